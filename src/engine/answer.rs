@@ -1,0 +1,137 @@
+//! What the caller of a command gets back.
+
+use core::time::Duration;
+
+use super::command::Rejection;
+use super::digest::Digest;
+use super::event::Event;
+use super::ids::RunId;
+use super::status::Status;
+use super::time::Timestamp;
+
+/// What the caller of a command gets back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Submit: the event is new, and is remembered from now on.
+    Accepted,
+    /// Submit: the same event was accepted before. It is not touched.
+    Duplicate(Duplicate),
+    /// Submit: another payload was accepted under this key. It is not touched.
+    Conflict(Conflict),
+    /// Submit, Redrive: not now, or not at all; nothing was inserted or changed.
+    /// Discard, Pause, Resume: the engine has stopped.
+    Refused(Refusal),
+    /// Start: the ticket was good; run the handler.
+    Running(Run),
+    /// Start: not now (paused, or shutting down). The record is first in the line again.
+    Held,
+    /// Start: the ticket was a marker. Keep the permit and take the next ticket.
+    Marked,
+    /// Start: the ticket stands for nothing. Settle, Heartbeat: the run is not current. Nothing
+    /// was changed.
+    Stale,
+    /// Settle: the outcome counts; the record has this status now.
+    Settled(Status),
+    /// Heartbeat: the run must end, or beat again, before this time.
+    Alive(Timestamp),
+    /// Sweep: what it found.
+    Swept(Swept),
+    /// Redrive, Discard: no such record.
+    NotFound,
+    /// Redrive: only a failed event can be redriven; this one has another status.
+    NotFailed(Status),
+    /// Discard: it was completed before.
+    TooLate,
+    /// The command was carried out, or there was nothing to do.
+    Noted,
+}
+
+/// What is known of an event that is submitted again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duplicate {
+    /// Where it stands now.
+    pub status: Status,
+    /// How often a run was started.
+    pub attempt: u32,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+}
+
+/// Two payloads under one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    /// The digest of the accepted payload.
+    pub stored: Digest,
+    /// The digest of the refused one.
+    pub received: Digest,
+    /// When the accepted one was accepted.
+    pub first_received_at: Timestamp,
+}
+
+/// Why the engine does not take an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// A bound is reached.
+    Overloaded {
+        /// Which one.
+        bound: Bound,
+        /// When to try again, from now on; never zero.
+        retry_after: Duration,
+    },
+    /// It is larger than any event may be; trying again will not help.
+    TooLarge {
+        /// The most that an event may have, as [`Event::size_bytes`] counts.
+        limit_bytes: usize,
+    },
+    /// The engine is shutting down, or has stopped.
+    ShuttingDown,
+}
+
+/// A bound on what the engine holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bound {
+    /// `max_pending`: events that are not terminal.
+    Pending,
+    /// `max_records`: records of any status.
+    Records,
+    /// `max_bytes`: bytes of events that are kept for a run.
+    Bytes,
+}
+
+/// A run that has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The event to handle.
+    pub event: Event,
+    /// Its name, to be given back with its outcome.
+    pub id: RunId,
+    /// How often a run of this event was started, this one included.
+    pub attempt: u32,
+    /// When it must have ended, unless a heartbeat moves this.
+    pub deadline: Timestamp,
+    /// What no heartbeat can move the deadline past.
+    pub lifetime_end: Timestamp,
+}
+
+/// What a sweep found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Retries that became due and joined the line.
+    pub retries_due: u32,
+    /// Runs past their deadline.
+    pub expired_runs: u32,
+    /// Terminal records past their retention, now forgotten.
+    pub forgotten: u32,
+    /// Whether a marker has been in the channel for `stuck_after`. When the dispatcher holds a
+    /// permit meanwhile, and so would have presented it, the channel is broken.
+    pub marker_overdue: bool,
+}
+
+impl From<Rejection> for super::metrics::RejectReason {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Invalid => Self::Invalid,
+            Rejection::TooLarge => Self::TooLarge,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What can happen outside: the inputs of the engine.
+
+use alloc::boxed::Box;
+use alloc::string::ToString as _;
+use core::fmt;
+use core::time::Duration;
+
+use super::event::Event;
+use super::ids::{RunId, Ticket};
+use super::key::Key;
+
+/// An input of the engine: something that happened outside.
+///
+/// Exhaustive on purpose: whoever drives the engine must know them all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// A client submits an event.
+    Submit(Event),
+    /// A client sent something that makes no event. Nothing changes but a counter.
+    Reject(Rejection),
+    /// The dispatcher took this ticket from the channel and has a permit for a run.
+    Start(Ticket),
+    /// A run has ended.
+    Settle {
+        /// Which run.
+        run: RunId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A run is alive and wants its deadline moved.
+    Heartbeat(RunId),
+    /// A ticket did not get into the channel. After the first one of a batch fails, the driver
+    /// sends none of the rest, and reports them last first, so that their order is kept.
+    EnqueueFailed {
+        /// Which ticket.
+        ticket: Ticket,
+        /// Why.
+        cause: EnqueueFailure,
+    },
+    /// The channel and all tickets in it are gone; a new, empty one takes its place.
+    ChannelLost,
+    /// Do what time has made due, at most `sweep_batch` items.
+    Sweep,
+    /// An operator gives a failed event another life.
+    Redrive(Key),
+    /// An operator ends an event.
+    Discard(Key),
+    /// An operator stops the start of new runs.
+    Pause,
+    /// An operator lets runs start again.
+    Resume,
+    /// Accept nothing new and start nothing; runs in flight go on.
+    Shutdown,
+    /// Record every run in flight as interrupted, and stop for good.
+    AbortInflight,
+}
+
+/// Why a submission makes no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// Its key or its form is not allowed.
+    Invalid,
+    /// It was cut off for its size before it was whole.
+    TooLarge,
+}
+
+/// Why a ticket did not get into the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EnqueueFailure {
+    /// The channel has no room.
+    Full,
+    /// The channel has no receiver.
+    Closed,
+}
+
+/// How a run ended, as its worker tells it.
+///
+/// Timeouts and interruptions are not told by workers: the engine decides them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// With success.
+    Done,
+    /// With an error that another attempt may not have.
+    Retry {
+        /// What went wrong.
+        error: ErrorText,
+        /// The soonest that the next attempt makes sense, from now on.
+        after: Option<Duration>,
+    },
+    /// With an error that every attempt will have.
+    Permanent {
+        /// What is wrong.
+        error: ErrorText,
+    },
+    /// Without an error: it is too early.
+    Snooze {
+        /// When to try again, from now on.
+        delay: Duration,
+    },
+    /// The handler panicked, or its worker died.
+    Crashed {
+        /// What is known of it.
+        error: ErrorText,
+    },
+}
+
+/// The text of an error, at most 1 KiB: what is longer is cut.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ErrorText(Box<str>);
+
+impl ErrorText {
+    /// The longest text that is kept, in bytes.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// This text, cut at a character's end where it is too long.
+    pub fn new(text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        let end = text.floor_char_boundary(Self::MAX_BYTES);
+        Self(text[..end].into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ErrorText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for ErrorText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}

@@ -1,0 +1,202 @@
+//! What can be set.
+
+use core::num::NonZeroUsize;
+use core::time::Duration;
+
+use super::backoff::Backoff;
+
+/// Every limit and duration of the engine and of the adapter around it.
+///
+/// Start from [`Config::default`] and change what you need; the engine refuses a configuration
+/// that contradicts itself.
+///
+/// ```
+/// let mut config = eventful::Config::default();
+/// config.max_attempts = 5;
+/// config.validate()?;
+/// # Ok::<(), eventful::InvalidConfig>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where jitter and the keyed hash come from. Same seed, same run. 0 by default; the adapter
+    /// draws one from the operating system unless it is told.
+    pub seed: u64,
+    /// Runs at the same time. 64 by default.
+    pub concurrency: NonZeroUsize,
+    /// Tickets in the channel. 1,024 by default.
+    pub channel_capacity: NonZeroUsize,
+
+    /// Charged starts after which an event has failed. 10 by default.
+    pub max_attempts: u32,
+    /// The wait between attempts.
+    pub backoff: Backoff,
+    /// The longest wait that a handler's `retry after` can ask for. 1 h by default.
+    pub max_retry_after: Duration,
+    /// The longest wait that a handler's snooze can ask for. 1 h by default.
+    pub max_snooze: Duration,
+    /// Snoozes that are not charged. 100 by default.
+    pub max_snoozes: u32,
+    /// Interruptions by shutdown that are not charged. 10 by default.
+    pub max_refunds: u32,
+
+    /// How long a run may last without a heartbeat. 30 s by default.
+    pub run_timeout: Duration,
+    /// How long a run may last with heartbeats. 10 min by default.
+    pub run_lifetime: Duration,
+
+    /// Events that are not terminal. 100,000 by default.
+    pub max_pending: usize,
+    /// Records of any status. 1,000,000 by default.
+    pub max_records: usize,
+    /// Bytes of events that are kept for a run, waiting, processing or failed. 256 MiB by default.
+    pub max_bytes: usize,
+    /// Bytes of one event. 1 MiB by default.
+    pub max_event_bytes: usize,
+    /// What a refused sender is told to wait while pending events fill a bound. 1 s by default.
+    pub overload_retry_after: Duration,
+    /// How long a terminal record is remembered. 1 h by default.
+    pub retention: Duration,
+
+    /// Items that one sweep handles. 1,000 by default.
+    pub sweep_batch: NonZeroUsize,
+    /// How long feeding stays stopped after a ticket did not get into the channel. 1 s by default.
+    pub sweep_interval: Duration,
+    /// The age of a ticket at which the channel is put to the test. 30 s by default.
+    pub stuck_after: Duration,
+
+    /// How long shutdown waits for runs in flight. 30 s by default.
+    pub drain_timeout: Duration,
+    /// How long shutdown waits for aborted runs to yield. 1 s by default.
+    pub abort_grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            concurrency: nonzero(64),
+            channel_capacity: nonzero(1024),
+            max_attempts: 10,
+            backoff: Backoff::default(),
+            max_retry_after: HOUR,
+            max_snooze: HOUR,
+            max_snoozes: 100,
+            max_refunds: 10,
+            run_timeout: Duration::from_secs(30),
+            run_lifetime: Duration::from_secs(600),
+            max_pending: 100_000,
+            max_records: 1_000_000,
+            max_bytes: 256 << 20,
+            max_event_bytes: 1 << 20,
+            overload_retry_after: Duration::from_secs(1),
+            retention: HOUR,
+            sweep_batch: nonzero(1000),
+            sweep_interval: Duration::from_secs(1),
+            stuck_after: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(30),
+            abort_grace: Duration::from_secs(1),
+        }
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Records that the engine can address.
+const ADDRESSABLE: usize = 1 << 30;
+
+/// Why a configuration contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidConfig {
+    /// This must be more than zero.
+    #[error("{0} is zero: set it to at least 1")]
+    Zero(&'static str),
+    /// This must be more than zero.
+    #[error("{0} is shorter than a microsecond: set it to at least 1 µs")]
+    TooShort(&'static str),
+    /// The first must not be less than the second.
+    #[error("{0} is less than {1}: raise {0} or lower {1}")]
+    Less(&'static str, &'static str),
+    /// More records than the engine can address.
+    #[error("max_records is over {ADDRESSABLE}: lower it")]
+    TooManyRecords,
+    /// More jitter than the whole wait.
+    #[error("backoff.jitter_percent is over 100: lower it")]
+    Jitter,
+}
+
+impl Config {
+    /// Checks that the parts fit each other.
+    ///
+    /// # Errors
+    ///
+    /// The first contradiction found.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        self.refuse_zeros()?;
+        let ordered = [
+            (self.run_lifetime < self.run_timeout, "run_lifetime", "run_timeout"),
+            (self.backoff.cap < self.backoff.base, "backoff.cap", "backoff.base"),
+            (self.max_records < self.max_pending, "max_records", "max_pending"),
+            (self.max_bytes < self.max_event_bytes, "max_bytes", "max_event_bytes"),
+        ];
+        if let Some((_, greater, less)) = ordered.into_iter().find(|(wrong, ..)| *wrong) {
+            return Err(InvalidConfig::Less(greater, less));
+        }
+        if self.max_records > ADDRESSABLE {
+            return Err(InvalidConfig::TooManyRecords);
+        }
+        if self.backoff.jitter_percent > 100 {
+            return Err(InvalidConfig::Jitter);
+        }
+        Ok(())
+    }
+
+    fn refuse_zeros(&self) -> Result<(), InvalidConfig> {
+        let counts = [
+            (u64::from(self.max_attempts), "max_attempts"),
+            (self.max_pending as u64, "max_pending"),
+            (self.max_event_bytes as u64, "max_event_bytes"),
+        ];
+        if let Some((_, name)) = counts.into_iter().find(|(count, _)| *count == 0) {
+            return Err(InvalidConfig::Zero(name));
+        }
+        let durations = [
+            (self.backoff.base, "backoff.base"),
+            (self.run_timeout, "run_timeout"),
+            (self.overload_retry_after, "overload_retry_after"),
+            (self.retention, "retention"),
+            (self.sweep_interval, "sweep_interval"),
+            (self.stuck_after, "stuck_after"),
+        ];
+        match durations.into_iter().find(|(duration, _)| duration.as_micros() == 0) {
+            Some((_, name)) => Err(InvalidConfig::TooShort(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The longest time in which `pending` events are all terminal, once faults have stopped and
+    /// when every handler yields to an abort. Saturates.
+    ///
+    /// Each start, charged or given back, waits for its delay, then for its turn among the others,
+    /// and lasts at most a lifetime; lost tickets are found within two times `stuck_after`, and a
+    /// stopped feed goes on within `sweep_interval`.
+    pub fn liveness_bound(&self, pending: usize) -> Duration {
+        let starts = u64::from(self.max_attempts) + u64::from(self.max_snoozes) + u64::from(self.max_refunds);
+        let delay = self.backoff.cap.max(self.max_retry_after).max(self.max_snooze);
+        let turns = pending.div_ceil(self.concurrency.get()) as u64 + 1;
+        let run = times(self.run_lifetime.saturating_add(self.abort_grace), turns);
+        times(delay.saturating_add(run), starts)
+            .saturating_add(times(self.stuck_after, 2))
+            .saturating_add(self.sweep_interval)
+    }
+}
+
+fn times(duration: Duration, factor: u64) -> Duration {
+    let micros = duration.as_micros().saturating_mul(u128::from(factor));
+    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+}
+
+const fn nonzero(count: usize) -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(count - 1)
+}

@@ -1,0 +1,83 @@
+//! What the driver of the engine must do.
+
+use alloc::vec::Vec;
+
+use super::fact::{Change, Fact};
+use super::ids::{RunId, Ticket};
+use super::time::Timestamp;
+
+/// Something that the driver must do now.
+///
+/// Exhaustive on purpose: whoever drives the engine must do them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Send this ticket into the channel, in order; when that fails, say
+    /// [`EnqueueFailed`](super::Command::EnqueueFailed).
+    Enqueue(Ticket),
+    /// This run no longer counts: stop its handler. Of no use, and no harm, when it has ended.
+    Abort(RunId),
+}
+
+/// Where the engine puts what follows from a command. The caller owns it, and reuses it.
+#[derive(Debug, Default)]
+pub struct Output {
+    effects: Vec<Effect>,
+    facts: Option<Vec<Fact>>,
+}
+
+impl Output {
+    /// An output that keeps effects and drops facts, for an engine without a journal.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An output that keeps effects and facts.
+    pub fn with_facts() -> Self {
+        Self { effects: Vec::new(), facts: Some(Vec::new()) }
+    }
+
+    /// Starts or stops to keep facts; what was kept is dropped when it stops.
+    pub fn keep_facts(&mut self, keep: bool) {
+        match keep {
+            true => drop(self.facts.get_or_insert_default()),
+            false => self.facts = None,
+        }
+    }
+
+    /// The effects, in the order in which they are to be performed.
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// The facts, in the order in which they were applied; empty when they are not kept.
+    pub fn facts(&self) -> &[Fact] {
+        self.facts.as_deref().unwrap_or_default()
+    }
+
+    /// Takes the effects out, and leaves the room for them behind.
+    pub fn drain_effects(&mut self) -> impl Iterator<Item = Effect> {
+        self.effects.drain(..)
+    }
+
+    /// Takes the facts out, and leaves the room for them behind.
+    pub fn drain_facts(&mut self) -> impl Iterator<Item = Fact> {
+        self.facts.iter_mut().flat_map(|facts| facts.drain(..))
+    }
+
+    /// Empties it, and keeps its room.
+    pub fn clear(&mut self) {
+        self.effects.clear();
+        self.facts.iter_mut().for_each(Vec::clear);
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Keeps a fact, which is made only when it is kept.
+    pub(super) fn fact(&mut self, at: Timestamp, change: impl FnOnce() -> Change) {
+        if let Some(facts) = &mut self.facts {
+            facts.push(Fact { at, change: change() });
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What the user submits.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use super::digest::Digest;
+use super::key::{InvalidKey, Key};
+
+/// An event: a key, a payload, and optionally a type, a content type and a few attributes.
+///
+/// Its digest is computed here, once, over the payload alone. Type and attributes are no part of
+/// the identity: of two submissions with one key and one payload, the first one's stay. Cloning
+/// shares everything.
+///
+/// ```
+/// use eventful::Event;
+///
+/// let event = Event::with_id("order-17", r#"{"total": 12}"#)?
+///     .with_type("order.created")?
+///     .with_content_type("application/json")?
+///     .with_attribute("tenant", "blue")?;
+/// assert_eq!(event.payload().len(), 13);
+/// # Ok::<(), eventful::InvalidEvent>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    key: Key,
+    digest: Digest,
+    payload: Bytes,
+    extras: Option<Arc<Extras>>,
+}
+
+/// What most events do not have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Extras {
+    event_type: Option<Box<str>>,
+    content_type: Option<Box<str>>,
+    attributes: Vec<(Box<str>, Box<str>)>,
+}
+
+/// Why an event cannot be made of these parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidEvent {
+    /// The source and the id make no key.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    /// A type, content type or attribute is longer than [`Event::MAX_TEXT_BYTES`].
+    #[error("the {part} has {bytes} bytes, {max} are allowed: put it into the payload", max = Event::MAX_TEXT_BYTES)]
+    TooLong {
+        /// Which part.
+        part: &'static str,
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// A type, content type or attribute holds a control character.
+    #[error("the {part} holds a control character: put it into the payload")]
+    ControlCharacter {
+        /// Which part.
+        part: &'static str,
+    },
+    /// There are more than [`Event::MAX_ATTRIBUTES`] attributes.
+    #[error("more than {max} attributes: put them into the payload", max = Event::MAX_ATTRIBUTES)]
+    TooManyAttributes,
+}
+
+impl Event {
+    /// The longest type, content type, attribute name or attribute value, in bytes.
+    pub const MAX_TEXT_BYTES: usize = 255;
+    /// The most attributes that one event may have.
+    pub const MAX_ATTRIBUTES: usize = 16;
+
+    /// The event with this key and payload. Hashes the payload.
+    pub fn new(key: Key, payload: impl Into<Bytes>) -> Self {
+        let payload = payload.into();
+        Self { key, digest: Digest::of(&payload), payload, extras: None }
+    }
+
+    /// The event with this id, no source, and this payload.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent::Key`] when the id cannot be one; see [`Key::new`].
+    pub fn with_id(id: &str, payload: impl Into<Bytes>) -> Result<Self, InvalidEvent> {
+        Ok(Self::new(Key::new("", id)?, payload))
+    }
+
+    /// The same event with a type, such as `order.created`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] when it is too long or holds a control character.
+    pub fn with_type(mut self, event_type: &str) -> Result<Self, InvalidEvent> {
+        let text = checked("type", event_type)?;
+        self.extras_mut().event_type = Some(text);
+        Ok(self)
+    }
+
+    /// The same event with the media type of its payload, such as `application/json`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] when it is too long or holds a control character.
+    pub fn with_content_type(mut self, content_type: &str) -> Result<Self, InvalidEvent> {
+        let text = checked("content type", content_type)?;
+        self.extras_mut().content_type = Some(text);
+        Ok(self)
+    }
+
+    /// The same event with one more attribute.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`] when name or value is too long or holds a control character, or when
+    /// there are too many.
+    pub fn with_attribute(mut self, name: &str, value: &str) -> Result<Self, InvalidEvent> {
+        let pair = (checked("attribute name", name)?, checked("attribute value", value)?);
+        let attributes = &mut self.extras_mut().attributes;
+        if attributes.len() == Self::MAX_ATTRIBUTES {
+            return Err(InvalidEvent::TooManyAttributes);
+        }
+        attributes.push(pair);
+        Ok(self)
+    }
+
+    /// Its identity.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The digest of its payload.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Its payload.
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// Its type, when it has one.
+    pub fn event_type(&self) -> Option<&str> {
+        self.extras.as_ref()?.event_type.as_deref()
+    }
+
+    /// The media type of its payload, when it has one.
+    pub fn content_type(&self) -> Option<&str> {
+        self.extras.as_ref()?.content_type.as_deref()
+    }
+
+    /// Its attributes, names and values, in the order in which they were added.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let extras = self.extras.as_deref();
+        extras.into_iter().flat_map(|extras| extras.attributes.iter().map(|(name, value)| (&**name, &**value)))
+    }
+
+    /// What it is charged against the bound by bytes: payload, key, type, content type and
+    /// attributes, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.payload.len() + self.key.len_bytes() + self.extras.as_ref().map_or(0, |extras| extras.size_bytes())
+    }
+
+    fn extras_mut(&mut self) -> &mut Extras {
+        Arc::make_mut(self.extras.get_or_insert_default())
+    }
+}
+
+impl Extras {
+    fn size_bytes(&self) -> usize {
+        let texts = self.event_type.iter().chain(&self.content_type);
+        let pairs = self.attributes.iter().flat_map(|(name, value)| [name, value]);
+        texts.chain(pairs).map(|text| text.len()).sum()
+    }
+}
+
+fn checked(part: &'static str, text: &str) -> Result<Box<str>, InvalidEvent> {
+    if text.len() > Event::MAX_TEXT_BYTES {
+        return Err(InvalidEvent::TooLong { part, bytes: text.len() });
+    }
+    if text.chars().any(char::is_control) {
+        return Err(InvalidEvent::ControlCharacter { part });
+    }
+    Ok(text.into())
+}

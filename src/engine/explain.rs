@@ -1,0 +1,76 @@
+//! Why an event is not running now.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::ids::Ticket;
+use super::key::Key;
+use super::store::{ActiveRun, LiveRecord, Location, Stage, Waiting};
+use super::time::Timestamp;
+use super::view::Place;
+use super::{Engine, Phase};
+
+impl Engine {
+    /// Says in one sentence why an event is not running at `now`, or that it is. Absent when
+    /// there is no record of it.
+    pub fn explain(&self, now: Timestamp, key: &Key) -> Option<String> {
+        let now = now.max(self.now);
+        Some(match self.locate(now, key)? {
+            Location::Buried(grave) => {
+                let stone = self.state.store.tombstone(grave);
+                let (status, left) = (stone.status(), (stone.terminal_at + self.config.retention).since(now));
+                format!("It is {status}, and is remembered for another {left:?}.")
+            }
+            Location::Live(slot) => self.explain_live(now, &self.state.store.live[slot]),
+        })
+    }
+
+    fn explain_live(&self, now: Timestamp, record: &LiveRecord) -> String {
+        match record.stage {
+            Stage::Processing(run) => explain_run(now, record.attempt, run),
+            Stage::Failed { .. } => {
+                let error = record.last_error().map_or("no error was recorded", |error| error.as_str());
+                format!("It has failed at attempt {}: {error}; redrive it to try again.", record.attempt)
+            }
+            Stage::Waiting(waiting) => self.explain_waiting(now, waiting),
+        }
+    }
+
+    fn explain_waiting(&self, now: Timestamp, waiting: Waiting) -> String {
+        if self.phase != Phase::Running {
+            return "It waits because the engine is shutting down and starts nothing.".into();
+        }
+        if self.state.paused {
+            return "It waits because the engine is paused; resume it.".into();
+        }
+        match waiting.place {
+            Some(Place::Delayed) => {
+                format!("It waits for {:?} until its next attempt may start.", waiting.eligible_at.since(now))
+            }
+            Some(Place::Queued(ticket)) => self.explain_queued(ticket),
+            Some(Place::Line) | None => self.explain_line(),
+        }
+    }
+
+    fn explain_queued(&self, ticket: Ticket) -> String {
+        let ahead = self.tickets.ahead_of(ticket);
+        let (running, limit) = (self.runs.len(), self.config.concurrency);
+        format!("It is in the channel with {ahead} tickets ahead of it, and {running} of {limit} runs are in flight.")
+    }
+
+    fn explain_line(&self) -> String {
+        let (line, capacity) = (self.line.len(), self.config.channel_capacity);
+        match self.blocked_since {
+            Some(since) => format!(
+                "It is one of {line} in the line, and none gets a ticket until {}, because the channel took none.",
+                since + self.config.sweep_interval
+            ),
+            None => format!("It is one of {line} in the line, and all {capacity} tickets of the channel are taken."),
+        }
+    }
+}
+
+fn explain_run(now: Timestamp, attempt: u32, run: ActiveRun) -> String {
+    let (lasts, left) = (now.since(run.started_at), run.deadline.since(now));
+    format!("It is running: attempt {attempt} for {lasts:?} now, with {left:?} left until its deadline.")
+}

@@ -1,0 +1,143 @@
+//! Decided changes that must survive.
+
+use core::fmt;
+
+use super::command::ErrorText;
+use super::event::Event;
+use super::ids::{Epoch, RunId};
+use super::key::Key;
+use super::time::Timestamp;
+
+/// A decided change that must survive, with the time of its decision.
+///
+/// The engine changes records by applying facts, and rebuilds them by applying the same facts
+/// again. A fact carries what was decided, not what it was decided from, so that it means the
+/// same under another configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What was decided.
+    pub change: Change,
+}
+
+/// What a [`Fact`] changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A new event is remembered.
+    Accepted(Event),
+    /// A run started.
+    Started {
+        /// Of this event.
+        key: Key,
+        /// Under this name.
+        run: RunId,
+    },
+    /// A run ended.
+    Finished {
+        /// Of this event.
+        key: Key,
+        /// Under this name.
+        run: RunId,
+        /// How.
+        end: AttemptEnd,
+        /// With this error.
+        error: Option<ErrorText>,
+        /// What becomes of the event.
+        next: Next,
+        /// What the event is charged with from now on.
+        charge: Charge,
+    },
+    /// A failed event got another life.
+    Redriven(Key),
+    /// An operator ended an event.
+    Discarded(Key),
+    /// A terminal record was dropped at the end of its retention.
+    Forgotten(Key),
+    /// No run starts until `Resumed`.
+    Paused,
+    /// Runs may start again.
+    Resumed,
+    /// The engine was opened.
+    Epoch(Epoch),
+}
+
+/// How an attempt ended, as metrics and history show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AttemptEnd {
+    /// With success.
+    Done,
+    /// With an error, and the event waits for another attempt.
+    Retry,
+    /// With an error that ended the event.
+    Failed,
+    /// The handler asked to be called later.
+    Snoozed,
+    /// The handler panicked, or its worker or the process died.
+    Crashed,
+    /// Its deadline passed.
+    TimedOut,
+    /// Shutdown ended it.
+    Interrupted,
+    /// An operator ended the event meanwhile.
+    Discarded,
+}
+
+impl AttemptEnd {
+    /// Every end, in the order of the metric's labels.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Retry,
+        Self::Failed,
+        Self::Snoozed,
+        Self::Crashed,
+        Self::TimedOut,
+        Self::Interrupted,
+        Self::Discarded,
+    ];
+
+    /// Its name in snake case, as JSON and metrics show it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry => "retry",
+            Self::Failed => "failed",
+            Self::Snoozed => "snoozed",
+            Self::Crashed => "crashed",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+impl fmt::Display for AttemptEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What becomes of an event when a run of it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Next {
+    /// It is completed.
+    Completed,
+    /// It has failed.
+    Failed,
+    /// It waits for another attempt.
+    Retry {
+        /// The soonest that the attempt may start.
+        eligible_at: Timestamp,
+    },
+}
+
+/// What an event is charged with: the counts that are compared with limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Charge {
+    /// Starts that count against `max_attempts`.
+    pub charged: u32,
+    /// Starts given back because the handler asked to be called later.
+    pub snoozes: u32,
+    /// Starts given back because shutdown interrupted them.
+    pub refunds: u32,
+}

@@ -1,0 +1,265 @@
+//! The identity of an event.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::ops::Deref;
+
+/// What identifies an event: the `source` it comes from (may be empty) and its `id` there.
+///
+/// Two keys are equal when both parts are: `("ab", "c")` is not `("a", "bc")`. Cloning never
+/// allocates. A lower-case UUID without a source is kept in 16 bytes; any other key is one
+/// allocation.
+///
+/// ```
+/// use eventful::Key;
+///
+/// let key = Key::new("github", "72d3162e-cc78-11e3-81ab-4c9367dc0958")?;
+/// assert_eq!(key.source(), "github");
+/// assert_ne!(Key::new("ab", "c")?, Key::new("a", "bc")?);
+/// # Ok::<(), eventful::InvalidKey>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(Packed);
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Packed {
+    /// A canonical UUID without a source.
+    Uuid([u8; 16]),
+    /// One byte with the length of the source, the source, the id.
+    Text(Arc<[u8]>),
+}
+
+/// Why a source and an id make no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidKey {
+    /// The id has no characters.
+    #[error("the id is empty: give each event an id that its sender repeats on every retry")]
+    Empty,
+    /// The id is longer than [`Key::MAX_ID_BYTES`].
+    #[error("the id has {bytes} bytes, {max} are allowed: send a hash of it instead", max = Key::MAX_ID_BYTES)]
+    IdTooLong {
+        /// Bytes of the refused id.
+        bytes: usize,
+    },
+    /// The source is longer than [`Key::MAX_SOURCE_BYTES`].
+    #[error("the source has {bytes} bytes, {max} are allowed: use a shorter name", max = Key::MAX_SOURCE_BYTES)]
+    SourceTooLong {
+        /// Bytes of the refused source.
+        bytes: usize,
+    },
+    /// The id or the source holds a control character, which no header and no log line can carry.
+    #[error("the {part} holds a control character at byte {at}: encode it, in base64 for example")]
+    ControlCharacter {
+        /// `"id"` or `"source"`.
+        part: &'static str,
+        /// Position in bytes.
+        at: usize,
+    },
+}
+
+impl Key {
+    /// The longest id, in bytes.
+    pub const MAX_ID_BYTES: usize = 1024;
+    /// The longest source, in bytes.
+    pub const MAX_SOURCE_BYTES: usize = 255;
+
+    /// The key of `id` at `source`; `source` may be empty.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] when the id is empty, a part is too long, or a part holds a control
+    /// character (line breaks and NUL among them).
+    pub fn new(source: &str, id: &str) -> Result<Self, InvalidKey> {
+        if id.is_empty() {
+            return Err(InvalidKey::Empty);
+        }
+        if id.len() > Self::MAX_ID_BYTES {
+            return Err(InvalidKey::IdTooLong { bytes: id.len() });
+        }
+        let Some(source_len) = u8::try_from(source.len()).ok() else {
+            return Err(InvalidKey::SourceTooLong { bytes: source.len() });
+        };
+        refuse_control("source", source)?;
+        refuse_control("id", id)?;
+        if source.is_empty()
+            && let Some(uuid) = parse_uuid(id)
+        {
+            return Ok(Self(Packed::Uuid(uuid)));
+        }
+        let bytes = core::iter::once(source_len).chain(source.bytes()).chain(id.bytes());
+        Ok(Self(Packed::Text(bytes.collect())))
+    }
+
+    /// Where the event comes from; empty when its sender named no source.
+    pub fn source(&self) -> &str {
+        match &self.0 {
+            Packed::Uuid(_) => "",
+            Packed::Text(bytes) => text(bytes.get(1..1 + usize::from(bytes[0]))),
+        }
+    }
+
+    /// The id, unique within the source.
+    pub fn id(&self) -> Id<'_> {
+        match &self.0 {
+            Packed::Uuid(uuid) => Id(Unpacked::Uuid(format_uuid(uuid))),
+            Packed::Text(bytes) => Id(Unpacked::Text(text(bytes.get(1 + usize::from(bytes[0])..)))),
+        }
+    }
+
+    /// Bytes of source and id together.
+    pub fn len_bytes(&self) -> usize {
+        match &self.0 {
+            Packed::Uuid(_) => UUID_TEXT,
+            Packed::Text(bytes) => bytes.len() - 1,
+        }
+    }
+
+    /// A key that stands for none, for places whose key has left.
+    pub(super) const fn vacant() -> Self {
+        Self(Packed::Uuid([0; 16]))
+    }
+}
+
+/// The same key feeds a hasher the same bytes on every machine.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.0 {
+            Packed::Uuid(uuid) => state.write(uuid),
+            Packed::Text(bytes) => state.write(bytes),
+        }
+    }
+}
+
+/// `source/id`, or the id alone when there is no source.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.source() {
+            "" => f.write_str(&self.id()),
+            source => write!(f, "{source}/{}", &*self.id()),
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?}, {:?})", self.source(), &*self.id())
+    }
+}
+
+/// The id of a [`Key`], as text; it dereferences to `str`.
+#[derive(Debug, Clone)]
+pub struct Id<'a>(Unpacked<'a>);
+
+#[derive(Debug, Clone)]
+enum Unpacked<'a> {
+    Uuid([u8; UUID_TEXT]),
+    Text(&'a str),
+}
+
+impl Deref for Id<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Unpacked::Uuid(ascii) => text(Some(ascii)),
+            Unpacked::Text(id) => id,
+        }
+    }
+}
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+/// Characters of a UUID in its canonical form.
+const UUID_TEXT: usize = 36;
+
+/// Where the hyphens of a canonical UUID stand.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+/// The 16 bytes of `id` when it is a UUID in canonical lower-case form, and nothing else.
+fn parse_uuid(id: &str) -> Option<[u8; 16]> {
+    let ascii: &[u8; UUID_TEXT] = id.as_bytes().try_into().ok()?;
+    let mut uuid = [0; 16];
+    let mut digits = 0;
+    for (at, &byte) in ascii.iter().enumerate() {
+        if HYPHENS.contains(&at) {
+            if byte != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        uuid[digits / 2] = uuid[digits / 2] << 4 | digit;
+        digits += 1;
+    }
+    Some(uuid)
+}
+
+fn format_uuid(uuid: &[u8; 16]) -> [u8; UUID_TEXT] {
+    let mut ascii = [b'-'; UUID_TEXT];
+    let mut digits = 0;
+    for (at, place) in ascii.iter_mut().enumerate() {
+        if HYPHENS.contains(&at) {
+            continue;
+        }
+        let byte = uuid[digits / 2];
+        let digit = if digits % 2 == 0 { byte >> 4 } else { byte & 15 };
+        *place = b"0123456789abcdef"[usize::from(digit)];
+        digits += 1;
+    }
+    ascii
+}
+
+fn refuse_control(part: &'static str, value: &str) -> Result<(), InvalidKey> {
+    match value.char_indices().find(|(_, c)| c.is_control()) {
+        Some((at, _)) => Err(InvalidKey::ControlCharacter { part, at }),
+        None => Ok(()),
+    }
+}
+
+/// Bytes that were text when they came in.
+fn text(bytes: Option<&[u8]>) -> &str {
+    bytes.and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_uuid_keeps_its_text() {
+        let id = "6024c586-801f-6fde-8f56-48f09db2401f";
+        let key = Key::new("", id).expect("a key");
+        assert!(matches!(key.0, Packed::Uuid(_)));
+        assert_eq!(key.to_string(), id);
+    }
+
+    #[test]
+    fn what_only_resembles_a_uuid_is_kept_as_text() {
+        for id in [
+            "6024C586-801f-6fde-8f56-48f09db2401f",
+            "6024c586-801f-6fde-8f56-48f09db2401",
+            "6024c586-801f-6fde-8f56_48f09db2401f",
+            "g024c586-801f-6fde-8f56-48f09db2401f",
+        ] {
+            let key = Key::new("", id).expect("a key");
+            assert!(matches!(key.0, Packed::Text(_)), "{id}");
+            assert_eq!(&*key.id(), id);
+        }
+    }
+
+    #[test]
+    fn a_key_takes_three_words() {
+        assert_eq!(size_of::<Key>(), 24);
+    }
+}

@@ -1,0 +1,282 @@
+//! What is counted, and what is measured.
+//!
+//! Fact counters change when facts are applied and are rebuilt by replay. Tallies count what
+//! changed no record, and start at zero. Gauges are read off the state itself.
+
+use core::time::Duration;
+
+use super::command::EnqueueFailure;
+use super::fact::AttemptEnd;
+use super::status::Status;
+use super::time::micros;
+
+/// Everything that the engine counts and measures, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Counters of facts.
+    pub facts: FactCounters,
+    /// Counters of what changed no record.
+    pub tallies: Tallies,
+    /// The state, measured.
+    pub gauges: Gauges,
+    /// Durations.
+    pub histograms: Histograms,
+}
+
+/// Counters of facts: they rise with each fact applied, and continue after a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct FactCounters {
+    /// Events accepted.
+    pub accepted: u64,
+    /// Failed events given another life.
+    pub redriven: u64,
+    /// Terminal records dropped at the end of their retention.
+    pub forgotten: u64,
+    /// Runs started.
+    pub started: u64,
+    finished: [u64; AttemptEnd::ALL.len()],
+}
+
+impl FactCounters {
+    /// Runs that ended like this.
+    pub const fn finished(&self, end: AttemptEnd) -> u64 {
+        self.finished[end as usize]
+    }
+
+    /// Runs that ended.
+    pub fn finished_total(&self) -> u64 {
+        self.finished.iter().sum()
+    }
+
+    pub(super) const fn finish(&mut self, end: AttemptEnd) {
+        self.finished[end as usize] += 1;
+    }
+}
+
+/// Counters of what changed no record: zero at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Tallies {
+    /// Submissions of an event that was accepted before.
+    pub deduplicated: u64,
+    /// Submissions of another payload under an accepted key.
+    pub conflicted: u64,
+    /// Tickets presented that stood for nothing.
+    pub tickets_stale: u64,
+    /// Outcomes and heartbeats of runs that were not current.
+    pub outcomes_stale: u64,
+    /// Sweeps.
+    pub sweeps: u64,
+    rejected: [u64; RejectReason::ALL.len()],
+    enqueue_failures: [u64; 2],
+    swept: [u64; SweptReason::ALL.len()],
+}
+
+impl Tallies {
+    /// Submissions refused for this reason.
+    pub const fn rejected(&self, reason: RejectReason) -> u64 {
+        self.rejected[reason as usize]
+    }
+
+    /// Tickets that did not get into the channel for this reason.
+    pub const fn enqueue_failures(&self, cause: EnqueueFailure) -> u64 {
+        self.enqueue_failures[cause as usize]
+    }
+
+    /// Records that a sweep, or the proof of a lost ticket, set going again.
+    pub const fn swept(&self, reason: SweptReason) -> u64 {
+        self.swept[reason as usize]
+    }
+
+    pub(super) const fn reject(&mut self, reason: RejectReason) {
+        self.rejected[reason as usize] += 1;
+    }
+
+    pub(super) const fn fail_enqueue(&mut self, cause: EnqueueFailure) {
+        self.enqueue_failures[cause as usize] += 1;
+    }
+
+    pub(super) const fn sweep(&mut self, reason: SweptReason, count: u64) {
+        self.swept[reason as usize] += count;
+    }
+}
+
+/// Why a submission was refused, as the metric's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// A bound by count is reached.
+    Count,
+    /// The bound by bytes is reached.
+    Bytes,
+    /// The journal has no room.
+    Disk,
+    /// The event is too large.
+    TooLarge,
+    /// The submission makes no event.
+    Invalid,
+    /// The engine takes no new events any more.
+    ShuttingDown,
+}
+
+impl RejectReason {
+    /// Every reason, in the order of the metric's labels.
+    pub const ALL: [Self; 6] =
+        [Self::Count, Self::Bytes, Self::Disk, Self::TooLarge, Self::Invalid, Self::ShuttingDown];
+
+    /// Its name in snake case, as JSON and metrics show it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Bytes => "bytes",
+            Self::Disk => "disk",
+            Self::TooLarge => "too_large",
+            Self::Invalid => "invalid",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+/// Why a record was set going again, as the metric's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SweptReason {
+    /// Its retry became due.
+    RetryDue,
+    /// Its ticket was lost with the channel, or was proved lost.
+    LostTicket,
+    /// Its run passed its deadline.
+    ExpiredRun,
+}
+
+impl SweptReason {
+    /// Every reason, in the order of the metric's labels.
+    pub const ALL: [Self; 3] = [Self::RetryDue, Self::LostTicket, Self::ExpiredRun];
+
+    /// Its name in snake case, as JSON and metrics show it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RetryDue => "retry_due",
+            Self::LostTicket => "lost_ticket",
+            Self::ExpiredRun => "expired_run",
+        }
+    }
+}
+
+/// The state, measured. Every number is one that a recount of the records gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Gauges {
+    /// Waiting records with a live ticket in the channel.
+    pub queued: u64,
+    /// Waiting records that are eligible and have no ticket.
+    pub line: u64,
+    /// Waiting records that are not yet eligible.
+    pub delayed: u64,
+    /// Runs in flight.
+    pub inflight: u64,
+    /// Bytes of the events that are kept for a run, as [`Event::size_bytes`](super::Event::size_bytes) counts.
+    pub bytes: u64,
+    pub(super) records: [u64; Status::ALL.len()],
+}
+
+impl Gauges {
+    /// Records of this status.
+    pub const fn records(&self, status: Status) -> u64 {
+        self.records[status as usize]
+    }
+
+    /// Records of any status.
+    pub fn records_total(&self) -> u64 {
+        self.records.iter().sum()
+    }
+
+    /// Records that are not terminal.
+    pub const fn pending(&self) -> u64 {
+        self.records(Status::Received) + self.records(Status::Processing) + self.records(Status::FailedRetry)
+    }
+}
+
+/// Durations, since start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Histograms {
+    /// From the time at which a record was eligible to the start of its run.
+    pub queue_time: Histogram,
+    /// From the start of a run to its end.
+    pub processing_time: Histogram,
+    /// From the acceptance of an event to its completion.
+    pub end_to_end: Histogram,
+}
+
+/// Counts of durations in buckets of fixed bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Histogram {
+    counts: [u64; Self::BOUNDS_MICROS.len() + 1],
+    sum_micros: u64,
+}
+
+impl Histogram {
+    /// The upper bounds of the buckets, in microseconds, each inclusive: 1, 2 and 5 of each
+    /// power of ten from 10 µs to 5,000 s. One more bucket holds what is longer.
+    pub const BOUNDS_MICROS: [u64; 27] = {
+        let mut bounds = [0; 27];
+        let mut at = 0;
+        let mut power = 10;
+        while at < bounds.len() {
+            bounds[at] = power;
+            bounds[at + 1] = 2 * power;
+            bounds[at + 2] = 5 * power;
+            power *= 10;
+            at += 3;
+        }
+        bounds
+    };
+
+    /// The counts of the buckets, the one without a bound last. Not cumulative.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// Durations counted.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Their sum.
+    pub const fn sum(&self) -> Duration {
+        Duration::from_micros(self.sum_micros)
+    }
+
+    pub(super) fn observe(&mut self, duration: Duration) {
+        let micros = micros(duration);
+        let bucket = Self::BOUNDS_MICROS.partition_point(|bound| *bound < micros);
+        self.counts[bucket] += 1;
+        self.sum_micros = self.sum_micros.saturating_add(micros);
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { counts: [0; Self::BOUNDS_MICROS.len() + 1], sum_micros: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_falls_into_the_first_bucket_that_holds_it() {
+        let mut histogram = Histogram::default();
+        for micros in [0, 10, 11, 20, 5_000_000_000, 5_000_000_001] {
+            histogram.observe(Duration::from_micros(micros));
+        }
+        assert_eq!(histogram.counts()[..3], [2, 2, 0]);
+        assert_eq!(histogram.counts()[26..], [1, 1]);
+        assert_eq!(histogram.count(), 6);
+        assert_eq!(histogram.sum(), Duration::from_micros(10_000_000_042));
+    }
+}

@@ -1,0 +1,249 @@
+//! The sans-IO core: a state machine without a clock, without I/O and without threads.
+//!
+//! | file | topic |
+//! |---|---|
+//! | `command`, `answer`, `effect` | what goes in, what comes back, what must be done |
+//! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
+//! | `fact`, `state`, `replay` | what must survive, the one place where it changes records, and how it is read back |
+//! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
+//! | `store` | the records |
+//! | `metrics`, `look`, `view`, `explain`, `check` | what can be seen from outside |
+//! | `event`, `key`, `digest`, `status`, `ids`, `time`, `config`, `backoff` | the words |
+
+mod answer;
+mod backoff;
+mod channel;
+mod check;
+mod command;
+mod config;
+mod delayed;
+mod digest;
+mod effect;
+mod event;
+mod explain;
+mod fact;
+mod ids;
+mod key;
+mod look;
+mod metrics;
+mod operator;
+mod replay;
+mod run;
+mod runs;
+mod state;
+mod status;
+mod store;
+mod submit;
+mod sweep;
+mod tickets;
+mod time;
+mod view;
+
+pub use answer::{Answer, Bound, Conflict, Duplicate, Refusal, Run, Swept};
+pub use backoff::Backoff;
+pub use check::Violation;
+pub use command::{Command, EnqueueFailure, ErrorText, Outcome, Rejection};
+pub use config::{Config, InvalidConfig};
+pub use digest::{Algorithm, Digest};
+pub use effect::{Effect, Output};
+pub use event::{Event, InvalidEvent};
+pub use fact::{AttemptEnd, Change, Charge, Fact, Next};
+pub use ids::{Epoch, RunId, Ticket};
+pub use key::{Id, InvalidKey, Key};
+pub use metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};
+pub use replay::{DurableState, Replay};
+pub use state::ReplayError;
+pub use status::Status;
+pub use time::Timestamp;
+pub use view::{Cursor, Page, PastAttempt, Place, RecordView, RunView};
+
+use delayed::Delayed;
+use runs::Runs;
+use state::State;
+use store::{List, Location};
+use tickets::Tickets;
+
+/// The engine: a pure function of its configuration, its seed, and the commands with their times.
+///
+/// Its methods are of three kinds, and a driver calls them in this order, over and over:
+///
+/// 1. **Input.** [`execute`](Self::execute) takes one [`Command`] and the time, decides, changes
+///    the state, and gives the caller's [`Answer`].
+/// 2. **Output.** The [`Effect`]s in the [`Output`] are to be performed, in order, before the next
+///    command; the [`Fact`]s in it are to be made durable, when there is a journal.
+/// 3. **Time.** [`next_deadline`](Self::next_deadline) says when the driver must come back with
+///    [`Command::Sweep`] if nothing happens before.
+///
+/// All other methods only look. Nothing panics, whatever the commands say.
+///
+/// ```
+/// use eventful::{Answer, Command, Config, Effect, Engine, Event, Outcome, Output, Timestamp};
+///
+/// let now = Timestamp::from_micros(1_700_000_000_000_000);
+/// let mut out = Output::new();
+/// let mut engine = Engine::new(Config::default(), now, &mut out)?;
+///
+/// let event = Event::with_id("order-17", "three apples")?;
+/// assert_eq!(engine.execute(now, Command::Submit(event), &mut out), Answer::Accepted);
+///
+/// let Some(Effect::Enqueue(ticket)) = out.drain_effects().next() else { panic!("it is fed") };
+/// let Answer::Running(run) = engine.execute(now, Command::Start(ticket), &mut out) else { panic!("it starts") };
+/// let outcome = Outcome::Done; // the handler's
+/// engine.execute(now, Command::Settle { run: run.id, outcome }, &mut out);
+/// assert_eq!(engine.gauges().pending(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    /// The latest time that a command came with.
+    now: Timestamp,
+    phase: Phase,
+    state: State,
+    /// The number of the last run of this epoch.
+    run_number: u64,
+    line: List,
+    delayed: Delayed,
+    tickets: Tickets,
+    /// When a ticket did not get into the channel; nothing is fed meanwhile.
+    blocked_since: Option<Timestamp>,
+    runs: Runs,
+    tallies: Tallies,
+    histograms: Histograms,
+}
+
+/// Where the engine stands in its own life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Accepts events, and feeds them unless it is paused.
+    Running,
+    /// Accepts nothing new and feeds nothing; runs in flight go on.
+    Draining,
+    /// Changes no more.
+    Stopped,
+}
+
+/// When the engine wants its next sweep, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Deadline {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: Wake,
+}
+
+/// Why the engine wants a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Wake {
+    /// A run passes its deadline.
+    RunDeadline,
+    /// A retry becomes due.
+    RetryDue,
+    /// A terminal record reaches the end of its retention.
+    Expiry,
+    /// The oldest ticket reaches `stuck_after`: a marker is to be sent.
+    StuckTicket,
+    /// The marker reaches `stuck_after`: the channel may be broken.
+    MarkerOverdue,
+    /// Feeding is to be tried again after a ticket did not get into the channel.
+    FeedBlocked,
+}
+
+impl Engine {
+    /// Opens an engine that remembers nothing. Its epoch is `now`, in microseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] when the configuration contradicts itself.
+    pub fn new(config: Config, now: Timestamp, out: &mut Output) -> Result<Self, InvalidConfig> {
+        Ok(Replay::new(config)?.open(now, out))
+    }
+
+    /// Takes in what happened outside, and answers.
+    ///
+    /// Total: every command is allowed in every state. A `now` before that of an earlier command
+    /// counts as that one.
+    pub fn execute(&mut self, now: Timestamp, command: Command, out: &mut Output) -> Answer {
+        self.now = self.now.max(now);
+        let answer = self.decide(command, out);
+        self.feed(out);
+        debug_assert!(self.equations_hold(), "sums of records, places and counters agree");
+        answer
+    }
+
+    fn decide(&mut self, command: Command, out: &mut Output) -> Answer {
+        match command {
+            Command::Submit(event) => self.submit(event, out),
+            Command::Reject(rejection) => self.reject(rejection),
+            Command::Start(ticket) => self.start(ticket, out),
+            Command::Settle { run, outcome } => self.settle(run, outcome, out),
+            Command::Heartbeat(run) => self.heartbeat(run),
+            Command::EnqueueFailed { ticket, cause } => self.enqueue_failed(ticket, cause),
+            Command::ChannelLost => self.channel_lost(),
+            Command::Sweep => self.sweep(out),
+            Command::Redrive(key) => self.redrive(key, out),
+            Command::Discard(key) => self.discard(key, out),
+            Command::Pause => self.set_paused(true, out),
+            Command::Resume => self.set_paused(false, out),
+            Command::Shutdown => self.shutdown(),
+            Command::AbortInflight => self.abort_inflight(out),
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where the engine stands in its own life.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether an operator has stopped the start of new runs.
+    pub fn is_paused(&self) -> bool {
+        self.state.paused
+    }
+
+    /// This opening of the engine.
+    pub fn epoch(&self) -> Epoch {
+        self.state.epoch
+    }
+
+    /// Everything that is counted and measured.
+    pub fn metrics(&self) -> Metrics {
+        Metrics {
+            facts: self.state.counters,
+            tallies: self.tallies,
+            gauges: self.gauges(),
+            histograms: self.histograms.clone(),
+        }
+    }
+
+    /// The state, measured.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            queued: self.tickets.live() as u64,
+            line: self.line.len() as u64,
+            delayed: self.delayed.len() as u64,
+            inflight: self.runs.len() as u64,
+            bytes: self.state.store.bytes() as u64,
+            records: self.state.store.counts(),
+        }
+    }
+
+    /// The record of a key, unless there is none or its retention has ended.
+    fn locate(&self, now: Timestamp, key: &Key) -> Option<Location> {
+        let location = self.state.store.find(self.state.store.hash(key), key)?;
+        (!self.is_expired_at(now.max(self.now), location)).then_some(location)
+    }
+
+    fn is_expired(&self, location: Location) -> bool {
+        self.is_expired_at(self.now, location)
+    }
+
+    /// A terminal record is absent from the end of its retention on, swept or not.
+    fn is_expired_at(&self, now: Timestamp, location: Location) -> bool {
+        self.state.store.terminal_at(location).is_some_and(|at| at + self.config.retention <= now)
+    }
+}

@@ -1,0 +1,90 @@
+//! What operators may do to records and to the engine.
+
+use super::answer::{Answer, Refusal};
+use super::effect::{Effect, Output};
+use super::fact::Change;
+use super::key::Key;
+use super::store::{Epitaph, Location, Slot, Stage};
+use super::{Engine, Phase};
+
+impl Engine {
+    /// Gives a failed event another life. It obeys admission like a new one.
+    pub(super) fn redrive(&mut self, key: Key, out: &mut Output) -> Answer {
+        let slot = match self.locate(self.now, &key) {
+            None => return Answer::NotFound,
+            Some(Location::Buried(grave)) => return Answer::NotFailed(self.state.store.tombstone(grave).status()),
+            Some(Location::Live(slot)) => slot,
+        };
+        let stage = self.state.store.live[slot].stage;
+        let Stage::Failed { .. } = stage else { return Answer::NotFailed(stage.status()) };
+        if self.phase != Phase::Running {
+            return Answer::Refused(Refusal::ShuttingDown);
+        }
+        if let Err(refusal) = self.admit_pending() {
+            return Answer::Refused(refusal);
+        }
+        out.fact(self.now, || Change::Redriven(key));
+        self.state.redrive(self.now, slot);
+        self.join_tail(slot);
+        Answer::Noted
+    }
+
+    /// Ends an event that is not completed; a run of it is fenced and aborted.
+    pub(super) fn discard(&mut self, key: Key, out: &mut Output) -> Answer {
+        if self.phase == Phase::Stopped {
+            return Answer::Refused(Refusal::ShuttingDown);
+        }
+        match self.locate(self.now, &key) {
+            None => Answer::NotFound,
+            Some(Location::Buried(grave)) => match self.state.store.tombstone(grave).epitaph {
+                Epitaph::Completed => Answer::TooLate,
+                Epitaph::Discarded | Epitaph::Gone => Answer::Noted,
+            },
+            Some(Location::Live(slot)) => {
+                out.fact(self.now, || Change::Discarded(key));
+                self.end(slot, out);
+                Answer::Noted
+            }
+        }
+    }
+
+    fn end(&mut self, slot: Slot, out: &mut Output) {
+        match self.state.store.live[slot].stage {
+            Stage::Waiting(_) => self.leave_place(slot),
+            Stage::Failed { .. } => {}
+            Stage::Processing(run) => {
+                self.histograms.processing_time.observe(self.now.since(run.started_at));
+                self.runs.remove(&mut self.state.store.live, slot);
+                out.effect(Effect::Abort(run.id));
+            }
+        }
+        self.state.discard(self.now, slot);
+    }
+
+    pub(super) fn set_paused(&mut self, paused: bool, out: &mut Output) -> Answer {
+        if self.phase == Phase::Stopped {
+            return Answer::Refused(Refusal::ShuttingDown);
+        }
+        if self.state.paused != paused {
+            out.fact(self.now, || if paused { Change::Paused } else { Change::Resumed });
+            self.state.pause(paused);
+        }
+        Answer::Noted
+    }
+
+    pub(super) fn shutdown(&mut self) -> Answer {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Draining;
+        }
+        Answer::Noted
+    }
+
+    /// Records every run in flight as interrupted; after this the engine changes no more.
+    pub(super) fn abort_inflight(&mut self, out: &mut Output) -> Answer {
+        while let Some((_, slot)) = self.runs.first(&self.state.store.live) {
+            self.interrupt(slot, out);
+        }
+        self.phase = Phase::Stopped;
+        Answer::Noted
+    }
+}

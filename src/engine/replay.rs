@@ -1,0 +1,151 @@
+//! From facts to an engine.
+
+use alloc::vec::Vec;
+
+use super::command::{ErrorText, Outcome};
+use super::delayed::Delayed;
+use super::effect::Output;
+use super::fact::{Change, Fact};
+use super::metrics::{FactCounters, Histograms, Tallies};
+use super::runs::Runs;
+use super::state::{ReplayError, State};
+use super::store::{List, Slot, Stage, Store};
+use super::tickets::Tickets;
+use super::{Config, Engine, Epoch, InvalidConfig, Phase, RecordView, Timestamp};
+
+/// Rebuilds an engine from the facts of an earlier one.
+///
+/// ```
+/// use eventful::{Command, Config, Engine, Event, Output, Replay, Timestamp};
+///
+/// let now = Timestamp::from_micros(1_700_000_000_000_000);
+/// let mut out = Output::with_facts();
+/// let mut engine = Engine::new(Config::default(), now, &mut out)?;
+/// engine.execute(now, Command::Submit(Event::with_id("a", "payload")?), &mut out);
+///
+/// let mut replay = Replay::new(Config::default())?;
+/// for fact in out.facts() {
+///     replay.apply(fact)?;
+/// }
+/// assert_eq!(replay.state(), engine.durable_state());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Replay {
+    config: Config,
+    state: State,
+    last: Timestamp,
+}
+
+/// What facts determine. An engine and the replay of its facts have equal ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DurableState {
+    /// Every record, ordered by key, without what facts do not determine: place and deadline.
+    pub records: Vec<RecordView>,
+    /// The fact counters.
+    pub counters: FactCounters,
+    /// Whether the engine is paused.
+    pub paused: bool,
+    /// The last epoch.
+    pub epoch: Epoch,
+}
+
+impl Replay {
+    /// An engine without facts, not yet open.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] when the configuration contradicts itself.
+    pub fn new(config: Config) -> Result<Self, InvalidConfig> {
+        config.validate()?;
+        let state = State::new(config.seed);
+        Ok(Self { config, state, last: Timestamp::EPOCH })
+    }
+
+    /// Applies the next fact.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] when the fact does not follow from those before it; nothing has changed.
+    pub fn apply(&mut self, fact: &Fact) -> Result<(), ReplayError> {
+        self.state.apply(fact)?;
+        self.last = self.last.max(fact.at);
+        Ok(())
+    }
+
+    /// What the facts so far determine.
+    pub fn state(&self) -> DurableState {
+        self.state.durable()
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.state.store
+    }
+
+    /// Opens the engine: raises the epoch, ends the runs that were in flight as crashed, and feeds
+    /// what waits. `now` counts as the time of the last fact when it lies before it.
+    pub fn open(self, now: Timestamp, out: &mut Output) -> Engine {
+        let now = now.max(self.last);
+        let mut engine = Engine {
+            config: self.config,
+            now,
+            phase: Phase::Running,
+            state: self.state,
+            run_number: 0,
+            line: List::default(),
+            delayed: Delayed::default(),
+            tickets: Tickets::new(),
+            blocked_since: None,
+            runs: Runs::default(),
+            tallies: Tallies::default(),
+            histograms: Histograms::default(),
+        };
+        engine.raise_epoch(out);
+        engine.place_all();
+        engine.crash_all(out);
+        engine.feed(out);
+        engine
+    }
+}
+
+impl Engine {
+    /// What facts determine, to be compared with a replay of them.
+    pub fn durable_state(&self) -> DurableState {
+        self.state.durable()
+    }
+
+    fn raise_epoch(&mut self, out: &mut Output) {
+        let epoch = Epoch::new(self.now.as_micros().max(self.state.epoch.number().saturating_add(1)));
+        out.fact(self.now, || Change::Epoch(epoch));
+        self.state.epoch = epoch;
+    }
+
+    /// Puts waiting records where they wait, in the order of their times, and runs with the runs.
+    fn place_all(&mut self) {
+        let live = &self.state.store.live;
+        let mut waiting: Vec<(Timestamp, Slot)> = live
+            .iter()
+            .filter_map(|(slot, record)| match record.stage {
+                Stage::Waiting(waiting) => Some((waiting.eligible_at, slot)),
+                Stage::Processing(_) | Stage::Failed { .. } => None,
+            })
+            .collect();
+        waiting.sort();
+        waiting.into_iter().for_each(|(eligible_at, slot)| self.wait(slot, eligible_at));
+
+        let live = &self.state.store.live;
+        let runs = live.iter().filter(|(_, record)| matches!(record.stage, Stage::Processing(_)));
+        let runs: Vec<Slot> = runs.map(|(slot, _)| slot).collect();
+        runs.into_iter().for_each(|slot| self.runs.insert(&mut self.state.store.live, slot, self.now));
+    }
+
+    /// Ends every run, in the order of their numbers.
+    fn crash_all(&mut self, out: &mut Output) {
+        while let Some((_, slot)) = self.runs.first(&self.state.store.live) {
+            let error = ErrorText::new("the process ended during this attempt");
+            let finish = self.judge(slot, Outcome::Crashed { error });
+            self.finish(slot, finish, out);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Runs: how they start, live and end.
+
+use super::answer::{Answer, Run};
+use super::command::{ErrorText, Outcome};
+use super::effect::{Effect, Output};
+use super::fact::{AttemptEnd, Change, Charge, Next};
+use super::ids::{RunId, Ticket};
+use super::state::Finish;
+use super::store::{LiveRecord, Slot, Stage};
+use super::tickets::Holder;
+use super::time::Timestamp;
+use super::{Engine, Phase};
+use core::time::Duration;
+
+impl Engine {
+    /// The dispatcher presents a ticket and has a permit.
+    pub(super) fn start(&mut self, ticket: Ticket, out: &mut Output) -> Answer {
+        self.blocked_since = None;
+        let Some(holder) = self.tickets.holder(ticket) else { return self.stale_ticket() };
+        let lost = self.tickets.below(ticket);
+        self.tickets.present(ticket);
+        let answer = match holder {
+            Holder::Void => self.stale_ticket(),
+            Holder::Marker => Answer::Marked,
+            Holder::Record(slot) if self.phase == Phase::Running && !self.state.paused => self.begin(slot, out),
+            Holder::Record(slot) => {
+                self.join_head(slot);
+                Answer::Held
+            }
+        };
+        self.recover_lost(lost);
+        answer
+    }
+
+    fn begin(&mut self, slot: Slot, out: &mut Output) -> Answer {
+        let id = self.next_run();
+        let (now, live) = (self.now, &self.state.store.live);
+        out.fact(now, || Change::Started { key: live[slot].event.key().clone(), run: id });
+        if let Stage::Waiting(waiting) = live[slot].stage {
+            self.histograms.queue_time.observe(now.since(waiting.eligible_at));
+        }
+        self.state.start(now, slot, id);
+        let lifetime_end = now + self.config.run_lifetime;
+        let deadline = lifetime_end.min(now + self.config.run_timeout);
+        self.runs.insert(&mut self.state.store.live, slot, deadline);
+        let record = &self.state.store.live[slot];
+        Answer::Running(Run { event: record.event.clone(), id, attempt: record.attempt, deadline, lifetime_end })
+    }
+
+    pub(super) fn settle(&mut self, run: RunId, outcome: Outcome, out: &mut Output) -> Answer {
+        let Some(slot) = self.current(run) else { return self.stale_run() };
+        let finish = self.judge(slot, outcome);
+        Answer::Settled(self.finish(slot, finish, out))
+    }
+
+    pub(super) fn heartbeat(&mut self, run: RunId) -> Answer {
+        let Some(slot) = self.current(run) else { return self.stale_run() };
+        let lifetime_end = self.state.store.live[slot].run().started_at + self.config.run_lifetime;
+        let deadline = lifetime_end.min(self.now + self.config.run_timeout);
+        self.runs.move_deadline(&mut self.state.store.live, slot, deadline);
+        Answer::Alive(deadline)
+    }
+
+    /// A run passed its deadline.
+    pub(super) fn time_out(&mut self, slot: Slot, out: &mut Output) {
+        let record = &self.state.store.live[slot];
+        let run = *record.run();
+        let lasted = self.now.since(run.started_at);
+        let error = ErrorText::new(format_args!("timed out after {lasted:?}"));
+        let finish = self.again(record, AttemptEnd::TimedOut, error, Duration::ZERO);
+        self.finish(slot, finish, out);
+        out.effect(Effect::Abort(run.id));
+    }
+
+    /// Shutdown ends a run: it is not charged, up to a limit of its own.
+    pub(super) fn interrupt(&mut self, slot: Slot, out: &mut Output) {
+        let record = &self.state.store.live[slot];
+        let run = record.run().id;
+        let error = ErrorText::new("interrupted by shutdown");
+        let finish = match record.charge.refund(self.config.max_refunds) {
+            Some(charge) => self.wait_until(self.now, AttemptEnd::Interrupted, Some(error), charge),
+            None => self.again(record, AttemptEnd::Interrupted, error, Duration::ZERO),
+        };
+        self.finish(slot, finish, out);
+        out.effect(Effect::Abort(run));
+    }
+
+    /// What an outcome makes of a record.
+    pub(super) fn judge(&self, slot: Slot, outcome: Outcome) -> Finish {
+        let record = &self.state.store.live[slot];
+        let charge = record.charge;
+        match outcome {
+            Outcome::Done => Finish { end: AttemptEnd::Done, error: None, next: Next::Completed, charge },
+            Outcome::Permanent { error } => {
+                Finish { end: AttemptEnd::Failed, error: Some(error), next: Next::Failed, charge }
+            }
+            Outcome::Retry { error, after } => {
+                let floor = after.unwrap_or_default().min(self.config.max_retry_after);
+                self.again(record, AttemptEnd::Retry, error, floor)
+            }
+            Outcome::Crashed { error } => self.again(record, AttemptEnd::Crashed, error, Duration::ZERO),
+            Outcome::Snooze { delay } => match charge.snooze(self.config.max_snoozes) {
+                Some(charge) => {
+                    let eligible_at = self.now + delay.min(self.config.max_snooze);
+                    self.wait_until(eligible_at, AttemptEnd::Snoozed, None, charge)
+                }
+                None => {
+                    let error = ErrorText::new("snoozed more often than max_snoozes allows");
+                    self.again(record, AttemptEnd::Retry, error, Duration::ZERO)
+                }
+            },
+        }
+    }
+
+    /// Another attempt after the backoff and not before `floor`, or none when all are charged.
+    fn again(&self, record: &LiveRecord, end: AttemptEnd, error: ErrorText, floor: Duration) -> Finish {
+        let (charge, error) = (record.charge, Some(error));
+        if charge.charged >= self.config.max_attempts {
+            let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
+            return Finish { end, error, next: Next::Failed, charge };
+        }
+        let Charge { charged, .. } = charge;
+        let backoff = self.config.backoff.delay(self.config.seed, record.event.key(), charged, record.attempt);
+        self.wait_until(self.now + backoff.max(floor), end, error, charge)
+    }
+
+    fn wait_until(&self, eligible_at: Timestamp, end: AttemptEnd, error: Option<ErrorText>, charge: Charge) -> Finish {
+        Finish { end, error, next: Next::Retry { eligible_at }, charge }
+    }
+
+    /// Ends a run, and puts its record where it belongs.
+    pub(super) fn finish(&mut self, slot: Slot, finish: Finish, out: &mut Output) -> super::Status {
+        let (now, record) = (self.now, &self.state.store.live[slot]);
+        let run = *record.run();
+        out.fact(now, || {
+            let Finish { end, error, next, charge } = finish.clone();
+            Change::Finished { key: record.event.key().clone(), run: run.id, end, error, next, charge }
+        });
+        self.histograms.processing_time.observe(now.since(run.started_at));
+        if finish.next == Next::Completed {
+            self.histograms.end_to_end.observe(now.since(record.accepted_at));
+        }
+        self.runs.remove(&mut self.state.store.live, slot);
+        let next = finish.next;
+        self.state.finish(now, slot, finish);
+        match next {
+            Next::Completed => super::Status::Completed,
+            Next::Failed => super::Status::Failed,
+            Next::Retry { eligible_at } => {
+                self.wait(slot, eligible_at);
+                super::Status::FailedRetry
+            }
+        }
+    }
+
+    /// The record of a run that is current.
+    fn current(&self, run: RunId) -> Option<Slot> {
+        self.runs.find(run, &self.state.store.live)
+    }
+
+    fn next_run(&mut self) -> RunId {
+        self.run_number += 1;
+        RunId::new(self.state.epoch, self.run_number)
+    }
+
+    fn stale_run(&mut self) -> Answer {
+        self.tallies.outcomes_stale += 1;
+        Answer::Stale
+    }
+
+    fn stale_ticket(&mut self) -> Answer {
+        self.tallies.tickets_stale += 1;
+        Answer::Stale
+    }
+}
+
+impl Charge {
+    /// The charge after one more snooze, when it may be given back.
+    fn snooze(self, limit: u32) -> Option<Self> {
+        let given_back = Self { charged: self.charged.saturating_sub(1), snoozes: self.snoozes + 1, ..self };
+        (self.snoozes < limit).then_some(given_back)
+    }
+
+    /// The charge after one more interruption, when it may be given back.
+    fn refund(self, limit: u32) -> Option<Self> {
+        let given_back = Self { charged: self.charged.saturating_sub(1), refunds: self.refunds + 1, ..self };
+        (self.refunds < limit).then_some(given_back)
+    }
+}

@@ -1,0 +1,184 @@
+//! What facts determine, and how they change it.
+//!
+//! A command that decides a fact and a replay that reads it back call the same method here, so
+//! the state that facts rebuild is the state that commands made.
+
+use alloc::string::String;
+
+use super::command::ErrorText;
+use super::event::Event;
+use super::fact::{AttemptEnd, Change, Charge, Fact, Next};
+use super::ids::{Epoch, RunId};
+use super::key::Key;
+use super::metrics::FactCounters;
+use super::store::{ActiveRun, Epitaph, Location, Slot, Stage, Store};
+use super::time::Timestamp;
+use super::view::PastAttempt;
+
+/// Records, counters, and whether the engine is paused.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) store: Store,
+    pub(super) counters: FactCounters,
+    pub(super) paused: bool,
+    pub(super) epoch: Epoch,
+}
+
+/// The end of a run, as decided.
+#[derive(Debug, Clone)]
+pub(super) struct Finish {
+    pub(super) end: AttemptEnd,
+    pub(super) error: Option<ErrorText>,
+    pub(super) next: Next,
+    pub(super) charge: Charge,
+}
+
+/// A fact that does not follow from the facts before it: the journal is not one engine's, or not
+/// whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem} (decided at {at}): the facts are not those of one engine from its start, restore them from a copy")]
+pub struct ReplayError {
+    problem: String,
+    at: Timestamp,
+}
+
+impl State {
+    pub(super) fn new(seed: u64) -> Self {
+        let (counters, paused, epoch) = Default::default();
+        Self { store: Store::new(seed), counters, paused, epoch }
+    }
+
+    /// Applies a fact that was decided before.
+    pub(super) fn apply(&mut self, fact: &Fact) -> Result<(), ReplayError> {
+        let at = fact.at;
+        match &fact.change {
+            Change::Accepted(event) => self.replay_accepted(at, event)?,
+            Change::Started { key, run } => self.start(at, self.waiting(at, key)?, *run),
+            Change::Finished { key, run, end, error, next, charge } => {
+                let slot = self.processing(at, key, *run)?;
+                self.finish(at, slot, Finish { end: *end, error: error.clone(), next: *next, charge: *charge });
+            }
+            Change::Redriven(key) => self.redrive(at, self.failed(at, key)?),
+            Change::Discarded(key) => self.discard(at, self.live(at, key)?),
+            Change::Forgotten(key) => self.forget(self.terminal(at, key)?),
+            Change::Paused => self.pause(true),
+            Change::Resumed => self.pause(false),
+            Change::Epoch(epoch) => self.epoch = *epoch,
+        }
+        Ok(())
+    }
+
+    pub(super) fn accept(&mut self, at: Timestamp, hash: u64, event: Event) -> Slot {
+        self.counters.accepted += 1;
+        self.store.insert(hash, event, at)
+    }
+
+    pub(super) fn start(&mut self, at: Timestamp, slot: Slot, run: RunId) {
+        self.counters.started += 1;
+        let record = &mut self.store.live[slot];
+        record.attempt = record.attempt.saturating_add(1);
+        record.charge.charged = record.charge.charged.saturating_add(1);
+        self.store.advance(slot, Stage::Processing(ActiveRun { id: run, started_at: at, deadline: at }));
+    }
+
+    pub(super) fn finish(&mut self, at: Timestamp, slot: Slot, finish: Finish) {
+        self.counters.finish(finish.end);
+        let stage = match finish.next {
+            Next::Completed => return self.store.bury(slot, Epitaph::Completed, at),
+            Next::Failed => Stage::Failed { at },
+            Next::Retry { eligible_at } => Stage::waiting(true, eligible_at),
+        };
+        let record = &mut self.store.live[slot];
+        record.charge = finish.charge;
+        let ActiveRun { id, started_at, .. } = *record.run();
+        record.remember(PastAttempt { run: id, started_at, ended_at: at, end: finish.end }, finish.error);
+        self.store.advance(slot, stage);
+    }
+
+    pub(super) fn redrive(&mut self, at: Timestamp, slot: Slot) {
+        self.counters.redriven += 1;
+        self.store.live[slot].charge = Charge::default();
+        self.store.advance(slot, Stage::waiting(false, at));
+    }
+
+    pub(super) fn discard(&mut self, at: Timestamp, slot: Slot) {
+        if let Stage::Processing(_) = self.store.live[slot].stage {
+            self.counters.finish(AttemptEnd::Discarded);
+        }
+        self.store.bury(slot, Epitaph::Discarded, at);
+    }
+
+    pub(super) fn forget(&mut self, location: Location) {
+        self.counters.forgotten += 1;
+        self.store.forget(location);
+    }
+
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    fn replay_accepted(&mut self, at: Timestamp, event: &Event) -> Result<(), ReplayError> {
+        let hash = self.store.hash(event.key());
+        if self.store.find(hash, event.key()).is_some() {
+            return Err(ReplayError::new(at, "accepted, but it is known", event.key()));
+        }
+        self.accept(at, hash, event.clone());
+        Ok(())
+    }
+
+    fn find(&self, at: Timestamp, key: &Key) -> Result<Location, ReplayError> {
+        let found = self.store.find(self.store.hash(key), key);
+        found.ok_or_else(|| ReplayError::new(at, "changed, but it is not known", key))
+    }
+
+    fn live(&self, at: Timestamp, key: &Key) -> Result<Slot, ReplayError> {
+        match self.find(at, key)? {
+            Location::Live(slot) => Ok(slot),
+            Location::Buried(_) => Err(ReplayError::new(at, "changed, but it is over", key)),
+        }
+    }
+
+    fn waiting(&self, at: Timestamp, key: &Key) -> Result<Slot, ReplayError> {
+        let slot = self.live(at, key)?;
+        match self.store.live[slot].stage {
+            Stage::Waiting(_) => Ok(slot),
+            Stage::Processing(_) | Stage::Failed { .. } => {
+                Err(ReplayError::new(at, "started, but it does not wait", key))
+            }
+        }
+    }
+
+    fn processing(&self, at: Timestamp, key: &Key, run: RunId) -> Result<Slot, ReplayError> {
+        let slot = self.live(at, key)?;
+        match self.store.live[slot].stage {
+            Stage::Processing(active) if active.id == run => Ok(slot),
+            Stage::Processing(_) | Stage::Waiting(_) | Stage::Failed { .. } => {
+                Err(ReplayError::new(at, "finished, but this run of it is not in flight", key))
+            }
+        }
+    }
+
+    fn failed(&self, at: Timestamp, key: &Key) -> Result<Slot, ReplayError> {
+        let slot = self.live(at, key)?;
+        match self.store.live[slot].stage {
+            Stage::Failed { .. } => Ok(slot),
+            Stage::Waiting(_) | Stage::Processing(_) => {
+                Err(ReplayError::new(at, "redriven, but it has not failed", key))
+            }
+        }
+    }
+
+    fn terminal(&self, at: Timestamp, key: &Key) -> Result<Location, ReplayError> {
+        let location = self.find(at, key)?;
+        match self.store.terminal_at(location) {
+            Some(_) => Ok(location),
+            None => Err(ReplayError::new(at, "forgotten, but it is not over", key)),
+        }
+    }
+}
+
+impl ReplayError {
+    fn new(at: Timestamp, problem: &str, key: &Key) -> Self {
+        Self { problem: alloc::format!("{key} was {problem}"), at }
+    }
+}

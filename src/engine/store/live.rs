@@ -1,0 +1,126 @@
+//! A record that may still run.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::list::Links;
+use crate::engine::command::ErrorText;
+use crate::engine::event::Event;
+use crate::engine::fact::Charge;
+use crate::engine::ids::RunId;
+use crate::engine::status::Status;
+use crate::engine::time::Timestamp;
+use crate::engine::view::{PastAttempt, Place, RecordView};
+
+/// A record that is not over, or that has failed and can be redriven: it keeps its event.
+#[derive(Debug)]
+pub(in crate::engine) struct LiveRecord {
+    pub(in crate::engine) event: Event,
+    /// The keyed hash of the event's key.
+    pub(super) hash: u64,
+    pub(in crate::engine) accepted_at: Timestamp,
+    pub(in crate::engine) stage: Stage,
+    pub(in crate::engine) attempt: u32,
+    pub(in crate::engine) charge: Charge,
+    pub(super) links: Links,
+    /// Absent while every attempt so far is still running or was the first.
+    pub(super) trouble: Option<Box<Trouble>>,
+}
+
+/// What a live record is doing.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) enum Stage {
+    Waiting(Waiting),
+    Processing(ActiveRun),
+    Failed { at: Timestamp },
+}
+
+/// The stage of a record that waits for a run.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Waiting {
+    /// Whether a run of it has ended since it was accepted or redriven.
+    pub(in crate::engine) retry: bool,
+    pub(in crate::engine) eligible_at: Timestamp,
+    /// A mark. Absent only between the fact that made it wait and the mark that follows.
+    pub(in crate::engine) place: Option<Place>,
+    /// A mark: when it was delayed, among others with the same `eligible_at`.
+    pub(in crate::engine) delayed_as: u64,
+}
+
+/// The stage of a record with a run in flight.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct ActiveRun {
+    pub(in crate::engine) id: RunId,
+    pub(in crate::engine) started_at: Timestamp,
+    /// A mark: heartbeats move it.
+    pub(in crate::engine) deadline: Timestamp,
+}
+
+/// What went wrong before.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    last_error: Option<ErrorText>,
+    history: Vec<PastAttempt>,
+}
+
+impl LiveRecord {
+    pub(super) fn new(event: Event, hash: u64, accepted_at: Timestamp) -> Self {
+        let stage = Stage::waiting(false, accepted_at);
+        let (attempt, charge, links, trouble) = Default::default();
+        Self { event, hash, accepted_at, stage, attempt, charge, links, trouble }
+    }
+
+    pub(in crate::engine) fn waiting_mut(&mut self) -> &mut Waiting {
+        match &mut self.stage {
+            Stage::Waiting(waiting) => waiting,
+            Stage::Processing(_) | Stage::Failed { .. } => unreachable!("only a waiting record has a place"),
+        }
+    }
+
+    pub(in crate::engine) fn run_mut(&mut self) -> &mut ActiveRun {
+        match &mut self.stage {
+            Stage::Processing(run) => run,
+            Stage::Waiting(_) | Stage::Failed { .. } => unreachable!("only a processing record has a run"),
+        }
+    }
+
+    pub(in crate::engine) fn run(&self) -> &ActiveRun {
+        match &self.stage {
+            Stage::Processing(run) => run,
+            Stage::Waiting(_) | Stage::Failed { .. } => unreachable!("only a processing record has a run"),
+        }
+    }
+
+    /// Keeps the end of an attempt for those who ask later.
+    pub(in crate::engine) fn remember(&mut self, attempt: PastAttempt, error: Option<ErrorText>) {
+        let trouble = self.trouble.get_or_insert_default();
+        trouble.last_error = error.or(trouble.last_error.take());
+        if trouble.history.len() == RecordView::MAX_HISTORY {
+            trouble.history.remove(0);
+        }
+        trouble.history.push(attempt);
+    }
+
+    pub(in crate::engine) fn last_error(&self) -> Option<&ErrorText> {
+        self.trouble.as_ref()?.last_error.as_ref()
+    }
+
+    pub(in crate::engine) fn history(&self) -> &[PastAttempt] {
+        self.trouble.as_ref().map_or(&[], |trouble| &trouble.history)
+    }
+}
+
+impl Stage {
+    pub(in crate::engine) const fn waiting(retry: bool, eligible_at: Timestamp) -> Self {
+        Self::Waiting(Waiting { retry, eligible_at, place: None, delayed_as: 0 })
+    }
+
+    pub(in crate::engine) const fn status(&self) -> Status {
+        match self {
+            Self::Waiting(Waiting { retry: false, .. }) => Status::Received,
+            Self::Waiting(Waiting { retry: true, .. }) => Status::FailedRetry,
+            Self::Processing(_) => Status::Processing,
+            Self::Failed { .. } => Status::Failed,
+        }
+    }
+}

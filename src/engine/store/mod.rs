@@ -1,0 +1,211 @@
+//! The records, and how to find one.
+
+mod index;
+mod list;
+mod live;
+mod scan;
+mod slab;
+mod tombstones;
+
+use alloc::format;
+use alloc::string::String;
+use core::hash::{Hash as _, Hasher as _};
+use core::time::Duration;
+use siphasher::sip::SipHasher13;
+
+use super::event::Event;
+use super::key::Key;
+use super::status::Status;
+use super::time::Timestamp;
+use index::Index;
+pub(super) use index::Location;
+pub(super) use list::List;
+pub(super) use live::{ActiveRun, LiveRecord, Stage, Waiting};
+pub(super) use slab::{Slab, Slot};
+pub(super) use tombstones::{Epitaph, Grave, Tombstone, Tombstones};
+
+/// Every record: live ones whole, those that are over as tombstones.
+///
+/// Only these methods change a record's status, and they keep the counts.
+#[derive(Debug)]
+pub(super) struct Store {
+    hash_key: u64,
+    index: Index,
+    pub(super) live: Slab<LiveRecord>,
+    tombstones: Tombstones,
+    /// Failed records, the first to expire first.
+    failed: List,
+    counts: [u64; Status::ALL.len()],
+    bytes: usize,
+}
+
+impl Store {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            hash_key: seed,
+            index: Index::new(),
+            live: Slab::new(),
+            tombstones: Tombstones::new(),
+            failed: List::default(),
+            counts: [0; Status::ALL.len()],
+            bytes: 0,
+        }
+    }
+
+    /// The keyed hash of a key. Ids come from outside, so nobody may choose where they fall.
+    pub(super) fn hash(&self, key: &Key) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.hash_key, 0x0069_6e64_6578);
+        key.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    pub(super) fn find(&self, hash: u64, key: &Key) -> Option<Location> {
+        self.index.find(hash, |location| match location {
+            Location::Live(slot) => self.live[slot].event.key() == key,
+            Location::Buried(grave) => self.tombstone(grave).key == *key,
+        })
+    }
+
+    pub(super) fn tombstone(&self, grave: Grave) -> &Tombstone {
+        match self.tombstones.get(grave) {
+            Some(tombstone) => tombstone,
+            None => unreachable!("the index names only tombstones that have not left"),
+        }
+    }
+
+    pub(super) fn insert(&mut self, hash: u64, event: Event, accepted_at: Timestamp) -> Slot {
+        self.bytes += event.size_bytes();
+        let record = LiveRecord::new(event, hash, accepted_at);
+        self.counts[record.stage.status() as usize] += 1;
+        let slot = self.live.insert(record);
+        self.index.insert(hash, Location::Live(slot));
+        slot
+    }
+
+    /// Moves a live record to its next stage.
+    pub(super) fn advance(&mut self, slot: Slot, stage: Stage) {
+        let from = core::mem::replace(&mut self.live[slot].stage, stage);
+        if let Stage::Failed { .. } = from {
+            self.failed.remove(&mut self.live, slot);
+        }
+        if let Stage::Failed { .. } = stage {
+            self.failed.push_back(&mut self.live, slot);
+        }
+        self.counts[from.status() as usize] -= 1;
+        self.counts[stage.status() as usize] += 1;
+    }
+
+    /// Puts a tombstone in the place of a live record.
+    pub(super) fn bury(&mut self, slot: Slot, epitaph: Epitaph, terminal_at: Timestamp) {
+        let record = self.take(slot);
+        let tombstone = Tombstone {
+            key: record.event.key().clone(),
+            accepted_at: record.accepted_at,
+            terminal_at,
+            attempt: record.attempt,
+            digest: *record.event.digest(),
+            epitaph,
+        };
+        self.counts[tombstone.status() as usize] += 1;
+        let grave = self.tombstones.push(tombstone);
+        self.index.replace(record.hash, Location::Live(slot), Location::Buried(grave));
+    }
+
+    /// Drops a record that is over.
+    pub(super) fn forget(&mut self, location: Location) {
+        let hash = match location {
+            Location::Live(slot) => self.take(slot).hash,
+            Location::Buried(grave) => {
+                let tombstone = self.tombstone(grave);
+                let (hash, status) = (self.hash(&tombstone.key), tombstone.status());
+                self.counts[status as usize] -= 1;
+                self.tombstones.remove(grave);
+                hash
+            }
+        };
+        self.index.remove(hash, location);
+    }
+
+    fn take(&mut self, slot: Slot) -> LiveRecord {
+        if let Stage::Failed { .. } = self.live[slot].stage {
+            self.failed.remove(&mut self.live, slot);
+        }
+        let record = self.live.remove(slot);
+        self.bytes -= record.event.size_bytes();
+        self.counts[record.stage.status() as usize] -= 1;
+        record
+    }
+
+    pub(super) fn key(&self, location: Location) -> &Key {
+        match location {
+            Location::Live(slot) => self.live[slot].event.key(),
+            Location::Buried(grave) => &self.tombstone(grave).key,
+        }
+    }
+
+    /// When the record became terminal, when it is.
+    pub(super) fn terminal_at(&self, location: Location) -> Option<Timestamp> {
+        match location {
+            Location::Live(slot) => match self.live[slot].stage {
+                Stage::Failed { at } => Some(at),
+                Stage::Waiting(_) | Stage::Processing(_) => None,
+            },
+            Location::Buried(grave) => Some(self.tombstone(grave).terminal_at),
+        }
+    }
+
+    /// The terminal record that expires first, and when. Failed ones come before others.
+    pub(super) fn next_expiry(&self, retention: Duration) -> Option<(Timestamp, Location)> {
+        let failed = self.failed.head().map(Location::Live);
+        let buried = self.tombstones.front().map(|(grave, _)| Location::Buried(grave));
+        let expiry = |location| Some((self.terminal_at(location)? + retention, location));
+        let candidates = [failed.and_then(expiry), buried.and_then(expiry)];
+        candidates.into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// Records of each status, in the order of [`Status::ALL`].
+    pub(super) const fn counts(&self) -> [u64; Status::ALL.len()] {
+        self.counts
+    }
+
+    pub(super) const fn count(&self, status: Status) -> u64 {
+        self.counts[status as usize]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.live.len() + self.buried()
+    }
+
+    /// Records that are not terminal.
+    pub(super) fn pending(&self) -> usize {
+        self.live.len() - self.failed.len()
+    }
+
+    /// Bytes of the events that are kept for a run.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Verifies the counts by a recount.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut counts = [0; Status::ALL.len()];
+        let mut bytes = 0;
+        for location in self.locations() {
+            counts[self.status(location) as usize] += 1;
+            if let Location::Live(slot) = location {
+                bytes += self.live[slot].event.size_bytes();
+            }
+        }
+        let failed = self.failed.iter(&self.live).map(|slot| self.terminal_at(Location::Live(slot)));
+        let sound = (counts, bytes) == (self.counts, self.bytes)
+            && failed.clone().is_sorted()
+            && failed.count() == self.failed.len()
+            && self.count(Status::Failed) == self.failed.len() as u64
+            && self.index.len() == self.len();
+        if sound { Ok(()) } else { Err(format!("the records do not add up: {counts:?} and {bytes} bytes, recounted")) }
+    }
+
+    const fn buried(&self) -> usize {
+        (self.count(Status::Completed) + self.count(Status::Discarded)) as usize
+    }
+}

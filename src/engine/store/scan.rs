@@ -1,0 +1,77 @@
+//! Walking over all records, with stops.
+
+use super::Store;
+use super::index::Location;
+use super::slab::Slot;
+use super::tombstones::Grave;
+use crate::engine::view::Cursor;
+
+/// A walk over live records, then over tombstones, the oldest first.
+///
+/// A record that ends during the walk moves from the first part to the end of the second, so the
+/// walk may meet it twice, but cannot miss it.
+#[derive(Debug)]
+pub(in crate::engine) struct Scan<'a> {
+    store: &'a Store,
+    position: Position,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Position {
+    Live(u32),
+    Buried(Grave),
+}
+
+/// Set in the numbers of cursors among the tombstones.
+const BURIED: u64 = 1 << 32;
+
+impl Store {
+    /// A walk that goes on where the cursor stands.
+    pub(in crate::engine) fn scan(&self, after: Cursor) -> Scan<'_> {
+        let number = after.number() as u32;
+        let position = match after.number() & BURIED {
+            0 => Position::Live(number),
+            _ => Position::Buried(self.tombstones.at_or_after(Grave::new(number))),
+        };
+        Scan { store: self, position }
+    }
+
+    /// Where every record is.
+    pub(in crate::engine) fn locations(&self) -> impl Iterator<Item = Location> {
+        self.scan(Cursor::START).flatten()
+    }
+}
+
+impl Scan<'_> {
+    /// Where to go on.
+    pub(in crate::engine) fn cursor(&self) -> Cursor {
+        Cursor::new(match self.position {
+            Position::Live(number) => u64::from(number),
+            Position::Buried(grave) => BURIED | u64::from(grave.number()),
+        })
+    }
+}
+
+/// Each step is one place, which may be empty.
+impl Iterator for Scan<'_> {
+    type Item = Option<Location>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.position {
+            Position::Live(number) if number < self.store.live.end() => {
+                self.position = Position::Live(number + 1);
+                let slot = Slot::new(number);
+                Some(self.store.live.get(slot).map(|_| Location::Live(slot)))
+            }
+            Position::Live(_) => {
+                self.position = Position::Buried(self.store.tombstones.first());
+                Some(None)
+            }
+            Position::Buried(grave) => {
+                let tombstone = self.store.tombstones.get(grave)?;
+                self.position = Position::Buried(grave.next());
+                Some(tombstone.is_kept().then_some(Location::Buried(grave)))
+            }
+        }
+    }
+}

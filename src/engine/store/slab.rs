@@ -1,0 +1,137 @@
+//! Places for values that stay where they are.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::{Index, IndexMut};
+
+/// A place in a [`Slab`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::engine) struct Slot(u32);
+
+impl Slot {
+    /// The slot with this number.
+    pub(super) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub(super) const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// Values in chunks: growing moves none of them, and a freed place is used again, the last first.
+#[derive(Debug)]
+pub(in crate::engine) struct Slab<T> {
+    chunks: Vec<Box<[Entry<T>]>>,
+    free: Option<Slot>,
+    len: usize,
+}
+
+#[derive(Debug)]
+enum Entry<T> {
+    Free { next: Option<Slot> },
+    Used(T),
+}
+
+/// Values in a chunk.
+const CHUNK: usize = 256;
+
+impl<T> Slab<T> {
+    pub(super) const fn new() -> Self {
+        Self { chunks: Vec::new(), free: None, len: 0 }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The number after the highest slot there is.
+    pub(super) fn end(&self) -> u32 {
+        u32::try_from(self.chunks.len() * CHUNK).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn insert(&mut self, value: T) -> Slot {
+        let slot = self.free.unwrap_or_else(|| self.grow());
+        let entry = self.entry_mut(slot);
+        let Entry::Free { next } = *entry else { unreachable!("a free slot is not used") };
+        *entry = Entry::Used(value);
+        self.free = next;
+        self.len += 1;
+        slot
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) -> T {
+        let freed = Entry::Free { next: self.free };
+        let Entry::Used(value) = core::mem::replace(self.entry_mut(slot), freed) else {
+            unreachable!("only a used slot is freed")
+        };
+        self.free = Some(slot);
+        self.len -= 1;
+        value
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&T> {
+        let at = slot.0 as usize;
+        match self.chunks.get(at / CHUNK)?.get(at % CHUNK)? {
+            Entry::Used(value) => Some(value),
+            Entry::Free { .. } => None,
+        }
+    }
+
+    /// Every value, in the order of slots.
+    pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
+        (0..self.end()).map(Slot).filter_map(|slot| Some((slot, self.get(slot)?)))
+    }
+
+    fn entry_mut(&mut self, slot: Slot) -> &mut Entry<T> {
+        let at = slot.0 as usize;
+        &mut self.chunks[at / CHUNK][at % CHUNK]
+    }
+
+    /// Adds a chunk of free slots and names the first of them.
+    fn grow(&mut self) -> Slot {
+        let first = self.end();
+        let last = first + CHUNK as u32 - 1;
+        let link = |number| Entry::Free { next: (number < last).then_some(Slot(number + 1)) };
+        self.chunks.push((first..=last).map(link).collect());
+        self.free = Some(Slot(first));
+        Slot(first)
+    }
+}
+
+impl<T> Index<Slot> for Slab<T> {
+    type Output = T;
+
+    fn index(&self, slot: Slot) -> &T {
+        match self.get(slot) {
+            Some(value) => value,
+            None => unreachable!("only a used slot is read"),
+        }
+    }
+}
+
+impl<T> IndexMut<Slot> for Slab<T> {
+    fn index_mut(&mut self, slot: Slot) -> &mut T {
+        match self.entry_mut(slot) {
+            Entry::Used(value) => value,
+            Entry::Free { .. } => unreachable!("only a used slot is changed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_freed_slot_is_used_again() {
+        let mut slab = Slab::new();
+        let slots: Vec<_> = (0..CHUNK as u32 + 2).map(|n| slab.insert(n)).collect();
+        assert_eq!(slab.remove(slots[3]), 3);
+        assert!(slab.get(slots[3]).is_none());
+        assert_eq!(slab.insert(77), slots[3]);
+        assert_eq!(slab[slots[3]], 77);
+        assert_eq!(slab.iter().count(), slab.len());
+    }
+}

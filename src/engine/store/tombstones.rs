@@ -1,0 +1,192 @@
+//! What remains of records that are over.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::engine::digest::Digest;
+use crate::engine::key::Key;
+use crate::engine::status::Status;
+use crate::engine::time::Timestamp;
+
+/// What remains of a completed or discarded record until its retention ends.
+#[derive(Debug)]
+pub(in crate::engine) struct Tombstone {
+    pub(in crate::engine) key: Key,
+    pub(in crate::engine) accepted_at: Timestamp,
+    pub(in crate::engine) terminal_at: Timestamp,
+    pub(in crate::engine) attempt: u32,
+    pub(in crate::engine) digest: Digest,
+    pub(in crate::engine) epitaph: Epitaph,
+}
+
+/// How a record ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Epitaph {
+    Completed,
+    Discarded,
+    /// Forgotten before those ahead of it.
+    Gone,
+}
+
+impl Tombstone {
+    /// Whether it stands for a record.
+    pub(in crate::engine) fn is_kept(&self) -> bool {
+        self.epitaph != Epitaph::Gone
+    }
+
+    pub(in crate::engine) const fn status(&self) -> Status {
+        match self.epitaph {
+            Epitaph::Completed => Status::Completed,
+            Epitaph::Discarded | Epitaph::Gone => Status::Discarded,
+        }
+    }
+}
+
+/// Where a tombstone is. Numbers rise and wrap; far fewer tombstones exist than numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) struct Grave(u32);
+
+impl Grave {
+    /// Graves are numbered below this, a power of two.
+    pub(super) const NUMBERS: u32 = 1 << 31;
+
+    pub(super) const fn new(number: u32) -> Self {
+        Self(number % Self::NUMBERS)
+    }
+
+    pub(super) const fn number(self) -> u32 {
+        self.0
+    }
+
+    pub(super) const fn next(self) -> Self {
+        self.plus(1)
+    }
+
+    const fn plus(self, distance: u32) -> Self {
+        Self::new(self.0.wrapping_add(distance))
+    }
+
+    const fn since(self, earlier: Self) -> usize {
+        (self.0.wrapping_sub(earlier.0) % Self::NUMBERS) as usize
+    }
+}
+
+/// Tombstones in the order in which their records ended, which is the order in which they expire.
+#[derive(Debug)]
+pub(in crate::engine) struct Tombstones {
+    chunks: VecDeque<Vec<Tombstone>>,
+    /// Entries at the start of the first chunk that have left.
+    left: usize,
+    /// The grave of the first entry that has not left. It is never `Gone`.
+    first: Grave,
+    len: usize,
+    spare: Option<Vec<Tombstone>>,
+}
+
+/// Tombstones in a chunk.
+const CHUNK: usize = 1024;
+
+impl Tombstones {
+    pub(super) const fn new() -> Self {
+        Self { chunks: VecDeque::new(), left: 0, first: Grave(0), len: 0, spare: None }
+    }
+
+    pub(super) fn push(&mut self, tombstone: Tombstone) -> Grave {
+        if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
+            let chunk = self.spare.take().unwrap_or_else(|| Vec::with_capacity(CHUNK));
+            self.chunks.push_back(chunk);
+        }
+        if let Some(chunk) = self.chunks.back_mut() {
+            chunk.push(tombstone);
+        }
+        self.len += 1;
+        self.first.plus((self.len - 1) as u32)
+    }
+
+    pub(in crate::engine) fn front(&self) -> Option<(Grave, &Tombstone)> {
+        Some((self.first, self.get(self.first)?))
+    }
+
+    pub(super) fn get(&self, grave: Grave) -> Option<&Tombstone> {
+        let distance = grave.since(self.first);
+        if distance >= self.len {
+            return None;
+        }
+        let at = self.left + distance;
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+    }
+
+    /// Drops a tombstone: at once when it is first, else when those ahead of it have left.
+    pub(super) fn remove(&mut self, grave: Grave) {
+        let at = self.left + grave.since(self.first);
+        let tombstone = &mut self.chunks[at / CHUNK][at % CHUNK];
+        tombstone.epitaph = Epitaph::Gone;
+        tombstone.key = Key::vacant();
+        while self.front().is_some_and(|(_, first)| !first.is_kept()) {
+            self.leave();
+        }
+    }
+
+    /// The first grave that has not left.
+    pub(super) const fn first(&self) -> Grave {
+        self.first
+    }
+
+    /// This grave, or the first when this one has left.
+    pub(super) const fn at_or_after(&self, grave: Grave) -> Grave {
+        match grave.since(self.first) > (Grave::NUMBERS / 2) as usize {
+            true => self.first,
+            false => grave,
+        }
+    }
+
+    fn leave(&mut self) {
+        self.left += 1;
+        self.first = self.first.plus(1);
+        self.len -= 1;
+        if self.left == CHUNK {
+            self.left = 0;
+            self.spare = self.chunks.pop_front();
+            self.spare.iter_mut().for_each(Vec::clear);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tombstone(n: u64) -> Tombstone {
+        Tombstone {
+            key: Key::vacant(),
+            accepted_at: Timestamp::EPOCH,
+            terminal_at: Timestamp::from_micros(n),
+            attempt: 1,
+            digest: Digest::of(b""),
+            epitaph: Epitaph::Completed,
+        }
+    }
+
+    #[test]
+    fn a_tombstone_takes_80_bytes() {
+        assert_eq!(size_of::<Tombstone>(), 80);
+    }
+
+    #[test]
+    fn they_leave_in_order_whatever_the_order_of_removal() {
+        let mut stones = Tombstones::new();
+        stones.first = Grave::new(Grave::NUMBERS - 5);
+        let graves: Vec<_> = (0..CHUNK as u64 * 3).map(|n| stones.push(tombstone(n))).collect();
+        for grave in graves.iter().skip(1).step_by(2) {
+            stones.remove(*grave);
+        }
+        assert_eq!(stones.len, CHUNK * 3);
+        for (n, grave) in graves.iter().enumerate().step_by(2) {
+            assert_eq!(stones.front().map(|(grave, _)| grave), Some(*grave));
+            assert_eq!(stones.get(*grave).map(|stone| stone.terminal_at.as_micros()), Some(n as u64));
+            stones.remove(*grave);
+        }
+        assert_eq!(stones.len, 0);
+        assert!(stones.front().is_none());
+    }
+}

@@ -1,0 +1,117 @@
+//! Submissions: what is known, what is refused, what is accepted.
+
+use super::answer::{Answer, Bound, Conflict, Duplicate, Refusal};
+use super::command::Rejection;
+use super::effect::Output;
+use super::event::Event;
+use super::fact::Change;
+use super::metrics::RejectReason;
+use super::store::Location;
+use super::{Engine, Phase};
+
+impl Engine {
+    /// Known keys are answered in every phase; only a new one can be refused.
+    pub(super) fn submit(&mut self, event: Event, out: &mut Output) -> Answer {
+        let hash = self.state.store.hash(event.key());
+        let found = self.state.store.find(hash, event.key());
+        if let Some(location) = found.filter(|location| !self.is_expired(*location)) {
+            return self.answer_known(location, &event);
+        }
+        if let Err(refusal) = self.admit(found, &event, out) {
+            self.tallies.reject(refusal.reason());
+            return Answer::Refused(refusal);
+        }
+        out.fact(self.now, || Change::Accepted(event.clone()));
+        let slot = self.state.accept(self.now, hash, event);
+        self.join_tail(slot);
+        Answer::Accepted
+    }
+
+    pub(super) fn reject(&mut self, rejection: Rejection) -> Answer {
+        self.tallies.reject(rejection.into());
+        Answer::Noted
+    }
+
+    fn answer_known(&mut self, location: Location, event: &Event) -> Answer {
+        let (digest, known) = self.known(location);
+        if digest != *event.digest() {
+            self.tallies.conflicted += 1;
+            let first_received_at = known.accepted_at;
+            return Answer::Conflict(Conflict { stored: digest, received: *event.digest(), first_received_at });
+        }
+        self.tallies.deduplicated += 1;
+        Answer::Duplicate(known)
+    }
+
+    fn known(&self, location: Location) -> (super::Digest, Duplicate) {
+        match location {
+            Location::Live(slot) => {
+                let record = &self.state.store.live[slot];
+                let (status, accepted_at) = (record.stage.status(), record.accepted_at);
+                (*record.event.digest(), Duplicate { status, attempt: record.attempt, accepted_at })
+            }
+            Location::Buried(grave) => {
+                let stone = self.state.store.tombstone(grave);
+                let (status, accepted_at) = (stone.status(), stone.accepted_at);
+                (stone.digest, Duplicate { status, attempt: stone.attempt, accepted_at })
+            }
+        }
+    }
+
+    /// Makes sure that there is room for a new event. `expired` is the record that its key had.
+    fn admit(&mut self, expired: Option<Location>, event: &Event, out: &mut Output) -> Result<(), Refusal> {
+        if self.phase != Phase::Running {
+            return Err(Refusal::ShuttingDown);
+        }
+        if let Some(location) = expired {
+            self.forget(location, out);
+        }
+        let (size, limit_bytes) = (event.size_bytes(), self.config.max_event_bytes);
+        if size > limit_bytes {
+            return Err(Refusal::TooLarge { limit_bytes });
+        }
+        self.admit_pending()?;
+        self.admit_record(out)?;
+        let bytes = self.state.store.bytes().saturating_add(size);
+        self.room_below(bytes, self.config.max_bytes.saturating_add(1), Bound::Bytes)
+    }
+
+    /// Makes sure that one more record may wait.
+    pub(super) fn admit_pending(&self) -> Result<(), Refusal> {
+        self.room_below(self.state.store.pending(), self.config.max_pending, Bound::Pending)
+    }
+
+    /// Makes sure that one more record may be remembered; an expired one makes room.
+    fn admit_record(&mut self, out: &mut Output) -> Result<(), Refusal> {
+        while self.state.store.len() >= self.config.max_records {
+            let expiry = self.state.store.next_expiry(self.config.retention);
+            match expiry {
+                Some((at, location)) if at <= self.now => self.forget(location, out),
+                _ => {
+                    let retry_after = expiry.map(|(at, _)| at.since(self.now));
+                    let retry_after = retry_after.unwrap_or(self.config.overload_retry_after);
+                    return Err(Refusal::Overloaded { bound: Bound::Records, retry_after });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn room_below(&self, used: usize, limit: usize, bound: Bound) -> Result<(), Refusal> {
+        match used < limit {
+            true => Ok(()),
+            false => Err(Refusal::Overloaded { bound, retry_after: self.config.overload_retry_after }),
+        }
+    }
+}
+
+impl Refusal {
+    const fn reason(self) -> RejectReason {
+        match self {
+            Self::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
+            Self::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
+            Self::TooLarge { .. } => RejectReason::TooLarge,
+            Self::ShuttingDown => RejectReason::ShuttingDown,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What time makes due.
+
+use super::answer::{Answer, Swept};
+use super::effect::{Effect, Output};
+use super::fact::Change;
+use super::metrics::SweptReason;
+use super::store::{Location, Slot};
+use super::time::Timestamp;
+use super::{Deadline, Engine, Phase, Wake};
+
+/// Something that time made due.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Run(Slot),
+    Retry(Slot),
+    Expiry(Location),
+}
+
+impl Due {
+    const fn wake(self) -> Wake {
+        match self {
+            Self::Run(_) => Wake::RunDeadline,
+            Self::Retry(_) => Wake::RetryDue,
+            Self::Expiry(_) => Wake::Expiry,
+        }
+    }
+}
+
+impl Engine {
+    /// Handles what is due, the first due first, at most `sweep_batch` items.
+    pub(super) fn sweep(&mut self, out: &mut Output) -> Answer {
+        self.tallies.sweeps += 1;
+        self.blocked_since = None;
+        let mut swept = Swept::default();
+        for _ in 0..self.config.sweep_batch.get() {
+            match self.first_due() {
+                Some((at, due)) if at <= self.now => self.handle(due, &mut swept, out),
+                _ => break,
+            }
+        }
+        if self.is_feeding() {
+            self.test_channel(&mut swept, out);
+        }
+        Answer::Swept(swept)
+    }
+
+    fn handle(&mut self, due: Due, swept: &mut Swept, out: &mut Output) {
+        match due {
+            Due::Run(slot) => {
+                swept.expired_runs += 1;
+                self.tallies.sweep(SweptReason::ExpiredRun, 1);
+                self.time_out(slot, out);
+            }
+            Due::Retry(slot) => {
+                swept.retries_due += 1;
+                self.tallies.sweep(SweptReason::RetryDue, 1);
+                self.come_due(slot);
+            }
+            Due::Expiry(location) => {
+                swept.forgotten += 1;
+                self.forget(location, out);
+            }
+        }
+    }
+
+    /// Sends a marker when the oldest ticket is old, and tells when the marker is.
+    ///
+    /// Age alone cannot tell a lost ticket from a long backlog. The marker can: presented, it
+    /// proves every ticket before it lost that was not presented.
+    fn test_channel(&mut self, swept: &mut Swept, out: &mut Output) {
+        let stuck_after = self.config.stuck_after;
+        if self.tickets.marker_due().is_some_and(|due| due <= self.now) {
+            swept.marker_overdue = true;
+            self.tickets.rearm_marker(self.now + stuck_after);
+        } else if self.tickets.stuck_at(stuck_after).is_some_and(|at| at <= self.now) {
+            out.effect(Effect::Enqueue(self.tickets.send_marker(self.now, stuck_after)));
+        }
+    }
+
+    /// Drops a terminal record.
+    pub(super) fn forget(&mut self, location: Location, out: &mut Output) {
+        out.fact(self.now, || Change::Forgotten(self.state.store.key(location).clone()));
+        self.state.forget(location);
+    }
+
+    /// When the next sweep is wanted, and why. Absent while nothing waits for time.
+    ///
+    /// It names only what the phase allows a sweep to do, and lies in the past only when
+    /// `sweep_batch` cut a sweep short.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        let due = self.first_due().map(|(at, due)| Deadline { at, why: due.wake() });
+        let channel = self.is_feeding().then(|| self.channel_deadline()).flatten();
+        [due, channel].into_iter().flatten().min_by_key(|deadline| deadline.at)
+    }
+
+    fn channel_deadline(&self) -> Option<Deadline> {
+        let marker = self.tickets.marker_due().map(|at| Deadline { at, why: Wake::MarkerOverdue });
+        let stuck = self.tickets.stuck_at(self.config.stuck_after);
+        let stuck = stuck.map(|at| Deadline { at, why: Wake::StuckTicket });
+        let blocked = self.blocked_since.filter(|_| !self.line.is_empty());
+        let blocked = blocked.map(|since| Deadline { at: since + self.config.sweep_interval, why: Wake::FeedBlocked });
+        [marker, stuck, blocked].into_iter().flatten().min_by_key(|deadline| deadline.at)
+    }
+
+    /// What is due first, and when. Among equals runs come before retries, and those before
+    /// expiries.
+    fn first_due(&self) -> Option<(Timestamp, Due)> {
+        if self.phase == Phase::Stopped {
+            return None;
+        }
+        let run = self.runs.first(&self.state.store.live).map(|(at, slot)| (at, Due::Run(slot)));
+        let retry = if self.phase == Phase::Running { self.delayed.first() } else { None };
+        let retry = retry.map(|(at, slot)| (at, Due::Retry(slot)));
+        let expiry = self.state.store.next_expiry(self.config.retention);
+        let expiry = expiry.map(|(at, location)| (at, Due::Expiry(location)));
+        [run, retry, expiry].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+}

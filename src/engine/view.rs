@@ -1,0 +1,123 @@
+//! A record as others see it.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::command::ErrorText;
+use super::digest::Digest;
+use super::fact::{AttemptEnd, Charge};
+use super::ids::{RunId, Ticket};
+use super::key::Key;
+use super::status::Status;
+use super::time::Timestamp;
+
+/// What the engine knows about one event, copied out.
+///
+/// What a tombstone has dropped is absent: type, content type, size, error and history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordView {
+    /// Its identity.
+    pub key: Key,
+    /// The digest of its payload.
+    pub digest: Digest,
+    /// Where it stands.
+    pub status: Status,
+    /// Where it waits, when it does.
+    pub place: Option<Place>,
+    /// How often a run was started.
+    pub attempt: u32,
+    /// What is compared with the limits.
+    pub charge: Charge,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// The soonest that its next run may start, when it waits.
+    pub eligible_at: Option<Timestamp>,
+    /// Its run, when one is in flight.
+    pub run: Option<RunView>,
+    /// When it became terminal.
+    pub terminal_at: Option<Timestamp>,
+    /// Its type.
+    pub event_type: Option<Box<str>>,
+    /// The media type of its payload.
+    pub content_type: Option<Box<str>>,
+    /// What it is charged against the bound by bytes.
+    pub size_bytes: usize,
+    /// The error of the last attempt that had one.
+    pub last_error: Option<ErrorText>,
+    /// The last attempts that ended, at most [`RecordView::MAX_HISTORY`], the oldest first.
+    pub history: Vec<PastAttempt>,
+}
+
+impl RecordView {
+    /// The most past attempts that are remembered.
+    pub const MAX_HISTORY: usize = 8;
+
+    /// Whether a live ticket of it is in the channel.
+    pub const fn is_queued(&self) -> bool {
+        matches!(self.place, Some(Place::Queued(_)))
+    }
+}
+
+/// Where a waiting record is. It is in exactly one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// It waits for its time.
+    Delayed,
+    /// It is eligible and waits for a ticket, first in first out.
+    Line,
+    /// Its ticket is in the channel.
+    Queued(Ticket),
+}
+
+/// A run in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RunView {
+    /// Its name.
+    pub id: RunId,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it must have ended.
+    pub deadline: Timestamp,
+}
+
+/// An attempt that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PastAttempt {
+    /// Its run.
+    pub run: RunId,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How.
+    pub end: AttemptEnd,
+}
+
+/// A part of all records, and where the next part begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The records found. May be fewer than asked for, even none, before the end is reached.
+    pub records: Vec<RecordView>,
+    /// Where to go on; absent at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A position among all records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Cursor(u64);
+
+impl Cursor {
+    /// Before the first record.
+    pub const START: Self = Self(0);
+
+    /// The cursor with this number, which an earlier [`Cursor::number`] gave.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// A number to give out and take back.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
