@@ -1,9 +1,44 @@
 //! An embeddable engine that accepts events, remembers them by id, runs your handler on each,
 //! retries what fails, and never loses one.
 //!
-//! The engine proper is a sans-IO state machine: [`Engine`] takes [`Command`]s with their times,
-//! and gives back [`Answer`]s and [`Effect`]s. It has no clock, no I/O and no threads, and without
-//! features this crate is `no_std`, so the compiler proves it.
+//! ```text
+//! HTTP → Ingest → Store → Channel → Dispatcher → Workers
+//!                   ↑         ↖
+//!                   └─ Sweeper ┘
+//! ```
+//!
+//! # The story
+//!
+//! A queue with a worker pool behind it loses work when the queue is full or broken, runs an id
+//! twice, cannot tell a duplicate from a conflict, hangs on shutdown, and its metrics drift. Here
+//! an event is a *record* first, found by its *key*. Whether it is scheduled is another question:
+//! a waiting record is *delayed* until its time, in the *line*, or *queued*, which means that a
+//! live *ticket* of it is in the channel. A ticket can be lost at any time, and then the record
+//! goes back to the line. A ticket that is presented starts a *run*, and only the outcome of the
+//! current run counts. What is decided is a *fact*; records are what facts make of them.
+//!
+//! # Two layers
+//!
+//! [`Engine`] is a sans-IO state machine: [`Command`]s with their times go in, [`Answer`]s and
+//! [`Effect`]s come out. It has no clock, no I/O and no threads; without features this crate is
+//! `no_std`, so the compiler proves it.
+//!
+//! `Eventful` (feature `tokio`, on by default) is the thin adapter around it that most programs
+//! use: it turns what happens into commands, performs the effects, and runs your handler.
+//!
+//! | module | feature | what |
+//! |---|---|---|
+//! | `engine` | | the state machine |
+//! | `runtime` | `tokio` | the adapter: builder, handle, handler, clock |
+//! | `http` | `http` | the HTTP front |
+//! | `bin/eventful` | `server` | the program |
+//!
+//! # Promises
+//!
+//! The promises P1 to P11 stand in the README, each with the test that defends it. The one to know
+//! before you write a handler: delivery is **at least once**. A crash between a handler's side
+//! effect and its recorded outcome runs it again, so the handler gets the key, the attempt and the
+//! run to make its own effects idempotent.
 
 #![no_std]
 

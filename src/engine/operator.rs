@@ -61,6 +61,7 @@ impl Engine {
         self.state.discard(self.now, slot);
     }
 
+    /// Nothing is presented during a pause, so its time does not count against the marker.
     pub(super) fn set_paused(&mut self, paused: bool, out: &mut Output) -> Answer {
         if self.phase == Phase::Stopped {
             return Answer::Refused(Refusal::ShuttingDown);
@@ -68,6 +69,7 @@ impl Engine {
         if self.state.paused != paused {
             out.fact(self.now, || if paused { Change::Paused } else { Change::Resumed });
             self.state.pause(paused);
+            self.tickets.rearm_marker(self.now + self.config.stuck_after);
         }
         Answer::Noted
     }

@@ -19,8 +19,6 @@ pub(super) struct Tickets {
     sent: VecDeque<Entry>,
     /// The number of the next ticket.
     next: u64,
-    /// No entry below this number stands for a record; the first one from it on does.
-    live_from: u64,
     /// Entries that stand for a record.
     live: usize,
     /// Entries that take room in the channel; the marker's slot does not count.
@@ -60,15 +58,7 @@ impl Tickets {
     }
 
     const fn starting_at(next: u64) -> Self {
-        Self {
-            sent: VecDeque::new(),
-            next,
-            live_from: next,
-            live: 0,
-            outstanding: 0,
-            marker: None,
-            marker_not_before: Timestamp::EPOCH,
-        }
+        Self { sent: VecDeque::new(), next, live: 0, outstanding: 0, marker: None, marker_not_before: Timestamp::EPOCH }
     }
 
     /// Records with a live ticket.
@@ -118,7 +108,6 @@ impl Tickets {
         {
             self.leave(entry);
         }
-        self.pass_dead();
     }
 
     /// This ticket stands for nothing from now on, but is in the channel.
@@ -128,7 +117,6 @@ impl Tickets {
             entry.holder = Holder::Void;
             self.live -= 1;
         }
-        self.pass_dead();
     }
 
     /// This ticket did not get into the channel. If it is the marker, no other is sent before
@@ -142,7 +130,6 @@ impl Tickets {
         {
             self.leave(entry);
         }
-        self.pass_dead();
     }
 
     /// The channel is gone with all that was in it. Gives the records whose tickets are lost, the
@@ -153,12 +140,13 @@ impl Tickets {
         lost
     }
 
-    /// When the channel is to be put to the test: the oldest live ticket reaches `stuck_after`.
+    /// When the channel is to be put to the test: the oldest ticket that takes room in it, void
+    /// or not, reaches `stuck_after`.
     pub(super) fn stuck_at(&self, stuck_after: Duration) -> Option<Timestamp> {
         if self.marker.is_some() {
             return None;
         }
-        let oldest = self.sent.get(self.seek(self.live_from))?;
+        let oldest = self.sent.front()?;
         Some((oldest.sent_at + stuck_after).max(self.marker_not_before))
     }
 
@@ -179,11 +167,9 @@ impl Tickets {
         let live = count(|holder| matches!(holder, Holder::Record(_)));
         let void = count(|holder| matches!(holder, Holder::Void));
         let markers = count(|holder| matches!(holder, Holder::Marker));
-        let oldest = self.sent.iter().find(|entry| entry.slot().is_some()).map_or(self.next, |entry| entry.number);
         let rising = self.sent.iter().map(|entry| entry.number).is_sorted_by(|a, b| a < b);
         let sound = (live, live + void) == (self.live, self.outstanding)
             && markers == usize::from(self.marker.is_some())
-            && oldest == self.live_from
             && rising
             && self.sent.back().is_none_or(|last| last.number < self.next);
         if sound { Ok(()) } else { Err(format!("the tickets do not add up: {self:?}")) }
@@ -193,7 +179,6 @@ impl Tickets {
         let number = self.next;
         self.next += 1;
         self.sent.push_back(Entry { number, holder, sent_at: now });
-        self.pass_dead();
         Ticket::new(number)
     }
 
@@ -221,16 +206,6 @@ impl Tickets {
             }
             Holder::Void => self.outstanding -= 1,
             Holder::Marker => self.marker = None,
-        }
-    }
-
-    /// Moves `live_from` to the oldest live ticket. It only rises, so that the oldest ticket is
-    /// found at no cost on average.
-    fn pass_dead(&mut self) {
-        while let Some(entry) = self.sent.get(self.seek(self.live_from))
-            && entry.slot().is_none()
-        {
-            self.live_from = entry.number + 1;
         }
     }
 }

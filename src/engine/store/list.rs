@@ -1,6 +1,6 @@
 //! A list through the records themselves.
 
-use super::live::LiveRecord;
+use super::live::{Links, LiveRecord};
 use super::slab::{Slab, Slot};
 
 /// First in, first out, with removal from the middle; the links are in the records, so nothing
@@ -10,13 +10,6 @@ pub(in crate::engine) struct List {
     head: Option<Slot>,
     tail: Option<Slot>,
     len: usize,
-}
-
-/// The neighbours of a record in its list.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::engine) struct Links {
-    previous: Option<Slot>,
-    next: Option<Slot>,
 }
 
 impl List {

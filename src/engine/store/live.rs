@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::list::Links;
+use super::slab::Slot;
 use crate::engine::command::ErrorText;
 use crate::engine::event::Event;
 use crate::engine::fact::Charge;
@@ -54,6 +54,13 @@ pub(in crate::engine) struct ActiveRun {
     pub(in crate::engine) started_at: Timestamp,
     /// A mark: heartbeats move it.
     pub(in crate::engine) deadline: Timestamp,
+}
+
+/// The neighbours of a record in the list that it is in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Links {
+    pub(super) previous: Option<Slot>,
+    pub(super) next: Option<Slot>,
 }
 
 /// What went wrong before.
