@@ -47,6 +47,8 @@ extern crate alloc;
 extern crate std;
 
 mod engine;
+#[cfg(feature = "tokio")]
+mod runtime;
 
 pub use engine::{
     Algorithm, Answer, AttemptEnd, Backoff, Bound, Change, Charge, Command, Config, Conflict, Cursor, Deadline, Digest,
@@ -54,4 +56,13 @@ pub use engine::{
     Histogram, Histograms, Id, InvalidConfig, InvalidEvent, InvalidKey, Key, Metrics, Next, Outcome, Output, Page,
     PastAttempt, Phase, Place, RecordView, Refusal, RejectReason, Rejection, Replay, ReplayError, Run, RunId, RunView,
     Status, Swept, SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
+};
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub use runtime::{Action, Hooks, Point};
+#[cfg(feature = "tokio")]
+pub use runtime::{
+    Attempt, Broken, Builder, Cancellation, Clock, DiscardError, Eventful, Failure, Handler, ManualClock, NotReady,
+    Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep, Stale, StartError, Stats,
+    SubmitError, Submitted, Subscription, SystemClock,
 };

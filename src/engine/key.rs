@@ -72,6 +72,11 @@ impl Key {
     /// [`InvalidKey`] when the id is empty, a part is too long, or a part holds a control
     /// character (line breaks and NUL among them).
     pub fn new(source: &str, id: &str) -> Result<Self, InvalidKey> {
+        if source.is_empty()
+            && let Some(uuid) = parse_uuid(id)
+        {
+            return Ok(Self(Packed::Uuid(uuid)));
+        }
         if id.is_empty() {
             return Err(InvalidKey::Empty);
         }
@@ -83,11 +88,6 @@ impl Key {
         };
         refuse_control("source", source)?;
         refuse_control("id", id)?;
-        if source.is_empty()
-            && let Some(uuid) = parse_uuid(id)
-        {
-            return Ok(Self(Packed::Uuid(uuid)));
-        }
         let bytes = core::iter::once(source_len).chain(source.bytes()).chain(id.bytes());
         Ok(Self(Packed::Text(bytes.collect())))
     }
@@ -178,43 +178,44 @@ impl fmt::Display for Id<'_> {
 /// Characters of a UUID in its canonical form.
 const UUID_TEXT: usize = 36;
 
+/// Where the two digits of each byte of a canonical UUID begin; hyphens stand between.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
 /// Where the hyphens of a canonical UUID stand.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// The value of each lower-case hexadecimal digit, and `NO_DIGIT` for all other bytes.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+const NO_DIGIT: u8 = 0xff;
 
 /// The 16 bytes of `id` when it is a UUID in canonical lower-case form, and nothing else.
 fn parse_uuid(id: &str) -> Option<[u8; 16]> {
     let ascii: &[u8; UUID_TEXT] = id.as_bytes().try_into().ok()?;
-    let mut uuid = [0; 16];
-    let mut digits = 0;
-    for (at, &byte) in ascii.iter().enumerate() {
-        if HYPHENS.contains(&at) {
-            if byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        uuid[digits / 2] = uuid[digits / 2] << 4 | digit;
-        digits += 1;
-    }
-    Some(uuid)
+    let mut seen = 0;
+    let uuid = PAIRS.map(|at| {
+        let (high, low) = (VALUES[usize::from(ascii[at])], VALUES[usize::from(ascii[at + 1])]);
+        seen |= high | low;
+        high << 4 | low
+    });
+    (seen != NO_DIGIT && HYPHENS.iter().all(|at| ascii[*at] == b'-')).then_some(uuid)
 }
 
 fn format_uuid(uuid: &[u8; 16]) -> [u8; UUID_TEXT] {
     let mut ascii = [b'-'; UUID_TEXT];
-    let mut digits = 0;
-    for (at, place) in ascii.iter_mut().enumerate() {
-        if HYPHENS.contains(&at) {
-            continue;
-        }
-        let byte = uuid[digits / 2];
-        let digit = if digits % 2 == 0 { byte >> 4 } else { byte & 15 };
-        *place = b"0123456789abcdef"[usize::from(digit)];
-        digits += 1;
+    for (byte, at) in uuid.iter().zip(PAIRS) {
+        ascii[at] = DIGITS[usize::from(byte >> 4)];
+        ascii[at + 1] = DIGITS[usize::from(byte & 15)];
     }
     ascii
 }

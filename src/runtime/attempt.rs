@@ -1,0 +1,137 @@
+//! What a handler knows about its run, and how the run is stopped.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::latch::Latch;
+use super::shared::Shared;
+use crate::engine::{Answer, Command, Event, Key, Run, RunId, Timestamp};
+
+/// One run of a handler. Clones are the same run.
+#[derive(Clone)]
+pub struct Attempt(pub(super) Arc<RunCell>);
+
+/// Everything about a run in flight that more than one task touches.
+pub(super) struct RunCell {
+    pub(super) run: RunId,
+    /// Its place among the cells in flight.
+    pub(super) slot: usize,
+    pub(super) event: Event,
+    pub(super) number: u32,
+    deadline_micros: AtomicU64,
+    pub(super) cancelled: Latch,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// The run is over as far as the engine is concerned; what its handler still does no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this run no longer counts: it timed out, was stopped or has ended; return from the handler")]
+pub struct Stale;
+
+impl RunCell {
+    pub(super) fn new(run: Run, slot: usize, shared: &Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            run: run.id,
+            slot,
+            event: run.event,
+            number: run.attempt,
+            deadline_micros: AtomicU64::new(run.deadline.as_micros()),
+            cancelled: Latch::default(),
+            shared: Arc::clone(shared),
+        })
+    }
+
+    /// Asks the worker to drop the handler, and tells the handler's other tasks.
+    pub(super) fn cancel(&self) {
+        self.cancelled.open();
+    }
+}
+
+impl Attempt {
+    /// The event's identity.
+    pub fn key(&self) -> &Key {
+        self.0.event.key()
+    }
+
+    /// How often a run of this event was started, this one included.
+    pub fn number(&self) -> u32 {
+        self.0.number
+    }
+
+    /// The name of this run, never used twice.
+    pub fn run(&self) -> RunId {
+        self.0.run
+    }
+
+    /// When the run is stopped unless it has ended, or beaten, before.
+    pub fn deadline(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.deadline_micros.load(Ordering::Relaxed))
+    }
+
+    /// How long it is until [`Attempt::deadline`].
+    pub fn remaining(&self) -> Duration {
+        self.deadline().since(self.0.shared.now())
+    }
+
+    /// Says that the run is alive: moves its deadline to `run_timeout` from now on, but never past
+    /// its lifetime. Answers the new deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`] when the run no longer counts.
+    pub fn heartbeat(&self) -> Result<Timestamp, Stale> {
+        let Ok(Answer::Alive(deadline)) = self.0.shared.execute(Command::Heartbeat(self.run())) else {
+            return Err(Stale);
+        };
+        self.0.deadline_micros.store(deadline.as_micros(), Ordering::Relaxed);
+        Ok(deadline)
+    }
+
+    /// A view on whether the run is to stop, for work that goes on in another task or thread.
+    pub fn cancellation(&self) -> Cancellation {
+        Cancellation(Arc::clone(&self.0))
+    }
+
+    /// Whether the run is to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.is_open()
+    }
+
+    /// Waits until the run is to stop. The handler itself is dropped then; this is for tasks
+    /// that it has started.
+    pub async fn cancelled(&self) {
+        self.0.cancelled.wait().await;
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Attempt");
+        shown.field("key", self.key()).field("number", &self.number()).field("run", &self.run());
+        shown.field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+    }
+}
+
+/// Whether a run is to stop. Clones look at the same run.
+#[derive(Clone)]
+pub struct Cancellation(Arc<RunCell>);
+
+impl Cancellation {
+    /// Whether the run is to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.is_open()
+    }
+
+    /// Waits until the run is to stop.
+    pub async fn cancelled(&self) {
+        self.0.cancelled.wait().await;
+    }
+}
+
+impl fmt::Debug for Cancellation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancellation").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+    }
+}

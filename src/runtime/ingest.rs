@@ -1,0 +1,211 @@
+//! Takes events in.
+
+use core::time::Duration;
+use std::sync::Arc;
+use std::vec::Vec;
+use tokio::task::coop::consume_budget;
+
+use super::Eventful;
+use super::locked::Core;
+use super::shared::{Broken, Shared, unexpected};
+use crate::engine::{Answer, Bound, Command, Conflict, Duplicate, Event, Phase, Refusal, Rejection, Timestamp};
+
+/// What became of a submitted event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is new, and will be processed.
+    Accepted,
+    /// It was accepted before, with the same payload. Nothing was changed.
+    Duplicate(Duplicate),
+}
+
+/// Why a submitted event was not taken. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// Another payload was accepted under this key.
+    #[error("another payload was accepted under this key: give each event a key of its own")]
+    Conflict(Conflict),
+    /// A bound is reached.
+    #[error("the bound {bound:?} is reached: try again in {retry_after:?}")]
+    Overloaded {
+        /// Which one.
+        bound: Bound,
+        /// When to try again, from now on.
+        retry_after: Duration,
+    },
+    /// It is larger than any event may be.
+    #[error("an event may have {limit_bytes} bytes: raise max_event_bytes, or send a reference to the data")]
+    TooLarge {
+        /// The most that an event may have.
+        limit_bytes: usize,
+    },
+    /// The engine is shutting down, or has stopped.
+    #[error("the engine is shutting down: send it to its successor")]
+    ShuttingDown,
+    /// See [`Broken`].
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// Events that one hold of the lock takes in.
+const BATCH: usize = 64;
+
+impl Eventful {
+    /// Submits an event, and waits for room while a bound is reached: first in, first out, at most
+    /// the builder's `submit_timeout`. Dropping the future before it ends leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`]; [`SubmitError::Overloaded`] when there was no room in time.
+    pub async fn submit(&self, event: Event) -> Result<Submitted, SubmitError> {
+        consume_budget().await;
+        match self.shared.enter(event, Rank::Newcomer)? {
+            Entry::Answered(result) => result,
+            Entry::NoRoom(event) => Waiting { shared: Arc::clone(&self.shared) }.submit(event).await,
+        }
+    }
+
+    /// Submits an event, and never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`]
+    pub fn try_submit(&self, event: Event) -> Result<Submitted, SubmitError> {
+        submitted(self.shared.execute(Command::Submit(event))?)
+    }
+
+    /// Submits events in their order, and never waits. Answers each, in the same order; none
+    /// depends on another.
+    pub fn submit_batch(&self, events: impl IntoIterator<Item = Event>) -> Vec<Result<Submitted, SubmitError>> {
+        let mut events = events.into_iter();
+        let mut results = Vec::with_capacity(events.size_hint().0);
+        // Collected first: the caller's iterator must not run under the lock.
+        let mut part = Vec::with_capacity(BATCH);
+        loop {
+            part.extend(events.by_ref().take(BATCH));
+            if part.is_empty() {
+                return results;
+            }
+            self.shared.submit_part(&mut part, &mut results);
+        }
+    }
+
+    /// Counts a submission that makes no event.
+    pub fn reject(&self, rejection: Rejection) {
+        // A broken core counts nothing any more.
+        let _ = self.shared.execute(Command::Reject(rejection));
+    }
+}
+
+/// Who wants to enter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    /// Somebody who queues behind those who wait.
+    Newcomer,
+    /// The first of those who wait.
+    First,
+}
+
+/// Whether an event was taken to the engine.
+enum Entry {
+    Answered(Result<Submitted, SubmitError>),
+    NoRoom(Event),
+}
+
+impl Shared {
+    fn submit_part(&self, part: &mut Vec<Event>, results: &mut Vec<Result<Submitted, SubmitError>>) {
+        let count = part.len();
+        let done = self.change(|core, now| {
+            results.extend(part.drain(..).map(|event| submitted(core.execute(now, Command::Submit(event)))));
+        });
+        if let Err(broken) = done {
+            part.clear();
+            results.extend(core::iter::repeat_n(Err(broken.into()), count));
+        }
+    }
+
+    /// Submits the event, unless it should wait; then a newcomer counts as waiting.
+    fn enter(&self, event: Event, rank: Rank) -> Result<Entry, Broken> {
+        self.change(|core, now| {
+            if !core.must_wait(now, &event, rank) {
+                return Entry::Answered(submitted(core.execute(now, Command::Submit(event))));
+            }
+            match rank {
+                Rank::Newcomer => core.waiting += 1,
+                Rank::First => core.wanted_bytes = event.size_bytes(),
+            }
+            Entry::NoRoom(event)
+        })
+    }
+}
+
+impl Core {
+    /// Whether this event is one that room would help. A refusal is not tried out, for it would
+    /// be counted.
+    fn must_wait(&self, now: Timestamp, event: &Event, rank: Rank) -> bool {
+        let passes = self.has_room(event.size_bytes()) && (rank == Rank::First || self.waiting == 0);
+        !passes
+            && self.engine.phase() == Phase::Running
+            && event.size_bytes() <= self.engine.config().max_event_bytes
+            && self.engine.get(now, event.key()).is_none()
+    }
+}
+
+/// A submitter that waits, counted as such.
+struct Waiting {
+    shared: Arc<Shared>,
+}
+
+impl Waiting {
+    async fn submit(self, event: Event) -> Result<Submitted, SubmitError> {
+        let mut event = Some(event);
+        let timeout = self.shared.clock.sleep_until(self.shared.now() + self.shared.submit_timeout);
+        tokio::select! {
+            biased;
+            result = self.wait(&mut event) => return result,
+            () = timeout => {}
+        }
+        // The last try is for the refusal, so that it is counted and says when to come back.
+        match event {
+            Some(event) => submitted(self.shared.execute(Command::Submit(event))?),
+            None => Err(Broken.into()),
+        }
+    }
+
+    /// Waits for its turn, and then for room. The event is in its place at every await.
+    async fn wait(&self, event: &mut Option<Event>) -> Result<Submitted, SubmitError> {
+        let _turn = self.shared.turnstile.lock().await;
+        loop {
+            match event.take().map(|event| self.shared.enter(event, Rank::First)).transpose()? {
+                Some(Entry::NoRoom(back)) => *event = Some(back),
+                Some(Entry::Answered(result)) => return result,
+                None => return Err(Broken.into()),
+            }
+            self.shared.room.notified().await;
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // In a broken core nobody waits.
+        let _ = self.shared.look(|core, _| core.waiting -= 1);
+    }
+}
+
+/// The answer to a submission.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
+fn submitted(answer: Answer) -> Result<Submitted, SubmitError> {
+    match answer {
+        Answer::Accepted => Ok(Submitted::Accepted),
+        Answer::Duplicate(duplicate) => Ok(Submitted::Duplicate(duplicate)),
+        Answer::Conflict(conflict) => Err(SubmitError::Conflict(conflict)),
+        Answer::Refused(Refusal::Overloaded { bound, retry_after }) => {
+            Err(SubmitError::Overloaded { bound, retry_after })
+        }
+        Answer::Refused(Refusal::TooLarge { limit_bytes }) => Err(SubmitError::TooLarge { limit_bytes }),
+        Answer::Refused(Refusal::ShuttingDown) => Err(SubmitError::ShuttingDown),
+        other => Err(unexpected(&other).into()),
+    }
+}

@@ -1,0 +1,34 @@
+//! Something that happens once, and that many may wait for.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+
+/// Closed at first; once opened, it stays open.
+#[derive(Debug, Default)]
+pub(super) struct Latch {
+    open: AtomicBool,
+    opened: Notify,
+}
+
+impl Latch {
+    pub(super) fn open(&self) {
+        self.open.store(true, Ordering::Release);
+        self.opened.notify_waiters();
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Ends when it is open.
+    pub(super) async fn wait(&self) {
+        loop {
+            // Made before the look, so that no opening between them is missed.
+            let opened = self.opened.notified();
+            if self.is_open() {
+                return;
+            }
+            opened.await;
+        }
+    }
+}

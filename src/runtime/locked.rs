@@ -1,0 +1,308 @@
+//! What the lock guards: the engine, the channel, and the runs in flight.
+//!
+//! Tickets are sent and taken under the lock, so they are presented in the order of their numbers,
+//! whoever presents them.
+
+use core::mem;
+use std::sync::Arc;
+use std::vec::Vec;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::attempt::RunCell;
+use super::hooks::{Action, Point, Probe};
+use super::subscribe::{Awaited, Subscribers, Subscription};
+use crate::engine::{Answer, Command, Deadline, Effect, Engine, EnqueueFailure, Outcome, Output, Phase, Run, RunId};
+use crate::engine::{Ticket, Timestamp};
+
+/// The engine with everything that its effects touch at once.
+pub(super) struct Core {
+    pub(super) engine: Engine,
+    out: Output,
+    /// Tickets that did not get into the channel, of the output at hand.
+    unsent: Vec<Ticket>,
+    channel: Channel,
+    cells: Cells,
+    pub(super) subscribers: Subscribers,
+    probe: Probe,
+    /// What the sweeper sleeps towards.
+    armed: Timestamp,
+    /// The dispatcher has a permit and waits for word of a ticket.
+    pub(super) dispatcher_waits: bool,
+    /// Submitters that wait for room.
+    pub(super) waiting: usize,
+    /// The size of the first one's event.
+    pub(super) wanted_bytes: usize,
+    aborted: Vec<Arc<RunCell>>,
+}
+
+/// What is left to do once the lock is free, in any order.
+#[derive(Default)]
+pub(super) struct Wakes {
+    /// The dispatcher has something to take.
+    pub(super) ticket: bool,
+    /// The sweeper sleeps past the next deadline.
+    pub(super) deadline: bool,
+    /// The first submitter that waits for room may look again.
+    pub(super) room: bool,
+    /// Shutdown waits for the runs in flight, and there are none.
+    pub(super) drained: bool,
+    /// They have facts to read.
+    pub(super) readers: Vec<Awaited>,
+    /// These runs are to stop.
+    pub(super) aborted: Vec<Arc<RunCell>>,
+}
+
+/// What came of a look for a ticket.
+pub(super) enum Taken {
+    /// A run has started.
+    Run(Run, usize),
+    /// There is none that may be presented now.
+    Nothing,
+    /// The channel has no receiver any more.
+    ChannelGone,
+}
+
+impl Core {
+    pub(super) fn new(engine: Engine, out: Output, probe: Probe) -> Self {
+        let channel = Channel::new(&engine);
+        Self {
+            engine,
+            out,
+            unsent: Vec::new(),
+            channel,
+            cells: Cells::default(),
+            subscribers: Subscribers::default(),
+            probe,
+            armed: Timestamp::MAX,
+            dispatcher_waits: false,
+            waiting: 0,
+            wanted_bytes: 0,
+            aborted: Vec::new(),
+        }
+    }
+
+    /// Decides, and performs what must not wait.
+    pub(super) fn execute(&mut self, now: Timestamp, command: Command) -> Answer {
+        let answer = self.engine.execute(now, command, &mut self.out);
+        self.perform(now);
+        answer
+    }
+
+    fn perform(&mut self, now: Timestamp) {
+        while !self.out.effects().is_empty() {
+            let failure = self.send_and_stop();
+            while let Some(ticket) = self.unsent.pop() {
+                let command = Command::EnqueueFailed { ticket, cause: failure };
+                self.engine.execute(now, command, &mut self.out);
+            }
+        }
+    }
+
+    /// Performs the effects of the output. The tickets from the first one on that did not get into
+    /// the channel are in `unsent` then, for the answered reason.
+    fn send_and_stop(&mut self) -> EnqueueFailure {
+        let mut failure = EnqueueFailure::Full;
+        for effect in self.out.drain_effects() {
+            match effect {
+                Effect::Enqueue(ticket) if !self.unsent.is_empty() => self.unsent.push(ticket),
+                Effect::Enqueue(ticket) => {
+                    if let Err(cause) = self.channel.send(ticket, &self.probe) {
+                        failure = cause;
+                        self.unsent.push(ticket);
+                    }
+                }
+                Effect::Abort(run) => self.aborted.extend(self.cells.take(run)),
+            }
+        }
+        failure
+    }
+
+    /// Takes the next ticket that stands for something, and starts its run.
+    ///
+    /// While nothing may start, tickets stay where they are and keep their order.
+    pub(super) fn take(&mut self, now: Timestamp) -> Taken {
+        while self.may_start() {
+            let ticket = match self.channel.take(&self.probe) {
+                Ok(Some(ticket)) => ticket,
+                Ok(None) => return Taken::Nothing,
+                Err(ChannelGone) => return Taken::ChannelGone,
+            };
+            if let Answer::Running(run) = self.execute(now, Command::Start(ticket)) {
+                let slot = self.cells.reserve();
+                return Taken::Run(run, slot);
+            }
+        }
+        Taken::Nothing
+    }
+
+    fn may_start(&self) -> bool {
+        self.engine.phase() == Phase::Running && !self.engine.is_paused()
+    }
+
+    /// Keeps the cell of a run that [`Core::take`] has started.
+    pub(super) fn keep(&mut self, cell: &Arc<RunCell>) {
+        self.cells.put(cell);
+    }
+
+    /// Tells the outcome of a run, which has ended with that.
+    pub(super) fn settle(&mut self, now: Timestamp, cell: &RunCell, outcome: Outcome) -> Answer {
+        self.cells.release(cell);
+        self.execute(now, Command::Settle { run: cell.run, outcome })
+    }
+
+    /// Runs that the engine counts as in flight.
+    pub(super) fn inflight(&self) -> usize {
+        self.cells.inflight
+    }
+
+    /// The cells of all runs in flight.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &Arc<RunCell>> {
+        self.cells.slots.iter().flatten()
+    }
+
+    /// Gives up the channel and every ticket in it.
+    pub(super) fn replace_channel(&mut self, now: Timestamp) {
+        self.channel = Channel::new(&self.engine);
+        self.execute(now, Command::ChannelLost);
+    }
+
+    /// Tickets in the channel, measured.
+    pub(super) fn channel_depth(&self) -> usize {
+        self.channel.receiver.as_ref().map_or(0, mpsc::Receiver::len)
+    }
+
+    /// The next deadline of the engine; the sweeper will not be told of any that is not sooner.
+    pub(super) fn arm(&mut self) -> Option<Deadline> {
+        let next = self.engine.next_deadline();
+        self.armed = next.map_or(Timestamp::MAX, |deadline| deadline.at);
+        next
+    }
+
+    /// A new reader of facts.
+    pub(super) fn subscribe(&mut self, capacity: usize) -> Subscription {
+        self.out.keep_facts(true);
+        self.subscribers.add(capacity)
+    }
+
+    /// What to do once the lock is free, after a change.
+    pub(super) fn wakes(&mut self) -> Wakes {
+        let stopping = self.engine.phase() != Phase::Running;
+        Wakes {
+            ticket: self.wake_dispatcher(stopping),
+            deadline: self.wake_sweeper(),
+            room: self.waiting > 0 && (stopping || self.has_room(self.wanted_bytes)),
+            drained: stopping && self.inflight() == 0,
+            readers: self.subscribers.publish(&mut self.out),
+            aborted: mem::take(&mut self.aborted),
+        }
+    }
+
+    fn wake_dispatcher(&mut self, stopping: bool) -> bool {
+        let wake = self.dispatcher_waits && (stopping || self.may_start() && self.channel.has_news());
+        self.dispatcher_waits &= !wake;
+        wake
+    }
+
+    fn wake_sweeper(&mut self) -> bool {
+        let next = self.engine.next_deadline().map_or(Timestamp::MAX, |deadline| deadline.at);
+        let sooner = next < self.armed;
+        self.armed = self.armed.min(next);
+        sooner
+    }
+
+    /// Whether no bound stands against one more event of this size.
+    pub(super) fn has_room(&self, size_bytes: usize) -> bool {
+        let (gauges, config) = (self.engine.gauges(), self.engine.config());
+        let bytes = gauges.bytes.saturating_add(size_bytes as u64);
+        gauges.pending() < config.max_pending as u64
+            && gauges.records_total() < config.max_records as u64
+            && bytes <= config.max_bytes as u64
+    }
+}
+
+/// The channel of tickets. One slot more than the engine feeds, for the marker.
+struct Channel {
+    sender: mpsc::Sender<Ticket>,
+    receiver: Option<mpsc::Receiver<Ticket>>,
+}
+
+/// The channel has no receiver any more.
+struct ChannelGone;
+
+impl Channel {
+    fn new(engine: &Engine) -> Self {
+        let slots = engine.config().channel_capacity.get().saturating_add(1);
+        let (sender, receiver) = mpsc::channel(slots.min(Semaphore::MAX_PERMITS));
+        Self { sender, receiver: Some(receiver) }
+    }
+
+    fn send(&mut self, ticket: Ticket, probe: &Probe) -> Result<(), EnqueueFailure> {
+        match probe.locked(Point::Enqueue) {
+            Action::Fail => return Err(EnqueueFailure::Full),
+            Action::DropReceiver => self.receiver = None,
+            Action::Continue | Action::Yield | Action::Panic => {}
+        }
+        self.sender.try_send(ticket).map_err(|error| match error {
+            TrySendError::Full(_) => EnqueueFailure::Full,
+            TrySendError::Closed(_) => EnqueueFailure::Closed,
+        })
+    }
+
+    fn take(&mut self, probe: &Probe) -> Result<Option<Ticket>, ChannelGone> {
+        loop {
+            let Ok(ticket) = self.receiver.as_mut().ok_or(ChannelGone)?.try_recv() else {
+                return Ok(None);
+            };
+            match probe.locked(Point::Present) {
+                Action::Fail => {}
+                Action::DropReceiver => self.receiver = None,
+                Action::Continue | Action::Yield | Action::Panic => return Ok(Some(ticket)),
+            }
+        }
+    }
+
+    /// Whether a look at it would find a ticket, or find that it is gone.
+    fn has_news(&self) -> bool {
+        self.receiver.as_ref().is_none_or(|receiver| !receiver.is_empty())
+    }
+}
+
+/// The cells of the runs in flight, each in a slot of its own.
+#[derive(Default)]
+struct Cells {
+    slots: Vec<Option<Arc<RunCell>>>,
+    free: Vec<usize>,
+    inflight: usize,
+}
+
+impl Cells {
+    fn reserve(&mut self) -> usize {
+        self.inflight += 1;
+        self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        })
+    }
+
+    fn put(&mut self, cell: &Arc<RunCell>) {
+        self.slots[cell.slot] = Some(Arc::clone(cell));
+    }
+
+    /// The cell of this run, no longer in flight. Rare, so it may look at all of them.
+    fn take(&mut self, run: RunId) -> Option<Arc<RunCell>> {
+        let slot = self.slots.iter().position(|cell| cell.as_ref().is_some_and(|cell| cell.run == run))?;
+        self.inflight -= 1;
+        self.free.push(slot);
+        self.slots[slot].take()
+    }
+
+    fn release(&mut self, cell: &RunCell) {
+        let slot = &mut self.slots[cell.slot];
+        if slot.as_ref().is_some_and(|kept| kept.run == cell.run) {
+            *slot = None;
+            self.inflight -= 1;
+            self.free.push(cell.slot);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The tokio adapter: turns what happens into commands, and performs the engine's effects.
+//!
+//! | module | topic |
+//! |---|---|
+//! | `builder` | sets everything up |
+//! | `ingest` | takes events in, waits for room |
+//! | `operator`, `stats`, `subscribe` | what else a handle can do |
+//! | `shared` | what handles and tasks share; decides under the lock, and rings the bells after it |
+//! | `locked` | what the lock guards: engine, channel, runs in flight |
+//! | `dispatcher` | takes a permit, then a ticket, and spawns a worker |
+//! | `worker`, `attempt`, `handler` | runs handlers; what a handler sees |
+//! | `sweeper` | wakes at the engine's next deadline |
+//! | `supervisor` | restarts dispatcher and sweeper |
+//! | `shutdown` | ends everything |
+//! | `clock`, `hooks`, `latch` | time, points of disturbance, something that happens once |
+
+mod attempt;
+mod builder;
+mod clock;
+mod dispatcher;
+mod handler;
+mod hooks;
+mod ingest;
+mod latch;
+mod locked;
+mod operator;
+mod shared;
+mod shutdown;
+mod stats;
+mod subscribe;
+mod supervisor;
+mod sweeper;
+mod worker;
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+pub use attempt::{Attempt, Cancellation, Stale};
+pub use builder::{Builder, StartError};
+pub use clock::{Clock, ManualClock, Sleep, SystemClock};
+pub use handler::{Failure, Handler};
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub use hooks::{Action, Hooks, Point};
+pub use ingest::{SubmitError, Submitted};
+pub use operator::{DiscardError, PauseError, RedriveError, Redriven};
+pub use shared::Broken;
+pub use shutdown::ShutdownReport;
+pub use stats::{NotReady, Readiness, Stats};
+pub use subscribe::{Notice, Subscription};
+
+use crate::engine::{Config, Timestamp};
+use shared::Shared;
+
+/// A running engine. Cheap to clone; clones are the same engine.
+///
+/// Dropping the last one shuts the engine down and waits for nothing; call
+/// [`Eventful::shutdown`] to let the runs in flight end.
+#[derive(Clone)]
+pub struct Eventful {
+    shared: Arc<Shared>,
+    _lease: Arc<Lease>,
+}
+
+/// What all handles hold and no task does.
+struct Lease(Arc<Shared>);
+
+impl Eventful {
+    fn new(shared: Arc<Shared>) -> Self {
+        let lease = Arc::new(Lease(Arc::clone(&shared)));
+        Self { shared, _lease: lease }
+    }
+
+    /// Sets one up.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Shuts down: takes in and starts nothing more, waits at most `timeout` for the runs in flight
+    /// (the configuration's `drain_timeout` when absent), stops the others, and reports. It goes on
+    /// when this future is dropped. Later calls share it, and the earliest deadline wins.
+    ///
+    /// It ends by the timeout plus twice `abort_grace`, unless a handler blocks the runtime's only thread.
+    pub async fn shutdown(&self, timeout: Option<Duration>) -> ShutdownReport {
+        self.shared.ask_to_end(timeout.unwrap_or(self.shared.config.drain_timeout));
+        self.shared.ended().await
+    }
+
+    /// Waits until somebody's shutdown has ended.
+    pub async fn stopped(&self) -> ShutdownReport {
+        self.shared.ended().await
+    }
+
+    /// The time by the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    /// The configuration, with the seed that is in use.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+}
+
+impl fmt::Debug for Eventful {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Eventful").field("config", self.config()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.ask_to_end(Duration::ZERO);
+    }
+}

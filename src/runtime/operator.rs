@@ -1,0 +1,204 @@
+//! Looks at events, and steps in.
+
+use core::time::Duration;
+use std::string::String;
+
+use super::Eventful;
+use super::shared::{Broken, unexpected};
+use super::subscribe::Subscription;
+use crate::engine::{Answer, Bound, Command, Cursor, Key, Page, RecordView, Refusal, Status};
+
+/// Why a failed event got no other life. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedriveError {
+    /// There is no such event; perhaps it was forgotten.
+    #[error("there is no such event: submit it again")]
+    NotFound,
+    /// It has not failed.
+    #[error("only a failed event can be redriven, this one is {0}: leave it alone")]
+    NotFailed(Status),
+    /// A bound is reached.
+    #[error("the bound {bound:?} is reached: try again in {retry_after:?}")]
+    Overloaded {
+        /// Which one.
+        bound: Bound,
+        /// When to try again, from now on.
+        retry_after: Duration,
+    },
+    /// The engine is shutting down, or has stopped.
+    #[error("the engine is shutting down: try again when it is back")]
+    ShuttingDown,
+    /// See [`Broken`].
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// Why an event was not discarded. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiscardError {
+    /// There is no such event; perhaps it was forgotten.
+    #[error("there is no such event: nothing needs to be done")]
+    NotFound,
+    /// It was completed before.
+    #[error("the event was completed before: undo its effects where they are")]
+    Completed,
+    /// The engine has stopped.
+    #[error("the engine has stopped: try again when it is back")]
+    ShuttingDown,
+    /// See [`Broken`].
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// Why the engine was neither paused nor resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PauseError {
+    /// The engine has stopped.
+    #[error("the engine has stopped: try again when it is back")]
+    ShuttingDown,
+    /// See [`Broken`].
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// What [`Eventful::redrive_all`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redriven {
+    /// Events that got another life.
+    pub count: usize,
+    /// Where to go on; absent when there are no more.
+    pub next: Option<Cursor>,
+}
+
+/// Failed events that one call redrives at most.
+const REDRIVE_PAGE: usize = 100;
+
+impl Eventful {
+    /// What is known about an event.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]
+    pub fn get(&self, key: &Key) -> Result<Option<RecordView>, Broken> {
+        self.shared.look(|core, now| core.engine.get(now, key))
+    }
+
+    /// One page of events: all, or those with this status. `limit` is the most that it holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]
+    pub fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Broken> {
+        self.shared.look(|core, now| core.engine.page(now, status, after, limit))
+    }
+
+    /// Why an event is not running now, in one sentence. Nothing when there is no such event.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]
+    pub fn explain(&self, key: &Key) -> Result<Option<String>, Broken> {
+        self.shared.look(|core, now| core.engine.explain(now, key))
+    }
+
+    /// Gives a failed event another life, with all its attempts.
+    ///
+    /// # Errors
+    ///
+    /// [`RedriveError`]
+    pub fn redrive(&self, key: &Key) -> Result<(), RedriveError> {
+        redriven(self.shared.execute(Command::Redrive(key.clone()))?)
+    }
+
+    /// Redrives one page of failed events, from `after` on. Ends early when a bound is reached;
+    /// then `next` is where it began.
+    ///
+    /// # Errors
+    ///
+    /// [`RedriveError`] when it redrove none.
+    pub fn redrive_all(&self, after: Cursor) -> Result<Redriven, RedriveError> {
+        let page = self.list(Some(Status::Failed), after, REDRIVE_PAGE)?;
+        let mut count = 0;
+        for record in &page.records {
+            match self.redrive(&record.key) {
+                Ok(()) => count += 1,
+                // Somebody else was faster.
+                Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
+                Err(_) if count > 0 => return Ok(Redriven { count, next: Some(after) }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Redriven { count, next: page.next })
+    }
+
+    /// Ends an event that is not completed. Its run, if there is one, is stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscardError`]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
+    pub fn discard(&self, key: &Key) -> Result<(), DiscardError> {
+        match self.shared.execute(Command::Discard(key.clone()))? {
+            Answer::Noted => Ok(()),
+            Answer::NotFound => Err(DiscardError::NotFound),
+            Answer::TooLate => Err(DiscardError::Completed),
+            Answer::Refused(_) => Err(DiscardError::ShuttingDown),
+            other => Err(unexpected(&other).into()),
+        }
+    }
+
+    /// Starts no more runs until [`Eventful::resume`]; those in flight go on, and events are
+    /// still taken in.
+    ///
+    /// # Errors
+    ///
+    /// [`PauseError`]
+    pub fn pause(&self) -> Result<(), PauseError> {
+        noted(self.shared.execute(Command::Pause)?)
+    }
+
+    /// Starts runs again.
+    ///
+    /// # Errors
+    ///
+    /// [`PauseError`]
+    pub fn resume(&self) -> Result<(), PauseError> {
+        noted(self.shared.execute(Command::Resume)?)
+    }
+
+    /// Facts from now on. `capacity` is how many may wait to be read (at least one); a slower
+    /// reader loses the oldest ones, and learns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]
+    pub fn subscribe(&self, capacity: usize) -> Result<Subscription, Broken> {
+        self.shared.look(|core, _| core.subscribe(capacity))
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
+fn redriven(answer: Answer) -> Result<(), RedriveError> {
+    match answer {
+        Answer::Noted => Ok(()),
+        Answer::NotFound => Err(RedriveError::NotFound),
+        Answer::NotFailed(status) => Err(RedriveError::NotFailed(status)),
+        Answer::Refused(Refusal::Overloaded { bound, retry_after }) => {
+            Err(RedriveError::Overloaded { bound, retry_after })
+        }
+        Answer::Refused(Refusal::ShuttingDown) => Err(RedriveError::ShuttingDown),
+        other => Err(unexpected(&other).into()),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
+fn noted(answer: Answer) -> Result<(), PauseError> {
+    match answer {
+        Answer::Noted => Ok(()),
+        Answer::Refused(_) => Err(PauseError::ShuttingDown),
+        other => Err(unexpected(&other).into()),
+    }
+}

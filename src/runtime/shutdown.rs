@@ -1,0 +1,208 @@
+//! The end: no intake, no dispatch, drain, abort, report.
+
+use core::future::poll_fn;
+use core::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use super::hooks::Point;
+use super::latch::Latch;
+use super::locked::Core;
+use super::shared::Shared;
+use crate::engine::{AttemptEnd, Command, FactCounters, Status, Timestamp};
+
+/// How a shutdown went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Runs that ended while it waited for them.
+    pub drained: u64,
+    /// Runs that it stopped. Their events wait for another attempt, and are among `left`.
+    pub interrupted: u64,
+    /// Handlers that had not yielded at the end of `abort_grace`.
+    pub abandoned: u64,
+    /// Events that wait for a run.
+    pub left: u64,
+    /// Facts that are not durable. Zero without a journal.
+    pub unsynced: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The state of the shutdown, and who waits for it.
+#[derive(Debug, Default)]
+pub(super) struct End {
+    state: Mutex<EndState>,
+    /// Rung with each request: the deadline may have come forward.
+    asked: Notify,
+    /// Opens when the engine has stopped.
+    pub(super) stopped: Latch,
+    /// Opens when there is a report.
+    reported: Latch,
+}
+
+#[derive(Debug, Default)]
+struct EndState {
+    /// When the first request came, and the earliest deadline of all.
+    asked: Option<(Timestamp, Timestamp)>,
+    report: ShutdownReport,
+}
+
+impl End {
+    fn lock(&self) -> MutexGuard<'_, EndState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, now: Timestamp, deadline: Timestamp) {
+        let mut state = self.lock();
+        let (since, earliest) = state.asked.unwrap_or((now, deadline));
+        state.asked = Some((since, earliest.min(deadline)));
+    }
+
+    fn asked(&self) -> Option<(Timestamp, Timestamp)> {
+        self.lock().asked
+    }
+}
+
+impl Shared {
+    /// Stops intake and dispatch now, and asks for the rest to be over within `timeout`.
+    pub(super) fn ask_to_end(&self, timeout: Duration) {
+        // The dispatcher looks at the permits after it was woken, so they close first.
+        self.permits.close();
+        // A broken core takes in nothing anyway.
+        let _ = self.execute(Command::Shutdown);
+        let now = self.now();
+        self.end.ask(now, now + timeout);
+        self.end.asked.notify_one();
+        self.ticket.notify_one();
+    }
+
+    /// Waits for the report.
+    pub(super) async fn ended(&self) -> ShutdownReport {
+        self.end.reported.wait().await;
+        self.end.lock().report
+    }
+}
+
+/// Waits for the first request, and then ends everything. The tasks in `kept` end
+/// before the report, or are told to.
+pub(super) async fn see_to_the_end(shared: Arc<Shared>, kept: [JoinHandle<()>; 2]) {
+    let mut last_will = LastWill { shared: Arc::clone(&shared), kept_word: false };
+    let since = asked(&shared).await;
+    shared.probe.open(Point::Drain).await;
+    let before = counters(&shared);
+    drain(&shared).await;
+    cancel_all(&shared);
+    yield_workers(&shared).await;
+    let mut report = stop(&shared, before);
+    end_tasks(&shared, kept).await;
+    report.took = shared.now().since(since);
+    last_will.kept_word = true;
+    publish(&shared, report);
+}
+
+/// Waits for the first request, and answers when it came.
+async fn asked(shared: &Shared) -> Timestamp {
+    loop {
+        shared.end.asked.notified().await;
+        if let Some((since, _)) = shared.end.asked() {
+            return since;
+        }
+    }
+}
+
+/// Waits until no run is in flight, at most until the earliest deadline.
+async fn drain(shared: &Shared) {
+    while shared.look(|core, _| core.inflight() > 0).unwrap_or(false) {
+        let deadline = shared.end.asked().map_or(Timestamp::EPOCH, |(_, deadline)| deadline);
+        tokio::select! {
+            biased;
+            () = shared.drained.notified() => {}
+            () = shared.end.asked.notified() => {}
+            () = shared.clock.sleep_until(deadline) => return,
+        }
+    }
+}
+
+/// Asks every worker to drop its handler.
+fn cancel_all(shared: &Shared) {
+    let cells = shared.look(|core, _| core.cells().cloned().collect::<std::vec::Vec<_>>());
+    cells.into_iter().flatten().for_each(|cell| cell.cancel());
+}
+
+/// Waits until every worker has ended, at most the grace.
+async fn yield_workers(shared: &Shared) {
+    let all_ended = async { while poll_fn(|cx| shared.workers().poll_join_next(cx)).await.is_some() {} };
+    let grace = shared.clock.sleep_until(shared.now() + shared.config.abort_grace);
+    tokio::select! {
+        biased;
+        () = all_ended => {}
+        () = grace => {}
+    }
+}
+
+/// Waits until the other tasks have ended, at most the grace: a handler that blocks a thread may
+/// hold up what else is on it.
+async fn end_tasks(shared: &Shared, kept: [JoinHandle<()>; 2]) {
+    let aborts = kept.each_ref().map(JoinHandle::abort_handle);
+    let all_ended = async {
+        for task in kept {
+            // A task that died has ended too.
+            let _ = task.await;
+        }
+    };
+    let grace = shared.clock.sleep_until(shared.now() + shared.config.abort_grace);
+    tokio::select! {
+        biased;
+        () = all_ended => {}
+        () = grace => aborts.iter().for_each(AbortHandle::abort),
+    }
+}
+
+/// Stops the engine, and with it every task that is left.
+fn stop(shared: &Shared, before: FactCounters) -> ShutdownReport {
+    let abandoned = shared.workers().len() as u64;
+    let stopped = shared.change(|core, now| {
+        core.execute(now, Command::AbortInflight);
+        core.subscribers.close();
+        tally(core, before)
+    });
+    shared.end.stopped.open();
+    shared.deadline.notify_one();
+    ShutdownReport { abandoned, ..stopped.unwrap_or_default() }
+}
+
+fn tally(core: &Core, before: FactCounters) -> ShutdownReport {
+    let metrics = core.engine.metrics();
+    let ended = metrics.facts.finished_total() - before.finished_total();
+    let interrupted = metrics.facts.finished(AttemptEnd::Interrupted) - before.finished(AttemptEnd::Interrupted);
+    let left = metrics.gauges.records(Status::Received) + metrics.gauges.records(Status::FailedRetry);
+    ShutdownReport { drained: ended - interrupted, interrupted, left, ..ShutdownReport::default() }
+}
+
+fn counters(shared: &Shared) -> FactCounters {
+    shared.look(|core, _| core.engine.metrics().facts).unwrap_or_default()
+}
+
+fn publish(shared: &Shared, report: ShutdownReport) {
+    shared.end.lock().report = report;
+    shared.end.reported.open();
+    tracing::info!(?report, "the engine has stopped");
+}
+
+/// Reports even when the runtime goes away under the adapter, so that nobody waits for ever.
+struct LastWill {
+    shared: Arc<Shared>,
+    kept_word: bool,
+}
+
+impl Drop for LastWill {
+    fn drop(&mut self) {
+        if !self.kept_word {
+            self.shared.ask_to_end(Duration::ZERO);
+            let before = counters(&self.shared);
+            publish(&self.shared, stop(&self.shared, before));
+        }
+    }
+}

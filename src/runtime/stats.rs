@@ -1,0 +1,101 @@
+//! How the adapter is doing, in numbers and in a word.
+
+use core::sync::atomic::Ordering;
+
+use super::Eventful;
+use super::shared::{Broken, Upkeep};
+use crate::engine::{Metrics, Phase};
+
+/// The engine's metrics, and what the adapter adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// What the engine counts and measures.
+    pub engine: Metrics,
+    /// Tickets in the channel, measured and not counted.
+    pub channel_depth: u64,
+    /// Workers, each with one permit. At rest, `permits_free + workers_running = concurrency`.
+    pub workers_running: u64,
+    /// Permits that no worker holds, the one in the dispatcher's hand included.
+    pub permits_free: u64,
+    /// Submitters that wait for room.
+    pub submitters_waiting: u64,
+    /// Times that the dispatcher was restarted.
+    pub dispatcher_restarts: u64,
+    /// Times that the sweeper was restarted.
+    pub sweeper_restarts: u64,
+    /// Facts that some subscription was too slow for.
+    pub subscription_dropped: u64,
+    /// Where the engine stands in its own life.
+    pub phase: Phase,
+    /// Whether an operator has stopped the start of new runs.
+    pub paused: bool,
+}
+
+/// Whether events can be sent here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Readiness {
+    /// They can. A paused engine is ready too: it takes events in.
+    Ready,
+    /// They should go elsewhere.
+    NotReady(NotReady),
+}
+
+/// Why no events should be sent here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotReady {
+    /// It shuts down.
+    Draining,
+    /// It has shut down.
+    Stopped,
+    /// See [`Broken`].
+    Broken,
+    /// The dispatcher is dead, and waits to be restarted.
+    DispatcherDown,
+    /// The sweeper is dead and waits to be restarted, or sleeps past a deadline.
+    SweeperDown,
+}
+
+impl Eventful {
+    /// All numbers, the engine's from one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]
+    pub fn stats(&self) -> Result<Stats, Broken> {
+        let shared = &self.shared;
+        let in_hand = shared.permits_in_hand.load(Ordering::Acquire);
+        shared.look(|core, _| Stats {
+            engine: core.engine.metrics(),
+            channel_depth: core.channel_depth() as u64,
+            workers_running: shared.workers_running.load(Ordering::Acquire) as u64,
+            permits_free: (shared.permits.available_permits() + in_hand) as u64,
+            submitters_waiting: core.waiting as u64,
+            dispatcher_restarts: shared.dispatcher.restarts.load(Ordering::Acquire),
+            sweeper_restarts: shared.sweeper.restarts.load(Ordering::Acquire),
+            subscription_dropped: core.subscribers.dropped,
+            phase: core.engine.phase(),
+            paused: core.engine.is_paused(),
+        })
+    }
+
+    /// Whether events can be sent here: whether it makes progress, not just whether it lives.
+    pub fn readiness(&self) -> Readiness {
+        let down = |upkeep: &Upkeep| upkeep.down.load(Ordering::Acquire);
+        let late = self.shared.look(|core, now| {
+            let due = core.engine.next_deadline().map(|deadline| deadline.at + self.config().stuck_after);
+            (core.engine.phase(), due.is_some_and(|due| due < now))
+        });
+        match late {
+            Err(Broken) => Readiness::NotReady(NotReady::Broken),
+            Ok((Phase::Draining, _)) => Readiness::NotReady(NotReady::Draining),
+            Ok((Phase::Stopped, _)) => Readiness::NotReady(NotReady::Stopped),
+            Ok((Phase::Running, _)) if down(&self.shared.dispatcher) => Readiness::NotReady(NotReady::DispatcherDown),
+            Ok((Phase::Running, late)) if late || down(&self.shared.sweeper) => {
+                Readiness::NotReady(NotReady::SweeperDown)
+            }
+            Ok((Phase::Running, _)) => Readiness::Ready,
+        }
+    }
+}

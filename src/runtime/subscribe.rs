@@ -1,0 +1,153 @@
+//! Facts as they happen, for whoever wants to watch.
+
+use core::fmt;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::vec::Vec;
+use tokio::sync::Notify;
+
+use crate::engine::{Fact, Output};
+
+/// What a [`Subscription`] receives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A decided change.
+    Fact(Fact),
+    /// The reader was slow: this many facts were dropped here, the oldest first.
+    Lagged(u64),
+}
+
+/// A reader of facts, from the moment it was made. Dropping it ends it.
+pub struct Subscription(Arc<Feed>);
+
+impl Subscription {
+    /// The next fact, or how many were lost before it; nothing when the engine is gone or has
+    /// stopped and everything was read. Dropping the future loses nothing.
+    pub async fn recv(&mut self) -> Option<Notice> {
+        loop {
+            match self.0.lock().next() {
+                Read::Notice(notice) => return Some(notice),
+                Read::Closed => return None,
+                Read::Empty => {}
+            }
+            self.0.news.notified().await;
+        }
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("unread", &self.0.lock().facts.len()).finish_non_exhaustive()
+    }
+}
+
+struct Feed {
+    buffer: Mutex<Buffer>,
+    news: Notify,
+}
+
+struct Buffer {
+    facts: VecDeque<Fact>,
+    capacity: usize,
+    lagged: u64,
+    closed: bool,
+}
+
+enum Read {
+    Notice(Notice),
+    Empty,
+    Closed,
+}
+
+impl Feed {
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Buffer {
+    fn next(&mut self) -> Read {
+        if self.lagged > 0 {
+            return Read::Notice(Notice::Lagged(core::mem::take(&mut self.lagged)));
+        }
+        match self.facts.pop_front() {
+            Some(fact) => Read::Notice(Notice::Fact(fact)),
+            None if self.closed => Read::Closed,
+            None => Read::Empty,
+        }
+    }
+
+    /// Answers how many facts had to go for this one.
+    fn push(&mut self, fact: Fact) -> u64 {
+        let dropped = u64::from(self.facts.len() == self.capacity);
+        if dropped > 0 {
+            self.facts.pop_front();
+            self.lagged += dropped;
+        }
+        self.facts.push_back(fact);
+        dropped
+    }
+}
+
+/// A reader that has something to read.
+pub(super) struct Awaited(Arc<Feed>);
+
+impl Awaited {
+    pub(super) fn wake(&self) {
+        self.0.news.notify_one();
+    }
+}
+
+/// Everybody who reads facts.
+#[derive(Default)]
+pub(super) struct Subscribers {
+    feeds: Vec<Weak<Feed>>,
+    /// Facts that some reader was too slow for.
+    pub(super) dropped: u64,
+    closed: bool,
+}
+
+impl Subscribers {
+    pub(super) fn add(&mut self, capacity: usize) -> Subscription {
+        let buffer = Buffer { facts: VecDeque::new(), capacity: capacity.max(1), lagged: 0, closed: self.closed };
+        let feed = Arc::new(Feed { buffer: Mutex::new(buffer), news: Notify::new() });
+        self.feeds.push(Arc::downgrade(&feed));
+        Subscription(feed)
+    }
+
+    /// Gives the facts of `out` to all readers, and answers whom to wake.
+    pub(super) fn publish(&mut self, out: &mut Output) -> Vec<Awaited> {
+        if self.feeds.is_empty() || out.facts().is_empty() {
+            return Vec::new();
+        }
+        self.feeds.retain(|feed| feed.strong_count() > 0);
+        let readers: Vec<_> = self.feeds.iter().filter_map(Weak::upgrade).map(Awaited).collect();
+        for fact in out.drain_facts() {
+            self.dropped += readers.iter().map(|reader| reader.0.lock().push(fact.clone())).sum::<u64>();
+        }
+        out.keep_facts(!readers.is_empty());
+        readers
+    }
+
+    /// Says that no more facts will come.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        for feed in self.feeds.iter().filter_map(Weak::upgrade) {
+            feed.lock().closed = true;
+            feed.news.notify_one();
+        }
+    }
+}
+
+/// A reader that outlives its engine has read everything.
+impl Drop for Subscribers {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Subscribers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscribers").field("readers", &self.feeds.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! Wakes at the engine's next deadline, and at no other time.
+
+use core::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use super::hooks::Point;
+use super::shared::{Broken, Shared};
+use super::supervisor::{Exit, give_way};
+use crate::engine::{Answer, Command, Deadline, Phase, Timestamp};
+
+/// What the sweeper does next.
+enum Next {
+    Sweep(Deadline),
+    Sleep(Option<Timestamp>),
+    End,
+}
+
+/// Sweeps until the engine has stopped.
+pub(super) async fn sweep(shared: Arc<Shared>) -> Exit {
+    loop {
+        shared.probe.open(Point::Sweep).await;
+        match next(&shared) {
+            Ok(Next::Sweep(deadline)) => {
+                sweep_once(&shared, deadline);
+                // What one sweep left over is done at once, but others come first.
+                give_way().await;
+            }
+            Ok(Next::Sleep(until)) => sleep(&shared, until).await,
+            Ok(Next::End) | Err(Broken) => return Exit::Done,
+        }
+    }
+}
+
+fn next(shared: &Shared) -> Result<Next, Broken> {
+    shared.look(|core, now| match core.arm() {
+        _ if core.engine.phase() == Phase::Stopped => Next::End,
+        Some(deadline) if deadline.at <= now => Next::Sweep(deadline),
+        later => Next::Sleep(later.map(|deadline| deadline.at)),
+    })
+}
+
+fn sweep_once(shared: &Shared, deadline: Deadline) {
+    let Ok(Answer::Swept(swept)) = shared.execute(Command::Sweep) else { return };
+    tracing::debug!(why = ?deadline.why, ?swept, "swept");
+    // With a permit in its hand the dispatcher would have presented the marker long ago.
+    if swept.marker_overdue && shared.permits_in_hand.load(Ordering::Acquire) > 0 {
+        shared.dispatcher.replace.notify_one();
+    }
+}
+
+async fn sleep(shared: &Shared, until: Option<Timestamp>) {
+    let Some(at) = until else { return shared.deadline.notified().await };
+    tokio::select! {
+        biased;
+        () = shared.deadline.notified() => {}
+        () = shared.clock.sleep_until(at) => {}
+    }
+}

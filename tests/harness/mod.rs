@@ -1,0 +1,167 @@
+//! What the adapter's scenarios share: handlers that tell and obey, clocks that count, and waits
+//! for a state instead of for time.
+#![allow(dead_code, reason = "each test program uses its own part of it")]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use eventful::{Attempt, Clock, Config, Event, Eventful, Failure, Handler, Key, Sleep, Stats, Status};
+use eventful::{SystemClock, Timestamp};
+use tokio::sync::Semaphore;
+
+/// Scenarios that look for a state give up after this many looks.
+const LOOKS: usize = 20_000_000;
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) fn key(id: &str) -> Key {
+    Key::new("", id).expect("a key")
+}
+
+pub(crate) fn event(id: &str) -> Event {
+    Event::new(key(id), id.to_owned())
+}
+
+/// One run at a time, one ticket at a time, and short, equal waits.
+pub(crate) fn narrow() -> Config {
+    let mut config = Config::default();
+    config.concurrency = 1.try_into().expect("more than zero");
+    config.channel_capacity = 1.try_into().expect("more than zero");
+    config.backoff.base = SECOND;
+    config.backoff.jitter_percent = 0;
+    config
+}
+
+pub(crate) fn start(config: Config, handler: impl Handler) -> Eventful {
+    Eventful::builder().config(config).seed(1).start(handler).expect("a valid configuration")
+}
+
+/// A handler that succeeds at once.
+pub(crate) async fn succeed(_: Event, _: Attempt) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// A handler that never ends by itself.
+pub(crate) async fn hang(_: Event, _: Attempt) -> Result<(), Failure> {
+    std::future::pending().await
+}
+
+/// Handlers wait at it until they are let through, and it counts who came.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    passes: Semaphore,
+    came: AtomicUsize,
+}
+
+impl Gate {
+    pub(crate) fn closed() -> Arc<Self> {
+        Arc::new(Self { passes: Semaphore::new(0), came: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn let_through(&self, count: usize) {
+        self.passes.add_permits(count);
+    }
+
+    pub(crate) fn came(&self) -> usize {
+        self.came.load(Ordering::SeqCst)
+    }
+
+    pub(crate) async fn pass(&self) {
+        self.came.fetch_add(1, Ordering::SeqCst);
+        self.passes.acquire().await.expect("never closed").forget();
+    }
+
+    /// A handler that succeeds once it is let through.
+    pub(crate) fn handler(self: &Arc<Self>) -> impl Handler {
+        let gate = Arc::clone(self);
+        move |_: Event, _: Attempt| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.pass().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The attempts of each event, as the handler saw them.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger(Mutex<HashMap<String, u32>>);
+
+impl Ledger {
+    pub(crate) fn count(&self, event: &Event) -> u32 {
+        let mut runs = self.0.lock().expect("no panic under the lock");
+        let count = runs.entry(event.key().to_string()).or_default();
+        *count += 1;
+        *count
+    }
+
+    pub(crate) fn runs(&self, id: &str) -> u32 {
+        self.0.lock().expect("no panic under the lock").get(id).copied().unwrap_or_default()
+    }
+}
+
+/// The system clock, counting the waits that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct CountingClock {
+    inner: SystemClock,
+    sleeps: AtomicU64,
+}
+
+impl CountingClock {
+    pub(crate) fn sleeps(&self) -> u64 {
+        self.sleeps.load(Ordering::SeqCst)
+    }
+}
+
+impl Clock for CountingClock {
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
+        self.sleeps.fetch_add(1, Ordering::SeqCst);
+        self.inner.sleep_until(at)
+    }
+}
+
+pub(crate) fn status(eventful: &Eventful, id: &str) -> Option<Status> {
+    eventful.get(&key(id)).expect("not broken").map(|record| record.status)
+}
+
+pub(crate) fn stats(eventful: &Eventful) -> Stats {
+    eventful.stats().expect("not broken")
+}
+
+/// Lets the other tasks run until `reached`, without time passing.
+pub(crate) async fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    for _ in 0..LOOKS {
+        if reached() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("never came to pass: {what}");
+}
+
+pub(crate) async fn until_status(eventful: &Eventful, id: &str, wanted: Status) {
+    until(&format!("{id} is {wanted}"), || status(eventful, id) == Some(wanted)).await;
+}
+
+/// Lets every task that can run do so, without time passing.
+pub(crate) async fn settle_down() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Every permit is free again, and the numbers agree.
+pub(crate) async fn until_at_rest(eventful: &Eventful) {
+    until("every permit is free", || {
+        let stats = stats(eventful);
+        stats.workers_running == 0 && stats.permits_free == eventful.config().concurrency.get() as u64
+    })
+    .await;
+}

@@ -1,0 +1,297 @@
+//! What an operator can see and do, and when the engine wakes by itself.
+
+mod harness;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use eventful::{
+    Attempt, AttemptEnd, Broken, Change, Clock, Config, Cursor, DiscardError, Event, Eventful, Failure, InvalidConfig,
+    ManualClock, NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, Sleep, StartError, Status,
+    SubmitError, Subscription, Timestamp,
+};
+use harness::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_event_gets_another_life() {
+    let ledger = Arc::new(Ledger::default());
+    let eventful = start(narrow(), failing_first(&ledger));
+    eventful.submit(event("a")).await.expect("room");
+    until_status(&eventful, "a", Status::Failed).await;
+    assert_eq!(eventful.redrive(&key("a")), Ok(()));
+    until_status(&eventful, "a", Status::Completed).await;
+    assert_eq!(ledger.runs("a"), 2);
+    assert_eq!(eventful.redrive(&key("a")), Err(RedriveError::NotFailed(Status::Completed)));
+    assert_eq!(eventful.redrive(&key("b")), Err(RedriveError::NotFound));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_failed_events_get_another_life_page_by_page() {
+    let ledger = Arc::new(Ledger::default());
+    let eventful = start(Config::default(), failing_first(&ledger));
+    for n in 0..250 {
+        eventful.submit(event(&n.to_string())).await.expect("room");
+    }
+    until("all have failed", || stats(&eventful).engine.gauges.records(Status::Failed) == 250).await;
+    let mut total = 0;
+    let mut cursor = Some(Cursor::START);
+    while let Some(after) = cursor {
+        let Redriven { count, next } = eventful.redrive_all(after).expect("room");
+        assert!(count <= 100);
+        (total, cursor) = (total + count, next);
+    }
+    assert_eq!(total, 250);
+    until("all are completed", || stats(&eventful).engine.gauges.records(Status::Completed) == 250).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn redriving_all_stops_at_a_bound_and_can_go_on_from_there() {
+    let mut config = Config::default();
+    config.max_pending = 3;
+    let ledger = Arc::new(Ledger::default());
+    let eventful = start(config, failing_first(&ledger));
+    for n in 0..5 {
+        eventful.submit(event(&n.to_string())).await.expect("room");
+        until_status(&eventful, &n.to_string(), Status::Failed).await;
+    }
+    eventful.pause().expect("it runs");
+    let first = eventful.redrive_all(Cursor::START).expect("room for some");
+    assert_eq!(first.count, 3);
+    let refused = eventful.redrive_all(first.next.expect("there are more"));
+    assert!(matches!(refused, Err(RedriveError::Overloaded { .. })), "{refused:?}");
+    eventful.resume().expect("it runs");
+    until("they are completed", || stats(&eventful).engine.gauges.pending() == 0).await;
+    assert_eq!(eventful.redrive_all(first.next.expect("there are more")), Ok(Redriven { count: 2, next: None }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_discarded_run_is_stopped_and_its_permit_goes_to_the_next_event() {
+    let eventful = start(narrow(), |event: Event, _: Attempt| async move {
+        if &**event.payload() == b"hung" { std::future::pending().await } else { Ok(()) }
+    });
+    eventful.submit(event("hung")).await.expect("room");
+    eventful.submit(event("next")).await.expect("room");
+    until_status(&eventful, "hung", Status::Processing).await;
+    assert_eq!(eventful.discard(&key("hung")), Ok(()));
+    until_status(&eventful, "next", Status::Completed).await;
+    assert_eq!(status(&eventful, "hung"), Some(Status::Discarded));
+    assert_eq!(stats(&eventful).engine.facts.finished(AttemptEnd::Discarded), 1);
+    assert_eq!(eventful.discard(&key("next")), Err(DiscardError::Completed));
+    assert_eq!(eventful.discard(&key("none")), Err(DiscardError::NotFound));
+    until_at_rest(&eventful).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_it_takes_events_in_and_starts_them_in_order_when_it_resumes() {
+    let (tell, order) = std::sync::mpsc::channel();
+    let eventful = start(narrow(), move |event: Event, _: Attempt| {
+        let told = tell.send(event.key().to_string());
+        async move { told.map_err(Failure::from) }
+    });
+    eventful.pause().expect("it runs");
+    for id in ["a", "b", "c"] {
+        eventful.submit(event(id)).await.expect("room");
+    }
+    tokio::time::sleep(SECOND * 1_000).await;
+    assert_eq!(eventful.readiness(), Readiness::Ready);
+    assert_eq!(stats(&eventful).engine.facts.started, 0);
+    assert_eq!(stats(&eventful).dispatcher_restarts, 0);
+    eventful.resume().expect("it runs");
+    until("all are completed", || stats(&eventful).engine.gauges.records(Status::Completed) == 3).await;
+    assert_eq!(order.try_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
+    eventful.shutdown(None).await;
+    assert_eq!(eventful.pause(), Err(PauseError::ShuttingDown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_due_while_paused_wake_the_engine_once_each_and_start_when_it_resumes() {
+    let clock = Arc::new(CountingClock::default());
+    let ledger = Arc::new(Ledger::default());
+    let builder = Eventful::builder().config(retrying()).seed(1).clock(clock.clone());
+    let eventful = builder.start(retrying_first(&ledger)).expect("a valid configuration");
+    for n in 0..3 {
+        eventful.submit(event(&n.to_string())).await.expect("room");
+    }
+    until("all were tried", || stats(&eventful).engine.facts.finished_total() == 3).await;
+    eventful.pause().expect("it runs");
+    let (sweeps, sleeps) = (stats(&eventful).engine.tallies.sweeps, clock.sleeps());
+    tokio::time::sleep(SECOND * 500).await;
+    assert!(stats(&eventful).engine.tallies.sweeps - sweeps <= 3);
+    assert!(clock.sleeps() - sleeps <= 6, "{} waits", clock.sleeps() - sleeps);
+    eventful.resume().expect("it runs");
+    until("all are completed", || stats(&eventful).engine.gauges.records(Status::Completed) == 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_engine_wakes_nobody() {
+    let clock = Arc::new(CountingClock::default());
+    let mut config = narrow();
+    config.retention = SECOND * 100_000;
+    let builder = Eventful::builder().config(config).seed(1).clock(clock.clone());
+    let eventful = builder.start(succeed).expect("a valid configuration");
+    tokio::time::sleep(SECOND * 1_000).await;
+    assert_eq!(clock.sleeps(), 0);
+    eventful.submit(event("a")).await.expect("room");
+    until_status(&eventful, "a", Status::Completed).await;
+    // The wait for the run's deadline is not taken back; when it ends, nothing is due.
+    tokio::time::sleep(SECOND * 1_000).await;
+    let waits = clock.sleeps();
+    assert!(waits <= 2, "{waits} waits");
+    tokio::time::sleep(SECOND * 90_000).await;
+    assert_eq!(clock.sleeps(), waits);
+    assert_eq!(stats(&eventful).engine.tallies.sweeps, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_engine_starts_what_is_submitted_without_any_sweep() {
+    let eventful = start(narrow(), succeed);
+    settle_down().await;
+    for n in 0..10 {
+        eventful.try_submit(event(&n.to_string())).expect("room");
+        until_status(&eventful, &n.to_string(), Status::Completed).await;
+        until_at_rest(&eventful).await;
+    }
+    assert_eq!(stats(&eventful).engine.tallies.sweeps, 0);
+}
+
+#[tokio::test]
+async fn under_a_manual_clock_nothing_happens_before_it_is_told_to_move() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
+    let ledger = Arc::new(Ledger::default());
+    let builder = Eventful::builder().config(retrying()).seed(1).clock(clock.clone());
+    let eventful = builder.start(retrying_first(&ledger)).expect("a valid configuration");
+    eventful.submit(event("a")).await.expect("room");
+    until_status(&eventful, "a", Status::FailedRetry).await;
+    clock.advance(SECOND - std::time::Duration::from_micros(1));
+    settle_down().await;
+    assert_eq!(ledger.runs("a"), 1);
+    clock.advance(std::time::Duration::from_micros(1));
+    until_status(&eventful, "a", Status::Completed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_tells_the_facts_in_order() {
+    let eventful = start(narrow(), succeed);
+    let mut facts = eventful.subscribe(16).expect("not broken");
+    eventful.submit(event("a")).await.expect("room");
+    assert!(matches!(next(&mut facts).await, Change::Accepted(accepted) if accepted == event("a")));
+    assert!(matches!(next(&mut facts).await, Change::Started { key: started, .. } if started == key("a")));
+    assert!(matches!(next(&mut facts).await, Change::Finished { end: AttemptEnd::Done, .. }));
+    eventful.shutdown(None).await;
+    assert_eq!(facts.recv().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_subscription_loses_the_oldest_facts_and_learns_how_many() {
+    let eventful = start(narrow(), hang);
+    eventful.pause().expect("it runs");
+    let mut slow = eventful.subscribe(2).expect("not broken");
+    for id in ["a", "b", "c", "d", "e"] {
+        eventful.submit(event(id)).await.expect("room");
+    }
+    assert_eq!(slow.recv().await, Some(Notice::Lagged(3)));
+    assert!(matches!(next(&mut slow).await, Change::Accepted(accepted) if accepted == event("d")));
+    assert!(matches!(next(&mut slow).await, Change::Accepted(accepted) if accepted == event("e")));
+    assert_eq!(stats(&eventful).subscription_dropped, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_lists_the_events_of_one_status_and_explain_says_why_one_waits() {
+    let eventful = start(narrow(), hang);
+    for id in ["a", "b", "c"] {
+        eventful.submit(event(id)).await.expect("room");
+    }
+    until_status(&eventful, "a", Status::Processing).await;
+    let page = eventful.list(Some(Status::Received), Cursor::START, 10).expect("not broken");
+    let mut ids: Vec<_> = page.records.iter().map(|record| record.key.to_string()).collect();
+    ids.sort();
+    assert_eq!(ids, ["b", "c"]);
+    assert!(eventful.explain(&key("b")).expect("not broken").is_some());
+    assert_eq!(eventful.explain(&key("none")), Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_panic_inside_the_lock_every_call_is_broken_and_none_panics() {
+    let clock = Arc::new(BrittleClock::default());
+    let builder = Eventful::builder().config(narrow()).seed(1).clock(clock.clone());
+    let eventful = builder.start(succeed).expect("a valid configuration");
+    eventful.submit(event("a")).await.expect("room");
+    until_status(&eventful, "a", Status::Completed).await;
+    clock.breaks.store(true, Ordering::SeqCst);
+    assert!(catch_unwind(AssertUnwindSafe(|| eventful.stats())).is_err());
+    clock.breaks.store(false, Ordering::SeqCst);
+
+    assert_eq!(eventful.stats(), Err(Broken));
+    assert_eq!(eventful.get(&key("a")), Err(Broken));
+    assert_eq!(eventful.submit(event("b")).await, Err(SubmitError::Broken(Broken)));
+    assert_eq!(eventful.try_submit(event("b")), Err(SubmitError::Broken(Broken)));
+    assert_eq!(eventful.submit_batch([event("b"), event("c")]), vec![Err(SubmitError::Broken(Broken)); 2]);
+    assert_eq!(eventful.redrive(&key("a")), Err(RedriveError::Broken(Broken)));
+    assert_eq!(eventful.discard(&key("a")), Err(DiscardError::Broken(Broken)));
+    assert_eq!(eventful.pause(), Err(PauseError::Broken(Broken)));
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Broken));
+    eventful.shutdown(None).await;
+    until("no task is left", || tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0).await;
+}
+
+#[test]
+fn without_a_runtime_it_does_not_start() {
+    assert_eq!(Eventful::builder().start(succeed).err(), Some(StartError::NoRuntime));
+}
+
+#[tokio::test]
+async fn a_configuration_that_contradicts_itself_is_refused() {
+    let mut builder = Eventful::builder();
+    builder.config_mut().max_attempts = 0;
+    let refused = builder.start(succeed).err();
+    assert_eq!(refused, Some(StartError::InvalidConfig(InvalidConfig::Zero("max_attempts"))));
+}
+
+/// A clock that can panic.
+#[derive(Debug, Default)]
+struct BrittleClock {
+    inner: CountingClock,
+    breaks: AtomicBool,
+}
+
+impl Clock for BrittleClock {
+    fn now(&self) -> Timestamp {
+        assert!(!self.breaks.load(Ordering::SeqCst), "the clock broke");
+        self.inner.now()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
+        self.inner.sleep_until(at)
+    }
+}
+
+/// Waits of a second between attempts.
+fn retrying() -> Config {
+    narrow()
+}
+
+/// A handler whose first attempt at each event fails for good.
+fn failing_first(ledger: &Arc<Ledger>) -> impl eventful::Handler + use<> {
+    first(ledger, || Failure::permanent("the first one fails"))
+}
+
+/// A handler whose first attempt at each event fails.
+fn retrying_first(ledger: &Arc<Ledger>) -> impl eventful::Handler + use<> {
+    first(ledger, || Failure::retry("the first one fails"))
+}
+
+fn first(ledger: &Arc<Ledger>, failure: fn() -> Failure) -> impl eventful::Handler + use<> {
+    let ledger = Arc::clone(ledger);
+    move |event: Event, _: Attempt| {
+        let run = ledger.count(&event);
+        async move { if run == 1 { Err(failure()) } else { Ok(()) } }
+    }
+}
+
+async fn next(facts: &mut Subscription) -> Change {
+    match facts.recv().await {
+        Some(Notice::Fact(fact)) => fact.change,
+        other => panic!("no fact: {other:?}"),
+    }
+}
