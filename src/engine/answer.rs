@@ -27,8 +27,8 @@ pub enum Answer {
     Held,
     /// Start: the ticket was a marker. Keep the permit and take the next ticket.
     Marked,
-    /// Start: the ticket stands for nothing. Settle, Heartbeat: the run is not current. Nothing
-    /// was changed.
+    /// Start: the ticket stands for nothing. Settle, Heartbeat: the run is not current.
+    /// EnqueueFailed: no such ticket is in the channel. Nothing was changed.
     Stale,
     /// Settle: the outcome counts; the record has this status now.
     Settled(Status),

@@ -177,13 +177,15 @@ impl Engine {
 impl Charge {
     /// The charge after one more snooze, when it may be given back.
     fn snooze(self, limit: u32) -> Option<Self> {
-        let given_back = Self { charged: self.charged.saturating_sub(1), snoozes: self.snoozes + 1, ..self };
+        let given_back =
+            Self { charged: self.charged.saturating_sub(1), snoozes: self.snoozes.saturating_add(1), ..self };
         (self.snoozes < limit).then_some(given_back)
     }
 
     /// The charge after one more interruption, when it may be given back.
     fn refund(self, limit: u32) -> Option<Self> {
-        let given_back = Self { charged: self.charged.saturating_sub(1), refunds: self.refunds + 1, ..self };
+        let given_back =
+            Self { charged: self.charged.saturating_sub(1), refunds: self.refunds.saturating_add(1), ..self };
         (self.refunds < limit).then_some(given_back)
     }
 }

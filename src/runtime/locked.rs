@@ -4,10 +4,9 @@
 //! whoever presents them.
 
 use core::mem;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::vec::Vec;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, mpsc};
 
 use super::attempt::RunCell;
 use super::hooks::{Action, Point, Probe};
@@ -169,7 +168,7 @@ impl Core {
 
     /// Tickets in the channel, measured.
     pub(super) fn channel_depth(&self) -> usize {
-        self.channel.receiver.as_ref().map_or(0, mpsc::Receiver::len)
+        self.channel.depth()
     }
 
     /// The next deadline of the engine; the sweeper will not be told of any that is not sooner.
@@ -222,9 +221,13 @@ impl Core {
 }
 
 /// The channel of tickets. One slot more than the engine feeds, for the marker.
+///
+/// Both ends are used under the core's lock only, so a ring is all that a channel needs to be.
+#[derive(Debug)]
 struct Channel {
-    sender: mpsc::Sender<Ticket>,
-    receiver: Option<mpsc::Receiver<Ticket>>,
+    slots: usize,
+    /// Absent when the receiver is gone, and with it all tickets.
+    tickets: Option<VecDeque<Ticket>>,
 }
 
 /// The channel has no receiver any more.
@@ -233,38 +236,43 @@ struct ChannelGone;
 impl Channel {
     fn new(engine: &Engine) -> Self {
         let slots = engine.config().channel_capacity.get().saturating_add(1);
-        let (sender, receiver) = mpsc::channel(slots.min(Semaphore::MAX_PERMITS));
-        Self { sender, receiver: Some(receiver) }
+        Self { slots, tickets: Some(VecDeque::new()) }
     }
 
     fn send(&mut self, ticket: Ticket, probe: &Probe) -> Result<(), EnqueueFailure> {
         match probe.locked(Point::Enqueue) {
             Action::Fail => return Err(EnqueueFailure::Full),
-            Action::DropReceiver => self.receiver = None,
+            Action::DropReceiver => self.tickets = None,
             Action::Continue | Action::Yield | Action::Panic => {}
         }
-        self.sender.try_send(ticket).map_err(|error| match error {
-            TrySendError::Full(_) => EnqueueFailure::Full,
-            TrySendError::Closed(_) => EnqueueFailure::Closed,
-        })
+        let tickets = self.tickets.as_mut().ok_or(EnqueueFailure::Closed)?;
+        if tickets.len() == self.slots {
+            return Err(EnqueueFailure::Full);
+        }
+        tickets.push_back(ticket);
+        Ok(())
     }
 
     fn take(&mut self, probe: &Probe) -> Result<Option<Ticket>, ChannelGone> {
         loop {
-            let Ok(ticket) = self.receiver.as_mut().ok_or(ChannelGone)?.try_recv() else {
+            let Some(ticket) = self.tickets.as_mut().ok_or(ChannelGone)?.pop_front() else {
                 return Ok(None);
             };
             match probe.locked(Point::Present) {
                 Action::Fail => {}
-                Action::DropReceiver => self.receiver = None,
+                Action::DropReceiver => self.tickets = None,
                 Action::Continue | Action::Yield | Action::Panic => return Ok(Some(ticket)),
             }
         }
     }
 
+    fn depth(&self) -> usize {
+        self.tickets.as_ref().map_or(0, VecDeque::len)
+    }
+
     /// Whether a look at it would find a ticket, or find that it is gone.
     fn has_news(&self) -> bool {
-        self.receiver.as_ref().is_none_or(|receiver| !receiver.is_empty())
+        self.tickets.as_ref().is_none_or(|tickets| !tickets.is_empty())
     }
 }
 
