@@ -1,0 +1,211 @@
+//! An engine with everything around it that a scenario needs: a clock that jumps, a channel that
+//! loses tickets or takes none on demand, and handlers that are closures.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use eventful::{
+    Answer, Command, Config, Deadline, Effect, Engine, EnqueueFailure, Event, Key, Outcome, RecordView, Run, RunId,
+    Status, Ticket, Timestamp,
+};
+
+use crate::assertions::assert_consistent;
+use crate::sut::Sut;
+
+/// The engine is checked after each command while it has at most so many records.
+const CHECKED_RECORDS: u64 = 100;
+
+/// The sweeps after which a run must have started, if one is to start at all.
+const MAX_WAKES: usize = 10_000;
+
+/// An engine, its clock and its channel, driven by hand.
+///
+/// Every command is followed by a check of the engine, as long as it is small.
+#[derive(Debug)]
+pub struct Driver {
+    /// The time that the next command is given. Set it back to see what the engine makes of it.
+    pub now: Timestamp,
+    /// The tickets on their way. Take some out to lose them.
+    pub channel: VecDeque<Ticket>,
+    /// Why no ticket gets into the channel, if none does.
+    pub broken: Option<EnqueueFailure>,
+    /// The runs that the engine wanted aborted.
+    pub aborted: Vec<RunId>,
+    sut: Sut,
+}
+
+impl Driver {
+    /// When each driver's engine is opened.
+    pub const OPENED_AT: Timestamp = Timestamp::from_micros(1_000_000_000);
+
+    /// An empty engine and an empty channel.
+    ///
+    /// # Panics
+    ///
+    /// When the engine refuses the configuration.
+    pub fn new(config: Config) -> Self {
+        let sut = Sut::open(config, Self::OPENED_AT).expect("a scenario starts with a valid configuration");
+        Self { now: Self::OPENED_AT, channel: VecDeque::new(), broken: None, aborted: Vec::new(), sut }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        self.sut.engine()
+    }
+
+    /// The engine with all facts that it ever put out.
+    pub fn sut(&self) -> &Sut {
+        &self.sut
+    }
+
+    /// Gives the engine a command, and does what it wants done.
+    pub fn execute(&mut self, command: Command) -> Answer {
+        let (answer, effects) = self.sut.execute(self.now, command);
+        self.perform(&effects);
+        if self.engine().gauges().records_total() <= CHECKED_RECORDS {
+            assert_consistent(&self.sut);
+        }
+        answer
+    }
+
+    /// After the first ticket that does not get in, none of the rest is sent, and all are reported
+    /// last first.
+    fn perform(&mut self, effects: &[Effect]) {
+        let mut failed = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Abort(run) => self.aborted.push(*run),
+                Effect::Enqueue(ticket) if failed.is_empty() && self.has_room() => self.channel.push_back(*ticket),
+                Effect::Enqueue(ticket) => failed.push(*ticket),
+            }
+        }
+        let cause = self.broken.unwrap_or(EnqueueFailure::Full);
+        for ticket in failed.into_iter().rev() {
+            self.execute(Command::EnqueueFailed { ticket, cause });
+        }
+    }
+
+    /// One slot more than the capacity: it is kept for the marker.
+    fn has_room(&self) -> bool {
+        self.broken.is_none() && self.channel.len() <= self.engine().config().channel_capacity.get()
+    }
+
+    /// Submits an event with this id and the payload `x`.
+    pub fn submit(&mut self, id: &str) -> Answer {
+        self.submit_payload(id, "x")
+    }
+
+    /// Submits an event with this id and payload.
+    pub fn submit_payload(&mut self, id: &str, payload: &'static str) -> Answer {
+        self.execute(Command::Submit(Event::new(key(id), payload)))
+    }
+
+    /// Takes the next ticket out of the channel and presents it.
+    pub fn present(&mut self) -> Option<Answer> {
+        let ticket = self.channel.pop_front()?;
+        Some(self.execute(Command::Start(ticket)))
+    }
+
+    /// Presents tickets until one starts a run, as long as there are any.
+    pub fn start(&mut self) -> Option<Run> {
+        loop {
+            if let Answer::Running(run) = self.present()? {
+                return Some(run);
+            }
+        }
+    }
+
+    /// Ends a run.
+    pub fn settle(&mut self, run: RunId, outcome: Outcome) -> Answer {
+        self.execute(Command::Settle { run, outcome })
+    }
+
+    /// Starts the next run, and ends it at once.
+    ///
+    /// # Panics
+    ///
+    /// When no ticket starts a run.
+    pub fn run(&mut self, outcome: Outcome) -> RunId {
+        let run = self.start().expect("a ticket that starts a run");
+        self.settle(run.id, outcome);
+        run.id
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
+    /// Sweeps.
+    pub fn sweep(&mut self) -> Answer {
+        self.execute(Command::Sweep)
+    }
+
+    /// Jumps to the next deadline, if there is one, and sweeps.
+    pub fn wake(&mut self) -> Option<Deadline> {
+        let deadline = self.engine().next_deadline()?;
+        self.now = self.now.max(deadline.at);
+        self.sweep();
+        Some(deadline)
+    }
+
+    /// Runs every event with `handler` until none is pending; returns how long that took.
+    ///
+    /// # Panics
+    ///
+    /// When events are pending and no number of sweeps leads to another run.
+    pub fn run_to_end(&mut self, mut handler: impl FnMut(&Run) -> Outcome) -> Duration {
+        let started_at = self.now;
+        while self.engine().gauges().pending() > 0 {
+            let run = self.start_at_last();
+            self.settle(run.id, handler(&run));
+        }
+        self.now.since(started_at)
+    }
+
+    /// Starts the next run, however many deadlines have to pass for it.
+    ///
+    /// # Panics
+    ///
+    /// When no number of sweeps leads to another run.
+    pub fn start_at_last(&mut self) -> Run {
+        for _ in 0..MAX_WAKES {
+            match self.start() {
+                Some(run) => return run,
+                None => drop(self.wake().expect("a pending event has a next step")),
+            }
+        }
+        panic!("no run starts, and the engine wants {:?}", self.engine().next_deadline());
+    }
+
+    /// Kills the engine, the channel and every run, and opens another engine from the facts.
+    ///
+    /// # Panics
+    ///
+    /// When the engine's own facts contradict each other.
+    pub fn reopen(&mut self) {
+        self.channel.clear();
+        let effects = self.sut.reopen(self.now).expect("the engine's own facts follow from each other");
+        self.perform(&effects);
+        assert_consistent(&self.sut);
+    }
+
+    /// What the engine knows of the event with this id.
+    pub fn record(&self, id: &str) -> Option<RecordView> {
+        self.engine().get(self.now, &key(id))
+    }
+
+    /// The status of the event with this id.
+    pub fn status(&self, id: &str) -> Option<Status> {
+        self.record(id).map(|record| record.status)
+    }
+}
+
+/// The key with this id and no source.
+///
+/// # Panics
+///
+/// When this cannot be an id.
+pub fn key(id: &str) -> Key {
+    Key::new("", id).expect("a scenario's ids are allowed")
+}

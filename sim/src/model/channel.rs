@@ -1,0 +1,205 @@
+//! Tickets: sending, presenting, losing them, and the marker that tells a slow channel from a
+//! broken one.
+
+use eventful::{Answer, Effect, EnqueueFailure, Key, Phase, Place, SweptReason, Ticket, Timestamp};
+
+use super::Model;
+use super::counts::cause_name;
+
+/// The tickets that were sent and not yet presented.
+#[derive(Debug, Clone, Default)]
+pub struct Channel {
+    /// In order of their numbers, which is the order in which they were sent.
+    pub entries: Vec<Entry>,
+    /// The highest number ever given to a ticket.
+    pub last_sent: u64,
+    /// Since when nothing is sent, because a ticket did not get in.
+    pub blocked_at: Option<Timestamp>,
+    /// Since when no marker is sent, because one did not get in.
+    pub marker_failed_at: Option<Timestamp>,
+}
+
+/// One ticket in the channel.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The ticket's number.
+    pub number: u64,
+    /// When it was sent.
+    pub sent_at: Timestamp,
+    /// What it stands for.
+    pub holds: Holds,
+}
+
+/// What a ticket stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holds {
+    /// This waiting record.
+    Record(Key),
+    /// Nothing any more; it takes room until it is presented.
+    Nothing,
+    /// The channel itself; overdue at this time.
+    Marker(Timestamp),
+}
+
+impl Channel {
+    /// Tickets that take room. The marker has a slot of its own.
+    pub fn tickets(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !matches!(entry.holds, Holds::Marker(_)))
+    }
+
+    /// When the marker in the channel is overdue.
+    pub fn marker_due(&self) -> Option<Timestamp> {
+        self.entries.iter().find_map(|entry| match &entry.holds {
+            Holds::Marker(due) => Some(*due),
+            Holds::Record(_) | Holds::Nothing => None,
+        })
+    }
+
+    /// The number of the ticket of `key`.
+    pub fn number_of(&self, key: &Key) -> Option<u64> {
+        let entry = self.entries.iter().find(|entry| matches!(&entry.holds, Holds::Record(held) if held == key))?;
+        Some(entry.number)
+    }
+}
+
+impl Model {
+    /// Gives tickets to the head of the line while the channel has room.
+    pub(super) fn feed(&mut self) {
+        let capacity = self.config.channel_capacity.get();
+        while self.phase == Phase::Running
+            && !self.paused
+            && self.channel.blocked_at.is_none()
+            && self.channel.tickets().count() < capacity
+            && !self.line.is_empty()
+        {
+            let key = self.line.remove(0);
+            self.send(Holds::Record(key));
+        }
+    }
+
+    fn send(&mut self, holds: Holds) {
+        self.channel.last_sent += 1;
+        let number = self.channel.last_sent;
+        self.channel.entries.push(Entry { number, sent_at: self.now, holds });
+        self.effects.push(Effect::Enqueue(Ticket::new(number)));
+    }
+
+    /// A ticket that comes out of the channel proves all lower ones lost. One that is not in this
+    /// channel proves nothing.
+    pub(super) fn start(&mut self, ticket: Ticket) -> Answer {
+        self.channel.blocked_at = None;
+        let at = self.channel.entries.iter().position(|entry| entry.number == ticket.number());
+        let Some(at) = at else { return self.stale_ticket() };
+        let presented = self.channel.entries.remove(at);
+        let lost = self.channel.entries.drain(..at).collect();
+        let answer = match presented.holds {
+            Holds::Record(key) => self.start_or_hold(key),
+            Holds::Marker(_) => Answer::Marked,
+            Holds::Nothing => self.stale_ticket(),
+        };
+        self.put_back(lost);
+        answer
+    }
+
+    fn stale_ticket(&mut self) -> Answer {
+        self.counts.one("tickets_stale");
+        Answer::Stale
+    }
+
+    fn start_or_hold(&mut self, key: Key) -> Answer {
+        if self.phase == Phase::Running && !self.paused {
+            return self.start_run(&key);
+        }
+        self.line.insert(0, key);
+        Answer::Held
+    }
+
+    /// The records of lost tickets go to the head of the line, in their order.
+    fn put_back(&mut self, lost: Vec<Entry>) {
+        let mut keys = Vec::new();
+        for entry in lost {
+            if let Holds::Record(key) = entry.holds {
+                keys.push(key);
+            }
+        }
+        self.counts.add(("swept", SweptReason::LostTicket.as_str()), keys.len() as u64);
+        self.line.splice(0..0, keys);
+    }
+
+    pub(super) fn enqueue_failed(&mut self, ticket: Ticket, cause: EnqueueFailure) -> Answer {
+        let failed = self.channel.entries.iter().position(|entry| entry.number == ticket.number());
+        let Some(entry) = failed.map(|at| self.channel.entries.remove(at)) else { return Answer::Stale };
+        self.counts.add(("enqueue_failures", cause_name(cause)), 1);
+        self.channel.blocked_at = Some(self.now);
+        match entry.holds {
+            Holds::Record(key) => self.line.insert(0, key),
+            Holds::Nothing => {}
+            Holds::Marker(_) => self.channel.marker_failed_at = Some(self.now),
+        }
+        Answer::Noted
+    }
+
+    pub(super) fn channel_lost(&mut self) -> Answer {
+        let lost = std::mem::take(&mut self.channel.entries);
+        self.put_back(lost);
+        self.channel.blocked_at = None;
+        self.channel.marker_failed_at = None;
+        Answer::Noted
+    }
+
+    /// Whether the marker has been in the channel for too long; it is given as long again.
+    pub(super) fn marker_overdue(&mut self) -> bool {
+        let overdue = self.channel.marker_due().is_some_and(|due| due <= self.now);
+        if overdue {
+            self.rearm_marker();
+        }
+        overdue
+    }
+
+    /// The marker in the channel is given the whole time again.
+    pub(super) fn rearm_marker(&mut self) {
+        let again = self.now + self.config.stuck_after;
+        for entry in &mut self.channel.entries {
+            if let Holds::Marker(due) = &mut entry.holds {
+                *due = again;
+            }
+        }
+    }
+
+    pub(super) fn send_due_marker(&mut self) {
+        if self.stuck_at().is_some_and(|at| at <= self.now) {
+            self.send(Holds::Marker(self.now + self.config.stuck_after));
+        }
+    }
+
+    /// When the channel is to be put to the test: its oldest ticket has been in it for too long.
+    /// One that stands for nothing counts too, for it takes the room of one that does.
+    pub(super) fn stuck_at(&self) -> Option<Timestamp> {
+        if self.channel.marker_due().is_some() {
+            return None;
+        }
+        let oldest = self.channel.tickets().next()?.sent_at;
+        let quiet_until = self.channel.marker_failed_at.map(|at| at + self.config.sweep_interval);
+        Some((oldest + self.config.stuck_after).max(quiet_until.unwrap_or_default()))
+    }
+
+    /// The ticket of `key`, if it has one, stands for nothing from now on.
+    pub(super) fn void_ticket(&mut self, key: &Key) {
+        for entry in &mut self.channel.entries {
+            if entry.holds == Holds::Record(key.clone()) {
+                entry.holds = Holds::Nothing;
+            }
+        }
+    }
+
+    /// Where a waiting record is: in exactly one of three places.
+    pub fn place(&self, key: &Key) -> Option<Place> {
+        self.record(key)?.eligible_at()?;
+        let delayed = self.delayed.iter().any(|(_, other)| other == key).then_some(Place::Delayed);
+        let line = self.line.contains(key).then_some(Place::Line);
+        let queued = self.channel.number_of(key).map(|number| Place::Queued(Ticket::new(number)));
+        let places: Vec<Place> = [delayed, line, queued].into_iter().flatten().collect();
+        assert_eq!(places.len(), 1, "{key} is in {places:?}");
+        places.first().copied()
+    }
+}

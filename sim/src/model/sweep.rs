@@ -1,0 +1,117 @@
+//! What time makes due.
+
+use eventful::{Answer, Deadline, Key, Phase, Swept, SweptReason, Timestamp, Wake};
+
+use super::{Model, Record, State};
+
+impl Model {
+    pub(super) fn sweep(&mut self) -> Answer {
+        self.counts.one("sweeps");
+        let mut swept = Swept::default();
+        for _ in 0..self.config.sweep_batch.get() {
+            match self.earliest_item().filter(|item| item.at <= self.now) {
+                Some(item) => self.sweep_item(item, &mut swept),
+                None => break,
+            }
+        }
+        self.channel.blocked_at = None;
+        if self.phase == Phase::Running && !self.paused {
+            swept.marker_overdue = self.marker_overdue();
+            self.send_due_marker();
+        }
+        Answer::Swept(swept)
+    }
+
+    fn sweep_item(&mut self, item: Item, swept: &mut Swept) {
+        match item.kind {
+            Kind::Run => {
+                swept.expired_runs += 1;
+                self.counts.add(("swept", SweptReason::ExpiredRun.as_str()), 1);
+                self.time_out(&item.key);
+            }
+            Kind::Retry => {
+                swept.retries_due += 1;
+                self.counts.add(("swept", SweptReason::RetryDue.as_str()), 1);
+                self.delayed.retain(|(_, key)| *key != item.key);
+                self.line.push(item.key);
+            }
+            Kind::Expiry => {
+                swept.forgotten += 1;
+                self.forget(&item.key);
+            }
+        }
+    }
+
+    /// The item that a sweep in this phase handles first, due or not.
+    fn earliest_item(&self) -> Option<Item> {
+        let retry = self.delayed.first().filter(|_| self.phase == Phase::Running);
+        let retry = retry.map(|(at, key)| Item { at: *at, kind: Kind::Retry, order: (false, 0), key: key.clone() });
+        let records = self.records.iter().filter(|_| self.phase != Phase::Stopped);
+        records.filter_map(|(key, record)| self.item_of(key, record)).chain(retry).min()
+    }
+
+    /// The record that is the first to be forgotten.
+    pub(super) fn first_expiring(&self) -> Option<Key> {
+        let items = self.records.iter().filter_map(|(key, record)| self.item_of(key, record));
+        items.filter(|item| item.kind == Kind::Expiry).min().map(|item| item.key)
+    }
+
+    /// Of records that expire at one time, failed ones come first, then the one that ended first.
+    fn item_of(&self, key: &Key, record: &Record) -> Option<Item> {
+        let key = key.clone();
+        match &record.state {
+            State::Waiting { .. } => None,
+            State::Processing { run, .. } => {
+                Some(Item { at: run.deadline, kind: Kind::Run, order: (false, run.id.number()), key })
+            }
+            State::Ended { at, order, .. } => {
+                let order = (record.is_tombstone(), *order);
+                Some(Item { at: *at + self.config.retention, kind: Kind::Expiry, order, key })
+            }
+        }
+    }
+
+    /// When the engine wants its next sweep, and why.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        let item = self.earliest_item().map(|item| Deadline { at: item.at, why: item.kind.wake() });
+        let fed = self.phase == Phase::Running && !self.paused;
+        let channel = self.channel_deadlines().into_iter().flatten().filter(|_| fed);
+        item.into_iter().chain(channel).min_by_key(|deadline| (deadline.at, deadline.why))
+    }
+
+    fn channel_deadlines(&self) -> [Option<Deadline>; 3] {
+        let blocked_at = self.channel.blocked_at.filter(|_| !self.line.is_empty());
+        [
+            self.stuck_at().map(|at| Deadline { at, why: Wake::StuckTicket }),
+            self.channel.marker_due().map(|at| Deadline { at, why: Wake::MarkerOverdue }),
+            blocked_at.map(|at| Deadline { at: at + self.config.sweep_interval, why: Wake::FeedBlocked }),
+        ]
+    }
+}
+
+/// Something that time makes due.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Item {
+    at: Timestamp,
+    kind: Kind,
+    order: (bool, u64),
+    key: Key,
+}
+
+/// In the order in which a sweep handles what is due at one time.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Run,
+    Retry,
+    Expiry,
+}
+
+impl Kind {
+    fn wake(&self) -> Wake {
+        match self {
+            Self::Run => Wake::RunDeadline,
+            Self::Retry => Wake::RetryDue,
+            Self::Expiry => Wake::Expiry,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Commands as a test chooses them, before their tickets and runs are known.
+
+use std::time::Duration;
+
+use eventful::{Command, EnqueueFailure, ErrorText, Event, Key, Outcome, Rejection};
+use proptest::prelude::*;
+
+use super::{KeyAim, RunAim, TicketAim};
+use crate::model::Model;
+
+/// A command, its ticket, run or key still open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Move {
+    /// A command whose parts are all chosen.
+    Plain(Command),
+    /// [`Command::Start`].
+    Start(TicketAim),
+    /// [`Command::EnqueueFailed`].
+    EnqueueFailed(TicketAim, EnqueueFailure),
+    /// [`Command::Settle`].
+    Settle(RunAim, Outcome),
+    /// [`Command::Heartbeat`].
+    Heartbeat(RunAim),
+    /// [`Command::Redrive`].
+    Redrive(KeyAim),
+    /// [`Command::Discard`].
+    Discard(KeyAim),
+}
+
+impl Move {
+    /// The command that this is for an engine in the state of `model`.
+    pub fn resolve(&self, model: &Model) -> Command {
+        match self {
+            Self::Plain(command) => command.clone(),
+            Self::Start(ticket) => Command::Start(ticket.resolve(model)),
+            Self::EnqueueFailed(ticket, cause) => {
+                Command::EnqueueFailed { ticket: ticket.resolve(model), cause: *cause }
+            }
+            Self::Settle(run, outcome) => Command::Settle { run: run.resolve(model), outcome: outcome.clone() },
+            Self::Heartbeat(run) => Command::Heartbeat(run.resolve(model)),
+            Self::Redrive(key) => Command::Redrive(key.resolve(model)),
+            Self::Discard(key) => Command::Discard(key.resolve(model)),
+        }
+    }
+}
+
+/// Moves of all kinds, those that end the engine's life rarely.
+pub fn moves() -> impl Strategy<Value = Move> {
+    prop_oneof![
+        24 => events().prop_map(|event| Move::Plain(Command::Submit(event))),
+        24 => TicketAim::strategy().prop_map(Move::Start),
+        20 => (RunAim::strategy(), outcomes()).prop_map(|(run, outcome)| Move::Settle(run, outcome)),
+        4 => RunAim::strategy().prop_map(Move::Heartbeat),
+        4 => (TicketAim::strategy(), causes()).prop_map(|(ticket, cause)| Move::EnqueueFailed(ticket, cause)),
+        14 => Just(Move::Plain(Command::Sweep)),
+        3 => KeyAim::strategy().prop_map(Move::Redrive),
+        2 => KeyAim::strategy().prop_map(Move::Discard),
+        4 => operations().prop_map(Move::Plain),
+    ]
+}
+
+fn operations() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        3 => Just(Command::Pause),
+        5 => Just(Command::Resume),
+        3 => Just(Command::ChannelLost),
+        1 => prop_oneof![Just(Rejection::Invalid), Just(Rejection::TooLarge)].prop_map(Command::Reject),
+        1 => prop_oneof![3 => Just(Command::Shutdown), 1 => Just(Command::AbortInflight)],
+    ]
+}
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        4 => Just(Outcome::Done),
+        4 => (errors(), proptest::option::of(waits())).prop_map(|(error, after)| Outcome::Retry { error, after }),
+        2 => errors().prop_map(|error| Outcome::Permanent { error }),
+        3 => waits().prop_map(|delay| Outcome::Snooze { delay }),
+        1 => errors().prop_map(|error| Outcome::Crashed { error }),
+    ]
+}
+
+fn errors() -> impl Strategy<Value = ErrorText> {
+    prop_oneof![9 => (0..3_u8).prop_map(ErrorText::new), 1 => Just(ErrorText::new("ä".repeat(ErrorText::MAX_BYTES)))]
+}
+
+fn waits() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        1 => Just(Duration::ZERO),
+        6 => (0..80_000_u64).prop_map(Duration::from_micros),
+        1 => Just(Duration::MAX),
+    ]
+}
+
+fn causes() -> impl Strategy<Value = EnqueueFailure> {
+    prop_oneof![Just(EnqueueFailure::Full), Just(EnqueueFailure::Closed)]
+}
+
+fn keys() -> impl Strategy<Value = Key> {
+    (0..10_u8).prop_map(key)
+}
+
+/// Events of a few keys, mostly with the same payload, so that duplicates and conflicts happen.
+fn events() -> impl Strategy<Value = Event> {
+    let payloads = prop_oneof![8 => Just(0_u8), 2 => 1..4_u8];
+    (keys(), payloads).prop_map(|(key, number)| Event::new(key, payload(number)))
+}
+
+/// The key with this number; every third is a UUID, every third has a source.
+///
+/// # Panics
+///
+/// Never: every one of these keys is allowed.
+pub fn key(number: u8) -> Key {
+    let (source, id) = match number % 3 {
+        0 => ("", format!("00000000-0000-4000-8000-0000000000{number:02x}")),
+        1 => ("", format!("event-{number}")),
+        _ => ("source", format!("{number}")),
+    };
+    Key::new(source, &id).expect("the ids above are short and printable")
+}
+
+/// The payload with this number; they differ in length too.
+pub fn payload(number: u8) -> Vec<u8> {
+    vec![number; usize::from(number) * 12]
+}

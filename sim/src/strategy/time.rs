@@ -1,0 +1,52 @@
+//! Times at which things go wrong.
+
+use eventful::Timestamp;
+use proptest::prelude::*;
+
+use crate::model::Model;
+
+/// When a step is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At the time of the last one.
+    Still,
+    /// So many microseconds after the last one.
+    Later(u64),
+    /// So many microseconds before the last one, as a clock that was set back tells it.
+    Before(u64),
+    /// At the next deadline, so many microseconds off; at once when there is none.
+    Deadline(i64),
+    /// At the next end of a retention, so many microseconds off; at once when there is none.
+    Expiry(i64),
+}
+
+impl When {
+    /// Times that stand still, run, jump, go back, and meet deadlines to the microsecond.
+    pub fn strategy() -> impl Strategy<Value = Self> {
+        prop_oneof![
+            8 => Just(Self::Still),
+            4 => (1..5_000_u64).prop_map(Self::Later),
+            1 => (5_000..400_000_u64).prop_map(Self::Later),
+            1 => (1..1_000_000_u64).prop_map(Self::Before),
+            4 => (-1..=1_i64).prop_map(Self::Deadline),
+            1 => (-1..=1_i64).prop_map(Self::Expiry),
+        ]
+    }
+
+    /// The time that this is for an engine in the state of `model`.
+    pub fn resolve(self, model: &Model) -> Timestamp {
+        let now = model.now.as_micros();
+        let micros = match self {
+            Self::Still => now,
+            Self::Later(micros) => now.saturating_add(micros),
+            Self::Before(micros) => now.saturating_sub(micros),
+            Self::Deadline(off) => near(model.next_deadline().map(|deadline| deadline.at), off, now),
+            Self::Expiry(off) => near(model.next_expiry(), off, now),
+        };
+        Timestamp::from_micros(micros)
+    }
+}
+
+fn near(at: Option<Timestamp>, off: i64, now: u64) -> u64 {
+    at.map_or(now, |at| at.as_micros().saturating_add_signed(off))
+}

@@ -1,0 +1,135 @@
+//! Overload is answered, not absorbed; and a refusal never follows an insert.
+
+use std::time::Duration;
+
+use eventful::{Answer, Bound, Command, Config, ErrorText, Event, Outcome, Refusal, RejectReason, Rejection, Status};
+use eventful_sim::driver::{Driver, key};
+
+#[test]
+fn too_many_pending_events_are_refused_until_one_ends() {
+    let mut config = Config::default();
+    config.max_pending = 1;
+    let mut driver = Driver::new(config);
+    driver.submit("a");
+
+    let retry_after = driver.engine().config().overload_retry_after;
+    assert_refused(&mut driver, "b", Refusal::Overloaded { bound: Bound::Pending, retry_after }, RejectReason::Count);
+
+    driver.run(Outcome::Done);
+    assert_eq!(driver.submit("b"), Answer::Accepted);
+}
+
+#[test]
+fn too_many_bytes_are_refused_and_failed_events_count() {
+    let mut config = Config::default();
+    (config.max_bytes, config.max_event_bytes) = (3, 3);
+    let mut driver = Driver::new(config);
+    driver.submit("a");
+    driver.run(permanent());
+
+    let retry_after = driver.engine().config().overload_retry_after;
+    assert_refused(&mut driver, "b", Refusal::Overloaded { bound: Bound::Bytes, retry_after }, RejectReason::Bytes);
+
+    driver.execute(Command::Discard(key("a")));
+    assert_eq!(driver.submit("b"), Answer::Accepted);
+}
+
+#[test]
+fn a_full_store_refuses_until_its_next_expiry() {
+    let mut config = Config::default();
+    (config.max_pending, config.max_records) = (1, 2);
+    let mut driver = Driver::new(config);
+    let retention = driver.engine().config().retention;
+    for id in ["a", "b"] {
+        driver.submit(id);
+        driver.run(Outcome::Done);
+        driver.advance(Duration::from_secs(60));
+    }
+
+    let retry_after = retention - Duration::from_secs(120);
+    assert_refused(&mut driver, "c", Refusal::Overloaded { bound: Bound::Records, retry_after }, RejectReason::Count);
+
+    driver.advance(retry_after - Duration::from_micros(1));
+    assert!(matches!(driver.submit("c"), Answer::Refused(_)));
+    driver.advance(Duration::from_micros(1));
+    assert_eq!(driver.submit("c"), Answer::Accepted, "told the truth");
+    assert_eq!(driver.status("a"), None);
+    assert_eq!(driver.status("b"), Some(Status::Completed));
+}
+
+#[test]
+fn an_event_as_large_as_allowed_is_accepted_and_a_larger_one_never() {
+    let mut config = Config::default();
+    config.max_event_bytes = 4;
+    let mut driver = Driver::new(config);
+
+    assert_eq!(driver.submit_payload("a", "xyz"), Answer::Accepted);
+
+    let large = driver.execute(Command::Submit(Event::new(key("b"), "wxyz")));
+    assert_eq!(large, Answer::Refused(Refusal::TooLarge { limit_bytes: 4 }));
+    assert_eq!(driver.record("b"), None);
+}
+
+#[test]
+fn what_makes_no_event_is_counted() {
+    let mut driver = Driver::new(Config::default());
+    driver.execute(Command::Reject(Rejection::Invalid));
+    driver.execute(Command::Reject(Rejection::TooLarge));
+
+    let tallies = driver.engine().metrics().tallies;
+    assert_eq!(tallies.rejected(RejectReason::Invalid), 1);
+    assert_eq!(tallies.rejected(RejectReason::TooLarge), 1);
+    assert_eq!(driver.engine().gauges().records_total(), 0);
+}
+
+#[test]
+fn a_full_engine_still_answers_known_keys() {
+    let mut config = Config::default();
+    config.max_pending = 1;
+    let mut driver = Driver::new(config);
+    driver.submit("a");
+    assert!(matches!(driver.submit("a"), Answer::Duplicate(_)));
+    assert!(matches!(driver.submit_payload("a", "y"), Answer::Conflict(_)));
+}
+
+#[test]
+fn a_redrive_obeys_the_bound_on_pending_events() {
+    let mut config = Config::default();
+    config.max_pending = 1;
+    let mut driver = Driver::new(config);
+    driver.submit("a");
+    driver.run(permanent());
+    driver.submit("b");
+
+    let answer = driver.execute(Command::Redrive(key("a")));
+
+    assert!(matches!(answer, Answer::Refused(Refusal::Overloaded { bound: Bound::Pending, .. })));
+    assert_eq!(driver.status("a"), Some(Status::Failed));
+}
+
+#[test]
+fn retries_are_never_refused() {
+    let mut config = Config::default();
+    (config.max_pending, config.max_records) = (1, 1);
+    let mut driver = Driver::new(config);
+    driver.submit("a");
+    driver.run_to_end(|run| match run.attempt {
+        1..5 => Outcome::Retry { error: ErrorText::new("try again"), after: None },
+        _ => Outcome::Done,
+    });
+    assert_eq!(driver.status("a"), Some(Status::Completed));
+}
+
+/// The refusal is the expected one, is counted, and has left nothing behind.
+fn assert_refused(driver: &mut Driver, id: &str, refusal: Refusal, reason: RejectReason) {
+    let before = driver.engine().metrics();
+    assert_eq!(driver.submit(id), Answer::Refused(refusal));
+    let after = driver.engine().metrics();
+    assert_eq!(after.tallies.rejected(reason), before.tallies.rejected(reason) + 1);
+    assert_eq!((after.facts, after.gauges), (before.facts, before.gauges));
+    assert_eq!(driver.record(id), None);
+}
+
+fn permanent() -> Outcome {
+    Outcome::Permanent { error: ErrorText::new("wrong") }
+}

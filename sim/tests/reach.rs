@@ -1,0 +1,147 @@
+//! The random histories reach what they are for: a strategy that avoids the edges proves nothing.
+
+use std::collections::BTreeMap;
+
+use eventful::{Answer, Bound, Command, Phase, Refusal, Status, Timestamp, Wake};
+use eventful_sim::model::Model;
+use eventful_sim::strategy::{Step, configs, steps};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// What must be seen, as `phase command answer`; a paused engine is a phase of its own here.
+const EDGES: &str = include_str!("reach/edges.txt");
+
+#[test]
+fn random_histories_reach_every_phase_command_and_answer() {
+    let mut seen = BTreeMap::new();
+    let mut runner = fixed_runner();
+    let histories = (configs(), proptest::collection::vec(steps(), 100));
+    for _ in 0..1000 {
+        let (config, history) = histories.new_tree(&mut runner).expect("nothing is rejected").current();
+        note_edges(Model::new(config, Timestamp::from_micros(1_000_000)), &history, &mut seen);
+    }
+
+    let missing: Vec<&str> = EDGES.lines().filter(|edge| !seen.contains_key(*edge)).collect();
+    assert!(missing.is_empty(), "never seen: {missing:#?}\nseen: {seen:#?}");
+}
+
+fn fixed_runner() -> TestRunner {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, b"the same histories in each build");
+    TestRunner::new_with_rng(Config::default(), rng)
+}
+
+fn note_edges(mut model: Model, history: &[Step], seen: &mut BTreeMap<String, u32>) {
+    for step in history {
+        let (now, command) = step.resolve(&model);
+        let (phase, status) = (phase(&model), status(&model, &command));
+        let (answer, _) = model.execute(now, &command);
+        let edge = format!("{phase} {}{status} {}", name(&command), outcome(&answer));
+        *seen.entry(edge).or_default() += 1;
+        if let Some(deadline) = model.next_deadline() {
+            *seen.entry(format!("woken by {}", wake(deadline.why))).or_default() += 1;
+        }
+        for (label, _) in model.counts.all() {
+            *seen.entry(format!("counted {} {}", label.0, label.1).trim_end().to_owned()).or_default() += 1;
+        }
+    }
+}
+
+fn phase(model: &Model) -> &'static str {
+    match model.phase {
+        Phase::Running if model.paused => "paused",
+        Phase::Running => "running",
+        Phase::Draining => "draining",
+        Phase::Stopped => "stopped",
+    }
+}
+
+/// The status of the record that the command names by its key, with a hyphen before it.
+fn status(model: &Model, command: &Command) -> String {
+    let key = match command {
+        Command::Submit(event) => event.key(),
+        Command::Redrive(key) | Command::Discard(key) => key,
+        Command::Reject(_)
+        | Command::Start(_)
+        | Command::Settle { .. }
+        | Command::Heartbeat(_)
+        | Command::EnqueueFailed { .. }
+        | Command::ChannelLost
+        | Command::Sweep
+        | Command::Pause
+        | Command::Resume
+        | Command::Shutdown
+        | Command::AbortInflight => return String::new(),
+    };
+    format!("-{}", model.record(key).map_or("absent", |record| record.status().as_str()))
+}
+
+fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Submit(_) => "submit",
+        Command::Reject(_) => "reject",
+        Command::Start(_) => "start",
+        Command::Settle { .. } => "settle",
+        Command::Heartbeat(_) => "heartbeat",
+        Command::EnqueueFailed { .. } => "enqueue_failed",
+        Command::ChannelLost => "channel_lost",
+        Command::Sweep => "sweep",
+        Command::Redrive(_) => "redrive",
+        Command::Discard(_) => "discard",
+        Command::Pause => "pause",
+        Command::Resume => "resume",
+        Command::Shutdown => "shutdown",
+        Command::AbortInflight => "abort_inflight",
+    }
+}
+
+fn outcome(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Accepted => "accepted",
+        Answer::Duplicate(_) => "duplicate",
+        Answer::Conflict(_) => "conflict",
+        Answer::Refused(refusal) => refused(*refusal),
+        Answer::Running(_) => "running",
+        Answer::Held => "held",
+        Answer::Marked => "marked",
+        Answer::Stale => "stale",
+        Answer::Settled(status) => settled(*status),
+        Answer::Alive(_) => "alive",
+        Answer::Swept(swept) if swept.marker_overdue => "marker_overdue",
+        Answer::Swept(_) => "swept",
+        Answer::NotFound => "not_found",
+        Answer::NotFailed(_) => "not_failed",
+        Answer::TooLate => "too_late",
+        Answer::Noted => "noted",
+    }
+}
+
+fn refused(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Overloaded { bound: Bound::Pending, .. } => "refused_pending",
+        Refusal::Overloaded { bound: Bound::Records, .. } => "refused_records",
+        Refusal::Overloaded { bound: Bound::Bytes, .. } => "refused_bytes",
+        Refusal::TooLarge { .. } => "refused_too_large",
+        Refusal::ShuttingDown => "refused_shutting_down",
+    }
+}
+
+fn settled(status: Status) -> &'static str {
+    match status {
+        Status::Completed => "completed",
+        Status::Failed => "failed",
+        Status::FailedRetry => "failed_retry",
+        Status::Received | Status::Processing | Status::Discarded => "impossible",
+    }
+}
+
+fn wake(why: Wake) -> &'static str {
+    match why {
+        Wake::RunDeadline => "run_deadline",
+        Wake::RetryDue => "retry_due",
+        Wake::Expiry => "expiry",
+        Wake::StuckTicket => "stuck_ticket",
+        Wake::MarkerOverdue => "marker_overdue",
+        Wake::FeedBlocked => "feed_blocked",
+    }
+}

@@ -1,0 +1,101 @@
+//! An engine that is killed, and opened again from its facts.
+
+use std::time::Duration;
+
+use eventful::{Answer, AttemptEnd, Command, Config, ErrorText, Outcome, Phase, Status};
+use eventful_sim::driver::{Driver, key};
+
+#[test]
+fn after_a_replay_nothing_is_queued() {
+    let driver = with_events(&["a", "b"]);
+    assert_eq!(driver.engine().gauges().queued, 2);
+
+    let state = driver.sut().replay().expect("facts that follow").state();
+
+    assert_eq!(state, driver.engine().durable_state());
+    assert!(state.records.iter().all(|record| record.place.is_none()));
+}
+
+#[test]
+fn events_that_waited_are_run_after_a_kill() {
+    let mut driver = with_events(&["a", "b"]);
+    driver.reopen();
+    assert_eq!(driver.run_to_end(|_| Outcome::Done), Duration::ZERO);
+    assert_eq!(driver.engine().gauges().records(Status::Completed), 2);
+}
+
+#[test]
+fn a_run_that_was_in_flight_has_crashed_and_waits_for_its_backoff() {
+    let mut driver = with_events(&["a"]);
+    let run = driver.start().expect("a run");
+    driver.reopen();
+
+    assert_eq!(driver.settle(run.id, Outcome::Done), Answer::Stale, "it is of another epoch");
+    let record = driver.record("a").expect("a record");
+    assert_eq!((record.status, record.charge.charged), (Status::FailedRetry, 1));
+    assert!(record.eligible_at > Some(driver.now));
+    assert_eq!(driver.engine().metrics().facts.finished(AttemptEnd::Crashed), 1);
+}
+
+#[test]
+fn a_handler_that_kills_the_process_is_bounded() {
+    let mut config = Config::default();
+    config.max_attempts = 3;
+    let mut driver = Driver::new(config);
+    driver.submit("a");
+
+    let mut kills = 0;
+    while driver.status("a") != Some(Status::Failed) {
+        driver.start_at_last();
+        kills += 1;
+        driver.reopen();
+    }
+    assert_eq!(kills, 3);
+}
+
+#[test]
+fn interruptions_are_given_back_across_openings_until_their_limit() {
+    let mut config = Config::default();
+    (config.max_refunds, config.max_attempts) = (2, 1);
+    let mut driver = Driver::new(config);
+    driver.submit("a");
+    for (refunds, failed) in [(1, false), (2, false), (2, true)] {
+        driver.start().expect("a run");
+        driver.execute(Command::AbortInflight);
+        driver.reopen();
+        let record = driver.record("a").expect("a record");
+        assert_eq!((record.charge.refunds, record.status == Status::Failed), (refunds, failed));
+    }
+}
+
+#[test]
+fn duplicates_and_conflicts_are_known_after_a_kill() {
+    let mut driver = with_events(&["a", "b", "c"]);
+    driver.run(Outcome::Done);
+    driver.run(Outcome::Permanent { error: ErrorText::new("wrong") });
+    driver.execute(Command::Discard(key("c")));
+    driver.reopen();
+    for (id, status) in [("a", Status::Completed), ("b", Status::Failed), ("c", Status::Discarded)] {
+        assert!(matches!(driver.submit(id), Answer::Duplicate(known) if known.status == status));
+        assert!(matches!(driver.submit_payload(id, "y"), Answer::Conflict(_)));
+    }
+}
+
+#[test]
+fn a_pause_outlasts_a_kill_and_a_shutdown_does_not() {
+    let mut driver = with_events(&["a"]);
+    driver.execute(Command::Pause);
+    driver.execute(Command::Shutdown);
+    driver.reopen();
+    assert!(driver.engine().is_paused());
+    assert_eq!(driver.engine().phase(), Phase::Running);
+    assert!(driver.channel.is_empty());
+}
+
+fn with_events(ids: &[&str]) -> Driver {
+    let mut driver = Driver::new(Config::default());
+    for id in ids {
+        assert_eq!(driver.submit(id), Answer::Accepted);
+    }
+    driver
+}
