@@ -1,0 +1,164 @@
+//! Events of 256 bytes with unique UUIDs, from the first submit to the last completion, with a handler that does nothing.
+//!
+//! Each system starts afresh for each round, on a runtime of its own with a thread per core.
+
+mod baseline;
+mod ids;
+mod report;
+mod stopwatch;
+mod turns;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use eventful::{Attempt, Config, Event, Eventful, Failure};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+use baseline::{Article, LIMIT, Naive, Submitted};
+
+const BATCH: usize = 1000;
+
+fn main() {
+    let (events, rounds) = if report::quick() { (20_000, 3) } else { (100_000, 9) };
+    let work = [("one submitter", Way::Single(1)), ("two submitters", Way::Single(2)), ("submit_batch", Way::Batch)];
+    let rows: Vec<_> = work.into_iter().map(|(name, way)| row(name, way, events, rounds)).collect();
+    let heads = ["work", "eventful/s", "naive/s", "article/s", "× naive", "× article"];
+    report::print_table(&format!("Throughput, {events} events, {rounds} rounds, medians"), heads, &rows);
+}
+
+/// How the events come in.
+#[derive(Clone, Copy)]
+enum Way {
+    /// One by one, from so many tasks at once.
+    Single(usize),
+    /// From one task, a thousand at a time; one by one to the baselines, which know no batches.
+    Batch,
+}
+
+fn row(name: &str, way: Way, events: u64, rounds: usize) -> [String; 6] {
+    let input = Input::new(events);
+    let [ours, naive, article] = turns::take_turns(
+        rounds,
+        [&mut || input.rate(way, run_eventful), &mut || input.rate(way, run_naive), &mut || {
+            input.rate(way, run_article)
+        }],
+    );
+    let [rates @ .., by_naive, by_article] = [ours, naive, article, ours / naive, ours / article];
+    let [ours, naive, article] = rates.map(|rate| format!("{rate:.0}"));
+    [name.into(), ours, naive, article, format!("{by_naive:.2}"), format!("{by_article:.2}")]
+}
+
+type Items = Vec<(String, Bytes)>;
+
+struct Input(Items);
+
+impl Input {
+    fn new(events: u64) -> Self {
+        Self((0..events).map(|n| (ids::uuid(n), Bytes::from(vec![b'x'; 256]))).collect())
+    }
+
+    /// Events per second.
+    fn rate(&self, way: Way, run: fn(&Runtime, Way, Vec<Items>, Arc<Done>)) -> f64 {
+        let parts = match way {
+            Way::Single(submitters) => self.0.len().div_ceil(submitters),
+            Way::Batch => self.0.len(),
+        };
+        let parts = self.0.chunks(parts).map(<[_]>::to_vec).collect();
+        let done = Arc::new(Done::of(self.0.len() as u64));
+        let runtime = Runtime::new().expect("a runtime");
+        let took = stopwatch::time(|| run(&runtime, way, parts, done));
+        self.0.len() as f64 / took.as_secs_f64()
+    }
+}
+
+/// Counts completions, and tells when all are there.
+struct Done {
+    left: AtomicU64,
+    all: Notify,
+}
+
+impl Done {
+    fn of(events: u64) -> Self {
+        Self { left: AtomicU64::new(events), all: Notify::new() }
+    }
+
+    fn one(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.all.notify_one();
+        }
+    }
+}
+
+fn run_eventful(runtime: &Runtime, way: Way, parts: Vec<Items>, done: Arc<Done>) {
+    let counted = Arc::clone(&done);
+    let handler = move |_: Event, _: Attempt| {
+        counted.one();
+        std::future::ready(Ok::<_, Failure>(()))
+    };
+    let _context = runtime.enter();
+    let eventful = Eventful::builder().config(config()).start(handler).expect("it starts");
+    for items in parts {
+        runtime.spawn(submit(eventful.clone(), way, items));
+    }
+    runtime.block_on(done.all.notified());
+}
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.concurrency = LIMIT.try_into().expect("not zero");
+    config
+}
+
+async fn submit(eventful: Eventful, way: Way, items: Items) {
+    match way {
+        Way::Single(_) => {
+            for item in items {
+                eventful.submit(event(item)).await.expect("accepted");
+            }
+        }
+        Way::Batch => {
+            let mut items = items.into_iter().map(event).peekable();
+            while items.peek().is_some() {
+                let answers = eventful.submit_batch(items.by_ref().take(BATCH));
+                assert!(answers.iter().all(Result::is_ok), "all of a batch is accepted");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+fn event((id, payload): (String, Bytes)) -> Event {
+    Event::with_id(&id, payload).expect("a valid event")
+}
+
+fn run_naive(runtime: &Runtime, _: Way, parts: Vec<Items>, done: Arc<Done>) {
+    let _context = runtime.enter();
+    let counted = Arc::clone(&done);
+    let naive = Naive::start(move |_| counted.one());
+    for items in parts {
+        let naive = naive.clone();
+        runtime.spawn(async move {
+            for (id, payload) in items {
+                naive.submit(id, payload).await;
+            }
+        });
+    }
+    runtime.block_on(done.all.notified());
+}
+
+fn run_article(runtime: &Runtime, _: Way, parts: Vec<Items>, done: Arc<Done>) {
+    let _context = runtime.enter();
+    let counted = Arc::clone(&done);
+    let article = Article::start(move |_| counted.one());
+    for items in parts {
+        let article = article.clone();
+        runtime.spawn(async move {
+            for (id, payload) in items {
+                assert_eq!(article.submit(id, payload).await, Submitted::New);
+            }
+        });
+    }
+    runtime.block_on(done.all.notified());
+}

@@ -1,0 +1,138 @@
+//! The style of the house, as tests. What each rule says is in `tidy/`, and each is shown to find what it forbids.
+
+mod tidy {
+    pub(super) mod attributes;
+    pub(super) mod imports;
+    pub(super) mod lengths;
+    pub(super) mod promises;
+    pub(super) mod source;
+    pub(super) mod words;
+}
+
+use tidy::source::{Source, read_tree};
+use tidy::{attributes, imports, lengths, promises, words};
+
+type Rule = fn(&Source) -> Vec<String>;
+
+#[test]
+fn imports_go_one_way() {
+    assert_tree(imports::point_backward);
+    assert_finds(imports::point_backward, "src/engine/a.rs", "use crate::runtime::Eventful;");
+    assert_finds(imports::point_backward, "src/engine/a.rs", "use crate::{engine::Key, runtime::Eventful};");
+    assert_finds(imports::point_backward, "src/engine/a/b.rs", "use super::super::super::journal::Journal;");
+    assert_finds(imports::point_backward, "src/runtime/a.rs", "fn f() { crate::http::serve() }");
+    assert_finds(imports::point_backward, "src/runtime/a.rs", "use crate::Eventful;");
+    assert_allows(imports::point_backward, "src/runtime/a.rs", "use crate::engine::Engine; use axum::http::Uri;");
+    assert_allows(imports::point_backward, "src/http/a.rs", "use crate::runtime::Eventful; use crate::Key;");
+}
+
+#[test]
+fn the_engine_has_no_clock_no_io_no_float_and_no_features() {
+    assert_tree(words::forbidden_in_engine);
+    for code in ["use std::time::Instant;", "extern crate std;", "#[cfg(feature = \"x\")] fn f() {}", "fn f(x: f64) {}"]
+    {
+        assert_finds(words::forbidden_in_engine, "src/engine/a.rs", code);
+    }
+    let tested = "#[cfg(test)]\nmod tests { use std::vec; }";
+    assert_allows(words::forbidden_in_engine, "src/engine/a.rs", tested);
+    assert_allows(words::forbidden_in_engine, "src/engine/a.rs", "// unlike std::vec\nlet it = \"std::vec\";");
+    assert_allows(words::forbidden_in_engine, "src/runtime/a.rs", "use std::sync::Arc;");
+}
+
+#[test]
+fn nothing_is_left_unfinished_or_left_to_chance() {
+    assert_tree(words::forbidden);
+    for code in ["todo!()", "unimplemented!()", "#[ignore]", "use tokio::sync::watch;", "dbg!(x)"] {
+        assert_finds(words::forbidden, "src/a.rs", code);
+    }
+    assert_finds(words::forbidden, ".cargo/config.toml", "rustflags = [\"--cfg\", \"tokio_unstable\"]");
+    assert_allows(words::forbidden, "src/a.rs", "// todo!() is for others\nlet watched = my_todo!();");
+}
+
+#[test]
+fn every_select_is_biased() {
+    assert_tree(words::unbiased_selects);
+    assert_finds(words::unbiased_selects, "src/a.rs", "tokio::select! {\n    a = b => c,\n}");
+    assert_allows(words::unbiased_selects, "src/a.rs", "select! { // why\n biased; a = b => c }");
+}
+
+#[test]
+fn every_silenced_lint_says_why() {
+    assert_tree(attributes::silenced_without_reason);
+    assert_finds(attributes::silenced_without_reason, "src/a.rs", "#[allow(dead_code)]");
+    assert_finds(attributes::silenced_without_reason, "src/a.rs", "#![expect(dead_code)]");
+    assert_finds(attributes::silenced_without_reason, "src/a.rs", "#[cfg_attr(test, allow(dead_code))]");
+    let explained = "#[allow(dead_code, reason = \"a (good) one\")] fn f() { x.expect(\"a value\") }";
+    assert_allows(attributes::silenced_without_reason, "src/a.rs", explained);
+}
+
+#[test]
+fn every_proptest_says_where_its_seeds_are_kept() {
+    assert_tree(attributes::proptest_without_persistence);
+    assert_finds(attributes::proptest_without_persistence, "tests/a.rs", "proptest! { fn f() {} }");
+    assert_finds(attributes::proptest_without_persistence, "tests/a.rs", "let c = ProptestConfig { cases: 9, ..x };");
+    let kept = "proptest! { #![proptest_config(ProptestConfig { failure_persistence: kept(), ..x })] fn f() {} }";
+    assert_allows(attributes::proptest_without_persistence, "tests/a.rs", kept);
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    assert_tree(lengths::long_file);
+    assert_tree(lengths::long_functions);
+    assert_finds(lengths::long_file, "src/a.rs", &"let x = 1;\n".repeat(401));
+    assert_finds(lengths::long_functions, "src/a.rs", &format!("fn f() {{\n{}}}", "x();\n".repeat(69)));
+    let tested = format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n{}}}", "fn g() {}\n".repeat(400));
+    assert_allows(lengths::long_file, "src/a.rs", &tested);
+    assert_allows(lengths::long_functions, "src/a.rs", &format!("fn f() {{\n{}}}", "x();\n".repeat(68)));
+}
+
+#[test]
+fn the_median_function_has_at_most_ten_lines() {
+    let tree = read_tree();
+    let mut lines: Vec<_> = tree.iter().filter(|source| source.is_product()).flat_map(lengths::of_functions).collect();
+    lines.sort_unstable();
+    let median = lines[lines.len() / 2];
+    assert!(median <= 10, "the median of {} functions has {median} lines: split the long ones", lines.len());
+}
+
+#[test]
+fn files_are_named_after_their_topic() {
+    assert_tree(words::names_without_topic);
+    assert_finds(words::names_without_topic, "src/engine/utils.rs", "");
+    assert_finds(words::names_without_topic, "src/common/mod.rs", "");
+    assert_allows(words::names_without_topic, "src/engine/retry.rs", "");
+}
+
+#[test]
+fn every_promise_links_to_a_test_that_exists() {
+    let tree = read_tree();
+    let readme = tree.iter().find(|source| source.path == "README.md").expect("README.md at the root");
+    let findings = promises::unkept(&readme.text, &tree);
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn a_promise_without_a_test_is_found() {
+    let tests = [Source::new("tests/a.rs", "#[test]\nfn it_holds() {}")];
+    let table = |cell: &str| (1..=11).map(|n| format!("| P{n} | Words. | {cell} |\n")).collect::<String>();
+    let count = |cell: &str| promises::unkept(&table(cell), &tests).len();
+    assert_eq!(count("[`it_holds`](tests/a.rs)"), 0);
+    assert_eq!(count("[`it_holds_not`](tests/a.rs)"), 11);
+    assert_eq!(count("[`it_holds`](tests/b.rs)"), 11);
+    assert_eq!(count("TEST"), 11);
+    assert_eq!(count("not yet: needs a journal"), 10, "only P10 may wait");
+    assert_eq!(promises::unkept("", &tests).len(), 11);
+}
+
+fn assert_tree(rule: Rule) {
+    let findings: Vec<_> = read_tree().iter().flat_map(rule).collect();
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+}
+
+fn assert_finds(rule: Rule, path: &str, text: &str) {
+    assert!(!rule(&Source::new(path, text)).is_empty(), "nothing found in {path}: {text}");
+}
+
+fn assert_allows(rule: Rule, path: &str, text: &str) {
+    assert_eq!(rule(&Source::new(path, text)), Vec::<String>::new(), "in {path}: {text}");
+}
