@@ -47,6 +47,8 @@ extern crate alloc;
 extern crate std;
 
 mod engine;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "tokio")]
 mod runtime;
 
@@ -66,3 +68,8 @@ pub use runtime::{
     Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep, Stale, StartError, Stats,
     SubmitError, Submitted, Subscription, SystemClock,
 };
+
+/// Runs the examples of the README.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -1,0 +1,201 @@
+//! Many events in, a line each, and a line of answer for each.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::boxed::Box;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http_body::Frame;
+use serde::Serialize;
+
+use super::lines::{Line, Lines};
+use super::problem::Problem;
+use super::routes::Front;
+use super::submit::Taken;
+use super::{body, envelope, query};
+use crate::engine::{Event, Key};
+use crate::runtime::{SubmitError, Submitted};
+
+/// Lines that are submitted, and answered, together.
+const CHUNK_LINES: usize = 64;
+/// Bytes of lines after which they are submitted, however few they are.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// `POST /v1/events/batch`
+pub(super) async fn submit(State(front): State<Arc<Front>>, RawQuery(query): RawQuery, request: Request) -> Response {
+    if let Err(problem) = query::parse(query.as_deref(), []) {
+        return problem.into_response();
+    }
+    let answers = Answers::start(Batch::new(front, request.into_body()));
+    ([(CONTENT_TYPE, "application/x-ndjson")], Body::new(answers)).into_response()
+}
+
+/// A batch on its way.
+struct Batch {
+    front: Arc<Front>,
+    body: Body,
+    lines: Lines,
+    line: u64,
+    ended: bool,
+}
+
+/// What a line asks for.
+enum Asked {
+    Event(Key),
+    Nothing(Problem),
+}
+
+/// The answer for a line that was not taken.
+#[derive(Serialize)]
+struct Refused<'a> {
+    line: u64,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    problem: &'a Problem,
+}
+
+impl Batch {
+    fn new(front: Arc<Front>, body: Body) -> Self {
+        let limit_bytes = front.eventful.config().max_event_bytes.saturating_add(envelope::OVERHEAD_BYTES);
+        Self { front, body, lines: Lines::new(limit_bytes), line: 0, ended: false }
+    }
+
+    /// The answers for the lines of the next chunk; none at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        let mut answers = Vec::new();
+        while answers.is_empty() && !self.ended {
+            let chunk = self.chunk();
+            if !chunk.is_empty() {
+                self.answer(chunk, &mut answers);
+                continue;
+            }
+            match body::next(&mut self.body, self.front.body_timeout).await {
+                Ok(Some(part)) => self.lines.push(part),
+                Ok(None) => self.end(None, &mut answers),
+                Err(problem) => self.end(Some(problem), &mut answers),
+            }
+        }
+        (!answers.is_empty()).then(|| answers.into())
+    }
+
+    /// Whole lines that are in.
+    fn chunk(&mut self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut bytes = 0;
+        while lines.len() < CHUNK_LINES
+            && bytes < CHUNK_BYTES
+            && let Some(line) = self.lines.next()
+        {
+            bytes += if let Line::Whole(text) = &line { text.len() } else { 0 };
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// The last line may have no break. One that was cut off is answered, and not submitted.
+    fn end(&mut self, problem: Option<Problem>, answers: &mut Vec<u8>) {
+        self.ended = true;
+        match (problem, self.lines.last()) {
+            (None, None) => {}
+            (None, Some(line)) => self.answer([line].into(), answers),
+            (Some(problem), _) => {
+                let asked = self.refuse(problem);
+                self.write(&asked, None, answers);
+            }
+        }
+    }
+
+    fn answer(&mut self, chunk: Vec<Line>, answers: &mut Vec<u8>) {
+        let mut events = Vec::with_capacity(chunk.len());
+        let asked: Vec<_> = chunk.into_iter().map(|line| self.ask(line, &mut events)).collect();
+        let mut results = self.front.eventful.submit_batch(events).into_iter();
+        for asked in asked {
+            let result = if matches!(asked, Asked::Event(_)) { results.next() } else { None };
+            self.write(&asked, result, answers);
+        }
+    }
+
+    fn ask(&self, line: Line, events: &mut Vec<Event>) -> Asked {
+        let Line::Whole(text) = line else {
+            return self.refuse(Problem::too_large(self.front.eventful.config().max_event_bytes));
+        };
+        match envelope::parse(&text) {
+            Ok(event) => {
+                let key = event.key().clone();
+                events.push(event);
+                Asked::Event(key)
+            }
+            Err(error) => self.refuse(Problem::invalid(error)),
+        }
+    }
+
+    fn refuse(&self, problem: Problem) -> Asked {
+        self.front.eventful.reject(problem.rejection());
+        Asked::Nothing(problem)
+    }
+
+    fn write(&mut self, asked: &Asked, result: Option<Result<Submitted, SubmitError>>, answers: &mut Vec<u8>) {
+        self.line += 1;
+        let line = self.line;
+        match (asked, result) {
+            (Asked::Event(key), Some(Ok(submitted))) => {
+                write_line(&Taken { line: Some(line), key, submitted: &submitted }, answers);
+            }
+            (Asked::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), answers),
+            (Asked::Event(key), None) => write_refused(line, Some(key), &crate::runtime::Broken.into(), answers),
+            (Asked::Nothing(problem), _) => write_refused(line, None, problem, answers),
+        }
+    }
+}
+
+fn write_refused(line: u64, key: Option<&Key>, problem: &Problem, answers: &mut Vec<u8>) {
+    let id = key.map(Key::id);
+    let (id, source) = (id.as_deref(), key.map(Key::source));
+    write_line(&Refused { line, outcome: problem.kind().name(), id, source, problem }, answers);
+}
+
+fn write_line(answer: &impl Serialize, answers: &mut Vec<u8>) {
+    // Writing into memory does not fail.
+    let _written = serde_json::to_writer(&mut *answers, answer);
+    answers.push(b'\n');
+}
+
+/// The body of the response: draws the next chunk when the client has taken the last one, so that a
+/// client that does not read is not read from either.
+struct Answers(Pin<Box<dyn Future<Output = Next> + Send>>);
+
+/// Answers, and the batch to go on with; none at the end.
+type Next = Option<(Bytes, Batch)>;
+
+impl Answers {
+    fn start(mut batch: Batch) -> Self {
+        Self(Box::pin(async move {
+            let answers = batch.next().await?;
+            Some((answers, batch))
+        }))
+    }
+}
+
+impl http_body::Body for Answers {
+    type Data = Bytes;
+    type Error = core::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some((answers, batch)) = ready!(self.0.as_mut().poll(cx)) else {
+            self.0 = Box::pin(core::future::ready(None));
+            return Poll::Ready(None);
+        };
+        *self = Self::start(batch);
+        Poll::Ready(Some(Ok(Frame::data(answers))))
+    }
+}

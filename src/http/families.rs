@@ -1,0 +1,117 @@
+//! Every number that the server shows, under its name: the one list behind `/metrics` and `/v1/stats`.
+
+use std::vec;
+use std::vec::Vec;
+
+use crate::engine::{AttemptEnd, EnqueueFailure, Histogram, Phase, RejectReason, Status, SweptReason};
+use crate::runtime::Stats;
+
+/// Numbers of one name.
+#[derive(Debug)]
+pub(super) struct Family<'a> {
+    /// Without the prefix `eventful_`.
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) numbers: Numbers<'a>,
+}
+
+/// Of which kind the numbers of a family are.
+#[derive(Debug)]
+pub(super) enum Numbers<'a> {
+    Counter(u64),
+    Gauge(u64),
+    /// By the values of one label.
+    Counters(&'static str, Vec<(&'static str, u64)>),
+    /// By the values of one label.
+    Gauges(&'static str, Vec<(&'static str, u64)>),
+    Histogram(&'a Histogram),
+}
+
+use Numbers::{Counter, Counters, Gauge, Gauges};
+
+/// All families.
+pub(super) fn families(stats: &Stats) -> Vec<Family<'_>> {
+    let mut families = facts(stats);
+    families.extend(tallies(stats));
+    families.extend(gauges(stats));
+    families.extend(adapter(stats));
+    families.extend(histograms(stats));
+    families
+}
+
+const fn family<'a>(name: &'static str, help: &'static str, numbers: Numbers<'a>) -> Family<'a> {
+    Family { name, help, numbers }
+}
+
+fn facts(stats: &Stats) -> Vec<Family<'_>> {
+    let facts = &stats.engine.facts;
+    let finished = AttemptEnd::ALL.map(|end| (end.as_str(), facts.finished(end))).into();
+    vec![
+        family("events_accepted_total", "Events accepted.", Counter(facts.accepted)),
+        family("events_redriven_total", "Failed events given another life.", Counter(facts.redriven)),
+        family("events_forgotten_total", "Records dropped at the end of their retention.", Counter(facts.forgotten)),
+        family("attempts_started_total", "Runs started.", Counter(facts.started)),
+        family("attempts_finished_total", "Runs ended, by how.", Counters("outcome", finished)),
+    ]
+}
+
+fn tallies(stats: &Stats) -> Vec<Family<'_>> {
+    let tallies = &stats.engine.tallies;
+    let rejected = RejectReason::ALL.map(|reason| (reason.as_str(), tallies.rejected(reason))).into();
+    let failures = [("full", EnqueueFailure::Full), ("closed", EnqueueFailure::Closed)];
+    let failures = failures.map(|(name, cause)| (name, tallies.enqueue_failures(cause))).into();
+    let swept = SweptReason::ALL.map(|reason| (reason.as_str(), tallies.swept(reason))).into();
+    vec![
+        family("events_deduplicated_total", "Events submitted again.", Counter(tallies.deduplicated)),
+        family("events_conflicted_total", "Submissions with another payload.", Counter(tallies.conflicted)),
+        family("events_rejected_total", "Submissions refused, by why.", Counters("reason", rejected)),
+        family("enqueue_failures_total", "Tickets that did not get into the channel.", Counters("reason", failures)),
+        family("tickets_stale_total", "Tickets that stood for nothing.", Counter(tallies.tickets_stale)),
+        family("outcomes_stale_total", "Outcomes of runs that were not current.", Counter(tallies.outcomes_stale)),
+        family("sweeps_total", "Sweeps.", Counter(tallies.sweeps)),
+        family("swept_total", "Records set going again by a sweep, by why.", Counters("reason", swept)),
+    ]
+}
+
+fn gauges(stats: &Stats) -> Vec<Family<'_>> {
+    let gauges = &stats.engine.gauges;
+    let records = Status::ALL.map(|status| (status.as_str(), gauges.records(status))).into();
+    let phases = [("running", Phase::Running), ("draining", Phase::Draining), ("stopped", Phase::Stopped)];
+    let phases = phases.map(|(name, phase)| (name, u64::from(stats.phase == phase))).into();
+    vec![
+        family("records", "Records, by status.", Gauges("status", records)),
+        family("backlog_queued", "Records with a ticket in the channel.", Gauge(gauges.queued)),
+        family("line_length", "Records that are eligible and wait for a ticket.", Gauge(gauges.line)),
+        family("delayed", "Records that wait for their time.", Gauge(gauges.delayed)),
+        family("processing_inflight", "Runs in flight.", Gauge(gauges.inflight)),
+        family("event_bytes", "Bytes of the events kept for a run.", Gauge(gauges.bytes)),
+        family("phase", "1 for the phase that the engine is in.", Gauges("phase", phases)),
+        family("paused", "1 when an operator has stopped the start of runs.", Gauge(u64::from(stats.paused))),
+    ]
+}
+
+fn adapter(stats: &Stats) -> Vec<Family<'_>> {
+    vec![
+        family("queue_channel_depth", "Tickets in the channel, measured.", Gauge(stats.channel_depth)),
+        family("workers_running", "Workers, each with a permit.", Gauge(stats.workers_running)),
+        family("permits_free", "Permits that no worker holds.", Gauge(stats.permits_free)),
+        family("submitters_waiting", "Submitters that wait for room.", Gauge(stats.submitters_waiting)),
+        family("dispatcher_restarts_total", "Restarts of the dispatcher.", Counter(stats.dispatcher_restarts)),
+        family("sweeper_restarts_total", "Restarts of the sweeper.", Counter(stats.sweeper_restarts)),
+        family(
+            "facts_dropped_total",
+            "Facts that a subscription was too slow for.",
+            Counter(stats.subscription_dropped),
+        ),
+    ]
+}
+
+fn histograms(stats: &Stats) -> Vec<Family<'_>> {
+    let histograms = &stats.engine.histograms;
+    let row = |name, help, histogram| family(name, help, Numbers::Histogram(histogram));
+    vec![
+        row("queue_time_seconds", "From eligible to the start of the run.", &histograms.queue_time),
+        row("processing_time_seconds", "From the start of a run to its end.", &histograms.processing_time),
+        row("end_to_end_seconds", "From acceptance to completion.", &histograms.end_to_end),
+    ]
+}

@@ -1,0 +1,32 @@
+//! Is it alive, and should events be sent here.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+
+use super::problem::{Kind, Problem};
+use super::routes::Front;
+use crate::runtime::{NotReady, Readiness};
+
+/// `GET /livez`: the server answers.
+pub(super) async fn live() -> &'static str {
+    "alive\n"
+}
+
+/// `GET /readyz`: the engine takes events and makes progress.
+pub(super) async fn ready(State(front): State<Arc<Front>>) -> Result<&'static str, Problem> {
+    match front.eventful.readiness() {
+        Readiness::Ready => Ok("ready\n"),
+        Readiness::NotReady(reason) => Err(Problem::new(Kind::NotReady, detail(reason))),
+    }
+}
+
+const fn detail(reason: NotReady) -> &'static str {
+    match reason {
+        NotReady::Draining => "draining: send events to the successor",
+        NotReady::Stopped => "stopped: send events to the successor",
+        NotReady::Broken => "broken: restart the server",
+        NotReady::DispatcherDown => "the dispatcher is down, and will be restarted: wait",
+        NotReady::SweeperDown => "the sweeper is down or late, and will be restarted: wait",
+    }
+}

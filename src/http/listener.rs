@@ -1,0 +1,30 @@
+//! Where connections come from.
+
+use core::future::Future;
+use std::io;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A source of connections: a real socket, or a simulated one.
+pub trait Listener: Send {
+    /// A connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection. Dropping the future loses none.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system. They end nothing: the next call may succeed.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Io>> + Send;
+}
+
+/// Small answers leave at once: `TCP_NODELAY` is set.
+impl Listener for TcpListener {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        let (stream, _) = TcpListener::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}

@@ -1,0 +1,37 @@
+//! The HTTP front: takes events in, shows records and numbers, and lets operators act.
+//!
+//! | module | topic |
+//! |---|---|
+//! | `server`, `listener` | the accept loop and its limits, over any kind of socket |
+//! | `routes` | which call goes where |
+//! | `submit`, `header_form`, `envelope`, `body` | one event in |
+//! | `batch`, `lines` | many events in, a line each |
+//! | `records`, `operate` | looking at events, and acting on them |
+//! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; is it alive |
+//! | `problem` | errors, as RFC 9457 has them |
+//! | `query`, `path`, `rfc3339` | words of requests and answers |
+//!
+//! The contract is `openapi.json`, which the server gives out itself.
+
+mod batch;
+mod body;
+mod envelope;
+mod exposition;
+mod families;
+mod header_form;
+mod health;
+mod lines;
+mod listener;
+mod operate;
+mod path;
+mod problem;
+mod query;
+mod records;
+mod rfc3339;
+mod routes;
+mod server;
+mod submit;
+
+pub use listener::Listener;
+pub use routes::router;
+pub use server::{Limits, serve};

@@ -1,0 +1,61 @@
+//! What operators do.
+
+use std::string::ToString as _;
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+
+use super::path::{self, Id};
+use super::problem::Problem;
+use super::query;
+use super::records::cursor;
+use super::routes::Front;
+use crate::engine::Cursor;
+
+/// `POST /v1/events/{id}/redrive`
+pub(super) async fn redrive(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Result<StatusCode, Problem> {
+    front.eventful.redrive(&path::key(id, query)?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/redrive`: one page of failed events.
+pub(super) async fn redrive_all(
+    State(front): State<Arc<Front>>,
+    RawQuery(query): RawQuery,
+) -> Result<impl IntoResponse, Problem> {
+    let [after] = query::parse(query.as_deref(), ["after"])?;
+    let after = query::number("after", after.as_deref())?.map_or(Cursor::START, Cursor::new);
+    let redriven = front.eventful.redrive_all(after)?;
+    let next = redriven.next.map(cursor);
+    let body = match next {
+        Some(next) => serde_json::json!({ "redriven": redriven.count, "next": next }),
+        None => serde_json::json!({ "redriven": redriven.count }),
+    };
+    Ok(([(CONTENT_TYPE, "application/json")], body.to_string()))
+}
+
+/// `DELETE /v1/events/{id}`
+pub(super) async fn discard(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Result<StatusCode, Problem> {
+    front.eventful.discard(&path::key(id, query)?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /v1/events/batch`: the event with this id.
+pub(super) async fn discard_batch(state: State<Arc<Front>>, query: RawQuery) -> Result<StatusCode, Problem> {
+    discard(state, Ok(Path("batch".to_string())), query).await
+}
+
+/// `POST /v1/pause`
+pub(super) async fn pause(State(front): State<Arc<Front>>) -> Result<StatusCode, Problem> {
+    front.eventful.pause()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/resume`
+pub(super) async fn resume(State(front): State<Arc<Front>>) -> Result<StatusCode, Problem> {
+    front.eventful.resume()?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,208 @@
+//! Errors, as RFC 9457 has them.
+
+use core::fmt::Display;
+use core::time::Duration;
+use std::boxed::Box;
+use std::format;
+use std::string::{String, ToString as _};
+
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+
+use super::rfc3339::Rfc3339;
+use crate::engine::{Conflict, Rejection};
+use crate::runtime::{Broken, DiscardError, PauseError, RedriveError, SubmitError};
+
+/// What went wrong, for a program: the end of the problem's `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Invalid,
+    NotFound,
+    MethodNotAllowed,
+    Timeout,
+    Conflict,
+    NotFailed,
+    Completed,
+    TooLarge,
+    UnsupportedMediaType,
+    Overloaded,
+    ShuttingDown,
+    NotReady,
+    Broken,
+}
+
+impl Kind {
+    /// Status, name and title.
+    const fn row(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Invalid => (StatusCode::BAD_REQUEST, "invalid", "This cannot be understood"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This is not how it is called")
+            }
+            Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long to arrive"),
+            Self::Conflict => (StatusCode::CONFLICT, "conflict", "Another payload has this key"),
+            Self::NotFailed => (StatusCode::CONFLICT, "not_failed", "The event has not failed"),
+            Self::Completed => (StatusCode::CONFLICT, "completed", "The event was completed before"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The event is too large"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The form of the event is not known")
+            }
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "There is no room now"),
+            Self::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The server is not ready"),
+            Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "broken", "The engine is broken"),
+        }
+    }
+
+    /// Its name, as the outcome of a line in a batch shows it.
+    pub(super) const fn name(self) -> &'static str {
+        self.row().1
+    }
+}
+
+/// An error, to be answered.
+#[derive(Debug)]
+pub(super) struct Problem {
+    kind: Kind,
+    detail: String,
+    retry_after: Option<Duration>,
+    conflict: Option<Box<Conflict>>,
+    /// Whether the rest of the request was left unread.
+    closes: bool,
+}
+
+impl Problem {
+    pub(super) fn new(kind: Kind, detail: impl Display) -> Self {
+        Self { kind, detail: detail.to_string(), retry_after: None, conflict: None, closes: false }
+    }
+
+    pub(super) fn invalid(detail: impl Display) -> Self {
+        Self::new(Kind::Invalid, detail)
+    }
+
+    pub(super) fn closing(self) -> Self {
+        Self { closes: true, ..self }
+    }
+
+    fn retry_after(self, delay: Duration) -> Self {
+        Self { retry_after: Some(delay), ..self }
+    }
+
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What the engine counts when this was said of something that makes no event.
+    pub(super) fn rejection(&self) -> Rejection {
+        if self.kind == Kind::TooLarge { Rejection::TooLarge } else { Rejection::Invalid }
+    }
+
+    /// Whole seconds, rounded up.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        let delay = self.retry_after?;
+        Some((delay.as_secs() + u64::from(delay.subsec_nanos() > 0)).max(1))
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (status, name, title) = self.kind.row();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &format_args!("urn:eventful:problem:{name}"))?;
+        map.serialize_entry("title", title)?;
+        map.serialize_entry("status", &status.as_u16())?;
+        map.serialize_entry("detail", &self.detail)?;
+        if let Some(seconds) = self.retry_after_seconds() {
+            map.serialize_entry("retry_after_seconds", &seconds)?;
+        }
+        if let Some(conflict) = &self.conflict {
+            map.serialize_entry("stored_digest", &format_args!("{}", conflict.stored))?;
+            map.serialize_entry("received_digest", &format_args!("{}", conflict.received))?;
+            map.serialize_entry("first_received_at", &Rfc3339(conflict.first_received_at))?;
+        }
+        map.end()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        let mut response = (self.kind.row().0, [(CONTENT_TYPE, "application/problem+json")], body).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if self.closes {
+            headers.insert(CONNECTION, axum::http::HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// How long a sender is told to wait for the successor of a server that shuts down.
+const SUCCESSOR: Duration = Duration::from_secs(5);
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Conflict(conflict) => {
+                Self { conflict: Some(Box::new(conflict)), ..Self::new(Kind::Conflict, error) }
+            }
+            SubmitError::Overloaded { retry_after, .. } => Self::new(Kind::Overloaded, error).retry_after(retry_after),
+            SubmitError::TooLarge { limit_bytes } => Self::too_large(limit_bytes),
+            SubmitError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
+            SubmitError::Broken(_) => Self::new(Kind::Broken, error),
+        }
+    }
+}
+
+impl Problem {
+    pub(super) fn too_large(limit_bytes: usize) -> Self {
+        Self::new(
+            Kind::TooLarge,
+            format!("an event may have {limit_bytes} bytes: send a reference to the data instead"),
+        )
+    }
+}
+
+impl From<RedriveError> for Problem {
+    fn from(error: RedriveError) -> Self {
+        match error {
+            RedriveError::NotFound => Self::new(Kind::NotFound, error),
+            RedriveError::NotFailed(_) => Self::new(Kind::NotFailed, error),
+            RedriveError::Overloaded { retry_after, .. } => Self::new(Kind::Overloaded, error).retry_after(retry_after),
+            RedriveError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
+            RedriveError::Broken(_) => Self::new(Kind::Broken, error),
+        }
+    }
+}
+
+impl From<DiscardError> for Problem {
+    fn from(error: DiscardError) -> Self {
+        match error {
+            DiscardError::NotFound => Self::new(Kind::NotFound, error),
+            DiscardError::Completed => Self::new(Kind::Completed, error),
+            DiscardError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
+            DiscardError::Broken(_) => Self::new(Kind::Broken, error),
+        }
+    }
+}
+
+impl From<PauseError> for Problem {
+    fn from(error: PauseError) -> Self {
+        match error {
+            PauseError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
+            PauseError::Broken(_) => Self::new(Kind::Broken, error),
+        }
+    }
+}
+
+impl From<Broken> for Problem {
+    fn from(error: Broken) -> Self {
+        Self::new(Kind::Broken, error)
+    }
+}

@@ -1,0 +1,43 @@
+//! The part of a URL after the question mark.
+
+use core::str::FromStr;
+use std::borrow::Cow;
+use std::format;
+use std::string::String;
+
+use percent_encoding::percent_decode;
+
+use super::problem::Problem;
+
+/// The values of these parameters, in this order. A `+` stands for a space.
+///
+/// # Errors
+///
+/// An unknown parameter, one given twice, or text that is not UTF-8: a mistyped `source` must not
+/// become another event.
+pub(super) fn parse<const N: usize>(query: Option<&str>, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
+    let mut values = [const { None }; N];
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name)?;
+        let Some(at) = names.iter().position(|known| *known == name) else {
+            return Err(Problem::invalid(format!("unknown parameter {name:?}: known are {names:?}")));
+        };
+        if values[at].replace(decode(value)?).is_some() {
+            return Err(Problem::invalid(format!("{name} is given twice: give it once")));
+        }
+    }
+    Ok(values)
+}
+
+/// The number that a parameter has, if it is there.
+pub(super) fn number<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, Problem> {
+    let Some(value) = value else { return Ok(None) };
+    value.parse().map(Some).map_err(|_| Problem::invalid(format!("{name} is {value:?}: give a whole number")))
+}
+
+fn decode(text: &str) -> Result<String, Problem> {
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode(spaced.as_bytes()).decode_utf8().map(Cow::into_owned);
+    decoded.map_err(|_| Problem::invalid("the query is not UTF-8: encode it as UTF-8, then percent-encode it"))
+}

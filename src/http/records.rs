@@ -1,0 +1,173 @@
+//! Looking at events.
+
+use std::string::{String, ToString as _};
+use std::sync::Arc;
+use std::vec::Vec;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use serde::ser::Serializer;
+
+use super::path::{self, Id};
+use super::problem::{Kind, Problem};
+use super::query;
+use super::rfc3339::Rfc3339;
+use super::routes::Front;
+use super::submit::json;
+use crate::engine::{Cursor, PastAttempt, Place, RecordView, RunView, Status};
+
+/// Records on a page that says nothing else.
+const DEFAULT_LIMIT: usize = 100;
+/// Records on a page, at most.
+const MAX_LIMIT: usize = 1000;
+
+type Answer = Result<([(axum::http::HeaderName, &'static str); 1], String), Problem>;
+
+/// `GET /v1/events/{id}`
+pub(super) async fn get(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Answer {
+    let key = path::key(id, query)?;
+    let Some(view) = front.eventful.get(&key)? else {
+        return Err(Problem::new(Kind::NotFound, "there is no such event: perhaps it was forgotten, or has a source"));
+    };
+    let explanation = front.eventful.explain(&key)?;
+    Ok(answer(&Record::new(&view, explanation)))
+}
+
+/// `GET /v1/events/batch`: the event with this id.
+pub(super) async fn get_batch(state: State<Arc<Front>>, query: RawQuery) -> impl IntoResponse {
+    get(state, Ok(Path("batch".to_string())), query).await
+}
+
+/// `GET /v1/events`
+pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQuery) -> Answer {
+    let [status, limit, after] = query::parse(query.as_deref(), ["status", "limit", "after"])?;
+    let status = status.as_deref().map(parse_status).transpose()?;
+    let limit = query::number("limit", limit.as_deref())?.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let after = query::number("after", after.as_deref())?.map_or(Cursor::START, Cursor::new);
+    let page = front.eventful.list(status, after, limit)?;
+    let records = page.records.iter().map(|view| Record::new(view, None)).collect();
+    Ok(answer(&PageBody { records, next: page.next.map(cursor) }))
+}
+
+/// A cursor as text: as a number, it could be too large for JavaScript.
+pub(super) fn cursor(cursor: Cursor) -> String {
+    cursor.number().to_string()
+}
+
+fn parse_status(name: &str) -> Result<Status, Problem> {
+    let names = Status::ALL.map(Status::as_str);
+    let found = Status::ALL.into_iter().find(|status| status.as_str() == name);
+    found.ok_or_else(|| Problem::invalid(std::format!("unknown status {name:?}: known are {names:?}")))
+}
+
+fn answer(body: &impl Serialize) -> ([(axum::http::HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, "application/json")], json(body))
+}
+
+#[derive(Serialize)]
+struct PageBody<'a> {
+    records: Vec<Record<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A record as JSON. What is not known is absent.
+#[derive(Serialize)]
+struct Record<'a> {
+    id: String,
+    source: &'a str,
+    status: &'static str,
+    queued: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'static str>,
+    attempt: u32,
+    charged: u32,
+    digest: String,
+    accepted_at: Rfc3339,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eligible_at: Option<Rfc3339>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminal_at: Option<Rfc3339>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "run")]
+    run: Option<RunView>,
+    #[serde(skip_serializing_if = "Option::is_none", rename = "type")]
+    event_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    size_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<&'a str>,
+    #[serde(serialize_with = "history")]
+    history: &'a [PastAttempt],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<String>,
+}
+
+impl<'a> Record<'a> {
+    fn new(view: &'a RecordView, explanation: Option<String>) -> Self {
+        Self {
+            id: view.key.id().to_string(),
+            source: view.key.source(),
+            status: view.status.as_str(),
+            queued: view.is_queued(),
+            place: view.place.map(place),
+            attempt: view.attempt,
+            charged: view.charge.charged,
+            digest: view.digest.to_string(),
+            accepted_at: Rfc3339(view.accepted_at),
+            eligible_at: view.eligible_at.map(Rfc3339),
+            terminal_at: view.terminal_at.map(Rfc3339),
+            run: view.run,
+            event_type: view.event_type.as_deref(),
+            content_type: view.content_type.as_deref(),
+            size_bytes: view.size_bytes,
+            last_error: view.last_error.as_ref().map(|error| error.as_str()),
+            history: &view.history,
+            explanation,
+        }
+    }
+}
+
+const fn place(place: Place) -> &'static str {
+    match place {
+        Place::Delayed => "delayed",
+        Place::Line => "line",
+        Place::Queued(_) => "queued",
+    }
+}
+
+#[derive(Serialize)]
+struct RunBody {
+    id: String,
+    started_at: Rfc3339,
+    deadline: Rfc3339,
+}
+
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn run<S: Serializer>(run: &Option<RunView>, serializer: S) -> Result<S::Ok, S::Error> {
+    let body = run.map(|run| RunBody {
+        id: run.id.to_string(),
+        started_at: Rfc3339(run.started_at),
+        deadline: Rfc3339(run.deadline),
+    });
+    body.serialize(serializer)
+}
+
+#[derive(Serialize)]
+struct PastBody {
+    run: String,
+    started_at: Rfc3339,
+    ended_at: Rfc3339,
+    end: &'static str,
+}
+
+fn history<S: Serializer>(history: &[PastAttempt], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(history.iter().map(|past| PastBody {
+        run: past.run.to_string(),
+        started_at: Rfc3339(past.started_at),
+        ended_at: Rfc3339(past.ended_at),
+        end: past.end.as_str(),
+    }))
+}

@@ -1,0 +1,129 @@
+//! The accept loop.
+
+use core::future::Future;
+use core::pin::pin;
+use core::time::Duration;
+use std::sync::Arc;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use super::listener::Listener;
+use super::routes::router;
+use crate::runtime::Eventful;
+
+/// What clients may take from the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Connections at the same time; more wait to be accepted. 1,024 by default.
+    pub max_connections: usize,
+    /// How long a client may take for the head of a request, and stay idle before it. 30 s by
+    /// default.
+    pub header_timeout: Duration,
+    /// How long a client may take for the body of a request; in a batch, for the next part of it.
+    /// 30 s by default.
+    pub body_timeout: Duration,
+    /// How long open requests may take when the server is stopped. 5 s by default.
+    pub close_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            close_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How long to wait after the operating system refused to give a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves HTTP/1.1 until `stop` resolves; then takes no more connections, lets open requests end
+/// for `close_grace`, and returns.
+///
+/// Shut the engine down first: meanwhile `/readyz` says so, and senders get an answer.
+pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Limits, stop: impl Future<Output = ()>) {
+    let server = Server::new(eventful, &limits);
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(_) = connections.join_next() => {}
+            Some((io, slot)) = server.accept(&mut listener) => {
+                connections.spawn(server.connection(io, slot));
+            }
+        }
+    }
+    drop(listener);
+    server.closing.close();
+    let ended = async { while connections.join_next().await.is_some() {} };
+    // What has not ended by then is cut when the set is dropped.
+    let _cut = tokio::time::timeout(limits.close_grace, ended).await;
+}
+
+struct Server {
+    router: Router,
+    http: http1::Builder,
+    slots: Arc<Semaphore>,
+    /// Has no permits. It is closed when the server stops, which wakes all that wait for one.
+    closing: Arc<Semaphore>,
+}
+
+impl Server {
+    fn new(eventful: Eventful, limits: &Limits) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+        Self {
+            router: router(eventful, limits),
+            http,
+            slots: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
+            closing: Arc::new(Semaphore::new(0)),
+        }
+    }
+
+    /// A slot, then a connection for it; none when the operating system has none to give.
+    async fn accept<L: Listener>(&self, listener: &mut L) -> Option<(L::Io, OwnedSemaphorePermit)> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        match listener.accept().await {
+            Ok(io) => Some((io, slot)),
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                None
+            }
+        }
+    }
+
+    fn connection<Io>(&self, io: Io, slot: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send + 'static
+    where
+        Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let connection = self.http.serve_connection(TokioIo::new(io), TowerToHyperService::new(self.router.clone()));
+        let closing = Arc::clone(&self.closing);
+        async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                biased;
+                ended = &mut connection => ended,
+                _ = closing.acquire() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(slot);
+        }
+    }
+}

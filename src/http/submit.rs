@@ -1,0 +1,106 @@
+//! One event in.
+
+use std::string::String;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+
+use super::problem::{Kind, Problem};
+use super::rfc3339::Rfc3339;
+use super::routes::Front;
+use super::{body, envelope, header_form, path};
+use crate::engine::{Event, Key, Status};
+use crate::runtime::Submitted;
+
+/// `POST /v1/events`
+pub(super) async fn submit(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let event = match front.read_event(request).await {
+        Ok(event) => event,
+        Err(problem) => {
+            front.eventful.reject(problem.rejection());
+            return problem.into_response();
+        }
+    };
+    let key = event.key().clone();
+    match front.eventful.try_submit(event) {
+        Ok(submitted) => answer(&key, submitted),
+        Err(error) => Problem::from(error).into_response(),
+    }
+}
+
+impl Front {
+    async fn read_event(&self, request: Request) -> Result<Event, Problem> {
+        let (head, body) = request.into_parts();
+        let limit_bytes = self.eventful.config().max_event_bytes;
+        let read = async |limit| {
+            let whole = body::read(body, limit, self.body_timeout).await;
+            whole.map_err(|problem| problem.unwrap_or_else(|| Problem::too_large(limit_bytes).closing()))
+        };
+        if let Some(id) = header_form::id(&head.headers)? {
+            return header_form::event(&id, head.uri.query(), &head.headers, read(limit_bytes).await?);
+        }
+        refuse_other_than_json(&head.headers)?;
+        super::query::parse(head.uri.query(), [])?;
+        let text = read(limit_bytes.saturating_add(envelope::OVERHEAD_BYTES)).await?;
+        envelope::parse(&text).map_err(Problem::invalid)
+    }
+}
+
+fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = "send an envelope as application/json, or any body with an Idempotency-Key or webhook-id header";
+    Err(Problem::new(Kind::UnsupportedMediaType, detail).closing())
+}
+
+fn answer(key: &Key, submitted: Submitted) -> Response {
+    let json = [(CONTENT_TYPE, "application/json")];
+    let body = serde_json::to_string(&Taken { line: None, key, submitted: &submitted }).unwrap_or_default();
+    match submitted {
+        Submitted::Accepted => (StatusCode::ACCEPTED, json, [(LOCATION, path::location(key))], body).into_response(),
+        Submitted::Duplicate(_) => (StatusCode::OK, json, body).into_response(),
+    }
+}
+
+/// The answer for an event that was taken, now or before.
+pub(super) struct Taken<'a> {
+    /// Its line, in a batch.
+    pub(super) line: Option<u64>,
+    pub(super) key: &'a Key,
+    pub(super) submitted: &'a Submitted,
+}
+
+impl Serialize for Taken<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(line) = self.line {
+            map.serialize_entry("line", &line)?;
+        }
+        let (outcome, status) = match self.submitted {
+            Submitted::Accepted => ("accepted", Status::Received),
+            Submitted::Duplicate(duplicate) => ("duplicate", duplicate.status),
+        };
+        map.serialize_entry("outcome", outcome)?;
+        map.serialize_entry::<_, str>("id", &self.key.id())?;
+        map.serialize_entry("source", self.key.source())?;
+        map.serialize_entry("status", status.as_str())?;
+        if let Submitted::Duplicate(duplicate) = self.submitted {
+            map.serialize_entry("attempt", &duplicate.attempt)?;
+            map.serialize_entry("accepted_at", &Rfc3339(duplicate.accepted_at))?;
+        }
+        map.end()
+    }
+}
+
+/// Text, if it can be told.
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

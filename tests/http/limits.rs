@@ -1,0 +1,69 @@
+//! Clients that are slow, lost or confused.
+
+use crate::server::Server;
+use serde_json::Value;
+
+#[tokio::test(start_paused = true)]
+async fn a_half_sent_head_is_cut() {
+    let server = Server::default().await;
+    let answer = server.raw(b"POST /v1/events HTTP/1.1\r\nhost:").await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_sent_body_is_cut_with_an_answer() {
+    let server = Server::default().await;
+    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let answer = server.raw(head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("urn:eventful:problem:timeout"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_stalls_keeps_its_answers_and_is_cut() {
+    let server = Server::default().await;
+    let request = "POST /v1/events/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{\"id\":\"a\"}\n{\"id\":";
+    let answer = server.raw(request.as_bytes()).await;
+    assert!(answer.contains(r#""outcome":"accepted","id":"a""#), "{answer}");
+    assert!(answer.contains(r#"{"line":2,"outcome":"timeout""#), "{answer}");
+    assert_eq!(server.eventful.stats().expect("stats").engine.facts.accepted, 1);
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_not_found() {
+    let server = Server::default().await;
+    for target in ["/", "/v1", "/v1/events/none", "/v1/events/a/b", "/v2/events"] {
+        let answer = server.get(target).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (404, "not_found"), "{target}");
+    }
+    assert_eq!(server.get("/v1/events/%FF").await.status, 400);
+    assert_eq!(server.get("/v1/events/%00").await.status, 400);
+}
+
+#[tokio::test]
+async fn another_method_is_told_the_right_ones() {
+    let server = Server::default().await;
+    let answer = server.call("PUT", "/v1/events", &[], "").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (405, "method_not_allowed"));
+    let allow = answer.header("allow").expect("an Allow header");
+    assert!(allow.contains("post") && allow.contains("get"), "{allow}");
+}
+
+#[tokio::test]
+async fn the_description_lists_the_calls_that_there_are() {
+    let server = Server::default().await;
+    let described = server.get("/openapi.json").await.json();
+    let Value::Object(paths) = &described["paths"] else { panic!("no paths") };
+    assert_eq!(paths.len(), 12);
+    for (path, methods) in paths {
+        let mut listed: Vec<_> = methods.as_object().expect("methods").keys().map(|name| name.as_str()).collect();
+        let target = path.replace("{id}", "a");
+        let answer = server.call("OPTIONS", &target, &[], "").await;
+        assert_eq!(answer.status, 405, "{path}");
+        let mut there: Vec<_> =
+            answer.header("allow").expect("allowed").split(',').filter(|name| *name != "head").collect();
+        listed.sort_unstable();
+        there.sort_unstable();
+        assert_eq!(listed, there, "{path}");
+    }
+}

@@ -1,0 +1,103 @@
+//! Numbers and health.
+
+use crate::server::Server;
+use serde_json::Value;
+
+#[tokio::test]
+async fn stats_and_metrics_and_a_recount_of_the_records_agree() {
+    let server = Server::default().await;
+    for id in ["a", "b", "bad", "hung", "a"] {
+        server.envelope(&format!(r#"{{"id":"{id}","payload":0}}"#)).await;
+    }
+    server.envelope(r#"{"id":"a","payload":1}"#).await;
+    for (id, status) in [("a", "completed"), ("b", "completed"), ("bad", "failed"), ("hung", "processing")] {
+        server.until(id, status).await;
+    }
+    let stats = server.get("/v1/stats").await.json();
+    let metrics = server.get("/metrics").await;
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(flat_metrics(&metrics.body), flat_stats(&stats));
+    assert_eq!((&stats["events_accepted_total"], &stats["events_deduplicated_total"]), (&4.into(), &1.into()));
+    assert_eq!(stats["events_conflicted_total"], 1);
+    for status in ["received", "processing", "failed_retry", "completed", "failed", "discarded"] {
+        let page = server.get(&format!("/v1/events?status={status}")).await.json();
+        assert_eq!(page["records"].as_array().map(Vec::len), stats["records"][status].as_u64().map(|n| n as usize));
+    }
+}
+
+#[tokio::test]
+async fn every_family_says_what_it_is_before_its_numbers() {
+    let server = Server::default().await;
+    let body = server.get("/metrics").await.body;
+    let mut known = String::new();
+    for line in body.lines() {
+        match line.strip_prefix("# ") {
+            Some(comment) => known = comment.split(' ').nth(1).expect("a name").to_owned(),
+            None => assert!(line.starts_with(&known), "{line} after {known}"),
+        }
+    }
+    for name in [
+        "eventful_attempts_finished_total{outcome=\"timed_out\"} 0",
+        "eventful_end_to_end_seconds_bucket{le=\"0.00001\"} 0",
+    ] {
+        assert!(body.contains(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_draining_server_is_alive_but_not_ready_and_still_knows_its_events() {
+    let server = Server::default().await;
+    assert_eq!(server.get("/readyz").await.status, 200);
+    server.envelope(r#"{"id":"hung"}"#).await;
+    server.until("hung", "processing").await;
+    let eventful = server.eventful.clone();
+    tokio::spawn(async move { eventful.shutdown(None).await });
+    tokio::task::yield_now().await;
+    assert_eq!(server.get("/livez").await.status, 200);
+    let ready = server.get("/readyz").await;
+    assert_eq!((ready.status, ready.problem().as_str()), (503, "not_ready"));
+    let answer = server.envelope(r#"{"id":"new"}"#).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "shutting_down"));
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(server.envelope(r#"{"id":"hung"}"#).await.status, 200);
+}
+
+/// Names, with labels as keys, and numbers.
+fn flat_stats(stats: &Value) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    flatten("", stats, &mut out);
+    out.sort();
+    out
+}
+
+fn flatten(path: &str, value: &Value, out: &mut Vec<(String, String)>) {
+    let Value::Object(members) = value else { return out.push((path.to_owned(), number(&value.to_string()))) };
+    for (name, value) in members {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+        flatten(&path, value, out);
+    }
+}
+
+fn flat_metrics(text: &str) -> Vec<(String, String)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let mut out: Vec<_> = lines
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a number");
+            let name = name.strip_prefix("eventful_").expect("the prefix");
+            let name = match name.split_once("{") {
+                Some((name, label)) => format!("{name}/{}", label.split('"').nth(1).expect("a value")),
+                None => name.to_owned(),
+            };
+            let name = ["bucket", "sum", "count"]
+                .into_iter()
+                .fold(name, |name, part| name.replace(&format!("_seconds_{part}"), &format!("_seconds/{part}")));
+            (name, number(value))
+        })
+        .collect();
+    out.sort();
+    out
+}
+
+fn number(text: &str) -> String {
+    text.parse::<f64>().expect("a number").to_string()
+}

@@ -1,0 +1,76 @@
+//! Operators.
+
+use crate::server::Server;
+
+#[tokio::test]
+async fn a_failed_event_shows_its_error_and_can_be_redriven() {
+    let server = Server::default().await;
+    server.envelope(r#"{"id":"bad","payload":1}"#).await;
+    server.until("bad", "failed").await;
+    let record = server.get("/v1/events/bad").await.json();
+    assert_eq!((&record["last_error"], &record["attempt"]), (&"it is bad".into(), &1.into()));
+    assert_eq!(record["history"][0]["end"], "failed");
+    assert_eq!(server.call("POST", "/v1/events/bad/redrive", &[], "").await.status, 204);
+    server.until("bad", "failed").await;
+    assert_eq!(server.call("POST", "/v1/redrive", &[], "").await.json()["redriven"], 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_redriven_or_discarded_says_why() {
+    let server = Server::default().await;
+    server.envelope(r#"{"id":"a"}"#).await;
+    server.until("a", "completed").await;
+    for (method, target, status, problem) in [
+        ("POST", "/v1/events/none/redrive", 404, "not_found"),
+        ("POST", "/v1/events/a/redrive", 409, "not_failed"),
+        ("DELETE", "/v1/events/none", 404, "not_found"),
+        ("DELETE", "/v1/events/a", 409, "completed"),
+    ] {
+        let answer = server.call(method, target, &[], "").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (status, problem), "{method} {target}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_may_be_called_batch() {
+    let server = Server::default().await;
+    server.call("POST", "/v1/pause", &[], "").await;
+    server.envelope(r#"{"id":"batch"}"#).await;
+    assert_eq!(server.get("/v1/events/batch").await.json()["id"], "batch");
+    assert_eq!(server.call("POST", "/v1/events/batch/redrive", &[], "").await.problem(), "not_failed");
+    assert_eq!(server.call("DELETE", "/v1/events/batch", &[], "").await.status, 204);
+    assert_eq!(server.get("/v1/events/batch").await.json()["status"], "discarded");
+}
+
+#[tokio::test]
+async fn paused_events_wait_until_resumed() {
+    let server = Server::default().await;
+    assert_eq!(server.call("POST", "/v1/pause", &[], "").await.status, 204);
+    server.envelope(r#"{"id":"a"}"#).await;
+    assert_eq!(server.get("/v1/events/a").await.json()["status"], "received");
+    assert_eq!(server.get("/v1/stats").await.json()["paused"], 1);
+    assert_eq!(server.get("/readyz").await.status, 200);
+    assert_eq!(server.call("POST", "/v1/resume", &[], "").await.status, 204);
+    server.until("a", "completed").await;
+}
+
+#[tokio::test]
+async fn pages_show_every_record_once() {
+    let server = Server::default().await;
+    server.call("POST", "/v1/pause", &[], "").await;
+    let body: String = (0..25).map(|n| format!("{{\"id\":\"{n:02}\"}}\n")).collect();
+    server.call("POST", "/v1/events/batch", &[], &body).await;
+    let mut ids = Vec::new();
+    let mut after = "0".to_owned();
+    loop {
+        let page = server.get(&format!("/v1/events?status=received&limit=10&after={after}")).await.json();
+        let records = page["records"].as_array().expect("records").clone();
+        ids.extend(records.iter().map(|record| record["id"].as_str().expect("an id").to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = next.to_owned();
+    }
+    ids.sort();
+    assert_eq!(ids, (0..25).map(|n| format!("{n:02}")).collect::<Vec<_>>());
+    assert_eq!(server.get("/v1/events?status=odd").await.status, 400);
+    assert_eq!(server.get("/v1/events?limit=x").await.status, 400);
+}

@@ -1,0 +1,154 @@
+//! One event in.
+
+use crate::server::Server;
+use eventful::Config;
+
+#[tokio::test]
+async fn a_new_event_is_accepted_and_can_be_found_where_the_answer_says() {
+    let server = Server::default().await;
+    server.eventful.pause().expect("it pauses");
+    let answer = server.envelope(r#"{"id":"a/b ä","source":"s&t","type":"greeting","payload":{"n":1}}"#).await;
+    assert_eq!(answer.status, 202);
+    let json = answer.json();
+    assert_eq!((&json["outcome"], &json["id"], &json["source"]), (&"accepted".into(), &"a/b ä".into(), &"s&t".into()));
+    let location = answer.body_location();
+    let record = server.get(&location).await.json();
+    assert_eq!(
+        (&record["id"], &record["source"], &record["type"]),
+        (&"a/b ä".into(), &"s&t".into(), &"greeting".into())
+    );
+    assert!(record["explanation"].is_string());
+}
+
+#[tokio::test]
+async fn the_same_event_again_is_a_duplicate_with_its_current_status() {
+    let server = Server::default().await;
+    server.envelope(r#"{"id":"a","payload":1}"#).await;
+    server.until("a", "completed").await;
+    let answer = server.envelope(r#"{"id":"a","payload":1}"#).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!((&answer.json()["outcome"], &answer.json()["status"]), (&"duplicate".into(), &"completed".into()));
+}
+
+#[tokio::test]
+async fn another_payload_is_a_conflict_that_tells_both_digests() {
+    let server = Server::default().await;
+    server.envelope(r#"{"id":"a","payload":{"n":1}}"#).await;
+    let answer = server.envelope(r#"{"id":"a","payload":{"n": 1}}"#).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "conflict"));
+    let problem = answer.json();
+    let stored = eventful::Digest::of(br#"{"n":1}"#).to_string();
+    let received = eventful::Digest::of(br#"{"n": 1}"#).to_string();
+    assert_eq!((&problem["stored_digest"], &problem["received_digest"]), (&stored.into(), &received.into()));
+    assert!(problem["first_received_at"].as_str().expect("a time").ends_with('Z'));
+}
+
+#[tokio::test]
+async fn an_id_in_a_header_makes_the_body_the_payload_whatever_it_is() {
+    let server = Server::default().await;
+    for (name, value, status) in [
+        ("Idempotency-Key", "a", 202),
+        ("Idempotency-Key", r#""a""#, 200),
+        ("webhook-id", "a", 200),
+        ("webhook-id", "b", 202),
+    ] {
+        let headers = [(name, value), ("content-type", "text/plain")];
+        let answer = server.call("POST", "/v1/events?source=s&type=t", &headers, "hello").await;
+        assert_eq!(answer.status, status, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn the_envelope_and_the_header_form_name_the_same_event() {
+    let server = Server::default().await;
+    server.envelope(r#"{"id":"a","payload": [1, 2]}"#).await;
+    let answer = server.call("POST", "/v1/events", &[("idempotency-key", "a")], "[1, 2]").await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn what_makes_no_event_is_refused_and_counted() {
+    let server = Server::default().await;
+    let json = ("content-type", "application/json");
+    for (target, headers, body) in [
+        ("/v1/events", vec![json], "{"),
+        ("/v1/events", vec![json], r#"{"id":""}"#),
+        ("/v1/events", vec![json], r#"{"id":"a","extra":1}"#),
+        ("/v1/events?source=s", vec![json], r#"{"id":"a"}"#),
+        ("/v1/events", vec![("idempotency-key", r#""""#)], "x"),
+        ("/v1/events", vec![("idempotency-key", "a"), ("idempotency-key", "b")], "x"),
+        ("/v1/events?source=a&source=b", vec![("idempotency-key", "a")], "x"),
+        ("/v1/events?soruce=a", vec![("idempotency-key", "a")], "x"),
+        ("/v1/events?source=%FF", vec![("idempotency-key", "a")], "x"),
+        ("/v1/events?type=%00", vec![("idempotency-key", "a")], "x"),
+    ] {
+        let answer = server.call("POST", target, &headers, body).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"), "{target} {headers:?} {body}");
+    }
+    let stats = server.get("/v1/stats").await.json();
+    assert_eq!(stats["events_rejected_total"]["invalid"], 10);
+    assert_eq!(stats["events_accepted_total"], 0);
+}
+
+#[tokio::test]
+async fn a_header_that_is_not_utf8_is_refused() {
+    let server = Server::default().await;
+    let request =
+        b"POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nwebhook-id: \xff\r\ncontent-length: 0\r\n\r\n";
+    let answer = server.raw(request).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_id_of_a_mebibyte_is_refused_and_the_server_goes_on() {
+    let server = Server::default().await;
+    let id = "x".repeat(1 << 20);
+    for id in [&id, &id[..1025]] {
+        assert_eq!(server.envelope(&format!(r#"{{"id":"{id}"}}"#)).await.status, 400);
+    }
+    assert_eq!(server.envelope(r#"{"id":"a"}"#).await.status, 202);
+}
+
+#[tokio::test]
+async fn an_event_over_the_limit_is_too_large_in_either_form() {
+    let mut config = Config::default();
+    config.max_event_bytes = 100;
+    let server = Server::start(config).await;
+    let body = "x".repeat(101);
+    let by_header = server.call("POST", "/v1/events", &[("idempotency-key", "a")], &body).await;
+    let by_envelope = server.envelope(&format!(r#"{{"id":"a","payload":"{body}"}}"#)).await;
+    for answer in [by_header, by_envelope] {
+        assert_eq!((answer.status, answer.problem().as_str()), (413, "too_large"));
+    }
+    assert_eq!(server.get("/v1/stats").await.json()["events_rejected_total"]["too_large"], 2);
+}
+
+#[tokio::test]
+async fn a_body_of_another_form_needs_an_id_header() {
+    let server = Server::default().await;
+    for headers in [vec![], vec![("content-type", "text/plain")]] {
+        let answer = server.call("POST", "/v1/events", &headers, "hello").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (415, "unsupported_media_type"));
+    }
+    let headers = [("content-type", "Application/JSON; charset=utf-8")];
+    assert_eq!(server.call("POST", "/v1/events", &headers, r#"{"id":"a"}"#).await.status, 202);
+}
+
+#[tokio::test]
+async fn without_room_the_sender_is_told_when_to_come_back() {
+    let mut config = Config::default();
+    config.max_pending = 1;
+    config.overload_retry_after = std::time::Duration::from_millis(1500);
+    let server = Server::start(config).await;
+    server.envelope(r#"{"id":"hung"}"#).await;
+    let answer = server.envelope(r#"{"id":"b"}"#).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (503, "overloaded"));
+    assert_eq!(answer.header("retry-after"), Some("2"));
+}
+
+impl crate::server::Answer {
+    fn body_location(&self) -> String {
+        // The head is in lower case; percent-encoding does not mind.
+        self.header("location").expect("a location").to_owned()
+    }
+}
