@@ -1,0 +1,150 @@
+//! The handler that posts each event to a URL.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use eventful::{Attempt, Event, Failure};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+
+use crate::client::{self, Client};
+
+/// Posts each event to one URL.
+///
+/// 2xx is success; 408, 425, 429, 5xx and broken connections are tried again, not before the time
+/// that `Retry-After` names; anything else, redirects too, is permanent.
+#[derive(Debug)]
+pub(crate) struct Deliver {
+    url: Uri,
+    client: Client,
+}
+
+/// What is read of an answer, so that its connection can be used again.
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
+
+impl Deliver {
+    pub(crate) fn new(url: Uri) -> anyhow::Result<Self> {
+        Ok(Self { client: Client::new(&url)?, url })
+    }
+
+    pub(crate) const fn url(&self) -> &Uri {
+        &self.url
+    }
+
+    /// Ends before the run's time does: a timeout told here says more than one found by the engine.
+    pub(crate) async fn post(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
+        let remaining = attempt.remaining();
+        let now = Duration::from_micros(attempt.deadline().as_micros()).saturating_sub(remaining);
+        let request = self.request(event, attempt, now).map_err(Failure::permanent)?;
+        let timeout = remaining - remaining / 10;
+        let exchange = tokio::time::timeout(timeout, self.exchange(request)).await;
+        let answer = exchange.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))??;
+        judge(&answer, now)
+    }
+
+    fn request(
+        &self,
+        event: &Event,
+        attempt: &Attempt,
+        now: Duration,
+    ) -> Result<Request<Full<Bytes>>, InvalidHeaderValue> {
+        let mut request = Request::new(Full::new(event.payload().clone()));
+        *request.method_mut() = Method::POST;
+        request.uri_mut().clone_from(&self.url);
+        let headers = request.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("eventful/", env!("CARGO_PKG_VERSION"))));
+        headers.insert("webhook-id", HeaderValue::from_bytes(event.key().id().as_bytes())?);
+        headers.insert("webhook-timestamp", now.as_secs().into());
+        headers.insert("eventful-attempt", attempt.number().into());
+        headers.insert("eventful-source", HeaderValue::from_bytes(event.key().source().as_bytes())?);
+        if let Some(event_type) = event.event_type() {
+            headers.insert("eventful-type", HeaderValue::from_bytes(event_type.as_bytes())?);
+        }
+        if let Some(content_type) = event.content_type() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(content_type.as_bytes())?);
+        }
+        Ok(request)
+    }
+
+    /// An answer without its body.
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<()>, Failure> {
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|error| Failure::retry(client::explain(&error)))?;
+        let (head, body) = answer.into_parts();
+        read_away(body).await;
+        Ok(Response::from_parts(head, ()))
+    }
+}
+
+/// Reads a short body to its end. The answer counts whether or not this succeeds.
+async fn read_away(mut body: Incoming) {
+    let mut left = MAX_ANSWER_BYTES;
+    while !body.is_end_stream()
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        if left == 0 {
+            break;
+        }
+    }
+}
+
+fn judge(answer: &Response<()>, now: Duration) -> Result<(), Failure> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let error = format!("the target answered {status}");
+    let again = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    if !again.contains(&status) && !status.is_server_error() {
+        return Err(Failure::permanent(error));
+    }
+    let after = answer.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now));
+    Err(match after {
+        Some(after) => Failure::retry_after(error, after),
+        None => Failure::retry(error),
+    })
+}
+
+/// `Retry-After` as RFC 9110 has it: seconds, or a date, to be compared with `now` (since the Unix epoch).
+pub(crate) fn retry_after(value: &str, now: Duration) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value.trim()).ok()?;
+    let since_epoch = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(since_epoch.saturating_sub(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Duration::from_secs(784_111_770);
+        let seconds = |value| retry_after(value, now).map(|after| after.as_secs());
+        assert_eq!(seconds("120"), Some(120));
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:49:37 GMT"), Some(7));
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:49:00 GMT"), Some(0));
+        assert_eq!(seconds("soon"), None);
+        assert_eq!(seconds("-1"), None);
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let verdict = |status: u16| {
+            let mut answer = Response::new(());
+            *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
+            judge(&answer, Duration::ZERO)
+        };
+        let error = |status: &str| format!("the target answered {status}");
+        assert_eq!(verdict(204), Ok(()));
+        assert_eq!(verdict(302), Err(Failure::permanent(error("302 Found"))));
+        assert_eq!(verdict(410), Err(Failure::permanent(error("410 Gone"))));
+        assert_eq!(verdict(425), Err(Failure::retry(error("425 Too Early"))));
+        assert_eq!(verdict(500), Err(Failure::retry(error("500 Internal Server Error"))));
+    }
+}

@@ -1,0 +1,47 @@
+//! Ending in view: the countdown, and the report.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use eventful::{Eventful, ShutdownReport};
+
+use crate::signals::Signals;
+use crate::spans;
+use crate::terminal::{self, say};
+
+/// How often the countdown is told to somebody who watches.
+const TICK: Duration = Duration::from_secs(1);
+/// How often it is told to a log.
+const SLOW_TICK: Duration = Duration::from_secs(5);
+
+/// Shuts the engine down within its drain timeout. None when a second signal came meanwhile.
+pub(crate) async fn drain(eventful: &Eventful, signals: &mut Signals) -> Option<ShutdownReport> {
+    let deadline = eventful.now() + eventful.config().drain_timeout;
+    let mut ended = pin!(eventful.shutdown(None));
+    let mut ticks = tokio::time::interval(if terminal::is_watched() { TICK } else { SLOW_TICK });
+    loop {
+        tokio::select! {
+            biased;
+            report = &mut ended => return Some(report),
+            _ = signals.next() => return None,
+            _ = ticks.tick() => tell(eventful, deadline.since(eventful.now())),
+        }
+    }
+}
+
+fn tell(eventful: &Eventful, left: Duration) {
+    let inflight = eventful.stats().map_or(0, |stats| stats.engine.gauges.inflight);
+    say(&format!("draining: {inflight} in flight, {} s left", left.as_millis().div_ceil(1000)));
+}
+
+/// Says how it ended.
+pub(crate) fn report(report: &ShutdownReport) {
+    let ShutdownReport { drained, interrupted, abandoned, left, took, .. } = report;
+    say(&format!(
+        "stopped after {}: {drained} drained, {interrupted} interrupted, {abandoned} abandoned, {left} left",
+        spans::show(Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)))
+    ));
+    if *left > 0 {
+        say("what is left was in memory only, and is gone: send it again");
+    }
+}

@@ -1,0 +1,58 @@
+//! What is done with each event.
+
+use eventful::{Attempt, Event, Failure, Handler};
+
+use crate::deliver::Deliver;
+use crate::exec::Exec;
+use crate::options::ServeOptions;
+
+/// The handler that the options ask for.
+#[derive(Debug)]
+pub(crate) enum Chosen {
+    Log,
+    Deliver(Box<Deliver>),
+    Exec(Exec),
+}
+
+impl Chosen {
+    pub(crate) fn new(options: &ServeOptions) -> anyhow::Result<Self> {
+        Ok(match (&options.deliver, &options.exec) {
+            (Some(url), _) => Self::Deliver(Box::new(Deliver::new(url.clone())?)),
+            (None, Some(command)) => Self::Exec(Exec::new(command)),
+            (None, None) => Self::Log,
+        })
+    }
+
+    /// In words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Log => "logs each event (--deliver URL posts it, --exec CMD runs a command on it)".to_owned(),
+            Self::Deliver(deliver) => format!("posts each event to {}", deliver.url()),
+            Self::Exec(exec) => format!("runs `{}` on each event", exec.command()),
+        }
+    }
+}
+
+impl Handler for Chosen {
+    async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
+        match self {
+            Self::Log => {
+                log(&event, &attempt);
+                Ok(())
+            }
+            Self::Deliver(deliver) => deliver.post(&event, &attempt).await,
+            Self::Exec(exec) => exec.run(&event, &attempt).await,
+        }
+    }
+}
+
+/// The payload is the sender's business and stays out of logs.
+fn log(event: &Event, attempt: &Attempt) {
+    tracing::info!(
+        key = %event.key(),
+        r#type = event.event_type().unwrap_or_default(),
+        bytes = event.payload().len(),
+        attempt = attempt.number(),
+        "event"
+    );
+}

@@ -1,0 +1,48 @@
+//! The program: serves events over HTTP and hands each to a handler, or sends events to such a server.
+
+mod client;
+mod deliver;
+mod drain;
+mod exec;
+mod handler;
+mod options;
+mod progress;
+mod send;
+mod serve;
+mod signals;
+mod source;
+mod spans;
+mod terminal;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use options::{Call, Options};
+
+/// How long tasks may take to end when the program does; children of handlers are killed by then.
+const LAST_GRACE: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    options.start_log();
+    let result = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from);
+    let result = result.and_then(|runtime| {
+        let result = runtime.block_on(call(options.call));
+        runtime.shutdown_timeout(LAST_GRACE);
+        result
+    });
+    result.unwrap_or_else(|error| {
+        terminal::warn(&format!("error: {error:#}"));
+        let usage = error.downcast_ref::<eventful::InvalidConfig>().is_some();
+        ExitCode::from(if usage { 2 } else { 1 })
+    })
+}
+
+async fn call(call: Call) -> anyhow::Result<ExitCode> {
+    match call {
+        Call::Serve(options) => serve::serve(options).await,
+        Call::Send(options) => send::send(options).await,
+    }
+}

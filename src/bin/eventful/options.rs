@@ -1,0 +1,134 @@
+//! What can be said on the command line, or in the environment.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use eventful::Config;
+use hyper::Uri;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::spans;
+
+/// Accepts events, remembers them by id, handles each, retries what fails, and never loses one.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Options {
+    /// What is logged to standard error: off, error, warn, info, debug or trace
+    #[arg(long, global = true, env = "EVENTFUL_LOG", default_value = "info", value_name = "LEVEL")]
+    log: LevelFilter,
+    #[command(subcommand)]
+    pub(crate) call: Call,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Call {
+    /// Take events in over HTTP and handle them; without any option, log them
+    Serve(ServeOptions),
+    /// Send events, a JSON envelope per line, to a server
+    Send(SendOptions),
+}
+
+/// What `serve` can be told. Durations are such as 500ms, 5s, 2m or 1h30m.
+#[derive(Debug, Args)]
+pub(crate) struct ServeOptions {
+    /// Where to listen
+    #[arg(long, env = "EVENTFUL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Handle each event by an HTTP POST to this URL
+    #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = url, conflicts_with = "exec")]
+    pub(crate) deliver: Option<Uri>,
+    /// Handle each event by this shell command, with the payload on its standard input
+    #[arg(long, env = "EVENTFUL_EXEC", value_name = "CMD")]
+    pub(crate) exec: Option<String>,
+    /// Events that are handled at the same time
+    #[arg(long, env = "EVENTFUL_CONCURRENCY", default_value_t = Config::default().concurrency, value_name = "N")]
+    concurrency: NonZeroUsize,
+    /// Events that are queued for a handler
+    #[arg(long, env = "EVENTFUL_CHANNEL_CAPACITY", default_value_t = Config::default().channel_capacity, value_name = "N")]
+    channel_capacity: NonZeroUsize,
+    /// Attempts after which an event has failed
+    #[arg(long, env = "EVENTFUL_MAX_ATTEMPTS", default_value_t = Config::default().max_attempts, value_name = "N")]
+    max_attempts: u32,
+    /// The wait after the first attempt; it doubles with each further one
+    #[arg(long, env = "EVENTFUL_BACKOFF", value_parser = spans::parse, default_value = spans::show(Config::default().backoff.base), value_name = "TIME")]
+    backoff: Duration,
+    /// The longest wait between attempts
+    #[arg(long, env = "EVENTFUL_BACKOFF_CAP", value_parser = spans::parse, default_value = spans::show(Config::default().backoff.cap), value_name = "TIME")]
+    backoff_cap: Duration,
+    /// How long an attempt may take
+    #[arg(long, env = "EVENTFUL_RUN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().run_timeout), value_name = "TIME")]
+    run_timeout: Duration,
+    /// How long shutdown waits for attempts in flight
+    #[arg(long, env = "EVENTFUL_DRAIN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().drain_timeout), value_name = "TIME")]
+    drain_timeout: Duration,
+    /// How long an event that is over is remembered
+    #[arg(long, env = "EVENTFUL_RETENTION", value_parser = spans::parse, default_value = spans::show(Config::default().retention), value_name = "TIME")]
+    retention: Duration,
+    /// Events that are not over, at most
+    #[arg(long, env = "EVENTFUL_MAX_PENDING", default_value_t = Config::default().max_pending, value_name = "N")]
+    max_pending: usize,
+    /// Events that are remembered, at most
+    #[arg(long, env = "EVENTFUL_MAX_RECORDS", default_value_t = Config::default().max_records, value_name = "N")]
+    max_records: usize,
+    /// Bytes of one event, at most
+    #[arg(long, env = "EVENTFUL_MAX_EVENT_BYTES", default_value_t = Config::default().max_event_bytes, value_name = "N")]
+    max_event_bytes: usize,
+}
+
+/// What `send` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct SendOptions {
+    /// A file with a JSON envelope per line, {"id", "source"?, "type"?, "payload"}; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    /// The server
+    #[arg(long, env = "EVENTFUL_TO", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = url)]
+    pub(crate) to: Uri,
+    /// How often a line is sent again when the server has no room or cannot be reached
+    #[arg(long, env = "EVENTFUL_RETRIES", default_value_t = 10, value_name = "N")]
+    pub(crate) retries: u32,
+}
+
+impl Options {
+    /// Logs to standard error from now on.
+    pub(crate) fn start_log(&self) {
+        tracing_subscriber::fmt()
+            .with_max_level(self.log)
+            .with_ansi(crate::terminal::is_watched())
+            .with_writer(std::io::stderr)
+            .init();
+    }
+}
+
+impl ServeOptions {
+    /// The configuration of the engine, still to be validated.
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.concurrency = self.concurrency;
+        config.channel_capacity = self.channel_capacity;
+        config.max_attempts = self.max_attempts;
+        config.backoff.base = self.backoff;
+        config.backoff.cap = self.backoff_cap;
+        config.run_timeout = self.run_timeout;
+        config.run_lifetime = config.run_lifetime.max(self.run_timeout);
+        config.drain_timeout = self.drain_timeout;
+        config.retention = self.retention;
+        config.max_pending = self.max_pending;
+        config.max_records = self.max_records;
+        config.max_event_bytes = self.max_event_bytes;
+        config
+    }
+}
+
+/// An absolute URL that can be spoken to.
+fn url(text: &str) -> Result<Uri, String> {
+    let refused = || format!("{text:?} is no URL to send to: write one such as http://127.0.0.1:9000/hook");
+    let uri: Uri = text.parse().map_err(|_| refused())?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
+        _ => Err(refused()),
+    }
+}

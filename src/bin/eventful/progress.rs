@@ -1,0 +1,110 @@
+//! How the sending goes.
+
+use std::time::Duration;
+
+use crate::source::Source;
+use crate::spans::Stopwatch;
+use crate::terminal;
+
+/// What became of the lines.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) accepted: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) conflict: u64,
+    pub(crate) invalid: u64,
+    pub(crate) failed: u64,
+}
+
+/// Tells a person at the terminal all the time, a log now and then.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub(crate) counts: Counts,
+    watched: bool,
+    since_start: Stopwatch,
+    since_told: Stopwatch,
+    complaints: u32,
+}
+
+/// How often a log is told.
+const LOG_EVERY: Duration = Duration::from_secs(5);
+/// Lines that are complained about one by one.
+const MAX_COMPLAINTS: u32 = 20;
+/// Characters of the bar.
+const BAR: usize = 30;
+
+impl Counts {
+    fn lines(&self) -> u64 {
+        self.accepted + self.duplicate + self.bad()
+    }
+
+    /// Lines that the server does not have as they were sent.
+    pub(crate) const fn bad(&self) -> u64 {
+        self.conflict + self.invalid + self.failed
+    }
+}
+
+impl Progress {
+    pub(crate) fn start() -> Self {
+        Self {
+            counts: Counts::default(),
+            watched: terminal::is_watched(),
+            since_start: Stopwatch::start(),
+            since_told: Stopwatch::start(),
+            complaints: 0,
+        }
+    }
+
+    /// Tells how far it is.
+    pub(crate) fn tell(&mut self, source: &Source) {
+        let text = format!("{} lines, {}/s", self.counts.lines(), self.rate());
+        match source.percent() {
+            Some(percent) if self.watched => terminal::rewrite(&format!("{} {percent}% {text}", bar(percent))),
+            _ if self.watched => terminal::rewrite(&text),
+            percent if self.since_told.elapsed() >= LOG_EVERY => {
+                self.since_told = Stopwatch::start();
+                terminal::warn(&percent.map_or_else(|| text.clone(), |percent| format!("{percent}% {text}")));
+            }
+            _ => {}
+        }
+    }
+
+    /// Says what is wrong with a line, unless there were many such before.
+    pub(crate) fn complain(&mut self, text: &str) {
+        self.complaints += 1;
+        if self.complaints <= MAX_COMPLAINTS {
+            self.clear();
+            terminal::warn(text);
+        } else if self.complaints == MAX_COMPLAINTS + 1 {
+            self.clear();
+            terminal::warn("more lines have problems: the summary counts them");
+        }
+    }
+
+    /// Tells how it ended.
+    pub(crate) fn summarize(&self) {
+        self.clear();
+        let Counts { accepted, duplicate, conflict, invalid, failed } = &self.counts;
+        let (lines, rate, took) = (self.counts.lines(), self.rate(), self.since_start.elapsed());
+        terminal::say(&format!(
+            "{lines} lines in {took:.1?} ({rate}/s): {accepted} accepted, {duplicate} duplicate, \
+             {conflict} conflict, {invalid} invalid, {failed} failed"
+        ));
+    }
+
+    fn clear(&self) {
+        if self.watched {
+            terminal::rewrite("");
+        }
+    }
+
+    /// Lines per second.
+    fn rate(&self) -> u128 {
+        u128::from(self.counts.lines()) * 1_000_000 / self.since_start.elapsed().as_micros().max(1)
+    }
+}
+
+fn bar(percent: u64) -> String {
+    let full = usize::try_from(percent).unwrap_or(100).min(100) * BAR / 100;
+    format!("[{}{}]", "#".repeat(full), " ".repeat(BAR - full))
+}

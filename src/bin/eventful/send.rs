@@ -1,0 +1,174 @@
+//! `eventful send`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Uri};
+use serde::Deserialize;
+
+use crate::client::{self, Client};
+use crate::options::SendOptions;
+use crate::progress::Progress;
+use crate::source::{Line, Source};
+
+/// The wait before lines are sent again, when the server names none; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait, whatever the server says.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// How long the server may take to answer a chunk.
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Sends all lines. Success when the server has every one of them.
+pub(crate) async fn send(options: SendOptions) -> anyhow::Result<ExitCode> {
+    let mut source = Source::open(&options.file)?;
+    let mut sender = Sender::new(&options)?;
+    loop {
+        let lines = source.chunk()?;
+        if lines.is_empty() {
+            break;
+        }
+        sender.send(lines).await;
+        sender.progress.tell(&source);
+    }
+    sender.progress.summarize();
+    Ok(ExitCode::from(u8::from(sender.progress.counts.bad() > 0)))
+}
+
+struct Sender {
+    client: Client,
+    url: Uri,
+    retries: u32,
+    progress: Progress,
+}
+
+/// What the server says of a line.
+#[derive(Deserialize)]
+struct Answer {
+    line: usize,
+    outcome: String,
+    #[serde(default)]
+    problem: Problem,
+}
+
+#[derive(Deserialize, Default)]
+struct Problem {
+    #[serde(default)]
+    detail: String,
+    retry_after_seconds: Option<u64>,
+}
+
+/// Lines that are to be sent again, why, and when.
+struct Again {
+    lines: Vec<Line>,
+    why: String,
+    after: Option<Duration>,
+}
+
+impl Sender {
+    fn new(options: &SendOptions) -> anyhow::Result<Self> {
+        let base = options.to.to_string();
+        let url = format!("{}/v1/events/batch", base.trim_end_matches('/'));
+        let url =
+            url.parse().with_context(|| format!("{base} is no base of a URL: write one such as http://host:8080"))?;
+        Ok(Self { client: Client::new(&options.to)?, url, retries: options.retries, progress: Progress::start() })
+    }
+
+    /// Sends lines until the server has decided each, or the retries are used up.
+    async fn send(&mut self, mut lines: Vec<Line>) {
+        let mut wait = FIRST_WAIT;
+        for retries_left in (0..=self.retries).rev() {
+            let again = self.attempt(lines).await;
+            if again.lines.is_empty() {
+                return;
+            }
+            if retries_left == 0 {
+                self.give_up(&again);
+                return;
+            }
+            tracing::info!(lines = again.lines.len(), why = again.why, "to be sent again");
+            tokio::time::sleep(again.after.unwrap_or(wait).min(MAX_WAIT)).await;
+            wait = (wait * 2).min(MAX_WAIT);
+            lines = again.lines;
+        }
+    }
+
+    async fn attempt(&mut self, lines: Vec<Line>) -> Again {
+        let exchange = tokio::time::timeout(CHUNK_TIMEOUT, self.exchange(&lines)).await;
+        let (answers, why) = match exchange {
+            Ok(Ok(answers)) => (answers, "the answer was cut off".to_owned()),
+            Ok(Err(why)) => (Vec::new(), why),
+            Err(_) => (Vec::new(), format!("no answer within {CHUNK_TIMEOUT:?}")),
+        };
+        self.sort(lines, answers, why)
+    }
+
+    /// Counts what is decided. The rest, the lines without an answer too, is to be sent again:
+    /// a line that was accepted after all is a duplicate then.
+    fn sort(&mut self, lines: Vec<Line>, answers: Vec<Answer>, why: String) -> Again {
+        let mut again = Again { lines: Vec::new(), why, after: None };
+        let mut answers = answers.into_iter().peekable();
+        for (at, line) in lines.into_iter().enumerate() {
+            let answer = answers.next_if(|answer| answer.line == at + 1);
+            if !answer.as_ref().is_some_and(|answer| self.count(&line, answer)) {
+                if let Some(Answer { problem, .. }) = answer {
+                    again.after = again.after.max(problem.retry_after_seconds.map(Duration::from_secs));
+                    again.why = problem.detail;
+                }
+                again.lines.push(line);
+            }
+        }
+        again
+    }
+
+    /// Whether the answer is the last word on the line.
+    fn count(&mut self, line: &Line, answer: &Answer) -> bool {
+        let counts = &mut self.progress.counts;
+        match answer.outcome.as_str() {
+            "accepted" => counts.accepted += 1,
+            "duplicate" => counts.duplicate += 1,
+            "conflict" => counts.conflict += 1,
+            "invalid" | "too_large" => counts.invalid += 1,
+            _ => return false,
+        }
+        if !matches!(answer.outcome.as_str(), "accepted" | "duplicate") {
+            self.progress.complain(&format!("line {}: {}: {}", line.number, answer.outcome, answer.problem.detail));
+        }
+        true
+    }
+
+    fn give_up(&mut self, again: &Again) {
+        for line in &again.lines {
+            self.progress.counts.failed += 1;
+            self.progress.complain(&format!("line {}: not sent: {}", line.number, again.why));
+        }
+    }
+
+    /// The server's answers; why there are none.
+    async fn exchange(&self, lines: &[Line]) -> Result<Vec<Answer>, String> {
+        let answer = self.client.request(self.request(lines)).await;
+        let answer = answer.map_err(|error| format!("{}: is the server running?", client::explain(&error)))?;
+        if !answer.status().is_success() {
+            return Err(format!("the server answered {}: is it an eventful server?", answer.status()));
+        }
+        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+        let texts = body.split(|byte| *byte == b'\n').filter(|text| !text.is_empty());
+        texts.map(|text| serde_json::from_slice(text).map_err(|error| format!("an odd answer: {error}"))).collect()
+    }
+
+    fn request(&self, lines: &[Line]) -> Request<Full<Bytes>> {
+        let mut body = Vec::with_capacity(lines.iter().map(|line| line.text.len() + 1).sum());
+        for line in lines {
+            body.extend_from_slice(&line.text);
+            body.push(b'\n');
+        }
+        let mut request = Request::new(Full::new(body.into()));
+        *request.method_mut() = Method::POST;
+        request.uri_mut().clone_from(&self.url);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+        request
+    }
+}

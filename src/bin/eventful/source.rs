@@ -1,0 +1,69 @@
+//! The lines to send.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
+use anyhow::Context as _;
+
+/// Lines that are sent together, at most.
+const CHUNK_LINES: usize = 500;
+/// Bytes after which a chunk is sent, however few lines it has.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// A file or standard input, read in chunks of lines.
+pub(crate) struct Source {
+    reader: Box<dyn BufRead>,
+    total_bytes: Option<u64>,
+    read_bytes: u64,
+    number: u64,
+}
+
+/// A line and its number in the source, from 1.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) number: u64,
+    pub(crate) text: Vec<u8>,
+}
+
+impl Source {
+    /// The file of this name; standard input for `-`.
+    pub(crate) fn open(name: &str) -> anyhow::Result<Self> {
+        if name == "-" {
+            return Ok(Self::new(Box::new(std::io::stdin().lock()), None));
+        }
+        let file =
+            File::open(name).with_context(|| format!("cannot read {name}: name a file, or - for standard input"))?;
+        let total_bytes = file.metadata().ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
+        Ok(Self::new(Box::new(BufReader::new(file)), total_bytes))
+    }
+
+    fn new(reader: Box<dyn BufRead>, total_bytes: Option<u64>) -> Self {
+        Self { reader, total_bytes, read_bytes: 0, number: 0 }
+    }
+
+    /// The next lines, without blank ones; none at the end.
+    pub(crate) fn chunk(&mut self) -> anyhow::Result<Vec<Line>> {
+        let mut lines = Vec::new();
+        let mut bytes = 0;
+        while lines.len() < CHUNK_LINES && bytes < CHUNK_BYTES {
+            let mut text = Vec::new();
+            let read = self.reader.read_until(b'\n', &mut text).context("the input cannot be read")?;
+            if read == 0 {
+                break;
+            }
+            self.number += 1;
+            self.read_bytes += read as u64;
+            bytes += read;
+            if !text.trim_ascii().is_empty() {
+                lines.push(Line { number: self.number, text: text.trim_ascii().to_vec() });
+            }
+        }
+        Ok(lines)
+    }
+
+    /// How much of it was read, in percent, when its size is known.
+    pub(crate) fn percent(&self) -> Option<u64> {
+        let total = self.total_bytes?;
+        (self.read_bytes.min(total) * 100).checked_div(total)
+    }
+}

@@ -1,0 +1,66 @@
+//! `serve --deliver`
+
+use crate::process::Server;
+use crate::sink::Sink;
+
+#[tokio::test]
+async fn an_event_arrives_with_its_payload_and_what_is_known_of_it() {
+    let sink = Sink::start(&[]).await;
+    let server = Server::start(&["--deliver", &sink.url]).await;
+    server.submit("a-1", "/v1/events?source=shop&type=order", "three apples").await;
+    server.until("/v1/events/a-1?source=shop", "completed").await;
+    let requests = sink.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].starts_with("POST /hook HTTP/1.1\r\n") && requests[0].ends_with("\r\n\r\nthree apples"));
+    for header in ["webhook-id: a-1", "eventful-source: shop", "eventful-type: order", "eventful-attempt: 1"] {
+        assert!(requests[0].contains(header), "{header} in {}", requests[0]);
+    }
+    assert!(requests[0].contains("webhook-timestamp: 1") || requests[0].contains("webhook-timestamp: 2"));
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again_and_connections_are_kept() {
+    let answers = ["500 Oh", "429 Slow Down\r\nretry-after: 0", "408 Late", "425 Early", "503 Busy"];
+    let sink = Sink::start(&answers).await;
+    let server = Server::start(&["--deliver", &sink.url]).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.until("/v1/events/a", "completed").await;
+    let requests = sink.requests();
+    assert_eq!(requests.len(), 6);
+    assert!(requests[5].contains("eventful-attempt: 6"));
+    assert_eq!(sink.connections(), 1);
+}
+
+#[tokio::test]
+async fn what_will_not_pass_fails_at_once_and_no_redirect_is_followed() {
+    for answer in ["302 Found\r\nlocation: /hook", "400 Bad", "410 Gone"] {
+        let sink = Sink::start(&[answer]).await;
+        let server = Server::start(&["--deliver", &sink.url]).await;
+        server.submit("a", "/v1/events", "x").await;
+        let record = server.until("/v1/events/a", "failed").await;
+        let error = record["last_error"].as_str().expect("an error");
+        assert!(error.starts_with("the target answered ") && error.contains(&answer[..3]), "{error}");
+        assert_eq!(sink.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn retry_after_is_a_floor_for_the_next_attempt() {
+    let sink = Sink::start(&["503 Busy\r\nretry-after: 1000"]).await;
+    let server = Server::start(&["--deliver", &sink.url]).await;
+    server.submit("a", "/v1/events", "x").await;
+    let record = server.until("/v1/events/a", "failed_retry").await;
+    assert_eq!((&record["place"], sink.requests().len()), (&"delayed".into(), 1));
+    let ended = record["history"][0]["ended_at"].as_str().expect("a time");
+    let eligible = record["eligible_at"].as_str().expect("a time");
+    assert_ne!(ended[..16], eligible[..16], "{ended} and {eligible} are many minutes apart");
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_there_is_tried_again() {
+    let server = Server::start(&["--deliver", "http://127.0.0.1:1/", "--max-attempts", "3"]).await;
+    server.submit("a", "/v1/events", "x").await;
+    let record = server.until("/v1/events/a", "failed").await;
+    assert_eq!(record["attempt"], 3);
+    assert!(record["last_error"].as_str().expect("an error").to_lowercase().contains("connection refused"));
+}

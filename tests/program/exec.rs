@@ -1,0 +1,42 @@
+//! `serve --exec`
+
+use crate::process::Server;
+
+#[tokio::test]
+async fn the_exit_code_decides() {
+    for (command, status, attempts) in [
+        ("exit 0", "completed", 1),
+        ("exit 1", "failed", 1),
+        ("exit 75", "failed", 2),
+        ("kill -9 $$", "failed", 2),
+        ("exit $(( EVENTFUL_ATTEMPT == 1 ? 75 : 0 ))", "completed", 2),
+    ] {
+        let server = Server::start(&["--exec", command, "--max-attempts", "2"]).await;
+        server.submit("a", "/v1/events", "x").await;
+        let record = server.until("/v1/events/a", status).await;
+        assert_eq!(record["attempt"], attempts, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_gets_the_payload_and_the_facts() {
+    let facts = r#"test "$EVENTFUL_ID $EVENTFUL_SOURCE $EVENTFUL_TYPE $EVENTFUL_ATTEMPT" = "a shop order 1""#;
+    let command = format!(r#"test "$(cat)" = 'three apples' && {facts}"#);
+    let server = Server::start(&["--exec", &command]).await;
+    server.submit("a", "/v1/events?source=shop&type=order", "three apples").await;
+    server.until("/v1/events/a?source=shop", "completed").await;
+}
+
+#[tokio::test]
+async fn a_command_need_not_read_its_payload() {
+    let server = Server::start(&["--exec", "exit 0"]).await;
+    server.submit("a", "/v1/events", &"x".repeat(1 << 19)).await;
+    server.until("/v1/events/a", "completed").await;
+}
+
+#[tokio::test]
+async fn a_hostile_id_is_no_shell_code() {
+    let server = Server::start(&["--exec", r#"test "$EVENTFUL_ID" = '$(exit 9)`exit 9`; exit 9'"#]).await;
+    server.submit("$(exit 9)`exit 9`; exit 9", "/v1/events", "x").await;
+    server.until("/v1/events/%24(exit%209)%60exit%209%60%3B%20exit%209", "completed").await;
+}

@@ -1,0 +1,101 @@
+//! A running program, and what can be asked of it.
+
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdout, Command};
+
+/// The program with these arguments, and nothing in its environment that changes it.
+pub(crate) fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eventful"));
+    command.args(args).env("EVENTFUL_LOG", "off").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) async fn run(args: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = program(args).output().await.expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (status.code().expect("a code"), text(stdout), text(stderr))
+}
+
+/// `eventful serve` on a free port.
+pub(crate) struct Server {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    pub(crate) address: String,
+}
+
+impl Server {
+    pub(crate) async fn start(args: &[&str]) -> Self {
+        let mut child = program(&["serve", "--listen", "127.0.0.1:0", "--backoff", "1ms", "--backoff-cap", "2ms"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let first = lines.next_line().await.expect("output").expect("a line");
+        let (_, address) = first.split_once("http://").expect("an address");
+        Self { child, lines, address: address.to_owned() }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let status = std::process::Command::new("kill").args(["-s", name, &id]).status();
+        assert!(status.expect("it is sent").success());
+    }
+
+    /// The next line of its output that holds this text.
+    pub(crate) async fn says(&mut self, text: &str) -> String {
+        while let Some(line) = self.lines.next_line().await.expect("output") {
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!("it does not say {text:?}");
+    }
+
+    pub(crate) async fn exit_code(mut self) -> i32 {
+        while self.lines.next_line().await.expect("output").is_some() {}
+        self.child.wait().await.expect("it ends").code().expect("a code")
+    }
+
+    async fn call(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.expect("a connection");
+        stream.write_all(request.as_bytes()).await.expect("it is taken");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    }
+
+    /// The body of an answer.
+    pub(crate) async fn get(&self, target: &str) -> Value {
+        let answer = self.call(&format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    pub(crate) async fn submit(&self, id: &str, target: &str, payload: &str) {
+        let head = format!("POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: {id}\r\n");
+        let answer = self.call(&format!("{head}content-length: {}\r\n\r\n{payload}", payload.len())).await;
+        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    }
+
+    /// Polls until the event has this status; gives up after many tries.
+    pub(crate) async fn until(&self, target: &str, status: &str) -> Value {
+        let mut record = Value::Null;
+        for _ in 0..50_000 {
+            record = self.get(target).await;
+            if record["status"] == status {
+                return record;
+            }
+        }
+        panic!("not {status}: {record}");
+    }
+}

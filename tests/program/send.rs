@@ -1,0 +1,67 @@
+//! `eventful send`
+
+use std::process::Stdio;
+
+use crate::process::{Server, program, run};
+use tokio::io::AsyncWriteExt as _;
+
+#[tokio::test]
+async fn lines_are_sent_counted_and_sent_again_without_harm() {
+    let server = Server::start(&[]).await;
+    let lines: String = (0..1200).map(|n| format!("{{\"id\":\"{n}\",\"payload\":{n}}}\n")).collect();
+    for summary in ["1200 accepted, 0 duplicate, 0 conflict", "0 accepted, 1200 duplicate, 0 conflict"] {
+        let (code, stdout, stderr) = send(&server, &lines).await;
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(stdout.contains(summary), "{stdout}");
+    }
+    assert_eq!(server.get("/v1/stats").await["events_accepted_total"], 1200);
+}
+
+#[tokio::test]
+async fn bad_lines_are_named_and_the_others_are_sent() {
+    let server = Server::start(&[]).await;
+    let lines = "{\"id\":\"a\",\"payload\":1}\n\nnonsense\n{\"id\":\"a\",\"payload\":2}\n{\"id\":\"b\"}";
+    let (code, stdout, stderr) = send(&server, lines).await;
+    assert_eq!(code, 1);
+    assert!(stdout.contains("2 accepted, 0 duplicate, 1 conflict, 1 invalid, 0 failed"), "{stdout}");
+    assert!(stderr.contains("line 3: invalid") && stderr.contains("line 4: conflict"), "{stderr}");
+}
+
+#[tokio::test]
+async fn lines_that_find_no_room_are_sent_again() {
+    let server = Server::start(&["--max-pending", "100"]).await;
+    let lines: String = (0..1000).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
+    let (code, stdout, _) = send(&server, &lines).await;
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("0 conflict, 0 invalid, 0 failed"), "{stdout}");
+}
+
+#[tokio::test]
+async fn without_a_server_it_says_so() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let (code, stdout, stderr) = run(&["send", file, "--to", "http://127.0.0.1:1", "--retries", "0"]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("is the server running?") && stdout.contains("0 accepted"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_an_error() {
+    let (code, _, stderr) = run(&["send", "/nowhere"]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("cannot read /nowhere"), "{stderr}");
+}
+
+async fn send(server: &Server, lines: &str) -> (i32, String, String) {
+    let mut child = program(&["send", "-", "--to", &server.url()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("its input");
+    stdin.write_all(lines.as_bytes()).await.expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().await.expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))
+}

@@ -1,0 +1,65 @@
+//! How `serve` ends.
+
+use crate::process::Server;
+
+#[tokio::test]
+async fn a_signal_drains_what_is_in_flight_and_ends_well() {
+    for signal in ["TERM", "INT"] {
+        let pipe = std::env::temp_dir().join(format!("eventful-{signal}-{}", std::process::id()));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo runs").success());
+        // Ends when somebody writes into the pipe.
+        let command = format!("cat '{}'", pipe.display());
+        let mut server = Server::start(&["--exec", &command]).await;
+        server.submit("a", "/v1/events", "x").await;
+        server.until("/v1/events/a", "processing").await;
+        server.signal(signal);
+        server.says("draining: 1 in flight").await;
+        std::fs::write(&pipe, "").expect("the command reads");
+        server.says("1 drained, 0 interrupted, 0 abandoned, 0 left").await;
+        assert_eq!(server.exit_code().await, 0);
+        std::fs::remove_file(pipe).expect("it is removed");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_server_ends_at_once() {
+    let mut server = Server::start(&[]).await;
+    server.signal("TERM");
+    server.says("0 drained, 0 interrupted, 0 abandoned, 0 left").await;
+    assert_eq!(server.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn the_drain_timeout_interrupts_what_hangs() {
+    let mut server = Server::start(&["--exec", "exec sleep 1000", "--drain-timeout", "10ms"]).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.until("/v1/events/a", "processing").await;
+    server.signal("TERM");
+    server.says("0 drained, 1 interrupted, 0 abandoned, 1 left").await;
+    server.says("send it again").await;
+    assert_eq!(server.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut server = Server::start(&["--exec", "exec sleep 1000"]).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.until("/v1/events/a", "processing").await;
+    server.signal("INT");
+    server.says("draining: 1 in flight").await;
+    server.signal("INT");
+    assert_eq!(server.exit_code().await, 130);
+}
+
+#[tokio::test]
+async fn a_draining_server_is_not_ready() {
+    let mut server = Server::start(&["--exec", "exec sleep 1000"]).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.until("/v1/events/a", "processing").await;
+    server.signal("TERM");
+    server.says("draining").await;
+    assert_eq!(server.get("/readyz").await["type"], "urn:eventful:problem:not_ready");
+    server.signal("TERM");
+    assert_eq!(server.exit_code().await, 130);
+}

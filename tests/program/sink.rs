@@ -1,0 +1,85 @@
+//! A target for deliveries, which answers what it is told to.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Answers each request with the next of its answers, then with 204.
+#[derive(Clone)]
+pub(crate) struct Sink {
+    pub(crate) url: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    answers: VecDeque<&'static str>,
+    requests: Vec<String>,
+    connections: usize,
+}
+
+impl Sink {
+    pub(crate) async fn start(answers: &[&'static str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/hook", listener.local_addr().expect("its address"));
+        let state = State { answers: answers.iter().copied().collect(), ..State::default() };
+        let sink = Self { url, state: Arc::new(Mutex::new(state)) };
+        tokio::spawn(sink.clone().listen(listener));
+        sink
+    }
+
+    /// The requests so far, head and body each.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.state.lock().expect("the state").requests.clone()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.state.lock().expect("the state").connections
+    }
+
+    async fn listen(self, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            self.state.lock().expect("the state").connections += 1;
+            tokio::spawn(self.clone().serve(stream));
+        }
+    }
+
+    async fn serve(self, mut stream: TcpStream) {
+        let mut text = String::new();
+        while let Some(request) = next(&mut stream, &mut text).await {
+            let answer = self.answer(request);
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, request: String) -> String {
+        let mut state = self.state.lock().expect("the state");
+        state.requests.push(request);
+        let answer = state.answers.pop_front().unwrap_or("204 No Content");
+        let length = if answer.starts_with("204") { "" } else { "content-length: 0\r\n" };
+        format!("HTTP/1.1 {answer}\r\n{length}\r\n")
+    }
+}
+
+/// Takes one request off what comes in.
+async fn next(stream: &mut TcpStream, text: &mut String) -> Option<String> {
+    loop {
+        if let Some((head, _)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let end = head.len() + 4 + length.unwrap_or(0);
+            if text.len() >= end {
+                let rest = text.split_off(end);
+                return Some(std::mem::replace(text, rest));
+            }
+        }
+        let mut part = [0; 4096];
+        match stream.read(&mut part).await {
+            Ok(read) if read > 0 => text.push_str(str::from_utf8(&part[..read]).expect("text")),
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Mistakes on the command line.
+
+use crate::process::{Server, program, run};
+
+#[tokio::test]
+async fn a_mistake_says_what_to_do_and_exits_with_2() {
+    for (args, hint) in [
+        (&["serve", "--deliver", "nonsense"][..], "http://127.0.0.1:9000/hook"),
+        (&["serve", "--deliver", "ftp://host/"], "http://127.0.0.1:9000/hook"),
+        (&["serve", "--drain-timeout", "5"], "such as 500ms"),
+        (&["serve", "--concurrency", "0"], "--concurrency"),
+        (&["serve", "--max-attempts", "0"], "at least 1"),
+        (&["serve", "--deliver", "http://h/", "--exec", "true"], "cannot be used with"),
+        (&["serve", "--listen", "nowhere"], "--listen"),
+        (&["dance"], "unrecognized subcommand"),
+    ] {
+        let (code, _, stderr) = run(args).await;
+        assert_eq!(code, 2, "{args:?}: {stderr}");
+        assert!(stderr.contains(hint), "{args:?}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let server = Server::start(&[]).await;
+    let (code, _, stderr) = run(&["serve", "--listen", &server.address]).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains(&server.address) && stderr.contains("--listen"), "{stderr}");
+}
+
+#[tokio::test]
+async fn every_flag_is_a_variable_too() {
+    let output = program(&["serve"]).env("EVENTFUL_DRAIN_TIMEOUT", "soon").output().await.expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("soon"));
+}
