@@ -24,7 +24,7 @@ pub(super) struct Core {
     cells: Cells,
     pub(super) subscribers: Subscribers,
     probe: Probe,
-    /// What the sweeper sleeps towards.
+    /// What the sweeper sleeps towards: the next deadline, or an earlier time.
     armed: Timestamp,
     /// The dispatcher has a permit and waits for word of a ticket.
     pub(super) dispatcher_waits: bool,
@@ -171,11 +171,25 @@ impl Core {
         self.channel.depth()
     }
 
-    /// The next deadline of the engine; the sweeper will not be told of any that is not sooner.
-    pub(super) fn arm(&mut self) -> Option<Deadline> {
+    /// What a sweep is due for. If nothing is, the sweeper sleeps until [`Core::armed_at`].
+    ///
+    /// It sleeps on even when what wanted that deadline has ended: a look in vain now and then
+    /// costs less than a wake-up for each event that comes and goes.
+    pub(super) fn arm(&mut self, now: Timestamp) -> Option<Deadline> {
+        if self.armed > now {
+            return None;
+        }
         let next = self.engine.next_deadline();
-        self.armed = next.map_or(Timestamp::MAX, |deadline| deadline.at);
-        next
+        let due = next.filter(|deadline| deadline.at <= now);
+        if due.is_none() {
+            self.armed = next.map_or(Timestamp::MAX, |deadline| deadline.at);
+        }
+        due
+    }
+
+    /// When the sweeper looks again unless it is told to look sooner.
+    pub(super) fn armed_at(&self) -> Option<Timestamp> {
+        (self.armed < Timestamp::MAX).then_some(self.armed)
     }
 
     /// A new reader of facts.
@@ -312,5 +326,29 @@ impl Cells {
             self.inflight -= 1;
             self.free.push(cell.slot);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Config, Event};
+
+    #[test]
+    fn the_sweeper_is_not_woken_again_by_an_event_that_comes_after_another_went() {
+        let now = Timestamp::from_micros(1_000_000);
+        let mut out = Output::new();
+        let engine = Engine::new(Config::default(), now, &mut out).expect("the default is valid");
+        let mut core = Core::new(engine, out, Probe::default());
+        let submit = |id| Command::Submit(Event::with_id(id, "").expect("an event"));
+
+        core.execute(now, submit("first"));
+        assert!(core.wakes().deadline);
+        let Taken::Run(run, _) = core.take(now) else { panic!("it starts") };
+        core.execute(now, Command::Settle { run: run.id, outcome: Outcome::Done });
+        assert!(core.arm(now).is_none());
+
+        core.execute(now, submit("second"));
+        assert!(!core.wakes().deadline);
     }
 }

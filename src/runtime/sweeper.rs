@@ -1,4 +1,4 @@
-//! Wakes at the engine's next deadline, and at no other time.
+//! Wakes when a deadline of the engine may be due, and sweeps when one is.
 
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -32,10 +32,10 @@ pub(super) async fn sweep(shared: Arc<Shared>) -> Exit {
 }
 
 fn next(shared: &Shared) -> Result<Next, Broken> {
-    shared.look(|core, now| match core.arm() {
+    shared.look(|core, now| match core.arm(now) {
         _ if core.engine.phase() == Phase::Stopped => Next::End,
-        Some(deadline) if deadline.at <= now => Next::Sweep(deadline),
-        later => Next::Sleep(later.map(|deadline| deadline.at)),
+        Some(deadline) => Next::Sweep(deadline),
+        None => Next::Sleep(core.armed_at()),
     })
 }
 
