@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 
 use super::ids::RunId;
 use super::store::{List, LiveRecord, Slab, Slot};
-use super::time::Timestamp;
+use super::time::{Timestamp, sooner};
 
 /// Runs in flight, found by number, and ordered by deadline, then by number.
 ///
@@ -55,8 +55,7 @@ impl Runs {
     pub(super) fn first(&self, live: &Slab<LiveRecord>) -> Option<(Timestamp, Slot)> {
         let in_order = self.in_order.head().map(|slot| (rank(live, slot), slot));
         let other = self.others.first().and_then(|rank| Some((*rank, self.slot(rank.1)?)));
-        let first = [in_order, other].into_iter().flatten().min_by_key(|(rank, _)| *rank);
-        first.map(|((deadline, _), slot)| (deadline, slot))
+        sooner(in_order, other).map(|((deadline, _), slot)| (deadline, slot))
     }
 
     /// Verifies that both orders hold every run once.

@@ -5,7 +5,7 @@ use super::effect::{Effect, Output};
 use super::fact::Change;
 use super::metrics::SweptReason;
 use super::store::{Location, Slot};
-use super::time::Timestamp;
+use super::time::{Timestamp, sooner};
 use super::{Deadline, Engine, Phase, Wake};
 
 /// Something that time made due.
@@ -88,18 +88,17 @@ impl Engine {
     /// It names only what the phase allows a sweep to do, and lies in the past only when
     /// `sweep_batch` cut a sweep short.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        let due = self.first_due().map(|(at, due)| Deadline { at, why: due.wake() });
-        let channel = self.is_feeding().then(|| self.channel_deadline()).flatten();
-        [due, channel].into_iter().flatten().min_by_key(|deadline| deadline.at)
+        let due = self.first_due().map(|(at, due)| (at, due.wake()));
+        let channel = if self.is_feeding() { self.channel_deadline() } else { None };
+        sooner(due, channel).map(|(at, why)| Deadline { at, why })
     }
 
-    fn channel_deadline(&self) -> Option<Deadline> {
-        let marker = self.tickets.marker_due().map(|at| Deadline { at, why: Wake::MarkerOverdue });
-        let stuck = self.tickets.stuck_at(self.config.stuck_after);
-        let stuck = stuck.map(|at| Deadline { at, why: Wake::StuckTicket });
+    fn channel_deadline(&self) -> Option<(Timestamp, Wake)> {
+        let marker = self.tickets.marker_due().map(|at| (at, Wake::MarkerOverdue));
+        let stuck = self.tickets.stuck_at(self.config.stuck_after).map(|at| (at, Wake::StuckTicket));
         let blocked = self.blocked_since.filter(|_| !self.line.is_empty());
-        let blocked = blocked.map(|since| Deadline { at: since + self.config.sweep_interval, why: Wake::FeedBlocked });
-        [marker, stuck, blocked].into_iter().flatten().min_by_key(|deadline| deadline.at)
+        let blocked = blocked.map(|since| (since + self.config.sweep_interval, Wake::FeedBlocked));
+        sooner(sooner(marker, stuck), blocked)
     }
 
     /// What is due first, and when. Among equals runs come before retries, and those before
@@ -113,6 +112,6 @@ impl Engine {
         let retry = retry.map(|(at, slot)| (at, Due::Retry(slot)));
         let expiry = self.state.store.next_expiry(self.config.retention);
         let expiry = expiry.map(|(at, location)| (at, Due::Expiry(location)));
-        [run, retry, expiry].into_iter().flatten().min_by_key(|(at, _)| *at)
+        sooner(sooner(run, retry), expiry)
     }
 }

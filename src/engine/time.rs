@@ -48,6 +48,15 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// What comes first; among equals the first one given.
+pub(super) fn sooner<R: Ord, T>(a: Option<(R, T)>, b: Option<(R, T)>) -> Option<(R, T)> {
+    match (a, b) {
+        (Some(a), Some(b)) if b.0 < a.0 => Some(b),
+        (None, b) => b,
+        (a, _) => a,
+    }
+}
+
 /// Whole microseconds of `duration`, at most `u64::MAX`.
 pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)

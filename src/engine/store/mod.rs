@@ -16,7 +16,7 @@ use siphasher::sip::SipHasher13;
 use super::event::Event;
 use super::key::Key;
 use super::status::Status;
-use super::time::Timestamp;
+use super::time::{Timestamp, sooner};
 use index::Index;
 pub(super) use index::Location;
 pub(super) use list::List;
@@ -157,10 +157,9 @@ impl Store {
     /// The terminal record that expires first, and when. Failed ones come before others.
     pub(super) fn next_expiry(&self, retention: Duration) -> Option<(Timestamp, Location)> {
         let failed = self.failed.head().map(Location::Live);
-        let buried = self.tombstones.front().map(|(grave, _)| Location::Buried(grave));
-        let expiry = |location| Some((self.terminal_at(location)? + retention, location));
-        let candidates = [failed.and_then(expiry), buried.and_then(expiry)];
-        candidates.into_iter().flatten().min_by_key(|(at, _)| *at)
+        let failed = failed.and_then(|location| Some((self.terminal_at(location)? + retention, location)));
+        let buried = self.tombstones.front();
+        sooner(failed, buried.map(|(grave, stone)| (stone.terminal_at + retention, Location::Buried(grave))))
     }
 
     /// Records of each status, in the order of [`Status::ALL`].
