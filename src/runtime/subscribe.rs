@@ -111,6 +111,8 @@ impl Subscribers {
     pub(super) fn add(&mut self, capacity: usize) -> Subscription {
         let buffer = Buffer { facts: VecDeque::new(), capacity: capacity.max(1), lagged: 0, closed: self.closed };
         let feed = Arc::new(Feed { buffer: Mutex::new(buffer), news: Notify::new() });
+        // Those that ended while nothing happened would pile up.
+        self.feeds.retain(|feed| feed.strong_count() > 0);
         self.feeds.push(Arc::downgrade(&feed));
         Subscription(feed)
     }
@@ -149,5 +151,20 @@ impl Drop for Subscribers {
 impl fmt::Debug for Subscribers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscribers").field("readers", &self.feeds.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_that_end_while_nothing_happens_do_not_pile_up() {
+        let mut subscribers = Subscribers::default();
+        let kept = subscribers.add(1);
+        for _ in 0..100 {
+            drop(subscribers.add(1));
+        }
+        assert!(subscribers.feeds.len() <= 2, "{subscribers:?} for {kept:?}");
     }
 }
