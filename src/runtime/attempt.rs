@@ -85,7 +85,8 @@ impl Attempt {
         let Ok(Answer::Alive(deadline)) = self.0.shared.execute(Command::Heartbeat(self.run())) else {
             return Err(Stale);
         };
-        self.0.deadline_micros.store(deadline.as_micros(), Ordering::Relaxed);
+        // Of two beats at once the later deadline stays, whoever comes here last.
+        self.0.deadline_micros.fetch_max(deadline.as_micros(), Ordering::Relaxed);
         Ok(deadline)
     }
 
