@@ -199,6 +199,23 @@ async fn a_panic_of_the_shutdown_still_ends_in_a_report() {
     assert_eq!(stats(&eventful).phase, Phase::Stopped);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_stopped_before_its_handler_is_called_does_not_call_it() {
+    let ledger = Arc::new(Ledger::default());
+    let script = Script::new(Point::WorkerStart, 0..usize::MAX, Action::Yield);
+    let seen = Arc::clone(&ledger);
+    let eventful = start_with(narrow(), &script, move |event: Event, _: Attempt| {
+        seen.count(&event);
+        async { Ok(()) }
+    });
+    submit(&eventful, 1).await;
+    until_status(&eventful, "0", Status::Processing).await;
+    assert_eq!(ledger.runs("0"), 0);
+    eventful.discard(&key("0")).expect("it is not completed");
+    until_at_rest(&eventful).await;
+    assert_eq!(ledger.runs("0"), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_two_threads_lost_tickets_and_dead_workers_cost_no_event() {
     let mut config = Config::default();

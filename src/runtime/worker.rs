@@ -68,8 +68,11 @@ async fn run<H: Handler>(handler: &H, mut flight: Flight) -> Option<Flight> {
     next
 }
 
-/// Calls the handler. No outcome when the run was stopped first.
+/// Calls the handler, unless the run was stopped before. No outcome when it was stopped first.
 async fn handle<H: Handler>(handler: &H, cell: &Arc<RunCell>, span: &Span) -> Option<Outcome> {
+    if cell.cancelled.is_open() {
+        return None;
+    }
     let attempt = Attempt(Arc::clone(cell));
     let call = match catch(|| handler.handle(cell.event.clone(), attempt)) {
         Ok(call) => call,
