@@ -2,13 +2,13 @@
 
 mod harness;
 
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventful::{
-    Attempt, Config, Event, Eventful, Failure, NotReady, Phase, Readiness, ShutdownReport, Status, SubmitError,
-    Submitted,
+    Attempt, Config, Event, Eventful, Failure, NotReady, Phase, Readiness, ShutdownReport, Status,
+    SubmitError, Submitted,
 };
 use harness::*;
 use tokio::runtime::Handle;
@@ -213,6 +213,22 @@ async fn whoever_waits_for_room_is_told() {
     for waiting in submitting {
         assert_eq!(waiting.await.expect("no panic"), Err(SubmitError::ShuttingDown));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_great_many_hung_handlers_are_stopped_within_the_graces() {
+    const RUNS: usize = 50_000;
+    let mut config = Config::default();
+    config.concurrency = RUNS.try_into().expect("more than zero");
+    config.run_timeout = SECOND * 600;
+    let eventful = start(config, hang);
+    for n in 0..RUNS {
+        eventful.submit(event(&n.to_string())).await.expect("room");
+    }
+    until("all run", || stats(&eventful).engine.gauges.inflight == RUNS as u64).await;
+    let report = eventful.shutdown(Some(Duration::ZERO)).await;
+    assert_eq!(report.interrupted, RUNS as u64);
+    assert!(report.took < eventful.config().abort_grace * 2, "{:?}", report.took);
 }
 
 #[test]

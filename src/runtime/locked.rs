@@ -32,6 +32,8 @@ pub(super) struct Core {
     pub(super) waiting: usize,
     /// The size of the first one's event.
     pub(super) wanted_bytes: usize,
+    /// Runs that no longer count, of the output at hand.
+    stopped: Vec<RunId>,
     aborted: Vec<Arc<RunCell>>,
 }
 
@@ -77,6 +79,7 @@ impl Core {
             dispatcher_waits: false,
             waiting: 0,
             wanted_bytes: 0,
+            stopped: Vec::new(),
             aborted: Vec::new(),
         }
     }
@@ -111,9 +114,10 @@ impl Core {
                         self.unsent.push(ticket);
                     }
                 }
-                Effect::Abort(run) => self.aborted.extend(self.cells.take(run)),
+                Effect::Abort(run) => self.stopped.push(run),
             }
         }
+        self.cells.take(&mut self.stopped, &mut self.aborted);
         failure
     }
 
@@ -311,12 +315,21 @@ impl Cells {
         self.slots[cell.slot] = Some(Arc::clone(cell));
     }
 
-    /// The cell of this run, no longer in flight. Rare, so it may look at all of them.
-    fn take(&mut self, run: RunId) -> Option<Arc<RunCell>> {
-        let slot = self.slots.iter().position(|cell| cell.as_ref().is_some_and(|cell| cell.run == run))?;
-        self.inflight -= 1;
-        self.free.push(slot);
-        self.slots[slot].take()
+    /// Moves the cells of these runs, no longer in flight, to `out`. Rare, so it may look at all
+    /// cells, but only once for all runs.
+    fn take(&mut self, runs: &mut Vec<RunId>, out: &mut Vec<Arc<RunCell>>) {
+        if runs.is_empty() {
+            return;
+        }
+        runs.sort_unstable();
+        for (slot, kept) in self.slots.iter_mut().enumerate() {
+            if let Some(cell) = kept.take_if(|cell| runs.binary_search(&cell.run).is_ok()) {
+                self.inflight -= 1;
+                self.free.push(slot);
+                out.push(cell);
+            }
+        }
+        runs.clear();
     }
 
     fn release(&mut self, cell: &RunCell) {
