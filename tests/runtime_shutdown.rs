@@ -215,6 +215,22 @@ async fn whoever_waits_for_room_is_told() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn workers_that_have_ended_are_not_abandoned_however_many() {
+    let gate = Gate::closed();
+    let mut config = Config::default();
+    config.concurrency = 500.try_into().expect("more than zero");
+    config.abort_grace = Duration::ZERO;
+    let eventful = start(config, gate.handler());
+    for n in 0..500 {
+        eventful.submit(event(&n.to_string())).await.expect("room");
+    }
+    until("all run", || gate.came() == 500).await;
+    gate.let_through(500);
+    until_at_rest(&eventful).await;
+    assert_eq!(numbers(eventful.shutdown(None).await), [0; 5]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_great_many_hung_handlers_are_stopped_within_the_graces() {
     const RUNS: usize = 50_000;

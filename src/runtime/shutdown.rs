@@ -4,6 +4,7 @@ use core::future::poll_fn;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tokio::task::coop::unconstrained;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::hooks::Point;
@@ -134,6 +135,8 @@ fn cancel_all(shared: &Shared) {
 /// Waits until every worker has ended, at most the grace.
 async fn yield_workers(shared: &Shared) {
     let all_ended = async { while poll_fn(|cx| shared.workers().poll_join_next(cx)).await.is_some() {} };
+    // What has ended is seen at once, however many they are, so that none counts as abandoned.
+    let all_ended = unconstrained(all_ended);
     let grace = shared.clock.sleep_until(shared.now() + shared.config.abort_grace);
     tokio::select! {
         biased;
