@@ -9,8 +9,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use eventful::{Action, Config, EnqueueFailure, Eventful, Hooks, NotReady, Phase, Point, Readiness, Status};
-use eventful::{Attempt, Event, Failure, SweptReason};
+use eventful::{Attempt, Broken, Event, Failure, SubmitError, SweptReason, SystemClock};
 use harness::*;
+use tokio::runtime::Handle;
 
 #[tokio::test(start_paused = true)]
 async fn a_full_channel_holds_events_in_the_line_until_it_has_room() {
@@ -216,6 +217,48 @@ async fn a_run_that_is_stopped_before_its_handler_is_called_does_not_call_it() {
     assert_eq!(ledger.runs("0"), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_broken_engine_ends_and_keeps_nothing_back() {
+    let clock = Arc::new(SystemClock::new());
+    let script = Script::new(Point::Enqueue, 1..2, Action::Panic);
+    let builder = Eventful::builder().config(narrow()).seed(1).clock(clock.clone()).hooks(script);
+    let eventful = builder.start(hang).expect("a valid configuration");
+    let mut facts = eventful.subscribe(100).expect("not broken");
+    submit(&eventful, 1).await;
+    until_status(&eventful, "0", Status::Processing).await;
+    break_it(&eventful).await;
+
+    let report = eventful.shutdown(Some(SECOND * 5)).await;
+    assert_eq!((report.abandoned, report.took), (0, std::time::Duration::ZERO));
+    while facts.recv().await.is_some() {}
+    until("no task is left", || Handle::current().metrics().num_alive_tasks() == 0).await;
+    drop(eventful);
+    assert_eq!(Arc::strong_count(&clock), 1, "nothing holds the engine any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_room_is_told_that_the_engine_is_broken() {
+    let mut config = narrow();
+    config.max_bytes = 1_000;
+    config.max_event_bytes = 1_000;
+    let script = Script::new(Point::Enqueue, 1..2, Action::Panic);
+    let builder = Eventful::builder().config(config).seed(1).submit_timeout(SECOND * 3_600).hooks(script);
+    let eventful = builder.start(hang).expect("a valid configuration");
+    submit(&eventful, 1).await;
+    until_status(&eventful, "0", Status::Processing).await;
+    let waiting = ["x", "y"].map(|id| {
+        let (eventful, large) = (eventful.clone(), Event::new(key(id), vec![0; 999]));
+        tokio::spawn(async move { eventful.submit(large).await })
+    });
+    until("both wait", || stats(&eventful).submitters_waiting == 2).await;
+    let before = eventful.now();
+    break_it(&eventful).await;
+    for submitter in waiting {
+        assert_eq!(submitter.await.expect("no panic"), Err(SubmitError::Broken(Broken)));
+    }
+    assert_eq!(eventful.now(), before);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_two_threads_lost_tickets_and_dead_workers_cost_no_event() {
     let mut config = Config::default();
@@ -290,6 +333,14 @@ async fn submit(eventful: &Eventful, count: usize) {
     for n in 0..count {
         eventful.submit(event(&n.to_string())).await.expect("room");
     }
+}
+
+/// Has a panic under the lock, at the next event that gets a ticket.
+async fn break_it(eventful: &Eventful) {
+    let other = eventful.clone();
+    let broken = tokio::spawn(async move { other.try_submit(event("last straw")) }).await;
+    assert!(broken.is_err_and(|error| error.is_panic()));
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Broken));
 }
 
 async fn until_completed(eventful: &Eventful, count: u64) {

@@ -2,12 +2,14 @@
 
 mod harness;
 
+use std::pin::Pin;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use eventful::{
-    Attempt, Config, Event, Eventful, Failure, NotReady, Phase, Readiness, ShutdownReport, Status,
+    Attempt, Change, Config, Event, Eventful, Failure, NotReady, Notice, Phase, Readiness, ShutdownReport, Status,
     SubmitError, Submitted,
 };
 use harness::*;
@@ -247,6 +249,25 @@ async fn a_great_many_hung_handlers_are_stopped_within_the_graces() {
     assert!(report.took < eventful.config().abort_grace * 2, "{:?}", report.took);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_reader_gets_the_last_facts_before_its_end() {
+    let eventful = start(narrow(), hang);
+    let mut subscription = eventful.subscribe(100).expect("not broken");
+    let (tell, told) = mpsc::channel();
+    AtOnce::run(async move {
+        while let Some(notice) = subscription.recv().await {
+            tell.send(notice).expect("the test listens");
+        }
+    });
+    eventful.submit(event("a")).await.expect("room");
+    until_status(&eventful, "a", Status::Processing).await;
+    eventful.shutdown(Some(Duration::ZERO)).await;
+    let read: Vec<_> = told.iter().collect();
+    let finished =
+        |notice: &Notice| matches!(notice, Notice::Fact(fact) if matches!(fact.change, Change::Finished { .. }));
+    assert_eq!(read.iter().filter(|notice| finished(notice)).count(), 1, "{read:?}");
+}
+
 #[test]
 fn a_runtime_that_goes_away_ends_it_too() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -266,6 +287,25 @@ fn a_runtime_that_goes_away_ends_it_too() {
 fn end(eventful: &Eventful, timeout: Option<Duration>) -> impl Future<Output = ShutdownReport> + use<> {
     let eventful = eventful.clone();
     async move { eventful.shutdown(timeout).await }
+}
+
+/// Goes on with a task wherever it is woken, without a turn in between.
+struct AtOnce(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+impl AtOnce {
+    fn run(task: impl Future<Output = ()> + Send + 'static) {
+        Arc::new(Self(Mutex::new(Some(Box::pin(task))))).wake();
+    }
+}
+
+impl Wake for AtOnce {
+    fn wake(self: Arc<Self>) {
+        let waker = Arc::clone(&self).into();
+        let mut task = self.0.lock().expect("no panic under the lock");
+        if task.as_mut().is_some_and(|task| task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()) {
+            *task = None;
+        }
+    }
 }
 
 /// Polls once.

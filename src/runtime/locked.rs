@@ -159,9 +159,16 @@ impl Core {
         self.cells.inflight
     }
 
-    /// The cells of all runs in flight.
+    /// The cells of all runs in flight, and of those that are to stop.
     pub(super) fn cells(&self) -> impl Iterator<Item = &Arc<RunCell>> {
-        self.cells.slots.iter().flatten()
+        self.cells.slots.iter().flatten().chain(&self.aborted)
+    }
+
+    /// Tells readers that no more facts will come, and lets go of the cells that a broken engine
+    /// has kept: they keep the core itself.
+    pub(super) fn close(&mut self) -> Vec<Arc<RunCell>> {
+        self.subscribers.close();
+        self.cells.slots.iter_mut().filter_map(Option::take).chain(self.aborted.drain(..)).collect()
     }
 
     /// Gives up the channel and every ticket in it.

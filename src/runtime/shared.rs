@@ -5,6 +5,7 @@ use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::panicking;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -110,9 +111,15 @@ impl Shared {
 
     /// Looks at the core, and changes nothing that anybody must be told of.
     pub(super) fn look<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Broken> {
+        let _alarm = Alarm(self);
         let mut core = self.lock()?;
         let now = self.clock.now();
         Ok(look(&mut core, now))
+    }
+
+    /// Looks at the core even when it is broken: whoever waits must be let go in the end.
+    pub(super) fn last_look<T>(&self, look: impl FnOnce(&mut Core) -> T) -> T {
+        look(&mut self.core.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The lock is held for less time than it takes to put a thread to sleep and to wake it, so
@@ -196,6 +203,18 @@ impl Shared {
     /// The workers' tasks. A panic while they are touched leaves them usable.
     pub(super) fn workers(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes everybody when a panic breaks the core: no change will do it any more.
+struct Alarm<'a>(&'a Shared);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if panicking() {
+            let Shared { ticket, deadline, room, drained, .. } = self.0;
+            [ticket, deadline, room, drained].into_iter().for_each(Notify::notify_one);
+        }
     }
 }
 

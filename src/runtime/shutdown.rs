@@ -3,6 +3,7 @@
 use core::future::poll_fn;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
 use tokio::sync::Notify;
 use tokio::task::coop::unconstrained;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -128,8 +129,8 @@ async fn drain(shared: &Shared) {
 
 /// Asks every worker to drop its handler.
 fn cancel_all(shared: &Shared) {
-    let cells = shared.look(|core, _| core.cells().cloned().collect::<std::vec::Vec<_>>());
-    cells.into_iter().flatten().for_each(|cell| cell.cancel());
+    let cells: Vec<_> = shared.last_look(|core| core.cells().cloned().collect());
+    cells.into_iter().for_each(|cell| cell.cancel());
 }
 
 /// Waits until every worker has ended, at most the grace.
@@ -168,9 +169,10 @@ fn stop(shared: &Shared, before: FactCounters) -> ShutdownReport {
     let abandoned = shared.workers().len() as u64;
     let stopped = shared.change(|core, now| {
         core.execute(now, Command::AbortInflight);
-        core.subscribers.close();
         tally(core, before)
     });
+    // Only now: the last facts reach the readers at the end of the change.
+    drop(shared.last_look(Core::close));
     shared.end.stopped.open();
     shared.deadline.notify_one();
     ShutdownReport { abandoned, ..stopped.unwrap_or_default() }
