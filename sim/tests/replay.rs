@@ -99,3 +99,20 @@ fn with_events(ids: &[&str]) -> Driver {
     }
     driver
 }
+
+#[test]
+fn lower_limits_than_those_of_earlier_facts_contradict_nothing() {
+    let mut driver = with_events(&["a"]);
+    for _ in 0..3 {
+        let run = driver.start_at_last();
+        driver.settle(run.id, Outcome::Snooze { delay: Duration::ZERO });
+    }
+    let mut config = Config::default();
+    config.max_snoozes = 1;
+    let mut replay = eventful::Replay::new(config).expect("a valid configuration");
+    for fact in driver.sut().facts() {
+        replay.apply(fact).expect("facts that follow");
+    }
+    let engine = replay.open(driver.now, &mut eventful::Output::new());
+    assert_eq!(engine.check(), Ok(()));
+}
