@@ -73,6 +73,9 @@ impl Event {
     pub const MAX_ATTRIBUTES: usize = 16;
 
     /// The event with this key and payload. Hashes the payload.
+    ///
+    /// What owns the payload's bytes (see [`Bytes::from_owner`]) may be dropped while the engine is
+    /// locked, so its `Drop` must neither call the engine nor panic.
     pub fn new(key: Key, payload: impl Into<Bytes>) -> Self {
         let payload = payload.into();
         Self { key, digest: Digest::of(&payload), payload, extras: None }

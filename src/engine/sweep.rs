@@ -86,7 +86,8 @@ impl Engine {
     /// When the next sweep is wanted, and why. Absent while nothing waits for time.
     ///
     /// It names only what the phase allows a sweep to do, and lies in the past only when
-    /// `sweep_batch` cut a sweep short.
+    /// `sweep_batch` cut a sweep short, or when a feed that was stopped had nothing to feed at its
+    /// time. One sweep after the other, it comes to lie ahead.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let due = self.first_due().map(|(at, due)| (at, due.wake()));
         let channel = if self.is_feeding() { self.channel_deadline() } else { None };

@@ -111,7 +111,8 @@ impl Builder {
         self
     }
 
-    /// Starts it on the current tokio runtime.
+    /// Starts it on the current tokio runtime, whose time must be enabled unless a clock other
+    /// than [`SystemClock`] is set.
     ///
     /// # Errors
     ///

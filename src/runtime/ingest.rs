@@ -54,6 +54,7 @@ const BATCH: usize = 64;
 impl Eventful {
     /// Submits an event, and waits for room while a bound is reached: first in, first out, at most
     /// the builder's `submit_timeout`. Dropping the future before it ends leaves nothing behind.
+    /// Kept but not polled, it holds up those behind it until their own timeout.
     ///
     /// # Errors
     ///
