@@ -2,7 +2,7 @@
 //!
 //! | module | topic |
 //! |---|---|
-//! | `server`, `listener` | the accept loop and its limits, over any kind of socket |
+//! | `server`, `listener`, `stall` | the accept loop and its limits, over any kind of socket |
 //! | `routes` | which call goes where |
 //! | `submit`, `header_form`, `envelope`, `body` | one event in |
 //! | `batch`, `lines` | many events in, a line each |
@@ -30,6 +30,7 @@ mod records;
 mod rfc3339;
 mod routes;
 mod server;
+mod stall;
 mod submit;
 
 pub use listener::Listener;

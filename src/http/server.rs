@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::listener::Listener;
 use super::routes::router;
+use super::stall::Cut;
 use crate::runtime::Eventful;
 
 /// What clients may take from the server.
@@ -28,6 +29,8 @@ pub struct Limits {
     /// How long a client may take for the body of a request; in a batch, for the next part of it.
     /// 30 s by default.
     pub body_timeout: Duration,
+    /// How long a client may take nothing of an answer that waits for it. 30 s by default.
+    pub write_timeout: Duration,
     /// How long open requests may take when the server is stopped. 5 s by default.
     pub close_grace: Duration,
 }
@@ -38,10 +41,14 @@ impl Default for Limits {
             max_connections: 1024,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             close_grace: Duration::from_secs(5),
         }
     }
 }
+
+/// What is buffered of a connection in each direction; the head of a request must fit in.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// How long to wait after the operating system refused to give a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -59,8 +66,8 @@ pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Lim
             biased;
             () = &mut stop => break,
             Some(_) = connections.join_next() => {}
-            Some((io, slot)) = server.accept(&mut listener) => {
-                connections.spawn(server.connection(io, slot));
+            accepted = server.accept(&mut listener) => {
+                connections.extend(accepted.map(|(io, slot)| server.connection(io, slot)));
             }
         }
     }
@@ -74,6 +81,7 @@ pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Lim
 struct Server {
     router: Router,
     http: http1::Builder,
+    write_timeout: Duration,
     slots: Arc<Semaphore>,
     /// Has no permits. It is closed when the server stops, which wakes all that wait for one.
     closing: Arc<Semaphore>,
@@ -82,10 +90,11 @@ struct Server {
 impl Server {
     fn new(eventful: Eventful, limits: &Limits) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+        http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(BUFFER_BYTES);
         Self {
             router: router(eventful, limits),
             http,
+            write_timeout: limits.write_timeout,
             slots: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
             closing: Arc::new(Semaphore::new(0)),
         }
@@ -108,7 +117,8 @@ impl Server {
     where
         Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let connection = self.http.serve_connection(TokioIo::new(io), TowerToHyperService::new(self.router.clone()));
+        let io = TokioIo::new(Cut::new(io, self.write_timeout));
+        let connection = self.http.serve_connection(io, TowerToHyperService::new(self.router.clone()));
         let closing = Arc::clone(&self.closing);
         async move {
             let mut connection = pin!(connection);
