@@ -62,11 +62,11 @@ fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn answer(key: &Key, submitted: Submitted) -> Response {
-    let json = [(CONTENT_TYPE, "application/json")];
-    let body = serde_json::to_string(&Taken { line: None, key, submitted: &submitted }).unwrap_or_default();
+    let kind = [(CONTENT_TYPE, "application/json")];
+    let body = json(&Taken { line: None, key, submitted: &submitted });
     match submitted {
-        Submitted::Accepted => (StatusCode::ACCEPTED, json, [(LOCATION, path::location(key))], body).into_response(),
-        Submitted::Duplicate(_) => (StatusCode::OK, json, body).into_response(),
+        Submitted::Accepted => (StatusCode::ACCEPTED, kind, [(LOCATION, path::location(key))], body).into_response(),
+        Submitted::Duplicate(_) => (StatusCode::OK, kind, body).into_response(),
     }
 }
 
@@ -100,7 +100,7 @@ impl Serialize for Taken<'_> {
     }
 }
 
-/// Text, if it can be told.
+/// As JSON. Nothing that the front says fails to be written.
 pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
