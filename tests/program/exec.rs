@@ -9,6 +9,7 @@ async fn the_exit_code_decides() {
         ("exit 1", "failed", 1),
         ("exit 75", "failed", 2),
         ("kill -9 $$", "failed", 2),
+        ("sh -c 'kill -9 $$'; exit $?", "failed", 2),
         ("exit $(( EVENTFUL_ATTEMPT == 1 ? 75 : 0 ))", "completed", 2),
     ] {
         let server = Server::start(&["--exec", command, "--max-attempts", "2"]).await;

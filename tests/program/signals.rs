@@ -1,13 +1,14 @@
 //! How `serve` ends.
 
+use std::io::Write as _;
+use std::path::PathBuf;
+
 use crate::process::Server;
 
 #[tokio::test]
 async fn a_signal_drains_what_is_in_flight_and_ends_well() {
     for signal in ["TERM", "INT"] {
-        let pipe = std::env::temp_dir().join(format!("eventful-{signal}-{}", std::process::id()));
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-        assert!(made.expect("mkfifo runs").success());
+        let pipe = pipe(signal);
         // Ends when somebody writes into the pipe.
         let command = format!("cat '{}'", pipe.display());
         let mut server = Server::start(&["--exec", &command]).await;
@@ -53,6 +54,22 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_command_does_not_outlive_the_server_nor_does_what_it_has_started() {
+    let pipe = pipe("orphan");
+    // The shell waits for `cat`, which reads until the pipe is closed.
+    let command = format!("cat '{}' > /dev/null; true", pipe.display());
+    let mut server = Server::start(&["--exec", &command]).await;
+    server.submit("a", "/v1/events", "x").await;
+    let mut written = std::fs::File::options().write(true).open(&pipe).expect("the command reads");
+    server.signal("INT");
+    server.says("draining: 1 in flight").await;
+    server.signal("INT");
+    assert_eq!(server.exit_code().await, 130);
+    assert!((0..10_000_000).any(|_| written.write_all(b"x").is_err()), "somebody still reads");
+    std::fs::remove_file(pipe).expect("it is removed");
+}
+
+#[tokio::test]
 async fn a_draining_server_is_not_ready() {
     let mut server = Server::start(&["--exec", "exec sleep 1000"]).await;
     server.submit("a", "/v1/events", "x").await;
@@ -62,4 +79,12 @@ async fn a_draining_server_is_not_ready() {
     assert_eq!(server.get("/readyz").await["type"], "urn:eventful:problem:not_ready");
     server.signal("TERM");
     assert_eq!(server.exit_code().await, 130);
+}
+
+/// A new pipe with a name.
+fn pipe(name: &str) -> PathBuf {
+    let pipe = std::env::temp_dir().join(format!("eventful-{name}-{}", std::process::id()));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    pipe
 }

@@ -1,15 +1,17 @@
 //! The handler that runs a command on each event.
 
+use std::ops::RangeInclusive;
 use std::process::{ExitStatus, Stdio};
 
 use eventful::{Attempt, Event, Failure};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 /// Runs one shell command per event: the payload on standard input, the rest in the environment.
 ///
-/// Exit 0 is success; 75 (`EX_TEMPFAIL` of sysexits.h) or a signal is tried again; anything else is
-/// permanent.
+/// Exit 0 is success; 75 (`EX_TEMPFAIL` of sysexits.h) or the end by a signal is tried again, also
+/// when the shell tells of it as 128 and the signal's number; anything else is permanent.
 #[derive(Debug)]
 pub(crate) struct Exec {
     command: String,
@@ -17,6 +19,22 @@ pub(crate) struct Exec {
 
 /// The exit code that asks for another attempt.
 const TEMPORARY_FAILURE: i32 = 75;
+/// The exit codes of a shell whose last command was ended by a signal: 128 and its number.
+const KILLED: RangeInclusive<i32> = 129..=192;
+
+/// A command on its way, and all that it has started: dropping it kills the lot.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Absent once the command has ended: its number may be another's then.
+        let leader = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(leader) = leader {
+            // What is gone already needs no killing.
+            let _killed = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
 
 impl Exec {
     pub(crate) fn new(command: &str) -> Self {
@@ -27,16 +45,16 @@ impl Exec {
         &self.command
     }
 
-    /// Dropping the future kills the command.
+    /// Dropping the future kills the command, and what it has started.
     pub(crate) async fn run(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
-        let child = self.start(event, attempt);
-        let mut child = child.map_err(|error| Failure::retry(format_args!("the command did not start: {error}")))?;
-        let ended = feed(&mut child, event.payload()).await;
+        let group = self.start(event, attempt);
+        let mut group = group.map_err(|error| Failure::retry(format_args!("the command did not start: {error}")))?;
+        let ended = feed(&mut group.0, event.payload()).await;
         judge(ended.map_err(|error| Failure::retry(format_args!("the command was lost: {error}")))?)
     }
 
-    fn start(&self, event: &Event, attempt: &Attempt) -> std::io::Result<Child> {
-        Command::new("sh")
+    fn start(&self, event: &Event, attempt: &Attempt) -> std::io::Result<Group> {
+        let child = Command::new("sh")
             .args(["-c", &self.command])
             .env("EVENTFUL_ID", &*event.key().id())
             .env("EVENTFUL_SOURCE", event.key().source())
@@ -47,7 +65,8 @@ impl Exec {
             // Ctrl-C is for the server, which lets commands end.
             .process_group(0)
             .kill_on_drop(true)
-            .spawn()
+            .spawn();
+        child.map(Group)
     }
 }
 
@@ -73,6 +92,7 @@ fn judge(status: ExitStatus) -> Result<(), Failure> {
     match status.code() {
         Some(0) => Ok(()),
         Some(TEMPORARY_FAILURE) | None => Err(Failure::retry(error)),
+        Some(code) if KILLED.contains(&code) => Err(Failure::retry(error)),
         Some(_) => Err(Failure::permanent(error)),
     }
 }
