@@ -45,6 +45,15 @@ async fn what_will_not_pass_fails_at_once_and_no_redirect_is_followed() {
 }
 
 #[tokio::test]
+async fn an_answer_counts_although_its_body_never_ends() {
+    let sink = Sink::start(&["200 OK\r\ncontent-length: 10"]).await;
+    let server = Server::start(&["--deliver", &sink.url, "--run-timeout", "10s"]).await;
+    server.submit("a", "/v1/events", "x").await;
+    let record = server.until("/v1/events/a", "completed").await;
+    assert_eq!((&record["attempt"], sink.requests().len()), (&1.into(), 1));
+}
+
+#[tokio::test]
 async fn retry_after_is_a_floor_for_the_next_attempt() {
     let sink = Sink::start(&["503 Busy\r\nretry-after: 1000"]).await;
     let server = Server::start(&["--deliver", &sink.url]).await;

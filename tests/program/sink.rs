@@ -60,7 +60,8 @@ impl Sink {
         let mut state = self.state.lock().expect("the state");
         state.requests.push(request);
         let answer = state.answers.pop_front().unwrap_or("204 No Content");
-        let length = if answer.starts_with("204") { "" } else { "content-length: 0\r\n" };
+        let length =
+            if answer.starts_with("204") || answer.contains("content-length") { "" } else { "content-length: 0\r\n" };
         format!("HTTP/1.1 {answer}\r\n{length}\r\n")
     }
 }

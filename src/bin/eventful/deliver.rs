@@ -7,7 +7,8 @@ use eventful::{Attempt, Event, Failure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::http::response::Parts;
+use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::client::{self, Client};
 
@@ -39,9 +40,12 @@ impl Deliver {
         let now = Duration::from_micros(attempt.deadline().as_micros()).saturating_sub(remaining);
         let request = self.request(event, attempt, now).map_err(Failure::permanent)?;
         let timeout = remaining - remaining / 10;
-        let exchange = tokio::time::timeout(timeout, self.exchange(request)).await;
-        let answer = exchange.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))??;
-        judge(&answer, now)
+        let answer = tokio::time::timeout(timeout, self.client.request(request)).await;
+        let answer = answer.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))?;
+        let (head, body) = answer.map_err(|error| Failure::retry(client::explain(&error)))?.into_parts();
+        // The answer counts whether or not its body comes to an end.
+        let _read = tokio::time::timeout(remaining / 20, read_away(body)).await;
+        judge(&head, now)
     }
 
     fn request(
@@ -67,18 +71,9 @@ impl Deliver {
         }
         Ok(request)
     }
-
-    /// An answer without its body.
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<()>, Failure> {
-        let answer = self.client.request(request).await;
-        let answer = answer.map_err(|error| Failure::retry(client::explain(&error)))?;
-        let (head, body) = answer.into_parts();
-        read_away(body).await;
-        Ok(Response::from_parts(head, ()))
-    }
 }
 
-/// Reads a short body to its end. The answer counts whether or not this succeeds.
+/// Reads a short body to its end.
 async fn read_away(mut body: Incoming) {
     let mut left = MAX_ANSWER_BYTES;
     while !body.is_end_stream()
@@ -91,8 +86,8 @@ async fn read_away(mut body: Incoming) {
     }
 }
 
-fn judge(answer: &Response<()>, now: Duration) -> Result<(), Failure> {
-    let status = answer.status();
+fn judge(answer: &Parts, now: Duration) -> Result<(), Failure> {
+    let status = answer.status;
     if status.is_success() {
         return Ok(());
     }
@@ -101,7 +96,7 @@ fn judge(answer: &Response<()>, now: Duration) -> Result<(), Failure> {
     if !again.contains(&status) && !status.is_server_error() {
         return Err(Failure::permanent(error));
     }
-    let after = answer.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now));
+    let after = answer.headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now));
     Err(match after {
         Some(after) => Failure::retry_after(error, after),
         None => Failure::retry(error),
@@ -121,6 +116,7 @@ pub(crate) fn retry_after(value: &str, now: Duration) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::Response;
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
@@ -136,8 +132,8 @@ mod tests {
     #[test]
     fn only_what_may_pass_is_tried_again() {
         let verdict = |status: u16| {
-            let mut answer = Response::new(());
-            *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
+            let mut answer = Response::new(()).into_parts().0;
+            answer.status = StatusCode::from_u16(status).expect("a status");
             judge(&answer, Duration::ZERO)
         };
         let error = |status: &str| format!("the target answered {status}");
