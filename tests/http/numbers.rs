@@ -44,6 +44,61 @@ async fn every_family_says_what_it_is_before_its_numbers() {
     }
 }
 
+/// Names and label values are a contract with dashboards and alerts: they are added to, not changed.
+#[tokio::test]
+async fn every_promised_number_is_there_under_its_name() {
+    let server = Server::default().await;
+    let metrics = server.get("/metrics").await.body;
+    let lines: Vec<_> = metrics.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    for name in COUNTERS_AND_GAUGES {
+        assert!(lines.contains(&name), "{name}");
+    }
+    for (name, label, values) in LABELLED {
+        for value in values.split(' ') {
+            let name = format!("{name}{{{label}=\"{value}\"}}");
+            assert!(lines.contains(&name.as_str()), "{name}");
+        }
+    }
+    for name in HISTOGRAMS {
+        for name in [format!("{name}_bucket{{le=\"+Inf\"}}"), format!("{name}_sum"), format!("{name}_count")] {
+            assert!(lines.contains(&name.as_str()), "{name}");
+        }
+    }
+}
+
+const COUNTERS_AND_GAUGES: [&str; 15] = [
+    "eventful_events_accepted_total",
+    "eventful_events_redriven_total",
+    "eventful_events_forgotten_total",
+    "eventful_attempts_started_total",
+    "eventful_events_deduplicated_total",
+    "eventful_events_conflicted_total",
+    "eventful_tickets_stale_total",
+    "eventful_outcomes_stale_total",
+    "eventful_sweeps_total",
+    "eventful_backlog_queued",
+    "eventful_line_length",
+    "eventful_delayed",
+    "eventful_processing_inflight",
+    "eventful_queue_channel_depth",
+    "eventful_workers_running",
+];
+
+const LABELLED: [(&str, &str, &str); 5] = [
+    (
+        "eventful_attempts_finished_total",
+        "outcome",
+        "done retry failed snoozed crashed timed_out interrupted discarded",
+    ),
+    ("eventful_events_rejected_total", "reason", "count bytes disk too_large invalid shutting_down"),
+    ("eventful_enqueue_failures_total", "reason", "full closed"),
+    ("eventful_swept_total", "reason", "retry_due lost_ticket expired_run"),
+    ("eventful_records", "status", "received processing failed_retry completed failed discarded"),
+];
+
+const HISTOGRAMS: [&str; 3] =
+    ["eventful_queue_time_seconds", "eventful_processing_time_seconds", "eventful_end_to_end_seconds"];
+
 #[tokio::test]
 async fn a_draining_server_is_alive_but_not_ready_and_still_knows_its_events() {
     let server = Server::default().await;

@@ -73,4 +73,9 @@ async fn pages_show_every_record_once() {
     assert_eq!(ids, (0..25).map(|n| format!("{n:02}")).collect::<Vec<_>>());
     assert_eq!(server.get("/v1/events?status=odd").await.status, 400);
     assert_eq!(server.get("/v1/events?limit=x").await.status, 400);
+    for after in ["-1", "1.5", "", "18446744073709551616"] {
+        assert_eq!(server.get(&format!("/v1/events?after={after}")).await.status, 400, "{after}");
+    }
+    let beyond = server.get(&format!("/v1/events?after={}", u64::MAX)).await.json();
+    assert_eq!(beyond, serde_json::json!({ "records": [] }));
 }
