@@ -9,10 +9,6 @@ use http_body_util::BodyExt as _;
 
 use super::problem::{Kind, Problem};
 
-/// What is read and thrown away of a body that is too large, so that its sender hears the answer
-/// before the connection ends.
-const DISCARD_BYTES: usize = 4 << 20;
-
 /// The whole body, in bytes of its own: they may stay for long, and must not keep the
 /// connection's buffer with them.
 ///
@@ -40,29 +36,18 @@ pub(super) async fn next(body: &mut Body, timeout: Duration) -> Result<Option<By
 async fn collect(body: &mut Body, limit_bytes: usize) -> Result<Bytes, Option<Problem>> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if expected > limit_bytes {
-        return discard(body, expected).await;
+        return Err(None);
     }
     let mut whole = Vec::with_capacity(expected);
     while let Some(part) = part(body).await {
         let part = part?;
         if whole.len() + part.len() > limit_bytes {
-            return discard(body, 0).await;
+            return Err(None);
         }
         whole.extend_from_slice(&part);
     }
     whole.shrink_to_fit();
     Ok(whole.into())
-}
-
-async fn discard(body: &mut Body, expected: usize) -> Result<Bytes, Option<Problem>> {
-    let mut left = DISCARD_BYTES;
-    while expected <= DISCARD_BYTES
-        && left > 0
-        && let Some(part) = part(body).await
-    {
-        left = left.saturating_sub(part?.len());
-    }
-    Err(None)
 }
 
 async fn part(body: &mut Body) -> Option<Result<Bytes, Problem>> {

@@ -1,6 +1,6 @@
 //! The accept loop.
 
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::time::Duration;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -49,6 +50,10 @@ impl Default for Limits {
 
 /// What is buffered of a connection in each direction; the head of a request must fit in.
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// How long, and for how many bytes, what a client still sends is read away before its connection ends.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: u64 = 4 << 20;
 
 /// How long to wait after the operating system refused to give a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -115,17 +120,20 @@ impl Server {
 
     fn connection<Io>(&self, io: Io, slot: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send + 'static
     where
-        Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(Cut::new(io, self.write_timeout));
-        let connection = self.http.serve_connection(io, TowerToHyperService::new(self.router.clone()));
+        let mut connection = self.http.serve_connection(io, TowerToHyperService::new(self.router.clone()));
         let closing = Arc::clone(&self.closing);
         async move {
-            let mut connection = pin!(connection);
             let ended = tokio::select! {
                 biased;
-                ended = &mut connection => ended,
+                ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
+                    linger(connection.into_parts().io.into_inner()).await;
+                    ended
+                }
                 _ = closing.acquire() => {
+                    let mut connection = pin!(connection);
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
@@ -136,4 +144,15 @@ impl Server {
             drop(slot);
         }
     }
+}
+
+/// Reads away what the client still sends, for a while. A connection that is closed with something
+/// unread is reset, and the client may never see why its request was refused.
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+    let read_away = async {
+        io.shutdown().await?;
+        tokio::io::copy(&mut io.take(LINGER_BYTES), &mut tokio::io::sink()).await
+    };
+    // Whatever comes of it, the connection is over.
+    let _read = tokio::time::timeout(LINGER, read_away).await;
 }

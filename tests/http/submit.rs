@@ -135,6 +135,23 @@ async fn a_body_of_another_form_needs_an_id_header() {
 }
 
 #[tokio::test]
+async fn whoever_sends_much_in_vain_hears_why() {
+    let server = Server::default().await;
+    let (id, twice) = (("idempotency-key", "a"), ("idempotency-key", "b"));
+    let body = "x".repeat(4_100_000);
+    for (target, headers, status) in [
+        ("/v1/events", vec![], 415),
+        ("/v1/events", vec![id, twice], 400),
+        ("/v1/events?soruce=s", vec![("content-type", "application/json")], 400),
+        ("/v1/events", vec![id], 413),
+        ("/v1/events/batch?source=s", vec![], 400),
+        ("/v1/nothing", vec![], 404),
+    ] {
+        assert_eq!(server.call("POST", target, &headers, &body).await.status, status, "{target} {headers:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_room_the_sender_is_told_when_to_come_back() {
     let mut config = Config::default();
     config.max_pending = 1;
