@@ -113,12 +113,13 @@ fn every_promise_links_to_a_test_that_exists() {
 
 #[test]
 fn a_promise_without_a_test_is_found() {
-    let tests = [Source::new("tests/a.rs", "#[test]\nfn it_holds() {}")];
+    let tests = [Source::new("tests/a.rs", "#[test]\nfn it_holds() {}\nfn it_helps() {}")];
     let table = |cell: &str| (1..=11).map(|n| format!("| P{n} | Words. | {cell} |\n")).collect::<String>();
     let count = |cell: &str| promises::unkept(&table(cell), &tests).len();
     assert_eq!(count("[`it_holds`](tests/a.rs)"), 0);
     assert_eq!(count("[`it_holds_not`](tests/a.rs)"), 11);
     assert_eq!(count("[`it_holds`](tests/b.rs)"), 11);
+    assert_eq!(count("[`it_helps`](tests/a.rs)"), 11, "it is no test");
     assert_eq!(count("TEST"), 11);
     assert_eq!(count("not yet: needs a journal"), 10, "only P10 may wait");
     assert_eq!(promises::unkept("", &tests).len(), 11);

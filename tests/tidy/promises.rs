@@ -45,5 +45,13 @@ fn link(text: &str) -> Option<(&str, &str)> {
 
 fn has_test(tree: &[Source], name: &str, path: &str) -> bool {
     let function = format!("fn {name}");
-    tree.iter().any(|source| source.path == path && find_words(&source.code, &function).next().is_some())
+    let mut sources = tree.iter().filter(|source| source.path == path);
+    sources.any(|source| find_words(&source.code, &function).any(|at| is_test(&source.code[..at])))
+}
+
+/// Whether the attribute at the end of `before` makes the function after it a test.
+fn is_test(before: &str) -> bool {
+    let before = before.trim_end().trim_end_matches("async").trim_end();
+    let attribute = before.strip_suffix(']').and_then(|before| before.rsplit_once("#["));
+    attribute.is_some_and(|(_, attribute)| attribute.starts_with("test") || attribute.contains("::test"))
 }
