@@ -73,7 +73,7 @@ struct PageBody<'a> {
     next: Option<String>,
 }
 
-/// A record as JSON. What is not known is absent.
+/// A record as JSON. What is not known is absent: of a tombstone, most of it.
 #[derive(Serialize)]
 struct Record<'a> {
     id: String,
@@ -83,7 +83,8 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<&'static str>,
     attempt: u32,
-    charged: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charged: Option<u32>,
     digest: String,
     accepted_at: Rfc3339,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,10 +97,11 @@ struct Record<'a> {
     event_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
-    size_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<&'a str>,
-    #[serde(serialize_with = "history")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "history")]
     history: &'a [PastAttempt],
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<String>,
@@ -107,6 +109,7 @@ struct Record<'a> {
 
 impl<'a> Record<'a> {
     fn new(view: &'a RecordView, explanation: Option<String>) -> Self {
+        let is_tombstone = matches!(view.status, Status::Completed | Status::Discarded);
         Self {
             id: view.key.id().to_string(),
             source: view.key.source(),
@@ -114,7 +117,7 @@ impl<'a> Record<'a> {
             queued: view.is_queued(),
             place: view.place.map(place),
             attempt: view.attempt,
-            charged: view.charge.charged,
+            charged: (!is_tombstone).then_some(view.charge.charged),
             digest: view.digest.to_string(),
             accepted_at: Rfc3339(view.accepted_at),
             eligible_at: view.eligible_at.map(Rfc3339),
@@ -122,7 +125,7 @@ impl<'a> Record<'a> {
             run: view.run,
             event_type: view.event_type.as_deref(),
             content_type: view.content_type.as_deref(),
-            size_bytes: view.size_bytes,
+            size_bytes: (!is_tombstone).then_some(view.size_bytes),
             last_error: view.last_error.as_ref().map(|error| error.as_str()),
             history: &view.history,
             explanation,

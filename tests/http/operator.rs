@@ -16,6 +16,23 @@ async fn a_failed_event_shows_its_error_and_can_be_redriven() {
 }
 
 #[tokio::test]
+async fn a_tombstone_shows_what_it_knows_and_nothing_else() {
+    let server = Server::default().await;
+    for id in ["a", "bad"] {
+        server.envelope(&format!(r#"{{"id":"{id}","payload":1}}"#)).await;
+    }
+    server.until("a", "completed").await;
+    server.until("bad", "failed").await;
+    let (tombstone, kept) = (server.get("/v1/events/a").await.json(), server.get("/v1/events/bad").await.json());
+    for name in ["status", "queued", "attempt", "digest", "accepted_at", "terminal_at", "explanation"] {
+        assert!(tombstone.get(name).is_some() && kept.get(name).is_some(), "{name}");
+    }
+    for name in ["charged", "size_bytes", "history"] {
+        assert!(tombstone.get(name).is_none() && kept.get(name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_redriven_or_discarded_says_why() {
     let server = Server::default().await;
     server.envelope(r#"{"id":"a"}"#).await;
