@@ -30,6 +30,24 @@ async fn a_port_in_use_is_named() {
 
 #[tokio::test]
 async fn every_flag_is_a_variable_too() {
+    for (call, wanted) in [("serve", &SERVE_FLAGS[..]), ("send", &["to"])] {
+        let (code, help, _) = run(&[call, "--help"]).await;
+        assert_eq!(code, 0);
+        let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--")?.split(' ').next());
+        let flags: Vec<_> = flags.collect();
+        for flag in &flags {
+            let variable = format!("EVENTFUL_{}=", flag.to_uppercase().replace('-', "_"));
+            assert!(help.contains(&variable), "{call} --{flag}");
+        }
+        assert!(wanted.iter().all(|flag| flags.contains(flag)), "{flags:?}");
+    }
+}
+
+const SERVE_FLAGS: [&str; 7] =
+    ["listen", "deliver", "exec", "concurrency", "channel-capacity", "max-attempts", "drain-timeout"];
+
+#[tokio::test]
+async fn a_variable_counts_like_its_flag() {
     let output = program(&["serve"]).env("EVENTFUL_DRAIN_TIMEOUT", "soon").output().await.expect("it runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("soon"));
