@@ -101,7 +101,7 @@ impl Problem {
         if self.kind == Kind::TooLarge { Rejection::TooLarge } else { Rejection::Invalid }
     }
 
-    /// Whole seconds, rounded up.
+    /// Whole seconds, rounded up, as the header has them.
     fn retry_after_seconds(&self) -> Option<u64> {
         let delay = self.retry_after?;
         Some((delay.as_secs() + u64::from(delay.subsec_nanos() > 0)).max(1))
@@ -116,8 +116,8 @@ impl Serialize for Problem {
         map.serialize_entry("title", title)?;
         map.serialize_entry("status", &status.as_u16())?;
         map.serialize_entry("detail", &self.detail)?;
-        if let Some(seconds) = self.retry_after_seconds() {
-            map.serialize_entry("retry_after_seconds", &seconds)?;
+        if let Some(delay) = self.retry_after {
+            map.serialize_entry("retry_after_ms", &delay.as_millis().max(1))?;
         }
         if let Some(conflict) = &self.conflict {
             map.serialize_entry("stored_digest", &format_args!("{}", conflict.stored))?;

@@ -47,7 +47,7 @@ async fn past_a_bound_the_other_lines_are_told_to_come_back() {
     let answers = server.call("POST", "/v1/events/batch", &[], body).await.lines();
     let outcomes: Vec<_> = answers.iter().map(|line| line["outcome"].as_str().expect("an outcome")).collect();
     assert_eq!(outcomes, ["accepted", "accepted", "overloaded", "duplicate"]);
-    assert_eq!(answers[2]["problem"]["retry_after_seconds"], 1);
+    assert_eq!(answers[2]["problem"]["retry_after_ms"], 1000);
 }
 
 #[tokio::test]

@@ -29,11 +29,19 @@ async fn bad_lines_are_named_and_the_others_are_sent() {
 
 #[tokio::test]
 async fn lines_that_find_no_room_are_sent_again() {
-    let server = Server::start(&["--max-pending", "100"]).await;
+    let server = Server::start(&["--max-pending", "100", "--overload-retry-after", "1ms"]).await;
     let lines: String = (0..1000).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
-    let (code, stdout, _) = send(&server, &lines).await;
+    let (code, stdout, _) = send_with(&server, &["--retries", "10000"], &lines).await;
     assert_eq!(code, 0, "{stdout}");
-    assert!(stdout.contains("0 conflict, 0 invalid, 0 failed"), "{stdout}");
+    assert!(stdout.contains("1000 accepted, 0 duplicate, 0 conflict, 0 invalid, 0 failed"), "{stdout}");
+}
+
+#[tokio::test]
+async fn a_try_that_gets_anywhere_gives_the_retries_back() {
+    let server = Server::start(&["--max-pending", "1", "--overload-retry-after", "1ms"]).await;
+    let lines: String = (0..200).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
+    let (code, stdout, _) = send_with(&server, &["--retries", "100"], &lines).await;
+    assert_eq!(code, 0, "{stdout}");
 }
 
 #[tokio::test]
@@ -52,7 +60,12 @@ async fn a_file_that_is_not_there_is_an_error() {
 }
 
 async fn send(server: &Server, lines: &str) -> (i32, String, String) {
+    send_with(server, &[], lines).await
+}
+
+async fn send_with(server: &Server, args: &[&str], lines: &str) -> (i32, String, String) {
     let mut child = program(&["send", "-", "--to", &server.url()])
+        .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -70,6 +70,9 @@ pub(crate) struct ServeOptions {
     /// Events that are not over, at most
     #[arg(long, env = "EVENTFUL_MAX_PENDING", default_value_t = Config::default().max_pending, value_name = "N")]
     max_pending: usize,
+    /// What a sender is told to wait when there are as many
+    #[arg(long, env = "EVENTFUL_OVERLOAD_RETRY_AFTER", value_parser = spans::parse, default_value = spans::show(Config::default().overload_retry_after), value_name = "TIME")]
+    overload_retry_after: Duration,
     /// Events that are remembered, at most
     #[arg(long, env = "EVENTFUL_MAX_RECORDS", default_value_t = Config::default().max_records, value_name = "N")]
     max_records: usize,
@@ -87,7 +90,7 @@ pub(crate) struct SendOptions {
     /// The server
     #[arg(long, env = "EVENTFUL_TO", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = url)]
     pub(crate) to: Uri,
-    /// How often a line is sent again when the server has no room or cannot be reached
+    /// How often in a row lines are sent again when the server has no room for any or cannot be reached
     #[arg(long, env = "EVENTFUL_RETRIES", default_value_t = 10, value_name = "N")]
     pub(crate) retries: u32,
 }
@@ -117,6 +120,7 @@ impl ServeOptions {
         config.drain_timeout = self.drain_timeout;
         config.retention = self.retention;
         config.max_pending = self.max_pending;
+        config.overload_retry_after = self.overload_retry_after;
         config.max_records = self.max_records;
         config.max_event_bytes = self.max_event_bytes;
         config

@@ -58,7 +58,7 @@ struct Answer {
 struct Problem {
     #[serde(default)]
     detail: String,
-    retry_after_seconds: Option<u64>,
+    retry_after_ms: Option<u64>,
 }
 
 /// Lines that are to be sent again, why, and when.
@@ -77,18 +77,21 @@ impl Sender {
         Ok(Self { client: Client::new(&options.to)?, url, retries: options.retries, progress: Progress::start() })
     }
 
-    /// Sends lines until the server has decided each, or the retries are used up.
+    /// Sends lines until the server has decided each, or the retries are used up. A try that gets
+    /// anywhere gives them back.
     async fn send(&mut self, mut lines: Vec<Line>) {
-        let mut wait = FIRST_WAIT;
-        for retries_left in (0..=self.retries).rev() {
+        let (mut wait, mut retries) = (FIRST_WAIT, self.retries);
+        loop {
+            let count = lines.len();
             let again = self.attempt(lines).await;
             if again.lines.is_empty() {
                 return;
             }
-            if retries_left == 0 {
-                self.give_up(&again);
-                return;
+            if again.lines.len() < count {
+                (wait, retries) = (FIRST_WAIT, self.retries);
             }
+            let Some(left) = retries.checked_sub(1) else { return self.give_up(&again) };
+            retries = left;
             tracing::info!(lines = again.lines.len(), why = again.why, "to be sent again");
             tokio::time::sleep(again.after.unwrap_or(wait).min(MAX_WAIT)).await;
             wait = (wait * 2).min(MAX_WAIT);
@@ -115,7 +118,7 @@ impl Sender {
             let answer = answers.next_if(|answer| answer.line == at + 1);
             if !answer.as_ref().is_some_and(|answer| self.count(&line, answer)) {
                 if let Some(Answer { problem, .. }) = answer {
-                    again.after = again.after.max(problem.retry_after_seconds.map(Duration::from_secs));
+                    again.after = again.after.max(problem.retry_after_ms.map(Duration::from_millis));
                     again.why = problem.detail;
                 }
                 again.lines.push(line);
