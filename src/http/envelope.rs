@@ -29,8 +29,10 @@ struct Envelope<'a> {
 /// Why a text is no envelope, or an envelope no event.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidEnvelope {
-    #[error(r#"not an envelope {{"id", "source"?, "type"?, "payload"}}: {0}"#)]
+    #[error(r#"not an envelope {{"id", "source"?, "type"?, "payload"?}}: {0}"#)]
     Json(#[from] serde_json::Error),
+    #[error(r#"not an envelope {{"id", "source"?, "type"?, "payload"?}}: send one JSON object"#)]
+    NoObject,
     #[error(transparent)]
     Event(#[from] InvalidEvent),
 }
@@ -38,6 +40,10 @@ pub(super) enum InvalidEnvelope {
 /// The event in an envelope. Its payload is the member's text, byte by byte; nothing when it is
 /// absent, and four bytes when it is `null`.
 pub(super) fn parse(text: &[u8]) -> Result<Event, InvalidEnvelope> {
+    // What serde derives would take an array of the members too.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(InvalidEnvelope::NoObject);
+    }
     let envelope: Envelope<'_> = serde_json::from_slice(text)?;
     let source = envelope.source.as_deref().unwrap_or_default();
     let key = Key::new(source, &envelope.id).map_err(InvalidEvent::from)?;
@@ -79,6 +85,7 @@ mod tests {
         for text in [
             "",
             "[]",
+            r#"["a","b","c",{}]"#,
             "{}",
             r#"{"id":""}"#,
             r#"{"id":1}"#,

@@ -74,6 +74,7 @@ async fn what_makes_no_event_is_refused_and_counted() {
         ("/v1/events", vec![json], "{"),
         ("/v1/events", vec![json], r#"{"id":""}"#),
         ("/v1/events", vec![json], r#"{"id":"a","extra":1}"#),
+        ("/v1/events", vec![json], r#"["a","source","type",1]"#),
         ("/v1/events?source=s", vec![json], r#"{"id":"a"}"#),
         ("/v1/events", vec![("idempotency-key", r#""""#)], "x"),
         ("/v1/events", vec![("idempotency-key", "a"), ("idempotency-key", "b")], "x"),
@@ -86,7 +87,7 @@ async fn what_makes_no_event_is_refused_and_counted() {
         assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"), "{target} {headers:?} {body}");
     }
     let stats = server.get("/v1/stats").await.json();
-    assert_eq!(stats["events_rejected_total"]["invalid"], 10);
+    assert_eq!(stats["events_rejected_total"]["invalid"], 11);
     assert_eq!(stats["events_accepted_total"], 0);
 }
 
