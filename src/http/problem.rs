@@ -164,7 +164,7 @@ impl Problem {
     pub(super) fn too_large(limit_bytes: usize) -> Self {
         Self::new(
             Kind::TooLarge,
-            format!("an event may have {limit_bytes} bytes: send a reference to the data instead"),
+            format!("an event may have at most {limit_bytes} bytes: send a reference to the data instead"),
         )
     }
 }

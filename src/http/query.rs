@@ -21,7 +21,7 @@ pub(super) fn parse<const N: usize>(query: Option<&str>, names: [&str; N]) -> Re
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = decode(name)?;
         let Some(at) = names.iter().position(|known| *known == name) else {
-            return Err(Problem::invalid(format!("unknown parameter {name:?}: known are {names:?}")));
+            return Err(unknown(&name, &names));
         };
         if values[at].replace(decode(value)?).is_some() {
             return Err(Problem::invalid(format!("{name} is given twice: give it once")));
@@ -34,6 +34,15 @@ pub(super) fn parse<const N: usize>(query: Option<&str>, names: [&str; N]) -> Re
 pub(super) fn number<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, Problem> {
     let Some(value) = value else { return Ok(None) };
     value.parse().map(Some).map_err(|_| Problem::invalid(format!("{name} is {value:?}: give a whole number")))
+}
+
+fn unknown(name: &str, names: &[&str]) -> Problem {
+    Problem::invalid(match names {
+        [] => format!(
+            "unknown parameter {name:?}: leave it out, this call takes none (an envelope has its source inside)"
+        ),
+        _ => format!("unknown parameter {name:?}: this call takes {}", names.join(", ")),
+    })
 }
 
 fn decode(text: &str) -> Result<String, Problem> {

@@ -59,7 +59,7 @@ pub(super) fn cursor(cursor: Cursor) -> String {
 fn parse_status(name: &str) -> Result<Status, Problem> {
     let names = Status::ALL.map(Status::as_str);
     let found = Status::ALL.into_iter().find(|status| status.as_str() == name);
-    found.ok_or_else(|| Problem::invalid(std::format!("unknown status {name:?}: known are {names:?}")))
+    found.ok_or_else(|| Problem::invalid(std::format!("unknown status {name:?}: known are {}", names.join(", "))))
 }
 
 fn answer(body: &impl Serialize) -> ([(axum::http::HeaderName, &'static str); 1], String) {

@@ -67,3 +67,19 @@ async fn the_description_lists_the_calls_that_there_are() {
         assert_eq!(listed, there, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_parameter_that_is_not_known_is_named_with_those_that_are() {
+    let server = Server::default().await;
+    for (target, hint) in [
+        ("/v1/events?state=failed", r#"unknown parameter "state": this call takes status, limit, after"#),
+        ("/v1/events?status=done", r#"unknown status "done": known are received, processing,"#),
+    ] {
+        let answer = server.get(target).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"), "{target}");
+        assert!(answer.body.replace('\\', "").contains(hint), "{answer:?}");
+    }
+    let headers = [("content-type", "application/json")];
+    let answer = server.call("POST", "/v1/events?source=s", &headers, r#"{"id":"a"}"#).await;
+    assert!(answer.body.contains("an envelope has its source inside"), "{answer:?}");
+}
