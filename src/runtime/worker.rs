@@ -6,7 +6,7 @@ use core::pin::{Pin, pin};
 use core::task::Poll;
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::string::String;
+use std::string::{String, ToString as _};
 use std::sync::Arc;
 use tokio::task::coop::consume_budget;
 use tracing::Span;
@@ -15,7 +15,7 @@ use super::attempt::{Attempt, RunCell};
 use super::handler::{Failure, Handler, outcome};
 use super::hooks::Point;
 use super::shared::Slot;
-use crate::engine::{Answer, ErrorText, Outcome};
+use crate::engine::{Answer, ErrorText, Outcome, Status};
 
 /// A run in flight: whatever becomes of its worker, it ends with an outcome. Dropped before its
 /// end was told, it tells of a crash.
@@ -62,8 +62,9 @@ async fn run<H: Handler>(handler: &H, mut flight: Flight) -> Option<Flight> {
     flight.cell.shared.probe.open(Point::WorkerStart).await;
     let outcome = handle(handler, &flight.cell, &span).await;
     flight.cell.shared.probe.open(Point::BeforeSettle).await;
+    let error = outcome.as_ref().and_then(error).cloned();
     let (answer, next) = flight.end(outcome);
-    record(&span, answer);
+    record(&span, answer, error.as_ref());
     flight.cell.shared.probe.open(Point::AfterSettle).await;
     next
 }
@@ -120,20 +121,34 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 fn span(cell: &RunCell) -> Span {
     tracing::info_span!(
         "attempt",
-        key = %cell.event.key(),
+        key = cell.event.key().to_string(),
         attempt = cell.number,
         run = %cell.run,
         status = tracing::field::Empty,
     )
 }
 
-fn record(span: &Span, answer: Option<Answer>) {
+fn record(span: &Span, answer: Option<Answer>, error: Option<&ErrorText>) {
     if span.is_disabled() {
         return;
     }
-    match answer {
-        Some(Answer::Settled(status)) => span.record("status", status.as_str()),
-        Some(_) | None => span.record("status", "stopped"),
-    };
-    span.in_scope(|| tracing::debug!("the attempt ended"));
+    let status = if let Some(Answer::Settled(status)) = answer { Some(status) } else { None };
+    span.record("status", status.map_or("stopped", Status::as_str));
+    let error = error.map(ErrorText::as_str);
+    span.in_scope(|| match (status, error) {
+        (Some(Status::Failed), error) => tracing::warn!(error, "the event has failed: redrive it to try again"),
+        (Some(Status::FailedRetry), Some(error)) => {
+            tracing::info!(error, "the attempt has failed, another will follow");
+        }
+        (None, _) => tracing::info!("the attempt was stopped, or ended too late"),
+        (Some(_), _) => tracing::debug!("the attempt ended"),
+    });
+}
+
+/// What went wrong.
+const fn error(outcome: &Outcome) -> Option<&ErrorText> {
+    match outcome {
+        Outcome::Retry { error, .. } | Outcome::Permanent { error } | Outcome::Crashed { error } => Some(error),
+        Outcome::Done | Outcome::Snooze { .. } => None,
+    }
 }

@@ -73,3 +73,14 @@ async fn a_target_that_is_not_there_is_tried_again() {
     assert_eq!(record["attempt"], 3);
     assert!(record["last_error"].as_str().expect("an error").to_lowercase().contains("connection refused"));
 }
+
+#[tokio::test]
+async fn what_goes_wrong_is_in_the_log() {
+    let sink = Sink::start(&["500 Oh", "410 Gone"]).await;
+    let mut server = Server::start(&["--log", "info", "--deliver", &sink.url]).await;
+    server.submit("a-1", "/v1/events", "x").await;
+    for (level, what, why) in [("INFO", "another will follow", "500"), ("WARN", "the event has failed", "410 Gone")] {
+        let line = server.logs(what).await;
+        assert!(line.contains(level) && line.contains("key=a-1") && line.contains(why), "{line}");
+    }
+}
