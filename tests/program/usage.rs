@@ -11,7 +11,8 @@ async fn a_mistake_says_what_to_do_and_exits_with_2() {
         (&["serve", "--concurrency", "0"], "--concurrency"),
         (&["serve", "--max-attempts", "0"], "at least 1"),
         (&["serve", "--deliver", "http://h/", "--exec", "true"], "cannot be used with"),
-        (&["serve", "--listen", "nowhere"], "--listen"),
+        (&["serve", "--listen", "localhost:8080"], "such as 127.0.0.1:8080"),
+        (&["serve", "--max-event-bytes", "2000", "--max-bytes", "1000"], "raise max_bytes"),
         (&["dance"], "unrecognized subcommand"),
     ] {
         let (code, _, stderr) = run(args).await;

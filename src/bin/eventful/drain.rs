@@ -6,7 +6,6 @@ use std::time::Duration;
 use eventful::{Eventful, ShutdownReport};
 
 use crate::signals::Signals;
-use crate::spans;
 use crate::terminal::{self, say};
 
 /// How often the countdown is told to somebody who watches.
@@ -38,8 +37,7 @@ fn tell(eventful: &Eventful, left: Duration) {
 pub(crate) fn report(report: &ShutdownReport) {
     let ShutdownReport { drained, interrupted, abandoned, left, took, .. } = report;
     say(&format!(
-        "stopped after {}: {drained} drained, {interrupted} interrupted, {abandoned} abandoned, {left} left",
-        spans::show(Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)))
+        "stopped after {took:.1?}: {drained} drained, {interrupted} interrupted, {abandoned} abandoned, {left} left"
     ));
     if *left > 0 {
         say("what is left was in memory only, and is gone: send it again");

@@ -35,7 +35,7 @@ pub(crate) enum Call {
 #[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
     /// Where to listen
-    #[arg(long, env = "EVENTFUL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(long, env = "EVENTFUL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Handle each event by an HTTP POST to this URL
     #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = url, conflicts_with = "exec")]
@@ -76,6 +76,9 @@ pub(crate) struct ServeOptions {
     /// Events that are remembered, at most
     #[arg(long, env = "EVENTFUL_MAX_RECORDS", default_value_t = Config::default().max_records, value_name = "N")]
     max_records: usize,
+    /// Bytes of the events that are kept to be handled, at most
+    #[arg(long, env = "EVENTFUL_MAX_BYTES", default_value_t = Config::default().max_bytes, value_name = "N")]
+    max_bytes: usize,
     /// Bytes of one event, at most
     #[arg(long, env = "EVENTFUL_MAX_EVENT_BYTES", default_value_t = Config::default().max_event_bytes, value_name = "N")]
     max_event_bytes: usize,
@@ -122,9 +125,14 @@ impl ServeOptions {
         config.max_pending = self.max_pending;
         config.overload_retry_after = self.overload_retry_after;
         config.max_records = self.max_records;
+        config.max_bytes = self.max_bytes;
         config.max_event_bytes = self.max_event_bytes;
         config
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is no address: write an IP address and a port, such as 127.0.0.1:8080"))
 }
 
 /// An absolute URL that can be spoken to.

@@ -49,9 +49,10 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let hint =
-        || format!("cannot listen on {address}: is it in use? choose another with --listen, such as 127.0.0.1:0");
-    TcpListener::bind(address).await.with_context(hint)
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| {
+        anyhow::anyhow!("cannot listen on {address}: {error}; choose another with --listen, such as 127.0.0.1:0")
+    })
 }
 
 fn introduce(address: SocketAddr, handler: &str, config: &Config) {

@@ -31,8 +31,8 @@ impl Source {
         if name == "-" {
             return Ok(Self::new(Box::new(std::io::stdin().lock()), None));
         }
-        let file =
-            File::open(name).with_context(|| format!("cannot read {name}: name a file, or - for standard input"))?;
+        let file = File::open(name)
+            .map_err(|error| anyhow::anyhow!("cannot read {name}: {error}; name a file, or - for standard input"))?;
         let total_bytes = file.metadata().ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
         Ok(Self::new(Box::new(BufReader::new(file)), total_bytes))
     }
@@ -47,7 +47,7 @@ impl Source {
         let mut bytes = 0;
         while lines.len() < CHUNK_LINES && bytes < CHUNK_BYTES {
             let mut text = Vec::new();
-            let read = self.reader.read_until(b'\n', &mut text).context("the input cannot be read")?;
+            let read = self.reader.read_until(b'\n', &mut text).context("cannot read the input")?;
             if read == 0 {
                 break;
             }
