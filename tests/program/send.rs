@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use crate::process::{Server, program, run};
+use crate::sink::Sink;
 use tokio::io::AsyncWriteExt as _;
 
 #[tokio::test]
@@ -31,7 +32,7 @@ async fn bad_lines_are_named_and_the_others_are_sent() {
 async fn lines_that_find_no_room_are_sent_again() {
     let server = Server::start(&["--max-pending", "100", "--overload-retry-after", "1ms"]).await;
     let lines: String = (0..1000).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
-    let (code, stdout, _) = send_with(&server, &["--retries", "10000"], &lines).await;
+    let (code, stdout, _) = send_to(&server.url(), &["--retries", "10000"], &lines).await;
     assert_eq!(code, 0, "{stdout}");
     assert!(stdout.contains("1000 accepted, 0 duplicate, 0 conflict, 0 invalid, 0 failed"), "{stdout}");
 }
@@ -40,7 +41,7 @@ async fn lines_that_find_no_room_are_sent_again() {
 async fn a_try_that_gets_anywhere_gives_the_retries_back() {
     let server = Server::start(&["--max-pending", "1", "--overload-retry-after", "1ms"]).await;
     let lines: String = (0..200).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
-    let (code, stdout, _) = send_with(&server, &["--retries", "100"], &lines).await;
+    let (code, stdout, _) = send_to(&server.url(), &["--retries", "100"], &lines).await;
     assert_eq!(code, 0, "{stdout}");
 }
 
@@ -50,6 +51,17 @@ async fn without_a_server_it_says_so() {
     let (code, stdout, stderr) = run(&["send", file, "--to", "http://127.0.0.1:1", "--retries", "0"]).await;
     assert_eq!(code, 1);
     assert!(stderr.contains("is the server running?") && stdout.contains("0 accepted"), "{stderr}");
+    assert!(stderr.contains("gave up at line 1: ") && stderr.contains("send all again"), "{stderr}");
+}
+
+#[tokio::test]
+async fn it_gives_up_once_and_at_once_where_no_try_will_do_better() {
+    let sink = Sink::start(&["404 Not Found"]).await;
+    let lines: String = (0..1200).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
+    let (code, stdout, stderr) = send_to(&sink.url, &[], &lines).await;
+    assert_eq!((code, sink.requests().len()), (1, 1));
+    assert!(stderr.contains("gave up at line 1: the server answered 404"), "{stderr}");
+    assert!(stdout.contains("0 invalid, 500 failed"), "{stdout}");
 }
 
 #[tokio::test]
@@ -60,11 +72,11 @@ async fn a_file_that_is_not_there_is_an_error() {
 }
 
 async fn send(server: &Server, lines: &str) -> (i32, String, String) {
-    send_with(server, &[], lines).await
+    send_to(&server.url(), &[], lines).await
 }
 
-async fn send_with(server: &Server, args: &[&str], lines: &str) -> (i32, String, String) {
-    let mut child = program(&["send", "-", "--to", &server.url()])
+async fn send_to(url: &str, args: &[&str], lines: &str) -> (i32, String, String) {
+    let mut child = program(&["send", "-", "--to", url])
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -72,7 +84,8 @@ async fn send_with(server: &Server, args: &[&str], lines: &str) -> (i32, String,
         .spawn()
         .expect("it starts");
     let mut stdin = child.stdin.take().expect("its input");
-    stdin.write_all(lines.as_bytes()).await.expect("it reads");
+    // It may give up before it has read all.
+    let _written = stdin.write_all(lines.as_bytes()).await;
     drop(stdin);
     let output = child.wait_with_output().await.expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("text");

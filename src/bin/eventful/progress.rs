@@ -73,12 +73,16 @@ impl Progress {
     pub(crate) fn complain(&mut self, text: &str) {
         self.complaints += 1;
         if self.complaints <= MAX_COMPLAINTS {
-            self.clear();
-            terminal::warn(text);
+            self.note(text);
         } else if self.complaints == MAX_COMPLAINTS + 1 {
-            self.clear();
-            terminal::warn("more lines have problems: the summary counts them");
+            self.note("more lines have problems: the summary counts them");
         }
+    }
+
+    /// Says something beside the bar.
+    pub(crate) fn note(&self, text: &str) {
+        self.clear();
+        terminal::warn(text);
     }
 
     /// Tells how it ended.

@@ -31,7 +31,9 @@ pub(crate) async fn send(options: SendOptions) -> anyhow::Result<ExitCode> {
         if lines.is_empty() {
             break;
         }
-        sender.send(lines).await;
+        if !sender.send(lines).await {
+            break;
+        }
         sender.progress.tell(&source);
     }
     sender.progress.summarize();
@@ -66,6 +68,20 @@ struct Again {
     lines: Vec<Line>,
     why: String,
     after: Option<Duration>,
+    hopeless: bool,
+}
+
+/// Why there are no answers.
+struct Unanswered {
+    why: String,
+    /// Whether another try will do no better.
+    hopeless: bool,
+}
+
+impl From<String> for Unanswered {
+    fn from(why: String) -> Self {
+        Self { why, hopeless: false }
+    }
 }
 
 impl Sender {
@@ -78,22 +94,26 @@ impl Sender {
     }
 
     /// Sends lines until the server has decided each, or the retries are used up. A try that gets
-    /// anywhere gives them back.
-    async fn send(&mut self, mut lines: Vec<Line>) {
+    /// anywhere gives them back. False when there is no use in going on.
+    async fn send(&mut self, mut lines: Vec<Line>) -> bool {
         let (mut wait, mut retries) = (FIRST_WAIT, self.retries);
         loop {
             let count = lines.len();
             let again = self.attempt(lines).await;
             if again.lines.is_empty() {
-                return;
+                return true;
             }
             if again.lines.len() < count {
                 (wait, retries) = (FIRST_WAIT, self.retries);
             }
-            let Some(left) = retries.checked_sub(1) else { return self.give_up(&again) };
+            let Some(left) = retries.checked_sub(1).filter(|_| !again.hopeless) else {
+                self.give_up(&again);
+                return false;
+            };
             retries = left;
-            tracing::info!(lines = again.lines.len(), why = again.why, "to be sent again");
-            tokio::time::sleep(again.after.unwrap_or(wait).min(MAX_WAIT)).await;
+            let pause = again.after.unwrap_or(wait).min(MAX_WAIT);
+            self.progress.note(&format!("{} lines to be sent again in {pause:?}: {}", again.lines.len(), again.why));
+            tokio::time::sleep(pause).await;
             wait = (wait * 2).min(MAX_WAIT);
             lines = again.lines;
         }
@@ -101,18 +121,19 @@ impl Sender {
 
     async fn attempt(&mut self, lines: Vec<Line>) -> Again {
         let exchange = tokio::time::timeout(CHUNK_TIMEOUT, self.exchange(&lines)).await;
-        let (answers, why) = match exchange {
-            Ok(Ok(answers)) => (answers, "the answer was cut off".to_owned()),
-            Ok(Err(why)) => (Vec::new(), why),
-            Err(_) => (Vec::new(), format!("no answer within {CHUNK_TIMEOUT:?}")),
+        let (answers, unanswered) = match exchange {
+            Ok(Ok(answers)) => (answers, "the answer was cut off".to_owned().into()),
+            Ok(Err(unanswered)) => (Vec::new(), unanswered),
+            Err(_) => (Vec::new(), format!("no answer within {CHUNK_TIMEOUT:?}").into()),
         };
-        self.sort(lines, answers, why)
+        self.sort(lines, answers, unanswered)
     }
 
     /// Counts what is decided. The rest, the lines without an answer too, is to be sent again:
     /// a line that was accepted after all is a duplicate then.
-    fn sort(&mut self, lines: Vec<Line>, answers: Vec<Answer>, why: String) -> Again {
-        let mut again = Again { lines: Vec::new(), why, after: None };
+    fn sort(&mut self, lines: Vec<Line>, answers: Vec<Answer>, unanswered: Unanswered) -> Again {
+        let Unanswered { why, hopeless } = unanswered;
+        let mut again = Again { lines: Vec::new(), why, after: None, hopeless };
         let mut answers = answers.into_iter().peekable();
         for (at, line) in lines.into_iter().enumerate() {
             let answer = answers.next_if(|answer| answer.line == at + 1);
@@ -144,22 +165,24 @@ impl Sender {
     }
 
     fn give_up(&mut self, again: &Again) {
-        for line in &again.lines {
-            self.progress.counts.failed += 1;
-            self.progress.complain(&format!("line {}: not sent: {}", line.number, again.why));
-        }
+        self.progress.counts.failed += again.lines.len() as u64;
+        let first = again.lines.first().map_or(0, |line| line.number);
+        self.progress.note(&format!("gave up at line {first}: {}", again.why));
+        self.progress.note("lines from there on are not sent: send all again, what the server has is a duplicate then");
     }
 
     /// The server's answers; why there are none.
-    async fn exchange(&self, lines: &[Line]) -> Result<Vec<Answer>, String> {
+    async fn exchange(&self, lines: &[Line]) -> Result<Vec<Answer>, Unanswered> {
         let answer = self.client.request(self.request(lines)).await;
         let answer = answer.map_err(|error| format!("{}: is the server running?", client::explain(&error)))?;
         if !answer.status().is_success() {
-            return Err(format!("the server answered {}: is it an eventful server?", answer.status()));
+            let why = format!("the server answered {}: is it an eventful server?", answer.status());
+            return Err(Unanswered { why, hopeless: answer.status().is_client_error() });
         }
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
         let texts = body.split(|byte| *byte == b'\n').filter(|text| !text.is_empty());
-        texts.map(|text| serde_json::from_slice(text).map_err(|error| format!("an odd answer: {error}"))).collect()
+        let odd = |error| Unanswered::from(format!("an odd answer: {error}"));
+        texts.map(|text| serde_json::from_slice(text).map_err(odd)).collect()
     }
 
     fn request(&self, lines: &[Line]) -> Request<Full<Bytes>> {
