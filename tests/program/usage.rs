@@ -7,6 +7,7 @@ async fn a_mistake_says_what_to_do_and_exits_with_2() {
     for (args, hint) in [
         (&["serve", "--deliver", "nonsense"][..], "http://127.0.0.1:9000/hook"),
         (&["serve", "--deliver", "ftp://host/"], "http://127.0.0.1:9000/hook"),
+        (&["serve", "--deliver", "http://user:word@host/"], "leave them out"),
         (&["serve", "--drain-timeout", "5"], "such as 500ms"),
         (&["serve", "--concurrency", "0"], "--concurrency"),
         (&["serve", "--max-attempts", "0"], "at least 1"),

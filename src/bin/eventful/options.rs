@@ -139,6 +139,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn url(text: &str) -> Result<Uri, String> {
     let refused = || format!("{text:?} is no URL to send to: write one such as http://127.0.0.1:9000/hook");
     let uri: Uri = text.parse().map_err(|_| refused())?;
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("a user and a password in the URL would not be sent: leave them out".to_owned());
+    }
     match (uri.scheme_str(), uri.host()) {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
         _ => Err(refused()),
