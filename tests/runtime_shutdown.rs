@@ -105,6 +105,17 @@ async fn a_timeout_during_the_drain_is_still_a_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_ends_right_after_the_request_counts_as_drained() {
+    let gate = Gate::closed();
+    let eventful = start(narrow(), gate.handler());
+    eventful.submit(event("a")).await.expect("room");
+    until("it runs", || gate.came() == 1).await;
+    gate.let_through(1);
+    let report = eventful.shutdown(None).await;
+    assert_eq!((report.drained, report.left), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn twice_it_gives_the_same_report() {
     let eventful = start(narrow(), succeed);
     eventful.submit(event("a")).await.expect("room");

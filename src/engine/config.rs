@@ -112,7 +112,7 @@ pub enum InvalidConfig {
     /// This must be more than zero.
     #[error("{0} is zero: set it to at least 1")]
     Zero(&'static str),
-    /// This must be more than zero.
+    /// This must be at least a microsecond.
     #[error("{0} is shorter than a microsecond: set it to at least 1 µs")]
     TooShort(&'static str),
     /// The first must not be less than the second.

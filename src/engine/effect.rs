@@ -64,12 +64,6 @@ impl Output {
         self.facts.iter_mut().flat_map(|facts| facts.drain(..))
     }
 
-    /// Empties it, and keeps its room.
-    pub fn clear(&mut self) {
-        self.effects.clear();
-        self.facts.iter_mut().for_each(Vec::clear);
-    }
-
     pub(super) fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
     }

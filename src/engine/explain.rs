@@ -55,7 +55,9 @@ impl Engine {
     fn explain_queued(&self, ticket: Ticket) -> String {
         let ahead = self.tickets.ahead_of(ticket);
         let (running, limit) = (self.runs.len(), self.config.concurrency);
-        format!("It is in the channel behind {ahead} others, and {running} of {limit} runs are in flight.")
+        format!(
+            "It is in the channel, {ahead} tickets are ahead of its own, and {running} of {limit} runs are in flight."
+        )
     }
 
     fn explain_line(&self) -> String {

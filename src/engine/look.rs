@@ -21,7 +21,8 @@ impl Engine {
         Some(self.state.store.view(self.locate(now, key)?))
     }
 
-    /// A part of all records: those of this status, or of any, from `after` on, at most `limit`.
+    /// A part of all records: those of this status, or of any, from `after` on, at most `limit`, which
+    /// counts as 1 when it is 0.
     ///
     /// Looks at a bounded number of records, so a page may hold fewer than there are; the end is
     /// where no next page is named. A record that exists throughout is on at least one page.
@@ -29,7 +30,7 @@ impl Engine {
         let mut records = Vec::new();
         let mut scan = self.state.store.scan(after);
         for _ in 0..SCAN_LIMIT {
-            if records.len() >= limit {
+            if records.len() >= limit.max(1) {
                 break;
             }
             match scan.next() {

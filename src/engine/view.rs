@@ -27,7 +27,7 @@ pub struct RecordView {
     pub place: Option<Place>,
     /// How often a run was started.
     pub attempt: u32,
-    /// What is compared with the limits.
+    /// What is compared with the limits. All zero in a tombstone, which does not keep it.
     pub charge: Charge,
     /// When it was accepted.
     pub accepted_at: Timestamp,
@@ -41,7 +41,7 @@ pub struct RecordView {
     pub event_type: Option<Box<str>>,
     /// The media type of its payload.
     pub content_type: Option<Box<str>>,
-    /// What it is charged against the bound by bytes.
+    /// What it is charged against the bound by bytes. Zero for a tombstone.
     pub size_bytes: usize,
     /// The error of the last attempt that had one.
     pub last_error: Option<ErrorText>,

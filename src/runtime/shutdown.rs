@@ -46,9 +46,19 @@ pub(super) struct End {
 
 #[derive(Debug, Default)]
 struct EndState {
-    /// When the first request came, and the earliest deadline of all.
-    asked: Option<(Timestamp, Timestamp)>,
+    asked: Option<Asked>,
     report: ShutdownReport,
+}
+
+/// What the requests for an end amount to.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// When the first one came.
+    since: Timestamp,
+    /// What had happened before it.
+    before: FactCounters,
+    /// The earliest deadline of all.
+    deadline: Timestamp,
 }
 
 impl End {
@@ -56,13 +66,13 @@ impl End {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, now: Timestamp, deadline: Timestamp) {
+    fn ask(&self, asked: Asked) {
         let mut state = self.lock();
-        let (since, earliest) = state.asked.unwrap_or((now, deadline));
-        state.asked = Some((since, earliest.min(deadline)));
+        let first = state.asked.unwrap_or(asked);
+        state.asked = Some(Asked { deadline: first.deadline.min(asked.deadline), ..first });
     }
 
-    fn asked(&self) -> Option<(Timestamp, Timestamp)> {
+    fn asked(&self) -> Option<Asked> {
         self.lock().asked
     }
 }
@@ -72,10 +82,13 @@ impl Shared {
     pub(super) fn ask_to_end(&self, timeout: Duration) {
         // The dispatcher looks at the permits after it was woken, so they close first.
         self.permits.close();
-        // A broken core takes in nothing anyway.
-        let _ = self.execute(Command::Shutdown);
-        let now = self.now();
-        self.end.ask(now, now + timeout);
+        let began = self.change(|core, now| {
+            core.execute(now, Command::Shutdown);
+            (now, core.engine.metrics().facts)
+        });
+        // A broken core takes in nothing anyway, and counts nothing.
+        let (since, before) = began.unwrap_or_else(|_| (self.now(), FactCounters::default()));
+        self.end.ask(Asked { since, before, deadline: since + timeout });
         self.end.asked.notify_one();
         self.ticket.notify_one();
     }
@@ -91,9 +104,8 @@ impl Shared {
 /// before the report, or are told to.
 pub(super) async fn see_to_the_end(shared: Arc<Shared>, kept: [JoinHandle<()>; 2]) {
     let mut last_will = LastWill { shared: Arc::clone(&shared), kept_word: false };
-    let since = asked(&shared).await;
+    let Asked { since, before, .. } = asked(&shared).await;
     shared.probe.open(Point::Drain).await;
-    let before = counters(&shared);
     drain(&shared).await;
     cancel_all(&shared);
     yield_workers(&shared).await;
@@ -104,12 +116,12 @@ pub(super) async fn see_to_the_end(shared: Arc<Shared>, kept: [JoinHandle<()>; 2
     publish(&shared, report);
 }
 
-/// Waits for the first request, and answers when it came.
-async fn asked(shared: &Shared) -> Timestamp {
+/// Waits for the first request.
+async fn asked(shared: &Shared) -> Asked {
     loop {
         shared.end.asked.notified().await;
-        if let Some((since, _)) = shared.end.asked() {
-            return since;
+        if let Some(asked) = shared.end.asked() {
+            return asked;
         }
     }
 }
@@ -117,7 +129,7 @@ async fn asked(shared: &Shared) -> Timestamp {
 /// Waits until no run is in flight, at most until the earliest deadline.
 async fn drain(shared: &Shared) {
     while shared.look(|core, _| core.inflight() > 0).unwrap_or(false) {
-        let deadline = shared.end.asked().map_or(Timestamp::EPOCH, |(_, deadline)| deadline);
+        let deadline = shared.end.asked().map_or(Timestamp::EPOCH, |asked| asked.deadline);
         tokio::select! {
             biased;
             () = shared.drained.notified() => {}
@@ -186,10 +198,6 @@ fn tally(core: &Core, before: FactCounters) -> ShutdownReport {
     ShutdownReport { drained: ended - interrupted, interrupted, left, ..ShutdownReport::default() }
 }
 
-fn counters(shared: &Shared) -> FactCounters {
-    shared.look(|core, _| core.engine.metrics().facts).unwrap_or_default()
-}
-
 fn publish(shared: &Shared, report: ShutdownReport) {
     shared.end.lock().report = report;
     shared.end.reported.open();
@@ -206,7 +214,7 @@ impl Drop for LastWill {
     fn drop(&mut self) {
         if !self.kept_word {
             self.shared.ask_to_end(Duration::ZERO);
-            let before = counters(&self.shared);
+            let before = self.shared.end.asked().map(|asked| asked.before).unwrap_or_default();
             publish(&self.shared, stop(&self.shared, before));
         }
     }

@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 /// The program with these arguments, and nothing in its environment that changes it.
 pub(crate) fn program(args: &[&str]) -> Command {
@@ -25,6 +25,7 @@ pub(crate) async fn run(args: &[&str]) -> (i32, String, String) {
 pub(crate) struct Server {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    log: Lines<BufReader<ChildStderr>>,
     pub(crate) address: String,
 }
 
@@ -33,12 +34,14 @@ impl Server {
         let mut child = program(&["serve", "--listen", "127.0.0.1:0", "--backoff", "1ms", "--backoff-cap", "2ms"])
             .args(args)
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
+        let log = BufReader::new(child.stderr.take().expect("its log")).lines();
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let first = lines.next_line().await.expect("output").expect("a line");
         let (_, address) = first.split_once("http://").expect("an address");
-        Self { child, lines, address: address.to_owned() }
+        Self { child, lines, log, address: address.to_owned() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -59,6 +62,16 @@ impl Server {
             }
         }
         panic!("it does not say {text:?}");
+    }
+
+    /// The next line of its log that holds this text.
+    pub(crate) async fn logs(&mut self, text: &str) -> String {
+        while let Some(line) = self.log.next_line().await.expect("a log") {
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!("it does not log {text:?}");
     }
 
     pub(crate) async fn exit_code(mut self) -> i32 {
