@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use eventful::{Attempt, Config, Event, Eventful, Failure};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use baseline::{Article, LIMIT, Naive, Submitted};
 use stopwatch::{clock, median};
@@ -189,7 +189,8 @@ fn compare_worst_submits(records: u64) {
     let count = |counter: &AtomicU64| _ = counter.fetch_add(1, Ordering::Relaxed);
     let mut rows = vec![worst_row("nothing", worst_of(records, &ended, |_, _| count(&ended)))];
     for (system, name) in SYSTEMS.into_iter().take(2) {
-        let runtime = Runtime::new().expect("a runtime");
+        // With the submitter, as many threads as the smallest machine has cores: one that must wait for a core is no stall.
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let _context = runtime.enter();
         let ended = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&ended);

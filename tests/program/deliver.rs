@@ -81,6 +81,6 @@ async fn what_goes_wrong_is_in_the_log() {
     server.submit("a-1", "/v1/events", "x").await;
     for (level, what, why) in [("INFO", "another will follow", "500"), ("WARN", "the event has failed", "410 Gone")] {
         let line = server.logs(what).await;
-        assert!(line.contains(level) && line.contains("key=a-1") && line.contains(why), "{line}");
+        assert!(line.contains(level) && line.contains(r#"key="a-1""#) && line.contains(why), "{line}");
     }
 }
