@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use eventful::{Answer, Command, Config, EnqueueFailure, Outcome, Status, SweptReason, Ticket, Wake};
+use eventful::{Answer, Command, Config, EnqueueFailure, ErrorText, Outcome, Status, SweptReason, Ticket, Wake};
 use eventful_sim::driver::{Driver, key};
 
 #[test]
@@ -150,6 +150,22 @@ fn a_full_channel_makes_no_spin() {
     driver.submit("a");
     let interval = driver.engine().config().sweep_interval;
     assert_wakes_apart(&mut driver, interval);
+}
+
+#[test]
+fn a_retry_that_becomes_due_while_the_channel_is_full_makes_no_spin() {
+    let mut driver = driver_with(3, &["a"]);
+    driver.run(Outcome::Retry { error: ErrorText::new("not yet"), after: None });
+    driver.broken = Some(EnqueueFailure::Full);
+
+    assert_eq!(driver.wake().map(|deadline| deadline.why), Some(Wake::RetryDue));
+    assert_eq!(driver.engine().gauges().line, 1);
+
+    let interval = driver.engine().config().sweep_interval;
+    assert_wakes_apart(&mut driver, interval);
+    driver.broken = None;
+    driver.wake();
+    assert!(driver.start().is_some());
 }
 
 #[test]
