@@ -20,6 +20,7 @@ use crate::runtime::{Broken, DiscardError, PauseError, RedriveError, SubmitError
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Invalid,
+    CrossSite,
     NotFound,
     MethodNotAllowed,
     Timeout,
@@ -39,6 +40,7 @@ impl Kind {
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Invalid => (StatusCode::BAD_REQUEST, "invalid", "This cannot be understood"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site", "A page of another site may not call this"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This is not how it is called")

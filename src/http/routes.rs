@@ -4,8 +4,11 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::problem::{Kind, Problem};
@@ -41,7 +44,22 @@ pub fn router(eventful: Eventful, limits: &Limits) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(Kind::MethodNotAllowed, "the Allow header lists the methods")
         })
+        .layer(from_fn(refuse_other_sites))
         .with_state(front)
+}
+
+/// A browser sends what any page asks it to, also to an address that only its machine can reach.
+/// It names the page's site, which must be this one.
+async fn refuse_other_sites(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let host = headers.get(HOST).map_or(&[][..], HeaderValue::as_bytes);
+    let is_ours = |origin: &HeaderValue| origin.as_bytes().rsplit(|byte| *byte == b'/').next() == Some(host);
+    if headers.get(ORIGIN).is_none_or(is_ours) {
+        return next.run(request).await;
+    }
+    Problem::new(Kind::CrossSite, "the Origin is not this host: call it from a program, not from a page")
+        .closing()
+        .into_response()
 }
 
 async fn openapi() -> impl IntoResponse {

@@ -33,6 +33,17 @@ async fn a_tombstone_shows_what_it_knows_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_may_call_nothing() {
+    let server = Server::default().await;
+    for origin in ["http://elsewhere.example", "https://x.example", "http://x:81", "null"] {
+        let answer = server.call("POST", "/v1/pause", &[("origin", origin)], "").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (403, "cross_site"), "{origin}");
+    }
+    assert!(!server.eventful.stats().expect("numbers").paused);
+    assert_eq!(server.call("POST", "/v1/pause", &[("origin", "http://x")], "").await.status, 204);
+}
+
+#[tokio::test]
 async fn what_cannot_be_redriven_or_discarded_says_why() {
     let server = Server::default().await;
     server.envelope(r#"{"id":"a"}"#).await;
