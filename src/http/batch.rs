@@ -15,9 +15,9 @@ use bytes::Bytes;
 use http_body::Frame;
 use serde::Serialize;
 
+use super::front::Front;
 use super::lines::{Line, Lines};
 use super::problem::Problem;
-use super::routes::Front;
 use super::submit::Taken;
 use super::{body, envelope, query};
 use crate::engine::{Event, Key};

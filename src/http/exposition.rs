@@ -11,8 +11,8 @@ use axum::response::IntoResponse;
 use serde_json::{Map, Value};
 
 use super::families::{Family, Numbers, families};
+use super::front::Front;
 use super::problem::Problem;
-use super::routes::Front;
 use crate::engine::Histogram;
 
 /// `GET /metrics`

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
+use super::front::Front;
 use super::problem::{Kind, Problem};
-use super::routes::Front;
 use crate::runtime::{NotReady, Readiness};
 
 /// `GET /livez`: the server answers.

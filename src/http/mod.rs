@@ -2,8 +2,8 @@
 //!
 //! | module | topic |
 //! |---|---|
-//! | `server`, `listener`, `stall` | the accept loop and its limits, over any kind of socket |
-//! | `routes` | which call goes where |
+//! | `server`, `limits`, `listener`, `stall` | the accept loop and its limits, over any kind of socket |
+//! | `routes`, `front` | which call goes where, and what all have at hand |
 //! | `submit`, `header_form`, `envelope`, `body` | one event in |
 //! | `batch`, `lines` | many events in, a line each |
 //! | `records`, `operate` | looking at events, and acting on them |
@@ -18,8 +18,10 @@ mod body;
 mod envelope;
 mod exposition;
 mod families;
+mod front;
 mod header_form;
 mod health;
+mod limits;
 mod lines;
 mod listener;
 mod operate;
@@ -33,6 +35,7 @@ mod server;
 mod stall;
 mod submit;
 
+pub use limits::Limits;
 pub use listener::Listener;
 pub use routes::router;
-pub use server::{Limits, serve};
+pub use server::serve;

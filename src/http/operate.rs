@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
+use super::front::Front;
 use super::path::{self, Id};
 use super::problem::Problem;
 use super::query;
 use super::records::cursor;
-use super::routes::Front;
 use crate::engine::Cursor;
 
 /// `POST /v1/events/{id}/redrive`

@@ -10,11 +10,11 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use serde::ser::Serializer;
 
+use super::front::Front;
 use super::path::{self, Id};
 use super::problem::{Kind, Problem};
 use super::query;
 use super::rfc3339::Rfc3339;
-use super::routes::Front;
 use super::submit::json;
 use crate::engine::{Cursor, PastAttempt, Place, RecordView, RunView, Status};
 

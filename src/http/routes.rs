@@ -1,6 +1,5 @@
 //! Which call goes where.
 
-use core::time::Duration;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,17 +10,11 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use super::front::Front;
+use super::limits::Limits;
 use super::problem::{Kind, Problem};
-use super::server::Limits;
 use super::{batch, exposition, health, operate, records, submit};
 use crate::runtime::Eventful;
-
-/// What every call has at hand.
-#[derive(Debug)]
-pub(super) struct Front {
-    pub(super) eventful: Eventful,
-    pub(super) body_timeout: Duration,
-}
 
 /// The calls of the front, to be served alone or as a part of another router.
 pub fn router(eventful: Eventful, limits: &Limits) -> Router {

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
+use super::front::Front;
 use super::problem::{Kind, Problem};
 use super::rfc3339::Rfc3339;
-use super::routes::Front;
 use super::{body, envelope, header_form, path};
 use crate::engine::{Event, Key, Status};
 use crate::runtime::Submitted;
