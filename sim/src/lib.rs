@@ -12,9 +12,12 @@
 //! - [`assertions`]: what must be equal after each step, and what must hold of the engine alone.
 //! - [`driver`]: an engine with a clock that jumps and a channel that loses tickets on demand, for
 //!   tests that tell one scenario.
+//! - [`chance`], [`failure`]: labelled sources of chance, and what a broken promise looks like.
 
 pub mod assertions;
+pub mod chance;
 pub mod driver;
+pub mod failure;
 pub mod model;
 pub mod strategy;
 pub mod sut;
