@@ -21,9 +21,9 @@ impl Chance {
     /// The source with this label. The same seed and label give the same draws, on every machine.
     pub fn stream(&self, label: &str) -> Stream {
         // FNV-1a keeps the labels apart; xoshiro's own seeding spreads what comes out.
-        let hash = label.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = label
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         let seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ hash;
         Stream(Xoshiro256PlusPlus::seed_from_u64(seed))
     }

@@ -1,10 +1,22 @@
 //! Simulates an [`eventful`] engine under faults, and checks that its promises hold.
 //!
 //! ```text
-//! strategy ──step──▶ model ──command──▶ sut (the engine)
-//!                      │                  │
-//!                      └───▶ assertions ◀─┘
+//! seed ──▶ scenario ──▶ world ──step──▶ engine
+//!                         │                │
+//!                         └──▶ oracles ◀───┘
 //! ```
+//!
+//! The core tier, a world of discrete events around the engine:
+//!
+//! - [`scenario`]: a run as data, drawn from a seed, kept as JSON, replayed exactly.
+//! - [`world`]: clients, channel, dispatcher, workers, sweeper, clock and process, with a choice
+//!   among all steps that are ready.
+//! - [`oracle`]: what must hold, one file each. [`failure`]: what it looks like when it does not.
+//! - [`scope`]: every interleaving of a tiny case.
+//! - [`probe`]: what has fired. [`trace`]: what happened, for people.
+//! - [`chance`], [`mix`], [`roster`]: labelled sources of chance, a chained hash, the keys of events.
+//!
+//! The model tier, a plain model against the engine:
 //!
 //! - [`model`]: the engine as its contract has it, written to be read, without any cleverness.
 //! - [`strategy`]: what a test feeds to both: small configurations, and steps at awkward times.
@@ -12,12 +24,19 @@
 //! - [`assertions`]: what must be equal after each step, and what must hold of the engine alone.
 //! - [`driver`]: an engine with a clock that jumps and a channel that loses tickets on demand, for
 //!   tests that tell one scenario.
-//! - [`chance`], [`failure`]: labelled sources of chance, and what a broken promise looks like.
 
 pub mod assertions;
 pub mod chance;
 pub mod driver;
 pub mod failure;
+pub mod mix;
 pub mod model;
+pub mod oracle;
+pub mod probe;
+pub mod roster;
+pub mod scenario;
+pub mod scope;
 pub mod strategy;
 pub mod sut;
+pub mod trace;
+pub mod world;

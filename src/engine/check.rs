@@ -105,7 +105,7 @@ impl Engine {
         let in_line = |slot: Slot| matches!(live[slot].stage, Stage::Waiting(Waiting { place: Some(Place::Line), .. }));
         same("the line's length", &self.line.iter(live).count(), &self.line.len())?;
         holds("the line holds records whose place it is", self.line.iter(live).all(in_line))?;
-        self.state.store.check().map_err(Violation)?;
+        self.state.store.check_lists().map_err(Violation)?;
         self.runs.check(live).map_err(Violation)
     }
 

@@ -7,7 +7,7 @@
 //! | `fact`, `state`, `replay` | what must survive, the one place where it changes records, and how it is read back |
 //! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
 //! | `store` | the records |
-//! | `metrics`, `look`, `view`, `explain`, `check` | what can be seen from outside |
+//! | `metrics`, `look`, `view`, `explain`, `check`, `fingerprint` | what can be seen from outside |
 //! | `event`, `key`, `digest`, `status`, `ids`, `time`, `config`, `backoff` | the words |
 
 mod answer;
@@ -22,6 +22,7 @@ mod effect;
 mod event;
 mod explain;
 mod fact;
+mod fingerprint;
 mod ids;
 mod key;
 mod look;

@@ -4,6 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hash::{Hash as _, Hasher};
+use core::mem;
 use core::time::Duration;
 
 use super::ids::Ticket;
@@ -158,6 +160,14 @@ impl Tickets {
     pub(super) fn rearm_marker(&mut self, due: Timestamp) {
         if let Some(marker) = &mut self.marker {
             marker.due = due;
+        }
+    }
+
+    /// Adds all that decides what becomes of the tickets to a hash.
+    pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        (self.next, self.marker_not_before, self.marker_due()).hash(hasher);
+        for entry in &self.sent {
+            (entry.number, entry.sent_at, mem::discriminant(&entry.holder)).hash(hasher);
         }
     }
 

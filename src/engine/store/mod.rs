@@ -185,7 +185,7 @@ impl Store {
         self.bytes
     }
 
-    /// Verifies the counts by a recount.
+    /// Verifies the counts by a recount, and all that [`Store::check_lists`] does.
     pub(super) fn check(&self) -> Result<(), String> {
         let mut counts = [0; Status::ALL.len()];
         let mut bytes = 0;
@@ -195,13 +195,24 @@ impl Store {
                 bytes += self.live[slot].event.size_bytes();
             }
         }
+        if (counts, bytes) != (self.counts, self.bytes) {
+            return Err(format!("the records do not add up: {counts:?} and {bytes} bytes, recounted"));
+        }
+        self.check_lists()
+    }
+
+    /// Verifies that the index and the list of failures hold as many records as are counted.
+    pub(super) fn check_lists(&self) -> Result<(), String> {
         let failed = self.failed.iter(&self.live).map(|slot| self.terminal_at(Location::Live(slot)));
-        let sound = (counts, bytes) == (self.counts, self.bytes)
-            && failed.clone().is_sorted()
+        let sound = failed.clone().is_sorted()
             && failed.count() == self.failed.len()
             && self.count(Status::Failed) == self.failed.len() as u64
             && self.index.len() == self.len();
-        if sound { Ok(()) } else { Err(format!("the records do not add up: {counts:?} and {bytes} bytes, recounted")) }
+        if sound {
+            Ok(())
+        } else {
+            Err(format!("the lists do not add up: {} failed, {} found by key", self.failed.len(), self.index.len()))
+        }
     }
 
     const fn buried(&self) -> usize {

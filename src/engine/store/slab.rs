@@ -1,6 +1,5 @@
 //! Places for values that stay where they are.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 
@@ -23,7 +22,8 @@ impl Slot {
 /// Values in chunks: growing moves none of them, and a freed place is used again, the last first.
 #[derive(Debug)]
 pub(in crate::engine) struct Slab<T> {
-    chunks: Vec<Box<[Entry<T>]>>,
+    /// Each has room for [`CHUNK`] entries; all but the last are full.
+    chunks: Vec<Vec<Entry<T>>>,
     free: Option<Slot>,
     len: usize,
 }
@@ -48,16 +48,17 @@ impl<T> Slab<T> {
 
     /// The number after the highest slot there is.
     pub(super) fn end(&self) -> u32 {
-        u32::try_from(self.chunks.len() * CHUNK).unwrap_or(u32::MAX)
+        let before = self.chunks.len().saturating_sub(1) * CHUNK;
+        u32::try_from(before + self.chunks.last().map_or(0, Vec::len)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn insert(&mut self, value: T) -> Slot {
-        let slot = self.free.unwrap_or_else(|| self.grow());
+        self.len += 1;
+        let Some(slot) = self.free else { return self.push(value) };
         let entry = self.entry_mut(slot);
         let Entry::Free { next } = *entry else { unreachable!("a free slot is not used") };
         *entry = Entry::Used(value);
         self.free = next;
-        self.len += 1;
         slot
     }
 
@@ -89,14 +90,16 @@ impl<T> Slab<T> {
         &mut self.chunks[at / CHUNK][at % CHUNK]
     }
 
-    /// Adds a chunk of free slots and names the first of them.
-    fn grow(&mut self) -> Slot {
-        let first = self.end();
-        let last = first + CHUNK as u32 - 1;
-        let link = |number| Entry::Free { next: (number < last).then_some(Slot(number + 1)) };
-        self.chunks.push((first..=last).map(link).collect());
-        self.free = Some(Slot(first));
-        Slot(first)
+    /// Adds a slot behind all others.
+    fn push(&mut self, value: T) -> Slot {
+        let slot = Slot(self.end());
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.push(Entry::Used(value));
+        }
+        slot
     }
 }
 

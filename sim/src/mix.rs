@@ -1,0 +1,58 @@
+//! A chained hash.
+
+use std::hash::Hasher;
+
+/// A hash over a sequence of words: equal for equal sequences, on every machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mix(u64);
+
+impl Mix {
+    /// Adds a word.
+    pub const fn word(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Default for Mix {
+    fn default() -> Self {
+        Self(0x5851_f42d_4c95_7f2d)
+    }
+}
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        (self.0 ^ (self.0 >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.word(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.word(u64::from(word));
+    }
+
+    fn write_u16(&mut self, word: u16) {
+        self.word(u64::from(word));
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.word(u64::from(word));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.word(word);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.word(word as u64);
+    }
+
+    fn write_isize(&mut self, word: isize) {
+        self.word(word as u64);
+    }
+}

@@ -1,0 +1,57 @@
+//! P9: bounds are kept, and refusals have a reason. A refusal never follows an insert.
+
+use std::time::Duration;
+
+use eventful::{Answer, Bound, Phase, Refusal};
+
+use super::{Book, Said, Seen};
+use crate::failure::Broken;
+
+/// Judged after the facts of the step were taken in: an expired record that made room is gone.
+pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    match (seen.said, seen.answer) {
+        (Said::Submit { size_bytes, .. }, Answer::Accepted) => judge_accepted(book, seen, size_bytes),
+        (Said::Submit { size_bytes, .. }, Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, size_bytes),
+        (Said::Redrive(_), Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, 0),
+        (Said::Redrive(_), Answer::Noted) => within(book.pending() <= seen.config.max_pending as u64, book, seen),
+        _ => Ok(()),
+    }
+}
+
+fn judge_accepted(book: &Book, seen: &Seen<'_>, size_bytes: usize) -> Result<(), Broken> {
+    let config = seen.config;
+    let kept = book.pending() <= config.max_pending as u64
+        && book.total() <= config.max_records as u64
+        && book.bytes <= config.max_bytes as u64
+        && size_bytes <= config.max_event_bytes;
+    within(kept, book, seen)
+}
+
+fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usize) -> Result<(), Broken> {
+    let config = seen.config;
+    let reached = match refusal {
+        Refusal::ShuttingDown => seen.engine.phase() != Phase::Running,
+        Refusal::TooLarge { limit_bytes } => limit_bytes == config.max_event_bytes && size_bytes > limit_bytes,
+        Refusal::Overloaded { bound, retry_after } => {
+            retry_after > Duration::ZERO
+                && match bound {
+                    Bound::Pending => book.pending() >= config.max_pending as u64,
+                    Bound::Records => book.total() >= config.max_records as u64,
+                    Bound::Bytes => book.bytes + size_bytes as u64 > config.max_bytes as u64,
+                }
+        }
+    };
+    within(reached, book, seen)
+}
+
+fn within(kept: bool, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    if kept {
+        return Ok(());
+    }
+    let (pending, total, bytes) = (book.pending(), book.total(), book.bytes);
+    let what = format!(
+        "{:?} is answered {:?} with {pending} pending of {}, {total} records of {}, {bytes} bytes of {}",
+        seen.said, seen.answer, seen.config.max_pending, seen.config.max_records, seen.config.max_bytes
+    );
+    Err(Broken::new("admission", 9, what))
+}

@@ -1,0 +1,290 @@
+//! What the facts say, kept apart from the engine.
+
+use eventful::{AttemptEnd, Change, Charge, Digest, Epoch, Fact, Next, RunId, Status, Timestamp};
+
+use super::Seen;
+use crate::failure::Broken;
+use crate::scenario::EventNumber;
+
+const ORACLE: &str = "book";
+
+/// A fold of the facts.
+#[derive(Debug, Default)]
+pub struct Book {
+    known: Vec<Option<Known>>,
+    /// Runs in flight, with their events.
+    pub inflight: Vec<(RunId, EventNumber)>,
+    /// Records by status.
+    pub records: [u64; Status::ALL.len()],
+    /// Bytes that are kept for a run.
+    pub bytes: u64,
+    /// Events accepted.
+    pub accepted: u64,
+    /// Failed events given another life.
+    pub redriven: u64,
+    /// Records forgotten.
+    pub forgotten: u64,
+    /// Runs started.
+    pub started: u64,
+    /// Runs ended, by how.
+    pub finished: [u64; AttemptEnd::ALL.len()],
+    /// Whether the engine is paused.
+    pub paused: bool,
+    /// The engine's epoch.
+    pub epoch: Epoch,
+}
+
+/// What the facts say about one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The digest of its payload.
+    pub digest: Digest,
+    /// What it is charged against the bound by bytes.
+    pub size_bytes: usize,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// How often a run was started.
+    pub attempt: u32,
+    /// What is compared with the limits.
+    pub charge: Charge,
+    /// Where it stands.
+    pub stage: Stage,
+    /// How the last attempt ended.
+    pub last_end: Option<AttemptEnd>,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It waits for its first run, since.
+    Received(Timestamp),
+    /// It is being handled.
+    Processing {
+        /// By this run.
+        run: RunId,
+        /// Since.
+        since: Timestamp,
+    },
+    /// It waits for another attempt, not before.
+    FailedRetry(Timestamp),
+    /// Completed, when.
+    Completed(Timestamp),
+    /// Failed, when.
+    Failed(Timestamp),
+    /// Discarded, when.
+    Discarded(Timestamp),
+}
+
+impl Stage {
+    /// The status that it shows.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Received(_) => Status::Received,
+            Self::Processing { .. } => Status::Processing,
+            Self::FailedRetry(_) => Status::FailedRetry,
+            Self::Completed(_) => Status::Completed,
+            Self::Failed(_) => Status::Failed,
+            Self::Discarded(_) => Status::Discarded,
+        }
+    }
+
+    /// When it became terminal.
+    pub const fn terminal_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Completed(at) | Self::Failed(at) | Self::Discarded(at) => Some(at),
+            Self::Received(_) | Self::Processing { .. } | Self::FailedRetry(_) => None,
+        }
+    }
+
+    /// When it may start, while it waits.
+    pub const fn eligible_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Received(at) | Self::FailedRetry(at) => Some(at),
+            Self::Processing { .. } | Self::Completed(_) | Self::Failed(_) | Self::Discarded(_) => None,
+        }
+    }
+
+    /// Since when it is being handled.
+    pub const fn running_since(self) -> Option<Timestamp> {
+        match self {
+            Self::Processing { since, .. } => Some(since),
+            Self::Received(_) | Self::FailedRetry(_) | Self::Completed(_) | Self::Failed(_) | Self::Discarded(_) => {
+                None
+            }
+        }
+    }
+
+    /// Whether its payload is kept.
+    const fn keeps_payload(self) -> bool {
+        !matches!(self, Self::Completed(_) | Self::Discarded(_))
+    }
+}
+
+impl Book {
+    /// The engine was opened.
+    pub fn open(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+    }
+
+    /// What is known of an event, however long ago it ended.
+    pub fn known(&self, event: EventNumber) -> Option<&Known> {
+        self.known.get(usize::from(event))?.as_ref()
+    }
+
+    /// What is known of an event whose retention has not ended.
+    pub fn present(&self, event: EventNumber, seen: &Seen<'_>) -> Option<&Known> {
+        let known = self.known(event)?;
+        let ended = known.stage.terminal_at().is_some_and(|at| at + seen.config.retention <= seen.now);
+        (!ended).then_some(known)
+    }
+
+    /// Every event that there is a record of.
+    pub fn all(&self) -> impl Iterator<Item = (EventNumber, &Known)> {
+        (0..).zip(&self.known).filter_map(|(event, known)| Some((event, known.as_ref()?)))
+    }
+
+    /// The event that is handled by this run.
+    pub fn of_run(&self, run: RunId) -> Option<EventNumber> {
+        self.inflight.iter().find(|(current, _)| *current == run).map(|(_, event)| *event)
+    }
+
+    /// Events that are not terminal.
+    pub const fn pending(&self) -> u64 {
+        self.count(Status::Received) + self.count(Status::Processing) + self.count(Status::FailedRetry)
+    }
+
+    /// Records of this status.
+    pub const fn count(&self, status: Status) -> u64 {
+        self.records[status as usize]
+    }
+
+    /// Records of any status.
+    pub fn total(&self) -> u64 {
+        self.records.iter().sum()
+    }
+
+    /// Takes in a fact, and says which event it is about.
+    pub(super) fn apply(&mut self, fact: &Fact, seen: &Seen<'_>) -> Result<Option<EventNumber>, Broken> {
+        let now = fact.at;
+        let key = match &fact.change {
+            Change::Accepted(event) => event.key(),
+            Change::Started { key, .. } | Change::Finished { key, .. } => key,
+            Change::Redriven(key) | Change::Discarded(key) | Change::Forgotten(key) => key,
+            Change::Paused | Change::Resumed => {
+                self.paused = fact.change == Change::Paused;
+                return Ok(None);
+            }
+            Change::Epoch(epoch) => return Err(Broken::new(ORACLE, 11, format!("epoch {epoch:?} while it runs"))),
+        };
+        let Some(event) = seen.roster.number(key) else {
+            return Err(Broken::new(ORACLE, 1, format!("a fact about {key}, which nobody submitted")));
+        };
+        let follows = match &fact.change {
+            Change::Accepted(accepted) => self.accept(event, now, accepted.digest(), accepted.size_bytes()),
+            Change::Started { run, .. } => self.start(event, now, *run),
+            Change::Finished { run, end, next, charge, .. } => self.finish(event, now, *run, (*end, *next, *charge)),
+            Change::Redriven(_) => self.redrive(event, now),
+            Change::Discarded(_) => self.discard(event, now),
+            Change::Forgotten(_) => self.forget(event, seen),
+            Change::Paused | Change::Resumed | Change::Epoch(_) => true,
+        };
+        match follows {
+            true => Ok(Some(event)),
+            false => {
+                let known = self.known(event).map(|known| known.stage);
+                Err(Broken::new(ORACLE, 1, format!("event {event} is {known:?}, and now {:?}", fact.change)))
+            }
+        }
+    }
+
+    fn accept(&mut self, event: EventNumber, now: Timestamp, digest: &Digest, size_bytes: usize) -> bool {
+        let at = usize::from(event);
+        if self.known.len() <= at {
+            self.known.resize(at + 1, None);
+        }
+        self.accepted += 1;
+        let (charge, stage) = (Charge::default(), Stage::Received(now));
+        let known = Known { digest: *digest, size_bytes, accepted_at: now, attempt: 0, charge, stage, last_end: None };
+        let before = self.known[at].replace(known);
+        self.records[Status::Received as usize] += 1;
+        self.bytes += size_bytes as u64;
+        before.is_none()
+    }
+
+    fn start(&mut self, event: EventNumber, now: Timestamp, run: RunId) -> bool {
+        self.started += 1;
+        self.change(event, |known| {
+            let waited = known.stage.eligible_at().is_some_and(|at| at <= now);
+            known.stage = Stage::Processing { run, since: now };
+            known.attempt += 1;
+            known.charge.charged += 1;
+            waited
+        })
+    }
+
+    fn finish(&mut self, event: EventNumber, now: Timestamp, run: RunId, how: (AttemptEnd, Next, Charge)) -> bool {
+        let (end, next, charge) = how;
+        self.finished[end as usize] += 1;
+        self.change(event, |known| {
+            let current = matches!(known.stage, Stage::Processing { run: current, .. } if current == run);
+            known.stage = match next {
+                Next::Completed => Stage::Completed(now),
+                Next::Failed => Stage::Failed(now),
+                Next::Retry { eligible_at } => Stage::FailedRetry(eligible_at),
+            };
+            known.charge = if next == Next::Completed { Charge::default() } else { charge };
+            known.last_end = Some(end);
+            current
+        })
+    }
+
+    fn redrive(&mut self, event: EventNumber, now: Timestamp) -> bool {
+        self.redriven += 1;
+        self.change(event, |known| {
+            let failed = matches!(known.stage, Stage::Failed(_));
+            (known.stage, known.charge) = (Stage::Received(now), Charge::default());
+            failed
+        })
+    }
+
+    fn discard(&mut self, event: EventNumber, now: Timestamp) -> bool {
+        let processing = self.known(event).is_some_and(|known| known.stage.status() == Status::Processing);
+        self.finished[AttemptEnd::Discarded as usize] += u64::from(processing);
+        self.change(event, |known| {
+            let open = !matches!(known.stage, Stage::Completed(_) | Stage::Discarded(_));
+            (known.stage, known.charge) = (Stage::Discarded(now), Charge::default());
+            open
+        })
+    }
+
+    fn forget(&mut self, event: EventNumber, seen: &Seen<'_>) -> bool {
+        self.forgotten += 1;
+        let known = self.known.get_mut(usize::from(event)).and_then(Option::take);
+        known.is_some_and(|known| {
+            self.records[known.stage.status() as usize] -= 1;
+            if known.stage.keeps_payload() {
+                self.bytes -= known.size_bytes as u64;
+            }
+            known.stage.terminal_at().is_some_and(|at| at + seen.config.retention <= seen.now)
+        })
+    }
+
+    /// Changes what is known of an event, and keeps the sums.
+    fn change(&mut self, event: EventNumber, change: impl FnOnce(&mut Known) -> bool) -> bool {
+        let Some(known) = self.known.get_mut(usize::from(event)).and_then(Option::as_mut) else { return false };
+        let before = known.stage;
+        let follows = change(known);
+        if let Stage::Processing { run, .. } = before {
+            self.inflight.retain(|(current, _)| *current != run);
+        }
+        if let Stage::Processing { run, .. } = known.stage {
+            self.inflight.push((run, event));
+        }
+        self.records[before.status() as usize] -= 1;
+        self.records[known.stage.status() as usize] += 1;
+        if before.keeps_payload() && !known.stage.keeps_payload() {
+            self.bytes -= known.size_bytes as u64;
+        }
+        follows
+    }
+}

@@ -1,0 +1,20 @@
+//! P5: free permits and running workers add up to the limit.
+
+use eventful::Engine;
+
+use crate::failure::Broken;
+
+/// `dropped`: runs whose handlers were dropped by a shutdown that has not recorded it yet.
+pub(super) fn judge(engine: &Engine, free: usize, workers: usize, dropped: usize) -> Result<(), Broken> {
+    let limit = engine.config().concurrency.get();
+    let inflight = engine.gauges().inflight as usize;
+    match free + workers == limit && inflight <= workers + dropped {
+        true => Ok(()),
+        false => {
+            let what = format!(
+                "{free} free permits, {workers} workers, {inflight} runs in flight ({dropped} dropped), limit {limit}"
+            );
+            Err(Broken::new("concurrency", 5, what))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! P1: the engine asks to be woken for whatever waits for time, says why, and never spins.
+
+use eventful::{Answer, Deadline, Phase, Timestamp, Wake};
+
+use super::{Book, Seen};
+use crate::failure::Broken;
+
+const ORACLE: &str = "deadline";
+
+pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    let deadline = seen.engine.next_deadline();
+    if let Some(deadline) = deadline {
+        judge_reason(seen, deadline)?;
+        judge_spin(seen, deadline)?;
+    }
+    judge_missing(book, seen, deadline)
+}
+
+/// It names only what the phase allows.
+fn judge_reason(seen: &Seen<'_>, deadline: Deadline) -> Result<(), Broken> {
+    let feeds = seen.engine.phase() == Phase::Running && !seen.engine.is_paused();
+    let allowed = match (seen.engine.phase(), deadline.why) {
+        (Phase::Stopped, _) => false,
+        (Phase::Running | Phase::Draining, Wake::RunDeadline | Wake::Expiry) => true,
+        (phase, Wake::RetryDue) => phase == Phase::Running,
+        (Phase::Running | Phase::Draining, Wake::StuckTicket | Wake::MarkerOverdue | Wake::FeedBlocked) => feeds,
+    };
+    if allowed { Ok(()) } else { broken(format!("{deadline:?} in phase {:?}", seen.engine.phase())) }
+}
+
+/// A sweep that was not cut leaves nothing that is due.
+fn judge_spin(seen: &Seen<'_>, deadline: Deadline) -> Result<(), Broken> {
+    let Answer::Swept(swept) = seen.answer else { return Ok(()) };
+    let handled = swept.retries_due + swept.expired_runs + swept.forgotten;
+    let cut = handled as usize >= seen.config.sweep_batch.get();
+    match cut || deadline.at > seen.now {
+        true => Ok(()),
+        false => broken(format!("after a sweep at {} the next is wanted at {deadline:?}", seen.now)),
+    }
+}
+
+/// Whatever waits for time has a wake-up no later than that time.
+fn judge_missing(book: &Book, seen: &Seen<'_>, deadline: Option<Deadline>) -> Result<(), Broken> {
+    let (gauges, phase) = (seen.metrics.gauges, seen.engine.phase());
+    let feeds = phase == Phase::Running && !seen.engine.is_paused();
+    let waits = match phase {
+        Phase::Running => gauges.inflight + gauges.delayed > 0 || (feeds && gauges.queued + gauges.line > 0),
+        Phase::Draining => gauges.inflight > 0,
+        Phase::Stopped => false,
+    };
+    let latest = if gauges.delayed > 0 && phase == Phase::Running { first_retry(book, seen) } else { Timestamp::MAX };
+    match deadline {
+        None if waits => broken(format!("nothing is to wake it, but {gauges:?}")),
+        Some(deadline) if deadline.at > latest => {
+            broken(format!("a retry is due at {latest}, but it wants to be woken at {deadline:?}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// When the first retry that is ahead becomes due. Looked for only now and then: it takes a recount.
+fn first_retry(book: &Book, seen: &Seen<'_>) -> Timestamp {
+    if !seen.step.is_multiple_of(16) {
+        return Timestamp::MAX;
+    }
+    let ahead = book.all().filter_map(|(_, known)| known.stage.eligible_at()).filter(|at| *at > seen.now);
+    ahead.min().unwrap_or(Timestamp::MAX)
+}
+
+fn broken(what: String) -> Result<(), Broken> {
+    Err(Broken::new(ORACLE, 1, what))
+}

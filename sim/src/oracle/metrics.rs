@@ -1,0 +1,113 @@
+//! P7: counters only rise, and equal a fold of answers and facts; gauges equal a recount.
+
+use std::fmt::Debug;
+
+use eventful::{
+    Answer, AttemptEnd, Bound, EnqueueFailure, FactCounters, Gauges, Refusal, RejectReason, Status, SweptReason,
+    Tallies,
+};
+
+use super::{Book, Said, Seen};
+use crate::failure::Broken;
+
+const ORACLE: &str = "metrics";
+
+/// What the answers add up to, and what the metrics were.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    deduplicated: u64,
+    conflicted: u64,
+    tickets_stale: u64,
+    outcomes_stale: u64,
+    sweeps: u64,
+    rejected: [u64; RejectReason::ALL.len()],
+    failures: [u64; 2],
+    retries_due: u64,
+    expired_runs: u64,
+    lost: u64,
+}
+
+impl Counted {
+    pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+        self.count(seen);
+        self.judge_tallies(&seen.metrics.tallies)?;
+        judge_facts(book, &seen.metrics.facts)?;
+        judge_gauges(book, &seen.metrics.gauges)
+    }
+
+    fn count(&mut self, seen: &Seen<'_>) {
+        match (seen.said, seen.answer) {
+            (Said::Submit { .. }, Answer::Duplicate(_)) => self.deduplicated += 1,
+            (Said::Submit { .. }, Answer::Conflict(_)) => self.conflicted += 1,
+            (Said::Submit { .. }, Answer::Refused(refusal)) => self.rejected[reason(*refusal) as usize] += 1,
+            (Said::Reject { too_large: true }, _) => self.rejected[RejectReason::TooLarge as usize] += 1,
+            (Said::Reject { too_large: false }, _) => self.rejected[RejectReason::Invalid as usize] += 1,
+            (Said::Start(_), Answer::Stale) => self.tickets_stale += 1,
+            (Said::Settle(..) | Said::Heartbeat(_), Answer::Stale) => self.outcomes_stale += 1,
+            (Said::EnqueueFailed(_, cause), Answer::Noted) => self.failures[cause as usize] += 1,
+            (Said::Sweep, Answer::Swept(swept)) => {
+                self.sweeps += 1;
+                self.retries_due += u64::from(swept.retries_due);
+                self.expired_runs += u64::from(swept.expired_runs);
+            }
+            _ => {}
+        }
+    }
+
+    fn judge_tallies(&mut self, tallies: &Tallies) -> Result<(), Broken> {
+        same("duplicates", tallies.deduplicated, self.deduplicated)?;
+        same("conflicts", tallies.conflicted, self.conflicted)?;
+        same("stale tickets", tallies.tickets_stale, self.tickets_stale)?;
+        same("stale outcomes", tallies.outcomes_stale, self.outcomes_stale)?;
+        same("sweeps", tallies.sweeps, self.sweeps)?;
+        same("rejections", RejectReason::ALL.map(|reason| tallies.rejected(reason)), self.rejected)?;
+        let failures = [EnqueueFailure::Full, EnqueueFailure::Closed].map(|cause| tallies.enqueue_failures(cause));
+        same("enqueue failures", failures, self.failures)?;
+        same("retries that became due", tallies.swept(SweptReason::RetryDue), self.retries_due)?;
+        same("expired runs", tallies.swept(SweptReason::ExpiredRun), self.expired_runs)?;
+        let lost = tallies.swept(SweptReason::LostTicket);
+        match lost >= std::mem::replace(&mut self.lost, lost) {
+            true => Ok(()),
+            false => broken(format!("the count of lost tickets fell to {lost}")),
+        }
+    }
+}
+
+const fn reason(refusal: Refusal) -> RejectReason {
+    match refusal {
+        Refusal::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
+        Refusal::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
+        Refusal::TooLarge { .. } => RejectReason::TooLarge,
+        Refusal::ShuttingDown => RejectReason::ShuttingDown,
+    }
+}
+
+/// The fold of the facts rises with each of them, so what equals it does.
+fn judge_facts(book: &Book, facts: &FactCounters) -> Result<(), Broken> {
+    same("accepted", facts.accepted, book.accepted)?;
+    same("redriven", facts.redriven, book.redriven)?;
+    same("forgotten", facts.forgotten, book.forgotten)?;
+    same("started", facts.started, book.started)?;
+    same("finished", AttemptEnd::ALL.map(|end| facts.finished(end)), book.finished)
+}
+
+fn judge_gauges(book: &Book, gauges: &Gauges) -> Result<(), Broken> {
+    same("records by status", Status::ALL.map(|status| gauges.records(status)), book.records)?;
+    same("runs in flight", gauges.inflight, book.count(Status::Processing))?;
+    same("bytes", gauges.bytes, book.bytes)?;
+    let waiting = book.count(Status::Received) + book.count(Status::FailedRetry);
+    same("queued + line + delayed", gauges.queued + gauges.line + gauges.delayed, waiting)?;
+    same("accepted = records + forgotten", book.accepted, book.total() + book.forgotten)?;
+    same("started = finished + in flight", book.started, book.finished.iter().sum::<u64>() + gauges.inflight)
+}
+
+fn same<T: PartialEq + Debug>(what: &str, shown: T, counted: T) -> Result<(), Broken> {
+    match shown == counted {
+        true => Ok(()),
+        false => broken(format!("{what}: the engine shows {shown:?}, but {counted:?} is right")),
+    }
+}
+
+fn broken(what: String) -> Result<(), Broken> {
+    Err(Broken::new(ORACLE, 7, what))
+}

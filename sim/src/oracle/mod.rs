@@ -1,0 +1,279 @@
+//! What must hold, one file each. None is ever switched off.
+//!
+//! Oracles see what an outsider sees: commands, answers, effects, facts, metrics, and the record
+//! that a command touched. From the facts they keep a [`Book`] of their own.
+//!
+//! | file | promise | what must hold |
+//! |---|---|---|
+//! | `ledger` | P1 | what a client was told is true at the end |
+//! | `payload` | P2 | one key, one payload |
+//! | `tickets` | P3 | tickets rise, fit the channel, and are stale for a reason |
+//! | `runs` | P4 | one run at a time, one outcome each |
+//! | `concurrency` | P5 | free permits and workers add up to the limit |
+//! | `shutdown` | P6 | what each phase allows, and that the end comes in time |
+//! | `metrics` | P7 | counters rise, and equal a fold of answers and facts; gauges equal a recount |
+//! | `retries` | P8 | attempts are bounded, waits lie within their limits |
+//! | `admission` | P9 | bounds are kept, and refusals have a reason |
+//! | `replay` | P10 | facts lead to the state that is there |
+//! | `record` | P7 | the touched record is what the facts make of it |
+//! | `consistency` | P7 | the engine does not contradict itself |
+//! | `deadline` | P1 | the engine asks to be woken for whatever waits for time |
+//! | `liveness` | P1 | after the faults every event ends in time |
+
+mod admission;
+mod book;
+mod concurrency;
+mod consistency;
+mod deadline;
+mod ledger;
+mod liveness;
+mod metrics;
+mod payload;
+mod record;
+mod replay;
+mod retries;
+mod runs;
+mod shutdown;
+mod tickets;
+
+use std::time::Duration;
+
+pub use book::{Book, Known, Stage};
+use eventful::{
+    Answer, Change, Config, Digest, Effect, Engine, EnqueueFailure, Fact, Metrics, RunId, Ticket, Timestamp,
+};
+pub use ledger::Ledger;
+
+use crate::failure::Broken;
+use crate::roster::Roster;
+use crate::scenario::EventNumber;
+
+/// One step, as an outsider sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The number of the step.
+    pub step: u32,
+    /// The latest time that the engine was ever told, this one included.
+    pub now: Timestamp,
+    /// What it was told.
+    pub said: Said,
+    /// What it answered.
+    pub answer: &'a Answer,
+    /// The facts that it put out.
+    pub facts: &'a [Fact],
+    /// What it wants done.
+    pub effects: &'a [Effect],
+    /// Its metrics now.
+    pub metrics: &'a Metrics,
+    /// The engine, to look at.
+    pub engine: &'a Engine,
+    /// Its configuration.
+    pub config: &'a Config,
+    /// The keys.
+    pub roster: &'a Roster,
+}
+
+/// A command, by what oracles need of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the command of the same name")]
+pub enum Said {
+    Submit { event: EventNumber, digest: Digest, size_bytes: usize },
+    Reject { too_large: bool },
+    Start(Ticket),
+    Settle(RunId, Told),
+    Heartbeat(RunId),
+    EnqueueFailed(Ticket, EnqueueFailure),
+    ChannelLost,
+    Sweep,
+    Redrive(EventNumber),
+    Discard(EventNumber),
+    Pause,
+    Resume,
+    Shutdown,
+    AbortInflight,
+}
+
+/// An outcome, by what oracles need of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the outcome of the same name")]
+pub enum Told {
+    Done,
+    Retry { after: Option<Duration> },
+    Permanent,
+    Snooze { delay: Duration },
+    Crashed,
+}
+
+/// All oracles, with what they remember.
+#[derive(Debug)]
+pub struct Oracles {
+    /// What the facts say.
+    pub book: Book,
+    /// What clients were told, and what handlers did.
+    pub ledger: Ledger,
+    tickets: tickets::Sent,
+    runs: runs::Started,
+    metrics: metrics::Counted,
+    shutdown: shutdown::Asked,
+    facts: Vec<Fact>,
+    touched: Vec<EventNumber>,
+}
+
+impl Oracles {
+    /// For an engine that was just opened, with the facts of its opening.
+    pub fn new(engine: &Engine, facts: impl Iterator<Item = Fact>) -> Self {
+        let mut oracles = Self {
+            book: Book::default(),
+            ledger: Ledger::default(),
+            tickets: tickets::Sent::default(),
+            runs: runs::Started::default(),
+            metrics: metrics::Counted::default(),
+            shutdown: shutdown::Asked::default(),
+            facts: Vec::new(),
+            touched: Vec::new(),
+        };
+        oracles.open(engine, facts);
+        oracles
+    }
+
+    /// The process has started again with nothing in its memory.
+    pub fn reopen(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
+        self.ledger.lose_process();
+        self.book = Book::default();
+        self.tickets = tickets::Sent::default();
+        self.metrics = metrics::Counted::default();
+        self.shutdown = shutdown::Asked::default();
+        self.facts.clear();
+        self.open(engine, facts);
+    }
+
+    fn open(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
+        self.facts.extend(facts);
+        self.book.open(engine.epoch());
+    }
+
+    /// Judges a step.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when a promise does not hold.
+    pub fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+        payload::judge(&self.book, seen)?;
+        self.tickets.judge(&self.book, seen)?;
+        self.runs.judge(&self.book, seen)?;
+        self.shutdown.judge(seen)?;
+        self.touched.clear();
+        self.touched.extend(seen.said.event());
+        for fact in seen.facts {
+            retries::judge(&self.book, seen, fact)?;
+            let event = self.book.apply(fact, seen)?;
+            self.touched.extend(event);
+            if let (Change::Forgotten(_), Some(event)) = (&fact.change, event) {
+                self.ledger.forget(event);
+            }
+        }
+        admission::judge(&self.book, seen)?;
+        self.metrics.judge(&self.book, seen)?;
+        for event in &self.touched {
+            record::judge(&self.book, seen, *event)?;
+        }
+        deadline::judge(&self.book, seen)?;
+        consistency::judge(seen)
+    }
+
+    /// Keeps the facts of a step that was judged.
+    pub fn keep(&mut self, facts: impl Iterator<Item = Fact>) {
+        self.facts.extend(facts);
+    }
+
+    /// Judges the world between two steps.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when a promise does not hold.
+    pub fn judge_world(&self, engine: &Engine, free: usize, workers: usize, dropped: usize) -> Result<(), Broken> {
+        concurrency::judge(engine, free, workers, dropped)
+    }
+
+    /// Judges what is there at the end of a phase.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when a promise does not hold.
+    pub fn judge_phase(&self, engine: &Engine) -> Result<(), Broken> {
+        consistency::judge_engine(engine)?;
+        replay::judge(engine, &self.facts)
+    }
+
+    /// Judges that the shutdown has come to its end in time.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it has not.
+    pub fn judge_end(&self, took: Duration, limit: Duration, engine: &Engine) -> Result<(), Broken> {
+        shutdown::judge_end(took, limit, engine)
+    }
+
+    /// Judges that there is nothing left to do, or that there is still time for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when events are pending after the time in which all should have ended.
+    pub fn judge_liveness(
+        &self,
+        now: Timestamp,
+        limit: Timestamp,
+        roster: &Roster,
+        engine: &Engine,
+    ) -> Result<(), Broken> {
+        liveness::judge(&self.book, now, limit, roster, engine)
+    }
+
+    /// Compares what clients were told with what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when they were told something that is not true.
+    pub fn audit(&self, now: Timestamp, roster: &Roster, engine: &Engine) -> Result<(), Broken> {
+        self.ledger.audit(&self.book, now, roster, engine)
+    }
+}
+
+impl Said {
+    /// The run that it names.
+    pub const fn run(&self) -> Option<RunId> {
+        match *self {
+            Self::Settle(run, _) | Self::Heartbeat(run) => Some(run),
+            Self::Submit { .. }
+            | Self::Reject { .. }
+            | Self::Start(_)
+            | Self::EnqueueFailed(..)
+            | Self::ChannelLost
+            | Self::Sweep
+            | Self::Redrive(_)
+            | Self::Discard(_)
+            | Self::Pause
+            | Self::Resume
+            | Self::Shutdown
+            | Self::AbortInflight => None,
+        }
+    }
+
+    /// The event that it names.
+    pub const fn event(&self) -> Option<EventNumber> {
+        match *self {
+            Self::Submit { event, .. } | Self::Redrive(event) | Self::Discard(event) => Some(event),
+            Self::Reject { .. }
+            | Self::Start(_)
+            | Self::Settle(..)
+            | Self::Heartbeat(_)
+            | Self::EnqueueFailed(..)
+            | Self::ChannelLost
+            | Self::Sweep
+            | Self::Pause
+            | Self::Resume
+            | Self::Shutdown
+            | Self::AbortInflight => None,
+        }
+    }
+}

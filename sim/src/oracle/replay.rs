@@ -1,0 +1,41 @@
+//! P10: the facts alone lead to the state that is there.
+
+use eventful::{Engine, Fact, Replay};
+
+use crate::failure::Broken;
+
+const ORACLE: &str = "replay";
+
+pub(super) fn judge(engine: &Engine, facts: &[Fact]) -> Result<(), Broken> {
+    let mut replay = match Replay::new(engine.config().clone()) {
+        Ok(replay) => replay,
+        Err(error) => return broken(format!("the engine refuses its own configuration: {error}")),
+    };
+    for fact in facts {
+        if let Err(error) = replay.apply(fact) {
+            return broken(format!("{fact:?} does not follow: {error}"));
+        }
+    }
+    let (replayed, live) = (replay.state(), engine.durable_state());
+    if let Err(violation) = replay.check() {
+        return broken(violation.to_string());
+    }
+    if replayed == live {
+        return Ok(());
+    }
+    let differs = live.records.iter().zip(&replayed.records).find(|(live, replayed)| live != replayed);
+    broken(match differs {
+        Some((live, replayed)) => format!("live {live:?}, replayed {replayed:?}"),
+        None => format!(
+            "live: {} records, {:?}, replayed: {} records, {:?}",
+            live.records.len(),
+            live.counters,
+            replayed.records.len(),
+            replayed.counters
+        ),
+    })
+}
+
+fn broken(what: String) -> Result<(), Broken> {
+    Err(Broken::new(ORACLE, 10, what))
+}

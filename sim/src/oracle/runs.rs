@@ -1,0 +1,103 @@
+//! P4: one run at a time, one outcome each.
+
+use eventful::{Answer, Change, Run, RunId};
+
+use super::{Book, Said, Seen};
+use crate::failure::Broken;
+use crate::scenario::EventNumber;
+
+const ORACLE: &str = "runs";
+
+/// The last run of all, over every opening of the engine.
+#[derive(Debug, Default)]
+pub(super) struct Started {
+    last: Option<RunId>,
+}
+
+impl Started {
+    pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+        if let Answer::Running(run) = seen.answer {
+            return self.judge_start(book, seen, run);
+        }
+        match seen.said {
+            Said::Settle(run, _) => judge_settle(book, seen, run),
+            Said::Heartbeat(run) => judge_heartbeat(book, seen, run),
+            Said::Submit { .. }
+            | Said::Reject { .. }
+            | Said::Start(_)
+            | Said::EnqueueFailed(..)
+            | Said::ChannelLost
+            | Said::Sweep
+            | Said::Redrive(_)
+            | Said::Discard(_)
+            | Said::Pause
+            | Said::Resume
+            | Said::Shutdown
+            | Said::AbortInflight => Ok(()),
+        }
+    }
+
+    fn judge_start(&mut self, book: &Book, seen: &Seen<'_>, run: &Run) -> Result<(), Broken> {
+        if self.last.is_some_and(|last| run.id <= last) {
+            return broken(format!("run {} comes after run {:?}", run.id, self.last));
+        }
+        self.last = Some(run.id);
+        let known = seen.roster.number(run.event.key()).and_then(|event| book.known(event));
+        match known {
+            Some(known) if known.stage.eligible_at().is_some_and(|at| at <= seen.now) => {
+                let lifetime_end = seen.now + seen.config.run_lifetime;
+                let deadline = lifetime_end.min(seen.now + seen.config.run_timeout);
+                let sound = (run.attempt, run.deadline, run.lifetime_end, run.event.digest())
+                    == (known.attempt + 1, deadline, lifetime_end, &known.digest);
+                if sound { Ok(()) } else { broken(format!("a start of {known:?} gives {run:?}")) }
+            }
+            other => broken(format!("run {} started while its event was {other:?}", run.id)),
+        }
+    }
+}
+
+/// The outcome of a current run ends that run and nothing else; any other changes nothing.
+fn judge_settle(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broken> {
+    match (book.of_run(run), seen.answer) {
+        (None, Answer::Stale) if seen.facts.is_empty() => Ok(()),
+        (Some(event), Answer::Settled(status)) => {
+            let ended = seen.facts.first().and_then(|fact| ended(&fact.change, run, seen));
+            match seen.facts.len() == 1 && ended == Some(event) {
+                true => Ok(()),
+                false => broken(format!("the outcome of run {run} made event {event} {status}: {:?}", seen.facts)),
+            }
+        }
+        (current, answer) => broken(format!("the outcome of run {run} of {current:?} is answered {answer:?}")),
+    }
+}
+
+/// The event whose run is ended by a change, if it is this run.
+fn ended(change: &Change, run: RunId, seen: &Seen<'_>) -> Option<EventNumber> {
+    if let Change::Finished { key, run: ended, .. } = change
+        && *ended == run
+    {
+        return seen.roster.number(key);
+    }
+    None
+}
+
+/// A heartbeat moves the deadline of a current run, within its lifetime.
+fn judge_heartbeat(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broken> {
+    let event = book.of_run(run);
+    match (event, seen.answer) {
+        (None, Answer::Stale) => Ok(()),
+        (Some(event), Answer::Alive(deadline)) => {
+            let started = book.known(event).and_then(|known| known.stage.running_since());
+            let allowed = started.map(|at| (seen.now + seen.config.run_timeout).min(at + seen.config.run_lifetime));
+            match allowed == Some(*deadline) {
+                true => Ok(()),
+                false => broken(format!("a heartbeat of run {run} moves its deadline to {deadline}, not {allowed:?}")),
+            }
+        }
+        (current, answer) => broken(format!("a heartbeat of run {run} of {current:?} is answered {answer:?}")),
+    }
+}
+
+fn broken(what: String) -> Result<(), Broken> {
+    Err(Broken::new(ORACLE, 4, what))
+}

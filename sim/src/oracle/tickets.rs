@@ -1,0 +1,138 @@
+//! P3: tickets rise, fit the channel, and are stale only for a reason.
+
+use std::collections::VecDeque;
+
+use eventful::{Answer, Effect, Place, Ticket};
+
+use super::{Book, Said, Seen};
+use crate::failure::Broken;
+
+const ORACLE: &str = "tickets";
+
+/// The tickets that were sent, and neither presented nor proved lost.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    outstanding: VecDeque<Ticket>,
+    last: Option<Ticket>,
+    /// Of the outstanding ones, those that stand for nothing any more, at most.
+    void: usize,
+    /// Whether one of the outstanding ones may be a marker.
+    marker: bool,
+}
+
+impl Sent {
+    pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+        self.leave(book, seen)?;
+        for effect in seen.effects {
+            match effect {
+                Effect::Enqueue(ticket) => self.send(*ticket, seen)?,
+                Effect::Abort(_) => {}
+            }
+        }
+        self.judge_counts(seen)
+    }
+
+    fn send(&mut self, ticket: Ticket, seen: &Seen<'_>) -> Result<(), Broken> {
+        if self.last.is_some_and(|last| ticket <= last) {
+            return broken(format!("ticket {} was sent after ticket {:?}", ticket.number(), self.last));
+        }
+        if book_is_closed(seen) {
+            return broken(format!("ticket {} was sent while nothing may start", ticket.number()));
+        }
+        self.last = Some(ticket);
+        self.outstanding.push_back(ticket);
+        Ok(())
+    }
+
+    /// Takes out what the command says has left the channel.
+    fn leave(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+        match seen.said {
+            Said::Start(ticket) => self.present(ticket, seen),
+            Said::EnqueueFailed(ticket, _) => {
+                self.outstanding.retain(|sent| *sent != ticket);
+                Ok(())
+            }
+            Said::ChannelLost => {
+                (self.void, self.marker) = (0, false);
+                self.outstanding.clear();
+                Ok(())
+            }
+            Said::Discard(event) => {
+                let waits = book.present(event, seen).is_some_and(|known| known.stage.eligible_at().is_some());
+                self.void += usize::from(waits);
+                Ok(())
+            }
+            Said::Sweep => {
+                self.marker |= !seen.effects.is_empty();
+                Ok(())
+            }
+            Said::Submit { .. }
+            | Said::Reject { .. }
+            | Said::Settle(..)
+            | Said::Heartbeat(_)
+            | Said::Redrive(_)
+            | Said::Pause
+            | Said::Resume
+            | Said::Shutdown
+            | Said::AbortInflight => Ok(()),
+        }
+    }
+
+    /// Presenting a ticket proves those before it lost that were not.
+    fn present(&mut self, ticket: Ticket, seen: &Seen<'_>) -> Result<(), Broken> {
+        let was_there = self.outstanding.contains(&ticket);
+        while was_there && self.outstanding.front().is_some_and(|first| *first <= ticket) {
+            self.outstanding.pop_front();
+        }
+        let number = ticket.number();
+        let is_marker = *seen.answer == Answer::Marked;
+        if *seen.answer == Answer::Stale {
+            if was_there && self.void == 0 {
+                return broken(format!("ticket {number} was sent, but stands for nothing"));
+            }
+            self.void -= usize::from(was_there);
+            return Ok(());
+        }
+        let fits = matches!(seen.answer, Answer::Running(_) | Answer::Held) || (is_marker && self.marker);
+        self.marker &= !is_marker;
+        match was_there && fits {
+            true => Ok(()),
+            false => broken(format!("ticket {number} (in the channel: {was_there}) is answered {:?}", seen.answer)),
+        }
+    }
+
+    fn judge_counts(&self, seen: &Seen<'_>) -> Result<(), Broken> {
+        let (queued, capacity) = (seen.metrics.gauges.queued as usize, seen.config.channel_capacity.get());
+        let (sent, spare) = (self.outstanding.len(), usize::from(self.marker));
+        if sent > capacity + spare {
+            return broken(format!("{sent} tickets are in a channel of {capacity}"));
+        }
+        if queued > sent {
+            return broken(format!("{queued} records are queued, with {sent} tickets in the channel"));
+        }
+        if sent > queued + self.void + spare {
+            return broken(format!("of {sent} tickets in the channel only {queued} stand for a record"));
+        }
+        self.judge_touched(seen)
+    }
+
+    /// The touched record's ticket is one that is in the channel.
+    fn judge_touched(&self, seen: &Seen<'_>) -> Result<(), Broken> {
+        let Some(event) = seen.said.event() else { return Ok(()) };
+        let view = seen.engine.get(seen.now, seen.roster.key(event));
+        match view.and_then(|view| view.place) {
+            Some(Place::Queued(ticket)) if !self.outstanding.contains(&ticket) => {
+                broken(format!("event {event} is queued with ticket {}, which is not in the channel", ticket.number()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn book_is_closed(seen: &Seen<'_>) -> bool {
+    seen.engine.phase() != eventful::Phase::Running || seen.engine.is_paused()
+}
+
+fn broken(what: String) -> Result<(), Broken> {
+    Err(Broken::new(ORACLE, 3, what))
+}

@@ -1,0 +1,207 @@
+//! What has fired: every fault, and every edge from a state by a command to an answer.
+
+use eventful::{Answer, Bound, EnqueueFailure, Phase, Refusal, Status};
+
+use crate::oracle::{Said, Told};
+use crate::scenario::FaultKind;
+
+/// Where engine and record stand when a command comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The engine's phase.
+    pub phase: Phase,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// The status of the record that the command names; absent when there is none.
+    pub status: Option<Status>,
+}
+
+const PHASES: [&str; 4] = ["running", "paused", "draining", "stopped"];
+const STATES: [&str; 7] = ["received", "processing", "failed_retry", "completed", "failed", "discarded", "absent"];
+const COMMANDS: [&str; 19] = [
+    "submit",
+    "reject",
+    "start",
+    "settle_done",
+    "settle_retry",
+    "settle_permanent",
+    "settle_snooze",
+    "settle_crashed",
+    "heartbeat",
+    "enqueue_failed_full",
+    "enqueue_failed_closed",
+    "channel_lost",
+    "sweep",
+    "redrive",
+    "discard",
+    "pause",
+    "resume",
+    "shutdown",
+    "abort_inflight",
+];
+const ANSWERS: [&str; 20] = [
+    "accepted",
+    "duplicate",
+    "conflict",
+    "overloaded_pending",
+    "overloaded_records",
+    "overloaded_bytes",
+    "too_large",
+    "shutting_down",
+    "running",
+    "held",
+    "marked",
+    "stale",
+    "settled",
+    "alive",
+    "swept",
+    "swept_marker_overdue",
+    "not_found",
+    "not_failed",
+    "too_late",
+    "noted",
+];
+
+/// Every edge that a world can reach, one a line: phase, status of the named record, command, answer.
+const EDGES: &str = include_str!("edges.txt");
+
+/// How often everything has fired.
+#[derive(Debug, Clone, Default)]
+pub struct Probes {
+    faults: Vec<u64>,
+    edges: Vec<u64>,
+}
+
+impl Probes {
+    /// A fault has had its effect.
+    pub(crate) fn fault(&mut self, kind: FaultKind) {
+        if self.faults.is_empty() {
+            self.faults = vec![0; FaultKind::ALL.len()];
+        }
+        self.faults[kind as usize] += 1;
+    }
+
+    /// A command was answered.
+    pub(crate) fn edge(&mut self, before: Standing, said: &Said, answer: &Answer) {
+        if self.edges.is_empty() {
+            self.edges = vec![0; PHASES.len() * STATES.len() * COMMANDS.len() * ANSWERS.len()];
+        }
+        let state = before.status.map_or(STATES.len() - 1, |status| status as usize);
+        let at = (phase(before) * STATES.len() + state) * COMMANDS.len() + command(said);
+        self.edges[at * ANSWERS.len() + self::answer(answer)] += 1;
+    }
+
+    /// Adds what has fired elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        add(&mut self.faults, &other.faults);
+        add(&mut self.edges, &other.edges);
+    }
+
+    /// How often a fault has had its effect.
+    pub fn count(&self, kind: FaultKind) -> u64 {
+        self.faults.get(kind as usize).copied().unwrap_or_default()
+    }
+
+    /// How many faults have had their effects.
+    pub fn faults(&self) -> u64 {
+        self.faults.iter().sum()
+    }
+
+    /// How many probes there are.
+    pub fn total() -> usize {
+        FaultKind::ALL.len() + EDGES.lines().count()
+    }
+
+    /// The probes that have not fired.
+    pub fn missing(&self) -> Vec<String> {
+        let faults = FaultKind::ALL.into_iter().filter(|kind| self.count(*kind) == 0).map(FaultKind::name);
+        let fired = self.fired_edges();
+        let edges = EDGES.lines().filter(|edge| fired.binary_search_by(|fired| fired.as_str().cmp(edge)).is_err());
+        faults.chain(edges.map(str::to_owned)).collect()
+    }
+
+    /// The edges that have fired and are on no list: a new way through the engine.
+    pub fn unlisted(&self) -> Vec<String> {
+        let listed: Vec<&str> = EDGES.lines().collect();
+        self.fired_edges().into_iter().filter(|fired| !listed.contains(&fired.as_str())).collect()
+    }
+
+    /// The edges that have fired, in order.
+    fn fired_edges(&self) -> Vec<String> {
+        let mut fired = Vec::new();
+        for (at, _) in self.edges.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let (rest, answer) = (at / ANSWERS.len(), at % ANSWERS.len());
+            let (rest, command) = (rest / COMMANDS.len(), rest % COMMANDS.len());
+            let (phase, state) = (rest / STATES.len(), rest % STATES.len());
+            fired.push([PHASES[phase], STATES[state], COMMANDS[command], ANSWERS[answer]].join(" "));
+        }
+        fired.sort_unstable();
+        fired
+    }
+}
+
+fn add(to: &mut Vec<u64>, from: &[u64]) {
+    if to.is_empty() {
+        to.extend(from);
+    } else {
+        to.iter_mut().zip(from).for_each(|(sum, count)| *sum += count);
+    }
+}
+
+const fn phase(standing: Standing) -> usize {
+    match standing.phase {
+        Phase::Running if standing.is_paused => 1,
+        Phase::Running => 0,
+        Phase::Draining => 2,
+        Phase::Stopped => 3,
+    }
+}
+
+const fn command(said: &Said) -> usize {
+    match said {
+        Said::Submit { .. } => 0,
+        Said::Reject { .. } => 1,
+        Said::Start(_) => 2,
+        Said::Settle(_, Told::Done) => 3,
+        Said::Settle(_, Told::Retry { .. }) => 4,
+        Said::Settle(_, Told::Permanent) => 5,
+        Said::Settle(_, Told::Snooze { .. }) => 6,
+        Said::Settle(_, Told::Crashed) => 7,
+        Said::Heartbeat(_) => 8,
+        Said::EnqueueFailed(_, EnqueueFailure::Full) => 9,
+        Said::EnqueueFailed(_, EnqueueFailure::Closed) => 10,
+        Said::ChannelLost => 11,
+        Said::Sweep => 12,
+        Said::Redrive(_) => 13,
+        Said::Discard(_) => 14,
+        Said::Pause => 15,
+        Said::Resume => 16,
+        Said::Shutdown => 17,
+        Said::AbortInflight => 18,
+    }
+}
+
+const fn answer(answer: &Answer) -> usize {
+    match answer {
+        Answer::Accepted => 0,
+        Answer::Duplicate(_) => 1,
+        Answer::Conflict(_) => 2,
+        Answer::Refused(Refusal::Overloaded { bound: Bound::Pending, .. }) => 3,
+        Answer::Refused(Refusal::Overloaded { bound: Bound::Records, .. }) => 4,
+        Answer::Refused(Refusal::Overloaded { bound: Bound::Bytes, .. }) => 5,
+        Answer::Refused(Refusal::TooLarge { .. }) => 6,
+        Answer::Refused(Refusal::ShuttingDown) => 7,
+        Answer::Running(_) => 8,
+        Answer::Held => 9,
+        Answer::Marked => 10,
+        Answer::Stale => 11,
+        Answer::Settled(_) => 12,
+        Answer::Alive(_) => 13,
+        Answer::Swept(swept) if swept.marker_overdue => 15,
+        Answer::Swept(_) => 14,
+        Answer::NotFound => 16,
+        Answer::NotFailed(_) => 17,
+        Answer::TooLate => 18,
+        Answer::Noted => 19,
+    }
+}

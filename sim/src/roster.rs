@@ -1,0 +1,65 @@
+//! The events of a scenario, by their numbers.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use eventful::{Event, Key};
+
+use crate::mix::Mix;
+use crate::scenario::EventNumber;
+
+/// The keys of a scenario's events.
+#[derive(Debug)]
+pub struct Roster {
+    keys: Vec<Key>,
+    // Nobody attacks a simulation, and every run is to be the same.
+    numbers: HashMap<Key, EventNumber, BuildHasherDefault<Mix>>,
+}
+
+impl Roster {
+    /// The keys of `count` events: every second is a UUID, every fifth has a source.
+    ///
+    /// # Panics
+    ///
+    /// Never: every one of these keys is allowed.
+    pub fn of(count: usize) -> Self {
+        let number = |at| EventNumber::try_from(at).unwrap_or(EventNumber::MAX);
+        let keys: Vec<Key> = (0..count).map(|at| key(number(at))).collect();
+        let numbers = keys.iter().enumerate().map(|(at, key)| (key.clone(), number(at))).collect();
+        Self { keys, numbers }
+    }
+
+    /// The key of an event.
+    pub fn key(&self, event: EventNumber) -> &Key {
+        &self.keys[usize::from(event)]
+    }
+
+    /// The event of a key.
+    pub fn number(&self, key: &Key) -> Option<EventNumber> {
+        self.numbers.get(key).copied()
+    }
+
+    /// The event with one of its payloads. Payloads of other numbers have other bytes, and some another size.
+    pub fn event(&self, event: EventNumber, payload: u8) -> Event {
+        Event::new(self.key(event).clone(), vec![payload; 8 + usize::from(payload) * usize::from(event % 3) * 24])
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+fn key(number: EventNumber) -> Key {
+    let source = if number % 5 == 3 { "shop" } else { "" };
+    let id = match number % 2 {
+        0 => format!("00000000-0000-4000-8000-{number:012x}"),
+        _ => format!("event-{number}"),
+    };
+    Key::new(source, &id).expect("the ids above are short and printable")
+}

@@ -1,0 +1,51 @@
+//! What a handler does in one attempt, when it does not simply succeed.
+
+use serde::{Deserialize, Serialize};
+
+/// What a handler, or the worker around it, does in one attempt. Durations are microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Behaviour {
+    /// It fails, and may be tried again.
+    Retry {
+        /// The soonest that this makes sense.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
+    /// It fails for good.
+    Permanent,
+    /// It asks to be called later.
+    Snooze {
+        /// When.
+        delay: u64,
+    },
+    /// It succeeds after this time, heeding its cancellation.
+    Slow {
+        /// How long it takes.
+        lasts: u64,
+    },
+    /// It succeeds after this time, with heartbeats all along.
+    Beating {
+        /// How long it takes.
+        lasts: u64,
+        /// The time between heartbeats.
+        every: u64,
+    },
+    /// It panics before its side effect.
+    PanicBefore,
+    /// It panics after its side effect.
+    PanicAfter,
+    /// It waits until it is cancelled.
+    Hang,
+    /// It hears no cancellation, succeeds after this time, and says so, however late.
+    Deaf {
+        /// How long it takes.
+        lasts: u64,
+    },
+    /// It hears no cancellation and never ends: its permit is gone for good.
+    Stuck,
+    /// It succeeds, and says so twice.
+    ReportsTwice,
+    /// It succeeds, and reports a run of another opening of the engine too.
+    ReportsForeign,
+}

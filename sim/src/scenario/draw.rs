@@ -1,0 +1,424 @@
+//! Scenarios drawn from a seed.
+//!
+//! Faults come in families. With swarm testing (Groce et al., "Swarm Testing", 2012) each family
+//! is off in half of the runs, so that faults which hide each other are seen apart.
+
+use std::num::NonZeroUsize;
+
+use super::{Act, Behaviour, Fault, Loss, Operation, Scenario, Settings};
+use crate::chance::{Chance, Stream};
+
+/// What scenarios are to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// How many submissions.
+    pub submits: u16,
+    /// Whether each family of faults is off in half of the runs; else all are on in every run.
+    pub swarm: bool,
+}
+
+/// Faults that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// The channel is full, of capacity one, or without a receiver.
+    Channel,
+    /// Tickets and markers are lost or presented twice.
+    Tickets,
+    /// The dispatcher stalls or dies.
+    Dispatcher,
+    /// The sweeper dies or is late.
+    Sweeper,
+    /// Handlers fail, ask for more time, or report nonsense.
+    Handlers,
+    /// Handlers panic, hang, or do not heed their cancellation.
+    Crashes,
+    /// Clients retry, change payloads, race themselves and hang up.
+    Clients,
+    /// Clocks step, the process pauses.
+    Clock,
+    /// Shutdowns.
+    Shutdown,
+    /// The process restarts.
+    Restart,
+    /// Bounds by count and bytes are small.
+    Overload,
+    /// Events that kill each worker; times at which everything fails.
+    Masses,
+    /// Operators redrive, discard, pause and resume.
+    Operators,
+    /// Parts are stopped one by one, and restored in another order.
+    Swizzle,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Self; 14] = [
+        Self::Channel,
+        Self::Tickets,
+        Self::Dispatcher,
+        Self::Sweeper,
+        Self::Handlers,
+        Self::Crashes,
+        Self::Clients,
+        Self::Clock,
+        Self::Shutdown,
+        Self::Restart,
+        Self::Overload,
+        Self::Masses,
+        Self::Operators,
+        Self::Swizzle,
+    ];
+
+    /// The label of its source of chance.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Tickets => "tickets",
+            Self::Dispatcher => "dispatcher",
+            Self::Sweeper => "sweeper",
+            Self::Handlers => "handlers",
+            Self::Crashes => "crashes",
+            Self::Clients => "clients",
+            Self::Clock => "clock",
+            Self::Shutdown => "shutdown",
+            Self::Restart => "restart",
+            Self::Overload => "overload",
+            Self::Masses => "masses",
+            Self::Operators => "operators",
+            Self::Swizzle => "swizzle",
+        }
+    }
+}
+
+const MILLI: u64 = 1_000;
+
+impl Scenario {
+    /// The scenario of this seed.
+    pub fn draw(seed: u64, plan: Plan) -> Self {
+        let chance = Chance::of(seed);
+        let mut families = chance.stream("families");
+        let on = Family::ALL.map(|_| !plan.swarm || families.per_mille(500));
+        let submits = plan.submits.max(1);
+        let horizon = u64::from(submits) * 60 * MILLI;
+        let span = horizon / chance.stream("tempo").pick(&[1, 1, 4, 40]);
+        let draw = Draw { chance, on, submits, horizon, span };
+        let settings = draw.settings();
+        let (operations, faults) = (draw.operations(), draw.faults(&settings));
+        Self { format: Self::FORMAT, about: String::new(), seed, settings, operations, faults, choices: None }
+    }
+}
+
+struct Draw {
+    chance: Chance,
+    on: [bool; Family::ALL.len()],
+    submits: u16,
+    /// When the last fault comes at the latest.
+    horizon: u64,
+    /// When the last submission comes at the latest.
+    span: u64,
+}
+
+impl Draw {
+    fn has(&self, family: Family) -> bool {
+        self.on[family as usize]
+    }
+
+    fn settings(&self) -> Settings {
+        let draw = &mut self.chance.stream("settings");
+        let run_timeout = draw.between(20, 200) * MILLI;
+        let backoff_base = draw.between(1, 100) * MILLI;
+        let max_event_bytes = 400;
+        let mut settings = Settings {
+            concurrency: count(draw.between(1, 4)),
+            channel_capacity: count(draw.pick(&[2, 3, 8, 64])),
+            max_attempts: small(draw.between(1, 5)),
+            backoff_base,
+            backoff_cap: backoff_base * draw.between(1, 8),
+            backoff_jitter_percent: draw.pick(&[0, 50, 100]),
+            max_retry_after: draw.between(0, 500) * MILLI,
+            max_snooze: draw.between(0, 500) * MILLI,
+            max_snoozes: small(draw.below(4)),
+            max_refunds: small(draw.below(3)),
+            run_timeout,
+            run_lifetime: run_timeout * draw.between(1, 3),
+            max_pending: 100_000,
+            max_records: 100_000,
+            max_bytes: 1 << 30,
+            max_event_bytes,
+            retention: draw.pick(&[50, 500, 5_000, 3_600_000]) * MILLI,
+            sweep_batch: count(draw.pick(&[1, 2, 1_000])),
+            sweep_interval: draw.between(10, 100) * MILLI,
+            stuck_after: draw.between(30, 300) * MILLI,
+            drain_timeout: draw.between(0, 300) * MILLI,
+            abort_grace: draw.between(1, 50) * MILLI,
+        };
+        if self.has(Family::Channel) && draw.per_mille(400) {
+            settings.channel_capacity = NonZeroUsize::MIN;
+        }
+        if self.has(Family::Overload) {
+            self.narrow(&mut settings, draw);
+        }
+        settings
+    }
+
+    /// Makes bounds so small that they are reached.
+    fn narrow(&self, settings: &mut Settings, draw: &mut Stream) {
+        let events = usize::from(self.submits);
+        if draw.per_mille(600) {
+            settings.max_pending = 1 + draw.index(events.div_ceil(4));
+        }
+        if draw.per_mille(400) {
+            settings.max_records = settings.max_pending.min(events) + draw.index(events.div_ceil(3));
+            settings.max_pending = settings.max_pending.min(settings.max_records);
+        }
+        if draw.per_mille(600) {
+            settings.max_bytes = settings.max_event_bytes + draw.index(events * 12);
+        }
+        if draw.per_mille(200) {
+            settings.max_event_bytes = 60 + draw.index(100);
+        }
+    }
+
+    fn operations(&self) -> Vec<Operation> {
+        let mut submits = self.chance.stream("operations");
+        let retries = self.has(Family::Clients);
+        let mut operations = Vec::with_capacity(usize::from(self.submits) + 16);
+        let mut fresh = 0;
+        for _ in 0..self.submits {
+            let known = retries && fresh > 0 && submits.per_mille(300);
+            let event = if known { submits.below(fresh) as u16 } else { fresh as u16 };
+            fresh += u64::from(!known);
+            let payload = if retries && submits.per_mille(200) { 1 + submits.below(3) as u8 } else { 0 };
+            let act = Act::Submit { event, payload };
+            let operation = self.operation(&mut submits, self.span, act);
+            operations.push(operation);
+            if retries && submits.per_mille(60) {
+                // The client races itself: the same key again, at the same time.
+                let payload = if submits.per_mille(500) { payload } else { payload + 1 };
+                operations.push(Operation { act: Act::Submit { event, payload }, ..operation });
+            }
+        }
+        if self.has(Family::Operators) {
+            self.operators(fresh, &mut operations);
+        }
+        operations.sort_by_key(|operation| operation.at);
+        operations
+    }
+
+    fn operation(&self, draw: &mut Stream, span: u64, act: Act) -> Operation {
+        let hangs_up = self.has(Family::Clients) && draw.per_mille(80);
+        Operation { at: moment(draw, span), client: draw.below(4) as u8, hangs_up, act }
+    }
+
+    fn operators(&self, events: u64, operations: &mut Vec<Operation>) {
+        let draw = &mut self.chance.stream("operators");
+        for _ in 0..draw.below(u64::from(self.submits / 4) + 3) {
+            let event = draw.below(events + 1) as u16;
+            let act = match draw.below(8) {
+                0..=2 => Act::Redrive { event },
+                3..=4 => Act::Discard { event },
+                5 => Act::Reject { too_large: draw.per_mille(500) },
+                6 => Act::Pause,
+                _ => Act::Resume,
+            };
+            operations.push(self.operation(draw, self.span * 2, act));
+        }
+    }
+
+    fn faults(&self, settings: &Settings) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for family in Family::ALL.into_iter().filter(|family| self.has(*family)) {
+            match family {
+                Family::Channel => self.timed(family, &mut faults, channel),
+                Family::Tickets => self.timed(family, &mut faults, tickets),
+                Family::Dispatcher => self.timed(family, &mut faults, |at, draw| dispatcher(at, draw, settings)),
+                Family::Sweeper => self.timed(family, &mut faults, sweeper),
+                Family::Clock => self.timed(family, &mut faults, clock),
+                Family::Handlers => self.handlers(family, &mut faults, outcome),
+                Family::Crashes => self.crashes(settings, &mut faults),
+                Family::Shutdown => self.shutdowns(settings, &mut faults),
+                Family::Restart => self.restarts(&mut faults),
+                Family::Masses => self.masses(&mut faults),
+                Family::Swizzle => self.swizzle(&mut faults),
+                // These show in settings and operations.
+                Family::Clients | Family::Overload | Family::Operators => {}
+            }
+        }
+        faults.sort_by_key(|fault| fault.at());
+        faults
+    }
+
+    fn stream(&self, family: Family) -> Stream {
+        self.chance.stream(family.label())
+    }
+
+    /// A time at which something goes wrong: mostly while events come in.
+    fn trouble(&self, draw: &mut Stream) -> u64 {
+        let span = if draw.per_mille(750) { self.span } else { self.horizon };
+        moment(draw, span)
+    }
+
+    /// Faults at times of their own, more in longer runs.
+    fn timed(&self, family: Family, faults: &mut Vec<Fault>, one: impl Fn(u64, &mut Stream) -> Fault) {
+        let draw = &mut self.stream(family);
+        for _ in 0..draw.between(1, u64::from(self.submits) / 24 + 4) {
+            let at = self.trouble(draw);
+            faults.push(one(at, draw));
+        }
+    }
+
+    /// Behaviours of some attempts, at a rate of this run's own.
+    fn handlers(&self, family: Family, faults: &mut Vec<Fault>, one: impl Fn(&mut Stream) -> Behaviour) {
+        let draw = &mut self.stream(family);
+        let rate = draw.pick(&[30, 100, 300]);
+        for event in 0..self.submits {
+            for attempt in 1..=3 {
+                if draw.per_mille(rate) {
+                    faults.push(Fault::Handler { event, attempt, does: one(draw) });
+                }
+            }
+        }
+    }
+
+    /// Crashes of some attempts. At least one permit is left to those that are not stuck for good.
+    fn crashes(&self, settings: &Settings, faults: &mut Vec<Fault>) {
+        let mut permits = settings.concurrency.get() - 1;
+        let began = faults.len();
+        self.handlers(Family::Crashes, faults, |draw| crash(draw, settings));
+        for fault in &mut faults[began..] {
+            if let Fault::Handler { does: does @ Behaviour::Stuck, .. } = fault {
+                match permits {
+                    0 => *does = Behaviour::Hang,
+                    _ => permits -= 1,
+                }
+            }
+        }
+    }
+
+    fn shutdowns(&self, settings: &Settings, faults: &mut Vec<Fault>) {
+        let draw = &mut self.stream(Family::Shutdown);
+        if draw.per_mille(600) {
+            let first = self.trouble(draw);
+            faults.push(Fault::Shutdown { at: first, timeout: draw.pick(&[0, settings.drain_timeout]) });
+            if draw.per_mille(500) {
+                let at = first + draw.pick(&[0, settings.drain_timeout / 2, settings.drain_timeout * 3]);
+                faults.push(Fault::Shutdown { at, timeout: draw.pick(&[0, settings.drain_timeout]) });
+            }
+        }
+    }
+
+    fn restarts(&self, faults: &mut Vec<Fault>) {
+        let draw = &mut self.stream(Family::Restart);
+        for _ in 0..draw.below(3) {
+            faults.push(Fault::Restart { at: self.trouble(draw), lasts: draw.below(100) * MILLI });
+        }
+    }
+
+    fn masses(&self, faults: &mut Vec<Fault>) {
+        let draw = &mut self.stream(Family::Masses);
+        if draw.per_mille(600) {
+            faults.push(Fault::Poison { event: draw.below(u64::from(self.submits)) as u16 });
+        }
+        if draw.per_mille(600) {
+            let lasts = (!draw.per_mille(200)).then(|| draw.between(10, 500) * MILLI);
+            faults.push(Fault::AllFail { at: self.trouble(draw), lasts });
+        }
+    }
+
+    /// Stops dispatcher, sweeper, workers and clients one by one, and restores them in another
+    /// order (after FoundationDB's test of that name).
+    fn swizzle(&self, faults: &mut Vec<Fault>) {
+        let draw = &mut self.stream(Family::Swizzle);
+        let start = self.trouble(draw);
+        let step = draw.between(1, 40) * MILLI;
+        let mut restored = [0, 1, 2, 3];
+        for at in (1..restored.len()).rev() {
+            restored.swap(at, draw.index(at + 1));
+        }
+        for (part, order) in restored.into_iter().enumerate() {
+            let at = start + step * part as u64;
+            let lasts = step * (restored.len() as u64 + order) - step * part as u64;
+            faults.push(match part {
+                0 => Fault::DispatcherStalled { at, lasts },
+                1 => Fault::SweeperDies { at, lasts },
+                2 => Fault::WorkersStalled { at, lasts },
+                _ => Fault::ClientsStalled { at, lasts },
+            });
+        }
+    }
+}
+
+fn channel(at: u64, draw: &mut Stream) -> Fault {
+    match draw.below(2) {
+        0 => Fault::ChannelFull { at, lasts: draw.between(1, 200) * MILLI },
+        _ => Fault::ReceiverDropped { at, unnoticed: draw.below(200) * MILLI },
+    }
+}
+
+fn tickets(at: u64, draw: &mut Stream) -> Fault {
+    match draw.below(6) {
+        0 => Fault::TicketLost { at, which: Loss::All },
+        1..=2 => Fault::TicketLost { at, which: Loss::Middle },
+        3 => Fault::TicketLost { at, which: Loss::Tail },
+        4 => Fault::MarkerLost { at },
+        _ => Fault::TicketTwice { at },
+    }
+}
+
+fn dispatcher(at: u64, draw: &mut Stream, settings: &Settings) -> Fault {
+    match draw.below(2) {
+        0 => Fault::DispatcherStalled { at, lasts: draw.below(settings.stuck_after * 5 / MILLI) * MILLI },
+        _ => Fault::DispatcherDies { at, lasts: draw.below(100) * MILLI },
+    }
+}
+
+fn sweeper(at: u64, draw: &mut Stream) -> Fault {
+    match draw.below(2) {
+        0 => Fault::SweeperDies { at, lasts: draw.below(300) * MILLI },
+        _ => Fault::SweepsDelayed { at, lasts: draw.below(500) * MILLI, by: draw.below(200) * MILLI },
+    }
+}
+
+fn clock(at: u64, draw: &mut Stream) -> Fault {
+    match draw.below(3) {
+        0 => Fault::ClockForward { at, by: draw.below(2_000) * MILLI },
+        1 => Fault::ClockBack { at, by: draw.below(1_000) * MILLI },
+        _ => Fault::ProcessPauses { at, lasts: draw.below(1_000) * MILLI },
+    }
+}
+
+fn outcome(draw: &mut Stream) -> Behaviour {
+    match draw.below(9) {
+        0..=1 => Behaviour::Retry { after: None },
+        2 => Behaviour::Retry { after: Some(draw.below(1_000) * MILLI) },
+        3 => Behaviour::Permanent,
+        4 => Behaviour::Snooze { delay: draw.below(1_000) * MILLI },
+        5 => Behaviour::Slow { lasts: draw.below(300) * MILLI },
+        6 => Behaviour::Beating { lasts: draw.below(600) * MILLI, every: draw.between(1, 60) * MILLI },
+        7 => Behaviour::ReportsTwice,
+        _ => Behaviour::ReportsForeign,
+    }
+}
+
+fn crash(draw: &mut Stream, settings: &Settings) -> Behaviour {
+    match draw.below(12) {
+        0..=2 => Behaviour::PanicBefore,
+        3..=5 => Behaviour::PanicAfter,
+        6..=7 => Behaviour::Hang,
+        8..=10 => Behaviour::Deaf { lasts: draw.below(settings.run_lifetime * 2 / MILLI) * MILLI },
+        _ => Behaviour::Stuck,
+    }
+}
+
+/// A time on a grid, so that things happen at once.
+fn moment(draw: &mut Stream, span: u64) -> u64 {
+    draw.below(span / MILLI + 1) * MILLI
+}
+
+fn count(number: u64) -> NonZeroUsize {
+    usize::try_from(number).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

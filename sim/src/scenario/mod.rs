@@ -1,0 +1,157 @@
+//! A run as data: what is configured, what clients and operators do, what goes wrong, and which of
+//! several ready steps came first.
+//!
+//! A scenario is drawn from a seed, kept as JSON, made smaller, and replayed exactly. Nothing in a
+//! run comes from elsewhere.
+
+mod behaviour;
+mod draw;
+mod fault;
+mod operation;
+mod settings;
+
+pub use behaviour::Behaviour;
+pub use draw::{Family, Plan};
+pub use fault::{Fault, FaultKind, Loss};
+pub use operation::{Act, Operation};
+pub use settings::Settings;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// The number of an event of a scenario. Its key follows from it.
+pub type EventNumber = u16;
+
+/// Everything that a run of the core tier is made of. Times are microseconds since its start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The version of this form.
+    pub format: u32,
+    /// What it shows, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// The seed that it was drawn from. How long an undisturbed handler takes follows from it too.
+    pub seed: u64,
+    /// The engine's configuration.
+    pub settings: Settings,
+    /// What clients and operators do.
+    pub operations: Vec<Operation>,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// Which of the ready steps is taken, step by step, counted from the one that has been ready
+    /// for longest; 0 when the list has ended. Absent: drawn from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Vec<u16>>,
+}
+
+/// Why a scenario file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The file itself.
+    #[error("{path}: {source}: check the path")]
+    Io {
+        /// Which file.
+        path: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// What is in it.
+    #[error("{path} is not a scenario: {source}")]
+    Form {
+        /// Which file.
+        path: String,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A later version of this program wrote it.
+    #[error("{path} has format {found}, this program reads {known}: take a newer program", known = Scenario::FORMAT)]
+    Format {
+        /// Which file.
+        path: String,
+        /// Its format.
+        found: u32,
+    },
+    /// The engine refuses its configuration.
+    #[error("{path}: {source}")]
+    Settings {
+        /// Which file.
+        path: String,
+        /// The contradiction.
+        source: eventful::InvalidConfig,
+    },
+}
+
+impl Scenario {
+    /// The version of the form that this program writes.
+    pub const FORMAT: u32 = 1;
+
+    /// Operations and faults: what a person has to read.
+    pub fn size(&self) -> usize {
+        self.operations.len() + self.faults.len()
+    }
+
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] when there is none, or it is not one that this program can run.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let name = || path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| FileError::Io { path: name(), source })?;
+        let scenario: Self = serde_json::from_str(&text).map_err(|source| FileError::Form { path: name(), source })?;
+        if scenario.format != Self::FORMAT {
+            return Err(FileError::Format { path: name(), found: scenario.format });
+        }
+        scenario.settings.config().validate().map_err(|source| FileError::Settings { path: name(), source })?;
+        Ok(scenario)
+    }
+
+    /// Writes it to a file, one operation, fault or setting a line.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Io`] when the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        let io = |source| FileError::Io { path: path.display().to_string(), source };
+        std::fs::write(path, self.to_json()).map_err(io)
+    }
+
+    /// The text of its file.
+    ///
+    /// # Panics
+    ///
+    /// Never: every part of a scenario has a form in JSON.
+    pub fn to_json(&self) -> String {
+        let line = |value: &dyn Line| value.line();
+        let list = |lines: Vec<String>| match lines.is_empty() {
+            true => "[]".to_owned(),
+            false => format!("[\n    {}\n  ]", lines.join(",\n    ")),
+        };
+        let mut parts = vec![format!("\"format\": {}", self.format)];
+        if !self.about.is_empty() {
+            parts.push(format!("\"about\": {}", line(&self.about)));
+        }
+        parts.push(format!("\"seed\": {}", self.seed));
+        parts.push(format!("\"settings\": {}", line(&self.settings)));
+        parts.push(format!("\"operations\": {}", list(self.operations.iter().map(|one| line(one)).collect())));
+        parts.push(format!("\"faults\": {}", list(self.faults.iter().map(|one| line(one)).collect())));
+        if let Some(choices) = &self.choices {
+            parts.push(format!("\"choices\": {}", line(choices)));
+        }
+        format!("{{\n  {}\n}}\n", parts.join(",\n  "))
+    }
+}
+
+/// Anything that has a form in JSON, on one line.
+trait Line {
+    fn line(&self) -> String;
+}
+
+impl<T: Serialize> Line for T {
+    fn line(&self) -> String {
+        serde_json::to_string(self).expect("numbers, strings and lists of them have a form in JSON")
+    }
+}

@@ -1,0 +1,58 @@
+//! What clients and operators do.
+
+use serde::{Deserialize, Serialize};
+
+use super::EventNumber;
+
+/// Something that a client or an operator does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// When it reaches the engine.
+    pub at: u64,
+    /// Who does it.
+    pub client: u8,
+    /// Whether the client hangs up before the answer reaches it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hangs_up: bool,
+    /// What is done.
+    #[serde(rename = "do")]
+    pub act: Act,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Act {
+    /// An event is submitted.
+    Submit {
+        /// Which.
+        event: EventNumber,
+        /// The number of its payload; another number, another payload and size.
+        payload: u8,
+    },
+    /// Something that makes no event is submitted.
+    Reject {
+        /// Whether it was too large; else its form is wrong.
+        too_large: bool,
+    },
+    /// An operator gives a failed event another life.
+    Redrive {
+        /// Which.
+        event: EventNumber,
+    },
+    /// An operator ends an event.
+    Discard {
+        /// Which.
+        event: EventNumber,
+    },
+    /// An operator stops the start of runs.
+    Pause,
+    /// An operator lets runs start again.
+    Resume,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

@@ -1,0 +1,64 @@
+//! The engine's configuration as it stands in a scenario file.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use eventful::{Backoff, Config};
+use serde::{Deserialize, Serialize};
+
+/// The engine's configuration. Durations are microseconds; the names are those of [`Config`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each is the field of `Config` of the same name")]
+pub struct Settings {
+    pub concurrency: NonZeroUsize,
+    pub channel_capacity: NonZeroUsize,
+    pub max_attempts: u32,
+    pub backoff_base: u64,
+    pub backoff_cap: u64,
+    pub backoff_jitter_percent: u8,
+    pub max_retry_after: u64,
+    pub max_snooze: u64,
+    pub max_snoozes: u32,
+    pub max_refunds: u32,
+    pub run_timeout: u64,
+    pub run_lifetime: u64,
+    pub max_pending: usize,
+    pub max_records: usize,
+    pub max_bytes: usize,
+    pub max_event_bytes: usize,
+    pub retention: u64,
+    pub sweep_batch: NonZeroUsize,
+    pub sweep_interval: u64,
+    pub stuck_after: u64,
+    pub drain_timeout: u64,
+    pub abort_grace: u64,
+}
+
+impl Settings {
+    /// The configuration. Its seed is the scenario's.
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        (config.concurrency, config.channel_capacity) = (self.concurrency, self.channel_capacity);
+        config.max_attempts = self.max_attempts;
+        config.backoff = Backoff {
+            base: Duration::from_micros(self.backoff_base),
+            cap: Duration::from_micros(self.backoff_cap),
+            jitter_percent: self.backoff_jitter_percent,
+        };
+        config.max_retry_after = Duration::from_micros(self.max_retry_after);
+        config.max_snooze = Duration::from_micros(self.max_snooze);
+        (config.max_snoozes, config.max_refunds) = (self.max_snoozes, self.max_refunds);
+        config.run_timeout = Duration::from_micros(self.run_timeout);
+        config.run_lifetime = Duration::from_micros(self.run_lifetime);
+        (config.max_pending, config.max_records) = (self.max_pending, self.max_records);
+        (config.max_bytes, config.max_event_bytes) = (self.max_bytes, self.max_event_bytes);
+        config.retention = Duration::from_micros(self.retention);
+        config.sweep_batch = self.sweep_batch;
+        config.sweep_interval = Duration::from_micros(self.sweep_interval);
+        config.stuck_after = Duration::from_micros(self.stuck_after);
+        config.drain_timeout = Duration::from_micros(self.drain_timeout);
+        config.abort_grace = Duration::from_micros(self.abort_grace);
+        config
+    }
+}

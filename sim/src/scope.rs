@@ -1,0 +1,138 @@
+//! The small scope: every interleaving of a tiny case, each state visited once.
+//!
+//! Most bugs show in small cases (Jackson, "Software Abstractions", on the small scope
+//! hypothesis), and random search may miss the one order that matters. The search runs the world
+//! again from its start for each order of choices; a state that was seen before is not looked
+//! behind twice.
+
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::num::NonZeroUsize;
+
+use crate::failure::Broken;
+use crate::mix::Mix;
+use crate::probe::Probes;
+use crate::scenario::{Act, Behaviour, Fault, Operation, Scenario, Settings};
+use crate::world::{Choices, Keep, World};
+
+/// What a search has found.
+#[derive(Debug, Clone)]
+pub struct Explored {
+    /// Different states that were reached.
+    pub states: usize,
+    /// Orders that were followed to their ends, or to a state that was seen before.
+    pub orders: usize,
+    /// The longest of them, in steps.
+    pub depth: u32,
+    /// The first broken promise, and the choices that lead to it.
+    pub broken: Option<(Broken, Vec<u16>)>,
+}
+
+/// Three events, one of them submitted twice and one with another payload too; two workers, a channel
+/// of capacity one, a crash, and a shutdown. All of it can happen at once.
+pub fn small_case() -> Scenario {
+    let submit = |event, payload| Act::Submit { event, payload };
+    let acts = [submit(0, 0), submit(1, 0), submit(0, 0), submit(2, 0), submit(1, 1)];
+    let operations = acts.map(|act| Operation { at: 0, client: 0, hangs_up: false, act }).to_vec();
+    let at_once = Behaviour::Slow { lasts: 0 };
+    let handler = |event, attempt, does| Fault::Handler { event, attempt, does };
+    let mut faults = vec![handler(0, 1, Behaviour::PanicBefore), handler(1, 1, Behaviour::Slow { lasts: 1_000 })];
+    faults.extend([(0, 2), (1, 2), (2, 1), (2, 2)].map(|(event, attempt)| handler(event, attempt, at_once)));
+    faults.push(Fault::Shutdown { at: 0, timeout: 1_000 });
+    Scenario {
+        format: Scenario::FORMAT,
+        about: "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned(),
+        seed: 1,
+        settings: settings(),
+        operations,
+        faults,
+        choices: None,
+    }
+}
+
+fn settings() -> Settings {
+    let two = NonZeroUsize::MIN.saturating_add(1);
+    Settings {
+        concurrency: two,
+        channel_capacity: NonZeroUsize::MIN,
+        max_attempts: 2,
+        backoff_base: 1_000,
+        backoff_cap: 1_000,
+        backoff_jitter_percent: 0,
+        max_retry_after: 1_000,
+        max_snooze: 1_000,
+        max_snoozes: 1,
+        max_refunds: 1,
+        run_timeout: 50_000,
+        run_lifetime: 50_000,
+        max_pending: 10,
+        max_records: 10,
+        max_bytes: 10_000,
+        max_event_bytes: 1_000,
+        retention: 3_600_000_000,
+        sweep_batch: two,
+        sweep_interval: 1_000,
+        stuck_after: 100_000,
+        drain_timeout: 1_000,
+        abort_grace: 1_000,
+    }
+}
+
+/// How often time passes although something is ready, at most.
+const PATIENCE: u8 = 1;
+
+/// Follows every order of choices of a scenario, and stops at the first broken promise.
+///
+/// # Panics
+///
+/// When the engine refuses the scenario's configuration.
+pub fn explore(scenario: &Scenario) -> Explored {
+    let mut seen = HashSet::with_hasher(BuildHasherDefault::<Mix>::default());
+    let mut explored = Explored { states: 0, orders: 0, depth: 0, broken: None };
+    let mut probes = Probes::default();
+    let mut stack = vec![Vec::new()];
+    while let Some(prefix) = stack.pop() {
+        let known = prefix.len();
+        let mut choices = Choices::listed(prefix);
+        let mut world =
+            World::new(scenario, Keep::default(), std::mem::take(&mut probes)).expect("a valid configuration");
+        world.set_patience(PATIENCE);
+        let broken = follow(&mut world, &mut choices, known, &mut seen);
+        explored.orders += 1;
+        explored.depth = explored.depth.max(world.steps());
+        probes = world.into_probes();
+        if let Err(broken) = broken {
+            explored.broken = Some((broken, choices.made));
+            break;
+        }
+        branch(&choices, known, &mut stack);
+    }
+    explored.states = seen.len();
+    explored
+}
+
+/// Goes on with the first of each choice until the end, or to a state that was seen before.
+fn follow(
+    world: &mut World<'_>,
+    choices: &mut Choices,
+    known: usize,
+    seen: &mut HashSet<u64, BuildHasherDefault<Mix>>,
+) -> Result<(), Broken> {
+    while world.step(choices)? {
+        if choices.made.len() >= known && !seen.insert(world.fingerprint()) {
+            return Ok(());
+        }
+    }
+    world.judge_end()
+}
+
+/// The orders that differ first in a choice that this one was free to make.
+fn branch(choices: &Choices, known: usize, stack: &mut Vec<Vec<u16>>) {
+    for (at, count) in choices.counts.iter().enumerate().skip(known) {
+        for other in 1..*count {
+            let mut order = choices.made[..at].to_vec();
+            order.push(other);
+            stack.push(order);
+        }
+    }
+}

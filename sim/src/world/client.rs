@@ -1,0 +1,79 @@
+//! Clients and operators.
+
+use eventful::{Answer, Bound, Command, Refusal, Rejection};
+
+use super::World;
+use super::agenda::Task;
+use crate::failure::Broken;
+use crate::oracle::Said;
+use crate::scenario::{Act, FaultKind, Operation};
+
+impl World<'_> {
+    pub(super) fn operate(&mut self, at: u32) -> Result<(), Broken> {
+        if self.now < self.clients_stalled_until {
+            self.agenda.at(self.clients_stalled_until, Task::Operation(at));
+            return Ok(());
+        }
+        let operation = self.scenario.operations[at as usize];
+        if !self.is_up {
+            self.note_unreachable(&operation);
+            return Ok(());
+        }
+        let (command, said) = self.spoken(operation.act);
+        let answer = self.tell(command, said)?;
+        if let Said::Submit { event, digest, .. } = said {
+            self.probe_submit(at, &operation, &answer);
+            match operation.hangs_up {
+                true => self.probes.fault(FaultKind::ClientHangsUp),
+                false => self.oracles.ledger.tell(event, digest, &answer),
+            }
+        }
+        Ok(())
+    }
+
+    fn probe_submit(&mut self, at: u32, operation: &Operation, answer: &Answer) {
+        if let Some(kind) = kind_of(answer) {
+            self.probes.fault(kind);
+        }
+        let earlier = (at as usize).checked_sub(1).map(|before| &self.scenario.operations[before]);
+        if earlier.is_some_and(|earlier| earlier.at == operation.at && names_same(earlier.act, operation.act)) {
+            self.probes.fault(FaultKind::ClientRacesItself);
+        }
+    }
+
+    fn spoken(&self, act: Act) -> (Command, Said) {
+        match act {
+            Act::Submit { event, payload } => {
+                let submitted = self.roster.event(event, payload);
+                let (digest, size_bytes) = (*submitted.digest(), submitted.size_bytes());
+                (Command::Submit(submitted), Said::Submit { event, digest, size_bytes })
+            }
+            Act::Reject { too_large: true } => (Command::Reject(Rejection::TooLarge), Said::Reject { too_large: true }),
+            Act::Reject { too_large: false } => {
+                (Command::Reject(Rejection::Invalid), Said::Reject { too_large: false })
+            }
+            Act::Redrive { event } => (Command::Redrive(self.roster.key(event).clone()), Said::Redrive(event)),
+            Act::Discard { event } => (Command::Discard(self.roster.key(event).clone()), Said::Discard(event)),
+            Act::Pause => (Command::Pause, Said::Pause),
+            Act::Resume => (Command::Resume, Said::Resume),
+        }
+    }
+}
+
+/// The fault that an answer to a submission tells of.
+fn kind_of(answer: &Answer) -> Option<FaultKind> {
+    if let Answer::Refused(Refusal::Overloaded { bound, .. }) = answer {
+        return Some(match bound {
+            Bound::Bytes => FaultKind::OverloadByBytes,
+            Bound::Pending | Bound::Records => FaultKind::OverloadByCount,
+        });
+    }
+    if matches!(answer, Answer::Duplicate(_)) {
+        return Some(FaultKind::ClientRetries);
+    }
+    matches!(answer, Answer::Conflict(_)).then_some(FaultKind::ClientChangesPayload)
+}
+
+const fn names_same(one: Act, other: Act) -> bool {
+    matches!((one, other), (Act::Submit { event: one, .. }, Act::Submit { event: other, .. }) if one == other)
+}

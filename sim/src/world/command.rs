@@ -1,0 +1,98 @@
+//! Telling the engine something: doing what it wants done, and judging the step.
+
+use std::hash::Hash as _;
+
+use eventful::{Answer, Command, Effect, EnqueueFailure, ErrorText, Outcome, RunId, Ticket};
+
+use super::World;
+use super::agenda::Task;
+use crate::failure::Broken;
+use crate::oracle::{Said, Seen, Told};
+
+impl World<'_> {
+    /// Tells the engine something, and has its answer judged.
+    pub(super) fn tell(&mut self, command: Command, said: Said) -> Result<Answer, Broken> {
+        let answer = self.execute(command, said)?;
+        self.perform_effects()?;
+        self.sweeper.arm(&self.engine);
+        Ok(answer)
+    }
+
+    fn execute(&mut self, command: Command, said: Said) -> Result<Answer, Broken> {
+        let before = self.state_of(said);
+        let now = self.clock();
+        self.told = self.told.max(now);
+        let answer = self.engine.execute(now, command, &mut self.out);
+        let metrics = self.engine.metrics();
+        let seen = Seen {
+            step: self.steps,
+            now: self.told,
+            said,
+            answer: &answer,
+            facts: self.out.facts(),
+            effects: self.out.effects(),
+            metrics: &metrics,
+            engine: &self.engine,
+            config: &self.config,
+            roster: &self.roster,
+        };
+        let verdict = self.oracles.judge(&seen);
+        std::mem::discriminant(&answer).hash(&mut self.hash);
+        self.hash.word(self.out.facts().len() as u64);
+        self.hash.word(metrics.gauges.queued << 32 | metrics.gauges.line << 16 | metrics.gauges.delayed);
+        self.out.effects().hash(&mut self.hash);
+        self.probes.edge(before, &said, &answer);
+        self.note_command(said, &answer);
+        self.oracles.keep(self.out.drain_facts());
+        verdict.map(|()| answer)
+    }
+
+    /// After the first ticket that does not get in none of the rest is sent, and all are reported,
+    /// the last first.
+    fn perform_effects(&mut self) -> Result<(), Broken> {
+        while !self.out.effects().is_empty() {
+            let effects: Vec<Effect> = self.out.drain_effects().collect();
+            let mut failed: Vec<Ticket> = Vec::new();
+            let mut cause = EnqueueFailure::Full;
+            for effect in effects {
+                match effect {
+                    Effect::Abort(run) => self.cancel(run),
+                    Effect::Enqueue(ticket) if !failed.is_empty() => failed.push(ticket),
+                    Effect::Enqueue(ticket) => {
+                        if let Err(failure) = self.send(ticket) {
+                            cause = failure;
+                            failed.push(ticket);
+                        }
+                    }
+                }
+            }
+            while let Some(ticket) = failed.pop() {
+                self.execute(Command::EnqueueFailed { ticket, cause }, Said::EnqueueFailed(ticket, cause))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the outcome of a run, whoever's it is.
+    pub(super) fn report(&mut self, run: RunId, told: Told) -> Result<Answer, Broken> {
+        let outcome = match told {
+            Told::Done => Outcome::Done,
+            Told::Retry { after } => Outcome::Retry { error: ErrorText::new("not now"), after },
+            Told::Permanent => Outcome::Permanent { error: ErrorText::new("never") },
+            Told::Snooze { delay } => Outcome::Snooze { delay },
+            Told::Crashed => Outcome::Crashed { error: ErrorText::new("the handler panicked") },
+        };
+        self.tell(Command::Settle { run, outcome }, Said::Settle(run, told))
+    }
+
+    /// A run no longer counts: its handler is to stop, if it listens.
+    fn cancel(&mut self, run: RunId) {
+        let Some(worker) = self.workers.iter_mut().find(|worker| worker.run == run) else { return };
+        let waits = worker.outcome.is_none() && worker.heeds() && !worker.cancelled;
+        worker.cancelled = true;
+        if waits {
+            let serial = worker.serial;
+            self.agenda.now(Task::Yield(serial));
+        }
+    }
+}

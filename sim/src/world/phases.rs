@@ -1,0 +1,186 @@
+//! Chaos, then healing, then a bounded time to finish, then the audit.
+
+use std::time::Duration;
+
+use eventful::{Command, InvalidConfig, Timestamp};
+
+use super::{Choices, Keep, Report, World};
+use crate::chance::Chance;
+use crate::failure::Broken;
+use crate::oracle::Said;
+use crate::probe::Probes;
+use crate::scenario::{Behaviour, Fault, Scenario};
+
+/// Steps that an operation or a fault can cause, at most. More of them: it spins.
+const STEPS_EACH: usize = 5_000;
+
+/// How a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was shut down.
+    Stopped,
+    /// Every event is terminal.
+    Finished,
+}
+
+impl Scenario {
+    /// Runs it. What fires is added to `probes`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] when the engine refuses its configuration.
+    pub fn run(&self, keep: Keep, probes: &mut Probes) -> Result<Report, InvalidConfig> {
+        let mut choices = match &self.choices {
+            Some(listed) => Choices::listed(listed.clone()),
+            None => Choices::drawn(Chance::of(self.seed).stream("choices")),
+        };
+        let mut world = World::new(self, keep, std::mem::take(probes))?;
+        let broken = world.live(&mut choices).err();
+        if let Some(broken) = &broken {
+            world.note_broken(broken);
+        }
+        *probes = std::mem::take(&mut world.probes);
+        Ok(world.into_report(broken, choices))
+    }
+}
+
+impl World<'_> {
+    /// The whole run.
+    fn live(&mut self, choices: &mut Choices) -> Result<Ended, Broken> {
+        self.pass_chaos(choices)?;
+        let ended = match self.is_ending() {
+            true => self.wait_for_end(choices)?,
+            false => self.heal_and_finish(choices)?,
+        };
+        self.oracles.judge_phase(&self.engine)?;
+        self.oracles.audit(self.told, &self.roster, &self.engine)?;
+        if self.scenario.seed.is_multiple_of(4) && ended == Ended::Finished {
+            self.fall_silent(choices)?;
+        }
+        Ok(ended)
+    }
+
+    /// Until every operation and every fault of the scenario has happened and passed.
+    fn pass_chaos(&mut self, choices: &mut Choices) -> Result<(), Broken> {
+        while self.now < self.trouble_ends() || self.is_troubled() {
+            if !self.bounded_step(choices)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_troubled(&self) -> bool {
+        let outside = |task: &super::Task| matches!(task, super::Task::Operation(_) | super::Task::Fault(_));
+        self.next_operation < self.scenario.operations.len()
+            || self.next_fault < self.scenario.faults.len()
+            || !self.is_up
+            || self.agenda.ready.iter().any(outside)
+    }
+
+    /// When the windows of the faults that have begun are over.
+    fn trouble_ends(&self) -> u64 {
+        let ends = [
+            self.channel.full_until,
+            self.dispatcher.stalled_until,
+            self.sweeper.dead_until,
+            self.sweeper.late_until,
+            self.handlers.workers_stalled_until,
+            self.clients_stalled_until,
+        ];
+        ends.into_iter().max().unwrap_or_default()
+    }
+
+    fn wait_for_end(&mut self, choices: &mut Choices) -> Result<Ended, Broken> {
+        while !self.has_ended() {
+            if !self.bounded_step(choices)? {
+                return Err(Broken::new("shutdown", 6, "nothing is left to happen, but it has not come to its end"));
+            }
+        }
+        // Handlers that heard nothing still end, and tell what nobody counts.
+        while self.bounded_step(choices)? {}
+        Ok(Ended::Stopped)
+    }
+
+    fn heal_and_finish(&mut self, choices: &mut Choices) -> Result<Ended, Broken> {
+        self.heal()?;
+        let limit = self.told + self.time_to_finish();
+        while self.engine.gauges().pending() > 0 {
+            let went_on = self.bounded_step(choices)?;
+            if self.is_ending() {
+                return self.wait_for_end(choices);
+            }
+            let now = if went_on { self.told } else { Timestamp::MAX };
+            self.oracles.judge_liveness(now, limit, &self.roster, &self.engine)?;
+        }
+        Ok(Ended::Finished)
+    }
+
+    /// The clock shows the time again, and operators let runs start.
+    fn heal(&mut self) -> Result<(), Broken> {
+        self.skew = self.skew.max(self.lag());
+        match self.engine.is_paused() {
+            true => self.tell(Command::Resume, Said::Resume).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// The bound of the configuration, with what the scenario's faults take from it: permits that
+    /// are gone for good, and handlers that hear no cancellation.
+    fn time_to_finish(&self) -> Duration {
+        let mut config = self.config.clone();
+        let mut stuck = 0;
+        for fault in &self.scenario.faults {
+            let Fault::Handler { does, .. } = fault else { continue };
+            stuck += usize::from(*does == Behaviour::Stuck);
+            if let Behaviour::Deaf { lasts } = does {
+                config.abort_grace = config.abort_grace.max(Duration::from_micros(*lasts));
+            }
+        }
+        let left = config.concurrency.get().saturating_sub(stuck).max(1);
+        config.concurrency = std::num::NonZeroUsize::new(left).unwrap_or(std::num::NonZeroUsize::MIN);
+        config.liveness_bound(usize::try_from(self.engine.gauges().pending()).unwrap_or(usize::MAX))
+    }
+
+    /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention.
+    fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Broken> {
+        while self.bounded_step(choices)? {}
+        match self.engine.gauges().records_total() {
+            0 => self.oracles.judge_phase(&self.engine),
+            left => Err(Broken::new("liveness", 1, format!("{left} records are never forgotten"))),
+        }
+    }
+
+    /// A step, unless there were so many that it must be spinning.
+    fn bounded_step(&mut self, choices: &mut Choices) -> Result<bool, Broken> {
+        let most = (self.scenario.size() + 20) * STEPS_EACH;
+        match (self.steps as usize) < most {
+            true => self.step(choices),
+            false => Err(Broken::new("liveness", 1, format!("it spins: {} steps", self.steps))),
+        }
+    }
+
+    /// Judges a world in which nothing is left to happen.
+    pub(crate) fn judge_end(&self) -> Result<(), Broken> {
+        if self.is_ending() && !self.has_ended() {
+            return Err(Broken::new("shutdown", 6, "nothing is left to happen, but it has not come to its end"));
+        }
+        if !self.is_ending() && self.engine.gauges().pending() > 0 {
+            return Err(Broken::new("liveness", 1, "nothing is left to happen, but events are pending"));
+        }
+        self.oracles.judge_phase(&self.engine)?;
+        self.oracles.audit(self.told, &self.roster, &self.engine)
+    }
+
+    fn into_report(self, broken: Option<Broken>, choices: Choices) -> Report {
+        Report {
+            broken,
+            steps: self.steps,
+            virtual_micros: self.now,
+            hash: std::hash::Hasher::finish(&self.hash),
+            hashes: self.hashes.unwrap_or_default(),
+            choices: choices.made,
+            trace: self.trace,
+        }
+    }
+}
