@@ -12,7 +12,7 @@
 //! - [`world`]: clients, channel, dispatcher, workers, sweeper, clock and process, with a choice
 //!   among all steps that are ready.
 //! - [`oracle`]: what must hold, one file each. [`failure`]: what it looks like when it does not.
-//! - [`scope`]: every interleaving of a tiny case.
+//! - [`scope`]: every interleaving of a tiny case. [`shrink`]: makes a failing scenario small.
 //! - [`probe`]: what has fired. [`trace`]: what happened, for people.
 //! - [`chance`], [`mix`], [`roster`]: labelled sources of chance, a chained hash, the keys of events.
 //!
@@ -36,6 +36,7 @@ pub mod probe;
 pub mod roster;
 pub mod scenario;
 pub mod scope;
+pub mod shrink;
 pub mod strategy;
 pub mod sut;
 pub mod trace;

@@ -5,7 +5,8 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Act, Behaviour, Fault, Loss, Operation, Scenario, Settings};
+use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
+use super::{Act, Behaviour, Fault, Operation, Scenario, Settings};
 use crate::chance::{Chance, Stream};
 
 /// What scenarios are to be like.
@@ -90,7 +91,8 @@ impl Family {
     }
 }
 
-const MILLI: u64 = 1_000;
+/// Microseconds in a millisecond.
+pub(super) const MILLI: u64 = 1_000;
 
 impl Scenario {
     /// The scenario of this seed.
@@ -149,7 +151,7 @@ impl Draw {
             sweep_batch: count(draw.pick(&[1, 2, 1_000])),
             sweep_interval: draw.between(10, 100) * MILLI,
             stuck_after: draw.between(30, 300) * MILLI,
-            drain_timeout: draw.between(0, 300) * MILLI,
+            drain_timeout: draw.pick(&[0, 50, 300, 2_000]) * MILLI,
             abort_grace: draw.between(1, 50) * MILLI,
         };
         if self.has(Family::Channel) && draw.per_mille(400) {
@@ -345,68 +347,6 @@ impl Draw {
                 _ => Fault::ClientsStalled { at, lasts },
             });
         }
-    }
-}
-
-fn channel(at: u64, draw: &mut Stream) -> Fault {
-    match draw.below(2) {
-        0 => Fault::ChannelFull { at, lasts: draw.between(1, 200) * MILLI },
-        _ => Fault::ReceiverDropped { at, unnoticed: draw.below(200) * MILLI },
-    }
-}
-
-fn tickets(at: u64, draw: &mut Stream) -> Fault {
-    match draw.below(6) {
-        0 => Fault::TicketLost { at, which: Loss::All },
-        1..=2 => Fault::TicketLost { at, which: Loss::Middle },
-        3 => Fault::TicketLost { at, which: Loss::Tail },
-        4 => Fault::MarkerLost { at },
-        _ => Fault::TicketTwice { at },
-    }
-}
-
-fn dispatcher(at: u64, draw: &mut Stream, settings: &Settings) -> Fault {
-    match draw.below(2) {
-        0 => Fault::DispatcherStalled { at, lasts: draw.below(settings.stuck_after * 5 / MILLI) * MILLI },
-        _ => Fault::DispatcherDies { at, lasts: draw.below(100) * MILLI },
-    }
-}
-
-fn sweeper(at: u64, draw: &mut Stream) -> Fault {
-    match draw.below(2) {
-        0 => Fault::SweeperDies { at, lasts: draw.below(300) * MILLI },
-        _ => Fault::SweepsDelayed { at, lasts: draw.below(500) * MILLI, by: draw.below(200) * MILLI },
-    }
-}
-
-fn clock(at: u64, draw: &mut Stream) -> Fault {
-    match draw.below(3) {
-        0 => Fault::ClockForward { at, by: draw.below(2_000) * MILLI },
-        1 => Fault::ClockBack { at, by: draw.below(1_000) * MILLI },
-        _ => Fault::ProcessPauses { at, lasts: draw.below(1_000) * MILLI },
-    }
-}
-
-fn outcome(draw: &mut Stream) -> Behaviour {
-    match draw.below(9) {
-        0..=1 => Behaviour::Retry { after: None },
-        2 => Behaviour::Retry { after: Some(draw.below(1_000) * MILLI) },
-        3 => Behaviour::Permanent,
-        4 => Behaviour::Snooze { delay: draw.below(1_000) * MILLI },
-        5 => Behaviour::Slow { lasts: draw.below(300) * MILLI },
-        6 => Behaviour::Beating { lasts: draw.below(600) * MILLI, every: draw.between(1, 60) * MILLI },
-        7 => Behaviour::ReportsTwice,
-        _ => Behaviour::ReportsForeign,
-    }
-}
-
-fn crash(draw: &mut Stream, settings: &Settings) -> Behaviour {
-    match draw.below(12) {
-        0..=2 => Behaviour::PanicBefore,
-        3..=5 => Behaviour::PanicAfter,
-        6..=7 => Behaviour::Hang,
-        8..=10 => Behaviour::Deaf { lasts: draw.below(settings.run_lifetime * 2 / MILLI) * MILLI },
-        _ => Behaviour::Stuck,
     }
 }
 

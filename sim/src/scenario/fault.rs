@@ -39,6 +39,13 @@ pub enum Fault {
         /// From when on.
         at: u64,
     },
+    /// The next ticket that is taken is presented late.
+    TicketLate {
+        /// From when on.
+        at: u64,
+        /// How late.
+        by: u64,
+    },
     /// The dispatcher takes no ticket.
     DispatcherStalled {
         /// From when on.
@@ -166,6 +173,7 @@ pub enum FaultKind {
     TicketLostAll,
     MarkerLost,
     TicketTwice,
+    TicketLate,
     DispatcherStalled,
     DispatcherDies,
     SweeperDies,
@@ -201,7 +209,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::ChannelFull,
         Self::CapacityOne,
         Self::ReceiverDropped,
@@ -210,6 +218,7 @@ impl FaultKind {
         Self::TicketLostAll,
         Self::MarkerLost,
         Self::TicketTwice,
+        Self::TicketLate,
         Self::DispatcherStalled,
         Self::DispatcherDies,
         Self::SweeperDies,
@@ -266,6 +275,7 @@ impl Fault {
             | Self::TicketLost { at, .. }
             | Self::MarkerLost { at }
             | Self::TicketTwice { at }
+            | Self::TicketLate { at, .. }
             | Self::DispatcherStalled { at, .. }
             | Self::DispatcherDies { at, .. }
             | Self::SweeperDies { at, .. }

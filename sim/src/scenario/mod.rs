@@ -7,6 +7,7 @@
 mod behaviour;
 mod draw;
 mod fault;
+mod kinds;
 mod operation;
 mod settings;
 

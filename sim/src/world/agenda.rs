@@ -19,6 +19,8 @@ pub(super) enum Task {
     Dispatch,
     /// A ticket is presented although it was before.
     PresentAgain(Ticket),
+    /// A ticket that was taken before is presented.
+    PresentLate(Ticket),
     /// The sweeper sweeps.
     Sweep,
     /// A worker calls its handler.

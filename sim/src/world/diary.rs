@@ -7,7 +7,7 @@ use eventful::{Answer, EnqueueFailure, RunId, Ticket};
 use super::World;
 use super::worker::Worker;
 use crate::failure::Broken;
-use crate::oracle::Said;
+use crate::oracle::{Known, Said};
 use crate::probe::Standing;
 use crate::scenario::{EventNumber, Fault, Operation};
 use crate::trace::{Entry, Lane, What};
@@ -44,7 +44,9 @@ impl World<'_> {
     pub(super) fn state_of(&self, said: Said) -> Standing {
         let book = &self.oracles.book;
         let event = said.event().or_else(|| book.of_run(said.run()?));
-        let known = event.and_then(|event| book.known(event));
+        let (now, retention) = (self.told.max(self.clock()), self.config.retention);
+        let expired = |known: &&Known| known.stage.terminal_at().is_some_and(|at| at + retention <= now);
+        let known = event.and_then(|event| book.known(event)).filter(|known| !expired(known));
         Standing {
             phase: self.engine.phase(),
             is_paused: self.engine.is_paused(),

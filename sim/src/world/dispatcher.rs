@@ -18,6 +18,10 @@ pub(super) struct Dispatcher {
     pub(super) stalled_until: u64,
     /// The next ticket that is presented is presented twice.
     pub(super) presents_twice: bool,
+    /// How late the next ticket that is taken is presented.
+    pub(super) presents_late: Option<u64>,
+    /// A ticket was taken and is not presented yet: no other is taken before.
+    holds_ticket: bool,
     /// The next marker that is sent gets lost.
     pub(super) loses_marker: bool,
 }
@@ -30,6 +34,8 @@ impl Dispatcher {
             is_alive: true,
             stalled_until: 0,
             presents_twice: false,
+            presents_late: None,
+            holds_ticket: false,
             loses_marker: false,
         }
     }
@@ -55,6 +61,7 @@ impl World<'_> {
         self.is_up
             && self.dispatcher.is_alive
             && self.dispatcher.free > 0
+            && !self.dispatcher.holds_ticket
             && !self.channel.is_empty()
             && self.engine.phase() == Phase::Running
             && !self.engine.is_paused()
@@ -75,6 +82,18 @@ impl World<'_> {
             self.probes.fault(FaultKind::TicketTwice);
             self.agenda.now(Task::PresentAgain(ticket));
         }
+        if let Some(by) = self.dispatcher.presents_late.take() {
+            self.probes.fault(FaultKind::TicketLate);
+            self.dispatcher.holds_ticket = true;
+            self.agenda.at(self.now + by, Task::PresentLate(ticket));
+            return Ok(());
+        }
+        self.present(ticket)
+    }
+
+    /// What was taken is presented, whatever has happened since.
+    pub(super) fn present_late(&mut self, ticket: Ticket) -> Result<(), Broken> {
+        self.dispatcher.holds_ticket = false;
         self.present(ticket)
     }
 
@@ -120,6 +139,7 @@ impl World<'_> {
         }
         self.channel.replace();
         (self.dispatcher.is_alive, self.dispatcher.stalled_until) = (true, 0);
+        self.dispatcher.holds_ticket = false;
         self.tell(Command::ChannelLost, Said::ChannelLost).map(drop)
     }
 }

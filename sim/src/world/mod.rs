@@ -264,6 +264,7 @@ impl<'s> World<'s> {
             Task::Fault(at) => self.begin_fault(at),
             Task::Dispatch => self.dispatch(),
             Task::PresentAgain(ticket) => self.present(ticket),
+            Task::PresentLate(ticket) => self.present_late(ticket),
             Task::Sweep => self.sweep(),
             Task::Begin(worker) => self.begin(worker),
             Task::Beat(worker) => self.beat(worker),

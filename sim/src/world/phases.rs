@@ -30,10 +30,24 @@ impl Scenario {
     ///
     /// [`InvalidConfig`] when the engine refuses its configuration.
     pub fn run(&self, keep: Keep, probes: &mut Probes) -> Result<Report, InvalidConfig> {
-        let mut choices = match &self.choices {
+        self.run_with(self.choices(), keep, probes)
+    }
+
+    /// Its choices: those in its file, or those that its seed draws.
+    pub(crate) fn choices(&self) -> Choices {
+        match &self.choices {
             Some(listed) => Choices::listed(listed.clone()),
             None => Choices::drawn(Chance::of(self.seed).stream("choices")),
-        };
+        }
+    }
+
+    /// Runs it with other choices than its own.
+    pub(crate) fn run_with(
+        &self,
+        mut choices: Choices,
+        keep: Keep,
+        probes: &mut Probes,
+    ) -> Result<Report, InvalidConfig> {
         let mut world = World::new(self, keep, std::mem::take(probes))?;
         let broken = world.live(&mut choices).err();
         if let Some(broken) = &broken {

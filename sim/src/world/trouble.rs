@@ -34,6 +34,7 @@ impl World<'_> {
             | Fault::TicketLost { .. }
             | Fault::MarkerLost { .. }
             | Fault::TicketTwice { .. }
+            | Fault::TicketLate { .. }
             | Fault::DispatcherStalled { .. }
             | Fault::DispatcherDies { .. }
             | Fault::SweeperDies { .. }
@@ -62,6 +63,7 @@ impl World<'_> {
             Fault::TicketLost { which, .. } => self.lose_ticket(which),
             Fault::MarkerLost { .. } => self.dispatcher.loses_marker = true,
             Fault::TicketTwice { .. } => self.dispatcher.presents_twice = true,
+            Fault::TicketLate { by, .. } => self.dispatcher.presents_late = Some(by),
             Fault::DispatcherStalled { lasts, .. } => {
                 self.probes.fault(FaultKind::DispatcherStalled);
                 self.dispatcher.stalled_until = self.dispatcher.stalled_until.max(self.now + lasts);
