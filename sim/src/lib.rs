@@ -27,6 +27,8 @@
 
 pub mod assertions;
 pub mod chance;
+#[cfg(feature = "check")]
+mod check;
 pub mod driver;
 pub mod failure;
 pub mod mix;
@@ -41,3 +43,6 @@ pub mod strategy;
 pub mod sut;
 pub mod trace;
 pub mod world;
+
+#[cfg(feature = "check")]
+pub use check::{Check, Fault, check};

@@ -1,0 +1,151 @@
+//! The user's handler, under disturbances.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use eventful::{Attempt, Clock as _, Event, Failure, Handler, Timestamp};
+use tokio::time::{Sleep, sleep};
+
+use super::clock::PausedClock;
+use super::fault::{Disturbance, Fault, Place};
+use super::stage::{RunEnd, Stage};
+
+/// Polls of one run without time passing after which it counts as spinning.
+const SPINS: u32 = 100_000;
+
+/// Longer than any run may last.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A handler that runs the user's, and strikes it where the stage says so.
+#[derive(Debug)]
+pub(super) struct Actor<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) stage: Arc<Stage>,
+    pub(super) clock: Arc<PausedClock>,
+}
+
+impl<H> Clone for Actor<H> {
+    fn clone(&self) -> Self {
+        Self { handler: Arc::clone(&self.handler), stage: Arc::clone(&self.stage), clock: Arc::clone(&self.clock) }
+    }
+}
+
+impl<H: Handler> Handler for Actor<H> {
+    async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
+        let run = self.stage.enter(event.key(), attempt.number());
+        if self.stage.strikes_run(run, Fault::CrashBefore) {
+            crash();
+        }
+        let part = Part { stage: &self.stage, clock: &self.clock, run };
+        let call = part.watch(|| Box::pin(self.handler.handle(event, attempt)));
+        let mut scene = Scene { part, call: Some(call), delay: None, polls: 0, at: self.clock.now() };
+        let result = poll_fn(|cx| scene.poll(cx)).await;
+        self.stage.leave(run, result.as_ref().map_or_else(failed, |()| RunEnd::Done));
+        if self.stage.strikes_run(run, Fault::CrashAfter) {
+            crash();
+        }
+        result
+    }
+}
+
+fn failed(failure: &Failure) -> RunEnd {
+    RunEnd::Failed(format!("{failure:?}"))
+}
+
+/// Unwound from here, the panic reaches no panic hook, and so prints nothing.
+fn crash() -> ! {
+    resume_unwind(Box::new("killed by the simulator"))
+}
+
+/// One run on its stage.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    stage: &'a Stage,
+    clock: &'a PausedClock,
+    run: usize,
+}
+
+impl Part<'_> {
+    /// Lets the user's code act, and notes its panic on the way.
+    fn watch<T>(self, act: impl FnOnce() -> T) -> T {
+        catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+            self.stage.leave(self.run, RunEnd::Panicked(message(&*panic)));
+            resume_unwind(panic)
+        })
+    }
+}
+
+/// One call of the handler.
+struct Scene<'a, F> {
+    part: Part<'a>,
+    /// Absent once it is dropped.
+    call: Option<Pin<Box<F>>>,
+    /// How long it is kept from going on.
+    delay: Option<Pin<Box<Sleep>>>,
+    /// How often it was polled since the time last moved.
+    polls: u32,
+    at: Timestamp,
+}
+
+impl<F: Future<Output = Result<(), Failure>>> Scene<'_, F> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if let Some(delay) = &mut self.delay {
+            ready!(delay.as_mut().poll(cx));
+            self.delay = None;
+        }
+        let part = self.part;
+        part.stage.step();
+        let Some(call) = &mut self.call else { return Poll::Pending };
+        let result = part.watch(|| call.as_mut().poll(cx));
+        if result.is_pending() {
+            if let Some(struck) = part.stage.suspend(part.run) {
+                self.suffer(struck);
+                // Polled once more, so that what it waits for now wakes it.
+                cx.waker().wake_by_ref();
+            } else if self.spins() {
+                part.stage.leave(part.run, RunEnd::Spun);
+                self.stall();
+            }
+        }
+        result
+    }
+
+    /// What happens to a run that waits.
+    fn suffer(&mut self, struck: Disturbance) {
+        match struck {
+            Disturbance { fault: Fault::Drop, .. } => {
+                let call = self.call.take();
+                self.part.watch(|| drop(call));
+                crash();
+            }
+            Disturbance { fault: Fault::Slow, at: Place::Await { delay, .. } } => {
+                self.delay = Some(Box::pin(sleep(delay)));
+            }
+            // A timeout, above all.
+            Disturbance { .. } => self.stall(),
+        }
+    }
+
+    /// From now on nothing happens until the run is stopped from outside.
+    fn stall(&mut self) {
+        self.delay = Some(Box::pin(sleep(FOR_EVER)));
+    }
+
+    /// Whether it goes on and on without time passing.
+    fn spins(&mut self) -> bool {
+        let now = self.part.clock.now();
+        self.polls = if now == self.at { self.polls + 1 } else { 0 };
+        self.at = now;
+        self.polls > SPINS
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_string()
+}

@@ -1,0 +1,155 @@
+//! What can disturb a handler.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A kind of disturbance. Each is something that a real process, or a real deployment, does to a
+/// handler sooner or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Runs overlap: as many at the same time as the configuration allows. Without it, one
+    /// after the other.
+    Overlap,
+    /// The events come in another order.
+    Order,
+    /// The worker crashes before it calls the handler.
+    CrashBefore,
+    /// The worker crashes after the handler has ended, before that is recorded. So it runs again.
+    CrashAfter,
+    /// The run goes on late after one of its awaits.
+    Slow,
+    /// The run is dropped at one of its awaits, as a crash of the runtime around it would.
+    Drop,
+    /// The run waits at one of its awaits until its deadline has passed, and is dropped.
+    Timeout,
+    /// The event is submitted again while it is worked on.
+    Duplicate,
+    /// The process stands still for a while, and all timers fire at once.
+    Pause,
+    /// The process stops and starts again in memory, and its senders send every event again.
+    Restart,
+    /// The channel counts as full.
+    FullChannel,
+    /// The channel loses its receiver.
+    LostChannel,
+    /// A ticket is lost on its way to the dispatcher.
+    LostTicket,
+    /// The dispatcher dies.
+    DispatcherDies,
+    /// The sweeper dies.
+    SweeperDies,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Overlap,
+        Self::Order,
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::Slow,
+        Self::Drop,
+        Self::Timeout,
+        Self::Duplicate,
+        Self::Pause,
+        Self::Restart,
+        Self::FullChannel,
+        Self::LostChannel,
+        Self::LostTicket,
+        Self::DispatcherDies,
+        Self::SweeperDies,
+    ];
+}
+
+/// A disturbance with its place in the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Disturbance {
+    pub(super) fault: Fault,
+    pub(super) at: Place,
+}
+
+/// Where a disturbance strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// All along.
+    Throughout,
+    /// In the order that this number stands for.
+    Shuffle(u64),
+    /// The `run`-th run of the event with this index; runs count from 1.
+    Run { event: usize, run: u32 },
+    /// At the `suspension`-th await of a run at which it waits, counted from 1; for `delay`.
+    Await { event: usize, run: u32, suspension: u32, delay: Duration },
+    /// When the handlers were polled this often, all together; it concerns the event.
+    Step { step: u32, event: usize, delay: Duration },
+    /// At this pass of the adapter's point, counted from 0.
+    Pass(u32),
+}
+
+impl Place {
+    /// The event that is struck.
+    pub(super) const fn event(self) -> Option<usize> {
+        match self {
+            Self::Run { event, .. } | Self::Await { event, .. } => Some(event),
+            Self::Throughout | Self::Shuffle(_) | Self::Step { .. } | Self::Pass(_) => None,
+        }
+    }
+
+    /// The same place when the events at these indices alone are left.
+    pub(super) fn among(self, kept: &[usize]) -> Option<Self> {
+        let moved = |event: usize| kept.iter().position(|&kept| kept == event);
+        Some(match self {
+            Self::Run { event, run } => Self::Run { event: moved(event)?, run },
+            Self::Await { event, run, suspension, delay } => {
+                Self::Await { event: moved(event)?, run, suspension, delay }
+            }
+            Self::Step { step, event, delay } => Self::Step { step, event: moved(event).unwrap_or(0), delay },
+            Self::Throughout | Self::Shuffle(_) | Self::Pass(_) => self,
+        })
+    }
+}
+
+impl fmt::Display for Disturbance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.fault.what())?;
+        match self.at {
+            Place::Run { run, .. } => write!(f, " (run {run})"),
+            Place::Await { run, suspension, .. } => write!(f, " (run {run}, {} await that waited)", nth(suspension)),
+            Place::Throughout | Place::Shuffle(_) | Place::Step { .. } | Place::Pass(_) => Ok(()),
+        }
+    }
+}
+
+impl Fault {
+    /// What happens, in words.
+    pub(super) const fn what(self) -> &'static str {
+        match self {
+            Self::Overlap => "runs of different events overlapped",
+            Self::Order => "the events came in another order",
+            Self::CrashBefore => "the worker crashed before it called the handler",
+            Self::CrashAfter => "the worker crashed after the handler had ended, before that was recorded",
+            Self::Slow => "the run went on late after an await",
+            Self::Drop => "the run was dropped at an await",
+            Self::Timeout => "the run waited at an await until its deadline, and was dropped",
+            Self::Duplicate => "the event was submitted again",
+            Self::Pause => "the process stood still until deadlines had passed",
+            Self::Restart => "the process was restarted, and every event sent again",
+            Self::FullChannel => "the channel was full",
+            Self::LostChannel => "the channel lost its receiver",
+            Self::LostTicket => "a ticket was lost",
+            Self::DispatcherDies => "the dispatcher died",
+            Self::SweeperDies => "the sweeper died",
+        }
+    }
+}
+
+/// `1st`, `2nd` and so on.
+pub(super) fn nth(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (1, tens) if tens != 11 => "st",
+        (2, tens) if tens != 12 => "nd",
+        (3, tens) if tens != 13 => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}

@@ -1,0 +1,140 @@
+//! What is wrong with a handler.
+
+use std::fmt::Debug;
+
+use super::fault::{Fault, Place};
+use super::stage::RunEnd;
+use super::story::{End, Played, Story};
+
+/// A way in which a handler does not survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It panicked by itself.
+    Panics,
+    /// It did not end within its time, and nothing kept it.
+    Hangs,
+    /// Its event has failed, or has not ended.
+    Fails,
+    /// The world looks otherwise than after a calm run.
+    World,
+}
+
+/// A flaw that a story has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) flaw: Flaw,
+    /// The event's index, when it is one event's flaw.
+    pub(super) event: Option<usize>,
+    /// What the handler or the engine said.
+    pub(super) said: String,
+}
+
+/// What is wrong with a handler that nothing disturbed.
+pub(super) fn undisturbed<T>(played: &Played<T>, may_fail: bool) -> Option<Finding> {
+    panicked(played).or_else(|| hung(played)).or_else(|| {
+        let bad = |end: &End| match end {
+            End::Completed => None,
+            End::Failed(said) => (!may_fail).then(|| said.clone()),
+            End::Unfinished(said) => Some(said.clone()),
+        };
+        let mut ends = played.ends.iter().enumerate();
+        ends.find_map(|(event, end)| Some(Finding { flaw: Flaw::Fails, event: Some(event), said: bad(end)? }))
+    })
+}
+
+/// What is wrong with a handler that was disturbed, measured by what it did in calm.
+pub(super) fn disturbed<T: PartialEq + Debug>(played: &Played<T>, calm: &Played<T>) -> Option<Finding> {
+    panicked(played).or_else(|| ended_otherwise(played, &calm.ends)).or_else(|| {
+        (played.world != calm.world).then(|| Finding { flaw: Flaw::World, event: None, said: String::new() })
+    })
+}
+
+fn panicked<T>(played: &Played<T>) -> Option<Finding> {
+    played.seen.runs.iter().find_map(|run| match &run.end {
+        RunEnd::Panicked(said) => Some(Finding { flaw: Flaw::Panics, event: Some(run.event), said: said.clone() }),
+        RunEnd::Cut | RunEnd::Done | RunEnd::Failed(_) | RunEnd::Spun => None,
+    })
+}
+
+/// A run that was stopped although nothing but its own slowness could stop it.
+fn hung<T>(played: &Played<T>) -> Option<Finding> {
+    played.seen.runs.iter().find_map(|run| {
+        let said = match run.end {
+            RunEnd::Cut => "it did not end before the run's deadline",
+            RunEnd::Spun => "it was ready to go on for ever while no time passed",
+            RunEnd::Done | RunEnd::Failed(_) | RunEnd::Panicked(_) => return None,
+        };
+        Some(Finding { flaw: Flaw::Hangs, event: Some(run.event), said: said.to_owned() })
+    })
+}
+
+fn ended_otherwise<T>(played: &Played<T>, calm: &[End]) -> Option<Finding> {
+    let pairs = played.ends.iter().zip(calm).enumerate();
+    let (event, said) = pairs.into_iter().find_map(|(event, (end, calm))| match (end, calm) {
+        (End::Failed(_), End::Failed(_)) | (End::Completed, _) => None,
+        (End::Failed(said) | End::Unfinished(said), _) => Some((event, said.clone())),
+    })?;
+    let last = played.seen.runs.iter().rev().find(|run| run.event == event);
+    let cut = last.is_some_and(|run| matches!(run.end, RunEnd::Cut | RunEnd::Spun));
+    Some(Finding { flaw: if cut { Flaw::Hangs } else { Flaw::Fails }, event: Some(event), said })
+}
+
+/// What a handler is that shows this flaw when this strikes it, in one phrase and with advice.
+pub(super) fn verdict(flaw: Flaw, story: &Story) -> (&'static str, &'static str) {
+    match flaw {
+        Flaw::Panics => ("the handler panics", "return a Failure instead: it says what is to become of the event"),
+        Flaw::Hangs if story.disturbances.is_empty() => (
+            "the handler hangs",
+            "give its waits a timeout; if it is only slow, raise run_timeout with Check::config or call \
+             Attempt::heartbeat",
+        ),
+        Flaw::Hangs => (
+            "the handler hangs after it was disturbed",
+            "what a run takes (a lock, a permit, a slot) must be given back when its future is dropped",
+        ),
+        Flaw::Fails if story.disturbances.is_empty() => (
+            "the handler fails although nothing disturbs it",
+            "give it events that it understands with Check::events; if failing is right, say Check::may_fail",
+        ),
+        Flaw::Fails => (
+            "the handler does not survive being run again",
+            "what an earlier run has done already is no error: look it up under Attempt::key and go on",
+        ),
+        Flaw::World => world(story),
+    }
+}
+
+fn world(story: &Story) -> (&'static str, &'static str) {
+    let only = |faults: &[Fault]| story.disturbances.iter().all(|it| faults.contains(&it.fault));
+    if only(&[]) {
+        return (
+            "the world is not the same after two calm runs",
+            "build a new world in each call, and leave times, random numbers and orders out of what you compare",
+        );
+    }
+    if only(&[Fault::Order]) {
+        return (
+            "the world depends on the order of the events",
+            "the engine promises no order: compare sorted views (a BTreeMap by key), or use \
+             Check::without(Fault::Order) when the handler is not to blame",
+        );
+    }
+    if only(&[Fault::Order, Fault::Overlap, Fault::Slow]) {
+        return (
+            "the handler does not bear runs that overlap",
+            "between a read and the write that depends on it there must be no await, or a lock around both",
+        );
+    }
+    if only(&[Fault::Drop, Fault::Timeout]) && at_an_await(story) {
+        return (
+            "the handler is not cancel-safe",
+            "between two effects that belong together there must be no await, or the next run must mend what is half \
+             done",
+        );
+    }
+    ("the handler is not idempotent", "make each effect depend on Attempt::key, so that doing it again changes nothing")
+}
+
+fn at_an_await(story: &Story) -> bool {
+    story.disturbances.iter().any(|it| matches!(it.at, Place::Await { .. }))
+}

@@ -1,0 +1,205 @@
+//! The stage of one run: which disturbances are still to come, and what has happened.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::resume_unwind;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use eventful::{Action, Event, Hooks, Key, Point};
+use tokio::sync::Notify;
+
+use super::fault::{Disturbance, Fault, Place};
+
+/// What the handlers, the adapter's hooks and the director share.
+#[derive(Debug)]
+pub(super) struct Stage {
+    state: Mutex<State>,
+    /// Rung for the director: a cue is due.
+    cue: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Those that have not struck yet.
+    ahead: Vec<Disturbance>,
+    /// Those that the director has to perform.
+    due: VecDeque<Disturbance>,
+    events: BTreeMap<Key, usize>,
+    passes: [u32; POINTS],
+    seen: Seen,
+}
+
+/// What happened on a stage.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    /// The runs, in the order of their starts.
+    pub(super) runs: Vec<Run>,
+    /// How often handlers were polled.
+    pub(super) steps: u32,
+    /// The disturbances that struck, in their order.
+    pub(super) struck: Vec<Disturbance>,
+}
+
+/// One call of the handler.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    /// The event's index.
+    pub(super) event: usize,
+    /// Which run of this event it is, from 1, across restarts.
+    pub(super) number: u32,
+    /// What the handler was told.
+    pub(super) attempt: u32,
+    /// Awaits at which it waited.
+    pub(super) suspensions: u32,
+    /// How it ended.
+    pub(super) end: RunEnd,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RunEnd {
+    /// It was dropped before it ended, or has not ended yet.
+    Cut,
+    /// It returned `Ok`.
+    Done,
+    /// It returned this failure.
+    Failed(String),
+    /// It panicked, with this message.
+    Panicked(String),
+    /// It was ready to go on without end while no time passed.
+    Spun,
+}
+
+const POINTS: usize = 8;
+
+const fn index(point: Point) -> usize {
+    match point {
+        Point::Enqueue => 0,
+        Point::Present => 1,
+        Point::Dispatch => 2,
+        Point::WorkerStart => 3,
+        Point::BeforeSettle => 4,
+        Point::AfterSettle => 5,
+        Point::Sweep => 6,
+        Point::Drain => 7,
+    }
+}
+
+/// The faults that strike at a point, and what they do there.
+const fn strikes(point: Point) -> &'static [Fault] {
+    match point {
+        Point::Enqueue => &[Fault::FullChannel, Fault::LostChannel],
+        Point::Present => &[Fault::LostTicket],
+        Point::Dispatch => &[Fault::DispatcherDies],
+        Point::Sweep => &[Fault::SweeperDies],
+        Point::WorkerStart | Point::BeforeSettle | Point::AfterSettle | Point::Drain => &[],
+    }
+}
+
+impl Stage {
+    /// A stage for these events, on which these disturbances will strike.
+    pub(super) fn new(events: &[Event], disturbances: &[Disturbance]) -> Self {
+        // The first of two with one key is the one that is accepted.
+        let events = events.iter().enumerate().rev().map(|(index, event)| (event.key().clone(), index)).collect();
+        let state = State {
+            ahead: disturbances.to_vec(),
+            due: VecDeque::new(),
+            events,
+            passes: [0; POINTS],
+            seen: Seen::default(),
+        };
+        Self { state: Mutex::new(state), cue: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A run begins. Answers its index.
+    pub(super) fn enter(&self, key: &Key, attempt: u32) -> usize {
+        let mut state = self.lock();
+        let event = state.events.get(key).copied().unwrap_or_default();
+        let earlier = state.seen.runs.iter().filter(|run| run.event == event).count();
+        // Runs are bounded by the attempts of a configuration, so they fit.
+        let number = u32::try_from(earlier + 1).unwrap_or(u32::MAX);
+        state.seen.runs.push(Run { event, number, attempt, suspensions: 0, end: RunEnd::Cut });
+        state.seen.runs.len() - 1
+    }
+
+    /// Whether the fault strikes this run as a whole.
+    pub(super) fn strikes_run(&self, run: usize, fault: Fault) -> bool {
+        let mut state = self.lock();
+        let Run { event, number, .. } = state.seen.runs[run];
+        let at = Place::Run { event, run: number };
+        state.strike(|next| next.fault == fault && next.at == at).is_some()
+    }
+
+    /// The run waits. Answers what strikes it there.
+    pub(super) fn suspend(&self, run: usize) -> Option<Disturbance> {
+        let mut state = self.lock();
+        state.seen.runs[run].suspensions += 1;
+        let Run { event, number, suspensions, .. } = state.seen.runs[run];
+        state.strike(|next| match next.at {
+            Place::Await { event: e, run, suspension, .. } => (e, run, suspension) == (event, number, suspensions),
+            Place::Throughout | Place::Shuffle(_) | Place::Run { .. } | Place::Step { .. } | Place::Pass(_) => false,
+        })
+    }
+
+    /// A run has ended like this.
+    pub(super) fn leave(&self, run: usize, end: RunEnd) {
+        self.lock().seen.runs[run].end = end;
+    }
+
+    /// A handler is about to be polled.
+    pub(super) fn step(&self) {
+        let mut state = self.lock();
+        state.seen.steps += 1;
+        let now = state.seen.steps;
+        while let Some(due) = state.strike(|next| matches!(next.at, Place::Step { step, .. } if step <= now)) {
+            state.due.push_back(due);
+            self.cue.notify_one();
+        }
+    }
+
+    /// Waits for the next disturbance that the director has to perform.
+    pub(super) async fn next_cue(&self) -> Disturbance {
+        loop {
+            if let Some(due) = self.lock().due.pop_front() {
+                return due;
+            }
+            self.cue.notified().await;
+        }
+    }
+
+    /// What has happened.
+    pub(super) fn seen(&self) -> Seen {
+        self.lock().seen.clone()
+    }
+}
+
+impl State {
+    /// Takes the first disturbance that fits, and notes that it struck.
+    fn strike(&mut self, fits: impl Fn(&Disturbance) -> bool) -> Option<Disturbance> {
+        let at = self.ahead.iter().position(fits)?;
+        let struck = self.ahead.remove(at);
+        self.seen.struck.push(struck);
+        Some(struck)
+    }
+}
+
+impl Hooks for Stage {
+    fn at(&self, point: Point) -> Action {
+        let struck = {
+            let mut state = self.lock();
+            let pass = state.passes[index(point)];
+            state.passes[index(point)] += 1;
+            state.strike(|next| next.at == Place::Pass(pass) && strikes(point).contains(&next.fault))
+        };
+        match struck.map(|struck| struck.fault) {
+            Some(Fault::FullChannel | Fault::LostTicket) => Action::Fail,
+            Some(Fault::LostChannel) => Action::DropReceiver,
+            // Unwound from here, the panic reaches no panic hook, and so prints nothing.
+            Some(_) => resume_unwind(Box::new("killed by the simulator")),
+            None => Action::Continue,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One run of the real adapter with the user's handler, in virtual time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventful::{Config, Event, Eventful, Handler, Status, SubmitError};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{advance, sleep, timeout};
+
+use super::actor::Actor;
+use super::clock::PausedClock;
+use super::fault::{Disturbance, Fault, Place};
+use super::stage::{Seen, Stage};
+use crate::chance::Chance;
+
+/// What is to be performed.
+#[derive(Debug, Clone)]
+pub(super) struct Story {
+    /// Where jitter comes from.
+    pub(super) seed: u64,
+    pub(super) config: Config,
+    pub(super) events: Vec<Event>,
+    pub(super) disturbances: Vec<Disturbance>,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    Completed,
+    /// With its last error.
+    Failed(String),
+    /// Not at an end when it should have been; with the engine's explanation.
+    Unfinished(String),
+}
+
+/// What was seen of a story.
+#[derive(Debug)]
+pub(super) struct Played<T> {
+    pub(super) world: T,
+    pub(super) ends: Vec<End>,
+    pub(super) seen: Seen,
+}
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How long the tasks that a handler left behind may go on before the world is looked at.
+const EPILOGUE: Duration = Duration::from_secs(60);
+
+impl Story {
+    pub(super) fn has(&self, fault: Fault) -> bool {
+        self.disturbances.iter().any(|disturbance| disturbance.fault == fault)
+    }
+
+    /// Performs it, and looks at the world afterwards.
+    pub(super) fn play<H: Handler, T>(&self, handler: H, observe: impl FnOnce() -> T) -> Played<T> {
+        let runtime = runtime();
+        let stage = Arc::new(Stage::new(&self.events, &self.disturbances));
+        let ends = runtime.block_on(async {
+            let clock = Arc::new(PausedClock::begin());
+            let handler = Actor { handler: Arc::new(handler), stage: Arc::clone(&stage), clock };
+            Director { story: self, stage: &stage, eventful: self.start(&handler), handler }.perform().await
+        });
+        let world = observe();
+        // A blocking task of the handler that never ends must not hold the test up here.
+        runtime.shutdown_background();
+        Played { world, ends, seen: stage.seen() }
+    }
+
+    fn start<H: Handler>(&self, handler: &Actor<H>) -> Eventful {
+        let mut config = self.config.clone();
+        if !self.has(Fault::Overlap) {
+            config.concurrency = 1.try_into().expect("one is more than zero");
+        }
+        // What has ended is remembered to the end of the story.
+        config.retention = config.retention.max(YEAR);
+        let (clock, hooks) = (Arc::clone(&handler.clock), Arc::clone(&handler.stage));
+        let builder = Eventful::builder().config(config).seed(self.seed).clock(clock).hooks(hooks);
+        builder.start(handler.clone()).unwrap_or_else(|error| panic!("the engine cannot be started: {error}"))
+    }
+
+    /// The events in the order in which they come.
+    fn in_order(&self) -> Vec<Event> {
+        let mut events = self.events.clone();
+        for disturbance in &self.disturbances {
+            if let Place::Shuffle(number) = disturbance.at {
+                let mut stream = Chance::of(number).stream("order");
+                (1..events.len()).rev().for_each(|last| events.swap(last, stream.index(last + 1)));
+            }
+        }
+        events
+    }
+}
+
+fn runtime() -> Runtime {
+    let built = Builder::new_current_thread().enable_time().start_paused(true).build();
+    built.expect("a runtime of one thread, without I/O, asks the system for nothing")
+}
+
+/// Sends the events, performs what is due, and waits for the end.
+struct Director<'a, H> {
+    story: &'a Story,
+    stage: &'a Stage,
+    handler: Actor<H>,
+    eventful: Eventful,
+}
+
+impl<H: Handler> Director<'_, H> {
+    async fn perform(mut self) -> Vec<End> {
+        self.submit().await;
+        let bound = self.eventful.config().liveness_bound(self.story.events.len());
+        // Past the bound, what has not ended is told as such.
+        let _ = timeout(bound, self.direct()).await;
+        sleep(EPILOGUE).await;
+        let ends = self.story.events.iter().map(|event| self.end(event)).collect();
+        self.eventful.shutdown(None).await;
+        ends
+    }
+
+    async fn submit(&self) {
+        for event in self.story.in_order() {
+            send(&self.eventful, event).await;
+        }
+    }
+
+    /// Does what is due, until every event has ended.
+    async fn direct(&mut self) {
+        let mut patience = Duration::from_millis(1);
+        while !self.all_ended() {
+            match timeout(patience, self.stage.next_cue()).await {
+                Ok(due) => self.act(due).await,
+                Err(_) => patience = (patience * 2).min(Duration::from_secs(60)),
+            }
+        }
+    }
+
+    async fn act(&mut self, due: Disturbance) {
+        let Place::Step { event, delay, .. } = due.at else { return };
+        if due.fault == Fault::Pause {
+            advance(delay).await;
+        } else if due.fault == Fault::Restart {
+            self.eventful.shutdown(Some(Duration::ZERO)).await;
+            self.eventful = self.story.start(&self.handler);
+            self.submit().await;
+        } else {
+            send(&self.eventful, self.story.events[event].clone()).await;
+        }
+    }
+
+    fn all_ended(&self) -> bool {
+        self.story.events.iter().all(|event| match self.end(event) {
+            End::Completed | End::Failed(_) => true,
+            End::Unfinished(_) => false,
+        })
+    }
+
+    fn end(&self, event: &Event) -> End {
+        let record = self.eventful.get(event.key()).ok().flatten();
+        match record.as_ref().map(|record| record.status) {
+            Some(Status::Completed) => End::Completed,
+            Some(Status::Failed | Status::Discarded) => {
+                let error = record.and_then(|record| record.last_error);
+                End::Failed(error.map_or_else(|| "no error was told".to_owned(), |error| error.as_str().to_owned()))
+            }
+            Some(Status::Received | Status::Processing | Status::FailedRetry) | None => {
+                End::Unfinished(self.explain(event))
+            }
+        }
+    }
+
+    fn explain(&self, event: &Event) -> String {
+        let told = self.eventful.explain(event.key()).ok().flatten();
+        told.unwrap_or_else(|| "the engine does not know it".to_owned())
+    }
+}
+
+/// Sends an event, again and again while there is no room.
+async fn send(eventful: &Eventful, event: Event) {
+    loop {
+        match eventful.submit(event.clone()).await {
+            Ok(_) | Err(SubmitError::Conflict(_)) => return,
+            Err(SubmitError::Overloaded { retry_after, .. }) => sleep(retry_after).await,
+            Err(error) => panic!("the event {} was not taken: {error}", event.key()),
+        }
+    }
+}
