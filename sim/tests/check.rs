@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventful::{Attempt, Event, Failure, Handler};
-use eventful_sim::{Check, check};
+use eventful_sim::{Check, Fault, check};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 /// How often each key was charged.
@@ -87,6 +88,135 @@ fn a_handler_that_is_always_ready_to_go_on_hangs() {
         }
     }));
     assert_says(&said, &["the handler hangs"]);
+}
+
+#[test]
+fn a_handler_that_writes_what_it_read_before_an_await_does_not_bear_overlap() {
+    let said = finding(
+        Check::observing(|| {
+            observed(|ledger, _| async move {
+                let total = ledger.lock().unwrap().get("total").copied().unwrap_or(0);
+                sleep(Duration::from_secs(1)).await;
+                ledger.lock().unwrap().insert("total".to_owned(), total + 1);
+                Ok(())
+            })
+        })
+        .only([Fault::Overlap]),
+    );
+    assert_says(&said, &["does not bear runs that overlap", "fault    runs of different events overlapped"]);
+}
+
+#[test]
+fn a_handler_that_keeps_the_last_event_depends_on_the_order() {
+    let said = finding(
+        Check::observing(|| {
+            observed(|ledger, event| async move {
+                let number = u32::from(event.payload().iter().find(|byte| byte.is_ascii_digit()).copied().unwrap_or(0));
+                ledger.lock().unwrap().insert("last".to_owned(), number);
+                Ok(())
+            })
+        })
+        .only([Fault::Order]),
+    );
+    assert_says(&said, &["depends on the order", "without(Fault::Order)"]);
+}
+
+#[test]
+fn a_handler_that_takes_its_own_work_for_somebody_elses_does_not_survive_a_repetition() {
+    let said = finding(Check::observing(|| {
+        observed(|ledger, event| async move {
+            match ledger.lock().unwrap().insert(event.key().to_string(), 1) {
+                Some(_) => Err(Failure::permanent("it exists already")),
+                None => Ok(()),
+            }
+        })
+    }));
+    assert_says(&said, &["does not survive being run again", "it exists already", "the worker crashed after"]);
+}
+
+#[test]
+fn a_handler_that_loses_a_permit_when_it_is_dropped_hangs_later() {
+    let said = finding(Check::new(|| {
+        let pool = Arc::new(Semaphore::new(1));
+        move |_: Event, _: Attempt| {
+            let pool = Arc::clone(&pool);
+            async move {
+                pool.acquire().await?.forget();
+                sleep(Duration::from_secs(1)).await;
+                pool.add_permits(1);
+                Ok::<(), Failure>(())
+            }
+        }
+    }));
+    assert_says(&said, &["hangs after it was disturbed", "the run was dropped at an await (run 1, 1st await"]);
+}
+
+#[test]
+fn a_handler_that_fails_in_calm_is_told_with_its_error_unless_it_may() {
+    let refuse = || |_: Event, _: Attempt| async { Err::<(), _>(Failure::permanent("not my kind")) };
+    let said = finding(Check::new(refuse));
+    assert_says(&said, &["fails although nothing disturbs it", "not my kind", "Check::events"]);
+    Check::new(refuse).may_fail().run();
+}
+
+#[test]
+fn a_world_that_two_handlers_share_is_told_apart_from_a_flaw_of_the_handler() {
+    let ledger = Ledger::default();
+    let said = finding(Check::observing(move || {
+        let (mine, seen) = (Arc::clone(&ledger), Arc::clone(&ledger));
+        let handler = move |_: Event, _: Attempt| {
+            *mine.lock().unwrap().entry("all".to_owned()).or_default() += 1;
+            async { Ok::<(), Failure>(()) }
+        };
+        (handler, move || seen.lock().unwrap().clone())
+    }));
+    assert_says(&said, &["not the same after two calm runs", "build a new world in each call"]);
+}
+
+#[test]
+fn the_seed_that_a_finding_names_finds_it_again() {
+    let counting = || {
+        Check::observing(|| {
+            observed(|ledger, event| async move {
+                sleep(Duration::from_millis(10)).await;
+                *ledger.lock().unwrap().entry(event.key().to_string()).or_default() += 1;
+                Ok(())
+            })
+        })
+    };
+    let said = finding(counting());
+    let (_, named) = said.split_once("EVENTFUL_SIM_SEED=").expect("a seed");
+    let seed = named.split(' ').next().and_then(|seed| seed.parse().ok()).expect("a number");
+    assert_eq!(finding(counting().seed(seed)), said);
+}
+
+#[test]
+fn a_handler_that_waits_retries_snoozes_and_beats_passes() {
+    Check::observing(|| {
+        let ledger = Ledger::default();
+        let (seen, lock) = (Arc::clone(&ledger), Arc::new(tokio::sync::Mutex::new(())));
+        let handler = move |event: Event, attempt: Attempt| {
+            let (ledger, lock) = (Arc::clone(&ledger), Arc::clone(&lock));
+            async move {
+                if attempt.number() == 1 {
+                    return Err(Failure::snooze(Duration::from_secs(5)));
+                }
+                if attempt.number() == 2 {
+                    return Err(Failure::retry("not yet"));
+                }
+                attempt.heartbeat()?;
+                let _turn = lock.lock().await;
+                sleep(Duration::from_millis(100)).await;
+                let key = event.key().to_string();
+                let known = tokio::task::spawn_blocking(move || ledger.lock().unwrap().insert(key, 1)).await?;
+                sleep(Duration::from_millis(u64::from(known.unwrap_or(0)))).await;
+                Ok(())
+            }
+        };
+        (handler, move || seen.lock().unwrap().clone())
+    })
+    .seeds(50)
+    .run();
 }
 
 /// A handler with a ledger, and a look at the ledger.

@@ -16,7 +16,7 @@ use super::fault::{Disturbance, Fault, Place};
 use super::stage::{RunEnd, Stage};
 
 /// Polls of one run without time passing after which it counts as spinning.
-const SPINS: u32 = 100_000;
+const SPINS: u32 = 20_000;
 
 /// Longer than any run may last.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -37,8 +37,12 @@ impl<H> Clone for Actor<H> {
 
 impl<H: Handler> Handler for Actor<H> {
     async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
+        if self.stage.is_decided() {
+            return Err(Failure::permanent("the story is decided"));
+        }
         let run = self.stage.enter(event.key(), attempt.number());
         if self.stage.strikes_run(run, Fault::CrashBefore) {
+            self.stage.leave(run, RunEnd::NotCalled);
             crash();
         }
         let part = Part { stage: &self.stage, clock: &self.clock, run };
@@ -109,7 +113,7 @@ impl<F: Future<Output = Result<(), Failure>>> Scene<'_, F> {
                 cx.waker().wake_by_ref();
             } else if self.spins() {
                 part.stage.leave(part.run, RunEnd::Spun);
-                self.stall();
+                return Poll::Ready(Err(Failure::permanent("the run spins")));
             }
         }
         result

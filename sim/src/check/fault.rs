@@ -109,12 +109,19 @@ impl Place {
     }
 }
 
+impl Disturbance {
+    /// Whether it lasts for the whole story.
+    pub(super) const fn lasts(&self) -> bool {
+        matches!(self.at, Place::Throughout | Place::Shuffle(_))
+    }
+}
+
 impl fmt::Display for Disturbance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.fault.what())?;
         match self.at {
             Place::Run { run, .. } => write!(f, " (run {run})"),
-            Place::Await { run, suspension, .. } => write!(f, " (run {run}, {} await that waited)", nth(suspension)),
+            Place::Await { run, suspension, .. } => write!(f, " (run {run}, {} await)", nth(suspension)),
             Place::Throughout | Place::Shuffle(_) | Place::Step { .. } | Place::Pass(_) => Ok(()),
         }
     }

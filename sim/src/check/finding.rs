@@ -52,7 +52,7 @@ pub(super) fn disturbed<T: PartialEq + Debug>(played: &Played<T>, calm: &Played<
 fn panicked<T>(played: &Played<T>) -> Option<Finding> {
     played.seen.runs.iter().find_map(|run| match &run.end {
         RunEnd::Panicked(said) => Some(Finding { flaw: Flaw::Panics, event: Some(run.event), said: said.clone() }),
-        RunEnd::Cut | RunEnd::Done | RunEnd::Failed(_) | RunEnd::Spun => None,
+        RunEnd::NotCalled | RunEnd::Cut | RunEnd::Done | RunEnd::Failed(_) | RunEnd::Spun => None,
     })
 }
 
@@ -62,7 +62,7 @@ fn hung<T>(played: &Played<T>) -> Option<Finding> {
         let said = match run.end {
             RunEnd::Cut => "it did not end before the run's deadline",
             RunEnd::Spun => "it was ready to go on for ever while no time passed",
-            RunEnd::Done | RunEnd::Failed(_) | RunEnd::Panicked(_) => return None,
+            RunEnd::NotCalled | RunEnd::Done | RunEnd::Failed(_) | RunEnd::Panicked(_) => return None,
         };
         Some(Finding { flaw: Flaw::Hangs, event: Some(run.event), said: said.to_owned() })
     })

@@ -2,11 +2,13 @@
 
 use std::fmt::{self, Debug};
 use std::rc::Rc;
+use std::time::Duration;
 
 use eventful::{Config, Handler};
 
 use super::fault::{Disturbance, Fault, Place};
 use super::finding::{Finding, disturbed, undisturbed};
+use super::stage::{Run, RunEnd};
 use super::story::{Played, Story};
 
 /// What a check makes for each story: a handler, and a look at its world.
@@ -76,24 +78,14 @@ impl<H: Handler, T: PartialEq + Debug> Lab<H, T> {
 
     /// A single disturbance that is enough, the most telling first.
     fn blame_one(&mut self, case: Case<T>) -> Case<T> {
-        let mut single: Vec<_> = case.played.seen.struck.iter().flat_map(|struck| self.instead(struck)).collect();
-        single.extend(whole(&case.story));
-        single.sort_by_key(|candidate| telling(candidate.fault));
-        single.dedup();
-        let found = single
-            .into_iter()
-            .find_map(|candidate| self.same(&Story { disturbances: vec![candidate], ..case.story.clone() }, &case));
-        found.unwrap_or(case)
-    }
-
-    /// The disturbance itself, and the plain repetition that it may amount to.
-    fn instead(&self, struck: &Disturbance) -> Vec<Disturbance> {
-        let mut candidates = vec![*struck];
-        if self.kinds.contains(&Fault::CrashAfter) {
-            let event = struck.at.event().unwrap_or(0);
-            candidates.push(Disturbance { fault: Fault::CrashAfter, at: Place::Run { event, run: 1 } });
+        if case.story.disturbances.is_empty() {
+            return case;
         }
-        candidates
+        let mut single = suspects(&case);
+        single.retain(|suspect| self.kinds.contains(&suspect.fault));
+        single.sort_by_key(|suspect| telling(suspect.fault));
+        let mut stories = single.into_iter().map(|suspect| Story { disturbances: vec![suspect], ..case.story.clone() });
+        stories.find_map(|story| self.same(&story, &case)).unwrap_or(case)
     }
 
     fn drop_disturbances(&mut self, mut case: Case<T>) -> Case<T> {
@@ -107,7 +99,16 @@ impl<H: Handler, T: PartialEq + Debug> Lab<H, T> {
         case
     }
 
-    fn drop_events(&mut self, mut case: Case<T>) -> Case<T> {
+    fn drop_events(&mut self, case: Case<T>) -> Case<T> {
+        let struck = case.story.disturbances.iter().filter_map(|it| it.at.event());
+        let mut concerned: Vec<_> = struck.chain(case.finding.event).collect();
+        concerned.sort_unstable();
+        concerned.dedup();
+        let alone = among(&case.story, &concerned).and_then(|story| self.same(&story, &case));
+        alone.unwrap_or_else(|| self.drop_events_one_by_one(case))
+    }
+
+    fn drop_events_one_by_one(&mut self, mut case: Case<T>) -> Case<T> {
         let mut at = case.story.events.len();
         while let Some(next) = at.checked_sub(1) {
             at = next;
@@ -120,15 +121,28 @@ impl<H: Handler, T: PartialEq + Debug> Lab<H, T> {
     }
 }
 
-/// The disturbances that last for the whole story.
-fn whole(story: &Story) -> Vec<Disturbance> {
-    let lasts = |it: &&Disturbance| matches!(it.at, Place::Throughout | Place::Shuffle(_));
-    story.disturbances.iter().filter(lasts).copied().collect()
+/// The disturbances that may be enough alone: those that struck, those that last for the whole
+/// story, and for each run that was cut or repeated the plain way to cut or repeat it.
+fn suspects<T>(case: &Case<T>) -> Vec<Disturbance> {
+    let seen = &case.played.seen;
+    let mut suspects: Vec<_> = case.story.disturbances.iter().filter(|it| it.lasts()).copied().collect();
+    suspects.extend(&seen.struck);
+    for &Run { event, number, suspensions, ref end, .. } in &seen.runs {
+        let mut suspect = |fault, at| suspects.push(Disturbance { fault, at });
+        if *end == RunEnd::Cut {
+            suspect(Fault::Drop, Place::Await { event, run: 1, suspension: suspensions, delay: Duration::ZERO });
+        }
+        if number == 2 {
+            suspect(Fault::CrashAfter, Place::Run { event, run: 1 });
+        }
+    }
+    suspects
 }
 
 /// What explains most comes first.
 fn telling(fault: Fault) -> usize {
-    let order = [Fault::Order, Fault::Overlap, Fault::CrashAfter, Fault::Drop, Fault::Timeout];
+    let order =
+        [Fault::Order, Fault::Overlap, Fault::CrashAfter, Fault::Drop, Fault::Timeout, Fault::Pause, Fault::Restart];
     order.iter().position(|&known| known == fault).unwrap_or(order.len())
 }
 

@@ -23,6 +23,7 @@ use words::Told;
 /// Runs a handler under faults, and panics when it panics, hangs, or does not survive them.
 ///
 /// See [`Check`] for what is tried, and for handlers whose effects are to be looked at.
+#[track_caller]
 pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
     Check::new(make).run();
 }
@@ -113,6 +114,7 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
     /// # Panics
     ///
     /// When something is wrong with the handler, with words that say what.
+    #[track_caller]
     pub fn run(mut self) {
         if let Some((seed, case)) = self.search() {
             let case = self.lab.simplify(case);

@@ -57,6 +57,8 @@ pub(super) struct Run {
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RunEnd {
+    /// The handler was not called.
+    NotCalled,
     /// It was dropped before it ended, or has not ended yet.
     Cut,
     /// It returned `Ok`.
@@ -144,9 +146,21 @@ impl Stage {
         })
     }
 
-    /// A run has ended like this.
+    /// A run has ended like this. The first word counts.
     pub(super) fn leave(&self, run: usize, end: RunEnd) {
-        self.lock().seen.runs[run].end = end;
+        let mut state = self.lock();
+        let known = &mut state.seen.runs[run].end;
+        if *known == RunEnd::Cut {
+            *known = end;
+        }
+    }
+
+    /// Whether a run has shown a flaw that decides the story, so that no other need be called.
+    pub(super) fn is_decided(&self) -> bool {
+        self.lock().seen.runs.iter().any(|run| match run.end {
+            RunEnd::Panicked(_) | RunEnd::Spun => true,
+            RunEnd::NotCalled | RunEnd::Cut | RunEnd::Done | RunEnd::Failed(_) => false,
+        })
     }
 
     /// A handler is about to be polled.

@@ -3,6 +3,7 @@
 use std::fmt::{self, Debug, Display, Write as _};
 use std::thread;
 
+use super::fault::nth;
 use super::finding::{Flaw, verdict};
 use super::lab::Case;
 use super::stage::{Run, RunEnd};
@@ -13,8 +14,11 @@ pub(super) struct Told<'a, T> {
     pub(super) seed: u64,
 }
 
+/// Characters of a world that are shown, at most.
+const WORLD: usize = 1000;
+
 /// Runs that are told, at most.
-const RUNS: usize = 12;
+const RUNS: usize = 5;
 
 impl<T: Debug> Display for Told<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +68,8 @@ impl<T: Debug> Told<'_, T> {
             RunEnd::Done => write!(told, "ended with Ok"),
             RunEnd::Failed(said) => write!(told, "ended with {said}"),
             RunEnd::Panicked(said) => write!(told, "panicked: {said}"),
-            RunEnd::Cut => write!(told, "was stopped while it waited"),
+            RunEnd::NotCalled => write!(told, "was not called"),
+            RunEnd::Cut => write!(told, "was stopped at its {} await", nth(run.suspensions)),
             RunEnd::Spun => write!(told, "went on and on, and was stopped"),
         };
         ended.map_or_else(|_| String::new(), |()| told)
@@ -73,11 +78,20 @@ impl<T: Debug> Told<'_, T> {
     fn worlds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.case.calm {
             Some(calm) if self.case.finding.flaw == Flaw::World => {
-                line(f, "in calm", &format!("{:?}", calm.world))?;
-                line(f, "now", &format!("{:?}", self.case.played.world))
+                line(f, "in calm", &shown(&calm.world))?;
+                line(f, "now", &shown(&self.case.played.world))
             }
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// A world, cut where it gets long.
+fn shown(world: &impl Debug) -> String {
+    let whole = format!("{world:?}");
+    match whole.char_indices().nth(WORLD) {
+        Some((end, _)) => format!("{} …", &whole[..end]),
+        None => whole,
     }
 }
 
