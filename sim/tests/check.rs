@@ -228,7 +228,7 @@ where
     let ledger = Ledger::default();
     let seen = Arc::clone(&ledger);
     let handler = move |event: Event, _: Attempt| handle(Arc::clone(&ledger), event);
-    (handler, move || seen.lock().unwrap().clone())
+    (handler, move || seen.lock().expect("no panic under the lock").clone())
 }
 
 /// What the check says when it fails.

@@ -159,3 +159,39 @@ impl<H, T> Debug for Lab<H, T> {
         f.debug_struct("Lab").field("kinds", &self.kinds).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use eventful::{Attempt, Event, Failure};
+
+    use super::*;
+    use crate::check::plan::{Ground, draw};
+
+    #[test]
+    fn every_kind_of_fault_strikes_within_the_default_seeds() {
+        let mut lab = Lab {
+            make: Box::new(|| (waits as fn(Event, Attempt) -> _, Box::new(|| ()) as Box<dyn Fn()>)),
+            config: Config::default(),
+            may_fail: false,
+            kinds: Fault::ALL.to_vec(),
+        };
+        let events = crate::check::default_events();
+        let story = Story { seed: 0, config: Config::default(), events, disturbances: Vec::new() };
+        let calm = lab.calm(&story).expect("nothing is wrong with it");
+        let ground = Ground::new(8, &calm.seen, 10, story.config.run_lifetime);
+        let mut struck = BTreeSet::new();
+        for seed in 0..200 {
+            let played = lab.play(&Story { seed, disturbances: draw(seed, &lab.kinds, &ground), ..story.clone() });
+            struck.extend(played.seen.struck.iter().map(|it| it.fault));
+        }
+        let lasting = BTreeSet::from([Fault::Overlap, Fault::Order]);
+        assert_eq!(&struck | &lasting, BTreeSet::from(Fault::ALL));
+    }
+
+    async fn waits(_: Event, _: Attempt) -> Result<(), Failure> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    }
+}

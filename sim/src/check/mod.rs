@@ -1,4 +1,14 @@
 //! Runs a user's handler under faults.
+//!
+//! ```text
+//! Check ──seed──▶ plan ──disturbances──▶ story ──▶ finding ──▶ lab (simplifies) ──▶ words
+//!                                          │
+//!                  director ── the real adapter ── actor (the user's handler)
+//!                         └────────── stage ──────────┘
+//! ```
+//!
+//! A *story* is one run of the adapter: events, and the disturbances that strike on the way. The
+//! calm one, without any, is what the others are measured by.
 
 mod actor;
 mod clock;
@@ -20,15 +30,145 @@ use plan::{Ground, draw};
 use story::Story;
 use words::Told;
 
-/// Runs a handler under faults, and panics when it panics, hangs, or does not survive them.
+/// Runs a handler under faults, and panics when it panics, hangs or does not survive them: a whole
+/// test in one line.
 ///
-/// See [`Check`] for what is tried, and for handlers whose effects are to be looked at.
+/// `make` makes a new handler for each run. To have its effects looked at too, see [`Check`].
+///
+/// ```
+/// use eventful::{Attempt, Event, Failure};
+///
+/// async fn handle(_event: Event, _attempt: Attempt) -> Result<(), Failure> {
+///     Ok(())
+/// }
+///
+/// eventful_sim::check(|| handle);
+/// ```
+///
+/// # Panics
+///
+/// When something is wrong with the handler, with words that say what.
 #[track_caller]
 pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
     Check::new(make).run();
 }
 
-/// A check of a handler.
+/// A check of a handler: under which faults, on which events, and with a look at what it did.
+///
+/// The handler runs in the real adapter on tokio's paused clock, so that hours take no time. First
+/// nothing disturbs it, one run after the other. Then each seed draws disturbances ([`Fault`]):
+/// crashes before and after the handler, runs dropped or delayed at their awaits, restarts, lost
+/// tickets and so on. What delivery at least once asks of a handler is that all this makes no
+/// difference to its *world*, which is what you give out to be looked at: the tables, files or
+/// mails that a handler left.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::sync::{Arc, Mutex};
+///
+/// use eventful::{Attempt, Event, Failure};
+/// use eventful_sim::Check;
+///
+/// Check::observing(|| {
+///     let accounts = Arc::new(Mutex::new(BTreeMap::new()));
+///     let world = Arc::clone(&accounts);
+///     let handler = move |event: Event, _: Attempt| {
+///         // Set under the key, so that doing it again changes nothing.
+///         accounts.lock().unwrap().insert(event.key().clone(), "charged");
+///         async { Ok::<(), Failure>(()) }
+///     };
+///     (handler, move || world.lock().unwrap().clone())
+/// })
+/// .run();
+/// ```
+///
+/// # What it finds
+///
+/// It tells the flaw in words, with the simplest disturbance and the fewest events that show it, and
+/// the command that shows it again.
+///
+/// A handler that is **not idempotent**: what it does is done twice when it runs twice.
+///
+/// ```should_panic
+/// # use std::sync::atomic::{AtomicU32, Ordering};
+/// # use std::sync::Arc;
+/// # use eventful::{Attempt, Event, Failure};
+/// # eventful_sim::Check::observing(|| {
+/// # let sent = Arc::new(AtomicU32::new(0));
+/// # let world = Arc::clone(&sent);
+/// let handler = move |_: Event, _: Attempt| {
+///     sent.fetch_add(1, Ordering::Relaxed);
+///     async { Ok::<(), Failure>(()) }
+/// };
+/// # (handler, move || world.load(Ordering::Relaxed))
+/// # }).run();
+/// ```
+///
+/// One that is **not cancel-safe**: it is half done when it is dropped at an await, and stays so.
+///
+/// ```should_panic
+/// # use std::{sync::{Arc, Mutex}, collections::BTreeMap, time::Duration};
+/// # use eventful::{Attempt, Event, Failure};
+/// # use tokio::time::sleep;
+/// # eventful_sim::Check::observing(|| {
+/// # let orders = Arc::new(Mutex::new(BTreeMap::new()));
+/// # let world = Arc::clone(&orders);
+/// # let handler = move |event: Event, _: Attempt| {
+/// # let orders = Arc::clone(&orders);
+/// async move {
+///     if orders.lock().unwrap().insert(event.key().clone(), "begun").is_some() {
+///         return Ok(()); // Somebody else is at it. Or nobody is.
+///     }
+///     sleep(Duration::from_secs(1)).await;
+///     orders.lock().unwrap().insert(event.key().clone(), "done");
+///     Ok::<(), Failure>(())
+/// }
+/// # };
+/// # (handler, move || world.lock().unwrap().clone())
+/// # }).run();
+/// ```
+///
+/// One that **panics**, here on a payload that it did not expect:
+///
+/// ```should_panic
+/// # use eventful::{Attempt, Event, Failure};
+/// # eventful_sim::check(|| {
+/// |event: Event, _: Attempt| async move {
+///     let _number: u32 = str::from_utf8(event.payload())?.parse().unwrap();
+///     Ok::<(), Failure>(())
+/// }
+/// # });
+/// ```
+///
+/// One that **hangs**: it does not end within `run_timeout`.
+///
+/// ```should_panic
+/// # use eventful::{Attempt, Event, Failure};
+/// # eventful_sim::check(|| {
+/// # |_: Event, _: Attempt| async move {
+/// let (_sender, receiver) = tokio::sync::oneshot::channel::<()>();
+/// receiver.await?;
+/// # Ok::<(), Failure>(())
+/// # }
+/// # });
+/// ```
+///
+/// Also one that fails although nothing disturbs it, that takes what it did itself in an earlier run
+/// for an error, that loses a permit when it is dropped, that does not bear runs that overlap, and a
+/// world that depends on the order of the events.
+///
+/// # What it needs
+///
+/// - A new world in each call of `make`, and in what is compared no times, no random numbers, and
+///   no order in which the events came: a `BTreeMap` by key rather than a list.
+/// - Stand-ins for the network and the disk: time is virtual, and I/O is not there. Let them wait,
+///   with [`tokio::time::sleep`] for example: a run can only be dropped at an await that waits.
+/// - `biased` in each `select!`, and no chance of its own: else a seed may not find again what it found.
+/// - No blocking of the thread. A handler that blocks it, or goes round in a circle without an await,
+///   holds the test up for ever; `tokio::task::spawn_blocking` is fine, but takes real time.
+///
+/// The simulator's own crashes print nothing. A panic of the handler itself prints what it always
+/// prints: the panic hook is left alone.
 pub struct Check<H, T> {
     lab: Lab<H, T>,
     events: Vec<Event>,
@@ -43,14 +183,16 @@ enum Seeds {
 }
 
 impl<H: Handler> Check<H, ()> {
-    /// A check of the handlers that `make` makes, one for each run.
+    /// A check of the handlers that `make` makes, one for each run. What they do to their world is
+    /// not looked at.
     pub fn new(mut make: impl FnMut() -> H + 'static) -> Self {
         Self::observing(move || (make(), || ()))
     }
 }
 
 impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
-    /// A check of the handlers that `make` makes, each with a look at what it did to its world.
+    /// A check of the handlers that `make` makes, each with a look at what it did to its world: a
+    /// closure that is called once, when all is over.
     pub fn observing<O: Fn() -> T + 'static>(mut make: impl FnMut() -> (H, O) + 'static) -> Self {
         let make = move || {
             let (handler, observe) = make();
@@ -60,35 +202,37 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
         Self { lab, events: default_events(), seeds: Seeds::Below(200) }
     }
 
-    /// Tries the seeds below this number. 200 by default.
+    /// Tries the seeds below this number. 200 by default, which is a fraction of a second.
     #[must_use]
     pub fn seeds(mut self, count: u64) -> Self {
         self.seeds = Seeds::Below(count);
         self
     }
 
-    /// Tries this seed alone.
+    /// Tries this seed alone. The environment variable `EVENTFUL_SIM_SEED` does so too, and wins.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seeds = Seeds::One(seed);
         self
     }
 
-    /// Sends these events.
+    /// Sends these events. By default eight, `event-0` to `event-7`, with payloads such as
+    /// `{"number":3}`.
     #[must_use]
     pub fn events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
         self.events = events.into_iter().collect();
         self
     }
 
-    /// Gives the engine this configuration.
+    /// Gives the engine this configuration. A run is struck by faults less often than it has
+    /// attempts, and what has ended is remembered to the end, whatever the retention.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.lab.config = config;
         self
     }
 
-    /// Tries these kinds of faults alone.
+    /// Tries these kinds of faults alone. By default all.
     #[must_use]
     pub fn only(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.lab.kinds = faults.into_iter().collect();
@@ -109,7 +253,7 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
         self
     }
 
-    /// Runs it.
+    /// Runs it, on this thread.
     ///
     /// # Panics
     ///
