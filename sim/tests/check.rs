@@ -62,6 +62,27 @@ fn a_handler_that_remembers_before_it_acts_is_not_cancel_safe() {
 }
 
 #[test]
+fn a_handler_that_is_half_done_at_an_await_that_need_not_wait_is_not_cancel_safe() {
+    let said = finding(Check::observing(|| {
+        let accounts = Arc::new(tokio::sync::Mutex::new(BTreeMap::new()));
+        let world = Arc::clone(&accounts);
+        let handler = move |event: Event, _: Attempt| {
+            let accounts = Arc::clone(&accounts);
+            async move {
+                let key = event.key().to_string();
+                let is_new = accounts.lock().await.insert(key.clone(), "taken").is_none();
+                if is_new {
+                    accounts.lock().await.insert(key + "'s counterpart", "given");
+                }
+                Ok::<(), Failure>(())
+            }
+        };
+        (handler, move || world.blocking_lock().clone())
+    }));
+    assert_says(&said, &["not cancel-safe", "dropped at an await (run 1, 2nd await"]);
+}
+
+#[test]
 fn a_handler_that_panics_is_told_with_its_message() {
     let said = finding(Check::new(|| {
         |event: Event, _: Attempt| async move {
@@ -70,6 +91,18 @@ fn a_handler_that_panics_is_told_with_its_message() {
         }
     }));
     assert_says(&said, &["the handler panics", "no threes", "event-3"]);
+}
+
+#[test]
+fn a_handler_that_panics_when_it_is_run_again_is_told_with_what_ran_it_again() {
+    let said = finding(Check::observing(|| {
+        observed(|ledger, event| async move {
+            let earlier = ledger.lock().expect("not poisoned").insert(event.key().to_string(), 1);
+            assert_eq!(earlier, None, "charged already");
+            Ok(())
+        })
+    }));
+    assert_says(&said, &["the handler panics", "charged already", "fault    event-", "the worker crashed after"]);
 }
 
 #[test]

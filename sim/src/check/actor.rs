@@ -11,6 +11,7 @@ use std::time::Duration;
 use eventful::{Attempt, Clock as _, Event, Failure, Handler, Timestamp};
 use tokio::time::{Sleep, sleep};
 
+use super::budget;
 use super::clock::PausedClock;
 use super::fault::{Disturbance, Fault, Place};
 use super::stage::{RunEnd, Stage};
@@ -48,6 +49,9 @@ impl<H: Handler> Handler for Actor<H> {
         let part = Part { stage: &self.stage, clock: &self.clock, run };
         let call = part.watch(|| Box::pin(self.handler.handle(event, attempt)));
         let mut scene = Scene { part, call: Some(call), delay: None, polls: 0, at: self.clock.now() };
+        if let Some(after) = self.stage.preempts(run) {
+            budget::leave(after).await;
+        }
         let result = poll_fn(|cx| scene.poll(cx)).await;
         self.stage.leave(run, result.as_ref().map_or_else(failed, |()| RunEnd::Done));
         if self.stage.strikes_run(run, Fault::CrashAfter) {

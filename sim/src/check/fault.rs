@@ -19,7 +19,8 @@ pub enum Fault {
     CrashAfter,
     /// The run goes on late after one of its awaits.
     Slow,
-    /// The run is dropped at one of its awaits, as a crash of the runtime around it would.
+    /// The run is dropped at one of its awaits: one that waits, or one of tokio's that need not, for
+    /// tokio makes a task wait there when it has gone on for long.
     Drop,
     /// The run waits at one of its awaits until its deadline has passed, and is dropped.
     Timeout,
@@ -80,6 +81,8 @@ pub(super) enum Place {
     Run { event: usize, run: u32 },
     /// At the `suspension`-th await of a run at which it waits, counted from 1; for `delay`.
     Await { event: usize, run: u32, suspension: u32, delay: Duration },
+    /// At the await after so many operations of tokio that did not wait, or at the first that waits.
+    Preempted { event: usize, run: u32, after: u32 },
     /// When the handlers were polled this often, all together; it concerns the event.
     Step { step: u32, event: usize, delay: Duration },
     /// At this pass of the adapter's point, counted from 0.
@@ -90,7 +93,7 @@ impl Place {
     /// The event that is struck.
     pub(super) const fn event(self) -> Option<usize> {
         match self {
-            Self::Run { event, .. } | Self::Await { event, .. } => Some(event),
+            Self::Run { event, .. } | Self::Await { event, .. } | Self::Preempted { event, .. } => Some(event),
             Self::Throughout | Self::Shuffle(_) | Self::Step { .. } | Self::Pass(_) => None,
         }
     }
@@ -103,6 +106,7 @@ impl Place {
             Self::Await { event, run, suspension, delay } => {
                 Self::Await { event: moved(event)?, run, suspension, delay }
             }
+            Self::Preempted { event, run, after } => Self::Preempted { event: moved(event)?, run, after },
             Self::Step { step, event, delay } => Self::Step { step, event: moved(event).unwrap_or(0), delay },
             Self::Throughout | Self::Shuffle(_) | Self::Pass(_) => self,
         })
@@ -122,6 +126,9 @@ impl fmt::Display for Disturbance {
         match self.at {
             Place::Run { run, .. } => write!(f, " (run {run})"),
             Place::Await { run, suspension, .. } => write!(f, " (run {run}, {} await)", nth(suspension)),
+            Place::Preempted { run, after, .. } => {
+                write!(f, " (run {run}, {} await, or the first that waits)", nth(after + 1))
+            }
             Place::Throughout | Place::Shuffle(_) | Place::Step { .. } | Place::Pass(_) => Ok(()),
         }
     }

@@ -136,5 +136,5 @@ fn world(story: &Story) -> (&'static str, &'static str) {
 }
 
 fn at_an_await(story: &Story) -> bool {
-    story.disturbances.iter().any(|it| matches!(it.at, Place::Await { .. }))
+    story.disturbances.iter().any(|it| matches!(it.at, Place::Await { .. } | Place::Preempted { .. }))
 }

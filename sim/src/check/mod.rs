@@ -11,6 +11,7 @@
 //! calm one, without any, is what the others are measured by.
 
 mod actor;
+mod budget;
 mod clock;
 mod fault;
 mod finding;
@@ -161,8 +162,8 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 ///
 /// - A new world in each call of `make`, and in what is compared no times, no random numbers, and
 ///   no order in which the events came: a `BTreeMap` by key rather than a list.
-/// - Stand-ins for the network and the disk: time is virtual, and I/O is not there. Let them wait,
-///   with [`tokio::time::sleep`] for example: a run can only be dropped at an await that waits.
+/// - Stand-ins for the network and the disk: time is virtual, and I/O is not there. Let them use
+///   tokio's locks, channels or timers: an await that never waits is no place to drop a run at.
 /// - `biased` in each `select!`, and no chance of its own: else a seed may not find again what it found.
 /// - No blocking of the thread. A handler that blocks it, or goes round in a circle without an await,
 ///   holds the test up for ever; `tokio::task::spawn_blocking` is fine, but takes real time.

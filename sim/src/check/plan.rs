@@ -22,6 +22,9 @@ pub(super) struct Ground {
 /// Runs of one event that are struck, at most.
 const STRUCK_RUNS: u32 = 3;
 
+/// Operations of tokio that go before the one at which a run is preempted, at most.
+const PREEMPTED: u32 = 7;
+
 impl Ground {
     /// What was seen of this many events when nothing disturbed them.
     pub(super) fn new(events: usize, seen: &Seen, max_attempts: u32, timeout: Duration) -> Self {
@@ -49,7 +52,7 @@ pub(super) fn draw(seed: u64, kinds: &[Fault], ground: &Ground) -> Vec<Disturban
     let mut drawn: Vec<_> = take_whole(&mut kinds).into_iter().map(|fault| whole(fault, &mut swarm)).collect();
     let mut places = chance.stream("places");
     let mut spare = ground.spare.clone();
-    if !kinds.is_empty() {
+    if !kinds.is_empty() && !spare.is_empty() {
         for _ in 0..places.between(1, 6) {
             drawn.extend(one(places.pick(&kinds), ground, &mut spare, &mut places));
         }
@@ -75,6 +78,10 @@ fn one(fault: Fault, ground: &Ground, spare: &mut [u32], stream: &mut Stream) ->
         Fault::CrashBefore | Fault::CrashAfter => {
             spend(&mut spare[event])?;
             Place::Run { event, run }
+        }
+        Fault::Drop if stream.per_mille(500) => {
+            spend(&mut spare[event])?;
+            Place::Preempted { event, run, after: below(stream, PREEMPTED) }
         }
         Fault::Drop | Fault::Timeout | Fault::Slow => {
             let suspension = below(stream, ground.suspensions[event].checked_sub(1)?) + 1;

@@ -142,7 +142,19 @@ impl Stage {
         let Run { event, number, suspensions, .. } = state.seen.runs[run];
         state.strike(|next| match next.at {
             Place::Await { event: e, run, suspension, .. } => (e, run, suspension) == (event, number, suspensions),
+            Place::Preempted { event: e, run, .. } => (e, run, 1) == (event, number, suspensions),
             Place::Throughout | Place::Shuffle(_) | Place::Run { .. } | Place::Step { .. } | Place::Pass(_) => false,
+        })
+    }
+
+    /// After how many operations this run is to be preempted, if it is.
+    pub(super) fn preempts(&self, run: usize) -> Option<u32> {
+        let state = self.lock();
+        let Run { event, number, .. } = state.seen.runs[run];
+        state.ahead.iter().find_map(|next| match next.at {
+            Place::Preempted { event: e, run, after } => ((e, run) == (event, number)).then_some(after),
+            Place::Await { .. } | Place::Run { .. } | Place::Step { .. } | Place::Pass(_) => None,
+            Place::Throughout | Place::Shuffle(_) => None,
         })
     }
 
