@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use eventful::{Attempt, Clock as _, Event, Failure, Handler, Timestamp};
+use eventful::{Attempt, Clock as _, Event, Failure, Handler, Key, Timestamp};
 use tokio::time::{Sleep, sleep};
 
 use super::budget;
 use super::clock::PausedClock;
 use super::fault::{Disturbance, Fault, Place};
+use super::pulse::Pulse;
 use super::stage::{RunEnd, Stage};
 
 /// Polls of one run without time passing after which it counts as spinning.
@@ -28,11 +29,13 @@ pub(super) struct Actor<H> {
     pub(super) handler: Arc<H>,
     pub(super) stage: Arc<Stage>,
     pub(super) clock: Arc<PausedClock>,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 impl<H> Clone for Actor<H> {
     fn clone(&self) -> Self {
-        Self { handler: Arc::clone(&self.handler), stage: Arc::clone(&self.stage), clock: Arc::clone(&self.clock) }
+        let (handler, stage) = (Arc::clone(&self.handler), Arc::clone(&self.stage));
+        Self { handler, stage, clock: Arc::clone(&self.clock), pulse: Arc::clone(&self.pulse) }
     }
 }
 
@@ -46,7 +49,8 @@ impl<H: Handler> Handler for Actor<H> {
             self.stage.leave(run, RunEnd::NotCalled);
             crash();
         }
-        let part = Part { stage: &self.stage, clock: &self.clock, run };
+        let told = (event.key().clone(), attempt.number());
+        let part = Part { stage: &self.stage, clock: &self.clock, pulse: &self.pulse, run, told: &told };
         let call = part.watch(|| Box::pin(self.handler.handle(event, attempt)));
         let mut scene = Scene { part, call: Some(call), delay: None, polls: 0, at: self.clock.now() };
         if let Some(after) = self.stage.preempts(run) {
@@ -75,13 +79,19 @@ fn crash() -> ! {
 struct Part<'a> {
     stage: &'a Stage,
     clock: &'a PausedClock,
+    pulse: &'a Pulse,
     run: usize,
+    /// The event and the attempt, as the handler knows them.
+    told: &'a (Key, u32),
 }
 
 impl Part<'_> {
     /// Lets the user's code act, and notes its panic on the way.
     fn watch<T>(self, act: impl FnOnce() -> T) -> T {
-        catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+        self.pulse.beat(Some(self.told.clone()));
+        let acted = catch_unwind(AssertUnwindSafe(act));
+        self.pulse.beat(None);
+        acted.unwrap_or_else(|panic| {
             self.stage.leave(self.run, RunEnd::Panicked(message(&*panic)));
             resume_unwind(panic)
         })

@@ -44,7 +44,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: &[Self] = &[
         Self::Overlap,
         Self::Order,
         Self::CrashBefore,

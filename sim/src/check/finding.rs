@@ -96,6 +96,10 @@ pub(super) fn verdict(flaw: Flaw, story: &Story) -> (&'static str, &'static str)
             "the handler fails although nothing disturbs it",
             "give it events that it understands with Check::events; if failing is right, say Check::may_fail",
         ),
+        Flaw::Fails if only(story, &[Fault::Order, Fault::Overlap, Fault::Slow]) => (
+            "the handler fails when others run beside it or before it",
+            "return Failure::retry while what it needs is not there yet",
+        ),
         Flaw::Fails => (
             "the handler does not survive being run again",
             "what an earlier run has done already is no error: look it up under Attempt::key and go on",
@@ -105,27 +109,26 @@ pub(super) fn verdict(flaw: Flaw, story: &Story) -> (&'static str, &'static str)
 }
 
 fn world(story: &Story) -> (&'static str, &'static str) {
-    let only = |faults: &[Fault]| story.disturbances.iter().all(|it| faults.contains(&it.fault));
-    if only(&[]) {
+    if story.disturbances.is_empty() {
         return (
             "the world is not the same after two calm runs",
             "build a new world in each call, and leave times, random numbers and orders out of what you compare",
         );
     }
-    if only(&[Fault::Order]) {
+    if only(story, &[Fault::Order]) {
         return (
             "the world depends on the order of the events",
             "the engine promises no order: compare sorted views (a BTreeMap by key), or use \
              Check::without(Fault::Order) when the handler is not to blame",
         );
     }
-    if only(&[Fault::Order, Fault::Overlap, Fault::Slow]) {
+    if only(story, &[Fault::Order, Fault::Overlap, Fault::Slow]) {
         return (
             "the handler does not bear runs that overlap",
             "between a read and the write that depends on it there must be no await, or a lock around both",
         );
     }
-    if only(&[Fault::Drop, Fault::Timeout]) && at_an_await(story) {
+    if only(story, &[Fault::Drop, Fault::Timeout]) && at_an_await(story) {
         return (
             "the handler is not cancel-safe",
             "between two effects that belong together there must be no await, or the next run must mend what is half \
@@ -133,6 +136,10 @@ fn world(story: &Story) -> (&'static str, &'static str) {
         );
     }
     ("the handler is not idempotent", "make each effect depend on Attempt::key, so that doing it again changes nothing")
+}
+
+fn only(story: &Story, faults: &[Fault]) -> bool {
+    story.disturbances.iter().all(|it| faults.contains(&it.fault))
 }
 
 fn at_an_await(story: &Story) -> bool {

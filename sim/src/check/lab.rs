@@ -2,12 +2,14 @@
 
 use std::fmt::{self, Debug};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use eventful::{Config, Handler};
 
 use super::fault::{Disturbance, Fault, Place};
 use super::finding::{Finding, disturbed, undisturbed};
+use super::pulse::Pulse;
 use super::stage::{Run, RunEnd};
 use super::story::{Played, Story};
 
@@ -21,6 +23,8 @@ pub(super) struct Lab<H, T> {
     pub(super) may_fail: bool,
     /// The kinds of disturbances that may be tried.
     pub(super) kinds: Vec<Fault>,
+    /// Beats while stories are played.
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// A story with the flaw that it shows.
@@ -34,10 +38,16 @@ pub(super) struct Case<T> {
 }
 
 impl<H: Handler, T: PartialEq + Debug> Lab<H, T> {
+    /// A laboratory for what `make` makes, with nothing unusual about it.
+    pub(super) fn new(make: Make<H, T>) -> Self {
+        let (config, pulse) = (Config::default(), Arc::default());
+        Self { make, config, may_fail: false, kinds: Fault::ALL.to_vec(), pulse }
+    }
+
     /// Plays a story with a new handler in a new world.
     pub(super) fn play(&mut self, story: &Story) -> Played<T> {
         let (handler, observe) = (self.make)();
-        story.play(handler, observe)
+        story.play(handler, observe, &self.pulse)
     }
 
     /// Plays the events of this story undisturbed, unless there is something wrong already then.
@@ -175,7 +185,7 @@ mod tests {
     fn every_kind_of_fault_strikes_within_the_default_seeds() {
         let struck = played(0..200).into_iter().flat_map(|seen| seen.struck).map(|it| it.fault);
         let lasting = BTreeSet::from([Fault::Overlap, Fault::Order]);
-        assert_eq!(&struck.collect::<BTreeSet<_>>() | &lasting, BTreeSet::from(Fault::ALL));
+        assert_eq!(&struck.collect::<BTreeSet<_>>() | &lasting, Fault::ALL.iter().copied().collect());
     }
 
     #[test]
@@ -186,17 +196,12 @@ mod tests {
 
     /// What is seen of these seeds, with a handler that waits once.
     fn played(seeds: Range<u64>) -> Vec<Seen> {
-        let mut lab = Lab {
-            make: Box::new(|| (waits as fn(Event, Attempt) -> _, Box::new(|| ()) as Box<dyn Fn()>)),
-            config: Config::default(),
-            may_fail: false,
-            kinds: Fault::ALL.to_vec(),
-        };
+        let mut lab = Lab::new(Box::new(|| (waits as fn(Event, Attempt) -> _, Box::new(|| ()) as Box<dyn Fn()>)));
         let events = crate::check::default_events();
         let story = Story { seed: 0, config: Config::default(), events, disturbances: Vec::new() };
         let calm = lab.calm(&story).expect("nothing is wrong with it");
         let ground = Ground::new(8, &calm.seen, 10, story.config.run_lifetime);
-        let drawn = |seed| Story { seed, disturbances: draw(seed, &Fault::ALL, &ground), ..story.clone() };
+        let drawn = |seed| Story { seed, disturbances: draw(seed, Fault::ALL, &ground), ..story.clone() };
         seeds.map(|seed| lab.play(&drawn(seed)).seen).collect()
     }
 

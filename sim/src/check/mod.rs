@@ -17,17 +17,21 @@ mod fault;
 mod finding;
 mod lab;
 mod plan;
+mod pulse;
 mod stage;
 mod story;
 mod words;
 
 use std::fmt::{self, Debug};
+use std::io::Write as _;
+use std::sync::Arc;
 
 use eventful::{Config, Event, Handler};
 
 pub use fault::Fault;
 use lab::{Case, Lab};
 use plan::{Ground, draw};
+use pulse::{PATIENCE, Watch};
 use story::Story;
 use words::Told;
 
@@ -166,7 +170,8 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 ///   tokio's locks, channels or timers: an await that never waits is no place to drop a run at.
 /// - `biased` in each `select!`, and no chance of its own: else a seed may not find again what it found.
 /// - No blocking of the thread. A handler that blocks it, or goes round in a circle without an await,
-///   holds the test up for ever; `tokio::task::spawn_blocking` is fine, but takes real time.
+///   cannot be stopped: it is named on stderr after five seconds, and the test stands still.
+///   `tokio::task::spawn_blocking` is fine, but takes real time, and must end.
 ///
 /// The simulator's own crashes print nothing. A panic of the handler itself prints what it always
 /// prints: the panic hook is left alone.
@@ -199,8 +204,7 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
             let (handler, observe) = make();
             (handler, Box::new(observe) as Box<dyn Fn() -> T>)
         };
-        let lab = Lab { make: Box::new(make), config: Config::default(), may_fail: false, kinds: Fault::ALL.to_vec() };
-        Self { lab, events: default_events(), seeds: Seeds::Below(200) }
+        Self { lab: Lab::new(Box::new(make)), events: default_events(), seeds: Seeds::Below(200) }
     }
 
     /// Tries the seeds below this number. 200 by default, which is a fraction of a second.
@@ -261,6 +265,9 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
     /// When something is wrong with the handler, with words that say what.
     #[track_caller]
     pub fn run(mut self) {
+        // Past the test harness, which would show it when the test has ended.
+        let tell = |words| drop(writeln!(std::io::stderr(), "{words}"));
+        let _watch = Watch::begin(Arc::clone(&self.lab.pulse), PATIENCE, tell);
         if let Some((seed, case)) = self.search() {
             let case = self.lab.simplify(case);
             panic!("{}", Told { case: &case, seed });

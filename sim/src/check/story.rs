@@ -10,6 +10,7 @@ use tokio::time::{advance, sleep, timeout};
 use super::actor::Actor;
 use super::clock::PausedClock;
 use super::fault::{Disturbance, Fault, Place};
+use super::pulse::Pulse;
 use super::stage::{Seen, Stage};
 use crate::chance::Chance;
 
@@ -52,13 +53,14 @@ impl Story {
     }
 
     /// Performs it, and looks at the world afterwards.
-    pub(super) fn play<H: Handler, T>(&self, handler: H, observe: impl FnOnce() -> T) -> Played<T> {
+    pub(super) fn play<H: Handler, T>(&self, handler: H, observe: impl FnOnce() -> T, pulse: &Arc<Pulse>) -> Played<T> {
         let runtime = runtime();
         let stage = Arc::new(Stage::new(&self.events, &self.disturbances));
         let ends = runtime.block_on(async {
             let clock = Arc::new(PausedClock::begin());
-            let handler = Actor { handler: Arc::new(handler), stage: Arc::clone(&stage), clock };
-            Director { story: self, stage: &stage, eventful: self.start(&handler), handler }.perform().await
+            let (handler, stage, pulse) = (Arc::new(handler), Arc::clone(&stage), Arc::clone(pulse));
+            let handler = Actor { handler, stage, clock, pulse };
+            Director { story: self, eventful: self.start(&handler), handler }.perform().await
         });
         let world = observe();
         // A blocking task of the handler that never ends must not hold the test up here.
@@ -99,7 +101,6 @@ fn runtime() -> Runtime {
 /// Sends the events, performs what is due, and waits for the end.
 struct Director<'a, H> {
     story: &'a Story,
-    stage: &'a Stage,
     handler: Actor<H>,
     eventful: Eventful,
 }
@@ -108,6 +109,8 @@ impl<H: Handler> Director<'_, H> {
     async fn perform(mut self) -> Vec<End> {
         self.submit().await;
         let bound = self.eventful.config().liveness_bound(self.story.events.len());
+        // Each restart begins anew.
+        let bound = bound.saturating_mul(1 + u32::try_from(self.story.disturbances.len()).unwrap_or(u32::MAX - 1));
         // Past the bound, what has not ended is told as such.
         let _ = timeout(bound, self.direct()).await;
         sleep(EPILOGUE).await;
@@ -126,7 +129,7 @@ impl<H: Handler> Director<'_, H> {
     async fn direct(&mut self) {
         let mut patience = Duration::from_millis(1);
         while !self.all_ended() {
-            match timeout(patience, self.stage.next_cue()).await {
+            match timeout(patience, self.handler.stage.next_cue()).await {
                 Ok(due) => self.act(due).await,
                 Err(_) => patience = (patience * 2).min(Duration::from_secs(60)),
             }
