@@ -24,6 +24,9 @@
 //! - [`assertions`]: what must be equal after each step, and what must hold of the engine alone.
 //! - [`driver`]: an engine with a clock that jumps and a channel that loses tickets on demand, for
 //!   tests that tell one scenario.
+//! - `check`: a user's handler in the real adapter, under faults and in virtual time (feature
+//!   `check`).
+//! - [`chance`], [`failure`]: labelled sources of chance, and what a broken promise looks like.
 
 pub mod assertions;
 pub mod chance;

@@ -44,6 +44,22 @@ fn a_handler_that_counts_its_runs_is_not_idempotent() {
     assert_says(&said, &["not idempotent"]);
 }
 
+/// The README's example.
+#[test]
+#[should_panic(expected = "the handler is not idempotent")]
+fn charges_once() {
+    eventful_sim::Check::observing(|| {
+        let ledger = Arc::new(Mutex::new(BTreeMap::new()));
+        let world = Arc::clone(&ledger);
+        let handler = move |event: Event, _: Attempt| {
+            *ledger.lock().unwrap().entry(event.key().to_string()).or_insert(0) += 1;
+            async { Ok::<(), Failure>(()) }
+        };
+        (handler, move || world.lock().unwrap().clone())
+    })
+    .run();
+}
+
 #[test]
 fn a_handler_that_remembers_before_it_acts_is_not_cancel_safe() {
     let said = finding(Check::observing(|| {

@@ -82,8 +82,13 @@ impl<H: Handler, T: PartialEq + Debug> Lab<H, T> {
         self.drop_events(case)
     }
 
+    /// The case that this simpler story makes, if it is one of the same flaw.
     fn same(&mut self, story: &Story, case: &Case<T>) -> Option<Case<T>> {
-        self.try_out(story).filter(|found| found.finding.flaw == case.finding.flaw)
+        let found = match &case.calm {
+            Some(calm) if story.events.len() == case.story.events.len() => self.compare(story, calm),
+            Some(_) | None => self.try_out(story),
+        };
+        found.filter(|found| found.finding.flaw == case.finding.flaw)
     }
 
     /// A single disturbance that is enough, the most telling first.

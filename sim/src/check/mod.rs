@@ -170,7 +170,7 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 ///   tokio's locks, channels or timers: an await that never waits is no place to drop a run at.
 /// - `biased` in each `select!`, and no chance of its own: else a seed may not find again what it found.
 /// - No blocking of the thread. A handler that blocks it, or goes round in a circle without an await,
-///   cannot be stopped: it is named on stderr after five seconds, and the test stands still.
+///   cannot be stopped: it is named on stderr after some seconds, and the test stands still.
 ///   `tokio::task::spawn_blocking` is fine, but takes real time, and must end.
 ///
 /// The simulator's own crashes print nothing. A panic of the handler itself prints what it always

@@ -22,6 +22,9 @@ pub(super) struct Ground {
 /// Runs of one event that are struck, at most.
 const STRUCK_RUNS: u32 = 3;
 
+/// Disturbances of one story at most, unless there are more events.
+const MANY: u64 = 6;
+
 /// Operations of tokio that go before the one at which a run is preempted, at most.
 const PREEMPTED: u32 = 7;
 
@@ -53,7 +56,7 @@ pub(super) fn draw(seed: u64, kinds: &[Fault], ground: &Ground) -> Vec<Disturban
     let mut places = chance.stream("places");
     let mut spare = ground.spare.clone();
     if !kinds.is_empty() && !spare.is_empty() {
-        for _ in 0..places.between(1, 6) {
+        for _ in 0..places.between(1, MANY.max(spare.len() as u64)) {
             drawn.extend(one(places.pick(&kinds), ground, &mut spare, &mut places));
         }
     }

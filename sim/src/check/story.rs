@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventful::{Config, Event, Eventful, Handler, Status, SubmitError};
+use eventful::{Config, Event, Eventful, Handler, RecordView, Status, SubmitError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{advance, sleep, timeout};
 
@@ -150,23 +150,22 @@ impl<H: Handler> Director<'_, H> {
     }
 
     fn all_ended(&self) -> bool {
-        self.story.events.iter().all(|event| match self.end(event) {
-            End::Completed | End::Failed(_) => true,
-            End::Unfinished(_) => false,
-        })
+        self.story.events.iter().all(|event| self.record(event).is_some_and(|record| record.status.is_terminal()))
+    }
+
+    fn record(&self, event: &Event) -> Option<RecordView> {
+        // A broken engine knows nothing, and no fault here breaks it.
+        self.eventful.get(event.key()).ok().flatten()
     }
 
     fn end(&self, event: &Event) -> End {
-        let record = self.eventful.get(event.key()).ok().flatten();
-        match record.as_ref().map(|record| record.status) {
-            Some(Status::Completed) => End::Completed,
-            Some(Status::Failed | Status::Discarded) => {
-                let error = record.and_then(|record| record.last_error);
-                End::Failed(error.map_or_else(|| "no error was told".to_owned(), |error| error.as_str().to_owned()))
+        match self.record(event) {
+            Some(record) if record.status == Status::Completed => End::Completed,
+            Some(record) if record.status.is_terminal() => {
+                let error = record.last_error.map(|error| error.as_str().to_owned());
+                End::Failed(error.unwrap_or_else(|| "no error was told".to_owned()))
             }
-            Some(Status::Received | Status::Processing | Status::FailedRetry) | None => {
-                End::Unfinished(self.explain(event))
-            }
+            Some(_) | None => End::Unfinished(self.explain(event)),
         }
     }
 
