@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -223,7 +224,22 @@ fn a_world_that_two_handlers_share_is_told_apart_from_a_flaw_of_the_handler() {
 }
 
 #[test]
-fn the_seed_that_a_finding_names_finds_it_again() {
+fn the_command_of_a_finding_shows_it_again() {
+    let said = said(charges_once);
+    let (_, named) = said.split_once("EVENTFUL_SIM_SEED=").expect("a seed");
+    let (seed, command) = named.split_once(' ').expect("a command");
+    assert_eq!(command.trim_end(), "cargo test the_command_of_a_finding_shows_it_again");
+    let panics_with = |seed: &str| {
+        let mut test = Command::new(std::env::current_exe().expect("a program"));
+        let run = test.args(["--exact", "charges_once"]).env("EVENTFUL_SIM_SEED", seed).output();
+        run.expect("it runs").status.success()
+    };
+    assert!(panics_with(seed), "seed {seed} finds nothing");
+    assert!(!panics_with("0"), "seed 0 finds something, so the seed was not heeded");
+}
+
+#[test]
+fn a_seed_says_the_same_each_time() {
     let counting = || {
         Check::observing(|| {
             observed(|ledger, event| async move {
@@ -233,10 +249,21 @@ fn the_seed_that_a_finding_names_finds_it_again() {
             })
         })
     };
-    let said = finding(counting());
-    let (_, named) = said.split_once("EVENTFUL_SIM_SEED=").expect("a seed");
-    let seed = named.split(' ').next().and_then(|seed| seed.parse().ok()).expect("a number");
-    assert_eq!(finding(counting().seed(seed)), said);
+    assert_eq!(finding(counting()), finding(counting()));
+}
+
+#[test]
+fn a_fault_that_is_left_out_does_not_strike() {
+    let keeping_the_last = || {
+        Check::observing(|| {
+            observed(|ledger, event| async move {
+                ledger.lock().unwrap().insert("last".to_owned(), u32::from(event.payload()[10]));
+                Ok(())
+            })
+        })
+    };
+    finding(keeping_the_last().only([Fault::Order, Fault::Duplicate]));
+    keeping_the_last().only([Fault::Order, Fault::Duplicate]).without(Fault::Order).run();
 }
 
 #[test]
@@ -282,7 +309,12 @@ where
 
 /// What the check says when it fails.
 fn finding<H: Handler, T: PartialEq + Debug>(check: Check<H, T>) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(|| check.run())).expect_err("nothing was found");
+    said(|| check.run())
+}
+
+/// What it panics with.
+fn said(act: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(act)).expect_err("nothing was found");
     *panic.downcast::<String>().expect("a text")
 }
 
