@@ -6,6 +6,9 @@
 //!                         └──▶ oracles ◀───┘
 //! ```
 //!
+//! For users: `check` (feature `check`, on by default) runs a handler of yours in the real adapter,
+//! under faults and in virtual time, and says what is wrong with it.
+//!
 //! The core tier, a world of discrete events around the engine:
 //!
 //! - [`scenario`]: a run as data, drawn from a seed, kept as JSON, replayed exactly.
@@ -24,9 +27,6 @@
 //! - [`assertions`]: what must be equal after each step, and what must hold of the engine alone.
 //! - [`driver`]: an engine with a clock that jumps and a channel that loses tickets on demand, for
 //!   tests that tell one scenario.
-//! - `check`: a user's handler in the real adapter, under faults and in virtual time (feature
-//!   `check`).
-//! - [`chance`], [`failure`]: labelled sources of chance, and what a broken promise looks like.
 
 pub mod assertions;
 pub mod chance;
