@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Phase, Refusal};
+use eventful::{Answer, Bound, Change, Phase, Refusal};
 
 use super::{Book, Said, Seen};
 use crate::failure::Broken;
 
 /// Judged after the facts of the step were taken in: an expired record that made room is gone.
 pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    let refused = matches!(seen.answer, Answer::Refused(_));
+    if refused && !seen.facts.iter().all(|fact| matches!(fact.change, Change::Forgotten(_))) {
+        return Err(Broken::new("admission", 9, format!("{:?} was refused, and changed {:?}", seen.said, seen.facts)));
+    }
     match (seen.said, seen.answer) {
         (Said::Submit { size_bytes, .. }, Answer::Accepted) => judge_accepted(book, seen, size_bytes),
         (Said::Submit { size_bytes, .. }, Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, size_bytes),

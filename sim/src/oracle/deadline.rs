@@ -2,18 +2,19 @@
 
 use eventful::{Answer, Deadline, Phase, Timestamp, Wake};
 
-use super::{Book, Seen};
+use super::{Book, Known, Seen, Stage};
 use crate::failure::Broken;
 
 const ORACLE: &str = "deadline";
 
-pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+/// `test`: when the channel must be put to the test at the latest.
+pub(super) fn judge(book: &Book, seen: &Seen<'_>, test: Option<Timestamp>) -> Result<(), Broken> {
     let deadline = seen.engine.next_deadline();
     if let Some(deadline) = deadline {
         judge_reason(seen, deadline)?;
         judge_spin(seen, deadline)?;
     }
-    judge_missing(book, seen, deadline)
+    judge_missing(book, seen, deadline, test)
 }
 
 /// It names only what the phase allows.
@@ -40,7 +41,12 @@ fn judge_spin(seen: &Seen<'_>, deadline: Deadline) -> Result<(), Broken> {
 }
 
 /// Whatever waits for time has a wake-up no later than that time.
-fn judge_missing(book: &Book, seen: &Seen<'_>, deadline: Option<Deadline>) -> Result<(), Broken> {
+fn judge_missing(
+    book: &Book,
+    seen: &Seen<'_>,
+    deadline: Option<Deadline>,
+    test: Option<Timestamp>,
+) -> Result<(), Broken> {
     let (gauges, phase) = (seen.metrics.gauges, seen.engine.phase());
     let feeds = phase == Phase::Running && !seen.engine.is_paused();
     let waits = match phase {
@@ -48,23 +54,31 @@ fn judge_missing(book: &Book, seen: &Seen<'_>, deadline: Option<Deadline>) -> Re
         Phase::Draining => gauges.inflight > 0,
         Phase::Stopped => false,
     };
-    let latest = if gauges.delayed > 0 && phase == Phase::Running { first_retry(book, seen) } else { Timestamp::MAX };
-    match deadline {
-        None if waits => broken(format!("nothing is to wake it, but {gauges:?}")),
-        Some(deadline) if deadline.at > latest => {
-            broken(format!("a retry is due at {latest}, but it wants to be woken at {deadline:?}"))
+    let test = test.filter(|_| feeds);
+    let latest = [first_due(book, seen), test].into_iter().flatten().min();
+    match (deadline, latest) {
+        (None, _) if waits => broken(format!("nothing is to wake it, but {gauges:?}")),
+        (None, Some(latest)) => broken(format!("something is due at {latest}, but nothing is to wake it")),
+        (Some(deadline), Some(latest)) if deadline.at > latest.max(seen.now) => {
+            broken(format!("something is due at {latest}, but it wants to be woken at {deadline:?}"))
         }
         _ => Ok(()),
     }
 }
 
-/// When the first retry that is ahead becomes due. Looked for only now and then: it takes a recount.
-fn first_retry(book: &Book, seen: &Seen<'_>) -> Timestamp {
-    if !seen.step.is_multiple_of(16) {
-        return Timestamp::MAX;
+/// When the first thing that is ahead becomes due. Looked for only now and then: it takes a recount.
+fn first_due(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
+    let phase = seen.engine.phase();
+    if phase == Phase::Stopped || !seen.step.is_multiple_of(16) {
+        return None;
     }
-    let ahead = book.all().filter_map(|(_, known)| known.stage.eligible_at()).filter(|at| *at > seen.now);
-    ahead.min().unwrap_or(Timestamp::MAX)
+    let due = |known: &Known| match known.stage {
+        Stage::Received(_) => None,
+        Stage::FailedRetry(at) => (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now),
+        Stage::Processing { since, .. } => Some(since + seen.config.run_lifetime),
+        Stage::Completed(at) | Stage::Failed(at) | Stage::Discarded(at) => Some(at + seen.config.retention),
+    };
+    book.all().filter_map(|(_, known)| due(known)).min()
 }
 
 fn broken(what: String) -> Result<(), Broken> {

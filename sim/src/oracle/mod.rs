@@ -8,6 +8,7 @@
 //! | `ledger` | P1 | what a client was told is true at the end |
 //! | `payload` | P2 | one key, one payload |
 //! | `tickets` | P3 | tickets rise, fit the channel, and are stale for a reason |
+//! | `order` | P3 | first in, first out, but for lost tickets |
 //! | `runs` | P4 | one run at a time, one outcome each |
 //! | `concurrency` | P5 | free permits and workers add up to the limit |
 //! | `shutdown` | P6 | what each phase allows, and that the end comes in time |
@@ -28,6 +29,7 @@ mod deadline;
 mod ledger;
 mod liveness;
 mod metrics;
+mod order;
 mod payload;
 mod record;
 mod replay;
@@ -112,6 +114,7 @@ pub struct Oracles {
     /// What clients were told, and what handlers did.
     pub ledger: Ledger,
     tickets: tickets::Sent,
+    order: order::Line,
     runs: runs::Started,
     metrics: metrics::Counted,
     shutdown: shutdown::Asked,
@@ -126,6 +129,7 @@ impl Oracles {
             book: Book::default(),
             ledger: Ledger::default(),
             tickets: tickets::Sent::default(),
+            order: order::Line::default(),
             runs: runs::Started::default(),
             metrics: metrics::Counted::default(),
             shutdown: shutdown::Asked::default(),
@@ -141,6 +145,7 @@ impl Oracles {
         self.ledger.lose_process();
         self.book = Book::default();
         self.tickets = tickets::Sent::default();
+        self.order = order::Line::default();
         self.metrics = metrics::Counted::default();
         self.shutdown = shutdown::Asked::default();
         self.facts.clear();
@@ -160,6 +165,7 @@ impl Oracles {
     pub fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
         payload::judge(&self.book, seen)?;
         self.tickets.judge(&self.book, seen)?;
+        self.order.judge(&self.book, seen)?;
         self.runs.judge(&self.book, seen)?;
         self.shutdown.judge(seen)?;
         self.touched.clear();
@@ -177,7 +183,7 @@ impl Oracles {
         for event in &self.touched {
             record::judge(&self.book, seen, *event)?;
         }
-        deadline::judge(&self.book, seen)?;
+        deadline::judge(&self.book, seen, self.tickets.test_due(seen))?;
         consistency::judge(seen)
     }
 
@@ -200,9 +206,9 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when a promise does not hold.
-    pub fn judge_phase(&self, engine: &Engine) -> Result<(), Broken> {
+    pub fn judge_phase(&self, now: Timestamp, engine: &Engine) -> Result<(), Broken> {
         consistency::judge_engine(engine)?;
-        replay::judge(engine, &self.facts)
+        replay::judge(engine, &self.facts, now)
     }
 
     /// Judges that the shutdown has come to its end in time.

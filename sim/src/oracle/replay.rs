@@ -1,12 +1,12 @@
 //! P10: the facts alone lead to the state that is there.
 
-use eventful::{Engine, Fact, Replay};
+use eventful::{Engine, Fact, Output, Replay, Timestamp};
 
 use crate::failure::Broken;
 
 const ORACLE: &str = "replay";
 
-pub(super) fn judge(engine: &Engine, facts: &[Fact]) -> Result<(), Broken> {
+pub(super) fn judge(engine: &Engine, facts: &[Fact], now: Timestamp) -> Result<(), Broken> {
     let mut replay = match Replay::new(engine.config().clone()) {
         Ok(replay) => replay,
         Err(error) => return broken(format!("the engine refuses its own configuration: {error}")),
@@ -21,7 +21,7 @@ pub(super) fn judge(engine: &Engine, facts: &[Fact]) -> Result<(), Broken> {
         return broken(violation.to_string());
     }
     if replayed == live {
-        return Ok(());
+        return judge_opening(replay, engine, now);
     }
     let differs = live.records.iter().zip(&replayed.records).find(|(live, replayed)| live != replayed);
     broken(match differs {
@@ -34,6 +34,21 @@ pub(super) fn judge(engine: &Engine, facts: &[Fact]) -> Result<(), Broken> {
             replayed.counters
         ),
     })
+}
+
+/// An engine that is opened from the facts is sound, and raises the epoch.
+fn judge_opening(replay: Replay, live: &Engine, now: Timestamp) -> Result<(), Broken> {
+    let opened = replay.open(now, &mut Output::new());
+    if opened.epoch() <= live.epoch() {
+        return broken(format!("epoch {:?} follows on epoch {:?}", opened.epoch(), live.epoch()));
+    }
+    if opened.gauges().inflight > 0 {
+        return broken(format!("{} runs are in flight in an engine that was just opened", opened.gauges().inflight));
+    }
+    match opened.check() {
+        Ok(()) => Ok(()),
+        Err(violation) => broken(format!("opened from the facts, {violation}")),
+    }
 }
 
 fn broken(what: String) -> Result<(), Broken> {

@@ -1,8 +1,8 @@
 //! P4: one run at a time, one outcome each.
 
-use eventful::{Answer, Change, Run, RunId};
+use eventful::{Answer, AttemptEnd, Change, Effect, Run, RunId};
 
-use super::{Book, Said, Seen};
+use super::{Book, Said, Seen, Stage};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
 
@@ -16,6 +16,7 @@ pub(super) struct Started {
 
 impl Started {
     pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+        seen.facts.iter().try_for_each(|fact| judge_abort(book, seen, &fact.change))?;
         if let Answer::Running(run) = seen.answer {
             return self.judge_start(book, seen, run);
         }
@@ -53,6 +54,36 @@ impl Started {
             }
             other => broken(format!("run {} started while its event was {other:?}", run.id)),
         }
+    }
+}
+
+/// A run that somebody else than its worker ends is aborted; none starts while nothing may.
+fn judge_abort(book: &Book, seen: &Seen<'_>, change: &Change) -> Result<(), Broken> {
+    let run = match change {
+        Change::Finished { run, end: AttemptEnd::TimedOut | AttemptEnd::Interrupted, .. } => Some(*run),
+        Change::Discarded(key) => seen.roster.number(key).and_then(|event| match book.known(event)?.stage {
+            Stage::Processing { run, .. } => Some(run),
+            Stage::Received(_)
+            | Stage::FailedRetry(_)
+            | Stage::Completed(_)
+            | Stage::Failed(_)
+            | Stage::Discarded(_) => None,
+        }),
+        Change::Started { run, .. } if book.paused => return broken(format!("run {run} started during a pause")),
+        Change::Accepted(_)
+        | Change::Started { .. }
+        | Change::Finished { .. }
+        | Change::Redriven(_)
+        | Change::Forgotten(_)
+        | Change::Paused
+        | Change::Resumed
+        | Change::Epoch(_) => None,
+    };
+    match run {
+        Some(run) if !seen.effects.contains(&Effect::Abort(run)) => {
+            broken(format!("run {run} was ended from outside, but nobody is to stop its handler"))
+        }
+        _ => Ok(()),
     }
 }
 

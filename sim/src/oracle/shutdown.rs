@@ -40,10 +40,9 @@ fn judge_answer(before: Phase, seen: &Seen<'_>) -> Result<(), Broken> {
     let wrong = match before {
         Phase::Running => refused,
         Phase::Draining => matches!(seen.answer, Answer::Accepted | Answer::Running(_)),
-        Phase::Stopped => matches!(
-            seen.answer,
-            Answer::Accepted | Answer::Running(_) | Answer::Settled(_) | Answer::Alive(_) | Answer::Held
-        ),
+        Phase::Stopped => {
+            matches!(seen.answer, Answer::Accepted | Answer::Running(_) | Answer::Settled(_) | Answer::Alive(_))
+        }
     };
     if wrong { broken(format!("{:?} is answered {:?} in phase {before:?}", seen.said, seen.answer)) } else { Ok(()) }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use eventful::{Answer, Effect, Place, Ticket};
+use eventful::{Answer, Effect, Place, Ticket, Timestamp};
 
 use super::{Book, Said, Seen};
 use crate::failure::Broken;
@@ -12,12 +12,14 @@ const ORACLE: &str = "tickets";
 /// The tickets that were sent, and neither presented nor proved lost.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    outstanding: VecDeque<Ticket>,
+    outstanding: VecDeque<(Ticket, Timestamp)>,
     last: Option<Ticket>,
     /// Of the outstanding ones, those that stand for nothing any more, at most.
     void: usize,
     /// Whether one of the outstanding ones may be a marker.
     marker: bool,
+    /// When a ticket did not get in that may have been a marker.
+    marker_failed_at: Option<Timestamp>,
 }
 
 impl Sent {
@@ -32,6 +34,19 @@ impl Sent {
         self.judge_counts(seen)
     }
 
+    /// When the channel must be put to the test at the latest: the oldest ticket is old then, or a
+    /// marker that did not get in is tried again.
+    pub(super) fn test_due(&self, seen: &Seen<'_>) -> Option<Timestamp> {
+        let (_, sent_at) = self.outstanding.front()?;
+        let retried = self.marker_failed_at.map(|at| at + seen.config.sweep_interval);
+        let stuck = (*sent_at + seen.config.stuck_after).max(retried.unwrap_or_default());
+        (!self.marker).then_some(stuck)
+    }
+
+    fn holds(&self, ticket: Ticket) -> bool {
+        self.outstanding.iter().any(|(sent, _)| *sent == ticket)
+    }
+
     fn send(&mut self, ticket: Ticket, seen: &Seen<'_>) -> Result<(), Broken> {
         if self.last.is_some_and(|last| ticket <= last) {
             return broken(format!("ticket {} was sent after ticket {:?}", ticket.number(), self.last));
@@ -40,7 +55,7 @@ impl Sent {
             return broken(format!("ticket {} was sent while nothing may start", ticket.number()));
         }
         self.last = Some(ticket);
-        self.outstanding.push_back(ticket);
+        self.outstanding.push_back((ticket, seen.now));
         Ok(())
     }
 
@@ -49,11 +64,14 @@ impl Sent {
         match seen.said {
             Said::Start(ticket) => self.present(ticket, seen),
             Said::EnqueueFailed(ticket, _) => {
-                self.outstanding.retain(|sent| *sent != ticket);
+                self.outstanding.retain(|(sent, _)| *sent != ticket);
+                if self.marker {
+                    self.marker_failed_at = Some(seen.now);
+                }
                 Ok(())
             }
             Said::ChannelLost => {
-                (self.void, self.marker) = (0, false);
+                (self.void, self.marker, self.marker_failed_at) = (0, false, None);
                 self.outstanding.clear();
                 Ok(())
             }
@@ -80,8 +98,8 @@ impl Sent {
 
     /// Presenting a ticket proves those before it lost that were not.
     fn present(&mut self, ticket: Ticket, seen: &Seen<'_>) -> Result<(), Broken> {
-        let was_there = self.outstanding.contains(&ticket);
-        while was_there && self.outstanding.front().is_some_and(|first| *first <= ticket) {
+        let was_there = self.holds(ticket);
+        while was_there && self.outstanding.front().is_some_and(|(first, _)| *first <= ticket) {
             self.outstanding.pop_front();
         }
         let number = ticket.number();
@@ -121,7 +139,7 @@ impl Sent {
         let Some(event) = seen.said.event() else { return Ok(()) };
         let view = seen.engine.get(seen.now, seen.roster.key(event));
         match view.and_then(|view| view.place) {
-            Some(Place::Queued(ticket)) if !self.outstanding.contains(&ticket) => {
+            Some(Place::Queued(ticket)) if !self.holds(ticket) => {
                 broken(format!("event {event} is queued with ticket {}, which is not in the channel", ticket.number()))
             }
             _ => Ok(()),

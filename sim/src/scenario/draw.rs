@@ -150,7 +150,7 @@ impl Draw {
             retention: draw.pick(&[50, 500, 5_000, 3_600_000]) * MILLI,
             sweep_batch: count(draw.pick(&[1, 2, 1_000])),
             sweep_interval: draw.between(10, 100) * MILLI,
-            stuck_after: draw.between(30, 300) * MILLI,
+            stuck_after: draw.pick(&[3, 30, 100, 300]) * MILLI,
             drain_timeout: draw.pick(&[0, 50, 300, 2_000]) * MILLI,
             abort_grace: draw.between(1, 50) * MILLI,
         };
@@ -216,14 +216,24 @@ impl Draw {
         let draw = &mut self.chance.stream("operators");
         for _ in 0..draw.below(u64::from(self.submits / 4) + 3) {
             let event = draw.below(events + 1) as u16;
-            let act = match draw.below(8) {
-                0..=2 => Act::Redrive { event },
-                3..=4 => Act::Discard { event },
-                5 => Act::Reject { too_large: draw.per_mille(500) },
-                6 => Act::Pause,
+            let act = match draw.below(10) {
+                0 => Act::Redrive { event },
+                1..=2 => Act::RedriveFirst,
+                3..=6 => Act::Discard { event },
+                7 => Act::Reject { too_large: draw.per_mille(500) },
+                8 => Act::Pause,
                 _ => Act::Resume,
             };
-            operations.push(self.operation(draw, self.span * 2, act));
+            let operation = self.operation(draw, self.span * 2, act);
+            operations.push(operation);
+            if draw.per_mille(600) {
+                // Somebody comes back to the same event soon after.
+                let act = match draw.below(3) {
+                    0 => Act::Redrive { event },
+                    payload => Act::Submit { event, payload: payload as u8 - 1 },
+                };
+                operations.push(Operation { at: operation.at + draw.below(100) * MILLI, act, ..operation });
+            }
         }
     }
 

@@ -45,6 +45,9 @@ pub enum Fault {
         at: u64,
         /// How late.
         by: u64,
+        /// Whether it is the next marker, and no other ticket.
+        #[serde(default)]
+        marker: bool,
     },
     /// The dispatcher takes no ticket.
     DispatcherStalled {

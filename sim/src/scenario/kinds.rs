@@ -22,9 +22,10 @@ pub(super) fn tickets(at: u64, draw: &mut Stream) -> Fault {
 }
 
 pub(super) fn dispatcher(at: u64, draw: &mut Stream, settings: &Settings) -> Fault {
-    match draw.below(3) {
-        0 => Fault::TicketLate { at, by: draw.below(50) * MILLI },
-        1 => Fault::DispatcherStalled { at, lasts: draw.below(settings.stuck_after * 5 / MILLI) * MILLI },
+    match draw.below(4) {
+        0 => Fault::TicketLate { at, by: draw.pick(&[0, 5, 50, 500]) * MILLI, marker: false },
+        1 => Fault::TicketLate { at, by: draw.pick(&[50, 1_000]) * MILLI, marker: true },
+        2 => Fault::DispatcherStalled { at, lasts: draw.below(settings.stuck_after * 5 / MILLI) * MILLI },
         _ => Fault::DispatcherDies { at, lasts: draw.below(100) * MILLI },
     }
 }

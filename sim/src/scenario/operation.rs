@@ -41,6 +41,8 @@ pub enum Act {
         /// Which.
         event: EventNumber,
     },
+    /// An operator gives the first event that has failed another life.
+    RedriveFirst,
     /// An operator ends an event.
     Discard {
         /// Which.

@@ -1,12 +1,12 @@
 //! Clients and operators.
 
-use eventful::{Answer, Bound, Command, Refusal, Rejection};
+use eventful::{Answer, Bound, Command, Refusal, Rejection, Status};
 
 use super::World;
 use super::agenda::Task;
 use crate::failure::Broken;
 use crate::oracle::Said;
-use crate::scenario::{Act, FaultKind, Operation};
+use crate::scenario::{Act, EventNumber, FaultKind, Operation};
 
 impl World<'_> {
     pub(super) fn operate(&mut self, at: u32) -> Result<(), Broken> {
@@ -41,6 +41,12 @@ impl World<'_> {
         }
     }
 
+    /// The first event that has failed; the first of all when none has.
+    fn first_failed(&self) -> EventNumber {
+        let mut failed = self.oracles.book.all().filter(|(_, known)| known.stage.status() == Status::Failed);
+        failed.next().map_or(0, |(event, _)| event)
+    }
+
     fn spoken(&self, act: Act) -> (Command, Said) {
         match act {
             Act::Submit { event, payload } => {
@@ -52,6 +58,7 @@ impl World<'_> {
             Act::Reject { too_large: false } => {
                 (Command::Reject(Rejection::Invalid), Said::Reject { too_large: false })
             }
+            Act::RedriveFirst => self.spoken(Act::Redrive { event: self.first_failed() }),
             Act::Redrive { event } => (Command::Redrive(self.roster.key(event).clone()), Said::Redrive(event)),
             Act::Discard { event } => (Command::Discard(self.roster.key(event).clone()), Said::Discard(event)),
             Act::Pause => (Command::Pause, Said::Pause),

@@ -18,8 +18,8 @@ pub(super) struct Dispatcher {
     pub(super) stalled_until: u64,
     /// The next ticket that is presented is presented twice.
     pub(super) presents_twice: bool,
-    /// How late the next ticket that is taken is presented.
-    pub(super) presents_late: Option<u64>,
+    /// How late the next ticket that is taken is presented, and whether it must be a marker.
+    pub(super) presents_late: Option<(u64, bool)>,
     /// A ticket was taken and is not presented yet: no other is taken before.
     holds_ticket: bool,
     /// The next marker that is sent gets lost.
@@ -82,7 +82,10 @@ impl World<'_> {
             self.probes.fault(FaultKind::TicketTwice);
             self.agenda.now(Task::PresentAgain(ticket));
         }
-        if let Some(by) = self.dispatcher.presents_late.take() {
+        if let Some((by, marker)) = self.dispatcher.presents_late
+            && (!marker || self.is_marker(ticket))
+        {
+            self.dispatcher.presents_late = None;
             self.probes.fault(FaultKind::TicketLate);
             self.dispatcher.holds_ticket = true;
             self.agenda.at(self.now + by, Task::PresentLate(ticket));

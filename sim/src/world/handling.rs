@@ -131,13 +131,16 @@ impl World<'_> {
             Some(Behaviour::Slow { lasts } | Behaviour::Beating { lasts, .. } | Behaviour::Deaf { lasts }) => {
                 Some(lasts)
             }
-            _ => {
-                let mut mix = Mix::default();
-                mix.word(self.scenario.seed);
-                mix.word(u64::from(worker.event) << 32 | u64::from(worker.attempt));
-                Some(mix.finish() % 20 * 1_000)
-            }
+            _ => Some(self.pause(worker)),
         }
+    }
+
+    /// A short while that follows from seed, event and attempt.
+    fn pause(&self, worker: &Worker) -> u64 {
+        let mut mix = Mix::default();
+        mix.word(self.scenario.seed);
+        mix.word(u64::from(worker.event) << 32 | u64::from(worker.attempt));
+        mix.finish() % 20 * 1_000
     }
 
     pub(super) fn beat(&mut self, serial: Serial) -> Result<(), Broken> {
@@ -195,8 +198,12 @@ impl World<'_> {
         let Some(worker) = self.worker(serial, Task::Settle(serial)) else { return Ok(()) };
         let Some(told) = worker.outcome else { return Ok(()) };
         match worker.behaviour() {
-            Some(Behaviour::ReportsTwice) => self.agenda.now(Task::SettleAgain(worker.run)),
-            Some(Behaviour::ReportsForeign) => self.agenda.now(Task::SettleAgain(self.foreign_run())),
+            Some(Behaviour::ReportsTwice) => {
+                self.agenda.at(self.now + self.pause(&worker) * 10, Task::SettleAgain(worker.run))
+            }
+            Some(Behaviour::ReportsForeign) => {
+                self.agenda.at(self.now + self.pause(&worker) * 10, Task::SettleAgain(self.foreign_run()));
+            }
             _ => {}
         }
         let answer = self.report(worker.run, told)?;

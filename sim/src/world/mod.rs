@@ -93,6 +93,8 @@ pub struct World<'s> {
     /// The hash after each step, where they are kept.
     hashes: Option<Vec<u64>>,
     steps: u32,
+    /// The time now, and the step at which it was first seen.
+    moment: (u64, u32),
     /// How often time may still pass while something is ready: no step is certain to come first.
     patience: u8,
     trace: Option<Trace>,
@@ -167,6 +169,7 @@ impl<'s> World<'s> {
             hashes: keep.hashes.then(Vec::new),
             steps: 0,
             patience: 0,
+            moment: (0, 0),
             trace: keep.trace.then(Trace::default),
             config,
             scenario,
@@ -326,6 +329,7 @@ impl<'s> World<'s> {
 fn events_of(scenario: &Scenario) -> usize {
     let named = |act: &Act| match *act {
         Act::Submit { event, .. } | Act::Redrive { event } | Act::Discard { event } => Some(event),
+        Act::RedriveFirst => Some(0),
         Act::Reject { .. } | Act::Pause | Act::Resume => None,
     };
     let last: Option<EventNumber> = scenario.operations.iter().filter_map(|operation| named(&operation.act)).max();

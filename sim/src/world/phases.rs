@@ -11,8 +11,8 @@ use crate::oracle::Said;
 use crate::probe::Probes;
 use crate::scenario::{Behaviour, Fault, Scenario};
 
-/// Steps that an operation or a fault can cause, at most. More of them: it spins.
-const STEPS_EACH: usize = 5_000;
+/// Steps that an operation or a fault can cause at one time, at most. More of them: it spins.
+const STEPS_EACH: u32 = 20;
 
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl World<'_> {
             true => self.wait_for_end(choices)?,
             false => self.heal_and_finish(choices)?,
         };
-        self.oracles.judge_phase(&self.engine)?;
+        self.oracles.judge_phase(self.told, &self.engine)?;
         self.oracles.audit(self.told, &self.roster, &self.engine)?;
         if self.scenario.seed.is_multiple_of(4) && ended == Ended::Finished {
             self.fall_silent(choices)?;
@@ -160,17 +160,20 @@ impl World<'_> {
     fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Broken> {
         while self.bounded_step(choices)? {}
         match self.engine.gauges().records_total() {
-            0 => self.oracles.judge_phase(&self.engine),
+            0 => self.oracles.judge_phase(self.told, &self.engine),
             left => Err(Broken::new("liveness", 1, format!("{left} records are never forgotten"))),
         }
     }
 
     /// A step, unless there were so many that it must be spinning.
     fn bounded_step(&mut self, choices: &mut Choices) -> Result<bool, Broken> {
-        let most = (self.scenario.size() + 20) * STEPS_EACH;
-        match (self.steps as usize) < most {
+        if self.now > self.moment.0 {
+            self.moment = (self.now, self.steps);
+        }
+        let (steps, size) = (self.steps - self.moment.1, self.scenario.size() as u32 + 20);
+        match steps < size * STEPS_EACH {
             true => self.step(choices),
-            false => Err(Broken::new("liveness", 1, format!("it spins: {} steps", self.steps))),
+            false => Err(Broken::new("liveness", 1, format!("it spins: {steps} steps, and no time passes"))),
         }
     }
 
@@ -182,7 +185,7 @@ impl World<'_> {
         if !self.is_ending() && self.engine.gauges().pending() > 0 {
             return Err(Broken::new("liveness", 1, "nothing is left to happen, but events are pending"));
         }
-        self.oracles.judge_phase(&self.engine)?;
+        self.oracles.judge_phase(self.told, &self.engine)?;
         self.oracles.audit(self.told, &self.roster, &self.engine)
     }
 

@@ -103,12 +103,12 @@ impl World<'_> {
         let grace = self.scenario.settings.abort_grace;
         let allowed = ending.deadline - ending.asked_at + 2 * grace + self.stood_still;
         self.oracles.judge_end(Duration::from_micros(took), Duration::from_micros(allowed), &self.engine)?;
-        self.oracles.judge_phase(&self.engine)
+        self.oracles.judge_phase(self.told, &self.engine)
     }
 
     /// The process dies. Without a journal everything is gone.
     pub(super) fn kill_process(&mut self, lasts: u64) -> Result<(), Broken> {
-        self.oracles.judge_phase(&self.engine)?;
+        self.oracles.judge_phase(self.told, &self.engine)?;
         let workers = std::mem::take(&mut self.workers);
         workers.iter().for_each(|worker| self.note_end(worker));
         self.agenda.lose_process();

@@ -63,7 +63,7 @@ impl World<'_> {
             Fault::TicketLost { which, .. } => self.lose_ticket(which),
             Fault::MarkerLost { .. } => self.dispatcher.loses_marker = true,
             Fault::TicketTwice { .. } => self.dispatcher.presents_twice = true,
-            Fault::TicketLate { by, .. } => self.dispatcher.presents_late = Some(by),
+            Fault::TicketLate { by, marker, .. } => self.dispatcher.presents_late = Some((by, marker)),
             Fault::DispatcherStalled { lasts, .. } => {
                 self.probes.fault(FaultKind::DispatcherStalled);
                 self.dispatcher.stalled_until = self.dispatcher.stalled_until.max(self.now + lasts);

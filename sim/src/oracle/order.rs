@@ -1,0 +1,87 @@
+//! P3: the line is first in, first out, whatever happens to the channel.
+//!
+//! Tickets that do not get in, and all that are lost with their channel, go back to where they came
+//! from. Only an event whose ticket was lost or held is overtaken.
+
+use std::collections::BTreeMap;
+
+use eventful::{Answer, Change, Fact, SweptReason, Timestamp};
+
+use super::{Book, Said, Seen, Stage};
+use crate::failure::Broken;
+use crate::scenario::EventNumber;
+
+/// The events that have never started, in the order in which they were accepted.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    waiting: BTreeMap<u64, (EventNumber, Timestamp)>,
+    places: Vec<u64>,
+    accepted: u64,
+    /// Tickets that were lost so far.
+    lost: u64,
+}
+
+impl Line {
+    pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+        let lost = seen.metrics.tallies.swept(SweptReason::LostTicket);
+        let overtaken = matches!(seen.said, Said::Start(_)) && (lost > self.lost || *seen.answer == Answer::Held);
+        self.lost = lost;
+        if overtaken {
+            // Which ones it is cannot be seen from outside.
+            self.waiting.clear();
+        }
+        seen.facts.iter().try_for_each(|fact| self.judge_fact(book, seen, fact))
+    }
+
+    fn judge_fact(&mut self, book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Broken> {
+        match &fact.change {
+            Change::Accepted(event) => self.join(seen.roster.number(event.key()), fact.at),
+            Change::Discarded(key) => drop(self.leave(seen.roster.number(key))),
+            Change::Started { key, .. } => return self.start(book, seen.roster.number(key)),
+            Change::Finished { .. }
+            | Change::Redriven(_)
+            | Change::Forgotten(_)
+            | Change::Paused
+            | Change::Resumed
+            | Change::Epoch(_) => {}
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, event: Option<EventNumber>, at: Timestamp) {
+        let Some(event) = event else { return };
+        self.accepted += 1;
+        if self.places.len() <= usize::from(event) {
+            self.places.resize(usize::from(event) + 1, 0);
+        }
+        self.places[usize::from(event)] = self.accepted;
+        self.waiting.insert(self.accepted, (event, at));
+    }
+
+    /// Its place, if it has never started and was not overtaken.
+    fn leave(&mut self, event: Option<EventNumber>) -> Option<u64> {
+        let place = *self.places.get(usize::from(event?))?;
+        self.waiting.remove(&place).map(|_| place)
+    }
+
+    fn start(&mut self, book: &Book, event: Option<EventNumber>) -> Result<(), Broken> {
+        let place = self.leave(event);
+        let retried_from = event.and_then(|event| match book.known(event)?.stage {
+            Stage::FailedRetry(eligible_at) => Some(eligible_at),
+            Stage::Received(_)
+            | Stage::Processing { .. }
+            | Stage::Completed(_)
+            | Stage::Failed(_)
+            | Stage::Discarded(_) => None,
+        });
+        let first = self.waiting.first_key_value();
+        let ahead = first.filter(|(first, (_, accepted_at))| {
+            place.is_some_and(|place| **first < place) || retried_from.is_some_and(|at| *accepted_at < at)
+        });
+        if let Some((_, (other, _))) = ahead {
+            let what = format!("event {event:?} started before event {other}, which was in the line before it");
+            return Err(Broken::new("order", 3, what));
+        }
+        Ok(())
+    }
+}
