@@ -42,6 +42,8 @@ pub mod roster;
 pub mod scenario;
 pub mod scope;
 pub mod shrink;
+#[cfg(feature = "turmoil")]
+pub mod network;
 pub mod strategy;
 pub mod sut;
 pub mod trace;

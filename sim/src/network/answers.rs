@@ -1,0 +1,151 @@
+//! What an answer says, and whom it concerns.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::ledger::Told;
+use super::oracle::Memory;
+use super::scenario::{Call, Item};
+use super::stage::{Notes, Stage};
+use super::trace::Step;
+use super::wire::Response;
+use crate::failure::Broken;
+
+/// An answer that a client has got.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) client: u8,
+    /// The number of its request.
+    pub(super) index: usize,
+    /// The process that gave it.
+    pub(super) server: u32,
+    pub(super) response: Response,
+    /// What was remembered when the request was sent.
+    pub(super) memory: Memory,
+}
+
+/// Takes note of an answer. Answers whether it settles the request.
+pub(super) fn hear(stage: &Arc<Stage>, call: &Call, heard: &Heard) -> bool {
+    let Heard { client, index, server, response, .. } = heard;
+    stage.see_facts();
+    stage.with(|notes, now| {
+        let Response { status, body, .. } = response;
+        let step = Step::Answered { client: *client, request: *index, generation: *server, status: *status, body };
+        notes.trace.note(now, &step);
+        let problem = problem(response);
+        probe(call, *status, problem.as_ref()).into_iter().for_each(|name| notes.coverage.reach(name));
+        notes.told(call, heard, problem);
+        settles(*status)
+    })
+}
+
+/// Whether it makes no sense to ask again.
+const fn settles(status: u16) -> bool {
+    !matches!(status, 500 | 503 | 408)
+}
+
+impl Notes {
+    fn told(&mut self, call: &Call, heard: &Heard, problem: Option<Problem>) {
+        // What another process said does not bind this one.
+        if heard.server != self.ledger.generation {
+            return;
+        }
+        match call {
+            Call::Submit(item) | Call::SubmitByHeader(item) => {
+                let told = told(heard.response.status, problem);
+                self.judge_told(heard, *item, &told);
+            }
+            Call::Batch(items) => self.told_lines(heard, items),
+            Call::Look(_)
+            | Call::List
+            | Call::Redrive(_)
+            | Call::RedriveAll
+            | Call::Discard(_)
+            | Call::Pause
+            | Call::Resume
+            | Call::Stats
+            | Call::Metrics
+            | Call::Ready => {}
+        }
+    }
+
+    fn told_lines(&mut self, heard: &Heard, items: &[Item]) {
+        if heard.response.status != 200 {
+            return;
+        }
+        let lines = heard.response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines: Vec<Option<Line>> = lines.map(|line| serde_json::from_slice(line).ok()).collect();
+        if lines.len() != items.len() || lines.iter().any(Option::is_none) {
+            let what = format_args!("{} lines answer {} of a batch", lines.len(), items.len());
+            self.judge(Err(Broken::new("payloads", 2, what)));
+            return;
+        }
+        for (line, item) in lines.into_iter().flatten().zip(items) {
+            let told = match line.outcome.as_str() {
+                "accepted" => Told::Accepted,
+                "duplicate" => Told::Duplicate,
+                "conflict" => told(409, line.problem),
+                _ => Told::Other,
+            };
+            self.judge_told(heard, *item, &told);
+        }
+    }
+
+    fn judge_told(&mut self, heard: &Heard, item: Item, told: &Told) {
+        if self.oracles.is_forgotten_since(heard.memory, item.key) {
+            return;
+        }
+        let verdict = self.oracles.payloads.told(item, told);
+        self.judge(verdict);
+    }
+}
+
+/// A problem, as far as a client looks at it.
+#[derive(Debug, Deserialize)]
+struct Problem {
+    r#type: String,
+    stored_digest: Option<String>,
+    received_digest: Option<String>,
+}
+
+/// A line of the answer to a batch.
+#[derive(Debug, Deserialize)]
+struct Line {
+    outcome: String,
+    problem: Option<Problem>,
+}
+
+fn problem(response: &Response) -> Option<Problem> {
+    if response.status < 400 { None } else { serde_json::from_slice(&response.body).ok() }
+}
+
+fn told(status: u16, problem: Option<Problem>) -> Told {
+    match (status, problem) {
+        (202, _) => Told::Accepted,
+        (200, _) => Told::Duplicate,
+        (409, Some(Problem { stored_digest: Some(stored), received_digest: Some(received), .. })) => {
+            Told::Conflict { stored, received }
+        }
+        _ => Told::Other,
+    }
+}
+
+fn probe(call: &Call, status: u16, problem: Option<&Problem>) -> Option<&'static str> {
+    let kind = problem.and_then(|problem| problem.r#type.rsplit(':').next());
+    Some(match (call, status, kind) {
+        (Call::Submit(_) | Call::SubmitByHeader(_), 202, _) => "told accepted",
+        (Call::Submit(_) | Call::SubmitByHeader(_), 200, _) => "told duplicate",
+        (Call::Look(_), 200, _) => "told of a record",
+        (Call::Redrive(_), 204, _) => "told redriven",
+        (Call::Discard(_), 204, _) => "told discarded",
+        (_, _, Some("conflict")) => "told conflict",
+        (_, _, Some("overloaded")) => "told overloaded",
+        (_, _, Some("shutting_down")) => "told shutting down",
+        (_, _, Some("broken")) => "told broken",
+        (_, _, Some("not_found")) => "told of no record",
+        (_, _, Some("not_failed")) => "told not failed",
+        (_, _, Some("completed")) => "told completed",
+        _ => return None,
+    })
+}

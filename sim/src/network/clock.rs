@@ -1,0 +1,69 @@
+//! The time of a run.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use eventful::{Clock, Sleep, Timestamp};
+
+/// When every run begins: 2000-01-01.
+pub(super) const EPOCH: Duration = Duration::from_secs(946_684_800);
+
+/// Virtual time, one for all hosts. It goes on over crashes, as tokio's `Instant` does not.
+#[derive(Debug)]
+pub(super) struct VirtualClock {
+    /// Microseconds since the Unix epoch: the latest time that anybody was told.
+    latest: AtomicU64,
+    /// No host runs: what is told is the latest time.
+    ///
+    /// While a host is torn down its destructors still ask, and turmoil would answer from the
+    /// machine's clock.
+    stopped: AtomicBool,
+}
+
+impl VirtualClock {
+    pub(super) const fn new() -> Self {
+        Self { latest: AtomicU64::new(EPOCH.as_micros() as u64), stopped: AtomicBool::new(true) }
+    }
+
+    /// Lets hosts run, or stops them.
+    pub(super) fn stop(&self, stopped: bool) {
+        self.stopped.store(stopped, Ordering::Relaxed);
+    }
+
+    /// Moves on to `elapsed` since the beginning.
+    pub(super) fn reach(&self, elapsed: Duration) {
+        self.latest.fetch_max(micros(EPOCH + elapsed), Ordering::Relaxed);
+    }
+
+    /// How long it is since the beginning.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now().since(Timestamp::from_micros(micros(EPOCH)))
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        if !self.stopped.load(Ordering::Relaxed)
+            && let Some(elapsed) = turmoil::sim_elapsed()
+        {
+            self.reach(elapsed);
+        }
+        Timestamp::from_micros(self.latest.load(Ordering::Relaxed))
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
+        Box::pin(async move {
+            loop {
+                let rest = at.since(self.now());
+                if rest.is_zero() {
+                    return;
+                }
+                tokio::time::sleep(rest).await;
+            }
+        })
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

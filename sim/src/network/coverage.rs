@@ -1,0 +1,147 @@
+//! What a run has reached: each fault, and each answer that matters, by name.
+
+use std::collections::BTreeMap;
+
+use super::scenario::{Disturbance, FaultKind, Outage, Trouble};
+
+/// How often each thing was reached, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage(BTreeMap<&'static str, u64>);
+
+impl Coverage {
+    /// Counts one.
+    pub fn reach(&mut self, name: &'static str) {
+        *self.0.entry(name).or_default() += 1;
+    }
+
+    /// How often this was reached.
+    pub fn count(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// Everything that was reached, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().map(|(name, count)| (*name, *count))
+    }
+
+    /// Adds what another run has reached.
+    pub fn merge(&mut self, other: &Self) {
+        other.iter().for_each(|(name, count)| *self.0.entry(name).or_default() += count);
+    }
+
+    /// The names of [`FAULTS`] and [`ANSWERS`] that were not reached.
+    pub fn missing(&self) -> Vec<&'static str> {
+        FAULTS.iter().chain(&ANSWERS).filter(|name| self.count(name) == 0).copied().collect()
+    }
+}
+
+/// The kinds of faults. Enough runs together must have reached each.
+pub const FAULTS: [&str; 41] = [
+    "link partitioned",
+    "link partitioned to the server",
+    "link partitioned to the client",
+    "link on hold",
+    "link slow",
+    "link lossy",
+    "server crashed",
+    "server shut down",
+    "server shut down twice",
+    "server shut down, nobody waiting",
+    "server restarted",
+    "operator paused",
+    "channel full",
+    "receiver dropped at send",
+    "ticket lost",
+    "receiver dropped at take",
+    "dispatcher panicked",
+    "sweeper panicked",
+    "worker panicked at start",
+    "worker panicked before settle",
+    "worker panicked after settle",
+    "shutdown panicked",
+    "engine broken at send",
+    "engine broken at take",
+    "yield at dispatch",
+    "yield at start",
+    "yield before settle",
+    "yield after settle",
+    "yield at sweep",
+    "yield at drain",
+    "handler retries",
+    "handler retries later",
+    "handler fails for good",
+    "handler snoozes",
+    "handler panics",
+    "handler panics at call",
+    "handler hangs",
+    "handler beats for ever",
+    "handler leaves a task",
+    "client hangs up",
+    "client sends half",
+];
+
+/// The answers and turns of a run that matter. Enough runs together must have reached each.
+pub const ANSWERS: [&str; 18] = [
+    "told accepted",
+    "told duplicate",
+    "told conflict",
+    "told overloaded",
+    "told shutting down",
+    "told broken",
+    "told of a record",
+    "told of no record",
+    "told redriven",
+    "told discarded",
+    "told not failed",
+    "told completed",
+    "no answer in time",
+    "connection refused or cut",
+    "sent again",
+    "forgotten",
+    "run abandoned by its handler",
+    "shutdown left events",
+];
+
+/// The probe of a kind of fault.
+pub(super) const fn fault(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Link { trouble, .. } => link(*trouble),
+        FaultKind::Outage { outage, .. } => match outage {
+            Outage::Crash => "server crashed",
+            Outage::Shutdown { .. } => "server shut down",
+            Outage::ShutdownTwice { .. } => "server shut down twice",
+            Outage::ShutdownUnawaited { .. } => "server shut down, nobody waiting",
+        },
+        FaultKind::Disturb { disturbance, .. } => disturb(*disturbance),
+        FaultKind::Pause { .. } => "operator paused",
+    }
+}
+
+const fn link(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Partition => "link partitioned",
+        Trouble::PartitionToServer => "link partitioned to the server",
+        Trouble::PartitionToClient => "link partitioned to the client",
+        Trouble::Hold => "link on hold",
+        Trouble::Slow { .. } => "link slow",
+        Trouble::Loss { .. } => "link lossy",
+    }
+}
+
+/// The probe of a disturbance of the adapter.
+pub(super) const fn disturb(disturbance: Disturbance) -> &'static str {
+    match disturbance {
+        Disturbance::ChannelFull => "channel full",
+        Disturbance::ReceiverDroppedAtSend => "receiver dropped at send",
+        Disturbance::TicketLost => "ticket lost",
+        Disturbance::ReceiverDroppedAtTake => "receiver dropped at take",
+        Disturbance::DispatcherPanics => "dispatcher panicked",
+        Disturbance::SweeperPanics => "sweeper panicked",
+        Disturbance::WorkerPanicsAtStart => "worker panicked at start",
+        Disturbance::WorkerPanicsBeforeSettle => "worker panicked before settle",
+        Disturbance::WorkerPanicsAfterSettle => "worker panicked after settle",
+        Disturbance::ShutdownPanics => "shutdown panicked",
+        Disturbance::EngineBreaksAtSend => "engine broken at send",
+        Disturbance::EngineBreaksAtTake => "engine broken at take",
+    }
+}

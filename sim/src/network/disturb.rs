@@ -1,0 +1,101 @@
+//! Disturbs the adapter at its named points.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use eventful::{Action, Hooks, Point};
+
+use super::coverage;
+use super::scenario::Disturbance;
+use super::stage::Stage;
+use super::trace::Step;
+use crate::chance::Stream;
+
+/// What the next passes of the points meet.
+#[derive(Debug)]
+pub(super) struct Armed {
+    waiting: BTreeMap<u8, VecDeque<Disturbance>>,
+    yields: Stream,
+    yields_per_mille: u32,
+    /// Panics that were asked for.
+    pub(super) panics: u64,
+}
+
+impl Armed {
+    pub(super) const fn new(yields: Stream, yields_per_mille: u32) -> Self {
+        Self { waiting: BTreeMap::new(), yields, yields_per_mille, panics: 0 }
+    }
+
+    /// Has the next `passes` of the point meet this, after what they were to meet before.
+    pub(super) fn arm(&mut self, disturbance: Disturbance, passes: u8) {
+        let (point, _) = place(disturbance);
+        let waiting = self.waiting.entry(point as u8).or_default();
+        waiting.extend(std::iter::repeat_n(disturbance, passes.into()));
+    }
+
+    /// Lets everything pass from now on.
+    pub(super) fn disarm(&mut self) {
+        self.waiting.clear();
+        self.yields_per_mille = 0;
+    }
+
+    /// What this pass meets, and the name of that.
+    fn next(&mut self, point: Point) -> (Action, Option<&'static str>) {
+        if let Some(disturbance) = self.waiting.get_mut(&(point as u8)).and_then(VecDeque::pop_front) {
+            let (_, action) = place(disturbance);
+            self.panics += u64::from(action == Action::Panic);
+            return (action, Some(coverage::disturb(disturbance)));
+        }
+        match yielding(point) {
+            Some(name) if self.yields_per_mille > 0 && self.yields.per_mille(self.yields_per_mille) => {
+                (Action::Yield, Some(name))
+            }
+            Some(_) | None => (Action::Continue, None),
+        }
+    }
+}
+
+const fn place(disturbance: Disturbance) -> (Point, Action) {
+    match disturbance {
+        Disturbance::ChannelFull => (Point::Enqueue, Action::Fail),
+        Disturbance::ReceiverDroppedAtSend => (Point::Enqueue, Action::DropReceiver),
+        Disturbance::TicketLost => (Point::Present, Action::Fail),
+        Disturbance::ReceiverDroppedAtTake => (Point::Present, Action::DropReceiver),
+        Disturbance::DispatcherPanics => (Point::Dispatch, Action::Panic),
+        Disturbance::SweeperPanics => (Point::Sweep, Action::Panic),
+        Disturbance::WorkerPanicsAtStart => (Point::WorkerStart, Action::Panic),
+        Disturbance::WorkerPanicsBeforeSettle => (Point::BeforeSettle, Action::Panic),
+        Disturbance::WorkerPanicsAfterSettle => (Point::AfterSettle, Action::Panic),
+        Disturbance::ShutdownPanics => (Point::Drain, Action::Panic),
+        Disturbance::EngineBreaksAtSend => (Point::Enqueue, Action::Panic),
+        Disturbance::EngineBreaksAtTake => (Point::Present, Action::Panic),
+    }
+}
+
+/// The probe of a yield at an open point. The others cannot yield.
+const fn yielding(point: Point) -> Option<&'static str> {
+    match point {
+        Point::Enqueue | Point::Present => None,
+        Point::Dispatch => Some("yield at dispatch"),
+        Point::WorkerStart => Some("yield at start"),
+        Point::BeforeSettle => Some("yield before settle"),
+        Point::AfterSettle => Some("yield after settle"),
+        Point::Sweep => Some("yield at sweep"),
+        Point::Drain => Some("yield at drain"),
+    }
+}
+
+/// The hooks of one process of the server.
+pub(super) struct Disturber(pub(super) Arc<Stage>);
+
+impl Hooks for Disturber {
+    fn at(&self, point: Point) -> Action {
+        self.0.with(|notes, now| {
+            let (action, name) = notes.armed.next(point);
+            name.into_iter().for_each(|name| notes.coverage.reach(name));
+            notes.shutdown_panicked |= point == Point::Drain && action == Action::Panic;
+            notes.trace.note(now, &Step::Passed { point, action });
+            action
+        })
+    }
+}

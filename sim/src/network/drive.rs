@@ -1,0 +1,224 @@
+//! Drives a run: hosts and faults in the order of time, tick by tick, until everything has ended.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use eventful::Eventful;
+use turmoil::Sim;
+
+use super::clock::EPOCH;
+use super::coverage::Coverage;
+use super::faults::Faults;
+use super::oracle::panics::Watch;
+use super::oracle::{Verdict, holds, kept, numbers, permits};
+use super::scenario::Scenario;
+use super::server::{CLOSE_GRACE, Door, Order, Up};
+use super::stage::Stage;
+use super::trace::{Line, Step, Trace};
+use super::{client, server};
+use crate::failure::Broken;
+
+/// The step of the network. Timers inside a host are finer.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+
+/// Longer than any run can last before its end is bounded: clients and faults have finished by then.
+const LONGEST_CHAOS: Duration = Duration::from_secs(60);
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// A number for everything that happened: equal runs have equal ones.
+    pub hash: u64,
+    /// How long it took, in the run's own time.
+    pub virtual_time: Duration,
+    /// What it has reached.
+    pub coverage: Coverage,
+    /// The first promise that did not hold.
+    pub broken: Option<Broken>,
+}
+
+/// Runs a scenario. Its steps are added to `trace`, when there is one.
+pub fn run(scenario: &Scenario, trace: Option<&mut Vec<Line>>) -> Outcome {
+    let watch = Watch::begin();
+    let stage = Stage::new(scenario, Trace::keeping(trace.is_some()));
+    let mut drive = Drive::new(&stage);
+    let verdict = drive.to_the_end();
+    stage.judge(verdict);
+    let virtual_time = drive.sim.elapsed();
+    drop(drive);
+    stage.judge(stage.with(|notes, _| watch.are(notes.armed.panics, notes.script_panics)));
+    stage.with(|notes, _| {
+        if let (Some(trace), Some(kept)) = (trace, &mut notes.trace.kept) {
+            trace.append(kept);
+        }
+        Outcome {
+            hash: notes.trace.hash(),
+            virtual_time,
+            coverage: std::mem::take(&mut notes.coverage),
+            broken: notes.broken.take(),
+        }
+    })
+}
+
+/// The name of a client's host.
+pub(super) fn client_name(client: u8) -> String {
+    format!("client{client}")
+}
+
+/// A run on its way.
+pub(super) struct Drive {
+    pub(super) stage: Arc<Stage>,
+    pub(super) sim: Sim<'static>,
+    pub(super) door: Door,
+    pub(super) faults: Faults,
+    clients_over: bool,
+    ticks: u64,
+}
+
+impl Drive {
+    fn new(stage: &Arc<Stage>) -> Self {
+        let scenario = &stage.scenario;
+        let mut sim = turmoil::Builder::new()
+            .epoch(UNIX_EPOCH + EPOCH)
+            .rng_seed(scenario.seed)
+            .tick_duration(TICK)
+            .simulation_duration(Duration::MAX)
+            .max_message_latency(Duration::from_millis(scenario.setup.latency_ms.into()))
+            .tcp_capacity(1024)
+            .build();
+        let door: Door = Rc::new(RefCell::new(None));
+        let (for_server, at_door) = (Arc::clone(stage), Rc::clone(&door));
+        sim.host("server", move || server::live(Arc::clone(&for_server), Rc::clone(&at_door)));
+        for number in 0..scenario.setup.clients {
+            sim.client(client_name(number), client::live(Arc::clone(stage), number));
+        }
+        let faults = Faults::new(scenario);
+        Self { stage: Arc::clone(stage), sim, door, faults, clients_over: false, ticks: 0 }
+    }
+
+    fn to_the_end(&mut self) -> Verdict {
+        self.until("faults and clients have ended", LONGEST_CHAOS, |drive| {
+            drive.bring_faults();
+            drive.faults.are_over() && drive.clients_over
+        })?;
+        self.drain()?;
+        self.audit()?;
+        self.end()
+    }
+
+    /// Ticks until it is so.
+    fn until(&mut self, what: &str, bound: Duration, mut is_so: impl FnMut(&mut Self) -> bool) -> Verdict {
+        let by = self.sim.elapsed() + bound;
+        while !is_so(self) {
+            self.tick()?;
+            holds(self.sim.elapsed() <= by, || {
+                Broken::new("kept", 1, format_args!("after {bound:?} it is not so that {what}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Verdict {
+        self.stage.clock.stop(false);
+        let stepped = self.sim.step();
+        self.stage.clock.stop(true);
+        self.stage.clock.reach(self.sim.elapsed());
+        self.ticks += 1;
+        self.clients_over =
+            stepped.map_err(|error| Broken::new("panics", 5, format_args!("a host has failed: {error}")))?;
+        self.look()?;
+        match self.stage.with(|notes, _| notes.broken.take()) {
+            Some(broken) => Err(broken),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the process that is up.
+    fn look(&mut self) -> Verdict {
+        self.stage.see_facts();
+        let now = self.sim.elapsed();
+        let running = self.sim.is_host_running("server");
+        let mut door = self.door.borrow_mut();
+        let Some(up) = door.as_mut() else { return Ok(()) };
+        look_at(&self.stage, up, now)?;
+        if !running {
+            door.take();
+            drop(door);
+            self.stage.close();
+            self.faults.server_ended(now);
+        }
+        Ok(())
+    }
+
+    /// Waits until no event is pending, at most as long as the configuration allows.
+    fn drain(&mut self) -> Verdict {
+        let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
+        let pending = eventful.stats().map_or(0, |stats| stats.engine.gauges.pending());
+        let bound = eventful.config().liveness_bound(usize::try_from(pending).unwrap_or(usize::MAX));
+        self.until("all events have ended", bound + TICK * 2, |_| {
+            eventful.stats().is_ok_and(|stats| stats.engine.gauges.pending() == 0)
+        })
+    }
+
+    /// At rest everything adds up.
+    fn audit(&mut self) -> Verdict {
+        for _ in 0..2 {
+            self.tick()?;
+        }
+        let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
+        let Ok(stats) = eventful.stats() else { return Err(Broken::new("kept", 1, "the engine is broken at rest")) };
+        permits::at_rest(&stats, eventful.config().concurrency.get())?;
+        numbers::at_rest(&stats.engine.gauges)?;
+        self.stage.with(|notes, _| notes.oracles.calls.none_left())?;
+        kept::over(&eventful, &acknowledged(&self.stage))
+    }
+
+    /// A last shutdown, which has nothing to wait for.
+    fn end(&mut self) -> Verdict {
+        let Some(config) = self.eventful().map(|eventful| eventful.config().clone()) else { return Ok(()) };
+        self.order(Order::Shutdown { timeouts: vec![config.drain_timeout], awaited: true });
+        let bound = config.drain_timeout + config.abort_grace * 2 + CLOSE_GRACE + TICK * 4;
+        self.until("the server has ended", bound, |drive| drive.door.borrow().is_none())
+    }
+
+    pub(super) fn eventful(&self) -> Option<Eventful> {
+        self.door.borrow().as_ref().map(|up| up.eventful.clone())
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        if let Some(up) = self.door.borrow().as_ref() {
+            // A process that is about to end takes no orders.
+            let _sent = up.orders.send(order);
+        }
+    }
+
+    pub(super) fn note(&self, step: &Step<'_>) {
+        self.stage.note(step);
+    }
+}
+
+fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
+    let in_time = up.ends_by.is_none_or(|by| now <= by);
+    holds(in_time, || Broken::new("shutdown", 6, format_args!("at {now:?} a shutdown has not ended")))?;
+    let Ok(stats) = up.eventful.stats() else {
+        up.broken_since.get_or_insert(now);
+        return Ok(());
+    };
+    permits::bounded(&stats, up.eventful.config().concurrency.get())?;
+    stage.with(|notes, _| {
+        notes.oracles.lives.agree(&stats.engine.facts)?;
+        notes.oracles.numbers.see(&stats)
+    })?;
+    kept::there(&up.eventful, &acknowledged(stage))
+}
+
+/// What clients were told is there, without what may be forgotten by now.
+fn acknowledged(stage: &Stage) -> Vec<super::scenario::Item> {
+    stage.with(|notes, now| {
+        let mut items = notes.oracles.payloads.acknowledged();
+        items.retain(|item| !notes.oracles.lives.may_be_gone(now, &super::ledger::key(item.key)));
+        items
+    })
+}

@@ -1,0 +1,219 @@
+//! Brings faults about when their time has come, and ends them.
+
+use std::time::Duration;
+
+use super::coverage;
+use super::drive::{Drive, TICK, client_name};
+use super::scenario::{Fault, FaultKind, Outage, Scenario, Trouble};
+use super::server::{CLOSE_GRACE, Order};
+use super::trace::Step;
+
+/// The faults that are still to come, and those that are there.
+#[derive(Debug)]
+pub(super) struct Faults {
+    /// The next one last.
+    ahead: Vec<Fault>,
+    present: Vec<(Duration, FaultKind)>,
+    /// When there will be another process of the server.
+    restart_at: Option<Duration>,
+    /// How long after its end the next process follows the one that is up.
+    down: Duration,
+    /// When all faults end.
+    heal_at: Duration,
+    healed: bool,
+    delay: Duration,
+}
+
+/// How soon a process is restarted that nobody has ended on purpose.
+const RESTART: Duration = Duration::from_millis(20);
+
+/// How long an engine may be broken before its process is ended.
+const BROKEN: Duration = Duration::from_millis(30);
+
+impl Faults {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let mut ahead = scenario.faults.clone();
+        ahead.sort_by_key(|fault| std::cmp::Reverse(fault.at_ms));
+        let ends = scenario.faults.iter().map(|fault| ms(fault.at_ms) + length(&fault.kind));
+        let asked = scenario.requests.iter().map(|request| ms(request.at_ms));
+        let heal_at = ends.chain(asked).max().unwrap_or_default() + TICK;
+        let delay = ms(scenario.setup.latency_ms) / 4;
+        Self { ahead, present: Vec::new(), restart_at: None, down: RESTART, heal_at, healed: false, delay }
+    }
+
+    /// Whether all have ended, and there is a server.
+    pub(super) const fn are_over(&self) -> bool {
+        self.healed && self.restart_at.is_none()
+    }
+
+    /// The process that was up is not any more.
+    pub(super) fn server_ended(&mut self, now: Duration) {
+        self.restart_at = Some(now + if self.healed { Duration::ZERO } else { self.down });
+        self.down = RESTART;
+    }
+}
+
+/// How long a fault lasts that ends by itself.
+fn length(kind: &FaultKind) -> Duration {
+    match kind {
+        FaultKind::Link { for_ms, .. } | FaultKind::Pause { for_ms } => ms(*for_ms),
+        FaultKind::Outage { .. } | FaultKind::Disturb { .. } => Duration::ZERO,
+    }
+}
+
+impl Drive {
+    /// Begins and ends the faults whose time has come.
+    pub(super) fn bring_faults(&mut self) {
+        let now = self.sim.elapsed();
+        self.end_faults(now);
+        while self.faults.ahead.last().is_some_and(|fault| ms(fault.at_ms) <= now) {
+            let Some(fault) = self.faults.ahead.pop() else { break };
+            self.begin(&fault.kind, now);
+        }
+        if now >= self.faults.heal_at && !self.faults.healed {
+            self.heal(now);
+        }
+        self.end_broken(now);
+        if self.faults.restart_at.is_some_and(|at| at <= now) {
+            self.faults.restart_at = None;
+            self.reach("server restarted");
+            self.sim.bounce("server");
+        }
+    }
+
+    fn begin(&mut self, kind: &FaultKind, now: Duration) {
+        match kind {
+            FaultKind::Link { client, trouble, for_ms } => {
+                if *client >= self.stage.scenario.setup.clients {
+                    return;
+                }
+                self.mend_link_of(*client);
+                self.trouble(*client, *trouble);
+                self.faults.present.push((now + ms(*for_ms), *kind));
+            }
+            FaultKind::Outage { outage, down_ms } => {
+                let stopping = self.door.borrow().as_ref().is_none_or(|up| up.ends_by.is_some());
+                if stopping {
+                    return;
+                }
+                self.faults.down = ms(*down_ms);
+                self.end_server(*outage, now);
+            }
+            // Its probe counts the passes that meet it.
+            FaultKind::Disturb { disturbance, passes } => {
+                self.stage.with(|notes, _| notes.armed.arm(*disturbance, *passes));
+                return;
+            }
+            FaultKind::Pause { for_ms } => {
+                self.order(Order::Pause);
+                self.faults.present.push((now + ms(*for_ms), *kind));
+            }
+        }
+        self.reach(coverage::fault(kind));
+        self.note(&Step::Fault(kind));
+    }
+
+    fn trouble(&mut self, client: u8, trouble: Trouble) {
+        let client = client_name(client);
+        match trouble {
+            Trouble::Partition => self.sim.partition(client, "server"),
+            Trouble::PartitionToServer => self.sim.partition_oneway(client, "server"),
+            Trouble::PartitionToClient => self.sim.partition_oneway("server", client),
+            Trouble::Hold => self.sim.hold(client, "server"),
+            Trouble::Slow { latency_ms } => self.sim.set_link_latency(client, "server", ms(latency_ms)),
+            Trouble::Loss { per_mille } => {
+                self.sim.set_link_fail_rate(client, "server", f64::from(per_mille.min(1000)) / 1000.0);
+            }
+        }
+    }
+
+    fn end_server(&mut self, outage: Outage, now: Duration) {
+        let (timeouts, awaited) = match outage {
+            Outage::Crash => return self.crash(now),
+            Outage::Shutdown { timeout_ms } => (vec![ms(timeout_ms)], true),
+            Outage::ShutdownTwice { timeout_ms, second_ms } => (vec![ms(timeout_ms), ms(second_ms)], true),
+            Outage::ShutdownUnawaited { timeout_ms } => (vec![ms(timeout_ms)], false),
+        };
+        let timeout = timeouts.iter().min().copied().unwrap_or_default();
+        if let Some(up) = self.door.borrow_mut().as_mut() {
+            let grace = up.eventful.config().abort_grace * 2 + CLOSE_GRACE;
+            up.ends_by = Some(now + timeout + grace + TICK * 4);
+        }
+        self.order(Order::Shutdown { timeouts, awaited });
+    }
+
+    fn crash(&mut self, now: Duration) {
+        self.sim.crash("server");
+        self.door.borrow_mut().take();
+        self.stage.close();
+        self.faults.server_ended(now);
+    }
+
+    /// Nothing but an end helps a process whose engine is broken.
+    fn end_broken(&mut self, now: Duration) {
+        let since = self.door.borrow().as_ref().and_then(|up| up.broken_since);
+        if since.is_some_and(|since| since + BROKEN <= now) {
+            self.crash(now);
+        }
+    }
+
+    fn end_faults(&mut self, now: Duration) {
+        let present = std::mem::take(&mut self.faults.present);
+        let (over, present) = present.into_iter().partition(|(until, _)| *until <= now);
+        self.faults.present = present;
+        self.mend(over);
+    }
+
+    fn mend(&mut self, over: Vec<(Duration, FaultKind)>) {
+        for (_, kind) in over {
+            self.note(&Step::FaultOver(&kind));
+            match kind {
+                FaultKind::Link { client, trouble, .. } => self.mend_link(client, trouble),
+                FaultKind::Pause { .. } => self.order(Order::Resume),
+                FaultKind::Outage { .. } | FaultKind::Disturb { .. } => {}
+            }
+        }
+    }
+
+    fn mend_link_of(&mut self, of: u8) {
+        let present = std::mem::take(&mut self.faults.present);
+        let is_its = |kind: &FaultKind| matches!(kind, FaultKind::Link { client, .. } if *client == of);
+        let (over, present) = present.into_iter().partition(|(_, kind)| is_its(kind));
+        self.faults.present = present;
+        self.mend(over);
+    }
+
+    fn mend_link(&mut self, client: u8, trouble: Trouble) {
+        let client = client_name(client);
+        match trouble {
+            Trouble::Partition | Trouble::PartitionToServer | Trouble::PartitionToClient => {
+                self.sim.repair(client, "server");
+            }
+            Trouble::Hold => self.sim.release(client, "server"),
+            Trouble::Slow { .. } => self.sim.set_link_latency(client, "server", self.faults.delay),
+            Trouble::Loss { .. } => {
+                self.sim.set_link_fail_rate(client.as_str(), "server", 0.0);
+                self.sim.release(client, "server");
+            }
+        }
+    }
+
+    /// Ends all faults, and sees to it that the server is up soon.
+    fn heal(&mut self, now: Duration) {
+        let present = std::mem::take(&mut self.faults.present);
+        self.mend(present);
+        self.order(Order::Resume);
+        self.stage.with(|notes, _| notes.armed.disarm());
+        self.faults.healed = true;
+        self.faults.restart_at = self.faults.restart_at.map(|_| now);
+        self.note(&Step::Healed);
+    }
+
+    fn reach(&self, probe: &'static str) {
+        self.stage.with(|notes, _| notes.coverage.reach(probe));
+    }
+}
+
+const fn ms(ms: u32) -> Duration {
+    Duration::from_millis(ms as u64)
+}

@@ -1,0 +1,221 @@
+//! Scenarios from seeds.
+
+use super::scenario::{
+    Call, Disturbance, Ending, Fault, FaultKind, Item, Manner, Outage, Request, Scenario, Script, Setup, Trouble, Turn,
+};
+use crate::chance::{Chance, Stream};
+
+/// Keys that clients share.
+const KEYS: u64 = 24;
+/// Clients.
+const CLIENTS: u64 = 3;
+/// Requests of each client.
+const REQUESTS: usize = 20;
+/// How long clients ask and faults begin.
+const CHAOS_MS: u64 = 450;
+
+impl Scenario {
+    /// The scenario of this seed: three clients with twenty requests each.
+    ///
+    /// Each family of faults is off in half of all scenarios.
+    pub fn generate(seed: u64) -> Self {
+        let chance = Chance::of(seed);
+        let mut families = chance.stream("families");
+        let mut on = || families.per_mille(500);
+        let mut faults = Vec::new();
+        let kinds: [(bool, &str, fn(&mut Stream) -> FaultKind, u64); 6] = [
+            (on(), "links", link, 5),
+            (on(), "outages", outage, 2),
+            (on(), "channel", channel, 5),
+            (on(), "tasks", tasks, 5),
+            (on(), "breaks", breaks, 1),
+            (on(), "pauses", pause, 2),
+        ];
+        for (on, label, kind, most) in kinds {
+            let mut stream = chance.stream(label);
+            let count = if on { stream.between(1, most) } else { 0 };
+            faults.extend((0..count).map(|_| fault(&mut stream, kind)));
+        }
+        let (scripted, manners, yields) = (on(), on(), on());
+        let mut setup = setup(&mut chance.stream("setup"));
+        setup.yields_per_mille *= u32::from(yields);
+        Self {
+            seed,
+            setup,
+            requests: requests(&mut chance.stream("requests"), manners),
+            scripts: if scripted { scripts(&mut chance.stream("scripts")) } else { Vec::new() },
+            faults,
+        }
+    }
+}
+
+fn setup(chance: &mut Stream) -> Setup {
+    let run_timeout_ms = between(chance, 20, 60);
+    let max_pending = chance.pick(&[3, 10, 100, 100]);
+    Setup {
+        clients: CLIENTS as u8,
+        latency_ms: between(chance, 1, 20),
+        yields_per_mille: chance.pick(&[50, 300, 700]),
+        concurrency: chance.pick(&[1, 1, 2, 3, 8]),
+        channel_capacity: chance.pick(&[1, 1, 2, 4, 16]),
+        max_attempts: chance.pick(&[1, 2, 3, 4]),
+        max_snoozes: chance.pick(&[0, 1, 3]),
+        backoff_base_ms: between(chance, 1, 15),
+        backoff_cap_ms: between(chance, 15, 60),
+        run_timeout_ms,
+        run_lifetime_ms: run_timeout_ms * 2,
+        max_pending,
+        max_records: max_pending.max(chance.pick(&[12, 1000, 1000])),
+        retention_ms: chance.pick(&[100, 60_000, 60_000, 60_000]),
+        sweep_batch: chance.pick(&[1, 4, 100]),
+        sweep_interval_ms: between(chance, 10, 30),
+        stuck_after_ms: between(chance, 30, 100),
+        drain_timeout_ms: between(chance, 0, 80),
+        abort_grace_ms: between(chance, 5, 20),
+    }
+}
+
+fn requests(chance: &mut Stream, manners: bool) -> Vec<Request> {
+    let count = REQUESTS * CLIENTS as usize;
+    let mut requests: Vec<_> = (0..count).map(|n| request(chance, (n % CLIENTS as usize) as u8, manners)).collect();
+    requests.sort_by_key(|request| request.at_ms);
+    requests
+}
+
+fn request(chance: &mut Stream, client: u8, manners: bool) -> Request {
+    Request {
+        client,
+        at_ms: between(chance, 0, CHAOS_MS),
+        call: call(chance),
+        tries: chance.pick(&[1, 2, 3]),
+        timeout_ms: between(chance, 20, 60),
+        manner: if manners { manner(chance) } else { Manner::KeepsConnection },
+    }
+}
+
+fn call(chance: &mut Stream) -> Call {
+    match chance.below(100) {
+        0..45 => Call::Submit(item(chance)),
+        45..60 => Call::SubmitByHeader(item(chance)),
+        60..68 => Call::Batch((0..chance.between(1, 5)).map(|_| item(chance)).collect()),
+        68..76 => Call::Look(key(chance)),
+        76..78 => Call::List,
+        78..82 => Call::Redrive(key(chance)),
+        82..84 => Call::RedriveAll,
+        84..88 => Call::Discard(key(chance)),
+        88..90 => Call::Pause,
+        90..94 => Call::Resume,
+        94..96 => Call::Stats,
+        96..97 => Call::Metrics,
+        _ => Call::Ready,
+    }
+}
+
+fn key(chance: &mut Stream) -> u8 {
+    chance.below(KEYS) as u8
+}
+
+/// One in ten submissions has another payload than the others of its key.
+fn item(chance: &mut Stream) -> Item {
+    Item { key: key(chance), payload: u8::from(chance.per_mille(100)) }
+}
+
+fn manner(chance: &mut Stream) -> Manner {
+    match chance.below(10) {
+        0..5 => Manner::KeepsConnection,
+        5..8 => Manner::OneConnection,
+        8 => Manner::HangsUp { after_ms: between(chance, 0, 20) },
+        _ => Manner::SendsHalf { after_ms: between(chance, 0, 40) },
+    }
+}
+
+fn scripts(chance: &mut Stream) -> Vec<Script> {
+    (0..KEYS as u8)
+        .filter_map(|key| {
+            let turns = (0..chance.below(4)).map(|_| turn(chance)).collect::<Vec<_>>();
+            (!turns.is_empty()).then_some(Script { key, turns })
+        })
+        .collect()
+}
+
+fn turn(chance: &mut Stream) -> Turn {
+    let ending = match chance.below(20) {
+        0..6 => Ending::Done,
+        6..9 => Ending::Retry,
+        9..11 => Ending::RetryAfter { after_ms: between(chance, 1, 80) },
+        11 => Ending::Permanent,
+        12..14 => Ending::Snooze { delay_ms: between(chance, 1, 80) },
+        14 => Ending::Panic,
+        15 => Ending::PanicAtCall,
+        16 => Ending::Hang,
+        17 => Ending::BeatForEver { every_ms: between(chance, 5, 20) },
+        _ => Ending::LeaveTask { for_ms: between(chance, 10, 150) },
+    };
+    Turn { takes_ms: chance.pick(&[0, 0, 1, 5, 20]), ending }
+}
+
+fn fault(chance: &mut Stream, kind: fn(&mut Stream) -> FaultKind) -> Fault {
+    Fault { at_ms: between(chance, 0, CHAOS_MS), kind: kind(chance) }
+}
+
+fn link(chance: &mut Stream) -> FaultKind {
+    let trouble = match chance.below(6) {
+        0 => Trouble::Partition,
+        1 => Trouble::PartitionToServer,
+        2 => Trouble::PartitionToClient,
+        3 => Trouble::Hold,
+        4 => Trouble::Slow { latency_ms: between(chance, 10, 60) },
+        _ => Trouble::Loss { per_mille: between(chance, 50, 500) },
+    };
+    FaultKind::Link { client: chance.below(CLIENTS) as u8, trouble, for_ms: between(chance, 10, 150) }
+}
+
+fn outage(chance: &mut Stream) -> FaultKind {
+    let timeout_ms = between(chance, 0, 60);
+    let outage = match chance.below(6) {
+        0..2 => Outage::Crash,
+        2..4 => Outage::Shutdown { timeout_ms },
+        4 => Outage::ShutdownTwice { timeout_ms, second_ms: between(chance, 0, 60) },
+        _ => Outage::ShutdownUnawaited { timeout_ms },
+    };
+    FaultKind::Outage { outage, down_ms: between(chance, 0, 80) }
+}
+
+fn channel(chance: &mut Stream) -> FaultKind {
+    let disturbance = chance.pick(&[
+        Disturbance::ChannelFull,
+        Disturbance::ReceiverDroppedAtSend,
+        Disturbance::TicketLost,
+        Disturbance::ReceiverDroppedAtTake,
+    ]);
+    FaultKind::Disturb { disturbance, passes: chance.between(1, 3) as u8 }
+}
+
+fn tasks(chance: &mut Stream) -> FaultKind {
+    let disturbance = chance.pick(&[
+        Disturbance::DispatcherPanics,
+        Disturbance::SweeperPanics,
+        Disturbance::WorkerPanicsAtStart,
+        Disturbance::WorkerPanicsBeforeSettle,
+        Disturbance::WorkerPanicsAfterSettle,
+        Disturbance::ShutdownPanics,
+    ]);
+    FaultKind::Disturb { disturbance, passes: chance.between(1, 3) as u8 }
+}
+
+/// Rare: an engine that is broken hides what else it might do wrong.
+fn breaks(chance: &mut Stream) -> FaultKind {
+    if !chance.per_mille(200) {
+        return tasks(chance);
+    }
+    let disturbance = chance.pick(&[Disturbance::EngineBreaksAtSend, Disturbance::EngineBreaksAtTake]);
+    FaultKind::Disturb { disturbance, passes: 1 }
+}
+
+fn pause(chance: &mut Stream) -> FaultKind {
+    FaultKind::Pause { for_ms: between(chance, 5, 100) }
+}
+
+fn between(chance: &mut Stream, least: u64, most: u64) -> u32 {
+    chance.between(least, most) as u32
+}

@@ -1,0 +1,64 @@
+//! What clients were told, by whom.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use eventful::{Digest, Key};
+
+use super::scenario::{Item, KeyNumber, PayloadNumber};
+
+/// Which process of the server is at the other end of each connection.
+///
+/// An answer may arrive when the process that gave it is gone; what it says holds for that process.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The number of the last process, from 1 on.
+    pub(super) generation: u32,
+    connections: BTreeMap<SocketAddr, u32>,
+}
+
+impl Ledger {
+    /// The process now has a connection from `peer`.
+    pub(super) fn accept(&mut self, peer: SocketAddr) {
+        self.connections.insert(peer, self.generation);
+    }
+
+    /// The process at the other end of the connection from `local`; 0 when there was none.
+    pub(super) fn server_of(&self, local: SocketAddr) -> u32 {
+        self.connections.get(&local).copied().unwrap_or_default()
+    }
+}
+
+/// What a client was told about an event that it had submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Told {
+    Accepted,
+    Duplicate,
+    Conflict { stored: String, received: String },
+    Other,
+}
+
+/// The id of this key.
+pub(super) fn id(key: KeyNumber) -> String {
+    format!("e{key}")
+}
+
+/// The key itself.
+pub(super) fn key(number: KeyNumber) -> Key {
+    Key::new("", &id(number)).expect("a short id")
+}
+
+/// The number of this key; none for a key that no client has.
+pub(super) fn number(key: &Key) -> Option<KeyNumber> {
+    key.id().strip_prefix('e')?.parse().ok()
+}
+
+/// The text of this payload, valid JSON.
+pub(super) fn payload(item: Item) -> String {
+    format!("[{},{}]", item.key, item.payload)
+}
+
+/// The digest of this payload.
+pub(super) fn digest(key: KeyNumber, payload_number: PayloadNumber) -> Digest {
+    Digest::of(payload(Item { key, payload: payload_number }).as_bytes())
+}

@@ -1,0 +1,40 @@
+//! The real adapter and the real HTTP front on a simulated network, under faults.
+//!
+//! ```text
+//!  client 0 ─┐                 ┌─────────────── server ───────────────┐
+//!  client 1 ─┼─ links that ──▶ │ HTTP front ─▶ adapter ─▶ handler     │
+//!  client 2 ─┘  misbehave      │                  ▲ hooks disturb it  │
+//!                              └──────────────────┴───────────────────┘
+//! ```
+//!
+//! A [`Scenario`] says everything that decides a run, so equal scenarios have equal runs: same
+//! [`Outcome::hash`], in any process. [`run`] goes through chaos, ends all faults, waits until
+//! every event has ended, and then looks whether everything adds up. Oracles look on all the time.
+//!
+//! The network is [turmoil](https://docs.rs/turmoil)'s; no other module names it. Its time goes on
+//! in ticks of 5 ms for messages, and of 1 ms for timers. A process that ends leaves nothing
+//! behind, for the engine is in memory: what clients were told holds for the process that said it.
+
+mod answers;
+mod client;
+mod clock;
+mod coverage;
+mod disturb;
+mod drive;
+mod faults;
+mod generate;
+mod ledger;
+mod oracle;
+mod play;
+mod scenario;
+mod server;
+mod shrink;
+mod stage;
+mod trace;
+mod wire;
+
+pub use coverage::{ANSWERS, Coverage, FAULTS};
+pub use drive::{Outcome, run};
+pub use scenario::*;
+pub use shrink::shrink;
+pub use trace::Line;

@@ -1,0 +1,198 @@
+//! Every fact of the engine follows from those before it, as the table of the design has it.
+
+use std::collections::BTreeMap;
+
+use eventful::{AttemptEnd, Change, Config, Digest, Fact, FactCounters, Key, Next, RunId, Timestamp};
+
+use super::{Verdict, holds};
+use crate::failure::Broken;
+
+/// The events of one engine, as its facts tell them.
+#[derive(Debug)]
+pub(in crate::network) struct Lives {
+    config: Config,
+    keys: BTreeMap<Key, Life>,
+    last_run: Option<RunId>,
+    last_at: Timestamp,
+    paused: bool,
+    inflight: usize,
+    counted: Counted,
+}
+
+/// How often each kind of fact was there.
+#[derive(Debug, Default)]
+struct Counted {
+    accepted: u64,
+    redriven: u64,
+    forgotten: u64,
+    started: u64,
+    finished: [u64; AttemptEnd::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Life {
+    digest: Digest,
+    stage: Stage,
+    /// Starts in this life.
+    starts: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    Waiting { eligible_at: Timestamp },
+    Processing(RunId),
+    Completed(Timestamp),
+    Failed(Timestamp),
+    Discarded(Timestamp),
+}
+
+impl Lives {
+    pub(in crate::network) fn new(config: Config) -> Self {
+        Self {
+            config,
+            keys: BTreeMap::new(),
+            last_run: None,
+            last_at: Timestamp::EPOCH,
+            paused: false,
+            inflight: 0,
+            counted: Counted::default(),
+        }
+    }
+
+    /// The engine has decided this.
+    pub(in crate::network) fn see(&mut self, fact: &Fact) -> Verdict {
+        holds(self.last_at <= fact.at, || broken(7, "a fact is older than the one before it"))?;
+        self.last_at = fact.at;
+        match &fact.change {
+            Change::Accepted(event) => self.accept(fact.at, event.key(), *event.digest()),
+            Change::Started { key, run } => self.start(fact.at, key, *run),
+            Change::Finished { key, run, end, next, charge, .. } => {
+                let charged = charge.charged <= self.config.max_attempts && charge.snoozes <= self.config.max_snoozes;
+                holds(charged, || broken(8, format_args!("{key} is charged {charge:?}")))?;
+                self.finish(fact.at, key, *run, *end, *next)
+            }
+            Change::Redriven(key) => self.redrive(fact.at, key),
+            Change::Discarded(key) => self.discard(fact.at, key),
+            Change::Forgotten(key) => self.forget(fact.at, key),
+            Change::Paused => self.pause(true),
+            Change::Resumed => self.pause(false),
+            Change::Epoch(_) => Err(broken(4, "the engine was opened again")),
+        }
+    }
+
+    fn accept(&mut self, at: Timestamp, key: &Key, digest: Digest) -> Verdict {
+        self.counted.accepted += 1;
+        let life = Life { digest, stage: Stage::Waiting { eligible_at: at }, starts: 0 };
+        let before = self.keys.insert(key.clone(), life);
+        holds(before.is_none(), || broken(2, format_args!("{key} was accepted while its record was there")))
+    }
+
+    fn start(&mut self, at: Timestamp, key: &Key, run: RunId) -> Verdict {
+        self.counted.started += 1;
+        self.inflight += 1;
+        let (inflight, limit) = (self.inflight, self.config.concurrency.get());
+        holds(inflight <= limit, || broken(5, format_args!("{inflight} runs with a limit of {limit}")))?;
+        holds(!self.paused, || broken(3, format_args!("{key} was started during a pause")))?;
+        holds(self.last_run < Some(run), || broken(4, format_args!("{key} was started as {run}, which is not new")))?;
+        self.last_run = Some(run);
+        let most = self.config.max_attempts + self.config.max_snoozes;
+        let life = self.life(key)?;
+        let Stage::Waiting { eligible_at } = life.stage else {
+            return Err(broken(4, format_args!("{key} was started in {:?}", life.stage)));
+        };
+        life.stage = Stage::Processing(run);
+        life.starts += 1;
+        let starts = life.starts;
+        holds(eligible_at <= at, || broken(8, format_args!("{key} was started before {eligible_at}")))?;
+        holds(starts <= most, || broken(8, format_args!("{key} was started {starts} times, {most} are allowed")))
+    }
+
+    fn finish(&mut self, at: Timestamp, key: &Key, run: RunId, end: AttemptEnd, next: Next) -> Verdict {
+        self.counted.finished[end as usize] += 1;
+        self.inflight = self.inflight.saturating_sub(1);
+        let life = self.life(key)?;
+        let current = life.stage == Stage::Processing(run);
+        holds(current, || broken(4, format_args!("{run} of {key} has ended, in {:?}", life.stage)))?;
+        life.stage = match next {
+            Next::Completed => Stage::Completed(at),
+            Next::Failed => Stage::Failed(at),
+            Next::Retry { eligible_at } => Stage::Waiting { eligible_at },
+        };
+        let fits = (end == AttemptEnd::Done) == (next == Next::Completed);
+        holds(fits, || broken(4, format_args!("{run} of {key} has ended {end}, and then {next:?}")))
+    }
+
+    fn redrive(&mut self, at: Timestamp, key: &Key) -> Verdict {
+        self.counted.redriven += 1;
+        let life = self.life(key)?;
+        let failed = matches!(life.stage, Stage::Failed(_));
+        holds(failed, || broken(4, format_args!("{key} was redriven in {:?}", life.stage)))?;
+        life.stage = Stage::Waiting { eligible_at: at };
+        life.starts = 0;
+        Ok(())
+    }
+
+    fn discard(&mut self, at: Timestamp, key: &Key) -> Verdict {
+        let life = self.life(key)?;
+        let stage = std::mem::replace(&mut life.stage, Stage::Discarded(at));
+        if let Stage::Processing(_) = stage {
+            self.inflight = self.inflight.saturating_sub(1);
+            self.counted.finished[AttemptEnd::Discarded as usize] += 1;
+        }
+        let may = !matches!(stage, Stage::Completed(_) | Stage::Discarded(_));
+        holds(may, || broken(4, format_args!("{key} was discarded in {stage:?}")))
+    }
+
+    fn forget(&mut self, at: Timestamp, key: &Key) -> Verdict {
+        self.counted.forgotten += 1;
+        let retention = self.config.retention;
+        let since = self.life(key)?.terminal_at();
+        self.keys.remove(key);
+        let kept = since.is_some_and(|since| since + retention <= at);
+        holds(kept, || broken(2, format_args!("{key} was forgotten before its retention was over")))
+    }
+
+    fn pause(&mut self, paused: bool) -> Verdict {
+        let changed = self.paused != paused;
+        self.paused = paused;
+        holds(changed, || broken(4, "a pause, or the end of one, was decided twice"))
+    }
+
+    fn life(&mut self, key: &Key) -> Result<&mut Life, Broken> {
+        self.keys.get_mut(key).ok_or_else(|| broken(1, format_args!("{key} has a fact, and was never accepted")))
+    }
+
+    /// Whether the record of this key may be gone for those who ask: its retention is over.
+    pub(in crate::network) fn may_be_gone(&self, now: Timestamp, key: &Key) -> bool {
+        let life = self.keys.get(key);
+        life.is_none_or(|life| life.terminal_at().is_some_and(|since| since + self.config.retention <= now))
+    }
+
+    /// The digest that was accepted.
+    pub(in crate::network) fn digest(&self, key: &Key) -> Option<Digest> {
+        self.keys.get(key).map(|life| life.digest)
+    }
+
+    /// The engine has counted the same facts.
+    pub(in crate::network) fn agree(&self, facts: &FactCounters) -> Verdict {
+        let Counted { accepted, redriven, forgotten, started, finished } = &self.counted;
+        let ours = [*accepted, *redriven, *forgotten, *started];
+        let theirs = [facts.accepted, facts.redriven, facts.forgotten, facts.started];
+        holds(ours == theirs, || broken(7, format_args!("the facts make {ours:?}, the counters say {theirs:?}")))?;
+        let theirs = AttemptEnd::ALL.map(|end| facts.finished(end));
+        holds(*finished == theirs, || broken(7, format_args!("runs ended {finished:?}, the counters say {theirs:?}")))
+    }
+}
+
+impl Life {
+    const fn terminal_at(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::Waiting { .. } | Stage::Processing(_) => None,
+            Stage::Completed(at) | Stage::Failed(at) | Stage::Discarded(at) => Some(at),
+        }
+    }
+}
+
+fn broken(promise: u8, what: impl std::fmt::Display) -> Broken {
+    Broken::new("lives", promise, what)
+}

@@ -1,0 +1,90 @@
+//! What must hold, whatever goes wrong: one file for each oracle. None is ever off.
+//!
+//! | oracle | promise | what it sees |
+//! |---|---|---|
+//! | `kept` | P1 | what clients were told is there, and ends once faults have stopped |
+//! | `payloads` | P2 | answers to submissions, with the payloads that were submitted |
+//! | `lives` | P2 P4 P5 P8 | every fact of the engine, event by event |
+//! | `calls` | P4 P5 P8 | calls of the handler |
+//! | `permits` | P5 | permits and workers |
+//! | `shutdown` | P6 | reports of shutdowns, and what is left behind |
+//! | `numbers` | P7 | the metrics, against each other and against the facts |
+//! | `panics` | P5 | panics, against those that were asked for |
+
+pub(super) mod calls;
+pub(super) mod kept;
+pub(super) mod lives;
+pub(super) mod numbers;
+pub(super) mod panics;
+pub(super) mod payloads;
+pub(super) mod permits;
+pub(super) mod shutdown;
+
+use std::collections::BTreeMap;
+
+use super::scenario::{KeyNumber, Setup};
+use crate::failure::Broken;
+
+/// What an oracle says.
+pub(super) type Verdict = Result<(), Broken>;
+
+/// Nothing is wrong if this is so.
+pub(super) fn holds(it_is_so: bool, broken: impl FnOnce() -> Broken) -> Verdict {
+    if it_is_so { Ok(()) } else { Err(broken()) }
+}
+
+/// What the oracles remember of the process of the server that is up.
+#[derive(Debug)]
+pub(super) struct Oracles {
+    setup: Setup,
+    pub(super) payloads: payloads::Payloads,
+    pub(super) lives: lives::Lives,
+    pub(super) calls: calls::Calls,
+    pub(super) numbers: numbers::Numbers,
+    /// How often any record was forgotten, in all processes.
+    forgets: u64,
+    /// That number, when the record of the key was last forgotten.
+    forgotten: BTreeMap<KeyNumber, u64>,
+}
+
+/// A moment between two records that were forgotten.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory(u64);
+
+impl Oracles {
+    pub(super) fn new(setup: &Setup) -> Self {
+        Self {
+            setup: setup.clone(),
+            payloads: payloads::Payloads::default(),
+            lives: lives::Lives::new(setup.config()),
+            calls: calls::Calls::new(setup),
+            numbers: numbers::Numbers::default(),
+            forgets: 0,
+            forgotten: BTreeMap::new(),
+        }
+    }
+
+    /// There is another process, and nothing is left of the last one.
+    pub(super) fn forget(&mut self) {
+        *self = Self { forgets: self.forgets, ..Self::new(&self.setup) };
+    }
+
+    /// The record of this key is gone, after its retention.
+    pub(super) fn forget_key(&mut self, key: KeyNumber) {
+        self.forgets += 1;
+        self.forgotten.insert(key, self.forgets);
+        self.payloads.forget(key);
+        self.calls.forget(key);
+    }
+
+    /// What a client that asks now may build on.
+    pub(super) const fn memory(&self) -> Memory {
+        Memory(self.forgets)
+    }
+
+    /// Whether the key's record has been forgotten since then, so that an answer may speak of the
+    /// record before or of the one after.
+    pub(super) fn is_forgotten_since(&self, memory: Memory, key: KeyNumber) -> bool {
+        self.forgotten.get(&key).is_some_and(|at| *at > memory.0)
+    }
+}

@@ -1,0 +1,80 @@
+//! One key, one payload: no two answers of one process contradict each other.
+
+use std::collections::BTreeMap;
+
+use super::{Verdict, holds};
+use crate::failure::Broken;
+use crate::network::ledger::{Told, digest};
+use crate::network::scenario::{Item, KeyNumber, PayloadNumber};
+
+/// What clients were told, by key, while no record of the key has been forgotten.
+#[derive(Debug, Default)]
+pub(in crate::network) struct Payloads {
+    keys: BTreeMap<KeyNumber, Said>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    /// Somebody was told that the event is new.
+    accepted: bool,
+    /// The payload that the engine has taken, as far as answers say.
+    holder: Option<PayloadNumber>,
+    /// The digest that the engine has shown as the stored one.
+    stored: Option<String>,
+    /// The payloads of which it was said that they are not the stored one.
+    refused: Vec<PayloadNumber>,
+}
+
+impl Payloads {
+    /// A client that had submitted `item` was told this.
+    pub(in crate::network) fn told(&mut self, item: Item, told: &Told) -> Verdict {
+        let said = self.keys.entry(item.key).or_default();
+        match told {
+            Told::Accepted if said.accepted => Err(broken(item, "was accepted twice")),
+            Told::Accepted => {
+                said.accepted = true;
+                said.holds(item)
+            }
+            Told::Duplicate => said.holds(item),
+            Told::Conflict { stored, received } => said.refuses(item, stored, received),
+            Told::Other => Ok(()),
+        }
+    }
+
+    /// The record of this key is gone, after its retention.
+    pub(in crate::network) fn forget(&mut self, key: KeyNumber) {
+        self.keys.remove(&key);
+    }
+
+    /// The events that somebody was told are accepted, or were accepted before.
+    pub(in crate::network) fn acknowledged(&self) -> Vec<Item> {
+        let held = |(key, said): (&KeyNumber, &Said)| said.holder.map(|payload| Item { key: *key, payload });
+        self.keys.iter().filter_map(held).collect()
+    }
+}
+
+impl Said {
+    fn holds(&mut self, item: Item) -> Verdict {
+        let holder = *self.holder.get_or_insert(item.payload);
+        holds(holder == item.payload, || broken(item, format_args!("was taken, and so was {holder}")))?;
+        holds(!self.refused.contains(&item.payload), || broken(item, "was taken, and a conflict as well"))?;
+        let digest = digest(item.key, item.payload).to_string();
+        let stored = self.stored.get_or_insert_with(|| digest.clone());
+        holds(*stored == digest, || broken(item, format_args!("was taken, but {stored} is stored")))
+    }
+
+    fn refuses(&mut self, item: Item, stored: &str, received: &str) -> Verdict {
+        let own = digest(item.key, item.payload).to_string();
+        holds(received == own, || broken(item, format_args!("is {own}, but {received} was received")))?;
+        holds(stored != own, || broken(item, "is in conflict with itself"))?;
+        holds(self.holder != Some(item.payload), || broken(item, "is a conflict, and was taken"))?;
+        let known = self.stored.get_or_insert_with(|| stored.to_string());
+        holds(known == stored, || broken(item, format_args!("met {stored}, others {known}")))?;
+        self.refused.push(item.payload);
+        Ok(())
+    }
+}
+
+fn broken(item: Item, what: impl std::fmt::Display) -> Broken {
+    Broken::new("payloads", 2, format_args!("e{} with payload {} {what}", item.key, item.payload))
+}

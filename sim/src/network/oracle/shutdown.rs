@@ -1,0 +1,71 @@
+//! Shutdown ends, in time, and its report adds up.
+
+use std::time::Duration;
+
+use eventful::{Config, Phase, ShutdownReport, Stats, Status};
+
+use super::{Verdict, holds};
+use crate::failure::Broken;
+
+/// A shutdown, from outside.
+#[derive(Debug)]
+pub(in crate::network) struct Seen {
+    /// What it was allowed to wait for runs, the least of all requests.
+    pub(in crate::network) timeout: Duration,
+    /// From the first request to the report.
+    pub(in crate::network) took: Duration,
+    /// The numbers before the first request; none when the engine was broken.
+    pub(in crate::network) before: Option<Stats>,
+    /// The numbers after the report.
+    pub(in crate::network) after: Option<Stats>,
+    /// The report.
+    pub(in crate::network) report: ShutdownReport,
+    /// The task that sees to it has not died. If it has, it waits for nothing.
+    pub(in crate::network) orderly: bool,
+}
+
+/// Timers have a millisecond, and each of the three waits may be late by one.
+const TIMERS: Duration = Duration::from_millis(4);
+
+/// A shutdown ended like this.
+pub(in crate::network) fn ended(seen: &Seen, config: &Config) -> Verdict {
+    let bound = seen.timeout + config.abort_grace * 2 + TIMERS;
+    holds(seen.took <= bound, || broken(format_args!("it took {:?}, {bound:?} are allowed", seen.took)))?;
+    let report = &seen.report;
+    holds(report.abandoned == 0 || !seen.orderly, || {
+        broken(format_args!("handlers that wait were abandoned: {report:?}"))
+    })?;
+    match (&seen.before, &seen.after) {
+        (Some(before), Some(after)) => {
+            adds_up(report, before, after)?;
+            if seen.orderly { empty(after, config) } else { Ok(()) }
+        }
+        (None, _) | (_, None) => Ok(()),
+    }
+}
+
+fn adds_up(report: &ShutdownReport, before: &Stats, after: &Stats) -> Verdict {
+    holds(after.phase == Phase::Stopped, || broken(format_args!("after it the engine is {:?}", after.phase)))?;
+    let gauges = &after.engine.gauges;
+    holds(gauges.inflight == 0, || broken(format_args!("it left {} runs in flight", gauges.inflight)))?;
+    let left = gauges.records(Status::Received) + gauges.records(Status::FailedRetry);
+    holds(report.left == left, || broken(format_args!("it left {left} events, and says {}", report.left)))?;
+    let ended = after.engine.facts.finished_total() - before.engine.facts.finished_total();
+    let told = report.drained + report.interrupted;
+    holds(ended == told, || broken(format_args!("{ended} runs ended meanwhile, and it says {told}")))?;
+    let inflight = before.engine.gauges.inflight;
+    holds(told == inflight, || broken(format_args!("of {inflight} runs in flight it says {told}")))
+}
+
+/// No worker is left.
+fn empty(after: &Stats, config: &Config) -> Verdict {
+    let (limit, running) = (config.concurrency.get() as u64, after.workers_running);
+    let free = after.permits_free;
+    holds(running == 0 && free == limit, || {
+        broken(format_args!("it left {running} workers and {free} free permits of {limit}"))
+    })
+}
+
+fn broken(what: impl std::fmt::Display) -> Broken {
+    Broken::new("shutdown", 6, what)
+}

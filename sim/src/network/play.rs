@@ -1,0 +1,154 @@
+//! The handler: does with each event what the scenario says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventful::{Attempt, Event, Failure, Handler};
+
+use super::ledger;
+use super::oracle::panics::BY_SCRIPT;
+use super::oracle::{Verdict, holds};
+use super::scenario::{Ending, KeyNumber, Turn};
+use super::stage::{Notes, Stage};
+use super::trace::Step;
+use crate::failure::Broken;
+
+/// The handler of one process of the server.
+pub(super) struct Player(pub(super) Arc<Stage>);
+
+impl Handler for Player {
+    fn handle(&self, event: Event, attempt: Attempt) -> impl Future<Output = Result<(), Failure>> + Send {
+        let part = Part::enter(&self.0, &event, &attempt);
+        if part.turn.ending == Ending::PanicAtCall {
+            part.panic();
+        }
+        part.play(attempt)
+    }
+}
+
+/// What is done with nothing said.
+const AT_ONCE: Turn = Turn { takes_ms: 0, ending: Ending::Done };
+
+/// One run. It is over when this is dropped.
+struct Part {
+    stage: Arc<Stage>,
+    key: KeyNumber,
+    attempt: u32,
+    turn: Turn,
+    finished: bool,
+}
+
+impl Part {
+    fn enter(stage: &Arc<Stage>, event: &Event, attempt: &Attempt) -> Self {
+        // What was decided before this call is seen before it.
+        stage.see_facts();
+        let key = ledger::number(event.key()).unwrap_or_default();
+        let turns = stage.script(key).map_or(&[][..], |script| &script.turns);
+        let at = usize::try_from(attempt.number()).unwrap_or(usize::MAX).saturating_sub(1);
+        let turn = turns.get(at).or(turns.last()).copied().unwrap_or(AT_ONCE);
+        stage.with(|notes, now| {
+            notes.trace.note(now, &Step::Called { key, attempt: attempt.number(), ending: turn.ending });
+            probe(turn.ending).into_iter().for_each(|name| notes.coverage.reach(name));
+            let verdict = judge(notes, event, attempt, key);
+            notes.judge(verdict);
+        });
+        Self { stage: Arc::clone(stage), key, attempt: attempt.number(), turn, finished: false }
+    }
+
+    async fn play(mut self, attempt: Attempt) -> Result<(), Failure> {
+        if self.turn.takes_ms > 0 {
+            sleep(self.turn.takes_ms).await;
+        }
+        let result = match self.turn.ending {
+            Ending::Done | Ending::PanicAtCall => Ok(()),
+            Ending::Retry => Err(Failure::retry("not yet")),
+            Ending::RetryAfter { after_ms } => Err(Failure::retry_after("not yet", ms(after_ms))),
+            Ending::Permanent => Err(Failure::permanent("never")),
+            Ending::Snooze { delay_ms } => Err(Failure::snooze(ms(delay_ms))),
+            Ending::Panic => self.panic(),
+            Ending::Hang => std::future::pending().await,
+            Ending::BeatForEver { every_ms } => self.beat_for_ever(&attempt, every_ms).await,
+            Ending::LeaveTask { for_ms } => {
+                tokio::spawn(outlive(Arc::clone(&self.stage), self.key, attempt, for_ms));
+                Ok(())
+            }
+        };
+        self.finished = true;
+        result
+    }
+
+    async fn beat_for_ever(&self, attempt: &Attempt, every_ms: u32) -> Result<(), Failure> {
+        loop {
+            sleep(every_ms.max(1)).await;
+            beat(&self.stage, self.key, attempt);
+        }
+    }
+
+    fn panic(&self) -> ! {
+        self.stage.with(|notes, _| notes.script_panics += 1);
+        panic!("a panic in the handler, {BY_SCRIPT}")
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let (key, attempt, finished) = (self.key, self.attempt, self.finished);
+        self.stage.with(|notes, now| {
+            notes.trace.note(now, &Step::Left { key, attempt, finished });
+            notes.oracles.calls.leave(key);
+            if !finished {
+                notes.coverage.reach("run abandoned by its handler");
+            }
+        });
+    }
+}
+
+fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber) -> Verdict {
+    let accepted = notes.oracles.lives.digest(event.key());
+    holds(accepted == Some(*event.digest()), || {
+        Broken::new("lives", 2, format_args!("the handler has e{key} with another payload than was accepted"))
+    })?;
+    notes.oracles.calls.call(key, attempt.number(), attempt.run())
+}
+
+/// Goes on whatever happens to the run.
+async fn outlive(stage: Arc<Stage>, key: KeyNumber, attempt: Attempt, for_ms: u32) {
+    for _ in 0..for_ms.div_ceil(BEAT_MS) {
+        sleep(BEAT_MS).await;
+        beat(&stage, key, &attempt);
+    }
+}
+
+const BEAT_MS: u32 = 15;
+
+fn beat(stage: &Arc<Stage>, key: KeyNumber, attempt: &Attempt) {
+    let counted = attempt.heartbeat().is_ok();
+    stage.see_facts();
+    stage.with(|notes, _| {
+        let verdict = notes.oracles.calls.beat(key, attempt.number(), counted);
+        notes.judge(verdict);
+    });
+}
+
+async fn sleep(time_ms: u32) {
+    tokio::time::sleep(ms(time_ms)).await;
+}
+
+const fn ms(ms: u32) -> Duration {
+    Duration::from_millis(ms as u64)
+}
+
+const fn probe(ending: Ending) -> Option<&'static str> {
+    match ending {
+        Ending::Done => None,
+        Ending::Retry => Some("handler retries"),
+        Ending::RetryAfter { .. } => Some("handler retries later"),
+        Ending::Permanent => Some("handler fails for good"),
+        Ending::Snooze { .. } => Some("handler snoozes"),
+        Ending::Panic => Some("handler panics"),
+        Ending::PanicAtCall => Some("handler panics at call"),
+        Ending::Hang => Some("handler hangs"),
+        Ending::BeatForEver { .. } => Some("handler beats for ever"),
+        Ending::LeaveTask { .. } => Some("handler leaves a task"),
+    }
+}

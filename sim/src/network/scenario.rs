@@ -1,0 +1,339 @@
+//! A run as data: what clients ask, what handlers do, what goes wrong, and when.
+
+use std::time::Duration;
+
+use eventful::{Backoff, Config};
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides a run. Equal scenarios have equal runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Where the engine's jitter, the network's delays and the yields come from.
+    pub seed: u64,
+    /// The engine and the network.
+    pub setup: Setup,
+    /// What clients ask. Each client goes through its own in their order.
+    pub requests: Vec<Request>,
+    /// What the handler does with certain events. It completes any other at once.
+    pub scripts: Vec<Script>,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// The engine's configuration and the network's, as far as runs differ in them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of `eventful::Config`, with their units")]
+pub struct Setup {
+    /// Client hosts.
+    pub clients: u8,
+    /// The longest delay of a message.
+    pub latency_ms: u32,
+    /// How many passes of the adapter's open points yield, of a thousand.
+    pub yields_per_mille: u32,
+    pub concurrency: u8,
+    pub channel_capacity: u8,
+    pub max_attempts: u8,
+    pub max_snoozes: u8,
+    pub backoff_base_ms: u32,
+    pub backoff_cap_ms: u32,
+    pub run_timeout_ms: u32,
+    pub run_lifetime_ms: u32,
+    pub max_pending: u16,
+    pub max_records: u16,
+    pub retention_ms: u32,
+    pub sweep_batch: u8,
+    pub sweep_interval_ms: u32,
+    pub stuck_after_ms: u32,
+    pub drain_timeout_ms: u32,
+    pub abort_grace_ms: u32,
+}
+
+impl Setup {
+    /// The engine's configuration.
+    pub fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.concurrency = count(self.concurrency);
+        config.channel_capacity = count(self.channel_capacity);
+        config.max_attempts = self.max_attempts.max(1).into();
+        config.max_snoozes = self.max_snoozes.into();
+        config.backoff = Backoff { base: ms(self.backoff_base_ms), cap: ms(self.backoff_cap_ms), jitter_percent: 50 };
+        config.max_retry_after = ms(self.backoff_cap_ms);
+        config.max_snooze = ms(self.backoff_cap_ms);
+        config.run_timeout = ms(self.run_timeout_ms);
+        config.run_lifetime = ms(self.run_lifetime_ms);
+        config.max_pending = self.max_pending.max(1).into();
+        config.max_records = self.max_records.max(self.max_pending).max(1).into();
+        config.retention = ms(self.retention_ms);
+        config.overload_retry_after = ms(self.sweep_interval_ms);
+        config.sweep_batch = count(self.sweep_batch);
+        config.sweep_interval = ms(self.sweep_interval_ms);
+        config.stuck_after = ms(self.stuck_after_ms);
+        config.drain_timeout = ms(self.drain_timeout_ms);
+        config.abort_grace = ms(self.abort_grace_ms);
+        config
+    }
+}
+
+const fn ms(ms: u32) -> Duration {
+    Duration::from_millis(ms as u64)
+}
+
+fn count(count: u8) -> std::num::NonZeroUsize {
+    std::num::NonZeroUsize::new(count.into()).unwrap_or(std::num::NonZeroUsize::MIN)
+}
+
+/// The number of an event's key: `3` stands for the id `e3`.
+pub type KeyNumber = u8;
+
+/// One of the payloads that submissions of a key may have.
+pub type PayloadNumber = u8;
+
+/// One thing that a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// By this client.
+    pub client: u8,
+    /// Not before this time.
+    pub at_ms: u32,
+    /// For this.
+    pub call: Call,
+    /// How often it is sent, at most.
+    pub tries: u8,
+    /// How long the client waits for each answer.
+    pub timeout_ms: u32,
+    /// How the client behaves.
+    pub manner: Manner,
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Call {
+    /// Takes an event in.
+    Submit(Item),
+    /// The same, with the id in a header.
+    SubmitByHeader(Item),
+    /// Takes several in.
+    Batch(Vec<Item>),
+    /// A record.
+    Look(KeyNumber),
+    /// A page of records.
+    List,
+    /// Another life for a failed event.
+    Redrive(KeyNumber),
+    /// Another life for all that have failed.
+    RedriveAll,
+    /// The end of an event.
+    Discard(KeyNumber),
+    /// No more starts.
+    Pause,
+    /// Starts again.
+    Resume,
+    /// The numbers as JSON.
+    Stats,
+    /// The numbers as text.
+    Metrics,
+    /// Whether it is ready.
+    Ready,
+}
+
+/// An event that is submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Item {
+    /// Its key.
+    pub key: KeyNumber,
+    /// Its payload.
+    pub payload: PayloadNumber,
+}
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Manner {
+    /// Waits for the answer, and keeps the connection for the next request.
+    KeepsConnection,
+    /// Waits for the answer, and has a connection for each request.
+    OneConnection,
+    /// Goes away before the answer.
+    HangsUp {
+        /// So long after it asked.
+        after_ms: u32,
+    },
+    /// Sends half of the request, and goes away later.
+    SendsHalf {
+        /// So long after that.
+        after_ms: u32,
+    },
+}
+
+/// What the handler does with an event: at its first run the first turn, and so on; the last turn
+/// is repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// The event's key.
+    pub key: KeyNumber,
+    /// What is done, run by run.
+    pub turns: Vec<Turn>,
+}
+
+/// What the handler does in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// How long it takes.
+    pub takes_ms: u32,
+    /// How it ends.
+    pub ending: Ending,
+}
+
+/// How a run of the handler ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Ending {
+    /// With success.
+    Done,
+    /// With an error.
+    Retry,
+    /// With an error, and a wish when to come back.
+    RetryAfter {
+        /// That long after.
+        after_ms: u32,
+    },
+    /// With an error for good.
+    Permanent,
+    /// Too early.
+    Snooze {
+        /// How much too early.
+        delay_ms: u32,
+    },
+    /// With a panic.
+    Panic,
+    /// With a panic before there is a future.
+    PanicAtCall,
+    /// Not at all.
+    Hang,
+    /// Not at all, with heartbeats.
+    BeatForEver {
+        /// The time between them.
+        every_ms: u32,
+    },
+    /// With success, while another task of the handler goes on whatever happens to the run.
+    LeaveTask {
+        /// How long that task lives.
+        for_ms: u32,
+    },
+}
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// When.
+    pub at_ms: u32,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FaultKind {
+    /// Between a client and the server.
+    Link {
+        /// The client.
+        client: u8,
+        /// How the link behaves.
+        trouble: Trouble,
+        /// How long.
+        for_ms: u32,
+    },
+    /// The server's process ends.
+    Outage {
+        /// How.
+        outage: Outage,
+        /// How long it is before there is another one.
+        down_ms: u32,
+    },
+    /// Inside the adapter.
+    Disturb {
+        /// How.
+        disturbance: Disturbance,
+        /// How often, one pass after the other.
+        passes: u8,
+    },
+    /// An operator pauses the engine.
+    Pause {
+        /// How long.
+        for_ms: u32,
+    },
+}
+
+/// How a link misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Trouble {
+    /// Nothing gets through.
+    Partition,
+    /// Nothing gets to the server.
+    PartitionToServer,
+    /// Nothing gets to the client.
+    PartitionToClient,
+    /// Everything waits.
+    Hold,
+    /// Messages take long.
+    Slow {
+        /// How long.
+        latency_ms: u32,
+    },
+    /// Messages are lost.
+    Loss {
+        /// How many of a thousand.
+        per_mille: u32,
+    },
+}
+
+/// How the server's process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outage {
+    /// Without warning.
+    Crash,
+    /// By a shutdown.
+    Shutdown {
+        /// How long it may wait for runs.
+        timeout_ms: u32,
+    },
+    /// By two shutdowns at a time.
+    ShutdownTwice {
+        /// How long the first one may wait.
+        timeout_ms: u32,
+        /// How long the second one may wait.
+        second_ms: u32,
+    },
+    /// By a shutdown that nobody waits for.
+    ShutdownUnawaited {
+        /// How long it may wait for runs.
+        timeout_ms: u32,
+    },
+}
+
+/// How the adapter is disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Disturbance {
+    /// The channel has no room.
+    ChannelFull,
+    /// The channel's receiver goes while a ticket is sent.
+    ReceiverDroppedAtSend,
+    /// A ticket is lost.
+    TicketLost,
+    /// The channel's receiver goes while a ticket is taken.
+    ReceiverDroppedAtTake,
+    /// The dispatcher panics with a permit in its hand.
+    DispatcherPanics,
+    /// The sweeper panics.
+    SweeperPanics,
+    /// A worker panics before it calls the handler.
+    WorkerPanicsAtStart,
+    /// A worker panics before it tells the outcome.
+    WorkerPanicsBeforeSettle,
+    /// A worker panics when it has told the outcome.
+    WorkerPanicsAfterSettle,
+    /// The shutdown panics.
+    ShutdownPanics,
+    /// A panic under the lock while a ticket is sent.
+    EngineBreaksAtSend,
+    /// A panic under the lock while a ticket is taken.
+    EngineBreaksAtTake,
+}

@@ -1,0 +1,174 @@
+//! The server host: the real adapter behind the real HTTP front, on simulated sockets.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use eventful::http::{Limits, Listener, serve};
+use eventful::{Clock as _, Eventful, ShutdownReport};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use turmoil::net::{TcpListener, TcpStream};
+
+use super::disturb::Disturber;
+use super::oracle::shutdown::{self, Seen};
+use super::oracle::{Verdict, holds};
+use super::play::Player;
+use super::stage::Stage;
+use super::trace::Step;
+use crate::failure::Broken;
+
+/// The process of the server that is up, if one is.
+pub(super) type Door = Rc<RefCell<Option<Up>>>;
+
+/// A process of the server, from outside.
+pub(super) struct Up {
+    pub(super) eventful: Eventful,
+    pub(super) orders: UnboundedSender<Order>,
+    /// When its shutdown must have ended.
+    pub(super) ends_by: Option<Duration>,
+    /// When it was seen to be broken.
+    pub(super) broken_since: Option<Duration>,
+}
+
+/// What an operator asks the process for.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Its end, by as many calls as there are timeouts.
+    Shutdown {
+        timeouts: Vec<Duration>,
+        awaited: bool,
+    },
+    Pause,
+    Resume,
+}
+
+/// How long what a client has begun may take when the server stops.
+pub(super) const CLOSE_GRACE: Duration = Duration::from_millis(40);
+
+/// The life of one process.
+pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
+    let (orders, inbox) = unbounded_channel();
+    let eventful = start(&stage)?;
+    stage.open(eventful.subscribe(1 << 20)?);
+    *door.borrow_mut() = Some(Up { eventful: eventful.clone(), orders, ends_by: None, broken_since: None });
+    tokio::spawn(operate(Arc::clone(&stage), eventful.clone(), inbox));
+    let listener = Ear { stage, listener: TcpListener::bind(("0.0.0.0", 80)).await? };
+    let stop = eventful.clone();
+    serve(listener, eventful, limits(), async move {
+        stop.stopped().await;
+    })
+    .await;
+    Ok(())
+}
+
+fn start(stage: &Arc<Stage>) -> Result<Eventful, eventful::StartError> {
+    Eventful::builder()
+        .config(stage.scenario.setup.config())
+        .seed(stage.scenario.seed)
+        .clock(stage.clock.clone())
+        .hooks(Arc::new(Disturber(Arc::clone(stage))))
+        .start(Player(Arc::clone(stage)))
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.header_timeout = Duration::from_millis(250);
+    limits.body_timeout = Duration::from_millis(250);
+    limits.write_timeout = Duration::from_millis(250);
+    limits.close_grace = CLOSE_GRACE;
+    limits
+}
+
+/// Accepts simulated connections, and remembers whose process they came to.
+struct Ear {
+    stage: Arc<Stage>,
+    listener: TcpListener,
+}
+
+impl Listener for Ear {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        let (stream, peer) = self.listener.accept().await?;
+        self.stage.with(|notes, _| notes.ledger.accept(peer));
+        Ok(stream)
+    }
+}
+
+/// Does what the operator asks for, one order beside the other.
+async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedReceiver<Order>) {
+    while let Some(order) = inbox.recv().await {
+        match order {
+            Order::Shutdown { timeouts, awaited } => {
+                tokio::spawn(shut_down(Arc::clone(&stage), eventful.clone(), timeouts, awaited));
+            }
+            // Both are refused when the engine has stopped, or is broken.
+            Order::Pause => drop(eventful.pause()),
+            Order::Resume => drop(eventful.resume()),
+        }
+    }
+}
+
+async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration>, awaited: bool) {
+    let before = eventful.stats().ok();
+    let since = stage.clock.now();
+    let timeout = timeouts.iter().min().copied().unwrap_or_default();
+    let report = if awaited { all(&eventful, timeouts).await } else { unawaited(&eventful, timeout).await };
+    let report = match report {
+        Ok(report) => report,
+        Err(broken) => return stage.judge(Err(broken)),
+    };
+    let took = stage.clock.now().since(since);
+    let after = eventful.stats().ok();
+    let orderly = !stage.with(|notes, _| notes.shutdown_panicked);
+    let seen = Seen { timeout, took, before, after, report, orderly };
+    stage.judge(shutdown::ended(&seen, eventful.config()));
+    stage.see_facts();
+    stage.with(|notes, now| {
+        let ShutdownReport { drained, interrupted, left, .. } = report;
+        let took_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        notes.trace.note(now, &Step::ShutDown { drained, interrupted, left, took_micros });
+        if left > 0 {
+            notes.coverage.reach("shutdown left events");
+        }
+    });
+}
+
+/// All calls at a time. They share one report.
+async fn all(eventful: &Eventful, timeouts: Vec<Duration>) -> Result<ShutdownReport, Broken> {
+    let calls = timeouts.into_iter().map(|timeout| {
+        let eventful = eventful.clone();
+        tokio::spawn(async move { eventful.shutdown(Some(timeout)).await })
+    });
+    // Collected first, so that all have begun before the first is waited for.
+    let calls: Vec<_> = calls.collect();
+    let mut reports = Vec::new();
+    for call in calls {
+        reports.extend(call.await.ok());
+    }
+    agree(&reports)?;
+    reports.pop().ok_or_else(|| Broken::new("shutdown", 6, "a call for a shutdown died"))
+}
+
+fn agree(reports: &[ShutdownReport]) -> Verdict {
+    let same = reports.windows(2).all(|two| two[0] == two[1]);
+    holds(same, || Broken::new("shutdown", 6, format_args!("two calls have two reports: {reports:?}")))
+}
+
+/// A call whose future is dropped as soon as it has begun.
+async fn unawaited(eventful: &Eventful, timeout: Duration) -> Result<ShutdownReport, Broken> {
+    {
+        let mut call = pin!(eventful.shutdown(Some(timeout)));
+        poll_fn(|cx| {
+            let _begun = call.as_mut().poll(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+    Ok(eventful.stopped().await)
+}

@@ -1,0 +1,161 @@
+//! What every host of a run and its driver share.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use eventful::{Change, Clock as _, Fact, Notice, Subscription, Timestamp};
+
+use super::clock::VirtualClock;
+use super::coverage::Coverage;
+use super::disturb::Armed;
+use super::ledger::{self, Ledger};
+use super::oracle::{Oracles, Verdict};
+use super::scenario::{Scenario, Script};
+use super::trace::{Step, Trace};
+use crate::chance::Chance;
+use crate::failure::Broken;
+
+/// One run. Everything in it happens on one thread, so its lock is never waited for.
+pub(super) struct Stage {
+    pub(super) scenario: Scenario,
+    pub(super) clock: Arc<VirtualClock>,
+    notes: Mutex<Notes>,
+    /// The facts of the engine that is up, as far as nobody has read them.
+    facts: Mutex<Option<Subscription>>,
+}
+
+/// What was seen and what is to come.
+pub(super) struct Notes {
+    pub(super) trace: Trace,
+    pub(super) coverage: Coverage,
+    pub(super) armed: Armed,
+    pub(super) ledger: Ledger,
+    pub(super) oracles: Oracles,
+    pub(super) broken: Option<Broken>,
+    /// Panics of the handler.
+    pub(super) script_panics: u64,
+    /// The shutdown of the engine that is up has panicked.
+    pub(super) shutdown_panicked: bool,
+}
+
+impl Stage {
+    pub(super) fn new(scenario: &Scenario, trace: Trace) -> Arc<Self> {
+        let yields = Chance::of(scenario.seed).stream("yields");
+        let notes = Notes {
+            trace,
+            coverage: Coverage::default(),
+            armed: Armed::new(yields, scenario.setup.yields_per_mille),
+            ledger: Ledger::default(),
+            oracles: Oracles::new(&scenario.setup),
+            broken: None,
+            script_panics: 0,
+            shutdown_panicked: false,
+        };
+        let clock = Arc::new(VirtualClock::new());
+        Arc::new(Self { scenario: scenario.clone(), clock, notes: Mutex::new(notes), facts: Mutex::default() })
+    }
+
+    /// There is another engine, with these facts.
+    pub(super) fn open(&self, facts: Subscription) {
+        *lock(&self.facts) = Some(facts);
+        self.with(|notes, now| {
+            notes.oracles.forget();
+            notes.shutdown_panicked = false;
+            notes.ledger.generation += 1;
+            notes.trace.note(now, &Step::Opened { generation: notes.ledger.generation });
+        });
+    }
+
+    /// The engine is gone.
+    pub(super) fn close(&self) {
+        if lock(&self.facts).take().is_some() {
+            self.with(|notes, now| notes.trace.note(now, &Step::Closed { generation: notes.ledger.generation }));
+        }
+    }
+
+    /// Reads the facts that are there.
+    pub(super) fn see_facts(&self) {
+        let mut facts = lock(&self.facts);
+        let Some(facts) = facts.as_mut() else { return };
+        let mut context = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(notice)) = pin!(facts.recv()).poll(&mut context) {
+            self.with(|notes, _| match &notice {
+                Notice::Fact(fact) => notes.see(fact),
+                Notice::Lagged(lost) => notes.judge(Err(Broken::new("lives", 7, format_args!("{lost} facts lost")))),
+            });
+        }
+    }
+
+    /// Looks at the notes, at the time now. Must not call the adapter: its hooks come here.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Notes, Timestamp) -> T) -> T {
+        let now = self.clock.now();
+        act(&mut lock(&self.notes), now)
+    }
+
+    pub(super) fn note(&self, step: &Step<'_>) {
+        self.with(|notes, now| notes.trace.note(now, step));
+    }
+
+    pub(super) fn judge(&self, verdict: Verdict) {
+        if verdict.is_err() {
+            self.with(|notes, _| notes.judge(verdict));
+        }
+    }
+
+    /// What the handler is to do with this event, if anything is said.
+    pub(super) fn script(&self, key: u8) -> Option<&Script> {
+        self.scenario.scripts.iter().find(|script| script.key == key)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Notes {
+    fn see(&mut self, fact: &Fact) {
+        let verdict = self.oracles.lives.see(fact);
+        self.judge(verdict);
+        self.trace.note(fact.at, &step(&fact.change));
+        match &fact.change {
+            Change::Redriven(key) => {
+                let number = ledger::number(key).unwrap_or_default();
+                self.oracles.calls.live_again(number);
+            }
+            Change::Forgotten(key) => {
+                self.coverage.reach("forgotten");
+                self.oracles.forget_key(ledger::number(key).unwrap_or_default());
+            }
+            Change::Accepted(_)
+            | Change::Started { .. }
+            | Change::Finished { .. }
+            | Change::Discarded(_)
+            | Change::Paused
+            | Change::Resumed
+            | Change::Epoch(_) => {}
+        }
+    }
+
+    /// Keeps the first promise that was broken.
+    pub(super) fn judge(&mut self, verdict: Verdict) {
+        if let Err(broken) = verdict {
+            self.broken.get_or_insert(broken);
+        }
+    }
+}
+
+fn step(change: &Change) -> Step<'static> {
+    let number = |key| ledger::number(key).unwrap_or_default();
+    match change {
+        Change::Accepted(event) => Step::Accepted { key: number(event.key()) },
+        Change::Started { key, run } => Step::Started { key: number(key), run: run.number() },
+        Change::Finished { key, run, end, .. } => Step::Finished { key: number(key), run: run.number(), end: *end },
+        Change::Redriven(key) => Step::Redriven { key: number(key) },
+        Change::Discarded(key) => Step::Discarded { key: number(key) },
+        Change::Forgotten(key) => Step::Forgotten { key: number(key) },
+        Change::Paused => Step::Paused,
+        Change::Resumed => Step::Resumed,
+        Change::Epoch(_) => Step::Reopened,
+    }
+}

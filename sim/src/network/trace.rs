@@ -1,0 +1,148 @@
+//! What happened, as one number and, if asked for, as text.
+
+use std::hash::{Hash, Hasher};
+
+use eventful::{Action, AttemptEnd, Point, Timestamp};
+
+use super::scenario::{Ending, FaultKind, KeyNumber};
+
+/// One thing that happened.
+#[derive(Debug, Hash)]
+pub(super) enum Step<'a> {
+    /// A process of the server began.
+    Opened { generation: u32 },
+    /// It is over.
+    Closed { generation: u32 },
+    /// A fault began.
+    Fault(&'a FaultKind),
+    /// A fault ended.
+    FaultOver(&'a FaultKind),
+    /// All faults ended.
+    Healed,
+    /// A client sent a request.
+    Sent { client: u8, request: usize, again: u8 },
+    /// It was answered.
+    Answered { client: u8, request: usize, generation: u32, status: u16, body: &'a [u8] },
+    /// It was not.
+    Unanswered { client: u8, request: usize, why: &'static str },
+    /// The adapter passed a point, and was disturbed or not.
+    Passed { point: Point, action: Action },
+    /// The handler was called.
+    Called { key: KeyNumber, attempt: u32, ending: Ending },
+    /// The handler's future is gone.
+    Left { key: KeyNumber, attempt: u32, finished: bool },
+    /// The engine accepted an event.
+    Accepted { key: KeyNumber },
+    /// It started a run.
+    Started { key: KeyNumber, run: u64 },
+    /// It ended a run.
+    Finished { key: KeyNumber, run: u64, end: AttemptEnd },
+    /// It gave an event another life.
+    Redriven { key: KeyNumber },
+    /// It ended an event.
+    Discarded { key: KeyNumber },
+    /// It dropped a record.
+    Forgotten { key: KeyNumber },
+    /// It starts nothing.
+    Paused,
+    /// It starts again.
+    Resumed,
+    /// It was opened, though it was open.
+    Reopened,
+    /// A shutdown ended.
+    ShutDown { drained: u64, interrupted: u64, left: u64, took_micros: u64 },
+}
+
+/// One step of a run, as text.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Line {
+    /// When, in microseconds since the beginning.
+    pub at_micros: u64,
+    /// The hash of the run up to here.
+    pub hash: u64,
+    /// What happened.
+    pub what: String,
+}
+
+/// The steps so far.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    hash: Chain,
+    pub(super) kept: Option<Vec<Line>>,
+}
+
+impl Trace {
+    pub(super) fn keeping(keep: bool) -> Self {
+        Self { hash: Chain::default(), kept: keep.then(Vec::new) }
+    }
+
+    pub(super) fn note(&mut self, at: Timestamp, step: &Step<'_>) {
+        let at_micros = at.as_micros() - super::clock::EPOCH.as_micros() as u64;
+        self.hash.write_u64(at_micros);
+        step.hash(&mut self.hash);
+        if let Some(kept) = &mut self.kept {
+            let what = match step {
+                Step::Answered { client, request, generation, status, body } => format!(
+                    "Answered {{ client: {client}, request: {request}, generation: {generation}, status: {status} }} {}",
+                    String::from_utf8_lossy(body)
+                ),
+                step => format!("{step:?}"),
+            };
+            kept.push(Line { at_micros, hash: self.hash.0, what });
+        }
+    }
+
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash.0
+    }
+}
+
+/// A hash that is the same on every machine, and quick for short inputs. It need not resist anybody.
+#[derive(Debug, Default)]
+struct Chain(u64);
+
+impl Chain {
+    const fn mix(&mut self, word: u64) {
+        let product = (self.0 ^ word) as u128 * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        self.0 = (product as u64) ^ ((product >> 64) as u64).rotate_left(23) ^ 0x2545_f491_4f6c_dd1d;
+    }
+}
+
+impl Hasher for Chain {
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            self.mix(u64::from_le_bytes(word));
+        }
+        self.mix(bytes.len() as u64);
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.mix(n.into());
+    }
+
+    fn write_u16(&mut self, n: u16) {
+        self.mix(n.into());
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.mix(n.into());
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.mix(n);
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.mix(n as u64);
+    }
+
+    fn write_isize(&mut self, n: isize) {
+        self.mix(n as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
