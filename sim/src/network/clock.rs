@@ -13,7 +13,7 @@ pub(super) const EPOCH: Duration = Duration::from_secs(946_684_800);
 pub(super) struct VirtualClock {
     /// Microseconds since the Unix epoch: the latest time that anybody was told.
     latest: AtomicU64,
-    /// No host runs: what is told is the latest time.
+    /// No host runs: what is told is the latest time, else that of the host that asks.
     ///
     /// While a host is torn down its destructors still ask, and turmoil would answer from the
     /// machine's clock.
@@ -47,6 +47,7 @@ impl Clock for VirtualClock {
             && let Some(elapsed) = turmoil::sim_elapsed()
         {
             self.reach(elapsed);
+            return Timestamp::from_micros(micros(EPOCH + elapsed));
         }
         Timestamp::from_micros(self.latest.load(Ordering::Relaxed))
     }

@@ -154,6 +154,9 @@ impl Drive {
 
     /// Waits until no event is pending, at most as long as the configuration allows.
     fn drain(&mut self) -> Verdict {
+        // The last thing that a client asked for may have been a pause.
+        self.order(Order::Resume);
+        self.tick()?;
         let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
         let pending = eventful.stats().map_or(0, |stats| stats.engine.gauges.pending());
         let bound = eventful.config().liveness_bound(usize::try_from(pending).unwrap_or(usize::MAX));
