@@ -101,7 +101,7 @@ impl Drive {
     fn to_the_end(&mut self) -> Verdict {
         self.until("faults and clients have ended", LONGEST_CHAOS, |drive| {
             drive.bring_faults();
-            drive.faults.are_over() && drive.clients_over
+            drive.faults.are_over() && drive.clients_over && drive.is_up()
         })?;
         self.drain()?;
         self.audit()?;
@@ -188,6 +188,11 @@ impl Drive {
 
     pub(super) fn eventful(&self) -> Option<Eventful> {
         self.door.borrow().as_ref().map(|up| up.eventful.clone())
+    }
+
+    /// Whether there is a server whose engine is not broken.
+    fn is_up(&self) -> bool {
+        self.door.borrow().as_ref().is_some_and(|up| up.broken_since.is_none() && up.ends_by.is_none())
     }
 
     pub(super) fn order(&self, order: Order) {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -118,7 +118,13 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     let before = eventful.stats().ok();
     let since = stage.clock.now();
     let timeout = timeouts.iter().min().copied().unwrap_or_default();
-    let report = if awaited { all(&eventful, timeouts).await } else { unawaited(&eventful, timeout).await };
+    let calls = begin(&eventful, timeouts).await;
+    let report = if awaited {
+        all(calls).await
+    } else {
+        drop(calls);
+        Ok(eventful.stopped().await)
+    };
     let report = match report {
         Ok(report) => report,
         Err(broken) => return stage.judge(Err(broken)),
@@ -139,36 +145,38 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     });
 }
 
-/// All calls at a time. They share one report.
-async fn all(eventful: &Eventful, timeouts: Vec<Duration>) -> Result<ShutdownReport, Broken> {
-    let calls = timeouts.into_iter().map(|timeout| {
+type Call = Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;
+
+/// Calls for a shutdown that have begun: intake has stopped when this returns.
+async fn begin(eventful: &Eventful, timeouts: Vec<Duration>) -> Vec<Call> {
+    let call = |timeout| -> Call {
         let eventful = eventful.clone();
-        tokio::spawn(async move { eventful.shutdown(Some(timeout)).await })
-    });
-    // Collected first, so that all have begun before the first is waited for.
-    let calls: Vec<_> = calls.collect();
+        Box::pin(async move { eventful.shutdown(Some(timeout)).await })
+    };
+    let mut calls: Vec<_> = timeouts.into_iter().map(call).collect();
+    poll_fn(|cx| {
+        // A shutdown takes more than one poll, for others must end first. One that does not panics
+        // when it is polled again, and that is seen.
+        for call in &mut calls {
+            let _begun = call.as_mut().poll(cx);
+        }
+        Poll::Ready(())
+    })
+    .await;
+    calls
+}
+
+/// What all calls report. It is the same.
+async fn all(calls: Vec<Call>) -> Result<ShutdownReport, Broken> {
     let mut reports = Vec::new();
     for call in calls {
-        reports.extend(call.await.ok());
+        reports.push(call.await);
     }
     agree(&reports)?;
-    reports.pop().ok_or_else(|| Broken::new("shutdown", 6, "a call for a shutdown died"))
+    reports.pop().ok_or_else(|| Broken::new("shutdown", 6, "nobody asked for the shutdown"))
 }
 
 fn agree(reports: &[ShutdownReport]) -> Verdict {
     let same = reports.windows(2).all(|two| two[0] == two[1]);
     holds(same, || Broken::new("shutdown", 6, format_args!("two calls have two reports: {reports:?}")))
-}
-
-/// A call whose future is dropped as soon as it has begun.
-async fn unawaited(eventful: &Eventful, timeout: Duration) -> Result<ShutdownReport, Broken> {
-    {
-        let mut call = pin!(eventful.shutdown(Some(timeout)));
-        poll_fn(|cx| {
-            let _begun = call.as_mut().poll(cx);
-            Poll::Ready(())
-        })
-        .await;
-    }
-    Ok(eventful.stopped().await)
 }

@@ -1,0 +1,145 @@
+//! The adapter and the HTTP front on a simulated network: every promise holds under every fault.
+#![cfg(feature = "turmoil")]
+
+use eventful_sim::network::{
+    Call, Coverage, Disturbance, Ending, FAULTS, Fault, FaultKind, Item, Line, Manner, Outage, Outcome, Request,
+    Scenario, Script, Trouble, Turn, run, shrink,
+};
+
+#[test]
+fn every_promise_holds_in_the_scenarios_of_many_seeds() {
+    for seed in 0..48 {
+        assert_holds(&Scenario::generate(seed));
+    }
+}
+
+#[test]
+fn equal_scenarios_have_equal_runs() {
+    for seed in 100..112 {
+        let scenario = Scenario::generate(seed);
+        let (first, second) = (run(&scenario, None), run(&scenario, None));
+        assert_eq!(first.hash, second.hash, "seed {seed}: {:?}", first_difference(&scenario));
+        assert_eq!((first.virtual_time, first.coverage), (second.virtual_time, second.coverage), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_trace_changes_nothing_and_ends_with_the_hash() {
+    let scenario = Scenario::generate(7);
+    let mut lines = Vec::new();
+    let traced = run(&scenario, Some(&mut lines));
+    assert_eq!(traced.hash, run(&scenario, None).hash);
+    assert_eq!(lines.last().map(|line| line.hash), Some(traced.hash));
+}
+
+#[test]
+fn a_scenario_survives_being_saved() {
+    let scenario = Scenario::generate(3);
+    let text = serde_json::to_string(&scenario).expect("it can be written");
+    let read: Scenario = serde_json::from_str(&text).expect("it can be read");
+    assert_eq!(read, scenario);
+}
+
+#[test]
+fn every_kind_of_fault_happens_in_a_few_hundred_scenarios() {
+    let mut reached = Coverage::default();
+    let missing = |reached: &Coverage| FAULTS.iter().filter(|name| reached.count(name) == 0).count();
+    for seed in 1_000..1_400 {
+        if missing(&reached) == 0 {
+            break;
+        }
+        reached.merge(&assert_holds(&Scenario::generate(seed)).coverage);
+    }
+    assert_eq!(missing(&reached), 0, "not reached: {:?}", reached.missing());
+}
+
+#[test]
+fn a_worker_crash_under_a_partition_costs_one_attempt_and_no_event() {
+    let mut scenario = calm();
+    scenario.requests = vec![submit(0, 0, 1), submit(1, 40, 1), look(1, 300, 1)];
+    scenario.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 20, ending: Ending::Done }] }];
+    scenario.faults = vec![
+        Fault { at_ms: 0, kind: disturb(Disturbance::WorkerPanicsBeforeSettle) },
+        Fault { at_ms: 10, kind: partition(0, 200) },
+    ];
+    let outcome = assert_holds(&scenario);
+    let reached = |name| outcome.coverage.count(name);
+    assert_eq!(reached("worker panicked before settle"), 1);
+    assert_eq!((reached("told accepted"), reached("told duplicate")), (0, 2), "{:?}", outcome.coverage);
+    assert!(reached("no answer in time") > 0);
+    assert_eq!(reached("told of a record"), 1);
+}
+
+#[test]
+fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
+    let mut scenario = calm();
+    scenario.setup.concurrency = 1;
+    scenario.requests = (0..8).map(|key| submit(0, u32::from(key), key)).collect();
+    scenario.requests.extend((0..8).map(|key| submit(1, 120 + u32::from(key), key)));
+    let slow = |key| Script { key, turns: vec![Turn { takes_ms: 25, ending: Ending::Done }] };
+    scenario.scripts = (0..8).map(slow).collect();
+    let outage = Outage::ShutdownTwice { timeout_ms: 40, second_ms: 20 };
+    scenario.faults = vec![Fault { at_ms: 100, kind: FaultKind::Outage { outage, down_ms: 50 } }];
+    let outcome = assert_holds(&scenario);
+    let reached = |name| outcome.coverage.count(name);
+    assert_eq!((reached("server shut down twice"), reached("shutdown left events")), (1, 1));
+    assert!(reached("connection refused or cut") + reached("told shutting down") > 0, "{:?}", outcome.coverage);
+    assert_eq!(reached("told accepted"), 16, "the new process knows none of the old one's events");
+}
+
+#[test]
+fn a_scenario_that_breaks_nothing_is_not_shrunk() {
+    let scenario = Scenario::generate(5);
+    assert_eq!(shrink(scenario.clone()), scenario);
+}
+
+fn assert_holds(scenario: &Scenario) -> Outcome {
+    let outcome = run(scenario, None);
+    assert_eq!(outcome.broken, None, "seed {}", scenario.seed);
+    outcome
+}
+
+/// The first step that two runs of one scenario do not have in common.
+fn first_difference(scenario: &Scenario) -> Option<(Line, Line)> {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    run(scenario, Some(&mut first));
+    run(scenario, Some(&mut second));
+    first.into_iter().zip(second).find(|(one, other)| one != other)
+}
+
+/// A scenario in which nothing happens.
+fn calm() -> Scenario {
+    let mut scenario = Scenario::generate(1);
+    scenario.setup.yields_per_mille = 0;
+    scenario.setup.latency_ms = 5;
+    scenario.setup.concurrency = 2;
+    scenario.setup.max_attempts = 3;
+    scenario.setup.max_pending = 100;
+    scenario.setup.run_timeout_ms = 60;
+    scenario.setup.run_lifetime_ms = 120;
+    scenario.setup.retention_ms = 60_000;
+    scenario.requests.clear();
+    scenario.scripts.clear();
+    scenario.faults.clear();
+    scenario
+}
+
+fn submit(client: u8, at_ms: u32, key: u8) -> Request {
+    request(client, at_ms, Call::Submit(Item { key, payload: 0 }))
+}
+
+fn look(client: u8, at_ms: u32, key: u8) -> Request {
+    request(client, at_ms, Call::Look(key))
+}
+
+fn request(client: u8, at_ms: u32, call: Call) -> Request {
+    Request { client, at_ms, call, tries: 8, timeout_ms: 50, manner: Manner::KeepsConnection }
+}
+
+fn disturb(disturbance: Disturbance) -> FaultKind {
+    FaultKind::Disturb { disturbance, passes: 1 }
+}
+
+fn partition(client: u8, for_ms: u32) -> FaultKind {
+    FaultKind::Link { client, trouble: Trouble::Partition, for_ms }
+}
