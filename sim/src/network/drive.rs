@@ -26,6 +26,9 @@ pub(super) const TICK: Duration = Duration::from_millis(5);
 /// Longer than any run can last before its end is bounded: clients and faults have finished by then.
 const LONGEST_CHAOS: Duration = Duration::from_secs(60);
 
+/// Ticks from one look at all that clients were told to the next. What is lost stays lost.
+const KEPT_EVERY: u64 = 8;
+
 /// How a run went.
 #[derive(Debug)]
 pub struct Outcome {
@@ -44,7 +47,7 @@ pub fn run(scenario: &Scenario, trace: Option<&mut Vec<Line>>) -> Outcome {
     let watch = Watch::begin();
     let stage = Stage::new(scenario, Trace::keeping(trace.is_some()));
     let mut drive = Drive::new(&stage);
-    let verdict = drive.to_the_end();
+    let verdict = drive.go_through();
     stage.judge(verdict);
     let virtual_time = drive.sim.elapsed();
     drop(drive);
@@ -98,7 +101,7 @@ impl Drive {
         Self { stage: Arc::clone(stage), sim, door, faults, clients_over: false, ticks: 0 }
     }
 
-    fn to_the_end(&mut self) -> Verdict {
+    fn go_through(&mut self) -> Verdict {
         self.until("faults and clients have ended", LONGEST_CHAOS, |drive| {
             drive.bring_faults();
             drive.faults.are_over() && drive.clients_over && drive.is_up()
@@ -143,13 +146,25 @@ impl Drive {
         let mut door = self.door.borrow_mut();
         let Some(up) = door.as_mut() else { return Ok(()) };
         look_at(&self.stage, up, now)?;
+        drop(door);
+        if !running || self.ticks.is_multiple_of(KEPT_EVERY) {
+            self.look_whether_kept()?;
+        }
         if !running {
-            door.take();
-            drop(door);
+            self.door.borrow_mut().take();
             self.stage.close();
             self.faults.server_ended(now);
         }
         Ok(())
+    }
+
+    /// Whether what clients were told is there.
+    pub(super) fn look_whether_kept(&self) -> Verdict {
+        let door = self.door.borrow();
+        match door.as_ref().filter(|up| up.broken_since.is_none()) {
+            Some(up) => kept::there(&up.eventful, &acknowledged(&self.stage)),
+            None => Ok(()),
+        }
     }
 
     /// Waits until no event is pending, at most as long as the configuration allows.
@@ -219,14 +234,14 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
         notes.oracles.lives.agree(&stats.engine.facts)?;
         notes.oracles.numbers.see(&stats)
     })?;
-    kept::there(&up.eventful, &acknowledged(stage))
+    Ok(())
 }
 
 /// What clients were told is there, without what may be forgotten by now.
 fn acknowledged(stage: &Stage) -> Vec<super::scenario::Item> {
     stage.with(|notes, now| {
         let mut items = notes.oracles.payloads.acknowledged();
-        items.retain(|item| !notes.oracles.lives.may_be_gone(now, &super::ledger::key(item.key)));
+        items.retain(|item| !notes.oracles.lives.may_be_gone(now, super::ledger::key(item.key)));
         items
     })
 }

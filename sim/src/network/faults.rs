@@ -143,6 +143,8 @@ impl Drive {
     }
 
     fn crash(&mut self, now: Duration) {
+        let kept = self.look_whether_kept();
+        self.stage.judge(kept);
         self.sim.crash("server");
         self.door.borrow_mut().take();
         self.stage.close();

@@ -14,6 +14,23 @@ const REQUESTS: usize = 20;
 /// How long clients ask and faults begin.
 const CHAOS_MS: u64 = 450;
 
+/// Faults that are on or off together.
+struct Family {
+    label: &'static str,
+    kind: fn(&mut Stream) -> FaultKind,
+    /// Of them in one run.
+    most: u64,
+}
+
+const FAMILIES: [Family; 6] = [
+    Family { label: "links", kind: link, most: 5 },
+    Family { label: "outages", kind: outage, most: 2 },
+    Family { label: "channel", kind: channel, most: 5 },
+    Family { label: "tasks", kind: tasks, most: 5 },
+    Family { label: "breaks", kind: breaks, most: 1 },
+    Family { label: "pauses", kind: pause, most: 2 },
+];
+
 impl Scenario {
     /// The scenario of this seed: three clients with twenty requests each.
     ///
@@ -23,18 +40,10 @@ impl Scenario {
         let mut families = chance.stream("families");
         let mut on = || families.per_mille(500);
         let mut faults = Vec::new();
-        let kinds: [(bool, &str, fn(&mut Stream) -> FaultKind, u64); 6] = [
-            (on(), "links", link, 5),
-            (on(), "outages", outage, 2),
-            (on(), "channel", channel, 5),
-            (on(), "tasks", tasks, 5),
-            (on(), "breaks", breaks, 1),
-            (on(), "pauses", pause, 2),
-        ];
-        for (on, label, kind, most) in kinds {
+        for Family { label, kind, most } in &FAMILIES {
             let mut stream = chance.stream(label);
-            let count = if on { stream.between(1, most) } else { 0 };
-            faults.extend((0..count).map(|_| fault(&mut stream, kind)));
+            let count = if on() { stream.between(1, *most) } else { 0 };
+            faults.extend((0..count).map(|_| fault(&mut stream, *kind)));
         }
         let (scripted, manners, yields) = (on(), on(), on());
         let mut setup = setup(&mut chance.stream("setup"));

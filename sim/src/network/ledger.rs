@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 
 use eventful::{Digest, Key};
 
@@ -43,9 +44,12 @@ pub(super) fn id(key: KeyNumber) -> String {
     format!("e{key}")
 }
 
+static KEYS: LazyLock<Vec<Key>> =
+    LazyLock::new(|| (0..=KeyNumber::MAX).map(|key| Key::new("", &id(key)).expect("a short id")).collect());
+
 /// The key itself.
-pub(super) fn key(number: KeyNumber) -> Key {
-    Key::new("", &id(number)).expect("a short id")
+pub(super) fn key(number: KeyNumber) -> &'static Key {
+    &KEYS[usize::from(number)]
 }
 
 /// The number of this key; none for a key that no client has.
@@ -58,7 +62,16 @@ pub(super) fn payload(item: Item) -> String {
     format!("[{},{}]", item.key, item.payload)
 }
 
-/// The digest of this payload.
-pub(super) fn digest(key: KeyNumber, payload_number: PayloadNumber) -> Digest {
-    Digest::of(payload(Item { key, payload: payload_number }).as_bytes())
+static DIGESTS: LazyLock<Vec<[Digest; 2]>> = LazyLock::new(|| {
+    (0..=KeyNumber::MAX).map(|key| [0, 1].map(|number| computed(Item { key, payload: number }))).collect()
+});
+
+/// The digest of this payload. Those of the first two are looked up.
+pub(super) fn digest(key: KeyNumber, payload: PayloadNumber) -> Digest {
+    let known = DIGESTS[usize::from(key)].get(usize::from(payload)).copied();
+    known.unwrap_or_else(|| computed(Item { key, payload }))
+}
+
+fn computed(item: Item) -> Digest {
+    Digest::of(payload(item).as_bytes())
 }

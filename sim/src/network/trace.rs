@@ -81,12 +81,11 @@ impl Trace {
         self.hash.write_u64(at_micros);
         step.hash(&mut self.hash);
         if let Some(kept) = &mut self.kept {
-            let what = match step {
-                Step::Answered { client, request, generation, status, body } => format!(
-                    "Answered {{ client: {client}, request: {request}, generation: {generation}, status: {status} }} {}",
-                    String::from_utf8_lossy(body)
-                ),
-                step => format!("{step:?}"),
+            let what = if let Step::Answered { client, request, generation, status, body } = step {
+                let head = format!("client: {client}, request: {request}, generation: {generation}, status: {status}");
+                format!("Answered {{ {head} }} {}", String::from_utf8_lossy(body).trim_end())
+            } else {
+                format!("{step:?}")
             };
             kept.push(Line { at_micros, hash: self.hash.0, what });
         }

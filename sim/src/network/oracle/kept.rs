@@ -10,7 +10,7 @@ use crate::network::scenario::Item;
 /// The engine has each of these events, with its payload.
 pub(in crate::network) fn there(eventful: &Eventful, acknowledged: &[Item]) -> Verdict {
     for item in acknowledged {
-        let Ok(Some(view)) = eventful.get(&key(item.key)) else {
+        let Ok(Some(view)) = eventful.get(key(item.key)) else {
             return Err(Broken::new("kept", 1, format_args!("e{} was accepted, and is lost", item.key)));
         };
         holds(view.digest == digest(item.key, item.payload), || {
@@ -24,7 +24,7 @@ pub(in crate::network) fn there(eventful: &Eventful, acknowledged: &[Item]) -> V
 pub(in crate::network) fn over(eventful: &Eventful, acknowledged: &[Item]) -> Verdict {
     there(eventful, acknowledged)?;
     for item in acknowledged {
-        let view = eventful.get(&key(item.key)).ok().flatten();
+        let view = eventful.get(key(item.key)).ok().flatten();
         let over = view.as_ref().is_some_and(|view| view.status.is_terminal());
         holds(over, || Broken::new("kept", 1, format_args!("e{} has not ended", item.key)))?;
         let explained = view.is_some_and(|view| view.status != Status::Failed || view.last_error.is_some());
