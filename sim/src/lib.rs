@@ -27,6 +27,8 @@
 //! - [`assertions`]: what must be equal after each step, and what must hold of the engine alone.
 //! - [`driver`]: an engine with a clock that jumps and a channel that loses tickets on demand, for
 //!   tests that tell one scenario.
+//! - `network` (feature `turmoil`): the adapter and the HTTP front on a simulated network.
+//! - [`chance`], [`failure`]: labelled sources of chance, and what a broken promise looks like.
 
 pub mod assertions;
 pub mod chance;

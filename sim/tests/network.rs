@@ -1,6 +1,8 @@
 //! The adapter and the HTTP front on a simulated network: every promise holds under every fault.
 #![cfg(feature = "turmoil")]
 
+use std::process::Command;
+
 use eventful_sim::network::{
     Call, Coverage, Disturbance, Ending, FAULTS, Fault, FaultKind, Item, Line, Manner, Outage, Outcome, Request,
     Scenario, Script, Trouble, Turn, run, shrink,
@@ -21,6 +23,20 @@ fn equal_scenarios_have_equal_runs() {
         assert_eq!(first.hash, second.hash, "seed {seed}: {:?}", first_difference(&scenario));
         assert_eq!((first.virtual_time, first.coverage), (second.virtual_time, second.coverage), "seed {seed}");
     }
+}
+
+#[test]
+fn equal_scenarios_have_equal_runs_in_another_process() {
+    let hashes = hashes_of_a_few_runs();
+    let this = std::env::current_exe().expect("a test has a path");
+    let other = Command::new(this).args(["--exact", PRINTS_HASHES, "--nocapture"]).output().expect("it starts");
+    let printed = String::from_utf8_lossy(&other.stdout);
+    assert!(printed.contains(&hashes), "{hashes} is not in {printed}");
+}
+
+#[test]
+fn the_hashes_of_a_few_runs_are_printed() {
+    println!("{}", hashes_of_a_few_runs());
 }
 
 #[test]
@@ -91,6 +107,14 @@ fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
 fn a_scenario_that_breaks_nothing_is_not_shrunk() {
     let scenario = Scenario::generate(5);
     assert_eq!(shrink(scenario.clone()), scenario);
+}
+
+/// The test above that another process runs.
+const PRINTS_HASHES: &str = "the_hashes_of_a_few_runs_are_printed";
+
+fn hashes_of_a_few_runs() -> String {
+    let hash = |seed| format!("{:016x}", run(&Scenario::generate(seed), None).hash);
+    (200..208).map(hash).collect::<Vec<_>>().join(" ")
 }
 
 fn assert_holds(scenario: &Scenario) -> Outcome {
