@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use eventful::Timestamp;
 use serde::Deserialize;
 
-use super::ledger::Told;
-use super::oracle::Memory;
-use super::scenario::{Call, Item};
+use super::ledger::{self, Told};
+use super::oracle::{Memory, kept};
+use super::scenario::{Call, Item, KeyNumber};
 use super::stage::{Notes, Stage};
 use super::trace::Step;
 use super::wire::Response;
@@ -35,7 +36,7 @@ pub(super) fn hear(stage: &Arc<Stage>, call: &Call, heard: &Heard) -> bool {
         notes.trace.note(now, &step);
         let problem = problem(response);
         probe(call, *status, problem.as_ref()).into_iter().for_each(|name| notes.coverage.reach(name));
-        notes.told(call, heard, problem);
+        notes.told(call, heard, problem, now);
         settles(*status)
     })
 }
@@ -46,7 +47,7 @@ const fn settles(status: u16) -> bool {
 }
 
 impl Notes {
-    fn told(&mut self, call: &Call, heard: &Heard, problem: Option<Problem>) {
+    fn told(&mut self, call: &Call, heard: &Heard, problem: Option<Problem>, now: Timestamp) {
         // What another process said does not bind this one.
         if heard.server != self.ledger.generation {
             return;
@@ -57,16 +58,30 @@ impl Notes {
                 self.judge_told(heard, *item, &told);
             }
             Call::Batch(items) => self.told_lines(heard, items),
-            Call::Look(_)
-            | Call::List
+            Call::Look(key) => self.told_of(heard, *key, now),
+            Call::Discard(key) => self.told_discarded(heard, *key),
+            Call::List
             | Call::Redrive(_)
             | Call::RedriveAll
-            | Call::Discard(_)
             | Call::Pause
             | Call::Resume
             | Call::Stats
             | Call::Metrics
             | Call::Ready => {}
+        }
+    }
+
+    fn told_of(&mut self, heard: &Heard, key: KeyNumber, now: Timestamp) {
+        let gone =
+            self.oracles.is_forgotten_since(heard.memory, key) || self.oracles.lives.may_be_gone(now, ledger::key(key));
+        if heard.response.status == 404 && heard.memory.is_taken_by(heard.server) && !gone {
+            self.judge(Err(kept::unknown(key)));
+        }
+    }
+
+    fn told_discarded(&mut self, heard: &Heard, key: KeyNumber) {
+        if heard.response.status == 204 && !self.oracles.is_forgotten_since(heard.memory, key) {
+            self.oracles.payloads.discarded(key);
         }
     }
 

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(12);
 
 /// Goes through the client's requests.
 pub(super) async fn live(stage: Arc<Stage>, client: u8) -> turmoil::Result {
-    let mut line = Line { stage: Arc::clone(&stage), client, stream: None };
+    let mut line = Line::new(&stage, client);
     let requests = stage.scenario.requests.iter().enumerate();
     for (index, request) in requests.filter(|(_, request)| request.client == client) {
         let rest = Duration::from_millis(request.at_ms.into()).saturating_sub(stage.clock.elapsed());
@@ -35,13 +35,17 @@ pub(super) async fn live(stage: Arc<Stage>, client: u8) -> turmoil::Result {
 }
 
 /// A client and the connection that it keeps.
-struct Line {
-    stage: Arc<Stage>,
+pub(super) struct Line {
+    pub(super) stage: Arc<Stage>,
     client: u8,
     stream: Option<TcpStream>,
 }
 
 impl Line {
+    pub(super) fn new(stage: &Arc<Stage>, client: u8) -> Self {
+        Self { stage: Arc::clone(stage), client, stream: None }
+    }
+
     /// Sends the request until there is an answer that settles it, or it was sent often enough.
     async fn see_through(&mut self, index: usize, request: &Request) {
         let bytes = wire::request(&request.call);
@@ -64,7 +68,7 @@ impl Line {
         if manner != Manner::KeepsConnection {
             self.stream = None;
         }
-        let memory = self.stage.with(|notes, _| notes.oracles.memory());
+        let memory = self.stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &request.call));
         let answer = match manner {
             Manner::KeepsConnection | Manner::OneConnection => {
                 timeout(Duration::from_millis(request.timeout_ms.into()), self.exchange(bytes)).await
@@ -100,7 +104,7 @@ impl Line {
     }
 
     /// Sends the bytes, and waits for an answer and for who gave it.
-    async fn exchange(&mut self, bytes: &[u8]) -> io::Result<(u32, Response)> {
+    pub(super) async fn exchange(&mut self, bytes: &[u8]) -> io::Result<(u32, Response)> {
         if self.stream.is_none() {
             self.stream = Some(TcpStream::connect(SERVER).await?);
         }

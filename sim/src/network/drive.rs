@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use eventful::Eventful;
+use eventful::{Eventful, Readiness};
 use turmoil::Sim;
 
 use super::clock::EPOCH;
 use super::coverage::Coverage;
 use super::faults::Faults;
-use super::oracle::panics::Watch;
+use super::inspect::{self, INSPECTOR};
+use super::oracle::panics::{self, Watch};
 use super::oracle::{Verdict, holds, kept, numbers, permits};
 use super::scenario::Scenario;
 use super::server::{CLOSE_GRACE, Door, Order, Up};
@@ -28,6 +29,9 @@ const LONGEST_CHAOS: Duration = Duration::from_secs(60);
 
 /// Ticks from one look at all that clients were told to the next. What is lost stays lost.
 const KEPT_EVERY: u64 = 8;
+
+/// How long a last look may take.
+const INSPECTION: Duration = Duration::from_millis(500);
 
 /// How a run went.
 #[derive(Debug)]
@@ -162,7 +166,7 @@ impl Drive {
     pub(super) fn look_whether_kept(&self) -> Verdict {
         let door = self.door.borrow();
         match door.as_ref().filter(|up| up.broken_since.is_none()) {
-            Some(up) => kept::there(&up.eventful, &acknowledged(&self.stage)),
+            Some(up) => kept::there(&up.eventful, &self.stage.owed()),
             None => Ok(()),
         }
     }
@@ -182,15 +186,29 @@ impl Drive {
 
     /// At rest everything adds up.
     fn audit(&mut self) -> Verdict {
+        let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
         for _ in 0..2 {
             self.tick()?;
         }
-        let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
+        let bound = eventful.config().sweep_interval + TICK * 2;
+        self.until("the engine is ready", bound, |_| eventful.readiness() == Readiness::Ready)?;
         let Ok(stats) = eventful.stats() else { return Err(Broken::new("kept", 1, "the engine is broken at rest")) };
         permits::at_rest(&stats, eventful.config().concurrency.get())?;
         numbers::at_rest(&stats.engine.gauges)?;
-        self.stage.with(|notes, _| notes.oracles.calls.none_left())?;
-        kept::over(&eventful, &acknowledged(&self.stage))
+        self.stage.with(|notes, _| {
+            notes.oracles.calls.none_left()?;
+            panics::mended(&stats, notes.armed.dispatcher_panics, notes.armed.sweeper_panics)
+        })?;
+        kept::over(&eventful, &self.stage.owed())?;
+        self.inspect()
+    }
+
+    /// What the front shows is what is owed.
+    fn inspect(&mut self) -> Verdict {
+        self.sim.client(INSPECTOR, inspect::live(Arc::clone(&self.stage)));
+        self.sim.set_link_latency(INSPECTOR, "server", Duration::ZERO);
+        self.clients_over = false;
+        self.until("the inspector has seen all", INSPECTION, |drive| drive.clients_over)
     }
 
     /// A last shutdown, which has nothing to wait for.
@@ -235,13 +253,4 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
         notes.oracles.numbers.see(&stats)
     })?;
     Ok(())
-}
-
-/// What clients were told is there, without what may be forgotten by now.
-fn acknowledged(stage: &Stage) -> Vec<super::scenario::Item> {
-    stage.with(|notes, now| {
-        let mut items = notes.oracles.payloads.acknowledged();
-        items.retain(|item| !notes.oracles.lives.may_be_gone(now, super::ledger::key(item.key)));
-        items
-    })
 }

@@ -23,6 +23,7 @@ mod disturb;
 mod drive;
 mod faults;
 mod generate;
+mod inspect;
 mod ledger;
 mod oracle;
 mod play;

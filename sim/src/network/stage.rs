@@ -10,6 +10,7 @@ use super::clock::VirtualClock;
 use super::coverage::Coverage;
 use super::disturb::Armed;
 use super::ledger::{self, Ledger};
+use super::oracle::payloads::Owed;
 use super::oracle::{Oracles, Verdict};
 use super::scenario::{Scenario, Script};
 use super::trace::{Step, Trace};
@@ -61,6 +62,7 @@ impl Stage {
         *lock(&self.facts) = Some(facts);
         self.with(|notes, now| {
             notes.oracles.forget();
+            notes.armed.open();
             notes.shutdown_panicked = false;
             notes.ledger.generation += 1;
             notes.trace.note(now, &Step::Opened { generation: notes.ledger.generation });
@@ -91,6 +93,15 @@ impl Stage {
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Notes, Timestamp) -> T) -> T {
         let now = self.clock.now();
         act(&mut lock(&self.notes), now)
+    }
+
+    /// What the engine owes to clients, without what may be forgotten by now.
+    pub(super) fn owed(&self) -> Owed {
+        self.with(|notes, now| {
+            let mut owed = notes.oracles.payloads.owed();
+            owed.items.retain(|item| !notes.oracles.lives.may_be_gone(now, ledger::key(item.key)));
+            owed
+        })
     }
 
     pub(super) fn note(&self, step: &Step<'_>) {

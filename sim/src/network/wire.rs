@@ -46,7 +46,8 @@ fn with_body(path: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nhost: server\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
-fn without_body(method: &str, path: &str) -> Vec<u8> {
+/// The bytes of a request without a body.
+pub(super) fn without_body(method: &str, path: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nhost: server\r\ncontent-length: 0\r\n\r\n").into_bytes()
 }
 

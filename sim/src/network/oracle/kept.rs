@@ -5,11 +5,12 @@ use eventful::{Eventful, Status};
 use super::{Verdict, holds};
 use crate::failure::Broken;
 use crate::network::ledger::{digest, key};
-use crate::network::scenario::Item;
+use crate::network::oracle::payloads::Owed;
+use crate::network::scenario::KeyNumber;
 
-/// The engine has each of these events, with its payload.
-pub(in crate::network) fn there(eventful: &Eventful, acknowledged: &[Item]) -> Verdict {
-    for item in acknowledged {
+/// The engine has each of these events, with its payload, and those that were discarded stay so.
+pub(in crate::network) fn there(eventful: &Eventful, owed: &Owed) -> Verdict {
+    for item in &owed.items {
         let Ok(Some(view)) = eventful.get(key(item.key)) else {
             return Err(Broken::new("kept", 1, format_args!("e{} was accepted, and is lost", item.key)));
         };
@@ -17,13 +18,24 @@ pub(in crate::network) fn there(eventful: &Eventful, acknowledged: &[Item]) -> V
             Broken::new("kept", 2, format_args!("e{} was taken with another payload than {}", item.key, item.payload))
         })?;
     }
+    for number in &owed.discarded {
+        let status = eventful.get(key(*number)).ok().flatten().map(|view| view.status);
+        holds(status.is_none_or(|status| status == Status::Discarded), || {
+            Broken::new("kept", 4, format_args!("e{number} was discarded, and is {status:?}"))
+        })?;
+    }
     Ok(())
 }
 
+/// A client asked for an event that it knew to be taken, and there was none.
+pub(in crate::network) fn unknown(number: KeyNumber) -> Broken {
+    Broken::new("kept", 1, format_args!("e{number} was taken, and then there was no such event"))
+}
+
 /// Each of these events has ended, and an event that has failed says why.
-pub(in crate::network) fn over(eventful: &Eventful, acknowledged: &[Item]) -> Verdict {
-    there(eventful, acknowledged)?;
-    for item in acknowledged {
+pub(in crate::network) fn over(eventful: &Eventful, owed: &Owed) -> Verdict {
+    there(eventful, owed)?;
+    for item in &owed.items {
         let view = eventful.get(key(item.key)).ok().flatten();
         let over = view.as_ref().is_some_and(|view| view.status.is_terminal());
         holds(over, || Broken::new("kept", 1, format_args!("e{} has not ended", item.key)))?;

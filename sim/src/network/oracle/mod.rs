@@ -6,12 +6,14 @@
 //! | `payloads` | P2 | answers to submissions, with the payloads that were submitted |
 //! | `lives` | P2 P4 P5 P8 | every fact of the engine, event by event |
 //! | `calls` | P4 P5 P8 | calls of the handler |
+//! | `front` | P1 P7 P9 | what the HTTP front shows at rest |
 //! | `permits` | P5 | permits and workers |
 //! | `shutdown` | P6 | reports of shutdowns, and what is left behind |
 //! | `numbers` | P7 | the metrics, against each other and against the facts |
-//! | `panics` | P5 | panics, against those that were asked for |
+//! | `panics` | P5 | panics and restarts, against those that were asked for |
 
 pub(super) mod calls;
+pub(super) mod front;
 pub(super) mod kept;
 pub(super) mod lives;
 pub(super) mod numbers;
@@ -22,7 +24,7 @@ pub(super) mod shutdown;
 
 use std::collections::BTreeMap;
 
-use super::scenario::{KeyNumber, Setup};
+use super::scenario::{Call, KeyNumber, Setup};
 use crate::failure::Broken;
 
 /// What an oracle says.
@@ -47,9 +49,21 @@ pub(super) struct Oracles {
     forgotten: BTreeMap<KeyNumber, u64>,
 }
 
-/// A moment between two records that were forgotten.
+/// What a client that asks may build on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Memory(u64);
+pub(super) struct Memory {
+    /// How often any record had been forgotten.
+    forgets: u64,
+    /// Somebody had been told by this process that the event in question is taken.
+    taken_by: Option<u32>,
+}
+
+impl Memory {
+    /// Whether this process had said that the event in question is taken.
+    pub(super) fn is_taken_by(self, generation: u32) -> bool {
+        self.taken_by == Some(generation)
+    }
+}
 
 impl Oracles {
     pub(super) fn new(setup: &Setup) -> Self {
@@ -77,14 +91,15 @@ impl Oracles {
         self.calls.forget(key);
     }
 
-    /// What a client that asks now may build on.
-    pub(super) const fn memory(&self) -> Memory {
-        Memory(self.forgets)
+    /// What a client that asks for this now may build on, while this process is up.
+    pub(super) fn memory(&self, generation: u32, call: &Call) -> Memory {
+        let taken = matches!(call, Call::Look(key) if self.payloads.is_taken(*key));
+        Memory { forgets: self.forgets, taken_by: taken.then_some(generation) }
     }
 
     /// Whether the key's record has been forgotten since then, so that an answer may speak of the
     /// record before or of the one after.
     pub(super) fn is_forgotten_since(&self, memory: Memory, key: KeyNumber) -> bool {
-        self.forgotten.get(&key).is_some_and(|at| *at > memory.0)
+        self.forgotten.get(&key).is_some_and(|at| *at > memory.forgets)
     }
 }

@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::panic;
 use std::sync::Once;
 
+use eventful::Stats;
+
 use super::{Verdict, holds};
 use crate::failure::Broken;
 
@@ -54,6 +56,16 @@ impl Watch {
             holds(seen == asked, || broken(format_args!("of hooks and handler, {asked:?} panics became {seen:?}")))
         })
     }
+}
+
+/// At rest, with a ready engine: each task that was made to panic was restarted. The dispatcher is
+/// restarted for other reasons too.
+pub(in crate::network) fn mended(stats: &Stats, dispatcher_panics: u64, sweeper_panics: u64) -> Verdict {
+    let (dispatcher, sweeper) = (stats.dispatcher_restarts, stats.sweeper_restarts);
+    holds(dispatcher >= dispatcher_panics && sweeper == sweeper_panics, || {
+        let asked = (dispatcher_panics, sweeper_panics);
+        broken(format_args!("dispatcher and sweeper panicked {asked:?} times, restarts are {dispatcher} and {sweeper}"))
+    })
 }
 
 impl Drop for Watch {

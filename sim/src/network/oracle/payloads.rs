@@ -1,6 +1,6 @@
 //! One key, one payload: no two answers of one process contradict each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Verdict, holds};
 use crate::failure::Broken;
@@ -11,6 +11,16 @@ use crate::network::scenario::{Item, KeyNumber, PayloadNumber};
 #[derive(Debug, Default)]
 pub(in crate::network) struct Payloads {
     keys: BTreeMap<KeyNumber, Said>,
+    discarded: BTreeSet<KeyNumber>,
+}
+
+/// What the engine owes to clients.
+#[derive(Debug, Default)]
+pub(in crate::network) struct Owed {
+    /// These events are there, with these payloads.
+    pub(in crate::network) items: Vec<Item>,
+    /// These have been ended by an operator.
+    pub(in crate::network) discarded: Vec<KeyNumber>,
 }
 
 #[derive(Debug, Default)]
@@ -44,12 +54,24 @@ impl Payloads {
     /// The record of this key is gone, after its retention.
     pub(in crate::network) fn forget(&mut self, key: KeyNumber) {
         self.keys.remove(&key);
+        self.discarded.remove(&key);
     }
 
-    /// The events that somebody was told are accepted, or were accepted before.
-    pub(in crate::network) fn acknowledged(&self) -> Vec<Item> {
+    /// A client was told that this event was discarded.
+    pub(in crate::network) fn discarded(&mut self, key: KeyNumber) {
+        self.discarded.insert(key);
+    }
+
+    /// Whether somebody was told that the event is taken.
+    pub(in crate::network) fn is_taken(&self, key: KeyNumber) -> bool {
+        self.keys.get(&key).is_some_and(|said| said.holder.is_some())
+    }
+
+    /// What clients were told.
+    pub(in crate::network) fn owed(&self) -> Owed {
         let held = |(key, said): (&KeyNumber, &Said)| said.holder.map(|payload| Item { key: *key, payload });
-        self.keys.iter().filter_map(held).collect()
+        let items = self.keys.iter().filter_map(held).collect();
+        Owed { items, discarded: self.discarded.iter().copied().collect() }
     }
 }
 
