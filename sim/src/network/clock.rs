@@ -18,16 +18,26 @@ pub(super) struct VirtualClock {
     /// While a host is torn down its destructors still ask, and turmoil would answer from the
     /// machine's clock.
     stopped: AtomicBool,
+    /// How often a host asked since the last tick.
+    asked: AtomicU64,
 }
+
+/// So often nobody asks for the time in one tick unless something spins.
+const SPINS: u64 = 100_000;
 
 impl VirtualClock {
     pub(super) const fn new() -> Self {
-        Self { latest: AtomicU64::new(EPOCH.as_micros() as u64), stopped: AtomicBool::new(true) }
+        Self {
+            latest: AtomicU64::new(EPOCH.as_micros() as u64),
+            stopped: AtomicBool::new(true),
+            asked: AtomicU64::new(0),
+        }
     }
 
     /// Lets hosts run, or stops them.
     pub(super) fn stop(&self, stopped: bool) {
         self.stopped.store(stopped, Ordering::Relaxed);
+        self.asked.store(0, Ordering::Relaxed);
     }
 
     /// Moves on to `elapsed` since the beginning.
@@ -46,6 +56,8 @@ impl Clock for VirtualClock {
         if !self.stopped.load(Ordering::Relaxed)
             && let Some(elapsed) = turmoil::sim_elapsed()
         {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            assert!(asked < SPINS, "the time is asked for again and again, and does not go on: something spins");
             self.reach(elapsed);
             return Timestamp::from_micros(micros(EPOCH + elapsed));
         }

@@ -104,6 +104,9 @@ pub(super) struct Disturber(pub(super) Arc<Stage>);
 impl Hooks for Disturber {
     fn at(&self, point: Point) -> Action {
         self.0.with(|notes, now| {
+            if notes.muted {
+                return Action::Continue;
+            }
             let (action, name) = notes.armed.next(point);
             name.into_iter().for_each(|name| notes.coverage.reach(name));
             notes.shutdown_panicked |= point == Point::Drain && action == Action::Panic;

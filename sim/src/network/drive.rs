@@ -54,6 +54,7 @@ pub fn run(scenario: &Scenario, trace: Option<&mut Vec<Line>>) -> Outcome {
     let verdict = drive.go_through();
     stage.judge(verdict);
     let virtual_time = drive.sim.elapsed();
+    stage.mute(true);
     drop(drive);
     stage.judge(stage.with(|notes, _| watch.are(notes.armed.panics, notes.script_panics)));
     stage.with(|notes, _| {

@@ -77,7 +77,7 @@ impl Drive {
         if self.faults.restart_at.is_some_and(|at| at <= now) {
             self.faults.restart_at = None;
             self.reach("server restarted");
-            self.sim.bounce("server");
+            self.tear_down(|drive| drive.sim.bounce("server"));
         }
     }
 
@@ -145,10 +145,56 @@ impl Drive {
     fn crash(&mut self, now: Duration) {
         let kept = self.look_whether_kept();
         self.stage.judge(kept);
-        self.sim.crash("server");
-        self.door.borrow_mut().take();
         self.stage.close();
+        self.tear_down(|drive| {
+            drive.sim.crash("server");
+            drive.door.borrow_mut().take();
+        });
         self.faults.server_ended(now);
+    }
+
+    /// Ends all tasks of the server.
+    ///
+    /// Tokio drops them in an order that depends on how many tasks the whole program has had before,
+    /// and each closes its connections. So nothing is sent meanwhile whose delay or loss is drawn:
+    /// all links hold what they have, or lose it if they are partitioned.
+    fn tear_down(&mut self, act: impl FnOnce(&mut Self)) {
+        let troubles: Vec<_> = (0..self.stage.scenario.setup.clients).map(|client| self.trouble_of(client)).collect();
+        for (client, trouble) in (0..).zip(&troubles) {
+            match trouble {
+                Some(Trouble::Partition | Trouble::PartitionToServer | Trouble::PartitionToClient) => {
+                    self.sim.partition(client_name(client), "server");
+                }
+                Some(Trouble::Hold | Trouble::Slow { .. } | Trouble::Loss { .. }) | None => {
+                    self.sim.hold(client_name(client), "server");
+                }
+            }
+        }
+        self.stage.mute(true);
+        act(self);
+        self.stage.mute(false);
+        for (client, trouble) in (0..).zip(troubles) {
+            match trouble {
+                Some(partial @ (Trouble::PartitionToServer | Trouble::PartitionToClient)) => {
+                    self.sim.repair(client_name(client), "server");
+                    self.trouble(client, partial);
+                }
+                Some(Trouble::Partition | Trouble::Hold) => {}
+                Some(Trouble::Slow { .. } | Trouble::Loss { .. }) | None => {
+                    self.sim.release(client_name(client), "server");
+                }
+            }
+        }
+    }
+
+    /// What is wrong with the link of this client.
+    fn trouble_of(&self, of: u8) -> Option<Trouble> {
+        self.faults.present.iter().find_map(|(_, kind)| match kind {
+            FaultKind::Link { client, trouble, .. } if *client == of => Some(*trouble),
+            FaultKind::Link { .. } | FaultKind::Outage { .. } | FaultKind::Disturb { .. } | FaultKind::Pause { .. } => {
+                None
+            }
+        })
     }
 
     /// Nothing but an end helps a process whose engine is broken.

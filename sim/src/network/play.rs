@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventful::{Attempt, Event, Failure, Handler};
+use eventful::{Attempt, Event, Failure, Handler, RunId};
 
 use super::ledger;
 use super::oracle::panics::BY_SCRIPT;
@@ -34,8 +34,10 @@ struct Part {
     stage: Arc<Stage>,
     key: KeyNumber,
     attempt: u32,
+    run: RunId,
     turn: Turn,
     finished: bool,
+    succeeded: bool,
 }
 
 impl Part {
@@ -52,7 +54,8 @@ impl Part {
             let verdict = judge(notes, event, attempt, key);
             notes.judge(verdict);
         });
-        Self { stage: Arc::clone(stage), key, attempt: attempt.number(), turn, finished: false }
+        let (attempt, run) = (attempt.number(), attempt.run());
+        Self { stage: Arc::clone(stage), key, attempt, run, turn, finished: false, succeeded: false }
     }
 
     async fn play(mut self, attempt: Attempt) -> Result<(), Failure> {
@@ -74,6 +77,7 @@ impl Part {
             }
         };
         self.finished = true;
+        self.succeeded = result.is_ok();
         result
     }
 
@@ -94,8 +98,14 @@ impl Drop for Part {
     fn drop(&mut self) {
         let (key, attempt, finished) = (self.key, self.attempt, self.finished);
         self.stage.with(|notes, now| {
+            if notes.muted {
+                return;
+            }
             notes.trace.note(now, &Step::Left { key, attempt, finished });
             notes.oracles.calls.leave(key);
+            if self.succeeded {
+                notes.oracles.calls.succeed(key, self.run);
+            }
             if !finished {
                 notes.coverage.reach("run abandoned by its handler");
             }

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use eventful::{Change, Clock as _, Fact, Notice, Subscription, Timestamp};
+use eventful::{AttemptEnd, Change, Clock as _, Fact, Notice, Subscription, Timestamp};
 
 use super::clock::VirtualClock;
 use super::coverage::Coverage;
@@ -34,6 +34,9 @@ pub(super) struct Notes {
     pub(super) ledger: Ledger,
     pub(super) oracles: Oracles,
     pub(super) broken: Option<Broken>,
+    /// A process is torn down. Its destructors run, in no particular order, as those of a process that
+    /// is killed do not: what they do is not looked at.
+    pub(super) muted: bool,
     /// Panics of the handler.
     pub(super) script_panics: u64,
     /// The shutdown of the engine that is up has panicked.
@@ -50,6 +53,7 @@ impl Stage {
             ledger: Ledger::default(),
             oracles: Oracles::new(&scenario.setup),
             broken: None,
+            muted: false,
             script_panics: 0,
             shutdown_panicked: false,
         };
@@ -74,6 +78,11 @@ impl Stage {
         if lock(&self.facts).take().is_some() {
             self.with(|notes, now| notes.trace.note(now, &Step::Closed { generation: notes.ledger.generation }));
         }
+    }
+
+    /// Looks at what happens, or not.
+    pub(super) fn mute(&self, muted: bool) {
+        self.with(|notes, _| notes.muted = muted);
     }
 
     /// Reads the facts that are there.
@@ -137,6 +146,10 @@ impl Notes {
             Change::Forgotten(key) => {
                 self.coverage.reach("forgotten");
                 self.oracles.forget_key(ledger::number(key).unwrap_or_default());
+            }
+            Change::Finished { key, run, end: AttemptEnd::Done, .. } => {
+                let verdict = self.oracles.calls.done(ledger::number(key).unwrap_or_default(), *run);
+                self.judge(verdict);
             }
             Change::Accepted(_)
             | Change::Started { .. }

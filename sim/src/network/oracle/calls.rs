@@ -24,6 +24,8 @@ struct Called {
     attempt: u32,
     calls: u32,
     lives: u32,
+    /// The last run that the handler has ended with success.
+    succeeded: Option<RunId>,
 }
 
 impl Calls {
@@ -71,6 +73,17 @@ impl Calls {
     pub(in crate::network) fn leave(&mut self, key: KeyNumber) {
         self.alive = self.alive.saturating_sub(1);
         self.keys.entry(key).or_default().alive = false;
+    }
+
+    /// The handler has ended this run with success.
+    pub(in crate::network) fn succeed(&mut self, key: KeyNumber, run: RunId) {
+        self.keys.entry(key).or_default().succeeded = Some(run);
+    }
+
+    /// The engine takes this run for a success.
+    pub(in crate::network) fn done(&self, key: KeyNumber, run: RunId) -> Verdict {
+        let succeeded = self.keys.get(&key).is_some_and(|called| called.succeeded == Some(run));
+        holds(succeeded, || broken(4, format_args!("e{key} is completed by {run}, which the handler has not ended")))
     }
 
     /// The run of this attempt is over and another one has begun, so no heartbeat may count.
