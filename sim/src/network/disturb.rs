@@ -19,15 +19,13 @@ pub(super) struct Armed {
     yields_per_mille: u32,
     /// Panics that were asked for.
     pub(super) panics: u64,
-    /// Of them, those of the dispatcher of the process that is up.
-    pub(super) dispatcher_panics: u64,
-    /// And those of its sweeper.
-    pub(super) sweeper_panics: u64,
+    /// How often the process that is up was disturbed.
+    met: BTreeMap<Disturbance, u64>,
 }
 
 impl Armed {
     pub(super) const fn new(yields: Stream, yields_per_mille: u32) -> Self {
-        Self { waiting: BTreeMap::new(), yields, yields_per_mille, panics: 0, dispatcher_panics: 0, sweeper_panics: 0 }
+        Self { waiting: BTreeMap::new(), yields, yields_per_mille, panics: 0, met: BTreeMap::new() }
     }
 
     /// Has the next `passes` of the point meet this, after what they were to meet before.
@@ -38,9 +36,13 @@ impl Armed {
     }
 
     /// There is another process.
-    pub(super) const fn open(&mut self) {
-        self.dispatcher_panics = 0;
-        self.sweeper_panics = 0;
+    pub(super) fn open(&mut self) {
+        self.met.clear();
+    }
+
+    /// How often the process that is up was disturbed like this.
+    pub(super) fn met(&self, disturbance: Disturbance) -> u64 {
+        self.met.get(&disturbance).copied().unwrap_or_default()
     }
 
     /// Lets everything pass from now on.
@@ -53,10 +55,8 @@ impl Armed {
     fn next(&mut self, point: Point) -> (Action, Option<&'static str>) {
         if let Some(disturbance) = self.waiting.get_mut(&(point as u8)).and_then(VecDeque::pop_front) {
             let (_, action) = place(disturbance);
-            let panics = u64::from(action == Action::Panic);
-            self.panics += panics;
-            self.dispatcher_panics += panics * u64::from(point == Point::Dispatch);
-            self.sweeper_panics += panics * u64::from(point == Point::Sweep);
+            self.panics += u64::from(action == Action::Panic);
+            *self.met.entry(disturbance).or_default() += 1;
             return (action, Some(coverage::disturb(disturbance)));
         }
         match yielding(point) {

@@ -14,7 +14,7 @@ use super::faults::Faults;
 use super::inspect::{self, INSPECTOR};
 use super::oracle::panics::{self, Watch};
 use super::oracle::{Verdict, holds, kept, numbers, permits};
-use super::scenario::Scenario;
+use super::scenario::{Disturbance, Scenario};
 use super::server::{CLOSE_GRACE, Door, Order, Up};
 use super::stage::Stage;
 use super::trace::{Line, Step, Trace};
@@ -198,7 +198,11 @@ impl Drive {
         numbers::at_rest(&stats.engine.gauges)?;
         self.stage.with(|notes, _| {
             notes.oracles.calls.none_left()?;
-            panics::mended(&stats, notes.armed.dispatcher_panics, notes.armed.sweeper_panics)
+            panics::mended(
+                &stats,
+                notes.armed.met(Disturbance::DispatcherPanics),
+                notes.armed.met(Disturbance::SweeperPanics),
+            )
         })?;
         kept::over(&eventful, &self.stage.owed())?;
         self.inspect()
@@ -251,7 +255,9 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
     permits::bounded(&stats, up.eventful.config().concurrency.get())?;
     stage.with(|notes, _| {
         notes.oracles.lives.agree(&stats.engine.facts)?;
-        notes.oracles.numbers.see(&stats)
+        notes.oracles.numbers.see(&stats)?;
+        let met = |disturbance| notes.armed.met(disturbance);
+        numbers::failures(&stats, met(Disturbance::ChannelFull), met(Disturbance::ReceiverDroppedAtSend))
     })?;
     Ok(())
 }

@@ -69,6 +69,15 @@ fn equations(metrics: &Metrics) -> Verdict {
     }
 }
 
+/// Each ticket that did not get into the channel was noticed at once. Those behind it count too.
+pub(in crate::network) fn failures(stats: &Stats, full: u64, closed: u64) -> Verdict {
+    let failures = |cause| stats.engine.tallies.enqueue_failures(cause);
+    let counted = (failures(EnqueueFailure::Full), failures(EnqueueFailure::Closed));
+    holds(counted.0 >= full && counted.1 >= closed, || {
+        broken(format_args!("the channel refused {:?} tickets, full or closed, and {counted:?} count", (full, closed)))
+    })
+}
+
 /// When nothing is left to do.
 pub(in crate::network) fn at_rest(gauges: &Gauges) -> Verdict {
     let left = [gauges.queued, gauges.line, gauges.delayed, gauges.inflight, gauges.pending()];
