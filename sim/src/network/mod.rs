@@ -14,6 +14,10 @@
 //! The network is [turmoil](https://docs.rs/turmoil)'s; no other module names it. Its time goes on
 //! in ticks of 5 ms for messages, and of 1 ms for timers. A process that ends leaves nothing
 //! behind, for the engine is in memory: what clients were told holds for the process that said it.
+//!
+//! What it cannot see: two threads at a time (a run has one), a handler that blocks its thread, and
+//! a real kernel's TCP (nothing is sent twice, so what is lost is lost until a timeout). The front's
+//! `date` header is the machine's; no hash has headers in it.
 
 mod answers;
 mod client;
