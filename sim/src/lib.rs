@@ -27,8 +27,9 @@
 //! - [`assertions`]: what must be equal after each step, and what must hold of the engine alone.
 //! - [`driver`]: an engine with a clock that jumps and a channel that loses tickets on demand, for
 //!   tests that tell one scenario.
-//! - `network` (feature `turmoil`): the adapter and the HTTP front on a simulated network.
-//! - [`chance`], [`failure`]: labelled sources of chance, and what a broken promise looks like.
+//!
+//! The turmoil tier: `network` (feature `turmoil`), the adapter and the HTTP front on a simulated
+//! network.
 
 pub mod assertions;
 pub mod chance;
@@ -38,14 +39,14 @@ pub mod driver;
 pub mod failure;
 pub mod mix;
 pub mod model;
+#[cfg(feature = "turmoil")]
+pub mod network;
 pub mod oracle;
 pub mod probe;
 pub mod roster;
 pub mod scenario;
 pub mod scope;
 pub mod shrink;
-#[cfg(feature = "turmoil")]
-pub mod network;
 pub mod strategy;
 pub mod sut;
 pub mod trace;

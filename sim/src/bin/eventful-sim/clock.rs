@@ -1,0 +1,26 @@
+//! Time as it passes for the person who waits. No run knows of it.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Measures how long something takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[allow(clippy::disallowed_methods, reason = "it says how long runs take, and ends `--for`; no run depends on it")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A first seed that no call before had: the microseconds since 1970. No machine goes through more
+/// than one seed a microsecond.
+#[allow(clippy::disallowed_methods, reason = "`run --for` begins elsewhere each time, and says where")]
+pub(crate) fn fresh_seed() -> u64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(passed.as_micros()).unwrap_or_default()
+}

@@ -1,0 +1,47 @@
+//! Runs of the core tier.
+
+use eventful_sim::probe::Probes;
+use eventful_sim::scenario::Scenario;
+use eventful_sim::trace::{Entry, What};
+use eventful_sim::world::{Keep, Report};
+
+use crate::case::Played;
+
+/// Runs it. What fires is added to `probes`.
+pub(crate) fn play(scenario: &Scenario, probes: &mut Probes) -> Played {
+    let Report { broken, steps, virtual_micros, hash, .. } = run(scenario, Keep::default(), probes);
+    Played { broken, hash, steps: steps.into(), virtual_micros }
+}
+
+/// The hash after each step.
+pub(crate) fn hashes(scenario: &Scenario) -> Vec<u64> {
+    run(scenario, Keep { hashes: true, ..Keep::default() }, &mut Probes::default()).hashes
+}
+
+/// What happens in it, a line each.
+pub(crate) fn diary(scenario: &Scenario) -> Vec<String> {
+    let report = run(scenario, Keep { trace: true, ..Keep::default() }, &mut Probes::default());
+    report.trace.unwrap_or_default().entries.iter().map(line).collect()
+}
+
+fn run(scenario: &Scenario, keep: Keep, probes: &mut Probes) -> Report {
+    scenario.run(keep, probes).expect("a configuration that was drawn, or checked when it was read")
+}
+
+fn line(entry: &Entry) -> String {
+    let Entry { step, at, lane, what, note, record, event: _ } = entry;
+    let lane = format!("{lane:?}");
+    let mark = match what {
+        What::Message(to) => format!("-> {to:?}"),
+        What::Begin => "begins".to_owned(),
+        What::End => "ends".to_owned(),
+        What::Note => String::new(),
+        What::Fault => "FAULT".to_owned(),
+        What::Broken => "BROKEN".to_owned(),
+    };
+    let line = format!("{step:>5} {:>12.6} s  {lane:<10} {mark:<13} {note}", *at as f64 / 1e6);
+    match record {
+        Some(record) => format!("{line}  [{record}]"),
+        None => line,
+    }
+}

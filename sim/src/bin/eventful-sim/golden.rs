@@ -1,0 +1,24 @@
+//! `golden`: runs that must stay as they are until somebody means to change them.
+
+use std::process::ExitCode;
+
+use eventful_sim::scenario::{Plan, Scenario};
+use eventful_sim::world::Keep;
+
+use crate::terminal::say;
+
+/// The seeds, and how many submissions each has.
+fn cases() -> impl Iterator<Item = (u64, u16)> {
+    let few = (0..40).map(|seed| (seed, 20));
+    few.chain((0..8).map(|seed| (seed, 200)))
+}
+
+/// Prints a line for each: seed, submissions, hash. Families of faults are off by turns.
+pub(crate) fn print() -> ExitCode {
+    for (seed, submits) in cases() {
+        let scenario = Scenario::draw(seed, Plan { submits, swarm: true });
+        let report = scenario.run(Keep::default(), &mut Default::default()).expect("a drawn configuration is valid");
+        say(&format!("{seed} {submits} {:016x}", report.hash));
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,30 @@
+//! Ctrl-C.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether somebody has asked to end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Listens from now on. The second Ctrl-C ends the program at once.
+    pub(crate) fn listen() -> Self {
+        let interrupt = Self::default();
+        let seen = interrupt.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            let Ok(runtime) = runtime else { return };
+            while runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+                if seen.0.swap(true, Ordering::Relaxed) {
+                    std::process::exit(super::INTERRUPTED.into());
+                }
+            }
+        });
+        interrupt
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

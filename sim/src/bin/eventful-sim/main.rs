@@ -1,0 +1,48 @@
+//! The program: goes through seeds, and replays, shrinks and shows what it finds.
+
+mod case;
+mod clock;
+mod core;
+mod exploration;
+mod failure;
+mod golden;
+mod interrupt;
+mod jobs;
+mod options;
+mod panics;
+mod progress;
+mod reach;
+mod replay;
+mod run;
+mod summary;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use options::{Call, Options};
+
+/// A promise is broken, or a probe has not fired.
+const FOUND: u8 = 1;
+/// What was asked for cannot be done as it was said.
+const USAGE: u8 = 2;
+/// Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    call(Options::parse().call).unwrap_or_else(|error| {
+        terminal::warn(&format!("error: {error:#}"));
+        ExitCode::from(USAGE)
+    })
+}
+
+fn call(call: Call) -> anyhow::Result<ExitCode> {
+    match call {
+        Call::Run(options) => run::run(&options),
+        Call::Replay(options) => replay::replay(&options),
+        Call::Shrink(options) => replay::shrink(&options),
+        Call::Scope(options) => exploration::explore(&options),
+        Call::Golden => Ok(golden::print()),
+    }
+}

@@ -1,0 +1,174 @@
+//! What can be said on the command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs an eventful engine under faults, and finds, replays and shrinks whatever breaks a promise.
+///
+/// Exit codes: 0 all promises hold, 1 one is broken or a probe has not fired, 2 the call or a file is wrong, 130 Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "eventful-sim", bin_name = "cargo sim", version, max_term_width = 100)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) call: Call,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Call {
+    /// Go through seeds until one breaks a promise; shrink and save that one
+    Run(RunOptions),
+    /// Run one scenario, and say what it came to
+    Replay(ReplayOptions),
+    /// Make a scenario that breaks a promise smaller
+    Shrink(ShrinkOptions),
+    /// Go through every order of a tiny case
+    Scope(ScopeOptions),
+    /// Print the hashes of a fixed list of seeds
+    Golden,
+}
+
+/// What runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    /// The engine in a world of discrete events
+    Core,
+}
+
+/// What the scenario of a seed is like.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Draw {
+    /// Submissions in each scenario [default: 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) submits: Option<u16>,
+    /// Switch each family of faults off in half of the scenarios
+    #[arg(long)]
+    pub(crate) swarm: bool,
+    /// What runs
+    #[arg(long, value_name = "TIER", default_value = "core")]
+    pub(crate) tier: Tier,
+}
+
+/// What `run` can be told. Durations are such as 500ms, 30s, 5m or 2h.
+#[derive(Debug, Args)]
+#[group(id = "length", required = true, multiple = false, args = ["seeds", "span"])]
+pub(crate) struct RunOptions {
+    /// How many seeds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_SEED))]
+    pub(crate) seeds: Option<u64>,
+    /// How long
+    #[arg(long = "for", id = "span", value_name = "DURATION", value_parser = duration)]
+    pub(crate) span: Option<Duration>,
+    /// The first seed [default: 0 with --seeds, one that was never used with --for]
+    #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    pub(crate) first: Option<u64>,
+    #[command(flatten)]
+    pub(crate) draw: Draw,
+    /// Seeds that run at the same time [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Run each seed twice: both runs must be the same, step by step
+    #[arg(long)]
+    pub(crate) twice: bool,
+    /// Fail when a probe has not fired
+    #[arg(long)]
+    pub(crate) probes: bool,
+    /// Where the scenario that breaks a promise is saved, as seed-N.json
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) save: PathBuf,
+    /// Say what it came to as one JSON object, and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `replay` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayOptions {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Run it twice: both runs must be the same, step by step
+    #[arg(long)]
+    pub(crate) twice: bool,
+    /// Print what happens in it, line by line
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+/// What `shrink` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct ShrinkOptions {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Where the small scenario is saved [default: seed-N.json]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// What `scope` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct ScopeOptions {
+    /// Where an order that breaks a promise is saved, as scope.json
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) save: PathBuf,
+}
+
+/// Where a scenario comes from.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// A scenario file, or a seed
+    #[arg(value_name = "FILE|SEED")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) draw: Draw,
+}
+
+/// The greatest seed to start at, and the most of them: sums do not overflow.
+const MAX_SEED: u64 = 1 << 62;
+
+const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
+impl Draw {
+    /// How many submissions a scenario of the core tier has.
+    pub(crate) fn submits(&self) -> u16 {
+        self.submits.unwrap_or(20)
+    }
+
+    /// What to say on the command line to get the same scenarios.
+    pub(crate) fn spelled(&self) -> String {
+        match self.tier {
+            Tier::Core => format!(" --submits {}{}", self.submits(), if self.swarm { " --swarm" } else { "" }),
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let refused = || format!("{text:?} is no duration: write a number with a unit, such as 500ms, 30s, 5m or 2h");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(refused)?;
+    let (number, unit) = text.split_at(digits);
+    let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(refused)?;
+    let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    millis.map(Duration::from_millis).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused_with_a_hint() {
+        for text in ["", "5", "s", "5 s", "-5s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
+            let error = duration(text).expect_err(text);
+            assert!(error.contains("500ms"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! How it goes: a bar for a person at the terminal, a line now and then for a log.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::clock::Stopwatch;
+use crate::jobs::Tally;
+use crate::options::RunOptions;
+use crate::reach::Reach;
+use crate::terminal::{grouped, warn};
+
+/// How often a log is told.
+const LOG_EVERY: Duration = Duration::from_secs(5);
+/// How often a person is told.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// Tells how far it is.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    every: Duration,
+    since_told: Stopwatch,
+    /// How much there is: seeds, or milliseconds.
+    goal: u64,
+    by_time: bool,
+    is_mute: bool,
+}
+
+impl Progress {
+    pub(crate) fn start(options: &RunOptions) -> Self {
+        let span = options.span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        let goal = options.seeds.or(span).unwrap_or_default();
+        let bar = if options.json { ProgressBar::hidden() } else { ProgressBar::new(goal) };
+        let style = ProgressStyle::with_template("[{bar:30}] {percent}% {wide_msg}").expect("a valid template");
+        bar.set_style(style.progress_chars("## "));
+        let every = if bar.is_hidden() { LOG_EVERY } else { DRAW_EVERY };
+        let by_time = options.span.is_some();
+        Self { bar, every, since_told: Stopwatch::start(), goal, by_time, is_mute: options.json }
+    }
+
+    /// Tells it, unless that was only just done.
+    pub(crate) fn tell(&mut self, tally: &Tally, passed: Duration) {
+        if self.is_mute || self.since_told.elapsed() < self.every {
+            return;
+        }
+        self.since_told = Stopwatch::start();
+        let done = if self.by_time { passed.as_millis() as u64 } else { tally.seeds };
+        let text = text(tally, passed);
+        if self.bar.is_hidden() {
+            let percent = done.min(self.goal) * 100 / self.goal.max(1);
+            warn(&format!("{percent}% {text}"));
+        } else {
+            self.bar.set_position(done.min(self.goal));
+            self.bar.set_message(text);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn text(tally: &Tally, passed: Duration) -> String {
+    let rate = tally.seeds as f64 / passed.as_secs_f64().max(1e-3);
+    let (total, missing) = (Reach::total(), tally.reach.missing().len());
+    format!(
+        "{} seeds, {}/s, {} steps, {} faults, probes {}/{total}",
+        grouped(tally.seeds),
+        grouped(rate as u64),
+        grouped(tally.steps),
+        grouped(tally.reach.faults()),
+        total - missing,
+    )
+}

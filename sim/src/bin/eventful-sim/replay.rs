@@ -1,0 +1,54 @@
+//! `replay` and `shrink`: one scenario.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::case::Case;
+use crate::clock::Stopwatch;
+use crate::options::{ReplayOptions, ShrinkOptions};
+use crate::reach::Reach;
+use crate::terminal::{grouped, say, warn};
+use crate::{FOUND, panics};
+
+/// Runs one scenario, and says what it came to.
+pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitCode> {
+    panics::keep_quiet();
+    let case = Case::find(&options.source)?;
+    if options.trace {
+        case.diary().iter().for_each(|line| say(line));
+    }
+    let mut reach = Reach::default();
+    let mut played = case.play(&mut reach);
+    if options.twice {
+        played = case.play_again(played);
+    }
+    let (steps, seconds) = (grouped(played.steps), played.virtual_micros as f64 / 1e6);
+    say(&format!("seed {}: {} operations and faults, {steps} steps, {seconds:.3} s", case.seed(), case.size()));
+    say(&format!("hash {:016x}", played.hash));
+    let Some(broken) = played.broken else {
+        say("every promise holds");
+        return Ok(ExitCode::SUCCESS);
+    };
+    say(&broken.to_string());
+    Ok(ExitCode::from(FOUND))
+}
+
+/// Makes a scenario smaller, and saves it.
+pub(crate) fn shrink(options: &ShrinkOptions) -> anyhow::Result<ExitCode> {
+    panics::keep_quiet();
+    let case = Case::find(&options.source)?;
+    let since = Stopwatch::start();
+    let Some(smaller) = case.shrink() else {
+        warn(&format!("{} breaks no promise: there is nothing to shrink", options.source.name));
+        return Ok(ExitCode::SUCCESS);
+    };
+    let named = || PathBuf::from(format!("seed-{}.json", case.seed()));
+    let file = options.output.clone().unwrap_or_else(named);
+    smaller.case.write(&file)?;
+    let (took, tries) = (since.elapsed(), grouped(smaller.tries.into()));
+    let (size, left) = (case.size(), smaller.case.size());
+    say(&smaller.broken.to_string());
+    say(&format!("shrunk  {size} operations and faults to {left}, in {tries} runs and {took:.1?}"));
+    say(&format!("replay  cargo sim replay {}", file.display()));
+    Ok(ExitCode::from(FOUND))
+}

@@ -1,0 +1,117 @@
+//! What all seeds together came to.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::jobs::Tally;
+use crate::reach::Reach;
+use crate::terminal::grouped;
+
+/// What all seeds together came to.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) first: u64,
+    pub(crate) jobs: usize,
+    pub(crate) took: Duration,
+    pub(crate) tally: Tally,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// The same as one JSON object.
+#[derive(Debug, Serialize)]
+struct Object<'s> {
+    seeds: u64,
+    first: u64,
+    jobs: usize,
+    seconds: f64,
+    steps: u64,
+    failed_seed: Option<u64>,
+    oracle: Option<&'s str>,
+    promise: Option<String>,
+    what: Option<&'s str>,
+    size: Option<usize>,
+    shrunk_size: Option<usize>,
+    shrink_tries: Option<u32>,
+    shrink_ms: Option<u64>,
+    file: Option<String>,
+    seeds_per_second: f64,
+    seeds_per_second_per_job: f64,
+    virtual_per_wall: f64,
+    faults: u64,
+    probes: usize,
+    probes_missing: Vec<String>,
+}
+
+impl Summary {
+    fn seconds(&self) -> f64 {
+        self.took.as_secs_f64().max(1e-6)
+    }
+
+    fn rate(&self) -> f64 {
+        self.tally.seeds as f64 / self.seconds()
+    }
+
+    fn rate_per_job(&self) -> f64 {
+        self.rate() / self.jobs as f64
+    }
+
+    /// Simulated time by the time that one job took for it.
+    fn virtual_per_wall(&self) -> f64 {
+        self.tally.virtual_micros as f64 / 1e6 / self.seconds() / self.jobs as f64
+    }
+
+    /// As text, for people.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let Self { first, jobs, took, tally, failure } = self;
+        let missing = tally.reach.missing();
+        let hit = Reach::total() - missing.len();
+        let kinds: Vec<_> =
+            tally.reach.by_kind().iter().map(|(kind, count)| format!("{kind} {}", grouped(*count))).collect();
+        let failures = if failure.is_some() { "one breaks a promise" } else { "none breaks a promise" };
+        let last = (first + tally.seeds).saturating_sub(1);
+        let mut lines = vec![
+            format!("{} seeds from {first} to {last} in {took:.1?}: {failures}", grouped(tally.seeds)),
+            format!(
+                "speed   {} seeds/s, {} a job with {jobs}; {} steps; virtual:wall {} a job",
+                grouped(self.rate() as u64),
+                grouped(self.rate_per_job() as u64),
+                grouped(tally.steps),
+                grouped(self.virtual_per_wall() as u64)
+            ),
+            format!("probes  {hit} of {} have fired", Reach::total()),
+            format!("faults  {}: {}", grouped(tally.reach.faults()), kinds.join(", ")),
+        ];
+        lines.extend(missing.iter().map(|name| format!("missing {name}")));
+        lines
+    }
+
+    /// As one JSON object.
+    pub(crate) fn to_json(&self) -> String {
+        let failure = self.failure.as_ref();
+        let object = Object {
+            seeds: self.tally.seeds,
+            first: self.first,
+            jobs: self.jobs,
+            seconds: self.seconds(),
+            steps: self.tally.steps,
+            failed_seed: failure.map(|failure| failure.seed),
+            oracle: failure.map(|failure| failure.broken.oracle.as_ref()),
+            promise: failure.map(|failure| failure.broken.promise.to_string()),
+            what: failure.map(|failure| failure.broken.what.as_str()),
+            size: failure.map(|failure| failure.size),
+            shrunk_size: failure.and_then(Failure::shrunk_size),
+            shrink_tries: failure.and_then(Failure::tries),
+            shrink_ms: failure.map(|failure| failure.took.as_millis() as u64),
+            file: failure.map(|failure| failure.file.display().to_string()),
+            seeds_per_second: self.rate(),
+            seeds_per_second_per_job: self.rate_per_job(),
+            virtual_per_wall: self.virtual_per_wall(),
+            faults: self.tally.reach.faults(),
+            probes: Reach::total(),
+            probes_missing: self.tally.reach.missing(),
+        };
+        serde_json::to_string(&object).expect("numbers and strings have a form in JSON")
+    }
+}
