@@ -312,6 +312,13 @@ impl Draw {
         if draw.per_mille(600) {
             let first = self.trouble(draw);
             faults.push(Fault::Shutdown { at: first, timeout: draw.pick(&[0, settings.drain_timeout]) });
+            // Some handlers take their time, so that draining does too.
+            for event in 0..self.submits {
+                if draw.per_mille(150) {
+                    let does = Behaviour::Beating { lasts: draw.below(1_000) * MILLI, every: 5 * MILLI };
+                    faults.push(Fault::Handler { event, attempt: 1, does });
+                }
+            }
             if draw.per_mille(500) {
                 let at = first + draw.pick(&[0, settings.drain_timeout / 2, settings.drain_timeout * 3]);
                 faults.push(Fault::Shutdown { at, timeout: draw.pick(&[0, settings.drain_timeout]) });
