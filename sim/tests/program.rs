@@ -1,16 +1,174 @@
 //! The real program, one scenario per test.
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
+
+use eventful_sim::scenario::{Plan, Scenario};
 
 #[test]
 fn seeds_that_break_nothing_are_summed_up() {
-    let output = call(&["run", "--seeds", "50"]);
+    let said = said(&["run", "--seeds", "50", "--first", "1000"], 0);
+    assert!(said.contains("50 seeds from 1000 to 1049"), "{said}");
+    assert!(said.contains("seeds/s") && said.contains("virtual:wall") && said.contains("probes"), "{said}");
+}
+
+#[test]
+fn the_sum_is_one_json_object_when_a_program_asks() {
+    let said = said(&["run", "--seeds", "40", "--twice", "--swarm", "--json"], 0);
+    let object: serde_json::Value = serde_json::from_str(&said).expect("one JSON object and nothing else");
+    assert_eq!(object["seeds"], 40);
+    assert_eq!(object["failed_seed"], serde_json::Value::Null);
+    assert!(object["seeds_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{object}");
+    assert!(object["probes_missing"].is_array(), "{object}");
+}
+
+#[test]
+fn the_same_seeds_are_run_by_any_number_of_jobs() {
+    let steps = |jobs| {
+        let said = said(&["run", "--seeds", "100", "--jobs", jobs, "--json"], 0);
+        serde_json::from_str::<serde_json::Value>(&said).expect("one JSON object")["steps"].clone()
+    };
+    assert_eq!(steps("1"), steps("3"));
+}
+
+#[test]
+fn a_run_for_a_time_says_where_it_begins() {
+    let said = said(&["run", "--for", "1ms"], 0);
+    let line = said.lines().next().expect("a line");
+    assert!(line.starts_with("seeds from ") && line.contains("drawn from the clock"), "{line}");
+}
+
+#[test]
+fn a_probe_that_has_not_fired_fails_the_run() {
+    let output = call(&["run", "--seeds", "1", "--probes"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stdout).contains("\nmissing "), "{output:?}");
+    assert!(text(&output.stderr).contains("a probe has not fired"), "{output:?}");
+}
+
+#[test]
+fn a_seed_is_the_same_run_each_time() {
+    let arguments = ["replay", "7", "--submits", "50", "--swarm", "--twice"];
+    let once = said(&arguments, 0);
+    assert!(once.contains("\nhash ") && once.contains("every promise holds"), "{once}");
+    assert_eq!(once, said(&arguments, 0));
+}
+
+#[test]
+fn a_file_is_the_run_of_the_seed_that_it_was_drawn_from() {
+    let scenario = Scenario::draw(7, Plan { submits: 20, swarm: false });
+    let file = folder("a-file").join("seven.json");
+    scenario.write(&file).expect("the file is written");
+    assert_eq!(said(&["replay", path(&file)], 0), said(&["replay", "7"], 0));
+}
+
+#[test]
+fn what_happens_is_told_line_by_line() {
+    let said = said(&["replay", "7", "--trace"], 0);
+    assert!(said.contains("Client(") && said.contains("Dispatcher -> Engine"), "{said}");
+}
+
+#[test]
+fn nothing_is_shrunk_where_nothing_is_broken() {
+    let output = call(&["shrink", "7"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text(&output.stdout).contains("50 seeds from 0 to 49"), "{output:?}");
+    assert!(text(&output.stderr).contains("7 breaks no promise"), "{output:?}");
+}
+
+#[test]
+fn golden_hashes_have_a_line_each() {
+    let said = said(&["golden"], 0);
+    for line in said.lines() {
+        let [seed, submits, hash] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        assert!(seed.parse::<u64>().is_ok() && submits.parse::<u16>().is_ok() && hash.len() == 16, "{line}");
+    }
+    assert_eq!(said, self::said(&["golden"], 0));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let complaint = complaint(&["replay", "nowhere.json"]);
+    assert!(complaint.contains("nowhere.json") && complaint.contains("check the path"), "{complaint}");
+}
+
+#[test]
+fn a_file_of_another_form_is_refused_with_the_place() {
+    for (name, content, words) in [
+        ("empty.json", "", "is not a scenario"),
+        ("words.json", "three events", "line 1"),
+        ("list.json", "[1, 2]", "is not a scenario"),
+    ] {
+        let file = folder("another-form").join(name);
+        std::fs::write(&file, content).expect("the file is written");
+        let complaint = complaint(&["replay", path(&file)]);
+        assert!(complaint.contains(name) && complaint.contains(words), "{complaint}");
+    }
+}
+
+#[test]
+fn a_field_that_nobody_knows_is_refused_by_name() {
+    let whole = Scenario::draw(7, Plan { submits: 2, swarm: false }).to_json();
+    let file = folder("unknown-field").join("odd.json");
+    std::fs::write(&file, whole.replace("\"format\": 1", "\"format\": 1, \"colour\": 3")).expect("the file is written");
+    let complaint = complaint(&["shrink", path(&file)]);
+    assert!(complaint.contains("colour"), "{complaint}");
+}
+
+#[test]
+fn a_file_of_a_later_format_asks_for_a_newer_program() {
+    let mut scenario = Scenario::draw(7, Plan { submits: 2, swarm: false });
+    scenario.format += 1;
+    let file = folder("later-format").join("later.json");
+    scenario.write(&file).expect("the file is written");
+    let complaint = complaint(&["replay", path(&file)]);
+    assert!(complaint.contains("take a newer program"), "{complaint}");
+}
+
+#[test]
+fn what_is_said_wrong_is_explained() {
+    for (arguments, words) in [
+        (&["run"][..], "--seeds"),
+        (&["run", "--seeds", "many"], "invalid value 'many'"),
+        (&["run", "--seeds", "3", "--for", "3s"], "cannot be used with"),
+        (&["run", "--for", "3"], "500ms, 30s, 5m or 2h"),
+        (&["run", "--seeds", "3", "--tier", "moon"], "possible values"),
+        (&["replay"], "FILE|SEED"),
+        (&["replay", "seed-7.json", "--swarm"], "leave them out"),
+        (&["dance"], "unrecognized subcommand"),
+    ] {
+        let complaint = complaint(arguments);
+        assert!(complaint.contains(words), "{arguments:?}: {complaint}");
+    }
+}
+
+/// What the program says on standard output when it ends with this code.
+fn said(arguments: &[&str], code: i32) -> String {
+    let output = call(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+    text(&output.stdout).to_owned()
+}
+
+/// What the program says when it cannot do what it is told.
+fn complaint(arguments: &[&str]) -> String {
+    let output = call(arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    text(&output.stderr).to_owned()
 }
 
 fn call(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_eventful-sim")).args(arguments).output().expect("the program starts")
+    let mut program = Command::new(env!("CARGO_BIN_EXE_eventful-sim"));
+    program.current_dir(folder("work")).args(arguments).output().expect("the program starts")
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("program").join(name);
+    std::fs::create_dir_all(&folder).expect("a folder for files");
+    folder
+}
+
+fn path(file: &std::path::Path) -> &str {
+    file.to_str().expect("a path in UTF-8")
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 use eventful_sim::failure::Broken;
 use eventful_sim::scenario::{Plan, Scenario};
 use eventful_sim::shrink::{self, Shrunk};
@@ -59,13 +59,14 @@ impl Case {
     }
 
     fn read(path: &Path) -> anyhow::Result<Self> {
-        Scenario::read(path).map(Self::Core).context("give the path of a scenario file, or a seed")
+        // The causes stand in the text already.
+        Scenario::read(path).map(Self::Core).map_err(|error| anyhow!("{error}"))
     }
 
     /// Writes it to a file.
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         match self {
-            Self::Core(scenario) => Ok(scenario.write(path)?),
+            Self::Core(scenario) => scenario.write(path).map_err(|error| anyhow!("{error}")),
         }
     }
 
