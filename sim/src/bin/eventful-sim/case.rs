@@ -1,22 +1,25 @@
 //! A run of either tier, as the commands see it.
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, ensure};
 use eventful_sim::failure::Broken;
 use eventful_sim::scenario::{Plan, Scenario};
 use eventful_sim::shrink::{self, Shrunk};
 
-use crate::core;
 use crate::options::{Draw, Source, Tier};
-use crate::panics;
 use crate::reach::Reach;
+use crate::terminal::grouped;
+use crate::{core, network, panics};
 
 /// Everything that a run is made of.
 #[derive(Debug, Clone)]
 pub(crate) enum Case {
     /// Of the core tier.
     Core(Scenario),
+    /// Of the turmoil tier.
+    Turmoil(eventful_sim::network::Scenario),
 }
 
 /// What a run came to.
@@ -24,7 +27,8 @@ pub(crate) enum Case {
 pub(crate) struct Played {
     pub(crate) broken: Option<Broken>,
     pub(crate) hash: u64,
-    pub(crate) steps: u64,
+    /// Of the core tier only.
+    pub(crate) steps: Option<u32>,
     pub(crate) virtual_micros: u64,
 }
 
@@ -33,7 +37,16 @@ pub(crate) struct Played {
 pub(crate) struct Smaller {
     pub(crate) case: Case,
     pub(crate) broken: Broken,
-    pub(crate) tries: u32,
+    /// Of the core tier only.
+    pub(crate) tries: Option<u32>,
+}
+
+impl Smaller {
+    /// How much smaller it is than `before`, and what that took, as text.
+    pub(crate) fn line(&self, before: usize, took: Duration) -> String {
+        let runs = self.tries.map(|tries| format!("{} runs and ", grouped(tries.into()))).unwrap_or_default();
+        format!("shrunk  {before} operations and faults to {}, in {runs}{took:.1?}", self.case.size())
+    }
 }
 
 /// Runs that making a case smaller may take.
@@ -44,29 +57,37 @@ impl Case {
     pub(crate) fn draw(seed: u64, draw: Draw) -> Self {
         match draw.tier {
             Tier::Core => Self::Core(Scenario::draw(seed, Plan { submits: draw.submits(), swarm: draw.swarm })),
+            Tier::Turmoil => Self::Turmoil(eventful_sim::network::Scenario::generate(seed)),
         }
     }
 
     /// The case of a file, or of a seed.
-    pub(crate) fn find(source: &Source) -> anyhow::Result<Self> {
-        if let Ok(seed) = source.name.parse() {
-            return Ok(Self::draw(seed, source.draw));
+    pub(crate) fn find(Source { name, draw }: &Source) -> anyhow::Result<Self> {
+        draw.check()?;
+        if let Ok(seed) = name.parse() {
+            return Ok(Self::draw(seed, *draw));
         }
-        if source.draw.submits.is_some() || source.draw.swarm {
-            bail!("--submits and --swarm are for seeds, and {} is a file: leave them out", source.name);
-        }
-        Self::read(Path::new(&source.name))
+        let is_plain = draw.submits.is_none() && !draw.swarm;
+        ensure!(is_plain, "--submits and --swarm are for seeds, and {name} is a file: leave them out");
+        Self::read(Path::new(name))
     }
 
+    /// Its content says of which tier it is.
     fn read(path: &Path) -> anyhow::Result<Self> {
-        // The causes stand in the text already.
-        Scenario::read(path).map(Self::Core).map_err(|error| anyhow!("{error}"))
+        match std::fs::read_to_string(path) {
+            Ok(text) if network::recognizes(&text) => {
+                network::parse(&text).map(Self::Turmoil).with_context(|| path.display().to_string())
+            }
+            // The causes stand in the text already.
+            _ => Scenario::read(path).map(Self::Core).map_err(|error| anyhow!("{error}")),
+        }
     }
 
     /// Writes it to a file.
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         match self {
             Self::Core(scenario) => scenario.write(path).map_err(|error| anyhow!("{error}")),
+            Self::Turmoil(scenario) => network::write(scenario, path),
         }
     }
 
@@ -74,13 +95,23 @@ impl Case {
     pub(crate) const fn seed(&self) -> u64 {
         match self {
             Self::Core(scenario) => scenario.seed,
+            Self::Turmoil(scenario) => scenario.seed,
         }
     }
 
-    /// Operations and faults.
+    /// What it is that runs.
+    pub(crate) const fn tier(&self) -> Tier {
+        match self {
+            Self::Core(_) => Tier::Core,
+            Self::Turmoil(_) => Tier::Turmoil,
+        }
+    }
+
+    /// What clients do, and what goes wrong.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Core(scenario) => scenario.size(),
+            Self::Turmoil(scenario) => network::size(scenario),
         }
     }
 
@@ -88,13 +119,14 @@ impl Case {
     pub(crate) fn play(&self, reach: &mut Reach) -> Played {
         let played = panics::catch(|| match self {
             Self::Core(scenario) => core::play(scenario, &mut reach.core),
+            Self::Turmoil(scenario) => network::play(scenario, &mut reach.network),
         });
-        played.unwrap_or_else(|broken| Played { broken: Some(broken), hash: 0, steps: 0, virtual_micros: 0 })
+        played.unwrap_or_else(|broken| Played { broken: Some(broken), hash: 0, steps: None, virtual_micros: 0 })
     }
 
-    /// Runs it once more: it must go as it `went`. The first step that differs is a broken promise.
+    /// Runs it once more: it must go as it `went`. The first step that differs breaks a promise.
     pub(crate) fn play_again(&self, went: Played) -> Played {
-        if went.broken.is_some() || self.play(&mut Reach::default()).hash == went.hash {
+        if went.broken.is_some() || self.play(&mut Reach::of(self.tier())).hash == went.hash {
             return went;
         }
         let (one, other) = (self.hashes(), self.hashes());
@@ -110,6 +142,7 @@ impl Case {
     fn hashes(&self) -> Vec<u64> {
         let hashes = panics::catch(|| match self {
             Self::Core(scenario) => core::hashes(scenario),
+            Self::Turmoil(scenario) => network::hashes(scenario),
         });
         hashes.unwrap_or_default()
     }
@@ -118,17 +151,23 @@ impl Case {
     pub(crate) fn diary(&self) -> Vec<String> {
         let diary = panics::catch(|| match self {
             Self::Core(scenario) => core::diary(scenario),
+            Self::Turmoil(scenario) => network::diary(scenario),
         });
         diary.unwrap_or_else(|broken| vec![broken.to_string()])
     }
 
     /// Makes it smaller. Nothing when it breaks no promise, or does so by a panic.
     pub(crate) fn shrink(&self) -> Option<Smaller> {
-        let shrunk =
-            panics::catch(|| match self {
-                Self::Core(scenario) => shrink::shrink(scenario, TRIES)
-                    .map(|Shrunk { scenario, broken, tries }| Smaller { case: Self::Core(scenario), broken, tries }),
-            });
-        shrunk.ok().flatten()
+        let smaller = panics::catch(|| match self {
+            Self::Core(scenario) => {
+                let Shrunk { scenario, broken, tries } = shrink::shrink(scenario, TRIES)?;
+                Some(Smaller { case: Self::Core(scenario), broken, tries: Some(tries) })
+            }
+            Self::Turmoil(scenario) => {
+                let (scenario, broken) = network::shrink(scenario)?;
+                Some(Smaller { case: Self::Turmoil(scenario), broken, tries: None })
+            }
+        });
+        smaller.ok().flatten()
     }
 }

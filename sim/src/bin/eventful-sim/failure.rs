@@ -9,7 +9,6 @@ use eventful_sim::failure::Broken;
 use crate::case::{Case, Smaller};
 use crate::clock::Stopwatch;
 use crate::jobs::Manner;
-use crate::terminal::grouped;
 
 /// A seed that breaks a promise.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ impl Failure {
 
     /// Runs that making it smaller took.
     pub(crate) fn tries(&self) -> Option<u32> {
-        self.smaller.as_ref().map(|smaller| smaller.tries)
+        self.smaller.as_ref().and_then(|smaller| smaller.tries)
     }
 
     /// As text, for people.
@@ -54,10 +53,7 @@ impl Failure {
         let Self { seed, broken, size, took, file, manner, .. } = self;
         let (file, twice) = (file.display(), if manner.twice { " --twice" } else { "" });
         let shrunk = match &self.smaller {
-            Some(Smaller { case, tries, .. }) => {
-                let tries = grouped((*tries).into());
-                format!("shrunk  {size} operations and faults to {}, in {tries} runs and {took:.1?}", case.size())
-            }
+            Some(smaller) => smaller.line(*size, *took),
             None => format!("shrunk  not: {size} operations and faults are left"),
         };
         let mut lines = vec![format!("seed {seed}: {broken}"), String::new(), shrunk];

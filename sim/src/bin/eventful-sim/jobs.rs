@@ -25,7 +25,7 @@ pub(crate) struct Seeds {
 }
 
 /// What a job has come to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) seeds: u64,
     pub(crate) steps: u64,
@@ -47,6 +47,7 @@ impl Seeds {
     pub(crate) fn new(first: u64, count: u64, tier: Tier) -> Self {
         let batch = match tier {
             Tier::Core => 32,
+            Tier::Turmoil => 4,
         };
         Self { next: first.into(), end: first.saturating_add(count).into(), batch }
     }
@@ -73,6 +74,10 @@ impl Seeds {
 }
 
 impl Tally {
+    fn of(tier: Tier) -> Self {
+        Self { seeds: 0, steps: 0, virtual_micros: 0, reach: Reach::of(tier), failed: None }
+    }
+
     /// Adds what another job has come to.
     pub(crate) fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
@@ -86,7 +91,7 @@ impl Tally {
 /// Runs all of `seeds` and adds up what they come to. `look_up` is called now and then, to tell and
 /// to stop.
 pub(crate) fn go_through(seeds: &Seeds, manner: Manner, jobs: usize, mut look_up: impl FnMut(&Tally)) -> Tally {
-    let mut sum = Tally::default();
+    let mut sum = Tally::of(manner.draw.tier);
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs {
@@ -108,7 +113,7 @@ pub(crate) fn go_through(seeds: &Seeds, manner: Manner, jobs: usize, mut look_up
 
 fn work(seeds: &Seeds, manner: Manner, sender: &Sender<Tally>) {
     while let Some(range) = seeds.take() {
-        let mut tally = Tally::default();
+        let mut tally = Tally::of(manner.draw.tier);
         for seed in range.take_while(|seed| seeds.matters(*seed)) {
             if let Some(broken) = play(seed, manner, &mut tally) {
                 seeds.fail(seed);
@@ -128,7 +133,7 @@ fn play(seed: u64, manner: Manner, tally: &mut Tally) -> Option<Broken> {
         played = case.play_again(played);
     }
     tally.seeds += 1;
-    tally.steps += played.steps;
+    tally.steps += u64::from(played.steps.unwrap_or_default());
     tally.virtual_micros += played.virtual_micros;
     played.broken
 }

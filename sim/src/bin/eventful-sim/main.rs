@@ -8,6 +8,7 @@ mod failure;
 mod golden;
 mod interrupt;
 mod jobs;
+mod network;
 mod options;
 mod panics;
 mod progress;

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs an eventful engine under faults, and finds, replays and shrinks whatever breaks a promise.
@@ -36,6 +37,8 @@ pub(crate) enum Call {
 pub(crate) enum Tier {
     /// The engine in a world of discrete events
     Core,
+    /// The adapter and the HTTP front on a simulated network
+    Turmoil,
 }
 
 /// What the scenario of a seed is like.
@@ -136,10 +139,18 @@ impl Draw {
         self.submits.unwrap_or(20)
     }
 
+    /// The scenarios of the turmoil tier are all of one kind.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let is_plain = self.submits.is_none() && !self.swarm;
+        ensure!(self.tier == Tier::Core || is_plain, "--submits and --swarm are for the core tier: leave them out");
+        Ok(())
+    }
+
     /// What to say on the command line to get the same scenarios.
     pub(crate) fn spelled(&self) -> String {
         match self.tier {
             Tier::Core => format!(" --submits {}{}", self.submits(), if self.swarm { " --swarm" } else { "" }),
+            Tier::Turmoil => " --tier turmoil".to_owned(),
         }
     }
 }

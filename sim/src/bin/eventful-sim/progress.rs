@@ -7,8 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::clock::Stopwatch;
 use crate::jobs::Tally;
 use crate::options::RunOptions;
-use crate::reach::Reach;
-use crate::terminal::{grouped, warn};
+use crate::terminal::{grouped, steps, warn};
 
 /// How often a log is told.
 const LOG_EVERY: Duration = Duration::from_secs(5);
@@ -64,12 +63,12 @@ impl Progress {
 
 fn text(tally: &Tally, passed: Duration) -> String {
     let rate = tally.seeds as f64 / passed.as_secs_f64().max(1e-3);
-    let (total, missing) = (Reach::total(), tally.reach.missing().len());
+    let (total, missing) = (tally.reach.total(), tally.reach.missing().len());
     format!(
-        "{} seeds, {}/s, {} steps, {} faults, probes {}/{total}",
+        "{} seeds, {}/s, {}{} faults, probes {}/{total}",
         grouped(tally.seeds),
         grouped(rate as u64),
-        grouped(tally.steps),
+        steps(tally.steps),
         grouped(tally.reach.faults()),
         total - missing,
     )

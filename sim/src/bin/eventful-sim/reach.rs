@@ -1,37 +1,60 @@
 //! What has fired, of either tier.
 
+use eventful_sim::network::{ANSWERS, Coverage, FAULTS};
 use eventful_sim::probe::Probes;
 use eventful_sim::scenario::FaultKind;
 
-/// What has fired in the runs so far.
-#[derive(Debug, Clone, Default)]
+use crate::options::Tier;
+
+/// What has fired in the runs of a tier so far.
+#[derive(Debug)]
 pub(crate) struct Reach {
+    tier: Tier,
     pub(crate) core: Probes,
+    pub(crate) network: Coverage,
 }
 
 impl Reach {
+    /// Nothing so far.
+    pub(crate) fn of(tier: Tier) -> Self {
+        Self { tier, core: Probes::default(), network: Coverage::default() }
+    }
+
     /// Adds what has fired elsewhere.
     pub(crate) fn add(&mut self, other: &Self) {
         self.core.add(&other.core);
-    }
-
-    /// How many faults have had their effects.
-    pub(crate) fn faults(&self) -> u64 {
-        self.core.faults()
+        self.network.merge(&other.network);
     }
 
     /// How often each kind of fault has had its effect.
     pub(crate) fn by_kind(&self) -> Vec<(String, u64)> {
-        FaultKind::ALL.into_iter().map(|kind| (kind.name(), self.core.count(kind))).collect()
+        match self.tier {
+            Tier::Core => FaultKind::ALL.into_iter().map(|kind| (kind.name(), self.core.count(kind))).collect(),
+            Tier::Turmoil => FAULTS.iter().map(|name| ((*name).to_owned(), self.network.count(name))).collect(),
+        }
+    }
+
+    /// How many faults have had their effects.
+    pub(crate) fn faults(&self) -> u64 {
+        match self.tier {
+            Tier::Core => self.core.faults(),
+            Tier::Turmoil => FAULTS.iter().map(|name| self.network.count(name)).sum(),
+        }
     }
 
     /// How many probes there are.
-    pub(crate) fn total() -> usize {
-        Probes::total()
+    pub(crate) fn total(&self) -> usize {
+        match self.tier {
+            Tier::Core => Probes::total(),
+            Tier::Turmoil => FAULTS.len() + ANSWERS.len(),
+        }
     }
 
     /// The probes that have not fired.
     pub(crate) fn missing(&self) -> Vec<String> {
-        self.core.missing()
+        match self.tier {
+            Tier::Core => self.core.missing(),
+            Tier::Turmoil => self.network.missing().into_iter().map(str::to_owned).collect(),
+        }
     }
 }

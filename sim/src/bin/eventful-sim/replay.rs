@@ -7,7 +7,7 @@ use crate::case::Case;
 use crate::clock::Stopwatch;
 use crate::options::{ReplayOptions, ShrinkOptions};
 use crate::reach::Reach;
-use crate::terminal::{grouped, say, warn};
+use crate::terminal::{say, steps, warn};
 use crate::{FOUND, panics};
 
 /// Runs one scenario, and says what it came to.
@@ -17,13 +17,13 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitCode> {
     if options.trace {
         case.diary().iter().for_each(|line| say(line));
     }
-    let mut reach = Reach::default();
+    let mut reach = Reach::of(case.tier());
     let mut played = case.play(&mut reach);
     if options.twice {
         played = case.play_again(played);
     }
-    let (steps, seconds) = (grouped(played.steps), played.virtual_micros as f64 / 1e6);
-    say(&format!("seed {}: {} operations and faults, {steps} steps, {seconds:.3} s", case.seed(), case.size()));
+    let (steps, seconds) = (steps(played.steps.unwrap_or_default().into()), played.virtual_micros as f64 / 1e6);
+    say(&format!("seed {}: {} operations and faults, {steps}{seconds:.3} s", case.seed(), case.size()));
     say(&format!("hash {:016x}", played.hash));
     let Some(broken) = played.broken else {
         say("every promise holds");
@@ -44,11 +44,10 @@ pub(crate) fn shrink(options: &ShrinkOptions) -> anyhow::Result<ExitCode> {
     };
     let named = || PathBuf::from(format!("seed-{}.json", case.seed()));
     let file = options.output.clone().unwrap_or_else(named);
+    let took = since.elapsed();
     smaller.case.write(&file)?;
-    let (took, tries) = (since.elapsed(), grouped(smaller.tries.into()));
-    let (size, left) = (case.size(), smaller.case.size());
     say(&smaller.broken.to_string());
-    say(&format!("shrunk  {size} operations and faults to {left}, in {tries} runs and {took:.1?}"));
+    say(&smaller.line(case.size(), took));
     say(&format!("replay  cargo sim replay {}", file.display()));
     Ok(ExitCode::from(FOUND))
 }

@@ -13,6 +13,7 @@ use crate::{FOUND, INTERRUPTED, panics, terminal};
 
 /// Runs seeds, says what they came to, and keeps the first that breaks a promise.
 pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
+    options.draw.check()?;
     let interrupt = Interrupt::listen();
     panics::keep_quiet();
     let (first, manner) = (first(options), Manner { draw: options.draw, twice: options.twice });

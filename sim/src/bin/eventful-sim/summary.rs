@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::jobs::Tally;
-use crate::reach::Reach;
-use crate::terminal::grouped;
+use crate::terminal::{grouped, steps};
 
 /// What all seeds together came to.
 #[derive(Debug)]
@@ -66,7 +65,7 @@ impl Summary {
     pub(crate) fn lines(&self) -> Vec<String> {
         let Self { first, jobs, took, tally, failure } = self;
         let missing = tally.reach.missing();
-        let hit = Reach::total() - missing.len();
+        let hit = tally.reach.total() - missing.len();
         let kinds: Vec<_> =
             tally.reach.by_kind().iter().map(|(kind, count)| format!("{kind} {}", grouped(*count))).collect();
         let failures = if failure.is_some() { "one breaks a promise" } else { "none breaks a promise" };
@@ -74,13 +73,13 @@ impl Summary {
         let mut lines = vec![
             format!("{} seeds from {first} to {last} in {took:.1?}: {failures}", grouped(tally.seeds)),
             format!(
-                "speed   {} seeds/s, {} a job with {jobs}; {} steps; virtual:wall {} a job",
+                "speed   {} seeds/s, {} a job with {jobs}, {}virtual:wall {} a job",
                 grouped(self.rate() as u64),
                 grouped(self.rate_per_job() as u64),
-                grouped(tally.steps),
+                steps(tally.steps),
                 grouped(self.virtual_per_wall() as u64)
             ),
-            format!("probes  {hit} of {} have fired", Reach::total()),
+            format!("probes  {hit} of {} have fired", tally.reach.total()),
             format!("faults  {}: {}", grouped(tally.reach.faults()), kinds.join(", ")),
         ];
         lines.extend(missing.iter().map(|name| format!("missing {name}")));
@@ -109,7 +108,7 @@ impl Summary {
             seeds_per_second_per_job: self.rate_per_job(),
             virtual_per_wall: self.virtual_per_wall(),
             faults: self.tally.reach.faults(),
-            probes: Reach::total(),
+            probes: self.tally.reach.total(),
             probes_missing: self.tally.reach.missing(),
         };
         serde_json::to_string(&object).expect("numbers and strings have a form in JSON")

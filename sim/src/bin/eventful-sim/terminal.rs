@@ -25,6 +25,11 @@ pub(crate) fn grouped(number: u64) -> String {
     grouped
 }
 
+/// So many steps, to stand before something else. Not every tier counts them.
+pub(crate) fn steps(count: u64) -> String {
+    if count > 0 { format!("{} steps, ", grouped(count)) } else { String::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::grouped;
