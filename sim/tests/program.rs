@@ -63,6 +63,20 @@ fn a_file_is_the_run_of_the_seed_that_it_was_drawn_from() {
 }
 
 #[test]
+fn a_file_of_the_turmoil_tier_is_known_by_its_content() {
+    let scenario = eventful_sim::network::Scenario::generate(3);
+    let file = folder("turmoil-file").join("three.json");
+    std::fs::write(&file, serde_json::to_string(&scenario).expect("a form in JSON")).expect("the file is written");
+    assert_eq!(said(&["replay", path(&file)], 0), said(&["replay", "3", "--tier", "turmoil"], 0));
+}
+
+#[test]
+fn seeds_of_the_turmoil_tier_run_twice_alike() {
+    let said = said(&["run", "--tier", "turmoil", "--seeds", "5", "--twice"], 0);
+    assert!(said.contains("5 seeds from 0 to 4") && said.contains("server crashed"), "{said}");
+}
+
+#[test]
 fn what_happens_is_told_line_by_line() {
     let said = said(&["replay", "7", "--trace"], 0);
     assert!(said.contains("Client(") && said.contains("Dispatcher -> Engine"), "{said}");
@@ -97,6 +111,7 @@ fn a_file_of_another_form_is_refused_with_the_place() {
         ("empty.json", "", "is not a scenario"),
         ("words.json", "three events", "line 1"),
         ("list.json", "[1, 2]", "is not a scenario"),
+        ("setup.json", "{\"setup\": 1}", "no scenario of the turmoil tier"),
     ] {
         let file = folder("another-form").join(name);
         std::fs::write(&file, content).expect("the file is written");
@@ -132,6 +147,7 @@ fn what_is_said_wrong_is_explained() {
         (&["run", "--seeds", "3", "--for", "3s"], "cannot be used with"),
         (&["run", "--for", "3"], "500ms, 30s, 5m or 2h"),
         (&["run", "--seeds", "3", "--tier", "moon"], "possible values"),
+        (&["run", "--seeds", "3", "--tier", "turmoil", "--swarm"], "leave them out"),
         (&["replay"], "FILE|SEED"),
         (&["replay", "seed-7.json", "--swarm"], "leave them out"),
         (&["dance"], "unrecognized subcommand"),
