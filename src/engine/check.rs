@@ -143,3 +143,196 @@ fn same<T: PartialEq + Debug>(what: &str, stored: &T, counted: &T) -> Result<(),
         false => Err(Violation(alloc::format!("{what}: {stored:?} is not {counted:?}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+    use core::num::NonZeroUsize;
+    use core::time::Duration;
+
+    use super::*;
+    use crate::engine::{
+        Answer, Command, Config, Effect, Epoch, ErrorText, Event, Key, Outcome, Output, RunId, Ticket, Timestamp,
+    };
+
+    const OPENED_AT: u64 = 1_000_000;
+
+    #[test]
+    fn a_sound_engine_passes() {
+        assert_eq!(engine().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_record_that_its_key_does_not_lead_to_is_found() {
+        assert_found("what its key leads to", |engine| {
+            record(engine, "line").event = Event::with_id("other", "x").expect("an id");
+        });
+    }
+
+    #[test]
+    fn more_charges_than_starts_are_found() {
+        assert_found("each start is charged", |engine| record(engine, "line").charge.charged = 1);
+    }
+
+    #[test]
+    fn a_failure_in_the_future_is_found() {
+        assert_found("a failure lies in the past", |engine| {
+            record(engine, "failed 2").stage = Stage::Failed { at: Timestamp::MAX };
+        });
+    }
+
+    #[test]
+    fn failures_out_of_order_are_found() {
+        assert_found("the records do not add up", |engine| {
+            let now = engine.now;
+            record(engine, "failed 1").stage = Stage::Failed { at: now };
+        });
+    }
+
+    #[test]
+    fn a_waiting_record_without_a_place_is_found() {
+        assert_found("a waiting record has a place", |engine| record(engine, "line").waiting_mut().place = None);
+    }
+
+    #[test]
+    fn a_delayed_record_that_nothing_wakes_is_found() {
+        assert_found("is among the delayed", |engine| {
+            record(engine, "line").waiting_mut().place = Some(Place::Delayed);
+        });
+    }
+
+    #[test]
+    fn a_record_in_the_line_before_its_time_is_found() {
+        assert_found("is eligible", |engine| record(engine, "line").waiting_mut().eligible_at = Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_ticket_that_was_never_sent_is_found() {
+        assert_found("a queued record's ticket", |engine| {
+            record(engine, "queued").waiting_mut().place = Some(Place::Queued(Ticket::new(99)));
+        });
+    }
+
+    #[test]
+    fn a_run_that_its_number_does_not_lead_to_is_found() {
+        assert_found("what its number leads to", |engine| {
+            let epoch = engine.epoch();
+            record(engine, "run 1").run_mut().id = RunId::new(epoch, 99);
+        });
+    }
+
+    #[test]
+    fn a_run_of_another_epoch_is_found() {
+        assert_found("a run is of this epoch", |engine| engine.state.epoch = Epoch::new(99));
+    }
+
+    #[test]
+    fn a_deadline_past_the_lifetime_is_found() {
+        assert_found("within the lifetime", |engine| record(engine, "run 2").run_mut().deadline = Timestamp::MAX);
+    }
+
+    #[test]
+    fn deadlines_out_of_order_are_found() {
+        assert_found("the runs do not add up", |engine| {
+            let run = record(engine, "run 1").run_mut();
+            run.deadline = run.deadline + Duration::from_secs(5);
+        });
+    }
+
+    #[test]
+    fn a_run_in_a_stopped_engine_is_found() {
+        assert_found("a stopped engine has no run", |engine| engine.phase = Phase::Stopped);
+    }
+
+    #[test]
+    fn a_gauge_that_drifted_is_found() {
+        assert_found("gauges and a recount", |engine| {
+            let slot = slot(engine, "line");
+            engine.delayed.insert(Timestamp::MAX, slot);
+        });
+    }
+
+    #[test]
+    fn a_stranger_in_the_line_is_found() {
+        assert_found("records whose place it is", |engine| {
+            let (waiting, stranger) = (slot(engine, "line"), slot(engine, "delayed"));
+            engine.line.remove(&mut engine.state.store.live, waiting);
+            engine.line.push_back(&mut engine.state.store.live, stranger);
+        });
+    }
+
+    #[test]
+    fn an_overfilled_channel_is_found() {
+        assert_found("not overfilled", |engine| engine.config.channel_capacity = NonZeroUsize::MIN);
+    }
+
+    #[test]
+    fn a_feed_that_stands_still_is_found() {
+        assert_found("nothing stays in the line", |engine| engine.config.channel_capacity = NonZeroUsize::MAX);
+    }
+
+    #[test]
+    fn a_counter_that_drifted_is_found() {
+        assert_found("equations", |engine| engine.state.counters.accepted += 1);
+        assert_found("equations", |engine| engine.state.counters.started += 1);
+    }
+
+    fn assert_found(violation: &str, damage: impl FnOnce(&mut Engine)) {
+        let mut engine = engine();
+        damage(&mut engine);
+        let found = engine.check().expect_err("damage").to_string();
+        assert!(found.contains(violation), "{found}");
+    }
+
+    /// An engine with a record of every kind, named by what it is.
+    fn engine() -> Engine {
+        let config = Config { channel_capacity: NonZeroUsize::MIN.saturating_add(1), ..Config::default() };
+        let mut engine = Engine::new(config, Timestamp::from_micros(OPENED_AT), &mut Output::new()).expect("a config");
+        for id in ["completed", "failed 1", "failed 2", "delayed"] {
+            let run = start(&mut engine, id);
+            let error = ErrorText::new("wrong");
+            let outcome = match id {
+                "completed" => Outcome::Done,
+                "delayed" => Outcome::Retry { error, after: None },
+                _ => Outcome::Permanent { error },
+            };
+            execute(&mut engine, Command::Settle { run, outcome });
+        }
+        for id in ["run 1", "run 2"] {
+            start(&mut engine, id);
+        }
+        for id in ["queued", "queued too", "line"] {
+            submit(&mut engine, id);
+        }
+        engine
+    }
+
+    /// Each command comes a second after the one before.
+    fn execute(engine: &mut Engine, command: Command) -> (Answer, Output) {
+        let mut out = Output::new();
+        let now = engine.now + Duration::from_secs(1);
+        (engine.execute(now, command, &mut out), out)
+    }
+
+    fn submit(engine: &mut Engine, id: &str) -> Output {
+        execute(engine, Command::Submit(Event::with_id(id, "x").expect("an id"))).1
+    }
+
+    fn start(engine: &mut Engine, id: &str) -> RunId {
+        let out = submit(engine, id);
+        let [Effect::Enqueue(ticket)] = out.effects() else { panic!("it is fed") };
+        let (Answer::Running(run), _) = execute(engine, Command::Start(*ticket)) else { panic!("it starts") };
+        run.id
+    }
+
+    fn slot(engine: &Engine, id: &str) -> Slot {
+        let key = Key::new("", id).expect("an id");
+        let Some(Location::Live(slot)) = engine.locate(engine.now, &key) else { panic!("{id} is no live record") };
+        slot
+    }
+
+    fn record<'a>(engine: &'a mut Engine, id: &str) -> &'a mut LiveRecord {
+        let slot = slot(engine, id);
+        &mut engine.state.store.live[slot]
+    }
+}

@@ -149,3 +149,22 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Event;
+
+    #[test]
+    fn records_that_do_not_agree_with_their_counts_are_found() {
+        let mut replay = Replay::new(Config::default()).expect("a valid configuration");
+        let event = Event::with_id("a", "x").expect("an id");
+        replay.apply(&Fact { at: Timestamp::EPOCH, change: Change::Accepted(event) }).expect("the first fact");
+        assert_eq!(replay.check(), Ok(()));
+
+        let slot = replay.state.store.live.iter().map(|(slot, _)| slot).next().expect("a record");
+        replay.state.store.live[slot].stage = Stage::Failed { at: Timestamp::EPOCH };
+
+        assert!(replay.check().is_err());
+    }
+}

@@ -228,3 +228,45 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_that_is_not_among_the_tickets_is_found() {
+        let mut tickets = with_marker_and_void();
+        tickets.marker = None;
+        assert!(tickets.check().is_err());
+    }
+
+    #[test]
+    fn a_count_that_drifted_is_found() {
+        let mut tickets = with_marker_and_void();
+        tickets.outstanding += 1;
+        assert!(tickets.check().is_err());
+    }
+
+    #[test]
+    fn a_number_that_two_tickets_have_is_found() {
+        let mut tickets = with_marker_and_void();
+        tickets.sent[0].number = tickets.sent[1].number;
+        assert!(tickets.check().is_err());
+    }
+
+    #[test]
+    fn a_number_that_is_given_out_again_is_found() {
+        let mut tickets = with_marker_and_void();
+        tickets.next -= 1;
+        assert!(tickets.check().is_err());
+    }
+
+    fn with_marker_and_void() -> Tickets {
+        let mut tickets = Tickets::new();
+        tickets.push(Holder::Void, Timestamp::EPOCH);
+        tickets.outstanding += 1;
+        tickets.send_marker(Timestamp::EPOCH, Duration::ZERO);
+        assert_eq!(tickets.check(), Ok(()));
+        tickets
+    }
+}
