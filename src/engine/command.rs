@@ -136,3 +136,26 @@ impl fmt::Display for ErrorText {
         f.pad(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn an_error_is_told_as_it_was_given() {
+        let error = ErrorText::new("a \"b\"");
+        assert_eq!(
+            (error.as_str(), format!("{error}"), format!("{error:?}")),
+            ("a \"b\"", "a \"b\"".into(), r#""a \"b\"""#.into())
+        );
+    }
+
+    #[test]
+    fn a_long_error_is_cut_at_the_end_of_a_character() {
+        let longest = "x".repeat(ErrorText::MAX_BYTES);
+        assert_eq!(ErrorText::new(&longest).as_str(), longest);
+        assert_eq!(ErrorText::new(longest.clone() + "x").as_str(), longest);
+        assert_eq!(ErrorText::new("x".to_string() + &"ä".repeat(600)).as_str().len(), ErrorText::MAX_BYTES - 1);
+    }
+}

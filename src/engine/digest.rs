@@ -65,4 +65,12 @@ mod tests {
             "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         );
     }
+
+    #[test]
+    fn its_parts_are_its_text() {
+        let digest = Digest::of(b"test");
+        assert_eq!(digest.algorithm(), Algorithm::Sha256);
+        assert_eq!(digest.as_bytes()[..3], [0x9f, 0x86, 0xd0]);
+        assert_eq!(alloc::format!("{digest:?}"), digest.to_string());
+    }
 }

@@ -187,3 +187,73 @@ fn checked(part: &'static str, text: &str) -> Result<Box<str>, InvalidEvent> {
     }
     Ok(text.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_gives_back_what_it_was_made_of() {
+        let event = full();
+        assert_eq!((event.key().source(), &*event.key().id(), &event.payload()[..]), ("shop", "order-17", &b"123"[..]));
+        assert_eq!((event.event_type(), event.content_type()), (Some("created"), Some("text/plain")));
+        assert_eq!(event.attributes().collect::<Vec<_>>(), [("tenant", "blue"), ("tenant", "red")]);
+        assert_eq!(*event.digest(), Digest::of(b"123"));
+    }
+
+    #[test]
+    fn it_has_nothing_that_it_was_not_given() {
+        let event = plain();
+        assert_eq!((event.event_type(), event.content_type(), event.attributes().count()), (None, None, 0));
+    }
+
+    #[test]
+    fn every_part_counts_as_its_bytes() {
+        assert_eq!(plain().size_bytes(), 12 + 3);
+        assert_eq!(full().size_bytes(), 12 + 3 + 7 + 10 + 10 + 9);
+    }
+
+    #[test]
+    fn a_clone_shares_its_attributes_until_one_is_added() {
+        let event = full();
+        let more = event.clone().with_attribute("region", "north").expect("an attribute");
+        assert_eq!((event.attributes().count(), more.attributes().count()), (2, 3));
+    }
+
+    #[test]
+    fn a_text_may_have_so_many_bytes_and_not_one_more() {
+        let longest = "x".repeat(Event::MAX_TEXT_BYTES);
+        let event = plain().with_type(&longest).expect("an allowed type");
+        assert_eq!(event.event_type(), Some(&*longest));
+
+        let too_long = longest + "x";
+        let refused = InvalidEvent::TooLong { part: "content type", bytes: too_long.len() };
+        assert_eq!(plain().with_content_type(&too_long), Err(refused));
+    }
+
+    #[test]
+    fn a_text_with_a_line_break_is_refused() {
+        let refused = |part| Err(InvalidEvent::ControlCharacter { part });
+        assert_eq!(plain().with_type("a\nb"), refused("type"));
+        assert_eq!(plain().with_attribute("a\nb", "c"), refused("attribute name"));
+        assert_eq!(plain().with_attribute("a", "b\nc"), refused("attribute value"));
+    }
+
+    #[test]
+    fn so_many_attributes_are_allowed_and_not_one_more() {
+        let add = |event: Event, _| event.with_attribute("name", "value").expect("room for an attribute");
+        let event = (0..Event::MAX_ATTRIBUTES).fold(plain(), add);
+        assert_eq!(event.attributes().count(), Event::MAX_ATTRIBUTES);
+        assert_eq!(event.with_attribute("name", "value"), Err(InvalidEvent::TooManyAttributes));
+    }
+
+    fn plain() -> Event {
+        Event::new(Key::new("shop", "order-17").expect("a key"), "123")
+    }
+
+    fn full() -> Event {
+        let event = plain().with_type("created").and_then(|event| event.with_content_type("text/plain"));
+        let event = event.and_then(|event| event.with_attribute("tenant", "blue"));
+        event.and_then(|event| event.with_attribute("tenant", "red")).expect("allowed parts")
+    }
+}

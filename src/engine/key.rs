@@ -235,6 +235,7 @@ fn text(bytes: Option<&[u8]>) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
     use alloc::string::ToString;
 
     #[test]
@@ -262,5 +263,37 @@ mod tests {
     #[test]
     fn a_key_takes_three_words() {
         assert_eq!(size_of::<Key>(), 24);
+    }
+
+    #[test]
+    fn a_key_keeps_its_source_and_its_id() {
+        let key = Key::new("shop", "order-17").expect("a key");
+        assert_eq!((key.source(), &*key.id(), key.len_bytes()), ("shop", "order-17", 12));
+        assert_eq!(
+            (key.to_string(), format!("{key:?}")),
+            ("shop/order-17".into(), r#"Key("shop", "order-17")"#.into())
+        );
+        assert_eq!(format!("{:>9}", key.id()), " order-17");
+    }
+
+    #[test]
+    fn a_key_without_a_source_is_its_id() {
+        for id in ["order-17", "6024c586-801f-6fde-8f56-48f09db2401f"] {
+            let key = Key::new("", id).expect("a key");
+            assert_eq!((key.source(), key.to_string(), key.len_bytes()), ("", id.into(), id.len()));
+        }
+    }
+
+    #[test]
+    fn a_uuid_with_a_source_keeps_both() {
+        let key = Key::new("shop", "6024c586-801f-6fde-8f56-48f09db2401f").expect("a key");
+        assert_eq!((key.source(), key.len_bytes()), ("shop", 40));
+    }
+
+    #[test]
+    fn every_byte_of_a_uuid_counts() {
+        let id = "00112233-4455-6677-8899-aabbccddeeff";
+        let Packed::Uuid(uuid) = Key::new("", id).expect("a key").0 else { panic!("it is packed") };
+        assert_eq!(uuid, [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff]);
     }
 }
