@@ -200,3 +200,97 @@ fn times(duration: Duration, factor: u64) -> Duration {
 const fn nonzero(count: usize) -> NonZeroUsize {
     NonZeroUsize::MIN.saturating_add(count - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_that_are_documented() {
+        let config = Config::default();
+        assert_eq!(
+            (config.concurrency.get(), config.channel_capacity.get(), config.sweep_batch.get()),
+            (64, 1024, 1000)
+        );
+        assert_eq!((config.max_bytes, config.max_event_bytes), (268_435_456, 1_048_576));
+        assert_eq!(config.validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_limit_may_be_as_small_as_what_it_holds_and_no_smaller() {
+        let step = Duration::from_nanos(1);
+        assert_least("run_lifetime", "run_timeout", |config, less| {
+            config.run_lifetime = config.run_timeout - step * less;
+        });
+        assert_least("backoff.cap", "backoff.base", |config, less| {
+            config.backoff.cap = config.backoff.base - step * less;
+        });
+        assert_least("max_records", "max_pending", |config, less| {
+            config.max_records = config.max_pending - less as usize;
+        });
+        assert_least("max_bytes", "max_event_bytes", |config, less| {
+            config.max_bytes = config.max_event_bytes - less as usize;
+        });
+    }
+
+    #[test]
+    fn there_may_be_as_many_records_as_can_be_addressed_and_no_more() {
+        assert_eq!(changed(|config| config.max_records = ADDRESSABLE), Ok(()));
+        assert_eq!(changed(|config| config.max_records = ADDRESSABLE + 1), Err(InvalidConfig::TooManyRecords));
+    }
+
+    #[test]
+    fn the_whole_wait_may_be_jitter_and_no_more() {
+        assert_eq!(changed(|config| config.backoff.jitter_percent = 100), Ok(()));
+        assert_eq!(changed(|config| config.backoff.jitter_percent = 101), Err(InvalidConfig::Jitter));
+    }
+
+    #[test]
+    fn a_count_of_zero_is_refused() {
+        let zero = |name| Err(InvalidConfig::Zero(name));
+        assert_eq!(changed(|config| config.max_attempts = 0), zero("max_attempts"));
+        assert_eq!(changed(|config| config.max_pending = 0), zero("max_pending"));
+        assert_eq!(changed(|config| config.max_event_bytes = 0), zero("max_event_bytes"));
+    }
+
+    #[test]
+    fn a_duration_below_a_microsecond_is_refused() {
+        let short = Duration::from_nanos(999);
+        let too_short = |name| Err(InvalidConfig::TooShort(name));
+        assert_eq!(changed(|config| config.backoff.base = short), too_short("backoff.base"));
+        assert_eq!(changed(|config| config.run_timeout = short), too_short("run_timeout"));
+        assert_eq!(changed(|config| config.overload_retry_after = short), too_short("overload_retry_after"));
+        assert_eq!(changed(|config| config.retention = short), too_short("retention"));
+        assert_eq!(changed(|config| config.sweep_interval = short), too_short("sweep_interval"));
+        assert_eq!(changed(|config| config.stuck_after = short), too_short("stuck_after"));
+    }
+
+    #[test]
+    fn the_liveness_bound_adds_up_what_each_start_may_wait_for() {
+        let mut config = Config::default();
+        (config.max_attempts, config.max_snoozes, config.max_refunds) = (2, 3, 4);
+        (config.concurrency, config.sweep_interval) = (nonzero(2), Duration::from_micros(1));
+        let (delay, run) = (3600, 600 + 1);
+        let turns = 3 + 1;
+        let expected = Duration::from_secs((2 + 3 + 4) * (delay + turns * run) + 2 * 30) + Duration::from_micros(1);
+        assert_eq!(config.liveness_bound(5), expected);
+    }
+
+    #[test]
+    fn the_liveness_bound_ends_and_does_not_wrap() {
+        let config = Config { run_lifetime: Duration::MAX, ..Config::default() };
+        assert!(config.liveness_bound(usize::MAX) >= Duration::from_micros(u64::MAX));
+    }
+
+    fn changed(change: impl FnOnce(&mut Config)) -> Result<(), InvalidConfig> {
+        let mut config = Config::default();
+        change(&mut config);
+        config.validate()
+    }
+
+    /// `set` makes the two equal, but for so many steps that the greater one is less.
+    fn assert_least(greater: &'static str, less: &'static str, set: impl Fn(&mut Config, u32)) {
+        assert_eq!(changed(|config| set(config, 0)), Ok(()));
+        assert_eq!(changed(|config| set(config, 1)), Err(InvalidConfig::Less(greater, less)));
+    }
+}

@@ -75,3 +75,33 @@ impl Output {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_kept_from_when_they_are_asked_for_until_they_are_not() {
+        let mut out = Output::new();
+        out.fact(Timestamp::EPOCH, || unreachable!("a fact that nobody keeps is not made"));
+
+        out.keep_facts(true);
+        out.fact(Timestamp::EPOCH, || Change::Paused);
+        out.keep_facts(true);
+        assert_eq!(out.facts(), [Fact { at: Timestamp::EPOCH, change: Change::Paused }], "asked twice, kept once");
+
+        out.keep_facts(false);
+        assert!(out.facts().is_empty());
+        out.fact(Timestamp::EPOCH, || unreachable!("a fact that nobody keeps is not made"));
+    }
+
+    #[test]
+    fn what_is_drained_is_gone() {
+        let mut out = Output::with_facts();
+        out.fact(Timestamp::EPOCH, || Change::Paused);
+        out.effect(Effect::Enqueue(Ticket::new(1)));
+        assert_eq!((out.facts().len(), out.effects()), (1, &[Effect::Enqueue(Ticket::new(1))][..]));
+        assert_eq!((out.drain_facts().count(), out.drain_effects().count()), (1, 1));
+        assert_eq!((out.facts().len(), out.effects().len()), (0, 0));
+    }
+}

@@ -141,3 +141,16 @@ pub struct Charge {
     /// Starts given back because shutdown interrupted them.
     pub refunds: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn the_names_of_ends_are_the_labels_of_the_metric() {
+        let names = ["done", "retry", "failed", "snoozed", "crashed", "timed_out", "interrupted", "discarded"];
+        assert_eq!(AttemptEnd::ALL.map(AttemptEnd::as_str), names);
+        assert_eq!(AttemptEnd::ALL.map(|end| end.to_string()), names);
+    }
+}

@@ -68,3 +68,16 @@ impl Ticket {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn a_run_is_told_by_its_epoch_and_its_number() {
+        let run = RunId::new(Epoch::new(1_700_000_000_000_000), 42);
+        assert_eq!((run.epoch().number(), run.number()), (1_700_000_000_000_000, 42));
+        assert_eq!(run.to_string(), "1700000000000000-42");
+    }
+}

@@ -279,4 +279,24 @@ mod tests {
         assert_eq!(histogram.count(), 6);
         assert_eq!(histogram.sum(), Duration::from_micros(10_000_000_042));
     }
+
+    #[test]
+    fn the_bounds_are_1_2_and_5_of_each_power_of_ten() {
+        let bounds = Histogram::BOUNDS_MICROS;
+        assert_eq!(bounds[..4], [10, 20, 50, 100]);
+        assert_eq!(bounds[24..], [1_000_000_000, 2_000_000_000, 5_000_000_000]);
+    }
+
+    #[test]
+    fn the_names_of_reasons_are_the_labels_of_the_metrics() {
+        let rejected = ["count", "bytes", "disk", "too_large", "invalid", "shutting_down"];
+        assert_eq!(RejectReason::ALL.map(RejectReason::as_str), rejected);
+        assert_eq!(SweptReason::ALL.map(SweptReason::as_str), ["retry_due", "lost_ticket", "expired_run"]);
+    }
+
+    #[test]
+    fn pending_is_what_waits_or_runs() {
+        let gauges = Gauges { records: [1, 2, 4, 8, 16, 32], ..Gauges::default() };
+        assert_eq!((gauges.pending(), gauges.records_total()), (1 + 2 + 4, 63));
+    }
 }

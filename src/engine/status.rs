@@ -62,3 +62,23 @@ impl fmt::Display for Status {
         f.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn its_names_are_those_that_clients_read() {
+        let names = ["received", "processing", "failed_retry", "completed", "failed", "discarded"];
+        assert_eq!(Status::ALL.map(Status::as_str), names);
+        assert_eq!(Status::ALL.map(|status| status.to_string()), names);
+    }
+
+    #[test]
+    fn it_waits_is_in_flight_or_is_over() {
+        let kinds = Status::ALL.map(|status| (status.is_waiting(), status == Status::Processing, status.is_terminal()));
+        let (waits, runs, over) = ((true, false, false), (false, true, false), (false, false, true));
+        assert_eq!(kinds, [waits, runs, waits, over, over, over]);
+    }
+}

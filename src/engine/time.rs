@@ -61,3 +61,31 @@ pub(super) fn sooner<R: Ord, T>(a: Option<(R, T)>, b: Option<(R, T)>) -> Option<
 pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn it_is_told_in_seconds_with_six_decimals() {
+        assert_eq!(Timestamp::from_micros(12_000_345).to_string(), "12.000345");
+    }
+
+    #[test]
+    fn it_ends_and_does_not_wrap() {
+        assert_eq!(Timestamp::MAX + Duration::from_secs(1), Timestamp::MAX);
+        assert_eq!(Timestamp::EPOCH + Duration::MAX, Timestamp::MAX);
+        assert_eq!(Timestamp::EPOCH.since(Timestamp::MAX), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_sooner_one_comes_first_and_among_equals_the_first_given() {
+        assert_eq!(sooner(Some((1, 'a')), Some((2, 'b'))), Some((1, 'a')));
+        assert_eq!(sooner(Some((2, 'a')), Some((1, 'b'))), Some((1, 'b')));
+        assert_eq!(sooner(Some((1, 'a')), Some((1, 'b'))), Some((1, 'a')));
+        assert_eq!(sooner(None, Some((1, 'b'))), Some((1, 'b')));
+        assert_eq!(sooner(Some((1, 'a')), None), Some((1, 'a')));
+        assert_eq!(sooner::<u8, char>(None, None), None);
+    }
+}
