@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, AttemptEnd, Command, Config, ErrorText, Outcome, Phase, Status};
+use eventful::{
+    Answer, AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Next, Outcome, Phase, Replay,
+    RunId, Status, Timestamp,
+};
 use eventful_sim::driver::{Driver, key};
 
 #[test]
@@ -90,6 +93,46 @@ fn a_pause_outlasts_a_kill_and_a_shutdown_does_not() {
     assert!(driver.engine().is_paused());
     assert_eq!(driver.engine().phase(), Phase::Running);
     assert!(driver.channel.is_empty());
+}
+
+#[test]
+fn facts_that_do_not_follow_from_those_before_are_refused_and_change_nothing() {
+    let (run, other) = (RunId::new(Epoch::new(7), 1), RunId::new(Epoch::new(7), 2));
+    let (accepted, started) = (Change::Accepted(Event::new(key("a"), "x")), Change::Started { key: key("a"), run });
+    let (failed, completed) = (finished(run, Next::Failed), finished(run, Next::Completed));
+
+    assert_refused(&[&accepted], &accepted, "a was accepted, but it is known");
+    assert_refused(&[], &started, "a was changed, but it is not known");
+    assert_refused(&[&accepted, &started], &started, "a was started, but it does not wait");
+    assert_refused(&[&accepted], &failed, "a was finished, but this run of it is not in flight");
+    assert_refused(&[&accepted, &started], &finished(other, Next::Failed), "but this run of it is not in flight");
+    assert_refused(&[&accepted, &started, &failed], &failed, "but this run of it is not in flight");
+    assert_refused(&[&accepted, &started], &Change::Redriven(key("a")), "a was redriven, but it has not failed");
+    assert_refused(&[&accepted, &started, &completed], &Change::Discarded(key("a")), "a was changed, but it is over");
+    assert_refused(&[&accepted, &started], &Change::Forgotten(key("a")), "a was forgotten, but it is not over");
+}
+
+/// The time of every fact in a history that was written by hand.
+const DECIDED_AT: Timestamp = Timestamp::from_micros(1_000_000);
+
+fn finished(run: RunId, next: Next) -> Change {
+    let charge = Charge { charged: 1, ..Charge::default() };
+    Change::Finished { key: key("a"), run, end: AttemptEnd::Done, error: None, next, charge }
+}
+
+fn assert_refused(before: &[&Change], change: &Change, why: &str) {
+    let mut replay = Replay::new(Config::default()).expect("a valid configuration");
+    let fact = |change: &Change| Fact { at: DECIDED_AT, change: change.clone() };
+    for change in before {
+        replay.apply(&fact(change)).expect("a fact that follows");
+    }
+    let state = replay.state();
+
+    let refused = replay.apply(&fact(change)).expect_err("a fact that does not follow").to_string();
+
+    assert!(refused.contains(why) && refused.contains("1.000000"), "{refused}");
+    assert_eq!(replay.state(), state);
+    assert_eq!(replay.check(), Ok(()));
 }
 
 fn with_events(ids: &[&str]) -> Driver {

@@ -1,0 +1,167 @@
+//! Looking at records: pages, and why an event is not running now.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use eventful::{Command, Config, Cursor, EnqueueFailure, ErrorText, Event, Outcome, Status};
+use eventful_sim::driver::{Driver, key};
+
+#[test]
+fn a_page_of_a_status_holds_all_of_it_and_nothing_else() {
+    let driver = one_of_each_status();
+    for status in Status::ALL {
+        assert_eq!(ids(&driver, Some(status)), [status.as_str()], "{status}");
+    }
+    assert_eq!(ids(&driver, None).len(), Status::ALL.len());
+}
+
+#[test]
+fn a_page_holds_no_record_past_its_retention() {
+    let mut driver = one_of_each_status();
+    driver.advance(driver.engine().config().retention);
+    assert_eq!(ids(&driver, None).len(), 3, "the three that are over are absent, swept or not");
+    assert!(ids(&driver, Some(Status::Completed)).is_empty());
+}
+
+#[test]
+fn a_page_of_no_records_is_one_of_one() {
+    let driver = one_of_each_status();
+    let page = driver.engine().page(driver.now, None, Cursor::START, 0);
+    assert_eq!(page.records.len(), 1);
+    assert!(page.next.is_some());
+}
+
+#[test]
+fn a_page_ends_after_so_many_places_however_few_fit() {
+    let mut driver = Driver::new(Config::default());
+    for n in 0..4096 {
+        driver.submit(&format!("event-{n}"));
+    }
+    let first = driver.engine().page(driver.now, Some(Status::Failed), Cursor::START, 1);
+    let cursor = first.next.expect("there are more places");
+    assert!(first.records.is_empty());
+    assert_eq!(driver.engine().page(driver.now, Some(Status::Failed), cursor, 1).next, None);
+}
+
+#[test]
+fn a_record_shows_what_the_event_was_submitted_with() {
+    let mut driver = Driver::new(Config::default());
+    let event = Event::new(key("a"), "x").with_type("created").and_then(|event| event.with_content_type("text/plain"));
+    let event = event.expect("an event");
+    driver.execute(Command::Submit(event.clone()));
+
+    let record = driver.record("a").expect("a record");
+    assert_eq!((record.event_type.as_deref(), record.content_type.as_deref()), (Some("created"), Some("text/plain")));
+    assert_eq!(record.size_bytes, event.size_bytes());
+    assert!(record.is_queued());
+
+    driver.run(Outcome::Done);
+    let tombstone = driver.record("a").expect("a tombstone");
+    assert_eq!((tombstone.event_type, tombstone.content_type, tombstone.size_bytes), (None, None, 0));
+}
+
+#[test]
+fn what_is_not_there_is_not_explained() {
+    let mut driver = one_of_each_status();
+    assert_eq!(driver.engine().explain(driver.now, &key("never submitted")), None);
+    driver.advance(driver.engine().config().retention);
+    assert_eq!(driver.engine().explain(driver.now, &key("completed")), None);
+}
+
+#[test]
+fn a_queued_event_is_told_how_many_are_ahead() {
+    let mut driver = with_events(8, &["a", "b", "c"]);
+    driver.start().expect("a run");
+    let explained = "It is in the channel, 1 tickets are ahead of its own, and 1 of 64 runs are in flight.";
+    assert_eq!(explain(&driver, "c"), explained);
+}
+
+#[test]
+fn an_event_in_the_line_is_told_what_it_waits_for() {
+    let mut driver = with_events(1, &["a", "b", "c"]);
+    assert_eq!(explain(&driver, "c"), "It is one of 2 in the line, and all 1 tickets of the channel are taken.");
+
+    driver.broken = Some(EnqueueFailure::Full);
+    driver.start().expect("a run");
+    let blocked =
+        "It is one of 2 in the line, and none gets a ticket until 1001.000000, because the channel took none.";
+    assert_eq!(explain(&driver, "c"), blocked);
+}
+
+#[test]
+fn a_delayed_event_is_told_how_long() {
+    let mut driver = with_events(1, &["a"]);
+    driver.run(retry(Duration::from_secs(60)));
+    driver.advance(Duration::from_secs(20));
+    assert_eq!(explain(&driver, "a"), "It waits for 40s until its next attempt may start.");
+}
+
+#[test]
+fn a_running_event_is_told_for_how_long_and_until_when() {
+    let mut driver = with_events(1, &["a"]);
+    driver.start().expect("a run");
+    driver.advance(Duration::from_secs(10));
+    let explained = "It is running: attempt 1 for 10s now, with 20s left until its deadline.";
+    assert_eq!(explain(&driver, "a"), explained);
+}
+
+#[test]
+fn an_event_that_is_over_is_told_how_it_ended() {
+    let mut driver = with_events(8, &["a", "b"]);
+    driver.run(Outcome::Done);
+    driver.run(permanent());
+    driver.advance(Duration::from_secs(600));
+    assert_eq!(explain(&driver, "a"), "It is completed, and is remembered for another 3000s.");
+    assert_eq!(explain(&driver, "b"), "It has failed at attempt 1: wrong; redrive it to try again.");
+}
+
+#[test]
+fn a_waiting_event_is_told_that_the_engine_starts_nothing() {
+    let mut driver = with_events(1, &["a"]);
+    driver.execute(Command::Pause);
+    assert_eq!(explain(&driver, "a"), "It waits because the engine is paused; resume it.");
+    driver.execute(Command::Shutdown);
+    assert_eq!(explain(&driver, "a"), "It waits because the engine is shutting down and starts nothing.");
+}
+
+/// Records named by their status.
+fn one_of_each_status() -> Driver {
+    let mut driver = with_events(8, &["completed", "failed", "failed_retry", "processing", "discarded", "received"]);
+    driver.run(Outcome::Done);
+    driver.run(permanent());
+    driver.run(retry(Duration::from_secs(60)));
+    driver.start().expect("a run");
+    driver.execute(Command::Discard(key("discarded")));
+    driver
+}
+
+fn ids(driver: &Driver, status: Option<Status>) -> Vec<String> {
+    let (mut ids, mut next) = (Vec::new(), Some(Cursor::START));
+    while let Some(cursor) = next {
+        let page = driver.engine().page(driver.now, status, cursor, 2);
+        assert!(page.records.len() <= 2);
+        ids.extend(page.records.iter().map(|record| record.key.to_string()));
+        next = page.next;
+    }
+    ids
+}
+
+fn explain(driver: &Driver, id: &str) -> String {
+    driver.engine().explain(driver.now, &key(id)).expect("a record")
+}
+
+fn with_events(capacity: usize, ids: &[&str]) -> Driver {
+    let mut config = Config::default();
+    config.channel_capacity = NonZeroUsize::new(capacity).expect("a capacity");
+    let mut driver = Driver::new(config);
+    ids.iter().for_each(|id| drop(driver.submit(id)));
+    driver
+}
+
+fn retry(after: Duration) -> Outcome {
+    Outcome::Retry { error: ErrorText::new("try again"), after: Some(after) }
+}
+
+fn permanent() -> Outcome {
+    Outcome::Permanent { error: ErrorText::new("wrong") }
+}
