@@ -253,6 +253,8 @@ mod tests {
             "6024c586-801f-6fde-8f56-48f09db2401",
             "6024c586-801f-6fde-8f56_48f09db2401f",
             "g024c586-801f-6fde-8f56-48f09db2401f",
+            "gg24c586-801f-6fde-8f56-48f09db2401f",
+            "6024c586-801f-6fde-8f56-48f09db2401g",
         ] {
             let key = Key::new("", id).expect("a key");
             assert!(matches!(key.0, Packed::Text(_)), "{id}");

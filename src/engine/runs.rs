@@ -98,3 +98,14 @@ fn rank(live: &Slab<LiveRecord>, slot: Slot) -> (Timestamp, u64) {
 fn spread(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_follow_each_other_fall_apart() {
+        let tag = |number| spread(number) >> 57;
+        assert!((1..100).all(|number| tag(number) != tag(number + 1)));
+    }
+}

@@ -98,3 +98,48 @@ fn part(hash: u64) -> usize {
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Location = Location::Live(Slot::new(1));
+    const OTHER: Location = Location::Live(Slot::new(2));
+    const GRAVE: Location = Location::Buried(Grave::new(2));
+
+    #[test]
+    fn keys_with_one_hash_are_told_apart() {
+        let mut index = Index::new();
+        index.insert(7, ONE);
+        index.insert(7, OTHER);
+        assert_eq!(index.find(7, |location| location == OTHER), Some(OTHER));
+
+        index.replace(7, OTHER, GRAVE);
+        index.remove(7, ONE);
+        assert_eq!(index.find(7, |location| location == ONE), None);
+        assert_eq!(index.find(7, |_| true), Some(GRAVE));
+        assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn a_record_is_not_asked_for_its_key_unless_its_hash_is_the_one() {
+        let mut index = Index::new();
+        index.insert(7, ONE);
+        let same_position_and_tag = 7 | 1 << 8;
+        assert_eq!(index.find(same_position_and_tag, |_| true), None);
+    }
+
+    #[test]
+    fn the_highest_bits_of_the_hash_choose_the_part() {
+        let mut index = Index::new();
+        for n in 0..1 << PARTS_LOG2 {
+            index.insert(n << (u64::BITS - PARTS_LOG2), ONE);
+        }
+        assert!(index.parts.iter().all(|part| part.len() == 1));
+    }
+
+    #[test]
+    fn position_and_tag_both_come_from_the_hash() {
+        assert_eq!(spread(0x8000_0001), 0x8000_0001_8000_0001);
+    }
+}

@@ -219,3 +219,17 @@ impl Store {
         (self.count(Status::Completed) + self.count(Status::Discarded)) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_who_does_not_know_the_seed_knows_a_hash() {
+        let key = |id| Key::new("", id).expect("a key");
+        let hash = |seed, id| Store::new(seed).hash(&key(id));
+        assert_eq!(hash(1, "a"), hash(1, "a"));
+        assert_ne!(hash(1, "a"), hash(1, "b"));
+        assert_ne!(hash(1, "a"), hash(2, "a"));
+    }
+}

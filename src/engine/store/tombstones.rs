@@ -189,4 +189,15 @@ mod tests {
         assert_eq!(stones.len, 0);
         assert!(stones.front().is_none());
     }
+
+    #[test]
+    fn a_place_that_has_left_leads_to_the_first() {
+        let mut stones = Tombstones::new();
+        stones.first = Grave::new(Grave::NUMBERS - 1);
+        let graves: Vec<_> = (0..4).map(|n| stones.push(tombstone(n))).collect();
+        stones.remove(graves[0]);
+        stones.remove(graves[1]);
+        let found = [0, 1, 2, 3].map(|n| stones.at_or_after(graves[n]));
+        assert_eq!(found, [graves[2], graves[2], graves[2], graves[3]]);
+    }
 }
