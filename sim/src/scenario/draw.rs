@@ -224,7 +224,10 @@ impl Draw {
                 8 => Act::Pause,
                 _ => Act::Resume,
             };
-            let operation = self.operation(draw, self.span * 2, act);
+            let mut operation = self.operation(draw, self.span * 2, act);
+            if let Some(shutdown) = self.first_shutdown().filter(|_| draw.per_mille(300)) {
+                operation.at = shutdown + draw.below(200) * MILLI;
+            }
             operations.push(operation);
             if draw.per_mille(600) {
                 // Somebody comes back to the same event soon after.
@@ -307,11 +310,17 @@ impl Draw {
         }
     }
 
+    fn first_shutdown(&self) -> Option<u64> {
+        let draw = &mut self.chance.stream("first shutdown");
+        (self.has(Family::Shutdown) && draw.per_mille(600)).then(|| self.trouble(draw))
+    }
+
     fn shutdowns(&self, settings: &Settings, faults: &mut Vec<Fault>) {
         let draw = &mut self.stream(Family::Shutdown);
-        if draw.per_mille(600) {
-            let first = self.trouble(draw);
+        if let Some(first) = self.first_shutdown() {
             faults.push(Fault::Shutdown { at: first, timeout: draw.pick(&[0, settings.drain_timeout]) });
+            let before = first.saturating_sub(draw.below(300) * MILLI);
+            faults.push(Fault::TicketLate { at: before, by: draw.pick(&[50, 1_000]) * MILLI, marker: true });
             // Some handlers take their time, so that draining does too.
             for event in 0..self.submits {
                 if draw.per_mille(150) {

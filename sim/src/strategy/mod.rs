@@ -11,7 +11,7 @@ pub use config::configs;
 pub use moves::{Move, key, moves, payload};
 pub use time::When;
 
-use eventful::{Command, Timestamp};
+use eventful::{Command, Config, Timestamp};
 use proptest::prelude::*;
 
 use crate::model::Model;
@@ -31,6 +31,35 @@ impl Step {
     pub fn resolve(&self, model: &Model) -> (Timestamp, Command) {
         (self.when.resolve(model), self.what.resolve(model))
     }
+}
+
+/// Whole histories: a configuration, and at most so many steps.
+///
+/// They shrink, step by step and number by number; a bare seed as the input of a property would
+/// not. Here a suite of one's own checks that nothing an engine is told makes it contradict itself:
+///
+/// ```
+/// use eventful::Timestamp;
+/// use eventful_sim::{model::Model, strategy::histories, sut::Sut};
+/// use proptest::test_runner::{Config, TestRunner};
+///
+/// let opened_at = Timestamp::from_micros(1_000_000);
+/// let mut runner = TestRunner::new(Config { cases: 20, failure_persistence: None, ..Config::default() });
+/// let property = runner.run(&histories(50), |(config, steps)| {
+///     let mut model = Model::new(config.clone(), opened_at);
+///     let mut sut = Sut::open(config, opened_at).expect("histories have valid configurations");
+///     for step in steps {
+///         let (now, command) = step.resolve(&model); // what the step is, as things stand
+///         model.execute(now, &command);
+///         sut.execute(now, command);
+///         assert_eq!(sut.engine().check(), Ok(()));
+///     }
+///     Ok(())
+/// });
+/// assert_eq!(property, Ok(()));
+/// ```
+pub fn histories(most_steps: usize) -> impl Strategy<Value = (Config, Vec<Step>)> {
+    (configs(), proptest::collection::vec(steps(), 1..=most_steps.max(1)))
 }
 
 /// Steps of all kinds, those that end the engine's life rarely.

@@ -118,7 +118,7 @@ impl World<'_> {
 
     fn heal_and_finish(&mut self, choices: &mut Choices) -> Result<Ended, Broken> {
         self.heal()?;
-        let limit = self.told + self.time_to_finish();
+        let limit = self.told.max(self.clock()) + self.time_to_finish();
         while self.engine.gauges().pending() > 0 {
             let went_on = self.bounded_step(choices)?;
             if self.is_ending() {

@@ -1,0 +1,73 @@
+//! The core tier on fixed seeds. `cargo sim run` takes many more.
+
+use eventful_sim::probe::Probes;
+use eventful_sim::scenario::{FaultKind, Plan, Scenario};
+use eventful_sim::world::{Keep, Report};
+
+fn run(seed: u64, plan: Plan, keep: Keep, probes: &mut Probes) -> Report {
+    Scenario::draw(seed, plan).run(keep, probes).expect("a drawn configuration is valid")
+}
+
+#[test]
+fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faults_at_once() {
+    let mut probes = Probes::default();
+    let plans = [(400, 20, true), (20, 200, true), (60, 20, false)];
+    for (seeds, submits, swarm) in plans {
+        for seed in 0..seeds {
+            let report = run(seed, Plan { submits, swarm }, Keep::default(), &mut probes);
+            assert_eq!(report.broken, None, "cargo sim replay {seed} --submits {submits} --swarm");
+        }
+    }
+    let quiet: Vec<_> = FaultKind::ALL.into_iter().filter(|kind| probes.count(*kind) == 0).collect();
+    assert!(quiet.is_empty(), "faults that never struck: {quiet:?}");
+    assert_eq!(probes.unlisted(), Vec::<String>::new(), "edges that are on no list");
+}
+
+#[test]
+fn a_seed_that_runs_twice_takes_the_same_steps() {
+    let keep = Keep { hashes: true, ..Keep::default() };
+    for seed in 0..100 {
+        let plan = Plan { submits: 20, swarm: true };
+        let (first, second) =
+            (run(seed, plan, keep, &mut Probes::default()), run(seed, plan, keep, &mut Probes::default()));
+        let differs = first.hashes.iter().zip(&second.hashes).position(|(one, other)| one != other);
+        assert_eq!(differs, None, "the first step of seed {seed} that differs");
+        assert_eq!((first.hash, first.steps), (second.hash, second.steps), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_diary_changes_nothing() {
+    let plan = Plan { submits: 20, swarm: true };
+    for seed in 0..50 {
+        let silent = run(seed, plan, Keep::default(), &mut Probes::default());
+        let told = run(seed, plan, Keep { trace: true, hashes: true }, &mut Probes::default());
+        assert_eq!((silent.hash, silent.steps), (told.hash, told.steps), "seed {seed}");
+        assert!(told.trace.is_some_and(|trace| !trace.entries.is_empty()));
+    }
+}
+
+#[test]
+fn a_scenario_that_is_written_and_read_back_with_its_choices_runs_the_same() {
+    for seed in 0..50 {
+        let mut scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true });
+        let drawn = scenario.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
+        scenario.choices = Some(drawn.choices);
+        let read: Scenario = serde_json::from_str(&scenario.to_json()).expect("it reads what it writes");
+        assert_eq!(read, scenario);
+        let replayed = read.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
+        assert_eq!((replayed.hash, replayed.steps), (drawn.hash, drawn.steps), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_golden_runs_are_as_they_were() {
+    for line in include_str!("../golden/core.txt").lines() {
+        let [seed, submits, hash] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("not a run: {line}") };
+        let seed = seed.parse().expect("a seed");
+        let plan = Plan { submits: submits.parse().expect("a count"), swarm: true };
+        let report = run(seed, plan, Keep::default(), &mut Probes::default());
+        let advice = "if that is meant: cargo sim golden > sim/golden/core.txt";
+        assert_eq!(format!("{:016x}", report.hash), hash, "seed {seed} with {submits} submissions; {advice}");
+    }
+}

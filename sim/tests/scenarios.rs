@@ -1,0 +1,47 @@
+//! Every committed scenario keeps every promise. Each once broke one, with a bug that is mended, or
+//! with one of `sim/planted/`.
+
+use std::path::{Path, PathBuf};
+
+use eventful_sim::probe::Probes;
+use eventful_sim::scenario::Scenario;
+use eventful_sim::world::Keep;
+
+fn committed() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files = std::fs::read_dir(folder).expect("the folder of scenarios");
+    let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_committed_scenario_keeps_every_promise() {
+    for file in committed() {
+        let scenario = Scenario::read(&file).expect("a scenario");
+        let report = scenario.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
+        assert_eq!(report.broken, None, "cargo sim replay {}", file.display());
+        assert!(!scenario.about.is_empty(), "{} does not say what it shows", file.display());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_scenario_says_what_is_wrong() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let written = |name: &str, text: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, text).expect("the test's own folder");
+        Scenario::read(&file).expect_err("not a scenario").to_string()
+    };
+    let good = Scenario::read(&committed()[0]).expect("a scenario").to_json();
+    let missing = Scenario::read(&folder.join("missing.json")).expect_err("not there").to_string();
+    assert!(missing.contains("missing.json") && missing.contains("check the path"), "{missing}");
+    let broken = written("broken.json", "{");
+    assert!(broken.contains("broken.json is not a scenario"), "{broken}");
+    let later = written("later.json", &good.replace("\"format\": 1", "\"format\": 2"));
+    assert!(later.contains("has format 2, this program reads 1"), "{later}");
+    let unknown = written("unknown.json", &good.replace("\"seed\"", "\"sead\""));
+    assert!(unknown.contains("unknown field `sead`"), "{unknown}");
+    let zero = written("zero.json", &good.replace("\"max_attempts\":1", "\"max_attempts\":0"));
+    assert!(zero.contains("max_attempts is zero"), "{zero}");
+}
