@@ -16,7 +16,7 @@
 //!   among all steps that are ready.
 //! - [`oracle`]: what must hold, one file each. [`failure`]: what it looks like when it does not.
 //! - [`scope`]: every interleaving of a tiny case. [`shrink`]: makes a failing scenario small.
-//! - [`probe`]: what has fired. [`trace`]: what happened, for people.
+//! - [`probe`]: what has fired. [`trace`]: what happened, for people. [`report`]: a page that shows it.
 //! - [`chance`], [`mix`], [`roster`]: labelled sources of chance, a chained hash, the keys of events.
 //!
 //! The model tier, a plain model against the engine:
@@ -43,6 +43,7 @@ pub mod model;
 pub mod network;
 pub mod oracle;
 pub mod probe;
+pub mod report;
 pub mod roster;
 pub mod scenario;
 pub mod scope;

@@ -10,12 +10,14 @@ mod fault;
 mod kinds;
 mod operation;
 mod settings;
+mod words;
 
 pub use behaviour::Behaviour;
 pub use draw::{Family, Plan};
 pub use fault::{Fault, FaultKind, Loss};
 pub use operation::{Act, Operation};
 pub use settings::Settings;
+pub use words::Micros;
 
 use std::path::Path;
 

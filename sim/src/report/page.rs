@@ -1,0 +1,138 @@
+//! The parts of the page that are plain HTML.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::picture::{DrawnEntry, Picture};
+use super::text::escaped;
+use crate::failure::Broken;
+use crate::scenario::{Micros, Scenario};
+use crate::trace::{Trace, What};
+
+/// The scenario as a file that the reader can save.
+#[derive(Debug, Serialize)]
+pub(super) struct SavedFile {
+    name: String,
+    text: String,
+}
+
+impl SavedFile {
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        Self { name: format!("seed-{}.json", scenario.seed), text: scenario.to_json() }
+    }
+}
+
+pub(super) fn title(scenario: &Scenario, broken: Option<&Broken>) -> String {
+    match broken {
+        Some(broken) => format!("{} broken by seed {}", broken.promise, scenario.seed),
+        None => format!("seed {}: all promises held", scenario.seed),
+    }
+}
+
+/// What the run came to, and how to run it again.
+pub(super) fn headline(scenario: &Scenario, broken: Option<&Broken>, trace: &Trace) -> String {
+    let verdict = match broken {
+        Some(Broken { oracle, promise, what }) => format!(
+            "<p class=\"verdict bad\"><strong>✗ {promise} is broken</strong> <span>says oracle <code>{}</code></span></p>\
+             <p class=\"what\">{}</p>",
+            escaped(oracle),
+            escaped(what)
+        ),
+        None => "<p class=\"verdict good\"><strong>✓ All promises held</strong></p>".to_owned(),
+    };
+    let about = match scenario.about.is_empty() {
+        true => String::new(),
+        false => format!("<p class=\"about\">{}</p>", escaped(&scenario.about)),
+    };
+    let SavedFile { name, .. } = SavedFile::of(scenario);
+    format!(
+        "{verdict}{about}<p class=\"facts\">{}</p><p class=\"replay\"><code>cargo sim replay {name}</code> \
+         <button type=\"button\" id=\"save\">save {name}</button></p>",
+        facts(scenario, trace)
+    )
+}
+
+fn facts(scenario: &Scenario, trace: &Trace) -> String {
+    let steps = trace.entries.last().map_or(0, |last| last.step);
+    let lasted = trace.entries.last().map_or(0, |last| last.at);
+    let attempts = trace.entries.iter().filter(|entry| entry.what == What::Begin).count();
+    format!(
+        "seed <b>{}</b> · {} operations · {} faults · {steps} steps · {attempts} attempts · {} of virtual time",
+        scenario.seed,
+        scenario.operations.len(),
+        scenario.faults.len(),
+        Micros(lasted)
+    )
+}
+
+/// The rows of the table of steps.
+pub(super) fn steps(picture: &Picture<'_>) -> String {
+    let mut rows = String::new();
+    let mut before = None;
+    for (at, entry) in picture.entries.iter().enumerate() {
+        let begins = before != Some(entry.step);
+        before = Some(entry.step);
+        rows.push_str(&row(at, entry, begins, picture));
+    }
+    rows
+}
+
+fn row(at: usize, entry: &DrawnEntry<'_>, begins: bool, picture: &Picture<'_>) -> String {
+    let lane = |place: usize| escaped(&picture.lanes[place].name);
+    let mut whom = lane(entry.lane);
+    if let Some(to) = entry.to {
+        let _ = write!(whom, " → {}", lane(to));
+    }
+    let event = entry.event.map_or(String::new(), |event| {
+        format!("<button type=\"button\" class=\"event\" data-event=\"{event}\">{event}</button>")
+    });
+    format!(
+        "<tr id=\"r{at}\" class=\"{}{}\"><td><button type=\"button\" class=\"step\">{}</button></td>\
+         <td>{}</td><td>{whom}</td><td>{event}</td><td>{}</td><td>{}</td></tr>\n",
+        entry.what,
+        if begins { " first" } else { "" },
+        entry.step,
+        seconds(entry.at),
+        escaped(entry.note),
+        escaped(entry.record.unwrap_or_default()),
+    )
+}
+
+/// Seconds with all six digits, so that the points stand below each other.
+fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// Everything that the run was made of.
+pub(super) fn scenario(scenario: &Scenario) -> String {
+    let settings = serde_json::to_value(&scenario.settings).unwrap_or_default();
+    let settings: String =
+        settings.as_object().into_iter().flatten().map(|(name, value)| setting(name, value)).collect();
+    let operations: String = scenario.operations.iter().map(operation).collect();
+    let faults: String = scenario.faults.iter().map(fault).collect();
+    let choices = match &scenario.choices {
+        Some(choices) => format!("{} are listed in the file", choices.len()),
+        None => "drawn from the seed".to_owned(),
+    };
+    format!(
+        "<section><h3>Operations</h3><table>{operations}</table></section>\
+         <section><h3>Faults</h3><table>{faults}</table></section>\
+         <section><h3>Settings</h3><table>{settings}</table><p>Choices: {choices}.</p></section>"
+    )
+}
+
+fn setting(name: &str, value: &serde_json::Value) -> String {
+    format!("<tr><td>{}</td><td class=\"number\">{}</td></tr>", escaped(name), escaped(&value.to_string()))
+}
+
+fn operation(operation: &crate::scenario::Operation) -> String {
+    let hangs_up = if operation.hangs_up { ", and hangs up before the answer" } else { "" };
+    let (at, client, act) = (seconds(operation.at), operation.client, operation.act);
+    format!("<tr><td class=\"number\">{at}</td><td>client {client}</td><td>{act}{hangs_up}</td></tr>")
+}
+
+fn fault(fault: &crate::scenario::Fault) -> String {
+    let at = fault.at().map_or(String::new(), seconds);
+    format!("<tr><td class=\"number\">{at}</td><td>{fault}</td></tr>")
+}

@@ -1,0 +1,219 @@
+//! The picture of a trace: what the page draws, before it is drawn.
+
+use serde::Serialize;
+
+use crate::scenario::{EventNumber, Fault, Scenario};
+use crate::trace::{Entry, Lane, Trace, What};
+
+/// What the page draws. Lanes and entries are named by their place in these lists.
+#[derive(Debug, Serialize)]
+pub(super) struct Picture<'t> {
+    pub(super) lanes: Vec<DrawnLane>,
+    pub(super) entries: Vec<DrawnEntry<'t>>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) windows: Vec<Window>,
+    pub(super) broken: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct DrawnLane {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct DrawnEntry<'t> {
+    pub(super) step: u32,
+    pub(super) at: u64,
+    pub(super) lane: usize,
+    pub(super) what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) to: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) event: Option<EventNumber>,
+    pub(super) note: &'t str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) record: Option<&'t str>,
+}
+
+/// A bar: a worker at work on an event.
+#[derive(Debug, Serialize)]
+pub(super) struct Attempt {
+    lane: usize,
+    begin: usize,
+    /// Absent when it never ends.
+    end: Option<usize>,
+    event: Option<EventNumber>,
+    fate: &'static str,
+    /// Whether the engine did not count its outcome.
+    stale: bool,
+}
+
+/// The time in which a part does not work as it should.
+#[derive(Debug, Serialize)]
+pub(super) struct Window {
+    lanes: Vec<usize>,
+    begin: usize,
+    end: usize,
+    name: String,
+}
+
+impl<'t> Picture<'t> {
+    pub(super) fn of(scenario: &Scenario, trace: &'t Trace) -> Self {
+        let lanes = lanes_of(trace);
+        let place = |lane: Lane| lanes.iter().position(|other| *other == lane).unwrap_or_default();
+        let entries = &trace.entries;
+        Self {
+            attempts: attempts(entries, &place),
+            windows: windows(scenario, entries, &lanes),
+            broken: entries.iter().position(|entry| entry.what == What::Broken),
+            entries: entries.iter().map(|entry| DrawnEntry::of(entry, &place)).collect(),
+            lanes: lanes.iter().map(|lane| DrawnLane { name: name(*lane), kind: kind(*lane) }).collect(),
+        }
+    }
+}
+
+impl<'t> DrawnEntry<'t> {
+    fn of(entry: &'t Entry, place: &impl Fn(Lane) -> usize) -> Self {
+        let (what, to) = match entry.what {
+            What::Message(to) => ("message", Some(place(to))),
+            What::Begin => ("begin", None),
+            What::End => ("end", None),
+            What::Note => ("note", None),
+            What::Fault => ("fault", None),
+            What::Broken => ("broken", None),
+        };
+        let Entry { step, at, event, .. } = *entry;
+        Self { step, at, lane: place(entry.lane), what, to, event, note: &entry.note, record: entry.record.as_deref() }
+    }
+}
+
+/// The lanes that have something to show, the world first: what goes wrong stands above the rest.
+fn lanes_of(trace: &Trace) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for entry in &trace.entries {
+        lanes.push(entry.lane);
+        if let What::Message(to) = entry.what {
+            lanes.push(to);
+        }
+    }
+    lanes.sort_unstable_by_key(|lane| (*lane != Lane::World, *lane));
+    lanes.dedup();
+    lanes
+}
+
+pub(super) fn name(lane: Lane) -> String {
+    match lane {
+        Lane::Client(number) => format!("client {number}"),
+        Lane::Worker(permit) => format!("worker {permit}"),
+        Lane::Engine | Lane::Channel | Lane::Dispatcher | Lane::Sweeper | Lane::World => kind(lane).to_owned(),
+    }
+}
+
+const fn kind(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Client(_) => "client",
+        Lane::Engine => "engine",
+        Lane::Channel => "channel",
+        Lane::Dispatcher => "dispatcher",
+        Lane::Worker(_) => "worker",
+        Lane::Sweeper => "sweeper",
+        Lane::World => "world",
+    }
+}
+
+/// A worker does one thing at a time, so a bar lasts until the next end in its lane.
+fn attempts(entries: &[Entry], place: &impl Fn(Lane) -> usize) -> Vec<Attempt> {
+    let begins = entries.iter().enumerate().filter(|(_, entry)| entry.what == What::Begin);
+    let attempt = |(begin, entry): (usize, &Entry)| {
+        let later = entries[begin + 1..].iter().filter(|later| later.lane == entry.lane);
+        let length = later.clone().position(|later| later.what == What::End);
+        let last = later
+            .clone()
+            .take(length.unwrap_or(usize::MAX))
+            .filter(|later| matches!(later.what, What::Message(_)))
+            .last();
+        let end =
+            entries.iter().enumerate().skip(begin + 1).find(|(_, end)| end.lane == entry.lane && end.what == What::End);
+        Attempt {
+            lane: place(entry.lane),
+            begin,
+            end: end.map(|(at, _)| at),
+            event: entry.event,
+            fate: end.map_or("open", |(_, end)| fate(&end.note)),
+            stale: last.is_some_and(|last| last.note.ends_with("Stale")),
+        }
+    };
+    begins.map(attempt).collect()
+}
+
+/// How an attempt ended, from the first word of its note.
+fn fate(note: &str) -> &'static str {
+    let word = note.split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default();
+    let fates = ["done", "retry", "permanent", "snooze", "crashed"];
+    fates.into_iter().find(|fate| fate.eq_ignore_ascii_case(word)).unwrap_or("dropped")
+}
+
+fn windows(scenario: &Scenario, entries: &[Entry], lanes: &[Lane]) -> Vec<Window> {
+    let mut begun: Vec<usize> = Vec::new();
+    let mut windows = Vec::new();
+    for fault in &scenario.faults {
+        let Some((lasts, name)) = span(fault) else { continue };
+        let note = fault.to_string();
+        let is_it =
+            |(at, entry): &(usize, &Entry)| entry.what == What::Fault && entry.note == note && !begun.contains(at);
+        let Some((begin, entry)) = entries.iter().enumerate().find(is_it) else { continue };
+        begun.push(begin);
+        let ends_at = entry.at.saturating_add(lasts);
+        let end = entries.iter().position(|entry| entry.at >= ends_at).unwrap_or(entries.len());
+        let touched = |lane: &Lane| disturbs(fault, *lane);
+        let places = (0..lanes.len()).filter(|place| touched(&lanes[*place])).collect();
+        windows.push(Window { lanes: places, begin, end: end.max(begin), name: name.to_owned() });
+    }
+    windows
+}
+
+/// For how long a fault lasts, and what to call that time.
+const fn span(fault: &Fault) -> Option<(u64, &'static str)> {
+    match *fault {
+        Fault::ChannelFull { lasts, .. } => Some((lasts, "full")),
+        Fault::ReceiverDropped { unnoticed, .. } => Some((unnoticed, "no receiver")),
+        Fault::DispatcherStalled { lasts, .. } => Some((lasts, "stalled")),
+        Fault::DispatcherDies { lasts, .. } | Fault::SweeperDies { lasts, .. } => Some((lasts, "dead")),
+        Fault::SweepsDelayed { lasts, .. } => Some((lasts, "late")),
+        Fault::WorkersStalled { lasts, .. } | Fault::ClientsStalled { lasts, .. } => Some((lasts, "stalled")),
+        Fault::AllFail { lasts: Some(lasts), .. } => Some((lasts, "all fail")),
+        Fault::AllFail { lasts: None, .. } => Some((u64::MAX, "all fail")),
+        Fault::Restart { lasts, .. } => Some((lasts, "down")),
+        Fault::TicketLost { .. }
+        | Fault::MarkerLost { .. }
+        | Fault::TicketTwice { .. }
+        | Fault::Handler { .. }
+        | Fault::Poison { .. }
+        | Fault::ClockForward { .. }
+        | Fault::ClockBack { .. }
+        | Fault::ProcessPauses { .. }
+        | Fault::Shutdown { .. } => None,
+    }
+}
+
+/// Whether a fault that lasts disturbs this part.
+const fn disturbs(fault: &Fault, lane: Lane) -> bool {
+    match *fault {
+        Fault::ChannelFull { .. } | Fault::ReceiverDropped { .. } => matches!(lane, Lane::Channel),
+        Fault::DispatcherStalled { .. } | Fault::DispatcherDies { .. } => matches!(lane, Lane::Dispatcher),
+        Fault::SweeperDies { .. } | Fault::SweepsDelayed { .. } => matches!(lane, Lane::Sweeper),
+        Fault::WorkersStalled { .. } | Fault::AllFail { .. } => matches!(lane, Lane::Worker(_)),
+        Fault::ClientsStalled { .. } => matches!(lane, Lane::Client(_)),
+        Fault::Restart { .. } => !matches!(lane, Lane::Client(_) | Lane::World),
+        Fault::TicketLost { .. }
+        | Fault::MarkerLost { .. }
+        | Fault::TicketTwice { .. }
+        | Fault::Handler { .. }
+        | Fault::Poison { .. }
+        | Fault::ClockForward { .. }
+        | Fault::ClockBack { .. }
+        | Fault::ProcessPauses { .. }
+        | Fault::Shutdown { .. } => false,
+    }
+}

@@ -1,0 +1,103 @@
+//! Operations and faults in words, for people.
+
+use std::fmt;
+
+use super::{Act, Behaviour, Fault, Loss};
+
+/// A duration in the unit that suits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Micros(pub u64);
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, thousandths, name) = match self.0 {
+            micros @ 0..1_000 => return write!(f, "{micros} µs"),
+            micros @ 1_000..1_000_000 => (micros / 1_000, micros % 1_000, "ms"),
+            micros => (micros / 1_000_000, micros / 1_000 % 1_000, "s"),
+        };
+        let rest = format!("{thousandths:03}");
+        match rest.trim_end_matches('0') {
+            "" => write!(f, "{unit} {name}"),
+            rest => write!(f, "{unit}.{rest} {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Submit { event, payload } => write!(f, "submit event {event} with payload {payload}"),
+            Self::Reject { too_large: true } => f.write_str("submit what is too large"),
+            Self::Reject { too_large: false } => f.write_str("submit what has a wrong form"),
+            Self::Redrive { event } => write!(f, "redrive event {event}"),
+            Self::Discard { event } => write!(f, "discard event {event}"),
+            Self::Pause => f.write_str("pause"),
+            Self::Resume => f.write_str("resume"),
+        }
+    }
+}
+
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Retry { after: None } => f.write_str("fails, and may be tried again"),
+            Self::Retry { after: Some(after) } => write!(f, "fails, and may be tried again after {}", Micros(after)),
+            Self::Permanent => f.write_str("fails for good"),
+            Self::Snooze { delay } => write!(f, "asks to be called again in {}", Micros(delay)),
+            Self::Slow { lasts } => write!(f, "takes {}", Micros(lasts)),
+            Self::Beating { lasts, every } => {
+                write!(f, "takes {}, with a heartbeat every {}", Micros(lasts), Micros(every))
+            }
+            Self::PanicBefore => f.write_str("panics before its side effect"),
+            Self::PanicAfter => f.write_str("panics after its side effect"),
+            Self::Hang => f.write_str("hangs until it is cancelled"),
+            Self::Deaf { lasts } => write!(f, "hears no cancellation, and takes {}", Micros(lasts)),
+            Self::Stuck => f.write_str("hears no cancellation, and never ends"),
+            Self::ReportsTwice => f.write_str("reports its outcome twice"),
+            Self::ReportsForeign => f.write_str("reports a foreign run too"),
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Middle => "a ticket in the middle of the channel is lost",
+            Self::Tail => "the last ticket of the channel is lost",
+            Self::All => "all tickets of the channel are lost",
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ChannelFull { lasts, .. } => write!(f, "the channel is full for {}", Micros(lasts)),
+            Self::ReceiverDropped { unnoticed, .. } => {
+                write!(f, "the channel's receiver is dropped, unnoticed for {} at most", Micros(unnoticed))
+            }
+            Self::TicketLost { which, .. } => write!(f, "{which}"),
+            Self::MarkerLost { .. } => f.write_str("the next marker will be lost"),
+            Self::TicketTwice { .. } => f.write_str("the next ticket will be presented twice"),
+            Self::DispatcherStalled { lasts, .. } => write!(f, "the dispatcher stalls for {}", Micros(lasts)),
+            Self::DispatcherDies { lasts, .. } => write!(f, "the dispatcher dies for {}", Micros(lasts)),
+            Self::SweeperDies { lasts, .. } => write!(f, "the sweeper dies for {}", Micros(lasts)),
+            Self::SweepsDelayed { lasts, by, .. } => {
+                write!(f, "sweeps are late by {} for {}", Micros(by), Micros(lasts))
+            }
+            Self::WorkersStalled { lasts, .. } => write!(f, "workers stall for {}", Micros(lasts)),
+            Self::ClientsStalled { lasts, .. } => write!(f, "clients stall for {}", Micros(lasts)),
+            Self::Handler { event, attempt, does } => {
+                write!(f, "the handler of event {event} in attempt {attempt} {does}")
+            }
+            Self::Poison { event } => write!(f, "every handler of event {event} panics"),
+            Self::AllFail { lasts: Some(lasts), .. } => write!(f, "all handlers fail for {}", Micros(lasts)),
+            Self::AllFail { lasts: None, .. } => f.write_str("all handlers fail for good"),
+            Self::ClockForward { by, .. } => write!(f, "the clock steps forward by {}", Micros(by)),
+            Self::ClockBack { by, .. } => write!(f, "the clock steps back by {}", Micros(by)),
+            Self::ProcessPauses { lasts, .. } => write!(f, "the process stands still for {}", Micros(lasts)),
+            Self::Shutdown { timeout, .. } => write!(f, "a shutdown with {} to drain", Micros(timeout)),
+            Self::Restart { lasts, .. } => write!(f, "the process dies, and starts again after {}", Micros(lasts)),
+        }
+    }
+}
