@@ -193,6 +193,7 @@ const fn span(fault: &Fault) -> Option<(u64, &'static str)> {
         | Fault::ClockForward { .. }
         | Fault::ClockBack { .. }
         | Fault::ProcessPauses { .. }
+        | Fault::TicketLate { .. }
         | Fault::Shutdown { .. } => None,
     }
 }
@@ -214,6 +215,7 @@ const fn disturbs(fault: &Fault, lane: Lane) -> bool {
         | Fault::ClockForward { .. }
         | Fault::ClockBack { .. }
         | Fault::ProcessPauses { .. }
+        | Fault::TicketLate { .. }
         | Fault::Shutdown { .. } => false,
     }
 }

@@ -33,6 +33,7 @@ impl fmt::Display for Act {
             Self::Discard { event } => write!(f, "discard event {event}"),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
+            Self::RedriveFirst => f.write_str("redrive the first failed"),
         }
     }
 }
@@ -98,6 +99,7 @@ impl fmt::Display for Fault {
             Self::ProcessPauses { lasts, .. } => write!(f, "the process stands still for {}", Micros(lasts)),
             Self::Shutdown { timeout, .. } => write!(f, "a shutdown with {} to drain", Micros(timeout)),
             Self::Restart { lasts, .. } => write!(f, "the process dies, and starts again after {}", Micros(lasts)),
+            Self::TicketLate { by, .. } => write!(f, "a ticket comes late by {}", Micros(by)),
         }
     }
 }

@@ -20,11 +20,16 @@ impl World<'_> {
             return Ok(());
         }
         let (command, said) = self.spoken(operation.act);
+        self.caller = Some(operation.client);
         let answer = self.tell(command, said)?;
+        self.caller = None;
         if let Said::Submit { event, digest, .. } = said {
             self.probe_submit(at, &operation, &answer);
             match operation.hangs_up {
-                true => self.probes.fault(FaultKind::ClientHangsUp),
+                true => {
+                    self.probes.fault(FaultKind::ClientHangsUp);
+                    self.note_hang_up(&operation, event);
+                }
                 false => self.oracles.ledger.tell(event, digest, &answer),
             }
         }

@@ -56,7 +56,10 @@ impl World<'_> {
             let mut cause = EnqueueFailure::Full;
             for effect in effects {
                 match effect {
-                    Effect::Abort(run) => self.cancel(run),
+                    Effect::Abort(run) => {
+                        self.note_abort(run);
+                        self.cancel(run);
+                    }
                     Effect::Enqueue(ticket) if !failed.is_empty() => failed.push(ticket),
                     Effect::Enqueue(ticket) => {
                         if let Err(failure) = self.send(ticket) {

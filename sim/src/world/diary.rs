@@ -1,10 +1,9 @@
-//! What people get to see of a run.
+//! What people get to see of a run. Without a trace nothing here costs anything.
 
-use std::fmt::Write as _;
-
-use eventful::{Answer, EnqueueFailure, RunId, Ticket};
+use eventful::{Answer, Change, EnqueueFailure, Fact, Key, Place, RunId, Ticket};
 
 use super::World;
+use super::wording::{Wording, outcome, run_name, trouble};
 use super::worker::Worker;
 use crate::failure::Broken;
 use crate::oracle::{Known, Said};
@@ -27,17 +26,7 @@ impl World<'_> {
     /// How a record stands, in a line.
     fn describe(&self, event: EventNumber) -> Option<String> {
         let view = self.engine.get(self.told, self.roster.key(event))?;
-        let mut line = format!("{}, attempt {}", view.status, view.attempt);
-        let _ = match (view.place, view.run) {
-            (Some(place), _) => write!(line, ", {place:?}"),
-            (None, Some(run)) => write!(line, ", run {}", run.id),
-            (None, None) => Ok(()),
-        };
-        let _ = match view.last_error {
-            Some(error) => write!(line, ", {error}"),
-            None => Ok(()),
-        };
-        Some(line)
+        Some(Wording { skew: self.skew }.record(&view))
     }
 
     /// Where the record stands that a command names, before it.
@@ -58,18 +47,60 @@ impl World<'_> {
         if self.trace.is_none() {
             return;
         }
-        let event = if let Answer::Running(run) = answer {
-            self.roster.number(run.event.key())
-        } else {
-            said.event().or_else(|| self.handled_by(said.run()?))
-        };
-        let from = self.speaker(said);
-        self.note(from, What::Message(Lane::Engine), event, || format!("{} → {}", tell(said), short(answer)));
+        let event = self.subject(said, answer);
+        let wording = Wording { skew: self.skew };
+        self.note(self.speaker(said), What::Message(Lane::Engine), event, || wording.exchange(said, answer));
+        let others: Vec<_> = self.out.facts().iter().filter_map(|fact| self.consequence(event, fact)).collect();
+        for (other, words) in others {
+            self.note(Lane::Engine, What::Note, Some(other), || format!("event {other}: {words}"));
+        }
     }
 
-    /// The event that a worker works on under this run.
-    fn handled_by(&self, run: RunId) -> Option<EventNumber> {
-        self.workers.iter().find(|worker| worker.run == run).map(|worker| worker.event)
+    /// A fact about another event than the command's.
+    fn consequence(&self, subject: Option<EventNumber>, fact: &Fact) -> Option<(EventNumber, String)> {
+        let event = self.roster.number(key(fact)?).filter(|event| Some(*event) != subject)?;
+        Some((event, Wording { skew: self.skew }.fact(fact)))
+    }
+
+    /// The event that a command is about.
+    fn subject(&self, said: Said, answer: &Answer) -> Option<EventNumber> {
+        if let Answer::Running(run) = answer {
+            return self.roster.number(run.event.key());
+        }
+        match said {
+            Said::Start(ticket) | Said::EnqueueFailed(ticket, _) => self.event_of(ticket),
+            Said::Submit { .. }
+            | Said::Reject { .. }
+            | Said::Settle(..)
+            | Said::Heartbeat(_)
+            | Said::ChannelLost
+            | Said::Sweep
+            | Said::Redrive(_)
+            | Said::Discard(_)
+            | Said::Pause
+            | Said::Resume
+            | Said::Shutdown
+            | Said::AbortInflight => said.event().or_else(|| self.began(said.run()?)?.event),
+        }
+    }
+
+    /// The beginning of a run.
+    fn began(&self, run: RunId) -> Option<&Entry> {
+        let name = format!(", {}", run_name(run));
+        let entries = &self.trace.as_ref()?.entries;
+        entries.iter().rfind(|entry| entry.what == What::Begin && entry.note.ends_with(&name))
+    }
+
+    /// The event that a ticket stands for, or stood for when it was sent.
+    fn event_of(&self, ticket: Ticket) -> Option<EventNumber> {
+        let queued = |event: &EventNumber| {
+            let view = self.engine.get(self.told, self.roster.key(*event));
+            view.is_some_and(|view| view.place == Some(Place::Queued(ticket)))
+        };
+        let sent = |entry: &&Entry| entry.what == What::Message(Lane::Channel) && entry.note == name(ticket);
+        let entries = &self.trace.as_ref()?.entries;
+        let known = self.oracles.book.all().map(|(event, _)| event).find(queued);
+        known.or_else(|| entries.iter().rfind(sent)?.event)
     }
 
     /// Who says it.
@@ -80,15 +111,9 @@ impl World<'_> {
             | Said::Redrive(_)
             | Said::Discard(_)
             | Said::Pause
-            | Said::Resume => {
-                let operation = self.scenario.operations.get(self.next_operation.saturating_sub(1));
-                Lane::Client(operation.map_or(0, |operation| operation.client))
-            }
+            | Said::Resume => self.caller.map_or(Lane::World, Lane::Client),
             Said::Start(_) => Lane::Dispatcher,
-            Said::Settle(run, _) | Said::Heartbeat(run) => {
-                let worker = self.workers.iter().find(|worker| worker.run == run);
-                worker.map_or(Lane::World, |worker| Lane::Worker(worker.permit))
-            }
+            Said::Settle(run, _) | Said::Heartbeat(run) => self.began(run).map_or(Lane::World, |begin| begin.lane),
             Said::EnqueueFailed(..) => Lane::Channel,
             Said::Sweep => Lane::Sweeper,
             Said::ChannelLost | Said::Shutdown | Said::AbortInflight => Lane::World,
@@ -96,49 +121,121 @@ impl World<'_> {
     }
 
     pub(super) fn note_send(&mut self, ticket: Ticket, sent: Result<(), EnqueueFailure>) {
-        self.note(Lane::Engine, What::Message(Lane::Channel), None, || match sent {
-            Ok(()) => format!("ticket {}", ticket.number()),
-            Err(cause) => format!("ticket {} does not get in: {cause:?}", ticket.number()),
+        if self.trace.is_none() {
+            return;
+        }
+        let event = self.event_of(ticket);
+        self.note(Lane::Engine, What::Message(Lane::Channel), event, || match sent {
+            Ok(()) => name(ticket),
+            Err(cause) => format!("{} does not get in: {cause:?}", name(ticket)),
         });
     }
 
+    /// The dispatcher takes a ticket out of the channel.
+    pub(super) fn note_take(&mut self, ticket: Ticket) {
+        if self.trace.is_some() {
+            let event = self.event_of(ticket);
+            self.note(Lane::Channel, What::Message(Lane::Dispatcher), event, || name(ticket));
+        }
+    }
+
+    /// The tickets in the channel, so that [`Self::note_lost`] knows which are gone.
+    pub(super) fn tickets_seen(&self) -> Vec<Ticket> {
+        match self.trace.is_some() {
+            true => self.channel.content().0.collect(),
+            false => Vec::new(),
+        }
+    }
+
+    pub(super) fn note_lost(&mut self, before: Vec<Ticket>) {
+        for ticket in before {
+            if !self.channel.content().0.any(|left| left == ticket) {
+                let event = self.event_of(ticket);
+                self.note(Lane::Channel, What::Fault, event, || format!("{} is lost", name(ticket)));
+            }
+        }
+    }
+
+    pub(super) fn note_abort(&mut self, run: RunId) {
+        let Some(worker) = self.workers.iter().find(|worker| worker.run == run) else { return };
+        let (lane, event) = (Lane::Worker(worker.permit), worker.event);
+        self.note(Lane::Engine, What::Message(lane), Some(event), || format!("abort {}", run_name(run)));
+    }
+
+    /// A shutdown tells this worker's handler to stop.
+    pub(super) fn note_stop(&mut self, worker: &Worker) {
+        let lane = Lane::Worker(worker.permit);
+        self.note(Lane::World, What::Message(lane), Some(worker.event), || format!("stop {}", run_name(worker.run)));
+    }
+
     pub(super) fn note_begin(&mut self, worker: &Worker) {
-        let note = || format!("attempt {} of event {}, run {}", worker.attempt, worker.event, worker.run);
-        self.note(Lane::Worker(worker.permit), What::Begin, Some(worker.event), note);
+        let (lane, event) = (Lane::Worker(worker.permit), worker.event);
+        let note = || format!("attempt {} of event {event}, {}", worker.attempt, run_name(worker.run));
+        self.note(lane, What::Begin, Some(event), note);
+        if self.trace.is_some()
+            && let Some(trouble) = trouble(worker)
+        {
+            self.note(lane, What::Fault, Some(event), || trouble);
+        }
     }
 
     pub(super) fn note_end(&mut self, worker: &Worker) {
-        let note = || match worker.outcome {
-            Some(outcome) => format!("{outcome:?}"),
-            None => "dropped".to_owned(),
-        };
+        let note = || worker.outcome.map_or_else(|| "dropped".to_owned(), outcome);
         self.note(Lane::Worker(worker.permit), What::End, Some(worker.event), note);
     }
 
     pub(super) fn note_fault(&mut self, fault: &Fault) {
-        self.note(Lane::World, What::Fault, None, || format!("{fault:?}"));
+        let is_felt = self.is_up || reaches_what_is_down(fault);
+        self.note(Lane::World, What::Fault, None, || match is_felt {
+            true => fault.to_string(),
+            false => format!("{fault}, but it is down"),
+        });
+    }
+
+    pub(super) fn note_world(&mut self, note: &str) {
+        self.note(Lane::World, What::Note, None, || note.to_owned());
+    }
+
+    pub(super) fn note_hang_up(&mut self, operation: &Operation, event: EventNumber) {
+        let note = || "hangs up before the answer".to_owned();
+        self.note(Lane::Client(operation.client), What::Fault, Some(event), note);
     }
 
     pub(super) fn note_unreachable(&mut self, operation: &Operation) {
         let lane = Lane::Client(operation.client);
-        self.note(lane, What::Note, None, || format!("{:?}: nobody answers", operation.act));
+        self.note(lane, What::Note, None, || format!("{}: nobody answers", operation.act));
     }
 
+    /// What breaks a promise is about the event of the entry before it, if that belongs to the step.
     pub(super) fn note_broken(&mut self, broken: &Broken) {
-        self.note(Lane::Engine, What::Broken, None, || broken.to_string());
+        let last = self.trace.as_ref().and_then(|trace| trace.entries.last());
+        let event = last.filter(|last| last.step == self.steps).and_then(|last| last.event);
+        self.note(Lane::Engine, What::Broken, event, || broken.to_string());
     }
 }
 
-fn tell(said: Said) -> String {
-    if let Said::Submit { event, digest, .. } = said {
-        return format!("submit event {event} {}", &digest.to_string()[..15]);
-    }
-    match said.run() {
-        Some(run) => format!("{said:?}").replace(&format!("{run:?}"), &run.to_string()),
-        None => format!("{said:?}"),
+fn name(ticket: Ticket) -> String {
+    format!("ticket {}", ticket.number())
+}
+
+/// The event of a fact.
+fn key(fact: &Fact) -> Option<&Key> {
+    match &fact.change {
+        Change::Accepted(event) => Some(event.key()),
+        Change::Started { key, .. } | Change::Finished { key, .. } => Some(key),
+        Change::Redriven(key) | Change::Discarded(key) | Change::Forgotten(key) => Some(key),
+        Change::Paused | Change::Resumed | Change::Epoch(_) => None,
     }
 }
 
-fn short(answer: &Answer) -> String {
-    if let Answer::Running(run) = answer { format!("Running({})", run.id) } else { format!("{answer:?}") }
+/// Whether a fault changes something while the process is down.
+const fn reaches_what_is_down(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::ProcessPauses { .. }
+            | Fault::ClockForward { .. }
+            | Fault::ClockBack { .. }
+            | Fault::AllFail { .. }
+            | Fault::ClientsStalled { .. }
+    )
 }

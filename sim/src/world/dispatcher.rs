@@ -78,6 +78,7 @@ impl World<'_> {
 
     pub(super) fn dispatch(&mut self) -> Result<(), Broken> {
         let Some(ticket) = self.channel.take() else { return Ok(()) };
+        self.note_take(ticket);
         if std::mem::take(&mut self.dispatcher.presents_twice) {
             self.probes.fault(FaultKind::TicketTwice);
             self.agenda.now(Task::PresentAgain(ticket));
@@ -112,9 +113,11 @@ impl World<'_> {
         self.note_send(ticket, sent);
         sent?;
         let is_marker = self.dispatcher.loses_marker && self.is_marker(ticket);
+        let before = self.tickets_seen();
         if is_marker && self.channel.lose_ticket(ticket) {
             self.dispatcher.loses_marker = false;
             self.probes.fault(FaultKind::MarkerLost);
+            self.note_lost(before);
         }
         Ok(())
     }
@@ -131,7 +134,9 @@ impl World<'_> {
     /// The dispatcher dies, and its channel with it. Its permit comes back.
     pub(super) fn kill_dispatcher(&mut self, lasts: u64) {
         self.dispatcher.is_alive = false;
+        let before = self.tickets_seen();
         self.channel.drop_receiver();
+        self.note_lost(before);
         self.agenda.at(self.now + lasts, Task::ReplaceChannel(self.channel.number));
     }
 
@@ -140,7 +145,10 @@ impl World<'_> {
         if number != self.channel.number {
             return Ok(());
         }
+        let before = self.tickets_seen();
         self.channel.replace();
+        self.note_lost(before);
+        self.note_world("a new channel and dispatcher take the places of the old ones");
         (self.dispatcher.is_alive, self.dispatcher.stalled_until) = (true, 0);
         self.dispatcher.holds_ticket = false;
         self.tell(Command::ChannelLost, Said::ChannelLost).map(drop)

@@ -11,7 +11,7 @@
 //! | `client`, `channel`, `dispatcher`, `worker`, `handling`, `sweeper`, `process` | the parts around the engine |
 //! | `trouble` | the faults |
 //! | `phases` | chaos, then healing, then a bounded time to finish, then the audit |
-//! | `diary` | what people get to see of it |
+//! | `diary`, `wording` | what people get to see of it |
 
 mod agenda;
 mod channel;
@@ -24,6 +24,7 @@ mod phases;
 mod process;
 mod sweeper;
 mod trouble;
+mod wording;
 mod worker;
 
 pub use agenda::Choices;
@@ -71,6 +72,8 @@ pub struct World<'s> {
     agenda: Agenda,
     next_operation: usize,
     next_fault: usize,
+    /// The client whose operation is carried out now.
+    caller: Option<u8>,
     channel: Channel,
     dispatcher: Dispatcher,
     sweeper: Sweeper,
@@ -151,6 +154,7 @@ impl<'s> World<'s> {
             agenda: Agenda::default(),
             next_operation: 0,
             next_fault: 0,
+            caller: None,
             channel: Channel::new(config.channel_capacity.get()),
             dispatcher: Dispatcher::new(config.concurrency.get()),
             sweeper: Sweeper::default(),

@@ -67,6 +67,7 @@ impl World<'_> {
             false => self.heal_and_finish(choices)?,
         };
         self.oracles.judge_phase(self.told, &self.engine)?;
+        self.note_world("audit: what clients were told is compared with what is there");
         self.oracles.audit(self.told, &self.roster, &self.engine)?;
         if self.scenario.seed.is_multiple_of(4) && ended == Ended::Finished {
             self.fall_silent(choices)?;
@@ -132,6 +133,7 @@ impl World<'_> {
 
     /// The clock shows the time again, and operators let runs start.
     fn heal(&mut self) -> Result<(), Broken> {
+        self.note_world("the faults are over: what is pending has a bounded time to end");
         self.skew = self.skew.max(self.lag());
         match self.engine.is_paused() {
             true => self.tell(Command::Resume, Said::Resume).map(drop),

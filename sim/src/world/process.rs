@@ -79,17 +79,22 @@ impl World<'_> {
         let mut told = Vec::new();
         for worker in &mut self.workers {
             if worker.outcome.is_none() && worker.heeds() && !worker.cancelled {
-                told.push(worker.serial);
+                told.push(*worker);
             }
             worker.cancelled = true;
         }
-        told.into_iter().for_each(|serial| self.agenda.now(Task::Yield(serial)));
+        self.note_world("the time to drain ends");
+        for worker in told {
+            self.note_stop(&worker);
+            self.agenda.now(Task::Yield(worker.serial));
+        }
         self.agenda.at(until, Task::GraceEnds);
         self.look_for_end();
         Ok(())
     }
 
     pub(super) fn grace_ends(&mut self) -> Result<(), Broken> {
+        self.note_world("the grace for handlers ends");
         self.stop_soon();
         Ok(())
     }
@@ -135,6 +140,7 @@ impl World<'_> {
         self.ending = None;
         self.dropped = 0;
         self.is_up = true;
+        self.note_world("the process starts again, with nothing in its memory");
         self.sweeper.arm(&self.engine);
         Ok(())
     }

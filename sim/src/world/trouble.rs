@@ -57,7 +57,9 @@ impl World<'_> {
             }
             Fault::ReceiverDropped { unnoticed, .. } => {
                 self.probes.fault(FaultKind::ReceiverDropped);
+                let before = self.tickets_seen();
                 self.channel.drop_receiver();
+                self.note_lost(before);
                 self.agenda.at(self.now + unnoticed, Task::ReplaceChannel(self.channel.number));
             }
             Fault::TicketLost { which, .. } => self.lose_ticket(which),
@@ -100,7 +102,9 @@ impl World<'_> {
     }
 
     fn lose_ticket(&mut self, which: Loss) {
+        let before = self.tickets_seen();
         if self.channel.lose(which) {
+            self.note_lost(before);
             self.probes.fault(match which {
                 Loss::Middle => FaultKind::TicketLostMiddle,
                 Loss::Tail => FaultKind::TicketLostTail,

@@ -1,0 +1,166 @@
+//! Commands, answers, facts and records in words, for the diary.
+
+use std::fmt::Write as _;
+
+use eventful::{Answer, Bound, Change, Fact, Next, Place, RecordView, Refusal, RunId, Timestamp};
+
+use super::STARTED_AT;
+use super::worker::{Does, Worker};
+use crate::oracle::{Said, Told};
+use crate::scenario::Micros;
+
+/// Times of the engine's clock, as they show in the world.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wording {
+    pub(super) skew: i64,
+}
+
+impl Wording {
+    fn time(self, at: Timestamp) -> Micros {
+        Micros(at.as_micros().saturating_add_signed(-self.skew).saturating_sub(STARTED_AT))
+    }
+
+    /// What the engine is told, and what it answers.
+    pub(super) fn exchange(self, said: Said, answer: &Answer) -> String {
+        format!("{} → {}", told(said), self.answer(answer))
+    }
+
+    fn answer(self, answer: &Answer) -> String {
+        match answer {
+            Answer::Duplicate(duplicate) => format!("Duplicate: it is {}", duplicate.status),
+            Answer::Conflict(_) => "Conflict: another payload".to_owned(),
+            Answer::Refused(refusal) => format!("Refused: {}", refused(refusal)),
+            Answer::Running(run) => format!("Running, {}", run_name(run.id)),
+            Answer::Settled(status) => format!("Settled: it is {status}"),
+            Answer::Alive(until) => format!("Alive until {}", self.time(*until)),
+            Answer::Swept(swept) => format!(
+                "Swept: {} due, {} runs expired, {} forgotten{}",
+                swept.retries_due,
+                swept.expired_runs,
+                swept.forgotten,
+                if swept.marker_overdue { ", the marker is overdue" } else { "" }
+            ),
+            Answer::NotFailed(status) => format!("NotFailed: it is {status}"),
+            Answer::Accepted
+            | Answer::Held
+            | Answer::Marked
+            | Answer::Stale
+            | Answer::NotFound
+            | Answer::TooLate
+            | Answer::Noted => format!("{answer:?}"),
+        }
+    }
+
+    /// A record, in a line.
+    pub(super) fn record(self, view: &RecordView) -> String {
+        let mut line = format!("{}, attempt {}", view.status, view.attempt);
+        let charge = view.charge;
+        for (count, name) in [(charge.charged, "charged"), (charge.snoozes, "snoozes"), (charge.refunds, "refunds")] {
+            if count > 0 {
+                let _ = write!(line, ", {name} {count}");
+            }
+        }
+        let _ = match (view.place, view.eligible_at) {
+            (Some(Place::Delayed), Some(at)) => write!(line, ", delayed until {}", self.time(at)),
+            (Some(Place::Delayed), None) => write!(line, ", delayed"),
+            (Some(Place::Line), _) => write!(line, ", in the line"),
+            (Some(Place::Queued(ticket)), _) => write!(line, ", queued with ticket {}", ticket.number()),
+            (None, _) => Ok(()),
+        };
+        if let Some(run) = view.run {
+            let _ = write!(line, ", {} until {}", run_name(run.id), self.time(run.deadline));
+        }
+        if let Some(error) = &view.last_error {
+            let _ = write!(line, ", “{error}”");
+        }
+        line
+    }
+
+    /// A fact that follows from a command about something else.
+    pub(super) fn fact(self, fact: &Fact) -> String {
+        match &fact.change {
+            Change::Accepted(_) => "it is accepted".to_owned(),
+            Change::Started { run, .. } => format!("{} starts", run_name(*run)),
+            Change::Finished { run, end, next, .. } => {
+                let next = match next {
+                    Next::Completed => "it is completed".to_owned(),
+                    Next::Failed => "it has failed".to_owned(),
+                    Next::Retry { eligible_at } => format!("it is tried again from {} on", self.time(*eligible_at)),
+                };
+                format!("{} is over, {end}: {next}", run_name(*run))
+            }
+            Change::Redriven(_) => "it is redriven".to_owned(),
+            Change::Discarded(_) => "it is discarded".to_owned(),
+            Change::Forgotten(_) => "it is forgotten".to_owned(),
+            Change::Paused | Change::Resumed | Change::Epoch(_) => format!("{:?}", fact.change),
+        }
+    }
+}
+
+/// A run by its number, and by the opening of the engine when that is not the first.
+pub(super) fn run_name(run: RunId) -> String {
+    match run.epoch().number().saturating_sub(STARTED_AT) {
+        0 => format!("run {}", run.number()),
+        later => format!("run {} of the opening at {}", run.number(), Micros(later)),
+    }
+}
+
+fn refused(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Overloaded { bound, retry_after } => {
+            let bound = match bound {
+                Bound::Pending => "pending events",
+                Bound::Records => "records",
+                Bound::Bytes => "bytes",
+            };
+            let after = u64::try_from(retry_after.as_micros()).unwrap_or(u64::MAX);
+            format!("too many {bound}, again after {}", Micros(after))
+        }
+        Refusal::TooLarge { limit_bytes } => format!("more than {limit_bytes} bytes"),
+        Refusal::ShuttingDown => "it is shutting down".to_owned(),
+    }
+}
+
+fn told(said: Said) -> String {
+    match said {
+        Said::Submit { event, digest, .. } => {
+            let digest = digest.to_string();
+            let short = digest.char_indices().nth(15).map_or(digest.as_str(), |(end, _)| &digest[..end]);
+            format!("submit event {event}, {short}")
+        }
+        Said::Reject { too_large: true } => "submit what is too large".to_owned(),
+        Said::Reject { too_large: false } => "submit what has a wrong form".to_owned(),
+        Said::Start(ticket) => format!("start ticket {}", ticket.number()),
+        Said::Settle(run, told) => format!("settle {} as {}", run_name(run), outcome(told)),
+        Said::Heartbeat(run) => format!("heartbeat of {}", run_name(run)),
+        Said::EnqueueFailed(ticket, cause) => format!("ticket {} did not get in: {cause:?}", ticket.number()),
+        Said::Redrive(event) => format!("redrive event {event}"),
+        Said::Discard(event) => format!("discard event {event}"),
+        Said::ChannelLost => "the channel is lost".to_owned(),
+        Said::Sweep | Said::Pause | Said::Resume | Said::Shutdown | Said::AbortInflight => {
+            format!("{said:?}").to_lowercase().replace("abortinflight", "abort what is in flight")
+        }
+    }
+}
+
+/// How an attempt ended. The first word says it all.
+pub(super) fn outcome(told: Told) -> String {
+    let micros = |duration: std::time::Duration| Micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    match told {
+        Told::Done => "done".to_owned(),
+        Told::Retry { after: None } => "retry".to_owned(),
+        Told::Retry { after: Some(after) } => format!("retry after {}", micros(after)),
+        Told::Permanent => "permanent".to_owned(),
+        Told::Snooze { delay } => format!("snooze for {}", micros(delay)),
+        Told::Crashed => "crashed".to_owned(),
+    }
+}
+
+/// What goes wrong in an attempt, if the scenario has something in store for it.
+pub(super) fn trouble(worker: &Worker) -> Option<String> {
+    match worker.does {
+        Does::Succeed => None,
+        Does::Poison => Some("the handler panics: the event is poison".to_owned()),
+        Does::As(behaviour) => Some(format!("the handler {behaviour}")),
+    }
+}
