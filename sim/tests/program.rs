@@ -90,6 +90,21 @@ fn nothing_is_shrunk_where_nothing_is_broken() {
 }
 
 #[test]
+fn a_page_shows_a_scenario() {
+    let file = folder("a-page").join("seven.html");
+    let said = said(&["report", "7", "-o", path(&file)], 0);
+    assert!(said.contains("seven.html"), "{said}");
+    let page = std::fs::read_to_string(&file).expect("a page");
+    assert!(page.contains("<html") && page.contains("</html>"), "{page}");
+}
+
+#[test]
+fn a_scenario_of_the_turmoil_tier_has_no_page() {
+    let complaint = complaint(&["report", "3", "--tier", "turmoil"]);
+    assert!(complaint.contains("replay --trace"), "{complaint}");
+}
+
+#[test]
 fn golden_hashes_have_a_line_each() {
     let said = said(&["golden"], 0);
     for line in said.lines() {

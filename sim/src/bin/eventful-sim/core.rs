@@ -1,6 +1,8 @@
 //! Runs of the core tier.
 
+use eventful_sim::failure::Broken;
 use eventful_sim::probe::Probes;
+use eventful_sim::report;
 use eventful_sim::scenario::Scenario;
 use eventful_sim::trace::{Entry, What};
 use eventful_sim::world::{Keep, Report};
@@ -22,6 +24,13 @@ pub(crate) fn hashes(scenario: &Scenario) -> Vec<u64> {
 pub(crate) fn diary(scenario: &Scenario) -> Vec<String> {
     let report = run(scenario, Keep { trace: true, ..Keep::default() }, &mut Probes::default());
     report.trace.unwrap_or_default().entries.iter().map(line).collect()
+}
+
+/// What it breaks, and a page that shows how.
+pub(crate) fn page(scenario: &Scenario) -> (Option<Broken>, String) {
+    let Report { broken, trace, .. } = run(scenario, Keep { trace: true, ..Keep::default() }, &mut Probes::default());
+    let page = report::html(scenario, broken.as_ref(), &trace.unwrap_or_default());
+    (broken, page)
 }
 
 fn run(scenario: &Scenario, keep: Keep, probes: &mut Probes) -> Report {

@@ -14,6 +14,7 @@ mod panics;
 mod progress;
 mod reach;
 mod replay;
+mod report;
 mod run;
 mod summary;
 mod terminal;
@@ -43,6 +44,7 @@ fn call(call: Call) -> anyhow::Result<ExitCode> {
         Call::Run(options) => run::run(&options),
         Call::Replay(options) => replay::replay(&options),
         Call::Shrink(options) => replay::shrink(&options),
+        Call::Report(options) => report::report(&options),
         Call::Scope(options) => exploration::explore(&options),
         Call::Golden => Ok(golden::print()),
     }

@@ -26,6 +26,8 @@ pub(crate) enum Call {
     Replay(ReplayOptions),
     /// Make a scenario that breaks a promise smaller
     Shrink(ShrinkOptions),
+    /// Show one scenario on a page, a file that needs nothing from elsewhere
+    Report(ReportOptions),
     /// Go through every order of a tiny case
     Scope(ScopeOptions),
     /// Print the hashes of a fixed list of seeds
@@ -106,6 +108,16 @@ pub(crate) struct ShrinkOptions {
     #[command(flatten)]
     pub(crate) source: Source,
     /// Where the small scenario is saved [default: seed-N.json]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// What `report` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct ReportOptions {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Where the page is written [default: seed-N.html]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
