@@ -324,3 +324,15 @@ fn assert_says(said: &str, wanted: &[&str]) {
         assert!(said.contains(wanted), "`{wanted}` is not in:\n{said}");
     }
 }
+
+#[test]
+fn the_readme_shows_the_example_that_is_tested() {
+    let lines = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let tests = lines(include_str!("check.rs"));
+    let start = tests.find("fn charges_once()").expect("the example");
+    let example = &tests[start..start + tests[start..].find("\n}").expect("its end") + 2];
+    assert!(
+        lines(include_str!("../../README.md")).contains(example),
+        "the README shows something else than:\n{example}"
+    );
+}

@@ -57,6 +57,7 @@ fn a_record_shows_what_the_event_was_submitted_with() {
 
     driver.run(Outcome::Done);
     let tombstone = driver.record("a").expect("a tombstone");
+    assert!(!tombstone.is_queued());
     assert_eq!((tombstone.event_type, tombstone.content_type, tombstone.size_bytes), (None, None, 0));
 }
 
@@ -70,10 +71,10 @@ fn what_is_not_there_is_not_explained() {
 
 #[test]
 fn a_queued_event_is_told_how_many_are_ahead() {
-    let mut driver = with_events(8, &["a", "b", "c"]);
+    let mut driver = with_events(8, &["a", "b", "c", "d"]);
     driver.start().expect("a run");
-    let explained = "It is in the channel, 1 tickets are ahead of its own, and 1 of 64 runs are in flight.";
-    assert_eq!(explain(&driver, "c"), explained);
+    let explained = "It is in the channel, 2 tickets are ahead of its own, and 1 of 64 runs are in flight.";
+    assert_eq!(explain(&driver, "d"), explained);
 }
 
 #[test]

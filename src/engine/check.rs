@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn failures_out_of_order_are_found() {
-        assert_found("the records do not add up", |engine| {
+        assert_found("the lists do not add up", |engine| {
             let now = engine.now;
             record(engine, "failed 1").stage = Stage::Failed { at: now };
         });
