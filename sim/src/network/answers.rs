@@ -10,7 +10,7 @@ use super::oracle::{Memory, kept};
 use super::scenario::{Call, Item, KeyNumber};
 use super::stage::{Notes, Stage};
 use super::trace::Step;
-use super::wire::Response;
+use super::wire::{Response, bad_lines};
 use crate::failure::Broken;
 
 /// An answer that a client has got.
@@ -91,12 +91,17 @@ impl Notes {
         }
         let lines = heard.response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let lines: Vec<Option<Line>> = lines.map(|line| serde_json::from_slice(line).ok()).collect();
-        if lines.len() != items.len() || lines.iter().any(Option::is_none) {
-            let what = format_args!("{} lines answer {} of a batch", lines.len(), items.len());
+        let bad = bad_lines(items);
+        if lines.len() != bad + items.len() || lines.iter().any(Option::is_none) {
+            let what = format_args!("{} lines answer {} of a batch", lines.len(), bad + items.len());
             self.judge(Err(Broken::new("payloads", 2, what)));
             return;
         }
-        for (line, item) in lines.into_iter().flatten().zip(items) {
+        let taken = |line: &Line| matches!(line.outcome.as_str(), "accepted" | "duplicate");
+        if lines.iter().take(bad).flatten().any(taken) {
+            self.judge(Err(Broken::new("payloads", 2, "a line of a batch that makes no event was taken")));
+        }
+        for (line, item) in lines.into_iter().skip(bad).flatten().zip(items) {
             let told = match line.outcome.as_str() {
                 "accepted" => Told::Accepted,
                 "duplicate" => Told::Duplicate,

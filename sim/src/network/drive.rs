@@ -252,7 +252,9 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
         up.broken_since.get_or_insert(now);
         return Ok(());
     };
-    permits::bounded(&stats, up.eventful.config().concurrency.get())?;
+    let config = up.eventful.config();
+    permits::bounded(&stats, config.concurrency.get())?;
+    up.waits.see(now, &stats, config)?;
     stage.with(|notes, _| {
         notes.oracles.lives.agree(&stats.engine.facts)?;
         notes.oracles.numbers.see(&stats)?;

@@ -15,6 +15,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::disturb::Disturber;
+use super::drive::TICK;
+use super::oracle::progress::Waits;
 use super::oracle::shutdown::{self, Seen};
 use super::oracle::{Verdict, holds};
 use super::play::Player;
@@ -33,6 +35,8 @@ pub(super) struct Up {
     pub(super) ends_by: Option<Duration>,
     /// When it was seen to be broken.
     pub(super) broken_since: Option<Duration>,
+    /// Whether tickets wait that need not.
+    pub(super) waits: Waits,
 }
 
 /// What an operator asks the process for.
@@ -55,14 +59,22 @@ pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
     let (orders, inbox) = unbounded_channel();
     let eventful = start(&stage)?;
     stage.open(eventful.subscribe(1 << 20)?);
-    *door.borrow_mut() = Some(Up { eventful: eventful.clone(), orders, ends_by: None, broken_since: None });
+    *door.borrow_mut() =
+        Some(Up { eventful: eventful.clone(), orders, ends_by: None, broken_since: None, waits: Waits::default() });
     tokio::spawn(operate(Arc::clone(&stage), eventful.clone(), inbox));
     let listener = Ear { stage, listener: TcpListener::bind(("0.0.0.0", 80)).await? };
     let stop = eventful.clone();
+    let judge = Arc::clone(&listener.stage);
     serve(listener, eventful, limits(), async move {
         stop.stopped().await;
     })
     .await;
+    // Who asked for the end is told of it at the same time, and has said so by the next tick.
+    tokio::time::sleep(TICK).await;
+    let waiting = judge.with(|notes, _| notes.shutdowns_waiting);
+    judge.judge(holds(waiting == 0, || {
+        Broken::new("shutdown", 6, format_args!("{waiting} who asked for it are not told that it has ended"))
+    }));
     Ok(())
 }
 
@@ -115,6 +127,7 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
 }
 
 async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration>, awaited: bool) {
+    stage.with(|notes, _| notes.shutdowns_waiting += 1);
     let before = eventful.stats().ok();
     let since = stage.clock.now();
     let timeout = timeouts.iter().min().copied().unwrap_or_default();
@@ -125,6 +138,7 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
         drop(calls);
         Ok(eventful.stopped().await)
     };
+    stage.with(|notes, _| notes.shutdowns_waiting -= 1);
     let report = match report {
         Ok(report) => report,
         Err(broken) => return stage.judge(Err(broken)),

@@ -41,6 +41,8 @@ pub(super) struct Notes {
     pub(super) script_panics: u64,
     /// The shutdown of the engine that is up has panicked.
     pub(super) shutdown_panicked: bool,
+    /// Who asked this process for its end, and has no report yet.
+    pub(super) shutdowns_waiting: u32,
 }
 
 impl Stage {
@@ -56,6 +58,7 @@ impl Stage {
             muted: false,
             script_panics: 0,
             shutdown_panicked: false,
+            shutdowns_waiting: 0,
         };
         let clock = Arc::new(VirtualClock::new());
         Arc::new(Self { scenario: scenario.clone(), clock, notes: Mutex::new(notes), facts: Mutex::default() })
@@ -68,6 +71,7 @@ impl Stage {
             notes.oracles.forget();
             notes.armed.open();
             notes.shutdown_panicked = false;
+            notes.shutdowns_waiting = 0;
             notes.ledger.generation += 1;
             notes.trace.note(now, &Step::Opened { generation: notes.ledger.generation });
         });

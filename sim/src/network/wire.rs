@@ -21,7 +21,8 @@ pub(super) fn request(call: &Call) -> Vec<u8> {
             with_body("/v1/events", &header, &payload(*item))
         }
         Call::Batch(items) => {
-            let lines: Vec<_> = items.iter().map(|item| envelope(*item)).collect();
+            let bad = std::iter::repeat_n(r#"{"id":"#.to_owned(), bad_lines(items));
+            let lines: Vec<_> = bad.chain(items.iter().map(|item| envelope(*item))).collect();
             with_body("/v1/events/batch", "", &lines.join("\n"))
         }
         Call::Look(key) => without_body("GET", &format!("/v1/events/{}", id(*key))),
@@ -35,6 +36,11 @@ pub(super) fn request(call: &Call) -> Vec<u8> {
         Call::Metrics => without_body("GET", "/metrics"),
         Call::Ready => without_body("GET", "/readyz"),
     }
+}
+
+/// Lines that make no event, in front of those of a batch of these items: none in front of a single one.
+pub(super) fn bad_lines(items: &[Item]) -> usize {
+    usize::from(items.len() > 1)
 }
 
 fn envelope(item: Item) -> String {

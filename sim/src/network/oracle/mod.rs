@@ -8,6 +8,7 @@
 //! | `calls` | P4 P5 P8 | calls of the handler |
 //! | `front` | P1 P7 P9 | what the HTTP front shows at rest |
 //! | `permits` | P5 | permits and workers |
+//! | `progress` | P3 | a ticket and a free permit meet soon |
 //! | `shutdown` | P6 | reports of shutdowns, and what is left behind |
 //! | `numbers` | P7 | the metrics, against each other and against the facts |
 //! | `panics` | P5 | panics and restarts, against those that were asked for |
@@ -20,6 +21,7 @@ pub(super) mod numbers;
 pub(super) mod panics;
 pub(super) mod payloads;
 pub(super) mod permits;
+pub(super) mod progress;
 pub(super) mod shutdown;
 
 use std::collections::BTreeMap;
