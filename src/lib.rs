@@ -29,6 +29,7 @@
 //! | module | feature | what |
 //! |---|---|---|
 //! | `engine` | | the state machine |
+//! | `journal` | `durable` | what survives a crash |
 //! | `runtime` | `tokio` | the adapter: builder, handle, handler, clock |
 //! | `http` | `http` | the HTTP front |
 //! | `bin/eventful` | `server` | the program |
@@ -43,21 +44,23 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(any(feature = "tokio", test))]
+#[cfg(any(feature = "tokio", feature = "durable", test))]
 extern crate std;
 
 mod engine;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "durable")]
+pub mod journal;
 #[cfg(feature = "tokio")]
 mod runtime;
 
 pub use engine::{
     Algorithm, Answer, AttemptEnd, Backoff, Bound, Change, Charge, Command, Config, Conflict, Cursor, Deadline, Digest,
     Duplicate, DurableState, Effect, Engine, EnqueueFailure, Epoch, ErrorText, Event, Fact, FactCounters, Gauges,
-    Histogram, Histograms, Id, InvalidConfig, InvalidEvent, InvalidKey, Key, Metrics, Next, Outcome, Output, Page,
-    PastAttempt, Phase, Place, RecordView, Refusal, RejectReason, Rejection, Replay, ReplayError, Run, RunId, RunView,
-    Status, Swept, SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
+    Histogram, Histograms, Id, InvalidConfig, InvalidEvent, InvalidKey, Kept, Key, Metrics, Next, Outcome, Output,
+    Page, PastAttempt, Phase, Place, RecordView, Refusal, RejectReason, Rejection, Replay, ReplayError, Restoration,
+    Run, RunId, RunView, Status, Summary, Swept, SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
 };
 #[cfg(feature = "sim")]
 #[doc(hidden)]

@@ -26,6 +26,11 @@ impl Digest {
         Self { algorithm: Algorithm::Sha256, bytes: Sha256::digest(payload).into() }
     }
 
+    /// The digest with these bytes, which were made like this.
+    pub const fn new(algorithm: Algorithm, bytes: [u8; 32]) -> Self {
+        Self { algorithm, bytes }
+    }
+
     /// How it was made.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm

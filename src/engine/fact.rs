@@ -21,6 +21,25 @@ pub struct Fact {
     pub change: Change,
 }
 
+impl Fact {
+    /// About how many bytes it takes to write it down: those of its event, or of its key, and a
+    /// little more.
+    pub fn size_bytes(&self) -> usize {
+        /// Times, names and numbers.
+        const REST: usize = 64;
+        REST + match &self.change {
+            Change::Accepted(event) => event.size_bytes(),
+            Change::Finished { key, error, .. } => {
+                key.len_bytes() + error.as_ref().map_or(0, |error| error.as_str().len())
+            }
+            Change::Started { key, .. } | Change::Redriven(key) | Change::Discarded(key) | Change::Forgotten(key) => {
+                key.len_bytes()
+            }
+            Change::Paused | Change::Resumed | Change::Epoch(_) => 0,
+        }
+    }
+}
+
 /// What a [`Fact`] changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {

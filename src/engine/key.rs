@@ -1,5 +1,6 @@
 //! The identity of an event.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use core::fmt;
 use core::hash::{Hash, Hasher};
@@ -108,6 +109,19 @@ impl Key {
         }
     }
 
+    /// The key of this UUID in its canonical form, without a source.
+    pub const fn from_uuid(uuid: [u8; 16]) -> Self {
+        Self(Packed::Uuid(uuid))
+    }
+
+    /// The 16 bytes of the id when it is a UUID in its canonical form, and there is no source.
+    pub const fn as_uuid(&self) -> Option<&[u8; 16]> {
+        match &self.0 {
+            Packed::Uuid(uuid) => Some(uuid),
+            Packed::Text(_) => None,
+        }
+    }
+
     /// Bytes of source and id together.
     pub fn len_bytes(&self) -> usize {
         match &self.0 {
@@ -165,6 +179,16 @@ impl Deref for Id<'_> {
         match &self.0 {
             Unpacked::Uuid(ascii) => text(Some(ascii)),
             Unpacked::Text(id) => id,
+        }
+    }
+}
+
+impl<'a> Id<'a> {
+    /// The text, borrowed from the key where the key holds it as text.
+    pub fn into_text(self) -> Cow<'a, str> {
+        match self.0 {
+            Unpacked::Uuid(ascii) => Cow::Owned(text(Some(&ascii)).into()),
+            Unpacked::Text(id) => Cow::Borrowed(id),
         }
     }
 }

@@ -129,7 +129,7 @@ impl Tombstone {
 
 impl RecordView {
     /// Without what facts do not determine.
-    fn durable(self) -> Self {
+    pub(super) fn durable(self) -> Self {
         let run = self.run.map(|run| RunView { deadline: run.started_at, ..run });
         Self { place: None, run, ..self }
     }

@@ -50,6 +50,13 @@ impl FactCounters {
         self.finished.iter().sum()
     }
 
+    /// The same counters, with so many runs that ended like this.
+    #[must_use]
+    pub const fn with_finished(mut self, end: AttemptEnd, runs: u64) -> Self {
+        self.finished[end as usize] = runs;
+        self
+    }
+
     pub(super) const fn finish(&mut self, end: AttemptEnd) {
         self.finished[end as usize] += 1;
     }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `command`, `answer`, `effect` | what goes in, what comes back, what must be done |
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
-//! | `fact`, `state`, `replay` | what must survive, the one place where it changes records, and how it is read back |
+//! | `fact`, `state`, `replay`, `restore` | what must survive, the one place where it changes records, and how it is read back |
 //! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
 //! | `store` | the records |
 //! | `metrics`, `look`, `view`, `explain`, `check`, `fingerprint` | what can be seen from outside |
@@ -29,6 +29,7 @@ mod look;
 mod metrics;
 mod operator;
 mod replay;
+mod restore;
 mod run;
 mod runs;
 mod state;
@@ -53,6 +54,7 @@ pub use ids::{Epoch, RunId, Ticket};
 pub use key::{Id, InvalidKey, Key};
 pub use metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};
 pub use replay::{DurableState, Replay};
+pub use restore::{Kept, Restoration, Summary};
 pub use state::ReplayError;
 pub use status::Status;
 pub use time::Timestamp;

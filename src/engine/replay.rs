@@ -33,8 +33,8 @@ use super::{Config, Engine, Epoch, InvalidConfig, Phase, RecordView, Timestamp};
 #[derive(Debug)]
 pub struct Replay {
     config: Config,
-    state: State,
-    last: Timestamp,
+    pub(super) state: State,
+    pub(super) last: Timestamp,
 }
 
 /// What facts determine. An engine and the replay of its facts have equal ones.

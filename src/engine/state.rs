@@ -3,7 +3,7 @@
 //! A command that decides a fact and a replay that reads it back call the same method here, so
 //! the state that facts rebuild is the state that commands made.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 
 use super::command::ErrorText;
 use super::event::Event;
@@ -178,7 +178,11 @@ impl State {
 }
 
 impl ReplayError {
-    fn new(at: Timestamp, problem: &str, key: &Key) -> Self {
+    pub(super) fn new(at: Timestamp, problem: &str, key: &Key) -> Self {
         Self { problem: alloc::format!("{key} was {problem}"), at }
+    }
+
+    pub(super) fn unsound(at: Timestamp, violation: super::Violation) -> Self {
+        Self { problem: violation.to_string(), at }
     }
 }

@@ -108,6 +108,13 @@ impl LiveRecord {
         trouble.history.push(attempt);
     }
 
+    /// Takes back what was remembered elsewhere.
+    pub(in crate::engine) fn recall(&mut self, last_error: Option<ErrorText>, history: Vec<PastAttempt>) {
+        if last_error.is_some() || !history.is_empty() {
+            self.trouble = Some(Box::new(Trouble { last_error, history }));
+        }
+    }
+
     pub(in crate::engine) fn last_error(&self) -> Option<&ErrorText> {
         self.trouble.as_ref()?.last_error.as_ref()
     }

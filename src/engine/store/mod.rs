@@ -9,6 +9,7 @@ mod tombstones;
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher as _};
 use core::time::Duration;
 use siphasher::sip::SipHasher13;
@@ -109,6 +110,23 @@ impl Store {
         self.counts[tombstone.status() as usize] += 1;
         let grave = self.tombstones.push(tombstone);
         self.index.replace(record.hash, Location::Live(slot), Location::Buried(grave));
+    }
+
+    /// Takes in a tombstone that was buried elsewhere.
+    pub(super) fn entomb(&mut self, hash: u64, tombstone: Tombstone) {
+        self.counts[tombstone.status() as usize] += 1;
+        let grave = self.tombstones.push(tombstone);
+        self.index.insert(hash, Location::Buried(grave));
+    }
+
+    /// Brings failed records, taken in from elsewhere, into the order in which they expire.
+    pub(super) fn sort_failed(&mut self) {
+        let mut failed: Vec<_> = self.failed.iter(&self.live).collect();
+        failed.sort_by_key(|slot| self.terminal_at(Location::Live(*slot)));
+        for slot in failed {
+            self.failed.remove(&mut self.live, slot);
+            self.failed.push_back(&mut self.live, slot);
+        }
     }
 
     /// Drops a record that is over.

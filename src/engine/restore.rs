@@ -1,0 +1,167 @@
+//! An engine's records out of a replay, whole, and back into one.
+
+use alloc::vec::Vec;
+
+use super::event::Event;
+use super::ids::Epoch;
+use super::metrics::FactCounters;
+use super::state::{ReplayError, State};
+use super::store::{ActiveRun, Epitaph, Location, Stage, Tombstone};
+use super::time::Timestamp;
+use super::{Config, Cursor, InvalidConfig, RecordView, Replay, Status};
+
+/// A record, whole: what is known of it, and its event unless that was dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What is known of it.
+    pub record: RecordView,
+    /// Its event; absent in a tombstone.
+    pub event: Option<Event>,
+}
+
+/// What facts determine beside the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// The fact counters.
+    pub counters: FactCounters,
+    /// Whether the engine is paused.
+    pub paused: bool,
+    /// The last epoch.
+    pub epoch: Epoch,
+    /// The time of the last fact.
+    pub last: Timestamp,
+}
+
+impl Replay {
+    /// What the facts so far determine beside the records.
+    pub fn summary(&self) -> Summary {
+        let State { counters, paused, epoch, .. } = self.state;
+        Summary { counters, paused, epoch, last: self.last }
+    }
+
+    /// Records so far.
+    pub fn len(&self) -> usize {
+        self.state.store.len()
+    }
+
+    /// Whether there are no records.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The records after `after`, about `limit` of them, and where to go on; no records at the end.
+    pub fn kept(&self, after: Cursor, limit: usize) -> (Vec<Kept>, Cursor) {
+        let mut kept = Vec::with_capacity(limit);
+        let mut scan = self.state.store.scan(after);
+        while kept.len() < limit
+            && let Some(place) = scan.next()
+        {
+            kept.extend(place.map(|location| self.keep(location)));
+        }
+        (kept, scan.cursor())
+    }
+
+    fn keep(&self, location: Location) -> Kept {
+        let event = match location {
+            Location::Live(slot) => Some(self.state.store.live[slot].event.clone()),
+            Location::Buried(_) => None,
+        };
+        Kept { record: self.state.store.view(location).durable(), event }
+    }
+}
+
+/// A replay that begins with records instead of with the facts that made them.
+#[derive(Debug)]
+pub struct Restoration {
+    replay: Replay,
+}
+
+impl Restoration {
+    /// A replay with this summary and no records yet.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] when the configuration contradicts itself.
+    pub fn new(config: Config, summary: Summary) -> Result<Self, InvalidConfig> {
+        let mut replay = Replay::new(config)?;
+        let Summary { counters, paused, epoch, last } = summary;
+        (replay.state.counters, replay.state.paused, replay.state.epoch) = (counters, paused, epoch);
+        replay.last = last;
+        Ok(Self { replay })
+    }
+
+    /// Takes in the next record, in the order in which [`Replay::kept`] gave them.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] when it is known already, or its parts contradict each other.
+    pub fn put(&mut self, kept: Kept) -> Result<(), ReplayError> {
+        let Kept { record, event } = kept;
+        let store = &mut self.replay.state.store;
+        let hash = store.hash(&record.key);
+        if store.find(hash, &record.key).is_some() {
+            return Err(ReplayError::new(record.accepted_at, "kept twice", &record.key));
+        }
+        match (event, tombstone(&record)) {
+            (None, Some(tombstone)) => store.entomb(hash, tombstone),
+            (Some(event), None) if *event.key() == record.key => {
+                let Some(stage) = stage(&record) else { return Err(contradiction(&record)) };
+                let slot = store.insert(hash, event, record.accepted_at);
+                let live = &mut store.live[slot];
+                (live.attempt, live.charge) = (record.attempt, record.charge);
+                live.recall(record.last_error, record.history);
+                store.advance(slot, stage);
+            }
+            _ => return Err(contradiction(&record)),
+        }
+        Ok(())
+    }
+
+    /// The replay, when the records agree with the summary.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] when they do not.
+    pub fn finish(mut self) -> Result<Replay, ReplayError> {
+        self.replay.state.store.sort_failed();
+        match self.replay.check() {
+            Ok(()) => Ok(self.replay),
+            Err(violation) => Err(ReplayError::unsound(self.replay.last, violation)),
+        }
+    }
+}
+
+fn contradiction(record: &RecordView) -> ReplayError {
+    ReplayError::new(record.accepted_at, "kept with parts that do not fit each other", &record.key)
+}
+
+/// The stage of a live record.
+fn stage(record: &RecordView) -> Option<Stage> {
+    match record.status {
+        Status::Received => Some(Stage::waiting(false, record.eligible_at?)),
+        Status::FailedRetry => Some(Stage::waiting(true, record.eligible_at?)),
+        Status::Processing => {
+            let run = record.run?;
+            Some(Stage::Processing(ActiveRun { id: run.id, started_at: run.started_at, deadline: run.started_at }))
+        }
+        Status::Failed => Some(Stage::Failed { at: record.terminal_at? }),
+        Status::Completed | Status::Discarded => None,
+    }
+}
+
+/// The tombstone of a record that is over.
+fn tombstone(record: &RecordView) -> Option<Tombstone> {
+    let epitaph = match record.status {
+        Status::Completed => Epitaph::Completed,
+        Status::Discarded => Epitaph::Discarded,
+        Status::Received | Status::Processing | Status::FailedRetry | Status::Failed => return None,
+    };
+    Some(Tombstone {
+        key: record.key.clone(),
+        accepted_at: record.accepted_at,
+        terminal_at: record.terminal_at?,
+        attempt: record.attempt,
+        digest: record.digest,
+        epitaph,
+    })
+}

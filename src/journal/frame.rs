@@ -1,0 +1,244 @@
+//! Frames: the units that a journal keeps, each with what proves that it is whole and in its place.
+//!
+//! ```text
+//! bytes   0      4        6      8      16        24        40   44
+//!         ┌──────┬────────┬──────┬──────┬─────────┬─────────┬────┬──────
+//!         │length│version │shard │epoch │sequence │previous │crc │ body …
+//!         └──────┴────────┴──────┴──────┴─────────┴─────────┴────┴──────
+//! ```
+//!
+//! Numbers are little-endian. `length` counts the bytes of the body. `crc` is the CRC32C (RFC 3720)
+//! of everything else, header and body. `previous` is the [`Link`] of the frame before, a hash of
+//! all of its bytes, so that a frame of another history does not fit, however whole it is.
+
+use core::fmt;
+use std::vec::Vec;
+
+use siphasher::sip128::SipHasher13;
+
+use super::sequence::{Sequence, Shard};
+use crate::engine::Epoch;
+
+/// The format that this program writes, and the newest one that it reads.
+pub const VERSION: u16 = 1;
+
+/// Bytes of a header.
+pub const HEADER_BYTES: usize = 44;
+
+/// Where the checksum stands in the header.
+const CRC_AT: usize = HEADER_BYTES - 4;
+
+/// A hash of a whole frame, by which the next one names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Link([u8; 16]);
+
+impl Link {
+    /// What the first frame has instead of one.
+    pub const NONE: Self = Self([0; 16]);
+
+    /// The hash with these bytes.
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// The link of a frame: its SipHash-1-3 with 128 bits, under a key of zeros.
+    pub fn of(frame: &[u8]) -> Self {
+        Self(SipHasher13::new().hash(frame).as_bytes())
+    }
+}
+
+/// What a frame says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Which engine's it is.
+    pub shard: Shard,
+    /// The opening in which it was written.
+    pub epoch: Epoch,
+    /// Its number.
+    pub sequence: Sequence,
+    /// The frame before.
+    pub previous: Link,
+}
+
+/// A frame, read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// What it says about itself.
+    pub header: Header,
+    /// The facts in it, encoded.
+    pub body: &'a [u8],
+    /// Its own link.
+    pub link: Link,
+}
+
+/// Why bytes are no frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// There are fewer bytes than it should have.
+    #[error("it is cut short: {found} bytes of {wanted}")]
+    Short {
+        /// Bytes that there are.
+        found: usize,
+        /// Bytes that there should be.
+        wanted: usize,
+    },
+    /// There are more bytes than it should have.
+    #[error("{surplus} bytes follow its end")]
+    Long {
+        /// Bytes too many.
+        surplus: usize,
+    },
+    /// The bytes are not those that were written.
+    #[error("its checksum does not fit")]
+    Checksum,
+    /// It was written by a newer program.
+    #[error("it has format {found}, this program reads formats up to {VERSION}")]
+    TooNew {
+        /// The format that it has.
+        found: u16,
+    },
+}
+
+/// Writes a frame behind what `out` holds.
+///
+/// # Errors
+///
+/// [`BodyTooLong`] when the body has more bytes than a header can count; `out` is as before.
+pub fn encode(header: &Header, body: &[u8], out: &mut Vec<u8>) -> Result<Link, BodyTooLong> {
+    let length = u32::try_from(body.len()).map_err(|_| BodyTooLong)?;
+    let start = out.len();
+    out.reserve(HEADER_BYTES + body.len());
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&header.shard.number().to_le_bytes());
+    out.extend_from_slice(&header.epoch.number().to_le_bytes());
+    out.extend_from_slice(&header.sequence.number().to_le_bytes());
+    out.extend_from_slice(&header.previous.bytes());
+    let crc = checksum(&out[start..], body);
+    out.extend_from_slice(&crc.to_le_bytes());
+    out.extend_from_slice(body);
+    Ok(Link::of(&out[start..]))
+}
+
+/// A body has more bytes than a header can count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a frame of more than 4 GiB")]
+pub struct BodyTooLong;
+
+/// Reads the one frame that `bytes` are.
+///
+/// # Errors
+///
+/// [`FrameError`]
+pub fn decode(bytes: &[u8]) -> Result<Frame<'_>, FrameError> {
+    let short = FrameError::Short { found: bytes.len(), wanted: HEADER_BYTES };
+    let (head, body) = bytes.split_at_checked(HEADER_BYTES).ok_or(short)?;
+    let mut fields = Fields(head);
+    let length = u32::from_le_bytes(fields.take()) as usize;
+    let version = u16::from_le_bytes(fields.take());
+    if version > VERSION {
+        return Err(FrameError::TooNew { found: version });
+    }
+    if body.len() < length {
+        return Err(FrameError::Short { found: bytes.len(), wanted: HEADER_BYTES.saturating_add(length) });
+    }
+    if body.len() > length {
+        return Err(FrameError::Long { surplus: body.len() - length });
+    }
+    let header = Header {
+        shard: Shard::new(u16::from_le_bytes(fields.take())),
+        epoch: Epoch::new(u64::from_le_bytes(fields.take())),
+        sequence: Sequence::new(u64::from_le_bytes(fields.take())),
+        previous: Link::new(fields.take()),
+    };
+    if u32::from_le_bytes(fields.take()) != checksum(&head[..CRC_AT], body) || version == 0 {
+        return Err(FrameError::Checksum);
+    }
+    Ok(Frame { header, body, link: Link::of(bytes) })
+}
+
+fn checksum(head: &[u8], body: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(head), body)
+}
+
+/// The fields of a header that are not read yet.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    /// The next `N` bytes. A header has as many bytes as its fields, so they are there.
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let mut field = [0; N];
+        if let Some((taken, rest)) = self.0.split_at_checked(N) {
+            field.copy_from_slice(taken);
+            self.0 = rest;
+        }
+        field
+    }
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frame {} of epoch {}", self.sequence, self.epoch.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        let (epoch, sequence) = (Epoch::new(1_700_000_000_000_000), Sequence::new(7));
+        Header { shard: Shard::new(3), epoch, sequence, previous: Link::new(*b"0123456789abcdef") }
+    }
+
+    fn frame(body: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(&header(), body, &mut bytes).expect("a short body");
+        bytes
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let bytes = frame(b"facts");
+        let read = decode(&bytes).expect("a frame");
+        assert_eq!((read.header, read.body, read.link), (header(), &b"facts"[..], Link::of(&bytes)));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_found_wherever_it_is() {
+        let bytes = frame(b"facts");
+        for bit in 0..bytes.len() * 8 {
+            let mut rotten = bytes.clone();
+            rotten[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&rotten).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_cut_short_or_too_long_is_told_as_such() {
+        let mut bytes = frame(b"facts");
+        assert_eq!(decode(&bytes[..10]), Err(FrameError::Short { found: 10, wanted: 44 }));
+        assert_eq!(decode(&bytes[..48]), Err(FrameError::Short { found: 48, wanted: 49 }));
+        bytes.push(0);
+        assert_eq!(decode(&bytes), Err(FrameError::Long { surplus: 1 }));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_its_number() {
+        let mut bytes = frame(b"");
+        bytes[4] = 2;
+        assert_eq!(decode(&bytes), Err(FrameError::TooNew { found: 2 }));
+    }
+
+    #[test]
+    fn frames_that_differ_have_different_links() {
+        assert_ne!(Link::of(&frame(b"a")), Link::of(&frame(b"b")));
+        assert_ne!(Link::of(&frame(b"a")), Link::NONE);
+    }
+}

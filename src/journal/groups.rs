@@ -1,0 +1,226 @@
+//! Group commit: what was decided and is not durable yet, and what must wait for that.
+//!
+//! ```text
+//! decided ──▶ open group ──begin──▶ group being written ──finish──▶ durable
+//! ```
+//!
+//! Facts go into the open group. While one group is being written the next one fills; there is
+//! no timer. Tickets wait in the group that was open when they were decided, so they leave after
+//! the facts that they follow from, and in their order. Whoever has an answer to give waits for
+//! the [`Mark`] that was the tail when the answer was decided.
+
+use std::vec::Vec;
+
+use crate::engine::{Fact, Ticket};
+
+/// A group, as a point that durability reaches. Marks rise, also over a [`Groups::fail`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Mark(u64);
+
+impl Mark {
+    /// What is durable from the start.
+    pub const START: Self = Self(0);
+
+    const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// The groups that are not durable.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// The last group that is durable, or was given up.
+    settled: Mark,
+    open: Group,
+    /// The group that is being written; its facts are with the writer.
+    written: Option<Written>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    facts: Vec<Fact>,
+    bytes: usize,
+    tickets: Vec<Ticket>,
+}
+
+#[derive(Debug)]
+struct Written {
+    facts: usize,
+    bytes: usize,
+    tickets: Vec<Ticket>,
+}
+
+/// What the end of a write lets go.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// Tickets to send now, in this order.
+    pub tickets: Vec<Ticket>,
+    /// Facts that are durable now.
+    pub facts: Vec<Fact>,
+}
+
+impl Groups {
+    /// No groups; everything so far is durable.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in facts in the order of their decision.
+    pub fn add(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        for fact in facts {
+            self.open.bytes += fact.size_bytes();
+            self.open.facts.push(fact);
+        }
+    }
+
+    /// Takes in a ticket that is to be sent, and gives it back when nothing is ahead of it.
+    pub fn pass(&mut self, ticket: Ticket) -> Option<Ticket> {
+        if self.is_idle() {
+            return Some(ticket);
+        }
+        self.open.tickets.push(ticket);
+        None
+    }
+
+    /// Forgets the tickets that wait: their channel is gone.
+    pub fn forget_tickets(&mut self) {
+        self.open.tickets.clear();
+        self.written.iter_mut().for_each(|written| written.tickets.clear());
+    }
+
+    /// What must be durable before an answer decided now may leave.
+    pub fn tail(&self) -> Mark {
+        match (&self.written, self.open.is_empty()) {
+            (None, true) => self.settled,
+            (Some(_), true) | (None, false) => self.settled.next(),
+            (Some(_), false) => self.settled.next().next(),
+        }
+    }
+
+    /// The last group that is durable.
+    pub fn settled(&self) -> Mark {
+        self.settled
+    }
+
+    /// Whether everything that was decided is durable.
+    pub fn is_idle(&self) -> bool {
+        self.written.is_none() && self.open.is_empty()
+    }
+
+    /// Facts that are not durable.
+    pub fn unsynced(&self) -> usize {
+        self.open.facts.len() + self.written.as_ref().map_or(0, |written| written.facts)
+    }
+
+    /// Bytes of the events in these facts, and of what is known of the others.
+    pub fn unsynced_bytes(&self) -> usize {
+        self.open.bytes + self.written.as_ref().map_or(0, |written| written.bytes)
+    }
+
+    /// Closes the open group and gives its facts to the writer, unless one is being written or
+    /// there is nothing to write.
+    pub fn begin(&mut self) -> Option<Vec<Fact>> {
+        if self.written.is_some() || self.open.facts.is_empty() {
+            return None;
+        }
+        let Group { facts, bytes, tickets } = core::mem::take(&mut self.open);
+        self.written = Some(Written { facts: facts.len(), bytes, tickets });
+        Some(facts)
+    }
+
+    /// The group that [`Groups::begin`] gave out is durable. Takes its facts back.
+    ///
+    /// What follows it without facts of its own needs no write, and is let go too.
+    pub fn finish(&mut self, facts: Vec<Fact>) -> Released {
+        let Some(written) = self.written.take() else { return Released::default() };
+        self.settled = self.settled.next();
+        let mut tickets = written.tickets;
+        if self.open.facts.is_empty() && !self.open.tickets.is_empty() {
+            tickets.append(&mut self.open.tickets);
+            self.settled = self.settled.next();
+        }
+        Released { tickets, facts }
+    }
+
+    /// Gives up everything that is not durable: whether the group being written is, is unknown,
+    /// and the next one was never written. Answers how many facts these were. What waits for a
+    /// mark above [`Groups::settled`] before this call must be told so.
+    pub fn fail(&mut self) -> usize {
+        let lost = self.unsynced();
+        self.settled = self.tail();
+        self.open = Group::default();
+        self.written = None;
+        lost
+    }
+}
+
+impl Group {
+    fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.tickets.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Change, Timestamp};
+
+    fn fact() -> Fact {
+        Fact { at: Timestamp::EPOCH, change: Change::Paused }
+    }
+
+    #[test]
+    fn a_ticket_leaves_at_once_only_when_nothing_is_ahead_of_it() {
+        let mut groups = Groups::new();
+        assert_eq!(groups.pass(Ticket::new(1)), Some(Ticket::new(1)));
+        groups.add([fact()]);
+        assert_eq!(groups.pass(Ticket::new(2)), None);
+        let facts = groups.begin().expect("a group");
+        assert_eq!(groups.pass(Ticket::new(3)), None);
+        assert_eq!(groups.finish(facts).tickets, [Ticket::new(2), Ticket::new(3)]);
+        assert!(groups.is_idle());
+    }
+
+    #[test]
+    fn an_answer_waits_for_the_group_that_was_open_when_it_was_decided() {
+        let mut groups = Groups::new();
+        assert_eq!(groups.tail(), groups.settled(), "nothing is ahead");
+        groups.add([fact()]);
+        let first = groups.tail();
+        let facts = groups.begin().expect("a group");
+        assert_eq!(groups.tail(), first, "a look while it is written waits for it");
+        groups.add([fact()]);
+        let second = groups.tail();
+        assert!(second > first);
+
+        groups.finish(facts);
+        assert!(groups.settled() >= first && groups.settled() < second);
+        let facts = groups.begin().expect("the second group");
+        groups.finish(facts);
+        assert_eq!(groups.settled(), second);
+    }
+
+    #[test]
+    fn only_one_group_is_written_at_a_time() {
+        let mut groups = Groups::new();
+        assert!(groups.begin().is_none(), "nothing to write");
+        groups.add([fact()]);
+        assert_eq!(groups.begin().map(|facts| facts.len()), Some(1));
+        groups.add([fact(), fact()]);
+        assert!(groups.begin().is_none());
+        assert_eq!(groups.unsynced(), 3);
+    }
+
+    #[test]
+    fn what_is_given_up_is_counted_and_no_mark_of_it_is_reached_by_what_follows() {
+        let mut groups = Groups::new();
+        groups.add([fact()]);
+        let _being_written = groups.begin();
+        groups.add([fact()]);
+        let lost = groups.tail();
+        assert_eq!(groups.fail(), 2);
+        assert!(groups.is_idle());
+        groups.add([fact()]);
+        assert!(groups.tail() > lost);
+    }
+}

@@ -1,0 +1,90 @@
+//! The engine's journal, written frame by frame: one frame for each group of facts.
+
+use std::boxed::Box;
+use std::vec::Vec;
+
+use super::error::WriteError;
+use super::frame::{self, Header, Link};
+use super::sequence::{Sequence, Shard};
+use super::snapshot::Snapshots;
+use super::store::{Journal, Room};
+use super::wire;
+use crate::engine::{Change, Config, Epoch, Fact};
+
+/// An open journal, at its end. [`recover`](super::recover) opens one.
+#[derive(Debug)]
+pub struct Log {
+    pub(super) journal: Box<dyn Journal>,
+    pub(super) position: Position,
+    pub(super) snapshots: Snapshots,
+    body: Vec<u8>,
+    frame: Vec<u8>,
+}
+
+/// Where the next frame goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The next frame's number.
+    pub(super) next: Sequence,
+    /// The link of the frame before.
+    pub(super) previous: Link,
+    /// The last epoch.
+    pub(super) epoch: Epoch,
+}
+
+impl Position {
+    /// Before the first frame.
+    pub(super) const START: Self = Self { next: Sequence::FIRST, previous: Link::NONE, epoch: Epoch::new(0) };
+}
+
+impl Log {
+    pub(super) fn new(journal: Box<dyn Journal>, position: Position, config: Config, snapshot_after: u64) -> Self {
+        let snapshots = Snapshots::new(config, snapshot_after);
+        Self { journal, position, snapshots, body: Vec::new(), frame: Vec::new() }
+    }
+
+    /// The number of the next frame.
+    pub fn next(&self) -> Sequence {
+        self.position.next
+    }
+
+    /// Bytes that it can still take.
+    pub fn room(&self) -> Room {
+        self.journal.room()
+    }
+
+    /// Appends a group of facts as one frame. They are durable when it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]. After any but [`WriteError::Full`] and [`WriteError::TooLarge`] the log is of
+    /// no more use.
+    pub fn append(&mut self, facts: &[Fact]) -> Result<(), WriteError> {
+        let epoch = facts.iter().rev().find_map(opened).unwrap_or(self.position.epoch);
+        self.body.clear();
+        facts.iter().for_each(|fact| wire::encode(fact, &mut self.body));
+        let Position { next: sequence, previous, .. } = self.position;
+        let header = Header { shard: Shard::default(), epoch, sequence, previous };
+        self.frame.clear();
+        let too_large = WriteError::TooLarge { bytes: self.body.len(), limit_bytes: u32::MAX as usize };
+        let link = frame::encode(&header, &self.body, &mut self.frame).map_err(|_| too_large)?;
+        self.journal.append(sequence, &self.frame)?;
+        self.position = Position { next: sequence.next(), previous: link, epoch };
+        self.snapshots.note(self.frame.len());
+        Ok(())
+    }
+
+    /// To be called when nothing was appended for a while.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]
+    pub fn seal(&mut self) -> Result<(), WriteError> {
+        self.journal.seal()
+    }
+}
+
+/// The epoch that this fact begins.
+fn opened(fact: &Fact) -> Option<Epoch> {
+    if let Change::Epoch(epoch) = fact.change { Some(epoch) } else { None }
+}

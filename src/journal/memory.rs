@@ -1,0 +1,157 @@
+//! A journal in memory: for tests, and as the plainest reading of what a journal is.
+
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::vec::Vec;
+
+use super::error::{Corrupt, OpenError, ReadError, WriteError};
+use super::sequence::Sequence;
+use super::store::{Extent, Journal, JournalStore, Owner, Room};
+
+/// A journal that lives as long as somebody holds this. Clones are the same journal.
+///
+/// A new owner fences the one before.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Contents>>);
+
+#[derive(Debug)]
+struct Contents {
+    /// Rises with each opening; only the last owner may write.
+    opening: u64,
+    first: Sequence,
+    frames: BTreeMap<Sequence, Vec<u8>>,
+    /// Finished ones, by the frame after them.
+    snapshots: BTreeMap<Sequence, Vec<Vec<u8>>>,
+    /// The one that is being written.
+    unfinished: Option<(Sequence, Vec<Vec<u8>>)>,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        let (frames, snapshots, unfinished) = Default::default();
+        Self { opening: 0, first: Sequence::FIRST, frames, snapshots, unfinished }
+    }
+}
+
+impl Contents {
+    fn end(&self) -> Sequence {
+        self.frames.last_key_value().map_or(self.first, |(last, _)| last.next())
+    }
+}
+
+impl MemoryStore {
+    /// An empty journal.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl JournalStore for MemoryStore {
+    fn open(&mut self, _: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        let mut contents = self.lock();
+        contents.opening += 1;
+        contents.unfinished = None;
+        Ok(Box::new(MemoryJournal { opening: contents.opening, store: self.clone() }))
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Debug)]
+struct MemoryJournal {
+    opening: u64,
+    store: MemoryStore,
+}
+
+impl MemoryJournal {
+    /// The contents, as long as nobody else owns them.
+    fn own(&self) -> Result<MutexGuard<'_, Contents>, WriteError> {
+        let contents = self.store.lock();
+        if contents.opening == self.opening { Ok(contents) } else { Err(WriteError::Fenced) }
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn extent(&self) -> Extent {
+        let contents = self.store.lock();
+        Extent { first: contents.first, end: contents.end() }
+    }
+
+    fn room(&self) -> Room {
+        Room(u64::MAX)
+    }
+
+    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        let mut contents = self.own()?;
+        if contents.end() != expected {
+            return Err(WriteError::Fenced);
+        }
+        contents.frames.insert(expected, frame.to_vec());
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        let contents = self.store.lock();
+        if from < contents.first {
+            return Err(Corrupt::new(format_args!("frame {from} in memory"), "it was trimmed").into());
+        }
+        let (mut next, mut bytes) = (from, 0);
+        for (sequence, frame) in contents.frames.range(from..) {
+            visit(*sequence, frame);
+            next = sequence.next();
+            bytes += frame.len();
+            if bytes >= limit_bytes {
+                break;
+            }
+        }
+        Ok(next)
+    }
+
+    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
+        let mut contents = self.own()?;
+        if part == 0 {
+            contents.snapshots.remove(&at);
+            contents.unfinished = Some((at, Vec::new()));
+        }
+        let follows = |(begun, parts): &(Sequence, Vec<Vec<u8>>)| *begun == at && parts.len() == part as usize;
+        let Some((_, mut parts)) = contents.unfinished.take_if(|unfinished| follows(unfinished)) else {
+            return Err(WriteError::Unknown { cause: std::format!("part {part} follows nothing") });
+        };
+        parts.push(bytes.to_vec());
+        match last {
+            true => drop(contents.snapshots.insert(at, parts)),
+            false => contents.unfinished = Some((at, parts)),
+        }
+        Ok(())
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        Ok(self.store.lock().snapshots.keys().copied().collect())
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        let contents = self.store.lock();
+        Ok(contents.snapshots.get(&at).and_then(|parts| parts.get(part as usize)).cloned())
+    }
+
+    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
+        let mut contents = self.own()?;
+        let below = below.min(contents.end());
+        contents.frames = contents.frames.split_off(&below);
+        contents.snapshots = contents.snapshots.split_off(&below);
+        contents.first = contents.first.max(below);
+        Ok(())
+    }
+}

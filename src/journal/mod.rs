@@ -1,0 +1,30 @@
+//! Durability: what was decided, kept where a crash does not reach it.
+//!
+//! | module | topic |
+//! |---|---|
+//! | `groups` | group commit: what is not durable yet, and what waits for it |
+//! | `frame`, `wire`, `records` | the format: frames, facts, and the records of snapshots |
+//! | `store`, `error` | what is asked of a journal: [`JournalStore`], [`Journal`] |
+//! | `memory` | a journal in memory |
+//! | `log`, `recovery`, `snapshot` | a journal as the engine uses it: appended to, replayed, cut short |
+
+mod error;
+pub mod frame;
+mod groups;
+mod log;
+mod memory;
+mod records;
+mod recovery;
+mod sequence;
+mod snapshot;
+mod store;
+pub mod wire;
+
+pub use error::{Corrupt, OpenError, ReadError, WriteError};
+pub use groups::{Groups, Mark, Released};
+pub use log::Log;
+pub use memory::MemoryStore;
+pub use recovery::{Progress, Recovered, recover};
+pub use sequence::{Sequence, Shard};
+pub use snapshot::{MaintainError, Maintained};
+pub use store::{Extent, Journal, JournalStore, Owner, Room};

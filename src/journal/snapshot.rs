@@ -1,0 +1,289 @@
+//! Snapshots: what stands for the frames before it.
+//!
+//! A snapshot is made beside the engine, out of the snapshot before it and the frames since, a small
+//! step at a time: load, replay, write, read back. Only when what was read back is what was written
+//! are frames trimmed, and then only those before the *previous* snapshot, so that there is always
+//! another way back.
+//!
+//! Each part is a frame whose sequence is the snapshot's and whose link is the part before; the
+//! first part's is the link of the frame that the snapshot ends with.
+
+use core::fmt::Display;
+use std::vec::Vec;
+
+use super::error::{Corrupt, OpenError, ReadError, WriteError};
+use super::frame::{self, Header, Link};
+use super::log::{Log, Position};
+use super::records;
+use super::recovery::{advance, begin, refused};
+use super::sequence::{Sequence, Shard};
+use super::store::Journal;
+use crate::engine::{Config, Cursor, Replay, Restoration};
+
+/// Bytes that a part holds, about.
+const PART_BYTES: usize = 256 << 10;
+
+/// Records that are taken out of a replay at once.
+const PAGE: usize = 256;
+
+/// How making snapshots goes.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    config: Config,
+    /// Bytes of frames that call for a snapshot.
+    after_bytes: u64,
+    /// Bytes of frames since the last one.
+    since: u64,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// None is being made.
+    Idle,
+    /// Frames before `until` are being replayed.
+    Replaying { replay: Replay, position: Position, until: Sequence, bytes: u64 },
+    /// Parts are being written.
+    Writing(Writing),
+    /// Parts are being read back: this one is next, and this is the link before it.
+    Verifying { at: Sequence, part: u32, link: Link, written: Link },
+}
+
+#[derive(Debug)]
+struct Writing {
+    replay: Replay,
+    position: Position,
+    part: u32,
+    link: Link,
+    cursor: Cursor,
+    records: u64,
+}
+
+/// What came of a step of [`Log::maintain`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintained {
+    /// There is nothing to do now.
+    Nothing,
+    /// There is more to do.
+    More,
+    /// A snapshot of everything before this frame was made and verified.
+    Snapshot(Sequence),
+}
+
+/// Why a snapshot was not made. Nothing was trimmed; it is tried again later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MaintainError {
+    /// What was read is not what was written.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It was not written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<ReadError> for MaintainError {
+    fn from(error: ReadError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+impl Snapshots {
+    pub(super) fn new(config: Config, after_bytes: u64) -> Self {
+        Self { config, after_bytes, since: 0, stage: Stage::Idle }
+    }
+
+    /// Counts bytes that were appended.
+    pub(super) fn note(&mut self, bytes: usize) {
+        self.since += bytes as u64;
+    }
+}
+
+impl Log {
+    /// Does the next small step towards a snapshot, when one is due. To be called between appends.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintainError`]; after [`WriteError::Unknown`] and [`WriteError::Fenced`] the log is of no
+    /// more use.
+    pub fn maintain(&mut self) -> Result<Maintained, MaintainError> {
+        let due = self.snapshots.since >= self.snapshots.after_bytes;
+        self.step(due)
+    }
+
+    /// Makes a snapshot of everything that was appended, whether one is due or not.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintainError`]
+    pub fn snapshot(&mut self) -> Result<Sequence, MaintainError> {
+        self.snapshots.stage = Stage::Idle;
+        loop {
+            if let Maintained::Snapshot(at) = self.step(true)? {
+                return Ok(at);
+            }
+        }
+    }
+
+    fn step(&mut self, due: bool) -> Result<Maintained, MaintainError> {
+        // Taken out: after an error it begins anew.
+        let stage = core::mem::replace(&mut self.snapshots.stage, Stage::Idle);
+        let next = match stage {
+            Stage::Idle if !due => return Ok(Maintained::Nothing),
+            Stage::Idle => self.start(),
+            Stage::Replaying { replay, position, until, .. } if position.next >= until => {
+                Ok(Stage::Writing(Writing::new(replay, position)))
+            }
+            Stage::Replaying { replay, position, until, bytes } => self.replay(replay, position, until, bytes),
+            Stage::Writing(writing) => writing.write(&mut *self.journal).map_err(Into::into),
+            Stage::Verifying { at, part, link, written } => match self.verify(at, part, link, written)? {
+                Some(stage) => Ok(stage),
+                None => return Ok(Maintained::Snapshot(at)),
+            },
+        };
+        match next {
+            Ok(stage) => self.snapshots.stage = stage,
+            Err(error) => {
+                self.snapshots.since = 0;
+                return Err(error);
+            }
+        }
+        Ok(Maintained::More)
+    }
+
+    fn start(&mut self) -> Result<Stage, MaintainError> {
+        let (replay, position) = begin(&mut *self.journal, &self.snapshots.config)?;
+        Ok(Stage::Replaying { replay, position, until: self.position.next, bytes: 0 })
+    }
+
+    fn replay(
+        &mut self,
+        mut replay: Replay,
+        mut position: Position,
+        until: Sequence,
+        bytes: u64,
+    ) -> Result<Stage, MaintainError> {
+        let read = advance(&mut *self.journal, &mut replay, &mut position)?;
+        Ok(Stage::Replaying { replay, position, until, bytes: bytes + read as u64 })
+    }
+
+    /// Reads one part back. Nothing when it was the last one and all is well.
+    fn verify(&mut self, at: Sequence, part: u32, link: Link, written: Link) -> Result<Option<Stage>, MaintainError> {
+        let Some(bytes) = self.journal.snapshot(at, part)? else {
+            if link != written {
+                return Err(OpenError::from(Corrupt::new(place(at, part), "it is missing")).into());
+            }
+            self.finish(at)?;
+            return Ok(None);
+        };
+        let link = check(&bytes, at, part, link)?.link;
+        Ok(Some(Stage::Verifying { at, part: part + 1, link, written }))
+    }
+
+    /// Trims what neither the new snapshot nor the one before it needs.
+    fn finish(&mut self, at: Sequence) -> Result<(), MaintainError> {
+        self.snapshots.since = 0;
+        let previous = self.journal.snapshots()?.into_iter().rev().find(|other| *other < at);
+        if let Some(previous) = previous {
+            self.journal.trim(previous)?;
+        }
+        Ok(())
+    }
+}
+
+impl Writing {
+    fn new(replay: Replay, position: Position) -> Self {
+        let records = replay.len() as u64;
+        Self { replay, position, part: 0, link: position.previous, cursor: Cursor::START, records }
+    }
+
+    /// Writes the next part.
+    fn write(mut self, journal: &mut dyn Journal) -> Result<Stage, WriteError> {
+        let mut body = Vec::with_capacity(PART_BYTES);
+        if self.part == 0 {
+            records::encode_summary(&self.replay.summary(), self.records, &mut body);
+        }
+        let last = self.fill(&mut body);
+        let (at, epoch) = (self.position.next, self.position.epoch);
+        let header = Header { shard: Shard::default(), epoch, sequence: at, previous: self.link };
+        let mut bytes = Vec::new();
+        let too_large = WriteError::TooLarge { bytes: body.len(), limit_bytes: u32::MAX as usize };
+        let link = frame::encode(&header, &body, &mut bytes).map_err(|_| too_large)?;
+        journal.put_snapshot(at, self.part, &bytes, last)?;
+        match last {
+            true => Ok(Stage::Verifying { at, part: 0, link: self.position.previous, written: link }),
+            false => Ok(Stage::Writing(Self { part: self.part + 1, link, ..self })),
+        }
+    }
+
+    /// Puts records into a part, and answers whether these were the last ones.
+    fn fill(&mut self, body: &mut Vec<u8>) -> bool {
+        while body.len() < PART_BYTES {
+            let (kept, cursor) = self.replay.kept(self.cursor, PAGE);
+            if kept.is_empty() {
+                return true;
+            }
+            kept.iter().for_each(|kept| records::encode(kept, body));
+            self.cursor = cursor;
+        }
+        false
+    }
+}
+
+/// Reads a snapshot.
+pub(super) fn load(journal: &mut dyn Journal, at: Sequence, config: &Config) -> Result<(Replay, Position), OpenError> {
+    let mut loading: Option<(Restoration, u64)> = None;
+    let (mut part, mut position) = (0, Position { next: at, ..Position::START });
+    let mut link = None;
+    while let Some(bytes) = journal.snapshot(at, part)? {
+        let place = || place(at, part);
+        let read = frame::decode(&bytes).map_err(|error| refused(place(), error))?;
+        let before = *link.get_or_insert(read.header.previous);
+        if part == 0 {
+            position = Position { next: at, previous: before, epoch: read.header.epoch };
+        }
+        if read.header.previous != before || read.header.sequence != at {
+            return Err(Corrupt::new(place(), "it does not follow the part before").into());
+        }
+        let mut body = read.body;
+        let (restoration, left) = match &mut loading {
+            Some(loading) => loading,
+            None => {
+                let (summary, records, rest) =
+                    records::decode_summary(body).map_err(|error| Corrupt::new(place(), error))?;
+                body = rest;
+                let restoration =
+                    Restoration::new(config.clone(), summary).map_err(|error| Corrupt::new(place(), error))?;
+                loading.insert((restoration, records))
+            }
+        };
+        while !body.is_empty() {
+            let (kept, rest) = records::decode(body).map_err(|error| Corrupt::new(place(), error))?;
+            restoration.put(kept).map_err(|error| Corrupt::new(place(), error))?;
+            *left = left.wrapping_sub(1);
+            body = rest;
+        }
+        link = Some(read.link);
+        part += 1;
+    }
+    match loading {
+        Some((restoration, 0)) => {
+            let replay = restoration.finish().map_err(|error| Corrupt::new(place(at, part), error))?;
+            Ok((replay, position))
+        }
+        _ => Err(Corrupt::new(place(at, part), "it is missing").into()),
+    }
+}
+
+/// The frame that a part is, when it follows the part before.
+fn check(bytes: &[u8], at: Sequence, part: u32, before: Link) -> Result<frame::Frame<'_>, OpenError> {
+    let read = frame::decode(bytes).map_err(|error| refused(place(at, part), error))?;
+    if read.header.previous != before || read.header.sequence != at {
+        return Err(Corrupt::new(place(at, part), "it does not follow the part before").into());
+    }
+    Ok(read)
+}
+
+fn place(at: Sequence, part: u32) -> impl Display {
+    std::format!("part {part} of the snapshot before frame {at}")
+}

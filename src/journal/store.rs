@@ -1,0 +1,133 @@
+//! What the engine asks of a journal.
+
+use core::fmt;
+use std::boxed::Box;
+use std::string::String;
+use std::vec::Vec;
+
+use super::error::{OpenError, ReadError, WriteError};
+use super::sequence::Sequence;
+
+/// A place where a journal can be opened.
+///
+/// The module `conformance` checks that an implementation keeps what is said here.
+pub trait JournalStore: fmt::Debug + Send + 'static {
+    /// Opens the journal, and creates it when there is none. Whoever had it open before can write
+    /// no more: it is refused from now on ([`WriteError::Fenced`]), or this call is
+    /// ([`OpenError::InUse`]).
+    ///
+    /// What was acknowledged before is there. What was being written when its owner died is there
+    /// whole, or not at all: a torn tail is cut.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError>;
+
+    /// Whether its journals block the thread that calls them. Then the adapter gives the journal
+    /// a thread of its own.
+    fn blocks(&self) -> bool {
+        true
+    }
+}
+
+/// Who opens a journal, in words that tell an operator what to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner(String);
+
+impl Owner {
+    /// The owner with this name, such as `process 4242 on host blue`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Bytes that a journal can still take; `u64::MAX` when it knows no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Room(pub u64);
+
+/// The frames that a journal holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The first one that was not trimmed.
+    pub first: Sequence,
+    /// The one that will be appended next.
+    pub end: Sequence,
+}
+
+/// An open journal: frames one after the other, and snapshots that stand for the frames before them.
+///
+/// A call that answers `Ok` is durable. Dropping it closes it and gives up its lock.
+pub trait Journal: fmt::Debug + Send {
+    /// The frames in it.
+    fn extent(&self) -> Extent;
+
+    /// What it can still take.
+    fn room(&self) -> Room;
+
+    /// Appends a frame, on the condition that it is the `expected` one. Durable when it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; [`WriteError::Fenced`] when another frame was expected.
+    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError>;
+
+    /// Reads frames in order, from this one on, and hands each to `visit`: at least one unless the
+    /// end is reached, and no more once `limit_bytes` are read. Answers the next one to read.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; [`ReadError::Corrupt`] too when a frame that was not trimmed is missing.
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError>;
+
+    /// Puts the next part of the snapshot of everything before frame `at`. The snapshot exists once
+    /// its `last` part was put. Part 0 begins it anew, and takes the place of one that was begun or
+    /// finished there before.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]
+    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError>;
+
+    /// The snapshots that exist, the newest last.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError>;
+
+    /// One part of a snapshot; nothing after its last.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError>;
+
+    /// Drops the frames and the snapshots before `below`. The snapshot at `below` stays.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]
+    fn trim(&mut self, below: Sequence) -> Result<(), WriteError>;
+
+    /// Called when nothing was appended for a while: makes what was acknowledged as safe as it
+    /// will get. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]
+    fn seal(&mut self) -> Result<(), WriteError> {
+        Ok(())
+    }
+}

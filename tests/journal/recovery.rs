@@ -1,0 +1,75 @@
+//! What a journal gives back.
+
+use eventful::journal::{JournalStore as _, MemoryStore, OpenError, Owner, Recovered, Sequence, recover};
+use eventful::{Change, Fact};
+use proptest::prelude::*;
+
+use crate::script::{Driver, cases, config, moves, start};
+
+fn owner() -> Owner {
+    Owner::new("a test")
+}
+
+fn reopen(store: &mut MemoryStore) -> Recovered {
+    recover(store, &owner(), &config(), u64::MAX, &mut |_| {}).expect("a sound journal")
+}
+
+proptest! {
+    #![proptest_config(cases("recovery"))]
+
+    #[test]
+    fn a_replay_equals_the_engine_that_wrote_it(moves in moves(), group in 1usize..8) {
+        let mut store = MemoryStore::new();
+        let Recovered { mut log, replay } = reopen(&mut store);
+        let (mut driver, opening) = Driver::open(replay, start());
+        log.append(&opening).expect("room");
+        for moves in moves.chunks(group) {
+            let facts: Vec<Fact> = moves.iter().flat_map(|a_move| driver.make(a_move)).collect();
+            log.append(&facts).expect("room");
+        }
+        let live = driver.engine.durable_state();
+
+        let Recovered { replay, .. } = reopen(&mut store);
+
+        prop_assert_eq!(replay.state(), live);
+    }
+}
+
+#[test]
+fn an_opening_raises_the_epoch_and_fences_the_one_before() {
+    let mut store = MemoryStore::new();
+    let Recovered { log: mut first, replay } = reopen(&mut store);
+    let (driver, opening) = Driver::open(replay, start());
+    first.append(&opening).expect("room");
+
+    let Recovered { log: mut second, replay } = reopen(&mut store);
+    let (successor, opening) = Driver::open(replay, start());
+    second.append(&opening).expect("room");
+
+    assert!(successor.engine.epoch() > driver.engine.epoch());
+    let fact = Fact { at: start(), change: Change::Paused };
+    assert_eq!(
+        first.append(&[fact]).map_err(|error| error.to_string()),
+        Err("another owner has opened the journal: this one must end".to_string())
+    );
+}
+
+#[test]
+fn a_frame_of_another_history_is_refused_with_its_position() {
+    let mut store = MemoryStore::new();
+    let Recovered { mut log, .. } = reopen(&mut store);
+    let pause = Fact { at: start(), change: Change::Paused };
+    log.append(core::slice::from_ref(&pause)).expect("room");
+    let mut other = MemoryStore::new();
+    let Recovered { log: mut foreign, .. } = reopen(&mut other);
+    foreign.append(&[Fact { at: start(), change: Change::Resumed }]).expect("room");
+    foreign.append(&[pause]).expect("room");
+    let mut frames = Vec::new();
+    let mut journal = other.open(&owner()).expect("memory");
+    journal.read(Sequence::new(2), 1, &mut |_, frame| frames.push(frame.to_vec())).expect("a frame");
+
+    store.open(&owner()).expect("memory").append(Sequence::new(2), &frames[0]).expect("room");
+
+    let error = recover(&mut store, &owner(), &config(), u64::MAX, &mut |_| {}).expect_err("another history");
+    assert!(matches!(&error, OpenError::Corrupt(corrupt) if corrupt.at == "frame 2"), "{error}");
+}

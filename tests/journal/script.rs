@@ -1,0 +1,162 @@
+//! An engine that is driven at random, and whose facts are kept.
+
+use std::time::Duration;
+
+use eventful::{
+    Answer, Command, Config, Effect, Engine, ErrorText, Event, Fact, Key, Outcome, Output, Replay, RunId, Timestamp,
+};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+
+/// One move of a driver. Events are named by small numbers, so that they meet.
+#[derive(Debug, Clone)]
+pub(crate) enum Move {
+    Submit { id: u8, payload: Vec<u8>, extras: bool },
+    Start,
+    Settle(Ending),
+    Redrive(u8),
+    Discard(u8),
+    Pause(bool),
+    Wait(Duration),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    Done,
+    Retry,
+    Permanent(String),
+    Snooze,
+}
+
+pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let submit = (any::<u8>(), prop::collection::vec(any::<u8>(), 0..200), any::<bool>());
+    let ending = prop_oneof![
+        4 => Just(Ending::Done),
+        2 => Just(Ending::Retry),
+        2 => ".{0,40}".prop_map(Ending::Permanent),
+        1 => Just(Ending::Snooze),
+    ];
+    let a_move = prop_oneof![
+        6 => submit.prop_map(|(id, payload, extras)| Move::Submit { id, payload, extras }),
+        6 => Just(Move::Start),
+        5 => ending.prop_map(Move::Settle),
+        1 => any::<u8>().prop_map(Move::Redrive),
+        1 => any::<u8>().prop_map(Move::Discard),
+        1 => any::<bool>().prop_map(Move::Pause),
+        2 => (0u64..4000).prop_map(|seconds| Move::Wait(Duration::from_secs(seconds))),
+    ];
+    prop::collection::vec(a_move, 0..120)
+}
+
+/// A driver of one engine.
+pub(crate) struct Driver {
+    pub(crate) engine: Engine,
+    pub(crate) now: Timestamp,
+    out: Output,
+    tickets: Vec<eventful::Ticket>,
+    runs: Vec<RunId>,
+}
+
+impl Driver {
+    /// An engine that continues a replay, and the facts of its opening.
+    pub(crate) fn open(replay: Replay, now: Timestamp) -> (Self, Vec<Fact>) {
+        let mut out = Output::with_facts();
+        let engine = replay.open(now, &mut out);
+        let mut driver = Self { engine, now, out, tickets: Vec::new(), runs: Vec::new() };
+        let facts = driver.collect();
+        (driver, facts)
+    }
+
+    pub(crate) fn new(now: Timestamp) -> (Self, Vec<Fact>) {
+        Self::open(Replay::new(config()).expect("a valid configuration"), now)
+    }
+
+    /// Makes a move, and answers the facts that follow from it.
+    pub(crate) fn make(&mut self, a_move: &Move) -> Vec<Fact> {
+        self.now = self.now + Duration::from_micros(1);
+        match a_move {
+            Move::Submit { id, payload, extras } => drop(self.tell(Command::Submit(event(*id, payload, *extras)))),
+            Move::Start => self.start(),
+            Move::Settle(ending) => self.settle(ending),
+            Move::Redrive(id) => drop(self.tell(Command::Redrive(key(*id)))),
+            Move::Discard(id) => drop(self.tell(Command::Discard(key(*id)))),
+            Move::Pause(true) => drop(self.tell(Command::Pause)),
+            Move::Pause(false) => drop(self.tell(Command::Resume)),
+            Move::Wait(duration) => {
+                self.now = self.now + *duration;
+                self.tell(Command::Sweep);
+            }
+        }
+        self.collect()
+    }
+
+    fn start(&mut self) {
+        if self.tickets.is_empty() {
+            return;
+        }
+        let ticket = self.tickets.remove(0);
+        if let Answer::Running(run) = self.tell(Command::Start(ticket)) {
+            self.runs.push(run.id);
+        }
+    }
+
+    fn settle(&mut self, ending: &Ending) {
+        let Some(run) = self.runs.pop() else { return };
+        let outcome = match ending {
+            Ending::Done => Outcome::Done,
+            Ending::Retry => Outcome::Retry { error: ErrorText::new("again"), after: None },
+            Ending::Permanent(error) => Outcome::Permanent { error: ErrorText::new(error) },
+            Ending::Snooze => Outcome::Snooze { delay: Duration::from_secs(5) },
+        };
+        self.tell(Command::Settle { run, outcome });
+    }
+
+    fn tell(&mut self, command: Command) -> Answer {
+        self.engine.execute(self.now, command, &mut self.out)
+    }
+
+    fn collect(&mut self) -> Vec<Fact> {
+        let tickets = self.out.drain_effects().filter_map(|effect| match effect {
+            Effect::Enqueue(ticket) => Some(ticket),
+            Effect::Abort(_) => None,
+        });
+        self.tickets.extend(tickets);
+        self.out.drain_facts().collect()
+    }
+}
+
+pub(crate) fn config() -> Config {
+    let mut config = Config::default();
+    config.max_attempts = 3;
+    config.retention = Duration::from_secs(3000);
+    config
+}
+
+pub(crate) fn start() -> Timestamp {
+    Timestamp::from_micros(1_700_000_000_000_000)
+}
+
+pub(crate) fn key(id: u8) -> Key {
+    match id % 3 {
+        0 => Key::new("", &format!("00000000-0000-4000-8000-0000000000{id:02x}")),
+        1 => Key::new("shop", &format!("order-{id}")),
+        _ => Key::new("", &format!("ä-{id}")),
+    }
+    .expect("a key")
+}
+
+fn event(id: u8, payload: &[u8], extras: bool) -> Event {
+    let event = Event::new(key(id), payload.to_vec());
+    if !extras {
+        return event;
+    }
+    let typed = event.with_type("order.created").and_then(|event| event.with_content_type("text/plain"));
+    typed.and_then(|event| event.with_attribute("tenant", "blue")).expect("short texts")
+}
+
+/// Properties keep the seeds of their failures where all others are.
+pub(crate) fn cases(name: &str) -> ProptestConfig {
+    let path: &'static str = Box::leak(format!("proptest-regressions/journal-{name}.txt").into_boxed_str());
+    let failure_persistence = Some(Box::new(FileFailurePersistence::Direct(path)) as Box<_>);
+    ProptestConfig { failure_persistence, ..ProptestConfig::default() }
+}

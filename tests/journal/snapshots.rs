@@ -1,0 +1,78 @@
+//! Snapshots stand for the frames before them.
+
+use eventful::Fact;
+use eventful::journal::{JournalStore as _, Maintained, MemoryStore, Owner, Recovered, Sequence, recover};
+use proptest::prelude::*;
+
+use crate::script::{Driver, cases, config, moves, start};
+
+fn reopen(store: &mut MemoryStore, snapshot_after: u64) -> Recovered {
+    recover(store, &Owner::new("a test"), &config(), snapshot_after, &mut |_| {}).expect("a sound journal")
+}
+
+proptest! {
+    #![proptest_config(cases("snapshots"))]
+
+    #[test]
+    fn a_snapshot_made_between_appends_equals_the_replay_of_all_frames(
+        moves in moves(),
+        snapshot_after in 100u64..3000,
+        steps in 0usize..4,
+    ) {
+        let mut store = MemoryStore::new();
+        let Recovered { mut log, replay } = reopen(&mut store, snapshot_after);
+        let (mut driver, opening) = Driver::open(replay, start());
+        log.append(&opening).expect("room");
+        let mut whole = MemoryStore::new();
+        let Recovered { log: mut copy, .. } = reopen(&mut whole, u64::MAX);
+        copy.append(&opening).expect("room");
+        let mut states = vec![driver.engine.durable_state()];
+        for a_move in &moves {
+            let facts: Vec<Fact> = driver.make(a_move);
+            log.append(&facts).expect("room");
+            copy.append(&facts).expect("room");
+            states.push(driver.engine.durable_state());
+            for _ in 0..steps {
+                if let Maintained::Snapshot(at) = log.maintain().expect("memory") {
+                    prop_assert!(at <= log.next());
+                }
+            }
+        }
+
+        let kept = reopen(&mut store, u64::MAX);
+        let replayed = reopen(&mut whole, u64::MAX);
+
+        prop_assert_eq!(kept.replay.state(), replayed.replay.state());
+        prop_assert_eq!(&kept.replay.state(), states.last().expect("the first"));
+        prop_assert_eq!(kept.replay.summary(), replayed.replay.summary());
+        prop_assert_eq!(kept.replay.check(), Ok(()));
+    }
+}
+
+#[test]
+fn a_snapshot_trims_what_the_one_before_it_stood_for_and_keeps_that_one() {
+    let mut store = MemoryStore::new();
+    let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
+    let (driver, opening) = Driver::open(replay, start());
+    log.append(&opening).expect("room");
+
+    let at = [log.snapshot(), log.snapshot_after(&opening[..0]), log.snapshot_after(&[])].map(|at| at.expect("memory"));
+
+    let mut journal = store.open(&Owner::new("a look")).expect("memory");
+    assert_eq!(journal.snapshots().expect("memory"), at[1..]);
+    assert_eq!(journal.extent().first, at[1]);
+    assert_eq!(at, [2, 3, 4].map(Sequence::new));
+    drop(driver);
+}
+
+/// Appends, and makes a snapshot of everything.
+trait SnapshotAfter {
+    fn snapshot_after(&mut self, facts: &[Fact]) -> Result<Sequence, eventful::journal::MaintainError>;
+}
+
+impl SnapshotAfter for eventful::journal::Log {
+    fn snapshot_after(&mut self, facts: &[Fact]) -> Result<Sequence, eventful::journal::MaintainError> {
+        self.append(facts).expect("room");
+        self.snapshot()
+    }
+}
