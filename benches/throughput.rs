@@ -121,7 +121,7 @@ async fn submit(eventful: Eventful, way: Way, items: Items) {
         Way::Batch => {
             let mut items = items.into_iter().map(event).peekable();
             while items.peek().is_some() {
-                let answers = eventful.submit_batch(items.by_ref().take(BATCH));
+                let answers = eventful.submit_batch(items.by_ref().take(BATCH)).await;
                 assert!(answers.iter().all(Result::is_ok), "all of a batch is accepted");
                 tokio::task::yield_now().await;
             }

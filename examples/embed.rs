@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let retried = Key::new("", "order-18")?;
     while eventful.stats()?.engine.gauges.pending() > 0 {
-        println!("{}", eventful.explain(&retried)?.unwrap_or_default());
+        println!("{}", eventful.explain(&retried).await?.unwrap_or_default());
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     println!("{:?}", eventful.shutdown(None).await);

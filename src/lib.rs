@@ -67,10 +67,12 @@ pub use engine::{
 pub use runtime::{Action, Hooks, Point};
 #[cfg(feature = "tokio")]
 pub use runtime::{
-    Attempt, Broken, Builder, Cancellation, Clock, DiscardError, Eventful, Failure, Handler, ManualClock, NotReady,
-    Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep, Stale, StartError, Stats,
-    SubmitError, Submitted, Subscription, SystemClock,
+    Attempt, Builder, Cancellation, Clock, DiscardError, Eventful, Failure, Handler, ManualClock, NotReady, Notice,
+    PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep, Stale, StartError, Stats, SubmitError,
+    Submitted, Subscription, SystemClock, Unavailable,
 };
+#[cfg(all(feature = "tokio", feature = "durable"))]
+pub use runtime::{Durability, StartDurability};
 
 /// Runs the examples of the README.
 #[cfg(all(doctest, feature = "tokio"))]

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use eventful::{Action, Config, EnqueueFailure, Eventful, Hooks, NotReady, Phase, Point, Readiness, Status};
-use eventful::{Attempt, Broken, Event, Failure, SubmitError, SweptReason, SystemClock};
+use eventful::{Attempt, Event, Failure, SubmitError, SweptReason, SystemClock, Unavailable};
 use harness::*;
 use tokio::runtime::Handle;
 
@@ -212,7 +212,7 @@ async fn a_run_that_is_stopped_before_its_handler_is_called_does_not_call_it() {
     submit(&eventful, 1).await;
     until_status(&eventful, "0", Status::Processing).await;
     assert_eq!(ledger.runs("0"), 0);
-    eventful.discard(&key("0")).expect("it is not completed");
+    eventful.discard(&key("0")).await.expect("it is not completed");
     until_at_rest(&eventful).await;
     assert_eq!(ledger.runs("0"), 0);
 }
@@ -254,7 +254,7 @@ async fn whoever_waits_for_room_is_told_that_the_engine_is_broken() {
     let before = eventful.now();
     break_it(&eventful).await;
     for submitter in waiting {
-        assert_eq!(submitter.await.expect("no panic"), Err(SubmitError::Broken(Broken)));
+        assert_eq!(submitter.await.expect("no panic"), Err(SubmitError::Unavailable(Unavailable::Broken)));
     }
     assert_eq!(eventful.now(), before);
 }
@@ -280,7 +280,7 @@ async fn on_two_threads_lost_tickets_and_dead_workers_cost_no_event() {
     until("all are completed", || {
         let completed = stats(&eventful).engine.gauges.records(Status::Completed);
         if stats(&eventful).engine.gauges.pending() < 8 && more < 3_000 {
-            eventful.try_submit(event(&more.to_string())).expect("room");
+            at_once(eventful.try_submit(event(&more.to_string()))).expect("room");
             more += 1;
         }
         completed >= 2_000
@@ -338,7 +338,7 @@ async fn submit(eventful: &Eventful, count: usize) {
 /// Has a panic under the lock, at the next event that gets a ticket.
 async fn break_it(eventful: &Eventful) {
     let other = eventful.clone();
-    let broken = tokio::spawn(async move { other.try_submit(event("last straw")) }).await;
+    let broken = tokio::spawn(async move { other.try_submit(event("last straw")).await }).await;
     assert!(broken.is_err_and(|error| error.is_panic()));
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Broken));
 }

@@ -34,7 +34,7 @@ async fn a_batch_answers_each_event_in_its_place() {
     let mut batch: Vec<_> = (0..200).map(|n| event(&n.to_string())).collect();
     batch[150] = event("7");
     batch[160] = Event::new(key("8"), "other");
-    let results = eventful.submit_batch(batch);
+    let results = eventful.submit_batch(batch).await;
     assert_eq!(results.len(), 200);
     for (at, result) in results.iter().enumerate() {
         match at {
@@ -43,7 +43,7 @@ async fn a_batch_answers_each_event_in_its_place() {
             _ => assert_eq!(*result, Ok(Submitted::Accepted)),
         }
     }
-    assert!(eventful.submit_batch([]).is_empty());
+    assert!(eventful.submit_batch([]).await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +51,7 @@ async fn try_submit_is_refused_at_the_bound_and_submit_waits_for_room() {
     let gate = Gate::closed();
     let eventful = start(full_after(1), gate.handler());
     eventful.submit(event("a")).await.expect("room");
-    let refused = eventful.try_submit(event("b"));
+    let refused = eventful.try_submit(event("b")).await;
     assert!(matches!(refused, Err(SubmitError::Overloaded { bound: Bound::Pending, .. })), "{refused:?}");
     let waiting = spawn_submit(&eventful, "c");
     until("it waits", || stats(&eventful).submitters_waiting == 1).await;

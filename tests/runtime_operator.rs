@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eventful::{
-    Attempt, AttemptEnd, Broken, Change, Clock, Config, Cursor, DiscardError, Event, Eventful, Failure, InvalidConfig,
+    Attempt, AttemptEnd, Change, Clock, Config, Cursor, DiscardError, Event, Eventful, Failure, InvalidConfig,
     ManualClock, NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, Sleep, StartError, Status,
-    SubmitError, Subscription, Timestamp,
+    SubmitError, Subscription, Timestamp, Unavailable,
 };
 use harness::*;
 
@@ -19,11 +19,11 @@ async fn a_failed_event_gets_another_life() {
     let eventful = start(narrow(), failing_first(&ledger));
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Failed).await;
-    assert_eq!(eventful.redrive(&key("a")), Ok(()));
+    assert_eq!(eventful.redrive(&key("a")).await, Ok(()));
     until_status(&eventful, "a", Status::Completed).await;
     assert_eq!(ledger.runs("a"), 2);
-    assert_eq!(eventful.redrive(&key("a")), Err(RedriveError::NotFailed(Status::Completed)));
-    assert_eq!(eventful.redrive(&key("b")), Err(RedriveError::NotFound));
+    assert_eq!(eventful.redrive(&key("a")).await, Err(RedriveError::NotFailed(Status::Completed)));
+    assert_eq!(eventful.redrive(&key("b")).await, Err(RedriveError::NotFound));
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,7 +37,7 @@ async fn all_failed_events_get_another_life_page_by_page() {
     let mut total = 0;
     let mut cursor = Some(Cursor::START);
     while let Some(after) = cursor {
-        let Redriven { count, next } = eventful.redrive_all(after).expect("room");
+        let Redriven { count, next } = eventful.redrive_all(after).await.expect("room");
         assert!(count <= 100);
         (total, cursor) = (total + count, next);
     }
@@ -55,14 +55,14 @@ async fn redriving_all_stops_at_a_bound_and_can_go_on_from_there() {
         eventful.submit(event(&n.to_string())).await.expect("room");
         until_status(&eventful, &n.to_string(), Status::Failed).await;
     }
-    eventful.pause().expect("it runs");
-    let first = eventful.redrive_all(Cursor::START).expect("room for some");
+    eventful.pause().await.expect("it runs");
+    let first = eventful.redrive_all(Cursor::START).await.expect("room for some");
     assert_eq!(first.count, 3);
-    let refused = eventful.redrive_all(first.next.expect("there are more"));
+    let refused = eventful.redrive_all(first.next.expect("there are more")).await;
     assert!(matches!(refused, Err(RedriveError::Overloaded { .. })), "{refused:?}");
-    eventful.resume().expect("it runs");
+    eventful.resume().await.expect("it runs");
     until("they are completed", || stats(&eventful).engine.gauges.pending() == 0).await;
-    assert_eq!(eventful.redrive_all(first.next.expect("there are more")), Ok(Redriven { count: 2, next: None }));
+    assert_eq!(eventful.redrive_all(first.next.expect("there are more")).await, Ok(Redriven { count: 2, next: None }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,12 +73,12 @@ async fn a_discarded_run_is_stopped_and_its_permit_goes_to_the_next_event() {
     eventful.submit(event("hung")).await.expect("room");
     eventful.submit(event("next")).await.expect("room");
     until_status(&eventful, "hung", Status::Processing).await;
-    assert_eq!(eventful.discard(&key("hung")), Ok(()));
+    assert_eq!(eventful.discard(&key("hung")).await, Ok(()));
     until_status(&eventful, "next", Status::Completed).await;
     assert_eq!(status(&eventful, "hung"), Some(Status::Discarded));
     assert_eq!(stats(&eventful).engine.facts.finished(AttemptEnd::Discarded), 1);
-    assert_eq!(eventful.discard(&key("next")), Err(DiscardError::Completed));
-    assert_eq!(eventful.discard(&key("none")), Err(DiscardError::NotFound));
+    assert_eq!(eventful.discard(&key("next")).await, Err(DiscardError::Completed));
+    assert_eq!(eventful.discard(&key("none")).await, Err(DiscardError::NotFound));
     until_at_rest(&eventful).await;
 }
 
@@ -89,7 +89,7 @@ async fn paused_it_takes_events_in_and_starts_them_in_order_when_it_resumes() {
         let told = tell.send(event.key().to_string());
         async move { told.map_err(Failure::from) }
     });
-    eventful.pause().expect("it runs");
+    eventful.pause().await.expect("it runs");
     for id in ["a", "b", "c"] {
         eventful.submit(event(id)).await.expect("room");
     }
@@ -97,11 +97,11 @@ async fn paused_it_takes_events_in_and_starts_them_in_order_when_it_resumes() {
     assert_eq!(eventful.readiness(), Readiness::Ready);
     assert_eq!(stats(&eventful).engine.facts.started, 0);
     assert_eq!(stats(&eventful).dispatcher_restarts, 0);
-    eventful.resume().expect("it runs");
+    eventful.resume().await.expect("it runs");
     until("all are completed", || stats(&eventful).engine.gauges.records(Status::Completed) == 3).await;
     assert_eq!(order.try_iter().collect::<Vec<_>>(), ["a", "b", "c"]);
     eventful.shutdown(None).await;
-    assert_eq!(eventful.pause(), Err(PauseError::ShuttingDown));
+    assert_eq!(eventful.pause().await, Err(PauseError::ShuttingDown));
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,12 +114,12 @@ async fn retries_due_while_paused_wake_the_engine_once_each_and_start_when_it_re
         eventful.submit(event(&n.to_string())).await.expect("room");
     }
     until("all were tried", || stats(&eventful).engine.facts.finished_total() == 3).await;
-    eventful.pause().expect("it runs");
+    eventful.pause().await.expect("it runs");
     let (sweeps, sleeps) = (stats(&eventful).engine.tallies.sweeps, clock.sleeps());
     tokio::time::sleep(SECOND * 500).await;
     assert!(stats(&eventful).engine.tallies.sweeps - sweeps <= 3);
     assert!(clock.sleeps() - sleeps <= 6, "{} waits", clock.sleeps() - sleeps);
-    eventful.resume().expect("it runs");
+    eventful.resume().await.expect("it runs");
     until("all are completed", || stats(&eventful).engine.gauges.records(Status::Completed) == 3).await;
 }
 
@@ -148,7 +148,7 @@ async fn an_idle_engine_starts_what_is_submitted_without_any_sweep() {
     let eventful = start(narrow(), succeed);
     settle_down().await;
     for n in 0..10 {
-        eventful.try_submit(event(&n.to_string())).expect("room");
+        eventful.try_submit(event(&n.to_string())).await.expect("room");
         until_status(&eventful, &n.to_string(), Status::Completed).await;
         until_at_rest(&eventful).await;
     }
@@ -185,7 +185,7 @@ async fn a_subscription_tells_the_facts_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_subscription_loses_the_oldest_facts_and_learns_how_many() {
     let eventful = start(narrow(), hang);
-    eventful.pause().expect("it runs");
+    eventful.pause().await.expect("it runs");
     let mut slow = eventful.subscribe(2).expect("not broken");
     for id in ["a", "b", "c", "d", "e"] {
         eventful.submit(event(id)).await.expect("room");
@@ -203,12 +203,12 @@ async fn a_page_lists_the_events_of_one_status_and_explain_says_why_one_waits() 
         eventful.submit(event(id)).await.expect("room");
     }
     until_status(&eventful, "a", Status::Processing).await;
-    let page = eventful.list(Some(Status::Received), Cursor::START, 10).expect("not broken");
+    let page = eventful.list(Some(Status::Received), Cursor::START, 10).await.expect("not broken");
     let mut ids: Vec<_> = page.records.iter().map(|record| record.key.to_string()).collect();
     ids.sort();
     assert_eq!(ids, ["b", "c"]);
-    assert!(eventful.explain(&key("b")).expect("not broken").is_some());
-    assert_eq!(eventful.explain(&key("none")), Ok(None));
+    assert!(eventful.explain(&key("b")).await.expect("not broken").is_some());
+    assert_eq!(eventful.explain(&key("none")).await, Ok(None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,14 +222,17 @@ async fn after_a_panic_inside_the_lock_every_call_is_broken_and_none_panics() {
     assert!(catch_unwind(AssertUnwindSafe(|| eventful.stats())).is_err());
     clock.breaks.store(false, Ordering::SeqCst);
 
-    assert_eq!(eventful.stats(), Err(Broken));
-    assert_eq!(eventful.get(&key("a")), Err(Broken));
-    assert_eq!(eventful.submit(event("b")).await, Err(SubmitError::Broken(Broken)));
-    assert_eq!(eventful.try_submit(event("b")), Err(SubmitError::Broken(Broken)));
-    assert_eq!(eventful.submit_batch([event("b"), event("c")]), vec![Err(SubmitError::Broken(Broken)); 2]);
-    assert_eq!(eventful.redrive(&key("a")), Err(RedriveError::Broken(Broken)));
-    assert_eq!(eventful.discard(&key("a")), Err(DiscardError::Broken(Broken)));
-    assert_eq!(eventful.pause(), Err(PauseError::Broken(Broken)));
+    assert_eq!(eventful.stats(), Err(Unavailable::Broken));
+    assert_eq!(eventful.get(&key("a")).await, Err(Unavailable::Broken));
+    assert_eq!(eventful.submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Broken)));
+    assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Broken)));
+    assert_eq!(
+        eventful.submit_batch([event("b"), event("c")]).await,
+        vec![Err(SubmitError::Unavailable(Unavailable::Broken)); 2]
+    );
+    assert_eq!(eventful.redrive(&key("a")).await, Err(RedriveError::Unavailable(Unavailable::Broken)));
+    assert_eq!(eventful.discard(&key("a")).await, Err(DiscardError::Unavailable(Unavailable::Broken)));
+    assert_eq!(eventful.pause().await, Err(PauseError::Unavailable(Unavailable::Broken)));
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Broken));
     eventful.shutdown(None).await;
     until("no task is left", || tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0).await;

@@ -209,7 +209,7 @@ async fn what_a_handler_left_to_other_tasks_learns_that_the_run_is_over() {
     });
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Processing).await;
-    eventful.discard(&key("a")).expect("it is not completed");
+    eventful.discard(&key("a")).await.expect("it is not completed");
     until("it was told", || told.try_recv() == Ok(true)).await;
     until_at_rest(&eventful).await;
 }
@@ -218,7 +218,7 @@ async fn what_a_handler_left_to_other_tasks_learns_that_the_run_is_over() {
 async fn handlers_that_never_wait_do_not_starve_other_tasks() {
     let eventful = start(narrow(), succeed);
     for n in 0..1_000 {
-        eventful.try_submit(event(&n.to_string())).expect("room");
+        eventful.try_submit(event(&n.to_string())).await.expect("room");
     }
     let mut looks = 0;
     until("all are completed", || {
@@ -230,5 +230,5 @@ async fn handlers_that_never_wait_do_not_starve_other_tasks() {
 }
 
 fn record(eventful: &Eventful, id: &str) -> RecordView {
-    eventful.get(&key(id)).expect("not broken").expect("it is remembered")
+    at_once(eventful.get(&key(id))).expect("not broken").expect("it is remembered")
 }

@@ -48,8 +48,8 @@ async fn it_waits_for_runs_in_flight_and_leaves_the_queue() {
     let ending = tokio::spawn(end(&eventful, None));
     until("it drains", || stats(&eventful).phase == Phase::Draining).await;
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Draining));
-    assert_eq!(eventful.try_submit(event("new")), Err(SubmitError::ShuttingDown));
-    assert!(matches!(eventful.try_submit(event("0")), Ok(Submitted::Duplicate(_))));
+    assert_eq!(eventful.try_submit(event("new")).await, Err(SubmitError::ShuttingDown));
+    assert!(matches!(eventful.try_submit(event("0")).await, Ok(Submitted::Duplicate(_))));
     settle_down().await;
     assert!(!ending.is_finished());
 
@@ -68,7 +68,7 @@ async fn a_hung_handler_is_stopped_at_the_timeout_and_its_event_waits() {
     assert_eq!(numbers(report), [0, 1, 0, 1, 0]);
     assert!(report.took < SECOND * 6, "{:?}", report.took);
     assert_eq!(status(&eventful, "a"), Some(Status::FailedRetry));
-    let charge = eventful.get(&key("a")).expect("not broken").expect("it is remembered").charge;
+    let charge = eventful.get(&key("a")).await.expect("not broken").expect("it is remembered").charge;
     assert_eq!((charge.charged, charge.refunds), (0, 1));
     at_rest_after_the_end(&eventful);
 }
@@ -141,7 +141,7 @@ async fn concurrent_callers_share_it_and_the_earliest_deadline_wins() {
 #[tokio::test(start_paused = true)]
 async fn right_after_a_submit_it_neither_runs_nor_loses_the_event() {
     let eventful = start(narrow(), succeed);
-    eventful.try_submit(event("a")).expect("room");
+    eventful.try_submit(event("a")).await.expect("room");
     assert_eq!(numbers(eventful.shutdown(None).await), [0, 0, 0, 1, 0]);
     assert_eq!(status(&eventful, "a"), Some(Status::Received));
 }
@@ -174,7 +174,7 @@ async fn dropping_the_last_handle_stops_the_runs_and_the_tasks() {
 #[tokio::test(start_paused = true)]
 async fn paused_it_ends_as_well() {
     let eventful = start(narrow(), succeed);
-    eventful.pause().expect("it runs");
+    eventful.pause().await.expect("it runs");
     for n in 0..5 {
         eventful.submit(event(&n.to_string())).await.expect("room");
     }

@@ -32,6 +32,8 @@
 //! network.
 
 pub mod assertions;
+#[cfg(feature = "check")]
+mod at_once;
 pub mod chance;
 #[cfg(feature = "check")]
 mod check;

@@ -120,7 +120,7 @@ fn refused(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Overloaded { bound: Bound::Pending, .. } => "refused_pending",
         Refusal::Overloaded { bound: Bound::Records, .. } => "refused_records",
-        Refusal::Overloaded { bound: Bound::Bytes, .. } => "refused_bytes",
+        Refusal::Overloaded { bound: Bound::Bytes | Bound::Disk, .. } => "refused_bytes",
         Refusal::TooLarge { .. } => "refused_too_large",
         Refusal::ShuttingDown => "refused_shutting_down",
     }

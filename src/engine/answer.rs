@@ -96,6 +96,8 @@ pub enum Bound {
     Records,
     /// `max_bytes`: bytes of events that are kept for a run.
     Bytes,
+    /// The journal's room. The engine knows nothing of it; the adapter refuses for it.
+    Disk,
 }
 
 /// A run that has started.
@@ -132,6 +134,7 @@ impl From<Rejection> for super::metrics::RejectReason {
         match rejection {
             Rejection::Invalid => Self::Invalid,
             Rejection::TooLarge => Self::TooLarge,
+            Rejection::Disk => Self::Disk,
         }
     }
 }

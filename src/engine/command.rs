@@ -62,6 +62,8 @@ pub enum Rejection {
     Invalid,
     /// It was cut off for its size before it was whole.
     TooLarge,
+    /// The journal has no room for it.
+    Disk,
 }
 
 /// Why a ticket did not get into the channel.

@@ -69,6 +69,9 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// How long shutdown waits for aborted runs to yield. 1 s by default.
     pub abort_grace: Duration,
+    /// How long shutdown waits then for the last facts to be durable, and for the adapter's own
+    /// tasks. 5 s by default.
+    pub sync_grace: Duration,
 }
 
 impl Default for Config {
@@ -96,7 +99,16 @@ impl Default for Config {
             stuck_after: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
             abort_grace: Duration::from_secs(1),
+            sync_grace: Duration::from_secs(5),
         }
+    }
+}
+
+impl Config {
+    /// The defaults for an engine with a journal: 10,000,000 records, remembered for 96 h, since
+    /// senders of webhooks retry for up to 76 h.
+    pub fn durable() -> Self {
+        Self { max_records: 10_000_000, retention: 96 * HOUR, ..Self::default() }
     }
 }
 

@@ -110,6 +110,7 @@ impl Refusal {
         match self {
             Self::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
             Self::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
+            Self::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
             Self::TooLarge { .. } => RejectReason::TooLarge,
             Self::ShuttingDown => RejectReason::ShuttingDown,
         }

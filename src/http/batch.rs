@@ -76,13 +76,13 @@ impl Batch {
         while answers.is_empty() && !self.ended {
             let chunk = self.chunk();
             if !chunk.is_empty() {
-                self.answer(chunk, &mut answers);
+                self.answer(chunk, &mut answers).await;
                 continue;
             }
             match body::next(&mut self.body, self.front.body_timeout).await {
                 Ok(Some(part)) => self.lines.push(part),
-                Ok(None) => self.end(None, &mut answers),
-                Err(problem) => self.end(Some(problem), &mut answers),
+                Ok(None) => self.end(None, &mut answers).await,
+                Err(problem) => self.end(Some(problem), &mut answers).await,
             }
         }
         (!answers.is_empty()).then(|| answers.into())
@@ -103,11 +103,11 @@ impl Batch {
     }
 
     /// The last line may have no break. One that was cut off is answered, and not submitted.
-    fn end(&mut self, problem: Option<Problem>, answers: &mut Vec<u8>) {
+    async fn end(&mut self, problem: Option<Problem>, answers: &mut Vec<u8>) {
         self.ended = true;
         match (problem, self.lines.last()) {
             (None, None) => {}
-            (None, Some(line)) => self.answer([line].into(), answers),
+            (None, Some(line)) => self.answer([line].into(), answers).await,
             (Some(problem), _) => {
                 let asked = self.refuse(problem);
                 self.write(&asked, None, answers);
@@ -115,10 +115,10 @@ impl Batch {
         }
     }
 
-    fn answer(&mut self, chunk: Vec<Line>, answers: &mut Vec<u8>) {
+    async fn answer(&mut self, chunk: Vec<Line>, answers: &mut Vec<u8>) {
         let mut events = Vec::with_capacity(chunk.len());
         let asked: Vec<_> = chunk.into_iter().map(|line| self.ask(line, &mut events)).collect();
-        let mut results = self.front.eventful.submit_batch(events).into_iter();
+        let mut results = self.front.eventful.submit_batch(events).await.into_iter();
         for asked in asked {
             let result = if matches!(asked, Asked::Event(_)) { results.next() } else { None };
             self.write(&asked, result, answers);
@@ -152,7 +152,9 @@ impl Batch {
                 write_line(&Taken { line: Some(line), key, submitted: &submitted }, answers);
             }
             (Asked::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), answers),
-            (Asked::Event(key), None) => write_refused(line, Some(key), &crate::runtime::Broken.into(), answers),
+            (Asked::Event(key), None) => {
+                write_refused(line, Some(key), &crate::runtime::Unavailable::Broken.into(), answers)
+            }
             (Asked::Nothing(problem), _) => write_refused(line, None, problem, answers),
         }
     }

@@ -26,6 +26,8 @@ const fn detail(reason: NotReady) -> &'static str {
         NotReady::Draining => "draining: send events to the successor",
         NotReady::Stopped => "stopped: send events to the successor",
         NotReady::Broken => "broken: restart the server",
+        NotReady::Reopening => "the journal has failed and is being opened again: wait",
+        NotReady::JournalDown => "the journal cannot be used any more: see the log, and restart the server",
         NotReady::DispatcherDown => "the dispatcher is down, and will be restarted: wait",
         NotReady::SweeperDown => "the sweeper is down or late, and will be restarted: wait",
     }

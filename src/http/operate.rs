@@ -17,7 +17,7 @@ use crate::engine::Cursor;
 
 /// `POST /v1/events/{id}/redrive`
 pub(super) async fn redrive(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Result<StatusCode, Problem> {
-    front.eventful.redrive(&path::key(id, query)?)?;
+    front.eventful.redrive(&path::key(id, query)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn redrive_all(
 ) -> Result<impl IntoResponse, Problem> {
     let [after] = query::parse(query.as_deref(), ["after"])?;
     let after = query::number("after", after.as_deref())?.map_or(Cursor::START, Cursor::new);
-    let redriven = front.eventful.redrive_all(after)?;
+    let redriven = front.eventful.redrive_all(after).await?;
     let next = redriven.next.map(cursor);
     let body = match next {
         Some(next) => serde_json::json!({ "redriven": redriven.count, "next": next }),
@@ -39,7 +39,7 @@ pub(super) async fn redrive_all(
 
 /// `DELETE /v1/events/{id}`
 pub(super) async fn discard(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Result<StatusCode, Problem> {
-    front.eventful.discard(&path::key(id, query)?)?;
+    front.eventful.discard(&path::key(id, query)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -50,12 +50,12 @@ pub(super) async fn discard_batch(state: State<Arc<Front>>, query: RawQuery) -> 
 
 /// `POST /v1/pause`
 pub(super) async fn pause(State(front): State<Arc<Front>>) -> Result<StatusCode, Problem> {
-    front.eventful.pause()?;
+    front.eventful.pause().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /v1/resume`
 pub(super) async fn resume(State(front): State<Arc<Front>>) -> Result<StatusCode, Problem> {
-    front.eventful.resume()?;
+    front.eventful.resume().await?;
     Ok(StatusCode::NO_CONTENT)
 }

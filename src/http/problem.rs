@@ -14,7 +14,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use super::rfc3339::Rfc3339;
 use crate::engine::{Conflict, Rejection};
-use crate::runtime::{Broken, DiscardError, PauseError, RedriveError, SubmitError};
+use crate::runtime::{DiscardError, PauseError, RedriveError, SubmitError, Unavailable};
 
 /// What went wrong, for a program: the end of the problem's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub(super) enum Kind {
     ShuttingDown,
     NotReady,
     Broken,
+    JournalDown,
+    Unknown,
+    Reopening,
 }
 
 impl Kind {
@@ -57,6 +60,9 @@ impl Kind {
             Self::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The server is not ready"),
             Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "broken", "The engine is broken"),
+            Self::JournalDown => (StatusCode::INTERNAL_SERVER_ERROR, "journal_down", "The journal cannot be used"),
+            Self::Unknown => (StatusCode::SERVICE_UNAVAILABLE, "unknown", "Whether it was done is unknown"),
+            Self::Reopening => (StatusCode::SERVICE_UNAVAILABLE, "reopening", "The journal is being opened again"),
         }
     }
 
@@ -157,7 +163,7 @@ impl From<SubmitError> for Problem {
             SubmitError::Overloaded { retry_after, .. } => Self::new(Kind::Overloaded, error).retry_after(retry_after),
             SubmitError::TooLarge { limit_bytes } => Self::too_large(limit_bytes),
             SubmitError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
-            SubmitError::Broken(_) => Self::new(Kind::Broken, error),
+            SubmitError::Unavailable(why) => why.into(),
         }
     }
 }
@@ -178,7 +184,7 @@ impl From<RedriveError> for Problem {
             RedriveError::NotFailed(_) => Self::new(Kind::NotFailed, error),
             RedriveError::Overloaded { retry_after, .. } => Self::new(Kind::Overloaded, error).retry_after(retry_after),
             RedriveError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
-            RedriveError::Broken(_) => Self::new(Kind::Broken, error),
+            RedriveError::Unavailable(why) => why.into(),
         }
     }
 }
@@ -189,7 +195,7 @@ impl From<DiscardError> for Problem {
             DiscardError::NotFound => Self::new(Kind::NotFound, error),
             DiscardError::Completed => Self::new(Kind::Completed, error),
             DiscardError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
-            DiscardError::Broken(_) => Self::new(Kind::Broken, error),
+            DiscardError::Unavailable(why) => why.into(),
         }
     }
 }
@@ -198,13 +204,21 @@ impl From<PauseError> for Problem {
     fn from(error: PauseError) -> Self {
         match error {
             PauseError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
-            PauseError::Broken(_) => Self::new(Kind::Broken, error),
+            PauseError::Unavailable(why) => why.into(),
         }
     }
 }
 
-impl From<Broken> for Problem {
-    fn from(error: Broken) -> Self {
-        Self::new(Kind::Broken, error)
+/// How long a sender is told to wait while the journal is opened again.
+const REOPENING: Duration = Duration::from_secs(1);
+
+impl From<Unavailable> for Problem {
+    fn from(error: Unavailable) -> Self {
+        match error {
+            Unavailable::Broken => Self::new(Kind::Broken, error),
+            Unavailable::JournalDown => Self::new(Kind::JournalDown, error),
+            Unavailable::Unknown => Self::new(Kind::Unknown, error).retry_after(REOPENING),
+            Unavailable::Reopening => Self::new(Kind::Reopening, error).retry_after(REOPENING),
+        }
     }
 }

@@ -28,10 +28,10 @@ type Answer = Result<([(axum::http::HeaderName, &'static str); 1], String), Prob
 /// `GET /v1/events/{id}`
 pub(super) async fn get(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Answer {
     let key = path::key(id, query)?;
-    let Some(view) = front.eventful.get(&key)? else {
+    let Some(view) = front.eventful.get(&key).await? else {
         return Err(Problem::new(Kind::NotFound, "there is no such event: perhaps it was forgotten, or has a source"));
     };
-    let explanation = front.eventful.explain(&key)?;
+    let explanation = front.eventful.explain(&key).await?;
     Ok(answer(&Record::new(&view, explanation)))
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQu
     let status = status.as_deref().map(parse_status).transpose()?;
     let limit = query::number("limit", limit.as_deref())?.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let after = query::number("after", after.as_deref())?.map_or(Cursor::START, Cursor::new);
-    let page = front.eventful.list(status, after, limit)?;
+    let page = front.eventful.list(status, after, limit).await?;
     let records = page.records.iter().map(|view| Record::new(view, None)).collect();
     Ok(answer(&PageBody { records, next: page.next.map(cursor) }))
 }

@@ -27,7 +27,7 @@ pub(super) async fn submit(State(front): State<Arc<Front>>, request: Request) ->
         }
     };
     let key = event.key().clone();
-    match front.eventful.try_submit(event) {
+    match front.eventful.try_submit(event).await {
         Ok(submitted) => answer(&key, submitted),
         Err(error) => Problem::from(error).into_response(),
     }

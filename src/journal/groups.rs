@@ -21,6 +21,11 @@ impl Mark {
     /// What is durable from the start.
     pub const START: Self = Self(0);
 
+    /// Its number; one more for each group.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     const fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -117,10 +122,15 @@ impl Groups {
         self.open.bytes + self.written.as_ref().map_or(0, |written| written.bytes)
     }
 
+    /// Whether [`Groups::begin`] would give something.
+    pub fn can_begin(&self) -> bool {
+        self.written.is_none() && !self.open.facts.is_empty()
+    }
+
     /// Closes the open group and gives its facts to the writer, unless one is being written or
     /// there is nothing to write.
     pub fn begin(&mut self) -> Option<Vec<Fact>> {
-        if self.written.is_some() || self.open.facts.is_empty() {
+        if !self.can_begin() {
             return None;
         }
         let Group { facts, bytes, tickets } = core::mem::take(&mut self.open);

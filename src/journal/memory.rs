@@ -46,6 +46,19 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Another journal that holds what this one holds now.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let contents = self.lock();
+        let copy = Contents {
+            frames: contents.frames.clone(),
+            snapshots: contents.snapshots.clone(),
+            first: contents.first,
+            ..Contents::default()
+        };
+        Self(Arc::new(Mutex::new(copy)))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

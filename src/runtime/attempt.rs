@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
+use super::commits::Mark;
 use super::latch::Latch;
 use super::shared::Shared;
 use crate::engine::{Answer, Command, Event, Key, Run, RunId, Timestamp};
@@ -20,6 +21,8 @@ pub(super) struct RunCell {
     pub(super) slot: usize,
     pub(super) event: Event,
     pub(super) number: u32,
+    /// What must be durable before the handler is called.
+    pub(super) started: Option<Mark>,
     deadline_micros: AtomicU64,
     pub(super) cancelled: Latch,
     pub(super) shared: Arc<Shared>,
@@ -31,12 +34,13 @@ pub(super) struct RunCell {
 pub struct Stale;
 
 impl RunCell {
-    pub(super) fn new(run: Run, slot: usize, shared: &Arc<Shared>) -> Arc<Self> {
+    pub(super) fn new(run: Run, slot: usize, started: Option<Mark>, shared: &Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             run: run.id,
             slot,
             event: run.event,
             number: run.attempt,
+            started,
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
             cancelled: Latch::default(),
             shared: Arc::clone(shared),

@@ -2,21 +2,30 @@
 
 use core::fmt;
 use core::time::Duration;
+#[cfg(feature = "durable")]
+use std::boxed::Box;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::Eventful;
 use super::clock::{Clock, SystemClock};
+use super::commits::Commits;
 use super::dispatcher::dispatch;
+#[cfg(feature = "durable")]
+use super::durability::{Durability, Setup, StartDurability};
 use super::handler::Handler;
 use super::hooks::Probe;
 use super::locked::Core;
-use super::shared::{Parts, Shared};
+use super::shared::{Parts, Shared, Writer};
 use super::shutdown::see_to_the_end;
 use super::supervisor::{Part, keep};
 use super::sweeper::sweep;
+#[cfg(feature = "durable")]
+use super::writer::{Driver, JournalWriter, Source};
 use crate::engine::{Config, Engine, InvalidConfig, Output};
+#[cfg(feature = "durable")]
+use crate::journal::{JournalStore, OpenError, Progress, Recovered, WriteError, recover};
 
 /// Sets up an [`Eventful`].
 ///
@@ -35,11 +44,13 @@ use crate::engine::{Config, Engine, InvalidConfig, Output};
 /// # }
 /// ```
 pub struct Builder {
-    config: Config,
+    config: Option<Config>,
     seed: Option<u64>,
     clock: Option<Arc<dyn Clock>>,
     submit_timeout: Duration,
     probe: Probe,
+    #[cfg(feature = "durable")]
+    journal: Option<Setup>,
 }
 
 /// Why an [`Eventful`] could not be started.
@@ -52,6 +63,18 @@ pub enum StartError {
     /// There is no tokio runtime here.
     #[error("there is no tokio runtime here: call it from async code, or enter a runtime first")]
     NoRuntime,
+    /// The journal was not opened.
+    #[cfg(feature = "durable")]
+    #[error("the journal was not opened: {0}")]
+    Open(#[from] OpenError),
+    /// The journal was opened, and not written to.
+    #[cfg(feature = "durable")]
+    #[error("the journal was not written: {0}")]
+    Write(#[from] WriteError),
+    /// The operating system gave no thread for the journal.
+    #[cfg(feature = "durable")]
+    #[error("the operating system gave no thread for the journal ({0}): try again")]
+    Thread(String),
     /// The operating system gave no seed.
     #[error("the operating system gave no random seed ({0}): set one with Builder::seed")]
     Seed(String),
@@ -61,24 +84,66 @@ impl Builder {
     /// The defaults: see [`Config`] and the methods here.
     pub fn new() -> Self {
         Self {
-            config: Config::default(),
+            config: None,
             seed: None,
             clock: None,
             submit_timeout: Duration::from_secs(5),
             probe: Probe::default(),
+            #[cfg(feature = "durable")]
+            journal: None,
         }
     }
 
     /// Takes this configuration, but for its seed: see [`Builder::seed`].
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
+        self.config = Some(config);
         self
     }
 
-    /// The configuration, to be changed.
+    /// The configuration, to be changed: the one given before, or the defaults.
     pub fn config_mut(&mut self) -> &mut Config {
-        &mut self.config
+        let defaults = self.defaults();
+        self.config.get_or_insert(defaults)
+    }
+
+    fn defaults(&self) -> Config {
+        #[cfg(feature = "durable")]
+        if self.journal.is_some() {
+            return Config::durable();
+        }
+        Config::default()
+    }
+
+    /// Keeps every fact in this journal, and starts with what it holds. Without a configuration
+    /// given before, the defaults are [`Config::durable`]'s from now on.
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub fn journal(mut self, store: impl JournalStore) -> Self {
+        self.journal = Some(Setup::new(Box::new(store)));
+        self
+    }
+
+    /// How the journal is used. Does nothing before [`Builder::journal`].
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.journal.iter_mut().for_each(|setup| setup.durability = durability);
+        self
+    }
+
+    /// Tells `progress` now and then how far the journal is replayed. Does nothing before
+    /// [`Builder::journal`].
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub fn on_recovery(mut self, progress: impl FnMut(Progress) + Send + 'static) -> Self {
+        let mut progress = Some(progress);
+        self.journal.iter_mut().for_each(|setup| {
+            if let Some(progress) = progress.take() {
+                setup.progress = Box::new(progress);
+            }
+        });
+        self
     }
 
     /// Takes jitter and the keyed hash from this seed. By default the operating system draws one.
@@ -112,30 +177,63 @@ impl Builder {
     }
 
     /// Starts it on the current tokio runtime, whose time must be enabled unless a clock other
-    /// than [`SystemClock`] is set.
+    /// than [`SystemClock`] is set. With a journal it blocks the thread until that is replayed.
     ///
     /// # Errors
     ///
     /// [`StartError`]
-    pub fn start(self, handler: impl Handler) -> Result<Eventful, StartError> {
+    pub fn start(mut self, handler: impl Handler) -> Result<Eventful, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let shared = Shared::new(self.parts()?);
+        let mut config = self.config.take().unwrap_or_else(|| self.defaults());
+        config.seed = self.seed.map_or_else(draw_seed, Ok)?;
+        #[cfg(feature = "durable")]
+        if let Some(setup) = self.journal.take() {
+            return self.start_durable(&runtime, config, setup, handler);
+        }
+        let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let mut out = Output::new();
+        let engine = Engine::new(config.clone(), clock.now(), &mut out)?;
+        let core = Core::new(engine, out, Commits::none(), self.probe.clone());
+        let writer = Writer::default();
+        writer.closed.open();
+        let shared = self.share(core, clock, config, writer);
         spawn(&runtime, &shared, handler);
         Ok(Eventful::new(shared))
     }
 
-    fn parts(mut self) -> Result<Parts, StartError> {
-        self.config.seed = self.seed.map_or_else(draw_seed, Ok)?;
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let mut out = Output::new();
-        let engine = Engine::new(self.config.clone(), clock.now(), &mut out)?;
-        Ok(Parts {
-            core: Core::new(engine, out, self.probe.clone()),
-            clock,
-            config: self.config,
-            submit_timeout: self.submit_timeout,
-            probe: self.probe,
-        })
+    #[cfg(feature = "durable")]
+    fn start_durable(
+        mut self,
+        runtime: &Handle,
+        config: Config,
+        setup: Setup,
+        handler: impl Handler,
+    ) -> Result<Eventful, StartError> {
+        config.validate()?;
+        let Setup { durability, mut store, owner, mut progress } = setup;
+        let Recovered { log, replay } =
+            recover(&mut *store, &owner, &config, durability.snapshot_after_bytes, &mut progress)?;
+        let earliest = replay.summary().last;
+        let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::not_before(earliest)));
+        let now = clock.now();
+        let mut out = Output::with_facts();
+        let engine = replay.open(now, &mut out);
+        let mut core = Core::new(engine, out, Commits::new(durability.limits(), log.room()), self.probe.clone());
+        core.perform(now);
+        let driver = Driver::new(store.blocks());
+        let syncs_starts = durability.starts == StartDurability::Synced;
+        let writer = Writer { bell: Some(driver.bell()), syncs_starts, ..Writer::default() };
+        let shared = self.share(core, clock, config, writer);
+        let source = Source { store, owner, snapshot_after_bytes: durability.snapshot_after_bytes };
+        let writer = JournalWriter::start(&shared, source, log)?;
+        driver.drive(runtime, writer).map_err(|error| StartError::Thread(error.to_string()))?;
+        spawn(runtime, &shared, handler);
+        Ok(Eventful::new(shared))
+    }
+
+    fn share(self, core: Core, clock: Arc<dyn Clock>, config: Config, writer: Writer) -> Arc<Shared> {
+        let Self { submit_timeout, probe, .. } = self;
+        Shared::new(Parts { core, writer, clock, config, submit_timeout, probe })
     }
 }
 

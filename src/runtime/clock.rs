@@ -45,9 +45,15 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl SystemClock {
     /// A clock that starts at the wall clock's time.
-    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads a clock")]
     pub fn new() -> Self {
-        Self { started: Instant::now(), started_at: wall(), told: AtomicU64::new(0) }
+        Self::not_before(Timestamp::EPOCH)
+    }
+
+    /// A clock that starts at the wall clock's time, or at `earliest` when that is later: time
+    /// does not go back behind what a journal holds.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads a clock")]
+    pub fn not_before(earliest: Timestamp) -> Self {
+        Self { started: Instant::now(), started_at: wall().max(earliest), told: AtomicU64::new(0) }
     }
 
     /// Warns when the wall clock has moved away from this one, once for each such distance.

@@ -21,7 +21,7 @@ pub(super) async fn dispatch<H: Handler>(shared: Arc<Shared>, handler: Arc<H>) -
                 // A handler that does not wait lets its worker take what is there without another spawn.
                 give_way().await;
             }
-            Ok(None) | Err(StartFailure::Broken) => break,
+            Ok(None) | Err(StartFailure::Unavailable(_)) => break,
             Err(StartFailure::ChannelGone) => return Exit::Dead("the channel has lost its receiver"),
         }
     }
@@ -31,9 +31,11 @@ pub(super) async fn dispatch<H: Handler>(shared: Arc<Shared>, handler: Arc<H>) -
 /// Waits for a run. Nothing when shutdown has begun.
 async fn next(shared: &Arc<Shared>) -> Result<Option<Flight>, StartFailure> {
     loop {
-        let flight = shared.start_next()?;
-        if flight.is_some() || shared.permits.is_closed() {
-            return Ok(flight);
+        match shared.start_next() {
+            // Another engine will take its place, and ring.
+            Err(StartFailure::Unavailable(why)) if why.is_temporary() && !shared.permits.is_closed() => {}
+            Ok(None) if !shared.permits.is_closed() => {}
+            started => return started,
         }
         shared.ticket.notified().await;
     }

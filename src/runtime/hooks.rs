@@ -1,13 +1,14 @@
 //! Named points at which a simulator can disturb the adapter (feature `sim`).
 
+use core::time::Duration;
 #[cfg(feature = "sim")]
 use std::sync::Arc;
 
 /// A place in the adapter that can be disturbed.
 ///
 /// *Locked* points are inside the core's lock: they honour [`Action::Panic`] by poisoning it, and
-/// cannot yield. *Open* points are between awaits: they honour [`Action::Yield`] and
-/// [`Action::Panic`]. What a point does not honour counts as [`Action::Continue`].
+/// cannot yield. *Open* points are between awaits: they honour [`Action::Yield`],
+/// [`Action::Stall`] and [`Action::Panic`]. What a point does not honour counts as [`Action::Continue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "sim"), allow(unreachable_pub, reason = "public with feature sim only"))]
 pub enum Point {
@@ -29,6 +30,9 @@ pub enum Point {
     Sweep,
     /// Open: shutdown is about to wait for the runs in flight.
     Drain,
+    /// Open: a group may be about to be written to a journal that does not block.
+    #[cfg_attr(not(feature = "durable"), allow(dead_code, reason = "only a journal is written"))]
+    Write,
 }
 
 /// What is to happen at a [`Point`].
@@ -39,6 +43,8 @@ pub enum Action {
     Continue,
     /// Other tasks run first.
     Yield,
+    /// The step takes so long.
+    Stall(Duration),
     /// The step fails, as the point describes.
     Fail,
     /// The task panics.
@@ -82,6 +88,7 @@ impl Probe {
     pub(super) async fn open(&self, point: Point) {
         match self.at(point) {
             Action::Yield => tokio::task::yield_now().await,
+            Action::Stall(duration) => tokio::time::sleep(duration).await,
             Action::Panic => panic!("panic at {point:?}, as the hooks asked"),
             Action::Continue | Action::Fail | Action::DropReceiver => {}
         }

@@ -6,8 +6,10 @@ use std::vec::Vec;
 use tokio::task::coop::consume_budget;
 
 use super::Eventful;
+use super::commits::Mark;
 use super::locked::Core;
-use super::shared::{Broken, Shared, unexpected};
+use super::shared::Shared;
+use super::unavailable::{Unavailable, unexpected};
 use crate::engine::{Answer, Bound, Command, Conflict, Duplicate, Event, Phase, Refusal, Rejection, Timestamp};
 
 /// What became of a submitted event.
@@ -43,9 +45,9 @@ pub enum SubmitError {
     /// The engine is shutting down, or has stopped.
     #[error("the engine is shutting down: send it to its successor")]
     ShuttingDown,
-    /// See [`Broken`].
+    /// See [`Unavailable`].
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Unavailable(#[from] Unavailable),
 }
 
 /// Events that one hold of the lock takes in.
@@ -62,39 +64,61 @@ impl Eventful {
     pub async fn submit(&self, event: Event) -> Result<Submitted, SubmitError> {
         consume_budget().await;
         match self.shared.enter(event, Rank::Newcomer)? {
-            Entry::Answered(result) => result,
+            Entry::Answered(result, tail) => self.shared.synced(result, tail).await,
             Entry::NoRoom(event) => Waiting { shared: Arc::clone(&self.shared) }.submit(event).await,
         }
     }
 
-    /// Submits an event, and never waits.
+    /// Submits an event, and never waits for room; with a journal, it waits until the answer is
+    /// durable. Dropping the future before it ends leaves the event taken.
     ///
     /// # Errors
     ///
     /// [`SubmitError`]
-    pub fn try_submit(&self, event: Event) -> Result<Submitted, SubmitError> {
-        submitted(self.shared.execute(Command::Submit(event))?)
+    pub async fn try_submit(&self, event: Event) -> Result<Submitted, SubmitError> {
+        let (result, tail) = self.shared.change(|core, now| core.submit(now, event))?;
+        self.shared.synced(result, tail).await
     }
 
-    /// Submits events in their order, and never waits. Answers each, in the same order; none
-    /// depends on another.
-    pub fn submit_batch(&self, events: impl IntoIterator<Item = Event>) -> Vec<Result<Submitted, SubmitError>> {
+    /// Submits events in their order, and never waits for room; with a journal, it waits until all
+    /// answers are durable. Answers each, in the same order; none depends on another.
+    pub async fn submit_batch<I>(&self, events: I) -> Vec<Result<Submitted, SubmitError>>
+    where
+        I: IntoIterator<Item = Event>,
+    {
+        let mut results = Vec::new();
+        let tail = self.submit_parts(events, &mut results);
+        if let Err(unknown) = self.shared.sync(tail).await {
+            results
+                .iter_mut()
+                .filter(|result| says_of_a_record(result))
+                .for_each(|result| *result = Err(unknown.into()));
+        }
+        results
+    }
+
+    fn submit_parts(
+        &self,
+        events: impl IntoIterator<Item = Event>,
+        results: &mut Vec<Result<Submitted, SubmitError>>,
+    ) -> Option<Mark> {
         let mut events = events.into_iter();
-        let mut results = Vec::with_capacity(events.size_hint().0);
+        let mut tail = None;
+        results.reserve(events.size_hint().0);
         // Collected first: the caller's iterator must not run under the lock.
         let mut part = Vec::with_capacity(BATCH);
         loop {
             part.extend(events.by_ref().take(BATCH));
             if part.is_empty() {
-                return results;
+                return tail;
             }
-            self.shared.submit_part(&mut part, &mut results);
+            tail = self.shared.submit_part(&mut part, results).or(tail);
         }
     }
 
     /// Counts a submission that makes no event.
     pub fn reject(&self, rejection: Rejection) {
-        // A broken core counts nothing any more.
+        // A core that is broken or down counts nothing.
         let _ = self.shared.execute(Command::Reject(rejection));
     }
 }
@@ -110,27 +134,43 @@ enum Rank {
 
 /// Whether an event was taken to the engine.
 enum Entry {
-    Answered(Result<Submitted, SubmitError>),
+    /// It was, and this must be durable before the answer leaves.
+    Answered(Result<Submitted, SubmitError>, Option<Mark>),
     NoRoom(Event),
 }
 
 impl Shared {
-    fn submit_part(&self, part: &mut Vec<Event>, results: &mut Vec<Result<Submitted, SubmitError>>) {
+    /// The answer, once it is durable. One that tells nothing of a record may leave before.
+    async fn synced(
+        &self,
+        result: Result<Submitted, SubmitError>,
+        tail: Option<Mark>,
+    ) -> Result<Submitted, SubmitError> {
+        if says_of_a_record(&result) {
+            self.sync(tail).await?;
+        }
+        result
+    }
+
+    fn submit_part(&self, part: &mut Vec<Event>, results: &mut Vec<Result<Submitted, SubmitError>>) -> Option<Mark> {
         let count = part.len();
         let done = self.change(|core, now| {
-            results.extend(part.drain(..).map(|event| submitted(core.execute(now, Command::Submit(event)))));
+            results.extend(part.drain(..).map(|event| core.submit(now, event).0));
+            core.commits.tail()
         });
-        if let Err(broken) = done {
+        done.unwrap_or_else(|why| {
             part.clear();
-            results.extend(core::iter::repeat_n(Err(broken.into()), count));
-        }
+            results.extend(core::iter::repeat_n(Err(why.into()), count));
+            None
+        })
     }
 
     /// Submits the event, unless it should wait; then a newcomer counts as waiting.
-    fn enter(&self, event: Event, rank: Rank) -> Result<Entry, Broken> {
+    fn enter(&self, event: Event, rank: Rank) -> Result<Entry, Unavailable> {
         self.change(|core, now| {
             if !core.must_wait(now, &event, rank) {
-                return Entry::Answered(submitted(core.execute(now, Command::Submit(event))));
+                let (result, tail) = core.submit(now, event);
+                return Entry::Answered(result, tail);
             }
             match rank {
                 Rank::Newcomer => core.waiting += 1,
@@ -141,7 +181,34 @@ impl Shared {
     }
 }
 
+/// Whether an answer tells what became of a record.
+const fn says_of_a_record(result: &Result<Submitted, SubmitError>) -> bool {
+    matches!(result, Ok(_) | Err(SubmitError::Conflict(_)))
+}
+
 impl Core {
+    /// Takes an event to the engine. A new one that the journal has no room for is refused before,
+    /// so that outcomes still have some.
+    fn submit(&mut self, now: Timestamp, event: Event) -> (Result<Submitted, SubmitError>, Option<Mark>) {
+        let result = match self.lacks_disk(now, &event) {
+            true => self.refuse_for_disk(now),
+            false => submitted(self.execute(now, Command::Submit(event))),
+        };
+        (result, self.commits.tail())
+    }
+
+    fn lacks_disk(&self, now: Timestamp, event: &Event) -> bool {
+        !self.commits.has_room(event.size_bytes())
+            && self.engine.phase() == Phase::Running
+            && self.engine.get(now, event.key()).is_none()
+    }
+
+    fn refuse_for_disk(&mut self, now: Timestamp) -> Result<Submitted, SubmitError> {
+        self.execute(now, Command::Reject(Rejection::Disk));
+        let retry_after = self.engine.config().overload_retry_after;
+        Err(SubmitError::Overloaded { bound: Bound::Disk, retry_after })
+    }
+
     /// Whether this event is one that room would help. A refusal is not tried out, for it would
     /// be counted.
     fn must_wait(&self, now: Timestamp, event: &Event, rank: Rank) -> bool {
@@ -162,26 +229,36 @@ impl Waiting {
     async fn submit(self, event: Event) -> Result<Submitted, SubmitError> {
         let mut event = Some(event);
         let timeout = self.shared.clock.sleep_until(self.shared.now() + self.shared.submit_timeout);
-        tokio::select! {
+        let entered = tokio::select! {
             biased;
-            result = self.wait(&mut event) => return result,
-            () = timeout => {}
+            entered = self.wait(&mut event) => Some(entered?),
+            () = timeout => None,
+        };
+        // Outside the timeout: what was taken is answered when it is durable.
+        if let Some((result, tail)) = entered {
+            return self.shared.synced(result, tail).await;
         }
         // The last try is for the refusal, so that it is counted and says when to come back.
         match event {
-            Some(event) => submitted(self.shared.execute(Command::Submit(event))?),
-            None => Err(Broken.into()),
+            Some(event) => {
+                let (result, tail) = self.shared.change(|core, now| core.submit(now, event))?;
+                self.shared.synced(result, tail).await
+            }
+            None => Err(Unavailable::Broken.into()),
         }
     }
 
     /// Waits for its turn, and then for room. The event is in its place at every await.
-    async fn wait(&self, event: &mut Option<Event>) -> Result<Submitted, SubmitError> {
+    async fn wait(
+        &self,
+        event: &mut Option<Event>,
+    ) -> Result<(Result<Submitted, SubmitError>, Option<Mark>), Unavailable> {
         let _turn = self.shared.turnstile.lock().await;
         loop {
             match event.take().map(|event| self.shared.enter(event, Rank::First)).transpose()? {
                 Some(Entry::NoRoom(back)) => *event = Some(back),
-                Some(Entry::Answered(result)) => return result,
-                None => return Err(Broken.into()),
+                Some(Entry::Answered(result, tail)) => return Ok((result, tail)),
+                None => return Err(Unavailable::Broken),
             }
             self.shared.room.notified().await;
         }
@@ -190,8 +267,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        // In a broken core nobody waits.
-        let _ = self.shared.look(|core, _| core.waiting -= 1);
+        self.shared.last_look(|core| core.waiting -= 1);
     }
 }
 

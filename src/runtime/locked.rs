@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::attempt::RunCell;
+use super::commits::Commits;
 use super::hooks::{Action, Point, Probe};
 use super::subscribe::{Awaited, Subscribers, Subscription};
 use crate::engine::{Answer, Command, Deadline, Effect, Engine, EnqueueFailure, Outcome, Output, Phase, Run, RunId};
@@ -17,15 +18,18 @@ use crate::engine::{Ticket, Timestamp};
 /// The engine with everything that its effects touch at once.
 pub(super) struct Core {
     pub(super) engine: Engine,
-    out: Output,
-    /// Tickets that did not get into the channel, of the output at hand.
+    pub(super) out: Output,
+    pub(super) commits: Commits,
+    /// Tickets to be sent, of the output at hand.
+    pub(super) outbox: Vec<Ticket>,
+    /// Those of them that did not get into the channel.
     unsent: Vec<Ticket>,
-    channel: Channel,
-    cells: Cells,
+    pub(super) channel: Channel,
+    pub(super) cells: Cells,
     pub(super) subscribers: Subscribers,
     probe: Probe,
     /// What the sweeper sleeps towards: the next deadline, or an earlier time.
-    armed: Timestamp,
+    pub(super) armed: Timestamp,
     /// The dispatcher has a permit and waits for word of a ticket.
     pub(super) dispatcher_waits: bool,
     /// Submitters that wait for room.
@@ -34,7 +38,9 @@ pub(super) struct Core {
     pub(super) wanted_bytes: usize,
     /// Runs that no longer count, of the output at hand.
     stopped: Vec<RunId>,
-    aborted: Vec<Arc<RunCell>>,
+    pub(super) aborted: Vec<Arc<RunCell>>,
+    /// Readers of facts that are durable now.
+    pub(super) readers: Vec<Awaited>,
 }
 
 /// What is left to do once the lock is free, in any order.
@@ -46,8 +52,10 @@ pub(super) struct Wakes {
     pub(super) deadline: bool,
     /// The first submitter that waits for room may look again.
     pub(super) room: bool,
-    /// Shutdown waits for the runs in flight, and there are none.
+    /// Shutdown waits for the runs in flight and their facts, and nothing is left of them.
     pub(super) drained: bool,
+    /// There is a group to write.
+    pub(super) writer: bool,
     /// They have facts to read.
     pub(super) readers: Vec<Awaited>,
     /// These runs are to stop.
@@ -65,11 +73,14 @@ pub(super) enum Taken {
 }
 
 impl Core {
-    pub(super) fn new(engine: Engine, out: Output, probe: Probe) -> Self {
+    /// The core of an engine that was opened just now, with `out` for its output.
+    pub(super) fn new(engine: Engine, out: Output, commits: Commits, probe: Probe) -> Self {
         let channel = Channel::new(&engine);
         Self {
             engine,
             out,
+            commits,
+            outbox: Vec::new(),
             unsent: Vec::new(),
             channel,
             cells: Cells::default(),
@@ -81,6 +92,7 @@ impl Core {
             wanted_bytes: 0,
             stopped: Vec::new(),
             aborted: Vec::new(),
+            readers: Vec::new(),
         }
     }
 
@@ -91,34 +103,40 @@ impl Core {
         answer
     }
 
-    fn perform(&mut self, now: Timestamp) {
-        while !self.out.effects().is_empty() {
-            let failure = self.send_and_stop();
-            while let Some(ticket) = self.unsent.pop() {
-                let command = Command::EnqueueFailed { ticket, cause: failure };
-                self.engine.execute(now, command, &mut self.out);
+    /// Performs what follows from a command: its facts are on their way, its tickets leave after
+    /// them, and runs that no longer count are stopped at once, which a crash would do as well.
+    pub(super) fn perform(&mut self, now: Timestamp) {
+        loop {
+            self.commits.add(&mut self.out);
+            if self.out.effects().is_empty() {
+                return;
             }
+            for effect in self.out.drain_effects() {
+                match effect {
+                    Effect::Enqueue(ticket) => self.outbox.extend(self.commits.pass(ticket)),
+                    Effect::Abort(run) => self.stopped.push(run),
+                }
+            }
+            self.cells.take(&mut self.stopped, &mut self.aborted);
+            self.send(now);
         }
     }
 
-    /// Performs the effects of the output. The tickets from the first one on that did not get into
-    /// the channel are in `unsent` then, for the answered reason.
-    fn send_and_stop(&mut self) -> EnqueueFailure {
+    /// Sends the tickets in the outbox. From the first one on that does not get into the channel,
+    /// all are reported, the last one first.
+    pub(super) fn send(&mut self, now: Timestamp) {
         let mut failure = EnqueueFailure::Full;
-        for effect in self.out.drain_effects() {
-            match effect {
-                Effect::Enqueue(ticket) if !self.unsent.is_empty() => self.unsent.push(ticket),
-                Effect::Enqueue(ticket) => {
-                    if let Err(cause) = self.channel.send(ticket, &self.probe) {
-                        failure = cause;
-                        self.unsent.push(ticket);
-                    }
-                }
-                Effect::Abort(run) => self.stopped.push(run),
+        for ticket in self.outbox.drain(..) {
+            let sent = if self.unsent.is_empty() { self.channel.send(ticket, &self.probe) } else { Err(failure) };
+            if let Err(cause) = sent {
+                failure = cause;
+                self.unsent.push(ticket);
             }
         }
-        self.cells.take(&mut self.stopped, &mut self.aborted);
-        failure
+        while let Some(ticket) = self.unsent.pop() {
+            let command = Command::EnqueueFailed { ticket, cause: failure };
+            self.engine.execute(now, command, &mut self.out);
+        }
     }
 
     /// Takes the next ticket that stands for something, and starts its run.
@@ -174,6 +192,7 @@ impl Core {
     /// Gives up the channel and every ticket in it.
     pub(super) fn replace_channel(&mut self, now: Timestamp) {
         self.channel = Channel::new(&self.engine);
+        self.commits.forget_tickets();
         self.execute(now, Command::ChannelLost);
     }
 
@@ -216,10 +235,20 @@ impl Core {
             ticket: self.wake_dispatcher(stopping),
             deadline: self.wake_sweeper(),
             room: self.waiting > 0 && (stopping || self.has_room(self.wanted_bytes)),
-            drained: stopping && self.inflight() == 0,
-            readers: self.subscribers.publish(&mut self.out),
+            drained: stopping && self.inflight() == 0 && self.commits.is_idle(),
+            writer: self.commits.has_work(),
+            readers: self.publish(),
             aborted: mem::take(&mut self.aborted),
         }
+    }
+
+    /// Without a journal, facts are told to their readers at once.
+    fn publish(&mut self) -> Vec<Awaited> {
+        if !self.commits.keeps_facts() && !self.out.facts().is_empty() {
+            self.readers = self.subscribers.publish(self.out.drain_facts());
+            self.out.keep_facts(self.subscribers.any());
+        }
+        mem::take(&mut self.readers)
     }
 
     fn wake_dispatcher(&mut self, stopping: bool) -> bool {
@@ -242,6 +271,7 @@ impl Core {
         gauges.pending() < config.max_pending as u64
             && gauges.records_total() < config.max_records as u64
             && bytes <= config.max_bytes as u64
+            && self.commits.has_room(size_bytes)
     }
 }
 
@@ -249,7 +279,7 @@ impl Core {
 ///
 /// Both ends are used under the core's lock only, so a ring is all that a channel needs to be.
 #[derive(Debug)]
-struct Channel {
+pub(super) struct Channel {
     slots: usize,
     /// Absent when the receiver is gone, and with it all tickets.
     tickets: Option<VecDeque<Ticket>>,
@@ -259,7 +289,7 @@ struct Channel {
 struct ChannelGone;
 
 impl Channel {
-    fn new(engine: &Engine) -> Self {
+    pub(super) fn new(engine: &Engine) -> Self {
         let slots = engine.config().channel_capacity.get().saturating_add(1);
         Self { slots, tickets: Some(VecDeque::new()) }
     }
@@ -268,7 +298,7 @@ impl Channel {
         match probe.locked(Point::Enqueue) {
             Action::Fail => return Err(EnqueueFailure::Full),
             Action::DropReceiver => self.tickets = None,
-            Action::Continue | Action::Yield | Action::Panic => {}
+            Action::Continue | Action::Yield | Action::Stall(_) | Action::Panic => {}
         }
         let tickets = self.tickets.as_mut().ok_or(EnqueueFailure::Closed)?;
         if tickets.len() == self.slots {
@@ -286,7 +316,7 @@ impl Channel {
             match probe.locked(Point::Present) {
                 Action::Fail => {}
                 Action::DropReceiver => self.tickets = None,
-                Action::Continue | Action::Yield | Action::Panic => return Ok(Some(ticket)),
+                Action::Continue | Action::Yield | Action::Stall(_) | Action::Panic => return Ok(Some(ticket)),
             }
         }
     }
@@ -303,7 +333,7 @@ impl Channel {
 
 /// The cells of the runs in flight, each in a slot of its own.
 #[derive(Default)]
-struct Cells {
+pub(super) struct Cells {
     slots: Vec<Option<Arc<RunCell>>>,
     free: Vec<usize>,
     inflight: usize,
@@ -339,6 +369,18 @@ impl Cells {
         runs.clear();
     }
 
+    /// Moves all cells to `out`: no run counts any more.
+    #[cfg(feature = "durable")]
+    pub(super) fn take_all(&mut self, out: &mut Vec<Arc<RunCell>>) {
+        for (slot, kept) in self.slots.iter_mut().enumerate() {
+            if let Some(cell) = kept.take() {
+                self.inflight -= 1;
+                self.free.push(slot);
+                out.push(cell);
+            }
+        }
+    }
+
     fn release(&mut self, cell: &RunCell) {
         let slot = &mut self.slots[cell.slot];
         if slot.as_ref().is_some_and(|kept| kept.run == cell.run) {
@@ -359,7 +401,7 @@ mod tests {
         let now = Timestamp::from_micros(1_000_000);
         let mut out = Output::new();
         let engine = Engine::new(Config::default(), now, &mut out).expect("the default is valid");
-        let mut core = Core::new(engine, out, Probe::default());
+        let mut core = Core::new(engine, out, Commits::none(), Probe::default());
         let submit = |id| Command::Submit(Event::with_id(id, "").expect("an event"));
 
         core.execute(now, submit("first"));

@@ -12,13 +12,24 @@
 //! | `sweeper` | wakes at the engine's next deadline |
 //! | `supervisor` | restarts dispatcher and sweeper |
 //! | `shutdown` | ends everything |
+//! | `commits`, `writer`, `handover` | what is not durable yet, and who makes it so (feature `durable`) |
+//! | `unavailable` | why there is no answer |
 //! | `clock`, `hooks`, `latch` | time, points of disturbance, something that happens once |
 
 mod attempt;
 mod builder;
 mod clock;
+#[cfg(feature = "durable")]
+mod commits;
+#[cfg(not(feature = "durable"))]
+#[path = "commits_absent.rs"]
+mod commits;
 mod dispatcher;
+#[cfg(feature = "durable")]
+mod durability;
 mod handler;
+#[cfg(feature = "durable")]
+mod handover;
 mod hooks;
 mod ingest;
 mod latch;
@@ -30,7 +41,10 @@ mod stats;
 mod subscribe;
 mod supervisor;
 mod sweeper;
+mod unavailable;
 mod worker;
+#[cfg(feature = "durable")]
+mod writer;
 
 use core::fmt;
 use core::time::Duration;
@@ -39,16 +53,18 @@ use std::sync::Arc;
 pub use attempt::{Attempt, Cancellation, Stale};
 pub use builder::{Builder, StartError};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
+#[cfg(feature = "durable")]
+pub use durability::{Durability, StartDurability};
 pub use handler::{Failure, Handler};
 #[cfg(feature = "sim")]
 #[doc(hidden)]
 pub use hooks::{Action, Hooks, Point};
 pub use ingest::{SubmitError, Submitted};
 pub use operator::{DiscardError, PauseError, RedriveError, Redriven};
-pub use shared::Broken;
 pub use shutdown::ShutdownReport;
 pub use stats::{NotReady, Readiness, Stats};
 pub use subscribe::{Notice, Subscription};
+pub use unavailable::Unavailable;
 
 use crate::engine::{Config, Timestamp};
 use shared::Shared;
@@ -81,7 +97,8 @@ impl Eventful {
     /// (the configuration's `drain_timeout` when absent), stops the others, and reports. It goes on
     /// when this future is dropped. Later calls share it, and the earliest deadline wins.
     ///
-    /// It ends by the timeout plus twice `abort_grace`, unless a handler blocks the runtime's only thread.
+    /// It ends by the timeout plus `abort_grace` plus `sync_grace`, unless a handler blocks the runtime's
+    /// only thread.
     pub async fn shutdown(&self, timeout: Option<Duration>) -> ShutdownReport {
         self.shared.ask_to_end(timeout.unwrap_or(self.shared.config.drain_timeout));
         self.shared.ended().await

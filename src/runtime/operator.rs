@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::string::String;
 
 use super::Eventful;
-use super::shared::{Broken, unexpected};
 use super::subscribe::Subscription;
+use super::unavailable::{Unavailable, unexpected};
 use crate::engine::{Answer, Bound, Command, Cursor, Key, Page, RecordView, Refusal, Status};
 
 /// Why a failed event got no other life. Nothing was changed.
@@ -29,9 +29,9 @@ pub enum RedriveError {
     /// The engine is shutting down, or has stopped.
     #[error("the engine is shutting down: try again when it is back")]
     ShuttingDown,
-    /// See [`Broken`].
+    /// See [`Unavailable`].
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Unavailable(#[from] Unavailable),
 }
 
 /// Why an event was not discarded. Nothing was changed.
@@ -47,9 +47,9 @@ pub enum DiscardError {
     /// The engine has stopped.
     #[error("the engine has stopped: try again when it is back")]
     ShuttingDown,
-    /// See [`Broken`].
+    /// See [`Unavailable`].
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Unavailable(#[from] Unavailable),
 }
 
 /// Why the engine was neither paused nor resumed.
@@ -59,9 +59,9 @@ pub enum PauseError {
     /// The engine has stopped.
     #[error("the engine has stopped: try again when it is back")]
     ShuttingDown,
-    /// See [`Broken`].
+    /// See [`Unavailable`].
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Unavailable(#[from] Unavailable),
 }
 
 /// What [`Eventful::redrive_all`] did.
@@ -81,27 +81,27 @@ impl Eventful {
     ///
     /// # Errors
     ///
-    /// [`Broken`]
-    pub fn get(&self, key: &Key) -> Result<Option<RecordView>, Broken> {
-        self.shared.look(|core, now| core.engine.get(now, key))
+    /// [`Unavailable`]
+    pub async fn get(&self, key: &Key) -> Result<Option<RecordView>, Unavailable> {
+        self.shared.read(|core, now| core.engine.get(now, key)).await
     }
 
     /// One page of events: all, or those with this status. `limit` is the most that it holds.
     ///
     /// # Errors
     ///
-    /// [`Broken`]
-    pub fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Broken> {
-        self.shared.look(|core, now| core.engine.page(now, status, after, limit))
+    /// [`Unavailable`]
+    pub async fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
+        self.shared.read(|core, now| core.engine.page(now, status, after, limit)).await
     }
 
     /// Why an event is not running now, in one sentence. Nothing when there is no such event.
     ///
     /// # Errors
     ///
-    /// [`Broken`]
-    pub fn explain(&self, key: &Key) -> Result<Option<String>, Broken> {
-        self.shared.look(|core, now| core.engine.explain(now, key))
+    /// [`Unavailable`]
+    pub async fn explain(&self, key: &Key) -> Result<Option<String>, Unavailable> {
+        self.shared.read(|core, now| core.engine.explain(now, key)).await
     }
 
     /// Gives a failed event another life, with all its attempts.
@@ -109,8 +109,8 @@ impl Eventful {
     /// # Errors
     ///
     /// [`RedriveError`]
-    pub fn redrive(&self, key: &Key) -> Result<(), RedriveError> {
-        redriven(self.shared.execute(Command::Redrive(key.clone()))?)
+    pub async fn redrive(&self, key: &Key) -> Result<(), RedriveError> {
+        redriven(self.shared.decide(Command::Redrive(key.clone())).await?)
     }
 
     /// Redrives one page of failed events, from `after` on. Ends early when a bound is reached;
@@ -119,19 +119,26 @@ impl Eventful {
     /// # Errors
     ///
     /// [`RedriveError`] when it redrove none.
-    pub fn redrive_all(&self, after: Cursor) -> Result<Redriven, RedriveError> {
-        let page = self.list(Some(Status::Failed), after, REDRIVE_PAGE)?;
-        let mut count = 0;
-        for record in &page.records {
-            match self.redrive(&record.key) {
+    pub async fn redrive_all(&self, after: Cursor) -> Result<Redriven, RedriveError> {
+        let page = self.list(Some(Status::Failed), after, REDRIVE_PAGE).await?;
+        let (mut count, mut next, mut tail) = (0, page.next, None);
+        for record in page.records {
+            let command = Command::Redrive(record.key);
+            let answer;
+            (answer, tail) = self.shared.change(|core, now| (core.execute(now, command), core.commits.tail()))?;
+            match redriven(answer) {
                 Ok(()) => count += 1,
                 // Somebody else was faster.
                 Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
-                Err(_) if count > 0 => return Ok(Redriven { count, next: Some(after) }),
+                Err(_) if count > 0 => {
+                    next = Some(after);
+                    break;
+                }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Redriven { count, next: page.next })
+        self.shared.sync(tail).await?;
+        Ok(Redriven { count, next })
     }
 
     /// Ends an event that is not completed. Its run, if there is one, is stopped.
@@ -140,8 +147,8 @@ impl Eventful {
     ///
     /// [`DiscardError`]
     #[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
-    pub fn discard(&self, key: &Key) -> Result<(), DiscardError> {
-        match self.shared.execute(Command::Discard(key.clone()))? {
+    pub async fn discard(&self, key: &Key) -> Result<(), DiscardError> {
+        match self.shared.decide(Command::Discard(key.clone())).await? {
             Answer::Noted => Ok(()),
             Answer::NotFound => Err(DiscardError::NotFound),
             Answer::TooLate => Err(DiscardError::Completed),
@@ -156,8 +163,8 @@ impl Eventful {
     /// # Errors
     ///
     /// [`PauseError`]
-    pub fn pause(&self) -> Result<(), PauseError> {
-        noted(self.shared.execute(Command::Pause)?)
+    pub async fn pause(&self) -> Result<(), PauseError> {
+        noted(self.shared.decide(Command::Pause).await?)
     }
 
     /// Starts runs again.
@@ -165,8 +172,8 @@ impl Eventful {
     /// # Errors
     ///
     /// [`PauseError`]
-    pub fn resume(&self) -> Result<(), PauseError> {
-        noted(self.shared.execute(Command::Resume)?)
+    pub async fn resume(&self) -> Result<(), PauseError> {
+        noted(self.shared.decide(Command::Resume).await?)
     }
 
     /// Facts from now on. `capacity` is how many may wait to be read (at least one); a slower
@@ -174,8 +181,8 @@ impl Eventful {
     ///
     /// # Errors
     ///
-    /// [`Broken`]
-    pub fn subscribe(&self, capacity: usize) -> Result<Subscription, Broken> {
+    /// [`Unavailable`]
+    pub fn subscribe(&self, capacity: usize) -> Result<Subscription, Unavailable> {
         self.shared.look(|core, _| core.subscribe(capacity))
     }
 }

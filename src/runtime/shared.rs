@@ -4,6 +4,7 @@ use core::fmt;
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
+use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::panicking;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -11,22 +12,14 @@ use tokio::task::JoinSet;
 
 use super::attempt::RunCell;
 use super::clock::Clock;
+use super::commits::{Mark, Synced};
 use super::hooks::Probe;
+use super::latch::Latch;
 use super::locked::{Core, Taken, Wakes};
 use super::shutdown::End;
+use super::unavailable::Unavailable;
 use super::worker::Flight;
 use crate::engine::{Answer, Command, Config, Outcome, Timestamp};
-
-/// A thread panicked while it held the engine, so nothing that the engine says can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the engine is broken: an earlier call panicked inside it; restart the process")]
-pub struct Broken;
-
-/// An answer that does not fit its command: a bug in the engine.
-pub(super) fn unexpected(answer: &Answer) -> Broken {
-    tracing::error!(?answer, "the engine gave an answer that does not fit the command");
-    Broken
-}
 
 /// One adapter: its lock, its clock, and the bells that wake its tasks.
 pub(super) struct Shared {
@@ -41,8 +34,11 @@ pub(super) struct Shared {
     pub(super) deadline: Notify,
     /// Rung for the first submitter that waits.
     pub(super) room: Notify,
-    /// Rung for shutdown: no run is in flight.
+    /// Rung for shutdown: no run is in flight, and all facts are durable.
     pub(super) drained: Notify,
+    /// How far durability has come.
+    pub(super) synced: Synced,
+    pub(super) writer: Writer,
     /// Held by the first submitter that waits; the others wait for it, in their order.
     pub(super) turnstile: tokio::sync::Mutex<()>,
     pub(super) permits: Arc<Semaphore>,
@@ -69,9 +65,31 @@ pub(super) struct Upkeep {
     pub(super) replace: Notify,
 }
 
+/// The task or thread that writes to the journal, as others see it.
+#[derive(Default)]
+pub(super) struct Writer {
+    /// Rings for it: there is a group to write, or nothing more to write.
+    pub(super) bell: Option<Box<dyn Fn() + Send + Sync>>,
+    /// Opens when it has closed the journal.
+    pub(super) closed: Latch,
+    /// Whether handlers wait until their start is durable.
+    pub(super) syncs_starts: bool,
+    /// Times that the journal was opened again.
+    pub(super) reopenings: AtomicU64,
+}
+
+impl Writer {
+    pub(super) fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            bell();
+        }
+    }
+}
+
 /// The parts of [`Shared`] that the builder chooses.
 pub(super) struct Parts {
     pub(super) core: Core,
+    pub(super) writer: Writer,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: Config,
     pub(super) submit_timeout: Duration,
@@ -94,6 +112,8 @@ impl Shared {
             deadline: Notify::new(),
             room: Notify::new(),
             drained: Notify::new(),
+            synced: Synced::default(),
+            writer: parts.writer,
             turnstile: tokio::sync::Mutex::new(()),
             permits: Arc::new(Semaphore::new(permits)),
             permits_in_hand: AtomicUsize::new(0),
@@ -110,11 +130,29 @@ impl Shared {
     }
 
     /// Looks at the core, and changes nothing that anybody must be told of.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Broken> {
+    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
         let _alarm = Alarm(self);
         let mut core = self.lock()?;
+        if let Some(why) = core.commits.unavailable() {
+            return Err(why);
+        }
         let now = self.clock.now();
         Ok(look(&mut core, now))
+    }
+
+    /// Looks at the core, and answers once what it has seen is durable.
+    pub(super) async fn read<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
+        let (answer, tail) = self.look(|core, now| (look(core, now), core.commits.tail()))?;
+        self.sync(tail).await?;
+        Ok(answer)
+    }
+
+    /// Waits until what was decided is durable.
+    pub(super) async fn sync(&self, tail: Option<Mark>) -> Result<(), Unavailable> {
+        match tail {
+            Some(mark) => self.synced.wait(mark).await,
+            None => Ok(()),
+        }
     }
 
     /// Looks at the core even when it is broken: whoever waits must be let go in the end.
@@ -124,27 +162,34 @@ impl Shared {
 
     /// The lock is held for less time than it takes to put a thread to sleep and to wake it, so
     /// it is tried for a while first.
-    fn lock(&self) -> Result<MutexGuard<'_, Core>, Broken> {
+    fn lock(&self) -> Result<MutexGuard<'_, Core>, Unavailable> {
         for _ in 0..SPINS {
             match self.core.0.try_lock() {
                 Ok(core) => return Ok(core),
-                Err(TryLockError::Poisoned(_)) => return Err(Broken),
+                Err(TryLockError::Poisoned(_)) => return Err(Unavailable::Broken),
                 Err(TryLockError::WouldBlock) => spin_loop(),
             }
         }
-        self.core.0.lock().map_err(|_| Broken)
+        self.core.0.lock().map_err(|_| Unavailable::Broken)
     }
 
     /// Changes the core, and then wakes whom the change concerns. The time is read inside the
     /// lock, so it rises from change to change.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Broken> {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
         let (answer, wakes) = self.look(|core, now| (change(core, now), core.wakes()))?;
         self.wake(wakes);
         Ok(answer)
     }
 
-    pub(super) fn execute(&self, command: Command) -> Result<Answer, Broken> {
+    pub(super) fn execute(&self, command: Command) -> Result<Answer, Unavailable> {
         self.change(|core, now| core.execute(now, command))
+    }
+
+    /// Executes a command, and answers once what was decided is durable.
+    pub(super) async fn decide(&self, command: Command) -> Result<Answer, Unavailable> {
+        let (answer, tail) = self.change(|core, now| (core.execute(now, command), core.commits.tail()))?;
+        self.sync(tail).await?;
+        Ok(answer)
     }
 
     /// Starts the run of the next ticket, for the dispatcher. Nothing when there is none; then
@@ -159,7 +204,7 @@ impl Shared {
             core.dispatcher_waits = started.is_none();
             Ok(started)
         });
-        Ok(started.unwrap_or(Err(StartFailure::Broken))?.map(Flight::new))
+        Ok(started.unwrap_or_else(|why| Err(StartFailure::Unavailable(why)))?.map(Flight::new))
     }
 
     /// Tells the outcome of a run, if there is one to tell, and starts the next run, as one change.
@@ -179,7 +224,8 @@ impl Shared {
     fn start(self: &Arc<Self>, core: &mut Core, now: Timestamp) -> Result<Option<Arc<RunCell>>, StartFailure> {
         match core.take(now) {
             Taken::Run(run, slot) => {
-                let cell = RunCell::new(run, slot, self);
+                let started = core.commits.tail().filter(|_| self.writer.syncs_starts);
+                let cell = RunCell::new(run, slot, started, self);
                 core.keep(&cell);
                 Ok(Some(cell))
             }
@@ -188,7 +234,10 @@ impl Shared {
         }
     }
 
-    fn wake(&self, wakes: Wakes) {
+    pub(super) fn wake(&self, wakes: Wakes) {
+        if wakes.writer {
+            self.writer.ring();
+        }
         let bells = [
             (wakes.ticket, &self.ticket),
             (wakes.deadline, &self.deadline),
@@ -206,14 +255,22 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Makes every task look for itself.
+    pub(super) fn ring_all(&self) {
+        let Self { ticket, deadline, room, drained, .. } = self;
+        [ticket, deadline, room, drained].into_iter().for_each(Notify::notify_one);
+        self.writer.ring();
+    }
+}
+
 /// Wakes everybody when a panic breaks the core: no change will do it any more.
 struct Alarm<'a>(&'a Shared);
 
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if panicking() {
-            let Shared { ticket, deadline, room, drained, .. } = self.0;
-            [ticket, deadline, room, drained].into_iter().for_each(Notify::notify_one);
+            self.0.ring_all();
         }
     }
 }
@@ -229,8 +286,8 @@ impl fmt::Debug for Shared {
 pub(super) enum StartFailure {
     /// The channel has no receiver any more.
     ChannelGone,
-    /// See [`Broken`].
-    Broken,
+    /// The engine gives no answer.
+    Unavailable(Unavailable),
 }
 
 /// A permit for one run at a time, counted as a running worker.

@@ -72,6 +72,12 @@ impl End {
         state.asked = Some(Asked { deadline: first.deadline.min(asked.deadline), ..first });
     }
 
+    /// Whether an end was asked for.
+    #[cfg(feature = "durable")]
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked().is_some()
+    }
+
     fn asked(&self) -> Option<Asked> {
         self.lock().asked
     }
@@ -86,7 +92,7 @@ impl Shared {
             core.execute(now, Command::Shutdown);
             (now, core.engine.metrics().facts)
         });
-        // A broken core takes in nothing anyway, and counts nothing.
+        // A core that is broken or down takes in nothing anyway, and counts nothing.
         let (since, before) = began.unwrap_or_else(|_| (self.now(), FactCounters::default()));
         self.end.ask(Asked { since, before, deadline: since + timeout });
         self.end.asked.notify_one();
@@ -110,7 +116,9 @@ pub(super) async fn see_to_the_end(shared: Arc<Shared>, kept: [JoinHandle<()>; 2
     cancel_all(&shared);
     yield_workers(&shared).await;
     let mut report = stop(&shared, before);
-    end_tasks(&shared, kept).await;
+    let deadline = shared.now() + shared.config.sync_grace;
+    end_tasks(&shared, kept, deadline).await;
+    report.unsynced = sync(&shared, deadline).await;
     report.took = shared.now().since(since);
     last_will.kept_word = true;
     publish(&shared, report);
@@ -126,9 +134,9 @@ async fn asked(shared: &Shared) -> Asked {
     }
 }
 
-/// Waits until no run is in flight, at most until the earliest deadline.
+/// Waits until no run is in flight and all facts are durable, at most until the earliest deadline.
 async fn drain(shared: &Shared) {
-    while shared.look(|core, _| core.inflight() > 0).unwrap_or(false) {
+    while shared.look(|core, _| core.inflight() > 0 || !core.commits.is_idle()).unwrap_or(false) {
         let deadline = shared.end.asked().map_or(Timestamp::EPOCH, |asked| asked.deadline);
         tokio::select! {
             biased;
@@ -158,9 +166,21 @@ async fn yield_workers(shared: &Shared) {
     }
 }
 
-/// Waits until the other tasks have ended, at most the grace: a handler that blocks a thread may
-/// hold up what else is on it.
-async fn end_tasks(shared: &Shared, kept: [JoinHandle<()>; 2]) {
+/// Waits until the journal holds everything and is closed, at most until the deadline. Answers how
+/// many facts it does not hold.
+async fn sync(shared: &Shared, deadline: Timestamp) -> u64 {
+    shared.writer.ring();
+    tokio::select! {
+        biased;
+        () = shared.writer.closed.wait() => {}
+        () = shared.clock.sleep_until(deadline) => tracing::error!("the journal was not closed in time"),
+    }
+    shared.last_look(|core| core.commits.unsynced())
+}
+
+/// Waits until the other tasks have ended, at most until the deadline: a handler that blocks a
+/// thread may hold up what else is on it.
+async fn end_tasks(shared: &Shared, kept: [JoinHandle<()>; 2], deadline: Timestamp) {
     let aborts = kept.each_ref().map(JoinHandle::abort_handle);
     let all_ended = async {
         for task in kept {
@@ -168,7 +188,7 @@ async fn end_tasks(shared: &Shared, kept: [JoinHandle<()>; 2]) {
             let _ = task.await;
         }
     };
-    let grace = shared.clock.sleep_until(shared.now() + shared.config.abort_grace);
+    let grace = shared.clock.sleep_until(deadline);
     tokio::select! {
         biased;
         () = all_ended => {}

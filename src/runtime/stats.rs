@@ -3,7 +3,8 @@
 use core::sync::atomic::Ordering;
 
 use super::Eventful;
-use super::shared::{Broken, Upkeep};
+use super::shared::Upkeep;
+use super::unavailable::Unavailable;
 use crate::engine::{Metrics, Phase};
 
 /// The engine's metrics, and what the adapter adds.
@@ -26,6 +27,12 @@ pub struct Stats {
     pub sweeper_restarts: u64,
     /// Facts that some subscription was too slow for.
     pub subscription_dropped: u64,
+    /// Facts that are not durable yet. Zero without a journal.
+    pub unsynced: u64,
+    /// Bytes that the journal can take for new events; nothing without a journal.
+    pub journal_room_bytes: Option<u64>,
+    /// Times that the journal was opened again after a failure.
+    pub journal_reopenings: u64,
     /// Where the engine stands in its own life.
     pub phase: Phase,
     /// Whether an operator has stopped the start of new runs.
@@ -49,8 +56,12 @@ pub enum NotReady {
     Draining,
     /// It has shut down.
     Stopped,
-    /// See [`Broken`].
+    /// See [`Unavailable::Broken`].
     Broken,
+    /// See [`Unavailable::Reopening`].
+    Reopening,
+    /// See [`Unavailable::JournalDown`].
+    JournalDown,
     /// The dispatcher is dead, and waits to be restarted.
     DispatcherDown,
     /// The sweeper is dead and waits to be restarted, or sleeps past a deadline.
@@ -62,8 +73,8 @@ impl Eventful {
     ///
     /// # Errors
     ///
-    /// [`Broken`]
-    pub fn stats(&self) -> Result<Stats, Broken> {
+    /// [`Unavailable`]
+    pub fn stats(&self) -> Result<Stats, Unavailable> {
         let shared = &self.shared;
         let in_hand = shared.permits_in_hand.load(Ordering::Acquire);
         shared.look(|core, _| Stats {
@@ -75,6 +86,9 @@ impl Eventful {
             dispatcher_restarts: shared.dispatcher.restarts.load(Ordering::Acquire),
             sweeper_restarts: shared.sweeper.restarts.load(Ordering::Acquire),
             subscription_dropped: core.subscribers.dropped,
+            unsynced: core.commits.unsynced(),
+            journal_room_bytes: core.commits.room(),
+            journal_reopenings: shared.writer.reopenings.load(Ordering::Acquire),
             phase: core.engine.phase(),
             paused: core.engine.is_paused(),
         })
@@ -88,7 +102,9 @@ impl Eventful {
             (core.engine.phase(), due.is_some_and(|due| due < now))
         });
         match late {
-            Err(Broken) => Readiness::NotReady(NotReady::Broken),
+            Err(Unavailable::Reopening | Unavailable::Unknown) => Readiness::NotReady(NotReady::Reopening),
+            Err(Unavailable::JournalDown) => Readiness::NotReady(NotReady::JournalDown),
+            Err(Unavailable::Broken) => Readiness::NotReady(NotReady::Broken),
             Ok((Phase::Draining, _)) => Readiness::NotReady(NotReady::Draining),
             Ok((Phase::Stopped, _)) => Readiness::NotReady(NotReady::Stopped),
             Ok((Phase::Running, _)) if down(&self.shared.dispatcher) => Readiness::NotReady(NotReady::DispatcherDown),

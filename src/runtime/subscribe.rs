@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::vec::Vec;
 use tokio::sync::Notify;
 
-use crate::engine::{Fact, Output};
+use crate::engine::Fact;
 
 /// What a [`Subscription`] receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Notice {
     Fact(Fact),
     /// The reader was slow: this many facts were dropped here, the oldest first.
     Lagged(u64),
+    /// The journal had failed and was opened again: facts may be missing here.
+    Reopened,
 }
 
 /// A reader of facts, from the moment it was made. Dropping it ends it.
@@ -37,7 +39,7 @@ impl Subscription {
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("unread", &self.0.lock().facts.len()).finish_non_exhaustive()
+        f.debug_struct("Subscription").field("unread", &self.0.lock().notices.len()).finish_non_exhaustive()
     }
 }
 
@@ -47,7 +49,7 @@ struct Feed {
 }
 
 struct Buffer {
-    facts: VecDeque<Fact>,
+    notices: VecDeque<Notice>,
     capacity: usize,
     lagged: u64,
     closed: bool,
@@ -70,21 +72,21 @@ impl Buffer {
         if self.lagged > 0 {
             return Read::Notice(Notice::Lagged(core::mem::take(&mut self.lagged)));
         }
-        match self.facts.pop_front() {
-            Some(fact) => Read::Notice(Notice::Fact(fact)),
+        match self.notices.pop_front() {
+            Some(notice) => Read::Notice(notice),
             None if self.closed => Read::Closed,
             None => Read::Empty,
         }
     }
 
-    /// Answers how many facts had to go for this one.
-    fn push(&mut self, fact: Fact) -> u64 {
-        let dropped = u64::from(self.facts.len() == self.capacity);
+    /// Answers how many notices had to go for this one.
+    fn push(&mut self, notice: Notice) -> u64 {
+        let dropped = u64::from(self.notices.len() == self.capacity);
         if dropped > 0 {
-            self.facts.pop_front();
+            self.notices.pop_front();
             self.lagged += dropped;
         }
-        self.facts.push_back(fact);
+        self.notices.push_back(notice);
         dropped
     }
 }
@@ -109,7 +111,7 @@ pub(super) struct Subscribers {
 
 impl Subscribers {
     pub(super) fn add(&mut self, capacity: usize) -> Subscription {
-        let buffer = Buffer { facts: VecDeque::new(), capacity: capacity.max(1), lagged: 0, closed: self.closed };
+        let buffer = Buffer { notices: VecDeque::new(), capacity: capacity.max(1), lagged: 0, closed: self.closed };
         let feed = Arc::new(Feed { buffer: Mutex::new(buffer), news: Notify::new() });
         // Those that ended while nothing happened would pile up.
         self.feeds.retain(|feed| feed.strong_count() > 0);
@@ -117,18 +119,34 @@ impl Subscribers {
         Subscription(feed)
     }
 
-    /// Gives the facts of `out` to all readers, and answers whom to wake.
-    pub(super) fn publish(&mut self, out: &mut Output) -> Vec<Awaited> {
-        if self.feeds.is_empty() || out.facts().is_empty() {
-            return Vec::new();
+    /// Whether somebody reads.
+    pub(super) fn any(&self) -> bool {
+        !self.feeds.is_empty()
+    }
+
+    /// Gives these facts to all readers, and answers whom to wake.
+    pub(super) fn publish(&mut self, facts: impl IntoIterator<Item = Fact>) -> Vec<Awaited> {
+        let readers = self.readers();
+        if !readers.is_empty() {
+            for fact in facts {
+                self.dropped +=
+                    readers.iter().map(|reader| reader.0.lock().push(Notice::Fact(fact.clone()))).sum::<u64>();
+            }
         }
-        self.feeds.retain(|feed| feed.strong_count() > 0);
-        let readers: Vec<_> = self.feeds.iter().filter_map(Weak::upgrade).map(Awaited).collect();
-        for fact in out.drain_facts() {
-            self.dropped += readers.iter().map(|reader| reader.0.lock().push(fact.clone())).sum::<u64>();
-        }
-        out.keep_facts(!readers.is_empty());
         readers
+    }
+
+    /// Tells all readers that the journal was opened again, and answers whom to wake.
+    #[cfg(feature = "durable")]
+    pub(super) fn reopen(&mut self) -> Vec<Awaited> {
+        let readers = self.readers();
+        self.dropped += readers.iter().map(|reader| reader.0.lock().push(Notice::Reopened)).sum::<u64>();
+        readers
+    }
+
+    fn readers(&mut self) -> Vec<Awaited> {
+        self.feeds.retain(|feed| feed.strong_count() > 0);
+        self.feeds.iter().filter_map(Weak::upgrade).map(Awaited).collect()
     }
 
     /// Says that no more facts will come.

@@ -4,8 +4,9 @@ use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::hooks::Point;
-use super::shared::{Broken, Shared};
+use super::shared::Shared;
 use super::supervisor::{Exit, give_way};
+use super::unavailable::Unavailable;
 use crate::engine::{Answer, Command, Deadline, Phase, Timestamp};
 
 /// What the sweeper does next.
@@ -26,12 +27,14 @@ pub(super) async fn sweep(shared: Arc<Shared>) -> Exit {
                 give_way().await;
             }
             Ok(Next::Sleep(until)) => sleep(&shared, until).await,
-            Ok(Next::End) | Err(Broken) => return Exit::Done,
+            // Another engine will take its place, and ring.
+            Err(why) if why.is_temporary() && !shared.end.stopped.is_open() => shared.deadline.notified().await,
+            Ok(Next::End) | Err(_) => return Exit::Done,
         }
     }
 }
 
-fn next(shared: &Shared) -> Result<Next, Broken> {
+fn next(shared: &Shared) -> Result<Next, Unavailable> {
     shared.look(|core, now| match core.arm(now) {
         _ if core.engine.phase() == Phase::Stopped => Next::End,
         Some(deadline) => Next::Sweep(deadline),

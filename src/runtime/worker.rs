@@ -42,7 +42,7 @@ impl Drop for Flight {
         if !self.told {
             let error = ErrorText::new("the worker ended before the handler did");
             let (cell, crashed) = (&self.cell, Outcome::Crashed { error });
-            // A broken core takes no outcome, and needs none.
+            // A core that is broken or down takes no outcome, and needs none.
             let _ = cell.shared.change(|core, now| core.settle(now, cell, crashed));
         }
     }
@@ -69,9 +69,22 @@ async fn run<H: Handler>(handler: &H, mut flight: Flight) -> Option<Flight> {
     next
 }
 
+/// Waits until the start is durable, unless the run is stopped before. A start that may be lost
+/// counts as stopped: the engine that knew of it is gone.
+async fn is_started(cell: &RunCell) -> bool {
+    if cell.started.is_none() {
+        return !cell.cancelled.is_open();
+    }
+    tokio::select! {
+        biased;
+        () = cell.cancelled.wait() => false,
+        synced = cell.shared.sync(cell.started) => synced.is_ok(),
+    }
+}
+
 /// Calls the handler, unless the run was stopped before. No outcome when it was stopped first.
 async fn handle<H: Handler>(handler: &H, cell: &Arc<RunCell>, span: &Span) -> Option<Outcome> {
-    if cell.cancelled.is_open() {
+    if !is_started(cell).await {
         return None;
     }
     let attempt = Attempt(Arc::clone(cell));

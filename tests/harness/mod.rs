@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use eventful::{Attempt, Clock, Config, Event, Eventful, Failure, Handler, Key, Sleep, Stats, Status};
@@ -127,8 +129,16 @@ impl Clock for CountingClock {
     }
 }
 
+/// What a future gives that has nothing to wait for.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
 pub(crate) fn status(eventful: &Eventful, id: &str) -> Option<Status> {
-    eventful.get(&key(id)).expect("not broken").map(|record| record.status)
+    at_once(eventful.get(&key(id))).expect("not broken").map(|record| record.status)
 }
 
 pub(crate) fn stats(eventful: &Eventful) -> Stats {

@@ -6,7 +6,7 @@ use eventful::Config;
 #[tokio::test]
 async fn a_new_event_is_accepted_and_can_be_found_where_the_answer_says() {
     let server = Server::default().await;
-    server.eventful.pause().expect("it pauses");
+    server.eventful.pause().await.expect("it pauses");
     let answer = server.envelope(r#"{"id":"a/b ä","source":"s&t","type":"greeting","payload":{"n":1}}"#).await;
     assert_eq!(answer.status, 202);
     let json = answer.json();

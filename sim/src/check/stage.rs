@@ -71,7 +71,7 @@ pub(super) enum RunEnd {
     Spun,
 }
 
-const POINTS: usize = 8;
+const POINTS: usize = 9;
 
 const fn index(point: Point) -> usize {
     match point {
@@ -83,6 +83,7 @@ const fn index(point: Point) -> usize {
         Point::AfterSettle => 5,
         Point::Sweep => 6,
         Point::Drain => 7,
+        Point::Write => 8,
     }
 }
 
@@ -93,7 +94,7 @@ const fn strikes(point: Point) -> &'static [Fault] {
         Point::Present => &[Fault::LostTicket],
         Point::Dispatch => &[Fault::DispatcherDies],
         Point::Sweep => &[Fault::SweeperDies],
-        Point::WorkerStart | Point::BeforeSettle | Point::AfterSettle | Point::Drain => &[],
+        Point::WorkerStart | Point::BeforeSettle | Point::AfterSettle | Point::Drain | Point::Write => &[],
     }
 }
 

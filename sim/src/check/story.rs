@@ -12,6 +12,7 @@ use super::clock::PausedClock;
 use super::fault::{Disturbance, Fault, Place};
 use super::pulse::Pulse;
 use super::stage::{Seen, Stage};
+use crate::at_once::at_once;
 use crate::chance::Chance;
 
 /// What is to be performed.
@@ -155,7 +156,7 @@ impl<H: Handler> Director<'_, H> {
 
     fn record(&self, event: &Event) -> Option<RecordView> {
         // A broken engine knows nothing, and no fault here breaks it.
-        self.eventful.get(event.key()).ok().flatten()
+        at_once(self.eventful.get(event.key())).ok().flatten()
     }
 
     fn end(&self, event: &Event) -> End {
@@ -170,7 +171,7 @@ impl<H: Handler> Director<'_, H> {
     }
 
     fn explain(&self, event: &Event) -> String {
-        let told = self.eventful.explain(event.key()).ok().flatten();
+        let told = at_once(self.eventful.explain(event.key())).ok().flatten();
         told.unwrap_or_else(|| "the engine does not know it".to_owned())
     }
 }

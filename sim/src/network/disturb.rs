@@ -95,6 +95,7 @@ const fn yielding(point: Point) -> Option<&'static str> {
         Point::AfterSettle => Some("yield after settle"),
         Point::Sweep => Some("yield at sweep"),
         Point::Drain => Some("yield at drain"),
+        Point::Write => None,
     }
 }
 

@@ -120,8 +120,8 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
                 tokio::spawn(shut_down(Arc::clone(&stage), eventful.clone(), timeouts, awaited));
             }
             // Both are refused when the engine has stopped, or is broken.
-            Order::Pause => drop(eventful.pause()),
-            Order::Resume => drop(eventful.resume()),
+            Order::Pause => drop(eventful.pause().await),
+            Order::Resume => drop(eventful.resume().await),
         }
     }
 }

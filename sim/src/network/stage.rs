@@ -97,6 +97,7 @@ impl Stage {
         while let Poll::Ready(Some(notice)) = pin!(facts.recv()).poll(&mut context) {
             self.with(|notes, _| match &notice {
                 Notice::Fact(fact) => notes.see(fact),
+                Notice::Reopened => {}
                 Notice::Lagged(lost) => notes.judge(Err(Broken::new("lives", 7, format_args!("{lost} facts lost")))),
             });
         }

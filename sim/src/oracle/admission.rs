@@ -42,6 +42,8 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
                     Bound::Pending => book.pending() >= config.max_pending as u64,
                     Bound::Records => book.total() >= config.max_records as u64,
                     Bound::Bytes => book.bytes + size_bytes as u64 > config.max_bytes as u64,
+                    // The engine itself knows no journal.
+                    Bound::Disk => false,
                 }
         }
     };

@@ -77,6 +77,7 @@ const fn reason(refusal: Refusal) -> RejectReason {
     match refusal {
         Refusal::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
         Refusal::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
+        Refusal::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
         Refusal::TooLarge { .. } => RejectReason::TooLarge,
         Refusal::ShuttingDown => RejectReason::ShuttingDown,
     }

@@ -76,7 +76,7 @@ impl World<'_> {
 fn kind_of(answer: &Answer) -> Option<FaultKind> {
     if let Answer::Refused(Refusal::Overloaded { bound, .. }) = answer {
         return Some(match bound {
-            Bound::Bytes => FaultKind::OverloadByBytes,
+            Bound::Bytes | Bound::Disk => FaultKind::OverloadByBytes,
             Bound::Pending | Bound::Records => FaultKind::OverloadByCount,
         });
     }

@@ -112,6 +112,7 @@ fn refused(refusal: &Refusal) -> String {
                 Bound::Pending => "pending events",
                 Bound::Records => "records",
                 Bound::Bytes => "bytes",
+                Bound::Disk => "bytes in the journal",
             };
             let after = u64::try_from(retry_after.as_micros()).unwrap_or(u64::MAX);
             format!("too many {bound}, again after {}", Micros(after))

@@ -1,0 +1,68 @@
+//! How a journal is used.
+
+use std::boxed::Box;
+
+use super::commits::Limits;
+use crate::journal::{JournalStore, Owner, Progress};
+
+/// How a journal is used.
+///
+/// ```
+/// let mut durability = eventful::Durability::default();
+/// durability.snapshot_after_bytes = 16 << 20;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Durability {
+    /// What must be durable before a handler is called. [`StartDurability::Synced`] by default.
+    pub starts: StartDurability,
+    /// Bytes of frames after which the next snapshot is made. 64 MiB by default.
+    pub snapshot_after_bytes: u64,
+    /// Bytes of facts that are not durable, past which no new event is taken. 16 MiB by default.
+    pub max_unsynced_bytes: usize,
+    /// Room in the journal that is kept for outcomes and for shutdown: new events are refused
+    /// when there is no more than this. 16 MiB by default.
+    pub reserve_bytes: u64,
+}
+
+/// What must be durable before a handler is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StartDurability {
+    /// The start of its run: an attempt is charged even when the power fails while it runs.
+    Synced,
+    /// Nothing: the handler is called sooner by the time of one append. An event that kills the
+    /// machine may be tried more often than `max_attempts`.
+    Relaxed,
+}
+
+impl Default for Durability {
+    fn default() -> Self {
+        Self {
+            starts: StartDurability::Synced,
+            snapshot_after_bytes: 64 << 20,
+            max_unsynced_bytes: 16 << 20,
+            reserve_bytes: 16 << 20,
+        }
+    }
+}
+
+impl Durability {
+    pub(super) const fn limits(&self) -> Limits {
+        Limits { max_unsynced_bytes: self.max_unsynced_bytes, reserve_bytes: self.reserve_bytes }
+    }
+}
+
+/// A journal that is to be used.
+pub(super) struct Setup {
+    pub(super) store: Box<dyn JournalStore>,
+    pub(super) owner: Owner,
+    pub(super) durability: Durability,
+    pub(super) progress: Box<dyn FnMut(Progress) + Send>,
+}
+
+impl Setup {
+    pub(super) fn new(store: Box<dyn JournalStore>) -> Self {
+        let owner = Owner::new(std::format!("process {}", std::process::id()));
+        Self { store, owner, durability: Durability::default(), progress: Box::new(|_| {}) }
+    }
+}

@@ -1,0 +1,42 @@
+//! What the journal's writer does to the core.
+
+use std::vec::Vec;
+
+use super::commits::Mark;
+use super::locked::{Channel, Core};
+use crate::engine::{Fact, Replay, Timestamp};
+use crate::journal::Room;
+
+impl Core {
+    /// A group is durable: sends its tickets and tells its facts.
+    pub(super) fn finish_group(&mut self, now: Timestamp, facts: Vec<Fact>, room: Room) -> Mark {
+        let (released, mark) = self.commits.finish(facts, room);
+        self.outbox.extend(released.tickets);
+        self.send(now);
+        self.perform(now);
+        if self.subscribers.any() {
+            let readers = self.subscribers.publish(released.facts);
+            self.readers.extend(readers);
+        }
+        mark
+    }
+
+    /// Gives up the engine: its runs are stopped, and nothing that it decided leaves any more.
+    /// Answers the marks that are lost, and how many facts.
+    pub(super) fn give_up(&mut self) -> (Mark, Mark, usize) {
+        let lost = self.commits.give_up();
+        self.cells.take_all(&mut self.aborted);
+        lost
+    }
+
+    /// Opens the engine that was replayed, in the place of the one that was given up.
+    pub(super) fn install(&mut self, now: Timestamp, replay: Replay, room: Room) {
+        self.engine = replay.open(now, &mut self.out);
+        self.channel = Channel::new(&self.engine);
+        self.armed = Timestamp::EPOCH;
+        self.commits.reopen(room);
+        self.perform(now);
+        let readers = self.subscribers.reopen();
+        self.readers.extend(readers);
+    }
+}

@@ -1,0 +1,38 @@
+//! Why the engine gives no answer.
+
+use crate::engine::Answer;
+
+/// Why the engine gives no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// A thread panicked while it held the engine, so nothing that it says can be trusted.
+    #[error("the engine is broken: an earlier call panicked inside it; restart the process")]
+    Broken,
+    /// The journal failed before the answer was durable. Whether what was asked for was done is
+    /// unknown; asking again is safe, since no event is taken twice.
+    #[error("the journal failed before this was durable, so whether it was done is unknown: try again")]
+    Unknown,
+    /// The journal has failed, and is being opened again. Nothing was done.
+    #[error("the journal has failed and is being opened again: try again soon")]
+    Reopening,
+    /// The journal has failed for good; the log says why. Nothing was done.
+    #[error("the journal cannot be used any more: see the log for the reason, and restart the process")]
+    JournalDown,
+}
+
+impl Unavailable {
+    /// Whether trying again later helps without a restart.
+    pub const fn is_temporary(self) -> bool {
+        match self {
+            Self::Unknown | Self::Reopening => true,
+            Self::Broken | Self::JournalDown => false,
+        }
+    }
+}
+
+/// An answer that does not fit its command: a bug in the engine.
+pub(super) fn unexpected(answer: &Answer) -> Unavailable {
+    tracing::error!(?answer, "the engine gave an answer that does not fit the command");
+    Unavailable::Broken
+}

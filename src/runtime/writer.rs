@@ -1,0 +1,351 @@
+//! Writes groups of facts to the journal, one after the other, and opens it again when it fails.
+//!
+//! There is no timer for groups: what was decided while one is written is the next one. A journal
+//! that blocks has a thread of its own; any other is written by a task.
+
+use core::any::Any;
+use core::time::Duration;
+use std::boxed::Box;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::string::ToString as _;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::vec::Vec;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::hooks::Point;
+use super::locked::Core;
+use super::shared::Shared;
+use super::supervisor::give_way;
+use crate::engine::{Command, Fact, Replay, Timestamp};
+use crate::journal::{
+    JournalStore, Log, MaintainError, Maintained, OpenError, Owner, Recovered, Room, WriteError, recover,
+};
+
+/// A journal that has nothing to write for so long is sealed.
+const SEAL_AFTER: Duration = Duration::from_millis(50);
+
+/// The time between tries to open a journal again.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
+
+/// Who writes to the journal.
+pub(super) struct JournalWriter {
+    shared: Arc<Shared>,
+    source: Source,
+    /// Absent between a failure and the next opening.
+    log: Option<Log>,
+    /// Something was appended since the journal was sealed.
+    unsealed: bool,
+}
+
+/// Where the journal comes from.
+pub(super) struct Source {
+    pub(super) store: Box<dyn JournalStore>,
+    pub(super) owner: Owner,
+    pub(super) snapshot_after_bytes: u64,
+}
+
+/// What the writer does next.
+enum Next {
+    Go,
+    /// Wait for the bell, at most so long.
+    Wait(Option<Duration>),
+    End,
+}
+
+impl JournalWriter {
+    /// Makes the opening of the engine durable.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]
+    pub(super) fn start(shared: &Arc<Shared>, source: Source, log: Log) -> Result<Self, WriteError> {
+        let mut writer = Self { shared: Arc::clone(shared), source, log: Some(log), unsealed: false };
+        writer.write()?;
+        Ok(writer)
+    }
+
+    /// Writes one group, if there is one.
+    fn write(&mut self) -> Result<bool, WriteError> {
+        let Some(log) = &mut self.log else { return Ok(false) };
+        let Some(facts) = self.shared.last_look(|core| core.commits.begin()) else { return Ok(false) };
+        log.append(&facts)?;
+        self.unsealed = true;
+        self.shared.finish_group(facts, log.room());
+        Ok(true)
+    }
+
+    /// Does the next thing. `quiet` says that the last wait was not ended by the bell.
+    fn step(&mut self, quiet: bool) -> Next {
+        // A panic leaves the log in an unknown state, and it is dropped.
+        let stepped = catch_unwind(AssertUnwindSafe(|| self.try_step(quiet)));
+        stepped.unwrap_or_else(|panic| Err(panicked(&*panic))).unwrap_or_else(|error| self.fail(&error))
+    }
+
+    fn try_step(&mut self, quiet: bool) -> Result<Next, WriteError> {
+        if self.log.is_none() {
+            return Ok(self.reopen());
+        }
+        let wrote = self.write()?;
+        if self.maintain()? || wrote {
+            return Ok(Next::Go);
+        }
+        if self.shared.end.stopped.is_open() {
+            return self.seal().map(|()| Next::End);
+        }
+        if quiet {
+            self.seal()?;
+        }
+        Ok(Next::Wait(self.unsealed.then_some(SEAL_AFTER)))
+    }
+
+    /// Makes a small step towards a snapshot. Answers whether there is more to do.
+    fn maintain(&mut self) -> Result<bool, WriteError> {
+        let Some(log) = &mut self.log else { return Ok(false) };
+        match log.maintain() {
+            Ok(Maintained::Nothing) => Ok(false),
+            Ok(Maintained::More) => Ok(true),
+            Ok(Maintained::Snapshot(before)) => {
+                tracing::info!(%before, "a snapshot stands for the frames before this one");
+                Ok(true)
+            }
+            Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "no snapshot was made, the journal goes on without; it will be tried again");
+                Ok(false)
+            }
+        }
+    }
+
+    fn seal(&mut self) -> Result<(), WriteError> {
+        if core::mem::take(&mut self.unsealed)
+            && let Some(log) = &mut self.log
+        {
+            log.seal()?;
+        }
+        Ok(())
+    }
+
+    /// Gives up the engine: what it knows and the journal may not is not to be trusted.
+    fn fail(&mut self, error: &WriteError) -> Next {
+        self.log = None;
+        let facts = self.shared.give_up();
+        tracing::error!(%error, facts, "the journal has failed; what was not durable is unknown");
+        if *error == WriteError::Fenced {
+            return self.stay_down();
+        }
+        Next::Go
+    }
+
+    fn reopen(&mut self) -> Next {
+        if self.shared.end.is_asked() {
+            return self.stay_down();
+        }
+        let Source { store, owner, snapshot_after_bytes } = &mut self.source;
+        match recover(&mut **store, owner, &self.shared.config, *snapshot_after_bytes, &mut |_| {}) {
+            Ok(Recovered { log, replay }) => {
+                self.shared.install(replay, log.room());
+                self.log = Some(log);
+                tracing::info!("the journal was opened again");
+                Next::Go
+            }
+            Err(error @ (OpenError::InUse { .. } | OpenError::Io { .. })) => {
+                tracing::error!(%error, "the journal cannot be opened again; it will be tried again");
+                Next::Wait(Some(REOPEN_AFTER))
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be opened again");
+                self.stay_down()
+            }
+        }
+    }
+
+    fn stay_down(&self) -> Next {
+        self.shared.last_look(|core| core.commits.stay_down());
+        self.shared.ring_all();
+        Next::End
+    }
+}
+
+/// Whatever ends the writer, nobody waits for it for ever.
+impl Drop for JournalWriter {
+    fn drop(&mut self) {
+        if !self.shared.end.stopped.is_open() {
+            self.shared.give_up();
+            self.stay_down();
+        }
+        // Closed before that is told.
+        self.log = None;
+        self.shared.writer.closed.open();
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> WriteError {
+    let text = panic.downcast_ref::<std::string::String>().map(|text| text.as_str());
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    WriteError::Unknown { cause: std::format!("the journal panicked: {text}") }
+}
+
+impl Shared {
+    /// A group is durable: its tickets leave, its readers read, and whoever waits for it goes on.
+    fn finish_group(&self, facts: Vec<Fact>, room: Room) {
+        let (mark, wakes) = self.repair(|core, now| {
+            let mark = core.finish_group(now, facts, room);
+            (mark, core.wakes())
+        });
+        self.synced.reach(mark);
+        self.wake(wakes);
+    }
+
+    /// Gives up the engine and everything that is not durable. Answers how many facts that were.
+    fn give_up(&self) -> usize {
+        let ((after, up_to, facts), wakes) = self.repair(|core, _| {
+            let lost = core.give_up();
+            (lost, core.wakes())
+        });
+        self.synced.lose(after, up_to);
+        self.wake(wakes);
+        self.ring_all();
+        facts
+    }
+
+    /// Puts the engine that the journal gives back in the place of the one that was given up.
+    fn install(&self, replay: Replay, room: Room) {
+        let wakes = self.repair(|core, now| {
+            core.install(now, replay, room);
+            core.wakes()
+        });
+        self.writer.reopenings.fetch_add(1, Ordering::AcqRel);
+        self.wake(wakes);
+        if self.end.is_asked() {
+            // Asked for while there was no engine to tell. One that is given up again needs no telling.
+            let _ = self.execute(Command::Shutdown);
+        }
+        self.ring_all();
+    }
+
+    /// Changes a core whatever its condition.
+    fn repair<T>(&self, repair: impl FnOnce(&mut Core, Timestamp) -> T) -> T {
+        self.last_look(|core| repair(core, self.clock.now()))
+    }
+}
+
+/// Rings for a thread.
+#[derive(Default)]
+pub(super) struct ThreadBell {
+    rung: Mutex<bool>,
+    condvar: Condvar,
+}
+
+impl ThreadBell {
+    fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.condvar.notify_one();
+    }
+
+    /// Waits for the bell, at most so long, and answers whether it rang.
+    fn wait(&self, limit: Option<Duration>) -> bool {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        match limit {
+            None => {
+                while !*rung {
+                    rung = self.condvar.wait(rung).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+            Some(limit) => {
+                let waited = self.condvar.wait_timeout_while(rung, limit, |rung| !*rung);
+                rung = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        core::mem::take(&mut *rung)
+    }
+}
+
+/// What will drive a writer.
+pub(super) enum Driver {
+    /// A thread of its own.
+    Thread(Arc<ThreadBell>),
+    /// A task.
+    Task(Arc<Notify>),
+}
+
+impl Driver {
+    pub(super) fn new(blocks: bool) -> Self {
+        match blocks {
+            true => Self::Thread(Arc::default()),
+            false => Self::Task(Arc::default()),
+        }
+    }
+
+    /// What rings its bell.
+    pub(super) fn bell(&self) -> Box<dyn Fn() + Send + Sync> {
+        match self {
+            Self::Thread(bell) => {
+                let bell = Arc::clone(bell);
+                Box::new(move || bell.ring())
+            }
+            Self::Task(bell) => {
+                let bell = Arc::clone(bell);
+                Box::new(move || bell.notify_one())
+            }
+        }
+    }
+
+    /// Drives the writer until the engine has stopped.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread.
+    pub(super) fn drive(self, runtime: &Handle, writer: JournalWriter) -> std::io::Result<()> {
+        match self {
+            Self::Thread(bell) => {
+                let thread = std::thread::Builder::new().name("eventful-journal".to_string());
+                thread.spawn(move || on_thread(writer, &bell)).map(drop)
+            }
+            Self::Task(bell) => {
+                runtime.spawn(as_task(writer, bell));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn on_thread(mut writer: JournalWriter, bell: &ThreadBell) {
+    let mut quiet = false;
+    loop {
+        match writer.step(quiet) {
+            Next::Go => quiet = false,
+            Next::Wait(limit) => quiet = !bell.wait(limit),
+            Next::End => return,
+        }
+    }
+}
+
+async fn as_task(mut writer: JournalWriter, bell: Arc<Notify>) {
+    let mut quiet = false;
+    loop {
+        writer.shared.probe.open(Point::Write).await;
+        match writer.step(quiet) {
+            Next::Go => {
+                quiet = false;
+                give_way().await;
+            }
+            Next::Wait(limit) => quiet = !rings(&writer.shared, &bell, limit).await,
+            Next::End => return,
+        }
+    }
+}
+
+/// Waits for the bell, at most so long, and answers whether it rang.
+async fn rings(shared: &Shared, bell: &Notify, limit: Option<Duration>) -> bool {
+    let Some(limit) = limit else {
+        bell.notified().await;
+        return true;
+    };
+    tokio::select! {
+        biased;
+        () = bell.notified() => true,
+        () = shared.clock.sleep_until(shared.now() + limit) => false,
+    }
+}

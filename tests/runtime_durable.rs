@@ -1,0 +1,470 @@
+//! The adapter with a journal: what leaves it is durable, and what fails is opened again.
+
+mod harness;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use eventful::journal::{
+    Extent, Journal, JournalStore, MemoryStore, OpenError, Owner, ReadError, Recovered, Room, Sequence, WriteError,
+    recover,
+};
+use eventful::{
+    Attempt, Bound, Builder, Config, Durability, Event, Eventful, Failure, NotReady, Notice, Readiness,
+    StartDurability, StartError, Status, SubmitError, Submitted, Unavailable,
+};
+use harness::*;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// What an append does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Works,
+    /// It fails before anything is written.
+    FailsBefore,
+    /// It fails after everything is written.
+    FailsAfter,
+    Full,
+    Fenced,
+    Panics,
+}
+
+/// A journal in memory whose appends a test decides on, one after the other.
+#[derive(Debug, Clone)]
+struct Decided {
+    memory: MemoryStore,
+    state: Arc<Mutex<Decisions>>,
+}
+
+#[derive(Debug)]
+struct Decisions {
+    /// Of the next appends; those after them work.
+    fates: Vec<Fate>,
+    /// Of the next openings.
+    refusals: Vec<OpenError>,
+    appends: usize,
+    room: u64,
+    seals: usize,
+}
+
+impl Decided {
+    fn new() -> Self {
+        let (fates, refusals, appends, seals) = Default::default();
+        let state = Decisions { fates, refusals, appends, room: u64::MAX, seals };
+        Self { memory: MemoryStore::new(), state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn decide(&self, fates: &[Fate]) {
+        self.with(|state| state.fates = fates.to_vec());
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Decisions) -> T) -> T {
+        act(&mut self.state.lock().expect("no panic"))
+    }
+
+    /// What the journal alone gives back.
+    fn recovered(&self) -> Recovered {
+        let mut memory = self.memory.copy();
+        recover(&mut memory, &Owner::new("an auditor"), &Config::default(), u64::MAX, &mut |_| {}).expect("it is sound")
+    }
+
+    fn status(&self, id: &str) -> Option<Status> {
+        let records = self.recovered().replay.state().records;
+        records.into_iter().find(|record| record.key == key(id)).map(|record| record.status)
+    }
+}
+
+impl JournalStore for Decided {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        if let Some(refusal) = self.with(|state| (!state.refusals.is_empty()).then(|| state.refusals.remove(0))) {
+            return Err(refusal);
+        }
+        let journal = self.memory.open(owner)?;
+        Ok(Box::new(DecidedJournal { journal, store: self.clone() }))
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Debug)]
+struct DecidedJournal {
+    journal: Box<dyn Journal>,
+    store: Decided,
+}
+
+impl Journal for DecidedJournal {
+    fn extent(&self) -> Extent {
+        self.journal.extent()
+    }
+
+    fn room(&self) -> Room {
+        Room(self.store.with(|state| state.room))
+    }
+
+    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        let fate = self.store.with(|state| {
+            state.appends += 1;
+            if state.fates.is_empty() { Fate::Works } else { state.fates.remove(0) }
+        });
+        let unknown = || WriteError::Unknown { cause: "the cable is loose".to_owned() };
+        match fate {
+            Fate::Works => self.journal.append(expected, frame),
+            Fate::FailsBefore => Err(unknown()),
+            Fate::FailsAfter => self.journal.append(expected, frame).and(Err(unknown())),
+            Fate::Full => Err(WriteError::Full),
+            Fate::Fenced => Err(WriteError::Fenced),
+            Fate::Panics => panic!("a bug in the journal"),
+        }
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        self.journal.read(from, limit_bytes, visit)
+    }
+
+    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
+        self.journal.put_snapshot(at, part, bytes, last)
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        self.journal.snapshots()
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        self.journal.snapshot(at, part)
+    }
+
+    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
+        self.journal.trim(below)
+    }
+
+    fn seal(&mut self) -> Result<(), WriteError> {
+        self.store.with(|state| state.seals += 1);
+        self.journal.seal()
+    }
+}
+
+/// A handler that waits for leave, and counts its calls.
+#[derive(Clone)]
+struct Gate {
+    leave: Arc<Semaphore>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    fn closed() -> Self {
+        Self { leave: Arc::new(Semaphore::new(0)), calls: Arc::default() }
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    fn open(&self) {
+        self.leave.add_permits(1000);
+    }
+}
+
+fn builder(store: &Decided) -> Builder {
+    let mut config = Config::default();
+    config.abort_grace = SECOND;
+    Eventful::builder().config(config).seed(1).journal(store.clone())
+}
+
+fn open(store: &Decided, gate: &Gate) -> Eventful {
+    builder(store).start(handler(gate)).expect("it opens")
+}
+
+fn handler(gate: &Gate) -> impl eventful::Handler {
+    let gate = gate.clone();
+    move |_event: Event, _attempt: Attempt| {
+        let gate = gate.clone();
+        async move {
+            gate.calls.fetch_add(1, Ordering::SeqCst);
+            gate.leave.acquire().await.expect("it stays open").forget();
+            Ok::<(), Failure>(())
+        }
+    }
+}
+
+fn submitting(eventful: &Eventful, id: &str) -> JoinHandle<Result<Submitted, SubmitError>> {
+    let (eventful, event) = (eventful.clone(), event(id));
+    tokio::spawn(async move { eventful.try_submit(event).await })
+}
+
+/// Waits in virtual time until this holds.
+async fn passes(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..10_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never came to pass: {what}");
+}
+
+/// Waits in virtual time until the event has this status.
+async fn comes_to(eventful: &Eventful, id: &str, wanted: Status) {
+    for _ in 0..10_000 {
+        let record = eventful.get(&key(id)).await;
+        if matches!(record, Ok(Some(record)) if record.status == wanted) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{id} is never {wanted}: {:?}", eventful.explain(&key(id)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_completed_is_known_after_a_restart_and_not_run_again() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    gate.open();
+    let eventful = open(&store, &gate);
+    assert_eq!(eventful.submit(event("a")).await, Ok(Submitted::Accepted));
+    comes_to(&eventful, "a", Status::Completed).await;
+    let report = eventful.shutdown(None).await;
+    assert_eq!((report.unsynced, report.left), (0, 0));
+
+    let eventful = open(&store, &gate);
+    assert!(
+        matches!(eventful.submit(event("a")).await, Ok(Submitted::Duplicate(known)) if known.status == Status::Completed)
+    );
+    let other = Event::with_id("a", "another payload").expect("an event");
+    assert!(matches!(eventful.submit(other).await, Err(SubmitError::Conflict(_))));
+    assert_eq!((gate.calls(), stats(&eventful).engine.facts.accepted), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_open_when_the_process_died_is_charged_as_crashed() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    assert_eq!(store.status("a"), Some(Status::Processing), "its start is durable before it is called");
+    drop(eventful);
+
+    let eventful = open(&store, &gate);
+    let record = eventful.get(&key("a")).await.expect("open").expect("it is known");
+    assert_eq!(record.charge.charged + record.charge.refunds, 1);
+    gate.open();
+    comes_to(&eventful, "a", Status::Completed).await;
+    assert_eq!(gate.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_durable_is_unknown_and_asking_again_is_safe() {
+    for (fate, again) in
+        [(Fate::FailsBefore, true), (Fate::FailsAfter, false), (Fate::Full, true), (Fate::Panics, true)]
+    {
+        let (store, gate) = (Decided::new(), Gate::closed());
+        let eventful = open(&store, &gate);
+        let mut facts = eventful.subscribe(100).expect("open");
+        store.decide(&[fate]);
+
+        let unknown = Err(SubmitError::Unavailable(Unavailable::Unknown));
+        assert_eq!(eventful.try_submit(event("a")).await, unknown, "{fate:?}");
+        passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+
+        let accepted = eventful.try_submit(event("a")).await.expect("it is open") == Submitted::Accepted;
+        assert_eq!(accepted, again, "{fate:?}");
+        assert_eq!(facts.recv().await, Some(Notice::Reopened), "{fate:?}");
+        gate.open();
+        comes_to(&eventful, "a", Status::Completed).await;
+        assert_eq!((stats(&eventful).journal_reopenings, stats(&eventful).engine.facts.accepted), (1, 1), "{fate:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_and_a_look_wait_for_the_original() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    store.decide(&[Fate::FailsBefore]);
+    let original = submitting(&eventful, "a");
+    let duplicate = submitting(&eventful, "a");
+    let look = tokio::spawn({
+        let eventful = eventful.clone();
+        async move { eventful.get(&key("a")).await }
+    });
+    let unknown = Err(SubmitError::Unavailable(Unavailable::Unknown));
+    assert_eq!(original.await.expect("no panic"), unknown);
+    assert_eq!(duplicate.await.expect("no panic"), unknown);
+    assert_eq!(look.await.expect("no panic"), Err(Unavailable::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_of_an_engine_that_was_given_up_are_stopped_and_run_again() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    store.decide(&[Fate::FailsBefore]);
+    assert!(eventful.try_submit(event("b")).await.is_err());
+    passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+
+    gate.open();
+    comes_to(&eventful, "a", Status::Completed).await;
+    assert_eq!(gate.calls(), 2);
+    passes("all permits are back", || stats(&eventful).workers_running == 0).await;
+    assert_eq!(eventful.get(&key("b")).await, Ok(None), "it was not written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_journal_is_opened_again_nothing_is_taken_and_it_is_not_ready() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    let gone = OpenError::Io { place: "data".to_owned(), cause: "no such device".to_owned() };
+    store.with(|state| state.refusals = vec![gone; 3]);
+    store.decide(&[Fate::FailsBefore]);
+    assert!(eventful.try_submit(event("a")).await.is_err());
+    settle_down().await;
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Reopening));
+    let reopening = Err(SubmitError::Unavailable(Unavailable::Reopening));
+    assert_eq!(eventful.try_submit(event("a")).await, reopening);
+    assert_eq!(eventful.submit(event("a")).await, reopening);
+    assert_eq!(eventful.submit_batch([event("a")]).await, [reopening]);
+    assert_eq!(eventful.pause().await, Err(eventful::PauseError::Unavailable(Unavailable::Reopening)));
+
+    passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+    assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_another_owner_took_stays_down_and_shutdown_ends() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    store.decide(&[Fate::Fenced]);
+    assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Unknown)));
+    settle_down().await;
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalDown));
+    assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::JournalDown)));
+    let report = eventful.shutdown(None).await;
+    assert!(report.took <= SECOND * 40, "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_ends_while_the_journal_cannot_be_opened_again() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    let gone = OpenError::Io { place: "data".to_owned(), cause: "no such device".to_owned() };
+    store.with(|state| state.refusals = vec![gone; 1000]);
+    store.decide(&[Fate::FailsBefore]);
+    assert!(eventful.try_submit(event("a")).await.is_err());
+    let report = eventful.shutdown(Some(SECOND)).await;
+    assert!(report.took <= SECOND * 8, "{report:?}");
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalDown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_journal_refuses_new_events_and_still_records_outcomes() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    store.with(|state| state.room = 1 << 20);
+    eventful.pause().await.expect("open");
+
+    let full = eventful.try_submit(event("b")).await;
+    assert!(matches!(full, Err(SubmitError::Overloaded { bound: Bound::Disk, .. })), "{full:?}");
+    assert!(matches!(eventful.try_submit(event("a")).await, Ok(Submitted::Duplicate(_))), "it is known");
+    eventful.resume().await.expect("open");
+    gate.open();
+    comes_to(&eventful, "a", Status::Completed).await;
+    assert_eq!(store.status("a"), Some(Status::Completed));
+    assert_eq!(stats(&eventful).engine.tallies.rejected(eventful::RejectReason::Disk), 1);
+
+    store.with(|state| state.room = u64::MAX);
+    eventful.pause().await.expect("open");
+    assert_eq!(eventful.try_submit(event("b")).await, Ok(Submitted::Accepted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_decided_while_a_group_is_written_is_one_group() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.pause().await.expect("open");
+    let before = store.with(|state| state.appends);
+    let submitters: Vec<_> = (0..100).map(|id| submitting(&eventful, &id.to_string())).collect();
+    for submitter in submitters {
+        assert_eq!(submitter.await.expect("no panic"), Ok(Submitted::Accepted));
+    }
+    let appends = store.with(|state| state.appends) - before;
+    assert!(appends <= 3, "{appends} appends for 100 events at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hangs_up_loses_nothing() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    let submitter = submitting(&eventful, "a");
+    tokio::task::yield_now().await;
+    submitter.abort();
+    gate.open();
+    comes_to(&eventful, "a", Status::Completed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relaxed_start_does_not_wait_for_the_journal_and_a_synced_one_does() {
+    for starts in [StartDurability::Synced, StartDurability::Relaxed] {
+        let (store, gate) = (Decided::new(), Gate::closed());
+        let mut durability = Durability::default();
+        durability.starts = starts;
+        let eventful = builder(&store).durability(durability).start(handler(&gate)).expect("it opens");
+        eventful.submit(event("a")).await.expect("room");
+        passes("the handler is called", || gate.calls() == 1).await;
+        let on_disk = store.status("a").expect("it was acknowledged");
+        match starts {
+            StartDurability::Synced => assert_eq!(on_disk, Status::Processing),
+            StartDurability::Relaxed => assert!(matches!(on_disk, Status::Received | Status::Processing)),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_makes_everything_durable_and_seals_the_journal() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit_batch((0..50).map(|id| event(&id.to_string()))).await;
+    passes("some are called", || gate.calls() > 10).await;
+    let report = eventful.shutdown(Some(Duration::ZERO)).await;
+    assert_eq!((report.unsynced, report.left), (0, 50));
+    assert!(report.interrupted > 0 && store.with(|state| state.seals) > 0, "{report:?}");
+    let Recovered { replay, .. } = store.recovered();
+    assert_eq!(replay.state().counters.finished_total(), report.interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn counters_continue_over_restarts() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    gate.open();
+    for round in 1..=5u64 {
+        let eventful = open(&store, &gate);
+        eventful.submit(event(&round.to_string())).await.expect("room");
+        comes_to(&eventful, &round.to_string(), Status::Completed).await;
+        let facts = stats(&eventful).engine.facts;
+        assert_eq!((facts.accepted, facts.started, facts.finished_total()), (round, round, round));
+        eventful.shutdown(None).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_opened_is_a_reason_not_to_start() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    store.with(|state| state.refusals = vec![OpenError::InUse { owner: "process 7".to_owned() }]);
+    let refused = builder(&store).start(handler(&gate)).expect_err("it is in use");
+    assert_eq!(
+        refused.to_string(),
+        "the journal was not opened: the journal is in use by process 7: stop that one, or use another directory"
+    );
+    store.decide(&[Fate::Full]);
+    let full = builder(&store).start(handler(&gate)).expect_err("there is no room for its epoch");
+    assert_eq!(full, StartError::Write(WriteError::Full));
+}
