@@ -6,8 +6,10 @@
 //! | `frame`, `wire`, `records` | the format: frames, facts, and the records of snapshots |
 //! | `store`, `error` | what is asked of a journal: [`JournalStore`], [`Journal`] |
 //! | `memory` | a journal in memory |
+//! | `disk` | a journal on disk |
 //! | `log`, `recovery`, `snapshot` | a journal as the engine uses it: appended to, replayed, cut short |
 
+mod disk;
 mod error;
 pub mod frame;
 mod groups;
@@ -20,6 +22,7 @@ mod snapshot;
 mod store;
 pub mod wire;
 
+pub use disk::DiskStore;
 pub use error::{Corrupt, OpenError, ReadError, WriteError};
 pub use groups::{Groups, Mark, Released};
 pub use log::Log;

@@ -1,0 +1,105 @@
+//! The directory of a journal, and the files in it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::string::{String, ToString as _};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database};
+
+use super::super::error::OpenError;
+use super::super::store::Owner;
+use super::fault::Fault;
+
+/// What is said of an owner that left no name.
+pub(super) const UNKNOWN_OWNER: &str = "another process";
+
+/// The database's file.
+const FILE: &str = "journal.redb";
+
+/// The file with the owner's name.
+const OWNER: &str = "owner";
+
+/// Bytes in a block of [`MetadataExt::blocks`].
+const BLOCK_BYTES: u64 = 512;
+
+#[derive(Debug, Clone)]
+pub(super) struct Directory(PathBuf);
+
+impl Directory {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The name of the database's file.
+    pub(super) fn place(&self) -> String {
+        self.file().display().to_string()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join(FILE)
+    }
+
+    /// Makes the directory, and an empty file in it, when there are none. They survive a power cut.
+    pub(super) fn prepare(&self) -> Result<(), OpenError> {
+        match DirBuilder::new().mode(0o700).create(&self.0) {
+            Ok(()) => {}
+            Err(_) if self.0.is_dir() => {}
+            Err(_) if self.0.exists() => return Err(self.refused(&"it is not a directory")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(self.refused(&"the directory that it is to be made in does not exist"));
+            }
+            Err(error) => return Err(self.refused(&error)),
+        }
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.file());
+        made.map_err(|error| OpenError::Io { place: self.place(), cause: error.to_string() })?;
+        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync(&self.0).and_then(|()| sync(parent.unwrap_or(Path::new(".")))).map_err(|error| self.refused(&error))
+    }
+
+    fn refused(&self, cause: &dyn core::fmt::Display) -> OpenError {
+        OpenError::Io { place: self.0.display().to_string(), cause: cause.to_string() }
+    }
+
+    /// Opens the database, and locks it.
+    pub(super) fn open(&self, builder: &Builder) -> Result<Database, Fault> {
+        let file = OpenOptions::new().read(true).write(true).open(self.file())?;
+        Ok(builder.create_with_backend(FileBackend::new(file)?)?)
+    }
+
+    /// Who has it open, as far as is known.
+    pub(super) fn owner(&self) -> String {
+        let name = fs::read_to_string(self.0.join(OWNER)).unwrap_or_default();
+        match name.trim() {
+            "" => UNKNOWN_OWNER.into(),
+            name => name.into(),
+        }
+    }
+
+    /// Leaves the owner's name for others who want to open it.
+    pub(super) fn note_owner(&self, owner: &Owner) -> Result<(), OpenError> {
+        let new = self.0.join("owner.new");
+        let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new);
+        let written = options.and_then(|mut file| file.write_all(owner.to_string().as_bytes()));
+        written.and_then(|()| fs::rename(&new, self.0.join(OWNER))).map_err(|error| self.refused(&error))
+    }
+
+    /// Takes the owner's name away. It is only for show, so that it fails is of no matter.
+    pub(super) fn forget_owner(&self) {
+        let _ = fs::remove_file(self.0.join(OWNER));
+    }
+
+    /// Bytes of the disk that the file has, and bytes that it could get.
+    pub(super) fn disk(&self) -> io::Result<(u64, u64)> {
+        let free = rustix::fs::statvfs(&self.0)?;
+        let has = fs::metadata(self.file())?.blocks().saturating_mul(BLOCK_BYTES);
+        Ok((has, free.f_bavail.saturating_mul(free.f_frsize)))
+    }
+}
+
+/// Makes the names in a directory durable.
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}

@@ -1,0 +1,148 @@
+//! A journal on disk: one directory, one `redb` database in it, used as a log.
+//!
+//! | table | key | row |
+//! |---|---|---|
+//! | `frames` | frame, row | a piece of a frame |
+//! | `snapshots` | frame after it, part and row | a piece of a part |
+//! | `finished` | frame after it | how many parts that snapshot has |
+//! | `meta` | `format`, `first` | the format; the first frame that was not trimmed |
+//!
+//! A row fits a page of the database, and carries a checksum of itself and of its place. Each append
+//! is one transaction with one `fdatasync`, which the database can undo when it was torn: then its
+//! pages do not fit their checksums. That is also what a bit that rots looks like, so a rotten bit
+//! *and* an unclean end together can take back the very last commit, as if it had been torn. A
+//! commit that follows rules that out for all before it, which is what
+//! [`seal`](super::Journal::seal) makes, when nothing else did.
+//!
+//! At opening every page is read and held against its checksum. A page that does not fit is told as
+//! [`Corrupt`](super::Corrupt).
+
+mod directory;
+mod fault;
+mod handle;
+mod opening;
+mod rows;
+mod space;
+mod waste;
+
+use core::fmt;
+use std::boxed::Box;
+use std::io;
+use std::path::PathBuf;
+use std::string::String;
+
+use redb::{Builder, Database, StorageBackend};
+
+use super::error::OpenError;
+use super::store::{Journal, JournalStore, Owner};
+use directory::Directory;
+use fault::Fault;
+use handle::DiskJournal;
+
+/// Memory for pages of the database, unless told otherwise.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// A journal in a directory. One owner has it open at a time.
+///
+/// ```no_run
+/// use eventful::journal::{DiskStore, JournalStore as _, Owner};
+///
+/// let mut store = DiskStore::new("/var/lib/eventful").max_bytes(10 << 30);
+/// let journal = store.open(&Owner::new("the example"))?;
+/// # Ok::<(), eventful::journal::OpenError>(())
+/// ```
+pub struct DiskStore {
+    medium: Medium,
+    max_bytes: u64,
+    cache_bytes: usize,
+}
+
+/// Where the database is.
+enum Medium {
+    Directory(Directory),
+    Backend { place: String, open: Box<OpenBackend> },
+}
+
+type OpenBackend = dyn Fn(&Builder) -> Result<Database, Fault> + Send;
+
+impl DiskStore {
+    /// The journal in this directory. Opening makes the directory when there is none (mode 0700),
+    /// in a parent that is there, and the database in it (mode 0600).
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self::of(Medium::Directory(Directory::new(directory.into())))
+    }
+
+    /// The journal on what `open` gives, such as a simulated disk; `place` names it in errors. It
+    /// is called at each opening, and what it gives must hold what was written before.
+    ///
+    /// Two owners at a time are kept apart by the locks of the backend, if it has any.
+    pub fn on<B: StorageBackend>(place: impl Into<String>, open: impl Fn() -> io::Result<B> + Send + 'static) -> Self {
+        let open = move |builder: &Builder| Ok(builder.create_with_backend(open()?)?);
+        Self::of(Medium::Backend { place: place.into(), open: Box::new(open) })
+    }
+
+    const fn of(medium: Medium) -> Self {
+        Self { medium, max_bytes: u64::MAX, cache_bytes: CACHE_BYTES }
+    }
+
+    /// Bounds the bytes that the pages of the journal take. The file may be longer, with holes: it
+    /// grows by doubling, and shrinks when it is closed. Unbounded by default, but for the room on
+    /// the disk.
+    #[must_use]
+    pub const fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// Memory for pages, 64 MiB by default.
+    #[must_use]
+    pub const fn cache_bytes(mut self, cache_bytes: usize) -> Self {
+        self.cache_bytes = cache_bytes;
+        self
+    }
+
+    fn database(&self) -> Result<Database, Fault> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(self.cache_bytes).set_check_integrity_on_open(true);
+        match &self.medium {
+            Medium::Directory(directory) => fault::guarded(|| directory.open(&builder)),
+            Medium::Backend { open, .. } => fault::guarded(|| open(&builder)),
+        }
+    }
+
+    fn place(&self) -> String {
+        match &self.medium {
+            Medium::Directory(directory) => directory.place(),
+            Medium::Backend { place, .. } => place.clone(),
+        }
+    }
+}
+
+impl JournalStore for DiskStore {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        if let Medium::Directory(directory) = &self.medium {
+            directory.prepare()?;
+        }
+        let place = self.place();
+        let held_by = || match &self.medium {
+            Medium::Directory(directory) => directory.owner(),
+            Medium::Backend { .. } => directory::UNKNOWN_OWNER.into(),
+        };
+        let database = self.database().map_err(|fault| fault.at_opening(&place, held_by))?;
+        let directory = match &self.medium {
+            Medium::Directory(directory) => Some(directory.clone()),
+            Medium::Backend { .. } => None,
+        };
+        let journal = DiskJournal::open(database, &place, self.max_bytes, directory.clone())?;
+        if let Some(directory) = &directory {
+            directory.note_owner(owner)?;
+        }
+        Ok(Box::new(journal))
+    }
+}
+
+impl fmt::Debug for DiskStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskStore").field("place", &self.place()).finish_non_exhaustive()
+    }
+}
