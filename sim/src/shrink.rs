@@ -93,6 +93,9 @@ impl Search {
 
     /// Makes what is left plainer, one part after the other.
     fn simplify(&mut self) {
+        if self.best.patience > 0 {
+            self.try_orders(&Scenario { patience: 0, ..self.best.clone() });
+        }
         for at in 0..self.best.operations.len() {
             let operation = self.best.operations[at];
             for plainer in plainer_operations(operation) {

@@ -106,7 +106,16 @@ impl Scenario {
         let draw = Draw { chance, on, submits, horizon, span };
         let settings = draw.settings();
         let (operations, faults) = (draw.operations(), draw.faults(&settings));
-        Self { format: Self::FORMAT, about: String::new(), seed, settings, operations, faults, choices: None }
+        Self {
+            format: Self::FORMAT,
+            about: String::new(),
+            seed,
+            settings,
+            operations,
+            faults,
+            choices: None,
+            patience: 0,
+        }
     }
 }
 

@@ -47,6 +47,9 @@ pub struct Scenario {
     /// for longest; 0 when the list has ended. Absent: drawn from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choices: Option<Vec<u16>>,
+    /// How often time may pass although a step is ready, at most. It is then one of the choices.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub patience: u8,
 }
 
 /// Why a scenario file cannot be read or written.
@@ -141,11 +144,20 @@ impl Scenario {
         parts.push(format!("\"settings\": {}", line(&self.settings)));
         parts.push(format!("\"operations\": {}", list(self.operations.iter().map(|one| line(one)).collect())));
         parts.push(format!("\"faults\": {}", list(self.faults.iter().map(|one| line(one)).collect())));
+        if self.patience > 0 {
+            parts.push(format!("\"patience\": {}", self.patience));
+        }
         if let Some(choices) = &self.choices {
             parts.push(format!("\"choices\": {}", line(choices)));
         }
         format!("{{\n  {}\n}}\n", parts.join(",\n  "))
     }
+}
+
+/// Most scenarios have none, and say nothing about it.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+const fn is_zero(patience: &u8) -> bool {
+    *patience == 0
 }
 
 /// Anything that has a form in JSON, on one line.

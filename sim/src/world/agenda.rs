@@ -1,12 +1,14 @@
 //! What will happen when, and which of the steps that are ready comes first.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
+use std::hash::BuildHasherDefault;
 
 use eventful::{RunId, Ticket};
 
 use super::worker::Serial;
 use crate::chance::Stream;
+use crate::mix::Mix;
 
 /// A step of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +106,17 @@ pub struct Choices {
     pub made: Vec<u16>,
     /// Among how many.
     pub(crate) counts: Vec<u16>,
+    /// The states that a search has seen.
+    visited: Option<Visited>,
+}
+
+/// The states that a search has seen: it looks behind each of them once.
+#[derive(Debug, Default)]
+pub(crate) struct Visited {
+    /// Choices that lead to a state that was seen, from which another way is taken.
+    pub(crate) known: usize,
+    /// Hashes of the states.
+    pub(crate) states: HashSet<u64, BuildHasherDefault<Mix>>,
 }
 
 #[derive(Debug)]
@@ -124,7 +137,23 @@ impl Choices {
     }
 
     fn of(source: Source) -> Self {
-        Self { source, made: Vec::new(), counts: Vec::new() }
+        Self { source, made: Vec::new(), counts: Vec::new(), visited: None }
+    }
+
+    /// Those of a search, which goes no further where it has been.
+    pub(crate) fn searching(prefix: Vec<u16>, visited: Visited) -> Self {
+        Self { visited: Some(Visited { known: prefix.len(), ..visited }), ..Self::listed(prefix) }
+    }
+
+    /// What the search has seen until now.
+    pub(crate) fn take_visited(&mut self) -> Visited {
+        self.visited.take().unwrap_or_default()
+    }
+
+    /// Whether the search has been in the state of this hash.
+    pub(super) fn has_seen(&mut self, state: impl FnOnce() -> u64) -> bool {
+        let made = self.made.len();
+        self.visited.as_mut().is_some_and(|visited| made >= visited.known && !visited.states.insert(state()))
     }
 
     /// One of `count` steps.

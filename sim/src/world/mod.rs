@@ -28,7 +28,9 @@ mod wording;
 mod worker;
 
 pub use agenda::Choices;
+pub(crate) use agenda::Visited;
 pub use phases::Ended;
+pub(crate) use phases::Halt;
 
 use std::hash::{Hash, Hasher};
 
@@ -172,7 +174,7 @@ impl<'s> World<'s> {
             hash: Mix::default(),
             hashes: keep.hashes.then(Vec::new),
             steps: 0,
-            patience: 0,
+            patience: scenario.patience,
             moment: (0, 0),
             trace: keep.trace.then(Trace::default),
             config,
@@ -295,11 +297,6 @@ impl<'s> World<'s> {
     /// The time of the world at which the engine's clock shows `at`.
     fn world_time(&self, at: Timestamp) -> u64 {
         at.as_micros().saturating_add_signed(-self.skew).saturating_sub(STARTED_AT)
-    }
-
-    /// Lets time pass so often while something is ready.
-    pub(crate) const fn set_patience(&mut self, times: u8) {
-        self.patience = times;
     }
 
     /// The steps that were taken.

@@ -14,6 +14,31 @@ use crate::scenario::{Behaviour, Fault, Scenario};
 /// Steps that an operation or a fault can cause at one time, at most. More of them: it spins.
 const STEPS_EACH: u32 = 20;
 
+/// Why a run stops before its end.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// A promise is broken.
+    Broken(Broken),
+    /// A search has been in this state before.
+    Seen,
+}
+
+impl From<Broken> for Halt {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+impl Halt {
+    /// The broken promise, if that is why.
+    pub(crate) fn broken(self) -> Option<Broken> {
+        match self {
+            Self::Broken(broken) => Some(broken),
+            Self::Seen => None,
+        }
+    }
+}
+
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -49,7 +74,7 @@ impl Scenario {
         probes: &mut Probes,
     ) -> Result<Report, InvalidConfig> {
         let mut world = World::new(self, keep, std::mem::take(probes))?;
-        let broken = world.live(&mut choices).err();
+        let broken = world.live(&mut choices).err().and_then(Halt::broken);
         if let Some(broken) = &broken {
             world.note_broken(broken);
         }
@@ -60,7 +85,7 @@ impl Scenario {
 
 impl World<'_> {
     /// The whole run.
-    fn live(&mut self, choices: &mut Choices) -> Result<Ended, Broken> {
+    pub(crate) fn live(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
         self.pass_chaos(choices)?;
         let ended = match self.is_ending() {
             true => self.wait_for_end(choices)?,
@@ -76,7 +101,7 @@ impl World<'_> {
     }
 
     /// Until every operation and every fault of the scenario has happened and passed.
-    fn pass_chaos(&mut self, choices: &mut Choices) -> Result<(), Broken> {
+    fn pass_chaos(&mut self, choices: &mut Choices) -> Result<(), Halt> {
         while self.now < self.trouble_ends() || self.is_troubled() {
             if !self.bounded_step(choices)? {
                 break;
@@ -106,10 +131,12 @@ impl World<'_> {
         ends.into_iter().max().unwrap_or_default()
     }
 
-    fn wait_for_end(&mut self, choices: &mut Choices) -> Result<Ended, Broken> {
+    fn wait_for_end(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
         while !self.has_ended() {
             if !self.bounded_step(choices)? {
-                return Err(Broken::new("shutdown", 6, "nothing is left to happen, but it has not come to its end"));
+                return Err(
+                    Broken::new("shutdown", 6, "nothing is left to happen, but it has not come to its end").into()
+                );
             }
         }
         // Handlers that heard nothing still end, and tell what nobody counts.
@@ -117,7 +144,7 @@ impl World<'_> {
         Ok(Ended::Stopped)
     }
 
-    fn heal_and_finish(&mut self, choices: &mut Choices) -> Result<Ended, Broken> {
+    fn heal_and_finish(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
         self.heal()?;
         let limit = self.told.max(self.clock()) + self.time_to_finish();
         while self.engine.gauges().pending() > 0 {
@@ -159,36 +186,28 @@ impl World<'_> {
     }
 
     /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention.
-    fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Broken> {
+    fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Halt> {
         while self.bounded_step(choices)? {}
         match self.engine.gauges().records_total() {
-            0 => self.oracles.judge_phase(self.told, &self.engine),
-            left => Err(Broken::new("liveness", 1, format!("{left} records are never forgotten"))),
+            0 => Ok(self.oracles.judge_phase(self.told, &self.engine)?),
+            left => Err(Broken::new("liveness", 1, format!("{left} records are never forgotten")).into()),
         }
     }
 
     /// A step, unless there were so many that it must be spinning.
-    fn bounded_step(&mut self, choices: &mut Choices) -> Result<bool, Broken> {
+    fn bounded_step(&mut self, choices: &mut Choices) -> Result<bool, Halt> {
         if self.now > self.moment.0 {
             self.moment = (self.now, self.steps);
         }
         let (steps, size) = (self.steps - self.moment.1, self.scenario.size() as u32 + 20);
-        match steps < size * STEPS_EACH {
-            true => self.step(choices),
-            false => Err(Broken::new("liveness", 1, format!("it spins: {steps} steps, and no time passes"))),
+        if steps >= size * STEPS_EACH {
+            return Err(Broken::new("liveness", 1, format!("it spins: {steps} steps, and no time passes")).into());
         }
-    }
-
-    /// Judges a world in which nothing is left to happen.
-    pub(crate) fn judge_end(&self) -> Result<(), Broken> {
-        if self.is_ending() && !self.has_ended() {
-            return Err(Broken::new("shutdown", 6, "nothing is left to happen, but it has not come to its end"));
+        let went_on = self.step(choices)?;
+        match went_on && choices.has_seen(|| self.fingerprint()) {
+            true => Err(Halt::Seen),
+            false => Ok(went_on),
         }
-        if !self.is_ending() && self.engine.gauges().pending() > 0 {
-            return Err(Broken::new("liveness", 1, "nothing is left to happen, but events are pending"));
-        }
-        self.oracles.judge_phase(self.told, &self.engine)?;
-        self.oracles.audit(self.told, &self.roster, &self.engine)
     }
 
     fn into_report(self, broken: Option<Broken>, choices: Choices) -> Report {

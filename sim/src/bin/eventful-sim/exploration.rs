@@ -3,12 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use eventful_sim::failure::Broken;
-use eventful_sim::probe::Probes;
+use anyhow::{Context as _, anyhow};
 use eventful_sim::scenario::Scenario;
 use eventful_sim::scope;
-use eventful_sim::world::Keep;
 
 use crate::FOUND;
 use crate::clock::Stopwatch;
@@ -23,35 +20,20 @@ pub(crate) fn explore(options: &ScopeOptions) -> anyhow::Result<ExitCode> {
     let (states, orders) = (grouped(explored.states as u64), grouped(explored.orders as u64));
     let (depth, took) = (explored.depth, since.elapsed());
     say(&format!("{states} states, {orders} orders, the longest {depth} steps, in {took:.1?}: {}", case.about));
-    match explored.broken {
-        None => {
-            say("every promise holds in each of them");
-            Ok(ExitCode::SUCCESS)
-        }
-        Some((broken, choices)) => {
-            tell(&broken, &choices);
-            save(Scenario { choices: Some(choices), ..case }, &options.save)?;
-            Ok(ExitCode::from(FOUND))
-        }
-    }
-}
-
-fn tell(broken: &Broken, choices: &[u16]) {
+    let Some((broken, scenario)) = explored.broken else {
+        say("every promise holds in each of them");
+        return Ok(ExitCode::SUCCESS);
+    };
     say(&broken.to_string());
-    let choices: Vec<_> = choices.iter().map(u16::to_string).collect();
-    say(&format!("choices {}", choices.join(" ")));
+    save(&scenario, &options.save)?;
+    Ok(ExitCode::from(FOUND))
 }
 
-/// Saves the order, if the world outside of the search takes the same way with these choices.
-fn save(scenario: Scenario, folder: &Path) -> anyhow::Result<()> {
-    let report = scenario.run(Keep::default(), &mut Probes::default())?;
-    if report.broken.is_none() {
-        say("replay  cargo sim scope: only the search lets time pass where this order needs it");
-        return Ok(());
-    }
+fn save(scenario: &Scenario, folder: &Path) -> anyhow::Result<()> {
     let file = folder.join("scope.json");
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be a folder", folder.display()))?;
-    scenario.write(&file)?;
+    scenario.write(&file).map_err(|error| anyhow!("{error}"))?;
+    say(&format!("saved   {}", file.display()));
     say(&format!("replay  cargo sim replay {}", file.display()));
     Ok(())
 }
