@@ -73,14 +73,14 @@ fn what_is_not_there_is_not_explained() {
 fn a_queued_event_is_told_how_many_are_ahead() {
     let mut driver = with_events(8, &["a", "b", "c", "d"]);
     driver.start().expect("a run");
-    let explained = "It is in the channel, 2 tickets are ahead of its own, and 1 of 64 runs are in flight.";
+    let explained = "It is in the channel with 2 ahead of it, while 1 of at most 64 run.";
     assert_eq!(explain(&driver, "d"), explained);
 }
 
 #[test]
 fn an_event_in_the_line_is_told_what_it_waits_for() {
     let mut driver = with_events(1, &["a", "b", "c"]);
-    assert_eq!(explain(&driver, "c"), "It is one of 2 in the line, and all 1 tickets of the channel are taken.");
+    assert_eq!(explain(&driver, "c"), "It is one of 2 in the line, and the channel is full with 1.");
 
     driver.broken = Some(EnqueueFailure::Full);
     driver.start().expect("a run");

@@ -55,9 +55,7 @@ impl Engine {
     fn explain_queued(&self, ticket: Ticket) -> String {
         let ahead = self.tickets.ahead_of(ticket);
         let (running, limit) = (self.runs.len(), self.config.concurrency);
-        format!(
-            "It is in the channel, {ahead} tickets are ahead of its own, and {running} of {limit} runs are in flight."
-        )
+        format!("It is in the channel with {ahead} ahead of it, while {running} of at most {limit} run.")
     }
 
     fn explain_line(&self) -> String {
@@ -67,7 +65,7 @@ impl Engine {
                 "It is one of {line} in the line, and none gets a ticket until {}, because the channel took none.",
                 since + self.config.sweep_interval
             ),
-            None => format!("It is one of {line} in the line, and all {capacity} tickets of the channel are taken."),
+            None => format!("It is one of {line} in the line, and the channel is full with {capacity}."),
         }
     }
 }
