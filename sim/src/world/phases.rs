@@ -1,5 +1,7 @@
 //! Chaos, then healing, then a bounded time to finish, then the audit.
 
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use eventful::{Command, InvalidConfig, Timestamp};
@@ -84,8 +86,13 @@ impl Scenario {
 }
 
 impl World<'_> {
-    /// The whole run.
+    /// The whole run. A panic of the engine breaks a promise too.
     pub(crate) fn live(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
+        let lived = panic::catch_unwind(AssertUnwindSafe(|| self.pass_phases(choices)));
+        lived.unwrap_or_else(|said| Err(Broken::new("panics", 1, words(&*said)).into()))
+    }
+
+    fn pass_phases(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
         self.pass_chaos(choices)?;
         let ended = match self.is_ending() {
             true => self.wait_for_end(choices)?,
@@ -220,5 +227,27 @@ impl World<'_> {
             choices: choices.made,
             trace: self.trace,
         }
+    }
+}
+
+/// What a panic said.
+fn words(said: &(dyn Any + Send)) -> &str {
+    let text = said.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| said.downcast_ref::<&str>().copied()).unwrap_or("the engine panics")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::agenda::Task;
+    use super::*;
+    use crate::scope::small_case;
+
+    #[test]
+    fn a_panic_on_the_way_is_a_broken_promise() {
+        let scenario = small_case();
+        let mut world = World::new(&scenario, Keep::default(), Probes::default()).expect("a valid configuration");
+        world.agenda.now(Task::Fault(99));
+        let broken = world.live(&mut Choices::listed(Vec::new())).err().and_then(Halt::broken).expect("it panics");
+        assert_eq!((&*broken.oracle, broken.what.contains("99")), ("panics", true), "{broken}");
     }
 }

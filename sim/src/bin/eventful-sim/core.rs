@@ -8,10 +8,14 @@ use eventful_sim::trace::{Entry, What};
 use eventful_sim::world::{Keep, Report};
 
 use crate::case::Played;
+use crate::panics;
 
 /// Runs it. What fires is added to `probes`.
 pub(crate) fn play(scenario: &Scenario, probes: &mut Probes) -> Played {
-    let Report { broken, steps, virtual_micros, hash, .. } = run(scenario, Keep::default(), probes);
+    let Report { mut broken, steps, virtual_micros, hash, .. } = run(scenario, Keep::default(), probes);
+    if let Some(broken) = broken.as_mut().filter(|broken| broken.oracle == panics::ORACLE) {
+        broken.what = panics::said();
+    }
     Played { broken, hash, steps: Some(steps), virtual_micros }
 }
 

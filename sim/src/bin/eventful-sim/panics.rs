@@ -5,6 +5,9 @@ use std::panic::{self, AssertUnwindSafe};
 
 use eventful_sim::failure::Broken;
 
+/// Who speaks when something panics.
+pub(crate) const ORACLE: &str = "panics";
+
 thread_local! {
     /// What the last panic of this thread said, while panics are caught.
     static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -26,5 +29,10 @@ pub(crate) fn catch<T>(play: impl FnOnce() -> T) -> Result<T, Broken> {
     SAID.set(Some(String::new()));
     let played = panic::catch_unwind(AssertUnwindSafe(play));
     let said = SAID.take().unwrap_or_default();
-    played.map_err(|_| Broken::new("panics", 1, said))
+    played.map_err(|_| Broken::new(ORACLE, 1, said))
+}
+
+/// What the last panic of this thread said, and where, while panics are caught.
+pub(crate) fn said() -> String {
+    SAID.with_borrow(|said| said.clone().unwrap_or_default())
 }

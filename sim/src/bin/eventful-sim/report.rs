@@ -8,18 +8,14 @@ use anyhow::{Context as _, bail};
 use crate::case::Case;
 use crate::options::ReportOptions;
 use crate::terminal::say;
-use crate::{FOUND, core, panics};
+use crate::{FOUND, core};
 
 /// Runs one scenario, and writes a page that shows it.
 pub(crate) fn report(options: &ReportOptions) -> anyhow::Result<ExitCode> {
-    panics::keep_quiet();
     let Case::Core(scenario) = Case::find(&options.source)? else {
         bail!("there are pages for the core tier only: see `replay --trace`")
     };
-    let (broken, page) = match panics::catch(|| core::page(&scenario)) {
-        Ok(shown) => shown,
-        Err(broken) => bail!("the run ends by a panic, which no page can show: {}", broken.what),
-    };
+    let (broken, page) = core::page(&scenario);
     let named = || PathBuf::from(format!("seed-{}.html", scenario.seed));
     let file = options.output.clone().unwrap_or_else(named);
     std::fs::write(&file, page).with_context(|| format!("{}: check the path", file.display()))?;
