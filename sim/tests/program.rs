@@ -118,6 +118,7 @@ fn golden_hashes_have_a_line_each() {
 fn a_file_that_is_not_there_is_named() {
     let complaint = complaint(&["replay", "nowhere.json"]);
     assert!(complaint.contains("nowhere.json") && complaint.contains("check the path"), "{complaint}");
+    assert_eq!(complaint.matches("os error").count(), 1, "{complaint}");
 }
 
 #[test]
@@ -142,6 +143,17 @@ fn a_field_that_nobody_knows_is_refused_by_name() {
     std::fs::write(&file, whole.replace("\"format\": 1", "\"format\": 1, \"colour\": 3")).expect("the file is written");
     let complaint = complaint(&["shrink", path(&file)]);
     assert!(complaint.contains("colour"), "{complaint}");
+}
+
+#[test]
+fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
+    let whole = serde_json::to_string(&eventful_sim::network::Scenario::generate(3)).expect("a form in JSON");
+    for known in ["\"seed\":", "\"latency_ms\":", "\"tries\":", "\"at_ms\":"] {
+        let file = folder("unknown-turmoil-field").join("odd.json");
+        std::fs::write(&file, whole.replacen(known, &format!("\"colour\":3,{known}"), 1)).expect("the file is written");
+        let complaint = complaint(&["replay", path(&file)]);
+        assert!(complaint.contains("unknown field `colour`"), "{known} {complaint}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Every committed scenario keeps every promise. Each once broke one, with a bug that is mended, or
 //! with one of `sim/planted/`.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use eventful_sim::probe::Probes;
@@ -31,12 +32,13 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
     let written = |name: &str, text: &str| {
         let file = folder.join(name);
         std::fs::write(&file, text).expect("the test's own folder");
-        Scenario::read(&file).expect_err("not a scenario").to_string()
+        told(&file)
     };
     let mut scenario = Scenario::read(&committed()[0]).expect("a scenario");
     let good = scenario.to_json();
-    let missing = Scenario::read(&folder.join("missing.json")).expect_err("not there").to_string();
+    let missing = told(&folder.join("missing.json"));
     assert!(missing.contains("missing.json") && missing.contains("check the path"), "{missing}");
+    assert_eq!(missing.matches("os error").count(), 1, "{missing}");
     let broken = written("broken.json", "{");
     assert!(broken.contains("broken.json is not a scenario"), "{broken}");
     let later = written("later.json", &good.replace("\"format\": 1", "\"format\": 2"));
@@ -45,5 +47,15 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
     assert!(unknown.contains("unknown field `sead`"), "{unknown}");
     scenario.settings.max_attempts = 0;
     let zero = written("zero.json", &scenario.to_json());
-    assert!(zero.contains("max_attempts is zero"), "{zero}");
+    assert_eq!(zero.matches("max_attempts is zero").count(), 1, "{zero}");
+}
+
+/// Why a file cannot be read, with all causes.
+fn told(file: &Path) -> String {
+    let error = Scenario::read(file).expect_err("not a scenario");
+    let mut causes: Vec<&dyn Error> = vec![&error];
+    while let Some(cause) = causes.last().copied().and_then(Error::source) {
+        causes.push(cause);
+    }
+    causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

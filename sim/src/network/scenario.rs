@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Everything that decides a run. Equal scenarios have equal runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Where the engine's jitter, the network's delays and the yields come from.
     pub seed: u64,
@@ -22,6 +23,7 @@ pub struct Scenario {
 
 /// The engine's configuration and the network's, as far as runs differ in them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "the fields are those of `eventful::Config`, with their units")]
 pub struct Setup {
     /// Client hosts.
@@ -90,6 +92,7 @@ pub type PayloadNumber = u8;
 
 /// One thing that a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
     /// By this client.
     pub client: u8,
@@ -107,6 +110,7 @@ pub struct Request {
 
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Call {
     /// Takes an event in.
     Submit(Item),
@@ -138,6 +142,7 @@ pub enum Call {
 
 /// An event that is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Item {
     /// Its key.
     pub key: KeyNumber,
@@ -147,6 +152,7 @@ pub struct Item {
 
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Manner {
     /// Waits for the answer, and keeps the connection for the next request.
     KeepsConnection,
@@ -167,6 +173,7 @@ pub enum Manner {
 /// What the handler does with an event: at its first run the first turn, and so on; the last turn
 /// is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Script {
     /// The event's key.
     pub key: KeyNumber,
@@ -176,6 +183,7 @@ pub struct Script {
 
 /// What the handler does in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Turn {
     /// How long it takes.
     pub takes_ms: u32,
@@ -185,6 +193,7 @@ pub struct Turn {
 
 /// How a run of the handler ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Ending {
     /// With success.
     Done,
@@ -222,6 +231,7 @@ pub enum Ending {
 
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// When.
     pub at_ms: u32,
@@ -231,6 +241,7 @@ pub struct Fault {
 
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum FaultKind {
     /// Between a client and the server.
     Link {
@@ -264,6 +275,7 @@ pub enum FaultKind {
 
 /// How a link misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Trouble {
     /// Nothing gets through.
     Partition,
@@ -287,6 +299,7 @@ pub enum Trouble {
 
 /// How the server's process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Outage {
     /// Without warning.
     Crash,
@@ -311,6 +324,7 @@ pub enum Outage {
 
 /// How the adapter is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Disturbance {
     /// The channel has no room.
     ChannelFull,

@@ -52,12 +52,12 @@ pub struct Scenario {
     pub patience: u8,
 }
 
-/// Why a scenario file cannot be read or written.
+/// Why a scenario file cannot be read or written. Where something else is the cause, it is the source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// The file itself.
-    #[error("{path}: {source}: check the path")]
+    #[error("{path} cannot be read or written: check the path")]
     Io {
         /// Which file.
         path: String,
@@ -65,7 +65,7 @@ pub enum FileError {
         source: std::io::Error,
     },
     /// What is in it.
-    #[error("{path} is not a scenario: {source}")]
+    #[error("{path} is not a scenario of the core tier")]
     Form {
         /// Which file.
         path: String,
@@ -81,7 +81,7 @@ pub enum FileError {
         found: u32,
     },
     /// The engine refuses its configuration.
-    #[error("{path}: {source}")]
+    #[error("{path} has settings that the engine refuses")]
     Settings {
         /// Which file.
         path: String,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, ensure};
 use eventful_sim::failure::Broken;
 use eventful_sim::scenario::{Plan, Scenario};
 use eventful_sim::shrink::{self, Shrunk};
@@ -78,15 +78,14 @@ impl Case {
             Ok(text) if network::recognizes(&text) => {
                 network::parse(&text).map(Self::Turmoil).with_context(|| path.display().to_string())
             }
-            // The causes stand in the text already.
-            _ => Scenario::read(path).map(Self::Core).map_err(|error| anyhow!("{error}")),
+            _ => Ok(Self::Core(Scenario::read(path)?)),
         }
     }
 
     /// Writes it to a file.
     pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
         match self {
-            Self::Core(scenario) => scenario.write(path).map_err(|error| anyhow!("{error}")),
+            Self::Core(scenario) => Ok(scenario.write(path)?),
             Self::Turmoil(scenario) => network::write(scenario, path),
         }
     }
@@ -156,7 +155,7 @@ impl Case {
         diary.unwrap_or_else(|broken| vec![broken.to_string()])
     }
 
-    /// Makes it smaller. Nothing when it breaks no promise, or does so by a panic.
+    /// Makes it smaller. Nothing when it breaks no promise, or does so by a panic of the turmoil tier.
     pub(crate) fn shrink(&self) -> Option<Smaller> {
         let smaller = panics::catch(|| match self {
             Self::Core(scenario) => {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use eventful_sim::scenario::Scenario;
 use eventful_sim::scope;
 
@@ -32,7 +32,7 @@ pub(crate) fn explore(options: &ScopeOptions) -> anyhow::Result<ExitCode> {
 fn save(scenario: &Scenario, folder: &Path) -> anyhow::Result<()> {
     let file = folder.join("scope.json");
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be a folder", folder.display()))?;
-    scenario.write(&file).map_err(|error| anyhow!("{error}"))?;
+    scenario.write(&file)?;
     say(&format!("saved   {}", file.display()));
     say(&format!("replay  cargo sim replay {}", file.display()));
     Ok(())
