@@ -1,7 +1,9 @@
 //! The core tier on fixed seeds. `cargo sim run` takes many more.
 
 use eventful_sim::probe::Probes;
-use eventful_sim::scenario::{FaultKind, Plan, Scenario};
+use eventful_sim::scenario::{Fault, FaultKind, Plan, Scenario};
+use eventful_sim::scope::small_case;
+use eventful_sim::trace::{Entry, What};
 use eventful_sim::world::{Keep, Report};
 
 fn run(seed: u64, plan: Plan, keep: Keep, probes: &mut Probes) -> Report {
@@ -70,4 +72,20 @@ fn the_golden_runs_are_as_they_were() {
         let advice = "if that is meant: cargo sim golden > sim/golden/core.txt";
         assert_eq!(format!("{:016x}", report.hash), hash, "seed {seed} with {submits} submissions; {advice}");
     }
+}
+
+#[test]
+fn a_channel_that_is_full_for_good_holds_up_all_events_until_somebody_makes_room() {
+    let mut scenario = small_case();
+    scenario.operations.iter_mut().for_each(|operation| operation.at = 1_000);
+    scenario.faults = vec![Fault::ChannelFull { at: 0, lasts: None }];
+    scenario.choices = Some(Vec::new());
+    let keep = Keep { trace: true, ..Keep::default() };
+    let report = scenario.run(keep, &mut Probes::default()).expect("a valid configuration");
+    assert_eq!(report.broken, None);
+    let entries = report.trace.expect("it was asked for").entries;
+    let room = entries.iter().position(|entry| entry.note == "somebody makes room in the channel");
+    let room = room.expect("without room nothing ends");
+    let starts = |entries: &[Entry]| entries.iter().filter(|entry| entry.what == What::Begin).count();
+    assert_eq!((starts(&entries[..room]), starts(&entries[room..])), (0, 3));
 }

@@ -1,6 +1,6 @@
 //! P1: once the faults have stopped, every pending event ends within the bound.
 
-use eventful::{Engine, Timestamp};
+use eventful::{Engine, Place, Ticket, Timestamp};
 
 use super::Book;
 use crate::failure::Broken;
@@ -24,4 +24,29 @@ pub(super) fn judge(
         why.unwrap_or_default()
     );
     Err(Broken::new("liveness", 1, what))
+}
+
+/// Where no ticket gets into the channel, an event waits for its time or in the line. Nothing shows
+/// that a ticket of the channel was lost, as long as none comes after it.
+pub(super) fn judge_waiting(
+    book: &Book,
+    now: Timestamp,
+    held: &[Ticket],
+    roster: &Roster,
+    engine: &Engine,
+) -> Result<(), Broken> {
+    for (event, _) in book.all().filter(|(_, known)| known.stage.terminal_at().is_none()) {
+        let place = engine.get(now, roster.key(event)).and_then(|view| view.place);
+        let waits = match place {
+            Some(Place::Delayed | Place::Line) => true,
+            Some(Place::Queued(ticket)) => !held.contains(&ticket),
+            None => false,
+        };
+        if !waits {
+            let why = engine.explain(now, roster.key(event)).unwrap_or_default();
+            let what = format!("the channel takes nothing, and event {event} should wait in the line: {why}");
+            return Err(Broken::new("liveness", 1, what));
+        }
+    }
+    Ok(())
 }

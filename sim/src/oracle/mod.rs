@@ -235,6 +235,22 @@ impl Oracles {
         liveness::judge(&self.book, now, limit, roster, engine)
     }
 
+    /// Judges that with a channel that takes nothing, all that is pending is where it can wait.
+    /// `held` are the tickets that are in the channel.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when something has not moved that could.
+    pub fn judge_waiting(
+        &self,
+        now: Timestamp,
+        held: &[Ticket],
+        roster: &Roster,
+        engine: &Engine,
+    ) -> Result<(), Broken> {
+        liveness::judge_waiting(&self.book, now, held, roster, engine)
+    }
+
     /// Compares what clients were told with what is there.
     ///
     /// # Errors

@@ -176,7 +176,8 @@ fn windows(scenario: &Scenario, entries: &[Entry], lanes: &[Lane]) -> Vec<Window
 /// For how long a fault lasts, and what to call that time.
 const fn span(fault: &Fault) -> Option<(u64, &'static str)> {
     match *fault {
-        Fault::ChannelFull { lasts, .. } => Some((lasts, "full")),
+        Fault::ChannelFull { lasts: Some(lasts), .. } => Some((lasts, "full")),
+        Fault::ChannelFull { lasts: None, .. } => Some((u64::MAX, "full")),
         Fault::ReceiverDropped { unnoticed, .. } => Some((unnoticed, "no receiver")),
         Fault::DispatcherStalled { lasts, .. } => Some((lasts, "stalled")),
         Fault::DispatcherDies { lasts, .. } | Fault::SweeperDies { lasts, .. } => Some((lasts, "dead")),

@@ -12,8 +12,9 @@ pub enum Fault {
     ChannelFull {
         /// From when on.
         at: u64,
-        /// For how long.
-        lasts: u64,
+        /// For how long; for good when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasts: Option<u64>,
     },
     /// The channel's receiver is gone. The next send fails, then a new channel takes its place.
     ReceiverDropped {
@@ -169,6 +170,7 @@ pub enum Loss {
 #[allow(missing_docs, reason = "each is the fault of the same name")]
 pub enum FaultKind {
     ChannelFull,
+    ChannelFullForGood,
     CapacityOne,
     ReceiverDropped,
     TicketLostMiddle,
@@ -212,8 +214,9 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::ChannelFull,
+        Self::ChannelFullForGood,
         Self::CapacityOne,
         Self::ReceiverDropped,
         Self::TicketLostMiddle,

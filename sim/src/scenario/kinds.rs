@@ -5,8 +5,9 @@ use super::{Behaviour, Fault, Loss, Settings};
 use crate::chance::Stream;
 
 pub(super) fn channel(at: u64, draw: &mut Stream) -> Fault {
-    match draw.below(2) {
-        0 => Fault::ChannelFull { at, lasts: draw.between(1, 200) * MILLI },
+    match draw.below(24) {
+        0 => Fault::ChannelFull { at, lasts: None },
+        1..12 => Fault::ChannelFull { at, lasts: Some(draw.between(1, 200) * MILLI) },
         _ => Fault::ReceiverDropped { at, unnoticed: draw.below(200) * MILLI },
     }
 }

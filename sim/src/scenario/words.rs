@@ -73,7 +73,8 @@ impl fmt::Display for Loss {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::ChannelFull { lasts, .. } => write!(f, "the channel is full for {}", Micros(lasts)),
+            Self::ChannelFull { lasts: None, .. } => f.write_str("the channel is full for good"),
+            Self::ChannelFull { lasts: Some(lasts), .. } => write!(f, "the channel is full for {}", Micros(lasts)),
             Self::ReceiverDropped { unnoticed, .. } => {
                 write!(f, "the channel's receiver is dropped, unnoticed for {} at most", Micros(unnoticed))
             }

@@ -6,6 +6,9 @@ use eventful::{EnqueueFailure, Ticket};
 
 use crate::scenario::Loss;
 
+/// The end of a time that does not end.
+pub(super) const FOR_GOOD: u64 = u64::MAX;
+
 /// The tickets on their way from the engine to the dispatcher.
 #[derive(Debug)]
 pub(super) struct Channel {

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-use eventful::{Command, InvalidConfig, Timestamp};
+use eventful::{Command, Config, InvalidConfig, Timestamp};
 
+use super::channel::FOR_GOOD;
 use super::{Choices, Keep, Report, World};
 use crate::chance::Chance;
 use crate::failure::Broken;
@@ -135,7 +136,7 @@ impl World<'_> {
             self.handlers.workers_stalled_until,
             self.clients_stalled_until,
         ];
-        ends.into_iter().max().unwrap_or_default()
+        ends.into_iter().filter(|end| *end < FOR_GOOD).max().unwrap_or_default()
     }
 
     fn wait_for_end(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
@@ -153,6 +154,9 @@ impl World<'_> {
 
     fn heal_and_finish(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
         self.heal()?;
+        if self.channel.full_until == FOR_GOOD {
+            self.wait_while_full(choices)?;
+        }
         let limit = self.told.max(self.clock()) + self.time_to_finish();
         while self.engine.gauges().pending() > 0 {
             let went_on = self.bounded_step(choices)?;
@@ -165,6 +169,23 @@ impl World<'_> {
         Ok(Ended::Finished)
     }
 
+    /// No ticket gets into the channel. Who has one has a bounded time to end its run, and all
+    /// others are where they can wait. Then somebody makes room.
+    fn wait_while_full(&mut self, choices: &mut Choices) -> Result<(), Halt> {
+        let limit = self.told.max(self.clock()) + self.time_while_full();
+        while self.engine.gauges().pending() > 0 && self.told <= limit {
+            if !self.bounded_step(choices)? {
+                break;
+            }
+        }
+        let held: Vec<_> = self.channel.content().0.collect();
+        self.oracles.judge_waiting(self.told, &held, &self.roster, &self.engine)?;
+        self.oracles.audit(self.told, &self.roster, &self.engine)?;
+        self.note_world("somebody makes room in the channel");
+        self.channel.full_until = 0;
+        Ok(())
+    }
+
     /// The clock shows the time again, and operators let runs start.
     fn heal(&mut self) -> Result<(), Broken> {
         self.note_world("the faults are over: what is pending has a bounded time to end");
@@ -175,9 +196,25 @@ impl World<'_> {
         }
     }
 
-    /// The bound of the configuration, with what the scenario's faults take from it: permits that
-    /// are gone for good, and handlers that hear no cancellation.
+    /// In which all that is pending must end.
     fn time_to_finish(&self) -> Duration {
+        self.config_left().liveness_bound(usize::try_from(self.engine.gauges().pending()).unwrap_or(usize::MAX))
+    }
+
+    /// In which all runs must end when no event gets another ticket than the one it has.
+    fn time_while_full(&self) -> Duration {
+        let mut config = self.config_left();
+        (config.max_attempts, config.max_snoozes, config.max_refunds) = (1, 0, 0);
+        (config.backoff.cap, config.max_retry_after, config.max_snooze) = Default::default();
+        let late = |fault: &Fault| if let Fault::TicketLate { by, .. } = fault { *by } else { 0 };
+        let late = Duration::from_micros(self.scenario.faults.iter().map(late).max().unwrap_or_default());
+        let gauges = self.engine.gauges();
+        config.liveness_bound(usize::try_from(gauges.queued + gauges.inflight).unwrap_or(usize::MAX)) + late
+    }
+
+    /// The configuration, with what the scenario's faults take from it: permits that are gone for
+    /// good, and handlers that hear no cancellation.
+    fn config_left(&self) -> Config {
         let mut config = self.config.clone();
         let mut stuck = 0;
         for fault in &self.scenario.faults {
@@ -189,7 +226,7 @@ impl World<'_> {
         }
         let left = config.concurrency.get().saturating_sub(stuck).max(1);
         config.concurrency = std::num::NonZeroUsize::new(left).unwrap_or(std::num::NonZeroUsize::MIN);
-        config.liveness_bound(usize::try_from(self.engine.gauges().pending()).unwrap_or(usize::MAX))
+        config
     }
 
     /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention.

@@ -5,6 +5,7 @@ use crate::failure::Broken;
 use crate::scenario::{Behaviour, Fault, FaultKind, Loss};
 
 use super::agenda::Task;
+use super::channel::FOR_GOOD;
 use super::worker::{Does, Worker};
 
 impl World<'_> {
@@ -51,9 +52,13 @@ impl World<'_> {
     /// Disturbs a part of the running process.
     fn disturb(&mut self, fault: Fault) -> Result<(), Broken> {
         match fault {
-            Fault::ChannelFull { lasts, .. } => {
+            Fault::ChannelFull { lasts: Some(lasts), .. } => {
                 self.probes.fault(FaultKind::ChannelFull);
                 self.channel.full_until = self.channel.full_until.max(self.now + lasts);
+            }
+            Fault::ChannelFull { lasts: None, .. } => {
+                self.probes.fault(FaultKind::ChannelFullForGood);
+                self.channel.full_until = FOR_GOOD;
             }
             Fault::ReceiverDropped { unnoticed, .. } => {
                 self.probes.fault(FaultKind::ReceiverDropped);
