@@ -1,5 +1,7 @@
 //! What happened in a run, for people to look at.
 
+use serde::Serialize;
+
 use crate::scenario::EventNumber;
 
 /// Everything that happened in a run, in order.
@@ -50,16 +52,52 @@ pub enum Lane {
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum What {
-    /// A message from this lane to another one.
-    Message(Lane),
+    /// A message from this lane to another one, and what became of it.
+    Message(Lane, Verdict),
     /// An attempt began.
     Begin,
     /// An attempt ended.
-    End,
+    End(Fate),
     /// Something within the lane.
     Note,
     /// Something went wrong, as the scenario has it.
     Fault,
     /// A promise was broken.
     Broken,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It had an effect.
+    Taken,
+    /// It was heard, and changed nothing.
+    NoEffect,
+    /// It was refused.
+    Refused,
+    /// A ticket went on its way.
+    Ticket,
+    /// A ticket did not get in.
+    TicketRefused,
+    /// It tells a handler to stop.
+    Stop,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// With success.
+    Done,
+    /// It may be tried again.
+    Retry,
+    /// It failed for good.
+    Permanent,
+    /// It asked to be called later.
+    Snooze,
+    /// It panicked, or its worker did.
+    Crashed,
+    /// It was dropped on its way.
+    Dropped,
 }

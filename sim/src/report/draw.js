@@ -28,7 +28,7 @@ function draw() {
   }
   drawGround(width);
   drawAxis();
-  windows.forEach(drawWindow);
+  drawWindows();
   attempts.forEach(drawAttempt);
   entries.forEach(drawEntry);
   drawFlags();
@@ -78,14 +78,22 @@ function drawAxis() {
   }
 }
 
-function drawWindow(window) {
+// Windows of a lane may overlap; a name that has no room is left out.
+function drawWindows() {
+  const room = lanes.map(() => 0);
+  windows.forEach((window) => drawWindow(window, room));
+}
+
+function drawWindow(window, room) {
   const { xs } = view;
   const from = xs[window.begin];
   const to = window.end < xs.length ? xs[window.end] : xs[xs.length - 1] + 14;
   for (const lane of window.lanes) {
     const y = middles[lane];
     element(drawing, "rect", { class: "window", x: from, y: y - 13, width: Math.max(to - from, 4), height: 26 });
-    if (to - from > window.name.length * 6) {
+    const width = window.name.length * 6;
+    if (to - from > width && from >= room[lane]) {
+      room[lane] = from + width + 6;
       element(drawing, "text", { class: "window-name halo", x: from + 3, y: y - 4 }, window.name);
     }
   }
@@ -100,9 +108,11 @@ function bar(attempt) {
 function drawAttempt(attempt) {
   const group = item(attempt.event);
   const box = bar(attempt);
-  element(group, "rect", { class: `attempt ${attempt.fate}`, rx: 3, ...box });
-  const text = box.width > 34 ? `${SIGNS[attempt.fate]} ${attempt.event}` : SIGNS[attempt.fate];
-  const name = attempt.fate === "open" ? "attempt-name open-name" : "attempt-name";
+  const fate = attempt.fate ?? "open";
+  element(group, "rect", { class: `attempt ${fate}`, rx: 3, ...box });
+  const whole = `${SIGNS[fate]} ${attempt.event}`;
+  const text = box.width > whole.length * 7 + 14 ? whole : SIGNS[fate];
+  const name = fate === "open" ? "attempt-name open-name" : "attempt-name";
   element(group, "text", { class: name, x: box.x + 4, y: box.y + 13 }, text);
   if (attempt.stale) {
     const y = box.y + box.height / 2;
@@ -119,13 +129,12 @@ function drawEntry(entry, at) {
 }
 
 function drawArrow(entry, x, from, to) {
-  const kind = verdict(entry);
   const group = item(entry.event);
-  const inner = element(group, "g", { class: kind });
+  const inner = element(group, "g", { class: entry.verdict });
   const way = Math.sign(to - from) || 1;
   element(inner, "line", { class: "arrow", x1: x, x2: x, y1: from, y2: to - way * 7 });
   element(inner, "circle", { class: "dot", cx: x, cy: from, r: 2.2 });
-  const refused = kind.includes("refused");
+  const refused = entry.verdict.endsWith("refused");
   const tip = refused ? `M${x - 4} ${to - way * 9}l8 8m-8 0l8 -8` : `M${x - 4} ${to - way * 8}h8l-4 ${way * 7}z`;
   element(inner, "path", { class: "tip", d: refused && way < 0 ? `M${x - 4} ${to + 1}l8 8m-8 0l8 -8` : tip });
   if (entry.event !== undefined && view.zoom >= 0.8) {
@@ -137,24 +146,27 @@ function drawArrow(entry, x, from, to) {
 function drawStart(entry, x, y) {
   const from = lanes.findIndex((lane) => lane.kind === "dispatcher");
   if (from < 0) return;
-  drawArrow({ ...entry, to: entry.lane, lane: from, note: "" }, x, middles[from], y - 4);
+  drawArrow({ ...entry, verdict: "ticket" }, x, middles[from], y - 4);
 }
 
-// Faults by name above the lane of the world, in three rows so that they do not overlap.
+// Faults by name in the lane of the world, in four rows, so that they overlap neither each other nor the marks. Those of
+// other lanes have a mark above what else is there.
+const FLAG_ROWS = [-23, -10, 19, 32];
 function drawFlags() {
-  const room = [0, 0, 0];
+  const room = FLAG_ROWS.map(() => 0);
   entries.forEach((entry, at) => {
     if (entry.what !== "fault") return;
     const x = view.xs[at];
-    const y = middles[entry.lane];
+    const outside = lanes[entry.lane].kind === "world";
+    const y = middles[entry.lane] - (outside ? 0 : 10);
     const group = item(entry.event);
     element(group, "path", { class: "flag-mark", d: `M${x} ${y - 5}l5 5l-5 5l-5 -5z` });
-    if (lanes[entry.lane].kind !== "world") return;
+    if (!outside) return;
     element(group, "line", { class: "flag-line", x1: x, x2: x, y1: y, y2: drawingHeight });
     const row = room.findIndex((free) => free <= x);
     if (row < 0) return;
     room[row] = x + entry.note.length * 5.6 + 14;
-    element(group, "text", { class: "flag-name halo", x: x + 8, y: [y - 18, y + 4, y + 25][row] }, entry.note);
+    element(group, "text", { class: "flag-name halo", x: x + 3, y: y + FLAG_ROWS[row] }, entry.note);
   });
 }
 

@@ -5,7 +5,7 @@ const { lanes, entries, attempts, windows } = run;
 const broken = run.broken ?? -1;
 
 const AXIS_HEIGHT = 38;
-const HEIGHTS = { world: 62, engine: 40, worker: 30 };
+const HEIGHTS = { world: 72, engine: 40, worker: 30 };
 
 // The middle of each lane, from the top of the drawing.
 const middles = [];
@@ -53,15 +53,3 @@ entries.forEach((entry, at) => {
   if (last && entries[last.first].step === entry.step) last.last = at;
   else steps.push({ first: at, last: at });
 });
-
-// What the engine made of a command, from its answer in the note.
-function verdict(entry) {
-  const from = lanes[entry.lane].kind;
-  const to = lanes[entry.to].kind;
-  if (from === "engine" && to === "worker" || entry.note.startsWith("stop")) return "abort";
-  if (to !== "engine") return entry.note.includes("does not") ? "ticket refused" : "ticket";
-  const answer = entry.note.slice(entry.note.lastIndexOf("→") + 1).trim();
-  if (/^(Refused|Conflict|NotFound|NotFailed|TooLate)/.test(answer)) return "refused";
-  if (/^(Stale|Duplicate|Held)/.test(answer)) return "none";
-  return "taken";
-}

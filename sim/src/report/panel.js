@@ -16,7 +16,11 @@ function make(parent, name, text, className) {
 function action(parent, text, act) {
   const made = make(parent, "button", text);
   made.type = "button";
-  made.addEventListener("click", act);
+  made.addEventListener("click", () => {
+    act();
+    // The button is gone with what the panel said before; the keys go on in the timeline.
+    timeline.focus({ preventScroll: true });
+  });
   return made;
 }
 
@@ -84,7 +88,7 @@ function neighbour(way) {
 }
 
 function pick(at, reveal = true) {
-  if (at < 0 || at >= entries.length) return;
+  if (!entries[at]) return;
   table.querySelector(".picked")?.classList.remove("picked");
   view.picked = at;
   document.getElementById(`r${at}`).classList.add("picked");
@@ -144,6 +148,7 @@ function entryAt(x, y) {
 function remember() {
   const parts = [`entry=${view.picked}`];
   if (view.event !== null) parts.push(`event=${view.event}`);
+  if (view.gaps) parts.push("gaps");
   history.replaceState(null, "", `#${parts.join("&")}`);
 }
 
@@ -154,9 +159,10 @@ function recall() {
   const life = lives.get(Number(wanted.get("event") ?? -1));
   document.getElementById("gaps").checked = view.gaps = wanted.has("gaps");
   draw();
-  if (life) focusEvent(Number(wanted.get("event")));
+  focusEvent(life ? Number(wanted.get("event")) : null);
   const start = broken >= 0 ? broken : life ? life[0] : 0;
-  pick(wanted.has("entry") ? Number(wanted.get("entry")) : step >= 0 ? step : start);
+  const entry = Number(wanted.get("entry") ?? -1);
+  pick(entries[entry] ? entry : step >= 0 ? step : start);
 }
 
 function stretch(by) {
@@ -204,6 +210,7 @@ events.addEventListener("change", () => focusEvent(events.value === "" ? null : 
 document.getElementById("gaps").addEventListener("change", (change) => {
   view.gaps = change.target.checked;
   stretch(1);
+  remember();
 });
 document.getElementById("wider").addEventListener("click", () => stretch(1.4));
 document.getElementById("narrower").addEventListener("click", () => stretch(1 / 1.4));
@@ -216,7 +223,9 @@ function open() {
   [...lives.keys()].sort((one, other) => one - other).forEach((event) => events.append(new Option(event, event)));
   const names = document.getElementById("names");
   lanes.forEach((lane, at) => make(names, "span", lane.name).style.top = `${middles[at]}px`);
-  if (entries.length > 0) recall();
+  if (entries.length === 0) return;
+  recall();
+  window.addEventListener("hashchange", recall);
 }
 
 open();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::scenario::{EventNumber, Fault, Scenario};
-use crate::trace::{Entry, Lane, Trace, What};
+use crate::trace::{Entry, Fate, Lane, Trace, Verdict, What};
 
 /// What the page draws. Lanes and entries are named by their place in these lists.
 #[derive(Debug, Serialize)]
@@ -30,6 +30,8 @@ pub(super) struct DrawnEntry<'t> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) to: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) event: Option<EventNumber>,
     pub(super) note: &'t str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +46,8 @@ pub(super) struct Attempt {
     /// Absent when it never ends.
     end: Option<usize>,
     event: Option<EventNumber>,
-    fate: &'static str,
+    /// Absent when it never ends.
+    fate: Option<Fate>,
     /// Whether the engine did not count its outcome.
     stale: bool,
 }
@@ -75,16 +78,18 @@ impl<'t> Picture<'t> {
 
 impl<'t> DrawnEntry<'t> {
     fn of(entry: &'t Entry, place: &impl Fn(Lane) -> usize) -> Self {
-        let (what, to) = match entry.what {
-            What::Message(to) => ("message", Some(place(to))),
+        let (what, message) = match entry.what {
+            What::Message(to, verdict) => ("message", Some((place(to), verdict))),
             What::Begin => ("begin", None),
-            What::End => ("end", None),
+            What::End(_) => ("end", None),
             What::Note => ("note", None),
             What::Fault => ("fault", None),
             What::Broken => ("broken", None),
         };
+        let (to, verdict) = message.unzip();
         let Entry { step, at, event, .. } = *entry;
-        Self { step, at, lane: place(entry.lane), what, to, event, note: &entry.note, record: entry.record.as_deref() }
+        let (lane, note, record) = (place(entry.lane), entry.note.as_str(), entry.record.as_deref());
+        Self { step, at, lane, what, to, verdict, event, note, record }
     }
 }
 
@@ -93,7 +98,7 @@ fn lanes_of(trace: &Trace) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = Vec::new();
     for entry in &trace.entries {
         lanes.push(entry.lane);
-        if let What::Message(to) = entry.what {
+        if let What::Message(to, _) = entry.what {
             lanes.push(to);
         }
     }
@@ -126,32 +131,21 @@ const fn kind(lane: Lane) -> &'static str {
 fn attempts(entries: &[Entry], place: &impl Fn(Lane) -> usize) -> Vec<Attempt> {
     let begins = entries.iter().enumerate().filter(|(_, entry)| entry.what == What::Begin);
     let attempt = |(begin, entry): (usize, &Entry)| {
-        let later = entries[begin + 1..].iter().filter(|later| later.lane == entry.lane);
-        let length = later.clone().position(|later| later.what == What::End);
-        let last = later
-            .clone()
-            .take(length.unwrap_or(usize::MAX))
-            .filter(|later| matches!(later.what, What::Message(_)))
-            .last();
-        let end =
-            entries.iter().enumerate().skip(begin + 1).find(|(_, end)| end.lane == entry.lane && end.what == What::End);
-        Attempt {
-            lane: place(entry.lane),
-            begin,
-            end: end.map(|(at, _)| at),
-            event: entry.event,
-            fate: end.map_or("open", |(_, end)| fate(&end.note)),
-            stale: last.is_some_and(|last| last.note.ends_with("Stale")),
+        let mut attempt =
+            Attempt { lane: place(entry.lane), begin, end: None, event: entry.event, fate: None, stale: false };
+        for (at, later) in entries.iter().enumerate().skip(begin + 1).filter(|(_, later)| later.lane == entry.lane) {
+            match later.what {
+                What::Message(_, verdict) => attempt.stale = verdict == Verdict::NoEffect,
+                What::End(fate) => {
+                    (attempt.end, attempt.fate) = (Some(at), Some(fate));
+                    break;
+                }
+                What::Begin | What::Note | What::Fault | What::Broken => {}
+            }
         }
+        attempt
     };
     begins.map(attempt).collect()
-}
-
-/// How an attempt ended, from the first word of its note.
-fn fate(note: &str) -> &'static str {
-    let word = note.split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default();
-    let fates = ["done", "retry", "permanent", "snooze", "crashed"];
-    fates.into_iter().find(|fate| fate.eq_ignore_ascii_case(word)).unwrap_or("dropped")
 }
 
 fn windows(scenario: &Scenario, entries: &[Entry], lanes: &[Lane]) -> Vec<Window> {

@@ -6,10 +6,10 @@ use super::World;
 use super::wording::{Wording, outcome, run_name, trouble};
 use super::worker::Worker;
 use crate::failure::Broken;
-use crate::oracle::{Known, Said};
+use crate::oracle::{Known, Said, Told};
 use crate::probe::Standing;
 use crate::scenario::{EventNumber, Fault, Operation};
-use crate::trace::{Entry, Lane, What};
+use crate::trace::{Entry, Fate, Lane, Verdict, What};
 
 impl World<'_> {
     fn note(&mut self, lane: Lane, what: What, event: Option<EventNumber>, note: impl FnOnce() -> String) {
@@ -49,7 +49,9 @@ impl World<'_> {
         }
         let event = self.subject(said, answer);
         let wording = Wording { skew: self.skew };
-        self.note(self.speaker(said), What::Message(Lane::Engine), event, || wording.exchange(said, answer));
+        self.note(self.speaker(said), What::Message(Lane::Engine, verdict(answer)), event, || {
+            wording.exchange(said, answer)
+        });
         let others: Vec<_> = self.out.facts().iter().filter_map(|fact| self.consequence(event, fact)).collect();
         for (other, words) in others {
             self.note(Lane::Engine, What::Note, Some(other), || format!("event {other}: {words}"));
@@ -97,7 +99,8 @@ impl World<'_> {
             let view = self.engine.get(self.told, self.roster.key(*event));
             view.is_some_and(|view| view.place == Some(Place::Queued(ticket)))
         };
-        let sent = |entry: &&Entry| entry.what == What::Message(Lane::Channel) && entry.note == name(ticket);
+        let sent =
+            |entry: &&Entry| entry.what == What::Message(Lane::Channel, Verdict::Ticket) && entry.note == name(ticket);
         let entries = &self.trace.as_ref()?.entries;
         let known = self.oracles.book.all().map(|(event, _)| event).find(queued);
         known.or_else(|| entries.iter().rfind(sent)?.event)
@@ -125,7 +128,8 @@ impl World<'_> {
             return;
         }
         let event = self.event_of(ticket);
-        self.note(Lane::Engine, What::Message(Lane::Channel), event, || match sent {
+        let verdict = if sent.is_ok() { Verdict::Ticket } else { Verdict::TicketRefused };
+        self.note(Lane::Engine, What::Message(Lane::Channel, verdict), event, || match sent {
             Ok(()) => name(ticket),
             Err(cause) => format!("{} does not get in: {cause:?}", name(ticket)),
         });
@@ -135,7 +139,7 @@ impl World<'_> {
     pub(super) fn note_take(&mut self, ticket: Ticket) {
         if self.trace.is_some() {
             let event = self.event_of(ticket);
-            self.note(Lane::Channel, What::Message(Lane::Dispatcher), event, || name(ticket));
+            self.note(Lane::Channel, What::Message(Lane::Dispatcher, Verdict::Ticket), event, || name(ticket));
         }
     }
 
@@ -159,13 +163,14 @@ impl World<'_> {
     pub(super) fn note_abort(&mut self, run: RunId) {
         let Some(worker) = self.workers.iter().find(|worker| worker.run == run) else { return };
         let (lane, event) = (Lane::Worker(worker.permit), worker.event);
-        self.note(Lane::Engine, What::Message(lane), Some(event), || format!("abort {}", run_name(run)));
+        self.note(Lane::Engine, What::Message(lane, Verdict::Stop), Some(event), || format!("abort {}", run_name(run)));
     }
 
     /// A shutdown tells this worker's handler to stop.
     pub(super) fn note_stop(&mut self, worker: &Worker) {
         let lane = Lane::Worker(worker.permit);
-        self.note(Lane::World, What::Message(lane), Some(worker.event), || format!("stop {}", run_name(worker.run)));
+        let stop = What::Message(lane, Verdict::Stop);
+        self.note(Lane::World, stop, Some(worker.event), || format!("stop {}", run_name(worker.run)));
     }
 
     pub(super) fn note_begin(&mut self, worker: &Worker) {
@@ -181,7 +186,8 @@ impl World<'_> {
 
     pub(super) fn note_end(&mut self, worker: &Worker) {
         let note = || worker.outcome.map_or_else(|| "dropped".to_owned(), outcome);
-        self.note(Lane::Worker(worker.permit), What::End, Some(worker.event), note);
+        let fate = worker.outcome.map_or(Fate::Dropped, fate);
+        self.note(Lane::Worker(worker.permit), What::End(fate), Some(worker.event), note);
     }
 
     pub(super) fn note_fault(&mut self, fault: &Fault) {
@@ -211,6 +217,33 @@ impl World<'_> {
         let last = self.trace.as_ref().and_then(|trace| trace.entries.last());
         let event = last.filter(|last| last.step == self.steps).and_then(|last| last.event);
         self.note(Lane::Engine, What::Broken, event, || broken.to_string());
+    }
+}
+
+/// What became of a command.
+const fn verdict(answer: &Answer) -> Verdict {
+    match answer {
+        Answer::Accepted
+        | Answer::Running(_)
+        | Answer::Marked
+        | Answer::Settled(_)
+        | Answer::Alive(_)
+        | Answer::Swept(_)
+        | Answer::Noted => Verdict::Taken,
+        Answer::Duplicate(_) | Answer::Held | Answer::Stale => Verdict::NoEffect,
+        Answer::Conflict(_) | Answer::Refused(_) | Answer::NotFound | Answer::NotFailed(_) | Answer::TooLate => {
+            Verdict::Refused
+        }
+    }
+}
+
+const fn fate(told: Told) -> Fate {
+    match told {
+        Told::Done => Fate::Done,
+        Told::Retry { .. } => Fate::Retry,
+        Told::Permanent => Fate::Permanent,
+        Told::Snooze { .. } => Fate::Snooze,
+        Told::Crashed => Fate::Crashed,
     }
 }
 

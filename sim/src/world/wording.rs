@@ -144,7 +144,7 @@ fn told(said: Said) -> String {
     }
 }
 
-/// How an attempt ended. The first word says it all.
+/// How an attempt ended.
 pub(super) fn outcome(told: Told) -> String {
     let micros = |duration: std::time::Duration| Micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     match told {

@@ -45,9 +45,9 @@ fn line(entry: &Entry) -> String {
     let Entry { step, at, lane, what, note, record, event: _ } = entry;
     let lane = format!("{lane:?}");
     let mark = match what {
-        What::Message(to) => format!("-> {to:?}"),
+        What::Message(to, _) => format!("-> {to:?}"),
         What::Begin => "begins".to_owned(),
-        What::End => "ends".to_owned(),
+        What::End(_) => "ends".to_owned(),
         What::Note => String::new(),
         What::Fault => "FAULT".to_owned(),
         What::Broken => "BROKEN".to_owned(),
