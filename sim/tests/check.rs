@@ -1,6 +1,7 @@
 //! What a check says of a user's handler.
 #![cfg(feature = "check")]
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -307,6 +308,19 @@ where
     (handler, move || seen.lock().expect("no panic under the lock").clone())
 }
 
+#[test]
+fn a_check_inside_a_runtime_says_where_it_belongs() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let said = said(|| runtime.block_on(async { check(|| |_: Event, _: Attempt| async { Ok::<(), Failure>(()) }) }));
+    assert_says(&said, &["a plain #[test]", "#[tokio::test]"]);
+}
+
+#[test]
+fn a_check_of_no_events_is_refused() {
+    let no_events = || Check::new(|| |_: Event, _: Attempt| async { Ok::<(), Failure>(()) }).events([]);
+    assert_says(&said(|| no_events().run()), &["no events"]);
+}
+
 /// What the check says when it fails.
 fn finding<H: Handler, T: PartialEq + Debug>(check: Check<H, T>) -> String {
     said(|| check.run())
@@ -315,7 +329,8 @@ fn finding<H: Handler, T: PartialEq + Debug>(check: Check<H, T>) -> String {
 /// What it panics with.
 fn said(act: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(act)).expect_err("nothing was found");
-    *panic.downcast::<String>().expect("a text")
+    let fixed = |panic: Box<dyn Any + Send>| panic.downcast::<&str>().map(|text| text.to_string());
+    panic.downcast::<String>().map_or_else(|panic| fixed(panic).expect("a text"), |text| *text)
 }
 
 fn assert_says(said: &str, wanted: &[&str]) {

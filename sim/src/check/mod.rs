@@ -262,9 +262,17 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
     ///
     /// # Panics
     ///
-    /// When something is wrong with the handler, with words that say what.
+    /// When something is wrong with the handler, with words that say what. Also within a runtime,
+    /// and without events.
     #[track_caller]
     pub fn run(mut self) {
+        let outside = tokio::runtime::Handle::try_current().is_err();
+        assert!(
+            outside,
+            "a check brings a runtime of its own, with virtual time: call it in a plain #[test], not in a \
+             #[tokio::test] or another async function"
+        );
+        assert!(!self.events.is_empty(), "there are no events to check the handler with: give some to Check::events");
         // Past the test harness, which would show it when the test has ended.
         let tell = |words| drop(writeln!(std::io::stderr(), "{words}"));
         let _watch = Watch::begin(Arc::clone(&self.lab.pulse), PATIENCE, tell);

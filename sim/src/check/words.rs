@@ -69,7 +69,7 @@ impl<T: Debug> Told<'_, T> {
             RunEnd::Failed(said) => write!(told, "ended with {said}"),
             RunEnd::Panicked(said) => write!(told, "panicked: {said}"),
             RunEnd::NotCalled => write!(told, "was not called"),
-            RunEnd::Cut => write!(told, "was stopped at its {} await", nth(run.suspensions)),
+            RunEnd::Cut => write!(told, "was stopped when it waited for the {} time", nth(run.suspensions)),
             RunEnd::Spun => write!(told, "went on and on, and was stopped"),
         };
         ended.map_or_else(|_| String::new(), |()| told)
