@@ -75,6 +75,15 @@ fn the_golden_runs_are_as_they_were() {
 }
 
 #[test]
+fn a_dispatcher_that_is_dead_for_long_is_waited_for_before_anything_must_end() {
+    let mut scenario = small_case();
+    scenario.faults = vec![Fault::DispatcherDies { at: 0, lasts: 60_000_000 }];
+    let report = scenario.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
+    assert_eq!(report.broken, None);
+    assert!(report.virtual_micros > 60_000_000, "{report:?}");
+}
+
+#[test]
 fn a_channel_that_is_full_for_good_holds_up_all_events_until_somebody_makes_room() {
     let mut scenario = small_case();
     scenario.operations.iter_mut().for_each(|operation| operation.at = 1_000);

@@ -123,6 +123,7 @@ impl World<'_> {
         self.next_operation < self.scenario.operations.len()
             || self.next_fault < self.scenario.faults.len()
             || !self.is_up
+            || !self.channel.content().1
             || self.agenda.ready.iter().any(outside)
     }
 
