@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use eventful_sim::scenario::{Plan, Scenario};
+use eventful_sim::scenario::{Behaviour, Fault, Plan, Scenario};
 
 #[test]
 fn seeds_that_break_nothing_are_summed_up() {
@@ -118,7 +118,28 @@ fn golden_hashes_have_a_line_each() {
 fn a_file_that_is_not_there_is_named() {
     let complaint = complaint(&["replay", "nowhere.json"]);
     assert!(complaint.contains("nowhere.json") && complaint.contains("check the path"), "{complaint}");
-    assert_eq!(complaint.matches("os error").count(), 1, "{complaint}");
+    assert!(complaint.contains("neither a seed nor a file"), "{complaint}");
+}
+
+#[test]
+fn a_file_of_another_tier_than_the_one_that_is_named_is_refused() {
+    let file = folder("other-tier").join("core.json");
+    Scenario::draw(7, Plan { submits: 2, swarm: false }).write(&file).expect("the file is written");
+    let complaint = complaint(&["replay", path(&file), "--tier", "turmoil"]);
+    assert!(complaint.contains("core.json is of the core tier: leave --tier out"), "{complaint}");
+}
+
+#[test]
+fn a_finding_that_cannot_be_saved_is_told_all_the_same() {
+    let mut scenario = Scenario::draw(7, Plan { submits: 1, swarm: false });
+    scenario.settings.concurrency = std::num::NonZeroUsize::MIN;
+    scenario.faults = vec![Fault::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }];
+    let file = folder("not-saved").join("stuck.json");
+    scenario.write(&file).expect("the file is written");
+    let output = call(&["shrink", path(&file), "-o", "nowhere/small.json"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stdout).contains("P1 is broken"), "{output:?}");
+    assert!(text(&output.stderr).contains("nowhere/small.json"), "{output:?}");
 }
 
 #[test]

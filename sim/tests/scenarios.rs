@@ -2,10 +2,11 @@
 //! with one of `sim/planted/`.
 
 use std::error::Error;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use eventful_sim::probe::Probes;
-use eventful_sim::scenario::Scenario;
+use eventful_sim::scenario::{Behaviour, Fault, Plan, Scenario};
 use eventful_sim::world::Keep;
 
 fn committed() -> Vec<PathBuf> {
@@ -48,6 +49,30 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
     scenario.settings.max_attempts = 0;
     let zero = written("zero.json", &scenario.to_json());
     assert_eq!(zero.matches("max_attempts is zero").count(), 1, "{zero}");
+}
+
+#[test]
+fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("large.json");
+    let small = Scenario::draw(7, Plan { submits: 2, swarm: false });
+    let largest = |change: &dyn Fn(&mut Scenario)| {
+        let mut scenario = small.clone();
+        change(&mut scenario);
+        scenario.write(&file).expect("the test's own folder");
+        told(&file)
+    };
+    let fault = |fault| move |scenario: &mut Scenario| scenario.faults = vec![fault];
+    for said in [
+        largest(&|scenario| scenario.operations[0].at = u64::MAX),
+        largest(&fault(Fault::WorkersStalled { at: 0, lasts: u64::MAX })),
+        largest(&fault(Fault::Handler { event: 0, attempt: 1, does: Behaviour::Slow { lasts: u64::MAX } })),
+        largest(&|scenario| scenario.settings.channel_capacity = NonZeroUsize::MAX),
+        largest(&|scenario| scenario.settings.concurrency = NonZeroUsize::MAX),
+    ] {
+        assert!(said.contains("over 1000000000000") && said.contains("lower it"), "{said}");
+    }
+    let crowd = largest(&|scenario| scenario.settings.concurrency = NonZeroUsize::MIN.saturating_add(70_000));
+    assert!(crowd.contains("concurrency is over 65535"), "{crowd}");
 }
 
 /// Why a file cannot be read, with all causes.

@@ -22,6 +22,7 @@ pub use words::Micros;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, to_value};
 
 /// The number of an event of a scenario. Its key follows from it.
 pub type EventNumber = u16;
@@ -80,6 +81,14 @@ pub enum FileError {
         /// Its format.
         found: u32,
     },
+    /// A number in it is so large that no run comes to its end.
+    #[error("{path}: {what}: lower it")]
+    TooLarge {
+        /// Which file.
+        path: String,
+        /// Which number.
+        what: String,
+    },
     /// The engine refuses its configuration.
     #[error("{path} has settings that the engine refuses")]
     Settings {
@@ -93,6 +102,9 @@ pub enum FileError {
 impl Scenario {
     /// The version of the form that this program writes.
     pub const FORMAT: u32 = 1;
+
+    /// The largest number that a file may have, apart from its seed: as a time, eleven days.
+    const MOST: u64 = 1_000_000_000_000;
 
     /// Operations and faults: what a person has to read.
     pub fn size(&self) -> usize {
@@ -111,8 +123,23 @@ impl Scenario {
         if scenario.format != Self::FORMAT {
             return Err(FileError::Format { path: name(), found: scenario.format });
         }
+        scenario.check_size().map_err(|what| FileError::TooLarge { path: name(), what })?;
         scenario.settings.config().validate().map_err(|source| FileError::Settings { path: name(), source })?;
         Ok(scenario)
+    }
+
+    /// Whether its numbers are such that sums do not overflow, and permits have numbers.
+    fn check_size(&self) -> Result<(), String> {
+        let value = |part: serde_json::Result<Value>| part.map_or(0, |part| largest(&part));
+        let [operations, faults, settings] =
+            [to_value(&self.operations), to_value(&self.faults), to_value(&self.settings)].map(value);
+        for (name, number) in [("an operation", operations), ("a fault", faults), ("a setting", settings)] {
+            if number > Self::MOST {
+                return Err(format!("a number of {name} is over {}", Self::MOST));
+            }
+        }
+        let permits = self.settings.concurrency.get();
+        u16::try_from(permits).map_or_else(|_| Err(format!("concurrency is over {}", u16::MAX)), |_| Ok(()))
     }
 
     /// Writes it to a file, one operation, fault or setting a line.
@@ -151,6 +178,16 @@ impl Scenario {
             parts.push(format!("\"choices\": {}", line(choices)));
         }
         format!("{{\n  {}\n}}\n", parts.join(",\n  "))
+    }
+}
+
+/// The largest number anywhere in a value.
+fn largest(value: &Value) -> u64 {
+    match value {
+        Value::Number(number) => number.as_u64().unwrap_or_default(),
+        Value::Array(items) => items.iter().map(largest).max().unwrap_or_default(),
+        Value::Object(members) => members.values().map(largest).max().unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::String(_) => 0,
     }
 }
 

@@ -69,7 +69,12 @@ impl Case {
         }
         let is_plain = draw.submits.is_none() && !draw.swarm;
         ensure!(is_plain, "--submits and --swarm are for seeds, and {name} is a file: leave them out");
-        Self::read(Path::new(name))
+        let path = Path::new(name);
+        ensure!(path.exists(), "{name} is neither a seed nor a file: check the path");
+        let case = Self::read(path)?;
+        let fits = draw.tier == Tier::Core || draw.tier == case.tier();
+        ensure!(fits, "{name} is of the core tier: leave --tier out");
+        Ok(case)
     }
 
     /// Its content says of which tier it is.

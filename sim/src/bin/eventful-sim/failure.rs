@@ -26,8 +26,13 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Makes the case of this seed smaller and saves it in a folder.
+    /// Makes the case of this seed smaller and saves it in a folder. What is found is told, saved or not.
     pub(crate) fn settle(seed: u64, broken: Broken, manner: Manner, folder: &Path) -> anyhow::Result<Self> {
+        let told = format!("seed {seed}{}: {broken}; and it cannot be saved", manner.draw.spelled());
+        Self::save(seed, broken, manner, folder).context(told)
+    }
+
+    fn save(seed: u64, broken: Broken, manner: Manner, folder: &Path) -> anyhow::Result<Self> {
         let case = Case::draw(seed, manner.draw);
         let since = Stopwatch::start();
         let smaller = case.shrink();

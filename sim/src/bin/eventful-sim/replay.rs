@@ -45,9 +45,9 @@ pub(crate) fn shrink(options: &ShrinkOptions) -> anyhow::Result<ExitCode> {
     let named = || PathBuf::from(format!("seed-{}.json", case.seed()));
     let file = options.output.clone().unwrap_or_else(named);
     let took = since.elapsed();
-    smaller.case.write(&file)?;
     say(&smaller.broken.to_string());
     say(&smaller.line(case.size(), took));
+    smaller.case.write(&file)?;
     say(&format!("replay  cargo sim replay {}", file.display()));
     Ok(ExitCode::from(FOUND))
 }
