@@ -3,6 +3,7 @@
 use alloc::string::String;
 use core::fmt::Debug;
 
+use super::key::Key;
 use super::replay::Replay;
 use super::store::{ActiveRun, LiveRecord, Location, Slot, Stage, Waiting};
 use super::tickets::Holder;
@@ -28,8 +29,12 @@ impl Engine {
     /// [`Violation`] names the first invariant that does not hold.
     pub fn check(&self) -> Result<(), Violation> {
         let mut recount = Recount::default();
-        for location in self.state.store.locations() {
-            self.check_record(location, &mut recount)?;
+        for (slot, record) in self.state.store.live.iter() {
+            self.check_record(Location::Live(slot), record.event.key(), record.stage.status(), &mut recount)?;
+            self.check_live(slot, record, &mut recount)?;
+        }
+        for (grave, tombstone) in self.state.store.tombstones() {
+            self.check_record(Location::Buried(grave), &tombstone.key, tombstone.status(), &mut recount)?;
         }
         same("gauges and a recount of the records", &self.gauges(), &recount.gauges)?;
         self.check_lists()?;
@@ -48,15 +53,9 @@ impl Engine {
             && waiting == gauges.queued + gauges.line + gauges.delayed
     }
 
-    fn check_record(&self, location: Location, recount: &mut Recount) -> Result<(), Violation> {
-        let store = &self.state.store;
-        let key = store.key(location);
-        same("a record and what its key leads to", &store.find(store.hash(key), key), &Some(location))?;
-        recount.gauges.records[store.status(location) as usize] += 1;
-        match location {
-            Location::Buried(_) => Ok(()),
-            Location::Live(slot) => self.check_live(slot, &store.live[slot], recount),
-        }
+    fn check_record(&self, at: Location, key: &Key, status: Status, recount: &mut Recount) -> Result<(), Violation> {
+        recount.gauges.records[status as usize] += 1;
+        same("a record and what its key leads to", &self.state.store.find_from(at, key), &Some(at))
     }
 
     fn check_live(&self, slot: Slot, record: &LiveRecord, recount: &mut Recount) -> Result<(), Violation> {
@@ -103,8 +102,13 @@ impl Engine {
     fn check_lists(&self) -> Result<(), Violation> {
         let live = &self.state.store.live;
         let in_line = |slot: Slot| matches!(live[slot].stage, Stage::Waiting(Waiting { place: Some(Place::Line), .. }));
-        same("the line's length", &self.line.iter(live).count(), &self.line.len())?;
-        holds("the line holds records whose place it is", self.line.iter(live).all(in_line))?;
+        let (mut length, mut strangers) = (0, 0);
+        for slot in self.line.iter(live) {
+            length += 1;
+            strangers += usize::from(!in_line(slot));
+        }
+        same("the line's length", &length, &self.line.len())?;
+        holds("the line holds records whose place it is", strangers == 0)?;
         self.state.store.check_lists().map_err(Violation)?;
         self.runs.check(live).map_err(Violation)
     }

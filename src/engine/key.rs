@@ -130,6 +130,14 @@ impl Key {
         }
     }
 
+    /// All that tells it from other keys of its kind.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Packed::Uuid(uuid) => uuid,
+            Packed::Text(bytes) => bytes,
+        }
+    }
+
     /// A key that stands for none, for places whose key has left.
     pub(super) const fn vacant() -> Self {
         Self(Packed::Uuid([0; 16]))
@@ -139,10 +147,7 @@ impl Key {
 /// The same key feeds a hasher the same bytes on every machine.
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match &self.0 {
-            Packed::Uuid(uuid) => state.write(uuid),
-            Packed::Text(bytes) => state.write(bytes),
-        }
+        state.write(self.as_bytes());
     }
 }
 

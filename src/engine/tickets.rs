@@ -173,10 +173,14 @@ impl Tickets {
 
     /// Verifies the counts by a recount.
     pub(super) fn check(&self) -> Result<(), String> {
-        let count = |wanted: fn(&Holder) -> bool| self.sent.iter().filter(|entry| wanted(&entry.holder)).count();
-        let live = count(|holder| matches!(holder, Holder::Record(_)));
-        let void = count(|holder| matches!(holder, Holder::Void));
-        let markers = count(|holder| matches!(holder, Holder::Marker));
+        let (mut live, mut void, mut markers) = (0, 0, 0);
+        for entry in &self.sent {
+            match entry.holder {
+                Holder::Record(_) => live += 1,
+                Holder::Void => void += 1,
+                Holder::Marker => markers += 1,
+            }
+        }
         let rising = self.sent.iter().map(|entry| entry.number).is_sorted_by(|a, b| a < b);
         let sound = (live, live + void) == (self.live, self.outstanding)
             && markers == usize::from(self.marker.is_some())

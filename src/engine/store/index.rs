@@ -20,6 +20,8 @@ pub(in crate::engine) enum Location {
 #[derive(Debug)]
 pub(super) struct Index {
     parts: Box<[HashTable<Entry>]>,
+    /// Entries of all parts.
+    len: usize,
 }
 
 /// Eight bytes: half of the hash, and the location with its kind in the lowest bit.
@@ -34,7 +36,7 @@ const PARTS_LOG2: u32 = 10;
 
 impl Index {
     pub(super) fn new() -> Self {
-        Self { parts: (0..1 << PARTS_LOG2).map(|_| HashTable::new()).collect() }
+        Self { parts: (0..1 << PARTS_LOG2).map(|_| HashTable::new()).collect(), len: 0 }
     }
 
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(Location) -> bool) -> Option<Location> {
@@ -47,6 +49,7 @@ impl Index {
     pub(super) fn insert(&mut self, hash: u64, location: Location) {
         let entry = Entry { hash: hash as u32, location: pack(location) };
         self.parts[part(hash)].insert_unique(spread(entry.hash), entry, |entry| spread(entry.hash));
+        self.len += 1;
     }
 
     /// Puts `to` where `from` is.
@@ -65,11 +68,12 @@ impl Index {
         debug_assert!(found.is_ok(), "a record that leaves is in the index");
         if let Ok(entry) = found {
             entry.remove();
+            self.len -= 1;
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.parts.iter().map(HashTable::len).sum()
+    pub(super) const fn len(&self) -> usize {
+        self.len
     }
 }
 

@@ -10,7 +10,6 @@ mod tombstones;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::hash::{Hash as _, Hasher as _};
 use core::time::Duration;
 use siphasher::sip::SipHasher13;
 
@@ -55,9 +54,7 @@ impl Store {
 
     /// The keyed hash of a key. Ids come from outside, so nobody may choose where they fall.
     pub(super) fn hash(&self, key: &Key) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.hash_key, 0x0069_6e64_6578);
-        key.hash(&mut hasher);
-        hasher.finish()
+        SipHasher13::new_with_keys(self.hash_key, 0x0069_6e64_6578).hash(key.as_bytes())
     }
 
     pub(super) fn find(&self, hash: u64, key: &Key) -> Option<Location> {
@@ -65,6 +62,17 @@ impl Store {
             Location::Live(slot) => self.live[slot].event.key() == key,
             Location::Buried(grave) => self.tombstone(grave).key == *key,
         })
+    }
+
+    /// Where the key of the record at `from` leads to.
+    pub(super) fn find_from(&self, from: Location, key: &Key) -> Option<Location> {
+        // It need not be compared with itself.
+        self.index.find(self.hash(key), |location| location == from || self.key(location) == key)
+    }
+
+    /// Every tombstone that stands for a record.
+    pub(super) fn tombstones(&self) -> impl Iterator<Item = (Grave, &Tombstone)> {
+        self.tombstones.iter().filter(|(_, tombstone)| tombstone.is_kept())
     }
 
     pub(super) fn tombstone(&self, grave: Grave) -> &Tombstone {

@@ -82,7 +82,11 @@ impl<T> Slab<T> {
 
     /// Every value, in the order of slots.
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
-        (0..self.end()).map(Slot).filter_map(|slot| Some((slot, self.get(slot)?)))
+        let entries = (0..).map(Slot).zip(self.chunks.iter().flatten());
+        entries.filter_map(|(slot, entry)| match entry {
+            Entry::Used(value) => Some((slot, value)),
+            Entry::Free { .. } => None,
+        })
     }
 
     fn entry_mut(&mut self, slot: Slot) -> &mut Entry<T> {

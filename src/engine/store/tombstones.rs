@@ -116,6 +116,12 @@ impl Tombstones {
         self.chunks.get(at / CHUNK)?.get(at % CHUNK)
     }
 
+    /// Every tombstone, the first first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Grave, &Tombstone)> {
+        let graves = core::iter::successors(Some(self.first), |grave| Some(grave.next()));
+        graves.zip(self.chunks.iter().flatten().skip(self.left))
+    }
+
     /// Drops a tombstone: at once when it is first, else when those ahead of it have left.
     pub(super) fn remove(&mut self, grave: Grave) {
         let at = self.left + grave.since(self.first);
