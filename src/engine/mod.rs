@@ -223,6 +223,16 @@ impl Engine {
         }
     }
 
+    /// The counters of facts alone, without a copy.
+    pub fn fact_counters(&self) -> &FactCounters {
+        &self.state.counters
+    }
+
+    /// The counters of what changed no record alone, without a copy.
+    pub fn tallies(&self) -> &Tallies {
+        &self.tallies
+    }
+
     /// The state, measured.
     pub fn gauges(&self) -> Gauges {
         Gauges {

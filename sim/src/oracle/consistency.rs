@@ -12,7 +12,7 @@ const FEW_RECORDS: u64 = 32;
 const EVERY: u32 = 16;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Result<(), Broken> {
-    match seen.metrics.gauges.records_total() <= FEW_RECORDS || seen.step.is_multiple_of(EVERY) {
+    match seen.gauges.records_total() <= FEW_RECORDS || seen.step.is_multiple_of(EVERY) {
         true => judge_engine(seen.engine),
         false => Ok(()),
     }

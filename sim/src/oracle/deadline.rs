@@ -47,7 +47,7 @@ fn judge_missing(
     deadline: Option<Deadline>,
     test: Option<Timestamp>,
 ) -> Result<(), Broken> {
-    let (gauges, phase) = (seen.metrics.gauges, seen.engine.phase());
+    let (gauges, phase) = (seen.gauges, seen.engine.phase());
     let feeds = phase == Phase::Running && !seen.engine.is_paused();
     let waits = match phase {
         Phase::Running => gauges.inflight + gauges.delayed > 0 || (feeds && gauges.queued + gauges.line > 0),

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use eventful::{
-    Answer, AttemptEnd, Bound, EnqueueFailure, FactCounters, Gauges, Refusal, RejectReason, Status, SweptReason,
-    Tallies,
+    Answer, AttemptEnd, Bound, Engine, EnqueueFailure, FactCounters, Gauges, Refusal, RejectReason, Status,
+    SweptReason, Tallies,
 };
 
 use super::{Book, Said, Seen};
@@ -30,9 +30,9 @@ pub(super) struct Counted {
 impl Counted {
     pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
         self.count(seen);
-        self.judge_tallies(&seen.metrics.tallies)?;
-        judge_facts(book, &seen.metrics.facts)?;
-        judge_gauges(book, &seen.metrics.gauges)
+        self.judge_tallies(seen.engine.tallies())?;
+        judge_facts(book, seen.engine.fact_counters())?;
+        judge_gauges(book, seen.gauges)
     }
 
     fn count(&mut self, seen: &Seen<'_>) {
@@ -81,6 +81,14 @@ const fn reason(refusal: Refusal) -> RejectReason {
         Refusal::TooLarge { .. } => RejectReason::TooLarge,
         Refusal::ShuttingDown => RejectReason::ShuttingDown,
     }
+}
+
+/// What is judged part by part after each step is what the whole shows.
+pub(super) fn judge_whole(engine: &Engine) -> Result<(), Broken> {
+    let whole = engine.metrics();
+    same("counters of facts", &whole.facts, engine.fact_counters())?;
+    same("tallies", &whole.tallies, engine.tallies())?;
+    same("gauges", whole.gauges, engine.gauges())
 }
 
 /// The fold of the facts rises with each of them, so what equals it does.

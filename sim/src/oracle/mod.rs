@@ -42,7 +42,7 @@ use std::time::Duration;
 
 pub use book::{Book, Known, Stage};
 use eventful::{
-    Answer, Change, Config, Digest, Effect, Engine, EnqueueFailure, Fact, Metrics, RunId, Ticket, Timestamp,
+    Answer, Change, Config, Digest, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId, Ticket, Timestamp,
 };
 pub use ledger::Ledger;
 
@@ -65,8 +65,8 @@ pub struct Seen<'a> {
     pub facts: &'a [Fact],
     /// What it wants done.
     pub effects: &'a [Effect],
-    /// Its metrics now.
-    pub metrics: &'a Metrics,
+    /// Its gauges now.
+    pub gauges: &'a Gauges,
     /// The engine, to look at.
     pub engine: &'a Engine,
     /// Its configuration.
@@ -208,6 +208,7 @@ impl Oracles {
     /// [`Broken`] when a promise does not hold.
     pub fn judge_phase(&self, now: Timestamp, engine: &Engine) -> Result<(), Broken> {
         consistency::judge_engine(engine)?;
+        metrics::judge_whole(engine)?;
         replay::judge(engine, &self.facts, now)
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
-        let lost = seen.metrics.tallies.swept(SweptReason::LostTicket);
+        let lost = seen.engine.tallies().swept(SweptReason::LostTicket);
         let overtaken = matches!(seen.said, Said::Start(_)) && (lost > self.lost || *seen.answer == Answer::Held);
         self.lost = lost;
         if overtaken {

@@ -120,7 +120,7 @@ impl Sent {
     }
 
     fn judge_counts(&self, seen: &Seen<'_>) -> Result<(), Broken> {
-        let (queued, capacity) = (seen.metrics.gauges.queued as usize, seen.config.channel_capacity.get());
+        let (queued, capacity) = (seen.gauges.queued as usize, seen.config.channel_capacity.get());
         let (sent, spare) = (self.outstanding.len(), usize::from(self.marker));
         if sent > capacity + spare {
             return broken(format!("{sent} tickets are in a channel of {capacity}"));

@@ -23,7 +23,7 @@ impl World<'_> {
         let now = self.clock();
         self.told = self.told.max(now);
         let answer = self.engine.execute(now, command, &mut self.out);
-        let metrics = self.engine.metrics();
+        let gauges = self.engine.gauges();
         let seen = Seen {
             step: self.steps,
             now: self.told,
@@ -31,7 +31,7 @@ impl World<'_> {
             answer: &answer,
             facts: self.out.facts(),
             effects: self.out.effects(),
-            metrics: &metrics,
+            gauges: &gauges,
             engine: &self.engine,
             config: &self.config,
             roster: &self.roster,
@@ -39,7 +39,7 @@ impl World<'_> {
         let verdict = self.oracles.judge(&seen);
         std::mem::discriminant(&answer).hash(&mut self.hash);
         self.hash.word(self.out.facts().len() as u64);
-        self.hash.word(metrics.gauges.queued << 32 | metrics.gauges.line << 16 | metrics.gauges.delayed);
+        self.hash.word(gauges.queued << 32 | gauges.line << 16 | gauges.delayed);
         self.out.effects().hash(&mut self.hash);
         self.probes.edge(before, &said, &answer);
         self.note_command(said, &answer);
