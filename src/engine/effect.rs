@@ -22,7 +22,8 @@ pub enum Effect {
 #[derive(Debug, Default)]
 pub struct Output {
     effects: Vec<Effect>,
-    facts: Option<Vec<Fact>>,
+    facts: Vec<Fact>,
+    keeps_facts: bool,
 }
 
 impl Output {
@@ -33,14 +34,14 @@ impl Output {
 
     /// An output that keeps effects and facts.
     pub fn with_facts() -> Self {
-        Self { effects: Vec::new(), facts: Some(Vec::new()) }
+        Self { keeps_facts: true, ..Self::default() }
     }
 
     /// Starts or stops to keep facts; what was kept is dropped when it stops.
     pub fn keep_facts(&mut self, keep: bool) {
-        match keep {
-            true => drop(self.facts.get_or_insert_default()),
-            false => self.facts = None,
+        self.keeps_facts = keep;
+        if !keep {
+            self.facts = Vec::new();
         }
     }
 
@@ -51,7 +52,7 @@ impl Output {
 
     /// The facts, in the order in which they were applied; empty when they are not kept.
     pub fn facts(&self) -> &[Fact] {
-        self.facts.as_deref().unwrap_or_default()
+        &self.facts
     }
 
     /// Takes the effects out, and leaves the room for them behind.
@@ -61,7 +62,7 @@ impl Output {
 
     /// Takes the facts out, and leaves the room for them behind.
     pub fn drain_facts(&mut self) -> impl Iterator<Item = Fact> {
-        self.facts.iter_mut().flat_map(|facts| facts.drain(..))
+        self.facts.drain(..)
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {
@@ -70,8 +71,8 @@ impl Output {
 
     /// Keeps a fact, which is made only when it is kept.
     pub(super) fn fact(&mut self, at: Timestamp, change: impl FnOnce() -> Change) {
-        if let Some(facts) = &mut self.facts {
-            facts.push(Fact { at, change: change() });
+        if self.keeps_facts {
+            self.facts.push(Fact { at, change: change() });
         }
     }
 }

@@ -51,10 +51,11 @@ impl World<'_> {
     /// the last first.
     fn perform_effects(&mut self) -> Result<(), Broken> {
         while !self.out.effects().is_empty() {
-            let effects: Vec<Effect> = self.out.drain_effects().collect();
+            let mut effects = std::mem::take(&mut self.effects);
+            effects.extend(self.out.drain_effects());
             let mut failed: Vec<Ticket> = Vec::new();
             let mut cause = EnqueueFailure::Full;
-            for effect in effects {
+            for effect in effects.drain(..) {
                 match effect {
                     Effect::Abort(run) => {
                         self.note_abort(run);
@@ -69,6 +70,7 @@ impl World<'_> {
                     }
                 }
             }
+            self.effects = effects;
             while let Some(ticket) = failed.pop() {
                 self.execute(Command::EnqueueFailed { ticket, cause }, Said::EnqueueFailed(ticket, cause))?;
             }

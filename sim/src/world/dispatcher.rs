@@ -122,13 +122,14 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether no record has this ticket. Looks at all of them: only for a fault that waits for one.
+    /// Whether no record has this ticket. Looks at all that wait: only for a fault that waits for one.
     fn is_marker(&self, ticket: Ticket) -> bool {
         let queued = |event: u16| {
             let view = self.engine.get(self.told, self.roster.key(event));
             view.is_some_and(|view| view.place == Some(eventful::Place::Queued(ticket)))
         };
-        !self.oracles.book.all().any(|(event, _)| queued(event))
+        let mut waiting = self.oracles.book.all().filter(|(_, known)| known.stage.eligible_at().is_some());
+        !waiting.any(|(event, _)| queued(event))
     }
 
     /// The dispatcher dies, and its channel with it. Its permit comes back.

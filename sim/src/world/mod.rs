@@ -34,7 +34,7 @@ pub(crate) use phases::Halt;
 
 use std::hash::{Hash, Hasher};
 
-use eventful::{Config, Engine, Fact, InvalidConfig, Output, RunId, Timestamp};
+use eventful::{Config, Effect, Engine, Fact, InvalidConfig, Output, RunId, Timestamp};
 
 use crate::failure::Broken;
 use crate::mix::Mix;
@@ -65,6 +65,8 @@ pub struct World<'s> {
     config: Config,
     engine: Engine,
     out: Output,
+    /// Room for the effects of a command, empty between commands.
+    effects: Vec<Effect>,
     /// Microseconds since the start.
     now: u64,
     /// What the engine's clock shows more than the world's.
@@ -150,6 +152,7 @@ impl<'s> World<'s> {
             roster: Roster::of(events_of(scenario)),
             engine,
             out,
+            effects: Vec::new(),
             now: 0,
             skew: 0,
             told,
@@ -199,8 +202,7 @@ impl<'s> World<'s> {
         let (dispatcher, sweeper) = (self.may_dispatch(), self.may_sweep());
         let waiting = self.agenda.ready.len();
         let count = waiting + usize::from(dispatcher) + usize::from(sweeper);
-        let soon = self.now + PATIENCE_MICROS;
-        let later = self.next_time().filter(|time| self.patience > 0 && *time > self.now && *time <= soon);
+        let later = self.later();
         let choice = choices.choose(count + usize::from(later.is_some()));
         if let Some(later) = later.filter(|_| choice == count) {
             self.stood_still += later - self.now;
@@ -265,6 +267,15 @@ impl<'s> World<'s> {
         let sweep = if self.is_up { self.sweep_time() } else { None };
         let dispatch = self.dispatch_time();
         [self.agenda.next_time(), operation, fault, sweep, dispatch].into_iter().flatten().min()
+    }
+
+    /// When something else gets ready soon, while time may pass before all that is ready is done.
+    fn later(&self) -> Option<u64> {
+        if self.patience == 0 {
+            return None;
+        }
+        let soon = self.now + PATIENCE_MICROS;
+        self.next_time().filter(|time| *time > self.now && *time <= soon)
     }
 
     fn perform(&mut self, task: Task) -> Result<(), Broken> {

@@ -1,6 +1,7 @@
 //! From a key to its record.
 
 use alloc::boxed::Box;
+use core::mem;
 use hashbrown::HashTable;
 
 use super::slab::Slot;
@@ -13,12 +14,14 @@ pub(in crate::engine) enum Location {
     Buried(Grave),
 }
 
-/// A hash table in parts.
+/// A hash table that is split into parts once it has some size.
 ///
 /// The hash is kept beside the location, so that a part which grows hashes no key again; and each
-/// part grows by itself, so that no insert waits for the whole table to be rebuilt.
+/// part grows by itself, so that no insert waits for the whole table to be rebuilt. While there are
+/// few entries, one part makes the engine small, and quick to open.
 #[derive(Debug)]
 pub(super) struct Index {
+    /// One, or [`PARTS`].
     parts: Box<[HashTable<Entry>]>,
     /// Entries of all parts.
     len: usize,
@@ -31,31 +34,46 @@ struct Entry {
     location: u32,
 }
 
-/// Parts, as a power of two.
+/// Parts of a table that was split, as a power of two.
 const PARTS_LOG2: u32 = 10;
+
+/// Parts of a table that was split.
+const PARTS: usize = 1 << PARTS_LOG2;
+
+/// Entries at which a table is split: few enough to be moved at once.
+const SPLIT_AT: usize = PARTS;
 
 impl Index {
     pub(super) fn new() -> Self {
-        Self { parts: (0..1 << PARTS_LOG2).map(|_| HashTable::new()).collect(), len: 0 }
+        Self { parts: Box::new([HashTable::new()]), len: 0 }
     }
 
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(Location) -> bool) -> Option<Location> {
-        let part = &self.parts[part(hash)];
-        let entry = part.find(spread(hash as u32), |entry| entry.hash == hash as u32 && is_it(entry.location()));
+        let hash = hash as u32;
+        let entry = self.part(hash).find(spread(hash), |entry| entry.hash == hash && is_it(entry.location()));
         entry.map(Entry::location)
+    }
+
+    /// As [`Index::find`], for a record that is at `from`: it need not be asked whether it is itself.
+    pub(super) fn find_from(&self, hash: u64, from: Location, is_it: impl Fn(Location) -> bool) -> Option<Location> {
+        let (hash, from) = (hash as u32, pack(from));
+        let is_found = |entry: &Entry| entry.hash == hash && (entry.location == from || is_it(entry.location()));
+        self.part(hash).find(spread(hash), is_found).map(Entry::location)
     }
 
     /// Adds a location that is not in it.
     pub(super) fn insert(&mut self, hash: u64, location: Location) {
-        let entry = Entry { hash: hash as u32, location: pack(location) };
-        self.parts[part(hash)].insert_unique(spread(entry.hash), entry, |entry| spread(entry.hash));
+        if self.len == SPLIT_AT && self.parts.len() == 1 {
+            self.split();
+        }
+        self.push(Entry { hash: hash as u32, location: pack(location) });
         self.len += 1;
     }
 
     /// Puts `to` where `from` is.
     pub(super) fn replace(&mut self, hash: u64, from: Location, to: Location) {
-        let from = pack(from);
-        let found = self.parts[part(hash)].find_mut(spread(hash as u32), |entry| entry.location == from);
+        let (hash, from) = (hash as u32, pack(from));
+        let found = self.part_mut(hash).find_mut(spread(hash), |entry| entry.location == from);
         debug_assert!(found.is_some(), "a record that moves is in the index");
         if let Some(entry) = found {
             entry.location = pack(to);
@@ -63,8 +81,8 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, hash: u64, location: Location) {
-        let location = pack(location);
-        let found = self.parts[part(hash)].find_entry(spread(hash as u32), |entry| entry.location == location);
+        let (hash, location) = (hash as u32, pack(location));
+        let found = self.part_mut(hash).find_entry(spread(hash), |entry| entry.location == location);
         debug_assert!(found.is_ok(), "a record that leaves is in the index");
         if let Ok(entry) = found {
             entry.remove();
@@ -74,6 +92,25 @@ impl Index {
 
     pub(super) const fn len(&self) -> usize {
         self.len
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.part_mut(entry.hash).insert_unique(spread(entry.hash), entry, |entry| spread(entry.hash));
+    }
+
+    fn split(&mut self) {
+        let parts = (0..PARTS).map(|_| HashTable::new()).collect();
+        let whole = mem::replace(&mut self.parts, parts);
+        // Nothing depends on the order in which they move.
+        whole.into_iter().flatten().for_each(|entry| self.push(entry));
+    }
+
+    fn part(&self, hash: u32) -> &HashTable<Entry> {
+        &self.parts[part(hash) & (self.parts.len() - 1)]
+    }
+
+    fn part_mut(&mut self, hash: u32) -> &mut HashTable<Entry> {
+        &mut self.parts[part(hash) & (self.parts.len() - 1)]
     }
 }
 
@@ -93,14 +130,15 @@ fn pack(location: Location) -> u32 {
     }
 }
 
-/// The highest bits choose the part; the lowest 32 are kept.
-fn part(hash: u64) -> usize {
-    (hash >> (u64::BITS - PARTS_LOG2)) as usize
+/// The highest bits choose the part.
+const fn part(hash: u32) -> usize {
+    (hash >> (u32::BITS - PARTS_LOG2)) as usize
 }
 
-/// The table takes position from the low bits and a tag from the high ones: both have some.
+/// A part takes position from the low bits and a tag from the high ones: both have some, and of
+/// those by which the entries of one part differ.
 fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
+    u64::from(hash) << (u32::BITS + PARTS_LOG2) | u64::from(hash)
 }
 
 #[cfg(test)]
@@ -134,16 +172,44 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_bits_of_the_hash_choose_the_part() {
+    fn a_table_that_is_split_leads_where_it_led_before() {
         let mut index = Index::new();
-        for n in 0..1 << PARTS_LOG2 {
-            index.insert(n << (u64::BITS - PARTS_LOG2), ONE);
+        let entries = (0..SPLIT_AT as u32 + 1).map(|n| (hash(n), Location::Live(Slot::new(n))));
+        for (hash, location) in entries.clone() {
+            let parts = index.parts.len();
+            index.insert(hash, location);
+            assert_eq!(parts, 1, "it is not split before it holds {SPLIT_AT}");
         }
-        assert!(index.parts.iter().all(|part| part.len() == 1));
+        assert_eq!((index.parts.len(), index.len()), (PARTS, SPLIT_AT + 1));
+        for (hash, location) in entries {
+            assert_eq!(index.find(hash, |_| true), Some(location));
+            index.remove(hash, location);
+        }
+        assert_eq!(index.len(), 0);
+        assert!(index.parts.iter().all(HashTable::is_empty));
     }
 
     #[test]
-    fn position_and_tag_both_come_from_the_hash() {
-        assert_eq!(spread(0x8000_0001), 0x8000_0001_8000_0001);
+    fn the_highest_bits_that_are_kept_choose_the_part() {
+        let mut index = Index::new();
+        (0..=SPLIT_AT as u32).for_each(|n| index.insert(hash(n), Location::Live(Slot::new(n))));
+        let (least, most) = index
+            .parts
+            .iter()
+            .map(HashTable::len)
+            .fold((usize::MAX, 0), |(least, most), len| (least.min(len), most.max(len)));
+        assert_eq!((least, most), (1, 2));
+    }
+
+    #[test]
+    fn position_and_tag_come_from_bits_by_which_entries_of_one_part_differ() {
+        let tag = |hash| spread(hash) >> 57;
+        assert_eq!((tag(0x3f_8000), tag(0xffc0_7fff)), (0x7f, 0));
+        assert_eq!(spread(0x8000_0001) as u32, 0x8000_0001);
+    }
+
+    /// Hashes that fall into one part after the other.
+    fn hash(n: u32) -> u64 {
+        u64::from(n << (u32::BITS - PARTS_LOG2) | n >> PARTS_LOG2)
     }
 }

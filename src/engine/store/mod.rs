@@ -66,8 +66,7 @@ impl Store {
 
     /// Where the key of the record at `from` leads to.
     pub(super) fn find_from(&self, from: Location, key: &Key) -> Option<Location> {
-        // It need not be compared with itself.
-        self.index.find(self.hash(key), |location| location == from || self.key(location) == key)
+        self.index.find_from(self.hash(key), from, |location| self.key(location) == key)
     }
 
     /// Every tombstone that stands for a record.
