@@ -1,5 +1,6 @@
 //! The events of a scenario, by their numbers.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
@@ -24,7 +25,10 @@ impl Roster {
     /// Never: every one of these keys is allowed.
     pub fn of(count: usize) -> Self {
         let number = |at| EventNumber::try_from(at).unwrap_or(EventNumber::MAX);
-        let keys: Vec<Key> = (0..count).map(|at| key(number(at))).collect();
+        let keys = KEYS.with_borrow_mut(|keys| {
+            keys.extend((keys.len()..count).map(|at| key(number(at))));
+            keys[..count].to_vec()
+        });
         let numbers = keys.iter().enumerate().map(|(at, key)| (key.clone(), number(at))).collect();
         Self { keys, numbers }
     }
@@ -41,7 +45,12 @@ impl Roster {
 
     /// The event with one of its payloads. Payloads of other numbers have other bytes, and some another size.
     pub fn event(&self, event: EventNumber, payload: u8) -> Event {
-        Event::new(self.key(event).clone(), vec![payload; 8 + usize::from(payload) * usize::from(event % 3) * 24])
+        let len = 8 + usize::from(payload) * usize::from(event % 3) * 24;
+        let key = self.key(event).clone();
+        match PAYLOADS.get(usize::from(payload)).and_then(|bytes| bytes.get(..len)) {
+            Some(ready) => Event::new(key, ready),
+            None => Event::new(key, vec![payload; len]),
+        }
     }
 
     /// How many events there are.
@@ -54,6 +63,14 @@ impl Roster {
         self.keys.is_empty()
     }
 }
+
+thread_local! {
+    /// The first keys, made once: a thread runs one scenario after the other.
+    static KEYS: RefCell<Vec<Key>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The payloads that nearly all events have, at their longest.
+static PAYLOADS: [[u8; 256]; 5] = [[0; 256], [1; 256], [2; 256], [3; 256], [4; 256]];
 
 fn key(number: EventNumber) -> Key {
     let source = if number % 5 == 3 { "shop" } else { "" };

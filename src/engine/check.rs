@@ -137,15 +137,20 @@ impl Replay {
 fn holds(what: &str, does: bool) -> Result<(), Violation> {
     match does {
         true => Ok(()),
-        false => Err(Violation(alloc::format!("it should be that {what}"))),
+        false => Err(violation(format_args!("it should be that {what}"))),
     }
 }
 
 fn same<T: PartialEq + Debug>(what: &str, stored: &T, counted: &T) -> Result<(), Violation> {
     match stored == counted {
         true => Ok(()),
-        false => Err(Violation(alloc::format!("{what}: {stored:?} is not {counted:?}"))),
+        false => Err(violation(format_args!("{what}: {stored:?} is not {counted:?}"))),
     }
+}
+
+#[cold]
+fn violation(what: core::fmt::Arguments<'_>) -> Violation {
+    Violation(alloc::fmt::format(what))
 }
 
 #[cfg(test)]

@@ -50,8 +50,9 @@ impl Engine {
 
 impl State {
     pub(super) fn durable(&self) -> DurableState {
-        let mut records: Vec<_> = self.store.locations().map(|location| self.store.view(location).durable()).collect();
-        records.sort_by(|a, b| a.key.cmp(&b.key));
+        let mut locations: Vec<_> = self.store.locations().collect();
+        locations.sort_by_key(|location| self.store.key(*location));
+        let records = locations.into_iter().map(|location| self.store.view(location).durable()).collect();
         DurableState { records, counters: self.counters, paused: self.paused, epoch: self.epoch }
     }
 }

@@ -66,7 +66,13 @@ impl Store {
 
     /// Where the key of the record at `from` leads to.
     pub(super) fn find_from(&self, from: Location, key: &Key) -> Option<Location> {
-        self.index.find_from(self.hash(key), from, |location| self.key(location) == key)
+        self.index.find_from(self.hash(key), from, |location| self.has_key(location, key))
+    }
+
+    /// Hardly ever asked: another record must have the same hash.
+    #[cold]
+    fn has_key(&self, location: Location, key: &Key) -> bool {
+        self.key(location) == key
     }
 
     /// Every tombstone that stands for a record.
