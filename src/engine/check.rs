@@ -137,20 +137,25 @@ impl Replay {
 fn holds(what: &str, does: bool) -> Result<(), Violation> {
     match does {
         true => Ok(()),
-        false => Err(violation(format_args!("it should be that {what}"))),
+        false => Err(untrue(what)),
     }
 }
 
 fn same<T: PartialEq + Debug>(what: &str, stored: &T, counted: &T) -> Result<(), Violation> {
     match stored == counted {
         true => Ok(()),
-        false => Err(violation(format_args!("{what}: {stored:?} is not {counted:?}"))),
+        false => Err(unequal(what, stored, counted)),
     }
 }
 
 #[cold]
-fn violation(what: core::fmt::Arguments<'_>) -> Violation {
-    Violation(alloc::fmt::format(what))
+fn untrue(what: &str) -> Violation {
+    Violation(alloc::format!("it should be that {what}"))
+}
+
+#[cold]
+fn unequal(what: &str, stored: &dyn Debug, counted: &dyn Debug) -> Violation {
+    Violation(alloc::format!("{what}: {stored:?} is not {counted:?}"))
 }
 
 #[cfg(test)]

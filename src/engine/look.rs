@@ -50,9 +50,9 @@ impl Engine {
 
 impl State {
     pub(super) fn durable(&self) -> DurableState {
-        let mut locations: Vec<_> = self.store.locations().collect();
-        locations.sort_by_key(|location| self.store.key(*location));
-        let records = locations.into_iter().map(|location| self.store.view(location).durable()).collect();
+        let mut records: Vec<_> = self.store.locations().map(|location| (self.store.key(location), location)).collect();
+        records.sort_unstable_by_key(|(key, _)| *key);
+        let records = records.into_iter().map(|(_, location)| self.store.view(location).durable()).collect();
         DurableState { records, counters: self.counters, paused: self.paused, epoch: self.epoch }
     }
 }

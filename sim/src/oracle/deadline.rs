@@ -9,7 +9,7 @@ const ORACLE: &str = "deadline";
 
 /// `test`: when the channel must be put to the test at the latest.
 pub(super) fn judge(book: &Book, seen: &Seen<'_>, test: Option<Timestamp>) -> Result<(), Broken> {
-    let deadline = seen.engine.next_deadline();
+    let deadline = seen.deadline;
     if let Some(deadline) = deadline {
         judge_reason(seen, deadline)?;
         judge_spin(seen, deadline)?;

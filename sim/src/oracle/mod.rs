@@ -42,7 +42,7 @@ use std::time::Duration;
 
 pub use book::{Book, Known, Stage};
 use eventful::{
-    Answer, Change, Config, Digest, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId, Ticket, Timestamp,
+    Answer, Change, Config, Deadline, Digest, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId, Ticket, Timestamp,
 };
 pub use ledger::Ledger;
 
@@ -67,6 +67,8 @@ pub struct Seen<'a> {
     pub effects: &'a [Effect],
     /// Its gauges now.
     pub gauges: &'a Gauges,
+    /// When it wants to be woken, now.
+    pub deadline: Option<Deadline>,
     /// The engine, to look at.
     pub engine: &'a Engine,
     /// Its configuration.
@@ -173,7 +175,7 @@ impl Oracles {
         for fact in seen.facts {
             retries::judge(&self.book, seen, fact)?;
             let event = self.book.apply(fact, seen)?;
-            self.touched.extend(event);
+            self.touch(event);
             if let (Change::Forgotten(_), Some(event)) = (&fact.change, event) {
                 self.ledger.forget(event);
             }
@@ -181,10 +183,22 @@ impl Oracles {
         admission::judge(&self.book, seen)?;
         self.metrics.judge(&self.book, seen)?;
         for event in &self.touched {
-            record::judge(&self.book, seen, *event)?;
+            let view = seen.engine.get(seen.now, seen.roster.key(*event));
+            record::judge(&self.book, seen, *event, view.as_ref())?;
+            view.iter().try_for_each(|view| self.tickets.judge_touched(*event, view))?;
         }
         deadline::judge(&self.book, seen, self.tickets.test_due(seen))?;
         consistency::judge(seen)
+    }
+
+    /// A step changed an event, or named it.
+    fn touch(&mut self, event: Option<EventNumber>) {
+        self.touched.extend(event.filter(|event| !self.touched.contains(event)));
+    }
+
+    /// Whether a ticket that stands for no record may be in the channel.
+    pub(crate) const fn may_have_empty_ticket(&self) -> bool {
+        self.tickets.may_be_empty()
     }
 
     /// Keeps the facts of a step that was judged.

@@ -6,9 +6,8 @@ use super::{Book, Known, Seen, Stage};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
 
-pub(super) fn judge(book: &Book, seen: &Seen<'_>, event: EventNumber) -> Result<(), Broken> {
-    let view = seen.engine.get(seen.now, seen.roster.key(event));
-    let wrong = match (book.present(event, seen), &view) {
+pub(super) fn judge(book: &Book, seen: &Seen<'_>, event: EventNumber, view: Option<&RecordView>) -> Result<(), Broken> {
+    let wrong = match (book.present(event, seen), view) {
         (None, None) => None,
         (Some(known), Some(view)) => difference(known, view, seen),
         (Some(_), None) => Some("is not there"),

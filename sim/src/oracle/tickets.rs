@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use eventful::{Answer, Effect, Place, Ticket, Timestamp};
+use eventful::{Answer, Effect, Place, RecordView, Ticket, Timestamp};
 
 use super::{Book, Said, Seen};
 use crate::failure::Broken;
+use crate::scenario::EventNumber;
 
 const ORACLE: &str = "tickets";
 
@@ -41,6 +42,11 @@ impl Sent {
         let retried = self.marker_failed_at.map(|at| at + seen.config.sweep_interval);
         let stuck = (*sent_at + seen.config.stuck_after).max(retried.unwrap_or_default());
         (!self.marker).then_some(stuck)
+    }
+
+    /// Whether one of the outstanding ones may stand for no record.
+    pub(super) const fn may_be_empty(&self) -> bool {
+        self.marker || self.void > 0
     }
 
     fn holds(&self, ticket: Ticket) -> bool {
@@ -131,14 +137,12 @@ impl Sent {
         if sent > queued + self.void + spare {
             return broken(format!("of {sent} tickets in the channel only {queued} stand for a record"));
         }
-        self.judge_touched(seen)
+        Ok(())
     }
 
     /// The touched record's ticket is one that is in the channel.
-    fn judge_touched(&self, seen: &Seen<'_>) -> Result<(), Broken> {
-        let Some(event) = seen.said.event() else { return Ok(()) };
-        let view = seen.engine.get(seen.now, seen.roster.key(event));
-        match view.and_then(|view| view.place) {
+    pub(super) fn judge_touched(&self, event: EventNumber, view: &RecordView) -> Result<(), Broken> {
+        match view.place {
             Some(Place::Queued(ticket)) if !self.holds(ticket) => {
                 broken(format!("event {event} is queued with ticket {}, which is not in the channel", ticket.number()))
             }

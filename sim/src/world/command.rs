@@ -14,7 +14,6 @@ impl World<'_> {
     pub(super) fn tell(&mut self, command: Command, said: Said) -> Result<Answer, Broken> {
         let answer = self.execute(command, said)?;
         self.perform_effects()?;
-        self.sweeper.arm(&self.engine);
         Ok(answer)
     }
 
@@ -23,7 +22,8 @@ impl World<'_> {
         let now = self.clock();
         self.told = self.told.max(now);
         let answer = self.engine.execute(now, command, &mut self.out);
-        let gauges = self.engine.gauges();
+        let (gauges, deadline) = (self.engine.gauges(), self.engine.next_deadline());
+        self.sweeper.arm(deadline);
         let seen = Seen {
             step: self.steps,
             now: self.told,
@@ -32,6 +32,7 @@ impl World<'_> {
             facts: self.out.facts(),
             effects: self.out.effects(),
             gauges: &gauges,
+            deadline,
             engine: &self.engine,
             config: &self.config,
             roster: &self.roster,

@@ -124,6 +124,9 @@ impl World<'_> {
 
     /// Whether no record has this ticket. Looks at all that wait: only for a fault that waits for one.
     fn is_marker(&self, ticket: Ticket) -> bool {
+        if !self.oracles.may_have_empty_ticket() {
+            return false;
+        }
         let queued = |event: u16| {
             let view = self.engine.get(self.told, self.roster.key(event));
             view.is_some_and(|view| view.place == Some(eventful::Place::Queued(ticket)))

@@ -186,7 +186,7 @@ impl<'s> World<'s> {
         if world.config.channel_capacity.get() == 1 {
             world.probes.fault(FaultKind::CapacityOne);
         }
-        world.sweeper.arm(&world.engine);
+        world.sweeper.arm(world.engine.next_deadline());
         Ok(world)
     }
 
@@ -266,7 +266,7 @@ impl<'s> World<'s> {
         let fault = self.scenario.faults.get(self.next_fault).and_then(Fault::at);
         let sweep = if self.is_up { self.sweep_time() } else { None };
         let dispatch = self.dispatch_time();
-        [self.agenda.next_time(), operation, fault, sweep, dispatch].into_iter().flatten().min()
+        [self.agenda.next_time(), operation, fault, sweep, dispatch].iter().flatten().min().copied()
     }
 
     /// When something else gets ready soon, while time may pass before all that is ready is done.

@@ -141,7 +141,7 @@ impl World<'_> {
         self.dropped = 0;
         self.is_up = true;
         self.note_world("the process starts again, with nothing in its memory");
-        self.sweeper.arm(&self.engine);
+        self.sweeper.arm(self.engine.next_deadline());
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The sweeper: wakes at the engine's next deadline.
 
-use eventful::{Answer, Command, Engine, Timestamp};
+use eventful::{Answer, Command, Deadline, Timestamp};
 
 use super::World;
 use crate::failure::Broken;
@@ -18,8 +18,8 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    pub(super) fn arm(&mut self, engine: &Engine) {
-        self.armed = engine.next_deadline().map(|deadline| deadline.at);
+    pub(super) fn arm(&mut self, deadline: Option<Deadline>) {
+        self.armed = deadline.map(|deadline| deadline.at);
     }
 }
 
