@@ -27,6 +27,7 @@ pub struct Broken {
 
 impl Broken {
     /// What `oracle` has to say about `promise`.
+    #[cold]
     pub fn new(oracle: &'static str, promise: u8, what: impl fmt::Display) -> Self {
         Self { oracle: Cow::Borrowed(oracle), promise: Promise(promise), what: what.to_string() }
     }

@@ -60,9 +60,9 @@ impl Counted {
         same("stale tickets", tallies.tickets_stale, self.tickets_stale)?;
         same("stale outcomes", tallies.outcomes_stale, self.outcomes_stale)?;
         same("sweeps", tallies.sweeps, self.sweeps)?;
-        each("rejections", RejectReason::ALL.map(|reason| tallies.rejected(reason)), self.rejected)?;
-        let failures = [EnqueueFailure::Full, EnqueueFailure::Closed].map(|cause| tallies.enqueue_failures(cause));
-        each("enqueue failures", failures, self.failures)?;
+        each("rejections", RejectReason::ALL, |reason| tallies.rejected(reason), &self.rejected)?;
+        let causes = [EnqueueFailure::Full, EnqueueFailure::Closed];
+        each("enqueue failures", causes, |cause| tallies.enqueue_failures(cause), &self.failures)?;
         same("retries that became due", tallies.swept(SweptReason::RetryDue), self.retries_due)?;
         same("expired runs", tallies.swept(SweptReason::ExpiredRun), self.expired_runs)?;
         let lost = tallies.swept(SweptReason::LostTicket);
@@ -97,11 +97,11 @@ fn judge_facts(book: &Book, facts: &FactCounters) -> Result<(), Broken> {
     same("redriven", facts.redriven, book.redriven)?;
     same("forgotten", facts.forgotten, book.forgotten)?;
     same("started", facts.started, book.started)?;
-    each("finished", AttemptEnd::ALL.map(|end| facts.finished(end)), book.finished)
+    each("finished", AttemptEnd::ALL, |end| facts.finished(end), &book.finished)
 }
 
 fn judge_gauges(book: &Book, gauges: &Gauges) -> Result<(), Broken> {
-    each("records by status", Status::ALL.map(|status| gauges.records(status)), book.records)?;
+    each("records by status", Status::ALL, |status| gauges.records(status), &book.records)?;
     same("runs in flight", gauges.inflight, book.count(Status::Processing))?;
     same("bytes", gauges.bytes, book.bytes)?;
     let waiting = book.count(Status::Received) + book.count(Status::FailedRetry);
@@ -117,10 +117,17 @@ fn same<T: PartialEq + Debug>(what: &str, shown: T, counted: T) -> Result<(), Br
     }
 }
 
-/// As [`same`], number by number: this is asked after every step.
-fn each<const N: usize>(what: &str, shown: [u64; N], counted: [u64; N]) -> Result<(), Broken> {
-    let differences = shown.iter().zip(&counted).fold(0, |all, (shown, counted)| all | (shown ^ counted));
-    if differences == 0 { Ok(()) } else { same(what, shown, counted) }
+/// As [`same`], for a number of each label. Nothing is copied as long as all are equal.
+fn each<L: Copy, const N: usize>(
+    what: &str,
+    labels: [L; N],
+    shown: impl Fn(L) -> u64,
+    counted: &[u64; N],
+) -> Result<(), Broken> {
+    match labels.iter().zip(counted).all(|(label, counted)| shown(*label) == *counted) {
+        true => Ok(()),
+        false => same(what, labels.map(shown), *counted),
+    }
 }
 
 fn broken(what: String) -> Result<(), Broken> {

@@ -196,10 +196,7 @@ impl<'s> World<'s> {
     ///
     /// [`Broken`] when a promise does not hold after it.
     pub(crate) fn step(&mut self, choices: &mut Choices) -> Result<bool, Broken> {
-        if !self.wake() {
-            return Ok(false);
-        }
-        let (dispatcher, sweeper) = (self.may_dispatch(), self.may_sweep());
+        let Some((dispatcher, sweeper)) = self.wake() else { return Ok(false) };
         let waiting = self.agenda.ready.len();
         let count = waiting + usize::from(dispatcher) + usize::from(sweeper);
         let later = self.later();
@@ -228,18 +225,17 @@ impl<'s> World<'s> {
         Ok(true)
     }
 
-    /// Lets time pass until something is ready. Whether something is.
-    fn wake(&mut self) -> bool {
+    /// Lets time pass until something is ready. Whether the dispatcher and the sweeper are, unless
+    /// nothing ever will be.
+    fn wake(&mut self) -> Option<(bool, bool)> {
         loop {
             self.agenda.wake(self.now);
             self.wake_scheduled();
-            if !self.agenda.ready.is_empty() || self.may_dispatch() || self.may_sweep() {
-                return true;
+            let (dispatcher, sweeper) = (self.may_dispatch(), self.may_sweep());
+            if dispatcher || sweeper || !self.agenda.ready.is_empty() {
+                return Some((dispatcher, sweeper));
             }
-            match self.next_time() {
-                Some(time) => self.now = self.now.max(time),
-                None => return false,
-            }
+            self.now = self.now.max(self.next_time()?);
         }
     }
 
