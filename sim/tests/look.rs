@@ -16,6 +16,15 @@ fn a_page_of_a_status_holds_all_of_it_and_nothing_else() {
 }
 
 #[test]
+fn the_counters_alone_are_those_of_the_metrics() {
+    let mut driver = one_of_each_status();
+    driver.submit("completed");
+    let metrics = driver.engine().metrics();
+    assert_eq!((metrics.facts.accepted, metrics.tallies.deduplicated), (6, 1));
+    assert_eq!((driver.engine().fact_counters(), driver.engine().tallies()), (&metrics.facts, &metrics.tallies));
+}
+
+#[test]
 fn a_page_holds_no_record_past_its_retention() {
     let mut driver = one_of_each_status();
     driver.advance(driver.engine().config().retention);

@@ -184,6 +184,15 @@ mod tests {
     }
 
     #[test]
+    fn two_records_of_one_key_are_found() {
+        assert_found("what its key leads to", |engine| {
+            let event = record(engine, "line").event.clone();
+            let hash = engine.state.store.hash(event.key());
+            engine.state.store.insert(hash, event, engine.now);
+        });
+    }
+
+    #[test]
     fn more_charges_than_starts_are_found() {
         assert_found("each start is charged", |engine| record(engine, "line").charge.charged = 1);
     }

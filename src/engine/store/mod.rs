@@ -263,4 +263,19 @@ mod tests {
         assert_ne!(hash(1, "a"), hash(1, "b"));
         assert_ne!(hash(1, "a"), hash(2, "a"));
     }
+
+    #[test]
+    fn two_records_with_one_hash_are_told_apart() {
+        let mut store = Store::new(0);
+        let locations = ["event-49049", "event-55208"].map(|id| {
+            let event = Event::with_id(id, "x").expect("an id");
+            let (key, hash) = (event.key().clone(), store.hash(event.key()));
+            (hash as u32, key, Location::Live(store.insert(hash, event, Timestamp::EPOCH)))
+        });
+        assert_eq!(locations[0].0, locations[1].0, "of the hash only this half is kept");
+        for (_, key, location) in locations {
+            assert_eq!(store.find(store.hash(&key), &key), Some(location));
+            assert_eq!(store.find_from(location, &key), Some(location));
+        }
+    }
 }
