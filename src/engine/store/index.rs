@@ -210,6 +210,6 @@ mod tests {
 
     /// Hashes that fall into one part after the other.
     fn hash(n: u32) -> u64 {
-        u64::from(n << (u32::BITS - PARTS_LOG2) | n >> PARTS_LOG2)
+        u64::from(n.rotate_right(PARTS_LOG2))
     }
 }
