@@ -37,6 +37,7 @@ mod at_once;
 pub mod chance;
 #[cfg(feature = "check")]
 mod check;
+pub mod disk;
 pub mod driver;
 pub mod failure;
 pub mod mix;

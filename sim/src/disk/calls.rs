@@ -1,0 +1,203 @@
+//! What a process asks of a disk, and the faults that strike it.
+
+use super::fault::DiskFault;
+use super::medium::{Disk, DiskError, Handle, Life};
+
+/// The longest stall of a sync, in microseconds.
+const LONGEST_STALL_MICROS: u64 = 30_000_000;
+
+/// Bytes by which misdirected reads and writes go astray, or a multiple of them.
+const ASTRAY_BYTES: u64 = 512;
+
+impl Disk {
+    /// Opens a file, and creates it when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn open(&mut self, life: Life, name: &str) -> Result<Handle, DiskError> {
+        if let Some(handle) = self.name(name) {
+            self.begin(life, false)?;
+            return Ok(handle);
+        }
+        self.begin(life, true)?;
+        self.change()?;
+        Ok(self.create(name))
+    }
+
+    /// The names of all files, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn names(&mut self, life: Life) -> Result<Vec<String>, DiskError> {
+        self.begin(life, false)?;
+        Ok(self.list())
+    }
+
+    /// Gives a file another name, and takes that from whatever had it.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn rename(&mut self, life: Life, from: &str, to: &str) -> Result<(), DiskError> {
+        self.begin(life, true)?;
+        self.change()?;
+        let file = self.name(from).ok_or(DiskError::Missing)?;
+        self.call(vec![(to.to_owned(), Some(file.file())), (from.to_owned(), None)]);
+        Ok(())
+    }
+
+    /// Takes a file's name away, and the file with it.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn remove(&mut self, life: Life, name: &str) -> Result<(), DiskError> {
+        self.begin(life, true)?;
+        self.change()?;
+        self.name(name).ok_or(DiskError::Missing)?;
+        self.call(vec![(name.to_owned(), None)]);
+        Ok(())
+    }
+
+    /// Makes names persistent.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn sync_names(&mut self, life: Life) -> Result<(), DiskError> {
+        self.begin(life, true)?;
+        match self.strike(&[DiskFault::SyncFails]) {
+            Some(_) => Err(DiskError::Io),
+            None => {
+                self.settle_names();
+                Ok(())
+            }
+        }
+    }
+
+    /// Bytes in a file.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn len(&mut self, handle: Handle) -> Result<u64, DiskError> {
+        self.begin(handle.life(), false)?;
+        Ok(self.file(handle)?.len())
+    }
+
+    /// Fills `out` with what stands there.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]; [`DiskError::Missing`] when the file ends before that.
+    pub fn read(&mut self, handle: Handle, offset: u64, out: &mut [u8]) -> Result<(), DiskError> {
+        self.begin(handle.life(), false)?;
+        let len = self.file(handle)?.len();
+        if offset + out.len() as u64 > len {
+            return Err(DiskError::Missing);
+        }
+        match self.strike(&DiskFault::OF_READS) {
+            None => self.file(handle)?.read(offset, out),
+            Some(DiskFault::StaleRead) => self.file(handle)?.read_stale(offset, out),
+            Some(DiskFault::MisdirectedRead) => {
+                let astray = self.astray(offset, out.len() as u64, len);
+                self.file(handle)?.read(astray, out);
+            }
+            Some(_) => return Err(DiskError::Io),
+        }
+        Ok(())
+    }
+
+    /// Writes, and answers how many bytes it took: not always all.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]; some of it may be there.
+    pub fn write(&mut self, handle: Handle, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
+        self.begin(handle.life(), true)?;
+        let len = self.file(handle)?.len();
+        let grows_by = (offset + bytes.len() as u64).saturating_sub(len);
+        if grows_by > self.room() {
+            return Err(DiskError::NoSpace);
+        }
+        match self.strike(&DiskFault::OF_WRITES) {
+            None => self.file(handle)?.write(offset, bytes),
+            Some(DiskFault::MisdirectedWrite) => {
+                let astray = self.astray(offset, bytes.len() as u64, len);
+                self.file(handle)?.write(astray, bytes);
+            }
+            Some(fault) => return self.write_part(handle, offset, bytes, fault),
+        }
+        Ok(bytes.len())
+    }
+
+    /// A write that is struck: some of it may be there.
+    fn write_part(&mut self, handle: Handle, at: u64, bytes: &[u8], fault: DiskFault) -> Result<usize, DiskError> {
+        let part = self.chance().index(bytes.len());
+        self.file(handle)?.write(at, &bytes[..part]);
+        if fault == DiskFault::ShortWrite && part > 0 {
+            return Ok(part);
+        }
+        Err(if fault == DiskFault::NoSpace { DiskError::NoSpace } else { DiskError::Io })
+    }
+
+    /// Makes a file longer, with zeros, or shorter.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn set_len(&mut self, handle: Handle, len: u64) -> Result<(), DiskError> {
+        self.begin(handle.life(), true)?;
+        let grows_by = len.saturating_sub(self.file(handle)?.len());
+        if grows_by > self.room() {
+            return Err(DiskError::NoSpace);
+        }
+        self.change()?;
+        self.file(handle)?.set_len(len);
+        Ok(())
+    }
+
+    /// Makes a file's bytes and length persistent.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]; then nothing is certain.
+    pub fn sync(&mut self, handle: Handle) -> Result<(), DiskError> {
+        self.begin(handle.life(), true)?;
+        self.file(handle)?;
+        match self.strike(&DiskFault::OF_SYNCS) {
+            Some(DiskFault::SyncFails) => Err(DiskError::Io),
+            Some(DiskFault::SyncDrops) => {
+                self.file(handle)?.drop_dirty();
+                Err(DiskError::Io)
+            }
+            Some(DiskFault::SyncLies) => Ok(()),
+            stalls => {
+                if stalls.is_some() {
+                    let micros = self.chance().between(1, LONGEST_STALL_MICROS);
+                    self.stall(micros);
+                }
+                self.file(handle)?.sync();
+                Ok(())
+            }
+        }
+    }
+
+    /// A change of a length or a name fails, or does not.
+    fn change(&mut self) -> Result<(), DiskError> {
+        match self.strike(&DiskFault::OF_CHANGES) {
+            Some(DiskFault::NoSpace) => Err(DiskError::NoSpace),
+            Some(_) => Err(DiskError::Io),
+            None => Ok(()),
+        }
+    }
+
+    /// Another place in a file of `len` bytes, for `bytes` that belong to `offset`.
+    fn astray(&mut self, offset: u64, bytes: u64, len: u64) -> u64 {
+        let places = len.saturating_sub(bytes) / ASTRAY_BYTES;
+        let place = self.chance().below(places + 1) * ASTRAY_BYTES;
+        if place + bytes <= len { place } else { offset }
+    }
+}

@@ -1,0 +1,79 @@
+//! A disk in the hands of several.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::fault::DiskProbes;
+use super::medium::{Cut, Disk, DiskError, Handle, Life};
+use crate::chance::Stream;
+
+/// A disk that a store, its journals and the world share. Clones are the same disk.
+#[derive(Debug, Clone)]
+pub struct Drive(Arc<Mutex<Disk>>);
+
+impl Drive {
+    /// Shares a disk.
+    pub fn new(disk: Disk) -> Self {
+        Self(Arc::new(Mutex::new(disk)))
+    }
+
+    /// The disk, for one thing to do with it.
+    pub fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The process dies. What it wrote is in the cache.
+    pub fn kill(&self) {
+        self.disk().kill();
+    }
+
+    /// The power fails, and chance says what is left of what was not synced.
+    pub fn power_cut(&self, stream: &mut Stream) {
+        self.disk().power_cut(Cut::Drawn(stream));
+    }
+
+    /// What has struck.
+    pub fn probes(&self) -> DiskProbes {
+        *self.disk().probes()
+    }
+}
+
+/// A file of a drive, in one life of the process.
+#[derive(Debug, Clone)]
+pub(super) struct DriveFile {
+    drive: Drive,
+    handle: Handle,
+}
+
+impl DriveFile {
+    /// Opens a file, and creates it when there is none.
+    pub(super) fn open(drive: &Drive, life: Life, name: &str) -> Result<Self, DiskError> {
+        let handle = drive.disk().open(life, name)?;
+        Ok(Self { drive: drive.clone(), handle })
+    }
+
+    pub(super) fn len(&self) -> Result<u64, DiskError> {
+        self.drive.disk().len(self.handle)
+    }
+
+    pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), DiskError> {
+        self.drive.disk().read(self.handle, offset, out)
+    }
+
+    /// Writes all of it, in as many writes as that takes.
+    pub(super) fn write(&self, mut offset: u64, mut bytes: &[u8]) -> Result<(), DiskError> {
+        while !bytes.is_empty() {
+            let taken = self.drive.disk().write(self.handle, offset, bytes)?;
+            bytes = &bytes[taken..];
+            offset += taken as u64;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_len(&self, len: u64) -> Result<(), DiskError> {
+        self.drive.disk().set_len(self.handle, len)
+    }
+
+    pub(super) fn sync(&self) -> Result<(), DiskError> {
+        self.drive.disk().sync(self.handle)
+    }
+}

@@ -1,0 +1,212 @@
+//! What goes wrong with a disk.
+
+use crate::chance::Stream;
+
+/// A kind of fault, as it is drawn, armed and counted. The table of the [module](super) says what
+/// is promised of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DiskFault {
+    /// A write takes fewer bytes than it was given, and says so.
+    ShortWrite,
+    /// A write, or another change, fails with an I/O error. Some of it may be there.
+    WriteFails,
+    /// There is no space left. Some of the write may be there.
+    NoSpace,
+    /// A write goes to another place of its file, and says that it is done.
+    MisdirectedWrite,
+    /// A read fails with an I/O error.
+    ReadFails,
+    /// A read answers what stands in another place of its file.
+    MisdirectedRead,
+    /// A read answers what stood there before.
+    StaleRead,
+    /// A sync fails; what was to be written is still in the cache, and can be synced again.
+    SyncFails,
+    /// A sync fails and drops what was to be written: the cache shows it, the next sync succeeds,
+    /// and it is nowhere.
+    SyncDrops,
+    /// A sync takes its time.
+    SyncStalls,
+    /// A sync says that it is done, and has done nothing.
+    SyncLies,
+    /// A bit on the medium is another one from now on.
+    BitRot,
+    /// The process dies; what it wrote is in the cache.
+    Kill,
+    /// The power fails; what was not synced is there in part.
+    PowerCut,
+    /// After a power cut, a sector that was not synced is as it was before.
+    SectorLost,
+    /// After a power cut, a sector that was not synced is new in one part and old in the other.
+    SectorTorn,
+    /// After a power cut, what was written into a sector and not synced is garbage.
+    SectorGarbage,
+    /// After a power cut, a sector is there and one that was written before it is not.
+    OutOfOrder,
+    /// After a power cut, a file has its new length, and not all that was written into it.
+    LengthWithoutData,
+    /// After a power cut, what was written behind the end of a file is there, and its new length is not.
+    DataWithoutLength,
+    /// After a power cut, a name that was given or taken away is not, as nobody synced the directory.
+    NameLost,
+}
+
+/// How many kinds there are.
+const KINDS: usize = DiskFault::ALL.len();
+
+/// The parts of one whole in which rates are told.
+const RATE_WHOLE: u64 = 100_000;
+
+impl DiskFault {
+    /// Every kind.
+    pub const ALL: [Self; 21] = [
+        Self::ShortWrite,
+        Self::WriteFails,
+        Self::NoSpace,
+        Self::MisdirectedWrite,
+        Self::ReadFails,
+        Self::MisdirectedRead,
+        Self::StaleRead,
+        Self::SyncFails,
+        Self::SyncDrops,
+        Self::SyncStalls,
+        Self::SyncLies,
+        Self::BitRot,
+        Self::Kill,
+        Self::PowerCut,
+        Self::SectorLost,
+        Self::SectorTorn,
+        Self::SectorGarbage,
+        Self::OutOfOrder,
+        Self::LengthWithoutData,
+        Self::DataWithoutLength,
+        Self::NameLost,
+    ];
+
+    /// Those that strike a write.
+    pub const OF_WRITES: [Self; 4] = [Self::ShortWrite, Self::WriteFails, Self::NoSpace, Self::MisdirectedWrite];
+    /// Those that strike a change of a length or a name.
+    pub const OF_CHANGES: [Self; 2] = [Self::WriteFails, Self::NoSpace];
+    /// Those that strike a read.
+    pub const OF_READS: [Self; 3] = [Self::ReadFails, Self::MisdirectedRead, Self::StaleRead];
+    /// Those that strike a sync.
+    pub const OF_SYNCS: [Self; 4] = [Self::SyncFails, Self::SyncDrops, Self::SyncStalls, Self::SyncLies];
+
+    /// Its name in snake case.
+    pub fn name(self) -> String {
+        let camel = format!("{self:?}");
+        let mut snake = String::new();
+        for letter in camel.chars() {
+            if letter.is_uppercase() && !snake.is_empty() {
+                snake.push('_');
+            }
+            snake.extend(letter.to_lowercase());
+        }
+        snake
+    }
+
+    /// Whether a sound store keeps all of its promises through it, or stands still until it is over.
+    pub const fn is_survivable(self) -> bool {
+        match self {
+            Self::ShortWrite
+            | Self::WriteFails
+            | Self::NoSpace
+            | Self::ReadFails
+            | Self::SyncFails
+            | Self::SyncDrops
+            | Self::SyncStalls
+            | Self::Kill
+            | Self::PowerCut
+            | Self::SectorLost
+            | Self::SectorTorn
+            | Self::SectorGarbage
+            | Self::OutOfOrder
+            | Self::LengthWithoutData
+            | Self::DataWithoutLength
+            | Self::NameLost => true,
+            Self::MisdirectedWrite | Self::MisdirectedRead | Self::StaleRead | Self::SyncLies | Self::BitRot => false,
+        }
+    }
+}
+
+/// How often each kind of fault has struck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskProbes([u64; KINDS]);
+
+impl Default for DiskProbes {
+    fn default() -> Self {
+        Self([0; KINDS])
+    }
+}
+
+impl DiskProbes {
+    /// A fault has struck.
+    pub(super) fn count(&mut self, fault: DiskFault) {
+        self.0[fault as usize] += 1;
+    }
+
+    /// How often this one has struck.
+    pub const fn of(&self, fault: DiskFault) -> u64 {
+        self.0[fault as usize]
+    }
+
+    /// Adds what has struck elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
+    }
+
+    /// The kinds that have not struck.
+    pub fn missing(&self) -> Vec<DiskFault> {
+        DiskFault::ALL.into_iter().filter(|fault| self.of(*fault) == 0).collect()
+    }
+}
+
+/// Where faults of single operations come from: a rate for each kind, and those that are armed.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// Strikes in 100,000 operations that this kind can strike.
+    rates: [u32; KINDS],
+    armed: Vec<DiskFault>,
+    stream: Stream,
+}
+
+impl Trouble {
+    /// No trouble but what is armed.
+    pub const fn none(stream: Stream) -> Self {
+        Self { rates: [0; KINDS], armed: Vec::new(), stream }
+    }
+
+    /// With a kind that strikes so often in 100,000 operations.
+    #[must_use]
+    pub const fn with(mut self, fault: DiskFault, per_100_000: u32) -> Self {
+        self.rates[fault as usize] = per_100_000;
+        self
+    }
+
+    /// Lets the next operation be struck by this, of those that can be.
+    pub fn arm(&mut self, fault: DiskFault) {
+        self.armed.push(fault);
+    }
+
+    /// No trouble any more.
+    pub fn end(&mut self) {
+        self.rates = [0; KINDS];
+        self.armed.clear();
+    }
+
+    /// Which of these strikes now, if any does.
+    pub(super) fn draw(&mut self, of: &[DiskFault]) -> Option<DiskFault> {
+        if let Some(at) = self.armed.iter().position(|armed| of.contains(armed)) {
+            return Some(self.armed.remove(at));
+        }
+        of.iter().copied().find(|fault| {
+            let rate = u64::from(self.rates[*fault as usize]);
+            rate > 0 && self.stream.below(RATE_WHOLE) < rate
+        })
+    }
+
+    /// The source of chance for how a fault strikes.
+    pub(super) const fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+}

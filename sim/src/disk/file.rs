@@ -1,0 +1,231 @@
+//! A file: what is on the medium, and what the cache shows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::fault::{DiskFault, DiskProbes};
+use super::sector::{Fate, SECTOR_BYTES, Sector, Sectors, Written, pieces, settle};
+use crate::chance::Stream;
+
+/// A file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct File {
+    medium: Contents,
+    cache: Contents,
+    dirty: BTreeMap<usize, Dirty>,
+    length_is_dirty: bool,
+    /// The least length since the last sync: what was behind it is gone.
+    shortest: u64,
+    /// Whether the cache shows something else than the medium without being dirty.
+    is_deceived: bool,
+    /// What the sectors of the last sync held before.
+    before: BTreeMap<usize, Option<Arc<Sector>>>,
+    /// Rises with each write.
+    writes: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Contents {
+    sectors: Sectors,
+    len: u64,
+}
+
+/// A sector that is not synced.
+#[derive(Debug, Clone, Copy)]
+struct Dirty {
+    written: Written,
+    /// The write that wrote it last.
+    by: u64,
+}
+
+impl File {
+    pub(super) const fn len(&self) -> u64 {
+        self.cache.len
+    }
+
+    pub(super) fn read(&self, offset: u64, out: &mut [u8]) {
+        self.cache.sectors.read(offset, out);
+    }
+
+    /// Reads what stood there before the last change.
+    pub(super) fn read_stale(&self, offset: u64, out: &mut [u8]) {
+        let mut old = self.medium.sectors.clone();
+        if self.dirty.is_empty() {
+            self.before.iter().for_each(|(at, sector)| old.put(*at, sector.clone()));
+        }
+        old.read(offset, out);
+    }
+
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) {
+        self.writes += 1;
+        for piece in pieces(offset, bytes.len()) {
+            let target = self.cache.sectors.edit(piece.sector);
+            target[piece.from..piece.from + piece.len].copy_from_slice(&bytes[piece.at..piece.at + piece.len]);
+            self.soil(piece.sector, piece.from, piece.len);
+        }
+        let end = offset + bytes.len() as u64;
+        if end > self.cache.len {
+            self.cache.len = end;
+            self.length_is_dirty = true;
+        }
+    }
+
+    fn soil(&mut self, sector: usize, from: usize, len: usize) {
+        let by = self.writes;
+        let dirty = self.dirty.entry(sector).or_insert(Dirty { written: Written::default(), by });
+        dirty.written.add(from, len);
+        dirty.by = by;
+    }
+
+    /// What is behind the new end is gone, and zeros when the file grows again.
+    pub(super) fn set_len(&mut self, len: u64) {
+        if len < self.cache.len {
+            self.dirty.retain(|sector, _| *sector < sectors(len));
+            if let Some((sector, from)) = self.cache.cut_to(len) {
+                self.writes += 1;
+                self.soil(sector, from, SECTOR_BYTES - from);
+            }
+        }
+        self.shortest = self.shortest.min(len);
+        self.length_is_dirty |= len != self.cache.len;
+        self.cache.len = len;
+    }
+
+    /// Makes the cache persistent.
+    pub(super) fn sync(&mut self) {
+        self.settle_length();
+        if !self.dirty.is_empty() {
+            self.before.clear();
+        }
+        for sector in core::mem::take(&mut self.dirty).into_keys() {
+            self.before.insert(sector, self.medium.sectors.share(sector));
+            self.medium.sectors.put(sector, self.cache.sectors.share(sector));
+        }
+    }
+
+    /// The medium takes the length of the cache.
+    fn settle_length(&mut self) {
+        self.medium.sectors.truncate(sectors(self.shortest));
+        self.medium.len = self.cache.len;
+        (self.length_is_dirty, self.shortest) = (false, self.cache.len);
+    }
+
+    /// Forgets that anything is to be written. The cache goes on showing it.
+    pub(super) fn drop_dirty(&mut self) {
+        self.is_deceived = self.has_pending() || self.is_deceived;
+        self.dirty.clear();
+        (self.length_is_dirty, self.shortest) = (false, self.medium.len);
+    }
+
+    /// Reads anew from the medium what is not to be written.
+    pub(super) fn evict(&mut self) {
+        if !core::mem::take(&mut self.is_deceived) {
+            return;
+        }
+        let mut fresh = self.medium.clone();
+        for sector in self.dirty.keys() {
+            fresh.sectors.put(*sector, self.cache.sectors.share(*sector));
+        }
+        if self.length_is_dirty {
+            fresh.len = self.cache.len;
+        }
+        self.cache = fresh;
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        self.length_is_dirty || !self.dirty.is_empty()
+    }
+
+    /// The length counts as one, and each sector.
+    pub(super) fn pending(&self) -> usize {
+        self.dirty.len() + usize::from(self.length_is_dirty)
+    }
+
+    /// The power fails: `fate` says what becomes of the length, if it is dirty, and then of each
+    /// dirty sector.
+    pub(super) fn cut(
+        &mut self,
+        whole_head: u64,
+        fate: &mut dyn FnMut(&mut Stream) -> Fate,
+        stream: &mut Stream,
+        probes: &mut DiskProbes,
+    ) {
+        let grows = self.cache.len > self.medium.len;
+        let is_old = self.length_is_dirty && fate(stream) != Fate::Survives;
+        if !is_old {
+            self.settle_length();
+        }
+        let (mut lost, mut survived) = (u64::MAX, 0);
+        for (sector, dirty) in core::mem::take(&mut self.dirty) {
+            let whole = (sector * SECTOR_BYTES) < whole_head as usize;
+            let fate = match fate(stream) {
+                Fate::Garbage if whole => Fate::Torn,
+                drawn => drawn,
+            };
+            note(fate, probes);
+            match fate {
+                Fate::Survives => survived = dirty.by.max(survived),
+                Fate::Lost | Fate::Torn | Fate::Garbage => lost = dirty.by.min(lost),
+            }
+            let (old, new) = (self.medium.sectors.share(sector), self.cache.sectors.share(sector));
+            self.medium.sectors.put(sector, settle(fate, old, new, &dirty.written, stream));
+        }
+        if lost < survived {
+            probes.count(DiskFault::OutOfOrder);
+        }
+        if grows && !is_old && lost != u64::MAX {
+            probes.count(DiskFault::LengthWithoutData);
+        }
+        if grows && is_old && survived > 0 {
+            probes.count(DiskFault::DataWithoutLength);
+        }
+        self.medium.cut_to(self.medium.len);
+        self.cache = self.medium.clone();
+        (self.length_is_dirty, self.shortest, self.is_deceived) = (false, self.medium.len, false);
+    }
+
+    /// Flips a bit that was written and is not to be written anew. Answers whether there is any.
+    pub(super) fn rot(&mut self, stream: &mut Stream) -> bool {
+        let clean: Vec<usize> = self.medium.sectors.written().filter(|at| !self.dirty.contains_key(at)).collect();
+        if clean.is_empty() {
+            return false;
+        }
+        let sector = stream.pick(&clean);
+        let len = (self.medium.len as usize).saturating_sub(sector * SECTOR_BYTES).min(SECTOR_BYTES);
+        let (byte, bit) = (stream.index(len), stream.index(8));
+        if len == 0 {
+            return false;
+        }
+        self.medium.sectors.edit(sector)[byte] ^= 1 << bit;
+        self.cache.sectors.put(sector, self.medium.sectors.share(sector));
+        true
+    }
+}
+
+impl Contents {
+    /// Makes zeros of what is behind this length. Answers the sector that it ends in and where,
+    /// when this changed it.
+    fn cut_to(&mut self, len: u64) -> Option<(usize, usize)> {
+        self.sectors.truncate(sectors(len));
+        let (last, from) = (len as usize / SECTOR_BYTES, len as usize % SECTOR_BYTES);
+        let has_rest = self.sectors.share(last)?[from..].iter().any(|byte| *byte != 0);
+        has_rest.then(|| {
+            self.sectors.edit(last)[from..].fill(0);
+            (last, from)
+        })
+    }
+}
+
+/// How many sectors so many bytes need.
+const fn sectors(len: u64) -> usize {
+    (len as usize).div_ceil(SECTOR_BYTES)
+}
+
+fn note(fate: Fate, probes: &mut DiskProbes) {
+    match fate {
+        Fate::Survives => {}
+        Fate::Lost => probes.count(DiskFault::SectorLost),
+        Fate::Torn => probes.count(DiskFault::SectorTorn),
+        Fate::Garbage => probes.count(DiskFault::SectorGarbage),
+    }
+}

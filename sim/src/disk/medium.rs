@@ -1,0 +1,341 @@
+//! A disk without I/O: files under names, a cache over them, and what a power cut leaves.
+
+use std::collections::BTreeMap;
+
+use super::fault::{DiskFault, DiskProbes, Trouble};
+use super::file::File;
+use super::sector::Fate;
+use crate::chance::Stream;
+
+/// Why a disk did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiskError {
+    /// It failed, and says no more.
+    #[error("I/O error")]
+    Io,
+    /// It is full.
+    #[error("no space is left on the disk")]
+    NoSpace,
+    /// There is no such file, or no such place in it.
+    #[error("there is no such file, or no such place in it")]
+    Missing,
+    /// The process that asks is dead: the disk, or it, was stopped.
+    #[error("the process is dead")]
+    Dead,
+}
+
+/// A life of the process that uses a disk. Its files are of no use in the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life(u64);
+
+/// An open file, in one life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handle {
+    file: u64,
+    life: Life,
+}
+
+/// What is left of what was not synced when the power fails.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums, reason = "both ways are for callers to choose from")]
+pub enum Cut<'s> {
+    /// Chance says.
+    Drawn(&'s mut Stream),
+    /// Of the pending changes, counted from 0, those whose bit is set survive, and as many of the
+    /// pending names as told. The others are as before, or garbage.
+    Chosen {
+        /// A bit for each of [`Disk::pending`], the lowest first.
+        survivors: u64,
+        /// How many of [`Disk::pending_names`].
+        names: usize,
+        /// Whether what does not survive is garbage.
+        garbage: bool,
+        /// Which garbage.
+        stream: &'s mut Stream,
+    },
+}
+
+/// A disk.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    files: BTreeMap<u64, File>,
+    next_file: u64,
+    names: BTreeMap<String, u64>,
+    synced_names: BTreeMap<String, u64>,
+    pending_names: Vec<Rename>,
+    capacity_bytes: u64,
+    whole_head: u64,
+    life: Life,
+    operations: u64,
+    changes: u64,
+    /// The operations after which the process is dead.
+    stops_at: Option<u64>,
+    stalled_micros: u64,
+    trouble: Trouble,
+    probes: DiskProbes,
+    history: Option<Vec<Moment>>,
+}
+
+/// Names that change at once: the file that each names now, if it still names one.
+type Rename = Vec<(String, Option<u64>)>;
+
+/// A disk as it was before a change.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// How many operations were done.
+    pub operations: u64,
+    /// The disk.
+    pub disk: Disk,
+}
+
+impl Disk {
+    /// An empty disk with this much space, and trouble.
+    pub fn new(capacity_bytes: u64, trouble: Trouble) -> Self {
+        Self {
+            files: BTreeMap::new(),
+            next_file: 0,
+            names: BTreeMap::new(),
+            synced_names: BTreeMap::new(),
+            pending_names: Vec::new(),
+            capacity_bytes,
+            whole_head: 0,
+            life: Life(0),
+            operations: 0,
+            changes: 0,
+            stops_at: None,
+            stalled_micros: 0,
+            trouble,
+            probes: DiskProbes::default(),
+            history: None,
+        }
+    }
+
+    /// A disk on which each of a file's first `bytes` survives a power cut as it was or as it is
+    /// to be, and is no garbage: what [redb assumes](https://github.com/cberner/redb/blob/master/docs/design.md)
+    /// of the sector with its two commit slots.
+    #[must_use]
+    pub const fn with_whole_head(mut self, bytes: u64) -> Self {
+        self.whole_head = bytes;
+        self
+    }
+
+    /// The life of the process now.
+    pub const fn life(&self) -> Life {
+        self.life
+    }
+
+    /// How many operations were asked for, of any kind.
+    pub const fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    /// How many of them may have changed something.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Time that stalls have taken since this was last asked, in microseconds.
+    pub fn take_stalled(&mut self) -> u64 {
+        core::mem::take(&mut self.stalled_micros)
+    }
+
+    /// What has struck.
+    pub const fn probes(&self) -> &DiskProbes {
+        &self.probes
+    }
+
+    /// What is to strike.
+    pub const fn trouble(&mut self) -> &mut Trouble {
+        &mut self.trouble
+    }
+
+    /// Bytes that are not taken.
+    pub fn room(&self) -> u64 {
+        let taken: u64 = self.names.values().filter_map(|file| self.files.get(file)).map(File::len).sum();
+        self.capacity_bytes.saturating_sub(taken)
+    }
+
+    /// Gives it more space, or less.
+    pub const fn resize(&mut self, capacity_bytes: u64) {
+        self.capacity_bytes = capacity_bytes;
+    }
+
+    /// The process dies before the change that follows after so many more.
+    pub const fn stop_after(&mut self, changes: u64) {
+        self.stops_at = Some(self.changes.saturating_add(changes));
+    }
+
+    /// Keeps the disk as it is before each change from now on.
+    pub fn keep_history(&mut self) {
+        self.history = Some(Vec::new());
+    }
+
+    /// What was kept.
+    pub fn take_history(&mut self) -> Vec<Moment> {
+        self.history.take().unwrap_or_default()
+    }
+
+    /// Changes that are not synced: lengths and sectors, file by file.
+    pub fn pending(&self) -> usize {
+        self.files.values().map(File::pending).sum()
+    }
+
+    /// Names given or taken away that are not synced. They become so in order.
+    pub fn pending_names(&self) -> usize {
+        self.pending_names.len()
+    }
+
+    /// The process dies. The cache stays.
+    pub fn kill(&mut self) {
+        self.probes.count(DiskFault::Kill);
+        self.restart();
+    }
+
+    /// The power fails, and comes back.
+    pub fn power_cut(&mut self, cut: Cut<'_>) {
+        self.probes.count(DiskFault::PowerCut);
+        let (names, stream, chosen) = match cut {
+            Cut::Drawn(stream) => (stream.index(self.pending_names.len() + 1), stream, None),
+            Cut::Chosen { survivors, names, garbage, stream } => (names, stream, Some((survivors, garbage))),
+        };
+        let mut bits = chosen.map_or(0, |(survivors, _)| survivors);
+        let mut fate = |stream: &mut Stream| {
+            let Some((_, garbage)) = chosen else { return Fate::draw(stream) };
+            let survives = bits & 1 == 1;
+            bits >>= 1;
+            match (survives, garbage) {
+                (true, _) => Fate::Survives,
+                (false, true) => Fate::Garbage,
+                (false, false) => Fate::Lost,
+            }
+        };
+        for file in self.files.values_mut() {
+            file.cut(self.whole_head, &mut fate, stream, &mut self.probes);
+        }
+        self.cut_names(names);
+        self.restart();
+    }
+
+    fn cut_names(&mut self, survivors: usize) {
+        let pending = core::mem::take(&mut self.pending_names);
+        if survivors < pending.len() {
+            self.probes.count(DiskFault::NameLost);
+        }
+        pending.into_iter().take(survivors).for_each(|rename| apply(&mut self.synced_names, &rename));
+        self.names = self.synced_names.clone();
+        self.sweep_files();
+    }
+
+    fn restart(&mut self) {
+        self.life = Life(self.life.0 + 1);
+        self.stops_at = None;
+    }
+
+    /// Reads anew from the medium what the cache shows otherwise because a sync has failed.
+    pub fn evict(&mut self) {
+        self.files.values_mut().for_each(File::evict);
+    }
+
+    /// A bit that was synced is another one from now on. Answers whether there was any.
+    pub fn rot(&mut self, stream: &mut Stream) -> bool {
+        let files: Vec<u64> = self.names.values().copied().collect();
+        let Some(file) = (!files.is_empty()).then(|| stream.pick(&files)) else { return false };
+        let has_struck = self.files.get_mut(&file).is_some_and(|file| file.rot(stream));
+        if has_struck {
+            self.probes.count(DiskFault::BitRot);
+        }
+        has_struck
+    }
+
+    /// Files that nothing names, not even after a power cut, are gone.
+    fn sweep_files(&mut self) {
+        let (names, synced, pending) = (&self.names, &self.synced_names, &self.pending_names);
+        let is_pending = |id: &u64| pending.iter().flatten().any(|(_, file)| *file == Some(*id));
+        let named = |id: &u64| names.values().chain(synced.values()).any(|file| file == id) || is_pending(id);
+        self.files.retain(|id, _| named(id));
+    }
+
+    pub(super) fn begin(&mut self, life: Life, changes: bool) -> Result<(), DiskError> {
+        if life != self.life || (changes && self.stops_at.is_some_and(|at| self.changes >= at)) {
+            return Err(DiskError::Dead);
+        }
+        if changes && self.history.is_some() {
+            let history = self.history.take();
+            let moment = Moment { operations: self.changes, disk: self.clone() };
+            self.history = history.map(|mut history| {
+                history.push(moment);
+                history
+            });
+        }
+        self.operations += 1;
+        self.changes += u64::from(changes);
+        Ok(())
+    }
+
+    pub(super) fn strike(&mut self, of: &[DiskFault]) -> Option<DiskFault> {
+        let fault = self.trouble.draw(of)?;
+        self.probes.count(fault);
+        Some(fault)
+    }
+
+    pub(super) const fn stall(&mut self, micros: u64) {
+        self.stalled_micros = self.stalled_micros.saturating_add(micros);
+    }
+
+    pub(super) fn file(&mut self, handle: Handle) -> Result<&mut File, DiskError> {
+        self.files.get_mut(&handle.file).ok_or(DiskError::Missing)
+    }
+
+    pub(super) const fn chance(&mut self) -> &mut Stream {
+        self.trouble.stream()
+    }
+
+    pub(super) fn name(&self, name: &str) -> Option<Handle> {
+        self.names.get(name).map(|file| Handle { file: *file, life: self.life })
+    }
+
+    pub(super) fn list(&self) -> Vec<String> {
+        self.names.keys().cloned().collect()
+    }
+
+    pub(super) fn create(&mut self, name: &str) -> Handle {
+        let file = self.next_file;
+        self.next_file += 1;
+        self.files.insert(file, File::default());
+        self.call(vec![(name.to_owned(), Some(file))]);
+        Handle { file, life: self.life }
+    }
+
+    /// Gives names to files, or takes them away.
+    pub(super) fn call(&mut self, rename: Rename) {
+        apply(&mut self.names, &rename);
+        self.pending_names.push(rename);
+        self.sweep_files();
+    }
+
+    pub(super) fn settle_names(&mut self) {
+        self.pending_names.clear();
+        self.synced_names = self.names.clone();
+        self.sweep_files();
+    }
+}
+
+impl Handle {
+    pub(super) const fn life(self) -> Life {
+        self.life
+    }
+
+    pub(super) const fn file(self) -> u64 {
+        self.file
+    }
+}
+
+fn apply(names: &mut BTreeMap<String, u64>, rename: &Rename) {
+    for (name, file) in rename {
+        match file {
+            Some(file) => names.insert(name.clone(), *file),
+            None => names.remove(name),
+        };
+    }
+}

@@ -1,0 +1,50 @@
+//! A simulated disk, journals on it, and what must be true of them whatever the disk does.
+//!
+//! A [`Disk`] has files of sectors. What is written is in a cache; a sync makes it persistent. A
+//! power cut leaves of each sector that was not synced what it likes: the new bytes, the old ones,
+//! some of each, or garbage in what was written. Lengths are as fickle as sectors. Names become
+//! persistent by a sync of the directory, and in order. When only the process dies, the cache stays.
+//!
+//! | fault | what a sound store promises |
+//! |---|---|
+//! | power cut; sectors lost, torn, garbage, out of order; length without data, data without length; names lost | opened again, all that was acknowledged is there and nothing half: at most the one group that was not acknowledged, and that one whole |
+//! | kill | the same, and what was written and not synced is synced before anything builds on it |
+//! | short write | nothing is noticed |
+//! | write fails | `Unknown`: the journal takes no more calls, and opened again keeps the promise of a power cut |
+//! | no space | `Full`: nothing was written and the journal goes on, or `Unknown` as above |
+//! | read fails | the call fails with the place, and opening again goes on |
+//! | sync fails | `Unknown`, as for a write |
+//! | sync fails and drops what it was to write | `Unknown`; opened again, the medium is read and not the cache, so nothing builds on what is nowhere |
+//! | sync stalls | the call takes so long, and no fault follows |
+//! | bit rot | found and refused with its place, wherever it is read: never another fact. In the last frame, as long as nothing follows it, rot looks like a torn tail, and the frame is cut |
+//! | misdirected write | what it destroyed is rot; what it should have written is missing, which is refused as soon as something follows it |
+//! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree |
+//! | sync lies | *nothing*: what was acknowledged may be lost, and the oracle says so |
+//!
+//! | file | part |
+//! |---|---|
+//! | `sector`, `file`, `medium`, `calls` | the disk: sectors, files, names and power, what is asked of it |
+//! | `fault` | kinds of faults, where they come from, and what has struck |
+//! | `drive` | a disk that a store and the world share |
+//! | `backend` | a file as the real database wants it |
+//! | `journal`, `opening`, `segment`, `shelf`, `record` | a journal without a database |
+
+mod backend;
+mod calls;
+mod drive;
+mod fault;
+mod file;
+mod journal;
+mod medium;
+mod opening;
+mod record;
+mod sector;
+mod segment;
+mod shelf;
+
+pub use backend::DriveBackend;
+pub use drive::Drive;
+pub use fault::{DiskFault, DiskProbes, Trouble};
+pub use journal::PlainStore;
+pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment};
+pub use sector::SECTOR_BYTES;
