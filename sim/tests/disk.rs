@@ -1,7 +1,7 @@
 //! The simulated disk does what its table says.
 
 use eventful_sim::chance::{Chance, Stream};
-use eventful_sim::disk::{Cut, Disk, DiskError, DiskFault, Handle, SECTOR_BYTES, Trouble};
+use eventful_sim::disk::{Cut, Disk, DiskError, DiskFault, Handle, Rest, SECTOR_BYTES, Trouble};
 
 fn stream() -> Stream {
     Chance::of(7).stream("a test")
@@ -30,7 +30,7 @@ fn content(disk: &mut Disk) -> Vec<u8> {
 
 fn lose(disk: &mut Disk, survivors: u64) {
     let mut stream = stream();
-    disk.power_cut(Cut::Chosen { survivors, names: 0, garbage: false, stream: &mut stream });
+    disk.power_cut(Cut::Chosen { survivors, names: 0, rest: Rest::Lost, stream: &mut stream });
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn garbage_is_only_where_something_was_written() {
         let (mut disk, file) = with(&[7; SECTOR_BYTES]);
         assert_eq!(disk.write(file, 100, &[8; 50]), Ok(50));
         let mut stream = Chance::of(seed).stream("garbage");
-        disk.power_cut(Cut::Chosen { survivors: 0, names: 0, garbage: true, stream: &mut stream });
+        disk.power_cut(Cut::Chosen { survivors: 0, names: 0, rest: Rest::Garbage, stream: &mut stream });
         let bytes = content(&mut disk);
         assert!(bytes[..100].iter().chain(&bytes[150..]).all(|byte| *byte == 7), "seed {seed}");
         assert!(bytes[100..150].iter().any(|byte| *byte != 7), "seed {seed}");
@@ -118,7 +118,7 @@ fn a_name_that_was_not_synced_is_lost_in_order() {
     disk.rename(disk.life(), "a", "c").expect("a file");
     assert_eq!(disk.pending_names(), 3);
 
-    disk.power_cut(Cut::Chosen { survivors: 0, names: 2, garbage: false, stream: &mut stream() });
+    disk.power_cut(Cut::Chosen { survivors: 0, names: 2, rest: Rest::Lost, stream: &mut stream() });
 
     assert_eq!(disk.names(disk.life()), Ok(vec!["a".to_owned(), "b".to_owned()]));
 }

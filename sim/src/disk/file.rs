@@ -155,28 +155,28 @@ impl File {
         if !is_old {
             self.settle_length();
         }
-        let (mut lost, mut survived) = (u64::MAX, 0);
+        let (mut lost, mut survived) = (None, None);
         for (sector, dirty) in core::mem::take(&mut self.dirty) {
             let whole = (sector * SECTOR_BYTES) < whole_head as usize;
-            let fate = match fate(stream) {
-                Fate::Garbage if whole => Fate::Torn,
-                drawn => drawn,
-            };
+            let drawn = fate(stream);
+            let fate = if whole && drawn == Fate::Garbage { Fate::Torn } else { drawn };
             note(fate, probes);
             match fate {
-                Fate::Survives => survived = dirty.by.max(survived),
-                Fate::Lost | Fate::Torn | Fate::Garbage => lost = dirty.by.min(lost),
+                Fate::Survives => survived = survived.max(Some((dirty.by, sector))),
+                Fate::Lost | Fate::Torn | Fate::Garbage => {
+                    lost = Some(lost.unwrap_or((dirty.by, sector)).min((dirty.by, sector)));
+                }
             }
             let (old, new) = (self.medium.sectors.share(sector), self.cache.sectors.share(sector));
             self.medium.sectors.put(sector, settle(fate, old, new, &dirty.written, stream));
         }
-        if lost < survived {
+        if lost.is_some() && lost < survived {
             probes.count(DiskFault::OutOfOrder);
         }
-        if grows && !is_old && lost != u64::MAX {
+        if grows && !is_old && lost.is_some() {
             probes.count(DiskFault::LengthWithoutData);
         }
-        if grows && is_old && survived > 0 {
+        if grows && is_old && survived.is_some() {
             probes.count(DiskFault::DataWithoutLength);
         }
         self.medium.cut_to(self.medium.len);

@@ -43,17 +43,28 @@ pub enum Cut<'s> {
     /// Chance says.
     Drawn(&'s mut Stream),
     /// Of the pending changes, counted from 0, those whose bit is set survive, and as many of the
-    /// pending names as told. The others are as before, or garbage.
+    /// pending names as told.
     Chosen {
         /// A bit for each of [`Disk::pending`], the lowest first.
         survivors: u64,
         /// How many of [`Disk::pending_names`].
         names: usize,
-        /// Whether what does not survive is garbage.
-        garbage: bool,
-        /// Which garbage.
+        /// What becomes of the others.
+        rest: Rest,
+        /// Chance, for what is torn or garbage.
         stream: &'s mut Stream,
     },
+}
+
+/// What becomes of a sector that does not survive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// It is as it was before.
+    Lost,
+    /// It is new in one part and old in the other.
+    Torn,
+    /// What was written into it is garbage.
+    Garbage,
 }
 
 /// A disk.
@@ -83,8 +94,8 @@ type Rename = Vec<(String, Option<u64>)>;
 /// A disk as it was before a change.
 #[derive(Debug, Clone)]
 pub struct Moment {
-    /// How many operations were done.
-    pub operations: u64,
+    /// How many changes were done.
+    pub changes: u64,
     /// The disk.
     pub disk: Disk,
 }
@@ -197,17 +208,18 @@ impl Disk {
         self.probes.count(DiskFault::PowerCut);
         let (names, stream, chosen) = match cut {
             Cut::Drawn(stream) => (stream.index(self.pending_names.len() + 1), stream, None),
-            Cut::Chosen { survivors, names, garbage, stream } => (names, stream, Some((survivors, garbage))),
+            Cut::Chosen { survivors, names, rest, stream } => (names, stream, Some((survivors, rest))),
         };
         let mut bits = chosen.map_or(0, |(survivors, _)| survivors);
         let mut fate = |stream: &mut Stream| {
-            let Some((_, garbage)) = chosen else { return Fate::draw(stream) };
+            let Some((_, rest)) = chosen else { return Fate::draw(stream) };
             let survives = bits & 1 == 1;
             bits >>= 1;
-            match (survives, garbage) {
-                (true, _) => Fate::Survives,
-                (false, true) => Fate::Garbage,
-                (false, false) => Fate::Lost,
+            match rest {
+                _ if survives => Fate::Survives,
+                Rest::Lost => Fate::Lost,
+                Rest::Torn => Fate::Torn,
+                Rest::Garbage => Fate::Garbage,
             }
         };
         for file in self.files.values_mut() {
@@ -262,7 +274,7 @@ impl Disk {
         }
         if changes && self.history.is_some() {
             let history = self.history.take();
-            let moment = Moment { operations: self.changes, disk: self.clone() };
+            let moment = Moment { changes: self.changes, disk: self.clone() };
             self.history = history.map(|mut history| {
                 history.push(moment);
                 history

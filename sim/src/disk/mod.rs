@@ -31,20 +31,27 @@
 
 mod backend;
 mod calls;
+mod crash;
 mod drive;
 mod fault;
 mod file;
+mod history;
 mod journal;
+mod ledger;
 mod medium;
 mod opening;
 mod record;
 mod sector;
 mod segment;
+mod shared;
 mod shelf;
 
 pub use backend::DriveBackend;
+pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use drive::Drive;
 pub use fault::{DiskFault, DiskProbes, Trouble};
+pub use history::History;
 pub use journal::PlainStore;
-pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment};
+pub use ledger::{Ledger, Lost, Opened, Writer, open};
+pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment, Rest};
 pub use sector::SECTOR_BYTES;

@@ -1,0 +1,263 @@
+//! Crash points: a history is written once, and then the process dies, or the power fails, before
+//! and after each change of the disk.
+//!
+//! Each state that a power cut may leave is recovered and compared with the ledger as it was at that
+//! moment. Of up to six pending changes every subset survives, with the rest as it was,
+//! torn, and garbage; of more, some subsets. Now and then the recovery is interrupted
+//! too, before each of its own changes, and the next one has to cope; and the engine goes on.
+
+use eventful::journal::{JournalStore, MaintainError, OpenError, WriteError};
+
+use super::drive::Drive;
+use super::fault::{DiskProbes, Trouble};
+use super::ledger::{Ledger, Opened, Writer, open};
+use super::medium::{Cut, Disk, Moment, Rest};
+use crate::chance::{Chance, Stream};
+use crate::failure::Broken;
+
+/// Pending changes of which every subset is tried.
+const ALL_SUBSETS: usize = 6;
+
+/// What becomes of those that are not in the subset.
+const RESTS: [Rest; 3] = [Rest::Lost, Rest::Torn, Rest::Garbage];
+
+/// Space on every disk.
+const CAPACITY_BYTES: u64 = 64 << 20;
+
+/// Makes a store on a drive.
+pub type Maker<'m> = &'m dyn Fn(Drive) -> Box<dyn JournalStore>;
+
+/// How much is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// The most groups between two openings.
+    pub groups: u64,
+    /// Subsets that are drawn where there are too many for all of them.
+    pub draws: u32,
+    /// One in so many recoveries is interrupted, and goes on.
+    pub again: u64,
+    /// The first bytes of a file that never become garbage: see [`Disk::with_whole_head`].
+    pub whole_head: u64,
+}
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Tried {
+    pub scenarios: u64,
+    pub groups: u64,
+    pub points: u64,
+    pub recoveries: u64,
+    pub interrupted: u64,
+    pub snapshots: u64,
+    pub probes: DiskProbes,
+}
+
+/// One scenario, and all of its crashes.
+#[derive(Debug)]
+struct Crashes<'m> {
+    make: Debugless<'m>,
+    effort: Effort,
+    stream: Stream,
+    tried: Tried,
+}
+
+/// A maker, without anything to show of it.
+struct Debugless<'m>(Maker<'m>);
+
+impl core::fmt::Debug for Debugless<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("a maker")
+    }
+}
+
+/// Writes the history of this seed, and crashes it everywhere.
+///
+/// # Errors
+///
+/// [`Broken`], with the change before which it crashed.
+pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tried, Broken> {
+    let chance = Chance::of(seed);
+    let disk = Disk::new(CAPACITY_BYTES, Trouble::none(chance.stream("trouble"))).with_whole_head(effort.whole_head);
+    let drive = Drive::new(disk);
+    drive.disk().keep_history();
+    let stream = chance.stream("crashes");
+    let mut crashes = Crashes { make: Debugless(make), effort, stream, tried: Tried::default() };
+    let ledger = crashes.write(&drive, &mut chance.stream("history"))?;
+    let mut moments = drive.disk().take_history();
+    let changes = drive.disk().changes();
+    moments.push(Moment { changes, disk: drive.disk().clone() });
+    for moment in &moments {
+        let told = |broken: Broken| Broken {
+            what: format!("{}, in a crash before change {}", broken.what, moment.changes),
+            ..broken
+        };
+        crashes.crash(moment, &ledger.as_of(moment.changes)).map_err(told)?;
+    }
+    crashes.tried.scenarios += 1;
+    Ok(crashes.tried)
+}
+
+impl Crashes<'_> {
+    fn open(&self, drive: &Drive, snapshot_after: u64) -> Result<Opened, OpenError> {
+        open(&mut *(self.make.0)(drive.clone()), snapshot_after)
+    }
+
+    /// Writes a history of a few openings.
+    fn write(&mut self, drive: &Drive, stream: &mut Stream) -> Result<Ledger, Broken> {
+        let mut ledger = Ledger::default();
+        let snapshot_after = stream.between(300, 4000);
+        for _ in 0..stream.between(1, 3) {
+            let mut opened = self.open(drive, snapshot_after).map_err(|error| refused(&error))?;
+            sound(opened.audit(&mut ledger)?.groups)?;
+            self.live(opened, &mut ledger, drive, stream)?;
+            if stream.below(2) == 0 {
+                drive.kill();
+            }
+        }
+        self.tried.groups += ledger.len() as u64;
+        Ok(ledger)
+    }
+
+    fn live(&mut self, opened: Opened, ledger: &mut Ledger, drive: &Drive, stream: &mut Stream) -> Result<(), Broken> {
+        let changes = || drive.disk().changes();
+        let (mut writer, facts) = opened.begin(ledger)?;
+        writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
+        for _ in 0..stream.between(1, self.effort.groups) {
+            let facts = writer.history.go_on(stream);
+            writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
+            self.tend(&mut writer, stream)?;
+        }
+        Ok(())
+    }
+
+    /// What happens between appends.
+    fn tend(&mut self, writer: &mut Writer, stream: &mut Stream) -> Result<(), Broken> {
+        let unmade = |error: MaintainError| Broken::new("durability", 10, format_args!("no snapshot: {error}"));
+        match stream.below(10) {
+            0 => writer.log.seal().map_err(|error| unwritten(&error)),
+            1 => {
+                self.tried.snapshots += 1;
+                writer.tend(true).map_err(unmade)
+            }
+            _ => (0..stream.below(4)).try_for_each(|_| writer.tend(false).map_err(unmade)),
+        }
+    }
+
+    /// Every crash at one moment.
+    fn crash(&mut self, moment: &Moment, ledger: &Ledger) -> Result<(), Broken> {
+        self.tried.points += 1;
+        let (pending, names) = (moment.disk.pending(), moment.disk.pending_names());
+        self.recover(moment, ledger, &mut |disk, _| disk.kill())?;
+        if pending > ALL_SUBSETS {
+            for _ in 0..self.effort.draws {
+                self.recover(moment, ledger, &mut |disk, stream| disk.power_cut(Cut::Drawn(stream)))?;
+            }
+            return Ok(());
+        }
+        for names in 0..=names {
+            for survivors in 0..1 << pending {
+                let rests = if survivors + 1 == 1 << pending { &RESTS[..1] } else { &RESTS[..] };
+                for rest in rests.iter().copied() {
+                    self.recover(moment, ledger, &mut |disk, stream| {
+                        disk.power_cut(Cut::Chosen { survivors, names, rest, stream });
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One crash, one recovery, and sometimes more.
+    fn recover(
+        &mut self,
+        moment: &Moment,
+        ledger: &Ledger,
+        crash: &mut dyn FnMut(&mut Disk, &mut Stream),
+    ) -> Result<(), Broken> {
+        let mut disk = moment.disk.clone();
+        crash(&mut disk, &mut self.stream);
+        self.tried.recoveries += 1;
+        self.tried.probes.add(disk.probes());
+        let again = self.stream.below(self.effort.again) == 0;
+        let (drive, copy) = (Drive::new(disk.clone()), disk);
+        let before = drive.disk().changes();
+        let mut opened = self.open(&drive, u64::MAX).map_err(|error| refused(&error))?;
+        let mut found = ledger.clone();
+        sound(opened.audit(&mut found)?.groups)?;
+        if again {
+            opened.audit_snapshots(&found)?;
+            self.go_on(opened, &mut found, &drive)?;
+            let changes = drive.disk().changes() - before;
+            for after in 0..changes {
+                self.interrupt(&copy, &mut ledger.clone(), after)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The engine goes on, and what it did survives another power cut.
+    fn go_on(&mut self, opened: Opened, ledger: &mut Ledger, drive: &Drive) -> Result<(), Broken> {
+        let mut stream = self.stream.clone();
+        let (mut writer, facts) = opened.begin(ledger)?;
+        let changes = || drive.disk().changes();
+        writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
+        let facts = writer.history.go_on(&mut stream);
+        writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
+        drive.power_cut(&mut self.stream);
+        drop(writer);
+        let mut opened = self.open(drive, u64::MAX).map_err(|error| refused(&error))?;
+        sound(opened.audit(ledger)?.groups)
+    }
+
+    /// The power fails again after so many changes of the recovery.
+    fn interrupt(&mut self, disk: &Disk, ledger: &mut Ledger, after: u64) -> Result<(), Broken> {
+        self.tried.interrupted += 1;
+        let mut disk = disk.clone();
+        disk.stop_after(after);
+        let drive = Drive::new(disk);
+        if let Ok(mut opened) = self.open(&drive, u64::MAX) {
+            sound(opened.audit(ledger)?.groups)?;
+            let (mut writer, facts) = opened.begin(ledger)?;
+            let mut result = writer.append(&facts, ledger, &|| 0);
+            while result.is_ok() {
+                let facts = writer.history.go_on(&mut self.stream);
+                result = writer.append(&facts, ledger, &|| 0);
+            }
+        }
+        match self.stream.below(4) {
+            0 => drive.kill(),
+            _ => drive.power_cut(&mut self.stream),
+        }
+        let mut opened = self.open(&drive, u64::MAX).map_err(|error| refused(&error))?;
+        sound(opened.audit(ledger)?.groups)
+    }
+}
+
+fn sound(lost_groups: usize) -> Result<(), Broken> {
+    match lost_groups {
+        0 => Ok(()),
+        lost => Err(Broken::new("durability", 10, format_args!("{lost} acknowledged groups are lost"))),
+    }
+}
+
+fn refused(error: &OpenError) -> Broken {
+    Broken::new("durability", 10, format_args!("it does not open: {error}"))
+}
+
+fn unwritten(error: &WriteError) -> Broken {
+    Broken::new("durability", 10, format_args!("it does not write: {error}"))
+}
+
+impl Tried {
+    /// Adds what was tried elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.scenarios += other.scenarios;
+        self.groups += other.groups;
+        self.points += other.points;
+        self.recoveries += other.recoveries;
+        self.interrupted += other.interrupted;
+        self.snapshots += other.snapshots;
+        self.probes.add(&other.probes);
+    }
+}

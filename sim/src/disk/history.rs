@@ -1,0 +1,112 @@
+//! Histories: an engine that lives through whatever chance has in store, for its facts.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use eventful::{
+    Answer, Backoff, Command, Config, Effect, Engine, ErrorText, Fact, Outcome, Output, Replay, RunId, Ticket,
+    Timestamp,
+};
+
+use crate::chance::Stream;
+use crate::roster::Roster;
+
+/// When the first engine of each history is opened.
+const OPENED_AT: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+/// Events of one history.
+const EVENTS: usize = 12;
+
+/// An engine, and what is needed to keep it busy.
+#[derive(Debug)]
+pub struct History {
+    engine: Engine,
+    now: Timestamp,
+    out: Output,
+    roster: Roster,
+    tickets: Vec<Ticket>,
+    runs: Vec<RunId>,
+}
+
+impl History {
+    /// The configuration of every history: small, so that each kind of fact soon occurs.
+    pub fn config() -> Config {
+        let small = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
+        let mut config = Config::default();
+        config.max_attempts = 2;
+        config.channel_capacity = small(4);
+        config.concurrency = small(4);
+        config.retention = Duration::from_secs(60);
+        config.backoff = Backoff::default();
+        config
+    }
+
+    /// Goes on where a replay ends, and answers the facts of the opening too.
+    pub fn open(replay: Replay) -> (Self, Vec<Fact>) {
+        let mut out = Output::with_facts();
+        let engine = replay.open(OPENED_AT, &mut out);
+        let (tickets, runs) = Default::default();
+        let mut history = Self { engine, now: OPENED_AT, out, roster: Roster::of(EVENTS), tickets, runs };
+        let facts = history.collect();
+        history.now = facts.last().map_or(OPENED_AT, |fact| fact.at);
+        (history, facts)
+    }
+
+    /// The engine.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Some moves, and the facts that follow from them.
+    pub fn go_on(&mut self, stream: &mut Stream) -> Vec<Fact> {
+        for _ in 0..stream.between(1, 4) {
+            self.step(stream);
+        }
+        self.collect()
+    }
+
+    fn step(&mut self, stream: &mut Stream) {
+        self.now = self.now + Duration::from_micros(stream.between(1, 1000));
+        let event = stream.index(EVENTS) as u16;
+        let command = match stream.below(20) {
+            0..=6 => Command::Submit(self.roster.event(event, stream.below(12) as u8)),
+            7..=11 => match self.tickets.is_empty() {
+                true => return,
+                false => Command::Start(self.tickets.remove(0)),
+            },
+            12..=15 => match self.runs.pop() {
+                Some(run) => Command::Settle { run, outcome: outcome(stream) },
+                None => return,
+            },
+            16 => Command::Redrive(self.roster.key(event).clone()),
+            17 => Command::Discard(self.roster.key(event).clone()),
+            18 => [Command::Pause, Command::Resume, Command::Resume][stream.index(3)].clone(),
+            _ => {
+                self.now = self.now + Duration::from_secs(stream.below(90));
+                Command::Sweep
+            }
+        };
+        if let Answer::Running(run) = self.engine.execute(self.now, command, &mut self.out) {
+            self.runs.push(run.id);
+        }
+    }
+
+    fn collect(&mut self) -> Vec<Fact> {
+        for effect in self.out.drain_effects() {
+            match effect {
+                Effect::Enqueue(ticket) => self.tickets.push(ticket),
+                Effect::Abort(_) => {}
+            }
+        }
+        self.out.drain_facts().collect()
+    }
+}
+
+fn outcome(stream: &mut Stream) -> Outcome {
+    match stream.below(6) {
+        0..=2 => Outcome::Done,
+        3 => Outcome::Retry { error: ErrorText::new("not now"), after: None },
+        4 => Outcome::Permanent { error: ErrorText::new("never") },
+        _ => Outcome::Snooze { delay: Duration::from_secs(5) },
+    }
+}

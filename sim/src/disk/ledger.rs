@@ -1,0 +1,271 @@
+//! The ledger: which groups of facts were acknowledged, and what a journal makes of them.
+
+use std::sync::Arc;
+
+use eventful::journal::{
+    Journal as _, JournalStore, MaintainError, OpenError, Owner, Recovered, Sequence, WriteError, frame, recover, wire,
+};
+use eventful::{DurableState, Epoch, Fact, Replay};
+
+use super::history::History;
+use super::shared::Shared;
+use crate::failure::Broken;
+
+const ORACLE: &str = "durability";
+
+/// The groups that a journal must hold, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    kept: Vec<Group>,
+    /// The one whose fate is unknown.
+    open: Option<Group>,
+}
+
+/// A group of facts, and the state after it.
+#[derive(Debug, Clone)]
+struct Group {
+    facts: Arc<Vec<Fact>>,
+    state: Arc<DurableState>,
+    /// The disk's changes when it was given to the journal.
+    given_at: u64,
+    /// The disk's changes when it was acknowledged.
+    kept_at: u64,
+}
+
+/// What a journal has lost of what it should hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// How many of the last groups.
+    pub groups: usize,
+}
+
+impl Ledger {
+    /// What was acknowledged when a disk had seen so many changes.
+    pub fn as_of(&self, changes: u64) -> Self {
+        let kept: Vec<Group> = self.kept.iter().take_while(|group| group.kept_at <= changes).cloned().collect();
+        let next = self.kept.get(kept.len()).or(self.open.as_ref());
+        let open = next.filter(|group| group.given_at <= changes).cloned();
+        Self { kept, open }
+    }
+
+    /// How many groups were acknowledged.
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// A group is given to the journal.
+    ///
+    /// # Panics
+    ///
+    /// When these facts do not follow from those before.
+    pub fn give(&mut self, facts: &[Fact], changes: u64) {
+        let mut replay = Replay::new(History::config()).expect("a valid configuration");
+        let before = self.kept.iter().flat_map(|group| group.facts.iter());
+        before.chain(facts).for_each(|fact| replay.apply(fact).expect("an engine's own facts"));
+        let (facts, state) = (Arc::new(facts.to_vec()), Arc::new(replay.state()));
+        self.open = Some(Group { facts, state, given_at: changes, kept_at: changes });
+    }
+
+    /// The group that was given last is acknowledged.
+    pub fn keep(&mut self, changes: u64) {
+        if let Some(group) = self.open.take() {
+            self.kept.push(Group { kept_at: changes, ..group });
+        }
+    }
+
+    /// The group that was given last was refused.
+    pub fn refuse(&mut self) {
+        self.open = None;
+    }
+
+    /// Forgets what was lost.
+    fn lose(&mut self, kept: usize) {
+        self.kept.truncate(kept);
+        self.open = None;
+    }
+
+    fn last_epoch(&self) -> Epoch {
+        self.kept.last().map_or(Epoch::new(0), |group| group.state.epoch)
+    }
+}
+
+/// A journal that was opened and replayed.
+#[derive(Debug)]
+pub struct Opened {
+    journal: Shared,
+    recovered: Recovered,
+}
+
+/// Opens a journal and replays it.
+///
+/// # Errors
+///
+/// [`OpenError`]
+pub fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Result<Opened, OpenError> {
+    let owner = Owner::new("a simulated process");
+    let journal = Shared::new(store.open(&owner)?);
+    let mut once = Once(Some(journal.clone()));
+    let recovered = recover(&mut once, &owner, &History::config(), snapshot_after, &mut |_| {})?;
+    Ok(Opened { journal, recovered })
+}
+
+/// Gives out what is open already.
+#[derive(Debug)]
+struct Once(Option<Shared>);
+
+impl JournalStore for Once {
+    fn open(&mut self, _: &Owner) -> Result<Box<dyn eventful::journal::Journal>, OpenError> {
+        let gone = || OpenError::Io { place: "the journal".to_owned(), cause: "it was given out".to_owned() };
+        self.0.take().map(|journal| Box::new(journal) as Box<_>).ok_or_else(gone)
+    }
+}
+
+impl Opened {
+    /// The next frame.
+    pub fn next(&self) -> Sequence {
+        self.recovered.log.next()
+    }
+
+    /// Compares what was opened with the ledger. A group whose fate was unknown is part of the
+    /// ledger from now on, or is not.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it holds anything else than a beginning of what it was given.
+    pub fn audit(&mut self, ledger: &mut Ledger) -> Result<Lost, Broken> {
+        let found = self.next().previous().number() as usize;
+        if found == ledger.kept.len() + 1 && ledger.open.is_some() {
+            ledger.keep(0);
+        }
+        ledger.refuse();
+        if found > ledger.kept.len() {
+            return broken(format_args!("{found} groups are there, and {} were given", ledger.kept.len()));
+        }
+        self.audit_frames(ledger)?;
+        let expected = found.checked_sub(1).map(|last| &*ledger.kept[last].state);
+        if expected.is_some_and(|expected| *expected != self.recovered.replay.state()) {
+            return broken(format_args!("the replay of {found} groups differs from a replay of their facts"));
+        }
+        let lost = ledger.kept.len() - found;
+        if lost > 0 {
+            ledger.lose(found);
+        }
+        Ok(Lost { groups: lost })
+    }
+
+    /// Every frame holds the facts that it was given.
+    fn audit_frames(&mut self, ledger: &Ledger) -> Result<(), Broken> {
+        let mut journal = self.journal.clone();
+        let extent = journal.extent();
+        let mut next = extent.first;
+        let mut verdict = Ok(());
+        while next < extent.end && verdict.is_ok() {
+            let read = journal.read(next, usize::MAX, &mut |sequence, bytes| {
+                let given = &ledger.kept[sequence.previous().number() as usize].facts;
+                if verdict.is_ok() && facts_of(sequence, bytes).as_ref() != Some(&**given) {
+                    verdict = broken(format_args!("frame {sequence} does not hold what it was given"));
+                }
+            });
+            match read {
+                Ok(after) if after > next => next = after,
+                Ok(_) => return broken(format_args!("frame {next} is not there")),
+                // What cannot be read now was read when it was opened: the disk is in trouble.
+                Err(_) => return verdict,
+            }
+        }
+        verdict
+    }
+
+    /// Every snapshot equals the replay of the facts that it stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`]
+    pub fn audit_snapshots(&mut self, ledger: &Ledger) -> Result<(), Broken> {
+        let snapshots = self.journal.snapshots().unwrap_or_default();
+        for at in snapshots {
+            let expected = &ledger.kept[at.previous().previous().number() as usize].state;
+            let (mut view, owner) = (self.journal.until(at), Owner::new("a look"));
+            match recover(&mut view, &owner, &History::config(), u64::MAX, &mut |_| {}) {
+                Ok(found) if found.replay.state() == **expected => {}
+                Ok(_) => return broken(format_args!("the snapshot before frame {at} differs from a replay")),
+                Err(error) => return broken(format_args!("the snapshot before frame {at}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the engine, and answers the facts of its opening, which the journal is to be given first.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when the epoch does not rise.
+    pub fn begin(self, ledger: &Ledger) -> Result<(Writer, Vec<Fact>), Broken> {
+        let (history, facts) = History::open(self.recovered.replay);
+        let (epoch, last) = (history.engine().epoch(), ledger.last_epoch());
+        if epoch <= last {
+            return broken(format_args!("epoch {} follows on epoch {}", epoch.number(), last.number()));
+        }
+        Ok((Writer { log: self.recovered.log, history }, facts))
+    }
+}
+
+/// An engine with its journal.
+#[derive(Debug)]
+pub struct Writer {
+    /// The journal.
+    pub log: eventful::journal::Log,
+    /// The engine.
+    pub history: History,
+}
+
+impl Writer {
+    /// Gives a group of facts to the journal, and tells the ledger what came of it.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`], as the journal has it.
+    pub fn append(&mut self, facts: &[Fact], ledger: &mut Ledger, changes: &dyn Fn() -> u64) -> Result<(), WriteError> {
+        ledger.give(facts, changes());
+        let result = self.log.append(facts);
+        match &result {
+            Ok(()) => ledger.keep(changes()),
+            Err(WriteError::Unknown { .. }) => {}
+            Err(_) => ledger.refuse(),
+        }
+        result
+    }
+
+    /// One step of what is to be done between appends, or a whole snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintainError`], as the journal has it.
+    pub fn tend(&mut self, snapshot: bool) -> Result<(), MaintainError> {
+        match snapshot {
+            true => self.log.snapshot().map(drop),
+            false => self.log.maintain().map(drop),
+        }
+    }
+}
+
+/// The facts in a frame.
+fn facts_of(sequence: Sequence, bytes: &[u8]) -> Option<Vec<Fact>> {
+    let frame = frame::decode(bytes).ok().filter(|frame| frame.header.sequence == sequence)?;
+    let (mut facts, mut body) = (Vec::new(), frame.body);
+    while !body.is_empty() {
+        let (fact, rest) = wire::decode(body).ok()?;
+        facts.push(fact);
+        body = rest;
+    }
+    Some(facts)
+}
+
+fn broken<T>(what: impl core::fmt::Display) -> Result<T, Broken> {
+    Err(Broken::new(ORACLE, 10, what))
+}

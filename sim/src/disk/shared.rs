@@ -1,0 +1,121 @@
+//! An open journal that somebody looks into while another uses it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
+
+/// An open journal. Clones are the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Shared(Arc<Mutex<Box<dyn Journal>>>);
+
+impl Shared {
+    pub(super) fn new(journal: Box<dyn Journal>) -> Self {
+        Self(Arc::new(Mutex::new(journal)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Box<dyn Journal>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it holds before this frame, to be opened and read.
+    pub(super) fn until(&self, end: Sequence) -> View {
+        View { journal: self.clone(), end }
+    }
+}
+
+impl Journal for Shared {
+    fn extent(&self) -> Extent {
+        self.lock().extent()
+    }
+
+    fn room(&self) -> Room {
+        self.lock().room()
+    }
+
+    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        self.lock().append(expected, frame)
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        self.lock().read(from, limit_bytes, visit)
+    }
+
+    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
+        self.lock().put_snapshot(at, part, bytes, last)
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        self.lock().snapshots()
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        self.lock().snapshot(at, part)
+    }
+
+    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
+        self.lock().trim(below)
+    }
+
+    fn seal(&mut self) -> Result<(), WriteError> {
+        self.lock().seal()
+    }
+}
+
+/// A store that opens, again and again, what somebody else has open.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    journal: Shared,
+    end: Sequence,
+}
+
+impl JournalStore for View {
+    fn open(&mut self, _: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Journal for View {
+    fn extent(&self) -> Extent {
+        Extent { end: self.end, ..self.journal.extent() }
+    }
+
+    fn room(&self) -> Room {
+        Room(0)
+    }
+
+    fn append(&mut self, _: Sequence, _: &[u8]) -> Result<(), WriteError> {
+        Err(WriteError::Fenced)
+    }
+
+    /// One frame at a time, so that it never reads too far.
+    fn read(
+        &mut self,
+        from: Sequence,
+        _: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        if from >= self.end { Ok(from) } else { self.journal.read(from, 1, visit) }
+    }
+
+    fn put_snapshot(&mut self, _: Sequence, _: u32, _: &[u8], _: bool) -> Result<(), WriteError> {
+        Err(WriteError::Fenced)
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        let all = self.journal.snapshots()?;
+        Ok(all.into_iter().filter(|at| *at <= self.end).collect())
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        self.journal.snapshot(at, part)
+    }
+
+    fn trim(&mut self, _: Sequence) -> Result<(), WriteError> {
+        Err(WriteError::Fenced)
+    }
+}
