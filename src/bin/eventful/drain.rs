@@ -1,5 +1,6 @@
 //! Ending in view: the countdown, and the report.
 
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -34,12 +35,19 @@ fn tell(eventful: &Eventful, left: Duration) {
 }
 
 /// Says how it ended.
-pub(crate) fn report(report: &ShutdownReport) {
-    let ShutdownReport { drained, interrupted, abandoned, left, took, .. } = report;
+pub(crate) fn report(report: &ShutdownReport, data: Option<&Path>) {
+    let ShutdownReport { drained, interrupted, abandoned, left, unsynced, took, .. } = report;
     say(&format!(
         "stopped after {took:.1?}: {drained} drained, {interrupted} interrupted, {abandoned} abandoned, {left} left"
     ));
-    if *left > 0 {
-        say("what is left was in memory only, and is gone: send it again");
+    match data {
+        None if *left > 0 => say("what is left was in memory only, and is gone: send it again"),
+        Some(directory) if *left > 0 => {
+            say(&format!("what is left is kept in {}, and goes on when that is served again", directory.display()));
+        }
+        _ => {}
+    }
+    if *unsynced > 0 {
+        say(&format!("{unsynced} changes may not be on the disk: the log says why"));
     }
 }

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 async fn call(call: Call) -> anyhow::Result<ExitCode> {
     match call {
-        Call::Serve(options) => serve::serve(options).await,
+        Call::Serve(options) => serve::serve(*options).await,
         Call::Send(options) => send::send(options).await,
     }
 }

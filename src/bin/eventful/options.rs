@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -26,7 +27,7 @@ pub(crate) struct Options {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Call {
     /// Take events in over HTTP and handle them; without any option, log them
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// Send events, a JSON envelope per line, to a server
     Send(SendOptions),
 }
@@ -37,6 +38,9 @@ pub(crate) struct ServeOptions {
     /// Where to listen
     #[arg(long, env = "EVENTFUL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = address)]
     pub(crate) listen: SocketAddr,
+    /// Keep everything in this directory, so that it survives a crash; without it, in memory
+    #[arg(long, env = "EVENTFUL_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
     /// Handle each event by an HTTP POST to this URL
     #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = url, conflicts_with = "exec")]
     pub(crate) deliver: Option<Uri>,
@@ -64,18 +68,18 @@ pub(crate) struct ServeOptions {
     /// How long shutdown waits for attempts in flight
     #[arg(long, env = "EVENTFUL_DRAIN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().drain_timeout), value_name = "TIME")]
     drain_timeout: Duration,
-    /// How long an event that is over is remembered
-    #[arg(long, env = "EVENTFUL_RETENTION", value_parser = spans::parse, default_value = spans::show(Config::default().retention), value_name = "TIME")]
-    retention: Duration,
+    /// How long an event that is over is remembered [default: 1h, with --data 96h]
+    #[arg(long, env = "EVENTFUL_RETENTION", value_parser = spans::parse, value_name = "TIME")]
+    retention: Option<Duration>,
     /// Events that are not over, at most
     #[arg(long, env = "EVENTFUL_MAX_PENDING", default_value_t = Config::default().max_pending, value_name = "N")]
     max_pending: usize,
     /// What a sender is told to wait when there are as many
     #[arg(long, env = "EVENTFUL_OVERLOAD_RETRY_AFTER", value_parser = spans::parse, default_value = spans::show(Config::default().overload_retry_after), value_name = "TIME")]
     overload_retry_after: Duration,
-    /// Events that are remembered, at most
-    #[arg(long, env = "EVENTFUL_MAX_RECORDS", default_value_t = Config::default().max_records, value_name = "N")]
-    max_records: usize,
+    /// Events that are remembered, at most [default: 1000000, with --data 10000000]
+    #[arg(long, env = "EVENTFUL_MAX_RECORDS", value_name = "N")]
+    max_records: Option<usize>,
     /// Bytes of the events that are kept to be handled, at most
     #[arg(long, env = "EVENTFUL_MAX_BYTES", default_value_t = Config::default().max_bytes, value_name = "N")]
     max_bytes: usize,
@@ -112,7 +116,7 @@ impl Options {
 impl ServeOptions {
     /// The configuration of the engine, still to be validated.
     pub(crate) fn config(&self) -> Config {
-        let mut config = Config::default();
+        let mut config = if self.data.is_some() { Config::durable() } else { Config::default() };
         config.concurrency = self.concurrency;
         config.channel_capacity = self.channel_capacity;
         config.max_attempts = self.max_attempts;
@@ -121,10 +125,10 @@ impl ServeOptions {
         config.run_timeout = self.run_timeout;
         config.run_lifetime = config.run_lifetime.max(self.run_timeout);
         config.drain_timeout = self.drain_timeout;
-        config.retention = self.retention;
+        config.retention = self.retention.unwrap_or(config.retention);
         config.max_pending = self.max_pending;
         config.overload_retry_after = self.overload_retry_after;
-        config.max_records = self.max_records;
+        config.max_records = self.max_records.unwrap_or(config.max_records);
         config.max_bytes = self.max_bytes;
         config.max_event_bytes = self.max_event_bytes;
         config

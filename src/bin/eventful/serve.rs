@@ -1,9 +1,11 @@
 //! `eventful serve`
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use eventful::journal::{DiskStore, Progress};
 use eventful::{Config, Eventful, http};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -13,6 +15,9 @@ use crate::options::ServeOptions;
 use crate::signals::Signals;
 use crate::terminal::say;
 use crate::{drain, spans};
+
+/// Frames of a journal whose replay is worth telling about.
+const LONG_REPLAY: u64 = 10_000;
 
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -26,8 +31,13 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let listener = bind(options.listen).await?;
     let address = listener.local_addr()?;
     let words = handler.describe();
-    let eventful = Eventful::builder().config(config).start(handler)?;
-    introduce(address, &words, eventful.config());
+    let started = tokio::select! {
+        biased;
+        started = start(config, options.data.as_deref(), handler) => started,
+        _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    let eventful = started?;
+    introduce(address, &words, options.data.as_deref(), eventful.config());
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
@@ -44,8 +54,30 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         ended = server => ended.context("the server died")?,
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     }
-    drain::report(&report);
+    drain::report(&report, options.data.as_deref());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the engine, with all that its directory holds.
+async fn start(config: Config, data: Option<&Path>, handler: Chosen) -> anyhow::Result<Eventful> {
+    let builder = Eventful::builder().config(config);
+    let Some(directory) = data else { return Ok(builder.start(handler)?) };
+    let builder = builder.journal(DiskStore::new(directory)).on_recovery(tell_replay());
+    // Reading the journal blocks.
+    let started = tokio::task::spawn_blocking(move || builder.start(handler)).await;
+    Ok(started.context("starting died")??)
+}
+
+/// Tells how far a long replay has come, at each tenth.
+fn tell_replay() -> impl FnMut(Progress) {
+    let mut told = 0;
+    move |Progress { read, total }| {
+        let tenth = read * 10 / total.max(1);
+        if total >= LONG_REPLAY && tenth > told {
+            told = tenth;
+            say(&format!("reading the journal: {} % of {total} frames", tenth * 10));
+        }
+    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -55,14 +87,17 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn introduce(address: SocketAddr, handler: &str, config: &Config) {
+fn introduce(address: SocketAddr, handler: &str, data: Option<&Path>, config: &Config) {
     let rate = config.max_records as u128 * 1000 / config.retention.as_millis().max(1);
     let retention = spans::show(config.retention);
     say(&format!("eventful {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
     say(&format!("  API          http://{address}/v1/events, described by http://{address}/openapi.json"));
     say(&format!("  metrics      http://{address}/metrics"));
     say(&format!("  handler      {handler}"));
-    say("  persistence  memory: what is not over when this program ends is gone");
+    match data {
+        Some(directory) => say(&format!("  persistence  {}", directory.display())),
+        None => say("  persistence  memory: what is not over when this program ends is gone"),
+    }
     say(&format!("  sustains     {rate} events/s: {} records, each kept {retention}", config.max_records));
     say(&format!("  try          curl -i http://{address}/v1/events -H 'Idempotency-Key: hello-1' -d 'hello, world'"));
 }
