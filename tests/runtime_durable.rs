@@ -3,7 +3,7 @@
 mod harness;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use eventful::journal::{
@@ -11,8 +11,8 @@ use eventful::journal::{
     recover,
 };
 use eventful::{
-    Attempt, Bound, Builder, Config, Durability, Event, Eventful, Failure, NotReady, Notice, Readiness,
-    StartDurability, StartError, Status, SubmitError, Submitted, Unavailable,
+    Attempt, Bound, Builder, Config, Durability, Event, Eventful, Failure, ManualClock, NotReady, Notice, Readiness,
+    StartDurability, StartError, Status, SubmitError, Submitted, Timestamp, Unavailable,
 };
 use harness::*;
 use tokio::sync::Semaphore;
@@ -467,4 +467,96 @@ async fn a_journal_that_cannot_be_opened_is_a_reason_not_to_start() {
     store.decide(&[Fate::Full]);
     let full = builder(&store).start(handler(&gate)).expect_err("there is no room for its epoch");
     assert_eq!(full, StartError::Write(WriteError::Full));
+}
+
+/// A journal on a thread of its own, whose appends wait until they are let go.
+#[derive(Debug)]
+struct Slow {
+    memory: MemoryStore,
+    begun: mpsc::SyncSender<()>,
+    leave: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl JournalStore for Slow {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        let journal = self.memory.open(owner)?;
+        let (begun, leave) = (self.begun.clone(), Arc::clone(&self.leave));
+        Ok(Box::new(SlowJournal { journal, begun, leave }))
+    }
+}
+
+#[derive(Debug)]
+struct SlowJournal {
+    journal: Box<dyn Journal>,
+    begun: mpsc::SyncSender<()>,
+    leave: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Journal for SlowJournal {
+    fn extent(&self) -> Extent {
+        self.journal.extent()
+    }
+
+    fn room(&self) -> Room {
+        self.journal.room()
+    }
+
+    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        // When the test is over, nobody listens and nobody lets go.
+        let _ = self.begun.send(());
+        let _ = self.leave.lock().expect("no panic").recv();
+        self.journal.append(expected, frame)
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        self.journal.read(from, limit_bytes, visit)
+    }
+
+    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
+        self.journal.put_snapshot(at, part, bytes, last)
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        self.journal.snapshots()
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        self.journal.snapshot(at, part)
+    }
+
+    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
+        self.journal.trim(below)
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
+    let (begun, begins) = mpsc::sync_channel(100);
+    let (leave, let_go) = mpsc::channel();
+    let store = Slow { memory: MemoryStore::new(), begun, leave: Arc::new(Mutex::new(let_go)) };
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
+    let gate = Gate::closed();
+    leave.send(()).expect("the opening is let go");
+    let builder = Eventful::builder().clock(clock.clone()).journal(store);
+    let eventful = builder.start(handler(&gate)).expect("it opens");
+    begins.recv().expect("the opening is written");
+
+    let submitter = submitting(&eventful, "a");
+    let begins = tokio::task::spawn_blocking(move || begins.recv().map(|()| begins)).await.expect("no panic");
+    let _begins = begins.expect("the event is being written");
+    assert_eq!(eventful.readiness(), Readiness::Ready);
+    clock.advance(eventful.config().stuck_after + SECOND);
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalStalled));
+    assert!(!submitter.is_finished(), "what is not durable is not answered");
+    assert_eq!((gate.calls(), stats(&eventful).unsynced), (0, 1));
+
+    (0..50).for_each(|_| leave.send(()).expect("it writes on"));
+    assert_eq!(submitter.await.expect("no panic"), Ok(Submitted::Accepted));
+    assert_eq!(eventful.sync().await, Ok(()));
+    assert_eq!(eventful.readiness(), Readiness::Ready);
 }

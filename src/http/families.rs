@@ -35,6 +35,7 @@ pub(super) fn families(stats: &Stats) -> Vec<Family<'_>> {
     families.extend(tallies(stats));
     families.extend(gauges(stats));
     families.extend(adapter(stats));
+    families.extend(journal(stats));
     families.extend(histograms(stats));
     families
 }
@@ -103,6 +104,16 @@ fn adapter(stats: &Stats) -> Vec<Family<'_>> {
             "Facts that a subscription was too slow for.",
             Counter(stats.subscription_dropped),
         ),
+    ]
+}
+
+/// Without a journal there is nothing to tell of one.
+fn journal(stats: &Stats) -> Vec<Family<'_>> {
+    let Some(room) = stats.journal_room_bytes else { return Vec::new() };
+    vec![
+        family("journal_unsynced_facts", "Facts that are not durable yet.", Gauge(stats.unsynced)),
+        family("journal_room_bytes", "Bytes that the journal can take for new events.", Gauge(room)),
+        family("journal_reopenings_total", "Times that it was opened again.", Counter(stats.journal_reopenings)),
     ]
 }
 

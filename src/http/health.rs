@@ -26,6 +26,7 @@ const fn detail(reason: NotReady) -> &'static str {
         NotReady::Draining => "draining: send events to the successor",
         NotReady::Stopped => "stopped: send events to the successor",
         NotReady::Broken => "broken: restart the server",
+        NotReady::JournalStalled => "the journal does not answer: look at the disk",
         NotReady::Reopening => "the journal has failed and is being opened again: wait",
         NotReady::JournalDown => "the journal cannot be used any more: see the log, and restart the server",
         NotReady::DispatcherDown => "the dispatcher is down, and will be restarted: wait",

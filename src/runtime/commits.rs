@@ -5,7 +5,7 @@ use std::vec::Vec;
 use tokio::sync::Notify;
 
 use super::unavailable::Unavailable;
-use crate::engine::{Fact, Output, Ticket};
+use crate::engine::{Fact, Output, Ticket, Timestamp};
 pub(super) use crate::journal::Mark;
 use crate::journal::{Groups, Released, Room};
 
@@ -20,6 +20,8 @@ struct Journaled {
     limits: Limits,
     /// What the journal said that it can take, after the last group.
     room: Room,
+    /// Since when the group at the writer is there.
+    writing_since: Option<Timestamp>,
 }
 
 /// How much may wait for the journal, and what is kept free in it.
@@ -49,7 +51,7 @@ impl Commits {
     }
 
     pub(super) fn new(limits: Limits, room: Room) -> Self {
-        Self(Some(Journaled { groups: Groups::new(), condition: Condition::Open, limits, room }))
+        Self(Some(Journaled { groups: Groups::new(), condition: Condition::Open, limits, room, writing_since: None }))
     }
 
     /// Whether facts must be kept.
@@ -111,14 +113,22 @@ impl Commits {
         self.0.as_ref().is_some_and(|journaled| journaled.groups.can_begin())
     }
 
-    pub(super) fn begin(&mut self) -> Option<Vec<Fact>> {
-        self.0.as_mut()?.groups.begin()
+    pub(super) fn begin(&mut self, now: Timestamp) -> Option<Vec<Fact>> {
+        let journaled = self.0.as_mut()?;
+        let facts = journaled.groups.begin()?;
+        journaled.writing_since = Some(now);
+        Some(facts)
+    }
+
+    /// Since when a group is being written, when one is.
+    pub(super) fn writing_since(&self) -> Option<Timestamp> {
+        self.0.as_ref()?.writing_since
     }
 
     /// The group is durable. Answers what that lets go, and the mark that is reached.
     pub(super) fn finish(&mut self, facts: Vec<Fact>, room: Room) -> (Released, Mark) {
         let Some(journaled) = &mut self.0 else { return <(Released, Mark)>::default() };
-        journaled.room = room;
+        (journaled.room, journaled.writing_since) = (room, None);
         (journaled.groups.finish(facts), journaled.groups.settled())
     }
 
@@ -126,7 +136,7 @@ impl Commits {
     /// after the first, up to the second.
     pub(super) fn give_up(&mut self) -> (Mark, Mark, usize) {
         let Some(journaled) = &mut self.0 else { return <(Mark, Mark, usize)>::default() };
-        journaled.condition = Condition::Reopening;
+        (journaled.condition, journaled.writing_since) = (Condition::Reopening, None);
         let durable = journaled.groups.settled();
         let facts = journaled.groups.fail();
         (durable, journaled.groups.settled(), facts)

@@ -3,7 +3,7 @@
 use core::convert::Infallible;
 
 use super::unavailable::Unavailable;
-use crate::engine::{Output, Ticket};
+use crate::engine::{Output, Ticket, Timestamp};
 
 /// Nothing that could have to be durable.
 pub(super) type Mark = Infallible;
@@ -51,6 +51,10 @@ impl Commits {
 
     pub(super) const fn has_work(&self) -> bool {
         false
+    }
+
+    pub(super) const fn writing_since(&self) -> Option<Timestamp> {
+        None
     }
 
     pub(super) const fn room(&self) -> Option<u64> {

@@ -62,6 +62,8 @@ pub enum NotReady {
     Reopening,
     /// See [`Unavailable::JournalDown`].
     JournalDown,
+    /// The journal has been writing for longer than `stuck_after`.
+    JournalStalled,
     /// The dispatcher is dead, and waits to be restarted.
     DispatcherDown,
     /// The sweeper is dead and waits to be restarted, or sleeps past a deadline.
@@ -69,7 +71,8 @@ pub enum NotReady {
 }
 
 impl Eventful {
-    /// All numbers, the engine's from one moment.
+    /// All numbers, the engine's from one moment. With a journal they may tell of what is not
+    /// durable yet, and so fall back after a crash; [`Eventful::sync`] waits until they cannot.
     ///
     /// # Errors
     ///
@@ -94,24 +97,35 @@ impl Eventful {
         })
     }
 
+    /// Waits until everything that was decided so far is durable. Without a journal it is at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub async fn sync(&self) -> Result<(), Unavailable> {
+        self.shared.read(|_, _| ()).await
+    }
+
     /// Whether events can be sent here: whether it makes progress, not just whether it lives.
     pub fn readiness(&self) -> Readiness {
         let down = |upkeep: &Upkeep| upkeep.down.load(Ordering::Acquire);
         let late = self.shared.look(|core, now| {
             let due = core.engine.next_deadline().map(|deadline| deadline.at + self.config().stuck_after);
-            (core.engine.phase(), due.is_some_and(|due| due < now))
+            let stalls = core.commits.writing_since().is_some_and(|since| since + self.config().stuck_after < now);
+            (core.engine.phase(), due.is_some_and(|due| due < now), stalls)
         });
         match late {
             Err(Unavailable::Reopening | Unavailable::Unknown) => Readiness::NotReady(NotReady::Reopening),
             Err(Unavailable::JournalDown) => Readiness::NotReady(NotReady::JournalDown),
             Err(Unavailable::Broken) => Readiness::NotReady(NotReady::Broken),
-            Ok((Phase::Draining, _)) => Readiness::NotReady(NotReady::Draining),
-            Ok((Phase::Stopped, _)) => Readiness::NotReady(NotReady::Stopped),
-            Ok((Phase::Running, _)) if down(&self.shared.dispatcher) => Readiness::NotReady(NotReady::DispatcherDown),
-            Ok((Phase::Running, late)) if late || down(&self.shared.sweeper) => {
+            Ok((Phase::Draining, ..)) => Readiness::NotReady(NotReady::Draining),
+            Ok((Phase::Stopped, ..)) => Readiness::NotReady(NotReady::Stopped),
+            Ok((Phase::Running, _, true)) => Readiness::NotReady(NotReady::JournalStalled),
+            Ok((Phase::Running, ..)) if down(&self.shared.dispatcher) => Readiness::NotReady(NotReady::DispatcherDown),
+            Ok((Phase::Running, late, _)) if late || down(&self.shared.sweeper) => {
                 Readiness::NotReady(NotReady::SweeperDown)
             }
-            Ok((Phase::Running, _)) => Readiness::Ready,
+            Ok((Phase::Running, ..)) => Readiness::Ready,
         }
     }
 }

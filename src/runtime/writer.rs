@@ -69,7 +69,7 @@ impl JournalWriter {
     /// Writes one group, if there is one.
     fn write(&mut self) -> Result<bool, WriteError> {
         let Some(log) = &mut self.log else { return Ok(false) };
-        let Some(facts) = self.shared.last_look(|core| core.commits.begin()) else { return Ok(false) };
+        let Some(facts) = self.shared.repair(|core, now| core.commits.begin(now)) else { return Ok(false) };
         log.append(&facts)?;
         self.unsealed = true;
         self.shared.finish_group(facts, log.room());
