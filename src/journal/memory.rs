@@ -2,6 +2,7 @@
 
 use std::boxed::Box;
 use std::collections::BTreeMap;
+use std::string::String;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
@@ -17,6 +18,8 @@ pub struct MemoryStore(Arc<Mutex<Contents>>);
 
 #[derive(Debug)]
 struct Contents {
+    /// Bytes of frames and snapshots that it takes.
+    max_bytes: u64,
     /// Rises with each opening; only the last owner may write.
     opening: u64,
     first: Sequence,
@@ -30,13 +33,26 @@ struct Contents {
 impl Default for Contents {
     fn default() -> Self {
         let (frames, snapshots, unfinished) = Default::default();
-        Self { opening: 0, first: Sequence::FIRST, frames, snapshots, unfinished }
+        Self { max_bytes: u64::MAX, opening: 0, first: Sequence::FIRST, frames, snapshots, unfinished }
     }
 }
 
 impl Contents {
     fn end(&self) -> Sequence {
         self.frames.last_key_value().map_or(self.first, |(last, _)| last.next())
+    }
+
+    fn room(&self) -> u64 {
+        if self.max_bytes == u64::MAX {
+            return u64::MAX;
+        }
+        let parts = self.snapshots.values().chain(self.unfinished.as_ref().map(|(_, parts)| parts)).flatten();
+        let used: u64 = self.frames.values().chain(parts).map(|bytes| bytes.len() as u64).sum();
+        self.max_bytes.saturating_sub(used)
+    }
+
+    fn admit(&self, bytes: usize) -> Result<(), WriteError> {
+        if bytes as u64 > self.room() { Err(WriteError::Full) } else { Ok(()) }
     }
 }
 
@@ -54,9 +70,17 @@ impl MemoryStore {
             frames: contents.frames.clone(),
             snapshots: contents.snapshots.clone(),
             first: contents.first,
+            max_bytes: contents.max_bytes,
             ..Contents::default()
         };
         Self(Arc::new(Mutex::new(copy)))
+    }
+
+    /// An empty journal that takes so many bytes.
+    pub fn bounded(max_bytes: u64) -> Self {
+        let store = Self::new();
+        store.lock().max_bytes = max_bytes;
+        store
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {
@@ -69,7 +93,7 @@ impl JournalStore for MemoryStore {
         let mut contents = self.lock();
         contents.opening += 1;
         contents.unfinished = None;
-        Ok(Box::new(MemoryJournal { opening: contents.opening, store: self.clone() }))
+        Ok(Box::new(MemoryJournal { opening: contents.opening, store: self.clone(), broken: None }))
     }
 
     fn blocks(&self) -> bool {
@@ -81,13 +105,26 @@ impl JournalStore for MemoryStore {
 struct MemoryJournal {
     opening: u64,
     store: MemoryStore,
+    /// Why it takes no more calls.
+    broken: Option<String>,
 }
 
 impl MemoryJournal {
     /// The contents, as long as nobody else owns them.
     fn own(&self) -> Result<MutexGuard<'_, Contents>, WriteError> {
+        if let Some(cause) = &self.broken {
+            return Err(WriteError::Unknown { cause: cause.clone() });
+        }
         let contents = self.store.lock();
         if contents.opening == self.opening { Ok(contents) } else { Err(WriteError::Fenced) }
+    }
+
+    /// The contents, to read in.
+    fn look(&self) -> Result<MutexGuard<'_, Contents>, ReadError> {
+        match &self.broken {
+            Some(cause) => Err(ReadError::Io { place: "memory".into(), cause: cause.clone() }),
+            None => Ok(self.store.lock()),
+        }
     }
 }
 
@@ -98,7 +135,7 @@ impl Journal for MemoryJournal {
     }
 
     fn room(&self) -> Room {
-        Room(u64::MAX)
+        Room(self.store.lock().room())
     }
 
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
@@ -106,6 +143,7 @@ impl Journal for MemoryJournal {
         if contents.end() != expected {
             return Err(WriteError::Fenced);
         }
+        contents.admit(frame.len())?;
         contents.frames.insert(expected, frame.to_vec());
         Ok(())
     }
@@ -116,7 +154,7 @@ impl Journal for MemoryJournal {
         limit_bytes: usize,
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError> {
-        let contents = self.store.lock();
+        let contents = self.look()?;
         if from < contents.first {
             return Err(Corrupt::new(format_args!("frame {from} in memory"), "it was trimmed").into());
         }
@@ -134,13 +172,17 @@ impl Journal for MemoryJournal {
 
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
         let mut contents = self.own()?;
+        contents.admit(bytes.len())?;
         if part == 0 {
             contents.snapshots.remove(&at);
             contents.unfinished = Some((at, Vec::new()));
         }
         let follows = |(begun, parts): &(Sequence, Vec<Vec<u8>>)| *begun == at && parts.len() == part as usize;
         let Some((_, mut parts)) = contents.unfinished.take_if(|unfinished| follows(unfinished)) else {
-            return Err(WriteError::Unknown { cause: std::format!("part {part} follows nothing") });
+            drop(contents);
+            let cause = std::format!("part {part} of the snapshot before frame {at} follows nothing");
+            self.broken = Some(cause.clone());
+            return Err(WriteError::Unknown { cause });
         };
         parts.push(bytes.to_vec());
         match last {
@@ -151,11 +193,11 @@ impl Journal for MemoryJournal {
     }
 
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        Ok(self.store.lock().snapshots.keys().copied().collect())
+        Ok(self.look()?.snapshots.keys().copied().collect())
     }
 
     fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        let contents = self.store.lock();
+        let contents = self.look()?;
         Ok(contents.snapshots.get(&at).and_then(|parts| parts.get(part as usize)).cloned())
     }
 
@@ -166,5 +208,9 @@ impl Journal for MemoryJournal {
         contents.snapshots = contents.snapshots.split_off(&below);
         contents.first = contents.first.max(below);
         Ok(())
+    }
+
+    fn seal(&mut self) -> Result<(), WriteError> {
+        self.own().map(drop)
     }
 }

@@ -5,10 +5,12 @@
 //! | `groups` | group commit: what is not durable yet, and what waits for it |
 //! | `frame`, `wire`, `records` | the format: frames, facts, and the records of snapshots |
 //! | `store`, `error` | what is asked of a journal: [`JournalStore`], [`Journal`] |
+//! | [`conformance`] | what every journal must keep, as a suite |
 //! | `memory` | a journal in memory |
 //! | `disk` | a journal on disk |
 //! | `log`, `recovery`, `snapshot` | a journal as the engine uses it: appended to, replayed, cut short |
 
+pub mod conformance;
 mod disk;
 mod error;
 pub mod frame;

@@ -1,0 +1,18 @@
+//! Every journal keeps what journals must keep.
+
+use eventful::journal::{DiskStore, MemoryStore, conformance};
+
+#[test]
+fn a_journal_in_memory_conforms() {
+    conformance::check(&mut || Box::new(MemoryStore::new()));
+    conformance::check_bounded(1 << 20, &mut |max_bytes| Box::new(MemoryStore::bounded(max_bytes)));
+}
+
+#[test]
+fn a_journal_on_disk_conforms() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut journals = 0..;
+    let mut store = || DiskStore::new(directory.path().join(journals.next().unwrap_or(0).to_string()));
+    conformance::check(&mut || Box::new(store()));
+    conformance::check_bounded(2 << 20, &mut |max_bytes| Box::new(store().max_bytes(max_bytes)));
+}
