@@ -8,6 +8,7 @@
 //! | [`conformance`] | what every journal must keep, as a suite |
 //! | `memory` | a journal in memory |
 //! | `disk` | a journal on disk |
+//! | [`inspect`] | a journal as an operator looks at it |
 //! | `log`, `recovery`, `snapshot` | a journal as the engine uses it: appended to, replayed, cut short |
 
 pub mod conformance;
@@ -15,6 +16,7 @@ mod disk;
 mod error;
 pub mod frame;
 mod groups;
+pub mod inspect;
 mod log;
 mod memory;
 mod records;
@@ -24,7 +26,7 @@ mod snapshot;
 mod store;
 pub mod wire;
 
-pub use disk::DiskStore;
+pub use disk::{DiskStore, Salvaged};
 pub use error::{Corrupt, OpenError, ReadError, WriteError};
 pub use groups::{Groups, Mark, Released};
 pub use log::Log;

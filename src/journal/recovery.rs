@@ -103,7 +103,12 @@ pub(super) fn advance(
 }
 
 /// Applies the facts of one frame, when it is the one that follows.
-fn apply(replay: &mut Replay, position: &mut Position, sequence: Sequence, bytes: &[u8]) -> Result<(), OpenError> {
+pub(super) fn apply(
+    replay: &mut Replay,
+    position: &mut Position,
+    sequence: Sequence,
+    bytes: &[u8],
+) -> Result<(), OpenError> {
     let at = || std::format!("frame {sequence}");
     let frame = frame::decode(bytes).map_err(|error| refused(at(), error))?;
     let header = frame.header;

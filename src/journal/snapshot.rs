@@ -18,7 +18,8 @@ use super::records;
 use super::recovery::{advance, begin, refused};
 use super::sequence::{Sequence, Shard};
 use super::store::Journal;
-use crate::engine::{Config, Cursor, Replay, Restoration};
+use super::wire;
+use crate::engine::{Change, Config, Cursor, Epoch, Fact, Replay, Restoration, Summary};
 
 /// Bytes that a part holds, about.
 const PART_BYTES: usize = 256 << 10;
@@ -230,12 +231,43 @@ impl Writing {
     }
 }
 
+/// Makes a new journal begin with the state of a replay: a first frame that raises the epoch, and
+/// the snapshot that stands for it and for everything before. The snapshot comes first, so that
+/// the journal is never taken for an empty one.
+pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Result<(), MaintainError> {
+    let Summary { epoch, last, .. } = replay.summary();
+    let epoch = Epoch::new(epoch.number().saturating_add(1));
+    let opening = Fact { at: last, change: Change::Epoch(epoch) };
+    replay.apply(&opening).map_err(|error| OpenError::from(Corrupt::new("the first frame", error)))?;
+    let (mut body, mut bytes) = (Vec::new(), Vec::new());
+    wire::encode(&opening, &mut body);
+    let header = Header { shard: Shard::default(), epoch, sequence: Sequence::FIRST, previous: Link::NONE };
+    let too_large = WriteError::TooLarge { bytes: body.len(), limit_bytes: u32::MAX as usize };
+    let previous = frame::encode(&header, &body, &mut bytes).map_err(|_| too_large)?;
+    let next = Sequence::FIRST.next();
+    let mut writing = Writing::new(replay, Position { next, previous, epoch });
+    while let Stage::Writing(more) = writing.write(journal)? {
+        writing = more;
+    }
+    journal.append(Sequence::FIRST, &bytes)?;
+    Ok(journal.trim(next)?)
+}
+
 /// Reads a snapshot.
 pub(super) fn load(journal: &mut dyn Journal, at: Sequence, config: &Config) -> Result<(Replay, Position), OpenError> {
+    load_parts(at, config, &mut |part| journal.snapshot(at, part))
+}
+
+/// Reads a snapshot, part by part.
+pub(super) fn load_parts(
+    at: Sequence,
+    config: &Config,
+    read: &mut dyn FnMut(u32) -> Result<Option<Vec<u8>>, ReadError>,
+) -> Result<(Replay, Position), OpenError> {
     let mut loading: Option<(Restoration, u64)> = None;
     let (mut part, mut position) = (0, Position { next: at, ..Position::START });
     let mut link = None;
-    while let Some(bytes) = journal.snapshot(at, part)? {
+    while let Some(bytes) = read(part)? {
         let place = || place(at, part);
         let read = frame::decode(&bytes).map_err(|error| refused(place(), error))?;
         let before = *link.get_or_insert(read.header.previous);

@@ -2,6 +2,8 @@
 
 use eventful::journal::{DiskStore, MemoryStore, conformance};
 
+use crate::image::Image;
+
 #[test]
 fn a_journal_in_memory_conforms() {
     conformance::check(&mut || Box::new(MemoryStore::new()));
@@ -15,4 +17,10 @@ fn a_journal_on_disk_conforms() {
     let mut store = || DiskStore::new(directory.path().join(journals.next().unwrap_or(0).to_string()));
     conformance::check(&mut || Box::new(store()));
     conformance::check_bounded(2 << 20, &mut |max_bytes| Box::new(store().max_bytes(max_bytes)));
+}
+
+#[test]
+fn a_journal_on_a_backend_of_others_conforms() {
+    conformance::check(&mut || Box::new(Image::default().store()));
+    conformance::check_bounded(2 << 20, &mut |max_bytes| Box::new(Image::default().store().max_bytes(max_bytes)));
 }

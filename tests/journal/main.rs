@@ -3,6 +3,7 @@
 mod conformance;
 mod disk;
 mod format;
+mod image;
 mod recovery;
 mod script;
 mod snapshots;

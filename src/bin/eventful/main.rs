@@ -1,10 +1,12 @@
-//! The program: serves events over HTTP and hands each to a handler, or sends events to such a server.
+//! The program: serves events over HTTP and hands each to a handler, sends events to such a server, or looks after
+//! the journal of one.
 
 mod client;
 mod deliver;
 mod drain;
 mod exec;
 mod handler;
+mod journal;
 mod options;
 mod progress;
 mod send;
@@ -44,5 +46,6 @@ async fn call(call: Call) -> anyhow::Result<ExitCode> {
     match call {
         Call::Serve(options) => serve::serve(*options).await,
         Call::Send(options) => send::send(options).await,
+        Call::Journal(options) => journal::call(options),
     }
 }

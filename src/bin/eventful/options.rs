@@ -30,6 +30,42 @@ pub(crate) enum Call {
     Serve(Box<ServeOptions>),
     /// Send events, a JSON envelope per line, to a server
     Send(SendOptions),
+    /// Look at the journal in a directory, or mend it, while no server has it open
+    Journal(JournalOptions),
+}
+
+/// What `journal` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct JournalOptions {
+    #[command(subcommand)]
+    pub(crate) call: JournalCall,
+}
+
+/// What to do with a journal.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCall {
+    /// Check all of it, and tell what it holds; exit code 1 when it is damaged
+    Verify(JournalDirectory),
+    /// Print its facts as JSON, one a line, and before them the records that a snapshot stands for
+    Dump(JournalDirectory),
+    /// Write what a damaged journal still proves into a new one
+    Salvage {
+        #[command(flatten)]
+        from: JournalDirectory,
+        /// The directory of the new journal, which is made
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+    },
+    /// Replace all facts by one snapshot, and give the room that this frees back to the disk
+    Compact(JournalDirectory),
+}
+
+/// Which journal.
+#[derive(Debug, Args)]
+pub(crate) struct JournalDirectory {
+    /// The directory of the journal
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 /// What `serve` can be told. Durations are such as 500ms, 5s, 2m or 1h30m.

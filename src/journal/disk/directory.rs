@@ -12,6 +12,7 @@ use redb::{Builder, Database};
 use super::super::error::OpenError;
 use super::super::store::Owner;
 use super::fault::Fault;
+use super::overlay::Overlay;
 
 /// What is said of an owner that left no name.
 pub(super) const UNKNOWN_OWNER: &str = "another process";
@@ -67,6 +68,16 @@ impl Directory {
     pub(super) fn open(&self, builder: &Builder) -> Result<Database, Fault> {
         let file = OpenOptions::new().read(true).write(true).open(self.file())?;
         Ok(builder.create_with_backend(FileBackend::new(file)?)?)
+    }
+
+    /// The database's file, to look at.
+    pub(super) fn look(&self) -> io::Result<File> {
+        File::open(self.file())
+    }
+
+    /// Opens the database as it is, and leaves it so.
+    pub(super) fn open_to_look(&self, builder: &Builder) -> Result<Database, Fault> {
+        Ok(builder.create_with_backend(Overlay::new(self.look()?)?)?)
     }
 
     /// Who has it open, as far as is known.

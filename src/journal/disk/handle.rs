@@ -99,6 +99,19 @@ impl DiskJournal {
         }
     }
 
+    /// Removes all waste, and gives free pages back to the disk.
+    pub(super) fn shrink(&mut self) -> Result<(), WriteError> {
+        while !self.waste.is_empty() {
+            self.commit(IDLE_WASTE_ROWS, |_| Ok(Change::default()))?;
+        }
+        let database = &mut self.database;
+        let shrunk = guarded(|| {
+            let database = database.as_mut().ok_or(Fault::Database(redb::Error::DatabaseClosed))?;
+            Ok(database.compact()?)
+        });
+        shrunk.map(drop).map_err(|fault| self.fail(fault.cause()))
+    }
+
     fn fail(&mut self, cause: String) -> WriteError {
         self.broken = Some(cause.clone());
         WriteError::Unknown { cause }

@@ -17,11 +17,15 @@
 //! At opening every page is read and held against its checksum. A page that does not fit is told as
 //! [`Corrupt`](super::Corrupt).
 
+mod compact;
 mod directory;
 mod fault;
 mod handle;
 mod opening;
+mod overlay;
+mod remains;
 mod rows;
+mod salvage;
 mod space;
 mod waste;
 
@@ -38,6 +42,7 @@ use super::store::{Journal, JournalStore, Owner};
 use directory::Directory;
 use fault::Fault;
 use handle::DiskJournal;
+pub use salvage::Salvaged;
 
 /// Memory for pages of the database, unless told otherwise.
 const CACHE_BYTES: usize = 64 << 20;
@@ -55,6 +60,7 @@ pub struct DiskStore {
     medium: Medium,
     max_bytes: u64,
     cache_bytes: usize,
+    read_only: bool,
 }
 
 /// Where the database is.
@@ -82,7 +88,7 @@ impl DiskStore {
     }
 
     const fn of(medium: Medium) -> Self {
-        Self { medium, max_bytes: u64::MAX, cache_bytes: CACHE_BYTES }
+        Self { medium, max_bytes: u64::MAX, cache_bytes: CACHE_BYTES, read_only: false }
     }
 
     /// Bounds the bytes that the pages of the journal take. The file may be longer, with holes: it
@@ -101,13 +107,55 @@ impl DiskStore {
         self
     }
 
+    /// Opens the journal to be looked at: what is written to it is gone when it is dropped, and so is
+    /// the repair of one that was not closed. The directory must be there, and others may look at
+    /// the same time, but nobody may have it open to write.
+    #[must_use]
+    pub const fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// Whether there is a journal in this directory.
+    pub fn is_in(directory: impl Into<PathBuf>) -> bool {
+        Directory::new(directory.into()).look().is_ok_and(|file| file.metadata().is_ok_and(|file| file.is_file()))
+    }
+
+    /// Bytes of the disk that the journal has; zero for one on a backend of others.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system said.
+    pub fn size_bytes(&self) -> io::Result<u64> {
+        match &self.medium {
+            Medium::Directory(directory) => directory.disk().map(|(has, _)| has),
+            Medium::Backend { .. } => Ok(0),
+        }
+    }
+
     fn database(&self) -> Result<Database, Fault> {
         let mut builder = Database::builder();
         builder.set_cache_size(self.cache_bytes).set_check_integrity_on_open(true);
         match &self.medium {
+            Medium::Directory(directory) if self.read_only => fault::guarded(|| directory.open_to_look(&builder)),
             Medium::Directory(directory) => fault::guarded(|| directory.open(&builder)),
             Medium::Backend { open, .. } => fault::guarded(|| open(&builder)),
         }
+    }
+
+    fn open_journal(&self, owner: &Owner) -> Result<DiskJournal, OpenError> {
+        let directory = match &self.medium {
+            Medium::Directory(directory) => Some(directory),
+            Medium::Backend { .. } => None,
+        };
+        let owned = directory.filter(|_| !self.read_only);
+        owned.map_or(Ok(()), Directory::prepare)?;
+        let place = self.place();
+        let held_by = || directory.map_or_else(|| directory::UNKNOWN_OWNER.into(), Directory::owner);
+        let database = self.database().map_err(|fault| fault.at_opening(&place, held_by))?;
+        let journal = DiskJournal::open(database, &place, self.max_bytes, owned.cloned())?;
+        owned.map_or(Ok(()), |directory| directory.note_owner(owner))?;
+        Ok(journal)
     }
 
     fn place(&self) -> String {
@@ -120,24 +168,7 @@ impl DiskStore {
 
 impl JournalStore for DiskStore {
     fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        if let Medium::Directory(directory) = &self.medium {
-            directory.prepare()?;
-        }
-        let place = self.place();
-        let held_by = || match &self.medium {
-            Medium::Directory(directory) => directory.owner(),
-            Medium::Backend { .. } => directory::UNKNOWN_OWNER.into(),
-        };
-        let database = self.database().map_err(|fault| fault.at_opening(&place, held_by))?;
-        let directory = match &self.medium {
-            Medium::Directory(directory) => Some(directory.clone()),
-            Medium::Backend { .. } => None,
-        };
-        let journal = DiskJournal::open(database, &place, self.max_bytes, directory.clone())?;
-        if let Some(directory) = &directory {
-            directory.note_owner(owner)?;
-        }
-        Ok(Box::new(journal))
+        Ok(Box::new(self.open_journal(owner)?))
     }
 }
 

@@ -1,0 +1,46 @@
+//! The facts of whole lives of events: accepted, started, finished.
+
+use bytes::Bytes;
+use eventful::{AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, Next, RunId, Timestamp};
+
+use crate::ids;
+
+/// Bytes of each payload.
+pub(crate) const PAYLOAD_BYTES: usize = 256;
+
+const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+const EPOCH: Epoch = Epoch::new(START.as_micros());
+
+/// The fact that opens a journal.
+pub(crate) fn opening() -> Fact {
+    Fact { at: START, change: Change::Epoch(EPOCH) }
+}
+
+/// Event number `n`, accepted.
+pub(crate) fn accepted(n: u64) -> Fact {
+    let payload = Bytes::from_static(&[b'x'; PAYLOAD_BYTES]);
+    Fact { at: START, change: Change::Accepted(Event::new(key(n), payload)) }
+}
+
+/// Its run, started and done.
+pub(crate) fn run(n: u64) -> [Fact; 2] {
+    let run = RunId::new(EPOCH, n + 1);
+    let charge = Charge { charged: 1, snoozes: 0, refunds: 0 };
+    let (end, next) = (AttemptEnd::Done, Next::Completed);
+    let changes =
+        [Change::Started { key: key(n), run }, Change::Finished { key: key(n), run, end, error: None, next, charge }];
+    changes.map(|change| Fact { at: START, change })
+}
+
+fn key(n: u64) -> Key {
+    Key::new("", &ids::uuid(n)).expect("a key")
+}
+
+/// The groups of so many events each, whose runs are over in the same group.
+pub(crate) fn lives(groups: u64, size: u64) -> Vec<Vec<Fact>> {
+    let group = |group: u64| {
+        let events = || group * size..(group + 1) * size;
+        events().map(accepted).chain(events().flat_map(run)).collect()
+    };
+    (0..groups).map(group).collect()
+}

@@ -1,0 +1,6 @@
+//! The journal alone, without the adapter.
+
+mod facts;
+pub(crate) mod grouping;
+mod media;
+pub(crate) mod recovery;

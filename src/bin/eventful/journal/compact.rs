@@ -1,0 +1,23 @@
+//! `eventful journal compact`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use eventful::Config;
+use eventful::journal::DiskStore;
+
+use super::owner;
+use crate::terminal::say;
+
+/// Makes the journal as small as it gets.
+pub(super) fn compact(directory: &Path) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(DiskStore::is_in(directory), "{}: there is no journal in it", directory.display());
+    let mut store = DiskStore::new(directory);
+    let before = store.size_bytes()?;
+    let at = store.compact(&owner("compact"), &Config::default())?;
+    let after = store.size_bytes()?;
+    say(&format!("journal    {}", directory.display()));
+    say(&format!("snapshot   of everything before frame {at}"));
+    say(&format!("size       {before} bytes became {after}"));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,47 @@
+//! `eventful journal dump`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use eventful::journal::{Journal, JournalStore as _, Sequence, inspect};
+use eventful::{Config, Cursor, Replay};
+
+use super::{json, look, owner};
+use crate::terminal::say;
+
+/// Records that are printed at once.
+const PAGE: usize = 256;
+
+/// Prints the records that a snapshot stands for, then the facts.
+pub(super) fn dump(directory: &Path) -> anyhow::Result<ExitCode> {
+    let mut journal = look(directory)?.open(&owner("dump"))?;
+    if journal.extent().first > Sequence::FIRST {
+        dump_snapshot(&mut *journal)?;
+    }
+    inspect::facts(&mut *journal, &mut |header, fact| say(&json::fact(header, &fact).to_string()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the records of the snapshot that stands for the frames that were trimmed.
+fn dump_snapshot(journal: &mut dyn Journal) -> anyhow::Result<()> {
+    let first = journal.extent().first;
+    let mut result = Ok(());
+    inspect::snapshots(journal, &Config::default(), &mut |at, loaded| match loaded {
+        Ok(replay) if at == first => dump_records(at, &replay),
+        Err(error) if at == first => result = Err(error),
+        Ok(_) | Err(_) => {}
+    })?;
+    Ok(result?)
+}
+
+fn dump_records(at: Sequence, replay: &Replay) {
+    let mut cursor = Cursor::START;
+    loop {
+        let (page, after) = replay.kept(cursor, PAGE);
+        if page.is_empty() {
+            return;
+        }
+        page.iter().for_each(|kept| say(&json::record(at, kept).to_string()));
+        cursor = after;
+    }
+}

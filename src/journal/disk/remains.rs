@@ -1,0 +1,157 @@
+//! What is left in a damaged file: every row in it that is whole, whether the database still knows
+//! of it or not.
+//!
+//! The file is read page by page. A row proves itself by its checksum, so nothing else in the file
+//! has to be right. Rows that were trimmed or taken back can come to light again; what fits
+//! together is found by the links from frame to frame.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::vec::Vec;
+
+use super::super::frame::{self, Frame};
+use super::super::sequence::Sequence;
+use super::rows::{Key, Kind, PAGE_BYTES, decode};
+
+/// Ways to put the rows of one frame together that are tried. More than one row of a place is left
+/// only when a commit was taken back and another one put there.
+const WAYS: usize = 64;
+
+/// Pages that are read at once.
+const PAGES: usize = 256;
+
+/// Every row that is whole.
+#[derive(Debug)]
+pub(super) struct Remains {
+    file: File,
+    frames: Rows,
+    snapshots: Rows,
+}
+
+type Rows = BTreeMap<Key, Vec<Row>>;
+
+/// Where a row is in the file.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// By which copies of one row are told from different ones.
+    crc: [u8; 4],
+    offset: u64,
+    length: usize,
+}
+
+impl Remains {
+    pub(super) fn find(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        let mut remains = Self { file, frames: Rows::new(), snapshots: Rows::new() };
+        let mut pages = std::vec![0; PAGES * PAGE_BYTES];
+        let mut offset = 0;
+        while offset < length {
+            let there = usize::try_from(length - offset).unwrap_or(usize::MAX).min(pages.len());
+            remains.file.read_exact_at(&mut pages[..there], offset)?;
+            for (number, page) in pages[..there].chunks(PAGE_BYTES).enumerate() {
+                remains.take(page, offset + (number * PAGE_BYTES) as u64);
+            }
+            offset += there as u64;
+        }
+        Ok(remains)
+    }
+
+    /// Takes note of the rows in a page, if it has any.
+    fn take(&mut self, page: &[u8], offset: u64) {
+        for (key, start, row) in entries(page) {
+            for (kind, rows) in [(Kind::Frame, &mut self.frames), (Kind::Snapshot, &mut self.snapshots)] {
+                let (Some(_), Some(&crc)) = (decode(kind, key, row), row.first_chunk()) else { continue };
+                let same = rows.entry(key).or_default();
+                if same.iter().all(|other| other.crc != crc) {
+                    same.push(Row { crc, offset: offset + start as u64, length: row.len() });
+                }
+            }
+        }
+    }
+
+    /// The numbers of the frames of which something is left.
+    pub(super) fn frames(&self) -> impl DoubleEndedIterator<Item = Sequence> {
+        numbers(&self.frames).into_iter()
+    }
+
+    /// The frames before which a snapshot was made of which something is left.
+    pub(super) fn snapshots(&self) -> impl DoubleEndedIterator<Item = Sequence> {
+        numbers(&self.snapshots).into_iter()
+    }
+
+    /// What may have been this frame, each whole in itself.
+    pub(super) fn frame(&self, sequence: Sequence) -> io::Result<Vec<Vec<u8>>> {
+        self.assemble(Kind::Frame, (sequence.number(), 0))
+    }
+
+    /// What may have been this part of a snapshot.
+    pub(super) fn part(&self, at: Sequence, part: u32) -> io::Result<Vec<Vec<u8>>> {
+        self.assemble(Kind::Snapshot, (at.number(), u64::from(part) << 32))
+    }
+
+    fn assemble(&self, kind: Kind, first: Key) -> io::Result<Vec<Vec<u8>>> {
+        let rows = match kind {
+            Kind::Frame => &self.frames,
+            Kind::Snapshot => &self.snapshots,
+        };
+        let (mut begun, mut whole) = (std::vec![Vec::new()], Vec::new());
+        let mut key = first;
+        while let Some(next) = rows.get(&key)
+            && !begun.is_empty()
+        {
+            let mut longer = Vec::new();
+            for row in next {
+                let bytes = self.read(row)?;
+                let Some((piece, last)) = decode(kind, key, &bytes) else { continue };
+                let with = begun.iter().map(|bytes: &Vec<u8>| [bytes, piece].concat());
+                if last { whole.extend(with) } else { longer.extend(with) }
+            }
+            longer.truncate(WAYS);
+            (begun, key.1) = (longer, key.1 + 1);
+        }
+        whole.retain(|bytes| frame::decode(bytes).is_ok());
+        Ok(whole)
+    }
+
+    fn read(&self, row: &Row) -> io::Result<Vec<u8>> {
+        let mut bytes = std::vec![0; row.length];
+        self.file.read_exact_at(&mut bytes, row.offset)?;
+        Ok(bytes)
+    }
+}
+
+/// A frame that was found whole.
+pub(super) fn read(bytes: &[u8]) -> Option<Frame<'_>> {
+    frame::decode(bytes).ok()
+}
+
+fn numbers(rows: &Rows) -> Vec<Sequence> {
+    let mut numbers: Vec<_> = rows.keys().map(|(number, _)| Sequence::new(*number)).collect();
+    numbers.dedup();
+    numbers
+}
+
+/// The keys and rows that a page holds if it is a leaf of one of our tables, and where each row is.
+fn entries(page: &[u8]) -> Vec<(Key, usize, &[u8])> {
+    const LEAF: u8 = 1;
+    const HEAD_BYTES: usize = 4;
+    const KEY_BYTES: usize = 16;
+    let Some([LEAF, _, count @ ..]) = page.first_chunk::<HEAD_BYTES>() else { return Vec::new() };
+    let count = usize::from(u16::from_le_bytes(*count));
+    let number = |at: usize| page.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    let end =
+        |entry: usize| page.get(HEAD_BYTES + 4 * entry..)?.first_chunk().map(|end| u32::from_le_bytes(*end) as usize);
+    let keys = HEAD_BYTES + 4 * count;
+    let mut start = keys + KEY_BYTES * count;
+    let mut entries = Vec::new();
+    for entry in 0..count {
+        let key = keys + KEY_BYTES * entry;
+        let (Some(high), Some(low), Some(end)) = (number(key), number(key + 8), end(entry)) else { break };
+        let Some(row) = page.get(start..end) else { break };
+        entries.push(((high, low), start, row));
+        start = end;
+    }
+    entries
+}

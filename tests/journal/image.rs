@@ -1,0 +1,107 @@
+//! A disk in memory, whose bytes can be kept, damaged and put back.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eventful::journal::{DiskStore, Extent, Journal, JournalStore as _, OpenError, Owner, ReadError, Sequence};
+use redb::StorageBackend;
+
+/// A disk. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Image(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    bytes: Vec<u8>,
+    refuses: Option<io::ErrorKind>,
+}
+
+impl Image {
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(State { bytes, refuses: None })))
+    }
+
+    pub(crate) fn store(&self) -> DiskStore {
+        let image = self.clone();
+        DiskStore::on("the image", move || Ok(image.clone()))
+    }
+
+    pub(crate) fn open(&self) -> Result<Box<dyn Journal>, OpenError> {
+        self.store().open(&Owner::new("a test"))
+    }
+
+    /// What it holds now, as after a kill.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.lock().bytes.clone()
+    }
+
+    /// Refuses every write from now on, or takes them again.
+    pub(crate) fn refuse(&self, refuses: Option<io::ErrorKind>) {
+        self.lock().refuses = refuses;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.lock();
+        state.refuses.map_or(Ok(()), |kind| Err(kind.into())).map(|()| state)
+    }
+}
+
+impl StorageBackend for Image {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.lock().bytes.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.lock();
+        let there = usize::try_from(offset).ok().and_then(|from| state.bytes.get(from..)?.get(..out.len()));
+        out.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.change()?.bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.change().map(drop)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut state = self.change()?;
+        let place = usize::try_from(offset).ok().and_then(|from| state.bytes.get_mut(from..)?.get_mut(..data.len()));
+        place.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+        Ok(())
+    }
+}
+
+/// Everything that a journal holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holdings {
+    pub(crate) extent: Extent,
+    pub(crate) frames: Vec<Vec<u8>>,
+    pub(crate) snapshots: Vec<(Sequence, Vec<Vec<u8>>)>,
+}
+
+impl Holdings {
+    pub(crate) fn of(journal: &mut dyn Journal) -> Result<Self, ReadError> {
+        let extent = journal.extent();
+        let (mut frames, mut next) = (Vec::new(), extent.first);
+        while next < extent.end {
+            next = journal.read(next, 10_000, &mut |_, frame| frames.push(frame.to_vec()))?;
+        }
+        let mut snapshots = Vec::new();
+        for at in journal.snapshots()? {
+            let mut parts = Vec::new();
+            while let Some(part) = journal.snapshot(at, parts.len() as u32)? {
+                parts.push(part);
+            }
+            snapshots.push((at, parts));
+        }
+        Ok(Self { extent, frames, snapshots })
+    }
+}
