@@ -11,6 +11,7 @@ use redb::{Builder, Database};
 
 use super::super::error::OpenError;
 use super::super::store::Owner;
+use super::birth::clear_unborn;
 use super::fault::Fault;
 use super::overlay::Overlay;
 
@@ -67,7 +68,9 @@ impl Directory {
     /// Opens the database, and locks it.
     pub(super) fn open(&self, builder: &Builder) -> Result<Database, Fault> {
         let file = OpenOptions::new().read(true).write(true).open(self.file())?;
-        Ok(builder.create_with_backend(FileBackend::new(file)?)?)
+        let backend = FileBackend::new(file)?;
+        clear_unborn(&backend)?;
+        Ok(builder.create_with_backend(backend)?)
     }
 
     /// The database's file, to look at.

@@ -17,6 +17,7 @@
 //! At opening every page is read and held against its checksum. A page that does not fit is told as
 //! [`Corrupt`](super::Corrupt).
 
+mod birth;
 mod compact;
 mod directory;
 mod fault;
@@ -83,7 +84,11 @@ impl DiskStore {
     ///
     /// Two owners at a time are kept apart by the locks of the backend, if it has any.
     pub fn on<B: StorageBackend>(place: impl Into<String>, open: impl Fn() -> io::Result<B> + Send + 'static) -> Self {
-        let open = move |builder: &Builder| Ok(builder.create_with_backend(open()?)?);
+        let open = move |builder: &Builder| {
+            let backend = open()?;
+            birth::clear_unborn(&backend)?;
+            Ok(builder.create_with_backend(backend)?)
+        };
         Self::of(Medium::Backend { place: place.into(), open: Box::new(open) })
     }
 

@@ -1,0 +1,105 @@
+//! A database that a crash has kept from being made.
+
+use core::ops::Bound;
+use std::io;
+
+use redb::{BackendError, StorageBackend};
+
+/// What every database of `redb` begins with. It is written last when one is made.
+const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// The bytes that are written before it.
+const HEAD_BYTES: u64 = 512;
+
+/// Bytes that are read at once.
+const PAGE_BYTES: u64 = 64 << 10;
+
+/// Empties a file in which a database was begun and never finished, so that one can be made.
+///
+/// Nothing but the head is written before the magic number is durable. So a file without it that
+/// is zeros behind the head was never a database; any other is one that is damaged, and is left
+/// as it is. So is one that somebody else has locked: perhaps they are making one now.
+pub(super) fn clear_unborn(backend: &dyn StorageBackend) -> io::Result<()> {
+    if !is_unborn(backend)? {
+        return Ok(());
+    }
+    let (start, end) = (Bound::Included(0), Bound::Included(0));
+    match backend.try_lock_range(start, end) {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let cleared = clear(backend);
+            let unlocked = backend.unlock_range(start, end).map_err(io::Error::other);
+            cleared.and(unlocked)
+        }
+        Err(BackendError::Unsupported) => clear(backend),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+fn clear(backend: &dyn StorageBackend) -> io::Result<()> {
+    if is_unborn(backend)? {
+        backend.set_len(0)?;
+        backend.sync_data()?;
+    }
+    Ok(())
+}
+
+fn is_unborn(backend: &dyn StorageBackend) -> io::Result<bool> {
+    let len = backend.len()?;
+    Ok(len > 0 && !begins_with_magic(backend, len)? && is_zeros(backend, HEAD_BYTES.min(len), len)?)
+}
+
+fn begins_with_magic(backend: &dyn StorageBackend, len: u64) -> io::Result<bool> {
+    let mut start = [0; MAGIC.len()];
+    if len < start.len() as u64 {
+        return Ok(false);
+    }
+    backend.read(0, &mut start)?;
+    Ok(start == MAGIC)
+}
+
+fn is_zeros(backend: &dyn StorageBackend, mut from: u64, len: u64) -> io::Result<bool> {
+    let mut page = std::vec![0; PAGE_BYTES as usize];
+    while from < len {
+        let bytes = &mut page[..PAGE_BYTES.min(len - from) as usize];
+        backend.read(from, bytes)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        from += bytes.len() as u64;
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::backends::InMemoryBackend;
+
+    /// A file of so many bytes, with these at its start and this one at its end.
+    fn file(len: u64, start: &[u8], end: u8) -> InMemoryBackend {
+        let file = InMemoryBackend::new();
+        file.set_len(len).expect("memory");
+        file.write(len - 1, &[end]).expect("memory");
+        file.write(0, start).expect("memory");
+        file
+    }
+
+    #[test]
+    fn a_file_in_which_no_database_was_finished_is_emptied() {
+        for start in [&b""[..], b"red", &[7; 300]] {
+            let file = file(100_000, start, 0);
+            clear_unborn(&file).expect("memory");
+            assert_eq!(file.len().expect("memory"), 0);
+        }
+    }
+
+    #[test]
+    fn a_database_is_left_alone_even_when_its_start_is_damaged() {
+        for (start, end) in [(&MAGIC[..], 0), (&b"rotb\x1A\x0A\xA9\x0D\x0A"[..], 1)] {
+            let file = file(100_000, start, end);
+            clear_unborn(&file).expect("memory");
+            assert_eq!(file.len().expect("memory"), 100_000);
+        }
+    }
+}
