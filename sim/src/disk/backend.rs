@@ -2,10 +2,30 @@
 
 use std::io;
 
+use eventful::journal::DiskStore;
 use redb::StorageBackend;
 
 use super::drive::{Drive, DriveFile};
 use super::medium::{DiskError, Life};
+
+/// The name of the database's file.
+const FILE: &str = "journal.redb";
+
+/// Memory for pages: a simulated journal is small.
+const CACHE_BYTES: usize = 1 << 20;
+
+/// The real journal, on a drive. Each opening reads what is on the medium, not what the cache shows.
+pub fn disk_store(drive: &Drive) -> DiskStore {
+    let drive = drive.clone();
+    let open = move || {
+        let life = drive.disk().life();
+        let backend = DriveBackend::open(&drive, life, FILE).map_err(told)?;
+        drive.disk().sync_names(life).map_err(told)?;
+        drive.disk().evict();
+        Ok(backend)
+    };
+    DiskStore::on(FILE, open).cache_bytes(CACHE_BYTES)
+}
 
 /// A file of a drive, for the real database. Everything happens inline.
 #[derive(Debug, Clone)]

@@ -30,8 +30,12 @@ pub type Maker<'m> = &'m dyn Fn(Drive) -> Box<dyn JournalStore>;
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// The most groups between two openings.
+    /// The most openings in a history.
+    pub openings: u64,
+    /// The most groups between two of them.
     pub groups: u64,
+    /// At one in so many moments the process is killed, too.
+    pub kills: u64,
     /// Subsets that are drawn where there are too many for all of them.
     pub draws: u32,
     /// One in so many recoveries is interrupted, and goes on.
@@ -107,7 +111,7 @@ impl Crashes<'_> {
     fn write(&mut self, drive: &Drive, stream: &mut Stream) -> Result<Ledger, Broken> {
         let mut ledger = Ledger::default();
         let snapshot_after = stream.between(300, 4000);
-        for _ in 0..stream.between(1, 3) {
+        for _ in 0..stream.between(1, self.effort.openings) {
             let mut opened = self.open(drive, snapshot_after).map_err(|error| refused(&error))?;
             sound(opened.audit(&mut ledger)?.groups)?;
             self.live(opened, &mut ledger, drive, stream)?;
@@ -148,7 +152,9 @@ impl Crashes<'_> {
     fn crash(&mut self, moment: &Moment, ledger: &Ledger) -> Result<(), Broken> {
         self.tried.points += 1;
         let (pending, names) = (moment.disk.pending(), moment.disk.pending_names());
-        self.recover(moment, ledger, &mut |disk, _| disk.kill())?;
+        if self.stream.below(self.effort.kills) == 0 {
+            self.recover(moment, ledger, &mut |disk, _| disk.kill())?;
+        }
         if pending > ALL_SUBSETS {
             for _ in 0..self.effort.draws {
                 self.recover(moment, ledger, &mut |disk, stream| disk.power_cut(Cut::Drawn(stream)))?;

@@ -46,7 +46,7 @@ mod segment;
 mod shared;
 mod shelf;
 
-pub use backend::DriveBackend;
+pub use backend::{DriveBackend, disk_store};
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use drive::Drive;
 pub use fault::{DiskFault, DiskProbes, Trouble};
