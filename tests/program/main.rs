@@ -2,6 +2,7 @@
 
 mod deliver;
 mod exec;
+mod journal;
 mod process;
 mod send;
 mod signals;

@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::vec::Vec;
 
-use super::super::frame::{self, Frame};
+use super::super::frame;
 use super::super::sequence::Sequence;
 use super::rows::{Key, Kind, PAGE_BYTES, decode};
 
@@ -120,11 +120,6 @@ impl Remains {
         self.file.read_exact_at(&mut bytes, row.offset)?;
         Ok(bytes)
     }
-}
-
-/// A frame that was found whole.
-pub(super) fn read(bytes: &[u8]) -> Option<Frame<'_>> {
-    frame::decode(bytes).ok()
 }
 
 fn numbers(rows: &Rows) -> Vec<Sequence> {

@@ -7,13 +7,14 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::super::error::{Corrupt, OpenError, ReadError};
+use super::super::frame;
 use super::super::inspect;
 use super::super::log::Position;
 use super::super::recovery::apply;
 use super::super::sequence::Sequence;
 use super::super::snapshot::{MaintainError, begin_with, load_parts};
 use super::super::store::{Extent, JournalStore as _, Owner};
-use super::remains::{self, Remains};
+use super::remains::Remains;
 use super::{DiskStore, Medium};
 use crate::engine::{Config, Replay, Status};
 
@@ -113,12 +114,12 @@ fn restore(file: File, config: &Config, place: &str) -> Result<(Replay, Salvaged
 fn go_on(remains: &Remains, replay: &mut Replay, position: &mut Position) -> io::Result<Result<(), String>> {
     let found = remains.frame(position.next)?;
     let follows = |bytes: &Vec<u8>| {
-        let header = remains::read(bytes)?.header;
+        let header = frame::decode(bytes).ok()?.header;
         let fits = header.previous == position.previous && header.sequence == position.next;
         fits.then_some(header.epoch)
     };
     let Some(bytes) = found.iter().filter(|bytes| follows(bytes).is_some()).max_by_key(|bytes| follows(bytes)) else {
-        let problem = if found.is_empty() { "it is missing" } else { "it does not follow the frame before" };
+        let problem = if found.is_empty() { "no whole copy of it is left" } else { "it does not follow the frame before" };
         return Ok(Err(problem.into()));
     };
     let sequence = position.next;

@@ -1,0 +1,226 @@
+//! `eventful journal`: what an operator does with a journal that no server has open.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use eventful::journal::{DiskStore, JournalStore as _, Log, Owner, recover};
+use eventful::{AttemptEnd, Change, Charge, Config, Epoch, Event, Fact, Key, Next, RunId, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::run;
+
+const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+const EPOCH: Epoch = Epoch::new(NOW.as_micros());
+
+#[tokio::test]
+async fn verify_tells_what_a_journal_holds_and_leaves_it_as_it_is() {
+    let home = Home::with_events(9);
+    let before = home.bytes();
+
+    let (code, stdout, stderr) = run(&["journal", "verify", home.dir()]).await;
+
+    let text = "frames     1 to 10: 10 with 12 facts\nepochs     1\nrecords    9: 8 received, 1 completed\nsound\n";
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, &*format!("journal    {}\n{text}", home.dir()), ""));
+    assert!(home.bytes() == before, "a look changes nothing");
+}
+
+#[tokio::test]
+async fn a_journal_that_was_not_closed_is_sound_and_stays_as_it_is() {
+    let home = Home::with_events(0);
+    let mut log = home.open();
+    (0..9).for_each(|n| log.append(&[accepted(n)]).expect("room"));
+    let killed = Home(tempfile::tempdir().expect("a directory"));
+    fs::copy(home.file(), killed.file()).expect("a copy");
+    drop(log);
+    let before = killed.bytes();
+
+    let (code, stdout, _) = run(&["journal", "verify", killed.dir()]).await;
+
+    assert!(code == 0 && stdout.contains("records    9: 9 received"), "{stdout}");
+    assert!(killed.bytes() == before, "a look repairs nothing");
+}
+
+#[tokio::test]
+async fn verify_finds_damage_and_names_the_file() {
+    let home = Home::with_events(9);
+    home.damage("payload 5");
+
+    let (code, _, stderr) = run(&["journal", "verify", home.dir()]).await;
+
+    assert_eq!(code, 1);
+    assert!(stderr.starts_with(&format!("damaged: {}", home.file().display())), "{stderr}");
+    assert!(stderr.contains("salvage"), "{stderr}");
+}
+
+#[tokio::test]
+async fn dump_prints_each_fact_as_json() {
+    let home = Home::with_events(3);
+
+    let (code, stdout, _) = run(&["journal", "dump", home.dir()]).await;
+
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((code, lines.len()), (0, 6));
+    let facts: Vec<_> = lines.iter().map(|line| line["fact"].as_str().expect("a name")).collect();
+    assert_eq!(facts, ["epoch", "accepted", "started", "finished", "accepted", "accepted"]);
+    let first = json!({ "frame": 2, "epoch": EPOCH.number(), "at": NOW.as_micros(), "fact": "accepted",
+        "source": "shop", "id": "order 0", "payload": "payload 0" });
+    assert_eq!(lines[1], first);
+    assert_eq!(lines[3]["next"], "completed");
+}
+
+#[tokio::test]
+async fn dump_prints_the_records_that_a_snapshot_stands_for_and_bytes_as_base64() {
+    let home = Home::with_events(2);
+    home.open()
+        .append(&[Fact { at: NOW, change: Change::Accepted(Event::new(key(7), vec![0xff, 0xfe])) }])
+        .expect("room");
+    assert_eq!(run(&["journal", "compact", home.dir()]).await.0, 0);
+
+    let (code, stdout, _) = run(&["journal", "dump", home.dir()]).await;
+
+    let mut lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    lines.sort_by_key(|line| line["id"].to_string());
+    let known: Vec<_> = lines.iter().map(|line| (line["id"].as_str(), line["status"].as_str())).collect();
+    let wanted = [("order 0", "completed"), ("order 1", "received"), ("order 7", "received")];
+    assert_eq!((code, known), (0, wanted.map(|(id, status)| (Some(id), Some(status))).to_vec()));
+    assert_eq!((&lines[1]["payload"], &lines[2]["payload_base64"]), (&json!("payload 1"), &json!("//4=")));
+}
+
+#[tokio::test]
+async fn salvage_saves_what_is_before_the_damage_and_says_what_is_lost() {
+    let home = Home::with_events(9);
+    home.damage("payload 5");
+    let (before, saved) = (home.bytes(), Home(tempfile::tempdir().expect("a directory")));
+
+    let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), saved.dir()]).await;
+
+    assert_eq!(code, 1);
+    assert!(stdout.contains("records    5: 4 received, 1 completed\nsaved      6 frames, up to 6\n"), "{stdout}");
+    assert!(stderr.contains("lost:      frames 7 to 10, or more: frame 7: no whole copy of it is left"), "{stderr}");
+    assert!(home.bytes() == before, "what is salvaged is not touched");
+    let (code, stdout, _) = run(&["journal", "verify", saved.dir()]).await;
+    assert!(code == 0 && stdout.contains("records    5: 4 received, 1 completed\nsound"), "{stdout}");
+}
+
+#[tokio::test]
+async fn salvage_goes_on_from_a_snapshot_and_saves_all_of_a_sound_journal() {
+    let home = Home::with_events(9);
+    assert_eq!(run(&["journal", "compact", home.dir()]).await.0, 0);
+    let mut log = home.open();
+    (20..24).for_each(|n| log.append(&[accepted(n)]).expect("room"));
+    drop(log);
+    let saved = Home(tempfile::tempdir().expect("a directory"));
+
+    let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), saved.dir()]).await;
+
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("saved      the snapshot before frame 11, and 4 frames, up to 14\n"), "{stdout}");
+    assert!(stdout.contains("records    13: 12 received, 1 completed\n"), "{stdout}");
+    let state = |home: &Home| recover(&mut home.store(), &owner(), &Config::default(), u64::MAX, &mut |_| {});
+    let [was, is] = [&home, &saved].map(|home| state(home).expect("a sound journal").replay.state());
+    assert!(was.records == is.records && was.counters == is.counters && was.paused == is.paused);
+    assert!(is.epoch > was.epoch, "what is salvaged is another opening");
+}
+
+#[tokio::test]
+async fn compact_makes_a_journal_small_and_keeps_what_it_holds() {
+    let home = Home::with_events(300);
+
+    let (code, stdout, _) = run(&["journal", "compact", home.dir()]).await;
+
+    assert!(code == 0 && stdout.contains("everything before frame 302"), "{stdout}");
+    let (code, stdout, _) = run(&["journal", "verify", home.dir()]).await;
+    assert!(code == 0 && stdout.contains("frames     none"), "{stdout}");
+    assert!(stdout.contains("snapshot   before frame 302: 300 records"), "{stdout}");
+    assert!(stdout.contains("records    300: 299 received, 1 completed\nsound"), "{stdout}");
+}
+
+#[tokio::test]
+async fn what_is_in_use_is_left_alone_and_what_is_not_there_is_not_made() {
+    let home = Home::with_events(1);
+    let journal = home.store().open(&Owner::new("process 4242 on host blue")).expect("a journal");
+    let new = home.0.path().join("new").display().to_string();
+    for args in
+        [&["verify", home.dir()][..], &["dump", home.dir()], &["compact", home.dir()], &["salvage", home.dir(), &new]]
+    {
+        let (code, _, stderr) = run(&[&["journal"], args].concat()).await;
+        assert_eq!(code, 1, "{args:?}");
+        assert!(stderr.contains("in use by process 4242 on host blue"), "{args:?}: {stderr}");
+    }
+    drop(journal);
+    for args in [&["verify", new.as_str()][..], &["dump", &new], &["compact", &new], &["salvage", &new, "to"]] {
+        let (code, _, stderr) = run(&[&["journal"], args].concat()).await;
+        assert_eq!((code, stderr), (1, format!("error: {new}: there is no journal in it\n")), "{args:?}");
+    }
+    assert!(!Path::new(&new).exists());
+    let (code, _, stderr) = run(&["journal", "salvage", home.dir(), home.dir()]).await;
+    assert!(code == 1 && stderr.contains("name a new one"), "{stderr}");
+}
+
+/// A directory with a journal.
+struct Home(TempDir);
+
+impl Home {
+    /// So many events in a frame each, of which the first is done.
+    fn with_events(events: u64) -> Self {
+        let home = Self(tempfile::tempdir().expect("a directory"));
+        let mut log = home.open();
+        log.append(&[Fact { at: NOW, change: Change::Epoch(EPOCH) }]).expect("room");
+        for n in 0..events {
+            let run = (n == 0).then(|| run_of(n)).into_iter().flatten();
+            log.append(&[accepted(n)].into_iter().chain(run).collect::<Vec<_>>()).expect("room");
+        }
+        home
+    }
+
+    fn dir(&self) -> &str {
+        self.0.path().to_str().expect("text")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("journal.redb")
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(self.file()).expect("a file")
+    }
+
+    fn store(&self) -> DiskStore {
+        DiskStore::new(self.0.path())
+    }
+
+    fn open(&self) -> Log {
+        recover(&mut self.store(), &owner(), &Config::default(), u64::MAX, &mut |_| {}).expect("a sound journal").log
+    }
+
+    /// Changes a bit of this text wherever it is in the file.
+    fn damage(&self, text: &str) {
+        let mut bytes = self.bytes();
+        let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(text.as_bytes())).collect();
+        assert!(!places.is_empty(), "it is there");
+        places.iter().for_each(|at| bytes[*at] ^= 1);
+        fs::write(self.file(), bytes).expect("a file");
+    }
+}
+
+fn owner() -> Owner {
+    Owner::new("a test")
+}
+
+fn key(n: u64) -> Key {
+    Key::new("shop", &format!("order {n}")).expect("a key")
+}
+
+fn accepted(n: u64) -> Fact {
+    Fact { at: NOW, change: Change::Accepted(Event::new(key(n), format!("payload {n}"))) }
+}
+
+fn run_of(n: u64) -> [Fact; 2] {
+    let run = RunId::new(EPOCH, n + 1);
+    let charge = Charge { charged: 1, snoozes: 0, refunds: 0 };
+    let (end, next) = (AttemptEnd::Done, Next::Completed);
+    let started = Change::Started { key: key(n), run };
+    let finished = Change::Finished { key: key(n), run, end, error: None, next, charge };
+    [started, finished].map(|change| Fact { at: NOW, change })
+}
