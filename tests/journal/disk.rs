@@ -136,7 +136,7 @@ fn a_write_that_is_torn_at_any_page_is_taken_back_whole() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..cases("disk") })]
+    #![proptest_config(cases("disk"))]
 
     #[test]
     fn a_flipped_bit_is_found_or_does_no_harm(

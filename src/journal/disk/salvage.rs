@@ -119,7 +119,8 @@ fn go_on(remains: &Remains, replay: &mut Replay, position: &mut Position) -> io:
         fits.then_some(header.epoch)
     };
     let Some(bytes) = found.iter().filter(|bytes| follows(bytes).is_some()).max_by_key(|bytes| follows(bytes)) else {
-        let problem = if found.is_empty() { "no whole copy of it is left" } else { "it does not follow the frame before" };
+        let problem =
+            if found.is_empty() { "no whole copy of it is left" } else { "it does not follow the frame before" };
         return Ok(Err(problem.into()));
     };
     let sequence = position.next;

@@ -1,0 +1,58 @@
+//! Rules of snapshots.
+
+use std::vec::Vec;
+
+use super::steps::{append, bytes, open, parts, put, snapshot, snapshots};
+use super::{Make, SIZES};
+use crate::journal::sequence::Sequence;
+
+pub(super) fn a_snapshot_exists_once_its_last_part_was_put(make: Make<'_>) {
+    let mut journal = open(&mut *make());
+    append(&mut *journal, b"frame");
+    put(&mut *journal, 2, 0, b"one", false);
+    put(&mut *journal, 2, 1, b"two", false);
+    assert_eq!(snapshots(&mut *journal), Vec::<u64>::new(), "an unfinished snapshot does not exist");
+    assert_eq!(journal.snapshot(Sequence::new(2), 0), Ok(None), "an unfinished snapshot has no parts");
+    append(&mut *journal, b"another frame");
+    put(&mut *journal, 2, 2, b"three", true);
+    assert_eq!(snapshots(&mut *journal), [2], "a finished snapshot exists");
+    assert_eq!(parts(&mut *journal, 2), [&b"one"[..], b"two", b"three"], "a snapshot has the parts that were put");
+    assert_eq!(journal.snapshot(Sequence::new(1), 0), Ok(None), "a snapshot that was never put has no parts");
+}
+
+pub(super) fn a_snapshot_of_any_size_is_read_as_it_was_put(make: Make<'_>) {
+    let mut store = make();
+    let mut journal = open(&mut *store);
+    let put: Vec<_> = (0..).zip(SIZES).map(|(part, size)| bytes(part, size)).collect();
+    snapshot(&mut *journal, 1, &put);
+    assert!(parts(&mut *journal, 1) == put, "parts are read as they were put");
+    drop(journal);
+    assert!(parts(&mut *open(&mut *store), 1) == put, "parts are read after reopening as they were put");
+}
+
+pub(super) fn an_unfinished_snapshot_vanishes(make: Make<'_>) {
+    let mut store = make();
+    let mut journal = open(&mut *store);
+    put(&mut *journal, 1, 0, &bytes(1, 9000), false);
+    put(&mut *journal, 1, 1, &bytes(2, 9000), false);
+    drop(journal);
+    let mut journal = open(&mut *store);
+    assert_eq!(snapshots(&mut *journal), Vec::<u64>::new(), "an unfinished snapshot vanishes");
+    snapshot(&mut *journal, 1, &[b"short"]);
+    drop(journal);
+    assert_eq!(parts(&mut *open(&mut *store), 1), [b"short"], "nothing is left of an unfinished snapshot");
+}
+
+pub(super) fn part_0_begins_a_snapshot_anew(make: Make<'_>) {
+    let mut store = make();
+    let mut journal = open(&mut *store);
+    put(&mut *journal, 1, 0, &bytes(1, 9000), false);
+    put(&mut *journal, 1, 1, &bytes(2, 9000), false);
+    snapshot(&mut *journal, 1, &[&bytes(3, 9000)[..], b"new"]);
+    assert!(parts(&mut *journal, 1) == [bytes(3, 9000), b"new".to_vec()], "part 0 begins a snapshot anew");
+    put(&mut *journal, 1, 0, b"newer", false);
+    assert_eq!(snapshots(&mut *journal), Vec::<u64>::new(), "a snapshot that is begun anew takes its own place");
+    put(&mut *journal, 1, 1, b"newest", true);
+    drop(journal);
+    assert_eq!(parts(&mut *open(&mut *store), 1), [&b"newer"[..], b"newest"], "it is the one that was put last");
+}
