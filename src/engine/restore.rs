@@ -123,10 +123,13 @@ impl Restoration {
     ///
     /// [`ReplayError`] when they do not.
     pub fn finish(mut self) -> Result<Replay, ReplayError> {
-        self.replay.state.store.sort_failed();
-        match self.replay.check() {
-            Ok(()) => Ok(self.replay),
-            Err(violation) => Err(ReplayError::unsound(self.replay.last, violation)),
+        let State { store, counters, .. } = &mut self.replay.state;
+        store.sort_failed();
+        let sound = counters.accepted == store.len() as u64 + counters.forgotten
+            && counters.started == counters.finished_total() + store.count(Status::Processing);
+        match sound {
+            true => Ok(self.replay),
+            false => Err(ReplayError::unsound(self.replay.last)),
         }
     }
 }

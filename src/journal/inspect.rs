@@ -4,9 +4,9 @@ use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError};
 use super::frame::{self, Header, Link};
+use super::loading::load;
 use super::recovery::{PAGE_BYTES, refused};
 use super::sequence::Sequence;
-use super::snapshot::load;
 use super::store::Journal;
 use super::wire;
 use crate::engine::{Config, Cursor, Fact, Replay, Status};

@@ -9,7 +9,7 @@
 //! | `memory` | a journal in memory |
 //! | `disk` | a journal on disk |
 //! | [`inspect`] | a journal as an operator looks at it |
-//! | `log`, `recovery`, `snapshot` | a journal as the engine uses it: appended to, replayed, cut short |
+//! | `log`, `recovery`, `snapshot`, `loading` | a journal as the engine uses it: appended to, replayed, cut short |
 
 pub mod conformance;
 mod disk;
@@ -17,6 +17,7 @@ mod error;
 pub mod frame;
 mod groups;
 pub mod inspect;
+mod loading;
 mod log;
 mod memory;
 mod records;

@@ -4,9 +4,10 @@ use core::fmt::Display;
 
 use super::error::{Corrupt, OpenError};
 use super::frame::{self, FrameError};
+use super::loading::load;
 use super::log::{Log, Position};
 use super::sequence::Sequence;
-use super::snapshot::load;
+
 use super::store::{Journal, JournalStore, Owner};
 use super::wire;
 use crate::engine::{Config, Replay};
@@ -71,14 +72,18 @@ pub(super) fn begin(journal: &mut dyn Journal, config: &Config) -> Result<(Repla
             Err(error) => return Err(error),
         }
     }
+    from_nothing(journal, config).map_err(|missing| damage.map_or(missing, Into::into))
+}
+
+/// Before the first frame, when it was not trimmed.
+pub(super) fn from_nothing(journal: &dyn Journal, config: &Config) -> Result<(Replay, Position), OpenError> {
     let first = journal.extent().first;
     if first == Sequence::FIRST {
         let replay = Replay::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
         return Ok((replay, Position::START));
     }
-    let missing =
-        || Corrupt::new("the journal", format_args!("frames before {first} are gone, and no snapshot stands for them"));
-    Err(damage.unwrap_or_else(missing).into())
+    let problem = format_args!("frames before {first} are gone, and no snapshot stands for them");
+    Err(Corrupt::new("the journal", problem).into())
 }
 
 /// Applies the next page of frames, and answers how many bytes these were.

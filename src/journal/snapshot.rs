@@ -9,17 +9,19 @@
 //! first part's is the link of the frame that the snapshot ends with.
 
 use core::fmt::Display;
+use std::boxed::Box;
 use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError, ReadError, WriteError};
 use super::frame::{self, Header, Link};
+use super::loading::Loading;
 use super::log::{Log, Position};
 use super::records;
-use super::recovery::{advance, begin, refused};
+use super::recovery::{advance, from_nothing, refused};
 use super::sequence::{Sequence, Shard};
 use super::store::Journal;
 use super::wire;
-use crate::engine::{Change, Config, Cursor, Epoch, Fact, Replay, Restoration, Summary};
+use crate::engine::{Change, Config, Cursor, Epoch, Fact, Replay, Summary};
 
 /// Bytes that a part holds, about.
 const PART_BYTES: usize = 256 << 10;
@@ -42,10 +44,12 @@ pub(super) struct Snapshots {
 enum Stage {
     /// None is being made.
     Idle,
+    /// The snapshot before is being read; another one is the way when it is damaged.
+    Loading { loading: Box<Loading>, older: Vec<Sequence> },
     /// Frames before `until` are being replayed.
-    Replaying { replay: Replay, position: Position, until: Sequence, bytes: u64 },
+    Replaying { replay: Box<Replay>, position: Position, until: Sequence },
     /// Parts are being written.
-    Writing(Writing),
+    Writing(Box<Writing>),
     /// Parts are being read back: this one is next, and this is the link before it.
     Verifying { at: Sequence, part: u32, link: Link, written: Link },
 }
@@ -131,11 +135,12 @@ impl Log {
         let stage = core::mem::replace(&mut self.snapshots.stage, Stage::Idle);
         let next = match stage {
             Stage::Idle if !due => return Ok(Maintained::Nothing),
-            Stage::Idle => self.start(),
-            Stage::Replaying { replay, position, until, .. } if position.next >= until => {
-                Ok(Stage::Writing(Writing::new(replay, position)))
+            Stage::Idle => self.journal.snapshots().map_err(Into::into).and_then(|older| self.start(older)),
+            Stage::Loading { loading, older } => self.load(loading, older),
+            Stage::Replaying { replay, position, until } if position.next >= until => {
+                Ok(Stage::Writing(Box::new(Writing::new(*replay, position))))
             }
-            Stage::Replaying { replay, position, until, bytes } => self.replay(replay, position, until, bytes),
+            Stage::Replaying { replay, position, until } => self.replay(replay, position, until),
             Stage::Writing(writing) => writing.write(&mut *self.journal).map_err(Into::into),
             Stage::Verifying { at, part, link, written } => match self.verify(at, part, link, written)? {
                 Some(stage) => Ok(stage),
@@ -152,20 +157,41 @@ impl Log {
         Ok(Maintained::More)
     }
 
-    fn start(&mut self) -> Result<Stage, MaintainError> {
-        let (replay, position) = begin(&mut *self.journal, &self.snapshots.config)?;
-        Ok(Stage::Replaying { replay, position, until: self.position.next, bytes: 0 })
+    /// Begins with the newest of these snapshots, or with nothing when no frame was trimmed.
+    fn start(&mut self, mut older: Vec<Sequence>) -> Result<Stage, MaintainError> {
+        let config = self.snapshots.config.clone();
+        if let Some(at) = older.pop() {
+            return Ok(Stage::Loading { loading: Box::new(Loading::new(at, config)), older });
+        }
+        let (replay, position) = from_nothing(&*self.journal, &config)?;
+        Ok(Stage::Replaying { replay: Box::new(replay), position, until: self.position.next })
+    }
+
+    /// Reads the next part of the snapshot before.
+    fn load(&mut self, mut loading: Box<Loading>, older: Vec<Sequence>) -> Result<Stage, MaintainError> {
+        let read = self.journal.snapshot(loading.at(), loading.part())?;
+        let loaded = match &read {
+            Some(bytes) => loading.put(bytes).map(|()| None),
+            None => loading.finish().map(Some),
+        };
+        match loaded {
+            Ok(None) => Ok(Stage::Loading { loading, older }),
+            Ok(Some((replay, position))) => {
+                Ok(Stage::Replaying { replay: Box::new(replay), position, until: self.position.next })
+            }
+            Err(OpenError::Corrupt(_)) => self.start(older),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn replay(
         &mut self,
-        mut replay: Replay,
+        mut replay: Box<Replay>,
         mut position: Position,
         until: Sequence,
-        bytes: u64,
     ) -> Result<Stage, MaintainError> {
-        let read = advance(&mut *self.journal, &mut replay, &mut position)?;
-        Ok(Stage::Replaying { replay, position, until, bytes: bytes + read as u64 })
+        advance(&mut *self.journal, &mut replay, &mut position)?;
+        Ok(Stage::Replaying { replay, position, until })
     }
 
     /// Reads one part back. Nothing when it was the last one and all is well.
@@ -177,7 +203,7 @@ impl Log {
             self.finish(at)?;
             return Ok(None);
         };
-        let link = check(&bytes, at, part, link)?.link;
+        let link = check(&bytes, at, part, Some(link))?.link;
         Ok(Some(Stage::Verifying { at, part: part + 1, link, written }))
     }
 
@@ -199,7 +225,7 @@ impl Writing {
     }
 
     /// Writes the next part.
-    fn write(mut self, journal: &mut dyn Journal) -> Result<Stage, WriteError> {
+    fn write(mut self: Box<Self>, journal: &mut dyn Journal) -> Result<Stage, WriteError> {
         let mut body = Vec::with_capacity(PART_BYTES);
         if self.part == 0 {
             records::encode_summary(&self.replay.summary(), self.records, &mut body);
@@ -213,7 +239,10 @@ impl Writing {
         journal.put_snapshot(at, self.part, &bytes, last)?;
         match last {
             true => Ok(Stage::Verifying { at, part: 0, link: self.position.previous, written: link }),
-            false => Ok(Stage::Writing(Self { part: self.part + 1, link, ..self })),
+            false => {
+                (self.part, self.link) = (self.part + 1, link);
+                Ok(Stage::Writing(self))
+            }
         }
     }
 
@@ -245,7 +274,7 @@ pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Resul
     let too_large = WriteError::TooLarge { bytes: body.len(), limit_bytes: u32::MAX as usize };
     let previous = frame::encode(&header, &body, &mut bytes).map_err(|_| too_large)?;
     let next = Sequence::FIRST.next();
-    let mut writing = Writing::new(replay, Position { next, previous, epoch });
+    let mut writing = Box::new(Writing::new(replay, Position { next, previous, epoch }));
     while let Stage::Writing(more) = writing.write(journal)? {
         writing = more;
     }
@@ -253,69 +282,20 @@ pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Resul
     Ok(journal.trim(next)?)
 }
 
-/// Reads a snapshot.
-pub(super) fn load(journal: &mut dyn Journal, at: Sequence, config: &Config) -> Result<(Replay, Position), OpenError> {
-    load_parts(at, config, &mut |part| journal.snapshot(at, part))
-}
-
-/// Reads a snapshot, part by part.
-pub(super) fn load_parts(
-    at: Sequence,
-    config: &Config,
-    read: &mut dyn FnMut(u32) -> Result<Option<Vec<u8>>, ReadError>,
-) -> Result<(Replay, Position), OpenError> {
-    let mut loading: Option<(Restoration, u64)> = None;
-    let (mut part, mut position) = (0, Position { next: at, ..Position::START });
-    let mut link = None;
-    while let Some(bytes) = read(part)? {
-        let place = || place(at, part);
-        let read = frame::decode(&bytes).map_err(|error| refused(place(), error))?;
-        let before = *link.get_or_insert(read.header.previous);
-        if part == 0 {
-            position = Position { next: at, previous: before, epoch: read.header.epoch };
-        }
-        if read.header.previous != before || read.header.sequence != at {
-            return Err(Corrupt::new(place(), "it does not follow the part before").into());
-        }
-        let mut body = read.body;
-        let (restoration, left) = match &mut loading {
-            Some(loading) => loading,
-            None => {
-                let (summary, records, rest) =
-                    records::decode_summary(body).map_err(|error| Corrupt::new(place(), error))?;
-                body = rest;
-                let restoration =
-                    Restoration::new(config.clone(), summary).map_err(|error| Corrupt::new(place(), error))?;
-                loading.insert((restoration, records))
-            }
-        };
-        while !body.is_empty() {
-            let (kept, rest) = records::decode(body).map_err(|error| Corrupt::new(place(), error))?;
-            restoration.put(kept).map_err(|error| Corrupt::new(place(), error))?;
-            *left = left.wrapping_sub(1);
-            body = rest;
-        }
-        link = Some(read.link);
-        part += 1;
-    }
-    match loading {
-        Some((restoration, 0)) => {
-            let replay = restoration.finish().map_err(|error| Corrupt::new(place(at, part), error))?;
-            Ok((replay, position))
-        }
-        _ => Err(Corrupt::new(place(at, part), "it is missing").into()),
-    }
-}
-
 /// The frame that a part is, when it follows the part before.
-fn check(bytes: &[u8], at: Sequence, part: u32, before: Link) -> Result<frame::Frame<'_>, OpenError> {
+pub(super) fn check(
+    bytes: &[u8],
+    at: Sequence,
+    part: u32,
+    before: Option<Link>,
+) -> Result<frame::Frame<'_>, OpenError> {
     let read = frame::decode(bytes).map_err(|error| refused(place(at, part), error))?;
-    if read.header.previous != before || read.header.sequence != at {
+    if before.is_some_and(|before| before != read.header.previous) || read.header.sequence != at {
         return Err(Corrupt::new(place(at, part), "it does not follow the part before").into());
     }
     Ok(read)
 }
 
-fn place(at: Sequence, part: u32) -> impl Display {
+pub(super) fn place(at: Sequence, part: u32) -> impl Display {
     std::format!("part {part} of the snapshot before frame {at}")
 }

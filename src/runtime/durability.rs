@@ -18,7 +18,7 @@ pub struct Durability {
     pub starts: StartDurability,
     /// Bytes of frames after which the next snapshot is made. 64 MiB by default.
     pub snapshot_after_bytes: u64,
-    /// Bytes of facts that are not durable, past which no new event is taken. 16 MiB by default.
+    /// Bytes of facts that are not durable, past which no new event is taken. 64 MiB by default.
     pub max_unsynced_bytes: usize,
     /// Room in the journal that is kept for outcomes and for shutdown: new events are refused
     /// when there is no more than this. 16 MiB by default.
@@ -40,7 +40,7 @@ impl Default for Durability {
         Self {
             starts: StartDurability::Synced,
             snapshot_after_bytes: 64 << 20,
-            max_unsynced_bytes: 16 << 20,
+            max_unsynced_bytes: 64 << 20,
             reserve_bytes: 16 << 20,
         }
     }

@@ -87,32 +87,40 @@ impl Eventful {
         I: IntoIterator<Item = Event>,
     {
         let mut results = Vec::new();
-        let tail = self.submit_parts(events, &mut results);
-        if let Err(unknown) = self.shared.sync(tail).await {
-            results
-                .iter_mut()
-                .filter(|result| says_of_a_record(result))
-                .for_each(|result| *result = Err(unknown.into()));
+        let tails = self.submit_parts(events, &mut results);
+        let mut rest = results.as_mut_slice();
+        for (count, tail) in tails {
+            let answers = rest.split_off_mut(..count).unwrap_or_default();
+            if let Err(unknown) = self.shared.sync(tail).await {
+                let unsure = answers.iter_mut().filter(|answer| says_of_a_record(answer));
+                unsure.for_each(|answer| *answer = Err(unknown.into()));
+            }
         }
         results
     }
 
+    /// Submits all, and answers of how many at a time what must be durable.
     fn submit_parts(
         &self,
         events: impl IntoIterator<Item = Event>,
         results: &mut Vec<Result<Submitted, SubmitError>>,
-    ) -> Option<Mark> {
+    ) -> Vec<(usize, Option<Mark>)> {
         let mut events = events.into_iter();
-        let mut tail = None;
+        let mut tails: Vec<(usize, Option<Mark>)> = Vec::new();
         results.reserve(events.size_hint().0);
         // Collected first: the caller's iterator must not run under the lock.
         let mut part = Vec::with_capacity(BATCH);
         loop {
             part.extend(events.by_ref().take(BATCH));
             if part.is_empty() {
-                return tail;
+                return tails;
             }
-            tail = self.shared.submit_part(&mut part, results).or(tail);
+            let count = part.len();
+            let tail = self.shared.submit_part(&mut part, results);
+            match tails.last_mut().filter(|(_, last)| *last == tail) {
+                Some((counted, _)) => *counted += count,
+                None => tails.push((count, tail)),
+            }
         }
     }
 

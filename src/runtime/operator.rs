@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::string::String;
+use std::vec::Vec;
 
 use super::Eventful;
 use super::subscribe::Subscription;
@@ -121,11 +122,11 @@ impl Eventful {
     /// [`RedriveError`] when it redrove none.
     pub async fn redrive_all(&self, after: Cursor) -> Result<Redriven, RedriveError> {
         let page = self.list(Some(Status::Failed), after, REDRIVE_PAGE).await?;
-        let (mut count, mut next, mut tail) = (0, page.next, None);
+        let (mut count, mut next, mut tails) = (0, page.next, Vec::new());
         for record in page.records {
             let command = Command::Redrive(record.key);
-            let answer;
-            (answer, tail) = self.shared.change(|core, now| (core.execute(now, command), core.commits.tail()))?;
+            let (answer, tail) = self.shared.change(|core, now| (core.execute(now, command), core.commits.tail()))?;
+            tails.extend(tail);
             match redriven(answer) {
                 Ok(()) => count += 1,
                 // Somebody else was faster.
@@ -137,7 +138,10 @@ impl Eventful {
                 Err(error) => return Err(error),
             }
         }
-        self.shared.sync(tail).await?;
+        tails.dedup();
+        for tail in tails {
+            self.shared.sync(Some(tail)).await?;
+        }
         Ok(Redriven { count, next })
     }
 

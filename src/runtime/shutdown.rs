@@ -169,7 +169,6 @@ async fn yield_workers(shared: &Shared) {
 /// Waits until the journal holds everything and is closed, at most until the deadline. Answers how
 /// many facts it does not hold.
 async fn sync(shared: &Shared, deadline: Timestamp) -> u64 {
-    shared.writer.ring();
     tokio::select! {
         biased;
         () = shared.writer.closed.wait() => {}
@@ -207,6 +206,7 @@ fn stop(shared: &Shared, before: FactCounters) -> ShutdownReport {
     drop(shared.last_look(Core::close));
     shared.end.stopped.open();
     shared.deadline.notify_one();
+    shared.writer.ring();
     ShutdownReport { abandoned, ..stopped.unwrap_or_default() }
 }
 

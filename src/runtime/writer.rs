@@ -88,11 +88,12 @@ impl JournalWriter {
             return Ok(self.reopen());
         }
         let wrote = self.write()?;
+        if !wrote && self.shared.end.stopped.is_open() {
+            // A snapshot that is under way is made anew after the next opening.
+            return self.seal().map(|()| Next::End);
+        }
         if self.maintain()? || wrote {
             return Ok(Next::Go);
-        }
-        if self.shared.end.stopped.is_open() {
-            return self.seal().map(|()| Next::End);
         }
         if quiet {
             self.seal()?;
