@@ -108,6 +108,9 @@ pub enum Told {
     Crashed,
 }
 
+/// As many as most runs put out, so that they find room for them at once.
+const USUAL_FACTS: usize = 64;
+
 /// All oracles, with what they remember.
 #[derive(Debug)]
 pub struct Oracles {
@@ -135,7 +138,7 @@ impl Oracles {
             runs: runs::Started::default(),
             metrics: metrics::Counted::default(),
             shutdown: shutdown::Asked::default(),
-            facts: Vec::new(),
+            facts: Vec::with_capacity(USUAL_FACTS),
             touched: Vec::new(),
         };
         oracles.open(engine, facts);

@@ -3,7 +3,7 @@
 //! Tickets that do not get in, and all that are lost with their channel, go back to where they came
 //! from. Only an event whose ticket was lost or held is overtaken.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use eventful::{Answer, Change, Fact, SweptReason, Timestamp};
 
@@ -14,11 +14,19 @@ use crate::scenario::EventNumber;
 /// The events that have never started, in the order in which they were accepted.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    waiting: BTreeMap<u64, (EventNumber, Timestamp)>,
+    waiting: VecDeque<Waiting>,
     places: Vec<u64>,
     accepted: u64,
     /// Tickets that were lost so far.
     lost: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    /// How many were accepted until it was.
+    place: u64,
+    event: EventNumber,
+    accepted_at: Timestamp,
 }
 
 impl Line {
@@ -55,13 +63,14 @@ impl Line {
             self.places.resize(usize::from(event) + 1, 0);
         }
         self.places[usize::from(event)] = self.accepted;
-        self.waiting.insert(self.accepted, (event, at));
+        self.waiting.push_back(Waiting { place: self.accepted, event, accepted_at: at });
     }
 
     /// Its place, if it has never started and was not overtaken.
     fn leave(&mut self, event: Option<EventNumber>) -> Option<u64> {
         let place = *self.places.get(usize::from(event?))?;
-        self.waiting.remove(&place).map(|_| place)
+        let at = self.waiting.binary_search_by_key(&place, |waiting| waiting.place).ok()?;
+        self.waiting.remove(at).map(|_| place)
     }
 
     fn start(&mut self, book: &Book, event: Option<EventNumber>) -> Result<(), Broken> {
@@ -74,11 +83,10 @@ impl Line {
             | Stage::Failed(_)
             | Stage::Discarded(_) => None,
         });
-        let first = self.waiting.first_key_value();
-        let ahead = first.filter(|(first, (_, accepted_at))| {
-            place.is_some_and(|place| **first < place) || retried_from.is_some_and(|at| *accepted_at < at)
+        let ahead = self.waiting.front().filter(|first| {
+            place.is_some_and(|place| first.place < place) || retried_from.is_some_and(|at| first.accepted_at < at)
         });
-        if let Some((_, (other, _))) = ahead {
+        if let Some(Waiting { event: other, .. }) = ahead {
             let what = format!("event {event:?} started before event {other}, which was in the line before it");
             return Err(Broken::new("order", 3, what));
         }
