@@ -560,3 +560,34 @@ async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
     assert_eq!(eventful.sync().await, Ok(()));
     assert_eq!(eventful.readiness(), Readiness::Ready);
 }
+
+/// The same journal, with a thread of its own.
+#[derive(Debug)]
+struct Threaded(Decided);
+
+impl JournalStore for Threaded {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        self.0.open(owner)
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = Eventful::builder().journal(Threaded(store.clone())).start(handler(&gate)).expect("it opens");
+    eventful.pause().await.expect("open");
+    store.decide(&[Fate::FailsBefore]);
+    let waiting = eventful.clone();
+    // Events are drawn 64 at a time: the 65th is drawn when the first ones are with the engine.
+    let events = (0..100).inspect(move |id| {
+        while *id == 64 && waiting.stats().map_or(0, |stats| stats.journal_reopenings) == 0 {
+            std::thread::yield_now();
+        }
+    });
+
+    let answers = eventful.submit_batch(events.map(|id| event(&id.to_string()))).await;
+
+    let unknown = Err(SubmitError::Unavailable(Unavailable::Unknown));
+    assert_eq!((&answers[..64], &answers[64..]), (&[unknown; 64][..], &[Ok(Submitted::Accepted); 36][..]));
+    assert_eq!(store.recovered().replay.state().records.len(), 36);
+}
