@@ -173,6 +173,11 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 ///   cannot be stopped: it is named on stderr after some seconds, and the test stands still.
 ///   `tokio::task::spawn_blocking` is fine, but takes real time, and must end.
 ///
+/// # What it does not see
+///
+/// A handler that returns before its work is done, because a task that it spawned goes on: here the
+/// task survives each crash, elsewhere it is lost with its process. Wait for what you spawn.
+///
 /// The simulator's own crashes print nothing. A panic of the handler itself prints what it always
 /// prints: the panic hook is left alone.
 pub struct Check<H, T> {
