@@ -76,10 +76,10 @@ pub enum Verdict {
     NoEffect,
     /// It was refused.
     Refused,
-    /// A ticket went on its way.
-    Ticket,
-    /// A ticket did not get in.
-    TicketRefused,
+    /// It went on its way.
+    Sent,
+    /// It did not get where it should.
+    NotSent,
     /// It tells a handler to stop.
     Stop,
 }

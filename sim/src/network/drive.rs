@@ -49,7 +49,7 @@ pub struct Outcome {
 /// Runs a scenario. Its steps are added to `trace`, when there is one.
 pub fn run(scenario: &Scenario, trace: Option<&mut Vec<Line>>) -> Outcome {
     let watch = Watch::begin();
-    let stage = Stage::new(scenario, Trace::keeping(trace.is_some()));
+    let stage = Stage::new(scenario, Trace::keeping(trace.as_ref().map(|_| scenario.requests.as_slice())));
     let mut drive = Drive::new(&stage);
     let verdict = drive.go_through();
     stage.judge(verdict);
@@ -58,7 +58,7 @@ pub fn run(scenario: &Scenario, trace: Option<&mut Vec<Line>>) -> Outcome {
     drop(drive);
     stage.judge(stage.with(|notes, _| watch.are(notes.armed.panics, notes.script_panics)));
     stage.with(|notes, _| {
-        if let (Some(trace), Some(kept)) = (trace, &mut notes.trace.kept) {
+        if let (Some(trace), Some((_, kept))) = (trace, &mut notes.trace.kept) {
             trace.append(kept);
         }
         Outcome {

@@ -18,7 +18,7 @@ pub(super) const INSPECTOR: &str = "inspector";
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Its number among the clients.
-const NUMBER: u8 = u8::MAX;
+pub(super) const NUMBER: u8 = u8::MAX;
 
 /// Asks for what the front shows, and looks whether it is what is owed.
 pub(super) async fn live(stage: Arc<Stage>) -> turmoil::Result {

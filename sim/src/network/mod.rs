@@ -23,6 +23,7 @@ mod answers;
 mod client;
 mod clock;
 mod coverage;
+mod diary;
 mod disturb;
 mod drive;
 mod faults;
@@ -39,6 +40,7 @@ mod trace;
 mod wire;
 
 pub use coverage::{ANSWERS, Coverage, FAULTS};
+pub(crate) use diary::plain;
 pub use drive::{Outcome, run};
 pub use scenario::*;
 pub use shrink::shrink;

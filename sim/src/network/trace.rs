@@ -4,7 +4,9 @@ use std::hash::{Hash, Hasher};
 
 use eventful::{Action, AttemptEnd, Point, Timestamp};
 
-use super::scenario::{Ending, FaultKind, KeyNumber};
+use super::diary::Diary;
+use super::scenario::{Ending, FaultKind, KeyNumber, Request};
+use crate::trace::Entry;
 
 /// One thing that happened.
 #[derive(Debug, Hash)]
@@ -62,32 +64,36 @@ pub struct Line {
     pub hash: u64,
     /// What happened.
     pub what: String,
+    /// The same, for the page that shows the run.
+    #[serde(skip)]
+    pub entries: Vec<Entry>,
 }
 
 /// The steps so far.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     hash: Chain,
-    pub(super) kept: Option<Vec<Line>>,
+    pub(super) kept: Option<(Diary, Vec<Line>)>,
 }
 
 impl Trace {
-    pub(super) fn keeping(keep: bool) -> Self {
-        Self { hash: Chain::default(), kept: keep.then(Vec::new) }
+    /// One that keeps what happens, when these are asked for.
+    pub(super) fn keeping(requests: Option<&[Request]>) -> Self {
+        Self { hash: Chain::default(), kept: requests.map(|requests| (Diary::of(requests), Vec::new())) }
     }
 
     pub(super) fn note(&mut self, at: Timestamp, step: &Step<'_>) {
         let at_micros = at.as_micros() - super::clock::EPOCH.as_micros() as u64;
         self.hash.write_u64(at_micros);
         step.hash(&mut self.hash);
-        if let Some(kept) = &mut self.kept {
+        if let Some((diary, kept)) = &mut self.kept {
             let what = if let Step::Answered { client, request, generation, status, body } = step {
                 let head = format!("client: {client}, request: {request}, generation: {generation}, status: {status}");
                 format!("Answered {{ {head} }} {}", String::from_utf8_lossy(body).trim_end())
             } else {
                 format!("{step:?}")
             };
-            kept.push(Line { at_micros, hash: self.hash.0, what });
+            kept.push(Line { at_micros, hash: self.hash.0, what, entries: diary.entries(at_micros, step) });
         }
     }
 

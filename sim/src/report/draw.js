@@ -134,7 +134,7 @@ function drawArrow(entry, x, from, to) {
   const way = Math.sign(to - from) || 1;
   element(inner, "line", { class: "arrow", x1: x, x2: x, y1: from, y2: to - way * 7 });
   element(inner, "circle", { class: "dot", cx: x, cy: from, r: 2.2 });
-  const refused = entry.verdict.endsWith("refused");
+  const refused = ["refused", "not_sent"].includes(entry.verdict);
   const tip = refused ? `M${x - 4} ${to - way * 9}l8 8m-8 0l8 -8` : `M${x - 4} ${to - way * 8}h8l-4 ${way * 7}z`;
   element(inner, "path", { class: "tip", d: refused && way < 0 ? `M${x - 4} ${to + 1}l8 8m-8 0l8 -8` : tip });
   if (entry.event !== undefined && view.zoom >= 0.8) {
@@ -146,7 +146,7 @@ function drawArrow(entry, x, from, to) {
 function drawStart(entry, x, y) {
   const from = lanes.findIndex((lane) => lane.kind === "dispatcher");
   if (from < 0) return;
-  drawArrow({ ...entry, verdict: "ticket" }, x, middles[from], y - 4);
+  drawArrow({ ...entry, verdict: "sent" }, x, middles[from], y - 4);
 }
 
 // Faults by name in the lane of the world, in four rows, so that they overlap neither each other nor the marks. Those of

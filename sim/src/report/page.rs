@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::about::About;
 use super::picture::{DrawnEntry, Picture};
 use super::text::escaped;
 use crate::failure::Broken;
-use crate::scenario::{Micros, Scenario};
+use crate::scenario::Micros;
 use crate::trace::{Trace, What};
 
 /// The scenario as a file that the reader can save.
@@ -18,20 +19,20 @@ pub(super) struct SavedFile {
 }
 
 impl SavedFile {
-    pub(super) fn of(scenario: &Scenario) -> Self {
-        Self { name: format!("seed-{}.json", scenario.seed), text: scenario.to_json() }
+    pub(super) fn of(about: &About) -> Self {
+        Self { name: format!("seed-{}.json", about.seed), text: about.file.clone() }
     }
 }
 
-pub(super) fn title(scenario: &Scenario, broken: Option<&Broken>) -> String {
+pub(super) fn title(About { seed, .. }: &About, broken: Option<&Broken>) -> String {
     match broken {
-        Some(broken) => format!("{} broken by seed {}", broken.promise, scenario.seed),
-        None => format!("seed {}: all promises held", scenario.seed),
+        Some(broken) => format!("{} broken by seed {seed}", broken.promise),
+        None => format!("seed {seed}: all promises held"),
     }
 }
 
 /// What the run came to, and how to run it again.
-pub(super) fn headline(scenario: &Scenario, broken: Option<&Broken>, trace: &Trace) -> String {
+pub(super) fn headline(about: &About, broken: Option<&Broken>, trace: &Trace) -> String {
     let verdict = match broken {
         Some(Broken { oracle, promise, what }) => format!(
             "<p class=\"verdict bad\"><strong>✗ {promise} is broken</strong> <span>says oracle <code>{}</code></span></p>\
@@ -41,27 +42,27 @@ pub(super) fn headline(scenario: &Scenario, broken: Option<&Broken>, trace: &Tra
         ),
         None => "<p class=\"verdict good\"><strong>✓ All promises held</strong></p>".to_owned(),
     };
-    let about = match scenario.about.is_empty() {
+    let shows = match about.about.is_empty() {
         true => String::new(),
-        false => format!("<p class=\"about\">{}</p>", escaped(&scenario.about)),
+        false => format!("<p class=\"about\">{}</p>", escaped(&about.about)),
     };
-    let SavedFile { name, .. } = SavedFile::of(scenario);
+    let SavedFile { name, .. } = SavedFile::of(about);
     format!(
-        "{verdict}{about}<p class=\"facts\">{}</p><p class=\"replay\"><code>cargo sim replay {name}</code> \
+        "{verdict}{shows}<p class=\"facts\">{}</p><p class=\"replay\"><code>cargo sim replay {name}</code> \
          <button type=\"button\" id=\"save\">save {name}</button></p>",
-        facts(scenario, trace)
+        facts(about, trace)
     )
 }
 
-fn facts(scenario: &Scenario, trace: &Trace) -> String {
+fn facts(about: &About, trace: &Trace) -> String {
     let steps = trace.entries.last().map_or(0, |last| last.step);
     let lasted = trace.entries.last().map_or(0, |last| last.at);
     let attempts = trace.entries.iter().filter(|entry| entry.what == What::Begin).count();
     format!(
         "seed <b>{}</b> · {} operations · {} faults · {steps} steps · {attempts} attempts · {} of virtual time",
-        scenario.seed,
-        scenario.operations.len(),
-        scenario.faults.len(),
+        about.seed,
+        about.operations.len(),
+        about.faults.len(),
         Micros(lasted)
     )
 }
@@ -100,25 +101,21 @@ fn row(at: usize, entry: &DrawnEntry<'_>, begins: bool, picture: &Picture<'_>) -
 }
 
 /// Seconds with all six digits, so that the points stand below each other.
-fn seconds(micros: u64) -> String {
+pub(super) fn seconds(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 /// Everything that the run was made of.
-pub(super) fn scenario(scenario: &Scenario) -> String {
-    let settings = serde_json::to_value(&scenario.settings).unwrap_or_default();
+pub(super) fn scenario(about: &About) -> String {
     let settings: String =
-        settings.as_object().into_iter().flatten().map(|(name, value)| setting(name, value)).collect();
-    let operations: String = scenario.operations.iter().map(operation).collect();
-    let faults: String = scenario.faults.iter().map(fault).collect();
-    let choices = match &scenario.choices {
-        Some(choices) => format!("{} are listed in the file", choices.len()),
-        None => "drawn from the seed".to_owned(),
-    };
+        about.settings.as_object().into_iter().flatten().map(|(name, value)| setting(name, value)).collect();
+    let operations: String = about.operations.iter().map(|cells| timed(cells)).collect();
+    let faults: String = about.faults.iter().map(|cells| timed(cells)).collect();
     format!(
         "<section><h3>Operations</h3><table>{operations}</table></section>\
          <section><h3>Faults</h3><table>{faults}</table></section>\
-         <section><h3>Settings</h3><table>{settings}</table><p>Choices: {choices}.</p></section>"
+         <section><h3>Settings</h3><table>{settings}</table><p>Choices: {}.</p></section>",
+        about.choices
     )
 }
 
@@ -126,13 +123,8 @@ fn setting(name: &str, value: &serde_json::Value) -> String {
     format!("<tr><td>{}</td><td class=\"number\">{}</td></tr>", escaped(name), escaped(&value.to_string()))
 }
 
-fn operation(operation: &crate::scenario::Operation) -> String {
-    let hangs_up = if operation.hangs_up { ", and hangs up before the answer" } else { "" };
-    let (at, client, act) = (seconds(operation.at), operation.client, operation.act);
-    format!("<tr><td class=\"number\">{at}</td><td>client {client}</td><td>{act}{hangs_up}</td></tr>")
-}
-
-fn fault(fault: &crate::scenario::Fault) -> String {
-    let at = fault.at().map_or(String::new(), seconds);
-    format!("<tr><td class=\"number\">{at}</td><td>{fault}</td></tr>")
+/// A row that begins with a time.
+fn timed(cells: &[String]) -> String {
+    let cells = cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect::<String>();
+    format!("<tr>{}</tr>", cells.replacen("<td>", "<td class=\"number\">", 1))
 }

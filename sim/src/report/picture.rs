@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::scenario::{EventNumber, Fault, Scenario};
+use super::span::Span;
+use crate::scenario::EventNumber;
 use crate::trace::{Entry, Fate, Lane, Trace, Verdict, What};
 
 /// What the page draws. Lanes and entries are named by their place in these lists.
@@ -62,13 +63,13 @@ pub(super) struct Window {
 }
 
 impl<'t> Picture<'t> {
-    pub(super) fn of(scenario: &Scenario, trace: &'t Trace) -> Self {
+    pub(super) fn of(spans: &[Span], trace: &'t Trace) -> Self {
         let lanes = lanes_of(trace);
         let place = |lane: Lane| lanes.iter().position(|other| *other == lane).unwrap_or_default();
         let entries = &trace.entries;
         Self {
             attempts: attempts(entries, &place),
-            windows: windows(scenario, entries, &lanes),
+            windows: windows(spans, entries, &lanes),
             broken: entries.iter().position(|entry| entry.what == What::Broken),
             entries: entries.iter().map(|entry| DrawnEntry::of(entry, &place)).collect(),
             lanes: lanes.iter().map(|lane| DrawnLane { name: name(*lane), kind: kind(*lane) }).collect(),
@@ -107,7 +108,7 @@ fn lanes_of(trace: &Trace) -> Vec<Lane> {
     lanes
 }
 
-pub(super) fn name(lane: Lane) -> String {
+fn name(lane: Lane) -> String {
     match lane {
         Lane::Client(number) => format!("client {number}"),
         Lane::Worker(permit) => format!("worker {permit}"),
@@ -148,69 +149,19 @@ fn attempts(entries: &[Entry], place: &impl Fn(Lane) -> usize) -> Vec<Attempt> {
     begins.map(attempt).collect()
 }
 
-fn windows(scenario: &Scenario, entries: &[Entry], lanes: &[Lane]) -> Vec<Window> {
+fn windows(spans: &[Span], entries: &[Entry], lanes: &[Lane]) -> Vec<Window> {
     let mut begun: Vec<usize> = Vec::new();
     let mut windows = Vec::new();
-    for fault in &scenario.faults {
-        let Some((lasts, name)) = span(fault) else { continue };
-        let note = fault.to_string();
+    for Span { note, lasts, name, disturbs } in spans {
         let is_it =
-            |(at, entry): &(usize, &Entry)| entry.what == What::Fault && entry.note == note && !begun.contains(at);
+            |(at, entry): &(usize, &Entry)| entry.what == What::Fault && entry.note == *note && !begun.contains(at);
         let Some((begin, entry)) = entries.iter().enumerate().find(is_it) else { continue };
         begun.push(begin);
-        let ends_at = entry.at.saturating_add(lasts);
+        let ends_at = entry.at.saturating_add(*lasts);
         let end = entries.iter().position(|entry| entry.at >= ends_at).unwrap_or(entries.len());
-        let touched = |lane: &Lane| disturbs(fault, *lane);
-        let places = (0..lanes.len()).filter(|place| touched(&lanes[*place])).collect();
-        windows.push(Window { lanes: places, begin, end: end.max(begin), name: name.to_owned() });
+        let disturbed = |lane: Lane| disturbs.iter().any(|part| *part == kind(lane) || *part == self::name(lane));
+        let places = (0..lanes.len()).filter(|place| disturbed(lanes[*place])).collect();
+        windows.push(Window { lanes: places, begin, end: end.max(begin), name: (*name).to_owned() });
     }
     windows
-}
-
-/// For how long a fault lasts, and what to call that time.
-const fn span(fault: &Fault) -> Option<(u64, &'static str)> {
-    match *fault {
-        Fault::ChannelFull { lasts: Some(lasts), .. } => Some((lasts, "full")),
-        Fault::ChannelFull { lasts: None, .. } => Some((u64::MAX, "full")),
-        Fault::ReceiverDropped { unnoticed, .. } => Some((unnoticed, "no receiver")),
-        Fault::DispatcherStalled { lasts, .. } => Some((lasts, "stalled")),
-        Fault::DispatcherDies { lasts, .. } | Fault::SweeperDies { lasts, .. } => Some((lasts, "dead")),
-        Fault::SweepsDelayed { lasts, .. } => Some((lasts, "late")),
-        Fault::WorkersStalled { lasts, .. } | Fault::ClientsStalled { lasts, .. } => Some((lasts, "stalled")),
-        Fault::AllFail { lasts: Some(lasts), .. } => Some((lasts, "all fail")),
-        Fault::AllFail { lasts: None, .. } => Some((u64::MAX, "all fail")),
-        Fault::Restart { lasts, .. } => Some((lasts, "down")),
-        Fault::TicketLost { .. }
-        | Fault::MarkerLost { .. }
-        | Fault::TicketTwice { .. }
-        | Fault::Handler { .. }
-        | Fault::Poison { .. }
-        | Fault::ClockForward { .. }
-        | Fault::ClockBack { .. }
-        | Fault::ProcessPauses { .. }
-        | Fault::TicketLate { .. }
-        | Fault::Shutdown { .. } => None,
-    }
-}
-
-/// Whether a fault that lasts disturbs this part.
-const fn disturbs(fault: &Fault, lane: Lane) -> bool {
-    match *fault {
-        Fault::ChannelFull { .. } | Fault::ReceiverDropped { .. } => matches!(lane, Lane::Channel),
-        Fault::DispatcherStalled { .. } | Fault::DispatcherDies { .. } => matches!(lane, Lane::Dispatcher),
-        Fault::SweeperDies { .. } | Fault::SweepsDelayed { .. } => matches!(lane, Lane::Sweeper),
-        Fault::WorkersStalled { .. } | Fault::AllFail { .. } => matches!(lane, Lane::Worker(_)),
-        Fault::ClientsStalled { .. } => matches!(lane, Lane::Client(_)),
-        Fault::Restart { .. } => !matches!(lane, Lane::Client(_) | Lane::World),
-        Fault::TicketLost { .. }
-        | Fault::MarkerLost { .. }
-        | Fault::TicketTwice { .. }
-        | Fault::Handler { .. }
-        | Fault::Poison { .. }
-        | Fault::ClockForward { .. }
-        | Fault::ClockBack { .. }
-        | Fault::ProcessPauses { .. }
-        | Fault::TicketLate { .. }
-        | Fault::Shutdown { .. } => false,
-    }
 }

@@ -100,7 +100,7 @@ impl World<'_> {
             view.is_some_and(|view| view.place == Some(Place::Queued(ticket)))
         };
         let sent =
-            |entry: &&Entry| entry.what == What::Message(Lane::Channel, Verdict::Ticket) && entry.note == name(ticket);
+            |entry: &&Entry| entry.what == What::Message(Lane::Channel, Verdict::Sent) && entry.note == name(ticket);
         let entries = &self.trace.as_ref()?.entries;
         let known = self.oracles.book.all().map(|(event, _)| event).find(queued);
         known.or_else(|| entries.iter().rfind(sent)?.event)
@@ -128,7 +128,7 @@ impl World<'_> {
             return;
         }
         let event = self.event_of(ticket);
-        let verdict = if sent.is_ok() { Verdict::Ticket } else { Verdict::TicketRefused };
+        let verdict = if sent.is_ok() { Verdict::Sent } else { Verdict::NotSent };
         self.note(Lane::Engine, What::Message(Lane::Channel, verdict), event, || match sent {
             Ok(()) => name(ticket),
             Err(cause) => format!("{} does not get in: {cause:?}", name(ticket)),
@@ -139,7 +139,7 @@ impl World<'_> {
     pub(super) fn note_take(&mut self, ticket: Ticket) {
         if self.trace.is_some() {
             let event = self.event_of(ticket);
-            self.note(Lane::Channel, What::Message(Lane::Dispatcher, Verdict::Ticket), event, || name(ticket));
+            self.note(Lane::Channel, What::Message(Lane::Dispatcher, Verdict::Sent), event, || name(ticket));
         }
     }
 

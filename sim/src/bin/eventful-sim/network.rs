@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use eventful_sim::failure::Broken;
 use eventful_sim::network::{self, Coverage, Line, Outcome, Scenario};
+use eventful_sim::report;
 
 use crate::case::Played;
 
@@ -54,6 +55,14 @@ pub(crate) fn diary(scenario: &Scenario) -> Vec<String> {
     let broken = network::run(scenario, Some(&mut lines)).broken;
     let text = |Line { at_micros, what, .. }: &Line| format!("{:>12.6} s  {what}", *at_micros as f64 / 1e6);
     lines.iter().map(text).chain(broken.map(|broken| format!("BROKEN  {broken}"))).collect()
+}
+
+/// What it breaks, and a page that shows how.
+pub(crate) fn page(scenario: &Scenario) -> (Option<Broken>, String) {
+    let mut lines = Vec::new();
+    let broken = network::run(scenario, Some(&mut lines)).broken;
+    let page = report::network_html(scenario, broken.as_ref(), &lines);
+    (broken, page)
 }
 
 /// Makes it smaller. Nothing when it breaks no promise.

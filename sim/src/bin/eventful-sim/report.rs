@@ -3,20 +3,21 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::case::Case;
 use crate::options::ReportOptions;
 use crate::terminal::say;
-use crate::{FOUND, core};
+use crate::{FOUND, core, network};
 
 /// Runs one scenario, and writes a page that shows it.
 pub(crate) fn report(options: &ReportOptions) -> anyhow::Result<ExitCode> {
-    let Case::Core(scenario) = Case::find(&options.source)? else {
-        bail!("there are pages for the core tier only: see `replay --trace`")
+    let case = Case::find(&options.source)?;
+    let (broken, page) = match &case {
+        Case::Core(scenario) => core::page(scenario),
+        Case::Turmoil(scenario) => network::page(scenario),
     };
-    let (broken, page) = core::page(&scenario);
-    let named = || PathBuf::from(format!("seed-{}.html", scenario.seed));
+    let named = || PathBuf::from(format!("seed-{}.html", case.seed()));
     let file = options.output.clone().unwrap_or_else(named);
     std::fs::write(&file, page).with_context(|| format!("{}: check the path", file.display()))?;
     say(&format!("page    {}", file.display()));

@@ -1,0 +1,174 @@
+//! Steps as entries of a trace, for the page that shows them.
+
+use eventful::{Action, Point};
+
+use super::inspect;
+use super::scenario::{Call, Ending, KeyNumber, Request};
+use super::trace::Step;
+use crate::trace::{Entry, Fate, Lane, Verdict, What};
+
+/// Letters of an answer that are shown, at most.
+const BODY: usize = 200;
+
+/// Keeps the entries of a run.
+#[derive(Debug)]
+pub(super) struct Diary {
+    calls: Vec<Call>,
+    /// The runs of the handler that have a lane now: event, attempt, and how they are to end.
+    running: Vec<Option<(KeyNumber, u32, Ending)>>,
+}
+
+impl Diary {
+    pub(super) fn of(requests: &[Request]) -> Self {
+        Self { calls: requests.iter().map(|request| request.call.clone()).collect(), running: Vec::new() }
+    }
+
+    /// The entries of a step. Their numbers are given later, when all are in the order of their times.
+    pub(super) fn entries(&mut self, at: u64, step: &Step<'_>) -> Vec<Entry> {
+        let told = self.tell(step);
+        let entry = |(lane, what, key, note): Told| Entry {
+            step: 0,
+            at,
+            lane,
+            what,
+            event: key.map(u16::from),
+            note,
+            record: None,
+        };
+        told.into_iter().map(entry).collect()
+    }
+
+    fn tell(&mut self, step: &Step<'_>) -> Vec<Told> {
+        let engine = |key, note: String| vec![(Lane::Engine, What::Note, key, note)];
+        let world = |what, note: String| vec![(Lane::World, what, None, note)];
+        match step {
+            Step::Opened { generation } => world(What::Note, format!("process {generation} of the server begins")),
+            Step::Closed { generation } => self.close(*generation),
+            Step::Fault(kind) => world(What::Fault, plain(kind)),
+            Step::FaultOver(kind) => world(What::Note, format!("over: {}", plain(kind))),
+            Step::Healed => world(What::Note, "the faults are over".to_owned()),
+            Step::Sent { client, request, again } => self.send(*client, *request, *again),
+            Step::Answered { client, request, status, body, .. } => self.answer(*client, *request, *status, body),
+            Step::Unanswered { client, request, why } => {
+                vec![(Lane::Client(*client), What::Note, self.key(*request), (*why).to_owned())]
+            }
+            Step::Passed { point, action } => disturbed(*point, *action),
+            Step::Called { key, attempt, ending } => self.call(*key, *attempt, *ending),
+            Step::Left { key, attempt, finished } => self.leave(*key, *attempt, *finished),
+            Step::Accepted { key } => engine(Some(*key), format!("event {key} is accepted")),
+            Step::Started { key, run } => engine(Some(*key), format!("run {run} of event {key} starts")),
+            Step::Finished { key, run, end } => engine(Some(*key), format!("run {run} of event {key} is over, {end}")),
+            Step::Redriven { key } => engine(Some(*key), format!("event {key} is redriven")),
+            Step::Discarded { key } => engine(Some(*key), format!("event {key} is discarded")),
+            Step::Forgotten { key } => engine(Some(*key), format!("event {key} is forgotten")),
+            Step::Paused | Step::Resumed | Step::Reopened | Step::ShutDown { .. } => engine(None, plain(step)),
+        }
+    }
+
+    /// What runs in a process ends with it.
+    fn close(&mut self, generation: u32) -> Vec<Told> {
+        let ends = |(lane, run): (u16, Option<(KeyNumber, u32, Ending)>)| {
+            let (key, ..) = run?;
+            Some((Lane::Worker(lane), What::End(Fate::Dropped), Some(key), "it ends with its process".to_owned()))
+        };
+        let mut told: Vec<_> = (0..).zip(self.running.drain(..)).filter_map(ends).collect();
+        told.push((Lane::World, What::Note, None, format!("process {generation} of the server has ended")));
+        told
+    }
+
+    fn send(&self, client: u8, request: usize, again: u8) -> Vec<Told> {
+        let call = self.calls.get(request).map(plain).unwrap_or_default();
+        let again = if again > 0 { format!(", again ({again})") } else { String::new() };
+        let what = What::Message(Lane::Engine, Verdict::Sent);
+        vec![(Lane::Client(client), what, self.key(request), format!("{call}{again}"))]
+    }
+
+    fn answer(&self, client: u8, request: usize, status: u16, body: &[u8]) -> Vec<Told> {
+        if client == inspect::NUMBER {
+            return vec![(Lane::World, What::Note, None, format!("the inspector is answered {status}"))];
+        }
+        let verdict = if status < 300 { Verdict::Taken } else { Verdict::Refused };
+        let body: String = String::from_utf8_lossy(body).trim_end().chars().take(BODY).collect();
+        let what = What::Message(Lane::Client(client), verdict);
+        vec![(Lane::Engine, what, self.key(request), format!("{status} {body}"))]
+    }
+
+    /// The event that a request is about, if it is about one.
+    fn key(&self, request: usize) -> Option<KeyNumber> {
+        match self.calls.get(request)? {
+            Call::Submit(item) | Call::SubmitByHeader(item) => Some(item.key),
+            Call::Look(key) | Call::Redrive(key) | Call::Discard(key) => Some(*key),
+            Call::Batch(_)
+            | Call::List
+            | Call::RedriveAll
+            | Call::Pause
+            | Call::Resume
+            | Call::Stats
+            | Call::Metrics
+            | Call::Ready => None,
+        }
+    }
+
+    fn call(&mut self, key: KeyNumber, attempt: u32, ending: Ending) -> Vec<Told> {
+        let free = self.running.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.running.push(None);
+            self.running.len() - 1
+        });
+        self.running[free] = Some((key, attempt, ending));
+        let note = format!("attempt {attempt} of event {key}, to end with {}", plain(&ending));
+        vec![(lane(free), What::Begin, Some(key), note)]
+    }
+
+    fn leave(&mut self, key: KeyNumber, attempt: u32, finished: bool) -> Vec<Told> {
+        let is_it = |run: &Option<(KeyNumber, u32, Ending)>| run.is_some_and(|(k, a, _)| (k, a) == (key, attempt));
+        let Some(at) = self.running.iter().position(is_it) else { return Vec::new() };
+        let ending = self.running[at].take().map(|(.., ending)| ending);
+        let fate = ending.map_or(Fate::Dropped, |ending| fate(ending, finished));
+        vec![(lane(at), What::End(fate), Some(key), plain(&fate).to_lowercase())]
+    }
+}
+
+type Told = (Lane, What, Option<KeyNumber>, String);
+
+fn lane(at: usize) -> Lane {
+    Lane::Worker(u16::try_from(at).unwrap_or(u16::MAX))
+}
+
+/// Yields change orders, and are no faults.
+fn disturbed(point: Point, action: Action) -> Vec<Told> {
+    let lane = match point {
+        Point::Enqueue => Lane::Channel,
+        Point::Present | Point::Dispatch => Lane::Dispatcher,
+        Point::Sweep => Lane::Sweeper,
+        Point::WorkerStart | Point::BeforeSettle | Point::AfterSettle | Point::Drain | Point::Write => Lane::Engine,
+    };
+    match action {
+        Action::Continue | Action::Yield => Vec::new(),
+        Action::Stall(_) | Action::Fail | Action::Panic | Action::DropReceiver => {
+            vec![(lane, What::Fault, None, format!("{action:?} at {point:?}"))]
+        }
+    }
+}
+
+/// A panic is told as one even when the run was dropped before it.
+const fn fate(ending: Ending, finished: bool) -> Fate {
+    let planned = match ending {
+        Ending::Done | Ending::LeaveTask { .. } => Fate::Done,
+        Ending::Retry | Ending::RetryAfter { .. } => Fate::Retry,
+        Ending::Permanent => Fate::Permanent,
+        Ending::Snooze { .. } => Fate::Snooze,
+        Ending::Panic | Ending::PanicAtCall => return Fate::Crashed,
+        Ending::Hang | Ending::BeatForEver { .. } => Fate::Dropped,
+    };
+    if finished { planned } else { Fate::Dropped }
+}
+
+/// What code calls it, without its braces.
+pub(crate) fn plain(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}")
+        .replace(['{', '}', '(', ')'], " ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace(" ,", ",")
+}
