@@ -1,6 +1,7 @@
 //! What goes wrong with a disk.
 
 use crate::chance::Stream;
+use crate::scenario::snake_case;
 
 /// A kind of fault, as it is drawn, armed and counted. The table of the [module](super) says what
 /// is promised of each.
@@ -94,15 +95,7 @@ impl DiskFault {
 
     /// Its name in snake case.
     pub fn name(self) -> String {
-        let camel = format!("{self:?}");
-        let mut snake = String::new();
-        for letter in camel.chars() {
-            if letter.is_uppercase() && !snake.is_empty() {
-                snake.push('_');
-            }
-            snake.extend(letter.to_lowercase());
-        }
-        snake
+        snake_case(&format!("{self:?}"))
     }
 
     /// Whether a sound store keeps all of its promises through it, or stands still until it is over.

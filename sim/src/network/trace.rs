@@ -6,6 +6,7 @@ use eventful::{Action, AttemptEnd, Point, Timestamp};
 
 use super::diary::Diary;
 use super::scenario::{Ending, FaultKind, KeyNumber, Request};
+use crate::mix::Mix;
 use crate::trace::Entry;
 
 /// One thing that happened.
@@ -72,14 +73,14 @@ pub struct Line {
 /// The steps so far.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    hash: Chain,
+    hash: Mix,
     pub(super) kept: Option<(Diary, Vec<Line>)>,
 }
 
 impl Trace {
     /// One that keeps what happens, when these are asked for.
     pub(super) fn keeping(requests: Option<&[Request]>) -> Self {
-        Self { hash: Chain::default(), kept: requests.map(|requests| (Diary::of(requests), Vec::new())) }
+        Self { hash: Mix::default(), kept: requests.map(|requests| (Diary::of(requests), Vec::new())) }
     }
 
     pub(super) fn note(&mut self, at: Timestamp, step: &Step<'_>) {
@@ -93,61 +94,11 @@ impl Trace {
             } else {
                 format!("{step:?}")
             };
-            kept.push(Line { at_micros, hash: self.hash.0, what, entries: diary.entries(at_micros, step) });
+            kept.push(Line { at_micros, hash: self.hash.finish(), what, entries: diary.entries(at_micros, step) });
         }
     }
 
-    pub(super) const fn hash(&self) -> u64 {
-        self.hash.0
-    }
-}
-
-/// A hash that is the same on every machine, and quick for short inputs. It need not resist anybody.
-#[derive(Debug, Default)]
-struct Chain(u64);
-
-impl Chain {
-    const fn mix(&mut self, word: u64) {
-        let product = ((self.0 ^ word) as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        self.0 = (product as u64) ^ ((product >> 64) as u64).rotate_left(23) ^ 0x2545_f491_4f6c_dd1d;
-    }
-}
-
-impl Hasher for Chain {
-    fn write(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..part.len()].copy_from_slice(part);
-            self.mix(u64::from_le_bytes(word));
-        }
-        self.mix(bytes.len() as u64);
-    }
-
-    fn write_u8(&mut self, n: u8) {
-        self.mix(n.into());
-    }
-
-    fn write_u16(&mut self, n: u16) {
-        self.mix(n.into());
-    }
-
-    fn write_u32(&mut self, n: u32) {
-        self.mix(n.into());
-    }
-
-    fn write_u64(&mut self, n: u64) {
-        self.mix(n);
-    }
-
-    fn write_usize(&mut self, n: usize) {
-        self.mix(n as u64);
-    }
-
-    fn write_isize(&mut self, n: isize) {
-        self.mix(n as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+    pub(super) fn hash(&self) -> u64 {
+        self.hash.finish()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Behaviour, EventNumber};
+use super::{Behaviour, EventNumber, snake_case};
 
 /// Something that goes wrong. Times are microseconds since the start, durations microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,15 +260,7 @@ impl FaultKind {
 
     /// Its name in snake case.
     pub fn name(self) -> String {
-        let camel = format!("{self:?}");
-        let mut snake = String::new();
-        for letter in camel.chars() {
-            if letter.is_uppercase() && !snake.is_empty() {
-                snake.push('_');
-            }
-            snake.extend(letter.to_lowercase());
-        }
-        snake
+        snake_case(&format!("{self:?}"))
     }
 }
 

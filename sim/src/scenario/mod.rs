@@ -18,6 +18,7 @@ pub use fault::{Fault, FaultKind, Loss};
 pub use operation::{Act, Operation};
 pub use settings::Settings;
 pub use words::Micros;
+pub(crate) use words::snake_case;
 
 use std::path::Path;
 
