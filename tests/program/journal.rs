@@ -42,14 +42,14 @@ async fn a_journal_that_was_not_closed_is_sound_and_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn verify_finds_damage_and_names_the_file() {
+async fn verify_finds_damage_and_names_the_file_and_the_frame() {
     let home = Home::with_events(9);
     home.damage("payload 5");
 
     let (code, _, stderr) = run(&["journal", "verify", home.dir()]).await;
 
     assert_eq!(code, 1);
-    assert!(stderr.starts_with(&format!("damaged: {}", home.file().display())), "{stderr}");
+    assert!(stderr.starts_with(&format!("damaged: {}, frame 7, row 0 is damaged", home.file().display())), "{stderr}");
     assert!(stderr.contains("salvage"), "{stderr}");
 }
 

@@ -38,7 +38,7 @@ use std::string::String;
 
 use redb::{Builder, Database, StorageBackend};
 
-use super::error::OpenError;
+use super::error::{Corrupt, OpenError};
 use super::store::{Journal, JournalStore, Owner};
 use directory::Directory;
 use fault::Fault;
@@ -157,7 +157,10 @@ impl DiskStore {
         owned.map_or(Ok(()), Directory::prepare)?;
         let place = self.place();
         let held_by = || directory.map_or_else(|| directory::UNKNOWN_OWNER.into(), Directory::owner);
-        let database = self.database().map_err(|fault| fault.at_opening(&place, held_by))?;
+        let database = self.database().map_err(|fault| match (fault.at_opening(&place, held_by), directory) {
+            (OpenError::Corrupt(whole), Some(directory)) => locate(directory).unwrap_or(whole).into(),
+            (error, _) => error,
+        })?;
         let journal = DiskJournal::open(database, &place, self.max_bytes, owned.cloned())?;
         owned.map_or(Ok(()), |directory| directory.note_owner(owner))?;
         Ok(journal)
@@ -169,6 +172,16 @@ impl DiskStore {
             Medium::Backend { place, .. } => place.clone(),
         }
     }
+}
+
+/// The row that is damaged in a database that is refused as a whole, if it can be told: a database
+/// that was closed can be opened all the same, to be looked at.
+fn locate(directory: &Directory) -> Option<Corrupt> {
+    let found = fault::guarded(|| {
+        let database = directory.open_to_look(&Database::builder())?;
+        opening::find_damage(&database, &directory.place())
+    });
+    found.ok().flatten()
 }
 
 impl JournalStore for DiskStore {

@@ -9,7 +9,7 @@ use super::super::error::{Corrupt, OpenError};
 use super::super::sequence::Sequence;
 use super::super::store::Extent;
 use super::fault::Fault;
-use super::rows::{Kind, place_of, room_of_row};
+use super::rows::{Kind, decode, place_of, room_of_row};
 
 /// How many parts each finished snapshot has.
 pub(super) const FINISHED: TableDefinition<'static, u64, u32> = TableDefinition::new("finished");
@@ -110,4 +110,22 @@ pub(super) fn missing_table(database: &Database) -> Result<Option<&'static str>,
     let there: Vec<String> = database.begin_read()?.list_tables()?.map(|table| table.name().into()).collect();
     let mut wanted = [Kind::Frame.table(), Kind::Snapshot.table(), FINISHED.name(), META.name()].into_iter();
     Ok(wanted.find(|name| there.iter().all(|other| other != name)))
+}
+
+/// The first row that is not what was written.
+pub(super) fn find_damage(database: &Database, place: &str) -> Result<Option<Corrupt>, Fault> {
+    let transaction = database.begin_read()?;
+    for kind in [Kind::Frame, Kind::Snapshot] {
+        let mut before = None;
+        for entry in transaction.open_table(kind.rows())?.iter()? {
+            let (key, row) = entry?;
+            let key = key.value();
+            // Pages that lead back to themselves must not be followed for ever.
+            if before >= Some(key) || decode(kind, key, row.value()).is_none() {
+                return Ok(Some(Corrupt::new(place_of(kind, place, key), "its checksum does not fit")));
+            }
+            before = Some(key);
+        }
+    }
+    Ok(None)
 }
