@@ -137,14 +137,17 @@ impl Crashes<'_> {
 
     /// What happens between appends.
     fn tend(&mut self, writer: &mut Writer, stream: &mut Stream) -> Result<(), Broken> {
-        let unmade = |error: MaintainError| Broken::new("durability", 10, format_args!("no snapshot: {error}"));
+        let made = |result: Result<(), MaintainError>| match result {
+            Ok(()) | Err(MaintainError::Write(WriteError::Full)) => Ok(()),
+            Err(error) => Err(Broken::new("durability", 10, format_args!("no snapshot: {error}"))),
+        };
         match stream.below(10) {
             0 => writer.log.seal().map_err(|error| unwritten(&error)),
             1 => {
                 self.tried.snapshots += 1;
-                writer.tend(true).map_err(unmade)
+                made(writer.tend(true))
             }
-            _ => (0..stream.below(4)).try_for_each(|_| writer.tend(false).map_err(unmade)),
+            _ => (0..stream.below(4)).try_for_each(|_| made(writer.tend(false))),
         }
     }
 

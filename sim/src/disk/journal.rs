@@ -5,8 +5,9 @@
 //! namely which frame was its last, is final. In the last segment the records end at the first one
 //! that is not sound. When a sound one follows, that is rot, and refused; otherwise it is the torn
 //! tail of the one append that was not acknowledged, and cut. So rot in the very last frame is
-//! taken for a torn tail until something follows the frame: another one, a trim, or a
-//! [`seal`](Journal::seal).
+//! taken for a torn tail until something follows the frame: another one, a
+//! [`seal`](Journal::seal), or the next segment. A trim begins a segment, too, which says what the
+//! first frame is.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ const BEGIN_BYTES: u64 = record::bytes_of(8) as u64;
 
 /// The most bytes that one frame can have.
 const LIMIT_BYTES: usize = 1 << 30;
+
+/// Space that frames and snapshots leave, so that a full journal can be trimmed and sealed.
+const RESERVE_BYTES: u64 = 4096;
 
 /// A place for a journal on a drive. Clones are the same one; whoever opens it fences the owner before.
 #[derive(Debug, Clone)]
@@ -157,6 +161,20 @@ impl PlainJournal {
         Ok(Place { segment, at, record_bytes })
     }
 
+    fn admit(&self, bytes: usize) -> Result<(), WriteError> {
+        self.own()?;
+        if bytes > LIMIT_BYTES {
+            return Err(WriteError::TooLarge { bytes, limit_bytes: LIMIT_BYTES });
+        }
+        if Room(record::bytes_of(bytes) as u64) > self.room() { Err(WriteError::Full) } else { Ok(()) }
+    }
+
+    fn readable(&self) -> Result<(), ReadError> {
+        self.poison
+            .as_ref()
+            .map_or(Ok(()), |cause| Err(ReadError::Io { place: "the journal".to_owned(), cause: cause.clone() }))
+    }
+
     /// Begins another segment, so that the ones before can be taken away one day.
     fn roll(&mut self) -> Result<(), WriteError> {
         let number = self.next_segment;
@@ -202,7 +220,7 @@ impl Journal for PlainJournal {
     }
 
     fn room(&self) -> Room {
-        Room(self.store.drive.disk().room())
+        Room(self.store.drive.disk().room().saturating_sub(RESERVE_BYTES))
     }
 
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
@@ -210,9 +228,7 @@ impl Journal for PlainJournal {
         if expected != self.end {
             return Err(WriteError::Fenced);
         }
-        if frame.len() > LIMIT_BYTES {
-            return Err(WriteError::TooLarge { bytes: frame.len(), limit_bytes: LIMIT_BYTES });
-        }
+        self.admit(frame.len())?;
         let place = self.write(Kind::Frame, expected, frame)?;
         self.frames.push_back(place);
         self.end = expected.next();
@@ -226,6 +242,7 @@ impl Journal for PlainJournal {
         limit_bytes: usize,
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError> {
+        self.readable()?;
         let Some(skipped) = from.number().checked_sub(self.first.number()) else {
             return Err(eventful::journal::Corrupt::new(format_args!("frame {from}"), "it was trimmed").into());
         };
@@ -244,9 +261,8 @@ impl Journal for PlainJournal {
     }
 
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
-        self.own()?;
+        self.admit(bytes.len())?;
         match self.shelf.put(at, part, bytes, last) {
-            Ok(Some(())) if last => self.roll(),
             Ok(Some(())) => Ok(()),
             Ok(None) => Err(self.poison(&format_args!("part {part} follows nothing"))),
             Err(DiskError::NoSpace) => Err(WriteError::Full),
@@ -255,10 +271,12 @@ impl Journal for PlainJournal {
     }
 
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        self.readable()?;
         Ok(self.shelf.list())
     }
 
     fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        self.readable()?;
         self.shelf.get(at, part)
     }
 
@@ -268,10 +286,9 @@ impl Journal for PlainJournal {
         if below <= self.first {
             return Ok(());
         }
-        self.write(Kind::Trim, below, &[])?;
-        self.is_sealed = true;
         self.frames.drain(..(below.number() - self.first.number()) as usize);
         self.first = below;
+        self.roll()?;
         self.forget(below).map_err(|error| self.poison(&error))
     }
 

@@ -163,8 +163,12 @@ impl Disk {
 
     /// Bytes that are not taken.
     pub fn room(&self) -> u64 {
-        let taken: u64 = self.names.values().filter_map(|file| self.files.get(file)).map(File::len).sum();
-        self.capacity_bytes.saturating_sub(taken)
+        self.capacity_bytes.saturating_sub(self.taken())
+    }
+
+    /// Bytes that files take.
+    pub fn taken(&self) -> u64 {
+        self.names.values().filter_map(|file| self.files.get(file)).map(File::len).sum()
     }
 
     /// Gives it more space, or less.

@@ -28,6 +28,10 @@
 //! | `drive` | a disk that a store and the world share |
 //! | `backend` | a file as the real database wants it |
 //! | `journal`, `opening`, `segment`, `shelf`, `record` | a journal without a database |
+//! | `history` | an engine for its facts |
+//! | `ledger`, `shared` | what was acknowledged, and what a journal makes of it |
+//! | `crash` | a crash before and after each change |
+//! | `trial` | random faults, and what is promised of them |
 
 mod backend;
 mod calls;
@@ -45,6 +49,7 @@ mod sector;
 mod segment;
 mod shared;
 mod shelf;
+mod trial;
 
 pub use backend::{DriveBackend, disk_store};
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
@@ -55,3 +60,4 @@ pub use journal::PlainStore;
 pub use ledger::{Ledger, Lost, Opened, Writer, open};
 pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment, Rest};
 pub use sector::SECTOR_BYTES;
+pub use trial::{Family, Trial, Verdict, suffer};

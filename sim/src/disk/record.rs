@@ -29,8 +29,6 @@ pub(super) enum Kind {
     Begin = 1,
     /// A frame.
     Frame,
-    /// Frames before its number are gone.
-    Trim,
     /// What comes before it is whole.
     Seal,
     /// A part of a snapshot.
@@ -40,7 +38,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::Begin, Self::Frame, Self::Trim, Self::Seal, Self::Part, Self::LastPart];
+    const ALL: [Self; 5] = [Self::Begin, Self::Frame, Self::Seal, Self::Part, Self::LastPart];
 
     fn of(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == byte)

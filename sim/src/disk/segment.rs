@@ -11,6 +11,7 @@ use super::record::{self, Kind, Record};
 pub(super) struct Place {
     pub(super) segment: u64,
     pub(super) at: u64,
+    /// Without the zeros that fill it up: they may be missing at the end of a file.
     pub(super) record_bytes: usize,
 }
 
@@ -20,7 +21,7 @@ pub(super) struct Segment {
     pub(super) number: u64,
     /// The first frame in it.
     pub(super) base: Sequence,
-    /// The first frame that the journal had when it began, or that a trim left.
+    /// The first frame that the journal had when it began.
     pub(super) first: Sequence,
     pub(super) frames: Vec<Place>,
     /// Where its sound records end.
@@ -86,10 +87,9 @@ impl Segment {
     fn add(&mut self, record: &Record<'_>, at: usize) -> Result<(), Corrupt> {
         match record.kind {
             Kind::Frame if record.number == self.next().number() => {
-                let record_bytes = record::bytes_of(record.body.len());
+                let record_bytes = record::HEAD_BYTES + record.body.len();
                 self.frames.push(Place { segment: self.number, at: at as u64, record_bytes });
             }
-            Kind::Trim => self.first = self.first.max(Sequence::new(record.number)),
             Kind::Seal if record.number == self.next().number() => {}
             Kind::Begin | Kind::Frame | Kind::Seal | Kind::Part | Kind::LastPart => {
                 return Err(corrupt(self.number, at, "what stands there does not follow"));

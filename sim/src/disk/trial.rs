@@ -1,0 +1,286 @@
+//! Trials: a journal lives through random faults, and is held to what it promises of them.
+
+use core::fmt;
+
+use eventful::Fact;
+use eventful::journal::{MaintainError, OpenError, WriteError};
+
+use super::crash::Maker;
+use super::drive::Drive;
+use super::fault::{DiskFault, DiskProbes, Trouble};
+use super::ledger::{Ledger, Opened, Writer, open};
+use super::medium::Disk;
+use crate::chance::{Chance, Stream};
+use crate::failure::Broken;
+
+/// Openings of one trial.
+const OPENINGS: u32 = 8;
+
+/// Openings that may fail one after the other before the faults take a break.
+const PATIENCE: u32 = 4;
+
+/// Space on a disk, as long as it is not short of it.
+const CAPACITY_BYTES: u64 = 64 << 20;
+
+/// What strikes in a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Crashes, and operations that fail and say so.
+    Failures,
+    /// The same, and bits that rot, and reads and writes that go astray.
+    Damage,
+    /// The same as failures, and syncs that lie.
+    Lies,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// All that was acknowledged is there.
+    Kept,
+    /// The journal is refused, as what it holds is damaged.
+    Refused,
+    /// The last group was damaged while nothing followed it, and is cut.
+    LastCut,
+    /// A sync has lied, and the oracle has found out.
+    Caught,
+}
+
+/// What came of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trial {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Groups that were acknowledged and audited.
+    pub groups: usize,
+    /// What has struck.
+    pub probes: DiskProbes,
+}
+
+/// Why a life of the journal ended.
+#[derive(Debug)]
+enum Ending {
+    /// It was closed, or an error told it to end.
+    Over,
+    /// A broken promise, unless the family allows it.
+    Broken(Broken),
+    /// It was refused.
+    Refused(String),
+}
+
+impl From<Broken> for Ending {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+/// Lets a journal live through the faults of this seed.
+///
+/// # Errors
+///
+/// [`Broken`] when it does not keep what it promises of these faults.
+pub fn suffer(seed: u64, family: Family, whole_head: u64, make: Maker<'_>) -> Result<Trial, Broken> {
+    let chance = Chance::of(seed);
+    let mut stream = chance.stream("trial");
+    let trouble = trouble(family, &mut stream, chance.stream("trouble"));
+    let drive = Drive::new(Disk::new(CAPACITY_BYTES, trouble.clone()).with_whole_head(whole_head));
+    let mut patient = Patient { make, drive, family, trouble, stream, ledger: Ledger::default(), lost: 0 };
+    let verdict = patient.live()?;
+    let (groups, probes) = (patient.ledger.len(), patient.drive.probes());
+    Ok(Trial { verdict, groups, probes })
+}
+
+/// Each kind of the family strikes in half of the trials.
+fn trouble(family: Family, stream: &mut Stream, of: Stream) -> Trouble {
+    let mut trouble = Trouble::none(of);
+    let calls = DiskFault::OF_WRITES.into_iter().chain(DiskFault::OF_READS).chain(DiskFault::OF_SYNCS);
+    for fault in calls {
+        let lies = family == Family::Lies && fault == DiskFault::SyncLies;
+        let belongs = fault.is_survivable() || (family == Family::Damage && fault != DiskFault::SyncLies);
+        let rate = stream.between(100, if lies { 30_000 } else { 4000 }) as u32;
+        if lies || belongs && stream.below(2) == 0 {
+            trouble = trouble.with(fault, rate);
+        }
+    }
+    trouble
+}
+
+/// A journal under test.
+struct Patient<'m> {
+    make: Maker<'m>,
+    drive: Drive,
+    family: Family,
+    trouble: Trouble,
+    stream: Stream,
+    ledger: Ledger,
+    /// Groups that were lost at once.
+    lost: usize,
+}
+
+impl fmt::Debug for Patient<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patient").field("family", &self.family).finish_non_exhaustive()
+    }
+}
+
+impl Patient<'_> {
+    fn live(&mut self) -> Result<Verdict, Broken> {
+        let mut failed = 0;
+        for _ in 0..OPENINGS {
+            if failed == PATIENCE {
+                self.rest();
+            }
+            match self.life() {
+                Ok(()) | Err(Ending::Over) => failed = 0,
+                Err(Ending::Broken(broken)) => return self.excuse(broken),
+                Err(Ending::Refused(_)) => failed += 1,
+            }
+            self.interlude();
+        }
+        self.rest();
+        self.drive.power_cut(&mut self.stream);
+        match self.checkup() {
+            Ok(()) | Err(Ending::Over) if self.lost > 0 => Ok(Verdict::LastCut),
+            Ok(()) | Err(Ending::Over) => Ok(Verdict::Kept),
+            Err(Ending::Broken(broken)) => self.excuse(broken),
+            Err(Ending::Refused(cause)) => self.excuse_refusal(cause),
+        }
+    }
+
+    fn struck(&self, fault: DiskFault) -> bool {
+        self.drive.probes().of(fault) > 0
+    }
+
+    /// A broken promise is none when a sync has lied.
+    fn excuse(&self, broken: Broken) -> Result<Verdict, Broken> {
+        if self.struck(DiskFault::SyncLies) { Ok(Verdict::Caught) } else { Err(broken) }
+    }
+
+    /// Only what is damaged may be refused for good.
+    fn excuse_refusal(&self, cause: String) -> Result<Verdict, Broken> {
+        match self.family {
+            Family::Damage if self.struck(DiskFault::BitRot) || self.struck(DiskFault::MisdirectedWrite) => {
+                Ok(Verdict::Refused)
+            }
+            Family::Failures | Family::Damage | Family::Lies => self.excuse(Broken::new("durability", 10, cause)),
+        }
+    }
+
+    /// No faults for a while.
+    fn rest(&mut self) {
+        let mut disk = self.drive.disk();
+        disk.trouble().end();
+        disk.resize(CAPACITY_BYTES);
+    }
+
+    /// What happens between two openings.
+    fn interlude(&mut self) {
+        match self.stream.below(6) {
+            0 | 1 => self.drive.kill(),
+            2 | 3 => self.drive.power_cut(&mut self.stream),
+            _ => {}
+        }
+        let mut disk = self.drive.disk();
+        if self.family == Family::Damage && self.stream.below(8) == 0 {
+            disk.rot(&mut self.stream);
+        }
+        let taken = disk.taken();
+        match self.stream.below(8) {
+            0 => disk.resize(taken + self.stream.below(16 << 10)),
+            1 | 2 => disk.resize(CAPACITY_BYTES),
+            _ => {}
+        }
+        if self.stream.below(3) == 0 {
+            *disk.trouble() = self.trouble.clone();
+        }
+    }
+
+    /// One opening, with some groups.
+    fn life(&mut self) -> Result<(), Ending> {
+        let opened = self.open()?;
+        let (mut writer, facts) = opened.begin(&self.ledger)?;
+        self.append(&mut writer, &facts)?;
+        for _ in 0..self.stream.between(1, 10) {
+            let facts = writer.history.go_on(&mut self.stream);
+            self.append(&mut writer, &facts)?;
+            self.tend(&mut writer)?;
+        }
+        Ok(())
+    }
+
+    /// Appends, and once more after somebody has made room.
+    fn append(&mut self, writer: &mut Writer, facts: &[Fact]) -> Result<(), Ending> {
+        let drive = self.drive.clone();
+        let changes = || drive.disk().changes();
+        match writer.append(facts, &mut self.ledger, &changes) {
+            Ok(()) => return Ok(()),
+            Err(WriteError::Full) => drive.disk().resize(CAPACITY_BYTES),
+            Err(_) => return Err(Ending::Over),
+        }
+        writer.append(facts, &mut self.ledger, &changes).map_err(|_| Ending::Over)
+    }
+
+    fn open(&mut self) -> Result<Opened, Ending> {
+        let snapshot_after = self.stream.between(300, 4000);
+        let mut store = (self.make)(self.drive.clone());
+        let mut opened = open(&mut *store, snapshot_after).map_err(|error| self.refuse(&error))?;
+        let lost = opened.audit(&mut self.ledger)?.groups;
+        self.lost = self.lost.max(lost);
+        match lost as u64 > self.excused() {
+            true => Err(Broken::new("durability", 10, format_args!("{lost} acknowledged groups are lost")).into()),
+            false => Ok(opened),
+        }
+    }
+
+    /// How many of the last groups damage may take away unseen: what it strikes while nothing sound
+    /// follows. A write that goes astray may hit several, and is missing itself.
+    fn excused(&self) -> u64 {
+        match self.struck(DiskFault::MisdirectedWrite) {
+            true => u64::MAX,
+            false => self.drive.probes().of(DiskFault::BitRot),
+        }
+    }
+
+    /// An opening that was refused: for now, or for good.
+    fn refuse(&self, error: &OpenError) -> Ending {
+        let is_damage = matches!(error, OpenError::Corrupt(_) | OpenError::TooNew { .. });
+        match self.family {
+            Family::Failures if is_damage => {
+                Broken::new("durability", 10, format_args!("nothing is damaged, and it is refused: {error}")).into()
+            }
+            Family::Failures | Family::Damage | Family::Lies => Ending::Refused(error.to_string()),
+        }
+    }
+
+    fn tend(&mut self, writer: &mut Writer) -> Result<(), Ending> {
+        let result = match self.stream.below(8) {
+            0 => writer.log.seal().map_err(MaintainError::Write),
+            1 => writer.tend(true),
+            _ => writer.tend(false),
+        };
+        match result {
+            Ok(()) => Ok(()),
+            Err(MaintainError::Write(WriteError::Full)) => Ok(()),
+            Err(MaintainError::Write(_)) => Err(Ending::Over),
+            Err(MaintainError::Open(error)) => match self.refuse(&error) {
+                Ending::Refused(_) | Ending::Over => Ok(()),
+                broken => Err(broken),
+            },
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Without faults: all is there, and the journal goes on.
+    fn checkup(&mut self) -> Result<(), Ending> {
+        let mut opened = self.open()?;
+        if self.family == Family::Failures {
+            opened.audit_snapshots(&self.ledger)?;
+        }
+        let (mut writer, facts) = opened.begin(&self.ledger)?;
+        let drive = self.drive.clone();
+        match writer.append(&facts, &mut self.ledger, &|| drive.disk().changes()) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Ending::Refused(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Whatever the disk does, a journal keeps what it promises of it.
+
+use std::collections::BTreeMap;
+
+use eventful_sim::disk::{DiskFault, DiskProbes, Family, Maker, PlainStore, Verdict, disk_store, suffer};
+
+/// Bytes of redb's file that a power cut does not turn into garbage.
+const WHOLE_HEAD: u64 = 512;
+
+fn plain(seeds: u64, family: Family, probes: &mut DiskProbes) -> BTreeMap<Verdict, u64> {
+    run(seeds, family, 0, probes, &|drive| Box::new(PlainStore::new(drive)))
+}
+
+fn redb(seeds: u64, family: Family, probes: &mut DiskProbes) -> BTreeMap<Verdict, u64> {
+    run(seeds, family, WHOLE_HEAD, probes, &|drive| Box::new(disk_store(&drive)))
+}
+
+fn run(seeds: u64, family: Family, head: u64, probes: &mut DiskProbes, make: Maker<'_>) -> BTreeMap<Verdict, u64> {
+    let mut verdicts = BTreeMap::new();
+    for seed in 0..seeds {
+        match suffer(seed, family, head, make) {
+            Ok(trial) => {
+                *verdicts.entry(trial.verdict).or_default() += 1;
+                probes.add(&trial.probes);
+            }
+            Err(broken) => panic!("seed {seed} of {family:?}: {broken}"),
+        }
+    }
+    println!("{family:?}: {verdicts:?}");
+    verdicts
+}
+
+#[test]
+fn failures_that_are_told_lose_nothing_of_a_plain_journal() {
+    let verdicts = plain(1000, Family::Failures, &mut DiskProbes::default());
+    assert_eq!(verdicts, [(Verdict::Kept, 1000)].into());
+}
+
+#[test]
+fn failures_that_are_told_lose_nothing_of_the_journal_on_redb() {
+    let verdicts = redb(100, Family::Failures, &mut DiskProbes::default());
+    assert_eq!(verdicts, [(Verdict::Kept, 100)].into());
+}
+
+#[test]
+fn damage_to_a_plain_journal_is_refused_and_never_another_fact() {
+    let verdicts = plain(1000, Family::Damage, &mut DiskProbes::default());
+    assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
+}
+
+#[test]
+fn damage_to_the_journal_on_redb_is_refused_and_never_another_fact() {
+    let verdicts = redb(100, Family::Damage, &mut DiskProbes::default());
+    assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
+}
+
+#[test]
+fn a_sync_that_lies_is_found_out() {
+    let mut probes = DiskProbes::default();
+    assert!(plain(300, Family::Lies, &mut probes).contains_key(&Verdict::Caught));
+    assert!(redb(30, Family::Lies, &mut probes).contains_key(&Verdict::Caught));
+}
+
+#[test]
+fn every_kind_of_fault_strikes() {
+    let mut probes = DiskProbes::default();
+    for family in [Family::Failures, Family::Damage, Family::Lies] {
+        plain(100, family, &mut probes);
+    }
+    assert_eq!(probes.missing(), Vec::<DiskFault>::new());
+}

@@ -1,0 +1,275 @@
+//! The oracles of the disk find stores that are broken.
+
+use eventful::journal::{
+    DiskStore, Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError,
+};
+use eventful_sim::disk::{
+    Disk, DiskFault, Drive, DriveBackend, Effort, Family, Handle, Maker, PlainStore, crash_everywhere, disk_store,
+    suffer,
+};
+
+/// Scenarios within which each broken store is found.
+const SCENARIOS: u64 = 20;
+
+const EFFORT: Effort = Effort { openings: 3, groups: 6, kills: 1, draws: 4, again: 100, whole_head: 512 };
+
+/// What the crash points say of a store, in the first scenario in which they say anything.
+fn crash(make: Maker<'_>) -> Option<String> {
+    (0..SCENARIOS).find_map(|seed| crash_everywhere(seed, EFFORT, make).err()).map(|broken| broken.what)
+}
+
+/// What the trials say of a store, in the first one in which they say anything.
+fn fault(trials: u64, make: Maker<'_>) -> Option<String> {
+    (0..trials).find_map(|seed| suffer(seed, Family::Failures, 512, make).err()).map(|broken| broken.what)
+}
+
+#[test]
+fn a_sound_store_is_not_blamed() {
+    assert_eq!(crash(&|drive| Box::new(PlainStore::new(drive))), None);
+    assert_eq!(fault(SCENARIOS, &|drive| Box::new(PlainStore::new(drive))), None);
+}
+
+#[test]
+fn a_disk_whose_syncs_lie_loses_what_was_acknowledged() {
+    let plain = crash(&|drive| {
+        (0..100).for_each(|_| drive.disk().trouble().arm(DiskFault::SyncLies));
+        Box::new(PlainStore::new(drive))
+    });
+    let redb = crash(&|drive| {
+        (0..100).for_each(|_| drive.disk().trouble().arm(DiskFault::SyncLies));
+        Box::new(disk_store(&drive))
+    });
+    assert!(plain.is_some() && redb.is_some(), "{plain:?} {redb:?}");
+}
+
+#[test]
+fn a_store_that_acknowledges_before_it_writes_is_found() {
+    let found = crash(&|drive| Box::new(Spoilt { store: Box::new(PlainStore::new(drive)), how: How::AcksEarly }));
+    assert!(found.as_ref().is_some_and(|what| what.contains("acknowledged groups are lost")), "{found:?}");
+}
+
+#[test]
+fn a_store_that_trims_before_its_snapshot_is_whole_is_found() {
+    let found = crash(&|drive| Box::new(Spoilt { store: Box::new(PlainStore::new(drive)), how: How::TrimsEarly }));
+    assert!(found.as_ref().is_some_and(|what| what.contains("no snapshot stands for them")), "{found:?}");
+}
+
+#[test]
+fn a_store_that_checks_no_sums_is_found() {
+    let found = crash(&|drive| Box::new(NaiveStore { drive, syncs: true }));
+    assert!(found.as_ref().is_some_and(|what| what.contains("it does not open")), "{found:?}");
+}
+
+#[test]
+fn a_store_that_never_syncs_is_found() {
+    let found = crash(&|drive| Box::new(NaiveStore { drive, syncs: false }));
+    assert!(found.as_ref().is_some_and(|what| what.contains("acknowledged groups are lost")), "{found:?}");
+}
+
+#[test]
+fn a_store_that_believes_the_cache_after_a_failed_sync_is_found() {
+    let found = fault(500, &|drive| {
+        let open = move || {
+            let life = drive.disk().life();
+            let backend = DriveBackend::open(&drive, life, "journal.redb").map_err(std::io::Error::other)?;
+            drive.disk().sync_names(life).map_err(std::io::Error::other)?;
+            Ok(backend)
+        };
+        Box::new(DiskStore::on("journal.redb", open))
+    });
+    assert!(found.is_some());
+}
+
+#[test]
+fn a_store_that_does_not_sync_its_directory_is_found() {
+    let found = crash(&|drive| {
+        let open = move || {
+            let life = drive.disk().life();
+            DriveBackend::open(&drive, life, "journal.redb").map_err(std::io::Error::other)
+        };
+        Box::new(DiskStore::on("journal.redb", open))
+    });
+    assert!(found.as_ref().is_some_and(|what| what.contains("acknowledged groups are lost")), "{found:?}");
+}
+
+/// How a sound store is spoilt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// A frame is written when the next one comes.
+    AcksEarly,
+    /// Frames are dropped when the first part of a snapshot is put.
+    TrimsEarly,
+}
+
+#[derive(Debug)]
+struct Spoilt {
+    store: Box<dyn JournalStore>,
+    how: How,
+}
+
+impl JournalStore for Spoilt {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        Ok(Box::new(SpoiltJournal { journal: self.store.open(owner)?, how: self.how, held: None }))
+    }
+}
+
+#[derive(Debug)]
+struct SpoiltJournal {
+    journal: Box<dyn Journal>,
+    how: How,
+    held: Option<Vec<u8>>,
+}
+
+impl SpoiltJournal {
+    fn flush(&mut self) -> Result<(), WriteError> {
+        let end = self.journal.extent().end;
+        self.held.take().map_or(Ok(()), |frame| self.journal.append(end, &frame))
+    }
+}
+
+impl Journal for SpoiltJournal {
+    fn extent(&self) -> Extent {
+        let Extent { first, end } = self.journal.extent();
+        Extent { first, end: if self.held.is_some() { end.next() } else { end } }
+    }
+
+    fn room(&self) -> Room {
+        self.journal.room()
+    }
+
+    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        if self.how != How::AcksEarly {
+            return self.journal.append(expected, frame);
+        }
+        self.flush()?;
+        self.held = Some(frame.to_vec());
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        let _ = self.flush();
+        self.journal.read(from, limit_bytes, visit)
+    }
+
+    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
+        self.flush()?;
+        if self.how == How::TrimsEarly {
+            self.journal.trim(at)?;
+        }
+        self.journal.put_snapshot(at, part, bytes, last)
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        self.journal.snapshots()
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        self.journal.snapshot(at, part)
+    }
+
+    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
+        self.journal.trim(below)
+    }
+}
+
+/// A file of lengths and frames, and nothing that proves that they are whole.
+#[derive(Debug)]
+struct NaiveStore {
+    drive: Drive,
+    syncs: bool,
+}
+
+impl JournalStore for NaiveStore {
+    fn open(&mut self, _: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        let io = |error: eventful_sim::disk::DiskError| OpenError::Io {
+            place: "naive".to_owned(),
+            cause: error.to_string(),
+        };
+        let mut disk = self.drive.disk();
+        let life = disk.life();
+        let file = disk.open(life, "naive").map_err(io)?;
+        disk.sync_names(life).map_err(io)?;
+        let frames = frames(&mut disk, file).map_err(io)?;
+        drop(disk);
+        let end = frames.iter().map(|frame| frame.len() as u64 + 4).sum();
+        Ok(Box::new(NaiveJournal { drive: self.drive.clone(), syncs: self.syncs, file, frames, end }))
+    }
+}
+
+fn frames(disk: &mut Disk, file: Handle) -> Result<Vec<Vec<u8>>, eventful_sim::disk::DiskError> {
+    let mut bytes = vec![0; disk.len(file)? as usize];
+    disk.read(file, 0, &mut bytes)?;
+    let (mut frames, mut rest) = (Vec::new(), &bytes[..]);
+    while let Some((head, tail)) = rest.split_at_checked(4) {
+        let length = u32::from_le_bytes(head.try_into().unwrap()) as usize;
+        let Some((frame, after)) = tail.split_at_checked(length).filter(|_| length > 0) else { break };
+        frames.push(frame.to_vec());
+        rest = after;
+    }
+    Ok(frames)
+}
+
+#[derive(Debug)]
+struct NaiveJournal {
+    drive: Drive,
+    syncs: bool,
+    file: Handle,
+    frames: Vec<Vec<u8>>,
+    end: u64,
+}
+
+impl Journal for NaiveJournal {
+    fn extent(&self) -> Extent {
+        Extent { first: Sequence::FIRST, end: Sequence::new(self.frames.len() as u64 + 1) }
+    }
+
+    fn room(&self) -> Room {
+        Room(u64::MAX)
+    }
+
+    fn append(&mut self, _: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        let unknown = |error: eventful_sim::disk::DiskError| WriteError::Unknown { cause: error.to_string() };
+        let bytes = [&(frame.len() as u32).to_le_bytes()[..], frame].concat();
+        let mut disk = self.drive.disk();
+        disk.write(self.file, self.end, &bytes).map_err(unknown)?;
+        if self.syncs {
+            disk.sync(self.file).map_err(unknown)?;
+        }
+        self.end += bytes.len() as u64;
+        self.frames.push(frame.to_vec());
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        _: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        for (sequence, frame) in (from.number()..).zip(&self.frames[from.previous().number() as usize..]) {
+            visit(Sequence::new(sequence), frame);
+        }
+        Ok(self.extent().end)
+    }
+
+    fn put_snapshot(&mut self, _: Sequence, _: u32, _: &[u8], _: bool) -> Result<(), WriteError> {
+        Err(WriteError::Full)
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        Ok(Vec::new())
+    }
+
+    fn snapshot(&mut self, _: Sequence, _: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(None)
+    }
+
+    fn trim(&mut self, _: Sequence) -> Result<(), WriteError> {
+        Ok(())
+    }
+}
