@@ -62,7 +62,13 @@ impl DiskJournal {
             opening::survey(&database, place).map(Ok)
         });
         let owner = || super::directory::UNKNOWN_OWNER.into();
-        let contents = contents.map_err(|fault| fault.at_opening(place, owner))??;
+        let contents = match contents.map_err(|fault| fault.at_opening(place, owner)).flatten() {
+            Ok(contents) => contents,
+            Err(error) => {
+                close(Some(database));
+                return Err(error);
+            }
+        };
         let space = Space::new(max_bytes, directory.clone(), contents.room);
         let mut waste = Waste::default();
         if contents.trimmed {
@@ -294,11 +300,15 @@ impl Drop for DiskJournal {
         if let Some(directory) = &self.directory {
             directory.forget_owner();
         }
-        let database = self.database.take();
-        // Whatever goes wrong now, the next opening finds what is there.
-        let _ = guarded(|| {
-            drop(database);
-            Ok(())
-        });
+        close(self.database.take());
     }
+}
+
+/// Closes a database. It writes when it is closed, and gives up in a panic when it is damaged.
+fn close(database: Option<Database>) {
+    // Whatever goes wrong now, the next opening finds what is there.
+    let _ = guarded(|| {
+        drop(database);
+        Ok(())
+    });
 }
