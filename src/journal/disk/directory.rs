@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString as _};
 
@@ -23,6 +23,12 @@ const FILE: &str = "journal.redb";
 
 /// The file with the owner's name.
 const OWNER: &str = "owner";
+
+/// Where the database keeps its flags.
+const FLAGS_AT: u64 = 9;
+
+/// The flag of a database that is open, or was not closed.
+const LEFT_OPEN: u8 = 1 << 1;
 
 /// Bytes in a block of [`MetadataExt::blocks`].
 const BLOCK_BYTES: u64 = 512;
@@ -68,6 +74,9 @@ impl Directory {
     /// Opens the database, and locks it.
     pub(super) fn open(&self, builder: &Builder) -> Result<Database, Fault> {
         let file = OpenOptions::new().read(true).write(true).open(self.file())?;
+        if was_left_open(&file)? {
+            reread(&file)?;
+        }
         let backend = FileBackend::new(file)?;
         clear_unborn(&backend)?;
         Ok(builder.create_with_backend(backend)?)
@@ -113,7 +122,45 @@ impl Directory {
     }
 }
 
+/// Whether the database in this file was not closed by its last owner.
+fn was_left_open(file: &File) -> io::Result<bool> {
+    let mut flags = [0];
+    let there = file.read_at(&mut flags, FLAGS_AT)?;
+    Ok(there == flags.len() && flags[0] & LEFT_OPEN != 0)
+}
+
+/// Writes out what an owner who died left in the cache, and drops the cache.
+///
+/// A sync that fails may leave bytes in the cache that will never be on the disk, and that the next
+/// sync says nothing of. What is read from now on is what is on the disk.
+fn reread(file: &File) -> io::Result<()> {
+    file.sync_data()?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?;
+    Ok(())
+}
+
 /// Makes the names in a directory durable.
 fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_open_or_was_not_closed_says_so() {
+        let path = std::env::temp_dir().join(std::format!("eventful-left-open-{}", std::process::id()));
+        let file =
+            || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).expect("a file");
+        let database =
+            Builder::new().create_with_backend(FileBackend::new(file()).expect("a file")).expect("a database");
+        database.begin_write().and_then(|it| Ok(it.commit())).expect("a transaction").expect("a commit");
+        assert!(was_left_open(&file()).expect("a file"));
+        drop(database);
+        assert!(!was_left_open(&file()).expect("a file"));
+        reread(&file()).expect("a file");
+        fs::remove_file(&path).expect("a file");
+    }
 }
