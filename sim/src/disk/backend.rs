@@ -1,9 +1,10 @@
 //! A file of a drive as [`redb`] sees it.
 
+use core::ops::Bound;
 use std::io;
 
 use eventful::journal::DiskStore;
-use redb::StorageBackend;
+use redb::{BackendError, StorageBackend};
 
 use super::drive::{Drive, DriveFile};
 use super::medium::{DiskError, Life};
@@ -27,11 +28,14 @@ pub fn disk_store(drive: &Drive) -> DiskStore {
     DiskStore::on(FILE, open).cache_bytes(CACHE_BYTES)
 }
 
-/// A file of a drive, for the real database. Everything happens inline.
-#[derive(Debug, Clone)]
+/// A file of a drive, for the real database. Everything happens inline. It locks the whole disk, until
+/// it is closed or the process dies.
+#[derive(Debug)]
 pub struct DriveBackend {
     drive: Drive,
+    life: Life,
     file: DriveFile,
+    locker: u64,
 }
 
 impl DriveBackend {
@@ -41,7 +45,8 @@ impl DriveBackend {
     ///
     /// [`DiskError`]
     pub fn open(drive: &Drive, life: Life, name: &str) -> Result<Self, DiskError> {
-        Ok(Self { drive: drive.clone(), file: DriveFile::open(drive, life, name)? })
+        let file = DriveFile::open(drive, life, name)?;
+        Ok(Self { drive: drive.clone(), life, file, locker: drive.disk().locker() })
     }
 
     /// The drive.
@@ -69,6 +74,20 @@ impl StorageBackend for DriveBackend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.file.write(offset, data).map_err(told)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.drive.disk().unlock(self.locker);
+        Ok(())
+    }
+
+    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(self.drive.disk().lock(self.life, self.locker))
+    }
+
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        self.drive.disk().unlock(self.locker);
+        Ok(())
     }
 }
 

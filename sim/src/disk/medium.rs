@@ -78,6 +78,9 @@ pub struct Disk {
     capacity_bytes: u64,
     whole_head: u64,
     life: Life,
+    /// Who has locked it, and how many have tried in all.
+    locked_by: Option<u64>,
+    lockers: u64,
     operations: u64,
     changes: u64,
     /// The operations after which the process is dead.
@@ -112,6 +115,8 @@ impl Disk {
             capacity_bytes,
             whole_head: 0,
             life: Life(0),
+            locked_by: None,
+            lockers: 0,
             operations: 0,
             changes: 0,
             stops_at: None,
@@ -245,7 +250,22 @@ impl Disk {
 
     fn restart(&mut self) {
         self.life = Life(self.life.0 + 1);
-        self.stops_at = None;
+        (self.stops_at, self.locked_by) = (None, None);
+    }
+
+    /// A number for somebody who may lock it.
+    pub(super) const fn locker(&mut self) -> u64 {
+        self.lockers += 1;
+        self.lockers
+    }
+
+    /// Locks it, unless somebody else of this life of the process has.
+    pub(super) fn lock(&mut self, life: Life, locker: u64) -> bool {
+        life == self.life && *self.locked_by.get_or_insert(locker) == locker
+    }
+
+    pub(super) fn unlock(&mut self, locker: u64) {
+        self.locked_by = self.locked_by.filter(|by| *by != locker);
     }
 
     /// Reads anew from the medium what the cache shows otherwise because a sync has failed.
