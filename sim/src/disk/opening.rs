@@ -30,20 +30,22 @@ pub(super) fn hold(drive: &Drive, life: Life) -> Result<Held, OpenError> {
     let names = drive.disk().names(life).map_err(|error| refused("the directory", error))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
     numbers.sort_unstable();
-    if let Some(last) = numbers.last() {
-        sync(drive, life, *last)?;
-    }
-    drive.disk().evict();
     let next_segment = numbers.last().map_or(1, |last| last + 1);
-    let mut segments: Vec<Segment> = Vec::with_capacity(numbers.len());
-    for number in &numbers {
-        let is_last = *number + 1 == next_segment;
-        match read(drive, life, *number, is_last)? {
+    let mut segments = Vec::with_capacity(numbers.len());
+    // From the last one back: that it was never begun is what only a last one may say.
+    while let Some(number) = numbers.pop() {
+        let is_last = segments.is_empty();
+        if is_last {
+            sync(drive, life, number)?;
+            drive.disk().evict();
+        }
+        match read(drive, life, number, is_last)? {
             Some(segment) => segments.push(segment),
-            None if is_last => remove(drive, life, &segment::name(*number))?,
-            None => return Err(segment::corrupt(*number, 0, "its first record is damaged").into()),
+            None if is_last => remove(drive, life, &segment::name(number))?,
+            None => return Err(segment::corrupt(number, 0, "its first record is damaged").into()),
         }
     }
+    segments.reverse();
     shelf::sweep(drive, life, &names)?;
     joined(segments, next_segment)
 }
