@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use eventful::Config;
+use eventful::{Config, Durability};
 use hyper::Uri;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -77,6 +77,9 @@ pub(crate) struct ServeOptions {
     /// Keep everything in this directory, so that it survives a crash; without it, in memory
     #[arg(long, env = "EVENTFUL_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Bytes of journal after which the next snapshot is made: fewer start faster, and write more
+    #[arg(long, env = "EVENTFUL_SNAPSHOT_AFTER", default_value_t = Durability::default().snapshot_after_bytes, value_name = "N")]
+    snapshot_after: u64,
     /// Handle each event by an HTTP POST to this URL
     #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = url, conflicts_with = "exec")]
     pub(crate) deliver: Option<Uri>,
@@ -168,6 +171,13 @@ impl ServeOptions {
         config.max_bytes = self.max_bytes;
         config.max_event_bytes = self.max_event_bytes;
         config
+    }
+
+    /// How the journal is used.
+    pub(crate) fn durability(&self) -> Durability {
+        let mut durability = Durability::default();
+        durability.snapshot_after_bytes = self.snapshot_after;
+        durability
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let words = handler.describe();
     let started = tokio::select! {
         biased;
-        started = start(config, options.data.as_deref(), handler) => started,
+        started = start(config, &options, handler) => started,
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     };
     let eventful = started?;
@@ -59,10 +59,11 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// Starts the engine, with all that its directory holds.
-async fn start(config: Config, data: Option<&Path>, handler: Chosen) -> anyhow::Result<Eventful> {
+async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyhow::Result<Eventful> {
     let builder = Eventful::builder().config(config);
-    let Some(directory) = data else { return Ok(builder.start(handler)?) };
-    let builder = builder.journal(DiskStore::new(directory)).on_recovery(tell_replay());
+    let Some(directory) = &options.data else { return Ok(builder.start(handler)?) };
+    let builder = builder.journal(DiskStore::new(directory)).durability(options.durability());
+    let builder = builder.on_recovery(tell_replay());
     // Reading the journal blocks.
     let started = tokio::task::spawn_blocking(move || builder.start(handler)).await;
     Ok(started.context("starting died")??)
