@@ -1,8 +1,11 @@
 //! The real program, one scenario per test.
 
+mod clients;
 mod deliver;
 mod exec;
 mod journal;
+mod kill;
+mod ledger;
 mod process;
 mod send;
 mod signals;

@@ -21,6 +21,16 @@ pub(crate) async fn run(args: &[&str]) -> (i32, String, String) {
     (status.code().expect("a code"), text(stdout), text(stderr))
 }
 
+/// Begins to start `eventful serve` on a free port.
+pub(crate) fn spawn(args: &[&str]) -> Child {
+    program(&["serve", "--listen", "127.0.0.1:0", "--backoff", "1ms", "--backoff-cap", "2ms"])
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
 /// `eventful serve` on a free port.
 pub(crate) struct Server {
     child: Child,
@@ -31,12 +41,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(args: &[&str]) -> Self {
-        let mut child = program(&["serve", "--listen", "127.0.0.1:0", "--backoff", "1ms", "--backoff-cap", "2ms"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        Self::of(spawn(args)).await
+    }
+
+    /// The server that was spawned, once it serves.
+    pub(crate) async fn of(mut child: Child) -> Self {
         let log = BufReader::new(child.stderr.take().expect("its log")).lines();
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let first = lines.next_line().await.expect("output").expect("a line");
@@ -52,6 +61,11 @@ impl Server {
         let id = self.child.id().expect("it runs").to_string();
         let status = std::process::Command::new("kill").args(["-s", name, &id]).status();
         assert!(status.expect("it is sent").success());
+    }
+
+    /// `kill -9`: it has no say in this.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("it is killed");
     }
 
     /// The next line of its output that holds this text.

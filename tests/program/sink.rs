@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// Answers each request with the next of its answers, then with 204.
 #[derive(Clone)]
 pub(crate) struct Sink {
     pub(crate) url: String,
     state: Arc<Mutex<State>>,
+    arrived: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -25,7 +27,7 @@ impl Sink {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/hook", listener.local_addr().expect("its address"));
         let state = State { answers: answers.iter().copied().collect(), ..State::default() };
-        let sink = Self { url, state: Arc::new(Mutex::new(state)) };
+        let sink = Self { url, state: Arc::new(Mutex::new(state)), arrived: Arc::default() };
         tokio::spawn(sink.clone().listen(listener));
         sink
     }
@@ -33,6 +35,21 @@ impl Sink {
     /// The requests so far, head and body each.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state.lock().expect("the state").requests.clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.state.lock().expect("the state").requests.len()
+    }
+
+    /// Waits for as many requests.
+    pub(crate) async fn until(&self, requests: usize) {
+        loop {
+            let arrived = self.arrived.notified();
+            if self.count() >= requests {
+                return;
+            }
+            arrived.await;
+        }
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -59,6 +76,7 @@ impl Sink {
     fn answer(&self, request: String) -> String {
         let mut state = self.state.lock().expect("the state");
         state.requests.push(request);
+        self.arrived.notify_waiters();
         let answer = state.answers.pop_front().unwrap_or("204 No Content");
         let length =
             if answer.starts_with("204") || answer.contains("content-length") { "" } else { "content-length: 0\r\n" };
