@@ -591,3 +591,17 @@ async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
     assert_eq!((&answers[..64], &answers[64..]), (&[unknown; 64][..], &[Ok(Submitted::Accepted); 36][..]));
     assert_eq!(store.recovered().replay.state().records.len(), 36);
 }
+
+#[tokio::test]
+async fn time_does_not_go_back_behind_what_the_journal_holds() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let far = Timestamp::from_micros(4_000_000_000_000_000);
+    let ahead = Arc::new(ManualClock::new(far));
+    let eventful = builder(&store).clock(ahead).start(handler(&gate)).expect("it opens");
+    eventful.submit(event("a")).await.expect("room");
+    drop(eventful);
+
+    let eventful = open(&store, &gate);
+
+    assert!(eventful.now() >= far, "the machine's clock says {}", eventful.now());
+}

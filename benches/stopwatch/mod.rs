@@ -1,4 +1,5 @@
 //! The clock of the benchmarks, and the middle of what it says.
+#![allow(dead_code, reason = "each bench uses its own part of it")]
 
 use std::time::{Duration, Instant};
 

@@ -206,7 +206,7 @@ fn frames(disk: &mut Disk, file: Handle) -> Result<Vec<Vec<u8>>, eventful_sim::d
     disk.read(file, 0, &mut bytes)?;
     let (mut frames, mut rest) = (Vec::new(), &bytes[..]);
     while let Some((head, tail)) = rest.split_at_checked(4) {
-        let length = u32::from_le_bytes(head.try_into().unwrap()) as usize;
+        let length = u32::from_le_bytes(head.try_into().expect("four bytes")) as usize;
         let Some((frame, after)) = tail.split_at_checked(length).filter(|_| length > 0) else { break };
         frames.push(frame.to_vec());
         rest = after;

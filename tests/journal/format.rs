@@ -140,6 +140,20 @@ proptest! {
     }
 
     #[test]
+    fn damaged_facts_take_no_more_memory_than_their_bytes_allow(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut body = frame_of(&facts())[frame::HEADER_BYTES..].to_vec();
+        let at = at.index(body.len());
+        body[at] = byte;
+        let measured = allocation_counter::measure(|| {
+            let mut body = &body[..];
+            while let Ok((_, rest)) = wire::decode(body) {
+                body = rest;
+            }
+        });
+        prop_assert!(measured.bytes_max <= 4 * body.len() as u64 + 1024, "{} bytes at once", measured.bytes_max);
+    }
+
+    #[test]
     fn damaged_facts_are_facts_or_an_error(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let bytes = frame_of(&facts());
         let mut body = bytes[frame::HEADER_BYTES..].to_vec();

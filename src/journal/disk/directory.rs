@@ -156,7 +156,7 @@ mod tests {
             || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).expect("a file");
         let database =
             Builder::new().create_with_backend(FileBackend::new(file()).expect("a file")).expect("a database");
-        database.begin_write().and_then(|it| Ok(it.commit())).expect("a transaction").expect("a commit");
+        database.begin_write().map(redb::WriteTransaction::commit).expect("a transaction").expect("a commit");
         assert!(was_left_open(&file()).expect("a file"));
         drop(database);
         assert!(!was_left_open(&file()).expect("a file"));
