@@ -123,6 +123,16 @@ impl Log {
     /// [`MaintainError`]
     pub fn snapshot(&mut self) -> Result<Sequence, MaintainError> {
         self.snapshots.stage = Stage::Idle;
+        self.finish_snapshot()
+    }
+
+    /// Makes a snapshot of a replay of everything that was appended.
+    pub(super) fn snapshot_of(&mut self, replay: Replay) -> Result<Sequence, MaintainError> {
+        self.snapshots.stage = Stage::Writing(Writing::new(replay, self.position));
+        self.finish_snapshot()
+    }
+
+    fn finish_snapshot(&mut self) -> Result<Sequence, MaintainError> {
         loop {
             if let Maintained::Snapshot(at) = self.step(true)? {
                 return Ok(at);

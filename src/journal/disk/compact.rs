@@ -16,8 +16,7 @@ impl DiskStore {
     /// [`MaintainError`]; then the journal holds what it held, in one form or the other.
     pub fn compact(&mut self, owner: &Owner, config: &Config) -> Result<Sequence, MaintainError> {
         let Recovered { mut log, replay } = recover(self, owner, config, u64::MAX, &mut |_| {})?;
-        drop(replay);
-        let at = log.snapshot()?;
+        let at = log.snapshot_of(replay)?;
         log.journal.trim(at)?;
         drop(log);
         let mut journal = self.open_journal(owner)?;
