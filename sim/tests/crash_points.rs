@@ -3,7 +3,7 @@
 use eventful_sim::disk::{Effort, Maker, PlainStore, Tried, crash_everywhere, disk_store};
 
 /// Tests with optimisation try as much as is promised, the others a part of it.
-const SCENARIOS: u64 = if cfg!(debug_assertions) { 40 } else { 1000 };
+const SCENARIOS: u64 = if cfg!(debug_assertions) { 15 } else { 1000 };
 
 #[test]
 fn a_crash_at_any_point_of_a_plain_journal_loses_nothing_that_was_acknowledged() {

@@ -7,6 +7,9 @@ use eventful_sim::disk::{DiskFault, DiskProbes, Family, Maker, PlainStore, Verdi
 /// Bytes of redb's file that a power cut does not turn into garbage.
 const WHOLE_HEAD: u64 = 512;
 
+/// Tests with optimisation try ten times as much.
+const EFFORT: u64 = if cfg!(debug_assertions) { 1 } else { 10 };
+
 fn plain(seeds: u64, family: Family, probes: &mut DiskProbes) -> BTreeMap<Verdict, u64> {
     run(seeds, family, 0, probes, &|drive| Box::new(PlainStore::new(drive)))
 }
@@ -32,33 +35,33 @@ fn run(seeds: u64, family: Family, head: u64, probes: &mut DiskProbes, make: Mak
 
 #[test]
 fn failures_that_are_told_lose_nothing_of_a_plain_journal() {
-    let verdicts = plain(1000, Family::Failures, &mut DiskProbes::default());
-    assert_eq!(verdicts, [(Verdict::Kept, 1000)].into());
+    let verdicts = plain(200 * EFFORT, Family::Failures, &mut DiskProbes::default());
+    assert_eq!(verdicts, [(Verdict::Kept, 200 * EFFORT)].into());
 }
 
 #[test]
 fn failures_that_are_told_lose_nothing_of_the_journal_on_redb() {
-    let verdicts = redb(100, Family::Failures, &mut DiskProbes::default());
-    assert_eq!(verdicts, [(Verdict::Kept, 100)].into());
+    let verdicts = redb(30 * EFFORT, Family::Failures, &mut DiskProbes::default());
+    assert_eq!(verdicts, [(Verdict::Kept, 30 * EFFORT)].into());
 }
 
 #[test]
 fn damage_to_a_plain_journal_is_refused_and_never_another_fact() {
-    let verdicts = plain(1000, Family::Damage, &mut DiskProbes::default());
+    let verdicts = plain(200 * EFFORT, Family::Damage, &mut DiskProbes::default());
     assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
 }
 
 #[test]
 fn damage_to_the_journal_on_redb_is_refused_and_never_another_fact() {
-    let verdicts = redb(100, Family::Damage, &mut DiskProbes::default());
+    let verdicts = redb(30 * EFFORT, Family::Damage, &mut DiskProbes::default());
     assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
 }
 
 #[test]
 fn a_sync_that_lies_is_found_out() {
     let mut probes = DiskProbes::default();
-    assert!(plain(300, Family::Lies, &mut probes).contains_key(&Verdict::Caught));
-    assert!(redb(30, Family::Lies, &mut probes).contains_key(&Verdict::Caught));
+    assert!(plain(50 * EFFORT, Family::Lies, &mut probes).contains_key(&Verdict::Caught));
+    assert!(redb(30 * EFFORT, Family::Lies, &mut probes).contains_key(&Verdict::Caught));
 }
 
 #[test]

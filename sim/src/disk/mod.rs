@@ -18,7 +18,7 @@
 //! | sync stalls | the call takes so long, and no fault follows |
 //! | bit rot | found and refused with its place, wherever it is read: never another fact. In the last frame, as long as nothing follows it, rot looks like a torn tail, and the frame is cut |
 //! | misdirected write | what it destroyed is rot; what it should have written is missing, which is refused as soon as something follows it |
-//! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree |
+//! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree; two that go wrong alike can take the last frame away |
 //! | sync lies | *nothing*: what was acknowledged may be lost, and the oracle says so |
 //!
 //! | file | part |

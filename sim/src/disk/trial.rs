@@ -233,11 +233,16 @@ impl Patient<'_> {
     }
 
     /// How many of the last groups damage may take away unseen: what it strikes while nothing sound
-    /// follows. A write that goes astray may hit several, and is missing itself.
+    /// follows. A write that goes astray may hit several, and is missing itself; two reads that go
+    /// wrong may agree.
     fn excused(&self) -> u64 {
-        match self.struck(DiskFault::MisdirectedWrite) {
-            true => u64::MAX,
-            false => self.drive.probes().of(DiskFault::BitRot),
+        let probes = self.drive.probes();
+        match probes.of(DiskFault::MisdirectedWrite) {
+            0 => {
+                probes.of(DiskFault::BitRot)
+                    + (probes.of(DiskFault::StaleRead) + probes.of(DiskFault::MisdirectedRead)) / 2
+            }
+            _ => u64::MAX,
         }
     }
 
