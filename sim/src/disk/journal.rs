@@ -199,19 +199,37 @@ impl PlainJournal {
         Ok(())
     }
 
-    fn frame(&self, sequence: Sequence, place: Place, bytes: &mut Vec<u8>) -> Result<(), ReadError> {
-        let name = segment::name(place.segment);
-        let io = |error: DiskError| ReadError::Io { place: name.clone(), cause: error.to_string() };
-        let file = DriveFile::open(&self.store.drive, self.life, &name).map_err(io)?;
-        bytes.clear();
-        bytes.resize(place.record_bytes, 0);
-        file.read(place.at, bytes).map_err(io)?;
-        let record = record::decode(bytes, place.segment, place.at);
-        if record.is_none_or(|record| record.kind != Kind::Frame || record.number != sequence.number()) {
-            return Err(segment::corrupt(place.segment, place.at as usize, "it is not what was written").into());
-        }
-        Ok(())
+    /// The file of a segment, unless `open` is it.
+    fn segment<'f>(&self, number: u64, open: &'f mut Option<(u64, DriveFile)>) -> Result<&'f DriveFile, ReadError> {
+        let file = match open.take() {
+            Some((open, file)) if open == number => file,
+            _ => {
+                let name = segment::name(number);
+                DriveFile::open(&self.store.drive, self.life, &name).map_err(|error| unread(number, error))?
+            }
+        };
+        Ok(&open.insert((number, file)).1)
     }
+}
+
+/// Fills `bytes` with a frame.
+fn frame<'b>(
+    file: &DriveFile,
+    sequence: Sequence,
+    place: Place,
+    bytes: &'b mut Vec<u8>,
+) -> Result<&'b [u8], ReadError> {
+    bytes.resize(place.record_bytes, 0);
+    file.read(place.at, bytes).map_err(|error| unread(place.segment, error))?;
+    match record::decode(bytes, place.segment, place.at) {
+        Some(Record { kind: Kind::Frame, number, body }) if number == sequence.number() => Ok(body),
+        _ => Err(segment::corrupt(place.segment, place.at as usize, "it is not what was written").into()),
+    }
+}
+
+/// A segment that the disk does not read.
+fn unread(number: u64, error: DiskError) -> ReadError {
+    ReadError::Io { place: segment::name(number), cause: error.to_string() }
 }
 
 impl Journal for PlainJournal {
@@ -246,10 +264,9 @@ impl Journal for PlainJournal {
         let Some(skipped) = from.number().checked_sub(self.first.number()) else {
             return Err(eventful::journal::Corrupt::new(format_args!("frame {from}"), "it was trimmed").into());
         };
-        let (mut next, mut read, mut bytes) = (from, 0, Vec::new());
+        let (mut next, mut read, mut bytes, mut open) = (from, 0, Vec::new(), None);
         for place in self.frames.range((skipped as usize).min(self.frames.len())..) {
-            self.frame(next, *place, &mut bytes)?;
-            let frame = record::decode(&bytes, place.segment, place.at).map_or(&[][..], |record| record.body);
+            let frame = frame(self.segment(place.segment, &mut open)?, next, *place, &mut bytes)?;
             visit(next, frame);
             next = next.next();
             read += frame.len();

@@ -82,7 +82,7 @@ impl From<Broken> for Ending {
 pub fn suffer(seed: u64, family: Family, whole_head: u64, make: Maker<'_>) -> Result<Trial, Broken> {
     let chance = Chance::of(seed);
     let mut stream = chance.stream("trial");
-    let trouble = trouble(family, &mut stream, chance.stream("trouble"));
+    let trouble = family.draw(&mut stream, chance.stream("trouble"));
     let drive = Drive::new(Disk::new(CAPACITY_BYTES, trouble.clone()).with_whole_head(whole_head));
     let mut patient = Patient { make, drive, family, trouble, stream, ledger: Ledger::default(), lost: 0 };
     let verdict = patient.live()?;
@@ -90,19 +90,22 @@ pub fn suffer(seed: u64, family: Family, whole_head: u64, make: Maker<'_>) -> Re
     Ok(Trial { verdict, groups, probes })
 }
 
-/// Each kind of the family strikes in half of the trials.
-fn trouble(family: Family, stream: &mut Stream, of: Stream) -> Trouble {
-    let mut trouble = Trouble::none(of);
-    let calls = DiskFault::OF_WRITES.into_iter().chain(DiskFault::OF_READS).chain(DiskFault::OF_SYNCS);
-    for fault in calls {
-        let lies = family == Family::Lies && fault == DiskFault::SyncLies;
-        let belongs = fault.is_survivable() || (family == Family::Damage && fault != DiskFault::SyncLies);
-        let rate = stream.between(100, if lies { 30_000 } else { 4000 }) as u32;
-        if lies || belongs && stream.below(2) == 0 {
-            trouble = trouble.with(fault, rate);
+impl Family {
+    /// Trouble for a disk: each kind of the family with a rate of its own, and half of them not at
+    /// all. The rates come from `stream`, the strikes from `strikes`.
+    pub fn draw(self, stream: &mut Stream, strikes: Stream) -> Trouble {
+        let mut trouble = Trouble::none(strikes);
+        let calls = DiskFault::OF_WRITES.into_iter().chain(DiskFault::OF_READS).chain(DiskFault::OF_SYNCS);
+        for fault in calls {
+            let lies = self == Self::Lies && fault == DiskFault::SyncLies;
+            let belongs = fault.is_survivable() || (self == Self::Damage && fault != DiskFault::SyncLies);
+            let rate = stream.between(100, if lies { 30_000 } else { 4000 }) as u32;
+            if lies || belongs && stream.below(2) == 0 {
+                trouble = trouble.with(fault, rate);
+            }
         }
+        trouble
     }
-    trouble
 }
 
 /// A journal under test.
