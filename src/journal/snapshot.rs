@@ -128,7 +128,7 @@ impl Log {
 
     /// Makes a snapshot of a replay of everything that was appended.
     pub(super) fn snapshot_of(&mut self, replay: Replay) -> Result<Sequence, MaintainError> {
-        self.snapshots.stage = Stage::Writing(Writing::new(replay, self.position));
+        self.snapshots.stage = Stage::Writing(Box::new(Writing::new(replay, self.position)));
         self.finish_snapshot()
     }
 
