@@ -1,10 +1,12 @@
 //! A disk in memory, whose bytes can be kept, damaged and put back.
 
 use std::io;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eventful::journal::{DiskStore, Extent, Journal, JournalStore as _, OpenError, Owner, ReadError, Sequence};
-use redb::StorageBackend;
+use redb::{BackendError, StorageBackend};
 
 /// A disk. Clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -14,16 +16,24 @@ pub(crate) struct Image(Arc<Mutex<State>>);
 struct State {
     bytes: Vec<u8>,
     refuses: Option<io::ErrorKind>,
+    locked: bool,
+}
+
+/// A disk, opened. One at a time has its lock.
+#[derive(Debug)]
+struct Opened {
+    image: Image,
+    locks: AtomicBool,
 }
 
 impl Image {
     pub(crate) fn of(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(State { bytes, refuses: None })))
+        Self(Arc::new(Mutex::new(State { bytes, ..State::default() })))
     }
 
     pub(crate) fn store(&self) -> DiskStore {
         let image = self.clone();
-        DiskStore::on("the image", move || Ok(image.clone()))
+        DiskStore::on("the image", move || Ok(Opened { image: image.clone(), locks: AtomicBool::new(false) }))
     }
 
     pub(crate) fn open(&self) -> Result<Box<dyn Journal>, OpenError> {
@@ -50,31 +60,52 @@ impl Image {
     }
 }
 
-impl StorageBackend for Image {
+impl StorageBackend for Opened {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.lock().bytes.len() as u64)
+        Ok(self.image.lock().bytes.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.lock();
+        let state = self.image.lock();
         let there = usize::try_from(offset).ok().and_then(|from| state.bytes.get(from..)?.get(..out.len()));
         out.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.change()?.bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+        self.image.change()?.bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.change().map(drop)
+        self.image.change().map(drop)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.change()?;
+        let mut state = self.image.change()?;
         let place = usize::try_from(offset).ok().and_then(|from| state.bytes.get_mut(from..)?.get_mut(..data.len()));
         place.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+        Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        if self.locks.swap(false, Ordering::Relaxed) {
+            self.image.lock().locked = false;
+        }
+        Ok(())
+    }
+
+    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        let mut state = self.image.lock();
+        if state.locked && !self.locks.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        state.locked = true;
+        self.locks.store(true, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
         Ok(())
     }
 }

@@ -6,11 +6,11 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, Open
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString as _};
 
-use redb::backends::FileBackend;
 use redb::{Builder, Database};
 
 use super::super::error::OpenError;
 use super::super::store::Owner;
+use super::ahead::ReadAhead;
 use super::birth::clear_unborn;
 use super::fault::Fault;
 use super::overlay::Overlay;
@@ -77,7 +77,7 @@ impl Directory {
         if was_left_open(&file)? {
             reread(&file)?;
         }
-        let backend = FileBackend::new(file)?;
+        let backend = ReadAhead::new(file)?;
         clear_unborn(&backend)?;
         Ok(builder.create_with_backend(backend)?)
     }
@@ -147,6 +147,8 @@ fn sync(directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use redb::backends::FileBackend;
+
     use super::*;
 
     #[test]

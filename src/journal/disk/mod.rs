@@ -17,6 +17,7 @@
 //! At opening every page is read and held against its checksum. A page that does not fit is told as
 //! [`Corrupt`](super::Corrupt).
 
+mod ahead;
 mod birth;
 mod compact;
 mod directory;
@@ -82,7 +83,8 @@ impl DiskStore {
     /// The journal on what `open` gives, such as a simulated disk; `place` names it in errors. It
     /// is called at each opening, and what it gives must hold what was written before.
     ///
-    /// Two owners at a time are kept apart by the locks of the backend, if it has any.
+    /// Two owners at a time are kept apart by the locks of the backend: give it
+    /// [`StorageBackend::try_lock_range`], or keep them apart yourself.
     pub fn on<B: StorageBackend>(place: impl Into<String>, open: impl Fn() -> io::Result<B> + Send + 'static) -> Self {
         let open = move |builder: &Builder| {
             let backend = open()?;
