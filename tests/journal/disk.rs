@@ -135,6 +135,71 @@ fn a_write_that_is_torn_at_any_page_is_taken_back_whole() {
     assert!(pages > 3 && taken_back > 3, "{taken_back} of {pages}");
 }
 
+#[test]
+fn a_process_that_is_killed_at_any_change_of_the_file_loses_nothing_that_was_acknowledged() {
+    for changes in 0.. {
+        let image = Image::default();
+        image.refuse_after(changes);
+        let acknowledged = write_until_it_fails(&image);
+        let killed = Image::of(image.bytes());
+        let mut journal = killed.open().unwrap_or_else(|error| panic!("after {changes} changes: {error}"));
+        let found = Holdings::of(&mut *journal).expect("sound");
+        let (end, first) = (found.extent.end.number(), found.extent.first.number());
+        let frames = acknowledged.frames;
+        assert!(
+            end == frames + 1 || end == frames + 2,
+            "after {changes} changes: {acknowledged:?}, {:?}",
+            found.extent
+        );
+        assert!(first >= acknowledged.first, "after {changes} changes: {acknowledged:?}, {:?}", found.extent);
+        for (sequence, frame) in (first..).zip(&found.frames) {
+            assert!(*frame == frame_of(sequence, 3000), "frame {sequence} after {changes} changes");
+        }
+        let snapshots: Vec<_> = found.snapshots.iter().map(|(at, _)| at.number()).collect();
+        assert!(acknowledged.snapshot.is_none_or(|at| snapshots.contains(&at)), "after {changes} changes");
+        append(&mut *journal, end, 3000);
+        if acknowledged.all {
+            assert!(changes > 50, "there is something to be killed at: {changes} changes");
+            return;
+        }
+    }
+}
+
+/// What a process was told before it was killed.
+#[derive(Debug)]
+struct Acknowledged {
+    frames: u64,
+    first: u64,
+    snapshot: Option<u64>,
+    /// It was not killed.
+    all: bool,
+}
+
+fn write_until_it_fails(image: &Image) -> Acknowledged {
+    let mut told = Acknowledged { frames: 0, first: 1, snapshot: None, all: false };
+    let Ok(mut journal) = image.open() else { return told };
+    for frame in 1..=6 {
+        if journal.append(Sequence::new(frame), &frame_of(frame, 3000)).is_err() {
+            return told;
+        }
+        told.frames = frame;
+        let at = Sequence::new(frame + 1);
+        if frame % 2 == 0 && (0..2).any(|part| journal.put_snapshot(at, part, &[7; 5000], part == 1).is_err()) {
+            return told;
+        }
+        told.snapshot = Some(frame / 2 * 2 + 1).filter(|at| *at > 1);
+        if frame == 4 && journal.trim(Sequence::new(3)).is_err() {
+            return told;
+        }
+        told.first = if frame >= 4 { 3 } else { 1 };
+        if frame == 5 && journal.seal().is_err() {
+            return told;
+        }
+    }
+    told.all = true;
+    told
+}
+
 proptest! {
     #![proptest_config(cases("disk"))]
 
@@ -215,6 +280,9 @@ fn what_is_trimmed_is_used_again() {
 }
 
 fn append(journal: &mut dyn Journal, frame: u64, size: usize) {
-    let bytes: Vec<u8> = (0..size).map(|place| (frame as usize * 7 + place * 13) as u8).collect();
-    journal.append(Sequence::new(frame), &bytes).expect("room");
+    journal.append(Sequence::new(frame), &frame_of(frame, size)).expect("room");
+}
+
+fn frame_of(frame: u64, size: usize) -> Vec<u8> {
+    (0..size).map(|place| (frame as usize * 7 + place * 13) as u8).collect()
 }

@@ -16,6 +16,8 @@ pub(crate) struct Image(Arc<Mutex<State>>);
 struct State {
     bytes: Vec<u8>,
     refuses: Option<io::ErrorKind>,
+    /// Changes after which it refuses all others.
+    left: Option<u64>,
     locked: bool,
 }
 
@@ -50,12 +52,21 @@ impl Image {
         self.lock().refuses = refuses;
     }
 
+    /// Refuses every change after so many more.
+    pub(crate) fn refuse_after(&self, changes: u64) {
+        self.lock().left = Some(changes);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self) -> io::Result<MutexGuard<'_, State>> {
-        let state = self.lock();
+        let mut state = self.lock();
+        if state.left == Some(0) {
+            state.refuses = Some(io::ErrorKind::Other);
+        }
+        state.left = state.left.map(|left| left.saturating_sub(1));
         state.refuses.map_or(Ok(()), |kind| Err(kind.into())).map(|()| state)
     }
 }
