@@ -2,26 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use eventful_sim::disk::{DiskFault, DiskProbes, Family, Maker, PlainStore, Verdict, disk_store, suffer};
-
-/// Bytes of redb's file that a power cut does not turn into garbage.
-const WHOLE_HEAD: u64 = 512;
+use eventful_sim::disk::{DiskFault, DiskProbes, Family, Maker, PlainStore, Trust, Verdict, disk_store, suffer};
 
 /// Tests with optimisation try ten times as much.
 const EFFORT: u64 = if cfg!(debug_assertions) { 1 } else { 10 };
 
 fn plain(seeds: u64, family: Family, probes: &mut DiskProbes) -> BTreeMap<Verdict, u64> {
-    run(seeds, family, 0, probes, &|drive| Box::new(PlainStore::new(drive)))
+    run(seeds, family, Trust::PLAIN, probes, &|drive| Box::new(PlainStore::new(drive)))
 }
 
 fn redb(seeds: u64, family: Family, probes: &mut DiskProbes) -> BTreeMap<Verdict, u64> {
-    run(seeds, family, WHOLE_HEAD, probes, &|drive| Box::new(disk_store(&drive)))
+    run(seeds, family, Trust::REDB, probes, &|drive| Box::new(disk_store(&drive)))
 }
 
-fn run(seeds: u64, family: Family, head: u64, probes: &mut DiskProbes, make: Maker<'_>) -> BTreeMap<Verdict, u64> {
+fn run(seeds: u64, family: Family, trust: Trust, probes: &mut DiskProbes, make: Maker<'_>) -> BTreeMap<Verdict, u64> {
     let mut verdicts = BTreeMap::new();
     for seed in 0..seeds {
-        match suffer(seed, family, head, make) {
+        match suffer(seed, family, trust, make) {
             Ok(trial) => {
                 *verdicts.entry(trial.verdict).or_default() += 1;
                 probes.add(&trial.probes);

@@ -4,8 +4,8 @@ use eventful::journal::{
     DiskStore, Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError,
 };
 use eventful_sim::disk::{
-    Disk, DiskFault, Drive, DriveBackend, Effort, Family, Handle, Maker, PlainStore, crash_everywhere, disk_store,
-    suffer,
+    Disk, DiskFault, Drive, DriveBackend, Effort, Family, Handle, Maker, PlainStore, Trust, crash_everywhere,
+    disk_store, suffer,
 };
 
 /// Scenarios within which each broken store is found.
@@ -20,7 +20,7 @@ fn crash(make: Maker<'_>) -> Option<String> {
 
 /// What the trials say of a store, in the first one in which they say anything.
 fn fault(trials: u64, make: Maker<'_>) -> Option<String> {
-    (0..trials).find_map(|seed| suffer(seed, Family::Failures, 512, make).err()).map(|broken| broken.what)
+    (0..trials).find_map(|seed| suffer(seed, Family::Failures, Trust::REDB, make).err()).map(|broken| broken.what)
 }
 
 #[test]

@@ -18,7 +18,7 @@
 //! | sync stalls | the call takes so long, and no fault follows |
 //! | bit rot | found and refused with its place, wherever it is read: never another fact. In the last frame, as long as nothing follows it, rot looks like a torn tail, and the frame is cut |
 //! | misdirected write | what it destroyed is rot; what it should have written is missing, which is refused as soon as something follows it |
-//! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree; two that go wrong alike can take the last frame away |
+//! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree; two that go wrong alike can take the last frame away. On `redb` one is enough for that, or for a refusal that stays, when it strikes the opening after an unclean end |
 //! | sync lies | *nothing*: what was acknowledged may be lost, and the oracle says so |
 //!
 //! | file | part |
@@ -60,4 +60,4 @@ pub use journal::PlainStore;
 pub use ledger::{Ledger, Lost, Opened, Writer, open};
 pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment, Rest};
 pub use sector::SECTOR_BYTES;
-pub use trial::{Family, Trial, Verdict, suffer};
+pub use trial::{Family, Trial, Trust, Verdict, suffer};

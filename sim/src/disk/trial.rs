@@ -33,6 +33,23 @@ pub enum Family {
     Lies,
 }
 
+/// What a store takes for granted of its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trust {
+    /// The first bytes of a file are never garbage: see [`Disk::with_whole_head`].
+    pub whole_head: u64,
+    /// What is read while it is opened is what is there. Otherwise it reads twice before it cuts a tail.
+    pub reads: bool,
+}
+
+impl Trust {
+    /// A [`PlainStore`](super::PlainStore)'s.
+    pub const PLAIN: Self = Self { whole_head: 0, reads: false };
+
+    /// The journal on `redb`'s, which repairs what it reads.
+    pub const REDB: Self = Self { whole_head: 512, reads: true };
+}
+
 /// How a trial ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -79,12 +96,12 @@ impl From<Broken> for Ending {
 /// # Errors
 ///
 /// [`Broken`] when it does not keep what it promises of these faults.
-pub fn suffer(seed: u64, family: Family, whole_head: u64, make: Maker<'_>) -> Result<Trial, Broken> {
+pub fn suffer(seed: u64, family: Family, trust: Trust, make: Maker<'_>) -> Result<Trial, Broken> {
     let chance = Chance::of(seed);
     let mut stream = chance.stream("trial");
     let trouble = family.draw(&mut stream, chance.stream("trouble"));
-    let drive = Drive::new(Disk::new(CAPACITY_BYTES, trouble.clone()).with_whole_head(whole_head));
-    let mut patient = Patient { make, drive, family, trouble, stream, ledger: Ledger::default(), lost: 0 };
+    let drive = Drive::new(Disk::new(CAPACITY_BYTES, trouble.clone()).with_whole_head(trust.whole_head));
+    let mut patient = Patient { make, drive, family, trust, trouble, stream, ledger: Ledger::default(), lost: 0 };
     let verdict = patient.live()?;
     let (groups, probes) = (patient.ledger.len(), patient.drive.probes());
     Ok(Trial { verdict, groups, probes })
@@ -113,6 +130,7 @@ struct Patient<'m> {
     make: Maker<'m>,
     drive: Drive,
     family: Family,
+    trust: Trust,
     trouble: Trouble,
     stream: Stream,
     ledger: Ledger,
@@ -161,10 +179,9 @@ impl Patient<'_> {
 
     /// Only what is damaged may be refused for good.
     fn excuse_refusal(&self, cause: String) -> Result<Verdict, Broken> {
+        let is_damaged = self.struck(DiskFault::BitRot) || self.struck(DiskFault::MisdirectedWrite);
         match self.family {
-            Family::Damage if self.struck(DiskFault::BitRot) || self.struck(DiskFault::MisdirectedWrite) => {
-                Ok(Verdict::Refused)
-            }
+            Family::Damage if is_damaged || (self.trust.reads && self.misread() > 0) => Ok(Verdict::Refused),
             Family::Failures | Family::Damage | Family::Lies => self.excuse(Broken::new("durability", 10, cause)),
         }
     }
@@ -237,16 +254,19 @@ impl Patient<'_> {
 
     /// How many of the last groups damage may take away unseen: what it strikes while nothing sound
     /// follows. A write that goes astray may hit several, and is missing itself; two reads that go
-    /// wrong may agree.
+    /// wrong may agree, and one is enough where reads are trusted.
     fn excused(&self) -> u64 {
         let probes = self.drive.probes();
+        let needed = if self.trust.reads { 1 } else { 2 };
         match probes.of(DiskFault::MisdirectedWrite) {
-            0 => {
-                probes.of(DiskFault::BitRot)
-                    + (probes.of(DiskFault::StaleRead) + probes.of(DiskFault::MisdirectedRead)) / 2
-            }
+            0 => probes.of(DiskFault::BitRot) + self.misread() / needed,
             _ => u64::MAX,
         }
+    }
+
+    fn misread(&self) -> u64 {
+        let probes = self.drive.probes();
+        probes.of(DiskFault::StaleRead) + probes.of(DiskFault::MisdirectedRead)
     }
 
     /// An opening that was refused: for now, or for good.
