@@ -69,3 +69,9 @@ fn every_kind_of_fault_strikes() {
     }
     assert_eq!(probes.missing(), Vec::<DiskFault>::new());
 }
+
+#[test]
+fn a_page_that_is_damaged_while_rows_are_removed_does_not_end_the_process() {
+    let trial = suffer(10971, Family::Damage, Trust::REDB, &|drive| Box::new(disk_store(&drive)));
+    assert!(trial.is_ok(), "{trial:?}");
+}

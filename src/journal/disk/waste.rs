@@ -6,7 +6,7 @@
 use core::ops::Range;
 use std::vec::Vec;
 
-use redb::WriteTransaction;
+use redb::{ReadableTable as _, WriteTransaction};
 
 use super::fault::Fault;
 use super::rows::{Kind, room_of_row};
@@ -43,12 +43,17 @@ impl Waste {
             && let Some((kind, range)) = self.0.last()
         {
             let mut table = transaction.open_table(kind.rows())?;
-            let wasted = table.extract_from_if((range.start, 0)..(range.end, 0), |_, _| true)?;
-            let before = rows;
-            for entry in wasted.take(before) {
-                room += room_of_row(entry?.1.value().len());
-                rows -= 1;
+            // Keys first: an iterator that removes panics twice, which nobody can catch, in a damaged page.
+            let mut wasted = Vec::new();
+            for entry in table.range((range.start, 0)..(range.end, 0))?.take(rows) {
+                let (key, row) = entry?;
+                room += room_of_row(row.value().len());
+                wasted.push(key.value());
             }
+            for key in &wasted {
+                table.remove(*key)?;
+            }
+            rows -= wasted.len();
             if rows > 0 {
                 self.0.pop();
             }
