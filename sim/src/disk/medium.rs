@@ -186,6 +186,11 @@ impl Disk {
         self.stops_at = Some(self.changes.saturating_add(changes));
     }
 
+    /// Whether the process can change nothing more.
+    pub fn is_stopped(&self) -> bool {
+        self.stops_at.is_some_and(|at| self.changes >= at)
+    }
+
     /// Keeps the disk as it is before each change from now on.
     pub fn keep_history(&mut self) {
         self.history = Some(Vec::new());

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use eventful::Timestamp;
+use eventful::{Key, Timestamp};
 use serde::Deserialize;
 
 use super::ledger::{self, Told};
-use super::oracle::{Memory, kept};
+use super::oracle::lives::Lives;
+use super::oracle::{Memory, durable, holds, kept};
 use super::scenario::{Call, Item, KeyNumber};
 use super::stage::{Notes, Stage};
 use super::trace::Step;
@@ -48,8 +49,8 @@ const fn settles(status: u16) -> bool {
 
 impl Notes {
     fn told(&mut self, call: &Call, heard: &Heard, problem: Option<Problem>, now: Timestamp) {
-        // What another process said does not bind this one.
-        if heard.server != self.ledger.generation {
+        // Without a journal, what another process said does not bind this one.
+        if heard.server != self.ledger.generation && !self.oracles.is_durable() {
             return;
         }
         match call {
@@ -60,14 +61,8 @@ impl Notes {
             Call::Batch(items) => self.told_lines(heard, items),
             Call::Look(key) => self.told_of(heard, *key, now),
             Call::Discard(key) => self.told_discarded(heard, *key),
-            Call::List
-            | Call::Redrive(_)
-            | Call::RedriveAll
-            | Call::Pause
-            | Call::Resume
-            | Call::Stats
-            | Call::Metrics
-            | Call::Ready => {}
+            Call::Redrive(key) => self.told_redriven(heard, *key),
+            Call::List | Call::RedriveAll | Call::Pause | Call::Resume | Call::Stats | Call::Metrics | Call::Ready => {}
         }
     }
 
@@ -77,11 +72,32 @@ impl Notes {
         if heard.response.status == 404 && heard.memory.is_taken_by(heard.server) && !gone {
             self.judge(Err(kept::unknown(key)));
         }
+        if heard.response.status == 200 {
+            let shown = shown(&heard.response.body);
+            self.durable(heard, key, "shown", |lives, key| {
+                lives.digest(key).is_some() && (shown != "completed" || lives.is_completed(key))
+            });
+        }
+    }
+
+    fn told_redriven(&mut self, heard: &Heard, key: KeyNumber) {
+        if heard.response.status == 204 {
+            self.durable(heard, key, "redriven", Lives::is_redriven);
+        }
+    }
+
+    /// With a journal, what a client is told is durable by then.
+    fn durable(&mut self, heard: &Heard, key: KeyNumber, what: &str, is_so: impl FnOnce(&Lives, &Key) -> bool) {
+        let so = !self.oracles.is_durable()
+            || self.oracles.is_forgotten_since(heard.memory, key)
+            || is_so(&self.oracles.lives, ledger::key(key));
+        self.judge(holds(so, || durable::early(key, what)));
     }
 
     fn told_discarded(&mut self, heard: &Heard, key: KeyNumber) {
         if heard.response.status == 204 && !self.oracles.is_forgotten_since(heard.memory, key) {
             self.oracles.payloads.discarded(key);
+            self.durable(heard, key, "discarded", Lives::is_discarded);
         }
     }
 
@@ -118,7 +134,28 @@ impl Notes {
         }
         let verdict = self.oracles.payloads.told(item, told);
         self.judge(verdict);
+        match told {
+            Told::Accepted | Told::Duplicate => {
+                let digest = ledger::digest(item.key, item.payload);
+                self.durable(heard, item.key, "taken", |lives, key| lives.digest(key) == Some(digest));
+            }
+            Told::Conflict { stored, .. } => self.durable(heard, item.key, "in conflict", |lives, key| {
+                lives.digest(key).is_some_and(|digest| digest.to_string() == *stored)
+            }),
+            Told::Other => {}
+        }
     }
+}
+
+/// The status of a record, as it is shown.
+fn shown(body: &[u8]) -> String {
+    serde_json::from_slice::<Shown>(body).map_or_else(|_| String::new(), |shown| shown.status)
+}
+
+/// A record, as far as a client looks at it.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    status: String,
 }
 
 /// A problem, as far as a client looks at it.
@@ -163,6 +200,10 @@ fn probe(call: &Call, status: u16, problem: Option<&Problem>) -> Option<&'static
         (_, _, Some("overloaded")) => "told overloaded",
         (_, _, Some("shutting_down")) => "told shutting down",
         (_, _, Some("broken")) => "told broken",
+        (_, _, Some("unknown")) => "told unknown",
+        (_, _, Some("reopening")) => "told reopening",
+        (_, _, Some("journal_down")) => "told journal down",
+        (_, _, Some("not_ready")) => "told not ready",
         (_, _, Some("not_found")) => "told of no record",
         (_, _, Some("not_failed")) => "told not failed",
         (_, _, Some("completed")) => "told completed",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::journal::DiskTrouble;
 use super::scenario::{Disturbance, FaultKind, Outage, Trouble};
 
 /// How often each thing was reached, by name.
@@ -36,7 +37,7 @@ impl Coverage {
 }
 
 /// The kinds of faults. Enough runs together must have reached each.
-pub const FAULTS: [&str; 41] = [
+pub const FAULTS: [&str; 55] = [
     "link partitioned",
     "link partitioned to the server",
     "link partitioned to the client",
@@ -78,10 +79,24 @@ pub const FAULTS: [&str; 41] = [
     "handler leaves a task",
     "client hangs up",
     "client sends half",
+    "power cut",
+    "crashed while writing",
+    "power cut while writing",
+    "disk full",
+    "short write",
+    "write failed",
+    "no space for a write",
+    "read failed",
+    "sync failed",
+    "sync failed and dropped",
+    "journal stalled",
+    "writer panicked",
+    "yield at write",
+    "start refused by the disk",
 ];
 
 /// The answers and turns of a run that matter. Enough runs together must have reached each.
-pub const ANSWERS: [&str; 18] = [
+pub const ANSWERS: [&str; 28] = [
     "told accepted",
     "told duplicate",
     "told conflict",
@@ -100,6 +115,16 @@ pub const ANSWERS: [&str; 18] = [
     "forgotten",
     "run abandoned by its handler",
     "shutdown left events",
+    "told unknown",
+    "told reopening",
+    "told journal down",
+    "told not ready",
+    "refused for want of disk",
+    "journal opened again",
+    "group in doubt was kept",
+    "group in doubt was lost",
+    "snapshot made",
+    "run crashed at opening",
 ];
 
 /// The probe of a kind of fault.
@@ -108,12 +133,30 @@ pub(super) const fn fault(kind: &FaultKind) -> &'static str {
         FaultKind::Link { trouble, .. } => link(*trouble),
         FaultKind::Outage { outage, .. } => match outage {
             Outage::Crash => "server crashed",
+            Outage::PowerCut => "power cut",
+            Outage::CrashWriting { power: false, .. } => "crashed while writing",
+            Outage::CrashWriting { power: true, .. } => "power cut while writing",
             Outage::Shutdown { .. } => "server shut down",
             Outage::ShutdownTwice { .. } => "server shut down twice",
             Outage::ShutdownUnawaited { .. } => "server shut down, nobody waiting",
         },
         FaultKind::Disturb { disturbance, .. } => disturb(*disturbance),
         FaultKind::Pause { .. } => "operator paused",
+        FaultKind::Disk { trouble, .. } => disk(*trouble),
+        FaultKind::DiskFull { .. } => "disk full",
+    }
+}
+
+/// The probe of what a disk does.
+pub(super) const fn disk(trouble: DiskTrouble) -> &'static str {
+    match trouble {
+        DiskTrouble::ShortWrite => "short write",
+        DiskTrouble::WriteFails => "write failed",
+        DiskTrouble::NoSpace => "no space for a write",
+        DiskTrouble::ReadFails => "read failed",
+        DiskTrouble::SyncFails => "sync failed",
+        DiskTrouble::SyncDrops => "sync failed and dropped",
+        DiskTrouble::SyncLies => "sync lied",
     }
 }
 
@@ -143,5 +186,7 @@ pub(super) const fn disturb(disturbance: Disturbance) -> &'static str {
         Disturbance::ShutdownPanics => "shutdown panicked",
         Disturbance::EngineBreaksAtSend => "engine broken at send",
         Disturbance::EngineBreaksAtTake => "engine broken at take",
+        Disturbance::JournalStalls => "journal stalled",
+        Disturbance::WriterPanics => "writer panicked",
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventful::{Action, Hooks, Point};
 
@@ -19,13 +20,15 @@ pub(super) struct Armed {
     yields_per_mille: u32,
     /// Panics that were asked for.
     pub(super) panics: u64,
+    /// Stalls of the journal's writer.
+    pub(super) stalls: u64,
     /// How often the process that is up was disturbed.
     met: BTreeMap<Disturbance, u64>,
 }
 
 impl Armed {
     pub(super) const fn new(yields: Stream, yields_per_mille: u32) -> Self {
-        Self { waiting: BTreeMap::new(), yields, yields_per_mille, panics: 0, met: BTreeMap::new() }
+        Self { waiting: BTreeMap::new(), yields, yields_per_mille, panics: 0, stalls: 0, met: BTreeMap::new() }
     }
 
     /// Has the next `passes` of the point meet this, after what they were to meet before.
@@ -45,6 +48,11 @@ impl Armed {
         self.met.get(&disturbance).copied().unwrap_or_default()
     }
 
+    /// Whether the engine of the process that is up was broken.
+    pub(super) fn has_broken(&self) -> bool {
+        [Disturbance::EngineBreaksAtSend, Disturbance::EngineBreaksAtTake].into_iter().any(|how| self.met(how) > 0)
+    }
+
     /// Lets everything pass from now on.
     pub(super) fn disarm(&mut self) {
         self.waiting.clear();
@@ -56,6 +64,7 @@ impl Armed {
         if let Some(disturbance) = self.waiting.get_mut(&(point as u8)).and_then(VecDeque::pop_front) {
             let (_, action) = place(disturbance);
             self.panics += u64::from(action == Action::Panic);
+            self.stalls += u64::from(point == Point::Write);
             *self.met.entry(disturbance).or_default() += 1;
             return (action, Some(coverage::disturb(disturbance)));
         }
@@ -67,6 +76,9 @@ impl Armed {
         }
     }
 }
+
+/// How long a disk that stalls takes.
+const STALL: Duration = Duration::from_millis(25);
 
 const fn place(disturbance: Disturbance) -> (Point, Action) {
     match disturbance {
@@ -82,6 +94,8 @@ const fn place(disturbance: Disturbance) -> (Point, Action) {
         Disturbance::ShutdownPanics => (Point::Drain, Action::Panic),
         Disturbance::EngineBreaksAtSend => (Point::Enqueue, Action::Panic),
         Disturbance::EngineBreaksAtTake => (Point::Present, Action::Panic),
+        Disturbance::JournalStalls => (Point::Write, Action::Stall(STALL)),
+        Disturbance::WriterPanics => (Point::Write, Action::Panic),
     }
 }
 
@@ -95,7 +109,7 @@ const fn yielding(point: Point) -> Option<&'static str> {
         Point::AfterSettle => Some("yield after settle"),
         Point::Sweep => Some("yield at sweep"),
         Point::Drain => Some("yield at drain"),
-        Point::Write => None,
+        Point::Write => Some("yield at write"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use eventful::{Eventful, Readiness};
+use eventful::{Eventful, NotReady, Readiness, RejectReason, Unavailable};
 use turmoil::Sim;
 
 use super::clock::EPOCH;
@@ -56,6 +56,7 @@ pub fn run(scenario: &Scenario, trace: Option<&mut Vec<Line>>) -> Outcome {
     let virtual_time = drive.sim.elapsed();
     stage.mute(true);
     drop(drive);
+    stage.count_disk_faults();
     stage.judge(stage.with(|notes, _| watch.are(notes.armed.panics, notes.script_panics)));
     stage.with(|notes, _| {
         if let (Some(trace), Some((_, kept))) = (trace, &mut notes.trace.kept) {
@@ -149,7 +150,15 @@ impl Drive {
         let now = self.sim.elapsed();
         let running = self.sim.is_host_running("server");
         let mut door = self.door.borrow_mut();
-        let Some(up) = door.as_mut() else { return Ok(()) };
+        let Some(up) = door.as_mut() else {
+            drop(door);
+            if !running && !self.faults.awaits_restart() {
+                // It did not start, as its journal could not be opened.
+                self.fence();
+                self.faults.server_ended(now);
+            }
+            return Ok(());
+        };
         look_at(&self.stage, up, now)?;
         drop(door);
         if !running || self.ticks.is_multiple_of(KEPT_EVERY) {
@@ -157,6 +166,7 @@ impl Drive {
         }
         if !running {
             self.door.borrow_mut().take();
+            self.fence();
             self.stage.close();
             self.faults.server_ended(now);
         }
@@ -166,7 +176,7 @@ impl Drive {
     /// Whether what clients were told is there.
     pub(super) fn look_whether_kept(&self) -> Verdict {
         let door = self.door.borrow();
-        match door.as_ref().filter(|up| up.broken_since.is_none()) {
+        match door.as_ref().filter(|up| up.broken_since.is_none() && !up.is_reopening) {
             Some(up) => kept::there(&up.eventful, &self.stage.owed()),
             None => Ok(()),
         }
@@ -192,7 +202,9 @@ impl Drive {
             self.tick()?;
         }
         let bound = eventful.config().sweep_interval + TICK * 2;
-        self.until("the engine is ready", bound, |_| eventful.readiness() == Readiness::Ready)?;
+        self.until("the engine is ready, and all is durable", bound, |_| {
+            eventful.readiness() == Readiness::Ready && eventful.stats().is_ok_and(|stats| stats.unsynced == 0)
+        })?;
         let Ok(stats) = eventful.stats() else { return Err(Broken::new("kept", 1, "the engine is broken at rest")) };
         permits::at_rest(&stats, eventful.config().concurrency.get())?;
         numbers::at_rest(&stats.engine.gauges)?;
@@ -220,8 +232,14 @@ impl Drive {
     fn end(&mut self) -> Verdict {
         let Some(config) = self.eventful().map(|eventful| eventful.config().clone()) else { return Ok(()) };
         self.order(Order::Shutdown { timeouts: vec![config.drain_timeout], awaited: true });
-        let bound = config.drain_timeout + config.abort_grace * 2 + CLOSE_GRACE + TICK * 4;
+        let sync = self.stage.scenario.setup.journal.map_or(Duration::ZERO, |_| config.sync_grace);
+        let bound = config.drain_timeout + config.abort_grace * 2 + sync + CLOSE_GRACE + TICK * 4;
         self.until("the server has ended", bound, |drive| drive.door.borrow().is_none())
+    }
+
+    /// What the process that has ended still holds of the disk is of no use any more.
+    fn fence(&self) {
+        self.stage.drive.iter().for_each(crate::disk::Drive::kill);
     }
 
     pub(super) fn eventful(&self) -> Option<Eventful> {
@@ -230,7 +248,10 @@ impl Drive {
 
     /// Whether there is a server whose engine is not broken.
     fn is_up(&self) -> bool {
-        self.door.borrow().as_ref().is_some_and(|up| up.broken_since.is_none() && up.ends_by.is_none())
+        self.door
+            .borrow()
+            .as_ref()
+            .is_some_and(|up| up.broken_since.is_none() && up.ends_by.is_none() && !up.is_reopening)
     }
 
     pub(super) fn order(&self, order: Order) {
@@ -245,19 +266,55 @@ impl Drive {
     }
 }
 
+/// The process gives no numbers. Its readiness says why, and waiting helps, or only another process.
+fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: Unavailable) -> Verdict {
+    up.is_reopening = why.is_temporary();
+    if !up.is_reopening {
+        up.broken_since.get_or_insert(now);
+    }
+    let said = match why {
+        Unavailable::Reopening => Some(NotReady::Reopening),
+        Unavailable::JournalDown => Some(NotReady::JournalDown),
+        Unavailable::Broken => Some(NotReady::Broken),
+        _ => None,
+    };
+    let readiness = up.eventful.readiness();
+    stage.with(|notes, _| notes.coverage.reach("unavailable"));
+    holds(said.is_some_and(|said| readiness == Readiness::NotReady(said)), || {
+        Broken::new("front", 9, format_args!("it is unavailable, {why:?}, and its readiness is {readiness:?}"))
+    })
+}
+
 fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
     let in_time = up.ends_by.is_none_or(|by| now <= by);
     holds(in_time, || Broken::new("shutdown", 6, format_args!("at {now:?} a shutdown has not ended")))?;
-    let Ok(stats) = up.eventful.stats() else {
-        up.broken_since.get_or_insert(now);
-        return Ok(());
+    let stats = match up.eventful.stats() {
+        Ok(stats) => stats,
+        Err(why) => return unavailable(stage, up, now, why),
     };
+    up.is_reopening = false;
     let config = up.eventful.config();
     permits::bounded(&stats, config.concurrency.get())?;
     up.waits.see(now, &stats, config)?;
     stage.with(|notes, _| {
-        notes.oracles.lives.agree(&stats.engine.facts)?;
-        notes.oracles.numbers.see(&stats)?;
+        if stats.journal_reopenings > 0 {
+            notes.coverage.reach("journal opened again");
+        }
+        if stats.engine.tallies.rejected(RejectReason::Disk) > 0 {
+            notes.coverage.reach("refused for want of disk");
+        }
+        // What is not durable is counted, and not told yet.
+        if stats.unsynced == 0 {
+            notes.oracles.lives.agree(&stats.engine.facts)?;
+        }
+        if !notes.armed.has_broken() {
+            notes.oracles.durable.all_told()?;
+        }
+        notes.oracles.numbers.see(&stats, notes.oracles.lives.before())?;
+        if stats.journal_reopenings > 0 {
+            // Another engine counts from zero.
+            return Ok(());
+        }
         let met = |disturbance| notes.armed.met(disturbance);
         numbers::failures(&stats, met(Disturbance::ChannelFull), met(Disturbance::ReceiverDroppedAtSend))
     })?;

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use super::coverage;
 use super::drive::{Drive, TICK, client_name};
+use super::journal::RESERVE_BYTES;
 use super::scenario::{Fault, FaultKind, Outage, Scenario, Trouble};
 use super::server::{CLOSE_GRACE, Order};
+use super::stage::CAPACITY_BYTES;
 use super::trace::Step;
+use crate::chance::{Chance, Stream};
 
 /// The faults that are still to come, and those that are there.
 #[derive(Debug)]
@@ -22,6 +25,17 @@ pub(super) struct Faults {
     heal_at: Duration,
     healed: bool,
     delay: Duration,
+    /// The process dies when the disk has stopped, with the machine or without.
+    dying: Option<Power>,
+    /// What power cuts leave.
+    cuts: Stream,
+}
+
+/// What becomes of the machine when a process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Power {
+    Stays,
+    Fails,
 }
 
 /// How soon a process is restarted that nobody has ended on purpose.
@@ -38,7 +52,18 @@ impl Faults {
         let asked = scenario.requests.iter().map(|request| ms(request.at_ms));
         let heal_at = ends.chain(asked).max().unwrap_or_default() + TICK;
         let delay = ms(scenario.setup.latency_ms) / 4;
-        Self { ahead, present: Vec::new(), restart_at: None, down: RESTART, heal_at, healed: false, delay }
+        let cuts = Chance::of(scenario.seed).stream("power cuts");
+        Self {
+            ahead,
+            present: Vec::new(),
+            restart_at: None,
+            down: RESTART,
+            heal_at,
+            healed: false,
+            delay,
+            dying: None,
+            cuts,
+        }
     }
 
     /// Whether all have ended, and there is a server.
@@ -46,9 +71,15 @@ impl Faults {
         self.healed && self.restart_at.is_none()
     }
 
+    /// Whether another process is to be started.
+    pub(super) const fn awaits_restart(&self) -> bool {
+        self.restart_at.is_some()
+    }
+
     /// The process that was up is not any more.
     pub(super) fn server_ended(&mut self, now: Duration) {
         self.restart_at = Some(now + if self.healed { Duration::ZERO } else { self.down });
+        self.dying = None;
         self.down = RESTART;
     }
 }
@@ -56,8 +87,8 @@ impl Faults {
 /// How long a fault lasts that ends by itself.
 fn length(kind: &FaultKind) -> Duration {
     match kind {
-        FaultKind::Link { for_ms, .. } | FaultKind::Pause { for_ms } => ms(*for_ms),
-        FaultKind::Outage { .. } | FaultKind::Disturb { .. } => Duration::ZERO,
+        FaultKind::Link { for_ms, .. } | FaultKind::Pause { for_ms } | FaultKind::DiskFull { for_ms } => ms(*for_ms),
+        FaultKind::Outage { .. } | FaultKind::Disturb { .. } | FaultKind::Disk { .. } => Duration::ZERO,
     }
 }
 
@@ -74,6 +105,7 @@ impl Drive {
             self.heal(now);
         }
         self.end_broken(now);
+        self.end_dying(now);
         if self.faults.restart_at.is_some_and(|at| at <= now) {
             self.faults.restart_at = None;
             self.reach("server restarted");
@@ -108,6 +140,20 @@ impl Drive {
                 self.order(Order::Pause);
                 self.faults.present.push((now + ms(*for_ms), *kind));
             }
+            // Its probe counts the operations that meet it.
+            FaultKind::Disk { trouble, times } => {
+                let Some(drive) = &self.stage.drive else { return };
+                (0..*times).for_each(|_| drive.disk().trouble().arm(trouble.fault()));
+                return;
+            }
+            FaultKind::DiskFull { for_ms } => {
+                let Some(drive) = &self.stage.drive else { return };
+                let mut disk = drive.disk();
+                let taken = CAPACITY_BYTES - disk.room();
+                disk.resize(taken + RESERVE_BYTES);
+                drop(disk);
+                self.faults.present.push((now + ms(*for_ms), *kind));
+            }
         }
         self.reach(coverage::fault(kind));
         self.note(&Step::Fault(kind));
@@ -129,23 +175,48 @@ impl Drive {
 
     fn end_server(&mut self, outage: Outage, now: Duration) {
         let (timeouts, awaited) = match outage {
-            Outage::Crash => return self.crash(now),
+            Outage::Crash => return self.crash(now, Power::Stays),
+            Outage::PowerCut => return self.crash(now, Power::Fails),
+            Outage::CrashWriting { in_changes, power } => return self.crash_writing(now, in_changes, power),
             Outage::Shutdown { timeout_ms } => (vec![ms(timeout_ms)], true),
             Outage::ShutdownTwice { timeout_ms, second_ms } => (vec![ms(timeout_ms), ms(second_ms)], true),
             Outage::ShutdownUnawaited { timeout_ms } => (vec![ms(timeout_ms)], false),
         };
         let timeout = timeouts.iter().min().copied().unwrap_or_default();
         if let Some(up) = self.door.borrow_mut().as_mut() {
-            let grace = up.eventful.config().abort_grace * 2 + CLOSE_GRACE;
+            let sync = self.stage.drive.as_ref().map_or(Duration::ZERO, |_| up.eventful.config().sync_grace);
+            let grace = up.eventful.config().abort_grace * 2 + sync + CLOSE_GRACE;
             up.ends_by = Some(now + timeout + grace + TICK * 4);
         }
         self.order(Order::Shutdown { timeouts, awaited });
     }
 
-    fn crash(&mut self, now: Duration) {
+    /// The process dies as soon as it has done these changes.
+    fn crash_writing(&mut self, now: Duration, in_changes: u8, power: bool) {
+        let power = if power { Power::Fails } else { Power::Stays };
+        let Some(drive) = &self.stage.drive else { return self.crash(now, power) };
+        drive.disk().stop_after(in_changes.into());
+        self.faults.dying = Some(power);
+    }
+
+    /// What cannot write any more is dead, and no later than when all faults end.
+    fn end_dying(&mut self, now: Duration) {
+        let stopped = self.stage.drive.as_ref().is_some_and(|drive| drive.disk().is_stopped());
+        if let Some(power) = self.faults.dying.take_if(|_| stopped || self.faults.healed) {
+            self.crash(now, power);
+        }
+    }
+
+    fn crash(&mut self, now: Duration, power: Power) {
         let kept = self.look_whether_kept();
         self.stage.judge(kept);
         self.stage.close();
+        if let Some(drive) = &self.stage.drive {
+            match power {
+                Power::Stays => drive.kill(),
+                Power::Fails => drive.power_cut(&mut self.faults.cuts),
+            }
+        }
         self.tear_down(|drive| {
             drive.sim.crash("server");
             drive.door.borrow_mut().take();
@@ -191,9 +262,12 @@ impl Drive {
     fn trouble_of(&self, of: u8) -> Option<Trouble> {
         self.faults.present.iter().find_map(|(_, kind)| match kind {
             FaultKind::Link { client, trouble, .. } if *client == of => Some(*trouble),
-            FaultKind::Link { .. } | FaultKind::Outage { .. } | FaultKind::Disturb { .. } | FaultKind::Pause { .. } => {
-                None
-            }
+            FaultKind::Link { .. }
+            | FaultKind::Outage { .. }
+            | FaultKind::Disturb { .. }
+            | FaultKind::Pause { .. }
+            | FaultKind::Disk { .. }
+            | FaultKind::DiskFull { .. } => None,
         })
     }
 
@@ -201,7 +275,7 @@ impl Drive {
     fn end_broken(&mut self, now: Duration) {
         let since = self.door.borrow().as_ref().and_then(|up| up.broken_since);
         if since.is_some_and(|since| since + BROKEN <= now) {
-            self.crash(now);
+            self.crash(now, Power::Stays);
         }
     }
 
@@ -218,9 +292,14 @@ impl Drive {
             match kind {
                 FaultKind::Link { client, trouble, .. } => self.mend_link(client, trouble),
                 FaultKind::Pause { .. } => self.order(Order::Resume),
-                FaultKind::Outage { .. } | FaultKind::Disturb { .. } => {}
+                FaultKind::DiskFull { .. } => self.clear_disk(),
+                FaultKind::Outage { .. } | FaultKind::Disturb { .. } | FaultKind::Disk { .. } => {}
             }
         }
+    }
+
+    fn clear_disk(&self) {
+        self.stage.drive.iter().for_each(|drive| drive.disk().resize(CAPACITY_BYTES));
     }
 
     fn mend_link_of(&mut self, of: u8) {
@@ -252,6 +331,9 @@ impl Drive {
         self.mend(present);
         self.order(Order::Resume);
         self.stage.with(|notes, _| notes.armed.disarm());
+        if let Some(drive) = &self.stage.drive {
+            drive.disk().trouble().end();
+        }
         self.faults.healed = true;
         self.faults.restart_at = self.faults.restart_at.map(|_| now);
         self.note(&Step::Healed);

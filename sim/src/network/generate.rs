@@ -1,5 +1,6 @@
 //! Scenarios from seeds.
 
+use super::journal::{DiskTrouble, JournalSetup, Keeper};
 use super::scenario::{
     Call, Disturbance, Ending, Fault, FaultKind, Item, Manner, Outage, Request, Scenario, Script, Setup, Trouble, Turn,
 };
@@ -31,6 +32,13 @@ const FAMILIES: [Family; 6] = [
     Family { label: "pauses", kind: pause, most: 2 },
 ];
 
+/// Those of scenarios with a journal.
+const JOURNAL_FAMILIES: [Family; 3] = [
+    Family { label: "ends", kind: end, most: 2 },
+    Family { label: "disk", kind: disk, most: 3 },
+    Family { label: "writer", kind: writer, most: 4 },
+];
+
 impl Scenario {
     /// The scenario of this seed: three clients with twenty requests each.
     ///
@@ -48,6 +56,11 @@ impl Scenario {
         let (scripted, manners, yields) = (on(), on(), on());
         let mut setup = setup(&mut chance.stream("setup"));
         setup.yields_per_mille *= u32::from(yields);
+        let mut journal = chance.stream("journal");
+        if journal.per_mille(500) {
+            setup.journal = Some(journal_setup(&mut journal));
+            faults.extend(journal_faults(&chance, &mut journal));
+        }
         Self {
             seed,
             setup,
@@ -81,7 +94,28 @@ fn setup(chance: &mut Stream) -> Setup {
         stuck_after_ms: between(chance, 30, 100),
         drain_timeout_ms: between(chance, 0, 80),
         abort_grace_ms: between(chance, 5, 20),
+        journal: None,
     }
+}
+
+fn journal_setup(chance: &mut Stream) -> JournalSetup {
+    JournalSetup {
+        keeper: if chance.per_mille(60) { Keeper::Database } else { Keeper::Plain },
+        syncs_starts: chance.per_mille(750),
+        snapshot_after_bytes: chance.pick(&[300, 1500, 6000, 1 << 20]),
+        sync_grace_ms: between(chance, 60, 120),
+    }
+}
+
+/// Each of these families is off in half of the scenarios with a journal, too.
+fn journal_faults(chance: &Chance, on: &mut Stream) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for Family { label, kind, most } in &JOURNAL_FAMILIES {
+        let mut stream = chance.stream(label);
+        let count = if on.per_mille(500) { stream.between(1, *most) } else { 0 };
+        faults.extend((0..count).map(|_| fault(&mut stream, *kind)));
+    }
+    faults
 }
 
 fn requests(chance: &mut Stream, manners: bool) -> Vec<Request> {
@@ -188,6 +222,37 @@ fn outage(chance: &mut Stream) -> FaultKind {
         _ => Outage::ShutdownUnawaited { timeout_ms },
     };
     FaultKind::Outage { outage, down_ms: between(chance, 0, 80) }
+}
+
+/// An end that a journal must survive.
+fn end(chance: &mut Stream) -> FaultKind {
+    let outage = match chance.below(5) {
+        0 => Outage::Crash,
+        1 => Outage::PowerCut,
+        _ => Outage::CrashWriting { in_changes: chance.between(1, 12) as u8, power: chance.per_mille(500) },
+    };
+    FaultKind::Outage { outage, down_ms: between(chance, 0, 80) }
+}
+
+fn disk(chance: &mut Stream) -> FaultKind {
+    if chance.per_mille(150) {
+        return FaultKind::DiskFull { for_ms: between(chance, 20, 150) };
+    }
+    let trouble = chance.pick(&[
+        DiskTrouble::ShortWrite,
+        DiskTrouble::WriteFails,
+        DiskTrouble::NoSpace,
+        DiskTrouble::ReadFails,
+        DiskTrouble::SyncFails,
+        DiskTrouble::SyncFails,
+        DiskTrouble::SyncDrops,
+    ]);
+    FaultKind::Disk { trouble, times: 1 }
+}
+
+fn writer(chance: &mut Stream) -> FaultKind {
+    let disturbance = if chance.per_mille(50) { Disturbance::WriterPanics } else { Disturbance::JournalStalls };
+    FaultKind::Disturb { disturbance, passes: chance.between(1, 3) as u8 }
 }
 
 fn channel(chance: &mut Stream) -> FaultKind {

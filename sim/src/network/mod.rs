@@ -12,8 +12,12 @@
 //! every event has ended, and then looks whether everything adds up. Oracles look on all the time.
 //!
 //! The network is [turmoil](https://docs.rs/turmoil)'s; no other module names it. Its time goes on
-//! in ticks of 5 ms for messages, and of 1 ms for timers. A process that ends leaves nothing
-//! behind, for the engine is in memory: what clients were told holds for the process that said it.
+//! in ticks of 5 ms for messages, and of 1 ms for timers.
+//!
+//! Without a journal a process that ends leaves nothing behind, for the engine is in memory: what
+//! clients were told holds for the process that said it. In other scenarios the adapter has a
+//! journal on a [simulated disk](crate::disk), which outlives processes and forgets what was not
+//! synced when the power fails: then it holds for ever.
 //!
 //! What it cannot see: two threads at a time (a run has one), a handler that blocks its thread, and
 //! a real kernel's TCP (nothing is sent twice, so what is lost is lost until a timeout). The front's
@@ -29,6 +33,7 @@ mod drive;
 mod faults;
 mod generate;
 mod inspect;
+mod journal;
 mod ledger;
 mod oracle;
 mod play;
@@ -38,10 +43,12 @@ mod shrink;
 mod stage;
 mod trace;
 mod wire;
+mod witness;
 
 pub use coverage::{ANSWERS, Coverage, FAULTS};
 pub(crate) use diary::plain;
 pub use drive::{Outcome, run};
+pub use journal::{DiskTrouble, JournalSetup, Keeper};
 pub use scenario::*;
 pub use shrink::shrink;
 pub use trace::Line;

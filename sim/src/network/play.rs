@@ -7,7 +7,7 @@ use eventful::{Attempt, Event, Failure, Handler, RunId};
 
 use super::ledger;
 use super::oracle::panics::BY_SCRIPT;
-use super::oracle::{Verdict, holds};
+use super::oracle::{Verdict, durable, holds};
 use super::scenario::{Ending, KeyNumber, Turn};
 use super::stage::{Notes, Stage};
 use super::trace::Step;
@@ -118,6 +118,8 @@ fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber) ->
     holds(accepted == Some(*event.digest()), || {
         Broken::new("lives", 2, format_args!("the handler has e{key} with another payload than was accepted"))
     })?;
+    let starts = notes.oracles.syncs_starts() && !notes.oracles.lives.is_run_of(event.key(), attempt.run());
+    holds(!starts, || durable::uncharged(key, attempt.run()))?;
     notes.oracles.calls.call(key, attempt.number(), attempt.run())
 }
 

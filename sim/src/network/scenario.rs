@@ -5,6 +5,8 @@ use std::time::Duration;
 use eventful::{Backoff, Config};
 use serde::{Deserialize, Serialize};
 
+use super::journal::{DiskTrouble, JournalSetup};
+
 /// Everything that decides a run. Equal scenarios have equal runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +50,9 @@ pub struct Setup {
     pub stuck_after_ms: u32,
     pub drain_timeout_ms: u32,
     pub abort_grace_ms: u32,
+    /// The journal; none in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<JournalSetup>,
 }
 
 impl Setup {
@@ -72,6 +77,9 @@ impl Setup {
         config.stuck_after = ms(self.stuck_after_ms);
         config.drain_timeout = ms(self.drain_timeout_ms);
         config.abort_grace = ms(self.abort_grace_ms);
+        if let Some(journal) = &self.journal {
+            config.sync_grace = journal.sync_grace();
+        }
         config
     }
 }
@@ -271,6 +279,18 @@ pub enum FaultKind {
         /// How long.
         for_ms: u32,
     },
+    /// Under the journal.
+    Disk {
+        /// What the next operations meet that it can strike.
+        trouble: DiskTrouble,
+        /// How many.
+        times: u8,
+    },
+    /// The disk under the journal has no more room than what is kept for outcomes.
+    DiskFull {
+        /// How long.
+        for_ms: u32,
+    },
 }
 
 /// How a link misbehaves.
@@ -303,6 +323,16 @@ pub enum Trouble {
 pub enum Outage {
     /// Without warning.
     Crash,
+    /// With the machine: what the journal has not synced is there in part. Without a journal, a
+    /// crash.
+    PowerCut,
+    /// Without warning, between two changes of the disk. Without a journal, a crash.
+    CrashWriting {
+        /// Before the change that follows after so many more.
+        in_changes: u8,
+        /// With the machine.
+        power: bool,
+    },
     /// By a shutdown.
     Shutdown {
         /// How long it may wait for runs.
@@ -350,4 +380,8 @@ pub enum Disturbance {
     EngineBreaksAtSend,
     /// A panic under the lock while a ticket is taken.
     EngineBreaksAtTake,
+    /// The disk takes 25 ms for what the journal's writer does next.
+    JournalStalls,
+    /// The journal's writer panics.
+    WriterPanics,
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use eventful::http::{Limits, Listener, serve};
-use eventful::{Clock as _, Eventful, ShutdownReport};
+use eventful::journal::OpenError;
+use eventful::{Clock as _, Eventful, ShutdownReport, StartError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -22,6 +24,8 @@ use super::oracle::{Verdict, holds};
 use super::play::Player;
 use super::stage::Stage;
 use super::trace::Step;
+use super::witness::Witness;
+use crate::disk::DiskFault;
 use crate::failure::Broken;
 
 /// The process of the server that is up, if one is.
@@ -33,8 +37,10 @@ pub(super) struct Up {
     pub(super) orders: UnboundedSender<Order>,
     /// When its shutdown must have ended.
     pub(super) ends_by: Option<Duration>,
-    /// When it was seen to be broken.
+    /// When it was seen to be broken, or without a journal for good.
     pub(super) broken_since: Option<Duration>,
+    /// Its journal is being opened again.
+    pub(super) is_reopening: bool,
     /// Whether tickets wait that need not.
     pub(super) waits: Waits,
 }
@@ -57,10 +63,16 @@ pub(super) const CLOSE_GRACE: Duration = Duration::from_millis(40);
 /// The life of one process.
 pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
     let (orders, inbox) = unbounded_channel();
-    let eventful = start(&stage)?;
+    let Some(eventful) = start(&stage)? else { return Ok(()) };
     stage.open(eventful.subscribe(1 << 20)?);
-    *door.borrow_mut() =
-        Some(Up { eventful: eventful.clone(), orders, ends_by: None, broken_since: None, waits: Waits::default() });
+    *door.borrow_mut() = Some(Up {
+        eventful: eventful.clone(),
+        orders,
+        ends_by: None,
+        broken_since: None,
+        is_reopening: false,
+        waits: Waits::default(),
+    });
     tokio::spawn(operate(Arc::clone(&stage), eventful.clone(), inbox));
     let listener = Ear { stage, listener: TcpListener::bind(("0.0.0.0", 80)).await? };
     let stop = eventful.clone();
@@ -78,13 +90,29 @@ pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
     Ok(())
 }
 
-fn start(stage: &Arc<Stage>) -> Result<Eventful, eventful::StartError> {
-    Eventful::builder()
+/// Starts the adapter. Nothing when its disk, or a hook, does not let it: then the process ends.
+fn start(stage: &Arc<Stage>) -> Result<Option<Eventful>, StartError> {
+    let mut builder = Eventful::builder()
         .config(stage.scenario.setup.config())
         .seed(stage.scenario.seed)
         .clock(stage.clock.clone())
-        .hooks(Arc::new(Disturber(Arc::clone(stage))))
-        .start(Player(Arc::clone(stage)))
+        .hooks(Arc::new(Disturber(Arc::clone(stage))));
+    if let (Some(journal), Some(drive)) = (stage.scenario.setup.journal, &stage.drive) {
+        builder = builder.journal(Witness::new(stage, drive, journal.keeper)).durability(journal.durability());
+    }
+    let started = catch_unwind(AssertUnwindSafe(|| builder.start(Player(Arc::clone(stage)))));
+    let refused = match started {
+        Ok(Ok(eventful)) => return Ok(Some(eventful)),
+        Ok(Err(StartError::Open(OpenError::Io { .. }) | StartError::Write(_))) => "start refused by the disk",
+        Ok(Err(error)) => return Err(error),
+        // Of the hooks: the panic itself is counted elsewhere.
+        Err(_) => "start cut short by a panic",
+    };
+    stage.with(|notes, now| {
+        notes.coverage.reach(refused);
+        notes.trace.note(now, &Step::NotStarted);
+    });
+    Ok(None)
 }
 
 fn limits() -> Limits {
@@ -130,6 +158,7 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     stage.with(|notes, _| notes.shutdowns_waiting += 1);
     let before = eventful.stats().ok();
     let since = stage.clock.now();
+    let troubles = troubles(&stage);
     let timeout = timeouts.iter().min().copied().unwrap_or_default();
     let calls = begin(&eventful, timeouts).await;
     let report = if awaited {
@@ -146,7 +175,8 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     let took = stage.clock.now().since(since);
     let after = eventful.stats().ok();
     let orderly = !stage.with(|notes, _| notes.shutdown_panicked);
-    let seen = Seen { timeout, took, before, after, report, orderly };
+    let disk = disk(&stage, troubles);
+    let seen = Seen { timeout, took, before, after, report, orderly, disk };
     stage.judge(shutdown::ended(&seen, eventful.config()));
     stage.see_facts();
     stage.with(|notes, now| {
@@ -157,6 +187,24 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
             notes.coverage.reach("shutdown left events");
         }
     });
+}
+
+/// How the disk was since it had met so much trouble.
+fn disk(stage: &Stage, before: u64) -> shutdown::Disk {
+    match (stage.drive.is_some(), troubles(stage) == before) {
+        (false, _) => shutdown::Disk::None,
+        (true, true) => shutdown::Disk::Works,
+        (true, false) => shutdown::Disk::Fails,
+    }
+}
+
+/// What the disk and the writer have met so far.
+fn troubles(stage: &Stage) -> u64 {
+    stage.drive.as_ref().map_or(0, |drive| {
+        let (probes, disk) = (drive.probes(), drive.disk());
+        let met: u64 = DiskFault::ALL.into_iter().map(|fault| probes.of(fault)).sum();
+        met + u64::from(disk.is_stopped()) + stage.with(|notes, _| notes.armed.stalls)
+    })
 }
 
 type Call = Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;

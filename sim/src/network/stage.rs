@@ -4,18 +4,24 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use eventful::journal::{frame, wire};
 use eventful::{AttemptEnd, Change, Clock as _, Fact, Notice, Subscription, Timestamp};
 
 use super::clock::VirtualClock;
-use super::coverage::Coverage;
+use super::coverage::{self, Coverage};
 use super::disturb::Armed;
+use super::journal::{DiskTrouble, JournalSetup, Keeper};
 use super::ledger::{self, Ledger};
 use super::oracle::payloads::Owed;
 use super::oracle::{Oracles, Verdict};
 use super::scenario::{Scenario, Script};
 use super::trace::{Step, Trace};
 use crate::chance::Chance;
+use crate::disk::{Disk, Drive, SECTOR_BYTES, Trouble};
 use crate::failure::Broken;
+
+/// The space on the disk under a journal, unless it is full.
+pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
 
 /// One run. Everything in it happens on one thread, so its lock is never waited for.
 pub(super) struct Stage {
@@ -24,6 +30,8 @@ pub(super) struct Stage {
     notes: Mutex<Notes>,
     /// The facts of the engine that is up, as far as nobody has read them.
     facts: Mutex<Option<Subscription>>,
+    /// The disk under the journal, if there is one.
+    pub(super) drive: Option<Drive>,
 }
 
 /// What was seen and what is to come.
@@ -61,14 +69,15 @@ impl Stage {
             shutdowns_waiting: 0,
         };
         let clock = Arc::new(VirtualClock::new());
-        Arc::new(Self { scenario: scenario.clone(), clock, notes: Mutex::new(notes), facts: Mutex::default() })
+        let drive = scenario.setup.journal.map(|journal| drive(scenario.seed, journal));
+        Arc::new(Self { scenario: scenario.clone(), clock, notes: Mutex::new(notes), facts: Mutex::default(), drive })
     }
 
     /// There is another engine, with these facts.
     pub(super) fn open(&self, facts: Subscription) {
         *lock(&self.facts) = Some(facts);
         self.with(|notes, now| {
-            notes.oracles.forget();
+            notes.oracles.begin_process();
             notes.armed.open();
             notes.shutdown_panicked = false;
             notes.shutdowns_waiting = 0;
@@ -84,6 +93,16 @@ impl Stage {
         }
     }
 
+    /// Counts what has struck the disk.
+    pub(super) fn count_disk_faults(&self) {
+        let Some(drive) = &self.drive else { return };
+        let probes = drive.probes();
+        for trouble in DiskTrouble::ALL {
+            let struck = 0..probes.of(trouble.fault());
+            self.with(|notes, _| struck.for_each(|_| notes.coverage.reach(coverage::disk(trouble))));
+        }
+    }
+
     /// Looks at what happens, or not.
     pub(super) fn mute(&self, muted: bool) {
         self.with(|notes, _| notes.muted = muted);
@@ -96,7 +115,7 @@ impl Stage {
         let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(Some(notice)) = pin!(facts.recv()).poll(&mut context) {
             self.with(|notes, _| match &notice {
-                Notice::Fact(fact) => notes.see(fact),
+                Notice::Fact(fact) => notes.read(fact),
                 Notice::Reopened => {}
                 Notice::Lagged(lost) => notes.judge(Err(Broken::new("lives", 7, format_args!("{lost} facts lost")))),
             });
@@ -139,6 +158,42 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Notes {
+    /// A reader is told of a fact. With a journal it was seen when it became durable.
+    fn read(&mut self, fact: &Fact) {
+        if !self.oracles.is_durable() {
+            return self.see(fact);
+        }
+        if !self.armed.has_broken() {
+            let verdict = self.oracles.durable.told(fact);
+            self.judge(verdict);
+        }
+    }
+
+    /// This frame is durable.
+    pub(super) fn kept(&mut self, frame: &[u8]) -> Result<Vec<Fact>, Broken> {
+        let facts = facts(frame).map_err(|error| Broken::new("durable", 10, error))?;
+        for fact in &facts {
+            self.see(fact);
+            if let Change::Finished { end: AttemptEnd::Crashed, .. } = fact.change
+                && let Some(Change::Epoch(_)) = facts.first().map(|first| &first.change)
+            {
+                self.coverage.reach("run crashed at opening");
+            }
+        }
+        if facts.iter().any(|fact| matches!(fact.change, Change::Epoch(_))) {
+            self.oracles.calls.opened();
+            self.oracles.lives.opened()?;
+        }
+        Ok(facts)
+    }
+
+    /// This frame is durable, and readers are to be told of its facts.
+    pub(super) fn kept_and_told(&mut self, frame: &[u8]) -> Verdict {
+        let facts = self.kept(frame)?;
+        self.oracles.durable.owe(&facts);
+        Ok(())
+    }
+
     fn see(&mut self, fact: &Fact) {
         let verdict = self.oracles.lives.see(fact);
         self.judge(verdict);
@@ -156,6 +211,9 @@ impl Notes {
                 let verdict = self.oracles.calls.done(ledger::number(key).unwrap_or_default(), *run);
                 self.judge(verdict);
             }
+            Change::Finished { key, end: AttemptEnd::Interrupted, .. } => {
+                self.oracles.calls.interrupted(ledger::number(key).unwrap_or_default());
+            }
             Change::Accepted(_)
             | Change::Started { .. }
             | Change::Finished { .. }
@@ -172,6 +230,27 @@ impl Notes {
             self.broken.get_or_insert(broken);
         }
     }
+}
+
+/// The facts in a frame.
+fn facts(bytes: &[u8]) -> Result<Vec<Fact>, String> {
+    let mut body = frame::decode(bytes).map_err(|error| error.to_string())?.body;
+    let mut facts = Vec::new();
+    while !body.is_empty() {
+        let (fact, rest) = wire::decode(body).map_err(|error| error.to_string())?;
+        facts.push(fact);
+        body = rest;
+    }
+    Ok(facts)
+}
+
+/// The disk of a run. A database assumes more of its first sector than others do.
+fn drive(seed: u64, journal: JournalSetup) -> Drive {
+    let disk = Disk::new(CAPACITY_BYTES, Trouble::none(Chance::of(seed).stream("disk trouble")));
+    Drive::new(match journal.keeper {
+        Keeper::Plain => disk,
+        Keeper::Database => disk.with_whole_head(SECTOR_BYTES as u64),
+    })
 }
 
 fn step(change: &Change) -> Step<'static> {

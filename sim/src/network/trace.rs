@@ -54,6 +54,12 @@ pub(super) enum Step<'a> {
     Reopened,
     /// A shutdown ended.
     ShutDown { drained: u64, interrupted: u64, left: u64, took_micros: u64 },
+    /// The journal was opened; a frame that was in doubt is in it, or not.
+    JournalOpened { end: u64, found: bool },
+    /// A frame was appended to the journal, or not as far as it knows.
+    Appended { frame: u64, kept: bool },
+    /// The process could not open its journal.
+    NotStarted,
 }
 
 /// One step of a run, as text.

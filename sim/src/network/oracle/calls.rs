@@ -13,6 +13,8 @@ use crate::network::scenario::{KeyNumber, Setup};
 pub(in crate::network) struct Calls {
     limit: usize,
     most_in_a_life: u32,
+    /// The starts of runs are durable before the handler is called.
+    syncs_starts: bool,
     alive: usize,
     last_run: Option<RunId>,
     keys: BTreeMap<KeyNumber, Called>,
@@ -24,6 +26,8 @@ struct Called {
     attempt: u32,
     calls: u32,
     lives: u32,
+    /// Runs that were given back.
+    given_back: u32,
     /// The last run that the handler has ended with success.
     succeeded: Option<RunId>,
 }
@@ -34,6 +38,7 @@ impl Calls {
         Self {
             limit: config.concurrency.get(),
             most_in_a_life: config.max_attempts + config.max_snoozes,
+            syncs_starts: setup.journal.is_none_or(|journal| journal.syncs_starts),
             alive: 0,
             last_run: None,
             keys: BTreeMap::new(),
@@ -51,6 +56,28 @@ impl Calls {
         self.keys.entry(key).or_default().attempt = 0;
     }
 
+    /// A run was given back, as shutdown has interrupted it.
+    pub(in crate::network) fn interrupted(&mut self, key: KeyNumber) {
+        self.keys.entry(key).or_default().given_back += 1;
+    }
+
+    /// The process is gone, and its handlers with it.
+    pub(in crate::network) fn process_ended(&mut self) {
+        self.alive = 0;
+        self.keys.values_mut().for_each(|called| called.alive = false);
+    }
+
+    /// The engine was opened again. What it does not know of may happen once more: starts that were
+    /// not durable when their handlers were called.
+    pub(in crate::network) fn opened(&mut self) {
+        if !self.syncs_starts {
+            for called in self.keys.values_mut() {
+                called.attempt = 0;
+                called.given_back += 1;
+            }
+        }
+    }
+
     /// The handler was called.
     pub(in crate::network) fn call(&mut self, key: KeyNumber, attempt: u32, run: RunId) -> Verdict {
         self.alive += 1;
@@ -62,7 +89,7 @@ impl Calls {
         let rises = std::mem::replace(&mut called.attempt, attempt) < attempt;
         holds(rises, || broken(4, format_args!("attempt {attempt} of e{key} does not rise")))?;
         called.calls += 1;
-        let (calls, most) = (called.calls, (called.lives + 1) * self.most_in_a_life);
+        let (calls, most) = (called.calls, (called.lives + 1) * self.most_in_a_life + called.given_back);
         holds(calls <= most, || broken(8, format_args!("e{key} was called {calls} times, {most} are allowed")))?;
         let newest = self.last_run.is_none_or(|last| last != run);
         self.last_run = Some(run);

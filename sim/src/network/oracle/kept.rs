@@ -1,18 +1,23 @@
 //! Nothing accepted is lost: what clients were told is there, and ends once faults have stopped.
 
-use eventful::{Eventful, Status};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use eventful::{Eventful, RecordView, Status};
 
 use super::{Verdict, holds};
-use crate::at_once::at_once;
 use crate::failure::Broken;
 use crate::network::ledger::{digest, key};
 use crate::network::oracle::payloads::Owed;
 use crate::network::scenario::KeyNumber;
 
 /// The engine has each of these events, with its payload, and those that were discarded stay so.
+///
+/// What it cannot say at once, as its journal is busy or being opened, is left for the next look.
 pub(in crate::network) fn there(eventful: &Eventful, owed: &Owed) -> Verdict {
     for item in &owed.items {
-        let Ok(Some(view)) = at_once(eventful.get(key(item.key))) else {
+        let Some(found) = look(eventful, item.key) else { return Ok(()) };
+        let Some(view) = found else {
             return Err(Broken::new("kept", 1, format_args!("e{} was accepted, and is lost", item.key)));
         };
         holds(view.digest == digest(item.key, item.payload), || {
@@ -20,12 +25,20 @@ pub(in crate::network) fn there(eventful: &Eventful, owed: &Owed) -> Verdict {
         })?;
     }
     for number in &owed.discarded {
-        let status = at_once(eventful.get(key(*number))).ok().flatten().map(|view| view.status);
+        let status = look(eventful, *number).flatten().map(|view| view.status);
         holds(status.is_none_or(|status| status == Status::Discarded), || {
             Broken::new("kept", 4, format_args!("e{number} was discarded, and is {status:?}"))
         })?;
     }
     Ok(())
+}
+
+/// The record of this key, or that there is none; nothing when there is no answer now.
+fn look(eventful: &Eventful, number: KeyNumber) -> Option<Option<RecordView>> {
+    match pin!(eventful.get(key(number))).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer.ok(),
+        Poll::Pending => None,
+    }
 }
 
 /// A client asked for an event that it knew to be taken, and there was none.
@@ -37,7 +50,7 @@ pub(in crate::network) fn unknown(number: KeyNumber) -> Broken {
 pub(in crate::network) fn over(eventful: &Eventful, owed: &Owed) -> Verdict {
     there(eventful, owed)?;
     for item in &owed.items {
-        let view = at_once(eventful.get(key(item.key))).ok().flatten();
+        let view = look(eventful, item.key).flatten();
         let over = view.as_ref().is_some_and(|view| view.status.is_terminal());
         holds(over, || Broken::new("kept", 1, format_args!("e{} has not ended", item.key)))?;
         let explained = view.is_some_and(|view| view.status != Status::Failed || view.last_error.is_some());

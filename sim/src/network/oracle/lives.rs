@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventful::{AttemptEnd, Change, Config, Digest, Fact, FactCounters, Key, Next, RunId, Timestamp};
+use eventful::{AttemptEnd, Change, Charge, Config, Digest, Epoch, Fact, FactCounters, Key, Next, RunId, Timestamp};
 
 use super::{Verdict, holds};
 use crate::failure::Broken;
@@ -17,6 +17,17 @@ pub(in crate::network) struct Lives {
     paused: bool,
     inflight: usize,
     counted: Counted,
+    epoch: Option<Epoch>,
+    /// What was counted when the engine was opened.
+    before: Before,
+}
+
+/// Facts from before an engine was opened, of which its histograms know nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::network) struct Before {
+    pub(in crate::network) started: u64,
+    pub(in crate::network) finished: u64,
+    pub(in crate::network) done: u64,
 }
 
 /// How often each kind of fact was there.
@@ -35,6 +46,10 @@ struct Life {
     stage: Stage,
     /// Starts in this life.
     starts: u32,
+    /// What the event was charged with at last.
+    charge: Charge,
+    /// How often it got another life.
+    redriven: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +70,8 @@ impl Lives {
             last_at: Timestamp::EPOCH,
             paused: false,
             inflight: 0,
+            epoch: None,
+            before: Before::default(),
             counted: Counted::default(),
         }
     }
@@ -67,8 +84,7 @@ impl Lives {
             Change::Accepted(event) => self.accept(fact.at, event.key(), *event.digest()),
             Change::Started { key, run } => self.start(fact.at, key, *run),
             Change::Finished { key, run, end, next, charge, .. } => {
-                let charged = charge.charged <= self.config.max_attempts && charge.snoozes <= self.config.max_snoozes;
-                holds(charged, || broken(8, format_args!("{key} is charged {charge:?}")))?;
+                self.charge(key, *end, *charge)?;
                 self.finish(fact.at, key, *run, *end, *next)
             }
             Change::Redriven(key) => self.redrive(fact.at, key),
@@ -76,13 +92,19 @@ impl Lives {
             Change::Forgotten(key) => self.forget(fact.at, key),
             Change::Paused => self.pause(true),
             Change::Resumed => self.pause(false),
-            Change::Epoch(_) => Err(broken(4, "the engine was opened again")),
+            Change::Epoch(epoch) => self.open(*epoch),
         }
     }
 
     fn accept(&mut self, at: Timestamp, key: &Key, digest: Digest) -> Verdict {
         self.counted.accepted += 1;
-        let life = Life { digest, stage: Stage::Waiting { eligible_at: at }, starts: 0 };
+        let life = Life {
+            digest,
+            stage: Stage::Waiting { eligible_at: at },
+            starts: 0,
+            charge: Charge::default(),
+            redriven: 0,
+        };
         let before = self.keys.insert(key.clone(), life);
         holds(before.is_none(), || broken(2, format_args!("{key} was accepted while its record was there")))
     }
@@ -95,7 +117,7 @@ impl Lives {
         holds(!self.paused, || broken(3, format_args!("{key} was started during a pause")))?;
         holds(self.last_run < Some(run), || broken(4, format_args!("{key} was started as {run}, which is not new")))?;
         self.last_run = Some(run);
-        let most = self.config.max_attempts + self.config.max_snoozes;
+        let most = self.config.max_attempts + self.config.max_snoozes + self.config.max_refunds;
         let life = self.life(key)?;
         let Stage::Waiting { eligible_at } = life.stage else {
             return Err(broken(4, format_args!("{key} was started in {:?}", life.stage)));
@@ -105,6 +127,63 @@ impl Lives {
         let starts = life.starts;
         holds(eligible_at <= at, || broken(8, format_args!("{key} was started before {eligible_at}")))?;
         holds(starts <= most, || broken(8, format_args!("{key} was started {starts} times, {most} are allowed")))
+    }
+
+    /// Every start is charged, unless it was given back for the one reason or the other.
+    fn charge(&mut self, key: &Key, end: AttemptEnd, charge: Charge) -> Verdict {
+        let Config { max_attempts, max_snoozes, max_refunds, .. } = self.config;
+        let life = self.life(key)?;
+        let bounded = charge.charged <= max_attempts && charge.snoozes <= max_snoozes && charge.refunds <= max_refunds;
+        let whole = charge.charged + charge.snoozes + charge.refunds == life.starts;
+        let snoozed = charge.snoozes == life.charge.snoozes || end == AttemptEnd::Snoozed;
+        let refunded = charge.refunds == life.charge.refunds || end == AttemptEnd::Interrupted;
+        let (starts, before) = (life.starts, std::mem::replace(&mut life.charge, charge));
+        holds(bounded && whole && snoozed && refunded, || {
+            broken(8, format_args!("{key} is charged {charge:?} after {starts} starts, the last one {end}: {before:?}"))
+        })
+    }
+
+    /// The engine is opened. Its epoch is new.
+    fn open(&mut self, epoch: Epoch) -> Verdict {
+        let counted = &self.counted;
+        self.before = Before {
+            started: counted.started,
+            finished: counted.finished.iter().sum(),
+            done: counted.finished[AttemptEnd::Done as usize],
+        };
+        let before = self.epoch.replace(epoch);
+        holds(before < Some(epoch), || broken(4, format_args!("an engine is opened as {epoch:?}, after {before:?}")))
+    }
+
+    /// The engine was opened, and all facts of that are there: no run is left open.
+    pub(in crate::network) fn opened(&self) -> Verdict {
+        let open = self.keys.iter().find(|(_, life)| matches!(life.stage, Stage::Processing(_)));
+        holds(open.is_none(), || broken(4, format_args!("the engine was opened, and goes on with {open:?}")))
+    }
+
+    /// What was counted before the engine was opened.
+    pub(in crate::network) const fn before(&self) -> Before {
+        self.before
+    }
+
+    /// Whether this is the run of the event, now.
+    pub(in crate::network) fn is_run_of(&self, key: &Key, run: RunId) -> bool {
+        self.keys.get(key).is_some_and(|life| life.stage == Stage::Processing(run))
+    }
+
+    /// Whether the event was ended by an operator.
+    pub(in crate::network) fn is_discarded(&self, key: &Key) -> bool {
+        self.keys.get(key).is_some_and(|life| matches!(life.stage, Stage::Discarded(_)))
+    }
+
+    /// Whether the event was completed.
+    pub(in crate::network) fn is_completed(&self, key: &Key) -> bool {
+        self.keys.get(key).is_some_and(|life| matches!(life.stage, Stage::Completed(_)))
+    }
+
+    /// Whether the event got another life.
+    pub(in crate::network) fn is_redriven(&self, key: &Key) -> bool {
+        self.keys.get(key).is_some_and(|life| life.redriven > 0)
     }
 
     fn finish(&mut self, at: Timestamp, key: &Key, run: RunId, end: AttemptEnd, next: Next) -> Verdict {
@@ -128,7 +207,8 @@ impl Lives {
         let failed = matches!(life.stage, Stage::Failed(_));
         holds(failed, || broken(4, format_args!("{key} was redriven in {:?}", life.stage)))?;
         life.stage = Stage::Waiting { eligible_at: at };
-        life.starts = 0;
+        (life.starts, life.charge) = (0, Charge::default());
+        life.redriven += 1;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //!
 //! | oracle | promise | what it sees |
 //! |---|---|---|
+//! | `durable` | P10 | the journal: what was acknowledged, and what each opening finds |
 //! | `kept` | P1 | what clients were told is there, and ends once faults have stopped |
 //! | `payloads` | P2 | answers to submissions, with the payloads that were submitted |
 //! | `lives` | P2 P4 P5 P8 | every fact of the engine, event by event |
@@ -14,6 +15,7 @@
 //! | `panics` | P5 | panics and restarts, against those that were asked for |
 
 pub(super) mod calls;
+pub(super) mod durable;
 pub(super) mod front;
 pub(super) mod kept;
 pub(super) mod lives;
@@ -45,6 +47,7 @@ pub(super) struct Oracles {
     pub(super) lives: lives::Lives,
     pub(super) calls: calls::Calls,
     pub(super) numbers: numbers::Numbers,
+    pub(super) durable: durable::Durable,
     /// How often any record was forgotten, in all processes.
     forgets: u64,
     /// That number, when the record of the key was last forgotten.
@@ -58,12 +61,14 @@ pub(super) struct Memory {
     forgets: u64,
     /// Somebody had been told by this process that the event in question is taken.
     taken_by: Option<u32>,
+    /// What one process has said binds the next one.
+    binds_all: bool,
 }
 
 impl Memory {
     /// Whether this process had said that the event in question is taken.
     pub(super) fn is_taken_by(self, generation: u32) -> bool {
-        self.taken_by == Some(generation)
+        self.taken_by.is_some_and(|by| self.binds_all || by == generation)
     }
 }
 
@@ -75,14 +80,31 @@ impl Oracles {
             lives: lives::Lives::new(setup.config()),
             calls: calls::Calls::new(setup),
             numbers: numbers::Numbers::default(),
+            durable: durable::Durable::new(),
             forgets: 0,
             forgotten: BTreeMap::new(),
         }
     }
 
-    /// There is another process, and nothing is left of the last one.
-    pub(super) fn forget(&mut self) {
-        *self = Self { forgets: self.forgets, ..Self::new(&self.setup) };
+    /// There is another process. Without a journal nothing is left of the last one.
+    pub(super) fn begin_process(&mut self) {
+        if self.is_durable() {
+            self.calls.process_ended();
+            self.numbers = numbers::Numbers::default();
+            self.durable.forget_readers();
+        } else {
+            *self = Self { forgets: self.forgets, ..Self::new(&self.setup) };
+        }
+    }
+
+    /// Whether a handler is only called when its start is durable.
+    pub(super) fn syncs_starts(&self) -> bool {
+        self.setup.journal.is_some_and(|journal| journal.syncs_starts)
+    }
+
+    /// Whether what is acknowledged outlives the process.
+    pub(super) const fn is_durable(&self) -> bool {
+        self.setup.journal.is_some()
     }
 
     /// The record of this key is gone, after its retention.
@@ -96,7 +118,8 @@ impl Oracles {
     /// What a client that asks for this now may build on, while this process is up.
     pub(super) fn memory(&self, generation: u32, call: &Call) -> Memory {
         let taken = matches!(call, Call::Look(key) if self.payloads.is_taken(*key));
-        Memory { forgets: self.forgets, taken_by: taken.then_some(generation) }
+        let binds_all = self.is_durable();
+        Memory { forgets: self.forgets, taken_by: taken.then_some(generation), binds_all }
     }
 
     /// Whether the key's record has been forgotten since then, so that an answer may speak of the

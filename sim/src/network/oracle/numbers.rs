@@ -2,6 +2,7 @@
 
 use eventful::{AttemptEnd, EnqueueFailure, Gauges, Metrics, RejectReason, Stats, Status, SweptReason};
 
+use super::lives::Before;
 use super::{Verdict, holds};
 use crate::failure::Broken;
 
@@ -9,12 +10,21 @@ use crate::failure::Broken;
 #[derive(Debug, Default)]
 pub(in crate::network) struct Numbers {
     last: Vec<u64>,
+    /// Times that the journal was opened again; then tallies begin anew.
+    reopenings: u64,
 }
 
 impl Numbers {
-    /// The numbers are now these.
-    pub(in crate::network) fn see(&mut self, stats: &Stats) -> Verdict {
+    /// The numbers are now these. `before` was counted before the engine was opened, as far as that
+    /// is durable.
+    pub(in crate::network) fn see(&mut self, stats: &Stats, before: Before) -> Verdict {
         equations(&stats.engine)?;
+        if stats.unsynced == 0 {
+            histograms(&stats.engine, before)?;
+        }
+        if std::mem::replace(&mut self.reopenings, stats.journal_reopenings) != stats.journal_reopenings {
+            self.last.clear();
+        }
         let counters = counters(stats);
         let rise = self.last.iter().zip(&counters).all(|(before, now)| before <= now);
         holds(rise, || broken(format_args!("counters fell from {:?} to {counters:?}", self.last)))?;
@@ -50,20 +60,33 @@ fn counters(stats: &Stats) -> Vec<u64> {
     all
 }
 
-/// The equations of the design, and those between counters and histograms.
+/// The equations of the design.
 fn equations(metrics: &Metrics) -> Verdict {
-    let Metrics { facts, gauges, histograms, .. } = metrics;
+    let Metrics { facts, gauges, .. } = metrics;
     let waiting = gauges.records(Status::Received) + gauges.records(Status::FailedRetry);
     let equal = [
         ("accepted = records + forgotten", facts.accepted, gauges.records_total() + facts.forgotten),
         ("started = finished + inflight", facts.started, facts.finished_total() + gauges.inflight),
         ("waiting = queued + line + delayed", waiting, gauges.queued + gauges.line + gauges.delayed),
         ("processing = inflight", gauges.records(Status::Processing), gauges.inflight),
-        ("queue times = started", histograms.queue_time.count(), facts.started),
-        ("processing times = finished", histograms.processing_time.count(), facts.finished_total()),
-        ("end to end = done", histograms.end_to_end.count(), facts.finished(AttemptEnd::Done)),
     ];
-    match equal.into_iter().find(|(_, left, right)| left != right) {
+    all_hold(&equal)
+}
+
+/// Histograms tell of what happened since the engine was opened.
+fn histograms(metrics: &Metrics, before: Before) -> Verdict {
+    let Metrics { facts, histograms, .. } = metrics;
+    let finished = before.finished + histograms.processing_time.count();
+    let done = before.done + histograms.end_to_end.count();
+    all_hold(&[
+        ("queue times = started", before.started + histograms.queue_time.count(), facts.started),
+        ("processing times = finished", finished, facts.finished_total()),
+        ("end to end = done", done, facts.finished(AttemptEnd::Done)),
+    ])
+}
+
+fn all_hold(equations: &[(&str, u64, u64)]) -> Verdict {
+    match equations.iter().find(|(_, left, right)| left != right) {
         Some((what, left, right)) => Err(broken(format_args!("{what} does not hold: {left} and {right}"))),
         None => Ok(()),
     }

@@ -22,6 +22,19 @@ pub(in crate::network) struct Seen {
     pub(in crate::network) report: ShutdownReport,
     /// The task that sees to it has not died. If it has, it waits for nothing.
     pub(in crate::network) orderly: bool,
+    /// There is a journal, and its disk did all that it was asked.
+    pub(in crate::network) disk: Disk,
+}
+
+/// How the disk under the journal was meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::network) enum Disk {
+    /// There is no journal.
+    None,
+    /// It did what it was asked, at once.
+    Works,
+    /// It did not.
+    Fails,
 }
 
 /// Timers have a millisecond, and each of the three waits may be late by one.
@@ -30,15 +43,21 @@ const TIMERS: Duration = Duration::from_millis(4);
 /// A shutdown ended like this.
 pub(in crate::network) fn ended(seen: &Seen, config: &Config) -> Verdict {
     // Without a run in flight there is nothing to drain.
-    let drains = seen.before.as_ref().is_none_or(|before| before.engine.gauges.inflight > 0);
+    let drains = seen.before.as_ref().is_none_or(|before| before.engine.gauges.inflight > 0) || seen.disk != Disk::None;
     let drain = if drains || !seen.orderly { seen.timeout } else { Duration::ZERO };
-    let bound = drain + config.abort_grace * 2 + TIMERS;
+    let sync = if seen.disk == Disk::Fails { config.sync_grace } else { Duration::ZERO };
+    let bound = drain + config.abort_grace * 2 + sync + TIMERS;
     holds(seen.took <= bound, || broken(format_args!("it took {:?}, {bound:?} are allowed", seen.took)))?;
     let report = &seen.report;
     holds(report.abandoned == 0 || !seen.orderly, || {
         broken(format_args!("handlers that wait were abandoned: {report:?}"))
     })?;
+    holds(report.unsynced == 0 || seen.disk == Disk::Fails || !seen.orderly, || {
+        broken(format_args!("the disk works, and facts are not durable: {report:?}"))
+    })?;
     match (&seen.before, &seen.after) {
+        // Another engine counts from elsewhere.
+        (Some(before), Some(after)) if before.journal_reopenings != after.journal_reopenings => Ok(()),
         (Some(before), Some(after)) => {
             adds_up(report, before, after)?;
             if seen.orderly { empty(after, config) } else { Ok(()) }

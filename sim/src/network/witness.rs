@@ -1,0 +1,159 @@
+//! A store through which everything goes that the adapter keeps, so that oracles see what is durable.
+
+use std::fmt;
+use std::sync::Arc;
+
+use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
+
+use super::journal::Keeper;
+use super::oracle::Verdict;
+use super::stage::Stage;
+use super::trace::Step;
+use crate::disk::{Drive, PlainStore, disk_store};
+
+/// More reads than are made to fail in a run.
+const READS: usize = 16;
+
+/// A store on the drive of a run. It never blocks: stalls come from the adapter's hooks.
+pub(super) struct Witness {
+    stage: Arc<Stage>,
+    store: Box<dyn JournalStore>,
+}
+
+impl Witness {
+    /// The store of one process.
+    pub(super) fn new(stage: &Arc<Stage>, drive: &Drive, keeper: Keeper) -> Self {
+        let store: Box<dyn JournalStore> = match keeper {
+            Keeper::Plain => Box::new(PlainStore::new(drive.clone())),
+            Keeper::Database => Box::new(disk_store(drive)),
+        };
+        Self { stage: Arc::clone(stage), store }
+    }
+}
+
+impl JournalStore for Witness {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        let mut journal = self.store.open(owner)?;
+        let verdict = self.look_at_end(&mut *journal);
+        self.stage.judge(verdict);
+        Ok(Box::new(Watched { stage: Arc::clone(&self.stage), journal }))
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+
+impl Witness {
+    /// What was acknowledged is there. Of what was not, it shows now whether it is.
+    fn look_at_end(&self, journal: &mut dyn Journal) -> Verdict {
+        let end = journal.extent().end;
+        let doubted = self.stage.with(|notes, _| {
+            let in_doubt = notes.oracles.durable.is_in_doubt();
+            let found = notes.oracles.durable.open(end)?;
+            if in_doubt && found.is_none() {
+                notes.coverage.reach("group in doubt was lost");
+            }
+            Ok(found)
+        })?;
+        self.stage.note(&Step::JournalOpened { end: end.number(), found: doubted.is_some() });
+        let Some(sequence) = doubted else { return Ok(()) };
+        // A disk that has stopped shows nothing more, to nobody.
+        let Some(found) = read(journal, sequence) else { return Ok(()) };
+        self.stage.with(|notes, _| {
+            notes.oracles.durable.found(sequence, &found)?;
+            notes.coverage.reach("group in doubt was kept");
+            notes.kept(&found).map(drop)
+        })
+    }
+}
+
+/// A frame, in spite of reads that were made to fail.
+fn read(journal: &mut dyn Journal, sequence: Sequence) -> Option<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut once = || journal.read(sequence, 1, &mut |_, frame| found = frame.to_vec()).is_ok();
+    let is_read = (0..READS).any(|_| once());
+    is_read.then_some(found)
+}
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Witness").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// An open journal, watched.
+struct Watched {
+    stage: Arc<Stage>,
+    journal: Box<dyn Journal>,
+}
+
+impl Journal for Watched {
+    fn extent(&self) -> Extent {
+        self.journal.extent()
+    }
+
+    fn room(&self) -> Room {
+        self.journal.room()
+    }
+
+    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        let appended = self.journal.append(expected, frame);
+        self.stage.with(|notes, now| {
+            let kept = appended.is_ok();
+            notes.trace.note(now, &Step::Appended { frame: expected.number(), kept });
+            let verdict = match &appended {
+                Ok(()) => {
+                    notes.oracles.durable.acknowledged(expected);
+                    notes.kept_and_told(frame)
+                }
+                Err(WriteError::Unknown { .. }) => {
+                    notes.oracles.durable.doubt(expected, frame);
+                    Ok(())
+                }
+                Err(_) => Ok(()),
+            };
+            notes.judge(verdict);
+        });
+        appended
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        self.journal.read(from, limit_bytes, visit)
+    }
+
+    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
+        let put = self.journal.put_snapshot(at, part, bytes, last);
+        if put.is_ok() && last {
+            self.stage.with(|notes, _| notes.coverage.reach("snapshot made"));
+        }
+        put
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        self.journal.snapshots()
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        self.journal.snapshot(at, part)
+    }
+
+    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
+        self.journal.trim(below)
+    }
+
+    fn seal(&mut self) -> Result<(), WriteError> {
+        self.journal.seal()
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("journal", &self.journal).finish_non_exhaustive()
+    }
+}
