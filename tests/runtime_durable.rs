@@ -442,6 +442,17 @@ async fn shutdown_makes_everything_durable_and_seals_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shutdown_reports_the_facts_that_a_journal_which_fails_meanwhile_may_not_hold() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    store.decide(&[Fate::FailsBefore]);
+    let report = eventful.shutdown(Some(Duration::ZERO)).await;
+    assert_eq!((report.interrupted, report.unsynced), (1, 1), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn counters_continue_over_restarts() {
     let (store, gate) = (Decided::new(), Gate::closed());
     gate.open();

@@ -22,6 +22,8 @@ struct Journaled {
     room: Room,
     /// Since when the group at the writer is there.
     writing_since: Option<Timestamp>,
+    /// Facts that were given up, until the journal is opened again and says what is left of them.
+    given_up: usize,
 }
 
 /// How much may wait for the journal, and what is kept free in it.
@@ -51,7 +53,14 @@ impl Commits {
     }
 
     pub(super) fn new(limits: Limits, room: Room) -> Self {
-        Self(Some(Journaled { groups: Groups::new(), condition: Condition::Open, limits, room, writing_since: None }))
+        Self(Some(Journaled {
+            groups: Groups::new(),
+            condition: Condition::Open,
+            limits,
+            room,
+            writing_since: None,
+            given_up: 0,
+        }))
     }
 
     /// Whether facts must be kept.
@@ -91,7 +100,7 @@ impl Commits {
 
     /// Facts that are not durable.
     pub(super) fn unsynced(&self) -> u64 {
-        self.0.as_ref().map_or(0, |journaled| journaled.groups.unsynced() as u64)
+        self.0.as_ref().map_or(0, |journaled| (journaled.groups.unsynced() + journaled.given_up) as u64)
     }
 
     /// Why the engine cannot be used, when it cannot.
@@ -139,13 +148,14 @@ impl Commits {
         (journaled.condition, journaled.writing_since) = (Condition::Reopening, None);
         let durable = journaled.groups.settled();
         let facts = journaled.groups.fail();
+        journaled.given_up += facts;
         (durable, journaled.groups.settled(), facts)
     }
 
     /// The engine was replaced.
     pub(super) fn reopen(&mut self, room: Room) {
         if let Some(journaled) = &mut self.0 {
-            journaled.condition = Condition::Open;
+            (journaled.condition, journaled.given_up) = (Condition::Open, 0);
             journaled.room = room;
         }
     }

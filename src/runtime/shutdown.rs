@@ -26,7 +26,7 @@ pub struct ShutdownReport {
     pub abandoned: u64,
     /// Events that wait for a run.
     pub left: u64,
-    /// Facts that are not durable. Zero without a journal.
+    /// Facts that are not durable, or may not be as the journal has failed. Zero without a journal.
     pub unsynced: u64,
     /// How long it took.
     pub took: Duration,
@@ -235,7 +235,9 @@ impl Drop for LastWill {
         if !self.kept_word {
             self.shared.ask_to_end(Duration::ZERO);
             let before = self.shared.end.asked().map(|asked| asked.before).unwrap_or_default();
-            publish(&self.shared, stop(&self.shared, before));
+            let mut report = stop(&self.shared, before);
+            report.unsynced = self.shared.last_look(|core| core.commits.unsynced());
+            publish(&self.shared, report);
         }
     }
 }
