@@ -55,6 +55,7 @@ impl Notes {
         }
         match call {
             Call::Submit(item) | Call::SubmitByHeader(item) => {
+                self.told_refused(heard, item.key, problem.as_ref(), now);
                 let told = told(heard.response.status, problem);
                 self.judge_told(heard, *item, &told);
             }
@@ -66,9 +67,20 @@ impl Notes {
         }
     }
 
+    /// There is always room for what is there.
+    fn told_refused(&mut self, heard: &Heard, key: KeyNumber, problem: Option<&Problem>, now: Timestamp) {
+        let overloaded = problem.is_some_and(|problem| problem.r#type.ends_with(":overloaded"));
+        if overloaded && heard.memory.is_taken_by(heard.server) && !self.may_be_gone(heard, key, now) {
+            self.judge(Err(kept::refused(key)));
+        }
+    }
+
+    fn may_be_gone(&self, heard: &Heard, key: KeyNumber, now: Timestamp) -> bool {
+        self.oracles.is_forgotten_since(heard.memory, key) || self.oracles.lives.may_be_gone(now, ledger::key(key))
+    }
+
     fn told_of(&mut self, heard: &Heard, key: KeyNumber, now: Timestamp) {
-        let gone =
-            self.oracles.is_forgotten_since(heard.memory, key) || self.oracles.lives.may_be_gone(now, ledger::key(key));
+        let gone = self.may_be_gone(heard, key, now);
         if heard.response.status == 404 && heard.memory.is_taken_by(heard.server) && !gone {
             self.judge(Err(kept::unknown(key)));
         }

@@ -12,6 +12,7 @@ use super::clock::EPOCH;
 use super::coverage::Coverage;
 use super::faults::Faults;
 use super::inspect::{self, INSPECTOR};
+use super::oracle::durable::Durable;
 use super::oracle::panics::{self, Watch};
 use super::oracle::{Verdict, holds, kept, numbers, permits};
 use super::scenario::{Disturbance, Scenario};
@@ -294,11 +295,13 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
     };
     up.is_reopening = false;
     let config = up.eventful.config();
+    let failures = stage.disk_failures();
     permits::bounded(&stats, config.concurrency.get())?;
     up.waits.see(now, &stats, config)?;
     stage.with(|notes, _| {
         if stats.journal_reopenings > 0 {
             notes.coverage.reach("journal opened again");
+            Durable::reopened(stats.journal_reopenings, failures.saturating_add(u64::from(notes.armed.has_broken())))?;
         }
         if stats.engine.tallies.rejected(RejectReason::Disk) > 0 {
             notes.coverage.reach("refused for want of disk");

@@ -178,6 +178,7 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     let disk = disk(&stage, troubles);
     let seen = Seen { timeout, took, before, after, report, orderly, disk };
     stage.judge(shutdown::ended(&seen, eventful.config()));
+    stage.judge(stage.with(|notes, _| notes.oracles.durable.reported(report.unsynced)));
     stage.see_facts();
     stage.with(|notes, now| {
         let ShutdownReport { drained, interrupted, left, .. } = report;

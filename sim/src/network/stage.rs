@@ -103,6 +103,16 @@ impl Stage {
         }
     }
 
+    /// How often the disk has failed, so far. A database takes any lack of space for a failure.
+    pub(super) fn disk_failures(&self) -> u64 {
+        let (Some(drive), Some(journal)) = (&self.drive, self.scenario.setup.journal) else { return 0 };
+        let probes = drive.probes();
+        match journal.keeper {
+            Keeper::Plain => DiskTrouble::ALL.into_iter().map(|trouble| probes.of(trouble.fault())).sum(),
+            Keeper::Database => u64::MAX,
+        }
+    }
+
     /// Looks at what happens, or not.
     pub(super) fn mute(&self, muted: bool) {
         self.with(|notes, _| notes.muted = muted);

@@ -87,6 +87,21 @@ impl Durable {
         })
     }
 
+    /// The journal is only opened again when something has failed. A disk that is full is no failure, as
+    /// long as what is kept for outcomes lasts.
+    pub(in crate::network) fn reopened(times: u64, failures: u64) -> Verdict {
+        holds(times <= failures, || {
+            broken(format_args!("the journal was opened again {times} times, for {failures} failures"))
+        })
+    }
+
+    /// A shutdown has ended, with so many facts that are not durable.
+    pub(in crate::network) fn reported(&self, unsynced: u64) -> Verdict {
+        holds(unsynced > 0 || !self.is_in_doubt(), || {
+            broken("a shutdown reports that all is durable, and the last group is in doubt")
+        })
+    }
+
     /// There is another process, whose readers begin here.
     pub(in crate::network) fn forget_readers(&mut self) {
         self.untold.clear();

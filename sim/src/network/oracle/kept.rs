@@ -46,6 +46,11 @@ pub(in crate::network) fn unknown(number: KeyNumber) -> Broken {
     Broken::new("kept", 1, format_args!("e{number} was taken, and then there was no such event"))
 }
 
+/// A client submitted an event that it knew to be taken, and there was no room for it.
+pub(in crate::network) fn refused(number: KeyNumber) -> Broken {
+    Broken::new("kept", 2, format_args!("e{number} was taken, and then there was no room for it"))
+}
+
 /// Each of these events has ended, and an event that has failed says why.
 pub(in crate::network) fn over(eventful: &Eventful, owed: &Owed) -> Verdict {
     there(eventful, owed)?;

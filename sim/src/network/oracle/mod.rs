@@ -28,7 +28,7 @@ pub(super) mod shutdown;
 
 use std::collections::BTreeMap;
 
-use super::scenario::{Call, KeyNumber, Setup};
+use super::scenario::{Call, Item, KeyNumber, Setup};
 use crate::failure::Broken;
 
 /// What an oracle says.
@@ -117,7 +117,21 @@ impl Oracles {
 
     /// What a client that asks for this now may build on, while this process is up.
     pub(super) fn memory(&self, generation: u32, call: &Call) -> Memory {
-        let taken = matches!(call, Call::Look(key) if self.payloads.is_taken(*key));
+        let taken = match call {
+            Call::Look(key) | Call::Submit(Item { key, .. }) | Call::SubmitByHeader(Item { key, .. }) => {
+                self.payloads.is_taken(*key)
+            }
+            Call::Batch(_)
+            | Call::List
+            | Call::Redrive(_)
+            | Call::RedriveAll
+            | Call::Discard(_)
+            | Call::Pause
+            | Call::Resume
+            | Call::Stats
+            | Call::Metrics
+            | Call::Ready => false,
+        };
         let binds_all = self.is_durable();
         Memory { forgets: self.forgets, taken_by: taken.then_some(generation), binds_all }
     }
