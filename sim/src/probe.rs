@@ -160,7 +160,7 @@ const fn phase(standing: Standing) -> usize {
 const fn command(said: &Said) -> usize {
     match said {
         Said::Submit { .. } => 0,
-        Said::Reject { .. } => 1,
+        Said::Reject { .. } | Said::RejectForDisk => 1,
         Said::Start(_) => 2,
         Said::Settle(_, Told::Done) => 3,
         Said::Settle(_, Told::Retry { .. }) => 4,
@@ -178,6 +178,8 @@ const fn command(said: &Said) -> usize {
         Said::Resume => 16,
         Said::Shutdown => 17,
         Said::AbortInflight => 18,
+        // What was opened is no edge: nobody told it anything.
+        Said::Open => 12,
     }
 }
 

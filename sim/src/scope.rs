@@ -42,6 +42,7 @@ pub fn small_case() -> Scenario {
         // A multiple of four: each run goes on until every record is forgotten.
         seed: 4,
         settings: settings(),
+        journal: None,
         operations,
         faults,
         choices: None,

@@ -45,6 +45,8 @@ pub enum Lane {
     Worker(u16),
     /// The sweeper.
     Sweeper,
+    /// The journal and its disk.
+    Journal,
     /// The process, its clock, and what goes wrong.
     World,
 }

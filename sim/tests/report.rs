@@ -37,6 +37,7 @@ fn a_page_has_a_lane_for_each_part_that_did_something() {
             Lane::Dispatcher => "dispatcher".to_owned(),
             Lane::Worker(_) => "worker".to_owned(),
             Lane::Sweeper => "sweeper".to_owned(),
+            Lane::Journal => "journal".to_owned(),
             Lane::World => "world".to_owned(),
         };
         assert!(page.contains(&name), "{name}");

@@ -40,6 +40,7 @@ impl Diary {
 
     fn tell(&mut self, step: &Step<'_>) -> Vec<Told> {
         let engine = |key, note: String| vec![(Lane::Engine, What::Note, key, note)];
+        let journal = |note: String| vec![(Lane::Journal, What::Note, None, note)];
         let world = |what, note: String| vec![(Lane::World, what, None, note)];
         match step {
             Step::Opened { generation } => world(What::Note, format!("process {generation} of the server begins")),
@@ -61,6 +62,14 @@ impl Diary {
             Step::Redriven { key } => engine(Some(*key), format!("event {key} is redriven")),
             Step::Discarded { key } => engine(Some(*key), format!("event {key} is discarded")),
             Step::Forgotten { key } => engine(Some(*key), format!("event {key} is forgotten")),
+            Step::JournalOpened { end, found } => {
+                let doubt = if *found { ", what was in doubt is in it" } else { "" };
+                journal(format!("opened; the next frame is {end}{doubt}"))
+            }
+            Step::Appended { frame, kept } => {
+                journal(format!("frame {frame} is {}", if *kept { "durable" } else { "in doubt" }))
+            }
+            Step::NotStarted => journal("the process could not open it".to_owned()),
             Step::Paused | Step::Resumed | Step::Reopened | Step::ShutDown { .. } => engine(None, plain(step)),
         }
     }

@@ -277,7 +277,7 @@ fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: Unavailable) -> V
         Unavailable::Reopening => Some(NotReady::Reopening),
         Unavailable::JournalDown => Some(NotReady::JournalDown),
         Unavailable::Broken => Some(NotReady::Broken),
-        _ => None,
+        Unavailable::Unknown | _ => None,
     };
     let readiness = up.eventful.readiness();
     stage.with(|notes, _| notes.coverage.reach("unavailable"));

@@ -2,8 +2,9 @@
 
 use eventful::{AttemptEnd, Change, Charge, Digest, Epoch, Fact, Next, RunId, Status, Timestamp};
 
-use super::Seen;
+use super::{Said, Seen};
 use crate::failure::Broken;
+use crate::roster::Roster;
 use crate::scenario::EventNumber;
 
 const ORACLE: &str = "book";
@@ -163,8 +164,31 @@ impl Book {
         self.records.iter().sum()
     }
 
+    /// The book of these facts. They were judged when they were decided.
+    pub(super) fn recalled(facts: &[Fact], roster: &Roster) -> Result<Self, Broken> {
+        let mut book = Self::default();
+        for fact in facts {
+            book.take_in(fact, roster, |_| true)?;
+        }
+        Ok(book)
+    }
+
     /// Takes in a fact, and says which event it is about.
     pub(super) fn apply(&mut self, fact: &Fact, seen: &Seen<'_>) -> Result<Option<EventNumber>, Broken> {
+        if let Change::Epoch(epoch) = fact.change
+            && (seen.said != Said::Open || epoch <= self.epoch)
+        {
+            return Err(Broken::new(ORACLE, 11, format!("epoch {epoch:?} after epoch {:?}", self.epoch)));
+        }
+        self.take_in(fact, seen.roster, |ended: Timestamp| ended + seen.config.retention <= seen.now)
+    }
+
+    fn take_in(
+        &mut self,
+        fact: &Fact,
+        roster: &Roster,
+        is_expired: impl FnOnce(Timestamp) -> bool,
+    ) -> Result<Option<EventNumber>, Broken> {
         let now = fact.at;
         let key = match &fact.change {
             Change::Accepted(event) => event.key(),
@@ -174,9 +198,12 @@ impl Book {
                 self.paused = fact.change == Change::Paused;
                 return Ok(None);
             }
-            Change::Epoch(epoch) => return Err(Broken::new(ORACLE, 11, format!("epoch {epoch:?} while it runs"))),
+            Change::Epoch(epoch) => {
+                self.open(*epoch);
+                return Ok(None);
+            }
         };
-        let Some(event) = seen.roster.number(key) else {
+        let Some(event) = roster.number(key) else {
             return Err(Broken::new(ORACLE, 1, format!("a fact about {key}, which nobody submitted")));
         };
         let follows = match &fact.change {
@@ -185,7 +212,7 @@ impl Book {
             Change::Finished { run, end, next, charge, .. } => self.finish(event, now, *run, (*end, *next, *charge)),
             Change::Redriven(_) => self.redrive(event, now),
             Change::Discarded(_) => self.discard(event, now),
-            Change::Forgotten(_) => self.forget(event, seen),
+            Change::Forgotten(_) => self.forget(event, is_expired),
             Change::Paused | Change::Resumed | Change::Epoch(_) => true,
         };
         match follows {
@@ -257,7 +284,7 @@ impl Book {
         })
     }
 
-    fn forget(&mut self, event: EventNumber, seen: &Seen<'_>) -> bool {
+    fn forget(&mut self, event: EventNumber, is_expired: impl FnOnce(Timestamp) -> bool) -> bool {
         self.forgotten += 1;
         let known = self.known.get_mut(usize::from(event)).and_then(Option::take);
         known.is_some_and(|known| {
@@ -265,7 +292,7 @@ impl Book {
             if known.stage.keeps_payload() {
                 self.bytes -= known.size_bytes as u64;
             }
-            known.stage.terminal_at().is_some_and(|at| at + seen.config.retention <= seen.now)
+            known.stage.terminal_at().is_some_and(is_expired)
         })
     }
 

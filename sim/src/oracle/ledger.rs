@@ -1,6 +1,6 @@
 //! P1: what a client was told is true at the end, and what handlers did agrees with it.
 
-use eventful::{Answer, Digest, Engine, Status, Timestamp};
+use eventful::{Answer, Config, Digest, Engine, Status, Timestamp};
 
 use super::{Book, Stage};
 use crate::failure::Broken;
@@ -16,18 +16,69 @@ pub struct Ledger {
 /// What is known about one event outside of the engine.
 #[derive(Debug, Clone, Copy, Default, Hash)]
 struct Entry {
-    /// Somebody was told that this payload is accepted, in this life of the process.
+    /// Somebody was told that this payload is accepted.
     accepted: Option<Digest>,
-    /// Side effects of its handler, in this life of the process.
+    /// Somebody was told that this payload is not the one that was accepted.
+    conflicting: Option<Digest>,
+    /// Side effects of its handler.
     effects: u32,
+    /// Calls of its handler that were due.
+    calls: u32,
+    /// How often it was given another life.
+    redriven: u32,
+    /// How often it was forgotten.
+    forgotten: u32,
 }
 
+/// How often an event had been forgotten when something was decided about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Era(u32);
+
 impl Ledger {
-    /// A client was answered. It may have hung up, and then knows nothing.
-    pub fn tell(&mut self, event: EventNumber, digest: Digest, answer: &Answer) {
-        if matches!(answer, Answer::Accepted | Answer::Duplicate(_)) {
-            self.entry(event).accepted = Some(digest);
+    /// The era of what is decided about an event now.
+    pub fn era(&self, event: EventNumber) -> Era {
+        Era(self.entries.get(usize::from(event)).map_or(0, |entry| entry.forgotten))
+    }
+
+    /// A client that has not hung up gets the answer that was decided in this era.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it contradicts what was told before.
+    pub fn tell(&mut self, event: EventNumber, digest: Digest, answer: &Answer, era: Era) -> Result<(), Broken> {
+        if self.era(event) != era {
+            return Ok(());
         }
+        let entry = self.entry(event);
+        let (taken, conflict) =
+            (matches!(answer, Answer::Accepted | Answer::Duplicate(_)), matches!(answer, Answer::Conflict(_)));
+        if taken && entry.conflicting == Some(digest) {
+            return twice(format!("event {event} was told to be another payload's, and now takes this one"));
+        }
+        if conflict && entry.accepted == Some(digest) {
+            return twice(format!("event {event} was accepted with a payload that is a conflict now"));
+        }
+        if (taken && entry.accepted.is_some_and(|accepted| accepted != digest))
+            || (*answer == Answer::Accepted && entry.accepted.is_some())
+        {
+            return twice(format!("event {event} was accepted twice"));
+        }
+        if taken {
+            entry.accepted = Some(digest);
+        } else if conflict {
+            entry.conflicting = Some(digest);
+        }
+        Ok(())
+    }
+
+    /// A handler is called for a run that counts.
+    pub fn call(&mut self, event: EventNumber) {
+        self.entry(event).calls += 1;
+    }
+
+    /// An event was given another life.
+    pub(super) fn redrive(&mut self, event: EventNumber) {
+        self.entry(event).redriven += 1;
     }
 
     /// A handler had its side effect.
@@ -42,7 +93,8 @@ impl Ledger {
 
     /// What was promised about an event is void: its retention has ended.
     pub(super) fn forget(&mut self, event: EventNumber) {
-        *self.entry(event) = Entry::default();
+        let entry = self.entry(event);
+        *entry = Entry { forgotten: entry.forgotten + 1, ..Entry::default() };
     }
 
     fn entry(&mut self, event: EventNumber) -> &mut Entry {
@@ -60,6 +112,21 @@ impl Ledger {
             }
         }
         book.all().try_for_each(|(event, _)| self.audit_work(book, event))
+    }
+
+    /// No event was handled more often than its attempts allow, however often the process died.
+    /// To be asked when starts are durable before handlers are called.
+    pub(super) fn audit_calls(&self, config: &Config) -> Result<(), Broken> {
+        let each = config.max_attempts + config.max_snoozes + config.max_refunds;
+        for (event, entry) in self.entries.iter().enumerate() {
+            if entry.calls > each * (1 + entry.redriven) {
+                let (calls, redriven) = (entry.calls, entry.redriven);
+                let what =
+                    format!("event {event} was handled {calls} times with {each} attempts and {redriven} redrives");
+                return Err(Broken::new("ledger", 8, what));
+            }
+        }
+        Ok(())
     }
 
     /// What is completed was handled.
@@ -97,6 +164,10 @@ fn audit_promise(
         }
         Some(_) => Ok(()),
     }
+}
+
+fn twice(what: String) -> Result<(), Broken> {
+    Err(Broken::new("ledger", 2, what))
 }
 
 fn broken(what: String) -> Result<(), Broken> {

@@ -42,6 +42,7 @@ impl Counted {
             (Said::Submit { .. }, Answer::Refused(refusal)) => self.rejected[reason(*refusal) as usize] += 1,
             (Said::Reject { too_large: true }, _) => self.rejected[RejectReason::TooLarge as usize] += 1,
             (Said::Reject { too_large: false }, _) => self.rejected[RejectReason::Invalid as usize] += 1,
+            (Said::RejectForDisk, _) => self.rejected[RejectReason::Disk as usize] += 1,
             (Said::Start(_), Answer::Stale) => self.tickets_stale += 1,
             (Said::Settle(..) | Said::Heartbeat(_), Answer::Stale) => self.outcomes_stale += 1,
             (Said::EnqueueFailed(_, cause), Answer::Noted) => self.failures[cause as usize] += 1,

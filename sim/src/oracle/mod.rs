@@ -16,6 +16,7 @@
 //! | `retries` | P8 | attempts are bounded, waits lie within their limits |
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
 //! | `replay` | P10 | facts lead to the state that is there |
+//! | `journal` | P10 | nothing is told before it is durable; what comes back is what was appended |
 //! | `record` | P7 | the touched record is what the facts make of it |
 //! | `consistency` | P7 | the engine does not contradict itself |
 //! | `deadline` | P1 | the engine asks to be woken for whatever waits for time |
@@ -26,6 +27,7 @@ mod book;
 mod concurrency;
 mod consistency;
 mod deadline;
+mod journal;
 mod ledger;
 mod liveness;
 mod metrics;
@@ -42,9 +44,10 @@ use std::time::Duration;
 
 pub use book::{Book, Known, Stage};
 use eventful::{
-    Answer, Change, Config, Deadline, Digest, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId, Ticket, Timestamp,
+    Answer, Change, Config, Deadline, Digest, DurableState, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId,
+    Ticket, Timestamp,
 };
-pub use ledger::Ledger;
+pub use ledger::{Era, Ledger};
 
 use crate::failure::Broken;
 use crate::roster::Roster;
@@ -81,8 +84,14 @@ pub struct Seen<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the command of the same name")]
 pub enum Said {
-    Submit { event: EventNumber, digest: Digest, size_bytes: usize },
-    Reject { too_large: bool },
+    Submit {
+        event: EventNumber,
+        digest: Digest,
+        size_bytes: usize,
+    },
+    Reject {
+        too_large: bool,
+    },
     Start(Ticket),
     Settle(RunId, Told),
     Heartbeat(RunId),
@@ -95,6 +104,10 @@ pub enum Said {
     Resume,
     Shutdown,
     AbortInflight,
+    /// A new event, for which the journal has no room.
+    RejectForDisk,
+    /// Nothing yet: it was opened from its journal.
+    Open,
 }
 
 /// An outcome, by what oracles need of it.
@@ -123,6 +136,8 @@ pub struct Oracles {
     runs: runs::Started,
     metrics: metrics::Counted,
     shutdown: shutdown::Asked,
+    /// What the journal has of the facts; without one nothing.
+    pub(crate) journal: Option<journal::Kept>,
     facts: Vec<Fact>,
     touched: Vec<EventNumber>,
 }
@@ -138,6 +153,7 @@ impl Oracles {
             runs: runs::Started::default(),
             metrics: metrics::Counted::default(),
             shutdown: shutdown::Asked::default(),
+            journal: None,
             facts: Vec::with_capacity(USUAL_FACTS),
             touched: Vec::new(),
         };
@@ -145,14 +161,80 @@ impl Oracles {
         oracles
     }
 
-    /// The process has started again with nothing in its memory.
-    pub fn reopen(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
-        self.ledger.lose_process();
-        self.book = Book::default();
+    /// From now on there is a journal, and it has what was decided until now.
+    pub(crate) fn keep_journal(&mut self, relaxed_starts: bool) {
+        self.journal = Some(journal::Kept::new(self.facts.len(), relaxed_starts));
+    }
+
+    /// The facts that were decided.
+    pub(crate) fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// How many facts were decided.
+    pub(crate) const fn decided(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// The journal was opened again, and this is the state that it gives back. What was decided and
+    /// is not in it has not happened. Answers how many facts these are, and whether the group whose
+    /// fate was unknown is in it, if there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not what was appended.
+    pub(crate) fn recover(
+        &mut self,
+        found: &DurableState,
+        config: &Config,
+        roster: &Roster,
+    ) -> Result<(usize, Option<bool>), Broken> {
+        let Some(journal) = &mut self.journal else { return Ok((0, None)) };
+        let (kept, group) = journal.recover(&self.facts, found, config)?;
+        let lost = self.facts.len() - kept;
+        self.facts.truncate(kept);
+        self.book = Book::recalled(&self.facts, roster)?;
+        self.forget_process();
+        Ok((lost, group))
+    }
+
+    /// Everything but what outlives a process.
+    fn forget_process(&mut self) {
         self.tickets = tickets::Sent::default();
         self.order = order::Line::default();
         self.metrics = metrics::Counted::default();
         self.shutdown = shutdown::Asked::default();
+    }
+
+    /// Judges an engine that was opened from its journal, with the facts of the opening.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when a promise does not hold.
+    pub(crate) fn judge_opening(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+        self.judge(seen)?;
+        for event in self.book.all().map(|(event, _)| event) {
+            let view = seen.engine.get(seen.now, seen.roster.key(event));
+            record::judge(&self.book, seen, event, view.as_ref())?;
+        }
+        journal::judge_opening(&self.book, seen)?;
+        self.audit(seen.now, seen.roster, seen.engine)
+    }
+
+    /// Judges what the journal holds, when it holds all that was decided: `found` comes out of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not the state that is there.
+    pub(crate) fn judge_journal(&self, found: &DurableState, engine: &Engine) -> Result<(), Broken> {
+        journal::same(found, &engine.durable_state())
+    }
+
+    /// The process has started again with nothing in its memory.
+    pub fn reopen(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
+        self.ledger.lose_process();
+        self.book = Book::default();
+        self.forget_process();
         self.facts.clear();
         self.open(engine, facts);
     }
@@ -170,7 +252,7 @@ impl Oracles {
     pub fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
         payload::judge(&self.book, seen)?;
         self.tickets.judge(&self.book, seen)?;
-        self.order.judge(&self.book, seen)?;
+        self.order.judge(&self.book, &self.tickets, seen)?;
         self.runs.judge(&self.book, seen)?;
         self.shutdown.judge(seen)?;
         self.touched.clear();
@@ -179,8 +261,10 @@ impl Oracles {
             retries::judge(&self.book, seen, fact)?;
             let event = self.book.apply(fact, seen)?;
             self.touch(event);
-            if let (Change::Forgotten(_), Some(event)) = (&fact.change, event) {
-                self.ledger.forget(event);
+            match (&fact.change, event) {
+                (Change::Forgotten(_), Some(event)) => self.ledger.forget(event),
+                (Change::Redriven(_), Some(event)) => self.ledger.redrive(event),
+                _ => {}
             }
         }
         admission::judge(&self.book, seen)?;
@@ -275,7 +359,11 @@ impl Oracles {
     ///
     /// [`Broken`] when they were told something that is not true.
     pub fn audit(&self, now: Timestamp, roster: &Roster, engine: &Engine) -> Result<(), Broken> {
-        self.ledger.audit(&self.book, now, roster, engine)
+        self.ledger.audit(&self.book, now, roster, engine)?;
+        match &self.journal {
+            Some(journal) if journal.bounds_calls() => self.ledger.audit_calls(engine.config()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -295,7 +383,9 @@ impl Said {
             | Self::Pause
             | Self::Resume
             | Self::Shutdown
-            | Self::AbortInflight => None,
+            | Self::AbortInflight
+            | Self::RejectForDisk
+            | Self::Open => None,
         }
     }
 
@@ -313,7 +403,9 @@ impl Said {
             | Self::Pause
             | Self::Resume
             | Self::Shutdown
-            | Self::AbortInflight => None,
+            | Self::AbortInflight
+            | Self::RejectForDisk
+            | Self::Open => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use eventful::{Answer, Change, Fact, SweptReason, Timestamp};
 
+use super::tickets::Sent;
 use super::{Book, Said, Seen, Stage};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
@@ -30,11 +31,13 @@ struct Waiting {
 }
 
 impl Line {
-    pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    pub(super) fn judge(&mut self, book: &Book, tickets: &Sent, seen: &Seen<'_>) -> Result<(), Broken> {
         let lost = seen.engine.tallies().swept(SweptReason::LostTicket);
         let overtaken = matches!(seen.said, Said::Start(_)) && (lost > self.lost || *seen.answer == Answer::Held);
+        // With a journal, tickets behind it may be on their way when one does not get in.
+        let passed = matches!(seen.said, Said::EnqueueFailed(ticket, _) if tickets.is_followed(ticket));
         self.lost = lost;
-        if overtaken {
+        if overtaken || passed {
             // Which ones it is cannot be seen from outside.
             self.waiting.clear();
         }

@@ -63,6 +63,8 @@ fn verdict(known: &Known, seen: &Seen<'_>) -> Verdict {
             Verdict { end: AttemptEnd::Interrupted, next: Fate::Again(now, now), charge }
         }
         Said::AbortInflight => again(AttemptEnd::Interrupted, Duration::ZERO),
+        // Whoever had a run when the process died is charged for it.
+        Said::Open => again(AttemptEnd::Crashed, Duration::ZERO),
         // Nothing else ends a run but a sweep, and that only past its deadline.
         Said::Sweep
         | Said::Submit { .. }
@@ -75,7 +77,8 @@ fn verdict(known: &Known, seen: &Seen<'_>) -> Verdict {
         | Said::Discard(_)
         | Said::Pause
         | Said::Resume
-        | Said::Shutdown => again(AttemptEnd::TimedOut, Duration::ZERO),
+        | Said::Shutdown
+        | Said::RejectForDisk => again(AttemptEnd::TimedOut, Duration::ZERO),
     }
 }
 

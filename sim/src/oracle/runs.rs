@@ -34,7 +34,9 @@ impl Started {
             | Said::Pause
             | Said::Resume
             | Said::Shutdown
-            | Said::AbortInflight => Ok(()),
+            | Said::AbortInflight
+            | Said::RejectForDisk
+            | Said::Open => Ok(()),
         }
     }
 

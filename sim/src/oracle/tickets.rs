@@ -49,6 +49,11 @@ impl Sent {
         self.marker || self.void > 0
     }
 
+    /// Whether one that was sent after this one is on its way.
+    pub(super) fn is_followed(&self, ticket: Ticket) -> bool {
+        self.outstanding.back().is_some_and(|(last, _)| *last > ticket)
+    }
+
     fn holds(&self, ticket: Ticket) -> bool {
         self.outstanding.iter().any(|(sent, _)| *sent == ticket)
     }
@@ -98,7 +103,9 @@ impl Sent {
             | Said::Pause
             | Said::Resume
             | Said::Shutdown
-            | Said::AbortInflight => Ok(()),
+            | Said::AbortInflight
+            | Said::RejectForDisk
+            | Said::Open => Ok(()),
         }
     }
 

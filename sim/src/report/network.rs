@@ -39,7 +39,8 @@ fn span(fault: &Fault) -> Option<Span> {
         FaultKind::Link { client, for_ms, .. } => (for_ms, "link", format!("client {client}")),
         FaultKind::Outage { down_ms, .. } => (down_ms, "down", "engine".to_owned()),
         FaultKind::Pause { for_ms } => (for_ms, "paused", "engine".to_owned()),
-        FaultKind::Disturb { .. } => return None,
+        FaultKind::DiskFull { for_ms } => (for_ms, "full", "journal".to_owned()),
+        FaultKind::Disturb { .. } | FaultKind::Disk { .. } => return None,
     };
     Some(Span { note: plain(&fault.kind), lasts: u64::from(for_ms) * 1_000, name, disturbs: vec![part] })
 }

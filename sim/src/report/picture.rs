@@ -112,7 +112,9 @@ fn name(lane: Lane) -> String {
     match lane {
         Lane::Client(number) => format!("client {number}"),
         Lane::Worker(permit) => format!("worker {permit}"),
-        Lane::Engine | Lane::Channel | Lane::Dispatcher | Lane::Sweeper | Lane::World => kind(lane).to_owned(),
+        Lane::Engine | Lane::Channel | Lane::Dispatcher | Lane::Sweeper | Lane::Journal | Lane::World => {
+            kind(lane).to_owned()
+        }
     }
 }
 
@@ -124,6 +126,7 @@ const fn kind(lane: Lane) -> &'static str {
         Lane::Dispatcher => "dispatcher",
         Lane::Worker(_) => "worker",
         Lane::Sweeper => "sweeper",
+        Lane::Journal => "journal",
         Lane::World => "world",
     }
 }

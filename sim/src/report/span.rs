@@ -27,7 +27,11 @@ impl Span {
             Fault::WorkersStalled { lasts, .. } => (lasts, "stalled", &["worker"]),
             Fault::ClientsStalled { lasts, .. } => (lasts, "stalled", &["client"]),
             Fault::AllFail { lasts, .. } => (lasts.unwrap_or(u64::MAX), "all fail", &["worker"]),
-            Fault::Restart { lasts, .. } => (lasts, "down", &["engine", "channel", "dispatcher", "worker", "sweeper"]),
+            Fault::Restart { lasts, .. } | Fault::PowerCut { lasts, .. } => {
+                (lasts, "down", &["engine", "channel", "dispatcher", "worker", "sweeper", "journal"])
+            }
+            Fault::JournalStalled { lasts, .. } => (lasts, "stalled", &["journal"]),
+            Fault::DiskFull { lasts, .. } => (lasts, "full", &["journal"]),
             Fault::TicketLost { .. }
             | Fault::MarkerLost { .. }
             | Fault::TicketTwice { .. }
@@ -37,6 +41,8 @@ impl Span {
             | Fault::ClockBack { .. }
             | Fault::ProcessPauses { .. }
             | Fault::TicketLate { .. }
+            | Fault::DiesWriting { .. }
+            | Fault::DiskFails { .. }
             | Fault::Shutdown { .. } => return None,
         };
         let disturbs = parts.iter().map(|part| (*part).to_owned()).collect();

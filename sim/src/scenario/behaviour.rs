@@ -48,4 +48,6 @@ pub enum Behaviour {
     ReportsTwice,
     /// It succeeds, and reports a run of another opening of the engine too.
     ReportsForeign,
+    /// The process dies in it, before its side effect. Drawn only with a journal.
+    KillsProcess,
 }

@@ -49,11 +49,13 @@ pub enum Family {
     Operators,
     /// Parts are stopped one by one, and restored in another order.
     Swizzle,
+    /// There is a journal; its disk fails, and processes die with it.
+    Journal,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Channel,
         Self::Tickets,
         Self::Dispatcher,
@@ -68,6 +70,7 @@ impl Family {
         Self::Masses,
         Self::Operators,
         Self::Swizzle,
+        Self::Journal,
     ];
 
     /// The label of its source of chance.
@@ -87,6 +90,7 @@ impl Family {
             Self::Masses => "masses",
             Self::Operators => "operators",
             Self::Swizzle => "swizzle",
+            Self::Journal => "journal",
         }
     }
 }
@@ -111,6 +115,7 @@ impl Scenario {
             about: String::new(),
             seed,
             settings,
+            journal: draw.journaling(),
             operations,
             faults,
             choices: None,
@@ -119,10 +124,10 @@ impl Scenario {
     }
 }
 
-struct Draw {
-    chance: Chance,
+pub(super) struct Draw {
+    pub(super) chance: Chance,
     on: [bool; Family::ALL.len()],
-    submits: u16,
+    pub(super) submits: u16,
     /// When the last fault comes at the latest.
     horizon: u64,
     /// When the last submission comes at the latest.
@@ -130,7 +135,7 @@ struct Draw {
 }
 
 impl Draw {
-    fn has(&self, family: Family) -> bool {
+    pub(super) fn has(&self, family: Family) -> bool {
         self.on[family as usize]
     }
 
@@ -264,6 +269,7 @@ impl Draw {
                 Family::Restart => self.restarts(&mut faults),
                 Family::Masses => self.masses(&mut faults),
                 Family::Swizzle => self.swizzle(&mut faults),
+                Family::Journal => self.journal(settings, &mut faults),
                 // These show in settings and operations.
                 Family::Clients | Family::Overload | Family::Operators => {}
             }
@@ -272,12 +278,12 @@ impl Draw {
         faults
     }
 
-    fn stream(&self, family: Family) -> Stream {
+    pub(super) fn stream(&self, family: Family) -> Stream {
         self.chance.stream(family.label())
     }
 
     /// A time at which something goes wrong: mostly while events come in.
-    fn trouble(&self, draw: &mut Stream) -> u64 {
+    pub(super) fn trouble(&self, draw: &mut Stream) -> u64 {
         let span = if draw.per_mille(750) { self.span } else { self.horizon };
         moment(draw, span)
     }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Behaviour, EventNumber, snake_case};
+use super::{Behaviour, EventNumber};
+use crate::disk::DiskFault;
 
 /// Something that goes wrong. Times are microseconds since the start, durations microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,13 +145,89 @@ pub enum Fault {
         /// How long it may drain.
         timeout: u64,
     },
-    /// The process dies and starts again, with nothing in its memory.
+    /// The process dies and starts again, with nothing in its memory but what a journal gives back.
     Restart {
         /// When.
         at: u64,
         /// How long it is down.
         lasts: u64,
     },
+    /// The power fails. Of what was not synced some is left.
+    PowerCut {
+        /// When.
+        at: u64,
+        /// How long it is down.
+        lasts: u64,
+    },
+    /// The process dies in the middle of what it asks of the disk.
+    DiesWriting {
+        /// From when on.
+        at: u64,
+        /// Changes of the disk that it still gets done.
+        after: u64,
+        /// Whether the power fails too.
+        power: bool,
+        /// How long it is down.
+        lasts: u64,
+    },
+    /// The writer of the journal makes no step, as when a sync takes its time.
+    JournalStalled {
+        /// From when on.
+        at: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// The next call of the disk that can be struck by it goes wrong.
+    DiskFails {
+        /// From when on.
+        at: u64,
+        /// How.
+        how: Ailment,
+    },
+    /// Somebody else fills the disk.
+    DiskFull {
+        /// When.
+        at: u64,
+        /// For how long.
+        lasts: u64,
+        /// Bytes that are left.
+        left: u64,
+    },
+}
+
+/// How one call of the disk goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ailment {
+    /// A write takes a part of what it was given, and says so.
+    ShortWrite,
+    /// A write fails.
+    WriteFails,
+    /// There is no space for a write.
+    NoSpace,
+    /// A read fails.
+    ReadFails,
+    /// A sync fails, and may succeed later.
+    SyncFails,
+    /// A sync fails, and what was to be written is nowhere.
+    SyncDrops,
+    /// A sync says that it is done, and has done nothing. It is not drawn: no journal survives it.
+    SyncLies,
+}
+
+impl Ailment {
+    /// The fault of the simulated disk.
+    pub const fn fault(self) -> DiskFault {
+        match self {
+            Self::ShortWrite => DiskFault::ShortWrite,
+            Self::WriteFails => DiskFault::WriteFails,
+            Self::NoSpace => DiskFault::NoSpace,
+            Self::ReadFails => DiskFault::ReadFails,
+            Self::SyncFails => DiskFault::SyncFails,
+            Self::SyncDrops => DiskFault::SyncDrops,
+            Self::SyncLies => DiskFault::SyncLies,
+        }
+    }
 }
 
 /// Which ticket of the channel is lost.
@@ -163,105 +240,6 @@ pub enum Loss {
     Tail,
     /// All of them, without the channel.
     All,
-}
-
-/// The kinds of faults, as probes count them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "each is the fault of the same name")]
-pub enum FaultKind {
-    ChannelFull,
-    ChannelFullForGood,
-    CapacityOne,
-    ReceiverDropped,
-    TicketLostMiddle,
-    TicketLostTail,
-    TicketLostAll,
-    MarkerLost,
-    TicketTwice,
-    TicketLate,
-    DispatcherStalled,
-    DispatcherDies,
-    SweeperDies,
-    SweepsDelayed,
-    WorkersStalled,
-    ClientsStalled,
-    Swizzle,
-    HandlerFails,
-    PanicBefore,
-    PanicAfter,
-    Hang,
-    Deaf,
-    Stuck,
-    Late,
-    ReportsTwice,
-    ReportsForeign,
-    Poison,
-    AllFail,
-    ClientRetries,
-    ClientChangesPayload,
-    ClientRacesItself,
-    ClientHangsUp,
-    ClockForward,
-    ClockBack,
-    ProcessPauses,
-    Shutdown,
-    ShutdownTwice,
-    ShutdownInBacklog,
-    Restart,
-    OverloadByCount,
-    OverloadByBytes,
-}
-
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [Self; 41] = [
-        Self::ChannelFull,
-        Self::ChannelFullForGood,
-        Self::CapacityOne,
-        Self::ReceiverDropped,
-        Self::TicketLostMiddle,
-        Self::TicketLostTail,
-        Self::TicketLostAll,
-        Self::MarkerLost,
-        Self::TicketTwice,
-        Self::TicketLate,
-        Self::DispatcherStalled,
-        Self::DispatcherDies,
-        Self::SweeperDies,
-        Self::SweepsDelayed,
-        Self::WorkersStalled,
-        Self::ClientsStalled,
-        Self::Swizzle,
-        Self::HandlerFails,
-        Self::PanicBefore,
-        Self::PanicAfter,
-        Self::Hang,
-        Self::Deaf,
-        Self::Stuck,
-        Self::Late,
-        Self::ReportsTwice,
-        Self::ReportsForeign,
-        Self::Poison,
-        Self::AllFail,
-        Self::ClientRetries,
-        Self::ClientChangesPayload,
-        Self::ClientRacesItself,
-        Self::ClientHangsUp,
-        Self::ClockForward,
-        Self::ClockBack,
-        Self::ProcessPauses,
-        Self::Shutdown,
-        Self::ShutdownTwice,
-        Self::ShutdownInBacklog,
-        Self::Restart,
-        Self::OverloadByCount,
-        Self::OverloadByBytes,
-    ];
-
-    /// Its name in snake case.
-    pub fn name(self) -> String {
-        snake_case(&format!("{self:?}"))
-    }
 }
 
 impl Fault {
@@ -285,7 +263,12 @@ impl Fault {
             | Self::ClockBack { at, .. }
             | Self::ProcessPauses { at, .. }
             | Self::Shutdown { at, .. }
-            | Self::Restart { at, .. } => Some(at),
+            | Self::Restart { at, .. }
+            | Self::PowerCut { at, .. }
+            | Self::DiesWriting { at, .. }
+            | Self::JournalStalled { at, .. }
+            | Self::DiskFails { at, .. }
+            | Self::DiskFull { at, .. } => Some(at),
             Self::Handler { .. } | Self::Poison { .. } => None,
         }
     }

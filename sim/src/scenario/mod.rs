@@ -6,7 +6,9 @@
 
 mod behaviour;
 mod draw;
+mod draw_journal;
 mod fault;
+mod fault_kind;
 mod kinds;
 mod operation;
 mod settings;
@@ -14,9 +16,10 @@ mod words;
 
 pub use behaviour::Behaviour;
 pub use draw::{Family, Plan};
-pub use fault::{Fault, FaultKind, Loss};
+pub use fault::{Ailment, Fault, Loss};
+pub use fault_kind::FaultKind;
 pub use operation::{Act, Operation};
-pub use settings::Settings;
+pub use settings::{Journaling, Settings};
 pub use words::Micros;
 pub(crate) use words::snake_case;
 
@@ -41,6 +44,9 @@ pub struct Scenario {
     pub seed: u64,
     /// The engine's configuration.
     pub settings: Settings,
+    /// How the journal is kept. Absent: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Journaling>,
     /// What clients and operators do.
     pub operations: Vec<Operation>,
     /// What goes wrong.
@@ -132,9 +138,11 @@ impl Scenario {
     /// Whether its numbers are such that sums do not overflow, and permits have numbers.
     fn check_size(&self) -> Result<(), String> {
         let value = |part: serde_json::Result<Value>| part.map_or(0, |part| largest(&part));
-        let [operations, faults, settings] =
-            [to_value(&self.operations), to_value(&self.faults), to_value(&self.settings)].map(value);
-        for (name, number) in [("an operation", operations), ("a fault", faults), ("a setting", settings)] {
+        let [operations, faults, settings, journal] =
+            [to_value(&self.operations), to_value(&self.faults), to_value(&self.settings), to_value(self.journal)]
+                .map(value);
+        let parts = [("an operation", operations), ("a fault", faults), ("a setting", settings), ("journal", journal)];
+        for (name, number) in parts {
             if number > Self::MOST {
                 return Err(format!("a number of {name} is over {}", Self::MOST));
             }
@@ -170,6 +178,9 @@ impl Scenario {
         }
         parts.push(format!("\"seed\": {}", self.seed));
         parts.push(format!("\"settings\": {}", line(&self.settings)));
+        if let Some(journal) = &self.journal {
+            parts.push(format!("\"journal\": {}", line(journal)));
+        }
         parts.push(format!("\"operations\": {}", list(self.operations.iter().map(|one| line(one)).collect())));
         parts.push(format!("\"faults\": {}", list(self.faults.iter().map(|one| line(one)).collect())));
         if self.patience > 0 {

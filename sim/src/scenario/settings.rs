@@ -62,3 +62,23 @@ impl Settings {
         config
     }
 }
+
+/// How a journal is kept. Sizes are bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journaling {
+    /// Whether handlers are called before the start of their run is durable.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub relaxed_starts: bool,
+    /// What is appended between two snapshots.
+    pub snapshot_after_bytes: u64,
+    /// Room for outcomes, which no new event is given.
+    pub reserve_bytes: u64,
+    /// What is not durable, past which no new event is taken.
+    pub max_unsynced_bytes: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Act, Behaviour, Fault, Loss};
+use super::{Act, Ailment, Behaviour, Fault, Loss};
 
 /// A duration in the unit that suits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,7 @@ impl fmt::Display for Behaviour {
             Self::Stuck => f.write_str("hears no cancellation, and never ends"),
             Self::ReportsTwice => f.write_str("reports its outcome twice"),
             Self::ReportsForeign => f.write_str("reports a foreign run too"),
+            Self::KillsProcess => f.write_str("kills the process"),
         }
     }
 }
@@ -78,6 +79,20 @@ impl fmt::Display for Loss {
             Self::Middle => "a ticket in the middle of the channel is lost",
             Self::Tail => "the last ticket of the channel is lost",
             Self::All => "all tickets of the channel are lost",
+        })
+    }
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ShortWrite => "a write will take a part of what it is given",
+            Self::WriteFails => "a write will fail",
+            Self::NoSpace => "a write will find no space",
+            Self::ReadFails => "a read will fail",
+            Self::SyncFails => "a sync will fail",
+            Self::SyncDrops => "a sync will fail and drop what it was to write",
+            Self::SyncLies => "a sync will do nothing and say that it is done",
         })
     }
 }
@@ -113,6 +128,18 @@ impl fmt::Display for Fault {
             Self::Shutdown { timeout, .. } => write!(f, "a shutdown with {} to drain", Micros(timeout)),
             Self::Restart { lasts, .. } => write!(f, "the process dies, and starts again after {}", Micros(lasts)),
             Self::TicketLate { by, .. } => write!(f, "a ticket comes late by {}", Micros(by)),
+            Self::PowerCut { lasts, .. } => write!(f, "the power fails for {}", Micros(lasts)),
+            Self::DiesWriting { after, power: false, .. } => {
+                write!(f, "the process will die after {after} more changes of the disk")
+            }
+            Self::DiesWriting { after, power: true, .. } => {
+                write!(f, "the power will fail after {after} more changes of the disk")
+            }
+            Self::JournalStalled { lasts, .. } => write!(f, "the journal stalls for {}", Micros(lasts)),
+            Self::DiskFails { how, .. } => write!(f, "on the disk, {how}"),
+            Self::DiskFull { lasts, left, .. } => {
+                write!(f, "the disk has room for {left} bytes, for {}", Micros(lasts))
+            }
         }
     }
 }

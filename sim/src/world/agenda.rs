@@ -47,6 +47,12 @@ pub(super) enum Task {
     Stop,
     /// The process starts again.
     Revive,
+    /// The writer of the journal takes its next step.
+    Write,
+    /// Nothing was appended for a while.
+    Seal,
+    /// The disk has its space back, if it was taken until then.
+    DiskFreed,
 }
 
 /// Tasks that wait for their time, and tasks that are ready.
@@ -85,7 +91,8 @@ impl Agenda {
 
     /// Forgets everything but what comes from outside the process.
     pub(super) fn lose_process(&mut self) {
-        let outside = |task: &Task| matches!(task, Task::Operation(_) | Task::Fault(_) | Task::Revive);
+        let outside =
+            |task: &Task| matches!(task, Task::Operation(_) | Task::Fault(_) | Task::Revive | Task::DiskFreed);
         self.ready.retain(outside);
         self.waiting.retain(|Reverse((.., task))| outside(task));
     }

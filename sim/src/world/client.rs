@@ -1,9 +1,10 @@
 //! Clients and operators.
 
-use eventful::{Answer, Bound, Command, Refusal, Rejection, Status};
+use eventful::{Answer, Bound, Command, Phase, Refusal, Rejection, Status};
 
 use super::World;
 use super::agenda::Task;
+use super::journal::Told;
 use crate::failure::Broken;
 use crate::oracle::Said;
 use crate::scenario::{Act, EventNumber, FaultKind, Operation};
@@ -15,25 +16,37 @@ impl World<'_> {
             return Ok(());
         }
         let operation = self.scenario.operations[at as usize];
-        if !self.is_up {
+        if !self.is_serving() {
             self.note_unreachable(&operation);
             return Ok(());
         }
-        let (command, said) = self.spoken(operation.act);
+        let (mut command, mut said) = self.spoken(operation.act);
+        if let Said::Submit { event, size_bytes, .. } = said
+            && self.lacks_disk(event, size_bytes)
+        {
+            self.probes.fault(FaultKind::RefusedForDisk);
+            (command, said) = (Command::Reject(Rejection::Disk), Said::RejectForDisk);
+        }
         self.caller = Some(operation.client);
         let answer = self.tell(command, said)?;
         self.caller = None;
-        if let Said::Submit { event, digest, .. } = said {
-            self.probe_submit(at, &operation, &answer);
-            match operation.hangs_up {
-                true => {
-                    self.probes.fault(FaultKind::ClientHangsUp);
-                    self.note_hang_up(&operation, event);
-                }
-                false => self.oracles.ledger.tell(event, digest, &answer),
-            }
+        let Said::Submit { event, digest, .. } = said else { return self.reply(operation.client, None) };
+        self.probe_submit(at, &operation, &answer);
+        if operation.hangs_up {
+            self.probes.fault(FaultKind::ClientHangsUp);
+            self.note_hang_up(&operation, event);
+            return Ok(());
         }
-        Ok(())
+        let era = self.oracles.ledger.era(event);
+        self.reply(operation.client, Some(Told { event, digest, answer, era }))
+    }
+
+    /// Whether the journal has no room for a new event.
+    fn lacks_disk(&self, event: EventNumber, size_bytes: usize) -> bool {
+        let Some(journal) = &self.journal else { return false };
+        !journal.has_room(size_bytes)
+            && self.engine.phase() == Phase::Running
+            && self.engine.get(self.clock(), self.roster.key(event)).is_none()
     }
 
     fn probe_submit(&mut self, at: u32, operation: &Operation, answer: &Answer) {

@@ -9,6 +9,12 @@ use super::agenda::Task;
 use crate::failure::Broken;
 use crate::oracle::{Said, Seen, Told};
 
+/// Tickets that did not get into the channel.
+struct Unsent {
+    tickets: Vec<Ticket>,
+    cause: EnqueueFailure,
+}
+
 impl World<'_> {
     /// Tells the engine something, and has its answer judged.
     pub(super) fn tell(&mut self, command: Command, said: Said) -> Result<Answer, Broken> {
@@ -44,37 +50,57 @@ impl World<'_> {
         self.out.effects().hash(&mut self.hash);
         self.probes.edge(before, &said, &answer);
         self.note_command(said, &answer);
+        if self.journal.is_some() {
+            self.journal_facts();
+        }
         self.oracles.keep(self.out.drain_facts());
         verdict.map(|()| answer)
     }
 
-    /// After the first ticket that does not get in none of the rest is sent, and all are reported,
-    /// the last first.
-    fn perform_effects(&mut self) -> Result<(), Broken> {
+    pub(super) fn perform_effects(&mut self) -> Result<(), Broken> {
         while !self.out.effects().is_empty() {
             let mut effects = std::mem::take(&mut self.effects);
             effects.extend(self.out.drain_effects());
-            let mut failed: Vec<Ticket> = Vec::new();
-            let mut cause = EnqueueFailure::Full;
+            let mut unsent = Unsent { tickets: Vec::new(), cause: EnqueueFailure::Full };
             for effect in effects.drain(..) {
                 match effect {
                     Effect::Abort(run) => {
                         self.note_abort(run);
                         self.cancel(run);
                     }
-                    Effect::Enqueue(ticket) if !failed.is_empty() => failed.push(ticket),
-                    Effect::Enqueue(ticket) => {
-                        if let Err(failure) = self.send(ticket) {
-                            cause = failure;
-                            failed.push(ticket);
-                        }
-                    }
+                    Effect::Enqueue(ticket) if self.journal.is_some() && !self.may_leave(ticket) => {}
+                    Effect::Enqueue(ticket) => self.send_after(ticket, &mut unsent)?,
                 }
             }
             self.effects = effects;
-            while let Some(ticket) = failed.pop() {
-                self.execute(Command::EnqueueFailed { ticket, cause }, Said::EnqueueFailed(ticket, cause))?;
-            }
+            self.report_unsent(unsent)?;
+        }
+        Ok(())
+    }
+
+    /// Sends tickets that have waited until they may leave.
+    pub(super) fn send_released(&mut self, tickets: Vec<Ticket>) -> Result<(), Broken> {
+        let mut unsent = Unsent { tickets: Vec::new(), cause: EnqueueFailure::Full };
+        tickets.into_iter().try_for_each(|ticket| self.send_after(ticket, &mut unsent))?;
+        self.report_unsent(unsent)?;
+        self.perform_effects()
+    }
+
+    /// After the first ticket that does not get in none of the rest is sent.
+    fn send_after(&mut self, ticket: Ticket, unsent: &mut Unsent) -> Result<(), Broken> {
+        self.judge_ticket(ticket)?;
+        let sent = if unsent.tickets.is_empty() { self.send(ticket) } else { Err(unsent.cause) };
+        if let Err(cause) = sent {
+            unsent.cause = cause;
+            unsent.tickets.push(ticket);
+        }
+        Ok(())
+    }
+
+    /// Reports all that did not get in, the last one first.
+    fn report_unsent(&mut self, Unsent { mut tickets, cause }: Unsent) -> Result<(), Broken> {
+        while let Some(ticket) = tickets.pop() {
+            self.execute(Command::EnqueueFailed { ticket, cause }, Said::EnqueueFailed(ticket, cause))?;
         }
         Ok(())
     }

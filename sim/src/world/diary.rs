@@ -82,7 +82,9 @@ impl World<'_> {
             | Said::Pause
             | Said::Resume
             | Said::Shutdown
-            | Said::AbortInflight => said.event().or_else(|| self.began(said.run()?)?.event),
+            | Said::AbortInflight
+            | Said::RejectForDisk
+            | Said::Open => said.event().or_else(|| self.began(said.run()?)?.event),
         }
     }
 
@@ -114,11 +116,13 @@ impl World<'_> {
             | Said::Redrive(_)
             | Said::Discard(_)
             | Said::Pause
-            | Said::Resume => self.caller.map_or(Lane::World, Lane::Client),
+            | Said::Resume
+            | Said::RejectForDisk => self.caller.map_or(Lane::World, Lane::Client),
             Said::Start(_) => Lane::Dispatcher,
             Said::Settle(run, _) | Said::Heartbeat(run) => self.began(run).map_or(Lane::World, |begin| begin.lane),
             Said::EnqueueFailed(..) => Lane::Channel,
             Said::Sweep => Lane::Sweeper,
+            Said::Open => Lane::Journal,
             Said::ChannelLost | Said::Shutdown | Said::AbortInflight => Lane::World,
         }
     }
@@ -202,6 +206,23 @@ impl World<'_> {
         self.note(Lane::World, What::Note, None, || note.to_owned());
     }
 
+    pub(super) fn note_journal(&mut self, note: impl FnOnce() -> String) {
+        self.note(Lane::Journal, What::Note, None, note);
+    }
+
+    /// An answer leaves that had to wait until it was durable.
+    pub(super) fn note_answer(&mut self, client: u8, event: EventNumber, answer: &Answer) {
+        let message = What::Message(Lane::Client(client), verdict(answer));
+        let wording = Wording { skew: self.skew };
+        self.note(Lane::Journal, message, Some(event), || format!("it is durable: {}", wording.answer(answer)));
+    }
+
+    /// A client is told that nobody knows.
+    pub(super) fn note_unknown(&mut self, client: u8, event: Option<EventNumber>) {
+        let message = What::Message(Lane::Client(client), Verdict::Refused);
+        self.note(Lane::Journal, message, event, || "whether it is durable is unknown".to_owned());
+    }
+
     pub(super) fn note_hang_up(&mut self, operation: &Operation, event: EventNumber) {
         let note = || "hangs up before the answer".to_owned();
         self.note(Lane::Client(operation.client), What::Fault, Some(event), note);
@@ -270,5 +291,9 @@ const fn reaches_what_is_down(fault: &Fault) -> bool {
             | Fault::ClockBack { .. }
             | Fault::AllFail { .. }
             | Fault::ClientsStalled { .. }
+            | Fault::DiesWriting { .. }
+            | Fault::JournalStalled { .. }
+            | Fault::DiskFails { .. }
+            | Fault::DiskFull { .. }
     )
 }

@@ -48,6 +48,11 @@ impl Dispatcher {
         u16::try_from(permit).unwrap_or(u16::MAX)
     }
 
+    /// The ticket that was taken and not presented is gone.
+    pub(super) const fn let_go(&mut self) {
+        self.holds_ticket = false;
+    }
+
     /// A worker gives its permit back.
     pub(super) fn give_back(&mut self, permit: u16) {
         self.held[usize::from(permit)] = false;
@@ -58,7 +63,7 @@ impl Dispatcher {
 impl World<'_> {
     /// While nothing may start, tickets stay where they are and keep their order.
     fn wants_ticket(&self) -> bool {
-        self.is_up
+        self.is_serving()
             && self.dispatcher.is_alive
             && self.dispatcher.free > 0
             && !self.dispatcher.holds_ticket
@@ -102,6 +107,9 @@ impl World<'_> {
     }
 
     pub(super) fn present(&mut self, ticket: Ticket) -> Result<(), Broken> {
+        if !self.is_serving() {
+            return Ok(());
+        }
         if let Answer::Running(run) = self.tell(Command::Start(ticket), Said::Start(ticket))? {
             self.start_worker(&run);
         }
@@ -146,7 +154,7 @@ impl World<'_> {
 
     /// A new channel and a new dispatcher take the places of the old ones.
     pub(super) fn replace_channel(&mut self, number: u32) -> Result<(), Broken> {
-        if number != self.channel.number {
+        if number != self.channel.number || !self.is_serving() {
             return Ok(());
         }
         let before = self.tickets_seen();
@@ -155,6 +163,9 @@ impl World<'_> {
         self.note_world("a new channel and dispatcher take the places of the old ones");
         (self.dispatcher.is_alive, self.dispatcher.stalled_until) = (true, 0);
         self.dispatcher.holds_ticket = false;
+        if let Some(journal) = &mut self.journal {
+            journal.forget_tickets();
+        }
         self.tell(Command::ChannelLost, Said::ChannelLost).map(drop)
     }
 }

@@ -13,6 +13,9 @@ use crate::oracle::{Said, Told};
 use crate::scenario::{Behaviour, EventNumber, Fault, FaultKind, Scenario};
 use std::hash::Hasher as _;
 
+/// How long a process is down that a handler has killed.
+const KILL_MICROS: u64 = 10_000;
+
 /// What handlers do, as the scenario has it.
 #[derive(Debug)]
 pub(super) struct Handlers {
@@ -73,6 +76,7 @@ impl World<'_> {
             does: self.handlers.plan(event, run.attempt),
             ends_at: u64::MAX,
             cancelled: false,
+            decided: self.oracles.decided(),
             outcome: None,
         };
         if self.old_runs.len() < 8 {
@@ -80,7 +84,9 @@ impl World<'_> {
         }
         self.note_begin(&worker);
         self.workers.push(worker);
-        self.agenda.now(Task::Begin(serial));
+        if self.starts_at_once(serial) {
+            self.agenda.now(Task::Begin(serial));
+        }
     }
 
     /// The worker, unless it has ended; it waits while workers are stalled.
@@ -107,6 +113,15 @@ impl World<'_> {
             return Ok(());
         }
         self.probe_behaviour(&worker);
+        if self.oracles.book.of_run(worker.run).is_some() {
+            self.oracles.ledger.call(worker.event);
+        }
+        if let Some(journal) = &self.oracles.journal {
+            journal.judge_call(worker.decided)?;
+        }
+        if worker.does == Does::As(Behaviour::KillsProcess) {
+            return self.kill_process(KILL_MICROS, false);
+        }
         if matches!(worker.does, Does::Poison | Does::As(Behaviour::PanicBefore)) {
             worker.outcome = Some(Told::Crashed);
             self.change(worker);
@@ -149,6 +164,9 @@ impl World<'_> {
         if worker.cancelled || worker.outcome.is_some() {
             return Ok(());
         }
+        if !self.is_serving() {
+            return Ok(());
+        }
         if let Answer::Alive(_) = self.tell(Command::Heartbeat(worker.run), Said::Heartbeat(worker.run))? {
             self.agenda.at(self.now + every.max(1), Task::Beat(serial));
         }
@@ -188,7 +206,9 @@ impl World<'_> {
     /// A cancelled handler is dropped at the point where it waits.
     pub(super) fn drop_handler(&mut self, serial: Serial) -> Result<(), Broken> {
         let Some(worker) = self.worker(serial, Task::Yield(serial)) else { return Ok(()) };
-        self.dropped += usize::from(self.oracles.book.of_run(worker.run).is_some());
+        if self.is_serving() {
+            self.dropped += usize::from(self.oracles.book.of_run(worker.run).is_some());
+        }
         self.release(&worker);
         Ok(())
     }
@@ -206,6 +226,10 @@ impl World<'_> {
             }
             _ => {}
         }
+        if !self.is_serving() {
+            self.release(&worker);
+            return Ok(());
+        }
         let answer = self.report(worker.run, told)?;
         if answer == Answer::Stale && told == Told::Done {
             self.probes.fault(FaultKind::Late);
@@ -216,6 +240,9 @@ impl World<'_> {
 
     /// A worker that does not know better is still alive, and then has done its work.
     pub(super) fn settle_again(&mut self, run: RunId) -> Result<(), Broken> {
+        if !self.is_serving() {
+            return Ok(());
+        }
         self.tell(Command::Heartbeat(run), Said::Heartbeat(run))?;
         let told = match run.number() % 5 {
             0 => Told::Done,
@@ -234,7 +261,7 @@ impl World<'_> {
         old.copied().unwrap_or(RunId::new(eventful::Epoch::new(epoch.number() + 1), 1))
     }
 
-    fn release(&mut self, worker: &Worker) {
+    pub(super) fn release(&mut self, worker: &Worker) {
         self.note_end(worker);
         self.workers.retain(|other| other.serial != worker.serial);
         self.dispatcher.give_back(worker.permit);

@@ -9,6 +9,7 @@
 //! | `agenda` | what happens when, and which of the ready steps comes first |
 //! | `command` | tells the engine something, does what it wants done, and has it judged |
 //! | `client`, `channel`, `dispatcher`, `worker`, `handling`, `sweeper`, `process` | the parts around the engine |
+//! | `journal`, `recovery` | group commit, and what comes back after a death |
 //! | `trouble` | the faults |
 //! | `phases` | chaos, then healing, then a bounded time to finish, then the audit |
 //! | `diary`, `wording` | what people get to see of it |
@@ -20,8 +21,10 @@ mod command;
 mod diary;
 mod dispatcher;
 mod handling;
+mod journal;
 mod phases;
 mod process;
+mod recovery;
 mod sweeper;
 mod trouble;
 mod wording;
@@ -47,6 +50,7 @@ use agenda::{Agenda, Task};
 use channel::Channel;
 use dispatcher::Dispatcher;
 use handling::Handlers;
+use journal::Journal;
 use process::Ending;
 use sweeper::Sweeper;
 use worker::{Serial, Worker};
@@ -82,6 +86,7 @@ pub struct World<'s> {
     dispatcher: Dispatcher,
     sweeper: Sweeper,
     handlers: Handlers,
+    journal: Option<Journal>,
     workers: Vec<Worker>,
     next_serial: Serial,
     clients_stalled_until: u64,
@@ -164,6 +169,7 @@ impl<'s> World<'s> {
             dispatcher: Dispatcher::new(config.concurrency.get()),
             sweeper: Sweeper::default(),
             handlers: Handlers::of(scenario),
+            journal: scenario.journal.map(|settings| Journal::of(scenario, settings)),
             workers: Vec::new(),
             next_serial: 0,
             clients_stalled_until: 0,
@@ -187,6 +193,7 @@ impl<'s> World<'s> {
             world.probes.fault(FaultKind::CapacityOne);
         }
         world.sweeper.arm(world.engine.next_deadline());
+        world.begin_journal();
         Ok(world)
     }
 
@@ -217,7 +224,9 @@ impl<'s> World<'s> {
         self.perform(task)?;
         if self.is_up {
             let workers = self.workers.len();
-            self.oracles.judge_world(&self.engine, self.dispatcher.free, workers, self.dropped)?;
+            // An engine that was given up has runs of which no worker knows any more.
+            let dropped = if self.is_serving() { self.dropped } else { usize::MAX / 2 };
+            self.oracles.judge_world(&self.engine, self.dispatcher.free, workers, dropped)?;
         }
         if let Some(hashes) = &mut self.hashes {
             hashes.push(self.hash.finish());
@@ -293,6 +302,12 @@ impl<'s> World<'s> {
             Task::GraceEnds => self.grace_ends(),
             Task::Stop => self.stop(),
             Task::Revive => self.revive(),
+            Task::Write => self.write(),
+            Task::Seal => self.seal(),
+            Task::DiskFreed => {
+                self.free_disk();
+                Ok(())
+            }
         }
     }
 
@@ -328,6 +343,7 @@ impl<'s> World<'s> {
         self.agenda.waiting().hash(&mut mix);
         self.workers.hash(&mut mix);
         self.ending.hash(&mut mix);
+        self.journal.hash(&mut mix);
         self.oracles.ledger.hash(&mut mix);
         mix.finish()
     }

@@ -81,6 +81,7 @@ impl Scenario {
         if let Some(broken) = &broken {
             world.note_broken(broken);
         }
+        world.probe_disk();
         *probes = std::mem::take(&mut world.probes);
         Ok(world.into_report(broken, choices))
     }
@@ -99,13 +100,25 @@ impl World<'_> {
             true => self.wait_for_end(choices)?,
             false => self.heal_and_finish(choices)?,
         };
+        self.wait_until_durable(choices)?;
         self.oracles.judge_phase(self.told, &self.engine)?;
         self.note_world("audit: what clients were told is compared with what is there");
         self.oracles.audit(self.told, &self.roster, &self.engine)?;
+        self.audit_after_all()?;
         if self.scenario.seed.is_multiple_of(4) && ended == Ended::Finished {
             self.fall_silent(choices)?;
         }
         Ok(ended)
+    }
+
+    /// What was decided becomes durable without any more ado.
+    fn wait_until_durable(&mut self, choices: &mut Choices) -> Result<(), Halt> {
+        while !self.is_synced() {
+            if !self.bounded_step(choices)? {
+                return Err(Broken::new("journal", 10, "nothing is left to happen, but not all is durable").into());
+            }
+        }
+        Ok(())
     }
 
     /// Until every operation and every fault of the scenario has happened and passed.
@@ -122,7 +135,7 @@ impl World<'_> {
         let outside = |task: &super::Task| matches!(task, super::Task::Operation(_) | super::Task::Fault(_));
         self.next_operation < self.scenario.operations.len()
             || self.next_fault < self.scenario.faults.len()
-            || !self.is_up
+            || !(self.is_serving() || self.is_down())
             || !self.channel.content().1
             || self.agenda.ready.iter().any(outside)
     }
@@ -136,6 +149,7 @@ impl World<'_> {
             self.sweeper.late_until,
             self.handlers.workers_stalled_until,
             self.clients_stalled_until,
+            self.journal.as_ref().map_or(0, |journal| journal.stalled_until.max(journal.full_until)),
         ];
         ends.into_iter().filter(|end| *end < FOR_GOOD).max().unwrap_or_default()
     }
@@ -191,6 +205,7 @@ impl World<'_> {
     fn heal(&mut self) -> Result<(), Broken> {
         self.note_world("the faults are over: what is pending has a bounded time to end");
         self.skew = self.skew.max(self.lag());
+        self.heal_disk();
         match self.engine.is_paused() {
             true => self.tell(Command::Resume, Said::Resume).map(drop),
             false => Ok(()),
@@ -234,7 +249,10 @@ impl World<'_> {
     fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Halt> {
         while self.bounded_step(choices)? {}
         match self.engine.gauges().records_total() {
-            0 => Ok(self.oracles.judge_phase(self.told, &self.engine)?),
+            0 => {
+                self.oracles.judge_phase(self.told, &self.engine)?;
+                Ok(self.audit_after_all()?)
+            }
             left => Err(Broken::new("liveness", 1, format!("{left} records are never forgotten")).into()),
         }
     }

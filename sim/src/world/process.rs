@@ -43,7 +43,9 @@ impl World<'_> {
                 ending.deadline = ending.deadline.min(deadline);
             }
         }
-        self.tell(Command::Shutdown, Said::Shutdown)?;
+        if self.is_serving() {
+            self.tell(Command::Shutdown, Said::Shutdown)?;
+        }
         self.agenda.at(deadline, Task::DrainEnds);
         self.look_for_end();
         Ok(())
@@ -53,10 +55,15 @@ impl World<'_> {
     pub(super) fn look_for_end(&mut self) {
         let Some(ending) = self.ending.filter(|ending| !ending.is_over && !ending.is_stopping) else { return };
         match ending.grace_until {
-            None if self.engine.gauges().inflight == 0 => self.agenda.now(Task::DrainEnds),
+            None if self.is_drained() => self.agenda.now(Task::DrainEnds),
             Some(_) if self.workers.is_empty() => self.stop_soon(),
             _ => {}
         }
+    }
+
+    /// Whether no run is in flight, and all that was decided is durable.
+    fn is_drained(&self) -> bool {
+        self.is_down() || (self.engine.gauges().inflight == 0 && self.is_synced())
     }
 
     fn stop_soon(&mut self) {
@@ -70,24 +77,15 @@ impl World<'_> {
 
     /// Nothing is in flight, or the time to drain is over: every handler that is left is to stop.
     pub(super) fn drain_ends(&mut self) -> Result<(), Broken> {
+        let is_drained = self.is_drained();
         let Some(ending) = self.ending.as_mut().filter(|ending| ending.grace_until.is_none()) else { return Ok(()) };
-        if self.engine.gauges().inflight > 0 && self.now < ending.deadline {
+        if !is_drained && self.now < ending.deadline {
             return Ok(());
         }
         let until = self.now + self.scenario.settings.abort_grace;
         ending.grace_until = Some(until);
-        let mut told = Vec::new();
-        for worker in &mut self.workers {
-            if worker.outcome.is_none() && worker.heeds() && !worker.cancelled {
-                told.push(*worker);
-            }
-            worker.cancelled = true;
-        }
         self.note_world("the time to drain ends");
-        for worker in told {
-            self.note_stop(&worker);
-            self.agenda.now(Task::Yield(worker.serial));
-        }
+        self.stop_workers();
         self.agenda.at(until, Task::GraceEnds);
         self.look_for_end();
         Ok(())
@@ -100,24 +98,29 @@ impl World<'_> {
     }
 
     pub(super) fn stop(&mut self) -> Result<(), Broken> {
-        self.tell(Command::AbortInflight, Said::AbortInflight)?;
+        if self.is_serving() {
+            self.tell(Command::AbortInflight, Said::AbortInflight)?;
+        }
         let Some(ending) = &mut self.ending else { return Ok(()) };
         ending.is_over = true;
         self.dropped = 0;
         let took = self.now - ending.asked_at;
         let grace = self.scenario.settings.abort_grace;
         let allowed = ending.deadline - ending.asked_at + 2 * grace + self.stood_still;
-        self.oracles.judge_end(Duration::from_micros(took), Duration::from_micros(allowed), &self.engine)?;
+        if self.is_serving() {
+            self.oracles.judge_end(Duration::from_micros(took), Duration::from_micros(allowed), &self.engine)?;
+        }
         self.oracles.judge_phase(self.told, &self.engine)
     }
 
-    /// The process dies. Without a journal everything is gone.
-    pub(super) fn kill_process(&mut self, lasts: u64) -> Result<(), Broken> {
+    /// The process dies, and with it the power if so told. Without a journal everything is gone.
+    pub(super) fn kill_process(&mut self, lasts: u64, power: bool) -> Result<(), Broken> {
         self.oracles.judge_phase(self.told, &self.engine)?;
         let workers = std::mem::take(&mut self.workers);
         workers.iter().for_each(|worker| self.note_end(worker));
         self.agenda.lose_process();
         self.is_up = false;
+        self.lose_memory(power);
         self.agenda.at(self.now + lasts, Task::Revive);
         Ok(())
     }
@@ -126,6 +129,9 @@ impl World<'_> {
     pub(super) fn revive(&mut self) -> Result<(), Broken> {
         if self.is_up {
             return Ok(());
+        }
+        if self.journal.is_some() {
+            return self.revive_from_journal();
         }
         // An epoch is the time of the opening, and time has passed since the last one.
         self.told = self.told.max(self.clock()) + Duration::from_micros(1);
@@ -152,11 +158,11 @@ impl World<'_> {
     }
 
     pub(super) fn is_ending(&self) -> bool {
-        self.ending.is_some() && self.engine.phase() != Phase::Running
+        self.ending.is_some() && (self.engine.phase() != Phase::Running || !self.is_serving())
     }
 
     /// Whether the shutdown, if there is one, has come to its end.
     pub(super) fn has_ended(&self) -> bool {
-        self.ending.is_some_and(|ending| ending.is_over)
+        self.ending.is_some_and(|ending| ending.is_over) && self.is_synced()
     }
 }

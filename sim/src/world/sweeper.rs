@@ -32,7 +32,7 @@ impl World<'_> {
     }
 
     pub(super) fn may_sweep(&self) -> bool {
-        self.is_up && self.sweep_time().is_some_and(|at| at <= self.now)
+        self.is_serving() && self.sweep_time().is_some_and(|at| at <= self.now)
     }
 
     pub(super) fn sweep(&mut self) -> Result<(), Broken> {

@@ -30,6 +30,10 @@ impl World<'_> {
                 self.clients_stalled_until = self.clients_stalled_until.max(at + lasts);
                 self.probe_swizzle();
             }
+            Fault::DiesWriting { .. }
+            | Fault::JournalStalled { .. }
+            | Fault::DiskFails { .. }
+            | Fault::DiskFull { .. } => self.disturb_disk(&fault),
             Fault::ChannelFull { .. }
             | Fault::ReceiverDropped { .. }
             | Fault::TicketLost { .. }
@@ -44,7 +48,8 @@ impl World<'_> {
             | Fault::Handler { .. }
             | Fault::Poison { .. }
             | Fault::Shutdown { .. }
-            | Fault::Restart { .. } => {}
+            | Fault::Restart { .. }
+            | Fault::PowerCut { .. } => {}
         }
         Ok(())
     }
@@ -92,8 +97,9 @@ impl World<'_> {
             }
             Fault::Restart { lasts, .. } => {
                 self.probes.fault(FaultKind::Restart);
-                return self.kill_process(lasts);
+                return self.kill_process(lasts, false);
             }
+            Fault::PowerCut { lasts, .. } => return self.kill_process(lasts, true),
             Fault::Shutdown { timeout, .. } => return self.ask_to_end(timeout),
             Fault::Handler { .. }
             | Fault::Poison { .. }
@@ -101,7 +107,11 @@ impl World<'_> {
             | Fault::ClientsStalled { .. }
             | Fault::ClockForward { .. }
             | Fault::ClockBack { .. }
-            | Fault::ProcessPauses { .. } => return self.disturb_outside(fault),
+            | Fault::ProcessPauses { .. }
+            | Fault::DiesWriting { .. }
+            | Fault::JournalStalled { .. }
+            | Fault::DiskFails { .. }
+            | Fault::DiskFull { .. } => return self.disturb_outside(fault),
         }
         Ok(())
     }
@@ -152,6 +162,7 @@ impl World<'_> {
                 Behaviour::Stuck => FaultKind::Stuck,
                 Behaviour::ReportsTwice => FaultKind::ReportsTwice,
                 Behaviour::ReportsForeign => FaultKind::ReportsForeign,
+                Behaviour::KillsProcess => FaultKind::KillsProcess,
             },
         };
         self.probes.fault(kind);

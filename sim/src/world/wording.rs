@@ -25,7 +25,7 @@ impl Wording {
         format!("{} → {}", told(said), self.answer(answer))
     }
 
-    fn answer(self, answer: &Answer) -> String {
+    pub(super) fn answer(self, answer: &Answer) -> String {
         match answer {
             Answer::Duplicate(duplicate) => format!("Duplicate: it is {}", duplicate.status),
             Answer::Conflict(_) => "Conflict: another payload".to_owned(),
@@ -138,6 +138,8 @@ fn told(said: Said) -> String {
         Said::Redrive(event) => format!("redrive event {event}"),
         Said::Discard(event) => format!("discard event {event}"),
         Said::ChannelLost => "the channel is lost".to_owned(),
+        Said::RejectForDisk => "submit, but the journal has no room".to_owned(),
+        Said::Open => "open what the journal gives back".to_owned(),
         Said::Sweep | Said::Pause | Said::Resume | Said::Shutdown | Said::AbortInflight => {
             format!("{said:?}").to_lowercase().replace("abortinflight", "abort what is in flight")
         }

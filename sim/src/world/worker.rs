@@ -21,6 +21,8 @@ pub(super) struct Worker {
     /// When its handler ends, once it has begun.
     pub(super) ends_at: u64,
     pub(super) cancelled: bool,
+    /// How many facts were decided when it started: with a journal they come before its call.
+    pub(super) decided: usize,
     /// What it has to tell, once its handler has ended.
     pub(super) outcome: Option<Told>,
 }

@@ -1,0 +1,84 @@
+//! A journal, and what goes wrong with it.
+
+use super::draw::{Draw, Family, MILLI};
+use super::{Ailment, Behaviour, Fault, Journaling, Settings};
+use crate::chance::Stream;
+
+impl Draw {
+    pub(super) fn journaling(&self) -> Option<Journaling> {
+        let draw = &mut self.chance.stream("journaling");
+        self.has(Family::Journal).then(|| Journaling {
+            relaxed_starts: draw.per_mille(250),
+            snapshot_after_bytes: draw.pick(&[400, 1_500, 6_000, 1 << 20]),
+            reserve_bytes: draw.pick(&[0, 2_000, 20_000]),
+            max_unsynced_bytes: draw.pick(&[300, 1_000, 1 << 20]),
+        })
+    }
+
+    pub(super) fn journal(&self, settings: &Settings, faults: &mut Vec<Fault>) {
+        let draw = &mut self.stream(Family::Journal);
+        if draw.per_mille(700) {
+            self.deaths(draw, faults);
+        }
+        if draw.per_mille(300) {
+            self.killers(draw, settings, faults);
+        }
+        if draw.per_mille(500) {
+            for _ in 0..draw.between(1, u64::from(self.submits) / 24 + 3) {
+                faults.push(disk(self.trouble(draw), draw));
+            }
+        }
+        if draw.per_mille(500) {
+            for _ in 0..draw.between(1, 3) {
+                let lasts = draw.pick(&[1, 20, 500]) * draw.between(1, 4) * MILLI;
+                faults.push(Fault::JournalStalled { at: self.trouble(draw), lasts });
+            }
+        }
+    }
+
+    /// Deaths of the process, some of them right after each other, so that a recovery is interrupted.
+    fn deaths(&self, draw: &mut Stream, faults: &mut Vec<Fault>) {
+        for _ in 0..draw.between(1, u64::from(self.submits) / 60 + 2) {
+            let (at, lasts) = (self.trouble(draw), draw.below(20) * MILLI);
+            faults.push(death(at, lasts, draw));
+            if draw.per_mille(300) {
+                let at = at + draw.below(lasts / MILLI + 2) * MILLI;
+                faults.push(Fault::DiesWriting { at, after: draw.below(8), power: draw.per_mille(700), lasts });
+            }
+        }
+    }
+
+    /// Handlers that kill the process.
+    fn killers(&self, draw: &mut Stream, settings: &Settings, faults: &mut Vec<Fault>) {
+        let event = draw.below(u64::from(self.submits)) as u16;
+        for attempt in 1..=draw.between(1, u64::from(settings.max_attempts) + 1) as u32 {
+            let is_it = |fault: &Fault| matches!(fault, Fault::Handler { event: e, attempt: a, .. } if (*e, *a) == (event, attempt));
+            faults.retain(|fault| !is_it(fault));
+            faults.push(Fault::Handler { event, attempt, does: Behaviour::KillsProcess });
+        }
+    }
+}
+
+fn death(at: u64, lasts: u64, draw: &mut Stream) -> Fault {
+    match draw.below(4) {
+        0 => Fault::Restart { at, lasts },
+        1 => Fault::PowerCut { at, lasts },
+        _ => Fault::DiesWriting { at, after: draw.below(8), power: draw.per_mille(700), lasts },
+    }
+}
+
+fn disk(at: u64, draw: &mut Stream) -> Fault {
+    let how = match draw.below(8) {
+        0 => Ailment::ShortWrite,
+        1 => Ailment::WriteFails,
+        2 => Ailment::NoSpace,
+        3 => Ailment::ReadFails,
+        4 => Ailment::SyncFails,
+        5 => Ailment::SyncDrops,
+        _ => {
+            let left = draw.pick(&[0, 300, 2_000, 8_000]);
+            return Fault::DiskFull { at, lasts: draw.between(1, 200) * MILLI, left };
+        }
+    };
+    Fault::DiskFails { at, how }
+}
