@@ -11,7 +11,6 @@ use super::record::{self, Kind, Record};
 pub(super) struct Place {
     pub(super) segment: u64,
     pub(super) at: u64,
-    /// Without the zeros that fill it up: they may be missing at the end of a file.
     pub(super) record_bytes: usize,
 }
 
@@ -87,7 +86,7 @@ impl Segment {
     fn add(&mut self, record: &Record<'_>, at: usize) -> Result<(), Corrupt> {
         match record.kind {
             Kind::Frame if record.number == self.next().number() => {
-                let record_bytes = record::HEAD_BYTES + record.body.len();
+                let record_bytes = record::bytes_of(record.body.len());
                 self.frames.push(Place { segment: self.number, at: at as u64, record_bytes });
             }
             Kind::Seal if record.number == self.next().number() => {}
