@@ -62,6 +62,16 @@ fn a_sync_that_lies_is_found_out() {
 }
 
 #[test]
+fn a_seed_lives_through_the_same_faults_twice() {
+    for family in [Family::Failures, Family::Damage, Family::Lies] {
+        let plain = |seed| suffer(seed, family, Trust::PLAIN, &|drive| Box::new(PlainStore::new(drive)));
+        let redb = |seed| suffer(seed, family, Trust::REDB, &|drive| Box::new(disk_store(&drive)));
+        (0..20).for_each(|seed| assert_eq!(plain(seed), plain(seed), "seed {seed} of {family:?}"));
+        (0..5).for_each(|seed| assert_eq!(redb(seed), redb(seed), "seed {seed} of {family:?}"));
+    }
+}
+
+#[test]
 fn every_kind_of_fault_strikes() {
     let mut probes = DiskProbes::default();
     for family in [Family::Failures, Family::Damage, Family::Lies] {

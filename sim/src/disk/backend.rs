@@ -3,7 +3,7 @@
 use core::ops::Bound;
 use std::io;
 
-use eventful::journal::DiskStore;
+use eventful::journal::{DiskStore, Journal, JournalStore, OpenError, Owner};
 use redb::{BackendError, StorageBackend};
 
 use super::drive::{Drive, DriveFile};
@@ -15,8 +15,9 @@ const FILE: &str = "journal.redb";
 /// Memory for pages: a simulated journal is small.
 const CACHE_BYTES: usize = 1 << 20;
 
-/// The real journal, on a drive. Each opening reads what is on the medium, not what the cache shows.
-pub fn disk_store(drive: &Drive) -> DiskStore {
+/// The real journal on a drive that it has to itself. Each opening reads what is on the medium, not
+/// what the cache shows.
+pub fn disk_store(drive: &Drive) -> RedbStore {
     let drive = drive.clone();
     let open = move || {
         let life = drive.disk().life();
@@ -25,7 +26,21 @@ pub fn disk_store(drive: &Drive) -> DiskStore {
         drive.disk().evict();
         Ok(backend)
     };
-    DiskStore::on(FILE, open).cache_bytes(CACHE_BYTES)
+    RedbStore(DiskStore::on(FILE, open).cache_bytes(CACHE_BYTES))
+}
+
+/// The real journal, [`DiskStore`], where it blocks nobody: everything happens inline.
+#[derive(Debug)]
+pub struct RedbStore(DiskStore);
+
+impl JournalStore for RedbStore {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        self.0.open(owner)
+    }
+
+    fn blocks(&self) -> bool {
+        false
+    }
 }
 
 /// A file of a drive, for the real database. Everything happens inline. It locks the whole disk, until

@@ -21,6 +21,24 @@
 //! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree; two that go wrong alike can take the last frame away. On `redb` one is enough for that, or for a refusal that stays, when it strikes the opening after an unclean end |
 //! | sync lies | *nothing*: what was acknowledged may be lost, and the oracle says so |
 //!
+//! ```
+//! use eventful::journal::{JournalStore as _, Owner, Sequence};
+//! use eventful_sim::chance::Chance;
+//! use eventful_sim::disk::{Disk, DiskFault, Drive, Family, PlainStore};
+//!
+//! let chance = Chance::of(7);
+//! let trouble = Family::Failures.draw(&mut chance.stream("rates"), chance.stream("strikes"));
+//! let drive = Drive::new(Disk::new(64 << 20, trouble));
+//! let mut store = PlainStore::new(drive.clone());
+//!
+//! if let Ok(mut journal) = store.open(&Owner::new("an example")) {
+//!     drive.disk().trouble().arm(DiskFault::SyncFails);
+//!     assert!(journal.append(Sequence::FIRST, b"a frame").is_err());
+//! }
+//! drive.power_cut(&mut chance.stream("power"));
+//! assert_eq!(drive.probes().of(DiskFault::PowerCut), 1);
+//! ```
+//!
 //! | file | part |
 //! |---|---|
 //! | `sector`, `file`, `medium`, `calls` | the disk: sectors, files, names and power, what is asked of it |
@@ -51,7 +69,7 @@ mod shared;
 mod shelf;
 mod trial;
 
-pub use backend::{DriveBackend, disk_store};
+pub use backend::{DriveBackend, RedbStore, disk_store};
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use drive::Drive;
 pub use fault::{DiskFault, DiskProbes, Trouble};

@@ -1,0 +1,187 @@
+//! Each fault alone, and what the table promises of it.
+
+use eventful::journal::{Journal, JournalStore, OpenError, Owner, Sequence, WriteError};
+use eventful_sim::chance::{Chance, Stream};
+use eventful_sim::disk::{Cut, Disk, DiskFault, Drive, PlainStore, Rest, Trouble, disk_store};
+
+/// Makes a journal on a drive.
+type Make = fn(Drive) -> Box<dyn JournalStore>;
+
+const PLAIN: Make = |drive| Box::new(PlainStore::new(drive));
+const REDB: Make = |drive| Box::new(disk_store(&drive));
+
+/// Frames that are acknowledged before a fault strikes.
+const FRAMES: u64 = 3;
+
+fn stream() -> Stream {
+    Chance::of(3).stream("a test")
+}
+
+/// A store with some frames on a drive without trouble, and its open journal.
+fn with_frames(make: Make) -> (Drive, Box<dyn JournalStore>, Box<dyn Journal>) {
+    let drive = Drive::new(Disk::new(64 << 20, Trouble::none(stream())));
+    let mut store = make(drive.clone());
+    let mut journal = open(&mut *store).expect("a sound disk");
+    (1..=FRAMES).for_each(|frame| append(&mut *journal, frame).expect("a sound disk"));
+    (drive, store, journal)
+}
+
+fn open(store: &mut dyn JournalStore) -> Result<Box<dyn Journal>, OpenError> {
+    store.open(&Owner::new("a test"))
+}
+
+fn append(journal: &mut dyn Journal, frame: u64) -> Result<(), WriteError> {
+    journal.append(Sequence::new(frame), &vec![frame as u8; 700])
+}
+
+/// What is left of everything after a power cut that takes away all that was not synced.
+fn frames_after_power_cut(drive: &Drive, store: &mut dyn JournalStore) -> u64 {
+    let mut stream = stream();
+    drive.disk().power_cut(Cut::Chosen { survivors: 0, names: 0, rest: Rest::Lost, stream: &mut stream });
+    frames(store)
+}
+
+fn frames(store: &mut dyn JournalStore) -> u64 {
+    let mut journal = open(store).expect("a sound journal");
+    let end = journal.extent().end;
+    let mut next = journal.extent().first;
+    while next < end {
+        let read = journal.read(next, 1, &mut |sequence, frame| assert_eq!(frame, [sequence.number() as u8; 700]));
+        next = read.expect("a sound journal");
+    }
+    end.previous().number()
+}
+
+#[test]
+fn a_short_write_is_not_noticed_and_a_stall_takes_its_time() {
+    for make in [PLAIN, REDB] {
+        for fault in [DiskFault::ShortWrite, DiskFault::SyncStalls] {
+            let (drive, mut store, mut journal) = with_frames(make);
+            drive.disk().trouble().arm(fault);
+
+            assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
+
+            assert_eq!(drive.probes().of(fault), 1);
+            assert_eq!(drive.disk().take_stalled() > 0, fault == DiskFault::SyncStalls);
+            assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES + 1);
+        }
+    }
+}
+
+#[test]
+fn what_fails_is_unknown_and_nothing_is_written_until_it_is_opened_again() {
+    for make in [PLAIN, REDB] {
+        for fault in [DiskFault::WriteFails, DiskFault::SyncFails, DiskFault::SyncDrops] {
+            let (drive, mut store, mut journal) = with_frames(make);
+            drive.disk().trouble().arm(fault);
+
+            let unknown = append(&mut *journal, FRAMES + 1);
+
+            assert!(matches!(unknown, Err(WriteError::Unknown { .. })), "{fault:?}: {unknown:?}");
+            let after = append(&mut *journal, FRAMES + 1);
+            assert!(matches!(after, Err(WriteError::Unknown { .. })), "{fault:?}: {after:?}");
+            drop(journal);
+            let there = frames(&mut *store);
+            assert!((FRAMES..=FRAMES + 1).contains(&there), "{fault:?}: {there} frames");
+            assert_eq!(frames_after_power_cut(&drive, &mut *store), there, "{fault:?}: what was seen once stays");
+            append(&mut *open(&mut *store).expect("a sound disk"), there + 1).expect("a sound disk");
+        }
+    }
+}
+
+#[test]
+fn where_there_is_no_room_nothing_is_written_or_the_outcome_is_unknown() {
+    let (drive, mut store, mut journal) = with_frames(PLAIN);
+    drive.disk().trouble().arm(DiskFault::NoSpace);
+    assert_eq!(append(&mut *journal, FRAMES + 1), Err(WriteError::Full));
+    assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
+    assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES + 1);
+
+    let (drive, mut store, mut journal) = with_frames(REDB);
+    drive.disk().trouble().arm(DiskFault::NoSpace);
+    assert!(matches!(append(&mut *journal, FRAMES + 1), Err(WriteError::Unknown { .. })));
+    drop(journal);
+    assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES);
+}
+
+#[test]
+fn a_read_that_fails_keeps_it_from_being_opened_once() {
+    for make in [PLAIN, REDB] {
+        let (drive, mut store, journal) = with_frames(make);
+        drop(journal);
+        drive.disk().trouble().arm(DiskFault::ReadFails);
+
+        match open(&mut *store) {
+            Err(OpenError::Io { place, .. }) => assert!(!place.is_empty()),
+            other => panic!("{other:?}"),
+        }
+
+        assert_eq!(frames(&mut *store), FRAMES);
+    }
+}
+
+#[test]
+fn a_read_that_goes_wrong_cuts_nothing_off_a_plain_journal() {
+    for fault in [DiskFault::MisdirectedRead, DiskFault::StaleRead] {
+        for seed in 0..50 {
+            let (drive, mut store, journal) = with_frames(PLAIN);
+            drive.power_cut(&mut Chance::of(seed).stream("power"));
+            drop(journal);
+            drive.disk().trouble().arm(fault);
+
+            match open(&mut *store) {
+                Ok(journal) => assert_eq!(journal.extent().end, Sequence::new(FRAMES + 1), "{fault:?}, seed {seed}"),
+                Err(OpenError::Corrupt(corrupt)) => assert!(corrupt.at.starts_with("log-"), "{corrupt}"),
+                Err(error) => panic!("{fault:?}, seed {seed}: {error}"),
+            }
+
+            drive.disk().trouble().end();
+            assert_eq!(frames(&mut *store), FRAMES, "{fault:?}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_write_that_goes_astray_is_refused_once_something_follows_it() {
+    for make in [PLAIN, REDB] {
+        let (drive, mut store, mut journal) = with_frames(make);
+        drive.disk().trouble().arm(DiskFault::MisdirectedWrite);
+        let _ = append(&mut *journal, FRAMES + 1).and_then(|()| append(&mut *journal, FRAMES + 2));
+        drop(journal);
+        drive.power_cut(&mut stream());
+
+        match open(&mut *store) {
+            Err(OpenError::Corrupt(corrupt)) => assert!(!corrupt.at.is_empty()),
+            Ok(journal) => {
+                drop(journal);
+                assert_eq!(frames(&mut *store), FRAMES + 2, "it hit what nobody needs");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_sync_that_lies_is_believed_and_what_it_covered_is_lost() {
+    for make in [PLAIN, REDB] {
+        let (drive, mut store, mut journal) = with_frames(make);
+        drive.disk().trouble().arm(DiskFault::SyncLies);
+
+        assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
+
+        assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES);
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_what_it_wrote_and_a_dead_one_writes_no_more() {
+    for make in [PLAIN, REDB] {
+        let (drive, mut store, mut journal) = with_frames(make);
+
+        drive.kill();
+
+        assert!(matches!(append(&mut *journal, FRAMES + 1), Err(WriteError::Unknown { .. })));
+        assert_eq!(frames(&mut *store), FRAMES);
+        assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES);
+    }
+}
