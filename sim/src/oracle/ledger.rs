@@ -97,6 +97,11 @@ impl Ledger {
         *entry = Entry { forgotten: entry.forgotten + 1, ..Entry::default() };
     }
 
+    /// A forgetting was lost: the event is back, handled as it was.
+    pub(super) fn recall(&mut self, event: EventNumber) {
+        self.entry(event).effects += 1;
+    }
+
     fn entry(&mut self, event: EventNumber) -> &mut Entry {
         let at = usize::from(event);
         if self.entries.len() <= at {

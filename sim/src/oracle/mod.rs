@@ -192,7 +192,11 @@ impl Oracles {
         let Some(journal) = &mut self.journal else { return Ok((0, None)) };
         let (kept, group) = journal.recover(&self.facts, found, config)?;
         let lost = self.facts.len() - kept;
-        self.facts.truncate(kept);
+        for fact in self.facts.drain(kept..) {
+            if let Change::Forgotten(key) = &fact.change {
+                roster.number(key).into_iter().for_each(|event| self.ledger.recall(event));
+            }
+        }
         self.book = Book::recalled(&self.facts, roster)?;
         self.forget_process();
         Ok((lost, group))

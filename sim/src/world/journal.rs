@@ -24,6 +24,9 @@ pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
 /// How long nothing was appended when the journal is sealed.
 const SEAL_AFTER_MICROS: u64 = 50_000;
 
+/// Time between tries to open a journal again.
+pub(super) const REOPEN_AFTER_MICROS: u64 = 100_000;
+
 /// The journal of a world.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -428,6 +431,8 @@ impl World<'_> {
         self.stop_workers();
         match ends {
             true => self.stay_down(),
+            // Until somebody makes room.
+            false if *error == WriteError::Full => self.ring_writer_at(self.now + REOPEN_AFTER_MICROS),
             false => self.ring_writer(),
         }
         Ok(())

@@ -269,7 +269,7 @@ impl<'s> World<'s> {
     fn next_time(&self) -> Option<u64> {
         let operation = self.scenario.operations.get(self.next_operation).map(|operation| operation.at);
         let fault = self.scenario.faults.get(self.next_fault).and_then(Fault::at);
-        let sweep = if self.is_up { self.sweep_time() } else { None };
+        let sweep = if self.is_serving() { self.sweep_time() } else { None };
         let dispatch = self.dispatch_time();
         [self.agenda.next_time(), operation, fault, sweep, dispatch].iter().flatten().min().copied()
     }

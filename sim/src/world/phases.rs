@@ -156,12 +156,17 @@ impl World<'_> {
 
     fn wait_for_end(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
         while !self.has_ended() {
+            if self.ending.is_none() {
+                // It died before it came to its end, and was started again.
+                return self.heal_and_finish(choices);
+            }
             if !self.bounded_step(choices)? {
                 return Err(
                     Broken::new("shutdown", 6, "nothing is left to happen, but it has not come to its end").into()
                 );
             }
         }
+        self.heal_disk();
         // Handlers that heard nothing still end, and tell what nobody counts.
         while self.bounded_step(choices)? {}
         Ok(Ended::Stopped)

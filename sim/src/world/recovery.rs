@@ -8,14 +8,11 @@ use eventful::{Answer, Output, Replay};
 use super::World;
 use super::agenda::Task;
 use super::dispatcher::Dispatcher;
-use super::journal::{CAPACITY_BYTES, Condition, Death};
+use super::journal::{CAPACITY_BYTES, Condition, Death, REOPEN_AFTER_MICROS};
 use crate::disk::{DiskFault, Drive, PlainStore};
 use crate::failure::Broken;
 use crate::oracle::{Said, Seen};
 use crate::scenario::{Fault, FaultKind};
-
-/// Time between tries to open a journal again.
-const REOPEN_AFTER_MICROS: u64 = 100_000;
 
 /// Groups between two audits of what the journal holds.
 const AUDIT_EVERY: u32 = 32;
