@@ -9,7 +9,7 @@
 //! | `agenda` | what happens when, and which of the ready steps comes first |
 //! | `command` | tells the engine something, does what it wants done, and has it judged |
 //! | `client`, `channel`, `dispatcher`, `worker`, `handling`, `sweeper`, `process` | the parts around the engine |
-//! | `journal`, `recovery` | group commit, and what comes back after a death |
+//! | `journal`, `writer`, `recovery` | group commit, and what comes back after a death |
 //! | `trouble` | the faults |
 //! | `phases` | chaos, then healing, then a bounded time to finish, then the audit |
 //! | `diary`, `wording` | what people get to see of it |
@@ -29,6 +29,7 @@ mod sweeper;
 mod trouble;
 mod wording;
 mod worker;
+mod writer;
 
 pub use agenda::Choices;
 pub(crate) use agenda::Visited;

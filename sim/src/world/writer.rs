@@ -1,0 +1,174 @@
+//! The writer of the journal.
+//!
+//! It takes a group, appends it, and lets go what waited for it, in three steps: whatever else is
+//! ready can come between them. What comes back after a death is the work of `recovery`.
+
+use eventful::Fact;
+use eventful::journal::{MaintainError, Maintained, WriteError};
+
+use super::World;
+use super::agenda::Task;
+use super::journal::{Condition, Group, REOPEN_AFTER_MICROS};
+use crate::failure::Broken;
+use crate::scenario::FaultKind;
+
+/// How long nothing was appended when the journal is sealed.
+const SEAL_AFTER_MICROS: u64 = 50_000;
+
+impl World<'_> {
+    /// The writer takes its next step.
+    pub(super) fn write(&mut self) -> Result<(), Broken> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        if self.now < journal.stalled_until {
+            self.agenda.at(journal.stalled_until, Task::Write);
+            return Ok(());
+        }
+        journal.rung = false;
+        if journal.log.is_none() {
+            return self.reopen();
+        }
+        match std::mem::replace(&mut journal.group, Group::None) {
+            Group::None => match journal.groups.begin() {
+                Some(facts) => {
+                    journal.group = Group::Taken(facts);
+                    self.ring_writer();
+                    Ok(())
+                }
+                None => self.maintain(),
+            },
+            Group::Taken(facts) => self.append(facts),
+            Group::Appended(facts) => self.finish_group(facts),
+        }
+    }
+
+    fn append(&mut self, facts: Vec<Fact>) -> Result<(), Broken> {
+        let (Some(journal), Some(kept)) = (&mut self.journal, &mut self.oracles.journal) else { return Ok(()) };
+        let Some(log) = &mut journal.log else { return Ok(()) };
+        kept.give(facts.len());
+        match log.append(&facts) {
+            Ok(()) => {
+                kept.acknowledge();
+                (journal.room, journal.unsealed) = (log.room(), true);
+                let (count, frame) = (facts.len(), log.next().previous());
+                journal.group = Group::Appended(facts);
+                self.note_journal(|| format!("frame {frame} is durable, with {count} facts"));
+                self.ring_writer();
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, WriteError::Full | WriteError::TooLarge { .. } | WriteError::Fenced) {
+                    kept.refuse();
+                }
+                self.fail(&error)
+            }
+        }
+    }
+
+    /// A group is durable: what waited for it goes its way.
+    fn finish_group(&mut self, facts: Vec<Fact>) -> Result<(), Broken> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let released = journal.groups.finish(facts);
+        let settled = journal.groups.settled();
+        journal.written += 1;
+        while let Some(waiting) = self.take_waiting(|waiting| waiting.mark <= settled) {
+            self.release_waiting(waiting)?;
+        }
+        self.send_released(released.tickets)?;
+        self.ring_writer();
+        self.look_for_end();
+        self.audit_journal_now_and_then()
+    }
+
+    /// A small step towards a snapshot; a seal when there is none to take for a while.
+    fn maintain(&mut self) -> Result<(), Broken> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let Some(log) = &mut journal.log else { return Ok(()) };
+        match log.maintain() {
+            Ok(Maintained::Nothing) => {
+                if journal.unsealed {
+                    self.agenda.at(self.now + SEAL_AFTER_MICROS, Task::Seal);
+                }
+            }
+            Ok(Maintained::More) => self.ring_writer(),
+            Ok(Maintained::Snapshot(before)) => {
+                journal.room = log.room();
+                self.probes.fault(FaultKind::Snapshot);
+                self.note_journal(|| format!("a snapshot stands for the frames before {before}"));
+                self.ring_writer();
+                return self.audit_journal();
+            }
+            Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => {
+                return self.fail(&error);
+            }
+            Err(error) => {
+                self.probes.fault(FaultKind::SnapshotFails);
+                self.note_journal(|| format!("no snapshot was made: {error}"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn seal(&mut self) -> Result<(), Broken> {
+        let Some(journal) = self.journal.as_mut().filter(|journal| journal.is_idle() && journal.unsealed) else {
+            return Ok(());
+        };
+        let Some(log) = &mut journal.log else { return Ok(()) };
+        journal.unsealed = false;
+        match log.seal() {
+            Ok(()) => Ok(()),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// The journal has failed: what is not durable is unknown, and the engine is given up.
+    fn fail(&mut self, error: &WriteError) -> Result<(), Broken> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        if journal.is_dead() {
+            return self.die();
+        }
+        (journal.log, journal.group, journal.unsealed) = (None, Group::None, false);
+        let lost = journal.groups.fail();
+        journal.held.clear();
+        journal.condition = Condition::Reopening;
+        let ends = self.ending.is_some();
+        self.note_journal(|| format!("{error}; {lost} facts may be lost"));
+        if *error == WriteError::Full {
+            self.probes.fault(FaultKind::JournalFull);
+        }
+        while let Some(waiting) = self.take_waiting(|_| true) {
+            self.give_up_waiting(waiting.who);
+        }
+        self.stop_workers();
+        match ends {
+            true => self.stay_down(),
+            // Until somebody makes room.
+            false if *error == WriteError::Full => self.ring_writer_at(self.now + REOPEN_AFTER_MICROS),
+            false => self.ring_writer(),
+        }
+        Ok(())
+    }
+
+    /// Nobody opens the journal again for an engine that is to end.
+    pub(super) fn stay_down(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.condition = Condition::Down;
+            self.probes.fault(FaultKind::DownForGood);
+            self.look_for_end();
+        }
+    }
+
+    /// No run counts any more.
+    pub(super) fn stop_workers(&mut self) {
+        let mut told = Vec::new();
+        for worker in &mut self.workers {
+            if worker.outcome.is_none() && worker.heeds() && !worker.cancelled {
+                told.push(*worker);
+            }
+            worker.cancelled = true;
+        }
+        for worker in told {
+            self.note_stop(&worker);
+            self.agenda.now(Task::Yield(worker.serial));
+        }
+    }
+}
