@@ -1,14 +1,16 @@
-//! What durability costs: the journal on disk against a raw file and raw redb, recovery, and bytes on disk.
+//! What durability costs: the journal on disk against a raw file and raw redb, alone and under the adapter, recovery, and bytes on disk.
 //!
-//! The disk is the one of the target directory. `-- --only groups` or `-- --only recovery` measures one of them.
+//! The disk is the one of the target directory. `-- --only NAME` measures one of them: `groups`, `events` or `recovery`.
 
+mod adapter;
 mod ids;
 mod journal;
 mod report;
 mod stopwatch;
 
 /// The parts, by name.
-const PARTS: [(&str, fn()); 2] = [("groups", journal::grouping::measure), ("recovery", journal::recovery::measure)];
+const PARTS: [(&str, fn()); 3] =
+    [("groups", journal::grouping::measure), ("events", adapter::measure), ("recovery", journal::recovery::measure)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();

@@ -2,5 +2,5 @@
 
 mod facts;
 pub(crate) mod grouping;
-mod media;
+pub(crate) mod media;
 pub(crate) mod recovery;

@@ -1,0 +1,209 @@
+//! Events through the adapter with a journal on disk: from the first submit to the last completion on disk.
+//!
+//! The frames that it has written are then written again, one by one, to a raw file and to raw redb:
+//! the same bytes in the same groups. Handlers do nothing, and as many run at a time as events are
+//! submitted at a time: fewer would make the groups smaller, for a run keeps its permit until its start
+//! is on disk.
+
+mod recorded;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use eventful::{Attempt, Event, Eventful, Failure};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+use crate::ids;
+use crate::journal::media::{self, Group, Medium, Raw, Redb};
+use crate::report;
+use crate::stopwatch::{clock, median, time};
+use recorded::{Frames, Recorded};
+
+const PAYLOAD_BYTES: usize = 256;
+
+const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+
+/// How events come in.
+#[derive(Clone, Copy)]
+enum Way {
+    /// One by one, from so many tasks at once.
+    Single(u64),
+    /// From one task, so many at a time.
+    Batch(u64),
+}
+
+const WAYS: [(Way, u64); 5] = [
+    (Way::Single(1), 1000),
+    (Way::Single(64), 50_000),
+    (Way::Single(1024), 100_000),
+    (Way::Batch(100), 50_000),
+    (Way::Batch(1000), 100_000),
+];
+
+pub(crate) fn measure() {
+    let (part, rounds) = if report::quick() { (10, 3) } else { (1, 5) };
+    let rows: Vec<_> = WAYS.map(|(way, events)| row(way, events / part, rounds)).into();
+    let heads = [
+        "work",
+        "events a group",
+        "ours/s",
+        "file/s",
+        "redb/s",
+        "× file",
+        "× redb",
+        "p50 µs",
+        "p99 µs",
+        "redb p50",
+        "redb p99",
+    ];
+    let title = format!("Events through the adapter, acknowledged and completed on disk, {rounds} rounds, medians");
+    report::print_table(&title, heads, &rows);
+}
+
+/// What one round has measured.
+struct Round {
+    group: f64,
+    rates: [f64; 3],
+    waits: Vec<f64>,
+    redb_waits: Vec<f64>,
+}
+
+fn row(way: Way, events: u64, rounds: usize) -> [String; 11] {
+    let rounds: Vec<_> = (0..rounds).map(|_| round(way, events)).collect();
+    let middle = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of).collect());
+    let rate = |medium: usize| format!("{:.0}", middle(&|round| round.rates[medium]));
+    let ratio = |medium: usize| format!("{:.2}", middle(&|round| round.rates[0] / round.rates[medium]));
+    let wait = |waits: &dyn Fn(&Round) -> &[f64], percent| {
+        format!("{:.0}", middle(&|round| quantile(waits(round).to_vec(), percent)))
+    };
+    let name = match way {
+        Way::Single(submitters) => format!("submitters: {submitters}"),
+        Way::Batch(size) => format!("batches of {size}"),
+    };
+    [
+        name,
+        format!("{:.1}", middle(&|round| round.group)),
+        rate(0),
+        rate(1),
+        rate(2),
+        ratio(1),
+        ratio(2),
+        wait(&|round| &round.waits, 50),
+        wait(&|round| &round.waits, 99),
+        wait(&|round| &round.redb_waits, 50),
+        wait(&|round| &round.redb_waits, 99),
+    ]
+}
+
+fn quantile(mut values: Vec<f64>, percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() * percent / 100).copied().unwrap_or_default()
+}
+
+fn round(way: Way, events: u64) -> Round {
+    let directory = media::directory();
+    let frames = Frames::default();
+    let store = Recorded::new(media::store(directory.path()), Arc::clone(&frames));
+    let (rate, waits) = ours(way, events, store);
+    let groups: Vec<_> =
+        frames.lock().expect("no panic").drain(..).map(|bytes| Group { facts: Vec::new(), bytes }).collect();
+    let (file_rate, _) = raw(events, &groups, &mut Raw::create(directory.path()));
+    let (redb_rate, redb_waits) = raw(events, &groups, &mut Redb::create(directory.path()));
+    Round { group: events as f64 / groups.len() as f64, rates: [rate, file_rate, redb_rate], waits, redb_waits }
+}
+
+/// Events per second, and how many microseconds each group took.
+fn raw(events: u64, groups: &[Group], medium: &mut dyn Medium) -> (f64, Vec<f64>) {
+    let waits: Vec<_> = groups.iter().map(|group| time(|| medium.write(group)).as_secs_f64() * 1e6).collect();
+    (events as f64 / waits.iter().sum::<f64>() * 1e6, waits)
+}
+
+/// Events per second, and how many microseconds each answer took.
+fn ours(way: Way, events: u64, store: Recorded) -> (f64, Vec<f64>) {
+    let runtime = Runtime::new().expect("a runtime");
+    let done = Arc::new(Done { left: AtomicU64::new(events), all: Notify::new() });
+    let counted = Arc::clone(&done);
+    let handler = move |_: Event, _: Attempt| {
+        counted.one();
+        std::future::ready(Ok::<_, Failure>(()))
+    };
+    let _context = runtime.enter();
+    let mut config = media::config();
+    (config.concurrency, config.channel_capacity) = (CONCURRENCY, CONCURRENCY);
+    let eventful = Eventful::builder().config(config).journal(store).start(handler).expect("it starts");
+    let began = clock();
+    let submitting: Vec<_> =
+        parts(way, events).into_iter().map(|events| runtime.spawn(submit(eventful.clone(), way, events))).collect();
+    let waits = runtime.block_on(async {
+        let mut waits = Vec::new();
+        for part in submitting {
+            waits.extend(part.await.expect("it submits"));
+        }
+        done.all.notified().await;
+        until_durable(&eventful).await;
+        waits
+    });
+    let rate = events as f64 / (clock() - began).as_secs_f64();
+    runtime.block_on(eventful.shutdown(None));
+    (rate, waits)
+}
+
+/// A part of the events for each task that submits.
+fn parts(way: Way, events: u64) -> Vec<Vec<Event>> {
+    let all: Vec<_> = (0..events).map(event).collect();
+    let part = match way {
+        Way::Single(submitters) => all.len().div_ceil(usize::try_from(submitters).expect("few")),
+        Way::Batch(_) => all.len(),
+    };
+    all.chunks(part).map(<[_]>::to_vec).collect()
+}
+
+fn event(number: u64) -> Event {
+    Event::with_id(&ids::uuid(number), Bytes::from_static(&[b'x'; PAYLOAD_BYTES])).expect("an event")
+}
+
+/// Submits, and answers how many microseconds each answer took.
+async fn submit(eventful: Eventful, way: Way, events: Vec<Event>) -> Vec<f64> {
+    let size = match way {
+        Way::Single(_) => 1,
+        Way::Batch(size) => usize::try_from(size).expect("few"),
+    };
+    let mut waits = Vec::new();
+    for part in events.chunks(size) {
+        let began = clock();
+        match part {
+            [event] => drop(eventful.submit(event.clone()).await.expect("accepted")),
+            _ => {
+                let answers = eventful.submit_batch(part.iter().cloned()).await;
+                assert!(answers.iter().all(Result::is_ok), "all of a batch is accepted");
+            }
+        }
+        waits.push((clock() - began).as_secs_f64() * 1e6);
+    }
+    waits
+}
+
+/// Waits until the last outcome is on disk.
+async fn until_durable(eventful: &Eventful) {
+    while eventful.stats().is_ok_and(|stats| stats.engine.gauges.inflight > 0) {
+        tokio::task::yield_now().await;
+    }
+    eventful.pause().await.expect("it is durable");
+}
+
+/// Counts handler calls, and tells when all are there.
+struct Done {
+    left: AtomicU64,
+    all: Notify,
+}
+
+impl Done {
+    fn one(&self) {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.all.notify_one();
+        }
+    }
+}
