@@ -44,6 +44,8 @@ struct Decisions {
     fates: Vec<Fate>,
     /// Of the next openings.
     refusals: Vec<OpenError>,
+    /// It was removed: the next opening finds nothing.
+    removed: bool,
     appends: usize,
     room: u64,
     seals: usize,
@@ -51,8 +53,8 @@ struct Decisions {
 
 impl Decided {
     fn new() -> Self {
-        let (fates, refusals, appends, seals) = Default::default();
-        let state = Decisions { fates, refusals, appends, room: u64::MAX, seals };
+        let (fates, refusals, removed, appends, seals) = Default::default();
+        let state = Decisions { fates, refusals, removed, appends, room: u64::MAX, seals };
         Self { memory: MemoryStore::new(), state: Arc::new(Mutex::new(state)) }
     }
 
@@ -80,6 +82,9 @@ impl JournalStore for Decided {
     fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         if let Some(refusal) = self.with(|state| (!state.refusals.is_empty()).then(|| state.refusals.remove(0))) {
             return Err(refusal);
+        }
+        if self.with(|state| state.removed) {
+            self.memory = MemoryStore::new();
         }
         let journal = self.memory.open(owner)?;
         Ok(Box::new(DecidedJournal { journal, store: self.clone() }))
@@ -348,6 +353,34 @@ async fn a_journal_that_another_owner_took_stays_down_and_shutdown_ends() {
     assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::JournalDown)));
     let report = eventful.shutdown(None).await;
     assert!(report.took <= SECOND * 40, "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_opened_in_vain_is_not_opened_again_at_once() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    let before = store.with(|state| state.appends);
+    store.decide(&[Fate::Full; 4]);
+    assert!(eventful.try_submit(event("a")).await.is_err());
+    settle_down().await;
+    assert_eq!(store.with(|state| state.appends) - before, 2, "one write, and one after the first opening");
+
+    passes("there is room again", || store.with(|state| state.fates.is_empty())).await;
+    passes("it is ready", || eventful.readiness() == Readiness::Ready).await;
+    assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_has_lost_what_was_durable_stays_down() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    store.with(|state| state.removed = true);
+    store.decide(&[Fate::FailsBefore]);
+    assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Unknown)));
+    settle_down().await;
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalDown));
+    eventful.shutdown(None).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use super::shared::Shared;
 use super::supervisor::give_way;
 use crate::engine::{Command, Fact, Replay, Timestamp};
 use crate::journal::{
-    JournalStore, Log, MaintainError, Maintained, OpenError, Owner, Recovered, Room, WriteError, recover,
+    JournalStore, Log, MaintainError, Maintained, OpenError, Owner, Recovered, Room, Sequence, WriteError, recover,
 };
 
 /// A journal that has nothing to write for so long is sealed.
@@ -37,6 +37,10 @@ pub(super) struct JournalWriter {
     log: Option<Log>,
     /// Something was appended since the journal was sealed.
     unsealed: bool,
+    /// The frame after the last one that is durable.
+    durable_end: Sequence,
+    /// How often it was opened since something was last durable.
+    openings_in_vain: u32,
 }
 
 /// Where the journal comes from.
@@ -61,7 +65,8 @@ impl JournalWriter {
     ///
     /// [`WriteError`]
     pub(super) fn start(shared: &Arc<Shared>, source: Source, log: Log) -> Result<Self, WriteError> {
-        let mut writer = Self { shared: Arc::clone(shared), source, log: Some(log), unsealed: false };
+        let (shared, durable_end) = (Arc::clone(shared), log.next());
+        let mut writer = Self { shared, source, log: Some(log), unsealed: false, durable_end, openings_in_vain: 0 };
         writer.write()?;
         Ok(writer)
     }
@@ -71,7 +76,7 @@ impl JournalWriter {
         let Some(log) = &mut self.log else { return Ok(false) };
         let Some(facts) = self.shared.repair(|core, now| core.commits.begin(now)) else { return Ok(false) };
         log.append(&facts)?;
-        self.unsealed = true;
+        (self.unsealed, self.durable_end, self.openings_in_vain) = (true, log.next(), 0);
         self.shared.finish_group(facts, log.room());
         Ok(true)
     }
@@ -85,7 +90,9 @@ impl JournalWriter {
 
     fn try_step(&mut self, quiet: bool) -> Result<Next, WriteError> {
         if self.log.is_none() {
-            return Ok(self.reopen());
+            // An opening that brought nothing is not tried again at once: perhaps the disk is full.
+            let pauses = self.openings_in_vain > 0 && !quiet && !self.shared.end.is_asked();
+            return Ok(if pauses { Next::Wait(Some(REOPEN_AFTER)) } else { self.reopen() });
         }
         let wrote = self.write()?;
         if !wrote && self.shared.end.stopped.is_open() {
@@ -145,7 +152,13 @@ impl JournalWriter {
         }
         let Source { store, owner, snapshot_after_bytes } = &mut self.source;
         match recover(&mut **store, owner, &self.shared.config, *snapshot_after_bytes, &mut |_| {}) {
+            Ok(Recovered { log, .. }) if log.next() < self.durable_end => {
+                let (found, wanted) = (log.next(), self.durable_end);
+                tracing::error!(%found, %wanted, "the journal has lost frames that were durable: was it removed?");
+                self.stay_down()
+            }
             Ok(Recovered { log, replay }) => {
+                self.openings_in_vain += 1;
                 self.shared.install(replay, log.room());
                 self.log = Some(log);
                 tracing::info!("the journal was opened again");
@@ -153,6 +166,7 @@ impl JournalWriter {
             }
             Err(error @ (OpenError::InUse { .. } | OpenError::Io { .. })) => {
                 tracing::error!(%error, "the journal cannot be opened again; it will be tried again");
+                self.openings_in_vain += 1;
                 Next::Wait(Some(REOPEN_AFTER))
             }
             Err(error) => {
