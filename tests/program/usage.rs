@@ -31,6 +31,12 @@ async fn a_port_in_use_is_named() {
 }
 
 #[tokio::test]
+async fn a_directory_that_cannot_be_used_is_named_once() {
+    let (code, _, stderr) = run(&["serve", "--listen", "127.0.0.1:0", "--data", "/dev/null"]).await;
+    assert_eq!((code, stderr.as_str()), (1, "error: the journal was not opened: /dev/null: it is not a directory\n"));
+}
+
+#[tokio::test]
 async fn every_flag_is_a_variable_too() {
     for (call, wanted) in [("serve", &SERVE_FLAGS[..]), ("send", &["to"])] {
         let (code, help, _) = run(&[call, "--help"]).await;

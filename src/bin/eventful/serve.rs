@@ -66,7 +66,8 @@ async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyho
     let builder = builder.on_recovery(tell_replay());
     // Reading the journal blocks.
     let started = tokio::task::spawn_blocking(move || builder.start(handler)).await;
-    Ok(started.context("starting died")??)
+    // Its words hold those of its cause.
+    started.context("starting died")?.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 /// Tells how far a long replay has come, at each tenth.
