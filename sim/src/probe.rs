@@ -107,14 +107,19 @@ impl Probes {
         self.faults.iter().sum()
     }
 
-    /// How many probes there are.
-    pub fn total() -> usize {
-        FaultKind::ALL.len() + EDGES.lines().count()
+    /// How many probes there are. Those of journals count once one of them has fired.
+    pub fn total(&self) -> usize {
+        self.kinds().count() + EDGES.lines().count()
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = FaultKind> {
+        let journals = FaultKind::ALL.into_iter().any(|kind| kind.is_of_journal() && self.count(kind) > 0);
+        FaultKind::ALL.into_iter().filter(move |kind| journals || !kind.is_of_journal())
     }
 
     /// The probes that have not fired.
     pub fn missing(&self) -> Vec<String> {
-        let faults = FaultKind::ALL.into_iter().filter(|kind| self.count(*kind) == 0).map(FaultKind::name);
+        let faults = self.kinds().filter(|kind| self.count(*kind) == 0).map(FaultKind::name);
         let fired = self.fired_edges();
         let edges = EDGES.lines().filter(|edge| fired.binary_search_by(|fired| fired.as_str().cmp(edge)).is_err());
         faults.chain(edges.map(str::to_owned)).collect()

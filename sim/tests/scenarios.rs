@@ -54,7 +54,7 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
 #[test]
 fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("large.json");
-    let small = Scenario::draw(7, Plan { submits: 2, swarm: false });
+    let small = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: false });
     let largest = |change: &dyn Fn(&mut Scenario)| {
         let mut scenario = small.clone();
         change(&mut scenario);

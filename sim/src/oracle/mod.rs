@@ -37,89 +37,20 @@ mod record;
 mod replay;
 mod retries;
 mod runs;
+mod seen;
 mod shutdown;
 mod tickets;
 
 use std::time::Duration;
 
 pub use book::{Book, Known, Stage};
-use eventful::{
-    Answer, Change, Config, Deadline, Digest, DurableState, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId,
-    Ticket, Timestamp,
-};
+use eventful::{Change, Config, DurableState, Engine, Fact, Ticket, Timestamp};
 pub use ledger::{Era, Ledger};
+pub use seen::{Said, Seen, Told};
 
 use crate::failure::Broken;
 use crate::roster::Roster;
 use crate::scenario::EventNumber;
-
-/// One step, as an outsider sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
-    /// The number of the step.
-    pub step: u32,
-    /// The latest time that the engine was ever told, this one included.
-    pub now: Timestamp,
-    /// What it was told.
-    pub said: Said,
-    /// What it answered.
-    pub answer: &'a Answer,
-    /// The facts that it put out.
-    pub facts: &'a [Fact],
-    /// What it wants done.
-    pub effects: &'a [Effect],
-    /// Its gauges now.
-    pub gauges: &'a Gauges,
-    /// When it wants to be woken, now.
-    pub deadline: Option<Deadline>,
-    /// The engine, to look at.
-    pub engine: &'a Engine,
-    /// Its configuration.
-    pub config: &'a Config,
-    /// The keys.
-    pub roster: &'a Roster,
-}
-
-/// A command, by what oracles need of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is the command of the same name")]
-pub enum Said {
-    Submit {
-        event: EventNumber,
-        digest: Digest,
-        size_bytes: usize,
-    },
-    Reject {
-        too_large: bool,
-    },
-    Start(Ticket),
-    Settle(RunId, Told),
-    Heartbeat(RunId),
-    EnqueueFailed(Ticket, EnqueueFailure),
-    ChannelLost,
-    Sweep,
-    Redrive(EventNumber),
-    Discard(EventNumber),
-    Pause,
-    Resume,
-    Shutdown,
-    AbortInflight,
-    /// A new event, for which the journal has no room.
-    RejectForDisk,
-    /// Nothing yet: it was opened from its journal.
-    Open,
-}
-
-/// An outcome, by what oracles need of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each is the outcome of the same name")]
-pub enum Told {
-    Done,
-    Retry { after: Option<Duration> },
-    Permanent,
-    Snooze { delay: Duration },
-    Crashed,
-}
 
 /// As many as most runs put out, so that they find room for them at once.
 const USUAL_FACTS: usize = 64;
@@ -367,49 +298,6 @@ impl Oracles {
         match &self.journal {
             Some(journal) if journal.bounds_calls() => self.ledger.audit_calls(engine.config()),
             _ => Ok(()),
-        }
-    }
-}
-
-impl Said {
-    /// The run that it names.
-    pub const fn run(&self) -> Option<RunId> {
-        match *self {
-            Self::Settle(run, _) | Self::Heartbeat(run) => Some(run),
-            Self::Submit { .. }
-            | Self::Reject { .. }
-            | Self::Start(_)
-            | Self::EnqueueFailed(..)
-            | Self::ChannelLost
-            | Self::Sweep
-            | Self::Redrive(_)
-            | Self::Discard(_)
-            | Self::Pause
-            | Self::Resume
-            | Self::Shutdown
-            | Self::AbortInflight
-            | Self::RejectForDisk
-            | Self::Open => None,
-        }
-    }
-
-    /// The event that it names.
-    pub const fn event(&self) -> Option<EventNumber> {
-        match *self {
-            Self::Submit { event, .. } | Self::Redrive(event) | Self::Discard(event) => Some(event),
-            Self::Reject { .. }
-            | Self::Start(_)
-            | Self::Settle(..)
-            | Self::Heartbeat(_)
-            | Self::EnqueueFailed(..)
-            | Self::ChannelLost
-            | Self::Sweep
-            | Self::Pause
-            | Self::Resume
-            | Self::Shutdown
-            | Self::AbortInflight
-            | Self::RejectForDisk
-            | Self::Open => None,
         }
     }
 }

@@ -5,95 +5,10 @@
 
 use std::num::NonZeroUsize;
 
+use super::family::{Family, Plan};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
 use super::{Act, Behaviour, Fault, Operation, Scenario, Settings};
 use crate::chance::{Chance, Stream};
-
-/// What scenarios are to be like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// How many submissions.
-    pub submits: u16,
-    /// Whether each family of faults is off in half of the runs; else all are on in every run.
-    pub swarm: bool,
-}
-
-/// Faults that belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// The channel is full, of capacity one, or without a receiver.
-    Channel,
-    /// Tickets and markers are lost or presented twice.
-    Tickets,
-    /// The dispatcher stalls or dies.
-    Dispatcher,
-    /// The sweeper dies or is late.
-    Sweeper,
-    /// Handlers fail, ask for more time, or report nonsense.
-    Handlers,
-    /// Handlers panic, hang, or do not heed their cancellation.
-    Crashes,
-    /// Clients retry, change payloads, race themselves and hang up.
-    Clients,
-    /// Clocks step, the process pauses.
-    Clock,
-    /// Shutdowns.
-    Shutdown,
-    /// The process restarts.
-    Restart,
-    /// Bounds by count and bytes are small.
-    Overload,
-    /// Events that kill each worker; times at which everything fails.
-    Masses,
-    /// Operators redrive, discard, pause and resume.
-    Operators,
-    /// Parts are stopped one by one, and restored in another order.
-    Swizzle,
-    /// There is a journal; its disk fails, and processes die with it.
-    Journal,
-}
-
-impl Family {
-    /// Every family.
-    pub const ALL: [Self; 15] = [
-        Self::Channel,
-        Self::Tickets,
-        Self::Dispatcher,
-        Self::Sweeper,
-        Self::Handlers,
-        Self::Crashes,
-        Self::Clients,
-        Self::Clock,
-        Self::Shutdown,
-        Self::Restart,
-        Self::Overload,
-        Self::Masses,
-        Self::Operators,
-        Self::Swizzle,
-        Self::Journal,
-    ];
-
-    /// The label of its source of chance.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Channel => "channel",
-            Self::Tickets => "tickets",
-            Self::Dispatcher => "dispatcher",
-            Self::Sweeper => "sweeper",
-            Self::Handlers => "handlers",
-            Self::Crashes => "crashes",
-            Self::Clients => "clients",
-            Self::Clock => "clock",
-            Self::Shutdown => "shutdown",
-            Self::Restart => "restart",
-            Self::Overload => "overload",
-            Self::Masses => "masses",
-            Self::Operators => "operators",
-            Self::Swizzle => "swizzle",
-            Self::Journal => "journal",
-        }
-    }
-}
 
 /// Microseconds in a millisecond.
 pub(super) const MILLI: u64 = 1_000;
@@ -103,7 +18,8 @@ impl Scenario {
     pub fn draw(seed: u64, plan: Plan) -> Self {
         let chance = Chance::of(seed);
         let mut families = chance.stream("families");
-        let on = Family::ALL.map(|_| !plan.swarm || families.per_mille(500));
+        let mut on = Family::ALL.map(|_| !plan.swarm || families.per_mille(500));
+        on[Family::Journal as usize] &= plan.journals;
         let submits = plan.submits.max(1);
         let horizon = u64::from(submits) * 60 * MILLI;
         let span = horizon / chance.stream("tempo").pick(&[1, 1, 4, 40]);

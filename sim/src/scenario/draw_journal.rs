@@ -1,6 +1,7 @@
 //! A journal, and what goes wrong with it.
 
-use super::draw::{Draw, Family, MILLI};
+use super::draw::{Draw, MILLI};
+use super::family::Family;
 use super::{Ailment, Behaviour, Fault, Journaling, Settings};
 use crate::chance::Stream;
 

@@ -78,6 +78,11 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Whether it needs a journal.
+    pub fn is_of_journal(self) -> bool {
+        self >= Self::PowerCut
+    }
+
     /// Every kind.
     pub const ALL: [Self; 69] = [
         Self::ChannelFull,

@@ -7,6 +7,7 @@
 mod behaviour;
 mod draw;
 mod draw_journal;
+mod family;
 mod fault;
 mod fault_kind;
 mod kinds;
@@ -15,7 +16,7 @@ mod settings;
 mod words;
 
 pub use behaviour::Behaviour;
-pub use draw::{Family, Plan};
+pub use family::{Family, Plan};
 pub use fault::{Ailment, Fault, Loss};
 pub use fault_kind::FaultKind;
 pub use operation::{Act, Operation};

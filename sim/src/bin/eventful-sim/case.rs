@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use eventful_sim::failure::Broken;
-use eventful_sim::scenario::{Plan, Scenario};
+use eventful_sim::scenario::Scenario;
 use eventful_sim::shrink::{self, Shrunk};
 
 use crate::options::{Draw, Source, Tier};
@@ -56,7 +56,7 @@ impl Case {
     /// The case of this seed.
     pub(crate) fn draw(seed: u64, draw: Draw) -> Self {
         match draw.tier {
-            Tier::Core => Self::Core(Scenario::draw(seed, Plan { submits: draw.submits(), swarm: draw.swarm })),
+            Tier::Core => Self::Core(Scenario::draw(seed, draw.plan())),
             Tier::Turmoil => Self::Turmoil(eventful_sim::network::Scenario::generate(seed)),
         }
     }

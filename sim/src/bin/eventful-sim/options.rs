@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use eventful_sim::scenario::Plan;
 
 /// Runs an eventful engine under faults, and finds, replays and shrinks whatever breaks a promise.
 ///
@@ -52,6 +53,9 @@ pub(crate) struct Draw {
     /// Switch each family of faults off in half of the scenarios
     #[arg(long)]
     pub(crate) swarm: bool,
+    /// Give the engine a journal in some of the scenarios, and its disk faults
+    #[arg(long)]
+    pub(crate) journals: bool,
     /// What runs
     #[arg(long, value_name = "TIER", default_value = "core")]
     pub(crate) tier: Tier,
@@ -151,17 +155,28 @@ impl Draw {
         self.submits.unwrap_or(20)
     }
 
+    /// What scenarios of the core tier are to be like.
+    pub(crate) fn plan(&self) -> Plan {
+        Plan { submits: self.submits(), swarm: self.swarm, journals: self.journals }
+    }
+
     /// The scenarios of the turmoil tier are all of one kind.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let is_plain = self.submits.is_none() && !self.swarm;
-        ensure!(self.tier == Tier::Core || is_plain, "--submits and --swarm are for the core tier: leave them out");
+        let is_plain = self.submits.is_none() && !self.swarm && !self.journals;
+        ensure!(
+            self.tier == Tier::Core || is_plain,
+            "--submits, --swarm and --journals are for the core tier: leave them out"
+        );
         Ok(())
     }
 
     /// What to say on the command line to get the same scenarios.
     pub(crate) fn spelled(&self) -> String {
         match self.tier {
-            Tier::Core => format!(" --submits {}{}", self.submits(), if self.swarm { " --swarm" } else { "" }),
+            Tier::Core => {
+                let swarm = if self.swarm { " --swarm" } else { "" };
+                format!(" --submits {}{swarm}{}", self.submits(), if self.journals { " --journals" } else { "" })
+            }
             Tier::Turmoil => " --tier turmoil".to_owned(),
         }
     }

@@ -45,7 +45,7 @@ impl Reach {
     /// How many probes there are.
     pub(crate) fn total(&self) -> usize {
         match self.tier {
-            Tier::Core => Probes::total(),
+            Tier::Core => self.core.total(),
             Tier::Turmoil => FAULTS.len() + ANSWERS.len(),
         }
     }

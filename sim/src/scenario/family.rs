@@ -1,0 +1,89 @@
+//! What scenarios are to be like.
+
+/// What scenarios are to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// How many submissions.
+    pub submits: u16,
+    /// Whether each family of faults is off in half of the runs; else all are on in every run.
+    pub swarm: bool,
+    /// Whether there may be a journal, with the faults of its disk.
+    pub journals: bool,
+}
+
+/// Faults that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// The channel is full, of capacity one, or without a receiver.
+    Channel,
+    /// Tickets and markers are lost or presented twice.
+    Tickets,
+    /// The dispatcher stalls or dies.
+    Dispatcher,
+    /// The sweeper dies or is late.
+    Sweeper,
+    /// Handlers fail, ask for more time, or report nonsense.
+    Handlers,
+    /// Handlers panic, hang, or do not heed their cancellation.
+    Crashes,
+    /// Clients retry, change payloads, race themselves and hang up.
+    Clients,
+    /// Clocks step, the process pauses.
+    Clock,
+    /// Shutdowns.
+    Shutdown,
+    /// The process restarts.
+    Restart,
+    /// Bounds by count and bytes are small.
+    Overload,
+    /// Events that kill each worker; times at which everything fails.
+    Masses,
+    /// Operators redrive, discard, pause and resume.
+    Operators,
+    /// Parts are stopped one by one, and restored in another order.
+    Swizzle,
+    /// There is a journal; its disk fails, and processes die with it.
+    Journal,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Self; 15] = [
+        Self::Channel,
+        Self::Tickets,
+        Self::Dispatcher,
+        Self::Sweeper,
+        Self::Handlers,
+        Self::Crashes,
+        Self::Clients,
+        Self::Clock,
+        Self::Shutdown,
+        Self::Restart,
+        Self::Overload,
+        Self::Masses,
+        Self::Operators,
+        Self::Swizzle,
+        Self::Journal,
+    ];
+
+    /// The label of its source of chance.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Tickets => "tickets",
+            Self::Dispatcher => "dispatcher",
+            Self::Sweeper => "sweeper",
+            Self::Handlers => "handlers",
+            Self::Crashes => "crashes",
+            Self::Clients => "clients",
+            Self::Clock => "clock",
+            Self::Shutdown => "shutdown",
+            Self::Restart => "restart",
+            Self::Overload => "overload",
+            Self::Masses => "masses",
+            Self::Operators => "operators",
+            Self::Swizzle => "swizzle",
+            Self::Journal => "journal",
+        }
+    }
+}
