@@ -39,6 +39,8 @@ pub(super) struct Journal {
     /// A step of the writer is on the agenda.
     pub(super) rung: bool,
     pub(super) unsealed: bool,
+    /// A snapshot was made, now or in an earlier life.
+    pub(super) has_snapshot: bool,
     pub(super) stalled_until: u64,
     pub(super) full_until: u64,
     /// How the process dies when the disk stops.
@@ -121,6 +123,7 @@ impl Journal {
             held: VecDeque::new(),
             rung: false,
             unsealed: false,
+            has_snapshot: false,
             stalled_until: 0,
             full_until: 0,
             death: None,

@@ -163,6 +163,6 @@ impl World<'_> {
 
     /// Whether the shutdown, if there is one, has come to its end.
     pub(super) fn has_ended(&self) -> bool {
-        self.ending.is_some_and(|ending| ending.is_over) && self.is_synced()
+        self.is_up && self.ending.is_some_and(|ending| ending.is_over) && self.is_synced()
     }
 }

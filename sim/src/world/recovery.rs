@@ -152,6 +152,9 @@ impl World<'_> {
             Some(false) => self.probes.fault(FaultKind::GroupLost),
             None => {}
         }
+        if self.journal.as_ref().is_some_and(|journal| journal.has_snapshot) {
+            self.probes.fault(FaultKind::FromSnapshot);
+        }
         if !self.oracles.book.inflight.is_empty() {
             self.probes.fault(FaultKind::RunCrashed);
         }

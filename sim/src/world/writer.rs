@@ -91,7 +91,7 @@ impl World<'_> {
             }
             Ok(Maintained::More) => self.ring_writer(),
             Ok(Maintained::Snapshot(before)) => {
-                journal.room = log.room();
+                (journal.room, journal.has_snapshot) = (log.room(), true);
                 self.probes.fault(FaultKind::Snapshot);
                 self.note_journal(|| format!("a snapshot stands for the frames before {before}"));
                 self.ring_writer();
