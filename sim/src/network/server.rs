@@ -175,7 +175,7 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     let took = stage.clock.now().since(since);
     let after = eventful.stats().ok();
     let orderly = !stage.with(|notes, _| notes.shutdown_panicked);
-    let disk = disk(&stage, troubles);
+    let disk = if before.is_some() { disk(&stage, troubles) } else { shutdown::Disk::Fails };
     let seen = Seen { timeout, took, before, after, report, orderly, disk };
     stage.judge(shutdown::ended(&seen, eventful.config()));
     stage.judge(stage.with(|notes, _| notes.oracles.durable.reported(report.unsynced)));

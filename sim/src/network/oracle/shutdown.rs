@@ -33,7 +33,7 @@ pub(in crate::network) enum Disk {
     None,
     /// It did what it was asked, at once.
     Works,
-    /// It did not.
+    /// It did not, or the journal had failed before.
     Fails,
 }
 
