@@ -33,6 +33,12 @@ impl Witness {
 
 impl JournalStore for Witness {
     fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        if let Err(broken) = self.stage.with(|notes, now| notes.oracles.durable.opening(now)) {
+            // An error ends the loop, so that time goes on.
+            let refused = OpenError::Io { place: "the witness".to_owned(), cause: broken.to_string() };
+            self.stage.judge(Err(broken));
+            return Err(refused);
+        }
         let mut journal = self.store.open(owner)?;
         let verdict = self.look_at_end(&mut *journal);
         self.stage.judge(verdict);

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use eventful::journal::Sequence;
-use eventful::{Fact, RunId};
+use eventful::{Fact, RunId, Timestamp};
 
 use super::{Verdict, holds};
 use crate::failure::Broken;
@@ -19,11 +19,16 @@ pub(in crate::network) struct Durable {
     doubted: Option<(Sequence, Vec<u8>)>,
     /// Facts that are durable, and that nobody has read.
     untold: VecDeque<Fact>,
+    /// When the journal was opened at last, and how often at that time.
+    opened: (Timestamp, u32),
 }
+
+/// So often nobody opens a journal at one time unless something spins.
+const SPINS: u32 = 20;
 
 impl Durable {
     pub(in crate::network) const fn new() -> Self {
-        Self { end: Sequence::FIRST, doubted: None, untold: VecDeque::new() }
+        Self { end: Sequence::FIRST, doubted: None, untold: VecDeque::new(), opened: (Timestamp::EPOCH, 0) }
     }
 
     /// This frame is durable, as the journal says.
@@ -34,6 +39,13 @@ impl Durable {
     /// The journal does not know whether this frame is durable.
     pub(in crate::network) fn doubt(&mut self, sequence: Sequence, frame: &[u8]) {
         self.doubted = Some((sequence, frame.to_vec()));
+    }
+
+    /// The journal is about to be opened.
+    pub(in crate::network) fn opening(&mut self, now: Timestamp) -> Verdict {
+        let (at, times) = self.opened;
+        self.opened = (now, if at == now { times + 1 } else { 1 });
+        holds(self.opened.1 < SPINS, || broken(format_args!("the journal is opened {SPINS} times at once")))
     }
 
     /// Whether there is such a frame.
