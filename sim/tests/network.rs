@@ -141,6 +141,7 @@ fn first_difference(scenario: &Scenario) -> Option<(Line, Line)> {
 /// A scenario in which nothing happens.
 fn calm() -> Scenario {
     let mut scenario = Scenario::generate(1);
+    scenario.setup.journal = None;
     scenario.setup.yields_per_mille = 0;
     scenario.setup.latency_ms = 5;
     scenario.setup.concurrency = 2;

@@ -20,7 +20,7 @@ use super::disturb::Disturber;
 use super::drive::TICK;
 use super::oracle::progress::Waits;
 use super::oracle::shutdown::{self, Seen};
-use super::oracle::{Verdict, holds};
+use super::oracle::{Verdict, durable, holds};
 use super::play::Player;
 use super::stage::Stage;
 use super::trace::Step;
@@ -104,6 +104,10 @@ fn start(stage: &Arc<Stage>) -> Result<Option<Eventful>, StartError> {
     let refused = match started {
         Ok(Ok(eventful)) => return Ok(Some(eventful)),
         Ok(Err(StartError::Open(OpenError::Io { .. }) | StartError::Write(_))) => "start refused by the disk",
+        Ok(Err(StartError::Open(error))) => {
+            stage.judge(Err(durable::refused(&error)));
+            return Ok(None);
+        }
         Ok(Err(error)) => return Err(error),
         // Of the hooks: the panic itself is counted elsewhere.
         Err(_) => "start cut short by a panic",

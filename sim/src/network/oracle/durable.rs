@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use eventful::journal::Sequence;
+use eventful::journal::{OpenError, Sequence};
 use eventful::{Fact, RunId, Timestamp};
 
 use super::{Verdict, holds};
@@ -123,6 +123,11 @@ impl Durable {
 /// A client was told of something that is not durable.
 pub(in crate::network) fn early(number: KeyNumber, what: &str) -> Broken {
     broken(format_args!("a client was told that e{number} is {what}, which is not durable"))
+}
+
+/// A journal that no power cut may damage is not opened.
+pub(in crate::network) fn refused(error: &OpenError) -> Broken {
+    broken(format_args!("the journal is not opened: {error}"))
 }
 
 /// A handler was called before its start was durable.

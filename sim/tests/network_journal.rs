@@ -1,0 +1,130 @@
+//! The adapter with a journal on a simulated network: what clients were told outlives its processes.
+#![cfg(feature = "turmoil")]
+
+use eventful_sim::network::{
+    Call, DiskTrouble, Disturbance, Ending, Fault, FaultKind, Item, JournalSetup, Keeper, Manner, Outage, Outcome,
+    Request, Scenario, Script, Turn, run,
+};
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_kill_and_after_a_power_cut() {
+    for outage in [Outage::Crash, Outage::PowerCut] {
+        for keeper in [Keeper::Plain, Keeper::Database] {
+            let mut scenario = calm(keeper);
+            scenario.requests = vec![submit(0, 0, 1), submit(0, 200, 1), submit(1, 220, 2)];
+            scenario.faults = vec![at(100, FaultKind::Outage { outage, down_ms: 20 })];
+            let outcome = assert_holds(&scenario);
+            let told = |name| outcome.coverage.count(name);
+            assert_eq!((told("told accepted"), told("told duplicate")), (2, 1), "{outage:?} {keeper:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
+    let mut scenario = calm(Keeper::Plain);
+    scenario.requests = vec![submit(0, 0, 1), look(1, 400, 1)];
+    scenario.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 40, ending: Ending::Done }] }];
+    scenario.faults = vec![at(30, FaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 })];
+    let outcome = assert_holds(&scenario);
+    assert_eq!(outcome.coverage.count("run crashed at opening"), 1, "{:?}", outcome.coverage);
+}
+
+#[test]
+fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
+    let mut scenario = calm(Keeper::Plain);
+    scenario.requests = vec![submit(0, 20, 1), submit(1, 1500, 2)];
+    scenario.faults = vec![at(5, FaultKind::Disk { trouble: DiskTrouble::SyncFails, times: 1 })];
+    let outcome = assert_holds(&scenario);
+    let reached = |name| outcome.coverage.count(name);
+    assert_eq!(reached("told unknown"), 1, "{:?}", outcome.coverage);
+    assert!(reached("journal opened again") > 0);
+    assert_eq!(reached("told accepted") + reached("told duplicate"), 2);
+}
+
+#[test]
+fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
+    let mut scenario = calm(Keeper::Plain);
+    scenario.requests = vec![submit(0, 0, 1), submit(0, 60, 2), submit(0, 100, 3), submit(1, 110, 1)];
+    scenario.faults = vec![at(50, FaultKind::DiskFull { for_ms: 100 })];
+    let outcome = assert_holds(&scenario);
+    let reached = |name| outcome.coverage.count(name);
+    assert!(reached("refused for want of disk") > 0, "{:?}", outcome.coverage);
+    assert_eq!((reached("journal opened again"), reached("told duplicate")), (0, 1));
+}
+
+#[test]
+fn a_journal_that_stalls_delays_answers_and_loses_none() {
+    let mut scenario = calm(Keeper::Plain);
+    scenario.requests = vec![submit(0, 20, 1), look(1, 200, 1)];
+    let disturbance = Disturbance::JournalStalls;
+    scenario.faults = vec![at(5, FaultKind::Disturb { disturbance, passes: 3 })];
+    let outcome = assert_holds(&scenario);
+    assert!(outcome.coverage.count("journal stalled") > 0);
+}
+
+#[test]
+fn a_disk_that_lies_about_its_syncs_is_found_out() {
+    let mut scenario = calm(Keeper::Plain);
+    scenario.requests = (1..20).map(|key| submit(0, u32::from(key), key)).collect();
+    scenario.faults = vec![
+        at(0, FaultKind::Disk { trouble: DiskTrouble::SyncLies, times: 200 }),
+        at(150, FaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 }),
+    ];
+    let broken = run(&scenario, None).broken.expect("what was acknowledged is lost");
+    assert_eq!(broken.oracle, "durable", "{broken}");
+}
+
+#[test]
+fn scenarios_with_a_journal_are_saved_with_it_and_those_without_are_as_before() {
+    let scenario = calm(Keeper::Database);
+    let text = serde_json::to_string(&scenario).expect("it can be written");
+    assert_eq!(serde_json::from_str::<Scenario>(&text).expect("it can be read"), scenario);
+    let mut without = scenario;
+    without.setup.journal = None;
+    let text = serde_json::to_string(&without).expect("it can be written");
+    assert!(!text.contains("journal"), "{text}");
+    assert_eq!(serde_json::from_str::<Scenario>(&text).expect("it can be read"), without);
+}
+
+fn assert_holds(scenario: &Scenario) -> Outcome {
+    let outcome = run(scenario, None);
+    assert_eq!(outcome.broken, None);
+    outcome
+}
+
+/// A scenario with a journal in which nothing happens.
+fn calm(keeper: Keeper) -> Scenario {
+    let mut scenario = Scenario::generate(1);
+    scenario.setup.yields_per_mille = 0;
+    scenario.setup.latency_ms = 5;
+    scenario.setup.concurrency = 2;
+    scenario.setup.max_attempts = 3;
+    scenario.setup.max_pending = 100;
+    scenario.setup.max_records = 100;
+    scenario.setup.run_timeout_ms = 60;
+    scenario.setup.run_lifetime_ms = 120;
+    scenario.setup.retention_ms = 60_000;
+    scenario.setup.journal =
+        Some(JournalSetup { keeper, syncs_starts: true, snapshot_after_bytes: 1500, sync_grace_ms: 80 });
+    scenario.requests.clear();
+    scenario.scripts.clear();
+    scenario.faults.clear();
+    scenario
+}
+
+fn at(at_ms: u32, kind: FaultKind) -> Fault {
+    Fault { at_ms, kind }
+}
+
+fn submit(client: u8, at_ms: u32, key: u8) -> Request {
+    request(client, at_ms, Call::Submit(Item { key, payload: 0 }))
+}
+
+fn look(client: u8, at_ms: u32, key: u8) -> Request {
+    request(client, at_ms, Call::Look(key))
+}
+
+fn request(client: u8, at_ms: u32, call: Call) -> Request {
+    Request { client, at_ms, call, tries: 8, timeout_ms: 100, manner: Manner::KeepsConnection }
+}
