@@ -97,6 +97,13 @@ impl Agenda {
         self.waiting.retain(|Reverse((.., task))| outside(task));
     }
 
+    /// Forgets tickets that somebody has in his hand: another engine gives their numbers anew.
+    pub(super) fn lose_tickets(&mut self) {
+        let stays = |task: &Task| !matches!(task, Task::PresentAgain(_) | Task::PresentLate(_));
+        self.ready.retain(stays);
+        self.waiting.retain(|Reverse((.., task))| stays(task));
+    }
+
     /// Every task that waits, with its time, in order.
     pub(super) fn waiting(&self) -> Vec<(u64, Task)> {
         let mut waiting: Vec<_> = self.waiting.iter().map(|Reverse(entry)| *entry).collect();

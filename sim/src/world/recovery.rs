@@ -140,6 +140,7 @@ impl World<'_> {
         self.out = Output::with_facts();
         self.engine = replay.open(self.told, &mut self.out);
         self.channel.replace();
+        self.agenda.lose_tickets();
         if let Some(journal) = &mut self.journal {
             (journal.log, journal.condition) = (Some(log), Condition::Open);
         }
