@@ -60,6 +60,13 @@ impl Handlers {
             _ => Does::Succeed,
         }
     }
+
+    /// This attempt kills no process any more. Where starts are relaxed it may come back with every
+    /// process that it kills, without end.
+    fn calm(&mut self, event: EventNumber, attempt: u32) {
+        let killer = self.planned.iter_mut().find(|(e, a, _)| (*e, *a) == (event, attempt));
+        killer.into_iter().for_each(|(.., does)| *does = Behaviour::PanicBefore);
+    }
 }
 
 impl World<'_> {
@@ -120,6 +127,9 @@ impl World<'_> {
             journal.judge_call(worker.decided)?;
         }
         if worker.does == Does::As(Behaviour::KillsProcess) {
+            if self.journal.as_ref().is_none_or(|journal| journal.settings.relaxed_starts) {
+                self.handlers.calm(worker.event, worker.attempt);
+            }
             return self.kill_process(KILL_MICROS, false);
         }
         if matches!(worker.does, Does::Poison | Does::As(Behaviour::PanicBefore)) {

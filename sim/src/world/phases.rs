@@ -183,6 +183,7 @@ impl World<'_> {
             if self.is_ending() {
                 return self.wait_for_end(choices);
             }
+            self.resume()?;
             let now = if went_on { self.told } else { Timestamp::MAX };
             self.oracles.judge_liveness(now, limit, &self.roster, &self.engine)?;
         }
@@ -206,12 +207,17 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The clock shows the time again, and operators let runs start.
+    /// The clock shows the time again, the disk works, and operators let runs start.
     fn heal(&mut self) -> Result<(), Broken> {
         self.note_world("the faults are over: what is pending has a bounded time to end");
         self.skew = self.skew.max(self.lag());
         self.heal_disk();
-        match self.engine.is_paused() {
+        self.resume()
+    }
+
+    /// Operators let runs start, again when the process has died with their word.
+    fn resume(&mut self) -> Result<(), Broken> {
+        match self.is_serving() && self.engine.is_paused() {
             true => self.tell(Command::Resume, Said::Resume).map(drop),
             false => Ok(()),
         }

@@ -1,0 +1,96 @@
+//! The core tier with a journal: what is promised of it, and that its oracles see what breaks that.
+
+use eventful_sim::failure::Broken;
+use eventful_sim::probe::Probes;
+use eventful_sim::scenario::{Act, Ailment, Behaviour, Fault, FaultKind, Journaling, Operation, Plan, Scenario};
+use eventful_sim::scope::small_case;
+use eventful_sim::trace::{Entry, Lane};
+use eventful_sim::world::{Keep, Report};
+
+#[test]
+fn a_sync_that_lies_before_a_power_cut_is_seen() {
+    let lie = |at| Fault::DiskFails { at, how: Ailment::SyncLies };
+    let cut = Fault::PowerCut { at: 5_000, lasts: 1_000 };
+    let lied = |lies: Vec<Fault>| {
+        let seeds = 0..40;
+        let broken = seeds.filter_map(|seed| {
+            let faults = lies.iter().copied().chain([cut]).collect();
+            run(&Scenario { seed, ..journaled(faults) }, &mut Probes::default()).broken
+        });
+        broken.collect::<Vec<Broken>>()
+    };
+    assert_eq!(lied(Vec::new()), [], "a power cut alone loses nothing");
+    let found = lied((0..8).map(|_| lie(0)).collect());
+    assert!(!found.is_empty(), "eight syncs lied, and nobody saw it");
+    assert!(found.iter().all(|broken| broken.oracle == "journal" && broken.promise.0 == 10), "{found:?}");
+}
+
+#[test]
+fn an_answer_that_waits_for_a_stalled_journal_is_not_given_when_the_power_fails_before() {
+    let faults = vec![Fault::JournalStalled { at: 0, lasts: 3_000 }, Fault::PowerCut { at: 2_000, lasts: 1_000 }];
+    let mut probes = Probes::default();
+    let report = run(&journaled(faults), &mut probes);
+    assert_eq!(report.broken, None);
+    let entries = report.trace.expect("it was asked for").entries;
+    let answers = |entry: &&Entry| entry.lane == Lane::Journal && entry.note.contains("Accepted");
+    assert_eq!(entries.iter().filter(answers).count(), 0, "nothing was durable");
+    assert_eq!(probes.count(FaultKind::Recovered), 1);
+}
+
+#[test]
+fn an_event_that_kills_its_process_fails_when_its_attempts_are_used_up() {
+    let faults = (1..=3).map(|attempt| Fault::Handler { event: 0, attempt, does: Behaviour::KillsProcess }).collect();
+    let mut probes = Probes::default();
+    let report = run(&journaled(faults), &mut probes);
+    assert_eq!(report.broken, None);
+    assert_eq!(probes.count(FaultKind::KillsProcess), 2, "two attempts are allowed");
+}
+
+#[test]
+fn a_journal_that_fails_is_opened_again_and_the_client_is_told_that_nobody_knows() {
+    let mut probes = Probes::default();
+    let report = run(&journaled(vec![Fault::DiskFails { at: 0, how: Ailment::SyncFails }]), &mut probes);
+    assert_eq!(report.broken, None);
+    assert_eq!(probes.count(FaultKind::Reopened), 1);
+    assert!(probes.count(FaultKind::AnswerUnknown) > 0);
+}
+
+#[test]
+fn about_half_of_the_scenarios_with_swarm_have_a_journal_and_all_without() {
+    let drawn = |swarm| (0..1_000).filter(move |seed| draw(*seed, swarm).journal.is_some()).count();
+    assert!((400..600).contains(&drawn(true)), "{}", drawn(true));
+    assert_eq!(drawn(false), 1_000);
+}
+
+#[test]
+fn a_scenario_file_from_before_there_were_journals_is_one_without() {
+    let json = small_case().to_json();
+    assert!(!json.contains("journal"), "{json}");
+    let read: Scenario = serde_json::from_str(&json).expect("a scenario");
+    assert_eq!(read.journal, None);
+}
+
+fn draw(seed: u64, swarm: bool) -> Scenario {
+    Scenario::draw(seed, Plan { submits: 20, swarm })
+}
+
+/// Three events at once, with a journal, and what goes wrong.
+fn journaled(faults: Vec<Fault>) -> Scenario {
+    let submit = |event| Operation { at: 0, client: 0, hangs_up: false, act: Act::Submit { event, payload: 0 } };
+    Scenario {
+        journal: Some(Journaling {
+            relaxed_starts: false,
+            snapshot_after_bytes: 1 << 20,
+            reserve_bytes: 1_000,
+            max_unsynced_bytes: 1 << 20,
+        }),
+        operations: (0..3).map(submit).collect(),
+        faults,
+        choices: None,
+        ..small_case()
+    }
+}
+
+fn run(scenario: &Scenario, probes: &mut Probes) -> Report {
+    scenario.run(Keep { trace: true, ..Keep::default() }, probes).expect("a valid configuration")
+}
