@@ -71,7 +71,7 @@ fn a_scenario_file_from_before_there_were_journals_is_one_without() {
 }
 
 fn draw(seed: u64, swarm: bool) -> Scenario {
-    Scenario::draw(seed, Plan { submits: 20, swarm })
+    Scenario::draw(seed, Plan { submits: 20, swarm, journals: true })
 }
 
 /// Three events at once, with a journal, and what goes wrong.
