@@ -49,10 +49,13 @@ fn an_event_that_kills_its_process_fails_when_its_attempts_are_used_up() {
 #[test]
 fn a_journal_that_fails_is_opened_again_and_the_client_is_told_that_nobody_knows() {
     let mut probes = Probes::default();
-    let report = run(&journaled(vec![Fault::DiskFails { at: 0, how: Ailment::SyncFails }]), &mut probes);
-    assert_eq!(report.broken, None);
-    assert_eq!(probes.count(FaultKind::Reopened), 1);
-    assert!(probes.count(FaultKind::AnswerUnknown) > 0);
+    // In some orders nothing is left to be written when the disk fails.
+    for seed in 0..20 {
+        let faults = vec![Fault::DiskFails { at: 0, how: Ailment::SyncFails }];
+        let report = run(&Scenario { seed, ..journaled(faults) }, &mut probes);
+        assert_eq!(report.broken, None, "seed {seed}");
+    }
+    assert!(probes.count(FaultKind::Reopened) > 0 && probes.count(FaultKind::AnswerUnknown) > 0);
 }
 
 #[test]
