@@ -2,8 +2,10 @@
 
 mod harness;
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use eventful::journal::{
@@ -49,12 +51,14 @@ struct Decisions {
     appends: usize,
     room: u64,
     seals: usize,
+    /// Is asked to end while the journal is opened the next time.
+    ends: Option<Eventful>,
 }
 
 impl Decided {
     fn new() -> Self {
         let (fates, refusals, removed, appends, seals) = Default::default();
-        let state = Decisions { fates, refusals, removed, appends, room: u64::MAX, seals };
+        let state = Decisions { fates, refusals, removed, appends, room: u64::MAX, seals, ends: None };
         Self { memory: MemoryStore::new(), state: Arc::new(Mutex::new(state)) }
     }
 
@@ -85,6 +89,10 @@ impl JournalStore for Decided {
         }
         if self.with(|state| state.removed) {
             self.memory = MemoryStore::new();
+        }
+        if let Some(eventful) = self.with(|state| state.ends.take()) {
+            let asked = pin!(eventful.shutdown(Some(SECOND))).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(asked.is_pending());
         }
         let journal = self.memory.open(owner)?;
         Ok(Box::new(DecidedJournal { journal, store: self.clone() }))
@@ -381,6 +389,26 @@ async fn a_journal_that_has_lost_what_was_durable_stays_down() {
     settle_down().await;
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalDown));
     eventful.shutdown(None).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_while_the_journal_is_opened_again_waits_for_it_and_counts_from_there() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    gate.open();
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    comes_to(&eventful, "a", Status::Completed).await;
+    eventful.pause().await.expect("it runs");
+    eventful.submit(event("b")).await.expect("room");
+    store.with(|state| state.ends = Some(eventful.clone()));
+    store.decide(&[Fate::FailsBefore]);
+    assert!(eventful.try_submit(event("c")).await.is_err());
+
+    let report = eventful.shutdown(None).await;
+
+    let told = (report.drained, report.interrupted, report.left, report.unsynced);
+    assert_eq!(told, (0, 0, 1, 0), "the run of a was over before, and b waits");
+    assert_eq!(store.status("b"), Some(Status::Received));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use super::hooks::Point;
 use super::latch::Latch;
 use super::locked::Core;
 use super::shared::Shared;
+use super::unavailable::Unavailable;
 use crate::engine::{AttemptEnd, Command, FactCounters, Status, Timestamp};
 
 /// How a shutdown went.
@@ -55,7 +56,7 @@ struct EndState {
 struct Asked {
     /// When the first one came.
     since: Timestamp,
-    /// What had happened before it.
+    /// What had happened before it, or before the engine was opened that it ends.
     before: FactCounters,
     /// The earliest deadline of all.
     deadline: Timestamp,
@@ -78,6 +79,14 @@ impl End {
         self.asked().is_some()
     }
 
+    /// Another engine was opened while the end was asked for: it counts from here.
+    #[cfg(feature = "durable")]
+    pub(super) fn count_from(&self, facts: FactCounters) {
+        if let Some(asked) = &mut self.lock().asked {
+            asked.before = facts;
+        }
+    }
+
     fn asked(&self) -> Option<Asked> {
         self.lock().asked
     }
@@ -92,11 +101,13 @@ impl Shared {
             core.execute(now, Command::Shutdown);
             (now, core.engine.metrics().facts)
         });
-        // A core that is broken or down takes in nothing anyway, and counts nothing.
+        // A core that is broken or down takes in nothing anyway, and counts nothing. One that is
+        // about to be opened again is told then.
         let (since, before) = began.unwrap_or_else(|_| (self.now(), FactCounters::default()));
         self.end.ask(Asked { since, before, deadline: since + timeout });
         self.end.asked.notify_one();
         self.ticket.notify_one();
+        self.writer.ring();
     }
 
     /// Waits for the report.
@@ -110,12 +121,12 @@ impl Shared {
 /// before the report, or are told to.
 pub(super) async fn see_to_the_end(shared: Arc<Shared>, kept: [JoinHandle<()>; 2]) {
     let mut last_will = LastWill { shared: Arc::clone(&shared), kept_word: false };
-    let Asked { since, before, .. } = asked(&shared).await;
+    let Asked { since, .. } = asked(&shared).await;
     shared.probe.open(Point::Drain).await;
     drain(&shared).await;
     cancel_all(&shared);
     yield_workers(&shared).await;
-    let mut report = stop(&shared, before);
+    let mut report = stop(&shared);
     let deadline = shared.now() + shared.config.sync_grace;
     end_tasks(&shared, kept, deadline).await;
     report.unsynced = sync(&shared, deadline).await;
@@ -136,7 +147,7 @@ async fn asked(shared: &Shared) -> Asked {
 
 /// Waits until no run is in flight and all facts are durable, at most until the earliest deadline.
 async fn drain(shared: &Shared) {
-    while shared.look(|core, _| core.inflight() > 0 || !core.commits.is_idle()).unwrap_or(false) {
+    while is_draining(shared) {
         let deadline = shared.end.asked().map_or(Timestamp::EPOCH, |asked| asked.deadline);
         tokio::select! {
             biased;
@@ -145,6 +156,13 @@ async fn drain(shared: &Shared) {
             () = shared.clock.sleep_until(deadline) => return,
         }
     }
+}
+
+/// Whether there is anything to wait for. A journal that is being opened again is: what it gives
+/// back is part of the report.
+fn is_draining(shared: &Shared) -> bool {
+    let drains = shared.look(|core, _| core.inflight() > 0 || !core.commits.is_idle());
+    drains.unwrap_or_else(|why| why == Unavailable::Reopening)
 }
 
 /// Asks every worker to drop its handler.
@@ -196,8 +214,9 @@ async fn end_tasks(shared: &Shared, kept: [JoinHandle<()>; 2], deadline: Timesta
 }
 
 /// Stops the engine, and with it every task that is left.
-fn stop(shared: &Shared, before: FactCounters) -> ShutdownReport {
+fn stop(shared: &Shared) -> ShutdownReport {
     let abandoned = shared.workers().len() as u64;
+    let before = shared.end.asked().map(|asked| asked.before).unwrap_or_default();
     let stopped = shared.change(|core, now| {
         core.execute(now, Command::AbortInflight);
         tally(core, before)
@@ -234,8 +253,7 @@ impl Drop for LastWill {
     fn drop(&mut self) {
         if !self.kept_word {
             self.shared.ask_to_end(Duration::ZERO);
-            let before = self.shared.end.asked().map(|asked| asked.before).unwrap_or_default();
-            let mut report = stop(&self.shared, before);
+            let mut report = stop(&self.shared);
             report.unsynced = self.shared.last_look(|core| core.commits.unsynced());
             publish(&self.shared, report);
         }

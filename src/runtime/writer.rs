@@ -229,6 +229,7 @@ impl Shared {
     fn install(&self, replay: Replay, room: Room) {
         let wakes = self.repair(|core, now| {
             core.install(now, replay, room);
+            self.end.count_from(core.engine.metrics().facts);
             core.wakes()
         });
         self.writer.reopenings.fetch_add(1, Ordering::AcqRel);
