@@ -19,6 +19,10 @@
 //! - [`probe`]: what has fired. [`trace`]: what happened, for people. [`report`]: a page that shows it.
 //! - [`chance`], [`mix`], [`roster`]: labelled sources of chance, a chained hash, the keys of events.
 //!
+//! The disk under a journal, alone and in both other tiers:
+//!
+//! - [`disk`]: a simulated disk with its faults, journals on it, crash points and trials.
+//!
 //! The model tier, a plain model against the engine:
 //!
 //! - [`model`]: the engine as its contract has it, written to be read, without any cleverness.

@@ -65,6 +65,9 @@ const ANSWERS: [&str; 20] = [
 /// Every edge that a world can reach, one a line: phase, status of the named record, command, answer.
 const EDGES: &str = include_str!("edges.txt");
 
+/// Those that only a world with a journal can reach: there a marker leaves late, in any phase.
+const EDGES_OF_JOURNALS: &str = include_str!("edges_of_journals.txt");
+
 /// How often everything has fired.
 #[derive(Debug, Clone, Default)]
 pub struct Probes {
@@ -107,27 +110,36 @@ impl Probes {
         self.faults.iter().sum()
     }
 
-    /// How many probes there are. Those of journals count once one of them has fired.
+    /// How many probes there are. Those of journals count once a fault of one has had its effect.
     pub fn total(&self) -> usize {
-        self.kinds().count() + EDGES.lines().count()
+        self.kinds().count() + self.edges().count()
+    }
+
+    fn has_journals(&self) -> bool {
+        FaultKind::ALL.into_iter().any(|kind| kind.is_of_journal() && self.count(kind) > 0)
     }
 
     fn kinds(&self) -> impl Iterator<Item = FaultKind> {
-        let journals = FaultKind::ALL.into_iter().any(|kind| kind.is_of_journal() && self.count(kind) > 0);
+        let journals = self.has_journals();
         FaultKind::ALL.into_iter().filter(move |kind| journals || !kind.is_of_journal())
+    }
+
+    fn edges(&self) -> impl Iterator<Item = &'static str> {
+        let of_journals = if self.has_journals() { EDGES_OF_JOURNALS } else { "" };
+        EDGES.lines().chain(of_journals.lines())
     }
 
     /// The probes that have not fired.
     pub fn missing(&self) -> Vec<String> {
         let faults = self.kinds().filter(|kind| self.count(*kind) == 0).map(FaultKind::name);
         let fired = self.fired_edges();
-        let edges = EDGES.lines().filter(|edge| fired.binary_search_by(|fired| fired.as_str().cmp(edge)).is_err());
+        let edges = self.edges().filter(|edge| fired.binary_search_by(|fired| fired.as_str().cmp(edge)).is_err());
         faults.chain(edges.map(str::to_owned)).collect()
     }
 
     /// The edges that have fired and are on no list: a new way through the engine.
     pub fn unlisted(&self) -> Vec<String> {
-        let listed: Vec<&str> = EDGES.lines().collect();
+        let listed: Vec<&str> = EDGES.lines().chain(EDGES_OF_JOURNALS.lines()).collect();
         self.fired_edges().into_iter().filter(|fired| !listed.contains(&fired.as_str())).collect()
     }
 

@@ -56,7 +56,7 @@ fn a_seed_is_the_same_run_each_time() {
 
 #[test]
 fn a_file_is_the_run_of_the_seed_that_it_was_drawn_from() {
-    let scenario = Scenario::draw(7, Plan { submits: 20, swarm: false, journals: false });
+    let scenario = Scenario::draw(7, Plan { submits: 20, swarm: false, journals: true });
     let file = folder("a-file").join("seven.json");
     scenario.write(&file).expect("the file is written");
     assert_eq!(said(&["replay", path(&file)], 0), said(&["replay", "7"], 0));
@@ -128,14 +128,14 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn a_file_of_another_tier_than_the_one_that_is_named_is_refused() {
     let file = folder("other-tier").join("core.json");
-    Scenario::draw(7, Plan { submits: 2, swarm: false, journals: false }).write(&file).expect("the file is written");
+    Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true }).write(&file).expect("the file is written");
     let complaint = complaint(&["replay", path(&file), "--tier", "turmoil"]);
     assert!(complaint.contains("core.json is of the core tier: leave --tier out"), "{complaint}");
 }
 
 #[test]
 fn a_finding_that_cannot_be_saved_is_told_all_the_same() {
-    let mut scenario = Scenario::draw(7, Plan { submits: 1, swarm: false, journals: false });
+    let mut scenario = Scenario::draw(7, Plan { submits: 1, swarm: false, journals: true });
     scenario.settings.concurrency = std::num::NonZeroUsize::MIN;
     scenario.faults = vec![Fault::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }];
     let file = folder("not-saved").join("stuck.json");
@@ -152,7 +152,7 @@ fn a_file_of_another_form_is_refused_with_the_place() {
         ("empty.json", "", "is not a scenario"),
         ("words.json", "three events", "line 1"),
         ("list.json", "[1, 2]", "is not a scenario"),
-        ("setup.json", "{\"setup\": 1}", "no scenario of the turmoil tier"),
+        ("setup.json", "{\"setup\": 1}", "is not a scenario of the turmoil tier"),
     ] {
         let file = folder("another-form").join(name);
         std::fs::write(&file, content).expect("the file is written");
@@ -163,7 +163,7 @@ fn a_file_of_another_form_is_refused_with_the_place() {
 
 #[test]
 fn a_field_that_nobody_knows_is_refused_by_name() {
-    let whole = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: false }).to_json();
+    let whole = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true }).to_json();
     let file = folder("unknown-field").join("odd.json");
     std::fs::write(&file, whole.replace("\"format\": 1", "\"format\": 1, \"colour\": 3")).expect("the file is written");
     let complaint = complaint(&["shrink", path(&file)]);
@@ -183,7 +183,7 @@ fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
 
 #[test]
 fn a_file_of_a_later_format_asks_for_a_newer_program() {
-    let mut scenario = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: false });
+    let mut scenario = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true });
     scenario.format += 1;
     let file = folder("later-format").join("later.json");
     scenario.write(&file).expect("the file is written");

@@ -10,9 +10,14 @@ use eventful_sim::scenario::{Behaviour, Fault, Plan, Scenario};
 use eventful_sim::world::Keep;
 
 fn committed() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let files = std::fs::read_dir(folder).expect("the folder of scenarios");
-    let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+    files_in("scenarios")
+}
+
+fn files_in(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = std::fs::read_dir(folder).expect("a folder of scenarios");
+    let files = files.map(|file| file.expect("a file").path());
+    let mut files: Vec<_> = files.filter(|path| path.is_file()).collect();
     files.sort();
     files
 }
@@ -23,6 +28,17 @@ fn every_committed_scenario_keeps_every_promise() {
         let scenario = Scenario::read(&file).expect("a scenario");
         let report = scenario.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
         assert_eq!(report.broken, None, "cargo sim replay {}", file.display());
+        assert!(!scenario.about.is_empty(), "{} does not say what it shows", file.display());
+    }
+}
+
+#[test]
+#[cfg(feature = "turmoil")]
+fn every_committed_scenario_of_the_network_keeps_every_promise() {
+    for file in files_in("scenarios/network") {
+        let scenario = eventful_sim::network::Scenario::read(&file).expect("a scenario");
+        let outcome = eventful_sim::network::run(&scenario, None);
+        assert_eq!(outcome.broken, None, "cargo sim replay {}", file.display());
         assert!(!scenario.about.is_empty(), "{} does not say what it shows", file.display());
     }
 }
@@ -54,7 +70,7 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
 #[test]
 fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("large.json");
-    let small = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: false });
+    let small = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true });
     let largest = |change: &dyn Fn(&mut Scenario)| {
         let mut scenario = small.clone();
         change(&mut scenario);

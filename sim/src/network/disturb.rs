@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventful::{Action, Hooks, Point};
+use eventful::{Action, Hooks, Point, Timestamp};
 
 use super::coverage;
 use super::scenario::Disturbance;
@@ -22,13 +22,23 @@ pub(super) struct Armed {
     pub(super) panics: u64,
     /// Stalls of the journal's writer.
     pub(super) stalls: u64,
+    /// When the last of them is over.
+    pub(super) stalled_until: Timestamp,
     /// How often the process that is up was disturbed.
     met: BTreeMap<Disturbance, u64>,
 }
 
 impl Armed {
     pub(super) const fn new(yields: Stream, yields_per_mille: u32) -> Self {
-        Self { waiting: BTreeMap::new(), yields, yields_per_mille, panics: 0, stalls: 0, met: BTreeMap::new() }
+        Self {
+            waiting: BTreeMap::new(),
+            yields,
+            yields_per_mille,
+            panics: 0,
+            stalls: 0,
+            stalled_until: Timestamp::EPOCH,
+            met: BTreeMap::new(),
+        }
     }
 
     /// Has the next `passes` of the point meet this, after what they were to meet before.
@@ -123,6 +133,9 @@ impl Hooks for Disturber {
                 return Action::Continue;
             }
             let (action, name) = notes.armed.next(point);
+            if let Action::Stall(lasts) = action {
+                notes.armed.stalled_until = now + lasts;
+            }
             name.into_iter().for_each(|name| notes.coverage.reach(name));
             notes.shutdown_panicked |= point == Point::Drain && action == Action::Panic;
             notes.trace.note(now, &Step::Passed { point, action });

@@ -62,6 +62,7 @@ impl Scenario {
             faults.extend(journal_faults(&chance, &mut journal));
         }
         Self {
+            about: String::new(),
             seed,
             setup,
             requests: requests(&mut chance.stream("requests"), manners),

@@ -31,6 +31,7 @@ mod diary;
 mod disturb;
 mod drive;
 mod faults;
+mod file;
 mod generate;
 mod inspect;
 mod journal;

@@ -11,6 +11,9 @@ use super::journal::{DiskTrouble, JournalSetup};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
+    /// What it shows, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
     /// Where the engine's jitter, the network's delays and the yields come from.
     pub seed: u64,
     /// The engine and the network.

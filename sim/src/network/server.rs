@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use eventful::http::{Limits, Listener, serve};
 use eventful::journal::OpenError;
-use eventful::{Clock as _, Eventful, ShutdownReport, StartError};
+use eventful::{Clock as _, Eventful, ShutdownReport, StartError, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -179,7 +179,7 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     let took = stage.clock.now().since(since);
     let after = eventful.stats().ok();
     let orderly = !stage.with(|notes, _| notes.shutdown_panicked);
-    let disk = if before.is_some() { disk(&stage, troubles) } else { shutdown::Disk::Fails };
+    let disk = if before.is_some() { disk(&stage, since, troubles) } else { shutdown::Disk::Fails };
     let seen = Seen { timeout, took, before, after, report, orderly, disk };
     stage.judge(shutdown::ended(&seen, eventful.config()));
     stage.judge(stage.with(|notes, _| notes.oracles.durable.reported(report.unsynced)));
@@ -194,9 +194,10 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     });
 }
 
-/// How the disk was since it had met so much trouble.
-fn disk(stage: &Stage, before: u64) -> shutdown::Disk {
-    match (stage.drive.is_some(), troubles(stage) == before) {
+/// How the disk was since this time, when it had met so much trouble, and may still have been in it.
+fn disk(stage: &Stage, since: Timestamp, before: u64) -> shutdown::Disk {
+    let stalls = stage.with(|notes, _| notes.armed.stalled_until > since);
+    match (stage.drive.is_some(), troubles(stage) == before && !stalls) {
         (false, _) => shutdown::Disk::None,
         (true, true) => shutdown::Disk::Works,
         (true, false) => shutdown::Disk::Fails,

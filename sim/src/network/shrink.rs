@@ -12,21 +12,16 @@ pub fn shrink(scenario: Scenario) -> Scenario {
     let Some(broken) = run(&scenario, None).broken else { return scenario };
     let mut best = scenario;
     loop {
-        let before = size(&best);
+        let before = best.size();
         drop_parts(&mut best, &broken, |scenario| &mut scenario.faults);
         drop_parts(&mut best, &broken, |scenario| &mut scenario.requests);
         drop_parts(&mut best, &broken, |scenario| &mut scenario.scripts);
         drop_turns(&mut best, &broken);
         keep_if(&mut best, &broken, |scenario| scenario.setup.yields_per_mille = 0);
-        if size(&best) == before {
+        if best.size() == before {
             return best;
         }
     }
-}
-
-fn size(scenario: &Scenario) -> usize {
-    let turns: usize = scenario.scripts.iter().map(|script| script.turns.len()).sum();
-    scenario.requests.len() + scenario.faults.len() + turns
 }
 
 /// Leaves out runs of parts: half of all, a quarter, down to one.

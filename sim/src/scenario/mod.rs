@@ -74,10 +74,12 @@ pub enum FileError {
         source: std::io::Error,
     },
     /// What is in it.
-    #[error("{path} is not a scenario of the core tier")]
+    #[error("{path} is not a scenario of the {tier} tier")]
     Form {
         /// Which file.
         path: String,
+        /// What it should be of.
+        tier: &'static str,
         /// Where and why.
         source: serde_json::Error,
     },
@@ -127,7 +129,8 @@ impl Scenario {
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let name = || path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|source| FileError::Io { path: name(), source })?;
-        let scenario: Self = serde_json::from_str(&text).map_err(|source| FileError::Form { path: name(), source })?;
+        let scenario: Self =
+            serde_json::from_str(&text).map_err(|source| FileError::Form { path: name(), tier: "core", source })?;
         if scenario.format != Self::FORMAT {
             return Err(FileError::Format { path: name(), found: scenario.format });
         }

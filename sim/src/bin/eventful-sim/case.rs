@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use eventful_sim::failure::Broken;
-use eventful_sim::scenario::Scenario;
+use eventful_sim::scenario::{FileError, Scenario};
 use eventful_sim::shrink::{self, Shrunk};
 
 use crate::options::{Draw, Source, Tier};
@@ -67,8 +67,8 @@ impl Case {
         if let Ok(seed) = name.parse() {
             return Ok(Self::draw(seed, *draw));
         }
-        let is_plain = draw.submits.is_none() && !draw.swarm;
-        ensure!(is_plain, "--submits and --swarm are for seeds, and {name} is a file: leave them out");
+        let is_plain = draw.submits.is_none() && !draw.swarm && !draw.memory;
+        ensure!(is_plain, "--submits, --swarm and --memory are for seeds, and {name} is a file: leave them out");
         let path = Path::new(name);
         ensure!(path.exists(), "{name} is neither a seed nor a file: check the path");
         let case = Self::read(path)?;
@@ -78,20 +78,19 @@ impl Case {
     }
 
     /// Its content says of which tier it is.
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        match std::fs::read_to_string(path) {
-            Ok(text) if network::recognizes(&text) => {
-                network::parse(&text).map(Self::Turmoil).with_context(|| path.display().to_string())
-            }
-            _ => Ok(Self::Core(Scenario::read(path)?)),
+    fn read(path: &Path) -> Result<Self, FileError> {
+        let is_turmoil = |text: String| eventful_sim::network::Scenario::recognizes(&text);
+        match std::fs::read_to_string(path).is_ok_and(is_turmoil) {
+            true => eventful_sim::network::Scenario::read(path).map(Self::Turmoil),
+            false => Scenario::read(path).map(Self::Core),
         }
     }
 
     /// Writes it to a file.
-    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), FileError> {
         match self {
-            Self::Core(scenario) => Ok(scenario.write(path)?),
-            Self::Turmoil(scenario) => network::write(scenario, path),
+            Self::Core(scenario) => scenario.write(path),
+            Self::Turmoil(scenario) => scenario.write(path),
         }
     }
 
@@ -115,7 +114,7 @@ impl Case {
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Core(scenario) => scenario.size(),
-            Self::Turmoil(scenario) => network::size(scenario),
+            Self::Turmoil(scenario) => scenario.size(),
         }
     }
 

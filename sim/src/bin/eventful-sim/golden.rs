@@ -16,7 +16,7 @@ fn cases() -> impl Iterator<Item = (u64, u16)> {
 /// Prints a line for each: seed, submissions, hash. Families of faults are off by turns.
 pub(crate) fn print() -> ExitCode {
     for (seed, submits) in cases() {
-        let scenario = Scenario::draw(seed, Plan { submits, swarm: true, journals: false });
+        let scenario = Scenario::draw(seed, Plan { submits, swarm: true, journals: true });
         let report = scenario.run(Keep::default(), &mut Default::default()).expect("a drawn configuration is valid");
         say(&format!("{seed} {submits} {:016x}", report.hash));
     }

@@ -1,37 +1,10 @@
 //! Runs of the turmoil tier.
 
-use std::path::Path;
-
-use anyhow::Context as _;
 use eventful_sim::failure::Broken;
 use eventful_sim::network::{self, Coverage, Line, Outcome, Scenario};
 use eventful_sim::report;
 
 use crate::case::Played;
-
-/// Whether a text looks like a scenario of this tier: it has a setup, where those of the core tier have settings.
-pub(crate) fn recognizes(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value.get("setup").is_some())
-}
-
-/// Reads a scenario.
-pub(crate) fn parse(text: &str) -> anyhow::Result<Scenario> {
-    let scenario: Scenario = serde_json::from_str(text).context("it is no scenario of the turmoil tier")?;
-    scenario.setup.config().validate()?;
-    Ok(scenario)
-}
-
-/// Writes a scenario to a file.
-pub(crate) fn write(scenario: &Scenario, path: &Path) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(scenario)? + "\n";
-    std::fs::write(path, text).with_context(|| format!("{}: check the path", path.display()))
-}
-
-/// Requests, faults, and turns of the handler.
-pub(crate) fn size(scenario: &Scenario) -> usize {
-    let turns: usize = scenario.scripts.iter().map(|script| script.turns.len()).sum();
-    scenario.requests.len() + scenario.faults.len() + turns
-}
 
 /// Runs it. What fires is added to `coverage`.
 pub(crate) fn play(scenario: &Scenario, coverage: &mut Coverage) -> Played {

@@ -53,9 +53,9 @@ pub(crate) struct Draw {
     /// Switch each family of faults off in half of the scenarios
     #[arg(long)]
     pub(crate) swarm: bool,
-    /// Give the engine a journal in some of the scenarios, and its disk faults
+    /// Give no engine a journal
     #[arg(long)]
-    pub(crate) journals: bool,
+    pub(crate) memory: bool,
     /// What runs
     #[arg(long, value_name = "TIER", default_value = "core")]
     pub(crate) tier: Tier,
@@ -157,15 +157,15 @@ impl Draw {
 
     /// What scenarios of the core tier are to be like.
     pub(crate) fn plan(&self) -> Plan {
-        Plan { submits: self.submits(), swarm: self.swarm, journals: self.journals }
+        Plan { submits: self.submits(), swarm: self.swarm, journals: !self.memory }
     }
 
     /// The scenarios of the turmoil tier are all of one kind.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let is_plain = self.submits.is_none() && !self.swarm && !self.journals;
+        let is_plain = self.submits.is_none() && !self.swarm && !self.memory;
         ensure!(
             self.tier == Tier::Core || is_plain,
-            "--submits, --swarm and --journals are for the core tier: leave them out"
+            "--submits, --swarm and --memory are for the core tier: leave them out"
         );
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Draw {
         match self.tier {
             Tier::Core => {
                 let swarm = if self.swarm { " --swarm" } else { "" };
-                format!(" --submits {}{swarm}{}", self.submits(), if self.journals { " --journals" } else { "" })
+                format!(" --submits {}{swarm}{}", self.submits(), if self.memory { " --memory" } else { "" })
             }
             Tier::Turmoil => " --tier turmoil".to_owned(),
         }
