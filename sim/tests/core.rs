@@ -13,15 +13,14 @@ fn run(seed: u64, plan: Plan, keep: Keep, probes: &mut Probes) -> Report {
 #[test]
 fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faults_at_once() {
     let mut probes = Probes::default();
-    let plans = [(400, 20, true), (20, 200, true), (60, 20, false)];
-    for (seeds, submits, swarm) in plans {
+    let plans = [(400, 20, true, true), (20, 200, true, true), (60, 20, false, true), (60, 20, false, false)];
+    for (seeds, submits, swarm, journals) in plans {
         for seed in 0..seeds {
-            let report = run(seed, Plan { submits, swarm, journals: false }, Keep::default(), &mut probes);
-            assert_eq!(report.broken, None, "cargo sim replay {seed} --submits {submits} --swarm");
+            let report = run(seed, Plan { submits, swarm, journals }, Keep::default(), &mut probes);
+            assert_eq!(report.broken, None, "seed {seed}, {submits} submits, swarm {swarm}, journals {journals}");
         }
     }
-    let kinds = FaultKind::ALL.into_iter().filter(|kind| !kind.is_of_journal());
-    let quiet: Vec<_> = kinds.filter(|kind| probes.count(*kind) == 0).collect();
+    let quiet: Vec<_> = FaultKind::ALL.into_iter().filter(|kind| probes.count(*kind) == 0).collect();
     assert!(quiet.is_empty(), "faults that never struck: {quiet:?}");
     assert_eq!(probes.unlisted(), Vec::<String>::new(), "edges that are on no list");
 }
@@ -30,7 +29,7 @@ fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faul
 fn a_seed_that_runs_twice_takes_the_same_steps() {
     let keep = Keep { hashes: true, ..Keep::default() };
     for seed in 0..100 {
-        let plan = Plan { submits: 20, swarm: true, journals: false };
+        let plan = Plan { submits: 20, swarm: true, journals: true };
         let (first, second) =
             (run(seed, plan, keep, &mut Probes::default()), run(seed, plan, keep, &mut Probes::default()));
         let differs = first.hashes.iter().zip(&second.hashes).position(|(one, other)| one != other);
@@ -41,7 +40,7 @@ fn a_seed_that_runs_twice_takes_the_same_steps() {
 
 #[test]
 fn a_diary_changes_nothing() {
-    let plan = Plan { submits: 20, swarm: true, journals: false };
+    let plan = Plan { submits: 20, swarm: true, journals: true };
     for seed in 0..50 {
         let silent = run(seed, plan, Keep::default(), &mut Probes::default());
         let told = run(seed, plan, Keep { trace: true, hashes: true }, &mut Probes::default());
@@ -53,7 +52,7 @@ fn a_diary_changes_nothing() {
 #[test]
 fn a_scenario_that_is_written_and_read_back_with_its_choices_runs_the_same() {
     for seed in 0..50 {
-        let mut scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true, journals: false });
+        let mut scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true, journals: true });
         let drawn = scenario.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
         scenario.choices = Some(drawn.choices);
         let read: Scenario = serde_json::from_str(&scenario.to_json()).expect("it reads what it writes");
@@ -68,7 +67,7 @@ fn the_golden_runs_are_as_they_were() {
     for line in include_str!("../golden/core.txt").lines() {
         let [seed, submits, hash] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("not a run: {line}") };
         let seed = seed.parse().expect("a seed");
-        let plan = Plan { submits: submits.parse().expect("a count"), swarm: true, journals: false };
+        let plan = Plan { submits: submits.parse().expect("a count"), swarm: true, journals: true };
         let report = run(seed, plan, Keep::default(), &mut Probes::default());
         let advice = "if that is meant: cargo sim golden > sim/golden/core.txt";
         assert_eq!(format!("{:016x}", report.hash), hash, "seed {seed} with {submits} submissions; {advice}");

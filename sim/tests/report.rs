@@ -8,7 +8,7 @@ use eventful_sim::trace::{Lane, Trace};
 use eventful_sim::world::Keep;
 
 fn run(seed: u64) -> (Scenario, Trace) {
-    let scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true, journals: false });
+    let scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true, journals: true });
     let keep = Keep { trace: true, ..Keep::default() };
     let report = scenario.run(keep, &mut Probes::default()).expect("a drawn configuration is valid");
     (scenario, report.trace.expect("it was asked for"))

@@ -7,7 +7,7 @@ pub struct Plan {
     pub submits: u16,
     /// Whether each family of faults is off in half of the runs; else all are on in every run.
     pub swarm: bool,
-    /// Whether there may be a journal, with the faults of its disk.
+    /// Whether there may be a journal, with the faults of its disk: it is a family like the others.
     pub journals: bool,
 }
 
