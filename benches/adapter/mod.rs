@@ -7,7 +7,9 @@
 
 mod recorded;
 
+use std::iter;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -136,7 +138,7 @@ fn ours(way: Way, events: u64, store: Recorded) -> (f64, Vec<f64>) {
     let eventful = Eventful::builder().config(config).journal(store).start(handler).expect("it starts");
     let began = clock();
     let submitting: Vec<_> =
-        parts(way, events).into_iter().map(|events| runtime.spawn(submit(eventful.clone(), way, events))).collect();
+        parts(way, events).map(|numbers| runtime.spawn(submit(eventful.clone(), way, numbers))).collect();
     let waits = runtime.block_on(async {
         let mut waits = Vec::new();
         for part in submitting {
@@ -151,14 +153,13 @@ fn ours(way: Way, events: u64, store: Recorded) -> (f64, Vec<f64>) {
     (rate, waits)
 }
 
-/// A part of the events for each task that submits.
-fn parts(way: Way, events: u64) -> Vec<Vec<Event>> {
-    let all: Vec<_> = (0..events).map(event).collect();
+/// The numbers of the events of each task that submits.
+fn parts(way: Way, events: u64) -> impl Iterator<Item = Range<u64>> {
     let part = match way {
-        Way::Single(submitters) => all.len().div_ceil(usize::try_from(submitters).expect("few")),
-        Way::Batch(_) => all.len(),
+        Way::Single(submitters) => events.div_ceil(submitters),
+        Way::Batch(_) => events,
     };
-    all.chunks(part).map(<[_]>::to_vec).collect()
+    (0..events.div_ceil(part)).map(move |number| number * part..events.min((number + 1) * part))
 }
 
 fn event(number: u64) -> Event {
@@ -166,18 +167,15 @@ fn event(number: u64) -> Event {
 }
 
 /// Submits, and answers how many microseconds each answer took.
-async fn submit(eventful: Eventful, way: Way, events: Vec<Event>) -> Vec<f64> {
-    let size = match way {
-        Way::Single(_) => 1,
-        Way::Batch(size) => usize::try_from(size).expect("few"),
-    };
+async fn submit(eventful: Eventful, way: Way, mut numbers: Range<u64>) -> Vec<f64> {
     let mut waits = Vec::new();
-    for part in events.chunks(size) {
+    while let Some(first) = numbers.next() {
         let began = clock();
-        match part {
-            [event] => drop(eventful.submit(event.clone()).await.expect("accepted")),
-            _ => {
-                let answers = eventful.submit_batch(part.iter().cloned()).await;
+        match way {
+            Way::Single(_) => drop(eventful.submit(event(first)).await.expect("accepted")),
+            Way::Batch(size) => {
+                let batch = iter::once(first).chain(numbers.by_ref().take(size as usize - 1));
+                let answers = eventful.submit_batch(batch.map(event)).await;
                 assert!(answers.iter().all(Result::is_ok), "all of a batch is accepted");
             }
         }

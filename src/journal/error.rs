@@ -2,6 +2,8 @@
 
 use std::string::{String, ToString as _};
 
+use super::frame::BodyTooLong;
+
 /// Why a journal was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -77,6 +79,12 @@ pub enum WriteError {
         /// What happened.
         cause: String,
     },
+}
+
+impl From<BodyTooLong> for WriteError {
+    fn from(BodyTooLong { bytes }: BodyTooLong) -> Self {
+        Self::TooLarge { bytes, limit_bytes: u32::MAX as usize }
+    }
 }
 
 /// Why something was not read.

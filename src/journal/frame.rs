@@ -111,25 +111,51 @@ pub enum FrameError {
 ///
 /// [`BodyTooLong`] when the body has more bytes than a header can count; `out` is as before.
 pub fn encode(header: &Header, body: &[u8], out: &mut Vec<u8>) -> Result<Link, BodyTooLong> {
-    let length = u32::try_from(body.len()).map_err(|_| BodyTooLong)?;
+    encode_with(header, out, |out| out.extend_from_slice(body))
+}
+
+/// Writes a frame behind what `out` holds, with the body that `write` puts behind its header: what
+/// is large is copied once.
+pub(super) fn encode_with(
+    header: &Header,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> Result<Link, BodyTooLong> {
     let start = out.len();
-    out.reserve(HEADER_BYTES + body.len());
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&header.shard.number().to_le_bytes());
-    out.extend_from_slice(&header.epoch.number().to_le_bytes());
-    out.extend_from_slice(&header.sequence.number().to_le_bytes());
-    out.extend_from_slice(&header.previous.bytes());
-    let crc = checksum(&out[start..], body);
-    out.extend_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(body);
+    out.resize(start + HEADER_BYTES, 0);
+    write(out);
+    let (head, body) = out[start..].split_at_mut(HEADER_BYTES);
+    let bytes = body.len();
+    let Ok(length) = u32::try_from(bytes) else {
+        out.truncate(start);
+        return Err(BodyTooLong { bytes });
+    };
+    let mut rest = &mut *head;
+    put(&mut rest, &length.to_le_bytes());
+    put(&mut rest, &VERSION.to_le_bytes());
+    put(&mut rest, &header.shard.number().to_le_bytes());
+    put(&mut rest, &header.epoch.number().to_le_bytes());
+    put(&mut rest, &header.sequence.number().to_le_bytes());
+    put(&mut rest, &header.previous.bytes());
+    let crc = checksum(&head[..CRC_AT], body);
+    head[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
     Ok(Link::of(&out[start..]))
+}
+
+/// Puts a field at the start of the rest of a header. A header has as many bytes as its fields.
+fn put(rest: &mut &mut [u8], field: &[u8]) {
+    if let Some(place) = rest.split_off_mut(..field.len()) {
+        place.copy_from_slice(field);
+    }
 }
 
 /// A body has more bytes than a header can count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a frame of more than 4 GiB")]
-pub struct BodyTooLong;
+#[error("a body of {bytes} bytes, and a frame has {max} at most", max = u32::MAX)]
+pub struct BodyTooLong {
+    /// How many it has.
+    pub bytes: usize,
+}
 
 /// Reads the one frame that `bytes` are.
 ///

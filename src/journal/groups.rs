@@ -9,6 +9,7 @@
 //! the facts that they follow from, and in their order. Whoever has an answer to give waits for
 //! the [`Mark`] that was the tail when the answer was decided.
 
+use core::mem;
 use std::vec::Vec;
 
 use crate::engine::{Fact, Ticket};
@@ -53,15 +54,6 @@ struct Written {
     facts: usize,
     bytes: usize,
     tickets: Vec<Ticket>,
-}
-
-/// What the end of a write lets go.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Released {
-    /// Tickets to send now, in this order.
-    pub tickets: Vec<Ticket>,
-    /// Facts that are durable now.
-    pub facts: Vec<Fact>,
 }
 
 impl Groups {
@@ -127,29 +119,33 @@ impl Groups {
         self.written.is_none() && !self.open.facts.is_empty()
     }
 
-    /// Closes the open group and gives its facts to the writer, unless one is being written or
-    /// there is nothing to write.
-    pub fn begin(&mut self) -> Option<Vec<Fact>> {
+    /// Closes the open group and puts its facts into `facts`, unless one is being written or there
+    /// is nothing to write. What was in `facts` is dropped, and its memory is the next group's.
+    /// Answers whether there is a group to write.
+    pub fn begin(&mut self, facts: &mut Vec<Fact>) -> bool {
         if !self.can_begin() {
-            return None;
+            return false;
         }
-        let Group { facts, bytes, tickets } = core::mem::take(&mut self.open);
+        facts.clear();
+        mem::swap(facts, &mut self.open.facts);
+        let (bytes, tickets) = (mem::take(&mut self.open.bytes), mem::take(&mut self.open.tickets));
         self.written = Some(Written { facts: facts.len(), bytes, tickets });
-        Some(facts)
+        true
     }
 
-    /// The group that [`Groups::begin`] gave out is durable. Takes its facts back.
+    /// The group that [`Groups::begin`] gave out is durable. Answers the tickets to send now, in
+    /// this order.
     ///
     /// What follows it without facts of its own needs no write, and is let go too.
-    pub fn finish(&mut self, facts: Vec<Fact>) -> Released {
-        let Some(written) = self.written.take() else { return Released::default() };
+    pub fn finish(&mut self) -> Vec<Ticket> {
+        let Some(written) = self.written.take() else { return Vec::new() };
         self.settled = self.settled.next();
         let mut tickets = written.tickets;
         if self.open.facts.is_empty() && !self.open.tickets.is_empty() {
             tickets.append(&mut self.open.tickets);
             self.settled = self.settled.next();
         }
-        Released { tickets, facts }
+        tickets
     }
 
     /// Gives up everything that is not durable: whether the group being written is, is unknown,
@@ -185,9 +181,9 @@ mod tests {
         assert_eq!(groups.pass(Ticket::new(1)), Some(Ticket::new(1)));
         groups.add([fact()]);
         assert_eq!(groups.pass(Ticket::new(2)), None);
-        let facts = groups.begin().expect("a group");
+        assert!(groups.begin(&mut Vec::new()));
         assert_eq!(groups.pass(Ticket::new(3)), None);
-        assert_eq!(groups.finish(facts).tickets, [Ticket::new(2), Ticket::new(3)]);
+        assert_eq!(groups.finish(), [Ticket::new(2), Ticket::new(3)]);
         assert!(groups.is_idle());
     }
 
@@ -197,27 +193,29 @@ mod tests {
         assert_eq!(groups.tail(), groups.settled(), "nothing is ahead");
         groups.add([fact()]);
         let first = groups.tail();
-        let facts = groups.begin().expect("a group");
+        assert!(groups.begin(&mut Vec::new()));
         assert_eq!(groups.tail(), first, "a look while it is written waits for it");
         groups.add([fact()]);
         let second = groups.tail();
         assert!(second > first);
 
-        groups.finish(facts);
+        groups.finish();
         assert!(groups.settled() >= first && groups.settled() < second);
-        let facts = groups.begin().expect("the second group");
-        groups.finish(facts);
+        assert!(groups.begin(&mut Vec::new()), "the second group");
+        groups.finish();
         assert_eq!(groups.settled(), second);
     }
 
     #[test]
     fn only_one_group_is_written_at_a_time() {
-        let mut groups = Groups::new();
-        assert!(groups.begin().is_none(), "nothing to write");
+        let (mut groups, mut facts) = (Groups::new(), Vec::new());
+        assert!(!groups.begin(&mut facts), "nothing to write");
         groups.add([fact()]);
-        assert_eq!(groups.begin().map(|facts| facts.len()), Some(1));
+        assert!(groups.begin(&mut facts));
+        assert_eq!(facts.len(), 1);
         groups.add([fact(), fact()]);
-        assert!(groups.begin().is_none());
+        assert!(!groups.begin(&mut facts));
+        assert_eq!(facts.len(), 1, "they are with the writer");
         assert_eq!(groups.unsynced(), 3);
     }
 
@@ -225,7 +223,7 @@ mod tests {
     fn what_is_given_up_is_counted_and_no_mark_of_it_is_reached_by_what_follows() {
         let mut groups = Groups::new();
         groups.add([fact()]);
-        let _being_written = groups.begin();
+        assert!(groups.begin(&mut Vec::new()));
         groups.add([fact()]);
         let lost = groups.tail();
         assert_eq!(groups.fail(), 2);

@@ -17,7 +17,6 @@ pub struct Log {
     pub(super) journal: Box<dyn Journal>,
     pub(super) position: Position,
     pub(super) snapshots: Snapshots,
-    body: Vec<u8>,
     frame: Vec<u8>,
 }
 
@@ -40,7 +39,7 @@ impl Position {
 impl Log {
     pub(super) fn new(journal: Box<dyn Journal>, position: Position, config: Config, snapshot_after: u64) -> Self {
         let snapshots = Snapshots::new(config, snapshot_after);
-        Self { journal, position, snapshots, body: Vec::new(), frame: Vec::new() }
+        Self { journal, position, snapshots, frame: Vec::new() }
     }
 
     /// The number of the next frame.
@@ -61,13 +60,12 @@ impl Log {
     /// no more use.
     pub fn append(&mut self, facts: &[Fact]) -> Result<(), WriteError> {
         let epoch = facts.iter().rev().find_map(opened).unwrap_or(self.position.epoch);
-        self.body.clear();
-        facts.iter().for_each(|fact| wire::encode(fact, &mut self.body));
         let Position { next: sequence, previous, .. } = self.position;
         let header = Header { shard: Shard::default(), epoch, sequence, previous };
         self.frame.clear();
-        let too_large = WriteError::TooLarge { bytes: self.body.len(), limit_bytes: u32::MAX as usize };
-        let link = frame::encode(&header, &self.body, &mut self.frame).map_err(|_| too_large)?;
+        let link = frame::encode_with(&header, &mut self.frame, |out| {
+            facts.iter().for_each(|fact| wire::encode(fact, out));
+        })?;
         self.journal.append(sequence, &self.frame)?;
         self.position = Position { next: sequence.next(), previous: link, epoch };
         self.snapshots.note(self.frame.len());

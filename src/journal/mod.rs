@@ -29,7 +29,7 @@ pub mod wire;
 
 pub use disk::{DiskStore, Salvaged};
 pub use error::{Corrupt, OpenError, ReadError, WriteError};
-pub use groups::{Groups, Mark, Released};
+pub use groups::{Groups, Mark};
 pub use log::Log;
 pub use memory::MemoryStore;
 pub use recovery::{Progress, Recovered, recover};

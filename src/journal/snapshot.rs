@@ -244,8 +244,7 @@ impl Writing {
         let (at, epoch) = (self.position.next, self.position.epoch);
         let header = Header { shard: Shard::default(), epoch, sequence: at, previous: self.link };
         let mut bytes = Vec::new();
-        let too_large = WriteError::TooLarge { bytes: body.len(), limit_bytes: u32::MAX as usize };
-        let link = frame::encode(&header, &body, &mut bytes).map_err(|_| too_large)?;
+        let link = frame::encode(&header, &body, &mut bytes)?;
         journal.put_snapshot(at, self.part, &bytes, last)?;
         match last {
             true => Ok(Stage::Verifying { at, part: 0, link: self.position.previous, written: link }),
@@ -278,11 +277,10 @@ pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Resul
     let epoch = Epoch::new(epoch.number().saturating_add(1));
     let opening = Fact { at: last, change: Change::Epoch(epoch) };
     replay.apply(&opening).map_err(|error| OpenError::from(Corrupt::new("the first frame", error)))?;
-    let (mut body, mut bytes) = (Vec::new(), Vec::new());
-    wire::encode(&opening, &mut body);
+    let mut bytes = Vec::new();
     let header = Header { shard: Shard::default(), epoch, sequence: Sequence::FIRST, previous: Link::NONE };
-    let too_large = WriteError::TooLarge { bytes: body.len(), limit_bytes: u32::MAX as usize };
-    let previous = frame::encode(&header, &body, &mut bytes).map_err(|_| too_large)?;
+    let previous =
+        frame::encode_with(&header, &mut bytes, |out| wire::encode(&opening, out)).map_err(WriteError::from)?;
     let next = Sequence::FIRST.next();
     let mut writing = Box::new(Writing::new(replay, Position { next, previous, epoch }));
     while let Stage::Writing(more) = writing.write(journal)? {

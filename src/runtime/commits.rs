@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::unavailable::Unavailable;
 use crate::engine::{Fact, Output, Ticket, Timestamp};
 pub(super) use crate::journal::Mark;
-use crate::journal::{Groups, Released, Room};
+use crate::journal::{Groups, Room};
 
 /// The journal as the core sees it: groups on their way, and how the journal is.
 #[derive(Debug, Default)]
@@ -122,11 +122,11 @@ impl Commits {
         self.0.as_ref().is_some_and(|journaled| journaled.groups.can_begin())
     }
 
-    pub(super) fn begin(&mut self, now: Timestamp) -> Option<Vec<Fact>> {
-        let journaled = self.0.as_mut()?;
-        let facts = journaled.groups.begin()?;
+    /// Puts the next group into `facts`, and answers whether there is one.
+    pub(super) fn begin(&mut self, now: Timestamp, facts: &mut Vec<Fact>) -> bool {
+        let Some(journaled) = self.0.as_mut().filter(|journaled| journaled.groups.can_begin()) else { return false };
         journaled.writing_since = Some(now);
-        Some(facts)
+        journaled.groups.begin(facts)
     }
 
     /// Since when a group is being written, when one is.
@@ -134,11 +134,11 @@ impl Commits {
         self.0.as_ref()?.writing_since
     }
 
-    /// The group is durable. Answers what that lets go, and the mark that is reached.
-    pub(super) fn finish(&mut self, facts: Vec<Fact>, room: Room) -> (Released, Mark) {
-        let Some(journaled) = &mut self.0 else { return <(Released, Mark)>::default() };
+    /// The group is durable. Answers the tickets that may leave now, and the mark that is reached.
+    pub(super) fn finish(&mut self, room: Room) -> (Vec<Ticket>, Mark) {
+        let Some(journaled) = &mut self.0 else { return <(Vec<Ticket>, Mark)>::default() };
         (journaled.room, journaled.writing_since) = (room, None);
-        (journaled.groups.finish(facts), journaled.groups.settled())
+        (journaled.groups.finish(), journaled.groups.settled())
     }
 
     /// Gives up what is not durable, and the engine with it. Answers which marks are lost: those

@@ -1,7 +1,5 @@
 //! What the journal's writer does to the core.
 
-use std::vec::Vec;
-
 use super::commits::Mark;
 use super::locked::{Channel, Core};
 use crate::engine::{Fact, Replay, Timestamp};
@@ -9,13 +7,13 @@ use crate::journal::Room;
 
 impl Core {
     /// A group is durable: sends its tickets and tells its facts.
-    pub(super) fn finish_group(&mut self, now: Timestamp, facts: Vec<Fact>, room: Room) -> Mark {
-        let (released, mark) = self.commits.finish(facts, room);
-        self.outbox.extend(released.tickets);
+    pub(super) fn finish_group(&mut self, now: Timestamp, facts: &[Fact], room: Room) -> Mark {
+        let (tickets, mark) = self.commits.finish(room);
+        self.outbox.extend(tickets);
         self.send(now);
         self.perform(now);
         if self.subscribers.any() {
-            let readers = self.subscribers.publish(released.facts);
+            let readers = self.subscribers.publish(facts);
             self.readers.extend(readers);
         }
         mark

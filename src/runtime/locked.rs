@@ -245,7 +245,8 @@ impl Core {
     /// Without a journal, facts are told to their readers at once.
     fn publish(&mut self) -> Vec<Awaited> {
         if !self.commits.keeps_facts() && !self.out.facts().is_empty() {
-            self.readers = self.subscribers.publish(self.out.drain_facts());
+            self.readers = self.subscribers.publish(self.out.facts());
+            drop(self.out.drain_facts());
             self.out.keep_facts(self.subscribers.any());
         }
         mem::take(&mut self.readers)

@@ -125,7 +125,7 @@ impl Subscribers {
     }
 
     /// Gives these facts to all readers, and answers whom to wake.
-    pub(super) fn publish(&mut self, facts: impl IntoIterator<Item = Fact>) -> Vec<Awaited> {
+    pub(super) fn publish(&mut self, facts: &[Fact]) -> Vec<Awaited> {
         let readers = self.readers();
         if !readers.is_empty() {
             for fact in facts {

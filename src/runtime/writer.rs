@@ -26,6 +26,9 @@ use crate::journal::{
 /// A journal that has nothing to write for so long is sealed.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
+/// Facts for which memory is kept from one group to the next.
+const SPARE_FACTS: usize = 8192;
+
 /// The time between tries to open a journal again.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
@@ -35,6 +38,8 @@ pub(super) struct JournalWriter {
     source: Source,
     /// Absent between a failure and the next opening.
     log: Option<Log>,
+    /// The group being written, or the last one.
+    facts: Vec<Fact>,
     /// Something was appended since the journal was sealed.
     unsealed: bool,
     /// The frame after the last one that is durable.
@@ -66,7 +71,8 @@ impl JournalWriter {
     /// [`WriteError`]
     pub(super) fn start(shared: &Arc<Shared>, source: Source, log: Log) -> Result<Self, WriteError> {
         let (shared, durable_end) = (Arc::clone(shared), log.next());
-        let mut writer = Self { shared, source, log: Some(log), unsealed: false, durable_end, openings_in_vain: 0 };
+        let (log, facts) = (Some(log), Vec::new());
+        let mut writer = Self { shared, source, log, facts, unsealed: false, durable_end, openings_in_vain: 0 };
         writer.write()?;
         Ok(writer)
     }
@@ -74,11 +80,18 @@ impl JournalWriter {
     /// Writes one group, if there is one.
     fn write(&mut self) -> Result<bool, WriteError> {
         let Some(log) = &mut self.log else { return Ok(false) };
-        let Some(facts) = self.shared.repair(|core, now| core.commits.begin(now)) else { return Ok(false) };
-        log.append(&facts)?;
-        (self.unsealed, self.durable_end, self.openings_in_vain) = (true, log.next(), 0);
-        self.shared.finish_group(facts, log.room());
-        Ok(true)
+        if !self.shared.repair(|core, now| core.commits.begin(now, &mut self.facts)) {
+            return Ok(false);
+        }
+        let appended = log.append(&self.facts);
+        if appended.is_ok() {
+            (self.unsealed, self.durable_end, self.openings_in_vain) = (true, log.next(), 0);
+            self.shared.finish_group(&self.facts, log.room());
+        }
+        // They hold payloads, so they are dropped at once, and not under the lock.
+        self.facts.clear();
+        self.facts.shrink_to(SPARE_FACTS);
+        appended.map(|()| true)
     }
 
     /// Does the next thing. `quiet` says that the last wait was not ended by the bell.
@@ -204,7 +217,7 @@ fn panicked(panic: &(dyn Any + Send)) -> WriteError {
 
 impl Shared {
     /// A group is durable: its tickets leave, its readers read, and whoever waits for it goes on.
-    fn finish_group(&self, facts: Vec<Fact>, room: Room) {
+    fn finish_group(&self, facts: &[Fact], room: Room) {
         let (mark, wakes) = self.repair(|core, now| {
             let mark = core.finish_group(now, facts, room);
             (mark, core.wakes())

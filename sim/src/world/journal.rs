@@ -68,7 +68,7 @@ pub(super) enum Group {
     /// It is to be appended.
     Taken(Vec<Fact>),
     /// It is durable, and nobody knows yet.
-    Appended(Vec<Fact>),
+    Appended,
 }
 
 /// The process dies before a change of the disk.

@@ -28,16 +28,17 @@ impl World<'_> {
             return self.reopen();
         }
         match std::mem::replace(&mut journal.group, Group::None) {
-            Group::None => match journal.groups.begin() {
-                Some(facts) => {
-                    journal.group = Group::Taken(facts);
-                    self.ring_writer();
-                    Ok(())
+            Group::None => {
+                let mut facts = Vec::new();
+                if !journal.groups.begin(&mut facts) {
+                    return self.maintain();
                 }
-                None => self.maintain(),
-            },
+                journal.group = Group::Taken(facts);
+                self.ring_writer();
+                Ok(())
+            }
             Group::Taken(facts) => self.append(facts),
-            Group::Appended(facts) => self.finish_group(facts),
+            Group::Appended => self.finish_group(),
         }
     }
 
@@ -50,7 +51,7 @@ impl World<'_> {
                 kept.acknowledge();
                 (journal.room, journal.unsealed) = (log.room(), true);
                 let (count, frame) = (facts.len(), log.next().previous());
-                journal.group = Group::Appended(facts);
+                journal.group = Group::Appended;
                 self.note_journal(|| format!("frame {frame} is durable, with {count} facts"));
                 self.ring_writer();
                 Ok(())
@@ -65,15 +66,15 @@ impl World<'_> {
     }
 
     /// A group is durable: what waited for it goes its way.
-    fn finish_group(&mut self, facts: Vec<Fact>) -> Result<(), Broken> {
+    fn finish_group(&mut self) -> Result<(), Broken> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        let released = journal.groups.finish(facts);
+        let released = journal.groups.finish();
         let settled = journal.groups.settled();
         journal.written += 1;
         while let Some(waiting) = self.take_waiting(|waiting| waiting.mark <= settled) {
             self.release_waiting(waiting)?;
         }
-        self.send_released(released.tickets)?;
+        self.send_released(released)?;
         self.ring_writer();
         self.look_for_end();
         self.audit_journal_now_and_then()

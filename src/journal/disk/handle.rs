@@ -276,7 +276,12 @@ impl Journal for DiskJournal {
         self.waste.add_below(below.number());
         self.commit(WASTE_ROWS, |transaction| {
             transaction.open_table(META)?.insert(FIRST, below.number())?;
-            transaction.open_table(FINISHED)?.retain_in(..below.number(), |_, _| false)?;
+            let mut finished = transaction.open_table(FINISHED)?;
+            // Keys first, as for waste.
+            let keys = finished.range(..below.number())?.map(|entry| Ok(entry?.0.value()));
+            for at in keys.collect::<Result<Vec<_>, Fault>>()? {
+                finished.remove(at)?;
+            }
             Ok(Change::default())
         })?;
         self.extent.first = below;
