@@ -8,9 +8,11 @@ use crate::chance::Stream;
 impl Draw {
     pub(super) fn journaling(&self) -> Option<Journaling> {
         let draw = &mut self.chance.stream("journaling");
+        // Each snapshot replays all that is there, so that long runs make as many as short ones.
+        let length = u64::from(self.submits).div_ceil(20);
         self.has(Family::Journal).then(|| Journaling {
             relaxed_starts: draw.per_mille(250),
-            snapshot_after_bytes: draw.pick(&[400, 1_500, 6_000, 1 << 20]),
+            snapshot_after_bytes: draw.pick(&[400, 1_500, 6_000, 1 << 20]) * length,
             reserve_bytes: draw.pick(&[0, 2_000, 20_000]),
             max_unsynced_bytes: draw.pick(&[300, 1_000, 1 << 20]),
         })
