@@ -1,5 +1,6 @@
 //! What is not durable yet, and who waits for it.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 use tokio::sync::Notify;
@@ -196,8 +197,14 @@ pub(super) struct Synced {
 struct Reached {
     mark: Mark,
     /// Marks that will never be durable: after the first, up to the second of each pair.
-    lost: Vec<(Mark, Mark)>,
+    lost: VecDeque<(Mark, Mark)>,
+    /// Up to here it is not kept which ones were lost: so all may be.
+    unclear: Mark,
 }
+
+/// Failures of which it is kept what they took. Who waits is told at once, and only a future that
+/// nobody polls meanwhile asks later.
+const FAILURES: usize = 64;
 
 impl Synced {
     /// Waits until this mark is durable.
@@ -230,7 +237,10 @@ impl Synced {
     pub(super) fn lose(&self, after: Mark, up_to: Mark) {
         let mut reached = self.lock();
         reached.mark = up_to;
-        reached.lost.push((after, up_to));
+        reached.lost.push_back((after, up_to));
+        if reached.lost.len() > FAILURES {
+            reached.unclear = reached.lost.pop_front().map_or(reached.unclear, |(_, up_to)| up_to);
+        }
         drop(reached);
         self.bells.iter().for_each(Notify::notify_waiters);
     }
@@ -247,7 +257,34 @@ impl Synced {
 impl Reached {
     /// Whether the mark is durable or lost; nothing while that is open.
     fn find(&self, mark: Mark) -> Option<bool> {
-        let lost = self.lost.iter().any(|(after, up_to)| *after < mark && mark <= *up_to);
+        let lost = mark <= self.unclear || self.lost.iter().any(|(after, up_to)| *after < mark && mark <= *up_to);
         (mark <= self.mark).then_some(!lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Change;
+
+    /// Lets a group fail, and answers the marks that it takes with it.
+    fn fail(groups: &mut Groups) -> (Mark, Mark) {
+        groups.add([Fact { at: Timestamp::EPOCH, change: Change::Paused }]);
+        let after = groups.settled();
+        groups.fail();
+        (after, groups.settled())
+    }
+
+    #[tokio::test]
+    async fn of_many_failures_none_is_taken_for_durable_and_few_are_kept() {
+        let (mut groups, synced) = (Groups::new(), Synced::default());
+        let lost: Vec<_> = (0..10 * FAILURES).map(|_| fail(&mut groups)).collect();
+        for (after, up_to) in &lost {
+            synced.lose(*after, *up_to);
+        }
+        for (_, mark) in lost {
+            assert_eq!(synced.wait(mark).await, Err(Unavailable::Unknown));
+        }
+        assert_eq!(synced.lock().lost.len(), FAILURES);
     }
 }
