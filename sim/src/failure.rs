@@ -31,4 +31,9 @@ impl Broken {
     pub fn new(oracle: &'static str, promise: u8, what: impl fmt::Display) -> Self {
         Self { oracle: Cow::Borrowed(oracle), promise: Promise(promise), what: what.to_string() }
     }
+
+    /// Whether it is the same promise in the eyes of the same oracle.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.oracle == other.oracle && self.promise == other.promise
+    }
 }

@@ -44,6 +44,7 @@ mod check;
 pub mod disk;
 pub mod driver;
 pub mod failure;
+mod file;
 pub mod mix;
 pub mod model;
 #[cfg(feature = "turmoil")]

@@ -4,14 +4,15 @@ use eventful::journal::{
     DiskStore, Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError,
 };
 use eventful_sim::disk::{
-    Disk, DiskFault, Drive, DriveBackend, Effort, Family, Handle, Maker, PlainStore, Trust, crash_everywhere,
+    Disk, DiskFault, Drive, DriveBackend, Effort, Family, Handle, Length, Maker, PlainStore, Trust, crash_everywhere,
     disk_store, suffer,
 };
 
 /// Scenarios within which each broken store is found.
 const SCENARIOS: u64 = 20;
 
-const EFFORT: Effort = Effort { openings: 3, groups: 6, kills: 1, draws: 4, again: 100, whole_head: 512 };
+const EFFORT: Effort =
+    Effort { length: Length { openings: 3, groups: 6 }, kills: 1, draws: 4, again: 100, whole_head: 512 };
 
 /// What the crash points say of a store, in the first scenario in which they say anything.
 fn crash(make: Maker<'_>) -> Option<String> {
@@ -20,7 +21,9 @@ fn crash(make: Maker<'_>) -> Option<String> {
 
 /// What the trials say of a store, in the first one in which they say anything.
 fn fault(trials: u64, make: Maker<'_>) -> Option<String> {
-    (0..trials).find_map(|seed| suffer(seed, Family::Failures, Trust::REDB, make).err()).map(|broken| broken.what)
+    (0..trials)
+        .find_map(|seed| suffer(seed, Family::Failures, Length::TRIAL, Trust::REDB, make).err())
+        .map(|broken| broken.what)
 }
 
 #[test]

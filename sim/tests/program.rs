@@ -77,6 +77,19 @@ fn seeds_of_the_turmoil_tier_run_twice_alike() {
 }
 
 #[test]
+fn seeds_of_the_disk_tier_run_twice_alike_and_are_files_too() {
+    let all = said(&["run", "--tier", "disk", "--seeds", "9", "--twice"], 0);
+    assert!(all.contains("9 seeds from 0 to 8") && all.contains("bit_rot") && !all.contains("virtual"), "{all}");
+    let ordeal = eventful_sim::disk::Ordeal::draw(7);
+    let file = folder("disk-file").join("seven.json");
+    ordeal.write(&file).expect("the file is written");
+    let told = said(&["replay", path(&file), "--trace"], 0);
+    assert_eq!(told, said(&["replay", "7", "--tier", "disk", "--trace"], 0));
+    assert!(told.contains("groups were acknowledged") && told.contains("80 groups"), "{told}");
+    assert!(complaint(&["report", path(&file)]).contains("have no page: replay them with --trace"));
+}
+
+#[test]
 fn what_happens_is_told_line_by_line() {
     let said = said(&["replay", "7", "--trace"], 0);
     assert!(said.contains("Client(") && said.contains("Dispatcher -> Engine"), "{said}");

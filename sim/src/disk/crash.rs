@@ -12,6 +12,7 @@ use super::drive::Drive;
 use super::fault::{DiskProbes, Trouble};
 use super::ledger::{Ledger, Opened, Writer, open};
 use super::medium::{Cut, Disk, Moment, Rest};
+use super::trial::Length;
 use crate::chance::{Chance, Stream};
 use crate::failure::Broken;
 
@@ -30,10 +31,8 @@ pub type Maker<'m> = &'m dyn Fn(Drive) -> Box<dyn JournalStore>;
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// The most openings in a history.
-    pub openings: u64,
-    /// The most groups between two of them.
-    pub groups: u64,
+    /// How long a history is.
+    pub length: Length,
     /// At one in so many moments the process is killed, too.
     pub kills: u64,
     /// Subsets that are drawn where there are too many for all of them.
@@ -111,7 +110,7 @@ impl Crashes<'_> {
     fn write(&mut self, drive: &Drive, stream: &mut Stream) -> Result<Ledger, Broken> {
         let mut ledger = Ledger::default();
         let snapshot_after = stream.between(300, 4000);
-        for _ in 0..stream.between(1, self.effort.openings) {
+        for _ in 0..stream.between(1, self.effort.length.openings.into()) {
             let mut opened = self.open(drive, snapshot_after).map_err(|error| refused(&error))?;
             sound(opened.audit(&mut ledger)?.groups)?;
             self.live(opened, &mut ledger, drive, stream)?;
@@ -127,7 +126,7 @@ impl Crashes<'_> {
         let changes = || drive.disk().changes();
         let (mut writer, facts) = opened.begin(ledger)?;
         writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
-        for _ in 0..stream.between(1, self.effort.groups) {
+        for _ in 0..stream.between(1, self.effort.length.groups.into()) {
             let facts = writer.history.go_on(stream);
             writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
             self.tend(&mut writer, stream)?;

@@ -50,6 +50,7 @@
 //! | `ledger`, `shared` | what was acknowledged, and what a journal makes of it |
 //! | `crash` | a crash before and after each change |
 //! | `trial` | random faults, and what is promised of them |
+//! | `ordeal` | all of that as data, drawn from a seed, kept as JSON |
 
 mod backend;
 mod calls;
@@ -62,6 +63,7 @@ mod journal;
 mod ledger;
 mod medium;
 mod opening;
+mod ordeal;
 mod record;
 mod sector;
 mod segment;
@@ -77,5 +79,6 @@ pub use history::History;
 pub use journal::PlainStore;
 pub use ledger::{Ledger, Lost, Opened, Writer, open};
 pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment, Rest};
+pub use ordeal::{Keeper, Ordeal, Strikes, Survived};
 pub use sector::SECTOR_BYTES;
-pub use trial::{Family, Trial, Trust, Verdict, suffer};
+pub use trial::{Family, Length, Trial, Trust, Verdict, suffer};

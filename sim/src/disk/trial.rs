@@ -4,6 +4,7 @@ use core::fmt;
 
 use eventful::Fact;
 use eventful::journal::{MaintainError, OpenError, WriteError};
+use serde::{Deserialize, Serialize};
 
 use super::crash::Maker;
 use super::drive::Drive;
@@ -13,14 +14,26 @@ use super::medium::Disk;
 use crate::chance::{Chance, Stream};
 use crate::failure::Broken;
 
-/// Openings of one trial.
-const OPENINGS: u32 = 8;
-
 /// Openings that may fail one after the other before the faults take a break.
 const PATIENCE: u32 = 4;
 
 /// Space on a disk, as long as it is not short of it.
 const CAPACITY_BYTES: u64 = 64 << 20;
+
+/// How long a history is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Length {
+    /// The most openings in it.
+    pub openings: u32,
+    /// The most groups after each of them.
+    pub groups: u32,
+}
+
+impl Length {
+    /// A trial's.
+    pub const TRIAL: Self = Self { openings: 8, groups: 10 };
+}
 
 /// What strikes in a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +76,17 @@ pub enum Verdict {
     Caught,
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kept => "all of them are there",
+            Self::Refused => "the journal is damaged, and refused",
+            Self::LastCut => "the last was damaged while nothing followed it, and is cut",
+            Self::Caught => "a sync has lied, and that was found out",
+        })
+    }
+}
+
 /// What came of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trial {
@@ -96,12 +120,13 @@ impl From<Broken> for Ending {
 /// # Errors
 ///
 /// [`Broken`] when it does not keep what it promises of these faults.
-pub fn suffer(seed: u64, family: Family, trust: Trust, make: Maker<'_>) -> Result<Trial, Broken> {
+pub fn suffer(seed: u64, family: Family, length: Length, trust: Trust, make: Maker<'_>) -> Result<Trial, Broken> {
     let chance = Chance::of(seed);
     let mut stream = chance.stream("trial");
     let trouble = family.draw(&mut stream, chance.stream("trouble"));
     let drive = Drive::new(Disk::new(CAPACITY_BYTES, trouble.clone()).with_whole_head(trust.whole_head));
-    let mut patient = Patient { make, drive, family, trust, trouble, stream, ledger: Ledger::default(), lost: 0 };
+    let ledger = Ledger::default();
+    let mut patient = Patient { make, drive, family, length, trust, trouble, stream, ledger, lost: 0 };
     let verdict = patient.live()?;
     let (groups, probes) = (patient.ledger.len(), patient.drive.probes());
     Ok(Trial { verdict, groups, probes })
@@ -130,6 +155,7 @@ struct Patient<'m> {
     make: Maker<'m>,
     drive: Drive,
     family: Family,
+    length: Length,
     trust: Trust,
     trouble: Trouble,
     stream: Stream,
@@ -147,7 +173,7 @@ impl fmt::Debug for Patient<'_> {
 impl Patient<'_> {
     fn live(&mut self) -> Result<Verdict, Broken> {
         let mut failed = 0;
-        for _ in 0..OPENINGS {
+        for _ in 0..self.length.openings {
             if failed == PATIENCE {
                 self.rest();
             }
@@ -220,7 +246,7 @@ impl Patient<'_> {
         let opened = self.open()?;
         let (mut writer, facts) = opened.begin(&self.ledger)?;
         self.append(&mut writer, &facts)?;
-        for _ in 0..self.stream.between(1, 10) {
+        for _ in 0..self.stream.between(1, self.length.groups.into()) {
             let facts = writer.history.go_on(&mut self.stream);
             self.append(&mut writer, &facts)?;
             self.tend(&mut writer)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::scenario::Scenario;
-use crate::scenario::FileError;
+use crate::file::{self, FileError};
 
 impl Scenario {
     /// Requests, faults, and turns of the handler: what a person has to read.
@@ -15,7 +15,7 @@ impl Scenario {
     /// Whether a text looks like a scenario of this tier: it has a setup, where those of the core
     /// tier have settings.
     pub fn recognizes(text: &str) -> bool {
-        serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value.get("setup").is_some())
+        file::has_member(text, "setup")
     }
 
     /// Reads a scenario file.
@@ -24,11 +24,9 @@ impl Scenario {
     ///
     /// [`FileError`] when there is none, or it is not one that this program can run.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let name = || path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| FileError::Io { path: name(), source })?;
-        let scenario: Self =
-            serde_json::from_str(&text).map_err(|source| FileError::Form { path: name(), tier: "turmoil", source })?;
-        scenario.setup.config().validate().map_err(|source| FileError::Settings { path: name(), source })?;
+        let scenario: Self = file::read(path, "turmoil")?;
+        let refused = |source| FileError::Settings { path: path.display().to_string(), source };
+        scenario.setup.config().validate().map_err(refused)?;
         Ok(scenario)
     }
 
@@ -37,13 +35,7 @@ impl Scenario {
     /// # Errors
     ///
     /// [`FileError::Io`] when the file cannot be written.
-    ///
-    /// # Panics
-    ///
-    /// Never: every part of a scenario has a form in JSON.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let text = serde_json::to_string_pretty(self).expect("numbers, strings and lists of them have a form in JSON");
-        let io = |source| FileError::Io { path: path.display().to_string(), source };
-        std::fs::write(path, text + "\n").map_err(io)
+        file::write(path, &file::pretty(self))
     }
 }

@@ -1,10 +1,11 @@
 //! Scenarios from seeds.
 
-use super::journal::{DiskTrouble, JournalSetup, Keeper};
+use super::journal::{DiskTrouble, JournalSetup};
 use super::scenario::{
     Call, Disturbance, Ending, Fault, FaultKind, Item, Manner, Outage, Request, Scenario, Script, Setup, Trouble, Turn,
 };
 use crate::chance::{Chance, Stream};
+use crate::disk::Keeper;
 
 /// Keys that clients share.
 const KEYS: u64 = 24;

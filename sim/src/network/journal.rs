@@ -5,7 +5,7 @@ use std::time::Duration;
 use eventful::{Durability, StartDurability};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::DiskFault;
+use crate::disk::{DiskFault, Keeper};
 
 /// The journal of a run. It outlives the processes of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +19,6 @@ pub struct JournalSetup {
     pub snapshot_after_bytes: u32,
     /// The configuration's `sync_grace`.
     pub sync_grace_ms: u32,
-}
-
-/// What keeps a journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Keeper {
-    /// Segments of records: [`PlainStore`](crate::disk::PlainStore).
-    Plain,
-    /// The real database: [`disk_store`](crate::disk::disk_store).
-    Database,
 }
 
 /// What is kept free for outcomes. More than all events of a run can need.

@@ -46,10 +46,11 @@ mod trace;
 mod wire;
 mod witness;
 
+pub use crate::disk::Keeper;
 pub use coverage::{ANSWERS, Coverage, FAULTS};
 pub(crate) use diary::plain;
 pub use drive::{Outcome, run};
-pub use journal::{DiskTrouble, JournalSetup, Keeper};
+pub use journal::{DiskTrouble, JournalSetup};
 pub use scenario::*;
 pub use shrink::shrink;
 pub use trace::Line;

@@ -56,8 +56,7 @@ fn has_many(script: &Script) -> bool {
 fn keep_if(best: &mut Scenario, broken: &Broken, change: impl FnOnce(&mut Scenario)) -> bool {
     let mut candidate = best.clone();
     change(&mut candidate);
-    let same = |found: &Broken| found.oracle == broken.oracle && found.promise == broken.promise;
-    let kept = candidate != *best && run(&candidate, None).broken.is_some_and(|found| same(&found));
+    let kept = candidate != *best && run(&candidate, None).broken.is_some_and(|found| found.is_like(broken));
     if kept {
         *best = candidate;
     }

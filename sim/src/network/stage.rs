@@ -10,14 +10,14 @@ use eventful::{AttemptEnd, Change, Clock as _, Fact, Notice, Subscription, Times
 use super::clock::VirtualClock;
 use super::coverage::{self, Coverage};
 use super::disturb::Armed;
-use super::journal::{DiskTrouble, JournalSetup, Keeper};
+use super::journal::{DiskTrouble, JournalSetup};
 use super::ledger::{self, Ledger};
 use super::oracle::payloads::Owed;
 use super::oracle::{Oracles, Verdict};
 use super::scenario::{Scenario, Script};
 use super::trace::{Step, Trace};
 use crate::chance::Chance;
-use crate::disk::{Disk, Drive, SECTOR_BYTES, Trouble};
+use crate::disk::{Disk, Drive, Keeper, SECTOR_BYTES, Trouble};
 use crate::failure::Broken;
 
 /// The space on the disk under a journal, unless it is full.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
 
-use super::journal::Keeper;
 use super::oracle::Verdict;
 use super::stage::Stage;
 use super::trace::Step;
-use crate::disk::{Drive, PlainStore, disk_store};
+use crate::disk::{Drive, Keeper};
 
 /// More reads than are made to fail in a run.
 const READS: usize = 16;
@@ -23,11 +22,7 @@ pub(super) struct Witness {
 impl Witness {
     /// The store of one process.
     pub(super) fn new(stage: &Arc<Stage>, drive: &Drive, keeper: Keeper) -> Self {
-        let store: Box<dyn JournalStore> = match keeper {
-            Keeper::Plain => Box::new(PlainStore::new(drive.clone())),
-            Keeper::Database => Box::new(disk_store(drive)),
-        };
-        Self { stage: Arc::clone(stage), store }
+        Self { stage: Arc::clone(stage), store: keeper.store(drive) }
     }
 }
 

@@ -24,10 +24,14 @@ pub use settings::{Journaling, Settings};
 pub use words::Micros;
 pub(crate) use words::snake_case;
 
+pub use crate::file::FileError;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
+
+use crate::file;
 
 /// The number of an event of a scenario. Its key follows from it.
 pub type EventNumber = u16;
@@ -61,54 +65,6 @@ pub struct Scenario {
     pub patience: u8,
 }
 
-/// Why a scenario file cannot be read or written. Where something else is the cause, it is the source.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FileError {
-    /// The file itself.
-    #[error("{path} cannot be read or written: check the path")]
-    Io {
-        /// Which file.
-        path: String,
-        /// What went wrong.
-        source: std::io::Error,
-    },
-    /// What is in it.
-    #[error("{path} is not a scenario of the {tier} tier")]
-    Form {
-        /// Which file.
-        path: String,
-        /// What it should be of.
-        tier: &'static str,
-        /// Where and why.
-        source: serde_json::Error,
-    },
-    /// A later version of this program wrote it.
-    #[error("{path} has format {found}, this program reads {known}: take a newer program", known = Scenario::FORMAT)]
-    Format {
-        /// Which file.
-        path: String,
-        /// Its format.
-        found: u32,
-    },
-    /// A number in it is so large that no run comes to its end.
-    #[error("{path}: {what}: lower it")]
-    TooLarge {
-        /// Which file.
-        path: String,
-        /// Which number.
-        what: String,
-    },
-    /// The engine refuses its configuration.
-    #[error("{path} has settings that the engine refuses")]
-    Settings {
-        /// Which file.
-        path: String,
-        /// The contradiction.
-        source: eventful::InvalidConfig,
-    },
-}
-
 impl Scenario {
     /// The version of the form that this program writes.
     pub const FORMAT: u32 = 1;
@@ -128,9 +84,7 @@ impl Scenario {
     /// [`FileError`] when there is none, or it is not one that this program can run.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let name = || path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| FileError::Io { path: name(), source })?;
-        let scenario: Self =
-            serde_json::from_str(&text).map_err(|source| FileError::Form { path: name(), tier: "core", source })?;
+        let scenario: Self = file::read(path, "core")?;
         if scenario.format != Self::FORMAT {
             return Err(FileError::Format { path: name(), found: scenario.format });
         }
@@ -161,8 +115,7 @@ impl Scenario {
     ///
     /// [`FileError::Io`] when the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        let io = |source| FileError::Io { path: path.display().to_string(), source };
-        std::fs::write(path, self.to_json()).map_err(io)
+        file::write(path, &self.to_json())
     }
 
     /// The text of its file.

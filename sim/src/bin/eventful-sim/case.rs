@@ -1,9 +1,10 @@
-//! A run of either tier, as the commands see it.
+//! A run of any tier, as the commands see it.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::ensure;
+use eventful_sim::disk::{DiskProbes, Ordeal};
 use eventful_sim::failure::Broken;
 use eventful_sim::scenario::{FileError, Scenario};
 use eventful_sim::shrink::{self, Shrunk};
@@ -11,7 +12,7 @@ use eventful_sim::shrink::{self, Shrunk};
 use crate::options::{Draw, Source, Tier};
 use crate::reach::Reach;
 use crate::terminal::grouped;
-use crate::{core, network, panics};
+use crate::{core, disk, network, panics};
 
 /// Everything that a run is made of.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub(crate) enum Case {
     Core(Scenario),
     /// Of the turmoil tier.
     Turmoil(eventful_sim::network::Scenario),
+    /// Of the disk tier.
+    Disk(Ordeal),
 }
 
 /// What a run came to.
@@ -45,7 +48,7 @@ impl Smaller {
     /// How much smaller it is than `before`, and what that took, as text.
     pub(crate) fn line(&self, before: usize, took: Duration) -> String {
         let runs = self.tries.map(|tries| format!("{} runs and ", grouped(tries.into()))).unwrap_or_default();
-        format!("shrunk  {before} operations and faults to {}, in {runs}{took:.1?}", self.case.size())
+        format!("shrunk  {before} {} to {}, in {runs}{took:.1?}", self.case.unit(), self.case.size())
     }
 }
 
@@ -58,6 +61,7 @@ impl Case {
         match draw.tier {
             Tier::Core => Self::Core(Scenario::draw(seed, draw.plan())),
             Tier::Turmoil => Self::Turmoil(eventful_sim::network::Scenario::generate(seed)),
+            Tier::Disk => Self::Disk(Ordeal::draw(seed)),
         }
     }
 
@@ -73,16 +77,18 @@ impl Case {
         ensure!(path.exists(), "{name} is neither a seed nor a file: check the path");
         let case = Self::read(path)?;
         let fits = draw.tier == Tier::Core || draw.tier == case.tier();
-        ensure!(fits, "{name} is of the core tier: leave --tier out");
+        ensure!(fits, "{name} is of the {} tier: leave --tier out", case.tier().name());
         Ok(case)
     }
 
     /// Its content says of which tier it is.
     fn read(path: &Path) -> Result<Self, FileError> {
-        let is_turmoil = |text: String| eventful_sim::network::Scenario::recognizes(&text);
-        match std::fs::read_to_string(path).is_ok_and(is_turmoil) {
-            true => eventful_sim::network::Scenario::read(path).map(Self::Turmoil),
-            false => Scenario::read(path).map(Self::Core),
+        match std::fs::read_to_string(path) {
+            Ok(text) if eventful_sim::network::Scenario::recognizes(&text) => {
+                eventful_sim::network::Scenario::read(path).map(Self::Turmoil)
+            }
+            Ok(text) if Ordeal::recognizes(&text) => Ordeal::read(path).map(Self::Disk),
+            _ => Scenario::read(path).map(Self::Core),
         }
     }
 
@@ -91,6 +97,7 @@ impl Case {
         match self {
             Self::Core(scenario) => scenario.write(path),
             Self::Turmoil(scenario) => scenario.write(path),
+            Self::Disk(ordeal) => ordeal.write(path),
         }
     }
 
@@ -99,6 +106,7 @@ impl Case {
         match self {
             Self::Core(scenario) => scenario.seed,
             Self::Turmoil(scenario) => scenario.seed,
+            Self::Disk(ordeal) => ordeal.seed,
         }
     }
 
@@ -107,14 +115,24 @@ impl Case {
         match self {
             Self::Core(_) => Tier::Core,
             Self::Turmoil(_) => Tier::Turmoil,
+            Self::Disk(_) => Tier::Disk,
         }
     }
 
-    /// What clients do, and what goes wrong.
+    /// What its size counts.
+    pub(crate) const fn unit(&self) -> &'static str {
+        match self {
+            Self::Core(_) | Self::Turmoil(_) => "operations and faults",
+            Self::Disk(_) => "groups",
+        }
+    }
+
+    /// How much a person has to read.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Core(scenario) => scenario.size(),
             Self::Turmoil(scenario) => scenario.size(),
+            Self::Disk(ordeal) => ordeal.size(),
         }
     }
 
@@ -123,6 +141,7 @@ impl Case {
         let played = panics::catch(|| match self {
             Self::Core(scenario) => core::play(scenario, &mut reach.core),
             Self::Turmoil(scenario) => network::play(scenario, &mut reach.network),
+            Self::Disk(ordeal) => disk::play(ordeal, &mut reach.disk),
         });
         played.unwrap_or_else(|broken| Played { broken: Some(broken), hash: 0, steps: None, virtual_micros: 0 })
     }
@@ -146,6 +165,8 @@ impl Case {
         let hashes = panics::catch(|| match self {
             Self::Core(scenario) => core::hashes(scenario),
             Self::Turmoil(scenario) => network::hashes(scenario),
+            // One for the whole: it has no steps.
+            Self::Disk(ordeal) => vec![disk::play(ordeal, &mut DiskProbes::default()).hash],
         });
         hashes.unwrap_or_default()
     }
@@ -155,6 +176,7 @@ impl Case {
         let diary = panics::catch(|| match self {
             Self::Core(scenario) => core::diary(scenario),
             Self::Turmoil(scenario) => network::diary(scenario),
+            Self::Disk(ordeal) => vec![disk::told(ordeal)],
         });
         diary.unwrap_or_else(|broken| vec![broken.to_string()])
     }
@@ -169,6 +191,10 @@ impl Case {
             Self::Turmoil(scenario) => {
                 let (scenario, broken) = network::shrink(scenario)?;
                 Some(Smaller { case: Self::Turmoil(scenario), broken, tries: None })
+            }
+            Self::Disk(ordeal) => {
+                let (ordeal, broken) = ordeal.shrink()?;
+                Some(Smaller { case: Self::Disk(ordeal), broken, tries: None })
             }
         });
         smaller.ok().flatten()

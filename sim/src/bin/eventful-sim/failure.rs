@@ -15,8 +15,10 @@ use crate::jobs::Manner;
 pub(crate) struct Failure {
     pub(crate) seed: u64,
     pub(crate) broken: Broken,
-    /// Operations and faults before it was made smaller.
+    /// How large it was before it was made smaller.
     pub(crate) size: usize,
+    /// What that counts.
+    unit: &'static str,
     smaller: Option<Smaller>,
     /// How long making it smaller took.
     pub(crate) took: Duration,
@@ -40,10 +42,10 @@ impl Failure {
         let file = folder.join(format!("seed-{seed}.json"));
         std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be a folder", folder.display()))?;
         smaller.as_ref().map_or(&case, |smaller| &smaller.case).write(&file)?;
-        Ok(Self { seed, broken, size: case.size(), smaller, took, file, manner })
+        Ok(Self { seed, broken, size: case.size(), unit: case.unit(), smaller, took, file, manner })
     }
 
-    /// Operations and faults that are left.
+    /// How large it still is.
     pub(crate) fn shrunk_size(&self) -> Option<usize> {
         self.smaller.as_ref().map(|smaller| smaller.case.size())
     }
@@ -55,11 +57,11 @@ impl Failure {
 
     /// As text, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Self { seed, broken, size, took, file, manner, .. } = self;
+        let Self { seed, broken, size, unit, took, file, manner, .. } = self;
         let (file, twice) = (file.display(), if manner.twice { " --twice" } else { "" });
         let shrunk = match &self.smaller {
             Some(smaller) => smaller.line(*size, *took),
-            None => format!("shrunk  not: {size} operations and faults are left"),
+            None => format!("shrunk  not: {size} {unit} are left"),
         };
         let mut lines = vec![format!("seed {seed}: {broken}"), String::new(), shrunk];
         if let Some(smaller) = self.smaller.as_ref().filter(|smaller| smaller.broken.what != broken.what) {

@@ -48,6 +48,7 @@ impl Seeds {
         let batch = match tier {
             Tier::Core => 32,
             Tier::Turmoil => 4,
+            Tier::Disk => 2,
         };
         Self { next: first.into(), end: first.saturating_add(count).into(), batch }
     }

@@ -3,6 +3,7 @@
 mod case;
 mod clock;
 mod core;
+mod disk;
 mod exploration;
 mod failure;
 mod golden;

@@ -42,6 +42,8 @@ pub(crate) enum Tier {
     Core,
     /// The adapter and the HTTP front on a simulated network
     Turmoil,
+    /// Journals on a disk that misbehaves
+    Disk,
 }
 
 /// What the scenario of a seed is like.
@@ -149,6 +151,17 @@ const MAX_SEED: u64 = 1 << 62;
 
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
+impl Tier {
+    /// Its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Turmoil => "turmoil",
+            Self::Disk => "disk",
+        }
+    }
+}
+
 impl Draw {
     /// How many submissions a scenario of the core tier has.
     pub(crate) fn submits(&self) -> u16 {
@@ -160,7 +173,7 @@ impl Draw {
         Plan { submits: self.submits(), swarm: self.swarm, journals: !self.memory }
     }
 
-    /// The scenarios of the turmoil tier are all of one kind.
+    /// The scenarios of the other tiers are all of one kind.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let is_plain = self.submits.is_none() && !self.swarm && !self.memory;
         ensure!(
@@ -177,7 +190,7 @@ impl Draw {
                 let swarm = if self.swarm { " --swarm" } else { "" };
                 format!(" --submits {}{swarm}{}", self.submits(), if self.memory { " --memory" } else { "" })
             }
-            Tier::Turmoil => " --tier turmoil".to_owned(),
+            Tier::Turmoil | Tier::Disk => format!(" --tier {}", self.tier.name()),
         }
     }
 }

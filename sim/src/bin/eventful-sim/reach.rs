@@ -1,5 +1,6 @@
-//! What has fired, of either tier.
+//! What has fired, of any tier.
 
+use eventful_sim::disk::{DiskFault, DiskProbes};
 use eventful_sim::network::{ANSWERS, Coverage, FAULTS};
 use eventful_sim::probe::Probes;
 use eventful_sim::scenario::FaultKind;
@@ -12,18 +13,20 @@ pub(crate) struct Reach {
     tier: Tier,
     pub(crate) core: Probes,
     pub(crate) network: Coverage,
+    pub(crate) disk: DiskProbes,
 }
 
 impl Reach {
     /// Nothing so far.
     pub(crate) fn of(tier: Tier) -> Self {
-        Self { tier, core: Probes::default(), network: Coverage::default() }
+        Self { tier, core: Probes::default(), network: Coverage::default(), disk: DiskProbes::default() }
     }
 
     /// Adds what has fired elsewhere.
     pub(crate) fn add(&mut self, other: &Self) {
         self.core.add(&other.core);
         self.network.merge(&other.network);
+        self.disk.add(&other.disk);
     }
 
     /// How often each kind of fault has had its effect.
@@ -31,6 +34,7 @@ impl Reach {
         match self.tier {
             Tier::Core => FaultKind::ALL.into_iter().map(|kind| (kind.name(), self.core.count(kind))).collect(),
             Tier::Turmoil => FAULTS.iter().map(|name| ((*name).to_owned(), self.network.count(name))).collect(),
+            Tier::Disk => DiskFault::ALL.into_iter().map(|fault| (fault.name(), self.disk.of(fault))).collect(),
         }
     }
 
@@ -39,6 +43,7 @@ impl Reach {
         match self.tier {
             Tier::Core => self.core.faults(),
             Tier::Turmoil => FAULTS.iter().map(|name| self.network.count(name)).sum(),
+            Tier::Disk => DiskFault::ALL.into_iter().map(|fault| self.disk.of(fault)).sum(),
         }
     }
 
@@ -47,6 +52,7 @@ impl Reach {
         match self.tier {
             Tier::Core => self.core.total(),
             Tier::Turmoil => FAULTS.len() + ANSWERS.len(),
+            Tier::Disk => DiskFault::ALL.len(),
         }
     }
 
@@ -55,6 +61,7 @@ impl Reach {
         match self.tier {
             Tier::Core => self.core.missing(),
             Tier::Turmoil => self.network.missing().into_iter().map(str::to_owned).collect(),
+            Tier::Disk => self.disk.missing().into_iter().map(DiskFault::name).collect(),
         }
     }
 }

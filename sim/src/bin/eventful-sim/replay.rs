@@ -22,8 +22,12 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitCode> {
     if options.twice {
         played = case.play_again(played);
     }
-    let (steps, seconds) = (steps(played.steps.unwrap_or_default().into()), played.virtual_micros as f64 / 1e6);
-    say(&format!("seed {}: {} operations and faults, {steps}{seconds:.3} s", case.seed(), case.size()));
+    let mut told = format!("seed {}: {} {}", case.seed(), case.size(), case.unit());
+    if played.virtual_micros > 0 {
+        let seconds = played.virtual_micros as f64 / 1e6;
+        told += &format!(", {}{seconds:.3} s", steps(played.steps.unwrap_or_default().into()));
+    }
+    say(&told);
     say(&format!("hash {:016x}", played.hash));
     let Some(broken) = played.broken else {
         say("every promise holds");

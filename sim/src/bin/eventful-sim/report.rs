@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::case::Case;
 use crate::options::ReportOptions;
@@ -16,6 +16,7 @@ pub(crate) fn report(options: &ReportOptions) -> anyhow::Result<ExitCode> {
     let (broken, page) = match &case {
         Case::Core(scenario) => core::page(scenario),
         Case::Turmoil(scenario) => network::page(scenario),
+        Case::Disk(_) => bail!("runs of the disk tier have no page: replay them with --trace"),
     };
     let named = || PathBuf::from(format!("seed-{}.html", case.seed()));
     let file = options.output.clone().unwrap_or_else(named);

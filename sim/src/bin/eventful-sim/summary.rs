@@ -61,6 +61,17 @@ impl Summary {
         self.tally.virtual_micros as f64 / 1e6 / self.seconds() / self.jobs as f64
     }
 
+    /// Steps, and how fast time went by; nothing in a tier where no time passes.
+    fn pace(&self) -> String {
+        match self.tally.virtual_micros {
+            0 => String::new(),
+            _ => {
+                let pace = grouped(self.virtual_per_wall() as u64);
+                format!(", {}virtual:wall {pace} a job", steps(self.tally.steps))
+            }
+        }
+    }
+
     /// As text, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let Self { first, jobs, took, tally, failure } = self;
@@ -73,11 +84,10 @@ impl Summary {
         let mut lines = vec![
             format!("{} seeds from {first} to {last} in {took:.1?}: {failures}", grouped(tally.seeds)),
             format!(
-                "speed   {} seeds/s, {} a job with {jobs}, {}virtual:wall {} a job",
+                "speed   {} seeds/s, {} a job with {jobs}{}",
                 grouped(self.rate() as u64),
                 grouped(self.rate_per_job() as u64),
-                steps(tally.steps),
-                grouped(self.virtual_per_wall() as u64)
+                self.pace(),
             ),
             format!("probes  {hit} of {} have fired", tally.reach.total()),
             format!("faults  {}: {}", grouped(tally.reach.faults()), kinds.join(", ")),
