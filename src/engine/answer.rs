@@ -1,5 +1,6 @@
 //! What the caller of a command gets back.
 
+use core::fmt;
 use core::time::Duration;
 
 use super::command::Rejection;
@@ -98,6 +99,17 @@ pub enum Bound {
     Bytes,
     /// The journal's room. The engine knows nothing of it; the adapter refuses for it.
     Disk,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "on events that are not over, max_pending,",
+            Self::Records => "on records, max_records,",
+            Self::Bytes => "on bytes of events that are not over, max_bytes,",
+            Self::Disk => "on room in the journal, whose disk is nearly full,",
+        })
+    }
 }
 
 /// A run that has started.

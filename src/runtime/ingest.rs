@@ -29,7 +29,7 @@ pub enum SubmitError {
     #[error("another payload was accepted under this key: give each event a key of its own")]
     Conflict(Conflict),
     /// A bound is reached.
-    #[error("the bound {bound:?} is reached: try again in {retry_after:?}")]
+    #[error("the bound {bound} is reached: try again in {retry_after:?}")]
     Overloaded {
         /// Which one.
         bound: Bound,

@@ -20,7 +20,7 @@ pub enum RedriveError {
     #[error("only a failed event can be redriven, this one is {0}: leave it alone")]
     NotFailed(Status),
     /// A bound is reached.
-    #[error("the bound {bound:?} is reached: try again in {retry_after:?}")]
+    #[error("the bound {bound} is reached: try again in {retry_after:?}")]
     Overloaded {
         /// Which one.
         bound: Bound,
