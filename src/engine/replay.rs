@@ -86,6 +86,16 @@ impl Replay {
     /// Opens the engine: raises the epoch, ends the runs that were in flight as crashed, and feeds
     /// what waits. `now` counts as the time of the last fact when it lies before it.
     pub fn open(self, now: Timestamp, out: &mut Output) -> Engine {
+        self.open_with(now, Tallies::default(), Histograms::default(), out)
+    }
+
+    /// The same in the place of an engine that was given up: its tallies and histograms, which no
+    /// fact tells, go on, so that the counters of a process never fall.
+    pub fn open_instead(self, now: Timestamp, before: &Engine, out: &mut Output) -> Engine {
+        self.open_with(now, before.tallies, before.histograms.clone(), out)
+    }
+
+    fn open_with(self, now: Timestamp, tallies: Tallies, histograms: Histograms, out: &mut Output) -> Engine {
         let now = now.max(self.last);
         let mut engine = Engine {
             config: self.config,
@@ -98,8 +108,8 @@ impl Replay {
             tickets: Tickets::new(),
             blocked_since: None,
             runs: Runs::default(),
-            tallies: Tallies::default(),
-            histograms: Histograms::default(),
+            tallies,
+            histograms,
         };
         engine.raise_epoch(out);
         engine.place_all();

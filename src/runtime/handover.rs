@@ -29,7 +29,7 @@ impl Core {
 
     /// Opens the engine that was replayed, in the place of the one that was given up.
     pub(super) fn install(&mut self, now: Timestamp, replay: Replay, room: Room) {
-        self.engine = replay.open(now, &mut self.out);
+        self.engine = replay.open_instead(now, &self.engine, &mut self.out);
         self.channel = Channel::new(&self.engine);
         self.armed = Timestamp::EPOCH;
         self.commits.reopen(room);

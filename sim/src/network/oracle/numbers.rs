@@ -1,6 +1,6 @@
 //! Metrics cannot lie: counters only rise, and gauges add up.
 
-use eventful::{AttemptEnd, EnqueueFailure, Gauges, Metrics, RejectReason, Stats, Status, SweptReason};
+use eventful::{AttemptEnd, EnqueueFailure, FactCounters, Gauges, Metrics, RejectReason, Stats, Status, SweptReason};
 
 use super::lives::Before;
 use super::{Verdict, holds};
@@ -10,20 +10,31 @@ use crate::failure::Broken;
 #[derive(Debug, Default)]
 pub(in crate::network) struct Numbers {
     last: Vec<u64>,
-    /// Times that the journal was opened again; then tallies begin anew.
+    /// Times that the journal was opened again.
     reopenings: u64,
+    /// What histograms have from engines before this one.
+    carried: Option<Counts>,
 }
+
+/// How many starts, ends and successes there were.
+type Counts = [u64; 3];
 
 impl Numbers {
     /// The numbers are now these. `before` was counted before the engine was opened, as far as that
     /// is durable.
     pub(in crate::network) fn see(&mut self, stats: &Stats, before: Before) -> Verdict {
         equations(&stats.engine)?;
-        if stats.unsynced == 0 {
-            histograms(&stats.engine, before)?;
+        let reopened = std::mem::replace(&mut self.reopenings, stats.journal_reopenings) != stats.journal_reopenings;
+        if reopened {
+            // Facts that were lost are no longer counted.
+            let facts = facts(&stats.engine.facts).len();
+            let fallen: Vec<_> =
+                self.last.iter().zip(counters(stats)).take(facts).map(|(last, now)| now.min(*last)).collect();
+            self.last.splice(..fallen.len(), fallen);
+            self.carried = None;
         }
-        if std::mem::replace(&mut self.reopenings, stats.journal_reopenings) != stats.journal_reopenings {
-            self.last.clear();
+        if stats.unsynced == 0 {
+            self.histograms(&stats.engine, before)?;
         }
         let counters = counters(stats);
         let rise = self.last.iter().zip(&counters).all(|(before, now)| before <= now);
@@ -31,15 +42,43 @@ impl Numbers {
         self.last = counters;
         Ok(())
     }
+
+    /// Histograms tell of what happened since the engine was opened, and of what they had before
+    /// from those whose place it took: that is found at the first look, and stays.
+    fn histograms(&mut self, metrics: &Metrics, before: Before) -> Verdict {
+        let Metrics { facts, histograms, .. } = metrics;
+        let told = [
+            before.started + histograms.queue_time.count(),
+            before.finished + histograms.processing_time.count(),
+            before.done + histograms.end_to_end.count(),
+        ];
+        let counted = [facts.started, facts.finished_total(), facts.finished(AttemptEnd::Done)];
+        let surplus = |(told, counted): (u64, u64)| told.checked_sub(counted);
+        let carried = told.into_iter().zip(counted).map(surplus).collect::<Option<Vec<_>>>();
+        let carried = carried.and_then(|carried| Counts::try_from(carried).ok());
+        let expected = match self.carried {
+            Some(carried) => Some(carried),
+            None if self.reopenings > 0 => carried,
+            None => Some(Counts::default()),
+        };
+        self.carried = expected;
+        holds(carried.is_some() && carried == expected, || {
+            broken(format_args!("histograms tell {told:?} starts, ends and successes, facts {counted:?}"))
+        })
+    }
+}
+
+/// The counters of facts.
+fn facts(facts: &FactCounters) -> Vec<u64> {
+    let mut all = vec![facts.accepted, facts.redriven, facts.forgotten, facts.started];
+    all.extend(AttemptEnd::ALL.map(|end| facts.finished(end)));
+    all
 }
 
 fn counters(stats: &Stats) -> Vec<u64> {
-    let Metrics { facts, tallies, histograms, .. } = &stats.engine;
-    let mut all = vec![
-        facts.accepted,
-        facts.redriven,
-        facts.forgotten,
-        facts.started,
+    let Metrics { tallies, histograms, .. } = &stats.engine;
+    let mut all = facts(&stats.engine.facts);
+    all.extend([
         tallies.deduplicated,
         tallies.conflicted,
         tallies.tickets_stale,
@@ -53,8 +92,7 @@ fn counters(stats: &Stats) -> Vec<u64> {
         stats.dispatcher_restarts,
         stats.sweeper_restarts,
         stats.subscription_dropped,
-    ];
-    all.extend(AttemptEnd::ALL.map(|end| facts.finished(end)));
+    ]);
     all.extend(RejectReason::ALL.map(|reason| tallies.rejected(reason)));
     all.extend(SweptReason::ALL.map(|reason| tallies.swept(reason)));
     all
@@ -71,18 +109,6 @@ fn equations(metrics: &Metrics) -> Verdict {
         ("processing = inflight", gauges.records(Status::Processing), gauges.inflight),
     ];
     all_hold(&equal)
-}
-
-/// Histograms tell of what happened since the engine was opened.
-fn histograms(metrics: &Metrics, before: Before) -> Verdict {
-    let Metrics { facts, histograms, .. } = metrics;
-    let finished = before.finished + histograms.processing_time.count();
-    let done = before.done + histograms.end_to_end.count();
-    all_hold(&[
-        ("queue times = started", before.started + histograms.queue_time.count(), facts.started),
-        ("processing times = finished", finished, facts.finished_total()),
-        ("end to end = done", done, facts.finished(AttemptEnd::Done)),
-    ])
 }
 
 fn all_hold(equations: &[(&str, u64, u64)]) -> Verdict {
