@@ -85,9 +85,10 @@ impl Groups {
         self.written.iter_mut().for_each(|written| written.tickets.clear());
     }
 
-    /// What must be durable before an answer decided now may leave.
+    /// What must be durable before an answer decided now may leave. Tickets alone are no reason to
+    /// wait: an answer tells of facts.
     pub fn tail(&self) -> Mark {
-        match (&self.written, self.open.is_empty()) {
+        match (&self.written, self.open.facts.is_empty()) {
             (None, true) => self.settled,
             (Some(_), true) | (None, false) => self.settled.next(),
             (Some(_), false) => self.settled.next().next(),
@@ -141,9 +142,8 @@ impl Groups {
         let Some(written) = self.written.take() else { return Vec::new() };
         self.settled = self.settled.next();
         let mut tickets = written.tickets;
-        if self.open.facts.is_empty() && !self.open.tickets.is_empty() {
+        if self.open.facts.is_empty() {
             tickets.append(&mut self.open.tickets);
-            self.settled = self.settled.next();
         }
         tickets
     }
@@ -204,6 +204,18 @@ mod tests {
         assert!(groups.begin(&mut Vec::new()), "the second group");
         groups.finish();
         assert_eq!(groups.settled(), second);
+    }
+
+    #[test]
+    fn an_answer_does_not_wait_for_tickets_which_may_be_forgotten() {
+        let mut groups = Groups::new();
+        groups.add([fact()]);
+        assert!(groups.begin(&mut Vec::new()));
+        assert_eq!(groups.pass(Ticket::new(1)), None);
+        let answer = groups.tail();
+        groups.forget_tickets();
+        assert_eq!(groups.finish(), []);
+        assert!(groups.settled() >= answer);
     }
 
     #[test]
