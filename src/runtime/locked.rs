@@ -182,10 +182,8 @@ impl Core {
         self.cells.slots.iter().flatten().chain(&self.aborted)
     }
 
-    /// Tells readers that no more facts will come, and lets go of the cells that a broken engine
-    /// has kept: they keep the core itself.
-    pub(super) fn close(&mut self) -> Vec<Arc<RunCell>> {
-        self.subscribers.close();
+    /// Lets go of the cells that a broken engine has kept: they keep the core itself.
+    pub(super) fn release(&mut self) -> Vec<Arc<RunCell>> {
         self.cells.slots.iter_mut().filter_map(Option::take).chain(self.aborted.drain(..)).collect()
     }
 

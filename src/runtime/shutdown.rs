@@ -13,7 +13,7 @@ use super::latch::Latch;
 use super::locked::Core;
 use super::shared::Shared;
 use super::unavailable::Unavailable;
-use crate::engine::{AttemptEnd, Command, FactCounters, Status, Timestamp};
+use crate::engine::{AttemptEnd, Command, FactCounters, Timestamp};
 
 /// How a shutdown went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,7 +25,7 @@ pub struct ShutdownReport {
     pub interrupted: u64,
     /// Handlers that had not yielded at the end of `abort_grace`.
     pub abandoned: u64,
-    /// Events that wait for a run.
+    /// Events that wait for a run. After a failure of the journal: those that the engine knew then.
     pub left: u64,
     /// Facts that are not durable, or may not be as the journal has failed. Zero without a journal.
     pub unsynced: u64,
@@ -130,6 +130,8 @@ pub(super) async fn see_to_the_end(shared: Arc<Shared>, kept: [JoinHandle<()>; 2
     let deadline = shared.now() + shared.config.sync_grace;
     end_tasks(&shared, kept, deadline).await;
     report.unsynced = sync(&shared, deadline).await;
+    // Only now: readers are told of facts that are durable.
+    shared.last_look(|core| core.subscribers.close());
     report.took = shared.now().since(since);
     last_will.kept_word = true;
     publish(&shared, report);
@@ -221,20 +223,24 @@ fn stop(shared: &Shared) -> ShutdownReport {
         core.execute(now, Command::AbortInflight);
         tally(core, before)
     });
-    // Only now: the last facts reach the readers at the end of the change.
-    drop(shared.last_look(Core::close));
+    drop(shared.last_look(Core::release));
     shared.end.stopped.open();
     shared.deadline.notify_one();
     shared.writer.ring();
-    ShutdownReport { abandoned, ..stopped.unwrap_or_default() }
+    let without = || ShutdownReport { left: shared.last_look(left), ..ShutdownReport::default() };
+    ShutdownReport { abandoned, ..stopped.unwrap_or_else(|_| without()) }
 }
 
-fn tally(core: &Core, before: FactCounters) -> ShutdownReport {
+fn tally(core: &mut Core, before: FactCounters) -> ShutdownReport {
     let metrics = core.engine.metrics();
     let ended = metrics.facts.finished_total() - before.finished_total();
     let interrupted = metrics.facts.finished(AttemptEnd::Interrupted) - before.finished(AttemptEnd::Interrupted);
-    let left = metrics.gauges.records(Status::Received) + metrics.gauges.records(Status::FailedRetry);
-    ShutdownReport { drained: ended - interrupted, interrupted, left, ..ShutdownReport::default() }
+    ShutdownReport { drained: ended - interrupted, interrupted, left: left(core), ..ShutdownReport::default() }
+}
+
+/// Events that are not over: in an engine that has stopped, or was given up, they wait.
+fn left(core: &mut Core) -> u64 {
+    core.engine.gauges().pending()
 }
 
 fn publish(shared: &Shared, report: ShutdownReport) {
@@ -254,7 +260,10 @@ impl Drop for LastWill {
         if !self.kept_word {
             self.shared.ask_to_end(Duration::ZERO);
             let mut report = stop(&self.shared);
-            report.unsynced = self.shared.last_look(|core| core.commits.unsynced());
+            report.unsynced = self.shared.last_look(|core| {
+                core.subscribers.close();
+                core.commits.unsynced()
+            });
             publish(&self.shared, report);
         }
     }

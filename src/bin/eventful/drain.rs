@@ -48,6 +48,6 @@ pub(crate) fn report(report: &ShutdownReport, data: Option<&Path>) {
         _ => {}
     }
     if *unsynced > 0 {
-        say(&format!("{unsynced} changes may not be on the disk: the log says why"));
+        say(&format!("{unsynced} changes may not be on the disk: the log says why, and the exit code is 1"));
     }
 }

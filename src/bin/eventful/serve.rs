@@ -55,7 +55,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     }
     drain::report(&report, options.data.as_deref());
-    Ok(ExitCode::SUCCESS)
+    Ok(if report.unsynced > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Starts the engine, with all that its directory holds.
