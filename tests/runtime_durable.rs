@@ -274,9 +274,7 @@ async fn a_run_that_was_open_when_the_process_died_is_charged_as_crashed() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_durable_is_unknown_and_asking_again_is_safe() {
-    for (fate, again) in
-        [(Fate::FailsBefore, true), (Fate::FailsAfter, false), (Fate::Full, true), (Fate::Panics, true)]
-    {
+    for (fate, again) in [(Fate::FailsBefore, true), (Fate::FailsAfter, false), (Fate::Panics, true)] {
         let (store, gate) = (Decided::new(), Gate::closed());
         let eventful = open(&store, &gate);
         let mut facts = eventful.subscribe(100).expect("open");
@@ -368,14 +366,98 @@ async fn a_journal_that_is_opened_in_vain_is_not_opened_again_at_once() {
     let (store, gate) = (Decided::new(), Gate::closed());
     let eventful = open(&store, &gate);
     let before = store.with(|state| state.appends);
-    store.decide(&[Fate::Full; 4]);
+    store.decide(&[Fate::FailsBefore; 4]);
     assert!(eventful.try_submit(event("a")).await.is_err());
     settle_down().await;
     assert_eq!(store.with(|state| state.appends) - before, 2, "one write, and one after the first opening");
 
-    passes("there is room again", || store.with(|state| state.fates.is_empty())).await;
+    passes("the disk works again", || store.with(|state| state.fates.is_empty())).await;
     passes("it is ready", || eventful.readiness() == Readiness::Ready).await;
     assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_for_which_there_is_no_room_is_written_when_there_is_some() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    store.decide(&[Fate::Full; 3]);
+
+    let accepted = submitting(&eventful, "b");
+    settle_down().await;
+    assert!(!accepted.is_finished(), "it is not durable yet");
+    assert_eq!(accepted.await.expect("no panic"), Ok(Submitted::Accepted));
+
+    passes("the handler is called for b", || gate.calls() == 2).await;
+    let stats = stats(&eventful);
+    assert_eq!((stats.journal_reopenings, stats.engine.gauges.inflight), (0, 2), "a was not stopped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_without_room_for_the_last_facts_ends_and_says_so() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    store.decide(&[Fate::Full; 1000]);
+    let report = eventful.shutdown(Some(SECOND)).await;
+    assert_eq!((report.interrupted, report.left, report.unsynced), (1, 1, 1), "{report:?}");
+    assert!(report.took <= SECOND * 8, "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_that_somebody_makes_is_noticed_without_anything_to_write() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    store.with(|state| state.room = 10);
+    assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted), "nobody has looked yet");
+    settle_down().await;
+    assert!(matches!(eventful.try_submit(event("b")).await, Err(SubmitError::Overloaded { bound: Bound::Disk, .. })));
+    let waiting = eventful.clone();
+    let waits = tokio::spawn(async move { waiting.submit(event("c")).await });
+    settle_down().await;
+    store.with(|state| state.room = u64::MAX);
+
+    assert_eq!(waits.await.expect("no panic"), Ok(Submitted::Accepted));
+    assert_eq!(eventful.try_submit(event("b")).await, Ok(Submitted::Accepted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tallies_go_on_when_the_journal_is_opened_again() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    eventful.submit(event("a")).await.expect("a duplicate");
+    let before = stats(&eventful).engine;
+    store.decide(&[Fate::FailsBefore]);
+    assert!(eventful.try_submit(event("b")).await.is_err());
+    passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+
+    let after = stats(&eventful).engine;
+    assert_eq!((before.tallies.deduplicated, after.tallies.deduplicated), (1, 1));
+    assert!(after.histograms.queue_time.count() >= before.histograms.queue_time.count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_are_told_of_the_last_facts_of_a_shutdown_before_the_end() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    for id in ["a", "b", "c"] {
+        eventful.submit(event(id)).await.expect("room");
+    }
+    passes("the handlers are called", || gate.calls() == 3).await;
+    let mut facts = eventful.subscribe(100).expect("open");
+    let reading = tokio::spawn(async move {
+        let mut read = 0;
+        while facts.recv().await.is_some() {
+            read += 1;
+        }
+        read
+    });
+    settle_down().await;
+    let report = eventful.shutdown(Some(Duration::ZERO)).await;
+    assert_eq!((report.interrupted, reading.await.expect("no panic")), (3, 3));
 }
 
 #[tokio::test(start_paused = true)]

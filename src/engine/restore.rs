@@ -44,6 +44,12 @@ impl Replay {
         self.state.store.len()
     }
 
+    /// Bytes of the events that are kept for a run, as [`Event::size_bytes`](super::Event::size_bytes)
+    /// counts.
+    pub fn live_bytes(&self) -> u64 {
+        self.state.store.bytes() as u64
+    }
+
     /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

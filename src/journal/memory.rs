@@ -192,6 +192,12 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
+    fn drop_unfinished(&mut self) {
+        if let Ok(mut contents) = self.own() {
+            contents.unfinished = None;
+        }
+    }
+
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
         Ok(self.look()?.snapshots.keys().copied().collect())
     }

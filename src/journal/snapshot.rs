@@ -19,7 +19,7 @@ use super::log::{Log, Position};
 use super::records;
 use super::recovery::{advance, from_nothing, refused};
 use super::sequence::{Sequence, Shard};
-use super::store::Journal;
+use super::store::{Journal, Room};
 use super::wire;
 use crate::engine::{Change, Config, Cursor, Epoch, Fact, Replay, Summary};
 
@@ -37,6 +37,8 @@ pub(super) struct Snapshots {
     after_bytes: u64,
     /// Bytes of frames since the last one.
     since: u64,
+    /// Room that is not for new events. Below it and a quarter more, room is short.
+    reserve: u64,
     stage: Stage,
 }
 
@@ -95,7 +97,17 @@ impl From<ReadError> for MaintainError {
 
 impl Snapshots {
     pub(super) fn new(config: Config, after_bytes: u64) -> Self {
-        Self { config, after_bytes, since: 0, stage: Stage::Idle }
+        Self { config, after_bytes, since: 0, reserve: 0, stage: Stage::Idle }
+    }
+
+    /// Whether one is due: after so many bytes, or of few when that makes room that is short.
+    fn is_due(&self, room: Room) -> bool {
+        let few = (self.reserve / 16).clamp(1, self.after_bytes.max(1));
+        self.since >= self.after_bytes || (self.since >= few && self.is_short(room))
+    }
+
+    fn is_short(&self, Room(room): Room) -> bool {
+        room < self.reserve.saturating_add(self.reserve / 4)
     }
 
     /// Counts bytes that were appended.
@@ -112,8 +124,14 @@ impl Log {
     /// [`MaintainError`]; after [`WriteError::Unknown`] and [`WriteError::Fenced`] the log is of no
     /// more use.
     pub fn maintain(&mut self) -> Result<Maintained, MaintainError> {
-        let due = self.snapshots.since >= self.snapshots.after_bytes;
+        let due = self.snapshots.is_due(self.journal.room());
         self.step(due)
+    }
+
+    /// Says how much room is kept for outcomes. A snapshot leaves half of it; one is made early
+    /// when room is short, and then everything before it is trimmed.
+    pub fn reserve(&mut self, bytes: u64) {
+        self.snapshots.reserve = bytes;
     }
 
     /// Makes a snapshot of everything that was appended, whether one is due or not.
@@ -148,10 +166,11 @@ impl Log {
             Stage::Idle => self.journal.snapshots().map_err(Into::into).and_then(|older| self.start(older)),
             Stage::Loading { loading, older } => self.load(loading, older),
             Stage::Replaying { replay, position, until } if position.next >= until => {
-                Ok(Stage::Writing(Box::new(Writing::new(*replay, position))))
+                let admitted = admit(about_bytes(&replay), self.snapshots.reserve, self.journal.room());
+                admitted.map(|()| Stage::Writing(Box::new(Writing::new(*replay, position)))).map_err(Into::into)
             }
             Stage::Replaying { replay, position, until } => self.replay(replay, position, until),
-            Stage::Writing(writing) => writing.write(&mut *self.journal).map_err(Into::into),
+            Stage::Writing(writing) => writing.write(&mut *self.journal, self.snapshots.reserve).map_err(Into::into),
             Stage::Verifying { at, part, link, written } => match self.verify(at, part, link, written)? {
                 Some(stage) => Ok(stage),
                 None => return Ok(Maintained::Snapshot(at)),
@@ -161,6 +180,7 @@ impl Log {
             Ok(stage) => self.snapshots.stage = stage,
             Err(error) => {
                 self.snapshots.since = 0;
+                self.journal.drop_unfinished();
                 return Err(error);
             }
         }
@@ -217,9 +237,13 @@ impl Log {
         Ok(Some(Stage::Verifying { at, part: part + 1, link, written }))
     }
 
-    /// Trims what neither the new snapshot nor the one before it needs.
+    /// Trims what neither the new snapshot nor the one before it needs; where room is short, what
+    /// the new one does not need.
     fn finish(&mut self, at: Sequence) -> Result<(), MaintainError> {
         self.snapshots.since = 0;
+        if self.snapshots.is_short(self.journal.room()) {
+            return Ok(self.journal.trim(at)?);
+        }
         let previous = self.journal.snapshots()?.into_iter().rev().find(|other| *other < at);
         if let Some(previous) = previous {
             self.journal.trim(previous)?;
@@ -234,8 +258,8 @@ impl Writing {
         Self { replay, position, part: 0, link: position.previous, cursor: Cursor::START, records }
     }
 
-    /// Writes the next part.
-    fn write(mut self: Box<Self>, journal: &mut dyn Journal) -> Result<Stage, WriteError> {
+    /// Writes the next part, if that leaves half of the reserve.
+    fn write(mut self: Box<Self>, journal: &mut dyn Journal, reserve: u64) -> Result<Stage, WriteError> {
         let mut body = Vec::with_capacity(PART_BYTES);
         if self.part == 0 {
             records::encode_summary(&self.replay.summary(), self.records, &mut body);
@@ -245,6 +269,7 @@ impl Writing {
         let header = Header { shard: Shard::default(), epoch, sequence: at, previous: self.link };
         let mut bytes = Vec::new();
         let link = frame::encode(&header, &body, &mut bytes)?;
+        admit(bytes.len() as u64, reserve, journal.room())?;
         journal.put_snapshot(at, self.part, &bytes, last)?;
         match last {
             true => Ok(Stage::Verifying { at, part: 0, link: self.position.previous, written: link }),
@@ -269,6 +294,18 @@ impl Writing {
     }
 }
 
+/// Refuses to write what would not leave half of the reserve.
+fn admit(bytes: u64, reserve: u64, Room(room): Room) -> Result<(), WriteError> {
+    if bytes.saturating_add(reserve / 2) > room { Err(WriteError::Full) } else { Ok(()) }
+}
+
+/// Bytes that the snapshot of a replay takes, about.
+fn about_bytes(replay: &Replay) -> u64 {
+    /// Of a record, besides its payload.
+    const RECORD_BYTES: u64 = 128;
+    replay.live_bytes().saturating_add(RECORD_BYTES * replay.len() as u64)
+}
+
 /// Makes a new journal begin with the state of a replay: a first frame that raises the epoch, and
 /// the snapshot that stands for it and for everything before. The snapshot comes first, so that
 /// the journal is never taken for an empty one.
@@ -283,7 +320,7 @@ pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Resul
         frame::encode_with(&header, &mut bytes, |out| wire::encode(&opening, out)).map_err(WriteError::from)?;
     let next = Sequence::FIRST.next();
     let mut writing = Box::new(Writing::new(replay, Position { next, previous, epoch }));
-    while let Stage::Writing(more) = writing.write(journal)? {
+    while let Stage::Writing(more) = writing.write(journal, 0)? {
         writing = more;
     }
     journal.append(Sequence::FIRST, &bytes)?;

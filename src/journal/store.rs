@@ -100,6 +100,10 @@ pub trait Journal: fmt::Debug + Send {
     /// [`WriteError`]
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError>;
 
+    /// Gives up the snapshot of which some parts were put, and the room that they take, at once or
+    /// with what is written next. The default leaves that to the next snapshot, or opening.
+    fn drop_unfinished(&mut self) {}
+
     /// The snapshots that exist, the newest last.
     ///
     /// # Errors

@@ -224,7 +224,8 @@ impl Builder {
         let syncs_starts = durability.starts == StartDurability::Synced;
         let writer = Writer { bell: Some(driver.bell()), syncs_starts, ..Writer::default() };
         let shared = self.share(core, clock, config, writer);
-        let source = Source { store, owner, snapshot_after_bytes: durability.snapshot_after_bytes };
+        let Durability { snapshot_after_bytes, reserve_bytes, .. } = durability;
+        let source = Source { store, owner, snapshot_after_bytes, reserve_bytes };
         let writer = JournalWriter::start(&shared, source, log)?;
         driver.drive(runtime, writer).map_err(|error| StartError::Thread(error.to_string()))?;
         spawn(runtime, &shared, handler);

@@ -118,6 +118,16 @@ impl Commits {
         self.0.as_ref().is_none_or(|journaled| journaled.has_room(size_bytes))
     }
 
+    /// Says what the journal can take now.
+    pub(super) fn measure(&mut self, room: Room) {
+        self.0.iter_mut().for_each(|journaled| journaled.room = room);
+    }
+
+    /// Whether an event of this size is refused for want of room on the disk.
+    pub(super) fn lacks_room(&self, size_bytes: usize) -> bool {
+        self.0.as_ref().is_some_and(|journaled| journaled.room() < size_bytes as u64)
+    }
+
     /// Whether there is a group to write, and none being written.
     pub(super) fn has_work(&self) -> bool {
         self.0.as_ref().is_some_and(|journaled| journaled.groups.can_begin())

@@ -32,14 +32,19 @@ const SPARE_FACTS: usize = 8192;
 /// The time between tries to open a journal again.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
+/// The time between looks whether there is room again.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
 /// Who writes to the journal.
 pub(super) struct JournalWriter {
     shared: Arc<Shared>,
     source: Source,
     /// Absent between a failure and the next opening.
     log: Option<Log>,
-    /// The group being written, or the last one.
+    /// The group being written. It stays here while there is no room for it.
     facts: Vec<Fact>,
+    /// An event may be refused as there is no room for it.
+    is_short: bool,
     /// Something was appended since the journal was sealed.
     unsealed: bool,
     /// The frame after the last one that is durable.
@@ -53,6 +58,16 @@ pub(super) struct Source {
     pub(super) store: Box<dyn JournalStore>,
     pub(super) owner: Owner,
     pub(super) snapshot_after_bytes: u64,
+    pub(super) reserve_bytes: u64,
+}
+
+/// What came of writing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrote {
+    Group,
+    Nothing,
+    /// There is a group, and no room for it.
+    NoRoom,
 }
 
 /// What the writer does next.
@@ -69,29 +84,64 @@ impl JournalWriter {
     /// # Errors
     ///
     /// [`WriteError`]
-    pub(super) fn start(shared: &Arc<Shared>, source: Source, log: Log) -> Result<Self, WriteError> {
+    pub(super) fn start(shared: &Arc<Shared>, source: Source, mut log: Log) -> Result<Self, WriteError> {
+        log.reserve(source.reserve_bytes);
         let (shared, durable_end) = (Arc::clone(shared), log.next());
-        let (log, facts) = (Some(log), Vec::new());
-        let mut writer = Self { shared, source, log, facts, unsealed: false, durable_end, openings_in_vain: 0 };
-        writer.write()?;
-        Ok(writer)
+        let (log, facts, openings_in_vain) = (Some(log), Vec::new(), 0);
+        let (unsealed, is_short) = Default::default();
+        let mut writer = Self { shared, source, log, facts, is_short, unsealed, durable_end, openings_in_vain };
+        match writer.write()? {
+            Wrote::NoRoom => Err(WriteError::Full),
+            Wrote::Group | Wrote::Nothing => Ok(writer),
+        }
     }
 
     /// Writes one group, if there is one.
-    fn write(&mut self) -> Result<bool, WriteError> {
-        let Some(log) = &mut self.log else { return Ok(false) };
-        if !self.shared.repair(|core, now| core.commits.begin(now, &mut self.facts)) {
-            return Ok(false);
+    fn write(&mut self) -> Result<Wrote, WriteError> {
+        let Some(log) = &mut self.log else { return Ok(Wrote::Nothing) };
+        if self.facts.is_empty() && !self.shared.repair(|core, now| core.commits.begin(now, &mut self.facts)) {
+            return Ok(Wrote::Nothing);
         }
-        let appended = log.append(&self.facts);
-        if appended.is_ok() {
-            (self.unsealed, self.durable_end, self.openings_in_vain) = (true, log.next(), 0);
-            self.shared.finish_group(&self.facts, log.room());
+        match log.append(&self.facts) {
+            Ok(()) => (self.unsealed, self.durable_end, self.openings_in_vain) = (true, log.next(), 0),
+            // Nothing was written, so nothing is unknown: it is tried again.
+            Err(WriteError::Full) => return Ok(Wrote::NoRoom),
+            Err(error) => return Err(error),
         }
-        // They hold payloads, so they are dropped at once, and not under the lock.
+        self.shared.finish_group(&self.facts, log.room());
+        self.drop_facts();
+        Ok(Wrote::Group)
+    }
+
+    /// They hold payloads, so they are dropped at once, and not under the lock.
+    fn drop_facts(&mut self) {
         self.facts.clear();
         self.facts.shrink_to(SPARE_FACTS);
-        appended.map(|()| true)
+    }
+
+    /// Looks how much room there is, as long as there may be too little: nothing but this tells
+    /// that somebody has made some.
+    fn look_for_room(&mut self, wrote: Wrote) {
+        let Some(log) = &self.log else { return };
+        let largest = self.shared.config.max_event_bytes;
+        let was_short = self.is_short;
+        let may_be_short = || wrote == Wrote::NoRoom || self.shared.last_look(|core| core.commits.lacks_room(largest));
+        if !was_short && !may_be_short() {
+            return;
+        }
+        let Room(room) = log.room();
+        self.is_short = self.shared.measure(Room(room), largest);
+        let reserve = self.source.reserve_bytes;
+        match (was_short, self.is_short) {
+            (false, true) => tracing::warn!(
+                room,
+                reserve,
+                "the disk of the journal is nearly full: until there is more room than the reserve, new events are \
+                 refused and outcomes are still recorded"
+            ),
+            (true, false) => tracing::info!(room, reserve, "there is room for new events again"),
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// Does the next thing. `quiet` says that the last wait was not ended by the bell.
@@ -108,17 +158,27 @@ impl JournalWriter {
             return Ok(if pauses { Next::Wait(Some(REOPEN_AFTER)) } else { self.reopen() });
         }
         let wrote = self.write()?;
-        if !wrote && self.shared.end.stopped.is_open() {
+        if wrote != Wrote::Group && self.shared.end.stopped.is_open() {
             // A snapshot that is under way is made anew after the next opening.
-            return self.seal().map(|()| Next::End);
+            self.seal()?;
+            return Ok(if wrote == Wrote::NoRoom { self.end_without_room() } else { Next::End });
         }
-        if self.maintain()? || wrote {
+        if self.maintain()? || wrote == Wrote::Group {
             return Ok(Next::Go);
         }
         if quiet {
             self.seal()?;
         }
-        Ok(Next::Wait(self.unsealed.then_some(SEAL_AFTER)))
+        self.look_for_room(wrote);
+        let looks = self.is_short || wrote == Wrote::NoRoom;
+        Ok(Next::Wait(if self.unsealed { Some(SEAL_AFTER) } else { looks.then_some(LOOK_AFTER) }))
+    }
+
+    /// The engine has stopped, and there is no room for its last group.
+    fn end_without_room(&mut self) -> Next {
+        let facts = self.shared.give_up();
+        tracing::error!(facts, "the journal has no room for the last facts: make some before the next start");
+        self.stay_down()
     }
 
     /// Makes a small step towards a snapshot. Answers whether there is more to do.
@@ -134,6 +194,8 @@ impl JournalWriter {
             Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => Err(error),
             Err(error) => {
                 tracing::warn!(%error, "no snapshot was made, the journal goes on without; it will be tried again");
+                // What was written of it is removed with the next seal.
+                self.unsealed = true;
                 Ok(false)
             }
         }
@@ -151,6 +213,7 @@ impl JournalWriter {
     /// Gives up the engine: what it knows and the journal may not is not to be trusted.
     fn fail(&mut self, error: &WriteError) -> Next {
         self.log = None;
+        self.drop_facts();
         let facts = self.shared.give_up();
         tracing::error!(%error, facts, "the journal has failed; what was not durable is unknown");
         if *error == WriteError::Fenced {
@@ -163,15 +226,16 @@ impl JournalWriter {
         if self.shared.end.is_asked() {
             return self.stay_down();
         }
-        let Source { store, owner, snapshot_after_bytes } = &mut self.source;
+        let Source { store, owner, snapshot_after_bytes, reserve_bytes } = &mut self.source;
         match recover(&mut **store, owner, &self.shared.config, *snapshot_after_bytes, &mut |_| {}) {
             Ok(Recovered { log, .. }) if log.next() < self.durable_end => {
                 let (found, wanted) = (log.next(), self.durable_end);
                 tracing::error!(%found, %wanted, "the journal has lost frames that were durable: was it removed?");
                 self.stay_down()
             }
-            Ok(Recovered { log, replay }) => {
+            Ok(Recovered { mut log, replay }) => {
                 self.openings_in_vain += 1;
+                log.reserve(*reserve_bytes);
                 self.shared.install(replay, log.room());
                 self.log = Some(log);
                 tracing::info!("the journal was opened again");
@@ -224,6 +288,17 @@ impl Shared {
         });
         self.synced.reach(mark);
         self.wake(wakes);
+    }
+
+    /// Says how much room there is, and lets those in who wait for some. Answers whether there is
+    /// too little for an event of this size.
+    fn measure(&self, room: Room, size_bytes: usize) -> bool {
+        let (is_short, wakes) = self.repair(|core, _| {
+            core.commits.measure(room);
+            (core.commits.lacks_room(size_bytes), core.wakes())
+        });
+        self.wake(wakes);
+        is_short
     }
 
     /// Gives up the engine and everything that is not durable. Answers how many facts that were.

@@ -27,6 +27,36 @@ fn a_second_owner_is_told_who_the_first_one_is() {
 }
 
 #[test]
+fn a_snapshot_that_is_given_up_makes_room_for_frames() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = DiskStore::new(directory.path()).max_bytes(2 << 20);
+    let mut journal = store.open(&Owner::new("a test")).expect("a journal");
+    let mut next = Sequence::FIRST;
+    let fill = |journal: &mut dyn Journal, next: &mut Sequence| loop {
+        match journal.append(*next, &[1; 50_000]) {
+            Ok(()) => *next = next.next(),
+            Err(error) => return assert_eq!(error, WriteError::Full),
+        }
+    };
+    journal.append(next, b"the first one").expect("room");
+    next = next.next();
+    assert!((0..8).all(|part| journal.put_snapshot(next, part, &[0; 100_000], false).is_ok()));
+    fill(&mut *journal, &mut next);
+
+    journal.drop_unfinished();
+    let before = next;
+    fill(&mut *journal, &mut next);
+    assert!(next > before, "the snapshot gave way");
+    assert_eq!(journal.trim(next), Ok(()));
+    assert!((0..8).all(|part| journal.put_snapshot(next, part, &[0; 100_000], false).is_ok()));
+    fill(&mut *journal, &mut next);
+    drop(journal);
+
+    let mut journal = store.open(&Owner::new("a test")).expect("a journal");
+    assert_eq!(journal.append(next, &[1; 50_000]), Ok(()), "one that was under way at the end gives way, too");
+}
+
+#[test]
 fn others_can_read_neither_the_directory_nor_the_file() {
     let parent = tempfile::tempdir().expect("a directory");
     let directory = parent.path().join("data");

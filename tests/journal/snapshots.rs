@@ -4,7 +4,7 @@ use eventful::Fact;
 use eventful::journal::{JournalStore as _, Maintained, MemoryStore, Owner, Recovered, Sequence, recover};
 use proptest::prelude::*;
 
-use crate::script::{Driver, cases, config, moves, start};
+use crate::script::{Driver, Ending, Move, cases, config, moves, start};
 
 fn reopen(store: &mut MemoryStore, snapshot_after: u64) -> Recovered {
     recover(store, &Owner::new("a test"), &config(), snapshot_after, &mut |_| {}).expect("a sound journal")
@@ -65,14 +65,70 @@ fn a_snapshot_trims_what_the_one_before_it_stood_for_and_keeps_that_one() {
     drop(driver);
 }
 
+#[test]
+fn where_room_is_short_a_snapshot_comes_early_and_everything_before_it_goes() {
+    let mut store = MemoryStore::bounded(40_000);
+    let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
+    log.reserve(16_000);
+    let (mut driver, opening) = Driver::open(replay, start());
+    log.append(&opening).expect("room");
+    let mut made = None;
+    for id in 0..=u8::MAX {
+        let ended =
+            [Move::Submit { id, payload: vec![id; 150], extras: false }, Move::Start, Move::Settle(Ending::Done)];
+        log.append(&ended.iter().flat_map(|a_move| driver.make(a_move)).collect::<Vec<_>>()).expect("room");
+        while let more @ (Maintained::More | Maintained::Snapshot(_)) = log.maintain().expect("room") {
+            made = made.or(if let Maintained::Snapshot(at) = more { Some(at) } else { None });
+        }
+        if made.is_some() {
+            break;
+        }
+    }
+
+    let at = made.expect("room is short long before the last one");
+    let journal = store.open(&Owner::new("a look")).expect("memory");
+    assert_eq!(journal.extent().first, at);
+    assert!(journal.room().0 > 20_000, "{:?}", journal.room());
+    assert_eq!(reopen(&mut store, u64::MAX).replay.state(), driver.engine.durable_state());
+}
+
+#[test]
+fn a_snapshot_that_would_not_leave_half_of_the_reserve_is_given_up_whole() {
+    let mut store = MemoryStore::bounded(40_000);
+    let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
+    log.reserve(16_000);
+    let (mut driver, opening) = Driver::open(replay, start());
+    log.append(&opening).expect("room");
+    let mut refused = 0;
+    for id in 0..150 {
+        let facts = driver.make(&Move::Submit { id, payload: vec![id; 150], extras: false });
+        log.append(&facts).expect("room");
+        let before = log.room();
+        if log.maintain_all().is_err() {
+            refused += 1;
+            assert_eq!(log.room(), before, "nothing of it is left");
+        }
+    }
+    assert!(refused > 0, "the snapshot of what is there does not fit");
+    assert_eq!(reopen(&mut store, u64::MAX).replay.state(), driver.engine.durable_state());
+}
+
 /// Appends, and makes a snapshot of everything.
 trait SnapshotAfter {
     fn snapshot_after(&mut self, facts: &[Fact]) -> Result<Sequence, eventful::journal::MaintainError>;
+
+    /// All steps that are due.
+    fn maintain_all(&mut self) -> Result<(), eventful::journal::MaintainError>;
 }
 
 impl SnapshotAfter for eventful::journal::Log {
     fn snapshot_after(&mut self, facts: &[Fact]) -> Result<Sequence, eventful::journal::MaintainError> {
         self.append(facts).expect("room");
         self.snapshot()
+    }
+
+    fn maintain_all(&mut self) -> Result<(), eventful::journal::MaintainError> {
+        while self.maintain()? != Maintained::Nothing {}
+        Ok(())
     }
 }

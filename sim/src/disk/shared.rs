@@ -49,6 +49,10 @@ impl Journal for Shared {
         self.lock().put_snapshot(at, part, bytes, last)
     }
 
+    fn drop_unfinished(&mut self) {
+        self.lock().drop_unfinished();
+    }
+
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
         self.lock().snapshots()
     }

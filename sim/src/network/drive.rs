@@ -31,6 +31,9 @@ const LONGEST_CHAOS: Duration = Duration::from_secs(60);
 /// Ticks from one look at all that clients were told to the next. What is lost stays lost.
 const KEPT_EVERY: u64 = 8;
 
+/// The time between two looks of the adapter whether there is room on a disk that was full.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
 /// How long a last look may take.
 const INSPECTION: Duration = Duration::from_millis(500);
 
@@ -206,6 +209,9 @@ impl Drive {
         self.until("the engine is ready, and all is durable", bound, |_| {
             eventful.readiness() == Readiness::Ready && eventful.stats().is_ok_and(|stats| stats.unsynced == 0)
         })?;
+        self.until("the room on the disk is seen", LOOK_AFTER + TICK * 2, |_| {
+            eventful.stats().is_ok_and(|stats| stats.journal_room_bytes.is_none_or(|room| room > 0))
+        })?;
         let Ok(stats) = eventful.stats() else { return Err(Broken::new("kept", 1, "the engine is broken at rest")) };
         permits::at_rest(&stats, eventful.config().concurrency.get())?;
         numbers::at_rest(&stats.engine.gauges)?;
@@ -314,10 +320,6 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
             notes.oracles.durable.all_told()?;
         }
         notes.oracles.numbers.see(&stats, notes.oracles.lives.before())?;
-        if stats.journal_reopenings > 0 {
-            // Another engine counts from zero.
-            return Ok(());
-        }
         let met = |disturbance| notes.armed.met(disturbance);
         numbers::failures(&stats, met(Disturbance::ChannelFull), met(Disturbance::ReceiverDroppedAtSend))
     })?;

@@ -136,6 +136,10 @@ impl Journal for Watched {
         put
     }
 
+    fn drop_unfinished(&mut self) {
+        self.journal.drop_unfinished();
+    }
+
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
         self.journal.snapshots()
     }

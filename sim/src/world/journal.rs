@@ -184,6 +184,12 @@ impl World<'_> {
         self.journal.as_ref().is_some_and(|journal| journal.condition == Condition::Down)
     }
 
+    /// Whether no disk stands against one more event.
+    pub(super) fn takes_events(&self) -> bool {
+        let largest = self.config.max_event_bytes;
+        !self.is_serving() || self.journal.as_ref().is_none_or(|journal| journal.has_room(largest))
+    }
+
     /// Whether all that was decided is as durable as it gets.
     pub(super) fn is_synced(&self) -> bool {
         self.is_down() || self.journal.as_ref().is_none_or(Journal::is_idle)

@@ -259,6 +259,9 @@ impl World<'_> {
     /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention.
     fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Halt> {
         while self.bounded_step(choices)? {}
+        if !self.takes_events() {
+            return Err(Broken::new("journal", 9, "there is room on the disk, and new events are refused").into());
+        }
         match self.engine.gauges().records_total() {
             0 => {
                 self.oracles.judge_phase(self.told, &self.engine)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::journal::{OpenError, Owner, Recovered, Room, WriteError, recover};
+use eventful::journal::{OpenError, Owner, Recovered, WriteError, recover};
 use eventful::{Answer, Output, Replay};
 
 use super::World;
@@ -33,7 +33,9 @@ impl World<'_> {
         let Some(journal) = &mut self.journal else { unreachable!("only a world with a journal opens it") };
         let owner = Owner::new("a simulated process");
         let after = journal.settings.snapshot_after_bytes;
-        recover(&mut journal.store, &owner, &self.config, after, &mut |_| {})
+        let mut recovered = recover(&mut journal.store, &owner, &self.config, after, &mut |_| {})?;
+        recovered.log.reserve(journal.settings.reserve_bytes);
+        Ok(recovered)
     }
 
     /// The process dies of a disk that has stopped.
@@ -273,7 +275,6 @@ impl World<'_> {
                 disk.resize(CAPACITY_BYTES);
                 let taken = CAPACITY_BYTES - disk.room();
                 disk.resize(taken + left);
-                journal.room = Room(left);
                 drop(disk);
                 self.agenda.at(journal.full_until, Task::DiskFreed);
             }
@@ -285,9 +286,7 @@ impl World<'_> {
         if let Some(journal) = &mut self.journal
             && self.now >= journal.full_until
         {
-            let mut disk = journal.store.drive().disk();
-            disk.resize(CAPACITY_BYTES);
-            journal.room = Room(disk.room());
+            journal.store.drive().disk().resize(CAPACITY_BYTES);
         }
     }
 

@@ -8,12 +8,15 @@ use eventful::journal::{MaintainError, Maintained, WriteError};
 
 use super::World;
 use super::agenda::Task;
-use super::journal::{Condition, Group, REOPEN_AFTER_MICROS};
+use super::journal::{Condition, Group};
 use crate::failure::Broken;
 use crate::scenario::FaultKind;
 
 /// How long nothing was appended when the journal is sealed.
 const SEAL_AFTER_MICROS: u64 = 50_000;
+
+/// The time between looks whether there is room again.
+const LOOK_AFTER_MICROS: u64 = 100_000;
 
 impl World<'_> {
     /// The writer takes its next step.
@@ -56,6 +59,15 @@ impl World<'_> {
                 self.ring_writer();
                 Ok(())
             }
+            // Nothing was written, so nothing is unknown: it is tried again.
+            Err(WriteError::Full) if self.ending.is_none() => {
+                kept.refuse();
+                (journal.room, journal.group) = (log.room(), Group::Taken(facts));
+                self.probes.fault(FaultKind::JournalFull);
+                self.note_journal(|| "there is no room for the next frame".to_owned());
+                self.ring_writer_at(self.now + LOOK_AFTER_MICROS);
+                Ok(())
+            }
             Err(error) => {
                 if matches!(error, WriteError::Full | WriteError::TooLarge { .. } | WriteError::Fenced) {
                     kept.refuse();
@@ -89,6 +101,7 @@ impl World<'_> {
                 if journal.unsealed {
                     self.agenda.at(self.now + SEAL_AFTER_MICROS, Task::Seal);
                 }
+                self.look_for_room();
             }
             Ok(Maintained::More) => self.ring_writer(),
             Ok(Maintained::Snapshot(before)) => {
@@ -107,6 +120,17 @@ impl World<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Looks how much room there is, as long as there may be too little.
+    fn look_for_room(&mut self) {
+        let largest = self.config.max_event_bytes;
+        let Some(journal) = self.journal.as_mut().filter(|journal| !journal.has_room(largest)) else { return };
+        let Some(log) = &journal.log else { return };
+        journal.room = log.room();
+        if !journal.has_room(largest) {
+            self.ring_writer_at(self.now + LOOK_AFTER_MICROS);
+        }
     }
 
     pub(super) fn seal(&mut self) -> Result<(), Broken> {
@@ -133,17 +157,12 @@ impl World<'_> {
         journal.condition = Condition::Reopening;
         let ends = self.ending.is_some();
         self.note_journal(|| format!("{error}; {lost} facts may be lost"));
-        if *error == WriteError::Full {
-            self.probes.fault(FaultKind::JournalFull);
-        }
         while let Some(waiting) = self.take_waiting(|_| true) {
             self.give_up_waiting(waiting.who);
         }
         self.stop_workers();
         match ends {
             true => self.stay_down(),
-            // Until somebody makes room.
-            false if *error == WriteError::Full => self.ring_writer_at(self.now + REOPEN_AFTER_MICROS),
             false => self.ring_writer(),
         }
         Ok(())

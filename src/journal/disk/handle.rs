@@ -132,6 +132,14 @@ impl DiskJournal {
         if Room(rows::room_of(bytes)) > self.room() { Err(WriteError::Full) } else { Ok(()) }
     }
 
+    /// The same for a frame: waste gives way to it.
+    fn make_room(&mut self, bytes: usize) -> Result<(), WriteError> {
+        while self.admit(bytes) == Err(WriteError::Full) && !self.waste.is_empty() {
+            self.commit(IDLE_WASTE_ROWS, |_| Ok(Change::default()))?;
+        }
+        self.admit(bytes)
+    }
+
     fn writable(&self) -> Result<(), WriteError> {
         self.broken.as_ref().map_or(Ok(()), |cause| Err(WriteError::Unknown { cause: cause.clone() }))
     }
@@ -210,7 +218,7 @@ impl Journal for DiskJournal {
         if expected != self.extent.end {
             return Err(WriteError::Fenced);
         }
-        self.admit(frame.len())?;
+        self.make_room(frame.len())?;
         self.commit(WASTE_ROWS, |transaction| {
             let mut table = transaction.open_table(Kind::Frame.rows())?;
             rows::put(&mut table, Kind::Frame, (expected.number(), 0), frame)
@@ -243,6 +251,9 @@ impl Journal for DiskJournal {
         if !follows || at < self.extent.first {
             return Err(self.fail(std::format!("part {part} of the snapshot before frame {at} follows nothing")));
         }
+        if self.writing.is_some_and(|(begun, _)| begun != at) {
+            self.drop_unfinished();
+        }
         self.waste.keep_snapshot(at.number());
         self.commit(WASTE_ROWS, |transaction| {
             let mut finished = transaction.open_table(FINISHED)?;
@@ -257,6 +268,12 @@ impl Journal for DiskJournal {
         })?;
         self.writing = (!last).then(|| (at, part + 1));
         Ok(())
+    }
+
+    fn drop_unfinished(&mut self) {
+        if let Some((at, _)) = self.writing.take() {
+            self.waste.add_snapshot(at.number());
+        }
     }
 
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
