@@ -28,6 +28,9 @@ const BEGIN_BYTES: u64 = record::bytes_of(8) as u64;
 /// The most bytes that one frame can have.
 const LIMIT_BYTES: usize = 1 << 30;
 
+/// Bytes of frames after which a read ends, however many are asked for: so a few frames are several reads.
+const PAGE_BYTES: usize = 600;
+
 /// Space that frames and snapshots leave, so that a full journal can be trimmed and sealed.
 const RESERVE_BYTES: u64 = 4096;
 
@@ -270,7 +273,7 @@ impl Journal for PlainJournal {
             visit(next, frame);
             next = next.next();
             read += frame.len();
-            if read >= limit_bytes {
+            if read >= limit_bytes.min(PAGE_BYTES) {
                 break;
             }
         }
