@@ -46,6 +46,7 @@
 //! | `drive` | a disk that a store and the world share |
 //! | `backend` | a file as the real database wants it |
 //! | `journal`, `opening`, `segment`, `shelf`, `record` | a journal without a database |
+//! | `damaged` | a store that does not notice that something is damaged |
 //! | `history` | an engine for its facts |
 //! | `ledger`, `shared` | what was acknowledged, and what a journal makes of it |
 //! | `crash` | a crash before and after each change |
@@ -55,6 +56,7 @@
 mod backend;
 mod calls;
 mod crash;
+mod damaged;
 mod drive;
 mod fault;
 mod file;
@@ -73,6 +75,7 @@ mod trial;
 
 pub use backend::{DriveBackend, RedbStore, disk_store};
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
+pub use damaged::{Damage, DamagedStore};
 pub use drive::Drive;
 pub use fault::{DiskFault, DiskProbes, Trouble};
 pub use history::History;

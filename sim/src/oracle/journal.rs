@@ -81,7 +81,7 @@ impl Kept {
             self.acknowledged += given;
             return Ok((self.acknowledged, Some(true)));
         }
-        same(found, &without).map(|()| (acknowledged, None))
+        same_state(found, &without).map(|()| (acknowledged, None))
     }
 }
 
@@ -92,7 +92,7 @@ fn state_of(facts: &[Fact], config: &Config) -> Result<DurableState, Broken> {
 }
 
 /// Judges that the journal gives back this state.
-pub(super) fn same(found: &DurableState, expected: &DurableState) -> Result<(), Broken> {
+pub(crate) fn same_state(found: &DurableState, expected: &DurableState) -> Result<(), Broken> {
     if found == expected {
         return Ok(());
     }

@@ -45,6 +45,7 @@ use std::time::Duration;
 
 pub use book::{Book, Known, Stage};
 use eventful::{Change, Config, DurableState, Engine, Fact, Ticket, Timestamp};
+pub(crate) use journal::same_state;
 pub use ledger::{Era, Ledger};
 pub use seen::{Said, Seen, Told};
 
@@ -162,7 +163,7 @@ impl Oracles {
     ///
     /// [`Broken`] when it is not the state that is there.
     pub(crate) fn judge_journal(&self, found: &DurableState, engine: &Engine) -> Result<(), Broken> {
-        journal::same(found, &engine.durable_state())
+        same_state(found, &engine.durable_state())
     }
 
     /// The process has started again with nothing in its memory.

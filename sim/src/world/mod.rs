@@ -9,7 +9,7 @@
 //! | `agenda` | what happens when, and which of the ready steps comes first |
 //! | `command` | tells the engine something, does what it wants done, and has it judged |
 //! | `client`, `channel`, `dispatcher`, `worker`, `handling`, `sweeper`, `process` | the parts around the engine |
-//! | `journal`, `writer`, `recovery` | group commit, and what comes back after a death |
+//! | `journal`, `writer`, `recovery`, `damage` | group commit, and what comes back after a death, or of a journal that is damaged |
 //! | `trouble` | the faults |
 //! | `phases` | chaos, then healing, then a bounded time to finish, then the audit |
 //! | `diary`, `wording` | what people get to see of it |
@@ -18,6 +18,7 @@ mod agenda;
 mod channel;
 mod client;
 mod command;
+mod damage;
 mod diary;
 mod dispatcher;
 mod handling;

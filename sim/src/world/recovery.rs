@@ -224,11 +224,18 @@ impl World<'_> {
             return Ok(());
         }
         let found = self.look_into_journal(false)?;
-        self.oracles.judge_journal(&found.state(), &self.engine)
+        self.oracles.judge_journal(&found.state(), &self.engine)?;
+        self.audit_clock(found)
     }
 
     /// What a copy of the disk gives back, after a cut of its power or without.
     fn look_into_journal(&mut self, power: bool) -> Result<Replay, Broken> {
+        let owner = Owner::new("a look");
+        let found = recover(&mut self.copy_of_journal(power), &owner, &self.config, u64::MAX, &mut |_| {});
+        found.map(|found| found.replay).map_err(|error| refused(&error))
+    }
+
+    pub(super) fn copy_of_journal(&mut self, power: bool) -> PlainStore {
         let Some(journal) = &mut self.journal else { unreachable!("only a world with a journal looks into it") };
         let mut copy = journal.store.drive().disk().clone();
         copy.trouble().end();
@@ -238,9 +245,7 @@ impl World<'_> {
         if power {
             drive.power_cut(&mut journal.power.clone());
         }
-        let owner = Owner::new("a look");
-        let found = recover(&mut PlainStore::new(drive), &owner, &self.config, u64::MAX, &mut |_| {});
-        found.map(|found| found.replay).map_err(|error| refused(&error))
+        PlainStore::new(drive)
     }
 
     /// At the end: what clients were told survives a power cut.
@@ -254,6 +259,7 @@ impl World<'_> {
         } else {
             self.oracles.recover(&found.state(), &self.config, &self.roster)?;
         }
+        self.audit_damaged(&found.state())?;
         let engine = found.open(self.told, &mut Output::new());
         self.oracles.audit(self.told, &self.roster, &engine)
     }

@@ -1,0 +1,145 @@
+//! A journal in which one thing is not what was written, and whose store does not notice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use eventful::journal::frame::{self, Header, Link};
+use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
+
+/// What is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// One of the bits of the newest snapshot's first part.
+    Snapshot {
+        /// Which one; it counts on from the first one behind the last.
+        bit: usize,
+    },
+    /// One of the bits of the last frame.
+    Frame {
+        /// Which one, as for a snapshot.
+        bit: usize,
+    },
+    /// The last frame is whole, and follows another frame than the one that is before it.
+    Stranger,
+}
+
+/// A store of which something is damaged. What it opens can be written to all the same.
+#[derive(Debug)]
+pub struct DamagedStore {
+    store: Box<dyn JournalStore>,
+    damage: Damage,
+    has_struck: Arc<AtomicBool>,
+}
+
+impl DamagedStore {
+    /// This store, damaged.
+    pub fn new(store: impl JournalStore, damage: Damage) -> Self {
+        Self { store: Box::new(store), damage, has_struck: Arc::default() }
+    }
+
+    /// Whether somebody has read what is damaged.
+    pub fn has_struck(&self) -> bool {
+        self.has_struck.load(Ordering::Relaxed)
+    }
+}
+
+impl JournalStore for DamagedStore {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        let journal = self.store.open(owner)?;
+        Ok(Box::new(Damaged { journal, damage: self.damage, has_struck: Arc::clone(&self.has_struck) }))
+    }
+
+    fn blocks(&self) -> bool {
+        self.store.blocks()
+    }
+}
+
+#[derive(Debug)]
+struct Damaged {
+    journal: Box<dyn Journal>,
+    damage: Damage,
+    has_struck: Arc<AtomicBool>,
+}
+
+/// Bytes that tell the format, which is looked at before anything else is. Their damage is refused as
+/// the format of a newer program.
+const FORMAT_BYTES: usize = 8;
+
+fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let behind = bytes.len().saturating_sub(FORMAT_BYTES).max(1);
+    if let Some(byte) = bytes.get_mut(FORMAT_BYTES + bit / 8 % behind) {
+        *byte ^= 1 << (bit % 8);
+    }
+    bytes
+}
+
+/// The frame with the same body, in another history.
+fn estranged(bytes: &[u8]) -> Vec<u8> {
+    let mut other = Vec::new();
+    if let Ok(read) = frame::decode(bytes) {
+        let header = Header { previous: Link::of(bytes), ..read.header };
+        // It is as long as the one that was read.
+        let _ = frame::encode(&header, read.body, &mut other);
+    }
+    other
+}
+
+impl Journal for Damaged {
+    fn extent(&self) -> Extent {
+        self.journal.extent()
+    }
+
+    fn room(&self) -> Room {
+        self.journal.room()
+    }
+
+    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        self.journal.append(expected, frame)
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        let (damage, last, has_struck) = (self.damage, self.journal.extent().end.previous(), &self.has_struck);
+        self.journal.read(from, limit_bytes, &mut |sequence, frame| {
+            let damaged = match damage {
+                Damage::Frame { bit } if sequence == last => flipped(frame, bit),
+                Damage::Stranger if sequence == last => estranged(frame),
+                Damage::Frame { .. } | Damage::Stranger | Damage::Snapshot { .. } => return visit(sequence, frame),
+            };
+            has_struck.store(true, Ordering::Relaxed);
+            visit(sequence, &damaged);
+        })
+    }
+
+    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
+        self.journal.put_snapshot(at, part, bytes, last)
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        self.journal.snapshots()
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        let is_newest = self.journal.snapshots()?.last() == Some(&at);
+        let bytes = self.journal.snapshot(at, part)?;
+        let Damage::Snapshot { bit } = self.damage else { return Ok(bytes) };
+        if part > 0 || !is_newest {
+            return Ok(bytes);
+        }
+        self.has_struck.store(true, Ordering::Relaxed);
+        Ok(bytes.map(|bytes| flipped(&bytes, bit)))
+    }
+
+    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
+        self.journal.trim(below)
+    }
+
+    fn seal(&mut self) -> Result<(), WriteError> {
+        self.journal.seal()
+    }
+}

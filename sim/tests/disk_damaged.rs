@@ -1,0 +1,58 @@
+//! What is made of a journal of which one thing is damaged, when its store does not notice.
+
+use eventful::DurableState;
+use eventful::journal::{OpenError, Owner, recover};
+use eventful_sim::chance::Chance;
+use eventful_sim::disk::{Damage, DamagedStore, Disk, Drive, History, Ledger, PlainStore, Trouble, open};
+
+/// A journal with two snapshots, and frames behind them.
+fn journal() -> PlainStore {
+    let chance = Chance::of(7);
+    let mut store = PlainStore::new(Drive::new(Disk::new(64 << 20, Trouble::none(chance.stream("trouble")))));
+    let (mut ledger, mut stream) = (Ledger::default(), chance.stream("history"));
+    let opened = open(&mut store, u64::MAX).expect("a sound disk");
+    let (mut writer, facts) = opened.begin(&ledger).expect("the first epoch");
+    writer.append(&facts, &mut ledger, &|| 0).expect("a sound disk");
+    for group in 0..9 {
+        let facts = writer.history.go_on(&mut stream);
+        writer.append(&facts, &mut ledger, &|| 0).expect("a sound disk");
+        if group == 3 || group == 6 {
+            writer.tend(true).expect("a sound disk");
+        }
+    }
+    store
+}
+
+/// What it gives back in spite of some damage, and whether anybody has read what is damaged.
+fn damaged(store: &PlainStore, damage: Damage) -> (Result<DurableState, OpenError>, bool) {
+    let mut store = DamagedStore::new(store.clone(), damage);
+    let recovered = recover(&mut store, &Owner::new("a test"), &History::config(), u64::MAX, &mut |_| {});
+    (recovered.map(|recovered| recovered.replay.state()), store.has_struck())
+}
+
+#[test]
+fn a_damaged_frame_is_refused() {
+    let store = journal();
+    for bit in (0..2_000).step_by(23) {
+        let (found, has_struck) = damaged(&store, Damage::Frame { bit });
+        assert!(has_struck && matches!(found, Err(OpenError::Corrupt(_))), "bit {bit}: {found:?}");
+    }
+}
+
+#[test]
+fn a_frame_of_another_history_is_refused() {
+    let (found, has_struck) = damaged(&journal(), Damage::Stranger);
+    assert!(has_struck && matches!(found, Err(OpenError::Corrupt(_))), "{found:?}");
+}
+
+#[test]
+fn a_damaged_snapshot_is_no_loss() {
+    let mut store = journal();
+    let whole = recover(&mut store, &Owner::new("a test"), &History::config(), u64::MAX, &mut |_| {});
+    let whole = whole.expect("a sound disk").replay.state();
+    for bit in (0..2_000).step_by(23) {
+        let (found, has_struck) = damaged(&store, Damage::Snapshot { bit });
+        assert_eq!(found, Ok(whole.clone()), "bit {bit}");
+        assert!(has_struck);
+    }
+}
