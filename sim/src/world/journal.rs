@@ -240,7 +240,7 @@ impl World<'_> {
                 return kept.judge_told("a ticket", decided);
             }
         }
-        Ok(())
+        Err(Broken::new("journal", 10, format_args!("ticket {} leaves, and its channel is gone", ticket.number())))
     }
 
     /// A client gets its answer, once it may.
@@ -254,6 +254,9 @@ impl World<'_> {
             return Ok(());
         }
         let mark = journal.groups.tail();
+        if mark <= journal.groups.settled() {
+            return self.hand_over(told, decided);
+        }
         journal.waiting.push_back(Waiting { mark, decided, since: self.now, who: Who::Client(client, told) });
         Ok(())
     }

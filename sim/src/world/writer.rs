@@ -4,7 +4,7 @@
 //! ready can come between them. What comes back after a death is the work of `recovery`.
 
 use eventful::Fact;
-use eventful::journal::{MaintainError, Maintained, WriteError};
+use eventful::journal::{MaintainError, Maintained, OpenError, WriteError};
 
 use super::World;
 use super::agenda::Task;
@@ -113,6 +113,9 @@ impl World<'_> {
             }
             Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => {
                 return self.fail(&error);
+            }
+            Err(MaintainError::Open(error @ OpenError::Corrupt(_))) => {
+                return Err(Broken::new("journal", 10, format_args!("no snapshot was made: {error}")));
             }
             Err(error) => {
                 self.probes.fault(FaultKind::SnapshotFails);
