@@ -12,7 +12,6 @@ use super::clock::EPOCH;
 use super::coverage::Coverage;
 use super::faults::Faults;
 use super::inspect::{self, INSPECTOR};
-use super::oracle::durable::Durable;
 use super::oracle::panics::{self, Watch};
 use super::oracle::{Verdict, holds, kept, numbers, permits};
 use super::scenario::{Disturbance, Scenario};
@@ -301,13 +300,12 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
     };
     up.is_reopening = false;
     let config = up.eventful.config();
-    let failures = stage.disk_failures();
     permits::bounded(&stats, config.concurrency.get())?;
     up.waits.see(now, &stats, config)?;
     stage.with(|notes, _| {
         if stats.journal_reopenings > 0 {
             notes.coverage.reach("journal opened again");
-            Durable::reopened(stats.journal_reopenings, failures.saturating_add(u64::from(notes.armed.has_broken())))?;
+            notes.oracles.durable.reopened(stats.journal_reopenings, notes.armed.has_broken())?;
         }
         if stats.engine.tallies.rejected(RejectReason::Disk) > 0 {
             notes.coverage.reach("refused for want of disk");
@@ -317,6 +315,7 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
             notes.oracles.lives.agree(&stats.engine.facts)?;
         }
         if !notes.armed.has_broken() {
+            notes.oracles.durable.is_told_of_reopenings(stats.journal_reopenings)?;
             notes.oracles.durable.all_told()?;
         }
         notes.oracles.numbers.see(&stats, notes.oracles.lives.before())?;

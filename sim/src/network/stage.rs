@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use eventful::journal::{frame, wire};
-use eventful::{AttemptEnd, Change, Clock as _, Fact, Notice, Subscription, Timestamp};
+use eventful::journal::{Room, frame, wire};
+use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription, Timestamp};
 
 use super::clock::VirtualClock;
 use super::coverage::{self, Coverage};
@@ -103,16 +103,6 @@ impl Stage {
         }
     }
 
-    /// How often the disk has failed, so far. A database takes any lack of space for a failure.
-    pub(super) fn disk_failures(&self) -> u64 {
-        let (Some(drive), Some(journal)) = (&self.drive, self.scenario.setup.journal) else { return 0 };
-        let probes = drive.probes();
-        match journal.keeper {
-            Keeper::Plain => DiskTrouble::ALL.into_iter().map(|trouble| probes.of(trouble.fault())).sum(),
-            Keeper::Database => u64::MAX,
-        }
-    }
-
     /// Looks at what happens, or not.
     pub(super) fn mute(&self, muted: bool) {
         self.with(|notes, _| notes.muted = muted);
@@ -126,7 +116,7 @@ impl Stage {
         while let Poll::Ready(Some(notice)) = pin!(facts.recv()).poll(&mut context) {
             self.with(|notes, _| match &notice {
                 Notice::Fact(fact) => notes.read(fact),
-                Notice::Reopened => {}
+                Notice::Reopened => notes.oracles.durable.told_of_reopening(),
                 Notice::Lagged(lost) => notes.judge(Err(Broken::new("lives", 7, format_args!("{lost} facts lost")))),
             });
         }
@@ -181,7 +171,8 @@ impl Notes {
 
     /// This frame is durable.
     pub(super) fn kept(&mut self, frame: &[u8]) -> Result<Vec<Fact>, Broken> {
-        let facts = facts(frame).map_err(|error| Broken::new("durable", 10, error))?;
+        let (epoch, facts) = facts(frame).map_err(|error| Broken::new("durable", 10, error))?;
+        self.oracles.durable.is_of_epoch(epoch, &facts)?;
         for fact in &facts {
             self.see(fact);
             if let Change::Finished { end: AttemptEnd::Crashed, .. } = fact.change
@@ -197,9 +188,10 @@ impl Notes {
         Ok(facts)
     }
 
-    /// This frame is durable, and readers are to be told of its facts.
-    pub(super) fn kept_and_told(&mut self, frame: &[u8]) -> Verdict {
+    /// This frame is durable, with so much room left, and readers are to be told of its facts.
+    pub(super) fn kept_and_told(&mut self, frame: &[u8], room: Room) -> Verdict {
         let facts = self.kept(frame)?;
+        self.oracles.durable.leave(&facts, room)?;
         self.oracles.durable.owe(&facts);
         Ok(())
     }
@@ -242,16 +234,17 @@ impl Notes {
     }
 }
 
-/// The facts in a frame.
-fn facts(bytes: &[u8]) -> Result<Vec<Fact>, String> {
-    let mut body = frame::decode(bytes).map_err(|error| error.to_string())?.body;
+/// The epoch of a frame, and the facts in it.
+fn facts(bytes: &[u8]) -> Result<(Epoch, Vec<Fact>), String> {
+    let frame = frame::decode(bytes).map_err(|error| error.to_string())?;
+    let mut body = frame.body;
     let mut facts = Vec::new();
     while !body.is_empty() {
         let (fact, rest) = wire::decode(body).map_err(|error| error.to_string())?;
         facts.push(fact);
         body = rest;
     }
-    Ok(facts)
+    Ok((frame.header.epoch, facts))
 }
 
 /// The disk of a run. A database assumes more of its first sector than others do.

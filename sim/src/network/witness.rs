@@ -89,6 +89,16 @@ struct Watched {
     journal: Box<dyn Journal>,
 }
 
+impl Watched {
+    /// Notes a failure after which nothing more can be done with the journal.
+    fn watch(&self, result: Result<(), WriteError>) -> Result<(), WriteError> {
+        if let Err(WriteError::Unknown { .. } | WriteError::Fenced) = result {
+            self.stage.with(|notes, _| notes.oracles.durable.failed());
+        }
+        result
+    }
+}
+
 impl Journal for Watched {
     fn extent(&self) -> Extent {
         self.journal.extent()
@@ -100,19 +110,22 @@ impl Journal for Watched {
 
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         let appended = self.journal.append(expected, frame);
+        let room = self.journal.room();
         self.stage.with(|notes, now| {
             let kept = appended.is_ok();
             notes.trace.note(now, &Step::Appended { frame: expected.number(), kept });
             let verdict = match &appended {
                 Ok(()) => {
                     notes.oracles.durable.acknowledged(expected);
-                    notes.kept_and_told(frame)
+                    notes.kept_and_told(frame, room)
                 }
-                Err(WriteError::Unknown { .. }) => {
-                    notes.oracles.durable.doubt(expected, frame);
+                Err(error) => {
+                    notes.oracles.durable.failed();
+                    if let WriteError::Unknown { .. } = error {
+                        notes.oracles.durable.doubt(expected, frame);
+                    }
                     Ok(())
                 }
-                Err(_) => Ok(()),
             };
             notes.judge(verdict);
         });
@@ -133,7 +146,7 @@ impl Journal for Watched {
         if put.is_ok() && last {
             self.stage.with(|notes, _| notes.coverage.reach("snapshot made"));
         }
-        put
+        self.watch(put)
     }
 
     fn drop_unfinished(&mut self) {
@@ -149,11 +162,16 @@ impl Journal for Watched {
     }
 
     fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
-        self.journal.trim(below)
+        let trimmed = self.journal.trim(below);
+        self.watch(trimmed)
     }
 
     fn seal(&mut self) -> Result<(), WriteError> {
-        self.journal.seal()
+        let sealed = self.journal.seal();
+        if sealed.is_err() {
+            self.stage.with(|notes, _| notes.oracles.durable.failed());
+        }
+        sealed
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 
-use eventful::journal::{OpenError, Sequence};
-use eventful::{Fact, RunId, Timestamp};
+use eventful::journal::{OpenError, Room, Sequence};
+use eventful::{Change, Epoch, Fact, RunId, Timestamp};
 
 use super::{Verdict, holds};
 use crate::failure::Broken;
+use crate::network::journal::RESERVE_BYTES;
 use crate::network::scenario::KeyNumber;
 
 /// The journal, over all processes of the server.
@@ -21,6 +22,14 @@ pub(in crate::network) struct Durable {
     untold: VecDeque<Fact>,
     /// When the journal was opened at last, and how often at that time.
     opened: (Timestamp, u32),
+    /// The last epoch that a fact began.
+    epoch: Epoch,
+    /// What room was left after the last two groups of this opening.
+    rooms: [Option<Room>; 2],
+    /// How often the journal has failed in the process that is up.
+    failures: u64,
+    /// How often readers of that process were told that it was opened again.
+    reopenings_told: u64,
 }
 
 /// So often nobody opens a journal at one time unless something spins.
@@ -28,7 +37,16 @@ const SPINS: u32 = 20;
 
 impl Durable {
     pub(in crate::network) const fn new() -> Self {
-        Self { end: Sequence::FIRST, doubted: None, untold: VecDeque::new(), opened: (Timestamp::EPOCH, 0) }
+        Self {
+            end: Sequence::FIRST,
+            doubted: None,
+            untold: VecDeque::new(),
+            opened: (Timestamp::EPOCH, 0),
+            epoch: Epoch::new(0),
+            rooms: [None; 2],
+            failures: 0,
+            reopenings_told: 0,
+        }
     }
 
     /// This frame is durable, as the journal says.
@@ -45,6 +63,7 @@ impl Durable {
     pub(in crate::network) fn opening(&mut self, now: Timestamp) -> Verdict {
         let (at, times) = self.opened;
         self.opened = (now, if at == now { times + 1 } else { 1 });
+        self.rooms = [None; 2];
         holds(self.opened.1 < SPINS, || broken(format_args!("the journal is opened {SPINS} times at once")))
     }
 
@@ -79,6 +98,29 @@ impl Durable {
         holds(same, || broken(format_args!("frame {sequence} is not what was written")))
     }
 
+    /// A frame of this epoch holds these facts.
+    pub(in crate::network) fn is_of_epoch(&mut self, epoch: Epoch, facts: &[Fact]) -> Verdict {
+        let begun =
+            facts.iter().rev().find_map(|fact| if let Change::Epoch(begun) = fact.change { Some(begun) } else { None });
+        self.epoch = begun.unwrap_or(self.epoch);
+        holds(epoch == self.epoch, || {
+            broken(format_args!("a frame of epoch {} holds facts of epoch {}", epoch.number(), self.epoch.number()))
+        })
+    }
+
+    /// These facts are durable, and so much room is left. They were decided when no other room was known than
+    /// that after one of the two groups before, and new events were not to take what is kept for outcomes.
+    pub(in crate::network) fn leave(&mut self, facts: &[Fact], room: Room) -> Verdict {
+        let [before, last] = self.rooms;
+        self.rooms = [last, Some(room)];
+        let (Some(before), Some(last)) = (before, last) else { return Ok(()) };
+        let size = |fact: &Fact| if let Change::Accepted(event) = &fact.change { event.size_bytes() as u64 } else { 0 };
+        let (taken, known) = (facts.iter().map(size).sum::<u64>(), before.max(last).0);
+        holds(taken == 0 || taken.saturating_add(RESERVE_BYTES) <= known, || {
+            broken(format_args!("events of {taken} bytes were accepted when the journal had room for {known}"))
+        })
+    }
+
     /// These facts are durable, and readers of the process that is up are to be told of them.
     pub(in crate::network) fn owe(&mut self, facts: &[Fact]) {
         self.untold.extend(facts.iter().cloned());
@@ -99,11 +141,32 @@ impl Durable {
         })
     }
 
-    /// The journal is only opened again when something has failed. A disk that is full is no failure, as
-    /// long as what is kept for outcomes lasts.
-    pub(in crate::network) fn reopened(times: u64, failures: u64) -> Verdict {
-        holds(times <= failures, || {
-            broken(format_args!("the journal was opened again {times} times, for {failures} failures"))
+    /// The journal has failed, and is to be opened again.
+    pub(in crate::network) const fn failed(&mut self) {
+        self.failures += 1;
+    }
+
+    /// Readers were told that the journal was opened again.
+    pub(in crate::network) const fn told_of_reopening(&mut self) {
+        self.reopenings_told += 1;
+    }
+
+    /// The journal is only opened again when it has failed. Want of room for a new event or a snapshot is
+    /// no failure, as long as what is kept for outcomes lasts.
+    /// An engine that broke may be the cause of one more.
+    pub(in crate::network) fn reopened(&self, times: u64, broke: bool) -> Verdict {
+        holds(times <= self.failures + u64::from(broke), || {
+            broken(format_args!("the journal was opened again {times} times, for {} failures", self.failures))
+        })
+    }
+
+    /// Readers are told of each opening.
+    pub(in crate::network) fn is_told_of_reopenings(&self, times: u64) -> Verdict {
+        holds(times == self.reopenings_told, || {
+            broken(format_args!(
+                "readers were told {} times that the journal was opened again, not {times} times",
+                self.reopenings_told
+            ))
         })
     }
 
@@ -117,6 +180,7 @@ impl Durable {
     /// There is another process, whose readers begin here.
     pub(in crate::network) fn forget_readers(&mut self) {
         self.untold.clear();
+        (self.failures, self.reopenings_told) = (0, 0);
     }
 }
 
@@ -137,4 +201,55 @@ pub(in crate::network) fn uncharged(number: KeyNumber, run: RunId) -> Broken {
 
 fn broken(what: impl std::fmt::Display) -> Broken {
     Broken::new("durable", 10, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use eventful::Event;
+
+    use super::*;
+
+    fn fact(change: Change) -> Fact {
+        Fact { at: Timestamp::EPOCH, change }
+    }
+
+    #[test]
+    fn a_frame_says_of_which_epoch_its_facts_are() {
+        let mut durable = Durable::new();
+        let (first, second) = (Epoch::new(1), Epoch::new(2));
+        let begins = |epoch| [fact(Change::Epoch(epoch))];
+        assert!(durable.is_of_epoch(first, &begins(first)).is_ok());
+        assert!(durable.is_of_epoch(first, &[fact(Change::Paused)]).is_ok());
+        assert!(durable.is_of_epoch(first, &begins(second)).is_err());
+        assert!(durable.is_of_epoch(first, &[fact(Change::Resumed)]).is_err());
+    }
+
+    #[test]
+    fn new_events_leave_what_is_kept_for_outcomes() {
+        let event = Event::with_id("a", vec![0; 100]).expect("an id");
+        let size = event.size_bytes() as u64;
+        let new = [fact(Change::Accepted(event))];
+        let (enough, short) = (Room(RESERVE_BYTES + size), Room(RESERVE_BYTES + size - 1));
+        let after = |rooms: &[Room]| {
+            let mut durable = Durable::new();
+            assert!(rooms.iter().all(|room| durable.leave(&[fact(Change::Paused)], *room).is_ok()));
+            durable.leave(&new, Room(0))
+        };
+        assert!(after(&[short]).is_ok(), "what was known before is unknown");
+        assert!(after(&[enough, short]).is_ok() && after(&[short, enough]).is_ok());
+        assert!(after(&[enough, short, short]).is_err());
+    }
+
+    #[test]
+    fn a_journal_is_opened_again_for_each_failure_and_readers_are_told() {
+        let mut durable = Durable::new();
+        durable.failed();
+        assert!(durable.reopened(1, false).is_ok() && durable.reopened(2, true).is_ok());
+        assert!(durable.reopened(2, false).is_err(), "there was one failure");
+        assert!(durable.is_told_of_reopenings(1).is_err(), "nobody was told");
+        durable.told_of_reopening();
+        assert!(durable.is_told_of_reopenings(1).is_ok());
+        durable.forget_readers();
+        assert!(durable.reopened(1, false).is_err() && durable.is_told_of_reopenings(0).is_ok());
+    }
 }
