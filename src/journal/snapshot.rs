@@ -39,6 +39,8 @@ pub(super) struct Snapshots {
     since: u64,
     /// Room that is not for new events. Below it and a quarter more, room is short.
     reserve: u64,
+    /// One is due, however few bytes there were.
+    again: bool,
     stage: Stage,
 }
 
@@ -97,13 +99,17 @@ impl From<ReadError> for MaintainError {
 
 impl Snapshots {
     pub(super) fn new(config: Config, after_bytes: u64) -> Self {
-        Self { config, after_bytes, since: 0, reserve: 0, stage: Stage::Idle }
+        Self { config, after_bytes, since: 0, reserve: 0, again: false, stage: Stage::Idle }
     }
 
     /// Whether one is due: after so many bytes, or of few when that makes room that is short.
     fn is_due(&self, room: Room) -> bool {
-        let few = (self.reserve / 16).clamp(1, self.after_bytes.max(1));
-        self.since >= self.after_bytes || (self.since >= few && self.is_short(room))
+        self.again || self.since >= self.after_bytes || (self.since >= self.worth() && self.is_short(room))
+    }
+
+    /// Bytes of frames that are worth a snapshot where room is short. One without facts is not.
+    fn worth(&self) -> u64 {
+        (self.reserve / 16).min(self.after_bytes).max(frame::HEADER_BYTES as u64 + 1)
     }
 
     fn is_short(&self, Room(room): Room) -> bool {
@@ -128,8 +134,8 @@ impl Log {
         self.step(due)
     }
 
-    /// Says how much room is kept for outcomes. A snapshot leaves half of it; one is made early
-    /// when room is short, and then everything before it is trimmed.
+    /// Says how much room is kept for outcomes. A snapshot leaves half of it. Where room is short one
+    /// is made early, and another one right after it, so that the frames before the first can go.
     pub fn reserve(&mut self, bytes: u64) {
         self.snapshots.reserve = bytes;
     }
@@ -189,6 +195,7 @@ impl Log {
 
     /// Begins with the newest of these snapshots, or with nothing when no frame was trimmed.
     fn start(&mut self, mut older: Vec<Sequence>) -> Result<Stage, MaintainError> {
+        self.snapshots.again = false;
         let config = self.snapshots.config.clone();
         if let Some(at) = older.pop() {
             return Ok(Stage::Loading { loading: Box::new(Loading::new(at, config)), older });
@@ -237,16 +244,17 @@ impl Log {
         Ok(Some(Stage::Verifying { at, part: part + 1, link, written }))
     }
 
-    /// Trims what neither the new snapshot nor the one before it needs; where room is short, what
-    /// the new one does not need.
+    /// Trims what neither the new snapshot nor the one before it needs. Where that leaves room short,
+    /// a frame without facts makes place for another snapshot, which the new one is before.
     fn finish(&mut self, at: Sequence) -> Result<(), MaintainError> {
-        self.snapshots.since = 0;
-        if self.snapshots.is_short(self.journal.room()) {
-            return Ok(self.journal.trim(at)?);
-        }
+        let held = core::mem::take(&mut self.snapshots.since);
         let previous = self.journal.snapshots()?.into_iter().rev().find(|other| *other < at);
         if let Some(previous) = previous {
             self.journal.trim(previous)?;
+        }
+        if held >= self.snapshots.worth() && self.snapshots.is_short(self.journal.room()) {
+            self.append(&[])?;
+            self.snapshots.again = true;
         }
         Ok(())
     }

@@ -205,7 +205,11 @@ impl JournalWriter {
         if core::mem::take(&mut self.unsealed)
             && let Some(log) = &mut self.log
         {
-            log.seal()?;
+            match log.seal() {
+                // Sealed or not, all that was acknowledged is there.
+                Ok(()) | Err(WriteError::Full) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -66,29 +66,34 @@ fn a_snapshot_trims_what_the_one_before_it_stood_for_and_keeps_that_one() {
 }
 
 #[test]
-fn where_room_is_short_a_snapshot_comes_early_and_everything_before_it_goes() {
-    let mut store = MemoryStore::bounded(40_000);
+fn where_room_is_short_a_snapshot_comes_early_and_another_so_that_all_frames_go() {
+    let mut store = MemoryStore::bounded(80_000);
     let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
-    log.reserve(16_000);
+    log.reserve(32_000);
     let (mut driver, opening) = Driver::open(replay, start());
     log.append(&opening).expect("room");
-    let mut made = None;
+    let mut made = Vec::new();
     for id in 0..=u8::MAX {
         let ended =
-            [Move::Submit { id, payload: vec![id; 150], extras: false }, Move::Start, Move::Settle(Ending::Done)];
+            [Move::Submit { id, payload: vec![id; 600], extras: false }, Move::Start, Move::Settle(Ending::Done)];
         log.append(&ended.iter().flat_map(|a_move| driver.make(a_move)).collect::<Vec<_>>()).expect("room");
-        while let more @ (Maintained::More | Maintained::Snapshot(_)) = log.maintain().expect("room") {
-            made = made.or(if let Maintained::Snapshot(at) = more { Some(at) } else { None });
+        loop {
+            match log.maintain().expect("room") {
+                Maintained::More => {}
+                Maintained::Snapshot(at) => made.push(at),
+                Maintained::Nothing => break,
+            }
         }
-        if made.is_some() {
+        if !made.is_empty() {
             break;
         }
     }
 
-    let at = made.expect("room is short long before the last one");
-    let journal = store.open(&Owner::new("a look")).expect("memory");
-    assert_eq!(journal.extent().first, at);
-    assert!(journal.room().0 > 20_000, "{:?}", journal.room());
+    let mut journal = store.open(&Owner::new("a look")).expect("memory");
+    assert_eq!(made, [made[0], made[0].next()], "room is short long before the last one, and two are enough");
+    assert_eq!(journal.snapshots().expect("memory"), made, "there is always another way back");
+    assert_eq!(journal.extent().first, made[0]);
+    assert!(journal.room().0 > 50_000, "{:?}", journal.room());
     assert_eq!(reopen(&mut store, u64::MAX).replay.state(), driver.engine.durable_state());
 }
 

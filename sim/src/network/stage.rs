@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use eventful::journal::{Room, frame, wire};
+use eventful::journal::{frame, wire};
 use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription, Timestamp};
 
 use super::clock::VirtualClock;
@@ -189,9 +189,9 @@ impl Notes {
     }
 
     /// This frame is durable, with so much room left, and readers are to be told of its facts.
-    pub(super) fn kept_and_told(&mut self, frame: &[u8], room: Room) -> Verdict {
+    pub(super) fn kept_and_told(&mut self, frame: &[u8]) -> Verdict {
         let facts = self.kept(frame)?;
-        self.oracles.durable.leave(&facts, room)?;
+        self.oracles.durable.leave(&facts)?;
         self.oracles.durable.owe(&facts);
         Ok(())
     }

@@ -105,20 +105,23 @@ impl Journal for Watched {
     }
 
     fn room(&self) -> Room {
-        self.journal.room()
+        let room = self.journal.room();
+        self.stage.with(|notes, _| notes.oracles.durable.told_room(room));
+        room
     }
 
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         let appended = self.journal.append(expected, frame);
-        let room = self.journal.room();
         self.stage.with(|notes, now| {
             let kept = appended.is_ok();
             notes.trace.note(now, &Step::Appended { frame: expected.number(), kept });
             let verdict = match &appended {
                 Ok(()) => {
                     notes.oracles.durable.acknowledged(expected);
-                    notes.kept_and_told(frame, room)
+                    notes.kept_and_told(frame)
                 }
+                // Nothing was written, and the same group is written later.
+                Err(WriteError::Full) => Ok(()),
                 Err(error) => {
                     notes.oracles.durable.failed();
                     if let WriteError::Unknown { .. } = error {
@@ -168,10 +171,7 @@ impl Journal for Watched {
 
     fn seal(&mut self) -> Result<(), WriteError> {
         let sealed = self.journal.seal();
-        if sealed.is_err() {
-            self.stage.with(|notes, _| notes.oracles.durable.failed());
-        }
-        sealed
+        self.watch(sealed)
     }
 }
 

@@ -24,7 +24,7 @@ pub(in crate::network) struct Durable {
     opened: (Timestamp, u32),
     /// The last epoch that a fact began.
     epoch: Epoch,
-    /// What room was left after the last two groups of this opening.
+    /// The most room that was told after each of the last two groups of this opening.
     rooms: [Option<Room>; 2],
     /// How often the journal has failed in the process that is up.
     failures: u64,
@@ -108,11 +108,16 @@ impl Durable {
         })
     }
 
-    /// These facts are durable, and so much room is left. They were decided when no other room was known than
-    /// that after one of the two groups before, and new events were not to take what is kept for outcomes.
-    pub(in crate::network) fn leave(&mut self, facts: &[Fact], room: Room) -> Verdict {
+    /// The journal says that there is so much room.
+    pub(in crate::network) fn told_room(&mut self, room: Room) {
+        self.rooms[1] = self.rooms[1].max(Some(room));
+    }
+
+    /// These facts are durable. They were decided when no other room was known than what was told after one of
+    /// the two groups before, and new events were not to take what is kept for outcomes.
+    pub(in crate::network) fn leave(&mut self, facts: &[Fact]) -> Verdict {
         let [before, last] = self.rooms;
-        self.rooms = [last, Some(room)];
+        self.rooms = [last, None];
         let (Some(before), Some(last)) = (before, last) else { return Ok(()) };
         let size = |fact: &Fact| if let Change::Accepted(event) = &fact.change { event.size_bytes() as u64 } else { 0 };
         let (taken, known) = (facts.iter().map(size).sum::<u64>(), before.max(last).0);
@@ -232,8 +237,11 @@ mod tests {
         let (enough, short) = (Room(RESERVE_BYTES + size), Room(RESERVE_BYTES + size - 1));
         let after = |rooms: &[Room]| {
             let mut durable = Durable::new();
-            assert!(rooms.iter().all(|room| durable.leave(&[fact(Change::Paused)], *room).is_ok()));
-            durable.leave(&new, Room(0))
+            for room in rooms {
+                assert!(durable.leave(&[fact(Change::Paused)]).is_ok());
+                durable.told_room(*room);
+            }
+            durable.leave(&new)
         };
         assert!(after(&[short]).is_ok(), "what was known before is unknown");
         assert!(after(&[enough, short]).is_ok() && after(&[short, enough]).is_ok());
