@@ -27,7 +27,7 @@ mod snapshot;
 mod store;
 pub mod wire;
 
-pub use disk::{DiskStore, Salvaged};
+pub use disk::{DiskStore, Lost, Salvaged};
 pub use error::{Corrupt, OpenError, ReadError, WriteError};
 pub use groups::{Groups, Mark};
 pub use log::Log;

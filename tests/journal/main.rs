@@ -5,5 +5,6 @@ mod disk;
 mod format;
 mod image;
 mod recovery;
+mod salvage;
 mod script;
 mod snapshots;

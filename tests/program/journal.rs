@@ -124,6 +124,31 @@ async fn salvage_goes_on_from_a_snapshot_and_saves_all_of_a_sound_journal() {
 }
 
 #[tokio::test]
+async fn salvage_of_a_journal_whose_newest_frame_is_damaged_names_it_and_ends_with_1() {
+    let home = Home::with_events(9);
+    home.damage("payload 8");
+    let saved = Home(tempfile::tempdir().expect("a directory"));
+
+    let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), saved.dir()]).await;
+
+    assert!(code == 1 && stdout.contains("saved      9 frames, up to 9\n"), "{stdout}");
+    assert_eq!(stderr, "lost:      frame 10, or more: no whole copy of it is left\n");
+}
+
+#[tokio::test]
+async fn salvage_of_a_file_that_holds_no_journal_says_so_and_ends_with_1() {
+    let home = Home::with_events(9);
+    fs::write(home.file(), &home.bytes()[..4096]).expect("a file");
+    let to = home.0.path().join("saved");
+
+    let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), to.to_str().expect("text")]).await;
+
+    let words = format!("error: {}: it holds no journal that can be read\n", home.file().display());
+    assert_eq!((code, stdout.as_str(), stderr), (1, "", words));
+    assert!(!to.exists(), "nothing was saved");
+}
+
+#[tokio::test]
 async fn compact_makes_a_journal_small_and_keeps_what_it_holds() {
     let home = Home::with_events(300);
 

@@ -123,7 +123,7 @@ impl Directory {
 }
 
 /// Whether the database in this file was not closed by its last owner.
-fn was_left_open(file: &File) -> io::Result<bool> {
+pub(super) fn was_left_open(file: &File) -> io::Result<bool> {
     let mut flags = [0];
     let there = file.read_at(&mut flags, FLAGS_AT)?;
     Ok(there == flags.len() && flags[0] & LEFT_OPEN != 0)

@@ -44,7 +44,7 @@ use super::store::{Journal, JournalStore, Owner};
 use directory::Directory;
 use fault::Fault;
 use handle::DiskJournal;
-pub use salvage::Salvaged;
+pub use salvage::{Lost, Salvaged};
 
 /// Memory for pages of the database, unless told otherwise.
 const CACHE_BYTES: usize = 64 << 20;

@@ -105,6 +105,25 @@ pub(super) fn survey(database: &Database, place: &str) -> Result<Contents, Fault
     Ok(Contents { extent, room, unfinished, trimmed })
 }
 
+/// The frames of a database that may be damaged, as far as its last keys tell.
+pub(super) fn find_extent(database: &Database) -> Result<Option<Extent>, Fault> {
+    create(database)?;
+    let transaction = database.begin_read()?;
+    let Some(first) = transaction.open_table(META)?.get(FIRST)?.map(|first| first.value()) else { return Ok(None) };
+    let frames = transaction.open_table(Kind::Frame.rows())?;
+    let mut keys = Vec::new();
+    for entry in frames.iter()?.rev().take(2) {
+        keys.push(entry?.0.value());
+    }
+    // Keys that do not rise are damaged.
+    let end = match keys[..] {
+        [last, before] if last <= before => return Ok(None),
+        [] => first,
+        [(last, _), ..] => last.saturating_add(1).max(first),
+    };
+    Ok(Some(Extent { first: Sequence::new(first), end: Sequence::new(end) }))
+}
+
 /// A table that a database should have and has not.
 pub(super) fn missing_table(database: &Database) -> Result<Option<&'static str>, Fault> {
     let there: Vec<String> = database.begin_read()?.list_tables()?.map(|table| table.name().into()).collect();

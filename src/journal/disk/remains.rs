@@ -3,9 +3,10 @@
 //!
 //! The file is read page by page. A row proves itself by its checksum, so nothing else in the file
 //! has to be right. Rows that were trimmed or taken back can come to light again; what fits
-//! together is found by the links from frame to frame.
+//! together is found by the links from frame to frame. A row that is not whole is a trace: of it
+//! only its place is known, and that perhaps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -19,15 +20,33 @@ use super::rows::{Key, Kind, PAGE_BYTES, decode};
 /// only when a commit was taken back and another one put there.
 const WAYS: usize = 64;
 
+/// A row of ours has a smaller number in its frame or part than this, and is in a smaller part.
+const ROWS: u64 = 1 << 20;
+const PARTS: u64 = 1 << 24;
+
+/// Bytes that a frame takes at least: a key, where its row ends, and the head of a row.
+const LEAST_BYTES: u64 = 16 + 4 + 5;
+
 /// Pages that are read at once.
 const PAGES: usize = 256;
 
-/// Every row that is whole.
+/// Every row that is whole, and what there is of others.
 #[derive(Debug)]
 pub(super) struct Remains {
     file: File,
+    length: u64,
     frames: Rows,
     snapshots: Rows,
+    traces: BTreeSet<Trace>,
+}
+
+/// A row that is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Trace {
+    /// The number in its key.
+    pub(super) number: Sequence,
+    /// It can be told that it is a frame's: then that frame was there.
+    pub(super) of_frame: bool,
 }
 
 type Rows = BTreeMap<Key, Vec<Row>>;
@@ -44,7 +63,8 @@ struct Row {
 impl Remains {
     pub(super) fn find(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
-        let mut remains = Self { file, frames: Rows::new(), snapshots: Rows::new() };
+        let (frames, snapshots, traces) = (Rows::new(), Rows::new(), BTreeSet::new());
+        let mut remains = Self { file, length, frames, snapshots, traces };
         let mut pages = std::vec![0; PAGES * PAGE_BYTES];
         let mut offset = 0;
         while offset < length {
@@ -60,7 +80,9 @@ impl Remains {
 
     /// Takes note of the rows in a page, if it has any.
     fn take(&mut self, page: &[u8], offset: u64) {
-        for (key, start, row) in entries(page) {
+        let entries = entries(page);
+        self.traces.extend(traces(&entries));
+        for (key, start, row) in entries {
             for (kind, rows) in [(Kind::Frame, &mut self.frames), (Kind::Snapshot, &mut self.snapshots)] {
                 let (Some(_), Some(&crc)) = (decode(kind, key, row), row.first_chunk()) else { continue };
                 let same = rows.entry(key).or_default();
@@ -69,6 +91,22 @@ impl Remains {
                 }
             }
         }
+    }
+
+    /// Nothing in the file looks like a row of ours.
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.snapshots.is_empty() && self.traces.is_empty()
+    }
+
+    /// The numbers that rows from this one on have which are not whole. A number so far behind that
+    /// the file has no room for the frames up to it is itself damaged.
+    pub(super) fn traces(&self, from: Sequence) -> impl Iterator<Item = Trace> {
+        self.traces.iter().copied().filter(move |trace| trace.number >= from && self.has_room(from, trace.number))
+    }
+
+    /// Whether the frames from this one up to that one may be in the file.
+    pub(super) const fn has_room(&self, from: Sequence, to: Sequence) -> bool {
+        to.number().saturating_sub(from.number()) <= self.length / LEAST_BYTES
     }
 
     /// The numbers of the frames of which something is left.
@@ -126,6 +164,31 @@ fn numbers(rows: &Rows) -> Vec<Sequence> {
     let mut numbers: Vec<_> = rows.keys().map(|(number, _)| Sequence::new(*number)).collect();
     numbers.dedup();
     numbers
+}
+
+/// The rows of a leaf that are not whole, if it is certain enough that it is a leaf of ours.
+fn traces(entries: &[(Key, usize, &[u8])]) -> Vec<Trace> {
+    let is_whole = |kind, (key, _, row): &(Key, usize, &[u8])| decode(kind, *key, row).is_some();
+    let of_frame = entries.iter().any(|entry| is_whole(Kind::Frame, entry));
+    let of_snapshot = entries.iter().any(|entry| is_whole(Kind::Snapshot, entry));
+    let rises = entries.is_sorted_by(|(before, ..), (after, ..)| before < after);
+    let fits = |((number, place), _, row): &(Key, usize, &[u8])| {
+        let (part, row_number) = (place >> 32, place & u64::from(u32::MAX));
+        *number > 0 && part < PARTS && row_number < ROWS && !row.is_empty() && !lists_pages(row)
+    };
+    if !(of_frame || of_snapshot || rises && entries.iter().all(fits)) {
+        return Vec::new();
+    }
+    let damaged = entries.iter().filter(|entry| !is_whole(Kind::Frame, entry) && !is_whole(Kind::Snapshot, entry));
+    damaged.map(|((number, _), ..)| Trace { number: Sequence::new(*number), of_frame }).collect()
+}
+
+/// Whether this is a row of a table of the database's own: one with keys like ours, in which it
+/// keeps lists of pages that are free.
+fn lists_pages(row: &[u8]) -> bool {
+    const PAGE_NUMBER_BYTES: usize = 8;
+    let Some((count, list)) = row.split_first_chunk() else { return false };
+    list.len() % PAGE_NUMBER_BYTES == 0 && usize::from(u16::from_le_bytes(*count)) <= list.len() / PAGE_NUMBER_BYTES
 }
 
 /// The keys and rows that a page holds if it is a leaf of one of our tables, and where each row is.

@@ -15,8 +15,9 @@ use super::super::recovery::apply;
 use super::super::sequence::Sequence;
 use super::super::snapshot::{MaintainError, begin_with};
 use super::super::store::{Extent, JournalStore as _, Owner};
+use super::directory::{Directory, was_left_open};
 use super::remains::Remains;
-use super::{DiskStore, Medium};
+use super::{DiskStore, Medium, fault, opening};
 use crate::engine::{Config, Replay, Status};
 
 /// What was saved of a damaged journal, and what was not.
@@ -33,10 +34,24 @@ pub struct Salvaged {
     pub end: Sequence,
     /// Why that one was not saved.
     pub problem: String,
+    /// Whether that one, or a later one, was in the journal.
+    pub lost: Lost,
     /// Later frames of which something is left, which nothing leads to any more.
     pub stranded: Vec<Sequence>,
     /// Snapshots that are damaged, and how.
     pub damaged: Vec<(Sequence, String)>,
+}
+
+/// Which frames were in a journal and are not among what was saved of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lost {
+    /// None that left a trace.
+    Nothing,
+    /// Perhaps some: too much is damaged to tell.
+    Unknown,
+    /// The frames up to this one, and perhaps later ones.
+    Through(Sequence),
 }
 
 impl DiskStore {
@@ -45,8 +60,8 @@ impl DiskStore {
     ///
     /// # Errors
     ///
-    /// [`MaintainError`] when there is no journal, or somebody has it; or when `to` cannot be written,
-    /// or is not new.
+    /// [`MaintainError`] when there is no journal, or nothing that can be read as one, or somebody has
+    /// it; or when `to` cannot be written, or is not new.
     pub fn salvage(&self, to: &mut Self, owner: &Owner, config: &Config) -> Result<Salvaged, MaintainError> {
         let Medium::Directory(directory) = &self.medium else {
             return Err(refuse(&self.place(), "only a directory can be salvaged").into());
@@ -56,7 +71,8 @@ impl DiskStore {
         if file.try_lock_shared().is_err() {
             return Err(OpenError::InUse { owner: directory.owner() }.into());
         }
-        let (replay, salvaged) = restore(file, config, &place)?;
+        let known = look_at_extent(directory, &file).map_err(|error| refuse(&place, error))?;
+        let (replay, salvaged) = restore(file, known, config, &place)?;
         let mut journal = to.open(owner)?;
         let fresh = Extent { first: Sequence::FIRST, end: Sequence::FIRST };
         if journal.extent() != fresh || !journal.snapshots()?.is_empty() {
@@ -71,9 +87,46 @@ fn refuse(place: &str, cause: impl Display) -> OpenError {
     OpenError::Io { place: place.into(), cause: std::format!("{cause}") }
 }
 
-fn restore(file: File, config: &Config, place: &str) -> Result<(Replay, Salvaged), OpenError> {
+/// What the database itself tells of its frames.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    extent: Extent,
+    /// Its last owner closed it: nothing that came after was taken back.
+    closed: bool,
+}
+
+/// What the database tells of its frames, if it can be opened to be looked at.
+fn look_at_extent(directory: &Directory, file: &File) -> io::Result<Option<Known>> {
+    let closed = !was_left_open(file)?;
+    let found = fault::guarded(|| opening::find_extent(&directory.open_to_look(&redb::Builder::new())?));
+    Ok(found.ok().flatten().map(|extent| Known { extent, closed }))
+}
+
+/// Which frames from `end` on were there. `found` is behind the last one that certainly was.
+fn judge(remains: &Remains, known: Option<Known>, found: Option<Sequence>, end: Sequence) -> Lost {
+    let known = known.filter(|Known { extent, .. }| remains.has_room(extent.first, extent.end));
+    if let Some(found) = known.map(|known| known.extent.end).max(found).filter(|found| *found > end) {
+        return Lost::Through(found.previous());
+    }
+    let traces = remains.traces(end);
+    match known {
+        Some(Known { closed: true, .. }) => Lost::Nothing,
+        // Of a commit that a crash tore as of one that rotted, this is what is left.
+        Some(_) => traces.map(|_| Lost::Unknown).next().unwrap_or(Lost::Nothing),
+        None => {
+            let behind = traces.map(|trace| if trace.of_frame { trace.number.next() } else { trace.number });
+            let behind = behind.max().filter(|behind| *behind > end);
+            behind.map_or(Lost::Unknown, |behind| Lost::Through(behind.previous()))
+        }
+    }
+}
+
+fn restore(file: File, known: Option<Known>, config: &Config, place: &str) -> Result<(Replay, Salvaged), OpenError> {
     let unread = |error: io::Error| refuse(place, error);
     let remains = Remains::find(file).map_err(unread)?;
+    if remains.is_empty() && known.is_none() {
+        return Err(refuse(place, "it holds no journal that can be read"));
+    }
     let mut damaged = Vec::new();
     let mut begin = None;
     for at in remains.snapshots().rev() {
@@ -104,10 +157,12 @@ fn restore(file: File, config: &Config, place: &str) -> Result<(Replay, Salvaged
         }
     };
     let end = position.next;
-    let stranded = remains.frames().filter(|frame| *frame >= end).collect();
+    let stranded: Vec<_> = remains.frames().filter(|frame| *frame >= end).collect();
+    let found = stranded.last().map(|last| last.next()).max(remains.snapshots().next_back());
+    let lost = judge(&remains, known, found, end);
     let frames = end.number() - first.number();
     let records = inspect::records(&replay);
-    Ok((replay, Salvaged { records, snapshot, frames, end, problem, stranded, damaged }))
+    Ok((replay, Salvaged { records, snapshot, frames, end, problem, lost, stranded, damaged }))
 }
 
 /// Applies the next frame. Of several that follow, the one of the latest epoch: the others were

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eventful::Config;
-use eventful::journal::{DiskStore, Salvaged};
+use eventful::journal::{DiskStore, Lost, Salvaged};
 
 use super::{describe, look, owner};
 use crate::terminal::{say, warn};
 
-/// Writes what `from` still proves into `to`, and tells what is lost. Exit code 1 when something is.
+/// Writes what `from` still proves into `to`, and tells what is lost. Exit code 1 when something is, or
+/// when that cannot be told.
 pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let from = look(from)?;
     anyhow::ensure!(!DiskStore::is_in(to), "{}: there is a journal in it already: name a new one", to.display());
@@ -20,18 +21,28 @@ pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     for (at, problem) in &salvaged.damaged {
         warn(&format!("unusable:  the snapshot before frame {at}: {problem}"));
     }
-    match salvaged.stranded.last() {
-        None => {
-            say(&format!("lost       nothing that left a trace: no frame from {} on was found", salvaged.end));
-            Ok(ExitCode::SUCCESS)
+    Ok(tell_lost(&salvaged))
+}
+
+fn tell_lost(salvaged: &Salvaged) -> ExitCode {
+    let (end, problem, found) = (salvaged.end, &salvaged.problem, salvaged.stranded.len());
+    match salvaged.lost {
+        Lost::Nothing => {
+            say(&format!("lost       nothing that left a trace: no frame from {end} on was found"));
+            return ExitCode::SUCCESS;
         }
-        Some(last) => {
-            let (end, found) = (salvaged.end, salvaged.stranded.len());
-            warn(&format!("lost:      frames {end} to {last}, or more: frame {end}: {}", salvaged.problem));
-            warn(&format!("           something is left of {found} of them, which nothing leads to any more"));
-            Ok(ExitCode::FAILURE)
+        Lost::Through(last) if last == end => warn(&format!("lost:      frame {end}, or more: {problem}")),
+        Lost::Through(last) => {
+            warn(&format!("lost:      frames {end} to {last}, or more: frame {end}: {problem}"));
+        }
+        Lost::Unknown | _ => {
+            warn(&format!("lost:      perhaps something: whether there was a frame {end} cannot be told: {problem}"))
         }
     }
+    if found > 0 {
+        warn(&format!("           something is left of {found} of them, which nothing leads to any more"));
+    }
+    ExitCode::FAILURE
 }
 
 fn saved(salvaged: &Salvaged) -> String {
