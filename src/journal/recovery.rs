@@ -65,7 +65,14 @@ pub fn recover(
 /// The newest sound snapshot, or nothing at all when no frame was trimmed.
 pub(super) fn begin(journal: &mut dyn Journal, config: &Config) -> Result<(Replay, Position), OpenError> {
     let mut damage = None;
-    for at in journal.snapshots()?.into_iter().rev() {
+    let (end, snapshots) = (journal.extent().end, journal.snapshots()?);
+    if let Some(at) = snapshots.last().filter(|at| **at > end) {
+        let problem = format_args!(
+            "its snapshot before frame {at} stands for frames that it does not have: it ends before frame {end}"
+        );
+        return Err(Corrupt::new("the journal", problem).into());
+    }
+    for at in snapshots.into_iter().rev() {
         match load(journal, at, config) {
             Ok(loaded) => return Ok(loaded),
             Err(OpenError::Corrupt(corrupt)) => damage = damage.or(Some(corrupt)),

@@ -1,6 +1,6 @@
 //! What a journal gives back.
 
-use eventful::journal::{JournalStore as _, MemoryStore, OpenError, Owner, Recovered, Sequence, recover};
+use eventful::journal::{Corrupt, JournalStore as _, MemoryStore, OpenError, Owner, Recovered, Sequence, recover};
 use eventful::{Change, Fact};
 use proptest::prelude::*;
 
@@ -52,6 +52,24 @@ fn an_opening_raises_the_epoch_and_fences_the_one_before() {
         first.append(&[fact]).map_err(|error| error.to_string()),
         Err("another owner has opened the journal: this one must end".to_string())
     );
+}
+
+#[test]
+fn a_journal_whose_snapshot_is_past_its_end_is_refused_as_damaged() {
+    let mut store = MemoryStore::new();
+    let Recovered { mut log, replay } = reopen(&mut store);
+    log.append(&Driver::open(replay, start()).1).expect("room");
+    let at = log.snapshot().expect("room");
+    let mut from = store.open(&owner()).expect("a journal");
+    let mut half = MemoryStore::new();
+    let mut to = half.open(&owner()).expect("a journal");
+    let part = from.snapshot(at, 0).expect("memory").expect("a part");
+    to.put_snapshot(at, 0, &part, true).expect("room");
+
+    let refused = recover(&mut half, &owner(), &config(), u64::MAX, &mut |_| {}).map(drop);
+
+    let problem = "its snapshot before frame 2 stands for frames that it does not have: it ends before frame 1";
+    assert_eq!(refused, Err(OpenError::Corrupt(Corrupt::new("the journal", problem))));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use eventful::journal::{DiskStore, Log, Lost, MaintainError, Owner, Salvaged, Sequence, recover};
+use eventful::journal::{
+    DiskStore, JournalStore as _, Log, Lost, MaintainError, Owner, Salvaged, Sequence, WriteError, recover,
+};
 use eventful::{Change, Config, Epoch, Event, Fact, Key, Timestamp};
 use tempfile::TempDir;
 
@@ -81,6 +83,50 @@ fn a_file_in_which_no_journal_can_be_read_is_refused_and_leaves_no_target() {
         assert_eq!(refused, format!("{}: it holds no journal that can be read", home.file().display()));
         assert!(!home.target().exists());
     }
+}
+
+#[test]
+fn a_salvage_for_which_there_is_no_room_leaves_no_target() {
+    let home = Home::with_events(20);
+    let salvage = || {
+        let mut target = DiskStore::new(home.target()).max_bytes(6000);
+        home.store().salvage(&mut target, &owner(), &Config::default()).map(|salvaged| salvaged.frames)
+    };
+    assert_eq!(salvage(), Err(MaintainError::Write(WriteError::Full)));
+    assert!(!home.target().exists());
+
+    fs::create_dir(home.target()).expect("a directory");
+    assert_eq!(salvage(), Err(MaintainError::Write(WriteError::Full)));
+    assert_eq!(fs::read_dir(home.target()).expect("it is left").count(), 0, "and nothing is in it");
+}
+
+#[test]
+fn a_salvage_that_was_killed_is_not_served_and_can_be_done_again() {
+    let home = Home::with_events(20);
+    let stage = home.target().join("salvage.new");
+    fs::create_dir_all(&stage).expect("directories");
+    fs::write(stage.join("journal.redb"), "half of it").expect("a file");
+    let open = || DiskStore::new(home.target()).open(&owner()).map(drop);
+
+    let refused = open().expect_err("it is not there yet").to_string();
+    assert!(refused.ends_with("saved: a journal was being salvaged into it, which did not end: salvage it again"));
+    let again = home.store().salvage(&mut DiskStore::new(home.target()), &owner(), &Config::default());
+
+    assert_eq!(again.expect("a target").frames, 21);
+    assert_eq!(open(), Ok(()));
+    assert!(!stage.exists());
+}
+
+#[test]
+fn a_salvage_takes_the_place_of_no_journal() {
+    let home = Home::with_events(20);
+    drop(open(&home.target()));
+
+    let refused = home.store().salvage(&mut DiskStore::new(home.target()), &owner(), &Config::default());
+
+    let words = format!("{}: it holds a journal already", home.target().display());
+    assert_eq!(refused.expect_err("it is taken").to_string(), words);
+    assert!(!home.target().join("salvage.new").exists());
 }
 
 /// A directory with a journal, and a place for another one.

@@ -24,6 +24,9 @@ const FILE: &str = "journal.redb";
 /// The file with the owner's name.
 const OWNER: &str = "owner";
 
+/// The directory in which a salvaged journal is made.
+const STAGE: &str = "salvage.new";
+
 /// Where the database keeps its flags.
 const FLAGS_AT: u64 = 9;
 
@@ -50,25 +53,66 @@ impl Directory {
         self.0.join(FILE)
     }
 
-    /// Makes the directory, and an empty file in it, when there are none. They survive a power cut.
-    pub(super) fn prepare(&self) -> Result<(), OpenError> {
+    /// The directory within this one in which a journal is made that is not here before it is whole.
+    pub(super) fn stage(&self) -> Self {
+        Self(self.0.join(STAGE))
+    }
+
+    /// Makes the directory when there is none, and answers whether it did. It survives a power cut.
+    pub(super) fn make(&self) -> Result<bool, OpenError> {
         match DirBuilder::new().mode(0o700).create(&self.0) {
             Ok(()) => {}
-            Err(_) if self.0.is_dir() => {}
+            Err(_) if self.0.is_dir() => return Ok(false),
             Err(_) if self.0.exists() => return Err(self.refused(&"it is not a directory")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(self.refused(&"the directory that it is to be made in does not exist"));
             }
             Err(error) => return Err(self.refused(&error)),
         }
-        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.file());
-        made.map_err(|error| OpenError::Io { place: self.place(), cause: error.to_string() })?;
-        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync(&self.0).and_then(|()| sync(parent.unwrap_or(Path::new(".")))).map_err(|error| self.refused(&error))
+        self.sync_parent().map(|()| true).map_err(|error| self.refused(&error))
     }
 
-    fn refused(&self, cause: &dyn core::fmt::Display) -> OpenError {
+    /// Makes the directory, and an empty file in it, when there are none. They survive a power cut.
+    pub(super) fn prepare(&self) -> Result<(), OpenError> {
+        self.make()?;
+        if !self.file().exists() && self.stage().file().exists() {
+            return Err(self.refused(&"a journal was being salvaged into it, which did not end: salvage it again"));
+        }
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.file());
+        made.map_err(|error| OpenError::Io { place: self.place(), cause: error.to_string() })?;
+        self.sync().and_then(|()| self.sync_parent()).map_err(|error| self.refused(&error))
+    }
+
+    pub(super) fn refused(&self, cause: &dyn core::fmt::Display) -> OpenError {
         OpenError::Io { place: self.0.display().to_string(), cause: cause.to_string() }
+    }
+
+    /// Puts the database's file into another directory, too, where none may be.
+    pub(super) fn link_to(&self, to: &Self) -> io::Result<()> {
+        fs::hard_link(self.file(), to.file())
+    }
+
+    /// Removes the directory, and all in it.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Removes the directory if nothing is in it.
+    pub(super) fn remove_empty(&self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+
+    /// Makes the names in it durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        sync(&self.0)
+    }
+
+    fn sync_parent(&self) -> io::Result<()> {
+        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync(parent.unwrap_or(Path::new(".")))
     }
 
     /// Opens the database, and locks it.

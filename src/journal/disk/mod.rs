@@ -29,6 +29,7 @@ mod remains;
 mod rows;
 mod salvage;
 mod space;
+mod staging;
 mod waste;
 
 use core::fmt;

@@ -17,6 +17,7 @@ use super::super::snapshot::{MaintainError, begin_with};
 use super::super::store::{Extent, JournalStore as _, Owner};
 use super::directory::{Directory, was_left_open};
 use super::remains::Remains;
+use super::staging::Staging;
 use super::{DiskStore, Medium, fault, opening};
 use crate::engine::{Config, Replay, Status};
 
@@ -56,7 +57,8 @@ pub enum Lost {
 
 impl DiskStore {
     /// Writes what this journal still proves into `to`, a new one: the newest sound snapshot, or
-    /// nothing, and the frames that follow, up to the first that is damaged. This one is not changed.
+    /// nothing, and the frames that follow, up to the first that is damaged. This one is not changed,
+    /// and the new one is in its directory only when it is whole.
     ///
     /// # Errors
     ///
@@ -73,13 +75,27 @@ impl DiskStore {
         }
         let known = look_at_extent(directory, &file).map_err(|error| refuse(&place, error))?;
         let (replay, salvaged) = restore(file, known, config, &place)?;
-        let mut journal = to.open(owner)?;
+        to.put_new(replay, owner)?;
+        Ok(salvaged)
+    }
+
+    /// Makes a new journal with this state here, or none.
+    fn put_new(&mut self, replay: Replay, owner: &Owner) -> Result<(), MaintainError> {
+        let Medium::Directory(directory) = &self.medium else { return self.fill(replay, owner) };
+        let mut staging = Staging::begin(directory)?;
+        let medium = Medium::Directory(staging.stage());
+        let mut store = Self { medium, max_bytes: self.max_bytes, cache_bytes: self.cache_bytes, read_only: false };
+        store.fill(replay, owner)?;
+        Ok(staging.finish()?)
+    }
+
+    fn fill(&mut self, replay: Replay, owner: &Owner) -> Result<(), MaintainError> {
+        let mut journal = self.open(owner)?;
         let fresh = Extent { first: Sequence::FIRST, end: Sequence::FIRST };
         if journal.extent() != fresh || !journal.snapshots()?.is_empty() {
-            return Err(refuse(&to.place(), "it holds a journal already").into());
+            return Err(refuse(&self.place(), "it holds a journal already").into());
         }
-        begin_with(replay, &mut *journal)?;
-        Ok(salvaged)
+        begin_with(replay, &mut *journal)
     }
 }
 
