@@ -1,6 +1,7 @@
 //! `eventful journal`: what an operator does with a journal that no server has open.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use eventful::journal::{DiskStore, JournalStore as _, Log, Owner, recover};
@@ -181,6 +182,36 @@ async fn what_is_in_use_is_left_alone_and_what_is_not_there_is_not_made() {
     assert!(!Path::new(&new).exists());
     let (code, _, stderr) = run(&["journal", "salvage", home.dir(), home.dir()]).await;
     assert!(code == 1 && stderr.contains("name a new one"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_journal_that_may_not_be_read_is_not_told_as_none() {
+    let home = Home::with_events(0);
+    let file = home.file();
+    let to = home.0.path().join("to").display().to_string();
+    let refusal = async |words: &str| {
+        for args in [
+            &["verify", home.dir()][..],
+            &["dump", home.dir()],
+            &["compact", home.dir()],
+            &["salvage", home.dir(), &to],
+        ] {
+            let (code, _, stderr) = run(&[&["journal"], args].concat()).await;
+            assert_eq!((code, stderr), (1, format!("error: {}: {words}\n", file.display())), "{args:?}");
+        }
+    };
+    // Whoever runs this as root may read everything.
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).expect("a file");
+    if fs::File::open(&file).is_err() {
+        refusal("Permission denied (os error 13)").await;
+    }
+    fs::remove_file(&file).expect("a file");
+    fs::create_dir(&file).expect("a directory");
+    refusal("it is not a file").await;
+    fs::remove_dir(&file).expect("a directory");
+    symlink(&file, &file).expect("a link to itself");
+    let words = fs::File::open(&file).expect_err("no file").to_string();
+    refusal(&words).await;
 }
 
 /// A directory with a journal.

@@ -126,6 +126,17 @@ impl Directory {
         Ok(builder.create_with_backend(backend)?)
     }
 
+    /// Whether the database's file is there, and may be read.
+    pub(super) fn has_file(&self) -> Result<bool, OpenError> {
+        let refused = |cause: String| OpenError::Io { place: self.place(), cause };
+        match fs::metadata(self.file()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(refused(error.to_string())),
+            Ok(found) if !found.is_file() => Err(refused("it is not a file".into())),
+            Ok(_) => self.look().map(|_| true).map_err(|error| refused(error.to_string())),
+        }
+    }
+
     /// The database's file, to look at.
     pub(super) fn look(&self) -> io::Result<File> {
         File::open(self.file())

@@ -125,8 +125,13 @@ impl DiskStore {
     }
 
     /// Whether there is a journal in this directory.
-    pub fn is_in(directory: impl Into<PathBuf>) -> bool {
-        Directory::new(directory.into()).look().is_ok_and(|file| file.metadata().is_ok_and(|file| file.is_file()))
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Io`] when that cannot be told, or when what is there may not be read, or is no
+    /// file.
+    pub fn is_in(directory: impl Into<PathBuf>) -> Result<bool, OpenError> {
+        Directory::new(directory.into()).has_file()
     }
 
     /// Bytes of the disk that the journal has; zero for one on a backend of others.

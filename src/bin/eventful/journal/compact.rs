@@ -4,15 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eventful::Config;
-use eventful::journal::DiskStore;
 
-use super::owner;
+use super::{find, owner};
 use crate::terminal::say;
 
 /// Makes the journal as small as it gets.
 pub(super) fn compact(directory: &Path) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(DiskStore::is_in(directory), "{}: there is no journal in it", directory.display());
-    let mut store = DiskStore::new(directory);
+    let mut store = find(directory)?;
     let before = store.size_bytes()?;
     let at = store.compact(&owner("compact"), &Config::default())?;
     let after = store.size_bytes()?;

@@ -23,10 +23,15 @@ pub(crate) fn call(options: JournalOptions) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The journal in this directory. None is made.
+fn find(directory: &Path) -> anyhow::Result<DiskStore> {
+    anyhow::ensure!(DiskStore::is_in(directory)?, "{}: there is no journal in it", directory.display());
+    Ok(DiskStore::new(directory))
+}
+
 /// The journal in this directory, to be looked at only.
 fn look(directory: &Path) -> anyhow::Result<DiskStore> {
-    anyhow::ensure!(DiskStore::is_in(directory), "{}: there is no journal in it", directory.display());
-    Ok(DiskStore::new(directory).read_only())
+    Ok(find(directory)?.read_only())
 }
 
 /// This program, as an owner.

@@ -13,7 +13,7 @@ use crate::terminal::{say, warn};
 /// when that cannot be told.
 pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let from = look(from)?;
-    anyhow::ensure!(!DiskStore::is_in(to), "{}: there is a journal in it already: name a new one", to.display());
+    anyhow::ensure!(!DiskStore::is_in(to)?, "{}: there is a journal in it already: name a new one", to.display());
     let salvaged = from.salvage(&mut DiskStore::new(to), &owner("salvage"), &Config::default())?;
     say(&format!("journal    {}", to.display()));
     say(&format!("records    {}", describe(&salvaged.records)));
