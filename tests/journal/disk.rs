@@ -11,6 +11,10 @@ use redb::{Database, TableDefinition};
 use crate::image::{Holdings, Image};
 use crate::script::cases;
 
+fn owner() -> Owner {
+    Owner::new("a test")
+}
+
 #[test]
 fn a_second_owner_is_told_who_the_first_one_is() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -57,10 +61,40 @@ fn a_snapshot_that_is_given_up_makes_room_for_frames() {
 }
 
 #[test]
+fn an_owner_that_died_is_not_told_as_the_one_that_has_the_journal_now() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = DiskStore::new(directory.path());
+    drop(store.open(&owner()).expect("a journal"));
+    fs::write(directory.path().join("owner"), "process 4242 on host blue").expect("a file");
+    let look = DiskStore::new(directory.path()).read_only().open(&owner()).expect("a journal");
+
+    let refused = store.open(&owner()).map(drop);
+
+    assert_eq!(refused, Err(OpenError::InUse { owner: "another process".into() }));
+    drop(look);
+    drop(store.open(&owner()).expect("nobody has it"));
+}
+
+#[test]
+fn a_journal_in_which_no_owner_can_be_noted_is_opened_all_the_same() {
+    for name in ["owner", "owner.new"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::create_dir(directory.path().join(name)).expect("a directory");
+        let mut store = DiskStore::new(directory.path());
+        let journal = store.open(&owner()).expect("a journal");
+
+        let refused = DiskStore::new(directory.path()).open(&owner()).map(drop);
+
+        assert_eq!(refused, Err(OpenError::InUse { owner: "another process".into() }), "{name}");
+        drop(journal);
+    }
+}
+
+#[test]
 fn others_can_read_neither_the_directory_nor_the_file() {
     let parent = tempfile::tempdir().expect("a directory");
     let directory = parent.path().join("data");
-    let journal = DiskStore::new(&directory).open(&Owner::new("a test")).expect("a journal");
+    let journal = DiskStore::new(&directory).open(&owner()).expect("a journal");
 
     let mode = |path: &std::path::Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
@@ -75,7 +109,7 @@ fn a_directory_that_cannot_be_is_refused_in_words() {
     let file = parent.path().join("file");
     fs::write(&file, "").expect("a file");
     let refusal = |path: &std::path::Path| {
-        let refused = DiskStore::new(path).open(&Owner::new("a test")).map(drop);
+        let refused = DiskStore::new(path).open(&owner()).map(drop);
         refused.expect_err("no directory").to_string().replace(&parent.path().display().to_string(), "DIR")
     };
     assert_eq!(refusal(&file), "DIR/file: it is not a directory");
@@ -92,7 +126,7 @@ fn a_file_that_is_no_journal_is_refused_and_left_alone() {
     let text = "a text\n".repeat(2000);
     fs::write(&file, &text).expect("a file");
 
-    let refused = DiskStore::new(directory.path()).open(&Owner::new("a test")).map(drop);
+    let refused = DiskStore::new(directory.path()).open(&owner()).map(drop);
 
     let Err(OpenError::Corrupt(corrupt)) = refused else { panic!("{refused:?}") };
     assert_eq!(corrupt.at, file.display().to_string());
@@ -103,7 +137,7 @@ fn a_file_that_is_no_journal_is_refused_and_left_alone() {
 fn the_format_of_a_newer_program_is_refused_by_its_number() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = DiskStore::new(directory.path());
-    drop(store.open(&Owner::new("a test")).expect("a journal"));
+    drop(store.open(&owner()).expect("a journal"));
     let database = Database::open(directory.path().join("journal.redb")).expect("a database");
     let transaction = database.begin_write().expect("a database");
     let meta = TableDefinition::<&str, u64>::new("meta");
@@ -111,7 +145,7 @@ fn the_format_of_a_newer_program_is_refused_by_its_number() {
     transaction.commit().expect("a disk");
     drop(database);
 
-    let refused = store.open(&Owner::new("a test")).map(drop);
+    let refused = store.open(&owner()).map(drop);
 
     let place = directory.path().join("journal.redb").display().to_string();
     assert_eq!(refused, Err(OpenError::TooNew { place, found: 2, known: 1 }));
@@ -293,7 +327,7 @@ fn journal_that_ended(end: End) -> (Vec<u8>, Holdings, Holdings) {
 #[test]
 fn what_is_trimmed_is_used_again() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut journal = DiskStore::new(directory.path()).open(&Owner::new("a test")).expect("a journal");
+    let mut journal = DiskStore::new(directory.path()).open(&owner()).expect("a journal");
     let blocks = || fs::metadata(directory.path().join("journal.redb")).expect("a file").blocks();
     let mut round = |round: u64| {
         for frame in 0..40 {

@@ -1,10 +1,11 @@
 //! The directory of a journal, and the files in it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Builder, Database};
 
@@ -36,12 +37,17 @@ const LEFT_OPEN: u8 = 1 << 1;
 /// Bytes in a block of [`MetadataExt::blocks`].
 const BLOCK_BYTES: u64 = 512;
 
+/// Clones are the same directory, with the same owner.
 #[derive(Debug, Clone)]
-pub(super) struct Directory(PathBuf);
+pub(super) struct Directory {
+    path: PathBuf,
+    /// The file with this process's name as an owner, locked.
+    note: Arc<Mutex<Option<File>>>,
+}
 
 impl Directory {
-    pub(super) const fn new(path: PathBuf) -> Self {
-        Self(path)
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, note: Arc::default() }
     }
 
     /// The name of the database's file.
@@ -50,20 +56,20 @@ impl Directory {
     }
 
     fn file(&self) -> PathBuf {
-        self.0.join(FILE)
+        self.path.join(FILE)
     }
 
     /// The directory within this one in which a journal is made that is not here before it is whole.
     pub(super) fn stage(&self) -> Self {
-        Self(self.0.join(STAGE))
+        Self::new(self.path.join(STAGE))
     }
 
     /// Makes the directory when there is none, and answers whether it did. It survives a power cut.
     pub(super) fn make(&self) -> Result<bool, OpenError> {
-        match DirBuilder::new().mode(0o700).create(&self.0) {
+        match DirBuilder::new().mode(0o700).create(&self.path) {
             Ok(()) => {}
-            Err(_) if self.0.is_dir() => return Ok(false),
-            Err(_) if self.0.exists() => return Err(self.refused(&"it is not a directory")),
+            Err(_) if self.path.is_dir() => return Ok(false),
+            Err(_) if self.path.exists() => return Err(self.refused(&"it is not a directory")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(self.refused(&"the directory that it is to be made in does not exist"));
             }
@@ -84,7 +90,7 @@ impl Directory {
     }
 
     pub(super) fn refused(&self, cause: &dyn core::fmt::Display) -> OpenError {
-        OpenError::Io { place: self.0.display().to_string(), cause: cause.to_string() }
+        OpenError::Io { place: self.path.display().to_string(), cause: cause.to_string() }
     }
 
     /// Puts the database's file into another directory, too, where none may be.
@@ -94,7 +100,7 @@ impl Directory {
 
     /// Removes the directory, and all in it.
     pub(super) fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.0) {
+        match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
@@ -102,16 +108,16 @@ impl Directory {
 
     /// Removes the directory if nothing is in it.
     pub(super) fn remove_empty(&self) {
-        let _ = fs::remove_dir(&self.0);
+        let _ = fs::remove_dir(&self.path);
     }
 
     /// Makes the names in it durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        sync(&self.0)
+        sync(&self.path)
     }
 
     fn sync_parent(&self) -> io::Result<()> {
-        let parent = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         sync(parent.unwrap_or(Path::new(".")))
     }
 
@@ -147,31 +153,48 @@ impl Directory {
         Ok(builder.create_with_backend(Overlay::new(self.look()?)?)?)
     }
 
-    /// Who has it open, as far as is known.
+    /// Who has it open, as far as is known. Whoever left its name keeps that locked as long as it
+    /// lives: others may have it open since.
     pub(super) fn owner(&self) -> String {
-        let name = fs::read_to_string(self.0.join(OWNER)).unwrap_or_default();
-        match name.trim() {
+        let name = File::open(self.path.join(OWNER)).and_then(|mut file| match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => io::read_to_string(&mut file),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(String::new()),
+        });
+        match name.unwrap_or_default().trim() {
             "" => UNKNOWN_OWNER.into(),
             name => name.into(),
         }
     }
 
-    /// Leaves the owner's name for others who want to open it.
-    pub(super) fn note_owner(&self, owner: &Owner) -> Result<(), OpenError> {
-        let new = self.0.join("owner.new");
-        let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new);
-        let written = options.and_then(|mut file| file.write_all(owner.to_string().as_bytes()));
-        written.and_then(|()| fs::rename(&new, self.0.join(OWNER))).map_err(|error| self.refused(&error))
+    /// Leaves the owner's name for others who want to open it. It is only for show, so that it fails
+    /// is of no matter.
+    pub(super) fn note_owner(&self, owner: &Owner) {
+        *self.note() = self.write_owner(owner).ok();
     }
 
-    /// Takes the owner's name away. It is only for show, so that it fails is of no matter.
+    fn write_owner(&self, owner: &Owner) -> io::Result<File> {
+        let new = self.path.join("owner.new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.try_lock()?;
+        file.write_all(owner.to_string().as_bytes())?;
+        fs::rename(&new, self.path.join(OWNER))?;
+        Ok(file)
+    }
+
+    /// Takes the owner's name away, if it was left.
     pub(super) fn forget_owner(&self) {
-        let _ = fs::remove_file(self.0.join(OWNER));
+        if self.note().take().is_some() {
+            let _ = fs::remove_file(self.path.join(OWNER));
+        }
+    }
+
+    fn note(&self) -> MutexGuard<'_, Option<File>> {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of the disk that the file has, and bytes that it could get.
     pub(super) fn disk(&self) -> io::Result<(u64, u64)> {
-        let free = rustix::fs::statvfs(&self.0)?;
+        let free = rustix::fs::statvfs(&self.path)?;
         let has = fs::metadata(self.file())?.blocks().saturating_mul(BLOCK_BYTES);
         Ok((has, free.f_bavail.saturating_mul(free.f_frsize)))
     }

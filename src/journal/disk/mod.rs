@@ -170,7 +170,7 @@ impl DiskStore {
             (error, _) => error,
         })?;
         let journal = DiskJournal::open(database, &place, self.max_bytes, owned.cloned())?;
-        owned.map_or(Ok(()), |directory| directory.note_owner(owner))?;
+        owned.into_iter().for_each(|directory| directory.note_owner(owner));
         Ok(journal)
     }
 
