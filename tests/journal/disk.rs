@@ -134,6 +134,19 @@ fn a_file_that_is_no_journal_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_file_of_megabytes_of_zeros_is_refused_as_damaged_and_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("journal.redb");
+    fs::write(&file, vec![0; 3 << 20]).expect("a file");
+
+    let refused = DiskStore::new(directory.path()).open(&owner()).map(drop);
+
+    let Err(OpenError::Corrupt(corrupt)) = refused else { panic!("{refused:?}") };
+    assert_eq!(corrupt.at, file.display().to_string());
+    assert_eq!(fs::metadata(&file).expect("a file").len(), 3 << 20);
+}
+
+#[test]
 fn the_format_of_a_newer_program_is_refused_by_its_number() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = DiskStore::new(directory.path());
