@@ -255,6 +255,19 @@ async fn what_was_completed_is_known_after_a_restart_and_not_run_again() {
     assert_eq!((gate.calls(), stats(&eventful).engine.facts.accepted), (1, 1));
 }
 
+#[tokio::test]
+async fn a_snapshot_after_no_bytes_at_all_is_refused_before_the_journal_is_opened() {
+    let store = Decided::new();
+    store.with(|state| state.refusals = vec![OpenError::InUse { owner: "another process".into() }]);
+    let mut durability = Durability::default();
+    durability.snapshot_after_bytes = 0;
+
+    let refused = builder(&store).durability(durability).start(handler(&Gate::closed())).map(drop);
+
+    let words = "durability.snapshot_after_bytes is zero: set it to at least 1";
+    assert_eq!(refused.map_err(|error| error.to_string()), Err(words.to_owned()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_was_open_when_the_process_died_is_charged_as_crashed() {
     let (store, gate) = (Decided::new(), Gate::closed());

@@ -211,6 +211,7 @@ impl Builder {
     ) -> Result<Eventful, StartError> {
         config.validate()?;
         let Setup { durability, mut store, owner, mut progress } = setup;
+        durability.validate()?;
         let Recovered { log, replay } =
             recover(&mut *store, &owner, &config, durability.snapshot_after_bytes, &mut progress)?;
         let earliest = replay.summary().last;

@@ -3,6 +3,7 @@
 use std::boxed::Box;
 
 use super::commits::Limits;
+use crate::engine::InvalidConfig;
 use crate::journal::{JournalStore, Owner, Progress};
 
 /// How a journal is used.
@@ -16,7 +17,7 @@ use crate::journal::{JournalStore, Owner, Progress};
 pub struct Durability {
     /// What must be durable before a handler is called. [`StartDurability::Synced`] by default.
     pub starts: StartDurability,
-    /// Bytes of frames after which the next snapshot is made. 64 MiB by default.
+    /// Bytes of frames after which the next snapshot is made, at least 1. 64 MiB by default.
     pub snapshot_after_bytes: u64,
     /// Bytes of facts that are not durable, past which no new event is taken. 64 MiB by default.
     pub max_unsynced_bytes: usize,
@@ -47,6 +48,14 @@ impl Default for Durability {
 }
 
 impl Durability {
+    /// Checks what would keep a journal busy for ever.
+    pub(super) const fn validate(&self) -> Result<(), InvalidConfig> {
+        if self.snapshot_after_bytes == 0 {
+            return Err(InvalidConfig::Zero("durability.snapshot_after_bytes"));
+        }
+        Ok(())
+    }
+
     pub(super) const fn limits(&self) -> Limits {
         Limits { max_unsynced_bytes: self.max_unsynced_bytes, reserve_bytes: self.reserve_bytes }
     }

@@ -11,6 +11,7 @@ async fn a_mistake_says_what_to_do_and_exits_with_2() {
         (&["serve", "--drain-timeout", "5"], "such as 500ms"),
         (&["serve", "--concurrency", "0"], "--concurrency"),
         (&["serve", "--max-attempts", "0"], "at least 1"),
+        (&["serve", "--snapshot-after", "0"], "write a whole number from 1"),
         (&["serve", "--deliver", "http://h/", "--exec", "true"], "cannot be used with"),
         (&["serve", "--listen", "localhost:8080"], "such as 127.0.0.1:8080"),
         (&["serve", "--max-event-bytes", "2000", "--max-bytes", "1000"], "raise max_bytes"),

@@ -78,7 +78,7 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "EVENTFUL_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Bytes of journal after which the next snapshot is made: fewer start faster, and write more
-    #[arg(long, env = "EVENTFUL_SNAPSHOT_AFTER", default_value_t = Durability::default().snapshot_after_bytes, value_name = "N")]
+    #[arg(long, env = "EVENTFUL_SNAPSHOT_AFTER", default_value_t = Durability::default().snapshot_after_bytes, value_name = "N", value_parser = at_least_one)]
     snapshot_after: u64,
     /// Handle each event by an HTTP POST to this URL
     #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = url, conflicts_with = "exec")]
@@ -183,6 +183,12 @@ impl ServeOptions {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is no address: write an IP address and a port, such as 127.0.0.1:8080"))
+}
+
+/// A number that is not zero.
+fn at_least_one(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{text:?} is not possible: write a whole number from 1 to {}", u64::MAX))
 }
 
 /// An absolute URL that can be spoken to.
