@@ -1,9 +1,11 @@
 //! What operators do.
 
+use core::time::Duration;
 use std::string::ToString as _;
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -11,8 +13,8 @@ use axum::response::IntoResponse;
 use super::front::Front;
 use super::path::{self, Id};
 use super::problem::Problem;
-use super::query;
 use super::records::cursor;
+use super::{body, query};
 use crate::engine::Cursor;
 
 /// `POST /v1/events/{id}/redrive`
@@ -25,16 +27,25 @@ pub(super) async fn redrive(State(front): State<Arc<Front>>, id: Id, query: RawQ
 pub(super) async fn redrive_all(
     State(front): State<Arc<Front>>,
     RawQuery(query): RawQuery,
+    request: Request,
 ) -> Result<impl IntoResponse, Problem> {
+    refuse_body(request.into_body(), front.body_timeout).await?;
     let [after] = query::parse(query.as_deref(), ["after"])?;
-    let after = query::number("after", after.as_deref())?.map_or(Cursor::START, Cursor::new);
+    let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
     let redriven = front.eventful.redrive_all(after).await?;
     let next = redriven.next.map(cursor);
-    let body = match next {
+    let answer = match next {
         Some(next) => serde_json::json!({ "redriven": redriven.count, "next": next }),
         None => serde_json::json!({ "redriven": redriven.count }),
     };
-    Ok(([(CONTENT_TYPE, "application/json")], body.to_string()))
+    Ok(([(CONTENT_TYPE, "application/json")], answer.to_string()))
+}
+
+/// Whoever sends a body means one event, perhaps, and this call is for all.
+async fn refuse_body(body: Body, timeout: Duration) -> Result<(), Problem> {
+    let refused = "leave the body out: POST /v1/events/{id}/redrive is for one event, this call for all that failed";
+    let read = body::read(body, 0, timeout).await;
+    read.map(drop).map_err(|problem| problem.unwrap_or_else(|| Problem::invalid(refused).closing()))
 }
 
 /// `DELETE /v1/events/{id}`

@@ -1,5 +1,7 @@
 //! The part of a URL after the question mark.
 
+use core::fmt::Display;
+use core::ops::RangeInclusive;
 use core::str::FromStr;
 use std::borrow::Cow;
 use std::format;
@@ -30,10 +32,18 @@ pub(super) fn parse<const N: usize>(query: Option<&str>, names: [&str; N]) -> Re
     Ok(values)
 }
 
-/// The number that a parameter has, if it is there.
-pub(super) fn number<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, Problem> {
+/// The number that a parameter has, if it is there. What is none is told which ones are.
+pub(super) fn number<T: FromStr + Display>(
+    name: &str,
+    value: Option<&str>,
+    range: RangeInclusive<T>,
+) -> Result<Option<T>, Problem> {
     let Some(value) = value else { return Ok(None) };
-    value.parse().map(Some).map_err(|_| Problem::invalid(format!("{name} is {value:?}: give a whole number")))
+    let (least, most) = (range.start(), range.end());
+    value
+        .parse()
+        .map(Some)
+        .map_err(|_| Problem::invalid(format!("{name} is {value:?}: give a whole number from {least} to {most}")))
 }
 
 fn unknown(name: &str, names: &[&str]) -> Problem {

@@ -44,8 +44,9 @@ pub(super) async fn get_batch(state: State<Arc<Front>>, query: RawQuery) -> impl
 pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQuery) -> Answer {
     let [status, limit, after] = query::parse(query.as_deref(), ["status", "limit", "after"])?;
     let status = status.as_deref().map(parse_status).transpose()?;
-    let limit = query::number("limit", limit.as_deref())?.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let after = query::number("after", after.as_deref())?.map_or(Cursor::START, Cursor::new);
+    let limit = query::number("limit", limit.as_deref(), 1..=MAX_LIMIT)?;
+    let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
     let page = front.eventful.list(status, after, limit).await?;
     let records = page.records.iter().map(|view| Record::new(view, None)).collect();
     Ok(answer(&PageBody { records, next: page.next.map(cursor) }))

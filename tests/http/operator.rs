@@ -16,6 +16,35 @@ async fn a_failed_event_shows_its_error_and_can_be_redriven() {
 }
 
 #[tokio::test]
+async fn a_redrive_of_all_with_a_body_is_refused_and_redrives_none() {
+    let server = Server::default().await;
+    server.envelope(r#"{"id":"bad","payload":1}"#).await;
+    server.until("bad", "failed").await;
+    server.call("POST", "/v1/pause", &[], "").await;
+    let answer = server.call("POST", "/v1/redrive", &[], r#"{"id":"no"}"#).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"));
+    let detail = answer.json()["detail"].to_string();
+    assert!(detail.contains("POST /v1/events/{id}/redrive is for one event"), "{detail}");
+    let chunked = "POST /v1/redrive HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    assert!(server.raw(chunked.as_bytes()).await.starts_with("HTTP/1.1 400"));
+    assert_eq!(server.get("/v1/events/bad").await.json()["status"], "failed");
+    assert_eq!(server.call("POST", "/v1/redrive", &[], "").await.json()["redriven"], 1);
+}
+
+#[tokio::test]
+async fn a_number_that_is_too_large_is_told_its_range() {
+    let server = Server::default().await;
+    for (target, range) in [
+        ("/v1/events?limit=99999999999999999999", "from 1 to 1000"),
+        ("/v1/events?after=99999999999999999999", "from 0 to 18446744073709551615"),
+    ] {
+        let answer = server.get(target).await;
+        let detail = answer.json()["detail"].to_string();
+        assert!(answer.status == 400 && detail.contains(range), "{target}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_tombstone_shows_what_it_knows_and_nothing_else() {
     let server = Server::default().await;
     for id in ["a", "bad"] {
