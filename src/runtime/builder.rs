@@ -13,6 +13,8 @@ use super::clock::{Clock, SystemClock};
 use super::commits::Commits;
 use super::dispatcher::dispatch;
 #[cfg(feature = "durable")]
+use super::driver::Driver;
+#[cfg(feature = "durable")]
 use super::durability::{Durability, Setup, StartDurability};
 use super::handler::Handler;
 use super::hooks::Probe;
@@ -22,7 +24,7 @@ use super::shutdown::see_to_the_end;
 use super::supervisor::{Part, keep};
 use super::sweeper::sweep;
 #[cfg(feature = "durable")]
-use super::writer::{Driver, JournalWriter, Source};
+use super::writer::{JournalWriter, Source};
 use crate::engine::{Config, Engine, InvalidConfig, Output};
 #[cfg(feature = "durable")]
 use crate::journal::{JournalStore, OpenError, Progress, Recovered, WriteError, recover};

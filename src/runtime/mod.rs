@@ -12,7 +12,7 @@
 //! | `sweeper` | wakes at the engine's next deadline |
 //! | `supervisor` | restarts dispatcher and sweeper |
 //! | `shutdown` | ends everything |
-//! | `commits`, `writer`, `handover` | what is not durable yet, and who makes it so (feature `durable`) |
+//! | `commits`, `writer`, `driver`, `handover` | what is not durable yet, and who makes it so (feature `durable`) |
 //! | `unavailable` | why there is no answer |
 //! | `clock`, `hooks`, `latch` | time, points of disturbance, something that happens once |
 
@@ -25,6 +25,8 @@ mod commits;
 #[path = "commits_absent.rs"]
 mod commits;
 mod dispatcher;
+#[cfg(feature = "durable")]
+mod driver;
 #[cfg(feature = "durable")]
 mod durability;
 mod handler;

@@ -1,23 +1,17 @@
 //! Writes groups of facts to the journal, one after the other, and opens it again when it fails.
 //!
-//! There is no timer for groups: what was decided while one is written is the next one. A journal
-//! that blocks has a thread of its own; any other is written by a task.
+//! There is no timer for groups: what was decided while one is written is the next one.
 
 use core::any::Any;
 use core::time::Duration;
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::string::ToString as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::vec::Vec;
-use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
-use super::hooks::Point;
 use super::locked::Core;
 use super::shared::Shared;
-use super::supervisor::give_way;
 use crate::engine::{Command, Fact, Replay, Timestamp};
 use crate::journal::{
     JournalStore, Log, MaintainError, Maintained, OpenError, Owner, Recovered, Room, Sequence, WriteError, recover,
@@ -37,7 +31,7 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// Who writes to the journal.
 pub(super) struct JournalWriter {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     source: Source,
     /// Absent between a failure and the next opening.
     log: Option<Log>,
@@ -71,7 +65,7 @@ enum Wrote {
 }
 
 /// What the writer does next.
-enum Next {
+pub(super) enum Next {
     Go,
     /// Wait for the bell, at most so long.
     Wait(Option<Duration>),
@@ -145,7 +139,7 @@ impl JournalWriter {
     }
 
     /// Does the next thing. `quiet` says that the last wait was not ended by the bell.
-    fn step(&mut self, quiet: bool) -> Next {
+    pub(super) fn step(&mut self, quiet: bool) -> Next {
         // A panic leaves the log in an unknown state, and it is dropped.
         let stepped = catch_unwind(AssertUnwindSafe(|| self.try_step(quiet)));
         stepped.unwrap_or_else(|panic| Err(panicked(&*panic))).unwrap_or_else(|error| self.fail(&error))
@@ -336,124 +330,5 @@ impl Shared {
     /// Changes a core whatever its condition.
     fn repair<T>(&self, repair: impl FnOnce(&mut Core, Timestamp) -> T) -> T {
         self.last_look(|core| repair(core, self.clock.now()))
-    }
-}
-
-/// Rings for a thread.
-#[derive(Default)]
-pub(super) struct ThreadBell {
-    rung: Mutex<bool>,
-    condvar: Condvar,
-}
-
-impl ThreadBell {
-    fn ring(&self) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.condvar.notify_one();
-    }
-
-    /// Waits for the bell, at most so long, and answers whether it rang.
-    fn wait(&self, limit: Option<Duration>) -> bool {
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        match limit {
-            None => {
-                while !*rung {
-                    rung = self.condvar.wait(rung).unwrap_or_else(PoisonError::into_inner);
-                }
-            }
-            Some(limit) => {
-                let waited = self.condvar.wait_timeout_while(rung, limit, |rung| !*rung);
-                rung = waited.unwrap_or_else(PoisonError::into_inner).0;
-            }
-        }
-        core::mem::take(&mut *rung)
-    }
-}
-
-/// What will drive a writer.
-pub(super) enum Driver {
-    /// A thread of its own.
-    Thread(Arc<ThreadBell>),
-    /// A task.
-    Task(Arc<Notify>),
-}
-
-impl Driver {
-    pub(super) fn new(blocks: bool) -> Self {
-        match blocks {
-            true => Self::Thread(Arc::default()),
-            false => Self::Task(Arc::default()),
-        }
-    }
-
-    /// What rings its bell.
-    pub(super) fn bell(&self) -> Box<dyn Fn() + Send + Sync> {
-        match self {
-            Self::Thread(bell) => {
-                let bell = Arc::clone(bell);
-                Box::new(move || bell.ring())
-            }
-            Self::Task(bell) => {
-                let bell = Arc::clone(bell);
-                Box::new(move || bell.notify_one())
-            }
-        }
-    }
-
-    /// Drives the writer until the engine has stopped.
-    ///
-    /// # Errors
-    ///
-    /// When the operating system gives no thread.
-    pub(super) fn drive(self, runtime: &Handle, writer: JournalWriter) -> std::io::Result<()> {
-        match self {
-            Self::Thread(bell) => {
-                let thread = std::thread::Builder::new().name("eventful-journal".to_string());
-                thread.spawn(move || on_thread(writer, &bell)).map(drop)
-            }
-            Self::Task(bell) => {
-                runtime.spawn(as_task(writer, bell));
-                Ok(())
-            }
-        }
-    }
-}
-
-fn on_thread(mut writer: JournalWriter, bell: &ThreadBell) {
-    let mut quiet = false;
-    loop {
-        match writer.step(quiet) {
-            Next::Go => quiet = false,
-            Next::Wait(limit) => quiet = !bell.wait(limit),
-            Next::End => return,
-        }
-    }
-}
-
-async fn as_task(mut writer: JournalWriter, bell: Arc<Notify>) {
-    let mut quiet = false;
-    loop {
-        writer.shared.probe.open(Point::Write).await;
-        match writer.step(quiet) {
-            Next::Go => {
-                quiet = false;
-                give_way().await;
-            }
-            Next::Wait(limit) => quiet = !rings(&writer.shared, &bell, limit).await,
-            Next::End => return,
-        }
-    }
-}
-
-/// Waits for the bell, at most so long, and answers whether it rang.
-async fn rings(shared: &Shared, bell: &Notify, limit: Option<Duration>) -> bool {
-    let Some(limit) = limit else {
-        bell.notified().await;
-        return true;
-    };
-    tokio::select! {
-        biased;
-        () = bell.notified() => true,
-        () = shared.clock.sleep_until(shared.now() + limit) => false,
     }
 }

@@ -1,0 +1,132 @@
+//! What drives the journal's writer: a thread of its own for a journal that blocks, else a task.
+
+use core::time::Duration;
+use std::boxed::Box;
+use std::string::ToString as _;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::hooks::Point;
+use super::shared::Shared;
+use super::supervisor::give_way;
+use super::writer::{JournalWriter, Next};
+
+/// Rings for a thread.
+#[derive(Default)]
+pub(super) struct ThreadBell {
+    rung: Mutex<bool>,
+    condvar: Condvar,
+}
+
+impl ThreadBell {
+    fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.condvar.notify_one();
+    }
+
+    /// Waits for the bell, at most so long, and answers whether it rang.
+    fn wait(&self, limit: Option<Duration>) -> bool {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        match limit {
+            None => {
+                while !*rung {
+                    rung = self.condvar.wait(rung).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+            Some(limit) => {
+                let waited = self.condvar.wait_timeout_while(rung, limit, |rung| !*rung);
+                rung = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        core::mem::take(&mut *rung)
+    }
+}
+
+/// What will drive a writer.
+pub(super) enum Driver {
+    /// A thread of its own.
+    Thread(Arc<ThreadBell>),
+    /// A task.
+    Task(Arc<Notify>),
+}
+
+impl Driver {
+    pub(super) fn new(blocks: bool) -> Self {
+        match blocks {
+            true => Self::Thread(Arc::default()),
+            false => Self::Task(Arc::default()),
+        }
+    }
+
+    /// What rings its bell.
+    pub(super) fn bell(&self) -> Box<dyn Fn() + Send + Sync> {
+        match self {
+            Self::Thread(bell) => {
+                let bell = Arc::clone(bell);
+                Box::new(move || bell.ring())
+            }
+            Self::Task(bell) => {
+                let bell = Arc::clone(bell);
+                Box::new(move || bell.notify_one())
+            }
+        }
+    }
+
+    /// Drives the writer until the engine has stopped.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread.
+    pub(super) fn drive(self, runtime: &Handle, writer: JournalWriter) -> std::io::Result<()> {
+        match self {
+            Self::Thread(bell) => {
+                let thread = std::thread::Builder::new().name("eventful-journal".to_string());
+                thread.spawn(move || on_thread(writer, &bell)).map(drop)
+            }
+            Self::Task(bell) => {
+                runtime.spawn(as_task(writer, bell));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn on_thread(mut writer: JournalWriter, bell: &ThreadBell) {
+    let mut quiet = false;
+    loop {
+        match writer.step(quiet) {
+            Next::Go => quiet = false,
+            Next::Wait(limit) => quiet = !bell.wait(limit),
+            Next::End => return,
+        }
+    }
+}
+
+async fn as_task(mut writer: JournalWriter, bell: Arc<Notify>) {
+    let mut quiet = false;
+    loop {
+        writer.shared.probe.open(Point::Write).await;
+        match writer.step(quiet) {
+            Next::Go => {
+                quiet = false;
+                give_way().await;
+            }
+            Next::Wait(limit) => quiet = !rings(&writer.shared, &bell, limit).await,
+            Next::End => return,
+        }
+    }
+}
+
+/// Waits for the bell, at most so long, and answers whether it rang.
+async fn rings(shared: &Shared, bell: &Notify, limit: Option<Duration>) -> bool {
+    let Some(limit) = limit else {
+        bell.notified().await;
+        return true;
+    };
+    tokio::select! {
+        biased;
+        () = bell.notified() => true,
+        () = shared.clock.sleep_until(shared.now() + limit) => false,
+    }
+}
