@@ -2,12 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use eventful::journal::{
     DiskStore, JournalStore as _, Log, Lost, MaintainError, Owner, Salvaged, Sequence, WriteError, recover,
 };
 use eventful::{Change, Config, Epoch, Event, Fact, Key, Timestamp};
+use proptest::prelude::*;
+use proptest::sample::Index;
 use tempfile::TempDir;
+
+use crate::script::cases;
 
 #[test]
 fn salvage_does_not_call_the_newest_frame_nothing_when_it_is_damaged() {
@@ -55,6 +60,28 @@ fn salvage_loses_nothing_of_sound_journals_and_makes_up_no_frames() {
             home.overwrite(0, &[7; 512]);
             assert_eq!(home.salvage().expect("a target").lost, Lost::Unknown, "{events}, without a head");
         }
+    }
+}
+
+/// The file of a journal of thirty events.
+static THIRTY_EVENTS: LazyLock<Vec<u8>> = LazyLock::new(|| fs::read(Home::with_events(30).file()).expect("a file"));
+
+proptest! {
+    #![proptest_config(cases("salvage"))]
+
+    #[test]
+    fn salvage_never_calls_nothing_what_any_flipped_bit_has_lost(at in any::<Index>(), bit in 0u8..8) {
+        let home = Home(tempfile::tempdir().expect("a directory"));
+        let mut bytes = THIRTY_EVENTS.clone();
+        *at.get_mut(&mut bytes) ^= 1 << bit;
+        fs::create_dir(home.directory()).expect("a directory");
+        fs::write(home.file(), bytes).expect("a file");
+
+        let salvaged = home.salvage().expect("a target");
+
+        let (end, lost) = (salvaged.end.number(), salvaged.lost);
+        prop_assert!(end == 32 || lost != Lost::Nothing, "{end}");
+        prop_assert!(end <= 32 && !matches!(lost, Lost::Through(last) if last.number() > 31), "{lost:?}");
     }
 }
 

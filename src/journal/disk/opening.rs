@@ -9,7 +9,7 @@ use super::super::error::{Corrupt, OpenError};
 use super::super::sequence::Sequence;
 use super::super::store::Extent;
 use super::fault::Fault;
-use super::rows::{Kind, decode, place_of, room_of_row};
+use super::rows::{Kind, decode, follows, place_of, room_of_row};
 
 /// How many parts each finished snapshot has.
 pub(super) const FINISHED: TableDefinition<'static, u64, u32> = TableDefinition::new("finished");
@@ -115,12 +115,17 @@ pub(super) fn find_extent(database: &Database) -> Result<Option<Extent>, Fault> 
     for entry in frames.iter()?.rev().take(2) {
         keys.push(entry?.0.value());
     }
-    // Keys that do not rise are damaged.
     let end = match keys[..] {
-        [last, before] if last <= before => return Ok(None),
         [] => first,
-        [(last, _), ..] => last.saturating_add(1).max(first),
+        [last] if last == (first, 0) => first.saturating_add(1),
+        [last, before] if follows(Kind::Frame, before, last) => last.0.saturating_add(1),
+        // A key that does not follow the one before is damaged.
+        _ => return Ok(None),
     };
+    // Frames are trimmed from the first one on, and never more than there are.
+    if end < first {
+        return Ok(None);
+    }
     Ok(Some(Extent { first: Sequence::new(first), end: Sequence::new(end) }))
 }
 

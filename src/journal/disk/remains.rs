@@ -14,7 +14,7 @@ use std::vec::Vec;
 
 use super::super::frame;
 use super::super::sequence::Sequence;
-use super::rows::{Key, Kind, PAGE_BYTES, decode};
+use super::rows::{Key, Kind, PAGE_BYTES, decode, follows};
 
 /// Ways to put the rows of one frame together that are tried. More than one row of a place is left
 /// only when a commit was taken back and another one put there.
@@ -171,16 +171,21 @@ fn traces(entries: &[(Key, usize, &[u8])]) -> Vec<Trace> {
     let is_whole = |kind, (key, _, row): &(Key, usize, &[u8])| decode(kind, *key, row).is_some();
     let of_frame = entries.iter().any(|entry| is_whole(Kind::Frame, entry));
     let of_snapshot = entries.iter().any(|entry| is_whole(Kind::Snapshot, entry));
-    let rises = entries.is_sorted_by(|(before, ..), (after, ..)| before < after);
+    let follow = |before, key| follows(Kind::Frame, before, key) || follows(Kind::Snapshot, before, key);
+    let is_in_order = |at: usize| at == 0 || follow(entries[at - 1].0, entries[at].0);
     let fits = |((number, place), _, row): &(Key, usize, &[u8])| {
         let (part, row_number) = (place >> 32, place & u64::from(u32::MAX));
-        *number > 0 && part < PARTS && row_number < ROWS && !row.is_empty() && !lists_pages(row)
+        (1..u64::MAX).contains(number) && part < PARTS && row_number < ROWS && !row.is_empty() && !lists_pages(row)
     };
-    if !(of_frame || of_snapshot || rises && entries.iter().all(fits)) {
+    if !(of_frame || of_snapshot || (0..entries.len()).all(is_in_order) && entries.iter().all(fits)) {
         return Vec::new();
     }
-    let damaged = entries.iter().filter(|entry| !is_whole(Kind::Frame, entry) && !is_whole(Kind::Snapshot, entry));
-    damaged.map(|((number, _), ..)| Trace { number: Sequence::new(*number), of_frame }).collect()
+    // A key out of order is itself damaged.
+    let damaged = entries
+        .iter()
+        .enumerate()
+        .filter(|(at, entry)| is_in_order(*at) && !is_whole(Kind::Frame, entry) && !is_whole(Kind::Snapshot, entry));
+    damaged.map(|(_, ((number, _), ..))| Trace { number: Sequence::new(*number), of_frame }).collect()
 }
 
 /// Whether this is a row of a table of the database's own: one with keys like ours, in which it

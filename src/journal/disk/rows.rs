@@ -172,6 +172,19 @@ impl<'a> Assembly<'a> {
     }
 }
 
+/// Whether the row with this key can be the next one of its table.
+pub(super) fn follows(kind: Kind, before: Key, (number, place): Key) -> bool {
+    let next_row = (number, place) == (before.0, before.1.wrapping_add(1));
+    next_row
+        || match kind {
+            Kind::Frame => place == 0 && number == before.0.wrapping_add(1),
+            Kind::Snapshot => {
+                let next_part = number == before.0 && place == ((before.1 >> 32) + 1) << 32;
+                next_part || place == 0 && number > before.0
+            }
+        }
+}
+
 /// A row's place, in words.
 pub(super) fn place_of(kind: Kind, file: &str, (number, place): Key) -> std::string::String {
     match kind {
