@@ -102,9 +102,10 @@ impl Snapshots {
         Self { config, after_bytes, since: 0, reserve: 0, again: false, stage: Stage::Idle }
     }
 
-    /// Whether one is due: after so many bytes, or of few when that makes room that is short.
-    fn is_due(&self, room: Room) -> bool {
-        self.again || self.since >= self.after_bytes || (self.since >= self.worth() && self.is_short(room))
+    /// Whether one is due: after so many bytes, or of few when that makes room that is short. The room
+    /// is only asked for when that decides.
+    fn is_due(&self, journal: &dyn Journal) -> bool {
+        self.again || self.since >= self.after_bytes || (self.since >= self.worth() && self.is_short(journal.room()))
     }
 
     /// Bytes of frames that are worth a snapshot where room is short. One without facts is not.
@@ -130,7 +131,7 @@ impl Log {
     /// [`MaintainError`]; after [`WriteError::Unknown`] and [`WriteError::Fenced`] the log is of no
     /// more use.
     pub fn maintain(&mut self) -> Result<Maintained, MaintainError> {
-        let due = self.snapshots.is_due(self.journal.room());
+        let due = self.snapshots.is_due(&*self.journal);
         self.step(due)
     }
 

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::hooks::Point;
+use super::locked::Core;
 use super::shared::Shared;
 use super::supervisor::{Exit, give_way};
 use super::unavailable::Unavailable;
@@ -45,10 +46,20 @@ fn next(shared: &Shared) -> Result<Next, Unavailable> {
 fn sweep_once(shared: &Shared, deadline: Deadline) {
     let Ok(Answer::Swept(swept)) = shared.execute(Command::Sweep) else { return };
     tracing::debug!(why = ?deadline.why, ?swept, "swept");
-    // With a permit in its hand the dispatcher would have presented the marker long ago.
-    if swept.marker_overdue && shared.permits_in_hand.load(Ordering::Acquire) > 0 {
+    // With a permit in its hand the dispatcher would have presented the marker long ago, unless it
+    // waits for the journal.
+    if swept.marker_overdue && shared.permits_in_hand.load(Ordering::Acquire) > 0 && !is_journal_stuck(shared) {
         shared.dispatcher.replace.notify_one();
     }
+}
+
+/// Whether a group is being written for so long that a marker behind it counts as stuck.
+fn is_journal_stuck(shared: &Shared) -> bool {
+    let stuck_after = shared.config.stuck_after;
+    let is_stuck = |core: &mut Core, now: Timestamp| {
+        core.commits.writing_since().is_some_and(|since| now.since(since) >= stuck_after)
+    };
+    shared.look(is_stuck).unwrap_or(false)
 }
 
 async fn sleep(shared: &Shared, until: Option<Timestamp>) {

@@ -104,6 +104,10 @@ impl World<'_> {
         (self.ending, self.dropped, self.is_up) = (None, 0, true);
         self.probes.fault(FaultKind::Recovered);
         self.note_world("the process starts again, with what its journal gives back");
+        if !self.takes_events() {
+            // The writer looks for room as long as there is too little.
+            self.ring_writer();
+        }
         self.serve()
     }
 

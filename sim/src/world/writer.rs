@@ -120,6 +120,7 @@ impl World<'_> {
             Err(error) => {
                 self.probes.fault(FaultKind::SnapshotFails);
                 self.note_journal(|| format!("no snapshot was made: {error}"));
+                self.look_for_room();
             }
         }
         Ok(())
