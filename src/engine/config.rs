@@ -229,6 +229,13 @@ mod tests {
     }
 
     #[test]
+    fn with_a_journal_more_is_remembered_and_for_longer() {
+        let (memory, durable) = (Config::default(), Config::durable());
+        assert_eq!((memory.max_records, memory.retention), (1_000_000, HOUR));
+        assert_eq!((durable.max_records, durable.retention), (10_000_000, 96 * HOUR));
+    }
+
+    #[test]
     fn a_limit_may_be_as_small_as_what_it_holds_and_no_smaller() {
         let step = Duration::from_nanos(1);
         assert_least("run_lifetime", "run_timeout", |config, less| {

@@ -165,7 +165,7 @@ function drawFlags() {
     element(group, "line", { class: "flag-line", x1: x, x2: x, y1: y, y2: drawingHeight });
     const row = room.findIndex((free) => free <= x);
     if (row < 0) return;
-    room[row] = x + entry.note.length * 5.6 + 14;
+    room[row] = x + flagWidth(entry);
     element(group, "text", { class: "flag-name halo", x: x + 3, y: y + FLAG_ROWS[row] }, entry.note);
   });
 }

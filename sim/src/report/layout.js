@@ -43,8 +43,13 @@ function columns(zoom, gaps) {
     }
     xs.push(x);
   });
-  return { xs, width: x + 60 };
+  // The names of the last faults must fit in, too.
+  const ends = entries.map((entry, at) => (entry.what === "fault" ? xs[at] + flagWidth(entry) : 0));
+  return { xs, width: Math.max(x + 60, ...ends) };
 }
+
+// The room that the name of a fault takes.
+const flagWidth = (entry) => entry.note.length * 5.6 + 14;
 
 // Runs of entries of one step: first and last.
 const steps = [];
