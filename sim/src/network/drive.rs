@@ -12,9 +12,10 @@ use super::clock::EPOCH;
 use super::coverage::Coverage;
 use super::faults::Faults;
 use super::inspect::{self, INSPECTOR};
+use super::journal::DiskTrouble;
 use super::oracle::panics::{self, Watch};
 use super::oracle::{Verdict, holds, kept, numbers, permits};
-use super::scenario::{Disturbance, Scenario};
+use super::scenario::{Disturbance, FaultKind, Scenario};
 use super::server::{CLOSE_GRACE, Door, Order, Up};
 use super::stage::Stage;
 use super::trace::{Line, Step, Trace};
@@ -204,7 +205,7 @@ impl Drive {
         for _ in 0..2 {
             self.tick()?;
         }
-        let bound = eventful.config().sweep_interval + TICK * 2;
+        let bound = eventful.config().sweep_interval + TICK * 2 + self.wait_for_room();
         self.until("the engine is ready, and all is durable", bound, |_| {
             eventful.readiness() == Readiness::Ready && eventful.stats().is_ok_and(|stats| stats.unsynced == 0)
         })?;
@@ -224,6 +225,21 @@ impl Drive {
         })?;
         kept::over(&eventful, &self.stage.owed())?;
         self.inspect()
+    }
+
+    /// How long a group may wait that found no room on the disk.
+    fn wait_for_room(&self) -> Duration {
+        let lacks = |kind: &FaultKind| match kind {
+            FaultKind::Disk { trouble, .. } => *trouble == DiskTrouble::NoSpace,
+            FaultKind::DiskFull { .. } => true,
+            FaultKind::Link { .. } | FaultKind::Outage { .. } | FaultKind::Disturb { .. } | FaultKind::Pause { .. } => {
+                false
+            }
+        };
+        match self.stage.scenario.faults.iter().any(|fault| lacks(&fault.kind)) {
+            true => LOOK_AFTER,
+            false => Duration::ZERO,
+        }
     }
 
     /// What the front shows is what is owed.
