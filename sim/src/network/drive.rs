@@ -15,7 +15,7 @@ use super::inspect::{self, INSPECTOR};
 use super::journal::DiskTrouble;
 use super::oracle::panics::{self, Watch};
 use super::oracle::{Verdict, holds, kept, numbers, permits};
-use super::scenario::{Disturbance, FaultKind, Scenario};
+use super::scenario::{Disturbance, Fault, FaultKind, Scenario, Trouble};
 use super::server::{CLOSE_GRACE, Door, Order, Up};
 use super::stage::Stage;
 use super::trace::{Line, Step, Trace};
@@ -116,9 +116,23 @@ impl Drive {
             drive.bring_faults();
             drive.faults.are_over() && drive.clients_over && drive.is_up()
         })?;
+        self.let_messages_arrive()?;
         self.drain()?;
         self.audit()?;
         self.end()
+    }
+
+    /// What clients have given up may still be on its way to the server, on a link that was slow.
+    fn let_messages_arrive(&mut self) -> Verdict {
+        let latency_ms = |fault: &Fault| {
+            if let FaultKind::Link { trouble: Trouble::Slow { latency_ms }, .. } = fault.kind { latency_ms } else { 0 }
+        };
+        let longest_ms = self.stage.scenario.faults.iter().map(latency_ms).max().unwrap_or_default();
+        let by = self.sim.elapsed() + Duration::from_millis(longest_ms.into());
+        while self.sim.elapsed() < by {
+            self.tick()?;
+        }
+        Ok(())
     }
 
     /// Ticks until it is so.
