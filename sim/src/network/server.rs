@@ -197,7 +197,9 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
 /// How the disk was since this time, when it had met so much trouble, and may still have been in it.
 fn disk(stage: &Stage, since: Timestamp, before: u64) -> shutdown::Disk {
     let stalls = stage.with(|notes, _| notes.armed.stalled_until > since);
-    match (stage.drive.is_some(), troubles(stage) == before && !stalls) {
+    // It may have stopped before, and nobody have noticed until then.
+    let is_stopped = stage.drive.as_ref().is_some_and(|drive| drive.disk().is_stopped());
+    match (stage.drive.is_some(), troubles(stage) == before && !stalls && !is_stopped) {
         (false, _) => shutdown::Disk::None,
         (true, true) => shutdown::Disk::Works,
         (true, false) => shutdown::Disk::Fails,
