@@ -151,9 +151,15 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
             Order::Shutdown { timeouts, awaited } => {
                 tokio::spawn(shut_down(Arc::clone(&stage), eventful.clone(), timeouts, awaited));
             }
-            // Both are refused when the engine has stopped, or is broken.
-            Order::Pause => drop(eventful.pause().await),
-            Order::Resume => drop(eventful.resume().await),
+            // Both are refused when the engine has stopped, or is broken. Their answers may wait for the disk.
+            Order::Pause => {
+                let eventful = eventful.clone();
+                tokio::spawn(async move { eventful.pause().await });
+            }
+            Order::Resume => {
+                let eventful = eventful.clone();
+                tokio::spawn(async move { eventful.resume().await });
+            }
         }
     }
 }
