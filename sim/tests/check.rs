@@ -112,6 +112,17 @@ fn a_handler_that_panics_is_told_with_its_message() {
 }
 
 #[test]
+fn handler_that_uses_the_network_is_advised_to_use_a_stand_in() {
+    let said = finding(Check::new(|| {
+        |_: Event, _: Attempt| async move {
+            tokio::net::TcpStream::connect("127.0.0.1:9").await?;
+            Ok::<(), Failure>(())
+        }
+    }));
+    assert_says(&said, &["uses the network", "there is no network in a check: give the handler a stand-in"]);
+}
+
+#[test]
 fn a_handler_that_panics_when_it_is_run_again_is_told_with_what_ran_it_again() {
     let said = finding(Check::observing(|| {
         observed(|ledger, event| async move {

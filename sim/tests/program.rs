@@ -10,6 +10,7 @@ fn seeds_that_break_nothing_are_summed_up() {
     let said = said(&["run", "--seeds", "50", "--first", "1000"], 0);
     assert!(said.contains("50 seeds from 1000 to 1049"), "{said}");
     assert!(said.contains("seeds/s") && said.contains("virtual:wall") && said.contains("probes"), "{said}");
+    assert!(!said.contains("missing") && said.contains("--probes lists the others"), "{said}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use super::story::{End, Played, Story};
 pub(super) enum Flaw {
     /// It panicked by itself.
     Panics,
+    /// It used a socket or a process of tokio, which a check does not have.
+    Network,
     /// It did not end within its time, and nothing kept it.
     Hangs,
     /// Its event has failed, or has not ended.
@@ -51,9 +53,14 @@ pub(super) fn disturbed<T: PartialEq + Debug>(played: &Played<T>, calm: &Played<
 
 fn panicked<T>(played: &Played<T>) -> Option<Finding> {
     played.seen.runs.iter().find_map(|run| match &run.end {
-        RunEnd::Panicked(said) => Some(Finding { flaw: Flaw::Panics, event: Some(run.event), said: said.clone() }),
+        RunEnd::Panicked(said) => Some(Finding { flaw: flaw_of(said), event: Some(run.event), said: said.clone() }),
         RunEnd::NotCalled | RunEnd::Cut | RunEnd::Done | RunEnd::Failed(_) | RunEnd::Spun => None,
     })
+}
+
+/// Tokio's sockets, signals and processes panic with this on a runtime without I/O, such as that of a check.
+fn flaw_of(panic: &str) -> Flaw {
+    if panic.contains("IO is disabled") { Flaw::Network } else { Flaw::Panics }
 }
 
 /// A run that was stopped although nothing but its own slowness could stop it.
@@ -83,6 +90,10 @@ fn ended_otherwise<T>(played: &Played<T>, calm: &[End]) -> Option<Finding> {
 pub(super) fn verdict(flaw: Flaw, story: &Story) -> (&'static str, &'static str) {
     match flaw {
         Flaw::Panics => ("the handler panics", "return a Failure instead: it says what is to become of the event"),
+        Flaw::Network => (
+            "the handler uses the network or a process",
+            "there is no network in a check: give the handler a stand-in, such as a trait that the test implements",
+        ),
         Flaw::Hangs if story.disturbances.is_empty() => (
             "the handler hangs",
             "give its waits a timeout; if it is only slow, raise run_timeout with Check::config or call \

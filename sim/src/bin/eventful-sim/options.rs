@@ -84,7 +84,7 @@ pub(crate) struct RunOptions {
     /// Run each seed twice: both runs must be the same, step by step
     #[arg(long)]
     pub(crate) twice: bool,
-    /// Fail when a probe has not fired
+    /// List the probes that have not fired, and fail when there are any
     #[arg(long)]
     pub(crate) probes: bool,
     /// Where the scenario that breaks a promise is saved, as seed-N.json

@@ -22,7 +22,8 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let took = since.elapsed();
     let failed = tally.failed.take();
     let failure = failed.map(|(seed, broken)| Failure::settle(seed, broken, manner, &options.save)).transpose()?;
-    let summary = Summary { first, jobs: jobs::count(options), took, tally, failure };
+    let (jobs, names_missing) = (jobs::count(options), options.probes);
+    let summary = Summary { first, jobs, took, tally, names_missing, failure };
     tell(&summary, options);
     Ok(verdict(&summary, options, &interrupt))
 }

@@ -15,6 +15,8 @@ pub(crate) struct Summary {
     pub(crate) jobs: usize,
     pub(crate) took: Duration,
     pub(crate) tally: Tally,
+    /// Probes that have not fired are listed by name.
+    pub(crate) names_missing: bool,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -72,9 +74,14 @@ impl Summary {
         }
     }
 
+    /// How to see the probes that have not fired. Few seeds never reach all of them, and nothing is wrong then.
+    fn hint(&self, missing: usize) -> &'static str {
+        if missing == 0 || self.names_missing { "" } else { "; more seeds reach more, --probes lists the others" }
+    }
+
     /// As text, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Self { first, jobs, took, tally, failure } = self;
+        let Self { first, jobs, took, tally, names_missing, failure } = self;
         let missing = tally.reach.missing();
         let hit = tally.reach.total() - missing.len();
         let kinds: Vec<_> =
@@ -89,11 +96,11 @@ impl Summary {
                 grouped(self.rate_per_job() as u64),
                 self.pace(),
             ),
-            format!("probes  {hit} of {} have fired", tally.reach.total()),
+            format!("probes  {hit} of {} have fired{}", tally.reach.total(), self.hint(missing.len())),
             format!("faults  {}: {}", grouped(tally.reach.faults()), kinds.join(", ")),
         ];
         // A run that was cut short says nothing about what is rare.
-        if failure.is_none() {
+        if failure.is_none() && *names_missing {
             lines.extend(missing.iter().map(|name| format!("missing {name}")));
         }
         lines
