@@ -9,43 +9,81 @@ use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
 
 use super::problem::Problem;
-use super::query;
+use super::{query, webhook};
 use crate::engine::{Event, InvalidEvent, Key};
 
 /// The headers that may carry an id, the first one first: the IETF's draft, and Standard Webhooks.
-const ID_HEADERS: [&str; 2] = ["idempotency-key", "webhook-id"];
+const ID_HEADERS: [&str; 2] = ["idempotency-key", WEBHOOK_ID];
+
+/// The header that an eventful server sends its events' whole keys in.
+const WEBHOOK_ID: &str = "webhook-id";
+
+/// An id in a header.
+pub(super) struct Id<'a> {
+    header: &'static str,
+    text: Cow<'a, str>,
+}
 
 /// The id in the headers; none when they carry none.
-pub(super) fn id(headers: &HeaderMap) -> Result<Option<Cow<'_, str>>, Problem> {
-    let Some(name) = ID_HEADERS.into_iter().find(|name| headers.contains_key(*name)) else { return Ok(None) };
+pub(super) fn id(headers: &HeaderMap) -> Result<Option<Id<'_>>, Problem> {
+    let Some(header) = ID_HEADERS.into_iter().find(|name| headers.contains_key(*name)) else { return Ok(None) };
+    let text = unquoted(single(headers, header)?.unwrap_or_default());
+    Ok(Some(Id { header, text }))
+}
+
+/// The text of a header that is given at most once.
+fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
+    let (value, None) = (values.next(), values.next()) else {
         return Err(Problem::invalid(format!("{name} is given more than once: give it once")));
     };
-    let Ok(text) = str::from_utf8(value.as_bytes()) else {
-        return Err(Problem::invalid(format!("{name} is not UTF-8: encode the id, in base64 for example")));
-    };
-    Ok(Some(unquoted(text)))
+    let text = value.map(|value| str::from_utf8(value.as_bytes())).transpose();
+    text.map_err(|_| Problem::invalid(format!("{name} is not UTF-8: encode it, in base64 for example")))
 }
 
 /// The event with this id.
-pub(super) fn event(id: &str, uri_query: Option<&str>, headers: &HeaderMap, body: Bytes) -> Result<Event, Problem> {
+pub(super) fn event(id: &Id<'_>, uri_query: Option<&str>, headers: &HeaderMap, body: Bytes) -> Result<Event, Problem> {
     let [source, event_type] = query::parse(uri_query, ["source", "type"])?;
+    let key = match source {
+        Some(source) => Key::new(&source, &id.text).map_err(Problem::invalid)?,
+        None => forwarded_key(id, forwarded(headers, "eventful-source")?)?,
+    };
+    let event_type = match event_type {
+        Some(event_type) => Some(event_type.into()),
+        None => forwarded(headers, "eventful-type")?,
+    };
     let content_type = match headers.get(CONTENT_TYPE) {
         Some(value) => Some(value.to_str().map_err(|_| Problem::invalid("the content type is not ASCII: correct it"))?),
         None => None,
     };
-    build(id, source.as_deref(), event_type.as_deref(), content_type, body).map_err(Problem::invalid)
+    build(key, event_type.as_deref(), content_type, body).map_err(Problem::invalid)
 }
 
-fn build(
-    id: &str,
-    source: Option<&str>,
-    event_type: Option<&str>,
-    content_type: Option<&str>,
-    body: Bytes,
-) -> Result<Event, InvalidEvent> {
-    let mut event = Event::new(Key::new(source.unwrap_or_default(), id)?, body);
+/// What an eventful server says of an event in this header.
+fn forwarded<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<Cow<'a, str>>, Problem> {
+    let Some(value) = single(headers, name)? else { return Ok(None) };
+    let text = webhook::untext(value);
+    text.map(Some).ok_or_else(|| Problem::invalid(format!("{name} is not UTF-8: percent-encode it as UTF-8")))
+}
+
+/// The key of an event that another server sends on, when it names a source; else that of the id alone.
+fn forwarded_key(id: &Id<'_>, source: Option<Cow<'_, str>>) -> Result<Key, Problem> {
+    let Some(source) = source else { return Key::new("", &id.text).map_err(Problem::invalid) };
+    if id.header != WEBHOOK_ID || !webhook::names_source(&id.text) {
+        return Key::new(&source, &id.text).map_err(Problem::invalid);
+    }
+    let key = webhook::key(&id.text).map_err(Problem::invalid)?;
+    if key.source() == source {
+        return Ok(key);
+    }
+    Err(Problem::invalid(format!(
+        "eventful-source is {source:?}, and the source in webhook-id is {:?}: send the same one",
+        key.source()
+    )))
+}
+
+fn build(key: Key, event_type: Option<&str>, content_type: Option<&str>, body: Bytes) -> Result<Event, InvalidEvent> {
+    let mut event = Event::new(key, body);
     if let Some(event_type) = event_type {
         event = event.with_type(event_type)?;
     }

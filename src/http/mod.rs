@@ -5,6 +5,7 @@
 //! | `server`, `limits`, `listener`, `stall` | the accept loop and its limits, over any kind of socket |
 //! | `routes`, `front` | which call goes where, and what all have at hand |
 //! | `submit`, `header_form`, `envelope`, `body` | one event in |
+//! | [`webhook`] | what identifies an event on its way to another service |
 //! | `batch`, `lines` | many events in, a line each |
 //! | `records`, `operate` | looking at events, and acting on them |
 //! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; is it alive |
@@ -34,6 +35,7 @@ mod routes;
 mod server;
 mod stall;
 mod submit;
+pub mod webhook;
 
 pub use limits::Limits;
 pub use listener::Listener;

@@ -59,6 +59,67 @@ async fn an_id_in_a_header_makes_the_body_the_payload_whatever_it_is() {
 }
 
 #[tokio::test]
+async fn headers_of_an_eventful_server_name_source_id_and_type() {
+    let server = Server::default().await;
+    server.eventful.pause().await.expect("it pauses");
+    let forwarded =
+        [("webhook-id", "eventful:shop%20eu/order/1"), ("eventful-source", "shop%20eu"), ("eventful-type", "a%25b")];
+    assert_eq!(server.call("POST", "/v1/events", &forwarded, "x").await.status, 202);
+    let record = server.get("/v1/events/order%2F1?source=shop%20eu").await.json();
+    assert_eq!((&record["source"], &record["type"]), (&"shop eu".into(), &"a%b".into()));
+}
+
+#[tokio::test]
+async fn id_and_source_headers_name_one_key_in_each_combination() {
+    let server = Server::default().await;
+    let (plain, whole) = (("webhook-id", "a"), ("webhook-id", "eventful:s/a"));
+    let (source, none) = (("eventful-source", "s"), ("eventful-source", ""));
+    for (target, headers, (key_source, id)) in [
+        // A plain id and a source; a source that is said to be empty; no word of a source.
+        ("/v1/events", vec![plain, source], ("s", "a")),
+        ("/v1/events", vec![plain, none], ("", "a")),
+        ("/v1/events", vec![plain], ("", "a")),
+        // Of another sender, the id is the id, whatever it looks like.
+        ("/v1/events", vec![whole], ("", "eventful:s/a")),
+        ("/v1/events", vec![("idempotency-key", "eventful:s/a"), source], ("s", "eventful:s/a")),
+        // What the URL says wins, and then the id stays whole, or two events could become one.
+        ("/v1/events?source=hub", vec![whole, source], ("hub", "eventful:s/a")),
+        ("/v1/events?source=hub", vec![plain, source], ("hub", "a")),
+        ("/v1/events?source=", vec![whole, source], ("", "eventful:s/a")),
+    ] {
+        let answer = server.call("POST", target, &headers, "x").await.json();
+        assert_eq!((&answer["source"], &answer["id"]), (&key_source.into(), &id.into()), "{target} {headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn type_in_the_url_wins_over_the_one_in_a_header() {
+    let server = Server::default().await;
+    server.eventful.pause().await.expect("it pauses");
+    for (id, target, event_type) in [("a", "/v1/events?type=url", "url"), ("b", "/v1/events", "header")] {
+        server.call("POST", target, &[("webhook-id", id), ("eventful-type", "header")], "x").await;
+        assert_eq!(server.get(&format!("/v1/events/{id}")).await.json()["type"], event_type);
+    }
+}
+
+#[tokio::test]
+async fn source_headers_that_contradict_or_mean_nothing_are_refused() {
+    let server = Server::default().await;
+    for headers in [
+        vec![("webhook-id", "eventful:s/a"), ("eventful-source", "other")],
+        vec![("webhook-id", "eventful:s/a"), ("eventful-source", "")],
+        vec![("webhook-id", "eventful:nonsense"), ("eventful-source", "s")],
+        vec![("webhook-id", "eventful:%FF/a"), ("eventful-source", "s")],
+        vec![("webhook-id", "a"), ("eventful-source", "%FF")],
+        vec![("webhook-id", "a"), ("eventful-source", "s"), ("eventful-source", "s")],
+        vec![("webhook-id", "a"), ("eventful-type", "%0A")],
+    ] {
+        let answer = server.call("POST", "/v1/events", &headers, "x").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"), "{headers:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_envelope_and_the_header_form_name_the_same_event() {
     let server = Server::default().await;
     server.envelope(r#"{"id":"a","payload": [1, 2]}"#).await;

@@ -12,10 +12,36 @@ async fn an_event_arrives_with_its_payload_and_what_is_known_of_it() {
     let requests = sink.requests();
     assert_eq!(requests.len(), 1);
     assert!(requests[0].starts_with("POST /hook HTTP/1.1\r\n") && requests[0].ends_with("\r\n\r\nthree apples"));
-    for header in ["webhook-id: a-1", "eventful-source: shop", "eventful-type: order", "eventful-attempt: 1"] {
+    for header in
+        ["webhook-id: eventful:shop/a-1\r", "eventful-source: shop\r", "eventful-type: order", "eventful-attempt: 1"]
+    {
         assert!(requests[0].contains(header), "{header} in {}", requests[0]);
     }
     assert!(requests[0].contains("webhook-timestamp: 1") || requests[0].contains("webhook-timestamp: 2"));
+}
+
+#[tokio::test]
+async fn two_hops_keep_source_id_and_type() {
+    let second = Server::start(&[]).await;
+    let first = Server::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
+    let events =
+        [("order-1", "shop-eu"), ("order-1", "shop-us"), ("order-1", ""), ("eventful:a/b", ""), ("ä /", "ö/%")];
+    for (id, source) in events {
+        let (source, place) = (percent(source), format!("/v1/events/{}?source={}", percent(id), percent(source)));
+        first.submit(id, &format!("/v1/events?type=a%25b&source={source}"), "x").await;
+        first.until(&place, "completed").await;
+        let record = second.until(&place, "completed").await;
+        assert_eq!((&record["id"], record["attempt"].as_u64()), (&id.into(), Some(1)), "{place}");
+    }
+    assert_eq!(second.get("/v1/stats").await["events_accepted_total"], events.len());
+}
+
+#[tokio::test]
+async fn type_of_an_event_arrives_at_the_second_hop() {
+    let second = Server::start(&["--exec", r#"test "$EVENTFUL_TYPE" = "a%b ä""#]).await;
+    let first = Server::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
+    first.submit("a", "/v1/events?type=a%25b%20%C3%A4", "x").await;
+    second.until("/v1/events/a", "completed").await;
 }
 
 #[tokio::test]
@@ -83,4 +109,9 @@ async fn what_goes_wrong_is_in_the_log() {
         let line = server.logs(what).await;
         assert!(line.contains(level) && line.contains(r#"key="a-1""#) && line.contains(why), "{line}");
     }
+}
+
+/// Percent-encoded, every byte of it.
+fn percent(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

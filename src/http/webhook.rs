@@ -1,0 +1,167 @@
+//! The headers that identify an event on its way to another service, and back.
+//!
+//! | header | value |
+//! |---|---|
+//! | `webhook-id` | [`id`]: unique over all sources, and [`key`] reads it back |
+//! | `eventful-source`, `eventful-type` | [`text`], which [`untext`] reads back |
+//!
+//! A server that receives an event with these headers rebuilds its key and its type from them.
+
+use std::borrow::Cow;
+use std::format;
+use std::string::{String, ToString as _};
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::engine::{InvalidKey, Key};
+
+/// What an identifier of source and id begins with, and no other.
+const PREFIX: &str = "eventful:";
+
+/// What is percent-encoded in a header, as the HTTP binding of CloudEvents 1.0 has it (section 3.1.3.2); and
+/// everything that is not ASCII.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
+
+/// The same, and what ends the source.
+const UNSAFE_IN_SOURCE: &AsciiSet = &UNSAFE.add(b'/');
+
+/// Why a `webhook-id` identifies no event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidWebhookId {
+    /// It has the prefix of a source and an id, but not their form.
+    #[error("the webhook-id {0:?} is not eventful:SOURCE/ID, percent-encoded: send it as an eventful server does")]
+    Form(String),
+    /// Its source and its id make no key.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+}
+
+/// The `webhook-id` of this event: two events have the same one only if they have the same key.
+///
+/// It is the id alone when there is no source and the id is printable ASCII that a header leaves as it
+/// is; else `eventful:SOURCE/ID`, percent-encoded.
+///
+/// ```
+/// use eventful::{Key, http::webhook};
+///
+/// assert_eq!(webhook::id(&Key::new("", "order-1")?), "order-1");
+/// assert_eq!(webhook::id(&Key::new("shop eu", "order-1")?), "eventful:shop%20eu/order-1");
+/// assert_eq!(webhook::key("eventful:shop%20eu/order-1")?, Key::new("shop eu", "order-1")?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn id(key: &Key) -> String {
+    let id = key.id();
+    if key.source().is_empty() && is_plain(&id) {
+        return id.to_string();
+    }
+    let source = utf8_percent_encode(key.source(), UNSAFE_IN_SOURCE);
+    format!("{PREFIX}{source}/{}", utf8_percent_encode(&id, UNSAFE))
+}
+
+/// The key whose [`id`] this is.
+///
+/// # Errors
+///
+/// [`InvalidWebhookId`] when it is no event's.
+pub fn key(webhook_id: &str) -> Result<Key, InvalidWebhookId> {
+    let Some(rest) = webhook_id.strip_prefix(PREFIX) else { return Ok(Key::new("", webhook_id)?) };
+    let malformed = || InvalidWebhookId::Form(webhook_id.to_string());
+    let (source, id) = rest.split_once('/').ok_or_else(malformed)?;
+    let (source, id) = (untext(source).ok_or_else(malformed)?, untext(id).ok_or_else(malformed)?);
+    let key = Key::new(&source, &id)?;
+    if self::id(&key) == webhook_id { Ok(key) } else { Err(malformed()) }
+}
+
+/// Whether a `webhook-id` names a source too.
+pub(super) fn names_source(webhook_id: &str) -> bool {
+    webhook_id.starts_with(PREFIX)
+}
+
+/// This text as the value of a header: percent-encoded where a header would change or refuse it.
+pub fn text(text: &str) -> String {
+    utf8_percent_encode(text, UNSAFE).to_string()
+}
+
+/// The text whose header value this is; none when it is not UTF-8.
+pub fn untext(value: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(value).decode_utf8().ok()
+}
+
+/// Whether an id passes through a header as it is, and cannot be taken for another.
+fn is_plain(id: &str) -> bool {
+    let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    printable && id.trim() == id && !id.starts_with('"') && !id.starts_with(PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::FileFailurePersistence;
+
+    #[test]
+    fn id_without_a_source_stays_as_it_is() {
+        for id in ["order-1", "a b", "a\"", "100%", "a/b", "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", "Eventful:a/b"] {
+            assert_eq!(super::id(&Key::new("", id).expect("a key")), id);
+        }
+    }
+
+    #[test]
+    fn id_that_a_header_would_change_is_encoded() {
+        for (source, id, value) in [
+            ("shop-eu", "order-1", "eventful:shop-eu/order-1"),
+            ("a/b", "c/d", "eventful:a%2Fb/c/d"),
+            ("", " a", "eventful:/%20a"),
+            ("", "\"a\"", "eventful:/%22a%22"),
+            ("", "ä", "eventful:/%C3%A4"),
+            ("", "eventful:shop-eu/order-1", "eventful:/eventful:shop-eu/order-1"),
+        ] {
+            assert_eq!(super::id(&Key::new(source, id).expect("a key")), value);
+        }
+    }
+
+    #[test]
+    fn value_that_is_no_events_id_is_refused() {
+        for value in
+            ["eventful:", "eventful:a", "eventful:a/%zz", "eventful:a/%FF", "eventful:%61/b", "eventful:/plain"]
+        {
+            assert!(key(value).is_err(), "{value}");
+        }
+        assert_eq!(key(""), Err(InvalidWebhookId::Key(InvalidKey::Empty)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: Some(std::boxed::Box::new(FileFailurePersistence::Direct("proptest-regressions/webhook.txt"))),
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn id_is_a_safe_header_and_is_read_back(source in part(0), id in part(1)) {
+            let key = Key::new(&source, &id).expect("a key");
+            let value = super::id(&key);
+            prop_assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{}", value);
+            prop_assert_eq!(value.trim(), &*value);
+            prop_assert!(!value.starts_with('"'));
+            prop_assert_eq!(super::key(&value), Ok(key));
+        }
+
+        #[test]
+        fn text_is_a_safe_header_and_is_read_back(given in part(0)) {
+            let value = text(&given);
+            prop_assert!(value.bytes().all(|byte| matches!(byte, b'!'..=b'~') && byte != b'"'), "{}", value);
+            prop_assert_eq!(untext(&value), Some(given.into()));
+        }
+    }
+
+    const HARD: &[&str] =
+        &["eventful:", "/", "%", "%2F", "%41", " ", "\"", "\\", "ä", "日", "a", "order-1", ":", ",", "~"];
+
+    /// Texts made of what is hard for headers and for this encoding.
+    fn part(least: usize) -> impl Strategy<Value = String> {
+        let known = proptest::collection::vec(proptest::sample::select(HARD), least..6);
+        let any = proptest::collection::vec(any::<char>().prop_filter("a control", |c| !c.is_control()), least..8);
+        prop_oneof![known.prop_map(|pieces| pieces.concat()), any.prop_map(|chars| chars.into_iter().collect())]
+    }
+}
