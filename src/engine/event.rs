@@ -69,6 +69,8 @@ pub enum InvalidEvent {
 impl Event {
     /// The longest type, content type, attribute name or attribute value, in bytes.
     pub const MAX_TEXT_BYTES: usize = 255;
+    /// The name of the attribute that says how the payload is encoded.
+    pub const CONTENT_ENCODING: &'static str = "content-encoding";
     /// The most attributes that one event may have.
     pub const MAX_ATTRIBUTES: usize = 16;
 
@@ -112,6 +114,18 @@ impl Event {
         Ok(self)
     }
 
+    /// The same event whose payload is encoded, with `gzip` for example: what the header
+    /// `Content-Encoding` of HTTP says. It is kept as the attribute [`Event::CONTENT_ENCODING`].
+    ///
+    /// The payload is what was encoded, so the same data in another encoding is another payload.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEvent`], as of any attribute.
+    pub fn with_content_encoding(self, encoding: &str) -> Result<Self, InvalidEvent> {
+        self.with_attribute(Self::CONTENT_ENCODING, encoding)
+    }
+
     /// The same event with one more attribute.
     ///
     /// # Errors
@@ -151,6 +165,11 @@ impl Event {
     /// The media type of its payload, when it has one.
     pub fn content_type(&self) -> Option<&str> {
         self.extras.as_ref()?.content_type.as_deref()
+    }
+
+    /// How its payload is encoded, when it is.
+    pub fn content_encoding(&self) -> Option<&str> {
+        self.attributes().find(|(name, _)| *name == Self::CONTENT_ENCODING).map(|(_, value)| value)
     }
 
     /// Its attributes, names and values, in the order in which they were added.
@@ -199,6 +218,14 @@ mod tests {
         assert_eq!((event.event_type(), event.content_type()), (Some("created"), Some("text/plain")));
         assert_eq!(event.attributes().collect::<Vec<_>>(), [("tenant", "blue"), ("tenant", "red")]);
         assert_eq!(*event.digest(), Digest::of(b"123"));
+    }
+
+    #[test]
+    fn content_encoding_is_an_attribute() {
+        let event = plain().with_content_encoding("gzip").expect("an encoding");
+        assert_eq!(event.content_encoding(), Some("gzip"));
+        assert_eq!(event.attributes().collect::<Vec<_>>(), [("content-encoding", "gzip")]);
+        assert_eq!(full().content_encoding(), None);
     }
 
     #[test]

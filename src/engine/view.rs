@@ -13,7 +13,7 @@ use super::time::Timestamp;
 
 /// What the engine knows about one event, copied out.
 ///
-/// What a tombstone has dropped is absent: type, content type, size, error and history.
+/// What a tombstone has dropped is absent: type, content type, content encoding, size, error and history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordView {
@@ -41,6 +41,8 @@ pub struct RecordView {
     pub event_type: Option<Box<str>>,
     /// The media type of its payload.
     pub content_type: Option<Box<str>>,
+    /// How its payload is encoded; see [`Event::with_content_encoding`](super::Event::with_content_encoding).
+    pub content_encoding: Option<Box<str>>,
     /// What it is charged against the bound by bytes. Zero for a tombstone.
     pub size_bytes: usize,
     /// The error of the last attempt that had one.

@@ -19,7 +19,7 @@ use super::front::Front;
 use super::lines::{Line, Lines};
 use super::problem::Problem;
 use super::submit::Taken;
-use super::{body, envelope, query};
+use super::{body, coding, envelope, query};
 use crate::engine::{Event, Key};
 use crate::runtime::{SubmitError, Submitted};
 
@@ -30,7 +30,8 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// `POST /v1/events/batch`
 pub(super) async fn submit(State(front): State<Arc<Front>>, RawQuery(query): RawQuery, request: Request) -> Response {
-    if let Err(problem) = query::parse(query.as_deref(), []) {
+    let refused = query::parse(query.as_deref(), []).map(drop).and_then(|()| coding::refuse_content(request.headers()));
+    if let Err(problem) = refused {
         return problem.into_response();
     }
     let answers = Answers::start(Batch::new(front, request.into_body()));

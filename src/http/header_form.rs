@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
 
 use super::problem::Problem;
-use super::{query, webhook};
+use super::{coding, query, webhook};
 use crate::engine::{Event, InvalidEvent, Key};
 
 /// The headers that may carry an id, the first one first: the IETF's draft, and Standard Webhooks.
@@ -56,7 +56,13 @@ pub(super) fn event(id: &Id<'_>, uri_query: Option<&str>, headers: &HeaderMap, b
         Some(value) => Some(value.to_str().map_err(|_| Problem::invalid("the content type is not ASCII: correct it"))?),
         None => None,
     };
-    build(key, event_type.as_deref(), content_type, body).map_err(Problem::invalid)
+    let encoding = coding::content(headers)?;
+    let event = build(key, event_type.as_deref(), content_type, body);
+    let event = event.and_then(|event| match encoding {
+        Some(encoding) => event.with_content_encoding(&encoding),
+        None => Ok(event),
+    });
+    event.map_err(Problem::invalid)
 }
 
 /// What an eventful server says of an event in this header.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server`, `limits`, `listener`, `stall` | the accept loop and its limits, over any kind of socket |
 //! | `routes`, `front` | which call goes where, and what all have at hand |
-//! | `submit`, `header_form`, `envelope`, `body` | one event in |
+//! | `submit`, `header_form`, `envelope`, `body`, `coding` | one event in |
 //! | [`webhook`] | what identifies an event on its way to another service |
 //! | `batch`, `lines` | many events in, a line each |
 //! | `records`, `operate` | looking at events, and acting on them |
@@ -16,6 +16,7 @@
 
 mod batch;
 mod body;
+mod coding;
 mod envelope;
 mod exposition;
 mod families;

@@ -6,8 +6,8 @@ use std::boxed::Box;
 use std::format;
 use std::string::{String, ToString as _};
 
-use axum::http::StatusCode;
-use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Completed,
     TooLarge,
     UnsupportedMediaType,
+    UnsupportedEncoding,
+    NotImplemented,
     Overloaded,
     ShuttingDown,
     NotReady,
@@ -56,6 +58,10 @@ impl Kind {
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The form of the event is not known")
             }
+            Self::UnsupportedEncoding => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", "The encoding of the body is not known")
+            }
+            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented", "There is no such way to send it"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "There is no room now"),
             Self::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The server is not ready"),
@@ -144,8 +150,11 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(RETRY_AFTER, seconds.into());
         }
+        if self.kind == Kind::UnsupportedEncoding {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         if self.closes {
-            headers.insert(CONNECTION, axum::http::HeaderValue::from_static("close"));
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

@@ -99,6 +99,8 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     size_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<&'a str>,
@@ -126,6 +128,7 @@ impl<'a> Record<'a> {
             run: view.run,
             event_type: view.event_type.as_deref(),
             content_type: view.content_type.as_deref(),
+            content_encoding: view.content_encoding.as_deref(),
             size_bytes: (!is_tombstone).then_some(view.size_bytes),
             last_error: view.last_error.as_ref().map(|error| error.as_str()),
             history: &view.history,

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use super::front::Front;
 use super::limits::Limits;
 use super::problem::{Kind, Problem};
-use super::{batch, exposition, health, operate, records, submit};
+use super::{batch, coding, exposition, health, operate, records, submit};
 use crate::runtime::Eventful;
 
 /// The calls of the front, to be served alone or as a part of another router.
@@ -37,6 +37,7 @@ pub fn router(eventful: Eventful, limits: &Limits) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(Kind::MethodNotAllowed, "the Allow header lists the methods")
         })
+        .layer(from_fn(coding::refuse_transfer))
         .layer(from_fn(refuse_other_sites))
         .with_state(front)
 }

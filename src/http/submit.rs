@@ -13,7 +13,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 use super::front::Front;
 use super::problem::{Kind, Problem};
 use super::rfc3339::Rfc3339;
-use super::{body, envelope, header_form, path};
+use super::{body, coding, envelope, header_form, path};
 use crate::engine::{Event, Key, Status};
 use crate::runtime::Submitted;
 
@@ -45,6 +45,7 @@ impl Front {
             return header_form::event(&id, head.uri.query(), &head.headers, read(limit_bytes).await?);
         }
         refuse_other_than_json(&head.headers)?;
+        coding::refuse_content(&head.headers)?;
         super::query::parse(head.uri.query(), [])?;
         let text = read(limit_bytes.saturating_add(envelope::OVERHEAD_BYTES)).await?;
         envelope::parse(&text).map_err(Problem::invalid)

@@ -197,6 +197,64 @@ async fn a_body_of_another_form_needs_an_id_header() {
 }
 
 #[tokio::test]
+async fn content_encoding_is_kept_with_the_payload() {
+    let server = Server::default().await;
+    server.eventful.pause().await.expect("it pauses");
+    let zipped = [("idempotency-key", "a"), ("content-encoding", "Deflate"), ("content-encoding", "identity, gzip")];
+    assert_eq!(server.call("POST", "/v1/events", &zipped, "x").await.status, 202);
+    assert_eq!(server.get("/v1/events/a").await.json()["content_encoding"], "deflate, gzip");
+    // The payload is the bytes as sent: the same bytes are the same payload, whatever is said of them.
+    assert_eq!(server.call("POST", "/v1/events", &zipped[..1], "x").await.status, 200);
+    assert_eq!(server.call("POST", "/v1/events", &zipped, "y").await.status, 409);
+    let plain = [("idempotency-key", "b"), ("content-encoding", "identity")];
+    assert_eq!(server.call("POST", "/v1/events", &plain, "x").await.status, 202);
+    assert_eq!(server.get("/v1/events/b").await.json()["content_encoding"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn content_encoding_that_is_none_is_refused() {
+    let server = Server::default().await;
+    for encoding in ["g zip", &"x".repeat(300)] {
+        let headers = [("idempotency-key", "a"), ("content-encoding", encoding)];
+        assert_eq!(server.call("POST", "/v1/events", &headers, "x").await.status, 400, "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn encoded_envelope_or_batch_is_refused() {
+    let server = Server::default().await;
+    for (target, kind) in [("/v1/events", "application/json"), ("/v1/events/batch", "application/x-ndjson")] {
+        let headers = [("content-type", kind), ("content-encoding", "gzip")];
+        let answer = server.call("POST", target, &headers, r#"{"id":"a"}"#).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (415, "unsupported_encoding"), "{target}");
+        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        let headers = [("content-type", kind), ("content-encoding", "identity")];
+        assert!(server.call("POST", target, &headers, r#"{"id":"a"}"#).await.status < 300, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn transfer_coding_other_than_chunked_is_not_implemented() {
+    let server = Server::default().await;
+    for (coding, status) in [
+        ("chunked", "202"),
+        ("Chunked", "200"),
+        ("gzip, chunked", "501"),
+        ("gzip\r\ntransfer-encoding: chunked", "501"),
+        ("chunked, chunked", "501"),
+        ("identity, chunked", "501"),
+        // Without chunked at the end, no one knows where the body ends.
+        ("gzip", "400"),
+    ] {
+        let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: a\r\n";
+        let request = format!("{head}transfer-encoding: {coding}\r\n\r\n1\r\nx\r\n0\r\n\r\n");
+        let answer = server.raw(request.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{coding}: {answer}");
+        assert_eq!(answer.contains("urn:eventful:problem:not_implemented"), status == "501", "{coding}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_sends_much_in_vain_hears_why() {
     let server = Server::default().await;
     let (id, twice) = (("idempotency-key", "a"), ("idempotency-key", "b"));

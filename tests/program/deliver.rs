@@ -37,6 +37,19 @@ async fn two_hops_keep_source_id_and_type() {
 }
 
 #[tokio::test]
+async fn content_type_and_encoding_arrive_over_two_hops() {
+    let sink = Sink::start(&[]).await;
+    let second = Server::start(&["--deliver", &sink.url]).await;
+    let first = Server::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
+    let representation = "content-type: text/csv\r\ncontent-encoding: deflate, GZIP\r\n";
+    first.submit_with("a", "/v1/events", representation, "x").await;
+    second.until("/v1/events/a", "completed").await;
+    let request = &sink.requests()[0];
+    assert!(request.contains("content-type: text/csv\r\n"), "{request}");
+    assert!(request.contains("content-encoding: deflate, gzip\r\n"), "{request}");
+}
+
+#[tokio::test]
 async fn type_of_an_event_arrives_at_the_second_hop() {
     let second = Server::start(&["--exec", r#"test "$EVENTFUL_TYPE" = "a%b ä""#]).await;
     let first = Server::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;

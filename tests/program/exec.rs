@@ -22,9 +22,11 @@ async fn the_exit_code_decides() {
 #[tokio::test]
 async fn the_command_gets_the_payload_and_the_facts() {
     let facts = r#"test "$EVENTFUL_ID $EVENTFUL_SOURCE $EVENTFUL_TYPE $EVENTFUL_ATTEMPT" = "a shop order 1""#;
-    let command = format!(r#"test "$(cat)" = 'three apples' && {facts}"#);
+    let form = r#"test "$EVENTFUL_CONTENT_TYPE $EVENTFUL_CONTENT_ENCODING" = "text/plain gzip""#;
+    let command = format!(r#"test "$(cat)" = 'three apples' && {facts} && {form}"#);
     let server = Server::start(&["--exec", &command]).await;
-    server.submit("a", "/v1/events?source=shop&type=order", "three apples").await;
+    let lines = "content-type: text/plain\r\ncontent-encoding: gzip\r\n";
+    server.submit_with("a", "/v1/events?source=shop&type=order", lines, "three apples").await;
     server.until("/v1/events/a?source=shop", "completed").await;
 }
 

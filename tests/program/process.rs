@@ -109,7 +109,13 @@ impl Server {
     }
 
     pub(crate) async fn submit(&self, id: &str, target: &str, payload: &str) {
-        let head = format!("POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: {id}\r\n");
+        self.submit_with(id, target, "", payload).await;
+    }
+
+    /// The same with these lines in its head.
+    pub(crate) async fn submit_with(&self, id: &str, target: &str, lines: &str, payload: &str) {
+        let head =
+            format!("POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: {id}\r\n{lines}");
         let answer = self.call(&format!("{head}content-length: {}\r\n\r\n{payload}", payload.len())).await;
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     }

@@ -7,7 +7,7 @@ use eventful::http::webhook;
 use eventful::{Attempt, Event, Failure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
@@ -69,6 +69,9 @@ impl Deliver {
         }
         if let Some(content_type) = event.content_type() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(content_type.as_bytes())?);
+        }
+        if let Some(encoding) = event.content_encoding() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_bytes(encoding.as_bytes())?);
         }
         Ok(request)
     }

@@ -60,6 +60,7 @@ impl Exec {
             .env("EVENTFUL_SOURCE", event.key().source())
             .env("EVENTFUL_TYPE", event.event_type().unwrap_or_default())
             .env("EVENTFUL_CONTENT_TYPE", event.content_type().unwrap_or_default())
+            .env("EVENTFUL_CONTENT_ENCODING", event.content_encoding().unwrap_or_default())
             .env("EVENTFUL_ATTEMPT", attempt.number().to_string())
             .stdin(Stdio::piped())
             // Ctrl-C is for the server, which lets commands end.
