@@ -1,8 +1,12 @@
 //! Overload is answered, not absorbed; and a refusal never follows an insert.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Command, Config, ErrorText, Event, Outcome, Refusal, RejectReason, Rejection, Status};
+use eventful::{
+    Answer, Bound, Change, Command, Config, ErrorText, Event, Outcome, Output, Refusal, RejectReason, Rejection,
+    Replay, Status,
+};
 use eventful_sim::driver::{Driver, key};
 
 #[test]
@@ -55,6 +59,40 @@ fn a_full_store_refuses_until_its_next_expiry() {
     assert_eq!(driver.submit("c"), Answer::Accepted, "told the truth");
     assert_eq!(driver.status("a"), None);
     assert_eq!(driver.status("b"), Some(Status::Completed));
+}
+
+#[test]
+fn submit_to_an_overfull_store_forgets_a_batch_at_most() {
+    let retention = Config::default().retention;
+    let mut lower = Config::default();
+    (lower.max_pending, lower.max_records, lower.sweep_batch) = (1, 2, NonZeroUsize::new(3).expect("three"));
+    let mut driver = completed(&["a", "b", "c", "d", "e", "f"]);
+    driver.advance(retention);
+    let replay = replayed(&driver, lower.clone());
+    let mut out = Output::with_facts();
+    let mut engine = replay.open(driver.now, &mut out);
+    drop(out.drain_facts());
+
+    let submit = || Command::Submit(Event::new(key("g"), "x"));
+    let refusal = Refusal::Overloaded { bound: Bound::Records, retry_after: lower.overload_retry_after };
+    assert_eq!(engine.execute(driver.now, submit(), &mut out), Answer::Refused(refusal), "three are left, one may be");
+    assert_eq!((engine.fact_counters().forgotten, out.facts().len()), (3, 1), "a batch, in one fact");
+
+    assert_eq!(engine.execute(driver.now, submit(), &mut out), Answer::Accepted);
+    assert_eq!(engine.fact_counters().forgotten, 5, "no more than the room that it takes");
+}
+
+#[test]
+fn sweep_forgets_all_that_is_due_with_one_fact() {
+    let mut driver = completed(&["a", "b", "c"]);
+    driver.advance(driver.engine().config().retention);
+    let before = driver.sut().facts().len();
+
+    driver.sweep();
+
+    let Change::Forgotten(keys) = &driver.sut().facts()[before].change else { panic!("it forgets") };
+    assert_eq!((keys.len(), driver.sut().facts().len()), (3, before + 1));
+    assert_eq!(driver.engine().gauges().records_total(), 0);
 }
 
 #[test]
@@ -118,6 +156,23 @@ fn retries_are_never_refused() {
         _ => Outcome::Done,
     });
     assert_eq!(driver.status("a"), Some(Status::Completed));
+}
+
+/// An engine in which these events were completed at one time.
+fn completed(ids: &[&str]) -> Driver {
+    let mut driver = Driver::new(Config::default());
+    ids.iter().for_each(|id| drop(driver.submit(id)));
+    for _ in ids {
+        driver.run(Outcome::Done);
+    }
+    driver
+}
+
+/// Its facts under another configuration.
+fn replayed(driver: &Driver, config: Config) -> Replay {
+    let mut replay = Replay::new(config).expect("a valid configuration");
+    driver.sut().facts().iter().for_each(|fact| replay.apply(fact).expect("a fact that follows"));
+    replay
 }
 
 /// The refusal is the expected one, is counted, and has left nothing behind.

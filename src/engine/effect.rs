@@ -1,9 +1,11 @@
 //! What the driver of the engine must do.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::fact::{Change, Fact};
 use super::ids::{RunId, Ticket};
+use super::key::Key;
 use super::time::Timestamp;
 
 /// Something that the driver must do now.
@@ -75,6 +77,19 @@ impl Output {
             self.facts.push(Fact { at, change: change() });
         }
     }
+
+    /// Keeps the fact that this key was forgotten: in the last fact when that says the same of
+    /// others and has room, else in one of its own.
+    pub(super) fn forgotten(&mut self, at: Timestamp, key: impl FnOnce() -> Key) {
+        match self.facts.last_mut() {
+            Some(Fact { at: last, change: Change::Forgotten(keys) })
+                if *last == at && keys.len() < Change::MAX_FORGOTTEN =>
+            {
+                keys.push(key());
+            }
+            _ => self.fact(at, || Change::Forgotten(vec![key()])),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +109,19 @@ mod tests {
         out.keep_facts(false);
         assert!(out.facts().is_empty());
         out.fact(Timestamp::EPOCH, || unreachable!("a fact that nobody keeps is not made"));
+    }
+
+    #[test]
+    fn keys_forgotten_at_one_time_share_facts_of_a_bounded_size() {
+        let mut out = Output::with_facts();
+        let forget = |out: &mut Output, at| out.forgotten(Timestamp::from_micros(at), Key::vacant);
+        (0..=Change::MAX_FORGOTTEN).for_each(|_| forget(&mut out, 1));
+        forget(&mut out, 2);
+        out.fact(Timestamp::from_micros(2), || Change::Paused);
+        forget(&mut out, 2);
+
+        let keys = |fact: &Fact| if let Change::Forgotten(keys) = &fact.change { keys.len() } else { 0 };
+        assert_eq!(out.facts().iter().map(keys).collect::<Vec<_>>(), [Change::MAX_FORGOTTEN, 1, 1, 0, 1]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Decided changes that must survive.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::command::ErrorText;
@@ -32,9 +33,8 @@ impl Fact {
             Change::Finished { key, error, .. } => {
                 key.len_bytes() + error.as_ref().map_or(0, |error| error.as_str().len())
             }
-            Change::Started { key, .. } | Change::Redriven(key) | Change::Discarded(key) | Change::Forgotten(key) => {
-                key.len_bytes()
-            }
+            Change::Started { key, .. } | Change::Redriven(key) | Change::Discarded(key) => key.len_bytes(),
+            Change::Forgotten(keys) => keys.iter().map(Key::len_bytes).sum(),
             Change::Paused | Change::Resumed | Change::Epoch(_) => 0,
         }
     }
@@ -71,14 +71,21 @@ pub enum Change {
     Redriven(Key),
     /// An operator ended an event.
     Discarded(Key),
-    /// A terminal record was dropped at the end of its retention.
-    Forgotten(Key),
+    /// Terminal records were dropped at the end of their retention; each key is named once. A fact
+    /// holds at most [`Change::MAX_FORGOTTEN`] of them.
+    Forgotten(Vec<Key>),
     /// No run starts until `Resumed`.
     Paused,
     /// Runs may start again.
     Resumed,
     /// The engine was opened.
     Epoch(Epoch),
+}
+
+impl Change {
+    /// The most keys that one fact forgets: as many as a sweep handles by default, and few enough
+    /// to be applied in well under a millisecond.
+    pub const MAX_FORGOTTEN: usize = 1024;
 }
 
 /// How an attempt ended, as metrics and history show it.

@@ -4,6 +4,7 @@
 //! the state that facts rebuild is the state that commands made.
 
 use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 
 use super::command::ErrorText;
 use super::event::Event;
@@ -60,7 +61,7 @@ impl State {
             }
             Change::Redriven(key) => self.redrive(at, self.failed(at, key)?),
             Change::Discarded(key) => self.discard(at, self.live(at, key)?),
-            Change::Forgotten(key) => self.forget(self.terminal(at, key)?),
+            Change::Forgotten(keys) => self.replay_forgotten(at, keys)?,
             Change::Paused => self.pause(true),
             Change::Resumed => self.pause(false),
             Change::Epoch(epoch) => self.epoch = *epoch,
@@ -123,6 +124,22 @@ impl State {
             return Err(ReplayError::new(at, "accepted, but it is known", event.key()));
         }
         self.accept(at, hash, event.clone());
+        Ok(())
+    }
+
+    /// Finds all before it drops the first, so that a fact which does not follow changes nothing.
+    fn replay_forgotten(&mut self, at: Timestamp, keys: &[Key]) -> Result<(), ReplayError> {
+        if let [key] = keys {
+            self.forget(self.terminal(at, key)?);
+            return Ok(());
+        }
+        let found: Result<Vec<_>, _> = keys.iter().map(|key| Ok((self.terminal(at, key)?, key))).collect();
+        let mut found = found?;
+        found.sort_by_key(|(location, _)| *location);
+        if let Some(twice) = found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(ReplayError::new(at, "forgotten twice by one fact", twice[0].1));
+        }
+        found.into_iter().for_each(|(location, _)| self.forget(location));
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use super::fact::Change;
 use super::metrics::RejectReason;
 use super::store::Location;
 use super::{Engine, Phase};
+use core::time::Duration;
 
 impl Engine {
     /// Known keys are answered in every phase; only a new one can be refused.
@@ -81,20 +82,30 @@ impl Engine {
         self.room_below(self.state.store.pending(), self.config.max_pending, Bound::Pending)
     }
 
-    /// Makes sure that one more record may be remembered; an expired one makes room.
+    /// Makes sure that one more record may be remembered; expired ones make room, at most as many
+    /// as one sweep handles.
     fn admit_record(&mut self, out: &mut Output) -> Result<(), Refusal> {
-        while self.state.store.len() >= self.config.max_records {
-            let expiry = self.state.store.next_expiry(self.config.retention);
-            match expiry {
-                Some((at, location)) if at <= self.now => self.forget(location, out),
-                _ => {
-                    let retry_after = expiry.map(|(at, _)| at.since(self.now));
-                    let retry_after = retry_after.unwrap_or(self.config.overload_retry_after);
-                    return Err(Refusal::Overloaded { bound: Bound::Records, retry_after });
-                }
+        for _ in 0..self.config.sweep_batch.get() {
+            match self.next_expiry() {
+                Some((at, location)) if self.lacks_records() && at <= self.now => self.forget(location, out),
+                _ => break,
             }
         }
-        Ok(())
+        match self.lacks_records() {
+            true => Err(Refusal::Overloaded { bound: Bound::Records, retry_after: self.until_expiry() }),
+            false => Ok(()),
+        }
+    }
+
+    const fn lacks_records(&self) -> bool {
+        self.state.store.len() >= self.config.max_records
+    }
+
+    /// The time until a record expires. Those that have expired and are still there wait for
+    /// sweeps, whose time is not known.
+    fn until_expiry(&self) -> Duration {
+        let left = self.next_expiry().map(|(at, _)| at.since(self.now));
+        left.filter(|left| !left.is_zero()).unwrap_or(self.config.overload_retry_after)
     }
 
     fn room_below(&self, used: usize, limit: usize, bound: Bound) -> Result<(), Refusal> {

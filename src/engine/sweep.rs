@@ -2,7 +2,6 @@
 
 use super::answer::{Answer, Swept};
 use super::effect::{Effect, Output};
-use super::fact::Change;
 use super::metrics::SweptReason;
 use super::store::{Location, Slot};
 use super::time::{Timestamp, sooner};
@@ -79,8 +78,13 @@ impl Engine {
 
     /// Drops a terminal record.
     pub(super) fn forget(&mut self, location: Location, out: &mut Output) {
-        out.fact(self.now, || Change::Forgotten(self.state.store.key(location).clone()));
+        out.forgotten(self.now, || self.state.store.key(location).clone());
         self.state.forget(location);
+    }
+
+    /// The terminal record that expires first, and when.
+    pub(super) fn next_expiry(&self) -> Option<(Timestamp, Location)> {
+        self.state.store.next_expiry(self.config.retention)
     }
 
     /// When the next sweep is wanted, and why. Absent while nothing waits for time.
@@ -111,8 +115,7 @@ impl Engine {
         let run = self.runs.first(&self.state.store.live).map(|(at, slot)| (at, Due::Run(slot)));
         let retry = if self.phase == Phase::Running { self.delayed.first() } else { None };
         let retry = retry.map(|(at, slot)| (at, Due::Retry(slot)));
-        let expiry = self.state.store.next_expiry(self.config.retention);
-        let expiry = expiry.map(|(at, location)| (at, Due::Expiry(location)));
+        let expiry = self.next_expiry().map(|(at, location)| (at, Due::Expiry(location)));
         sooner(sooner(run, retry), expiry)
     }
 }

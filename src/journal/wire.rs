@@ -5,7 +5,9 @@
 //! types may change as they like.
 
 use core::fmt;
+use core::marker::PhantomData;
 use std::borrow::Cow;
+use std::vec;
 use std::vec::Vec;
 
 use bytes::Bytes;
@@ -78,6 +80,7 @@ enum WireChange<'a> {
     Paused,
     Resumed,
     Epoch(u64),
+    ForgottenMany(Several<WireKey<'a>>),
 }
 
 /// A key: a canonical UUID, or a source and an id.
@@ -146,7 +149,11 @@ impl<'a> WireChange<'a> {
             ),
             Change::Redriven(key) => Self::Redriven(WireKey::of(key)),
             Change::Discarded(key) => Self::Discarded(WireKey::of(key)),
-            Change::Forgotten(key) => Self::Forgotten(WireKey::of(key)),
+            // Of one key as programs have always read it.
+            Change::Forgotten(keys) => match keys.as_slice() {
+                [key] => Self::Forgotten(WireKey::of(key)),
+                keys => Self::ForgottenMany(Several(keys.iter().map(WireKey::of).collect())),
+            },
             Change::Paused => Self::Paused,
             Change::Resumed => Self::Resumed,
             Change::Epoch(epoch) => Self::Epoch(epoch.number()),
@@ -167,7 +174,10 @@ impl<'a> WireChange<'a> {
             },
             Self::Redriven(key) => Change::Redriven(key.into_key()?),
             Self::Discarded(key) => Change::Discarded(key.into_key()?),
-            Self::Forgotten(key) => Change::Forgotten(key.into_key()?),
+            Self::Forgotten(key) => Change::Forgotten(vec![key.into_key()?]),
+            Self::ForgottenMany(Several(keys)) => {
+                Change::Forgotten(keys.into_iter().map(WireKey::into_key).collect::<Result<_, _>>()?)
+            }
             Self::Paused => Change::Paused,
             Self::Resumed => Change::Resumed,
             Self::Epoch(number) => Change::Epoch(Epoch::new(number)),
@@ -199,7 +209,7 @@ impl<'a> WireEvent<'a> {
             payload: event.payload(),
             event_type: event.event_type(),
             content_type: event.content_type(),
-            attributes: Pairs(event.attributes().collect()),
+            attributes: Several(event.attributes().collect()),
         }
     }
 
@@ -304,30 +314,33 @@ fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Erro
     serializer.serialize_bytes(bytes)
 }
 
-/// Names and values. Unlike a plain `Vec`, it takes no room for more of them than were read.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Pairs<'a>(Vec<(&'a str, &'a str)>);
+/// Names and values.
+pub(super) type Pairs<'a> = Several<(&'a str, &'a str)>;
 
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+/// Several of a kind. Unlike a plain `Vec`, it takes no room for more of them than were read.
+#[derive(Debug, Serialize)]
+pub(super) struct Several<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
+        struct Collect<T>(PhantomData<T>);
 
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Vec<(&'de str, &'de str)>;
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Collect<T> {
+            type Value = Vec<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("pairs of texts")
+                f.write_str("several of a kind")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = seq.next_element()? {
-                    pairs.push(pair);
+                let mut several = Vec::new();
+                while let Some(one) = seq.next_element()? {
+                    several.push(one);
                 }
-                Ok(pairs)
+                Ok(several)
             }
         }
 
-        deserializer.deserialize_seq(Collect).map(Self)
+        deserializer.deserialize_seq(Collect(PhantomData)).map(Self)
     }
 }

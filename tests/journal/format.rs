@@ -46,7 +46,7 @@ fn facts() -> Vec<Fact> {
         Change::Paused,
         Change::Discarded(order),
         Change::Resumed,
-        Change::Forgotten(uuid),
+        Change::Forgotten(vec![uuid]),
     ];
     let at = |n: usize| Timestamp::from_micros(1_700_000_000_000_000 + n as u64);
     changes.into_iter().enumerate().map(|(n, change)| Fact { at: at(n), change }).collect()
@@ -109,9 +109,28 @@ fn a_journal_of_version_1_is_replayed() {
 fn a_fact_that_is_not_known_yet_is_refused_clearly() {
     let mut bytes = Vec::new();
     wire::encode(&Fact { at: Timestamp::EPOCH, change: Change::Paused }, &mut bytes);
-    *bytes.last_mut().expect("a fact has bytes") = 9;
-    let refusal = wire::decode(&bytes).expect_err("there is no tenth kind of fact").to_string();
+    *bytes.last_mut().expect("a fact has bytes") = 10;
+    let refusal = wire::decode(&bytes).expect_err("there is no eleventh kind of fact").to_string();
     assert!(refusal.contains("use a newer program"), "{refusal}");
+}
+
+#[test]
+fn a_fact_that_forgets_many_is_read_as_it_was_written() {
+    let keys = ["72d3162e-cc78-11e3-81ab-4c9367dc0958", "order-17"].map(|id| Key::new("", id).expect("a key"));
+    for forgotten in [&keys[..], &[]] {
+        let fact = Fact { at: Timestamp::from_micros(7), change: Change::Forgotten(forgotten.to_vec()) };
+        let mut bytes = Vec::new();
+        wire::encode(&fact, &mut bytes);
+        assert_eq!(read_all(&bytes), [fact]);
+    }
+}
+
+#[test]
+fn a_fact_that_forgets_one_is_written_as_it_always_was() {
+    let key = Key::new("", "a").expect("a key");
+    let mut bytes = Vec::new();
+    wire::encode(&Fact { at: Timestamp::EPOCH, change: Change::Forgotten(vec![key]) }, &mut bytes);
+    assert_eq!(bytes, [0, 5, 1, 0, 1, b'a'], "an older program reads it");
 }
 
 proptest! {

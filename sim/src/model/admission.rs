@@ -51,17 +51,21 @@ impl Model {
         is_full.then(|| overloaded(Bound::Pending, self.config.overload_retry_after))
     }
 
-    /// An expired record makes room for a new one.
+    /// Expired records make room for a new one, a batch of them at most.
     fn refuse_record(&mut self) -> Option<Refusal> {
-        while self.records.len() >= self.config.max_records {
-            let next = self.first_expiring()?;
-            let expiry = self.expiry(&self.records[&next])?;
-            if expiry > self.now {
-                return Some(overloaded(Bound::Records, expiry.since(self.now)));
+        for _ in 0..self.config.sweep_batch.get() {
+            let expired = self.first_expiring().filter(|key| self.is_expired(&self.records[key]));
+            match expired.filter(|_| self.records.len() >= self.config.max_records) {
+                Some(key) => self.forget(&key),
+                None => break,
             }
-            self.forget(&next);
         }
-        None
+        if self.records.len() < self.config.max_records {
+            return None;
+        }
+        let ahead = self.next_expiry().filter(|expiry| *expiry > self.now);
+        let retry_after = ahead.map_or(self.config.overload_retry_after, |expiry| expiry.since(self.now));
+        Some(overloaded(Bound::Records, retry_after))
     }
 
     pub(super) fn forget(&mut self, key: &Key) {

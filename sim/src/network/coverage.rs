@@ -96,7 +96,7 @@ pub const FAULTS: [&str; 55] = [
 ];
 
 /// The answers and turns of a run that matter. Enough runs together must have reached each.
-pub const ANSWERS: [&str; 28] = [
+pub const ANSWERS: [&str; 29] = [
     "told accepted",
     "told duplicate",
     "told conflict",
@@ -113,6 +113,7 @@ pub const ANSWERS: [&str; 28] = [
     "connection refused or cut",
     "sent again",
     "forgotten",
+    "forgotten many at once",
     "run abandoned by its handler",
     "shutdown left events",
     "told unknown",

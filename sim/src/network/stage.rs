@@ -199,15 +199,15 @@ impl Notes {
     fn see(&mut self, fact: &Fact) {
         let verdict = self.oracles.lives.see(fact);
         self.judge(verdict);
-        self.trace.note(fact.at, &step(&fact.change));
+        steps(&fact.change).iter().for_each(|step| self.trace.note(fact.at, step));
         match &fact.change {
             Change::Redriven(key) => {
                 let number = ledger::number(key).unwrap_or_default();
                 self.oracles.calls.live_again(number);
             }
-            Change::Forgotten(key) => {
-                self.coverage.reach("forgotten");
-                self.oracles.forget_key(ledger::number(key).unwrap_or_default());
+            Change::Forgotten(keys) => {
+                self.coverage.reach(if keys.len() == 1 { "forgotten" } else { "forgotten many at once" });
+                keys.iter().for_each(|key| self.oracles.forget_key(ledger::number(key).unwrap_or_default()));
             }
             Change::Finished { key, run, end: AttemptEnd::Done, .. } => {
                 let verdict = self.oracles.calls.done(ledger::number(key).unwrap_or_default(), *run);
@@ -256,17 +256,19 @@ fn drive(seed: u64, journal: JournalSetup) -> Drive {
     })
 }
 
-fn step(change: &Change) -> Step<'static> {
+/// What a fact changes, one step for each event.
+fn steps(change: &Change) -> Vec<Step<'static>> {
     let number = |key| ledger::number(key).unwrap_or_default();
-    match change {
+    let step = match change {
         Change::Accepted(event) => Step::Accepted { key: number(event.key()) },
         Change::Started { key, run } => Step::Started { key: number(key), run: run.number() },
         Change::Finished { key, run, end, .. } => Step::Finished { key: number(key), run: run.number(), end: *end },
         Change::Redriven(key) => Step::Redriven { key: number(key) },
         Change::Discarded(key) => Step::Discarded { key: number(key) },
-        Change::Forgotten(key) => Step::Forgotten { key: number(key) },
+        Change::Forgotten(keys) => return keys.iter().map(|key| Step::Forgotten { key: number(key) }).collect(),
         Change::Paused => Step::Paused,
         Change::Resumed => Step::Resumed,
         Change::Epoch(_) => Step::Reopened,
-    }
+    };
+    vec![step]
 }

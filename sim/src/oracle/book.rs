@@ -1,6 +1,6 @@
 //! What the facts say, kept apart from the engine.
 
-use eventful::{AttemptEnd, Change, Charge, Digest, Epoch, Fact, Next, RunId, Status, Timestamp};
+use eventful::{AttemptEnd, Change, Charge, Digest, Epoch, Fact, Key, Next, RunId, Status, Timestamp};
 
 use super::{Said, Seen};
 use crate::failure::Broken;
@@ -173,7 +173,7 @@ impl Book {
         Ok(book)
     }
 
-    /// Takes in a fact, and says which event it is about.
+    /// Takes in a fact, and says which event it is about, unless it forgets some.
     pub(super) fn apply(&mut self, fact: &Fact, seen: &Seen<'_>) -> Result<Option<EventNumber>, Broken> {
         if let Change::Epoch(epoch) = fact.change
             && (seen.said != Said::Open || epoch <= self.epoch)
@@ -187,13 +187,17 @@ impl Book {
         &mut self,
         fact: &Fact,
         roster: &Roster,
-        is_expired: impl FnOnce(Timestamp) -> bool,
+        is_expired: impl Fn(Timestamp) -> bool,
     ) -> Result<Option<EventNumber>, Broken> {
         let now = fact.at;
         let key = match &fact.change {
             Change::Accepted(event) => event.key(),
             Change::Started { key, .. } | Change::Finished { key, .. } => key,
-            Change::Redriven(key) | Change::Discarded(key) | Change::Forgotten(key) => key,
+            Change::Redriven(key) | Change::Discarded(key) => key,
+            Change::Forgotten(keys) => {
+                keys.iter().try_for_each(|key| self.forget(key, roster, &is_expired))?;
+                return Ok(None);
+            }
             Change::Paused | Change::Resumed => {
                 self.paused = fact.change == Change::Paused;
                 return Ok(None);
@@ -203,17 +207,14 @@ impl Book {
                 return Ok(None);
             }
         };
-        let Some(event) = roster.number(key) else {
-            return Err(Broken::new(ORACLE, 1, format!("a fact about {key}, which nobody submitted")));
-        };
+        let event = number(key, roster)?;
         let follows = match &fact.change {
             Change::Accepted(accepted) => self.accept(event, now, accepted.digest(), accepted.size_bytes()),
             Change::Started { run, .. } => self.start(event, now, *run),
             Change::Finished { run, end, next, charge, .. } => self.finish(event, now, *run, (*end, *next, *charge)),
             Change::Redriven(_) => self.redrive(event, now),
             Change::Discarded(_) => self.discard(event, now),
-            Change::Forgotten(_) => self.forget(event, is_expired),
-            Change::Paused | Change::Resumed | Change::Epoch(_) => true,
+            Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) => true,
         };
         match follows {
             true => Ok(Some(event)),
@@ -284,16 +285,23 @@ impl Book {
         })
     }
 
-    fn forget(&mut self, event: EventNumber, is_expired: impl FnOnce(Timestamp) -> bool) -> bool {
+    fn forget(&mut self, key: &Key, roster: &Roster, is_expired: impl Fn(Timestamp) -> bool) -> Result<(), Broken> {
         self.forgotten += 1;
+        let event = number(key, roster)?;
         let known = self.known.get_mut(usize::from(event)).and_then(Option::take);
-        known.is_some_and(|known| {
+        if let Some(known) = known {
             self.records[known.stage.status() as usize] -= 1;
             if known.stage.keeps_payload() {
                 self.bytes -= known.size_bytes as u64;
             }
-            known.stage.terminal_at().is_some_and(is_expired)
-        })
+        }
+        match known.and_then(|known| known.stage.terminal_at()).is_some_and(is_expired) {
+            true => Ok(()),
+            false => {
+                let stage = known.map(|known| known.stage);
+                Err(Broken::new(ORACLE, 1, format!("event {event} is {stage:?}, and now forgotten")))
+            }
+        }
     }
 
     /// Changes what is known of an event, and keeps the sums.
@@ -314,4 +322,9 @@ impl Book {
         }
         follows
     }
+}
+
+fn number(key: &Key, roster: &Roster) -> Result<EventNumber, Broken> {
+    let unknown = || Broken::new(ORACLE, 1, format!("a fact about {key}, which nobody submitted"));
+    roster.number(key).ok_or_else(unknown)
 }

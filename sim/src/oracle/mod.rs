@@ -125,8 +125,8 @@ impl Oracles {
         let (kept, group) = journal.recover(&self.facts, found, config)?;
         let lost = self.facts.len() - kept;
         for fact in self.facts.drain(kept..) {
-            if let Change::Forgotten(key) = &fact.change {
-                roster.number(key).into_iter().for_each(|event| self.ledger.recall(event));
+            if let Change::Forgotten(keys) = &fact.change {
+                keys.iter().filter_map(|key| roster.number(key)).for_each(|event| self.ledger.recall(event));
             }
         }
         self.book = Book::recalled(&self.facts, roster)?;
@@ -198,7 +198,7 @@ impl Oracles {
             let event = self.book.apply(fact, seen)?;
             self.touch(event);
             match (&fact.change, event) {
-                (Change::Forgotten(_), Some(event)) => self.ledger.forget(event),
+                (Change::Forgotten(keys), _) => keys.iter().for_each(|key| self.forget(seen.roster.number(key))),
                 (Change::Redriven(_), Some(event)) => self.ledger.redrive(event),
                 _ => {}
             }
@@ -212,6 +212,11 @@ impl Oracles {
         }
         deadline::judge(&self.book, seen, self.tickets.test_due(seen))?;
         consistency::judge(seen)
+    }
+
+    fn forget(&mut self, event: Option<EventNumber>) {
+        self.touch(event);
+        event.into_iter().for_each(|event| self.ledger.forget(event));
     }
 
     /// A step changed an event, or named it.

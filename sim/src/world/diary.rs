@@ -272,12 +272,13 @@ fn name(ticket: Ticket) -> String {
     format!("ticket {}", ticket.number())
 }
 
-/// The event of a fact.
+/// The event of a fact, or the first one.
 fn key(fact: &Fact) -> Option<&Key> {
     match &fact.change {
         Change::Accepted(event) => Some(event.key()),
         Change::Started { key, .. } | Change::Finished { key, .. } => Some(key),
-        Change::Redriven(key) | Change::Discarded(key) | Change::Forgotten(key) => Some(key),
+        Change::Redriven(key) | Change::Discarded(key) => Some(key),
+        Change::Forgotten(keys) => keys.first(),
         Change::Paused | Change::Resumed | Change::Epoch(_) => None,
     }
 }

@@ -91,7 +91,10 @@ impl Wording {
             }
             Change::Redriven(_) => "it is redriven".to_owned(),
             Change::Discarded(_) => "it is discarded".to_owned(),
-            Change::Forgotten(_) => "it is forgotten".to_owned(),
+            Change::Forgotten(keys) => match keys.len() {
+                1 => "it is forgotten".to_owned(),
+                several => format!("it is forgotten, the first of {several}"),
+            },
             Change::Paused | Change::Resumed | Change::Epoch(_) => format!("{:?}", fact.change),
         }
     }

@@ -8,7 +8,7 @@ use super::slab::Slot;
 use super::tombstones::Grave;
 
 /// Where a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum Location {
     Live(Slot),
     Buried(Grave),

@@ -202,7 +202,7 @@ impl Store {
         self.counts[status as usize]
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.live.len() + self.buried()
     }
 

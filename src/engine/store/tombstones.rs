@@ -43,7 +43,7 @@ impl Tombstone {
 }
 
 /// Where a tombstone is. Numbers rise and wrap; far fewer tombstones exist than numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) struct Grave(u32);
 
 impl Grave {

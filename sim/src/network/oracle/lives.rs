@@ -89,7 +89,7 @@ impl Lives {
             }
             Change::Redriven(key) => self.redrive(fact.at, key),
             Change::Discarded(key) => self.discard(fact.at, key),
-            Change::Forgotten(key) => self.forget(fact.at, key),
+            Change::Forgotten(keys) => keys.iter().try_for_each(|key| self.forget(fact.at, key)),
             Change::Paused => self.pause(true),
             Change::Resumed => self.pause(false),
             Change::Epoch(epoch) => self.open(*epoch),

@@ -33,7 +33,7 @@ fn change(change: &Change) -> (&'static str, Map<String, Value>) {
         }
         Change::Redriven(key) => ("redriven", of_key(key)),
         Change::Discarded(key) => ("discarded", of_key(key)),
-        Change::Forgotten(key) => ("forgotten", of_key(key)),
+        Change::Forgotten(keys) => ("forgotten", of_keys(keys)),
         Change::Paused => ("paused", Map::new()),
         Change::Resumed => ("resumed", Map::new()),
         Change::Epoch(epoch) => ("epoch", with(Map::new(), [("opened", json!(epoch.number()))])),
@@ -67,6 +67,14 @@ pub(super) fn record(at: Sequence, kept: &Kept) -> Value {
 
 fn of_key(key: &Key) -> Map<String, Value> {
     with(Map::new(), [("source", json!(key.source())), ("id", json!(key.id().to_string()))])
+}
+
+/// A single key as in every other fact; several as a list.
+fn of_keys(keys: &[Key]) -> Map<String, Value> {
+    match keys {
+        [key] => of_key(key),
+        keys => with(Map::new(), [("keys", keys.iter().map(of_key).collect())]),
+    }
 }
 
 fn of_event(event: &Event) -> Map<String, Value> {
