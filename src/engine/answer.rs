@@ -121,6 +121,8 @@ pub struct Run {
     pub id: RunId,
     /// How often a run of this event was started, this one included.
     pub attempt: u32,
+    /// How many of them count against `max_attempts`, this one included.
+    pub charged: u32,
     /// When it must have ended, unless a heartbeat moves this.
     pub deadline: Timestamp,
     /// What no heartbeat can move the deadline past.

@@ -19,9 +19,9 @@ use super::backoff::Backoff;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where jitter and the keyed hash come from. Same seed, same run. 0 by default; the adapter
-    /// draws one from the operating system unless it is told.
-    pub seed: u64,
+    /// Where jitter and the keyed hash come from. Same seed, same run. Absent by default: then the
+    /// adapter draws one from the operating system, and the engine alone takes 0.
+    pub seed: Option<u64>,
     /// Runs at the same time. 64 by default.
     pub concurrency: NonZeroUsize,
     /// Tickets in the channel. 1,024 by default.
@@ -77,7 +77,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            seed: 0,
+            seed: None,
             concurrency: nonzero(64),
             channel_capacity: nonzero(1024),
             max_attempts: 10,
@@ -109,6 +109,11 @@ impl Config {
     /// senders of webhooks retry for up to 76 h.
     pub fn durable() -> Self {
         Self { max_records: 10_000_000, retention: 96 * HOUR, ..Self::default() }
+    }
+
+    /// The seed that the engine uses.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
     }
 }
 

@@ -44,7 +44,8 @@ impl Engine {
         let deadline = lifetime_end.min(now + self.config.run_timeout);
         self.runs.insert(&mut self.state.store.live, slot, deadline);
         let record = &self.state.store.live[slot];
-        Answer::Running(Run { event: record.event.clone(), id, attempt: record.attempt, deadline, lifetime_end })
+        let (event, attempt, charged) = (record.event.clone(), record.attempt, record.charge.charged);
+        Answer::Running(Run { event, id, attempt, charged, deadline, lifetime_end })
     }
 
     pub(super) fn settle(&mut self, run: RunId, outcome: Outcome, out: &mut Output) -> Answer {
@@ -120,7 +121,7 @@ impl Engine {
             return Finish { end, error, next: Next::Failed, charge };
         }
         let Charge { charged, .. } = charge;
-        let backoff = self.config.backoff.delay(self.config.seed, record.event.key(), charged, record.attempt);
+        let backoff = self.config.backoff.delay(self.config.seed(), record.event.key(), charged, record.attempt);
         self.wait_until(self.now + backoff.max(floor), end, error, charge)
     }
 

@@ -21,6 +21,7 @@ pub(super) struct RunCell {
     pub(super) slot: usize,
     pub(super) event: Event,
     pub(super) number: u32,
+    charged: u32,
     /// What must be durable before the handler is called.
     pub(super) started: Option<Mark>,
     deadline_micros: AtomicU64,
@@ -40,6 +41,7 @@ impl RunCell {
             slot,
             event: run.event,
             number: run.attempt,
+            charged: run.charged,
             started,
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
             cancelled: Latch::default(),
@@ -59,9 +61,24 @@ impl Attempt {
         self.0.event.key()
     }
 
-    /// How often a run of this event was started, this one included.
+    /// How often a run of this event was started in all, this one included: a name for logs. Do not
+    /// count attempts with it: it rises over redrives, snoozes and interruptions too, which the
+    /// limit does not count. See [`Attempt::charged`] and [`Attempt::is_last`].
     pub fn number(&self) -> u32 {
         self.0.number
+    }
+
+    /// How many starts count against `max_attempts`, this one included. Begins again at 1 when the
+    /// event is redriven; a snooze and an interruption give their start back.
+    pub fn charged(&self) -> u32 {
+        self.0.charged
+    }
+
+    /// Returns whether a failure of this attempt fails the event: no other attempt follows unless an
+    /// operator redrives it. Within their own limits, a snooze and an interruption by shutdown still
+    /// lead to another.
+    pub fn is_last(&self) -> bool {
+        self.charged() >= self.0.shared.config.max_attempts
     }
 
     /// The name of this run, never used twice.
@@ -114,8 +131,8 @@ impl Attempt {
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Attempt");
-        shown.field("key", self.key()).field("number", &self.number()).field("run", &self.run());
-        shown.field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
+        shown.field("key", self.key()).field("number", &self.number()).field("charged", &self.charged());
+        shown.field("run", &self.run()).field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,7 @@ use core::error::Error;
 use core::fmt;
 use core::future::Future;
 use core::time::Duration;
+use std::boxed::Box;
 
 use super::attempt::Attempt;
 use crate::engine::{ErrorText, Event, Outcome};
@@ -37,7 +38,9 @@ where
 
 /// Why an attempt did not succeed, and what is to become of its event.
 ///
-/// Every error turns into one that retries, so `?` is enough in most handlers:
+/// Whatever turns into a `Box<dyn Error + Send + Sync>` turns into one that retries, so `?` is enough
+/// in most handlers: on errors, on that box itself, on `anyhow::Error`, and on texts. A `Box<dyn Error>`
+/// without `Send` does not, use `map_err(Failure::retry)`.
 ///
 /// ```
 /// use eventful::{Attempt, Event, Failure};
@@ -48,41 +51,112 @@ where
 ///     Ok(())
 /// }
 /// ```
+///
+/// It can be read, so that a handler can wrap another one:
+///
+/// ```
+/// use eventful::{Attempt, Event, Failure, FailureKind};
+///
+/// async fn patient(event: Event, attempt: Attempt) -> Result<(), Failure> {
+///     let is_last = attempt.is_last();
+///     let result = handle(event, attempt).await;
+///     if let Err(failure) = &result && is_last && failure.kind() == FailureKind::Retry {
+///         eprintln!("given up: {}", failure.error().unwrap_or_default());
+///     }
+///     result
+/// }
+/// # async fn handle(_: Event, _: Attempt) -> Result<(), Failure> { Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure(Outcome);
+pub struct Failure {
+    kind: FailureKind,
+    error: Option<ErrorText>,
+    delay: Option<Duration>,
+}
+
+/// What is to become of an event whose attempt did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// Another attempt follows, if one is left.
+    Retry,
+    /// The event has failed.
+    Permanent,
+    /// Another attempt follows, without charge.
+    Snooze,
+}
 
 impl Failure {
     /// Another attempt may succeed.
     pub fn retry(error: impl fmt::Display) -> Self {
-        Self(Outcome::Retry { error: ErrorText::new(error), after: None })
+        Self { kind: FailureKind::Retry, error: Some(ErrorText::new(error)), delay: None }
     }
 
     /// Another attempt may succeed, but not before `after` from now on.
     pub fn retry_after(error: impl fmt::Display, after: Duration) -> Self {
-        Self(Outcome::Retry { error: ErrorText::new(error), after: Some(after) })
+        Self { delay: Some(after), ..Self::retry(error) }
     }
 
     /// No attempt will ever succeed.
     pub fn permanent(error: impl fmt::Display) -> Self {
-        Self(Outcome::Permanent { error: ErrorText::new(error) })
+        Self { kind: FailureKind::Permanent, ..Self::retry(error) }
     }
 
     /// Nothing is wrong, but it is too early: try again `delay` from now on, without charge.
     pub fn snooze(delay: Duration) -> Self {
-        Self(Outcome::Snooze { delay })
+        Self { kind: FailureKind::Snooze, error: None, delay: Some(delay) }
+    }
+
+    /// Returns what is to become of the event.
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    /// Returns the text of the error, cut to 1 KiB; absent for a snooze.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_ref().map(ErrorText::as_str)
+    }
+
+    /// Returns how long the next attempt waits at least, when the handler said so.
+    pub fn delay(&self) -> Option<Duration> {
+        self.delay
+    }
+
+    fn into_outcome(self) -> Outcome {
+        let Self { kind, error, delay } = self;
+        let error = error.unwrap_or_else(|| ErrorText::new(""));
+        match kind {
+            FailureKind::Retry => Outcome::Retry { error, after: delay },
+            FailureKind::Permanent => Outcome::Permanent { error },
+            FailureKind::Snooze => Outcome::Snooze { delay: delay.unwrap_or_default() },
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            FailureKind::Retry => "retry",
+            FailureKind::Permanent => "permanent",
+            FailureKind::Snooze => "snooze",
+        })?;
+        if let Some(delay) = self.delay {
+            write!(f, " after {delay:?}")?;
+        }
+        self.error.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
     }
 }
 
 /// Retries, with the texts of the error and of its sources.
-impl<E: Error> From<E> for Failure {
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::retry(Chain(&error))
+        Self::retry(Chain(&*error.into()))
     }
 }
 
 /// What the engine is told of a handler's result.
 pub(super) fn outcome(result: Result<(), Failure>) -> Outcome {
-    result.map_or_else(|failure| failure.0, |()| Outcome::Done)
+    result.map_or_else(Failure::into_outcome, |()| Outcome::Done)
 }
 
 /// An error and its sources: `outer: inner: innermost`.

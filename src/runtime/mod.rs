@@ -57,7 +57,7 @@ pub use builder::{Builder, StartError};
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 #[cfg(feature = "durable")]
 pub use durability::{Durability, StartDurability};
-pub use handler::{Failure, Handler};
+pub use handler::{Failure, FailureKind, Handler};
 #[cfg(feature = "sim")]
 #[doc(hidden)]
 pub use hooks::{Action, Hooks, Point};

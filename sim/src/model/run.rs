@@ -28,7 +28,8 @@ impl Model {
         record.charge.charged += 1;
         let lifetime_end = now + config.run_lifetime;
         let deadline = (now + config.run_timeout).min(lifetime_end);
-        let run = Run { event: record.event.clone(), id, attempt: record.attempt, deadline, lifetime_end };
+        let (event, attempt, charged) = (record.event.clone(), record.attempt, record.charge.charged);
+        let run = Run { event, id, attempt, charged, deadline, lifetime_end };
         record.state = State::Processing { run: run.clone(), started_at: now };
         self.counts.one("started");
         self.counts.observe("queue_time", waited);
@@ -96,7 +97,7 @@ impl Model {
         if charge.charged >= self.config.max_attempts {
             return Verdict { end: AttemptEnd::Failed, next: Next::Failed, charge, error };
         }
-        let backoff = self.config.backoff.delay(self.config.seed, key, charge.charged, record.attempt);
+        let backoff = self.config.backoff.delay(self.config.seed.unwrap_or(0), key, charge.charged, record.attempt);
         let wait = backoff.max(after.min(self.config.max_retry_after));
         Verdict { end: AttemptEnd::Retry, next: Next::Retry { eligible_at: self.now + wait }, charge, error }
     }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 pub fn configs() -> impl Strategy<Value = Config> {
     let base = (any::<u64>(), counts(1..=4), counts(1..=4)).prop_map(|(seed, channel_capacity, sweep_batch)| {
         let mut config = Config::default();
-        (config.seed, config.channel_capacity, config.sweep_batch) = (seed, channel_capacity, sweep_batch);
+        (config.seed, config.channel_capacity, config.sweep_batch) = (Some(seed), channel_capacity, sweep_batch);
         config
     });
     base.prop_flat_map(with_attempts).prop_flat_map(with_runs).prop_flat_map(with_bounds).prop_flat_map(with_upkeep)

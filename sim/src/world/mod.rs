@@ -150,7 +150,7 @@ impl<'s> World<'s> {
     /// [`InvalidConfig`] when the engine refuses the scenario's configuration.
     pub fn new(scenario: &'s Scenario, keep: Keep, probes: Probes) -> Result<Self, InvalidConfig> {
         let mut config = scenario.settings.config();
-        config.seed = scenario.seed;
+        config.seed = Some(scenario.seed);
         let mut out = Output::with_facts();
         let told = Timestamp::from_micros(STARTED_AT);
         let engine = Engine::new(config.clone(), told, &mut out)?;
