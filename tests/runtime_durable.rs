@@ -187,9 +187,13 @@ impl Gate {
 }
 
 fn builder(store: &Decided) -> Builder {
+    builder_with(store, Durability::default())
+}
+
+fn builder_with(store: &Decided, durability: Durability) -> Builder {
     let mut config = Config::default();
     config.abort_grace = SECOND;
-    Eventful::builder().config(config).seed(1).journal(store.clone())
+    Eventful::builder().config(config).seed(1).journal(store.clone(), durability)
 }
 
 fn open(store: &Decided, gate: &Gate) -> Eventful {
@@ -262,7 +266,7 @@ async fn a_snapshot_after_no_bytes_at_all_is_refused_before_the_journal_is_opene
     let mut durability = Durability::default();
     durability.snapshot_after_bytes = 0;
 
-    let refused = builder(&store).durability(durability).start(handler(&Gate::closed())).map(drop);
+    let refused = builder_with(&store, durability).start(handler(&Gate::closed())).map(drop);
 
     let words = "durability.snapshot_after_bytes is zero: set it to at least 1";
     assert_eq!(refused.map_err(|error| error.to_string()), Err(words.to_owned()));
@@ -304,6 +308,29 @@ async fn an_answer_that_is_not_durable_is_unknown_and_asking_again_is_safe() {
         comes_to(&eventful, "a", Status::Completed).await;
         assert_eq!((stats(&eventful).journal_reopenings, stats(&eventful).engine.facts.accepted), (1, 1), "{fate:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn submitter_that_waits_for_the_journal_does_not_wait_for_room() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let full = |config: &mut Config| (config.max_pending, config.concurrency) = (1, 1.try_into().expect("not zero"));
+    let eventful = builder(&store).configure(full).start(handler(&gate)).expect("it opens");
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    let waiting = tokio::spawn({
+        let eventful = eventful.clone();
+        async move { eventful.submit(event("b")).await }
+    });
+    passes("it waits for room", || stats(&eventful).submitters_waiting == 1).await;
+
+    store.decide(&[Fate::Full; 3]);
+    gate.leave.add_permits(1);
+    passes("it is taken", || stats(&eventful).engine.facts.accepted == 2).await;
+
+    assert_eq!(stats(&eventful).submitters_waiting, 0);
+    assert!(stats(&eventful).unsynced > 0 && !waiting.is_finished());
+    assert_eq!(waiting.await.expect("no panic"), Ok(Submitted::Accepted));
+    gate.open();
 }
 
 #[tokio::test(start_paused = true)]
@@ -573,7 +600,7 @@ async fn a_relaxed_start_does_not_wait_for_the_journal_and_a_synced_one_does() {
         let (store, gate) = (Decided::new(), Gate::closed());
         let mut durability = Durability::default();
         durability.starts = starts;
-        let eventful = builder(&store).durability(durability).start(handler(&gate)).expect("it opens");
+        let eventful = builder_with(&store, durability).start(handler(&gate)).expect("it opens");
         eventful.submit(event("a")).await.expect("room");
         passes("the handler is called", || gate.calls() == 1).await;
         let on_disk = store.status("a").expect("it was acknowledged");
@@ -709,7 +736,7 @@ async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
     let gate = Gate::closed();
     leave.send(()).expect("the opening is let go");
-    let builder = Eventful::builder().clock(clock.clone()).journal(store);
+    let builder = Eventful::builder().clock(clock.clone()).journal(store, Durability::default());
     let eventful = builder.start(handler(&gate)).expect("it opens");
     begins.recv().expect("the opening is written");
 
@@ -741,7 +768,10 @@ impl JournalStore for Threaded {
 #[tokio::test]
 async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
     let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = Eventful::builder().journal(Threaded(store.clone())).start(handler(&gate)).expect("it opens");
+    let eventful = Eventful::builder()
+        .journal(Threaded(store.clone()), Durability::default())
+        .start(handler(&gate))
+        .expect("it opens");
     eventful.pause().await.expect("open");
     store.decide(&[Fate::FailsBefore]);
     let waiting = eventful.clone();

@@ -245,9 +245,7 @@ fn without_a_runtime_it_does_not_start() {
 
 #[tokio::test]
 async fn a_configuration_that_contradicts_itself_is_refused() {
-    let mut builder = Eventful::builder();
-    builder.config_mut().max_attempts = 0;
-    let refused = builder.start(succeed).err();
+    let refused = Eventful::builder().configure(|config| config.max_attempts = 0).start(succeed).err();
     assert_eq!(refused, Some(StartError::InvalidConfig(InvalidConfig::Zero("max_attempts"))));
 }
 

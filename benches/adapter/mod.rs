@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use eventful::{Attempt, Event, Eventful, Failure};
+use eventful::{Attempt, Durability, Event, Eventful, Failure};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
@@ -135,7 +135,8 @@ fn ours(way: Way, events: u64, store: Recorded) -> (f64, Vec<f64>) {
     let _context = runtime.enter();
     let mut config = media::config();
     (config.concurrency, config.channel_capacity) = (CONCURRENCY, CONCURRENCY);
-    let eventful = Eventful::builder().config(config).journal(store).start(handler).expect("it starts");
+    let eventful =
+        Eventful::builder().config(config).journal(store, Durability::default()).start(handler).expect("it starts");
     let began = clock();
     let submitting: Vec<_> =
         parts(way, events).map(|numbers| runtime.spawn(submit(eventful.clone(), way, numbers))).collect();

@@ -2,10 +2,12 @@
 
 use core::fmt;
 use core::time::Duration;
-#[cfg(feature = "durable")]
 use std::boxed::Box;
+#[cfg(feature = "durable")]
+use std::panic::resume_unwind;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
+use std::vec::Vec;
 use tokio::runtime::Handle;
 
 use super::Eventful;
@@ -15,7 +17,7 @@ use super::dispatcher::dispatch;
 #[cfg(feature = "durable")]
 use super::driver::Driver;
 #[cfg(feature = "durable")]
-use super::durability::{Durability, Setup, StartDurability};
+use super::durability::{Durability, Setup, StartDurability, Telling};
 use super::handler::Handler;
 use super::hooks::Probe;
 use super::locked::Core;
@@ -45,15 +47,22 @@ use crate::journal::{JournalStore, OpenError, Progress, Recovered, WriteError, r
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The order of the calls does not matter, but that of two calls for one setting: the later one wins.
 pub struct Builder {
     config: Option<Config>,
-    seed: Option<u64>,
+    edits: Vec<Edit>,
     clock: Option<Arc<dyn Clock>>,
     submit_timeout: Duration,
     probe: Probe,
     #[cfg(feature = "durable")]
-    journal: Option<Setup>,
+    journal: Option<(Box<dyn JournalStore>, Durability)>,
+    #[cfg(feature = "durable")]
+    progress: Option<Telling>,
 }
+
+/// A change of the configuration, made when everything is known that its defaults depend on.
+type Edit = Box<dyn FnOnce(&mut Config) + Send>;
 
 /// Why an [`Eventful`] could not be started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +86,10 @@ pub enum StartError {
     #[cfg(feature = "durable")]
     #[error("the operating system gave no thread for the journal ({0}): try again")]
     Thread(String),
+    /// [`Builder::on_recovery`] was called, and there is no journal to recover from.
+    #[cfg(feature = "durable")]
+    #[error("on_recovery is set, and there is no journal: set one with Builder::journal, or leave on_recovery out")]
+    NoJournal,
     /// The operating system gave no seed.
     #[error("the operating system gave no random seed ({0}): set one with Builder::seed")]
     Seed(String),
@@ -87,26 +100,45 @@ impl Builder {
     pub fn new() -> Self {
         Self {
             config: None,
-            seed: None,
+            edits: Vec::new(),
             clock: None,
             submit_timeout: Duration::from_secs(5),
             probe: Probe::default(),
             #[cfg(feature = "durable")]
             journal: None,
+            #[cfg(feature = "durable")]
+            progress: None,
         }
     }
 
-    /// Takes this configuration, but for its seed: see [`Builder::seed`].
+    /// Takes this configuration as it is, in the place of the defaults. For one with a journal, begin
+    /// with [`Config::durable`], or change the defaults with [`Builder::configure`].
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = Some(config);
         self
     }
 
-    /// The configuration, to be changed: the one given before, or the defaults.
-    pub fn config_mut(&mut self) -> &mut Config {
-        let defaults = self.defaults();
-        self.config.get_or_insert(defaults)
+    /// Changes the configuration: the one given with [`Builder::config`], else the defaults, which
+    /// are [`Config::durable`]'s with a journal. Runs when the engine is started, after the changes
+    /// that were asked for before.
+    ///
+    /// ```
+    /// let builder = eventful::Eventful::builder().configure(|config| config.max_attempts = 5);
+    /// ```
+    #[must_use]
+    pub fn configure(mut self, edit: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.edits.push(Box::new(edit));
+        self
+    }
+
+    /// The configuration that this amounts to.
+    fn resolve(&mut self) -> Result<Config, StartError> {
+        let mut config = self.config.take().unwrap_or_else(|| self.defaults());
+        self.edits.drain(..).for_each(|edit| edit(&mut config));
+        config.validate()?;
+        config.seed = Some(config.seed.map_or_else(draw_seed, Ok)?);
+        Ok(config)
     }
 
     fn defaults(&self) -> Config {
@@ -117,42 +149,27 @@ impl Builder {
         Config::default()
     }
 
-    /// Keeps every fact in this journal, and starts with what it holds. Without a configuration
-    /// given before, the defaults are [`Config::durable`]'s from now on.
+    /// Keeps every fact in this journal, used like this, and starts with what it holds.
     #[cfg(feature = "durable")]
     #[must_use]
-    pub fn journal(mut self, store: impl JournalStore) -> Self {
-        self.journal = Some(Setup::new(Box::new(store)));
+    pub fn journal(mut self, store: impl JournalStore, durability: Durability) -> Self {
+        self.journal = Some((Box::new(store), durability));
         self
     }
 
-    /// How the journal is used. Does nothing before [`Builder::journal`].
-    #[cfg(feature = "durable")]
-    #[must_use]
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.journal.iter_mut().for_each(|setup| setup.durability = durability);
-        self
-    }
-
-    /// Tells `progress` now and then how far the journal is replayed. Does nothing before
-    /// [`Builder::journal`].
+    /// Calls `progress` now and then while the journal is replayed. Without a journal the start is
+    /// refused.
     #[cfg(feature = "durable")]
     #[must_use]
     pub fn on_recovery(mut self, progress: impl FnMut(Progress) + Send + 'static) -> Self {
-        let mut progress = Some(progress);
-        self.journal.iter_mut().for_each(|setup| {
-            if let Some(progress) = progress.take() {
-                setup.progress = Box::new(progress);
-            }
-        });
+        self.progress = Some(Box::new(progress));
         self
     }
 
-    /// Takes jitter and the keyed hash from this seed. By default the operating system draws one.
+    /// Takes jitter and the keyed hash from this seed: sets [`Config::seed`].
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
+    pub fn seed(self, seed: u64) -> Self {
+        self.configure(move |config| config.seed = Some(seed))
     }
 
     /// Takes the time from this clock. [`SystemClock`] by default.
@@ -179,18 +196,23 @@ impl Builder {
     }
 
     /// Starts it on the current tokio runtime, whose time must be enabled unless a clock other
-    /// than [`SystemClock`] is set. With a journal it blocks the thread until that is replayed.
+    /// than [`SystemClock`] is set. With a journal it blocks the thread until that is replayed; in
+    /// async code use [`Builder::open`].
     ///
     /// # Errors
     ///
     /// [`StartError`]
     pub fn start(mut self, handler: impl Handler) -> Result<Eventful, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let mut config = self.config.take().unwrap_or_else(|| self.defaults());
-        config.seed = self.seed.map_or_else(draw_seed, Ok)?;
+        let config = self.resolve()?;
         #[cfg(feature = "durable")]
-        if let Some(setup) = self.journal.take() {
-            return self.start_durable(&runtime, config, setup, handler);
+        match (self.journal.take(), self.progress.take()) {
+            (Some((store, durability)), progress) => {
+                let setup = Setup::new(store, durability, progress);
+                return self.start_durable(&runtime, config, setup, handler);
+            }
+            (None, Some(_)) => return Err(StartError::NoJournal),
+            (None, None) => {}
         }
         let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new()));
         let mut out = Output::new();
@@ -203,6 +225,25 @@ impl Builder {
         Ok(Eventful::new(shared))
     }
 
+    /// Does what [`Builder::start`] does, with the journal read on a thread where it may block. If
+    /// the future is dropped while it waits, the journal is read to its end and closed.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]
+    pub async fn open(self, handler: impl Handler) -> Result<Eventful, StartError> {
+        #[cfg(feature = "durable")]
+        if self.journal.as_ref().is_some_and(|(store, _)| store.blocks()) {
+            let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+            return match runtime.spawn_blocking(move || self.start(handler)).await {
+                Ok(started) => started,
+                Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+                Err(_) => Err(StartError::NoRuntime),
+            };
+        }
+        self.start(handler)
+    }
+
     #[cfg(feature = "durable")]
     fn start_durable(
         mut self,
@@ -211,7 +252,6 @@ impl Builder {
         setup: Setup,
         handler: impl Handler,
     ) -> Result<Eventful, StartError> {
-        config.validate()?;
         let Setup { durability, mut store, owner, mut progress } = setup;
         durability.validate()?;
         let Recovered { log, replay } =
@@ -269,6 +309,9 @@ impl Default for Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("config", &self.config).field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("edits", &self.edits.len())
+            .finish_non_exhaustive()
     }
 }

@@ -61,17 +61,20 @@ impl Durability {
     }
 }
 
+/// Is called now and then while a journal is replayed.
+pub(super) type Telling = Box<dyn FnMut(Progress) + Send>;
+
 /// A journal that is to be used.
 pub(super) struct Setup {
     pub(super) store: Box<dyn JournalStore>,
     pub(super) owner: Owner,
     pub(super) durability: Durability,
-    pub(super) progress: Box<dyn FnMut(Progress) + Send>,
+    pub(super) progress: Telling,
 }
 
 impl Setup {
-    pub(super) fn new(store: Box<dyn JournalStore>) -> Self {
+    pub(super) fn new(store: Box<dyn JournalStore>, durability: Durability, progress: Option<Telling>) -> Self {
         let owner = Owner::new(std::format!("process {}", std::process::id()));
-        Self { store, owner, durability: Durability::default(), progress: Box::new(|_| {}) }
+        Self { store, owner, durability, progress: progress.unwrap_or_else(|| Box::new(|_| {})) }
     }
 }

@@ -55,8 +55,12 @@ const BATCH: usize = 64;
 
 impl Eventful {
     /// Submits an event, and waits for room while a bound is reached: first in, first out, at most
-    /// the builder's `submit_timeout`. Dropping the future before it ends leaves nothing behind.
-    /// Kept but not polled, it holds up those behind it until their own timeout.
+    /// the builder's `submit_timeout`. With a journal, it waits then until the answer is durable.
+    ///
+    /// Dropping the future while it waits for room takes nothing. Dropping it while it waits for the
+    /// journal leaves the event taken, and it will be processed unless the journal fails first: submit
+    /// it again to find out. Kept but not polled while it waits for room, it holds up those behind it
+    /// until their own timeout.
     ///
     /// # Errors
     ///
@@ -70,7 +74,7 @@ impl Eventful {
     }
 
     /// Submits an event, and never waits for room; with a journal, it waits until the answer is
-    /// durable. Dropping the future before it ends leaves the event taken.
+    /// durable. Dropping the future before it ends leaves the event taken, unless the journal fails.
     ///
     /// # Errors
     ///
@@ -81,7 +85,8 @@ impl Eventful {
     }
 
     /// Submits events in their order, and never waits for room; with a journal, it waits until all
-    /// answers are durable. Answers each, in the same order; none depends on another.
+    /// answers are durable. Gives a result for each, in the same order; none depends on another.
+    /// Dropping the future once it was polled leaves the events taken, unless the journal fails.
     pub async fn submit_batch<I>(&self, events: I) -> Vec<Result<Submitted, SubmitError>>
     where
         I: IntoIterator<Item = Event>,
@@ -242,18 +247,20 @@ impl Waiting {
             entered = self.wait(&mut event) => Some(entered?),
             () = timeout => None,
         };
-        // Outside the timeout: what was taken is answered when it is durable.
-        if let Some((result, tail)) = entered {
-            return self.shared.synced(result, tail).await;
-        }
-        // The last try is for the refusal, so that it is counted and says when to come back.
-        match event {
-            Some(event) => {
-                let (result, tail) = self.shared.change(|core, now| core.submit(now, event))?;
-                self.shared.synced(result, tail).await
-            }
-            None => Err(Unavailable::Broken.into()),
-        }
+        let (result, tail) = match (entered, event) {
+            (Some(entered), _) => entered,
+            // The last try is for the refusal, so that it is counted and says when to come back.
+            (None, Some(event)) => self.shared.change(|core, now| core.submit(now, event))?,
+            (None, None) => return Err(Unavailable::Broken.into()),
+        };
+        // What waits for the journal does not wait for room, and the timeout is not for it.
+        let shared = self.leave();
+        shared.synced(result, tail).await
+    }
+
+    /// Waits for room no longer.
+    fn leave(self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     /// Waits for its turn, and then for room. The event is in its place at every await.

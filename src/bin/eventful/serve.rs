@@ -62,12 +62,9 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
 async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyhow::Result<Eventful> {
     let builder = Eventful::builder().config(config);
     let Some(directory) = &options.data else { return Ok(builder.start(handler)?) };
-    let builder = builder.journal(DiskStore::new(directory)).durability(options.durability());
-    let builder = builder.on_recovery(tell_replay());
-    // Reading the journal blocks.
-    let started = tokio::task::spawn_blocking(move || builder.start(handler)).await;
+    let builder = builder.journal(DiskStore::new(directory), options.durability()).on_recovery(tell_replay());
     // Its words hold those of its cause.
-    started.context("starting died")?.map_err(|error| anyhow::anyhow!("{error}"))
+    builder.open(handler).await.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 /// Tells how far a long replay has come, at each tenth.

@@ -1,0 +1,139 @@
+//! The builder: the order of its calls changes nothing, and what cannot work does not start.
+
+mod harness;
+
+use std::time::Duration;
+
+use eventful::{Builder, Config, Eventful};
+use harness::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn configure_changes_one_field_of_the_defaults() {
+    let eventful = started(Eventful::builder().configure(|config| config.max_attempts = 3));
+    assert_eq!((eventful.config().max_attempts, eventful.config().retention), (3, HOUR));
+}
+
+#[tokio::test]
+async fn config_and_configure_mean_the_same_in_any_order() {
+    let edit = |config: &mut Config| config.max_attempts = 3;
+    let first = started(Eventful::builder().seed(7).configure(edit).config(narrow()));
+    let last = started(Eventful::builder().config(narrow()).configure(edit).seed(7));
+    assert_eq!(first.config(), last.config());
+    assert_eq!((first.config().max_attempts, first.config().backoff.jitter_percent), (3, 0));
+}
+
+#[tokio::test]
+async fn seed_of_the_configuration_is_used() {
+    let mut config = narrow();
+    config.seed = Some(7);
+    assert_eq!(started(Eventful::builder().config(config)).config().seed, Some(7));
+}
+
+#[tokio::test]
+async fn seed_that_nobody_sets_is_drawn() {
+    let seed = || started(Eventful::builder().config(narrow())).config().seed;
+    let drawn = [seed(), seed()];
+    assert!(drawn[0].is_some() && drawn[0] != drawn[1], "{drawn:?}");
+}
+
+#[cfg(feature = "durable")]
+mod durable {
+    use super::*;
+    use eventful::journal::{DiskStore, MemoryStore};
+    use eventful::{Durability, StartError, Submitted};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn journal(builder: Builder) -> Builder {
+        builder.journal(MemoryStore::new(), Durability::default())
+    }
+
+    #[tokio::test]
+    async fn journal_brings_its_defaults_before_and_after_configure() {
+        let edit = |config: &mut Config| config.max_attempts = 3;
+        let first = started(journal(Eventful::builder().seed(7)).configure(edit));
+        let last = started(journal(Eventful::builder().configure(edit)).seed(7));
+        assert_eq!(first.config(), last.config());
+        assert_eq!((first.config().max_attempts, first.config().retention), (3, 96 * HOUR));
+    }
+
+    #[tokio::test]
+    async fn retention_that_is_set_stays_with_a_journal() {
+        let edit = |config: &mut Config| config.retention = HOUR;
+        let (before, after) = (Eventful::builder().configure(edit), journal(Eventful::builder()).configure(edit));
+        assert_eq!(started(journal(before)).config().retention, HOUR);
+        assert_eq!(started(after).config().retention, HOUR);
+        assert_eq!(started(journal(Eventful::builder().config(Config::default()))).config().retention, HOUR);
+    }
+
+    #[tokio::test]
+    async fn on_recovery_is_called_when_set_before_and_after_journal() {
+        for is_first in [true, false] {
+            let calls = Arc::new(AtomicU32::new(0));
+            let counted = Arc::clone(&calls);
+            let count = move |_| _ = counted.fetch_add(1, Ordering::SeqCst);
+            let builder = Eventful::builder();
+            let builder = match is_first {
+                true => journal(builder.on_recovery(count)),
+                false => journal(builder).on_recovery(count),
+            };
+            let _eventful = started(builder);
+            assert_eq!(calls.load(Ordering::SeqCst), 1, "called first: {is_first}");
+        }
+    }
+
+    #[tokio::test]
+    async fn on_recovery_without_a_journal_is_refused() {
+        let refused = Eventful::builder().on_recovery(|_| {}).start(succeed).err();
+        assert_eq!(refused, Some(StartError::NoJournal));
+    }
+
+    #[tokio::test]
+    async fn opened_on_another_thread_it_serves_what_the_journal_holds() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let builder = || Eventful::builder().journal(DiskStore::new(directory.path()), Durability::default());
+        let eventful = builder().open(succeed).await.expect("it opens");
+        assert_eq!(eventful.submit(event("a")).await, Ok(Submitted::Accepted));
+        eventful.shutdown(None).await;
+
+        let eventful = builder().open(succeed).await.expect("it opens again");
+        assert!(matches!(eventful.submit(event("a")).await, Ok(Submitted::Duplicate(_))));
+        eventful.shutdown(None).await;
+    }
+
+    #[tokio::test]
+    async fn opening_lets_the_runtime_run_meanwhile() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (began, wait) = std::sync::mpsc::channel::<()>();
+        // The journal is not read before another task of this runtime, of one thread, says so.
+        let held = move |_| wait.recv().expect("it is let go");
+        let builder = Eventful::builder().journal(DiskStore::new(directory.path()), Durability::default());
+        let opening = tokio::spawn(builder.on_recovery(held).open(succeed));
+        tokio::task::yield_now().await;
+        began.send(()).expect("it waits");
+        opening.await.expect("no panic").expect("it opens").shutdown(None).await;
+    }
+
+    #[tokio::test]
+    async fn open_passes_on_why_it_does_not_start() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let builder = || Eventful::builder().journal(DiskStore::new(directory.path()), Durability::default());
+        let first = builder().open(succeed).await.expect("it opens");
+        let refused = builder().open(succeed).await.err();
+        assert!(matches!(refused, Some(StartError::Open(_))), "{refused:?}");
+        first.shutdown(None).await;
+    }
+
+    #[test]
+    fn open_outside_of_a_runtime_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let builder = Eventful::builder().journal(DiskStore::new(directory.path()), Durability::default());
+        assert_eq!(at_once(builder.open(succeed)).err(), Some(StartError::NoRuntime));
+    }
+}
+
+fn started(builder: Builder) -> Eventful {
+    builder.start(succeed).expect("it starts")
+}
