@@ -1,7 +1,7 @@
 //! `serve --deliver`
 
 use crate::process::Server;
-use crate::sink::Sink;
+use crate::sink::{HANGS_UP, Sink};
 
 #[tokio::test]
 async fn an_event_arrives_with_its_payload_and_what_is_known_of_it() {
@@ -111,6 +111,50 @@ async fn a_target_that_is_not_there_is_tried_again() {
     let record = server.until("/v1/events/a", "failed").await;
     assert_eq!(record["attempt"], 3);
     assert!(record["last_error"].as_str().expect("an error").to_lowercase().contains("connection refused"));
+}
+
+#[tokio::test]
+async fn kept_connection_that_was_closed_costs_no_attempt() {
+    let sink = Sink::start(&["204 No Content", HANGS_UP]).await;
+    let server = Server::start(&["--deliver", &sink.url, "--max-attempts", "1"]).await;
+    for id in ["a", "b"] {
+        server.submit(id, "/v1/events", id).await;
+        let record = server.until(&format!("/v1/events/{id}"), "completed").await;
+        assert_eq!(record["attempt"], 1);
+    }
+    assert_eq!((sink.count(), sink.connections()), (3, 2));
+}
+
+#[tokio::test]
+async fn new_connection_that_was_closed_costs_an_attempt() {
+    let sink = Sink::start(&[HANGS_UP]).await;
+    let server = Server::start(&["--deliver", &sink.url]).await;
+    server.submit("a", "/v1/events", "x").await;
+    let record = server.until("/v1/events/a", "completed").await;
+    assert_eq!((&record["attempt"], sink.count()), (&2.into(), 2));
+}
+
+#[tokio::test]
+async fn request_is_sent_once_more_at_most() {
+    let sink = Sink::start(&["204 No Content", HANGS_UP, HANGS_UP]).await;
+    let server = Server::start(&["--deliver", &sink.url]).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.until("/v1/events/a", "completed").await;
+    server.submit("b", "/v1/events", "x").await;
+    let record = server.until("/v1/events/b", "completed").await;
+    // One that was kept, a new one, and then another attempt.
+    assert_eq!((&record["attempt"], sink.count()), (&2.into(), 1 + 2 + 1));
+}
+
+#[tokio::test]
+async fn answer_that_has_begun_is_not_asked_for_again() {
+    let sink = Sink::start(&["204 No Content", "HTTP/1.1 20<hangs up>"]).await;
+    let server = Server::start(&["--deliver", &sink.url]).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.until("/v1/events/a", "completed").await;
+    server.submit("b", "/v1/events", "x").await;
+    let record = server.until("/v1/events/b", "completed").await;
+    assert_eq!((&record["attempt"], sink.count()), (&2.into(), 1 + 1 + 1));
 }
 
 #[tokio::test]

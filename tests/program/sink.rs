@@ -7,6 +7,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+/// At the end of an answer: its connection ends there. Alone, there is no answer.
+pub(crate) const HANGS_UP: &str = "<hangs up>";
+
 /// Answers each request with the next of its answers, then with 204.
 #[derive(Clone)]
 pub(crate) struct Sink {
@@ -67,7 +70,9 @@ impl Sink {
         let mut text = String::new();
         while let Some(request) = next(&mut stream, &mut text).await {
             let answer = self.answer(request);
-            if stream.write_all(answer.as_bytes()).await.is_err() {
+            let answer = answer.strip_suffix(HANGS_UP).map_or((&*answer, false), |begun| (begun, true));
+            let (answer, hangs_up) = answer;
+            if stream.write_all(answer.as_bytes()).await.is_err() || hangs_up {
                 return;
             }
         }
@@ -78,6 +83,9 @@ impl Sink {
         state.requests.push(request);
         self.arrived.notify_waiters();
         let answer = state.answers.pop_front().unwrap_or("204 No Content");
+        if answer.ends_with(HANGS_UP) {
+            return answer.to_owned();
+        }
         let length =
             if answer.starts_with("204") || answer.contains("content-length") { "" } else { "content-length: 0\r\n" };
         format!("HTTP/1.1 {answer}\r\n{length}\r\n")

@@ -6,38 +6,68 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Client as Pool, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::watched::{Watch, is_stale};
 
 /// A client for one URL.
 #[derive(Debug, Clone)]
 pub(crate) enum Client {
-    Plain(Pool<HttpConnector, Full<Bytes>>),
-    Secure(Pool<HttpsConnector<HttpConnector>, Full<Bytes>>),
+    Plain(Pools<Watch<HttpConnector>>),
+    Secure(Pools<Watch<HttpsConnector<HttpConnector>>>),
+}
+
+/// Connections over one kind of transport.
+#[derive(Debug, Clone)]
+pub(crate) struct Pools<C> {
+    /// Those that are kept for the next request.
+    kept: Pool<C, Full<Bytes>>,
+    /// A new one for each request.
+    fresh: Pool<C, Full<Bytes>>,
 }
 
 impl Client {
     /// A client that can speak to `url`. Only `https` needs the system's certificates.
     pub(crate) fn new(url: &Uri) -> anyhow::Result<Self> {
-        let mut pool = Pool::builder(TokioExecutor::new());
-        pool.pool_timer(TokioTimer::new());
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         if url.scheme_str() != Some("https") {
-            return Ok(Self::Plain(pool.build(connector)));
+            return Ok(Self::Plain(Pools::new(Watch(connector))));
         }
         connector.enforce_http(false);
         let secure = HttpsConnectorBuilder::new()
             .with_native_roots()
             .context("https needs the system's certificates: install the package ca-certificates")?;
-        Ok(Self::Secure(pool.build(secure.https_only().enable_http1().wrap_connector(connector))))
+        let connector = secure.https_only().enable_http1().wrap_connector(connector);
+        Ok(Self::Secure(Pools::new(Watch(connector))))
     }
 
+    /// Sends a request, and returns the answer once its head is there.
+    ///
+    /// A kept connection may have been closed by the server before it saw the request. Then, and only then,
+    /// the request is sent a second time, on a new connection.
     pub(crate) async fn request(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
         match self {
-            Self::Plain(pool) => pool.request(request).await,
-            Self::Secure(pool) => pool.request(request).await,
+            Self::Plain(pools) => pools.request(request).await,
+            Self::Secure(pools) => pools.request(request).await,
+        }
+    }
+}
+
+impl<C: Connect + Clone + Send + Sync + 'static> Pools<C> {
+    fn new(connector: C) -> Self {
+        let mut pool = Pool::builder(TokioExecutor::new());
+        pool.pool_timer(TokioTimer::new());
+        let kept = pool.build(connector.clone());
+        Self { kept, fresh: pool.pool_max_idle_per_host(0).build(connector) }
+    }
+
+    async fn request(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
+        match self.kept.request(request.clone()).await {
+            Err(error) if is_stale(&error) => self.fresh.request(request).await,
+            answer => answer,
         }
     }
 }

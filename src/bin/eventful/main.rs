@@ -15,6 +15,7 @@ mod signals;
 mod source;
 mod spans;
 mod terminal;
+mod watched;
 
 use std::process::ExitCode;
 use std::time::Duration;
