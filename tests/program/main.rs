@@ -8,6 +8,7 @@ mod kill;
 mod ledger;
 mod process;
 mod send;
+mod shortage;
 mod signals;
 mod sink;
 mod usage;

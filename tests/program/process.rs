@@ -21,14 +21,23 @@ pub(crate) async fn run(args: &[&str]) -> (i32, String, String) {
     (status.code().expect("a code"), text(stdout), text(stderr))
 }
 
+/// What every server in a test is started with.
+const SERVE: [&str; 7] = ["serve", "--listen", "127.0.0.1:0", "--backoff", "1ms", "--backoff-cap", "2ms"];
+
 /// Begins to start `eventful serve` on a free port.
 pub(crate) fn spawn(args: &[&str]) -> Child {
-    program(&["serve", "--listen", "127.0.0.1:0", "--backoff", "1ms", "--backoff-cap", "2ms"])
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts")
+    begin(program(&SERVE).args(args))
+}
+
+/// The same in a shell that has run this command before, such as `ulimit`.
+pub(crate) fn spawn_under(setting: &str, args: &[&str]) -> Child {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!(r#"{setting}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_eventful")]);
+    begin(shell.args(SERVE).args(args).env("EVENTFUL_LOG", "off").stdin(Stdio::null()).kill_on_drop(true))
+}
+
+fn begin(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
 }
 
 /// `eventful serve` on a free port.
@@ -51,6 +60,10 @@ impl Server {
         let first = lines.next_line().await.expect("output").expect("a line");
         let (_, address) = first.split_once("http://").expect("an address");
         Self { child, lines, log, address: address.to_owned() }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     pub(crate) fn url(&self) -> String {
@@ -125,6 +138,49 @@ impl Server {
         let mut record = Value::Null;
         for _ in 0..50_000 {
             record = self.get(target).await;
+            if record["status"] == status {
+                return record;
+            }
+        }
+        panic!("not {status}: {record}");
+    }
+}
+
+/// A client that keeps its one connection.
+pub(crate) struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub(crate) async fn connect(server: &Server) -> Self {
+        Self(BufReader::new(TcpStream::connect(&server.address).await.expect("a connection")))
+    }
+
+    /// The body of an answer.
+    async fn call(&mut self, request: &str) -> Value {
+        self.0.write_all(request.as_bytes()).await.expect("it is taken");
+        let (mut length, mut line) = (0, String::new());
+        while !line.ends_with("\r\n\r\n") {
+            let start = line.len();
+            assert!(self.0.read_line(&mut line).await.expect("a head") > 0, "it is cut off: {line}");
+            let given = line[start..].to_ascii_lowercase();
+            length =
+                given.strip_prefix("content-length: ").map_or(length, |given| given.trim().parse().expect("a length"));
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).await.expect("a body");
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    pub(crate) async fn submit(&mut self, id: &str, payload: &str) {
+        let head = format!("POST /v1/events HTTP/1.1\r\nhost: x\r\nidempotency-key: {id}\r\n");
+        let taken = self.call(&format!("{head}content-length: {}\r\n\r\n{payload}", payload.len())).await;
+        assert_eq!(taken["outcome"], "accepted");
+    }
+
+    /// Polls until the event has this status; gives up after many tries.
+    pub(crate) async fn until(&mut self, target: &str, status: &str) -> Value {
+        let mut record = Value::Null;
+        for _ in 0..500_000 {
+            record = self.call(&format!("GET {target} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
             if record["status"] == status {
                 return record;
             }

@@ -12,6 +12,7 @@ use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::client::{self, Client};
+use crate::shortage::{Shortage, Shortages};
 
 /// Posts each event to one URL.
 ///
@@ -21,6 +22,7 @@ use crate::client::{self, Client};
 pub(crate) struct Deliver {
     url: Uri,
     client: Client,
+    shortages: Shortages,
 }
 
 /// What is read of an answer, so that its connection can be used again.
@@ -28,7 +30,7 @@ const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 impl Deliver {
     pub(crate) fn new(url: Uri) -> anyhow::Result<Self> {
-        Ok(Self { client: Client::new(&url)?, url })
+        Ok(Self { client: Client::new(&url)?, url, shortages: Shortages::new() })
     }
 
     pub(crate) const fn url(&self) -> &Uri {
@@ -43,10 +45,18 @@ impl Deliver {
         let timeout = remaining - remaining / 10;
         let answer = tokio::time::timeout(timeout, self.client.request(request)).await;
         let answer = answer.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))?;
-        let (head, body) = answer.map_err(|error| Failure::retry(client::explain(&error)))?.into_parts();
+        let (head, body) = answer.map_err(|error| self.unanswered(&error, attempt))?.into_parts();
         // The answer counts whether or not its body comes to an end.
         let _read = tokio::time::timeout(remaining / 20, read_away(body)).await;
         judge(&head, now)
+    }
+
+    fn unanswered(&self, error: &client::Error, attempt: &Attempt) -> Failure {
+        let shortage = if error.is_connect() { Shortage::of_connect(error) } else { None };
+        match shortage {
+            Some(shortage) => self.shortages.failure(shortage, attempt.number()),
+            None => Failure::retry(client::explain(error)),
+        }
     }
 
     fn request(

@@ -8,6 +8,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
+use crate::shortage::{Shortage, Shortages};
+
 /// Runs one shell command per event: the payload on standard input, the rest in the environment.
 ///
 /// Exit 0 is success; 75 (`EX_TEMPFAIL` of sysexits.h) or the end by a signal is tried again, also
@@ -15,6 +17,7 @@ use tokio::process::{Child, Command};
 #[derive(Debug)]
 pub(crate) struct Exec {
     command: String,
+    shortages: Shortages,
 }
 
 /// The exit code that asks for another attempt.
@@ -38,7 +41,7 @@ impl Drop for Group {
 
 impl Exec {
     pub(crate) fn new(command: &str) -> Self {
-        Self { command: command.to_owned() }
+        Self { command: command.to_owned(), shortages: Shortages::new() }
     }
 
     pub(crate) fn command(&self) -> &str {
@@ -48,9 +51,16 @@ impl Exec {
     /// Dropping the future kills the command, and what it has started.
     pub(crate) async fn run(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
         let group = self.start(event, attempt);
-        let mut group = group.map_err(|error| Failure::retry(format_args!("the command did not start: {error}")))?;
+        let mut group = group.map_err(|error| self.unstarted(&error, attempt))?;
         let ended = feed(&mut group.0, event.payload()).await;
         judge(ended.map_err(|error| Failure::retry(format_args!("the command was lost: {error}")))?)
+    }
+
+    fn unstarted(&self, error: &std::io::Error, attempt: &Attempt) -> Failure {
+        match Shortage::of(error) {
+            Some(shortage) => self.shortages.failure(shortage, attempt.number()),
+            None => Failure::retry(format_args!("the command did not start: {error}")),
+        }
     }
 
     fn start(&self, event: &Event, attempt: &Attempt) -> std::io::Result<Group> {

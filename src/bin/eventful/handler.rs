@@ -23,6 +23,17 @@ impl Chosen {
         })
     }
 
+    /// The descriptors that one run may hold at the same time.
+    pub(crate) const fn descriptors_of_a_run(&self) -> u64 {
+        match self {
+            Self::Log => 0,
+            // A connection, another one that was begun meanwhile, and the lookup of a name.
+            Self::Deliver(_) => 3,
+            // Three pipes, a handle of the process, and the pipe by which its start is reported.
+            Self::Exec(_) => 9,
+        }
+    }
+
     /// In words.
     pub(crate) fn describe(&self) -> String {
         match self {

@@ -3,6 +3,7 @@
 
 mod client;
 mod deliver;
+mod descriptors;
 mod drain;
 mod exec;
 mod handler;
@@ -11,6 +12,7 @@ mod options;
 mod progress;
 mod send;
 mod serve;
+mod shortage;
 mod signals;
 mod source;
 mod spans;

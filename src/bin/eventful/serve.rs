@@ -14,7 +14,7 @@ use crate::handler::Chosen;
 use crate::options::ServeOptions;
 use crate::signals::Signals;
 use crate::terminal::say;
-use crate::{drain, spans};
+use crate::{descriptors, drain, spans};
 
 /// Frames of a journal whose replay is worth telling about.
 const LONG_REPLAY: u64 = 10_000;
@@ -28,6 +28,9 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     config.validate()?;
     let mut signals = Signals::listen()?;
     let handler = Chosen::new(&options)?;
+    let mut limits = http::Limits::default();
+    let handlers = handler.descriptors_of_a_run().saturating_mul(config.concurrency.get() as u64);
+    limits.max_connections = descriptors::share(limits.max_connections, handlers);
     let listener = bind(options.listen).await?;
     let address = listener.local_addr()?;
     let words = handler.describe();
@@ -41,7 +44,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
-    let server = tokio::spawn(http::serve(listener, eventful.clone(), http::Limits::default(), stopped));
+    let server = tokio::spawn(http::serve(listener, eventful.clone(), limits, stopped));
     let signal = signals.next().await;
     say(&format!("{signal}: taking no more events; once more ends at once"));
     let Some(report) = drain::drain(&eventful, &mut signals).await else {
