@@ -37,9 +37,10 @@ async fn all_failed_events_get_another_life_page_by_page() {
     let mut total = 0;
     let mut cursor = Some(Cursor::START);
     while let Some(after) = cursor {
-        let Redriven { count, next } = eventful.redrive_all(after).await.expect("room");
+        let Redriven { count, left, next, .. } = eventful.redrive_all(after).await.expect("room");
         assert!(count <= 100);
         (total, cursor) = (total + count, next);
+        assert_eq!(left, 250 - total as u64);
     }
     assert_eq!(total, 250);
     until("all are completed", || stats(&eventful).engine.gauges.records(Status::Completed) == 250).await;
@@ -57,12 +58,13 @@ async fn redriving_all_stops_at_a_bound_and_can_go_on_from_there() {
     }
     eventful.pause().await.expect("it runs");
     let first = eventful.redrive_all(Cursor::START).await.expect("room for some");
-    assert_eq!(first.count, 3);
+    assert_eq!((first.count, first.left), (3, 2));
     let refused = eventful.redrive_all(first.next.expect("there are more")).await;
     assert!(matches!(refused, Err(RedriveError::Overloaded { .. })), "{refused:?}");
     eventful.resume().await.expect("it runs");
     until("they are completed", || stats(&eventful).engine.gauges.pending() == 0).await;
-    assert_eq!(eventful.redrive_all(first.next.expect("there are more")).await, Ok(Redriven { count: 2, next: None }));
+    let last = eventful.redrive_all(first.next.expect("there are more")).await.expect("room");
+    assert_eq!((last.count, last.left, last.next), (2, 0, None));
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,10 +47,11 @@ struct Batch {
     ended: bool,
 }
 
-/// What a line asks for.
+/// What a line asks for. A blank one counts as a line, and has no answer.
 enum Asked {
     Event(Key),
     Nothing(Problem),
+    Blank,
 }
 
 /// The answer for a line that was not taken.
@@ -130,6 +131,9 @@ impl Batch {
         let Line::Whole(text) = line else {
             return self.refuse(Problem::too_large(self.front.eventful.config().max_event_bytes));
         };
+        if envelope::trimmed(&text).is_empty() {
+            return Asked::Blank;
+        }
         match envelope::parse(&text) {
             Ok(event) => {
                 let key = event.key().clone();
@@ -157,6 +161,7 @@ impl Batch {
                 write_refused(line, Some(key), &crate::runtime::Unavailable::Broken.into(), answers)
             }
             (Asked::Nothing(problem), _) => write_refused(line, None, problem, answers),
+            (Asked::Blank, _) => {}
         }
     }
 }

@@ -33,15 +33,35 @@ pub(super) enum InvalidEnvelope {
     Json(#[from] serde_json::Error),
     #[error(r#"not an envelope {{"id", "source"?, "type"?, "payload"?}}: send one JSON object"#)]
     NoObject,
+    #[error("the text is UTF-16: send it as UTF-8, converted with iconv -f UTF-16 -t UTF-8 for example")]
+    Utf16,
     #[error(transparent)]
     Event(#[from] InvalidEvent),
+}
+
+/// The byte order mark of UTF-8, with which some editors begin a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A text without the byte order mark that it may begin with, and without white space at its ends.
+pub(super) fn trimmed(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim_ascii()
+}
+
+/// Whether this is UTF-16: it has its byte order mark, or one of the first two bytes is zero, as JSON begins with
+/// ASCII (RFC 4627, section 3).
+fn is_utf16(text: &[u8]) -> bool {
+    matches!(text, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..])
 }
 
 /// The event in an envelope. Its payload is the member's text, byte by byte; nothing when it is
 /// absent, and four bytes when it is `null`.
 pub(super) fn parse(text: &[u8]) -> Result<Event, InvalidEnvelope> {
+    let text = trimmed(text);
+    if is_utf16(text) {
+        return Err(InvalidEnvelope::Utf16);
+    }
     // What serde derives would take an array of the members too.
-    if !text.trim_ascii_start().starts_with(b"{") {
+    if !text.starts_with(b"{") {
         return Err(InvalidEnvelope::NoObject);
     }
     let envelope: Envelope<'_> = serde_json::from_slice(text)?;
@@ -66,6 +86,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::ToOwned as _;
+    use std::vec::Vec;
 
     #[test]
     fn the_payload_is_what_was_sent_byte_by_byte() {
@@ -102,6 +124,27 @@ mod tests {
         }
         assert!(parse(b"{\"id\":\"\xff\"}").is_err());
         assert!(parse(b"{\"id\":\"a\",\"payload\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn byte_order_mark_in_front_is_skipped() {
+        let event = parse(b"\xef\xbb\xbf {\"id\":\"a\",\"payload\":\"\xef\xbb\xbf\"}").expect("an event");
+        assert_eq!(event.payload(), "\"\u{feff}\"");
+        assert!(trimmed(b"\xef\xbb\xbf\r").is_empty());
+    }
+
+    #[test]
+    fn utf16_is_named_as_such_with_and_without_its_mark() {
+        let text = r#"{"id":"a"}"#;
+        let units = |mark: &str| (mark.to_owned() + text).encode_utf16().collect::<Vec<_>>();
+        for mark in ["", "\u{feff}"] {
+            let little: Vec<u8> = units(mark).into_iter().flat_map(u16::to_le_bytes).collect();
+            let big: Vec<u8> = units(mark).into_iter().flat_map(u16::to_be_bytes).collect();
+            for bytes in [little, big] {
+                let refused = parse(&bytes).expect_err("it is UTF-16");
+                assert!(matches!(refused, InvalidEnvelope::Utf16), "{refused}");
+            }
+        }
     }
 
     #[test]

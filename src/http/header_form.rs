@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::format;
 use std::string::String;
 
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 
 use super::problem::Problem;
 use super::{coding, query, webhook};
 use crate::engine::{Event, InvalidEvent, Key};
 
-/// The headers that may carry an id, the first one first: the IETF's draft, and Standard Webhooks.
+/// The headers that may carry an id: the IETF's draft, and Standard Webhooks.
 const ID_HEADERS: [&str; 2] = ["idempotency-key", WEBHOOK_ID];
 
 /// The header that an eventful server sends its events' whole keys in.
@@ -25,10 +25,28 @@ pub(super) struct Id<'a> {
 }
 
 /// The id in the headers; none when they carry none.
+///
+/// # Errors
+///
+/// A header that is not UTF-8, or two ids that differ: each would make the next try another event.
 pub(super) fn id(headers: &HeaderMap) -> Result<Option<Id<'_>>, Problem> {
-    let Some(header) = ID_HEADERS.into_iter().find(|name| headers.contains_key(*name)) else { return Ok(None) };
-    let text = unquoted(single(headers, header)?.unwrap_or_default());
-    Ok(Some(Id { header, text }))
+    let mut found: Option<Id<'_>> = None;
+    for header in ID_HEADERS {
+        for value in headers.get_all(header) {
+            let id = Id { header, text: unquoted(utf8(header, value)?) };
+            match &found {
+                Some(first) if first.text != id.text => return Err(differ(first, &id)),
+                Some(_) => {}
+                None => found = Some(id),
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn differ(first: &Id<'_>, second: &Id<'_>) -> Problem {
+    let [(one, first), (other, second)] = [first, second].map(|id| (id.header, &id.text));
+    Problem::invalid(format!("{one} is {first:?} and {other} is {second:?}: give one id, in one of the two headers"))
 }
 
 /// The text of a header that is given at most once.
@@ -37,8 +55,12 @@ fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a s
     let (value, None) = (values.next(), values.next()) else {
         return Err(Problem::invalid(format!("{name} is given more than once: give it once")));
     };
-    let text = value.map(|value| str::from_utf8(value.as_bytes())).transpose();
-    text.map_err(|_| Problem::invalid(format!("{name} is not UTF-8: encode it, in base64 for example")))
+    value.map(|value| utf8(name, value)).transpose()
+}
+
+fn utf8<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Problem> {
+    let refused = || Problem::invalid(format!("{name} is not UTF-8: encode it, in base64 for example"));
+    str::from_utf8(value.as_bytes()).map_err(|_| refused())
 }
 
 /// The event with this id.

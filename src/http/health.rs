@@ -1,5 +1,7 @@
 //! Is it alive, and should events be sent here.
 
+use std::format;
+use std::string::String;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -14,10 +16,14 @@ pub(super) async fn live() -> &'static str {
 }
 
 /// `GET /readyz`: the engine takes events and makes progress.
-pub(super) async fn ready(State(front): State<Arc<Front>>) -> Result<&'static str, Problem> {
+///
+/// A pause is no reason to send events elsewhere: it is an operator's, and they are taken. So it is said, and no more.
+pub(super) async fn ready(State(front): State<Arc<Front>>) -> Result<String, Problem> {
+    let paused = front.eventful.stats().is_ok_and(|stats| stats.paused);
+    let pause = if paused { ", and paused by an operator: no run starts until POST /v1/resume" } else { "" };
     match front.eventful.readiness() {
-        Readiness::Ready => Ok("ready\n"),
-        Readiness::NotReady(reason) => Err(Problem::new(Kind::NotReady, detail(reason))),
+        Readiness::Ready => Ok(format!("ready{pause}\n")),
+        Readiness::NotReady(reason) => Err(Problem::new(Kind::NotReady, format!("{}{pause}", detail(reason)))),
     }
 }
 

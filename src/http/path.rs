@@ -4,7 +4,9 @@ use std::string::String;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
+use axum::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 
 use super::problem::Problem;
 use super::query;
@@ -13,24 +15,48 @@ use crate::engine::Key;
 /// What stands for itself in a path and in a query: the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The id in a path. It has its name, as a router around this one may take parameters of its own from the path.
+#[derive(Debug, Deserialize)]
+pub(super) struct InPath {
+    id: String,
+}
+
 /// What the path gave, before it is looked at.
-pub(super) type Id = Result<Path<String>, PathRejection>;
+pub(super) type Id = Result<Path<InPath>, PathRejection>;
+
+/// The id of the event that is called `batch`, as the call for many events is.
+pub(super) fn batch() -> Id {
+    Ok(Path(InPath { id: String::from("batch") }))
+}
 
 /// The key that `/v1/events/{id}?source=` names.
 pub(super) fn key(id: Id, RawQuery(query): RawQuery) -> Result<Key, Problem> {
-    let Path(id) =
+    let Path(InPath { id }) =
         id.map_err(|_| Problem::invalid("the id is not UTF-8: encode it as UTF-8, then percent-encode it"))?;
     let [source] = query::parse(query.as_deref(), ["source"])?;
     Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)
 }
 
-/// Where the record of this key is to be found.
-pub(super) fn location(key: &Key) -> String {
-    let mut path = String::from("/v1/events/");
-    path.extend(utf8_percent_encode(&key.id(), RESERVED));
+/// The key that `/v1/event?id=&source=` names.
+pub(super) fn key_in_query(RawQuery(query): RawQuery) -> Result<Key, Problem> {
+    let [id, source] = query::parse(query.as_deref(), ["id", "source"])?;
+    let id = id.ok_or_else(|| Problem::invalid("there is no id: give it as ?id=, and the source as &source="))?;
+    Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)
+}
+
+/// Where the record of this key is to be found, as an answer to a request for `submitted_to` says it.
+///
+/// A client that resolves a URL removes `.` and `..` from its path, percent-encoded too (RFC 3986, section 5.2.4; WHATWG
+/// URL, "double-dot path segment"). An event of such an id is named by its query, which stays as it is.
+pub(super) fn location(submitted_to: &Uri, key: &Key) -> String {
+    let mut url = String::from(submitted_to.path().strip_suffix("/v1/events").unwrap_or_default());
+    let id = key.id();
+    let is_dots = matches!(&*id, "." | "..");
+    url.push_str(if is_dots { "/v1/event?id=" } else { "/v1/events/" });
+    url.extend(utf8_percent_encode(&id, RESERVED));
     if !key.source().is_empty() {
-        path.push_str("?source=");
-        path.extend(utf8_percent_encode(key.source(), RESERVED));
+        url.push_str(if is_dots { "&source=" } else { "?source=" });
+        url.extend(utf8_percent_encode(key.source(), RESERVED));
     }
-    path
+    url
 }

@@ -4,7 +4,7 @@ use std::string::{String, ToString as _};
 use std::sync::Arc;
 use std::vec::Vec;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::problem::{Kind, Problem};
 use super::query;
 use super::rfc3339::Rfc3339;
 use super::submit::json;
-use crate::engine::{Cursor, PastAttempt, Place, RecordView, RunView, Status};
+use crate::engine::{Cursor, Key, PastAttempt, Place, RecordView, RunView, Status};
 
 /// Records on a page that says nothing else.
 const DEFAULT_LIMIT: usize = 100;
@@ -27,17 +27,25 @@ type Answer = Result<([(axum::http::HeaderName, &'static str); 1], String), Prob
 
 /// `GET /v1/events/{id}`
 pub(super) async fn get(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Answer {
-    let key = path::key(id, query)?;
-    let Some(view) = front.eventful.get(&key).await? else {
+    show(&front, &path::key(id, query)?).await
+}
+
+/// `GET /v1/event`: the same, with the id in the query.
+pub(super) async fn get_by_query(State(front): State<Arc<Front>>, query: RawQuery) -> Answer {
+    show(&front, &path::key_in_query(query)?).await
+}
+
+async fn show(front: &Front, key: &Key) -> Answer {
+    let Some(view) = front.eventful.get(key).await? else {
         return Err(Problem::new(Kind::NotFound, "there is no such event: perhaps it was forgotten, or has a source"));
     };
-    let explanation = front.eventful.explain(&key).await?;
+    let explanation = front.eventful.explain(key).await?;
     Ok(answer(&Record::new(&view, explanation)))
 }
 
 /// `GET /v1/events/batch`: the event with this id.
 pub(super) async fn get_batch(state: State<Arc<Front>>, query: RawQuery) -> impl IntoResponse {
-    get(state, Ok(Path("batch".to_string())), query).await
+    get(state, path::batch(), query).await
 }
 
 /// `GET /v1/events`

@@ -25,6 +25,9 @@ pub fn router(eventful: Eventful, limits: &Limits) -> Router {
         .route("/v1/events/batch", post(batch::submit).get(records::get_batch).delete(operate::discard_batch))
         .route("/v1/events/{id}", get(records::get).delete(operate::discard))
         .route("/v1/events/{id}/redrive", post(operate::redrive))
+        // An id may be one that no path can carry.
+        .route("/v1/event", get(records::get_by_query).delete(operate::discard_by_query))
+        .route("/v1/event/redrive", post(operate::redrive_by_query))
         .route("/v1/redrive", post(operate::redrive_all))
         .route("/v1/pause", post(operate::pause))
         .route("/v1/resume", post(operate::resume))

@@ -3,9 +3,9 @@
 use std::string::String;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
@@ -18,7 +18,11 @@ use crate::engine::{Event, Key, Status};
 use crate::runtime::Submitted;
 
 /// `POST /v1/events`
-pub(super) async fn submit(State(front): State<Arc<Front>>, request: Request) -> Response {
+pub(super) async fn submit(
+    State(front): State<Arc<Front>>,
+    OriginalUri(uri): OriginalUri,
+    request: Request,
+) -> Response {
     let event = match front.read_event(request).await {
         Ok(event) => event,
         Err(problem) => {
@@ -28,7 +32,7 @@ pub(super) async fn submit(State(front): State<Arc<Front>>, request: Request) ->
     };
     let key = event.key().clone();
     match front.eventful.try_submit(event).await {
-        Ok(submitted) => answer(&key, submitted),
+        Ok(submitted) => answer(&uri, &key, submitted),
         Err(error) => Problem::from(error).into_response(),
     }
 }
@@ -62,11 +66,13 @@ fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Kind::UnsupportedMediaType, detail).closing())
 }
 
-fn answer(key: &Key, submitted: Submitted) -> Response {
+fn answer(uri: &Uri, key: &Key, submitted: Submitted) -> Response {
     let kind = [(CONTENT_TYPE, "application/json")];
     let body = json(&Taken { line: None, key, submitted: &submitted });
     match submitted {
-        Submitted::Accepted => (StatusCode::ACCEPTED, kind, [(LOCATION, path::location(key))], body).into_response(),
+        Submitted::Accepted => {
+            (StatusCode::ACCEPTED, kind, [(LOCATION, path::location(uri, key))], body).into_response()
+        }
         Submitted::Duplicate(_) => (StatusCode::OK, kind, body).into_response(),
     }
 }

@@ -67,9 +67,12 @@ pub enum PauseError {
 
 /// What [`Eventful::redrive_all`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Redriven {
     /// Events that got another life.
     pub count: usize,
+    /// Failed events that there were at the end: those that the page did not hold, and those that failed meanwhile.
+    pub left: u64,
     /// Where to go on; absent when there are no more.
     pub next: Option<Cursor>,
 }
@@ -138,11 +141,12 @@ impl Eventful {
                 Err(error) => return Err(error),
             }
         }
+        let left = self.shared.look(|core, _| core.engine.gauges().records(Status::Failed))?;
         tails.dedup();
         for tail in tails {
             self.shared.sync(Some(tail)).await?;
         }
-        Ok(Redriven { count, next })
+        Ok(Redriven { count, left, next })
     }
 
     /// Ends an event that is not completed. Its run, if there is one, is stopped.

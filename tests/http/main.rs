@@ -7,3 +7,4 @@ mod numbers;
 mod operator;
 mod server;
 mod submit;
+mod urls;

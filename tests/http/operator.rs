@@ -2,6 +2,8 @@
 
 use crate::server::Server;
 
+const ALL_FAILED: &str = "/v1/redrive?status=failed";
+
 #[tokio::test]
 async fn a_failed_event_shows_its_error_and_can_be_redriven() {
     let server = Server::default().await;
@@ -12,7 +14,7 @@ async fn a_failed_event_shows_its_error_and_can_be_redriven() {
     assert_eq!(record["history"][0]["end"], "failed");
     assert_eq!(server.call("POST", "/v1/events/bad/redrive", &[], "").await.status, 204);
     server.until("bad", "failed").await;
-    assert_eq!(server.call("POST", "/v1/redrive", &[], "").await.json()["redriven"], 1);
+    assert_eq!(server.call("POST", ALL_FAILED, &[], "").await.json()["redriven"], 1);
 }
 
 #[tokio::test]
@@ -21,14 +23,50 @@ async fn a_redrive_of_all_with_a_body_is_refused_and_redrives_none() {
     server.envelope(r#"{"id":"bad","payload":1}"#).await;
     server.until("bad", "failed").await;
     server.call("POST", "/v1/pause", &[], "").await;
-    let answer = server.call("POST", "/v1/redrive", &[], r#"{"id":"no"}"#).await;
+    let answer = server.call("POST", ALL_FAILED, &[], r#"{"id":"no"}"#).await;
     assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"));
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("POST /v1/events/{id}/redrive is for one event"), "{detail}");
-    let chunked = "POST /v1/redrive HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    let chunked =
+        "POST /v1/redrive?status=failed HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
     assert!(server.raw(chunked.as_bytes()).await.starts_with("HTTP/1.1 400"));
     assert_eq!(server.get("/v1/events/bad").await.json()["status"], "failed");
-    assert_eq!(server.call("POST", "/v1/redrive", &[], "").await.json()["redriven"], 1);
+    assert_eq!(server.call("POST", ALL_FAILED, &[], "").await.json()["redriven"], 1);
+}
+
+#[tokio::test]
+async fn redrive_of_all_must_say_so() {
+    let server = Server::default().await;
+    server.envelope(r#"{"id":"bad"}"#).await;
+    server.until("bad", "failed").await;
+    for target in ["/v1/redrive", "/v1/redrive?after=0", "/v1/redrive?status=received", "/v1/redrive?status"] {
+        let answer = server.call("POST", target, &[], "").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"), "{target}");
+        assert!(answer.body.contains("POST /v1/redrive?status=failed"), "{answer:?}");
+    }
+    assert_eq!(server.get("/v1/events/bad").await.json()["attempt"], 1);
+}
+
+#[tokio::test]
+async fn redrive_of_all_says_how_many_are_left_and_how_to_continue() {
+    let server = Server::default().await;
+    let body: String = (0..230).map(|n| format!("{{\"id\":\"bad-{n}\"}}\n")).collect();
+    server.call("POST", "/v1/events/batch", &[], &body).await;
+    for n in 0..230 {
+        server.until(&format!("bad-{n}"), "failed").await;
+    }
+    server.call("POST", "/v1/pause", &[], "").await;
+    let mut target = ALL_FAILED.to_owned();
+    for (redriven, left) in [(100, 130), (100, 30), (30, 0)] {
+        let answer = server.call("POST", &target, &[], "").await.json();
+        assert_eq!((&answer["redriven"], &answer["left"]), (&redriven.into(), &left.into()), "{answer}");
+        let Some(next) = answer["next"].as_str() else {
+            assert!(left == 0 && answer.get("detail").is_none(), "{answer}");
+            break;
+        };
+        target = format!("{ALL_FAILED}&after={next}");
+        assert_eq!(answer["detail"], format!("{left} failed events are left: POST {target}"));
+    }
 }
 
 #[tokio::test]
@@ -106,8 +144,10 @@ async fn paused_events_wait_until_resumed() {
     server.envelope(r#"{"id":"a"}"#).await;
     assert_eq!(server.get("/v1/events/a").await.json()["status"], "received");
     assert_eq!(server.get("/v1/stats").await.json()["paused"], 1);
-    assert_eq!(server.get("/readyz").await.status, 200);
+    let ready = server.get("/readyz").await;
+    assert_eq!((ready.status, ready.body.starts_with("ready, and paused")), (200, true), "{ready:?}");
     assert_eq!(server.call("POST", "/v1/resume", &[], "").await.status, 204);
+    assert_eq!(server.get("/readyz").await.body, "ready\n");
     server.until("a", "completed").await;
 }
 

@@ -75,7 +75,9 @@ impl Answer {
     fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("a head: {text:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        let head = head.to_ascii_lowercase();
+        let lower =
+            |line: &str| line.split_once(": ").map(|(name, value)| format!("{}: {value}\n", name.to_ascii_lowercase()));
+        let head: String = head.lines().filter_map(lower).collect();
         let body = if head.contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_owned() };
         Self { status, head, body }
     }
@@ -102,7 +104,7 @@ impl Answer {
     }
 }
 
-async fn handle(event: Event, _attempt: Attempt) -> Result<(), Failure> {
+pub(crate) async fn handle(event: Event, _attempt: Attempt) -> Result<(), Failure> {
     match &*event.key().id() {
         id if id.starts_with("bad") => Err(Failure::permanent("it is bad")),
         id if id.starts_with("hung") => std::future::pending().await,

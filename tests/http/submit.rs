@@ -153,6 +153,50 @@ async fn what_makes_no_event_is_refused_and_counted() {
 }
 
 #[tokio::test]
+async fn two_ids_in_headers_are_refused_when_they_differ() {
+    let server = Server::default().await;
+    let (key, webhook) = ("idempotency-key", "webhook-id");
+    for (headers, status) in [
+        ([(key, "a"), (webhook, "b")], 400),
+        ([(webhook, "b"), (key, "a")], 400),
+        ([(webhook, "a"), (webhook, "b")], 400),
+        ([(key, "a"), (webhook, "")], 400),
+        ([(key, "a"), (webhook, "a")], 202),
+        ([(key, "\"a\""), (webhook, "a")], 200),
+        ([(key, "a"), (key, "\"a\"")], 200),
+    ] {
+        let answer = server.call("POST", "/v1/events", &headers, "x").await;
+        assert_eq!(answer.status, status, "{headers:?}");
+        assert!(status != 400 || answer.body.contains("give one id"), "{answer:?}");
+    }
+    assert_eq!(server.eventful.stats().expect("stats").engine.facts.accepted, 1);
+}
+
+#[tokio::test]
+async fn byte_order_mark_is_skipped_and_utf16_is_named() {
+    let server = Server::default().await;
+    assert_eq!(server.envelope("\u{feff}{\"id\":\"a\"}").await.status, 202);
+    assert_eq!(server.envelope("{\"id\":\"a\"}").await.status, 200);
+    let units = "\u{feff}{\"id\":\"b\"}".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let mut request = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        units.len()
+    )
+    .into_bytes();
+    request.extend(units);
+    let answer = server.raw(&request).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("the text is UTF-16"), "{answer}");
+}
+
+#[tokio::test]
+async fn payload_in_header_form_keeps_its_byte_order_mark() {
+    let server = Server::default().await;
+    let header = [("idempotency-key", "a")];
+    assert_eq!(server.call("POST", "/v1/events", &header, "\u{feff}x").await.status, 202);
+    assert_eq!(server.call("POST", "/v1/events", &header, "x").await.status, 409);
+}
+
+#[tokio::test]
 async fn a_header_that_is_not_utf8_is_refused() {
     let server = Server::default().await;
     let request =
@@ -285,7 +329,6 @@ async fn without_room_the_sender_is_told_when_to_come_back() {
 
 impl crate::server::Answer {
     fn body_location(&self) -> String {
-        // The head is in lower case; percent-encoding does not mind.
         self.header("location").expect("a location").to_owned()
     }
 }

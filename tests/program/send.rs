@@ -29,6 +29,18 @@ async fn bad_lines_are_named_and_the_others_are_sent() {
 }
 
 #[tokio::test]
+async fn byte_order_mark_is_skipped_and_utf16_refused() {
+    let server = Server::start(&[]).await;
+    let (code, stdout, stderr) = send(&server, b"\xef\xbb\xbf{\"id\":\"a\"}\r\n\xef\xbb\xbf\n{\"id\":\"b\"}").await;
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("2 lines") && stdout.contains("2 accepted"), "{stdout}");
+    let utf16: Vec<u8> = "\u{feff}{\"id\":\"c\"}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (code, _, stderr) = send(&server, &utf16).await;
+    assert_eq!(code, 1);
+    assert!(stderr.contains("the input is UTF-16"), "{stderr}");
+}
+
+#[tokio::test]
 async fn lines_that_find_no_room_are_sent_again() {
     let server = Server::start(&["--max-pending", "100", "--overload-retry-after", "1ms"]).await;
     let lines: String = (0..1000).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
@@ -71,11 +83,11 @@ async fn a_file_that_is_not_there_is_an_error() {
     assert!(stderr.contains("cannot read /nowhere"), "{stderr}");
 }
 
-async fn send(server: &Server, lines: &str) -> (i32, String, String) {
+async fn send(server: &Server, lines: impl AsRef<[u8]>) -> (i32, String, String) {
     send_to(&server.url(), &[], lines).await
 }
 
-async fn send_to(url: &str, args: &[&str], lines: &str) -> (i32, String, String) {
+async fn send_to(url: &str, args: &[&str], lines: impl AsRef<[u8]>) -> (i32, String, String) {
     let mut child = program(&["send", "-", "--to", url])
         .args(args)
         .stdin(Stdio::piped())
@@ -85,7 +97,7 @@ async fn send_to(url: &str, args: &[&str], lines: &str) -> (i32, String, String)
         .expect("it starts");
     let mut stdin = child.stdin.take().expect("its input");
     // It may give up before it has read all.
-    let _written = stdin.write_all(lines.as_bytes()).await;
+    let _written = stdin.write_all(lines.as_ref()).await;
     drop(stdin);
     let output = child.wait_with_output().await.expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("text");

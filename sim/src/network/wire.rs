@@ -28,7 +28,7 @@ pub(super) fn request(call: &Call) -> Vec<u8> {
         Call::Look(key) => without_body("GET", &format!("/v1/events/{}", id(*key))),
         Call::List => without_body("GET", "/v1/events?limit=5"),
         Call::Redrive(key) => without_body("POST", &format!("/v1/events/{}/redrive", id(*key))),
-        Call::RedriveAll => without_body("POST", "/v1/redrive"),
+        Call::RedriveAll => without_body("POST", "/v1/redrive?status=failed"),
         Call::Discard(key) => without_body("DELETE", &format!("/v1/events/{}", id(*key))),
         Call::Pause => without_body("POST", "/v1/pause"),
         Call::Resume => without_body("POST", "/v1/resume"),

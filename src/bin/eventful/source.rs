@@ -10,6 +10,9 @@ const CHUNK_LINES: usize = 500;
 /// Bytes after which a chunk is sent, however few lines it has.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// The byte order mark of UTF-8, with which some editors begin a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A file or standard input, read in chunks of lines.
 pub(crate) struct Source {
     reader: Box<dyn BufRead>,
@@ -54,8 +57,12 @@ impl Source {
             self.number += 1;
             self.read_bytes += read as u64;
             bytes += read;
-            if !text.trim_ascii().is_empty() {
-                lines.push(Line { number: self.number, text: text.trim_ascii().to_vec() });
+            if self.number == 1 {
+                refuse_utf16(&text)?;
+            }
+            let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim_ascii();
+            if !text.is_empty() {
+                lines.push(Line { number: self.number, text: text.to_vec() });
             }
         }
         Ok(lines)
@@ -66,4 +73,12 @@ impl Source {
         let total = self.total_bytes?;
         (self.read_bytes.min(total) * 100).checked_div(total)
     }
+}
+
+/// Each line of such a file would be refused for its own reason.
+fn refuse_utf16(start: &[u8]) -> anyhow::Result<()> {
+    if matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        anyhow::bail!("the input is UTF-16: convert it to UTF-8, with iconv -f UTF-16 -t UTF-8 for example");
+    }
+    Ok(())
 }
