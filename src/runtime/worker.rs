@@ -147,7 +147,8 @@ fn record(span: &Span, answer: Option<Answer>, error: Option<&ErrorText>) {
     }
     let status = if let Some(Answer::Settled(status)) = answer { Some(status) } else { None };
     span.record("status", status.map_or("stopped", Status::as_str));
-    let error = error.map(ErrorText::as_str);
+    // What follows on further lines, such as the answer of a target, may hold a payload.
+    let error = error.and_then(|error| error.as_str().lines().next());
     span.in_scope(|| match (status, error) {
         (Some(Status::Failed), error) => tracing::warn!(error, "the event has failed: redrive it to try again"),
         (Some(Status::FailedRetry), Some(error)) => {

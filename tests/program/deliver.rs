@@ -1,5 +1,12 @@
 //! `serve --deliver`
 
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use eventful::journal::DiskStore;
+use eventful::{Attempt, Durability, Event, Eventful, ManualClock, Timestamp};
+
 use crate::process::Server;
 use crate::sink::{HANGS_UP, Sink};
 
@@ -81,6 +88,62 @@ async fn what_will_not_pass_fails_at_once_and_no_redirect_is_followed() {
         assert!(error.starts_with("the target answered ") && error.contains(&answer[..3]), "{error}");
         assert_eq!(sink.requests().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn error_holds_the_status_and_the_beginning_of_the_answer() {
+    let long: &str = Box::leak(format!("400 Bad\r\ncontent-length: 5000\r\n\r\n{}", "ä".repeat(2500)).into_boxed_str());
+    let cut = format!("the target answered 400 Bad Request\n{}", "ä".repeat((1024 - 36) / 2));
+    for (answer, error) in [
+        ("410 Gone\r\ncontent-length: 9\r\n\r\n{\"a\": 1}\n", "the target answered 410 Gone\n{\"a\": 1}"),
+        (
+            "410 Gone\r\ncontent-length: 7\r\n\r\na\x1b\0\r\n\tb",
+            "the target answered 410 Gone\na\\u{1b}\\u{0}\\r\n\\tb",
+        ),
+        // A body that does not come to its end.
+        ("410 Gone\r\ncontent-length: 9\r\n\r\nbegun", "the target answered 410 Gone\nbegun"),
+        ("410 Gone", "the target answered 410 Gone"),
+        (long, &*cut),
+    ] {
+        let sink = Sink::start(&[answer]).await;
+        let server = Server::start(&["--deliver", &sink.url, "--run-timeout", "10s"]).await;
+        server.submit("a", "/v1/events", "x").await;
+        let record = server.until("/v1/events/a", "failed").await;
+        assert_eq!(record["last_error"], error);
+    }
+}
+
+#[tokio::test]
+async fn answer_that_echoes_the_payload_stays_out_of_the_log() {
+    let sink = Sink::start(&["410 Gone\r\ncontent-length: 6\r\n\r\nsecret"]).await;
+    let server = Server::start(&["--log", "debug", "--deliver", &sink.url]).await;
+    server.submit("a", "/v1/events", "secret").await;
+    server.until("/v1/events/a", "failed").await;
+    server.signal("TERM");
+    let log = server.whole_log().await;
+    assert!(log.contains("410 Gone") && !log.contains("secret"), "{log}");
+}
+
+#[tokio::test]
+async fn times_of_others_are_compared_with_the_wall_clock() {
+    let home = tempfile::tempdir().expect("a directory");
+    let wall = std::fs::metadata(home.path()).and_then(|home| home.modified()).expect("the time it was made");
+    let since_epoch = wall.duration_since(UNIX_EPOCH).expect("a time after 1970");
+    let data = home.path().join("data");
+    start_at(Timestamp::EPOCH + since_epoch + 365 * DAY, &data).await;
+    let date = httpdate::fmt_http_date(wall + DAY / 12);
+    let sink = Sink::start(&[Box::leak(format!("503 Busy\r\nretry-after: {date}").into_boxed_str())]).await;
+    let server = Server::start(&["--deliver", &sink.url, "--data", data.to_str().expect("text")]).await;
+    server.submit("a", "/v1/events", "x").await;
+    let record = server.until("/v1/events/a", "failed_retry").await;
+
+    let request = &sink.requests()[0];
+    let sent = request.lines().find_map(|line| line.strip_prefix("webhook-timestamp: ")?.parse().ok());
+    let sent = Duration::from_secs(sent.expect("a time"));
+    assert!(sent.abs_diff(since_epoch) < DAY / 24, "sent at {sent:?}, and it is {since_epoch:?}");
+    let ended = record["history"][0]["ended_at"].as_str().expect("a time");
+    let eligible = record["eligible_at"].as_str().expect("a time");
+    assert_ne!(ended[..13], eligible[..13], "{ended} and {eligible} are an hour apart");
 }
 
 #[tokio::test]
@@ -166,6 +229,16 @@ async fn what_goes_wrong_is_in_the_log() {
         let line = server.logs(what).await;
         assert!(line.contains(level) && line.contains(r#"key="a-1""#) && line.contains(why), "{line}");
     }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Opens a journal at this time, and closes it.
+async fn start_at(now: Timestamp, data: &Path) {
+    let builder = Eventful::builder().journal(DiskStore::new(data), Durability::default());
+    let handler = async |_: Event, _: Attempt| Ok(());
+    let eventful = builder.clock(Arc::new(ManualClock::new(now))).start(handler).expect("it starts");
+    eventful.shutdown(None).await;
 }
 
 /// Percent-encoded, every byte of it.

@@ -31,6 +31,48 @@ async fn the_command_gets_the_payload_and_the_facts() {
 }
 
 #[tokio::test]
+async fn error_holds_the_end_of_standard_error() {
+    for (command, error) in [
+        ("printf 'a\\nb\\033\\n' >&2; exit 3", "the command ended with exit status: 3\na\nb\\u{1b}"),
+        ("exit 3", "the command ended with exit status: 3"),
+        // What is left behind may keep standard error open.
+        ("echo bad >&2; sleep 20 & exit 3", "the command ended with exit status: 3\nbad"),
+    ] {
+        let server = Server::start(&["--exec", command]).await;
+        server.submit("a", "/v1/events", "x").await;
+        let record = server.until("/v1/events/a", "failed").await;
+        assert_eq!(record["last_error"], error, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn end_of_much_standard_error_fits_into_the_error() {
+    let server = Server::start(&["--exec", "seq 100000 >&2; echo the end >&2; exit 3"]).await;
+    server.submit("a", "/v1/events", "x").await;
+    let record = server.until("/v1/events/a", "failed").await;
+    let error = record["last_error"].as_str().expect("an error");
+    assert!(error.starts_with("the command ended with exit status: 3\n"), "{error}");
+    assert!(error.ends_with("\n99999\n100000\nthe end") && error.len() == 1024, "{error}");
+}
+
+#[tokio::test]
+async fn standard_error_of_a_command_is_passed_on() {
+    let mut server = Server::start(&["--exec", "echo to whom it may concern >&2"]).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.logs("to whom it may concern").await;
+    server.until("/v1/events/a", "completed").await;
+}
+
+#[tokio::test]
+async fn command_ends_although_our_standard_error_is_stuck() {
+    // Nothing reads it here.
+    let server = Server::start(&["--exec", "seq 1000000 >&2"]).await;
+    server.submit("a", "/v1/events", "x").await;
+    let record = server.until("/v1/events/a", "completed").await;
+    assert_eq!(record["attempt"], 1);
+}
+
+#[tokio::test]
 async fn a_command_need_not_read_its_payload() {
     let server = Server::start(&["--exec", "exit 0"]).await;
     server.submit("a", "/v1/events", &"x".repeat(1 << 19)).await;

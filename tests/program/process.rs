@@ -101,6 +101,15 @@ impl Server {
         panic!("it does not log {text:?}");
     }
 
+    /// What it logs until it ends.
+    pub(crate) async fn whole_log(mut self) -> String {
+        let mut log = String::new();
+        while let Some(line) = self.log.next_line().await.expect("a log") {
+            log += &line;
+        }
+        log
+    }
+
     pub(crate) async fn exit_code(mut self) -> i32 {
         while self.lines.next_line().await.expect("output").is_some() {}
         self.child.wait().await.expect("it ends").code().expect("a code")

@@ -86,6 +86,9 @@ impl Sink {
         if answer.ends_with(HANGS_UP) {
             return answer.to_owned();
         }
+        if answer.contains("\r\n\r\n") {
+            return format!("HTTP/1.1 {answer}");
+        }
         let length =
             if answer.starts_with("204") || answer.contains("content-length") { "" } else { "content-length: 0\r\n" };
         format!("HTTP/1.1 {answer}\r\n{length}\r\n")

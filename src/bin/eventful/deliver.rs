@@ -12,7 +12,9 @@ use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::client::{self, Client};
+use crate::excerpt;
 use crate::shortage::{Shortage, Shortages};
+use crate::spans;
 
 /// Posts each event to one URL.
 ///
@@ -40,15 +42,15 @@ impl Deliver {
     /// Ends before the run's time does: a timeout told here says more than one found by the engine.
     pub(crate) async fn post(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
         let remaining = attempt.remaining();
-        let now = Duration::from_micros(attempt.deadline().as_micros()).saturating_sub(remaining);
-        let request = self.request(event, attempt, now).map_err(Failure::permanent)?;
+        let request = self.request(event, attempt, spans::since_epoch()).map_err(Failure::permanent)?;
         let timeout = remaining - remaining / 10;
         let answer = tokio::time::timeout(timeout, self.client.request(request)).await;
         let answer = answer.map_err(|_| Failure::retry(format_args!("no answer within {timeout:.1?}")))?;
         let (head, body) = answer.map_err(|error| self.unanswered(&error, attempt))?.into_parts();
+        let mut said = Vec::new();
         // The answer counts whether or not its body comes to an end.
-        let _read = tokio::time::timeout(remaining / 20, read_away(body)).await;
-        judge(&head, now)
+        let _read = tokio::time::timeout(remaining / 20, read_away(body, &mut said)).await;
+        judge(&head, &said, spans::since_epoch())
     }
 
     fn unanswered(&self, error: &client::Error, attempt: &Attempt) -> Failure {
@@ -87,25 +89,28 @@ impl Deliver {
     }
 }
 
-/// Reads a short body to its end.
-async fn read_away(mut body: Incoming) {
+/// Reads a short body to its end, and keeps its beginning.
+async fn read_away(mut body: Incoming, beginning: &mut Vec<u8>) {
     let mut left = MAX_ANSWER_BYTES;
     while !body.is_end_stream()
         && let Some(Ok(frame)) = body.frame().await
     {
-        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        let Some(data) = frame.data_ref() else { continue };
+        beginning.extend(data.iter().take(excerpt::BYTES - beginning.len()));
+        left = left.saturating_sub(data.len() as u64);
         if left == 0 {
             break;
         }
     }
 }
 
-fn judge(answer: &Parts, now: Duration) -> Result<(), Failure> {
+/// What an answer, with a body that begins so, makes of the event.
+fn judge(answer: &Parts, said: &[u8], now: Duration) -> Result<(), Failure> {
     let status = answer.status;
     if status.is_success() {
         return Ok(());
     }
-    let error = format!("the target answered {status}");
+    let error = excerpt::with_beginning(&format!("the target answered {status}"), said);
     let again = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
     if !again.contains(&status) && !status.is_server_error() {
         return Err(Failure::permanent(error));
@@ -148,7 +153,7 @@ mod tests {
         let verdict = |status: u16| {
             let mut answer = Response::new(()).into_parts().0;
             answer.status = StatusCode::from_u16(status).expect("a status");
-            judge(&answer, Duration::ZERO)
+            judge(&answer, b"", Duration::ZERO)
         };
         let error = |status: &str| format!("the target answered {status}");
         assert_eq!(verdict(204), Ok(()));

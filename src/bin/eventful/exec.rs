@@ -3,11 +3,14 @@
 use std::ops::RangeInclusive;
 use std::process::{ExitStatus, Stdio};
 
+use anyhow::Context as _;
 use eventful::{Attempt, Event, Failure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
+use crate::complaints::{Complaints, Outlet};
+use crate::excerpt;
 use crate::shortage::{Shortage, Shortages};
 
 /// Runs one shell command per event: the payload on standard input, the rest in the environment.
@@ -18,6 +21,7 @@ use crate::shortage::{Shortage, Shortages};
 pub(crate) struct Exec {
     command: String,
     shortages: Shortages,
+    outlet: Outlet,
 }
 
 /// The exit code that asks for another attempt.
@@ -40,8 +44,9 @@ impl Drop for Group {
 }
 
 impl Exec {
-    pub(crate) fn new(command: &str) -> Self {
-        Self { command: command.to_owned(), shortages: Shortages::new() }
+    pub(crate) fn new(command: &str) -> anyhow::Result<Self> {
+        let outlet = Outlet::open().context("no thread for standard error of commands")?;
+        Ok(Self { command: command.to_owned(), shortages: Shortages::new(), outlet })
     }
 
     pub(crate) fn command(&self) -> &str {
@@ -52,8 +57,13 @@ impl Exec {
     pub(crate) async fn run(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
         let group = self.start(event, attempt);
         let mut group = group.map_err(|error| self.unstarted(&error, attempt))?;
+        let complaints = group.0.stderr.take().map(|stderr| Complaints::follow(stderr, self.outlet.clone()));
         let ended = feed(&mut group.0, event.payload()).await;
-        judge(ended.map_err(|error| Failure::retry(format_args!("the command was lost: {error}")))?)
+        let ended = ended.map_err(|error| Failure::retry(format_args!("the command was lost: {error}")))?;
+        match complaints {
+            Some(complaints) if !ended.success() => judge(ended, &complaints.last().await),
+            _ => judge(ended, b""),
+        }
     }
 
     fn unstarted(&self, error: &std::io::Error, attempt: &Attempt) -> Failure {
@@ -73,6 +83,7 @@ impl Exec {
             .env("EVENTFUL_CONTENT_ENCODING", event.content_encoding().unwrap_or_default())
             .env("EVENTFUL_ATTEMPT", attempt.number().to_string())
             .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
             // Ctrl-C is for the server, which lets commands end.
             .process_group(0)
             .kill_on_drop(true)
@@ -98,8 +109,9 @@ async fn feed(child: &mut Child, payload: &[u8]) -> std::io::Result<ExitStatus> 
     child.wait().await
 }
 
-fn judge(status: ExitStatus) -> Result<(), Failure> {
-    let error = format!("the command ended with {status}");
+/// What the end of a command, with these last words on standard error, makes of the event.
+fn judge(status: ExitStatus, said: &[u8]) -> Result<(), Failure> {
+    let error = excerpt::with_ending(&format!("the command ended with {status}"), said);
     match status.code() {
         Some(0) => Ok(()),
         Some(TEMPORARY_FAILURE) | None => Err(Failure::retry(error)),

@@ -2,9 +2,11 @@
 //! the journal of one.
 
 mod client;
+mod complaints;
 mod deliver;
 mod descriptors;
 mod drain;
+mod excerpt;
 mod exec;
 mod handler;
 mod journal;

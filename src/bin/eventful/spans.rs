@@ -1,6 +1,6 @@
 //! Spans of time: as people write them, and as they pass.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The units that a duration may have, with their microseconds; each before those it ends like.
 const UNITS: [(&str, u64); 7] = [
@@ -40,6 +40,16 @@ pub(crate) fn show(duration: Duration) -> String {
     let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let fitting = UNITS.into_iter().rev().find(|(_, factor)| micros > 0 && micros.is_multiple_of(*factor));
     fitting.map_or_else(|| "0s".to_owned(), |(unit, factor)| format!("{}{unit}", micros / factor))
+}
+
+/// The wall clock, since the Unix epoch: for what others compare with their clocks. Nothing here is decided
+/// by it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the engine's time may be ahead of the wall clock, and others do not know it"
+)]
+pub(crate) fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Measures how long something takes.
