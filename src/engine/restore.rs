@@ -32,6 +32,15 @@ pub struct Summary {
     pub last: Timestamp,
 }
 
+impl Summary {
+    /// Whether there can be so many records, of which so many are processing, beside it.
+    pub fn agrees(&self, records: u64, processing: u64) -> bool {
+        let counters = &self.counters;
+        counters.accepted == records.saturating_add(counters.forgotten)
+            && counters.started == counters.finished_total().saturating_add(processing)
+    }
+}
+
 impl Replay {
     /// What the facts so far determine beside the records.
     pub fn summary(&self) -> Summary {
@@ -53,6 +62,20 @@ impl Replay {
     /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Hands the records after `after` to `visit`, one by one, as long as that returns true. Returns where
+    /// to continue; nothing at the end.
+    pub fn visit_kept(&self, after: Cursor, visit: &mut dyn FnMut(Kept) -> bool) -> Option<Cursor> {
+        let mut scan = self.state.store.scan(after);
+        while let Some(place) = scan.next() {
+            if let Some(location) = place
+                && !visit(self.keep(location))
+            {
+                return Some(scan.cursor());
+            }
+        }
+        None
     }
 
     /// The records after `after`, about `limit` of them, and where to go on; no records at the end.
@@ -83,17 +106,13 @@ pub struct Restoration {
 }
 
 impl Restoration {
-    /// A replay with this summary and no records yet.
+    /// A replay without records yet.
     ///
     /// # Errors
     ///
     /// [`InvalidConfig`] when the configuration contradicts itself.
-    pub fn new(config: Config, summary: Summary) -> Result<Self, InvalidConfig> {
-        let mut replay = Replay::new(config)?;
-        let Summary { counters, paused, epoch, last } = summary;
-        (replay.state.counters, replay.state.paused, replay.state.epoch) = (counters, paused, epoch);
-        replay.last = last;
-        Ok(Self { replay })
+    pub fn new(config: Config) -> Result<Self, InvalidConfig> {
+        Ok(Self { replay: Replay::new(config)? })
     }
 
     /// Takes in the next record, in the order in which [`Replay::kept`] gave them.
@@ -123,20 +142,28 @@ impl Restoration {
         Ok(())
     }
 
-    /// The replay, when the records agree with the summary.
+    /// The replay with this summary, when the records agree with it.
     ///
     /// # Errors
     ///
     /// [`ReplayError`] when they do not.
-    pub fn finish(mut self) -> Result<Replay, ReplayError> {
-        let State { store, counters, .. } = &mut self.replay.state;
-        store.sort_failed();
-        let sound = counters.accepted == store.len() as u64 + counters.forgotten
-            && counters.started == counters.finished_total() + store.count(Status::Processing);
-        match sound {
-            true => Ok(self.replay),
-            false => Err(ReplayError::unsound(self.replay.last)),
+    pub fn finish(self, summary: &Summary) -> Result<Replay, ReplayError> {
+        let (records, processing) = (self.replay.len() as u64, self.replay.state.store.count(Status::Processing));
+        match summary.agrees(records, processing) {
+            true => Ok(self.finish_part(summary)),
+            false => Err(ReplayError::unsound(summary.last)),
         }
+    }
+
+    /// The replay with this summary, which counts records, too, that were not put in. Only facts about
+    /// those that were can be applied to it.
+    pub fn finish_part(mut self, summary: &Summary) -> Replay {
+        let Summary { counters, paused, epoch, last } = *summary;
+        let state = &mut self.replay.state;
+        state.store.sort_failed();
+        (state.counters, state.paused, state.epoch) = (counters, paused, epoch);
+        self.replay.last = last;
+        self.replay
     }
 }
 

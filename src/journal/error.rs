@@ -17,15 +17,21 @@ pub enum OpenError {
     /// What it holds is not what was written to it.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
-    /// A newer program wrote it.
-    #[error("{place} has format {found}, this program reads formats up to {known}: use a newer program")]
-    TooNew {
-        /// Where.
+    /// A newer program wrote it, and this one cannot read it.
+    #[error(transparent)]
+    TooNew(#[from] TooNew),
+    /// A journal was there, and is there no more.
+    #[error(
+        "{place}: a journal was here, and {problem}: restore it from a copy; to begin with a new one, remove {marker} \
+         first"
+    )]
+    Gone {
+        /// The file.
         place: String,
-        /// The format found.
-        found: u16,
-        /// The newest format that is known here.
-        known: u16,
+        /// What is there instead.
+        problem: String,
+        /// The file that says that a journal was there.
+        marker: String,
     },
     /// The operating system refused.
     #[error("{place}: {cause}")]
@@ -51,6 +57,31 @@ impl Corrupt {
     /// Damage at this place.
     pub fn new(at: impl core::fmt::Display, problem: impl core::fmt::Display) -> Self {
         Self { at: at.to_string(), problem: problem.to_string() }
+    }
+}
+
+/// What a journal holds was written by a newer version of this program. It is whole as far as can be
+/// seen: neither salvage nor a copy would be of use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{at} was written by a newer version of this program ({found}): use a newer program, and leave the journal as it is"
+)]
+pub struct TooNew {
+    /// The place: the file, and the position in it.
+    pub at: String,
+    /// What is not known here.
+    pub found: String,
+}
+
+impl TooNew {
+    /// What is not known here, at this place.
+    pub fn new(at: impl core::fmt::Display, found: impl core::fmt::Display) -> Self {
+        Self { at: at.to_string(), found: found.to_string() }
+    }
+
+    /// A format with a number that is higher than the ones that are known here.
+    pub fn format(at: impl core::fmt::Display, found: u64, known: u16) -> Self {
+        Self::new(at, format_args!("format {found}, this program reads formats up to {known}"))
     }
 }
 

@@ -19,8 +19,11 @@ use siphasher::sip128::SipHasher13;
 use super::sequence::{Sequence, Shard};
 use crate::engine::Epoch;
 
-/// The format that this program writes, and the newest one that it reads.
+/// The format of frames of facts, and of the parts of old snapshots.
 pub const VERSION: u16 = 1;
+
+/// The format of the parts of snapshots. It is the newest one that this program reads.
+pub const SNAPSHOT_VERSION: u16 = 2;
 
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 44;
@@ -72,6 +75,8 @@ pub struct Frame<'a> {
     pub header: Header,
     /// The facts in it, encoded.
     pub body: &'a [u8],
+    /// The format of the body.
+    pub version: u16,
     /// Its own link.
     pub link: Link,
 }
@@ -98,7 +103,7 @@ pub enum FrameError {
     #[error("its checksum does not fit")]
     Checksum,
     /// It was written by a newer program.
-    #[error("it has format {found}, this program reads formats up to {VERSION}")]
+    #[error("it has format {found}, this program reads formats up to {SNAPSHOT_VERSION}")]
     TooNew {
         /// The format that it has.
         found: u16,
@@ -111,12 +116,13 @@ pub enum FrameError {
 ///
 /// [`BodyTooLong`] when the body has more bytes than a header can count; `out` is as before.
 pub fn encode(header: &Header, body: &[u8], out: &mut Vec<u8>) -> Result<Link, BodyTooLong> {
-    encode_with(header, out, |out| out.extend_from_slice(body))
+    encode_with(VERSION, header, out, |out| out.extend_from_slice(body))
 }
 
-/// Writes a frame behind what `out` holds, with the body that `write` puts behind its header: what
-/// is large is copied once.
+/// Writes a frame behind what `out` holds, with the body of this format that `write` puts behind its
+/// header: what is large is copied once.
 pub(super) fn encode_with(
+    version: u16,
     header: &Header,
     out: &mut Vec<u8>,
     write: impl FnOnce(&mut Vec<u8>),
@@ -132,7 +138,7 @@ pub(super) fn encode_with(
     };
     let mut rest = &mut *head;
     put(&mut rest, &length.to_le_bytes());
-    put(&mut rest, &VERSION.to_le_bytes());
+    put(&mut rest, &version.to_le_bytes());
     put(&mut rest, &header.shard.number().to_le_bytes());
     put(&mut rest, &header.epoch.number().to_le_bytes());
     put(&mut rest, &header.sequence.number().to_le_bytes());
@@ -168,7 +174,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame<'_>, FrameError> {
     let mut fields = Fields(head);
     let length = u32::from_le_bytes(fields.take()) as usize;
     let version = u16::from_le_bytes(fields.take());
-    if version > VERSION {
+    if version > SNAPSHOT_VERSION {
         return Err(FrameError::TooNew { found: version });
     }
     if body.len() < length {
@@ -186,7 +192,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame<'_>, FrameError> {
     if u32::from_le_bytes(fields.take()) != checksum(&head[..CRC_AT], body) || version == 0 {
         return Err(FrameError::Checksum);
     }
-    Ok(Frame { header, body, link: Link::of(bytes) })
+    Ok(Frame { header, body, version, link: Link::of(bytes) })
 }
 
 fn checksum(head: &[u8], body: &[u8]) -> u32 {
@@ -258,8 +264,8 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_by_its_number() {
         let mut bytes = frame(b"");
-        bytes[4] = 2;
-        assert_eq!(decode(&bytes), Err(FrameError::TooNew { found: 2 }));
+        bytes[4] = 3;
+        assert_eq!(decode(&bytes), Err(FrameError::TooNew { found: 3 }));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::vec::Vec;
 
-use super::error::{Corrupt, OpenError};
+use super::error::{Corrupt, OpenError, TooNew};
 use super::frame::{self, Header, Link};
-use super::loading::load;
-use super::recovery::{PAGE_BYTES, refused};
+use super::loading::{load, refused};
+use super::recovery::PAGE_BYTES;
 use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire;
@@ -52,7 +52,7 @@ fn frame_facts(
     *link = Some(read.link);
     let mut body = read.body;
     while !body.is_empty() {
-        let (fact, rest) = wire::decode(body).map_err(|error| Corrupt::new(at(), error))?;
+        let (fact, rest) = wire::decode(body).map_err(|error| TooNew::new(at(), error))?;
         visit(&read.header, fact);
         body = rest;
     }

@@ -1,89 +1,141 @@
 //! A snapshot, read part by part.
 
+use core::fmt::Display;
 use std::vec::Vec;
 
-use super::error::{Corrupt, OpenError, ReadError};
-use super::frame::Link;
+use super::error::{Corrupt, OpenError, ReadError, TooNew};
+use super::frame::{self, FrameError, Link};
 use super::log::Position;
-use super::records;
+use super::records::{self, Counted, Item};
 use super::sequence::Sequence;
-use super::snapshot::{check, place};
 use super::store::Journal;
-use crate::engine::{Config, Replay, Restoration};
+use super::wire::WireError;
+use crate::engine::{Config, Replay, Restoration, Summary};
 
-/// A snapshot that is being read.
+/// The parts of a snapshot, one after the other: whether each follows the one before, and whether
+/// together they are all of it.
 #[derive(Debug)]
-pub(super) struct Loading {
+pub(super) struct Parts {
     at: Sequence,
-    config: Config,
-    /// The next part.
+    /// The next one.
     part: u32,
-    begun: Option<Begun>,
+    /// Of the last one.
+    link: Option<Link>,
+    position: Position,
+    /// It was read, and nothing but the end may follow one of format 2.
+    summary: Option<Counted>,
+    is_first_format: bool,
+    /// Records so far.
+    records: u64,
 }
 
-/// What its parts so far hold.
+impl Parts {
+    /// Of the snapshot of everything before this frame.
+    pub(super) const fn new(at: Sequence) -> Self {
+        let position = Position { next: at, ..Position::START };
+        Self { at, part: 0, link: None, position, summary: None, is_first_format: false, records: 0 }
+    }
+
+    /// Takes in the next part, and returns the items in it.
+    pub(super) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], OpenError> {
+        let read = check(bytes, self.at, self.part, self.link)?;
+        let mut body = read.body;
+        if self.part == 0 {
+            (self.position.previous, self.position.epoch) = (read.header.previous, read.header.epoch);
+            self.is_first_format = read.version == frame::VERSION;
+        }
+        if self.part == 0 && self.is_first_format {
+            let (summary, rest) = records::decode_first_summary(body).map_err(|error| self.unknown(&error))?;
+            (self.summary, body) = (Some(summary), rest);
+        }
+        (self.link, self.part) = (Some(read.link), self.part + 1);
+        Ok(body)
+    }
+
+    /// Counts a record of the last part.
+    pub(super) fn count(&mut self) -> Result<(), OpenError> {
+        self.records += 1;
+        let ends_before = self.summary.is_some_and(|(_, records)| !self.is_first_format || self.records > records);
+        if ends_before { Err(self.damaged(&"it holds more records than it says").into()) } else { Ok(()) }
+    }
+
+    /// Takes in the summary in the last part.
+    pub(super) fn end(&mut self, summary: Counted) -> Result<(), OpenError> {
+        match self.summary.replace(summary) {
+            Some(_) => Err(self.damaged(&"it has two summaries").into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The summary, once there are no more parts.
+    pub(super) fn finish(&self) -> Result<Summary, OpenError> {
+        let missing = || Corrupt::new(place(self.at, self.part), "it is missing");
+        let (summary, _) = self.summary.filter(|(_, records)| *records == self.records).ok_or_else(missing)?;
+        Ok(summary)
+    }
+
+    /// What is wrong with the last part.
+    pub(super) fn damaged(&self, problem: &dyn Display) -> Corrupt {
+        Corrupt::new(self.last(), problem)
+    }
+
+    /// What is not known here of what the last part holds.
+    pub(super) fn unknown(&self, error: &WireError) -> OpenError {
+        TooNew::new(self.last(), error).into()
+    }
+
+    fn last(&self) -> impl Display {
+        place(self.at, self.part.saturating_sub(1))
+    }
+}
+
+/// A snapshot that is being read into a replay.
 #[derive(Debug)]
-struct Begun {
+pub(super) struct Loading {
+    parts: Parts,
     restoration: Restoration,
-    /// Records that are still to come.
-    left: u64,
-    position: Position,
-    /// The link of the last part.
-    link: Link,
 }
 
 impl Loading {
     /// Of the snapshot of everything before this frame.
-    pub(super) const fn new(at: Sequence, config: Config) -> Self {
-        Self { at, config, part: 0, begun: None }
+    pub(super) fn new(at: Sequence, config: &Config) -> Result<Self, OpenError> {
+        let restoration = Restoration::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
+        Ok(Self { parts: Parts::new(at), restoration })
     }
 
     /// The frame after it.
     pub(super) const fn at(&self) -> Sequence {
-        self.at
+        self.parts.at
     }
 
     /// The part to read next.
     pub(super) const fn part(&self) -> u32 {
-        self.part
+        self.parts.part
     }
 
     /// Takes in the next part.
     pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), OpenError> {
-        let (at, part) = (self.at, self.part);
-        let damage = |error: &dyn core::fmt::Display| Corrupt::new(place(at, part), error);
-        let read = check(bytes, at, part, self.begun.as_ref().map(|begun| begun.link))?;
-        let mut body = read.body;
-        let begun = match &mut self.begun {
-            Some(begun) => begun,
-            None => {
-                let (summary, left, rest) = records::decode_summary(body).map_err(|error| damage(&error))?;
-                let restoration = Restoration::new(self.config.clone(), summary).map_err(|error| damage(&error))?;
-                let position = Position { next: at, previous: read.header.previous, epoch: read.header.epoch };
-                body = rest;
-                self.begun.insert(Begun { restoration, left, position, link: read.link })
-            }
-        };
+        let Self { parts, restoration } = self;
+        let mut body = parts.next(bytes)?;
         while !body.is_empty() {
-            let (kept, rest) = records::decode(body).map_err(|error| damage(&error))?;
-            begun.restoration.put(kept).map_err(|error| damage(&error))?;
-            begun.left = begun.left.checked_sub(1).ok_or_else(|| damage(&"it holds more records than it says"))?;
+            let (item, rest) = records::decode(body).map_err(|error| parts.unknown(&error))?;
+            match item {
+                Item::Kept(kept) => {
+                    parts.count()?;
+                    restoration.put(kept).map_err(|error| parts.damaged(&error))?;
+                }
+                Item::Summary(summary) => parts.end(summary)?,
+            }
             body = rest;
         }
-        begun.link = read.link;
-        self.part += 1;
         Ok(())
     }
 
     /// What it holds, once there are no more parts.
-    pub(super) fn finish(&mut self) -> Result<(Replay, Position), OpenError> {
-        match self.begun.take() {
-            Some(Begun { restoration, left: 0, position, .. }) => {
-                let replay = restoration.finish().map_err(|error| Corrupt::new(place(self.at, self.part), error))?;
-                Ok((replay, position))
-            }
-            _ => Err(Corrupt::new(place(self.at, self.part), "it is missing").into()),
-        }
+    pub(super) fn finish(self) -> Result<(Replay, Position), OpenError> {
+        let Self { parts, restoration } = self;
+        let replay = restoration.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
+        Ok((replay, parts.position))
     }
 }
 
@@ -98,9 +150,36 @@ pub(super) fn load_parts(
     config: &Config,
     read: &mut dyn FnMut(u32) -> Result<Option<Vec<u8>>, ReadError>,
 ) -> Result<(Replay, Position), OpenError> {
-    let mut loading = Loading::new(at, config.clone());
+    let mut loading = Loading::new(at, config)?;
     while let Some(bytes) = read(loading.part())? {
         loading.put(&bytes)?;
     }
     loading.finish()
+}
+
+/// The frame that a part is, when it follows the part before.
+pub(super) fn check(
+    bytes: &[u8],
+    at: Sequence,
+    part: u32,
+    before: Option<Link>,
+) -> Result<frame::Frame<'_>, OpenError> {
+    let read = frame::decode(bytes).map_err(|error| refused(place(at, part), error))?;
+    if before.is_some_and(|before| before != read.header.previous) || read.header.sequence != at {
+        return Err(Corrupt::new(place(at, part), "it does not follow the part before").into());
+    }
+    Ok(read)
+}
+
+/// A frame or part that cannot be read, as a reason not to open.
+pub(super) fn refused(at: impl Display, error: FrameError) -> OpenError {
+    match error {
+        FrameError::TooNew { found } => TooNew::format(at, found.into(), frame::SNAPSHOT_VERSION).into(),
+        FrameError::Short { .. } | FrameError::Long { .. } | FrameError::Checksum => Corrupt::new(at, error).into(),
+    }
+}
+
+/// A part, in words.
+pub(super) fn place(at: Sequence, part: u32) -> impl Display {
+    std::format!("part {part} of the snapshot before frame {at}")
 }

@@ -63,7 +63,7 @@ impl Log {
         let Position { next: sequence, previous, .. } = self.position;
         let header = Header { shard: Shard::default(), epoch, sequence, previous };
         self.frame.clear();
-        let link = frame::encode_with(&header, &mut self.frame, |out| {
+        let link = frame::encode_with(frame::VERSION, &header, &mut self.frame, |out| {
             facts.iter().for_each(|fact| wire::encode(fact, out));
         })?;
         self.journal.append(sequence, &self.frame)?;

@@ -28,7 +28,7 @@ mod store;
 pub mod wire;
 
 pub use disk::{DiskStore, Lost, Salvaged};
-pub use error::{Corrupt, OpenError, ReadError, WriteError};
+pub use error::{Corrupt, OpenError, ReadError, TooNew, WriteError};
 pub use groups::{Groups, Mark};
 pub use log::Log;
 pub use memory::MemoryStore;

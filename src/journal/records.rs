@@ -1,6 +1,7 @@
 //! Records as bytes: what a snapshot holds.
 //!
-//! A snapshot is a summary followed by records, each on its own, in `postcard`'s encoding.
+//! A snapshot is items, each on its own, in `postcard`'s encoding: records, and at last a summary. One of
+//! format 1 begins with a summary of its own shape instead.
 
 use std::boxed::Box;
 use std::vec::Vec;
@@ -13,14 +14,29 @@ use crate::engine::{
     Summary, Timestamp,
 };
 
-/// What a snapshot begins with.
+/// A summary, and how many records the snapshot has.
+pub(super) type Counted = (Summary, u64);
+
+/// An item of a snapshot.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is there at a time, and a box for each record slows opening")]
+pub(super) enum Item {
+    Kept(Kept),
+    /// The last item.
+    Summary(Counted),
+}
+
+/// Runs that ended, by kind, in a snapshot of format 1.
+const FIRST_ENDS: usize = 8;
+
+/// What a snapshot of format 1 begins with.
 #[derive(Debug, Serialize, Deserialize)]
-struct WireSummary {
+struct WireFirstSummary {
     accepted: u64,
     redriven: u64,
     forgotten: u64,
     started: u64,
-    finished: [u64; AttemptEnd::ALL.len()],
+    finished: [u64; FIRST_ENDS],
     paused: bool,
     epoch: u64,
     last: u64,
@@ -28,11 +44,30 @@ struct WireSummary {
     records: u64,
 }
 
-/// A record.
+/// What a snapshot ends with.
 #[derive(Debug, Serialize, Deserialize)]
-enum WireRecord<'a> {
+struct WireSummary {
+    accepted: u64,
+    redriven: u64,
+    forgotten: u64,
+    started: u64,
+    /// By [`WireEnd`]. Ends that no run had may be missing.
+    finished: Vec<u64>,
+    /// Counters that were thought of later, in the order of their addition. Zeros may be missing.
+    more: Vec<u64>,
+    paused: bool,
+    epoch: u64,
+    last: u64,
+    /// Records before it.
+    records: u64,
+}
+
+/// An item.
+#[derive(Debug, Serialize, Deserialize)]
+enum WireItem<'a> {
     Live(#[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireLife<'a>),
     Over(#[serde(borrow)] WireStone<'a>),
+    Summary(WireSummary),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,33 +109,37 @@ struct WireStone<'a> {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct WirePast(WireRun, u64, u64, WireEnd);
 
-/// Writes what a snapshot of so many records begins with.
+/// Writes what a snapshot of so many records ends with.
 pub(super) fn encode_summary(summary: &Summary, records: u64, out: &mut Vec<u8>) {
     let counters = &summary.counters;
+    let mut finished = std::vec![0; FIRST_ENDS];
+    for end in AttemptEnd::ALL {
+        let at = WireEnd::of(end) as usize;
+        finished.resize(finished.len().max(at + 1), 0);
+        finished[at] = counters.finished(end);
+    }
     let wire = WireSummary {
         accepted: counters.accepted,
         redriven: counters.redriven,
         forgotten: counters.forgotten,
         started: counters.started,
-        finished: AttemptEnd::ALL.map(|end| counters.finished(end)),
+        finished,
+        more: Vec::new(),
         paused: summary.paused,
         epoch: summary.epoch.number(),
         last: summary.last.as_micros(),
         records,
     };
-    put(&wire, out);
+    put(&WireItem::Summary(wire), out);
 }
 
-/// Reads what a snapshot begins with, how many records it has, and what follows.
-pub(super) fn decode_summary(bytes: &[u8]) -> Result<(Summary, u64, &[u8]), WireError> {
-    let (wire, rest) = take::<WireSummary>(bytes)?;
-    let mut counters = FactCounters::default();
-    (counters.accepted, counters.redriven) = (wire.accepted, wire.redriven);
-    (counters.forgotten, counters.started) = (wire.forgotten, wire.started);
-    let ends = AttemptEnd::ALL.into_iter().zip(wire.finished);
-    let counters = ends.fold(counters, |counters, (end, runs)| counters.with_finished(end, runs));
-    let (epoch, last) = (Epoch::new(wire.epoch), Timestamp::from_micros(wire.last));
-    Ok((Summary { counters, paused: wire.paused, epoch, last }, wire.records, rest))
+/// Reads what a snapshot of format 1 begins with, and returns what follows it, too.
+pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(Counted, &[u8]), WireError> {
+    let (wire, rest) = take::<WireFirstSummary>(bytes)?;
+    let WireFirstSummary { accepted, redriven, forgotten, started, finished, paused, epoch, last, records } = wire;
+    let (finished, more) = (finished.to_vec(), Vec::new());
+    let wire = WireSummary { accepted, redriven, forgotten, started, finished, more, paused, epoch, last, records };
+    Ok((wire.into_counted()?, rest))
 }
 
 /// Writes a record behind what `out` holds.
@@ -108,19 +147,20 @@ pub(super) fn encode(kept: &Kept, out: &mut Vec<u8>) {
     let record = &kept.record;
     match (&kept.event, stage(record)) {
         (Some(event), Some(stage)) => {
-            put(&WireRecord::Live(WireEvent::of(event), life(record, stage)), out);
+            put(&WireItem::Live(WireEvent::of(event), life(record, stage)), out);
             record.history.iter().for_each(|past| put(&WirePast::of(past), out));
         }
-        _ => put(&WireRecord::Over(stone(record)), out),
+        _ => put(&WireItem::Over(stone(record)), out),
     }
 }
 
-/// Reads the record that `bytes` begin with, and answers what follows it.
-pub(super) fn decode(bytes: &[u8]) -> Result<(Kept, &[u8]), WireError> {
-    let (wire, mut rest) = take::<WireRecord<'_>>(bytes)?;
+/// Reads the item that `bytes` begin with, and returns what follows it, too.
+pub(super) fn decode(bytes: &[u8]) -> Result<(Item, &[u8]), WireError> {
+    let (wire, mut rest) = take::<WireItem<'_>>(bytes)?;
     match wire {
-        WireRecord::Over(stone) => Ok((Kept { record: stone.into_record()?, event: None }, rest)),
-        WireRecord::Live(event, life) => {
+        WireItem::Summary(summary) => Ok((Item::Summary(summary.into_counted()?), rest)),
+        WireItem::Over(stone) => Ok((Item::Kept(Kept { record: stone.into_record()?, event: None }), rest)),
+        WireItem::Live(event, life) => {
             let event = event.into_event()?;
             let mut history = Vec::new();
             for _ in 0..life.history {
@@ -129,8 +169,65 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Kept, &[u8]), WireError> {
                 history.push(past.into_past());
             }
             let record = life.into_record(&event, history);
-            Ok((Kept { record, event: Some(event) }, rest))
+            Ok((Item::Kept(Kept { record, event: Some(event) }), rest))
         }
+    }
+}
+
+/// Checks that all of these bytes are items that this program knows, behind the summary of format 1 when
+/// there is one, without making events of them.
+pub(super) fn check(mut bytes: &[u8], has_first_summary: bool) -> Result<(), WireError> {
+    if has_first_summary {
+        (_, bytes) = decode_first_summary(bytes)?;
+    }
+    while !bytes.is_empty() {
+        let item;
+        (item, bytes) = take::<WireItem<'_>>(bytes)?;
+        bytes = match item {
+            WireItem::Live(_, life) => skip_history(&life, bytes)?,
+            WireItem::Summary(summary) => summary.into_counted().map(|_| bytes)?,
+            WireItem::Over(_) => bytes,
+        };
+    }
+    Ok(())
+}
+
+/// Returns what follows the past attempts of a record.
+fn skip_history<'a>(life: &WireLife<'_>, mut bytes: &'a [u8]) -> Result<&'a [u8], WireError> {
+    for _ in 0..life.history {
+        (_, bytes) = take::<WirePast>(bytes)?;
+    }
+    Ok(bytes)
+}
+
+impl WireSummary {
+    fn into_counted(self) -> Result<Counted, WireError> {
+        let mut counters = FactCounters::default();
+        (counters.accepted, counters.redriven) = (self.accepted, self.redriven);
+        (counters.forgotten, counters.started) = (self.forgotten, self.started);
+        let (mut finished, more) = (Counts(self.finished), Counts(self.more));
+        for end in AttemptEnd::ALL {
+            counters = counters.with_finished(end, finished.take(WireEnd::of(end) as usize));
+        }
+        if finished.has_more() || more.has_more() {
+            return Err(WireError::Counter);
+        }
+        let (epoch, last) = (Epoch::new(self.epoch), Timestamp::from_micros(self.last));
+        Ok((Summary { counters, paused: self.paused, epoch, last }, self.records))
+    }
+}
+
+/// Counts by number. Those of a newer program may be more, those of an older one fewer.
+struct Counts(Vec<u64>);
+
+impl Counts {
+    fn take(&mut self, at: usize) -> u64 {
+        self.0.get_mut(at).map_or(0, core::mem::take)
+    }
+
+    /// Whether something was counted that was not taken.
+    fn has_more(&self) -> bool {
+        self.0.iter().any(|count| *count > 0)
     }
 }
 

@@ -1,13 +1,10 @@
 //! From a journal back to an engine.
 
-use core::fmt::Display;
-
-use super::error::{Corrupt, OpenError};
-use super::frame::{self, FrameError};
-use super::loading::load;
+use super::error::{Corrupt, OpenError, TooNew};
+use super::frame;
+use super::loading::{load, refused};
 use super::log::{Log, Position};
 use super::sequence::Sequence;
-
 use super::store::{Journal, JournalStore, Owner};
 use super::wire;
 use crate::engine::{Config, Replay};
@@ -20,8 +17,10 @@ pub(super) const PAGE_BYTES: usize = 1 << 20;
 pub struct Progress {
     /// Frames read, or stood for by the snapshot.
     pub read: u64,
-    /// Frames that there are.
+    /// Frames that there are; none in a new journal.
     pub total: u64,
+    /// Records so far.
+    pub records: u64,
 }
 
 /// What a journal gives back.
@@ -34,8 +33,8 @@ pub struct Recovered {
     pub replay: Replay,
 }
 
-/// Opens a journal and replays it: the newest snapshot that is sound, and the frames after it. Tells
-/// `progress` now and then. A new snapshot is made each time that `snapshot_after` bytes were
+/// Opens a journal and replays it: the newest snapshot that is sound, and the frames after it. Calls
+/// `progress` now and then, at last with all frames and records. A new snapshot is made each time that `snapshot_after` bytes were
 /// appended.
 ///
 /// # Errors
@@ -53,10 +52,10 @@ pub fn recover(
     let total = journal.extent().end.previous().number();
     let mut behind = 0;
     while position.next < journal.extent().end {
-        progress(Progress { read: position.next.previous().number(), total });
+        progress(Progress { read: position.next.previous().number(), total, records: replay.len() as u64 });
         behind += advance(&mut *journal, &mut replay, &mut position)?;
     }
-    progress(Progress { read: total, total });
+    progress(Progress { read: total, total, records: replay.len() as u64 });
     let mut log = Log::new(journal, position, config.clone(), snapshot_after);
     log.snapshots.note(behind);
     Ok(Recovered { log, replay })
@@ -133,18 +132,10 @@ pub(super) fn apply(
     }
     let mut body = frame.body;
     while !body.is_empty() {
-        let (fact, rest) = wire::decode(body).map_err(|error| Corrupt::new(at(), error))?;
+        let (fact, rest) = wire::decode(body).map_err(|error| TooNew::new(at(), error))?;
         replay.apply(&fact).map_err(|error| Corrupt::new(at(), error))?;
         body = rest;
     }
     *position = Position { next: sequence.next(), previous: frame.link, epoch: header.epoch };
     Ok(())
-}
-
-/// A frame that cannot be read, as a reason not to open.
-pub(super) fn refused(at: impl Display, error: FrameError) -> OpenError {
-    match error {
-        FrameError::TooNew { found } => OpenError::TooNew { place: std::format!("{at}"), found, known: frame::VERSION },
-        FrameError::Short { .. } | FrameError::Long { .. } | FrameError::Checksum => Corrupt::new(at, error).into(),
-    }
 }

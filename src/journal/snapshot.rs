@@ -8,16 +8,15 @@
 //! Each part is a frame whose sequence is the snapshot's and whose link is the part before; the
 //! first part's is the link of the frame that the snapshot ends with.
 
-use core::fmt::Display;
 use std::boxed::Box;
 use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError, ReadError, WriteError};
 use super::frame::{self, Header, Link};
-use super::loading::Loading;
+use super::loading::{Loading, check, place};
 use super::log::{Log, Position};
 use super::records;
-use super::recovery::{advance, from_nothing, refused};
+use super::recovery::{advance, from_nothing};
 use super::sequence::{Sequence, Shard};
 use super::store::{Journal, Room};
 use super::wire;
@@ -25,9 +24,6 @@ use crate::engine::{Change, Config, Cursor, Epoch, Fact, Replay, Summary};
 
 /// Bytes that a part holds, about.
 const PART_BYTES: usize = 256 << 10;
-
-/// Records that are taken out of a replay at once.
-const PAGE: usize = 256;
 
 /// How making snapshots goes.
 #[derive(Debug)]
@@ -199,7 +195,7 @@ impl Log {
         self.snapshots.again = false;
         let config = self.snapshots.config.clone();
         if let Some(at) = older.pop() {
-            return Ok(Stage::Loading { loading: Box::new(Loading::new(at, config)), older });
+            return Ok(Stage::Loading { loading: Box::new(Loading::new(at, &config)?), older });
         }
         let (replay, position) = from_nothing(&*self.journal, &config)?;
         Ok(Stage::Replaying { replay: Box::new(replay), position, until: self.position.next })
@@ -209,12 +205,14 @@ impl Log {
     fn load(&mut self, mut loading: Box<Loading>, older: Vec<Sequence>) -> Result<Stage, MaintainError> {
         let read = self.journal.snapshot(loading.at(), loading.part())?;
         let loaded = match &read {
-            Some(bytes) => loading.put(bytes).map(|()| None),
-            None => loading.finish().map(Some),
+            Some(bytes) => match loading.put(bytes) {
+                Ok(()) => return Ok(Stage::Loading { loading, older }),
+                Err(error) => Err(error),
+            },
+            None => loading.finish(),
         };
         match loaded {
-            Ok(None) => Ok(Stage::Loading { loading, older }),
-            Ok(Some((replay, position))) => {
+            Ok((replay, position)) => {
                 Ok(Stage::Replaying { replay: Box::new(replay), position, until: self.position.next })
             }
             Err(OpenError::Corrupt(_)) => self.start(older),
@@ -270,14 +268,11 @@ impl Writing {
     /// Writes the next part, if that leaves half of the reserve.
     fn write(mut self: Box<Self>, journal: &mut dyn Journal, reserve: u64) -> Result<Stage, WriteError> {
         let mut body = Vec::with_capacity(PART_BYTES);
-        if self.part == 0 {
-            records::encode_summary(&self.replay.summary(), self.records, &mut body);
-        }
         let last = self.fill(&mut body);
         let (at, epoch) = (self.position.next, self.position.epoch);
         let header = Header { shard: Shard::default(), epoch, sequence: at, previous: self.link };
         let mut bytes = Vec::new();
-        let link = frame::encode(&header, &body, &mut bytes)?;
+        let link = frame::encode_with(frame::SNAPSHOT_VERSION, &header, &mut bytes, |out| out.append(&mut body))?;
         admit(bytes.len() as u64, reserve, journal.room())?;
         journal.put_snapshot(at, self.part, &bytes, last)?;
         match last {
@@ -289,17 +284,18 @@ impl Writing {
         }
     }
 
-    /// Puts records into a part, and answers whether these were the last ones.
+    /// Puts records into a part until that is full, and the summary after the last one. Returns whether
+    /// that is there.
     fn fill(&mut self, body: &mut Vec<u8>) -> bool {
-        while body.len() < PART_BYTES {
-            let (kept, cursor) = self.replay.kept(self.cursor, PAGE);
-            if kept.is_empty() {
-                return true;
-            }
-            kept.iter().for_each(|kept| records::encode(kept, body));
-            self.cursor = cursor;
+        let more = self.replay.visit_kept(self.cursor, &mut |kept| {
+            records::encode(&kept, body);
+            body.len() < PART_BYTES
+        });
+        match more {
+            Some(cursor) => self.cursor = cursor,
+            None => records::encode_summary(&self.replay.summary(), self.records, body),
         }
-        false
+        more.is_none()
     }
 }
 
@@ -325,8 +321,8 @@ pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Resul
     replay.apply(&opening).map_err(|error| OpenError::from(Corrupt::new("the first frame", error)))?;
     let mut bytes = Vec::new();
     let header = Header { shard: Shard::default(), epoch, sequence: Sequence::FIRST, previous: Link::NONE };
-    let previous =
-        frame::encode_with(&header, &mut bytes, |out| wire::encode(&opening, out)).map_err(WriteError::from)?;
+    let previous = frame::encode_with(frame::VERSION, &header, &mut bytes, |out| wire::encode(&opening, out))
+        .map_err(WriteError::from)?;
     let next = Sequence::FIRST.next();
     let mut writing = Box::new(Writing::new(replay, Position { next, previous, epoch }));
     while let Stage::Writing(more) = writing.write(journal, 0)? {
@@ -334,22 +330,4 @@ pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Resul
     }
     journal.append(Sequence::FIRST, &bytes)?;
     Ok(journal.trim(next)?)
-}
-
-/// The frame that a part is, when it follows the part before.
-pub(super) fn check(
-    bytes: &[u8],
-    at: Sequence,
-    part: u32,
-    before: Option<Link>,
-) -> Result<frame::Frame<'_>, OpenError> {
-    let read = frame::decode(bytes).map_err(|error| refused(place(at, part), error))?;
-    if before.is_some_and(|before| before != read.header.previous) || read.header.sequence != at {
-        return Err(Corrupt::new(place(at, part), "it does not follow the part before").into());
-    }
-    Ok(read)
-}
-
-pub(super) fn place(at: Sequence, part: u32) -> impl Display {
-    std::format!("part {part} of the snapshot before frame {at}")
 }

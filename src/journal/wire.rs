@@ -18,13 +18,17 @@ use crate::engine::{
     AttemptEnd, Change, Charge, Epoch, ErrorText, Event, Fact, InvalidEvent, InvalidKey, Key, Next, RunId, Timestamp,
 };
 
-/// Why bytes are no facts, though their checksum says that they are what was written.
+/// Why bytes are no facts or records of this program, though their checksum says that they are what
+/// was written: a newer program wrote them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
     /// They say something that this program does not know, or nothing at all.
-    #[error("it holds what this program cannot read ({0}): use a newer program")]
+    #[error("it holds what this program does not know: {0}")]
     Unknown(postcard::Error),
+    /// They count what this program does not know.
+    #[error("it counts what this program does not know")]
+    Counter,
     /// They name a key that cannot be.
     #[error(transparent)]
     Key(#[from] InvalidKey),
@@ -47,6 +51,14 @@ pub fn decode(bytes: &[u8]) -> Result<(Fact, &[u8]), WireError> {
     let (fact, rest) = take::<WireFact<'_>>(bytes)?;
     let change = fact.change.into_change()?;
     Ok((Fact { at: Timestamp::from_micros(fact.at), change }, rest))
+}
+
+/// Checks that all of these bytes are facts that this program knows, without making events of them.
+pub(super) fn check(mut bytes: &[u8]) -> Result<(), WireError> {
+    while !bytes.is_empty() {
+        (_, bytes) = take::<WireFact<'_>>(bytes)?;
+    }
+    Ok(())
 }
 
 /// Writes a value of the format behind what `out` holds.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use eventful::journal::{DiskStore, Journal, JournalStore as _, OpenError, Owner, Sequence, WriteError};
+use eventful::journal::{DiskStore, Journal, JournalStore as _, OpenError, Owner, Sequence, TooNew, WriteError};
 use proptest::prelude::*;
 use redb::{Database, TableDefinition};
 
@@ -161,7 +161,7 @@ fn the_format_of_a_newer_program_is_refused_by_its_number() {
     let refused = store.open(&owner()).map(drop);
 
     let place = directory.path().join("journal.redb").display().to_string();
-    assert_eq!(refused, Err(OpenError::TooNew { place, found: 2, known: 1 }));
+    assert_eq!(refused, Err(TooNew::format(place, 2, 1).into()));
 }
 
 #[test]
@@ -296,7 +296,7 @@ proptest! {
 
         let mut journal = match opened {
             Err(OpenError::Corrupt(_)) => return Ok(()),
-            Err(OpenError::TooNew { .. }) => return Err(TestCaseError::fail("rot is no newer format")),
+            Err(OpenError::TooNew(_)) => return Err(TestCaseError::fail("rot is no newer format")),
             Err(error) => return Err(TestCaseError::fail(format!("byte {place}: {error}"))),
             Ok(journal) => journal,
         };

@@ -4,6 +4,8 @@ mod conformance;
 mod disk;
 mod format;
 mod image;
+mod marker;
+mod newer;
 mod recovery;
 mod salvage;
 mod script;

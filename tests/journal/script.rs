@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use eventful::{
-    Answer, Command, Config, Effect, Engine, ErrorText, Event, Fact, Key, Outcome, Output, Replay, RunId, Timestamp,
+    Answer, Change, Command, Config, Effect, Engine, Epoch, ErrorText, Event, Fact, Key, Outcome, Output, Replay,
+    RunId, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -159,4 +160,10 @@ pub(crate) fn cases(name: &str) -> ProptestConfig {
     let path: &'static str = Box::leak(format!("proptest-regressions/journal-{name}.txt").into_boxed_str());
     let failure_persistence = Some(Box::new(FileFailurePersistence::Direct(path)) as Box<_>);
     ProptestConfig { failure_persistence, ..ProptestConfig::default() }
+}
+
+/// A frame that opens a journal, and in which one event is accepted.
+pub(crate) fn accepted(id: &str) -> [Fact; 2] {
+    let event = Event::with_id(id, "payload").expect("an id");
+    [Change::Epoch(Epoch::new(7)), Change::Accepted(event)].map(|change| Fact { at: start(), change })
 }

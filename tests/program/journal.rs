@@ -9,7 +9,7 @@ use eventful::{AttemptEnd, Change, Charge, Config, Epoch, Event, Fact, Key, Next
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::run;
+use crate::process::{Server, run};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const EPOCH: Epoch = Epoch::new(NOW.as_micros());
@@ -160,6 +160,57 @@ async fn compact_makes_a_journal_small_and_keeps_what_it_holds() {
     assert!(code == 0 && stdout.contains("frames     none"), "{stdout}");
     assert!(stdout.contains("snapshot   before frame 302: 300 records"), "{stdout}");
     assert!(stdout.contains("records    300: 299 received, 1 completed\nsound"), "{stdout}");
+}
+
+#[tokio::test]
+async fn journal_of_a_newer_program_ends_with_2_and_is_left_alone() {
+    let home = Home::with_events(9);
+    fs::write(home.0.path().join("FORMAT"), "eventful journal, format 2\n").expect("a file");
+    let (before, to) = (home.bytes(), home.0.path().join("saved").display().to_string());
+    for args in [
+        &["journal", "verify", home.dir()][..],
+        &["journal", "dump", home.dir()],
+        &["journal", "compact", home.dir()],
+        &["journal", "salvage", home.dir(), &to],
+        &["serve", "--listen", "127.0.0.1:0", "--data", home.dir()],
+    ] {
+        let (code, _, stderr) = run(args).await;
+        assert_eq!(code, 2, "{args:?}: {stderr}");
+        assert!(stderr.contains("newer version") && stderr.contains("use a newer program"), "{args:?}: {stderr}");
+        assert!(!stderr.contains("salvage it") && !stderr.contains("damage"), "{args:?}: {stderr}");
+    }
+    assert!(home.bytes() == before && !Path::new(&to).exists());
+}
+
+#[tokio::test]
+async fn start_says_that_the_journal_is_new_or_how_many_records_it_has() {
+    let home = Home(tempfile::tempdir().expect("a directory"));
+    let mut server = Server::start(&["--data", home.dir()]).await;
+    assert!(server.says("persistence").await.ends_with(&format!("{}, a new journal", home.dir())));
+    server.submit("order-1", "/v1/events", "1200").await;
+    server.submit("order-2", "/v1/events", "1200").await;
+    server.kill().await;
+
+    let mut server = Server::start(&["--data", home.dir()]).await;
+
+    assert!(server.says("persistence").await.ends_with(&format!("{}, opened with 2 records", home.dir())));
+}
+
+#[tokio::test]
+async fn journal_that_was_emptied_is_not_sound_and_not_served() {
+    let home = Home::with_events(9);
+    fs::write(home.file(), "").expect("a file");
+    for args in [
+        &["journal", "verify", home.dir()][..],
+        &["journal", "dump", home.dir()],
+        &["serve", "--listen", "127.0.0.1:0", "--data", home.dir()],
+    ] {
+        let (code, stdout, stderr) = run(args).await;
+        assert_eq!(code, 1, "{args:?}: {stderr}");
+        assert!(stderr.contains("a journal was here, and its file is empty: restore it"), "{args:?}: {stderr}");
+        assert!(!stdout.contains("sound"), "{args:?}: {stdout}");
+    }
+    assert_eq!(home.bytes(), b"", "it is left as it is");
 }
 
 #[tokio::test]

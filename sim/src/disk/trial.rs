@@ -297,7 +297,7 @@ impl Patient<'_> {
 
     /// An opening that was refused: for now, or for good.
     fn refuse(&self, error: &OpenError) -> Ending {
-        let is_damage = matches!(error, OpenError::Corrupt(_) | OpenError::TooNew { .. });
+        let is_damage = matches!(error, OpenError::Corrupt(_) | OpenError::TooNew(_));
         match self.family {
             Family::Failures if is_damage => {
                 Broken::new("durability", 10, format_args!("nothing is damaged, and it is refused: {error}")).into()

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     });
     result.unwrap_or_else(|error| {
         terminal::warn(&format!("error: {error:#}"));
-        let usage = error.downcast_ref::<eventful::InvalidConfig>().is_some();
+        let usage = error.downcast_ref::<eventful::InvalidConfig>().is_some() || journal::is_newer(&error);
         ExitCode::from(if usage { 2 } else { 1 })
     })
 }

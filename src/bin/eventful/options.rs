@@ -30,7 +30,7 @@ pub(crate) enum Call {
     Serve(Box<ServeOptions>),
     /// Send events, a JSON envelope per line, to a server
     Send(SendOptions),
-    /// Look at the journal in a directory, or mend it, while no server has it open
+    /// Look at the journal in a directory, or mend it, while no server has it open; exit code 2 when a newer program wrote it
     Journal(JournalOptions),
 }
 

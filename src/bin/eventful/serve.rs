@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc;
 
 use anyhow::Context as _;
 use eventful::journal::{DiskStore, Progress};
-use eventful::{Config, Eventful, http};
+use eventful::{Config, Eventful, StartError, http};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -39,8 +40,8 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
         started = start(config, &options, handler) => started,
         _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     };
-    let eventful = started?;
-    introduce(address, &words, options.data.as_deref(), eventful.config());
+    let (eventful, opened) = started?;
+    introduce(address, &words, options.data.as_deref().zip(opened), eventful.config());
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
@@ -61,19 +62,33 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     Ok(if report.unsynced > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Starts the engine, with all that its directory holds.
-async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyhow::Result<Eventful> {
+/// Starts the engine, with all that its directory holds. Returns how much that was, too.
+async fn start(
+    config: Config,
+    options: &ServeOptions,
+    handler: Chosen,
+) -> anyhow::Result<(Eventful, Option<Progress>)> {
     let builder = Eventful::builder().config(config);
-    let Some(directory) = &options.data else { return Ok(builder.start(handler)?) };
-    let builder = builder.journal(DiskStore::new(directory), options.durability()).on_recovery(tell_replay());
+    let Some(directory) = &options.data else { return Ok((builder.start(handler)?, None)) };
+    let (sender, opened) = mpsc::channel();
+    let mut show = show_replay();
+    let builder = builder.journal(DiskStore::new(directory), options.durability()).on_recovery(move |progress| {
+        show(progress);
+        // The receiver is there until the start has ended.
+        let _sent = sender.send(progress);
+    });
     // Its words hold those of its cause.
-    builder.open(handler).await.map_err(|error| anyhow::anyhow!("{error}"))
+    let started = builder.open(handler).await.map_err(|error| {
+        let StartError::Open(error) = error else { return anyhow::anyhow!("{error}") };
+        anyhow::Error::from(error).context("the journal was not opened")
+    })?;
+    Ok((started, opened.try_iter().last()))
 }
 
-/// Tells how far a long replay has come, at each tenth.
-fn tell_replay() -> impl FnMut(Progress) {
+/// Shows how far a long replay has come, at each tenth.
+fn show_replay() -> impl FnMut(Progress) {
     let mut told = 0;
-    move |Progress { read, total }| {
+    move |Progress { read, total, .. }| {
         let tenth = read * 10 / total.max(1);
         if total >= LONG_REPLAY && tenth > told {
             told = tenth;
@@ -89,7 +104,15 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn introduce(address: SocketAddr, handler: &str, data: Option<&Path>, config: &Config) {
+/// What was found in a journal, in words.
+fn describe(Progress { total, records, .. }: Progress) -> String {
+    match total {
+        0 => "a new journal".to_owned(),
+        _ => format!("opened with {records} records"),
+    }
+}
+
+fn introduce(address: SocketAddr, handler: &str, data: Option<(&Path, Progress)>, config: &Config) {
     let rate = config.max_records as u128 * 1000 / config.retention.as_millis().max(1);
     let retention = spans::show(config.retention);
     say(&format!("eventful {} listens on http://{address}", env!("CARGO_PKG_VERSION")));
@@ -97,7 +120,7 @@ fn introduce(address: SocketAddr, handler: &str, data: Option<&Path>, config: &C
     say(&format!("  metrics      http://{address}/metrics"));
     say(&format!("  handler      {handler}"));
     match data {
-        Some(directory) => say(&format!("  persistence  {}", directory.display())),
+        Some((directory, opened)) => say(&format!("  persistence  {}, {}", directory.display(), describe(opened))),
         None => say("  persistence  memory: what is not over when this program ends is gone"),
     }
     say(&format!("  sustains     {rate} events/s: {} records, each kept {retention}", config.max_records));

@@ -47,7 +47,8 @@ fn clear(backend: &dyn StorageBackend) -> io::Result<()> {
     Ok(())
 }
 
-fn is_unborn(backend: &dyn StorageBackend) -> io::Result<bool> {
+/// Whether a database was begun in it and never finished.
+pub(super) fn is_unborn(backend: &dyn StorageBackend) -> io::Result<bool> {
     let len = backend.len()?;
     let may_be = (1..=NEWBORN_BYTES).contains(&len);
     Ok(may_be && !begins_with_magic(backend, len)? && is_zeros(backend, HEAD_BYTES.min(len), len)?)

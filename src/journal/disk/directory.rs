@@ -12,8 +12,9 @@ use redb::{Builder, Database};
 use super::super::error::OpenError;
 use super::super::store::Owner;
 use super::ahead::ReadAhead;
-use super::birth::clear_unborn;
+use super::birth::{clear_unborn, is_unborn};
 use super::fault::Fault;
+use super::marker::Marker;
 use super::overlay::Overlay;
 
 /// What is said of an owner that left no name.
@@ -78,19 +79,65 @@ impl Directory {
         self.sync_parent().map(|()| true).map_err(|error| self.refused(&error))
     }
 
+    fn marker(&self) -> Marker {
+        Marker::of(&self.path)
+    }
+
+    /// Refuses what was a journal once and is none any more, and the journal of a newer program. Returns
+    /// whether a journal was made here.
+    pub(super) fn check_marker(&self) -> Result<bool, OpenError> {
+        let was_made = self.marker().is_set()?;
+        let problem = if was_made { self.lack().map_err(|error| self.file_refused(&error))? } else { None };
+        match problem {
+            None => Ok(was_made),
+            Some(problem) => Err(OpenError::Gone {
+                place: self.place(),
+                problem: problem.into(),
+                marker: self.marker().path().display().to_string(),
+            }),
+        }
+    }
+
+    /// What is there in the place of a journal, when there is none.
+    fn lack(&self) -> io::Result<Option<&'static str>> {
+        let file = match self.look() {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some("its file is missing")),
+            Err(error) => return Err(error),
+        };
+        let length = file.metadata()?.len();
+        let is_unborn = length > 0 && is_unborn(&Overlay::new(file)?)?;
+        Ok(match length {
+            0 => Some("its file is empty"),
+            _ => is_unborn.then_some("its file holds nothing"),
+        })
+    }
+
+    /// Says that a journal was made here, which is whole.
+    pub(super) fn mark(&self) -> Result<(), OpenError> {
+        self.marker().set().and_then(|()| self.sync()).map_err(|error| self.refused(&error))
+    }
+
     /// Makes the directory, and an empty file in it, when there are none. They survive a power cut.
-    pub(super) fn prepare(&self) -> Result<(), OpenError> {
+    /// Returns whether a journal was made here before.
+    pub(super) fn prepare(&self) -> Result<bool, OpenError> {
         self.make()?;
+        let was_made = self.check_marker()?;
         if !self.file().exists() && self.stage().file().exists() {
             return Err(self.refused(&"a journal was being salvaged into it, which did not end: salvage it again"));
         }
         let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.file());
-        made.map_err(|error| OpenError::Io { place: self.place(), cause: error.to_string() })?;
-        self.sync().and_then(|()| self.sync_parent()).map_err(|error| self.refused(&error))
+        made.map_err(|error| self.file_refused(&error))?;
+        self.sync().and_then(|()| self.sync_parent()).map_err(|error| self.refused(&error))?;
+        Ok(was_made)
     }
 
     pub(super) fn refused(&self, cause: &dyn core::fmt::Display) -> OpenError {
         OpenError::Io { place: self.path.display().to_string(), cause: cause.to_string() }
+    }
+
+    fn file_refused(&self, error: &io::Error) -> OpenError {
+        OpenError::Io { place: self.place(), cause: error.to_string() }
     }
 
     /// Puts the database's file into another directory, too, where none may be.
@@ -132,14 +179,21 @@ impl Directory {
         Ok(builder.create_with_backend(backend)?)
     }
 
-    /// Whether the database's file is there, and may be read.
-    pub(super) fn has_file(&self) -> Result<bool, OpenError> {
-        let refused = |cause: String| OpenError::Io { place: self.place(), cause };
+    /// Whether a journal is there, and may be read.
+    pub(super) fn has_journal(&self) -> Result<bool, OpenError> {
         match fs::metadata(self.file()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(refused(error.to_string())),
-            Ok(found) if !found.is_file() => Err(refused("it is not a file".into())),
-            Ok(_) => self.look().map(|_| true).map_err(|error| refused(error.to_string())),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.file_refused(&error)),
+            Ok(found) if !found.is_file() => return Err(self.file_refused(&io::Error::other("it is not a file"))),
+            Ok(_) | Err(_) => {}
+        }
+        Ok(self.check_marker()? || self.lack().map_err(|error| self.file_refused(&error))?.is_none())
+    }
+
+    /// Refuses to look at what is no journal.
+    pub(super) fn check_look(&self) -> Result<(), OpenError> {
+        match self.has_journal()? {
+            true => Ok(()),
+            false => Err(self.refused(&"there is no journal in it")),
         }
     }
 

@@ -80,6 +80,11 @@ impl DiskJournal {
         Ok(Self { database: Some(database), place, directory, extent, space, waste, writing, unsealed: false, broken })
     }
 
+    /// Whether nothing was ever written to it.
+    pub(super) fn is_new(&self) -> bool {
+        self.extent.end == Sequence::FIRST
+    }
+
     /// Commits a change, and some removal of waste with it. After an error nothing more is written.
     fn commit(
         &mut self,

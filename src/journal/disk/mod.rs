@@ -14,6 +14,9 @@
 //! commit that follows rules that out for all before it, which is what
 //! [`seal`](super::Journal::seal) makes, when nothing else did.
 //!
+//! Beside the database there is a file `FORMAT`, which says that a journal was made: an empty or missing
+//! database is refused from then on.
+//!
 //! At opening every page is read and held against its checksum. A page that does not fit is told as
 //! [`Corrupt`](super::Corrupt).
 
@@ -23,6 +26,8 @@ mod compact;
 mod directory;
 mod fault;
 mod handle;
+mod marker;
+mod newer;
 mod opening;
 mod overlay;
 mod remains;
@@ -128,10 +133,10 @@ impl DiskStore {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Io`] when that cannot be told, or when what is there may not be read, or is no
-    /// file.
+    /// [`OpenError::Gone`] when one was there; [`OpenError::TooNew`] when it is a newer program's;
+    /// [`OpenError::Io`] when what is there may not be read, or is no file.
     pub fn is_in(directory: impl Into<PathBuf>) -> Result<bool, OpenError> {
-        Directory::new(directory.into()).has_file()
+        Directory::new(directory.into()).has_journal()
     }
 
     /// Bytes of the disk that the journal has; zero for one on a backend of others.
@@ -162,7 +167,8 @@ impl DiskStore {
             Medium::Backend { .. } => None,
         };
         let owned = directory.filter(|_| !self.read_only);
-        owned.map_or(Ok(()), Directory::prepare)?;
+        directory.filter(|_| self.read_only).map_or(Ok(()), Directory::check_look)?;
+        let was_made = owned.map_or(Ok(true), Directory::prepare)?;
         let place = self.place();
         let held_by = || directory.map_or_else(|| directory::UNKNOWN_OWNER.into(), Directory::owner);
         let database = self.database().map_err(|fault| match (fault.at_opening(&place, held_by), directory) {
@@ -170,6 +176,13 @@ impl DiskStore {
             (error, _) => error,
         })?;
         let journal = DiskJournal::open(database, &place, self.max_bytes, owned.cloned())?;
+        if let Some(directory) = owned.filter(|_| !was_made) {
+            let marked = directory.mark();
+            // One from before there were markers may be on a disk that is full: the next opening tries again.
+            if journal.is_new() {
+                marked?
+            }
+        }
         owned.into_iter().for_each(|directory| directory.note_owner(owner));
         Ok(journal)
     }

@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _};
 
-use super::super::error::{Corrupt, OpenError};
+use super::super::error::{Corrupt, OpenError, TooNew};
 use super::super::sequence::Sequence;
 use super::super::store::Extent;
 use super::fault::Fault;
@@ -58,11 +58,11 @@ pub(super) fn create(database: &Database) -> Result<(), Fault> {
 pub(super) fn check_format(database: &Database, place: &str) -> Result<Result<(), OpenError>, Fault> {
     let meta = database.begin_read()?.open_table(META)?;
     let found = meta.get(FORMAT)?.map(|found| found.value());
-    let found = found.and_then(|found| u16::try_from(found).ok()).filter(|found| *found > 0);
+    let found = found.filter(|found| *found > 0);
     let found = found.ok_or_else(|| Corrupt::new(place, "it does not tell its format"))?;
-    match found <= KNOWN_FORMAT {
+    match found <= u64::from(KNOWN_FORMAT) {
         true => Ok(Ok(())),
-        false => Ok(Err(OpenError::TooNew { place: place.into(), found, known: KNOWN_FORMAT })),
+        false => Ok(Err(TooNew::format(place, found, KNOWN_FORMAT).into())),
     }
 }
 

@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::vec::Vec;
 
-use super::super::frame;
+use super::super::frame::{self, FrameError};
 use super::super::sequence::Sequence;
 use super::rows::{Key, Kind, PAGE_BYTES, decode, follows};
 
@@ -119,6 +119,12 @@ impl Remains {
         numbers(&self.snapshots).into_iter()
     }
 
+    /// The parts of snapshots of which something is left.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (Sequence, u32)> {
+        let keys = self.snapshots.keys().filter(|(_, place)| place & u64::from(u32::MAX) == 0);
+        keys.map(|(at, place)| (Sequence::new(*at), (place >> 32) as u32))
+    }
+
     /// What may have been this frame, each whole in itself.
     pub(super) fn frame(&self, sequence: Sequence) -> io::Result<Vec<Vec<u8>>> {
         self.assemble(Kind::Frame, (sequence.number(), 0))
@@ -149,7 +155,8 @@ impl Remains {
             longer.truncate(WAYS);
             (begun, key.1) = (longer, key.1 + 1);
         }
-        whole.retain(|bytes| frame::decode(bytes).is_ok());
+        // What a newer program wrote is whole, too.
+        whole.retain(|bytes| matches!(frame::decode(bytes), Ok(_) | Err(FrameError::TooNew { .. })));
         Ok(whole)
     }
 

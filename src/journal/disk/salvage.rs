@@ -18,7 +18,7 @@ use super::super::store::{Extent, JournalStore as _, Owner};
 use super::directory::{Directory, was_left_open};
 use super::remains::Remains;
 use super::staging::Staging;
-use super::{DiskStore, Medium, fault, opening};
+use super::{DiskStore, Medium, fault, newer, opening};
 use crate::engine::{Config, Replay, Status};
 
 /// What was saved of a damaged journal, and what was not.
@@ -63,16 +63,19 @@ impl DiskStore {
     /// # Errors
     ///
     /// [`MaintainError`] when there is no journal, or nothing that can be read as one, or somebody has
-    /// it; or when `to` cannot be written, or is not new.
+    /// it; when a newer program wrote any of it; or when `to` cannot be written, or is not new. Then
+    /// nothing is made.
     pub fn salvage(&self, to: &mut Self, owner: &Owner, config: &Config) -> Result<Salvaged, MaintainError> {
         let Medium::Directory(directory) = &self.medium else {
             return Err(refuse(&self.place(), "only a directory can be salvaged").into());
         };
         let place = self.place();
+        directory.check_marker()?;
         let file = directory.look().map_err(|error| refuse(&place, error))?;
         if file.try_lock_shared().is_err() {
             return Err(OpenError::InUse { owner: directory.owner() }.into());
         }
+        check_format(directory, &place)?;
         let known = look_at_extent(directory, &file).map_err(|error| refuse(&place, error))?;
         let (replay, salvaged) = restore(file, known, config, &place)?;
         to.put_new(replay, owner)?;
@@ -101,6 +104,18 @@ impl DiskStore {
 
 fn refuse(place: &str, cause: impl Display) -> OpenError {
     OpenError::Io { place: place.into(), cause: std::format!("{cause}") }
+}
+
+/// Refuses the database of a newer program. What is damaged is not refused.
+fn check_format(directory: &Directory, place: &str) -> Result<(), OpenError> {
+    let found = fault::guarded(|| {
+        let database = directory.open_to_look(&redb::Builder::new())?;
+        opening::check_format(&database, place)
+    });
+    match found {
+        Ok(Err(error @ OpenError::TooNew(_))) => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// What the database itself tells of its frames.
@@ -143,6 +158,7 @@ fn restore(file: File, known: Option<Known>, config: &Config, place: &str) -> Re
     if remains.is_empty() && known.is_none() {
         return Err(refuse(place, "it holds no journal that can be read"));
     }
+    newer::refuse(&remains, place)?;
     let mut damaged = Vec::new();
     let mut begin = None;
     for at in remains.snapshots().rev() {

@@ -43,7 +43,10 @@ impl<'a> Staging<'a> {
         self.put().map_err(|error| {
             let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
             if is_taken { self.to.refused(&"it holds a journal already") } else { self.to.refused(&error) }
-        })
+        })?;
+        // The journal is there. If this fails, its first opening does it.
+        let _ = self.to.mark();
+        Ok(())
     }
 
     fn put(&mut self) -> io::Result<()> {

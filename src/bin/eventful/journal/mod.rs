@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eventful::Status;
-use eventful::journal::{DiskStore, Owner};
+use eventful::journal::{DiskStore, MaintainError, OpenError, Owner};
 
 use crate::options::{JournalCall, JournalOptions};
 
@@ -21,6 +21,14 @@ pub(crate) fn call(options: JournalOptions) -> anyhow::Result<ExitCode> {
         JournalCall::Salvage { from, to } => salvage::salvage(&from.directory, &to),
         JournalCall::Compact(of) => compact::compact(&of.directory),
     }
+}
+
+/// Whether this is about a journal that a newer program wrote.
+pub(crate) fn is_newer(error: &anyhow::Error) -> bool {
+    let of_open = |error: &OpenError| matches!(error, OpenError::TooNew(_));
+    let maintained = error.downcast_ref::<MaintainError>();
+    error.downcast_ref().is_some_and(of_open)
+        || maintained.is_some_and(|error| matches!(error, MaintainError::Open(OpenError::TooNew(_))))
 }
 
 /// The journal in this directory. None is made.

@@ -59,14 +59,17 @@ fn parts(journal: &mut dyn Journal) -> anyhow::Result<Vec<OpenError>> {
     }
     say(&format!("epochs     {}", epochs.len()));
     keep_damage(read, &mut damage)?;
+    let mut unread = Ok(());
     let listed = inspect::snapshots(journal, &Config::default(), &mut |at, loaded| match loaded {
         Ok(replay) => say(&format!("snapshot   before frame {at}: {} records", replay.len())),
-        Err(error) => {
+        Err(error @ OpenError::Corrupt(_)) => {
             say(&format!("snapshot   before frame {at}: damaged"));
             damage.push(error);
         }
+        Err(error) => unread = Err(error),
     });
     keep_damage(listed, &mut damage)?;
+    unread?;
     Ok(damage)
 }
 
