@@ -195,8 +195,8 @@ const fn command(said: &Said) -> usize {
         Said::Resume => 16,
         Said::Shutdown => 17,
         Said::AbortInflight => 18,
-        // What was opened is no edge: nobody told it anything.
-        Said::Open => 12,
+        // These are no edges: they are the same in every state.
+        Said::Open | Said::HoldExpiry | Said::ReleaseExpiry => 12,
     }
 }
 

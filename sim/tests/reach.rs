@@ -76,6 +76,8 @@ fn status(model: &Model, command: &Command) -> String {
         | Command::Sweep
         | Command::Pause
         | Command::Resume
+        | Command::HoldExpiry
+        | Command::ReleaseExpiry
         | Command::Shutdown
         | Command::AbortInflight => return String::new(),
     };
@@ -96,6 +98,8 @@ fn name(command: &Command) -> &'static str {
         Command::Discard(_) => "discard",
         Command::Pause => "pause",
         Command::Resume => "resume",
+        Command::HoldExpiry => "hold_expiry",
+        Command::ReleaseExpiry => "release_expiry",
         Command::Shutdown => "shutdown",
         Command::AbortInflight => "abort_inflight",
     }

@@ -49,6 +49,11 @@ pub enum Command {
     Pause,
     /// An operator lets runs start again.
     Resume,
+    /// Sweeps forget nothing until [`Command::ReleaseExpiry`]: the journal has enough to write.
+    /// What has expired is absent all the same.
+    HoldExpiry,
+    /// Sweeps forget what has expired again.
+    ReleaseExpiry,
     /// Accept nothing new and start nothing; runs in flight go on.
     Shutdown,
     /// Record every run in flight as interrupted, and stop for good.

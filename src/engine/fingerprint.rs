@@ -12,7 +12,7 @@ impl Engine {
     /// For searches that visit each state once. Takes time in proportion to the records.
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {
         (self.now, self.phase, self.state.paused, self.state.epoch, self.run_number).hash(hasher);
-        self.blocked_since.hash(hasher);
+        (self.blocked_since, self.holds_expiry).hash(hasher);
         for location in self.state.store.locations() {
             self.add_record(location, hasher);
         }

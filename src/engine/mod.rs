@@ -110,6 +110,8 @@ pub struct Engine {
     tickets: Tickets,
     /// When a ticket did not get into the channel; nothing is fed meanwhile.
     blocked_since: Option<Timestamp>,
+    /// Sweeps forget nothing.
+    holds_expiry: bool,
     runs: Runs,
     tallies: Tallies,
     histograms: Histograms,
@@ -188,6 +190,8 @@ impl Engine {
             Command::Discard(key) => self.discard(key, out),
             Command::Pause => self.set_paused(true, out),
             Command::Resume => self.set_paused(false, out),
+            Command::HoldExpiry => self.hold_expiry(true),
+            Command::ReleaseExpiry => self.hold_expiry(false),
             Command::Shutdown => self.shutdown(),
             Command::AbortInflight => self.abort_inflight(out),
         }
@@ -206,6 +210,11 @@ impl Engine {
     /// Whether an operator has stopped the start of new runs.
     pub fn is_paused(&self) -> bool {
         self.state.paused
+    }
+
+    /// Whether sweeps forget nothing, because the journal has enough to write.
+    pub fn holds_expiry(&self) -> bool {
+        self.holds_expiry
     }
 
     /// This opening of the engine.

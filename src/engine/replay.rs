@@ -107,6 +107,7 @@ impl Replay {
             delayed: Delayed::default(),
             tickets: Tickets::new(),
             blocked_since: None,
+            holds_expiry: false,
             runs: Runs::default(),
             tallies,
             histograms,

@@ -83,9 +83,10 @@ impl Engine {
     }
 
     /// Makes sure that one more record may be remembered; expired ones make room, at most as many
-    /// as one sweep handles.
+    /// as one sweep handles, and one while the journal has enough to write.
     fn admit_record(&mut self, out: &mut Output) -> Result<(), Refusal> {
-        for _ in 0..self.config.sweep_batch.get() {
+        let most = if self.holds_expiry { 1 } else { self.config.sweep_batch.get() };
+        for _ in 0..most {
             match self.next_expiry() {
                 Some((at, location)) if self.lacks_records() && at <= self.now => self.forget(location, out),
                 _ => break,

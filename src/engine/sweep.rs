@@ -76,6 +76,11 @@ impl Engine {
         }
     }
 
+    pub(super) const fn hold_expiry(&mut self, hold: bool) -> Answer {
+        self.holds_expiry = hold;
+        Answer::Noted
+    }
+
     /// Drops a terminal record.
     pub(super) fn forget(&mut self, location: Location, out: &mut Output) {
         out.forgotten(self.now, || self.state.store.key(location).clone());
@@ -115,7 +120,8 @@ impl Engine {
         let run = self.runs.first(&self.state.store.live).map(|(at, slot)| (at, Due::Run(slot)));
         let retry = if self.phase == Phase::Running { self.delayed.first() } else { None };
         let retry = retry.map(|(at, slot)| (at, Due::Retry(slot)));
-        let expiry = self.next_expiry().map(|(at, location)| (at, Due::Expiry(location)));
+        let expiry = if self.holds_expiry { None } else { self.next_expiry() };
+        let expiry = expiry.map(|(at, location)| (at, Due::Expiry(location)));
         sooner(sooner(run, retry), expiry)
     }
 }

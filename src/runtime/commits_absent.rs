@@ -49,6 +49,10 @@ impl Commits {
         true
     }
 
+    pub(super) const fn is_behind(&self) -> bool {
+        false
+    }
+
     pub(super) const fn has_work(&self) -> bool {
         false
     }

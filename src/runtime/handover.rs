@@ -9,6 +9,7 @@ impl Core {
     /// A group is durable: sends its tickets and tells its facts.
     pub(super) fn finish_group(&mut self, now: Timestamp, facts: &[Fact], room: Room) -> Mark {
         let (tickets, mark) = self.commits.finish(room);
+        self.gate_expiry(now);
         self.outbox.extend(tickets);
         self.send(now);
         self.perform(now);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::attempt::RunCell;
+use super::cells::Cells;
 use super::commits::Commits;
 use super::hooks::{Action, Point, Probe};
 use super::subscribe::{Awaited, Subscribers, Subscription};
@@ -98,9 +99,20 @@ impl Core {
 
     /// Decides, and performs what must not wait.
     pub(super) fn execute(&mut self, now: Timestamp, command: Command) -> Answer {
+        self.gate_expiry(now);
         let answer = self.engine.execute(now, command, &mut self.out);
         self.perform(now);
         answer
+    }
+
+    /// Lets sweeps forget only while the journal keeps up. Nobody waits for that, and what a long
+    /// stop has made due at once must not stand before answers in the queue of the disk.
+    pub(super) fn gate_expiry(&mut self, now: Timestamp) {
+        let hold = self.commits.is_behind();
+        if hold != self.engine.holds_expiry() {
+            let command = if hold { Command::HoldExpiry } else { Command::ReleaseExpiry };
+            self.engine.execute(now, command, &mut self.out);
+        }
     }
 
     /// Performs what follows from a command: its facts are on their way, its tickets leave after
@@ -174,17 +186,17 @@ impl Core {
 
     /// Runs that the engine counts as in flight.
     pub(super) fn inflight(&self) -> usize {
-        self.cells.inflight
+        self.cells.inflight()
     }
 
     /// The cells of all runs in flight, and of those that are to stop.
     pub(super) fn cells(&self) -> impl Iterator<Item = &Arc<RunCell>> {
-        self.cells.slots.iter().flatten().chain(&self.aborted)
+        self.cells.iter().chain(&self.aborted)
     }
 
     /// Lets go of the cells that a broken engine has kept: they keep the core itself.
     pub(super) fn release(&mut self) -> Vec<Arc<RunCell>> {
-        self.cells.slots.iter_mut().filter_map(Option::take).chain(self.aborted.drain(..)).collect()
+        self.cells.release_all().chain(self.aborted.drain(..)).collect()
     }
 
     /// Gives up the channel and every ticket in it.
@@ -327,66 +339,6 @@ impl Channel {
     /// Whether a look at it would find a ticket, or find that it is gone.
     fn has_news(&self) -> bool {
         self.tickets.as_ref().is_none_or(|tickets| !tickets.is_empty())
-    }
-}
-
-/// The cells of the runs in flight, each in a slot of its own.
-#[derive(Default)]
-pub(super) struct Cells {
-    slots: Vec<Option<Arc<RunCell>>>,
-    free: Vec<usize>,
-    inflight: usize,
-}
-
-impl Cells {
-    fn reserve(&mut self) -> usize {
-        self.inflight += 1;
-        self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
-        })
-    }
-
-    fn put(&mut self, cell: &Arc<RunCell>) {
-        self.slots[cell.slot] = Some(Arc::clone(cell));
-    }
-
-    /// Moves the cells of these runs, no longer in flight, to `out`. Rare, so it may look at all
-    /// cells, but only once for all runs.
-    fn take(&mut self, runs: &mut Vec<RunId>, out: &mut Vec<Arc<RunCell>>) {
-        if runs.is_empty() {
-            return;
-        }
-        runs.sort_unstable();
-        for (slot, kept) in self.slots.iter_mut().enumerate() {
-            if let Some(cell) = kept.take_if(|cell| runs.binary_search(&cell.run).is_ok()) {
-                self.inflight -= 1;
-                self.free.push(slot);
-                out.push(cell);
-            }
-        }
-        runs.clear();
-    }
-
-    /// Moves all cells to `out`: no run counts any more.
-    #[cfg(feature = "durable")]
-    pub(super) fn take_all(&mut self, out: &mut Vec<Arc<RunCell>>) {
-        for (slot, kept) in self.slots.iter_mut().enumerate() {
-            if let Some(cell) = kept.take() {
-                self.inflight -= 1;
-                self.free.push(slot);
-                out.push(cell);
-            }
-        }
-    }
-
-    fn release(&mut self, cell: &RunCell) {
-        let slot = &mut self.slots[cell.slot];
-        if slot.as_ref().is_some_and(|kept| kept.run == cell.run) {
-            *slot = None;
-            self.inflight -= 1;
-            self.free.push(cell.slot);
-        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `ingest` | takes events in, waits for room |
 //! | `operator`, `stats`, `subscribe` | what else a handle can do |
 //! | `shared` | what handles and tasks share; decides under the lock, and rings the bells after it |
-//! | `locked` | what the lock guards: engine, channel, runs in flight |
+//! | `locked`, `cells` | what the lock guards: engine, channel, runs in flight |
 //! | `dispatcher` | takes a permit, then a ticket, and spawns a worker |
 //! | `worker`, `attempt`, `handler` | runs handlers; what a handler sees |
 //! | `sweeper` | wakes at the engine's next deadline |
@@ -18,6 +18,7 @@
 
 mod attempt;
 mod builder;
+mod cells;
 mod clock;
 #[cfg(feature = "durable")]
 mod commits;

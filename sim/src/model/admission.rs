@@ -51,9 +51,10 @@ impl Model {
         is_full.then(|| overloaded(Bound::Pending, self.config.overload_retry_after))
     }
 
-    /// Expired records make room for a new one, a batch of them at most.
+    /// Expired records make room for a new one, a batch of them at most, or one while sweeps forget
+    /// nothing.
     fn refuse_record(&mut self) -> Option<Refusal> {
-        for _ in 0..self.config.sweep_batch.get() {
+        for _ in 0..if self.holds_expiry { 1 } else { self.config.sweep_batch.get() } {
             let expired = self.first_expiring().filter(|key| self.is_expired(&self.records[key]));
             match expired.filter(|_| self.records.len() >= self.config.max_records) {
                 Some(key) => self.forget(&key),

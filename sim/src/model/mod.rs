@@ -33,6 +33,8 @@ pub struct Model {
     pub phase: Phase,
     /// Whether the start of new runs is stopped.
     pub paused: bool,
+    /// Whether sweeps forget nothing.
+    pub holds_expiry: bool,
     /// All that it remembers.
     pub records: BTreeMap<Key, Record>,
     /// Waiting records whose time has not come or was not yet noticed, in order of that time.
@@ -59,6 +61,7 @@ impl Model {
             epoch: Epoch::new(now.as_micros()),
             phase: Phase::Running,
             paused: false,
+            holds_expiry: false,
             records: BTreeMap::new(),
             delayed: Vec::new(),
             line: Vec::new(),
@@ -92,6 +95,8 @@ impl Model {
             Command::Discard(key) => self.discard(key),
             Command::Pause => self.pause(true),
             Command::Resume => self.pause(false),
+            Command::HoldExpiry => self.hold_expiry(true),
+            Command::ReleaseExpiry => self.hold_expiry(false),
             Command::Shutdown => self.shutdown(),
             Command::AbortInflight => self.abort_inflight(),
         }

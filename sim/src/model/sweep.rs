@@ -22,6 +22,11 @@ impl Model {
         Answer::Swept(swept)
     }
 
+    pub(super) fn hold_expiry(&mut self, hold: bool) -> Answer {
+        self.holds_expiry = hold;
+        Answer::Noted
+    }
+
     fn sweep_item(&mut self, item: Item, swept: &mut Swept) {
         match item.kind {
             Kind::Run => {
@@ -47,7 +52,8 @@ impl Model {
         let retry = self.delayed.first().filter(|_| self.phase == Phase::Running);
         let retry = retry.map(|(at, key)| Item { at: *at, kind: Kind::Retry, order: (false, 0), key: key.clone() });
         let records = self.records.iter().filter(|_| self.phase != Phase::Stopped);
-        records.filter_map(|(key, record)| self.item_of(key, record)).chain(retry).min()
+        let items = records.filter_map(|(key, record)| self.item_of(key, record)).chain(retry);
+        items.filter(|item| !self.holds_expiry || item.kind != Kind::Expiry).min()
     }
 
     /// The record that is the first to be forgotten.

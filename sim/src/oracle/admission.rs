@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Change, Phase, Refusal};
+use eventful::{Answer, Bound, Change, Fact, Phase, Refusal};
 
 use super::{Book, Said, Seen};
 use crate::failure::Broken;
 
 /// Judged after the facts of the step were taken in: an expired record that made room is gone.
 pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    judge_forgotten(seen)?;
     let refused = matches!(seen.answer, Answer::Refused(_));
     if refused && !seen.facts.iter().all(|fact| matches!(fact.change, Change::Forgotten(_))) {
         return Err(Broken::new("admission", 9, format!("{:?} was refused, and changed {:?}", seen.said, seen.facts)));
@@ -19,6 +20,30 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
         (Said::Redrive(_), Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, 0),
         (Said::Redrive(_), Answer::Noted) => within(book.pending() <= seen.config.max_pending as u64, book, seen),
         _ => Ok(()),
+    }
+}
+
+/// A step forgets a bounded number of records; while the journal has enough to write, only those that
+/// a submission needs the room of.
+fn judge_forgotten(seen: &Seen<'_>) -> Result<(), Broken> {
+    let forgotten = |fact: &Fact| if let Change::Forgotten(keys) = &fact.change { keys.len() } else { 0 };
+    let forgotten: usize = seen.facts.iter().map(forgotten).sum();
+    let batch = if seen.holds_expiry { 1 } else { seen.config.sweep_batch.get() };
+    let most = if matches!(seen.said, Said::Submit { .. }) {
+        // One more is the record that the same key had.
+        batch + 1
+    } else if seen.said == Said::Sweep && !seen.holds_expiry {
+        batch
+    } else {
+        0
+    };
+    match forgotten <= most {
+        true => Ok(()),
+        false => {
+            let what =
+                format!("{:?} forgets {forgotten} records, {most} may be, held: {}", seen.said, seen.holds_expiry);
+            Err(Broken::new("admission", 9, what))
+        }
     }
 }
 

@@ -22,6 +22,7 @@ fn judge_reason(seen: &Seen<'_>, deadline: Deadline) -> Result<(), Broken> {
     let feeds = seen.engine.phase() == Phase::Running && !seen.engine.is_paused();
     let allowed = match (seen.engine.phase(), deadline.why) {
         (Phase::Stopped, _) => false,
+        (_, Wake::Expiry) if seen.holds_expiry => false,
         (Phase::Running | Phase::Draining, Wake::RunDeadline | Wake::Expiry) => true,
         (phase, Wake::RetryDue) => phase == Phase::Running,
         (Phase::Running | Phase::Draining, Wake::StuckTicket | Wake::MarkerOverdue | Wake::FeedBlocked) => feeds,
@@ -76,6 +77,7 @@ fn first_due(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
         Stage::Received(_) => None,
         Stage::FailedRetry(at) => (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now),
         Stage::Processing { since, .. } => Some(since + seen.config.run_lifetime),
+        Stage::Completed(_) | Stage::Failed(_) | Stage::Discarded(_) if seen.holds_expiry => None,
         Stage::Completed(at) | Stage::Failed(at) | Stage::Discarded(at) => Some(at + seen.config.retention),
     };
     book.all().filter_map(|(_, known)| due(known)).min()

@@ -77,6 +77,8 @@ fn verdict(known: &Known, seen: &Seen<'_>) -> Verdict {
         | Said::Discard(_)
         | Said::Pause
         | Said::Resume
+        | Said::HoldExpiry
+        | Said::ReleaseExpiry
         | Said::Shutdown
         | Said::RejectForDisk => again(AttemptEnd::TimedOut, Duration::ZERO),
     }

@@ -33,6 +33,8 @@ impl Started {
             | Said::Discard(_)
             | Said::Pause
             | Said::Resume
+            | Said::HoldExpiry
+            | Said::ReleaseExpiry
             | Said::Shutdown
             | Said::AbortInflight
             | Said::RejectForDisk

@@ -28,6 +28,8 @@ pub struct Seen<'a> {
     pub gauges: &'a Gauges,
     /// When it wants to be woken, now.
     pub deadline: Option<Deadline>,
+    /// Whether it was asked to forget nothing.
+    pub holds_expiry: bool,
     /// The engine, to look at.
     pub engine: &'a Engine,
     /// Its configuration.
@@ -58,6 +60,8 @@ pub enum Said {
     Discard(EventNumber),
     Pause,
     Resume,
+    HoldExpiry,
+    ReleaseExpiry,
     Shutdown,
     AbortInflight,
     /// A new event, for which the journal has no room.
@@ -92,6 +96,8 @@ impl Said {
             | Self::Discard(_)
             | Self::Pause
             | Self::Resume
+            | Self::HoldExpiry
+            | Self::ReleaseExpiry
             | Self::Shutdown
             | Self::AbortInflight
             | Self::RejectForDisk
@@ -112,6 +118,8 @@ impl Said {
             | Self::Sweep
             | Self::Pause
             | Self::Resume
+            | Self::HoldExpiry
+            | Self::ReleaseExpiry
             | Self::Shutdown
             | Self::AbortInflight
             | Self::RejectForDisk

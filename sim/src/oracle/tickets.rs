@@ -102,6 +102,8 @@ impl Sent {
             | Said::Redrive(_)
             | Said::Pause
             | Said::Resume
+            | Said::HoldExpiry
+            | Said::ReleaseExpiry
             | Said::Shutdown
             | Said::AbortInflight
             | Said::RejectForDisk

@@ -75,6 +75,7 @@ pub enum FaultKind {
     Relaxed,
     Snapshot,
     SnapshotFails,
+    ExpiryHeld,
 }
 
 impl FaultKind {
@@ -84,7 +85,7 @@ impl FaultKind {
     }
 
     /// Every kind.
-    pub const ALL: [Self; 69] = [
+    pub const ALL: [Self; 70] = [
         Self::ChannelFull,
         Self::ChannelFullForGood,
         Self::CapacityOne,
@@ -154,6 +155,7 @@ impl FaultKind {
         Self::Relaxed,
         Self::Snapshot,
         Self::SnapshotFails,
+        Self::ExpiryHeld,
     ];
 
     /// Its name in snake case.

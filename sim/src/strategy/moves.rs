@@ -64,6 +64,8 @@ fn operations() -> impl Strategy<Value = Command> {
         3 => Just(Command::Pause),
         5 => Just(Command::Resume),
         3 => Just(Command::ChannelLost),
+        1 => Just(Command::HoldExpiry),
+        2 => Just(Command::ReleaseExpiry),
         1 => prop_oneof![Just(Rejection::Invalid), Just(Rejection::TooLarge)].prop_map(Command::Reject),
         1 => prop_oneof![3 => Just(Command::Shutdown), 1 => Just(Command::AbortInflight)],
     ]

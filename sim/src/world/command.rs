@@ -6,8 +6,10 @@ use eventful::{Answer, Command, Effect, EnqueueFailure, ErrorText, Outcome, RunI
 
 use super::World;
 use super::agenda::Task;
+use super::journal::Journal;
 use crate::failure::Broken;
 use crate::oracle::{Said, Seen, Told};
+use crate::scenario::FaultKind;
 
 /// Tickets that did not get into the channel.
 struct Unsent {
@@ -24,6 +26,27 @@ impl World<'_> {
     }
 
     fn execute(&mut self, command: Command, said: Said) -> Result<Answer, Broken> {
+        self.gate_expiry()?;
+        self.execute_as_it_is(command, said)
+    }
+
+    /// Sweeps forget only while the journal keeps up.
+    pub(super) fn gate_expiry(&mut self) -> Result<(), Broken> {
+        let hold = self.journal.as_ref().is_some_and(Journal::is_behind);
+        if hold == std::mem::replace(&mut self.holds_expiry, hold) {
+            return Ok(());
+        }
+        let (command, said) = match hold {
+            true => {
+                self.probes.fault(FaultKind::ExpiryHeld);
+                (Command::HoldExpiry, Said::HoldExpiry)
+            }
+            false => (Command::ReleaseExpiry, Said::ReleaseExpiry),
+        };
+        self.execute_as_it_is(command, said).map(drop)
+    }
+
+    fn execute_as_it_is(&mut self, command: Command, said: Said) -> Result<Answer, Broken> {
         let before = self.state_of(said);
         let now = self.clock();
         self.told = self.told.max(now);
@@ -39,6 +62,7 @@ impl World<'_> {
             effects: self.out.effects(),
             gauges: &gauges,
             deadline,
+            holds_expiry: self.holds_expiry,
             engine: &self.engine,
             config: &self.config,
             roster: &self.roster,
@@ -48,7 +72,10 @@ impl World<'_> {
         self.hash.word(self.out.facts().len() as u64);
         self.hash.word(gauges.queued << 32 | gauges.line << 16 | gauges.delayed);
         self.out.effects().hash(&mut self.hash);
-        self.probes.edge(before, &said, &answer);
+        // What gates expiry is the same in every state, and so no edge.
+        if !matches!(said, Said::HoldExpiry | Said::ReleaseExpiry) {
+            self.probes.edge(before, &said, &answer);
+        }
         self.note_command(said, &answer);
         if self.journal.is_some() {
             self.journal_facts();

@@ -81,6 +81,8 @@ impl World<'_> {
             | Said::Discard(_)
             | Said::Pause
             | Said::Resume
+            | Said::HoldExpiry
+            | Said::ReleaseExpiry
             | Said::Shutdown
             | Said::AbortInflight
             | Said::RejectForDisk
@@ -122,7 +124,7 @@ impl World<'_> {
             Said::Settle(run, _) | Said::Heartbeat(run) => self.began(run).map_or(Lane::World, |begin| begin.lane),
             Said::EnqueueFailed(..) => Lane::Channel,
             Said::Sweep => Lane::Sweeper,
-            Said::Open => Lane::Journal,
+            Said::Open | Said::HoldExpiry | Said::ReleaseExpiry => Lane::Journal,
             Said::ChannelLost | Said::Shutdown | Said::AbortInflight => Lane::World,
         }
     }

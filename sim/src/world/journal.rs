@@ -18,6 +18,9 @@ use crate::scenario::{EventNumber, FaultKind, Journaling, Scenario};
 /// Space on the disk.
 pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
 
+/// The part of `max_unsynced_bytes` that expiry may fill, as in the adapter.
+const PATIENT_SHARE: u64 = 16;
+
 /// Time between tries to open a journal again.
 pub(super) const REOPEN_AFTER_MICROS: u64 = 100_000;
 
@@ -137,6 +140,11 @@ impl Journal {
         let unsynced = self.groups.unsynced_bytes() as u64;
         let taken = self.settings.reserve_bytes.saturating_add(unsynced);
         unsynced < self.settings.max_unsynced_bytes && size_bytes as u64 <= self.room.0.saturating_sub(taken)
+    }
+
+    /// Whether so much waits for it that expiry must wait.
+    pub(super) fn is_behind(&self) -> bool {
+        self.groups.unsynced_bytes() as u64 > self.settings.max_unsynced_bytes / PATIENT_SHARE
     }
 
     /// The channel is gone, and with it every ticket.

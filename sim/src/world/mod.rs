@@ -89,6 +89,8 @@ pub struct World<'s> {
     sweeper: Sweeper,
     handlers: Handlers,
     journal: Option<Journal>,
+    /// Sweeps are to forget nothing.
+    holds_expiry: bool,
     workers: Vec<Worker>,
     next_serial: Serial,
     clients_stalled_until: u64,
@@ -171,6 +173,7 @@ impl<'s> World<'s> {
             dispatcher: Dispatcher::new(config.concurrency.get()),
             sweeper: Sweeper::default(),
             handlers: Handlers::of(scenario),
+            holds_expiry: false,
             journal: scenario.journal.map(|settings| Journal::of(scenario, settings)),
             workers: Vec::new(),
             next_serial: 0,

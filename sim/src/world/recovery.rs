@@ -145,6 +145,7 @@ impl World<'_> {
         self.skew = self.skew.max(self.lag());
         self.out = Output::with_facts();
         self.engine = replay.open(self.told, &mut self.out);
+        self.holds_expiry = false;
         self.channel.replace();
         self.agenda.lose_tickets();
         if let Some(journal) = &mut self.journal {
@@ -184,6 +185,7 @@ impl World<'_> {
             effects: self.out.effects(),
             gauges: &gauges,
             deadline,
+            holds_expiry: self.holds_expiry,
             engine: &self.engine,
             config: &self.config,
             roster: &self.roster,

@@ -143,6 +143,8 @@ fn told(said: Said) -> String {
         Said::ChannelLost => "the channel is lost".to_owned(),
         Said::RejectForDisk => "submit, but the journal has no room".to_owned(),
         Said::Open => "open what the journal gives back".to_owned(),
+        Said::HoldExpiry => "forget nothing, the journal is behind".to_owned(),
+        Said::ReleaseExpiry => "forget what has expired again".to_owned(),
         Said::Sweep | Said::Pause | Said::Resume | Said::Shutdown | Said::AbortInflight => {
             format!("{said:?}").to_lowercase().replace("abortinflight", "abort what is in flight")
         }

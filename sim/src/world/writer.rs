@@ -83,6 +83,9 @@ impl World<'_> {
         let released = journal.groups.finish();
         let settled = journal.groups.settled();
         journal.written += 1;
+        if self.is_serving() {
+            self.gate_expiry()?;
+        }
         while let Some(waiting) = self.take_waiting(|waiting| waiting.mark <= settled) {
             self.release_waiting(waiting)?;
         }
