@@ -1,5 +1,7 @@
 //! Mistakes on the command line.
 
+use std::process::{Output, Stdio};
+
 use crate::process::{Server, program, run};
 
 #[tokio::test]
@@ -8,6 +10,21 @@ async fn a_mistake_says_what_to_do_and_exits_with_2() {
         (&["serve", "--deliver", "nonsense"][..], "http://127.0.0.1:9000/hook"),
         (&["serve", "--deliver", "ftp://host/"], "http://127.0.0.1:9000/hook"),
         (&["serve", "--deliver", "http://user:word@host/"], "leave them out"),
+        (&["serve", "--deliver", "http://127.0.0.1:80800/x"], "the port 80800 is not in 1..=65535"),
+        (&["serve", "--deliver", "http://127.0.0.1:65536"], "the port 65536 is not in 1..=65535"),
+        (&["serve", "--deliver", "http://host:/"], "the port after the colon is missing"),
+        (&["serve", "--deliver", "http://host/#x"], "a fragment"),
+        (&["serve", "--deliver", ""], "not an absolute URL"),
+        (&["serve", "--exec", ""], "the command is empty"),
+        (&["serve", "--exec", " "], "the command is empty"),
+        (&["serve", "--data", ""], "a value is required"),
+        (&["serve", "--listen", ""], "such as 127.0.0.1:8080"),
+        (&["serve", "--log", ""], "is no level"),
+        (&["serve", "--log", "loud"], "write off, error, warn"),
+        (&["send", "-", "--to", ""], "not an absolute URL"),
+        (&["send", "-", "--to", "http://127.0.0.1:80800"], "the port 80800 is not in 1..=65535"),
+        (&["send", "-", "--to", "http://user:word@host"], "leave them out"),
+        (&["send", "-", "--to", "http://host/?x=1"], "a query would not be sent"),
         (&["serve", "--drain-timeout", "5"], "such as 500ms"),
         (&["serve", "--concurrency", "0"], "--concurrency"),
         (&["serve", "--max-attempts", "0"], "at least 1"),
@@ -44,9 +61,10 @@ async fn every_flag_is_a_variable_too() {
         assert_eq!(code, 0);
         let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--")?.split(' ').next());
         let flags: Vec<_> = flags.collect();
+        let variables = variables(call).await;
         for flag in &flags {
-            let variable = format!("EVENTFUL_{}=", flag.to_uppercase().replace('-', "_"));
-            assert!(help.contains(&variable), "{call} --{flag}");
+            let variable = format!("EVENTFUL_{}", flag.to_uppercase().replace('-', "_"));
+            assert!(variables.contains(&variable), "{call} --{flag}");
         }
         assert!(wanted.iter().all(|flag| flags.contains(flag)), "{flags:?}");
     }
@@ -60,4 +78,74 @@ async fn a_variable_counts_like_its_flag() {
     let output = program(&["serve"]).env("EVENTFUL_DRAIN_TIMEOUT", "soon").output().await.expect("it runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("soon"));
+}
+
+#[tokio::test]
+async fn empty_variable_counts_as_absent() {
+    let variables = [variables("serve").await, variables("send").await].concat();
+    assert!(variables.len() > 10 && variables.contains(&"EVENTFUL_LOG".to_owned()), "{variables:?}");
+    let empty = |variable| (variable, "");
+    let mut command = program(&["serve", "--listen", "127.0.0.1:0"]);
+    command.envs(variables.iter().map(empty)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = Server::of(command.spawn().expect("it starts")).await;
+
+    server.submit("a", "/v1/events", "x").await;
+
+    server.says("logs each event").await;
+    assert!(server.logs("an event").await.contains("INFO"));
+}
+
+#[tokio::test]
+async fn flag_of_a_handler_beats_the_variable_of_the_other() {
+    for (flag, value, variable, words) in [
+        ("--exec", "exit 0", "EVENTFUL_DELIVER", "runs `exit …` on each event"),
+        ("--deliver", "http://127.0.0.1:1/", "EVENTFUL_EXEC", "posts each event to http://127.0.0.1:1/"),
+        ("--exec", "exit 0", "EVENTFUL_EXEC", "runs `exit …` on each event"),
+    ] {
+        // A value that would be refused.
+        for other in ["nonsense", " "] {
+            let mut command = program(&["serve", "--listen", "127.0.0.1:0", flag, value]);
+            command.env(variable, other).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut server = Server::of(command.spawn().expect("it starts")).await;
+            server.says(words).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn variables_of_two_handlers_are_refused() {
+    let mut command = program(&["serve"]);
+    let output = command.env("EVENTFUL_DELIVER", "http://h/").env("EVENTFUL_EXEC", "true").output().await;
+    let output = output.expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be used with"));
+}
+
+#[tokio::test]
+async fn neither_help_nor_refusal_shows_a_secret() {
+    for call in ["serve", "send"] {
+        let variables = variables(call).await;
+        let secret = |variable| (variable, "http://user:hunter2@host/?hunter2");
+        for args in [&[call, "--help"][..], &[call, "-"]] {
+            let mut command = program(args);
+            let output = command.envs(variables.iter().map(secret)).env("EVENTFUL_LOG", "off").output().await;
+            let Output { stdout, stderr, .. } = output.expect("it runs");
+            let text = String::from_utf8([stdout, stderr].concat()).expect("text");
+            assert!(!text.contains("hunter2"), "{args:?}: {text}");
+        }
+    }
+    for url in ["http://user:hunter2@host/", "http://host:99999/?hunter2", "hunter2", "http://host/#hunter2"] {
+        for args in [&["serve", "--deliver", url][..], &["send", "-", "--to", url]] {
+            let (code, _, stderr) = run(args).await;
+            assert!(code == 2 && !stderr.contains("hunter2"), "{stderr}");
+        }
+    }
+}
+
+/// The variables that a call knows, by its help.
+async fn variables(call: &str) -> Vec<String> {
+    let (_, help, _) = run(&[call, "--help"]).await;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let names = help.split("[env: ").skip(1).filter_map(|text| text.split(']').next());
+    names.map(ToOwned::to_owned).collect()
 }

@@ -9,12 +9,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::http::response::Parts;
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, StatusCode};
 
 use crate::client::{self, Client};
 use crate::excerpt;
 use crate::shortage::{Shortage, Shortages};
 use crate::spans;
+use crate::url::HttpUrl;
 
 /// Posts each event to one URL.
 ///
@@ -22,7 +23,7 @@ use crate::spans;
 /// that `Retry-After` names; anything else, redirects too, is permanent.
 #[derive(Debug)]
 pub(crate) struct Deliver {
-    url: Uri,
+    url: HttpUrl,
     client: Client,
     shortages: Shortages,
 }
@@ -31,11 +32,11 @@ pub(crate) struct Deliver {
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 impl Deliver {
-    pub(crate) fn new(url: Uri) -> anyhow::Result<Self> {
-        Ok(Self { client: Client::new(&url)?, url, shortages: Shortages::new() })
+    pub(crate) fn new(url: HttpUrl) -> anyhow::Result<Self> {
+        Ok(Self { client: Client::new(url.uri())?, url, shortages: Shortages::new() })
     }
 
-    pub(crate) const fn url(&self) -> &Uri {
+    pub(crate) const fn url(&self) -> &HttpUrl {
         &self.url
     }
 
@@ -69,7 +70,7 @@ impl Deliver {
     ) -> Result<Request<Full<Bytes>>, InvalidHeaderValue> {
         let mut request = Request::new(Full::new(event.payload().clone()));
         *request.method_mut() = Method::POST;
-        request.uri_mut().clone_from(&self.url);
+        request.uri_mut().clone_from(self.url.uri());
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("eventful/", env!("CARGO_PKG_VERSION"))));
         headers.insert("webhook-id", webhook::id(event.key()).try_into()?);

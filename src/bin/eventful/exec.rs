@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::complaints::{Complaints, Outlet};
 use crate::excerpt;
+use crate::shell::ShellCommand;
 use crate::shortage::{Shortage, Shortages};
 
 /// Runs one shell command per event: the payload on standard input, the rest in the environment.
@@ -19,7 +20,7 @@ use crate::shortage::{Shortage, Shortages};
 /// when the shell tells of it as 128 and the signal's number; anything else is permanent.
 #[derive(Debug)]
 pub(crate) struct Exec {
-    command: String,
+    command: ShellCommand,
     shortages: Shortages,
     outlet: Outlet,
 }
@@ -44,12 +45,12 @@ impl Drop for Group {
 }
 
 impl Exec {
-    pub(crate) fn new(command: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(command: ShellCommand) -> anyhow::Result<Self> {
         let outlet = Outlet::open().context("no thread for standard error of commands")?;
-        Ok(Self { command: command.to_owned(), shortages: Shortages::new(), outlet })
+        Ok(Self { command, shortages: Shortages::new(), outlet })
     }
 
-    pub(crate) fn command(&self) -> &str {
+    pub(crate) const fn command(&self) -> &ShellCommand {
         &self.command
     }
 
@@ -75,7 +76,7 @@ impl Exec {
 
     fn start(&self, event: &Event, attempt: &Attempt) -> std::io::Result<Group> {
         let child = Command::new("sh")
-            .args(["-c", &self.command])
+            .args(["-c", self.command.as_str()])
             .env("EVENTFUL_ID", &*event.key().id())
             .env("EVENTFUL_SOURCE", event.key().source())
             .env("EVENTFUL_TYPE", event.event_type().unwrap_or_default())

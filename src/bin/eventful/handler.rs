@@ -18,7 +18,7 @@ impl Chosen {
     pub(crate) fn new(options: &ServeOptions) -> anyhow::Result<Self> {
         Ok(match (&options.deliver, &options.exec) {
             (Some(url), _) => Self::Deliver(Box::new(Deliver::new(url.clone())?)),
-            (None, Some(command)) => Self::Exec(Exec::new(command)?),
+            (None, Some(command)) => Self::Exec(Exec::new(command.clone())?),
             (None, None) => Self::Log,
         })
     }
@@ -39,7 +39,7 @@ impl Chosen {
         match self {
             Self::Log => "logs each event (--deliver URL posts it, --exec CMD runs a command on it)".to_owned(),
             Self::Deliver(deliver) => format!("posts each event to {}", deliver.url()),
-            Self::Exec(exec) => format!("runs `{}` on each event", exec.command()),
+            Self::Exec(exec) => format!("runs {} on each event", exec.command()),
         }
     }
 }

@@ -9,30 +9,31 @@ mod drain;
 mod excerpt;
 mod exec;
 mod handler;
+mod invocation;
 mod journal;
 mod options;
 mod progress;
 mod send;
 mod serve;
+mod shell;
 mod shortage;
 mod signals;
 mod source;
 mod spans;
 mod terminal;
+mod url;
 mod watched;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
-
-use options::{Call, Options};
+use options::Call;
 
 /// How long tasks may take to end when the program does; children of handlers are killed by then.
 const LAST_GRACE: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = invocation::read();
     options.start_log();
     let result = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from);
     let result = result.and_then(|runtime| {

@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use eventful::{Config, Durability};
-use hyper::Uri;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::invocation::Unrepeated;
+use crate::shell::ShellCommand;
 use crate::spans;
+use crate::url::HttpUrl;
 
 /// Accepts events, remembers them by id, handles each, retries what fails, and never loses one.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
     /// What is logged to standard error: off, error, warn, info, debug or trace
-    #[arg(long, global = true, env = "EVENTFUL_LOG", default_value = "info", value_name = "LEVEL")]
+    #[arg(long, global = true, env = "EVENTFUL_LOG", default_value = "info", value_name = "LEVEL", value_parser = level)]
     log: LevelFilter,
     #[command(subcommand)]
     pub(crate) call: Call,
@@ -81,11 +83,11 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "EVENTFUL_SNAPSHOT_AFTER", default_value_t = Durability::default().snapshot_after_bytes, value_name = "N", value_parser = at_least_one)]
     snapshot_after: u64,
     /// Handle each event by an HTTP POST to this URL
-    #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = url, conflicts_with = "exec")]
-    pub(crate) deliver: Option<Uri>,
+    #[arg(long, env = "EVENTFUL_DELIVER", value_name = "URL", value_parser = Unrepeated(HttpUrl::parse), conflicts_with = "exec")]
+    pub(crate) deliver: Option<HttpUrl>,
     /// Handle each event by this shell command, with the payload on its standard input
-    #[arg(long, env = "EVENTFUL_EXEC", value_name = "CMD")]
-    pub(crate) exec: Option<String>,
+    #[arg(long, env = "EVENTFUL_EXEC", value_name = "CMD", value_parser = Unrepeated(ShellCommand::parse))]
+    pub(crate) exec: Option<ShellCommand>,
     /// Events that are handled at the same time
     #[arg(long, env = "EVENTFUL_CONCURRENCY", default_value_t = Config::default().concurrency, value_name = "N")]
     concurrency: NonZeroUsize,
@@ -134,8 +136,8 @@ pub(crate) struct SendOptions {
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
     /// The server
-    #[arg(long, env = "EVENTFUL_TO", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = url)]
-    pub(crate) to: Uri,
+    #[arg(long, env = "EVENTFUL_TO", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = Unrepeated(HttpUrl::parse_base))]
+    pub(crate) to: HttpUrl,
     /// How often in a row lines are sent again when the server has no room for any or cannot be reached
     #[arg(long, env = "EVENTFUL_RETRIES", default_value_t = 10, value_name = "N")]
     pub(crate) retries: u32,
@@ -191,15 +193,8 @@ fn at_least_one(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| format!("{text:?} is not possible: write a whole number from 1 to {}", u64::MAX))
 }
 
-/// An absolute URL that can be spoken to.
-fn url(text: &str) -> Result<Uri, String> {
-    let refused = || format!("{text:?} is no URL to send to: write one such as http://127.0.0.1:9000/hook");
-    let uri: Uri = text.parse().map_err(|_| refused())?;
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("a user and a password in the URL would not be sent: leave them out".to_owned());
-    }
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
-        _ => Err(refused()),
-    }
+/// A level of the log. An empty one would count as `error`.
+fn level(text: &str) -> Result<LevelFilter, String> {
+    let level = Some(text).filter(|text| !text.is_empty()).and_then(|text| text.parse().ok());
+    level.ok_or_else(|| format!("{text:?} is no level: write off, error, warn, info, debug or trace"))
 }

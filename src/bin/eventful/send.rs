@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -86,11 +85,8 @@ impl From<String> for Unanswered {
 
 impl Sender {
     fn new(options: &SendOptions) -> anyhow::Result<Self> {
-        let base = options.to.to_string();
-        let url = format!("{}/v1/events/batch", base.trim_end_matches('/'));
-        let url =
-            url.parse().with_context(|| format!("{base} is no base of a URL: write one such as http://host:8080"))?;
-        Ok(Self { client: Client::new(&options.to)?, url, retries: options.retries, progress: Progress::start() })
+        let url = options.to.join("/v1/events/batch")?;
+        Ok(Self { client: Client::new(&url)?, url, retries: options.retries, progress: Progress::start() })
     }
 
     /// Sends lines until the server has decided each, or the retries are used up. A try that gets
