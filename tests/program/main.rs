@@ -6,6 +6,7 @@ mod exec;
 mod journal;
 mod kill;
 mod ledger;
+mod output;
 mod process;
 mod send;
 mod shortage;

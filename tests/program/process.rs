@@ -1,5 +1,6 @@
 //! A running program, and what can be asked of it.
 
+use std::ops::Deref;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
@@ -36,6 +37,11 @@ pub(crate) fn spawn_under(setting: &str, args: &[&str]) -> Child {
     begin(shell.args(SERVE).args(args).env("EVENTFUL_LOG", "off").stdin(Stdio::null()).kill_on_drop(true))
 }
 
+/// The same with its output and its log going there.
+pub(crate) fn spawn_with(args: &[&str], output: impl Into<Stdio>, log: impl Into<Stdio>) -> Child {
+    program(&SERVE).args(args).stdout(output).stderr(log).spawn().expect("it starts")
+}
+
 fn begin(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
 }
@@ -44,8 +50,21 @@ fn begin(command: &mut Command) -> Child {
 pub(crate) struct Server {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    log: Lines<BufReader<ChildStderr>>,
+    log: Option<Lines<BufReader<ChildStderr>>>,
+    api: Api,
+}
+
+/// What a server offers at its address.
+pub(crate) struct Api {
     pub(crate) address: String,
+}
+
+impl Deref for Server {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
 }
 
 impl Server {
@@ -55,25 +74,18 @@ impl Server {
 
     /// The server that was spawned, once it serves.
     pub(crate) async fn of(mut child: Child) -> Self {
-        let log = BufReader::new(child.stderr.take().expect("its log")).lines();
+        let log = child.stderr.take().map(|log| BufReader::new(log).lines());
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let first = lines.next_line().await.expect("output").expect("a line");
-        let (_, address) = first.split_once("http://").expect("an address");
-        Self { child, lines, log, address: address.to_owned() }
+        Self { child, lines, log, api: Api::introduced(&first) }
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it runs")
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs").to_string();
-        let status = std::process::Command::new("kill").args(["-s", name, &id]).status();
-        assert!(status.expect("it is sent").success());
+        signal(self.id(), name);
     }
 
     /// `kill -9`: it has no say in this.
@@ -93,7 +105,7 @@ impl Server {
 
     /// The next line of its log that holds this text.
     pub(crate) async fn logs(&mut self, text: &str) -> String {
-        while let Some(line) = self.log.next_line().await.expect("a log") {
+        while let Some(line) = self.log.as_mut().expect("its log").next_line().await.expect("a log") {
             if line.contains(text) {
                 return line;
             }
@@ -104,7 +116,7 @@ impl Server {
     /// What it logs until it ends.
     pub(crate) async fn whole_log(mut self) -> String {
         let mut log = String::new();
-        while let Some(line) = self.log.next_line().await.expect("a log") {
+        while let Some(line) = self.log.as_mut().expect("its log").next_line().await.expect("a log") {
             log += &line;
         }
         log
@@ -113,6 +125,18 @@ impl Server {
     pub(crate) async fn exit_code(mut self) -> i32 {
         while self.lines.next_line().await.expect("output").is_some() {}
         self.child.wait().await.expect("it ends").code().expect("a code")
+    }
+}
+
+impl Api {
+    /// The API of the server that says this first.
+    pub(crate) fn introduced(line: &str) -> Self {
+        let (_, address) = line.trim_end().split_once("http://").expect("an address");
+        Self { address: address.to_owned() }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     async fn call(&self, request: &str) -> String {
@@ -136,10 +160,25 @@ impl Server {
 
     /// The same with these lines in its head.
     pub(crate) async fn submit_with(&self, id: &str, target: &str, lines: &str, payload: &str) {
+        let answer = self.post(id, target, lines, payload).await;
+        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    }
+
+    /// Submits events with this payload until one is refused, and returns the answer to that.
+    pub(crate) async fn fill(&self, payload: &str) -> String {
+        for n in 0..10_000 {
+            let answer = self.post(&format!("fill-{n}"), "/v1/events", "", payload).await;
+            if !answer.starts_with("HTTP/1.1 202") {
+                return answer;
+            }
+        }
+        panic!("there is room for everything");
+    }
+
+    async fn post(&self, id: &str, target: &str, lines: &str, payload: &str) -> String {
         let head =
             format!("POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: {id}\r\n{lines}");
-        let answer = self.call(&format!("{head}content-length: {}\r\n\r\n{payload}", payload.len())).await;
-        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+        self.call(&format!("{head}content-length: {}\r\n\r\n{payload}", payload.len())).await
     }
 
     /// Polls until the event has this status; gives up after many tries.
@@ -196,4 +235,10 @@ impl Client {
         }
         panic!("not {status}: {record}");
     }
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(process: u32, name: &str) {
+    let status = std::process::Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    assert!(status.expect("it is sent").success());
 }

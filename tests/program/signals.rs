@@ -3,11 +3,11 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crate::process::Server;
+use crate::process::{Server, spawn_under};
 
 #[tokio::test]
 async fn a_signal_drains_what_is_in_flight_and_ends_well() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
         let pipe = pipe(signal);
         // Ends when somebody writes into the pipe.
         let command = format!("cat '{}'", pipe.display());
@@ -21,6 +21,34 @@ async fn a_signal_drains_what_is_in_flight_and_ends_well() {
         assert_eq!(server.exit_code().await, 0);
         std::fs::remove_file(pipe).expect("it is removed");
     }
+}
+
+#[tokio::test]
+async fn hangup_that_was_ignored_before_stays_ignored() {
+    let mut server = Server::of(spawn_under("trap '' HUP", &[])).await;
+    server.signal("HUP");
+    server.submit("a", "/v1/events", "x").await;
+    server.signal("TERM");
+    server.says("SIGTERM: taking no more events").await;
+    server.says("0 drained, 0 interrupted, 0 abandoned, 0 left").await;
+    assert_eq!(server.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn limit_of_file_sizes_is_an_error_and_no_death() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().to_str().expect("text");
+    // In blocks of 512 bytes, for a shell that follows POSIX.
+    let mut server = Server::of(spawn_under("ulimit -f 16384", &["--data", data])).await;
+
+    for _ in 0..2 {
+        let refused = server.fill(&"x".repeat(1 << 19)).await;
+        assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    }
+
+    server.signal("TERM");
+    server.says("stopped").await;
+    assert!([0, 1].contains(&server.exit_code().await), "no signal ended it");
 }
 
 #[tokio::test]

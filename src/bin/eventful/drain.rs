@@ -47,6 +47,10 @@ pub(crate) fn report(report: &ShutdownReport, data: Option<&Path>) {
         }
         _ => {}
     }
+    let dropped = terminal::dropped();
+    if dropped > 0 {
+        say(&format!("{dropped} lines of this output and the log were dropped: they were not read in time"));
+    }
     if *unsynced > 0 {
         say(&format!("{unsynced} changes may not be on the disk: the log says why, and the exit code is 1"));
     }

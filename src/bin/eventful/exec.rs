@@ -3,16 +3,16 @@
 use std::ops::RangeInclusive;
 use std::process::{ExitStatus, Stdio};
 
-use anyhow::Context as _;
 use eventful::{Attempt, Event, Failure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
-use crate::complaints::{Complaints, Outlet};
+use crate::complaints::Complaints;
 use crate::excerpt;
 use crate::shell::ShellCommand;
 use crate::shortage::{Shortage, Shortages};
+use crate::terminal;
 
 /// Runs one shell command per event: the payload on standard input, the rest in the environment.
 ///
@@ -22,7 +22,6 @@ use crate::shortage::{Shortage, Shortages};
 pub(crate) struct Exec {
     command: ShellCommand,
     shortages: Shortages,
-    outlet: Outlet,
 }
 
 /// The exit code that asks for another attempt.
@@ -45,9 +44,8 @@ impl Drop for Group {
 }
 
 impl Exec {
-    pub(crate) fn new(command: ShellCommand) -> anyhow::Result<Self> {
-        let outlet = Outlet::open().context("no thread for standard error of commands")?;
-        Ok(Self { command, shortages: Shortages::new(), outlet })
+    pub(crate) fn new(command: ShellCommand) -> Self {
+        Self { command, shortages: Shortages::new() }
     }
 
     pub(crate) const fn command(&self) -> &ShellCommand {
@@ -58,7 +56,7 @@ impl Exec {
     pub(crate) async fn run(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
         let group = self.start(event, attempt);
         let mut group = group.map_err(|error| self.unstarted(&error, attempt))?;
-        let complaints = group.0.stderr.take().map(|stderr| Complaints::follow(stderr, self.outlet.clone()));
+        let complaints = group.0.stderr.take().map(|stderr| Complaints::follow(stderr, terminal::pass));
         let ended = feed(&mut group.0, event.payload()).await;
         let ended = ended.map_err(|error| Failure::retry(format_args!("the command was lost: {error}")))?;
         match complaints {

@@ -18,7 +18,7 @@ impl Chosen {
     pub(crate) fn new(options: &ServeOptions) -> anyhow::Result<Self> {
         Ok(match (&options.deliver, &options.exec) {
             (Some(url), _) => Self::Deliver(Box::new(Deliver::new(url.clone())?)),
-            (None, Some(command)) => Self::Exec(Exec::new(command.clone())?),
+            (None, Some(command)) => Self::Exec(Exec::new(command.clone())),
             (None, None) => Self::Log,
         })
     }

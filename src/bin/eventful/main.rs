@@ -12,6 +12,7 @@ mod handler;
 mod invocation;
 mod journal;
 mod options;
+mod outlet;
 mod progress;
 mod send;
 mod serve;
@@ -27,28 +28,35 @@ mod watched;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use options::Call;
+use anyhow::Context as _;
+
+use options::{Call, Options};
 
 /// How long tasks may take to end when the program does; children of handlers are killed by then.
 const LAST_GRACE: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let options = invocation::read();
-    options.start_log();
-    let result = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from);
-    let result = result.and_then(|runtime| {
-        let result = runtime.block_on(call(options.call));
-        runtime.shutdown_timeout(LAST_GRACE);
-        result
-    });
-    result.unwrap_or_else(|error| {
+    let code = run(invocation::read()).unwrap_or_else(|error| {
         terminal::warn(&format!("error: {error:#}"));
         let usage = error.downcast_ref::<eventful::InvalidConfig>().is_some() || journal::is_newer(&error);
         ExitCode::from(if usage { 2 } else { 1 })
-    })
+    });
+    if terminal::finish() { code } else { ExitCode::FAILURE }
+}
+
+fn run(options: Options) -> anyhow::Result<ExitCode> {
+    if matches!(options.call, Call::Serve(_)) {
+        terminal::detach().context("no thread for output was started")?;
+    }
+    options.start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(call(options.call));
+    runtime.shutdown_timeout(LAST_GRACE);
+    code
 }
 
 async fn call(call: Call) -> anyhow::Result<ExitCode> {
+    signals::survive_file_size_limit()?;
     match call {
         Call::Serve(options) => serve::serve(*options).await,
         Call::Send(options) => send::send(options).await,

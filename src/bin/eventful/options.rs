@@ -12,6 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::invocation::Unrepeated;
 use crate::shell::ShellCommand;
 use crate::spans;
+use crate::terminal::{Log, is_watched};
 use crate::url::HttpUrl;
 
 /// Accepts events, remembers them by id, handles each, retries what fails, and never loses one.
@@ -146,11 +147,7 @@ pub(crate) struct SendOptions {
 impl Options {
     /// Logs to standard error from now on.
     pub(crate) fn start_log(&self) {
-        tracing_subscriber::fmt()
-            .with_max_level(self.log)
-            .with_ansi(crate::terminal::is_watched())
-            .with_writer(std::io::stderr)
-            .init();
+        tracing_subscriber::fmt().with_max_level(self.log).with_ansi(is_watched()).with_writer(|| Log).init();
     }
 }
 

@@ -13,15 +13,12 @@ use tokio::sync::oneshot;
 
 use crate::handler::Chosen;
 use crate::options::ServeOptions;
-use crate::signals::Signals;
+use crate::signals::{INTERRUPTED, Signals};
 use crate::terminal::say;
 use crate::{descriptors, drain, spans};
 
 /// Frames of a journal whose replay is worth telling about.
 const LONG_REPLAY: u64 = 10_000;
-
-/// The exit code of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 /// Serves until a signal comes, then drains. A second signal ends it at once.
 pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {

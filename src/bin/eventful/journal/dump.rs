@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use eventful::journal::{Journal, JournalStore as _, Sequence, inspect};
 use eventful::{Config, Cursor, Replay};
 
+use serde_json::Value;
+
 use super::{json, look, owner};
-use crate::terminal::say;
+use crate::terminal::{end_when_broken, say};
 
 /// Records that are printed at once.
 const PAGE: usize = 256;
@@ -18,7 +20,7 @@ pub(super) fn dump(directory: &Path) -> anyhow::Result<ExitCode> {
     if journal.extent().first > Sequence::FIRST {
         dump_snapshot(&mut *journal)?;
     }
-    inspect::facts(&mut *journal, &mut |header, fact| say(&json::fact(header, &fact).to_string()))?;
+    inspect::facts(&mut *journal, &mut |header, fact| print(&json::fact(header, &fact)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -41,7 +43,12 @@ fn dump_records(at: Sequence, replay: &Replay) {
         if page.is_empty() {
             return;
         }
-        page.iter().for_each(|kept| say(&json::record(at, kept).to_string()));
+        page.iter().for_each(|kept| print(&json::record(at, kept)));
         cursor = after;
     }
+}
+
+fn print(value: &Value) {
+    say(&value.to_string());
+    end_when_broken();
 }
