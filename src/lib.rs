@@ -67,9 +67,9 @@ pub use engine::{
 pub use runtime::{Action, Hooks, Point};
 #[cfg(feature = "tokio")]
 pub use runtime::{
-    Attempt, Builder, Cancellation, Clock, DiscardError, Eventful, Failure, FailureKind, Handler, ManualClock,
-    NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep, Stale, StartError, Stats,
-    SubmitError, Submitted, Subscription, SystemClock, Unavailable,
+    Attempt, Builder, Cancellation, Clock, DiscardError, Eventful, Failure, FailureKind, Handler, JournalState,
+    ManualClock, NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep, Stale,
+    StartError, Stats, SubmitError, Submitted, Subscription, SystemClock, Unavailable,
 };
 #[cfg(all(feature = "tokio", feature = "durable"))]
 pub use runtime::{Durability, StartDurability};

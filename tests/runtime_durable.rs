@@ -13,8 +13,8 @@ use eventful::journal::{
     recover,
 };
 use eventful::{
-    Attempt, Bound, Builder, Config, Durability, Event, Eventful, Failure, ManualClock, NotReady, Notice, Readiness,
-    StartDurability, StartError, Status, SubmitError, Submitted, Timestamp, Unavailable,
+    Attempt, Bound, Builder, Clock as _, Config, Durability, Event, Eventful, Failure, ManualClock, NotReady, Notice,
+    Readiness, StartDurability, StartError, Status, SubmitError, Submitted, Timestamp, Unavailable,
 };
 use harness::*;
 use tokio::sync::Semaphore;
@@ -744,8 +744,10 @@ async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
     let begins = tokio::task::spawn_blocking(move || begins.recv().map(|()| begins)).await.expect("no panic");
     let _begins = begins.expect("the event is being written");
     assert_eq!(eventful.readiness(), Readiness::Ready);
-    clock.advance(eventful.config().stuck_after + SECOND);
-    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalStalled));
+    let since = clock.now();
+    clock.advance(SECOND);
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalStalled { since }));
+    settle_down().await;
     assert!(!submitter.is_finished(), "what is not durable is not answered");
     assert_eq!((gate.calls(), stats(&eventful).unsynced), (0, 1));
 

@@ -207,7 +207,10 @@ const fn answer(answer: &Answer) -> usize {
         Answer::Conflict(_) => 2,
         Answer::Refused(Refusal::Overloaded { bound: Bound::Pending, .. }) => 3,
         Answer::Refused(Refusal::Overloaded { bound: Bound::Records, .. }) => 4,
-        Answer::Refused(Refusal::Overloaded { bound: Bound::Bytes | Bound::Disk, .. }) => 5,
+        Answer::Refused(Refusal::Overloaded {
+            bound: Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable,
+            ..
+        }) => 5,
         Answer::Refused(Refusal::TooLarge { .. }) => 6,
         Answer::Refused(Refusal::ShuttingDown) => 7,
         Answer::Running(_) => 8,

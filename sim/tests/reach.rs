@@ -130,7 +130,10 @@ fn refused(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Overloaded { bound: Bound::Pending, .. } => "refused_pending",
         Refusal::Overloaded { bound: Bound::Records, .. } => "refused_records",
-        Refusal::Overloaded { bound: Bound::Bytes | Bound::Disk, .. } => "refused_bytes",
+        Refusal::Overloaded {
+            bound: Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable,
+            ..
+        } => "refused_bytes",
         Refusal::TooLarge { .. } => "refused_too_large",
         Refusal::ShuttingDown => "refused_shutting_down",
     }

@@ -97,8 +97,14 @@ pub enum Bound {
     Records,
     /// `max_bytes`: bytes of events that are kept for a run.
     Bytes,
-    /// The journal's room. The engine knows nothing of it; the adapter refuses for it.
+    /// The room on the journal's disk is below the reserve. The engine knows nothing of the
+    /// journal; for this bound and the next two the adapter refuses.
     Disk,
+    /// The journal is slow: `max_unsynced_bytes` of facts, or one fact for `answer_timeout`, wait
+    /// to become durable.
+    JournalSlow,
+    /// The directory or the disk of the journal cannot be found or asked.
+    JournalUnreachable,
 }
 
 impl fmt::Display for Bound {
@@ -108,6 +114,8 @@ impl fmt::Display for Bound {
             Self::Records => "on records, max_records,",
             Self::Bytes => "on bytes of events that are not over, max_bytes,",
             Self::Disk => "on room in the journal, whose disk is nearly full,",
+            Self::JournalSlow => "on facts that wait to become durable, as the journal is slow or stuck,",
+            Self::JournalUnreachable => "on room in the journal, whose directory or disk cannot be reached,",
         })
     }
 }
@@ -149,6 +157,8 @@ impl From<Rejection> for super::metrics::RejectReason {
             Rejection::Invalid => Self::Invalid,
             Rejection::TooLarge => Self::TooLarge,
             Rejection::Disk => Self::Disk,
+            Rejection::JournalSlow => Self::JournalSlow,
+            Rejection::JournalUnreachable => Self::JournalUnreachable,
         }
     }
 }

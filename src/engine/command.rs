@@ -69,6 +69,10 @@ pub enum Rejection {
     TooLarge,
     /// The journal has no room for it.
     Disk,
+    /// The journal is too slow to take it now.
+    JournalSlow,
+    /// The journal cannot be reached.
+    JournalUnreachable,
 }
 
 /// Why a ticket did not get into the channel.

@@ -97,6 +97,7 @@ impl LiveRecord {
             size_bytes: self.event.size_bytes(),
             last_error: self.last_error().cloned(),
             history: self.history().to_vec(),
+            durable: true,
         }
     }
 }
@@ -126,6 +127,7 @@ impl Tombstone {
             size_bytes: 0,
             last_error: None,
             history: Vec::new(),
+            durable: true,
         }
     }
 }

@@ -120,6 +120,10 @@ pub enum RejectReason {
     Bytes,
     /// The journal has no room.
     Disk,
+    /// The journal is slow or stuck.
+    JournalSlow,
+    /// The directory or the disk of the journal cannot be reached.
+    JournalUnreachable,
     /// The event is too large.
     TooLarge,
     /// The submission makes no event.
@@ -130,8 +134,16 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason, in the order of the metric's labels.
-    pub const ALL: [Self; 6] =
-        [Self::Count, Self::Bytes, Self::Disk, Self::TooLarge, Self::Invalid, Self::ShuttingDown];
+    pub const ALL: [Self; 8] = [
+        Self::Count,
+        Self::Bytes,
+        Self::Disk,
+        Self::JournalSlow,
+        Self::JournalUnreachable,
+        Self::TooLarge,
+        Self::Invalid,
+        Self::ShuttingDown,
+    ];
 
     /// Its name in snake case, as JSON and metrics show it.
     pub const fn as_str(self) -> &'static str {
@@ -139,6 +151,8 @@ impl RejectReason {
             Self::Count => "count",
             Self::Bytes => "bytes",
             Self::Disk => "disk",
+            Self::JournalSlow => "journal_slow",
+            Self::JournalUnreachable => "journal_unreachable",
             Self::TooLarge => "too_large",
             Self::Invalid => "invalid",
             Self::ShuttingDown => "shutting_down",
@@ -296,7 +310,8 @@ mod tests {
 
     #[test]
     fn the_names_of_reasons_are_the_labels_of_the_metrics() {
-        let rejected = ["count", "bytes", "disk", "too_large", "invalid", "shutting_down"];
+        let rejected =
+            ["count", "bytes", "disk", "journal_slow", "journal_unreachable", "too_large", "invalid", "shutting_down"];
         assert_eq!(RejectReason::ALL.map(RejectReason::as_str), rejected);
         assert_eq!(SweptReason::ALL.map(SweptReason::as_str), ["retry_due", "lost_ticket", "expired_run"]);
     }

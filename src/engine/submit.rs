@@ -123,6 +123,8 @@ impl Refusal {
             Self::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
             Self::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
             Self::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
+            Self::Overloaded { bound: Bound::JournalSlow, .. } => RejectReason::JournalSlow,
+            Self::Overloaded { bound: Bound::JournalUnreachable, .. } => RejectReason::JournalUnreachable,
             Self::TooLarge { .. } => RejectReason::TooLarge,
             Self::ShuttingDown => RejectReason::ShuttingDown,
         }

@@ -49,9 +49,22 @@ pub struct RecordView {
     pub last_error: Option<ErrorText>,
     /// The last attempts that ended, at most [`RecordView::MAX_HISTORY`], the oldest first.
     pub history: Vec<PastAttempt>,
+    /// Whether no crash can take this back. The engine always says so; the adapter clears it in what
+    /// it shows while the journal is late.
+    pub durable: bool,
 }
 
 impl RecordView {
+    /// The time of the last fact about it, or a later one: every fact from then on is about others.
+    pub fn changed_at(&self) -> Timestamp {
+        // Of a redrive nothing else is kept.
+        let redriven = self.eligible_at.filter(|_| self.status == Status::Received);
+        let started = self.run.map(|run| run.started_at);
+        let ended = self.history.last().map(|past| past.ended_at);
+        let times = [redriven, started, ended, self.terminal_at];
+        times.into_iter().flatten().fold(self.accepted_at, Timestamp::max)
+    }
+
     /// The most past attempts that are remembered.
     pub const MAX_HISTORY: usize = 8;
 

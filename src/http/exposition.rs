@@ -14,11 +14,10 @@ use super::families::{Family, Numbers, families};
 use super::front::Front;
 use super::problem::Problem;
 use crate::engine::Histogram;
-use crate::runtime::Stats;
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Result<impl IntoResponse, Problem> {
-    let stats = stats_of(&front).await?;
+    let stats = front.eventful.stats()?;
     let mut text = String::with_capacity(16 << 10);
     for family in families(&stats) {
         // Writing into memory does not fail.
@@ -29,16 +28,9 @@ pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Result<impl Into
 
 /// `GET /v1/stats`: the same numbers under the same names without the prefix, label values as keys.
 pub(super) async fn stats(State(front): State<Arc<Front>>) -> Result<impl IntoResponse, Problem> {
-    let stats = stats_of(&front).await?;
+    let stats = front.eventful.stats()?;
     let body: Map<_, _> = families(&stats).iter().map(|family| (family.name.into(), json(&family.numbers))).collect();
     Ok(([(CONTENT_TYPE, "application/json")], Value::Object(body).to_string()))
-}
-
-/// All numbers, once what they tell of is durable: a counter does not fall back, not even in a crash.
-async fn stats_of(front: &Front) -> Result<Stats, Problem> {
-    let stats = front.eventful.stats()?;
-    front.eventful.sync().await?;
-    Ok(stats)
 }
 
 fn write_family(Family { name, help, numbers }: &Family<'_>, out: &mut String) -> fmt::Result {

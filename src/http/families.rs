@@ -4,7 +4,7 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::engine::{AttemptEnd, EnqueueFailure, Histogram, Phase, RejectReason, Status, SweptReason};
-use crate::runtime::Stats;
+use crate::runtime::{JournalState, Stats};
 
 /// Numbers of one name.
 #[derive(Debug)]
@@ -109,10 +109,23 @@ fn adapter(stats: &Stats) -> Vec<Family<'_>> {
 
 /// Without a journal there is nothing to tell of one.
 fn journal(stats: &Stats) -> Vec<Family<'_>> {
-    let Some(room) = stats.journal_room_bytes else { return Vec::new() };
+    let (Some(room), Some(state)) = (stats.journal_room_bytes, stats.journal) else { return Vec::new() };
+    let states = JournalState::NAMES.map(|name| (name, u64::from(name == state.as_str()))).into();
     vec![
         family("journal_unsynced_facts", "Facts that are not durable yet.", Gauge(stats.unsynced)),
         family("journal_room_bytes", "Bytes that the journal can take for new events.", Gauge(room)),
+        family("journal_unsynced_bytes", "Bytes of these facts.", Gauge(stats.unsynced_bytes)),
+        family(
+            "journal_unsynced_seconds",
+            "How long the oldest of these facts has waited, in whole seconds.",
+            Gauge(stats.unsynced_for.as_secs()),
+        ),
+        family(
+            "journal_groups_total",
+            "Groups of facts that are durable, or were given up, since the start.",
+            Counter(stats.journal_groups),
+        ),
+        family("journal_state", "1 for how the journal is.", Gauges("state", states)),
         family("journal_reopenings_total", "Times that it was opened again.", Counter(stats.journal_reopenings)),
     ]
 }

@@ -1,5 +1,6 @@
 //! Is it alive, and should events be sent here.
 
+use std::borrow::Cow;
 use std::format;
 use std::string::String;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use axum::extract::State;
 
 use super::front::Front;
 use super::problem::{Kind, Problem};
+use super::rfc3339::Rfc3339;
 use crate::runtime::{NotReady, Readiness};
 
 /// `GET /livez`: the server answers.
@@ -27,15 +29,22 @@ pub(super) async fn ready(State(front): State<Arc<Front>>) -> Result<String, Pro
     }
 }
 
-const fn detail(reason: NotReady) -> &'static str {
-    match reason {
+fn detail(reason: NotReady) -> Cow<'static, str> {
+    let text = match reason {
         NotReady::Draining => "draining: send events to the successor",
         NotReady::Stopped => "stopped: send events to the successor",
         NotReady::Broken => "broken: restart the server",
-        NotReady::JournalStalled => "the journal does not answer: look at the disk",
+        NotReady::JournalStalled { since } => {
+            return format!("the journal has not responded since {}: check its disk", Rfc3339(since)).into();
+        }
+        NotReady::DiskFull => "the disk of the journal is full: make room, new events are refused until then",
+        NotReady::JournalUnreachable => {
+            "the directory or the disk of the journal cannot be reached: bring it back, the log says what is wrong"
+        }
         NotReady::Reopening => "the journal has failed and is being opened again: wait",
         NotReady::JournalDown => "the journal cannot be used any more: see the log, and restart the server",
         NotReady::DispatcherDown => "the dispatcher is down, and will be restarted: wait",
         NotReady::SweeperDown => "the sweeper is down or late, and will be restarted: wait",
-    }
+    };
+    text.into()
 }

@@ -116,6 +116,9 @@ struct Record<'a> {
     history: &'a [PastAttempt],
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<String>,
+    /// Absent when it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    durable: Option<bool>,
 }
 
 impl<'a> Record<'a> {
@@ -141,6 +144,7 @@ impl<'a> Record<'a> {
             last_error: view.last_error.as_ref().map(|error| error.as_str()),
             history: &view.history,
             explanation,
+            durable: (!view.durable).then_some(false),
         }
     }
 }

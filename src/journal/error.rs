@@ -96,6 +96,12 @@ pub enum WriteError {
     /// There is no room. Nothing was written.
     #[error("the journal has no room: make some, or give it more")]
     Full,
+    /// Its directory or disk is not there, or cannot be asked. Nothing was written.
+    #[error("the journal cannot be reached ({cause}): bring its directory or disk back")]
+    Unreachable {
+        /// What happened.
+        cause: String,
+    },
     /// It is more than can be written at once. Nothing was written.
     #[error("{bytes} bytes at once are more than the {limit_bytes} that the journal takes")]
     TooLarge {

@@ -12,7 +12,7 @@
 use core::mem;
 use std::vec::Vec;
 
-use crate::engine::{Fact, Ticket};
+use crate::engine::{Fact, Ticket, Timestamp};
 
 /// A group, as a point that durability reaches. Marks rise, also over a [`Groups::fail`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -47,6 +47,8 @@ struct Group {
     facts: Vec<Fact>,
     bytes: usize,
     tickets: Vec<Ticket>,
+    /// The time of its first fact.
+    since: Timestamp,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,7 @@ struct Written {
     facts: usize,
     bytes: usize,
     tickets: Vec<Ticket>,
+    since: Timestamp,
 }
 
 impl Groups {
@@ -65,6 +68,9 @@ impl Groups {
     /// Takes in facts in the order of their decision.
     pub fn add(&mut self, facts: impl IntoIterator<Item = Fact>) {
         for fact in facts {
+            if self.open.facts.is_empty() {
+                self.open.since = fact.at;
+            }
             self.open.bytes += fact.size_bytes();
             self.open.facts.push(fact);
         }
@@ -115,6 +121,18 @@ impl Groups {
         self.open.bytes + self.written.as_ref().map_or(0, |written| written.bytes)
     }
 
+    /// The groups that have facts, the oldest first: the time of the first fact, and the mark.
+    pub fn ages(&self) -> impl Iterator<Item = (Timestamp, Mark)> + use<> {
+        let written = self.written.as_ref().map(|written| (written.since, self.settled.next()));
+        let open = (!self.open.facts.is_empty()).then(|| (self.open.since, self.tail()));
+        written.into_iter().chain(open)
+    }
+
+    /// When the oldest fact that is not durable was decided. All that was decided before is durable.
+    pub fn unsynced_since(&self) -> Option<Timestamp> {
+        self.ages().next().map(|(since, _)| since)
+    }
+
     /// Whether [`Groups::begin`] would give something.
     pub fn can_begin(&self) -> bool {
         self.written.is_none() && !self.open.facts.is_empty()
@@ -130,7 +148,7 @@ impl Groups {
         facts.clear();
         mem::swap(facts, &mut self.open.facts);
         let (bytes, tickets) = (mem::take(&mut self.open.bytes), mem::take(&mut self.open.tickets));
-        self.written = Some(Written { facts: facts.len(), bytes, tickets });
+        self.written = Some(Written { facts: facts.len(), bytes, tickets, since: self.open.since });
         true
     }
 
@@ -229,6 +247,25 @@ mod tests {
         assert!(!groups.begin(&mut facts));
         assert_eq!(facts.len(), 1, "they are with the writer");
         assert_eq!(groups.unsynced(), 3);
+    }
+
+    #[test]
+    fn group_is_as_old_as_its_first_fact() {
+        let at = |micros| Fact { at: Timestamp::from_micros(micros), ..fact() };
+        let mut groups = Groups::new();
+        assert_eq!(groups.unsynced_since(), None);
+        groups.add([at(5), at(7)]);
+        assert!(groups.begin(&mut Vec::new()));
+        groups.add([at(8)]);
+        groups.add([at(9)]);
+        let marks = [groups.settled().next(), groups.tail()];
+        let times = [5, 8].map(Timestamp::from_micros);
+        assert_eq!(groups.ages().collect::<Vec<_>>(), [(times[0], marks[0]), (times[1], marks[1])]);
+
+        groups.finish();
+        assert_eq!(groups.unsynced_since(), Some(times[1]));
+        groups.fail();
+        assert_eq!(groups.unsynced_since(), None);
     }
 
     #[test]

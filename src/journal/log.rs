@@ -52,12 +52,21 @@ impl Log {
         self.journal.room()
     }
 
+    /// Checks that what is written would be found again. See [`Journal::reach`].
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Unreachable`]
+    pub fn reach(&self) -> Result<(), WriteError> {
+        self.journal.reach()
+    }
+
     /// Appends a group of facts as one frame. They are durable when it answers.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]. After any but [`WriteError::Full`] and [`WriteError::TooLarge`] the log is of
-    /// no more use.
+    /// [`WriteError`]. After any but [`WriteError::Full`], [`WriteError::Unreachable`] and
+    /// [`WriteError::TooLarge`] the log is of no more use.
     pub fn append(&mut self, facts: &[Fact]) -> Result<(), WriteError> {
         let epoch = facts.iter().rev().find_map(opened).unwrap_or(self.position.epoch);
         let Position { next: sequence, previous, .. } = self.position;

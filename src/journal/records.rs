@@ -298,6 +298,7 @@ impl WireLife<'_> {
             size_bytes: event.size_bytes(),
             last_error: self.last_error.map(ErrorText::new),
             history,
+            durable: true,
         }
     }
 }
@@ -321,6 +322,7 @@ impl WireStone<'_> {
             size_bytes: 0,
             last_error: None,
             history: Vec::new(),
+            durable: true,
         })
     }
 }

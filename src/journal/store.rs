@@ -52,6 +52,11 @@ impl fmt::Display for Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Room(pub u64);
 
+impl Room {
+    /// No known bound.
+    pub const UNBOUNDED: Self = Self(u64::MAX);
+}
+
 /// The frames that a journal holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
@@ -70,6 +75,16 @@ pub trait Journal: fmt::Debug + Send {
 
     /// What it can still take.
     fn room(&self) -> Room;
+
+    /// Checks that what is written would be found again: the place of the journal is there, and can be
+    /// asked. The default knows no place that could go.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Unreachable`]
+    fn reach(&self) -> Result<(), WriteError> {
+        Ok(())
+    }
 
     /// Appends a frame, on the condition that it is the `expected` one. Durable when it answers.
     ///

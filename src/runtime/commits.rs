@@ -1,12 +1,12 @@
-//! What is not durable yet, and who waits for it.
+//! What is not durable yet, how the journal is, and what may be taken in meanwhile.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use core::time::Duration;
 use std::vec::Vec;
-use tokio::sync::Notify;
 
+use super::journal_state::JournalState;
+pub(super) use super::synced::Synced;
 use super::unavailable::Unavailable;
-use crate::engine::{Fact, Output, Ticket, Timestamp};
+use crate::engine::{Bound, Fact, Output, Rejection, Ticket, Timestamp};
 pub(super) use crate::journal::Mark;
 use crate::journal::{Groups, Room};
 
@@ -21,10 +21,12 @@ struct Journaled {
     limits: Limits,
     /// What the journal said that it can take, after the last group.
     room: Room,
-    /// Since when the group at the writer is there.
-    writing_since: Option<Timestamp>,
+    /// Whether its directory and its disk were there at the last look.
+    is_reachable: bool,
     /// Facts that were given up, until the journal is opened again and says what is left of them.
     given_up: usize,
+    /// When the oldest of them was decided.
+    lost_since: Option<Timestamp>,
 }
 
 /// How much may wait for the journal, and what is kept free in it.
@@ -34,11 +36,17 @@ pub(super) struct Limits {
     pub(super) max_unsynced_bytes: usize,
     /// Room that only outcomes and shutdown may use.
     pub(super) reserve_bytes: u64,
+    /// How long an answer waits for what it says to be durable.
+    pub(super) answer_timeout: Duration,
 }
 
 /// The part of `max_unsynced_bytes` that expiry may fill: 4 MiB by default, which is about 50,000
 /// forgotten keys, and what a disk of 40 MB/s writes in a tenth of a second.
 const PATIENT_SHARE: usize = 16;
+
+/// A group that is not durable after this time is late. A disk that works takes milliseconds, one
+/// that is very busy some hundreds of them.
+const LATE_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether the engine can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +71,9 @@ impl Commits {
             condition: Condition::Open,
             limits,
             room,
-            writing_since: None,
+            is_reachable: true,
             given_up: 0,
+            lost_since: None,
         }))
     }
 
@@ -117,9 +126,9 @@ impl Commits {
         }
     }
 
-    /// Whether the journal has room for one more event of this size.
-    pub(super) fn has_room(&self, size_bytes: usize) -> bool {
-        self.0.as_ref().is_none_or(|journaled| journaled.has_room(size_bytes))
+    /// Why the journal takes no new event of this size now, if it takes none.
+    pub(super) fn refusal(&self, now: Timestamp, size_bytes: usize) -> Option<(Bound, Rejection)> {
+        self.0.as_ref()?.refusal(now, size_bytes)
     }
 
     /// Whether so much waits for the journal that what can wait must.
@@ -127,14 +136,55 @@ impl Commits {
         self.0.as_ref().is_some_and(Journaled::is_behind)
     }
 
-    /// Says what the journal can take now.
-    pub(super) fn measure(&mut self, room: Room) {
-        self.0.iter_mut().for_each(|journaled| journaled.room = room);
+    /// Says what the journal can take now, and whether it is there.
+    pub(super) fn measure(&mut self, room: Room, is_reachable: bool) {
+        if let Some(journaled) = &mut self.0 {
+            (journaled.room, journaled.is_reachable) = (room, is_reachable);
+        }
     }
 
-    /// Whether an event of this size is refused for want of room on the disk.
-    pub(super) fn lacks_room(&self, size_bytes: usize) -> bool {
-        self.0.as_ref().is_some_and(|journaled| journaled.room() < size_bytes as u64)
+    /// How the journal is. `busy_since` is when its writer began what it does now.
+    pub(super) fn state(
+        &self,
+        now: Timestamp,
+        busy_since: Option<Timestamp>,
+        max_event_bytes: usize,
+    ) -> Option<JournalState> {
+        self.0.as_ref().map(|journaled| journaled.state(now, busy_since, max_event_bytes))
+    }
+
+    /// When the oldest fact that is not durable was decided.
+    pub(super) fn unsynced_since(&self) -> Option<Timestamp> {
+        self.0.as_ref()?.unsynced_since()
+    }
+
+    /// Whether what was last changed at this time is durable, and was not given up.
+    pub(super) fn holds(&self, changed_at: Timestamp) -> bool {
+        self.unsynced_since().is_none_or(|since| changed_at < since)
+    }
+
+    /// Whether the oldest group is late.
+    pub(super) fn is_late(&self, now: Timestamp) -> bool {
+        self.unsynced_since().is_some_and(|since| since + LATE_AFTER <= now)
+    }
+
+    /// Whether the oldest group is older than an answer may wait.
+    pub(super) fn is_stuck(&self, now: Timestamp) -> bool {
+        self.overdue(now).is_some()
+    }
+
+    /// Up to which mark no answer may wait any more.
+    pub(super) fn overdue(&self, now: Timestamp) -> Option<Mark> {
+        let journaled = self.0.as_ref()?;
+        let is_overdue = |(since, _): &(Timestamp, Mark)| *since + journaled.limits.answer_timeout <= now;
+        journaled.groups.ages().take_while(is_overdue).last().map(|(_, mark)| mark)
+    }
+
+    /// The next time at which there is more of that.
+    pub(super) fn next_overdue(&self, now: Timestamp) -> Option<Timestamp> {
+        let journaled = self.0.as_ref()?;
+        let times = journaled.groups.ages().map(|(since, _)| since + journaled.limits.answer_timeout);
+        times.into_iter().find(|at| *at > now)
     }
 
     /// Whether there is a group to write, and none being written.
@@ -143,21 +193,14 @@ impl Commits {
     }
 
     /// Puts the next group into `facts`, and answers whether there is one.
-    pub(super) fn begin(&mut self, now: Timestamp, facts: &mut Vec<Fact>) -> bool {
-        let Some(journaled) = self.0.as_mut().filter(|journaled| journaled.groups.can_begin()) else { return false };
-        journaled.writing_since = Some(now);
-        journaled.groups.begin(facts)
-    }
-
-    /// Since when a group is being written, when one is.
-    pub(super) fn writing_since(&self) -> Option<Timestamp> {
-        self.0.as_ref()?.writing_since
+    pub(super) fn begin(&mut self, facts: &mut Vec<Fact>) -> bool {
+        self.0.as_mut().is_some_and(|journaled| journaled.groups.begin(facts))
     }
 
     /// The group is durable. Answers the tickets that may leave now, and the mark that is reached.
     pub(super) fn finish(&mut self, room: Room) -> (Vec<Ticket>, Mark) {
         let Some(journaled) = &mut self.0 else { return <(Vec<Ticket>, Mark)>::default() };
-        (journaled.room, journaled.writing_since) = (room, None);
+        (journaled.room, journaled.is_reachable) = (room, true);
         (journaled.groups.finish(), journaled.groups.settled())
     }
 
@@ -165,7 +208,8 @@ impl Commits {
     /// after the first, up to the second.
     pub(super) fn give_up(&mut self) -> (Mark, Mark, usize) {
         let Some(journaled) = &mut self.0 else { return <(Mark, Mark, usize)>::default() };
-        (journaled.condition, journaled.writing_since) = (Condition::Reopening, None);
+        journaled.condition = Condition::Reopening;
+        journaled.lost_since = journaled.unsynced_since();
         let durable = journaled.groups.settled();
         let facts = journaled.groups.fail();
         journaled.given_up += facts;
@@ -175,8 +219,8 @@ impl Commits {
     /// The engine was replaced.
     pub(super) fn reopen(&mut self, room: Room) {
         if let Some(journaled) = &mut self.0 {
-            (journaled.condition, journaled.given_up) = (Condition::Open, 0);
-            journaled.room = room;
+            (journaled.condition, journaled.given_up, journaled.lost_since) = (Condition::Open, 0, None);
+            (journaled.room, journaled.is_reachable) = (room, true);
         }
     }
 
@@ -191,6 +235,16 @@ impl Commits {
     pub(super) fn room(&self) -> Option<u64> {
         self.0.as_ref().map(Journaled::room)
     }
+
+    /// Bytes of facts that are not durable.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |journaled| journaled.groups.unsynced_bytes() as u64)
+    }
+
+    /// Groups that were made durable or given up.
+    pub(super) fn settled(&self) -> u64 {
+        self.0.as_ref().map_or(0, |journaled| journaled.groups.settled().number())
+    }
 }
 
 impl Journaled {
@@ -204,110 +258,33 @@ impl Journaled {
         self.groups.unsynced_bytes() > self.limits.max_unsynced_bytes / PATIENT_SHARE
     }
 
-    fn has_room(&self, size_bytes: usize) -> bool {
-        self.groups.unsynced_bytes() < self.limits.max_unsynced_bytes && size_bytes as u64 <= self.room()
-    }
-}
-
-/// How far durability has come, and a bell for each of the two groups that can be on their way.
-#[derive(Debug, Default)]
-pub(super) struct Synced {
-    reached: Mutex<Reached>,
-    bells: [Notify; 2],
-}
-
-#[derive(Debug, Default)]
-struct Reached {
-    mark: Mark,
-    /// Marks that will never be durable: after the first, up to the second of each pair.
-    lost: VecDeque<(Mark, Mark)>,
-    /// Up to here it is not kept which ones were lost: so all may be.
-    unclear: Mark,
-}
-
-/// Failures of which it is kept what they took. Who waits is told at once, and only a future that
-/// nobody polls meanwhile asks later.
-const FAILURES: usize = 64;
-
-impl Synced {
-    /// Waits until this mark is durable.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable::Unknown`] when it may not be, and will not become so.
-    pub(super) async fn wait(&self, mark: Mark) -> Result<(), Unavailable> {
-        loop {
-            // Made before the look, so that no ringing between them is missed.
-            let rung = self.bell(mark).notified();
-            let found = self.lock().find(mark);
-            match found {
-                Some(true) => return Ok(()),
-                Some(false) => return Err(Unavailable::Unknown),
-                None => rung.await,
-            }
+    fn refusal(&self, now: Timestamp, size_bytes: usize) -> Option<(Bound, Rejection)> {
+        if !self.is_reachable {
+            return Some((Bound::JournalUnreachable, Rejection::JournalUnreachable));
         }
-    }
-
-    /// Everything up to this mark is durable.
-    pub(super) fn reach(&self, mark: Mark) {
-        let before = core::mem::replace(&mut self.lock().mark, mark);
-        for number in before.number() + 1..=mark.number().min(before.number() + 2) {
-            self.bells[usize::from(number % 2 == 1)].notify_waiters();
+        if size_bytes as u64 > self.room() {
+            return Some((Bound::Disk, Rejection::Disk));
         }
+        let is_stuck = self.groups.unsynced_since().is_some_and(|since| since + self.limits.answer_timeout <= now);
+        let is_slow = is_stuck || self.groups.unsynced_bytes() >= self.limits.max_unsynced_bytes;
+        is_slow.then_some((Bound::JournalSlow, Rejection::JournalSlow))
     }
 
-    /// What is after the first mark, up to the second, will not be durable.
-    pub(super) fn lose(&self, after: Mark, up_to: Mark) {
-        let mut reached = self.lock();
-        reached.mark = up_to;
-        reached.lost.push_back((after, up_to));
-        if reached.lost.len() > FAILURES {
-            reached.unclear = reached.lost.pop_front().map_or(reached.unclear, |(_, up_to)| up_to);
+    fn unsynced_since(&self) -> Option<Timestamp> {
+        self.lost_since.into_iter().chain(self.groups.unsynced_since()).min()
+    }
+
+    fn state(&self, now: Timestamp, busy_since: Option<Timestamp>, max_event_bytes: usize) -> JournalState {
+        let waits_since = self.groups.unsynced_since().into_iter().chain(busy_since).min();
+        match self.condition {
+            Condition::Reopening => JournalState::Reopening,
+            Condition::Down => JournalState::Down,
+            Condition::Open if !self.is_reachable => JournalState::Unreachable,
+            Condition::Open if self.room() < max_event_bytes as u64 => JournalState::Full,
+            Condition::Open => match waits_since.filter(|since| *since + LATE_AFTER <= now) {
+                Some(since) => JournalState::Stalled { since },
+                None => JournalState::Working,
+            },
         }
-        drop(reached);
-        self.bells.iter().for_each(Notify::notify_waiters);
-    }
-
-    fn bell(&self, mark: Mark) -> &Notify {
-        &self.bells[usize::from(mark.number() % 2 == 1)]
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Reached> {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Reached {
-    /// Whether the mark is durable or lost; nothing while that is open.
-    fn find(&self, mark: Mark) -> Option<bool> {
-        let lost = mark <= self.unclear || self.lost.iter().any(|(after, up_to)| *after < mark && mark <= *up_to);
-        (mark <= self.mark).then_some(!lost)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::Change;
-
-    /// Lets a group fail, and answers the marks that it takes with it.
-    fn fail(groups: &mut Groups) -> (Mark, Mark) {
-        groups.add([Fact { at: Timestamp::EPOCH, change: Change::Paused }]);
-        let after = groups.settled();
-        groups.fail();
-        (after, groups.settled())
-    }
-
-    #[tokio::test]
-    async fn of_many_failures_none_is_taken_for_durable_and_few_are_kept() {
-        let (mut groups, synced) = (Groups::new(), Synced::default());
-        let lost: Vec<_> = (0..10 * FAILURES).map(|_| fail(&mut groups)).collect();
-        for (after, up_to) in &lost {
-            synced.lose(*after, *up_to);
-        }
-        for (_, mark) in lost {
-            assert_eq!(synced.wait(mark).await, Err(Unavailable::Unknown));
-        }
-        assert_eq!(synced.lock().lost.len(), FAILURES);
     }
 }

@@ -2,8 +2,9 @@
 
 use core::convert::Infallible;
 
-use super::unavailable::Unavailable;
-use crate::engine::{Output, Ticket, Timestamp};
+use super::journal_state::JournalState;
+use super::unavailable::{Unavailable, Unsynced};
+use crate::engine::{Bound, Output, Rejection, Ticket, Timestamp};
 
 /// Nothing that could have to be durable.
 pub(super) type Mark = Infallible;
@@ -45,7 +46,19 @@ impl Commits {
         None
     }
 
-    pub(super) const fn has_room(&self, _: usize) -> bool {
+    pub(super) const fn refusal(&self, _: Timestamp, _: usize) -> Option<(Bound, Rejection)> {
+        None
+    }
+
+    pub(super) const fn state(&self, _: Timestamp, _: Option<Timestamp>, _: usize) -> Option<JournalState> {
+        None
+    }
+
+    pub(super) const fn unsynced_since(&self) -> Option<Timestamp> {
+        None
+    }
+
+    pub(super) const fn holds(&self, _: Timestamp) -> bool {
         true
     }
 
@@ -53,16 +66,36 @@ impl Commits {
         false
     }
 
+    pub(super) const fn is_late(&self, _: Timestamp) -> bool {
+        false
+    }
+
+    pub(super) const fn is_stuck(&self, _: Timestamp) -> bool {
+        false
+    }
+
+    pub(super) const fn overdue(&self, _: Timestamp) -> Option<Mark> {
+        None
+    }
+
+    pub(super) const fn next_overdue(&self, _: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
     pub(super) const fn has_work(&self) -> bool {
         false
     }
 
-    pub(super) const fn writing_since(&self) -> Option<Timestamp> {
+    pub(super) const fn room(&self) -> Option<u64> {
         None
     }
 
-    pub(super) const fn room(&self) -> Option<u64> {
-        None
+    pub(super) const fn unsynced_bytes(&self) -> u64 {
+        0
+    }
+
+    pub(super) const fn settled(&self) -> u64 {
+        0
     }
 }
 
@@ -71,7 +104,15 @@ impl Commits {
 pub(super) struct Synced {}
 
 impl Synced {
-    pub(super) async fn wait(&self, mark: Mark) -> Result<(), Unavailable> {
+    pub(super) async fn wait(&self, mark: Mark) -> Result<(), Unsynced> {
         match mark {}
+    }
+
+    pub(super) async fn wait_however_long(&self, mark: Mark) -> Result<(), Unsynced> {
+        match mark {}
+    }
+
+    pub(super) const fn stop_waiting(&self, up_to: Mark) {
+        match up_to {}
     }
 }

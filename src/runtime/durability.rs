@@ -1,5 +1,6 @@
 //! How a journal is used.
 
+use core::time::Duration;
 use std::boxed::Box;
 
 use super::commits::Limits;
@@ -24,6 +25,11 @@ pub struct Durability {
     /// Room in the journal that is kept for outcomes and for shutdown: new events are refused
     /// when there is no more than this. 16 MiB by default.
     pub reserve_bytes: u64,
+    /// How long an answer waits for what it says to be durable, more than zero; then it is
+    /// [`Unavailable::Unknown`](crate::Unavailable::Unknown). While something has waited for longer, new
+    /// events are refused. 4 s by default: longer than a disk that works holds up a write, and shorter
+    /// than the 5 s after which the least patient senders of webhooks hang up.
+    pub answer_timeout: Duration,
 }
 
 /// What must be durable before a handler is called.
@@ -43,6 +49,7 @@ impl Default for Durability {
             snapshot_after_bytes: 64 << 20,
             max_unsynced_bytes: 64 << 20,
             reserve_bytes: 16 << 20,
+            answer_timeout: Duration::from_secs(4),
         }
     }
 }
@@ -53,11 +60,15 @@ impl Durability {
         if self.snapshot_after_bytes == 0 {
             return Err(InvalidConfig::Zero("durability.snapshot_after_bytes"));
         }
+        if self.answer_timeout.is_zero() {
+            return Err(InvalidConfig::Zero("durability.answer_timeout"));
+        }
         Ok(())
     }
 
     pub(super) const fn limits(&self) -> Limits {
-        Limits { max_unsynced_bytes: self.max_unsynced_bytes, reserve_bytes: self.reserve_bytes }
+        let Self { max_unsynced_bytes, reserve_bytes, answer_timeout, .. } = *self;
+        Limits { max_unsynced_bytes, reserve_bytes, answer_timeout }
     }
 }
 

@@ -168,8 +168,13 @@ impl Shared {
     fn submit_part(&self, part: &mut Vec<Event>, results: &mut Vec<Result<Submitted, SubmitError>>) -> Option<Mark> {
         let count = part.len();
         let done = self.change(|core, now| {
-            results.extend(part.drain(..).map(|event| core.submit(now, event).0));
-            core.commits.tail()
+            let mut tail = None;
+            results.extend(part.drain(..).map(|event| {
+                let (result, waits_for) = core.submit(now, event);
+                tail = tail.max(waits_for);
+                result
+            }));
+            tail
         });
         done.unwrap_or_else(|why| {
             part.clear();
@@ -203,29 +208,43 @@ impl Core {
     /// Takes an event to the engine. A new one that the journal has no room for is refused before,
     /// so that outcomes still have some.
     fn submit(&mut self, now: Timestamp, event: Event) -> (Result<Submitted, SubmitError>, Option<Mark>) {
-        let result = match self.lacks_disk(now, &event) {
-            true => self.refuse_for_disk(now),
-            false => submitted(self.execute(now, Command::Submit(event))),
-        };
-        (result, self.commits.tail())
+        if let Some((bound, rejection)) = self.journal_refuses(now, &event) {
+            return (self.refuse_for_journal(now, bound, rejection), None);
+        }
+        let is_durable = self.is_durably_known(now, &event);
+        let result = submitted(self.execute(now, Command::Submit(event)));
+        (result, self.commits.tail().filter(|_| !is_durable))
     }
 
-    fn lacks_disk(&self, now: Timestamp, event: &Event) -> bool {
-        !self.commits.has_room(event.size_bytes())
-            && self.engine.phase() == Phase::Running
-            && self.engine.get(now, event.key()).is_none()
+    fn journal_refuses(&self, now: Timestamp, event: &Event) -> Option<(Bound, Rejection)> {
+        let refusal = self.commits.refusal(now, event.size_bytes())?;
+        let is_new = || self.engine.get(now, event.key()).is_none();
+        (self.engine.phase() == Phase::Running && is_new()).then_some(refusal)
     }
 
-    fn refuse_for_disk(&mut self, now: Timestamp) -> Result<Submitted, SubmitError> {
-        self.execute(now, Command::Reject(Rejection::Disk));
+    fn refuse_for_journal(
+        &mut self,
+        now: Timestamp,
+        bound: Bound,
+        rejection: Rejection,
+    ) -> Result<Submitted, SubmitError> {
+        self.execute(now, Command::Reject(rejection));
         let retry_after = self.engine.config().overload_retry_after;
-        Err(SubmitError::Overloaded { bound: Bound::Disk, retry_after })
+        Err(SubmitError::Overloaded { bound, retry_after })
+    }
+
+    /// Whether the journal is late, and the record of this key durable all the same. Then what is said of
+    /// it need not wait. While the journal is in time, waiting costs less than this look.
+    fn is_durably_known(&self, now: Timestamp, event: &Event) -> bool {
+        let is_durable =
+            || self.engine.get(now, event.key()).is_some_and(|known| self.commits.holds(known.changed_at()));
+        self.commits.is_late(now) && is_durable()
     }
 
     /// Whether this event is one that room would help. A refusal is not tried out, for it would
     /// be counted.
     fn must_wait(&self, now: Timestamp, event: &Event, rank: Rank) -> bool {
-        let passes = self.has_room(event.size_bytes()) && (rank == Rank::First || self.waiting == 0);
+        let passes = self.has_room(now, event.size_bytes()) && (rank == Rank::First || self.waiting == 0);
         !passes
             && self.engine.phase() == Phase::Running
             && event.size_bytes() <= self.engine.config().max_event_bytes

@@ -219,12 +219,17 @@ impl Core {
         if self.armed > now {
             return None;
         }
-        let next = self.engine.next_deadline();
-        let due = next.filter(|deadline| deadline.at <= now);
+        let due = self.engine.next_deadline().filter(|deadline| deadline.at <= now);
         if due.is_none() {
-            self.armed = next.map_or(Timestamp::MAX, |deadline| deadline.at);
+            self.armed = self.next_wakeup(now);
         }
         due
+    }
+
+    /// The next deadline of the engine, or of answers that wait for the journal.
+    fn next_wakeup(&self, now: Timestamp) -> Timestamp {
+        let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
+        deadline.into_iter().chain(self.commits.next_overdue(now)).min().unwrap_or(Timestamp::MAX)
     }
 
     /// When the sweeper looks again unless it is told to look sooner.
@@ -239,12 +244,12 @@ impl Core {
     }
 
     /// What to do once the lock is free, after a change.
-    pub(super) fn wakes(&mut self) -> Wakes {
+    pub(super) fn wakes(&mut self, now: Timestamp) -> Wakes {
         let stopping = self.engine.phase() != Phase::Running;
         Wakes {
             ticket: self.wake_dispatcher(stopping),
-            deadline: self.wake_sweeper(),
-            room: self.waiting > 0 && (stopping || self.has_room(self.wanted_bytes)),
+            deadline: self.wake_sweeper(now),
+            room: self.waiting > 0 && (stopping || self.has_room(now, self.wanted_bytes)),
             drained: stopping && self.inflight() == 0 && self.commits.is_idle(),
             writer: self.commits.has_work(),
             readers: self.publish(),
@@ -268,21 +273,21 @@ impl Core {
         wake
     }
 
-    fn wake_sweeper(&mut self) -> bool {
-        let next = self.engine.next_deadline().map_or(Timestamp::MAX, |deadline| deadline.at);
+    fn wake_sweeper(&mut self, now: Timestamp) -> bool {
+        let next = self.next_wakeup(now);
         let sooner = next < self.armed;
         self.armed = self.armed.min(next);
         sooner
     }
 
     /// Whether no bound stands against one more event of this size.
-    pub(super) fn has_room(&self, size_bytes: usize) -> bool {
+    pub(super) fn has_room(&self, now: Timestamp, size_bytes: usize) -> bool {
         let (gauges, config) = (self.engine.gauges(), self.engine.config());
         let bytes = gauges.bytes.saturating_add(size_bytes as u64);
         gauges.pending() < config.max_pending as u64
             && gauges.records_total() < config.max_records as u64
             && bytes <= config.max_bytes as u64
-            && self.commits.has_room(size_bytes)
+            && self.commits.refusal(now, size_bytes).is_none()
     }
 }
 
@@ -356,12 +361,12 @@ mod tests {
         let submit = |id| Command::Submit(Event::with_id(id, "").expect("an event"));
 
         core.execute(now, submit("first"));
-        assert!(core.wakes().deadline);
+        assert!(core.wakes(now).deadline);
         let Taken::Run(run, _) = core.take(now) else { panic!("it starts") };
         core.execute(now, Command::Settle { run: run.id, outcome: Outcome::Done });
         assert!(core.arm(now).is_none());
 
         core.execute(now, submit("second"));
-        assert!(!core.wakes().deadline);
+        assert!(!core.wakes(now).deadline);
     }
 }

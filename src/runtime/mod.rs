@@ -12,8 +12,9 @@
 //! | `sweeper` | wakes at the engine's next deadline |
 //! | `supervisor` | restarts dispatcher and sweeper |
 //! | `shutdown` | ends everything |
-//! | `commits`, `writer`, `driver`, `handover` | what is not durable yet, and who makes it so (feature `durable`) |
-//! | `unavailable` | why there is no answer |
+//! | `commits`, `synced`, `writer`, `driver`, `handover` | what is not durable yet, and who makes it so (feature `durable`) |
+//! | `unavailable`, `journal_state` | why there is no answer, and how the journal is |
+//! | `reads` | shows records, and whether that is durable |
 //! | `clock`, `hooks`, `latch` | time, points of disturbance, something that happens once |
 
 mod attempt;
@@ -35,15 +36,19 @@ mod handler;
 mod handover;
 mod hooks;
 mod ingest;
+mod journal_state;
 mod latch;
 mod locked;
 mod operator;
+mod reads;
 mod shared;
 mod shutdown;
 mod stats;
 mod subscribe;
 mod supervisor;
 mod sweeper;
+#[cfg(feature = "durable")]
+mod synced;
 mod unavailable;
 mod worker;
 #[cfg(feature = "durable")]
@@ -63,6 +68,7 @@ pub use handler::{Failure, FailureKind, Handler};
 #[doc(hidden)]
 pub use hooks::{Action, Hooks, Point};
 pub use ingest::{SubmitError, Submitted};
+pub use journal_state::JournalState;
 pub use operator::{DiscardError, PauseError, RedriveError, Redriven};
 pub use shutdown::ShutdownReport;
 pub use stats::{NotReady, Readiness, Stats};

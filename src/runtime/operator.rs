@@ -5,9 +5,12 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::Eventful;
+use super::commits::Mark;
+use super::locked::Core;
+use super::shared::Shared;
 use super::subscribe::Subscription;
 use super::unavailable::{Unavailable, unexpected};
-use crate::engine::{Answer, Bound, Command, Cursor, Key, Page, RecordView, Refusal, Status};
+use crate::engine::{Answer, Bound, Command, Cursor, Key, Page, Phase, RecordView, Refusal, Status, Timestamp};
 
 /// Why a failed event got no other life. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -81,31 +84,40 @@ pub struct Redriven {
 const REDRIVE_PAGE: usize = 100;
 
 impl Eventful {
-    /// What is known about an event.
+    /// What is known about an event. With a journal, a record that is durable is shown at once, also
+    /// while the journal is stuck, being opened again, or down. Any other is shown when it has become
+    /// durable, or after the journal's `answer_timeout` as not [`durable`](RecordView::durable).
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]
+    /// [`Unavailable`]; [`Unavailable::Unknown`] too when there is no such event and whether that is
+    /// durable is not known in time.
     pub async fn get(&self, key: &Key) -> Result<Option<RecordView>, Unavailable> {
-        self.shared.read(|core, now| core.engine.get(now, key)).await
+        Ok(self.shared.show(key, |_, _| ()).await?.0)
     }
 
-    /// One page of events: all, or those with this status. `limit` is the most that it holds.
+    /// One page of events: all, or those with this status. `limit` is the most that it holds. With a
+    /// journal, it waits until all is durable, at most the journal's `answer_timeout`; then, and at once
+    /// while the journal is known not to respond, what is not [`durable`](RecordView::durable) is marked.
     ///
     /// # Errors
     ///
     /// [`Unavailable`]
     pub async fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
-        self.shared.read(|core, now| core.engine.page(now, status, after, limit)).await
+        self.shared.show_page(|core, now| core.engine.page(now, status, after, limit)).await
     }
 
-    /// Why an event is not running now, in one sentence. Nothing when there is no such event.
+    /// Why an event is not running now, in one sentence. Nothing when there is no such event. It waits
+    /// as [`Eventful::get`] does, and says so when that is not durable.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]
+    /// See [`Eventful::get`].
     pub async fn explain(&self, key: &Key) -> Result<Option<String>, Unavailable> {
-        self.shared.read(|core, now| core.engine.explain(now, key)).await
+        let (record, sentence) = self.shared.show(key, |core, now| core.engine.explain(now, key)).await?;
+        let is_durable = record.is_none_or(|record| record.durable);
+        let rest = if is_durable { "" } else { "; this is not durable yet, as the journal does not respond" };
+        Ok(sentence.map(|sentence| sentence + rest))
     }
 
     /// Gives a failed event another life, with all its attempts.
@@ -114,7 +126,9 @@ impl Eventful {
     ///
     /// [`RedriveError`]
     pub async fn redrive(&self, key: &Key) -> Result<(), RedriveError> {
-        redriven(self.shared.decide(Command::Redrive(key.clone())).await?)
+        let (result, tail) = self.shared.redrive(key.clone())?;
+        self.shared.sync(tail).await?;
+        result
     }
 
     /// Redrives one page of failed events, from `after` on. Ends early when a bound is reached;
@@ -127,10 +141,9 @@ impl Eventful {
         let page = self.list(Some(Status::Failed), after, REDRIVE_PAGE).await?;
         let (mut count, mut next, mut tails) = (0, page.next, Vec::new());
         for record in page.records {
-            let command = Command::Redrive(record.key);
-            let (answer, tail) = self.shared.change(|core, now| (core.execute(now, command), core.commits.tail()))?;
+            let (result, tail) = self.shared.redrive(record.key)?;
             tails.extend(tail);
-            match redriven(answer) {
+            match result {
                 Ok(()) => count += 1,
                 // Somebody else was faster.
                 Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
@@ -192,6 +205,31 @@ impl Eventful {
     /// [`Unavailable`]
     pub fn subscribe(&self, capacity: usize) -> Result<Subscription, Unavailable> {
         self.shared.look(|core, _| core.subscribe(capacity))
+    }
+}
+
+impl Shared {
+    /// Redrives an event, and says what must be durable before the answer leaves.
+    fn redrive(&self, key: Key) -> Result<(Result<(), RedriveError>, Option<Mark>), Unavailable> {
+        self.change(|core, now| {
+            if let Some(bound) = core.refuses_redrive(now, &key) {
+                return (Err(core.overloaded(bound)), None);
+            }
+            (redriven(core.execute(now, Command::Redrive(key))), core.commits.tail())
+        })
+    }
+}
+
+impl Core {
+    /// Why the journal takes no outcomes of another life of this event, if it is one that has failed.
+    fn refuses_redrive(&self, now: Timestamp, key: &Key) -> Option<Bound> {
+        let (bound, _) = self.commits.refusal(now, 0)?;
+        let status = self.engine.get(now, key)?.status;
+        (self.engine.phase() == Phase::Running && status == Status::Failed).then_some(bound)
+    }
+
+    fn overloaded(&self, bound: Bound) -> RedriveError {
+        RedriveError::Overloaded { bound, retry_after: self.engine.config().overload_retry_after }
     }
 }
 

@@ -74,6 +74,8 @@ pub(super) struct Writer {
     pub(super) closed: Latch,
     /// Whether handlers wait until their start is durable.
     pub(super) syncs_starts: bool,
+    /// Since when it does what it does now, in microseconds; zero while it waits.
+    pub(super) busy_since: AtomicU64,
     /// Times that the journal was opened again.
     pub(super) reopenings: AtomicU64,
 }
@@ -83,6 +85,12 @@ impl Writer {
         if let Some(bell) = &self.bell {
             bell();
         }
+    }
+
+    /// Since when it does what it does now, when it does anything.
+    pub(super) fn busy_since(&self) -> Option<Timestamp> {
+        let since = self.busy_since.load(Ordering::Acquire);
+        (since > 0).then(|| Timestamp::from_micros(since))
     }
 }
 
@@ -129,28 +137,25 @@ impl Shared {
         self.clock.now()
     }
 
-    /// Looks at the core, and changes nothing that anybody must be told of.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
+    /// Looks at the core, also at one that was given up, and changes nothing that anybody must be
+    /// told of.
+    pub(super) fn view<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
         let _alarm = Alarm(self);
         let mut core = self.lock()?;
-        if let Some(why) = core.commits.unavailable() {
-            return Err(why);
-        }
         let now = self.clock.now();
         Ok(look(&mut core, now))
     }
 
-    /// Looks at the core, and answers once what it has seen is durable.
-    pub(super) async fn read<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
-        let (answer, tail) = self.look(|core, now| (look(core, now), core.commits.tail()))?;
-        self.sync(tail).await?;
-        Ok(answer)
+    /// The same, of an engine that is in use.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
+        let looked = |core: &mut Core, now| core.commits.unavailable().map_or_else(|| Ok(look(core, now)), Err);
+        self.view(looked)?
     }
 
-    /// Waits until what was decided is durable.
+    /// Waits until what was decided is durable, at most as long as an answer may wait.
     pub(super) async fn sync(&self, tail: Option<Mark>) -> Result<(), Unavailable> {
         match tail {
-            Some(mark) => self.synced.wait(mark).await,
+            Some(mark) => Ok(self.synced.wait(mark).await?),
             None => Ok(()),
         }
     }
@@ -176,7 +181,7 @@ impl Shared {
     /// Changes the core, and then wakes whom the change concerns. The time is read inside the
     /// lock, so it rises from change to change.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
-        let (answer, wakes) = self.look(|core, now| (change(core, now), core.wakes()))?;
+        let (answer, wakes) = self.look(|core, now| (change(core, now), core.wakes(now)))?;
         self.wake(wakes);
         Ok(answer)
     }

@@ -194,7 +194,9 @@ async fn sync(shared: &Shared, deadline: Timestamp) -> u64 {
         () = shared.writer.closed.wait() => {}
         () = shared.clock.sleep_until(deadline) => tracing::error!("the journal was not closed in time"),
     }
-    shared.last_look(|core| core.commits.unsynced())
+    let (unsynced, tail) = shared.last_look(|core| (core.commits.unsynced(), core.commits.tail()));
+    tail.into_iter().for_each(|mark| shared.synced.stop_waiting(mark));
+    unsynced
 }
 
 /// Waits until the other tasks have ended, at most until the deadline: a handler that blocks a

@@ -1,11 +1,14 @@
 //! How the adapter is doing, in numbers and in a word.
 
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use super::Eventful;
-use super::shared::Upkeep;
+use super::journal_state::JournalState;
+use super::locked::Core;
+use super::shared::{Shared, Upkeep};
 use super::unavailable::Unavailable;
-use crate::engine::{Metrics, Phase};
+use crate::engine::{Metrics, Phase, Timestamp};
 
 /// The engine's metrics, and what the adapter adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,14 @@ pub struct Stats {
     pub journal_room_bytes: Option<u64>,
     /// Times that the journal was opened again after a failure.
     pub journal_reopenings: u64,
+    /// How the journal is; nothing without one.
+    pub journal: Option<JournalState>,
+    /// Bytes of the facts that are not durable yet.
+    pub unsynced_bytes: u64,
+    /// How long the oldest of them has waited.
+    pub unsynced_for: Duration,
+    /// Groups of facts that the journal was given and that no longer wait for it, in this process.
+    pub journal_groups: u64,
     /// Where the engine stands in its own life.
     pub phase: Phase,
     /// Whether an operator has stopped the start of new runs.
@@ -62,8 +73,15 @@ pub enum NotReady {
     Reopening,
     /// See [`Unavailable::JournalDown`].
     JournalDown,
-    /// The journal has been writing for longer than `stuck_after`.
-    JournalStalled,
+    /// See [`JournalState::Stalled`].
+    JournalStalled {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// See [`JournalState::Full`].
+    DiskFull,
+    /// See [`JournalState::Unreachable`].
+    JournalUnreachable,
     /// The dispatcher is dead, and waits to be restarted.
     DispatcherDown,
     /// The sweeper is dead and waits to be restarted, or sleeps past a deadline.
@@ -71,16 +89,18 @@ pub enum NotReady {
 }
 
 impl Eventful {
-    /// All numbers, the engine's from one moment. With a journal they may tell of what is not
-    /// durable yet, and so fall back after a crash; [`Eventful::sync`] waits until they cannot.
+    /// All numbers, the engine's from one moment. It waits for no journal: the numbers are those of
+    /// now, also while the journal is stuck, being opened again, or down. They count what is not durable
+    /// yet ([`Stats::unsynced`] says how much that is), and so may fall back after a crash;
+    /// [`Eventful::sync`] waits until they cannot.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]
+    /// [`Unavailable::Broken`]
     pub fn stats(&self) -> Result<Stats, Unavailable> {
         let shared = &self.shared;
         let in_hand = shared.permits_in_hand.load(Ordering::Acquire);
-        shared.look(|core, _| Stats {
+        shared.view(|core, now| Stats {
             engine: core.engine.metrics(),
             channel_depth: core.channel_depth() as u64,
             workers_running: shared.workers_running.load(Ordering::Acquire) as u64,
@@ -92,40 +112,64 @@ impl Eventful {
             unsynced: core.commits.unsynced(),
             journal_room_bytes: core.commits.room(),
             journal_reopenings: shared.writer.reopenings.load(Ordering::Acquire),
+            journal: shared.journal_state(core, now),
+            unsynced_bytes: core.commits.unsynced_bytes(),
+            unsynced_for: core.commits.unsynced_since().map_or(Duration::ZERO, |since| now.since(since)),
+            journal_groups: core.commits.settled(),
             phase: core.engine.phase(),
             paused: core.engine.is_paused(),
         })
     }
 
-    /// Waits until everything that was decided so far is durable. Without a journal it is at once.
+    /// Waits until everything that was decided so far is durable, at most the journal's
+    /// `answer_timeout`. Without a journal it is at once.
     ///
     /// # Errors
     ///
     /// [`Unavailable`]
     pub async fn sync(&self) -> Result<(), Unavailable> {
-        self.shared.read(|_, _| ()).await
+        let tail = self.shared.look(|core, _| core.commits.tail())?;
+        self.shared.sync(tail).await
     }
 
     /// Whether events can be sent here: whether it makes progress, not just whether it lives.
     pub fn readiness(&self) -> Readiness {
-        let down = |upkeep: &Upkeep| upkeep.down.load(Ordering::Acquire);
-        let late = self.shared.look(|core, now| {
+        let shared = &self.shared;
+        let look = |core: &mut Core, now| {
             let due = core.engine.next_deadline().map(|deadline| deadline.at + self.config().stuck_after);
-            let stalls = core.commits.writing_since().is_some_and(|since| since + self.config().stuck_after < now);
-            (core.engine.phase(), due.is_some_and(|due| due < now), stalls)
-        });
-        match late {
-            Err(Unavailable::Reopening | Unavailable::Unknown) => Readiness::NotReady(NotReady::Reopening),
-            Err(Unavailable::JournalDown) => Readiness::NotReady(NotReady::JournalDown),
-            Err(Unavailable::Broken) => Readiness::NotReady(NotReady::Broken),
-            Ok((Phase::Draining, ..)) => Readiness::NotReady(NotReady::Draining),
-            Ok((Phase::Stopped, ..)) => Readiness::NotReady(NotReady::Stopped),
-            Ok((Phase::Running, _, true)) => Readiness::NotReady(NotReady::JournalStalled),
-            Ok((Phase::Running, ..)) if down(&self.shared.dispatcher) => Readiness::NotReady(NotReady::DispatcherDown),
-            Ok((Phase::Running, late, _)) if late || down(&self.shared.sweeper) => {
-                Readiness::NotReady(NotReady::SweeperDown)
-            }
-            Ok((Phase::Running, ..)) => Readiness::Ready,
+            (core.engine.phase(), due.is_some_and(|due| due < now), shared.journal_state(core, now))
+        };
+        let Ok((phase, is_late, journal)) = shared.view(look) else { return Readiness::NotReady(NotReady::Broken) };
+        let is_down = |upkeep: &Upkeep| upkeep.down.load(Ordering::Acquire);
+        let why = match phase {
+            Phase::Running if is_down(&shared.dispatcher) => Some(NotReady::DispatcherDown),
+            Phase::Running if is_late || is_down(&shared.sweeper) => Some(NotReady::SweeperDown),
+            Phase::Running => None,
+            Phase::Draining => Some(NotReady::Draining),
+            Phase::Stopped => Some(NotReady::Stopped),
+        };
+        journal_reason(phase, journal).or(why).map_or(Readiness::Ready, Readiness::NotReady)
+    }
+}
+
+/// Why no events should be sent to an engine in this phase, as far as its journal is the reason. An
+/// engine that was given up has no phase that counts.
+fn journal_reason(phase: Phase, journal: Option<JournalState>) -> Option<NotReady> {
+    match journal? {
+        JournalState::Down => Some(NotReady::JournalDown),
+        JournalState::Reopening => Some(NotReady::Reopening),
+        JournalState::Working => None,
+        JournalState::Stalled { .. } | JournalState::Full | JournalState::Unreachable if phase != Phase::Running => {
+            None
         }
+        JournalState::Stalled { since } => Some(NotReady::JournalStalled { since }),
+        JournalState::Full => Some(NotReady::DiskFull),
+        JournalState::Unreachable => Some(NotReady::JournalUnreachable),
+    }
+}
+
+impl Shared {
+    fn journal_state(&self, core: &Core, now: Timestamp) -> Option<JournalState> {
+        core.commits.state(now, self.writer.busy_since(), self.config.max_event_bytes)
     }
 }

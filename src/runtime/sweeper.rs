@@ -1,4 +1,5 @@
-//! Wakes when a deadline of the engine may be due, and sweeps when one is.
+//! Wakes when a deadline of the engine may be due, and sweeps when one is. Lets answers go that have
+//! waited for the journal for too long.
 
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -36,11 +37,18 @@ pub(super) async fn sweep(shared: Arc<Shared>) -> Exit {
 }
 
 fn next(shared: &Shared) -> Result<Next, Unavailable> {
-    shared.look(|core, now| match core.arm(now) {
-        _ if core.engine.phase() == Phase::Stopped => Next::End,
-        Some(deadline) => Next::Sweep(deadline),
-        None => Next::Sleep(core.armed_at()),
-    })
+    let (overdue, next) = shared.look(|core, now| {
+        let next = match core.arm(now) {
+            _ if core.engine.phase() == Phase::Stopped => Next::End,
+            Some(deadline) => Next::Sweep(deadline),
+            None => Next::Sleep(core.armed_at()),
+        };
+        (core.commits.overdue(now), next)
+    })?;
+    if let Some(mark) = overdue {
+        shared.synced.stop_waiting(mark);
+    }
+    Ok(next)
 }
 
 fn sweep_once(shared: &Shared, deadline: Deadline) {
@@ -53,11 +61,11 @@ fn sweep_once(shared: &Shared, deadline: Deadline) {
     }
 }
 
-/// Whether a group is being written for so long that a marker behind it counts as stuck.
+/// Whether a group waits for the journal for so long that a marker behind it counts as stuck.
 fn is_journal_stuck(shared: &Shared) -> bool {
     let stuck_after = shared.config.stuck_after;
     let is_stuck = |core: &mut Core, now: Timestamp| {
-        core.commits.writing_since().is_some_and(|since| now.since(since) >= stuck_after)
+        core.commits.unsynced_since().is_some_and(|since| now.since(since) >= stuck_after)
     };
     shared.look(is_stuck).unwrap_or(false)
 }

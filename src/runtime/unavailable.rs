@@ -9,9 +9,12 @@ pub enum Unavailable {
     /// A thread panicked while it held the engine, so nothing that it says can be trusted.
     #[error("the engine is broken: an earlier call panicked inside it; restart the process")]
     Broken,
-    /// The journal failed before the answer was durable. Whether what was asked for was done is
-    /// unknown; asking again is safe, since no event is taken twice.
-    #[error("the journal failed before this was durable, so whether it was done is unknown: try again")]
+    /// The journal failed before the answer was durable, or did not respond within its
+    /// `answer_timeout`. Whether what was asked for was done, or stays so, is unknown; asking again is
+    /// safe, since no event is taken twice.
+    #[error(
+        "the journal failed or did not respond before this was durable, so whether it was done is unknown: try again"
+    )]
     Unknown,
     /// The journal has failed, and is being opened again. Nothing was done.
     #[error("the journal has failed and is being opened again: try again soon")]
@@ -27,6 +30,24 @@ impl Unavailable {
         match self {
             Self::Unknown | Self::Reopening => true,
             Self::Broken | Self::JournalDown => false,
+        }
+    }
+}
+
+/// Why what was decided is not known to be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "durable"), allow(dead_code, reason = "without a journal all is durable"))]
+pub(super) enum Unsynced {
+    /// It was given up with its engine.
+    Lost,
+    /// An answer may not wait for it any longer. It may become durable yet.
+    Late,
+}
+
+impl From<Unsynced> for Unavailable {
+    fn from(unsynced: Unsynced) -> Self {
+        match unsynced {
+            Unsynced::Lost | Unsynced::Late => Self::Unknown,
         }
     }
 }

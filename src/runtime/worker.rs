@@ -72,13 +72,11 @@ async fn run<H: Handler>(handler: &H, mut flight: Flight) -> Option<Flight> {
 /// Waits until the start is durable, unless the run is stopped before. A start that may be lost
 /// counts as stopped: the engine that knew of it is gone.
 async fn is_started(cell: &RunCell) -> bool {
-    if cell.started.is_none() {
-        return !cell.cancelled.is_open();
-    }
+    let Some(started) = cell.started else { return !cell.cancelled.is_open() };
     tokio::select! {
         biased;
         () = cell.cancelled.wait() => false,
-        synced = cell.shared.sync(cell.started) => synced.is_ok(),
+        synced = cell.shared.synced.wait_however_long(started) => synced.is_ok(),
     }
 }
 

@@ -6,6 +6,7 @@ use core::any::Any;
 use core::time::Duration;
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::string::ToString;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
@@ -26,8 +27,9 @@ const SPARE_FACTS: usize = 8192;
 /// The time between tries to open a journal again.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
-/// The time between looks whether there is room again.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// The time between looks how much room there is, and whether the journal is there: half of the
+/// second within which readiness says so.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 /// Who writes to the journal.
 pub(super) struct JournalWriter {
@@ -37,8 +39,10 @@ pub(super) struct JournalWriter {
     log: Option<Log>,
     /// The group being written. It stays here while there is no room for it.
     facts: Vec<Fact>,
-    /// An event may be refused as there is no room for it.
-    is_short: bool,
+    /// Why the group is not written yet, when the journal has refused it.
+    held_by: Option<WriteError>,
+    /// What the last look at the journal found.
+    found: Found,
     /// Something was appended since the journal was sealed.
     unsealed: bool,
     /// The frame after the last one that is durable.
@@ -60,8 +64,19 @@ pub(super) struct Source {
 enum Wrote {
     Group,
     Nothing,
-    /// There is a group, and no room for it.
-    NoRoom,
+    /// There is a group, and the journal has no room for it or is not there.
+    NotYet,
+}
+
+/// What a look at the journal found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Found {
+    #[default]
+    Room,
+    /// An event may be refused as there is no room for it.
+    Short,
+    /// The journal is not there.
+    Unreachable,
 }
 
 /// What the writer does next.
@@ -82,26 +97,28 @@ impl JournalWriter {
         log.reserve(source.reserve_bytes);
         let (shared, durable_end) = (Arc::clone(shared), log.next());
         let (log, facts, openings_in_vain) = (Some(log), Vec::new(), 0);
-        let (unsealed, is_short) = Default::default();
-        let mut writer = Self { shared, source, log, facts, is_short, unsealed, durable_end, openings_in_vain };
-        match writer.write()? {
-            Wrote::NoRoom => Err(WriteError::Full),
-            Wrote::Group | Wrote::Nothing => Ok(writer),
-        }
+        let (unsealed, held_by, found) = Default::default();
+        let mut writer = Self { shared, source, log, facts, held_by, found, unsealed, durable_end, openings_in_vain };
+        writer.write()?;
+        writer.held_by.take().map_or(Ok(writer), Err)
     }
 
     /// Writes one group, if there is one.
     fn write(&mut self) -> Result<Wrote, WriteError> {
         let Some(log) = &mut self.log else { return Ok(Wrote::Nothing) };
-        if self.facts.is_empty() && !self.shared.repair(|core, now| core.commits.begin(now, &mut self.facts)) {
+        if self.facts.is_empty() && !self.shared.repair(|core, _| core.commits.begin(&mut self.facts)) {
             return Ok(Wrote::Nothing);
         }
         match log.append(&self.facts) {
             Ok(()) => (self.unsealed, self.durable_end, self.openings_in_vain) = (true, log.next(), 0),
             // Nothing was written, so nothing is unknown: it is tried again.
-            Err(WriteError::Full) => return Ok(Wrote::NoRoom),
+            Err(error @ (WriteError::Full | WriteError::Unreachable { .. })) => {
+                self.held_by = Some(error);
+                return Ok(Wrote::NotYet);
+            }
             Err(error) => return Err(error),
         }
+        self.held_by = None;
         self.shared.finish_group(&self.facts, log.room());
         self.drop_facts();
         Ok(Wrote::Group)
@@ -113,36 +130,54 @@ impl JournalWriter {
         self.facts.shrink_to(SPARE_FACTS);
     }
 
-    /// Looks how much room there is, as long as there may be too little: nothing but this tells
-    /// that somebody has made some.
-    fn look_for_room(&mut self, wrote: Wrote) {
-        let Some(log) = &self.log else { return };
-        let largest = self.shared.config.max_event_bytes;
-        let was_short = self.is_short;
-        let may_be_short = || wrote == Wrote::NoRoom || self.shared.last_look(|core| core.commits.lacks_room(largest));
-        if !was_short && !may_be_short() {
-            return;
+    /// Looks how much room there is, and whether the journal is there. Nothing but this tells that others
+    /// have taken some, or made some. Answers whether to look again.
+    fn look_for_room(&mut self) -> bool {
+        let Some(log) = &self.log else { return false };
+        let (Room(room), reached) = (log.room(), log.reach());
+        if reached.is_ok() && Room(room) == Room::UNBOUNDED && self.found == Found::Room {
+            return self.held_by.is_some();
         }
-        let Room(room) = log.room();
-        self.is_short = self.shared.measure(Room(room), largest);
+        let is_short = self.shared.measure(Room(room), reached.is_ok(), self.shared.config.max_event_bytes);
+        let found = match (&reached, is_short) {
+            (Err(_), _) => Found::Unreachable,
+            (Ok(()), true) => Found::Short,
+            (Ok(()), false) => Found::Room,
+        };
+        if core::mem::replace(&mut self.found, found) != found {
+            self.log_found(room, &reached);
+        }
+        true
+    }
+
+    fn log_found(&self, room: u64, reached: &Result<(), WriteError>) {
         let reserve = self.source.reserve_bytes;
-        match (was_short, self.is_short) {
-            (false, true) => tracing::warn!(
+        match (reached, self.found) {
+            (Err(error), _) => tracing::error!(
+                %error,
+                "the journal is not reachable: until it is, nothing is written, new events are refused, and what \
+                 waits is kept"
+            ),
+            (Ok(()), Found::Short) => tracing::warn!(
                 room,
                 reserve,
                 "the disk of the journal is nearly full: until there is more room than the reserve, new events are \
                  refused and outcomes are still recorded"
             ),
-            (true, false) => tracing::info!(room, reserve, "there is room for new events again"),
-            (true, true) | (false, false) => {}
+            (Ok(()), Found::Room | Found::Unreachable) => {
+                tracing::info!(room, reserve, "there is room for new events again");
+            }
         }
     }
 
     /// Does the next thing. `quiet` says that the last wait was not ended by the bell.
     pub(super) fn step(&mut self, quiet: bool) -> Next {
+        self.shared.writer.busy_since.store(self.shared.now().as_micros(), Ordering::Release);
         // A panic leaves the log in an unknown state, and it is dropped.
         let stepped = catch_unwind(AssertUnwindSafe(|| self.try_step(quiet)));
-        stepped.unwrap_or_else(|panic| Err(panicked(&*panic))).unwrap_or_else(|error| self.fail(&error))
+        let next = stepped.unwrap_or_else(|panic| Err(panicked(&*panic))).unwrap_or_else(|error| self.fail(&error));
+        self.shared.writer.busy_since.store(0, Ordering::Release);
+        next
     }
 
     fn try_step(&mut self, quiet: bool) -> Result<Next, WriteError> {
@@ -155,23 +190,25 @@ impl JournalWriter {
         if wrote != Wrote::Group && self.shared.end.stopped.is_open() {
             // A snapshot that is under way is made anew after the next opening.
             self.seal()?;
-            return Ok(if wrote == Wrote::NoRoom { self.end_without_room() } else { Next::End });
+            return Ok(if wrote == Wrote::NotYet { self.end_without_last_group() } else { Next::End });
         }
-        if self.maintain()? || wrote == Wrote::Group {
+        // Nothing can be written to a journal that is not there, so no snapshot is tried in vain.
+        let maintained = self.found != Found::Unreachable && self.maintain()?;
+        if maintained || wrote == Wrote::Group {
             return Ok(Next::Go);
         }
         if quiet {
             self.seal()?;
         }
-        self.look_for_room(wrote);
-        let looks = self.is_short || wrote == Wrote::NoRoom;
+        let looks = self.look_for_room();
         Ok(Next::Wait(if self.unsealed { Some(SEAL_AFTER) } else { looks.then_some(LOOK_AFTER) }))
     }
 
-    /// The engine has stopped, and there is no room for its last group.
-    fn end_without_room(&mut self) -> Next {
+    /// The engine has stopped, and the journal has not taken its last group.
+    fn end_without_last_group(&mut self) -> Next {
         let facts = self.shared.give_up();
-        tracing::error!(facts, "the journal has no room for the last facts: make some before the next start");
+        let why = self.held_by.as_ref().map(ToString::to_string);
+        tracing::error!(facts, why, "the journal does not hold the last facts: mend it before the next start");
         self.stay_down()
     }
 
@@ -201,7 +238,7 @@ impl JournalWriter {
         {
             match log.seal() {
                 // Sealed or not, all that was acknowledged is there.
-                Ok(()) | Err(WriteError::Full) => {}
+                Ok(()) | Err(WriteError::Full | WriteError::Unreachable { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -210,7 +247,7 @@ impl JournalWriter {
 
     /// Gives up the engine: what it knows and the journal may not is not to be trusted.
     fn fail(&mut self, error: &WriteError) -> Next {
-        self.log = None;
+        (self.log, self.held_by) = (None, None);
         self.drop_facts();
         let facts = self.shared.give_up();
         tracing::error!(%error, facts, "the journal has failed; what was not durable is unknown");
@@ -282,18 +319,19 @@ impl Shared {
     fn finish_group(&self, facts: &[Fact], room: Room) {
         let (mark, wakes) = self.repair(|core, now| {
             let mark = core.finish_group(now, facts, room);
-            (mark, core.wakes())
+            (mark, core.wakes(now))
         });
         self.synced.reach(mark);
         self.wake(wakes);
     }
 
-    /// Says how much room there is, and lets those in who wait for some. Answers whether there is
-    /// too little for an event of this size.
-    fn measure(&self, room: Room, size_bytes: usize) -> bool {
-        let (is_short, wakes) = self.repair(|core, _| {
-            core.commits.measure(room);
-            (core.commits.lacks_room(size_bytes), core.wakes())
+    /// Says how much room there is, and whether the journal is there, and lets those in who wait for that.
+    /// Answers whether there is too little for an event of this size.
+    fn measure(&self, room: Room, is_reachable: bool, size_bytes: usize) -> bool {
+        let (is_short, wakes) = self.repair(|core, now| {
+            core.commits.measure(room, is_reachable);
+            let is_short = core.commits.room().is_some_and(|room| room < size_bytes as u64);
+            (is_short, core.wakes(now))
         });
         self.wake(wakes);
         is_short
@@ -301,9 +339,9 @@ impl Shared {
 
     /// Gives up the engine and everything that is not durable. Answers how many facts that were.
     fn give_up(&self) -> usize {
-        let ((after, up_to, facts), wakes) = self.repair(|core, _| {
+        let ((after, up_to, facts), wakes) = self.repair(|core, now| {
             let lost = core.give_up();
-            (lost, core.wakes())
+            (lost, core.wakes(now))
         });
         self.synced.lose(after, up_to);
         self.wake(wakes);
@@ -316,7 +354,7 @@ impl Shared {
         let wakes = self.repair(|core, now| {
             core.install(now, replay, room);
             self.end.count_from(core.engine.metrics().facts);
-            core.wakes()
+            core.wakes(now)
         });
         self.writer.reopenings.fetch_add(1, Ordering::AcqRel);
         self.wake(wakes);

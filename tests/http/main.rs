@@ -2,9 +2,12 @@
 
 mod batch;
 mod connections;
+#[path = "../harness/disk.rs"]
+mod disk;
 mod limits;
 mod numbers;
 mod operator;
 mod server;
+mod stuck;
 mod submit;
 mod urls;

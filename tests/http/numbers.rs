@@ -90,7 +90,11 @@ const LABELLED: [(&str, &str, &str); 5] = [
         "outcome",
         "done retry failed snoozed crashed timed_out interrupted discarded",
     ),
-    ("eventful_events_rejected_total", "reason", "count bytes disk too_large invalid shutting_down"),
+    (
+        "eventful_events_rejected_total",
+        "reason",
+        "count bytes disk journal_slow journal_unreachable too_large invalid shutting_down",
+    ),
     ("eventful_enqueue_failures_total", "reason", "full closed"),
     ("eventful_swept_total", "reason", "retry_due lost_ticket expired_run"),
     ("eventful_records", "status", "received processing failed_retry completed failed discarded"),

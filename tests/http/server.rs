@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use eventful::{Attempt, Config, Event, Eventful, Failure, http};
+use eventful::journal::JournalStore;
+use eventful::{Attempt, Config, Durability, Event, Eventful, Failure, http};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +24,15 @@ pub(crate) struct Answer {
 impl Server {
     /// Events whose id begins with `bad` fail for good; `hung` ones never end; all others succeed.
     pub(crate) async fn start(config: Config) -> Self {
-        let eventful = Eventful::builder().config(config).start(handle).expect("it starts");
+        Self::of(Eventful::builder().config(config).start(handle).expect("it starts")).await
+    }
+
+    /// The same, with what is kept in this journal.
+    pub(crate) async fn durable(store: impl JournalStore, durability: Durability) -> Self {
+        Self::of(Eventful::builder().journal(store, durability).start(handle).expect("it starts")).await
+    }
+
+    async fn of(eventful: Eventful) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         tokio::spawn(http::serve(listener, eventful.clone(), http::Limits::default(), std::future::pending()));

@@ -1,5 +1,6 @@
 //! The journal: what is written is read, what is damaged is found, and what facts made comes back.
 
+mod absent;
 mod conformance;
 mod disk;
 mod format;

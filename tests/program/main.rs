@@ -1,5 +1,6 @@
 //! The real program, one scenario per test.
 
+mod absent;
 mod clients;
 mod deliver;
 mod exec;

@@ -154,6 +154,25 @@ impl Api {
         serde_json::from_str(body).expect("JSON")
     }
 
+    /// An answer as it was sent.
+    pub(crate) async fn send(&self, method: &str, target: &str, headers: &str, body: &str) -> String {
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}");
+        self.call(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await
+    }
+
+    /// Asks until the answer has this status, and this text in it; gives up after many tries.
+    pub(crate) async fn until_answer(&self, target: &str, status: u16, text: &str) {
+        let mut answer = String::new();
+        for _ in 0..10_000 {
+            answer = self.send("GET", target, "", "").await;
+            if answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(text) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("{target} never says {status} and {text:?}: {answer}");
+    }
+
     pub(crate) async fn submit(&self, id: &str, target: &str, payload: &str) {
         self.submit_with(id, target, "", payload).await;
     }

@@ -96,6 +96,8 @@ fn reason(refusal: Refusal) -> RejectReason {
         Refusal::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
         Refusal::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
         Refusal::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
+        Refusal::Overloaded { bound: Bound::JournalSlow, .. } => RejectReason::JournalSlow,
+        Refusal::Overloaded { bound: Bound::JournalUnreachable, .. } => RejectReason::JournalUnreachable,
         Refusal::TooLarge { .. } => RejectReason::TooLarge,
         Refusal::ShuttingDown => RejectReason::ShuttingDown,
     }

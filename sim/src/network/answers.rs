@@ -85,9 +85,12 @@ impl Notes {
             self.judge(Err(kept::unknown(key)));
         }
         if heard.response.status == 200 {
-            let shown = shown(&heard.response.body);
+            let Shown { status, durable } = shown(&heard.response.body);
+            if !durable {
+                return self.coverage.reach("told of a record that is not durable");
+            }
             self.durable(heard, key, "shown", |lives, key| {
-                lives.digest(key).is_some() && (shown != "completed" || lives.is_completed(key))
+                lives.digest(key).is_some() && (status != "completed" || lives.is_completed(key))
             });
         }
     }
@@ -159,15 +162,22 @@ impl Notes {
     }
 }
 
-/// The status of a record, as it is shown.
-fn shown(body: &[u8]) -> String {
-    serde_json::from_slice::<Shown>(body).map_or_else(|_| String::new(), |shown| shown.status)
+/// A record, as it is shown.
+fn shown(body: &[u8]) -> Shown {
+    serde_json::from_slice(body).unwrap_or_else(|_| Shown { status: String::new(), durable: true })
 }
 
 /// A record, as far as a client looks at it.
 #[derive(Debug, Deserialize)]
 struct Shown {
     status: String,
+    #[serde(default = "is_durable")]
+    durable: bool,
+}
+
+/// What says nothing of it is durable.
+const fn is_durable() -> bool {
+    true
 }
 
 /// A problem, as far as a client looks at it.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use eventful::{Eventful, NotReady, Readiness, RejectReason, Unavailable};
+use eventful::{Eventful, JournalState, NotReady, Readiness, RejectReason, Stats, Unavailable};
 use turmoil::Sim;
 
 use super::clock::EPOCH;
@@ -32,7 +32,7 @@ const LONGEST_CHAOS: Duration = Duration::from_secs(60);
 const KEPT_EVERY: u64 = 8;
 
 /// The time between two looks of the adapter whether there is room on a disk that was full.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
+const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a last look may take.
 const INSPECTION: Duration = Duration::from_millis(500);
@@ -194,7 +194,7 @@ impl Drive {
     /// Whether what clients were told is there.
     pub(super) fn look_whether_kept(&self) -> Verdict {
         let door = self.door.borrow();
-        match door.as_ref().filter(|up| up.broken_since.is_none() && !up.is_reopening) {
+        match door.as_ref().filter(|up| up.broken_since.is_none()) {
             Some(up) => kept::there(&up.eventful, &self.stage.owed()),
             None => Ok(()),
         }
@@ -209,7 +209,7 @@ impl Drive {
         let pending = eventful.stats().map_or(0, |stats| stats.engine.gauges.pending());
         let bound = eventful.config().liveness_bound(usize::try_from(pending).unwrap_or(usize::MAX));
         self.until("all events have ended", bound + TICK * 2, |_| {
-            eventful.stats().is_ok_and(|stats| stats.engine.gauges.pending() == 0)
+            eventful.stats().is_ok_and(|stats| given_up(&stats).is_none() && stats.engine.gauges.pending() == 0)
         })
     }
 
@@ -302,23 +302,29 @@ impl Drive {
     }
 }
 
-/// The process gives no numbers. Its readiness says why, and waiting helps, or only another process.
-fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: Unavailable) -> Verdict {
-    up.is_reopening = why.is_temporary();
+/// The engine is not in use. Its readiness says why, and waiting helps, or only another process. Unless it
+/// is broken, it gives its numbers all the same.
+fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: NotReady) -> Verdict {
+    up.is_reopening = why == NotReady::Reopening;
     if !up.is_reopening {
         up.broken_since.get_or_insert(now);
     }
-    let said = match why {
-        Unavailable::Reopening => Some(NotReady::Reopening),
-        Unavailable::JournalDown => Some(NotReady::JournalDown),
-        Unavailable::Broken => Some(NotReady::Broken),
-        Unavailable::Unknown | _ => None,
-    };
     let readiness = up.eventful.readiness();
     stage.with(|notes, _| notes.coverage.reach("unavailable"));
-    holds(said.is_some_and(|said| readiness == Readiness::NotReady(said)), || {
+    holds(readiness == Readiness::NotReady(why), || {
         Broken::new("front", 9, format_args!("it is unavailable, {why:?}, and its readiness is {readiness:?}"))
     })
+}
+
+/// Why the engine that gives these numbers is not in use.
+pub(super) fn given_up(stats: &Stats) -> Option<NotReady> {
+    match stats.journal? {
+        JournalState::Reopening => Some(NotReady::Reopening),
+        JournalState::Down => Some(NotReady::JournalDown),
+        JournalState::Working | JournalState::Stalled { .. } | JournalState::Full | JournalState::Unreachable | _ => {
+            None
+        }
+    }
 }
 
 fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
@@ -326,8 +332,12 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
     holds(in_time, || Broken::new("shutdown", 6, format_args!("at {now:?} a shutdown has not ended")))?;
     let stats = match up.eventful.stats() {
         Ok(stats) => stats,
-        Err(why) => return unavailable(stage, up, now, why),
+        Err(Unavailable::Broken) => return unavailable(stage, up, now, NotReady::Broken),
+        Err(why) => return Err(Broken::new("front", 9, format_args!("no numbers, for {why:?}"))),
     };
+    if let Some(why) = given_up(&stats) {
+        return unavailable(stage, up, now, why);
+    }
     up.is_reopening = false;
     let config = up.eventful.config();
     permits::bounded(&stats, config.concurrency.get())?;

@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::disturb::Disturber;
-use super::drive::TICK;
+use super::drive::{TICK, given_up};
 use super::oracle::progress::Waits;
 use super::oracle::shutdown::{self, Seen};
 use super::oracle::{Verdict, durable, holds};
@@ -166,7 +166,7 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
 
 async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration>, awaited: bool) {
     stage.with(|notes, _| notes.shutdowns_waiting += 1);
-    let before = eventful.stats().ok();
+    let before = eventful.stats().ok().filter(|stats| given_up(stats).is_none());
     let since = stage.clock.now();
     let troubles = troubles(&stage);
     let timeout = timeouts.iter().min().copied().unwrap_or_default();
@@ -183,7 +183,7 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
         Err(broken) => return stage.judge(Err(broken)),
     };
     let took = stage.clock.now().since(since);
-    let after = eventful.stats().ok();
+    let after = eventful.stats().ok().filter(|stats| given_up(stats).is_none());
     let orderly = !stage.with(|notes, _| notes.shutdown_panicked);
     let disk = if before.is_some() { disk(&stage, since, troubles) } else { shutdown::Disk::Fails };
     let seen = Seen { timeout, took, before, after, report, orderly, disk };

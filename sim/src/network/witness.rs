@@ -110,6 +110,10 @@ impl Journal for Watched {
         room
     }
 
+    fn reach(&self) -> Result<(), WriteError> {
+        self.journal.reach()
+    }
+
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         let appended = self.journal.append(expected, frame);
         self.stage.with(|notes, now| {

@@ -68,7 +68,7 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
                     Bound::Records => book.total() >= config.max_records as u64,
                     Bound::Bytes => book.bytes + size_bytes as u64 > config.max_bytes as u64,
                     // The engine itself knows no journal.
-                    Bound::Disk => false,
+                    Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => false,
                 }
         }
     };

@@ -89,7 +89,7 @@ impl World<'_> {
 fn kind_of(answer: &Answer) -> Option<FaultKind> {
     if let Answer::Refused(Refusal::Overloaded { bound, .. }) = answer {
         return Some(match bound {
-            Bound::Bytes | Bound::Disk => FaultKind::OverloadByBytes,
+            Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => FaultKind::OverloadByBytes,
             Bound::Pending | Bound::Records => FaultKind::OverloadByCount,
         });
     }

@@ -116,6 +116,8 @@ fn refused(refusal: &Refusal) -> String {
                 Bound::Records => "records",
                 Bound::Bytes => "bytes",
                 Bound::Disk => "bytes in the journal",
+                Bound::JournalSlow => "facts that are not durable",
+                Bound::JournalUnreachable => "the reach of the journal",
             };
             let after = u64::try_from(retry_after.as_micros()).unwrap_or(u64::MAX);
             format!("too many {bound}, again after {}", Micros(after))

@@ -1,6 +1,6 @@
 //! The directory of a journal, and the files in it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -44,11 +44,13 @@ pub(super) struct Directory {
     path: PathBuf,
     /// The file with this process's name as an owner, locked.
     note: Arc<Mutex<Option<File>>>,
+    /// Device and number of the database's file, once it was opened to be written.
+    identity: Arc<Mutex<Option<(u64, u64)>>>,
 }
 
 impl Directory {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, note: Arc::default() }
+        Self { path, note: Arc::default(), identity: Arc::default() }
     }
 
     /// The name of the database's file.
@@ -119,8 +121,12 @@ impl Directory {
     }
 
     /// Makes the directory, and an empty file in it, when there are none. They survive a power cut.
-    /// Returns whether a journal was made here before.
+    /// Returns whether a journal was made here before. One that was open before is not made again: its directory
+    /// may be on a disk that comes back.
     pub(super) fn prepare(&self) -> Result<bool, OpenError> {
+        if self.identity().is_some() && !self.file().exists() {
+            return Err(self.refused(&"the journal that was in it is gone: bring it back"));
+        }
         self.make()?;
         let was_made = self.check_marker()?;
         if !self.file().exists() && self.stage().file().exists() {
@@ -171,6 +177,7 @@ impl Directory {
     /// Opens the database, and locks it.
     pub(super) fn open(&self, builder: &Builder) -> Result<Database, Fault> {
         let file = OpenOptions::new().read(true).write(true).open(self.file())?;
+        *self.identity() = Some(identity(&file.metadata()?));
         if was_left_open(&file)? {
             reread(&file)?;
         }
@@ -242,6 +249,10 @@ impl Directory {
         }
     }
 
+    fn identity(&self) -> MutexGuard<'_, Option<(u64, u64)>> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self) -> MutexGuard<'_, Option<File>> {
         self.note.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -249,9 +260,18 @@ impl Directory {
     /// Bytes of the disk that the file has, and bytes that it could get.
     pub(super) fn disk(&self) -> io::Result<(u64, u64)> {
         let free = rustix::fs::statvfs(&self.path)?;
-        let has = fs::metadata(self.file())?.blocks().saturating_mul(BLOCK_BYTES);
+        let file = fs::metadata(self.file())?;
+        if self.identity().is_some_and(|opened| opened != identity(&file)) {
+            return Err(io::Error::other("another file has taken the place of the journal that is open"));
+        }
+        let has = file.blocks().saturating_mul(BLOCK_BYTES);
         Ok((has, free.f_bavail.saturating_mul(free.f_frsize)))
     }
+}
+
+/// What tells a file from every other one.
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 /// Whether the database in this file was not closed by its last owner.

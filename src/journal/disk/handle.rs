@@ -218,8 +218,13 @@ impl Journal for DiskJournal {
         self.space.room()
     }
 
+    fn reach(&self) -> Result<(), WriteError> {
+        self.space.reach().map_err(|cause| WriteError::Unreachable { cause })
+    }
+
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         self.writable()?;
+        self.reach()?;
         if expected != self.extent.end {
             return Err(WriteError::Fenced);
         }

@@ -1,5 +1,7 @@
 //! How much room a journal has.
 
+use std::string::String;
+
 use super::super::store::Room;
 use super::directory::Directory;
 use super::rows::Change;
@@ -26,7 +28,18 @@ impl Space {
         self.rows = self.rows.saturating_add(change.taken).saturating_sub(change.given_back);
     }
 
-    /// What is left: of the bound, and of the disk. A disk that cannot be asked has none.
+    /// Checks that the file is still in its directory, and that the disk can be asked.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words.
+    pub(super) fn reach(&self) -> Result<(), String> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        directory.disk().map(drop).map_err(|error| std::format!("{}: {error}", directory.place()))
+    }
+
+    /// What is left: of the bound, and of the disk. A disk that cannot be asked has none, which
+    /// [`Space::reach`] keeps apart from one that is full.
     pub(super) fn room(&self) -> Room {
         let used = self.rows.saturating_add(self.rows / 32).saturating_add(OWN_BYTES);
         let bound = self.max_bytes.saturating_sub(used);

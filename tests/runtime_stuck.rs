@@ -1,0 +1,405 @@
+//! The adapter with a journal that does not respond, has no room, or is not there.
+
+#[path = "harness/disk.rs"]
+mod disk;
+mod harness;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use disk::Disk;
+use eventful::journal::WriteError;
+use eventful::{
+    Attempt, Bound, Clock as _, Config, Cursor, DiscardError, Durability, Event, Eventful, Failure, JournalState,
+    ManualClock, NotReady, PauseError, Readiness, RedriveError, RejectReason, Status, SubmitError, Submitted,
+    Timestamp, Unavailable,
+};
+use harness::*;
+use tokio::task::JoinHandle;
+
+const TIMEOUT: Duration = Duration::from_secs(4);
+const UNKNOWN: Result<Submitted, SubmitError> = Err(SubmitError::Unavailable(Unavailable::Unknown));
+
+/// An adapter on a journal with a thread, by a clock that stands still, whose event `known` is durable
+/// and being handled.
+struct Scene {
+    disk: Disk,
+    clock: Arc<ManualClock>,
+    gate: Arc<Gate>,
+    eventful: Eventful,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let (disk, gate) = (Disk::new(true), Gate::closed());
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
+        let builder = Eventful::builder().config(Config::durable()).seed(1).clock(clock.clone());
+        let eventful = builder.journal(disk.clone(), Durability::default()).start(gate.handler()).expect("it opens");
+        let scene = Self { disk, clock, gate, eventful };
+        assert_eq!(scene.eventful.try_submit(event("known")).await, Ok(Submitted::Accepted));
+        until("the handler is called", || scene.gate.came() == 1).await;
+        scene.is_durable().await;
+        scene.clock.advance(SECOND);
+        scene
+    }
+
+    /// The same, with `new` on its way to a journal that does not respond since `since`.
+    async fn stuck() -> (Self, JoinHandle<Result<Submitted, SubmitError>>, Timestamp) {
+        let scene = Self::new().await;
+        let since = scene.clock.now();
+        scene.disk.block();
+        let submitter = scene.submitting("new");
+        holds_one_up(&scene.disk).await;
+        (scene, submitter, since)
+    }
+
+    fn submitting(&self, id: &str) -> JoinHandle<Result<Submitted, SubmitError>> {
+        let (eventful, event) = (self.eventful.clone(), event(id));
+        tokio::spawn(async move { eventful.try_submit(event).await })
+    }
+
+    async fn is_durable(&self) {
+        until("all is durable", || stats(&self.eventful).unsynced == 0).await;
+    }
+
+    /// Lets the time pass after which answers wait no longer.
+    async fn waits_too_long(&self) {
+        self.clock.advance(TIMEOUT);
+        settle_down().await;
+    }
+}
+
+#[tokio::test]
+async fn submission_on_a_stuck_journal_is_unknown_and_not_lost() {
+    let (scene, submitter, _) = Scene::stuck().await;
+    scene.clock.advance(TIMEOUT - Duration::from_micros(1));
+    settle_down().await;
+    assert!(!submitter.is_finished(), "it waits as long as it may");
+    scene.clock.advance(Duration::from_micros(1));
+    assert_eq!(submitter.await.expect("no panic"), UNKNOWN);
+    assert_eq!(at_once(scene.eventful.try_submit(event("new"))), UNKNOWN, "it is taken, and not durable");
+
+    scene.disk.unblock();
+    scene.is_durable().await;
+    assert!(matches!(scene.eventful.try_submit(event("new")).await, Ok(Submitted::Duplicate(_))));
+    until("its handler is called", || scene.gate.came() == 2).await;
+}
+
+#[tokio::test]
+async fn new_event_is_refused_up_front_while_the_journal_is_stuck() {
+    let (scene, submitter, _) = Scene::stuck().await;
+    let young = scene.submitting("young");
+    settle_down().await;
+    assert!(!young.is_finished(), "the journal is not known to be stuck yet");
+    scene.waits_too_long().await;
+    assert_eq!((submitter.await.expect("no panic"), young.await.expect("no panic")), (UNKNOWN, UNKNOWN));
+
+    let retry_after = scene.eventful.config().overload_retry_after;
+    let refused = Err(SubmitError::Overloaded { bound: Bound::JournalSlow, retry_after });
+    assert_eq!(at_once(scene.eventful.try_submit(event("late"))), refused);
+    assert_eq!(at_once(scene.eventful.submit_batch([event("late")])), [refused]);
+    let stats = stats(&scene.eventful);
+    assert_eq!(stats.engine.tallies.rejected(RejectReason::JournalSlow), 2);
+    assert_eq!(stats.engine.facts.accepted, 3, "a refusal inserts nothing");
+
+    scene.disk.unblock();
+    scene.is_durable().await;
+    assert_eq!(scene.eventful.try_submit(event("late")).await, Ok(Submitted::Accepted));
+}
+
+#[tokio::test]
+async fn submitter_that_waits_for_room_enters_when_the_journal_responds() {
+    let (scene, _, _) = Scene::stuck().await;
+    scene.waits_too_long().await;
+    let (eventful, late) = (scene.eventful.clone(), event("late"));
+    let waits = tokio::spawn(async move { eventful.submit(late).await });
+    settle_down().await;
+    assert!(!waits.is_finished());
+    scene.disk.unblock();
+    assert_eq!(waits.await.expect("no panic"), Ok(Submitted::Accepted));
+}
+
+#[tokio::test]
+async fn durable_record_is_read_at_once_while_the_journal_is_stuck() {
+    let (scene, _, _) = Scene::stuck().await;
+    let known = at_once(scene.eventful.get(&key("known"))).expect("open").expect("it is there");
+    assert_eq!((known.status, known.durable), (Status::Processing, true));
+    assert!(
+        at_once(scene.eventful.explain(&key("known"))).expect("open").is_some_and(|text| !text.contains("durable"))
+    );
+
+    scene.clock.advance(SECOND);
+    assert!(matches!(at_once(scene.eventful.try_submit(event("known"))), Ok(Submitted::Duplicate(_))));
+    let other = Event::with_id("known", "another payload").expect("an event");
+    assert!(matches!(at_once(scene.eventful.try_submit(other)), Err(SubmitError::Conflict(_))));
+    let batch = at_once(scene.eventful.submit_batch([event("known")]));
+    assert!(matches!(batch[..], [Ok(Submitted::Duplicate(_))]), "{batch:?}");
+}
+
+#[tokio::test]
+async fn record_that_is_not_durable_is_shown_as_such_after_the_wait() {
+    let (scene, _, _) = Scene::stuck().await;
+    let (eventful, id) = (scene.eventful.clone(), key("new"));
+    let look = tokio::spawn(async move { eventful.get(&id).await });
+    let eventful = scene.eventful.clone();
+    let page = tokio::spawn(async move { eventful.list(None, Cursor::START, 10).await });
+    let eventful = scene.eventful.clone();
+    let absent = tokio::spawn(async move { eventful.get(&key("absent")).await });
+    settle_down().await;
+    assert!(!look.is_finished() && !page.is_finished() && !absent.is_finished());
+
+    scene.waits_too_long().await;
+    let new = look.await.expect("no panic").expect("open").expect("it is taken");
+    assert_eq!((new.status, new.durable), (Status::Received, false));
+    let marks = |page: eventful::Page| {
+        let mut marks: Vec<_> =
+            page.records.into_iter().map(|record| (record.key.id().to_string(), record.durable)).collect();
+        marks.sort();
+        marks
+    };
+    let expected = [("known".to_owned(), true), ("new".to_owned(), false)];
+    assert_eq!(marks(page.await.expect("no panic").expect("open")), expected);
+    assert_eq!(absent.await.expect("no panic"), Err(Unavailable::Unknown), "an absence is shown when it is durable");
+    assert_eq!(marks(at_once(scene.eventful.list(None, Cursor::START, 10)).expect("open")), expected);
+    let sentence = at_once(scene.eventful.explain(&key("new"))).expect("open").expect("it is taken");
+    assert!(sentence.ends_with("; this is not durable yet, as the journal does not respond"), "{sentence}");
+
+    scene.disk.unblock();
+    scene.is_durable().await;
+    assert!(at_once(scene.eventful.get(&key("new"))).expect("open").is_some_and(|record| record.durable));
+}
+
+#[tokio::test]
+async fn numbers_are_those_of_now_while_the_journal_is_stuck() {
+    let (scene, _, since) = Scene::stuck().await;
+    scene.clock.advance(SECOND * 3);
+    let stats = stats(&scene.eventful);
+    assert_eq!((stats.engine.facts.accepted, stats.unsynced, stats.unsynced_for), (2, 1, SECOND * 3));
+    assert_eq!(stats.journal, Some(JournalState::Stalled { since }));
+    assert!(stats.unsynced_bytes > 0);
+
+    scene.disk.unblock();
+    scene.is_durable().await;
+    let after = scene.eventful.stats().expect("open");
+    assert_eq!(
+        (after.unsynced_bytes, after.unsynced_for, after.journal),
+        (0, Duration::ZERO, Some(JournalState::Working))
+    );
+    assert!(after.journal_groups > stats.journal_groups);
+}
+
+#[tokio::test]
+async fn engine_is_not_ready_a_second_after_the_journal_is_stuck() {
+    let (scene, _, since) = Scene::stuck().await;
+    scene.clock.advance(SECOND - Duration::from_micros(1));
+    assert_eq!(scene.eventful.readiness(), Readiness::Ready);
+    scene.clock.advance(Duration::from_micros(1));
+    assert_eq!(scene.eventful.readiness(), Readiness::NotReady(NotReady::JournalStalled { since }));
+    scene.disk.unblock();
+    until("it is ready", || scene.eventful.readiness() == Readiness::Ready).await;
+}
+
+#[tokio::test]
+async fn operator_is_answered_in_time_while_the_journal_is_stuck() {
+    let (scene, _, _) = Scene::stuck().await;
+    let eventful = scene.eventful.clone();
+    let calls = tokio::spawn(async move {
+        tokio::join!(async { eventful.pause().await }, async { eventful.discard(&key("known")).await }, eventful.sync())
+    });
+    settle_down().await;
+    assert!(!calls.is_finished());
+    scene.waits_too_long().await;
+    let unknown = Unavailable::Unknown;
+    let (paused, discarded, synced) = calls.await.expect("no panic");
+    assert_eq!(paused, Err(PauseError::Unavailable(unknown)));
+    assert_eq!((discarded, synced), (Err(DiscardError::Unavailable(unknown)), Err(unknown)));
+    assert!(stats(&scene.eventful).paused, "it is done, and not durable");
+    assert_eq!(at_once(scene.eventful.sync()), Err(unknown), "once the journal is stuck, nothing waits for it");
+
+    scene.disk.unblock();
+    scene.is_durable().await;
+    assert_eq!(scene.eventful.resume().await, Ok(()));
+}
+
+#[tokio::test]
+async fn failed_event_gets_no_other_life_from_a_stuck_journal() {
+    let (disk, clock) = (Disk::new(true), Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000))));
+    let fails = |_: Event, _: Attempt| async { Err(Failure::permanent("no")) };
+    let builder = Eventful::builder().clock(clock.clone()).journal(disk.clone(), Durability::default());
+    let eventful = builder.start(fails).expect("it opens");
+    eventful.try_submit(event("a")).await.expect("room");
+    until("it has failed, durably", || {
+        let stats = stats(&eventful);
+        stats.engine.gauges.records(Status::Failed) == 1 && stats.unsynced == 0
+    })
+    .await;
+    clock.advance(SECOND);
+    disk.block();
+    let (stuck, b) = (eventful.clone(), event("b"));
+    let submitter = tokio::spawn(async move { stuck.try_submit(b).await });
+    holds_one_up(&disk).await;
+    clock.advance(TIMEOUT);
+    assert_eq!(submitter.await.expect("no panic"), UNKNOWN);
+
+    let retry_after = eventful.config().overload_retry_after;
+    let refused = RedriveError::Overloaded { bound: Bound::JournalSlow, retry_after };
+    assert_eq!(at_once(eventful.redrive(&key("a"))), Err(refused));
+    assert_eq!(at_once(eventful.redrive_all(Cursor::START)), Err(refused));
+    assert_eq!(stats(&eventful).engine.facts.redriven, 0);
+    disk.unblock();
+    until("all is durable", || stats(&eventful).unsynced == 0).await;
+    assert_eq!(eventful.redrive(&key("a")).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_ends_in_its_bound_while_the_journal_is_stuck() {
+    let (disk, gate) = (Disk::new(true), Gate::closed());
+    let eventful =
+        Eventful::builder().journal(disk.clone(), Durability::default()).start(gate.handler()).expect("it opens");
+    disk.block();
+    let waits = tokio::spawn({
+        let eventful = eventful.clone();
+        async move { eventful.try_submit(event("a")).await }
+    });
+    holds_one_up(&disk).await;
+    let config = eventful.config().clone();
+
+    let report = eventful.shutdown(Some(SECOND)).await;
+
+    assert!(report.took <= SECOND + config.abort_grace + config.sync_grace, "{report:?}");
+    assert_eq!((report.unsynced, report.left), (1, 1));
+    assert_eq!(waits.await.expect("no panic"), UNKNOWN);
+    disk.unblock();
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
+    let (disk, gate) = (Disk::new(true), Gate::closed());
+    let mut durability = Durability::default();
+    durability.answer_timeout = SECOND * 1000;
+    let builder = Eventful::builder().journal(disk.clone(), durability);
+    let eventful = builder.start(gate.handler()).expect("it opens");
+    disk.block();
+    let waits = tokio::spawn({
+        let eventful = eventful.clone();
+        async move { eventful.try_submit(event("a")).await }
+    });
+    holds_one_up(&disk).await;
+    eventful.shutdown(Some(SECOND)).await;
+    assert_eq!(waits.await.expect("no panic"), UNKNOWN);
+    disk.unblock();
+}
+
+/// An adapter on a journal without a thread, in virtual time.
+async fn in_virtual_time() -> (Disk, Arc<Gate>, Eventful) {
+    let (disk, gate) = (Disk::new(false), Gate::closed());
+    let eventful = Eventful::builder()
+        .seed(1)
+        .journal(disk.clone(), Durability::default())
+        .start(gate.handler())
+        .expect("it opens");
+    assert_eq!(eventful.try_submit(event("known")).await, Ok(Submitted::Accepted));
+    until("the handler is called", || gate.came() == 1).await;
+    eventful.sync().await.expect("open");
+    tokio::time::sleep(SECOND).await;
+    (disk, gate, eventful)
+}
+
+#[tokio::test(start_paused = true)]
+async fn journal_that_is_gone_keeps_what_waits_until_it_is_back() {
+    let (disk, gate, eventful) = in_virtual_time().await;
+    disk.with(|trouble| trouble.is_gone = true);
+    assert_eq!(eventful.try_submit(event("a")).await, UNKNOWN);
+    let refused = eventful.try_submit(event("b")).await;
+    assert!(matches!(refused, Err(SubmitError::Overloaded { bound: Bound::JournalUnreachable, .. })), "{refused:?}");
+    assert_eq!(stats(&eventful).engine.tallies.rejected(RejectReason::JournalUnreachable), 1);
+    assert!(at_once(eventful.get(&key("known"))).expect("open").is_some_and(|record| record.durable));
+
+    disk.with(|trouble| trouble.is_gone = false);
+    until_time("all is durable", || stats(&eventful).unsynced == 0).await;
+    assert!(matches!(eventful.try_submit(event("a")).await, Ok(Submitted::Duplicate(_))));
+    assert_eq!(eventful.try_submit(event("b")).await, Ok(Submitted::Accepted));
+    until_time("the handlers are called", || gate.came() == 3).await;
+    assert_eq!(stats(&eventful).journal_reopenings, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_engine_sees_within_a_second_that_its_journal_is_gone() {
+    let (disk, _gate, eventful) = in_virtual_time().await;
+    for (trouble, why) in [(true, NotReady::JournalUnreachable), (false, NotReady::DiskFull)] {
+        disk.with(|state| (state.is_gone, state.room) = (trouble, if trouble { 1 << 40 } else { 100 }));
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(eventful.readiness(), Readiness::NotReady(why));
+        disk.with(|state| (state.is_gone, state.room) = (false, 1 << 40));
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(eventful.readiness(), Readiness::Ready);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_disk_and_slow_journal_are_told_apart() {
+    let mut durability = Durability::default();
+    durability.max_unsynced_bytes = 1;
+    let (disk, gate) = (Disk::new(false), Gate::closed());
+    let builder = Eventful::builder().journal(disk.clone(), durability);
+    let eventful = builder.start(gate.handler()).expect("it opens");
+    let slow = eventful.submit_batch([event("a"), event("b")]).await;
+    assert!(matches!(slow[1], Err(SubmitError::Overloaded { bound: Bound::JournalSlow, .. })), "{slow:?}");
+
+    disk.with(|trouble| trouble.room = 100);
+    tokio::time::sleep(SECOND).await;
+    let full = eventful.try_submit(event("c")).await;
+    assert!(matches!(full, Err(SubmitError::Overloaded { bound: Bound::Disk, .. })), "{full:?}");
+    let tallies = stats(&eventful).engine.tallies;
+    let counted = [RejectReason::Disk, RejectReason::JournalSlow, RejectReason::JournalUnreachable];
+    assert_eq!(counted.map(|reason| tallies.rejected(reason)), [1, 1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_lost_facts_do_not_name_is_read_while_the_journal_is_down() {
+    let broken = WriteError::Unknown { cause: "the cable is loose".to_owned() };
+    for (error, why) in [(broken, Unavailable::Reopening), (WriteError::Fenced, Unavailable::JournalDown)] {
+        let (disk, _gate, eventful) = in_virtual_time().await;
+        disk.with(|trouble| (trouble.fails, trouble.is_closed) = (Some(error), true));
+        assert_eq!(eventful.try_submit(event("lost")).await, UNKNOWN);
+        settle_down().await;
+
+        let known = at_once(eventful.get(&key("known"))).expect("it is durable").expect("it is there");
+        assert_eq!((known.status, known.durable), (Status::Processing, true));
+        assert!(at_once(eventful.explain(&key("known"))).is_ok_and(|sentence| sentence.is_some()));
+        assert_eq!(at_once(eventful.get(&key("lost"))), Err(why), "it may have been written, or not");
+        assert_eq!(at_once(eventful.get(&key("absent"))), Err(why));
+        let page = at_once(eventful.list(None, Cursor::START, 10)).expect("it can be read");
+        let marks: Vec<_> = page.records.iter().map(|record| record.durable).collect();
+        assert_eq!(marks, [true, false]);
+        let stats = stats(&eventful);
+        assert_eq!((stats.engine.facts.accepted, stats.unsynced), (2, 1));
+        let states = [JournalState::Reopening, JournalState::Down];
+        assert!(stats.journal.is_some_and(|state| states.contains(&state)), "{stats:?}");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_wait_for_no_time_at_all_are_refused_at_the_start() {
+    let mut durability = Durability::default();
+    durability.answer_timeout = Duration::ZERO;
+    let builder = Eventful::builder().journal(Disk::new(false), durability);
+    let refused = builder.start(succeed).map(drop).map_err(|error| error.to_string());
+    assert_eq!(refused, Err("durability.answer_timeout is zero: set it to at least 1".to_owned()));
+}
+
+/// Waits until an append is held up.
+async fn holds_one_up(disk: &Disk) {
+    until("an append waits", || disk.holds_one_up()).await;
+}
+
+/// Waits in virtual time.
+async fn until_time(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..10_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never came to pass: {what}");
+}
