@@ -55,6 +55,13 @@ fn failure_shows_kind_delay_and_error() {
         (Failure::retry_after("busy", SECOND), FailureKind::Retry, Some(SECOND), Some("busy"), "retry after 1s: busy"),
         (Failure::permanent("bad"), FailureKind::Permanent, None, Some("bad"), "permanent: bad"),
         (Failure::snooze(SECOND), FailureKind::Snooze, Some(SECOND), None, "snooze after 1s"),
+        (
+            Failure::snooze_because("no room", SECOND),
+            FailureKind::Snooze,
+            Some(SECOND),
+            Some("no room"),
+            "snooze after 1s: no room",
+        ),
     ];
     for (failure, kind, delay, error, text) in shown {
         assert_eq!((failure.kind(), failure.delay(), failure.error()), (kind, delay, error));

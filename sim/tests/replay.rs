@@ -151,7 +151,7 @@ fn lower_limits_than_those_of_earlier_facts_contradict_nothing() {
     let mut driver = with_events(&["a"]);
     for _ in 0..3 {
         let run = driver.start_at_last();
-        driver.settle(run.id, Outcome::Snooze { delay: Duration::ZERO });
+        driver.settle(run.id, Outcome::Snooze { delay: Duration::ZERO, reason: None });
     }
     let mut config = Config::default();
     config.max_snoozes = 1;

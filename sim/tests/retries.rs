@@ -164,7 +164,7 @@ fn every_pending_event_ends_within_the_liveness_bound() {
 /// The longest wait that a handler can ask for, each time.
 fn worst(call: usize) -> Outcome {
     match call % 3 {
-        0 => Outcome::Snooze { delay: Duration::MAX },
+        0 => Outcome::Snooze { delay: Duration::MAX, reason: None },
         1 => retry(Some(Duration::MAX)),
         _ => retry(None),
     }

@@ -90,7 +90,7 @@ fn a_snooze_is_given_back_until_its_limit_and_a_retry_after_that() {
     let mut driver = Driver::new(config);
     driver.submit("a");
 
-    driver.run_to_end(|_| Outcome::Snooze { delay: Duration::from_secs(5) });
+    driver.run_to_end(|_| Outcome::Snooze { delay: Duration::from_secs(5), reason: None });
 
     let record = driver.record("a").expect("a record");
     assert_eq!((record.status, record.attempt), (Status::Failed, 3));
@@ -99,12 +99,30 @@ fn a_snooze_is_given_back_until_its_limit_and_a_retry_after_that() {
 }
 
 #[test]
+fn snooze_with_a_reason_shows_it_at_once_and_after_its_limit() {
+    let mut config = Config::default();
+    (config.max_snoozes, config.max_attempts) = (1, 1);
+    let (mut driver, run) = running(config);
+    let short = || Outcome::Snooze { delay: Duration::from_secs(5), reason: Some(ErrorText::new("no descriptor")) };
+
+    driver.settle(run.id, short());
+    let record = driver.record("a").expect("a record");
+    assert_eq!((record.status, record.charge.charged), (Status::FailedRetry, 0));
+    assert_eq!(record.last_error, Some(ErrorText::new("no descriptor")));
+
+    driver.run_to_end(|_| short());
+    let record = driver.record("a").expect("a record");
+    let error = "snoozed more often than max_snoozes allows: no descriptor";
+    assert_eq!((record.status, record.last_error), (Status::Failed, Some(ErrorText::new(error))));
+}
+
+#[test]
 fn a_snooze_waits_as_asked_and_no_longer_than_allowed() {
     let limit = Config::default().max_snooze;
     let week = Duration::from_secs(7 * 86_400);
     for (asked, waited) in [(Duration::from_secs(9), Duration::from_secs(9)), (week, limit)] {
         let (mut driver, run) = running(Config::default());
-        driver.settle(run.id, Outcome::Snooze { delay: asked });
+        driver.settle(run.id, Outcome::Snooze { delay: asked, reason: None });
         assert_eq!(driver.record("a").and_then(|record| record.eligible_at), Some(driver.now + waited));
     }
 }

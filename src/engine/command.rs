@@ -103,10 +103,12 @@ pub enum Outcome {
         /// What is wrong.
         error: ErrorText,
     },
-    /// Without an error: it is too early.
+    /// Without a fault of the event: it is too early, or there is no room to work in.
     Snooze {
         /// When to try again, from now on.
         delay: Duration,
+        /// Why, when it is worth a record.
+        reason: Option<ErrorText>,
     },
     /// The handler panicked, or its worker died.
     Crashed {

@@ -100,15 +100,12 @@ impl Engine {
                 self.again(record, AttemptEnd::Retry, error, floor)
             }
             Outcome::Crashed { error } => self.again(record, AttemptEnd::Crashed, error, Duration::ZERO),
-            Outcome::Snooze { delay } => match charge.snooze(self.config.max_snoozes) {
+            Outcome::Snooze { delay, reason } => match charge.snooze(self.config.max_snoozes) {
                 Some(charge) => {
                     let eligible_at = self.now + delay.min(self.config.max_snooze);
-                    self.wait_until(eligible_at, AttemptEnd::Snoozed, None, charge)
+                    self.wait_until(eligible_at, AttemptEnd::Snoozed, reason, charge)
                 }
-                None => {
-                    let error = ErrorText::new("snoozed more often than max_snoozes allows");
-                    self.again(record, AttemptEnd::Retry, error, Duration::ZERO)
-                }
+                None => self.again(record, AttemptEnd::Retry, too_often(reason), Duration::ZERO),
             },
         }
     }
@@ -172,6 +169,14 @@ impl Engine {
     fn stale_ticket(&mut self) -> Answer {
         self.tallies.tickets_stale += 1;
         Answer::Stale
+    }
+}
+
+fn too_often(reason: Option<ErrorText>) -> ErrorText {
+    const WRONG: &str = "snoozed more often than max_snoozes allows";
+    match reason {
+        None => ErrorText::new(WRONG),
+        Some(reason) => ErrorText::new(format_args!("{WRONG}: {reason}")),
     }
 }
 

@@ -107,12 +107,18 @@ impl Failure {
         Self { kind: FailureKind::Snooze, error: None, delay: Some(delay) }
     }
 
+    /// Nothing is wrong with the event, but it cannot be worked on now, because this process is short of
+    /// something for example: try again `delay` from now on, without charge. The reason is recorded.
+    pub fn snooze_because(reason: impl fmt::Display, delay: Duration) -> Self {
+        Self { error: Some(ErrorText::new(reason)), ..Self::snooze(delay) }
+    }
+
     /// Returns what is to become of the event.
     pub fn kind(&self) -> FailureKind {
         self.kind
     }
 
-    /// Returns the text of the error, cut to 1 KiB; absent for a snooze.
+    /// Returns the text of the error, cut to 1 KiB; absent for a snooze without a reason.
     pub fn error(&self) -> Option<&str> {
         self.error.as_ref().map(ErrorText::as_str)
     }
@@ -124,11 +130,11 @@ impl Failure {
 
     fn into_outcome(self) -> Outcome {
         let Self { kind, error, delay } = self;
-        let error = error.unwrap_or_else(|| ErrorText::new(""));
+        let given = |error: Option<ErrorText>| error.unwrap_or_else(|| ErrorText::new(""));
         match kind {
-            FailureKind::Retry => Outcome::Retry { error, after: delay },
-            FailureKind::Permanent => Outcome::Permanent { error },
-            FailureKind::Snooze => Outcome::Snooze { delay: delay.unwrap_or_default() },
+            FailureKind::Retry => Outcome::Retry { error: given(error), after: delay },
+            FailureKind::Permanent => Outcome::Permanent { error: given(error) },
+            FailureKind::Snooze => Outcome::Snooze { delay: delay.unwrap_or_default(), reason: error },
         }
     }
 }

@@ -107,7 +107,7 @@ impl Driver {
             Ending::Done => Outcome::Done,
             Ending::Retry => Outcome::Retry { error: ErrorText::new("again"), after: None },
             Ending::Permanent(error) => Outcome::Permanent { error: ErrorText::new(error) },
-            Ending::Snooze => Outcome::Snooze { delay: Duration::from_secs(5) },
+            Ending::Snooze => Outcome::Snooze { delay: Duration::from_secs(5), reason: None },
         };
         self.tell(Command::Settle { run, outcome });
     }

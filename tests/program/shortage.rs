@@ -32,6 +32,7 @@ async fn events_wait_uncharged_while_there_is_no_descriptor() {
         assert!(line.contains("ulimit -n"), "{line}");
         let record = client.until("/v1/events/a", "failed_retry").await;
         assert_eq!(record["charged"], 0, "{record}");
+        assert!(record["last_error"].as_str().is_some_and(|error| error.contains("no file descriptor")), "{record}");
         drop(idle);
         client.until("/v1/events/a", "completed").await;
     }

@@ -107,6 +107,6 @@ fn outcome(stream: &mut Stream) -> Outcome {
         0..=2 => Outcome::Done,
         3 => Outcome::Retry { error: ErrorText::new("not now"), after: None },
         4 => Outcome::Permanent { error: ErrorText::new("never") },
-        _ => Outcome::Snooze { delay: Duration::from_secs(5) },
+        _ => Outcome::Snooze { delay: Duration::from_secs(5), reason: None },
     }
 }

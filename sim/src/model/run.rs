@@ -83,7 +83,7 @@ impl Model {
             Outcome::Permanent { error } => {
                 Verdict { end: AttemptEnd::Failed, next: Next::Failed, charge, error: told(error) }
             }
-            Outcome::Snooze { delay } => self.snoozed(key, *delay),
+            Outcome::Snooze { delay, reason } => self.snoozed(key, *delay, reason.as_ref()),
             Outcome::Crashed { error } => {
                 Verdict { end: AttemptEnd::Crashed, ..self.failed_attempt(key, Duration::ZERO, told(error)) }
             }
@@ -102,14 +102,15 @@ impl Model {
         Verdict { end: AttemptEnd::Retry, next: Next::Retry { eligible_at: self.now + wait }, charge, error }
     }
 
-    fn snoozed(&self, key: &Key, delay: Duration) -> Verdict {
+    fn snoozed(&self, key: &Key, delay: Duration, reason: Option<&ErrorText>) -> Verdict {
         let charge = self.records[key].charge;
         if charge.snoozes >= self.config.max_snoozes {
             return self.failed_attempt(key, Duration::ZERO, LastError::Own);
         }
         let charge = Charge { charged: charge.charged - 1, snoozes: charge.snoozes + 1, ..charge };
         let eligible_at = self.now + delay.min(self.config.max_snooze);
-        Verdict { end: AttemptEnd::Snoozed, next: Next::Retry { eligible_at }, charge, error: LastError::None }
+        let error = reason.map_or(LastError::None, told);
+        Verdict { end: AttemptEnd::Snoozed, next: Next::Retry { eligible_at }, charge, error }
     }
 
     fn interrupted(&self, key: &Key) -> Verdict {

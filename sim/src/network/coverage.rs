@@ -37,7 +37,7 @@ impl Coverage {
 }
 
 /// The kinds of faults. Enough runs together must have reached each.
-pub const FAULTS: [&str; 55] = [
+pub const FAULTS: [&str; 56] = [
     "link partitioned",
     "link partitioned to the server",
     "link partitioned to the client",
@@ -72,6 +72,7 @@ pub const FAULTS: [&str; 55] = [
     "handler retries later",
     "handler fails for good",
     "handler snoozes",
+    "handler runs short",
     "handler panics",
     "handler panics at call",
     "handler hangs",

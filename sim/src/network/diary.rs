@@ -165,7 +165,7 @@ const fn fate(ending: Ending, finished: bool) -> Fate {
         Ending::Done | Ending::LeaveTask { .. } => Fate::Done,
         Ending::Retry | Ending::RetryAfter { .. } => Fate::Retry,
         Ending::Permanent => Fate::Permanent,
-        Ending::Snooze { .. } => Fate::Snooze,
+        Ending::Snooze { .. } | Ending::Shortage { .. } => Fate::Snooze,
         Ending::Panic | Ending::PanicAtCall => return Fate::Crashed,
         Ending::Hang | Ending::BeatForEver { .. } => Fate::Dropped,
     };

@@ -38,7 +38,12 @@ struct Part {
     turn: Turn,
     finished: bool,
     succeeded: bool,
+    /// It was short of something.
+    short: bool,
 }
+
+/// Why a handler gives its run back.
+const SHORTAGE: &str = "no file descriptor is left";
 
 impl Part {
     fn enter(stage: &Arc<Stage>, event: &Event, attempt: &Attempt) -> Self {
@@ -55,7 +60,7 @@ impl Part {
             notes.judge(verdict);
         });
         let (attempt, run) = (attempt.number(), attempt.run());
-        Self { stage: Arc::clone(stage), key, attempt, run, turn, finished: false, succeeded: false }
+        Self { stage: Arc::clone(stage), key, attempt, run, turn, finished: false, succeeded: false, short: false }
     }
 
     async fn play(mut self, attempt: Attempt) -> Result<(), Failure> {
@@ -68,6 +73,7 @@ impl Part {
             Ending::RetryAfter { after_ms } => Err(Failure::retry_after("not yet", ms(after_ms))),
             Ending::Permanent => Err(Failure::permanent("never")),
             Ending::Snooze { delay_ms } => Err(Failure::snooze(ms(delay_ms))),
+            Ending::Shortage { delay_ms } => Err(Failure::snooze_because(SHORTAGE, ms(delay_ms))),
             Ending::Panic => self.panic(),
             Ending::Hang => std::future::pending().await,
             Ending::BeatForEver { every_ms } => self.beat_for_ever(&attempt, every_ms).await,
@@ -78,6 +84,7 @@ impl Part {
         };
         self.finished = true;
         self.succeeded = result.is_ok();
+        self.short = matches!(self.turn.ending, Ending::Shortage { .. });
         result
     }
 
@@ -105,6 +112,9 @@ impl Drop for Part {
             notes.oracles.calls.leave(key);
             if self.succeeded {
                 notes.oracles.calls.succeed(key, self.run);
+            }
+            if self.short {
+                notes.oracles.lives.fall_short(self.run);
             }
             if !finished {
                 notes.coverage.reach("run abandoned by its handler");
@@ -157,6 +167,7 @@ const fn probe(ending: Ending) -> Option<&'static str> {
         Ending::RetryAfter { .. } => Some("handler retries later"),
         Ending::Permanent => Some("handler fails for good"),
         Ending::Snooze { .. } => Some("handler snoozes"),
+        Ending::Shortage { .. } => Some("handler runs short"),
         Ending::Panic => Some("handler panics"),
         Ending::PanicAtCall => Some("handler panics at call"),
         Ending::Hang => Some("handler hangs"),

@@ -222,6 +222,11 @@ pub enum Ending {
         /// How much too early.
         delay_ms: u32,
     },
+    /// Without what it needs, such as a descriptor.
+    Shortage {
+        /// When to come back.
+        delay_ms: u32,
+    },
     /// With a panic.
     Panic,
     /// With a panic before there is a future.

@@ -32,7 +32,7 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Bro
         (Fate::Again(least, most), Next::Retry { eligible_at }) => (least..=most).contains(&eligible_at),
         (Fate::Completed | Fate::Failed | Fate::Again(..), _) => false,
     };
-    let explained = error.is_some() || matches!(end, AttemptEnd::Done | AttemptEnd::Snoozed);
+    let explained = error.is_some() || *end == AttemptEnd::Done || is_plain_snooze(seen.said);
     match fits && (verdict.end, verdict.charge) == (*end, *charge) && explained {
         true => Ok(()),
         false => {
@@ -52,7 +52,7 @@ fn verdict(known: &Known, seen: &Seen<'_>) -> Verdict {
             again(AttemptEnd::Retry, after.unwrap_or_default().min(config.max_retry_after))
         }
         Said::Settle(_, Told::Crashed) => again(AttemptEnd::Crashed, Duration::ZERO),
-        Said::Settle(_, Told::Snooze { delay }) if charge.snoozes < config.max_snoozes => {
+        Said::Settle(_, Told::Snooze { delay, .. }) if charge.snoozes < config.max_snoozes => {
             let at = now + delay.min(config.max_snooze);
             let charge = Charge { charged: charge.charged - 1, snoozes: charge.snoozes + 1, ..charge };
             Verdict { end: AttemptEnd::Snoozed, next: Fate::Again(at, at), charge }
@@ -82,6 +82,11 @@ fn verdict(known: &Known, seen: &Seen<'_>) -> Verdict {
         | Said::Shutdown
         | Said::RejectForDisk => again(AttemptEnd::TimedOut, Duration::ZERO),
     }
+}
+
+/// Whether a handler asks to be called later and has no reason to give.
+const fn is_plain_snooze(said: Said) -> bool {
+    matches!(said, Said::Settle(_, Told::Snooze { has_reason: false, .. }))
 }
 
 /// Another attempt after the backoff and not before the floor, or none when all are charged.

@@ -77,7 +77,7 @@ pub enum Told {
     Done,
     Retry { after: Option<Duration> },
     Permanent,
-    Snooze { delay: Duration },
+    Snooze { delay: Duration, has_reason: bool },
     Crashed,
 }
 

@@ -19,6 +19,12 @@ pub enum Behaviour {
         /// When.
         delay: u64,
     },
+    /// Its process is short of something, of descriptors for example: it says so, and asks to be called
+    /// later.
+    Shortage {
+        /// When.
+        delay: u64,
+    },
     /// It succeeds after this time, heeding its cancellation.
     Slow {
         /// How long it takes.

@@ -24,6 +24,7 @@ pub enum FaultKind {
     ClientsStalled,
     Swizzle,
     HandlerFails,
+    Shortage,
     PanicBefore,
     PanicAfter,
     Hang,
@@ -85,7 +86,7 @@ impl FaultKind {
     }
 
     /// Every kind.
-    pub const ALL: [Self; 70] = [
+    pub const ALL: [Self; 71] = [
         Self::ChannelFull,
         Self::ChannelFullForGood,
         Self::CapacityOne,
@@ -104,6 +105,7 @@ impl FaultKind {
         Self::ClientsStalled,
         Self::Swizzle,
         Self::HandlerFails,
+        Self::Shortage,
         Self::PanicBefore,
         Self::PanicAfter,
         Self::Hang,

@@ -51,7 +51,10 @@ pub(super) fn outcome(draw: &mut Stream) -> Behaviour {
         0..=1 => Behaviour::Retry { after: None },
         2 => Behaviour::Retry { after: Some(draw.below(1_000) * MILLI) },
         3 => Behaviour::Permanent,
-        4 => Behaviour::Snooze { delay: draw.below(1_000) * MILLI },
+        4 => match draw.below(2_000) {
+            delay @ 0..1_000 => Behaviour::Snooze { delay: delay * MILLI },
+            delay => Behaviour::Shortage { delay: (delay - 1_000) * MILLI },
+        },
         5 => Behaviour::Slow { lasts: draw.below(300) * MILLI },
         6 => Behaviour::Beating { lasts: draw.below(600) * MILLI, every: draw.between(1, 60) * MILLI },
         7 => Behaviour::ReportsTwice,

@@ -57,6 +57,9 @@ impl fmt::Display for Behaviour {
             Self::Retry { after: Some(after) } => write!(f, "fails, and may be tried again after {}", Micros(after)),
             Self::Permanent => f.write_str("fails for good"),
             Self::Snooze { delay } => write!(f, "asks to be called again in {}", Micros(delay)),
+            Self::Shortage { delay } => {
+                write!(f, "is short of descriptors, and asks to be called again in {}", Micros(delay))
+            }
             Self::Slow { lasts } => write!(f, "takes {}", Micros(lasts)),
             Self::Beating { lasts, every } => {
                 write!(f, "takes {}, with a heartbeat every {}", Micros(lasts), Micros(every))

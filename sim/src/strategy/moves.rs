@@ -76,7 +76,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         4 => Just(Outcome::Done),
         4 => (errors(), proptest::option::of(waits())).prop_map(|(error, after)| Outcome::Retry { error, after }),
         2 => errors().prop_map(|error| Outcome::Permanent { error }),
-        3 => waits().prop_map(|delay| Outcome::Snooze { delay }),
+        3 => (waits(), proptest::option::of(errors())).prop_map(|(delay, reason)| Outcome::Snooze { delay, reason }),
         1 => errors().prop_map(|error| Outcome::Crashed { error }),
     ]
 }

@@ -138,7 +138,9 @@ impl World<'_> {
             Told::Done => Outcome::Done,
             Told::Retry { after } => Outcome::Retry { error: ErrorText::new("not now"), after },
             Told::Permanent => Outcome::Permanent { error: ErrorText::new("never") },
-            Told::Snooze { delay } => Outcome::Snooze { delay },
+            Told::Snooze { delay, has_reason } => {
+                Outcome::Snooze { delay, reason: has_reason.then(|| ErrorText::new("no descriptor is left")) }
+            }
             Told::Crashed => Outcome::Crashed { error: ErrorText::new("the handler panicked") },
         };
         self.tell(Command::Settle { run, outcome }, Said::Settle(run, told))

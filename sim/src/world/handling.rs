@@ -207,7 +207,12 @@ impl World<'_> {
         match worker.behaviour() {
             Some(Behaviour::Retry { after }) => Told::Retry { after: after.map(Duration::from_micros) },
             Some(Behaviour::Permanent) => Told::Permanent,
-            Some(Behaviour::Snooze { delay }) => Told::Snooze { delay: Duration::from_micros(delay) },
+            Some(Behaviour::Snooze { delay }) => {
+                Told::Snooze { delay: Duration::from_micros(delay), has_reason: false }
+            }
+            Some(Behaviour::Shortage { delay }) => {
+                Told::Snooze { delay: Duration::from_micros(delay), has_reason: true }
+            }
             Some(Behaviour::PanicAfter) => Told::Crashed,
             _ => Told::Done,
         }
@@ -258,7 +263,7 @@ impl World<'_> {
             0 => Told::Done,
             1 => Told::Retry { after: None },
             2 => Told::Permanent,
-            3 => Told::Snooze { delay: Duration::from_millis(1) },
+            3 => Told::Snooze { delay: Duration::from_millis(1), has_reason: true },
             _ => Told::Crashed,
         };
         self.report(run, told).map(drop)

@@ -154,6 +154,7 @@ impl World<'_> {
             Does::Poison => FaultKind::Poison,
             Does::As(behaviour) => match behaviour {
                 Behaviour::Retry { .. } | Behaviour::Permanent | Behaviour::Snooze { .. } => FaultKind::HandlerFails,
+                Behaviour::Shortage { .. } => FaultKind::Shortage,
                 Behaviour::Slow { .. } | Behaviour::Beating { .. } => return,
                 Behaviour::PanicBefore => FaultKind::PanicBefore,
                 Behaviour::PanicAfter => FaultKind::PanicAfter,

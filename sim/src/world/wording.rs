@@ -161,7 +161,8 @@ pub(super) fn outcome(told: Told) -> String {
         Told::Retry { after: None } => "retry".to_owned(),
         Told::Retry { after: Some(after) } => format!("retry after {}", micros(after)),
         Told::Permanent => "permanent".to_owned(),
-        Told::Snooze { delay } => format!("snooze for {}", micros(delay)),
+        Told::Snooze { delay, has_reason: false } => format!("snooze for {}", micros(delay)),
+        Told::Snooze { delay, has_reason: true } => format!("snooze for {}, short of something", micros(delay)),
         Told::Crashed => "crashed".to_owned(),
     }
 }

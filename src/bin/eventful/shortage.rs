@@ -92,7 +92,7 @@ impl Shortages {
         if let Some(unlogged) = self.due(self.watch.elapsed()) {
             tracing::warn!(unlogged, "{words}; events wait, and are not charged for it");
         }
-        Failure::snooze(Duration::from_secs(starts.clamp(1, LONGEST_PAUSE_SECONDS).into()))
+        Failure::snooze_because(words, Duration::from_secs(starts.clamp(1, LONGEST_PAUSE_SECONDS).into()))
     }
 
     /// How many went unlogged since the last line, when it is time for another.

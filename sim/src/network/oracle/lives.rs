@@ -1,6 +1,6 @@
 //! Every fact of the engine follows from those before it, as the table of the design has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eventful::{AttemptEnd, Change, Charge, Config, Digest, Epoch, Fact, FactCounters, Key, Next, RunId, Timestamp};
 
@@ -20,6 +20,8 @@ pub(in crate::network) struct Lives {
     epoch: Option<Epoch>,
     /// What was counted when the engine was opened.
     before: Before,
+    /// Runs whose handler was short of something of its process.
+    short: BTreeSet<RunId>,
 }
 
 /// Facts from before an engine was opened, of which its histograms know nothing.
@@ -72,6 +74,7 @@ impl Lives {
             inflight: 0,
             epoch: None,
             before: Before::default(),
+            short: BTreeSet::new(),
             counted: Counted::default(),
         }
     }
@@ -83,7 +86,8 @@ impl Lives {
         match &fact.change {
             Change::Accepted(event) => self.accept(fact.at, event.key(), *event.digest()),
             Change::Started { key, run } => self.start(fact.at, key, *run),
-            Change::Finished { key, run, end, next, charge, .. } => {
+            Change::Finished { key, run, end, next, charge, error } => {
+                self.give_back(key, *run, *end, error.is_some())?;
                 self.charge(key, *end, *charge)?;
                 self.finish(fact.at, key, *run, *end, *next)
             }
@@ -127,6 +131,30 @@ impl Lives {
         let starts = life.starts;
         holds(eligible_at <= at, || broken(8, format_args!("{key} was started before {eligible_at}")))?;
         holds(starts <= most, || broken(8, format_args!("{key} was started {starts} times, {most} are allowed")))
+    }
+
+    /// The handler of this run was short of something of its process.
+    pub(in crate::network) fn fall_short(&mut self, run: RunId) {
+        self.short.insert(run);
+    }
+
+    /// A run that was short of something of its process costs no attempt while it may be given back, and the
+    /// reason is kept.
+    fn give_back(&mut self, key: &Key, run: RunId, end: AttemptEnd, has_reason: bool) -> Verdict {
+        if !self.short.remove(&run) {
+            return Ok(());
+        }
+        let (snoozes, most) = (self.life(key)?.charge.snoozes, self.config.max_snoozes);
+        let is_charged = matches!(end, AttemptEnd::Retry | AttemptEnd::Failed);
+        holds(has_reason && (!is_charged || snoozes >= most), || {
+            let reason = if has_reason { "with" } else { "without" };
+            broken(
+                8,
+                format_args!(
+                    "{key} ends {end} {reason} its reason for want of a descriptor, {snoozes} were given back"
+                ),
+            )
+        })
     }
 
     /// Every start is charged, unless it was given back for the one reason or the other.
