@@ -2,6 +2,7 @@
 
 mod absent;
 mod clients;
+mod container;
 mod deliver;
 mod exec;
 mod journal;

@@ -9,6 +9,7 @@ mod drain;
 mod excerpt;
 mod exec;
 mod handler;
+mod init;
 mod invocation;
 mod journal;
 mod options;
@@ -45,7 +46,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> anyhow::Result<ExitCode> {
-    if matches!(options.call, Call::Serve(_)) {
+    let serves = matches!(options.call, Call::Serve(_));
+    if serves && init::is_needed() {
+        return init::run();
+    }
+    if serves {
         terminal::detach().context("no thread for output was started")?;
     }
     options.start_log();
