@@ -55,7 +55,7 @@ fn batch(n: u64) -> Bytes {
 }
 
 fn request(path: &str, headers: &str, body: &str) -> Bytes {
-    format!("POST {path} HTTP/1.1\r\nhost: bench\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into()
+    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into()
 }
 
 /// Events per second, with a fresh server.

@@ -159,6 +159,7 @@ impl From<Rejection> for super::metrics::RejectReason {
             Rejection::Disk => Self::Disk,
             Rejection::JournalSlow => Self::JournalSlow,
             Rejection::JournalUnreachable => Self::JournalUnreachable,
+            Rejection::Bytes => Self::Bytes,
         }
     }
 }

@@ -73,6 +73,8 @@ pub enum Rejection {
     JournalSlow,
     /// The journal cannot be reached.
     JournalUnreachable,
+    /// Others that arrive at the same time leave no room for its bytes.
+    Bytes,
 }
 
 /// Why a ticket did not get into the channel.

@@ -1,9 +1,6 @@
 //! Many events in, a line each, and a line of answer for each.
 
-use core::future::Future;
-use core::pin::Pin;
-use core::task::{Context, Poll, ready};
-use std::boxed::Box;
+use std::format;
 use std::sync::Arc;
 use std::vec::Vec;
 
@@ -12,12 +9,13 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http_body::Frame;
 use serde::Serialize;
 
+use super::budget::Share;
 use super::front::Front;
 use super::lines::{Line, Lines};
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
+use super::spool::Spool;
 use super::submit::Taken;
 use super::{body, coding, envelope, query};
 use crate::engine::{Event, Key};
@@ -34,7 +32,8 @@ pub(super) async fn submit(State(front): State<Arc<Front>>, RawQuery(query): Raw
     if let Err(problem) = refused {
         return problem.into_response();
     }
-    let answers = Answers::start(Batch::new(front, request.into_body()));
+    let (spool, answers) = Spool::new(front.limits.max_unread_bytes, Arc::clone(&front.budget));
+    tokio::spawn(Batch::new(front, request.into_body()).run(spool));
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::new(answers)).into_response()
 }
 
@@ -43,6 +42,8 @@ struct Batch {
     front: Arc<Front>,
     body: Body,
     lines: Lines,
+    /// For the line that is not whole yet.
+    share: Share,
     line: u64,
     ended: bool,
 }
@@ -69,7 +70,24 @@ struct Refused<'a> {
 impl Batch {
     fn new(front: Arc<Front>, body: Body) -> Self {
         let limit_bytes = front.eventful.config().max_event_bytes.saturating_add(envelope::OVERHEAD_BYTES);
-        Self { front, body, lines: Lines::new(limit_bytes), line: 0, ended: false }
+        let share = Arc::clone(&front.budget).share();
+        Self { front, body, lines: Lines::new(limit_bytes), share, line: 0, ended: false }
+    }
+
+    /// Goes through all lines, apart from the response. A client that does not read its answers is not read from either,
+    /// for a while; then it gets a last answer, and what else it sends is thrown away, so that it comes to read.
+    async fn run(mut self, spool: Spool) {
+        while let Some(answers) = self.next().await {
+            if !spool.put(answers) {
+                return;
+            }
+            if !self.ended && !spool.has_room(self.front.limits.unread_patience).await {
+                spool.put(self.unread(spool.unread_bytes()));
+                break;
+            }
+        }
+        spool.end();
+        body::read_away(self.body, self.front.limits.body_timeout).await;
     }
 
     /// The answers for the lines of the next chunk; none at the end.
@@ -81,13 +99,25 @@ impl Batch {
                 self.answer(chunk, &mut answers).await;
                 continue;
             }
-            match body::next(&mut self.body, self.front.body_timeout).await {
-                Ok(Some(part)) => self.lines.push(part),
-                Ok(None) => self.end(None, &mut answers).await,
+            match self.read().await {
+                Ok(true) => {}
+                Ok(false) => self.end(None, &mut answers).await,
                 Err(problem) => self.end(Some(problem), &mut answers).await,
             }
         }
         (!answers.is_empty()).then(|| answers.into())
+    }
+
+    /// Takes the next part of the body in; false at its end.
+    async fn read(&mut self) -> Result<bool, Problem> {
+        if !self.share.hold(self.lines.unfinished_bytes()) {
+            return Err(Problem::crowded(self.front.budget.total()));
+        }
+        let part = body::next(&mut self.body, self.front.limits.body_timeout).await;
+        if part.is_err() {
+            self.body = Body::empty();
+        }
+        Ok(part?.map(|part| self.lines.push(part)).is_some())
     }
 
     /// Whole lines that are in.
@@ -166,6 +196,20 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// The last answer to a client that has read none for too long.
+    fn unread(&self, bytes: usize) -> Bytes {
+        let line = self.line + 1;
+        let detail = format!(
+            "{bytes} bytes of answers wait to be read, and this line and those after it were not taken: read answers \
+             while sending, or send fewer lines at a time, and send again from line {line} on"
+        );
+        let mut answer = Vec::new();
+        write_refused(line, None, &Problem::new(Kind::Unread, detail), &mut answer);
+        answer.into()
+    }
+}
+
 fn write_refused(line: u64, key: Option<&Key>, problem: &Problem, answers: &mut Vec<u8>) {
     let id = key.map(Key::id);
     let (id, source) = (id.as_deref(), key.map(Key::source));
@@ -176,34 +220,4 @@ fn write_line(answer: &impl Serialize, answers: &mut Vec<u8>) {
     // Writing into memory does not fail.
     let _written = serde_json::to_writer(&mut *answers, answer);
     answers.push(b'\n');
-}
-
-/// The body of the response: draws the next chunk when the client has taken the last one, so that a
-/// client that does not read is not read from either.
-struct Answers(Pin<Box<dyn Future<Output = Next> + Send>>);
-
-/// Answers, and the batch to go on with; none at the end.
-type Next = Option<(Bytes, Batch)>;
-
-impl Answers {
-    fn start(mut batch: Batch) -> Self {
-        Self(Box::pin(async move {
-            let answers = batch.next().await?;
-            Some((answers, batch))
-        }))
-    }
-}
-
-impl http_body::Body for Answers {
-    type Data = Bytes;
-    type Error = core::convert::Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Some((answers, batch)) = ready!(self.0.as_mut().poll(cx)) else {
-            self.0 = Box::pin(core::future::ready(None));
-            return Poll::Ready(None);
-        };
-        *self = Self::start(batch);
-        Poll::Ready(Some(Ok(Frame::data(answers))))
-    }
 }

@@ -1,23 +1,75 @@
 //! The body of a request, read with limits.
 
 use core::time::Duration;
+use std::sync::Arc;
 use std::vec::Vec;
 
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use super::budget::{Budget, Share};
 use super::problem::{Kind, Problem};
 
 /// The whole body, in bytes of its own: they may stay for long, and must not keep the
-/// connection's buffer with them.
+/// connection's buffer with them. A body that arrives slowly is waited for as long as it does arrive.
 ///
 /// # Errors
 ///
-/// It takes longer than `timeout` or ends early; none stands for more than `limit_bytes`.
-pub(super) async fn read(mut body: Body, limit_bytes: usize, timeout: Duration) -> Result<Bytes, Option<Problem>> {
-    let whole = tokio::time::timeout(timeout, collect(&mut body, limit_bytes)).await;
-    whole.unwrap_or_else(|_| Err(Some(too_slow())))
+/// It stops arriving for `timeout`, ends early, or finds no room in the budget; none stands for more
+/// than `limit_bytes`.
+pub(super) async fn read(
+    mut body: Body,
+    limit_bytes: usize,
+    timeout: Duration,
+    budget: &Arc<Budget>,
+) -> Result<Bytes, Option<Problem>> {
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if expected > limit_bytes {
+        return Err(None);
+    }
+    if !budget.fits(expected) {
+        return Err(Some(Problem::crowded(budget.total())));
+    }
+    let mut whole = Whole { bytes: Vec::new(), share: Arc::clone(budget).share(), limit_bytes };
+    while let Some(part) = next(&mut body, timeout).await? {
+        whole.add(&part, expected)?;
+    }
+    // From here on it is the engine that counts it: nothing waits before that.
+    whole.bytes.shrink_to_fit();
+    Ok(whole.bytes.into())
+}
+
+/// A body as far as it has arrived. No more is held than has, but for the growth of a buffer.
+struct Whole {
+    bytes: Vec<u8>,
+    share: Share,
+    limit_bytes: usize,
+}
+
+impl Whole {
+    /// None in place of a problem: it is too large.
+    fn add(&mut self, part: &[u8], expected: usize) -> Result<(), Option<Problem>> {
+        let len = self.bytes.len() + part.len();
+        if len > self.limit_bytes {
+            return Err(None);
+        }
+        if len > self.bytes.capacity() {
+            let most = if expected > 0 { expected } else { self.limit_bytes };
+            let capacity = (self.bytes.capacity() * 2).min(most).max(len);
+            if !self.share.hold(capacity) {
+                return Err(Some(Problem::crowded(self.share.total())));
+            }
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(())
+    }
+}
+
+/// Reads the rest of a body, and keeps none of it.
+pub(super) async fn read_away(mut body: Body, timeout: Duration) {
+    while let Ok(Some(_)) = next(&mut body, timeout).await {}
 }
 
 /// The next part of a body; none at its end.
@@ -30,24 +82,6 @@ pub(super) async fn next(body: &mut Body, timeout: Duration) -> Result<Option<By
         Ok(part) => part.transpose(),
         Err(_) => Err(too_slow()),
     }
-}
-
-/// None in place of a problem: it is too large.
-async fn collect(body: &mut Body, limit_bytes: usize) -> Result<Bytes, Option<Problem>> {
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if expected > limit_bytes {
-        return Err(None);
-    }
-    let mut whole = Vec::with_capacity(expected);
-    while let Some(part) = part(body).await {
-        let part = part?;
-        if whole.len() + part.len() > limit_bytes {
-            return Err(None);
-        }
-        whole.extend_from_slice(&part);
-    }
-    whole.shrink_to_fit();
-    Ok(whole.into())
 }
 
 async fn part(body: &mut Body) -> Option<Result<Bytes, Problem>> {
@@ -65,5 +99,39 @@ async fn part(body: &mut Body) -> Option<Result<Bytes, Problem>> {
 }
 
 fn too_slow() -> Problem {
-    Problem::new(Kind::Timeout, "the body did not arrive in time: send it faster, or in smaller parts").closing()
+    Problem::new(Kind::Timeout, "nothing of the body arrived for too long: send it without pauses").closing()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use http_body_util::Full;
+    use std::vec;
+
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn body_keeps_nothing_of_the_buffer_that_it_came_in() {
+        let buffer = Bytes::from(vec![b'x'; 100_000]);
+        let part = buffer.slice(50_000..50_003);
+        let budget = Budget::new(1000);
+        let whole = read(Body::new(Full::new(part)), 100, TIMEOUT, &budget).await.expect("it is read");
+        let own = whole.try_into_mut().expect("nobody else has it");
+        assert_eq!((&own[..], own.capacity()), (&b"xxx"[..], 3));
+        assert!(budget.fits(1000), "it is given back");
+    }
+
+    #[tokio::test]
+    async fn body_without_room_is_refused_before_it_is_read() {
+        let budget = Budget::new(1000);
+        let mut other = Arc::clone(&budget).share();
+        assert!(other.hold(998));
+        let body = || Body::new(Full::new(Bytes::from_static(b"xxx")));
+        let refused = read(body(), 100, TIMEOUT, &budget).await.expect_err("there is no room").expect("a problem");
+        assert_eq!(refused.kind(), Kind::Overloaded);
+        drop(other);
+        assert!(read(body(), 100, TIMEOUT, &budget).await.is_ok());
+        assert!(read(body(), 2, TIMEOUT, &budget).await.expect_err("it is too large").is_none());
+    }
 }

@@ -46,6 +46,11 @@ impl Lines {
         }
     }
 
+    /// Bytes kept of the line that is not whole yet.
+    pub(super) const fn unfinished_bytes(&self) -> usize {
+        self.unfinished.capacity()
+    }
+
     /// The line that no break ends, at the end of the body.
     pub(super) fn last(&mut self) -> Option<Line> {
         (self.overlong || !self.unfinished.is_empty()).then(|| self.finish())

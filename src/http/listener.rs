@@ -1,6 +1,7 @@
 //! Where connections come from.
 
 use core::future::Future;
+use core::net::SocketAddr;
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,12 @@ pub trait Listener: Send {
     ///
     /// Those of the operating system. They end nothing: the next call may succeed.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Io>> + Send;
+
+    /// Where it is bound, when that is an address of IP: on a loopback address, the hosts of requests are checked (see
+    /// [`Limits::allowed_hosts`](super::Limits::allowed_hosts)).
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 /// Small answers leave at once: `TCP_NODELAY` is set.
@@ -27,5 +34,9 @@ impl Listener for TcpListener {
         // Fails only when the peer is gone already; then the first read fails too.
         let _set = stream.set_nodelay(true);
         Ok(stream)
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        Self::local_addr(self).ok()
     }
 }

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | `server`, `limits`, `listener`, `stall` | the accept loop and its limits, over any kind of socket |
 //! | `routes`, `front` | which call goes where, and what all have at hand |
+//! | `hosts`, `budget` | who is let in, and how many bytes all may hold |
 //! | `submit`, `header_form`, `envelope`, `body`, `coding` | one event in |
 //! | [`webhook`] | what identifies an event on its way to another service |
-//! | `batch`, `lines` | many events in, a line each |
+//! | `batch`, `lines`, `spool` | many events in, a line each |
 //! | `records`, `operate` | looking at events, and acting on them |
 //! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; is it alive |
 //! | `problem` | errors, as RFC 9457 has them |
@@ -16,6 +17,7 @@
 
 mod batch;
 mod body;
+mod budget;
 mod coding;
 mod envelope;
 mod exposition;
@@ -23,6 +25,7 @@ mod families;
 mod front;
 mod header_form;
 mod health;
+mod hosts;
 mod limits;
 mod lines;
 mod listener;
@@ -34,10 +37,12 @@ mod records;
 mod rfc3339;
 mod routes;
 mod server;
+mod spool;
 mod stall;
 mod submit;
 pub mod webhook;
 
+pub use hosts::{Host, InvalidHost};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use routes::router;

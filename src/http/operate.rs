@@ -1,6 +1,5 @@
 //! What operators do.
 
-use core::time::Duration;
 use std::borrow::ToOwned as _;
 use std::format;
 use std::string::String;
@@ -43,7 +42,7 @@ pub(super) async fn redrive_all(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    refuse_body(request.into_body(), front.body_timeout).await?;
+    refuse_body(request.into_body(), &front).await?;
     let [status, after] = query::parse(query.as_deref(), ["status", "after"])?;
     if status.as_deref() != Some(Status::Failed.as_str()) {
         return Err(Problem::invalid(ONE_OR_ALL));
@@ -83,8 +82,8 @@ impl RedrivenBody {
     }
 }
 
-async fn refuse_body(body: Body, timeout: Duration) -> Result<(), Problem> {
-    let read = body::read(body, 0, timeout).await;
+async fn refuse_body(body: Body, front: &Front) -> Result<(), Problem> {
+    let read = body::read(body, 0, front.limits.body_timeout, &front.budget).await;
     read.map(drop).map_err(|problem| problem.unwrap_or_else(|| Problem::invalid(ONE_OR_ALL).closing()))
 }
 

@@ -32,6 +32,8 @@ pub(super) enum Kind {
     UnsupportedEncoding,
     NotImplemented,
     Overloaded,
+    Unread,
+    Misdirected,
     ShuttingDown,
     NotReady,
     Broken,
@@ -63,6 +65,10 @@ impl Kind {
             }
             Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented", "There is no such way to send it"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "There is no room now"),
+            Self::Unread => (StatusCode::SERVICE_UNAVAILABLE, "unread", "The answers were not read"),
+            Self::Misdirected => {
+                (StatusCode::MISDIRECTED_REQUEST, "misdirected", "This is not the host that it is for")
+            }
             Self::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "The server is shutting down"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The server is not ready"),
             Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "broken", "The engine is broken"),
@@ -111,8 +117,13 @@ impl Problem {
     }
 
     /// What the engine counts when this was said of something that makes no event.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all that is said of something that makes no event but these")]
     pub(super) fn rejection(&self) -> Rejection {
-        if self.kind == Kind::TooLarge { Rejection::TooLarge } else { Rejection::Invalid }
+        match self.kind {
+            Kind::TooLarge => Rejection::TooLarge,
+            Kind::Overloaded => Rejection::Bytes,
+            _ => Rejection::Invalid,
+        }
     }
 
     /// Whole seconds, rounded up, as the header has them.
@@ -183,6 +194,29 @@ impl Problem {
             Kind::TooLarge,
             format!("an event may have at most {limit_bytes} bytes: send a reference to the data instead"),
         )
+    }
+}
+
+/// How long a sender is to wait when others send too much at the same time.
+const CROWDED: Duration = Duration::from_secs(1);
+
+impl Problem {
+    /// The requests that are on their way leave no room for this one, which is not read.
+    pub(super) fn crowded(limit_bytes: usize) -> Self {
+        let detail = format!(
+            "requests on their way, and answers that nobody reads, hold all of the {limit_bytes} bytes that they may \
+             (max_inflight_bytes): try again in {CROWDED:?}"
+        );
+        Self::new(Kind::Overloaded, detail).retry_after(CROWDED).closing()
+    }
+
+    /// There are too many connections for any other call than those for health.
+    pub(super) fn no_connection(limit: usize) -> Self {
+        let detail = format!(
+            "{limit} connections are open, and no more are allowed (max_connections): try again in {CROWDED:?}, and \
+             keep connections for further requests"
+        );
+        Self::new(Kind::Overloaded, detail).retry_after(CROWDED).closing()
     }
 }
 

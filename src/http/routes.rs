@@ -3,22 +3,29 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::front::Front;
+use super::hosts::Door;
 use super::limits::Limits;
 use super::problem::{Kind, Problem};
 use super::{batch, coding, exposition, health, operate, records, submit};
 use crate::runtime::Eventful;
 
 /// The calls of the front, to be served alone or as a part of another router.
+///
+/// Hosts are checked when [`Limits::allowed_hosts`] names any: a router does not know where it is bound. Connections
+/// are not its own either, so of the limits those of [`serve`](super::serve) alone do nothing here.
 pub fn router(eventful: Eventful, limits: &Limits) -> Router {
-    let front = Arc::new(Front { eventful, body_timeout: limits.body_timeout });
+    all(Arc::new(Front::new(eventful, limits)), Door::new(&limits.allowed_hosts, None))
+}
+
+/// All calls.
+pub(super) fn all(front: Arc<Front>, door: Door) -> Router {
     Router::new()
         .route("/v1/events", post(submit::submit).get(records::list))
         // An event may be called `batch` too.
@@ -41,22 +48,27 @@ pub fn router(eventful: Eventful, limits: &Limits) -> Router {
             Problem::new(Kind::MethodNotAllowed, "the Allow header lists the methods")
         })
         .layer(from_fn(coding::refuse_transfer))
-        .layer(from_fn(refuse_other_sites))
+        .layer(from_fn_with_state(Arc::new(door), guard))
         .with_state(front)
 }
 
-/// A browser sends what any page asks it to, also to an address that only its machine can reach.
-/// It names the page's site, which must be this one.
-async fn refuse_other_sites(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let host = headers.get(HOST).map_or(&[][..], HeaderValue::as_bytes);
-    let is_ours = |origin: &HeaderValue| origin.as_bytes().rsplit(|byte| *byte == b'/').next() == Some(host);
-    if headers.get(ORIGIN).is_none_or(is_ours) {
-        return next.run(request).await;
+/// The calls for health, which are served when there are too many connections for others.
+pub(super) fn health_only(front: Arc<Front>, door: Door) -> Router {
+    let limit = front.limits.max_connections;
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .fallback(async move || Problem::no_connection(limit))
+        .layer(from_fn_with_state(Arc::new(door), guard))
+        .with_state(front)
+}
+
+/// Lets in what is for this host, and sent by no page of another one.
+async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    match door.check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
-    Problem::new(Kind::CrossSite, "the Origin is not this host: call it from a program, not from a page")
-        .closing()
-        .into_response()
 }
 
 async fn openapi() -> impl IntoResponse {

@@ -1,9 +1,11 @@
 //! The accept loop.
 
 use core::future::{Future, poll_fn};
+use core::net::SocketAddr;
 use core::pin::pin;
 use core::time::Duration;
 use std::sync::Arc;
+use std::vec;
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -13,18 +15,24 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use super::front::Front;
+use super::hosts::Door;
 use super::limits::Limits;
 use super::listener::Listener;
-use super::routes::router;
+use super::routes;
 use super::stall::Cut;
 use crate::runtime::Eventful;
 
 /// What is buffered of a connection in each direction; the head of a request must fit in.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// How long, and for how many bytes, what a client still sends is read away before its connection ends.
+/// How long nothing must come of what a client still sends, before its connection ends, and for how many bytes it
+/// is read away at most. The bound is for clients that never end: most send all of a request that was refused.
 const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: u64 = 4 << 20;
+const LINGER_BYTES: u64 = 256 << 20;
+
+/// How long the head of a request may take on a connection that is there for probes.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long to wait after the operating system refused to give a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -34,7 +42,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// Shut the engine down first: meanwhile `/readyz` says so, and senders get an answer.
 pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Limits, stop: impl Future<Output = ()>) {
-    let server = Server::new(eventful, &limits);
+    let server = Server::new(eventful, &limits, listener.local_addr());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
@@ -55,32 +63,49 @@ pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Lim
 }
 
 struct Server {
-    router: Router,
-    http: http1::Builder,
+    /// For most connections, and for those beyond the limit.
+    full: Service,
+    health_only: Service,
     write_timeout: Duration,
     slots: Arc<Semaphore>,
+    reserve: Arc<Semaphore>,
     /// Has no permits. It is closed when the server stops, which wakes all that wait for one.
     closing: Arc<Semaphore>,
 }
 
+/// What is served on a connection, and how.
+struct Service {
+    router: Router,
+    http: http1::Builder,
+}
+
+/// The permission to serve one connection.
+struct Slot {
+    permit: OwnedSemaphorePermit,
+    is_reserved: bool,
+}
+
 impl Server {
-    fn new(eventful: Eventful, limits: &Limits) -> Self {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(BUFFER_BYTES);
+    fn new(eventful: Eventful, limits: &Limits, bound: Option<SocketAddr>) -> Self {
+        let front = Arc::new(Front::new(eventful, limits));
+        let door = Door::new(&limits.allowed_hosts, bound);
+        let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT));
+        http_of_probes.keep_alive(false);
         Self {
-            router: router(eventful, limits),
-            http,
+            full: Service { router: routes::all(Arc::clone(&front), door.clone()), http: http(limits.header_timeout) },
+            health_only: Service { router: routes::health_only(front, door), http: http_of_probes },
             write_timeout: limits.write_timeout,
             slots: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
+            reserve: Arc::new(Semaphore::new(Limits::RESERVED_CONNECTIONS)),
             closing: Arc::new(Semaphore::new(0)),
         }
     }
 
     /// A slot, then a connection for it; none when the operating system has none to give.
-    async fn accept<L: Listener>(&self, listener: &mut L) -> Option<(L::Io, OwnedSemaphorePermit)> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+    async fn accept<L: Listener>(&self, listener: &mut L) -> Option<(L::Io, Slot)> {
+        let slot = self.slot().await?;
         match listener.accept().await {
-            Ok(io) => Some((io, slot)),
+            Ok(io) => Some((io, self.better(slot))),
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -89,18 +114,37 @@ impl Server {
         }
     }
 
-    fn connection<Io>(&self, io: Io, slot: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send + 'static
+    async fn slot(&self) -> Option<Slot> {
+        tokio::select! {
+            biased;
+            permit = Arc::clone(&self.slots).acquire_owned() => Some(Slot { permit: permit.ok()?, is_reserved: false }),
+            permit = Arc::clone(&self.reserve).acquire_owned() => Some(Slot { permit: permit.ok()?, is_reserved: true }),
+        }
+    }
+
+    /// A slot without reserve, when one has become free while a connection was waited for.
+    fn better(&self, slot: Slot) -> Slot {
+        match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(permit) if slot.is_reserved => Slot { permit, is_reserved: false },
+            _ => slot,
+        }
+    }
+
+    fn connection<Io>(&self, io: Io, slot: Slot) -> impl Future<Output = ()> + Send + 'static
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(Cut::new(io, self.write_timeout));
-        let mut connection = self.http.serve_connection(io, TowerToHyperService::new(self.router.clone()));
+        let Service { router, http } = if slot.is_reserved { &self.health_only } else { &self.full };
+        let mut connection = http.serve_connection(io, TowerToHyperService::new(router.clone()));
+        // Probes send nothing that would have to be read away.
+        let linger_bytes = if slot.is_reserved { BUFFER_BYTES as u64 } else { LINGER_BYTES };
         let closing = Arc::clone(&self.closing);
         async move {
             let ended = tokio::select! {
                 biased;
                 ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
-                    linger(connection.into_parts().io.into_inner()).await;
+                    linger(connection.into_parts().io.into_inner(), linger_bytes).await;
                     ended
                 }
                 _ = closing.acquire() => {
@@ -112,18 +156,25 @@ impl Server {
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(slot);
+            drop(slot.permit);
         }
     }
 }
 
-/// Reads away what the client still sends, for a while. A connection that is closed with something
+/// A client may close its sending side and wait for its answer. One that is gone altogether is noticed when its answer
+/// is written, and no answer takes for ever.
+fn http(header_timeout: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(BUFFER_BYTES).half_close(true);
+    http
+}
+
+/// Reads away what the client still sends, as long as it comes. A connection that is closed with something
 /// unread is reset, and the client may never see why its request was refused.
-async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
-    let read_away = async {
-        io.shutdown().await?;
-        tokio::io::copy(&mut io.take(LINGER_BYTES), &mut tokio::io::sink()).await
-    };
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, bytes: u64) {
     // Whatever comes of it, the connection is over.
-    let _read = tokio::time::timeout(LINGER, read_away).await;
+    let Ok(Ok(())) = tokio::time::timeout(LINGER, io.shutdown()).await else { return };
+    let mut io = io.take(bytes);
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(Ok(1..)) = tokio::time::timeout(LINGER, io.read(&mut buffer)).await {}
 }

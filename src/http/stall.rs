@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 /// A connection that fails once its peer has taken nothing off it for `timeout`, while there is
-/// something to take. A client that never reads its answer must not keep its slot for ever.
+/// something to take, and has sent nothing in that time. A client that never reads its answer must not keep
+/// its slot for ever; one that sends all before it reads may take its time.
 #[derive(Debug)]
 pub(super) struct Cut<Io> {
     io: Io,
@@ -44,7 +45,12 @@ impl<Io: AsyncWrite + Unpin> Cut<Io> {
 
 impl<Io: AsyncRead + Unpin> AsyncRead for Cut<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.stalled = None;
+        }
+        read
     }
 }
 

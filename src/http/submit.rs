@@ -42,7 +42,7 @@ impl Front {
         let (head, body) = request.into_parts();
         let limit_bytes = self.eventful.config().max_event_bytes;
         let read = async |limit| {
-            let whole = body::read(body, limit, self.body_timeout).await;
+            let whole = body::read(body, limit, self.limits.body_timeout, &self.budget).await;
             whole.map_err(|problem| problem.unwrap_or_else(|| Problem::too_large(limit_bytes).closing()))
         };
         if let Some(id) = header_form::id(&head.headers)? {

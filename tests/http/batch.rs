@@ -2,6 +2,10 @@
 
 use crate::server::Server;
 use eventful::Config;
+use eventful::http::Limits;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 
 #[tokio::test]
 async fn every_line_is_answered_in_its_place() {
@@ -66,4 +70,84 @@ async fn an_empty_batch_has_an_empty_answer() {
     let server = Server::default().await;
     let answer = server.call("POST", "/v1/events/batch", &[], "").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+}
+
+/// As most HTTP libraries do. Lines and answers are some 18 MB each: more than the buffers on their way.
+#[tokio::test(flavor = "multi_thread")]
+async fn client_that_sends_all_before_it_reads_gets_an_answer() {
+    let mut config = Config::default();
+    config.max_pending = 1_000_000;
+    let mut limits = Limits::default();
+    limits.max_unread_bytes = 100_000;
+    limits.unread_patience = std::time::Duration::from_millis(100);
+    let server = Server::within(limits, config).await;
+    let padding = " ".repeat(60);
+    let lines: Vec<_> = (0..200_000).map(|n| format!("{{\"id\":\"{n}\",\"payload\":{n}}}{padding}\n")).collect();
+    let answers = send_then_read(&server, &lines.concat()).await;
+    let taken = answers.iter().filter(|line| line["outcome"] == "accepted").count();
+    assert!((1..lines.len()).contains(&taken), "some were taken: {taken}");
+    let numbers = answers.iter().map(|line| line["line"].as_u64());
+    assert!(numbers.eq((1..=taken as u64 + 1).map(Some)), "every line that was taken has its answer");
+    let last = answers.last().expect("an answer");
+    assert_eq!(last["outcome"], "unread", "{last}");
+    let detail = last["problem"]["detail"].as_str().expect("a detail");
+    assert!(detail.ends_with(&format!("send again from line {} on", taken + 1)), "{detail}");
+    let accepted = server.eventful.stats().expect("stats").engine.facts.accepted;
+    assert_eq!(accepted as usize, taken, "what was not answered was not taken");
+    let rest = send_then_read(&server, &lines[taken..][..100].concat()).await;
+    assert!(rest.len() == 100 && rest.iter().all(|line| line["outcome"] == "accepted"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_waits_for_a_client_that_reads_slowly() {
+    let mut limits = Limits::default();
+    limits.max_unread_bytes = 1;
+    let server = Server::within(limits.clone(), Config::default()).await;
+    let body: String = (0..1000).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
+    let answers = server.call("POST", "/v1/events/batch", &[], &body).await.lines();
+    assert!(answers.len() == 1000 && answers.iter().all(|line| line["outcome"] == "accepted"));
+}
+
+#[tokio::test]
+async fn line_that_finds_no_room_among_requests_on_their_way_ends_the_batch() {
+    let mut config = Config::default();
+    config.max_event_bytes = 100;
+    let mut limits = Limits::default();
+    limits.max_inflight_bytes = 0;
+    let server = Server::within(limits, config).await;
+    // The budget is that of one event: each of two lines has room alone.
+    let part = format!("{{\"id\":\"a\",\"payload\":\"{}", " ".repeat(9000));
+    let head = "POST /v1/events/batch HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 9100\r\n\r\n";
+    let mut stalled = TcpStream::connect(server.address).await.expect("a connection");
+    stalled.write_all(format!("{head}{part}").as_bytes()).await.expect("it is taken");
+    loop {
+        let mut other = TcpStream::connect(server.address).await.expect("a connection");
+        other.write_all(format!("{head}{{\"id\":\"b\"}}\n{part}").as_bytes()).await.expect("it is taken");
+        other.shutdown().await.expect("it is closed");
+        let mut answer = String::new();
+        other.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.contains(r#"{"line":1,"outcome":"#), "{answer}");
+        // Until the server has read what the first one sent, there is room for both.
+        if answer.contains(r#"{"line":2,"outcome":"overloaded""#) {
+            assert!(answer.contains("try again in 1s"), "{answer}");
+            return;
+        }
+        assert!(answer.contains(r#"{"line":2,"outcome":"invalid""#), "{answer}");
+    }
+}
+
+/// Sends a batch, and only then reads: the lines of the answer.
+async fn send_then_read(server: &Server, body: &str) -> Vec<Value> {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(64 << 10).expect("a small buffer");
+    let mut stream = socket.connect(server.address).await.expect("a connection");
+    let head = format!(
+        "POST /v1/events/batch HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("it is taken");
+    stream.write_all(body.as_bytes()).await.expect("it is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    crate::server::Answer::parse(&answer).lines()
 }

@@ -13,7 +13,8 @@ async fn a_half_sent_head_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_half_sent_body_is_cut_with_an_answer() {
     let server = Server::default().await;
-    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let head =
+        "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     let answer = server.raw(head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("urn:eventful:problem:timeout"), "{answer}");
@@ -22,7 +23,8 @@ async fn a_half_sent_body_is_cut_with_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_stalls_keeps_its_answers_and_is_cut() {
     let server = Server::default().await;
-    let request = "POST /v1/events/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{\"id\":\"a\"}\n{\"id\":";
+    let request =
+        "POST /v1/events/batch HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{\"id\":\"a\"}\n{\"id\":";
     let answer = server.raw(request.as_bytes()).await;
     assert!(answer.contains(r#""outcome":"accepted","id":"a""#), "{answer}");
     assert!(answer.contains(r#"{"line":2,"outcome":"timeout""#), "{answer}");

@@ -27,8 +27,7 @@ async fn a_redrive_of_all_with_a_body_is_refused_and_redrives_none() {
     assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"));
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("POST /v1/events/{id}/redrive is for one event"), "{detail}");
-    let chunked =
-        "POST /v1/redrive?status=failed HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    let chunked = "POST /v1/redrive?status=failed HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
     assert!(server.raw(chunked.as_bytes()).await.starts_with("HTTP/1.1 400"));
     assert_eq!(server.get("/v1/events/bad").await.json()["status"], "failed");
     assert_eq!(server.call("POST", ALL_FAILED, &[], "").await.json()["redriven"], 1);
@@ -102,12 +101,27 @@ async fn a_tombstone_shows_what_it_knows_and_nothing_else() {
 #[tokio::test]
 async fn a_page_of_another_site_may_call_nothing() {
     let server = Server::default().await;
-    for origin in ["http://elsewhere.example", "https://x.example", "http://x:81", "null"] {
+    for origin in ["http://elsewhere.example", "https://localhost.example", "http://localhost:81", "null"] {
         let answer = server.call("POST", "/v1/pause", &[("origin", origin)], "").await;
         assert_eq!((answer.status, answer.problem().as_str()), (403, "cross_site"), "{origin}");
     }
     assert!(!server.eventful.stats().expect("numbers").paused);
-    assert_eq!(server.call("POST", "/v1/pause", &[("origin", "http://x")], "").await.status, 204);
+    assert_eq!(server.call("POST", "/v1/pause", &[("origin", "http://LOCALHOST:80")], "").await.status, 204);
+}
+
+#[tokio::test]
+async fn rebound_name_reaches_nothing_on_a_loopback_address() {
+    let server = Server::default().await;
+    for origin in ["", "origin: http://evil.example\r\n"] {
+        let head = "POST /v1/pause HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\ncontent-length: 0\r\n";
+        let answer = server.raw(format!("{head}{origin}\r\n").as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 421") && answer.contains("urn:eventful:problem:misdirected"), "{answer}");
+    }
+    let without = server.raw(b"POST /v1/pause HTTP/1.1\r\nconnection: close\r\n\r\n").await;
+    assert!(without.starts_with("HTTP/1.1 400"), "{without}");
+    assert!(!server.eventful.stats().expect("numbers").paused);
+    let old = server.raw(b"POST /v1/pause HTTP/1.0\r\n\r\n").await;
+    assert!(old.starts_with("HTTP/1.0 204"), "{old}");
 }
 
 #[tokio::test]

@@ -24,18 +24,23 @@ pub(crate) struct Answer {
 impl Server {
     /// Events whose id begins with `bad` fail for good; `hung` ones never end; all others succeed.
     pub(crate) async fn start(config: Config) -> Self {
-        Self::of(Eventful::builder().config(config).start(handle).expect("it starts")).await
+        Self::within(http::Limits::default(), config).await
+    }
+
+    pub(crate) async fn within(limits: http::Limits, config: Config) -> Self {
+        Self::of(Eventful::builder().config(config).start(handle).expect("it starts"), limits).await
     }
 
     /// The same, with what is kept in this journal.
     pub(crate) async fn durable(store: impl JournalStore, durability: Durability) -> Self {
-        Self::of(Eventful::builder().journal(store, durability).start(handle).expect("it starts")).await
+        let eventful = Eventful::builder().journal(store, durability).start(handle).expect("it starts");
+        Self::of(eventful, http::Limits::default()).await
     }
 
-    async fn of(eventful: Eventful) -> Self {
+    async fn of(eventful: Eventful, limits: http::Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
-        tokio::spawn(http::serve(listener, eventful.clone(), http::Limits::default(), std::future::pending()));
+        tokio::spawn(http::serve(listener, eventful.clone(), limits, std::future::pending()));
         Self { eventful, address }
     }
 
@@ -53,7 +58,7 @@ impl Server {
     }
 
     pub(crate) async fn call(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+        let mut request = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }
@@ -81,7 +86,7 @@ impl Server {
 }
 
 impl Answer {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("a head: {text:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         let lower =

@@ -179,7 +179,7 @@ async fn byte_order_mark_is_skipped_and_utf16_is_named() {
     assert_eq!(server.envelope("{\"id\":\"a\"}").await.status, 200);
     let units = "\u{feff}{\"id\":\"b\"}".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
     let mut request = format!(
-        "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         units.len()
     )
     .into_bytes();
@@ -200,7 +200,7 @@ async fn payload_in_header_form_keeps_its_byte_order_mark() {
 async fn a_header_that_is_not_utf8_is_refused() {
     let server = Server::default().await;
     let request =
-        b"POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nwebhook-id: \xff\r\ncontent-length: 0\r\n\r\n";
+        b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nwebhook-id: \xff\r\ncontent-length: 0\r\n\r\n";
     let answer = server.raw(request).await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
@@ -290,7 +290,7 @@ async fn transfer_coding_other_than_chunked_is_not_implemented() {
         // Without chunked at the end, no one knows where the body ends.
         ("gzip", "400"),
     ] {
-        let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: a\r\n";
+        let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nidempotency-key: a\r\n";
         let request = format!("{head}transfer-encoding: {coding}\r\n\r\n1\r\nx\r\n0\r\n\r\n");
         let answer = server.raw(request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{coding}: {answer}");

@@ -139,7 +139,7 @@ impl Api {
         format!("http://{}", self.address)
     }
 
-    async fn call(&self, request: &str) -> String {
+    pub(crate) async fn call(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).await.expect("a connection");
         stream.write_all(request.as_bytes()).await.expect("it is taken");
         let mut answer = String::new();
@@ -149,7 +149,7 @@ impl Api {
 
     /// The body of an answer.
     pub(crate) async fn get(&self, target: &str) -> Value {
-        let answer = self.call(&format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+        let answer = self.call(&format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await;
         let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
         serde_json::from_str(body).expect("JSON")
     }
@@ -195,8 +195,9 @@ impl Api {
     }
 
     async fn post(&self, id: &str, target: &str, lines: &str, payload: &str) -> String {
-        let head =
-            format!("POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: {id}\r\n{lines}");
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nidempotency-key: {id}\r\n{lines}"
+        );
         self.call(&format!("{head}content-length: {}\r\n\r\n{payload}", payload.len())).await
     }
 
@@ -238,7 +239,7 @@ impl Client {
     }
 
     pub(crate) async fn submit(&mut self, id: &str, payload: &str) {
-        let head = format!("POST /v1/events HTTP/1.1\r\nhost: x\r\nidempotency-key: {id}\r\n");
+        let head = format!("POST /v1/events HTTP/1.1\r\nhost: localhost\r\nidempotency-key: {id}\r\n");
         let taken = self.call(&format!("{head}content-length: {}\r\n\r\n{payload}", payload.len())).await;
         assert_eq!(taken["outcome"], "accepted");
     }
@@ -247,7 +248,7 @@ impl Client {
     pub(crate) async fn until(&mut self, target: &str, status: &str) -> Value {
         let mut record = Value::Null;
         for _ in 0..500_000 {
-            record = self.call(&format!("GET {target} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+            record = self.call(&format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
             if record["status"] == status {
                 return record;
             }

@@ -67,6 +67,21 @@ async fn without_a_server_it_says_so() {
 }
 
 #[tokio::test]
+async fn lines_after_the_end_of_an_answer_are_sent_again() {
+    let sink = Sink::start(&[
+        "200 OK\r\ncontent-length: 90\r\n\r\n{\"line\":1,\"outcome\":\"accepted\"}\n{\"line\":2,\"outcome\":\"unread\",\"problem\":{\"detail\":\"read\"}}\n",
+        "200 OK\r\ncontent-length: 65\r\n\r\n{\"line\":1,\"outcome\":\"accepted\"}\n{\"line\":2,\"outcome\":\"duplicate\"}\n",
+    ])
+    .await;
+    let lines = "{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n";
+    let (code, stdout, stderr) = send_to(&sink.url, &["--retries", "1"], lines).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("2 accepted, 1 duplicate, 0 conflict, 0 invalid, 0 failed"), "{stdout}");
+    let second = sink.requests().pop().expect("a second request");
+    assert!(second.ends_with("\r\n\r\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n"), "{second}");
+}
+
+#[tokio::test]
 async fn it_gives_up_once_and_at_once_where_no_try_will_do_better() {
     let sink = Sink::start(&["404 Not Found"]).await;
     let lines: String = (0..1200).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();

@@ -32,6 +32,8 @@ async fn a_mistake_says_what_to_do_and_exits_with_2() {
         (&["serve", "--deliver", "http://h/", "--exec", "true"], "cannot be used with"),
         (&["serve", "--listen", "localhost:8080"], "such as 127.0.0.1:8080"),
         (&["serve", "--max-event-bytes", "2000", "--max-bytes", "1000"], "raise max_bytes"),
+        (&["serve", "--body-timeout", "0s"], "write a longer time"),
+        (&["serve", "--allow-host", "events.example:80"], "without a port"),
         (&["dance"], "unrecognized subcommand"),
     ] {
         let (code, _, stderr) = run(args).await;
@@ -148,4 +150,30 @@ async fn variables(call: &str) -> Vec<String> {
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let names = help.split("[env: ").skip(1).filter_map(|text| text.split(']').next());
     names.map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test]
+async fn host_is_served_when_it_is_allowed() {
+    let server = Server::start(&["--allow-host", "events.example,inbox.internal"]).await;
+    for (host, status) in [
+        ("events.example", 200),
+        ("INBOX.internal.:9", 200),
+        (&server.address, 200),
+        ("localhost", 200),
+        ("evil.example", 421),
+    ] {
+        let request = format!("GET /livez HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let answer = server.call(&request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+        assert!(status == 200 || answer.contains("--allow-host"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn times_of_clients_are_flags() {
+    let server = Server::start(&["--keep-alive", "50ms", "--body-timeout", "50ms"]).await;
+    let stalled = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nidempotency-key: a\r\ncontent-length: 2\r\n\r\nx";
+    assert!(server.call(stalled).await.starts_with("HTTP/1.1 408 "));
+    // It ends without the client's doing.
+    assert!(server.call("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use eventful::http::{Host, Limits};
 use eventful::{Config, Durability};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -128,6 +129,19 @@ pub(crate) struct ServeOptions {
     /// Bytes of one event, at most
     #[arg(long, env = "EVENTFUL_MAX_EVENT_BYTES", default_value_t = Config::default().max_event_bytes, value_name = "N")]
     max_event_bytes: usize,
+    /// Bytes of requests on their way and of answers that are not read, at most
+    #[arg(long, env = "EVENTFUL_MAX_INFLIGHT_BYTES", default_value_t = Limits::default().max_inflight_bytes, value_name = "N")]
+    max_inflight_bytes: usize,
+    /// How long a connection may be idle before a request, and the head of the request may take
+    #[arg(long, env = "EVENTFUL_KEEP_ALIVE", value_parser = some_time, default_value = spans::show(Limits::default().header_timeout), value_name = "TIME")]
+    keep_alive: Duration,
+    /// How long nothing of a request's body may arrive
+    #[arg(long, env = "EVENTFUL_BODY_TIMEOUT", value_parser = some_time, default_value = spans::show(Limits::default().body_timeout), value_name = "TIME")]
+    body_timeout: Duration,
+    /// A host that requests may be for, such as events.example; may be repeated. On a loopback address others than
+    /// localhost are refused, elsewhere when there is one here
+    #[arg(long, env = "EVENTFUL_ALLOW_HOST", value_delimiter = ',', value_name = "HOST")]
+    allow_host: Vec<Host>,
 }
 
 /// What `send` can be told.
@@ -172,6 +186,16 @@ impl ServeOptions {
         config
     }
 
+    /// What clients may take.
+    pub(crate) fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.max_inflight_bytes = self.max_inflight_bytes;
+        limits.header_timeout = self.keep_alive;
+        limits.body_timeout = self.body_timeout;
+        limits.allowed_hosts.clone_from(&self.allow_host);
+        limits
+    }
+
     /// How the journal is used.
     pub(crate) fn durability(&self) -> Durability {
         let mut durability = Durability::default();
@@ -182,6 +206,12 @@ impl ServeOptions {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is no address: write an IP address and a port, such as 127.0.0.1:8080"))
+}
+
+/// A time that is not zero.
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = spans::parse(text)?;
+    if time.is_zero() { Err(format!("{text:?} would cut every client: write a longer time")) } else { Ok(time) }
 }
 
 /// A number that is not zero.

@@ -26,7 +26,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     config.validate()?;
     let mut signals = Signals::listen()?;
     let handler = Chosen::new(&options)?;
-    let mut limits = http::Limits::default();
+    let mut limits = options.limits();
     let handlers = handler.descriptors_of_a_run().saturating_mul(config.concurrency.get() as u64);
     limits.max_connections = descriptors::share(limits.max_connections, handlers);
     let listener = bind(options.listen).await?;
