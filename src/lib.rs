@@ -72,7 +72,7 @@ pub use runtime::{
     StartError, Stats, SubmitError, Submitted, Subscription, SystemClock, Unavailable,
 };
 #[cfg(all(feature = "tokio", feature = "durable"))]
-pub use runtime::{Durability, StartDurability};
+pub use runtime::{Durability, Recovery, StartDurability};
 
 /// Runs the examples of the README.
 #[cfg(all(doctest, feature = "tokio"))]

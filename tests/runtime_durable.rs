@@ -804,3 +804,42 @@ async fn time_does_not_go_back_behind_what_the_journal_holds() {
 
     assert!(eventful.now() >= far, "the machine's clock says {}", eventful.now());
 }
+
+#[tokio::test]
+async fn recovery_counts_what_the_journal_held() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
+    let handle = |event: Event, _: Attempt| async move {
+        match &*event.key().id() {
+            "done" => Ok(()),
+            _ => Err(Failure::permanent("no")),
+        }
+    };
+    let eventful = builder(&store).clock(clock.clone()).start(handle).expect("it opens");
+    let recovery = *eventful.recovery().expect("a journal");
+    let seen = (recovery.is_new, recovery.records, recovery.oldest_pending, recovery.paused);
+    assert_eq!(seen, (true, 0, None, false));
+    for id in ["done", "failed"] {
+        eventful.submit(event(id)).await.expect("room");
+    }
+    while stats(&eventful).engine.gauges.pending() > 0 {
+        tokio::task::yield_now().await;
+    }
+    eventful.pause().await.expect("open");
+    let mut accepted = Vec::new();
+    for id in ["a", "b", "c"] {
+        clock.advance(SECOND);
+        eventful.submit(event(id)).await.expect("room");
+        accepted.push(eventful.now());
+    }
+    eventful.shutdown(None).await;
+
+    let eventful = builder(&store).clock(clock).start(handler(&gate)).expect("it opens");
+
+    let recovery = *eventful.recovery().expect("a journal");
+    let counts = (recovery.is_new, recovery.records, recovery.pending, recovery.failed);
+    assert_eq!(counts, (false, 5, 3, 1));
+    assert_eq!((recovery.oldest_pending, recovery.paused), (Some(accepted[0]), true));
+    let in_memory = Eventful::builder().start(handler(&gate)).expect("it starts");
+    assert_eq!(in_memory.recovery(), None);
+}

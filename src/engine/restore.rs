@@ -53,6 +53,21 @@ impl Replay {
         self.state.store.len()
     }
 
+    /// Records of this status so far.
+    pub fn count(&self, status: Status) -> u64 {
+        self.state.store.count(status)
+    }
+
+    /// The time at which the oldest pending event was accepted. The cost depends on the records that are
+    /// pending or have failed.
+    pub fn oldest_pending(&self) -> Option<Timestamp> {
+        let live = self.state.store.locations().map_while(|location| match location {
+            Location::Live(slot) => Some(&self.state.store.live[slot]),
+            Location::Buried(_) => None,
+        });
+        live.filter(|record| record.stage.status() != Status::Failed).map(|record| record.accepted_at).min()
+    }
+
     /// Bytes of the events that are kept for a run, as [`Event::size_bytes`](super::Event::size_bytes)
     /// counts.
     pub fn live_bytes(&self) -> u64 {

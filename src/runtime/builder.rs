@@ -21,6 +21,8 @@ use super::durability::{Durability, Setup, StartDurability, Telling};
 use super::handler::Handler;
 use super::hooks::Probe;
 use super::locked::Core;
+#[cfg(feature = "durable")]
+use super::recovery::Recovery;
 use super::shared::{Parts, Shared, Writer};
 use super::shutdown::see_to_the_end;
 use super::supervisor::{Part, keep};
@@ -256,6 +258,7 @@ impl Builder {
         durability.validate()?;
         let Recovered { log, replay } =
             recover(&mut *store, &owner, &config, durability.snapshot_after_bytes, &mut progress)?;
+        let recovery = Some(Recovery::of(&replay));
         let earliest = replay.summary().last;
         let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::not_before(earliest)));
         let now = clock.now();
@@ -265,7 +268,7 @@ impl Builder {
         core.perform(now);
         let driver = Driver::new(store.blocks());
         let syncs_starts = durability.starts == StartDurability::Synced;
-        let writer = Writer { bell: Some(driver.bell()), syncs_starts, ..Writer::default() };
+        let writer = Writer { bell: Some(driver.bell()), syncs_starts, recovery, ..Writer::default() };
         let shared = self.share(core, clock, config, writer);
         let Durability { snapshot_after_bytes, reserve_bytes, .. } = durability;
         let source = Source { store, owner, snapshot_after_bytes, reserve_bytes };

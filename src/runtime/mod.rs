@@ -13,6 +13,7 @@
 //! | `supervisor` | restarts dispatcher and sweeper |
 //! | `shutdown` | ends everything |
 //! | `commits`, `synced`, `writer`, `driver`, `handover` | what is not durable yet, and who makes it so (feature `durable`) |
+//! | `recovery` | what the journal held at the start (feature `durable`) |
 //! | `unavailable`, `journal_state` | why there is no answer, and how the journal is |
 //! | `reads` | shows records, and whether that is durable |
 //! | `clock`, `hooks`, `latch` | time, points of disturbance, something that happens once |
@@ -41,6 +42,8 @@ mod latch;
 mod locked;
 mod operator;
 mod reads;
+#[cfg(feature = "durable")]
+mod recovery;
 mod shared;
 mod shutdown;
 mod stats;
@@ -70,6 +73,8 @@ pub use hooks::{Action, Hooks, Point};
 pub use ingest::{SubmitError, Submitted};
 pub use journal_state::JournalState;
 pub use operator::{DiscardError, PauseError, RedriveError, Redriven};
+#[cfg(feature = "durable")]
+pub use recovery::Recovery;
 pub use shutdown::ShutdownReport;
 pub use stats::{NotReady, Readiness, Stats};
 pub use subscribe::{Notice, Subscription};

@@ -16,6 +16,8 @@ use super::commits::{Mark, Synced};
 use super::hooks::Probe;
 use super::latch::Latch;
 use super::locked::{Core, Taken, Wakes};
+#[cfg(feature = "durable")]
+use super::recovery::Recovery;
 use super::shutdown::End;
 use super::unavailable::Unavailable;
 use super::worker::Flight;
@@ -78,6 +80,8 @@ pub(super) struct Writer {
     pub(super) busy_since: AtomicU64,
     /// Times that the journal was opened again.
     pub(super) reopenings: AtomicU64,
+    #[cfg(feature = "durable")]
+    pub(super) recovery: Option<Recovery>,
 }
 
 impl Writer {

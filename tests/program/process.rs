@@ -122,6 +122,15 @@ impl Server {
         log
     }
 
+    /// The rest of its output and of its log, up to its end.
+    pub(crate) async fn rest(self) -> (String, String) {
+        let (mut output, mut log) = (self.lines.into_inner(), self.log.expect("its log").into_inner());
+        let mut texts = (String::new(), String::new());
+        let (read, logged) = tokio::join!(output.read_to_string(&mut texts.0), log.read_to_string(&mut texts.1));
+        assert!(read.is_ok() && logged.is_ok(), "text");
+        texts
+    }
+
     pub(crate) async fn exit_code(mut self) -> i32 {
         while self.lines.next_line().await.expect("output").is_some() {}
         self.child.wait().await.expect("it ends").code().expect("a code")

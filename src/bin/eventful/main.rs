@@ -1,6 +1,7 @@
 //! The program: serves events over HTTP and hands each to a handler, sends events to such a server, or looks after
 //! the journal of one.
 
+mod banner;
 mod client;
 mod complaints;
 mod deliver;

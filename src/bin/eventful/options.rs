@@ -120,7 +120,8 @@ pub(crate) struct ServeOptions {
     /// What a sender is told to wait when there are as many
     #[arg(long, env = "EVENTFUL_OVERLOAD_RETRY_AFTER", value_parser = spans::parse, default_value = spans::show(Config::default().overload_retry_after), value_name = "TIME")]
     overload_retry_after: Duration,
-    /// Events that are remembered, at most [default: 1000000, with --data 10000000]
+    /// Events that are remembered, at most; one that has ended takes about 100 bytes of memory with a UUID, 160
+    /// with another id of 36 bytes [default: 1000000, with --data 10000000]
     #[arg(long, env = "EVENTFUL_MAX_RECORDS", value_name = "N")]
     max_records: Option<usize>,
     /// Bytes of the events that are kept to be handled, at most

@@ -52,6 +52,13 @@ pub(crate) fn since_epoch() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
+/// A duration in the largest unit of which there is at least one, rounded down.
+pub(crate) fn about(duration: Duration) -> String {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let fitting = UNITS.into_iter().rev().find(|(_, factor)| micros >= *factor);
+    fitting.map_or_else(|| "0s".to_owned(), |(unit, factor)| format!("{}{unit}", micros / factor))
+}
+
 /// Measures how long something takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);
@@ -83,6 +90,13 @@ mod tests {
         for text in ["", "5", "s", "5 s", "-5s", "1.5s", "5parsecs", "99999999999999w", "5s3"] {
             let error = parse(text).expect_err(text);
             assert!(error.contains("500ms"), "{error}");
+        }
+    }
+
+    #[test]
+    fn about_a_duration_is_said_in_its_largest_unit() {
+        for (millis, text) in [(0, "0s"), (999, "999ms"), (3_601_000, "1h"), (172_799_000, "1d"), (60_000, "1m")] {
+            assert_eq!(about(Duration::from_millis(millis)), text);
         }
     }
 
