@@ -40,6 +40,19 @@ async fn process_1_hands_signals_on() {
     server.end("INT", 130).await;
 }
 
+#[tokio::test]
+async fn process_1_that_cannot_start_a_child_serves_alone() {
+    let shell = r#"mount -t tmpfs none /proc && exec "$0" "$@""#;
+    let server = Server::of(contained(&["--mount"], &["sh", "-c", shell], &["--exec", "exit 0"])).await;
+    server.submit("a", "/v1/events", "x").await;
+    server.until("/v1/events/a", "completed").await;
+    let processes = children(server.id());
+    assert!(processes.len() == 1 && children(processes[0]).is_empty(), "{processes:?}");
+    signal(processes[0], "TERM");
+    let (_, log) = server.rest().await;
+    assert!(log.contains("what commands leave behind is not reaped"), "{log}");
+}
+
 /// A server whose first process is process 1 of a namespace of its own.
 struct Contained {
     api: Server,
@@ -48,7 +61,7 @@ struct Contained {
 
 impl Contained {
     async fn start(args: &[&str]) -> Self {
-        let child = contained(args);
+        let child = contained(&[], &[], args);
         let unshare = child.id().expect("it runs");
         let api = Server::of(child).await;
         let init = children(unshare);
@@ -74,12 +87,23 @@ impl Contained {
     }
 }
 
-/// Begins to start `eventful serve` on a free port as process 1.
-fn contained(args: &[&str]) -> Child {
-    // Who is not root may do that in a user namespace.
+/// Begins to start `eventful serve` on a free port as process 1 of a namespace, by way of a shell.
+fn contained(namespaces: &[&str], shell: &[&str], args: &[&str]) -> Child {
+    // Without being root that is possible in a user namespace.
     let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", env!("CARGO_BIN_EXE_eventful")]);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--backoff", "1ms", "--backoff-cap", "2ms"]).args(args);
+    command.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child"]).args(namespaces).args(shell);
+    command
+        .args([
+            env!("CARGO_BIN_EXE_eventful"),
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--backoff",
+            "1ms",
+            "--backoff-cap",
+            "2ms",
+        ])
+        .args(args);
     command.env("EVENTFUL_LOG", "off").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.kill_on_drop(true).spawn().expect("unshare runs")
 }

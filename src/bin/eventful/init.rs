@@ -24,12 +24,12 @@ pub(crate) fn is_needed() -> bool {
 }
 
 /// Runs the program again as a child, hands on the signals that ask for the end, reaps what ends, and returns the
-/// exit code of the child.
+/// exit code of the child. An error means that the child did not start, such as without `/proc`.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut listeners = Listeners::start().context("signals cannot be received")?;
-        let child = start_again().context("as process 1 the program runs itself as a child, which did not start")?;
+        let child = start_again().context("as process 1 the program runs itself as a child, and this did not start")?;
         loop {
             if let Some(code) = reap(child) {
                 return Ok(code);

@@ -49,7 +49,10 @@ fn main() -> ExitCode {
 fn run(options: Options) -> anyhow::Result<ExitCode> {
     let serves = matches!(options.call, Call::Serve(_));
     if serves && init::is_needed() {
-        return init::run();
+        match init::run() {
+            Ok(code) => return Ok(code),
+            Err(error) => terminal::warn(&format!("{error:#}; what commands leave behind is not reaped")),
+        }
     }
     if serves {
         terminal::detach().context("no thread for output was started")?;
