@@ -56,6 +56,20 @@ async fn end_of_much_standard_error_fits_into_the_error() {
 }
 
 #[tokio::test]
+async fn command_that_does_not_end_leaves_its_last_words() {
+    let args = ["--exec", "echo stuck >&2; sleep 1000", "--run-timeout", "2s", "--max-attempts", "1000"];
+    let server = Server::start(&args).await;
+    server.submit("a", "/v1/events", "x").await;
+    // On a slow machine the engine may be first to end an attempt.
+    let mut record = server.get("/v1/events/a").await;
+    while record["last_error"].as_str().is_none_or(|error| !error.ends_with("\nstuck")) {
+        record = server.get("/v1/events/a").await;
+    }
+    let error = record["last_error"].as_str().expect("an error");
+    assert!(error.starts_with("the command did not end within "), "{error}");
+}
+
+#[tokio::test]
 async fn standard_error_of_a_command_is_passed_on() {
     let mut server = Server::start(&["--exec", "echo to whom it may concern >&2"]).await;
     server.submit("a", "/v1/events", "x").await;

@@ -84,6 +84,10 @@ impl Server {
         self.child.id().expect("it runs")
     }
 
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("its descriptors").count()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(self.id(), name);
     }

@@ -21,9 +21,10 @@ async fn delivery_has_descriptors_however_many_clients_there_are() {
 async fn events_wait_uncharged_while_there_is_no_descriptor() {
     let sink = Sink::start(&[]).await;
     for handler in [["--deliver", &*sink.url], ["--exec", "cat > /dev/null"]] {
-        // So few that the clients, which there is always some room for, leave none to handlers.
-        let args = ["--max-attempts", "1", "--log", "warn"];
-        let mut server = Server::of(spawn_under("ulimit -n 22", &[&handler[..], &args].concat())).await;
+        let args = [&handler[..], &["--max-attempts", "1", "--log", "warn"]].concat();
+        let own = Server::start(&args).await.open_files();
+        // So few more that the clients, which there is always some room for, leave none to handlers.
+        let mut server = Server::of(spawn_under(&format!("ulimit -n {}", own + 8), &args)).await;
         let mut client = Client::connect(&server).await;
         let idle = crowd(&server, 60).await;
         server.logs("a connection was not accepted").await;

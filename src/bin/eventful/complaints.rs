@@ -9,9 +9,6 @@ use tokio::sync::Semaphore;
 
 use crate::excerpt;
 
-/// How long the end of standard error is waited for after its command has ended: another process may have
-/// it open still.
-const GRACE: Duration = Duration::from_secs(1);
 /// Bytes that are read, and passed on, at once.
 const PART_BYTES: usize = 4 << 10;
 /// The standard error of one command.
@@ -40,9 +37,10 @@ impl Complaints {
         complaints
     }
 
-    /// The last that was written, once the command has ended.
-    pub(crate) async fn last(&self) -> Vec<u8> {
-        let _ended = tokio::time::timeout(GRACE, self.ended.acquire()).await;
+    /// The last that was written, once the command has ended. Another process may have standard error open
+    /// still, and is not waited for after the grace.
+    pub(crate) async fn last(&self, grace: Duration) -> Vec<u8> {
+        let _ended = tokio::time::timeout(grace, self.ended.acquire()).await;
         self.last.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 }
@@ -63,7 +61,7 @@ mod tests {
         let (sender, parts) = channel();
         let pass = move |part: &[u8]| sender.send(part.to_vec()).expect("a receiver");
         let complaints = Complaints::follow(std::io::Cursor::new(said.clone()), pass);
-        let last = complaints.last().await;
+        let last = complaints.last(Duration::from_secs(1)).await;
         assert_eq!((last.len(), last.ends_with(b"xthe end")), (excerpt::BYTES, true));
         assert_eq!(parts.try_iter().flatten().collect::<Vec<_>>(), said);
     }
@@ -73,6 +71,6 @@ mod tests {
         let (mut left_behind, from) = tokio::io::duplex(100);
         let complaints = Complaints::follow(from, |_| {});
         tokio::io::AsyncWriteExt::write_all(&mut left_behind, b"before").await.expect("it is taken");
-        assert_eq!(complaints.last().await, b"before");
+        assert_eq!(complaints.last(Duration::from_secs(1)).await, b"before");
     }
 }

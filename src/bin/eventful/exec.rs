@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use eventful::{Attempt, Event, Failure};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -29,6 +30,9 @@ const TEMPORARY_FAILURE: i32 = 75;
 /// The exit codes of a shell whose last command was ended by a signal: 128 and its number.
 const KILLED: RangeInclusive<i32> = 129..=192;
 
+/// How long the end of standard error is waited for, at most, once the command has ended.
+const LONGEST_GRACE: Duration = Duration::from_secs(1);
+
 /// A command on its way, and all that it has started: dropping it kills the lot.
 struct Group(Child);
 
@@ -53,15 +57,30 @@ impl Exec {
     }
 
     /// Dropping the future kills the command, and what it has started.
+    ///
+    /// Ends a little before the run's time does: a timeout found here has the end of standard error.
     pub(crate) async fn run(&self, event: &Event, attempt: &Attempt) -> Result<(), Failure> {
         let group = self.start(event, attempt);
         let mut group = group.map_err(|error| self.unstarted(&error, attempt))?;
         let complaints = group.0.stderr.take().map(|stderr| Complaints::follow(stderr, terminal::pass));
-        let ended = feed(&mut group.0, event.payload()).await;
-        let ended = ended.map_err(|error| Failure::retry(format_args!("the command was lost: {error}")))?;
-        match complaints {
-            Some(complaints) if !ended.success() => judge(ended, &complaints.last().await),
-            _ => judge(ended, b""),
+        let grace = (attempt.remaining() / 20).min(LONGEST_GRACE);
+        let timeout = attempt.remaining().saturating_sub(2 * grace);
+        let ended = tokio::time::timeout(timeout, feed(&mut group.0, event.payload())).await;
+        if matches!(&ended, Ok(Ok(status)) if status.success()) {
+            return Ok(());
+        }
+        drop(group);
+        let said = match complaints {
+            Some(complaints) => complaints.last(grace).await,
+            None => Vec::new(),
+        };
+        match ended {
+            Ok(Ok(status)) => judge(status, &said),
+            Ok(Err(error)) => Err(Failure::retry(format_args!("the command was lost: {error}"))),
+            Err(_) => {
+                let error = format!("the command did not end within {timeout:.1?}");
+                Err(Failure::retry(excerpt::with_ending(&error, &said)))
+            }
         }
     }
 
