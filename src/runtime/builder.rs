@@ -18,13 +18,13 @@ use super::dispatcher::dispatch;
 use super::driver::Driver;
 #[cfg(feature = "durable")]
 use super::durability::{Durability, Setup, StartDurability, Telling};
+use super::ender::watch;
 use super::handler::Handler;
 use super::hooks::Probe;
 use super::locked::Core;
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
 use super::shared::{Parts, Shared, Writer};
-use super::shutdown::see_to_the_end;
 use super::supervisor::{Part, keep};
 use super::sweeper::sweep;
 #[cfg(feature = "durable")]
@@ -222,7 +222,7 @@ impl Builder {
         let core = Core::new(engine, out, Commits::none(), self.probe.clone());
         let writer = Writer::default();
         writer.closed.open();
-        let shared = self.share(core, clock, config, writer);
+        let shared = self.share(&runtime, core, clock, config, writer);
         spawn(&runtime, &shared, handler);
         Ok(Eventful::new(shared))
     }
@@ -268,8 +268,9 @@ impl Builder {
         core.perform(now);
         let driver = Driver::new(store.blocks());
         let syncs_starts = durability.starts == StartDurability::Synced;
-        let writer = Writer { bell: Some(driver.bell()), syncs_starts, recovery, ..Writer::default() };
-        let shared = self.share(core, clock, config, writer);
+        let (bell, has_thread) = (Some(driver.bell()), store.blocks());
+        let writer = Writer { bell, has_thread, syncs_starts, recovery, ..Writer::default() };
+        let shared = self.share(runtime, core, clock, config, writer);
         let Durability { snapshot_after_bytes, reserve_bytes, .. } = durability;
         let source = Source { store, owner, snapshot_after_bytes, reserve_bytes };
         let writer = JournalWriter::start(&shared, source, log)?;
@@ -278,9 +279,9 @@ impl Builder {
         Ok(Eventful::new(shared))
     }
 
-    fn share(self, core: Core, clock: Arc<dyn Clock>, config: Config, writer: Writer) -> Arc<Shared> {
-        let Self { submit_timeout, probe, .. } = self;
-        Shared::new(Parts { core, writer, clock, config, submit_timeout, probe })
+    fn share(self, runtime: &Handle, core: Core, clock: Arc<dyn Clock>, config: Config, writer: Writer) -> Arc<Shared> {
+        let (Self { submit_timeout, probe, .. }, runtime) = (self, runtime.clone());
+        Shared::new(Parts { core, runtime, writer, clock, config, submit_timeout, probe })
     }
 }
 
@@ -290,11 +291,9 @@ fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: impl Handler) {
     let dispatcher = move || dispatch(Arc::clone(&for_dispatcher), Arc::clone(&handler));
     let for_sweeper = Arc::clone(shared);
     let sweeper = move || sweep(Arc::clone(&for_sweeper));
-    let kept = [
-        runtime.spawn(keep(Arc::clone(shared), Part::Dispatcher, dispatcher)),
-        runtime.spawn(keep(Arc::clone(shared), Part::Sweeper, sweeper)),
-    ];
-    runtime.spawn(see_to_the_end(Arc::clone(shared), kept));
+    shared.end.keep(runtime.spawn(keep(Arc::clone(shared), Part::Dispatcher, dispatcher)));
+    shared.end.keep(runtime.spawn(keep(Arc::clone(shared), Part::Sweeper, sweeper)));
+    watch(shared);
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one place that draws a seed")]

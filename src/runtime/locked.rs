@@ -12,6 +12,7 @@ use super::attempt::RunCell;
 use super::cells::Cells;
 use super::commits::Commits;
 use super::hooks::{Action, Point, Probe};
+use super::shutdown::Ending;
 use super::subscribe::{Awaited, Subscribers, Subscription};
 use crate::engine::{Answer, Command, Deadline, Effect, Engine, EnqueueFailure, Outcome, Output, Phase, Run, RunId};
 use crate::engine::{Ticket, Timestamp};
@@ -37,6 +38,8 @@ pub(super) struct Core {
     pub(super) waiting: usize,
     /// The size of the first one's event.
     pub(super) wanted_bytes: usize,
+    /// The end that was asked for.
+    pub(super) ending: Option<Ending>,
     /// Runs that no longer count, of the output at hand.
     stopped: Vec<RunId>,
     pub(super) aborted: Vec<Arc<RunCell>>,
@@ -91,6 +94,7 @@ impl Core {
             dispatcher_waits: false,
             waiting: 0,
             wanted_bytes: 0,
+            ending: None,
             stopped: Vec::new(),
             aborted: Vec::new(),
             readers: Vec::new(),

@@ -11,7 +11,7 @@
 //! | `worker`, `attempt`, `handler` | runs handlers; what a handler sees |
 //! | `sweeper` | wakes at the engine's next deadline |
 //! | `supervisor` | restarts dispatcher and sweeper |
-//! | `shutdown` | ends everything |
+//! | `shutdown`, `ender` | ends everything; who sees to it |
 //! | `commits`, `synced`, `writer`, `driver`, `handover` | what is not durable yet, and who makes it so (feature `durable`) |
 //! | `recovery` | what the journal held at the start (feature `durable`) |
 //! | `unavailable`, `journal_state` | why there is no answer, and how the journal is |
@@ -32,6 +32,7 @@ mod dispatcher;
 mod driver;
 #[cfg(feature = "durable")]
 mod durability;
+mod ender;
 mod handler;
 #[cfg(feature = "durable")]
 mod handover;
@@ -111,8 +112,9 @@ impl Eventful {
     /// (the configuration's `drain_timeout` when absent), stops the others, and reports. It goes on
     /// when this future is dropped. Later calls share it, and the earliest deadline wins.
     ///
-    /// It ends by the timeout plus `abort_grace` plus `sync_grace`, unless a handler blocks the runtime's
-    /// only thread.
+    /// It ends by the timeout plus `abort_grace` plus `sync_grace`. On a runtime with several threads
+    /// that holds even while handlers block all of them; on a `current_thread` runtime no handler may
+    /// block the thread. It ends, too, when the runtime was dropped before, polled or not.
     pub async fn shutdown(&self, timeout: Option<Duration>) -> ShutdownReport {
         self.shared.ask_to_end(timeout.unwrap_or(self.shared.config.drain_timeout));
         self.shared.ended().await

@@ -7,12 +7,14 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::panicking;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::attempt::RunCell;
 use super::clock::Clock;
 use super::commits::{Mark, Synced};
+use super::ender::Ender;
 use super::hooks::Probe;
 use super::latch::Latch;
 use super::locked::{Core, Taken, Wakes};
@@ -26,6 +28,8 @@ use crate::engine::{Answer, Command, Config, Outcome, Timestamp};
 /// One adapter: its lock, its clock, and the bells that wake its tasks.
 pub(super) struct Shared {
     core: OwnLine<Mutex<Core>>,
+    /// Where its tasks are, and the timers of who calls it from elsewhere.
+    pub(super) runtime: Handle,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: Config,
     pub(super) submit_timeout: Duration,
@@ -51,6 +55,7 @@ pub(super) struct Shared {
     pub(super) dispatcher: Upkeep,
     pub(super) sweeper: Upkeep,
     pub(super) end: End,
+    pub(super) ender: Ender,
 }
 
 /// Keeps what others write often, such as reference counts, off the cache line of the lock.
@@ -74,6 +79,8 @@ pub(super) struct Writer {
     pub(super) bell: Option<Box<dyn Fn() + Send + Sync>>,
     /// Opens when it has closed the journal.
     pub(super) closed: Latch,
+    /// Whether it is a thread.
+    pub(super) has_thread: bool,
     /// Whether handlers wait until their start is durable.
     pub(super) syncs_starts: bool,
     /// Since when it does what it does now, in microseconds; zero while it waits.
@@ -101,6 +108,7 @@ impl Writer {
 /// The parts of [`Shared`] that the builder chooses.
 pub(super) struct Parts {
     pub(super) core: Core,
+    pub(super) runtime: Handle,
     pub(super) writer: Writer,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: Config,
@@ -134,6 +142,8 @@ impl Shared {
             dispatcher: Upkeep::default(),
             sweeper: Upkeep::default(),
             end: End::default(),
+            ender: Ender::new(&parts.runtime),
+            runtime: parts.runtime,
         })
     }
 
@@ -167,6 +177,23 @@ impl Shared {
     /// Looks at the core even when it is broken: whoever waits must be let go in the end.
     pub(super) fn last_look<T>(&self, look: impl FnOnce(&mut Core) -> T) -> T {
         look(&mut self.core.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the core even when it cannot be used, which `change` learns, and wakes whom the change
+    /// concerns.
+    pub(super) fn change_at_last<T>(&self, change: impl FnOnce(&mut Core, Timestamp, bool) -> T) -> T {
+        let _alarm = Alarm(self);
+        let (mut core, is_sound) = match self.core.0.lock() {
+            Ok(core) => (core, true),
+            Err(poisoned) => (poisoned.into_inner(), false),
+        };
+        let is_usable = is_sound && core.commits.unavailable().is_none();
+        let now = self.clock.now();
+        let answer = change(&mut core, now, is_usable);
+        let wakes = if is_usable { core.wakes(now) } else { Wakes::default() };
+        drop(core);
+        self.wake(wakes);
+        answer
     }
 
     /// The lock is held for less time than it takes to put a thread to sleep and to wake it, so

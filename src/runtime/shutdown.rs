@@ -1,6 +1,7 @@
 //! The end: no intake, no dispatch, drain, abort, report.
 
 use core::future::poll_fn;
+use core::mem;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
@@ -13,7 +14,7 @@ use super::latch::Latch;
 use super::locked::Core;
 use super::shared::Shared;
 use super::unavailable::Unavailable;
-use crate::engine::{AttemptEnd, Command, FactCounters, Timestamp};
+use crate::engine::{AttemptEnd, Command, FactCounters, Phase, Timestamp};
 
 /// How a shutdown went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,27 +34,24 @@ pub struct ShutdownReport {
     pub took: Duration,
 }
 
-/// The state of the shutdown, and who waits for it.
+/// How the shutdown stands, for who waits for it.
 #[derive(Debug, Default)]
 pub(super) struct End {
-    state: Mutex<EndState>,
     /// Rung with each request: the deadline may have come forward.
     asked: Notify,
     /// Opens when the engine has stopped.
     pub(super) stopped: Latch,
     /// Opens when there is a report.
-    reported: Latch,
+    pub(super) reported: Latch,
+    report: Mutex<ShutdownReport>,
+    /// Tasks that end before the report, or are aborted.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-#[derive(Debug, Default)]
-struct EndState {
-    asked: Option<Asked>,
-    report: ShutdownReport,
-}
-
-/// What the requests for an end amount to.
+/// What the requests for an end amount to. Kept with the engine, so that one that is opened in its
+/// place meanwhile learns of it.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+pub(super) struct Ending {
     /// When the first one came.
     since: Timestamp,
     /// What had happened before it, or before the engine was opened that it ends.
@@ -63,94 +61,102 @@ struct Asked {
 }
 
 impl End {
-    fn lock(&self) -> MutexGuard<'_, EndState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Has a task end before the report.
+    pub(super) fn keep(&self, task: JoinHandle<()>) {
+        lock(&self.tasks).push(task);
     }
+}
 
-    fn ask(&self, asked: Asked) {
-        let mut state = self.lock();
-        let first = state.asked.unwrap_or(asked);
-        state.asked = Some(Asked { deadline: first.deadline.min(asked.deadline), ..first });
-    }
+/// A panic while these are touched leaves them usable.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    /// Whether an end was asked for.
-    #[cfg(feature = "durable")]
-    pub(super) fn is_asked(&self) -> bool {
-        self.asked().is_some()
-    }
-
-    /// Another engine was opened while the end was asked for: it counts from here.
-    #[cfg(feature = "durable")]
-    pub(super) fn count_from(&self, facts: FactCounters) {
-        if let Some(asked) = &mut self.lock().asked {
-            asked.before = facts;
+impl Core {
+    /// Takes a request for the end. One that cannot be used takes in nothing anyway, and counts
+    /// nothing.
+    fn ask_to_end(&mut self, now: Timestamp, timeout: Duration, is_usable: bool) {
+        let deadline = now + timeout;
+        match &mut self.ending {
+            Some(ending) => ending.deadline = ending.deadline.min(deadline),
+            None => self.ending = Some(Ending { since: now, before: FactCounters::default(), deadline }),
+        }
+        if is_usable && self.engine.phase() == Phase::Running {
+            self.end_engine(now);
         }
     }
 
-    fn asked(&self) -> Option<Asked> {
-        self.lock().asked
+    /// Has this engine end when an end was asked for: it counts from here.
+    pub(super) fn end_engine(&mut self, now: Timestamp) {
+        if let Some(ending) = &mut self.ending {
+            ending.before = self.engine.metrics().facts;
+            self.execute(now, Command::Shutdown);
+        }
     }
 }
 
 impl Shared {
-    /// Stops intake and dispatch now, and asks for the rest to be over within `timeout`.
-    pub(super) fn ask_to_end(&self, timeout: Duration) {
+    /// Stops intake and dispatch now, and asks for the rest to have ended within `timeout`.
+    pub(super) fn ask_to_end(self: &Arc<Self>, timeout: Duration) {
         // The dispatcher looks at the permits after it was woken, so they close first.
         self.permits.close();
-        let began = self.change(|core, now| {
-            core.execute(now, Command::Shutdown);
-            (now, core.engine.metrics().facts)
-        });
-        // A core that is broken or down takes in nothing anyway, and counts nothing. One that is
-        // about to be opened again is told then.
-        let (since, before) = began.unwrap_or_else(|_| (self.now(), FactCounters::default()));
-        self.end.ask(Asked { since, before, deadline: since + timeout });
+        self.change_at_last(|core, now, is_usable| core.ask_to_end(now, timeout, is_usable));
         self.end.asked.notify_one();
         self.ticket.notify_one();
         self.writer.ring();
+        self.begin_to_end();
+    }
+
+    /// What was asked for, if an end was.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.last_look(|core| core.ending)
     }
 
     /// Waits for the report.
     pub(super) async fn ended(&self) -> ShutdownReport {
         self.end.reported.wait().await;
-        self.end.lock().report
+        *lock(&self.end.report)
     }
 }
 
-/// Waits for the first request, and then ends everything. The tasks in `kept` end
-/// before the report, or are told to.
-pub(super) async fn see_to_the_end(shared: Arc<Shared>, kept: [JoinHandle<()>; 2]) {
-    let mut last_will = LastWill { shared: Arc::clone(&shared), kept_word: false };
-    let Asked { since, .. } = asked(&shared).await;
+/// Ends everything, once an end was asked for.
+pub(super) async fn see_to_the_end(shared: &Shared) {
     shared.probe.open(Point::Drain).await;
-    drain(&shared).await;
-    cancel_all(&shared);
-    yield_workers(&shared).await;
-    let mut report = stop(&shared);
+    drain(shared).await;
+    cancel_all(shared);
+    yield_workers(shared).await;
+    let mut report = stop(shared);
     let deadline = shared.now() + shared.config.sync_grace;
-    end_tasks(&shared, kept, deadline).await;
-    report.unsynced = sync(&shared, deadline).await;
-    // Only now: readers are told of facts that are durable.
+    end_tasks(shared, deadline).await;
+    report.unsynced = sync(shared, deadline).await;
+    // Only now: readers are shown facts that are durable.
     shared.last_look(|core| core.subscribers.close());
-    report.took = shared.now().since(since);
-    last_will.kept_word = true;
-    publish(&shared, report);
+    report.took = shared.ending().map_or(Duration::ZERO, |ending| shared.now().since(ending.since));
+    publish(shared, report);
+}
+
+/// Reports without waiting for anything: there is nothing left that could be waited on.
+pub(super) fn end_at_once(shared: &Arc<Shared>) {
+    shared.ask_to_end(Duration::ZERO);
+    let mut report = stop(shared);
+    report.unsynced = shared.last_look(|core| {
+        core.subscribers.close();
+        core.commits.unsynced()
+    });
+    publish(shared, report);
 }
 
 /// Waits for the first request.
-async fn asked(shared: &Shared) -> Asked {
-    loop {
+pub(super) async fn asked(shared: &Shared) {
+    while shared.ending().is_none() {
         shared.end.asked.notified().await;
-        if let Some(asked) = shared.end.asked() {
-            return asked;
-        }
     }
 }
 
 /// Waits until no run is in flight and all facts are durable, at most until the earliest deadline.
 async fn drain(shared: &Shared) {
     while is_draining(shared) {
-        let deadline = shared.end.asked().map_or(Timestamp::EPOCH, |asked| asked.deadline);
+        let deadline = shared.ending().map_or(Timestamp::EPOCH, |ending| ending.deadline);
         tokio::select! {
             biased;
             () = shared.drained.notified() => {}
@@ -201,10 +207,11 @@ async fn sync(shared: &Shared, deadline: Timestamp) -> u64 {
 
 /// Waits until the other tasks have ended, at most until the deadline: a handler that blocks a
 /// thread may hold up what else is on it.
-async fn end_tasks(shared: &Shared, kept: [JoinHandle<()>; 2], deadline: Timestamp) {
-    let aborts = kept.each_ref().map(JoinHandle::abort_handle);
+async fn end_tasks(shared: &Shared, deadline: Timestamp) {
+    let tasks = mem::take(&mut *lock(&shared.end.tasks));
+    let aborts: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
     let all_ended = async {
-        for task in kept {
+        for task in tasks {
             // A task that died has ended too.
             let _ = task.await;
         }
@@ -220,10 +227,9 @@ async fn end_tasks(shared: &Shared, kept: [JoinHandle<()>; 2], deadline: Timesta
 /// Stops the engine, and with it every task that is left.
 fn stop(shared: &Shared) -> ShutdownReport {
     let abandoned = shared.workers().len() as u64;
-    let before = shared.end.asked().map(|asked| asked.before).unwrap_or_default();
     let stopped = shared.change(|core, now| {
         core.execute(now, Command::AbortInflight);
-        tally(core, before)
+        tally(core)
     });
     drop(shared.last_look(Core::release));
     shared.end.stopped.open();
@@ -233,7 +239,8 @@ fn stop(shared: &Shared) -> ShutdownReport {
     ShutdownReport { abandoned, ..stopped.unwrap_or_else(|_| without()) }
 }
 
-fn tally(core: &mut Core, before: FactCounters) -> ShutdownReport {
+fn tally(core: &mut Core) -> ShutdownReport {
+    let before = core.ending.map(|ending| ending.before).unwrap_or_default();
     let metrics = core.engine.metrics();
     let ended = metrics.facts.finished_total() - before.finished_total();
     let interrupted = metrics.facts.finished(AttemptEnd::Interrupted) - before.finished(AttemptEnd::Interrupted);
@@ -246,27 +253,7 @@ fn left(core: &mut Core) -> u64 {
 }
 
 fn publish(shared: &Shared, report: ShutdownReport) {
-    shared.end.lock().report = report;
+    *lock(&shared.end.report) = report;
     shared.end.reported.open();
     tracing::info!(?report, "the engine has stopped");
-}
-
-/// Reports even when the runtime goes away under the adapter, so that nobody waits for ever.
-struct LastWill {
-    shared: Arc<Shared>,
-    kept_word: bool,
-}
-
-impl Drop for LastWill {
-    fn drop(&mut self) {
-        if !self.kept_word {
-            self.shared.ask_to_end(Duration::ZERO);
-            let mut report = stop(&self.shared);
-            report.unsynced = self.shared.last_look(|core| {
-                core.subscribers.close();
-                core.commits.unsynced()
-            });
-            publish(&self.shared, report);
-        }
-    }
 }

@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use super::locked::Core;
 use super::shared::Shared;
-use crate::engine::{Command, Fact, Replay, Timestamp};
+use crate::engine::{Fact, Replay, Timestamp};
 use crate::journal::{
     JournalStore, Log, MaintainError, Maintained, OpenError, Owner, Recovered, Room, Sequence, WriteError, recover,
 };
@@ -183,7 +183,7 @@ impl JournalWriter {
     fn try_step(&mut self, quiet: bool) -> Result<Next, WriteError> {
         if self.log.is_none() {
             // An opening that brought nothing is not tried again at once: perhaps the disk is full.
-            let pauses = self.openings_in_vain > 0 && !quiet && !self.shared.end.is_asked();
+            let pauses = self.openings_in_vain > 0 && !quiet && self.shared.ending().is_none();
             return Ok(if pauses { Next::Wait(Some(REOPEN_AFTER)) } else { self.reopen() });
         }
         let wrote = self.write()?;
@@ -258,7 +258,7 @@ impl JournalWriter {
     }
 
     fn reopen(&mut self) -> Next {
-        if self.shared.end.is_asked() {
+        if self.shared.ending().is_some() {
             return self.stay_down();
         }
         let Source { store, owner, snapshot_after_bytes, reserve_bytes } = &mut self.source;
@@ -353,15 +353,12 @@ impl Shared {
     fn install(&self, replay: Replay, room: Room) {
         let wakes = self.repair(|core, now| {
             core.install(now, replay, room);
-            self.end.count_from(core.engine.metrics().facts);
+            // One asked for while there was no engine is for this one.
+            core.end_engine(now);
             core.wakes(now)
         });
         self.writer.reopenings.fetch_add(1, Ordering::AcqRel);
         self.wake(wakes);
-        if self.end.is_asked() {
-            // Asked for while there was no engine to tell. One that is given up again needs no telling.
-            let _ = self.execute(Command::Shutdown);
-        }
         self.ring_all();
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::inside::Inside;
 use super::journal::DiskTrouble;
 use super::scenario::{Disturbance, FaultKind, Outage, Trouble};
 
@@ -37,7 +38,7 @@ impl Coverage {
 }
 
 /// The kinds of faults. Enough runs together must have reached each.
-pub const FAULTS: [&str; 56] = [
+pub const FAULTS: [&str; 58] = [
     "link partitioned",
     "link partitioned to the server",
     "link partitioned to the client",
@@ -94,10 +95,12 @@ pub const FAULTS: [&str; 56] = [
     "writer panicked",
     "yield at write",
     "start refused by the disk",
+    "start dropped before it was polled",
+    "submitters in the process",
 ];
 
 /// The answers and turns of a run that matter. Enough runs together must have reached each.
-pub const ANSWERS: [&str; 29] = [
+pub const ANSWERS: [&str; 30] = [
     "told accepted",
     "told duplicate",
     "told conflict",
@@ -127,6 +130,7 @@ pub const ANSWERS: [&str; 29] = [
     "group in doubt was lost",
     "snapshot made",
     "run crashed at opening",
+    "submitter waited for room",
 ];
 
 /// The probe of a kind of fault.
@@ -146,6 +150,8 @@ pub(super) const fn fault(kind: &FaultKind) -> &'static str {
         FaultKind::Pause { .. } => "operator paused",
         FaultKind::Disk { trouble, .. } => disk(*trouble),
         FaultKind::DiskFull { .. } => "disk full",
+        FaultKind::Inside(Inside::UnpolledStart) => "start dropped before it was polled",
+        FaultKind::Inside(Inside::Submitters { .. }) => "submitters in the process",
     }
 }
 

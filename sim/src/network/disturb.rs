@@ -24,6 +24,8 @@ pub(super) struct Armed {
     pub(super) stalls: u64,
     /// When the last of them is over.
     pub(super) stalled_until: Timestamp,
+    /// Starts that are dropped before they were polled.
+    pub(super) unpolled_starts: u8,
     /// How often the process that is up was disturbed.
     met: BTreeMap<Disturbance, u64>,
 }
@@ -37,6 +39,7 @@ impl Armed {
             panics: 0,
             stalls: 0,
             stalled_until: Timestamp::EPOCH,
+            unpolled_starts: 0,
             met: BTreeMap::new(),
         }
     }
@@ -66,7 +69,14 @@ impl Armed {
     /// Lets everything pass from now on.
     pub(super) fn disarm(&mut self) {
         self.waiting.clear();
-        self.yields_per_mille = 0;
+        (self.yields_per_mille, self.unpolled_starts) = (0, 0);
+    }
+
+    /// Returns whether the next start is dropped before it was polled, and counts it.
+    pub(super) fn starts_unpolled(&mut self) -> bool {
+        let is_unpolled = self.unpolled_starts > 0;
+        self.unpolled_starts -= u8::from(is_unpolled);
+        is_unpolled
     }
 
     /// What this pass meets, and the name of that.

@@ -228,7 +228,7 @@ impl Drive {
         })?;
         let Ok(stats) = eventful.stats() else { return Err(Broken::new("kept", 1, "the engine is broken at rest")) };
         permits::at_rest(&stats, eventful.config().concurrency.get())?;
-        numbers::at_rest(&stats.engine.gauges)?;
+        numbers::at_rest(&stats)?;
         self.stage.with(|notes, _| {
             notes.oracles.calls.none_left()?;
             panics::mended(
@@ -246,9 +246,11 @@ impl Drive {
         let lacks = |kind: &FaultKind| match kind {
             FaultKind::Disk { trouble, .. } => *trouble == DiskTrouble::NoSpace,
             FaultKind::DiskFull { .. } => true,
-            FaultKind::Link { .. } | FaultKind::Outage { .. } | FaultKind::Disturb { .. } | FaultKind::Pause { .. } => {
-                false
-            }
+            FaultKind::Link { .. }
+            | FaultKind::Outage { .. }
+            | FaultKind::Disturb { .. }
+            | FaultKind::Pause { .. }
+            | FaultKind::Inside(_) => false,
         };
         match self.stage.scenario.faults.iter().any(|fault| lacks(&fault.kind)) {
             true => LOOK_AFTER,
@@ -342,6 +344,7 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
     let config = up.eventful.config();
     permits::bounded(&stats, config.concurrency.get())?;
     up.waits.see(now, &stats, config)?;
+    up.waits.see_submitters(now, &stats, config)?;
     stage.with(|notes, _| {
         if stats.journal_reopenings > 0 {
             notes.coverage.reach("journal opened again");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::coverage;
 use super::drive::{Drive, TICK, client_name};
+use super::inside::Inside;
 use super::journal::RESERVE_BYTES;
 use super::scenario::{Fault, FaultKind, Outage, Scenario, Trouble};
 use super::server::{CLOSE_GRACE, Order};
@@ -88,7 +89,11 @@ impl Faults {
 fn length(kind: &FaultKind) -> Duration {
     match kind {
         FaultKind::Link { for_ms, .. } | FaultKind::Pause { for_ms } | FaultKind::DiskFull { for_ms } => ms(*for_ms),
-        FaultKind::Outage { .. } | FaultKind::Disturb { .. } | FaultKind::Disk { .. } => Duration::ZERO,
+        FaultKind::Inside(Inside::Submitters { for_ms, .. }) => ms(*for_ms),
+        FaultKind::Outage { .. }
+        | FaultKind::Disturb { .. }
+        | FaultKind::Disk { .. }
+        | FaultKind::Inside(Inside::UnpolledStart) => Duration::ZERO,
     }
 }
 
@@ -139,6 +144,14 @@ impl Drive {
             FaultKind::Pause { for_ms } => {
                 self.order(Order::Pause);
                 self.faults.present.push((now + ms(*for_ms), *kind));
+            }
+            // Its probe counts the starts that meet it.
+            FaultKind::Inside(Inside::UnpolledStart) => {
+                self.stage.with(|notes, _| notes.armed.unpolled_starts += 1);
+                return;
+            }
+            FaultKind::Inside(Inside::Submitters { first, count, for_ms }) => {
+                self.order(Order::Submit { first: *first, count: *count, patience: ms(*for_ms) });
             }
             // Its probe counts the operations that meet it.
             FaultKind::Disk { trouble, times } => {
@@ -267,7 +280,8 @@ impl Drive {
             | FaultKind::Disturb { .. }
             | FaultKind::Pause { .. }
             | FaultKind::Disk { .. }
-            | FaultKind::DiskFull { .. } => None,
+            | FaultKind::DiskFull { .. }
+            | FaultKind::Inside(_) => None,
         })
     }
 
@@ -293,7 +307,10 @@ impl Drive {
                 FaultKind::Link { client, trouble, .. } => self.mend_link(client, trouble),
                 FaultKind::Pause { .. } => self.order(Order::Resume),
                 FaultKind::DiskFull { .. } => self.clear_disk(),
-                FaultKind::Outage { .. } | FaultKind::Disturb { .. } | FaultKind::Disk { .. } => {}
+                FaultKind::Outage { .. }
+                | FaultKind::Disturb { .. }
+                | FaultKind::Disk { .. }
+                | FaultKind::Inside(_) => {}
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Scenarios from seeds.
 
+use super::inside::Inside;
 use super::journal::{DiskTrouble, JournalSetup};
 use super::scenario::{
     Call, Disturbance, Ending, Fault, FaultKind, Item, Manner, Outage, Request, Scenario, Script, Setup, Trouble, Turn,
@@ -24,13 +25,14 @@ struct Family {
     most: u64,
 }
 
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 7] = [
     Family { label: "links", kind: link, most: 5 },
     Family { label: "outages", kind: outage, most: 2 },
     Family { label: "channel", kind: channel, most: 5 },
     Family { label: "tasks", kind: tasks, most: 5 },
     Family { label: "breaks", kind: breaks, most: 1 },
     Family { label: "pauses", kind: pause, most: 2 },
+    Family { label: "inside", kind: inside, most: 3 },
 ];
 
 /// Those of scenarios with a journal.
@@ -287,6 +289,17 @@ fn breaks(chance: &mut Stream) -> FaultKind {
     }
     let disturbance = chance.pick(&[Disturbance::EngineBreaksAtSend, Disturbance::EngineBreaksAtTake]);
     FaultKind::Disturb { disturbance, passes: 1 }
+}
+
+fn inside(chance: &mut Stream) -> FaultKind {
+    FaultKind::Inside(match chance.per_mille(300) {
+        true => Inside::UnpolledStart,
+        false => Inside::Submitters {
+            first: key(chance),
+            count: chance.between(1, 6) as u8,
+            for_ms: between(chance, 5, 200),
+        },
+    })
 }
 
 fn pause(chance: &mut Stream) -> FaultKind {

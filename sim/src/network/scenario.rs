@@ -5,6 +5,7 @@ use std::time::Duration;
 use eventful::{Backoff, Config};
 use serde::{Deserialize, Serialize};
 
+use super::inside::Inside;
 use super::journal::{DiskTrouble, JournalSetup};
 
 /// Everything that decides a run. Equal scenarios have equal runs.
@@ -299,6 +300,8 @@ pub enum FaultKind {
         /// How long.
         for_ms: u32,
     },
+    /// In the server's own program.
+    Inside(Inside),
 }
 
 /// How a link misbehaves.

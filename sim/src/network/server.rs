@@ -18,10 +18,12 @@ use turmoil::net::{TcpListener, TcpStream};
 
 use super::disturb::Disturber;
 use super::drive::{TICK, given_up};
+use super::embedder;
 use super::oracle::progress::Waits;
 use super::oracle::shutdown::{self, Seen};
 use super::oracle::{Verdict, durable, holds};
 use super::play::Player;
+use super::scenario::Item;
 use super::stage::Stage;
 use super::trace::Step;
 use super::witness::Witness;
@@ -55,6 +57,12 @@ pub(super) enum Order {
     },
     Pause,
     Resume,
+    /// The program submits events of its own.
+    Submit {
+        first: u8,
+        count: u8,
+        patience: Duration,
+    },
 }
 
 /// How long what a client has begun may take when the server stops.
@@ -63,6 +71,9 @@ pub(super) const CLOSE_GRACE: Duration = Duration::from_millis(40);
 /// The life of one process.
 pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
     let (orders, inbox) = unbounded_channel();
+    if !embedder::start_unpolled(&stage, start).await? {
+        return Ok(());
+    }
     let Some(eventful) = start(&stage)? else { return Ok(()) };
     stage.open(eventful.subscribe(1 << 20)?);
     *door.borrow_mut() = Some(Up {
@@ -159,6 +170,12 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
             Order::Resume => {
                 let eventful = eventful.clone();
                 tokio::spawn(async move { eventful.resume().await });
+            }
+            Order::Submit { first, count, patience } => {
+                for number in 0..count {
+                    let item = Item { key: first.wrapping_add(number), payload: 0 };
+                    tokio::spawn(embedder::submit(Arc::clone(&stage), eventful.clone(), item, patience));
+                }
             }
         }
     }

@@ -40,7 +40,7 @@ fn span(fault: &Fault) -> Option<Span> {
         FaultKind::Outage { down_ms, .. } => (down_ms, "down", "engine".to_owned()),
         FaultKind::Pause { for_ms } => (for_ms, "paused", "engine".to_owned()),
         FaultKind::DiskFull { for_ms } => (for_ms, "full", "journal".to_owned()),
-        FaultKind::Disturb { .. } | FaultKind::Disk { .. } => return None,
+        FaultKind::Disturb { .. } | FaultKind::Disk { .. } | FaultKind::Inside(_) => return None,
     };
     Some(Span { note: plain(&fault.kind), lasts: u64::from(for_ms) * 1_000, name, disturbs: vec![part] })
 }

@@ -1,6 +1,6 @@
 //! Metrics cannot lie: counters only rise, and gauges add up.
 
-use eventful::{AttemptEnd, EnqueueFailure, FactCounters, Gauges, Metrics, RejectReason, Stats, Status, SweptReason};
+use eventful::{AttemptEnd, EnqueueFailure, FactCounters, Metrics, RejectReason, Stats, Status, SweptReason};
 
 use super::lives::Before;
 use super::{Verdict, holds};
@@ -128,7 +128,11 @@ pub(in crate::network) fn failures(stats: &Stats, full: u64, closed: u64) -> Ver
 }
 
 /// When nothing is left to do.
-pub(in crate::network) fn at_rest(gauges: &Gauges) -> Verdict {
+pub(in crate::network) fn at_rest(stats: &Stats) -> Verdict {
+    let gauges = &stats.engine.gauges;
+    holds(stats.submitters_waiting == 0, || {
+        broken(format_args!("at rest {} submitters wait for room", stats.submitters_waiting))
+    })?;
     let left = [gauges.queued, gauges.line, gauges.delayed, gauges.inflight, gauges.pending()];
     holds(left == [0; 5], || broken(format_args!("at rest there is something to do: {gauges:?}")))
 }

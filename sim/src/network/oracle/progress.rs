@@ -1,4 +1,4 @@
-//! A ticket and a free permit meet soon.
+//! A ticket and a free permit meet soon, and so do a submitter that waits and room.
 
 use std::time::Duration;
 
@@ -7,17 +7,35 @@ use eventful::{Config, Phase, Stats};
 use super::{Verdict, holds};
 use crate::failure::Broken;
 
-/// Since when a ticket waits although a permit is free.
+/// Since when a ticket waits although a permit is free, and a submitter although there is room.
 #[derive(Debug, Default)]
 pub(in crate::network) struct Waits {
     since: Option<Duration>,
     restarts: u64,
+    submitter_since: Option<Duration>,
 }
+
+/// More than any event of a scenario takes of the journal.
+const EVENT_BYTES: u64 = 1 << 10;
 
 /// What the hooks' yields and the length of a tick can take.
 const SOON: Duration = Duration::from_millis(50);
 
 impl Waits {
+    /// A submitter counts as one that waits for room no longer than that lasts.
+    pub(in crate::network) fn see_submitters(&mut self, now: Duration, stats: &Stats, config: &Config) -> Verdict {
+        if stats.submitters_waiting == 0 || stats.phase != Phase::Running || !has_room(stats, config) {
+            self.submitter_since = None;
+            return Ok(());
+        }
+        let waited = now.saturating_sub(*self.submitter_since.get_or_insert(now));
+        holds(waited <= SOON, || {
+            let count = stats.submitters_waiting;
+            let what = format_args!("for {waited:?} {count} submitters have waited although there is room");
+            Broken::new("progress", 7, what)
+        })
+    }
+
     /// A dispatcher that died may be kept down for a sweep interval before it is restarted.
     pub(in crate::network) fn see(&mut self, now: Duration, stats: &Stats, config: &Config) -> Verdict {
         let may_start = stats.phase == Phase::Running && !stats.paused;
@@ -33,4 +51,12 @@ impl Waits {
             Broken::new("progress", 3, what)
         })
     }
+}
+
+/// Whether one more event has room, and the journal, too.
+fn has_room(stats: &Stats, config: &Config) -> bool {
+    let gauges = &stats.engine.gauges;
+    gauges.pending() < config.max_pending as u64
+        && gauges.records_total() < config.max_records as u64
+        && stats.journal_room_bytes.is_none_or(|room| room > EVENT_BYTES)
 }

@@ -1,0 +1,85 @@
+//! The program around the engine: starts it, perhaps in vain, and submits events of its own.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use eventful::{Clock as _, Event, Eventful, StartError, SubmitError, Submitted};
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use super::ledger::{Told, key, payload};
+use super::oracle::holds;
+use super::scenario::Item;
+use super::stage::Stage;
+use crate::failure::Broken;
+
+/// How long a shutdown may take that has nothing to wait for.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+/// Starts engines in runtimes that are dropped before any of their tasks was polled, as often as
+/// that was asked for, and shuts each down. Returns whether all of them started.
+pub(super) async fn start_unpolled<F>(stage: &Arc<Stage>, start: F) -> Result<bool, StartError>
+where
+    F: Fn(&Arc<Stage>) -> Result<Option<Eventful>, StartError>,
+{
+    while stage.with(|notes, _| notes.armed.starts_unpolled()) {
+        let Some(eventful) = start_and_drop(stage, &start)? else { return Ok(false) };
+        let ended = timeout(AT_ONCE, eventful.shutdown(None)).await;
+        stage.judge(holds(ended.is_ok(), || {
+            Broken::new("shutdown", 6, "its runtime was dropped before it was polled, and it does not end")
+        }));
+        stage.with(|notes, _| notes.coverage.reach("start dropped before it was polled"));
+    }
+    Ok(true)
+}
+
+fn start_and_drop<F>(stage: &Arc<Stage>, start: F) -> Result<Option<Eventful>, StartError>
+where
+    F: Fn(&Arc<Stage>) -> Result<Option<Eventful>, StartError>,
+{
+    let Ok(runtime) = Builder::new_current_thread().build() else { return Err(StartError::NoRuntime) };
+    // In the context of another runtime, turmoil answers from the machine's clock.
+    stage.clock.now();
+    stage.clock.stop(true);
+    let started = {
+        let _context = runtime.enter();
+        start(stage)
+    };
+    // Its tasks are dropped in any order.
+    stage.mute(true);
+    runtime.shutdown_background();
+    stage.mute(false);
+    stage.clock.stop(false);
+    started
+}
+
+/// Submits an event and waits for its answer, but no longer than `patience`.
+pub(super) async fn submit(stage: Arc<Stage>, eventful: Eventful, item: Item, patience: Duration) {
+    let event = Event::new(key(item.key).clone(), payload(item));
+    let mut submitting = Box::pin(eventful.submit(event));
+    let begun = std::future::poll_fn(|cx| Poll::Ready(submitting.as_mut().poll(cx))).await;
+    if eventful.stats().is_ok_and(|stats| stats.submitters_waiting > 0) {
+        stage.with(|notes, _| notes.coverage.reach("submitter waited for room"));
+    }
+    let answer = match begun {
+        Poll::Ready(answer) => Ok(answer),
+        Poll::Pending => timeout(patience, submitting).await,
+    };
+    // Whoever goes away before its answer is told nothing.
+    let Ok(answer) = answer else { return };
+    let told = told(&answer);
+    let verdict = stage.with(|notes, _| notes.oracles.payloads.told(item, &told));
+    stage.judge(verdict);
+}
+
+fn told(answer: &Result<Submitted, SubmitError>) -> Told {
+    match answer {
+        Ok(Submitted::Accepted) => Told::Accepted,
+        Ok(Submitted::Duplicate(_)) => Told::Duplicate,
+        Err(SubmitError::Conflict(conflict)) => {
+            Told::Conflict { stored: conflict.stored.to_string(), received: conflict.received.to_string() }
+        }
+        Err(_) => Told::Other,
+    }
+}
