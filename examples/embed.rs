@@ -8,8 +8,8 @@ use std::time::Duration;
 use eventful::{Attempt, Event, Eventful, Failure, Key, SubmitError};
 
 async fn handle(event: Event, attempt: Attempt) -> Result<(), Failure> {
-    println!("{} attempt {}: {:?}", event.key(), attempt.number(), event.payload());
-    if attempt.number() == 1 && &*event.key().id() == "order-18" {
+    println!("{} attempt {}: {:?}", event.key(), attempt.charged(), event.payload());
+    if attempt.charged() == 1 && &*event.key().id() == "order-18" {
         return Err(Failure::retry_after("the printer is out of paper", Duration::from_millis(700)));
     }
     Ok(())
@@ -29,10 +29,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let retried = Key::new("", "order-18")?;
-    while eventful.stats()?.engine.gauges.pending() > 0 {
-        println!("{}", eventful.explain(&retried).await?.unwrap_or_default());
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+    println!("order-18: {}", eventful.explain(&retried).await?.unwrap_or_default());
+    println!("order-18 ended as {}", eventful.wait(&retried).await?.status);
+    eventful.wait_idle().await?;
     println!("{:?}", eventful.shutdown(None).await);
     Ok(())
 }

@@ -69,7 +69,7 @@ pub use runtime::{Action, Hooks, Point};
 pub use runtime::{
     Attempt, Builder, Cancellation, Clock, DiscardError, Eventful, Failure, FailureKind, Handler, JournalState,
     ManualClock, NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep, Stale,
-    StartError, Stats, SubmitError, Submitted, Subscription, SystemClock, Unavailable,
+    StartError, Stats, SubmitError, Submitted, Subscription, SystemClock, Unavailable, WaitError,
 };
 #[cfg(all(feature = "tokio", feature = "durable"))]
 pub use runtime::{Durability, Recovery, StartDurability};

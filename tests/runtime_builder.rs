@@ -42,7 +42,7 @@ async fn seed_that_nobody_sets_is_drawn() {
 mod durable {
     use super::*;
     use eventful::journal::{DiskStore, MemoryStore};
-    use eventful::{Durability, StartError, Submitted};
+    use eventful::{Durability, InvalidConfig, StartError, Submitted};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -88,6 +88,56 @@ mod durable {
     async fn on_recovery_without_a_journal_is_refused() {
         let refused = Eventful::builder().on_recovery(|_| {}).start(succeed).err();
         assert_eq!(refused, Some(StartError::NoJournal));
+    }
+
+    #[tokio::test]
+    async fn durability_that_refuses_every_event_is_refused() {
+        let refused = |change: fn(&mut Durability)| {
+            let mut durability = Durability::default();
+            change(&mut durability);
+            let started = Eventful::builder().journal(MemoryStore::new(), durability).start(succeed);
+            started.expect_err("it is refused").to_string()
+        };
+        let zero = "durability.max_unsynced_bytes is zero: set it to at least 1";
+        assert_eq!(refused(|durability| durability.max_unsynced_bytes = 0), zero);
+        let reserve = "max_bytes of the journal less durability.reserve_bytes is less than max_event_bytes: raise max_bytes of \
+                       the journal less durability.reserve_bytes or lower max_event_bytes";
+        assert_eq!(refused(|durability| durability.reserve_bytes = u64::MAX), reserve);
+        let unsynced = "durability.max_unsynced_bytes is over 4292870143, the most that the journal takes: lower it";
+        assert_eq!(refused(|durability| durability.max_unsynced_bytes = usize::MAX), unsynced);
+    }
+
+    #[tokio::test]
+    async fn journal_without_room_for_one_event_is_refused_before_it_is_made() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = directory.path().join("data");
+        let least = Durability::default().reserve_bytes + Config::default().max_event_bytes as u64;
+        let refused = |max_bytes| {
+            let store = DiskStore::new(&place).max_bytes(max_bytes);
+            Eventful::builder().journal(store, Durability::default()).start(succeed).err()
+        };
+        let words = Some(StartError::InvalidConfig(InvalidConfig::Less(
+            "max_bytes of the journal less durability.reserve_bytes",
+            "max_event_bytes",
+        )));
+        assert_eq!(refused(least - 1), words);
+        assert!(!place.exists());
+        assert_eq!(refused(least), None);
+    }
+
+    #[tokio::test]
+    async fn event_size_that_no_frame_takes_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let refused = |max_event_bytes| {
+            let large =
+                move |config: &mut Config| (config.max_bytes, config.max_event_bytes) = (2 << 30, max_event_bytes);
+            let builder = Eventful::builder().journal(DiskStore::new(directory.path()), Durability::default());
+            builder.configure(large).start(succeed).err()
+        };
+        let limit = (1 << 30) - (1 << 20);
+        let words = Some(StartError::InvalidConfig(InvalidConfig::Greater("max_event_bytes", limit as u64)));
+        assert_eq!(refused(limit + 1), words);
+        assert_eq!(refused(limit - Durability::default().max_unsynced_bytes), None);
     }
 
     #[tokio::test]

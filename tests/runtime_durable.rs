@@ -14,7 +14,7 @@ use eventful::journal::{
 };
 use eventful::{
     Attempt, Bound, Builder, Clock as _, Config, Durability, Event, Eventful, Failure, ManualClock, NotReady, Notice,
-    Readiness, StartDurability, StartError, Status, SubmitError, Submitted, Timestamp, Unavailable,
+    Readiness, StartDurability, StartError, Status, SubmitError, Submitted, Timestamp, Unavailable, WaitError,
 };
 use harness::*;
 use tokio::sync::Semaphore;
@@ -331,6 +331,41 @@ async fn submitter_that_waits_for_the_journal_does_not_wait_for_room() {
     assert!(stats(&eventful).unsynced > 0 && !waiting.is_finished());
     assert_eq!(waiting.await.expect("no panic"), Ok(Submitted::Accepted));
     gate.open();
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_return_when_the_end_is_durable() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    let (one, all) = (eventful.clone(), eventful.clone());
+    let one = tokio::spawn(async move { one.wait(&key("a")).await.map(|record| record.status) });
+    let all = tokio::spawn(async move { all.wait_idle().await });
+    store.decide(&[Fate::Full; 3]);
+    gate.open();
+    passes("it is completed in memory", || stats(&eventful).engine.gauges.records(Status::Completed) == 1).await;
+    assert!(!one.is_finished() && !all.is_finished());
+    assert_eq!(one.await.expect("no panic"), Ok(Status::Completed));
+    assert_eq!(all.await.expect("no panic"), Ok(()));
+    assert_eq!(store.status("a"), Some(Status::Completed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_end_with_an_error_when_the_journal_fails() {
+    let (store, gate) = (Decided::new(), Gate::closed());
+    let eventful = open(&store, &gate);
+    eventful.submit(event("a")).await.expect("room");
+    passes("the handler is called", || gate.calls() == 1).await;
+    let (one, all) = (eventful.clone(), eventful.clone());
+    let one = tokio::spawn(async move { one.wait(&key("a")).await });
+    let all = tokio::spawn(async move { all.wait_idle().await });
+    store.decide(&[Fate::FailsBefore]);
+    gate.open();
+    assert!(matches!(one.await.expect("no panic"), Err(WaitError::Unavailable(why)) if why.is_temporary()));
+    assert!(matches!(all.await.expect("no panic"), Err(WaitError::Unavailable(why)) if why.is_temporary()));
+    passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+    assert_eq!(eventful.wait(&key("a")).await.map(|record| record.status), Ok(Status::Completed));
 }
 
 #[tokio::test(start_paused = true)]

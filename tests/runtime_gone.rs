@@ -43,8 +43,7 @@ fn engine_started_in_a_runtime_that_is_gone_has_stopped() {
 #[test]
 fn shutdown_asked_for_before_the_drop_ends_after_it() {
     let (eventful, runtime) = started_in(one_thread());
-    let ending = eventful.clone();
-    let mut ending = Box::pin(async move { ending.shutdown(None).await });
+    let mut ending = Box::pin(eventful.shutdown(None));
     assert!(futures_poll(&mut ending).is_none());
     drop(runtime);
     assert_eq!(one_thread().block_on(ending).left, 0);

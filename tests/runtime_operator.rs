@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use eventful::{
     Attempt, AttemptEnd, Change, Clock, Config, Cursor, DiscardError, Event, Eventful, Failure, InvalidConfig,
     ManualClock, NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, Sleep, StartError, Status,
-    SubmitError, Subscription, Timestamp, Unavailable,
+    SubmitError, Subscription, Timestamp, Unavailable, WaitError,
 };
 use harness::*;
 
@@ -238,6 +238,23 @@ async fn after_a_panic_inside_the_lock_every_call_is_broken_and_none_panics() {
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Broken));
     eventful.shutdown(None).await;
     until("no task is left", || tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_end_when_the_engine_breaks() {
+    let clock = Arc::new(BrittleClock::default());
+    let builder = Eventful::builder().config(narrow()).seed(1).clock(clock.clone());
+    let eventful = builder.start(hang).expect("a valid configuration");
+    eventful.submit(event("a")).await.expect("room");
+    let (one, all) = (eventful.clone(), eventful.clone());
+    let one = tokio::spawn(async move { one.wait(&key("a")).await });
+    let all = tokio::spawn(async move { all.wait_idle().await });
+    settle_down().await;
+    clock.breaks.store(true, Ordering::SeqCst);
+    assert!(catch_unwind(AssertUnwindSafe(|| eventful.stats())).is_err());
+    clock.breaks.store(false, Ordering::SeqCst);
+    assert_eq!(one.await.expect("no panic"), Err(WaitError::Unavailable(Unavailable::Broken)));
+    assert_eq!(all.await.expect("no panic"), Err(WaitError::Unavailable(Unavailable::Broken)));
 }
 
 #[test]

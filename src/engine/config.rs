@@ -138,6 +138,9 @@ pub enum InvalidConfig {
     /// More records than the engine can address.
     #[error("max_records is over {ADDRESSABLE}: lower it")]
     TooManyRecords,
+    /// This is more than what it is kept in takes.
+    #[error("{0} is over {1}, the most that the journal takes: lower it")]
+    Greater(&'static str, u64),
     /// More jitter than the whole wait.
     #[error("backoff.jitter_percent is over 100: lower it")]
     Jitter,

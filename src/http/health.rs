@@ -43,6 +43,7 @@ fn detail(reason: NotReady) -> Cow<'static, str> {
         }
         NotReady::Reopening => "the journal has failed and is being opened again: wait",
         NotReady::JournalDown => "the journal cannot be used any more: see the log, and restart the server",
+        NotReady::PermitsHeld => "handlers that were stopped do not yield, and hold all permits: restart the server",
         NotReady::DispatcherDown => "the dispatcher is down, and will be restarted: wait",
         NotReady::SweeperDown => "the sweeper is down or late, and will be restarted: wait",
     };

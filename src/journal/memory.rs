@@ -96,6 +96,10 @@ impl JournalStore for MemoryStore {
         Ok(Box::new(MemoryJournal { opening: contents.opening, store: self.clone(), broken: None }))
     }
 
+    fn capacity_bytes(&self) -> u64 {
+        self.lock().max_bytes
+    }
+
     fn blocks(&self) -> bool {
         false
     }

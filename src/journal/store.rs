@@ -29,6 +29,17 @@ pub trait JournalStore: fmt::Debug + Send + 'static {
     fn blocks(&self) -> bool {
         true
     }
+
+    /// The most bytes that its journals take in all, as it was set up; `u64::MAX` when that is not
+    /// bounded. The default is that.
+    fn capacity_bytes(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// The most bytes that a frame may have. By default what a frame's header can count.
+    fn max_frame_bytes(&self) -> usize {
+        u32::MAX as usize
+    }
 }
 
 /// Who opens a journal, in words that tell an operator what to stop.

@@ -1,7 +1,7 @@
 //! What a handler knows about its run, and how the run is stopped.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ pub(super) struct RunCell {
     pub(super) started: Option<Mark>,
     deadline_micros: AtomicU64,
     pub(super) cancelled: Latch,
+    ended: AtomicBool,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -45,8 +46,18 @@ impl RunCell {
             started,
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
             cancelled: Latch::default(),
+            ended: AtomicBool::new(false),
             shared: Arc::clone(shared),
         })
+    }
+
+    /// Says that the worker has no handler of this run any more.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Asks the worker to drop the handler, and tells the handler's other tasks.

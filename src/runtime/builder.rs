@@ -255,7 +255,7 @@ impl Builder {
         handler: impl Handler,
     ) -> Result<Eventful, StartError> {
         let Setup { durability, mut store, owner, mut progress } = setup;
-        durability.validate()?;
+        durability.validate(&config, &*store)?;
         let Recovered { log, replay } =
             recover(&mut *store, &owner, &config, durability.snapshot_after_bytes, &mut progress)?;
         let recovery = Some(Recovery::of(&replay));

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::boxed::Box;
 
 use super::commits::Limits;
-use crate::engine::InvalidConfig;
+use crate::engine::{Config, InvalidConfig};
 use crate::journal::{JournalStore, Owner, Progress};
 
 /// How a journal is used.
@@ -20,10 +20,12 @@ pub struct Durability {
     pub starts: StartDurability,
     /// Bytes of frames after which the next snapshot is made, at least 1. 64 MiB by default.
     pub snapshot_after_bytes: u64,
-    /// Bytes of facts that are not durable, past which no new event is taken. 64 MiB by default.
+    /// Bytes of facts that are not durable, past which no new event is taken, at least 1. 64 MiB by
+    /// default.
     pub max_unsynced_bytes: usize,
     /// Room in the journal that is kept for outcomes and for shutdown: new events are refused
-    /// when there is no more than this. 16 MiB by default.
+    /// when there is no more than this. 16 MiB by default. A journal with a bound on its bytes must
+    /// have room for this and for one event of `max_event_bytes`.
     pub reserve_bytes: u64,
     /// How long an answer waits for what it says to be durable, more than zero; then it is
     /// [`Unavailable::Unknown`](crate::Unavailable::Unknown). While something has waited for longer, new
@@ -54,16 +56,41 @@ impl Default for Durability {
     }
 }
 
+/// What a frame may have besides the bytes that are counted of its events: 1 MiB of headers, lengths
+/// and numbers.
+const FRAME_MARGIN_BYTES: usize = 1 << 20;
+
 impl Durability {
-    /// Checks what would keep a journal busy for ever.
-    pub(super) const fn validate(&self) -> Result<(), InvalidConfig> {
-        if self.snapshot_after_bytes == 0 {
-            return Err(InvalidConfig::Zero("durability.snapshot_after_bytes"));
+    /// Checks what would keep a journal busy for ever, or have it refuse every event.
+    pub(super) fn validate(&self, config: &Config, store: &dyn JournalStore) -> Result<(), InvalidConfig> {
+        let counts = [
+            (self.snapshot_after_bytes, "durability.snapshot_after_bytes"),
+            (self.max_unsynced_bytes as u64, "durability.max_unsynced_bytes"),
+        ];
+        if let Some((_, name)) = counts.into_iter().find(|(count, _)| *count == 0) {
+            return Err(InvalidConfig::Zero(name));
         }
         if self.answer_timeout.is_zero() {
             return Err(InvalidConfig::Zero("durability.answer_timeout"));
         }
-        Ok(())
+        let for_events = store.capacity_bytes().saturating_sub(self.reserve_bytes);
+        if for_events < config.max_event_bytes as u64 {
+            return Err(InvalidConfig::Less(
+                "max_bytes of the journal less durability.reserve_bytes",
+                "max_event_bytes",
+            ));
+        }
+        // What is not durable may be one group, with one more event, and a group is one frame.
+        let frame_bytes = store.max_frame_bytes().saturating_sub(FRAME_MARGIN_BYTES);
+        let for_groups = frame_bytes.saturating_sub(config.max_event_bytes);
+        let most = [
+            (config.max_event_bytes, frame_bytes, "max_event_bytes"),
+            (self.max_unsynced_bytes, for_groups, "durability.max_unsynced_bytes"),
+        ];
+        match most.into_iter().find(|(bytes, limit, _)| bytes > limit) {
+            Some((_, limit, name)) => Err(InvalidConfig::Greater(name, limit as u64)),
+            None => Ok(()),
+        }
     }
 
     pub(super) const fn limits(&self) -> Limits {

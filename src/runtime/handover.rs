@@ -13,6 +13,7 @@ impl Core {
         self.outbox.extend(tickets);
         self.send(now);
         self.perform(now);
+        self.watches.take(facts, &mut self.ends);
         if self.subscribers.any() {
             let readers = self.subscribers.publish(facts);
             self.readers.extend(readers);
@@ -22,9 +23,11 @@ impl Core {
 
     /// Gives up the engine: its runs are stopped, and nothing that it decided leaves any more.
     /// Answers the marks that are lost, and how many facts.
-    pub(super) fn give_up(&mut self) -> (Mark, Mark, usize) {
+    pub(super) fn give_up(&mut self, now: Timestamp) -> (Mark, Mark, usize) {
         let lost = self.commits.give_up();
+        let before = self.aborted.len();
         self.cells.take_all(&mut self.aborted);
+        self.stopping.add(now, &self.aborted[before..]);
         lost
     }
 

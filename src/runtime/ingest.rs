@@ -260,7 +260,7 @@ struct Waiting {
 impl Waiting {
     async fn submit(self, event: Event) -> Result<Submitted, SubmitError> {
         let mut event = Some(event);
-        let timeout = self.shared.clock.sleep_until(self.shared.now() + self.shared.submit_timeout);
+        let timeout = self.shared.sleep_until(self.shared.now() + self.shared.submit_timeout);
         let entered = tokio::select! {
             biased;
             entered = self.wait(&mut event) => Some(entered?),

@@ -5,15 +5,18 @@
 
 use core::mem;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::vec::Vec;
+use tokio::sync::Notify;
 
 use super::attempt::RunCell;
 use super::cells::Cells;
 use super::commits::Commits;
 use super::hooks::{Action, Point, Probe};
 use super::shutdown::Ending;
+use super::stopping::Stopping;
 use super::subscribe::{Awaited, Subscribers, Subscription};
+use super::wait::Watches;
 use crate::engine::{Answer, Command, Deadline, Effect, Engine, EnqueueFailure, Outcome, Output, Phase, Run, RunId};
 use crate::engine::{Ticket, Timestamp};
 
@@ -29,6 +32,8 @@ pub(super) struct Core {
     pub(super) channel: Channel,
     pub(super) cells: Cells,
     pub(super) subscribers: Subscribers,
+    pub(super) watches: Watches,
+    pub(super) stopping: Stopping,
     probe: Probe,
     /// What the sweeper sleeps towards: the next deadline, or an earlier time.
     pub(super) armed: Timestamp,
@@ -36,6 +41,8 @@ pub(super) struct Core {
     pub(super) dispatcher_waits: bool,
     /// Submitters that wait for room.
     pub(super) waiting: usize,
+    /// The end of the last pending event is waited for.
+    pub(super) awaits_idle: bool,
     /// The size of the first one's event.
     pub(super) wanted_bytes: usize,
     /// The end that was asked for.
@@ -45,6 +52,8 @@ pub(super) struct Core {
     pub(super) aborted: Vec<Arc<RunCell>>,
     /// Readers of facts that are durable now.
     pub(super) readers: Vec<Awaited>,
+    /// Those who wait for an end that is durable now.
+    pub(super) ends: Vec<Weak<Notify>>,
 }
 
 /// What is left to do once the lock is free, in any order.
@@ -62,6 +71,10 @@ pub(super) struct Wakes {
     pub(super) writer: bool,
     /// They have facts to read.
     pub(super) readers: Vec<Awaited>,
+    /// An event has ended that they wait for.
+    pub(super) ends: Vec<Weak<Notify>>,
+    /// No event is pending.
+    pub(super) idle: bool,
     /// These runs are to stop.
     pub(super) aborted: Vec<Arc<RunCell>>,
 }
@@ -89,15 +102,19 @@ impl Core {
             channel,
             cells: Cells::default(),
             subscribers: Subscribers::default(),
+            watches: Watches::default(),
+            stopping: Stopping::default(),
             probe,
             armed: Timestamp::MAX,
             dispatcher_waits: false,
             waiting: 0,
+            awaits_idle: false,
             wanted_bytes: 0,
             ending: None,
             stopped: Vec::new(),
             aborted: Vec::new(),
             readers: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
@@ -133,7 +150,9 @@ impl Core {
                     Effect::Abort(run) => self.stopped.push(run),
                 }
             }
+            let before = self.aborted.len();
             self.cells.take(&mut self.stopped, &mut self.aborted);
+            self.stopping.add(now, &self.aborted[before..]);
             self.send(now);
         }
     }
@@ -257,6 +276,8 @@ impl Core {
             drained: stopping && self.inflight() == 0 && self.commits.is_idle(),
             writer: self.commits.has_work(),
             readers: self.publish(),
+            ends: mem::take(&mut self.ends),
+            idle: self.wake_idle(),
             aborted: mem::take(&mut self.aborted),
         }
     }
@@ -265,8 +286,9 @@ impl Core {
     fn publish(&mut self) -> Vec<Awaited> {
         if !self.commits.keeps_facts() && !self.out.facts().is_empty() {
             self.readers = self.subscribers.publish(self.out.facts());
+            self.watches.take(self.out.facts(), &mut self.ends);
             drop(self.out.drain_facts());
-            self.out.keep_facts(self.subscribers.any());
+            self.out.keep_facts(self.subscribers.any() || self.watches.any());
         }
         mem::take(&mut self.readers)
     }

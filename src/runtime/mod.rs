@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `builder` | sets everything up |
 //! | `ingest` | takes events in, waits for room |
-//! | `operator`, `stats`, `subscribe` | what else a handle can do |
+//! | `operator`, `stats`, `subscribe`, `wait` | what else a handle can do |
+//! | `stopping` | runs that were stopped and still hold their permits |
 //! | `shared` | what handles and tasks share; decides under the lock, and rings the bells after it |
 //! | `locked`, `cells` | what the lock guards: engine, channel, runs in flight |
 //! | `dispatcher` | takes a permit, then a ticket, and spawns a worker |
@@ -48,12 +49,14 @@ mod recovery;
 mod shared;
 mod shutdown;
 mod stats;
+mod stopping;
 mod subscribe;
 mod supervisor;
 mod sweeper;
 #[cfg(feature = "durable")]
 mod synced;
 mod unavailable;
+mod wait;
 mod worker;
 #[cfg(feature = "durable")]
 mod writer;
@@ -80,6 +83,7 @@ pub use shutdown::ShutdownReport;
 pub use stats::{NotReady, Readiness, Stats};
 pub use subscribe::{Notice, Subscription};
 pub use unavailable::Unavailable;
+pub use wait::WaitError;
 
 use crate::engine::{Config, Timestamp};
 use shared::Shared;

@@ -114,7 +114,8 @@ impl Eventful {
     ///
     /// See [`Eventful::get`].
     pub async fn explain(&self, key: &Key) -> Result<Option<String>, Unavailable> {
-        let (record, sentence) = self.shared.show(key, |core, now| core.engine.explain(now, key)).await?;
+        let permits_free = self.shared.permits_free();
+        let (record, sentence) = self.shared.show(key, |core, now| core.explain(now, key, permits_free)).await?;
         let is_durable = record.is_none_or(|record| record.durable);
         let rest = if is_durable { "" } else { "; this is not durable yet, as the journal does not respond" };
         Ok(sentence.map(|sentence| sentence + rest))

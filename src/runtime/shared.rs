@@ -1,11 +1,13 @@
 //! What every handle and every task of one adapter shares.
 
 use core::fmt;
+use core::future::poll_fn;
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::task::Poll;
 use core::time::Duration;
 use std::boxed::Box;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::panicking;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -40,6 +42,10 @@ pub(super) struct Shared {
     pub(super) deadline: Notify,
     /// Rung for the first submitter that waits.
     pub(super) room: Notify,
+    /// Rung for all who wait until no event is pending.
+    pub(super) idle: Notify,
+    /// Rung for all who wait for an end: the engine was given up, is broken or has stopped.
+    pub(super) changed: Notify,
     /// Rung for shutdown: no run is in flight, and all facts are durable.
     pub(super) drained: Notify,
     /// How far durability has come.
@@ -131,6 +137,8 @@ impl Shared {
             ticket: Notify::new(),
             deadline: Notify::new(),
             room: Notify::new(),
+            idle: Notify::new(),
+            changed: Notify::new(),
             drained: Notify::new(),
             synced: Synced::default(),
             writer: parts.writer,
@@ -170,6 +178,14 @@ impl Shared {
     pub(super) async fn sync(&self, tail: Option<Mark>) -> Result<(), Unavailable> {
         match tail {
             Some(mark) => Ok(self.synced.wait(mark).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until what was decided is durable, however long that takes.
+    pub(super) async fn sync_however_long(&self, tail: Option<Mark>) -> Result<(), Unavailable> {
+        match tail {
+            Some(mark) => Ok(self.synced.wait_however_long(mark).await?),
             None => Ok(()),
         }
     }
@@ -281,8 +297,32 @@ impl Shared {
             (wakes.drained, &self.drained),
         ];
         bells.into_iter().filter(|(ring, _)| *ring).for_each(|(_, bell)| bell.notify_one());
+        if wakes.idle {
+            self.idle.notify_waiters();
+        }
+        wakes.ends.iter().filter_map(Weak::upgrade).for_each(|end| end.notify_one());
         wakes.readers.iter().for_each(|reader| reader.wake());
         wakes.aborted.iter().for_each(|cell| cell.cancel());
+    }
+
+    /// Waits like the clock, wherever it is polled, by the timer of the adapter's own runtime. Ends
+    /// early once the end was asked for, as the runtime and its timer may be gone.
+    pub(super) async fn sleep_until(&self, at: Timestamp) {
+        let mut sleep = self.clock.sleep_until(at);
+        poll_fn(|cx| {
+            if self.permits.is_closed() {
+                return Poll::Ready(());
+            }
+            let _context = self.runtime.enter();
+            sleep.as_mut().poll(cx)
+        })
+        .await;
+    }
+
+    /// Permits that no worker holds, the one in the dispatcher's hand included.
+    pub(super) fn permits_free(&self) -> usize {
+        let in_hand = self.permits_in_hand.load(Ordering::Acquire);
+        self.permits.available_permits() + in_hand
     }
 
     /// The workers' tasks. A panic while they are touched leaves them usable.
@@ -296,6 +336,7 @@ impl Shared {
     pub(super) fn ring_all(&self) {
         let Self { ticket, deadline, room, drained, .. } = self;
         [ticket, deadline, room, drained].into_iter().for_each(Notify::notify_one);
+        self.changed.notify_waiters();
         self.writer.ring();
     }
 }

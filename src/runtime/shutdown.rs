@@ -233,6 +233,7 @@ fn stop(shared: &Shared) -> ShutdownReport {
     });
     drop(shared.last_look(Core::release));
     shared.end.stopped.open();
+    shared.changed.notify_waiters();
     shared.deadline.notify_one();
     shared.writer.ring();
     let without = || ShutdownReport { left: shared.last_look(left), ..ShutdownReport::default() };

@@ -82,6 +82,9 @@ pub enum NotReady {
     DiskFull,
     /// See [`JournalState::Unreachable`].
     JournalUnreachable,
+    /// All permits are held by handlers that were stopped more than `abort_grace` ago and have not
+    /// yielded: nothing can run before one does.
+    PermitsHeld,
     /// The dispatcher is dead, and waits to be restarted.
     DispatcherDown,
     /// The sweeper is dead and waits to be restarted, or sleeps past a deadline.
@@ -99,12 +102,12 @@ impl Eventful {
     /// [`Unavailable::Broken`]
     pub fn stats(&self) -> Result<Stats, Unavailable> {
         let shared = &self.shared;
-        let in_hand = shared.permits_in_hand.load(Ordering::Acquire);
+        let permits_free = shared.permits_free();
         shared.view(|core, now| Stats {
             engine: core.engine.metrics(),
             channel_depth: core.channel_depth() as u64,
             workers_running: shared.workers_running.load(Ordering::Acquire) as u64,
-            permits_free: (shared.permits.available_permits() + in_hand) as u64,
+            permits_free: permits_free as u64,
             submitters_waiting: core.waiting as u64,
             dispatcher_restarts: shared.dispatcher.restarts.load(Ordering::Acquire),
             sweeper_restarts: shared.sweeper.restarts.load(Ordering::Acquire),
@@ -137,11 +140,15 @@ impl Eventful {
         let shared = &self.shared;
         let look = |core: &mut Core, now| {
             let due = core.engine.next_deadline().map(|deadline| deadline.at + self.config().stuck_after);
-            (core.engine.phase(), due.is_some_and(|due| due < now), shared.journal_state(core, now))
+            let is_late = due.is_some_and(|due| due < now);
+            (core.engine.phase(), is_late, core.lacks_permits(now), shared.journal_state(core, now))
         };
-        let Ok((phase, is_late, journal)) = shared.view(look) else { return Readiness::NotReady(NotReady::Broken) };
+        let Ok((phase, is_late, lacks_permits, journal)) = shared.view(look) else {
+            return Readiness::NotReady(NotReady::Broken);
+        };
         let is_down = |upkeep: &Upkeep| upkeep.down.load(Ordering::Acquire);
         let why = match phase {
+            Phase::Running if lacks_permits => Some(NotReady::PermitsHeld),
             Phase::Running if is_down(&shared.dispatcher) => Some(NotReady::DispatcherDown),
             Phase::Running if is_late || is_down(&shared.sweeper) => Some(NotReady::SweeperDown),
             Phase::Running => None,

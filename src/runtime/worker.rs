@@ -33,12 +33,14 @@ impl Flight {
     /// Ends the run with `outcome`; without one when the engine has ended it, or will.
     fn end(&mut self, outcome: Option<Outcome>) -> (Option<Answer>, Option<Flight>) {
         self.told = true;
+        self.cell.end();
         self.cell.shared.settle_and_start(&self.cell, outcome)
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
+        self.cell.end();
         if !self.told {
             let error = ErrorText::new("the worker ended before the handler did");
             let (cell, crashed) = (&self.cell, Outcome::Crashed { error });

@@ -340,7 +340,7 @@ impl Shared {
     /// Gives up the engine and everything that is not durable. Answers how many facts that were.
     fn give_up(&self) -> usize {
         let ((after, up_to, facts), wakes) = self.repair(|core, now| {
-            let lost = core.give_up();
+            let lost = core.give_up(now);
             (lost, core.wakes(now))
         });
         self.synced.lose(after, up_to);

@@ -18,7 +18,7 @@ use super::space::Space;
 use super::waste::Waste;
 
 /// Bytes that a frame or a part may have.
-const LIMIT_BYTES: usize = 1 << 30;
+pub(super) const LIMIT_BYTES: usize = 1 << 30;
 
 /// Rows of waste that a transaction removes.
 const WASTE_ROWS: usize = 64;

@@ -209,6 +209,14 @@ impl JournalStore for DiskStore {
     fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         Ok(Box::new(self.open_journal(owner)?))
     }
+
+    fn capacity_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    fn max_frame_bytes(&self) -> usize {
+        handle::LIMIT_BYTES
+    }
 }
 
 impl fmt::Debug for DiskStore {
