@@ -24,11 +24,11 @@ async fn log_that_is_not_read_holds_up_no_call() {
 
     for n in 0..200 {
         let id = format!("{n}");
-        server.submit(&id, "/v1/events", "x").await;
-        server.until(&format!("/v1/events/{id}"), "completed").await;
+        limited(server.submit(&id, "/v1/events", "x")).await;
+        limited(server.until(&format!("/v1/events/{id}"), "completed")).await;
     }
 
-    assert_eq!(server.get("/v1/stats").await["events_accepted_total"], 200);
+    assert_eq!(limited(server.get("/v1/stats")).await["events_accepted_total"], 200);
     server.signal("TERM");
     assert_eq!(limited(server.exit_code()).await, 0);
 }
@@ -40,8 +40,8 @@ async fn output_that_is_not_read_holds_up_no_drain() {
     let mut child = spawn_with(&args, output.writer(), output.writer());
     let server = output.api();
     output.fill();
-    server.submit("a", "/v1/events", "x").await;
-    server.until("/v1/events/a", "processing").await;
+    limited(server.submit("a", "/v1/events", "x")).await;
+    limited(server.until("/v1/events/a", "processing")).await;
 
     signal(child.id().expect("it runs"), "TERM");
 
@@ -56,11 +56,11 @@ async fn second_signal_ends_a_server_whose_output_is_not_read() {
         let mut child = spawn_with(&args, output.writer(), output.writer());
         let server = output.api();
         output.fill();
-        server.submit("a", "/v1/events", "x").await;
-        server.until("/v1/events/a", "processing").await;
+        limited(server.submit("a", "/v1/events", "x")).await;
+        limited(server.until("/v1/events/a", "processing")).await;
 
         signal(child.id().expect("it runs"), first);
-        while server.get("/v1/stats").await["phase"]["draining"] != 1 {}
+        while limited(server.get("/v1/stats")).await["phase"]["draining"] != 1 {}
         signal(child.id().expect("it runs"), second);
 
         assert_eq!(limited(child.wait()).await.expect("it ends").code(), Some(130));
@@ -75,9 +75,9 @@ async fn command_whose_output_is_not_read_holds_up_no_call() {
     let server = output.api();
     output.fill();
 
-    server.submit("a", "/v1/events", "x").await;
+    limited(server.submit("a", "/v1/events", "x")).await;
 
-    let record = server.until("/v1/events/a", "failed").await;
+    let record = limited(server.until("/v1/events/a", "failed")).await;
     assert_eq!(record["attempt"], 2);
     signal(child.id().expect("it runs"), "TERM");
     assert_eq!(limited(child.wait()).await.expect("it ends").code(), Some(0));
