@@ -55,7 +55,8 @@ pub struct Config {
     pub max_event_bytes: usize,
     /// What a refused sender is told to wait while pending events fill a bound. 1 s by default.
     pub overload_retry_after: Duration,
-    /// How long a terminal record is remembered. 1 h by default.
+    /// How long a terminal record is remembered. 1 h by default. Only time counts in which the engine is
+    /// open: a stop, and a clock that steps between two starts, make it longer by the clock on the wall.
     pub retention: Duration,
 
     /// Items that one sweep handles. 1,000 by default.

@@ -18,7 +18,7 @@ impl Engine {
         Some(match self.locate(now, key)? {
             Location::Buried(grave) => {
                 let stone = self.state.store.tombstone(grave);
-                let (status, left) = (stone.status(), (stone.terminal_at + self.config.retention).since(now));
+                let (status, left) = (stone.status(), self.end_of_retention(stone.terminal_at).since(now));
                 format!("It is {status}, and is remembered for another {left:?}.")
             }
             Location::Live(slot) => self.explain_live(now, &self.state.store.live[slot]),

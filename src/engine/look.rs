@@ -53,7 +53,8 @@ impl State {
         let mut records: Vec<_> = self.store.locations().map(|location| (self.store.key(location), location)).collect();
         records.sort_unstable_by_key(|(key, _)| *key);
         let records = records.into_iter().map(|(_, location)| self.store.view(location).durable()).collect();
-        DurableState { records, counters: self.counters, paused: self.paused, epoch: self.epoch }
+        let downtimes = self.downtimes.iter().collect();
+        DurableState { records, counters: self.counters, paused: self.paused, epoch: self.epoch, downtimes }
     }
 }
 

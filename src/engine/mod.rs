@@ -5,6 +5,7 @@
 //! | `command`, `answer`, `effect` | what goes in, what comes back, what must be done |
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
 //! | `fact`, `state`, `replay`, `restore` | what must survive, the one place where it changes records, and how it is read back |
+//! | `downtime` | time that does not count toward retention |
 //! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
 //! | `store` | the records |
 //! | `metrics`, `look`, `view`, `explain`, `check`, `fingerprint` | what can be seen from outside |
@@ -18,6 +19,7 @@ mod command;
 mod config;
 mod delayed;
 mod digest;
+mod downtime;
 mod effect;
 mod event;
 mod explain;
@@ -47,6 +49,7 @@ pub use check::Violation;
 pub use command::{Command, EnqueueFailure, ErrorText, Outcome, Rejection};
 pub use config::{Config, InvalidConfig};
 pub use digest::{Algorithm, Digest};
+pub use downtime::Downtime;
 pub use effect::{Effect, Output};
 pub use event::{Event, InvalidEvent};
 pub use fact::{AttemptEnd, Change, Charge, Fact, Next};
@@ -266,6 +269,12 @@ impl Engine {
 
     /// A terminal record is absent from the end of its retention on, swept or not.
     fn is_expired_at(&self, now: Timestamp, location: Location) -> bool {
-        self.state.store.terminal_at(location).is_some_and(|at| at + self.config.retention <= now)
+        self.state.store.terminal_at(location).is_some_and(|at| self.end_of_retention(at) <= now)
+    }
+
+    /// When a record is forgotten that became terminal at `at`: only time counts in which the engine
+    /// was open.
+    fn end_of_retention(&self, at: Timestamp) -> Timestamp {
+        at + self.config.retention + self.state.downtimes.since(at)
     }
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::command::{ErrorText, Outcome};
 use super::delayed::Delayed;
+use super::downtime::Downtime;
 use super::effect::Output;
 use super::fact::{Change, Fact};
 use super::metrics::{FactCounters, Histograms, Tallies};
@@ -49,6 +50,8 @@ pub struct DurableState {
     pub paused: bool,
     /// The last epoch.
     pub epoch: Epoch,
+    /// The times that do not count toward the retention of records that have outlived them.
+    pub downtimes: Vec<Downtime>,
 }
 
 impl Replay {
@@ -69,7 +72,7 @@ impl Replay {
     ///
     /// [`ReplayError`] when the fact does not follow from those before it; nothing has changed.
     pub fn apply(&mut self, fact: &Fact) -> Result<(), ReplayError> {
-        self.state.apply(fact)?;
+        self.state.apply(fact, self.last)?;
         self.last = self.last.max(fact.at);
         Ok(())
     }
@@ -96,7 +99,7 @@ impl Replay {
     }
 
     fn open_with(self, now: Timestamp, tallies: Tallies, histograms: Histograms, out: &mut Output) -> Engine {
-        let now = now.max(self.last);
+        let (now, last) = (now.max(self.last), self.last);
         let mut engine = Engine {
             config: self.config,
             now,
@@ -112,7 +115,7 @@ impl Replay {
             tallies,
             histograms,
         };
-        engine.raise_epoch(out);
+        engine.raise_epoch(last, out);
         engine.place_all();
         engine.crash_all(out);
         engine.feed(out);
@@ -126,10 +129,10 @@ impl Engine {
         self.state.durable()
     }
 
-    fn raise_epoch(&mut self, out: &mut Output) {
+    fn raise_epoch(&mut self, last: Timestamp, out: &mut Output) {
         let epoch = Epoch::new(self.now.as_micros().max(self.state.epoch.number().saturating_add(1)));
         out.fact(self.now, || Change::Epoch(epoch));
-        self.state.epoch = epoch;
+        self.state.open(self.now, last, epoch);
     }
 
     /// Puts waiting records where they wait, in the order of their times, and runs with the runs.

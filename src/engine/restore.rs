@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::downtime::Downtime;
 use super::event::Event;
 use super::ids::Epoch;
 use super::metrics::FactCounters;
@@ -46,6 +47,12 @@ impl Replay {
     pub fn summary(&self) -> Summary {
         let State { counters, paused, epoch, .. } = self.state;
         Summary { counters, paused, epoch, last: self.last }
+    }
+
+    /// The times that do not count toward the retention of records that have outlived them, the first
+    /// first.
+    pub fn downtimes(&self) -> impl Iterator<Item = Downtime> {
+        self.state.downtimes.iter()
     }
 
     /// Records so far.
@@ -155,6 +162,11 @@ impl Restoration {
             _ => return Err(contradiction(&record)),
         }
         Ok(())
+    }
+
+    /// Takes in the next downtime, in the order in which [`Replay::downtimes`] gave them.
+    pub fn put_downtime(&mut self, downtime: Downtime) {
+        self.replay.state.downtimes.add(downtime);
     }
 
     /// The replay with this summary, when the records agree with it.

@@ -7,6 +7,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::command::ErrorText;
+use super::downtime::Downtimes;
 use super::event::Event;
 use super::fact::{AttemptEnd, Change, Charge, Fact, Next};
 use super::ids::{Epoch, RunId};
@@ -23,6 +24,7 @@ pub(super) struct State {
     pub(super) counters: FactCounters,
     pub(super) paused: bool,
     pub(super) epoch: Epoch,
+    pub(super) downtimes: Downtimes,
 }
 
 /// The end of a run, as decided.
@@ -45,12 +47,12 @@ pub struct ReplayError {
 
 impl State {
     pub(super) fn new(seed: u64) -> Self {
-        let (counters, paused, epoch) = Default::default();
-        Self { store: Store::new(seed), counters, paused, epoch }
+        let (counters, paused, epoch, downtimes) = Default::default();
+        Self { store: Store::new(seed), counters, paused, epoch, downtimes }
     }
 
-    /// Applies a fact that was decided before.
-    pub(super) fn apply(&mut self, fact: &Fact) -> Result<(), ReplayError> {
+    /// Applies a fact that was decided before. `last` is the time of the one before it.
+    pub(super) fn apply(&mut self, fact: &Fact, last: Timestamp) -> Result<(), ReplayError> {
         let at = fact.at;
         match &fact.change {
             Change::Accepted(event) => self.replay_accepted(at, event)?,
@@ -64,9 +66,15 @@ impl State {
             Change::Forgotten(keys) => self.replay_forgotten(at, keys)?,
             Change::Paused => self.pause(true),
             Change::Resumed => self.pause(false),
-            Change::Epoch(epoch) => self.epoch = *epoch,
+            Change::Epoch(epoch) => self.open(at, last, *epoch),
         }
         Ok(())
+    }
+
+    /// The engine is opened at `at`, after the last fact at `last`.
+    pub(super) fn open(&mut self, at: Timestamp, last: Timestamp, epoch: Epoch) {
+        self.epoch = epoch;
+        self.downtimes.open(at, last, self.store.first_ended().map(|(at, _)| at));
     }
 
     pub(super) fn accept(&mut self, at: Timestamp, hash: u64, event: Event) -> Slot {

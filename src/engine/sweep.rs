@@ -89,7 +89,7 @@ impl Engine {
 
     /// The terminal record that expires first, and when.
     pub(super) fn next_expiry(&self) -> Option<(Timestamp, Location)> {
-        self.state.store.next_expiry(self.config.retention)
+        self.state.store.first_ended().map(|(at, location)| (self.end_of_retention(at), location))
     }
 
     /// When the next sweep is wanted, and why. Absent while nothing waits for time.

@@ -104,6 +104,11 @@ fn adapter(stats: &Stats) -> Vec<Family<'_>> {
             "Facts that a subscription was too slow for.",
             Counter(stats.subscription_dropped),
         ),
+        family(
+            "clock_ahead_seconds",
+            "Whole seconds that the engine's time is ahead of the wall clock.",
+            Gauge(stats.clock_ahead.as_secs()),
+        ),
     ]
 }
 

@@ -124,6 +124,7 @@ impl Loading {
                     parts.count()?;
                     restoration.put(kept).map_err(|error| parts.damaged(&error))?;
                 }
+                Item::Downtime(downtime) => restoration.put_downtime(downtime),
                 Item::Summary(summary) => parts.end(summary)?,
             }
             body = rest;

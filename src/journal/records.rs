@@ -1,8 +1,9 @@
 //! Records as bytes: what a snapshot holds.
 //!
-//! A snapshot is items, each on its own, in `postcard`'s encoding: records, and at last a summary. One of
+//! A snapshot is items, each on its own, in `postcard`'s encoding: records and downtimes, and at last a summary. One of
 //! format 1 begins with a summary of its own shape instead.
 
+use core::time::Duration;
 use std::boxed::Box;
 use std::vec::Vec;
 
@@ -10,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{WireAlgorithm, WireCharge, WireEnd, WireError, WireEvent, WireKey, WireRun, put, take};
 use crate::engine::{
-    AttemptEnd, Charge, Digest, Epoch, ErrorText, Event, FactCounters, Kept, PastAttempt, RecordView, RunView, Status,
-    Summary, Timestamp,
+    AttemptEnd, Charge, Digest, Downtime, Epoch, ErrorText, Event, FactCounters, Kept, PastAttempt, RecordView,
+    RunView, Status, Summary, Timestamp,
 };
 
 /// A summary, and how many records the snapshot has.
@@ -22,6 +23,7 @@ pub(super) type Counted = (Summary, u64);
 #[expect(clippy::large_enum_variant, reason = "one is there at a time, and a box for each record slows opening")]
 pub(super) enum Item {
     Kept(Kept),
+    Downtime(Downtime),
     /// The last item.
     Summary(Counted),
 }
@@ -68,6 +70,8 @@ enum WireItem<'a> {
     Live(#[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireLife<'a>),
     Over(#[serde(borrow)] WireStone<'a>),
     Summary(WireSummary),
+    /// A time that does not count toward retention: until then, and for so many microseconds.
+    Downtime(u64, u64),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -133,6 +137,12 @@ pub(super) fn encode_summary(summary: &Summary, records: u64, out: &mut Vec<u8>)
     put(&WireItem::Summary(wire), out);
 }
 
+/// Writes a time that does not count toward retention.
+pub(super) fn encode_downtime(downtime: Downtime, out: &mut Vec<u8>) {
+    let lasted = u64::try_from(downtime.lasted.as_micros()).unwrap_or(u64::MAX);
+    put(&WireItem::Downtime(downtime.until.as_micros(), lasted), out);
+}
+
 /// Reads what a snapshot of format 1 begins with, and returns what follows it, too.
 pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(Counted, &[u8]), WireError> {
     let (wire, rest) = take::<WireFirstSummary>(bytes)?;
@@ -159,6 +169,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Item, &[u8]), WireError> {
     let (wire, mut rest) = take::<WireItem<'_>>(bytes)?;
     match wire {
         WireItem::Summary(summary) => Ok((Item::Summary(summary.into_counted()?), rest)),
+        WireItem::Downtime(until, lasted) => {
+            let (until, lasted) = (Timestamp::from_micros(until), Duration::from_micros(lasted));
+            Ok((Item::Downtime(Downtime { until, lasted }), rest))
+        }
         WireItem::Over(stone) => Ok((Item::Kept(Kept { record: stone.into_record()?, event: None }), rest)),
         WireItem::Live(event, life) => {
             let event = event.into_event()?;
@@ -186,7 +200,7 @@ pub(super) fn check(mut bytes: &[u8], has_first_summary: bool) -> Result<(), Wir
         bytes = match item {
             WireItem::Live(_, life) => skip_history(&life, bytes)?,
             WireItem::Summary(summary) => summary.into_counted().map(|_| bytes)?,
-            WireItem::Over(_) => bytes,
+            WireItem::Over(_) | WireItem::Downtime(..) => bytes,
         };
     }
     Ok(())

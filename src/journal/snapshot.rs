@@ -284,7 +284,7 @@ impl Writing {
         }
     }
 
-    /// Puts records into a part until that is full, and the summary after the last one. Returns whether
+    /// Puts records into a part until that is full, and what is known besides after the last one. Returns whether
     /// that is there.
     fn fill(&mut self, body: &mut Vec<u8>) -> bool {
         let more = self.replay.visit_kept(self.cursor, &mut |kept| {
@@ -293,7 +293,10 @@ impl Writing {
         });
         match more {
             Some(cursor) => self.cursor = cursor,
-            None => records::encode_summary(&self.replay.summary(), self.records, body),
+            None => {
+                self.replay.downtimes().for_each(|downtime| records::encode_downtime(downtime, body));
+                records::encode_summary(&self.replay.summary(), self.records, body);
+            }
         }
         more.is_none()
     }

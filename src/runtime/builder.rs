@@ -27,6 +27,7 @@ use super::recovery::Recovery;
 use super::shared::{Parts, Shared, Writer};
 use super::supervisor::{Part, keep};
 use super::sweeper::sweep;
+use super::timeline::Timeline;
 #[cfg(feature = "durable")]
 use super::writer::{JournalWriter, Source};
 use crate::engine::{Config, Engine, InvalidConfig, Output};
@@ -174,7 +175,8 @@ impl Builder {
         self.configure(move |config| config.seed = Some(seed))
     }
 
-    /// Takes the time from this clock. [`SystemClock`] by default.
+    /// Takes the time from this clock. [`SystemClock`] by default. When it is behind what the journal
+    /// holds, the engine's time is ahead of it by the difference, from the start on.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
@@ -216,7 +218,7 @@ impl Builder {
             (None, Some(_)) => return Err(StartError::NoJournal),
             (None, None) => {}
         }
-        let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let clock = self.take_clock();
         let mut out = Output::new();
         let engine = Engine::new(config.clone(), clock.now(), &mut out)?;
         let core = Core::new(engine, out, Commits::none(), self.probe.clone());
@@ -259,8 +261,8 @@ impl Builder {
         let Recovered { log, replay } =
             recover(&mut *store, &owner, &config, durability.snapshot_after_bytes, &mut progress)?;
         let recovery = Some(Recovery::of(&replay));
-        let earliest = replay.summary().last;
-        let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::not_before(earliest)));
+        let clock = self.take_clock();
+        clock.start_at(replay.summary().last);
         let now = clock.now();
         let mut out = Output::with_facts();
         let engine = replay.open(now, &mut out);
@@ -279,7 +281,11 @@ impl Builder {
         Ok(Eventful::new(shared))
     }
 
-    fn share(self, runtime: &Handle, core: Core, clock: Arc<dyn Clock>, config: Config, writer: Writer) -> Arc<Shared> {
+    fn take_clock(&mut self) -> Timeline {
+        Timeline::new(self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new())))
+    }
+
+    fn share(self, runtime: &Handle, core: Core, clock: Timeline, config: Config, writer: Writer) -> Arc<Shared> {
         let (Self { submit_timeout, probe, .. }, runtime) = (self, runtime.clone());
         Shared::new(Parts { core, runtime, writer, clock, config, submit_timeout, probe })
     }

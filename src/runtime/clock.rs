@@ -17,13 +17,20 @@ pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Where the adapter takes the time from.
 ///
-/// A clock must not go back: the engine takes a time before the last one as the last one.
+/// A clock must not go back: the engine takes a time before the last one as the last one. When it is
+/// behind what a journal holds at the start, the engine goes on from there, as fast as the clock does.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time now. Called under the adapter's lock, so it must be quick and must not panic.
     fn now(&self) -> Timestamp;
 
     /// Waits until [`Clock::now`] is `at` or later.
     fn sleep_until(&self, at: Timestamp) -> Sleep<'_>;
+
+    /// The time on the wall, which may step. It decides nothing, and is compared with the engine's time
+    /// to say how far that is ahead. [`Clock::now`] by default.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// The machine's time: the wall clock when it was made, then the monotonic clock.
@@ -45,15 +52,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl SystemClock {
     /// A clock that starts at the wall clock's time.
-    pub fn new() -> Self {
-        Self::not_before(Timestamp::EPOCH)
-    }
-
-    /// A clock that starts at the wall clock's time, or at `earliest` when that is later: time
-    /// does not go back behind what a journal holds.
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads a clock")]
-    pub fn not_before(earliest: Timestamp) -> Self {
-        Self { started: Instant::now(), started_at: wall().max(earliest), told: AtomicU64::new(0) }
+    pub fn new() -> Self {
+        Self { started: Instant::now(), started_at: wall(), told: AtomicU64::new(0) }
     }
 
     /// Warns when the wall clock has moved away from this one, once for each such distance.
@@ -94,6 +95,10 @@ impl Clock for SystemClock {
             }
             self.compare_with_wall();
         })
+    }
+
+    fn wall(&self) -> Timestamp {
+        wall()
     }
 }
 

@@ -17,7 +17,7 @@
 //! | `recovery` | what the journal held at the start (feature `durable`) |
 //! | `unavailable`, `journal_state` | why there is no answer, and how the journal is |
 //! | `reads` | shows records, and whether that is durable |
-//! | `clock`, `hooks`, `latch` | time, points of disturbance, something that happens once |
+//! | `clock`, `timeline`, `hooks`, `latch` | time, points of disturbance, something that happens once |
 
 mod attempt;
 mod builder;
@@ -55,6 +55,7 @@ mod supervisor;
 mod sweeper;
 #[cfg(feature = "durable")]
 mod synced;
+mod timeline;
 mod unavailable;
 mod wait;
 mod worker;

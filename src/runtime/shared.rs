@@ -14,7 +14,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::attempt::RunCell;
-use super::clock::Clock;
 use super::commits::{Mark, Synced};
 use super::ender::Ender;
 use super::hooks::Probe;
@@ -23,6 +22,7 @@ use super::locked::{Core, Taken, Wakes};
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
 use super::shutdown::End;
+use super::timeline::Timeline;
 use super::unavailable::Unavailable;
 use super::worker::Flight;
 use crate::engine::{Answer, Command, Config, Outcome, Timestamp};
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     core: OwnLine<Mutex<Core>>,
     /// Where its tasks are, and the timers of who calls it from elsewhere.
     pub(super) runtime: Handle,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Timeline,
     pub(super) config: Config,
     pub(super) submit_timeout: Duration,
     pub(super) probe: Probe,
@@ -116,7 +116,7 @@ pub(super) struct Parts {
     pub(super) core: Core,
     pub(super) runtime: Handle,
     pub(super) writer: Writer,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Timeline,
     pub(super) config: Config,
     pub(super) submit_timeout: Duration,
     pub(super) probe: Probe,

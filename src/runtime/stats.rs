@@ -44,6 +44,9 @@ pub struct Stats {
     pub unsynced_for: Duration,
     /// Groups of facts that the journal was given and that no longer wait for it, in this process.
     pub journal_groups: u64,
+    /// How far the engine's time is ahead of the wall clock: it was that far ahead when the journal was
+    /// written, and does not go back. Retention counts only the time in which the engine is open.
+    pub clock_ahead: Duration,
     /// Where the engine stands in its own life.
     pub phase: Phase,
     /// Whether an operator has stopped the start of new runs.
@@ -119,6 +122,7 @@ impl Eventful {
             unsynced_bytes: core.commits.unsynced_bytes(),
             unsynced_for: core.commits.unsynced_since().map_or(Duration::ZERO, |since| now.since(since)),
             journal_groups: core.commits.settled(),
+            clock_ahead: shared.clock.ahead_of_wall(),
             phase: core.engine.phase(),
             paused: core.engine.is_paused(),
         })

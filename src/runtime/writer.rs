@@ -351,6 +351,8 @@ impl Shared {
 
     /// Puts the engine that the journal gives back in the place of the one that was given up.
     fn install(&self, replay: Replay, room: Room) {
+        // Another process may have written meanwhile, with a clock of its own.
+        self.clock.start_at(replay.summary().last);
         let wakes = self.repair(|core, now| {
             core.install(now, replay, room);
             // One asked for while there was no engine is for this one.

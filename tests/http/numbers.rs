@@ -66,7 +66,7 @@ async fn every_promised_number_is_there_under_its_name() {
     }
 }
 
-const COUNTERS_AND_GAUGES: [&str; 15] = [
+const COUNTERS_AND_GAUGES: [&str; 16] = [
     "eventful_events_accepted_total",
     "eventful_events_redriven_total",
     "eventful_events_forgotten_total",
@@ -82,6 +82,7 @@ const COUNTERS_AND_GAUGES: [&str; 15] = [
     "eventful_processing_inflight",
     "eventful_queue_channel_depth",
     "eventful_workers_running",
+    "eventful_clock_ahead_seconds",
 ];
 
 const LABELLED: [(&str, &str, &str); 5] = [

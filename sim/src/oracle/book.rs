@@ -1,6 +1,8 @@
 //! What the facts say, kept apart from the engine.
 
-use eventful::{AttemptEnd, Change, Charge, Digest, Epoch, Fact, Key, Next, RunId, Status, Timestamp};
+use std::time::Duration;
+
+use eventful::{AttemptEnd, Change, Charge, Config, Digest, Epoch, Fact, Key, Next, RunId, Status, Timestamp};
 
 use super::{Said, Seen};
 use crate::failure::Broken;
@@ -33,6 +35,10 @@ pub struct Book {
     pub paused: bool,
     /// The engine's epoch.
     pub epoch: Epoch,
+    /// The time of the last fact.
+    last: Timestamp,
+    /// When it was opened, and for how long no fact had been decided then.
+    openings: Vec<(Timestamp, Duration)>,
 }
 
 /// What the facts say about one event.
@@ -135,8 +141,15 @@ impl Book {
     /// What is known of an event whose retention has not ended.
     pub fn present(&self, event: EventNumber, seen: &Seen<'_>) -> Option<&Known> {
         let known = self.known(event)?;
-        let ended = known.stage.terminal_at().is_some_and(|at| at + seen.config.retention <= seen.now);
+        let ended = known.stage.terminal_at().is_some_and(|at| self.forgets_at(at, seen.config) <= seen.now);
         (!ended).then_some(known)
+    }
+
+    /// When a record is forgotten that became terminal at `at`: the time between the last fact before
+    /// an opening and that does not count.
+    pub fn forgets_at(&self, at: Timestamp, config: &Config) -> Timestamp {
+        let since = self.openings.iter().filter(|(opened, _)| *opened > at);
+        at + config.retention + since.map(|(_, down)| *down).sum::<Duration>()
     }
 
     /// Every event that there is a record of.
@@ -168,7 +181,7 @@ impl Book {
     pub(super) fn recalled(facts: &[Fact], roster: &Roster) -> Result<Self, Broken> {
         let mut book = Self::default();
         for fact in facts {
-            book.take_in(fact, roster, |_| true)?;
+            book.take_in(fact, roster, |_, _| true)?;
         }
         Ok(book)
     }
@@ -180,16 +193,17 @@ impl Book {
         {
             return Err(Broken::new(ORACLE, 11, format!("epoch {epoch:?} after epoch {:?}", self.epoch)));
         }
-        self.take_in(fact, seen.roster, |ended: Timestamp| ended + seen.config.retention <= seen.now)
+        self.take_in(fact, seen.roster, |book, ended| book.forgets_at(ended, seen.config) <= seen.now)
     }
 
     fn take_in(
         &mut self,
         fact: &Fact,
         roster: &Roster,
-        is_expired: impl Fn(Timestamp) -> bool,
+        is_expired: impl Fn(&Self, Timestamp) -> bool,
     ) -> Result<Option<EventNumber>, Broken> {
         let now = fact.at;
+        let down = now.since(std::mem::replace(&mut self.last, now));
         let key = match &fact.change {
             Change::Accepted(event) => event.key(),
             Change::Started { key, .. } | Change::Finished { key, .. } => key,
@@ -203,6 +217,7 @@ impl Book {
                 return Ok(None);
             }
             Change::Epoch(epoch) => {
+                self.openings.push((now, down));
                 self.open(*epoch);
                 return Ok(None);
             }
@@ -285,7 +300,12 @@ impl Book {
         })
     }
 
-    fn forget(&mut self, key: &Key, roster: &Roster, is_expired: impl Fn(Timestamp) -> bool) -> Result<(), Broken> {
+    fn forget(
+        &mut self,
+        key: &Key,
+        roster: &Roster,
+        is_expired: impl Fn(&Self, Timestamp) -> bool,
+    ) -> Result<(), Broken> {
         self.forgotten += 1;
         let event = number(key, roster)?;
         let known = self.known.get_mut(usize::from(event)).and_then(Option::take);
@@ -295,7 +315,7 @@ impl Book {
                 self.bytes -= known.size_bytes as u64;
             }
         }
-        match known.and_then(|known| known.stage.terminal_at()).is_some_and(is_expired) {
+        match known.and_then(|known| known.stage.terminal_at()).is_some_and(|ended| is_expired(self, ended)) {
             true => Ok(()),
             false => {
                 let stage = known.map(|known| known.stage);

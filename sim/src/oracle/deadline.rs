@@ -78,7 +78,7 @@ fn first_due(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
         Stage::FailedRetry(at) => (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now),
         Stage::Processing { since, .. } => Some(since + seen.config.run_lifetime),
         Stage::Completed(_) | Stage::Failed(_) | Stage::Discarded(_) if seen.holds_expiry => None,
-        Stage::Completed(at) | Stage::Failed(at) | Stage::Discarded(at) => Some(at + seen.config.retention),
+        Stage::Completed(at) | Stage::Failed(at) | Stage::Discarded(at) => Some(book.forgets_at(at, seen.config)),
     };
     book.all().filter_map(|(_, known)| due(known)).min()
 }

@@ -39,6 +39,7 @@ impl Span {
             | Fault::Poison { .. }
             | Fault::ClockForward { .. }
             | Fault::ClockBack { .. }
+            | Fault::ClockOff { .. }
             | Fault::ProcessPauses { .. }
             | Fault::TicketLate { .. }
             | Fault::DiesWriting { .. }

@@ -5,6 +5,9 @@ use super::family::Family;
 use super::{Ailment, Behaviour, Fault, Journaling, Settings};
 use crate::chance::Stream;
 
+/// How far a clock is off: from what is noticed late to a battery that is empty.
+const OFF_MINUTES: [u64; 5] = [2, 60, 24 * 60, 5 * 24 * 60, 30 * 24 * 60];
+
 impl Draw {
     pub(super) fn journaling(&self) -> Option<Journaling> {
         let draw = &mut self.chance.stream("journaling");
@@ -26,6 +29,9 @@ impl Draw {
         if draw.per_mille(300) {
             self.killers(draw, settings, faults);
         }
+        if draw.per_mille(250) {
+            self.clocks(draw, faults);
+        }
         if draw.per_mille(500) {
             for _ in 0..draw.between(1, u64::from(self.submits) / 24 + 3) {
                 faults.push(disk(self.trouble(draw), draw));
@@ -36,6 +42,17 @@ impl Draw {
                 let lasts = draw.pick(&[1, 20, 500]) * draw.between(1, 4) * MILLI;
                 faults.push(Fault::JournalStalled { at: self.trouble(draw), lasts });
             }
+        }
+    }
+
+    /// Starts with a clock that is off, and perhaps one with a clock that is right again.
+    fn clocks(&self, draw: &mut Stream, faults: &mut Vec<Fault>) {
+        let mut at = self.trouble(draw);
+        for _ in 0..draw.between(1, 4) {
+            let by = if draw.per_mille(300) { 0 } else { draw.pick(&OFF_MINUTES) * 60_000 * MILLI };
+            faults.push(Fault::ClockOff { at, by, behind: draw.per_mille(400) });
+            faults.push(Fault::Restart { at, lasts: draw.below(20) * MILLI });
+            at += draw.between(20, 400) * MILLI;
         }
     }
 

@@ -131,6 +131,15 @@ pub enum Fault {
         /// How far.
         by: u64,
     },
+    /// The machine's clock is off when the process starts again, and not before.
+    ClockOff {
+        /// From when on.
+        at: u64,
+        /// How far; not at all when it is zero.
+        by: u64,
+        /// Whether it is behind, and not ahead.
+        behind: bool,
+    },
     /// The whole process stands still.
     ProcessPauses {
         /// When.
@@ -261,6 +270,7 @@ impl Fault {
             | Self::AllFail { at, .. }
             | Self::ClockForward { at, .. }
             | Self::ClockBack { at, .. }
+            | Self::ClockOff { at, .. }
             | Self::ProcessPauses { at, .. }
             | Self::Shutdown { at, .. }
             | Self::Restart { at, .. }

@@ -77,6 +77,8 @@ pub enum FaultKind {
     Snapshot,
     SnapshotFails,
     ExpiryHeld,
+    ClockAheadAtStart,
+    ClockBehindAtStart,
 }
 
 impl FaultKind {
@@ -86,7 +88,7 @@ impl FaultKind {
     }
 
     /// Every kind.
-    pub const ALL: [Self; 71] = [
+    pub const ALL: [Self; 73] = [
         Self::ChannelFull,
         Self::ChannelFullForGood,
         Self::CapacityOne,
@@ -158,6 +160,8 @@ impl FaultKind {
         Self::Snapshot,
         Self::SnapshotFails,
         Self::ExpiryHeld,
+        Self::ClockAheadAtStart,
+        Self::ClockBehindAtStart,
     ];
 
     /// Its name in snake case.

@@ -69,8 +69,8 @@ impl Scenario {
     /// The version of the form that this program writes.
     pub const FORMAT: u32 = 1;
 
-    /// The largest number that a file may have, apart from its seed: as a time, eleven days.
-    const MOST: u64 = 1_000_000_000_000;
+    /// The largest number that a file may have, apart from its seed: as a time, 34 days.
+    const MOST: u64 = 3_000_000_000_000;
 
     /// Operations and faults: what a person has to read.
     pub fn size(&self) -> usize {

@@ -127,6 +127,11 @@ impl fmt::Display for Fault {
             Self::AllFail { lasts: None, .. } => f.write_str("all handlers fail for good"),
             Self::ClockForward { by, .. } => write!(f, "the clock steps forward by {}", Micros(by)),
             Self::ClockBack { by, .. } => write!(f, "the clock steps back by {}", Micros(by)),
+            Self::ClockOff { by: 0, .. } => f.write_str("from the next start on the clock is right"),
+            Self::ClockOff { by, behind, .. } => {
+                let side = if behind { "behind" } else { "ahead" };
+                write!(f, "from the next start on the clock is {side} by {}", Micros(by))
+            }
             Self::ProcessPauses { lasts, .. } => write!(f, "the process stands still for {}", Micros(lasts)),
             Self::Shutdown { timeout, .. } => write!(f, "a shutdown with {} to drain", Micros(timeout)),
             Self::Restart { lasts, .. } => write!(f, "the process dies, and starts again after {}", Micros(lasts)),

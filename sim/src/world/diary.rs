@@ -33,8 +33,9 @@ impl World<'_> {
     pub(super) fn state_of(&self, said: Said) -> Standing {
         let book = &self.oracles.book;
         let event = said.event().or_else(|| book.of_run(said.run()?));
-        let (now, retention) = (self.told.max(self.clock()), self.config.retention);
-        let expired = |known: &&Known| known.stage.terminal_at().is_some_and(|at| at + retention <= now);
+        let now = self.told.max(self.clock());
+        let ends = |ended| self.oracles.book.forgets_at(ended, &self.config);
+        let expired = |known: &&Known| known.stage.terminal_at().is_some_and(|at| ends(at) <= now);
         let known = event.and_then(|event| book.known(event)).filter(|known| !expired(known));
         Standing {
             phase: self.engine.phase(),
@@ -291,6 +292,7 @@ const fn reaches_what_is_down(fault: &Fault) -> bool {
         fault,
         Fault::ProcessPauses { .. }
             | Fault::ClockForward { .. }
+            | Fault::ClockOff { .. }
             | Fault::ClockBack { .. }
             | Fault::AllFail { .. }
             | Fault::ClientsStalled { .. }

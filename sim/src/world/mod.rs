@@ -77,6 +77,8 @@ pub struct World<'s> {
     now: u64,
     /// What the engine's clock shows more than the world's.
     skew: i64,
+    /// What the machine's clock shows more than the world's: the engine's clock begins with it.
+    machine_skew: i64,
     /// The latest time that the engine was told.
     told: Timestamp,
     agenda: Agenda,
@@ -164,6 +166,7 @@ impl<'s> World<'s> {
             effects: Vec::new(),
             now: 0,
             skew: 0,
+            machine_skew: 0,
             told,
             agenda: Agenda::default(),
             next_operation: 0,

@@ -1,7 +1,5 @@
 //! From a journal back to an engine: after a death of the process, or a failure of the journal.
 
-use std::time::Duration;
-
 use eventful::journal::{OpenError, Owner, Recovered, WriteError, recover};
 use eventful::{Answer, Output, Replay};
 
@@ -79,6 +77,8 @@ impl World<'_> {
     /// The process starts again with what its journal gives back. What it decides first is durable
     /// before it serves.
     pub(super) fn revive_from_journal(&mut self) -> Result<(), Broken> {
+        // A new process has nothing but the machine's clock.
+        self.skew = self.machine_skew;
         let facts = match self.open_engine() {
             Ok(facts) => facts?,
             Err(error) => return self.try_again_later(&error, Task::Revive),
@@ -141,7 +141,8 @@ impl World<'_> {
             Err(broken) => return Ok(Err(broken)),
         };
         self.probe_recovery(lost, group);
-        self.told = self.told.max(self.clock()) + Duration::from_micros(1);
+        // The engine goes on from what the journal holds, or from the clock when that is ahead.
+        self.told = self.clock().max(replay.summary().last);
         self.skew = self.skew.max(self.lag());
         self.out = Output::with_facts();
         self.engine = replay.open(self.told, &mut self.out);
@@ -162,6 +163,11 @@ impl World<'_> {
         }
         if self.journal.as_ref().is_some_and(|journal| journal.has_snapshot) {
             self.probes.fault(FaultKind::FromSnapshot);
+        }
+        match self.machine_skew {
+            ..0 => self.probes.fault(FaultKind::ClockBehindAtStart),
+            0 => {}
+            1.. => self.probes.fault(FaultKind::ClockAheadAtStart),
         }
         if !self.oracles.book.inflight.is_empty() {
             self.probes.fault(FaultKind::RunCrashed);

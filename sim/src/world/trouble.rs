@@ -22,6 +22,10 @@ impl World<'_> {
             Fault::ProcessPauses { lasts, .. } => self.stand_still(lasts),
             Fault::ClockForward { by, .. } => self.step_clock(i64::try_from(by).unwrap_or_default()),
             Fault::ClockBack { by, .. } => self.step_clock(-i64::try_from(by).unwrap_or_default()),
+            Fault::ClockOff { by, behind, .. } => {
+                let by = i64::try_from(by).unwrap_or_default();
+                self.machine_skew = if behind { -by } else { by };
+            }
             Fault::AllFail { at, lasts } => {
                 self.handlers.all_fail_until = lasts.map_or(u64::MAX, |lasts| at.saturating_add(lasts));
             }
@@ -107,6 +111,7 @@ impl World<'_> {
             | Fault::ClientsStalled { .. }
             | Fault::ClockForward { .. }
             | Fault::ClockBack { .. }
+            | Fault::ClockOff { .. }
             | Fault::ProcessPauses { .. }
             | Fault::DiesWriting { .. }
             | Fault::JournalStalled { .. }
@@ -137,6 +142,7 @@ impl World<'_> {
     fn step_clock(&mut self, by: i64) {
         self.probes.fault(if by < 0 { FaultKind::ClockBack } else { FaultKind::ClockForward });
         self.skew = self.skew.saturating_add(by);
+        self.machine_skew = self.machine_skew.saturating_add(by);
     }
 
     /// All four parts stand still at once, one stopped after the other.

@@ -10,7 +10,6 @@ mod tombstones;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 use siphasher::sip::SipHasher13;
 
 use super::event::Event;
@@ -185,12 +184,12 @@ impl Store {
         }
     }
 
-    /// The terminal record that expires first, and when. Failed ones come before others.
-    pub(super) fn next_expiry(&self, retention: Duration) -> Option<(Timestamp, Location)> {
+    /// The terminal record that ended first, and when. Failed ones come before others.
+    pub(super) fn first_ended(&self) -> Option<(Timestamp, Location)> {
         let failed = self.failed.head().map(Location::Live);
-        let failed = failed.and_then(|location| Some((self.terminal_at(location)? + retention, location)));
+        let failed = failed.and_then(|location| Some((self.terminal_at(location)?, location)));
         let buried = self.tombstones.front();
-        sooner(failed, buried.map(|(grave, stone)| (stone.terminal_at + retention, Location::Buried(grave))))
+        sooner(failed, buried.map(|(grave, stone)| (stone.terminal_at, Location::Buried(grave))))
     }
 
     /// Records of each status, in the order of [`Status::ALL`].

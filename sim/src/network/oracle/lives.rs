@@ -1,6 +1,7 @@
 //! Every fact of the engine follows from those before it, as the table of the design has it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use eventful::{AttemptEnd, Change, Charge, Config, Digest, Epoch, Fact, FactCounters, Key, Next, RunId, Timestamp};
 
@@ -14,6 +15,8 @@ pub(in crate::network) struct Lives {
     keys: BTreeMap<Key, Life>,
     last_run: Option<RunId>,
     last_at: Timestamp,
+    /// When it was opened, and for how long no fact had been decided then.
+    openings: Vec<(Timestamp, Duration)>,
     paused: bool,
     inflight: usize,
     counted: Counted,
@@ -70,6 +73,7 @@ impl Lives {
             keys: BTreeMap::new(),
             last_run: None,
             last_at: Timestamp::EPOCH,
+            openings: Vec::new(),
             paused: false,
             inflight: 0,
             epoch: None,
@@ -82,7 +86,7 @@ impl Lives {
     /// The engine has decided this.
     pub(in crate::network) fn see(&mut self, fact: &Fact) -> Verdict {
         holds(self.last_at <= fact.at, || broken(7, "a fact is older than the one before it"))?;
-        self.last_at = fact.at;
+        let idle = fact.at.since(std::mem::replace(&mut self.last_at, fact.at));
         match &fact.change {
             Change::Accepted(event) => self.accept(fact.at, event.key(), *event.digest()),
             Change::Started { key, run } => self.start(fact.at, key, *run),
@@ -96,7 +100,10 @@ impl Lives {
             Change::Forgotten(keys) => keys.iter().try_for_each(|key| self.forget(fact.at, key)),
             Change::Paused => self.pause(true),
             Change::Resumed => self.pause(false),
-            Change::Epoch(epoch) => self.open(*epoch),
+            Change::Epoch(epoch) => {
+                self.openings.push((fact.at, idle));
+                self.open(*epoch)
+            }
         }
     }
 
@@ -253,10 +260,9 @@ impl Lives {
 
     fn forget(&mut self, at: Timestamp, key: &Key) -> Verdict {
         self.counted.forgotten += 1;
-        let retention = self.config.retention;
         let since = self.life(key)?.terminal_at();
         self.keys.remove(key);
-        let kept = since.is_some_and(|since| since + retention <= at);
+        let kept = since.is_some_and(|since| self.forgets_at(since) <= at);
         holds(kept, || broken(2, format_args!("{key} was forgotten before its retention was over")))
     }
 
@@ -273,7 +279,14 @@ impl Lives {
     /// Whether the record of this key may be gone for those who ask: its retention is over.
     pub(in crate::network) fn may_be_gone(&self, now: Timestamp, key: &Key) -> bool {
         let life = self.keys.get(key);
-        life.is_none_or(|life| life.terminal_at().is_some_and(|since| since + self.config.retention <= now))
+        life.is_none_or(|life| life.terminal_at().is_some_and(|since| self.forgets_at(since) <= now))
+    }
+
+    /// When a record is forgotten that became terminal then: the time between the last fact before an
+    /// opening and that does not count.
+    fn forgets_at(&self, ended: Timestamp) -> Timestamp {
+        let since = self.openings.iter().filter(|(opened, _)| *opened > ended);
+        ended + self.config.retention + since.map(|(_, idle)| *idle).sum::<Duration>()
     }
 
     /// The digest that was accepted.

@@ -1,0 +1,145 @@
+//! Time that does not count toward retention.
+//!
+//! Between the last fact before an opening and the opening the engine was down, or its clock has
+//! stepped: the facts cannot say which. Were that time counted, one start with a clock that is a
+//! month ahead would forget everything. So it is not, and a record is remembered for as long as its
+//! retention says *while the engine is open*: after a stop it is remembered for longer by the clock on
+//! the wall, never for less, and `max_records` bounds how many that makes.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::time::{Timestamp, micros};
+
+/// A time that does not count toward retention: from the last fact before an opening until that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Downtime {
+    /// When the engine was opened.
+    pub until: Timestamp,
+    /// How long no fact had been decided.
+    pub lasted: Duration,
+}
+
+/// The downtimes that some record has outlived.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Downtimes(Vec<Total>);
+
+/// An opening, and all downtimes up to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Total {
+    until: Timestamp,
+    micros: u64,
+}
+
+impl Downtimes {
+    /// Downtimes that are kept apart: more than the restarts of an hourly update in a week. Past
+    /// them, records from before the oldest one of these are remembered for somewhat longer.
+    const MOST: usize = 256;
+
+    /// Takes in an opening at `until`, after the last fact at `last`, when the first of all terminal
+    /// records ended at `oldest`.
+    pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>) {
+        let Some(oldest) = oldest else { return self.0.clear() };
+        self.forget_before(oldest);
+        self.add(Downtime { until, lasted: until.since(last) });
+    }
+
+    /// Takes in the next downtime.
+    pub(super) fn add(&mut self, Downtime { until, lasted }: Downtime) {
+        if lasted.is_zero() {
+            return;
+        }
+        if self.0.len() == Self::MOST {
+            self.0.remove(0);
+        }
+        let total = self.total().saturating_add(micros(lasted));
+        self.0.push(Total { until, micros: total });
+    }
+
+    /// How much of the time since `at` does not count.
+    pub(super) fn since(&self, at: Timestamp) -> Duration {
+        Duration::from_micros(self.total() - self.total_at(at))
+    }
+
+    /// Each of them, the first first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Downtime> {
+        let before = core::iter::once(0).chain(self.0.iter().map(|total| total.micros));
+        let lasted = |(total, before): (&Total, u64)| Downtime {
+            until: total.until,
+            lasted: Duration::from_micros(total.micros - before),
+        };
+        self.0.iter().zip(before).map(lasted)
+    }
+
+    /// Nothing is left that could have seen those before `at`.
+    fn forget_before(&mut self, at: Timestamp) {
+        let (seen, gone) = (self.total_at(at), self.seen_by(at));
+        self.0.drain(..gone);
+        self.0.iter_mut().for_each(|total| total.micros -= seen);
+    }
+
+    fn total(&self) -> u64 {
+        self.0.last().map_or(0, |total| total.micros)
+    }
+
+    /// All downtimes up to `at`.
+    fn total_at(&self, at: Timestamp) -> u64 {
+        let before = self.seen_by(at).checked_sub(1);
+        before.and_then(|last| self.0.get(last)).map_or(0, |total| total.micros)
+    }
+
+    fn seen_by(&self, at: Timestamp) -> usize {
+        self.0.partition_point(|total| total.until <= at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn after(openings: &[(u64, u64)], oldest: u64) -> Downtimes {
+        let mut downtimes = Downtimes::default();
+        openings.iter().for_each(|(last, until)| downtimes.open(at(*until), at(*last), Some(at(oldest))));
+        downtimes
+    }
+
+    #[test]
+    fn time_until_an_opening_does_not_count_for_what_ended_before_it() {
+        let downtimes = after(&[(10, 30), (50, 100)], 5);
+        let uncounted = [5, 10, 30, 50, 99, 100].map(|ended| downtimes.since(at(ended)).as_micros());
+        assert_eq!(uncounted, [70, 70, 50, 50, 50, 0]);
+    }
+
+    #[test]
+    fn downtimes_that_no_record_has_outlived_are_forgotten() {
+        let mut downtimes = after(&[(10, 30), (50, 100)], 5);
+        downtimes.open(at(140), at(120), Some(at(40)));
+        assert_eq!(downtimes.iter().map(|one| one.until).collect::<Vec<_>>(), [at(100), at(140)]);
+        assert_eq!([40, 110].map(|ended| downtimes.since(at(ended)).as_micros()), [70, 20]);
+
+        downtimes.open(at(200), at(150), None);
+        assert_eq!(downtimes, Downtimes::default());
+    }
+
+    #[test]
+    fn past_the_most_that_are_kept_old_records_are_remembered_for_longer() {
+        let openings: Vec<_> = (1..=Downtimes::MOST as u64 + 1).map(|n| (n * 10, n * 10 + 1)).collect();
+        let downtimes = after(&openings, 5);
+        assert_eq!(downtimes.iter().count(), Downtimes::MOST);
+        assert_eq!(downtimes.since(at(5)).as_micros(), Downtimes::MOST as u128 + 1);
+        assert_eq!(downtimes.since(at(15)).as_micros(), Downtimes::MOST as u128 + 1, "and not one less");
+        assert_eq!(downtimes.since(at(21)).as_micros(), Downtimes::MOST as u128 - 1);
+    }
+
+    #[test]
+    fn downtimes_taken_out_and_in_again_are_the_same() {
+        let downtimes = after(&[(10, 30), (50, 100), (100, 100)], 5);
+        let mut again = Downtimes::default();
+        downtimes.iter().for_each(|one| again.add(one));
+        assert_eq!(again, downtimes);
+    }
+}

@@ -1,0 +1,107 @@
+//! The engine's time: a clock's, moved ahead where a journal holds later times.
+//!
+//! Engine time never goes back. When the clock is behind the last time in the journal (it was ahead
+//! before, or is wrong now), the engine goes on from that time, as fast as the clock does: retries
+//! and timeouts wait for no more than they have to. The difference stays until a start at which
+//! the clock is no longer behind. How far it is ahead of the wall clock is logged and shown.
+
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::clock::{Clock, Sleep};
+use crate::engine::Timestamp;
+
+/// A clock, and how far the engine's time is ahead of it.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    clock: Arc<dyn Clock>,
+    /// In microseconds.
+    ahead: AtomicU64,
+}
+
+/// What is ahead of the wall clock by more is worth a warning.
+const NOTABLE: Duration = Duration::from_secs(60);
+
+impl Timeline {
+    /// The clock's own time.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ahead: AtomicU64::new(0) }
+    }
+
+    /// Moves it ahead to `earliest`, when it is behind that, and warns when it is far ahead of the
+    /// wall clock then.
+    #[cfg(feature = "durable")]
+    pub(super) fn start_at(&self, earliest: Timestamp) {
+        let behind = earliest.since(self.clock.now());
+        let micros = u64::try_from(behind.as_micros()).unwrap_or(u64::MAX);
+        self.ahead.fetch_max(micros, Ordering::AcqRel);
+        let ahead = self.ahead_of_wall();
+        if ahead > NOTABLE {
+            tracing::warn!(
+                ?ahead,
+                now = %self.now(),
+                wall = %self.clock.wall(),
+                "the journal holds times that are ahead of the wall clock: a clock was wrong, or is now; the engine \
+                 goes on from the last of them, and records are remembered for no less than their retention"
+            );
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now() + self.ahead()
+    }
+
+    /// Waits until [`Timeline::now`] is `at` or later.
+    pub(super) fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
+        // Moved ahead meanwhile it ends late by that, which happens only where everything is opened again.
+        self.clock.sleep_until(Timestamp::EPOCH + at.since(Timestamp::EPOCH + self.ahead()))
+    }
+
+    /// How far it is ahead of the wall clock; zero when it is not.
+    pub(super) fn ahead_of_wall(&self) -> Duration {
+        self.now().since(self.clock.wall())
+    }
+
+    fn ahead(&self) -> Duration {
+        Duration::from_micros(self.ahead.load(Ordering::Acquire))
+    }
+}
+
+#[cfg(all(test, feature = "durable"))]
+mod tests {
+    use super::*;
+    use crate::runtime::ManualClock;
+
+    const fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    #[tokio::test]
+    async fn time_goes_on_from_what_the_journal_holds_as_fast_as_the_clock() {
+        let clock = Arc::new(ManualClock::new(at(100)));
+        let timeline = Timeline::new(clock.clone());
+        timeline.start_at(at(1_000));
+        assert_eq!((timeline.now(), timeline.ahead_of_wall().as_micros()), (at(1_000), 900));
+
+        let sleep = timeline.sleep_until(at(1_010));
+        clock.advance(Duration::from_micros(10));
+        sleep.await;
+        assert_eq!(timeline.now(), at(1_010));
+    }
+
+    #[test]
+    fn time_is_that_of_a_clock_which_is_not_behind() {
+        let timeline = Timeline::new(Arc::new(ManualClock::new(at(100))));
+        timeline.start_at(at(99));
+        assert_eq!((timeline.now(), timeline.ahead_of_wall()), (at(100), Duration::ZERO));
+    }
+
+    #[test]
+    fn time_that_was_moved_ahead_does_not_go_back() {
+        let timeline = Timeline::new(Arc::new(ManualClock::new(at(100))));
+        timeline.start_at(at(1_000));
+        timeline.start_at(at(500));
+        assert_eq!(timeline.now(), at(1_000));
+    }
+}
