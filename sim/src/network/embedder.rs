@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::ledger::{Told, key, payload};
 use super::oracle::holds;
-use super::scenario::Item;
+use super::scenario::{Call, Item};
 use super::stage::Stage;
 use crate::failure::Broken;
 
@@ -57,6 +57,7 @@ where
 /// Submits an event and waits for its answer, but no longer than `patience`.
 pub(super) async fn submit(stage: Arc<Stage>, eventful: Eventful, item: Item, patience: Duration) {
     let event = Event::new(key(item.key).clone(), payload(item));
+    let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &Call::Submit(item)));
     let mut submitting = Box::pin(eventful.submit(event));
     let begun = std::future::poll_fn(|cx| Poll::Ready(submitting.as_mut().poll(cx))).await;
     if eventful.stats().is_ok_and(|stats| stats.submitters_waiting > 0) {
@@ -68,8 +69,13 @@ pub(super) async fn submit(stage: Arc<Stage>, eventful: Eventful, item: Item, pa
     };
     // Whoever goes away before its answer is told nothing.
     let Ok(answer) = answer else { return };
+    // No network is between this answer and the engine, so it may come before the facts behind it are read.
+    stage.see_facts();
     let told = told(&answer);
-    let verdict = stage.with(|notes, _| notes.oracles.payloads.told(item, &told));
+    let verdict = stage.with(|notes, _| match notes.oracles.is_forgotten_since(memory, item.key) {
+        true => Ok(()),
+        false => notes.oracles.payloads.told(item, &told),
+    });
     stage.judge(verdict);
 }
 
