@@ -169,7 +169,7 @@ impl Api {
 
     /// An answer as it was sent.
     pub(crate) async fn send(&self, method: &str, target: &str, headers: &str, body: &str) -> String {
-        let head = format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}");
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}");
         self.call(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await
     }
 
