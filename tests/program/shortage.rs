@@ -46,7 +46,7 @@ async fn soft_limit_is_raised_as_far_as_is_needed() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).expect("its limits");
     let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line");
     let soft: u64 = line.split_whitespace().nth(3).and_then(|soft| soft.parse().ok()).expect("a number");
-    assert_eq!(soft, 1024 + 64, "{line}");
+    assert_eq!(soft, 1024 + 64 + 16, "{line}");
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! File descriptors, and who may have how many.
 
+use eventful::http::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the program needs for itself: standard streams, the runtime, the listener, the journal.
-const OWN: u64 = 64;
+/// What the program needs for itself: standard streams, the runtime, the listener, the journal, and the
+/// connections of probes.
+const OWN: u64 = 64 + Limits::RESERVED_CONNECTIONS as u64;
 /// Connections of clients that there is always room for, if need be at the cost of handlers, whose events
 /// wait then.
 const LEAST_CONNECTIONS: u64 = 16;
@@ -50,7 +52,7 @@ mod tests {
     #[test]
     fn connections_leave_room_for_handlers_and_the_program() {
         assert_eq!(fit(1024, 192, 1 << 20), 1024);
-        assert_eq!(fit(1024, 192, 1024), 1024 - 192 - 64);
+        assert_eq!(fit(1024, 192, 1024), 1024 - 192 - 80);
         assert_eq!(fit(1024, 192, 256), 16);
         assert_eq!(fit(1024, u64::MAX, 1024), 16);
         assert_eq!(fit(8, 0, 32), 8);
