@@ -57,6 +57,20 @@ async fn content_type_and_encoding_arrive_over_two_hops() {
 }
 
 #[tokio::test]
+async fn content_encoding_survives_a_kill() {
+    let home = tempfile::tempdir().expect("a directory");
+    let sink = Sink::start(&["503 Busy\r\nretry-after: 1000"]).await;
+    let args = ["--deliver", &*sink.url, "--data", home.path().to_str().expect("text")];
+    let server = Server::start(&args).await;
+    server.submit_with("a", "/v1/events", "content-encoding: gzip\r\n", "x").await;
+    server.until("/v1/events/a", "failed_retry").await;
+    server.kill().await;
+
+    let record = Server::start(&args).await.get("/v1/events/a").await;
+    assert_eq!((&record["status"], &record["content_encoding"]), (&"failed_retry".into(), &"gzip".into()));
+}
+
+#[tokio::test]
 async fn type_of_an_event_arrives_at_the_second_hop() {
     let second = Server::start(&["--exec", r#"test "$EVENTFUL_TYPE" = "a%b ä""#]).await;
     let first = Server::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
