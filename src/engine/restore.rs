@@ -177,18 +177,19 @@ impl Restoration {
     pub fn finish(self, summary: &Summary) -> Result<Replay, ReplayError> {
         let (records, processing) = (self.replay.len() as u64, self.replay.state.store.count(Status::Processing));
         match summary.agrees(records, processing) {
-            true => Ok(self.finish_part(summary)),
+            true => Ok(self.finish_part(summary, None)),
             false => Err(ReplayError::unsound(summary.last)),
         }
     }
 
-    /// The replay with this summary, which counts records, too, that were not put in. Only facts about
-    /// those that were can be applied to it.
-    pub fn finish_part(mut self, summary: &Summary) -> Replay {
+    /// The replay with this summary, which counts records, too, that were not put in; the first of those
+    /// that are over ended at `ended`. Only facts about those that were put in can be applied to it.
+    pub fn finish_part(mut self, summary: &Summary, ended: Option<Timestamp>) -> Replay {
         let Summary { counters, paused, epoch, last } = *summary;
         let state = &mut self.replay.state;
         state.store.sort_failed();
         (state.counters, state.paused, state.epoch) = (counters, paused, epoch);
+        state.ended_elsewhere = ended;
         self.replay.last = last;
         self.replay
     }

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) paused: bool,
     pub(super) epoch: Epoch,
     pub(super) downtimes: Downtimes,
+    /// When the first of the terminal records ended that this is the state of and that are not here.
+    pub(super) ended_elsewhere: Option<Timestamp>,
 }
 
 /// The end of a run, as decided.
@@ -47,8 +49,8 @@ pub struct ReplayError {
 
 impl State {
     pub(super) fn new(seed: u64) -> Self {
-        let (counters, paused, epoch, downtimes) = Default::default();
-        Self { store: Store::new(seed), counters, paused, epoch, downtimes }
+        let (counters, paused, epoch, downtimes, ended_elsewhere) = Default::default();
+        Self { store: Store::new(seed), counters, paused, epoch, downtimes, ended_elsewhere }
     }
 
     /// Applies a fact that was decided before. `last` is the time of the one before it.
@@ -74,7 +76,8 @@ impl State {
     /// The engine is opened at `at`, after the last fact at `last`.
     pub(super) fn open(&mut self, at: Timestamp, last: Timestamp, epoch: Epoch) {
         self.epoch = epoch;
-        self.downtimes.open(at, last, self.store.first_ended().map(|(at, _)| at));
+        let oldest = self.store.first_ended().map(|(at, _)| at).into_iter().chain(self.ended_elsewhere).min();
+        self.downtimes.open(at, last, oldest);
     }
 
     pub(super) fn accept(&mut self, at: Timestamp, hash: u64, event: Event) -> Slot {

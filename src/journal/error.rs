@@ -149,3 +149,21 @@ impl From<ReadError> for OpenError {
         }
     }
 }
+
+/// Why a snapshot was not made. Nothing was trimmed; it is tried again later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MaintainError {
+    /// What was read is not what was written.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It was not written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<ReadError> for MaintainError {
+    fn from(error: ReadError) -> Self {
+        Self::Open(error.into())
+    }
+}

@@ -5,11 +5,12 @@
 //! ```
 //!
 //! Facts go into the open group. While one group is being written the next one fills; there is
-//! no timer. Tickets wait in the group that was open when they were decided, so they leave after
+//! no timer. One that is full waits behind those before it, and another one is opened. Tickets wait in the group that was open when they were decided, so they leave after
 //! the facts that they follow from, and in their order. Whoever has an answer to give waits for
 //! the [`Mark`] that was the tail when the answer was decided.
 
 use core::mem;
+use std::collections::VecDeque;
 use std::vec::Vec;
 
 use crate::engine::{Fact, Ticket, Timestamp};
@@ -32,14 +33,24 @@ impl Mark {
     }
 }
 
+/// Bytes of facts after which a group is full. It is one transaction of the store, and what was decided
+/// later waits for it: 1 MiB takes about 20 ms, and larger groups bring no more events per second.
+const GROUP_BYTES: usize = 1 << 20;
+
 /// The groups that are not durable.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Groups {
+    limit_bytes: usize,
     /// The last group that is durable, or was given up.
     settled: Mark,
-    open: Group,
     /// The group that is being written; its facts are with the writer.
     written: Option<Written>,
+    /// Groups that are full, in their order.
+    full: VecDeque<Group>,
+    open: Group,
+    /// Facts in all of these, and their bytes.
+    facts: usize,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -59,20 +70,38 @@ struct Written {
     since: Timestamp,
 }
 
+impl Default for Groups {
+    fn default() -> Self {
+        Self::bounded(GROUP_BYTES)
+    }
+}
+
 impl Groups {
     /// No groups; everything so far is durable.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// The same, with so many bytes of facts in a group, and those of one fact more at most. 1 MiB by
+    /// default.
+    pub fn bounded(limit_bytes: usize) -> Self {
+        let (settled, written, full, open, facts, bytes) = Default::default();
+        Self { limit_bytes: limit_bytes.max(1), settled, written, full, open, facts, bytes }
+    }
+
     /// Takes in facts in the order of their decision.
     pub fn add(&mut self, facts: impl IntoIterator<Item = Fact>) {
         for fact in facts {
+            if self.open.bytes >= self.limit_bytes {
+                self.full.push_back(mem::take(&mut self.open));
+            }
             if self.open.facts.is_empty() {
                 self.open.since = fact.at;
             }
-            self.open.bytes += fact.size_bytes();
+            let bytes = fact.size_bytes();
+            self.open.bytes += bytes;
             self.open.facts.push(fact);
+            (self.facts, self.bytes) = (self.facts + 1, self.bytes + bytes);
         }
     }
 
@@ -88,17 +117,15 @@ impl Groups {
     /// Forgets the tickets that wait: their channel is gone.
     pub fn forget_tickets(&mut self) {
         self.open.tickets.clear();
+        self.full.iter_mut().for_each(|group| group.tickets.clear());
         self.written.iter_mut().for_each(|written| written.tickets.clear());
     }
 
     /// What must be durable before an answer decided now may leave. Tickets alone are no reason to
     /// wait: an answer tells of facts.
     pub fn tail(&self) -> Mark {
-        match (&self.written, self.open.facts.is_empty()) {
-            (None, true) => self.settled,
-            (Some(_), true) | (None, false) => self.settled.next(),
-            (Some(_), false) => self.settled.next().next(),
-        }
+        let groups = usize::from(self.written.is_some()) + self.full.len() + usize::from(!self.open.facts.is_empty());
+        Mark(self.settled.0 + groups as u64)
     }
 
     /// The last group that is durable.
@@ -108,24 +135,25 @@ impl Groups {
 
     /// Whether everything that was decided is durable.
     pub fn is_idle(&self) -> bool {
-        self.written.is_none() && self.open.is_empty()
+        self.written.is_none() && self.full.is_empty() && self.open.is_empty()
     }
 
     /// Facts that are not durable.
     pub fn unsynced(&self) -> usize {
-        self.open.facts.len() + self.written.as_ref().map_or(0, |written| written.facts)
+        self.facts
     }
 
     /// Bytes of the events in these facts, and of what is known of the others.
     pub fn unsynced_bytes(&self) -> usize {
-        self.open.bytes + self.written.as_ref().map_or(0, |written| written.bytes)
+        self.bytes
     }
 
     /// The groups that have facts, the oldest first: the time of the first fact, and the mark.
-    pub fn ages(&self) -> impl Iterator<Item = (Timestamp, Mark)> + use<> {
-        let written = self.written.as_ref().map(|written| (written.since, self.settled.next()));
-        let open = (!self.open.facts.is_empty()).then(|| (self.open.since, self.tail()));
-        written.into_iter().chain(open)
+    pub fn ages(&self) -> impl Iterator<Item = (Timestamp, Mark)> {
+        let written = self.written.iter().map(|written| written.since);
+        let waiting = self.full.iter().chain(Some(&self.open).filter(|open| !open.facts.is_empty()));
+        let times = written.chain(waiting.map(|group| group.since));
+        times.zip(core::iter::successors(Some(self.settled.next()), |mark| Some(mark.next())))
     }
 
     /// When the oldest fact that is not durable was decided. All that was decided before is durable.
@@ -135,45 +163,48 @@ impl Groups {
 
     /// Whether [`Groups::begin`] would give something.
     pub fn can_begin(&self) -> bool {
-        self.written.is_none() && !self.open.facts.is_empty()
+        self.written.is_none() && !(self.full.is_empty() && self.open.facts.is_empty())
     }
 
-    /// Closes the open group and puts its facts into `facts`, unless one is being written or there
-    /// is nothing to write. What was in `facts` is dropped, and its memory is the next group's.
-    /// Answers whether there is a group to write.
+    /// Puts the facts of the next group into `facts`, unless one is being written or there is nothing to
+    /// write. What was in `facts` is dropped, and its memory is a later group's. Returns whether there is
+    /// a group to write.
     pub fn begin(&mut self, facts: &mut Vec<Fact>) -> bool {
         if !self.can_begin() {
             return false;
         }
+        let group = self.full.pop_front().unwrap_or_else(|| mem::take(&mut self.open));
         facts.clear();
-        mem::swap(facts, &mut self.open.facts);
-        let (bytes, tickets) = (mem::take(&mut self.open.bytes), mem::take(&mut self.open.tickets));
-        self.written = Some(Written { facts: facts.len(), bytes, tickets, since: self.open.since });
+        let Group { bytes, tickets, since, facts: mut taken } = group;
+        mem::swap(facts, &mut taken);
+        if self.open.facts.is_empty() {
+            self.open.facts = taken;
+        }
+        self.written = Some(Written { facts: facts.len(), bytes, tickets, since });
         true
     }
 
-    /// The group that [`Groups::begin`] gave out is durable. Answers the tickets to send now, in
+    /// The group that [`Groups::begin`] gave out is durable. Returns the tickets to send now, in
     /// this order.
     ///
     /// What follows it without facts of its own needs no write, and is let go too.
     pub fn finish(&mut self) -> Vec<Ticket> {
         let Some(written) = self.written.take() else { return Vec::new() };
         self.settled = self.settled.next();
+        (self.facts, self.bytes) = (self.facts - written.facts, self.bytes - written.bytes);
         let mut tickets = written.tickets;
-        if self.open.facts.is_empty() {
+        if self.full.is_empty() && self.open.facts.is_empty() {
             tickets.append(&mut self.open.tickets);
         }
         tickets
     }
 
     /// Gives up everything that is not durable: whether the group being written is, is unknown,
-    /// and the next one was never written. Answers how many facts these were. What waits for a
+    /// and the ones after it were never written. Returns how many facts these were. What waits for a
     /// mark above [`Groups::settled`] before this call must be told so.
     pub fn fail(&mut self) -> usize {
-        let lost = self.unsynced();
-        self.settled = self.tail();
-        self.open = Group::default();
-        self.written = None;
+        let lost = self.facts;
+        *self = Self { settled: self.tail(), ..Self::bounded(self.limit_bytes) };
         lost
     }
 }
@@ -188,6 +219,7 @@ impl Group {
 mod tests {
     use super::*;
     use crate::engine::{Change, Timestamp};
+    use std::vec;
 
     fn fact() -> Fact {
         Fact { at: Timestamp::EPOCH, change: Change::Paused }
@@ -266,6 +298,45 @@ mod tests {
         assert_eq!(groups.unsynced_since(), Some(times[1]));
         groups.fail();
         assert_eq!(groups.unsynced_since(), None);
+    }
+
+    #[test]
+    fn full_groups_are_written_one_by_one_each_with_its_own_tickets_and_answers() {
+        let (mut groups, mut facts) = (Groups::bounded(2 * fact().size_bytes()), Vec::new());
+        let mut answers = Vec::new();
+        for number in 1..=5 {
+            groups.add([fact()]);
+            assert_eq!(groups.pass(Ticket::new(number)), None);
+            answers.push(groups.tail());
+        }
+        assert_eq!(groups.unsynced_bytes(), 5 * fact().size_bytes());
+        let mut written = Vec::new();
+        while groups.begin(&mut facts) {
+            let tickets: Vec<u64> = groups.finish().into_iter().map(Ticket::number).collect();
+            let answered = answers.iter().filter(|answer| **answer <= groups.settled()).count();
+            written.push((facts.len(), tickets, answered));
+        }
+        assert_eq!(written, [(2, vec![1, 2], 2), (2, vec![3, 4], 4), (1, vec![5], 5)]);
+        assert!(groups.is_idle());
+        assert_eq!((groups.unsynced(), groups.unsynced_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn fact_that_is_larger_than_a_group_has_one_of_its_own() {
+        let (mut groups, mut facts) = (Groups::bounded(1), Vec::new());
+        groups.add([fact(), fact()]);
+        assert!(groups.begin(&mut facts));
+        assert_eq!(facts.len(), 1);
+    }
+
+    #[test]
+    fn what_is_given_up_of_full_groups_is_counted_and_reached_by_nothing() {
+        let mut groups = Groups::bounded(1);
+        groups.add([fact(), fact(), fact()]);
+        assert!(groups.begin(&mut Vec::new()));
+        let lost = groups.tail();
+        assert_eq!(groups.fail(), 3);
+        assert!(groups.is_idle() && groups.settled() == lost);
     }
 
     #[test]

@@ -36,6 +36,31 @@ impl Parts {
         Self { at, part: 0, link: None, position, summary: None, is_first_format: false, records: 0 }
     }
 
+    /// The same, when its first part follows this one.
+    pub(super) fn after(at: Sequence, link: Link) -> Self {
+        Self { link: Some(link), ..Self::new(at) }
+    }
+
+    /// The frame after it.
+    pub(super) const fn at(&self) -> Sequence {
+        self.at
+    }
+
+    /// The part to read next.
+    pub(super) const fn part(&self) -> u32 {
+        self.part
+    }
+
+    /// The link of the last part.
+    pub(super) const fn link(&self) -> Option<Link> {
+        self.link
+    }
+
+    /// Where the frame after it goes, once one part was read.
+    pub(super) const fn position(&self) -> Position {
+        self.position
+    }
+
     /// Takes in the next part, and returns the items in it.
     pub(super) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], OpenError> {
         let read = check(bytes, self.at, self.part, self.link)?;
@@ -69,9 +94,14 @@ impl Parts {
 
     /// The summary, once there are no more parts.
     pub(super) fn finish(&self) -> Result<Summary, OpenError> {
-        let missing = || Corrupt::new(place(self.at, self.part), "it is missing");
-        let (summary, _) = self.summary.filter(|(_, records)| *records == self.records).ok_or_else(missing)?;
+        let whole = self.summary.filter(|(_, records)| *records == self.records);
+        let (summary, _) = whole.ok_or_else(|| self.missing())?;
         Ok(summary)
+    }
+
+    /// The damage that there is no next part.
+    pub(super) fn missing(&self) -> Corrupt {
+        Corrupt::new(place(self.at, self.part), "it is missing")
     }
 
     /// What is wrong with the last part.
@@ -103,18 +133,8 @@ impl Loading {
         Ok(Self { parts: Parts::new(at), restoration })
     }
 
-    /// The frame after it.
-    pub(super) const fn at(&self) -> Sequence {
-        self.parts.at
-    }
-
-    /// The part to read next.
-    pub(super) const fn part(&self) -> u32 {
-        self.parts.part
-    }
-
     /// Takes in the next part.
-    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), OpenError> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), OpenError> {
         let Self { parts, restoration } = self;
         let mut body = parts.next(bytes)?;
         while !body.is_empty() {
@@ -133,7 +153,7 @@ impl Loading {
     }
 
     /// What it holds, once there are no more parts.
-    pub(super) fn finish(self) -> Result<(Replay, Position), OpenError> {
+    fn finish(self) -> Result<(Replay, Position), OpenError> {
         let Self { parts, restoration } = self;
         let replay = restoration.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
         Ok((replay, parts.position))
@@ -152,19 +172,14 @@ pub(super) fn load_parts(
     read: &mut dyn FnMut(u32) -> Result<Option<Vec<u8>>, ReadError>,
 ) -> Result<(Replay, Position), OpenError> {
     let mut loading = Loading::new(at, config)?;
-    while let Some(bytes) = read(loading.part())? {
+    while let Some(bytes) = read(loading.parts.part)? {
         loading.put(&bytes)?;
     }
     loading.finish()
 }
 
 /// The frame that a part is, when it follows the part before.
-pub(super) fn check(
-    bytes: &[u8],
-    at: Sequence,
-    part: u32,
-    before: Option<Link>,
-) -> Result<frame::Frame<'_>, OpenError> {
+fn check(bytes: &[u8], at: Sequence, part: u32, before: Option<Link>) -> Result<frame::Frame<'_>, OpenError> {
     let read = frame::decode(bytes).map_err(|error| refused(place(at, part), error))?;
     if before.is_some_and(|before| before != read.header.previous) || read.header.sequence != at {
         return Err(Corrupt::new(place(at, part), "it does not follow the part before").into());

@@ -9,7 +9,8 @@
 //! | `memory` | a journal in memory |
 //! | `disk` | a journal on disk |
 //! | [`inspect`] | a journal as an operator looks at it |
-//! | `log`, `recovery`, `snapshot`, `loading` | a journal as the engine uses it: appended to, replayed, cut short |
+//! | `log`, `recovery` | a journal as the engine uses it: appended to, and replayed |
+//! | `snapshot`, `merge`, `parts`, `loading` | snapshots: when one is made, of what, how it is written, and read |
 
 pub mod conformance;
 mod disk;
@@ -20,6 +21,8 @@ pub mod inspect;
 mod loading;
 mod log;
 mod memory;
+mod merge;
+mod parts;
 mod records;
 mod recovery;
 mod sequence;
@@ -28,11 +31,11 @@ mod store;
 pub mod wire;
 
 pub use disk::{DiskStore, Lost, Salvaged};
-pub use error::{Corrupt, OpenError, ReadError, TooNew, WriteError};
+pub use error::{Corrupt, MaintainError, OpenError, ReadError, TooNew, WriteError};
 pub use groups::{Groups, Mark};
 pub use log::Log;
 pub use memory::MemoryStore;
 pub use recovery::{Progress, Recovered, recover};
 pub use sequence::{Sequence, Shard};
-pub use snapshot::{MaintainError, Maintained};
+pub use snapshot::Maintained;
 pub use store::{Extent, Journal, JournalStore, Owner, Room};

@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::{WireAlgorithm, WireCharge, WireEnd, WireError, WireEvent, WireKey, WireRun, put, take};
+use super::wire::{KeyHash, WireAlgorithm, WireCharge, WireEnd, WireError, WireEvent, WireKey, WireRun, put, take};
 use crate::engine::{
     AttemptEnd, Charge, Digest, Downtime, Epoch, ErrorText, Event, FactCounters, Kept, PastAttempt, RecordView,
     RunView, Status, Summary, Timestamp,
@@ -26,6 +26,23 @@ pub(super) enum Item {
     Downtime(Downtime),
     /// The last item.
     Summary(Counted),
+}
+
+/// What is known of an item without its event.
+#[derive(Debug)]
+pub(super) enum Outline {
+    Record(RecordOutline),
+    Downtime(Downtime),
+    Summary(Counted),
+}
+
+/// What is known of a record without its event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RecordOutline {
+    pub(super) key: KeyHash,
+    pub(super) processing: bool,
+    /// When it ended, if it has.
+    pub(super) ended: Option<Timestamp>,
 }
 
 /// Runs that ended, by kind, in a snapshot of format 1.
@@ -143,6 +160,10 @@ pub(super) fn encode_downtime(downtime: Downtime, out: &mut Vec<u8>) {
     put(&WireItem::Downtime(downtime.until.as_micros(), lasted), out);
 }
 
+const fn downtime(until: u64, lasted: u64) -> Downtime {
+    Downtime { until: Timestamp::from_micros(until), lasted: Duration::from_micros(lasted) }
+}
+
 /// Reads what a snapshot of format 1 begins with, and returns what follows it, too.
 pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(Counted, &[u8]), WireError> {
     let (wire, rest) = take::<WireFirstSummary>(bytes)?;
@@ -169,10 +190,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Item, &[u8]), WireError> {
     let (wire, mut rest) = take::<WireItem<'_>>(bytes)?;
     match wire {
         WireItem::Summary(summary) => Ok((Item::Summary(summary.into_counted()?), rest)),
-        WireItem::Downtime(until, lasted) => {
-            let (until, lasted) = (Timestamp::from_micros(until), Duration::from_micros(lasted));
-            Ok((Item::Downtime(Downtime { until, lasted }), rest))
-        }
+        WireItem::Downtime(until, lasted) => Ok((Item::Downtime(downtime(until, lasted)), rest)),
         WireItem::Over(stone) => Ok((Item::Kept(Kept { record: stone.into_record()?, event: None }), rest)),
         WireItem::Live(event, life) => {
             let event = event.into_event()?;
@@ -195,15 +213,29 @@ pub(super) fn check(mut bytes: &[u8], has_first_summary: bool) -> Result<(), Wir
         (_, bytes) = decode_first_summary(bytes)?;
     }
     while !bytes.is_empty() {
-        let item;
-        (item, bytes) = take::<WireItem<'_>>(bytes)?;
-        bytes = match item {
-            WireItem::Live(_, life) => skip_history(&life, bytes)?,
-            WireItem::Summary(summary) => summary.into_counted().map(|_| bytes)?,
-            WireItem::Over(_) | WireItem::Downtime(..) => bytes,
-        };
+        (_, bytes) = outline(bytes)?;
     }
     Ok(())
+}
+
+/// Reads of the item that `bytes` begin with what needs no digest of its payload, and returns what
+/// follows it, too.
+pub(super) fn outline(bytes: &[u8]) -> Result<(Outline, &[u8]), WireError> {
+    let (wire, rest) = take::<WireItem<'_>>(bytes)?;
+    let at = |micros| Some(Timestamp::from_micros(micros));
+    match wire {
+        WireItem::Summary(summary) => Ok((Outline::Summary(summary.into_counted()?), rest)),
+        WireItem::Downtime(until, lasted) => Ok((Outline::Downtime(downtime(until, lasted)), rest)),
+        WireItem::Over(stone) => {
+            let (key, processing, ended) = (stone.key.hash(), false, at(stone.terminal_at));
+            Ok((Outline::Record(RecordOutline { key, processing, ended }), rest))
+        }
+        WireItem::Live(event, life) => {
+            let (key, processing) = (event.key().hash(), matches!(life.stage, WireStage::Processing(..)));
+            let ended = if let WireStage::Failed(micros) = life.stage { at(micros) } else { None };
+            Ok((Outline::Record(RecordOutline { key, processing, ended }), skip_history(&life, rest)?))
+        }
+    }
 }
 
 /// Returns what follows the past attempts of a record.

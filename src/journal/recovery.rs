@@ -1,5 +1,7 @@
 //! From a journal back to an engine.
 
+use std::vec::Vec;
+
 use super::error::{Corrupt, OpenError, TooNew};
 use super::frame;
 use super::loading::{load, refused};
@@ -11,6 +13,9 @@ use crate::engine::{Config, Replay};
 
 /// Bytes of frames that one read asks for.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
+
+/// What is called with the number and the body of a frame.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(Sequence, &[u8]) -> Result<(), OpenError>;
 
 /// How far a recovery has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,22 +53,29 @@ pub fn recover(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Recovered, OpenError> {
     let mut journal = store.open(owner)?;
-    let (mut replay, mut position) = begin(&mut *journal, config)?;
-    let total = journal.extent().end.previous().number();
+    let mut damaged = Vec::new();
+    let (mut replay, mut position) = begin(&mut *journal, config, &mut damaged)?;
+    let end = journal.extent().end;
+    let total = end.previous().number();
     let mut behind = 0;
-    while position.next < journal.extent().end {
+    while position.next < end {
         progress(Progress { read: position.next.previous().number(), total, records: replay.len() as u64 });
-        behind += advance(&mut *journal, &mut replay, &mut position)?;
+        behind += read_page(&mut *journal, &mut position, end, &mut |at, body| apply_facts(&mut replay, at, body))?;
     }
     progress(Progress { read: total, total, records: replay.len() as u64 });
     let mut log = Log::new(journal, position, config.clone(), snapshot_after);
     log.snapshots.note(behind);
+    log.snapshots.note_damaged(damaged);
     Ok(Recovered { log, replay })
 }
 
-/// The newest sound snapshot, or nothing at all when no frame was trimmed.
-pub(super) fn begin(journal: &mut dyn Journal, config: &Config) -> Result<(Replay, Position), OpenError> {
-    let mut damage = None;
+/// The newest sound snapshot, or nothing at all when no frame was trimmed. Those that are damaged are
+/// passed over, and named in `damaged`.
+fn begin(
+    journal: &mut dyn Journal,
+    config: &Config,
+    damaged: &mut Vec<Corrupt>,
+) -> Result<(Replay, Position), OpenError> {
     let (end, snapshots) = (journal.extent().end, journal.snapshots()?);
     if let Some(at) = snapshots.last().filter(|at| **at > end) {
         let problem = format_args!(
@@ -74,40 +86,43 @@ pub(super) fn begin(journal: &mut dyn Journal, config: &Config) -> Result<(Repla
     for at in snapshots.into_iter().rev() {
         match load(journal, at, config) {
             Ok(loaded) => return Ok(loaded),
-            Err(OpenError::Corrupt(corrupt)) => damage = damage.or(Some(corrupt)),
+            Err(OpenError::Corrupt(corrupt)) => damaged.push(corrupt),
             Err(error) => return Err(error),
         }
     }
-    from_nothing(journal, config).map_err(|missing| damage.map_or(missing, Into::into))
+    let position = first_position(journal).map_err(|missing| damaged.first().cloned().unwrap_or(missing))?;
+    let replay = Replay::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
+    Ok((replay, position))
 }
 
 /// Before the first frame, when it was not trimmed.
-pub(super) fn from_nothing(journal: &dyn Journal, config: &Config) -> Result<(Replay, Position), OpenError> {
+pub(super) fn first_position(journal: &dyn Journal) -> Result<Position, Corrupt> {
     let first = journal.extent().first;
     if first == Sequence::FIRST {
-        let replay = Replay::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
-        return Ok((replay, Position::START));
+        return Ok(Position::START);
     }
     let problem = format_args!("frames before {first} are gone, and no snapshot stands for them");
-    Err(Corrupt::new("the journal", problem).into())
+    Err(Corrupt::new("the journal", problem))
 }
 
-/// Applies the next page of frames, and answers how many bytes these were.
-pub(super) fn advance(
+/// Hands the number and the body of each frame of the next page to `visit`, but of none from `until` on.
+/// Returns how many bytes these frames were.
+pub(super) fn read_page(
     journal: &mut dyn Journal,
-    replay: &mut Replay,
     position: &mut Position,
+    until: Sequence,
+    visit: Visit<'_>,
 ) -> Result<usize, OpenError> {
     let mut bytes = 0;
     let mut result = Ok(());
     let next = journal.read(position.next, PAGE_BYTES, &mut |sequence, frame| {
-        bytes += frame.len();
-        if result.is_ok() {
-            result = apply(replay, position, sequence, frame);
+        if result.is_ok() && sequence < until {
+            bytes += frame.len();
+            result = take_frame(position, sequence, frame, visit);
         }
     })?;
     result?;
-    if next != position.next || bytes == 0 {
+    if next.min(until) != position.next || bytes == 0 {
         return Err(Corrupt::new(format_args!("frame {}", position.next), "it is missing").into());
     }
     Ok(bytes)
@@ -120,6 +135,11 @@ pub(super) fn apply(
     sequence: Sequence,
     bytes: &[u8],
 ) -> Result<(), OpenError> {
+    take_frame(position, sequence, bytes, &mut |sequence, body| apply_facts(replay, sequence, body))
+}
+
+/// Hands the body of a frame to `visit`, when it is the one that follows.
+fn take_frame(position: &mut Position, sequence: Sequence, bytes: &[u8], visit: Visit<'_>) -> Result<(), OpenError> {
     let at = || std::format!("frame {sequence}");
     let frame = frame::decode(bytes).map_err(|error| refused(at(), error))?;
     let header = frame.header;
@@ -130,12 +150,18 @@ pub(super) fn apply(
     if !follows {
         return Err(Corrupt::new(at(), format_args!("{header} does not follow the frame before")).into());
     }
-    let mut body = frame.body;
+    visit(sequence, frame.body)?;
+    *position = Position { next: sequence.next(), previous: frame.link, epoch: header.epoch };
+    Ok(())
+}
+
+/// Applies the facts in the body of this frame.
+pub(super) fn apply_facts(replay: &mut Replay, sequence: Sequence, mut body: &[u8]) -> Result<(), OpenError> {
+    let at = || std::format!("frame {sequence}");
     while !body.is_empty() {
         let (fact, rest) = wire::decode(body).map_err(|error| TooNew::new(at(), error))?;
         replay.apply(&fact).map_err(|error| Corrupt::new(at(), error))?;
         body = rest;
     }
-    *position = Position { next: sequence.next(), previous: frame.link, epoch: header.epoch };
     Ok(())
 }

@@ -1,42 +1,58 @@
 //! Snapshots: what stands for the frames before it.
 //!
 //! A snapshot is made beside the engine, out of the snapshot before it and the frames since, a small
-//! step at a time: load, replay, write, read back. Only when what was read back is what was written
-//! are frames trimmed, and then only those before the *previous* snapshot, so that there is always
-//! another way back.
+//! step at a time; `merge` says how. A step reads and writes a part, or a page of frames, and these are
+//! bounded by bytes. Only when what was read back is what was written are frames trimmed, and then only
+//! those before the snapshot that the new one was made of, which was read and found sound, so that there is
+//! always another way back.
 //!
-//! Each part is a frame whose sequence is the snapshot's and whose link is the part before; the
-//! first part's is the link of the frame that the snapshot ends with.
+//! A snapshot that is damaged, whoever finds it, is passed over for an older one. After an attempt that
+//! failed of damage the next one waits for twice as many bytes.
 
+use core::mem;
 use std::boxed::Box;
 use std::vec::Vec;
 
-use super::error::{Corrupt, OpenError, ReadError, WriteError};
+use super::error::{Corrupt, MaintainError, OpenError, WriteError};
 use super::frame::{self, Header, Link};
-use super::loading::{Loading, check, place};
+use super::loading::Parts;
 use super::log::{Log, Position};
-use super::records;
-use super::recovery::{advance, from_nothing};
+use super::merge::{Copying, Gathering, Replaying, Writing};
+use super::parts::{PART_BYTES, admit};
+use super::records::{self, Outline};
+use super::recovery::first_position;
 use super::sequence::{Sequence, Shard};
 use super::store::{Journal, Room};
 use super::wire;
-use crate::engine::{Change, Config, Cursor, Epoch, Fact, Replay, Summary};
+use crate::engine::{Change, Config, Epoch, Fact, Gauges, Replay, Summary};
 
-/// Bytes that a part holds, about.
-const PART_BYTES: usize = 256 << 10;
+/// Damaged snapshots of which is kept what is wrong with them, until that is asked for.
+const DAMAGED: usize = 16;
+
+/// Doublings of the bytes that an attempt waits for.
+const DOUBLINGS: u32 = 6;
 
 /// How making snapshots goes.
 #[derive(Debug)]
 pub(super) struct Snapshots {
     config: Config,
+    part_bytes: usize,
     /// Bytes of frames that call for a snapshot.
     after_bytes: u64,
     /// Bytes of frames since the last one.
     since: u64,
+    /// Bytes of frames that the one being made stands for, besides those of the one before.
+    held: u64,
     /// Room that is not for new events. Below it and a quarter more, room is short.
     reserve: u64,
     /// One is due, however few bytes there were.
     again: bool,
+    /// Attempts that failed of damage, one after the other.
+    failures: u32,
+    /// The one that the next one is made of, and older ones in case that it is damaged.
+    base: Option<Sequence>,
+    older: Vec<Sequence>,
+    damaged: Vec<Corrupt>,
     stage: Stage,
 }
 
@@ -44,24 +60,15 @@ pub(super) struct Snapshots {
 enum Stage {
     /// None is being made.
     Idle,
-    /// The snapshot before is being read; another one is the way when it is damaged.
-    Loading { loading: Box<Loading>, older: Vec<Sequence> },
-    /// Frames before `until` are being replayed.
-    Replaying { replay: Box<Replay>, position: Position, until: Sequence },
-    /// Parts are being written.
+    Gathering(Box<Gathering>),
+    Copying(Box<Copying>),
+    Replaying(Box<Replaying>),
     Writing(Box<Writing>),
-    /// Parts are being read back: this one is next, and this is the link before it.
-    Verifying { at: Sequence, part: u32, link: Link, written: Link },
-}
-
-#[derive(Debug)]
-struct Writing {
-    replay: Replay,
-    position: Position,
-    part: u32,
-    link: Link,
-    cursor: Cursor,
-    records: u64,
+    /// Parts are being read back. The last one has this link; nothing when another life wrote them.
+    Verifying {
+        parts: Box<Parts>,
+        written: Option<Link>,
+    },
 }
 
 /// What came of a step of [`Log::maintain`].
@@ -75,33 +82,38 @@ pub enum Maintained {
     Snapshot(Sequence),
 }
 
-/// Why a snapshot was not made. Nothing was trimmed; it is tried again later.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MaintainError {
-    /// What was read is not what was written.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// It was not written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
-
-impl From<ReadError> for MaintainError {
-    fn from(error: ReadError) -> Self {
-        Self::Open(error.into())
-    }
+/// What a step leads to.
+#[derive(Debug)]
+enum Step {
+    To(Stage),
+    /// The snapshot of everything before this frame is made and verified.
+    Made(Sequence),
 }
 
 impl Snapshots {
     pub(super) fn new(config: Config, after_bytes: u64) -> Self {
-        Self { config, after_bytes, since: 0, reserve: 0, again: false, stage: Stage::Idle }
+        Self {
+            config,
+            part_bytes: PART_BYTES,
+            after_bytes,
+            since: 0,
+            held: 0,
+            reserve: 0,
+            again: false,
+            failures: 0,
+            base: None,
+            older: Vec::new(),
+            damaged: Vec::new(),
+            stage: Stage::Idle,
+        }
     }
 
     /// Whether one is due: after so many bytes, or of few when that makes room that is short. The room
     /// is only asked for when that decides.
     fn is_due(&self, journal: &dyn Journal) -> bool {
-        self.again || self.since >= self.after_bytes || (self.since >= self.worth() && self.is_short(journal.room()))
+        let pause = 1 << self.failures.min(DOUBLINGS);
+        let is_over = |bytes: u64| self.since >= bytes.saturating_mul(pause);
+        self.again || is_over(self.after_bytes) || (is_over(self.worth()) && self.is_short(journal.room()))
     }
 
     /// Bytes of frames that are worth a snapshot where room is short. One without facts is not.
@@ -117,18 +129,34 @@ impl Snapshots {
     pub(super) fn note(&mut self, bytes: usize) {
         self.since += bytes as u64;
     }
+
+    /// Keeps what is wrong with snapshots until that is asked for.
+    pub(super) fn note_damaged(&mut self, damaged: impl IntoIterator<Item = Corrupt>) {
+        self.damaged.extend(damaged);
+        self.damaged.truncate(DAMAGED);
+    }
+
+    /// Gives up the one that is being made.
+    fn give_up(&mut self, error: &MaintainError) {
+        (self.since, self.again) = (0, false);
+        let is_damage = matches!(error, MaintainError::Open(OpenError::Corrupt(_)));
+        self.failures = self.failures.saturating_add(is_damage.into());
+    }
 }
 
 impl Log {
-    /// Does the next small step towards a snapshot, when one is due. To be called between appends.
+    /// Does the next small step towards a snapshot, when one is due. To be called between appends. Before
+    /// anything is read, `gauges` say how much room a snapshot of the engine takes.
     ///
     /// # Errors
     ///
     /// [`MaintainError`]; after [`WriteError::Unknown`] and [`WriteError::Fenced`] the log is of no
     /// more use.
-    pub fn maintain(&mut self) -> Result<Maintained, MaintainError> {
+    pub fn maintain(&mut self, gauges: &dyn Fn() -> Gauges) -> Result<Maintained, MaintainError> {
         let due = self.snapshots.is_due(&*self.journal);
-        self.step(due)
+        // The frames since the last one may be many more than call for one. Then there are several.
+        let limit = self.snapshots.after_bytes.saturating_mul(2);
+        self.step(due, limit, &|| about_bytes(&gauges()))
     }
 
     /// Says how much room is kept for outcomes. A snapshot leaves half of it. Where room is short one
@@ -137,121 +165,160 @@ impl Log {
         self.snapshots.reserve = bytes;
     }
 
+    /// Bounds the bytes of a part of a snapshot, but for those of one record: 256 KiB by default.
+    pub fn bound_parts(&mut self, bytes: usize) {
+        self.snapshots.part_bytes = bytes;
+    }
+
+    /// What is wrong with snapshots that were passed over for an older one, since this was last asked.
+    pub fn drain_damaged(&mut self) -> Vec<Corrupt> {
+        mem::take(&mut self.snapshots.damaged)
+    }
+
     /// Makes a snapshot of everything that was appended, whether one is due or not.
     ///
     /// # Errors
     ///
     /// [`MaintainError`]
     pub fn snapshot(&mut self) -> Result<Sequence, MaintainError> {
-        self.snapshots.stage = Stage::Idle;
+        if !matches!(mem::replace(&mut self.snapshots.stage, Stage::Idle), Stage::Idle) {
+            self.journal.drop_unfinished();
+        }
         self.finish_snapshot()
     }
 
     /// Makes a snapshot of a replay of everything that was appended.
     pub(super) fn snapshot_of(&mut self, replay: Replay) -> Result<Sequence, MaintainError> {
-        self.snapshots.stage = Stage::Writing(Box::new(Writing::new(replay, self.position)));
+        let writing = Writing::all(replay, self.position, self.snapshots.part_bytes);
+        (self.snapshots.stage, self.snapshots.base) = (Stage::Writing(Box::new(writing)), None);
         self.finish_snapshot()
     }
 
     fn finish_snapshot(&mut self) -> Result<Sequence, MaintainError> {
         loop {
-            if let Maintained::Snapshot(at) = self.step(true)? {
+            if let Maintained::Snapshot(at) = self.step(true, u64::MAX, &|| 0)? {
                 return Ok(at);
             }
         }
     }
 
-    fn step(&mut self, due: bool) -> Result<Maintained, MaintainError> {
-        // Taken out: after an error it begins anew.
-        let stage = core::mem::replace(&mut self.snapshots.stage, Stage::Idle);
+    fn step(&mut self, due: bool, limit: u64, size: &dyn Fn() -> u64) -> Result<Maintained, MaintainError> {
+        // Taken out: after an error it begins again.
+        let stage = mem::replace(&mut self.snapshots.stage, Stage::Idle);
         let next = match stage {
             Stage::Idle if !due => return Ok(Maintained::Nothing),
-            Stage::Idle => self.journal.snapshots().map_err(Into::into).and_then(|older| self.start(older)),
-            Stage::Loading { loading, older } => self.load(loading, older),
-            Stage::Replaying { replay, position, until } if position.next >= until => {
-                let admitted = admit(about_bytes(&replay), self.snapshots.reserve, self.journal.room());
-                admitted.map(|()| Stage::Writing(Box::new(Writing::new(*replay, position)))).map_err(Into::into)
-            }
-            Stage::Replaying { replay, position, until } => self.replay(replay, position, until),
-            Stage::Writing(writing) => writing.write(&mut *self.journal, self.snapshots.reserve).map_err(Into::into),
-            Stage::Verifying { at, part, link, written } => match self.verify(at, part, link, written)? {
-                Some(stage) => Ok(stage),
-                None => return Ok(Maintained::Snapshot(at)),
-            },
+            Stage::Idle => self.start(size()).map(Step::To),
+            Stage::Gathering(gathering) => self.gather(gathering, limit).map(Step::To),
+            Stage::Copying(copying) => self.copy(copying).map(Step::To),
+            Stage::Replaying(replaying) => self.replay(replaying).map(Step::To),
+            Stage::Writing(writing) => self.write(writing).map(Step::To),
+            Stage::Verifying { parts, written } => self.verify(parts, written),
         };
         match next {
-            Ok(stage) => self.snapshots.stage = stage,
+            Ok(Step::To(stage)) => {
+                self.snapshots.stage = stage;
+                Ok(Maintained::More)
+            }
+            Ok(Step::Made(at)) => Ok(Maintained::Snapshot(at)),
             Err(error) => {
-                self.snapshots.since = 0;
+                self.snapshots.give_up(&error);
                 self.journal.drop_unfinished();
-                return Err(error);
+                Err(error)
             }
         }
-        Ok(Maintained::More)
     }
 
-    /// Begins with the newest of these snapshots, or with nothing when no frame was trimmed.
-    fn start(&mut self, mut older: Vec<Sequence>) -> Result<Stage, MaintainError> {
-        self.snapshots.again = false;
-        let config = self.snapshots.config.clone();
-        if let Some(at) = older.pop() {
-            return Ok(Stage::Loading { loading: Box::new(Loading::new(at, &config)?), older });
+    /// Begins with the newest snapshot, when there is room for another one. One of everything that was
+    /// appended is there already if it is sound.
+    fn start(&mut self, size: u64) -> Result<Stage, MaintainError> {
+        (self.snapshots.again, self.snapshots.base, self.snapshots.held) = (false, None, 0);
+        admit(size, self.snapshots.reserve, self.journal.room())?;
+        let mut older = self.journal.snapshots()?;
+        let there = older.pop_if(|at| *at == self.position.next);
+        self.snapshots.older = older;
+        match there {
+            Some(at) => Ok(Stage::Verifying { parts: Box::new(Parts::new(at)), written: None }),
+            None => self.go_back(),
         }
-        let (replay, position) = from_nothing(&*self.journal, &config)?;
-        Ok(Stage::Replaying { replay: Box::new(replay), position, until: self.position.next })
     }
 
-    /// Reads the next part of the snapshot before.
-    fn load(&mut self, mut loading: Box<Loading>, older: Vec<Sequence>) -> Result<Stage, MaintainError> {
-        let read = self.journal.snapshot(loading.at(), loading.part())?;
-        let loaded = match &read {
-            Some(bytes) => match loading.put(bytes) {
-                Ok(()) => return Ok(Stage::Loading { loading, older }),
-                Err(error) => Err(error),
-            },
-            None => loading.finish(),
+    /// Takes the next older snapshot as the base, or nothing when no frame was trimmed.
+    fn go_back(&mut self) -> Result<Stage, MaintainError> {
+        let Some(at) = self.snapshots.older.pop() else {
+            return Ok(self.gather_since(None, first_position(&*self.journal).map_err(OpenError::from)?));
         };
-        match loaded {
-            Ok((replay, position)) => {
-                Ok(Stage::Replaying { replay: Box::new(replay), position, until: self.position.next })
-            }
-            Err(OpenError::Corrupt(_)) => self.start(older),
+        match begin(&mut *self.journal, at) {
+            Ok(position) => Ok(self.gather_since(Some(at), position)),
+            Err(error) => self.pass_over(error),
+        }
+    }
+
+    fn gather_since(&mut self, base: Option<Sequence>, position: Position) -> Stage {
+        self.snapshots.base = base;
+        Stage::Gathering(Box::new(Gathering::new(base, position, self.position.next)))
+    }
+
+    /// Goes back to an older snapshot, if this one is damaged.
+    fn pass_over(&mut self, error: MaintainError) -> Result<Stage, MaintainError> {
+        let MaintainError::Open(OpenError::Corrupt(corrupt)) = error else { return Err(error) };
+        self.journal.drop_unfinished();
+        self.snapshots.note_damaged([corrupt]);
+        self.go_back()
+    }
+
+    fn gather(&mut self, mut gathering: Box<Gathering>, limit: u64) -> Result<Stage, MaintainError> {
+        if !gathering.is_done() && gathering.bytes() < limit {
+            gathering.step(&mut *self.journal)?;
+            return Ok(Stage::Gathering(gathering));
+        }
+        let Snapshots { config, part_bytes, since, held, again, .. } = &mut self.snapshots;
+        // What is appended from now on counts for the next one.
+        (*held, *since, *again) = (gathering.bytes(), 0, !gathering.is_done());
+        Ok(Stage::Copying(Box::new(gathering.finish(config, *part_bytes)?)))
+    }
+
+    fn copy(&mut self, mut copying: Box<Copying>) -> Result<Stage, MaintainError> {
+        match copying.step(&mut *self.journal, self.snapshots.reserve) {
+            Ok(None) => Ok(Stage::Copying(copying)),
+            Ok(Some(summary)) => Ok(Stage::Replaying(Box::new(copying.finish(&summary)))),
+            Err(error) => self.pass_over(error),
+        }
+    }
+
+    fn replay(&mut self, mut replaying: Box<Replaying>) -> Result<Stage, MaintainError> {
+        match replaying.step(&mut *self.journal)? {
+            false => Ok(Stage::Replaying(replaying)),
+            true => Ok(Stage::Writing(Box::new(replaying.finish()))),
+        }
+    }
+
+    fn write(&mut self, mut writing: Box<Writing>) -> Result<Stage, MaintainError> {
+        if !writing.step(&mut *self.journal, self.snapshots.reserve)? {
+            return Ok(Stage::Writing(writing));
+        }
+        let Position { next, previous, .. } = writing.out().position();
+        let parts = Box::new(Parts::after(next, previous));
+        Ok(Stage::Verifying { parts, written: Some(writing.out().link()) })
+    }
+
+    /// Reads one part back.
+    fn verify(&mut self, mut parts: Box<Parts>, written: Option<Link>) -> Result<Step, MaintainError> {
+        match read_back(&mut *self.journal, &mut parts, written) {
+            Ok(false) => Ok(Step::To(Stage::Verifying { parts, written })),
+            Ok(true) => self.finish(parts.at()).map(|()| Step::Made(parts.at())),
+            Err(error) if written.is_none() => self.pass_over(error.into()).map(Step::To),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn replay(
-        &mut self,
-        mut replay: Box<Replay>,
-        mut position: Position,
-        until: Sequence,
-    ) -> Result<Stage, MaintainError> {
-        advance(&mut *self.journal, &mut replay, &mut position)?;
-        Ok(Stage::Replaying { replay, position, until })
-    }
-
-    /// Reads one part back. Nothing when it was the last one and all is well.
-    fn verify(&mut self, at: Sequence, part: u32, link: Link, written: Link) -> Result<Option<Stage>, MaintainError> {
-        let Some(bytes) = self.journal.snapshot(at, part)? else {
-            if link != written {
-                return Err(OpenError::from(Corrupt::new(place(at, part), "it is missing")).into());
-            }
-            self.finish(at)?;
-            return Ok(None);
-        };
-        let link = check(&bytes, at, part, Some(link))?.link;
-        Ok(Some(Stage::Verifying { at, part: part + 1, link, written }))
-    }
-
-    /// Trims what neither the new snapshot nor the one before it needs. Where that leaves room short,
-    /// a frame without facts makes place for another snapshot, which the new one is before.
+    /// Trims what neither the new snapshot nor the one that it was made of needs. Where that leaves room
+    /// short, a frame without facts makes place for another snapshot, which the new one is before.
     fn finish(&mut self, at: Sequence) -> Result<(), MaintainError> {
-        let held = core::mem::take(&mut self.snapshots.since);
-        let previous = self.journal.snapshots()?.into_iter().rev().find(|other| *other < at);
-        if let Some(previous) = previous {
-            self.journal.trim(previous)?;
+        self.snapshots.failures = 0;
+        if let Some(base) = self.snapshots.base.take().filter(|base| *base < at) {
+            self.journal.trim(base)?;
         }
-        if held >= self.snapshots.worth() && self.snapshots.is_short(self.journal.room()) {
+        if self.snapshots.held >= self.snapshots.worth() && self.snapshots.is_short(self.journal.room()) {
             self.append(&[])?;
             self.snapshots.again = true;
         }
@@ -259,59 +326,39 @@ impl Log {
     }
 }
 
-impl Writing {
-    fn new(replay: Replay, position: Position) -> Self {
-        let records = replay.len() as u64;
-        Self { replay, position, part: 0, link: position.previous, cursor: Cursor::START, records }
-    }
-
-    /// Writes the next part, if that leaves half of the reserve.
-    fn write(mut self: Box<Self>, journal: &mut dyn Journal, reserve: u64) -> Result<Stage, WriteError> {
-        let mut body = Vec::with_capacity(PART_BYTES);
-        let last = self.fill(&mut body);
-        let (at, epoch) = (self.position.next, self.position.epoch);
-        let header = Header { shard: Shard::default(), epoch, sequence: at, previous: self.link };
-        let mut bytes = Vec::new();
-        let link = frame::encode_with(frame::SNAPSHOT_VERSION, &header, &mut bytes, |out| out.append(&mut body))?;
-        admit(bytes.len() as u64, reserve, journal.room())?;
-        journal.put_snapshot(at, self.part, &bytes, last)?;
-        match last {
-            true => Ok(Stage::Verifying { at, part: 0, link: self.position.previous, written: link }),
-            false => {
-                (self.part, self.link) = (self.part + 1, link);
-                Ok(Stage::Writing(self))
-            }
-        }
-    }
-
-    /// Puts records into a part until that is full, and what is known besides after the last one. Returns whether
-    /// that is there.
-    fn fill(&mut self, body: &mut Vec<u8>) -> bool {
-        let more = self.replay.visit_kept(self.cursor, &mut |kept| {
-            records::encode(&kept, body);
-            body.len() < PART_BYTES
-        });
-        match more {
-            Some(cursor) => self.cursor = cursor,
-            None => {
-                self.replay.downtimes().for_each(|downtime| records::encode_downtime(downtime, body));
-                records::encode_summary(&self.replay.summary(), self.records, body);
-            }
-        }
-        more.is_none()
-    }
+/// Where the frames after a snapshot begin.
+fn begin(journal: &mut dyn Journal, at: Sequence) -> Result<Position, MaintainError> {
+    let mut parts = Parts::new(at);
+    let Some(bytes) = journal.snapshot(at, 0)? else { return Err(OpenError::from(parts.missing()).into()) };
+    parts.next(&bytes)?;
+    Ok(parts.position())
 }
 
-/// Refuses to write what would not leave half of the reserve.
-fn admit(bytes: u64, reserve: u64, Room(room): Room) -> Result<(), WriteError> {
-    if bytes.saturating_add(reserve / 2) > room { Err(WriteError::Full) } else { Ok(()) }
+/// Reads the next part back, and returns whether there was none and all is well.
+fn read_back(journal: &mut dyn Journal, parts: &mut Parts, written: Option<Link>) -> Result<bool, OpenError> {
+    let Some(bytes) = journal.snapshot(parts.at(), parts.part())? else {
+        parts.finish()?;
+        let is_whole = written.is_none_or(|written| parts.link() == Some(written));
+        return if is_whole { Ok(true) } else { Err(parts.missing().into()) };
+    };
+    let mut items = parts.next(&bytes)?;
+    while !items.is_empty() {
+        let (outline, rest) = records::outline(items).map_err(|error| parts.unknown(&error))?;
+        match outline {
+            Outline::Record(_) => parts.count()?,
+            Outline::Downtime(_) => {}
+            Outline::Summary(summary) => parts.end(summary)?,
+        }
+        items = rest;
+    }
+    Ok(false)
 }
 
-/// Bytes that the snapshot of a replay takes, about.
-fn about_bytes(replay: &Replay) -> u64 {
+/// Bytes that the snapshot of an engine takes, about.
+fn about_bytes(gauges: &Gauges) -> u64 {
     /// Of a record, besides its payload.
     const RECORD_BYTES: u64 = 128;
-    replay.live_bytes().saturating_add(RECORD_BYTES * replay.len() as u64)
+    gauges.bytes.saturating_add(RECORD_BYTES * gauges.records_total())
 }
 
 /// Makes a new journal begin with the state of a replay: a first frame that raises the epoch, and
@@ -327,10 +374,8 @@ pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Resul
     let previous = frame::encode_with(frame::VERSION, &header, &mut bytes, |out| wire::encode(&opening, out))
         .map_err(WriteError::from)?;
     let next = Sequence::FIRST.next();
-    let mut writing = Box::new(Writing::new(replay, Position { next, previous, epoch }));
-    while let Stage::Writing(more) = writing.write(journal, 0)? {
-        writing = more;
-    }
+    let mut writing = Writing::all(replay, Position { next, previous, epoch }, PART_BYTES);
+    while !writing.step(journal, 0)? {}
     journal.append(Sequence::FIRST, &bytes)?;
     Ok(journal.trim(next)?)
 }

@@ -5,6 +5,7 @@
 //! types may change as they like.
 
 use core::fmt;
+use core::hash::Hasher as _;
 use core::marker::PhantomData;
 use std::borrow::Cow;
 use std::vec;
@@ -13,6 +14,7 @@ use std::vec::Vec;
 use bytes::Bytes;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::engine::{
     AttemptEnd, Change, Charge, Epoch, ErrorText, Event, Fact, InvalidEvent, InvalidKey, Key, Next, RunId, Timestamp,
@@ -60,6 +62,29 @@ pub(super) fn check(mut bytes: &[u8]) -> Result<(), WireError> {
     }
     Ok(())
 }
+
+/// Hands the key of each change in these facts to `visit`, without making events of them.
+pub(super) fn keys(mut bytes: &[u8], visit: &mut dyn FnMut(KeyHash)) -> Result<(), WireError> {
+    while !bytes.is_empty() {
+        let fact;
+        (fact, bytes) = take::<WireFact<'_>>(bytes)?;
+        match &fact.change {
+            WireChange::Accepted(event) => visit(event.key.hash()),
+            WireChange::Started(key, ..)
+            | WireChange::Finished(key, ..)
+            | WireChange::Redriven(key)
+            | WireChange::Discarded(key)
+            | WireChange::Forgotten(key) => visit(key.hash()),
+            WireChange::ForgottenMany(keys) => keys.0.iter().for_each(|key| visit(key.hash())),
+            WireChange::Paused | WireChange::Resumed | WireChange::Epoch(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A hash that no two keys share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyHash(u128);
 
 /// Writes a value of the format behind what `out` holds.
 pub(super) fn put<T: Serialize>(value: &T, out: &mut Vec<u8>) {
@@ -198,6 +223,19 @@ impl<'a> WireChange<'a> {
 }
 
 impl<'a> WireKey<'a> {
+    pub(super) fn hash(&self) -> KeyHash {
+        let mut hasher = SipHasher13::new();
+        match self {
+            Self::Uuid(uuid) => hasher.write(uuid),
+            Self::Text(source, id) => {
+                hasher.write_u64(source.len() as u64);
+                hasher.write(source.as_bytes());
+                hasher.write(id.as_bytes());
+            }
+        }
+        KeyHash(hasher.finish128().as_u128())
+    }
+
     pub(super) fn of(key: &'a Key) -> Self {
         match key.as_uuid() {
             Some(uuid) => Self::Uuid(*uuid),
@@ -223,6 +261,10 @@ impl<'a> WireEvent<'a> {
             content_type: event.content_type(),
             attributes: Several(event.attributes().collect()),
         }
+    }
+
+    pub(super) const fn key(&self) -> &WireKey<'a> {
+        &self.key
     }
 
     pub(super) fn into_event(self) -> Result<Event, WireError> {

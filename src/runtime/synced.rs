@@ -7,11 +7,15 @@ use tokio::sync::Notify;
 use super::unavailable::Unsynced;
 use crate::journal::Mark;
 
-/// How far durability has come, and a bell for each of the two groups that can be on their way.
+/// Bells that groups take turns at. Two groups are on their way as a rule, and more when they are full: then
+/// the bell of one may wake who waits for a later one, and goes back to waiting.
+const BELLS: usize = 8;
+
+/// How far durability has come, and bells for the groups that are on their way.
 #[derive(Debug, Default)]
 pub(super) struct Synced {
     reached: Mutex<Reached>,
-    bells: [Notify; 2],
+    bells: [Notify; BELLS],
 }
 
 #[derive(Debug, Default)]
@@ -74,8 +78,8 @@ impl Synced {
     /// Everything up to this mark is durable.
     pub(super) fn reach(&self, mark: Mark) {
         let before = core::mem::replace(&mut self.lock().mark, mark);
-        for number in before.number() + 1..=mark.number().min(before.number() + 2) {
-            self.bells[usize::from(number % 2 == 1)].notify_waiters();
+        for number in before.number() + 1..=mark.number().min(before.number() + BELLS as u64) {
+            self.bells[number as usize % BELLS].notify_waiters();
         }
     }
 
@@ -92,7 +96,7 @@ impl Synced {
     }
 
     fn bell(&self, mark: Mark) -> &Notify {
-        &self.bells[usize::from(mark.number() % 2 == 1)]
+        &self.bells[mark.number() as usize % BELLS]
     }
 
     fn lock(&self) -> MutexGuard<'_, Reached> {

@@ -95,6 +95,7 @@ impl JournalWriter {
     /// [`WriteError`]
     pub(super) fn start(shared: &Arc<Shared>, source: Source, mut log: Log) -> Result<Self, WriteError> {
         log.reserve(source.reserve_bytes);
+        warn_of_damaged(&mut log);
         let (shared, durable_end) = (Arc::clone(shared), log.next());
         let (log, facts, openings_in_vain) = (Some(log), Vec::new(), 0);
         let (unsealed, held_by, found) = Default::default();
@@ -215,7 +216,9 @@ impl JournalWriter {
     /// Makes a small step towards a snapshot. Answers whether there is more to do.
     fn maintain(&mut self) -> Result<bool, WriteError> {
         let Some(log) = &mut self.log else { return Ok(false) };
-        match log.maintain() {
+        let maintained = log.maintain(&|| self.shared.last_look(|core| core.engine.gauges()));
+        warn_of_damaged(log);
+        match maintained {
             Ok(Maintained::Nothing) => Ok(false),
             Ok(Maintained::More) => Ok(true),
             Ok(Maintained::Snapshot(before)) => {
@@ -269,6 +272,7 @@ impl JournalWriter {
                 self.stay_down()
             }
             Ok(Recovered { mut log, replay }) => {
+                warn_of_damaged(&mut log);
                 self.openings_in_vain += 1;
                 log.reserve(*reserve_bytes);
                 self.shared.install(replay, log.room());
@@ -292,6 +296,13 @@ impl JournalWriter {
         self.shared.last_look(|core| core.commits.stay_down());
         self.shared.ring_all();
         Next::End
+    }
+}
+
+/// Says which snapshots were passed over.
+fn warn_of_damaged(log: &mut Log) {
+    for error in log.drain_damaged() {
+        tracing::warn!(%error, "a snapshot is damaged, and an older one is used: check the disk");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Snapshots stand for the frames before them.
 
-use eventful::Fact;
 use eventful::journal::{JournalStore as _, Maintained, MemoryStore, Owner, Recovered, Sequence, recover};
+use eventful::{Change, Command, Fact, Gauges, Key, Output, Replay, Timestamp};
 use proptest::prelude::*;
 
 use crate::script::{Driver, Ending, Move, cases, config, moves, start};
@@ -17,10 +17,12 @@ proptest! {
     fn a_snapshot_made_between_appends_equals_the_replay_of_all_frames(
         moves in moves(),
         snapshot_after in 100u64..3000,
-        steps in 0usize..4,
+        steps in 0usize..12,
+        part_bytes in 1usize..2000,
     ) {
         let mut store = MemoryStore::new();
         let Recovered { mut log, replay } = reopen(&mut store, snapshot_after);
+        log.bound_parts(part_bytes);
         let (mut driver, opening) = Driver::open(replay, start());
         log.append(&opening).expect("room");
         let mut whole = MemoryStore::new();
@@ -33,7 +35,7 @@ proptest! {
             copy.append(&facts).expect("room");
             states.push(driver.engine.durable_state());
             for _ in 0..steps {
-                if let Maintained::Snapshot(at) = log.maintain().expect("memory") {
+                if let Maintained::Snapshot(at) = log.maintain(&|| driver.engine.gauges()).expect("memory") {
                     prop_assert!(at <= log.next());
                 }
             }
@@ -46,6 +48,11 @@ proptest! {
         prop_assert_eq!(&kept.replay.state(), states.last().expect("the first"));
         prop_assert_eq!(kept.replay.summary(), replayed.replay.summary());
         prop_assert_eq!(kept.replay.check(), Ok(()));
+        let (mut kept, mut replayed) = (expiries(kept.replay, driver.now), expiries(replayed.replay, driver.now));
+        prop_assert!(kept.is_sorted_by_key(|(ended, _)| *ended), "the first to end expires first: {kept:?}");
+        kept.sort();
+        replayed.sort();
+        prop_assert_eq!(kept, replayed);
     }
 }
 
@@ -78,7 +85,7 @@ fn where_room_is_short_a_snapshot_comes_early_and_another_so_that_all_frames_go(
             [Move::Submit { id, payload: vec![id; 600], extras: false }, Move::Start, Move::Settle(Ending::Done)];
         log.append(&ended.iter().flat_map(|a_move| driver.make(a_move)).collect::<Vec<_>>()).expect("room");
         loop {
-            match log.maintain().expect("room") {
+            match log.maintain(&|| driver.engine.gauges()).expect("room") {
                 Maintained::More => {}
                 Maintained::Snapshot(at) => made.push(at),
                 Maintained::Nothing => break,
@@ -118,6 +125,25 @@ fn a_snapshot_that_would_not_leave_half_of_the_reserve_is_given_up_whole() {
     assert_eq!(reopen(&mut store, u64::MAX).replay.state(), driver.engine.durable_state());
 }
 
+/// When each record ended that is over and expires, in the order in which it does.
+fn expiries(replay: Replay, now: Timestamp) -> Vec<(Option<Timestamp>, Key)> {
+    let mut out = Output::with_facts();
+    let mut engine = replay.open(now, &mut out);
+    engine.execute(now, Command::Shutdown, &mut out);
+    let records = engine.durable_state().records;
+    let ended = |key: &Key| records.iter().find(|record| record.key == *key).and_then(|record| record.terminal_at);
+    out.drain_facts().for_each(drop);
+    let later = now + config().retention;
+    while engine.next_deadline().is_some_and(|deadline| deadline.at <= later) {
+        engine.execute(later, Command::Sweep, &mut out);
+    }
+    let forgotten = out.drain_facts().flat_map(|fact| {
+        let Change::Forgotten(keys) = fact.change else { panic!("only expiry is due: {fact:?}") };
+        keys
+    });
+    forgotten.map(|key| (ended(&key), key)).collect()
+}
+
 /// Appends, and makes a snapshot of everything.
 trait SnapshotAfter {
     fn snapshot_after(&mut self, facts: &[Fact]) -> Result<Sequence, eventful::journal::MaintainError>;
@@ -133,7 +159,7 @@ impl SnapshotAfter for eventful::journal::Log {
     }
 
     fn maintain_all(&mut self) -> Result<(), eventful::journal::MaintainError> {
-        while self.maintain()? != Maintained::Nothing {}
+        while self.maintain(&Gauges::default)? != Maintained::Nothing {}
         Ok(())
     }
 }

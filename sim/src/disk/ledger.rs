@@ -249,7 +249,7 @@ impl Writer {
     pub fn tend(&mut self, snapshot: bool) -> Result<(), MaintainError> {
         match snapshot {
             true => self.log.snapshot().map(drop),
-            false => self.log.maintain().map(drop),
+            false => self.log.maintain(&|| self.history.engine().gauges()).map(drop),
         }
     }
 }

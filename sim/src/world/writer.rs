@@ -99,7 +99,7 @@ impl World<'_> {
     fn maintain(&mut self) -> Result<(), Broken> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         let Some(log) = &mut journal.log else { return Ok(()) };
-        match log.maintain() {
+        match log.maintain(&|| self.engine.gauges()) {
             Ok(Maintained::Nothing) => {
                 if journal.unsealed {
                     self.agenda.at(self.now + SEAL_AFTER_MICROS, Task::Seal);

@@ -1,9 +1,8 @@
 //! A journal made as small as it gets.
 
-use super::super::error::WriteError;
+use super::super::error::{MaintainError, WriteError};
 use super::super::recovery::{Recovered, recover};
 use super::super::sequence::Sequence;
-use super::super::snapshot::MaintainError;
 use super::super::store::{Journal, Owner};
 use super::DiskStore;
 use crate::engine::Config;

@@ -6,14 +6,14 @@ use std::io;
 use std::string::String;
 use std::vec::Vec;
 
-use super::super::error::{Corrupt, OpenError, ReadError};
+use super::super::error::{Corrupt, MaintainError, OpenError, ReadError};
 use super::super::frame;
 use super::super::inspect;
 use super::super::loading::load_parts;
 use super::super::log::Position;
 use super::super::recovery::apply;
 use super::super::sequence::Sequence;
-use super::super::snapshot::{MaintainError, begin_with};
+use super::super::snapshot::begin_with;
 use super::super::store::{Extent, JournalStore as _, Owner};
 use super::directory::{Directory, was_left_open};
 use super::remains::Remains;

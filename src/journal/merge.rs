@@ -1,0 +1,270 @@
+//! The next snapshot, out of the one before it and the frames since.
+//!
+//! ```text
+//! gather   which keys the frames change
+//! copy     the records of the snapshot before: as they are, but those with such a key are loaded
+//! replay   the frames, on what was loaded
+//! write    what came of it, the downtimes, and the summary
+//! ```
+//!
+//! So the memory that this takes is that of the records that the frames change, however many others
+//! there are. Tombstones stay in the order in which they expire: one that a frame changes is forgotten by
+//! it, and one that a frame makes ended after all that are copied.
+
+use std::boxed::Box;
+use std::collections::BTreeSet;
+use std::vec::Vec;
+
+use super::error::{Corrupt, MaintainError, OpenError, TooNew};
+use super::loading::Parts;
+use super::log::Position;
+use super::parts::PartWriter;
+use super::records::{self, Item, Outline};
+use super::recovery::{apply_facts, read_page};
+use super::sequence::Sequence;
+use super::store::Journal;
+use super::wire::{self, KeyHash};
+use crate::engine::{Config, Cursor, Replay, Restoration, Status, Summary, Timestamp};
+
+/// The keys that frames change are being gathered.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    /// The snapshot before; nothing when no frame was trimmed.
+    base: Option<Sequence>,
+    begin: Position,
+    /// Behind the last frame that was read.
+    position: Position,
+    until: Sequence,
+    keys: BTreeSet<KeyHash>,
+    bytes: u64,
+}
+
+impl Gathering {
+    /// Of the frames from here on.
+    pub(super) fn new(base: Option<Sequence>, begin: Position, until: Sequence) -> Self {
+        Self { base, begin, position: begin, until, keys: BTreeSet::new(), bytes: 0 }
+    }
+
+    /// Bytes of the frames so far.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether all frames were read.
+    pub(super) fn is_done(&self) -> bool {
+        self.position.next >= self.until
+    }
+
+    /// Reads the next page of frames.
+    pub(super) fn step(&mut self, journal: &mut dyn Journal) -> Result<(), OpenError> {
+        let Self { position, until, keys, .. } = self;
+        let bytes = read_page(journal, position, *until, &mut |at, body| {
+            let gathered = wire::keys(body, &mut |key| {
+                keys.insert(key);
+            });
+            gathered.map_err(|error| TooNew::new(format_args!("frame {at}"), error).into())
+        })?;
+        self.bytes += bytes as u64;
+        Ok(())
+    }
+
+    /// Goes on with the frames that were read.
+    pub(super) fn finish(self, config: &Config, part_bytes: usize) -> Result<Copying, OpenError> {
+        let Self { base, begin, position, keys, .. } = self;
+        let restoration = Restoration::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
+        let source = base.map(Source::new);
+        let out = PartWriter::new(position, part_bytes);
+        Ok(Copying { source, begin, until: position, keys, restoration, out, copied: Tally::default(), ended: None })
+    }
+}
+
+/// How many records there are, and how many of them are processing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    records: u64,
+    processing: u64,
+}
+
+impl Tally {
+    fn count(&mut self, processing: bool) {
+        self.records += 1;
+        self.processing += u64::from(processing);
+    }
+
+    fn check(self, summary: &Summary, at: Sequence) -> Result<(), OpenError> {
+        match summary.agrees(self.records, self.processing) {
+            true => Ok(()),
+            false => {
+                let place = std::format!("the snapshot before frame {at}");
+                Err(Corrupt::new(place, "its records are not as many as its counters say").into())
+            }
+        }
+    }
+}
+
+/// The records of the snapshot before are being copied, or loaded.
+#[derive(Debug)]
+pub(super) struct Copying {
+    /// Nothing when there is no snapshot before.
+    source: Option<Source>,
+    begin: Position,
+    until: Position,
+    keys: BTreeSet<KeyHash>,
+    restoration: Restoration,
+    out: PartWriter,
+    copied: Tally,
+    /// When the first of those ended that were copied.
+    ended: Option<Timestamp>,
+}
+
+/// The snapshot before, as far as it is read.
+#[derive(Debug)]
+struct Source {
+    parts: Parts,
+    /// The last part that was read, and where in it the next item is.
+    part: Vec<u8>,
+    offset: usize,
+    all: Tally,
+}
+
+impl Source {
+    fn new(at: Sequence) -> Self {
+        Self { parts: Parts::new(at), part: Vec::new(), offset: 0, all: Tally::default() }
+    }
+
+    /// Reads the next part, if there is one.
+    fn read(&mut self, journal: &mut dyn Journal) -> Result<bool, OpenError> {
+        let Some(bytes) = journal.snapshot(self.parts.at(), self.parts.part())? else { return Ok(false) };
+        let items = self.parts.next(&bytes)?.len();
+        (self.offset, self.part) = (bytes.len() - items, bytes);
+        Ok(true)
+    }
+
+    fn summary(&self) -> Result<Summary, OpenError> {
+        let summary = self.parts.finish()?;
+        self.all.check(&summary, self.parts.at())?;
+        Ok(summary)
+    }
+}
+
+impl Copying {
+    /// Reads or copies a part at most. Returns the summary of the snapshot before once all is done.
+    pub(super) fn step(&mut self, journal: &mut dyn Journal, reserve: u64) -> Result<Option<Summary>, MaintainError> {
+        let Some(source) = &mut self.source else { return Ok(Some(Summary::default())) };
+        if source.offset == source.part.len() && !source.read(journal)? {
+            return Ok(Some(source.summary()?));
+        }
+        while source.offset < source.part.len() && !self.out.is_full() {
+            let item = &source.part[source.offset..];
+            let (outline, rest) = records::outline(item).map_err(|error| source.parts.unknown(&error))?;
+            let (item, _) = item.split_at(item.len() - rest.len());
+            match outline {
+                Outline::Summary(summary) => source.parts.end(summary)?,
+                Outline::Downtime(downtime) => self.restoration.put_downtime(downtime),
+                Outline::Record(record) => {
+                    source.parts.count()?;
+                    source.all.count(record.processing);
+                    if self.keys.contains(&record.key) {
+                        load(item, &source.parts, &mut self.restoration)?;
+                    } else {
+                        self.out.add(item);
+                        self.copied.count(record.processing);
+                        self.ended = self.ended.into_iter().chain(record.ended).min();
+                    }
+                }
+            }
+            source.offset += item.len();
+        }
+        if self.out.is_full() {
+            self.out.put(journal, reserve, false)?;
+        }
+        Ok(None)
+    }
+
+    /// Goes on with what was loaded.
+    pub(super) fn finish(self, summary: &Summary) -> Replaying {
+        let Self { begin, until, restoration, out, copied, ended, .. } = self;
+        let replay = Box::new(restoration.finish_part(summary, ended));
+        Replaying { replay, position: begin, until, out, copied }
+    }
+}
+
+fn load(item: &[u8], parts: &Parts, restoration: &mut Restoration) -> Result<(), OpenError> {
+    match records::decode(item).map_err(|error| parts.unknown(&error))? {
+        (Item::Kept(kept), _) => Ok(restoration.put(kept).map_err(|error| parts.damaged(&error))?),
+        (Item::Downtime(_) | Item::Summary(_), _) => Ok(()),
+    }
+}
+
+/// Frames are being replayed on the records that they change.
+#[derive(Debug)]
+pub(super) struct Replaying {
+    replay: Box<Replay>,
+    position: Position,
+    until: Position,
+    out: PartWriter,
+    copied: Tally,
+}
+
+impl Replaying {
+    /// Replays a page of frames. Returns whether these were the last.
+    pub(super) fn step(&mut self, journal: &mut dyn Journal) -> Result<bool, OpenError> {
+        let Self { replay, position, until, .. } = self;
+        if position.next < until.next {
+            read_page(journal, position, until.next, &mut |at, body| apply_facts(replay, at, body))?;
+        }
+        Ok(position.next >= until.next)
+    }
+
+    /// Goes on with what came of it.
+    pub(super) fn finish(self) -> Writing {
+        Writing { replay: *self.replay, cursor: Some(Cursor::START), out: self.out, written: self.copied }
+    }
+}
+
+/// The records of a replay are being written behind those that were copied.
+#[derive(Debug)]
+pub(super) struct Writing {
+    replay: Replay,
+    /// Nothing once all are written.
+    cursor: Option<Cursor>,
+    out: PartWriter,
+    /// Those that were copied, too.
+    written: Tally,
+}
+
+impl Writing {
+    /// All records of a replay of everything before this position.
+    pub(super) fn all(replay: Replay, position: Position, part_bytes: usize) -> Self {
+        let (out, written) = (PartWriter::new(position, part_bytes), Tally::default());
+        Self { replay, cursor: Some(Cursor::START), out, written }
+    }
+
+    /// Writes a part. Returns whether it was the last.
+    pub(super) fn step(&mut self, journal: &mut dyn Journal, reserve: u64) -> Result<bool, MaintainError> {
+        let Self { replay, cursor, out, written } = self;
+        if let Some(after) = *cursor
+            && !out.is_full()
+        {
+            *cursor = replay.visit_kept(after, &mut |kept| {
+                written.count(kept.record.status == Status::Processing);
+                out.add_with(|body| records::encode(&kept, body));
+                !out.is_full()
+            });
+        }
+        let last = cursor.is_none();
+        if last {
+            let summary = replay.summary();
+            written.check(&summary, out.position().next)?;
+            out.add_with(|body| replay.downtimes().for_each(|downtime| records::encode_downtime(downtime, body)));
+            out.add_with(|body| records::encode_summary(&summary, written.records, body));
+        }
+        out.put(journal, reserve, last)?;
+        Ok(last)
+    }
+
+    /// What was written.
+    pub(super) const fn out(&self) -> &PartWriter {
+        &self.out
+    }
+}

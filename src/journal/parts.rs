@@ -1,0 +1,77 @@
+//! The parts of a snapshot, as they are written.
+//!
+//! Each part is a frame whose sequence is the snapshot's and whose link is the part before; the
+//! first part's is the link of the frame that the snapshot ends with.
+
+use std::vec::Vec;
+
+use super::error::WriteError;
+use super::frame::{self, Header, Link};
+use super::log::Position;
+use super::sequence::Shard;
+use super::store::{Journal, Room};
+
+/// Bytes that a part holds, and those of one more record at most. A part is one transaction of the
+/// store, and an append waits for it: 256 KiB take a few milliseconds.
+pub(super) const PART_BYTES: usize = 256 << 10;
+
+/// The parts of the snapshot of everything before a position.
+#[derive(Debug)]
+pub(super) struct PartWriter {
+    position: Position,
+    part_bytes: usize,
+    /// The next part.
+    part: u32,
+    /// Of the part before.
+    link: Link,
+    body: Vec<u8>,
+}
+
+impl PartWriter {
+    pub(super) const fn new(position: Position, part_bytes: usize) -> Self {
+        Self { position, part_bytes, part: 0, link: position.previous, body: Vec::new() }
+    }
+
+    /// Where the frame after the snapshot goes.
+    pub(super) const fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The link of the last part.
+    pub(super) const fn link(&self) -> Link {
+        self.link
+    }
+
+    /// Whether the next part is to be put.
+    pub(super) const fn is_full(&self) -> bool {
+        self.body.len() >= self.part_bytes
+    }
+
+    /// Adds an item to the next part.
+    pub(super) fn add(&mut self, item: &[u8]) {
+        self.body.extend_from_slice(item);
+    }
+
+    /// Adds what `write` puts behind the next part.
+    pub(super) fn add_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.body);
+    }
+
+    /// Puts the next part, if that leaves half of the reserve.
+    pub(super) fn put(&mut self, journal: &mut dyn Journal, reserve: u64, last: bool) -> Result<(), WriteError> {
+        let Position { next: at, epoch, .. } = self.position;
+        let header = Header { shard: Shard::default(), epoch, sequence: at, previous: self.link };
+        let mut bytes = Vec::new();
+        let body = &mut self.body;
+        let link = frame::encode_with(frame::SNAPSHOT_VERSION, &header, &mut bytes, |out| out.append(body))?;
+        admit(bytes.len() as u64, reserve, journal.room())?;
+        journal.put_snapshot(at, self.part, &bytes, last)?;
+        (self.part, self.link) = (self.part + 1, link);
+        Ok(())
+    }
+}
+
+/// Refuses to write what would not leave half of the reserve.
+pub(super) fn admit(bytes: u64, reserve: u64, Room(room): Room) -> Result<(), WriteError> {
+    if bytes.saturating_add(reserve / 2) > room { Err(WriteError::Full) } else { Ok(()) }
+}

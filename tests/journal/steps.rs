@@ -1,0 +1,126 @@
+//! What making a snapshot costs: bytes of each step, memory, and nothing at all where there is no room.
+
+use eventful::journal::{DiskStore, JournalStore, Log, MaintainError, Maintained, MemoryStore, Owner, WriteError};
+use eventful::journal::{frame, recover};
+use eventful::{Change, Epoch, Event, Fact, Gauges, RunId};
+
+use crate::script::{config, start};
+use crate::watched::Watched;
+
+/// Bytes of an event besides its payload, as it is written.
+const HEAD_BYTES: usize = 200;
+
+#[test]
+fn step_of_a_snapshot_writes_and_reads_no_more_than_a_part() {
+    const PAYLOAD: usize = 40_000;
+    const PART: usize = 100_000;
+    let mut store = Watched::new(MemoryStore::new());
+    let mut log = open(&mut store, 5_000_000);
+    log.bound_parts(PART);
+    for round in 0..2 {
+        for group in 0..60 {
+            let facts: Vec<_> = (0..4).map(|n| accepted(&format!("{round}-{group}-{n}"), PAYLOAD)).collect();
+            log.append(&facts).expect("room");
+        }
+        let (mut made, mut steps) = (false, 0);
+        while !made {
+            let (parts, parts_read) = store.counts();
+            made = matches!(log.maintain(&Gauges::default).expect("room"), Maintained::Snapshot(_));
+            let (parts_now, parts_read_now) = store.counts();
+            assert!(parts_now <= parts + 1 && parts_read_now <= parts_read + 1, "one part in a step");
+            steps += 1;
+        }
+        assert!(steps > 60 * 4 * PAYLOAD / PART, "{steps} steps");
+    }
+    let notes = store.notes();
+    let largest = notes.parts.iter().max().expect("parts");
+    assert!(*largest <= PART + PAYLOAD + HEAD_BYTES + frame::HEADER_BYTES, "{largest} bytes in a part");
+    let largest = notes.reads.iter().max().expect("reads");
+    assert!(*largest <= (1 << 20) + 4 * (PAYLOAD + HEAD_BYTES), "{largest} bytes of frames in a step");
+}
+
+#[test]
+fn snapshot_takes_no_memory_for_records_that_no_frame_changed() {
+    const PAYLOAD: usize = 4000;
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = DiskStore::new(directory.path()).cache_bytes(200_000);
+    let mut log = open(&mut store, u64::MAX);
+    for group in 0..20 {
+        let facts: Vec<_> = (0..50).map(|n| accepted(&format!("{group}-{n}"), PAYLOAD)).collect();
+        log.append(&facts).expect("room");
+    }
+    log.bound_parts(50_000);
+    log.snapshot().expect("room");
+    log.append(&[started("7-7"), accepted("new", PAYLOAD)]).expect("room");
+
+    let measured = allocation_counter::measure(|| {
+        log.snapshot().expect("room");
+    });
+
+    let all = 20 * 50 * PAYLOAD as u64;
+    assert!(measured.bytes_max < all / 3, "{} bytes at once, all records are {all}", measured.bytes_max);
+}
+
+#[test]
+fn where_there_is_no_room_for_a_snapshot_nothing_is_read_for_one() {
+    let mut store = Watched::new(MemoryStore::bounded(100_000));
+    let mut log = open(&mut store, 1);
+    (0..3).for_each(|n| log.append(&[accepted(&format!("{n}"), 10_000)]).expect("room"));
+    let gauges = |bytes| {
+        let mut gauges = Gauges::default();
+        gauges.bytes = bytes;
+        gauges
+    };
+    store.notes().reads.clear();
+
+    let refused = log.maintain(&|| gauges(80_000));
+
+    assert_eq!(refused, Err(MaintainError::Write(WriteError::Full)));
+    assert!(store.notes().reads.is_empty());
+    assert_eq!(store.counts(), (0, 0));
+    log.append(&[accepted("3", 100)]).expect("room");
+    assert_eq!(log.maintain(&|| gauges(30_000)), Ok(Maintained::More), "a smaller one has room");
+}
+
+#[test]
+fn frames_that_are_many_more_than_call_for_a_snapshot_are_cut_into_several() {
+    let mut store = MemoryStore::new();
+    let mut log = open(&mut store, u64::MAX);
+    for n in 0..100 {
+        log.append(&[accepted(&format!("{n}"), 1000)]).expect("room");
+    }
+    drop(log);
+    let mut made = Vec::new();
+    let mut log = open(&mut store, 700_000);
+    let end = log.next();
+    for n in 0..2000 {
+        log.append(&[accepted(&format!("later {n}"), 1000)]).expect("room");
+    }
+    loop {
+        match log.maintain(&Gauges::default).expect("room") {
+            Maintained::More => {}
+            Maintained::Snapshot(at) => made.push(at),
+            Maintained::Nothing => break,
+        }
+    }
+    assert!(made.len() >= 2 && made.is_sorted() && made[0] > end, "{made:?}");
+    assert_eq!(made.last(), Some(&log.next()));
+}
+
+fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Log {
+    recover(store, &owner(), &config(), snapshot_after, &mut |_| {}).expect("a sound journal").log
+}
+
+fn owner() -> Owner {
+    Owner::new("a test")
+}
+
+fn accepted(id: &str, bytes: usize) -> Fact {
+    let event = Event::with_id(id, vec![7; bytes]).expect("an id");
+    Fact { at: start(), change: Change::Accepted(event) }
+}
+
+fn started(id: &str) -> Fact {
+    let key = Event::with_id(id, "").expect("an id").key().clone();
+    Fact { at: start(), change: Change::Started { key, run: RunId::new(Epoch::new(1), 1) } }
+}
