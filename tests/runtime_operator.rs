@@ -315,3 +315,37 @@ async fn next(facts: &mut Subscription) -> Change {
         other => panic!("no fact: {other:?}"),
     }
 }
+
+#[tokio::test]
+async fn page_of_many_is_whole_though_the_lock_is_held_shortly() {
+    let eventful = start(Config::default(), succeed);
+    eventful.pause().await.expect("open");
+    let events = (0..1000).map(|id| event(&format!("{id:04}")));
+    assert!(eventful.submit_batch(events).await.iter().all(Result::is_ok));
+
+    let page = eventful.list(Some(Status::Received), Cursor::START, 1000).await.expect("not broken");
+    let keys: std::collections::BTreeSet<_> = page.records.iter().map(|record| record.key.clone()).collect();
+    assert_eq!((page.records.len(), keys.len()), (1000, 1000));
+
+    let first = eventful.list(None, Cursor::START, 999).await.expect("not broken");
+    let rest = eventful.list(None, first.next.expect("one is left"), 999).await.expect("not broken");
+    assert_eq!((first.records.len(), rest.records.len(), rest.next), (999, 1, None));
+}
+
+#[tokio::test]
+async fn page_by_status_ends_where_no_such_record_can_be() {
+    let eventful = start(Config::default(), succeed);
+    let events = (0..10_000).map(|id| event(&id.to_string()));
+    assert!(eventful.submit_batch(events).await.iter().all(Result::is_ok));
+    until("all are completed", || stats(&eventful).engine.gauges.pending() == 0).await;
+
+    let failed = eventful.list(Some(Status::Failed), Cursor::START, 10).await.expect("not broken");
+    assert_eq!((failed.records.len(), failed.next), (0, None), "no tombstone has failed");
+    let mut completed = 0;
+    let mut next = Some(Cursor::START);
+    while let Some(after) = next {
+        let page = eventful.list(Some(Status::Completed), after, 4_000).await.expect("not broken");
+        (completed, next) = (completed + page.records.len(), page.next);
+    }
+    assert_eq!(completed, 10_000);
+}

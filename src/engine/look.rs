@@ -22,16 +22,23 @@ impl Engine {
     }
 
     /// A part of all records: those of this status, or of any, from `after` on, at most `limit`, which
-    /// counts as 1 when it is 0.
+    /// counts as 1 when it is 0. Where no record of this status can be is not scanned.
     ///
     /// Looks at a bounded number of records, so a page may hold fewer than there are; the end is
     /// where no next page is named. A record that exists throughout is on at least one page.
     pub fn page(&self, now: Timestamp, status: Option<Status>, after: Cursor, limit: usize) -> Page {
         let mut records = Vec::new();
+        let is_buried = status.map(|status| matches!(status, Status::Completed | Status::Discarded));
         let mut scan = self.state.store.scan(after);
+        if is_buried == Some(true) {
+            scan.skip_live();
+        }
         for _ in 0..SCAN_LIMIT {
             if records.len() >= limit.max(1) {
                 break;
+            }
+            if is_buried == Some(false) && scan.is_past_live() {
+                return Page { records, next: None };
             }
             match scan.next() {
                 None => return Page { records, next: None },

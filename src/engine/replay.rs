@@ -7,7 +7,7 @@ use super::delayed::Delayed;
 use super::downtime::Downtime;
 use super::effect::Output;
 use super::fact::{Change, Fact};
-use super::metrics::{FactCounters, Histograms, Tallies};
+use super::metrics::{FactCounters, Histograms, Metrics, Tallies};
 use super::runs::Runs;
 use super::state::{ReplayError, State};
 use super::store::{List, Slot, Stage, Store};
@@ -92,10 +92,10 @@ impl Replay {
         self.open_with(now, Tallies::default(), Histograms::default(), out)
     }
 
-    /// The same in the place of an engine that was given up: its tallies and histograms, which no
-    /// fact tells, go on, so that the counters of a process never fall.
-    pub fn open_instead(self, now: Timestamp, before: &Engine, out: &mut Output) -> Engine {
-        self.open_with(now, before.tallies, before.histograms.clone(), out)
+    /// The same in the place of an engine that was given up, with its metrics: its tallies and
+    /// histograms, which are in no fact, are continued, so that the counters of a process never fall.
+    pub fn open_instead(self, now: Timestamp, before: Metrics, out: &mut Output) -> Engine {
+        self.open_with(now, before.tallies, before.histograms, out)
     }
 
     fn open_with(self, now: Timestamp, tallies: Tallies, histograms: Histograms, out: &mut Output) -> Engine {

@@ -107,6 +107,23 @@ fn wall() -> Timestamp {
     Timestamp::EPOCH + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// Measures how long something takes.
+#[cfg(feature = "sim")]
+#[derive(Debug)]
+pub(super) struct Stopwatch(std::time::Instant);
+
+#[cfg(feature = "sim")]
+impl Stopwatch {
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads a clock")]
+    pub(super) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// A clock that stands still until it is told to move: for tests and simulations.
 #[derive(Debug)]
 pub struct ManualClock {

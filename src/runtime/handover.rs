@@ -1,24 +1,24 @@
 //! What the journal's writer does to the core.
 
+use core::mem;
+use std::vec::Vec;
+
 use super::commits::Mark;
 use super::locked::{Channel, Core};
-use crate::engine::{Fact, Replay, Timestamp};
+use super::subscribe::Awaited;
+use crate::engine::{Engine, Output, Timestamp};
 use crate::journal::Room;
 
 impl Core {
-    /// A group is durable: sends its tickets and tells its facts.
-    pub(super) fn finish_group(&mut self, now: Timestamp, facts: &[Fact], room: Room) -> Mark {
+    /// A group is durable: sends its tickets. Returns who is to read its facts, which is left for when
+    /// the lock is free: there may be many.
+    pub(super) fn finish_group(&mut self, now: Timestamp, room: Room) -> (Mark, Vec<Awaited>) {
         let (tickets, mark) = self.commits.finish(room);
         self.gate_expiry(now);
         self.outbox.extend(tickets);
         self.send(now);
         self.perform(now);
-        self.watches.take(facts, &mut self.ends);
-        if self.subscribers.any() {
-            let readers = self.subscribers.publish(facts);
-            self.readers.extend(readers);
-        }
-        mark
+        (mark, self.subscribers.readers())
     }
 
     /// Gives up the engine: its runs are stopped, and nothing that it decided leaves any more.
@@ -31,14 +31,17 @@ impl Core {
         lost
     }
 
-    /// Opens the engine that was replayed, in the place of the one that was given up.
-    pub(super) fn install(&mut self, now: Timestamp, replay: Replay, room: Room) {
-        self.engine = replay.open_instead(now, &self.engine, &mut self.out);
+    /// Puts an engine that was opened just now, with this output, in the place of the one that was given
+    /// up. Returns that: it is large, and takes its time to be dropped.
+    pub(super) fn install(&mut self, now: Timestamp, engine: Engine, out: Output, room: Room) -> Engine {
+        let before = mem::replace(&mut self.engine, engine);
+        self.out = out;
         self.channel = Channel::new(&self.engine);
         self.armed = Timestamp::EPOCH;
         self.commits.reopen(room);
         self.perform(now);
         let readers = self.subscribers.reopen();
         self.readers.extend(readers);
+        before
     }
 }

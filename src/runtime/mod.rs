@@ -17,6 +17,7 @@
 //! | `recovery` | what the journal held at the start (feature `durable`) |
 //! | `unavailable`, `journal_state` | why there is no answer, and how the journal is |
 //! | `reads` | shows records, and whether that is durable |
+//! | `holds` | how long the lock is held, for benchmarks |
 //! | `clock`, `timeline`, `hooks`, `latch` | time, points of disturbance, something that happens once |
 
 mod attempt;
@@ -37,6 +38,7 @@ mod ender;
 mod handler;
 #[cfg(feature = "durable")]
 mod handover;
+mod holds;
 mod hooks;
 mod ingest;
 mod journal_state;
@@ -128,6 +130,14 @@ impl Eventful {
     /// Waits until somebody's shutdown has ended.
     pub async fn stopped(&self) -> ShutdownReport {
         self.shared.ended().await
+    }
+
+    /// Holds of the lock since the last call, by their length: those in the nth place lasted less than 2ⁿ
+    /// µs, and no less than half of that.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub fn lock_holds(&self) -> [u64; 32] {
+        self.shared.holds.take()
     }
 
     /// The time by the engine's clock.

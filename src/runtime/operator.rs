@@ -104,7 +104,7 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub async fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
-        self.shared.show_page(|core, now| core.engine.page(now, status, after, limit)).await
+        self.shared.show_page(status, after, limit).await
     }
 
     /// Why an event is not running now, in one sentence. Nothing when there is no such event. It waits

@@ -4,11 +4,14 @@
 //! order of their decision: a record that was last changed before the oldest fact that is not durable
 //! was decided is durable, whatever the journal does meanwhile.
 
+use std::vec::Vec;
+use tokio::task::coop::consume_budget;
+
 use super::commits::Mark;
 use super::locked::Core;
 use super::shared::Shared;
 use super::unavailable::{Unavailable, Unsynced};
-use crate::engine::{Key, Page, RecordView, Timestamp};
+use crate::engine::{Cursor, Key, Page, RecordView, Status, Timestamp};
 
 /// What was seen, and what it waits for before it is shown.
 struct Seen<T> {
@@ -25,6 +28,23 @@ enum Wait {
     /// This is durable, or takes too long.
     For(Mark),
 }
+
+impl Wait {
+    /// What must happen for both, the later one last.
+    fn and(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::TooLong, _) | (_, Self::TooLong) => Self::TooLong,
+            (earlier, Self::None) => earlier,
+            (_, later) => later,
+        }
+    }
+}
+
+/// Records that one hold of the lock copies out: of one that has failed often that takes some 10 µs.
+const VIEWS: usize = 64;
+
+/// Holds of the lock for one page; then it is cut, and its cursor says where to continue.
+const HOLDS: usize = 256;
 
 impl Core {
     /// What must be durable before something decided now is shown.
@@ -77,8 +97,13 @@ impl Shared {
     }
 
     /// Shows a page: when all of it is durable, or marked after the `answer_timeout`.
-    pub(super) async fn show_page(&self, look: impl FnOnce(&Core, Timestamp) -> Page) -> Result<Page, Unavailable> {
-        let Seen { value: mut page, wait } = self.view(|core, now| core.see_page(now, look(core, now)))?;
+    pub(super) async fn show_page(
+        &self,
+        status: Option<Status>,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Page, Unavailable> {
+        let Seen { value: mut page, wait } = self.collect_page(status, after, limit).await?;
         let marks_count = matches!(wait, Wait::None);
         match self.is_over(wait).await {
             Ok(()) if !marks_count => page.records.iter_mut().for_each(|record| record.durable = true),
@@ -86,6 +111,28 @@ impl Shared {
             Err(Unsynced::Lost) => return Err(Unavailable::Unknown),
         }
         Ok(page)
+    }
+
+    /// Collects a page in several short holds of the lock, between which others have their turn.
+    async fn collect_page(
+        &self,
+        status: Option<Status>,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Seen<Page>, Unavailable> {
+        let mut seen = Seen { value: Page { records: Vec::new(), next: Some(after) }, wait: Wait::None };
+        for _ in 0..HOLDS {
+            let left = limit.max(1) - seen.value.records.len();
+            let Some(cursor) = seen.value.next.filter(|_| left > 0) else { break };
+            let part = self.view(|core, now| {
+                let page = core.engine.page(now, status, cursor, left.min(VIEWS));
+                core.see_page(now, page)
+            })?;
+            seen.value.records.extend(part.value.records);
+            (seen.value.next, seen.wait) = (part.value.next, seen.wait.and(part.wait));
+            consume_budget().await;
+        }
+        Ok(seen)
     }
 
     async fn is_over(&self, wait: Wait) -> Result<(), Unsynced> {

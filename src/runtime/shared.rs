@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::attempt::RunCell;
 use super::commits::{Mark, Synced};
 use super::ender::Ender;
+use super::holds::Holds;
 use super::hooks::Probe;
 use super::latch::Latch;
 use super::locked::{Core, Taken, Wakes};
@@ -30,6 +31,7 @@ use crate::engine::{Answer, Command, Config, Outcome, Timestamp};
 /// One adapter: its lock, its clock, and the bells that wake its tasks.
 pub(super) struct Shared {
     core: OwnLine<Mutex<Core>>,
+    pub(super) holds: Holds,
     /// Where its tasks are, and the timers of who calls it from elsewhere.
     pub(super) runtime: Handle,
     pub(super) clock: Timeline,
@@ -130,6 +132,7 @@ impl Shared {
         let permits = parts.config.concurrency.get().min(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             core: OwnLine(Mutex::new(parts.core)),
+            holds: Holds::default(),
             clock: parts.clock,
             config: parts.config,
             submit_timeout: parts.submit_timeout,
@@ -164,6 +167,7 @@ impl Shared {
     pub(super) fn view<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
         let _alarm = Alarm(self);
         let mut core = self.lock()?;
+        let _hold = self.holds.begin();
         let now = self.clock.now();
         Ok(look(&mut core, now))
     }
@@ -192,7 +196,9 @@ impl Shared {
 
     /// Looks at the core even when it is broken: whoever waits must be let go in the end.
     pub(super) fn last_look<T>(&self, look: impl FnOnce(&mut Core) -> T) -> T {
-        look(&mut self.core.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut core = self.core.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _hold = self.holds.begin();
+        look(&mut core)
     }
 
     /// Changes the core even when it cannot be used, which `change` learns, and wakes whom the change

@@ -79,6 +79,15 @@ impl Buffer {
         }
     }
 
+    /// Takes in facts, of which the last ones stay when there are too many. Returns how many notices had
+    /// to go.
+    fn extend(&mut self, facts: &[Fact]) -> u64 {
+        let kept = facts.len().min(self.capacity);
+        let (passed_over, kept) = facts.split_at(facts.len() - kept);
+        self.lagged += passed_over.len() as u64;
+        passed_over.len() as u64 + kept.iter().map(|fact| self.push(Notice::Fact(fact.clone()))).sum::<u64>()
+    }
+
     /// Answers how many notices had to go for this one.
     fn push(&mut self, notice: Notice) -> u64 {
         let dropped = u64::from(self.notices.len() == self.capacity);
@@ -98,6 +107,15 @@ impl Awaited {
     pub(super) fn wake(&self) {
         self.0.news.notify_one();
     }
+}
+
+/// Facts that a reader is given at once: it may read on in between.
+const PART: usize = 256;
+
+/// Gives these facts to these readers. Returns for how many some of them were too slow.
+pub(super) fn publish(readers: &[Awaited], facts: &[Fact]) -> u64 {
+    let give = |reader: &Awaited| facts.chunks(PART).map(|part| reader.0.lock().extend(part)).sum::<u64>();
+    readers.iter().map(give).sum()
 }
 
 /// Everybody who reads facts.
@@ -124,15 +142,10 @@ impl Subscribers {
         !self.feeds.is_empty()
     }
 
-    /// Gives these facts to all readers, and answers whom to wake.
+    /// Gives these facts to all readers, and returns whom to wake.
     pub(super) fn publish(&mut self, facts: &[Fact]) -> Vec<Awaited> {
         let readers = self.readers();
-        if !readers.is_empty() {
-            for fact in facts {
-                self.dropped +=
-                    readers.iter().map(|reader| reader.0.lock().push(Notice::Fact(fact.clone()))).sum::<u64>();
-            }
-        }
+        self.dropped += publish(&readers, facts);
         readers
     }
 
@@ -144,7 +157,8 @@ impl Subscribers {
         readers
     }
 
-    fn readers(&mut self) -> Vec<Awaited> {
+    /// Everybody who reads.
+    pub(super) fn readers(&mut self) -> Vec<Awaited> {
         self.feeds.retain(|feed| feed.strong_count() > 0);
         self.feeds.iter().filter_map(Weak::upgrade).map(Awaited).collect()
     }
@@ -175,6 +189,22 @@ impl fmt::Debug for Subscribers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Change, Timestamp};
+
+    #[test]
+    fn reader_of_few_is_given_the_last_facts_of_many() {
+        let mut subscribers = Subscribers::default();
+        let reader = subscribers.add(2);
+        let facts: Vec<_> =
+            (0..PART as u64 + 3).map(|at| Fact { at: Timestamp::from_micros(at), change: Change::Paused }).collect();
+        subscribers.publish(&facts);
+
+        let read = |notice| matches!(reader.0.lock().next(), Read::Notice(found) if found == notice);
+        assert!(read(Notice::Lagged(PART as u64 + 1)));
+        assert!(read(Notice::Fact(facts[facts.len() - 2].clone())));
+        assert!(read(Notice::Fact(facts[facts.len() - 1].clone())));
+        assert_eq!(subscribers.dropped, PART as u64 + 1);
+    }
 
     #[test]
     fn readers_that_end_while_nothing_happens_do_not_pile_up() {

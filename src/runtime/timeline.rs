@@ -21,6 +21,7 @@ pub(super) struct Timeline {
 }
 
 /// What is ahead of the wall clock by more is worth a warning.
+#[cfg(feature = "durable")]
 const NOTABLE: Duration = Duration::from_secs(60);
 
 impl Timeline {

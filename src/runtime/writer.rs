@@ -13,13 +13,17 @@ use std::vec::Vec;
 
 use super::locked::Core;
 use super::shared::Shared;
-use crate::engine::{Fact, Replay, Timestamp};
+use super::subscribe::publish;
+use crate::engine::{Fact, Output, Replay, Timestamp};
 use crate::journal::{
     JournalStore, Log, MaintainError, Maintained, OpenError, Owner, Recovered, Room, Sequence, WriteError, recover,
 };
 
 /// A journal that has nothing to write for so long is sealed.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
+
+/// Facts that one hold of the lock compares with what is waited for.
+const WATCHED_PART: usize = 4096;
 
 /// Facts for which memory is kept from one group to the next.
 const SPARE_FACTS: usize = 8192;
@@ -328,10 +332,17 @@ fn panicked(panic: &(dyn Any + Send)) -> WriteError {
 impl Shared {
     /// A group is durable: its tickets leave, its readers read, and whoever waits for it goes on.
     fn finish_group(&self, facts: &[Fact], room: Room) {
-        let (mark, wakes) = self.repair(|core, now| {
-            let mark = core.finish_group(now, facts, room);
-            (mark, core.wakes(now))
-        });
+        let ((mark, readers), mut wakes, is_watched) =
+            self.repair(|core, now| (core.finish_group(now, room), core.wakes(now), core.watches.any()));
+        // Only this thread publishes what a journal has, so groups stay in order without the lock.
+        let dropped = publish(&readers, facts);
+        wakes.readers.extend(readers);
+        for part in facts.chunks(WATCHED_PART).filter(|_| is_watched) {
+            self.last_look(|core| core.watches.take(part, &mut wakes.ends));
+        }
+        if dropped > 0 {
+            self.last_look(|core| core.subscribers.dropped += dropped);
+        }
         self.synced.reach(mark);
         self.wake(wakes);
     }
@@ -364,12 +375,17 @@ impl Shared {
     fn install(&self, replay: Replay, room: Room) {
         // Another process may have written meanwhile, with a clock of its own.
         self.clock.start_at(replay.summary().last);
-        let wakes = self.repair(|core, now| {
-            core.install(now, replay, room);
+        let before = self.last_look(|core| core.engine.metrics());
+        let mut out = Output::with_facts();
+        // Both the opening and the drop take their time with many records, and need no lock.
+        let engine = replay.open_instead(self.clock.now(), before, &mut out);
+        let (wakes, before) = self.repair(|core, now| {
+            let before = core.install(now, engine, out, room);
             // One asked for while there was no engine is for this one.
             core.end_engine(now);
-            core.wakes(now)
+            (core.wakes(now), before)
         });
+        drop(before);
         self.writer.reopenings.fetch_add(1, Ordering::AcqRel);
         self.wake(wakes);
         self.ring_all();

@@ -43,6 +43,21 @@ impl Store {
 }
 
 impl Scan<'_> {
+    /// Goes to the first tombstone, unless it is there or past it.
+    pub(in crate::engine) const fn skip_live(&mut self) {
+        if let Position::Live(_) = self.position {
+            self.position = Position::Buried(self.store.tombstones.first());
+        }
+    }
+
+    /// Whether only tombstones follow.
+    pub(in crate::engine) fn is_past_live(&self) -> bool {
+        match self.position {
+            Position::Live(number) => number >= self.store.live.end(),
+            Position::Buried(_) => true,
+        }
+    }
+
     /// Where to go on.
     pub(in crate::engine) fn cursor(&self) -> Cursor {
         Cursor::new(match self.position {

@@ -1,0 +1,67 @@
+//! How long the lock is held, for benchmarks: without feature `sim` nothing is measured.
+
+#[cfg(feature = "sim")]
+use core::sync::atomic::{AtomicU64, Ordering};
+
+#[cfg(feature = "sim")]
+use super::clock::Stopwatch;
+
+/// Holds of the lock by their length: those in `counts[n]` lasted less than 2ⁿ µs, and no less than half
+/// of that.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    #[cfg(feature = "sim")]
+    counts: [AtomicU64; 32],
+}
+
+/// A hold that ends when it is dropped.
+pub(super) struct Hold<'a> {
+    #[cfg(feature = "sim")]
+    since: Stopwatch,
+    #[cfg(feature = "sim")]
+    holds: &'a Holds,
+    #[cfg(not(feature = "sim"))]
+    _holds: &'a Holds,
+}
+
+impl Holds {
+    pub(super) fn begin(&self) -> Hold<'_> {
+        Hold {
+            #[cfg(feature = "sim")]
+            since: Stopwatch::start(),
+            #[cfg(feature = "sim")]
+            holds: self,
+            #[cfg(not(feature = "sim"))]
+            _holds: self,
+        }
+    }
+
+    /// The counts since the last call.
+    #[cfg(feature = "sim")]
+    pub(super) fn take(&self) -> [u64; 32] {
+        self.counts.each_ref().map(|count| count.swap(0, Ordering::Relaxed))
+    }
+}
+
+#[cfg(feature = "sim")]
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let bucket = (u64::BITS - micros.leading_zeros()).min(31) as usize;
+        self.holds.counts[bucket].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_hold_is_counted_once() {
+        let holds = Holds::default();
+        drop(holds.begin());
+        drop(holds.begin());
+        assert_eq!(holds.take().iter().sum::<u64>(), 2);
+        assert_eq!(holds.take(), [0; 32]);
+    }
+}
