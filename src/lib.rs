@@ -57,10 +57,11 @@ mod runtime;
 
 pub use engine::{
     Algorithm, Answer, AttemptEnd, Backoff, Bound, Change, Charge, Command, Config, Conflict, Cursor, Deadline, Digest,
-    Downtime, Duplicate, DurableState, Effect, Engine, EnqueueFailure, Epoch, ErrorText, Event, Fact, FactCounters,
-    Gauges, Histogram, Histograms, Id, InvalidConfig, InvalidEvent, InvalidKey, Kept, Key, Metrics, Next, Outcome,
-    Output, Page, PastAttempt, Phase, Place, RecordView, Refusal, RejectReason, Rejection, Replay, ReplayError,
-    Restoration, Run, RunId, RunView, Status, Summary, Swept, SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
+    Downtime, DropReason, DroppedFailure, Duplicate, DurableState, Effect, Engine, EnqueueFailure, Epoch, ErrorText,
+    Event, Fact, FactCounters, FailedOverflow, Gauges, Histogram, Histograms, Id, InvalidConfig, InvalidEvent,
+    InvalidKey, Kept, Key, Metrics, Next, Outcome, Output, Page, PastAttempt, Phase, Place, RecordView, Refusal,
+    RejectReason, Rejection, Replay, ReplayError, Restoration, Run, RunId, RunView, Status, Summary, Swept,
+    SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
 };
 #[cfg(feature = "sim")]
 #[doc(hidden)]

@@ -115,7 +115,7 @@ async fn complete(eventful: &Eventful) {
 }
 
 fn forgotten(eventful: &Eventful) -> usize {
-    stats(eventful).engine.facts.forgotten as usize
+    stats(eventful).engine.facts.forgotten_total() as usize
 }
 
 #[tokio::test]

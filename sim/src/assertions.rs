@@ -4,7 +4,7 @@
 
 use eventful::{Answer, Command, Effect, Gauges, Place, RecordView, RunId, Status, Timestamp};
 
-use crate::model::{Counts, LastError, Model, Record};
+use crate::model::{Counts, Model, Record};
 use crate::sut::Sut;
 
 /// A command that both sides were given.
@@ -40,6 +40,7 @@ pub fn assert_state(sut: &Sut, model: &Model) {
     );
     assert_eq!(sut.engine().phase(), model.phase);
     assert_eq!(sut.engine().is_paused(), model.paused);
+    assert_eq!(sut.dropped(), model.dropped, "failed events that were forgotten");
     assert_eq!(sut.engine().epoch(), model.epoch);
     assert_consistent(sut);
 }
@@ -49,7 +50,7 @@ pub fn assert_consistent(sut: &Sut) {
     assert_eq!(sut.engine().check(), Ok(()));
     let metrics = sut.engine().metrics();
     let (gauges, facts) = (metrics.gauges, metrics.facts);
-    assert_eq!(facts.accepted, gauges.records_total() + facts.forgotten, "accepted = records + forgotten");
+    assert_eq!(facts.accepted, gauges.records_total() + facts.forgotten_total(), "accepted = records + forgotten");
     assert_eq!(facts.started, facts.finished_total() + gauges.inflight, "started = finished + in flight");
     let waiting = gauges.records(Status::Received) + gauges.records(Status::FailedRetry);
     assert_eq!(waiting, gauges.queued + gauges.line + gauges.delayed, "each waiting record is in one place");
@@ -105,6 +106,7 @@ fn assert_gauges(engine: &Gauges, model: &Model) {
         [queued, model.line.len(), model.delayed.len(), model.records_with(Status::Processing).count(), model.bytes()];
     let seen = [engine.queued, engine.line, engine.delayed, engine.inflight, engine.bytes];
     assert_eq!(seen, expected.map(|count| count as u64), "queued, line, delayed, in flight, bytes");
+    assert_eq!(engine.failed_bytes, model.failed_bytes() as u64, "bytes of failed events");
     for status in Status::ALL {
         assert_eq!(engine.records(status), model.records_with(status).count() as u64, "records that are {status}");
     }
@@ -151,11 +153,6 @@ fn assert_run(view: &RecordView, record: &Record) {
 fn assert_past(view: &RecordView, record: &Record) {
     let key = record.event.key();
     assert_eq!(view.charge, record.charge, "charge of {key}");
-    let forgotten = record.history.len().saturating_sub(RecordView::MAX_HISTORY);
-    assert_eq!(view.history, record.history[forgotten..], "history of {key}");
-    match &record.last_error {
-        LastError::None => assert_eq!(view.last_error, None, "error of {key}"),
-        LastError::Told(text) => assert_eq!(view.last_error.as_ref(), Some(text), "error of {key}"),
-        LastError::Own => assert!(view.last_error.is_some(), "{key} has no error"),
-    }
+    assert_eq!(view.history, record.remembered(), "history of {key}");
+    assert_eq!(view.last_error, record.last_error, "error of {key}");
 }

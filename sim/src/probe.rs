@@ -39,7 +39,7 @@ const COMMANDS: [&str; 19] = [
     "shutdown",
     "abort_inflight",
 ];
-const ANSWERS: [&str; 20] = [
+const ANSWERS: [&str; 21] = [
     "accepted",
     "duplicate",
     "conflict",
@@ -60,6 +60,7 @@ const ANSWERS: [&str; 20] = [
     "not_failed",
     "too_late",
     "noted",
+    "overloaded_failed",
 ];
 
 /// Every edge that a world can reach, one a line: phase, status of the named record, command, answer.
@@ -225,5 +226,6 @@ const fn answer(answer: &Answer) -> usize {
         Answer::NotFailed(_) => 17,
         Answer::TooLate => 18,
         Answer::Noted => 19,
+        Answer::Refused(Refusal::Overloaded { bound: Bound::Failed, .. }) => 20,
     }
 }

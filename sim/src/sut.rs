@@ -1,8 +1,8 @@
 //! The engine under test, with all that it ever put out.
 
 use eventful::{
-    Answer, Command, Config, Cursor, Effect, Engine, Fact, InvalidConfig, Output, RecordView, Replay, ReplayError,
-    Timestamp,
+    Answer, Command, Config, Cursor, DropReason, Effect, Engine, Fact, InvalidConfig, Key, Output, RecordView, Replay,
+    ReplayError, Timestamp,
 };
 
 /// An engine, and every fact that it put out.
@@ -11,6 +11,7 @@ pub struct Sut {
     engine: Engine,
     output: Output,
     facts: Vec<Fact>,
+    dropped: Vec<(Key, DropReason)>,
 }
 
 impl Sut {
@@ -22,7 +23,7 @@ impl Sut {
     pub fn open(config: Config, now: Timestamp) -> Result<Self, InvalidConfig> {
         let mut output = Output::with_facts();
         let engine = Engine::new(config, now, &mut output)?;
-        let mut sut = Self { engine, output, facts: Vec::new() };
+        let mut sut = Self { engine, output, facts: Vec::new(), dropped: Vec::new() };
         sut.drain();
         Ok(sut)
     }
@@ -41,6 +42,11 @@ impl Sut {
     /// Every fact since the opening.
     pub fn facts(&self) -> &[Fact] {
         &self.facts
+    }
+
+    /// Failed events that were forgotten since the opening, and why.
+    pub fn dropped(&self) -> &[(Key, DropReason)] {
+        &self.dropped
     }
 
     /// All records that are there at `now`, by pages of `page_size`, ordered by key.
@@ -83,6 +89,7 @@ impl Sut {
 
     fn drain(&mut self) -> Vec<Effect> {
         self.facts.extend(self.output.drain_facts());
+        self.dropped.extend(self.output.drain_dropped().map(|dropped| (dropped.key, dropped.why)));
         self.output.drain_effects().collect()
     }
 }

@@ -134,6 +134,7 @@ fn refused(refusal: Refusal) -> &'static str {
             bound: Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable,
             ..
         } => "refused_bytes",
+        Refusal::Overloaded { bound: Bound::Failed, .. } => "refused_failed",
         Refusal::TooLarge { .. } => "refused_too_large",
         Refusal::ShuttingDown => "refused_shutting_down",
     }

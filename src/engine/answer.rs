@@ -95,8 +95,10 @@ pub enum Bound {
     Pending,
     /// `max_records`: records of any status.
     Records,
-    /// `max_bytes`: bytes of events that are kept for a run.
+    /// `max_bytes`: bytes of events that are not terminal.
     Bytes,
+    /// `max_failed_bytes`: bytes of events that have failed.
+    Failed,
     /// The room on the journal's disk is below the reserve. The engine knows nothing of the
     /// journal; for this bound and the next two the adapter refuses.
     Disk,
@@ -113,6 +115,9 @@ impl fmt::Display for Bound {
             Self::Pending => "on events that are not over, max_pending,",
             Self::Records => "on records, max_records,",
             Self::Bytes => "on bytes of events that are not over, max_bytes,",
+            Self::Failed => {
+                "on bytes of failed events, max_failed_bytes, which are freed by redriving or discarding some,"
+            }
             Self::Disk => "on room in the journal, whose disk is nearly full,",
             Self::JournalSlow => "on facts that wait to become durable, as the journal is slow or stuck,",
             Self::JournalUnreachable => "on room in the journal, whose directory or disk cannot be reached,",

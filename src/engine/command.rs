@@ -134,6 +134,11 @@ impl ErrorText {
         Self(text[..end].into())
     }
 
+    /// This text, cut at a character's end where it has more bytes than these.
+    pub(super) fn shortened(&self, max_bytes: usize) -> Self {
+        Self(self.0[..self.0.floor_char_boundary(max_bytes)].into())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -49,15 +49,27 @@ pub struct Config {
     pub max_pending: usize,
     /// Records of any status. 1,000,000 by default.
     pub max_records: usize,
-    /// Bytes of events that are kept for a run, waiting, processing or failed. 256 MiB by default.
+    /// Bytes of events that are not terminal. 256 MiB by default.
     pub max_bytes: usize,
+    /// Bytes of failed events with their errors, which are kept until they are redriven or discarded.
+    /// 256 MiB by default, as much as [`max_bytes`](Self::max_bytes): the two together bound the
+    /// memory that payloads take.
+    pub max_failed_bytes: usize,
+    /// What happens when failed events have more than [`max_failed_bytes`](Self::max_failed_bytes).
+    /// New events are refused by default, so that no failed one is lost.
+    pub failed_overflow: FailedOverflow,
     /// Bytes of one event. 1 MiB by default.
     pub max_event_bytes: usize,
     /// What a refused sender is told to wait while pending events fill a bound. 1 s by default.
     pub overload_retry_after: Duration,
-    /// How long a terminal record is remembered. 1 h by default. Only time counts in which the engine is
-    /// open: a stop, and a clock that steps between two starts, make it longer by the clock on the wall.
+    /// How long a completed or discarded record is remembered. 1 h by default. Only time counts in which the
+    /// engine is open: a stop, and a clock that steps between two starts, make it longer by the clock on
+    /// the wall.
     pub retention: Duration,
+    /// How long a failed event is kept when nobody redrives or discards it. For ever (`None`) by
+    /// default: the end of an event that failed is an operator's decision. Time counts as for
+    /// [`retention`](Self::retention).
+    pub failed_retention: Option<Duration>,
 
     /// Items that one sweep handles. 1,000 by default.
     pub sweep_batch: NonZeroUsize,
@@ -73,6 +85,19 @@ pub struct Config {
     /// How long shutdown waits then for the last facts to be durable, and for the adapter's own
     /// tasks. 5 s by default.
     pub sync_grace: Duration,
+}
+
+/// What happens when failed events have more than `max_failed_bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum FailedOverflow {
+    /// New events are refused until failed ones are redriven or discarded, or reach the end of
+    /// `failed_retention`.
+    #[default]
+    Refuse,
+    /// The events that failed first are forgotten, one by one, until the others fit. Each is in
+    /// [`Output::drain_dropped`](super::Output::drain_dropped), and the adapter logs it.
+    DropOldest,
 }
 
 impl Default for Config {
@@ -92,9 +117,12 @@ impl Default for Config {
             max_pending: 100_000,
             max_records: 1_000_000,
             max_bytes: 256 << 20,
+            max_failed_bytes: 256 << 20,
+            failed_overflow: FailedOverflow::Refuse,
             max_event_bytes: 1 << 20,
             overload_retry_after: Duration::from_secs(1),
             retention: HOUR,
+            failed_retention: None,
             sweep_batch: nonzero(1000),
             sweep_interval: Duration::from_secs(1),
             stuck_after: Duration::from_secs(30),
@@ -160,6 +188,7 @@ impl Config {
             (self.backoff.cap < self.backoff.base, "backoff.cap", "backoff.base"),
             (self.max_records < self.max_pending, "max_records", "max_pending"),
             (self.max_bytes < self.max_event_bytes, "max_bytes", "max_event_bytes"),
+            (self.max_failed_bytes < self.max_event_bytes, "max_failed_bytes", "max_event_bytes"),
         ];
         if let Some((_, greater, less)) = ordered.into_iter().find(|(wrong, ..)| *wrong) {
             return Err(InvalidConfig::Less(greater, less));
@@ -187,6 +216,7 @@ impl Config {
             (self.run_timeout, "run_timeout"),
             (self.overload_retry_after, "overload_retry_after"),
             (self.retention, "retention"),
+            (self.failed_retention.unwrap_or(Duration::MAX), "failed_retention"),
             (self.sweep_interval, "sweep_interval"),
             (self.stuck_after, "stuck_after"),
         ];
@@ -234,6 +264,8 @@ mod tests {
             (64, 1024, 1000)
         );
         assert_eq!((config.max_bytes, config.max_event_bytes), (268_435_456, 1_048_576));
+        assert_eq!(config.max_failed_bytes, 268_435_456);
+        assert_eq!((config.failed_retention, config.failed_overflow), (None, FailedOverflow::Refuse));
         assert_eq!(config.validate(), Ok(()));
     }
 
@@ -258,6 +290,9 @@ mod tests {
         });
         assert_least("max_bytes", "max_event_bytes", |config, less| {
             config.max_bytes = config.max_event_bytes - less as usize;
+        });
+        assert_least("max_failed_bytes", "max_event_bytes", |config, less| {
+            config.max_failed_bytes = config.max_event_bytes - less as usize;
         });
     }
 
@@ -289,6 +324,7 @@ mod tests {
         assert_eq!(changed(|config| config.run_timeout = short), too_short("run_timeout"));
         assert_eq!(changed(|config| config.overload_retry_after = short), too_short("overload_retry_after"));
         assert_eq!(changed(|config| config.retention = short), too_short("retention"));
+        assert_eq!(changed(|config| config.failed_retention = Some(short)), too_short("failed_retention"));
         assert_eq!(changed(|config| config.sweep_interval = short), too_short("sweep_interval"));
         assert_eq!(changed(|config| config.stuck_after = short), too_short("stuck_after"));
     }

@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::command::ErrorText;
 use super::fact::{Change, Fact};
 use super::ids::{RunId, Ticket};
 use super::key::Key;
@@ -20,12 +21,40 @@ pub enum Effect {
     Abort(RunId),
 }
 
+/// A failed event that was forgotten, with its payload. Worth a line in a log each: nothing else
+/// remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DroppedFailure {
+    /// Its identity.
+    pub key: Key,
+    /// When it failed.
+    pub failed_at: Timestamp,
+    /// How often a run was started.
+    pub attempt: u32,
+    /// Its last error.
+    pub error: Option<ErrorText>,
+    /// Why it was forgotten.
+    pub why: DropReason,
+}
+
+/// Why a failed event was forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// It reached the end of `failed_retention`.
+    Expired,
+    /// Failed events had more than `max_failed_bytes`, and it was the one that failed first.
+    Overflow,
+}
+
 /// Where the engine puts what follows from a command. The caller owns it, and reuses it.
 #[derive(Debug, Default)]
 pub struct Output {
     effects: Vec<Effect>,
     facts: Vec<Fact>,
     keeps_facts: bool,
+    dropped: Vec<DroppedFailure>,
 }
 
 impl Output {
@@ -65,6 +94,20 @@ impl Output {
     /// Takes the facts out, and leaves the room for them behind.
     pub fn drain_facts(&mut self) -> impl Iterator<Item = Fact> {
         self.facts.drain(..)
+    }
+
+    /// The failed events that were forgotten, in their order.
+    pub fn dropped(&self) -> &[DroppedFailure] {
+        &self.dropped
+    }
+
+    /// Takes out the failed events that were forgotten.
+    pub fn drain_dropped(&mut self) -> impl Iterator<Item = DroppedFailure> {
+        self.dropped.drain(..)
+    }
+
+    pub(super) fn drop_failure(&mut self, dropped: DroppedFailure) {
+        self.dropped.push(dropped);
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::time::Duration;
 
 use super::ids::Ticket;
 use super::key::Key;
@@ -15,22 +16,24 @@ impl Engine {
     /// there is no record of it.
     pub fn explain(&self, now: Timestamp, key: &Key) -> Option<String> {
         let now = now.max(self.now);
-        Some(match self.locate(now, key)? {
+        let location = self.locate(now, key)?;
+        let left = self.ends_at(location).map(|end| end.since(now));
+        Some(match location {
             Location::Buried(grave) => {
-                let stone = self.state.store.tombstone(grave);
-                let (status, left) = (stone.status(), self.end_of_retention(stone.terminal_at).since(now));
-                format!("It is {status}, and is remembered for another {left:?}.")
+                let status = self.state.store.tombstone(grave).status();
+                format!("It is {status}, and is remembered for another {:?}.", left.unwrap_or_default())
             }
-            Location::Live(slot) => self.explain_live(now, &self.state.store.live[slot]),
+            Location::Live(slot) => self.explain_live(now, left, &self.state.store.live[slot]),
         })
     }
 
-    fn explain_live(&self, now: Timestamp, record: &LiveRecord) -> String {
+    fn explain_live(&self, now: Timestamp, left: Option<Duration>, record: &LiveRecord) -> String {
         match record.stage {
             Stage::Processing(run) => explain_run(now, record.attempt, run),
             Stage::Failed { .. } => {
                 let error = record.last_error().map_or("no error was recorded", |error| error.as_str());
-                format!("It has failed at attempt {}: {error}; redrive it to try again.", record.attempt)
+                let end = left.map_or_else(String::new, |left| format!(" It is kept for another {left:?}."));
+                format!("It has failed at attempt {}: {error}; redrive it to try again.{end}", record.attempt)
             }
             Stage::Waiting(waiting) => self.explain_waiting(now, waiting),
         }

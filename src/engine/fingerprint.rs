@@ -26,10 +26,13 @@ impl Engine {
         (&view.key, view.digest, view.status, view.place, view.attempt, view.charge).hash(hasher);
         (view.accepted_at, view.eligible_at, view.run, view.terminal_at).hash(hasher);
         // Among those that are due at one time, the first to be delayed comes first.
-        if let Location::Live(slot) = location
-            && let Stage::Waiting(waiting) = self.state.store.live[slot].stage
-        {
-            waiting.delayed_as.hash(hasher);
+        if let Location::Live(slot) = location {
+            let record = &self.state.store.live[slot];
+            if let Stage::Waiting(waiting) = record.stage {
+                waiting.delayed_as.hash(hasher);
+            }
+            // What it takes of the bound on failed events, once it has failed.
+            record.kept_bytes().hash(hasher);
         }
     }
 }

@@ -86,7 +86,7 @@ impl LiveRecord {
         let (place, eligible_at, run, terminal_at) = match self.stage {
             Stage::Waiting(waiting) => (waiting.place, Some(waiting.eligible_at), None, None),
             Stage::Processing(run) => (None, None, Some(run.view()), None),
-            Stage::Failed { at } => (None, None, None, Some(at)),
+            Stage::Failed { at, .. } => (None, None, None, Some(at)),
         };
         RecordView {
             key: self.event.key().clone(),

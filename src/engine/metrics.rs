@@ -32,11 +32,10 @@ pub struct FactCounters {
     pub accepted: u64,
     /// Failed events given another life.
     pub redriven: u64,
-    /// Terminal records dropped at the end of their retention.
-    pub forgotten: u64,
     /// Runs started.
     pub started: u64,
     finished: [u64; AttemptEnd::ALL.len()],
+    forgotten: [u64; Status::ALL.len()],
 }
 
 impl FactCounters {
@@ -55,6 +54,28 @@ impl FactCounters {
     pub const fn with_finished(mut self, end: AttemptEnd, runs: u64) -> Self {
         self.finished[end as usize] = runs;
         self
+    }
+
+    /// Terminal records of this status that were forgotten: at the end of their retention, or, when
+    /// they had failed, to keep `max_failed_bytes`. Zero of a status that is not terminal.
+    pub const fn forgotten(&self, status: Status) -> u64 {
+        self.forgotten[status as usize]
+    }
+
+    /// Records that were forgotten. With those that are there, they are as many as were accepted.
+    pub fn forgotten_total(&self) -> u64 {
+        self.forgotten.iter().sum()
+    }
+
+    /// The same counters, with so many records of this status that were forgotten.
+    #[must_use]
+    pub const fn with_forgotten(mut self, status: Status, records: u64) -> Self {
+        self.forgotten[status as usize] = records;
+        self
+    }
+
+    pub(super) const fn forget(&mut self, status: Status) {
+        self.forgotten[status as usize] += 1;
     }
 
     pub(super) const fn finish(&mut self, end: AttemptEnd) {
@@ -118,6 +139,8 @@ pub enum RejectReason {
     Count,
     /// The bound by bytes is reached.
     Bytes,
+    /// Failed events have more bytes than their bound allows.
+    Failed,
     /// The journal has no room.
     Disk,
     /// The journal is slow or stuck.
@@ -134,9 +157,10 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason, in the order of the metric's labels.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Count,
         Self::Bytes,
+        Self::Failed,
         Self::Disk,
         Self::JournalSlow,
         Self::JournalUnreachable,
@@ -150,6 +174,7 @@ impl RejectReason {
         match self {
             Self::Count => "count",
             Self::Bytes => "bytes",
+            Self::Failed => "failed",
             Self::Disk => "disk",
             Self::JournalSlow => "journal_slow",
             Self::JournalUnreachable => "journal_unreachable",
@@ -198,8 +223,10 @@ pub struct Gauges {
     pub delayed: u64,
     /// Runs in flight.
     pub inflight: u64,
-    /// Bytes of the events that are kept for a run, as [`Event::size_bytes`](super::Event::size_bytes) counts.
+    /// Bytes of the events that are not terminal, as [`Event::size_bytes`](super::Event::size_bytes) counts.
     pub bytes: u64,
+    /// Bytes of the events that have failed, and of their errors.
+    pub failed_bytes: u64,
     pub(super) records: [u64; Status::ALL.len()],
 }
 
@@ -310,8 +337,17 @@ mod tests {
 
     #[test]
     fn the_names_of_reasons_are_the_labels_of_the_metrics() {
-        let rejected =
-            ["count", "bytes", "disk", "journal_slow", "journal_unreachable", "too_large", "invalid", "shutting_down"];
+        let rejected = [
+            "count",
+            "bytes",
+            "failed",
+            "disk",
+            "journal_slow",
+            "journal_unreachable",
+            "too_large",
+            "invalid",
+            "shutting_down",
+        ];
         assert_eq!(RejectReason::ALL.map(RejectReason::as_str), rejected);
         assert_eq!(SweptReason::ALL.map(SweptReason::as_str), ["retry_due", "lost_ticket", "expired_run"]);
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `command`, `answer`, `effect` | what goes in, what comes back, what must be done |
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
+//! | `failed` | how long failed events are kept, and how much of them |
 //! | `fact`, `state`, `replay`, `restore` | what must survive, the one place where it changes records, and how it is read back |
 //! | `downtime` | time that does not count toward retention |
 //! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
@@ -24,6 +25,7 @@ mod effect;
 mod event;
 mod explain;
 mod fact;
+mod failed;
 mod fingerprint;
 mod ids;
 mod key;
@@ -47,10 +49,10 @@ pub use answer::{Answer, Bound, Conflict, Duplicate, Refusal, Run, Swept};
 pub use backoff::Backoff;
 pub use check::Violation;
 pub use command::{Command, EnqueueFailure, ErrorText, Outcome, Rejection};
-pub use config::{Config, InvalidConfig};
+pub use config::{Config, FailedOverflow, InvalidConfig};
 pub use digest::{Algorithm, Digest};
 pub use downtime::Downtime;
-pub use effect::{Effect, Output};
+pub use effect::{DropReason, DroppedFailure, Effect, Output};
 pub use event::{Event, InvalidEvent};
 pub use fact::{AttemptEnd, Change, Charge, Fact, Next};
 pub use ids::{Epoch, RunId, Ticket};
@@ -147,7 +149,7 @@ pub enum Wake {
     RunDeadline,
     /// A retry becomes due.
     RetryDue,
-    /// A terminal record reaches the end of its retention.
+    /// A terminal record reaches the end of its retention, or failed ones have too many bytes.
     Expiry,
     /// The oldest ticket reaches `stuck_after`: a marker is to be sent.
     StuckTicket,
@@ -253,6 +255,7 @@ impl Engine {
             delayed: self.delayed.len() as u64,
             inflight: self.runs.len() as u64,
             bytes: self.state.store.bytes() as u64,
+            failed_bytes: self.state.store.failed_bytes() as u64,
             records: self.state.store.counts(),
         }
     }
@@ -269,12 +272,17 @@ impl Engine {
 
     /// A terminal record is absent from the end of its retention on, swept or not.
     fn is_expired_at(&self, now: Timestamp, location: Location) -> bool {
-        self.state.store.terminal_at(location).is_some_and(|at| self.end_of_retention(at) <= now)
+        self.ends_at(location).is_some_and(|end| end <= now)
     }
 
-    /// When a record is forgotten that became terminal at `at`: only time counts in which the engine
-    /// was open.
-    fn end_of_retention(&self, at: Timestamp) -> Timestamp {
-        at + self.config.retention + self.state.downtimes.since(at)
+    /// When a terminal record is forgotten; absent when never. Only time counts in which the engine was
+    /// open.
+    fn ends_at(&self, location: Location) -> Option<Timestamp> {
+        let at = self.state.store.terminal_at(location)?;
+        let retention = match location {
+            Location::Live(_) => self.config.failed_retention?,
+            Location::Buried(_) => self.config.retention,
+        };
+        Some(at + retention + self.state.downtimes.since(at))
     }
 }

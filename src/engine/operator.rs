@@ -20,13 +20,22 @@ impl Engine {
         if self.phase != Phase::Running {
             return Answer::Refused(Refusal::ShuttingDown);
         }
-        if let Err(refusal) = self.admit_pending() {
+        if let Err(refusal) = self.admit_again(slot) {
             return Answer::Refused(refusal);
         }
         out.fact(self.now, || Change::Redriven(key));
         self.state.redrive(self.now, slot);
         self.join_tail(slot);
         Answer::Noted
+    }
+
+    /// Its bytes are in memory already, so that one event may pass which is larger than the bound.
+    fn admit_again(&self, slot: Slot) -> Result<(), Refusal> {
+        self.admit_pending()?;
+        match self.state.store.bytes() {
+            0 => Ok(()),
+            _ => self.admit_bytes(self.state.store.live[slot].event.size_bytes()),
+        }
     }
 
     /// Ends an event that is not completed; a run of it is fenced and aborted.

@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(replay.check(), Ok(()));
 
         let slot = replay.state.store.live.iter().map(|(slot, _)| slot).next().expect("a record");
-        replay.state.store.live[slot].stage = Stage::Failed { at: Timestamp::EPOCH };
+        replay.state.store.live[slot].stage = Stage::failed(Timestamp::EPOCH);
 
         assert!(replay.check().is_err());
     }

@@ -37,7 +37,7 @@ impl Summary {
     /// Whether there can be so many records, of which so many are processing, beside it.
     pub fn agrees(&self, records: u64, processing: u64) -> bool {
         let counters = &self.counters;
-        counters.accepted == records.saturating_add(counters.forgotten)
+        counters.accepted == records.saturating_add(counters.forgotten_total())
             && counters.started == counters.finished_total().saturating_add(processing)
     }
 }
@@ -75,10 +75,9 @@ impl Replay {
         live.filter(|record| record.stage.status() != Status::Failed).map(|record| record.accepted_at).min()
     }
 
-    /// Bytes of the events that are kept for a run, as [`Event::size_bytes`](super::Event::size_bytes)
-    /// counts.
+    /// Bytes of the events that are kept, pending and failed ones.
     pub fn live_bytes(&self) -> u64 {
-        self.state.store.bytes() as u64
+        (self.state.store.bytes() + self.state.store.failed_bytes()) as u64
     }
 
     /// Whether there are no records.
@@ -208,7 +207,7 @@ fn stage(record: &RecordView) -> Option<Stage> {
             let run = record.run?;
             Some(Stage::Processing(ActiveRun { id: run.id, started_at: run.started_at, deadline: run.started_at }))
         }
-        Status::Failed => Some(Stage::Failed { at: record.terminal_at? }),
+        Status::Failed => Some(Stage::failed(record.terminal_at?)),
         Status::Completed | Status::Discarded => None,
     }
 }

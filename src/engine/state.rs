@@ -76,7 +76,7 @@ impl State {
     /// The engine is opened at `at`, after the last fact at `last`.
     pub(super) fn open(&mut self, at: Timestamp, last: Timestamp, epoch: Epoch) {
         self.epoch = epoch;
-        let oldest = self.store.first_ended().map(|(at, _)| at).into_iter().chain(self.ended_elsewhere).min();
+        let oldest = self.store.first_ended().into_iter().chain(self.ended_elsewhere).min();
         self.downtimes.open(at, last, oldest);
     }
 
@@ -97,13 +97,14 @@ impl State {
         self.counters.finish(finish.end);
         let stage = match finish.next {
             Next::Completed => return self.store.bury(slot, Epitaph::Completed, at),
-            Next::Failed => Stage::Failed { at },
+            Next::Failed => Stage::failed(at),
             Next::Retry { eligible_at } => Stage::waiting(true, eligible_at),
         };
         let record = &mut self.store.live[slot];
         record.charge = finish.charge;
         let ActiveRun { id, started_at, .. } = *record.run();
-        record.remember(PastAttempt { run: id, started_at, ended_at: at, end: finish.end }, finish.error);
+        let past = PastAttempt { run: id, started_at, ended_at: at, end: finish.end, error: None };
+        record.remember(past, finish.error);
         self.store.advance(slot, stage);
     }
 
@@ -121,7 +122,7 @@ impl State {
     }
 
     pub(super) fn forget(&mut self, location: Location) {
-        self.counters.forgotten += 1;
+        self.counters.forget(self.store.status(location));
         self.store.forget(location);
     }
 

@@ -72,8 +72,22 @@ impl Engine {
             return Err(Refusal::TooLarge { limit_bytes });
         }
         self.admit_pending()?;
+        self.admit_beside_failed(size)?;
         self.admit_record(out)?;
-        let bytes = self.state.store.bytes().saturating_add(size);
+        self.admit_bytes(size)
+    }
+
+    /// Returns whether no bound stands against one more event of this size.
+    pub fn has_room(&self, size_bytes: usize) -> bool {
+        self.state.store.len() < self.config.max_records
+            && self.admit_pending().is_ok()
+            && self.admit_beside_failed(size_bytes).is_ok()
+            && self.admit_bytes(size_bytes).is_ok()
+    }
+
+    /// Makes sure that so many more bytes may be pending.
+    pub(super) fn admit_bytes(&self, size_bytes: usize) -> Result<(), Refusal> {
+        let bytes = self.state.store.bytes().saturating_add(size_bytes);
         self.room_below(bytes, self.config.max_bytes.saturating_add(1), Bound::Bytes)
     }
 
@@ -122,6 +136,7 @@ impl Refusal {
         match self {
             Self::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
             Self::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
+            Self::Overloaded { bound: Bound::Failed, .. } => RejectReason::Failed,
             Self::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
             Self::Overloaded { bound: Bound::JournalSlow, .. } => RejectReason::JournalSlow,
             Self::Overloaded { bound: Bound::JournalUnreachable, .. } => RejectReason::JournalUnreachable,

@@ -84,19 +84,17 @@ impl Engine {
     /// Drops a terminal record.
     pub(super) fn forget(&mut self, location: Location, out: &mut Output) {
         out.forgotten(self.now, || self.state.store.key(location).clone());
+        if let Location::Live(slot) = location {
+            self.report_failure(slot, out);
+        }
         self.state.forget(location);
-    }
-
-    /// The terminal record that expires first, and when.
-    pub(super) fn next_expiry(&self) -> Option<(Timestamp, Location)> {
-        self.state.store.first_ended().map(|(at, location)| (self.end_of_retention(at), location))
     }
 
     /// When the next sweep is wanted, and why. Absent while nothing waits for time.
     ///
     /// It names only what the phase allows a sweep to do, and lies in the past only when
-    /// `sweep_batch` cut a sweep short, or when a feed that was stopped had nothing to feed at its
-    /// time. One sweep after the other, it comes to lie ahead.
+    /// `sweep_batch` cut a sweep short, when failed events overflow, or when a feed that was stopped
+    /// had nothing to feed at its time. One sweep after the other, it comes to lie ahead.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let due = self.first_due().map(|(at, due)| (at, due.wake()));
         let channel = if self.is_feeding() { self.channel_deadline() } else { None };

@@ -43,7 +43,8 @@ pub struct RecordView {
     pub content_type: Option<Box<str>>,
     /// How its payload is encoded; see [`Event::with_content_encoding`](super::Event::with_content_encoding).
     pub content_encoding: Option<Box<str>>,
-    /// What it is charged against the bound by bytes. Zero for a tombstone.
+    /// The bytes of its event, as [`Event::size_bytes`](super::Event::size_bytes) counts. Zero for a
+    /// tombstone.
     pub size_bytes: usize,
     /// The error of the last attempt that had one.
     pub last_error: Option<ErrorText>,
@@ -97,7 +98,7 @@ pub struct RunView {
 }
 
 /// An attempt that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PastAttempt {
     /// Its run.
     pub run: RunId,
@@ -107,6 +108,17 @@ pub struct PastAttempt {
     pub ended_at: Timestamp,
     /// How.
     pub end: AttemptEnd,
+    /// Its error, when it had one: the first [`PastAttempt::MAX_ERROR_BYTES`] bytes.
+    pub error: Option<ErrorText>,
+}
+
+impl PastAttempt {
+    /// The most that is kept of the error of a past attempt, in bytes; of the last one all is kept.
+    ///
+    /// Enough for what went wrong and where, and little enough: with eight of them and the last
+    /// error whole, a record takes 3 KiB for its errors at most, so that 100,000 pending events
+    /// which all fail in the longest words take 300 MB.
+    pub const MAX_ERROR_BYTES: usize = 256;
 }
 
 /// A part of all records, and where the next part begins.

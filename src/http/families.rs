@@ -3,7 +3,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use crate::engine::{AttemptEnd, EnqueueFailure, Histogram, Phase, RejectReason, Status, SweptReason};
+use crate::engine::{AttemptEnd, EnqueueFailure, FactCounters, Histogram, Phase, RejectReason, Status, SweptReason};
 use crate::runtime::{JournalState, Stats};
 
 /// Numbers of one name.
@@ -50,10 +50,15 @@ fn facts(stats: &Stats) -> Vec<Family<'_>> {
     vec![
         family("events_accepted_total", "Events accepted.", Counter(facts.accepted)),
         family("events_redriven_total", "Failed events given another life.", Counter(facts.redriven)),
-        family("events_forgotten_total", "Records dropped at the end of their retention.", Counter(facts.forgotten)),
+        family("events_forgotten_total", "Terminal records that were forgotten, by status.", forgotten(facts)),
         family("attempts_started_total", "Runs started.", Counter(facts.started)),
         family("attempts_finished_total", "Runs ended, by how.", Counters("outcome", finished)),
     ]
+}
+
+fn forgotten(facts: &FactCounters) -> Numbers<'static> {
+    let terminal = [Status::Completed, Status::Failed, Status::Discarded];
+    Counters("status", terminal.map(|status| (status.as_str(), facts.forgotten(status))).into())
 }
 
 fn tallies(stats: &Stats) -> Vec<Family<'_>> {
@@ -85,7 +90,13 @@ fn gauges(stats: &Stats) -> Vec<Family<'_>> {
         family("line_length", "Records that are eligible and wait for a ticket.", Gauge(gauges.line)),
         family("delayed", "Records that wait for their time.", Gauge(gauges.delayed)),
         family("processing_inflight", "Runs in flight.", Gauge(gauges.inflight)),
-        family("event_bytes", "Bytes of the events kept for a run.", Gauge(gauges.bytes)),
+        family("event_bytes", "Bytes of the events that are not terminal.", Gauge(gauges.bytes)),
+        family("failed_bytes", "Bytes of the failed events, with their errors.", Gauge(gauges.failed_bytes)),
+        family(
+            "failed_full",
+            "1 while new events are refused because failed ones have too many bytes.",
+            Gauge(u64::from(stats.full_of_failures)),
+        ),
         family("phase", "1 for the phase that the engine is in.", Gauges("phase", phases)),
         family("paused", "1 when an operator has stopped the start of runs.", Gauge(u64::from(stats.paused))),
     ]

@@ -34,6 +34,9 @@ fn detail(reason: NotReady) -> Cow<'static, str> {
         NotReady::Draining => "draining: send events to the successor",
         NotReady::Stopped => "stopped: send events to the successor",
         NotReady::Broken => "broken: restart the server",
+        NotReady::FullOfFailures => {
+            "failed events have more than max_failed_bytes, and no new event is taken: redrive or discard some"
+        }
         NotReady::JournalStalled { since } => {
             return format!("the journal has not responded since {}: check its disk", Rfc3339(since)).into();
         }

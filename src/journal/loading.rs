@@ -6,9 +6,10 @@ use std::vec::Vec;
 use super::error::{Corrupt, OpenError, ReadError, TooNew};
 use super::frame::{self, FrameError, Link};
 use super::log::Position;
-use super::records::{self, Counted, Item};
+use super::records::{self, Item};
 use super::sequence::Sequence;
 use super::store::Journal;
+use super::summary::{self, Counted};
 use super::wire::WireError;
 use crate::engine::{Config, Replay, Restoration, Summary};
 
@@ -70,7 +71,7 @@ impl Parts {
             self.is_first_format = read.version == frame::VERSION;
         }
         if self.part == 0 && self.is_first_format {
-            let (summary, rest) = records::decode_first_summary(body).map_err(|error| self.unknown(&error))?;
+            let (summary, rest) = summary::decode_first_summary(body).map_err(|error| self.unknown(&error))?;
             (self.summary, body) = (Some(summary), rest);
         }
         (self.link, self.part) = (Some(read.link), self.part + 1);

@@ -28,6 +28,7 @@ mod recovery;
 mod sequence;
 mod snapshot;
 mod store;
+mod summary;
 pub mod wire;
 
 pub use disk::{DiskStore, Lost, Salvaged};

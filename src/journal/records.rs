@@ -9,18 +9,14 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::summary::{Counted, WireSummary, decode_first_summary};
 use super::wire::{KeyHash, WireAlgorithm, WireCharge, WireEnd, WireError, WireEvent, WireKey, WireRun, put, take};
 use crate::engine::{
-    AttemptEnd, Charge, Digest, Downtime, Epoch, ErrorText, Event, FactCounters, Kept, PastAttempt, RecordView,
-    RunView, Status, Summary, Timestamp,
+    Charge, Digest, Downtime, ErrorText, Event, Kept, PastAttempt, RecordView, RunView, Status, Summary, Timestamp,
 };
-
-/// A summary, and how many records the snapshot has.
-pub(super) type Counted = (Summary, u64);
 
 /// An item of a snapshot.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one is there at a time, and a box for each record slows opening")]
 pub(super) enum Item {
     Kept(Kept),
     Downtime(Downtime),
@@ -45,42 +41,6 @@ pub(super) struct RecordOutline {
     pub(super) ended: Option<Timestamp>,
 }
 
-/// Runs that ended, by kind, in a snapshot of format 1.
-const FIRST_ENDS: usize = 8;
-
-/// What a snapshot of format 1 begins with.
-#[derive(Debug, Serialize, Deserialize)]
-struct WireFirstSummary {
-    accepted: u64,
-    redriven: u64,
-    forgotten: u64,
-    started: u64,
-    finished: [u64; FIRST_ENDS],
-    paused: bool,
-    epoch: u64,
-    last: u64,
-    /// Records that follow.
-    records: u64,
-}
-
-/// What a snapshot ends with.
-#[derive(Debug, Serialize, Deserialize)]
-struct WireSummary {
-    accepted: u64,
-    redriven: u64,
-    forgotten: u64,
-    started: u64,
-    /// By [`WireEnd`]. Ends that no run had may be missing.
-    finished: Vec<u64>,
-    /// Counters that were thought of later, in the order of their addition. Zeros may be missing.
-    more: Vec<u64>,
-    paused: bool,
-    epoch: u64,
-    last: u64,
-    /// Records before it.
-    records: u64,
-}
-
 /// An item.
 #[derive(Debug, Serialize, Deserialize)]
 enum WireItem<'a> {
@@ -89,6 +49,8 @@ enum WireItem<'a> {
     Summary(WireSummary),
     /// A time that does not count toward retention: until then, and for so many microseconds.
     Downtime(u64, u64),
+    /// A live one, with the error of each past attempt behind it.
+    Troubled(#[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireLife<'a>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -132,26 +94,7 @@ struct WirePast(WireRun, u64, u64, WireEnd);
 
 /// Writes what a snapshot of so many records ends with.
 pub(super) fn encode_summary(summary: &Summary, records: u64, out: &mut Vec<u8>) {
-    let counters = &summary.counters;
-    let mut finished = std::vec![0; FIRST_ENDS];
-    for end in AttemptEnd::ALL {
-        let at = WireEnd::of(end) as usize;
-        finished.resize(finished.len().max(at + 1), 0);
-        finished[at] = counters.finished(end);
-    }
-    let wire = WireSummary {
-        accepted: counters.accepted,
-        redriven: counters.redriven,
-        forgotten: counters.forgotten,
-        started: counters.started,
-        finished,
-        more: Vec::new(),
-        paused: summary.paused,
-        epoch: summary.epoch.number(),
-        last: summary.last.as_micros(),
-        records,
-    };
-    put(&WireItem::Summary(wire), out);
+    put(&WireItem::Summary(WireSummary::of(summary, records)), out);
 }
 
 /// Writes a time that does not count toward retention.
@@ -164,22 +107,15 @@ const fn downtime(until: u64, lasted: u64) -> Downtime {
     Downtime { until: Timestamp::from_micros(until), lasted: Duration::from_micros(lasted) }
 }
 
-/// Reads what a snapshot of format 1 begins with, and returns what follows it, too.
-pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(Counted, &[u8]), WireError> {
-    let (wire, rest) = take::<WireFirstSummary>(bytes)?;
-    let WireFirstSummary { accepted, redriven, forgotten, started, finished, paused, epoch, last, records } = wire;
-    let (finished, more) = (finished.to_vec(), Vec::new());
-    let wire = WireSummary { accepted, redriven, forgotten, started, finished, more, paused, epoch, last, records };
-    Ok((wire.into_counted()?, rest))
-}
-
 /// Writes a record behind what `out` holds.
 pub(super) fn encode(kept: &Kept, out: &mut Vec<u8>) {
     let record = &kept.record;
     match (&kept.event, stage(record)) {
         (Some(event), Some(stage)) => {
-            put(&WireItem::Live(WireEvent::of(event), life(record, stage)), out);
-            record.history.iter().for_each(|past| put(&WirePast::of(past), out));
+            put(&WireItem::Troubled(WireEvent::of(event), life(record, stage)), out);
+            for past in &record.history {
+                put(&(WirePast::of(past), past.error.as_ref().map(ErrorText::as_str)), out);
+            }
         }
         _ => put(&WireItem::Over(stone(record)), out),
     }
@@ -187,23 +123,42 @@ pub(super) fn encode(kept: &Kept, out: &mut Vec<u8>) {
 
 /// Reads the item that `bytes` begin with, and returns what follows it, too.
 pub(super) fn decode(bytes: &[u8]) -> Result<(Item, &[u8]), WireError> {
-    let (wire, mut rest) = take::<WireItem<'_>>(bytes)?;
+    let (wire, rest) = take::<WireItem<'_>>(bytes)?;
     match wire {
         WireItem::Summary(summary) => Ok((Item::Summary(summary.into_counted()?), rest)),
         WireItem::Downtime(until, lasted) => Ok((Item::Downtime(downtime(until, lasted)), rest)),
         WireItem::Over(stone) => Ok((Item::Kept(Kept { record: stone.into_record()?, event: None }), rest)),
-        WireItem::Live(event, life) => {
-            let event = event.into_event()?;
-            let mut history = Vec::new();
-            for _ in 0..life.history {
-                let past;
-                (past, rest) = take::<WirePast>(rest)?;
-                history.push(past.into_past());
-            }
-            let record = life.into_record(&event, history);
-            Ok((Item::Kept(Kept { record, event: Some(event) }), rest))
-        }
+        WireItem::Live(event, life) => live(event, life, rest, past),
+        WireItem::Troubled(event, life) => live(event, life, rest, past_with_error),
     }
+}
+
+/// A live record, with the past attempts that follow it.
+fn live<'a>(
+    event: WireEvent<'a>,
+    life: WireLife<'a>,
+    mut rest: &'a [u8],
+    past: impl Fn(&'a [u8]) -> Result<(PastAttempt, &'a [u8]), WireError>,
+) -> Result<(Item, &'a [u8]), WireError> {
+    let event = event.into_event()?;
+    let mut history = Vec::new();
+    for _ in 0..life.history {
+        let attempt;
+        (attempt, rest) = past(rest)?;
+        history.push(attempt);
+    }
+    let record = life.into_record(&event, history);
+    Ok((Item::Kept(Kept { record, event: Some(event) }), rest))
+}
+
+fn past(bytes: &[u8]) -> Result<(PastAttempt, &[u8]), WireError> {
+    let (past, rest) = take::<WirePast>(bytes)?;
+    Ok((past.into_past(None), rest))
+}
+
+fn past_with_error(bytes: &[u8]) -> Result<(PastAttempt, &[u8]), WireError> {
+    let ((past, error), rest) = take::<(WirePast, Option<&str>)>(bytes)?;
+    Ok((past.into_past(error), rest))
 }
 
 /// Checks that all of these bytes are items that this program knows, behind the summary of format 1 when
@@ -230,51 +185,25 @@ pub(super) fn outline(bytes: &[u8]) -> Result<(Outline, &[u8]), WireError> {
             let (key, processing, ended) = (stone.key.hash(), false, at(stone.terminal_at));
             Ok((Outline::Record(RecordOutline { key, processing, ended }), rest))
         }
-        WireItem::Live(event, life) => {
-            let (key, processing) = (event.key().hash(), matches!(life.stage, WireStage::Processing(..)));
-            let ended = if let WireStage::Failed(micros) = life.stage { at(micros) } else { None };
-            Ok((Outline::Record(RecordOutline { key, processing, ended }), skip_history(&life, rest)?))
+        WireItem::Live(event, life) => Ok((live_outline(&event, &life), skip_history::<WirePast>(&life, rest)?)),
+        WireItem::Troubled(event, life) => {
+            Ok((live_outline(&event, &life), skip_history::<(WirePast, Option<&str>)>(&life, rest)?))
         }
     }
+}
+
+fn live_outline(event: &WireEvent<'_>, life: &WireLife<'_>) -> Outline {
+    let (key, processing) = (event.key().hash(), matches!(life.stage, WireStage::Processing(..)));
+    let ended = if let WireStage::Failed(micros) = life.stage { Some(Timestamp::from_micros(micros)) } else { None };
+    Outline::Record(RecordOutline { key, processing, ended })
 }
 
 /// Returns what follows the past attempts of a record.
-fn skip_history<'a>(life: &WireLife<'_>, mut bytes: &'a [u8]) -> Result<&'a [u8], WireError> {
+fn skip_history<'a, T: Deserialize<'a>>(life: &WireLife<'_>, mut bytes: &'a [u8]) -> Result<&'a [u8], WireError> {
     for _ in 0..life.history {
-        (_, bytes) = take::<WirePast>(bytes)?;
+        (_, bytes) = take::<T>(bytes)?;
     }
     Ok(bytes)
-}
-
-impl WireSummary {
-    fn into_counted(self) -> Result<Counted, WireError> {
-        let mut counters = FactCounters::default();
-        (counters.accepted, counters.redriven) = (self.accepted, self.redriven);
-        (counters.forgotten, counters.started) = (self.forgotten, self.started);
-        let (mut finished, more) = (Counts(self.finished), Counts(self.more));
-        for end in AttemptEnd::ALL {
-            counters = counters.with_finished(end, finished.take(WireEnd::of(end) as usize));
-        }
-        if finished.has_more() || more.has_more() {
-            return Err(WireError::Counter);
-        }
-        let (epoch, last) = (Epoch::new(self.epoch), Timestamp::from_micros(self.last));
-        Ok((Summary { counters, paused: self.paused, epoch, last }, self.records))
-    }
-}
-
-/// Counts by number. Those of a newer program may be more, those of an older one fewer.
-struct Counts(Vec<u64>);
-
-impl Counts {
-    fn take(&mut self, at: usize) -> u64 {
-        self.0.get_mut(at).map_or(0, core::mem::take)
-    }
-
-    /// Whether something was counted that was not taken.
-    fn has_more(&self) -> bool {
-        self.0.iter().any(|count| *count > 0)
-    }
 }
 
 /// The stage of a record that is not over.
@@ -379,9 +308,10 @@ impl WirePast {
         Self(WireRun::of(past.run), started_at, ended_at, WireEnd::of(past.end))
     }
 
-    const fn into_past(self) -> PastAttempt {
+    fn into_past(self, error: Option<&str>) -> PastAttempt {
         let Self(run, started_at, ended_at, end) = self;
         let (started_at, ended_at) = (Timestamp::from_micros(started_at), Timestamp::from_micros(ended_at));
-        PastAttempt { run: run.into_run(), started_at, ended_at, end: end.into_end() }
+        let error = error.map(ErrorText::new);
+        PastAttempt { run: run.into_run(), started_at, ended_at, end: end.into_end(), error }
     }
 }

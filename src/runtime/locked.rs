@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::attempt::RunCell;
 use super::cells::Cells;
 use super::commits::Commits;
+use super::failures::Failures;
 use super::hooks::{Action, Point, Probe};
 use super::shutdown::Ending;
 use super::stopping::Stopping;
@@ -54,6 +55,8 @@ pub(super) struct Core {
     pub(super) readers: Vec<Awaited>,
     /// Those who wait for an end that is durable now.
     pub(super) ends: Vec<Weak<Notify>>,
+    /// Whether it was said last that failed events keep new ones out.
+    said_full: bool,
 }
 
 /// What is left to do once the lock is free, in any order.
@@ -77,6 +80,8 @@ pub(super) struct Wakes {
     pub(super) idle: bool,
     /// These runs are to stop.
     pub(super) aborted: Vec<Arc<RunCell>>,
+    /// What is to be said of failed events.
+    pub(super) failures: Failures,
 }
 
 /// What came of a look for a ticket.
@@ -115,6 +120,7 @@ impl Core {
             aborted: Vec::new(),
             readers: Vec::new(),
             ends: Vec::new(),
+            said_full: false,
         }
     }
 
@@ -279,6 +285,7 @@ impl Core {
             ends: mem::take(&mut self.ends),
             idle: self.wake_idle(),
             aborted: mem::take(&mut self.aborted),
+            failures: Failures::since(&mut self.said_full, &self.engine, &mut self.out),
         }
     }
 
@@ -308,12 +315,7 @@ impl Core {
 
     /// Whether no bound stands against one more event of this size.
     pub(super) fn has_room(&self, now: Timestamp, size_bytes: usize) -> bool {
-        let (gauges, config) = (self.engine.gauges(), self.engine.config());
-        let bytes = gauges.bytes.saturating_add(size_bytes as u64);
-        gauges.pending() < config.max_pending as u64
-            && gauges.records_total() < config.max_records as u64
-            && bytes <= config.max_bytes as u64
-            && self.commits.refusal(now, size_bytes).is_none()
+        self.engine.has_room(size_bytes) && self.commits.refusal(now, size_bytes).is_none()
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `locked`, `cells` | what the lock guards: engine, channel, runs in flight |
 //! | `dispatcher` | takes a permit, then a ticket, and spawns a worker |
 //! | `worker`, `attempt`, `handler` | runs handlers; what a handler sees |
+//! | `failures` | says what became of failed events that nothing remembers any more |
 //! | `sweeper` | wakes at the engine's next deadline |
 //! | `supervisor` | restarts dispatcher and sweeper |
 //! | `shutdown`, `ender` | ends everything; who sees to it |
@@ -35,6 +36,7 @@ mod driver;
 #[cfg(feature = "durable")]
 mod durability;
 mod ender;
+mod failures;
 mod handler;
 #[cfg(feature = "durable")]
 mod handover;

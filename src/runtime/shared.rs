@@ -309,6 +309,7 @@ impl Shared {
         wakes.ends.iter().filter_map(Weak::upgrade).for_each(|end| end.notify_one());
         wakes.readers.iter().for_each(|reader| reader.wake());
         wakes.aborted.iter().for_each(|cell| cell.cancel());
+        wakes.failures.log();
     }
 
     /// Waits like the clock, wherever it is polled, by the timer of the adapter's own runtime. Ends

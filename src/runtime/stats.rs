@@ -51,6 +51,8 @@ pub struct Stats {
     pub phase: Phase,
     /// Whether an operator has stopped the start of new runs.
     pub paused: bool,
+    /// Whether new events are refused because failed ones have more than `max_failed_bytes`.
+    pub full_of_failures: bool,
 }
 
 /// Whether events can be sent here.
@@ -92,6 +94,9 @@ pub enum NotReady {
     DispatcherDown,
     /// The sweeper is dead and waits to be restarted, or sleeps past a deadline.
     SweeperDown,
+    /// Failed events have more than `max_failed_bytes`, and no new one is taken until some of them
+    /// are redriven or discarded.
+    FullOfFailures,
 }
 
 impl Eventful {
@@ -125,6 +130,7 @@ impl Eventful {
             clock_ahead: shared.clock.ahead_of_wall(),
             phase: core.engine.phase(),
             paused: core.engine.is_paused(),
+            full_of_failures: core.engine.is_full_of_failures(),
         })
     }
 
@@ -145,9 +151,10 @@ impl Eventful {
         let look = |core: &mut Core, now| {
             let due = core.engine.next_deadline().map(|deadline| deadline.at + self.config().stuck_after);
             let is_late = due.is_some_and(|due| due < now);
-            (core.engine.phase(), is_late, core.lacks_permits(now), shared.journal_state(core, now))
+            let is_full = core.engine.is_full_of_failures();
+            (core.engine.phase(), is_late, is_full, core.lacks_permits(now), shared.journal_state(core, now))
         };
-        let Ok((phase, is_late, lacks_permits, journal)) = shared.view(look) else {
+        let Ok((phase, is_late, is_full, lacks_permits, journal)) = shared.view(look) else {
             return Readiness::NotReady(NotReady::Broken);
         };
         let is_down = |upkeep: &Upkeep| upkeep.down.load(Ordering::Acquire);
@@ -155,6 +162,7 @@ impl Eventful {
             Phase::Running if lacks_permits => Some(NotReady::PermitsHeld),
             Phase::Running if is_down(&shared.dispatcher) => Some(NotReady::DispatcherDown),
             Phase::Running if is_late || is_down(&shared.sweeper) => Some(NotReady::SweeperDown),
+            Phase::Running if is_full => Some(NotReady::FullOfFailures),
             Phase::Running => None,
             Phase::Draining => Some(NotReady::Draining),
             Phase::Stopped => Some(NotReady::Stopped),

@@ -66,10 +66,12 @@ async fn every_promised_number_is_there_under_its_name() {
     }
 }
 
-const COUNTERS_AND_GAUGES: [&str; 16] = [
+const COUNTERS_AND_GAUGES: [&str; 18] = [
     "eventful_events_accepted_total",
     "eventful_events_redriven_total",
-    "eventful_events_forgotten_total",
+    "eventful_event_bytes",
+    "eventful_failed_bytes",
+    "eventful_failed_full",
     "eventful_attempts_started_total",
     "eventful_events_deduplicated_total",
     "eventful_events_conflicted_total",
@@ -85,7 +87,7 @@ const COUNTERS_AND_GAUGES: [&str; 16] = [
     "eventful_clock_ahead_seconds",
 ];
 
-const LABELLED: [(&str, &str, &str); 5] = [
+const LABELLED: [(&str, &str, &str); 6] = [
     (
         "eventful_attempts_finished_total",
         "outcome",
@@ -94,8 +96,9 @@ const LABELLED: [(&str, &str, &str); 5] = [
     (
         "eventful_events_rejected_total",
         "reason",
-        "count bytes disk journal_slow journal_unreachable too_large invalid shutting_down",
+        "count bytes failed disk journal_slow journal_unreachable too_large invalid shutting_down",
     ),
+    ("eventful_events_forgotten_total", "status", "completed failed discarded"),
     ("eventful_enqueue_failures_total", "reason", "full closed"),
     ("eventful_swept_total", "reason", "retry_due lost_ticket expired_run"),
     ("eventful_records", "status", "received processing failed_retry completed failed discarded"),

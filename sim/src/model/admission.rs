@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Conflict, Duplicate, Event, Key, Phase, Refusal, RejectReason, Rejection};
+use eventful::{Answer, Bound, Conflict, Duplicate, Event, Key, Phase, Refusal, RejectReason, Rejection, Timestamp};
 
 use super::{Model, Record};
 
@@ -39,10 +39,21 @@ impl Model {
         if size > self.config.max_event_bytes {
             return Some(Refusal::TooLarge { limit_bytes: self.config.max_event_bytes });
         }
-        self.refuse_pending().or_else(|| self.refuse_record()).or_else(|| {
-            let is_full = self.bytes() + size > self.config.max_bytes;
-            is_full.then(|| overloaded(Bound::Bytes, self.config.overload_retry_after))
-        })
+        self.refuse_pending()
+            .or_else(|| self.refuse_beside_failed(size))
+            .or_else(|| self.refuse_record())
+            .or_else(|| self.refuse_bytes(size))
+    }
+
+    fn refuse_bytes(&self, size: usize) -> Option<Refusal> {
+        let is_full = self.bytes() + size > self.config.max_bytes;
+        is_full.then(|| overloaded(Bound::Bytes, self.config.overload_retry_after))
+    }
+
+    /// A failed event is in memory already: when nothing else is pending, it may be of any size.
+    pub(super) fn refuse_again(&self, key: &Key) -> Option<Refusal> {
+        let size = self.records[key].event.size_bytes();
+        self.refuse_pending().or_else(|| if self.bytes() > 0 { self.refuse_bytes(size) } else { None })
     }
 
     /// Redrive obeys this too: a redriven event is pending again.
@@ -55,23 +66,29 @@ impl Model {
     /// nothing.
     fn refuse_record(&mut self) -> Option<Refusal> {
         for _ in 0..if self.holds_expiry { 1 } else { self.config.sweep_batch.get() } {
-            let expired = self.first_expiring().filter(|key| self.is_expired(&self.records[key]));
-            match expired.filter(|_| self.records.len() >= self.config.max_records) {
-                Some(key) => self.forget(&key),
-                None => break,
+            let end = self.first_end();
+            match self.first_expiring().filter(|_| end.is_some_and(|end| end <= self.now)) {
+                Some(key) if self.records.len() >= self.config.max_records => self.forget(&key),
+                _ => break,
             }
         }
         if self.records.len() < self.config.max_records {
             return None;
         }
-        let ahead = self.next_expiry().filter(|expiry| *expiry > self.now);
+        let ahead = self.first_end().filter(|end| *end > self.now);
         let retry_after = ahead.map_or(self.config.overload_retry_after, |expiry| expiry.since(self.now));
         Some(overloaded(Bound::Records, retry_after))
     }
 
+    /// When the first record is to be forgotten.
+    fn first_end(&self) -> Option<Timestamp> {
+        self.records.values().filter_map(|record| self.forgotten_at(record)).min()
+    }
+
     pub(super) fn forget(&mut self, key: &Key) {
-        self.records.remove(key);
-        self.counts.one("forgotten");
+        self.note_dropped(key);
+        let forgotten = self.records.remove(key);
+        self.counts.add(("forgotten", forgotten.map_or("", |record| record.status().as_str())), 1);
     }
 }
 
@@ -95,6 +112,7 @@ fn reason(refusal: Refusal) -> RejectReason {
     match refusal {
         Refusal::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
         Refusal::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
+        Refusal::Overloaded { bound: Bound::Failed, .. } => RejectReason::Failed,
         Refusal::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
         Refusal::Overloaded { bound: Bound::JournalSlow, .. } => RejectReason::JournalSlow,
         Refusal::Overloaded { bound: Bound::JournalUnreachable, .. } => RejectReason::JournalUnreachable,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use eventful::{AttemptEnd, EnqueueFailure, Histogram, Metrics, RejectReason, SweptReason};
+use eventful::{AttemptEnd, EnqueueFailure, Histogram, Metrics, RejectReason, Status, SweptReason};
 
 /// A counter's name and its label; without label it is empty.
 pub type Label = (&'static str, &'static str);
@@ -56,7 +56,9 @@ impl Counts {
         let facts = &metrics.facts;
         self.add(("accepted", ""), facts.accepted);
         self.add(("redriven", ""), facts.redriven);
-        self.add(("forgotten", ""), facts.forgotten);
+        for status in Status::ALL {
+            self.add(("forgotten", status.as_str()), facts.forgotten(status));
+        }
         self.add(("started", ""), facts.started);
         for end in AttemptEnd::ALL {
             self.add(("finished", end.as_str()), facts.finished(end));

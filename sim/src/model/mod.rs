@@ -1,12 +1,12 @@
 //! The reference model: what the engine must do, in the plainest words that a program has.
 //!
 //! Every list is a list and every search looks at everything. What a caller can see of an engine
-//! (answers, effects, records, counts, the next deadline) can be asked of the model too; only the
-//! texts of errors that the engine writes itself are left open.
+//! (answers, effects, records, counts, the next deadline) can be asked of the model too.
 
 mod admission;
 mod channel;
 mod counts;
+mod failed;
 mod operator;
 mod record;
 mod run;
@@ -14,11 +14,11 @@ mod sweep;
 
 use std::collections::BTreeMap;
 
-use eventful::{Answer, Command, Config, Effect, Epoch, Key, Phase, Status, Timestamp};
+use eventful::{Answer, Command, Config, DropReason, Effect, Epoch, Key, Phase, Status, Timestamp};
 
 pub use channel::{Channel, Entry, Holds};
 pub use counts::{Counts, Label};
-pub use record::{LastError, Record, State};
+pub use record::{Record, State};
 
 /// An engine without cleverness.
 #[derive(Debug, Clone)]
@@ -49,6 +49,8 @@ pub struct Model {
     pub ends: u64,
     /// Everything that is counted.
     pub counts: Counts,
+    /// Failed events that were forgotten, and why.
+    pub dropped: Vec<(Key, DropReason)>,
     effects: Vec<Effect>,
 }
 
@@ -69,6 +71,7 @@ impl Model {
             runs: 0,
             ends: 0,
             counts: Counts::default(),
+            dropped: Vec::new(),
             effects: Vec::new(),
         }
     }
@@ -118,9 +121,9 @@ impl Model {
         self.records.values().filter(|record| !record.status().is_terminal()).count()
     }
 
-    /// Bytes of the events that are kept for a run.
+    /// Bytes of the events that are not terminal.
     pub fn bytes(&self) -> usize {
-        self.records.values().map(Record::kept_bytes).sum()
+        self.records.values().filter(|record| !record.status().is_terminal()).map(Record::kept_bytes).sum()
     }
 
     /// When the next record reaches the end of its retention.
@@ -133,7 +136,9 @@ impl Model {
     }
 
     fn expiry(&self, record: &Record) -> Option<Timestamp> {
-        record.terminal_at().map(|at| at + self.config.retention)
+        let is_failed = record.status() == Status::Failed;
+        let retention = if is_failed { self.config.failed_retention? } else { self.config.retention };
+        record.terminal_at().map(|at| at + retention)
     }
 
     fn record_mut(&mut self, key: &Key) -> &mut Record {

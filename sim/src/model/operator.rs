@@ -13,7 +13,7 @@ impl Model {
         if self.phase != Phase::Running {
             return Answer::Refused(Refusal::ShuttingDown);
         }
-        if let Some(refusal) = self.refuse_pending() {
+        if let Some(refusal) = self.refuse_again(key) {
             return Answer::Refused(refusal);
         }
         self.counts.one("redriven");
@@ -46,7 +46,7 @@ impl Model {
     fn discard_run(&mut self, key: &Key) {
         let run = self.records[key].run().map(|(run, _)| run.id);
         self.effects.extend(run.map(Effect::Abort));
-        self.close_run(key, AttemptEnd::Discarded);
+        self.close_run(key, AttemptEnd::Discarded, None);
     }
 
     /// Nothing is presented during a pause, so its time does not count against a marker.

@@ -1,6 +1,6 @@
 //! What the model remembers of one event.
 
-use eventful::{Charge, ErrorText, Event, PastAttempt, Run, Status, Timestamp};
+use eventful::{Charge, ErrorText, Event, PastAttempt, RecordView, Run, Status, Timestamp};
 
 /// What the model remembers of one event.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Record {
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// The error of the last attempt that had one.
-    pub last_error: LastError,
+    pub last_error: Option<ErrorText>,
     /// All attempts that have ended.
     pub history: Vec<PastAttempt>,
 }
@@ -49,17 +49,6 @@ pub enum State {
     },
 }
 
-/// The last error of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LastError {
-    /// No attempt had one.
-    None,
-    /// This text was told.
-    Told(ErrorText),
-    /// A text of the engine's own; which one is not the model's business.
-    Own,
-}
-
 impl Record {
     /// A record of `event`, accepted and eligible at `now`.
     pub fn new(event: Event, now: Timestamp) -> Self {
@@ -69,7 +58,7 @@ impl Record {
             attempt: 0,
             charge: Charge::default(),
             accepted_at: now,
-            last_error: LastError::None,
+            last_error: None,
             history: Vec::new(),
         }
     }
@@ -111,8 +100,19 @@ impl Record {
         matches!(self.status(), Status::Completed | Status::Discarded)
     }
 
-    /// What it is charged against the bound by bytes: a tombstone has no event any more.
+    /// Bytes of its event: a tombstone has none any more.
     pub fn kept_bytes(&self) -> usize {
         if self.is_tombstone() { 0 } else { self.event.size_bytes() }
+    }
+
+    /// The past attempts that are remembered, the oldest first.
+    pub fn remembered(&self) -> &[PastAttempt] {
+        &self.history[self.history.len().saturating_sub(RecordView::MAX_HISTORY)..]
+    }
+
+    /// Bytes of the last error, and of those of past attempts.
+    pub fn error_bytes(&self) -> usize {
+        let past = self.remembered().iter().filter_map(|attempt| attempt.error.as_ref());
+        past.chain(&self.last_error).map(|error| error.as_str().len()).sum()
     }
 }

@@ -7,14 +7,14 @@ use eventful::{
     Timestamp,
 };
 
-use super::{LastError, Model, State};
+use super::{Model, State};
 
 /// What the end of a run makes of the event.
 pub(super) struct Verdict {
     pub(super) end: AttemptEnd,
     pub(super) next: Next,
     pub(super) charge: Charge,
-    pub(super) error: LastError,
+    pub(super) error: Option<ErrorText>,
 }
 
 impl Model {
@@ -78,22 +78,22 @@ impl Model {
     fn judge(&self, key: &Key, outcome: &Outcome) -> Verdict {
         let charge = self.records[key].charge;
         match outcome {
-            Outcome::Done => Verdict { end: AttemptEnd::Done, next: Next::Completed, charge, error: LastError::None },
-            Outcome::Retry { error, after } => self.failed_attempt(key, after.unwrap_or_default(), told(error)),
+            Outcome::Done => Verdict { end: AttemptEnd::Done, next: Next::Completed, charge, error: None },
+            Outcome::Retry { error, after } => self.failed_attempt(key, after.unwrap_or_default(), error.clone()),
             Outcome::Permanent { error } => {
-                Verdict { end: AttemptEnd::Failed, next: Next::Failed, charge, error: told(error) }
+                Verdict { end: AttemptEnd::Failed, next: Next::Failed, charge, error: Some(error.clone()) }
             }
             Outcome::Snooze { delay, reason } => self.snoozed(key, *delay, reason.as_ref()),
             Outcome::Crashed { error } => {
-                Verdict { end: AttemptEnd::Crashed, ..self.failed_attempt(key, Duration::ZERO, told(error)) }
+                Verdict { end: AttemptEnd::Crashed, ..self.failed_attempt(key, Duration::ZERO, error.clone()) }
             }
         }
     }
 
     /// Another attempt when one is left, else the end of the event.
-    fn failed_attempt(&self, key: &Key, after: Duration, error: LastError) -> Verdict {
+    fn failed_attempt(&self, key: &Key, after: Duration, error: ErrorText) -> Verdict {
         let record = &self.records[key];
-        let charge = record.charge;
+        let (charge, error) = (record.charge, Some(error));
         if charge.charged >= self.config.max_attempts {
             return Verdict { end: AttemptEnd::Failed, next: Next::Failed, charge, error };
         }
@@ -105,27 +105,30 @@ impl Model {
     fn snoozed(&self, key: &Key, delay: Duration, reason: Option<&ErrorText>) -> Verdict {
         let charge = self.records[key].charge;
         if charge.snoozes >= self.config.max_snoozes {
-            return self.failed_attempt(key, Duration::ZERO, LastError::Own);
+            let error = ErrorText::new("snoozed more often than max_snoozes allows");
+            return self.failed_attempt(key, Duration::ZERO, error);
         }
         let charge = Charge { charged: charge.charged - 1, snoozes: charge.snoozes + 1, ..charge };
         let eligible_at = self.now + delay.min(self.config.max_snooze);
-        let error = reason.map_or(LastError::None, told);
+        let error = reason.cloned();
         Verdict { end: AttemptEnd::Snoozed, next: Next::Retry { eligible_at }, charge, error }
     }
 
     fn interrupted(&self, key: &Key) -> Verdict {
         let charge = self.records[key].charge;
-        let end = AttemptEnd::Interrupted;
+        let (end, error) = (AttemptEnd::Interrupted, ErrorText::new("interrupted by shutdown"));
         if charge.refunds >= self.config.max_refunds {
-            return Verdict { end, ..self.failed_attempt(key, Duration::ZERO, LastError::Own) };
+            return Verdict { end, ..self.failed_attempt(key, Duration::ZERO, error) };
         }
         let charge = Charge { charged: charge.charged - 1, refunds: charge.refunds + 1, ..charge };
-        Verdict { end, next: Next::Retry { eligible_at: self.now }, charge, error: LastError::Own }
+        Verdict { end, next: Next::Retry { eligible_at: self.now }, charge, error: Some(error) }
     }
 
     /// Ends a run whose deadline has passed.
     pub(super) fn time_out(&mut self, key: &Key) {
-        let failed = self.failed_attempt(key, Duration::ZERO, LastError::Own);
+        let lasted = self.now.since(self.records[key].run().expect("a run in flight").1);
+        let error = ErrorText::new(format_args!("timed out after {lasted:?}"));
+        let failed = self.failed_attempt(key, Duration::ZERO, error);
         self.abort(key, Verdict { end: AttemptEnd::TimedOut, ..failed });
     }
 
@@ -143,12 +146,10 @@ impl Model {
     }
 
     fn end_run(&mut self, key: &Key, verdict: Verdict) {
-        self.close_run(key, verdict.end);
+        self.close_run(key, verdict.end, verdict.error.as_ref());
         let record = self.record_mut(key);
         record.charge = verdict.charge;
-        if verdict.error != LastError::None {
-            record.last_error = verdict.error;
-        }
+        record.last_error = verdict.error.or(record.last_error.take());
         match verdict.next {
             Next::Completed => {
                 let lived = self.now.since(self.records[key].accepted_at);
@@ -161,11 +162,12 @@ impl Model {
     }
 
     /// Counts and remembers the attempt that ends now.
-    pub(super) fn close_run(&mut self, key: &Key, end: AttemptEnd) {
+    pub(super) fn close_run(&mut self, key: &Key, end: AttemptEnd, error: Option<&ErrorText>) {
         let now = self.now;
         let record = self.record_mut(key);
         let Some((run, started_at)) = record.run() else { return };
-        let past = PastAttempt { run: run.id, started_at, ended_at: now, end };
+        let error = error.map(cut);
+        let past = PastAttempt { run: run.id, started_at, ended_at: now, end, error };
         record.history.push(past);
         self.counts.add(("finished", end.as_str()), 1);
         self.counts.observe("processing_time", now.since(started_at));
@@ -189,6 +191,8 @@ impl Model {
     }
 }
 
-fn told(error: &ErrorText) -> LastError {
-    LastError::Told(error.clone())
+/// Of the error of a past attempt only the beginning is kept.
+fn cut(error: &ErrorText) -> ErrorText {
+    let text = error.as_str();
+    ErrorText::new(&text[..text.floor_char_boundary(PastAttempt::MAX_ERROR_BYTES)])
 }

@@ -70,9 +70,9 @@ impl Model {
             State::Processing { run, .. } => {
                 Some(Item { at: run.deadline, kind: Kind::Run, order: (false, run.id.number()), key })
             }
-            State::Ended { at, order, .. } => {
+            State::Ended { order, .. } => {
                 let order = (record.is_tombstone(), *order);
-                Some(Item { at: *at + self.config.retention, kind: Kind::Expiry, order, key })
+                Some(Item { at: self.forgotten_at(record)?, kind: Kind::Expiry, order, key })
             }
         }
     }

@@ -93,6 +93,7 @@ fn setup(chance: &mut Stream) -> Setup {
         max_pending,
         max_records: max_pending.max(chance.pick(&[12, 1000, 1000])),
         retention_ms: chance.pick(&[100, 60_000, 60_000, 60_000]),
+        failed_retention_ms: chance.pick(&[None, None, Some(100), Some(60_000)]),
         sweep_batch: chance.pick(&[1, 4, 100]),
         sweep_interval_ms: between(chance, 10, 30),
         stuck_after_ms: between(chance, 30, 100),

@@ -49,6 +49,7 @@ pub struct Setup {
     pub max_pending: u16,
     pub max_records: u16,
     pub retention_ms: u32,
+    pub failed_retention_ms: Option<u32>,
     pub sweep_batch: u8,
     pub sweep_interval_ms: u32,
     pub stuck_after_ms: u32,
@@ -75,6 +76,7 @@ impl Setup {
         config.max_pending = self.max_pending.max(1).into();
         config.max_records = self.max_records.max(self.max_pending).max(1).into();
         config.retention = ms(self.retention_ms);
+        config.failed_retention = self.failed_retention_ms.map(ms);
         config.overload_retry_after = ms(self.sweep_interval_ms);
         config.sweep_batch = count(self.sweep_batch);
         config.sweep_interval = ms(self.sweep_interval_ms);

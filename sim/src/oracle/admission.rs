@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Change, Fact, Phase, Refusal};
+use eventful::{Answer, Bound, Change, Fact, FailedOverflow, Phase, Refusal};
 
 use super::{Book, Said, Seen};
 use crate::failure::Broken;
@@ -52,6 +52,7 @@ fn judge_accepted(book: &Book, seen: &Seen<'_>, size_bytes: usize) -> Result<(),
     let kept = book.pending() <= config.max_pending as u64
         && book.total() <= config.max_records as u64
         && book.bytes <= config.max_bytes as u64
+        && takes_beside_failed(book, seen)
         && size_bytes <= config.max_event_bytes;
     within(kept, book, seen)
 }
@@ -66,6 +67,7 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
                 && match bound {
                     Bound::Pending => book.pending() >= config.max_pending as u64,
                     Bound::Records => book.total() >= config.max_records as u64,
+                    Bound::Failed => book.failed_bytes > config.max_failed_bytes as u64,
                     Bound::Bytes => book.bytes + size_bytes as u64 > config.max_bytes as u64,
                     // The engine itself knows no journal.
                     Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => false,
@@ -75,14 +77,25 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
     within(reached, book, seen)
 }
 
+/// Failed events keep new ones out, or are dropped before memory is short.
+fn takes_beside_failed(book: &Book, seen: &Seen<'_>) -> bool {
+    let config = seen.config;
+    let (failed, most) = (book.failed_bytes, config.max_failed_bytes as u64);
+    match config.failed_overflow == FailedOverflow::DropOldest {
+        true => book.bytes + failed <= config.max_bytes as u64 + most,
+        false => failed <= most,
+    }
+}
+
 fn within(kept: bool, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
     if kept {
         return Ok(());
     }
-    let (pending, total, bytes) = (book.pending(), book.total(), book.bytes);
+    let (pending, total, bytes, failed) = (book.pending(), book.total(), book.bytes, book.failed_bytes);
+    let config = seen.config;
     let what = format!(
-        "{:?} is answered {:?} with {pending} pending of {}, {total} records of {}, {bytes} bytes of {}",
-        seen.said, seen.answer, seen.config.max_pending, seen.config.max_records, seen.config.max_bytes
+        "{:?} is answered {:?} with {pending} pending of {}, {total} records of {}, {bytes} bytes of {}, {failed} of {}",
+        seen.said, seen.answer, config.max_pending, config.max_records, config.max_bytes, config.max_failed_bytes
     );
     Err(Broken::new("admission", 9, what))
 }

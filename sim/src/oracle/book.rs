@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use eventful::{AttemptEnd, Change, Charge, Config, Digest, Epoch, Fact, Key, Next, RunId, Status, Timestamp};
+use eventful::{
+    AttemptEnd, Change, Charge, Config, Digest, Epoch, ErrorText, Fact, FailedOverflow, Key, Next, RunId, Status,
+    Timestamp,
+};
 
+use super::errors::Errors;
 use super::{Said, Seen};
 use crate::failure::Broken;
 use crate::roster::Roster;
@@ -19,14 +23,16 @@ pub struct Book {
     pub inflight: Vec<(RunId, EventNumber)>,
     /// Records by status.
     pub records: [u64; Status::ALL.len()],
-    /// Bytes that are kept for a run.
+    /// Bytes of events that are not terminal.
     pub bytes: u64,
+    /// Bytes of failed events, with their errors.
+    pub failed_bytes: u64,
     /// Events accepted.
     pub accepted: u64,
     /// Failed events given another life.
     pub redriven: u64,
-    /// Records forgotten.
-    pub forgotten: u64,
+    /// Records forgotten, by status.
+    pub forgotten: [u64; Status::ALL.len()],
     /// Runs started.
     pub started: u64,
     /// Runs ended, by how.
@@ -58,6 +64,8 @@ pub struct Known {
     pub stage: Stage,
     /// How the last attempt ended.
     pub last_end: Option<AttemptEnd>,
+    /// The errors that are kept of it.
+    pub errors: Errors,
 }
 
 /// Where an event stands.
@@ -120,10 +128,16 @@ impl Stage {
             }
         }
     }
+}
 
-    /// Whether its payload is kept.
-    const fn keeps_payload(self) -> bool {
-        !matches!(self, Self::Completed(_) | Self::Discarded(_))
+impl Known {
+    /// What it takes of the bound on pending events, and of that on failed ones.
+    fn bytes(&self) -> (u64, u64) {
+        match self.stage {
+            Stage::Completed(_) | Stage::Discarded(_) => (0, 0),
+            Stage::Failed(_) => (0, (self.size_bytes + self.errors.bytes()) as u64),
+            Stage::Received(_) | Stage::Processing { .. } | Stage::FailedRetry(_) => (self.size_bytes as u64, 0),
+        }
     }
 }
 
@@ -141,15 +155,18 @@ impl Book {
     /// What is known of an event whose retention has not ended.
     pub fn present(&self, event: EventNumber, seen: &Seen<'_>) -> Option<&Known> {
         let known = self.known(event)?;
-        let ended = known.stage.terminal_at().is_some_and(|at| self.forgets_at(at, seen.config) <= seen.now);
+        let ended = self.forgets_at(known.stage, seen.config).is_some_and(|end| end <= seen.now);
         (!ended).then_some(known)
     }
 
-    /// When a record is forgotten that became terminal at `at`: the time between the last fact before
-    /// an opening and that does not count.
-    pub fn forgets_at(&self, at: Timestamp, config: &Config) -> Timestamp {
+    /// When a record is forgotten that ended like this: the time between the last fact before an
+    /// opening and that does not count. A failed event may be kept for ever.
+    pub fn forgets_at(&self, stage: Stage, config: &Config) -> Option<Timestamp> {
+        let at = stage.terminal_at()?;
+        let is_failed = stage.status() == Status::Failed;
+        let retention = if is_failed { config.failed_retention? } else { config.retention };
         let since = self.openings.iter().filter(|(opened, _)| *opened > at);
-        at + config.retention + since.map(|(_, down)| *down).sum::<Duration>()
+        Some(at + retention + since.map(|(_, down)| *down).sum::<Duration>())
     }
 
     /// Every event that there is a record of.
@@ -193,14 +210,25 @@ impl Book {
         {
             return Err(Broken::new(ORACLE, 11, format!("epoch {epoch:?} after epoch {:?}", self.epoch)));
         }
-        self.take_in(fact, seen.roster, |book, ended| book.forgets_at(ended, seen.config) <= seen.now)
+        self.take_in(fact, seen.roster, |book, known| book.may_forget(known, seen))
+    }
+
+    /// Its retention is over; or it is the oldest of failed events that are more than are kept.
+    fn may_forget(&self, known: &Known, seen: &Seen<'_>) -> bool {
+        let is_over = self.forgets_at(known.stage, seen.config).is_some_and(|end| end <= seen.now);
+        let Stage::Failed(at) = known.stage else { return is_over };
+        let is_older = |other: &Known| matches!(other.stage, Stage::Failed(other) if other < at);
+        is_over
+            || seen.config.failed_overflow == FailedOverflow::DropOldest
+                && self.failed_bytes > seen.config.max_failed_bytes as u64
+                && !self.all().any(|(_, other)| is_older(other))
     }
 
     fn take_in(
         &mut self,
         fact: &Fact,
         roster: &Roster,
-        is_expired: impl Fn(&Self, Timestamp) -> bool,
+        may_forget: impl Fn(&Self, &Known) -> bool,
     ) -> Result<Option<EventNumber>, Broken> {
         let now = fact.at;
         let down = now.since(std::mem::replace(&mut self.last, now));
@@ -209,7 +237,7 @@ impl Book {
             Change::Started { key, .. } | Change::Finished { key, .. } => key,
             Change::Redriven(key) | Change::Discarded(key) => key,
             Change::Forgotten(keys) => {
-                keys.iter().try_for_each(|key| self.forget(key, roster, &is_expired))?;
+                keys.iter().try_for_each(|key| self.forget(key, roster, &may_forget))?;
                 return Ok(None);
             }
             Change::Paused | Change::Resumed => {
@@ -226,7 +254,9 @@ impl Book {
         let follows = match &fact.change {
             Change::Accepted(accepted) => self.accept(event, now, accepted.digest(), accepted.size_bytes()),
             Change::Started { run, .. } => self.start(event, now, *run),
-            Change::Finished { run, end, next, charge, .. } => self.finish(event, now, *run, (*end, *next, *charge)),
+            Change::Finished { run, end, next, charge, error, .. } => {
+                self.finish(event, now, *run, (*end, *next, *charge, error.as_ref()))
+            }
             Change::Redriven(_) => self.redrive(event, now),
             Change::Discarded(_) => self.discard(event, now),
             Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) => true,
@@ -247,7 +277,8 @@ impl Book {
         }
         self.accepted += 1;
         let (charge, stage) = (Charge::default(), Stage::Received(now));
-        let known = Known { digest: *digest, size_bytes, accepted_at: now, attempt: 0, charge, stage, last_end: None };
+        let (digest, errors) = (*digest, Errors::default());
+        let known = Known { digest, size_bytes, accepted_at: now, attempt: 0, charge, stage, last_end: None, errors };
         let before = self.known[at].replace(known);
         self.records[Status::Received as usize] += 1;
         self.bytes += size_bytes as u64;
@@ -265,8 +296,14 @@ impl Book {
         })
     }
 
-    fn finish(&mut self, event: EventNumber, now: Timestamp, run: RunId, how: (AttemptEnd, Next, Charge)) -> bool {
-        let (end, next, charge) = how;
+    fn finish(
+        &mut self,
+        event: EventNumber,
+        now: Timestamp,
+        run: RunId,
+        how: (AttemptEnd, Next, Charge, Option<&ErrorText>),
+    ) -> bool {
+        let (end, next, charge, error) = how;
         self.finished[end as usize] += 1;
         self.change(event, |known| {
             let current = matches!(known.stage, Stage::Processing { run: current, .. } if current == run);
@@ -277,6 +314,7 @@ impl Book {
             };
             known.charge = if next == Next::Completed { Charge::default() } else { charge };
             known.last_end = Some(end);
+            known.errors.add(error);
             current
         })
     }
@@ -300,22 +338,18 @@ impl Book {
         })
     }
 
-    fn forget(
-        &mut self,
-        key: &Key,
-        roster: &Roster,
-        is_expired: impl Fn(&Self, Timestamp) -> bool,
-    ) -> Result<(), Broken> {
-        self.forgotten += 1;
+    fn forget(&mut self, key: &Key, roster: &Roster, may_forget: impl Fn(&Self, &Known) -> bool) -> Result<(), Broken> {
         let event = number(key, roster)?;
-        let known = self.known.get_mut(usize::from(event)).and_then(Option::take);
+        let known = self.known(event).copied();
+        let follows = known.is_some_and(|known| known.stage.terminal_at().is_some() && may_forget(self, &known));
         if let Some(known) = known {
-            self.records[known.stage.status() as usize] -= 1;
-            if known.stage.keeps_payload() {
-                self.bytes -= known.size_bytes as u64;
-            }
+            let status = known.stage.status() as usize;
+            self.known[usize::from(event)] = None;
+            self.records[status] -= 1;
+            self.forgotten[status] += 1;
+            self.count_bytes(known.bytes(), (0, 0));
         }
-        match known.and_then(|known| known.stage.terminal_at()).is_some_and(|ended| is_expired(self, ended)) {
+        match follows {
             true => Ok(()),
             false => {
                 let stage = known.map(|known| known.stage);
@@ -324,10 +358,15 @@ impl Book {
         }
     }
 
+    fn count_bytes(&mut self, before: (u64, u64), after: (u64, u64)) {
+        self.bytes = self.bytes + after.0 - before.0;
+        self.failed_bytes = self.failed_bytes + after.1 - before.1;
+    }
+
     /// Changes what is known of an event, and keeps the sums.
     fn change(&mut self, event: EventNumber, change: impl FnOnce(&mut Known) -> bool) -> bool {
         let Some(known) = self.known.get_mut(usize::from(event)).and_then(Option::as_mut) else { return false };
-        let before = known.stage;
+        let (before, bytes) = (known.stage, known.bytes());
         let follows = change(known);
         if let Stage::Processing { run, .. } = before {
             self.inflight.retain(|(current, _)| *current != run);
@@ -337,9 +376,8 @@ impl Book {
         }
         self.records[before.status() as usize] -= 1;
         self.records[known.stage.status() as usize] += 1;
-        if before.keeps_payload() && !known.stage.keeps_payload() {
-            self.bytes -= known.size_bytes as u64;
-        }
+        let after = known.bytes();
+        self.count_bytes(bytes, after);
         follows
     }
 }

@@ -1,6 +1,6 @@
 //! P1: the engine asks to be woken for whatever waits for time, says why, and never spins.
 
-use eventful::{Answer, Deadline, Phase, Timestamp, Wake};
+use eventful::{Answer, Deadline, FailedOverflow, Phase, Timestamp, Wake};
 
 use super::{Book, Known, Seen, Stage};
 use crate::failure::Broken;
@@ -56,7 +56,8 @@ fn judge_missing(
         Phase::Stopped => false,
     };
     let test = test.filter(|_| feeds);
-    let latest = [first_due(book, seen), test].into_iter().flatten().min();
+    let overflow = overflow(book, seen);
+    let latest = [first_due(book, seen), test, overflow].into_iter().flatten().min();
     match (deadline, latest) {
         (None, _) if waits => broken(format!("nothing is to wake it, but {gauges:?}")),
         (None, Some(latest)) => broken(format!("something is due at {latest}, but nothing is to wake it")),
@@ -65,6 +66,13 @@ fn judge_missing(
         }
         _ => Ok(()),
     }
+}
+
+/// The oldest failed events are to be dropped at once when there are more than are kept.
+fn overflow(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
+    let sweeps = seen.engine.phase() != Phase::Stopped && !seen.holds_expiry;
+    let drops = sweeps && seen.config.failed_overflow == FailedOverflow::DropOldest;
+    (drops && book.failed_bytes > seen.config.max_failed_bytes as u64).then_some(seen.now)
 }
 
 /// When the first thing that is ahead becomes due. Looked for only now and then: it takes a recount.
@@ -78,7 +86,7 @@ fn first_due(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
         Stage::FailedRetry(at) => (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now),
         Stage::Processing { since, .. } => Some(since + seen.config.run_lifetime),
         Stage::Completed(_) | Stage::Failed(_) | Stage::Discarded(_) if seen.holds_expiry => None,
-        Stage::Completed(at) | Stage::Failed(at) | Stage::Discarded(at) => Some(book.forgets_at(at, seen.config)),
+        Stage::Completed(_) | Stage::Failed(_) | Stage::Discarded(_) => book.forgets_at(known.stage, seen.config),
     };
     book.all().filter_map(|(_, known)| due(known)).min()
 }

@@ -155,8 +155,8 @@ fn audit_promise(
     digest: Digest,
 ) -> Result<(), Broken> {
     let view = engine.get(now, roster.key(event));
-    let ended = book.known(event).and_then(|known| known.stage.terminal_at());
-    let expired = ended.is_some_and(|at| book.forgets_at(at, engine.config()) <= now);
+    let end = book.known(event).and_then(|known| book.forgets_at(known.stage, engine.config()));
+    let expired = end.is_some_and(|end| end <= now);
     match view {
         None if expired => Ok(()),
         None => broken(format!("event {event} was accepted, and is gone")),

@@ -77,6 +77,7 @@ impl Counted {
 const fn reason(refusal: Refusal) -> RejectReason {
     match refusal {
         Refusal::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
+        Refusal::Overloaded { bound: Bound::Failed, .. } => RejectReason::Failed,
         Refusal::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
         Refusal::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
         Refusal::Overloaded { bound: Bound::JournalSlow, .. } => RejectReason::JournalSlow,
@@ -98,7 +99,7 @@ pub(super) fn judge_whole(engine: &Engine) -> Result<(), Broken> {
 fn judge_facts(book: &Book, facts: &FactCounters) -> Result<(), Broken> {
     same("accepted", facts.accepted, book.accepted)?;
     same("redriven", facts.redriven, book.redriven)?;
-    same("forgotten", facts.forgotten, book.forgotten)?;
+    each("forgotten", Status::ALL, |status| facts.forgotten(status), &book.forgotten)?;
     same("started", facts.started, book.started)?;
     each("finished", AttemptEnd::ALL, |end| facts.finished(end), &book.finished)
 }
@@ -107,9 +108,10 @@ fn judge_gauges(book: &Book, gauges: &Gauges) -> Result<(), Broken> {
     each("records by status", Status::ALL, |status| gauges.records(status), &book.records)?;
     same("runs in flight", gauges.inflight, book.count(Status::Processing))?;
     same("bytes", gauges.bytes, book.bytes)?;
+    same("bytes of failed events", gauges.failed_bytes, book.failed_bytes)?;
     let waiting = book.count(Status::Received) + book.count(Status::FailedRetry);
     same("queued + line + delayed", gauges.queued + gauges.line + gauges.delayed, waiting)?;
-    same("accepted = records + forgotten", book.accepted, book.total() + book.forgotten)?;
+    same("accepted = records + forgotten", book.accepted, book.total() + book.forgotten.iter().sum::<u64>())?;
     same("started = finished + in flight", book.started, book.finished.iter().sum::<u64>() + gauges.inflight)
 }
 

@@ -17,6 +17,7 @@
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
 //! | `replay` | P10 | facts lead to the state that is there |
 //! | `journal` | P10 | nothing is told before it is durable; what comes back is what was appended |
+//! | `dropped` | P1 | a failed event that is forgotten is reported, once |
 //! | `record` | P7 | the touched record is what the facts make of it |
 //! | `consistency` | P7 | the engine does not contradict itself |
 //! | `deadline` | P1 | the engine asks to be woken for whatever waits for time |
@@ -27,6 +28,8 @@ mod book;
 mod concurrency;
 mod consistency;
 mod deadline;
+mod dropped;
+mod errors;
 mod journal;
 mod ledger;
 mod liveness;
@@ -44,7 +47,8 @@ mod tickets;
 use std::time::Duration;
 
 pub use book::{Book, Known, Stage};
-use eventful::{Change, Config, DurableState, Engine, Fact, Ticket, Timestamp};
+pub use errors::Errors;
+use eventful::{Change, Config, DurableState, Engine, Fact, Status, Ticket, Timestamp};
 pub(crate) use journal::same_state;
 pub use ledger::{Era, Ledger};
 pub use seen::{Said, Seen, Told};
@@ -193,6 +197,7 @@ impl Oracles {
         self.shutdown.judge(seen)?;
         self.touched.clear();
         self.touched.extend(seen.said.event());
+        let failed_before = self.book.forgotten[Status::Failed as usize];
         for fact in seen.facts {
             retries::judge(&self.book, seen, fact)?;
             let event = self.book.apply(fact, seen)?;
@@ -203,6 +208,7 @@ impl Oracles {
                 _ => {}
             }
         }
+        dropped::judge(&self.book, seen, failed_before)?;
         admission::judge(&self.book, seen)?;
         self.metrics.judge(&self.book, seen)?;
         for event in &self.touched {

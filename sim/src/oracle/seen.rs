@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use eventful::{
-    Answer, Config, Deadline, Digest, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId, Ticket, Timestamp,
+    Answer, Config, Deadline, Digest, DroppedFailure, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId, Ticket,
+    Timestamp,
 };
 
 use crate::roster::Roster;
@@ -24,6 +25,8 @@ pub struct Seen<'a> {
     pub facts: &'a [Fact],
     /// What it wants done.
     pub effects: &'a [Effect],
+    /// The failed events that it has forgotten.
+    pub dropped: &'a [DroppedFailure],
     /// Its gauges now.
     pub gauges: &'a Gauges,
     /// When it wants to be woken, now.

@@ -78,6 +78,9 @@ impl Draw {
             max_bytes: 1 << 30,
             max_event_bytes,
             retention: draw.pick(&[50, 500, 5_000, 3_600_000]) * MILLI,
+            failed_retention: None,
+            max_failed_bytes: 1 << 30,
+            drops_oldest_failed: false,
             sweep_batch: count(draw.pick(&[1, 2, 1_000])),
             sweep_interval: draw.between(10, 100) * MILLI,
             stuck_after: draw.pick(&[3, 30, 100, 300]) * MILLI,
@@ -90,7 +93,20 @@ impl Draw {
         if self.has(Family::Overload) {
             self.narrow(&mut settings, draw);
         }
+        self.keep_failed(&mut settings);
         settings
+    }
+
+    /// How failed events are kept.
+    fn keep_failed(&self, settings: &mut Settings) {
+        let draw = &mut self.chance.stream("failed events");
+        if draw.per_mille(500) {
+            settings.failed_retention = Some(draw.pick(&[50, 500, 5_000]) * MILLI);
+        }
+        if self.has(Family::Overload) && draw.per_mille(500) {
+            settings.max_failed_bytes = settings.max_event_bytes + draw.index(usize::from(self.submits) * 12);
+            settings.drops_oldest_failed = draw.per_mille(500);
+        }
     }
 
     /// Makes bounds so small that they are reached.

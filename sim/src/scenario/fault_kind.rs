@@ -48,6 +48,7 @@ pub enum FaultKind {
     Restart,
     OverloadByCount,
     OverloadByBytes,
+    OverloadByFailures,
     PowerCut,
     DiedWriting,
     DiedRecovering,
@@ -88,7 +89,7 @@ impl FaultKind {
     }
 
     /// Every kind.
-    pub const ALL: [Self; 73] = [
+    pub const ALL: [Self; 74] = [
         Self::ChannelFull,
         Self::ChannelFullForGood,
         Self::CapacityOne,
@@ -131,6 +132,7 @@ impl FaultKind {
         Self::Restart,
         Self::OverloadByCount,
         Self::OverloadByBytes,
+        Self::OverloadByFailures,
         Self::PowerCut,
         Self::DiedWriting,
         Self::DiedRecovering,

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use eventful::{Backoff, Config};
+use eventful::{Backoff, Config, FailedOverflow};
 use serde::{Deserialize, Serialize};
 
 /// The engine's configuration. Durations are microseconds; the names are those of [`Config`].
@@ -28,6 +28,13 @@ pub struct Settings {
     pub max_bytes: usize,
     pub max_event_bytes: usize,
     pub retention: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_retention: Option<u64>,
+    #[serde(default = "plenty", skip_serializing_if = "is_plenty")]
+    pub max_failed_bytes: usize,
+    /// Whether `failed_overflow` is to drop the oldest.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub drops_oldest_failed: bool,
     pub sweep_batch: NonZeroUsize,
     pub sweep_interval: u64,
     pub stuck_after: u64,
@@ -54,6 +61,11 @@ impl Settings {
         (config.max_pending, config.max_records) = (self.max_pending, self.max_records);
         (config.max_bytes, config.max_event_bytes) = (self.max_bytes, self.max_event_bytes);
         config.retention = Duration::from_micros(self.retention);
+        config.failed_retention = self.failed_retention.map(Duration::from_micros);
+        config.max_failed_bytes = self.max_failed_bytes;
+        if self.drops_oldest_failed {
+            config.failed_overflow = FailedOverflow::DropOldest;
+        }
         config.sweep_batch = self.sweep_batch;
         config.sweep_interval = Duration::from_micros(self.sweep_interval);
         config.stuck_after = Duration::from_micros(self.stuck_after);
@@ -76,6 +88,16 @@ pub struct Journaling {
     pub reserve_bytes: u64,
     /// What is not durable, past which no new event is taken.
     pub max_unsynced_bytes: u64,
+}
+
+/// Bytes that no scenario reaches.
+pub(crate) const fn plenty() -> usize {
+    1 << 30
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_plenty(bytes: &usize) -> bool {
+    *bytes == plenty()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

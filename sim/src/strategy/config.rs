@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use eventful::{Backoff, Config};
+use eventful::{Backoff, Config, FailedOverflow};
 use proptest::prelude::*;
 
 /// Small configurations: a few events fill every bound, a few milliseconds pass every deadline.
@@ -52,15 +52,19 @@ fn with_bounds(base: Config) -> impl Strategy<Value = Config> {
         let mut config = base.clone();
         (config.max_pending, config.max_records) = (pending, pending + more);
         (config.max_event_bytes, config.max_bytes) = (event, event + more_bytes);
+        config.max_failed_bytes = event + more_bytes / 2;
         config.overload_retry_after = overload_retry_after;
         config
     })
 }
 
 fn with_upkeep(base: Config) -> impl Strategy<Value = Config> {
-    (millis(1..=300), millis(1..=20), millis(2..=60)).prop_map(move |(retention, sweep_interval, stuck_after)| {
+    let failed = (proptest::option::of(millis(1..=300)), any::<bool>());
+    let waits = (millis(1..=300), millis(1..=20), millis(2..=60));
+    (waits, failed).prop_map(move |((retention, sweep_interval, stuck_after), (failed_retention, drops))| {
         let mut config = base.clone();
-        config.retention = retention;
+        (config.retention, config.failed_retention) = (retention, failed_retention);
+        config.failed_overflow = if drops { FailedOverflow::DropOldest } else { FailedOverflow::Refuse };
         (config.sweep_interval, config.stuck_after) = (sweep_interval, stuck_after);
         config
     })

@@ -90,6 +90,7 @@ fn kind_of(answer: &Answer) -> Option<FaultKind> {
     if let Answer::Refused(Refusal::Overloaded { bound, .. }) = answer {
         return Some(match bound {
             Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => FaultKind::OverloadByBytes,
+            Bound::Failed => FaultKind::OverloadByFailures,
             Bound::Pending | Bound::Records => FaultKind::OverloadByCount,
         });
     }

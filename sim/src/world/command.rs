@@ -60,6 +60,7 @@ impl World<'_> {
             answer: &answer,
             facts: self.out.facts(),
             effects: self.out.effects(),
+            dropped: self.out.dropped(),
             gauges: &gauges,
             deadline,
             holds_expiry: self.holds_expiry,
@@ -81,6 +82,7 @@ impl World<'_> {
             self.journal_facts();
         }
         self.oracles.keep(self.out.drain_facts());
+        self.out.drain_dropped().for_each(drop);
         verdict.map(|()| answer)
     }
 

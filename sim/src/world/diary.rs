@@ -34,8 +34,8 @@ impl World<'_> {
         let book = &self.oracles.book;
         let event = said.event().or_else(|| book.of_run(said.run()?));
         let now = self.told.max(self.clock());
-        let ends = |ended| self.oracles.book.forgets_at(ended, &self.config);
-        let expired = |known: &&Known| known.stage.terminal_at().is_some_and(|at| ends(at) <= now);
+        let ends = |stage| self.oracles.book.forgets_at(stage, &self.config);
+        let expired = |known: &&Known| ends(known.stage).is_some_and(|at| at <= now);
         let known = event.and_then(|event| book.known(event)).filter(|known| !expired(known));
         Standing {
             phase: self.engine.phase(),

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-use eventful::{Command, Config, InvalidConfig, Timestamp};
+use eventful::{Command, Config, InvalidConfig, Status, Timestamp};
 
 use super::channel::FOR_GOOD;
 use super::{Choices, Keep, Report, World};
@@ -256,13 +256,18 @@ impl World<'_> {
         config
     }
 
-    /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention.
+    /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention, if
+    /// it has one.
     fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Halt> {
         while self.bounded_step(choices)? {}
         if !self.takes_events() {
             return Err(Broken::new("journal", 9, "there is room on the disk, and new events are refused").into());
         }
-        match self.engine.gauges().records_total() {
+        let for_ever = match self.config.failed_retention {
+            None => self.oracles.book.count(Status::Failed),
+            Some(_) => 0,
+        };
+        match self.engine.gauges().records_total() - for_ever {
             0 => {
                 self.oracles.judge_phase(self.told, &self.engine)?;
                 Ok(self.audit_after_all()?)

@@ -189,6 +189,7 @@ impl World<'_> {
             answer: &answer,
             facts: self.out.facts(),
             effects: self.out.effects(),
+            dropped: self.out.dropped(),
             gauges: &gauges,
             deadline,
             holds_expiry: self.holds_expiry,
@@ -199,6 +200,7 @@ impl World<'_> {
         let verdict = self.oracles.judge_opening(&seen);
         self.note_command(Said::Open, &answer);
         self.oracles.keep(self.out.drain_facts());
+        self.out.drain_dropped().for_each(drop);
         verdict?;
         self.perform_effects()
     }

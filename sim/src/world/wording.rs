@@ -115,6 +115,7 @@ fn refused(refusal: &Refusal) -> String {
                 Bound::Pending => "pending events",
                 Bound::Records => "records",
                 Bound::Bytes => "bytes",
+                Bound::Failed => "bytes of failed events",
                 Bound::Disk => "bytes in the journal",
                 Bound::JournalSlow => "facts that are not durable",
                 Bound::JournalUnreachable => "the reach of the journal",

@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use eventful::http::{Host, Limits};
-use eventful::{Config, Durability};
+use eventful::{Config, Durability, FailedOverflow};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::invocation::Unrepeated;
@@ -114,6 +114,9 @@ pub(crate) struct ServeOptions {
     /// How long an event that is over is remembered [default: 1h, with --data 96h]
     #[arg(long, env = "EVENTFUL_RETENTION", value_parser = spans::parse, value_name = "TIME")]
     retention: Option<Duration>,
+    /// How long a failed event is kept that is neither redriven nor discarded [default: for ever]
+    #[arg(long, env = "EVENTFUL_FAILED_RETENTION", value_parser = spans::parse, value_name = "TIME")]
+    failed_retention: Option<Duration>,
     /// Events that are not over, at most
     #[arg(long, env = "EVENTFUL_MAX_PENDING", default_value_t = Config::default().max_pending, value_name = "N")]
     max_pending: usize,
@@ -127,6 +130,12 @@ pub(crate) struct ServeOptions {
     /// Bytes of the events that are kept to be handled, at most
     #[arg(long, env = "EVENTFUL_MAX_BYTES", default_value_t = Config::default().max_bytes, value_name = "N")]
     max_bytes: usize,
+    /// Bytes of the failed events, with their errors, at most
+    #[arg(long, env = "EVENTFUL_MAX_FAILED_BYTES", default_value_t = Config::default().max_failed_bytes, value_name = "N")]
+    max_failed_bytes: usize,
+    /// What happens when failed events have more
+    #[arg(long, env = "EVENTFUL_FAILED_OVERFLOW", value_enum, default_value_t = Overflow::Refuse, value_name = "WHAT")]
+    failed_overflow: Overflow,
     /// Bytes of one event, at most
     #[arg(long, env = "EVENTFUL_MAX_EVENT_BYTES", default_value_t = Config::default().max_event_bytes, value_name = "N")]
     max_event_bytes: usize,
@@ -143,6 +152,24 @@ pub(crate) struct ServeOptions {
     /// localhost are refused, elsewhere when there is one here
     #[arg(long, env = "EVENTFUL_ALLOW_HOST", value_delimiter = ',', value_name = "HOST")]
     allow_host: Vec<Host>,
+}
+
+/// What happens when failed events have more than `max_failed_bytes`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Overflow {
+    /// No new event is taken until failed ones are redriven or discarded
+    Refuse,
+    /// The events that failed first are forgotten, with a line in the log each
+    DropOldest,
+}
+
+impl From<Overflow> for FailedOverflow {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Refuse => Self::Refuse,
+            Overflow::DropOldest => Self::DropOldest,
+        }
+    }
 }
 
 /// What `send` can be told.
@@ -179,10 +206,13 @@ impl ServeOptions {
         config.run_lifetime = config.run_lifetime.max(self.run_timeout);
         config.drain_timeout = self.drain_timeout;
         config.retention = self.retention.unwrap_or(config.retention);
+        config.failed_retention = self.failed_retention;
         config.max_pending = self.max_pending;
         config.overload_retry_after = self.overload_retry_after;
         config.max_records = self.max_records.unwrap_or(config.max_records);
         config.max_bytes = self.max_bytes;
+        config.max_failed_bytes = self.max_failed_bytes;
+        config.failed_overflow = self.failed_overflow.into();
         config.max_event_bytes = self.max_event_bytes;
         config
     }

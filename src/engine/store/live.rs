@@ -32,7 +32,11 @@ pub(in crate::engine) struct LiveRecord {
 pub(in crate::engine) enum Stage {
     Waiting(Waiting),
     Processing(ActiveRun),
-    Failed { at: Timestamp },
+    Failed {
+        at: Timestamp,
+        /// Under which it is among the failed ones; given by the store.
+        number: u64,
+    },
 }
 
 /// The stage of a record that waits for a run.
@@ -99,8 +103,9 @@ impl LiveRecord {
     }
 
     /// Keeps the end of an attempt for those who ask later.
-    pub(in crate::engine) fn remember(&mut self, attempt: PastAttempt, error: Option<ErrorText>) {
+    pub(in crate::engine) fn remember(&mut self, mut attempt: PastAttempt, error: Option<ErrorText>) {
         let trouble = self.trouble.get_or_insert_default();
+        attempt.error = error.as_ref().map(|error| error.shortened(PastAttempt::MAX_ERROR_BYTES));
         trouble.last_error = error.or(trouble.last_error.take());
         if trouble.history.len() == RecordView::MAX_HISTORY {
             trouble.history.remove(0);
@@ -115,6 +120,13 @@ impl LiveRecord {
         }
     }
 
+    /// Bytes of its event and of its errors.
+    pub(in crate::engine) fn kept_bytes(&self) -> usize {
+        let past = self.history().iter().filter_map(|attempt| attempt.error.as_ref());
+        let errors = self.last_error().into_iter().chain(past);
+        self.event.size_bytes() + errors.map(|error| error.as_str().len()).sum::<usize>()
+    }
+
     pub(in crate::engine) fn last_error(&self) -> Option<&ErrorText> {
         self.trouble.as_ref()?.last_error.as_ref()
     }
@@ -127,6 +139,10 @@ impl LiveRecord {
 impl Stage {
     pub(in crate::engine) const fn waiting(retry: bool, eligible_at: Timestamp) -> Self {
         Self::Waiting(Waiting { retry, eligible_at, place: None, delayed_as: 0 })
+    }
+
+    pub(in crate::engine) const fn failed(at: Timestamp) -> Self {
+        Self::Failed { at, number: 0 }
     }
 
     pub(in crate::engine) const fn status(&self) -> Status {

@@ -7,6 +7,7 @@ mod scan;
 mod slab;
 mod tombstones;
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,7 +16,7 @@ use siphasher::sip::SipHasher13;
 use super::event::Event;
 use super::key::Key;
 use super::status::Status;
-use super::time::{Timestamp, sooner};
+use super::time::Timestamp;
 use index::Index;
 pub(super) use index::Location;
 pub(super) use list::List;
@@ -32,10 +33,16 @@ pub(super) struct Store {
     index: Index,
     pub(super) live: Slab<LiveRecord>,
     tombstones: Tombstones,
-    /// Failed records, the first to expire first.
-    failed: List,
+    /// Failed records by when they failed, under rising numbers, so that a walk over them goes on
+    /// where it stopped whatever left meanwhile.
+    failed: BTreeMap<u64, Slot>,
+    /// The number of the next one.
+    next_failure: u64,
     counts: [u64; Status::ALL.len()],
+    /// Bytes of the events that are not over.
     bytes: usize,
+    /// Bytes of the events that have failed, with their errors.
+    failed_bytes: usize,
 }
 
 impl Store {
@@ -45,9 +52,11 @@ impl Store {
             index: Index::new(),
             live: Slab::new(),
             tombstones: Tombstones::new(),
-            failed: List::default(),
+            failed: BTreeMap::new(),
+            next_failure: 0,
             counts: [0; Status::ALL.len()],
             bytes: 0,
+            failed_bytes: 0,
         }
     }
 
@@ -87,25 +96,47 @@ impl Store {
     }
 
     pub(super) fn insert(&mut self, hash: u64, event: Event, accepted_at: Timestamp) -> Slot {
-        self.bytes += event.size_bytes();
         let record = LiveRecord::new(event, hash, accepted_at);
         self.counts[record.stage.status() as usize] += 1;
         let slot = self.live.insert(record);
+        self.count_in(slot);
         self.index.insert(hash, Location::Live(slot));
         slot
     }
 
     /// Moves a live record to its next stage.
     pub(super) fn advance(&mut self, slot: Slot, stage: Stage) {
+        self.uncount(slot);
         let from = core::mem::replace(&mut self.live[slot].stage, stage);
-        if let Stage::Failed { .. } = from {
-            self.failed.remove(&mut self.live, slot);
-        }
-        if let Stage::Failed { .. } = stage {
-            self.failed.push_back(&mut self.live, slot);
-        }
+        self.count_in(slot);
         self.counts[from.status() as usize] -= 1;
         self.counts[stage.status() as usize] += 1;
+    }
+
+    /// Adds a live record to the bytes of its kind, and to the failed ones when it is one.
+    fn count_in(&mut self, slot: Slot) {
+        let record = &mut self.live[slot];
+        match &mut record.stage {
+            Stage::Failed { number, .. } => {
+                *number = self.next_failure;
+                self.next_failure += 1;
+                self.failed.insert(*number, slot);
+                self.failed_bytes += record.kept_bytes();
+            }
+            Stage::Waiting(_) | Stage::Processing(_) => self.bytes += record.event.size_bytes(),
+        }
+    }
+
+    /// Undoes [`Store::count_in`].
+    fn uncount(&mut self, slot: Slot) {
+        let record = &self.live[slot];
+        match record.stage {
+            Stage::Failed { number, .. } => {
+                self.failed.remove(&number);
+                self.failed_bytes -= record.kept_bytes();
+            }
+            Stage::Waiting(_) | Stage::Processing(_) => self.bytes -= record.event.size_bytes(),
+        }
     }
 
     /// Puts a tombstone in the place of a live record.
@@ -131,14 +162,17 @@ impl Store {
         self.index.insert(hash, Location::Buried(grave));
     }
 
-    /// Brings failed records, taken in from elsewhere, into the order in which they expire.
+    /// Brings failed records, taken in from elsewhere, into the order in which they failed.
     pub(super) fn sort_failed(&mut self) {
-        let mut failed: Vec<_> = self.failed.iter(&self.live).collect();
+        let mut failed: Vec<_> = core::mem::take(&mut self.failed).into_values().collect();
         failed.sort_by_key(|slot| self.terminal_at(Location::Live(*slot)));
-        for slot in failed {
-            self.failed.remove(&mut self.live, slot);
-            self.failed.push_back(&mut self.live, slot);
+        for (slot, nth) in failed.into_iter().zip(0..) {
+            if let Stage::Failed { number, .. } = &mut self.live[slot].stage {
+                *number = nth;
+            }
+            self.failed.insert(nth, slot);
         }
+        self.next_failure = self.failed.len() as u64;
     }
 
     /// Drops a record that is over.
@@ -157,11 +191,8 @@ impl Store {
     }
 
     fn take(&mut self, slot: Slot) -> LiveRecord {
-        if let Stage::Failed { .. } = self.live[slot].stage {
-            self.failed.remove(&mut self.live, slot);
-        }
+        self.uncount(slot);
         let record = self.live.remove(slot);
-        self.bytes -= record.event.size_bytes();
         self.counts[record.stage.status() as usize] -= 1;
         record
     }
@@ -177,19 +208,27 @@ impl Store {
     pub(super) fn terminal_at(&self, location: Location) -> Option<Timestamp> {
         match location {
             Location::Live(slot) => match self.live[slot].stage {
-                Stage::Failed { at } => Some(at),
+                Stage::Failed { at, .. } => Some(at),
                 Stage::Waiting(_) | Stage::Processing(_) => None,
             },
             Location::Buried(grave) => Some(self.tombstone(grave).terminal_at),
         }
     }
 
-    /// The terminal record that ended first, and when. Failed ones come before others.
-    pub(super) fn first_ended(&self) -> Option<(Timestamp, Location)> {
-        let failed = self.failed.head().map(Location::Live);
-        let failed = failed.and_then(|location| Some((self.terminal_at(location)?, location)));
-        let buried = self.tombstones.front();
-        sooner(failed, buried.map(|(grave, stone)| (stone.terminal_at, Location::Buried(grave))))
+    /// When the terminal record ended that ended first.
+    pub(super) fn first_ended(&self) -> Option<Timestamp> {
+        let ended = [self.oldest_failed(), self.oldest_tombstone()].into_iter().flatten();
+        ended.filter_map(|location| self.terminal_at(location)).min()
+    }
+
+    /// The record that failed first.
+    pub(super) fn oldest_failed(&self) -> Option<Location> {
+        Some(Location::Live(*self.failed.first_key_value()?.1))
+    }
+
+    /// The tombstone that was made first.
+    pub(super) fn oldest_tombstone(&self) -> Option<Location> {
+        Some(Location::Buried(self.tombstones.front()?.0))
     }
 
     /// Records of each status, in the order of [`Status::ALL`].
@@ -210,32 +249,42 @@ impl Store {
         self.live.len() - self.failed.len()
     }
 
-    /// Bytes of the events that are kept for a run.
+    /// Bytes of the events that are not over.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of the events that have failed, with their errors.
+    pub(super) const fn failed_bytes(&self) -> usize {
+        self.failed_bytes
     }
 
     /// Verifies the counts by a recount, and all that [`Store::check_lists`] does.
     pub(super) fn check(&self) -> Result<(), String> {
         let mut counts = [0; Status::ALL.len()];
-        let mut bytes = 0;
+        let (mut bytes, mut failed_bytes) = (0, 0);
         for location in self.locations() {
             counts[self.status(location) as usize] += 1;
             if let Location::Live(slot) = location {
-                bytes += self.live[slot].event.size_bytes();
+                match &self.live[slot] {
+                    failed if failed.stage.status() == Status::Failed => failed_bytes += failed.kept_bytes(),
+                    pending => bytes += pending.event.size_bytes(),
+                }
             }
         }
-        if (counts, bytes) != (self.counts, self.bytes) {
-            return Err(format!("the records do not add up: {counts:?} and {bytes} bytes, recounted"));
+        if (counts, bytes, failed_bytes) != (self.counts, self.bytes, self.failed_bytes) {
+            return Err(format!(
+                "the records do not add up: {counts:?}, {bytes} bytes and {failed_bytes} of failed ones, recounted"
+            ));
         }
         self.check_lists()
     }
 
     /// Verifies that the index and the list of failures hold as many records as are counted.
     pub(super) fn check_lists(&self) -> Result<(), String> {
-        let failed = self.failed.iter(&self.live).map(|slot| self.terminal_at(Location::Live(slot)));
+        let failed = self.failed.values().map(|slot| self.terminal_at(Location::Live(*slot)));
         let sound = failed.clone().is_sorted()
-            && failed.count() == self.failed.len()
+            && failed.clone().all(|at| at.is_some())
             && self.count(Status::Failed) == self.failed.len() as u64
             && self.index.len() == self.len();
         if sound {

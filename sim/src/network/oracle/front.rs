@@ -18,7 +18,7 @@ pub(in crate::network) fn numbers(response: &Response) -> Verdict {
     let stats = json(response)?;
     let number = |name: &str| stats[name].as_u64();
     let sum = |name: &str| stats[name].as_object().map(|values| values.values().filter_map(Value::as_u64).sum::<u64>());
-    let records = sum("records").zip(number("events_forgotten_total")).map(|(records, forgotten)| records + forgotten);
+    let records = sum("records").zip(sum("events_forgotten_total")).map(|(records, forgotten)| records + forgotten);
     let accepted = number("events_accepted_total");
     holds(accepted.is_some() && accepted == records, || {
         broken(7, format_args!("it shows {accepted:?} accepted, and {records:?} there or forgotten"))

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use eventful::{AttemptEnd, Change, Charge, Config, Digest, Epoch, Fact, FactCounters, Key, Next, RunId, Timestamp};
+use eventful::{
+    AttemptEnd, Change, Charge, Config, Digest, Epoch, Fact, FactCounters, Key, Next, RunId, Status, Timestamp,
+};
 
 use super::{Verdict, holds};
 use crate::failure::Broken;
@@ -40,7 +42,8 @@ pub(in crate::network) struct Before {
 struct Counted {
     accepted: u64,
     redriven: u64,
-    forgotten: u64,
+    /// By status.
+    forgotten: [u64; Status::ALL.len()],
     started: u64,
     finished: [u64; AttemptEnd::ALL.len()],
 }
@@ -259,10 +262,10 @@ impl Lives {
     }
 
     fn forget(&mut self, at: Timestamp, key: &Key) -> Verdict {
-        self.counted.forgotten += 1;
-        let since = self.life(key)?.terminal_at();
+        let stage = self.life(key)?.stage;
+        self.counted.forgotten[stage.status() as usize] += 1;
         self.keys.remove(key);
-        let kept = since.is_some_and(|since| self.forgets_at(since) <= at);
+        let kept = self.forgets_at(stage).is_some_and(|end| end <= at);
         holds(kept, || broken(2, format_args!("{key} was forgotten before its retention was over")))
     }
 
@@ -279,14 +282,19 @@ impl Lives {
     /// Whether the record of this key may be gone for those who ask: its retention is over.
     pub(in crate::network) fn may_be_gone(&self, now: Timestamp, key: &Key) -> bool {
         let life = self.keys.get(key);
-        life.is_none_or(|life| life.terminal_at().is_some_and(|since| self.forgets_at(since) <= now))
+        life.is_none_or(|life| self.forgets_at(life.stage).is_some_and(|end| end <= now))
     }
 
-    /// When a record is forgotten that became terminal then: the time between the last fact before an
-    /// opening and that does not count.
-    fn forgets_at(&self, ended: Timestamp) -> Timestamp {
+    /// When a record is forgotten that ended like this: the time between the last fact before an
+    /// opening and that does not count. A failed event may be kept for ever.
+    fn forgets_at(&self, stage: Stage) -> Option<Timestamp> {
+        let (ended, retention) = match stage {
+            Stage::Waiting { .. } | Stage::Processing(_) => return None,
+            Stage::Failed(at) => (at, self.config.failed_retention?),
+            Stage::Completed(at) | Stage::Discarded(at) => (at, self.config.retention),
+        };
         let since = self.openings.iter().filter(|(opened, _)| *opened > ended);
-        ended + self.config.retention + since.map(|(_, idle)| *idle).sum::<Duration>()
+        Some(ended + retention + since.map(|(_, idle)| *idle).sum::<Duration>())
     }
 
     /// The digest that was accepted.
@@ -297,19 +305,23 @@ impl Lives {
     /// The engine has counted the same facts.
     pub(in crate::network) fn agree(&self, facts: &FactCounters) -> Verdict {
         let Counted { accepted, redriven, forgotten, started, finished } = &self.counted;
-        let ours = [*accepted, *redriven, *forgotten, *started];
-        let theirs = [facts.accepted, facts.redriven, facts.forgotten, facts.started];
+        let ours = ([*accepted, *redriven, *started], *forgotten);
+        let forgotten = Status::ALL.map(|status| facts.forgotten(status));
+        let theirs = ([facts.accepted, facts.redriven, facts.started], forgotten);
         holds(ours == theirs, || broken(7, format_args!("the facts make {ours:?}, the counters say {theirs:?}")))?;
         let theirs = AttemptEnd::ALL.map(|end| facts.finished(end));
         holds(*finished == theirs, || broken(7, format_args!("runs ended {finished:?}, the counters say {theirs:?}")))
     }
 }
 
-impl Life {
-    const fn terminal_at(&self) -> Option<Timestamp> {
-        match self.stage {
-            Stage::Waiting { .. } | Stage::Processing(_) => None,
-            Stage::Completed(at) | Stage::Failed(at) | Stage::Discarded(at) => Some(at),
+impl Stage {
+    const fn status(self) -> Status {
+        match self {
+            Self::Waiting { .. } => Status::Received,
+            Self::Processing(_) => Status::Processing,
+            Self::Completed(_) => Status::Completed,
+            Self::Failed(_) => Status::Failed,
+            Self::Discarded(_) => Status::Discarded,
         }
     }
 }

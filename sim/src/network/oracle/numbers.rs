@@ -70,7 +70,8 @@ impl Numbers {
 
 /// The counters of facts.
 fn facts(facts: &FactCounters) -> Vec<u64> {
-    let mut all = vec![facts.accepted, facts.redriven, facts.forgotten, facts.started];
+    let mut all = vec![facts.accepted, facts.redriven, facts.started];
+    all.extend(Status::ALL.map(|status| facts.forgotten(status)));
     all.extend(AttemptEnd::ALL.map(|end| facts.finished(end)));
     all
 }
@@ -103,7 +104,7 @@ fn equations(metrics: &Metrics) -> Verdict {
     let Metrics { facts, gauges, .. } = metrics;
     let waiting = gauges.records(Status::Received) + gauges.records(Status::FailedRetry);
     let equal = [
-        ("accepted = records + forgotten", facts.accepted, gauges.records_total() + facts.forgotten),
+        ("accepted = records + forgotten", facts.accepted, gauges.records_total() + facts.forgotten_total()),
         ("started = finished + inflight", facts.started, facts.finished_total() + gauges.inflight),
         ("waiting = queued + line + delayed", waiting, gauges.queued + gauges.line + gauges.delayed),
         ("processing = inflight", gauges.records(Status::Processing), gauges.inflight),
