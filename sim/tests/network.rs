@@ -111,6 +111,31 @@ fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
 }
 
 #[test]
+fn client_that_closes_its_sending_side_gets_its_answer() {
+    let mut scenario = calm();
+    let calls = [Call::Submit(ITEM), Call::SubmitByHeader(ITEM), Call::Batch(vec![ITEM; 3]), Call::Stats, Call::Ready];
+    scenario.requests = calls.into_iter().map(|call| request(0, 0, call)).collect();
+    scenario.requests.iter_mut().for_each(|request| request.manner = Manner::ClosesSending);
+    let outcome = assert_holds(&scenario);
+    let reached = |name| outcome.coverage.count(name);
+    assert_eq!((reached("client closes its sending side"), reached("sent again")), (5, 0), "{:?}", outcome.coverage);
+    assert_eq!((reached("told accepted"), reached("told duplicate")), (1, 1));
+}
+
+#[test]
+fn client_that_sends_all_before_it_reads_gets_its_answer() {
+    let mut scenario = calm();
+    for (copies, unread) in [(10, 0), (90, 1)] {
+        let batch = request(0, 0, Call::Batch(vec![ITEM; 4]));
+        scenario.requests = vec![Request { manner: Manner::SendsAllFirst { copies }, ..batch }];
+        let outcome = assert_holds(&scenario);
+        let reached = |name| outcome.coverage.count(name);
+        assert_eq!((reached("client sends all before it reads"), reached("sent again")), (1, 0));
+        assert_eq!(reached("told that answers were not read"), unread, "{:?}", outcome.coverage);
+    }
+}
+
+#[test]
 fn a_scenario_that_breaks_nothing_is_not_shrunk() {
     let scenario = Scenario::generate(5);
     assert_eq!(shrink(scenario.clone()), scenario);
@@ -123,6 +148,8 @@ fn hashes_of_a_few_runs() -> String {
     let hash = |seed| format!("{:016x}", run(&Scenario::generate(seed), None).hash);
     (200..208).map(hash).collect::<Vec<_>>().join(" ")
 }
+
+const ITEM: Item = Item { key: 1, payload: 0 };
 
 fn assert_holds(scenario: &Scenario) -> Outcome {
     let outcome = run(scenario, None);

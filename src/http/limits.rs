@@ -18,8 +18,11 @@ pub struct Limits {
     /// connections; at least one event of the largest size. 64 MiB by default. Past it a body is refused with
     /// 503 before it is read.
     ///
-    /// Each connection has 64 KiB of buffers beside that, in each direction.
+    /// The buffers of connections come on top, see [`Limits::buffer_bytes`].
     pub max_inflight_bytes: usize,
+    /// What is buffered of a connection in each direction; the head of a request must fit in. 64 KiB by
+    /// default, 8 KiB at least.
+    pub buffer_bytes: usize,
     /// Bytes of answers to one batch that wait to be read. 4 MiB by default, some 40,000 answers.
     pub max_unread_bytes: usize,
     /// How long a batch waits when as many answers wait, and its client takes none of them. Then it is
@@ -54,6 +57,7 @@ impl Default for Limits {
         Self {
             max_connections: 1024,
             max_inflight_bytes: 64 << 20,
+            buffer_bytes: 64 << 10,
             max_unread_bytes: 4 << 20,
             unread_patience: Duration::from_secs(5),
             header_timeout: Duration::from_secs(30),

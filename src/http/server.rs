@@ -23,8 +23,11 @@ use super::routes;
 use super::stall::Cut;
 use crate::runtime::Eventful;
 
-/// What is buffered of a connection in each direction; the head of a request must fit in.
-const BUFFER_BYTES: usize = 64 << 10;
+/// The smallest buffer of a connection that there can be.
+const LEAST_BUFFER_BYTES: usize = 8 << 10;
+
+/// What is read away on a connection for probes, which send nothing that would have to be.
+const PROBE_LINGER_BYTES: u64 = 64 << 10;
 
 /// How long nothing must come of what a client still sends, before its connection ends, and for how many bytes it
 /// is read away at most. The bound is for clients that never end: most send all of a request that was refused.
@@ -89,10 +92,13 @@ impl Server {
     fn new(eventful: Eventful, limits: &Limits, bound: Option<SocketAddr>) -> Self {
         let front = Arc::new(Front::new(eventful, limits));
         let door = Door::new(&limits.allowed_hosts, bound);
-        let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT));
+        let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes);
         http_of_probes.keep_alive(false);
         Self {
-            full: Service { router: routes::all(Arc::clone(&front), door.clone()), http: http(limits.header_timeout) },
+            full: Service {
+                router: routes::all(Arc::clone(&front), door.clone()),
+                http: http(limits.header_timeout, limits.buffer_bytes),
+            },
             health_only: Service { router: routes::health_only(front, door), http: http_of_probes },
             write_timeout: limits.write_timeout,
             slots: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
@@ -137,8 +143,7 @@ impl Server {
         let io = TokioIo::new(Cut::new(io, self.write_timeout));
         let Service { router, http } = if slot.is_reserved { &self.health_only } else { &self.full };
         let mut connection = http.serve_connection(io, TowerToHyperService::new(router.clone()));
-        // Probes send nothing that would have to be read away.
-        let linger_bytes = if slot.is_reserved { BUFFER_BYTES as u64 } else { LINGER_BYTES };
+        let linger_bytes = if slot.is_reserved { PROBE_LINGER_BYTES } else { LINGER_BYTES };
         let closing = Arc::clone(&self.closing);
         async move {
             let ended = tokio::select! {
@@ -163,9 +168,10 @@ impl Server {
 
 /// A client may close its sending side and wait for its answer. One that is gone altogether is noticed when its answer
 /// is written, and no answer takes for ever.
-fn http(header_timeout: Duration) -> http1::Builder {
+fn http(header_timeout: Duration, buffer_bytes: usize) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(BUFFER_BYTES).half_close(true);
+    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).half_close(true);
+    http.max_buf_size(buffer_bytes.max(LEAST_BUFFER_BYTES));
     http
 }
 

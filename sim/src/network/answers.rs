@@ -123,10 +123,12 @@ impl Notes {
         let lines = heard.response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let lines: Vec<Option<Line>> = lines.map(|line| serde_json::from_slice(line).ok()).collect();
         let bad = bad_lines(items);
-        if lines.len() != bad + items.len() || lines.iter().any(Option::is_none) {
-            let what = format_args!("{} lines answer {} of a batch", lines.len(), bad + items.len());
+        if let Err(what) = whole(&lines, bad + items.len()) {
             self.judge(Err(Broken::new("payloads", 2, what)));
             return;
+        }
+        if lines.last().is_some_and(|line| line.as_ref().is_some_and(Line::is_unread)) {
+            self.coverage.reach("told that answers were not read");
         }
         let taken = |line: &Line| matches!(line.outcome.as_str(), "accepted" | "duplicate");
         if lines.iter().take(bad).flatten().any(taken) {
@@ -188,11 +190,31 @@ struct Problem {
     received_digest: Option<String>,
 }
 
+/// Each line of a batch has its answer, in order. Of a client that reads none of them for too long, the last answer may
+/// stand for the rest.
+fn whole(lines: &[Option<Line>], expected: usize) -> Result<(), String> {
+    let numbered = (1..).zip(lines).all(|(number, line)| line.as_ref().is_some_and(|line| line.line == number));
+    let ended = lines.last().is_some_and(|line| line.as_ref().is_some_and(Line::is_unread));
+    let early = lines.iter().rev().skip(1).flatten().any(Line::is_unread);
+    if numbered && !early && (lines.len() == expected || (ended && lines.len() < expected)) {
+        return Ok(());
+    }
+    Err(format!("{} lines answer {expected} of a batch: {lines:?}", lines.len()))
+}
+
 /// A line of the answer to a batch.
 #[derive(Debug, Deserialize)]
 struct Line {
+    line: usize,
     outcome: String,
     problem: Option<Problem>,
+}
+
+impl Line {
+    /// Whether it says that this line, and those after it, were not taken.
+    fn is_unread(&self) -> bool {
+        self.outcome == "unread"
+    }
 }
 
 fn problem(response: &Response) -> Option<Problem> {

@@ -5,17 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use turmoil::net::TcpStream;
 
 use super::answers::{self, Heard};
-use super::scenario::{Manner, Request};
+use super::calm::Lull;
+use super::oracle::answered;
+use super::scenario::{Call, Manner, Request};
 use super::stage::Stage;
 use super::trace::Step;
+use super::window::Window;
 use super::wire::{self, Response};
 
 /// The server's address.
 pub(super) const SERVER: (&str, u16) = ("server", 80);
+
+/// How long a client waits that sends all before it reads: far longer than an answer takes that is not read at once.
+const PATIENT: Duration = Duration::from_secs(5);
+
+/// What a connection with small buffers takes in each direction.
+const WINDOW_BYTES: usize = 500;
 
 /// The wait before a request is sent again, times the number of tries so far.
 const PAUSE: Duration = Duration::from_millis(12);
@@ -48,7 +58,8 @@ impl Line {
 
     /// Sends the request until there is an answer that settles it, or it was sent often enough.
     async fn see_through(&mut self, index: usize, request: &Request) {
-        let bytes = wire::request(&request.call);
+        let call = request.call_sent();
+        let bytes = wire::request(&call);
         for again in 0..request.tries.max(1) {
             if again > 0 {
                 tokio::time::sleep(PAUSE * again.into()).await;
@@ -57,45 +68,66 @@ impl Line {
             self.stage.note(&Step::Sent { client: self.client, request: index, again });
             // A client that goes away does so once; then it is one that wants an answer.
             let manner = if again == 0 { request.manner } else { Manner::OneConnection };
-            if self.send(index, request, manner, &bytes).await {
+            if self.send(index, request, &call, manner, &bytes).await {
                 return;
             }
         }
     }
 
     /// Answers whether the request is settled.
-    async fn send(&mut self, index: usize, request: &Request, manner: Manner, bytes: &[u8]) -> bool {
+    async fn send(&mut self, index: usize, request: &Request, call: &Call, manner: Manner, bytes: &[u8]) -> bool {
         if manner != Manner::KeepsConnection {
             self.stream = None;
         }
-        let memory = self.stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &request.call));
-        let answer = match manner {
-            Manner::KeepsConnection | Manner::OneConnection => {
-                timeout(Duration::from_millis(request.timeout_ms.into()), self.exchange(bytes)).await
-            }
-            Manner::HangsUp { after_ms } => {
-                self.stage.with(|notes, _| notes.coverage.reach("client hangs up"));
-                timeout(Duration::from_millis(after_ms.into()), self.exchange(bytes)).await
-            }
-            Manner::SendsHalf { after_ms } => {
-                self.stage.with(|notes, _| notes.coverage.reach("client sends half"));
-                timeout(Duration::from_millis(after_ms.into()), self.exchange(&bytes[..bytes.len() / 2])).await
-            }
-        };
-        let (server, response) = match answer {
+        let memory = self.stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, call));
+        let owed = Owed::new(self, manner);
+        let patience = Duration::from_millis(request.timeout_ms.into());
+        let (server, response) = match self.behave(manner, patience, bytes).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => return self.fail(index, "connection refused or cut"),
-            Err(_) => return self.fail(index, "no answer in time"),
+            Ok(Err(_)) => return self.fail(index, owed.cut, "connection refused or cut"),
+            Err(_) => return self.fail(index, owed.silent, "no answer in time"),
         };
         if !response.reusable || manner != Manner::KeepsConnection {
             self.stream = None;
         }
         let heard = Heard { client: self.client, index, server, response, memory };
-        answers::hear(&self.stage, &request.call, &heard)
+        answers::hear(&self.stage, call, &heard)
     }
 
-    fn fail(&mut self, index: usize, why: &'static str) -> bool {
+    async fn behave(&mut self, manner: Manner, patience: Duration, bytes: &[u8]) -> Waited {
+        let reach = |probe| self.stage.with(|notes, _| notes.coverage.reach(probe));
+        let after = |after_ms: u32| Duration::from_millis(after_ms.into());
+        match manner {
+            Manner::KeepsConnection | Manner::OneConnection => timeout(patience, self.exchange(bytes)).await,
+            Manner::HangsUp { after_ms } => {
+                reach("client hangs up");
+                timeout(after(after_ms), self.exchange(bytes)).await
+            }
+            Manner::SendsHalf { after_ms } => {
+                reach("client sends half");
+                timeout(after(after_ms), self.exchange(&bytes[..bytes.len() / 2])).await
+            }
+            Manner::ClosesSending => {
+                reach("client closes its sending side");
+                timeout(patience, self.close_and_hear(bytes)).await
+            }
+            Manner::SendsAllFirst { .. } => {
+                reach("client sends all before it reads");
+                timeout(PATIENT, self.send_all_first(bytes)).await
+            }
+        }
+    }
+
+    /// An answer that was owed, in this calm, is missed.
+    fn fail(&mut self, index: usize, owed: Option<Lull>, why: &'static str) -> bool {
         self.stream = None;
+        self.stage.with(|notes, _| {
+            // A panic that breaks the engine takes the connection with it whose request met it.
+            if owed.is_some() && owed == notes.calm.lull(self.client) && !notes.armed.has_broken() {
+                let is_cut = why == "connection refused or cut";
+                notes.judge(Err(if is_cut { answered::cut(index) } else { answered::silent(index) }));
+            }
+        });
         self.stage.with(|notes, now| {
             notes.coverage.reach(why);
             notes.trace.note(now, &Step::Unanswered { client: self.client, request: index, why });
@@ -105,20 +137,88 @@ impl Line {
 
     /// Sends the bytes, and waits for an answer and for who gave it.
     pub(super) async fn exchange(&mut self, bytes: &[u8]) -> io::Result<(u32, Response)> {
+        self.stream().await?.write_all(bytes).await?;
+        self.hear(None).await
+    }
+
+    /// The same, and sends no more after them.
+    async fn close_and_hear(&mut self, bytes: &[u8]) -> io::Result<(u32, Response)> {
+        let stream = self.stream().await?;
+        stream.write_all(bytes).await?;
+        stream.shutdown().await?;
+        self.hear(None).await
+    }
+
+    /// The same over small buffers, where a server that does not read holds the client up, and the other way round.
+    async fn send_all_first(&mut self, mut bytes: &[u8]) -> io::Result<(u32, Response)> {
+        let local = self.stream().await?.local_addr()?;
+        let window = Narrowed::new(self.stage.windows.of(local));
+        while !bytes.is_empty() {
+            let room = window.0.to_server.room().await.min(bytes.len());
+            self.stream().await?.write_all(&bytes[..room]).await?;
+            window.0.to_server.wrote(room);
+            bytes = &bytes[room..];
+        }
+        self.hear(Some(&window.0)).await
+    }
+
+    async fn stream(&mut self) -> io::Result<&mut TcpStream> {
         if self.stream.is_none() {
             self.stream = Some(TcpStream::connect(SERVER).await?);
         }
+        self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    async fn hear(&mut self, window: Option<&Window>) -> io::Result<(u32, Response)> {
         let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
-        stream.write_all(bytes).await?;
         let mut read = Vec::with_capacity(1024);
         loop {
             if let Some(response) = wire::response(&read) {
                 let local = stream.local_addr()?;
                 return Ok((self.stage.with(|notes, _| notes.ledger.server_of(local)), response));
             }
-            if stream.read_buf(&mut read).await? == 0 {
+            let more = stream.read_buf(&mut read).await?;
+            if more == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            window.into_iter().for_each(|window| window.to_client.read(more));
         }
+    }
+}
+
+/// What comes of waiting for an answer.
+type Waited = Result<io::Result<(u32, Response)>, Elapsed>;
+
+/// The calm in which an answer is owed: in place of a connection that is cut, and of silence.
+struct Owed {
+    cut: Option<Lull>,
+    silent: Option<Lull>,
+}
+
+impl Owed {
+    /// A connection that was kept may end before the request comes; who is not patient may miss the answer.
+    fn new(line: &Line, manner: Manner) -> Self {
+        let lull = line.stage.with(|notes, _| notes.calm.lull(line.client));
+        let sends_all = !matches!(manner, Manner::SendsHalf { .. });
+        let is_patient = matches!(manner, Manner::SendsAllFirst { .. });
+        Self { cut: lull.filter(|_| line.stream.is_none() && sends_all), silent: lull.filter(|_| is_patient) }
+    }
+}
+
+/// A window that is small as long as its client is there.
+struct Narrowed(Arc<Window>);
+
+impl Narrowed {
+    fn new(window: Arc<Window>) -> Self {
+        window.to_server.limit(Some(WINDOW_BYTES));
+        window.to_client.limit(Some(WINDOW_BYTES));
+        Self(window)
+    }
+}
+
+impl Drop for Narrowed {
+    fn drop(&mut self) {
+        self.0.to_server.limit(None);
+        self.0.to_client.limit(None);
     }
 }

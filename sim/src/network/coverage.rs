@@ -38,7 +38,7 @@ impl Coverage {
 }
 
 /// The kinds of faults. Enough runs together must have reached each.
-pub const FAULTS: [&str; 58] = [
+pub const FAULTS: [&str; 60] = [
     "link partitioned",
     "link partitioned to the server",
     "link partitioned to the client",
@@ -81,6 +81,8 @@ pub const FAULTS: [&str; 58] = [
     "handler leaves a task",
     "client hangs up",
     "client sends half",
+    "client closes its sending side",
+    "client sends all before it reads",
     "power cut",
     "crashed while writing",
     "power cut while writing",
@@ -100,7 +102,7 @@ pub const FAULTS: [&str; 58] = [
 ];
 
 /// The answers and turns of a run that matter. Enough runs together must have reached each.
-pub const ANSWERS: [&str; 30] = [
+pub const ANSWERS: [&str; 31] = [
     "told accepted",
     "told duplicate",
     "told conflict",
@@ -120,6 +122,7 @@ pub const ANSWERS: [&str; 30] = [
     "forgotten many at once",
     "run abandoned by its handler",
     "shutdown left events",
+    "told that answers were not read",
     "told unknown",
     "told reopening",
     "told journal down",

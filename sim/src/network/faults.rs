@@ -173,6 +173,7 @@ impl Drive {
     }
 
     fn trouble(&mut self, client: u8, trouble: Trouble) {
+        self.stage.with(|notes, _| notes.calm.link(client, true));
         let client = client_name(client);
         match trouble {
             Trouble::Partition => self.sim.partition(client, "server"),
@@ -187,6 +188,7 @@ impl Drive {
     }
 
     fn end_server(&mut self, outage: Outage, now: Duration) {
+        self.stage.with(|notes, _| notes.calm.process(false));
         let (timeouts, awaited) = match outage {
             Outage::Crash => return self.crash(now, Power::Stays),
             Outage::PowerCut => return self.crash(now, Power::Fails),
@@ -254,6 +256,7 @@ impl Drive {
                 }
             }
         }
+        self.stage.with(|notes, _| notes.calm.process(false));
         self.stage.mute(true);
         act(self);
         self.stage.mute(false);
@@ -328,6 +331,7 @@ impl Drive {
     }
 
     fn mend_link(&mut self, client: u8, trouble: Trouble) {
+        self.stage.with(|notes, _| notes.calm.link(client, false));
         let client = client_name(client);
         match trouble {
             Trouble::Partition | Trouble::PartitionToServer | Trouble::PartitionToClient => {

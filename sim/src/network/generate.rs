@@ -131,14 +131,18 @@ fn requests(chance: &mut Stream, manners: bool) -> Vec<Request> {
 }
 
 fn request(chance: &mut Stream, client: u8, manners: bool) -> Request {
-    Request {
+    let mut request = Request {
         client,
         at_ms: between(chance, 0, CHAOS_MS),
         call: call(chance),
         tries: chance.pick(&[1, 2, 3]),
         timeout_ms: between(chance, 20, 60),
         manner: if manners { manner(chance) } else { Manner::KeepsConnection },
+    };
+    if manners && matches!(request.call, Call::Batch(_)) && chance.per_mille(300) {
+        request.manner = Manner::SendsAllFirst { copies: between(chance, 20, 200) as u8 };
     }
+    request
 }
 
 fn call(chance: &mut Stream) -> Call {
@@ -171,7 +175,8 @@ fn item(chance: &mut Stream) -> Item {
 fn manner(chance: &mut Stream) -> Manner {
     match chance.below(10) {
         0..5 => Manner::KeepsConnection,
-        5..8 => Manner::OneConnection,
+        5..7 => Manner::OneConnection,
+        7 => Manner::ClosesSending,
         8 => Manner::HangsUp { after_ms: between(chance, 0, 20) },
         _ => Manner::SendsHalf { after_ms: between(chance, 0, 40) },
     }

@@ -24,6 +24,7 @@
 //! `date` header is the machine's; no hash has headers in it.
 
 mod answers;
+mod calm;
 mod client;
 mod clock;
 mod coverage;
@@ -38,6 +39,7 @@ mod inside;
 mod inspect;
 mod journal;
 mod ledger;
+mod manner;
 mod oracle;
 mod play;
 mod scenario;
@@ -45,6 +47,7 @@ mod server;
 mod shrink;
 mod stage;
 mod trace;
+mod window;
 mod wire;
 mod witness;
 

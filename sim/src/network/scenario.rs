@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inside::Inside;
 use super::journal::{DiskTrouble, JournalSetup};
+pub use super::manner::Manner;
 
 /// Everything that decides a run. Equal scenarios have equal runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,26 +163,6 @@ pub struct Item {
     pub key: KeyNumber,
     /// Its payload.
     pub payload: PayloadNumber,
-}
-
-/// How a client behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Manner {
-    /// Waits for the answer, and keeps the connection for the next request.
-    KeepsConnection,
-    /// Waits for the answer, and has a connection for each request.
-    OneConnection,
-    /// Goes away before the answer.
-    HangsUp {
-        /// So long after it asked.
-        after_ms: u32,
-    },
-    /// Sends half of the request, and goes away later.
-    SendsHalf {
-        /// So long after that.
-        after_ms: u32,
-    },
 }
 
 /// What the handler does with an event: at its first run the first turn, and so on; the last turn

@@ -14,7 +14,7 @@ use eventful::http::{Limits, Listener, serve};
 use eventful::journal::OpenError;
 use eventful::{Clock as _, Eventful, ShutdownReport, StartError, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use turmoil::net::{TcpListener, TcpStream};
+use turmoil::net::TcpListener;
 
 use super::disturb::Disturber;
 use super::drive::{TICK, given_up};
@@ -26,6 +26,7 @@ use super::play::Player;
 use super::scenario::Item;
 use super::stage::Stage;
 use super::trace::Step;
+use super::window::Narrow;
 use super::witness::Witness;
 use crate::disk::DiskFault;
 use crate::failure::Broken;
@@ -136,6 +137,9 @@ fn limits() -> Limits {
     limits.body_timeout = Duration::from_millis(250);
     limits.write_timeout = Duration::from_millis(250);
     limits.close_grace = CLOSE_GRACE;
+    limits.buffer_bytes = 8 << 10;
+    limits.max_unread_bytes = 2000;
+    limits.unread_patience = Duration::from_millis(100);
     limits
 }
 
@@ -146,12 +150,12 @@ struct Ear {
 }
 
 impl Listener for Ear {
-    type Io = TcpStream;
+    type Io = Narrow;
 
-    async fn accept(&mut self) -> io::Result<TcpStream> {
+    async fn accept(&mut self) -> io::Result<Narrow> {
         let (stream, peer) = self.listener.accept().await?;
         self.stage.with(|notes, _| notes.ledger.accept(peer));
-        Ok(stream)
+        Ok(Narrow::new(stream, self.stage.windows.of(peer)))
     }
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use eventful::journal::{frame, wire};
 use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription, Timestamp};
 
+use super::calm::Calm;
 use super::clock::VirtualClock;
 use super::coverage::{self, Coverage};
 use super::disturb::Armed;
@@ -16,6 +17,7 @@ use super::oracle::payloads::Owed;
 use super::oracle::{Oracles, Verdict};
 use super::scenario::{Scenario, Script};
 use super::trace::{Step, Trace};
+use super::window::Windows;
 use crate::chance::Chance;
 use crate::disk::{Disk, Drive, Keeper, SECTOR_BYTES, Trouble};
 use crate::failure::Broken;
@@ -32,6 +34,7 @@ pub(super) struct Stage {
     facts: Mutex<Option<Subscription>>,
     /// The disk under the journal, if there is one.
     pub(super) drive: Option<Drive>,
+    pub(super) windows: Windows,
 }
 
 /// What was seen and what is to come.
@@ -51,6 +54,7 @@ pub(super) struct Notes {
     pub(super) shutdown_panicked: bool,
     /// Who asked this process for its end, and has no report yet.
     pub(super) shutdowns_waiting: u32,
+    pub(super) calm: Calm,
 }
 
 impl Stage {
@@ -67,10 +71,18 @@ impl Stage {
             script_panics: 0,
             shutdown_panicked: false,
             shutdowns_waiting: 0,
+            calm: Calm::new(),
         };
         let clock = Arc::new(VirtualClock::new());
         let drive = scenario.setup.journal.map(|journal| drive(scenario.seed, journal));
-        Arc::new(Self { scenario: scenario.clone(), clock, notes: Mutex::new(notes), facts: Mutex::default(), drive })
+        Arc::new(Self {
+            scenario: scenario.clone(),
+            clock,
+            notes: Mutex::new(notes),
+            facts: Mutex::default(),
+            drive,
+            windows: Windows::default(),
+        })
     }
 
     /// There is another engine, with these facts.
@@ -82,6 +94,7 @@ impl Stage {
             notes.shutdown_panicked = false;
             notes.shutdowns_waiting = 0;
             notes.ledger.generation += 1;
+            notes.calm.process(true);
             notes.trace.note(now, &Step::Opened { generation: notes.ledger.generation });
         });
     }

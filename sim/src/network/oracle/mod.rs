@@ -8,12 +8,14 @@
 //! | `lives` | P2 P4 P5 P8 | every fact of the engine, event by event |
 //! | `calls` | P4 P5 P8 | calls of the handler |
 //! | `front` | P1 P7 P9 | what the HTTP front shows at rest |
+//! | `answered` | P9 | whoever sends a request gets an answer |
 //! | `permits` | P5 | permits and workers |
 //! | `progress` | P3 | a ticket and a free permit meet soon |
 //! | `shutdown` | P6 | reports of shutdowns, and what is left behind |
 //! | `numbers` | P7 | the metrics, against each other and against the facts |
 //! | `panics` | P5 | panics and restarts, against those that were asked for |
 
+pub(super) mod answered;
 pub(super) mod calls;
 pub(super) mod durable;
 pub(super) mod front;

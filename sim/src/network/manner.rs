@@ -1,0 +1,44 @@
+//! How clients behave.
+
+use serde::{Deserialize, Serialize};
+
+use super::scenario::{Call, Request};
+
+/// How a client behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Manner {
+    /// Waits for the answer, and keeps the connection for the next request.
+    KeepsConnection,
+    /// Waits for the answer, and has a connection for each request.
+    OneConnection,
+    /// Goes away before the answer.
+    HangsUp {
+        /// So long after it asked.
+        after_ms: u32,
+    },
+    /// Sends half of the request, and goes away later.
+    SendsHalf {
+        /// So long after that.
+        after_ms: u32,
+    },
+    /// Closes its sending side behind the request, and waits for the answer.
+    ClosesSending,
+    /// Sends a whole batch, over a connection with small buffers, before it reads any of the answer.
+    SendsAllFirst {
+        /// How often it sends the items of the batch in it.
+        copies: u8,
+    },
+}
+
+impl Request {
+    /// What is asked for, as it is sent.
+    pub fn call_sent(&self) -> Call {
+        match (&self.call, self.manner) {
+            (Call::Batch(items), Manner::SendsAllFirst { copies }) => {
+                Call::Batch(items.repeat(usize::from(copies.max(1))))
+            }
+            (call, _) => call.clone(),
+        }
+    }
+}
