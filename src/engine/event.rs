@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::digest::Digest;
 use super::key::{InvalidKey, Key};
+use super::payload;
 
 /// An event: a key, a payload, and optionally a type, a content type and a few attributes.
 ///
@@ -76,10 +77,14 @@ impl Event {
 
     /// The event with this key and payload. Hashes the payload.
     ///
+    /// A payload that is the only one in a buffer of more than twice its size is copied out of it. One that shares its
+    /// buffer with other [`Bytes`] keeps all of it, however small a part it is, and is charged that part only: copy it
+    /// ([`Bytes::copy_from_slice`]) where many small payloads are cut from large buffers.
+    ///
     /// What owns the payload's bytes (see [`Bytes::from_owner`]) may be dropped while the engine is
     /// locked, so its `Drop` must neither call the engine nor panic.
     pub fn new(key: Key, payload: impl Into<Bytes>) -> Self {
-        let payload = payload.into();
+        let payload = payload::fitted(payload.into());
         Self { key, digest: Digest::of(&payload), payload, extras: None }
     }
 

@@ -32,6 +32,7 @@ mod key;
 mod look;
 mod metrics;
 mod operator;
+mod payload;
 mod replay;
 mod restore;
 mod run;

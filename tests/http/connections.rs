@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventful::http::{Limits, Listener, serve};
-use eventful::{Attempt, Event, Eventful, Failure};
+use eventful::{Attempt, Durability, Event, Eventful, Failure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+
+use crate::disk::Disk;
+use crate::server::Server;
 
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
@@ -118,6 +122,21 @@ async fn half_closed_client_gets_all_its_answers() {
         client.shutdown().await.expect("it is closed");
         let read = rest(&mut client).await;
         assert_eq!(read.matches("HTTP/1.").count(), answers, "{read}");
+    }
+}
+
+#[tokio::test]
+async fn half_closed_client_gets_its_answer_once_it_is_durable() {
+    let server = Server::durable(Disk::new(true), Durability::default()).await;
+    for n in 0..60 {
+        let mut stream = TcpStream::connect(server.address).await.expect("a connection");
+        let head =
+            format!("POST /v1/events HTTP/1.1\r\nhost: localhost\r\nidempotency-key: {n}\r\ncontent-length: 1\r\n\r\n");
+        stream.write_all(format!("{head}1").as_bytes()).await.expect("it is taken");
+        stream.shutdown().await.expect("it is closed");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 202"), "{n}: {answer}");
     }
 }
 
