@@ -273,6 +273,29 @@ async fn shutdown_ends_in_its_bound_while_the_journal_is_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn answer_is_in_time_while_a_shutdown_waits_for_the_journal() {
+    let (disk, gate) = (Disk::new(true), Gate::closed());
+    let mut config = Config::durable();
+    config.sync_grace = TIMEOUT * 100;
+    let builder = Eventful::builder().config(config).journal(disk.clone(), Durability::default());
+    let eventful = builder.start(gate.handler()).expect("it opens");
+    disk.block();
+    let began = eventful.now();
+    let waits = tokio::spawn({
+        let eventful = eventful.clone();
+        async move { eventful.try_submit(event("a")).await }
+    });
+    holds_one_up(&disk).await;
+    let shutdown = tokio::spawn({
+        let eventful = eventful.clone();
+        async move { eventful.shutdown(Some(Duration::ZERO)).await }
+    });
+    assert_eq!(waits.await.expect("no panic"), UNKNOWN);
+    assert!(eventful.now().since(began) <= TIMEOUT + SECOND && !shutdown.is_finished());
+    disk.unblock();
+}
+
+#[tokio::test(start_paused = true)]
 async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
     let (disk, gate) = (Disk::new(true), Gate::closed());
     let mut durability = Durability::default();

@@ -64,6 +64,21 @@ fn a_journal_that_stalls_delays_answers_and_loses_none() {
 }
 
 #[test]
+fn disk_that_is_out_of_reach_holds_up_no_answer_and_loses_no_event() {
+    for fault in [FaultKind::DiskBlocks { for_ms: 1200 }, FaultKind::DiskGone { for_ms: 1200 }] {
+        let mut scenario = calm(Keeper::Plain);
+        scenario.requests = vec![submit(0, 20, 1), submit(0, 110, 2), submit(1, 300, 3), submit(2, 2500, 2)];
+        scenario.requests.iter_mut().take(3).for_each(|request| request.tries = 1);
+        scenario.faults = vec![at(100, fault)];
+        let outcome = assert_holds(&scenario);
+        let reached = |name| outcome.coverage.count(name);
+        assert_eq!((reached("told unknown"), reached("told overloaded")), (1, 1), "{:?}", outcome.coverage);
+        assert_eq!((reached("told accepted"), reached("told duplicate")), (1, 1), "{fault:?}");
+        assert!(reached("not ready for a disk") > 0 && reached("journal opened again") == 0, "{:?}", outcome.coverage);
+    }
+}
+
+#[test]
 fn a_disk_that_lies_about_its_syncs_is_found_out() {
     let mut scenario = calm(Keeper::Plain);
     scenario.requests = (1..20).map(|key| submit(0, u32::from(key), key)).collect();
@@ -105,8 +120,13 @@ fn calm(keeper: Keeper) -> Scenario {
     scenario.setup.run_timeout_ms = 60;
     scenario.setup.run_lifetime_ms = 120;
     scenario.setup.retention_ms = 60_000;
-    scenario.setup.journal =
-        Some(JournalSetup { keeper, syncs_starts: true, snapshot_after_bytes: 1500, sync_grace_ms: 80 });
+    scenario.setup.journal = Some(JournalSetup {
+        keeper,
+        syncs_starts: true,
+        snapshot_after_bytes: 1500,
+        sync_grace_ms: 80,
+        answer_timeout_ms: 40,
+    });
     scenario.requests.clear();
     scenario.scripts.clear();
     scenario.faults.clear();

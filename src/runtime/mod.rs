@@ -17,10 +17,11 @@
 //! | `commits`, `synced`, `writer`, `driver`, `handover` | what is not durable yet, and who makes it so (feature `durable`) |
 //! | `recovery` | what the journal held at the start (feature `durable`) |
 //! | `unavailable`, `journal_state` | why there is no answer, and how the journal is |
-//! | `reads` | shows records, and whether that is durable |
+//! | `reads`, `answers` | shows records, and whether that is durable; waits for that |
 //! | `holds` | how long the lock is held, for benchmarks |
 //! | `clock`, `timeline`, `hooks`, `latch` | time, points of disturbance, something that happens once |
 
+mod answers;
 mod attempt;
 mod builder;
 mod cells;

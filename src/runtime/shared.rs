@@ -14,7 +14,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::attempt::RunCell;
-use super::commits::{Mark, Synced};
+use super::commits::Synced;
 use super::ender::Ender;
 use super::holds::Holds;
 use super::hooks::Probe;
@@ -176,22 +176,6 @@ impl Shared {
     pub(super) fn look<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
         let looked = |core: &mut Core, now| core.commits.unavailable().map_or_else(|| Ok(look(core, now)), Err);
         self.view(looked)?
-    }
-
-    /// Waits until what was decided is durable, at most as long as an answer may wait.
-    pub(super) async fn sync(&self, tail: Option<Mark>) -> Result<(), Unavailable> {
-        match tail {
-            Some(mark) => Ok(self.synced.wait(mark).await?),
-            None => Ok(()),
-        }
-    }
-
-    /// Waits until what was decided is durable, however long that takes.
-    pub(super) async fn sync_however_long(&self, tail: Option<Mark>) -> Result<(), Unavailable> {
-        match tail {
-            Some(mark) => Ok(self.synced.wait_however_long(mark).await?),
-            None => Ok(()),
-        }
     }
 
     /// Looks at the core even when it is broken: whoever waits must be let go in the end.

@@ -1,6 +1,6 @@
 //! The end: no intake, no dispatch, drain, abort, report.
 
-use core::future::poll_fn;
+use core::future::{pending, poll_fn};
 use core::mem;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -199,10 +199,18 @@ async fn sync(shared: &Shared, deadline: Timestamp) -> u64 {
         biased;
         () = shared.writer.closed.wait() => {}
         () = shared.clock.sleep_until(deadline) => tracing::error!("the journal was not closed in time"),
+        () = release_late_answers(shared) => {}
     }
-    let (unsynced, tail) = shared.last_look(|core| (core.commits.unsynced(), core.commits.tail()));
-    tail.into_iter().for_each(|mark| shared.synced.stop_waiting(mark));
-    unsynced
+    shared.release_all_answers();
+    shared.last_look(|core| core.commits.unsynced())
+}
+
+/// Lets each answer go that has waited too long, in the place of the sweeper, which has ended.
+async fn release_late_answers(shared: &Shared) {
+    while let Some(next) = shared.release_late_answers() {
+        shared.clock.sleep_until(next).await;
+    }
+    pending().await
 }
 
 /// Waits until the other tasks have ended, at most until the deadline: a handler that blocks a

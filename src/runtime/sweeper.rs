@@ -31,7 +31,12 @@ pub(super) async fn sweep(shared: Arc<Shared>) -> Exit {
             Ok(Next::Sleep(until)) => sleep(&shared, until).await,
             // Another engine will take its place, and ring.
             Err(why) if why.is_temporary() && !shared.end.stopped.is_open() => shared.deadline.notified().await,
-            Ok(Next::End) | Err(_) => return Exit::Done,
+            // The shutdown lets late answers go.
+            Ok(Next::End) => return Exit::Done,
+            Err(_) => {
+                shared.release_all_answers();
+                return Exit::Done;
+            }
         }
     }
 }

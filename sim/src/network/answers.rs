@@ -70,7 +70,9 @@ impl Notes {
     /// There is always room for what is there.
     fn told_refused(&mut self, heard: &Heard, key: KeyNumber, problem: Option<&Problem>, now: Timestamp) {
         let overloaded = problem.is_some_and(|problem| problem.r#type.ends_with(":overloaded"));
-        if overloaded && heard.memory.is_taken_by(heard.server) && !self.may_be_gone(heard, key, now) {
+        let may_be_gone =
+            || self.may_be_gone(heard, key, now) || self.absence.hides_an_end(now, self.oracles.retention());
+        if overloaded && heard.memory.is_taken_by(heard.server) && !may_be_gone() {
             self.judge(Err(kept::refused(key)));
         }
     }

@@ -38,7 +38,7 @@ impl Coverage {
 }
 
 /// The kinds of faults. Enough runs together must have reached each.
-pub const FAULTS: [&str; 60] = [
+pub const FAULTS: [&str; 62] = [
     "link partitioned",
     "link partitioned to the server",
     "link partitioned to the client",
@@ -87,6 +87,8 @@ pub const FAULTS: [&str; 60] = [
     "crashed while writing",
     "power cut while writing",
     "disk full",
+    "disk blocked",
+    "disk gone",
     "short write",
     "write failed",
     "no space for a write",
@@ -101,8 +103,11 @@ pub const FAULTS: [&str; 60] = [
     "submitters in the process",
 ];
 
+/// The probe of a writer that meets a disk which does not respond.
+pub(super) const BLOCKED: &str = "disk blocked";
+
 /// The answers and turns of a run that matter. Enough runs together must have reached each.
-pub const ANSWERS: [&str; 31] = [
+pub const ANSWERS: [&str; 33] = [
     "told accepted",
     "told duplicate",
     "told conflict",
@@ -124,6 +129,8 @@ pub const ANSWERS: [&str; 31] = [
     "shutdown left events",
     "told that answers were not read",
     "told unknown",
+    "told of a record that is not durable",
+    "not ready for a disk",
     "told reopening",
     "told journal down",
     "told not ready",
@@ -155,6 +162,8 @@ pub(super) const fn fault(kind: &FaultKind) -> &'static str {
         FaultKind::DiskFull { .. } => "disk full",
         FaultKind::Inside(Inside::UnpolledStart) => "start dropped before it was polled",
         FaultKind::Inside(Inside::Submitters { .. }) => "submitters in the process",
+        FaultKind::DiskBlocks { .. } => BLOCKED,
+        FaultKind::DiskGone { .. } => "disk gone",
     }
 }
 

@@ -79,6 +79,12 @@ impl Armed {
         is_unpolled
     }
 
+    /// The writer meets a disk that does not respond for so long.
+    const fn block(&mut self, lasts: Duration) -> (Action, Option<&'static str>) {
+        self.stalls += 1;
+        (Action::Stall(lasts), Some(coverage::BLOCKED))
+    }
+
     /// What this pass meets, and the name of that.
     fn next(&mut self, point: Point) -> (Action, Option<&'static str>) {
         if let Some(disturbance) = self.waiting.get_mut(&(point as u8)).and_then(VecDeque::pop_front) {
@@ -142,7 +148,11 @@ impl Hooks for Disturber {
             if notes.muted {
                 return Action::Continue;
             }
-            let (action, name) = notes.armed.next(point);
+            let blocked_until = notes.absence.blocks_until(now).filter(|_| point == Point::Write);
+            let (action, name) = match blocked_until {
+                Some(until) => notes.armed.block(until.since(now)),
+                None => notes.armed.next(point),
+            };
             if let Action::Stall(lasts) = action {
                 notes.armed.stalled_until = now + lasts;
             }

@@ -245,8 +245,9 @@ impl Drive {
     fn wait_for_room(&self) -> Duration {
         let lacks = |kind: &FaultKind| match kind {
             FaultKind::Disk { trouble, .. } => *trouble == DiskTrouble::NoSpace,
-            FaultKind::DiskFull { .. } => true,
-            FaultKind::Link { .. }
+            FaultKind::DiskFull { .. } | FaultKind::DiskGone { .. } => true,
+            FaultKind::DiskBlocks { .. }
+            | FaultKind::Link { .. }
             | FaultKind::Outage { .. }
             | FaultKind::Disturb { .. }
             | FaultKind::Pause { .. }
@@ -341,10 +342,21 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
         return unavailable(stage, up, now, why);
     }
     up.is_reopening = false;
+    let absence = stage.with(|notes, now| notes.absence.see(now, up.since, stats.unsynced));
+    let readiness = up.eventful.readiness();
+    stage.with(|notes, _| {
+        if absence.is_late {
+            notes.coverage.reach("not ready for a disk");
+        }
+        absence.shows(stats.phase, readiness)
+    })?;
     let config = up.eventful.config();
     permits::bounded(&stats, config.concurrency.get())?;
     up.waits.see(now, &stats, config)?;
-    up.waits.see_submitters(now, &stats, config)?;
+    // A group that found no room, or a writer that stalls, keeps new events out when answers wait no longer.
+    let is_out_of_reach =
+        stage.with(|notes, now| notes.absence.may_be_seen(now) || stats.unsynced_for >= notes.oracles.answer_timeout());
+    up.waits.see_submitters(now, &stats, config, is_out_of_reach)?;
     stage.with(|notes, _| {
         if stats.journal_reopenings > 0 {
             notes.coverage.reach("journal opened again");

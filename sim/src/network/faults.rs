@@ -6,6 +6,7 @@ use super::coverage;
 use super::drive::{Drive, TICK, client_name};
 use super::inside::Inside;
 use super::journal::RESERVE_BYTES;
+use super::oracle::waits::{Absence, Span};
 use super::scenario::{Fault, FaultKind, Outage, Scenario, Trouble};
 use super::server::{CLOSE_GRACE, Order};
 use super::stage::CAPACITY_BYTES;
@@ -88,7 +89,11 @@ impl Faults {
 /// How long a fault lasts that ends by itself.
 fn length(kind: &FaultKind) -> Duration {
     match kind {
-        FaultKind::Link { for_ms, .. } | FaultKind::Pause { for_ms } | FaultKind::DiskFull { for_ms } => ms(*for_ms),
+        FaultKind::Link { for_ms, .. }
+        | FaultKind::Pause { for_ms }
+        | FaultKind::DiskFull { for_ms }
+        | FaultKind::DiskBlocks { for_ms }
+        | FaultKind::DiskGone { for_ms } => ms(*for_ms),
         FaultKind::Inside(Inside::Submitters { for_ms, .. }) => ms(*for_ms),
         FaultKind::Outage { .. }
         | FaultKind::Disturb { .. }
@@ -167,9 +172,30 @@ impl Drive {
                 drop(disk);
                 self.faults.present.push((now + ms(*for_ms), *kind));
             }
+            // Its probe counts the passes of the writer that meet it.
+            FaultKind::DiskBlocks { for_ms } => {
+                self.begin_absence(ms(*for_ms), |absence| &mut absence.blocked);
+                return;
+            }
+            FaultKind::DiskGone { for_ms } => self.begin_absence(ms(*for_ms), |absence| &mut absence.gone),
         }
         self.reach(coverage::fault(kind));
         self.note(&Step::Fault(kind));
+    }
+
+    /// The disk is out of reach from now on, in one way or the other, and everything is asked for meanwhile.
+    fn begin_absence(&self, lasts: Duration, which: impl FnOnce(&mut Absence) -> &mut Option<Span>) {
+        if self.stage.drive.is_none() {
+            return;
+        }
+        let until = self.stage.with(|notes, now| {
+            let span = which(&mut notes.absence);
+            let since = span.filter(|span| now <= span.until).map_or(now, |span| span.since);
+            let until = span.map_or(now, |span| span.until).max(now + lasts);
+            *span = Some(Span { since, until });
+            until
+        });
+        self.order(Order::Ask { until });
     }
 
     fn trouble(&mut self, client: u8, trouble: Trouble) {
@@ -284,6 +310,8 @@ impl Drive {
             | FaultKind::Pause { .. }
             | FaultKind::Disk { .. }
             | FaultKind::DiskFull { .. }
+            | FaultKind::DiskBlocks { .. }
+            | FaultKind::DiskGone { .. }
             | FaultKind::Inside(_) => None,
         })
     }
@@ -313,6 +341,8 @@ impl Drive {
                 FaultKind::Outage { .. }
                 | FaultKind::Disturb { .. }
                 | FaultKind::Disk { .. }
+                | FaultKind::DiskBlocks { .. }
+                | FaultKind::DiskGone { .. }
                 | FaultKind::Inside(_) => {}
             }
         }

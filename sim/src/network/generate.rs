@@ -36,10 +36,11 @@ const FAMILIES: [Family; 7] = [
 ];
 
 /// Those of scenarios with a journal.
-const JOURNAL_FAMILIES: [Family; 3] = [
+const JOURNAL_FAMILIES: [Family; 4] = [
     Family { label: "ends", kind: end, most: 2 },
     Family { label: "disk", kind: disk, most: 3 },
     Family { label: "writer", kind: writer, most: 4 },
+    Family { label: "absent disk", kind: absent_disk, most: 2 },
 ];
 
 impl Scenario {
@@ -109,6 +110,7 @@ fn journal_setup(chance: &mut Stream) -> JournalSetup {
         syncs_starts: chance.per_mille(750),
         snapshot_after_bytes: chance.pick(&[300, 1500, 6000, 1 << 20]),
         sync_grace_ms: between(chance, 60, 120),
+        answer_timeout_ms: between(chance, 15, 60),
     }
 }
 
@@ -264,6 +266,12 @@ fn disk(chance: &mut Stream) -> FaultKind {
 fn writer(chance: &mut Stream) -> FaultKind {
     let disturbance = if chance.per_mille(50) { Disturbance::WriterPanics } else { Disturbance::JournalStalls };
     FaultKind::Disturb { disturbance, passes: chance.between(1, 3) as u8 }
+}
+
+/// Some last longer than the second within which the server says so.
+fn absent_disk(chance: &mut Stream) -> FaultKind {
+    let for_ms = if chance.per_mille(150) { between(chance, 1_100, 1_300) } else { between(chance, 20, 300) };
+    if chance.per_mille(500) { FaultKind::DiskBlocks { for_ms } } else { FaultKind::DiskGone { for_ms } }
 }
 
 fn channel(chance: &mut Stream) -> FaultKind {

@@ -19,6 +19,14 @@ pub struct JournalSetup {
     pub snapshot_after_bytes: u32,
     /// The configuration's `sync_grace`.
     pub sync_grace_ms: u32,
+    /// See [`Durability::answer_timeout`].
+    #[serde(default = "answer_timeout_ms")]
+    pub answer_timeout_ms: u32,
+}
+
+/// That of scenarios that say nothing of it: answers wait as long as the server is up.
+const fn answer_timeout_ms() -> u32 {
+    60_000
 }
 
 /// What is kept free for outcomes. More than all events of a run can need.
@@ -31,7 +39,12 @@ impl JournalSetup {
         durability.starts = if self.syncs_starts { StartDurability::Synced } else { StartDurability::Relaxed };
         durability.snapshot_after_bytes = self.snapshot_after_bytes.max(1).into();
         durability.reserve_bytes = RESERVE_BYTES;
+        durability.answer_timeout = self.answer_timeout();
         durability
+    }
+
+    pub(super) const fn answer_timeout(&self) -> Duration {
+        Duration::from_millis(self.answer_timeout_ms as u64)
     }
 
     pub(super) const fn sync_grace(&self) -> Duration {

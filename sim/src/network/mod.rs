@@ -24,6 +24,7 @@
 //! `date` header is the machine's; no hash has headers in it.
 
 mod answers;
+mod ask;
 mod calm;
 mod client;
 mod clock;
@@ -41,6 +42,7 @@ mod journal;
 mod ledger;
 mod manner;
 mod oracle;
+mod outage;
 mod play;
 mod scenario;
 mod server;

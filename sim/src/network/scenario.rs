@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::inside::Inside;
 use super::journal::{DiskTrouble, JournalSetup};
 pub use super::manner::Manner;
+pub use super::outage::Outage;
 
 /// Everything that decides a run. Equal scenarios have equal runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -285,6 +286,16 @@ pub enum FaultKind {
     },
     /// In the server's own program.
     Inside(Inside),
+    /// The disk under the journal does not respond: what its writer does next takes until the end of this.
+    DiskBlocks {
+        /// How long.
+        for_ms: u32,
+    },
+    /// The directory of the journal cannot be found, or its disk cannot be asked.
+    DiskGone {
+        /// How long.
+        for_ms: u32,
+    },
 }
 
 /// How a link misbehaves.
@@ -308,41 +319,6 @@ pub enum Trouble {
     Loss {
         /// How many of a thousand.
         per_mille: u32,
-    },
-}
-
-/// How the server's process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Outage {
-    /// Without warning.
-    Crash,
-    /// With the machine: what the journal has not synced is there in part. Without a journal, a
-    /// crash.
-    PowerCut,
-    /// Without warning, between two changes of the disk. Without a journal, a crash.
-    CrashWriting {
-        /// Before the change that follows after so many more.
-        in_changes: u8,
-        /// With the machine.
-        power: bool,
-    },
-    /// By a shutdown.
-    Shutdown {
-        /// How long it may wait for runs.
-        timeout_ms: u32,
-    },
-    /// By two shutdowns at a time.
-    ShutdownTwice {
-        /// How long the first one may wait.
-        timeout_ms: u32,
-        /// How long the second one may wait.
-        second_ms: u32,
-    },
-    /// By a shutdown that nobody waits for.
-    ShutdownUnawaited {
-        /// How long it may wait for runs.
-        timeout_ms: u32,
     },
 }
 

@@ -16,6 +16,7 @@ use eventful::{Clock as _, Eventful, ShutdownReport, StartError, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turmoil::net::TcpListener;
 
+use super::ask::Asker;
 use super::disturb::Disturber;
 use super::drive::{TICK, given_up};
 use super::embedder;
@@ -38,6 +39,8 @@ pub(super) type Door = Rc<RefCell<Option<Up>>>;
 pub(super) struct Up {
     pub(super) eventful: Eventful,
     pub(super) orders: UnboundedSender<Order>,
+    /// When it came up.
+    pub(super) since: Timestamp,
     /// When its shutdown must have ended.
     pub(super) ends_by: Option<Duration>,
     /// When it was seen to be broken, or without a journal for good.
@@ -64,6 +67,10 @@ pub(super) enum Order {
         count: u8,
         patience: Duration,
     },
+    /// All that may have to wait for the disk, again and again until then.
+    Ask {
+        until: Timestamp,
+    },
 }
 
 /// How long what a client has begun may take when the server stops.
@@ -80,6 +87,7 @@ pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
     *door.borrow_mut() = Some(Up {
         eventful: eventful.clone(),
         orders,
+        since: stage.clock.now(),
         ends_by: None,
         broken_since: None,
         is_reopening: false,
@@ -168,12 +176,12 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
             }
             // Both are refused when the engine has stopped, or is broken. Their answers may wait for the disk.
             Order::Pause => {
-                let eventful = eventful.clone();
-                tokio::spawn(async move { eventful.pause().await });
+                let asker = Asker::new(&stage, &eventful);
+                tokio::spawn(async move { asker.within("a pause", asker.eventful.pause()).await.map(drop) });
             }
             Order::Resume => {
-                let eventful = eventful.clone();
-                tokio::spawn(async move { eventful.resume().await });
+                let asker = Asker::new(&stage, &eventful);
+                tokio::spawn(async move { asker.within("a resume", asker.eventful.resume()).await.map(drop) });
             }
             Order::Submit { first, count, patience } => {
                 for number in 0..count {
@@ -181,6 +189,7 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
                     tokio::spawn(embedder::submit(Arc::clone(&stage), eventful.clone(), item, patience));
                 }
             }
+            Order::Ask { until } => drop(tokio::spawn(Asker::new(&stage, &eventful).ask(until))),
         }
     }
 }
@@ -223,7 +232,7 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
 
 /// How the disk was since this time, when it had met so much trouble, and may still have been in it.
 fn disk(stage: &Stage, since: Timestamp, before: u64) -> shutdown::Disk {
-    let stalls = stage.with(|notes, _| notes.armed.stalled_until > since);
+    let stalls = stage.with(|notes, _| notes.armed.stalled_until > since || notes.absence.since(since));
     // It may have stopped before, and nobody have noticed until then.
     let is_stopped = stage.drive.as_ref().is_some_and(|drive| drive.disk().is_stopped());
     match (stage.drive.is_some(), troubles(stage) == before && !stalls && !is_stopped) {

@@ -14,6 +14,7 @@ use super::disturb::Armed;
 use super::journal::{DiskTrouble, JournalSetup};
 use super::ledger::{self, Ledger};
 use super::oracle::payloads::Owed;
+use super::oracle::waits::Absence;
 use super::oracle::{Oracles, Verdict};
 use super::scenario::{Scenario, Script};
 use super::trace::{Step, Trace};
@@ -42,6 +43,7 @@ pub(super) struct Notes {
     pub(super) trace: Trace,
     pub(super) coverage: Coverage,
     pub(super) armed: Armed,
+    pub(super) absence: Absence,
     pub(super) ledger: Ledger,
     pub(super) oracles: Oracles,
     pub(super) broken: Option<Broken>,
@@ -64,6 +66,7 @@ impl Stage {
             trace,
             coverage: Coverage::default(),
             armed: Armed::new(yields, scenario.setup.yields_per_mille),
+            absence: Absence::default(),
             ledger: Ledger::default(),
             oracles: Oracles::new(&scenario.setup),
             broken: None,
@@ -202,11 +205,22 @@ impl Notes {
     }
 
     /// This frame is durable, with so much room left, and readers are to be told of its facts.
-    pub(super) fn kept_and_told(&mut self, frame: &[u8]) -> Verdict {
+    pub(super) fn kept_and_told(&mut self, frame: &[u8], now: Timestamp) -> Verdict {
         let facts = self.kept(frame)?;
         self.oracles.durable.leave(&facts)?;
+        self.judge_absence(&facts, now)?;
         self.oracles.durable.owe(&facts);
         Ok(())
+    }
+
+    /// These facts are durable now. Nothing new was to be taken while the disk was out of reach.
+    fn judge_absence(&mut self, facts: &[Fact], now: Timestamp) -> Verdict {
+        let timeout = self.oracles.answer_timeout();
+        facts.iter().try_for_each(|fact| {
+            self.absence.held_up(now, fact.at);
+            let is_new = matches!(fact.change, Change::Accepted(_));
+            if is_new { self.absence.taken(fact.at, timeout) } else { Ok(()) }
+        })
     }
 
     fn see(&mut self, fact: &Fact) {

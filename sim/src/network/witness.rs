@@ -35,6 +35,7 @@ impl JournalStore for Witness {
             return Err(refused);
         }
         let mut journal = self.store.open(owner)?;
+        self.stage.with(|notes, _| notes.absence.opened());
         let verdict = self.look_at_end(&mut *journal);
         self.stage.judge(verdict);
         Ok(Box::new(Watched { stage: Arc::clone(&self.stage), journal }))
@@ -111,21 +112,29 @@ impl Journal for Watched {
     }
 
     fn reach(&self) -> Result<(), WriteError> {
+        if self.stage.with(|notes, now| notes.absence.is_gone(now)) {
+            return Err(WriteError::Unreachable { cause: "the directory is gone".to_owned() });
+        }
         self.journal.reach()
     }
 
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
-        let appended = self.journal.append(expected, frame);
+        let appended = self.reach().and_then(|()| self.journal.append(expected, frame));
         self.stage.with(|notes, now| {
             let kept = appended.is_ok();
             notes.trace.note(now, &Step::Appended { frame: expected.number(), kept });
             let verdict = match &appended {
                 Ok(()) => {
                     notes.oracles.durable.acknowledged(expected);
-                    notes.kept_and_told(frame)
+                    notes.absence.wrote(now, notes.oracles.retention());
+                    notes.kept_and_told(frame, now)
                 }
                 // Nothing was written, and the same group is written later.
                 Err(WriteError::Full) => Ok(()),
+                Err(WriteError::Unreachable { .. }) => {
+                    notes.absence.refuse(now);
+                    Ok(())
+                }
                 Err(error) => {
                     notes.oracles.durable.failed();
                     if let WriteError::Unknown { .. } = error {

@@ -40,6 +40,8 @@ fn span(fault: &Fault) -> Option<Span> {
         FaultKind::Outage { down_ms, .. } => (down_ms, "down", "engine".to_owned()),
         FaultKind::Pause { for_ms } => (for_ms, "paused", "engine".to_owned()),
         FaultKind::DiskFull { for_ms } => (for_ms, "full", "journal".to_owned()),
+        FaultKind::DiskBlocks { for_ms } => (for_ms, "blocked", "journal".to_owned()),
+        FaultKind::DiskGone { for_ms } => (for_ms, "gone", "journal".to_owned()),
         FaultKind::Disturb { .. } | FaultKind::Disk { .. } | FaultKind::Inside(_) => return None,
     };
     Some(Span { note: plain(&fault.kind), lasts: u64::from(for_ms) * 1_000, name, disturbs: vec![part] })

@@ -13,6 +13,7 @@
 //! | `progress` | P3 | a ticket and a free permit meet soon |
 //! | `shutdown` | P6 | reports of shutdowns, and what is left behind |
 //! | `numbers` | P7 | the metrics, against each other and against the facts |
+//! | `waits` | P9 | calls, readiness and what is taken while the disk is out of reach |
 //! | `panics` | P5 | panics and restarts, against those that were asked for |
 
 pub(super) mod answered;
@@ -27,8 +28,10 @@ pub(super) mod payloads;
 pub(super) mod permits;
 pub(super) mod progress;
 pub(super) mod shutdown;
+pub(super) mod waits;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::scenario::{Call, Item, KeyNumber, Setup};
 use crate::failure::Broken;
@@ -97,6 +100,16 @@ impl Oracles {
         } else {
             *self = Self { forgets: self.forgets, ..Self::new(&self.setup) };
         }
+    }
+
+    /// How long what has ended is remembered.
+    pub(super) fn retention(&self) -> Duration {
+        self.setup.config().retention
+    }
+
+    /// How long answers wait for the journal.
+    pub(super) fn answer_timeout(&self) -> Duration {
+        self.setup.journal.map_or(Duration::MAX, |journal| journal.answer_timeout())
     }
 
     /// Whether a handler is only called when its start is durable.

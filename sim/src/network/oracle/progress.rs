@@ -23,8 +23,16 @@ const SOON: Duration = Duration::from_millis(50);
 
 impl Waits {
     /// A submitter counts as one that waits for room no longer than that lasts.
-    pub(in crate::network) fn see_submitters(&mut self, now: Duration, stats: &Stats, config: &Config) -> Verdict {
-        if stats.submitters_waiting == 0 || stats.phase != Phase::Running || !has_room(stats, config) {
+    /// A disk that is out of reach keeps them out.
+    pub(in crate::network) fn see_submitters(
+        &mut self,
+        now: Duration,
+        stats: &Stats,
+        config: &Config,
+        is_out_of_reach: bool,
+    ) -> Verdict {
+        let may_enter = stats.phase == Phase::Running && has_room(stats, config) && !is_out_of_reach;
+        if stats.submitters_waiting == 0 || !may_enter {
             self.submitter_since = None;
             return Ok(());
         }

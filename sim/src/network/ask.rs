@@ -1,0 +1,70 @@
+//! Asks the adapter for what may have to wait for the journal, and judges how long it takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventful::{Clock as _, Cursor, Eventful, Timestamp};
+use tokio::time::{sleep, timeout};
+
+use super::drive::TICK;
+use super::ledger;
+use super::oracle::waits;
+use super::scenario::{Disturbance, Fault, FaultKind, KeyNumber, Scenario};
+use super::stage::Stage;
+
+/// How often the sweeper dies at most.
+fn sweeper_panics(scenario: &Scenario) -> u32 {
+    let passes = |fault: &Fault| {
+        let FaultKind::Disturb { disturbance: Disturbance::SweeperPanics, passes } = fault.kind else { return 0 };
+        passes.into()
+    };
+    scenario.faults.iter().map(passes).sum::<u32>()
+}
+
+/// Asks one process.
+pub(super) struct Asker {
+    stage: Arc<Stage>,
+    pub(super) eventful: Eventful,
+    bound: Duration,
+}
+
+impl Asker {
+    pub(super) fn new(stage: &Arc<Stage>, eventful: &Eventful) -> Self {
+        let answers = stage.with(|notes, _| notes.oracles.answer_timeout());
+        // The sweeper lets answers go. One that dies is restarted within its interval.
+        let restarts = eventful.config().sweep_interval * (2 + sweeper_panics(&stage.scenario));
+        let bound = answers.saturating_add(restarts + TICK * 4);
+        Self { stage: Arc::clone(stage), eventful: eventful.clone(), bound }
+    }
+
+    /// Asks for everything, one round after the other.
+    pub(super) async fn ask(self, until: Timestamp) {
+        while self.stage.clock.now() < until {
+            for item in self.stage.owed().items {
+                self.look(item.key).await;
+            }
+            self.within("a page", self.eventful.list(None, Cursor::START, 10)).await;
+            self.within("a wait for durability", self.eventful.sync()).await;
+            sleep(TICK).await;
+        }
+    }
+
+    async fn look(&self, number: KeyNumber) {
+        let key = ledger::key(number);
+        let was_over = self.stage.with(|notes, _| notes.oracles.lives.is_completed(key));
+        let shown = self.within("a look", self.eventful.get(key)).await;
+        self.within("an explanation", self.eventful.explain(key)).await;
+        if let Some(Ok(Some(record))) = shown.filter(|_| was_over) {
+            self.stage.judge(self.stage.with(|notes, _| waits::marked(&notes.oracles.lives, &record)));
+        }
+    }
+
+    /// What the call gives, which must be in time.
+    pub(super) async fn within<T>(&self, what: &str, call: impl Future<Output = T>) -> Option<T> {
+        let answer = timeout(self.bound, call).await.ok();
+        if answer.is_none() {
+            self.stage.judge(Err(waits::silent(what, self.bound)));
+        }
+        answer
+    }
+}
