@@ -1,6 +1,7 @@
 //! What durability costs: the journal on disk against a raw file and raw redb, alone and under the adapter, recovery, and bytes on disk.
 //!
-//! The disk is the one of the target directory. `-- --only NAME` measures one of them: `groups`, `events` or `recovery`.
+//! The disk is the one of the target directory. `-- --only NAME` measures one of them: `groups`, `events`,
+//! `recovery` or `snapshots`.
 
 mod adapter;
 mod ids;
@@ -9,8 +10,12 @@ mod report;
 mod stopwatch;
 
 /// The parts, by name.
-const PARTS: [(&str, fn()); 3] =
-    [("groups", journal::grouping::measure), ("events", adapter::measure), ("recovery", journal::recovery::measure)];
+const PARTS: [(&str, fn()); 4] = [
+    ("groups", journal::grouping::measure),
+    ("events", adapter::measure),
+    ("recovery", journal::recovery::measure),
+    ("snapshots", journal::snapshots::measure),
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();

@@ -4,3 +4,4 @@ mod facts;
 pub(crate) mod grouping;
 pub(crate) mod media;
 pub(crate) mod recovery;
+pub(crate) mod snapshots;

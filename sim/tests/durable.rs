@@ -86,6 +86,8 @@ fn journaled(faults: Vec<Fault>) -> Scenario {
             snapshot_after_bytes: 1 << 20,
             reserve_bytes: 1_000,
             max_unsynced_bytes: 1 << 20,
+            group_bytes: None,
+            part_bytes: None,
         }),
         operations: (0..3).map(submit).collect(),
         faults,

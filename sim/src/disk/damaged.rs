@@ -21,6 +21,8 @@ pub enum Damage {
     },
     /// The last frame is whole, and follows another frame than the one that is before it.
     Stranger,
+    /// The last frame is whole, and ends with a fact that only a newer program knows.
+    Newer,
 }
 
 /// A store of which something is damaged. What it opens can be written to all the same.
@@ -85,6 +87,17 @@ fn estranged(bytes: &[u8]) -> Vec<u8> {
     other
 }
 
+/// The frame with one more fact, of a kind that is not known here.
+fn newer(bytes: &[u8]) -> Vec<u8> {
+    const UNKNOWN_FACT: [u8; 2] = [0, 99];
+    let mut other = Vec::new();
+    if let Ok(read) = frame::decode(bytes) {
+        // It is little longer than the one that was read.
+        let _ = frame::encode(&read.header, &[read.body, &UNKNOWN_FACT].concat(), &mut other);
+    }
+    other
+}
+
 impl Journal for Damaged {
     fn extent(&self) -> Extent {
         self.journal.extent()
@@ -109,7 +122,10 @@ impl Journal for Damaged {
             let damaged = match damage {
                 Damage::Frame { bit } if sequence == last => flipped(frame, bit),
                 Damage::Stranger if sequence == last => estranged(frame),
-                Damage::Frame { .. } | Damage::Stranger | Damage::Snapshot { .. } => return visit(sequence, frame),
+                Damage::Newer if sequence == last => newer(frame),
+                Damage::Frame { .. } | Damage::Stranger | Damage::Newer | Damage::Snapshot { .. } => {
+                    return visit(sequence, frame);
+                }
             };
             has_struck.store(true, Ordering::Relaxed);
             visit(sequence, &damaged);

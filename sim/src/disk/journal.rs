@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
 
@@ -20,7 +20,8 @@ use super::medium::{DiskError, Life};
 use super::opening::{hold, refused};
 use super::record::{self, Kind, Record};
 use super::segment::{self, Place};
-use super::shelf::Shelf;
+use super::shelf::{self, Shelf};
+use crate::chance::Stream;
 
 /// Bytes that the first record of a segment takes.
 const BEGIN_BYTES: u64 = record::bytes_of(8) as u64;
@@ -39,12 +40,36 @@ const RESERVE_BYTES: u64 = 4096;
 pub struct PlainStore {
     drive: Drive,
     opening: Arc<AtomicU64>,
+    /// The first frame that was not trimmed, and the bytes of the largest part that was put.
+    first: Arc<AtomicU64>,
+    largest_part: Arc<AtomicUsize>,
 }
 
 impl PlainStore {
     /// The journal that has this drive to itself.
     pub fn new(drive: Drive) -> Self {
-        Self { drive, opening: Arc::default() }
+        let first = Arc::new(AtomicU64::new(Sequence::FIRST.number()));
+        Self { drive, opening: Arc::default(), first, largest_part: Arc::default() }
+    }
+
+    /// The first frame that was not trimmed, as the last owner knew it.
+    pub fn first(&self) -> Sequence {
+        Sequence::new(self.first.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of the largest part of a snapshot that was put.
+    pub fn largest_part(&self) -> usize {
+        self.largest_part.load(Ordering::Relaxed)
+    }
+
+    /// The finished snapshots on the drive, the newest last.
+    pub fn snapshots(&self) -> Vec<Sequence> {
+        shelf::all(&self.drive.disk().names_now(), self.first())
+    }
+
+    /// Flips a bit of this snapshot, if any of it is synced. Returns whether there was one.
+    pub fn rot_snapshot(&self, at: Sequence, stream: &mut Stream) -> bool {
+        self.drive.disk().rot_file(&shelf::name(at), stream)
     }
 
     /// The drive.
@@ -60,6 +85,7 @@ impl JournalStore for PlainStore {
         let held = hold(&self.drive, life)?;
         let shelf = Shelf::open(&self.drive, life, held.first)?;
         let (first, end) = (held.first, held.end);
+        self.first.store(first.number(), Ordering::Relaxed);
         let segment = held.next_segment;
         let file =
             begin(&self.drive, life, segment, end, first).map_err(|error| refused(&segment::name(segment), error))?;
@@ -282,6 +308,7 @@ impl Journal for PlainJournal {
 
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
         self.admit(bytes.len())?;
+        self.store.largest_part.fetch_max(bytes.len(), Ordering::Relaxed);
         match self.shelf.put(at, part, bytes, last) {
             Ok(Some(())) => Ok(()),
             Ok(None) => Err(self.poison(&format_args!("part {part} follows nothing"))),
@@ -308,6 +335,7 @@ impl Journal for PlainJournal {
         }
         self.frames.drain(..(below.number() - self.first.number()) as usize);
         self.first = below;
+        self.store.first.store(below.number(), Ordering::Relaxed);
         self.roll()?;
         self.forget(below).map_err(|error| self.poison(&error))
     }

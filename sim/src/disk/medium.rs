@@ -289,6 +289,21 @@ impl Disk {
         has_struck
     }
 
+    /// A bit of this file that was synced is another one from now on. Answers whether there was any.
+    pub fn rot_file(&mut self, name: &str, stream: &mut Stream) -> bool {
+        let file = self.names.get(name).copied();
+        let has_struck = file.and_then(|file| self.files.get_mut(&file)).is_some_and(|file| file.rot(stream));
+        if has_struck {
+            self.probes.count(DiskFault::BitRot);
+        }
+        has_struck
+    }
+
+    /// The names that there are.
+    pub fn names_now(&self) -> Vec<String> {
+        self.names.keys().cloned().collect()
+    }
+
     /// Files that nothing names, not even after a power cut, are gone.
     fn sweep_files(&mut self) {
         let (names, synced, pending) = (&self.names, &self.synced_names, &self.pending_names);

@@ -32,12 +32,19 @@ struct Unfinished {
     end: u64,
 }
 
-fn name(at: Sequence) -> String {
+/// The file of the snapshot of everything before this frame.
+pub(super) fn name(at: Sequence) -> String {
     format!("snapshot-{at:020}")
 }
 
 fn number(name: &str) -> Option<u64> {
     name.strip_prefix("snapshot-")?.parse().ok()
+}
+
+/// Which of these names are those of finished snapshots from `first` on.
+pub(super) fn all(names: &[String], first: Sequence) -> Vec<Sequence> {
+    let numbers = names.iter().filter_map(|name| number(name)).map(Sequence::new);
+    numbers.filter(|at| *at >= first).collect()
 }
 
 /// Takes away what is not finished.
@@ -52,8 +59,7 @@ impl Shelf {
     /// The finished ones from `first` on.
     pub(super) fn open(drive: &Drive, life: Life, first: Sequence) -> Result<Self, OpenError> {
         let names = drive.disk().names(life).map_err(|error| refused("the directory", error))?;
-        let finished = names.iter().filter_map(|name| number(name)).map(Sequence::new);
-        let finished = finished.filter(|at| *at >= first).map(|at| (at, None)).collect();
+        let finished = all(&names, first).into_iter().map(|at| (at, None)).collect();
         Ok(Self { drive: drive.clone(), life, finished, unfinished: None, record: Vec::new() })
     }
 

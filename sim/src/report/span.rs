@@ -43,6 +43,7 @@ impl Span {
             | Fault::ProcessPauses { .. }
             | Fault::TicketLate { .. }
             | Fault::DiesWriting { .. }
+            | Fault::SnapshotRots { .. }
             | Fault::DiskFails { .. }
             | Fault::Shutdown { .. } => return None,
         };

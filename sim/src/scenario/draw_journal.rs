@@ -18,6 +18,8 @@ impl Draw {
             snapshot_after_bytes: draw.pick(&[400, 1_500, 6_000, 1 << 20]) * length,
             reserve_bytes: draw.pick(&[0, 2_000, 20_000]),
             max_unsynced_bytes: draw.pick(&[300, 1_000, 1 << 20]),
+            group_bytes: draw.pick(&[None, Some(1), Some(200), Some(600)]),
+            part_bytes: draw.pick(&[None, Some(1), Some(200), Some(900)]),
         })
     }
 
@@ -41,6 +43,11 @@ impl Draw {
             for _ in 0..draw.between(1, 3) {
                 let lasts = draw.pick(&[1, 20, 500]) * draw.between(1, 4) * MILLI;
                 faults.push(Fault::JournalStalled { at: self.trouble(draw), lasts });
+            }
+        }
+        if draw.per_mille(400) {
+            for _ in 0..draw.between(1, 6) {
+                faults.push(Fault::SnapshotRots { at: self.trouble(draw) });
             }
         }
     }

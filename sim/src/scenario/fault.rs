@@ -186,6 +186,12 @@ pub enum Fault {
         /// For how long.
         lasts: u64,
     },
+    /// A bit of the newest snapshot is another one from now on, and the store finds that out when it is
+    /// read. Nothing happens when there is no other sound way back.
+    SnapshotRots {
+        /// When.
+        at: u64,
+    },
     /// The next call of the disk that can be struck by it goes wrong.
     DiskFails {
         /// From when on.
@@ -278,6 +284,7 @@ impl Fault {
             | Self::DiesWriting { at, .. }
             | Self::JournalStalled { at, .. }
             | Self::DiskFails { at, .. }
+            | Self::SnapshotRots { at }
             | Self::DiskFull { at, .. } => Some(at),
             Self::Handler { .. } | Self::Poison { .. } => None,
         }

@@ -54,6 +54,7 @@ pub enum FaultKind {
     DiedRecovering,
     KillsProcess,
     JournalStalled,
+    SnapshotRots,
     ShortWrite,
     WriteFails,
     NoSpace,
@@ -89,7 +90,7 @@ impl FaultKind {
     }
 
     /// Every kind.
-    pub const ALL: [Self; 74] = [
+    pub const ALL: [Self; 75] = [
         Self::ChannelFull,
         Self::ChannelFullForGood,
         Self::CapacityOne,
@@ -138,6 +139,7 @@ impl FaultKind {
         Self::DiedRecovering,
         Self::KillsProcess,
         Self::JournalStalled,
+        Self::SnapshotRots,
         Self::ShortWrite,
         Self::WriteFails,
         Self::NoSpace,

@@ -88,6 +88,12 @@ pub struct Journaling {
     pub reserve_bytes: u64,
     /// What is not durable, past which no new event is taken.
     pub max_unsynced_bytes: u64,
+    /// What a group has at most, and one fact more. Without it, the default of the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_bytes: Option<usize>,
+    /// What a part of a snapshot has at most, and one record more. Without it, the default of the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_bytes: Option<usize>,
 }
 
 /// Bytes that no scenario reaches.

@@ -143,6 +143,7 @@ impl fmt::Display for Fault {
             Self::DiesWriting { after, power: true, .. } => {
                 write!(f, "the power will fail after {after} more changes of the disk")
             }
+            Self::SnapshotRots { .. } => f.write_str("a bit of the newest snapshot rots"),
             Self::JournalStalled { lasts, .. } => write!(f, "the journal stalls for {}", Micros(lasts)),
             Self::DiskFails { how, .. } => write!(f, "on the disk, {how}"),
             Self::DiskFull { lasts, left, .. } => {

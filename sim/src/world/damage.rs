@@ -18,12 +18,19 @@ impl World<'_> {
         let stream = &mut Chance::of(self.scenario.seed).stream("damage");
         let mut bit = || stream.below(BITS) as usize;
         let (snapshot, frame) = (Damage::Snapshot { bit: bit() }, Damage::Frame { bit: bit() });
-        if self.journal.as_ref().is_some_and(|journal| journal.has_snapshot) {
+        if self.journal.as_ref().is_some_and(|journal| journal.has_snapshot && journal.can_lose_the_newest()) {
             let (recovered, _) = self.recover_damaged(snapshot);
             let recovered = recovered.map_err(|error| {
                 broken(format_args!("its newest snapshot is damaged, and there is no other way back: {error}"))
             })?;
             oracle::same_state(&recovered.replay.state(), whole)?;
+        }
+        match self.recover_damaged(Damage::Newer) {
+            (Err(OpenError::TooNew(_)), true) | (Ok(_), false) => {}
+            (Ok(_), true) => return Err(broken("it opens, though a newer program wrote some of it")),
+            (Err(error), _) => {
+                return Err(broken(format_args!("what a newer program wrote is taken for something else: {error}")));
+            }
         }
         for damage in [frame, Damage::Stranger] {
             match self.recover_damaged(damage) {

@@ -299,6 +299,7 @@ const fn reaches_what_is_down(fault: &Fault) -> bool {
             | Fault::DiesWriting { .. }
             | Fault::JournalStalled { .. }
             | Fault::DiskFails { .. }
+            | Fault::SnapshotRots { .. }
             | Fault::DiskFull { .. }
     )
 }

@@ -8,6 +8,7 @@ use eventful::{Answer, Digest, Fact, Ticket};
 
 use super::World;
 use super::agenda::Task;
+use super::rot::Rot;
 use super::worker::Serial;
 use crate::chance::{Chance, Stream};
 use crate::disk::{Disk, Drive, PlainStore, Trouble};
@@ -52,6 +53,13 @@ pub(super) struct Journal {
     pub(super) written: u32,
     /// What a power cut leaves.
     pub(super) power: Stream,
+    pub(super) rot: Rot,
+    /// The bytes of the largest fact so far.
+    pub(super) largest_fact: usize,
+}
+
+fn groups(settings: Journaling) -> Groups {
+    settings.group_bytes.map_or_else(Groups::new, Groups::bounded)
 }
 
 /// Whether the engine can be used.
@@ -116,7 +124,7 @@ impl Journal {
         let disk = Disk::new(CAPACITY_BYTES, Trouble::none(chance.stream("disk")));
         Self {
             settings,
-            groups: Groups::new(),
+            groups: groups(settings),
             store: PlainStore::new(Drive::new(disk)),
             log: None,
             condition: Condition::Open,
@@ -132,6 +140,8 @@ impl Journal {
             death: None,
             written: 0,
             power: chance.stream("power"),
+            rot: Rot::new(chance.stream("rot")),
+            largest_fact: 0,
         }
     }
 
@@ -155,7 +165,8 @@ impl Journal {
 
     /// Everything that a process has in its memory is gone.
     pub(super) fn forget_process(&mut self) {
-        (self.groups, self.group, self.log) = (Groups::new(), Group::None, None);
+        (self.groups, self.group, self.log) = (groups(self.settings), Group::None, None);
+        self.rot.forget_process();
         self.waiting.clear();
         self.held.clear();
         (self.rung, self.unsealed) = (false, false);
@@ -206,6 +217,8 @@ impl World<'_> {
     /// The facts of a step join the open group.
     pub(super) fn journal_facts(&mut self) {
         let Some(journal) = &mut self.journal else { return };
+        let sizes = self.out.facts().iter().map(Fact::size_bytes);
+        journal.largest_fact = sizes.chain([journal.largest_fact]).max().unwrap_or(0);
         journal.groups.add(self.out.facts().iter().cloned());
         if journal.groups.can_begin() {
             self.ring_writer();

@@ -26,6 +26,7 @@ mod journal;
 mod phases;
 mod process;
 mod recovery;
+mod rot;
 mod sweeper;
 mod trouble;
 mod wording;

@@ -33,6 +33,7 @@ impl World<'_> {
         let after = journal.settings.snapshot_after_bytes;
         let mut recovered = recover(&mut journal.store, &owner, &self.config, after, &mut |_| {})?;
         recovered.log.reserve(journal.settings.reserve_bytes);
+        journal.settings.part_bytes.into_iter().for_each(|bytes| recovered.log.bound_parts(bytes));
         Ok(recovered)
     }
 

@@ -38,6 +38,7 @@ impl World<'_> {
             | Fault::JournalStalled { .. }
             | Fault::DiskFails { .. }
             | Fault::DiskFull { .. } => self.disturb_disk(&fault),
+            Fault::SnapshotRots { .. } => self.rot_snapshot(),
             Fault::ChannelFull { .. }
             | Fault::ReceiverDropped { .. }
             | Fault::TicketLost { .. }
@@ -116,6 +117,7 @@ impl World<'_> {
             | Fault::DiesWriting { .. }
             | Fault::JournalStalled { .. }
             | Fault::DiskFails { .. }
+            | Fault::SnapshotRots { .. }
             | Fault::DiskFull { .. } => return self.disturb_outside(fault),
         }
         Ok(())

@@ -48,6 +48,7 @@ impl World<'_> {
     fn append(&mut self, facts: Vec<Fact>) -> Result<(), Broken> {
         let (Some(journal), Some(kept)) = (&mut self.journal, &mut self.oracles.journal) else { return Ok(()) };
         let Some(log) = &mut journal.log else { return Ok(()) };
+        judge_group(&facts, journal.settings.group_bytes)?;
         kept.give(facts.len());
         match log.append(&facts) {
             Ok(()) => {
@@ -99,7 +100,11 @@ impl World<'_> {
     fn maintain(&mut self) -> Result<(), Broken> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         let Some(log) = &mut journal.log else { return Ok(()) };
-        match log.maintain(&|| self.engine.gauges()) {
+        let maintained = log.maintain(&|| self.engine.gauges());
+        let room = log.room();
+        journal.judge_parts()?;
+        journal.rot.note(&maintained);
+        match maintained {
             Ok(Maintained::Nothing) => {
                 if journal.unsealed {
                     self.agenda.at(self.now + SEAL_AFTER_MICROS, Task::Seal);
@@ -108,7 +113,8 @@ impl World<'_> {
             }
             Ok(Maintained::More) => self.ring_writer(),
             Ok(Maintained::Snapshot(before)) => {
-                (journal.room, journal.has_snapshot) = (log.room(), true);
+                (journal.room, journal.has_snapshot) = (room, true);
+                journal.judge_ways_back(before)?;
                 self.probes.fault(FaultKind::Snapshot);
                 self.note_journal(|| format!("a snapshot stands for the frames before {before}"));
                 self.ring_writer();
@@ -117,7 +123,7 @@ impl World<'_> {
             Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => {
                 return self.fail(&error);
             }
-            Err(MaintainError::Open(error @ OpenError::Corrupt(_))) => {
+            Err(MaintainError::Open(error @ OpenError::Corrupt(_))) if !journal.rot.excuses_failure() => {
                 return Err(Broken::new("journal", 10, format_args!("no snapshot was made: {error}")));
             }
             Err(error) => {
@@ -197,5 +203,17 @@ impl World<'_> {
             self.note_stop(&worker);
             self.agenda.now(Task::Yield(worker.serial));
         }
+    }
+}
+
+/// Judges that a group is bounded by bytes, but for one fact.
+fn judge_group(facts: &[Fact], limit_bytes: Option<usize>) -> Result<(), Broken> {
+    let all_but_one: usize = facts.iter().rev().skip(1).map(Fact::size_bytes).sum();
+    match limit_bytes {
+        Some(limit) if all_but_one >= limit => {
+            let bytes = facts.iter().map(Fact::size_bytes).sum::<usize>();
+            Err(Broken::new("journal", 9, format_args!("a group has {bytes} bytes, and {limit} make it full")))
+        }
+        Some(_) | None => Ok(()),
     }
 }
