@@ -6,7 +6,7 @@ use eventful::journal::JournalStore;
 use eventful::{Attempt, Config, Durability, Event, Eventful, Failure, http};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub(crate) struct Server {
     pub(crate) eventful: Eventful,
@@ -38,7 +38,7 @@ impl Server {
     }
 
     async fn of(eventful: Eventful, limits: http::Limits) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = listen();
         let address = listener.local_addr().expect("its address");
         tokio::spawn(http::serve(listener, eventful.clone(), limits, std::future::pending()));
         Self { eventful, address }
@@ -83,6 +83,15 @@ impl Server {
         }
         panic!("{id} does not become {status}");
     }
+}
+
+/// On a free port, with buffers that are the same on every machine.
+fn listen() -> TcpListener {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_send_buffer_size(256 << 10).expect("a small buffer");
+    socket.set_recv_buffer_size(256 << 10).expect("a small buffer");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    socket.listen(1024).expect("it listens")
 }
 
 impl Answer {
