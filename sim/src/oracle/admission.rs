@@ -6,6 +6,7 @@ use eventful::{Answer, Bound, Change, Fact, FailedOverflow, Phase, Refusal};
 
 use super::{Book, Said, Seen};
 use crate::failure::Broken;
+use crate::scenario::EventNumber;
 
 /// Judged after the facts of the step were taken in: an expired record that made room is gone.
 pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
@@ -17,8 +18,8 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
     match (seen.said, seen.answer) {
         (Said::Submit { size_bytes, .. }, Answer::Accepted) => judge_accepted(book, seen, size_bytes),
         (Said::Submit { size_bytes, .. }, Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, size_bytes),
-        (Said::Redrive(_), Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, 0),
-        (Said::Redrive(_), Answer::Noted) => within(book.pending() <= seen.config.max_pending as u64, book, seen),
+        (Said::Redrive(event), Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, size_of(book, event)),
+        (Said::Redrive(event), Answer::Noted) => judge_redriven(book, seen, size_of(book, event)),
         _ => Ok(()),
     }
 }
@@ -55,6 +56,17 @@ fn judge_accepted(book: &Book, seen: &Seen<'_>, size_bytes: usize) -> Result<(),
         && takes_beside_failed(book, seen)
         && size_bytes <= config.max_event_bytes;
     within(kept, book, seen)
+}
+
+/// Its bytes are in memory already, so one that is larger than the bound may wait alone.
+fn judge_redriven(book: &Book, seen: &Seen<'_>, size_bytes: usize) -> Result<(), Broken> {
+    let config = seen.config;
+    let fits = book.bytes <= config.max_bytes as u64 || book.bytes == size_bytes as u64;
+    within(fits && book.pending() <= config.max_pending as u64, book, seen)
+}
+
+fn size_of(book: &Book, event: EventNumber) -> usize {
+    book.known(event).map_or(0, |known| known.size_bytes)
 }
 
 fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usize) -> Result<(), Broken> {
