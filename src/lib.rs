@@ -58,7 +58,7 @@ mod runtime;
 pub use engine::{
     Algorithm, Answer, AttemptEnd, Backoff, Bound, Change, Charge, Command, Config, Conflict, Cursor, Deadline, Digest,
     Downtime, DropReason, DroppedFailure, Duplicate, DurableState, Effect, Engine, EnqueueFailure, Epoch, ErrorText,
-    Event, Fact, FactCounters, FailedOverflow, Gauges, Histogram, Histograms, Id, InvalidConfig, InvalidEvent,
+    Event, Fact, FactCounters, FailedOverflow, Filter, Gauges, Histogram, Histograms, Id, InvalidConfig, InvalidEvent,
     InvalidKey, Kept, Key, Metrics, Next, Outcome, Output, Page, PastAttempt, Phase, Place, RecordView, Refusal,
     RejectReason, Rejection, Replay, ReplayError, Restoration, Run, RunId, RunView, Status, Summary, Swept,
     SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
@@ -68,9 +68,9 @@ pub use engine::{
 pub use runtime::{Action, Hooks, Point};
 #[cfg(feature = "tokio")]
 pub use runtime::{
-    Attempt, Builder, Cancellation, Clock, DiscardError, Eventful, Failure, FailureKind, Handler, JournalState,
-    ManualClock, NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep, Stale,
-    StartError, Stats, SubmitError, Submitted, Subscription, SystemClock, Unavailable, WaitError,
+    Attempt, Builder, Cancellation, Clock, DiscardError, Discarded, Eventful, Failure, FailureKind, Handler,
+    JournalState, ManualClock, NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep,
+    Stale, StartError, Stats, SubmitError, Submitted, Subscription, SystemClock, Unavailable, WaitError,
 };
 #[cfg(all(feature = "tokio", feature = "durable"))]
 pub use runtime::{Durability, Recovery, StartDurability};

@@ -137,6 +137,8 @@ fn assert_record(view: &RecordView, record: &Record) {
     assert_eq!(view.eligible_at, record.eligible_at(), "eligible time of {key}");
     assert_eq!(view.terminal_at, record.terminal_at(), "terminal time of {key}");
     assert_eq!(view.size_bytes, record.kept_bytes(), "bytes of {key}");
+    let payload = (!record.is_tombstone()).then(|| record.event.payload());
+    assert_eq!(view.payload.as_ref(), payload, "payload of {key}");
     assert_run(view, record);
     if record.is_tombstone() {
         assert!(view.history.is_empty() && view.last_error.is_none(), "{key} is a tombstone with a past");

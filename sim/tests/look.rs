@@ -46,10 +46,22 @@ fn a_page_ends_after_so_many_places_however_few_fit() {
     for n in 0..4096 {
         driver.submit(&format!("event-{n}"));
     }
-    let first = driver.engine().page(driver.now, Some(Status::Failed), Cursor::START, 1);
+    let first = driver.engine().page(driver.now, Some(Status::FailedRetry), Cursor::START, 1);
     let cursor = first.next.expect("there are more places");
     assert!(first.records.is_empty());
-    assert_eq!(driver.engine().page(driver.now, Some(Status::Failed), cursor, 1).next, None);
+    assert_eq!(driver.engine().page(driver.now, Some(Status::FailedRetry), cursor, 1).next, None);
+}
+
+#[test]
+fn failed_records_are_found_without_a_look_at_others() {
+    let mut driver = Driver::new(Config::default());
+    driver.submit("failed");
+    driver.run(Outcome::Permanent { error: ErrorText::new("wrong") });
+    for n in 0..5000 {
+        driver.submit(&format!("event-{n}"));
+    }
+    let page = driver.engine().page(driver.now, Some(Status::Failed), Cursor::START, 10);
+    assert_eq!((page.records.len(), page.next), (1, None));
 }
 
 #[test]

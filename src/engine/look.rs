@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::filter::Range;
 use super::key::Key;
 use super::replay::DurableState;
 use super::state::State;
@@ -9,10 +10,13 @@ use super::status::Status;
 use super::store::{ActiveRun, LiveRecord, Location, Stage, Store, Tombstone};
 use super::time::Timestamp;
 use super::view::{Cursor, Page, RecordView, RunView};
-use super::{Charge, Engine};
+use super::{Charge, Engine, Filter};
 
 /// Records that one page looks at, at most: looking holds up everything else.
 const SCAN_LIMIT: usize = 4096;
+
+/// Bytes of events at which a page ends: its views hold them in memory, and answers show them.
+const PAGE_BYTES: usize = 8 << 20;
 
 impl Engine {
     /// What is known of an event; absent when there is no record of it, or its retention has
@@ -21,37 +25,87 @@ impl Engine {
         Some(self.state.store.view(self.locate(now, key)?))
     }
 
-    /// A part of all records: those of this status, or of any, from `after` on, at most `limit`, which
-    /// counts as 1 when it is 0. Where no record of this status can be is not scanned.
-    ///
-    /// Looks at a bounded number of records, so a page may hold fewer than there are; the end is
-    /// where no next page is named. A record that exists throughout is on at least one page.
+    /// A part of all records: those of this status, or of any, from `after` on. See [`Engine::find`].
     pub fn page(&self, now: Timestamp, status: Option<Status>, after: Cursor, limit: usize) -> Page {
-        let mut records = Vec::new();
-        let is_buried = status.map(|status| matches!(status, Status::Completed | Status::Discarded));
-        let mut scan = self.state.store.scan(after);
-        if is_buried == Some(true) {
+        self.find(now, &Filter { status, ..Filter::default() }, after, limit)
+    }
+
+    /// A part of the records that fit, from `after` on, at most `limit`, which counts as 1 when it is 0.
+    /// Where no record can be that fits is not scanned; failed ones come in the order in which they
+    /// failed.
+    ///
+    /// Looks at a bounded number of records, and ends early when its events have more than 8 MiB, so a
+    /// page may hold fewer than there are; the end is where no next page is named. A record that
+    /// exists throughout is on at least one page. A cursor is of use with the same filter, and while
+    /// this engine is open.
+    pub fn find(&self, now: Timestamp, filter: &Filter, after: Cursor, limit: usize) -> Page {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        let next = self.walk(now, filter, after, |location| {
+            let record = self.state.store.view(location);
+            bytes += record.size_bytes;
+            records.push(record);
+            records.len() < limit.max(1) && bytes < PAGE_BYTES
+        });
+        Page { records, next }
+    }
+
+    /// As [`Engine::find`], with nothing but the keys.
+    pub fn find_keys(
+        &self,
+        now: Timestamp,
+        filter: &Filter,
+        after: Cursor,
+        limit: usize,
+    ) -> (Vec<Key>, Option<Cursor>) {
+        let mut keys = Vec::new();
+        let next = self.walk(now, filter, after, |location| {
+            keys.push(self.state.store.key(location).clone());
+            keys.len() < limit.max(1)
+        });
+        (keys, next)
+    }
+
+    /// How many of the records from `after` on fit, among a bounded number that is looked at, and where
+    /// to continue.
+    pub fn count(&self, now: Timestamp, filter: &Filter, after: Cursor) -> (u64, Option<Cursor>) {
+        if let Some(status) = filter.only_status() {
+            return (self.state.store.count(status), None);
+        }
+        let mut count = 0;
+        let next = self.walk(now, filter, after, |_| {
+            count += 1;
+            true
+        });
+        (count, next)
+    }
+
+    /// Gives `take` each record that fits, until that wants no more, and returns where to continue.
+    fn walk(
+        &self,
+        now: Timestamp,
+        filter: &Filter,
+        after: Cursor,
+        mut take: impl FnMut(Location) -> bool,
+    ) -> Option<Cursor> {
+        let range = filter.range();
+        let mut scan = match range {
+            Range::Failed => self.state.store.scan_failed(after),
+            Range::All | Range::Live | Range::Buried => self.state.store.scan(after),
+        };
+        if range == Range::Buried {
             scan.skip_live();
         }
         for _ in 0..SCAN_LIMIT {
-            if records.len() >= limit.max(1) {
+            if range == Range::Live && scan.is_past_live() {
+                return None;
+            }
+            let Some(location) = scan.next()? else { continue };
+            let fits = self.fits(filter, location) && !self.is_expired_at(now.max(self.now), location);
+            if fits && !take(location) {
                 break;
             }
-            if is_buried == Some(false) && scan.is_past_live() {
-                return Page { records, next: None };
-            }
-            match scan.next() {
-                None => return Page { records, next: None },
-                Some(None) => {}
-                Some(Some(location)) => {
-                    let fits = status.is_none_or(|status| self.state.store.status(location) == status);
-                    if fits && !self.is_expired_at(now.max(self.now), location) {
-                        records.push(self.state.store.view(location));
-                    }
-                }
-            }
         }
-        Page { records, next: Some(scan.cursor()) }
+        Some(scan.cursor())
     }
 }
 
@@ -103,6 +157,7 @@ impl LiveRecord {
             content_type: self.event.content_type().map(Into::into),
             content_encoding: self.event.content_encoding().map(Into::into),
             size_bytes: self.event.size_bytes(),
+            payload: Some(self.event.payload().clone()),
             last_error: self.last_error().cloned(),
             history: self.history().to_vec(),
             durable: true,
@@ -133,6 +188,7 @@ impl Tombstone {
             content_type: None,
             content_encoding: None,
             size_bytes: 0,
+            payload: None,
             last_error: None,
             history: Vec::new(),
             durable: true,
@@ -144,6 +200,6 @@ impl RecordView {
     /// Without what facts do not determine.
     pub(super) fn durable(self) -> Self {
         let run = self.run.map(|run| RunView { deadline: run.started_at, ..run });
-        Self { place: None, run, ..self }
+        Self { place: None, run, payload: None, ..self }
     }
 }

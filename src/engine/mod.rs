@@ -9,7 +9,7 @@
 //! | `downtime` | time that does not count toward retention |
 //! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
 //! | `store` | the records |
-//! | `metrics`, `look`, `view`, `explain`, `check`, `fingerprint` | what can be seen from outside |
+//! | `metrics`, `look`, `filter`, `view`, `explain`, `check`, `fingerprint` | what can be seen from outside |
 //! | `event`, `key`, `digest`, `status`, `ids`, `time`, `config`, `backoff` | the words |
 
 mod answer;
@@ -26,6 +26,7 @@ mod event;
 mod explain;
 mod fact;
 mod failed;
+mod filter;
 mod fingerprint;
 mod ids;
 mod key;
@@ -56,6 +57,7 @@ pub use downtime::Downtime;
 pub use effect::{DropReason, DroppedFailure, Effect, Output};
 pub use event::{Event, InvalidEvent};
 pub use fact::{AttemptEnd, Change, Charge, Fact, Next};
+pub use filter::Filter;
 pub use ids::{Epoch, RunId, Ticket};
 pub use key::{Id, InvalidKey, Key};
 pub use metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 use super::command::ErrorText;
 use super::digest::Digest;
@@ -46,6 +47,8 @@ pub struct RecordView {
     /// The bytes of its event, as [`Event::size_bytes`](super::Event::size_bytes) counts. Zero for a
     /// tombstone.
     pub size_bytes: usize,
+    /// Its payload, shared with the engine. Absent in a tombstone, and where only facts are compared.
+    pub payload: Option<Bytes>,
     /// The error of the last attempt that had one.
     pub last_error: Option<ErrorText>,
     /// The last attempts that ended, at most [`RecordView::MAX_HISTORY`], the oldest first.

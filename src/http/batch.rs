@@ -69,7 +69,7 @@ struct Refused<'a> {
 
 impl Batch {
     fn new(front: Arc<Front>, body: Body) -> Self {
-        let limit_bytes = front.eventful.config().max_event_bytes.saturating_add(envelope::OVERHEAD_BYTES);
+        let limit_bytes = front.most_bytes().saturating_add(envelope::OVERHEAD_BYTES);
         let share = Arc::clone(&front.budget).share();
         Self { front, body, lines: Lines::new(limit_bytes), share, line: 0, ended: false }
     }

@@ -15,6 +15,7 @@
 //!
 //! The contract is `openapi.json`, which the server gives out itself.
 
+mod base64;
 mod batch;
 mod body;
 mod budget;
@@ -22,6 +23,7 @@ mod coding;
 mod envelope;
 mod exposition;
 mod families;
+mod filter;
 mod front;
 mod header_form;
 mod health;

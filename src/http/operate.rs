@@ -1,9 +1,9 @@
 //! What operators do.
 
-use std::borrow::ToOwned as _;
 use std::format;
 use std::string::String;
 use std::sync::Arc;
+use std::vec::Vec;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, Request, State};
@@ -17,8 +17,8 @@ use super::path::{self, Id};
 use super::problem::Problem;
 use super::records::cursor;
 use super::submit::json;
-use super::{body, query};
-use crate::engine::{Cursor, Key, Status};
+use super::{body, filter, query};
+use crate::engine::{Cursor, Filter, Key, Status};
 use crate::runtime::Redriven;
 
 /// `POST /v1/events/{id}/redrive`
@@ -43,13 +43,77 @@ pub(super) async fn redrive_all(
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
     refuse_body(request.into_body(), &front).await?;
-    let [status, after] = query::parse(query.as_deref(), ["status", "after"])?;
-    if status.as_deref() != Some(Status::Failed.as_str()) {
+    if !query.iter().flat_map(|query| query.split('&')).any(|pair| pair == "status=failed") {
         return Err(Problem::invalid(ONE_OR_ALL));
     }
-    let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
-    let redriven = front.eventful.redrive_all(after).await?;
-    Ok(([(CONTENT_TYPE, "application/json")], json(&RedrivenBody::new(&redriven))))
+    let many = Many::parse(query.as_deref())?;
+    let body = match many.dry_run {
+        true => json(&Matching { matching: front.eventful.count(&many.filter).await? }),
+        false => {
+            json(&RedrivenBody::new(&front.eventful.redrive_matching(&many.filter, many.after).await?, &many.again))
+        }
+    };
+    Ok(([(CONTENT_TYPE, "application/json")], body))
+}
+
+/// `POST /v1/discard`: one page of the events of a status.
+pub(super) async fn discard_all(
+    State(front): State<Arc<Front>>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<impl IntoResponse, Problem> {
+    let read = body::read(request.into_body(), 0, front.limits.body_timeout, &front.budget).await;
+    read.map_err(|problem| problem.unwrap_or_else(|| Problem::invalid(WHICH_TO_DISCARD).closing()))?;
+    let many = Many::parse(query.as_deref())?;
+    let status = many.filter.status.filter(|status| !matches!(status, Status::Completed | Status::Discarded));
+    let status = status.ok_or_else(|| Problem::invalid(WHICH_TO_DISCARD))?;
+    let body = match many.dry_run {
+        true => json(&Matching { matching: front.eventful.count(&many.filter).await? }),
+        false => {
+            let discarded = front.eventful.discard_matching(status, &many.filter, many.after).await?;
+            json(&DiscardedBody { discarded: discarded.count, left: discarded.left, next: discarded.next.map(cursor) })
+        }
+    };
+    Ok(([(CONTENT_TYPE, "application/json")], body))
+}
+
+/// Why a call that may discard everything is refused.
+const WHICH_TO_DISCARD: &str = "say which events: POST /v1/discard?status=failed, without a body; status may be \
+                                received, processing, failed_retry or failed, and source, type, error, failed_from, \
+                                failed_until choose among them; dry_run=true counts them";
+
+/// What a call for many events asks for.
+struct Many {
+    filter: Filter,
+    after: Cursor,
+    dry_run: bool,
+    /// The query without `after`, to be sent again.
+    again: String,
+}
+
+impl Many {
+    fn parse(uri_query: Option<&str>) -> Result<Self, Problem> {
+        let (filter, [after, dry_run]) = filter::parse(uri_query, ["after", "dry_run"])?;
+        let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
+        let dry_run = query::flag("dry_run", dry_run.as_deref())?;
+        let pairs = uri_query.unwrap_or_default().split('&').filter(|pair| !pair.starts_with("after="));
+        Ok(Self { filter, after, dry_run, again: pairs.collect::<Vec<_>>().join("&") })
+    }
+}
+
+/// How many events a call would change.
+#[derive(Serialize)]
+struct Matching {
+    matching: u64,
+}
+
+/// How many events a call has discarded, and how to continue.
+#[derive(Serialize)]
+struct DiscardedBody {
+    discarded: usize,
+    left: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// Why a call for all events is refused that may have been meant for one.
@@ -71,11 +135,11 @@ struct RedrivenBody {
 }
 
 impl RedrivenBody {
-    fn new(redriven: &Redriven) -> Self {
+    fn new(redriven: &Redriven, query: &str) -> Self {
         let (left, next) = (redriven.left, redriven.next.map(cursor));
         let again = match &next {
-            Some(next) => format!("POST /v1/redrive?status=failed&after={next}"),
-            None => "begin again with POST /v1/redrive?status=failed".to_owned(),
+            Some(next) => format!("POST /v1/redrive?{query}&after={next}"),
+            None => format!("begin again with POST /v1/redrive?{query}"),
         };
         let detail = (left > 0).then(|| format!("{left} failed events are left: {again}"));
         Self { redriven: redriven.count, left, next, detail }

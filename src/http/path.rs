@@ -37,6 +37,22 @@ pub(super) fn key(id: Id, RawQuery(query): RawQuery) -> Result<Key, Problem> {
     Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)
 }
 
+/// The same, and the value of one more parameter.
+pub(super) fn key_and(id: Id, RawQuery(query): RawQuery, more: &str) -> Result<(Key, Option<String>), Problem> {
+    let Path(InPath { id }) =
+        id.map_err(|_| Problem::invalid("the id is not UTF-8: encode it as UTF-8, then percent-encode it"))?;
+    let [source, value] = query::parse(query.as_deref(), ["source", more])?;
+    let key = Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)?;
+    Ok((key, value))
+}
+
+/// The key that `/v1/event?id=&source=` names, and the value of one more parameter.
+pub(super) fn key_in_query_and(RawQuery(query): RawQuery, more: &str) -> Result<(Key, Option<String>), Problem> {
+    let [id, source, value] = query::parse(query.as_deref(), ["id", "source", more])?;
+    let id = id.ok_or_else(|| Problem::invalid("there is no id: give it as ?id=, and the source as &source="))?;
+    Ok((Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)?, value))
+}
+
 /// The key that `/v1/event?id=&source=` names.
 pub(super) fn key_in_query(RawQuery(query): RawQuery) -> Result<Key, Problem> {
     let [id, source] = query::parse(query.as_deref(), ["id", "source"])?;

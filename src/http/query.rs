@@ -18,18 +18,43 @@ use super::problem::Problem;
 /// An unknown parameter, one given twice, or text that is not UTF-8: a mistyped `source` must not
 /// become another event.
 pub(super) fn parse<const N: usize>(query: Option<&str>, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
-    let mut values = [const { None }; N];
+    let (values, []) = split(query, names, [])?;
+    Ok(values)
+}
+
+/// The values of parameters, in their order.
+type Values<const N: usize> = [Option<String>; N];
+
+/// As [`parse`], for two groups of parameters.
+pub(super) fn split<const N: usize, const M: usize>(
+    query: Option<&str>,
+    first: [&str; N],
+    second: [&str; M],
+) -> Result<(Values<N>, Values<M>), Problem> {
+    let (mut one, mut other) = ([const { None }; N], [const { None }; M]);
     for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = decode(name)?;
-        let Some(at) = names.iter().position(|known| *known == name) else {
-            return Err(unknown(&name, &names));
+        let at = |names: &[&str]| names.iter().position(|known| *known == name);
+        let place = match (at(&first), at(&second)) {
+            (Some(at), _) => &mut one[at],
+            (None, Some(at)) => &mut other[at],
+            (None, None) => return Err(unknown(&name, &[&first[..], &second[..]].concat())),
         };
-        if values[at].replace(decode(value)?).is_some() {
+        if place.replace(decode(value)?).is_some() {
             return Err(Problem::invalid(format!("{name} is given twice: give it once")));
         }
     }
-    Ok(values)
+    Ok((one, other))
+}
+
+/// Whether a parameter is true; absent, it is not.
+pub(super) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
+    match value {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(value) => Err(Problem::invalid(format!("{name} is {value:?}: give true or false"))),
+    }
 }
 
 /// The number that a parameter has, if it is there. What is none is told which ones are.

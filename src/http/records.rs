@@ -1,5 +1,6 @@
 //! Looking at events.
 
+use std::borrow::Cow;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
 use std::vec::Vec;
@@ -13,10 +14,10 @@ use serde::ser::Serializer;
 use super::front::Front;
 use super::path::{self, Id};
 use super::problem::{Kind, Problem};
-use super::query;
 use super::rfc3339::Rfc3339;
 use super::submit::json;
-use crate::engine::{Cursor, Key, PastAttempt, Place, RecordView, RunView, Status};
+use super::{base64, filter, query};
+use crate::engine::{Cursor, ErrorText, Key, PastAttempt, Place, RecordView, RunView, Status};
 
 /// Records on a page that says nothing else.
 const DEFAULT_LIMIT: usize = 100;
@@ -27,20 +28,22 @@ type Answer = Result<([(axum::http::HeaderName, &'static str); 1], String), Prob
 
 /// `GET /v1/events/{id}`
 pub(super) async fn get(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Answer {
-    show(&front, &path::key(id, query)?).await
+    let (key, payload) = path::key_and(id, query, "payload")?;
+    show(&front, &key, query::flag("payload", payload.as_deref())?).await
 }
 
 /// `GET /v1/event`: the same, with the id in the query.
 pub(super) async fn get_by_query(State(front): State<Arc<Front>>, query: RawQuery) -> Answer {
-    show(&front, &path::key_in_query(query)?).await
+    let (key, payload) = path::key_in_query_and(query, "payload")?;
+    show(&front, &key, query::flag("payload", payload.as_deref())?).await
 }
 
-async fn show(front: &Front, key: &Key) -> Answer {
+async fn show(front: &Front, key: &Key, payload: bool) -> Answer {
     let Some(view) = front.eventful.get(key).await? else {
         return Err(Problem::new(Kind::NotFound, "there is no such event: perhaps it was forgotten, or has a source"));
     };
     let explanation = front.eventful.explain(key).await?;
-    Ok(answer(&Record::new(&view, explanation)))
+    Ok(answer(&Record::new(&view, explanation, payload)))
 }
 
 /// `GET /v1/events/batch`: the event with this id.
@@ -50,13 +53,13 @@ pub(super) async fn get_batch(state: State<Arc<Front>>, query: RawQuery) -> impl
 
 /// `GET /v1/events`
 pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQuery) -> Answer {
-    let [status, limit, after] = query::parse(query.as_deref(), ["status", "limit", "after"])?;
-    let status = status.as_deref().map(parse_status).transpose()?;
+    let (filter, [limit, after, payload]) = filter::parse(query.as_deref(), ["limit", "after", "payload"])?;
+    let payload = query::flag("payload", payload.as_deref())?;
     let limit = query::number("limit", limit.as_deref(), 1..=MAX_LIMIT)?;
     let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
-    let page = front.eventful.list(status, after, limit).await?;
-    let records = page.records.iter().map(|view| Record::new(view, None)).collect();
+    let page = front.eventful.find(&filter, after, limit).await?;
+    let records = page.records.iter().map(|view| Record::new(view, None, payload)).collect();
     Ok(answer(&PageBody { records, next: page.next.map(cursor) }))
 }
 
@@ -65,7 +68,7 @@ pub(super) fn cursor(cursor: Cursor) -> String {
     cursor.number().to_string()
 }
 
-fn parse_status(name: &str) -> Result<Status, Problem> {
+pub(super) fn parse_status(name: &str) -> Result<Status, Problem> {
     let names = Status::ALL.map(Status::as_str);
     let found = Status::ALL.into_iter().find(|status| status.as_str() == name);
     found.ok_or_else(|| Problem::invalid(std::format!("unknown status {name:?}: known are {}", names.join(", "))))
@@ -114,6 +117,8 @@ struct Record<'a> {
     last_error: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "history")]
     history: &'a [PastAttempt],
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    payload: Option<PayloadBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<String>,
     /// Absent when it is.
@@ -122,7 +127,7 @@ struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    fn new(view: &'a RecordView, explanation: Option<String>) -> Self {
+    fn new(view: &'a RecordView, explanation: Option<String>, payload: bool) -> Self {
         let is_tombstone = matches!(view.status, Status::Completed | Status::Discarded);
         Self {
             id: view.key.id().to_string(),
@@ -143,8 +148,25 @@ impl<'a> Record<'a> {
             size_bytes: (!is_tombstone).then_some(view.size_bytes),
             last_error: view.last_error.as_ref().map(|error| error.as_str()),
             history: &view.history,
+            payload: view.payload.as_deref().filter(|_| payload).map(PayloadBody::new),
             explanation,
             durable: (!view.durable).then_some(false),
+        }
+    }
+}
+
+/// A payload, byte for byte: as it is when it is UTF-8, else in base64.
+#[derive(Serialize)]
+struct PayloadBody<'a> {
+    payload: Cow<'a, str>,
+    payload_encoding: &'static str,
+}
+
+impl<'a> PayloadBody<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        match str::from_utf8(bytes) {
+            Ok(text) => Self { payload: Cow::Borrowed(text), payload_encoding: "utf-8" },
+            Err(_) => Self { payload: Cow::Owned(base64::encode(bytes)), payload_encoding: "base64" },
         }
     }
 }
@@ -175,11 +197,13 @@ fn run<S: Serializer>(run: &Option<RunView>, serializer: S) -> Result<S::Ok, S::
 }
 
 #[derive(Serialize)]
-struct PastBody {
+struct PastBody<'a> {
     run: String,
     started_at: Rfc3339,
     ended_at: Rfc3339,
     end: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 fn history<S: Serializer>(history: &[PastAttempt], serializer: S) -> Result<S::Ok, S::Error> {
@@ -188,5 +212,6 @@ fn history<S: Serializer>(history: &[PastAttempt], serializer: S) -> Result<S::O
         started_at: Rfc3339(past.started_at),
         ended_at: Rfc3339(past.ended_at),
         end: past.end.as_str(),
+        error: past.error.as_ref().map(ErrorText::as_str),
     }))
 }

@@ -2,7 +2,9 @@
 
 use core::fmt;
 use serde::ser::{Serialize, Serializer};
+use std::format;
 
+use super::problem::Problem;
 use crate::engine::Timestamp;
 
 /// A time as RFC 3339 has it, in UTC with microseconds: `2023-11-14T22:13:20.000000Z`.
@@ -22,6 +24,57 @@ impl fmt::Display for Rfc3339 {
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// The time that a parameter has, such as `2023-11-14T22:13:20Z` or `2023-11-14T23:13:20.5+01:00`.
+pub(super) fn parse(name: &str, text: &str) -> Result<Timestamp, Problem> {
+    let refused = || Problem::invalid(format!("{name} is {text:?}: give a time such as 2023-11-14T22:13:20Z"));
+    micros(text).map(Timestamp::from_micros).ok_or_else(refused)
+}
+
+fn micros(text: &str) -> Option<u64> {
+    let number = |from: usize, len: usize| {
+        let digits = text.get(from..from + len).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        digits.parse::<u64>().ok()
+    };
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    let separated = separators.iter().all(|(at, byte)| text.as_bytes().get(*at) == Some(byte));
+    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    let days = days(year, month, day).filter(|days| date(*days) == (year, month, day))?;
+    let rest = text.get(19..)?;
+    let digits = rest.strip_prefix('.').map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+    let fraction = (0..6).fold(0, |sum, at| sum * 10 + if at < digits { number(20 + at, 1).unwrap_or(0) } else { 0 });
+    let zone = &rest[if digits > 0 { digits + 1 } else { 0 }..];
+    let sound = separated && hour < 24 && minute < 60 && second < 60;
+    let seconds = (days * 24 + hour) * 3600 + minute * 60 + second;
+    let seconds = if sound { with_offset(seconds, zone)? } else { return None };
+    Some(seconds * 1_000_000 + fraction)
+}
+
+/// The day counted from the Unix epoch; the inverse of [`date`] for days that there are.
+const fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = if month <= 2 { year.saturating_sub(1) } else { year };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * month_from_march + 2) / 5 + day;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_469)
+}
+
+/// Seconds in UTC of those at this offset.
+fn with_offset(seconds: u64, zone: &str) -> Option<u64> {
+    if zone == "Z" {
+        return Some(seconds);
+    }
+    let (hours, minutes) =
+        zone.get(1..)?.split_once(':').filter(|(hours, minutes)| hours.len() == 2 && minutes.len() == 2)?;
+    let offset = hours.parse::<u64>().ok()? * 3600 + minutes.parse::<u64>().ok()? * 60;
+    match zone.as_bytes().first()? {
+        b'+' => seconds.checked_sub(offset),
+        b'-' => seconds.checked_add(offset),
+        _ => None,
     }
 }
 
@@ -55,6 +108,28 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
         ] {
             assert_eq!(Rfc3339(Timestamp::from_micros(seconds * 1_000_000)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn time_is_read_with_fraction_and_offset() {
+        for (text, micros) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T00:00:00Z", Some(951_782_400_000_000)),
+            ("2023-11-14T22:13:20.5Z", Some(1_700_000_000_500_000)),
+            ("2023-11-14T23:13:20.000001+01:00", Some(1_700_000_000_000_001)),
+            ("2023-11-14T21:43:20-00:30", Some(1_700_000_000_000_000)),
+            ("2100-02-29T00:00:00Z", None),
+            ("2023-13-01T00:00:00Z", None),
+            ("2023-11-14T24:00:00Z", None),
+            ("2023-11-14 22:13:20Z", None),
+            ("2023-11-14T22:13:20", None),
+            ("2023-11-14T22:13:20+1", None),
+            ("1969-12-31T00:00:00Z", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(super::micros(text), micros, "{text}");
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn all(front: Arc<Front>, door: Door) -> Router {
         .route("/v1/event", get(records::get_by_query).delete(operate::discard_by_query))
         .route("/v1/event/redrive", post(operate::redrive_by_query))
         .route("/v1/redrive", post(operate::redrive_all))
+        .route("/v1/discard", post(operate::discard_all))
         .route("/v1/pause", post(operate::pause))
         .route("/v1/resume", post(operate::resume))
         .route("/v1/stats", get(exposition::stats))

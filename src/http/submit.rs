@@ -37,21 +37,33 @@ pub(super) async fn submit(
     }
 }
 
+/// Bytes of an event that are read even when no new event may have as many: whether it was accepted
+/// before, under a higher limit, shows only when all of it is here, and then it is a duplicate. 4 MiB, four times the
+/// default limit: enough for a limit that was lowered, and few enough beside `max_inflight_bytes`.
+const KNOWN_BYTES: usize = 4 << 20;
+
 impl Front {
+    /// The bytes of a payload that are read, at most. What is larger than a new event may be is for the engine to
+    /// refuse, when it does not know it.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.eventful.config().max_event_bytes.max(KNOWN_BYTES.min(self.limits.max_inflight_bytes))
+    }
+
     async fn read_event(&self, request: Request) -> Result<Event, Problem> {
         let (head, body) = request.into_parts();
         let limit_bytes = self.eventful.config().max_event_bytes;
+        let most = self.most_bytes();
         let read = async |limit| {
             let whole = body::read(body, limit, self.limits.body_timeout, &self.budget).await;
             whole.map_err(|problem| problem.unwrap_or_else(|| Problem::too_large(limit_bytes).closing()))
         };
         if let Some(id) = header_form::id(&head.headers)? {
-            return header_form::event(&id, head.uri.query(), &head.headers, read(limit_bytes).await?);
+            return header_form::event(&id, head.uri.query(), &head.headers, read(most).await?);
         }
         refuse_other_than_json(&head.headers)?;
         coding::refuse_content(&head.headers)?;
         super::query::parse(head.uri.query(), [])?;
-        let text = read(limit_bytes.saturating_add(envelope::OVERHEAD_BYTES)).await?;
+        let text = read(most.saturating_add(envelope::OVERHEAD_BYTES)).await?;
         envelope::parse(&text).map_err(Problem::invalid)
     }
 }

@@ -17,6 +17,7 @@ use crate::engine::{
 
 /// An item of a snapshot.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is there at a time, and a box for each record slows opening")]
 pub(super) enum Item {
     Kept(Kept),
     Downtime(Downtime),
@@ -271,6 +272,7 @@ impl WireLife<'_> {
             content_type: event.content_type().map(Box::from),
             content_encoding: event.content_encoding().map(Box::from),
             size_bytes: event.size_bytes(),
+            payload: None,
             last_error: self.last_error.map(ErrorText::new),
             history,
             durable: true,
@@ -295,6 +297,7 @@ impl WireStone<'_> {
             content_type: None,
             content_encoding: None,
             size_bytes: 0,
+            payload: None,
             last_error: None,
             history: Vec::new(),
             durable: true,

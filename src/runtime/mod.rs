@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `builder` | sets everything up |
 //! | `ingest` | takes events in, waits for room |
-//! | `operator`, `stats`, `subscribe`, `wait` | what else a handle can do |
+//! | `operator`, `bulk`, `stats`, `subscribe`, `wait` | what else a handle can do |
 //! | `stopping` | runs that were stopped and still hold their permits |
 //! | `shared` | what handles and tasks share; decides under the lock, and rings the bells after it |
 //! | `locked`, `cells` | what the lock guards: engine, channel, runs in flight |
@@ -24,6 +24,7 @@
 mod answers;
 mod attempt;
 mod builder;
+mod bulk;
 mod cells;
 mod clock;
 #[cfg(feature = "durable")]
@@ -73,6 +74,7 @@ use std::sync::Arc;
 
 pub use attempt::{Attempt, Cancellation, Stale};
 pub use builder::{Builder, StartError};
+pub use bulk::Discarded;
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 #[cfg(feature = "durable")]
 pub use durability::{Durability, StartDurability};

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::string::String;
-use std::vec::Vec;
 
 use super::Eventful;
 use super::commits::Mark;
@@ -10,7 +9,7 @@ use super::locked::Core;
 use super::shared::Shared;
 use super::subscribe::Subscription;
 use super::unavailable::{Unavailable, unexpected};
-use crate::engine::{Answer, Bound, Command, Cursor, Key, Page, Phase, RecordView, Refusal, Status, Timestamp};
+use crate::engine::{Answer, Bound, Command, Cursor, Filter, Key, Page, Phase, RecordView, Refusal, Status, Timestamp};
 
 /// Why a failed event got no other life. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,9 +79,6 @@ pub struct Redriven {
     pub next: Option<Cursor>,
 }
 
-/// Failed events that one call redrives at most.
-const REDRIVE_PAGE: usize = 100;
-
 impl Eventful {
     /// What is known about an event. With a journal, a record that is durable is shown at once, also
     /// while the journal is stuck, being opened again, or down. Any other is shown when it has become
@@ -104,7 +100,7 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub async fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
-        self.shared.show_page(status, after, limit).await
+        self.shared.show_page(&Filter { status, ..Filter::default() }, after, limit).await
     }
 
     /// Why an event is not running now, in one sentence. Nothing when there is no such event. It waits
@@ -132,35 +128,13 @@ impl Eventful {
         result
     }
 
-    /// Redrives one page of failed events, from `after` on. Ends early when a bound is reached;
-    /// then `next` is where it began.
+    /// Redrives one page of all failed events, from `after` on; as [`Eventful::redrive_matching`].
     ///
     /// # Errors
     ///
     /// [`RedriveError`] when it redrove none.
     pub async fn redrive_all(&self, after: Cursor) -> Result<Redriven, RedriveError> {
-        let page = self.list(Some(Status::Failed), after, REDRIVE_PAGE).await?;
-        let (mut count, mut next, mut tails) = (0, page.next, Vec::new());
-        for record in page.records {
-            let (result, tail) = self.shared.redrive(record.key)?;
-            tails.extend(tail);
-            match result {
-                Ok(()) => count += 1,
-                // Somebody else was faster.
-                Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
-                Err(_) if count > 0 => {
-                    next = Some(after);
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let left = self.shared.look(|core, _| core.engine.gauges().records(Status::Failed))?;
-        tails.dedup();
-        for tail in tails {
-            self.shared.sync(Some(tail)).await?;
-        }
-        Ok(Redriven { count, left, next })
+        self.redrive_matching(&Filter::default(), after).await
     }
 
     /// Ends an event that is not completed. Its run, if there is one, is stopped.
@@ -211,7 +185,7 @@ impl Eventful {
 
 impl Shared {
     /// Redrives an event, and says what must be durable before the answer leaves.
-    fn redrive(&self, key: Key) -> Result<(Result<(), RedriveError>, Option<Mark>), Unavailable> {
+    pub(super) fn redrive(&self, key: Key) -> Result<(Result<(), RedriveError>, Option<Mark>), Unavailable> {
         self.change(|core, now| {
             if let Some(bound) = core.refuses_redrive(now, &key) {
                 return (Err(core.overloaded(bound)), None);

@@ -11,7 +11,7 @@ use super::commits::Mark;
 use super::locked::Core;
 use super::shared::Shared;
 use super::unavailable::{Unavailable, Unsynced};
-use crate::engine::{Cursor, Key, Page, RecordView, Status, Timestamp};
+use crate::engine::{Cursor, Filter, Key, Page, RecordView, Timestamp};
 
 /// What was seen, and what it waits for before it is shown.
 struct Seen<T> {
@@ -97,13 +97,8 @@ impl Shared {
     }
 
     /// Shows a page: when all of it is durable, or marked after the `answer_timeout`.
-    pub(super) async fn show_page(
-        &self,
-        status: Option<Status>,
-        after: Cursor,
-        limit: usize,
-    ) -> Result<Page, Unavailable> {
-        let Seen { value: mut page, wait } = self.collect_page(status, after, limit).await?;
+    pub(super) async fn show_page(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
+        let Seen { value: mut page, wait } = self.collect_page(filter, after, limit).await?;
         let marks_count = matches!(wait, Wait::None);
         match self.is_over(wait).await {
             Ok(()) if !marks_count => page.records.iter_mut().for_each(|record| record.durable = true),
@@ -114,18 +109,13 @@ impl Shared {
     }
 
     /// Collects a page in several short holds of the lock, between which others have their turn.
-    async fn collect_page(
-        &self,
-        status: Option<Status>,
-        after: Cursor,
-        limit: usize,
-    ) -> Result<Seen<Page>, Unavailable> {
+    async fn collect_page(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Seen<Page>, Unavailable> {
         let mut seen = Seen { value: Page { records: Vec::new(), next: Some(after) }, wait: Wait::None };
         for _ in 0..HOLDS {
             let left = limit.max(1) - seen.value.records.len();
             let Some(cursor) = seen.value.next.filter(|_| left > 0) else { break };
             let part = self.view(|core, now| {
-                let page = core.engine.page(now, status, cursor, left.min(VIEWS));
+                let page = core.engine.find(now, filter, cursor, left.min(VIEWS));
                 core.see_page(now, page)
             })?;
             seen.value.records.extend(part.value.records);

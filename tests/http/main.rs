@@ -4,6 +4,7 @@ mod batch;
 mod connections;
 #[path = "../harness/disk.rs"]
 mod disk;
+mod failed;
 mod limits;
 mod numbers;
 mod operator;

@@ -37,7 +37,7 @@ impl Server {
         Self::of(eventful, http::Limits::default()).await
     }
 
-    async fn of(eventful: Eventful, limits: http::Limits) -> Self {
+    pub(crate) async fn of(eventful: Eventful, limits: http::Limits) -> Self {
         let listener = listen();
         let address = listener.local_addr().expect("its address");
         tokio::spawn(http::serve(listener, eventful.clone(), limits, std::future::pending()));

@@ -20,7 +20,12 @@ pub(in crate::engine) struct Scan<'a> {
 enum Position {
     Live(u32),
     Buried(Grave),
+    /// Among failed ones alone, by number.
+    Failed(u64),
 }
+
+/// Set in the numbers of cursors among failed records.
+const FAILED: u64 = 1 << 63;
 
 /// Set in the numbers of cursors among the tombstones.
 const BURIED: u64 = 1 << 32;
@@ -34,6 +39,12 @@ impl Store {
             _ => Position::Buried(self.tombstones.at_or_after(Grave::new(number))),
         };
         Scan { store: self, position }
+    }
+
+    /// A walk over failed records alone, the first that failed first.
+    pub(in crate::engine) fn scan_failed(&self, after: Cursor) -> Scan<'_> {
+        let number = if after.number() & FAILED == 0 { 0 } else { after.number() & !FAILED };
+        Scan { store: self, position: Position::Failed(number) }
     }
 
     /// Where every record is.
@@ -55,6 +66,7 @@ impl Scan<'_> {
         match self.position {
             Position::Live(number) => number >= self.store.live.end(),
             Position::Buried(_) => true,
+            Position::Failed(_) => false,
         }
     }
 
@@ -63,6 +75,7 @@ impl Scan<'_> {
         Cursor::new(match self.position {
             Position::Live(number) => u64::from(number),
             Position::Buried(grave) => BURIED | u64::from(grave.number()),
+            Position::Failed(number) => FAILED | number,
         })
     }
 }
@@ -81,6 +94,11 @@ impl Iterator for Scan<'_> {
             Position::Live(_) => {
                 self.position = Position::Buried(self.store.tombstones.first());
                 Some(None)
+            }
+            Position::Failed(from) => {
+                let (number, slot) = self.store.failed.range(from..).next()?;
+                self.position = Position::Failed(number + 1);
+                Some(Some(Location::Live(*slot)))
             }
             Position::Buried(grave) => {
                 let tombstone = self.store.tombstones.get(grave)?;

@@ -1,0 +1,113 @@
+//! Steps in for many events at once, a page at a time.
+
+use std::vec::Vec;
+use tokio::task::coop::consume_budget;
+
+use super::Eventful;
+use super::operator::{DiscardError, RedriveError, Redriven};
+use super::unavailable::Unavailable;
+use crate::engine::{Cursor, Filter, Key, Page, Status};
+
+/// What [`Eventful::discard_matching`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Discarded {
+    /// Events that were discarded.
+    pub count: usize,
+    /// Events that still fit at the end.
+    pub left: u64,
+    /// Where to continue; absent when there are no more.
+    pub next: Option<Cursor>,
+}
+
+/// Events that one call changes at most. Each is changed in a hold of the lock of its own.
+const PAGE: usize = 100;
+
+impl Eventful {
+    /// One page of the events that fit; as [`Eventful::list`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub async fn find(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
+        self.shared.show_page(filter, after, limit).await
+    }
+
+    /// How many events fit: what [`Eventful::redrive_matching`] and [`Eventful::discard_matching`] would
+    /// change. Counts in many short holds of the lock, so that what changes meanwhile may be missed.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub async fn count(&self, filter: &Filter) -> Result<u64, Unavailable> {
+        let (mut count, mut next) = (0, Some(Cursor::START));
+        while let Some(after) = next {
+            let (part, rest) = self.shared.look(|core, now| core.engine.count(now, filter, after))?;
+            (count, next) = (count + part, rest);
+            consume_budget().await;
+        }
+        Ok(count)
+    }
+
+    /// Redrives one page of failed events that fit, from `after` on, the first that failed first. Ends
+    /// early when a bound is reached; then `next` is where it began. The filter's status is of no account.
+    ///
+    /// # Errors
+    ///
+    /// [`RedriveError`] when it redrove none.
+    pub async fn redrive_matching(&self, filter: &Filter, after: Cursor) -> Result<Redriven, RedriveError> {
+        let filter = Filter { status: Some(Status::Failed), ..filter.clone() };
+        let (keys, mut next) = self.keys(&filter, after)?;
+        let (mut count, mut tails) = (0, Vec::new());
+        for key in keys {
+            let (result, tail) = self.shared.redrive(key)?;
+            tails.extend(tail);
+            match result {
+                Ok(()) => count += 1,
+                // Another operator was faster.
+                Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
+                Err(_) if count > 0 => {
+                    next = Some(after);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let left = self.count(&filter).await?;
+        tails.dedup();
+        for tail in tails {
+            self.shared.sync(Some(tail)).await?;
+        }
+        Ok(Redriven { count, left, next })
+    }
+
+    /// Discards one page of events of this status that fit, from `after` on. The status is a parameter
+    /// of its own, so that no call without a filter discards everything by mistake.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscardError`] when it discarded none.
+    pub async fn discard_matching(
+        &self,
+        status: Status,
+        filter: &Filter,
+        after: Cursor,
+    ) -> Result<Discarded, DiscardError> {
+        let filter = Filter { status: Some(status), ..filter.clone() };
+        let (keys, next) = self.keys(&filter, after)?;
+        let mut count = 0;
+        for key in keys {
+            match self.discard(&key).await {
+                Ok(()) => count += 1,
+                // It has ended meanwhile.
+                Err(DiscardError::NotFound | DiscardError::Completed) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Discarded { count, left: self.count(&filter).await?, next })
+    }
+
+    fn keys(&self, filter: &Filter, after: Cursor) -> Result<(Vec<Key>, Option<Cursor>), Unavailable> {
+        self.shared.look(|core, now| core.engine.find_keys(now, filter, after, PAGE))
+    }
+}
