@@ -183,3 +183,30 @@ impl Core {
         wake
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Event;
+    use crate::runtime::{Attempt, Failure};
+    use core::task::{Context, Waker};
+    use std::pin::pin;
+
+    #[tokio::test]
+    async fn wait_that_is_dropped_is_forgotten() {
+        let hang = |_: Event, _: Attempt| core::future::pending::<Result<(), Failure>>();
+        let eventful = Eventful::builder().start(hang).expect("it starts");
+        let event = Event::with_id("a", "").expect("an event");
+        let key = event.key().clone();
+        eventful.submit(event).await.expect("room");
+        let watches = || eventful.shared.last_look(|core| core.watches.0.values().map(Vec::len).sum::<usize>());
+        {
+            let (mut one, mut other) = (pin!(eventful.wait(&key)), pin!(eventful.wait(&key)));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(one.as_mut().poll(&mut context).is_pending() && other.as_mut().poll(&mut context).is_pending());
+            assert_eq!(watches(), 2);
+        }
+        assert_eq!(watches(), 0);
+        assert!(!eventful.shared.last_look(|core| core.watches.any()));
+    }
+}

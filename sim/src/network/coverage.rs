@@ -107,7 +107,7 @@ pub const FAULTS: [&str; 62] = [
 pub(super) const BLOCKED: &str = "disk blocked";
 
 /// The answers and turns of a run that matter. Enough runs together must have reached each.
-pub const ANSWERS: [&str; 33] = [
+pub const ANSWERS: [&str; 34] = [
     "told accepted",
     "told duplicate",
     "told conflict",
@@ -141,6 +141,7 @@ pub const ANSWERS: [&str; 33] = [
     "snapshot made",
     "run crashed at opening",
     "submitter waited for room",
+    "end waited for",
 ];
 
 /// The probe of a kind of fault.

@@ -231,6 +231,7 @@ impl Drive {
         numbers::at_rest(&stats)?;
         self.stage.with(|notes, _| {
             notes.oracles.calls.none_left()?;
+            numbers::none_waits(notes.ends_awaited)?;
             panics::mended(
                 &stats,
                 notes.armed.met(Disturbance::DispatcherPanics),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use eventful::{Clock as _, Event, Eventful, StartError, SubmitError, Submitted};
+use eventful::{Clock as _, Event, Eventful, StartError, SubmitError, Submitted, WaitError};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::ledger::{Told, key, payload};
-use super::oracle::holds;
-use super::scenario::{Call, Item};
+use super::oracle::{Memory, holds};
+use super::scenario::{Call, Item, KeyNumber};
 use super::stage::Stage;
 use crate::failure::Broken;
 
@@ -77,6 +77,61 @@ pub(super) async fn submit(stage: Arc<Stage>, eventful: Eventful, item: Item, pa
         false => notes.oracles.payloads.told(item, &told),
     });
     stage.judge(verdict);
+    if let Told::Accepted | Told::Duplicate = told {
+        wait(&stage, &eventful, item.key, memory).await;
+    }
+}
+
+/// Waits for the end of an event, however long that takes.
+async fn wait(stage: &Arc<Stage>, eventful: &Eventful, number: KeyNumber, memory: Memory) {
+    let waiter = Waiter::new(stage);
+    let ended = eventful.wait(key(number)).await;
+    drop(waiter);
+    stage.see_facts();
+    let verdict = match ended {
+        Ok(record) => {
+            let status = record.status;
+            stage.with(|notes, _| notes.coverage.reach("end waited for"));
+            holds(status.is_terminal(), || broken(number, format_args!("it is {status}")))
+        }
+        Err(WaitError::NotFound) => {
+            let may_be_gone = stage.with(|notes, now| {
+                let oracles = &notes.oracles;
+                oracles.is_forgotten_since(memory, number) || oracles.lives.may_be_gone(now, key(number))
+            });
+            holds(may_be_gone, || broken(number, "it is said not to be there"))
+        }
+        // The engine has stopped, was given up, or is broken.
+        Err(_) => Ok(()),
+    };
+    stage.judge(verdict);
+}
+
+fn broken(number: KeyNumber, what: impl std::fmt::Display) -> Broken {
+    Broken::new("kept", 1, format_args!("the end of e{number} was waited for, and {what}"))
+}
+
+/// One who waits for an end, counted while its process is up.
+struct Waiter {
+    stage: Arc<Stage>,
+    generation: u32,
+}
+
+impl Waiter {
+    fn new(stage: &Arc<Stage>) -> Self {
+        let generation = stage.with(|notes, _| {
+            notes.ends_awaited += 1;
+            notes.ledger.generation
+        });
+        Self { stage: Arc::clone(stage), generation }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let generation = self.generation;
+        self.stage.with(|notes, _| notes.ends_awaited -= u32::from(notes.ledger.generation == generation));
+    }
 }
 
 fn told(answer: &Result<Submitted, SubmitError>) -> Told {

@@ -60,6 +60,10 @@ impl Scenario {
         let (scripted, manners, yields) = (on(), on(), on());
         let mut setup = setup(&mut chance.stream("setup"));
         setup.yields_per_mille *= u32::from(yields);
+        if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Inside(_))) {
+            // Those who wait for room must find that there is none.
+            setup.max_pending = chance.stream("room").pick(&[1, 2, 3, setup.max_pending]);
+        }
         let mut journal = chance.stream("journal");
         if journal.per_mille(500) {
             setup.journal = Some(journal_setup(&mut journal));
@@ -311,7 +315,7 @@ fn inside(chance: &mut Stream) -> FaultKind {
         false => Inside::Submitters {
             first: key(chance),
             count: chance.between(1, 6) as u8,
-            for_ms: between(chance, 5, 200),
+            for_ms: between(chance, 5, 400),
         },
     })
 }

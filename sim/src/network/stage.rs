@@ -57,6 +57,8 @@ pub(super) struct Notes {
     /// Who asked this process for its end, and has no report yet.
     pub(super) shutdowns_waiting: u32,
     pub(super) calm: Calm,
+    /// Who waits in this process for the end of an event.
+    pub(super) ends_awaited: u32,
 }
 
 impl Stage {
@@ -75,6 +77,7 @@ impl Stage {
             shutdown_panicked: false,
             shutdowns_waiting: 0,
             calm: Calm::new(),
+            ends_awaited: 0,
         };
         let clock = Arc::new(VirtualClock::new());
         let drive = scenario.setup.journal.map(|journal| drive(scenario.seed, journal));
@@ -95,7 +98,7 @@ impl Stage {
             notes.oracles.begin_process();
             notes.armed.open();
             notes.shutdown_panicked = false;
-            notes.shutdowns_waiting = 0;
+            (notes.shutdowns_waiting, notes.ends_awaited) = (0, 0);
             notes.ledger.generation += 1;
             notes.calm.process(true);
             notes.trace.note(now, &Step::Opened { generation: notes.ledger.generation });

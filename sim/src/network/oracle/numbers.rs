@@ -138,6 +138,11 @@ pub(in crate::network) fn at_rest(stats: &Stats) -> Verdict {
     holds(left == [0; 5], || broken(format_args!("at rest there is something to do: {gauges:?}")))
 }
 
+/// When every event has ended, whoever waited for one has been shown that.
+pub(in crate::network) fn none_waits(ends_awaited: u32) -> Verdict {
+    holds(ends_awaited == 0, || broken(format_args!("all events have ended, and {ends_awaited} ends are waited for")))
+}
+
 fn broken(what: impl std::fmt::Display) -> Broken {
     Broken::new("numbers", 7, what)
 }

@@ -21,6 +21,9 @@ const EVENT_BYTES: u64 = 1 << 10;
 /// What the hooks' yields and the length of a tick can take.
 const SOON: Duration = Duration::from_millis(50);
 
+/// A submitter is woken, and admitted, in the tick in which there is room.
+const AT_ONCE: Duration = Duration::from_millis(10);
+
 impl Waits {
     /// A submitter counts as one that waits for room no longer than that lasts.
     /// A disk that is out of reach keeps them out.
@@ -37,7 +40,7 @@ impl Waits {
             return Ok(());
         }
         let waited = now.saturating_sub(*self.submitter_since.get_or_insert(now));
-        holds(waited <= SOON, || {
+        holds(waited <= AT_ONCE, || {
             let count = stats.submitters_waiting;
             let what = format_args!("for {waited:?} {count} submitters have waited although there is room");
             Broken::new("progress", 7, what)
