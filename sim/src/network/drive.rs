@@ -14,7 +14,7 @@ use super::faults::Faults;
 use super::inspect::{self, INSPECTOR};
 use super::journal::DiskTrouble;
 use super::oracle::panics::{self, Watch};
-use super::oracle::{Verdict, holds, kept, numbers, permits};
+use super::oracle::{Verdict, holds, kept, numbers, permits, waits};
 use super::scenario::{Disturbance, Fault, FaultKind, Scenario, Trouble};
 use super::server::{CLOSE_GRACE, Door, Order, Up};
 use super::stage::Stage;
@@ -314,7 +314,10 @@ fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: NotReady) -> Verd
         up.broken_since.get_or_insert(now);
     }
     let readiness = up.eventful.readiness();
-    stage.with(|notes, _| notes.coverage.reach("unavailable"));
+    stage.with(|notes, _| {
+        notes.coverage.reach("unavailable");
+        waits::given_up(&notes.oracles.lives, &up.eventful)
+    })?;
     holds(readiness == Readiness::NotReady(why), || {
         Broken::new("front", 9, format_args!("it is unavailable, {why:?}, and its readiness is {readiness:?}"))
     })

@@ -1,15 +1,20 @@
 //! A disk that does not respond, or is not there, holds up no call: each has an answer in time, what is durable
 //! is shown as such, nothing new is taken meanwhile, and readiness says so.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use eventful::{Phase, Readiness, RecordView, Status, Timestamp};
+use eventful::{Cursor, Eventful, Phase, Readiness, RecordView, Status, Timestamp};
 
 use super::lives::Lives;
 use super::{Verdict, holds};
 use crate::failure::Broken;
 use crate::network::drive::TICK;
 use crate::network::ledger::number;
+
+/// More than there are records.
+const PAGE: usize = 1000;
 
 /// How soon the server is not ready.
 const SOON: Duration = Duration::from_secs(1);
@@ -156,6 +161,20 @@ pub(in crate::network) fn marked(lives: &Lives, record: &RecordView) -> Verdict 
     holds(record.durable || !is_kept, || {
         let number = number(&record.key).unwrap_or_default();
         broken(format_args!("e{number} is completed, and shown as if a crash could take that back"))
+    })
+}
+
+/// What an engine that was given up shows as durable is.
+pub(in crate::network) fn given_up(lives: &Lives, eventful: &Eventful) -> Verdict {
+    let page = pin!(eventful.list(None, Cursor::START, PAGE)).poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Ok(page)) = page else { return Ok(()) };
+    page.records.iter().filter(|record| record.durable).try_for_each(|record| {
+        let ended = record.status == Status::Completed;
+        let is_kept = lives.digest(&record.key).is_some() && (!ended || lives.is_completed(&record.key));
+        holds(is_kept, || {
+            let number = number(&record.key).unwrap_or_default();
+            broken(format_args!("e{number} is {} and shown as durable, and was given up", record.status))
+        })
     })
 }
 
