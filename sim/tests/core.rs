@@ -13,7 +13,7 @@ fn run(seed: u64, plan: Plan, keep: Keep, probes: &mut Probes) -> Report {
 #[test]
 fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faults_at_once() {
     let mut probes = Probes::default();
-    let plans = [(400, 20, true, true), (20, 200, true, true), (60, 20, false, true), (60, 20, false, false)];
+    let plans = [(800, 20, true, true), (20, 200, true, true), (60, 20, false, true), (60, 20, false, false)];
     for (seeds, submits, swarm, journals) in plans {
         for seed in 0..seeds {
             let report = run(seed, Plan { submits, swarm, journals }, Keep::default(), &mut probes);
