@@ -68,7 +68,7 @@ async fn submit(directory: &tempfile::TempDir, snapshot_after: u64, lasts: Durat
 async fn start(directory: &tempfile::TempDir, snapshot_after: u64) -> Eventful {
     let mut config = Config::durable();
     (config.max_event_bytes, config.max_bytes) = (2 * LARGE_BYTES, usize::MAX);
-    (config.max_pending, config.max_records) = (usize::MAX, usize::MAX);
+    config.max_pending = 1_000_000;
     let mut durability = Durability::default();
     durability.snapshot_after_bytes = snapshot_after;
     let handler = |_: Event, _: Attempt| async { Ok::<(), Failure>(()) };
