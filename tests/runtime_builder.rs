@@ -129,8 +129,10 @@ mod durable {
     async fn event_size_that_no_frame_takes_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
         let refused = |max_event_bytes| {
-            let large =
-                move |config: &mut Config| (config.max_bytes, config.max_event_bytes) = (2 << 30, max_event_bytes);
+            let large = move |config: &mut Config| {
+                (config.max_bytes, config.max_failed_bytes, config.max_event_bytes) =
+                    (2 << 30, 2 << 30, max_event_bytes);
+            };
             let builder = Eventful::builder().journal(DiskStore::new(directory.path()), Durability::default());
             builder.configure(large).start(succeed).err()
         };

@@ -66,11 +66,11 @@ fn submit_to_an_overfull_store_forgets_a_batch_at_most() {
     let mut lower = Config::default();
     (lower.max_pending, lower.max_records, lower.sweep_batch) = (1, 2, NonZeroUsize::new(3).expect("three"));
     let mut driver = completed(&["a", "b", "c", "d", "e", "f"]);
-    driver.advance(retention);
     let replay = replayed(&driver, lower.clone());
     let mut out = Output::with_facts();
     let mut engine = replay.open(driver.now, &mut out);
     drop(out.drain_facts());
+    driver.advance(retention);
 
     let submit = || Command::Submit(Event::new(key("g"), "x"));
     let refusal = Refusal::Overloaded { bound: Bound::Records, retry_after: lower.overload_retry_after };

@@ -85,7 +85,7 @@ fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
         largest(&|scenario| scenario.settings.channel_capacity = NonZeroUsize::MAX),
         largest(&|scenario| scenario.settings.concurrency = NonZeroUsize::MAX),
     ] {
-        assert!(said.contains("over 1000000000000") && said.contains("lower it"), "{said}");
+        assert!(said.contains("over 3000000000000") && said.contains("lower it"), "{said}");
     }
     let crowd = largest(&|scenario| scenario.settings.concurrency = NonZeroUsize::MIN.saturating_add(70_000));
     assert!(crowd.contains("concurrency is over 65535"), "{crowd}");

@@ -105,8 +105,9 @@ impl Model {
     fn snoozed(&self, key: &Key, delay: Duration, reason: Option<&ErrorText>) -> Verdict {
         let charge = self.records[key].charge;
         if charge.snoozes >= self.config.max_snoozes {
-            let error = ErrorText::new("snoozed more often than max_snoozes allows");
-            return self.failed_attempt(key, Duration::ZERO, error);
+            let wrong = "snoozed more often than max_snoozes allows";
+            let error = reason.map_or_else(|| wrong.to_owned(), |reason| format!("{wrong}: {reason}"));
+            return self.failed_attempt(key, Duration::ZERO, ErrorText::new(error));
         }
         let charge = Charge { charged: charge.charged - 1, snoozes: charge.snoozes + 1, ..charge };
         let eligible_at = self.now + delay.min(self.config.max_snooze);
