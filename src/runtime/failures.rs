@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use crate::engine::{DropReason, DroppedFailure, Engine, ErrorText, Output};
+use crate::engine::{DropReason, DroppedFailure, Engine, ErrorText, Output, Phase};
 
 /// What one change did to failed events, to be logged once the lock is free.
 #[derive(Default)]
@@ -22,7 +22,9 @@ struct Full {
 impl Failures {
     /// What is new since this was asked last. `said_full` is what was said then.
     pub(super) fn since(said_full: &mut bool, engine: &Engine, out: &mut Output) -> Self {
-        let is_full = engine.is_full_of_failures();
+        // An engine that stops takes nothing again, whatever fits.
+        let is_running = engine.phase() == Phase::Running;
+        let is_full = if is_running { engine.is_full_of_failures() } else { *said_full };
         let turned = core::mem::replace(said_full, is_full) != is_full;
         let full =
             || Full { is_full, bytes: engine.gauges().failed_bytes, max_bytes: engine.config().max_failed_bytes };
@@ -55,5 +57,35 @@ const fn words(why: DropReason) -> &'static str {
         DropReason::Overflow => {
             "a failed event is forgotten, the oldest one, since failed events had more than max_failed_bytes"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Answer, Command, Config, Effect, Event, Outcome, Timestamp};
+
+    #[test]
+    fn engine_that_stops_does_not_say_that_events_are_taken_again() {
+        let (now, mut out, mut said_full) = (Timestamp::from_micros(1), Output::new(), false);
+        let mut config = Config::default();
+        (config.max_event_bytes, config.max_failed_bytes) = (100, 100);
+        let mut engine = Engine::new(config, now, &mut out).expect("a valid configuration");
+        fail(&mut engine, now, &mut out);
+        let turned = Failures::since(&mut said_full, &engine, &mut out).turned_full;
+        assert!(turned.is_some_and(|full| full.is_full));
+
+        engine.execute(now, Command::Shutdown, &mut out);
+        assert!(Failures::since(&mut said_full, &engine, &mut out).turned_full.is_none());
+    }
+
+    /// Fails an event that fits with an error that does not.
+    fn fail(engine: &mut Engine, now: Timestamp, out: &mut Output) {
+        let event = Event::with_id("a", std::vec![0; 90]).expect("an event");
+        assert_eq!(engine.execute(now, Command::Submit(event), out), Answer::Accepted);
+        let Some(Effect::Enqueue(ticket)) = out.drain_effects().next() else { panic!("it is fed") };
+        let Answer::Running(run) = engine.execute(now, Command::Start(ticket), out) else { panic!("it starts") };
+        let outcome = Outcome::Permanent { error: ErrorText::new("w".repeat(100)) };
+        engine.execute(now, Command::Settle { run: run.id, outcome }, out);
     }
 }
