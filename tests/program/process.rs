@@ -10,7 +10,9 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 /// The program with these arguments, and nothing in its environment that changes it.
 pub(crate) fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_eventful"));
+    let mut command = Command::new("env");
+    // A process under `nohup` ignores SIGHUP, and so would the program that it starts.
+    command.arg("--default-signal=HUP").arg(env!("CARGO_BIN_EXE_eventful"));
     command.args(args).env("EVENTFUL_LOG", "off").stdin(Stdio::null()).kill_on_drop(true);
     command
 }
