@@ -169,7 +169,7 @@ impl Builder {
         self
     }
 
-    /// Takes jitter and the keyed hash from this seed: sets [`Config::seed`].
+    /// Takes jitter and the keyed hash from this seed: sets [`Config::seed`](field@Config::seed).
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         self.configure(move |config| config.seed = Some(seed))

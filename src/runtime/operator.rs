@@ -82,7 +82,7 @@ pub struct Redriven {
 impl Eventful {
     /// What is known about an event. With a journal, a record that is durable is shown at once, also
     /// while the journal is stuck, being opened again, or down. Any other is shown when it has become
-    /// durable, or after the journal's `answer_timeout` as not [`durable`](RecordView::durable).
+    /// durable, or after the journal's `answer_timeout` as not [`durable`](field@RecordView::durable).
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Eventful {
 
     /// One page of events: all, or those with this status. `limit` is the most that it holds. With a
     /// journal, it waits until all is durable, at most the journal's `answer_timeout`; then, and at once
-    /// while the journal is known not to respond, what is not [`durable`](RecordView::durable) is marked.
+    /// while the journal is known not to respond, what is not [`durable`](field@RecordView::durable) is marked.
     ///
     /// # Errors
     ///
