@@ -102,9 +102,10 @@ impl Oracles {
         }
     }
 
-    /// How long what has ended is remembered.
+    /// The shortest time for which what has ended is remembered.
     pub(super) fn retention(&self) -> Duration {
-        self.setup.config().retention
+        let config = self.setup.config();
+        config.failed_retention.map_or(config.retention, |failed| failed.min(config.retention))
     }
 
     /// How long answers wait for the journal.
