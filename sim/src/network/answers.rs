@@ -125,7 +125,9 @@ impl Notes {
         let lines = heard.response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let lines: Vec<Option<Line>> = lines.map(|line| serde_json::from_slice(line).ok()).collect();
         let bad = bad_lines(items);
-        if let Err(what) = whole(&lines, bad + items.len()) {
+        // What a link has lost never comes, as TCP sends nothing again here.
+        let may_be_cut = self.calm.was_troubled(heard.client);
+        if let Err(what) = whole(&lines, bad + items.len(), may_be_cut) {
             self.judge(Err(Broken::new("payloads", 2, what)));
             return;
         }
@@ -192,12 +194,13 @@ struct Problem {
     received_digest: Option<String>,
 }
 
-/// Each line of a batch has its answer, in order. Of a client that reads none of them for too long, the last answer may
-/// stand for the rest.
-fn whole(lines: &[Option<Line>], expected: usize) -> Result<(), String> {
+/// Each line of a batch has its answer, in order. Of a client that reads none of them for too long, or whose lines may
+/// be cut and do not arrive, the last answer may stand for the rest.
+fn whole(lines: &[Option<Line>], expected: usize, may_be_cut: bool) -> Result<(), String> {
     let numbered = (1..).zip(lines).all(|(number, line)| line.as_ref().is_some_and(|line| line.line == number));
-    let ended = lines.last().is_some_and(|line| line.as_ref().is_some_and(Line::is_unread));
-    let early = lines.iter().rev().skip(1).flatten().any(Line::is_unread);
+    let ends = |line: &Line| line.is_unread() || (may_be_cut && line.is_late());
+    let ended = lines.last().is_some_and(|line| line.as_ref().is_some_and(ends));
+    let early = lines.iter().rev().skip(1).flatten().any(ends);
     if numbered && !early && (lines.len() == expected || (ended && lines.len() < expected)) {
         return Ok(());
     }
@@ -216,6 +219,11 @@ impl Line {
     /// Whether it says that this line, and those after it, were not taken.
     fn is_unread(&self) -> bool {
         self.outcome == "unread"
+    }
+
+    /// Whether it says that this line, and those after it, did not arrive in time.
+    fn is_late(&self) -> bool {
+        self.outcome == "timeout"
     }
 }
 

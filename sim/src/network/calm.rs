@@ -43,6 +43,11 @@ impl Calm {
         self.is_up = is_up;
     }
 
+    /// Whether the link of this client has ever misbehaved.
+    pub(super) fn was_troubled(&self, client: u8) -> bool {
+        self.links.get(&client).is_some_and(|link| link.changes > 0)
+    }
+
     /// The calm that this client has now, if it has.
     pub(super) fn lull(&self, client: u8) -> Option<Lull> {
         let (link, troubled) = self.links.get(&client).map_or((0, false), |link| (link.changes, link.is_troubled));
