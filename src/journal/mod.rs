@@ -8,6 +8,7 @@
 //! | [`conformance`] | what every journal must keep, as a suite |
 //! | `memory` | a journal in memory |
 //! | `disk` | a journal on disk |
+//! | `intercept` | a journal some of whose calls are changed on their way, to test what uses it: [`Intercept`] |
 //! | [`inspect`] | a journal as an operator looks at it |
 //! | `log`, `recovery` | a journal as the engine uses it: appended to, and replayed |
 //! | `snapshot`, `merge`, `parts`, `loading` | snapshots: when one is made, of what, how it is written, and read |
@@ -18,6 +19,7 @@ mod error;
 pub mod frame;
 mod groups;
 pub mod inspect;
+mod intercept;
 mod loading;
 mod log;
 mod memory;
@@ -34,6 +36,7 @@ pub mod wire;
 pub use disk::{DiskStore, Lost, Salvaged};
 pub use error::{Corrupt, MaintainError, OpenError, ReadError, TooNew, WriteError};
 pub use groups::{Groups, Mark};
+pub use intercept::{Intercept, Intercepted};
 pub use log::Log;
 pub use memory::MemoryStore;
 pub use recovery::{Progress, Recovered, recover};

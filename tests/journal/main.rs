@@ -5,6 +5,7 @@ mod conformance;
 mod disk;
 mod format;
 mod image;
+mod intercept;
 mod marker;
 mod newer;
 mod recovery;
