@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use eventful::journal::Intercepted;
 use eventful::{Attempt, Durability, Event, Eventful, Failure};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -22,7 +23,7 @@ use crate::ids;
 use crate::journal::media::{self, Group, Medium, Raw, Redb};
 use crate::report;
 use crate::stopwatch::{clock, median, time};
-use recorded::{Frames, Recorded};
+use recorded::Recorded;
 
 const PAYLOAD_BYTES: usize = 256;
 
@@ -107,11 +108,10 @@ fn quantile(mut values: Vec<f64>, percent: usize) -> f64 {
 
 fn round(way: Way, events: u64) -> Round {
     let directory = media::directory();
-    let frames = Frames::default();
-    let store = Recorded::new(media::store(directory.path()), Arc::clone(&frames));
+    let frames = Recorded::default();
+    let store = Intercepted::new(Box::new(media::store(directory.path())), frames.clone());
     let (rate, waits) = ours(way, events, store);
-    let groups: Vec<_> =
-        frames.lock().expect("no panic").drain(..).map(|bytes| Group { facts: Vec::new(), bytes }).collect();
+    let groups: Vec<_> = frames.take().into_iter().map(|bytes| Group { facts: Vec::new(), bytes }).collect();
     let (file_rate, _) = raw(events, &groups, &mut Raw::create(directory.path()));
     let (redb_rate, redb_waits) = raw(events, &groups, &mut Redb::create(directory.path()));
     Round { group: events as f64 / groups.len() as f64, rates: [rate, file_rate, redb_rate], waits, redb_waits }
@@ -124,7 +124,7 @@ fn raw(events: u64, groups: &[Group], medium: &mut dyn Medium) -> (f64, Vec<f64>
 }
 
 /// Events per second, and how many microseconds each answer took.
-fn ours(way: Way, events: u64, store: Recorded) -> (f64, Vec<f64>) {
+fn ours(way: Way, events: u64, store: Intercepted<Recorded>) -> (f64, Vec<f64>) {
     let runtime = Runtime::new().expect("a runtime");
     let done = Arc::new(Done { left: AtomicU64::new(events), all: Notify::new() });
     let counted = Arc::clone(&done);

@@ -16,16 +16,16 @@ fn snapshot_that_the_store_finds_damaged_is_passed_over_for_the_older_one() {
         let sound = journal.make();
         journal.submit(20);
         let rotten = journal.make();
-        journal.store.notes().rotten.insert(rotten, rotten_from);
+        journal.watched.notes().rotten.insert(rotten, rotten_from);
         journal.submit(20);
 
         let made = journal.make();
 
         assert_eq!(journal.log.drain_damaged().len(), 1);
-        let (extent, snapshots) = journal.store.look();
+        let (extent, snapshots) = journal.watched.look();
         assert_eq!((extent.first, snapshots), (sound, vec![sound, rotten, made]), "part {rotten_from}");
         assert_eq!(journal.reopened(), journal.state());
-        journal.store.notes().rotten.insert(made, 0);
+        journal.watched.notes().rotten.insert(made, 0);
         assert_eq!(journal.reopened(), journal.state(), "the sound one is another way back");
     }
 }
@@ -36,14 +36,14 @@ fn rotten_snapshot_is_dropped_once_two_sound_ones_follow() {
     journal.make();
     journal.submit(20);
     let rotten = journal.make();
-    journal.store.notes().rotten.insert(rotten, 0);
+    journal.watched.notes().rotten.insert(rotten, 0);
     journal.submit(20);
     let first = journal.make();
     journal.submit(20);
 
     let second = journal.make();
 
-    assert_eq!(journal.store.look().1, [first, second]);
+    assert_eq!(journal.watched.look().1, [first, second]);
     assert_eq!(journal.reopened(), journal.state());
 }
 
@@ -51,12 +51,12 @@ fn rotten_snapshot_is_dropped_once_two_sound_ones_follow() {
 fn snapshots_that_are_all_damaged_are_passed_over_for_the_first_frame() {
     let mut journal = Journal::new();
     let rotten = journal.make();
-    journal.store.notes().rotten.insert(rotten, 0);
+    journal.watched.notes().rotten.insert(rotten, 0);
     journal.submit(20);
 
     journal.make();
 
-    assert_eq!(journal.store.look().0.first, Sequence::FIRST, "nothing is trimmed that was not found sound");
+    assert_eq!(journal.watched.look().0.first, Sequence::FIRST, "nothing is trimmed that was not found sound");
     assert_eq!(journal.reopened(), journal.state());
 }
 
@@ -65,16 +65,16 @@ fn snapshot_that_is_damaged_when_it_is_read_back_trims_nothing() {
     let mut journal = Journal::new();
     let sound = journal.make();
     journal.submit(20);
-    let before = journal.store.look().0.first;
-    journal.store.notes().next_rots = Some(1);
+    let before = journal.watched.look().0.first;
+    journal.watched.notes().next_rots = Some(1);
 
     let failed = journal.try_to_make();
 
     assert!(matches!(failed, Err(MaintainError::Open(OpenError::Corrupt(_)))), "{failed:?}");
-    assert_eq!(journal.store.look().0.first, before);
+    assert_eq!(journal.watched.look().0.first, before);
     assert_eq!(journal.reopened(), journal.state());
     let made = journal.try_to_make().expect("the next one is sound");
-    let (extent, snapshots) = journal.store.look();
+    let (extent, snapshots) = journal.watched.look();
     assert_eq!((extent.first, snapshots), (sound, vec![sound, made]), "it took the place of the damaged one");
 }
 
@@ -84,14 +84,14 @@ fn snapshot_of_all_that_was_appended_is_made_again_only_if_it_is_damaged() {
     journal.make();
     journal.submit(5);
     let at = journal.make();
-    let parts = journal.store.notes().parts.len();
+    let parts = journal.watched.notes().parts.len();
     assert_eq!(journal.log.snapshot(), Ok(at));
-    assert_eq!(journal.store.notes().parts.len(), parts, "it is there");
+    assert_eq!(journal.watched.notes().parts.len(), parts, "it is there");
 
-    journal.store.notes().rotten.insert(at, 1);
+    journal.watched.notes().rotten.insert(at, 1);
 
     assert_eq!(journal.log.snapshot(), Ok(at));
-    assert_eq!(journal.store.notes().rotten, BTreeMap::new());
+    assert_eq!(journal.watched.notes().rotten, BTreeMap::new());
     assert_eq!(journal.reopened(), journal.state());
 }
 
@@ -100,7 +100,7 @@ fn attempts_that_fail_of_damage_come_at_longer_and_longer_intervals() {
     let mut journal = Journal::new();
     journal.make();
     let end = journal.log.next();
-    journal.store.notes().rotten_frames = Some(end);
+    journal.watched.notes().rotten_frames = Some(end);
     let mut failed = Vec::new();
     for n in 0..400 {
         journal.submit(1);
@@ -116,7 +116,7 @@ fn attempts_that_fail_of_damage_come_at_longer_and_longer_intervals() {
     assert!((3..=8).contains(&failed.len()), "{failed:?}");
     assert!(waits.is_sorted() && waits.windows(2).all(|two| two[1] >= two[0] * 3 / 2), "{waits:?}");
 
-    journal.store.notes().rotten_frames = None;
+    journal.watched.notes().rotten_frames = None;
     journal.make();
     assert_eq!(journal.reopened(), journal.state());
 }
@@ -127,7 +127,7 @@ fn recovery_names_the_snapshots_that_it_passed_over() {
     journal.make();
     journal.submit(5);
     let rotten = journal.make();
-    journal.store.notes().rotten.insert(rotten, 0);
+    journal.watched.notes().rotten.insert(rotten, 0);
 
     let mut log = journal.recover().log;
 
@@ -138,7 +138,7 @@ fn recovery_names_the_snapshots_that_it_passed_over() {
 
 /// An engine with a journal.
 struct Journal {
-    store: Watched,
+    watched: Watched,
     log: Log,
     driver: Driver,
     submitted: u8,
@@ -147,13 +147,13 @@ struct Journal {
 impl Journal {
     /// With some events.
     fn new() -> Self {
-        let mut store = Watched::new(MemoryStore::new());
-        let opened = recover(&mut store, &Owner::new("a test"), &config(), 4000, &mut |_| {});
+        let watched = Watched::new(MemoryStore::new());
+        let opened = recover(&mut watched.store(), &Owner::new("a test"), &config(), 4000, &mut |_| {});
         let Recovered { mut log, replay, .. } = opened.expect("an empty journal");
         log.bound_parts(700);
         let (driver, opening) = Driver::open(replay, start());
         log.append(&opening).expect("memory");
-        let mut journal = Self { store, log, driver, submitted: 0 };
+        let mut journal = Self { watched, log, driver, submitted: 0 };
         journal.submit(20);
         journal
     }
@@ -189,7 +189,7 @@ impl Journal {
     }
 
     fn recover(&self) -> Recovered {
-        let mut copy = self.store.copy();
+        let mut copy = self.watched.copy().store();
         recover(&mut copy, &Owner::new("a look"), &config(), u64::MAX, &mut |_| {}).expect("there is a way back")
     }
 

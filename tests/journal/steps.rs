@@ -14,8 +14,8 @@ const HEAD_BYTES: usize = 200;
 fn step_of_a_snapshot_writes_and_reads_no_more_than_a_part() {
     const PAYLOAD: usize = 40_000;
     const PART: usize = 100_000;
-    let mut store = Watched::new(MemoryStore::new());
-    let mut log = open(&mut store, 5_000_000);
+    let watched = Watched::new(MemoryStore::new());
+    let mut log = open(&mut watched.store(), 5_000_000);
     log.bound_parts(PART);
     for round in 0..2 {
         for group in 0..60 {
@@ -24,15 +24,15 @@ fn step_of_a_snapshot_writes_and_reads_no_more_than_a_part() {
         }
         let (mut made, mut steps) = (false, 0);
         while !made {
-            let (parts, parts_read) = store.counts();
+            let (parts, parts_read) = watched.counts();
             made = matches!(log.maintain(&Gauges::default).expect("room"), Maintained::Snapshot(_));
-            let (parts_now, parts_read_now) = store.counts();
+            let (parts_now, parts_read_now) = watched.counts();
             assert!(parts_now <= parts + 1 && parts_read_now <= parts_read + 1, "one part in a step");
             steps += 1;
         }
         assert!(steps > 60 * 4 * PAYLOAD / PART, "{steps} steps");
     }
-    let notes = store.notes();
+    let notes = watched.notes();
     let largest = notes.parts.iter().max().expect("parts");
     assert!(*largest <= PART + PAYLOAD + HEAD_BYTES + frame::HEADER_BYTES, "{largest} bytes in a part");
     let largest = notes.reads.iter().max().expect("reads");
@@ -63,21 +63,21 @@ fn snapshot_takes_no_memory_for_records_that_no_frame_changed() {
 
 #[test]
 fn where_there_is_no_room_for_a_snapshot_nothing_is_read_for_one() {
-    let mut store = Watched::new(MemoryStore::bounded(100_000));
-    let mut log = open(&mut store, 1);
+    let watched = Watched::new(MemoryStore::bounded(100_000));
+    let mut log = open(&mut watched.store(), 1);
     (0..3).for_each(|n| log.append(&[accepted(&format!("{n}"), 10_000)]).expect("room"));
     let gauges = |bytes| {
         let mut gauges = Gauges::default();
         gauges.bytes = bytes;
         gauges
     };
-    store.notes().reads.clear();
+    watched.notes().reads.clear();
 
     let refused = log.maintain(&|| gauges(80_000));
 
     assert_eq!(refused, Err(MaintainError::Write(WriteError::Full)));
-    assert!(store.notes().reads.is_empty());
-    assert_eq!(store.counts(), (0, 0));
+    assert!(watched.notes().reads.is_empty());
+    assert_eq!(watched.counts(), (0, 0));
     log.append(&[accepted("3", 100)]).expect("room");
     assert_eq!(log.maintain(&|| gauges(30_000)), Ok(Maintained::More), "a smaller one has room");
 }
