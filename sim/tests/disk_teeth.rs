@@ -1,7 +1,8 @@
 //! The oracles of the disk find stores that are broken.
 
 use eventful::journal::{
-    DiskStore, Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError,
+    DiskStore, Extent, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence,
+    WriteError,
 };
 use eventful_sim::disk::{
     Disk, DiskFault, Drive, DriveBackend, Effort, Family, Handle, Length, Maker, PlainStore, Trust, crash_everywhere,
@@ -47,13 +48,13 @@ fn a_disk_whose_syncs_lie_loses_what_was_acknowledged() {
 
 #[test]
 fn a_store_that_acknowledges_before_it_writes_is_found() {
-    let found = crash(&|drive| Box::new(Spoilt { store: Box::new(PlainStore::new(drive)), how: How::AcksEarly }));
+    let found = crash(&|drive| Spoilt::store(drive, How::AcksEarly));
     assert!(found.as_ref().is_some_and(|what| what.contains("acknowledged groups are lost")), "{found:?}");
 }
 
 #[test]
 fn a_store_that_trims_before_its_snapshot_is_whole_is_found() {
-    let found = crash(&|drive| Box::new(Spoilt { store: Box::new(PlainStore::new(drive)), how: How::TrimsEarly }));
+    let found = crash(&|drive| Spoilt::store(drive, How::TrimsEarly));
     assert!(found.as_ref().is_some_and(|what| what.contains("no snapshot stands for them")), "{found:?}");
 }
 
@@ -104,79 +105,63 @@ enum How {
     TrimsEarly,
 }
 
-#[derive(Debug)]
+/// Spoils a sound store.
+#[derive(Debug, Clone)]
 struct Spoilt {
-    store: Box<dyn JournalStore>,
-    how: How,
-}
-
-impl JournalStore for Spoilt {
-    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        Ok(Box::new(SpoiltJournal { journal: self.store.open(owner)?, how: self.how, held: None }))
-    }
-}
-
-#[derive(Debug)]
-struct SpoiltJournal {
-    journal: Box<dyn Journal>,
     how: How,
     held: Option<Vec<u8>>,
 }
 
-impl SpoiltJournal {
-    fn flush(&mut self) -> Result<(), WriteError> {
-        let end = self.journal.extent().end;
-        self.held.take().map_or(Ok(()), |frame| self.journal.append(end, &frame))
+impl Spoilt {
+    fn store(drive: Drive, how: How) -> Box<dyn JournalStore> {
+        Box::new(Intercepted::new(Box::new(PlainStore::new(drive)), Self { how, held: None }))
+    }
+
+    fn flush(&mut self, journal: &mut dyn Journal) -> Result<(), WriteError> {
+        let end = journal.extent().end;
+        self.held.take().map_or(Ok(()), |frame| journal.append(end, &frame))
     }
 }
 
-impl Journal for SpoiltJournal {
-    fn extent(&self) -> Extent {
-        let Extent { first, end } = self.journal.extent();
+impl Intercept for Spoilt {
+    fn extent(&self, journal: &dyn Journal) -> Extent {
+        let Extent { first, end } = journal.extent();
         Extent { first, end: if self.held.is_some() { end.next() } else { end } }
     }
 
-    fn room(&self) -> Room {
-        self.journal.room()
-    }
-
-    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+    fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         if self.how != How::AcksEarly {
-            return self.journal.append(expected, frame);
+            return journal.append(expected, frame);
         }
-        self.flush()?;
+        self.flush(journal)?;
         self.held = Some(frame.to_vec());
         Ok(())
     }
 
     fn read(
         &mut self,
+        journal: &mut dyn Journal,
         from: Sequence,
         limit_bytes: usize,
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError> {
-        let _ = self.flush();
-        self.journal.read(from, limit_bytes, visit)
+        let _ = self.flush(journal);
+        journal.read(from, limit_bytes, visit)
     }
 
-    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
-        self.flush()?;
+    fn put_snapshot(
+        &mut self,
+        journal: &mut dyn Journal,
+        at: Sequence,
+        part: u32,
+        bytes: &[u8],
+        last: bool,
+    ) -> Result<(), WriteError> {
+        self.flush(journal)?;
         if self.how == How::TrimsEarly {
-            self.journal.trim(at)?;
+            journal.trim(at)?;
         }
-        self.journal.put_snapshot(at, part, bytes, last)
-    }
-
-    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        self.journal.snapshots()
-    }
-
-    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        self.journal.snapshot(at, part)
-    }
-
-    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
-        self.journal.trim(below)
+        journal.put_snapshot(at, part, bytes, last)
     }
 }
 

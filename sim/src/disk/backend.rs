@@ -3,7 +3,7 @@
 use core::ops::Bound;
 use std::io;
 
-use eventful::journal::{DiskStore, Journal, JournalStore, OpenError, Owner};
+use eventful::journal::{DiskStore, Intercept, Intercepted, JournalStore};
 use redb::{BackendError, StorageBackend};
 
 use super::drive::{Drive, DriveFile};
@@ -17,7 +17,7 @@ const CACHE_BYTES: usize = 1 << 20;
 
 /// The real journal on a drive that it has to itself. Each opening reads what is on the medium, not
 /// what the cache shows.
-pub fn disk_store(drive: &Drive) -> RedbStore {
+pub fn disk_store(drive: &Drive) -> Intercepted<Inline> {
     let drive = drive.clone();
     let open = move || {
         let life = drive.disk().life();
@@ -26,19 +26,15 @@ pub fn disk_store(drive: &Drive) -> RedbStore {
         drive.disk().evict();
         Ok(backend)
     };
-    RedbStore(DiskStore::on(FILE, open).cache_bytes(CACHE_BYTES))
+    Intercepted::new(Box::new(DiskStore::on(FILE, open).cache_bytes(CACHE_BYTES)), Inline)
 }
 
-/// The real journal, [`DiskStore`], where it blocks nobody: everything happens inline.
-#[derive(Debug)]
-pub struct RedbStore(DiskStore);
+/// Everything happens inline: a simulated drive blocks no thread.
+#[derive(Debug, Clone, Copy)]
+pub struct Inline;
 
-impl JournalStore for RedbStore {
-    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        self.0.open(owner)
-    }
-
-    fn blocks(&self) -> bool {
+impl Intercept for Inline {
+    fn blocks(&self, _: &dyn JournalStore) -> bool {
         false
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eventful::journal::frame::{self, Header, Link};
-use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
+use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Sequence};
 
 /// What is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,18 +28,19 @@ pub enum Damage {
 /// A store of which something is damaged. What it opens can be written to all the same.
 #[derive(Debug)]
 pub struct DamagedStore {
-    store: Box<dyn JournalStore>,
-    damage: Damage,
+    store: Intercepted<Damaged>,
     has_struck: Arc<AtomicBool>,
 }
 
 impl DamagedStore {
     /// This store, damaged.
     pub fn new(store: impl JournalStore, damage: Damage) -> Self {
-        Self { store: Box::new(store), damage, has_struck: Arc::default() }
+        let has_struck = Arc::default();
+        let by = Damaged { damage, has_struck: Arc::clone(&has_struck) };
+        Self { store: Intercepted::new(Box::new(store), by), has_struck }
     }
 
-    /// Whether somebody has read what is damaged.
+    /// Whether what is damaged was read.
     pub fn has_struck(&self) -> bool {
         self.has_struck.load(Ordering::Relaxed)
     }
@@ -47,8 +48,7 @@ impl DamagedStore {
 
 impl JournalStore for DamagedStore {
     fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        let journal = self.store.open(owner)?;
-        Ok(Box::new(Damaged { journal, damage: self.damage, has_struck: Arc::clone(&self.has_struck) }))
+        self.store.open(owner)
     }
 
     fn blocks(&self) -> bool {
@@ -56,9 +56,8 @@ impl JournalStore for DamagedStore {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Damaged {
-    journal: Box<dyn Journal>,
     damage: Damage,
     has_struck: Arc<AtomicBool>,
 }
@@ -98,28 +97,17 @@ fn newer(bytes: &[u8]) -> Vec<u8> {
     other
 }
 
-impl Journal for Damaged {
-    fn extent(&self) -> Extent {
-        self.journal.extent()
-    }
-
-    fn room(&self) -> Room {
-        self.journal.room()
-    }
-
-    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
-        self.journal.append(expected, frame)
-    }
-
+impl Intercept for Damaged {
     fn read(
         &mut self,
+        journal: &mut dyn Journal,
         from: Sequence,
         limit_bytes: usize,
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError> {
-        let (damage, last, has_struck) = (self.damage, self.journal.extent().end.previous(), &self.has_struck);
-        self.journal.read(from, limit_bytes, &mut |sequence, frame| {
-            let damaged = match damage {
+        let last = journal.extent().end.previous();
+        journal.read(from, limit_bytes, &mut |sequence, frame| {
+            let damaged = match self.damage {
                 Damage::Frame { bit } if sequence == last => flipped(frame, bit),
                 Damage::Stranger if sequence == last => estranged(frame),
                 Damage::Newer if sequence == last => newer(frame),
@@ -127,35 +115,19 @@ impl Journal for Damaged {
                     return visit(sequence, frame);
                 }
             };
-            has_struck.store(true, Ordering::Relaxed);
+            self.has_struck.store(true, Ordering::Relaxed);
             visit(sequence, &damaged);
         })
     }
 
-    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
-        self.journal.put_snapshot(at, part, bytes, last)
-    }
-
-    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        self.journal.snapshots()
-    }
-
-    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        let is_newest = self.journal.snapshots()?.last() == Some(&at);
-        let bytes = self.journal.snapshot(at, part)?;
+    fn snapshot(&mut self, journal: &mut dyn Journal, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        let is_newest = journal.snapshots()?.last() == Some(&at);
+        let bytes = journal.snapshot(at, part)?;
         let Damage::Snapshot { bit } = self.damage else { return Ok(bytes) };
         if part > 0 || !is_newest {
             return Ok(bytes);
         }
         self.has_struck.store(true, Ordering::Relaxed);
         Ok(bytes.map(|bytes| flipped(&bytes, bit)))
-    }
-
-    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
-        self.journal.trim(below)
-    }
-
-    fn seal(&mut self) -> Result<(), WriteError> {
-        self.journal.seal()
     }
 }

@@ -109,20 +109,8 @@ pub struct Opened {
 pub fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Result<Opened, OpenError> {
     let owner = Owner::new("a simulated process");
     let journal = Shared::new(store.open(&owner)?);
-    let mut once = Once(Some(journal.clone()));
-    let recovered = recover(&mut once, &owner, &History::config(), snapshot_after, &mut |_| {})?;
+    let recovered = recover(&mut journal.clone(), &owner, &History::config(), snapshot_after, &mut |_| {})?;
     Ok(Opened { journal, recovered })
-}
-
-/// Gives out what is open already.
-#[derive(Debug)]
-struct Once(Option<Shared>);
-
-impl JournalStore for Once {
-    fn open(&mut self, _: &Owner) -> Result<Box<dyn eventful::journal::Journal>, OpenError> {
-        let gone = || OpenError::Io { place: "the journal".to_owned(), cause: "it was given out".to_owned() };
-        self.0.take().map(|journal| Box::new(journal) as Box<_>).ok_or_else(gone)
-    }
 }
 
 impl Opened {

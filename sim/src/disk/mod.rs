@@ -73,7 +73,7 @@ mod shared;
 mod shelf;
 mod trial;
 
-pub use backend::{DriveBackend, RedbStore, disk_store};
+pub use backend::{DriveBackend, Inline, disk_store};
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use damaged::{Damage, DamagedStore};
 pub use drive::Drive;

@@ -1,10 +1,12 @@
-//! An open journal that somebody looks into while another uses it.
+//! An open journal that one reads while another uses it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
+use eventful::journal::{
+    Extent, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError,
+};
 
-/// An open journal. Clones are the same one.
+/// An open journal, and a store that opens it. Clones are the same one.
 #[derive(Debug, Clone)]
 pub(super) struct Shared(Arc<Mutex<Box<dyn Journal>>>);
 
@@ -13,13 +15,19 @@ impl Shared {
         Self(Arc::new(Mutex::new(journal)))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Box<dyn Journal>> {
+    fn lock(&self) -> MutexGuard<'_, Box<dyn Journal>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it holds before this frame, to be opened and read.
-    pub(super) fn until(&self, end: Sequence) -> View {
-        View { journal: self.clone(), end }
+    pub(super) fn until(&self, end: Sequence) -> Intercepted<Until> {
+        Intercepted::new(Box::new(self.clone()), Until(end))
+    }
+}
+
+impl JournalStore for Shared {
+    fn open(&mut self, _: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        Ok(Box::new(self.clone()))
     }
 }
 
@@ -70,56 +78,28 @@ impl Journal for Shared {
     }
 }
 
-/// A store that opens, again and again, what somebody else has open.
-#[derive(Debug, Clone)]
-pub(super) struct View {
-    journal: Shared,
-    end: Sequence,
-}
+/// Shows what a journal holds before this frame, to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Until(Sequence);
 
-impl JournalStore for View {
-    fn open(&mut self, _: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        Ok(Box::new(self.clone()))
-    }
-}
-
-impl Journal for View {
-    fn extent(&self) -> Extent {
-        Extent { end: self.end, ..self.journal.extent() }
-    }
-
-    fn room(&self) -> Room {
-        Room(0)
-    }
-
-    fn append(&mut self, _: Sequence, _: &[u8]) -> Result<(), WriteError> {
-        Err(WriteError::Fenced)
+impl Intercept for Until {
+    fn extent(&self, journal: &dyn Journal) -> Extent {
+        Extent { end: self.0, ..journal.extent() }
     }
 
     /// One frame at a time, so that it never reads too far.
     fn read(
         &mut self,
+        journal: &mut dyn Journal,
         from: Sequence,
         _: usize,
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError> {
-        if from >= self.end { Ok(from) } else { self.journal.read(from, 1, visit) }
+        if from >= self.0 { Ok(from) } else { journal.read(from, 1, visit) }
     }
 
-    fn put_snapshot(&mut self, _: Sequence, _: u32, _: &[u8], _: bool) -> Result<(), WriteError> {
-        Err(WriteError::Fenced)
-    }
-
-    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        let all = self.journal.snapshots()?;
-        Ok(all.into_iter().filter(|at| *at <= self.end).collect())
-    }
-
-    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        self.journal.snapshot(at, part)
-    }
-
-    fn trim(&mut self, _: Sequence) -> Result<(), WriteError> {
-        Err(WriteError::Fenced)
+    fn snapshots(&mut self, journal: &mut dyn Journal) -> Result<Vec<Sequence>, ReadError> {
+        let all = journal.snapshots()?;
+        Ok(all.into_iter().filter(|at| *at <= self.0).collect())
     }
 }

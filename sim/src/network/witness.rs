@@ -1,9 +1,9 @@
-//! A store through which everything goes that the adapter keeps, so that oracles see what is durable.
+//! An interceptor of the adapter's journal, through which oracles see what is durable.
 
 use std::fmt;
 use std::sync::Arc;
 
-use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
+use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Room, Sequence, WriteError};
 
 use super::oracle::Verdict;
 use super::stage::Stage;
@@ -13,40 +13,18 @@ use crate::disk::{Drive, Keeper};
 /// More reads than are made to fail in a run.
 const READS: usize = 16;
 
-/// A store on the drive of a run. It never blocks: stalls come from the adapter's hooks.
+/// The witness of a run. Its journal never blocks: stalls come from the adapter's hooks.
+#[derive(Clone)]
 pub(super) struct Witness {
     stage: Arc<Stage>,
-    store: Box<dyn JournalStore>,
 }
 
 impl Witness {
-    /// The store of one process.
-    pub(super) fn new(stage: &Arc<Stage>, drive: &Drive, keeper: Keeper) -> Self {
-        Self { stage: Arc::clone(stage), store: keeper.store(drive) }
-    }
-}
-
-impl JournalStore for Witness {
-    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        if let Err(broken) = self.stage.with(|notes, now| notes.oracles.durable.opening(now)) {
-            // An error ends the loop, so that time goes on.
-            let refused = OpenError::Io { place: "the witness".to_owned(), cause: broken.to_string() };
-            self.stage.judge(Err(broken));
-            return Err(refused);
-        }
-        let mut journal = self.store.open(owner)?;
-        self.stage.with(|notes, _| notes.absence.opened());
-        let verdict = self.look_at_end(&mut *journal);
-        self.stage.judge(verdict);
-        Ok(Box::new(Watched { stage: Arc::clone(&self.stage), journal }))
+    /// The store of one process, on the drive of the run.
+    pub(super) fn store(stage: &Arc<Stage>, drive: &Drive, keeper: Keeper) -> Intercepted<Self> {
+        Intercepted::new(keeper.store(drive), Self { stage: Arc::clone(stage) })
     }
 
-    fn blocks(&self) -> bool {
-        false
-    }
-}
-
-impl Witness {
     /// What was acknowledged is there. Of what was not, it shows now whether it is.
     fn look_at_end(&self, journal: &mut dyn Journal) -> Verdict {
         let end = journal.extent().end;
@@ -68,6 +46,14 @@ impl Witness {
             notes.kept(&found).map(drop)
         })
     }
+
+    /// Notes a failure after which nothing more can be done with the journal.
+    fn watch(&self, result: Result<(), WriteError>) -> Result<(), WriteError> {
+        if let Err(WriteError::Unknown { .. } | WriteError::Fenced) = result {
+            self.stage.with(|notes, _| notes.oracles.durable.failed());
+        }
+        result
+    }
 }
 
 /// A frame, in spite of reads that were made to fail.
@@ -78,48 +64,36 @@ fn read(journal: &mut dyn Journal, sequence: Sequence) -> Option<Vec<u8>> {
     is_read.then_some(found)
 }
 
-impl fmt::Debug for Witness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Witness").field("store", &self.store).finish_non_exhaustive()
-    }
-}
-
-/// An open journal, watched.
-struct Watched {
-    stage: Arc<Stage>,
-    journal: Box<dyn Journal>,
-}
-
-impl Watched {
-    /// Notes a failure after which nothing more can be done with the journal.
-    fn watch(&self, result: Result<(), WriteError>) -> Result<(), WriteError> {
-        if let Err(WriteError::Unknown { .. } | WriteError::Fenced) = result {
-            self.stage.with(|notes, _| notes.oracles.durable.failed());
+impl Intercept for Witness {
+    fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        if let Err(broken) = self.stage.with(|notes, now| notes.oracles.durable.opening(now)) {
+            // An error ends the loop, so that time goes on.
+            let refused = OpenError::Io { place: "the witness".to_owned(), cause: broken.to_string() };
+            self.stage.judge(Err(broken));
+            return Err(refused);
         }
-        result
-    }
-}
-
-impl Journal for Watched {
-    fn extent(&self) -> Extent {
-        self.journal.extent()
+        let mut journal = store.open(owner)?;
+        self.stage.with(|notes, _| notes.absence.opened());
+        let verdict = self.look_at_end(&mut *journal);
+        self.stage.judge(verdict);
+        Ok(journal)
     }
 
-    fn room(&self) -> Room {
-        let room = self.journal.room();
+    fn room(&self, journal: &dyn Journal) -> Room {
+        let room = journal.room();
         self.stage.with(|notes, _| notes.oracles.durable.told_room(room));
         room
     }
 
-    fn reach(&self) -> Result<(), WriteError> {
+    fn reach(&self, journal: &dyn Journal) -> Result<(), WriteError> {
         if self.stage.with(|notes, now| notes.absence.is_gone(now)) {
             return Err(WriteError::Unreachable { cause: "the directory is gone".to_owned() });
         }
-        self.journal.reach()
+        journal.reach()
     }
 
-    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
-        let appended = self.reach().and_then(|()| self.journal.append(expected, frame));
+    fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        let appended = self.reach(journal).and_then(|()| journal.append(expected, frame));
         self.stage.with(|notes, now| {
             let kept = appended.is_ok();
             notes.trace.note(now, &Step::Appended { frame: expected.number(), kept });
@@ -148,48 +122,32 @@ impl Journal for Watched {
         appended
     }
 
-    fn read(
+    fn put_snapshot(
         &mut self,
-        from: Sequence,
-        limit_bytes: usize,
-        visit: &mut dyn FnMut(Sequence, &[u8]),
-    ) -> Result<Sequence, ReadError> {
-        self.journal.read(from, limit_bytes, visit)
-    }
-
-    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
-        let put = self.journal.put_snapshot(at, part, bytes, last);
+        journal: &mut dyn Journal,
+        at: Sequence,
+        part: u32,
+        bytes: &[u8],
+        last: bool,
+    ) -> Result<(), WriteError> {
+        let put = journal.put_snapshot(at, part, bytes, last);
         if put.is_ok() && last {
             self.stage.with(|notes, _| notes.coverage.reach("snapshot made"));
         }
         self.watch(put)
     }
 
-    fn drop_unfinished(&mut self) {
-        self.journal.drop_unfinished();
+    fn trim(&mut self, journal: &mut dyn Journal, below: Sequence) -> Result<(), WriteError> {
+        self.watch(journal.trim(below))
     }
 
-    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        self.journal.snapshots()
-    }
-
-    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        self.journal.snapshot(at, part)
-    }
-
-    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
-        let trimmed = self.journal.trim(below);
-        self.watch(trimmed)
-    }
-
-    fn seal(&mut self) -> Result<(), WriteError> {
-        let sealed = self.journal.seal();
-        self.watch(sealed)
+    fn seal(&mut self, journal: &mut dyn Journal) -> Result<(), WriteError> {
+        self.watch(journal.seal())
     }
 }
 
-impl fmt::Debug for Watched {
+impl fmt::Debug for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("journal", &self.journal).finish_non_exhaustive()
+        f.debug_struct("Witness").finish_non_exhaustive()
     }
 }
