@@ -163,15 +163,6 @@ pub enum Wake {
 }
 
 impl Engine {
-    /// Opens an engine that remembers nothing. Its epoch is `now`, in microseconds.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidConfig`] when the configuration contradicts itself.
-    pub fn new(config: Config, now: Timestamp, out: &mut Output) -> Result<Self, InvalidConfig> {
-        Ok(Replay::new(config)?.open(now, out))
-    }
-
     /// Takes in what happened outside, and answers.
     ///
     /// Total: every command is allowed in every state. A `now` before that of an earlier command

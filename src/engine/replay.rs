@@ -1,4 +1,4 @@
-//! From facts to an engine.
+//! From facts, or from none, to an engine.
 
 use alloc::vec::Vec;
 
@@ -124,6 +124,15 @@ impl Replay {
 }
 
 impl Engine {
+    /// Opens an engine that remembers nothing. Its epoch is `now`, in microseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] when the configuration contradicts itself.
+    pub fn new(config: Config, now: Timestamp, out: &mut Output) -> Result<Self, InvalidConfig> {
+        Ok(Replay::new(config)?.open(now, out))
+    }
+
     /// What facts determine, to be compared with a replay of them.
     pub fn durable_state(&self) -> DurableState {
         self.state.durable()
