@@ -1,11 +1,11 @@
 //! Which events a call is for.
 
+use std::format;
 use std::string::String;
 
 use super::problem::Problem;
-use super::records::parse_status;
-use super::{query, rfc3339};
-use crate::engine::Filter;
+use super::query;
+use crate::engine::{Filter, Status};
 
 /// The parameters that choose events.
 const NAMES: [&str; 6] = ["status", "source", "type", "error", "failed_from", "failed_until"];
@@ -17,14 +17,19 @@ pub(super) fn parse<const N: usize>(
 ) -> Result<(Filter, [Option<String>; N]), Problem> {
     let (chosen, others) = query::split(uri_query, NAMES, others)?;
     let [status, source, event_type, error, from, until] = chosen;
-    let time = |name, text: Option<String>| text.map(|text| rfc3339::parse(name, &text)).transpose();
     let filter = Filter {
         status: status.as_deref().map(parse_status).transpose()?,
         source: source.map(Into::into),
         event_type: event_type.map(Into::into),
         error: error.map(Into::into),
-        failed_from: time("failed_from", from)?,
-        failed_until: time("failed_until", until)?,
+        failed_from: query::time("failed_from", from.as_deref())?,
+        failed_until: query::time("failed_until", until.as_deref())?,
     };
     Ok((filter, others))
+}
+
+fn parse_status(name: &str) -> Result<Status, Problem> {
+    let names = Status::ALL.map(Status::as_str);
+    let found = Status::ALL.into_iter().find(|status| status.as_str() == name);
+    found.ok_or_else(|| Problem::invalid(format!("unknown status {name:?}: known are {}", names.join(", "))))
 }

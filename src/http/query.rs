@@ -10,6 +10,8 @@ use std::string::String;
 use percent_encoding::percent_decode;
 
 use super::problem::Problem;
+use super::rfc3339;
+use crate::engine::Timestamp;
 
 /// The values of these parameters, in this order. A `+` stands for a space.
 ///
@@ -69,6 +71,13 @@ pub(super) fn number<T: FromStr + Display>(
         .parse()
         .map(Some)
         .map_err(|_| Problem::invalid(format!("{name} is {value:?}: give a whole number from {least} to {most}")))
+}
+
+/// The time that a parameter has, if it is there.
+pub(super) fn time(name: &str, value: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    let Some(value) = value else { return Ok(None) };
+    let refused = || Problem::invalid(format!("{name} is {value:?}: give a time such as 2023-11-14T22:13:20Z"));
+    rfc3339::parse(value).map(Some).ok_or_else(refused)
 }
 
 fn unknown(name: &str, names: &[&str]) -> Problem {

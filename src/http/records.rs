@@ -68,12 +68,6 @@ pub(super) fn cursor(cursor: Cursor) -> String {
     cursor.number().to_string()
 }
 
-pub(super) fn parse_status(name: &str) -> Result<Status, Problem> {
-    let names = Status::ALL.map(Status::as_str);
-    let found = Status::ALL.into_iter().find(|status| status.as_str() == name);
-    found.ok_or_else(|| Problem::invalid(std::format!("unknown status {name:?}: known are {}", names.join(", "))))
-}
-
 fn answer(body: &impl Serialize) -> ([(axum::http::HeaderName, &'static str); 1], String) {
     ([(CONTENT_TYPE, "application/json")], json(body))
 }
