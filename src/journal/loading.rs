@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError, ReadError, TooNew};
 use super::frame::{self, FrameError, Link};
-use super::log::Position;
+use super::position::Position;
 use super::records::{self, Item};
 use super::sequence::Sequence;
 use super::store::Journal;

@@ -3,10 +3,11 @@
 use std::boxed::Box;
 use std::vec::Vec;
 
+use super::due::Snapshots;
 use super::error::WriteError;
-use super::frame::{self, Header, Link};
+use super::frame::{self, Header};
+use super::position::Position;
 use super::sequence::{Sequence, Shard};
-use super::snapshot::Snapshots;
 use super::store::{Journal, Room};
 use super::wire;
 use crate::engine::{Change, Config, Epoch, Fact};
@@ -18,22 +19,6 @@ pub struct Log {
     pub(super) position: Position,
     pub(super) snapshots: Snapshots,
     frame: Vec<u8>,
-}
-
-/// Where the next frame goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
-    /// The next frame's number.
-    pub(super) next: Sequence,
-    /// The link of the frame before.
-    pub(super) previous: Link,
-    /// The last epoch.
-    pub(super) epoch: Epoch,
-}
-
-impl Position {
-    /// Before the first frame.
-    pub(super) const START: Self = Self { next: Sequence::FIRST, previous: Link::NONE, epoch: Epoch::new(0) };
 }
 
 impl Log {

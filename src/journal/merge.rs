@@ -17,8 +17,8 @@ use std::vec::Vec;
 
 use super::error::{Corrupt, MaintainError, OpenError, TooNew};
 use super::loading::Parts;
-use super::log::Position;
 use super::parts::PartWriter;
+use super::position::Position;
 use super::records::{self, Item, Outline};
 use super::recovery::{apply_facts, read_page};
 use super::sequence::Sequence;

@@ -10,11 +10,12 @@
 //! | `disk` | a journal on disk |
 //! | `intercept` | a journal some of whose calls are changed on their way, to test what uses it: [`Intercept`] |
 //! | [`inspect`] | a journal as an operator looks at it |
-//! | `log`, `recovery` | a journal as the engine uses it: appended to, and replayed |
-//! | `snapshot`, `merge`, `parts`, `loading` | snapshots: when one is made, of what, how it is written, and read |
+//! | `log`, `position`, `recovery` | a journal as the engine uses it: appended to, where it goes on, and replayed |
+//! | `due`, `snapshot`, `merge`, `parts`, `loading` | snapshots: when one is made, in which steps, of what, how it is written, and read |
 
 pub mod conformance;
 mod disk;
+mod due;
 mod error;
 pub mod frame;
 mod groups;
@@ -25,6 +26,7 @@ mod log;
 mod memory;
 mod merge;
 mod parts;
+mod position;
 mod records;
 mod recovery;
 mod sequence;

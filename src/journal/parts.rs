@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::error::WriteError;
 use super::frame::{self, Header, Link};
-use super::log::Position;
+use super::position::Position;
 use super::sequence::Shard;
 use super::store::{Journal, Room};
 

@@ -14,6 +14,8 @@ mod snapshots;
 mod steps;
 mod trims;
 
+pub use steps::Make;
+
 use std::boxed::Box;
 use std::vec;
 use std::vec::Vec;
@@ -21,16 +23,7 @@ use std::vec::Vec;
 use super::error::{OpenError, ReadError, WriteError};
 use super::sequence::Sequence;
 use super::store::{Extent, Journal, JournalStore, Owner};
-use steps::{append, bytes, frames, is_unknown, open, parts, snapshot, snapshots};
-
-/// Makes a new, empty journal.
-pub type Make<'a> = &'a mut dyn FnMut() -> Box<dyn JournalStore>;
-
-/// Sizes at which an implementation may change how it keeps a frame, with their neighbours.
-const SIZES: [usize; 13] = [0, 1, 2, 100, 4000, 4095, 4096, 4097, 8191, 8192, 8193, 65_537, 1 << 20];
-
-/// A limit that is never reached.
-const NO_LIMIT: usize = usize::MAX;
+use steps::{NO_LIMIT, SIZES, append, bytes, frames, is_unknown, open, parts, snapshot, snapshots};
 
 /// Runs every rule on journals of its own.
 ///

@@ -1,7 +1,6 @@
 //! Rules of room, which can only be seen on journals that have little.
 
-use super::Make;
-use super::steps::{append, bytes, frames, open, trim};
+use super::steps::{Make, append, bytes, frames, open, trim};
 use crate::journal::error::WriteError;
 use crate::journal::store::Journal;
 

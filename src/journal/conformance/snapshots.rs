@@ -2,8 +2,7 @@
 
 use std::vec::Vec;
 
-use super::steps::{append, bytes, open, parts, put, snapshot, snapshots};
-use super::{Make, SIZES};
+use super::steps::{Make, SIZES, append, bytes, open, parts, put, snapshot, snapshots};
 use crate::journal::sequence::Sequence;
 
 pub(super) fn a_snapshot_exists_once_its_last_part_was_put(make: Make<'_>) {

@@ -7,6 +7,15 @@ use super::super::error::WriteError;
 use super::super::sequence::Sequence;
 use super::super::store::{Extent, Journal, JournalStore, Owner};
 
+/// Makes a new, empty journal.
+pub type Make<'a> = &'a mut dyn FnMut() -> Box<dyn JournalStore>;
+
+/// Sizes at which an implementation may change how it keeps a frame, with their neighbours.
+pub(super) const SIZES: [usize; 13] = [0, 1, 2, 100, 4000, 4095, 4096, 4097, 8191, 8192, 8193, 65_537, 1 << 20];
+
+/// A limit that is never reached.
+pub(super) const NO_LIMIT: usize = usize::MAX;
+
 pub(super) fn open(store: &mut dyn JournalStore) -> Box<dyn Journal> {
     store.open(&Owner::new("the conformance suite")).unwrap_or_else(|error| panic!("it is opened: {error}"))
 }

@@ -2,8 +2,7 @@
 
 use std::vec::Vec;
 
-use super::steps::{append, bytes, frames, open, parts, snapshot, snapshots, trim};
-use super::{Make, NO_LIMIT};
+use super::steps::{Make, NO_LIMIT, append, bytes, frames, open, parts, snapshot, snapshots, trim};
 use crate::journal::error::ReadError;
 use crate::journal::sequence::Sequence;
 use crate::journal::store::Extent;

@@ -10,7 +10,7 @@ use super::super::error::{Corrupt, MaintainError, OpenError, ReadError};
 use super::super::frame;
 use super::super::inspect;
 use super::super::loading::load_parts;
-use super::super::log::Position;
+use super::super::position::Position;
 use super::super::recovery::apply;
 use super::super::sequence::Sequence;
 use super::super::snapshot::begin_with;
