@@ -1,12 +1,11 @@
 //! How the program was called: which flags and which variables count.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
-use clap::builder::{Resettable, TypedValueParser};
-use clap::error::ErrorKind;
+use clap::builder::Resettable;
 use clap::parser::ValueSource;
-use clap::{Arg, Command, CommandFactory as _, Error, FromArgMatches as _};
+use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::options::Options;
 
@@ -50,21 +49,4 @@ fn prefer_flags(command: Command, args: Vec<OsString>) -> Command {
     }
     let is_handler = |flag: &Arg| HANDLERS.iter().any(|handler| flag.get_id() == handler);
     each_flag(command, &|flag| if is_handler(&flag) { without_variable(flag) } else { flag })
-}
-
-/// Reads a value that a refusal does not repeat, because it may hold a secret.
-#[derive(Clone)]
-pub(crate) struct Unrepeated<T>(pub(crate) fn(&str) -> Result<T, String>);
-
-impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unrepeated<T> {
-    type Value = T;
-
-    fn parse_ref(&self, command: &Command, flag: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
-        let value = value.to_str().ok_or_else(|| "it is not UTF-8".to_owned());
-        value.and_then(self.0).map_err(|wrong| {
-            let flag = flag.map_or_else(String::new, ToString::to_string);
-            let text = format!("invalid value for '{flag}': {wrong}\n");
-            Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
-        })
-    }
 }

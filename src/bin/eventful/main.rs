@@ -24,6 +24,7 @@ mod signals;
 mod source;
 mod spans;
 mod terminal;
+mod unrepeated;
 mod url;
 mod watched;
 

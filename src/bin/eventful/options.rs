@@ -10,10 +10,10 @@ use eventful::http::{Host, Limits};
 use eventful::{Config, Durability, FailedOverflow};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::invocation::Unrepeated;
 use crate::shell::ShellCommand;
 use crate::spans;
 use crate::terminal::{Log, is_watched};
+use crate::unrepeated::Unrepeated;
 use crate::url::HttpUrl;
 
 /// Accepts events, remembers them by id, handles each, retries what fails, and never loses one.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use eventful::Config;
 
-use super::{find, owner};
+use super::directory::{find, owner};
 use crate::terminal::say;
 
 /// Makes the journal as small as it gets.

@@ -8,7 +8,8 @@ use eventful::{Config, Cursor, Replay};
 
 use serde_json::Value;
 
-use super::{json, look, owner};
+use super::directory::{look, owner};
+use super::json;
 use crate::terminal::{end_when_broken, say};
 
 /// Records that are printed at once.

@@ -1,16 +1,16 @@
 //! `eventful journal`
 
+mod by_status;
 mod compact;
+mod directory;
 mod dump;
 mod json;
 mod salvage;
 mod verify;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use eventful::Status;
-use eventful::journal::{DiskStore, MaintainError, OpenError, Owner};
+use eventful::journal::{MaintainError, OpenError};
 
 use crate::options::{JournalCall, JournalOptions};
 
@@ -29,28 +29,4 @@ pub(crate) fn is_newer(error: &anyhow::Error) -> bool {
     let maintained = error.downcast_ref::<MaintainError>();
     error.downcast_ref().is_some_and(of_open)
         || maintained.is_some_and(|error| matches!(error, MaintainError::Open(OpenError::TooNew(_))))
-}
-
-/// The journal in this directory. None is made.
-fn find(directory: &Path) -> anyhow::Result<DiskStore> {
-    anyhow::ensure!(DiskStore::is_in(directory)?, "{}: there is no journal in it", directory.display());
-    Ok(DiskStore::new(directory))
-}
-
-/// The journal in this directory, to be looked at only.
-fn look(directory: &Path) -> anyhow::Result<DiskStore> {
-    Ok(find(directory)?.read_only())
-}
-
-/// This program, as an owner.
-fn owner(verb: &str) -> Owner {
-    Owner::new(format!("`eventful journal {verb}`, process {}", std::process::id()))
-}
-
-/// Records by status, in words.
-fn describe(records: &[(Status, u64)]) -> String {
-    let all: u64 = records.iter().map(|(_, count)| count).sum();
-    let some: Vec<_> = records.iter().filter(|(_, count)| *count > 0).collect();
-    let some: Vec<_> = some.into_iter().map(|(status, count)| format!("{count} {}", status.as_str())).collect();
-    if some.is_empty() { "none".to_owned() } else { format!("{all}: {}", some.join(", ")) }
 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use eventful::Config;
 use eventful::journal::{DiskStore, Lost, Salvaged};
 
-use super::{describe, look, owner};
+use super::by_status::describe;
+use super::directory::{look, owner};
 use crate::terminal::{say, warn};
 
 /// Writes what `from` still proves into `to`, and tells what is lost. Exit code 1 when something is, or

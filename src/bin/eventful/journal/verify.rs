@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use eventful::Config;
 use eventful::journal::{Extent, Journal, JournalStore as _, OpenError, Recovered, inspect, recover};
 
-use super::{describe, look, owner};
+use super::by_status::describe;
+use super::directory::{look, owner};
 use crate::terminal::{say, warn};
 
 /// Checks everything, and tells what it holds.
