@@ -5,7 +5,7 @@ use std::vec::Vec;
 use super::error::{Corrupt, OpenError, TooNew};
 use super::frame::{self, Header, Link};
 use super::loading::{load, refused};
-use super::recovery::PAGE_BYTES;
+use super::pages::PAGE_BYTES;
 use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire;

@@ -17,10 +17,10 @@ use std::vec::Vec;
 
 use super::error::{Corrupt, MaintainError, OpenError, TooNew};
 use super::loading::Parts;
+use super::pages::{apply_facts, read_page};
 use super::parts::PartWriter;
 use super::position::Position;
 use super::records::{self, Item, Outline};
-use super::recovery::{apply_facts, read_page};
 use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire::{self, KeyHash};

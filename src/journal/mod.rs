@@ -10,7 +10,7 @@
 //! | `disk` | a journal on disk |
 //! | `intercept` | a journal some of whose calls are changed on their way, to test what uses it: [`Intercept`] |
 //! | [`inspect`] | a journal as an operator looks at it |
-//! | `log`, `position`, `recovery` | a journal as the engine uses it: appended to, where it goes on, and replayed |
+//! | `log`, `position`, `pages`, `recovery` | a journal as the engine uses it: appended to, where it goes on, read, and replayed |
 //! | `due`, `snapshot`, `merge`, `parts`, `loading` | snapshots: when one is made, in which steps, of what, how it is written, and read |
 
 pub mod conformance;
@@ -25,6 +25,7 @@ mod loading;
 mod log;
 mod memory;
 mod merge;
+mod pages;
 mod parts;
 mod position;
 mod records;

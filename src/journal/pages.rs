@@ -1,0 +1,77 @@
+//! Frames as they are read: a page at a time, each only when it follows the one before.
+
+use super::error::{Corrupt, OpenError, TooNew};
+use super::frame;
+use super::loading::refused;
+use super::position::Position;
+use super::sequence::Sequence;
+use super::store::Journal;
+use super::wire;
+use crate::engine::Replay;
+
+/// Bytes of frames that one read asks for.
+pub(super) const PAGE_BYTES: usize = 1 << 20;
+
+/// What is called with the number and the body of a frame.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(Sequence, &[u8]) -> Result<(), OpenError>;
+
+/// Hands the number and the body of each frame of the next page to `visit`, but of none from `until` on.
+/// Returns how many bytes these frames were.
+pub(super) fn read_page(
+    journal: &mut dyn Journal,
+    position: &mut Position,
+    until: Sequence,
+    visit: Visit<'_>,
+) -> Result<usize, OpenError> {
+    let mut bytes = 0;
+    let mut result = Ok(());
+    let next = journal.read(position.next, PAGE_BYTES, &mut |sequence, frame| {
+        if result.is_ok() && sequence < until {
+            bytes += frame.len();
+            result = take_frame(position, sequence, frame, visit);
+        }
+    })?;
+    result?;
+    if next.min(until) != position.next || bytes == 0 {
+        return Err(Corrupt::new(format_args!("frame {}", position.next), "it is missing").into());
+    }
+    Ok(bytes)
+}
+
+/// Applies the facts of one frame, when it is the one that follows.
+pub(super) fn apply(
+    replay: &mut Replay,
+    position: &mut Position,
+    sequence: Sequence,
+    bytes: &[u8],
+) -> Result<(), OpenError> {
+    take_frame(position, sequence, bytes, &mut |sequence, body| apply_facts(replay, sequence, body))
+}
+
+/// Hands the body of a frame to `visit`, when it is the one that follows.
+fn take_frame(position: &mut Position, sequence: Sequence, bytes: &[u8], visit: Visit<'_>) -> Result<(), OpenError> {
+    let at = || std::format!("frame {sequence}");
+    let frame = frame::decode(bytes).map_err(|error| refused(at(), error))?;
+    let header = frame.header;
+    let follows = sequence == position.next
+        && header.sequence == sequence
+        && header.previous == position.previous
+        && header.epoch >= position.epoch;
+    if !follows {
+        return Err(Corrupt::new(at(), format_args!("{header} does not follow the frame before")).into());
+    }
+    visit(sequence, frame.body)?;
+    *position = Position { next: sequence.next(), previous: frame.link, epoch: header.epoch };
+    Ok(())
+}
+
+/// Applies the facts in the body of this frame.
+pub(super) fn apply_facts(replay: &mut Replay, sequence: Sequence, mut body: &[u8]) -> Result<(), OpenError> {
+    let at = || std::format!("frame {sequence}");
+    while !body.is_empty() {
+        let (fact, rest) = wire::decode(body).map_err(|error| TooNew::new(at(), error))?;
+        replay.apply(&fact).map_err(|error| Corrupt::new(at(), error))?;
+        body = rest;
+    }
+    Ok(())
+}
