@@ -6,8 +6,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::scenario::Scenario;
-
 /// Why a scenario file cannot be read or written. Where something else is the cause, it is the source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,12 +29,14 @@ pub enum FileError {
         source: serde_json::Error,
     },
     /// A later version of this program wrote it.
-    #[error("{path} has format {found}, this program reads {known}: take a newer program", known = Scenario::FORMAT)]
+    #[error("{path} has format {found}, this program reads {known}: take a newer program")]
     Format {
         /// Which file.
         path: String,
         /// Its format.
         found: u32,
+        /// The format that this program reads.
+        known: u32,
     },
     /// A number in it is so large that no run comes to its end.
     #[error("{path}: {what}: lower it")]

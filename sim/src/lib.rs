@@ -56,6 +56,7 @@ pub mod roster;
 pub mod scenario;
 pub mod scope;
 pub mod shrink;
+mod spelling;
 pub mod strategy;
 pub mod sut;
 pub mod trace;

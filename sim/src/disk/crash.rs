@@ -10,9 +10,9 @@ use eventful::journal::{JournalStore, MaintainError, OpenError, WriteError};
 
 use super::drive::Drive;
 use super::fault::{DiskProbes, Trouble};
+use super::history::Length;
 use super::ledger::{Ledger, Opened, Writer, open};
 use super::medium::{Cut, Disk, Moment, Rest};
-use super::trial::Length;
 use crate::chance::{Chance, Stream};
 use crate::failure::Broken;
 

@@ -1,7 +1,7 @@
 //! What goes wrong with a disk.
 
 use crate::chance::Stream;
-use crate::scenario::snake_case;
+use crate::spelling::snake_case;
 
 /// A kind of fault, as it is drawn, armed and counted. The table of the [module](super) says what
 /// is promised of each.

@@ -7,6 +7,7 @@ use eventful::{
     Answer, Backoff, Command, Config, Effect, Engine, ErrorText, Fact, Outcome, Output, Replay, RunId, Ticket,
     Timestamp,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::chance::Stream;
 use crate::roster::Roster;
@@ -16,6 +17,21 @@ const OPENED_AT: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// Events of one history.
 const EVENTS: usize = 12;
+
+/// How long a history is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Length {
+    /// The most openings in it.
+    pub openings: u32,
+    /// The most groups after each of them.
+    pub groups: u32,
+}
+
+impl Length {
+    /// A trial's.
+    pub const TRIAL: Self = Self { openings: 8, groups: 10 };
+}
 
 /// An engine, and what is needed to keep it busy.
 #[derive(Debug)]

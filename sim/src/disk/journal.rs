@@ -17,8 +17,9 @@ use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadErr
 
 use super::drive::{Drive, DriveFile};
 use super::medium::{DiskError, Life};
-use super::opening::{hold, refused};
+use super::opening::hold;
 use super::record::{self, Kind, Record};
+use super::refusal::refused;
 use super::segment::{self, Place};
 use super::shelf::{self, Shelf};
 use crate::chance::Stream;

@@ -45,7 +45,7 @@
 //! | `fault` | kinds of faults, where they come from, and what has struck |
 //! | `drive` | a disk that a store and the world share |
 //! | `backend` | a file as the real database wants it |
-//! | `journal`, `opening`, `segment`, `shelf`, `record` | a journal without a database |
+//! | `journal`, `opening`, `refusal`, `segment`, `shelf`, `record` | a journal without a database |
 //! | `damaged` | a store that does not notice that something is damaged |
 //! | `history` | an engine for its facts |
 //! | `ledger`, `shared` | what was acknowledged, and what a journal makes of it |
@@ -67,6 +67,7 @@ mod medium;
 mod opening;
 mod ordeal;
 mod record;
+mod refusal;
 mod sector;
 mod segment;
 mod shared;
@@ -78,10 +79,10 @@ pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use damaged::{Damage, DamagedStore};
 pub use drive::Drive;
 pub use fault::{DiskFault, DiskProbes, Trouble};
-pub use history::History;
+pub use history::{History, Length};
 pub use journal::PlainStore;
 pub use ledger::{Ledger, Lost, Opened, Writer, open};
 pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment, Rest};
 pub use ordeal::{Keeper, Ordeal, Strikes, Survived};
 pub use sector::SECTOR_BYTES;
-pub use trial::{Family, Length, Trial, Trust, Verdict, suffer};
+pub use trial::{Family, Trial, Trust, Verdict, suffer};

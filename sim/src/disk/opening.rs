@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use eventful::journal::{OpenError, Sequence};
 
 use super::drive::Drive;
-use super::medium::{DiskError, Life};
+use super::medium::Life;
+use super::refusal::refused;
 use super::segment::{self, Place, Segment};
 use super::shelf;
 
@@ -87,9 +88,4 @@ fn sync(drive: &Drive, life: Life, number: u64) -> Result<(), OpenError> {
 
 fn remove(drive: &Drive, life: Life, name: &str) -> Result<(), OpenError> {
     drive.disk().remove(life, name).map_err(|error| refused(name, error))
-}
-
-/// A disk that does not do what it is asked, as a reason not to open.
-pub(super) fn refused(place: &str, error: DiskError) -> OpenError {
-    OpenError::Io { place: place.to_owned(), cause: error.to_string() }
 }

@@ -6,8 +6,8 @@ use eventful::journal::{Corrupt, OpenError, ReadError, Sequence};
 
 use super::drive::{Drive, DriveFile};
 use super::medium::{DiskError, Life};
-use super::opening::refused;
 use super::record::{self, Kind, Record};
+use super::refusal::refused;
 use super::segment;
 
 /// The file of the one that is being written.

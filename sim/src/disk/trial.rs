@@ -4,11 +4,11 @@ use core::fmt;
 
 use eventful::Fact;
 use eventful::journal::{MaintainError, OpenError, WriteError};
-use serde::{Deserialize, Serialize};
 
 use super::crash::Maker;
 use super::drive::Drive;
 use super::fault::{DiskFault, DiskProbes, Trouble};
+use super::history::Length;
 use super::ledger::{Ledger, Opened, Writer, open};
 use super::medium::Disk;
 use crate::chance::{Chance, Stream};
@@ -19,21 +19,6 @@ const PATIENCE: u32 = 4;
 
 /// Space on a disk, as long as it is not short of it.
 const CAPACITY_BYTES: u64 = 64 << 20;
-
-/// How long a history is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Length {
-    /// The most openings in it.
-    pub openings: u32,
-    /// The most groups after each of them.
-    pub groups: u32,
-}
-
-impl Length {
-    /// A trial's.
-    pub const TRIAL: Self = Self { openings: 8, groups: 10 };
-}
 
 /// What strikes in a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

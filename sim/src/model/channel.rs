@@ -5,62 +5,7 @@ use eventful::{Answer, Effect, EnqueueFailure, Key, Phase, Place, SweptReason, T
 
 use super::Model;
 use super::counts::cause_name;
-
-/// The tickets that were sent and not yet presented.
-#[derive(Debug, Clone, Default)]
-pub struct Channel {
-    /// In order of their numbers, which is the order in which they were sent.
-    pub entries: Vec<Entry>,
-    /// The highest number ever given to a ticket.
-    pub last_sent: u64,
-    /// Since when nothing is sent, because a ticket did not get in.
-    pub blocked_at: Option<Timestamp>,
-    /// Since when no marker is sent, because one did not get in.
-    pub marker_failed_at: Option<Timestamp>,
-}
-
-/// One ticket in the channel.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The ticket's number.
-    pub number: u64,
-    /// When it was sent.
-    pub sent_at: Timestamp,
-    /// What it stands for.
-    pub holds: Holds,
-}
-
-/// What a ticket stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holds {
-    /// This waiting record.
-    Record(Key),
-    /// Nothing any more; it takes room until it is presented.
-    Nothing,
-    /// The channel itself; overdue at this time.
-    Marker(Timestamp),
-}
-
-impl Channel {
-    /// Tickets that take room. The marker has a slot of its own.
-    pub fn tickets(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| !matches!(entry.holds, Holds::Marker(_)))
-    }
-
-    /// When the marker in the channel is overdue.
-    pub fn marker_due(&self) -> Option<Timestamp> {
-        self.entries.iter().find_map(|entry| match &entry.holds {
-            Holds::Marker(due) => Some(*due),
-            Holds::Record(_) | Holds::Nothing => None,
-        })
-    }
-
-    /// The number of the ticket of `key`.
-    pub fn number_of(&self, key: &Key) -> Option<u64> {
-        let entry = self.entries.iter().find(|entry| matches!(&entry.holds, Holds::Record(held) if held == key))?;
-        Some(entry.number)
-    }
-}
+use super::tickets::{Entry, Holds};
 
 impl Model {
     /// Gives tickets to the head of the line while the channel has room.

@@ -11,14 +11,15 @@ mod operator;
 mod record;
 mod run;
 mod sweep;
+mod tickets;
 
 use std::collections::BTreeMap;
 
 use eventful::{Answer, Command, Config, DropReason, Effect, Epoch, Key, Phase, Status, Timestamp};
 
-pub use channel::{Channel, Entry, Holds};
 pub use counts::{Counts, Label};
 pub use record::{Record, State};
+pub use tickets::{Channel, Entry, Holds};
 
 /// An engine without cleverness.
 #[derive(Debug, Clone)]

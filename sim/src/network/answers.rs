@@ -10,7 +10,7 @@ use super::oracle::lives::Lives;
 use super::oracle::{Memory, durable, holds, kept};
 use super::scenario::{Call, Item, KeyNumber};
 use super::stage::{Notes, Stage};
-use super::trace::Step;
+use super::step::Step;
 use super::wire::{Response, bad_lines};
 use crate::failure::Broken;
 

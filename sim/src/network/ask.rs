@@ -6,7 +6,7 @@ use std::time::Duration;
 use eventful::{Clock as _, Cursor, Eventful, Timestamp};
 use tokio::time::{sleep, timeout};
 
-use super::drive::TICK;
+use super::clock::TICK;
 use super::ledger;
 use super::oracle::waits;
 use super::scenario::{Disturbance, Fault, FaultKind, KeyNumber, Scenario};

@@ -14,7 +14,7 @@ use super::calm::Lull;
 use super::oracle::answered;
 use super::scenario::{Call, Manner, Request};
 use super::stage::Stage;
-use super::trace::Step;
+use super::step::Step;
 use super::window::Window;
 use super::wire::{self, Response};
 

@@ -8,6 +8,9 @@ use eventful::{Clock, Sleep, Timestamp};
 /// When every run begins: 2000-01-01.
 pub(super) const EPOCH: Duration = Duration::from_secs(946_684_800);
 
+/// The step of the network. Timers inside a host are finer.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+
 /// Virtual time, one for all hosts. It goes on over crashes, as tokio's `Instant` does not.
 #[derive(Debug)]
 pub(super) struct VirtualClock {
@@ -79,6 +82,11 @@ impl Clock for VirtualClock {
             }
         })
     }
+}
+
+/// The duration that a scenario gives in milliseconds.
+pub(super) const fn ms(ms: u32) -> Duration {
+    Duration::from_millis(ms as u64)
 }
 
 fn micros(duration: Duration) -> u64 {

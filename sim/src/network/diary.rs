@@ -2,9 +2,8 @@
 
 use eventful::{Action, Point};
 
-use super::inspect;
 use super::scenario::{Call, Ending, KeyNumber, Request};
-use super::trace::Step;
+use super::step::{INSPECTOR_NUMBER, Step};
 use crate::trace::{Entry, Fate, Lane, Verdict, What};
 
 /// Letters of an answer that are shown, at most.
@@ -93,7 +92,7 @@ impl Diary {
     }
 
     fn answer(&self, client: u8, request: usize, status: u16, body: &[u8]) -> Vec<Told> {
-        if client == inspect::NUMBER {
+        if client == INSPECTOR_NUMBER {
             return vec![(Lane::World, What::Note, None, format!("the inspector is answered {status}"))];
         }
         let verdict = if status < 300 { Verdict::Taken } else { Verdict::Refused };

@@ -5,25 +5,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use eventful::{Eventful, JournalState, NotReady, Readiness, RejectReason, Stats, Unavailable};
+use eventful::{Eventful, NotReady, Readiness, RejectReason, Unavailable};
 use turmoil::Sim;
 
-use super::clock::EPOCH;
+use super::clock::{EPOCH, TICK};
 use super::coverage::Coverage;
-use super::faults::Faults;
+use super::given_up::given_up;
 use super::inspect::{self, INSPECTOR};
 use super::journal::DiskTrouble;
 use super::oracle::panics::{self, Watch};
 use super::oracle::{Verdict, holds, kept, numbers, permits, waits};
 use super::scenario::{Disturbance, Fault, FaultKind, Scenario, Trouble};
+use super::schedule::Faults;
 use super::server::{CLOSE_GRACE, Door, Order, Up};
 use super::stage::Stage;
-use super::trace::{Line, Step, Trace};
+use super::step::Step;
+use super::trace::{Line, Trace};
 use super::{client, server};
 use crate::failure::Broken;
-
-/// The step of the network. Timers inside a host are finer.
-pub(super) const TICK: Duration = Duration::from_millis(5);
 
 /// Longer than any run can last before its end is bounded: clients and faults have finished by then.
 const LONGEST_CHAOS: Duration = Duration::from_secs(60);
@@ -321,17 +320,6 @@ fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: NotReady) -> Verd
     holds(readiness == Readiness::NotReady(why), || {
         Broken::new("front", 9, format_args!("it is unavailable, {why:?}, and its readiness is {readiness:?}"))
     })
-}
-
-/// Why the engine that gives these numbers is not in use.
-pub(super) fn given_up(stats: &Stats) -> Option<NotReady> {
-    match stats.journal? {
-        JournalState::Reopening => Some(NotReady::Reopening),
-        JournalState::Down => Some(NotReady::JournalDown),
-        JournalState::Working | JournalState::Stalled { .. } | JournalState::Full | JournalState::Unreachable | _ => {
-            None
-        }
-    }
 }
 
 fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {

@@ -2,105 +2,20 @@
 
 use std::time::Duration;
 
+use super::clock::{TICK, ms};
 use super::coverage;
-use super::drive::{Drive, TICK, client_name};
+use super::drive::{Drive, client_name};
 use super::inside::Inside;
 use super::journal::RESERVE_BYTES;
 use super::oracle::waits::{Absence, Span};
-use super::scenario::{Fault, FaultKind, Outage, Scenario, Trouble};
+use super::scenario::{FaultKind, Outage, Trouble};
+use super::schedule::Power;
 use super::server::{CLOSE_GRACE, Order};
 use super::stage::CAPACITY_BYTES;
-use super::trace::Step;
-use crate::chance::{Chance, Stream};
-
-/// The faults that are still to come, and those that are there.
-#[derive(Debug)]
-pub(super) struct Faults {
-    /// The next one last.
-    ahead: Vec<Fault>,
-    present: Vec<(Duration, FaultKind)>,
-    /// When there will be another process of the server.
-    restart_at: Option<Duration>,
-    /// How long after its end the next process follows the one that is up.
-    down: Duration,
-    /// When all faults end.
-    heal_at: Duration,
-    healed: bool,
-    delay: Duration,
-    /// The process dies when the disk has stopped, with the machine or without.
-    dying: Option<Power>,
-    /// What power cuts leave.
-    cuts: Stream,
-}
-
-/// What becomes of the machine when a process dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Power {
-    Stays,
-    Fails,
-}
-
-/// How soon a process is restarted that nobody has ended on purpose.
-const RESTART: Duration = Duration::from_millis(20);
+use super::step::Step;
 
 /// How long an engine may be broken before its process is ended.
 const BROKEN: Duration = Duration::from_millis(30);
-
-impl Faults {
-    pub(super) fn new(scenario: &Scenario) -> Self {
-        let mut ahead = scenario.faults.clone();
-        ahead.sort_by_key(|fault| std::cmp::Reverse(fault.at_ms));
-        let ends = scenario.faults.iter().map(|fault| ms(fault.at_ms) + length(&fault.kind));
-        let asked = scenario.requests.iter().map(|request| ms(request.at_ms));
-        let heal_at = ends.chain(asked).max().unwrap_or_default() + TICK;
-        let delay = ms(scenario.setup.latency_ms) / 4;
-        let cuts = Chance::of(scenario.seed).stream("power cuts");
-        Self {
-            ahead,
-            present: Vec::new(),
-            restart_at: None,
-            down: RESTART,
-            heal_at,
-            healed: false,
-            delay,
-            dying: None,
-            cuts,
-        }
-    }
-
-    /// Whether all have ended, and there is a server.
-    pub(super) const fn are_over(&self) -> bool {
-        self.healed && self.restart_at.is_none()
-    }
-
-    /// Whether another process is to be started.
-    pub(super) const fn awaits_restart(&self) -> bool {
-        self.restart_at.is_some()
-    }
-
-    /// The process that was up is not any more.
-    pub(super) fn server_ended(&mut self, now: Duration) {
-        self.restart_at = Some(now + if self.healed { Duration::ZERO } else { self.down });
-        self.dying = None;
-        self.down = RESTART;
-    }
-}
-
-/// How long a fault lasts that ends by itself.
-fn length(kind: &FaultKind) -> Duration {
-    match kind {
-        FaultKind::Link { for_ms, .. }
-        | FaultKind::Pause { for_ms }
-        | FaultKind::DiskFull { for_ms }
-        | FaultKind::DiskBlocks { for_ms }
-        | FaultKind::DiskGone { for_ms } => ms(*for_ms),
-        FaultKind::Inside(Inside::Submitters { for_ms, .. }) => ms(*for_ms),
-        FaultKind::Outage { .. }
-        | FaultKind::Disturb { .. }
-        | FaultKind::Disk { .. }
-        | FaultKind::Inside(Inside::UnpolledStart) => Duration::ZERO,
-    }
-}
 
 impl Drive {
     /// Begins and ends the faults whose time has come.
@@ -393,8 +308,4 @@ impl Drive {
     fn reach(&self, probe: &'static str) {
         self.stage.with(|notes, _| notes.coverage.reach(probe));
     }
-}
-
-const fn ms(ms: u32) -> Duration {
-    Duration::from_millis(ms as u64)
 }

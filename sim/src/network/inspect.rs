@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::client::Line;
 use super::oracle::{Verdict, front};
 use super::stage::Stage;
-use super::trace::Step;
+use super::step::{INSPECTOR_NUMBER, Step};
 use super::wire::{self, Response};
 
 /// The name of its host.
@@ -16,9 +16,6 @@ pub(super) const INSPECTOR: &str = "inspector";
 
 /// How long it waits for each answer. There is nothing that could hold one up.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// Its number among the clients.
-pub(super) const NUMBER: u8 = u8::MAX;
 
 /// Asks for what the front shows, and looks whether it is what is owed.
 pub(super) async fn live(stage: Arc<Stage>) -> turmoil::Result {
@@ -28,7 +25,7 @@ pub(super) async fn live(stage: Arc<Stage>) -> turmoil::Result {
 }
 
 async fn look(stage: &Arc<Stage>) -> Verdict {
-    let mut line = Line::new(stage, NUMBER);
+    let mut line = Line::new(stage, INSPECTOR_NUMBER);
     front::ready(&ask(&mut line, 0, "/readyz").await?)?;
     front::numbers(&ask(&mut line, 1, "/v1/stats").await?)?;
     let page = ask(&mut line, 2, "/v1/events?limit=1000").await?;
@@ -45,6 +42,6 @@ async fn ask(line: &mut Line, index: usize, path: &str) -> Result<Response, crat
         Err(_) => return Err(front::silent(path)),
     };
     let Response { status, body, .. } = &response;
-    line.stage.note(&Step::Answered { client: NUMBER, request: index, generation, status: *status, body });
+    line.stage.note(&Step::Answered { client: INSPECTOR_NUMBER, request: index, generation, status: *status, body });
     Ok(response)
 }

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::scenario::{Call, Request};
-
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,16 +27,4 @@ pub enum Manner {
         /// How often it sends the items of the batch in it.
         copies: u8,
     },
-}
-
-impl Request {
-    /// What is asked for, as it is sent.
-    pub fn call_sent(&self) -> Call {
-        match (&self.call, self.manner) {
-            (Call::Batch(items), Manner::SendsAllFirst { copies }) => {
-                Call::Batch(items.repeat(usize::from(copies.max(1))))
-            }
-            (call, _) => call.clone(),
-        }
-    }
 }

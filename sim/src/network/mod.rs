@@ -24,6 +24,7 @@
 //! `date` header is the machine's; no hash has headers in it.
 
 mod answers;
+mod armed;
 mod ask;
 mod calm;
 mod client;
@@ -36,6 +37,7 @@ mod embedder;
 mod faults;
 mod file;
 mod generate;
+mod given_up;
 mod inside;
 mod inspect;
 mod journal;
@@ -45,9 +47,11 @@ mod oracle;
 mod outage;
 mod play;
 mod scenario;
+mod schedule;
 mod server;
 mod shrink;
 mod stage;
+mod step;
 mod trace;
 mod window;
 mod wire;

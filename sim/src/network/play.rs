@@ -1,16 +1,16 @@
 //! The handler: does with each event what the scenario says.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use eventful::{Attempt, Event, Failure, Handler, RunId};
 
+use super::clock::ms;
 use super::ledger;
 use super::oracle::panics::BY_SCRIPT;
 use super::oracle::{Verdict, durable, holds};
 use super::scenario::{Ending, KeyNumber, Turn};
 use super::stage::{Notes, Stage};
-use super::trace::Step;
+use super::step::Step;
 use crate::failure::Broken;
 
 /// The handler of one process of the server.
@@ -154,10 +154,6 @@ fn beat(stage: &Arc<Stage>, key: KeyNumber, attempt: &Attempt) {
 
 async fn sleep(time_ms: u32) {
     tokio::time::sleep(ms(time_ms)).await;
-}
-
-const fn ms(ms: u32) -> Duration {
-    Duration::from_millis(ms as u64)
 }
 
 const fn probe(ending: Ending) -> Option<&'static str> {

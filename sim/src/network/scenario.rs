@@ -1,10 +1,9 @@
 //! A run as data: what clients ask, what handlers do, what goes wrong, and when.
 
-use std::time::Duration;
-
 use eventful::{Backoff, Config};
 use serde::{Deserialize, Serialize};
 
+use super::clock::ms;
 use super::inside::Inside;
 use super::journal::{DiskTrouble, JournalSetup};
 pub use super::manner::Manner;
@@ -92,10 +91,6 @@ impl Setup {
     }
 }
 
-const fn ms(ms: u32) -> Duration {
-    Duration::from_millis(ms as u64)
-}
-
 fn count(count: u8) -> std::num::NonZeroUsize {
     std::num::NonZeroUsize::new(count.into()).unwrap_or(std::num::NonZeroUsize::MIN)
 }
@@ -122,6 +117,18 @@ pub struct Request {
     pub timeout_ms: u32,
     /// How the client behaves.
     pub manner: Manner,
+}
+
+impl Request {
+    /// What is asked for, as it is sent.
+    pub fn call_sent(&self) -> Call {
+        match (&self.call, self.manner) {
+            (Call::Batch(items), Manner::SendsAllFirst { copies }) => {
+                Call::Batch(items.repeat(usize::from(copies.max(1))))
+            }
+            (call, _) => call.clone(),
+        }
+    }
 }
 
 /// What a client asks for.

@@ -7,7 +7,7 @@ use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError
 
 use super::oracle::Verdict;
 use super::stage::Stage;
-use super::trace::Step;
+use super::step::Step;
 use crate::disk::{Drive, Keeper};
 
 /// More reads than are made to fail in a run.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::page::seconds;
 use super::span::Span;
+use super::text::seconds;
 use crate::scenario::{Fault, Operation, Scenario};
 
 /// What a run was made of.

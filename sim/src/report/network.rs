@@ -1,8 +1,8 @@
 //! What a page says of a run of the turmoil tier.
 
 use super::about::About;
-use super::page::seconds;
 use super::span::Span;
+use super::text::seconds;
 use crate::failure::Broken;
 use crate::network::{Fault, FaultKind, Line, Request, Scenario, plain};
 use crate::trace::{Entry, Lane, Trace, What};

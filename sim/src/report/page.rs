@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::about::About;
 use super::picture::{DrawnEntry, Picture};
-use super::text::escaped;
+use super::text::{escaped, seconds};
 use crate::failure::Broken;
 use crate::scenario::Micros;
 use crate::trace::{Trace, What};
@@ -98,11 +98,6 @@ fn row(at: usize, entry: &DrawnEntry<'_>, begins: bool, picture: &Picture<'_>) -
         escaped(entry.note),
         escaped(entry.record.unwrap_or_default()),
     )
-}
-
-/// Seconds with all six digits, so that the points stand below each other.
-pub(super) fn seconds(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 /// Everything that the run was made of.

@@ -23,3 +23,8 @@ pub(super) fn embedded(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).expect("strings, numbers and lists of them have a form in JSON");
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
+
+/// Seconds with all six digits, so that the points stand below each other.
+pub(super) fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}

@@ -7,11 +7,9 @@ use std::num::NonZeroUsize;
 
 use super::family::{Family, Plan};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
+use super::units::MILLI;
 use super::{Act, Behaviour, Fault, Operation, Scenario, Settings};
 use crate::chance::{Chance, Stream};
-
-/// Microseconds in a millisecond.
-pub(super) const MILLI: u64 = 1_000;
 
 impl Scenario {
     /// The scenario of this seed.

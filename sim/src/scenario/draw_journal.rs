@@ -1,7 +1,8 @@
 //! A journal, and what goes wrong with it.
 
-use super::draw::{Draw, MILLI};
+use super::draw::Draw;
 use super::family::Family;
+use super::units::MILLI;
 use super::{Ailment, Behaviour, Fault, Journaling, Settings};
 use crate::chance::Stream;
 

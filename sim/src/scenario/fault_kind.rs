@@ -1,6 +1,6 @@
 //! The kinds of faults, and of what follows from them.
 
-use super::snake_case;
+use crate::spelling::snake_case;
 
 /// The kinds of faults, as probes count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

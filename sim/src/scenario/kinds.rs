@@ -1,6 +1,6 @@
 //! One fault of each family.
 
-use super::draw::MILLI;
+use super::units::MILLI;
 use super::{Behaviour, Fault, Loss, Settings};
 use crate::chance::Stream;
 

@@ -7,22 +7,24 @@
 mod behaviour;
 mod draw;
 mod draw_journal;
+mod event;
 mod family;
 mod fault;
 mod fault_kind;
 mod kinds;
 mod operation;
 mod settings;
+mod units;
 mod words;
 
 pub use behaviour::Behaviour;
+pub use event::EventNumber;
 pub use family::{Family, Plan};
 pub use fault::{Ailment, Fault, Loss};
 pub use fault_kind::FaultKind;
 pub use operation::{Act, Operation};
 pub use settings::{Journaling, Settings};
 pub use words::Micros;
-pub(crate) use words::snake_case;
 
 pub use crate::file::FileError;
 
@@ -32,9 +34,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
 
 use crate::file;
-
-/// The number of an event of a scenario. Its key follows from it.
-pub type EventNumber = u16;
 
 /// Everything that a run of the core tier is made of. Times are microseconds since its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +85,7 @@ impl Scenario {
         let name = || path.display().to_string();
         let scenario: Self = file::read(path, "core")?;
         if scenario.format != Self::FORMAT {
-            return Err(FileError::Format { path: name(), found: scenario.format });
+            return Err(FileError::Format { path: name(), found: scenario.format, known: Self::FORMAT });
         }
         scenario.check_size().map_err(|what| FileError::TooLarge { path: name(), what })?;
         scenario.settings.config().validate().map_err(|source| FileError::Settings { path: name(), source })?;

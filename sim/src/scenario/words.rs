@@ -23,18 +23,6 @@ impl fmt::Display for Micros {
     }
 }
 
-/// `TicketLost` as `ticket_lost`.
-pub(crate) fn snake_case(camel: &str) -> String {
-    let mut snake = String::new();
-    for letter in camel.chars() {
-        if letter.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.extend(letter.to_lowercase());
-    }
-    snake
-}
-
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -3,7 +3,7 @@
 use eventful::{Epoch, Key, RunId, Status, Ticket};
 use proptest::prelude::*;
 
-use super::moves::key;
+use super::events::key;
 use crate::model::Model;
 
 /// Which ticket a move names.

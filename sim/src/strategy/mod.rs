@@ -3,12 +3,14 @@
 
 mod aim;
 mod config;
+mod events;
 mod moves;
 mod time;
 
 pub use aim::{KeyAim, RunAim, TicketAim};
 pub use config::configs;
-pub use moves::{Move, key, moves, payload};
+pub use events::{key, payload};
+pub use moves::{Move, moves};
 pub use time::When;
 
 use eventful::{Command, Config, Timestamp};

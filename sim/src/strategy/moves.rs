@@ -5,6 +5,7 @@ use std::time::Duration;
 use eventful::{Command, EnqueueFailure, ErrorText, Event, Key, Outcome, Rejection};
 use proptest::prelude::*;
 
+use super::events::{key, payload};
 use super::{KeyAim, RunAim, TicketAim};
 use crate::model::Model;
 
@@ -105,23 +106,4 @@ fn keys() -> impl Strategy<Value = Key> {
 fn events() -> impl Strategy<Value = Event> {
     let payloads = prop_oneof![8 => Just(0_u8), 2 => 1..4_u8];
     (keys(), payloads).prop_map(|(key, number)| Event::new(key, payload(number)))
-}
-
-/// The key with this number; every third is a UUID, every third has a source.
-///
-/// # Panics
-///
-/// Never: every one of these keys is allowed.
-pub fn key(number: u8) -> Key {
-    let (source, id) = match number % 3 {
-        0 => ("", format!("00000000-0000-4000-8000-0000000000{number:02x}")),
-        1 => ("", format!("event-{number}")),
-        _ => ("source", format!("{number}")),
-    };
-    Key::new(source, &id).expect("the ids above are short and printable")
-}
-
-/// The payload with this number; they differ in length too.
-pub fn payload(number: u8) -> Vec<u8> {
-    vec![number; usize::from(number) * 12]
 }

@@ -10,6 +10,7 @@ use eventful_sim::scenario::{FileError, Scenario};
 use eventful_sim::shrink::{self, Shrunk};
 
 use crate::options::{Draw, Source, Tier};
+use crate::played::Played;
 use crate::reach::Reach;
 use crate::terminal::grouped;
 use crate::{core, disk, network, panics};
@@ -23,16 +24,6 @@ pub(crate) enum Case {
     Turmoil(eventful_sim::network::Scenario),
     /// Of the disk tier.
     Disk(Ordeal),
-}
-
-/// What a run came to.
-#[derive(Debug, Clone)]
-pub(crate) struct Played {
-    pub(crate) broken: Option<Broken>,
-    pub(crate) hash: u64,
-    /// Of the core tier only.
-    pub(crate) steps: Option<u32>,
-    pub(crate) virtual_micros: u64,
 }
 
 /// A case made smaller.

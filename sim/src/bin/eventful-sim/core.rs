@@ -7,8 +7,8 @@ use eventful_sim::scenario::Scenario;
 use eventful_sim::trace::{Entry, What};
 use eventful_sim::world::{Keep, Report};
 
-use crate::case::Played;
 use crate::panics;
+use crate::played::Played;
 
 /// Runs it. What fires is added to `probes`.
 pub(crate) fn play(scenario: &Scenario, probes: &mut Probes) -> Played {

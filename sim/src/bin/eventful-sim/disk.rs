@@ -2,7 +2,7 @@
 
 use eventful_sim::disk::{DiskProbes, Ordeal};
 
-use crate::case::Played;
+use crate::played::Played;
 
 /// Goes through it. What has struck is added to `probes`, unless a promise is broken.
 pub(crate) fn play(ordeal: &Ordeal, probes: &mut DiskProbes) -> Played {

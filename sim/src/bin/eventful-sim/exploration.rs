@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use eventful_sim::scenario::Scenario;
 use eventful_sim::scope;
 
-use crate::FOUND;
 use crate::clock::Stopwatch;
+use crate::exit::FOUND;
 use crate::options::ScopeOptions;
 use crate::terminal::{grouped, say};
 

@@ -17,7 +17,7 @@ impl Interrupt {
             let Ok(runtime) = runtime else { return };
             while runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
                 if seen.0.swap(true, Ordering::Relaxed) {
-                    std::process::exit(super::INTERRUPTED.into());
+                    std::process::exit(crate::exit::INTERRUPTED.into());
                 }
             }
         });

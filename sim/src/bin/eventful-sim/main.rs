@@ -4,6 +4,7 @@ mod case;
 mod clock;
 mod core;
 mod disk;
+mod exit;
 mod exploration;
 mod failure;
 mod golden;
@@ -12,6 +13,7 @@ mod jobs;
 mod network;
 mod options;
 mod panics;
+mod played;
 mod progress;
 mod reach;
 mod replay;
@@ -26,17 +28,10 @@ use clap::Parser as _;
 
 use options::{Call, Options};
 
-/// A promise is broken, or a probe has not fired.
-const FOUND: u8 = 1;
-/// What was asked for cannot be done as it was said.
-const USAGE: u8 = 2;
-/// Ctrl-C.
-const INTERRUPTED: u8 = 130;
-
 fn main() -> ExitCode {
     call(Options::parse().call).unwrap_or_else(|error| {
         terminal::warn(&format!("error: {error:#}"));
-        ExitCode::from(USAGE)
+        ExitCode::from(exit::USAGE)
     })
 }
 

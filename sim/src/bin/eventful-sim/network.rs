@@ -4,7 +4,7 @@ use eventful_sim::failure::Broken;
 use eventful_sim::network::{self, Coverage, Line, Outcome, Scenario};
 use eventful_sim::report;
 
-use crate::case::Played;
+use crate::played::Played;
 
 /// Runs it. What fires is added to `coverage`.
 pub(crate) fn play(scenario: &Scenario, coverage: &mut Coverage) -> Played {

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use crate::case::Case;
 use crate::clock::Stopwatch;
+use crate::exit::FOUND;
 use crate::options::{ReplayOptions, ShrinkOptions};
+use crate::panics;
 use crate::reach::Reach;
 use crate::terminal::{say, steps, warn};
-use crate::{FOUND, panics};
 
 /// Runs one scenario, and says what it came to.
 pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitCode> {

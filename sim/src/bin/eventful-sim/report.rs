@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 
 use crate::case::Case;
+use crate::exit::FOUND;
 use crate::options::ReportOptions;
 use crate::terminal::say;
-use crate::{FOUND, core, network};
+use crate::{core, network};
 
 /// Runs one scenario, and writes a page that shows it.
 pub(crate) fn report(options: &ReportOptions) -> anyhow::Result<ExitCode> {

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use crate::clock::{self, Stopwatch};
+use crate::exit::{FOUND, INTERRUPTED};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::jobs::{self, Manner, Seeds, Tally};
 use crate::options::RunOptions;
 use crate::progress::Progress;
 use crate::summary::Summary;
-use crate::{FOUND, INTERRUPTED, panics, terminal};
+use crate::{panics, terminal};
 
 /// Runs seeds, says what they came to, and keeps the first that breaks a promise.
 pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {

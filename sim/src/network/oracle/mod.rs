@@ -28,21 +28,15 @@ pub(super) mod payloads;
 pub(super) mod permits;
 pub(super) mod progress;
 pub(super) mod shutdown;
+mod verdict;
 pub(super) mod waits;
+
+pub(super) use verdict::{Verdict, holds};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::scenario::{Call, Item, KeyNumber, Setup};
-use crate::failure::Broken;
-
-/// What an oracle says.
-pub(super) type Verdict = Result<(), Broken>;
-
-/// Nothing is wrong if this is so.
-pub(super) fn holds(it_is_so: bool, broken: impl FnOnce() -> Broken) -> Verdict {
-    if it_is_so { Ok(()) } else { Err(broken()) }
-}
 
 /// What the oracles remember of the process of the server that is up.
 #[derive(Debug)]

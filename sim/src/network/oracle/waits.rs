@@ -10,7 +10,7 @@ use eventful::{Cursor, Eventful, Phase, Readiness, RecordView, Status, Timestamp
 use super::lives::Lives;
 use super::{Verdict, holds};
 use crate::failure::Broken;
-use crate::network::drive::TICK;
+use crate::network::clock::TICK;
 use crate::network::ledger::number;
 
 /// More than there are records.

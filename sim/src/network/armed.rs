@@ -1,0 +1,137 @@
+//! The disturbances that the next passes of the named points of the adapter meet.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use eventful::{Action, Point, Timestamp};
+
+use super::coverage;
+use super::scenario::Disturbance;
+use crate::chance::Stream;
+
+/// Disturbances in the order of the passes, and how often there were any.
+#[derive(Debug)]
+pub(super) struct Armed {
+    waiting: BTreeMap<u8, VecDeque<Disturbance>>,
+    yields: Stream,
+    yields_per_mille: u32,
+    /// Panics that were asked for.
+    pub(super) panics: u64,
+    /// Stalls of the journal's writer.
+    pub(super) stalls: u64,
+    /// When the last of them is over.
+    pub(super) stalled_until: Timestamp,
+    /// Starts that are dropped before they were polled.
+    pub(super) unpolled_starts: u8,
+    /// How often the process that is up was disturbed.
+    met: BTreeMap<Disturbance, u64>,
+}
+
+impl Armed {
+    pub(super) const fn new(yields: Stream, yields_per_mille: u32) -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            yields,
+            yields_per_mille,
+            panics: 0,
+            stalls: 0,
+            stalled_until: Timestamp::EPOCH,
+            unpolled_starts: 0,
+            met: BTreeMap::new(),
+        }
+    }
+
+    /// Has the next `passes` of the point meet this, after what they were to meet before.
+    pub(super) fn arm(&mut self, disturbance: Disturbance, passes: u8) {
+        let (point, _) = place(disturbance);
+        let waiting = self.waiting.entry(point as u8).or_default();
+        waiting.extend(std::iter::repeat_n(disturbance, passes.into()));
+    }
+
+    /// There is another process.
+    pub(super) fn open(&mut self) {
+        self.met.clear();
+    }
+
+    /// How often the process that is up was disturbed like this.
+    pub(super) fn met(&self, disturbance: Disturbance) -> u64 {
+        self.met.get(&disturbance).copied().unwrap_or_default()
+    }
+
+    /// Whether the engine of the process that is up was broken.
+    pub(super) fn has_broken(&self) -> bool {
+        [Disturbance::EngineBreaksAtSend, Disturbance::EngineBreaksAtTake].into_iter().any(|how| self.met(how) > 0)
+    }
+
+    /// Lets everything pass from now on.
+    pub(super) fn disarm(&mut self) {
+        self.waiting.clear();
+        (self.yields_per_mille, self.unpolled_starts) = (0, 0);
+    }
+
+    /// Returns whether the next start is dropped before it was polled, and counts it.
+    pub(super) fn starts_unpolled(&mut self) -> bool {
+        let is_unpolled = self.unpolled_starts > 0;
+        self.unpolled_starts -= u8::from(is_unpolled);
+        is_unpolled
+    }
+
+    /// The writer meets a disk that does not respond for so long.
+    pub(super) const fn block(&mut self, lasts: Duration) -> (Action, Option<&'static str>) {
+        self.stalls += 1;
+        (Action::Stall(lasts), Some(coverage::BLOCKED))
+    }
+
+    /// What this pass meets, and the name of that.
+    pub(super) fn next(&mut self, point: Point) -> (Action, Option<&'static str>) {
+        if let Some(disturbance) = self.waiting.get_mut(&(point as u8)).and_then(VecDeque::pop_front) {
+            let (_, action) = place(disturbance);
+            self.panics += u64::from(action == Action::Panic);
+            self.stalls += u64::from(point == Point::Write);
+            *self.met.entry(disturbance).or_default() += 1;
+            return (action, Some(coverage::disturb(disturbance)));
+        }
+        match yielding(point) {
+            Some(name) if self.yields_per_mille > 0 && self.yields.per_mille(self.yields_per_mille) => {
+                (Action::Yield, Some(name))
+            }
+            Some(_) | None => (Action::Continue, None),
+        }
+    }
+}
+
+/// How long a disk that stalls takes.
+const STALL: Duration = Duration::from_millis(25);
+
+const fn place(disturbance: Disturbance) -> (Point, Action) {
+    match disturbance {
+        Disturbance::ChannelFull => (Point::Enqueue, Action::Fail),
+        Disturbance::ReceiverDroppedAtSend => (Point::Enqueue, Action::DropReceiver),
+        Disturbance::TicketLost => (Point::Present, Action::Fail),
+        Disturbance::ReceiverDroppedAtTake => (Point::Present, Action::DropReceiver),
+        Disturbance::DispatcherPanics => (Point::Dispatch, Action::Panic),
+        Disturbance::SweeperPanics => (Point::Sweep, Action::Panic),
+        Disturbance::WorkerPanicsAtStart => (Point::WorkerStart, Action::Panic),
+        Disturbance::WorkerPanicsBeforeSettle => (Point::BeforeSettle, Action::Panic),
+        Disturbance::WorkerPanicsAfterSettle => (Point::AfterSettle, Action::Panic),
+        Disturbance::ShutdownPanics => (Point::Drain, Action::Panic),
+        Disturbance::EngineBreaksAtSend => (Point::Enqueue, Action::Panic),
+        Disturbance::EngineBreaksAtTake => (Point::Present, Action::Panic),
+        Disturbance::JournalStalls => (Point::Write, Action::Stall(STALL)),
+        Disturbance::WriterPanics => (Point::Write, Action::Panic),
+    }
+}
+
+/// The probe of a yield at an open point. The others cannot yield.
+const fn yielding(point: Point) -> Option<&'static str> {
+    match point {
+        Point::Enqueue | Point::Present => None,
+        Point::Dispatch => Some("yield at dispatch"),
+        Point::WorkerStart => Some("yield at start"),
+        Point::BeforeSettle => Some("yield before settle"),
+        Point::AfterSettle => Some("yield after settle"),
+        Point::Sweep => Some("yield at sweep"),
+        Point::Drain => Some("yield at drain"),
+        Point::Write => Some("yield at write"),
+    }
+}
