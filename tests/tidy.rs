@@ -2,15 +2,19 @@
 
 mod tidy {
     pub(super) mod attributes;
+    pub(super) mod circles;
     pub(super) mod imports;
     pub(super) mod lengths;
+    pub(super) mod modules;
     pub(super) mod promises;
     pub(super) mod source;
+    pub(super) mod tokens;
     pub(super) mod words;
 }
 
+use tidy::circles::Imports;
 use tidy::source::{Source, read_tree};
-use tidy::{attributes, imports, lengths, promises, words};
+use tidy::{attributes, circles, imports, lengths, promises, words};
 
 type Rule = fn(&Source) -> Vec<String>;
 
@@ -24,6 +28,110 @@ fn imports_go_one_way() {
     assert_finds(imports::point_backward, "src/runtime/a.rs", "use crate::Eventful;");
     assert_allows(imports::point_backward, "src/runtime/a.rs", "use crate::engine::Engine; use axum::http::Uri;");
     assert_allows(imports::point_backward, "src/http/a.rs", "use crate::runtime::Eventful; use crate::Key;");
+}
+
+#[test]
+fn no_files_import_each_other() {
+    let tree = read_tree();
+    let imports = Imports::of(&tree);
+    let (knots, circles) = (imports.knots(&circles::STANDING), imports.circles(&circles::PAIRS_ONLY));
+    let findings = [&imports.unresolved[..], &knots, &circles].concat();
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+}
+
+#[test]
+fn files_that_import_each_other_are_found() {
+    fn siblings<'a>(a: &'a str, b: &'a str) -> [(&'a str, &'a str); 3] {
+        [("src/lib.rs", "mod a; mod b;"), ("src/a.rs", a), ("src/b.rs", b)]
+    }
+    let (a, b) = ("pub fn a() {} use super::b::B;", "pub struct B; ");
+    for back in [
+        "use crate::a;\nfn f() { a::a() }",
+        "use super::{a::a as other, x::Y};",
+        "use super::{a::{self, a}};",
+        "use super::a::*;",
+        "pub use super::a::a;",
+        "fn f() { super::a::a() }",
+        "fn f() { use crate::a::a; }",
+        "mod inside { use super::super::a::a; }",
+        "impl crate::a::a::B {}",
+    ] {
+        assert_knots(1, &siblings(a, &format!("{b}{back}")));
+    }
+    for back in [
+        "use super::a;",
+        "use other::a::a;",
+        "// use super::a::a;",
+        "fn a() { x.a() }",
+        "#[cfg(test)]\nuse super::a::a;",
+    ] {
+        assert_knots(0, &siblings(a, &format!("{b}{back}")));
+    }
+    assert_knots(0, &siblings("fn a() {}", "use super::a::a;"));
+}
+
+#[test]
+fn a_parent_and_a_child_that_import_each_other_are_found() {
+    fn family<'a>(parent: &'a str, child: &'a str) -> [(&'a str, &'a str); 3] {
+        [("src/lib.rs", "mod a;"), ("src/a/mod.rs", parent), ("src/a/b.rs", child)]
+    }
+    let child = "pub struct B; use super::A;";
+    for parent in [
+        "mod b; use b::B; pub struct A;",
+        "mod b; pub struct A(b::B);",
+        "mod b; pub use b::B; pub struct A(B);",
+        "mod b; use self::b::*; pub struct A;",
+        "pub mod b; pub struct A; fn f() { use crate::a::b::B; }",
+    ] {
+        assert_knots(1, &family(parent, child));
+    }
+    for parent in [
+        "mod b; pub use b::B; pub struct A;",
+        "mod b; pub use b::*; pub struct A;",
+        "mod b; pub(crate) use b::{B}; enum A { C }",
+    ] {
+        assert_knots(0, &family(parent, child));
+    }
+    assert_knots(0, &family("mod b; use b::B; use std::A;", child));
+}
+
+#[test]
+fn what_a_sibling_defines_is_imported_from_it() {
+    let root = ("src/lib.rs", "mod a; mod b; pub use a::A; use b::*;");
+    assert_knots(1, &[root, ("src/a.rs", "pub struct A; use super::B;"), ("src/b.rs", "pub struct B; use crate::A;")]);
+    assert_knots(0, &[root, ("src/a.rs", "pub struct A; use super::b;"), ("src/b.rs", "pub struct B; use crate::A;")]);
+    let given = ("tests/a.rs", "#[path = \"../benches/x/b.rs\"]\nmod b;\nmod c { mod d; }");
+    let (b, d) = ("use crate::c::d::D; pub struct B;", "pub struct D(super::super::b::B);");
+    assert_knots(1, &[given, ("benches/x/b.rs", b), ("tests/c/d.rs", d)]);
+}
+
+#[test]
+fn a_circle_of_three_files_is_found_once() {
+    let files = [("src/lib.rs", "mod a; mod b; mod c;"), ("src/a.rs", "use super::b::y; fn x() {}")];
+    let rest = [("src/b.rs", "use super::c::z; fn y() {}"), ("src/c.rs", "use super::a::x; fn z() {}")];
+    let tree = tree_of(&[files, rest].concat());
+    let imports = Imports::of(&tree);
+    assert_eq!(imports.circles(&[]).len(), 1);
+    assert_eq!(imports.circles(&["src/b"]), Vec::<String>::new());
+    assert_eq!(imports.knots(&[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_standing_knot_that_is_broken_is_found() {
+    let files = [("src/lib.rs", "mod a; mod b;"), ("src/a.rs", "use super::b::y; fn x() {}")];
+    let knotted = tree_of(&[&files[..], &[("src/b.rs", "use super::a::x; fn y() {}")]].concat());
+    let broken = tree_of(&[&files[..], &[("src/b.rs", "fn y() {}")]].concat());
+    let standing = [("src/a.rs", "src/b.rs")];
+    assert_eq!(Imports::of(&knotted).knots(&standing), Vec::<String>::new());
+    assert_eq!(Imports::of(&broken).knots(&standing).len(), 1);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_found() {
+    let unresolved = |files: &[_]| Imports::of(&tree_of(files)).unresolved.len();
+    assert_eq!(unresolved(&[("src/lib.rs", "mod a;"), ("src/a.rs", "use super::b::B; use super::a;")]), 1);
+    assert_eq!(unresolved(&[("src/lib.rs", "mod a;")]), 1, "there is no file for it");
+    assert_eq!(unresolved(&[("src/lib.rs", ""), ("src/a.rs", "")]), 1, "no crate has it");
 }
 
 #[test]
@@ -123,6 +231,15 @@ fn a_promise_without_a_test_is_found() {
     assert_eq!(count("TEST"), 11);
     assert_eq!(count("not yet: needs a journal"), 10, "only P10 may wait");
     assert_eq!(promises::unkept("", &tests).len(), 11);
+}
+
+fn assert_knots(count: usize, files: &[(&str, &str)]) {
+    let knots = Imports::of(&tree_of(files)).knots(&[]);
+    assert_eq!(knots.len(), count, "{knots:?} in {files:?}");
+}
+
+fn tree_of(files: &[(&str, &str)]) -> Vec<Source> {
+    files.iter().map(|(path, text)| Source::new(path, text)).collect()
 }
 
 fn assert_tree(rule: Rule) {
