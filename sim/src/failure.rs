@@ -37,3 +37,8 @@ impl Broken {
         self.oracle == other.oracle && self.promise == other.promise
     }
 }
+
+/// Nothing is broken when this is so.
+pub(crate) fn holds(it_is_so: bool, broken: impl FnOnce() -> Broken) -> Result<(), Broken> {
+    if it_is_so { Ok(()) } else { Err(broken()) }
+}

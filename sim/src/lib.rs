@@ -9,6 +9,10 @@
 //! For users: `check` (feature `check`, on by default) runs a handler of yours in the real adapter,
 //! under faults and in virtual time, and says what is wrong with it.
 //!
+//! The specification, for every tier:
+//!
+//! - [`spec`]: a fold of facts into records, which rejects a fact that cannot follow.
+//!
 //! The core tier, a world of discrete events around the engine:
 //!
 //! - [`scenario`]: a run as data, drawn from a seed, kept as JSON, replayed exactly.
@@ -56,6 +60,7 @@ pub mod roster;
 pub mod scenario;
 pub mod scope;
 pub mod shrink;
+pub mod spec;
 mod spelling;
 pub mod strategy;
 pub mod sut;

@@ -1,9 +1,10 @@
 //! P1: the engine asks to be woken for whatever waits for time, says why, and never spins.
 
-use eventful::{Answer, Deadline, FailedOverflow, Phase, Timestamp, Wake};
+use eventful::{Answer, Deadline, Phase, Timestamp, Wake};
 
-use super::{Book, Known, Seen, Stage};
+use super::Seen;
 use crate::failure::Broken;
+use crate::spec::{Book, Lifecycle, Record};
 
 const ORACLE: &str = "deadline";
 
@@ -71,8 +72,7 @@ fn judge_missing(
 /// The oldest failed events are to be dropped at once when there are more than are kept.
 fn overflow(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
     let sweeps = seen.engine.phase() != Phase::Stopped && !seen.holds_expiry;
-    let drops = sweeps && seen.config.failed_overflow == FailedOverflow::DropOldest;
-    (drops && book.failed_bytes > seen.config.max_failed_bytes as u64).then_some(seen.now)
+    (sweeps && book.drops_oldest() && book.has_failed_overflow()).then_some(seen.now)
 }
 
 /// When the first thing that is ahead becomes due. Looked for only now and then: it takes a recount.
@@ -81,14 +81,14 @@ fn first_due(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
     if phase == Phase::Stopped || !seen.step.is_multiple_of(16) {
         return None;
     }
-    let due = |known: &Known| match known.stage {
-        Stage::Received(_) => None,
-        Stage::FailedRetry(at) => (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now),
-        Stage::Processing { since, .. } => Some(since + seen.config.run_lifetime),
-        Stage::Completed(_) | Stage::Failed(_) | Stage::Discarded(_) if seen.holds_expiry => None,
-        Stage::Completed(_) | Stage::Failed(_) | Stage::Discarded(_) => book.forgets_at(known.stage, seen.config),
+    let due = |record: &Record| match record.stage {
+        Lifecycle::Received(_) => None,
+        Lifecycle::FailedRetry(at) => (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now),
+        Lifecycle::Processing { started_at, .. } => Some(started_at + seen.config.run_lifetime),
+        Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) if seen.holds_expiry => None,
+        Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) => book.forgets_at(record.stage),
     };
-    book.all().filter_map(|(_, known)| due(known)).min()
+    book.all().filter_map(|(_, record)| due(record)).min()
 }
 
 fn broken(what: String) -> Result<(), Broken> {

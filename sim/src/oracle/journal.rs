@@ -1,9 +1,11 @@
 //! P10: nothing is told before it is durable, and what comes back is what was appended.
 
-use eventful::{Config, DurableState, Fact, Replay};
+use eventful::{Config, DurableState, Fact};
 
-use super::{Book, Seen};
-use crate::failure::Broken;
+use super::Seen;
+use crate::failure::{Broken, holds};
+use crate::roster::Roster;
+use crate::spec::Book;
 
 const ORACLE: &str = "journal";
 
@@ -64,58 +66,46 @@ impl Kept {
     }
 
     /// What is in the journal are the facts that were acknowledged, and the group of which nothing
-    /// was known, whole, or not at all. Answers how many facts that is, and whether that group is
-    /// there, if there was one.
+    /// was known, whole, or not at all. Returns the book of these facts, how many they are, and whether
+    /// that group is there, if there was one.
     pub(super) fn recover(
         &mut self,
         facts: &[Fact],
         found: &DurableState,
         config: &Config,
-    ) -> Result<(usize, Option<bool>), Broken> {
-        let (acknowledged, given) = (self.acknowledged, std::mem::take(&mut self.given));
-        let without = state_of(&facts[..acknowledged], config)?;
-        if without == *found {
-            return Ok((acknowledged, (given > 0).then_some(false)));
-        }
-        if given > 0 && state_of(&facts[..acknowledged + given], config)? == *found {
+        roster: &Roster,
+    ) -> Result<(Book, usize, Option<bool>), Broken> {
+        let given = std::mem::take(&mut self.given);
+        let (acknowledged, rest) = facts.split_at(self.acknowledged);
+        let mut book = Book::new(config.clone());
+        book.apply_all(acknowledged, roster)?;
+        let Some(difference) = book.difference(found, roster) else {
+            return Ok((book, self.acknowledged, (given > 0).then_some(false)));
+        };
+        book.apply_all(&rest[..given], roster)?;
+        if given > 0 && book.difference(found, roster).is_none() {
             self.acknowledged += given;
-            return Ok((self.acknowledged, Some(true)));
+            return Ok((book, self.acknowledged, Some(true)));
         }
-        same_state(found, &without).map(|()| (acknowledged, None))
+        broken(format!("the journal does not give back what was acknowledged: {difference}"))
     }
 }
 
-fn state_of(facts: &[Fact], config: &Config) -> Result<DurableState, Broken> {
-    let replayed = Replay::new(config.clone()).map_err(|error| Broken::new(ORACLE, 10, error))?;
-    let applied = facts.iter().try_fold(replayed, |mut replay, fact| replay.apply(fact).map(|()| replay));
-    applied.map(|replay| replay.state()).map_err(|error| Broken::new(ORACLE, 10, error))
-}
-
-/// Judges that the journal gives back this state.
-pub(crate) fn same_state(found: &DurableState, expected: &DurableState) -> Result<(), Broken> {
-    if found == expected {
-        return Ok(());
-    }
-    let lost = expected.records.iter().find(|record| !found.records.contains(record));
-    let strange = found.records.iter().find(|record| !expected.records.contains(record));
-    broken(match (lost, strange) {
-        (None, None) => format!(
-            "the journal gives back {:?}, epoch {:?}, and not {:?}, epoch {:?}",
-            found.counters, found.epoch, expected.counters, expected.epoch
-        ),
-        (lost, strange) => format!("the journal gives back {strange:?}, and not {lost:?}"),
-    })
-}
-
-/// Judges what is there after an opening: a new epoch, no run, and a count of all that ever was.
-pub(super) fn judge_opening(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
-    if book.epoch != seen.engine.epoch() {
-        return broken(format!("the engine is of epoch {:?}, its facts of {:?}", seen.engine.epoch(), book.epoch));
-    }
-    match book.inflight.first() {
+/// Judges that this state is what the facts make.
+pub(super) fn judge_state(book: &Book, state: &DurableState, roster: &Roster) -> Result<(), Broken> {
+    match book.difference(state, roster) {
         None => Ok(()),
-        Some((run, event)) => broken(format!("run {run} of event {event} is in flight in an engine just opened")),
+        Some(difference) => broken(format!("what is there is not what was decided: {difference}")),
     }
+}
+
+/// Judges what is there after an opening: a new epoch, and no run.
+pub(super) fn judge_opening(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    let (engine, facts) = (Some(seen.engine.epoch()), book.epoch);
+    holds(engine == facts, || {
+        Broken::new(ORACLE, 10, format_args!("the engine is of epoch {engine:?}, its facts of {facts:?}"))
+    })?;
+    book.judge_opened()
 }
 
 fn broken<T>(what: String) -> Result<T, Broken> {

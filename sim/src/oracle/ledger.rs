@@ -2,10 +2,10 @@
 
 use eventful::{Answer, Config, Digest, Engine, Status, Timestamp};
 
-use super::{Book, Stage};
 use crate::failure::Broken;
 use crate::roster::Roster;
 use crate::scenario::EventNumber;
+use crate::spec::{Book, Lifecycle};
 
 /// What clients were told, and what handlers did, event by event.
 #[derive(Debug, Default, Hash)]
@@ -137,8 +137,8 @@ impl Ledger {
     /// What is completed was handled.
     fn audit_work(&self, book: &Book, event: EventNumber) -> Result<(), Broken> {
         let entry = self.entries.get(usize::from(event)).copied().unwrap_or_default();
-        let Some(known) = book.known(event) else { return Ok(()) };
-        match matches!(known.stage, Stage::Completed(_)) && entry.effects == 0 {
+        let Some(record) = book.record(event) else { return Ok(()) };
+        match matches!(record.stage, Lifecycle::Completed(_)) && entry.effects == 0 {
             true => broken(format!("event {event} is completed, but its handler did nothing")),
             false => Ok(()),
         }
@@ -155,8 +155,7 @@ fn audit_promise(
     digest: Digest,
 ) -> Result<(), Broken> {
     let view = engine.get(now, roster.key(event));
-    let end = book.known(event).and_then(|known| book.forgets_at(known.stage, engine.config()));
-    let expired = end.is_some_and(|end| end <= now);
+    let expired = book.record(event).is_some_and(|record| book.is_expired(record.stage, now));
     match view {
         None if expired => Ok(()),
         None => broken(format!("event {event} was accepted, and is gone")),

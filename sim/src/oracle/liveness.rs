@@ -2,9 +2,9 @@
 
 use eventful::{Engine, Place, Ticket, Timestamp};
 
-use super::Book;
 use crate::failure::Broken;
 use crate::roster::Roster;
+use crate::spec::Book;
 
 pub(super) fn judge(
     book: &Book,
@@ -16,7 +16,7 @@ pub(super) fn judge(
     if book.pending() == 0 || now <= limit {
         return Ok(());
     }
-    let pending = book.all().find(|(_, known)| known.stage.terminal_at().is_none());
+    let pending = book.all().find(|(_, record)| record.stage.terminal_at().is_none());
     let why = pending.and_then(|(event, _)| engine.explain(now, roster.key(event)));
     let what = format!(
         "{} events are pending at {now}, all should have ended by {limit}; one says: {}",
@@ -35,7 +35,7 @@ pub(super) fn judge_waiting(
     roster: &Roster,
     engine: &Engine,
 ) -> Result<(), Broken> {
-    for (event, _) in book.all().filter(|(_, known)| known.stage.terminal_at().is_none()) {
+    for (event, _) in book.all().filter(|(_, record)| record.stage.terminal_at().is_none()) {
         let place = engine.get(now, roster.key(event)).and_then(|view| view.place);
         let waits = match place {
             Some(Place::Delayed | Place::Line) => true,

@@ -7,8 +7,9 @@ use eventful::{
     SweptReason, Tallies,
 };
 
-use super::{Book, Said, Seen};
+use super::{Said, Seen};
 use crate::failure::Broken;
+use crate::spec::Book;
 
 const ORACLE: &str = "metrics";
 
@@ -97,22 +98,22 @@ pub(super) fn judge_whole(engine: &Engine) -> Result<(), Broken> {
 
 /// The fold of the facts rises with each of them, so what equals it does.
 fn judge_facts(book: &Book, facts: &FactCounters) -> Result<(), Broken> {
-    same("accepted", facts.accepted, book.accepted)?;
-    same("redriven", facts.redriven, book.redriven)?;
-    each("forgotten", Status::ALL, |status| facts.forgotten(status), &book.forgotten)?;
-    same("started", facts.started, book.started)?;
-    each("finished", AttemptEnd::ALL, |end| facts.finished(end), &book.finished)
+    same("accepted", facts.accepted, book.counts.accepted)?;
+    same("redriven", facts.redriven, book.counts.redriven)?;
+    each("forgotten", Status::ALL, |status| facts.forgotten(status), &book.counts.forgotten)?;
+    same("started", facts.started, book.counts.started)?;
+    each("finished", AttemptEnd::ALL, |end| facts.finished(end), &book.counts.finished)
 }
 
 fn judge_gauges(book: &Book, gauges: &Gauges) -> Result<(), Broken> {
-    each("records by status", Status::ALL, |status| gauges.records(status), &book.records)?;
+    each("records by status", Status::ALL, |status| gauges.records(status), &book.by_status)?;
     same("runs in flight", gauges.inflight, book.count(Status::Processing))?;
     same("bytes", gauges.bytes, book.bytes)?;
     same("bytes of failed events", gauges.failed_bytes, book.failed_bytes)?;
     let waiting = book.count(Status::Received) + book.count(Status::FailedRetry);
     same("queued + line + delayed", gauges.queued + gauges.line + gauges.delayed, waiting)?;
-    same("accepted = records + forgotten", book.accepted, book.total() + book.forgotten.iter().sum::<u64>())?;
-    same("started = finished + in flight", book.started, book.finished.iter().sum::<u64>() + gauges.inflight)
+    same("accepted = records + forgotten", book.counts.accepted, book.total() + book.counts.forgotten_total())?;
+    same("started = finished + in flight", book.counts.started, book.counts.finished_total() + gauges.inflight)
 }
 
 fn same<T: PartialEq + Debug>(what: &str, shown: T, counted: T) -> Result<(), Broken> {

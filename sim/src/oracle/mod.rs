@@ -1,10 +1,12 @@
 //! What must hold, one file each. None is ever switched off.
 //!
 //! Oracles see what an outsider sees: commands, answers, effects, facts, metrics, and the record
-//! that a command touched. From the facts they keep a [`Book`] of their own.
+//! that a command touched. From the facts they keep a [`Book`](crate::spec) of their own, which is the
+//! first of all oracles: it rejects a fact that cannot follow.
 //!
 //! | file | promise | what must hold |
 //! |---|---|---|
+//! | `book` | P1–P8 | each fact follows from those before it, and from the configuration |
 //! | `ledger` | P1 | what a client was told is true at the end |
 //! | `payload` | P2 | one key, one payload |
 //! | `tickets` | P3 | tickets rise, fit the channel, and are stale for a reason |
@@ -24,12 +26,10 @@
 //! | `liveness` | P1 | after the faults every event ends in time |
 
 mod admission;
-mod book;
 mod concurrency;
 mod consistency;
 mod deadline;
 mod dropped;
-mod errors;
 mod journal;
 mod ledger;
 mod liveness;
@@ -46,16 +46,14 @@ mod tickets;
 
 use std::time::Duration;
 
-pub use book::{Book, Known, Stage};
-pub use errors::Errors;
 use eventful::{Change, Config, DurableState, Engine, Fact, Status, Ticket, Timestamp};
-pub(crate) use journal::same_state;
 pub use ledger::{Era, Ledger};
 pub use seen::{Said, Seen, Told};
 
-use crate::failure::Broken;
+use crate::failure::{Broken, holds};
 use crate::roster::Roster;
 use crate::scenario::EventNumber;
+use crate::spec::{Book, Register};
 
 /// As many as most runs put out, so that they find room for them at once.
 const USUAL_FACTS: usize = 64;
@@ -76,13 +74,15 @@ pub struct Oracles {
     pub(crate) journal: Option<journal::Kept>,
     facts: Vec<Fact>,
     touched: Vec<EventNumber>,
+    /// What is wrong with the opening in memory that was last, until the next step is judged.
+    opening: Result<(), Broken>,
 }
 
 impl Oracles {
     /// For an engine that was just opened, with the facts of its opening.
     pub fn new(engine: &Engine, facts: impl Iterator<Item = Fact>) -> Self {
         let mut oracles = Self {
-            book: Book::default(),
+            book: Book::new(engine.config().clone()),
             ledger: Ledger::default(),
             tickets: tickets::Sent::default(),
             order: order::Line::default(),
@@ -92,6 +92,7 @@ impl Oracles {
             journal: None,
             facts: Vec::with_capacity(USUAL_FACTS),
             touched: Vec::new(),
+            opening: Ok(()),
         };
         oracles.open(engine, facts);
         oracles
@@ -113,7 +114,7 @@ impl Oracles {
     }
 
     /// The journal was opened again, and this is the state that it gives back. What was decided and
-    /// is not in it has not happened. Answers how many facts these are, and whether the group whose
+    /// is not in it has not happened. Returns how many facts these are, and whether the group whose
     /// fate was unknown is in it, if there was one.
     ///
     /// # Errors
@@ -126,14 +127,14 @@ impl Oracles {
         roster: &Roster,
     ) -> Result<(usize, Option<bool>), Broken> {
         let Some(journal) = &mut self.journal else { return Ok((0, None)) };
-        let (kept, group) = journal.recover(&self.facts, found, config)?;
+        let (book, kept, group) = journal.recover(&self.facts, found, config, roster)?;
+        self.book = book;
         let lost = self.facts.len() - kept;
         for fact in self.facts.drain(kept..) {
             if let Change::Forgotten(keys) = &fact.change {
                 keys.iter().filter_map(|key| roster.number(key)).for_each(|event| self.ledger.recall(event));
             }
         }
-        self.book = Book::recalled(&self.facts, roster)?;
         self.forget_process();
         Ok((lost, group))
     }
@@ -165,15 +166,25 @@ impl Oracles {
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it is not the state that is there.
-    pub(crate) fn judge_journal(&self, found: &DurableState, engine: &Engine) -> Result<(), Broken> {
-        same_state(found, &engine.durable_state())
+    /// [`Broken`] when it is not the state that the facts make, and that is there.
+    pub(crate) fn judge_journal(&self, found: &DurableState, engine: &Engine, roster: &Roster) -> Result<(), Broken> {
+        self.judge_found(found, roster)?;
+        journal::judge_state(&self.book, &engine.durable_state(), roster)
+    }
+
+    /// Judges what a journal gives back.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not the state that the facts make.
+    pub(crate) fn judge_found(&self, found: &DurableState, roster: &Roster) -> Result<(), Broken> {
+        journal::judge_state(&self.book, found, roster)
     }
 
     /// The process has started again with nothing in its memory.
     pub fn reopen(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
         self.ledger.lose_process();
-        self.book = Book::default();
+        self.book = Book::new(engine.config().clone());
         self.forget_process();
         self.facts.clear();
         self.open(engine, facts);
@@ -181,7 +192,16 @@ impl Oracles {
 
     fn open(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
         self.facts.extend(facts);
-        self.book.open(engine.epoch());
+        self.opening = self.take_in_opening(engine);
+    }
+
+    /// In memory an engine is opened without records.
+    fn take_in_opening(&mut self, engine: &Engine) -> Result<(), Broken> {
+        self.book.apply_all(&self.facts, &Register::default())?;
+        let (facts, epoch) = (self.book.epoch, engine.epoch());
+        holds(facts == Some(epoch), || {
+            Broken::new("book", 4, format_args!("the engine is of {epoch:?}, its facts of {facts:?}"))
+        })
     }
 
     /// Judges a step.
@@ -190,6 +210,7 @@ impl Oracles {
     ///
     /// [`Broken`] when a promise does not hold.
     pub fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+        std::mem::replace(&mut self.opening, Ok(()))?;
         payload::judge(&self.book, seen)?;
         self.tickets.judge(&self.book, seen)?;
         self.order.judge(&self.book, &self.tickets, seen)?;
@@ -197,10 +218,12 @@ impl Oracles {
         self.shutdown.judge(seen)?;
         self.touched.clear();
         self.touched.extend(seen.said.event());
-        let failed_before = self.book.forgotten[Status::Failed as usize];
+        let failed_before = self.book.counts.forgotten[Status::Failed as usize];
         for fact in seen.facts {
             retries::judge(&self.book, seen, fact)?;
-            let event = self.book.apply(fact, seen)?;
+            judge_epoch(seen, fact)?;
+            let event = self.book.apply(fact, seen.roster)?;
+            self.book.judge_permits()?;
             self.touch(event);
             match (&fact.change, event) {
                 (Change::Forgotten(keys), _) => keys.iter().for_each(|key| self.forget(seen.roster.number(key))),
@@ -254,10 +277,10 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when a promise does not hold.
-    pub fn judge_phase(&self, now: Timestamp, engine: &Engine) -> Result<(), Broken> {
+    pub fn judge_phase(&self, now: Timestamp, engine: &Engine, roster: &Roster) -> Result<(), Broken> {
         consistency::judge_engine(engine)?;
         metrics::judge_whole(engine)?;
-        replay::judge(engine, &self.facts, now)
+        replay::judge(engine, &self.book, &self.facts, now, roster)
     }
 
     /// Judges that the shutdown has come to its end in time.
@@ -312,4 +335,12 @@ impl Oracles {
             _ => Ok(()),
         }
     }
+}
+
+/// Only an opening raises the epoch.
+fn judge_epoch(seen: &Seen<'_>, fact: &Fact) -> Result<(), Broken> {
+    let is_epoch = matches!(fact.change, Change::Epoch(_));
+    holds(!is_epoch || seen.said == Said::Open, || {
+        Broken::new("runs", 4, format_args!("{:?} after {:?}", fact.change, seen.said))
+    })
 }

@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 use eventful::{Answer, Change, Fact, SweptReason, Timestamp};
 
 use super::tickets::Sent;
-use super::{Book, Said, Seen, Stage};
+use super::{Said, Seen};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
+use crate::spec::{Book, Lifecycle};
 
 /// The events that have never started, in the order in which they were accepted.
 #[derive(Debug, Default)]
@@ -78,13 +79,13 @@ impl Line {
 
     fn start(&mut self, book: &Book, event: Option<EventNumber>) -> Result<(), Broken> {
         let place = self.leave(event);
-        let retried_from = event.and_then(|event| match book.known(event)?.stage {
-            Stage::FailedRetry(eligible_at) => Some(eligible_at),
-            Stage::Received(_)
-            | Stage::Processing { .. }
-            | Stage::Completed(_)
-            | Stage::Failed(_)
-            | Stage::Discarded(_) => None,
+        let retried_from = event.and_then(|event| match book.record(event)?.stage {
+            Lifecycle::FailedRetry(eligible_at) => Some(eligible_at),
+            Lifecycle::Received(_)
+            | Lifecycle::Processing { .. }
+            | Lifecycle::Completed(_)
+            | Lifecycle::Failed(_)
+            | Lifecycle::Discarded(_) => None,
         });
         let ahead = self.waiting.front().filter(|first| {
             place.is_some_and(|place| first.place < place) || retried_from.is_some_and(|at| first.accepted_at < at)

@@ -1,21 +1,17 @@
 //! P2: one key, one payload. Compared on every path, for the whole retention.
 
-use eventful::{Answer, Conflict, Duplicate};
+use eventful::Answer;
 
-use super::{Book, Known, Said, Seen};
+use super::{Said, Seen};
 use crate::failure::Broken;
+use crate::spec::Book;
 
 const ORACLE: &str = "payload";
 
 pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
     let Said::Submit { event, digest, .. } = seen.said else { return Ok(()) };
-    let expected = match book.present(event, seen) {
-        None => return judge_new(seen),
-        Some(known) if known.digest == digest => Answer::Duplicate(duplicate(known)),
-        Some(known) => {
-            Answer::Conflict(Conflict { stored: known.digest, received: digest, first_received_at: known.accepted_at })
-        }
-    };
+    let Some(record) = book.present(event, seen.now) else { return judge_new(seen) };
+    let expected = record.recognize(&digest);
     match *seen.answer == expected && seen.facts.is_empty() {
         true => Ok(()),
         false => {
@@ -31,8 +27,4 @@ fn judge_new(seen: &Seen<'_>) -> Result<(), Broken> {
         true => Ok(()),
         false => Err(Broken::new(ORACLE, 2, format!("an event that is not known is answered {:?}", seen.answer))),
     }
-}
-
-fn duplicate(known: &Known) -> Duplicate {
-    Duplicate { status: known.stage.status(), attempt: known.attempt, accepted_at: known.accepted_at }
 }

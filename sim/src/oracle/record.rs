@@ -2,60 +2,52 @@
 
 use eventful::{Place, RecordView};
 
-use super::{Book, Known, Seen, Stage};
+use super::Seen;
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
+use crate::spec::{Book, Lifecycle, Record};
 
 pub(super) fn judge(book: &Book, seen: &Seen<'_>, event: EventNumber, view: Option<&RecordView>) -> Result<(), Broken> {
-    let wrong = match (book.present(event, seen), view) {
+    let wrong = match (book.present(event, seen.now), view) {
         (None, None) => None,
-        (Some(known), Some(view)) => difference(known, view, seen),
+        (Some(record), Some(view)) => record.difference(view).or_else(|| shown_wrong(record, view, seen)),
         (Some(_), None) => Some("is not there"),
         (None, Some(_)) => Some("is there"),
     };
     match wrong {
         None => Ok(()),
         Some(wrong) => {
-            let what = format!("event {event} {wrong}: {view:?}, but {:?}", book.known(event));
+            let what = format!("event {event} {wrong}: {view:?}, but {:?}", book.record(event));
             Err(Broken::new("record", 7, what))
         }
     }
 }
 
-/// What of the record is not as the facts have it.
-fn difference(known: &Known, view: &RecordView, seen: &Seen<'_>) -> Option<&'static str> {
-    let terminal = known.stage.terminal_at();
-    let error = view.last_error.is_some();
+/// What of a view is wrong that facts alone do not determine.
+fn shown_wrong(record: &Record, view: &RecordView, seen: &Seen<'_>) -> Option<&'static str> {
+    let payload = (!record.stage.is_tombstone()).then(|| record.event.payload());
     let checks = [
-        (view.status == known.stage.status(), "has another status"),
-        (view.digest == known.digest, "has another digest"),
-        (view.attempt == known.attempt, "has another number of attempts"),
-        (view.charge == known.charge, "has another charge"),
-        (view.accepted_at == known.accepted_at, "was accepted at another time"),
-        (view.terminal_at == terminal, "ended at another time"),
-        (view.eligible_at == known.stage.eligible_at(), "may start at another time"),
-        (view.place.is_some() == known.stage.eligible_at().is_some(), "waits in no place, or in one too many"),
-        (error || !matches!(known.stage, Stage::Failed(_)), "failed without an error"),
-        (is_placed(known, view, seen), "waits in the wrong place"),
-        (is_run_by(known, view), "has another run"),
+        (view.payload.as_ref() == payload, "has another payload"),
+        (view.place.is_some() == record.stage.eligible_at().is_some(), "waits in no place, or in one too many"),
+        (view.last_error.is_some() || !matches!(record.stage, Lifecycle::Failed(_)), "failed without an error"),
+        (is_placed(record, view, seen), "waits in the wrong place"),
+        (is_due(view, seen), "has a deadline past its lifetime"),
     ];
-    checks.into_iter().find(|(sound, _)| !sound).map(|(_, wrong)| wrong)
+    checks.into_iter().find(|(is_so, _)| !is_so).map(|(_, wrong)| wrong)
 }
 
-fn is_placed(known: &Known, view: &RecordView, seen: &Seen<'_>) -> bool {
-    match (view.place, known.stage.eligible_at()) {
+fn is_placed(record: &Record, view: &RecordView, seen: &Seen<'_>) -> bool {
+    match (view.place, record.stage.eligible_at()) {
         (Some(Place::Line | Place::Queued(_)), Some(at)) => at <= seen.now,
         (Some(Place::Delayed), Some(_)) | (None, _) => true,
         (Some(_), None) => false,
     }
 }
 
-fn is_run_by(known: &Known, view: &RecordView) -> bool {
-    let run = match known.stage {
-        Stage::Processing { run, since } => Some((run, since)),
-        Stage::Received(_) | Stage::FailedRetry(_) | Stage::Completed(_) | Stage::Failed(_) | Stage::Discarded(_) => {
-            None
-        }
-    };
-    view.run.map(|run| (run.id, run.started_at)) == run
+fn is_due(view: &RecordView, seen: &Seen<'_>) -> bool {
+    let config = seen.config;
+    view.run.is_none_or(|run| {
+        let end = run.started_at + config.run_lifetime;
+        (end.min(run.started_at + config.run_timeout)..=end).contains(&run.deadline)
+    })
 }

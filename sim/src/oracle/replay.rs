@@ -3,10 +3,19 @@
 use eventful::{Engine, Fact, Output, Replay, Timestamp};
 
 use crate::failure::Broken;
+use crate::roster::Roster;
+use crate::spec::Book;
 
 const ORACLE: &str = "replay";
 
-pub(super) fn judge(engine: &Engine, facts: &[Fact], now: Timestamp) -> Result<(), Broken> {
+/// Both the replay of the facts and the fold of the specification.
+pub(super) fn judge(
+    engine: &Engine,
+    book: &Book,
+    facts: &[Fact],
+    now: Timestamp,
+    roster: &Roster,
+) -> Result<(), Broken> {
     let mut replay = match Replay::new(engine.config().clone()) {
         Ok(replay) => replay,
         Err(error) => return broken(format!("the engine refuses its own configuration: {error}")),
@@ -19,6 +28,9 @@ pub(super) fn judge(engine: &Engine, facts: &[Fact], now: Timestamp) -> Result<(
     let (replayed, live) = (replay.state(), engine.durable_state());
     if let Err(violation) = replay.check() {
         return broken(violation.to_string());
+    }
+    if let Some(difference) = book.difference(&live, roster) {
+        return broken(format!("not what the facts make: {difference}"));
     }
     if replayed == live {
         return judge_opening(replay, engine, now);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use eventful::{AttemptEnd, Change, Charge, Config, Fact, Next, Timestamp};
 
-use super::{Book, Known, Said, Seen, Told};
+use super::{Said, Seen, Told};
 use crate::failure::Broken;
+use crate::spec::{Book, Record, backoff};
 
 /// What may become of a run that ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ enum Fate {
 
 pub(super) fn judge(book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Broken> {
     let Change::Finished { key, end, error, next, charge, .. } = &fact.change else { return Ok(()) };
-    let Some(known) = seen.roster.number(key).and_then(|event| book.known(event)) else { return Ok(()) };
-    let verdict = verdict(known, seen);
+    let Some(record) = seen.roster.number(key).and_then(|event| book.record(event)) else { return Ok(()) };
+    let verdict = verdict(record, seen);
     let fits = match (&verdict.next, next) {
         (Fate::Completed, Next::Completed) | (Fate::Failed, Next::Failed) => true,
         (Fate::Again(least, most), Next::Retry { eligible_at }) => (least..=most).contains(&eligible_at),
@@ -36,14 +37,14 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Bro
     match fits && (verdict.end, verdict.charge) == (*end, *charge) && explained {
         true => Ok(()),
         false => {
-            let what = format!("after {:?} of {known:?} {verdict:?} is due, not {:?}", seen.said, fact.change);
+            let what = format!("after {:?} of {record:?} {verdict:?} is due, not {:?}", seen.said, fact.change);
             Err(Broken::new("retries", 8, what))
         }
     }
 }
 
-fn verdict(known: &Known, seen: &Seen<'_>) -> Verdict {
-    let (config, now, charge) = (seen.config, seen.now, known.charge);
+fn verdict(record: &Record, seen: &Seen<'_>) -> Verdict {
+    let (config, now, charge) = (seen.config, seen.now, record.charge);
     let again = |end, floor| again(charge, config, now, end, floor);
     match seen.said {
         Said::Settle(_, Told::Done) => Verdict { end: AttemptEnd::Done, next: Fate::Completed, charge },
@@ -95,8 +96,6 @@ fn again(charge: Charge, config: &Config, now: Timestamp, end: AttemptEnd, floor
         let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
         return Verdict { end, next: Fate::Failed, charge };
     }
-    let doublings = charge.charged.saturating_sub(1).min(20);
-    let most = config.backoff.base.saturating_mul(1 << doublings).min(config.backoff.cap);
-    let least = most * u32::from(100 - config.backoff.jitter_percent) / 100;
+    let (least, most) = backoff(config, charge.charged).into_inner();
     Verdict { end, next: Fate::Again(now + least.max(floor), now + most.max(floor)), charge }
 }

@@ -2,9 +2,10 @@
 
 use eventful::{Answer, AttemptEnd, Change, Effect, Run, RunId};
 
-use super::{Book, Said, Seen, Stage};
+use super::{Said, Seen};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
+use crate::spec::Book;
 
 const ORACLE: &str = "runs";
 
@@ -47,14 +48,15 @@ impl Started {
             return broken(format!("run {} comes after run {:?}", run.id, self.last));
         }
         self.last = Some(run.id);
-        let known = seen.roster.number(run.event.key()).and_then(|event| book.known(event));
-        match known {
-            Some(known) if known.stage.eligible_at().is_some_and(|at| at <= seen.now) => {
+        let record = seen.roster.number(run.event.key()).and_then(|event| book.record(event));
+        match record {
+            Some(record) if record.stage.eligible_at().is_some_and(|at| at <= seen.now) => {
                 let lifetime_end = seen.now + seen.config.run_lifetime;
                 let deadline = lifetime_end.min(seen.now + seen.config.run_timeout);
-                let sound = (run.attempt, run.deadline, run.lifetime_end, run.event.digest())
-                    == (known.attempt + 1, deadline, lifetime_end, &known.digest);
-                if sound { Ok(()) } else { broken(format!("a start of {known:?} gives {run:?}")) }
+                let charged = record.charge.charged + 1;
+                let sound = (run.attempt, run.charged, run.deadline, run.lifetime_end, &run.event)
+                    == (record.attempt + 1, charged, deadline, lifetime_end, &record.event);
+                if sound { Ok(()) } else { broken(format!("a start of {record:?} gives {run:?}")) }
             }
             other => broken(format!("run {} started while its event was {other:?}", run.id)),
         }
@@ -65,14 +67,10 @@ impl Started {
 fn judge_abort(book: &Book, seen: &Seen<'_>, change: &Change) -> Result<(), Broken> {
     let run = match change {
         Change::Finished { run, end: AttemptEnd::TimedOut | AttemptEnd::Interrupted, .. } => Some(*run),
-        Change::Discarded(key) => seen.roster.number(key).and_then(|event| match book.known(event)?.stage {
-            Stage::Processing { run, .. } => Some(run),
-            Stage::Received(_)
-            | Stage::FailedRetry(_)
-            | Stage::Completed(_)
-            | Stage::Failed(_)
-            | Stage::Discarded(_) => None,
-        }),
+        Change::Discarded(key) => {
+            let record = seen.roster.number(key).and_then(|event| book.record(event));
+            record.and_then(|record| record.stage.run()).map(|(run, _)| run)
+        }
         Change::Started { run, .. } if book.paused => return broken(format!("run {run} started during a pause")),
         Change::Accepted(_)
         | Change::Started { .. }
@@ -122,8 +120,9 @@ fn judge_heartbeat(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broke
     match (event, seen.answer) {
         (None, Answer::Stale) => Ok(()),
         (Some(event), Answer::Alive(deadline)) => {
-            let started = book.known(event).and_then(|known| known.stage.running_since());
-            let allowed = started.map(|at| (seen.now + seen.config.run_timeout).min(at + seen.config.run_lifetime));
+            let started = book.record(event).and_then(|record| record.stage.run());
+            let allowed =
+                started.map(|(_, at)| (seen.now + seen.config.run_timeout).min(at + seen.config.run_lifetime));
             match allowed == Some(*deadline) {
                 true => Ok(()),
                 false => broken(format!("a heartbeat of run {run} moves its deadline to {deadline}, not {allowed:?}")),

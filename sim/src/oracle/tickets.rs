@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use eventful::{Answer, Effect, Place, RecordView, Ticket, Timestamp};
 
-use super::{Book, Said, Seen};
+use super::{Said, Seen};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
+use crate::spec::Book;
 
 const ORACLE: &str = "tickets";
 
@@ -87,7 +88,7 @@ impl Sent {
                 Ok(())
             }
             Said::Discard(event) => {
-                let waits = book.present(event, seen).is_some_and(|known| known.stage.eligible_at().is_some());
+                let waits = book.present(event, seen.now).is_some_and(|record| record.stage.eligible_at().is_some());
                 self.void += usize::from(waits);
                 Ok(())
             }

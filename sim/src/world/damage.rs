@@ -1,20 +1,19 @@
 //! What a journal gives back of which one thing is damaged, or whose clock has gone back.
 
 use eventful::journal::{OpenError, Owner, Recovered, recover};
-use eventful::{DurableState, Output, Replay, Timestamp};
+use eventful::{Output, Replay, Timestamp};
 
 use super::World;
 use crate::chance::Chance;
 use crate::disk::{Damage, DamagedStore};
 use crate::failure::Broken;
-use crate::oracle;
 
 /// Bits among which one is drawn: more than a frame or a part of a run has.
 const BITS: u64 = 1 << 20;
 
 impl World<'_> {
     /// A damaged snapshot is no loss, as there is another way back. A damaged frame is refused.
-    pub(super) fn audit_damaged(&mut self, whole: &DurableState) -> Result<(), Broken> {
+    pub(super) fn audit_damaged(&mut self) -> Result<(), Broken> {
         let stream = &mut Chance::of(self.scenario.seed).stream("damage");
         let mut bit = || stream.below(BITS) as usize;
         let (snapshot, frame) = (Damage::Snapshot { bit: bit() }, Damage::Frame { bit: bit() });
@@ -23,7 +22,7 @@ impl World<'_> {
             let recovered = recovered.map_err(|error| {
                 broken(format_args!("its newest snapshot is damaged, and there is no other way back: {error}"))
             })?;
-            oracle::same_state(&recovered.replay.state(), whole)?;
+            self.oracles.judge_found(&recovered.replay.state(), &self.roster)?;
         }
         match self.recover_damaged(Damage::Newer) {
             (Err(OpenError::TooNew(_)), true) | (Ok(_), false) => {}

@@ -6,9 +6,10 @@ use super::World;
 use super::wording::{Wording, outcome, run_name, trouble};
 use super::worker::Worker;
 use crate::failure::Broken;
-use crate::oracle::{Known, Said, Told};
+use crate::oracle::{Said, Told};
 use crate::probe::Standing;
 use crate::scenario::{EventNumber, Fault, Operation};
+use crate::spec::Record;
 use crate::trace::{Entry, Fate, Lane, Verdict, What};
 
 impl World<'_> {
@@ -34,14 +35,8 @@ impl World<'_> {
         let book = &self.oracles.book;
         let event = said.event().or_else(|| book.of_run(said.run()?));
         let now = self.told.max(self.clock());
-        let ends = |stage| self.oracles.book.forgets_at(stage, &self.config);
-        let expired = |known: &&Known| ends(known.stage).is_some_and(|at| at <= now);
-        let known = event.and_then(|event| book.known(event)).filter(|known| !expired(known));
-        Standing {
-            phase: self.engine.phase(),
-            is_paused: self.engine.is_paused(),
-            status: known.map(|known| known.stage.status()),
-        }
+        let record = event.and_then(|event| book.present(event, now));
+        Standing { phase: self.engine.phase(), is_paused: self.engine.is_paused(), status: record.map(Record::status) }
     }
 
     pub(super) fn note_command(&mut self, said: Said, answer: &Answer) {

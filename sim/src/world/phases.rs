@@ -101,7 +101,7 @@ impl World<'_> {
             false => self.heal_and_finish(choices)?,
         };
         self.wait_until_durable(choices)?;
-        self.oracles.judge_phase(self.told, &self.engine)?;
+        self.oracles.judge_phase(self.told, &self.engine, &self.roster)?;
         self.note_world("audit: what clients were told is compared with what is there");
         self.oracles.audit(self.told, &self.roster, &self.engine)?;
         self.audit_after_all()?;
@@ -269,7 +269,7 @@ impl World<'_> {
         };
         match self.engine.gauges().records_total() - for_ever {
             0 => {
-                self.oracles.judge_phase(self.told, &self.engine)?;
+                self.oracles.judge_phase(self.told, &self.engine, &self.roster)?;
                 Ok(self.audit_after_all()?)
             }
             left => Err(Broken::new("liveness", 1, format!("{left} records are never forgotten")).into()),

@@ -110,12 +110,12 @@ impl World<'_> {
         if self.is_serving() {
             self.oracles.judge_end(Duration::from_micros(took), Duration::from_micros(allowed), &self.engine)?;
         }
-        self.oracles.judge_phase(self.told, &self.engine)
+        self.oracles.judge_phase(self.told, &self.engine, &self.roster)
     }
 
     /// The process dies, and with it the power if so told. Without a journal everything is gone.
     pub(super) fn kill_process(&mut self, lasts: u64, power: bool) -> Result<(), Broken> {
-        self.oracles.judge_phase(self.told, &self.engine)?;
+        self.oracles.judge_phase(self.told, &self.engine, &self.roster)?;
         let workers = std::mem::take(&mut self.workers);
         workers.iter().for_each(|worker| self.note_end(worker));
         self.agenda.lose_process();

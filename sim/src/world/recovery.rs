@@ -239,7 +239,7 @@ impl World<'_> {
             return Ok(());
         }
         let found = self.look_into_journal(false)?;
-        self.oracles.judge_journal(&found.state(), &self.engine)?;
+        self.oracles.judge_journal(&found.state(), &self.engine, &self.roster)?;
         self.audit_clock(found)
     }
 
@@ -270,11 +270,11 @@ impl World<'_> {
         }
         let found = self.look_into_journal(true)?;
         if !self.is_down() {
-            self.oracles.judge_journal(&found.state(), &self.engine)?;
+            self.oracles.judge_journal(&found.state(), &self.engine, &self.roster)?;
         } else {
             self.oracles.recover(&found.state(), &self.config, &self.roster)?;
         }
-        self.audit_damaged(&found.state())?;
+        self.audit_damaged()?;
         let engine = found.open(self.told, &mut Output::new());
         self.oracles.audit(self.told, &self.roster, &engine)
     }

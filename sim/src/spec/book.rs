@@ -1,0 +1,152 @@
+//! The records that facts make.
+
+use eventful::{Change, Config, Epoch, FailedOverflow, RunId, Status, Timestamp};
+
+use super::downtimes::Downtimes;
+use super::{FactCounts, Lifecycle, Record};
+use crate::failure::{Broken, holds};
+use crate::scenario::EventNumber;
+
+/// A fold of facts: the records that they make, and what they add up to.
+///
+/// Each fact is judged before it counts: one that cannot follow from those before it, or that the
+/// configuration does not allow, breaks a promise.
+#[derive(Debug, Clone)]
+pub struct Book {
+    /// The configuration of the engine whose facts these are.
+    pub config: Config,
+    /// By the numbers of their keys.
+    pub(super) records: Vec<Option<Record>>,
+    /// Runs in flight, with their events, in the order in which they started.
+    pub inflight: Vec<(RunId, EventNumber)>,
+    /// Records by status.
+    pub by_status: [u64; Status::ALL.len()],
+    /// Bytes of events that are not terminal.
+    pub bytes: u64,
+    /// Bytes of failed events, with their errors.
+    pub failed_bytes: u64,
+    /// How many facts there were of each kind.
+    pub counts: FactCounts,
+    /// What was counted when the engine was last opened.
+    pub counts_at_opening: FactCounts,
+    /// Whether the engine is paused.
+    pub paused: bool,
+    /// The engine's epoch; none before its first opening.
+    pub epoch: Option<Epoch>,
+    /// The time of the last fact.
+    pub last: Timestamp,
+    pub(super) last_run: Option<RunId>,
+    pub(super) downtimes: Downtimes,
+}
+
+impl Book {
+    /// The book of an engine that has decided nothing yet.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            records: Vec::new(),
+            inflight: Vec::new(),
+            by_status: [0; Status::ALL.len()],
+            bytes: 0,
+            failed_bytes: 0,
+            counts: FactCounts::default(),
+            counts_at_opening: FactCounts::default(),
+            paused: false,
+            epoch: None,
+            last: Timestamp::EPOCH,
+            last_run: None,
+            downtimes: Downtimes::default(),
+        }
+    }
+
+    /// The record of an event, however long ago it ended.
+    pub fn record(&self, event: EventNumber) -> Option<&Record> {
+        self.records.get(usize::from(event))?.as_ref()
+    }
+
+    /// The record of an event, unless its retention has ended: forgotten or not, it is absent then.
+    pub fn present(&self, event: EventNumber, now: Timestamp) -> Option<&Record> {
+        self.record(event).filter(|record| !self.is_expired(record.stage, now))
+    }
+
+    /// Every record, with the number of its event.
+    pub fn all(&self) -> impl Iterator<Item = (EventNumber, &Record)> {
+        (0..).zip(&self.records).filter_map(|(event, record)| Some((event, record.as_ref()?)))
+    }
+
+    /// The event whose current run this is.
+    pub fn of_run(&self, run: RunId) -> Option<EventNumber> {
+        self.inflight.iter().find(|(current, _)| *current == run).map(|(_, event)| *event)
+    }
+
+    /// Events that are not terminal.
+    pub const fn pending(&self) -> u64 {
+        self.count(Status::Received) + self.count(Status::Processing) + self.count(Status::FailedRetry)
+    }
+
+    /// Records of this status.
+    pub const fn count(&self, status: Status) -> u64 {
+        self.by_status[status as usize]
+    }
+
+    /// Records of any status.
+    pub fn total(&self) -> u64 {
+        self.by_status.iter().sum()
+    }
+
+    /// When the retention of a record in this stage ends. Times in which the engine was down do not
+    /// count. A failed event may be kept for ever.
+    pub fn forgets_at(&self, stage: Lifecycle) -> Option<Timestamp> {
+        let at = stage.terminal_at()?;
+        let is_failed = matches!(stage, Lifecycle::Failed(_));
+        let retention = if is_failed { self.config.failed_retention? } else { self.config.retention };
+        Some(at + retention + self.downtimes.since(at))
+    }
+
+    /// Whether the retention of a record in this stage has ended.
+    pub fn is_expired(&self, stage: Lifecycle, now: Timestamp) -> bool {
+        self.forgets_at(stage).is_some_and(|end| end <= now)
+    }
+
+    /// Whether there are more bytes of failed events than are kept.
+    pub const fn has_failed_overflow(&self) -> bool {
+        self.failed_bytes > self.config.max_failed_bytes as u64
+    }
+
+    /// Whether failed events are dropped, the oldest first, when there are more than are kept.
+    pub fn drops_oldest(&self) -> bool {
+        self.config.failed_overflow == FailedOverflow::DropOldest
+    }
+
+    /// Judges what an opening leaves behind: no run is in flight in an engine that was just opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when one is.
+    pub fn judge_opened(&self) -> Result<(), Broken> {
+        let open = self.inflight.first();
+        holds(open.is_none(), || {
+            broken(4, format_args!("the engine was opened, and there is a run in flight, with its event: {open:?}"))
+        })
+    }
+
+    /// Judges that there are no more runs than the driver of the engine has permits.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when there are.
+    pub fn judge_permits(&self) -> Result<(), Broken> {
+        let (inflight, limit) = (self.inflight.len(), self.config.concurrency.get());
+        holds(inflight <= limit, || broken(5, format_args!("{inflight} runs with a limit of {limit}")))
+    }
+}
+
+/// A fact that cannot follow.
+pub(super) fn unfit(promise: u8, event: EventNumber, stage: Option<Lifecycle>, change: &Change) -> Broken {
+    broken(promise, format_args!("event {event} is {stage:?}, and now {change:?}"))
+}
+
+#[cold]
+pub(super) fn broken(promise: u8, what: impl std::fmt::Display) -> Broken {
+    Broken::new("book", promise, what)
+}

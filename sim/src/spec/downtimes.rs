@@ -1,0 +1,31 @@
+//! Times that do not count toward retention.
+
+use std::time::Duration;
+
+use eventful::{Downtime, Timestamp};
+
+/// The times between the last fact before an opening and that, as far as some record has outlived them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Downtimes(Vec<Downtime>);
+
+impl Downtimes {
+    /// Takes in an opening after the last fact at `last`, when the first of all terminal records ended at
+    /// `oldest`.
+    pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>) {
+        self.0.retain(|downtime| oldest.is_some_and(|oldest| downtime.until > oldest));
+        let lasted = until.since(last);
+        if oldest.is_some() && !lasted.is_zero() {
+            self.0.push(Downtime { until, lasted });
+        }
+    }
+
+    /// How much of the time since `at` does not count.
+    pub(super) fn since(&self, at: Timestamp) -> Duration {
+        self.0.iter().filter(|downtime| downtime.until > at).map(|downtime| downtime.lasted).sum()
+    }
+
+    /// All of them, the first first.
+    pub(super) fn all(&self) -> &[Downtime] {
+        &self.0
+    }
+}

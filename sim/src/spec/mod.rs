@@ -1,0 +1,31 @@
+//! The specification of the engine.
+//!
+//! A [`Book`] is a fold of facts: it keeps a [`Record`] of each event, and rejects a fact that cannot
+//! follow from those before it. Every tier keeps one of what its engine has decided.
+//!
+//! | file | what it says |
+//! |---|---|
+//! | `lifecycle` | the stages in the life of a record |
+//! | `record` | what facts determine of one event, and how it is compared with what an engine shows |
+//! | `book` | what the facts add up to, and what can be asked of them |
+//! | `transitions` | what each fact changes, and what it may follow |
+//! | `attempts` | how the end of an attempt is charged, and what may become of its event |
+//! | `downtimes` | which times do not count toward retention |
+//! | `state` | how the whole is compared with what a journal gives back |
+
+mod attempts;
+mod book;
+mod counts;
+mod downtimes;
+mod lifecycle;
+mod numbering;
+mod record;
+mod state;
+mod transitions;
+
+pub(crate) use attempts::backoff;
+pub use book::Book;
+pub use counts::FactCounts;
+pub use lifecycle::Lifecycle;
+pub use numbering::{Numbering, Register};
+pub use record::Record;

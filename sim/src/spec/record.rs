@@ -1,0 +1,141 @@
+//! The record of one event.
+
+use eventful::{
+    Answer, AttemptEnd, Charge, Conflict, Duplicate, ErrorText, Event, PastAttempt, RecordView, RunId, Status,
+    Timestamp,
+};
+
+use super::Lifecycle;
+
+/// What the facts make of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The event as it was accepted. Of a tombstone only key and digest count.
+    pub event: Event,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Where it is in its life.
+    pub stage: Lifecycle,
+    /// How often a run was started.
+    pub attempt: u32,
+    /// What is compared with the limits.
+    pub charge: Charge,
+    /// How often it was redriven.
+    pub redriven: u32,
+    /// The error of the last attempt that had one.
+    pub last_error: Option<ErrorText>,
+    /// The last attempts that have ended, at most [`RecordView::MAX_HISTORY`], the oldest first.
+    pub history: Vec<PastAttempt>,
+}
+
+impl Record {
+    /// The record of an event that is accepted at `now`.
+    pub fn new(event: Event, now: Timestamp) -> Self {
+        Self {
+            event,
+            accepted_at: now,
+            stage: Lifecycle::Received(now),
+            attempt: 0,
+            charge: Charge::default(),
+            redriven: 0,
+            last_error: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// Its status.
+    pub const fn status(&self) -> Status {
+        self.stage.status()
+    }
+
+    /// Bytes of its event: none of a tombstone.
+    pub fn event_bytes(&self) -> usize {
+        if self.stage.is_tombstone() { 0 } else { self.event.size_bytes() }
+    }
+
+    /// Bytes of the last error, and of those of past attempts.
+    pub fn error_bytes(&self) -> usize {
+        let past = self.history.iter().filter_map(|attempt| attempt.error.as_ref());
+        past.chain(&self.last_error).map(|error| error.as_str().len()).sum()
+    }
+
+    /// The bytes that count against the bound on pending events, and those against that on failed ones.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        match self.stage {
+            Lifecycle::Received(_) | Lifecycle::Processing { .. } | Lifecycle::FailedRetry(_) => {
+                (self.event.size_bytes() as u64, 0)
+            }
+            Lifecycle::Failed(_) => (0, (self.event.size_bytes() + self.error_bytes()) as u64),
+            Lifecycle::Completed(_) | Lifecycle::Discarded(_) => (0, 0),
+        }
+    }
+
+    /// The answer to another submission of its key.
+    pub fn recognize(&self, digest: &eventful::Digest) -> Answer {
+        let Self { accepted_at, attempt, .. } = *self;
+        match self.event.digest() == digest {
+            true => Answer::Duplicate(Duplicate { status: self.status(), attempt, accepted_at }),
+            false => {
+                let stored = *self.event.digest();
+                Answer::Conflict(Conflict { stored, received: *digest, first_received_at: accepted_at })
+            }
+        }
+    }
+
+    /// A run has ended: what is kept of it.
+    pub(super) fn remember(
+        &mut self,
+        run: (RunId, Timestamp),
+        now: Timestamp,
+        end: AttemptEnd,
+        error: Option<&ErrorText>,
+    ) {
+        let (run, started_at) = run;
+        let past = PastAttempt { run, started_at, ended_at: now, end, error: error.map(beginning) };
+        if self.history.len() == RecordView::MAX_HISTORY {
+            self.history.remove(0);
+        }
+        self.history.push(past);
+        if let Some(error) = error {
+            self.last_error = Some(error.clone());
+        }
+    }
+
+    /// The event has ended with nothing left to do: what a tombstone does not have is dropped.
+    pub(super) fn bury(&mut self, stage: Lifecycle) {
+        (self.stage, self.charge, self.last_error) = (stage, Charge::default(), None);
+        self.history.clear();
+    }
+
+    /// What of a view is not as the facts have it. Not compared are place, deadline, and payload, of which
+    /// facts alone determine nothing, or which are not in every view.
+    pub fn difference(&self, view: &RecordView) -> Option<&'static str> {
+        let whole = !self.stage.is_tombstone();
+        let event = Some(&self.event).filter(|_| whole);
+        let checks = [
+            (view.key == *self.event.key(), "has another key"),
+            (view.status == self.status(), "has another status"),
+            (view.digest == *self.event.digest(), "has another digest"),
+            (view.attempt == self.attempt, "has another number of attempts"),
+            (view.charge == self.charge, "has another charge"),
+            (view.accepted_at == self.accepted_at, "was accepted at another time"),
+            (view.terminal_at == self.stage.terminal_at(), "ended at another time"),
+            (view.eligible_at == self.stage.eligible_at(), "may start at another time"),
+            (view.run.map(|run| (run.id, run.started_at)) == self.stage.run(), "has another run"),
+            (view.event_type.as_deref() == event.and_then(Event::event_type), "has another type"),
+            (view.content_type.as_deref() == event.and_then(Event::content_type), "has another content type"),
+            (view.content_encoding.as_deref() == event.and_then(Event::content_encoding), "has another encoding"),
+            (view.size_bytes == self.event_bytes(), "has another size"),
+            (view.last_error == self.last_error, "has another error"),
+            (view.history == self.history, "has another history"),
+            (view.durable, "may be taken back"),
+        ];
+        checks.into_iter().find(|(is_so, _)| !is_so).map(|(_, wrong)| wrong)
+    }
+}
+
+/// What is kept of the error of a past attempt.
+fn beginning(error: &ErrorText) -> ErrorText {
+    let text = error.as_str();
+    ErrorText::new(&text[..text.floor_char_boundary(PastAttempt::MAX_ERROR_BYTES)])
+}

@@ -1,0 +1,41 @@
+//! The state that facts determine, as a whole.
+
+use std::fmt::Debug;
+
+use eventful::{DurableState, RecordView};
+
+use super::{Book, FactCounts, Numbering};
+
+impl Book {
+    /// What of a state is not as the facts have it.
+    pub fn difference(&self, state: &DurableState, keys: &impl Numbering) -> Option<String> {
+        let ordered = state.records.is_sorted_by(|one, other| one.key < other.key);
+        if !ordered {
+            return Some("its records are not in the order of their keys".to_owned());
+        }
+        let strange = state.records.iter().find_map(|view| self.strange(view, keys));
+        strange
+            .or_else(|| {
+                let there = |key| state.records.binary_search_by(|view| view.key.cmp(key)).is_ok();
+                let lost = self.all().find(|(_, record)| !there(record.event.key()));
+                lost.map(|(event, record)| format!("event {event} is not in it: {record:?}"))
+            })
+            .or_else(|| differs("counters", &FactCounts::of(&state.counters), &self.counts))
+            .or_else(|| differs("whether it is paused", &state.paused, &self.paused))
+            .or_else(|| differs("epoch", &state.epoch, &self.epoch.unwrap_or_default()))
+            .or_else(|| differs("downtimes", &state.downtimes[..], self.downtimes.all()))
+    }
+
+    fn strange(&self, view: &RecordView, keys: &impl Numbering) -> Option<String> {
+        let record = keys.number(&view.key).and_then(|event| self.record(event));
+        let wrong = match record {
+            Some(record) => record.difference(view)?,
+            None => "is there",
+        };
+        Some(format!("{} {wrong}: {view:?}, but {record:?}", view.key))
+    }
+}
+
+fn differs<T: PartialEq + Debug + ?Sized>(what: &str, found: &T, expected: &T) -> Option<String> {
+    (found != expected).then(|| format!("{what}: {found:?}, but {expected:?} is right"))
+}

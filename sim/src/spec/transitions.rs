@@ -1,0 +1,209 @@
+//! From one fact to the next: what each changes, and what it may follow.
+
+use eventful::{AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, Next, RunId, Timestamp};
+
+use super::attempts::{self, Ended};
+use super::book::{broken, unfit};
+use super::{Book, Lifecycle, Numbering, Record};
+use crate::failure::{Broken, holds};
+use crate::scenario::EventNumber;
+
+impl Book {
+    /// Applies the next fact. Returns the event that it is about, unless it forgets some.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when the fact cannot follow from those before it.
+    pub fn apply(&mut self, fact: &Fact, keys: &impl Numbering) -> Result<Option<EventNumber>, Broken> {
+        let now = fact.at;
+        holds(self.last <= now, || broken(7, format_args!("a fact of {now} comes after one of {}", self.last)))?;
+        let last = std::mem::replace(&mut self.last, now);
+        let number = |key: &Key| {
+            keys.number(key).ok_or_else(|| broken(1, format_args!("a fact is about {key}, which nobody submitted")))
+        };
+        let event = match &fact.change {
+            Change::Accepted(event) => number(event.key())?,
+            Change::Started { key, .. } | Change::Finished { key, .. } => number(key)?,
+            Change::Redriven(key) | Change::Discarded(key) => number(key)?,
+            Change::Forgotten(keys) => {
+                keys.iter().try_for_each(|key| self.forget(now, number(key)?))?;
+                return Ok(None);
+            }
+            Change::Paused | Change::Resumed => return self.pause(fact.change == Change::Paused).map(|()| None),
+            Change::Epoch(epoch) => return self.open(now, last, *epoch).map(|()| None),
+        };
+        match &fact.change {
+            Change::Accepted(accepted) => self.accept(now, event, accepted)?,
+            Change::Started { run, .. } => self.start(now, event, *run, &fact.change)?,
+            Change::Finished { run, end, next, charge, error, .. } => {
+                let ended = Ended { run: *run, end: *end, next: *next, charge: *charge, error: error.as_ref() };
+                self.finish(now, event, &ended, &fact.change)?;
+            }
+            Change::Redriven(_) => self.redrive(now, event, &fact.change)?,
+            Change::Discarded(_) => self.discard(now, event, &fact.change)?,
+            Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) => {}
+        }
+        Ok(Some(event))
+    }
+
+    /// Applies these facts.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] at the first that cannot follow from those before it.
+    pub fn apply_all<'f>(
+        &mut self,
+        facts: impl IntoIterator<Item = &'f Fact>,
+        keys: &impl Numbering,
+    ) -> Result<(), Broken> {
+        facts.into_iter().try_for_each(|fact| self.apply(fact, keys).map(drop))
+    }
+
+    fn accept(&mut self, now: Timestamp, event: EventNumber, accepted: &Event) -> Result<(), Broken> {
+        let at = usize::from(event);
+        if self.records.len() <= at {
+            self.records.resize(at + 1, None);
+        }
+        self.counts.accepted += 1;
+        let record = Record::new(accepted.clone(), now);
+        self.by_status[record.status() as usize] += 1;
+        self.bytes += accepted.size_bytes() as u64;
+        let before = self.records[at].replace(record);
+        holds(before.is_none(), || {
+            broken(2, format_args!("event {event} was accepted while its record was there: {before:?}"))
+        })
+    }
+
+    fn start(&mut self, now: Timestamp, event: EventNumber, run: RunId, change: &Change) -> Result<(), Broken> {
+        self.counts.started += 1;
+        holds(!self.paused, || broken(3, format_args!("event {event} was started during a pause")))?;
+        let (last_run, epoch) = (self.last_run.replace(run), self.epoch);
+        holds(last_run < Some(run) && epoch == Some(run.epoch()), || {
+            broken(4, format_args!("{run} comes after {last_run:?} in {epoch:?}"))
+        })?;
+        let most = {
+            let config = &self.config;
+            config.max_attempts.saturating_add(config.max_snoozes).saturating_add(config.max_refunds)
+        };
+        self.change(event, change, |record| {
+            let eligible_at = record.stage.eligible_at().ok_or_else(|| unfit(4, event, Some(record.stage), change))?;
+            record.stage = Lifecycle::Processing { run, started_at: now };
+            record.attempt += 1;
+            record.charge.charged += 1;
+            let Charge { charged, snoozes, refunds } = record.charge;
+            let starts = charged + snoozes + refunds;
+            holds(eligible_at <= now, || {
+                broken(8, format_args!("event {event} was started at {now}, before {eligible_at}"))
+            })?;
+            holds(starts <= most, || {
+                broken(8, format_args!("event {event} was started {starts} times, {most} are allowed"))
+            })
+        })
+    }
+
+    fn finish(&mut self, now: Timestamp, event: EventNumber, ended: &Ended<'_>, change: &Change) -> Result<(), Broken> {
+        self.counts.finished[ended.end as usize] += 1;
+        if let Some(record) = self.record(event) {
+            attempts::judge(&self.config, record, now, ended)?;
+        }
+        self.change(event, change, |record| {
+            let Some(run) = record.stage.run() else { return Err(unfit(4, event, Some(record.stage), change)) };
+            match ended.next {
+                Next::Completed => record.bury(Lifecycle::Completed(now)),
+                Next::Failed => record.stage = Lifecycle::Failed(now),
+                Next::Retry { eligible_at } => record.stage = Lifecycle::FailedRetry(eligible_at),
+            }
+            if ended.next != Next::Completed {
+                record.charge = ended.charge;
+                record.remember(run, now, ended.end, ended.error);
+            }
+            Ok(())
+        })
+    }
+
+    fn redrive(&mut self, now: Timestamp, event: EventNumber, change: &Change) -> Result<(), Broken> {
+        self.counts.redriven += 1;
+        self.change(event, change, |record| {
+            let before = std::mem::replace(&mut record.stage, Lifecycle::Received(now));
+            record.charge = Charge::default();
+            record.redriven += 1;
+            holds(matches!(before, Lifecycle::Failed(_)), || unfit(4, event, Some(before), change))
+        })
+    }
+
+    fn discard(&mut self, now: Timestamp, event: EventNumber, change: &Change) -> Result<(), Broken> {
+        let runs = self.record(event).is_some_and(|record| record.stage.run().is_some());
+        self.counts.finished[AttemptEnd::Discarded as usize] += u64::from(runs);
+        self.change(event, change, |record| {
+            let before = record.stage;
+            record.bury(Lifecycle::Discarded(now));
+            holds(!before.is_tombstone(), || unfit(4, event, Some(before), change))
+        })
+    }
+
+    fn forget(&mut self, now: Timestamp, event: EventNumber) -> Result<(), Broken> {
+        let record = self.records.get_mut(usize::from(event)).and_then(Option::take);
+        let Some(record) = record else {
+            return Err(broken(1, format_args!("event {event} was forgotten, and there was no record of it")));
+        };
+        let may_be_forgotten = self.may_be_forgotten(&record, now);
+        let status = record.status() as usize;
+        self.by_status[status] -= 1;
+        self.counts.forgotten[status] += 1;
+        self.count_bytes(record.bytes(), (0, 0));
+        let promise = if record.status().is_terminal() { 2 } else { 1 };
+        holds(may_be_forgotten, || {
+            broken(promise, format_args!("event {event} is {:?}, and now forgotten", record.stage))
+        })
+    }
+
+    /// Its retention is over; or it is the oldest of failed events that are more than are kept.
+    fn may_be_forgotten(&self, record: &Record, now: Timestamp) -> bool {
+        let Lifecycle::Failed(at) = record.stage else { return self.is_expired(record.stage, now) };
+        let is_older = |other: &Record| matches!(other.stage, Lifecycle::Failed(other) if other < at);
+        self.is_expired(record.stage, now)
+            || self.drops_oldest() && self.has_failed_overflow() && !self.all().any(|(_, other)| is_older(other))
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<(), Broken> {
+        let before = std::mem::replace(&mut self.paused, paused);
+        holds(before != paused, || broken(4, "a pause, or the end of one, was decided twice"))
+    }
+
+    fn open(&mut self, now: Timestamp, last: Timestamp, epoch: Epoch) -> Result<(), Broken> {
+        let oldest = self.all().filter_map(|(_, record)| record.stage.terminal_at()).min();
+        self.downtimes.open(now, last, oldest);
+        self.counts_at_opening = self.counts;
+        let before = self.epoch.replace(epoch);
+        holds(before < Some(epoch), || broken(4, format_args!("the engine is opened in {epoch:?}, after {before:?}")))
+    }
+
+    fn count_bytes(&mut self, before: (u64, u64), after: (u64, u64)) {
+        self.bytes = self.bytes + after.0 - before.0;
+        self.failed_bytes = self.failed_bytes + after.1 - before.1;
+    }
+
+    /// Changes a record, and keeps the sums.
+    fn change(
+        &mut self,
+        event: EventNumber,
+        fact: &Change,
+        change: impl FnOnce(&mut Record) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        let record = self.records.get_mut(usize::from(event)).and_then(Option::as_mut);
+        let Some(record) = record else { return Err(unfit(1, event, None, fact)) };
+        let (before, bytes) = (record.stage, record.bytes());
+        let verdict = change(record);
+        let (after, bytes_after) = (record.stage, record.bytes());
+        if let Some((run, _)) = before.run() {
+            self.inflight.retain(|(current, _)| *current != run);
+        }
+        if let Some((run, _)) = after.run() {
+            self.inflight.push((run, event));
+        }
+        self.by_status[before.status() as usize] -= 1;
+        self.by_status[after.status() as usize] += 1;
+        self.count_bytes(bytes, bytes_after);
+        verdict
+    }
+}
