@@ -1,231 +1,44 @@
 //! The adapter with a journal: what leaves it is durable, and what fails is opened again.
 
+#[path = "harness/disk.rs"]
+mod disk;
 mod harness;
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use eventful::journal::{
-    Extent, Journal, JournalStore, MemoryStore, OpenError, Owner, ReadError, Recovered, Room, Sequence, WriteError,
-    recover,
-};
+use disk::{Disk, Fate};
+use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Recovered, WriteError};
 use eventful::{
     Attempt, Bound, Builder, Clock as _, Config, Durability, Event, Eventful, Failure, ManualClock, NotReady, Notice,
     Readiness, StartDurability, StartError, Status, SubmitError, Submitted, Timestamp, Unavailable, WaitError,
 };
 use harness::*;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// What an append does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Works,
-    /// It fails before anything is written.
-    FailsBefore,
-    /// It fails after everything is written.
-    FailsAfter,
-    Full,
-    Fenced,
-    Panics,
+fn builder(disk: &Disk) -> Builder {
+    builder_with(disk, Durability::default())
 }
 
-/// A journal in memory whose appends a test decides on, one after the other.
-#[derive(Debug, Clone)]
-struct Decided {
-    memory: MemoryStore,
-    state: Arc<Mutex<Decisions>>,
+fn builder_with(disk: &Disk, durability: Durability) -> Builder {
+    Eventful::builder().config(config()).seed(1).journal(disk.store(), durability)
 }
 
-#[derive(Debug)]
-struct Decisions {
-    /// Of the next appends; those after them work.
-    fates: Vec<Fate>,
-    /// Of the next openings.
-    refusals: Vec<OpenError>,
-    /// It was removed: the next opening finds nothing.
-    removed: bool,
-    appends: usize,
-    room: u64,
-    seals: usize,
-    /// Is asked to end while the journal is opened the next time.
-    ends: Option<Eventful>,
-}
-
-impl Decided {
-    fn new() -> Self {
-        let (fates, refusals, removed, appends, seals) = Default::default();
-        let state = Decisions { fates, refusals, removed, appends, room: u64::MAX, seals, ends: None };
-        Self { memory: MemoryStore::new(), state: Arc::new(Mutex::new(state)) }
-    }
-
-    fn decide(&self, fates: &[Fate]) {
-        self.with(|state| state.fates = fates.to_vec());
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut Decisions) -> T) -> T {
-        act(&mut self.state.lock().expect("no panic"))
-    }
-
-    /// What the journal alone gives back.
-    fn recovered(&self) -> Recovered {
-        let mut memory = self.memory.copy();
-        recover(&mut memory, &Owner::new("an auditor"), &Config::default(), u64::MAX, &mut |_| {}).expect("it is sound")
-    }
-
-    fn status(&self, id: &str) -> Option<Status> {
-        let records = self.recovered().replay.state().records;
-        records.into_iter().find(|record| record.key == key(id)).map(|record| record.status)
-    }
-}
-
-impl JournalStore for Decided {
-    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        if let Some(refusal) = self.with(|state| (!state.refusals.is_empty()).then(|| state.refusals.remove(0))) {
-            return Err(refusal);
-        }
-        if self.with(|state| state.removed) {
-            self.memory = MemoryStore::new();
-        }
-        if let Some(eventful) = self.with(|state| state.ends.take()) {
-            let asked = pin!(eventful.shutdown(Some(SECOND))).poll(&mut Context::from_waker(Waker::noop()));
-            assert!(asked.is_pending());
-        }
-        let journal = self.memory.open(owner)?;
-        Ok(Box::new(DecidedJournal { journal, store: self.clone() }))
-    }
-
-    fn blocks(&self) -> bool {
-        false
-    }
-}
-
-#[derive(Debug)]
-struct DecidedJournal {
-    journal: Box<dyn Journal>,
-    store: Decided,
-}
-
-impl Journal for DecidedJournal {
-    fn extent(&self) -> Extent {
-        self.journal.extent()
-    }
-
-    fn room(&self) -> Room {
-        Room(self.store.with(|state| state.room))
-    }
-
-    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
-        let fate = self.store.with(|state| {
-            state.appends += 1;
-            if state.fates.is_empty() { Fate::Works } else { state.fates.remove(0) }
-        });
-        let unknown = || WriteError::Unknown { cause: "the cable is loose".to_owned() };
-        match fate {
-            Fate::Works => self.journal.append(expected, frame),
-            Fate::FailsBefore => Err(unknown()),
-            Fate::FailsAfter => self.journal.append(expected, frame).and(Err(unknown())),
-            Fate::Full => Err(WriteError::Full),
-            Fate::Fenced => Err(WriteError::Fenced),
-            Fate::Panics => panic!("a bug in the journal"),
-        }
-    }
-
-    fn read(
-        &mut self,
-        from: Sequence,
-        limit_bytes: usize,
-        visit: &mut dyn FnMut(Sequence, &[u8]),
-    ) -> Result<Sequence, ReadError> {
-        self.journal.read(from, limit_bytes, visit)
-    }
-
-    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
-        self.journal.put_snapshot(at, part, bytes, last)
-    }
-
-    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        self.journal.snapshots()
-    }
-
-    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        self.journal.snapshot(at, part)
-    }
-
-    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
-        self.journal.trim(below)
-    }
-
-    fn seal(&mut self) -> Result<(), WriteError> {
-        self.store.with(|state| state.seals += 1);
-        self.journal.seal()
-    }
-}
-
-/// A handler that waits for leave, and counts its calls.
-#[derive(Clone)]
-struct Gate {
-    leave: Arc<Semaphore>,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Gate {
-    fn closed() -> Self {
-        Self { leave: Arc::new(Semaphore::new(0)), calls: Arc::default() }
-    }
-
-    fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-
-    fn open(&self) {
-        self.leave.add_permits(1000);
-    }
-}
-
-fn builder(store: &Decided) -> Builder {
-    builder_with(store, Durability::default())
-}
-
-fn builder_with(store: &Decided, durability: Durability) -> Builder {
+fn config() -> Config {
     let mut config = Config::default();
     config.abort_grace = SECOND;
-    Eventful::builder().config(config).seed(1).journal(store.clone(), durability)
+    config
 }
 
-fn open(store: &Decided, gate: &Gate) -> Eventful {
-    builder(store).start(handler(gate)).expect("it opens")
-}
-
-fn handler(gate: &Gate) -> impl eventful::Handler {
-    let gate = gate.clone();
-    move |_event: Event, _attempt: Attempt| {
-        let gate = gate.clone();
-        async move {
-            gate.calls.fetch_add(1, Ordering::SeqCst);
-            gate.leave.acquire().await.expect("it stays open").forget();
-            Ok::<(), Failure>(())
-        }
-    }
+fn open(disk: &Disk, gate: &Arc<Gate>) -> Eventful {
+    builder(disk).start(gate.handler()).expect("it opens")
 }
 
 fn submitting(eventful: &Eventful, id: &str) -> JoinHandle<Result<Submitted, SubmitError>> {
     let (eventful, event) = (eventful.clone(), event(id));
     tokio::spawn(async move { eventful.try_submit(event).await })
-}
-
-/// Waits in virtual time until this holds.
-async fn passes(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..10_000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never came to pass: {what}");
 }
 
 /// Waits in virtual time until the event has this status.
@@ -242,31 +55,31 @@ async fn comes_to(eventful: &Eventful, id: &str, wanted: Status) {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_completed_is_known_after_a_restart_and_not_run_again() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    gate.open();
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    gate.let_through(1000);
+    let eventful = open(&disk, &gate);
     assert_eq!(eventful.submit(event("a")).await, Ok(Submitted::Accepted));
     comes_to(&eventful, "a", Status::Completed).await;
     let report = eventful.shutdown(None).await;
     assert_eq!((report.unsynced, report.left), (0, 0));
 
-    let eventful = open(&store, &gate);
+    let eventful = open(&disk, &gate);
     assert!(
         matches!(eventful.submit(event("a")).await, Ok(Submitted::Duplicate(known)) if known.status == Status::Completed)
     );
     let other = Event::with_id("a", "another payload").expect("an event");
     assert!(matches!(eventful.submit(other).await, Err(SubmitError::Conflict(_))));
-    assert_eq!((gate.calls(), stats(&eventful).engine.facts.accepted), (1, 1));
+    assert_eq!((gate.came(), stats(&eventful).engine.facts.accepted), (1, 1));
 }
 
 #[tokio::test]
 async fn a_snapshot_after_no_bytes_at_all_is_refused_before_the_journal_is_opened() {
-    let store = Decided::new();
-    store.with(|state| state.refusals = vec![OpenError::InUse { owner: "another process".into() }]);
+    let disk = Disk::new();
+    disk.with(|trouble| trouble.refusals = vec![OpenError::InUse { owner: "another process".into() }]);
     let mut durability = Durability::default();
     durability.snapshot_after_bytes = 0;
 
-    let refused = builder_with(&store, durability).start(handler(&Gate::closed())).map(drop);
+    let refused = builder_with(&disk, durability).start(Gate::closed().handler()).map(drop);
 
     let words = "durability.snapshot_after_bytes is zero: set it to at least 1";
     assert_eq!(refused.map_err(|error| error.to_string()), Err(words.to_owned()));
@@ -274,37 +87,37 @@ async fn a_snapshot_after_no_bytes_at_all_is_refused_before_the_journal_is_opene
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_was_open_when_the_process_died_is_charged_as_crashed() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
-    assert_eq!(store.status("a"), Some(Status::Processing), "its start is durable before it is called");
+    until_time("the handler is called", || gate.came() == 1).await;
+    assert_eq!(disk.status("a"), Some(Status::Processing), "its start is durable before it is called");
     drop(eventful);
 
-    let eventful = open(&store, &gate);
+    let eventful = open(&disk, &gate);
     let record = eventful.get(&key("a")).await.expect("open").expect("it is known");
     assert_eq!(record.charge.charged + record.charge.refunds, 1);
-    gate.open();
+    gate.let_through(1000);
     comes_to(&eventful, "a", Status::Completed).await;
-    assert_eq!(gate.calls(), 2);
+    assert_eq!(gate.came(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_durable_is_unknown_and_asking_again_is_safe() {
     for (fate, again) in [(Fate::FailsBefore, true), (Fate::FailsAfter, false), (Fate::Panics, true)] {
-        let (store, gate) = (Decided::new(), Gate::closed());
-        let eventful = open(&store, &gate);
+        let (disk, gate) = (Disk::new(), Gate::closed());
+        let eventful = open(&disk, &gate);
         let mut facts = eventful.subscribe(100).expect("open");
-        store.decide(&[fate]);
+        disk.decide(&[fate]);
 
         let unknown = Err(SubmitError::Unavailable(Unavailable::Unknown));
         assert_eq!(eventful.try_submit(event("a")).await, unknown, "{fate:?}");
-        passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+        until_time("it is open again", || eventful.readiness() == Readiness::Ready).await;
 
         let accepted = eventful.try_submit(event("a")).await.expect("it is open") == Submitted::Accepted;
         assert_eq!(accepted, again, "{fate:?}");
         assert_eq!(facts.recv().await, Some(Notice::Reopened), "{fate:?}");
-        gate.open();
+        gate.let_through(1000);
         comes_to(&eventful, "a", Status::Completed).await;
         assert_eq!((stats(&eventful).journal_reopenings, stats(&eventful).engine.facts.accepted), (1, 1), "{fate:?}");
     }
@@ -312,67 +125,67 @@ async fn an_answer_that_is_not_durable_is_unknown_and_asking_again_is_safe() {
 
 #[tokio::test(start_paused = true)]
 async fn submitter_that_waits_for_the_journal_does_not_wait_for_room() {
-    let (store, gate) = (Decided::new(), Gate::closed());
+    let (disk, gate) = (Disk::new(), Gate::closed());
     let full = |config: &mut Config| (config.max_pending, config.concurrency) = (1, 1.try_into().expect("not zero"));
-    let eventful = builder(&store).configure(full).start(handler(&gate)).expect("it opens");
+    let eventful = builder(&disk).configure(full).start(gate.handler()).expect("it opens");
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
+    until_time("the handler is called", || gate.came() == 1).await;
     let waiting = tokio::spawn({
         let eventful = eventful.clone();
         async move { eventful.submit(event("b")).await }
     });
-    passes("it waits for room", || stats(&eventful).submitters_waiting == 1).await;
+    until_time("it waits for room", || stats(&eventful).submitters_waiting == 1).await;
 
-    store.decide(&[Fate::Full; 3]);
-    gate.leave.add_permits(1);
-    passes("it is taken", || stats(&eventful).engine.facts.accepted == 2).await;
+    disk.decide(&[Fate::Full; 3]);
+    gate.let_through(1);
+    until_time("it is taken", || stats(&eventful).engine.facts.accepted == 2).await;
 
     assert_eq!(stats(&eventful).submitters_waiting, 0);
     assert!(stats(&eventful).unsynced > 0 && !waiting.is_finished());
     assert_eq!(waiting.await.expect("no panic"), Ok(Submitted::Accepted));
-    gate.open();
+    gate.let_through(1000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn waits_return_when_the_end_is_durable() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
+    until_time("the handler is called", || gate.came() == 1).await;
     let (one, all) = (eventful.clone(), eventful.clone());
     let one = tokio::spawn(async move { one.wait(&key("a")).await.map(|record| record.status) });
     let all = tokio::spawn(async move { all.wait_idle().await });
-    store.decide(&[Fate::Full; 3]);
-    gate.open();
-    passes("it is completed in memory", || stats(&eventful).engine.gauges.records(Status::Completed) == 1).await;
+    disk.decide(&[Fate::Full; 3]);
+    gate.let_through(1000);
+    until_time("it is completed in memory", || stats(&eventful).engine.gauges.records(Status::Completed) == 1).await;
     assert!(!one.is_finished() && !all.is_finished());
     assert_eq!(one.await.expect("no panic"), Ok(Status::Completed));
     assert_eq!(all.await.expect("no panic"), Ok(()));
-    assert_eq!(store.status("a"), Some(Status::Completed));
+    assert_eq!(disk.status("a"), Some(Status::Completed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn waits_end_with_an_error_when_the_journal_fails() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
+    until_time("the handler is called", || gate.came() == 1).await;
     let (one, all) = (eventful.clone(), eventful.clone());
     let one = tokio::spawn(async move { one.wait(&key("a")).await });
     let all = tokio::spawn(async move { all.wait_idle().await });
-    store.decide(&[Fate::FailsBefore]);
-    gate.open();
+    disk.decide(&[Fate::FailsBefore]);
+    gate.let_through(1000);
     assert!(matches!(one.await.expect("no panic"), Err(WaitError::Unavailable(why)) if why.is_temporary()));
     assert!(matches!(all.await.expect("no panic"), Err(WaitError::Unavailable(why)) if why.is_temporary()));
-    passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+    until_time("it is open again", || eventful.readiness() == Readiness::Ready).await;
     assert_eq!(eventful.wait(&key("a")).await.map(|record| record.status), Ok(Status::Completed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_and_a_look_wait_for_the_original() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
-    store.decide(&[Fate::FailsBefore]);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
+    disk.decide(&[Fate::FailsBefore]);
     let original = submitting(&eventful, "a");
     let duplicate = submitting(&eventful, "a");
     let look = tokio::spawn({
@@ -387,28 +200,27 @@ async fn a_duplicate_and_a_look_wait_for_the_original() {
 
 #[tokio::test(start_paused = true)]
 async fn runs_of_an_engine_that_was_given_up_are_stopped_and_run_again() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
-    store.decide(&[Fate::FailsBefore]);
+    until_time("the handler is called", || gate.came() == 1).await;
+    disk.decide(&[Fate::FailsBefore]);
     assert!(eventful.try_submit(event("b")).await.is_err());
-    passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+    until_time("it is open again", || eventful.readiness() == Readiness::Ready).await;
 
-    gate.open();
+    gate.let_through(1000);
     comes_to(&eventful, "a", Status::Completed).await;
-    assert_eq!(gate.calls(), 2);
-    passes("all permits are back", || stats(&eventful).workers_running == 0).await;
+    assert_eq!(gate.came(), 2);
+    until_time("all permits are back", || stats(&eventful).workers_running == 0).await;
     assert_eq!(eventful.get(&key("b")).await, Ok(None), "it was not written");
 }
 
 #[tokio::test(start_paused = true)]
 async fn while_the_journal_is_opened_again_nothing_is_taken_and_it_is_not_ready() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
-    let gone = OpenError::Io { place: "data".to_owned(), cause: "no such device".to_owned() };
-    store.with(|state| state.refusals = vec![gone; 3]);
-    store.decide(&[Fate::FailsBefore]);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
+    disk.fail_openings(3);
+    disk.decide(&[Fate::FailsBefore]);
     assert!(eventful.try_submit(event("a")).await.is_err());
     settle_down().await;
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Reopening));
@@ -418,16 +230,16 @@ async fn while_the_journal_is_opened_again_nothing_is_taken_and_it_is_not_ready(
     assert_eq!(eventful.submit_batch([event("a")]).await, [reopening]);
     assert_eq!(eventful.pause().await, Err(eventful::PauseError::Unavailable(Unavailable::Reopening)));
 
-    passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+    until_time("it is open again", || eventful.readiness() == Readiness::Ready).await;
     assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_another_owner_took_stays_down_and_shutdown_ends() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    store.decide(&[Fate::Fenced]);
+    disk.decide(&[Fate::Fenced]);
     assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Unknown)));
     settle_down().await;
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalDown));
@@ -438,44 +250,44 @@ async fn a_journal_that_another_owner_took_stays_down_and_shutdown_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_is_opened_in_vain_is_not_opened_again_at_once() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
-    let before = store.with(|state| state.appends);
-    store.decide(&[Fate::FailsBefore; 4]);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
+    let before = disk.with(|trouble| trouble.appends);
+    disk.decide(&[Fate::FailsBefore; 4]);
     assert!(eventful.try_submit(event("a")).await.is_err());
     settle_down().await;
-    assert_eq!(store.with(|state| state.appends) - before, 2, "one write, and one after the first opening");
+    assert_eq!(disk.with(|trouble| trouble.appends) - before, 2, "one write, and one after the first opening");
 
-    passes("the disk works again", || store.with(|state| state.fates.is_empty())).await;
-    passes("it is ready", || eventful.readiness() == Readiness::Ready).await;
+    until_time("the disk works again", || disk.has_no_more_fates()).await;
+    until_time("it is ready", || eventful.readiness() == Readiness::Ready).await;
     assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_group_for_which_there_is_no_room_is_written_when_there_is_some() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
-    store.decide(&[Fate::Full; 3]);
+    until_time("the handler is called", || gate.came() == 1).await;
+    disk.decide(&[Fate::Full; 3]);
 
     let accepted = submitting(&eventful, "b");
     settle_down().await;
     assert!(!accepted.is_finished(), "it is not durable yet");
     assert_eq!(accepted.await.expect("no panic"), Ok(Submitted::Accepted));
 
-    passes("the handler is called for b", || gate.calls() == 2).await;
+    until_time("the handler is called for b", || gate.came() == 2).await;
     let stats = stats(&eventful);
     assert_eq!((stats.journal_reopenings, stats.engine.gauges.inflight), (0, 2), "a was not stopped");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_without_room_for_the_last_facts_ends_and_says_so() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
-    store.decide(&[Fate::Full; 1000]);
+    until_time("the handler is called", || gate.came() == 1).await;
+    disk.decide(&[Fate::Full; 1000]);
     let report = eventful.shutdown(Some(SECOND)).await;
     assert_eq!((report.interrupted, report.left, report.unsynced), (1, 1, 1), "{report:?}");
     assert!(report.took <= SECOND * 8, "{report:?}");
@@ -483,16 +295,16 @@ async fn a_shutdown_without_room_for_the_last_facts_ends_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn room_that_somebody_makes_is_noticed_without_anything_to_write() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
-    store.with(|state| state.room = 10);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
+    disk.with(|trouble| trouble.room = 10);
     assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted), "nobody has looked yet");
     settle_down().await;
     assert!(matches!(eventful.try_submit(event("b")).await, Err(SubmitError::Overloaded { bound: Bound::Disk, .. })));
     let waiting = eventful.clone();
     let waits = tokio::spawn(async move { waiting.submit(event("c")).await });
     settle_down().await;
-    store.with(|state| state.room = u64::MAX);
+    disk.with(|trouble| trouble.room = u64::MAX);
 
     assert_eq!(waits.await.expect("no panic"), Ok(Submitted::Accepted));
     assert_eq!(eventful.try_submit(event("b")).await, Ok(Submitted::Accepted));
@@ -500,14 +312,14 @@ async fn room_that_somebody_makes_is_noticed_without_anything_to_write() {
 
 #[tokio::test(start_paused = true)]
 async fn tallies_go_on_when_the_journal_is_opened_again() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     eventful.submit(event("a")).await.expect("a duplicate");
     let before = stats(&eventful).engine;
-    store.decide(&[Fate::FailsBefore]);
+    disk.decide(&[Fate::FailsBefore]);
     assert!(eventful.try_submit(event("b")).await.is_err());
-    passes("it is open again", || eventful.readiness() == Readiness::Ready).await;
+    until_time("it is open again", || eventful.readiness() == Readiness::Ready).await;
 
     let after = stats(&eventful).engine;
     assert_eq!((before.tallies.deduplicated, after.tallies.deduplicated), (1, 1));
@@ -516,12 +328,12 @@ async fn tallies_go_on_when_the_journal_is_opened_again() {
 
 #[tokio::test(start_paused = true)]
 async fn readers_are_told_of_the_last_facts_of_a_shutdown_before_the_end() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     for id in ["a", "b", "c"] {
         eventful.submit(event(id)).await.expect("room");
     }
-    passes("the handlers are called", || gate.calls() == 3).await;
+    until_time("the handlers are called", || gate.came() == 3).await;
     let mut facts = eventful.subscribe(100).expect("open");
     let reading = tokio::spawn(async move {
         let mut read = 0;
@@ -537,44 +349,59 @@ async fn readers_are_told_of_the_last_facts_of_a_shutdown_before_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_has_lost_what_was_durable_stays_down() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    store.with(|state| state.removed = true);
-    store.decide(&[Fate::FailsBefore]);
+    disk.with(|trouble| trouble.is_emptied = true);
+    disk.decide(&[Fate::FailsBefore]);
     assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Unknown)));
     settle_down().await;
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalDown));
     eventful.shutdown(None).await;
 }
 
+/// Asks this engine to end while the journal is opened the next time.
+#[derive(Debug, Clone, Default)]
+struct EndsAtOpening(Arc<Mutex<Option<Eventful>>>);
+
+impl Intercept for EndsAtOpening {
+    fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        if let Some(eventful) = self.0.lock().expect("no panic").take() {
+            let asked = pin!(eventful.shutdown(Some(SECOND))).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(asked.is_pending());
+        }
+        store.open(owner)
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_while_the_journal_is_opened_again_waits_for_it_and_counts_from_there() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    gate.open();
-    let eventful = open(&store, &gate);
+    let (disk, gate, ends) = (Disk::new(), Gate::closed(), EndsAtOpening::default());
+    gate.let_through(1000);
+    let store = Intercepted::new(Box::new(disk.store()), ends.clone());
+    let builder = Eventful::builder().config(config()).seed(1).journal(store, Durability::default());
+    let eventful = builder.start(gate.handler()).expect("it opens");
     eventful.submit(event("a")).await.expect("room");
     comes_to(&eventful, "a", Status::Completed).await;
     eventful.pause().await.expect("it runs");
     eventful.submit(event("b")).await.expect("room");
-    store.with(|state| state.ends = Some(eventful.clone()));
-    store.decide(&[Fate::FailsBefore]);
+    *ends.0.lock().expect("no panic") = Some(eventful.clone());
+    disk.decide(&[Fate::FailsBefore]);
     assert!(eventful.try_submit(event("c")).await.is_err());
 
     let report = eventful.shutdown(None).await;
 
     let told = (report.drained, report.interrupted, report.left, report.unsynced);
     assert_eq!(told, (0, 0, 1, 0), "the run of a was over before, and b waits");
-    assert_eq!(store.status("b"), Some(Status::Received));
+    assert_eq!(disk.status("b"), Some(Status::Received));
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_while_the_journal_cannot_be_opened_again() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
-    let gone = OpenError::Io { place: "data".to_owned(), cause: "no such device".to_owned() };
-    store.with(|state| state.refusals = vec![gone; 1000]);
-    store.decide(&[Fate::FailsBefore]);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
+    disk.fail_openings(1000);
+    disk.decide(&[Fate::FailsBefore]);
     assert!(eventful.try_submit(event("a")).await.is_err());
     let report = eventful.shutdown(Some(SECOND)).await;
     assert!(report.took <= SECOND * 8, "{report:?}");
@@ -583,62 +410,62 @@ async fn shutdown_ends_while_the_journal_cannot_be_opened_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_journal_refuses_new_events_and_still_records_outcomes() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
-    store.with(|state| state.room = 1 << 20);
+    until_time("the handler is called", || gate.came() == 1).await;
+    disk.with(|trouble| trouble.room = 1 << 20);
     eventful.pause().await.expect("open");
 
     let full = eventful.try_submit(event("b")).await;
     assert!(matches!(full, Err(SubmitError::Overloaded { bound: Bound::Disk, .. })), "{full:?}");
     assert!(matches!(eventful.try_submit(event("a")).await, Ok(Submitted::Duplicate(_))), "it is known");
     eventful.resume().await.expect("open");
-    gate.open();
+    gate.let_through(1000);
     comes_to(&eventful, "a", Status::Completed).await;
-    assert_eq!(store.status("a"), Some(Status::Completed));
+    assert_eq!(disk.status("a"), Some(Status::Completed));
     assert_eq!(stats(&eventful).engine.tallies.rejected(eventful::RejectReason::Disk), 1);
 
-    store.with(|state| state.room = u64::MAX);
+    disk.with(|trouble| trouble.room = u64::MAX);
     eventful.pause().await.expect("open");
     assert_eq!(eventful.try_submit(event("b")).await, Ok(Submitted::Accepted));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_decided_while_a_group_is_written_is_one_group() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.pause().await.expect("open");
-    let before = store.with(|state| state.appends);
+    let before = disk.with(|trouble| trouble.appends);
     let submitters: Vec<_> = (0..100).map(|id| submitting(&eventful, &id.to_string())).collect();
     for submitter in submitters {
         assert_eq!(submitter.await.expect("no panic"), Ok(Submitted::Accepted));
     }
-    let appends = store.with(|state| state.appends) - before;
+    let appends = disk.with(|trouble| trouble.appends) - before;
     assert!(appends <= 3, "{appends} appends for 100 events at once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_hangs_up_loses_nothing() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     let submitter = submitting(&eventful, "a");
     tokio::task::yield_now().await;
     submitter.abort();
-    gate.open();
+    gate.let_through(1000);
     comes_to(&eventful, "a", Status::Completed).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_relaxed_start_does_not_wait_for_the_journal_and_a_synced_one_does() {
     for starts in [StartDurability::Synced, StartDurability::Relaxed] {
-        let (store, gate) = (Decided::new(), Gate::closed());
+        let (disk, gate) = (Disk::new(), Gate::closed());
         let mut durability = Durability::default();
         durability.starts = starts;
-        let eventful = builder_with(&store, durability).start(handler(&gate)).expect("it opens");
+        let eventful = builder_with(&disk, durability).start(gate.handler()).expect("it opens");
         eventful.submit(event("a")).await.expect("room");
-        passes("the handler is called", || gate.calls() == 1).await;
-        let on_disk = store.status("a").expect("it was acknowledged");
+        until_time("the handler is called", || gate.came() == 1).await;
+        let on_disk = disk.status("a").expect("it was acknowledged");
         match starts {
             StartDurability::Synced => assert_eq!(on_disk, Status::Processing),
             StartDurability::Relaxed => assert!(matches!(on_disk, Status::Received | Status::Processing)),
@@ -648,34 +475,34 @@ async fn a_relaxed_start_does_not_wait_for_the_journal_and_a_synced_one_does() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_makes_everything_durable_and_seals_the_journal() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit_batch((0..50).map(|id| event(&id.to_string()))).await;
-    passes("some are called", || gate.calls() > 10).await;
+    until_time("some are called", || gate.came() > 10).await;
     let report = eventful.shutdown(Some(Duration::ZERO)).await;
     assert_eq!((report.unsynced, report.left), (0, 50));
-    assert!(report.interrupted > 0 && store.with(|state| state.seals) > 0, "{report:?}");
-    let Recovered { replay, .. } = store.recovered();
+    assert!(report.interrupted > 0 && disk.with(|trouble| trouble.seals) > 0, "{report:?}");
+    let Recovered { replay, .. } = disk.recovered();
     assert_eq!(replay.state().counters.finished_total(), report.interrupted);
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_reports_the_facts_that_a_journal_which_fails_meanwhile_may_not_hold() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = open(&store, &gate);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    passes("the handler is called", || gate.calls() == 1).await;
-    store.decide(&[Fate::FailsBefore]);
+    until_time("the handler is called", || gate.came() == 1).await;
+    disk.decide(&[Fate::FailsBefore]);
     let report = eventful.shutdown(Some(Duration::ZERO)).await;
     assert_eq!((report.interrupted, report.unsynced), (1, 1), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn counters_continue_over_restarts() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    gate.open();
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    gate.let_through(1000);
     for round in 1..=5u64 {
-        let eventful = open(&store, &gate);
+        let eventful = open(&disk, &gate);
         eventful.submit(event(&round.to_string())).await.expect("room");
         comes_to(&eventful, &round.to_string(), Status::Completed).await;
         let facts = stats(&eventful).engine.facts;
@@ -686,132 +513,50 @@ async fn counters_continue_over_restarts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_cannot_be_opened_is_a_reason_not_to_start() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    store.with(|state| state.refusals = vec![OpenError::InUse { owner: "process 7".to_owned() }]);
-    let refused = builder(&store).start(handler(&gate)).expect_err("it is in use");
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    disk.with(|trouble| trouble.refusals = vec![OpenError::InUse { owner: "process 7".to_owned() }]);
+    let refused = builder(&disk).start(gate.handler()).expect_err("it is in use");
     assert_eq!(
         refused.to_string(),
         "the journal was not opened: the journal is in use by process 7: stop that one, or use another directory"
     );
-    store.decide(&[Fate::Full]);
-    let full = builder(&store).start(handler(&gate)).expect_err("there is no room for its epoch");
+    disk.decide(&[Fate::Full]);
+    let full = builder(&disk).start(gate.handler()).expect_err("there is no room for its epoch");
     assert_eq!(full, StartError::Write(WriteError::Full));
-}
-
-/// A journal on a thread of its own, whose appends wait until they are let go.
-#[derive(Debug)]
-struct Slow {
-    memory: MemoryStore,
-    begun: mpsc::SyncSender<()>,
-    leave: Arc<Mutex<mpsc::Receiver<()>>>,
-}
-
-impl JournalStore for Slow {
-    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        let journal = self.memory.open(owner)?;
-        let (begun, leave) = (self.begun.clone(), Arc::clone(&self.leave));
-        Ok(Box::new(SlowJournal { journal, begun, leave }))
-    }
-}
-
-#[derive(Debug)]
-struct SlowJournal {
-    journal: Box<dyn Journal>,
-    begun: mpsc::SyncSender<()>,
-    leave: Arc<Mutex<mpsc::Receiver<()>>>,
-}
-
-impl Journal for SlowJournal {
-    fn extent(&self) -> Extent {
-        self.journal.extent()
-    }
-
-    fn room(&self) -> Room {
-        self.journal.room()
-    }
-
-    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
-        // When the test is over, nobody listens and nobody lets go.
-        let _ = self.begun.send(());
-        let _ = self.leave.lock().expect("no panic").recv();
-        self.journal.append(expected, frame)
-    }
-
-    fn read(
-        &mut self,
-        from: Sequence,
-        limit_bytes: usize,
-        visit: &mut dyn FnMut(Sequence, &[u8]),
-    ) -> Result<Sequence, ReadError> {
-        self.journal.read(from, limit_bytes, visit)
-    }
-
-    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
-        self.journal.put_snapshot(at, part, bytes, last)
-    }
-
-    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        self.journal.snapshots()
-    }
-
-    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        self.journal.snapshot(at, part)
-    }
-
-    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
-        self.journal.trim(below)
-    }
 }
 
 #[tokio::test]
 async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
-    let (begun, begins) = mpsc::sync_channel(100);
-    let (leave, let_go) = mpsc::channel();
-    let store = Slow { memory: MemoryStore::new(), begun, leave: Arc::new(Mutex::new(let_go)) };
+    let (disk, gate) = (Disk::with_thread(), Gate::closed());
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
-    let gate = Gate::closed();
-    leave.send(()).expect("the opening is let go");
-    let builder = Eventful::builder().clock(clock.clone()).journal(store, Durability::default());
-    let eventful = builder.start(handler(&gate)).expect("it opens");
-    begins.recv().expect("the opening is written");
+    let builder = Eventful::builder().clock(clock.clone()).journal(disk.store(), Durability::default());
+    let eventful = builder.start(gate.handler()).expect("it opens");
+    disk.block();
 
     let submitter = submitting(&eventful, "a");
-    let begins = tokio::task::spawn_blocking(move || begins.recv().map(|()| begins)).await.expect("no panic");
-    let _begins = begins.expect("the event is being written");
+    until("the event is being written", || disk.holds_one_up()).await;
     assert_eq!(eventful.readiness(), Readiness::Ready);
     let since = clock.now();
     clock.advance(SECOND);
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalStalled { since }));
     settle_down().await;
     assert!(!submitter.is_finished(), "what is not durable is not answered");
-    assert_eq!((gate.calls(), stats(&eventful).unsynced), (0, 1));
+    assert_eq!((gate.came(), stats(&eventful).unsynced), (0, 1));
 
-    (0..50).for_each(|_| leave.send(()).expect("it writes on"));
+    disk.unblock();
     assert_eq!(submitter.await.expect("no panic"), Ok(Submitted::Accepted));
     assert_eq!(eventful.sync().await, Ok(()));
     // The answer leaves before the thread of the journal has ended its step.
     until("it is ready", || eventful.readiness() == Readiness::Ready).await;
 }
 
-/// The same journal, with a thread of its own.
-#[derive(Debug)]
-struct Threaded(Decided);
-
-impl JournalStore for Threaded {
-    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        self.0.open(owner)
-    }
-}
-
 #[tokio::test]
 async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
-    let (store, gate) = (Decided::new(), Gate::closed());
-    let eventful = Eventful::builder()
-        .journal(Threaded(store.clone()), Durability::default())
-        .start(handler(&gate))
-        .expect("it opens");
+    let (disk, gate) = (Disk::with_thread(), Gate::closed());
+    let eventful =
+        Eventful::builder().journal(disk.store(), Durability::default()).start(gate.handler()).expect("it opens");
     eventful.pause().await.expect("open");
-    store.decide(&[Fate::FailsBefore]);
+    disk.decide(&[Fate::FailsBefore]);
     let waiting = eventful.clone();
     // Events are drawn 64 at a time: the 65th is drawn when the first ones are with the engine.
     let events = (0..100).inspect(move |id| {
@@ -824,26 +569,26 @@ async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
 
     let unknown = Err(SubmitError::Unavailable(Unavailable::Unknown));
     assert_eq!((&answers[..64], &answers[64..]), (&[unknown; 64][..], &[Ok(Submitted::Accepted); 36][..]));
-    assert_eq!(store.recovered().replay.state().records.len(), 36);
+    assert_eq!(disk.recovered().replay.state().records.len(), 36);
 }
 
 #[tokio::test]
 async fn time_does_not_go_back_behind_what_the_journal_holds() {
-    let (store, gate) = (Decided::new(), Gate::closed());
+    let (disk, gate) = (Disk::new(), Gate::closed());
     let far = Timestamp::from_micros(4_000_000_000_000_000);
     let ahead = Arc::new(ManualClock::new(far));
-    let eventful = builder(&store).clock(ahead).start(handler(&gate)).expect("it opens");
+    let eventful = builder(&disk).clock(ahead).start(gate.handler()).expect("it opens");
     eventful.submit(event("a")).await.expect("room");
     drop(eventful);
 
-    let eventful = open(&store, &gate);
+    let eventful = open(&disk, &gate);
 
     assert!(eventful.now() >= far, "the machine's clock says {}", eventful.now());
 }
 
 #[tokio::test]
 async fn recovery_counts_what_the_journal_held() {
-    let (store, gate) = (Decided::new(), Gate::closed());
+    let (disk, gate) = (Disk::new(), Gate::closed());
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
     let handle = |event: Event, _: Attempt| async move {
         match &*event.key().id() {
@@ -851,7 +596,7 @@ async fn recovery_counts_what_the_journal_held() {
             _ => Err(Failure::permanent("no")),
         }
     };
-    let eventful = builder(&store).clock(clock.clone()).start(handle).expect("it opens");
+    let eventful = builder(&disk).clock(clock.clone()).start(handle).expect("it opens");
     let recovery = *eventful.recovery().expect("a journal");
     let seen = (recovery.is_new, recovery.records, recovery.oldest_pending, recovery.paused);
     assert_eq!(seen, (true, 0, None, false));
@@ -870,12 +615,12 @@ async fn recovery_counts_what_the_journal_held() {
     }
     eventful.shutdown(None).await;
 
-    let eventful = builder(&store).clock(clock).start(handler(&gate)).expect("it opens");
+    let eventful = builder(&disk).clock(clock).start(gate.handler()).expect("it opens");
 
     let recovery = *eventful.recovery().expect("a journal");
     let counts = (recovery.is_new, recovery.records, recovery.pending, recovery.failed);
     assert_eq!(counts, (false, 5, 3, 1));
     assert_eq!((recovery.oldest_pending, recovery.paused), (Some(accepted[0]), true));
-    let in_memory = Eventful::builder().start(handler(&gate)).expect("it starts");
+    let in_memory = Eventful::builder().start(gate.handler()).expect("it starts");
     assert_eq!(in_memory.recovery(), None);
 }

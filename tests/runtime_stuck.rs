@@ -7,8 +7,7 @@ mod harness;
 use std::sync::Arc;
 use std::time::Duration;
 
-use disk::Disk;
-use eventful::journal::WriteError;
+use disk::{Disk, Fate};
 use eventful::{
     Attempt, Bound, Clock as _, Config, Cursor, DiscardError, Durability, Event, Eventful, Failure, JournalState,
     ManualClock, NotReady, PauseError, Readiness, RedriveError, RejectReason, Status, SubmitError, Submitted,
@@ -31,10 +30,10 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let (disk, gate) = (Disk::new(true), Gate::closed());
+        let (disk, gate) = (Disk::with_thread(), Gate::closed());
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
         let builder = Eventful::builder().config(Config::durable()).seed(1).clock(clock.clone());
-        let eventful = builder.journal(disk.clone(), Durability::default()).start(gate.handler()).expect("it opens");
+        let eventful = builder.journal(disk.store(), Durability::default()).start(gate.handler()).expect("it opens");
         let scene = Self { disk, clock, gate, eventful };
         assert_eq!(scene.eventful.try_submit(event("known")).await, Ok(Submitted::Accepted));
         until("the handler is called", || scene.gate.came() == 1).await;
@@ -224,9 +223,10 @@ async fn operator_is_answered_in_time_while_the_journal_is_stuck() {
 
 #[tokio::test]
 async fn failed_event_gets_no_other_life_from_a_stuck_journal() {
-    let (disk, clock) = (Disk::new(true), Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000))));
+    let (disk, clock) =
+        (Disk::with_thread(), Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000))));
     let fails = |_: Event, _: Attempt| async { Err(Failure::permanent("no")) };
-    let builder = Eventful::builder().clock(clock.clone()).journal(disk.clone(), Durability::default());
+    let builder = Eventful::builder().clock(clock.clone()).journal(disk.store(), Durability::default());
     let eventful = builder.start(fails).expect("it opens");
     eventful.try_submit(event("a")).await.expect("room");
     until("it has failed, durably", || {
@@ -254,9 +254,9 @@ async fn failed_event_gets_no_other_life_from_a_stuck_journal() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_in_its_bound_while_the_journal_is_stuck() {
-    let (disk, gate) = (Disk::new(true), Gate::closed());
+    let (disk, gate) = (Disk::with_thread(), Gate::closed());
     let eventful =
-        Eventful::builder().journal(disk.clone(), Durability::default()).start(gate.handler()).expect("it opens");
+        Eventful::builder().journal(disk.store(), Durability::default()).start(gate.handler()).expect("it opens");
     disk.block();
     let waits = tokio::spawn({
         let eventful = eventful.clone();
@@ -275,10 +275,10 @@ async fn shutdown_ends_in_its_bound_while_the_journal_is_stuck() {
 
 #[tokio::test(start_paused = true)]
 async fn answer_is_in_time_while_a_shutdown_waits_for_the_journal() {
-    let (disk, gate) = (Disk::new(true), Gate::closed());
+    let (disk, gate) = (Disk::with_thread(), Gate::closed());
     let mut config = Config::durable();
     config.sync_grace = TIMEOUT * 100;
-    let builder = Eventful::builder().config(config).journal(disk.clone(), Durability::default());
+    let builder = Eventful::builder().config(config).journal(disk.store(), Durability::default());
     let eventful = builder.start(gate.handler()).expect("it opens");
     disk.block();
     let began = eventful.now();
@@ -298,10 +298,10 @@ async fn answer_is_in_time_while_a_shutdown_waits_for_the_journal() {
 
 #[tokio::test(start_paused = true)]
 async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
-    let (disk, gate) = (Disk::new(true), Gate::closed());
+    let (disk, gate) = (Disk::with_thread(), Gate::closed());
     let mut durability = Durability::default();
     durability.answer_timeout = SECOND * 1000;
-    let builder = Eventful::builder().journal(disk.clone(), durability);
+    let builder = Eventful::builder().journal(disk.store(), durability);
     let eventful = builder.start(gate.handler()).expect("it opens");
     disk.block();
     let waits = tokio::spawn({
@@ -316,10 +316,10 @@ async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
 
 /// An adapter on a journal without a thread, in virtual time.
 async fn in_virtual_time() -> (Disk, Arc<Gate>, Eventful) {
-    let (disk, gate) = (Disk::new(false), Gate::closed());
+    let (disk, gate) = (Disk::new(), Gate::closed());
     let eventful = Eventful::builder()
         .seed(1)
-        .journal(disk.clone(), Durability::default())
+        .journal(disk.store(), Durability::default())
         .start(gate.handler())
         .expect("it opens");
     assert_eq!(eventful.try_submit(event("known")).await, Ok(Submitted::Accepted));
@@ -364,8 +364,8 @@ async fn idle_engine_sees_within_a_second_that_its_journal_is_gone() {
 async fn full_disk_and_slow_journal_are_told_apart() {
     let mut durability = Durability::default();
     durability.max_unsynced_bytes = 1;
-    let (disk, gate) = (Disk::new(false), Gate::closed());
-    let builder = Eventful::builder().journal(disk.clone(), durability);
+    let (disk, gate) = (Disk::new(), Gate::closed());
+    let builder = Eventful::builder().journal(disk.store(), durability);
     let eventful = builder.start(gate.handler()).expect("it opens");
     let slow = eventful.submit_batch([event("a"), event("b")]).await;
     assert!(matches!(slow[1], Err(SubmitError::Overloaded { bound: Bound::JournalSlow, .. })), "{slow:?}");
@@ -381,10 +381,10 @@ async fn full_disk_and_slow_journal_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_lost_facts_do_not_name_is_read_while_the_journal_is_down() {
-    let broken = WriteError::Unknown { cause: "the cable is loose".to_owned() };
-    for (error, why) in [(broken, Unavailable::Reopening), (WriteError::Fenced, Unavailable::JournalDown)] {
+    for (fate, why) in [(Fate::FailsBefore, Unavailable::Reopening), (Fate::Fenced, Unavailable::JournalDown)] {
         let (disk, _gate, eventful) = in_virtual_time().await;
-        disk.with(|trouble| (trouble.fails, trouble.is_closed) = (Some(error), true));
+        disk.decide(&[fate]);
+        disk.fail_openings(1000);
         assert_eq!(eventful.try_submit(event("lost")).await, UNKNOWN);
         settle_down().await;
 
@@ -407,7 +407,7 @@ async fn what_the_lost_facts_do_not_name_is_read_while_the_journal_is_down() {
 async fn answers_that_wait_for_no_time_at_all_are_refused_at_the_start() {
     let mut durability = Durability::default();
     durability.answer_timeout = Duration::ZERO;
-    let builder = Eventful::builder().journal(Disk::new(false), durability);
+    let builder = Eventful::builder().journal(Disk::new().store(), durability);
     let refused = builder.start(succeed).map(drop).map_err(|error| error.to_string());
     assert_eq!(refused, Err("durability.answer_timeout is zero: set it to at least 1".to_owned()));
 }
@@ -415,15 +415,4 @@ async fn answers_that_wait_for_no_time_at_all_are_refused_at_the_start() {
 /// Waits until an append is held up.
 async fn holds_one_up(disk: &Disk) {
     until("an append waits", || disk.holds_one_up()).await;
-}
-
-/// Waits in virtual time.
-async fn until_time(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..10_000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never came to pass: {what}");
 }

@@ -1,13 +1,32 @@
 //! A journal on a disk that a test can block, fill, take away or break.
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use eventful::journal::{
-    Extent, Journal, JournalStore, MemoryStore, OpenError, Owner, ReadError, Room, Sequence, WriteError,
+    Intercept, Intercepted, Journal, JournalStore, MemoryStore, OpenError, Owner, Recovered, Room, Sequence,
+    WriteError, recover,
 };
+use eventful::{Config, Key, Status};
 
-/// A journal in memory, on a disk that can be blocked, filled, taken away or broken.
+/// Room enough for every test. It is bounded, because the adapter measures an unbounded journal once only.
+const ROOM_BYTES: u64 = 1 << 40;
+
+/// What an append does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Works,
+    /// It fails before anything is written.
+    FailsBefore,
+    /// It fails after everything is written.
+    FailsAfter,
+    Full,
+    Fenced,
+    Panics,
+}
+
+/// A journal in memory, on a disk that can be blocked, filled, taken away or broken. Clones are the same
+/// disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
     memory: MemoryStore,
@@ -16,31 +35,51 @@ pub(crate) struct Disk {
     has_thread: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Trouble {
     /// Appends wait until it is not so.
     blocks: bool,
     /// Appends that wait.
     waiting: usize,
     pub(crate) is_gone: bool,
+    /// Bytes that it says it can take.
     pub(crate) room: u64,
-    /// Of the next appends.
-    pub(crate) fails: Option<WriteError>,
-    /// It cannot be opened.
-    pub(crate) is_closed: bool,
+    /// Of the next appends; those after them work.
+    fates: Vec<Fate>,
+    /// Of the next openings; those after them work.
+    pub(crate) refusals: Vec<OpenError>,
+    /// Each opening finds an empty journal.
+    pub(crate) is_emptied: bool,
+    /// Appends so far, whatever their fate.
+    pub(crate) appends: usize,
+    pub(crate) seals: usize,
 }
 
 impl Disk {
-    pub(crate) fn new(has_thread: bool) -> Self {
-        let trouble =
-            Trouble { blocks: false, waiting: 0, is_gone: false, room: 1 << 40, fails: None, is_closed: false };
-        Self { memory: MemoryStore::new(), state: Arc::new((Mutex::new(trouble), Condvar::new())), has_thread }
+    /// A disk that everything happens on inline.
+    pub(crate) fn new() -> Self {
+        let trouble = Trouble { room: ROOM_BYTES, ..Trouble::default() };
+        Self { memory: MemoryStore::new(), state: Arc::new((Mutex::new(trouble), Condvar::new())), has_thread: false }
+    }
+
+    /// A disk whose journal has a thread.
+    pub(crate) fn with_thread() -> Self {
+        Self { has_thread: true, ..Self::new() }
+    }
+
+    /// The store on it.
+    pub(crate) fn store(&self) -> Intercepted<Self> {
+        Intercepted::new(Box::new(self.memory.clone()), self.clone())
     }
 
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Trouble) -> T) -> T {
-        let done = act(&mut self.state.0.lock().expect("no panic"));
+        let done = act(&mut self.lock());
         self.state.1.notify_all();
         done
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Trouble> {
+        self.state.0.lock().expect("no panic")
     }
 
     pub(crate) fn block(&self) {
@@ -55,77 +94,87 @@ impl Disk {
     pub(crate) fn holds_one_up(&self) -> bool {
         self.with(|trouble| trouble.waiting > 0)
     }
-}
 
-impl JournalStore for Disk {
-    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        if self.with(|trouble| trouble.is_closed) {
-            return Err(OpenError::Io { place: "data".to_owned(), cause: "no such device".to_owned() });
-        }
-        let journal = self.memory.open(owner)?;
-        Ok(Box::new(OnDisk { journal, disk: self.clone() }))
+    /// Decides on the next appends.
+    pub(crate) fn decide(&self, fates: &[Fate]) {
+        self.with(|trouble| trouble.fates = fates.to_vec());
     }
 
-    fn blocks(&self) -> bool {
+    /// Whether every append that was decided on has been made.
+    pub(crate) fn has_no_more_fates(&self) -> bool {
+        self.with(|trouble| trouble.fates.is_empty())
+    }
+
+    /// Lets so many of the next openings fail.
+    pub(crate) fn fail_openings(&self, count: usize) {
+        let gone = OpenError::Io { place: "data".to_owned(), cause: "no such device".to_owned() };
+        self.with(|trouble| trouble.refusals = vec![gone; count]);
+    }
+
+    /// What the journal alone gives back.
+    pub(crate) fn recovered(&self) -> Recovered {
+        let mut memory = self.memory.copy();
+        recover(&mut memory, &Owner::new("an auditor"), &Config::default(), u64::MAX, &mut |_| {}).expect("it is sound")
+    }
+
+    /// The status of an event by the journal alone.
+    pub(crate) fn status(&self, id: &str) -> Option<Status> {
+        let (records, key) = (self.recovered().replay.state().records, Key::new("", id).expect("a key"));
+        records.into_iter().find(|record| record.key == key).map(|record| record.status)
+    }
+
+    /// The fate of one append, once the disk does not block.
+    fn fate(&self) -> Fate {
+        let mut trouble = self.lock();
+        trouble.appends += 1;
+        trouble.waiting += 1;
+        trouble = self.state.1.wait_while(trouble, |trouble| trouble.blocks).expect("no panic");
+        trouble.waiting -= 1;
+        if trouble.fates.is_empty() { Fate::Works } else { trouble.fates.remove(0) }
+    }
+}
+
+impl Intercept for Disk {
+    fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        let (refusal, is_emptied) = self.with(|trouble| {
+            let refusal = (!trouble.refusals.is_empty()).then(|| trouble.refusals.remove(0));
+            (refusal, trouble.is_emptied)
+        });
+        match refusal {
+            Some(refusal) => Err(refusal),
+            None if is_emptied => MemoryStore::new().open(owner),
+            None => store.open(owner),
+        }
+    }
+
+    fn blocks(&self, _: &dyn JournalStore) -> bool {
         self.has_thread
     }
-}
 
-#[derive(Debug)]
-struct OnDisk {
-    journal: Box<dyn Journal>,
-    disk: Disk,
-}
-
-impl Journal for OnDisk {
-    fn extent(&self) -> Extent {
-        self.journal.extent()
+    fn room(&self, _: &dyn Journal) -> Room {
+        Room(self.with(|trouble| trouble.room))
     }
 
-    fn room(&self) -> Room {
-        Room(self.disk.with(|trouble| trouble.room))
-    }
-
-    fn reach(&self) -> Result<(), WriteError> {
+    fn reach(&self, _: &dyn Journal) -> Result<(), WriteError> {
         let gone = || WriteError::Unreachable { cause: "data: no such directory".to_owned() };
-        self.disk.with(|trouble| if trouble.is_gone { Err(gone()) } else { Ok(()) })
+        self.with(|trouble| if trouble.is_gone { Err(gone()) } else { Ok(()) })
     }
 
-    fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
-        self.reach()?;
-        let (trouble, changed) = &*self.disk.state;
-        let mut trouble = trouble.lock().expect("no panic");
-        trouble.waiting += 1;
-        trouble = changed.wait_while(trouble, |trouble| trouble.blocks).expect("no panic");
-        trouble.waiting -= 1;
-        match trouble.fails.take() {
-            Some(error) => Err(error),
-            None => self.journal.append(expected, frame),
+    fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        self.reach(journal)?;
+        let unknown = || WriteError::Unknown { cause: "the cable is loose".to_owned() };
+        match self.fate() {
+            Fate::Works => journal.append(expected, frame),
+            Fate::FailsBefore => Err(unknown()),
+            Fate::FailsAfter => journal.append(expected, frame).and(Err(unknown())),
+            Fate::Full => Err(WriteError::Full),
+            Fate::Fenced => Err(WriteError::Fenced),
+            Fate::Panics => panic!("a bug in the journal"),
         }
     }
 
-    fn read(
-        &mut self,
-        from: Sequence,
-        limit_bytes: usize,
-        visit: &mut dyn FnMut(Sequence, &[u8]),
-    ) -> Result<Sequence, ReadError> {
-        self.journal.read(from, limit_bytes, visit)
-    }
-
-    fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
-        self.journal.put_snapshot(at, part, bytes, last)
-    }
-
-    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        self.journal.snapshots()
-    }
-
-    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        self.journal.snapshot(at, part)
-    }
-
-    fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
-        self.journal.trim(below)
+    fn seal(&mut self, journal: &mut dyn Journal) -> Result<(), WriteError> {
+        self.with(|trouble| trouble.seals += 1);
+        journal.seal()
     }
 }

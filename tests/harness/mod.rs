@@ -156,6 +156,17 @@ pub(crate) async fn until(what: &str, mut reached: impl FnMut() -> bool) {
     panic!("never came to pass: {what}");
 }
 
+/// Waits in virtual time until `reached`.
+pub(crate) async fn until_time(what: &str, mut reached: impl FnMut() -> bool) {
+    for _ in 0..10_000 {
+        if reached() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never came to pass: {what}");
+}
+
 pub(crate) async fn until_status(eventful: &Eventful, id: &str, wanted: Status) {
     until(&format!("{id} is {wanted}"), || status(eventful, id) == Some(wanted)).await;
 }

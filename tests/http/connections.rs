@@ -127,7 +127,7 @@ async fn half_closed_client_gets_all_its_answers() {
 
 #[tokio::test]
 async fn half_closed_client_gets_its_answer_once_it_is_durable() {
-    let server = Server::durable(Disk::new(true), Durability::default()).await;
+    let server = Server::durable(Disk::with_thread().store(), Durability::default()).await;
     for n in 0..60 {
         let mut stream = TcpStream::connect(server.address).await.expect("a connection");
         let head =

@@ -10,10 +10,10 @@ use crate::server::{Answer, Server};
 
 /// A server whose journal responds no more, with the event `hung` durable before that, and `new` taken.
 async fn stuck() -> (Disk, Server) {
-    let disk = Disk::new(true);
+    let disk = Disk::with_thread();
     let mut durability = Durability::default();
     durability.answer_timeout = Duration::from_millis(50);
-    let server = Server::durable(disk.clone(), durability).await;
+    let server = Server::durable(disk.store(), durability).await;
     assert_eq!(server.envelope(r#"{"id":"hung"}"#).await.status, 202);
     server.until("hung", "processing").await;
     server.eventful.sync().await.expect("open");
@@ -88,8 +88,8 @@ async fn numbers_and_readiness_say_that_the_journal_is_stuck() {
 
 #[tokio::test]
 async fn journal_that_is_gone_or_full_is_named_as_such() {
-    let disk = Disk::new(true);
-    let server = Server::durable(disk.clone(), Durability::default()).await;
+    let disk = Disk::with_thread();
+    let server = Server::durable(disk.store(), Durability::default()).await;
     for (is_gone, room, ready_text, refusal_text) in [
         (true, 1 << 40, "cannot be reached: bring it back", "directory or disk cannot be reached"),
         (false, 100, "the disk of the journal is full", "whose disk is nearly full"),
