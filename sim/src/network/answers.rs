@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use eventful::{Key, Timestamp};
+use eventful::{Status, Timestamp};
 use serde::Deserialize;
 
 use super::ledger::{self, Told};
-use super::oracle::lives::Lives;
 use super::oracle::{Memory, durable, holds, kept};
 use super::scenario::{Call, Item, KeyNumber};
 use super::stage::{Notes, Stage};
 use super::step::Step;
 use super::wire::{Response, bad_lines};
 use crate::failure::Broken;
+use crate::spec::Record;
 
 /// An answer that a client has got.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Notes {
     }
 
     fn may_be_gone(&self, heard: &Heard, key: KeyNumber, now: Timestamp) -> bool {
-        self.oracles.is_forgotten_since(heard.memory, key) || self.oracles.lives.may_be_gone(now, ledger::key(key))
+        self.oracles.is_forgotten_since(heard.memory, key) || self.oracles.may_be_gone(now, key)
     }
 
     fn told_of(&mut self, heard: &Heard, key: KeyNumber, now: Timestamp) {
@@ -91,30 +91,28 @@ impl Notes {
             if !durable {
                 return self.coverage.reach("told of a record that is not durable");
             }
-            self.durable(heard, key, "shown", |lives, key| {
-                lives.digest(key).is_some() && (status != "completed" || lives.is_completed(key))
-            });
+            self.durable(heard, key, "shown", |record| status != "completed" || record.status() == Status::Completed);
         }
     }
 
     fn told_redriven(&mut self, heard: &Heard, key: KeyNumber) {
         if heard.response.status == 204 {
-            self.durable(heard, key, "redriven", Lives::is_redriven);
+            self.durable(heard, key, "redriven", |record| record.redriven > 0);
         }
     }
 
     /// With a journal, what a client is told is durable by then.
-    fn durable(&mut self, heard: &Heard, key: KeyNumber, what: &str, is_so: impl FnOnce(&Lives, &Key) -> bool) {
+    fn durable(&mut self, heard: &Heard, key: KeyNumber, what: &str, is_so: impl FnOnce(&Record) -> bool) {
         let so = !self.oracles.is_durable()
             || self.oracles.is_forgotten_since(heard.memory, key)
-            || is_so(&self.oracles.lives, ledger::key(key));
+            || self.oracles.record(key).is_some_and(is_so);
         self.judge(holds(so, || durable::early(key, what)));
     }
 
     fn told_discarded(&mut self, heard: &Heard, key: KeyNumber) {
         if heard.response.status == 204 && !self.oracles.is_forgotten_since(heard.memory, key) {
             self.oracles.payloads.discarded(key);
-            self.durable(heard, key, "discarded", Lives::is_discarded);
+            self.durable(heard, key, "discarded", |record| record.status() == Status::Discarded);
         }
     }
 
@@ -158,11 +156,11 @@ impl Notes {
         match told {
             Told::Accepted | Told::Duplicate => {
                 let digest = ledger::digest(item.key, item.payload);
-                self.durable(heard, item.key, "taken", |lives, key| lives.digest(key) == Some(digest));
+                self.durable(heard, item.key, "taken", |record| *record.event.digest() == digest);
             }
-            Told::Conflict { stored, .. } => self.durable(heard, item.key, "in conflict", |lives, key| {
-                lives.digest(key).is_some_and(|digest| digest.to_string() == *stored)
-            }),
+            Told::Conflict { stored, .. } => {
+                self.durable(heard, item.key, "in conflict", |record| record.event.digest().to_string() == *stored)
+            }
             Told::Other => {}
         }
     }

@@ -51,11 +51,11 @@ impl Asker {
 
     async fn look(&self, number: KeyNumber) {
         let key = ledger::key(number);
-        let was_over = self.stage.with(|notes, _| notes.oracles.lives.is_completed(key));
+        let was_over = self.stage.with(|notes, _| notes.oracles.is_completed(number));
         let shown = self.within("a look", self.eventful.get(key)).await;
         self.within("an explanation", self.eventful.explain(key)).await;
         if let Some(Ok(Some(record))) = shown.filter(|_| was_over) {
-            self.stage.judge(self.stage.with(|notes, _| waits::marked(&notes.oracles.lives, &record)));
+            self.stage.judge(self.stage.with(|notes, _| waits::marked(&notes.oracles.book, &record)));
         }
     }
 

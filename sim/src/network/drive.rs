@@ -315,7 +315,7 @@ fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: NotReady) -> Verd
     let readiness = up.eventful.readiness();
     stage.with(|notes, _| {
         notes.coverage.reach("unavailable");
-        waits::given_up(&notes.oracles.lives, &up.eventful)
+        waits::given_up(&notes.oracles.book, &up.eventful)
     })?;
     holds(readiness == Readiness::NotReady(why), || {
         Broken::new("front", 9, format_args!("it is unavailable, {why:?}, and its readiness is {readiness:?}"))
@@ -359,13 +359,13 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
         }
         // What is not durable is counted, and not told yet.
         if stats.unsynced == 0 {
-            notes.oracles.lives.agree(&stats.engine.facts)?;
+            numbers::agree(&notes.oracles.book, &stats.engine.facts)?;
         }
         if !notes.armed.has_broken() {
             notes.oracles.durable.is_told_of_reopenings(stats.journal_reopenings)?;
             notes.oracles.durable.all_told()?;
         }
-        notes.oracles.numbers.see(&stats, notes.oracles.lives.before())?;
+        notes.oracles.numbers.see(&stats, &notes.oracles.book.counts_at_opening)?;
         let met = |disturbance| notes.armed.met(disturbance);
         numbers::failures(&stats, met(Disturbance::ChannelFull), met(Disturbance::ReceiverDroppedAtSend))
     })?;

@@ -97,7 +97,7 @@ async fn wait(stage: &Arc<Stage>, eventful: &Eventful, number: KeyNumber, memory
         Err(WaitError::NotFound) => {
             let may_be_gone = stage.with(|notes, now| {
                 let oracles = &notes.oracles;
-                oracles.is_forgotten_since(memory, number) || oracles.lives.may_be_gone(now, key(number))
+                oracles.is_forgotten_since(memory, number) || oracles.may_be_gone(now, number)
             });
             holds(may_be_gone, || broken(number, "it is said not to be there"))
         }

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use eventful::{Digest, Key};
 
 use super::scenario::{Item, KeyNumber, PayloadNumber};
+use crate::scenario::EventNumber;
+use crate::spec::Numbering;
 
 /// Which process of the server is at the other end of each connection.
 ///
@@ -55,6 +57,16 @@ pub(super) fn key(number: KeyNumber) -> &'static Key {
 /// The number of this key; none for a key that no client has.
 pub(super) fn number(key: &Key) -> Option<KeyNumber> {
     key.id().strip_prefix('e')?.parse().ok()
+}
+
+/// The numbers of the keys that clients have.
+#[derive(Debug)]
+pub(super) struct Ids;
+
+impl Numbering for Ids {
+    fn number(&self, key: &Key) -> Option<EventNumber> {
+        number(key).map(EventNumber::from)
+    }
 }
 
 /// The text of this payload, valid JSON.

@@ -114,7 +114,7 @@ impl Drop for Part {
                 notes.oracles.calls.succeed(key, self.run);
             }
             if self.short {
-                notes.oracles.lives.fall_short(self.run);
+                notes.oracles.shortages.add(self.run);
             }
             if !finished {
                 notes.coverage.reach("run abandoned by its handler");
@@ -124,11 +124,12 @@ impl Drop for Part {
 }
 
 fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber) -> Verdict {
-    let accepted = notes.oracles.lives.digest(event.key());
-    holds(accepted == Some(*event.digest()), || {
-        Broken::new("lives", 2, format_args!("the handler has e{key} with another payload than was accepted"))
+    let record = notes.oracles.record(key);
+    holds(record.is_some_and(|record| record.event == *event), || {
+        Broken::new("book", 2, format_args!("the handler has {event:?} of e{key}, of which there is {record:?}"))
     })?;
-    let starts = notes.oracles.syncs_starts() && !notes.oracles.lives.is_run_of(event.key(), attempt.run());
+    let run = record.and_then(|record| record.stage.run()).map(|(run, _)| run);
+    let starts = notes.oracles.syncs_starts() && run != Some(attempt.run());
     holds(!starts, || durable::uncharged(key, attempt.run()))?;
     notes.oracles.calls.call(key, attempt.number(), attempt.run())
 }

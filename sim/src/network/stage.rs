@@ -137,7 +137,7 @@ impl Stage {
             self.with(|notes, _| match &notice {
                 Notice::Fact(fact) => notes.read(fact),
                 Notice::Reopened => notes.oracles.durable.told_of_reopening(),
-                Notice::Lagged(lost) => notes.judge(Err(Broken::new("lives", 7, format_args!("{lost} facts lost")))),
+                Notice::Lagged(lost) => notes.judge(Err(Broken::new("book", 7, format_args!("{lost} facts lost")))),
             });
         }
     }
@@ -152,7 +152,7 @@ impl Stage {
     pub(super) fn owed(&self) -> Owed {
         self.with(|notes, now| {
             let mut owed = notes.oracles.payloads.owed();
-            owed.items.retain(|item| !notes.oracles.lives.may_be_gone(now, ledger::key(item.key)));
+            owed.items.retain(|item| !notes.oracles.may_be_gone(now, item.key));
             owed
         })
     }
@@ -203,7 +203,7 @@ impl Notes {
         }
         if facts.iter().any(|fact| matches!(fact.change, Change::Epoch(_))) {
             self.oracles.calls.opened();
-            self.oracles.lives.opened()?;
+            self.oracles.book.judge_opened()?;
         }
         Ok(facts)
     }
@@ -228,7 +228,7 @@ impl Notes {
     }
 
     fn see(&mut self, fact: &Fact) {
-        let verdict = self.oracles.lives.see(fact);
+        let verdict = self.oracles.see(fact);
         self.judge(verdict);
         steps(&fact.change).iter().for_each(|step| self.trace.note(fact.at, step));
         match &fact.change {

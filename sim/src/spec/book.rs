@@ -31,7 +31,7 @@ pub struct Book {
     pub counts_at_opening: FactCounts,
     /// Whether the engine is paused.
     pub paused: bool,
-    /// The engine's epoch; none before its first opening.
+    /// The engine's epoch; none when no opening was among the facts.
     pub epoch: Option<Epoch>,
     /// The time of the last fact.
     pub last: Timestamp,

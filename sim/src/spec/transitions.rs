@@ -78,7 +78,7 @@ impl Book {
         self.counts.started += 1;
         holds(!self.paused, || broken(3, format_args!("event {event} was started during a pause")))?;
         let (last_run, epoch) = (self.last_run.replace(run), self.epoch);
-        holds(last_run < Some(run) && epoch == Some(run.epoch()), || {
+        holds(last_run < Some(run) && epoch.is_none_or(|epoch| epoch == run.epoch()), || {
             broken(4, format_args!("{run} comes after {last_run:?} in {epoch:?}"))
         })?;
         let most = {

@@ -5,7 +5,8 @@
 //! | `durable` | P10 | the journal: what was acknowledged, and what each opening finds |
 //! | `kept` | P1 | what clients were told is there, and ends once faults have stopped |
 //! | `payloads` | P2 | answers to submissions, with the payloads that were submitted |
-//! | `lives` | P2 P4 P5 P8 | every fact of the engine, event by event |
+//! | `book` | P1–P8 | every fact of the engine: see [`spec`](crate::spec) |
+//! | `shortage` | P8 | what handlers were short of costs no attempt |
 //! | `calls` | P4 P5 P8 | calls of the handler |
 //! | `front` | P1 P7 P9 | what the HTTP front shows at rest |
 //! | `answered` | P9 | whoever sends a request gets an answer |
@@ -21,12 +22,12 @@ pub(super) mod calls;
 pub(super) mod durable;
 pub(super) mod front;
 pub(super) mod kept;
-pub(super) mod lives;
 pub(super) mod numbers;
 pub(super) mod panics;
 pub(super) mod payloads;
 pub(super) mod permits;
 pub(super) mod progress;
+pub(super) mod shortage;
 pub(super) mod shutdown;
 mod verdict;
 pub(super) mod waits;
@@ -36,14 +37,20 @@ pub(super) use verdict::{Verdict, holds};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use eventful::{Change, Fact, Status, Timestamp};
+
+use super::ledger::Ids;
 use super::scenario::{Call, Item, KeyNumber, Setup};
+use crate::spec::{Book, Numbering as _, Record};
 
 /// What the oracles remember of the process of the server that is up.
 #[derive(Debug)]
 pub(super) struct Oracles {
     setup: Setup,
     pub(super) payloads: payloads::Payloads,
-    pub(super) lives: lives::Lives,
+    /// What the facts say; with a journal, those that are durable.
+    pub(super) book: Book,
+    pub(super) shortages: shortage::Shortages,
     pub(super) calls: calls::Calls,
     pub(super) numbers: numbers::Numbers,
     pub(super) durable: durable::Durable,
@@ -76,7 +83,8 @@ impl Oracles {
         Self {
             setup: setup.clone(),
             payloads: payloads::Payloads::default(),
-            lives: lives::Lives::new(setup.config()),
+            book: Book::new(setup.config()),
+            shortages: shortage::Shortages::default(),
             calls: calls::Calls::new(setup),
             numbers: numbers::Numbers::default(),
             durable: durable::Durable::new(),
@@ -115,6 +123,31 @@ impl Oracles {
     /// Whether what is acknowledged outlives the process.
     pub(super) const fn is_durable(&self) -> bool {
         self.setup.journal.is_some()
+    }
+
+    /// The engine has decided this.
+    pub(super) fn see(&mut self, fact: &Fact) -> Verdict {
+        if let Change::Finished { key, .. } = &fact.change {
+            let record = Ids.number(key).and_then(|event| self.book.record(event));
+            self.shortages.judge(fact, record, self.book.config.max_snoozes)?;
+        }
+        self.book.apply(fact, &Ids)?;
+        self.book.judge_permits()
+    }
+
+    /// The record of this key.
+    pub(super) fn record(&self, key: KeyNumber) -> Option<&Record> {
+        self.book.record(key.into())
+    }
+
+    /// Whether the event is completed.
+    pub(super) fn is_completed(&self, key: KeyNumber) -> bool {
+        self.record(key).is_some_and(|record| record.status() == Status::Completed)
+    }
+
+    /// Whether the record of this key may be gone for those who ask: its retention is over.
+    pub(super) fn may_be_gone(&self, now: Timestamp, key: KeyNumber) -> bool {
+        self.book.present(key.into(), now).is_none()
     }
 
     /// The record of this key is gone, after its retention.

@@ -2,9 +2,9 @@
 
 use eventful::{AttemptEnd, EnqueueFailure, FactCounters, Metrics, RejectReason, Stats, Status, SweptReason};
 
-use super::lives::Before;
 use super::{Verdict, holds};
 use crate::failure::Broken;
+use crate::spec::{Book, FactCounts};
 
 /// The counters of one process, as they were last seen.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ type Counts = [u64; 3];
 impl Numbers {
     /// The numbers are now these. `before` was counted before the engine was opened, as far as that
     /// is durable.
-    pub(in crate::network) fn see(&mut self, stats: &Stats, before: Before) -> Verdict {
+    pub(in crate::network) fn see(&mut self, stats: &Stats, before: &FactCounts) -> Verdict {
         equations(&stats.engine)?;
         let reopened = std::mem::replace(&mut self.reopenings, stats.journal_reopenings) != stats.journal_reopenings;
         if reopened {
@@ -45,12 +45,12 @@ impl Numbers {
 
     /// Histograms tell of what happened since the engine was opened, and of what they had before
     /// from those whose place it took: that is found at the first look, and stays.
-    fn histograms(&mut self, metrics: &Metrics, before: Before) -> Verdict {
+    fn histograms(&mut self, metrics: &Metrics, before: &FactCounts) -> Verdict {
         let Metrics { facts, histograms, .. } = metrics;
         let told = [
             before.started + histograms.queue_time.count(),
-            before.finished + histograms.processing_time.count(),
-            before.done + histograms.end_to_end.count(),
+            before.finished_total() + histograms.processing_time.count(),
+            before.finished[AttemptEnd::Done as usize] + histograms.end_to_end.count(),
         ];
         let counted = [facts.started, facts.finished_total(), facts.finished(AttemptEnd::Done)];
         let surplus = |(told, counted): (u64, u64)| told.checked_sub(counted);
@@ -66,6 +66,12 @@ impl Numbers {
             broken(format_args!("histograms tell {told:?} starts, ends and successes, facts {counted:?}"))
         })
     }
+}
+
+/// The engine has counted the facts that there were.
+pub(in crate::network) fn agree(book: &Book, facts: &FactCounters) -> Verdict {
+    let (ours, theirs) = (book.counts, FactCounts::of(facts));
+    holds(ours == theirs, || broken(format_args!("the facts make {ours:?}, the counters say {theirs:?}")))
 }
 
 /// The counters of facts.

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use eventful::{Cursor, Eventful, Phase, Readiness, RecordView, Status, Timestamp};
 
-use super::lives::Lives;
 use super::{Verdict, holds};
 use crate::failure::Broken;
 use crate::network::clock::TICK;
 use crate::network::ledger::number;
+use crate::network::scenario::KeyNumber;
+use crate::spec::{Book, Record};
 
 /// More than there are records.
 const PAGE: usize = 1000;
@@ -156,26 +157,28 @@ pub(in crate::network) fn silent(what: &str, bound: Duration) -> Broken {
 }
 
 /// An event that had ended durably before it was asked for is shown as such.
-pub(in crate::network) fn marked(lives: &Lives, record: &RecordView) -> Verdict {
-    let is_kept = record.status == Status::Completed && lives.is_completed(&record.key);
+pub(in crate::network) fn marked(book: &Book, record: &RecordView) -> Verdict {
+    let number = number(&record.key).unwrap_or_default();
+    let is_kept = record.status == Status::Completed && status(book, number) == Some(Status::Completed);
     holds(record.durable || !is_kept, || {
-        let number = number(&record.key).unwrap_or_default();
         broken(format_args!("e{number} is completed, and shown as if a crash could take that back"))
     })
 }
 
 /// What an engine that was given up shows as durable is.
-pub(in crate::network) fn given_up(lives: &Lives, eventful: &Eventful) -> Verdict {
+pub(in crate::network) fn given_up(book: &Book, eventful: &Eventful) -> Verdict {
     let page = pin!(eventful.list(None, Cursor::START, PAGE)).poll(&mut Context::from_waker(Waker::noop()));
     let Poll::Ready(Ok(page)) = page else { return Ok(()) };
     page.records.iter().filter(|record| record.durable).try_for_each(|record| {
-        let ended = record.status == Status::Completed;
-        let is_kept = lives.digest(&record.key).is_some() && (!ended || lives.is_completed(&record.key));
-        holds(is_kept, || {
-            let number = number(&record.key).unwrap_or_default();
-            broken(format_args!("e{number} is {} and shown as durable, and was given up", record.status))
-        })
+        let number = number(&record.key).unwrap_or_default();
+        let is_completed = record.status == Status::Completed;
+        let is_kept = status(book, number).is_some_and(|kept| !is_completed || kept == Status::Completed);
+        holds(is_kept, || broken(format_args!("e{number} is {} and shown as durable, and was given up", record.status)))
     })
+}
+
+fn status(book: &Book, number: KeyNumber) -> Option<Status> {
+    book.record(number.into()).map(Record::status)
 }
 
 fn broken(what: impl std::fmt::Display) -> Broken {
