@@ -12,10 +12,10 @@ fn journal() -> PlainStore {
     let (mut ledger, mut stream) = (Ledger::default(), chance.stream("history"));
     let opened = open(&mut store, u64::MAX).expect("a sound disk");
     let (mut writer, facts) = opened.begin(&ledger).expect("the first epoch");
-    writer.append(&facts, &mut ledger, &|| 0).expect("a sound disk");
+    writer.append(&facts, &mut ledger, &|| 0).expect("facts of an engine").expect("a sound disk");
     for group in 0..9 {
         let facts = writer.history.go_on(&mut stream);
-        writer.append(&facts, &mut ledger, &|| 0).expect("a sound disk");
+        writer.append(&facts, &mut ledger, &|| 0).expect("facts of an engine").expect("a sound disk");
         if group == 3 || group == 6 {
             writer.tend(true).expect("a sound disk");
         }

@@ -125,10 +125,10 @@ impl Crashes<'_> {
     fn live(&mut self, opened: Opened, ledger: &mut Ledger, drive: &Drive, stream: &mut Stream) -> Result<(), Broken> {
         let changes = || drive.disk().changes();
         let (mut writer, facts) = opened.begin(ledger)?;
-        writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
+        writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
         for _ in 0..stream.between(1, self.effort.length.groups.into()) {
             let facts = writer.history.go_on(stream);
-            writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
+            writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
             self.tend(&mut writer, stream)?;
         }
         Ok(())
@@ -209,9 +209,9 @@ impl Crashes<'_> {
         let mut stream = self.stream.clone();
         let (mut writer, facts) = opened.begin(ledger)?;
         let changes = || drive.disk().changes();
-        writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
+        writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
         let facts = writer.history.go_on(&mut stream);
-        writer.append(&facts, ledger, &changes).map_err(|error| unwritten(&error))?;
+        writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
         drive.power_cut(&mut self.stream);
         drop(writer);
         let mut opened = self.open(drive, u64::MAX).map_err(|error| refused(&error))?;
@@ -227,10 +227,10 @@ impl Crashes<'_> {
         if let Ok(mut opened) = self.open(&drive, u64::MAX) {
             sound(opened.audit(ledger)?.groups)?;
             let (mut writer, facts) = opened.begin(ledger)?;
-            let mut result = writer.append(&facts, ledger, &|| 0);
+            let mut result = writer.append(&facts, ledger, &|| 0)?;
             while result.is_ok() {
                 let facts = writer.history.go_on(&mut self.stream);
-                result = writer.append(&facts, ledger, &|| 0);
+                result = writer.append(&facts, ledger, &|| 0)?;
             }
         }
         match self.stream.below(4) {

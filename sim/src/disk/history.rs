@@ -57,12 +57,17 @@ impl History {
         config
     }
 
+    /// The keys of every history.
+    pub fn roster() -> Roster {
+        Roster::of(EVENTS)
+    }
+
     /// Goes on where a replay ends, and answers the facts of the opening too.
     pub fn open(replay: Replay) -> (Self, Vec<Fact>) {
         let mut out = Output::with_facts();
         let engine = replay.open(OPENED_AT, &mut out);
         let (tickets, runs) = Default::default();
-        let mut history = Self { engine, now: OPENED_AT, out, roster: Roster::of(EVENTS), tickets, runs };
+        let mut history = Self { engine, now: OPENED_AT, out, roster: Self::roster(), tickets, runs };
         let facts = history.collect();
         history.now = facts.last().map_or(OPENED_AT, |fact| fact.at);
         (history, facts)

@@ -5,27 +5,32 @@ use std::sync::Arc;
 use eventful::journal::{
     Journal as _, JournalStore, MaintainError, OpenError, Owner, Recovered, Sequence, WriteError, frame, recover, wire,
 };
-use eventful::{DurableState, Epoch, Fact, Replay};
+use eventful::{Change, DurableState, Fact};
 
 use super::history::History;
 use super::shared::Shared;
-use crate::failure::Broken;
+use crate::failure::{Broken, holds};
+use crate::roster::Roster;
+use crate::spec::Book;
 
 const ORACLE: &str = "durability";
 
 /// The groups that a journal must hold, in order.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Ledger {
+    keys: Arc<Roster>,
+    /// The book of no group.
+    empty: Arc<Book>,
     kept: Vec<Group>,
     /// The one whose fate is unknown.
     open: Option<Group>,
 }
 
-/// A group of facts, and the state after it.
+/// A group of facts, and the book with it.
 #[derive(Debug, Clone)]
 struct Group {
     facts: Arc<Vec<Fact>>,
-    state: Arc<DurableState>,
+    book: Arc<Book>,
     /// The disk's changes when it was given to the journal.
     given_at: u64,
     /// The disk's changes when it was acknowledged.
@@ -39,13 +44,20 @@ pub struct Lost {
     pub groups: usize,
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        let (keys, empty) = (Arc::new(History::roster()), Arc::new(Book::new(History::config())));
+        Self { keys, empty, kept: Vec::new(), open: None }
+    }
+}
+
 impl Ledger {
     /// What was acknowledged when a disk had seen so many changes.
     pub fn as_of(&self, changes: u64) -> Self {
         let kept: Vec<Group> = self.kept.iter().take_while(|group| group.kept_at <= changes).cloned().collect();
         let next = self.kept.get(kept.len()).or(self.open.as_ref());
         let open = next.filter(|group| group.given_at <= changes).cloned();
-        Self { kept, open }
+        Self { kept, open, ..self.clone() }
     }
 
     /// How many groups were acknowledged.
@@ -60,15 +72,28 @@ impl Ledger {
 
     /// A group is given to the journal.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When these facts do not follow from those before.
-    pub fn give(&mut self, facts: &[Fact], changes: u64) {
-        let mut replay = Replay::new(History::config()).expect("a valid configuration");
-        let before = self.kept.iter().flat_map(|group| group.facts.iter());
-        before.chain(facts).for_each(|fact| replay.apply(fact).expect("an engine's own facts"));
-        let (facts, state) = (Arc::new(facts.to_vec()), Arc::new(replay.state()));
-        self.open = Some(Group { facts, state, given_at: changes, kept_at: changes });
+    /// [`Broken`] when these facts cannot follow from those before.
+    pub fn give(&mut self, facts: &[Fact], changes: u64) -> Result<(), Broken> {
+        let mut book = Book::clone(self.book(self.kept.len()));
+        book.apply_all(facts, &*self.keys)?;
+        if facts.iter().any(|fact| matches!(fact.change, Change::Epoch(_))) {
+            book.judge_opened()?;
+        }
+        let (facts, book) = (Arc::new(facts.to_vec()), Arc::new(book));
+        self.open = Some(Group { facts, book, given_at: changes, kept_at: changes });
+        Ok(())
+    }
+
+    /// The book of the first groups.
+    fn book(&self, groups: usize) -> &Book {
+        groups.checked_sub(1).map_or(&self.empty, |last| &self.kept[last].book)
+    }
+
+    /// What of a state is not as the first groups have it.
+    fn difference(&self, groups: usize, state: &DurableState) -> Option<String> {
+        self.book(groups).difference(state, &*self.keys)
     }
 
     /// The group that was given last is acknowledged.
@@ -87,10 +112,6 @@ impl Ledger {
     fn lose(&mut self, kept: usize) {
         self.kept.truncate(kept);
         self.open = None;
-    }
-
-    fn last_epoch(&self) -> Epoch {
-        self.kept.last().map_or(Epoch::new(0), |group| group.state.epoch)
     }
 }
 
@@ -135,9 +156,8 @@ impl Opened {
             return broken(format_args!("{found} groups are there, and {} were given", ledger.kept.len()));
         }
         self.audit_frames(ledger)?;
-        let expected = found.checked_sub(1).map(|last| &*ledger.kept[last].state);
-        if expected.is_some_and(|expected| *expected != self.recovered.replay.state()) {
-            return broken(format_args!("the replay of {found} groups differs from a replay of their facts"));
+        if let Some(difference) = ledger.difference(found, &self.recovered.replay.state()) {
+            return broken(format_args!("the replay of {found} groups is not what their facts make: {difference}"));
         }
         let lost = ledger.kept.len() - found;
         if lost > 0 {
@@ -177,11 +197,15 @@ impl Opened {
     pub fn audit_snapshots(&mut self, ledger: &Ledger) -> Result<(), Broken> {
         let snapshots = self.journal.snapshots().unwrap_or_default();
         for at in snapshots {
-            let expected = &ledger.kept[at.previous().previous().number() as usize].state;
+            let groups = at.previous().number() as usize;
             let (mut view, owner) = (self.journal.until(at), Owner::new("a look"));
             match recover(&mut view, &owner, &History::config(), u64::MAX, &mut |_| {}) {
-                Ok(found) if found.replay.state() == **expected => {}
-                Ok(_) => return broken(format_args!("the snapshot before frame {at} differs from a replay")),
+                Ok(found) => {
+                    let difference = ledger.difference(groups, &found.replay.state());
+                    holds(difference.is_none(), || {
+                        unkept(format_args!("the snapshot before frame {at} is not what facts make: {difference:?}"))
+                    })?;
+                }
                 Err(error) => return broken(format_args!("the snapshot before frame {at}: {error}")),
             }
         }
@@ -195,10 +219,8 @@ impl Opened {
     /// [`Broken`] when the epoch does not rise.
     pub fn begin(self, ledger: &Ledger) -> Result<(Writer, Vec<Fact>), Broken> {
         let (history, facts) = History::open(self.recovered.replay);
-        let (epoch, last) = (history.engine().epoch(), ledger.last_epoch());
-        if epoch <= last {
-            return broken(format_args!("epoch {} follows on epoch {}", epoch.number(), last.number()));
-        }
+        let (epoch, last) = (Some(history.engine().epoch()), ledger.book(ledger.len()).epoch);
+        holds(epoch > last, || unkept(format_args!("{epoch:?} follows on {last:?}")))?;
         Ok((Writer { log: self.recovered.log, history }, facts))
     }
 }
@@ -213,20 +235,26 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Gives a group of facts to the journal, and tells the ledger what came of it.
+    /// Gives a group of facts to the journal, and notes in the ledger what came of it. Returns what the
+    /// journal says.
     ///
     /// # Errors
     ///
-    /// [`WriteError`], as the journal has it.
-    pub fn append(&mut self, facts: &[Fact], ledger: &mut Ledger, changes: &dyn Fn() -> u64) -> Result<(), WriteError> {
-        ledger.give(facts, changes());
+    /// [`Broken`] when the facts cannot follow from those before.
+    pub fn append(
+        &mut self,
+        facts: &[Fact],
+        ledger: &mut Ledger,
+        changes: &dyn Fn() -> u64,
+    ) -> Result<Result<(), WriteError>, Broken> {
+        ledger.give(facts, changes())?;
         let result = self.log.append(facts);
         match &result {
             Ok(()) => ledger.keep(changes()),
             Err(WriteError::Unknown { .. }) => {}
             Err(_) => ledger.refuse(),
         }
-        result
+        Ok(result)
     }
 
     /// One step of what is to be done between appends, or a whole snapshot.
@@ -255,5 +283,9 @@ fn facts_of(sequence: Sequence, bytes: &[u8]) -> Option<Vec<Fact>> {
 }
 
 fn broken<T>(what: impl core::fmt::Display) -> Result<T, Broken> {
-    Err(Broken::new(ORACLE, 10, what))
+    Err(unkept(what))
+}
+
+fn unkept(what: impl core::fmt::Display) -> Broken {
+    Broken::new(ORACLE, 10, what)
 }

@@ -243,12 +243,12 @@ impl Patient<'_> {
     fn append(&mut self, writer: &mut Writer, facts: &[Fact]) -> Result<(), Ending> {
         let drive = self.drive.clone();
         let changes = || drive.disk().changes();
-        match writer.append(facts, &mut self.ledger, &changes) {
+        match writer.append(facts, &mut self.ledger, &changes)? {
             Ok(()) => return Ok(()),
             Err(WriteError::Full) => drive.disk().resize(CAPACITY_BYTES),
             Err(_) => return Err(Ending::Over),
         }
-        writer.append(facts, &mut self.ledger, &changes).map_err(|_| Ending::Over)
+        writer.append(facts, &mut self.ledger, &changes)?.map_err(|_| Ending::Over)
     }
 
     fn open(&mut self) -> Result<Opened, Ending> {
@@ -317,7 +317,7 @@ impl Patient<'_> {
         }
         let (mut writer, facts) = opened.begin(&self.ledger)?;
         let drive = self.drive.clone();
-        match writer.append(&facts, &mut self.ledger, &|| drive.disk().changes()) {
+        match writer.append(&facts, &mut self.ledger, &|| drive.disk().changes())? {
             Ok(()) => Ok(()),
             Err(error) => Err(Ending::Refused(error.to_string())),
         }
