@@ -13,14 +13,18 @@
 //!
 //! - [`spec`]: a fold of facts into records, which rejects a fact that cannot follow.
 //!
+//! The frame around every run of the tiers below:
+//!
+//! - [`tier`]: a scenario as data, drawn from a seed, kept as JSON, replayed exactly, made small.
+//! - [`trace`]: what happened, for people. [`report`]: a page that shows it.
+//!
 //! The core tier, a world of discrete events around the engine:
 //!
-//! - [`scenario`]: a run as data, drawn from a seed, kept as JSON, replayed exactly.
+//! - [`scenario`]: what its scenarios are made of, and how they are drawn.
 //! - [`world`]: clients, channel, dispatcher, workers, sweeper, clock and process, with a choice
 //!   among all steps that are ready.
 //! - [`oracle`]: what must hold, one file each. [`failure`]: what it looks like when it does not.
-//! - [`scope`]: every interleaving of a tiny case. [`shrink`]: makes a failing scenario small.
-//! - [`probe`]: what has fired. [`trace`]: what happened, for people. [`report`]: a page that shows it.
+//! - [`scope`]: every interleaving of a tiny case.
 //! - [`chance`], [`mix`], [`roster`]: labelled sources of chance, a chained hash, the keys of events.
 //!
 //! The disk under a journal, alone and in both other tiers:
@@ -47,23 +51,23 @@ pub mod chance;
 mod check;
 pub mod disk;
 pub mod driver;
+mod edge;
 pub mod failure;
-mod file;
 pub mod mix;
 pub mod model;
 #[cfg(feature = "turmoil")]
 pub mod network;
 pub mod oracle;
-pub mod probe;
+mod panics;
 pub mod report;
 pub mod roster;
 pub mod scenario;
 pub mod scope;
-pub mod shrink;
 pub mod spec;
 mod spelling;
 pub mod strategy;
 pub mod sut;
+pub mod tier;
 pub mod trace;
 pub mod world;
 

@@ -8,9 +8,9 @@
 use std::num::NonZeroUsize;
 
 use crate::failure::Broken;
-use crate::probe::Probes;
-use crate::scenario::{Act, Behaviour, Fault, Operation, Scenario, Settings};
-use crate::world::{Choices, Halt, Keep, Visited, World};
+use crate::scenario::{Act, Behaviour, CoreSetup, Fault, Operation, Scenario, Settings};
+use crate::tier::{Keep, Probes};
+use crate::world::{Choices, Halt, Visited, World};
 
 /// What a search has found.
 #[derive(Debug, Clone)]
@@ -36,18 +36,10 @@ pub fn small_case() -> Scenario {
     let mut faults = vec![handler(0, 1, Behaviour::PanicBefore), handler(1, 1, Behaviour::Slow { lasts: 1_000 })];
     faults.extend([(0, 2), (1, 2), (2, 1), (2, 2)].map(|(event, attempt)| handler(event, attempt, at_once)));
     faults.push(Fault::Shutdown { at: 0, timeout: 1_000 });
-    Scenario {
-        format: Scenario::FORMAT,
-        about: "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned(),
-        // A multiple of four: each run goes on until every record is forgotten.
-        seed: 4,
-        settings: settings(),
-        journal: None,
-        operations,
-        faults,
-        choices: None,
-        patience: 1,
-    }
+    let about = "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned();
+    let setup = CoreSetup { settings: settings(), journal: None, patience: 1 };
+    // A multiple of four: each run goes on until every record is forgotten.
+    Scenario { about, operations, faults, ..Scenario::of(4, setup) }
 }
 
 fn settings() -> Settings {

@@ -1,5 +1,7 @@
 //! What happened in a run, for people to look at.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::scenario::EventNumber;
@@ -9,6 +11,14 @@ use crate::scenario::EventNumber;
 pub struct Trace {
     /// What happened.
     pub entries: Vec<Entry>,
+}
+
+impl Trace {
+    /// All that is known of a run without steps.
+    pub(crate) fn of_one(note: String, is_broken: bool) -> Self {
+        let what = if is_broken { What::Broken } else { What::Note };
+        Self { entries: vec![Entry { step: 1, at: 0, lane: Lane::Journal, what, event: None, note, record: None }] }
+    }
 }
 
 /// Something that happened.
@@ -28,6 +38,23 @@ pub struct Entry {
     pub note: String,
     /// How the event's record stands after it.
     pub record: Option<String>,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, at, lane, what, note, record, event: _ } = self;
+        let lane = format!("{lane:?}");
+        let mark = match what {
+            What::Message(to, _) => format!("-> {to:?}"),
+            What::Begin => "begins".to_owned(),
+            What::End(_) => "ends".to_owned(),
+            What::Note => String::new(),
+            What::Fault => "FAULT".to_owned(),
+            What::Broken => "BROKEN".to_owned(),
+        };
+        write!(f, "{step:>5} {:>12.6} s  {lane:<10} {mark:<13} {note}", *at as f64 / 1e6)?;
+        record.as_ref().map_or(Ok(()), |record| write!(f, "  [{record}]"))
+    }
 }
 
 /// Where something happened: a part of the world.
@@ -102,4 +129,24 @@ pub enum Fate {
     Crashed,
     /// It was dropped on its way.
     Dropped,
+}
+
+/// A time in which some parts do not work as they should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// The note of the entry with which it begins.
+    pub note: String,
+    /// For how long, in microseconds.
+    pub lasts: u64,
+    /// Its name.
+    pub name: &'static str,
+    /// The lanes of the parts, by name or by kind.
+    pub parts: Vec<String>,
+}
+
+impl Span {
+    /// A time of `lasts` microseconds that begins with the entry of this note.
+    pub(crate) fn new(note: String, lasts: u64, name: &'static str, parts: &[&str]) -> Self {
+        Self { note, lasts, name, parts: parts.iter().map(|part| (*part).to_owned()).collect() }
+    }
 }

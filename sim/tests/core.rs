@@ -1,13 +1,14 @@
 //! The core tier on fixed seeds. `cargo sim run` takes many more.
 
-use eventful_sim::probe::Probes;
-use eventful_sim::scenario::{Fault, FaultKind, Plan, Scenario};
+use std::path::Path;
+
+use eventful_sim::scenario::{CoreTier, Fault, FaultKind, Plan, Scenario};
 use eventful_sim::scope::small_case;
+use eventful_sim::tier::{Keep, Probes, Report, Tier as _};
 use eventful_sim::trace::{Entry, What};
-use eventful_sim::world::{Keep, Report};
 
 fn run(seed: u64, plan: Plan, keep: Keep, probes: &mut Probes) -> Report {
-    Scenario::draw(seed, plan).run(keep, probes).expect("a drawn configuration is valid")
+    Scenario::draw(seed, plan).run(keep, probes)
 }
 
 #[test]
@@ -22,7 +23,7 @@ fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faul
     }
     let quiet: Vec<_> = FaultKind::ALL.into_iter().filter(|kind| probes.count(*kind) == 0).collect();
     assert!(quiet.is_empty(), "faults that never struck: {quiet:?}");
-    assert_eq!(probes.unlisted(), Vec::<String>::new(), "edges that are on no list");
+    assert_eq!(CoreTier::unlisted(&probes), Vec::<String>::new(), "edges that are on no list");
 }
 
 #[test]
@@ -51,13 +52,15 @@ fn a_diary_changes_nothing() {
 
 #[test]
 fn a_scenario_that_is_written_and_read_back_with_its_choices_runs_the_same() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("core.json");
     for seed in 0..50 {
         let mut scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true, journals: true });
-        let drawn = scenario.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
-        scenario.choices = Some(drawn.choices);
-        let read: Scenario = serde_json::from_str(&scenario.to_json()).expect("it reads what it writes");
+        let drawn = scenario.run(Keep::default(), &mut Probes::default());
+        scenario.choices = drawn.choices;
+        scenario.write(&file).expect("the test's own folder");
+        let read = Scenario::read(&file).expect("it reads what it writes");
         assert_eq!(read, scenario);
-        let replayed = read.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
+        let replayed = read.run(Keep::default(), &mut Probes::default());
         assert_eq!((replayed.hash, replayed.steps), (drawn.hash, drawn.steps), "seed {seed}");
     }
 }
@@ -78,7 +81,7 @@ fn the_golden_runs_are_as_they_were() {
 fn a_dispatcher_that_is_dead_for_long_is_waited_for_before_anything_must_end() {
     let mut scenario = small_case();
     scenario.faults = vec![Fault::DispatcherDies { at: 0, lasts: 60_000_000 }];
-    let report = scenario.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
+    let report = scenario.run(Keep::default(), &mut Probes::default());
     assert_eq!(report.broken, None);
     assert!(report.virtual_micros > 60_000_000, "{report:?}");
 }
@@ -90,7 +93,7 @@ fn a_channel_that_is_full_for_good_holds_up_all_events_until_somebody_makes_room
     scenario.faults = vec![Fault::ChannelFull { at: 0, lasts: None }];
     scenario.choices = Some(Vec::new());
     let keep = Keep { trace: true, ..Keep::default() };
-    let report = scenario.run(keep, &mut Probes::default()).expect("a valid configuration");
+    let report = scenario.run(keep, &mut Probes::default());
     assert_eq!(report.broken, None);
     let entries = report.trace.expect("it was asked for").entries;
     let room = entries.iter().position(|entry| entry.note == "somebody makes room in the channel");

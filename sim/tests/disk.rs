@@ -1,7 +1,8 @@
 //! The simulated disk does what its table says.
 
 use eventful_sim::chance::{Chance, Stream};
-use eventful_sim::disk::{Cut, Disk, DiskError, DiskFault, Handle, Rest, SECTOR_BYTES, Trouble};
+use eventful_sim::disk::{Cut, Disk, DiskError, DiskFault, DiskTier, Handle, Rest, SECTOR_BYTES, Trouble};
+use eventful_sim::tier::Tier as _;
 
 fn stream() -> Stream {
     Chance::of(7).stream("a test")
@@ -64,12 +65,12 @@ fn a_length_can_survive_without_its_data_and_data_without_its_length() {
         assert_eq!(disk.write(file, SECTOR_BYTES as u64, b"far"), Ok(3));
         lose(&mut disk, survivors);
         let bytes = content(&mut disk);
-        (bytes.len(), bytes.get(SECTOR_BYTES).copied(), disk.probes().missing())
+        (bytes.len(), bytes.get(SECTOR_BYTES).copied(), DiskTier::missing(disk.probes()))
     };
     let (len, byte, missing) = after(0b01);
-    assert_eq!((len, byte, missing.contains(&DiskFault::LengthWithoutData)), (SECTOR_BYTES + 3, Some(0), false));
+    assert_eq!((len, byte, missing.contains(&DiskFault::LengthWithoutData.name())), (SECTOR_BYTES + 3, Some(0), false));
     let (len, byte, missing) = after(0b10);
-    assert_eq!((len, byte, missing.contains(&DiskFault::DataWithoutLength)), (3, None, false));
+    assert_eq!((len, byte, missing.contains(&DiskFault::DataWithoutLength.name())), (3, None, false));
 }
 
 #[test]

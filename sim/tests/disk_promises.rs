@@ -61,7 +61,7 @@ fn a_short_write_is_not_noticed_and_a_stall_takes_its_time() {
 
             assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
 
-            assert_eq!(drive.probes().of(fault), 1);
+            assert_eq!(drive.probes().count(fault), 1);
             assert_eq!(drive.disk().take_stalled() > 0, fault == DiskFault::SyncStalls);
             assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES + 1);
         }

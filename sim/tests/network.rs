@@ -1,12 +1,14 @@
 //! The adapter and the HTTP front on a simulated network: every promise holds under every fault.
 #![cfg(feature = "turmoil")]
 
+use std::path::Path;
 use std::process::Command;
 
 use eventful_sim::network::{
-    Call, Coverage, Disturbance, Ending, FAULTS, Fault, FaultKind, Item, Line, Manner, Outage, Outcome, Request,
-    Scenario, Script, Trouble, Turn, run, shrink,
+    Call, Disturbance, Ending, FAULTS, Fault, FaultKind, Item, Manner, Outage, Request, Scenario, Script, Trouble,
+    TurmoilTier, Turn,
 };
+use eventful_sim::tier::{Keep, Probes, Report, Tier as _, shrink};
 
 #[test]
 fn every_promise_holds_in_the_scenarios_of_many_seeds() {
@@ -19,9 +21,9 @@ fn every_promise_holds_in_the_scenarios_of_many_seeds() {
 fn equal_scenarios_have_equal_runs() {
     for seed in 100..112 {
         let scenario = Scenario::generate(seed);
-        let (first, second) = (run(&scenario, None), run(&scenario, None));
-        assert_eq!(first.hash, second.hash, "seed {seed}: {:?}", first_difference(&scenario));
-        assert_eq!((first.virtual_time, first.coverage), (second.virtual_time, second.coverage), "seed {seed}");
+        let [(first, one), (second, other)] = [reached(&scenario), reached(&scenario)];
+        assert_eq!(scenario.run_again(first.clone()).broken, None, "seed {seed}");
+        assert_eq!((first.virtual_micros, one), (second.virtual_micros, other), "seed {seed}");
     }
 }
 
@@ -49,46 +51,46 @@ fn the_hashes_of_a_few_runs_are_printed() {
 #[test]
 fn a_trace_changes_nothing_and_ends_with_the_hash() {
     let scenario = Scenario::generate(7);
-    let mut lines = Vec::new();
-    let traced = run(&scenario, Some(&mut lines));
-    assert_eq!(traced.hash, run(&scenario, None).hash);
-    assert_eq!(lines.last().map(|line| line.hash), Some(traced.hash));
+    let traced = scenario.run(Keep { trace: true, hashes: true }, &mut Probes::default());
+    assert_eq!(traced.hash, reached(&scenario).0.hash);
+    assert_eq!(traced.hashes.last(), Some(&traced.hash));
+    assert!(traced.trace.is_some_and(|trace| !trace.entries.is_empty()));
 }
 
 #[test]
 fn a_scenario_survives_being_saved() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network.json");
     let scenario = Scenario::generate(3);
-    let text = serde_json::to_string(&scenario).expect("it can be written");
-    let read: Scenario = serde_json::from_str(&text).expect("it can be read");
-    assert_eq!(read, scenario);
+    scenario.write(&file).expect("the test's own folder");
+    assert_eq!(Scenario::read(&file).expect("it can be read"), scenario);
 }
 
 #[test]
 fn every_kind_of_fault_happens_in_a_few_hundred_scenarios() {
-    let mut reached = Coverage::default();
-    let missing = |reached: &Coverage| FAULTS.iter().filter(|name| reached.count(name) == 0).count();
+    let mut reached = Probes::default();
+    let missing = |reached: &Probes| FAULTS.iter().filter(|name| reached.count(**name) == 0).count();
     for seed in 1_000..1_400 {
         if missing(&reached) == 0 {
             break;
         }
-        reached.merge(&assert_holds(&Scenario::generate(seed)).coverage);
+        reached.add(&assert_holds(&Scenario::generate(seed)));
     }
-    assert_eq!(missing(&reached), 0, "not reached: {:?}", reached.missing());
+    assert_eq!(missing(&reached), 0, "not reached: {:?}", TurmoilTier::missing(&reached));
 }
 
 #[test]
 fn a_worker_crash_under_a_partition_costs_one_attempt_and_no_event() {
     let mut scenario = calm();
-    scenario.requests = vec![submit(0, 0, 1), submit(1, 40, 1), look(1, 300, 1)];
-    scenario.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 20, ending: Ending::Done }] }];
+    scenario.operations = vec![submit(0, 0, 1), submit(1, 40, 1), look(1, 300, 1)];
+    scenario.setup.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 20, ending: Ending::Done }] }];
     scenario.faults = vec![
         Fault { at_ms: 0, kind: disturb(Disturbance::WorkerPanicsBeforeSettle) },
         Fault { at_ms: 10, kind: partition(0, 200) },
     ];
-    let outcome = assert_holds(&scenario);
-    let reached = |name| outcome.coverage.count(name);
+    let probes = assert_holds(&scenario);
+    let reached = |name| probes.count(name);
     assert_eq!(reached("worker panicked before settle"), 1);
-    assert_eq!((reached("told accepted"), reached("told duplicate")), (0, 2), "{:?}", outcome.coverage);
+    assert_eq!((reached("told accepted"), reached("told duplicate")), (0, 2));
     assert!(reached("no answer in time") > 0);
     assert_eq!(reached("told of a record"), 1);
 }
@@ -97,16 +99,16 @@ fn a_worker_crash_under_a_partition_costs_one_attempt_and_no_event() {
 fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
     let mut scenario = calm();
     scenario.setup.concurrency = 1;
-    scenario.requests = (0..8).map(|key| submit(0, u32::from(key), key)).collect();
-    scenario.requests.extend((0..8).map(|key| submit(1, 120 + u32::from(key), key)));
+    scenario.operations = (0..8).map(|key| submit(0, u32::from(key), key)).collect();
+    scenario.operations.extend((0..8).map(|key| submit(1, 120 + u32::from(key), key)));
     let slow = |key| Script { key, turns: vec![Turn { takes_ms: 25, ending: Ending::Done }] };
-    scenario.scripts = (0..8).map(slow).collect();
+    scenario.setup.scripts = (0..8).map(slow).collect();
     let outage = Outage::ShutdownTwice { timeout_ms: 40, second_ms: 20 };
     scenario.faults = vec![Fault { at_ms: 100, kind: FaultKind::Outage { outage, down_ms: 50 } }];
-    let outcome = assert_holds(&scenario);
-    let reached = |name| outcome.coverage.count(name);
+    let probes = assert_holds(&scenario);
+    let reached = |name| probes.count(name);
     assert_eq!((reached("server shut down twice"), reached("shutdown left events")), (1, 1));
-    assert!(reached("connection refused or cut") + reached("told shutting down") > 0, "{:?}", outcome.coverage);
+    assert!(reached("connection refused or cut") + reached("told shutting down") > 0);
     assert_eq!(reached("told accepted"), 16, "the new process knows none of the old one's events");
 }
 
@@ -114,11 +116,11 @@ fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
 fn client_that_closes_its_sending_side_gets_its_answer() {
     let mut scenario = calm();
     let calls = [Call::Submit(ITEM), Call::SubmitByHeader(ITEM), Call::Batch(vec![ITEM; 3]), Call::Stats, Call::Ready];
-    scenario.requests = calls.into_iter().map(|call| request(0, 0, call)).collect();
-    scenario.requests.iter_mut().for_each(|request| request.manner = Manner::ClosesSending);
-    let outcome = assert_holds(&scenario);
-    let reached = |name| outcome.coverage.count(name);
-    assert_eq!((reached("client closes its sending side"), reached("sent again")), (5, 0), "{:?}", outcome.coverage);
+    scenario.operations = calls.into_iter().map(|call| request(0, 0, call)).collect();
+    scenario.operations.iter_mut().for_each(|request| request.manner = Manner::ClosesSending);
+    let probes = assert_holds(&scenario);
+    let reached = |name| probes.count(name);
+    assert_eq!((reached("client closes its sending side"), reached("sent again")), (5, 0));
     assert_eq!((reached("told accepted"), reached("told duplicate")), (1, 1));
 }
 
@@ -127,42 +129,38 @@ fn client_that_sends_all_before_it_reads_gets_its_answer() {
     let mut scenario = calm();
     for (copies, unread) in [(10, 0), (90, 1)] {
         let batch = request(0, 0, Call::Batch(vec![ITEM; 4]));
-        scenario.requests = vec![Request { manner: Manner::SendsAllFirst { copies }, ..batch }];
-        let outcome = assert_holds(&scenario);
-        let reached = |name| outcome.coverage.count(name);
+        scenario.operations = vec![Request { manner: Manner::SendsAllFirst { copies }, ..batch }];
+        let probes = assert_holds(&scenario);
+        let reached = |name| probes.count(name);
         assert_eq!((reached("client sends all before it reads"), reached("sent again")), (1, 0));
-        assert_eq!(reached("told that answers were not read"), unread, "{:?}", outcome.coverage);
+        assert_eq!(reached("told that answers were not read"), unread);
     }
 }
 
 #[test]
 fn a_scenario_that_breaks_nothing_is_not_shrunk() {
-    let scenario = Scenario::generate(5);
-    assert_eq!(shrink(scenario.clone()), scenario);
+    assert!(shrink(&Scenario::generate(5), 1_000).is_none());
 }
 
 /// The test above that another process runs.
 const PRINTS_HASHES: &str = "the_hashes_of_a_few_runs_are_printed";
 
 fn hashes_of_a_few_runs() -> String {
-    let hash = |seed| format!("{:016x}", run(&Scenario::generate(seed), None).hash);
+    let hash = |seed| format!("{:016x}", reached(&Scenario::generate(seed)).0.hash);
     (200..208).map(hash).collect::<Vec<_>>().join(" ")
 }
 
 const ITEM: Item = Item { key: 1, payload: 0 };
 
-fn assert_holds(scenario: &Scenario) -> Outcome {
-    let outcome = run(scenario, None);
-    assert_eq!(outcome.broken, None, "seed {}", scenario.seed);
-    outcome
+fn assert_holds(scenario: &Scenario) -> Probes {
+    let (report, reached) = reached(scenario);
+    assert_eq!(report.broken, None, "seed {}", scenario.seed);
+    reached
 }
 
-/// The first step that two runs of one scenario do not have in common.
-fn first_difference(scenario: &Scenario) -> Option<(Line, Line)> {
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    run(scenario, Some(&mut first));
-    run(scenario, Some(&mut second));
-    first.into_iter().zip(second).find(|(one, other)| one != other)
+fn reached(scenario: &Scenario) -> (Report, Probes) {
+    let mut reached = Probes::default();
+    (scenario.run(Keep::default(), &mut reached), reached)
 }
 
 /// A scenario in which nothing happens.
@@ -177,8 +175,8 @@ fn calm() -> Scenario {
     scenario.setup.run_timeout_ms = 60;
     scenario.setup.run_lifetime_ms = 120;
     scenario.setup.retention_ms = 60_000;
-    scenario.requests.clear();
-    scenario.scripts.clear();
+    scenario.operations.clear();
+    scenario.setup.scripts.clear();
     scenario.faults.clear();
     scenario
 }

@@ -1,20 +1,23 @@
 //! The adapter with a journal on a simulated network: what clients were told outlives its processes.
 #![cfg(feature = "turmoil")]
 
+use std::path::Path;
+
 use eventful_sim::network::{
-    Call, DiskTrouble, Disturbance, Ending, Fault, FaultKind, Item, JournalSetup, Keeper, Manner, Outage, Outcome,
-    Request, Scenario, Script, Turn, run,
+    Call, DiskTrouble, Disturbance, Ending, Fault, FaultKind, Item, JournalSetup, Keeper, Manner, Outage, Request,
+    Scenario, Script, Turn,
 };
+use eventful_sim::tier::{Keep, Probes};
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_kill_and_after_a_power_cut() {
     for outage in [Outage::Crash, Outage::PowerCut] {
         for keeper in [Keeper::Plain, Keeper::Database] {
             let mut scenario = calm(keeper);
-            scenario.requests = vec![submit(0, 0, 1), submit(0, 200, 1), submit(1, 220, 2)];
+            scenario.operations = vec![submit(0, 0, 1), submit(0, 200, 1), submit(1, 220, 2)];
             scenario.faults = vec![at(100, FaultKind::Outage { outage, down_ms: 20 })];
-            let outcome = assert_holds(&scenario);
-            let told = |name| outcome.coverage.count(name);
+            let probes = assert_holds(&scenario);
+            let told = |name| probes.count(name);
             assert_eq!((told("told accepted"), told("told duplicate")), (2, 1), "{outage:?} {keeper:?}");
         }
     }
@@ -23,21 +26,21 @@ fn what_was_acknowledged_is_there_after_a_kill_and_after_a_power_cut() {
 #[test]
 fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
     let mut scenario = calm(Keeper::Plain);
-    scenario.requests = vec![submit(0, 0, 1), look(1, 400, 1)];
-    scenario.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 40, ending: Ending::Done }] }];
+    scenario.operations = vec![submit(0, 0, 1), look(1, 400, 1)];
+    scenario.setup.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 40, ending: Ending::Done }] }];
     scenario.faults = vec![at(30, FaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 })];
-    let outcome = assert_holds(&scenario);
-    assert_eq!(outcome.coverage.count("run crashed at opening"), 1, "{:?}", outcome.coverage);
+    let probes = assert_holds(&scenario);
+    assert_eq!(probes.count("run crashed at opening"), 1);
 }
 
 #[test]
 fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
     let mut scenario = calm(Keeper::Plain);
-    scenario.requests = vec![submit(0, 20, 1), submit(1, 1500, 2)];
+    scenario.operations = vec![submit(0, 20, 1), submit(1, 1500, 2)];
     scenario.faults = vec![at(5, FaultKind::Disk { trouble: DiskTrouble::SyncFails, times: 1 })];
-    let outcome = assert_holds(&scenario);
-    let reached = |name| outcome.coverage.count(name);
-    assert_eq!(reached("told unknown"), 1, "{:?}", outcome.coverage);
+    let probes = assert_holds(&scenario);
+    let reached = |name| probes.count(name);
+    assert_eq!(reached("told unknown"), 1);
     assert!(reached("journal opened again") > 0);
     assert_eq!(reached("told accepted") + reached("told duplicate"), 2);
 }
@@ -45,67 +48,70 @@ fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
 #[test]
 fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
     let mut scenario = calm(Keeper::Plain);
-    scenario.requests = vec![submit(0, 0, 1), submit(0, 60, 2), submit(0, 100, 3), submit(1, 110, 1)];
+    scenario.operations = vec![submit(0, 0, 1), submit(0, 60, 2), submit(0, 100, 3), submit(1, 110, 1)];
     scenario.faults = vec![at(50, FaultKind::DiskFull { for_ms: 100 })];
-    let outcome = assert_holds(&scenario);
-    let reached = |name| outcome.coverage.count(name);
-    assert!(reached("refused for want of disk") > 0, "{:?}", outcome.coverage);
+    let probes = assert_holds(&scenario);
+    let reached = |name| probes.count(name);
+    assert!(reached("refused for want of disk") > 0);
     assert_eq!((reached("journal opened again"), reached("told duplicate")), (0, 1));
 }
 
 #[test]
 fn a_journal_that_stalls_delays_answers_and_loses_none() {
     let mut scenario = calm(Keeper::Plain);
-    scenario.requests = vec![submit(0, 20, 1), look(1, 200, 1)];
+    scenario.operations = vec![submit(0, 20, 1), look(1, 200, 1)];
     let disturbance = Disturbance::JournalStalls;
     scenario.faults = vec![at(5, FaultKind::Disturb { disturbance, passes: 3 })];
-    let outcome = assert_holds(&scenario);
-    assert!(outcome.coverage.count("journal stalled") > 0);
+    let probes = assert_holds(&scenario);
+    assert!(probes.count("journal stalled") > 0);
 }
 
 #[test]
 fn disk_that_is_out_of_reach_holds_up_no_answer_and_loses_no_event() {
     for fault in [FaultKind::DiskBlocks { for_ms: 1200 }, FaultKind::DiskGone { for_ms: 1200 }] {
         let mut scenario = calm(Keeper::Plain);
-        scenario.requests = vec![submit(0, 20, 1), submit(0, 110, 2), submit(1, 300, 3), submit(2, 2500, 2)];
-        scenario.requests.iter_mut().take(3).for_each(|request| request.tries = 1);
+        scenario.operations = vec![submit(0, 20, 1), submit(0, 110, 2), submit(1, 300, 3), submit(2, 2500, 2)];
+        scenario.operations.iter_mut().take(3).for_each(|request| request.tries = 1);
         scenario.faults = vec![at(100, fault)];
-        let outcome = assert_holds(&scenario);
-        let reached = |name| outcome.coverage.count(name);
-        assert_eq!((reached("told unknown"), reached("told overloaded")), (1, 1), "{:?}", outcome.coverage);
+        let probes = assert_holds(&scenario);
+        let reached = |name| probes.count(name);
+        assert_eq!((reached("told unknown"), reached("told overloaded")), (1, 1));
         assert_eq!((reached("told accepted"), reached("told duplicate")), (1, 1), "{fault:?}");
-        assert!(reached("not ready for a disk") > 0 && reached("journal opened again") == 0, "{:?}", outcome.coverage);
+        assert!(reached("not ready for a disk") > 0 && reached("journal opened again") == 0);
     }
 }
 
 #[test]
 fn a_disk_that_lies_about_its_syncs_is_found_out() {
     let mut scenario = calm(Keeper::Plain);
-    scenario.requests = (1..20).map(|key| submit(0, u32::from(key), key)).collect();
+    scenario.operations = (1..20).map(|key| submit(0, u32::from(key), key)).collect();
     scenario.faults = vec![
         at(0, FaultKind::Disk { trouble: DiskTrouble::SyncLies, times: 200 }),
         at(150, FaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 }),
     ];
-    let broken = run(&scenario, None).broken.expect("what was acknowledged is lost");
+    let broken = scenario.run(Keep::default(), &mut Probes::default()).broken.expect("what was acknowledged is lost");
     assert_eq!(broken.oracle, "durable", "{broken}");
 }
 
 #[test]
 fn scenarios_with_a_journal_are_saved_with_it_and_those_without_are_as_before() {
-    let scenario = calm(Keeper::Database);
-    let text = serde_json::to_string(&scenario).expect("it can be written");
-    assert_eq!(serde_json::from_str::<Scenario>(&text).expect("it can be read"), scenario);
-    let mut without = scenario;
-    without.setup.journal = None;
-    let text = serde_json::to_string(&without).expect("it can be written");
-    assert!(!text.contains("journal"), "{text}");
-    assert_eq!(serde_json::from_str::<Scenario>(&text).expect("it can be read"), without);
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network-journal.json");
+    let read_back = |scenario: &Scenario| {
+        scenario.write(&file).expect("the test's own folder");
+        Scenario::read(&file).expect("it can be read")
+    };
+    let mut scenario = calm(Keeper::Database);
+    assert_eq!(read_back(&scenario), scenario);
+    scenario.setup.journal = None;
+    assert!(!scenario.to_json().contains("journal"), "{}", scenario.to_json());
+    assert_eq!(read_back(&scenario), scenario);
 }
 
-fn assert_holds(scenario: &Scenario) -> Outcome {
-    let outcome = run(scenario, None);
-    assert_eq!(outcome.broken, None);
-    outcome
+fn assert_holds(scenario: &Scenario) -> Probes {
+    let mut reached = Probes::default();
+    let report = scenario.run(Keep::default(), &mut reached);
+    assert_eq!(report.broken, None);
+    reached
 }
 
 /// A scenario with a journal in which nothing happens.
@@ -127,8 +133,8 @@ fn calm(keeper: Keeper) -> Scenario {
         sync_grace_ms: 80,
         answer_timeout_ms: 40,
     });
-    scenario.requests.clear();
-    scenario.scripts.clear();
+    scenario.operations.clear();
+    scenario.setup.scripts.clear();
     scenario.faults.clear();
     scenario
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use eventful_sim::disk::{DiskFault, DiskProbes, Keeper, Length, Ordeal, Strikes, Survived, Tried, Verdict};
+use eventful_sim::disk::{DiskFault, DiskSetup, DiskTier, Keeper, Length, Ordeal, Strikes, Survived, Tried, Verdict};
 use eventful_sim::failure::Broken;
+use eventful_sim::tier::{Probes, Tier as _};
 
 /// Tests with optimisation try as many scenarios of crashes as is promised, the others a part of them.
 const SCENARIOS: u64 = if cfg!(debug_assertions) { 15 } else { 1000 };
@@ -38,31 +39,31 @@ fn a_crash_at_any_point_of_the_journal_on_redb_loses_nothing_that_was_acknowledg
 
 #[test]
 fn failures_that_are_told_lose_nothing_of_a_plain_journal() {
-    let verdicts = suffer(200 * EFFORT, Keeper::Plain, Strikes::Failures, &mut DiskProbes::default());
+    let verdicts = suffer(200 * EFFORT, Keeper::Plain, Strikes::Failures, &mut Probes::default());
     assert_eq!(verdicts, [(Verdict::Kept, 200 * EFFORT)].into());
 }
 
 #[test]
 fn failures_that_are_told_lose_nothing_of_the_journal_on_redb() {
-    let verdicts = suffer(30 * EFFORT, Keeper::Database, Strikes::Failures, &mut DiskProbes::default());
+    let verdicts = suffer(30 * EFFORT, Keeper::Database, Strikes::Failures, &mut Probes::default());
     assert_eq!(verdicts, [(Verdict::Kept, 30 * EFFORT)].into());
 }
 
 #[test]
 fn damage_to_a_plain_journal_is_refused_and_never_another_fact() {
-    let verdicts = suffer(200 * EFFORT, Keeper::Plain, Strikes::Damage, &mut DiskProbes::default());
+    let verdicts = suffer(200 * EFFORT, Keeper::Plain, Strikes::Damage, &mut Probes::default());
     assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
 }
 
 #[test]
 fn damage_to_the_journal_on_redb_is_refused_and_never_another_fact() {
-    let verdicts = suffer(30 * EFFORT, Keeper::Database, Strikes::Damage, &mut DiskProbes::default());
+    let verdicts = suffer(30 * EFFORT, Keeper::Database, Strikes::Damage, &mut Probes::default());
     assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
 }
 
 #[test]
 fn a_sync_that_lies_is_found_out() {
-    let mut probes = DiskProbes::default();
+    let mut probes = Probes::default();
     for keeper in [Keeper::Plain, Keeper::Database] {
         assert!(suffer(40 * EFFORT, keeper, Strikes::Lies, &mut probes).contains_key(&Verdict::Caught), "{keeper:?}");
     }
@@ -72,7 +73,7 @@ fn a_sync_that_lies_is_found_out() {
 fn an_ordeal_goes_the_same_way_twice() {
     for seed in 0..60 {
         let ordeal = Ordeal::draw(seed);
-        if cfg!(debug_assertions) && ordeal.strikes == Strikes::Crashes {
+        if cfg!(debug_assertions) && ordeal.setup.strikes == Strikes::Crashes {
             continue;
         }
         assert_eq!(run(&ordeal), run(&ordeal), "{ordeal:?}");
@@ -81,11 +82,11 @@ fn an_ordeal_goes_the_same_way_twice() {
 
 #[test]
 fn every_kind_of_fault_strikes() {
-    let mut probes = DiskProbes::default();
+    let mut probes = Probes::default();
     for strikes in [Strikes::Failures, Strikes::Damage, Strikes::Lies] {
         suffer(100, Keeper::Plain, strikes, &mut probes);
     }
-    assert_eq!(probes.missing(), Vec::<DiskFault>::new());
+    assert_eq!(DiskTier::missing(&probes), Vec::<String>::new());
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn a_file_that_asks_for_too_much_is_refused() {
 }
 
 const fn ordeal(seed: u64, keeper: Keeper, strikes: Strikes, length: Length) -> Ordeal {
-    Ordeal { about: String::new(), seed, keeper, strikes, length }
+    Ordeal::of(seed, DiskSetup { keeper, strikes, length })
 }
 
 /// Crashes as many histories as are promised, everywhere.
@@ -126,12 +127,12 @@ fn crash(keeper: Keeper, length: Length) {
     println!("{tried:?}");
     assert!(tried.interrupted > 0 && tried.snapshots > 0, "{tried:?}");
     for fault in OF_CRASHES {
-        assert!(tried.probes.of(fault) > 0, "{fault:?} never struck");
+        assert!(tried.probes.count(fault) > 0, "{fault:?} never struck");
     }
 }
 
 /// How trials of these seeds end.
-fn suffer(seeds: u64, keeper: Keeper, strikes: Strikes, probes: &mut DiskProbes) -> BTreeMap<Verdict, u64> {
+fn suffer(seeds: u64, keeper: Keeper, strikes: Strikes, probes: &mut Probes) -> BTreeMap<Verdict, u64> {
     let mut verdicts = BTreeMap::new();
     for seed in 0..seeds {
         let survived = run(&ordeal(seed, keeper, strikes, Length::TRIAL));
@@ -144,7 +145,7 @@ fn suffer(seeds: u64, keeper: Keeper, strikes: Strikes, probes: &mut DiskProbes)
 }
 
 fn run(ordeal: &Ordeal) -> Survived {
-    ordeal.run().unwrap_or_else(|broken| fail(ordeal, &broken))
+    ordeal.go_through().unwrap_or_else(|broken| fail(ordeal, &broken))
 }
 
 /// Says what is broken, and how to see it again.

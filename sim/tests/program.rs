@@ -67,7 +67,7 @@ fn a_file_is_the_run_of_the_seed_that_it_was_drawn_from() {
 fn a_file_of_the_turmoil_tier_is_known_by_its_content() {
     let scenario = eventful_sim::network::Scenario::generate(3);
     let file = folder("turmoil-file").join("three.json");
-    std::fs::write(&file, serde_json::to_string(&scenario).expect("a form in JSON")).expect("the file is written");
+    scenario.write(&file).expect("the file is written");
     assert_eq!(said(&["replay", path(&file)], 0), said(&["replay", "3", "--tier", "turmoil"], 0));
 }
 
@@ -87,7 +87,6 @@ fn seeds_of_the_disk_tier_run_twice_alike_and_are_files_too() {
     let told = said(&["replay", path(&file), "--trace"], 0);
     assert_eq!(told, said(&["replay", "7", "--tier", "disk", "--trace"], 0));
     assert!(told.contains("groups were acknowledged") && told.contains("80 groups"), "{told}");
-    assert!(complaint(&["report", path(&file)]).contains("have no page: replay them with --trace"));
 }
 
 #[test]
@@ -110,6 +109,16 @@ fn a_page_shows_a_scenario() {
     assert!(said.contains("seven.html"), "{said}");
     let page = std::fs::read_to_string(&file).expect("a page");
     assert!(page.contains("<html") && page.contains("</html>"), "{page}");
+}
+
+#[test]
+fn a_page_shows_a_scenario_of_the_disk_tier() {
+    let file = folder("a-disk-page").join("three.html");
+    said(&["report", "3", "--tier", "disk", "-o", path(&file)], 0);
+    let page = std::fs::read_to_string(&file).expect("a page");
+    for shown in ["journal", "keeper", "openings", "All promises held"] {
+        assert!(page.contains(shown), "{shown}");
+    }
 }
 
 #[test]
@@ -150,7 +159,7 @@ fn a_file_of_another_tier_than_the_one_that_is_named_is_refused() {
 #[test]
 fn a_finding_that_cannot_be_saved_is_told_all_the_same() {
     let mut scenario = Scenario::draw(7, Plan { submits: 1, swarm: false, journals: true });
-    scenario.settings.concurrency = std::num::NonZeroUsize::MIN;
+    scenario.setup.settings.concurrency = std::num::NonZeroUsize::MIN;
     scenario.faults = vec![Fault::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }];
     let file = folder("not-saved").join("stuck.json");
     scenario.write(&file).expect("the file is written");
@@ -166,7 +175,7 @@ fn a_file_of_another_form_is_refused_with_the_place() {
         ("empty.json", "", "is not a scenario"),
         ("words.json", "three events", "line 1"),
         ("list.json", "[1, 2]", "is not a scenario"),
-        ("setup.json", "{\"setup\": 1}", "is not a scenario of the turmoil tier"),
+        ("setup.json", "{\"format\": 2, \"tier\": \"turmoil\"}", "is not a scenario of the turmoil tier"),
     ] {
         let file = folder("another-form").join(name);
         std::fs::write(&file, content).expect("the file is written");
@@ -179,14 +188,14 @@ fn a_file_of_another_form_is_refused_with_the_place() {
 fn a_field_that_nobody_knows_is_refused_by_name() {
     let whole = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true }).to_json();
     let file = folder("unknown-field").join("odd.json");
-    std::fs::write(&file, whole.replace("\"format\": 1", "\"format\": 1, \"colour\": 3")).expect("the file is written");
+    std::fs::write(&file, whole.replace("\"format\": 2", "\"format\": 2, \"colour\": 3")).expect("the file is written");
     let complaint = complaint(&["shrink", path(&file)]);
     assert!(complaint.contains("colour"), "{complaint}");
 }
 
 #[test]
 fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
-    let whole = serde_json::to_string(&eventful_sim::network::Scenario::generate(3)).expect("a form in JSON");
+    let whole = eventful_sim::network::Scenario::generate(3).to_json();
     for known in ["\"seed\":", "\"latency_ms\":", "\"tries\":", "\"at_ms\":"] {
         let file = folder("unknown-turmoil-field").join("odd.json");
         std::fs::write(&file, whole.replacen(known, &format!("\"colour\":3,{known}"), 1)).expect("the file is written");
@@ -196,13 +205,15 @@ fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
 }
 
 #[test]
-fn a_file_of_a_later_format_asks_for_a_newer_program() {
-    let mut scenario = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true });
-    scenario.format += 1;
-    let file = folder("later-format").join("later.json");
-    scenario.write(&file).expect("the file is written");
-    let complaint = complaint(&["replay", path(&file)]);
-    assert!(complaint.contains("take a newer program"), "{complaint}");
+fn a_file_of_another_format_asks_for_another_program() {
+    let whole = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true }).to_json();
+    for (format, advice) in [(1, "take a program that is older"), (3, "take a program that is newer")] {
+        let file = folder("other-format").join("other.json");
+        let other = whole.replace("\"format\": 2", &format!("\"format\": {format}"));
+        std::fs::write(&file, other).expect("the file is written");
+        let complaint = complaint(&["replay", path(&file)]);
+        assert!(complaint.contains(advice), "{complaint}");
+    }
 }
 
 #[test]

@@ -1,16 +1,15 @@
 //! The page that shows a run.
 
 use eventful_sim::failure::Broken;
-use eventful_sim::probe::Probes;
 use eventful_sim::report::html;
 use eventful_sim::scenario::{Plan, Scenario};
+use eventful_sim::tier::{Keep, Probes};
 use eventful_sim::trace::{Lane, Trace};
-use eventful_sim::world::Keep;
 
 fn run(seed: u64) -> (Scenario, Trace) {
     let scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true, journals: true });
     let keep = Keep { trace: true, ..Keep::default() };
-    let report = scenario.run(keep, &mut Probes::default()).expect("a drawn configuration is valid");
+    let report = scenario.run(keep, &mut Probes::default());
     (scenario, report.trace.expect("it was asked for"))
 }
 

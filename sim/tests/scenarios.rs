@@ -5,9 +5,8 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use eventful_sim::probe::Probes;
 use eventful_sim::scenario::{Behaviour, Fault, Plan, Scenario};
-use eventful_sim::world::Keep;
+use eventful_sim::tier::{Keep, Probes};
 
 fn committed() -> Vec<PathBuf> {
     files_in("scenarios")
@@ -26,7 +25,7 @@ fn files_in(folder: &str) -> Vec<PathBuf> {
 fn every_committed_scenario_keeps_every_promise() {
     for file in committed() {
         let scenario = Scenario::read(&file).expect("a scenario");
-        let report = scenario.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
+        let report = scenario.run(Keep::default(), &mut Probes::default());
         assert_eq!(report.broken, None, "cargo sim replay {}", file.display());
         assert!(!scenario.about.is_empty(), "{} does not say what it shows", file.display());
     }
@@ -37,8 +36,8 @@ fn every_committed_scenario_keeps_every_promise() {
 fn every_committed_scenario_of_the_network_keeps_every_promise() {
     for file in files_in("scenarios/network") {
         let scenario = eventful_sim::network::Scenario::read(&file).expect("a scenario");
-        let outcome = eventful_sim::network::run(&scenario, None);
-        assert_eq!(outcome.broken, None, "cargo sim replay {}", file.display());
+        let report = scenario.run(Keep::default(), &mut Probes::default());
+        assert_eq!(report.broken, None, "cargo sim replay {}", file.display());
         assert!(!scenario.about.is_empty(), "{} does not say what it shows", file.display());
     }
 }
@@ -58,11 +57,11 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
     assert_eq!(missing.matches("os error").count(), 1, "{missing}");
     let broken = written("broken.json", "{");
     assert!(broken.contains("broken.json is not a scenario"), "{broken}");
-    let later = written("later.json", &good.replace("\"format\": 1", "\"format\": 2"));
-    assert!(later.contains("has format 2, this program reads 1"), "{later}");
+    let later = written("later.json", &good.replace("\"format\": 2", "\"format\": 3"));
+    assert!(later.contains("has format 3, this program reads 2"), "{later}");
     let unknown = written("unknown.json", &good.replace("\"seed\"", "\"sead\""));
     assert!(unknown.contains("unknown field `sead`"), "{unknown}");
-    scenario.settings.max_attempts = 0;
+    scenario.setup.settings.max_attempts = 0;
     let zero = written("zero.json", &scenario.to_json());
     assert_eq!(zero.matches("max_attempts is zero").count(), 1, "{zero}");
 }
@@ -82,12 +81,12 @@ fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
         largest(&|scenario| scenario.operations[0].at = u64::MAX),
         largest(&fault(Fault::WorkersStalled { at: 0, lasts: u64::MAX })),
         largest(&fault(Fault::Handler { event: 0, attempt: 1, does: Behaviour::Slow { lasts: u64::MAX } })),
-        largest(&|scenario| scenario.settings.channel_capacity = NonZeroUsize::MAX),
-        largest(&|scenario| scenario.settings.concurrency = NonZeroUsize::MAX),
+        largest(&|scenario| scenario.setup.settings.channel_capacity = NonZeroUsize::MAX),
+        largest(&|scenario| scenario.setup.settings.concurrency = NonZeroUsize::MAX),
     ] {
         assert!(said.contains("over 3000000000000") && said.contains("lower it"), "{said}");
     }
-    let crowd = largest(&|scenario| scenario.settings.concurrency = NonZeroUsize::MIN.saturating_add(70_000));
+    let crowd = largest(&|scenario| scenario.setup.settings.concurrency = NonZeroUsize::MIN.saturating_add(70_000));
     assert!(crowd.contains("concurrency is over 65535"), "{crowd}");
 }
 

@@ -1,9 +1,10 @@
 //! The small scope. `cargo sim scope` explores the whole case; a part of it fits a debug build.
 
-use eventful_sim::probe::Probes;
+use std::path::Path;
+
 use eventful_sim::scenario::{Act, Behaviour, Fault, Operation, Scenario};
 use eventful_sim::scope::{explore, small_case};
-use eventful_sim::world::Keep;
+use eventful_sim::tier::{Keep, Probes};
 
 #[test]
 fn every_order_of_two_submissions_a_crash_and_a_shutdown_keeps_every_promise() {
@@ -27,15 +28,18 @@ fn the_same_states_are_found_again() {
 fn an_order_that_breaks_a_promise_is_a_scenario_that_breaks_it_again() {
     let explored = explore(&stuck_when_late());
     let (broken, found) = explored.broken.expect("the only worker is stuck for good");
-    let read: Scenario = serde_json::from_str(&found.to_json()).expect("it reads what it writes");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scope.json");
+    found.write(&file).expect("the test's own folder");
+    let read = Scenario::read(&file).expect("it reads what it writes");
     assert_eq!(read, found);
-    let replayed = read.run(Keep::default(), &mut Probes::default()).expect("a valid configuration");
-    assert_eq!((replayed.broken, Some(replayed.choices)), (Some(broken), found.choices));
+    let replayed = read.run(Keep::default(), &mut Probes::default());
+    assert_eq!((replayed.broken, replayed.choices), (Some(broken), found.choices));
 }
 
 #[test]
 fn the_order_is_one_in_which_time_passed_although_a_step_was_ready() {
-    let hasty = Scenario { patience: 0, ..stuck_when_late() };
+    let mut hasty = stuck_when_late();
+    hasty.setup.patience = 0;
     assert_eq!(explore(&hasty).broken, None);
 }
 
@@ -43,7 +47,7 @@ fn the_order_is_one_in_which_time_passed_although_a_step_was_ready() {
 /// for its only, stuck worker. Comes the submission later still, the discard finds nothing.
 fn stuck_when_late() -> Scenario {
     let mut scenario = small_case();
-    scenario.settings.concurrency = std::num::NonZeroUsize::MIN;
+    scenario.setup.settings.concurrency = std::num::NonZeroUsize::MIN;
     scenario.operations.truncate(1);
     let discard = Act::Discard { event: 0 };
     scenario.operations.push(Operation { at: 1_000, client: 0, hangs_up: false, act: discard });

@@ -9,12 +9,13 @@
 use eventful::journal::{JournalStore, MaintainError, OpenError, WriteError};
 
 use super::drive::Drive;
-use super::fault::{DiskProbes, Trouble};
+use super::fault::Trouble;
 use super::history::Length;
 use super::ledger::{Ledger, Opened, Writer, open};
 use super::medium::{Cut, Disk, Moment, Rest};
 use crate::chance::{Chance, Stream};
 use crate::failure::Broken;
+use crate::tier::Probes;
 
 /// Pending changes of which every subset is tried.
 const ALL_SUBSETS: usize = 6;
@@ -44,7 +45,7 @@ pub struct Effort {
 }
 
 /// What was tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Tried {
     pub scenarios: u64,
@@ -53,7 +54,7 @@ pub struct Tried {
     pub recoveries: u64,
     pub interrupted: u64,
     pub snapshots: u64,
-    pub probes: DiskProbes,
+    pub probes: Probes,
 }
 
 /// One scenario, and all of its crashes.

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::fault::DiskProbes;
 use super::medium::{Cut, Disk, DiskError, Handle, Life};
 use crate::chance::Stream;
+use crate::tier::Probes;
 
 /// A disk that a store, its journals and the world share. Clones are the same disk.
 #[derive(Debug, Clone)]
@@ -32,8 +32,8 @@ impl Drive {
     }
 
     /// What has struck.
-    pub fn probes(&self) -> DiskProbes {
-        *self.disk().probes()
+    pub fn probes(&self) -> Probes {
+        self.disk().probes().clone()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::chance::Stream;
 use crate::spelling::snake_case;
+use crate::tier::Probe;
 
 /// A kind of fault, as it is drawn, armed and counted. The table of the [module](super) says what
 /// is promised of each.
@@ -122,35 +123,9 @@ impl DiskFault {
     }
 }
 
-/// How often each kind of fault has struck.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DiskProbes([u64; KINDS]);
-
-impl Default for DiskProbes {
-    fn default() -> Self {
-        Self([0; KINDS])
-    }
-}
-
-impl DiskProbes {
-    /// A fault has struck.
-    pub(super) fn count(&mut self, fault: DiskFault) {
-        self.0[fault as usize] += 1;
-    }
-
-    /// How often this one has struck.
-    pub const fn of(&self, fault: DiskFault) -> u64 {
-        self.0[fault as usize]
-    }
-
-    /// Adds what has struck elsewhere.
-    pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, count)| *sum += count);
-    }
-
-    /// The kinds that have not struck.
-    pub fn missing(&self) -> Vec<DiskFault> {
-        DiskFault::ALL.into_iter().filter(|fault| self.of(*fault) == 0).collect()
+impl Probe for DiskFault {
+    fn number(self) -> usize {
+        self as usize
     }
 }
 

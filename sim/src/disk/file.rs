@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::fault::{DiskFault, DiskProbes};
+use super::fault::DiskFault;
 use super::sector::{Fate, SECTOR_BYTES, Sector, Sectors, Written, pieces, settle};
 use crate::chance::Stream;
+use crate::tier::Probes;
 
 /// A file.
 #[derive(Debug, Clone, Default)]
@@ -148,7 +149,7 @@ impl File {
         whole_head: u64,
         fate: &mut dyn FnMut(&mut Stream) -> Fate,
         stream: &mut Stream,
-        probes: &mut DiskProbes,
+        probes: &mut Probes,
     ) {
         let grows = self.cache.len > self.medium.len;
         let is_old = self.length_is_dirty && fate(stream) != Fate::Survives;
@@ -171,13 +172,13 @@ impl File {
             self.medium.sectors.put(sector, settle(fate, old, new, &dirty.written, stream));
         }
         if lost.is_some() && lost < survived {
-            probes.count(DiskFault::OutOfOrder);
+            probes.fire(DiskFault::OutOfOrder);
         }
         if grows && !is_old && lost.is_some() {
-            probes.count(DiskFault::LengthWithoutData);
+            probes.fire(DiskFault::LengthWithoutData);
         }
         if grows && is_old && survived.is_some() {
-            probes.count(DiskFault::DataWithoutLength);
+            probes.fire(DiskFault::DataWithoutLength);
         }
         self.medium.cut_to(self.medium.len);
         self.cache = self.medium.clone();
@@ -221,11 +222,11 @@ const fn sectors(len: u64) -> usize {
     (len as usize).div_ceil(SECTOR_BYTES)
 }
 
-fn note(fate: Fate, probes: &mut DiskProbes) {
+fn note(fate: Fate, probes: &mut Probes) {
     match fate {
         Fate::Survives => {}
-        Fate::Lost => probes.count(DiskFault::SectorLost),
-        Fate::Torn => probes.count(DiskFault::SectorTorn),
-        Fate::Garbage => probes.count(DiskFault::SectorGarbage),
+        Fate::Lost => probes.fire(DiskFault::SectorLost),
+        Fate::Torn => probes.fire(DiskFault::SectorTorn),
+        Fate::Garbage => probes.fire(DiskFault::SectorGarbage),
     }
 }

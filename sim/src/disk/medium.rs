@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::{DiskFault, DiskProbes, Trouble};
+use super::fault::{DiskFault, Trouble};
 use super::file::File;
 use super::sector::Fate;
 use crate::chance::Stream;
+use crate::tier::Probes;
 
 /// Why a disk did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +88,7 @@ pub struct Disk {
     stops_at: Option<u64>,
     stalled_micros: u64,
     trouble: Trouble,
-    probes: DiskProbes,
+    probes: Probes,
     history: Option<Vec<Moment>>,
 }
 
@@ -122,7 +123,7 @@ impl Disk {
             stops_at: None,
             stalled_micros: 0,
             trouble,
-            probes: DiskProbes::default(),
+            probes: Probes::default(),
             history: None,
         }
     }
@@ -157,7 +158,7 @@ impl Disk {
     }
 
     /// What has struck.
-    pub const fn probes(&self) -> &DiskProbes {
+    pub const fn probes(&self) -> &Probes {
         &self.probes
     }
 
@@ -213,13 +214,13 @@ impl Disk {
 
     /// The process dies. The cache stays.
     pub fn kill(&mut self) {
-        self.probes.count(DiskFault::Kill);
+        self.probes.fire(DiskFault::Kill);
         self.restart();
     }
 
     /// The power fails, and comes back.
     pub fn power_cut(&mut self, cut: Cut<'_>) {
-        self.probes.count(DiskFault::PowerCut);
+        self.probes.fire(DiskFault::PowerCut);
         let (names, stream, chosen) = match cut {
             Cut::Drawn(stream) => (stream.index(self.pending_names.len() + 1), stream, None),
             Cut::Chosen { survivors, names, rest, stream } => (names, stream, Some((survivors, rest))),
@@ -246,7 +247,7 @@ impl Disk {
     fn cut_names(&mut self, survivors: usize) {
         let pending = core::mem::take(&mut self.pending_names);
         if survivors < pending.len() {
-            self.probes.count(DiskFault::NameLost);
+            self.probes.fire(DiskFault::NameLost);
         }
         pending.into_iter().take(survivors).for_each(|rename| apply(&mut self.synced_names, &rename));
         self.names = self.synced_names.clone();
@@ -284,7 +285,7 @@ impl Disk {
         let Some(file) = (!files.is_empty()).then(|| stream.pick(&files)) else { return false };
         let has_struck = self.files.get_mut(&file).is_some_and(|file| file.rot(stream));
         if has_struck {
-            self.probes.count(DiskFault::BitRot);
+            self.probes.fire(DiskFault::BitRot);
         }
         has_struck
     }
@@ -294,7 +295,7 @@ impl Disk {
         let file = self.names.get(name).copied();
         let has_struck = file.and_then(|file| self.files.get_mut(&file)).is_some_and(|file| file.rot(stream));
         if has_struck {
-            self.probes.count(DiskFault::BitRot);
+            self.probes.fire(DiskFault::BitRot);
         }
         has_struck
     }
@@ -331,7 +332,7 @@ impl Disk {
 
     pub(super) fn strike(&mut self, of: &[DiskFault]) -> Option<DiskFault> {
         let fault = self.trouble.draw(of)?;
-        self.probes.count(fault);
+        self.probes.fire(fault);
         Some(fault)
     }
 

@@ -36,7 +36,7 @@
 //!     assert!(journal.append(Sequence::FIRST, b"a frame").is_err());
 //! }
 //! drive.power_cut(&mut chance.stream("power"));
-//! assert_eq!(drive.probes().of(DiskFault::PowerCut), 1);
+//! assert_eq!(drive.probes().count(DiskFault::PowerCut), 1);
 //! ```
 //!
 //! | file | part |
@@ -51,7 +51,7 @@
 //! | `ledger`, `shared` | what was acknowledged, and what a journal makes of it |
 //! | `crash` | a crash before and after each change |
 //! | `trial` | random faults, and what is promised of them |
-//! | `ordeal` | all of that as data, drawn from a seed, kept as JSON |
+//! | `ordeal` | all of that as the scenarios of a tier |
 
 mod backend;
 mod calls;
@@ -78,11 +78,11 @@ pub use backend::{DriveBackend, Inline, disk_store};
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use damaged::{Damage, DamagedStore};
 pub use drive::Drive;
-pub use fault::{DiskFault, DiskProbes, Trouble};
+pub use fault::{DiskFault, Trouble};
 pub use history::{History, Length};
 pub use journal::PlainStore;
 pub use ledger::{Ledger, Lost, Opened, Writer, open};
 pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment, Rest};
-pub use ordeal::{Keeper, Ordeal, Strikes, Survived};
+pub use ordeal::{DiskSetup, DiskTier, Keeper, Never, Ordeal, Strikes, Survived};
 pub use sector::SECTOR_BYTES;
 pub use trial::{Family, Trial, Trust, Verdict, suffer};

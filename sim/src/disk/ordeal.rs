@@ -1,8 +1,7 @@
-//! What a journal goes through on a disk that misbehaves, as data.
+//! The disk tier: what a journal goes through on a disk that misbehaves.
 
 use std::fmt::{self, Display};
 use std::hash::{Hash as _, Hasher as _};
-use std::path::Path;
 
 use eventful::journal::JournalStore;
 use serde::{Deserialize, Serialize};
@@ -10,24 +9,28 @@ use serde::{Deserialize, Serialize};
 use super::backend::disk_store;
 use super::crash::{Effort, Tried, crash_everywhere};
 use super::drive::Drive;
-use super::fault::DiskProbes;
+use super::fault::DiskFault;
 use super::history::Length;
 use super::journal::PlainStore;
 use super::trial::{Family, Trial, Trust, suffer};
 use crate::chance::Chance;
 use crate::failure::Broken;
-use crate::file::{self, FileError};
 use crate::mix::Mix;
+use crate::scenario::Plan;
+use crate::tier::{FileError, Keep, Move, Part, Probes, Report, Scenario, Tier};
+use crate::trace::Trace;
 
-/// A journal on a simulated disk, and what it goes through. Equal ordeals go the same way.
+/// The disk tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiskTier {}
+
+/// A journal on a simulated disk, and what it goes through.
+pub type Ordeal = Scenario<DiskTier>;
+
+/// What keeps a journal, and what strikes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ordeal {
-    /// What it shows, for people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub about: String,
-    /// Where histories and strikes come from.
-    pub seed: u64,
+pub struct DiskSetup {
     /// What keeps the journal.
     pub keeper: Keeper,
     /// What strikes.
@@ -35,6 +38,10 @@ pub struct Ordeal {
     /// How long it is.
     pub length: Length,
 }
+
+/// No operation and no fault: all of them follow from the seed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Never {}
 
 /// What keeps a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +68,7 @@ pub enum Strikes {
 }
 
 /// What an ordeal that broke no promise came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Survived {
     /// All crashes.
     Crashes(Tried),
@@ -112,7 +119,7 @@ impl Ordeal {
             (Strikes::Crashes, Keeper::Database) => Length { openings: 1, groups: 3 },
             (Strikes::Failures | Strikes::Damage | Strikes::Lies, _) => Length::TRIAL,
         };
-        Self { about: String::new(), seed, keeper, strikes, length }
+        Self::of(seed, DiskSetup { keeper, strikes, length })
     }
 
     /// Goes through it.
@@ -120,77 +127,98 @@ impl Ordeal {
     /// # Errors
     ///
     /// [`Broken`] when the journal does not keep what it promises.
-    pub fn run(&self) -> Result<Survived, Broken> {
-        let make = |drive: Drive| self.keeper.store(&drive);
-        let family = match self.strikes {
+    pub fn go_through(&self) -> Result<Survived, Broken> {
+        let DiskSetup { keeper, strikes, length } = self.setup;
+        let make = |drive: Drive| keeper.store(&drive);
+        let family = match strikes {
             Strikes::Crashes => {
-                return crash_everywhere(self.seed, self.keeper.effort(self.length), &make).map(Survived::Crashes);
+                return crash_everywhere(self.seed, keeper.effort(length), &make).map(Survived::Crashes);
             }
             Strikes::Failures => Family::Failures,
             Strikes::Damage => Family::Damage,
             Strikes::Lies => Family::Lies,
         };
-        suffer(self.seed, family, self.length, self.keeper.trust(), &make).map(Survived::Trial)
-    }
-
-    /// How many groups there are at most, over all openings.
-    pub const fn size(&self) -> usize {
-        (self.length.openings as usize).saturating_mul(self.length.groups as usize)
-    }
-
-    /// The shortest one that breaks the same promise in the eyes of the same oracle, and what it says.
-    /// Nothing when this one breaks none.
-    pub fn shrink(&self) -> Option<(Self, Broken)> {
-        let whole = self.run().err()?;
-        let mut lengths: Vec<_> = (1..=self.length.openings)
-            .flat_map(|openings| (1..=self.length.groups).map(move |groups| Length { openings, groups }))
-            .collect();
-        lengths.sort_by_key(|length| length.openings * length.groups);
-        let mut shorter = lengths.into_iter().map(|length| Self { length, ..self.clone() });
-        shorter.find_map(|ordeal| {
-            ordeal.run().err().filter(|broken| broken.is_like(&whole)).map(|broken| (ordeal, broken))
-        })
+        suffer(self.seed, family, length, keeper.trust(), &make).map(Survived::Trial)
     }
 }
 
-impl Ordeal {
-    /// The most groups that a file may ask for.
-    const MOST: usize = 10_000;
+impl Tier for DiskTier {
+    const NAME: &'static str = "disk";
+    const UNIT: &'static str = "groups";
+    const BATCH: u64 = 2;
+    const FAULTS: usize = DiskFault::ALL.len();
 
-    /// Whether a text looks like an ordeal: it says what strikes.
-    pub fn recognizes(text: &str) -> bool {
-        file::has_member(text, "strikes")
+    type Setup = DiskSetup;
+    type Operation = Never;
+    type Fault = Never;
+
+    fn draw(seed: u64, _: Plan) -> Ordeal {
+        Ordeal::draw(seed)
     }
 
-    /// Reads a file.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError`] when there is none, or it is not one that this program can run.
-    pub fn read(path: &Path) -> Result<Self, FileError> {
-        let ordeal: Self = file::read(path, "disk")?;
-        match ordeal.size() <= Self::MOST {
-            true => Ok(ordeal),
-            false => {
-                let what = format!("openings times groups are over {}", Self::MOST);
-                Err(FileError::TooLarge { path: path.display().to_string(), what })
-            }
+    fn check(ordeal: &Ordeal, path: &str) -> Result<(), FileError> {
+        const MOST: usize = 10_000;
+        if ordeal.size() <= MOST {
+            return Ok(());
         }
+        Err(FileError::TooLarge { path: path.to_owned(), what: format!("openings times groups are over {MOST}") })
     }
 
-    /// Writes it to a file.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError::Io`] when the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        file::write(path, &file::pretty(self))
+    /// It has no steps, so that one hash is all there are. What has struck counts unless a promise is broken.
+    fn run(ordeal: &Ordeal, keep: Keep, probes: &mut Probes) -> Report {
+        let survived = ordeal.go_through();
+        let (told, hash, broken) = match survived {
+            Ok(survived) => {
+                probes.add(survived.probes());
+                (survived.to_string(), survived.hash(), None)
+            }
+            Err(broken) => (broken.to_string(), 0, Some(broken)),
+        };
+        let DiskSetup { keeper, strikes, .. } = ordeal.setup;
+        let trace = keep.trace.then(|| Trace::of_one(format!("{keeper:?}, {strikes:?}: {told}"), broken.is_some()));
+        Report { broken, hash, hashes: vec![hash], trace, ..Report::default() }
+    }
+
+    /// How many groups there are at most, over all openings.
+    fn size(ordeal: &Ordeal) -> usize {
+        let Length { openings, groups } = ordeal.setup.length;
+        (openings as usize).saturating_mul(groups as usize)
+    }
+
+    /// The shortest comes first.
+    fn moves(ordeal: &Ordeal) -> Vec<Move<Self>> {
+        let Length { openings, groups } = ordeal.setup.length;
+        let of = |openings| (1..=groups).map(move |groups| Length { openings, groups });
+        let mut lengths: Vec<_> = (1..=openings).flat_map(of).collect();
+        lengths.sort_by_key(|length| length.openings * length.groups);
+        lengths
+            .into_iter()
+            .map(|length| Box::new(move |ordeal: &mut Ordeal| ordeal.setup.length = length) as _)
+            .collect()
+    }
+
+    fn probe(number: usize) -> String {
+        DiskFault::ALL[number].name()
+    }
+
+    fn expected(_: &Probes) -> Vec<String> {
+        DiskFault::ALL.into_iter().map(DiskFault::name).collect()
+    }
+}
+
+impl Part for Never {
+    fn at(&self) -> Option<u64> {
+        match *self {}
+    }
+
+    fn words(&self) -> String {
+        match *self {}
     }
 }
 
 impl Survived {
     /// What has struck.
-    pub const fn probes(&self) -> &DiskProbes {
+    pub const fn probes(&self) -> &Probes {
         match self {
             Self::Crashes(tried) => &tried.probes,
             Self::Trial(trial) => &trial.probes,

@@ -7,12 +7,13 @@ use eventful::journal::{MaintainError, OpenError, WriteError};
 
 use super::crash::Maker;
 use super::drive::Drive;
-use super::fault::{DiskFault, DiskProbes, Trouble};
+use super::fault::{DiskFault, Trouble};
 use super::history::Length;
 use super::ledger::{Ledger, Opened, Writer, open};
 use super::medium::Disk;
 use crate::chance::{Chance, Stream};
 use crate::failure::Broken;
+use crate::tier::Probes;
 
 /// Openings that may fail one after the other before the faults take a break.
 const PATIENCE: u32 = 4;
@@ -73,14 +74,14 @@ impl fmt::Display for Verdict {
 }
 
 /// What came of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
     /// How it ended.
     pub verdict: Verdict,
     /// Groups that were acknowledged and audited.
     pub groups: usize,
     /// What has struck.
-    pub probes: DiskProbes,
+    pub probes: Probes,
 }
 
 /// Why a life of the journal ended.
@@ -180,7 +181,7 @@ impl Patient<'_> {
     }
 
     fn struck(&self, fault: DiskFault) -> bool {
-        self.drive.probes().of(fault) > 0
+        self.drive.probes().count(fault) > 0
     }
 
     /// A broken promise is none when a sync has lied.
@@ -269,15 +270,15 @@ impl Patient<'_> {
     fn excused(&self) -> u64 {
         let probes = self.drive.probes();
         let needed = if self.trust.reads { 1 } else { 2 };
-        match probes.of(DiskFault::MisdirectedWrite) {
-            0 => probes.of(DiskFault::BitRot) + self.misread() / needed,
+        match probes.count(DiskFault::MisdirectedWrite) {
+            0 => probes.count(DiskFault::BitRot) + self.misread() / needed,
             _ => u64::MAX,
         }
     }
 
     fn misread(&self) -> u64 {
         let probes = self.drive.probes();
-        probes.of(DiskFault::StaleRead) + probes.of(DiskFault::MisdirectedRead)
+        probes.count(DiskFault::StaleRead) + probes.count(DiskFault::MisdirectedRead)
     }
 
     /// An opening that was refused: for now, or for good.

@@ -9,8 +9,9 @@ use tokio::time::{sleep, timeout};
 use super::clock::TICK;
 use super::ledger;
 use super::oracle::waits;
-use super::scenario::{Disturbance, Fault, FaultKind, KeyNumber, Scenario};
+use super::scenario::{Disturbance, Fault, FaultKind, KeyNumber};
 use super::stage::Stage;
+use super::tier::Scenario;
 
 /// How often the sweeper dies at most.
 fn sweeper_panics(scenario: &Scenario) -> u32 {

@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(12);
 /// Goes through the client's requests.
 pub(super) async fn live(stage: Arc<Stage>, client: u8) -> turmoil::Result {
     let mut line = Line::new(&stage, client);
-    let requests = stage.scenario.requests.iter().enumerate();
+    let requests = stage.scenario.operations.iter().enumerate();
     for (index, request) in requests.filter(|(_, request)| request.client == client) {
         let rest = Duration::from_millis(request.at_ms.into()).saturating_sub(stage.clock.elapsed());
         if !rest.is_zero() {

@@ -1,39 +1,26 @@
 //! What a run has reached: each fault, and each answer that matters, by name.
 
-use std::collections::BTreeMap;
-
 use super::inside::Inside;
 use super::journal::DiskTrouble;
 use super::scenario::{Disturbance, FaultKind, Outage, Trouble};
+use crate::tier::{Probe, Probes};
 
-/// How often each thing was reached, by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Coverage(BTreeMap<&'static str, u64>);
+impl Probe for &str {
+    /// Of a name that is on no list there is a number of its own.
+    fn number(self) -> usize {
+        names().position(|name| name == self).unwrap_or(FAULTS.len() + ANSWERS.len() + OTHERS.len())
+    }
+}
 
-impl Coverage {
+/// The names of all probes, by their numbers.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FAULTS.into_iter().chain(ANSWERS).chain(OTHERS)
+}
+
+impl Probes {
     /// Counts one.
-    pub fn reach(&mut self, name: &'static str) {
-        *self.0.entry(name).or_default() += 1;
-    }
-
-    /// How often this was reached.
-    pub fn count(&self, name: &str) -> u64 {
-        self.0.get(name).copied().unwrap_or_default()
-    }
-
-    /// Everything that was reached, in the order of the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.0.iter().map(|(name, count)| (*name, *count))
-    }
-
-    /// Adds what another run has reached.
-    pub fn merge(&mut self, other: &Self) {
-        other.iter().for_each(|(name, count)| *self.0.entry(name).or_default() += count);
-    }
-
-    /// The names of [`FAULTS`] and [`ANSWERS`] that were not reached.
-    pub fn missing(&self) -> Vec<&'static str> {
-        FAULTS.iter().chain(&ANSWERS).filter(|name| self.count(name) == 0).copied().collect()
+    pub(super) fn reach(&mut self, name: &'static str) {
+        self.fire(name);
     }
 }
 
@@ -143,6 +130,9 @@ pub const ANSWERS: [&str; 34] = [
     "submitter waited for room",
     "end waited for",
 ];
+
+/// What need not be reached.
+const OTHERS: [&str; 2] = ["unavailable", "sync lied"];
 
 /// The probe of a kind of fault.
 pub(super) const fn fault(kind: &FaultKind) -> &'static str {

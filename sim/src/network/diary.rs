@@ -4,7 +4,8 @@ use eventful::{Action, Point};
 
 use super::scenario::{Call, Ending, KeyNumber, Request};
 use super::step::{INSPECTOR_NUMBER, Step};
-use crate::trace::{Entry, Fate, Lane, Verdict, What};
+use crate::failure::Broken;
+use crate::trace::{Entry, Fate, Lane, Trace, Verdict, What};
 
 /// Letters of an answer that are shown, at most.
 const BODY: usize = 200;
@@ -15,26 +16,32 @@ pub(super) struct Diary {
     calls: Vec<Call>,
     /// The runs of the handler that have a lane now: event, attempt, and how they are to end.
     running: Vec<Option<(KeyNumber, u32, Ending)>>,
+    entries: Vec<Entry>,
 }
 
 impl Diary {
     pub(super) fn of(requests: &[Request]) -> Self {
-        Self { calls: requests.iter().map(|request| request.call.clone()).collect(), running: Vec::new() }
+        let calls = requests.iter().map(|request| request.call.clone()).collect();
+        Self { calls, running: Vec::new(), entries: Vec::new() }
     }
 
-    /// The entries of a step. Their numbers are given later, when all are in the order of their times.
-    pub(super) fn entries(&mut self, at: u64, step: &Step<'_>) -> Vec<Entry> {
+    pub(super) fn note(&mut self, at: u64, step: &Step<'_>) {
         let told = self.tell(step);
-        let entry = |(lane, what, key, note): Told| Entry {
-            step: 0,
-            at,
-            lane,
-            what,
-            event: key.map(u16::from),
-            note,
-            record: None,
-        };
-        told.into_iter().map(entry).collect()
+        self.entries.extend(told.into_iter().map(|told| entry(at, told)));
+    }
+
+    /// The entries in the order of time: facts are read later than they happen. What happens at one time is a
+    /// step.
+    pub(super) fn finish(mut self, end: u64, broken: Option<&Broken>) -> Trace {
+        let broken = broken.map(|broken| entry(end, (Lane::Engine, What::Broken, None, broken.to_string())));
+        self.entries.extend(broken);
+        self.entries.sort_by_key(|entry| entry.at);
+        let (mut step, mut before) = (0, None);
+        for entry in &mut self.entries {
+            step += u32::from(before != Some(entry.at));
+            (entry.step, before) = (step, Some(entry.at));
+        }
+        Trace { entries: self.entries }
     }
 
     fn tell(&mut self, step: &Step<'_>) -> Vec<Told> {
@@ -136,6 +143,10 @@ impl Diary {
     }
 }
 
+fn entry(at: u64, (lane, what, key, note): Told) -> Entry {
+    Entry { step: 0, at, lane, what, event: key.map(u16::from), note, record: None }
+}
+
 type Told = (Lane, What, Option<KeyNumber>, String);
 
 fn lane(at: usize) -> Lane {
@@ -172,7 +183,7 @@ const fn fate(ending: Ending, finished: bool) -> Fate {
 }
 
 /// What code calls it, without its braces.
-pub(crate) fn plain(value: &impl std::fmt::Debug) -> String {
+pub(super) fn plain(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}")
         .replace(['{', '}', '(', ')'], " ")
         .split_whitespace()

@@ -9,20 +9,21 @@ use eventful::{Eventful, NotReady, Readiness, RejectReason, Unavailable};
 use turmoil::Sim;
 
 use super::clock::{EPOCH, TICK};
-use super::coverage::Coverage;
 use super::given_up::given_up;
 use super::inspect::{self, INSPECTOR};
 use super::journal::DiskTrouble;
-use super::oracle::panics::{self, Watch};
+use super::oracle::panics;
 use super::oracle::{Verdict, holds, kept, numbers, permits, waits};
-use super::scenario::{Disturbance, Fault, FaultKind, Scenario, Trouble};
+use super::scenario::{Disturbance, Fault, FaultKind, Trouble};
 use super::schedule::Faults;
 use super::server::{CLOSE_GRACE, Door, Order, Up};
 use super::stage::Stage;
 use super::step::Step;
-use super::trace::{Line, Trace};
+use super::tier::Scenario;
+use super::trace::Trace;
 use super::{client, server};
 use crate::failure::Broken;
+use crate::tier::{Keep, Probes, Report};
 
 /// Longer than any run can last before its end is bounded: clients and faults have finished by then.
 const LONGEST_CHAOS: Duration = Duration::from_secs(60);
@@ -36,42 +37,23 @@ const LOOK_AFTER: Duration = Duration::from_millis(500);
 /// How long a last look may take.
 const INSPECTION: Duration = Duration::from_millis(500);
 
-/// How a run went.
-#[derive(Debug)]
-pub struct Outcome {
-    /// A number for everything that happened: equal runs have equal ones.
-    pub hash: u64,
-    /// How long it took, in the run's own time.
-    pub virtual_time: Duration,
-    /// What it has reached.
-    pub coverage: Coverage,
-    /// The first promise that did not hold.
-    pub broken: Option<Broken>,
-}
-
-/// Runs a scenario. Its steps are added to `trace`, when there is one.
-pub fn run(scenario: &Scenario, trace: Option<&mut Vec<Line>>) -> Outcome {
-    let watch = Watch::begin();
-    let stage = Stage::new(scenario, Trace::keeping(trace.as_ref().map(|_| scenario.requests.as_slice())));
-    let mut drive = Drive::new(&stage);
-    let verdict = drive.go_through();
-    stage.judge(verdict);
-    let virtual_time = drive.sim.elapsed();
-    stage.mute(true);
-    drop(drive);
-    stage.count_disk_faults();
-    stage.judge(stage.with(|notes, _| watch.are(notes.armed.panics, notes.script_panics)));
-    stage.with(|notes, _| {
-        if let (Some(trace), Some((_, kept))) = (trace, &mut notes.trace.kept) {
-            trace.append(kept);
-        }
-        Outcome {
-            hash: notes.trace.hash(),
-            virtual_time,
-            coverage: std::mem::take(&mut notes.coverage),
-            broken: notes.broken.take(),
-        }
-    })
+impl Scenario {
+    /// Lets it happen. What it reaches is added to `probes`.
+    pub(super) fn play(&self, keep: Keep, probes: &mut Probes) -> Report {
+        let stage = Stage::new(self, Trace::keeping(keep, self));
+        let mut drive = Drive::new(&stage);
+        let verdict = drive.go_through();
+        stage.judge(verdict);
+        let virtual_micros = u64::try_from(drive.sim.elapsed().as_micros()).unwrap_or(u64::MAX);
+        stage.mute(true);
+        drop(drive);
+        stage.count_disk_faults();
+        stage.judge(stage.with(|notes, _| panics::are(notes.armed.panics, notes.script_panics)));
+        stage.with(|notes, _| {
+            probes.add(&notes.coverage);
+            notes.trace.report(virtual_micros, notes.broken.take())
+        })
+    }
 }
 
 /// The name of a client's host.

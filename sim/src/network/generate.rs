@@ -3,8 +3,9 @@
 use super::inside::Inside;
 use super::journal::{DiskTrouble, JournalSetup};
 use super::scenario::{
-    Call, Disturbance, Ending, Fault, FaultKind, Item, Manner, Outage, Request, Scenario, Script, Setup, Trouble, Turn,
+    Call, Disturbance, Ending, Fault, FaultKind, Item, Manner, Outage, Request, Script, Setup, Trouble, Turn,
 };
+use super::tier::Scenario;
 use crate::chance::{Chance, Stream};
 use crate::disk::Keeper;
 
@@ -69,14 +70,10 @@ impl Scenario {
             setup.journal = Some(journal_setup(&mut journal));
             faults.extend(journal_faults(&chance, &mut journal));
         }
-        Self {
-            about: String::new(),
-            seed,
-            setup,
-            requests: requests(&mut chance.stream("requests"), manners),
-            scripts: if scripted { scripts(&mut chance.stream("scripts")) } else { Vec::new() },
-            faults,
+        if scripted {
+            setup.scripts = scripts(&mut chance.stream("scripts"));
         }
+        Self { operations: requests(&mut chance.stream("requests"), manners), faults, ..Self::of(seed, setup) }
     }
 }
 
@@ -105,6 +102,7 @@ fn setup(chance: &mut Stream) -> Setup {
         drain_timeout_ms: between(chance, 0, 80),
         abort_grace_ms: between(chance, 5, 20),
         journal: None,
+        scripts: Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A [`Scenario`] says everything that decides a run, so equal scenarios have equal runs: same
-//! [`Outcome::hash`], in any process. [`run`] goes through chaos, ends all faults, waits until
+//! [hash](crate::tier::Report::hash), in any process. A run goes through chaos, ends all faults, waits until
 //! every event has ended, and then looks whether everything adds up. Oracles look on all the time.
 //!
 //! The network is [turmoil](https://docs.rs/turmoil)'s; no other module names it. Its time goes on
@@ -35,7 +35,6 @@ mod disturb;
 mod drive;
 mod embedder;
 mod faults;
-mod file;
 mod generate;
 mod given_up;
 mod inside;
@@ -49,20 +48,17 @@ mod play;
 mod scenario;
 mod schedule;
 mod server;
-mod shrink;
 mod stage;
 mod step;
+mod tier;
 mod trace;
 mod window;
 mod wire;
 mod witness;
 
 pub use crate::disk::Keeper;
-pub use coverage::{ANSWERS, Coverage, FAULTS};
-pub(crate) use diary::plain;
-pub use drive::{Outcome, run};
+pub use coverage::{ANSWERS, FAULTS};
 pub use inside::Inside;
 pub use journal::{DiskTrouble, JournalSetup};
 pub use scenario::*;
-pub use shrink::shrink;
-pub use trace::Line;
+pub use tier::{Scenario, TurmoilTier};

@@ -9,25 +9,6 @@ use super::journal::{DiskTrouble, JournalSetup};
 pub use super::manner::Manner;
 pub use super::outage::Outage;
 
-/// Everything that decides a run. Equal scenarios have equal runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scenario {
-    /// What it shows, for people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub about: String,
-    /// Where the engine's jitter, the network's delays and the yields come from.
-    pub seed: u64,
-    /// The engine and the network.
-    pub setup: Setup,
-    /// What clients ask. Each client goes through its own in their order.
-    pub requests: Vec<Request>,
-    /// What the handler does with certain events. It completes any other at once.
-    pub scripts: Vec<Script>,
-    /// What goes wrong.
-    pub faults: Vec<Fault>,
-}
-
 /// The engine's configuration and the network's, as far as runs differ in them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +40,8 @@ pub struct Setup {
     /// The journal; none in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalSetup>,
+    /// What the handler does with certain events. It completes any other at once.
+    pub scripts: Vec<Script>,
 }
 
 impl Setup {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::clock::{TICK, ms};
 use super::inside::Inside;
-use super::scenario::{Fault, FaultKind, Scenario};
+use super::scenario::{Fault, FaultKind};
+use super::tier::Scenario;
 use crate::chance::{Chance, Stream};
 
 /// The faults of a run, and the next process of the server.
@@ -42,7 +43,7 @@ impl Faults {
         let mut ahead = scenario.faults.clone();
         ahead.sort_by_key(|fault| std::cmp::Reverse(fault.at_ms));
         let ends = scenario.faults.iter().map(|fault| ms(fault.at_ms) + length(&fault.kind));
-        let asked = scenario.requests.iter().map(|request| ms(request.at_ms));
+        let asked = scenario.operations.iter().map(|request| ms(request.at_ms));
         let heal_at = ends.chain(asked).max().unwrap_or_default() + TICK;
         let delay = ms(scenario.setup.latency_ms) / 4;
         let cuts = Chance::of(scenario.seed).stream("power cuts");

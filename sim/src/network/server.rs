@@ -247,7 +247,7 @@ fn disk(stage: &Stage, since: Timestamp, before: u64) -> shutdown::Disk {
 fn troubles(stage: &Stage) -> u64 {
     stage.drive.as_ref().map_or(0, |drive| {
         let (probes, disk) = (drive.probes(), drive.disk());
-        let met: u64 = DiskFault::ALL.into_iter().map(|fault| probes.of(fault)).sum();
+        let met: u64 = DiskFault::ALL.into_iter().map(|fault| probes.count(fault)).sum();
         met + u64::from(disk.is_stopped()) + stage.with(|notes, _| notes.armed.stalls)
     })
 }

@@ -10,19 +10,21 @@ use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription
 use super::armed::Armed;
 use super::calm::Calm;
 use super::clock::VirtualClock;
-use super::coverage::{self, Coverage};
+use super::coverage;
 use super::journal::{DiskTrouble, JournalSetup};
 use super::ledger::{self, Ledger};
 use super::oracle::payloads::Owed;
 use super::oracle::waits::Absence;
 use super::oracle::{Oracles, Verdict};
-use super::scenario::{Scenario, Script};
+use super::scenario::Script;
 use super::step::Step;
+use super::tier::Scenario;
 use super::trace::Trace;
 use super::window::Windows;
 use crate::chance::Chance;
 use crate::disk::{Disk, Drive, Keeper, SECTOR_BYTES, Trouble};
 use crate::failure::Broken;
+use crate::tier::Probes;
 
 /// The space on the disk under a journal, unless it is full.
 pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
@@ -42,7 +44,7 @@ pub(super) struct Stage {
 /// What was seen and what is to come.
 pub(super) struct Notes {
     pub(super) trace: Trace,
-    pub(super) coverage: Coverage,
+    pub(super) coverage: Probes,
     pub(super) armed: Armed,
     pub(super) absence: Absence,
     pub(super) ledger: Ledger,
@@ -67,7 +69,7 @@ impl Stage {
         let yields = Chance::of(scenario.seed).stream("yields");
         let notes = Notes {
             trace,
-            coverage: Coverage::default(),
+            coverage: Probes::default(),
             armed: Armed::new(yields, scenario.setup.yields_per_mille),
             absence: Absence::default(),
             ledger: Ledger::default(),
@@ -118,7 +120,7 @@ impl Stage {
         let Some(drive) = &self.drive else { return };
         let probes = drive.probes();
         for trouble in DiskTrouble::ALL {
-            let struck = 0..probes.of(trouble.fault());
+            let struck = 0..probes.count(trouble.fault());
             self.with(|notes, _| struck.for_each(|_| notes.coverage.reach(coverage::disk(trouble))));
         }
     }
@@ -169,7 +171,7 @@ impl Stage {
 
     /// What the handler is to do with this event, if anything is said.
     pub(super) fn script(&self, key: u8) -> Option<&Script> {
-        self.scenario.scripts.iter().find(|script| script.key == key)
+        self.scenario.setup.scripts.iter().find(|script| script.key == key)
     }
 }
 

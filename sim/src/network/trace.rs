@@ -1,58 +1,56 @@
-//! What happened, as one number and, if asked for, as text.
+//! What happened, as one number and, if asked for, for people.
 
 use std::hash::{Hash, Hasher};
 
 use eventful::Timestamp;
 
 use super::diary::Diary;
-use super::scenario::Request;
 use super::step::Step;
+use super::tier::Scenario;
+use crate::failure::Broken;
 use crate::mix::Mix;
-use crate::trace::Entry;
-
-/// One step of a run, as text.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Line {
-    /// When, in microseconds since the beginning.
-    pub at_micros: u64,
-    /// The hash of the run up to here.
-    pub hash: u64,
-    /// What happened.
-    pub what: String,
-    /// The same, for the page that shows the run.
-    #[serde(skip)]
-    pub entries: Vec<Entry>,
-}
+use crate::tier::{Keep, Report};
 
 /// The steps so far.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     hash: Mix,
-    pub(super) kept: Option<(Diary, Vec<Line>)>,
+    steps: u32,
+    /// The hash after each step, where they are kept.
+    hashes: Option<Vec<u64>>,
+    diary: Option<Diary>,
 }
 
 impl Trace {
-    /// One that keeps what happens, when these are asked for.
-    pub(super) fn keeping(requests: Option<&[Request]>) -> Self {
-        Self { hash: Mix::default(), kept: requests.map(|requests| (Diary::of(requests), Vec::new())) }
+    /// One that keeps this much of a run of `scenario`.
+    pub(super) fn keeping(keep: Keep, scenario: &Scenario) -> Self {
+        let diary = keep.trace.then(|| Diary::of(&scenario.operations));
+        Self { hashes: keep.hashes.then(Vec::new), diary, ..Self::default() }
     }
 
     pub(super) fn note(&mut self, at: Timestamp, step: &Step<'_>) {
         let at_micros = at.as_micros() - super::clock::EPOCH.as_micros() as u64;
         self.hash.write_u64(at_micros);
         step.hash(&mut self.hash);
-        if let Some((diary, kept)) = &mut self.kept {
-            let what = if let Step::Answered { client, request, generation, status, body } = step {
-                let head = format!("client: {client}, request: {request}, generation: {generation}, status: {status}");
-                format!("Answered {{ {head} }} {}", String::from_utf8_lossy(body).trim_end())
-            } else {
-                format!("{step:?}")
-            };
-            kept.push(Line { at_micros, hash: self.hash.finish(), what, entries: diary.entries(at_micros, step) });
+        self.steps += 1;
+        if let Some(hashes) = &mut self.hashes {
+            hashes.push(self.hash.finish());
+        }
+        if let Some(diary) = &mut self.diary {
+            diary.note(at_micros, step);
         }
     }
 
-    pub(super) fn hash(&self) -> u64 {
-        self.hash.finish()
+    /// What the run has come to.
+    pub(super) fn report(&mut self, virtual_micros: u64, broken: Option<Broken>) -> Report {
+        Report {
+            steps: self.steps,
+            virtual_micros,
+            hash: self.hash.finish(),
+            hashes: self.hashes.take().unwrap_or_default(),
+            trace: self.diary.take().map(|diary| diary.finish(virtual_micros, broken.as_ref())),
+            broken,
+            choices: None,
+        }
     }
 }

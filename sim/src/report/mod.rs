@@ -2,9 +2,6 @@
 //!
 //! | file | part |
 //! |---|---|
-//! | `about` | what else is said: what the run was made of |
-//! | `span` | faults that last |
-//! | `network` | the same of the turmoil tier |
 //! | `picture` | what is drawn: lanes, entries, attempts, windows of faults |
 //! | `page` | the parts that are plain HTML: headline, table of steps, scenario |
 //! | `text` | escapes |
@@ -13,20 +10,13 @@
 //!
 //! The table of steps is there without scripts; the drawing needs them.
 
-mod about;
-#[cfg(feature = "turmoil")]
-mod network;
 mod page;
 mod picture;
-mod span;
 mod text;
 
 use crate::failure::Broken;
-use crate::scenario::Scenario;
+use crate::tier::{Part as _, Scenario, Tier};
 use crate::trace::Trace;
-use about::About;
-#[cfg(feature = "turmoil")]
-pub use network::network_html;
 use picture::Picture;
 
 /// The parts of the page that are the same for every run. Scripts are in the order of their use.
@@ -39,22 +29,18 @@ const SCRIPTS: [&str; 3] = [include_str!("layout.js"), include_str!("draw.js"), 
 ///
 /// The page is complete in itself: it fetches nothing, and refers to nothing. Two runs of one
 /// scenario have equal pages.
-pub fn html(scenario: &Scenario, broken: Option<&Broken>, trace: &Trace) -> String {
-    whole(&About::of(scenario), broken, trace)
-}
-
-fn whole(about: &About, broken: Option<&Broken>, trace: &Trace) -> String {
-    let picture = Picture::of(&about.spans, trace);
-    let scripts = SCRIPTS.concat();
+pub fn html<T: Tier>(scenario: &Scenario<T>, broken: Option<&Broken>, trace: &Trace) -> String {
+    let spans: Vec<_> = scenario.faults.iter().filter_map(|fault| fault.span()).collect();
+    let picture = Picture::of(&spans, trace);
     let parts = [
-        ("title", text::escaped(&page::title(about, broken))),
+        ("title", text::escaped(&page::title(scenario.seed, broken))),
         ("style", STYLE.to_owned()),
-        ("headline", page::headline(about, broken, trace)),
+        ("headline", page::headline(scenario, broken, trace)),
         ("steps", page::steps(&picture)),
-        ("scenario", page::scenario(about)),
+        ("scenario", page::scenario(scenario)),
         ("run", text::embedded(&picture)),
-        ("file", text::embedded(&page::SavedFile::of(about))),
-        ("script", scripts),
+        ("file", text::embedded(&page::SavedFile::of(scenario))),
+        ("script", SCRIPTS.concat()),
     ];
     filled(PAGE, &parts)
 }

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::about::About;
 use super::picture::{DrawnEntry, Picture};
 use super::text::{escaped, seconds};
 use crate::failure::Broken;
 use crate::scenario::Micros;
+use crate::tier::{Part, Scenario, Tier};
 use crate::trace::{Trace, What};
 
 /// The scenario as a file that the reader can save.
@@ -19,12 +20,12 @@ pub(super) struct SavedFile {
 }
 
 impl SavedFile {
-    pub(super) fn of(about: &About) -> Self {
-        Self { name: format!("seed-{}.json", about.seed), text: about.file.clone() }
+    pub(super) fn of<T: Tier>(scenario: &Scenario<T>) -> Self {
+        Self { name: format!("seed-{}.json", scenario.seed), text: scenario.to_json() }
     }
 }
 
-pub(super) fn title(About { seed, .. }: &About, broken: Option<&Broken>) -> String {
+pub(super) fn title(seed: u64, broken: Option<&Broken>) -> String {
     match broken {
         Some(broken) => format!("{} broken by seed {seed}", broken.promise),
         None => format!("seed {seed}: all promises held"),
@@ -32,7 +33,7 @@ pub(super) fn title(About { seed, .. }: &About, broken: Option<&Broken>) -> Stri
 }
 
 /// What the run came to, and how to run it again.
-pub(super) fn headline(about: &About, broken: Option<&Broken>, trace: &Trace) -> String {
+pub(super) fn headline<T: Tier>(scenario: &Scenario<T>, broken: Option<&Broken>, trace: &Trace) -> String {
     let verdict = match broken {
         Some(Broken { oracle, promise, what }) => format!(
             "<p class=\"verdict bad\"><strong>✗ {promise} is broken</strong> <span>says oracle <code>{}</code></span></p>\
@@ -42,27 +43,27 @@ pub(super) fn headline(about: &About, broken: Option<&Broken>, trace: &Trace) ->
         ),
         None => "<p class=\"verdict good\"><strong>✓ All promises held</strong></p>".to_owned(),
     };
-    let shows = match about.about.is_empty() {
+    let shows = match scenario.about.is_empty() {
         true => String::new(),
-        false => format!("<p class=\"about\">{}</p>", escaped(&about.about)),
+        false => format!("<p class=\"about\">{}</p>", escaped(&scenario.about)),
     };
-    let SavedFile { name, .. } = SavedFile::of(about);
+    let SavedFile { name, .. } = SavedFile::of(scenario);
     format!(
         "{verdict}{shows}<p class=\"facts\">{}</p><p class=\"replay\"><code>cargo sim replay {name}</code> \
          <button type=\"button\" id=\"save\">save {name}</button></p>",
-        facts(about, trace)
+        facts(scenario, trace)
     )
 }
 
-fn facts(about: &About, trace: &Trace) -> String {
+fn facts<T: Tier>(scenario: &Scenario<T>, trace: &Trace) -> String {
     let steps = trace.entries.last().map_or(0, |last| last.step);
     let lasted = trace.entries.last().map_or(0, |last| last.at);
     let attempts = trace.entries.iter().filter(|entry| entry.what == What::Begin).count();
     format!(
         "seed <b>{}</b> · {} operations · {} faults · {steps} steps · {attempts} attempts · {} of virtual time",
-        about.seed,
-        about.operations.len(),
-        about.faults.len(),
+        scenario.seed,
+        scenario.operations.len(),
+        scenario.faults.len(),
         Micros(lasted)
     )
 }
@@ -101,25 +102,38 @@ fn row(at: usize, entry: &DrawnEntry<'_>, begins: bool, picture: &Picture<'_>) -
 }
 
 /// Everything that the run was made of.
-pub(super) fn scenario(about: &About) -> String {
-    let settings: String =
-        about.settings.as_object().into_iter().flatten().map(|(name, value)| setting(name, value)).collect();
-    let operations: String = about.operations.iter().map(|cells| timed(cells)).collect();
-    let faults: String = about.faults.iter().map(|cells| timed(cells)).collect();
+pub(super) fn scenario<T: Tier>(scenario: &Scenario<T>) -> String {
+    let setup = serde_json::to_value(&scenario.setup).unwrap_or_default();
+    let choices = match &scenario.choices {
+        Some(choices) => format!("{} are listed in the file", choices.len()),
+        None => "drawn from the seed".to_owned(),
+    };
     format!(
-        "<section><h3>Operations</h3><table>{operations}</table></section>\
-         <section><h3>Faults</h3><table>{faults}</table></section>\
-         <section><h3>Settings</h3><table>{settings}</table><p>Choices: {}.</p></section>",
-        about.choices
+        "<section><h3>Operations</h3><table>{}</table></section>\
+         <section><h3>Faults</h3><table>{}</table></section>\
+         <section><h3>Setup</h3><table>{}</table><p>Choices: {choices}.</p></section>",
+        rows(&scenario.operations),
+        rows(&scenario.faults),
+        settings(&setup),
     )
 }
 
-fn setting(name: &str, value: &serde_json::Value) -> String {
-    format!("<tr><td>{}</td><td class=\"number\">{}</td></tr>", escaped(name), escaped(&value.to_string()))
+/// A row for each number or text, those inside of others too.
+fn settings(setup: &Value) -> String {
+    let setting = |(name, value): (&String, &Value)| match value.is_object() {
+        true => settings(value),
+        false => {
+            format!("<tr><td>{}</td><td class=\"number\">{}</td></tr>", escaped(name), escaped(&value.to_string()))
+        }
+    };
+    setup.as_object().into_iter().flatten().map(setting).collect()
 }
 
-/// A row that begins with a time.
-fn timed(cells: &[String]) -> String {
-    let cells = cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect::<String>();
-    format!("<tr>{}</tr>", cells.replacen("<td>", "<td class=\"number\">", 1))
+fn rows<P: Part>(parts: &[P]) -> String {
+    let row = |part: &P| {
+        let at = part.at().map_or(String::new(), seconds);
+        let (who, words) = (part.who(), escaped(&part.words()));
+        format!("<tr><td class=\"number\">{at}</td><td>{who}</td><td>{words}</td></tr>")
+    };
+    parts.iter().map(row).collect()
 }

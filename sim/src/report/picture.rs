@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::span::Span;
 use crate::scenario::EventNumber;
-use crate::trace::{Entry, Fate, Lane, Trace, Verdict, What};
+use crate::trace::{Entry, Fate, Lane, Span, Trace, Verdict, What};
 
 /// What the page draws. Lanes and entries are named by their place in these lists.
 #[derive(Debug, Serialize)]
@@ -155,14 +154,14 @@ fn attempts(entries: &[Entry], place: &impl Fn(Lane) -> usize) -> Vec<Attempt> {
 fn windows(spans: &[Span], entries: &[Entry], lanes: &[Lane]) -> Vec<Window> {
     let mut begun: Vec<usize> = Vec::new();
     let mut windows = Vec::new();
-    for Span { note, lasts, name, disturbs } in spans {
+    for Span { note, lasts, name, parts } in spans {
         let is_it =
             |(at, entry): &(usize, &Entry)| entry.what == What::Fault && entry.note == *note && !begun.contains(at);
         let Some((begin, entry)) = entries.iter().enumerate().find(is_it) else { continue };
         begun.push(begin);
         let ends_at = entry.at.saturating_add(*lasts);
         let end = entries.iter().position(|entry| entry.at >= ends_at).unwrap_or(entries.len());
-        let disturbed = |lane: Lane| disturbs.iter().any(|part| *part == kind(lane) || *part == self::name(lane));
+        let disturbed = |lane: Lane| parts.iter().any(|part| *part == kind(lane) || *part == self::name(lane));
         let places = (0..lanes.len()).filter(|place| disturbed(lanes[*place])).collect();
         windows.push(Window { lanes: places, begin, end: end.max(begin), name: (*name).to_owned() });
     }

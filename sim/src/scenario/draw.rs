@@ -8,8 +8,9 @@ use std::num::NonZeroUsize;
 use super::family::{Family, Plan};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
 use super::units::MILLI;
-use super::{Act, Behaviour, Fault, Operation, Scenario, Settings};
+use super::{Act, Behaviour, CoreSetup, Fault, Operation, Scenario, Settings};
 use crate::chance::{Chance, Stream};
+use crate::tier::Part as _;
 
 impl Scenario {
     /// The scenario of this seed.
@@ -24,17 +25,8 @@ impl Scenario {
         let draw = Draw { chance, on, submits, horizon, span };
         let settings = draw.settings();
         let (operations, faults) = (draw.operations(), draw.faults(&settings));
-        Self {
-            format: Self::FORMAT,
-            about: String::new(),
-            seed,
-            settings,
-            journal: draw.journaling(),
-            operations,
-            faults,
-            choices: None,
-            patience: 0,
-        }
+        let setup = CoreSetup { settings, journal: draw.journaling(), patience: 0 };
+        Self { operations, faults, ..Self::of(seed, setup) }
     }
 }
 

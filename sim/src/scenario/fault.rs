@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Behaviour, EventNumber};
 use crate::disk::DiskFault;
+use crate::tier::Part;
+use crate::trace::Span;
 
 /// Something that goes wrong. Times are microseconds since the start, durations microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,9 +259,8 @@ pub enum Loss {
     All,
 }
 
-impl Fault {
-    /// When it begins; absent when it waits for an attempt.
-    pub const fn at(&self) -> Option<u64> {
+impl Part for Fault {
+    fn at(&self) -> Option<u64> {
         match *self {
             Self::ChannelFull { at, .. }
             | Self::ReceiverDropped { at, .. }
@@ -288,5 +289,43 @@ impl Fault {
             | Self::DiskFull { at, .. } => Some(at),
             Self::Handler { .. } | Self::Poison { .. } => None,
         }
+    }
+
+    fn words(&self) -> String {
+        self.to_string()
+    }
+
+    fn span(&self) -> Option<Span> {
+        let (lasts, name, parts): (u64, &'static str, &[&str]) = match *self {
+            Self::ChannelFull { lasts, .. } => (lasts.unwrap_or(u64::MAX), "full", &["channel"]),
+            Self::ReceiverDropped { unnoticed, .. } => (unnoticed, "no receiver", &["channel"]),
+            Self::DispatcherStalled { lasts, .. } => (lasts, "stalled", &["dispatcher"]),
+            Self::DispatcherDies { lasts, .. } => (lasts, "dead", &["dispatcher"]),
+            Self::SweeperDies { lasts, .. } => (lasts, "dead", &["sweeper"]),
+            Self::SweepsDelayed { lasts, .. } => (lasts, "late", &["sweeper"]),
+            Self::WorkersStalled { lasts, .. } => (lasts, "stalled", &["worker"]),
+            Self::ClientsStalled { lasts, .. } => (lasts, "stalled", &["client"]),
+            Self::AllFail { lasts, .. } => (lasts.unwrap_or(u64::MAX), "all fail", &["worker"]),
+            Self::Restart { lasts, .. } | Self::PowerCut { lasts, .. } => {
+                (lasts, "down", &["engine", "channel", "dispatcher", "worker", "sweeper", "journal"])
+            }
+            Self::JournalStalled { lasts, .. } => (lasts, "stalled", &["journal"]),
+            Self::DiskFull { lasts, .. } => (lasts, "full", &["journal"]),
+            Self::TicketLost { .. }
+            | Self::MarkerLost { .. }
+            | Self::TicketTwice { .. }
+            | Self::Handler { .. }
+            | Self::Poison { .. }
+            | Self::ClockForward { .. }
+            | Self::ClockBack { .. }
+            | Self::ClockOff { .. }
+            | Self::ProcessPauses { .. }
+            | Self::TicketLate { .. }
+            | Self::DiesWriting { .. }
+            | Self::SnapshotRots { .. }
+            | Self::DiskFails { .. }
+            | Self::Shutdown { .. } => return None,
+        };
+        Some(Span::new(self.words(), lasts, name, parts))
     }
 }

@@ -1,6 +1,7 @@
 //! The kinds of faults, and of what follows from them.
 
 use crate::spelling::snake_case;
+use crate::tier::Probe;
 
 /// The kinds of faults, as probes count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +82,12 @@ pub enum FaultKind {
     ExpiryHeld,
     ClockAheadAtStart,
     ClockBehindAtStart,
+}
+
+impl Probe for FaultKind {
+    fn number(self) -> usize {
+        self as usize
+    }
 }
 
 impl FaultKind {

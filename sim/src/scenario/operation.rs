@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::EventNumber;
+use crate::tier::Part;
 
 /// Something that a client or an operator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,21 @@ pub enum Act {
     Pause,
     /// An operator lets runs start again.
     Resume,
+}
+
+impl Part for Operation {
+    fn at(&self) -> Option<u64> {
+        Some(self.at)
+    }
+
+    fn words(&self) -> String {
+        let hangs_up = if self.hangs_up { ", and hangs up before the answer" } else { "" };
+        format!("{}{hangs_up}", self.act)
+    }
+
+    fn who(&self) -> String {
+        format!("client {}", self.client)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -6,6 +6,20 @@ use std::time::Duration;
 use eventful::{Backoff, Config, FailedOverflow};
 use serde::{Deserialize, Serialize};
 
+/// The engine's configuration, and what is around it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoreSetup {
+    /// The engine's configuration.
+    pub settings: Settings,
+    /// How the journal is kept. Absent: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Journaling>,
+    /// How often time may pass although a step is ready, at most. It is then one of the choices.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub patience: u8,
+}
+
 /// The engine's configuration. Durations are microseconds; the names are those of [`Config`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +118,12 @@ pub(crate) const fn plenty() -> usize {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_plenty(bytes: &usize) -> bool {
     *bytes == plenty()
+}
+
+/// Most scenarios have none, and say nothing about it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(patience: &u8) -> bool {
+    *patience == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -45,9 +45,9 @@ use eventful::{Config, Effect, Engine, Fact, InvalidConfig, Output, RunId, Times
 use crate::failure::Broken;
 use crate::mix::Mix;
 use crate::oracle::Oracles;
-use crate::probe::Probes;
 use crate::roster::Roster;
 use crate::scenario::{Act, EventNumber, Fault, FaultKind, Scenario};
+use crate::tier::{Keep, Part as _, Probes};
 use crate::trace::Trace;
 use agenda::{Agenda, Task};
 use channel::Channel;
@@ -119,34 +119,6 @@ pub struct World<'s> {
     trace: Option<Trace>,
 }
 
-/// What a run has come to.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The promise that was broken, if one was.
-    pub broken: Option<Broken>,
-    /// The steps that it took.
-    pub steps: u32,
-    /// The time that passed in it, in microseconds.
-    pub virtual_micros: u64,
-    /// A hash over every step.
-    pub hash: u64,
-    /// The hash after each step, when they were asked for.
-    pub hashes: Vec<u64>,
-    /// What was chosen where there was a choice.
-    pub choices: Vec<u16>,
-    /// What happened, when it was asked for.
-    pub trace: Option<Trace>,
-}
-
-/// What is to be kept of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Keep {
-    /// What happened, for people.
-    pub trace: bool,
-    /// The hash after each step.
-    pub hashes: bool,
-}
-
 impl<'s> World<'s> {
     /// The world at the start of a scenario. What fires in it is added to `probes`.
     ///
@@ -154,7 +126,7 @@ impl<'s> World<'s> {
     ///
     /// [`InvalidConfig`] when the engine refuses the scenario's configuration.
     pub fn new(scenario: &'s Scenario, keep: Keep, probes: Probes) -> Result<Self, InvalidConfig> {
-        let mut config = scenario.settings.config();
+        let mut config = scenario.setup.settings.config();
         config.seed = Some(scenario.seed);
         let mut out = Output::with_facts();
         let told = Timestamp::from_micros(STARTED_AT);
@@ -178,7 +150,7 @@ impl<'s> World<'s> {
             sweeper: Sweeper::default(),
             handlers: Handlers::of(scenario),
             holds_expiry: false,
-            journal: scenario.journal.map(|settings| Journal::of(scenario, settings)),
+            journal: scenario.setup.journal.map(|settings| Journal::of(scenario, settings)),
             workers: Vec::new(),
             next_serial: 0,
             clients_stalled_until: 0,
@@ -192,7 +164,7 @@ impl<'s> World<'s> {
             hash: Mix::default(),
             hashes: keep.hashes.then(Vec::new),
             steps: 0,
-            patience: scenario.patience,
+            patience: scenario.setup.patience,
             moment: (0, 0),
             trace: keep.trace.then(Trace::default),
             config,

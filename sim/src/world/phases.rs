@@ -1,18 +1,17 @@
 //! Chaos, then healing, then a bounded time to finish, then the audit.
 
-use std::any::Any;
-use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-use eventful::{Command, Config, InvalidConfig, Status, Timestamp};
+use eventful::{Command, Config, Status, Timestamp};
 
 use super::channel::FOR_GOOD;
-use super::{Choices, Keep, Report, World};
+use super::{Choices, World};
 use crate::chance::Chance;
 use crate::failure::Broken;
 use crate::oracle::Said;
-use crate::probe::Probes;
+use crate::panics;
 use crate::scenario::{Behaviour, Fault, Scenario};
+use crate::tier::{Keep, Probes, Report};
 
 /// Steps that an operation or a fault can cause at one time, at most. More of them: it spins.
 const STEPS_EACH: u32 = 20;
@@ -52,46 +51,30 @@ pub enum Ended {
 }
 
 impl Scenario {
-    /// Runs it. What fires is added to `probes`.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidConfig`] when the engine refuses its configuration.
-    pub fn run(&self, keep: Keep, probes: &mut Probes) -> Result<Report, InvalidConfig> {
-        self.run_with(self.choices(), keep, probes)
-    }
-
-    /// Its choices: those in its file, or those that its seed draws.
-    pub(crate) fn choices(&self) -> Choices {
-        match &self.choices {
+    /// Lets it happen. What fires is added to `probes`.
+    pub(crate) fn play(&self, keep: Keep, probes: &mut Probes) -> Report {
+        let mut choices = match &self.choices {
             Some(listed) => Choices::listed(listed.clone()),
             None => Choices::drawn(Chance::of(self.seed).stream("choices")),
-        }
-    }
-
-    /// Runs it with other choices than its own.
-    pub(crate) fn run_with(
-        &self,
-        mut choices: Choices,
-        keep: Keep,
-        probes: &mut Probes,
-    ) -> Result<Report, InvalidConfig> {
-        let mut world = World::new(self, keep, std::mem::take(probes))?;
+        };
+        let mut world = match World::new(self, keep, std::mem::take(probes)) {
+            Ok(world) => world,
+            Err(refused) => return Report { broken: Some(Broken::new("settings", 11, refused)), ..Report::default() },
+        };
         let broken = world.live(&mut choices).err().and_then(Halt::broken);
         if let Some(broken) = &broken {
             world.note_broken(broken);
         }
         world.probe_disk();
         *probes = std::mem::take(&mut world.probes);
-        Ok(world.into_report(broken, choices))
+        world.into_report(broken, choices)
     }
 }
 
 impl World<'_> {
     /// The whole run. A panic of the engine breaks a promise too.
     pub(crate) fn live(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
-        let lived = panic::catch_unwind(AssertUnwindSafe(|| self.pass_phases(choices)));
-        lived.unwrap_or_else(|said| Err(Broken::new("panics", 1, words(&*said)).into()))
+        panics::catch(|| self.pass_phases(choices)).unwrap_or_else(|broken| Err(broken.into()))
     }
 
     fn pass_phases(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
@@ -299,16 +282,10 @@ impl World<'_> {
             virtual_micros: self.now,
             hash: std::hash::Hasher::finish(&self.hash),
             hashes: self.hashes.unwrap_or_default(),
-            choices: choices.made,
+            choices: Some(choices.made),
             trace: self.trace,
         }
     }
-}
-
-/// What a panic said.
-fn words(said: &(dyn Any + Send)) -> &str {
-    let text = said.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| said.downcast_ref::<&str>().copied()).unwrap_or("the engine panics")
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl World<'_> {
         if !is_drained && self.now < ending.deadline {
             return Ok(());
         }
-        let until = self.now + self.scenario.settings.abort_grace;
+        let until = self.now + self.scenario.setup.settings.abort_grace;
         ending.grace_until = Some(until);
         self.note_world("the time to drain ends");
         self.stop_workers();
@@ -105,7 +105,7 @@ impl World<'_> {
         ending.is_over = true;
         self.dropped = 0;
         let took = self.now - ending.asked_at;
-        let grace = self.scenario.settings.abort_grace;
+        let grace = self.scenario.setup.settings.abort_grace;
         let allowed = ending.deadline - ending.asked_at + 2 * grace + self.stood_still;
         if self.is_serving() {
             self.oracles.judge_end(Duration::from_micros(took), Duration::from_micros(allowed), &self.engine)?;

@@ -325,7 +325,7 @@ impl World<'_> {
             (DiskFault::PowerCut, FaultKind::PowerCut),
         ];
         for (fault, kind) in kinds {
-            if struck.of(fault) > 0 {
+            if struck.count(fault) > 0 {
                 self.probes.fault(kind);
             }
         }

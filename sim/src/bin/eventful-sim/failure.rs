@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use eventful_sim::failure::Broken;
+use eventful_sim::tier::{self, Shrunk, Tier};
 
-use crate::case::{Case, Smaller};
 use crate::clock::Stopwatch;
 use crate::jobs::Manner;
+use crate::terminal::grouped;
+
+/// Runs that making a scenario smaller may take.
+pub(crate) const TRIES: u32 = 20_000;
 
 /// A seed that breaks a promise.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure<T: Tier> {
     pub(crate) seed: u64,
     pub(crate) broken: Broken,
     /// How large it was before it was made smaller.
     pub(crate) size: usize,
-    /// What that counts.
-    unit: &'static str,
-    smaller: Option<Smaller>,
+    pub(crate) smaller: Option<Shrunk<T>>,
     /// How long making it smaller took.
     pub(crate) took: Duration,
     /// Where it is saved.
@@ -27,49 +29,45 @@ pub(crate) struct Failure {
     manner: Manner,
 }
 
-impl Failure {
-    /// Makes the case of this seed smaller and saves it in a folder. What is found is told, saved or not.
+impl<T: Tier> Failure<T> {
+    /// Makes the scenario of this seed smaller and saves it in a folder. What is found is told, saved or not.
     pub(crate) fn settle(seed: u64, broken: Broken, manner: Manner, folder: &Path) -> anyhow::Result<Self> {
-        let told = format!("seed {seed}{}: {broken}; and it cannot be saved", manner.draw.spelled());
+        let told = format!("seed {seed}{}: {broken}; and it cannot be saved", manner.spelled::<T>());
         Self::save(seed, broken, manner, folder).context(told)
     }
 
     fn save(seed: u64, broken: Broken, manner: Manner, folder: &Path) -> anyhow::Result<Self> {
-        let case = Case::draw(seed, manner.draw);
+        let scenario = T::draw(seed, manner.plan);
         let since = Stopwatch::start();
-        let smaller = case.shrink();
+        let smaller = tier::shrink(&scenario, TRIES);
         let took = since.elapsed();
         let file = folder.join(format!("seed-{seed}.json"));
         std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be a folder", folder.display()))?;
-        smaller.as_ref().map_or(&case, |smaller| &smaller.case).write(&file)?;
-        Ok(Self { seed, broken, size: case.size(), unit: case.unit(), smaller, took, file, manner })
-    }
-
-    /// How large it still is.
-    pub(crate) fn shrunk_size(&self) -> Option<usize> {
-        self.smaller.as_ref().map(|smaller| smaller.case.size())
-    }
-
-    /// Runs that making it smaller took.
-    pub(crate) fn tries(&self) -> Option<u32> {
-        self.smaller.as_ref().and_then(|smaller| smaller.tries)
+        smaller.as_ref().map_or(&scenario, |smaller| &smaller.scenario).write(&file)?;
+        Ok(Self { seed, broken, size: scenario.size(), smaller, took, file, manner })
     }
 
     /// As text, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Self { seed, broken, size, unit, took, file, manner, .. } = self;
+        let Self { seed, broken, size, smaller, took, file, manner } = self;
         let (file, twice) = (file.display(), if manner.twice { " --twice" } else { "" });
-        let shrunk = match &self.smaller {
-            Some(smaller) => smaller.line(*size, *took),
-            None => format!("shrunk  not: {size} {unit} are left"),
-        };
-        let mut lines = vec![format!("seed {seed}: {broken}"), String::new(), shrunk];
-        if let Some(smaller) = self.smaller.as_ref().filter(|smaller| smaller.broken.what != broken.what) {
+        let mut lines = vec![format!("seed {seed}: {broken}"), String::new()];
+        lines.push(match smaller {
+            Some(smaller) => shrunk(smaller, *size, *took),
+            None => format!("shrunk  not: {size} {} are left", T::UNIT),
+        });
+        if let Some(smaller) = smaller.as_ref().filter(|smaller| smaller.broken.what != broken.what) {
             lines.push(format!("        {}", smaller.broken.what));
         }
         lines.push(format!("saved   {file}"));
         lines.push(format!("replay  cargo sim replay {file}{twice}"));
-        lines.push(format!("whole   cargo sim replay {seed}{}{twice}", manner.draw.spelled()));
+        lines.push(format!("whole   cargo sim replay {seed}{}{twice}", manner.spelled::<T>()));
         lines
     }
+}
+
+/// How much smaller a scenario has become, and what that took, as text.
+pub(crate) fn shrunk<T: Tier>(smaller: &Shrunk<T>, before: usize, took: Duration) -> String {
+    let (tries, after) = (grouped(smaller.tries.into()), smaller.scenario.size());
+    format!("shrunk  {before} {} to {after}, in {tries} runs and {took:.1?}", T::UNIT)
 }

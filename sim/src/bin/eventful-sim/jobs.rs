@@ -7,10 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use eventful_sim::failure::Broken;
+use eventful_sim::scenario::Plan;
+use eventful_sim::tier::{Keep, Probes, Tier};
 
-use crate::case::Case;
-use crate::options::{Draw, RunOptions, Tier};
-use crate::reach::Reach;
+use crate::options::RunOptions;
 
 /// How often one looks up while all jobs are busy.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -25,12 +25,12 @@ pub(crate) struct Seeds {
 }
 
 /// What a job has come to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) seeds: u64,
     pub(crate) steps: u64,
     pub(crate) virtual_micros: u64,
-    pub(crate) reach: Reach,
+    pub(crate) probes: Probes,
     /// The first seed that breaks a promise.
     pub(crate) failed: Option<(u64, Broken)>,
 }
@@ -38,19 +38,23 @@ pub(crate) struct Tally {
 /// How seeds are run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
-    pub(crate) draw: Draw,
+    pub(crate) plan: Plan,
     pub(crate) twice: bool,
+}
+
+impl Manner {
+    /// What to say on the command line to get the same scenarios.
+    pub(crate) fn spelled<T: Tier>(self) -> String {
+        let Plan { submits, swarm, journals } = self.plan;
+        let (swarm, memory) = (if swarm { " --swarm" } else { "" }, if journals { "" } else { " --memory" });
+        if T::HAS_PLANS { format!(" --submits {submits}{swarm}{memory}") } else { format!(" --tier {}", T::NAME) }
+    }
 }
 
 impl Seeds {
     /// `count` of them.
-    pub(crate) fn new(first: u64, count: u64, tier: Tier) -> Self {
-        let batch = match tier {
-            Tier::Core => 32,
-            Tier::Turmoil => 4,
-            Tier::Disk => 2,
-        };
-        Self { next: first.into(), end: first.saturating_add(count).into(), batch }
+    pub(crate) fn new<T: Tier>(first: u64, count: u64) -> Self {
+        Self { next: first.into(), end: first.saturating_add(count).into(), batch: T::BATCH }
     }
 
     fn take(&self) -> Option<Range<u64>> {
@@ -75,8 +79,9 @@ impl Seeds {
 }
 
 impl Tally {
-    fn of(tier: Tier) -> Self {
-        Self { seeds: 0, steps: 0, virtual_micros: 0, reach: Reach::of(tier), failed: None }
+    /// How many faults have had their effects.
+    pub(crate) fn faults<T: Tier>(&self) -> u64 {
+        T::faults(&self.probes).iter().map(|(_, count)| count).sum()
     }
 
     /// Adds what another job has come to.
@@ -84,20 +89,25 @@ impl Tally {
         self.seeds += other.seeds;
         self.steps += other.steps;
         self.virtual_micros += other.virtual_micros;
-        self.reach.add(&other.reach);
+        self.probes.add(&other.probes);
         self.failed = [self.failed.take(), other.failed].into_iter().flatten().min_by_key(|(seed, _)| *seed);
     }
 }
 
 /// Runs all of `seeds` and adds up what they come to. `look_up` is called now and then, to tell and
 /// to stop.
-pub(crate) fn go_through(seeds: &Seeds, manner: Manner, jobs: usize, mut look_up: impl FnMut(&Tally)) -> Tally {
-    let mut sum = Tally::of(manner.draw.tier);
+pub(crate) fn go_through<T: Tier>(
+    seeds: &Seeds,
+    manner: Manner,
+    jobs: usize,
+    mut look_up: impl FnMut(&Tally),
+) -> Tally {
+    let mut sum = Tally::default();
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs {
             let sender = sender.clone();
-            scope.spawn(move || work(seeds, manner, &sender));
+            scope.spawn(move || work::<T>(seeds, manner, &sender));
         }
         drop(sender);
         loop {
@@ -112,11 +122,11 @@ pub(crate) fn go_through(seeds: &Seeds, manner: Manner, jobs: usize, mut look_up
     sum
 }
 
-fn work(seeds: &Seeds, manner: Manner, sender: &Sender<Tally>) {
+fn work<T: Tier>(seeds: &Seeds, manner: Manner, sender: &Sender<Tally>) {
     while let Some(range) = seeds.take() {
-        let mut tally = Tally::of(manner.draw.tier);
+        let mut tally = Tally::default();
         for seed in range.take_while(|seed| seeds.matters(*seed)) {
-            if let Some(broken) = play(seed, manner, &mut tally) {
+            if let Some(broken) = play::<T>(seed, manner, &mut tally) {
                 seeds.fail(seed);
                 tally.failed = Some((seed, broken));
             }
@@ -127,16 +137,16 @@ fn work(seeds: &Seeds, manner: Manner, sender: &Sender<Tally>) {
     }
 }
 
-fn play(seed: u64, manner: Manner, tally: &mut Tally) -> Option<Broken> {
-    let case = Case::draw(seed, manner.draw);
-    let mut played = case.play(&mut tally.reach);
+fn play<T: Tier>(seed: u64, manner: Manner, tally: &mut Tally) -> Option<Broken> {
+    let scenario = T::draw(seed, manner.plan);
+    let mut report = scenario.run(Keep::default(), &mut tally.probes);
     if manner.twice {
-        played = case.play_again(played);
+        report = scenario.run_again(report);
     }
     tally.seeds += 1;
-    tally.steps += u64::from(played.steps.unwrap_or_default());
-    tally.virtual_micros += played.virtual_micros;
-    played.broken
+    tally.steps += u64::from(report.steps);
+    tally.virtual_micros += report.virtual_micros;
+    report.broken
 }
 
 /// As many jobs as were asked for, else one a core.

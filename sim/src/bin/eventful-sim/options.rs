@@ -1,12 +1,13 @@
 //! What can be said on the command line.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eventful_sim::scenario::Plan;
+use eventful_sim::tier::{Head, Scenario, Tier};
 
 /// Runs an eventful engine under faults, and finds, replays and shrinks whatever breaks a promise.
 ///
@@ -37,7 +38,7 @@ pub(crate) enum Call {
 
 /// What runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Tier {
+pub(crate) enum TierName {
     /// The engine in a world of discrete events
     Core,
     /// The adapter and the HTTP front on a simulated network
@@ -58,9 +59,9 @@ pub(crate) struct Draw {
     /// Give no engine a journal
     #[arg(long)]
     pub(crate) memory: bool,
-    /// What runs
-    #[arg(long, value_name = "TIER", default_value = "core")]
-    pub(crate) tier: Tier,
+    /// What runs [default: core]
+    #[arg(long, value_name = "TIER")]
+    pub(crate) tier: Option<TierName>,
 }
 
 /// What `run` can be told. Durations are such as 500ms, 30s, 5m or 2h.
@@ -151,47 +152,50 @@ const MAX_SEED: u64 = 1 << 62;
 
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
-impl Tier {
-    /// Its name on the command line.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Core => "core",
-            Self::Turmoil => "turmoil",
-            Self::Disk => "disk",
+impl Source {
+    /// The tier of the file, or the one that a seed is of.
+    pub(crate) fn tier(&self) -> anyhow::Result<TierName> {
+        let (draw, name) = (&self.draw, &self.name);
+        if self.seed().is_some() {
+            return Ok(draw.tier());
+        }
+        ensure!(draw.is_plain(), "--submits, --swarm and --memory are for seeds, and {name} is a file: leave them out");
+        ensure!(Path::new(name).exists(), "{name} is neither a seed nor a file: check the path");
+        let found = Head::read(Path::new(name))?.tier;
+        let fits =
+            draw.tier.is_none_or(|tier| tier.to_possible_value().is_some_and(|value| value.matches(&found, false)));
+        ensure!(fits, "{name} is of the {found} tier: leave --tier out");
+        TierName::from_str(&found, false).map_err(|_| anyhow!("{name} is of the {found} tier: take a newer program"))
+    }
+
+    fn seed(&self) -> Option<u64> {
+        self.name.parse().ok()
+    }
+
+    /// The scenario of the file, or of the seed.
+    pub(crate) fn find<T: Tier>(&self) -> anyhow::Result<Scenario<T>> {
+        match self.seed() {
+            Some(seed) => Ok(T::draw(seed, self.draw.plan::<T>()?)),
+            None => Ok(Scenario::read(Path::new(&self.name))?),
         }
     }
 }
 
 impl Draw {
-    /// How many submissions a scenario of the core tier has.
-    pub(crate) fn submits(&self) -> u16 {
-        self.submits.unwrap_or(20)
+    /// The tier of the scenarios.
+    pub(crate) fn tier(&self) -> TierName {
+        self.tier.unwrap_or(TierName::Core)
     }
 
-    /// What scenarios of the core tier are to be like.
-    pub(crate) fn plan(&self) -> Plan {
-        Plan { submits: self.submits(), swarm: self.swarm, journals: !self.memory }
+    const fn is_plain(&self) -> bool {
+        self.submits.is_none() && !self.swarm && !self.memory
     }
 
-    /// The scenarios of the other tiers are all of one kind.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let is_plain = self.submits.is_none() && !self.swarm && !self.memory;
-        ensure!(
-            self.tier == Tier::Core || is_plain,
-            "--submits, --swarm and --memory are for the core tier: leave them out"
-        );
-        Ok(())
-    }
-
-    /// What to say on the command line to get the same scenarios.
-    pub(crate) fn spelled(&self) -> String {
-        match self.tier {
-            Tier::Core => {
-                let swarm = if self.swarm { " --swarm" } else { "" };
-                format!(" --submits {}{swarm}{}", self.submits(), if self.memory { " --memory" } else { "" })
-            }
-            Tier::Turmoil | Tier::Disk => format!(" --tier {}", self.tier.name()),
-        }
+    /// What the scenarios are to be like.
+    pub(crate) fn plan<T: Tier>(&self) -> anyhow::Result<Plan> {
+        let fits = T::HAS_PLANS || self.is_plain();
+        ensure!(fits, "--submits, --swarm and --memory are not for the {} tier: leave them out", T::NAME);
+        Ok(Plan { submits: self.submits.unwrap_or(20), swarm: self.swarm, journals: !self.memory })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eventful_sim::tier::Tier;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock::Stopwatch;
@@ -39,13 +40,13 @@ impl Progress {
     }
 
     /// Tells it, unless that was only just done.
-    pub(crate) fn tell(&mut self, tally: &Tally, passed: Duration) {
+    pub(crate) fn tell<T: Tier>(&mut self, tally: &Tally, passed: Duration) {
         if self.is_mute || self.since_told.elapsed() < self.every {
             return;
         }
         self.since_told = Stopwatch::start();
         let done = if self.by_time { passed.as_millis() as u64 } else { tally.seeds };
-        let text = text(tally, passed);
+        let text = text::<T>(tally, passed);
         if self.bar.is_hidden() {
             let percent = done.min(self.goal) * 100 / self.goal.max(1);
             warn(&format!("{percent}% {text}"));
@@ -61,15 +62,15 @@ impl Progress {
     }
 }
 
-fn text(tally: &Tally, passed: Duration) -> String {
+fn text<T: Tier>(tally: &Tally, passed: Duration) -> String {
     let rate = tally.seeds as f64 / passed.as_secs_f64().max(1e-3);
-    let (total, missing) = (tally.reach.total(), tally.reach.missing().len());
+    let (total, missing) = (T::expected(&tally.probes).len(), T::missing(&tally.probes).len());
     format!(
         "{} seeds, {}/s, {}{} faults, probes {}/{total}",
         grouped(tally.seeds),
         grouped(rate as u64),
         steps(tally.steps),
-        grouped(tally.reach.faults()),
+        grouped(tally.faults::<T>()),
         total - missing,
     )
 }

@@ -1,58 +1,70 @@
-//! `replay` and `shrink`: one scenario.
+//! `replay`, `shrink` and `report`: one scenario.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::case::Case;
+use anyhow::Context as _;
+use eventful_sim::failure::Broken;
+use eventful_sim::report;
+use eventful_sim::tier::{self, Keep, Probes, Scenario, Tier};
+
 use crate::clock::Stopwatch;
 use crate::exit::FOUND;
-use crate::options::{ReplayOptions, ShrinkOptions};
-use crate::panics;
-use crate::reach::Reach;
+use crate::failure::{TRIES, shrunk};
+use crate::options::{ReplayOptions, ReportOptions, ShrinkOptions};
 use crate::terminal::{say, steps, warn};
 
 /// Runs one scenario, and says what it came to.
-pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitCode> {
-    panics::keep_quiet();
-    let case = Case::find(&options.source)?;
-    if options.trace {
-        case.diary().iter().for_each(|line| say(line));
-    }
-    let mut reach = Reach::of(case.tier());
-    let mut played = case.play(&mut reach);
+pub(crate) fn replay<T: Tier>(options: &ReplayOptions) -> anyhow::Result<ExitCode> {
+    let scenario: Scenario<T> = options.source.find()?;
+    let mut report = scenario.run(Keep { trace: options.trace, hashes: false }, &mut Probes::default());
+    report.trace.iter().flat_map(|trace| &trace.entries).for_each(|entry| say(&entry.to_string()));
     if options.twice {
-        played = case.play_again(played);
+        report = scenario.run_again(report);
     }
-    let mut told = format!("seed {}: {} {}", case.seed(), case.size(), case.unit());
-    if played.virtual_micros > 0 {
-        let seconds = played.virtual_micros as f64 / 1e6;
-        told += &format!(", {}{seconds:.3} s", steps(played.steps.unwrap_or_default().into()));
+    let mut told = format!("seed {}: {} {}", scenario.seed, scenario.size(), T::UNIT);
+    if report.virtual_micros > 0 {
+        let seconds = report.virtual_micros as f64 / 1e6;
+        told += &format!(", {}{seconds:.3} s", steps(report.steps.into()));
     }
     say(&told);
-    say(&format!("hash {:016x}", played.hash));
-    let Some(broken) = played.broken else {
+    say(&format!("hash {:016x}", report.hash));
+    if report.broken.is_none() {
         say("every promise holds");
-        return Ok(ExitCode::SUCCESS);
-    };
-    say(&broken.to_string());
-    Ok(ExitCode::from(FOUND))
+    }
+    Ok(verdict(report.broken.as_ref()))
 }
 
 /// Makes a scenario smaller, and saves it.
-pub(crate) fn shrink(options: &ShrinkOptions) -> anyhow::Result<ExitCode> {
-    panics::keep_quiet();
-    let case = Case::find(&options.source)?;
+pub(crate) fn shrink<T: Tier>(options: &ShrinkOptions) -> anyhow::Result<ExitCode> {
+    let scenario: Scenario<T> = options.source.find()?;
     let since = Stopwatch::start();
-    let Some(smaller) = case.shrink() else {
+    let Some(smaller) = tier::shrink(&scenario, TRIES) else {
         warn(&format!("{} breaks no promise: there is nothing to shrink", options.source.name));
         return Ok(ExitCode::SUCCESS);
     };
-    let named = || PathBuf::from(format!("seed-{}.json", case.seed()));
-    let file = options.output.clone().unwrap_or_else(named);
     let took = since.elapsed();
-    say(&smaller.broken.to_string());
-    say(&smaller.line(case.size(), took));
-    smaller.case.write(&file)?;
+    let file = options.output.clone().unwrap_or_else(|| PathBuf::from(format!("seed-{}.json", scenario.seed)));
+    let found = verdict(Some(&smaller.broken));
+    say(&shrunk(&smaller, scenario.size(), took));
+    smaller.scenario.write(&file)?;
     say(&format!("replay  cargo sim replay {}", file.display()));
-    Ok(ExitCode::from(FOUND))
+    Ok(found)
+}
+
+/// Runs one scenario, and writes a page that shows it.
+pub(crate) fn report<T: Tier>(options: &ReportOptions) -> anyhow::Result<ExitCode> {
+    let scenario: Scenario<T> = options.source.find()?;
+    let report = scenario.run(Keep { trace: true, hashes: false }, &mut Probes::default());
+    let page = report::html(&scenario, report.broken.as_ref(), &report.trace.unwrap_or_default());
+    let file = options.output.clone().unwrap_or_else(|| PathBuf::from(format!("seed-{}.html", scenario.seed)));
+    std::fs::write(&file, page).with_context(|| format!("{}: check the path", file.display()))?;
+    say(&format!("page    {}", file.display()));
+    Ok(verdict(report.broken.as_ref()))
+}
+
+fn verdict(broken: Option<&Broken>) -> ExitCode {
+    let Some(broken) = broken else { return ExitCode::SUCCESS };
+    say(&broken.to_string());
+    ExitCode::from(FOUND)
 }

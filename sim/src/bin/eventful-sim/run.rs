@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use eventful_sim::tier::Tier;
+
 use crate::clock::{self, Stopwatch};
 use crate::exit::{FOUND, INTERRUPTED};
 use crate::failure::Failure;
@@ -10,19 +12,17 @@ use crate::jobs::{self, Manner, Seeds, Tally};
 use crate::options::RunOptions;
 use crate::progress::Progress;
 use crate::summary::Summary;
-use crate::{panics, terminal};
+use crate::terminal;
 
 /// Runs seeds, says what they came to, and keeps the first that breaks a promise.
-pub(crate) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
-    options.draw.check()?;
+pub(crate) fn run<T: Tier>(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen();
-    panics::keep_quiet();
-    let (first, manner) = (first(options), Manner { draw: options.draw, twice: options.twice });
+    let (first, manner) = (first(options), Manner { plan: options.draw.plan::<T>()?, twice: options.twice });
     let since = Stopwatch::start();
-    let mut tally = go_through(options, first, &interrupt);
+    let mut tally = go_through::<T>(options, first, manner, &interrupt);
     let took = since.elapsed();
     let failed = tally.failed.take();
-    let failure = failed.map(|(seed, broken)| Failure::settle(seed, broken, manner, &options.save)).transpose()?;
+    let failure = failed.map(|(seed, broken)| Failure::<T>::settle(seed, broken, manner, &options.save)).transpose()?;
     let (jobs, names_missing) = (jobs::count(options), options.probes);
     let summary = Summary { first, jobs, took, tally, names_missing, failure };
     tell(&summary, options);
@@ -38,23 +38,22 @@ fn first(options: &RunOptions) -> u64 {
     seed
 }
 
-fn go_through(options: &RunOptions, first: u64, interrupt: &Interrupt) -> Tally {
-    let seeds = Seeds::new(first, options.seeds.unwrap_or(u64::MAX), options.draw.tier);
-    let manner = Manner { draw: options.draw, twice: options.twice };
+fn go_through<T: Tier>(options: &RunOptions, first: u64, manner: Manner, interrupt: &Interrupt) -> Tally {
+    let seeds = Seeds::new::<T>(first, options.seeds.unwrap_or(u64::MAX));
     let mut progress = Progress::start(options);
     let since = Stopwatch::start();
-    let tally = jobs::go_through(&seeds, manner, jobs::count(options), |tally| {
+    let tally = jobs::go_through::<T>(&seeds, manner, jobs::count(options), |tally| {
         let passed = since.elapsed();
         if interrupt.is_asked() || options.span.is_some_and(|span| passed >= span) {
             seeds.stop();
         }
-        progress.tell(tally, passed);
+        progress.tell::<T>(tally, passed);
     });
     progress.end();
     tally
 }
 
-fn tell(summary: &Summary, options: &RunOptions) {
+fn tell<T: Tier>(summary: &Summary<T>, options: &RunOptions) {
     if options.json {
         return terminal::say(&summary.to_json());
     }
@@ -65,12 +64,12 @@ fn tell(summary: &Summary, options: &RunOptions) {
     }
 }
 
-fn verdict(summary: &Summary, options: &RunOptions, interrupt: &Interrupt) -> ExitCode {
+fn verdict<T: Tier>(summary: &Summary<T>, options: &RunOptions, interrupt: &Interrupt) -> ExitCode {
     if summary.failure.is_some() {
         ExitCode::from(FOUND)
     } else if interrupt.is_asked() {
         ExitCode::from(INTERRUPTED)
-    } else if options.probes && !summary.tally.reach.missing().is_empty() {
+    } else if options.probes && !T::missing(&summary.tally.probes).is_empty() {
         terminal::warn("error: a probe has not fired: take more seeds, or look why");
         ExitCode::from(FOUND)
     } else {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eventful_sim::tier::Tier;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -10,14 +11,14 @@ use crate::terminal::{grouped, steps};
 
 /// What all seeds together came to.
 #[derive(Debug)]
-pub(crate) struct Summary {
+pub(crate) struct Summary<T: Tier> {
     pub(crate) first: u64,
     pub(crate) jobs: usize,
     pub(crate) took: Duration,
     pub(crate) tally: Tally,
     /// Probes that have not fired are listed by name.
     pub(crate) names_missing: bool,
-    pub(crate) failure: Option<Failure>,
+    pub(crate) failure: Option<Failure<T>>,
 }
 
 /// The same as one JSON object.
@@ -45,7 +46,7 @@ struct Object<'s> {
     probes_missing: Vec<String>,
 }
 
-impl Summary {
+impl<T: Tier> Summary<T> {
     fn seconds(&self) -> f64 {
         self.took.as_secs_f64().max(1e-6)
     }
@@ -82,10 +83,10 @@ impl Summary {
     /// As text, for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let Self { first, jobs, took, tally, names_missing, failure } = self;
-        let missing = tally.reach.missing();
-        let hit = tally.reach.total() - missing.len();
+        let (missing, total) = (T::missing(&tally.probes), T::expected(&tally.probes).len());
+        let hit = total - missing.len();
         let kinds: Vec<_> =
-            tally.reach.by_kind().iter().map(|(kind, count)| format!("{kind} {}", grouped(*count))).collect();
+            T::faults(&tally.probes).into_iter().map(|(kind, count)| format!("{kind} {}", grouped(count))).collect();
         let failures = if failure.is_some() { "one breaks a promise" } else { "none breaks a promise" };
         let last = (first + tally.seeds).saturating_sub(1);
         let mut lines = vec![
@@ -96,8 +97,8 @@ impl Summary {
                 grouped(self.rate_per_job() as u64),
                 self.pace(),
             ),
-            format!("probes  {hit} of {} have fired{}", tally.reach.total(), self.hint(missing.len())),
-            format!("faults  {}: {}", grouped(tally.reach.faults()), kinds.join(", ")),
+            format!("probes  {hit} of {total} have fired{}", self.hint(missing.len())),
+            format!("faults  {}: {}", grouped(tally.faults::<T>()), kinds.join(", ")),
         ];
         // A run that was cut short says nothing about what is rare.
         if failure.is_none() && *names_missing {
@@ -109,6 +110,7 @@ impl Summary {
     /// As one JSON object.
     pub(crate) fn to_json(&self) -> String {
         let failure = self.failure.as_ref();
+        let smaller = failure.and_then(|failure| failure.smaller.as_ref());
         let object = Object {
             seeds: self.tally.seeds,
             first: self.first,
@@ -120,16 +122,16 @@ impl Summary {
             promise: failure.map(|failure| failure.broken.promise.to_string()),
             what: failure.map(|failure| failure.broken.what.as_str()),
             size: failure.map(|failure| failure.size),
-            shrunk_size: failure.and_then(Failure::shrunk_size),
-            shrink_tries: failure.and_then(Failure::tries),
+            shrunk_size: smaller.map(|smaller| smaller.scenario.size()),
+            shrink_tries: smaller.map(|smaller| smaller.tries),
             shrink_ms: failure.map(|failure| failure.took.as_millis() as u64),
             file: failure.map(|failure| failure.file.display().to_string()),
             seeds_per_second: self.rate(),
             seeds_per_second_per_job: self.rate_per_job(),
             virtual_per_wall: self.virtual_per_wall(),
-            faults: self.tally.reach.faults(),
-            probes: self.tally.reach.total(),
-            probes_missing: self.tally.reach.missing(),
+            faults: self.tally.faults::<T>(),
+            probes: T::expected(&self.tally.probes).len(),
+            probes_missing: T::missing(&self.tally.probes),
         };
         serde_json::to_string(&object).expect("numbers and strings have a form in JSON")
     }

@@ -1,19 +1,20 @@
-//! What has fired: every fault, and every edge from a state by a command to an answer.
+//! The probes of the core tier: every fault, and every edge from a state by a command to an answer.
 
 use eventful::{Answer, Bound, EnqueueFailure, Phase, Refusal, Status};
 
 use crate::oracle::{Said, Told};
 use crate::scenario::FaultKind;
+use crate::tier::Probes;
 
 /// Where engine and record stand when a command comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// The engine's phase.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// Whether it is paused.
-    pub is_paused: bool,
+    pub(crate) is_paused: bool,
     /// The status of the record that the command names; absent when there is none.
-    pub status: Option<Status>,
+    pub(crate) status: Option<Status>,
 }
 
 const PHASES: [&str; 4] = ["running", "paused", "draining", "stopped"];
@@ -69,101 +70,31 @@ const EDGES: &str = include_str!("edges.txt");
 /// Those that only a world with a journal can reach: there a marker leaves late, in any phase.
 const EDGES_OF_JOURNALS: &str = include_str!("edges_of_journals.txt");
 
-/// How often everything has fired.
-#[derive(Debug, Clone, Default)]
-pub struct Probes {
-    faults: Vec<u64>,
-    edges: Vec<u64>,
-}
-
 impl Probes {
     /// A fault has had its effect.
     pub(crate) fn fault(&mut self, kind: FaultKind) {
-        if self.faults.is_empty() {
-            self.faults = vec![0; FaultKind::ALL.len()];
-        }
-        self.faults[kind as usize] += 1;
+        self.fire(kind);
     }
 
     /// A command was answered.
     pub(crate) fn edge(&mut self, before: Standing, said: &Said, answer: &Answer) {
-        if self.edges.is_empty() {
-            self.edges = vec![0; PHASES.len() * STATES.len() * COMMANDS.len() * ANSWERS.len()];
-        }
         let state = before.status.map_or(STATES.len() - 1, |status| status as usize);
         let at = (phase(before) * STATES.len() + state) * COMMANDS.len() + command(said);
-        self.edges[at * ANSWERS.len() + self::answer(answer)] += 1;
-    }
-
-    /// Adds what has fired elsewhere.
-    pub fn add(&mut self, other: &Self) {
-        add(&mut self.faults, &other.faults);
-        add(&mut self.edges, &other.edges);
-    }
-
-    /// How often a fault has had its effect.
-    pub fn count(&self, kind: FaultKind) -> u64 {
-        self.faults.get(kind as usize).copied().unwrap_or_default()
-    }
-
-    /// How many faults have had their effects.
-    pub fn faults(&self) -> u64 {
-        self.faults.iter().sum()
-    }
-
-    /// How many probes there are. Those of journals count once a fault of one has had its effect.
-    pub fn total(&self) -> usize {
-        self.kinds().count() + self.edges().count()
-    }
-
-    fn has_journals(&self) -> bool {
-        FaultKind::ALL.into_iter().any(|kind| kind.is_of_journal() && self.count(kind) > 0)
-    }
-
-    fn kinds(&self) -> impl Iterator<Item = FaultKind> {
-        let journals = self.has_journals();
-        FaultKind::ALL.into_iter().filter(move |kind| journals || !kind.is_of_journal())
-    }
-
-    fn edges(&self) -> impl Iterator<Item = &'static str> {
-        let of_journals = if self.has_journals() { EDGES_OF_JOURNALS } else { "" };
-        EDGES.lines().chain(of_journals.lines())
-    }
-
-    /// The probes that have not fired.
-    pub fn missing(&self) -> Vec<String> {
-        let faults = self.kinds().filter(|kind| self.count(*kind) == 0).map(FaultKind::name);
-        let fired = self.fired_edges();
-        let edges = self.edges().filter(|edge| fired.binary_search_by(|fired| fired.as_str().cmp(edge)).is_err());
-        faults.chain(edges.map(str::to_owned)).collect()
-    }
-
-    /// The edges that have fired and are on no list: a new way through the engine.
-    pub fn unlisted(&self) -> Vec<String> {
-        let listed: Vec<&str> = EDGES.lines().chain(EDGES_OF_JOURNALS.lines()).collect();
-        self.fired_edges().into_iter().filter(|fired| !listed.contains(&fired.as_str())).collect()
-    }
-
-    /// The edges that have fired, in order.
-    fn fired_edges(&self) -> Vec<String> {
-        let mut fired = Vec::new();
-        for (at, _) in self.edges.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let (rest, answer) = (at / ANSWERS.len(), at % ANSWERS.len());
-            let (rest, command) = (rest / COMMANDS.len(), rest % COMMANDS.len());
-            let (phase, state) = (rest / STATES.len(), rest % STATES.len());
-            fired.push([PHASES[phase], STATES[state], COMMANDS[command], ANSWERS[answer]].join(" "));
-        }
-        fired.sort_unstable();
-        fired
+        self.fire(FaultKind::ALL.len() + at * ANSWERS.len() + self::answer(answer));
     }
 }
 
-fn add(to: &mut Vec<u64>, from: &[u64]) {
-    if to.is_empty() {
-        to.extend(from);
-    } else {
-        to.iter_mut().zip(from).for_each(|(sum, count)| *sum += count);
-    }
+/// The edges that must be reached, one a line.
+pub(crate) fn listed(with_journals: bool) -> impl Iterator<Item = &'static str> {
+    EDGES.lines().chain(if with_journals { EDGES_OF_JOURNALS } else { "" }.lines())
+}
+
+/// The name of the edge with this number.
+pub(crate) fn name(edge: usize) -> String {
+    let (rest, answer) = (edge / ANSWERS.len(), edge % ANSWERS.len());
+    let (rest, command) = (rest / COMMANDS.len(), rest % COMMANDS.len());
+    let (phase, state) = (rest / STATES.len(), rest % STATES.len());
+    [PHASES[phase], STATES[state], COMMANDS[command], ANSWERS[answer]].join(" ")
 }
 
 const fn phase(standing: Standing) -> usize {

@@ -1,0 +1,107 @@
+//! The turmoil tier: the adapter and the HTTP front on a simulated network.
+
+use super::coverage::{self, ANSWERS, FAULTS};
+use super::diary::plain;
+use super::scenario::{Fault, FaultKind, Request, Setup};
+use crate::scenario::Plan;
+use crate::tier::{FileError, Keep, Move, Part, Probes, Report, Tier};
+use crate::trace::Span;
+
+/// Everything that decides a run. Each client goes through its own operations in their order.
+pub type Scenario = crate::tier::Scenario<TurmoilTier>;
+
+/// The turmoil tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TurmoilTier {}
+
+impl Tier for TurmoilTier {
+    const NAME: &'static str = "turmoil";
+    const BATCH: u64 = 4;
+    const FAULTS: usize = FAULTS.len();
+
+    type Setup = Setup;
+    type Operation = Request;
+    type Fault = Fault;
+
+    fn draw(seed: u64, _: Plan) -> Scenario {
+        Scenario::generate(seed)
+    }
+
+    fn check(scenario: &Scenario, path: &str) -> Result<(), FileError> {
+        scenario.setup.config().validate().map_err(|source| FileError::Settings { path: path.to_owned(), source })
+    }
+
+    fn run(scenario: &Scenario, keep: Keep, probes: &mut Probes) -> Report {
+        scenario.play(keep, probes)
+    }
+
+    /// Requests, faults, and turns of the handler.
+    fn size(scenario: &Scenario) -> usize {
+        let turns: usize = scenario.setup.scripts.iter().map(|script| script.turns.len()).sum();
+        scenario.operations.len() + scenario.faults.len() + turns
+    }
+
+    fn moves(scenario: &Scenario) -> Vec<Move<Self>> {
+        let mut moves: Vec<Move<Self>> = vec![
+            Box::new(|scenario| scenario.setup.yields_per_mille = 0),
+            Box::new(|scenario| scenario.setup.scripts.clear()),
+        ];
+        for key in scenario.setup.scripts.iter().map(|script| script.key) {
+            moves.push(Box::new(move |scenario| scenario.setup.scripts.retain(|script| script.key != key)));
+            moves.push(Box::new(move |scenario| {
+                let mut scripts = scenario.setup.scripts.iter_mut();
+                scripts.find(|script| script.key == key).into_iter().for_each(|script| script.turns.truncate(1));
+            }));
+        }
+        moves
+    }
+
+    fn probe(number: usize) -> String {
+        coverage::names().nth(number).unwrap_or("what is on no list").to_owned()
+    }
+
+    fn expected(_: &Probes) -> Vec<String> {
+        FAULTS.into_iter().chain(ANSWERS).map(str::to_owned).collect()
+    }
+}
+
+impl Part for Request {
+    fn at(&self) -> Option<u64> {
+        Some(micros(self.at_ms))
+    }
+
+    fn words(&self) -> String {
+        plain(&self.call)
+    }
+
+    fn who(&self) -> String {
+        format!("client {}", self.client)
+    }
+}
+
+impl Part for Fault {
+    fn at(&self) -> Option<u64> {
+        Some(micros(self.at_ms))
+    }
+
+    fn words(&self) -> String {
+        plain(&self.kind)
+    }
+
+    fn span(&self) -> Option<Span> {
+        let (for_ms, name, part) = match self.kind {
+            FaultKind::Link { client, for_ms, .. } => (for_ms, "link", format!("client {client}")),
+            FaultKind::Outage { down_ms, .. } => (down_ms, "down", "engine".to_owned()),
+            FaultKind::Pause { for_ms } => (for_ms, "paused", "engine".to_owned()),
+            FaultKind::DiskFull { for_ms } => (for_ms, "full", "journal".to_owned()),
+            FaultKind::DiskBlocks { for_ms } => (for_ms, "blocked", "journal".to_owned()),
+            FaultKind::DiskGone { for_ms } => (for_ms, "gone", "journal".to_owned()),
+            FaultKind::Disturb { .. } | FaultKind::Disk { .. } | FaultKind::Inside(_) => return None,
+        };
+        Some(Span::new(self.words(), micros(for_ms), name, &[&part]))
+    }
+}
+
+fn micros(ms: u32) -> u64 {
+    u64::from(ms) * 1_000
+}

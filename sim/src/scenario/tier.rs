@@ -1,0 +1,85 @@
+//! The core tier: the engine in a world of discrete events.
+
+use super::{Act, CoreSetup, Fault, FaultKind, Operation, Plan};
+use crate::edge;
+use crate::tier::{FileError, Keep, Move, Probes, Report, Tier};
+
+/// Everything that a run of the core tier is made of. Times are microseconds since its start.
+pub type Scenario = crate::tier::Scenario<CoreTier>;
+
+/// The core tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CoreTier {}
+
+impl Tier for CoreTier {
+    const NAME: &'static str = "core";
+    const BATCH: u64 = 32;
+    const HAS_PLANS: bool = true;
+    const FAULTS: usize = FaultKind::ALL.len();
+
+    type Setup = CoreSetup;
+    type Operation = Operation;
+    type Fault = Fault;
+
+    fn draw(seed: u64, plan: Plan) -> Scenario {
+        Scenario::draw(seed, plan)
+    }
+
+    fn check(scenario: &Scenario, path: &str) -> Result<(), FileError> {
+        let (settings, path) = (&scenario.setup.settings, path.to_owned());
+        // Permits have numbers.
+        if u16::try_from(settings.concurrency.get()).is_err() {
+            return Err(FileError::TooLarge { path, what: format!("concurrency is over {}", u16::MAX) });
+        }
+        settings.config().validate().map_err(|source| FileError::Settings { path, source })
+    }
+
+    fn run(scenario: &Scenario, keep: Keep, probes: &mut Probes) -> Report {
+        scenario.play(keep, probes)
+    }
+
+    fn moves(scenario: &Scenario) -> Vec<Move<Self>> {
+        let mut moves: Vec<Move<Self>> = vec![Box::new(|scenario| scenario.setup.patience = 0)];
+        for at in 0..scenario.operations.len() {
+            moves.push(Box::new(move |scenario| scenario.operations[at].hangs_up = false));
+            moves.push(Box::new(move |scenario| scenario.operations[at].client = 0));
+            moves.push(Box::new(move |scenario| {
+                if let Act::Submit { payload, .. } = &mut scenario.operations[at].act {
+                    *payload = 0;
+                }
+            }));
+            moves.push(Box::new(move |scenario| {
+                scenario.operations[at].at = 0;
+                scenario.operations.sort_by_key(|operation| operation.at);
+            }));
+        }
+        moves.extend(
+            (0..scenario.faults.len()).map(|at| Box::new(move |scenario: &mut _| strike_sooner(scenario, at)) as _),
+        );
+        moves
+    }
+
+    fn probe(number: usize) -> String {
+        match number.checked_sub(Self::FAULTS) {
+            None => FaultKind::ALL[number].name(),
+            Some(edge) => edge::name(edge),
+        }
+    }
+
+    fn expected(fired: &Probes) -> Vec<String> {
+        let journals = FaultKind::ALL.into_iter().any(|kind| kind.is_of_journal() && fired.count(kind) > 0);
+        let kinds = FaultKind::ALL.into_iter().filter(|kind| journals || !kind.is_of_journal());
+        kinds.map(FaultKind::name).chain(edge::listed(journals).map(str::to_owned)).collect()
+    }
+}
+
+/// What strikes in a later attempt strikes in the one before, unless something does already.
+fn strike_sooner(scenario: &mut Scenario, at: usize) {
+    let Fault::Handler { event, attempt: attempt @ 2.., .. } = scenario.faults[at] else { return };
+    let is_taken = |fault: &Fault| matches!(fault, Fault::Handler { event: e, attempt: a, .. } if (*e, *a) == (event, attempt - 1));
+    if !scenario.faults.iter().any(is_taken)
+        && let Fault::Handler { attempt, .. } = &mut scenario.faults[at]
+    {
+        *attempt -= 1;
+    }
+}

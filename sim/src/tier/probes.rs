@@ -1,0 +1,44 @@
+//! What has fired.
+
+/// Something that is counted when it happens.
+pub trait Probe: Copy {
+    /// Its number among the probes of its tier.
+    fn number(self) -> usize;
+}
+
+impl Probe for usize {
+    fn number(self) -> usize {
+        self
+    }
+}
+
+/// How often each probe of a tier has fired, by its number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probes(Vec<u64>);
+
+impl Probes {
+    /// It has happened.
+    pub(crate) fn fire(&mut self, probe: impl Probe) {
+        let number = probe.number();
+        if number >= self.0.len() {
+            self.0.resize(number + 1, 0);
+        }
+        self.0[number] += 1;
+    }
+
+    /// How often it has happened.
+    pub fn count(&self, probe: impl Probe) -> u64 {
+        self.0.get(probe.number()).copied().unwrap_or_default()
+    }
+
+    /// Adds what has happened elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.0.resize(self.0.len().max(other.0.len()), 0);
+        self.0.iter_mut().zip(&other.0).for_each(|(sum, count)| *sum += count);
+    }
+
+    /// The numbers of those that have fired.
+    pub fn numbers(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().filter(|(_, count)| **count > 0).map(|(number, _)| number)
+    }
+}
