@@ -11,7 +11,8 @@
 //!
 //! The specification, for every tier:
 //!
-//! - [`spec`]: a fold of facts into records, which rejects a fact that cannot follow.
+//! - [`spec`]: a fold of facts into records, which rejects a fact that cannot follow, and the engine as
+//!   its contract has it, written to be read, without any cleverness.
 //!
 //! The frame around every run of the tiers below:
 //!
@@ -33,7 +34,6 @@
 //!
 //! The model tier, a plain model against the engine:
 //!
-//! - [`model`]: the engine as its contract has it, written to be read, without any cleverness.
 //! - [`strategy`]: what a test feeds to both: small configurations, and steps at awkward times.
 //! - [`sut`]: the engine with all that it ever put out.
 //! - [`assertions`]: what must be equal after each step, and what must hold of the engine alone.
@@ -54,7 +54,6 @@ pub mod driver;
 mod edge;
 pub mod failure;
 pub mod mix;
-pub mod model;
 #[cfg(feature = "turmoil")]
 pub mod network;
 pub mod oracle;

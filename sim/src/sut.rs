@@ -1,7 +1,7 @@
 //! The engine under test, with all that it ever put out.
 
 use eventful::{
-    Answer, Command, Config, Cursor, DropReason, Effect, Engine, Fact, InvalidConfig, Key, Output, RecordView, Replay,
+    Answer, Command, Config, Cursor, DroppedFailure, Effect, Engine, Fact, InvalidConfig, Output, RecordView, Replay,
     ReplayError, Timestamp,
 };
 
@@ -11,7 +11,7 @@ pub struct Sut {
     engine: Engine,
     output: Output,
     facts: Vec<Fact>,
-    dropped: Vec<(Key, DropReason)>,
+    dropped: Vec<DroppedFailure>,
 }
 
 impl Sut {
@@ -44,8 +44,8 @@ impl Sut {
         &self.facts
     }
 
-    /// Failed events that were forgotten since the opening, and why.
-    pub fn dropped(&self) -> &[(Key, DropReason)] {
+    /// Failed events that were forgotten since the opening.
+    pub fn dropped(&self) -> &[DroppedFailure] {
         &self.dropped
     }
 
@@ -89,7 +89,7 @@ impl Sut {
 
     fn drain(&mut self) -> Vec<Effect> {
         self.facts.extend(self.output.drain_facts());
-        self.dropped.extend(self.output.drain_dropped().map(|dropped| (dropped.key, dropped.why)));
+        self.dropped.extend(self.output.drain_dropped());
         self.output.drain_effects().collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Same inputs, same run.
 
 use eventful::Timestamp;
-use eventful_sim::model::Model;
+use eventful_sim::spec::model::Model;
 use eventful_sim::strategy::{Step, configs, steps};
 use eventful_sim::sut::Sut;
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ proptest! {
 
 /// Everything that an engine puts out over a history, and how it stands at the end.
 fn trace(mut model: Model, history: &[Step]) -> String {
-    let mut sut = Sut::open(model.config.clone(), OPENED_AT).expect("a valid configuration");
+    let mut sut = Sut::open(model.config().clone(), OPENED_AT).expect("a valid configuration");
     let mut trace = String::new();
     for step in history {
         let (now, command) = step.resolve(&model);

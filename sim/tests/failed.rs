@@ -191,7 +191,7 @@ fn failed(config: Config, ids: &[&str]) -> Driver {
 }
 
 fn dropped(driver: &Driver) -> Vec<String> {
-    driver.sut().dropped().iter().map(|(key, why)| format!("{} {why:?}", key.id())).collect()
+    driver.sut().dropped().iter().map(|dropped| format!("{} {:?}", dropped.key.id(), dropped.why)).collect()
 }
 
 fn permanent() -> Outcome {

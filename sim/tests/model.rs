@@ -5,7 +5,7 @@
 
 use eventful::Timestamp;
 use eventful_sim::assertions::{self, assert_reopened, assert_replayed, assert_state, assert_step};
-use eventful_sim::model::Model;
+use eventful_sim::spec::model::Model;
 use eventful_sim::strategy::{Step, configs, steps};
 use eventful_sim::sut::Sut;
 use proptest::prelude::*;
@@ -68,8 +68,8 @@ impl ReferenceStateMachine for History {
 
     fn apply(mut history: Self, step: &Step) -> Self {
         let (now, command) = step.resolve(&history.model);
-        let (answer, effects) = history.model.execute(now, &command);
-        history.last = Some(assertions::Step { now, command, answer, effects });
+        let response = history.model.execute(now, &command);
+        history.last = Some(assertions::Step { now, command, response });
         history
     }
 }
@@ -82,7 +82,7 @@ impl StateMachineTest for EngineTest {
     type Reference = History;
 
     fn init_test(start: &History) -> Sut {
-        let sut = Sut::open(start.model.config.clone(), OPENED_AT).expect("the strategy makes valid configurations");
+        let sut = Sut::open(start.model.config().clone(), OPENED_AT).expect("the strategy makes valid configurations");
         assert_state(&sut, &start.model);
         sut
     }

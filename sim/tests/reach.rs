@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use eventful::{Answer, Bound, Command, Phase, Refusal, Status, Timestamp, Wake};
-use eventful_sim::model::Model;
+use eventful_sim::spec::model::Model;
 use eventful_sim::strategy::{Step, configs, steps};
 use eventful_sim::sut::Sut;
 use proptest::prelude::*;
@@ -40,14 +40,14 @@ fn note_edges(config: eventful::Config, history: &[Step], seen: &mut BTreeMap<St
     for step in history {
         let (now, command) = step.resolve(&model);
         let (phase, status) = (phase(&model), status(&model, &command));
-        let (answer, _) = model.execute(now, &command);
+        let answer = model.execute(now, &command).answer;
         let edge = format!("{phase} {}{status} {}", name(&command), outcome(&answer));
         assert_eq!(sut.execute(now, command).0, answer);
         *seen.entry(edge).or_default() += 1;
         if let Some(deadline) = model.next_deadline() {
             *seen.entry(format!("woken by {}", wake(deadline.why))).or_default() += 1;
         }
-        for (label, _) in model.counts.all() {
+        for (label, _) in model.counts().all() {
             *seen.entry(format!("counted {} {}", label.0, label.1).trim_end().to_owned()).or_default() += 1;
         }
     }
@@ -55,7 +55,7 @@ fn note_edges(config: eventful::Config, history: &[Step], seen: &mut BTreeMap<St
 
 fn phase(model: &Model) -> &'static str {
     match model.phase {
-        Phase::Running if model.paused => "paused",
+        Phase::Running if model.book.paused => "paused",
         Phase::Running => "running",
         Phase::Draining => "draining",
         Phase::Stopped => "stopped",

@@ -1,7 +1,8 @@
 //! The specification of the engine.
 //!
 //! A [`Book`] is a fold of facts: it keeps a [`Record`] of each event, and rejects a fact that cannot
-//! follow from those before it. Every tier keeps one of what its engine has decided.
+//! follow from those before it. Every tier keeps one of what its engine has decided. A [`model::Model`]
+//! is an engine written to be read: it says what each command must be answered with, and what it decides.
 //!
 //! | file | what it says |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | `transitions` | what each fact changes, and what it may follow |
 //! | `attempts` | how the end of an attempt is charged, and what may become of its event |
 //! | `downtimes` | which times do not count toward retention |
+//! | `model` | what follows from each command |
 //! | `state` | how the whole is compared with what a journal gives back |
 
 mod attempts;
@@ -18,6 +20,7 @@ mod book;
 mod counts;
 mod downtimes;
 mod lifecycle;
+pub mod model;
 mod numbering;
 mod record;
 mod state;

@@ -4,7 +4,7 @@ use eventful::{Epoch, Key, RunId, Status, Ticket};
 use proptest::prelude::*;
 
 use super::events::key;
-use crate::model::Model;
+use crate::spec::model::Model;
 
 /// Which ticket a move names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +72,13 @@ impl RunAim {
 
     /// The run that this is for an engine in the state of `model`.
     pub fn resolve(self, model: &Model) -> RunId {
-        let inflight = model.inflight();
-        let foreign = Epoch::new(model.epoch.number() + 1);
+        let (inflight, epoch) = (&model.book.inflight, model.epoch());
+        let foreign = Epoch::new(epoch.number() + 1);
         match self {
-            Self::InFlight(_) if inflight.is_empty() => RunId::new(model.epoch, model.runs),
+            Self::InFlight(_) if inflight.is_empty() => RunId::new(epoch, model.runs),
             Self::InFlight(at) => inflight[at % inflight.len()].0,
-            Self::Started(before) => RunId::new(model.epoch, model.runs.saturating_sub(before)),
-            Self::Future(after) => RunId::new(model.epoch, model.runs + after),
+            Self::Started(before) => RunId::new(epoch, model.runs.saturating_sub(before)),
+            Self::Future(after) => RunId::new(epoch, model.runs + after),
             Self::Foreign(before) => RunId::new(foreign, model.runs.saturating_sub(before)),
         }
     }

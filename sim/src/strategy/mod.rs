@@ -16,7 +16,7 @@ pub use time::When;
 use eventful::{Command, Config, Timestamp};
 use proptest::prelude::*;
 
-use crate::model::Model;
+use crate::spec::model::Model;
 
 /// One step of a test: a move at a time. Both are resolved against the model when the step is
 /// taken, so that a step still means something when others before it are left out.
@@ -42,7 +42,7 @@ impl Step {
 ///
 /// ```
 /// use eventful::Timestamp;
-/// use eventful_sim::{model::Model, strategy::histories, sut::Sut};
+/// use eventful_sim::{spec::model::Model, strategy::histories, sut::Sut};
 /// use proptest::test_runner::{Config, TestRunner};
 ///
 /// let opened_at = Timestamp::from_micros(1_000_000);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::events::{key, payload};
 use super::{KeyAim, RunAim, TicketAim};
-use crate::model::Model;
+use crate::spec::model::Model;
 
 /// A command, its ticket, run or key still open.
 #[derive(Debug, Clone, PartialEq, Eq)]

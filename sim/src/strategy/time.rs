@@ -3,7 +3,7 @@
 use eventful::Timestamp;
 use proptest::prelude::*;
 
-use crate::model::Model;
+use crate::spec::model::Model;
 
 /// When a step is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,19 +6,20 @@ use eventful::{Answer, Effect, EnqueueFailure, Key, Phase, Place, SweptReason, T
 use super::Model;
 use super::counts::cause_name;
 use super::tickets::{Entry, Holds};
+use crate::scenario::EventNumber;
 
 impl Model {
     /// Gives tickets to the head of the line while the channel has room.
     pub(super) fn feed(&mut self) {
-        let capacity = self.config.channel_capacity.get();
+        let capacity = self.config().channel_capacity.get();
         while self.phase == Phase::Running
-            && !self.paused
+            && !self.book.paused
             && self.channel.blocked_at.is_none()
             && self.channel.tickets().count() < capacity
             && !self.line.is_empty()
         {
-            let key = self.line.remove(0);
-            self.send(Holds::Record(key));
+            let event = self.line.remove(0);
+            self.send(Holds::Record(event));
         }
     }
 
@@ -38,7 +39,7 @@ impl Model {
         let presented = self.channel.entries.remove(at);
         let lost = self.channel.entries.drain(..at).collect();
         let answer = match presented.holds {
-            Holds::Record(key) => self.start_or_hold(key),
+            Holds::Record(event) => self.start_or_hold(event),
             Holds::Marker(_) => Answer::Marked,
             Holds::Nothing => self.stale_ticket(),
         };
@@ -47,37 +48,37 @@ impl Model {
     }
 
     fn stale_ticket(&mut self) -> Answer {
-        self.counts.one("tickets_stale");
+        self.tallies.one("tickets_stale");
         Answer::Stale
     }
 
-    fn start_or_hold(&mut self, key: Key) -> Answer {
-        if self.phase == Phase::Running && !self.paused {
-            return self.start_run(&key);
+    fn start_or_hold(&mut self, event: EventNumber) -> Answer {
+        if self.phase == Phase::Running && !self.book.paused {
+            return self.start_run(event);
         }
-        self.line.insert(0, key);
+        self.line.insert(0, event);
         Answer::Held
     }
 
     /// The records of lost tickets go to the head of the line, in their order.
     fn put_back(&mut self, lost: Vec<Entry>) {
-        let mut keys = Vec::new();
+        let mut events = Vec::new();
         for entry in lost {
-            if let Holds::Record(key) = entry.holds {
-                keys.push(key);
+            if let Holds::Record(event) = entry.holds {
+                events.push(event);
             }
         }
-        self.counts.add(("swept", SweptReason::LostTicket.as_str()), keys.len() as u64);
-        self.line.splice(0..0, keys);
+        self.tallies.add(("swept", SweptReason::LostTicket.as_str()), events.len() as u64);
+        self.line.splice(0..0, events);
     }
 
     pub(super) fn enqueue_failed(&mut self, ticket: Ticket, cause: EnqueueFailure) -> Answer {
         let failed = self.channel.entries.iter().position(|entry| entry.number == ticket.number());
         let Some(entry) = failed.map(|at| self.channel.entries.remove(at)) else { return Answer::Stale };
-        self.counts.add(("enqueue_failures", cause_name(cause)), 1);
+        self.tallies.add(("enqueue_failures", cause_name(cause)), 1);
         self.channel.blocked_at = Some(self.now);
         match entry.holds {
-            Holds::Record(key) => self.line.insert(0, key),
+            Holds::Record(event) => self.line.insert(0, event),
             Holds::Nothing => {}
             Holds::Marker(_) => self.channel.marker_failed_at = Some(self.now),
         }
@@ -103,7 +104,7 @@ impl Model {
 
     /// The marker in the channel is given the whole time again.
     pub(super) fn rearm_marker(&mut self) {
-        let again = self.now + self.config.stuck_after;
+        let again = self.now + self.config().stuck_after;
         for entry in &mut self.channel.entries {
             if let Holds::Marker(due) = &mut entry.holds {
                 *due = again;
@@ -113,7 +114,7 @@ impl Model {
 
     pub(super) fn send_due_marker(&mut self) {
         if self.stuck_at().is_some_and(|at| at <= self.now) {
-            self.send(Holds::Marker(self.now + self.config.stuck_after));
+            self.send(Holds::Marker(self.now + self.config().stuck_after));
         }
     }
 
@@ -124,14 +125,14 @@ impl Model {
             return None;
         }
         let oldest = self.channel.tickets().next()?.sent_at;
-        let quiet_until = self.channel.marker_failed_at.map(|at| at + self.config.sweep_interval);
-        Some((oldest + self.config.stuck_after).max(quiet_until.unwrap_or_default()))
+        let quiet_until = self.channel.marker_failed_at.map(|at| at + self.config().sweep_interval);
+        Some((oldest + self.config().stuck_after).max(quiet_until.unwrap_or_default()))
     }
 
-    /// The ticket of `key`, if it has one, stands for nothing from now on.
-    pub(super) fn void_ticket(&mut self, key: &Key) {
+    /// The ticket of an event, if it has one, is void from now on.
+    pub(super) fn void_ticket(&mut self, event: EventNumber) {
         for entry in &mut self.channel.entries {
-            if entry.holds == Holds::Record(key.clone()) {
+            if entry.holds == Holds::Record(event) {
                 entry.holds = Holds::Nothing;
             }
         }
@@ -139,10 +140,11 @@ impl Model {
 
     /// Where a waiting record is: in exactly one of three places.
     pub fn place(&self, key: &Key) -> Option<Place> {
-        self.record(key)?.eligible_at()?;
-        let delayed = self.delayed.iter().any(|(_, other)| other == key).then_some(Place::Delayed);
-        let line = self.line.contains(key).then_some(Place::Line);
-        let queued = self.channel.number_of(key).map(|number| Place::Queued(Ticket::new(number)));
+        let event = self.find(key)?;
+        self.known(event).stage.eligible_at()?;
+        let delayed = self.delayed.iter().any(|(_, other)| *other == event).then_some(Place::Delayed);
+        let line = self.line.contains(&event).then_some(Place::Line);
+        let queued = self.channel.number_of(event).map(|number| Place::Queued(Ticket::new(number)));
         let places: Vec<Place> = [delayed, line, queued].into_iter().flatten().collect();
         assert_eq!(places.len(), 1, "{key} is in {places:?}");
         places.first().copied()

@@ -1,21 +1,23 @@
 //! What time makes due.
 
-use eventful::{Answer, Deadline, Key, Phase, Swept, SweptReason, Timestamp, Wake};
+use eventful::{Answer, Deadline, Phase, Swept, SweptReason, Timestamp, Wake};
 
-use super::{Model, Record, State};
+use super::{Model, Record};
+use crate::scenario::EventNumber;
+use crate::spec::Lifecycle;
 
 impl Model {
     pub(super) fn sweep(&mut self) -> Answer {
-        self.counts.one("sweeps");
+        self.tallies.one("sweeps");
         let mut swept = Swept::default();
-        for _ in 0..self.config.sweep_batch.get() {
+        for _ in 0..self.config().sweep_batch.get() {
             match self.earliest_item().filter(|item| item.at <= self.now) {
                 Some(item) => self.sweep_item(item, &mut swept),
                 None => break,
             }
         }
         self.channel.blocked_at = None;
-        if self.phase == Phase::Running && !self.paused {
+        if self.phase == Phase::Running && !self.book.paused {
             swept.marker_overdue = self.marker_overdue();
             self.send_due_marker();
         }
@@ -31,18 +33,18 @@ impl Model {
         match item.kind {
             Kind::Run => {
                 swept.expired_runs += 1;
-                self.counts.add(("swept", SweptReason::ExpiredRun.as_str()), 1);
-                self.time_out(&item.key);
+                self.tallies.add(("swept", SweptReason::ExpiredRun.as_str()), 1);
+                self.time_out(item.event);
             }
             Kind::Retry => {
                 swept.retries_due += 1;
-                self.counts.add(("swept", SweptReason::RetryDue.as_str()), 1);
-                self.delayed.retain(|(_, key)| *key != item.key);
-                self.line.push(item.key);
+                self.tallies.add(("swept", SweptReason::RetryDue.as_str()), 1);
+                self.delayed.retain(|(_, event)| *event != item.event);
+                self.line.push(item.event);
             }
             Kind::Expiry => {
                 swept.forgotten += 1;
-                self.forget(&item.key);
+                self.forget(item.event);
             }
         }
     }
@@ -50,29 +52,29 @@ impl Model {
     /// The item that a sweep in this phase handles first, due or not.
     fn earliest_item(&self) -> Option<Item> {
         let retry = self.delayed.first().filter(|_| self.phase == Phase::Running);
-        let retry = retry.map(|(at, key)| Item { at: *at, kind: Kind::Retry, order: (false, 0), key: key.clone() });
-        let records = self.records.iter().filter(|_| self.phase != Phase::Stopped);
-        let items = records.filter_map(|(key, record)| self.item_of(key, record)).chain(retry);
+        let retry = retry.map(|(at, event)| Item { at: *at, kind: Kind::Retry, order: (false, 0), event: *event });
+        let records = self.book.all().filter(|_| self.phase != Phase::Stopped);
+        let items = records.filter_map(|(event, record)| self.item_of(event, record)).chain(retry);
         items.filter(|item| !self.holds_expiry || item.kind != Kind::Expiry).min()
     }
 
     /// The record that is the first to be forgotten.
-    pub(super) fn first_expiring(&self) -> Option<Key> {
-        let items = self.records.iter().filter_map(|(key, record)| self.item_of(key, record));
-        items.filter(|item| item.kind == Kind::Expiry).min().map(|item| item.key)
+    pub(super) fn first_expiring(&self) -> Option<EventNumber> {
+        let items = self.book.all().filter_map(|(event, record)| self.item_of(event, record));
+        items.filter(|item| item.kind == Kind::Expiry).min().map(|item| item.event)
     }
 
     /// Of records that expire at one time, failed ones come first, then the one that ended first.
-    fn item_of(&self, key: &Key, record: &Record) -> Option<Item> {
-        let key = key.clone();
-        match &record.state {
-            State::Waiting { .. } => None,
-            State::Processing { run, .. } => {
-                Some(Item { at: run.deadline, kind: Kind::Run, order: (false, run.id.number()), key })
+    fn item_of(&self, event: EventNumber, record: &Record) -> Option<Item> {
+        match record.stage {
+            Lifecycle::Received(_) | Lifecycle::FailedRetry(_) => None,
+            Lifecycle::Processing { run, .. } => {
+                Some(Item { at: self.deadline(run)?, kind: Kind::Run, order: (false, run.number()), event })
             }
-            State::Ended { order, .. } => {
-                let order = (record.is_tombstone(), *order);
-                Some(Item { at: self.forgotten_at(record)?, kind: Kind::Expiry, order, key })
+            Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) => {
+                let ended = self.ended.iter().position(|other| *other == event)?;
+                let order = (record.stage.is_tombstone(), ended as u64);
+                Some(Item { at: self.forgotten_at(record)?, kind: Kind::Expiry, order, event })
             }
         }
     }
@@ -80,7 +82,7 @@ impl Model {
     /// When the engine wants its next sweep, and why.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let item = self.earliest_item().map(|item| Deadline { at: item.at, why: item.kind.wake() });
-        let fed = self.phase == Phase::Running && !self.paused;
+        let fed = self.phase == Phase::Running && !self.book.paused;
         let channel = self.channel_deadlines().into_iter().flatten().filter(|_| fed);
         item.into_iter().chain(channel).min_by_key(|deadline| (deadline.at, deadline.why))
     }
@@ -90,7 +92,7 @@ impl Model {
         [
             self.stuck_at().map(|at| Deadline { at, why: Wake::StuckTicket }),
             self.channel.marker_due().map(|at| Deadline { at, why: Wake::MarkerOverdue }),
-            blocked_at.map(|at| Deadline { at: at + self.config.sweep_interval, why: Wake::FeedBlocked }),
+            blocked_at.map(|at| Deadline { at: at + self.config().sweep_interval, why: Wake::FeedBlocked }),
         ]
     }
 }
@@ -101,7 +103,7 @@ struct Item {
     at: Timestamp,
     kind: Kind,
     order: (bool, u64),
-    key: Key,
+    event: EventNumber,
 }
 
 /// In the order in which a sweep handles what is due at one time.

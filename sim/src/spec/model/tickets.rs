@@ -1,6 +1,8 @@
 //! The tickets in the channel, and what each stands for.
 
-use eventful::{Key, Timestamp};
+use eventful::Timestamp;
+
+use crate::scenario::EventNumber;
 
 /// The tickets that were sent and not yet presented.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +32,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holds {
     /// This waiting record.
-    Record(Key),
+    Record(EventNumber),
     /// Nothing any more; it takes room until it is presented.
     Nothing,
     /// The channel itself; overdue at this time.
@@ -51,9 +53,8 @@ impl Channel {
         })
     }
 
-    /// The number of the ticket of `key`.
-    pub fn number_of(&self, key: &Key) -> Option<u64> {
-        let entry = self.entries.iter().find(|entry| matches!(&entry.holds, Holds::Record(held) if held == key))?;
-        Some(entry.number)
+    /// The number of the ticket of an event.
+    pub fn number_of(&self, event: EventNumber) -> Option<u64> {
+        self.entries.iter().find(|entry| entry.holds == Holds::Record(event)).map(|entry| entry.number)
     }
 }

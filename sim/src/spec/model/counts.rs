@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use eventful::{AttemptEnd, EnqueueFailure, Histogram, Metrics, RejectReason, Status, SweptReason};
 
+use crate::spec::FactCounts;
+
 /// A counter's name and its label; without label it is empty.
 pub type Label = (&'static str, &'static str);
 
@@ -43,8 +45,7 @@ impl Counts {
 
     /// What an engine has counted.
     pub fn of(metrics: &Metrics) -> Self {
-        let mut counts = Self::default();
-        counts.add_facts(metrics);
+        let mut counts = Self::default().with_facts(&FactCounts::of(&metrics.facts));
         counts.add_tallies(metrics);
         counts.add_histogram("queue_time", &metrics.histograms.queue_time);
         counts.add_histogram("processing_time", &metrics.histograms.processing_time);
@@ -52,17 +53,19 @@ impl Counts {
         counts
     }
 
-    fn add_facts(&mut self, metrics: &Metrics) {
-        let facts = &metrics.facts;
+    /// The same, with how many facts there were.
+    #[must_use]
+    pub fn with_facts(mut self, facts: &FactCounts) -> Self {
         self.add(("accepted", ""), facts.accepted);
         self.add(("redriven", ""), facts.redriven);
         for status in Status::ALL {
-            self.add(("forgotten", status.as_str()), facts.forgotten(status));
+            self.add(("forgotten", status.as_str()), facts.forgotten[status as usize]);
         }
         self.add(("started", ""), facts.started);
         for end in AttemptEnd::ALL {
-            self.add(("finished", end.as_str()), facts.finished(end));
+            self.add(("finished", end.as_str()), facts.finished[end as usize]);
         }
+        self
     }
 
     fn add_tallies(&mut self, metrics: &Metrics) {

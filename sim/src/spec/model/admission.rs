@@ -1,0 +1,119 @@
+//! Who is let in.
+
+use std::time::Duration;
+
+use eventful::{Answer, Bound, Change, Event, Fact, Phase, Refusal, RejectReason, Rejection, Timestamp};
+
+use super::Model;
+use crate::scenario::EventNumber;
+
+impl Model {
+    pub(super) fn submit(&mut self, event: &Event) -> Answer {
+        let number = self.keys.enter(event.key());
+        if let Some(record) = self.book.present(number, self.now) {
+            let answer = record.recognize(event.digest());
+            self.tallies.one(if matches!(answer, Answer::Conflict(_)) { "conflicted" } else { "deduplicated" });
+            return answer;
+        }
+        if let Some(refusal) = self.refuse_event(number, event) {
+            self.tallies.add(("rejected", reason(refusal).as_str()), 1);
+            return Answer::Refused(refusal);
+        }
+        self.decide(Change::Accepted(event.clone()));
+        self.line.push(number);
+        Answer::Accepted
+    }
+
+    pub(super) fn reject(&mut self, rejection: Rejection) -> Answer {
+        self.tallies.add(("rejected", RejectReason::from(rejection).as_str()), 1);
+        Answer::Noted
+    }
+
+    fn refuse_event(&mut self, number: EventNumber, event: &Event) -> Option<Refusal> {
+        let (size, limit_bytes) = (event.size_bytes(), self.config().max_event_bytes);
+        if self.phase != Phase::Running {
+            return Some(Refusal::ShuttingDown);
+        }
+        if self.book.record(number).is_some() {
+            self.forget(number);
+        }
+        if size > limit_bytes {
+            return Some(Refusal::TooLarge { limit_bytes });
+        }
+        self.refuse_pending()
+            .or_else(|| self.refuse_beside_failed(size))
+            .or_else(|| self.refuse_record())
+            .or_else(|| self.refuse_bytes(size))
+    }
+
+    fn refuse_bytes(&self, size: usize) -> Option<Refusal> {
+        let is_full = self.book.bytes as usize + size > self.config().max_bytes;
+        is_full.then(|| overloaded(Bound::Bytes, self.config().overload_retry_after))
+    }
+
+    /// A failed event is in memory already: when nothing else is pending, it may be of any size.
+    pub(super) fn refuse_again(&self, event: EventNumber) -> Option<Refusal> {
+        let size = self.known(event).event.size_bytes();
+        self.refuse_pending().or_else(|| if self.book.bytes > 0 { self.refuse_bytes(size) } else { None })
+    }
+
+    /// Redrive obeys this too: a redriven event is pending again.
+    pub(super) fn refuse_pending(&self) -> Option<Refusal> {
+        let is_full = self.book.pending() >= self.config().max_pending as u64;
+        is_full.then(|| overloaded(Bound::Pending, self.config().overload_retry_after))
+    }
+
+    /// Expired records make room for a new one, a batch of them at most, or one while sweeps forget
+    /// nothing.
+    fn refuse_record(&mut self) -> Option<Refusal> {
+        let most = self.config().max_records as u64;
+        for _ in 0..if self.holds_expiry { 1 } else { self.config().sweep_batch.get() } {
+            let end = self.first_end();
+            match self.first_expiring().filter(|_| end.is_some_and(|end| end <= self.now)) {
+                Some(event) if self.book.total() >= most => self.forget(event),
+                _ => break,
+            }
+        }
+        if self.book.total() < most {
+            return None;
+        }
+        let ahead = self.first_end().filter(|end| *end > self.now);
+        let retry_after = ahead.map_or(self.config().overload_retry_after, |expiry| expiry.since(self.now));
+        Some(overloaded(Bound::Records, retry_after))
+    }
+
+    /// When the first record is to be forgotten.
+    fn first_end(&self) -> Option<Timestamp> {
+        self.book.all().filter_map(|(_, record)| self.forgotten_at(record)).min()
+    }
+
+    /// Forgets a record, in the last fact when that forgets others and has room.
+    pub(super) fn forget(&mut self, event: EventNumber) {
+        self.note_dropped(event);
+        let key = self.key(event);
+        self.ended.retain(|other| *other != event);
+        let forgotten = Fact { at: self.now, change: Change::Forgotten(vec![key.clone()]) };
+        self.apply(&forgotten);
+        match self.facts.last_mut().map(|last| &mut last.change) {
+            Some(Change::Forgotten(keys)) if keys.len() < Change::MAX_FORGOTTEN => keys.push(key),
+            _ => self.facts.push(forgotten),
+        }
+    }
+}
+
+fn overloaded(bound: Bound, retry_after: Duration) -> Refusal {
+    Refusal::Overloaded { bound, retry_after }
+}
+
+fn reason(refusal: Refusal) -> RejectReason {
+    match refusal {
+        Refusal::Overloaded { bound: Bound::Pending | Bound::Records, .. } => RejectReason::Count,
+        Refusal::Overloaded { bound: Bound::Bytes, .. } => RejectReason::Bytes,
+        Refusal::Overloaded { bound: Bound::Failed, .. } => RejectReason::Failed,
+        Refusal::Overloaded { bound: Bound::Disk, .. } => RejectReason::Disk,
+        Refusal::Overloaded { bound: Bound::JournalSlow, .. } => RejectReason::JournalSlow,
+        Refusal::Overloaded { bound: Bound::JournalUnreachable, .. } => RejectReason::JournalUnreachable,
+        Refusal::TooLarge { .. } => RejectReason::TooLarge,
+        Refusal::ShuttingDown => RejectReason::ShuttingDown,
+    }
+}

@@ -1,0 +1,211 @@
+//! The reference model: what the engine must do, in the plainest words that a program has.
+//!
+//! Every list is a list and every search looks at everything. What it decides it applies to a
+//! [`Book`], as a fact. What a caller can see of an engine (answers, effects, facts, records, counts,
+//! the next deadline) can be asked of the model too.
+
+mod admission;
+mod channel;
+mod counts;
+mod failed;
+mod operator;
+mod run;
+mod sweep;
+mod tickets;
+
+use eventful::{
+    Answer, Change, Command, Config, DropReason, DroppedFailure, Effect, Epoch, ErrorText, Fact, Key, Phase, RunId,
+    Status, Timestamp,
+};
+
+pub use counts::{Counts, Label};
+pub use tickets::{Channel, Entry, Holds};
+
+use super::{Book, Numbering as _, Record, Register};
+use crate::scenario::EventNumber;
+
+/// An engine without cleverness.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The latest time that it was given.
+    pub now: Timestamp,
+    /// Where it stands in its own life.
+    pub phase: Phase,
+    /// Whether sweeps forget nothing.
+    pub holds_expiry: bool,
+    /// What its facts make: the records, and what they add up to.
+    pub book: Book,
+    /// The numbers of the keys that it has seen.
+    pub keys: Register,
+    /// When the runs in flight must end, in the order of their starts.
+    pub deadlines: Vec<(RunId, Timestamp)>,
+    /// Waiting records whose time has not come or was not yet noticed, in order of that time.
+    pub delayed: Vec<(Timestamp, EventNumber)>,
+    /// Eligible records without a ticket, first in first out.
+    pub line: Vec<EventNumber>,
+    /// The tickets sent and not presented.
+    pub channel: Channel,
+    /// Terminal records, in the order in which they ended.
+    pub ended: Vec<EventNumber>,
+    /// Runs started since the opening.
+    pub runs: u64,
+    /// What is counted beside facts.
+    pub tallies: Counts,
+    /// Failed events that were forgotten.
+    pub dropped: Vec<Dropped>,
+    effects: Vec<Effect>,
+    facts: Vec<Fact>,
+}
+
+/// A failed event that was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// Its key.
+    pub key: Key,
+    /// When it failed.
+    pub failed_at: Timestamp,
+    /// How often a run was started.
+    pub attempt: u32,
+    /// Its last error.
+    pub error: Option<ErrorText>,
+    /// Why it was forgotten.
+    pub why: DropReason,
+}
+
+impl From<&DroppedFailure> for Dropped {
+    fn from(dropped: &DroppedFailure) -> Self {
+        let DroppedFailure { key, failed_at, attempt, error, why, .. } = dropped.clone();
+        Self { key, failed_at, attempt, error, why }
+    }
+}
+
+/// What follows from a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// What its caller gets back.
+    pub answer: Answer,
+    /// What is to be done, in order.
+    pub effects: Vec<Effect>,
+    /// What was decided, in order.
+    pub facts: Vec<Fact>,
+}
+
+impl Model {
+    /// An empty engine, opened at `now`.
+    pub fn new(config: Config, now: Timestamp) -> Self {
+        let mut model = Self {
+            now,
+            phase: Phase::Running,
+            holds_expiry: false,
+            book: Book::new(config),
+            keys: Register::default(),
+            deadlines: Vec::new(),
+            delayed: Vec::new(),
+            line: Vec::new(),
+            channel: Channel::default(),
+            ended: Vec::new(),
+            runs: 0,
+            tallies: Counts::default(),
+            dropped: Vec::new(),
+            effects: Vec::new(),
+            facts: Vec::new(),
+        };
+        model.decide(Change::Epoch(Epoch::new(now.as_micros())));
+        model.facts.clear();
+        model
+    }
+
+    /// What the engine must answer, do and decide. A `now` before the last one counts as the last one.
+    pub fn execute(&mut self, now: Timestamp, command: &Command) -> Response {
+        self.now = self.now.max(now);
+        let answer = self.dispatch(command);
+        self.feed();
+        Response { answer, effects: std::mem::take(&mut self.effects), facts: std::mem::take(&mut self.facts) }
+    }
+
+    fn dispatch(&mut self, command: &Command) -> Answer {
+        match command {
+            Command::Submit(event) => self.submit(event),
+            Command::Reject(rejection) => self.reject(*rejection),
+            Command::Start(ticket) => self.start(*ticket),
+            Command::Settle { run, outcome } => self.settle(*run, outcome),
+            Command::Heartbeat(run) => self.heartbeat(*run),
+            Command::EnqueueFailed { ticket, cause } => self.enqueue_failed(*ticket, *cause),
+            Command::ChannelLost => self.channel_lost(),
+            Command::Sweep => self.sweep(),
+            Command::Redrive(key) => self.redrive(key),
+            Command::Discard(key) => self.discard(key),
+            Command::Pause => self.pause(true),
+            Command::Resume => self.pause(false),
+            Command::HoldExpiry => self.hold_expiry(true),
+            Command::ReleaseExpiry => self.hold_expiry(false),
+            Command::Shutdown => self.shutdown(),
+            Command::AbortInflight => self.abort_inflight(),
+        }
+    }
+
+    /// Applies a fact. What it puts where, and whether it takes it away again, is up to the caller.
+    fn decide(&mut self, change: Change) {
+        let fact = Fact { at: self.now, change };
+        self.apply(&fact);
+        self.facts.push(fact);
+    }
+
+    fn apply(&mut self, fact: &Fact) {
+        self.book.apply(fact, &self.keys).expect("what the model decides follows from what it has decided");
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.book.config
+    }
+
+    /// The epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.book.epoch.unwrap_or_default()
+    }
+
+    /// The record of `key`, unless its retention is over: swept or not, it is absent then.
+    pub fn record(&self, key: &Key) -> Option<&Record> {
+        self.find(key).map(|event| self.known(event))
+    }
+
+    /// The event of `key`, unless its retention is over.
+    fn find(&self, key: &Key) -> Option<EventNumber> {
+        self.keys.number(key).filter(|event| self.book.present(*event, self.now).is_some())
+    }
+
+    /// Every record with its key, in the order of keys, those past their retention included until they
+    /// are forgotten.
+    pub fn records(&self) -> impl Iterator<Item = (&Key, &Record)> {
+        self.keys.all().filter_map(|(key, event)| Some((key, self.book.record(event)?)))
+    }
+
+    /// Keys of the records of this status, as [`Self::records`] has them.
+    pub fn records_with(&self, status: Status) -> impl Iterator<Item = &Key> {
+        self.records().filter(move |(_, record)| record.status() == status).map(|(key, _)| key)
+    }
+
+    /// When the next record reaches the end of its retention.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.book.all().filter_map(|(_, record)| self.book.forgets_at(record.stage)).min()
+    }
+
+    /// Everything that is counted.
+    pub fn counts(&self) -> Counts {
+        self.tallies.clone().with_facts(&self.book.counts)
+    }
+
+    /// When a run in flight must end.
+    pub fn deadline(&self, run: RunId) -> Option<Timestamp> {
+        self.deadlines.iter().find(|(other, _)| *other == run).map(|(_, at)| *at)
+    }
+
+    fn known(&self, event: EventNumber) -> &Record {
+        self.book.record(event).expect("only numbers of records are in the model's lists")
+    }
+
+    fn key(&self, event: EventNumber) -> Key {
+        self.known(event).event.key().clone()
+    }
+}

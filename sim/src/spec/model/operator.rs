@@ -1,0 +1,84 @@
+//! What operators do: redrive, discard, pause, and the end.
+
+use eventful::{Answer, Change, Effect, Key, Phase, Refusal, Status};
+
+use super::Model;
+use crate::scenario::EventNumber;
+
+impl Model {
+    pub(super) fn redrive(&mut self, key: &Key) -> Answer {
+        let Some(event) = self.find(key) else { return Answer::NotFound };
+        let status = self.known(event).status();
+        if status != Status::Failed {
+            return Answer::NotFailed(status);
+        }
+        if self.phase != Phase::Running {
+            return Answer::Refused(Refusal::ShuttingDown);
+        }
+        if let Some(refusal) = self.refuse_again(event) {
+            return Answer::Refused(refusal);
+        }
+        self.ended.retain(|other| *other != event);
+        self.decide(Change::Redriven(key.clone()));
+        self.wait(event, self.now);
+        Answer::Noted
+    }
+
+    pub(super) fn discard(&mut self, key: &Key) -> Answer {
+        if self.phase == Phase::Stopped {
+            return Answer::Refused(Refusal::ShuttingDown);
+        }
+        let Some(event) = self.find(key) else { return Answer::NotFound };
+        match self.known(event).status() {
+            Status::Completed => return Answer::TooLate,
+            Status::Discarded => return Answer::Noted,
+            Status::Received | Status::FailedRetry | Status::Failed => self.leave_places(event),
+            Status::Processing => self.discard_run(event),
+        }
+        self.decide(Change::Discarded(key.clone()));
+        self.ended.push(event);
+        Answer::Noted
+    }
+
+    fn leave_places(&mut self, event: EventNumber) {
+        self.delayed.retain(|(_, other)| *other != event);
+        self.line.retain(|other| *other != event);
+        self.ended.retain(|other| *other != event);
+        self.void_ticket(event);
+    }
+
+    fn discard_run(&mut self, event: EventNumber) {
+        let run = self.close_run(event);
+        self.effects.push(Effect::Abort(run));
+    }
+
+    /// Nothing is presented during a pause, so its time does not count against a marker.
+    pub(super) fn pause(&mut self, paused: bool) -> Answer {
+        if self.phase == Phase::Stopped {
+            return Answer::Refused(Refusal::ShuttingDown);
+        }
+        if self.book.paused != paused {
+            self.decide(if paused { Change::Paused } else { Change::Resumed });
+            self.rearm_marker();
+        }
+        Answer::Noted
+    }
+
+    pub(super) fn shutdown(&mut self) -> Answer {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Draining;
+        }
+        Answer::Noted
+    }
+
+    /// The runs end in the order of their deadlines.
+    pub(super) fn abort_inflight(&mut self) -> Answer {
+        self.deadlines.sort_by_key(|(run, at)| (*at, *run));
+        for (run, _) in self.deadlines.clone() {
+            let event = self.book.of_run(run).expect("only runs in flight have deadlines");
+            self.interrupt(event);
+        }
+        self.phase = Phase::Stopped;
+        Answer::Noted
+    }
+}
