@@ -55,6 +55,7 @@ fn files_that_import_each_other_are_found() {
         "fn f() { use crate::a::a; }",
         "mod inside { use super::super::a::a; }",
         "impl crate::a::a::B {}",
+        "listed! { pub enum C { D(super::a::a) } }",
     ] {
         assert_knots(1, &siblings(a, &format!("{b}{back}")));
     }
@@ -68,6 +69,7 @@ fn files_that_import_each_other_are_found() {
         assert_knots(0, &siblings(a, &format!("{b}{back}")));
     }
     assert_knots(0, &siblings("fn a() {}", "use super::a::a;"));
+    assert_knots(1, &siblings("listed! { pub enum A { X } } use super::b::B;", "pub struct B; use super::a::A;"));
 }
 
 #[test]

@@ -1,13 +1,43 @@
-//! Names of variants as scenario files spell them.
+//! Lists of variants, and their names as people read them.
 
-/// Spells `TicketLost` as `ticket_lost`.
-pub(crate) fn snake_case(camel: &str) -> String {
-    let mut snake = String::new();
-    for letter in camel.chars() {
-        if letter.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
+use std::fmt::Debug;
+
+/// Spells `TicketLost { .. }` as `ticket_lost`, with this separator.
+pub(crate) fn variant(value: &impl Debug, separator: char) -> String {
+    let mut name = String::new();
+    for letter in format!("{value:?}").chars().take_while(|letter| letter.is_alphanumeric()) {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push(separator);
         }
-        snake.extend(letter.to_lowercase());
+        name.extend(letter.to_lowercase());
     }
-    snake
+    name
 }
+
+/// Declares an enum whose variants are counted: each has a number and a name, and all of them are listed.
+macro_rules! counted {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
+
+            /// Its name in snake case.
+            pub fn name(self) -> String {
+                $crate::spelling::variant(&self, '_')
+            }
+        }
+
+        impl $crate::tier::Probe for $name {
+            fn number(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+pub(crate) use counted;

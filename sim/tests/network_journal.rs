@@ -63,7 +63,7 @@ fn a_journal_that_stalls_delays_answers_and_loses_none() {
     let disturbance = Disturbance::JournalStalls;
     scenario.faults = vec![at(5, FaultKind::Disturb { disturbance, passes: 3 })];
     let probes = assert_holds(&scenario);
-    assert!(probes.count("journal stalled") > 0);
+    assert!(probes.count("journal stalls") > 0);
 }
 
 #[test]

@@ -86,6 +86,8 @@ impl<'a> Reader<'a> {
         while let Some(&token) = tokens.get(index) {
             let after = |n: usize| tokens.get(index + n).map_or("", |token| token.text);
             match token.text {
+                // What is in the braces of a macro that stands among items is taken for items.
+                "{" if depth == 0 && index > 0 && tokens[index - 1].text == "!" => {}
                 "(" | "[" | "{" => depth += 1,
                 ")" | "]" | "}" => depth = depth.saturating_sub(1),
                 "mod" if depth == 0 && after(2) == ";" => {

@@ -1,12 +1,11 @@
 //! What goes wrong with a disk.
 
 use crate::chance::Stream;
-use crate::spelling::snake_case;
-use crate::tier::Probe;
+use crate::spelling::counted;
 
+counted! {
 /// A kind of fault, as it is drawn, armed and counted. The table of the [module](super) says what
 /// is promised of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DiskFault {
     /// A write takes fewer bytes than it was given, and says so.
     ShortWrite,
@@ -52,6 +51,7 @@ pub enum DiskFault {
     /// After a power cut, a name that was given or taken away is not, as nobody synced the directory.
     NameLost,
 }
+}
 
 /// How many kinds there are.
 const KINDS: usize = DiskFault::ALL.len();
@@ -60,31 +60,6 @@ const KINDS: usize = DiskFault::ALL.len();
 const RATE_WHOLE: u64 = 100_000;
 
 impl DiskFault {
-    /// Every kind.
-    pub const ALL: [Self; 21] = [
-        Self::ShortWrite,
-        Self::WriteFails,
-        Self::NoSpace,
-        Self::MisdirectedWrite,
-        Self::ReadFails,
-        Self::MisdirectedRead,
-        Self::StaleRead,
-        Self::SyncFails,
-        Self::SyncDrops,
-        Self::SyncStalls,
-        Self::SyncLies,
-        Self::BitRot,
-        Self::Kill,
-        Self::PowerCut,
-        Self::SectorLost,
-        Self::SectorTorn,
-        Self::SectorGarbage,
-        Self::OutOfOrder,
-        Self::LengthWithoutData,
-        Self::DataWithoutLength,
-        Self::NameLost,
-    ];
-
     /// Those that strike a write.
     pub const OF_WRITES: [Self; 4] = [Self::ShortWrite, Self::WriteFails, Self::NoSpace, Self::MisdirectedWrite];
     /// Those that strike a change of a length or a name.
@@ -93,11 +68,6 @@ impl DiskFault {
     pub const OF_READS: [Self; 3] = [Self::ReadFails, Self::MisdirectedRead, Self::StaleRead];
     /// Those that strike a sync.
     pub const OF_SYNCS: [Self; 4] = [Self::SyncFails, Self::SyncDrops, Self::SyncStalls, Self::SyncLies];
-
-    /// Its name in snake case.
-    pub fn name(self) -> String {
-        snake_case(&format!("{self:?}"))
-    }
 
     /// Whether a sound store keeps all of its promises through it, or stands still until it is over.
     pub const fn is_survivable(self) -> bool {
@@ -120,12 +90,6 @@ impl DiskFault {
             | Self::NameLost => true,
             Self::MisdirectedWrite | Self::MisdirectedRead | Self::StaleRead | Self::SyncLies | Self::BitRot => false,
         }
-    }
-}
-
-impl Probe for DiskFault {
-    fn number(self) -> usize {
-        self as usize
     }
 }
 

@@ -146,11 +146,14 @@ impl Tier for DiskTier {
     const NAME: &'static str = "disk";
     const UNIT: &'static str = "groups";
     const BATCH: u64 = 2;
-    const FAULTS: usize = DiskFault::ALL.len();
 
     type Setup = DiskSetup;
     type Operation = Never;
     type Fault = Never;
+
+    fn kinds() -> usize {
+        DiskFault::ALL.len()
+    }
 
     fn draw(seed: u64, _: Plan) -> Ordeal {
         Ordeal::draw(seed)

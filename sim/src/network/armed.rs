@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use eventful::{Action, Point, Timestamp};
 
-use super::coverage;
 use super::scenario::Disturbance;
 use crate::chance::Stream;
+use crate::spelling::variant;
 
 /// Disturbances in the order of the passes, and how often there were any.
 #[derive(Debug)]
@@ -77,25 +77,25 @@ impl Armed {
     }
 
     /// The writer meets a disk that does not respond for so long.
-    pub(super) const fn block(&mut self, lasts: Duration) -> (Action, Option<&'static str>) {
+    pub(super) fn block(&mut self, lasts: Duration) -> (Action, Option<String>) {
         self.stalls += 1;
-        (Action::Stall(lasts), Some(coverage::BLOCKED))
+        (Action::Stall(lasts), Some("disk blocks".to_owned()))
     }
 
     /// What this pass meets, and the name of that.
-    pub(super) fn next(&mut self, point: Point) -> (Action, Option<&'static str>) {
+    pub(super) fn next(&mut self, point: Point) -> (Action, Option<String>) {
         if let Some(disturbance) = self.waiting.get_mut(&(point as u8)).and_then(VecDeque::pop_front) {
             let (_, action) = place(disturbance);
             self.panics += u64::from(action == Action::Panic);
             self.stalls += u64::from(point == Point::Write);
             *self.met.entry(disturbance).or_default() += 1;
-            return (action, Some(coverage::disturb(disturbance)));
+            return (action, Some(variant(&disturbance, ' ')));
         }
-        match yielding(point) {
-            Some(name) if self.yields_per_mille > 0 && self.yields.per_mille(self.yields_per_mille) => {
-                (Action::Yield, Some(name))
-            }
-            Some(_) | None => (Action::Continue, None),
+        // The first two are passed under the lock.
+        let is_open = !matches!(point, Point::Enqueue | Point::Present);
+        match is_open && self.yields_per_mille > 0 && self.yields.per_mille(self.yields_per_mille) {
+            true => (Action::Yield, Some(format!("yield: {}", variant(&point, ' ')))),
+            false => (Action::Continue, None),
         }
     }
 }
@@ -119,19 +119,5 @@ const fn place(disturbance: Disturbance) -> (Point, Action) {
         Disturbance::EngineBreaksAtTake => (Point::Present, Action::Panic),
         Disturbance::JournalStalls => (Point::Write, Action::Stall(STALL)),
         Disturbance::WriterPanics => (Point::Write, Action::Panic),
-    }
-}
-
-/// The probe of a yield at an open point. The others cannot yield.
-const fn yielding(point: Point) -> Option<&'static str> {
-    match point {
-        Point::Enqueue | Point::Present => None,
-        Point::Dispatch => Some("yield at dispatch"),
-        Point::WorkerStart => Some("yield at start"),
-        Point::BeforeSettle => Some("yield before settle"),
-        Point::AfterSettle => Some("yield after settle"),
-        Point::Sweep => Some("yield at sweep"),
-        Point::Drain => Some("yield at drain"),
-        Point::Write => Some("yield at write"),
     }
 }

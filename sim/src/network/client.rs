@@ -17,6 +17,7 @@ use super::stage::Stage;
 use super::step::Step;
 use super::window::Window;
 use super::wire::{self, Response};
+use crate::spelling::variant;
 
 /// The server's address.
 pub(super) const SERVER: (&str, u16) = ("server", 80);
@@ -95,26 +96,14 @@ impl Line {
     }
 
     async fn behave(&mut self, manner: Manner, patience: Duration, bytes: &[u8]) -> Waited {
-        let reach = |probe| self.stage.with(|notes, _| notes.coverage.reach(probe));
+        self.stage.with(|notes, _| notes.coverage.reach(&format!("client: {}", variant(&manner, ' '))));
         let after = |after_ms: u32| Duration::from_millis(after_ms.into());
         match manner {
             Manner::KeepsConnection | Manner::OneConnection => timeout(patience, self.exchange(bytes)).await,
-            Manner::HangsUp { after_ms } => {
-                reach("client hangs up");
-                timeout(after(after_ms), self.exchange(bytes)).await
-            }
-            Manner::SendsHalf { after_ms } => {
-                reach("client sends half");
-                timeout(after(after_ms), self.exchange(&bytes[..bytes.len() / 2])).await
-            }
-            Manner::ClosesSending => {
-                reach("client closes its sending side");
-                timeout(patience, self.close_and_hear(bytes)).await
-            }
-            Manner::SendsAllFirst { .. } => {
-                reach("client sends all before it reads");
-                timeout(PATIENT, self.send_all_first(bytes)).await
-            }
+            Manner::HangsUp { after_ms } => timeout(after(after_ms), self.exchange(bytes)).await,
+            Manner::SendsHalf { after_ms } => timeout(after(after_ms), self.exchange(&bytes[..bytes.len() / 2])).await,
+            Manner::ClosesSending => timeout(patience, self.close_and_hear(bytes)).await,
+            Manner::SendsAllFirst { .. } => timeout(PATIENT, self.send_all_first(bytes)).await,
         }
     }
 

@@ -24,7 +24,7 @@ impl Hooks for Disturber {
             if let Action::Stall(lasts) = action {
                 notes.armed.stalled_until = now + lasts;
             }
-            name.into_iter().for_each(|name| notes.coverage.reach(name));
+            name.into_iter().for_each(|name| notes.coverage.reach(&name));
             notes.shutdown_panicked |= point == Point::Drain && action == Action::Panic;
             notes.trace.note(now, &Step::Passed { point, action });
             action

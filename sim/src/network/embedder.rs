@@ -29,7 +29,7 @@ where
         stage.judge(holds(ended.is_ok(), || {
             Broken::new("shutdown", 6, "its runtime was dropped before it was polled, and it does not end")
         }));
-        stage.with(|notes, _| notes.coverage.reach("start dropped before it was polled"));
+        stage.with(|notes, _| notes.coverage.reach("unpolled start"));
     }
     Ok(true)
 }

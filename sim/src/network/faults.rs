@@ -94,7 +94,7 @@ impl Drive {
             }
             FaultKind::DiskGone { for_ms } => self.begin_absence(ms(*for_ms), |absence| &mut absence.gone),
         }
-        self.reach(coverage::fault(kind));
+        self.reach(&coverage::fault(kind));
         self.note(&Step::Fault(kind));
     }
 
@@ -305,7 +305,7 @@ impl Drive {
         self.note(&Step::Healed);
     }
 
-    fn reach(&self, probe: &'static str) {
+    fn reach(&self, probe: &str) {
         self.stage.with(|notes, _| notes.coverage.reach(probe));
     }
 }

@@ -57,7 +57,6 @@ mod wire;
 mod witness;
 
 pub use crate::disk::Keeper;
-pub use coverage::{ANSWERS, FAULTS};
 pub use inside::Inside;
 pub use journal::{DiskTrouble, JournalSetup};
 pub use scenario::*;

@@ -12,6 +12,7 @@ use super::scenario::{Ending, KeyNumber, Turn};
 use super::stage::{Notes, Stage};
 use super::step::Step;
 use crate::failure::Broken;
+use crate::spelling::variant;
 
 /// The handler of one process of the server.
 pub(super) struct Player(pub(super) Arc<Stage>);
@@ -55,7 +56,7 @@ impl Part {
         let turn = turns.get(at).or(turns.last()).copied().unwrap_or(AT_ONCE);
         stage.with(|notes, now| {
             notes.trace.note(now, &Step::Called { key, attempt: attempt.number(), ending: turn.ending });
-            probe(turn.ending).into_iter().for_each(|name| notes.coverage.reach(name));
+            notes.coverage.reach(&format!("handler: {}", variant(&turn.ending, ' ')));
             let verdict = judge(notes, event, attempt, key);
             notes.judge(verdict);
         });
@@ -155,20 +156,4 @@ fn beat(stage: &Arc<Stage>, key: KeyNumber, attempt: &Attempt) {
 
 async fn sleep(time_ms: u32) {
     tokio::time::sleep(ms(time_ms)).await;
-}
-
-const fn probe(ending: Ending) -> Option<&'static str> {
-    match ending {
-        Ending::Done => None,
-        Ending::Retry => Some("handler retries"),
-        Ending::RetryAfter { .. } => Some("handler retries later"),
-        Ending::Permanent => Some("handler fails for good"),
-        Ending::Snooze { .. } => Some("handler snoozes"),
-        Ending::Shortage { .. } => Some("handler runs short"),
-        Ending::Panic => Some("handler panics"),
-        Ending::PanicAtCall => Some("handler panics at call"),
-        Ending::Hang => Some("handler hangs"),
-        Ending::BeatForEver { .. } => Some("handler beats for ever"),
-        Ending::LeaveTask { .. } => Some("handler leaves a task"),
-    }
 }

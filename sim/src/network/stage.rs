@@ -10,7 +10,6 @@ use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription
 use super::armed::Armed;
 use super::calm::Calm;
 use super::clock::VirtualClock;
-use super::coverage;
 use super::journal::{DiskTrouble, JournalSetup};
 use super::ledger::{self, Ledger};
 use super::oracle::payloads::Owed;
@@ -24,6 +23,7 @@ use super::window::Windows;
 use crate::chance::Chance;
 use crate::disk::{Disk, Drive, Keeper, SECTOR_BYTES, Trouble};
 use crate::failure::Broken;
+use crate::spelling::variant;
 use crate::tier::Probes;
 
 /// The space on the disk under a journal, unless it is full.
@@ -121,7 +121,7 @@ impl Stage {
         let probes = drive.probes();
         for trouble in DiskTrouble::ALL {
             let struck = 0..probes.count(trouble.fault());
-            self.with(|notes, _| struck.for_each(|_| notes.coverage.reach(coverage::disk(trouble))));
+            self.with(|notes, _| struck.for_each(|_| notes.coverage.reach(&variant(&trouble, ' '))));
         }
     }
 

@@ -201,7 +201,7 @@ impl Draw {
     }
 
     pub(super) fn stream(&self, family: Family) -> Stream {
-        self.chance.stream(family.label())
+        self.chance.stream(&family.name())
     }
 
     /// A time at which something goes wrong: mostly while events come in.

@@ -1,5 +1,7 @@
 //! What scenarios are to be like.
 
+use crate::spelling::counted;
+
 /// What scenarios are to be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -11,8 +13,8 @@ pub struct Plan {
     pub journals: bool,
 }
 
+counted! {
 /// Faults that belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// The channel is full, of capacity one, or without a receiver.
     Channel,
@@ -45,45 +47,4 @@ pub enum Family {
     /// There is a journal; its disk fails, and processes die with it.
     Journal,
 }
-
-impl Family {
-    /// Every family.
-    pub const ALL: [Self; 15] = [
-        Self::Channel,
-        Self::Tickets,
-        Self::Dispatcher,
-        Self::Sweeper,
-        Self::Handlers,
-        Self::Crashes,
-        Self::Clients,
-        Self::Clock,
-        Self::Shutdown,
-        Self::Restart,
-        Self::Overload,
-        Self::Masses,
-        Self::Operators,
-        Self::Swizzle,
-        Self::Journal,
-    ];
-
-    /// The label of its source of chance.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Channel => "channel",
-            Self::Tickets => "tickets",
-            Self::Dispatcher => "dispatcher",
-            Self::Sweeper => "sweeper",
-            Self::Handlers => "handlers",
-            Self::Crashes => "crashes",
-            Self::Clients => "clients",
-            Self::Clock => "clock",
-            Self::Shutdown => "shutdown",
-            Self::Restart => "restart",
-            Self::Overload => "overload",
-            Self::Masses => "masses",
-            Self::Operators => "operators",
-            Self::Swizzle => "swizzle",
-            Self::Journal => "journal",
-        }
-    }
 }

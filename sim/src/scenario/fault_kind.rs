@@ -1,10 +1,9 @@
 //! The kinds of faults, and of what follows from them.
 
-use crate::spelling::snake_case;
-use crate::tier::Probe;
+use crate::spelling::counted;
 
+counted! {
 /// The kinds of faults, as probes count them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "each is the fault of the same name")]
 pub enum FaultKind {
     ChannelFull,
@@ -83,100 +82,11 @@ pub enum FaultKind {
     ClockAheadAtStart,
     ClockBehindAtStart,
 }
-
-impl Probe for FaultKind {
-    fn number(self) -> usize {
-        self as usize
-    }
 }
 
 impl FaultKind {
     /// Whether it needs a journal.
     pub fn is_of_journal(self) -> bool {
         self >= Self::PowerCut
-    }
-
-    /// Every kind.
-    pub const ALL: [Self; 75] = [
-        Self::ChannelFull,
-        Self::ChannelFullForGood,
-        Self::CapacityOne,
-        Self::ReceiverDropped,
-        Self::TicketLostMiddle,
-        Self::TicketLostTail,
-        Self::TicketLostAll,
-        Self::MarkerLost,
-        Self::TicketTwice,
-        Self::TicketLate,
-        Self::DispatcherStalled,
-        Self::DispatcherDies,
-        Self::SweeperDies,
-        Self::SweepsDelayed,
-        Self::WorkersStalled,
-        Self::ClientsStalled,
-        Self::Swizzle,
-        Self::HandlerFails,
-        Self::Shortage,
-        Self::PanicBefore,
-        Self::PanicAfter,
-        Self::Hang,
-        Self::Deaf,
-        Self::Stuck,
-        Self::Late,
-        Self::ReportsTwice,
-        Self::ReportsForeign,
-        Self::Poison,
-        Self::AllFail,
-        Self::ClientRetries,
-        Self::ClientChangesPayload,
-        Self::ClientRacesItself,
-        Self::ClientHangsUp,
-        Self::ClockForward,
-        Self::ClockBack,
-        Self::ProcessPauses,
-        Self::Shutdown,
-        Self::ShutdownTwice,
-        Self::ShutdownInBacklog,
-        Self::Restart,
-        Self::OverloadByCount,
-        Self::OverloadByBytes,
-        Self::OverloadByFailures,
-        Self::PowerCut,
-        Self::DiedWriting,
-        Self::DiedRecovering,
-        Self::KillsProcess,
-        Self::JournalStalled,
-        Self::SnapshotRots,
-        Self::ShortWrite,
-        Self::WriteFails,
-        Self::NoSpace,
-        Self::ReadFails,
-        Self::SyncFails,
-        Self::SyncDrops,
-        Self::JournalFull,
-        Self::RefusedForDisk,
-        Self::Recovered,
-        Self::FromSnapshot,
-        Self::Reopened,
-        Self::DownForGood,
-        Self::GroupLost,
-        Self::GroupKept,
-        Self::RunCrashed,
-        Self::AnswerUnknown,
-        Self::AnswerLate,
-        Self::StartLate,
-        Self::StartLost,
-        Self::TicketHeld,
-        Self::Relaxed,
-        Self::Snapshot,
-        Self::SnapshotFails,
-        Self::ExpiryHeld,
-        Self::ClockAheadAtStart,
-        Self::ClockBehindAtStart,
-    ];
-
-    /// Its name in snake case.
-    pub fn name(self) -> String {
-        snake_case(&format!("{self:?}"))
     }
 }

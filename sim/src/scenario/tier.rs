@@ -15,11 +15,14 @@ impl Tier for CoreTier {
     const NAME: &'static str = "core";
     const BATCH: u64 = 32;
     const HAS_PLANS: bool = true;
-    const FAULTS: usize = FaultKind::ALL.len();
 
     type Setup = CoreSetup;
     type Operation = Operation;
     type Fault = Fault;
+
+    fn kinds() -> usize {
+        FaultKind::ALL.len()
+    }
 
     fn draw(seed: u64, plan: Plan) -> Scenario {
         Scenario::draw(seed, plan)
@@ -60,7 +63,7 @@ impl Tier for CoreTier {
     }
 
     fn probe(number: usize) -> String {
-        match number.checked_sub(Self::FAULTS) {
+        match number.checked_sub(Self::kinds()) {
             None => FaultKind::ALL[number].name(),
             Some(edge) => edge::name(edge),
         }

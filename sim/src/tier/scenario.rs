@@ -27,8 +27,6 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
     const BATCH: u64;
     /// Whether a [`Plan`] changes what is drawn. Otherwise all scenarios are of one kind.
     const HAS_PLANS: bool = false;
-    /// The number of its kinds of faults. Their probes have the first numbers.
-    const FAULTS: usize;
 
     /// The configuration of the product, and of what is around it.
     type Setup: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
@@ -36,6 +34,9 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
     type Operation: Part;
     /// What goes wrong.
     type Fault: Part;
+
+    /// How many kinds of faults it has. Their probes have the first numbers.
+    fn kinds() -> usize;
 
     /// The scenario of a seed.
     fn draw(seed: u64, plan: Plan) -> Scenario<Self>;
@@ -78,7 +79,7 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
 
     /// How often each kind of fault has had its effect.
     fn faults(fired: &Probes) -> Vec<(String, u64)> {
-        (0..Self::FAULTS).map(|number| (Self::probe(number), fired.count(number))).collect()
+        (0..Self::kinds()).map(|number| (Self::probe(number), fired.count(number))).collect()
     }
 }
 
