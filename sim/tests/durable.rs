@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use eventful_sim::disk::Ailment;
 use eventful_sim::failure::Broken;
-use eventful_sim::scenario::{Act, Ailment, Behaviour, Fault, FaultKind, Journaling, Operation, Plan, Scenario};
+use eventful_sim::scenario::{Act, Behaviour, Fault, FaultKind, Journaling, Operation, Plan, Scenario};
 use eventful_sim::scope::small_case;
 use eventful_sim::tier::{Keep, Probes, Report};
 use eventful_sim::trace::{Entry, Lane};

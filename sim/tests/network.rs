@@ -1,6 +1,7 @@
 //! The adapter and the HTTP front on a simulated network: every promise holds under every fault.
 #![cfg(feature = "turmoil")]
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 
@@ -98,7 +99,7 @@ fn a_worker_crash_under_a_partition_costs_one_attempt_and_no_event() {
 #[test]
 fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
     let mut scenario = calm();
-    scenario.setup.concurrency = 1;
+    scenario.setup.settings.concurrency = NonZeroUsize::new(1).expect("a count");
     scenario.operations = (0..8).map(|key| submit(0, u32::from(key), key)).collect();
     scenario.operations.extend((0..8).map(|key| submit(1, 120 + u32::from(key), key)));
     let slow = |key| Script { key, turns: vec![Turn { takes_ms: 25, ending: Ending::Done }] };
@@ -169,12 +170,12 @@ fn calm() -> Scenario {
     scenario.setup.journal = None;
     scenario.setup.yields_per_mille = 0;
     scenario.setup.latency_ms = 5;
-    scenario.setup.concurrency = 2;
-    scenario.setup.max_attempts = 3;
-    scenario.setup.max_pending = 100;
-    scenario.setup.run_timeout_ms = 60;
-    scenario.setup.run_lifetime_ms = 120;
-    scenario.setup.retention_ms = 60_000;
+    scenario.setup.settings.concurrency = NonZeroUsize::new(2).expect("a count");
+    scenario.setup.settings.max_attempts = 3;
+    scenario.setup.settings.max_pending = 100;
+    scenario.setup.settings.run_timeout = 60_000;
+    scenario.setup.settings.run_lifetime = 120_000;
+    scenario.setup.settings.retention = 60_000_000;
     scenario.operations.clear();
     scenario.setup.scripts.clear();
     scenario.faults.clear();

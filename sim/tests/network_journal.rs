@@ -1,11 +1,13 @@
 //! The adapter with a journal on a simulated network: what clients were told outlives its processes.
 #![cfg(feature = "turmoil")]
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
+use eventful_sim::disk::Ailment;
 use eventful_sim::network::{
-    Call, DiskTrouble, Disturbance, Ending, Fault, FaultKind, Item, JournalSetup, Keeper, Manner, Outage, Request,
-    Scenario, Script, Turn,
+    Call, Disturbance, Ending, Fault, FaultKind, Item, JournalSetup, Keeper, Manner, Outage, Request, Scenario, Script,
+    Turn,
 };
 use eventful_sim::tier::{Keep, Probes};
 
@@ -37,7 +39,7 @@ fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
 fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
     let mut scenario = calm(Keeper::Plain);
     scenario.operations = vec![submit(0, 20, 1), submit(1, 1500, 2)];
-    scenario.faults = vec![at(5, FaultKind::Disk { trouble: DiskTrouble::SyncFails, times: 1 })];
+    scenario.faults = vec![at(5, FaultKind::Disk { trouble: Ailment::SyncFails, times: 1 })];
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert_eq!(reached("told unknown"), 1);
@@ -86,7 +88,7 @@ fn a_disk_that_lies_about_its_syncs_is_found_out() {
     let mut scenario = calm(Keeper::Plain);
     scenario.operations = (1..20).map(|key| submit(0, u32::from(key), key)).collect();
     scenario.faults = vec![
-        at(0, FaultKind::Disk { trouble: DiskTrouble::SyncLies, times: 200 }),
+        at(0, FaultKind::Disk { trouble: Ailment::SyncLies, times: 200 }),
         at(150, FaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 }),
     ];
     let broken = scenario.run(Keep::default(), &mut Probes::default()).broken.expect("what was acknowledged is lost");
@@ -119,13 +121,13 @@ fn calm(keeper: Keeper) -> Scenario {
     let mut scenario = Scenario::generate(1);
     scenario.setup.yields_per_mille = 0;
     scenario.setup.latency_ms = 5;
-    scenario.setup.concurrency = 2;
-    scenario.setup.max_attempts = 3;
-    scenario.setup.max_pending = 100;
-    scenario.setup.max_records = 100;
-    scenario.setup.run_timeout_ms = 60;
-    scenario.setup.run_lifetime_ms = 120;
-    scenario.setup.retention_ms = 60_000;
+    scenario.setup.settings.concurrency = NonZeroUsize::new(2).expect("a count");
+    scenario.setup.settings.max_attempts = 3;
+    scenario.setup.settings.max_pending = 100;
+    scenario.setup.settings.max_records = 100;
+    scenario.setup.settings.run_timeout = 60_000;
+    scenario.setup.settings.run_lifetime = 120_000;
+    scenario.setup.settings.retention = 60_000_000;
     scenario.setup.journal = Some(JournalSetup {
         keeper,
         syncs_starts: true,

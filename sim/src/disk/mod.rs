@@ -43,6 +43,7 @@
 //! |---|---|
 //! | `sector`, `file`, `medium`, `calls` | the disk: sectors, files, names and power, what is asked of it |
 //! | `fault` | kinds of faults, where they come from, and what has struck |
+//! | `ailment` | one call that goes wrong, as a scenario says it |
 //! | `drive` | a disk that a store and the world share |
 //! | `backend` | a file as the real database wants it |
 //! | `journal`, `opening`, `refusal`, `segment`, `shelf`, `record` | a journal without a database |
@@ -53,6 +54,7 @@
 //! | `trial` | random faults, and what is promised of them |
 //! | `ordeal` | all of that as the scenarios of a tier |
 
+mod ailment;
 mod backend;
 mod calls;
 mod crash;
@@ -74,6 +76,7 @@ mod shared;
 mod shelf;
 mod trial;
 
+pub use ailment::Ailment;
 pub use backend::{DriveBackend, Inline, disk_store};
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use damaged::{Damage, DamagedStore};

@@ -11,7 +11,6 @@ use turmoil::Sim;
 use super::clock::{EPOCH, TICK};
 use super::given_up::given_up;
 use super::inspect::{self, INSPECTOR};
-use super::journal::DiskTrouble;
 use super::oracle::panics;
 use super::oracle::{Verdict, holds, kept, numbers, permits, waits};
 use super::scenario::{Disturbance, Fault, FaultKind, Trouble};
@@ -22,6 +21,7 @@ use super::step::Step;
 use super::tier::Scenario;
 use super::trace::Trace;
 use super::{client, server};
+use crate::disk::Ailment;
 use crate::failure::Broken;
 use crate::tier::{Keep, Probes, Report};
 
@@ -226,7 +226,7 @@ impl Drive {
     /// How long a group may wait that found no room on the disk.
     fn wait_for_room(&self) -> Duration {
         let lacks = |kind: &FaultKind| match kind {
-            FaultKind::Disk { trouble, .. } => *trouble == DiskTrouble::NoSpace,
+            FaultKind::Disk { trouble, .. } => *trouble == Ailment::NoSpace,
             FaultKind::DiskFull { .. } | FaultKind::DiskGone { .. } => true,
             FaultKind::DiskBlocks { .. }
             | FaultKind::Link { .. }

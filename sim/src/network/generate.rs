@@ -1,13 +1,16 @@
 //! Scenarios from seeds.
 
+use std::num::NonZeroUsize;
+
 use super::inside::Inside;
-use super::journal::{DiskTrouble, JournalSetup};
+use super::journal::JournalSetup;
 use super::scenario::{
     Call, Disturbance, Ending, Fault, FaultKind, Item, Manner, Outage, Request, Script, Setup, Trouble, Turn,
 };
 use super::tier::Scenario;
 use crate::chance::{Chance, Stream};
-use crate::disk::Keeper;
+use crate::disk::{Ailment, Keeper};
+use crate::scenario::{MILLI, Settings, plenty};
 
 /// Keys that clients share.
 const KEYS: u64 = 24;
@@ -63,7 +66,7 @@ impl Scenario {
         setup.yields_per_mille *= u32::from(yields);
         if faults.iter().any(|fault| matches!(fault.kind, FaultKind::Inside(_))) {
             // Those who wait for room must find that there is none.
-            setup.max_pending = chance.stream("room").pick(&[1, 2, 3, setup.max_pending]);
+            setup.settings.max_pending = chance.stream("room").pick(&[1, 2, 3, setup.settings.max_pending]);
         }
         let mut journal = chance.stream("journal");
         if journal.per_mille(500) {
@@ -78,32 +81,40 @@ impl Scenario {
 }
 
 fn setup(chance: &mut Stream) -> Setup {
-    let run_timeout_ms = between(chance, 20, 60);
+    let run_timeout = millis(chance, 20, 60);
     let max_pending = chance.pick(&[3, 10, 100, 100]);
-    Setup {
-        clients: CLIENTS as u8,
-        latency_ms: between(chance, 1, 20),
-        yields_per_mille: chance.pick(&[50, 300, 700]),
-        concurrency: chance.pick(&[1, 1, 2, 3, 8]),
-        channel_capacity: chance.pick(&[1, 1, 2, 4, 16]),
-        max_attempts: chance.pick(&[1, 2, 3, 4]),
-        max_snoozes: chance.pick(&[0, 1, 3]),
-        backoff_base_ms: between(chance, 1, 15),
-        backoff_cap_ms: between(chance, 15, 60),
-        run_timeout_ms,
-        run_lifetime_ms: run_timeout_ms * 2,
+    let (latency_ms, yields_per_mille) = (between(chance, 1, 20), chance.pick(&[50, 300, 700]));
+    let (concurrency, channel_capacity) = (count(chance, &[1, 1, 2, 3, 8]), count(chance, &[1, 1, 2, 4, 16]));
+    let (max_attempts, max_snoozes) = (chance.pick(&[1, 2, 3, 4]), chance.pick(&[0, 1, 3]));
+    let (backoff_base, backoff_cap) = (millis(chance, 1, 15), millis(chance, 15, 60));
+    let settings = Settings {
+        concurrency,
+        channel_capacity,
+        max_attempts,
+        backoff_base,
+        backoff_cap,
+        backoff_jitter_percent: 50,
+        max_retry_after: backoff_cap,
+        max_snooze: backoff_cap,
+        max_snoozes,
+        max_refunds: 10,
+        run_timeout,
+        run_lifetime: run_timeout * 2,
         max_pending,
         max_records: max_pending.max(chance.pick(&[12, 1000, 1000])),
-        retention_ms: chance.pick(&[100, 60_000, 60_000, 60_000]),
-        failed_retention_ms: chance.pick(&[None, None, Some(100), Some(60_000)]),
-        sweep_batch: chance.pick(&[1, 4, 100]),
-        sweep_interval_ms: between(chance, 10, 30),
-        stuck_after_ms: between(chance, 30, 100),
-        drain_timeout_ms: between(chance, 0, 80),
-        abort_grace_ms: between(chance, 5, 20),
-        journal: None,
-        scripts: Vec::new(),
-    }
+        max_bytes: plenty(),
+        max_event_bytes: 1 << 20,
+        retention: chance.pick(&[100, 60_000, 60_000, 60_000]) * MILLI,
+        failed_retention: chance.pick(&[None, None, Some(100 * MILLI), Some(60_000 * MILLI)]),
+        max_failed_bytes: plenty(),
+        drops_oldest_failed: false,
+        sweep_batch: count(chance, &[1, 4, 100]),
+        sweep_interval: millis(chance, 10, 30),
+        stuck_after: millis(chance, 30, 100),
+        drain_timeout: millis(chance, 0, 80),
+        abort_grace: millis(chance, 5, 20),
+    };
+    Setup { clients: CLIENTS as u8, latency_ms, yields_per_mille, settings, journal: None, scripts: Vec::new() }
 }
 
 fn journal_setup(chance: &mut Stream) -> JournalSetup {
@@ -254,13 +265,13 @@ fn disk(chance: &mut Stream) -> FaultKind {
         return FaultKind::DiskFull { for_ms: between(chance, 20, 150) };
     }
     let trouble = chance.pick(&[
-        DiskTrouble::ShortWrite,
-        DiskTrouble::WriteFails,
-        DiskTrouble::NoSpace,
-        DiskTrouble::ReadFails,
-        DiskTrouble::SyncFails,
-        DiskTrouble::SyncFails,
-        DiskTrouble::SyncDrops,
+        Ailment::ShortWrite,
+        Ailment::WriteFails,
+        Ailment::NoSpace,
+        Ailment::ReadFails,
+        Ailment::SyncFails,
+        Ailment::SyncFails,
+        Ailment::SyncDrops,
     ]);
     FaultKind::Disk { trouble, times: 1 }
 }
@@ -324,4 +335,13 @@ fn pause(chance: &mut Stream) -> FaultKind {
 
 fn between(chance: &mut Stream, least: u64, most: u64) -> u32 {
     chance.between(least, most) as u32
+}
+
+/// So many milliseconds, in microseconds.
+fn millis(chance: &mut Stream, least: u64, most: u64) -> u64 {
+    chance.between(least, most) * MILLI
+}
+
+fn count(chance: &mut Stream, of: &[usize]) -> NonZeroUsize {
+    NonZeroUsize::new(chance.pick(of)).unwrap_or(NonZeroUsize::MIN)
 }

@@ -1,11 +1,11 @@
-//! A journal in a run, as data: what keeps it, and how its disk misbehaves.
+//! A journal in a run, as data.
 
 use std::time::Duration;
 
 use eventful::{Durability, StartDurability};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{DiskFault, Keeper};
+use crate::disk::Keeper;
 
 /// The journal of a run. It outlives the processes of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,52 +49,5 @@ impl JournalSetup {
 
     pub(super) const fn sync_grace(&self) -> Duration {
         Duration::from_millis(self.sync_grace_ms as u64)
-    }
-}
-
-/// How the disk misbehaves, for one operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum DiskTrouble {
-    /// A write takes less than it was given.
-    ShortWrite,
-    /// A write fails.
-    WriteFails,
-    /// A write finds no space.
-    NoSpace,
-    /// A read fails.
-    ReadFails,
-    /// A sync fails, and what was to be written may become durable later.
-    SyncFails,
-    /// A sync fails, and what was to be written is nowhere.
-    SyncDrops,
-    /// A sync says that it is done, and has done nothing. No scenario is drawn with it: no journal
-    /// can help, and oracles say so.
-    SyncLies,
-}
-
-impl DiskTrouble {
-    /// Every one.
-    pub(super) const ALL: [Self; 7] = [
-        Self::ShortWrite,
-        Self::WriteFails,
-        Self::NoSpace,
-        Self::ReadFails,
-        Self::SyncFails,
-        Self::SyncDrops,
-        Self::SyncLies,
-    ];
-
-    /// The fault of the simulated disk.
-    pub(super) const fn fault(self) -> DiskFault {
-        match self {
-            Self::ShortWrite => DiskFault::ShortWrite,
-            Self::WriteFails => DiskFault::WriteFails,
-            Self::NoSpace => DiskFault::NoSpace,
-            Self::ReadFails => DiskFault::ReadFails,
-            Self::SyncFails => DiskFault::SyncFails,
-            Self::SyncDrops => DiskFault::SyncDrops,
-            Self::SyncLies => DiskFault::SyncLies,
-        }
     }
 }

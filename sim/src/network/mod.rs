@@ -58,6 +58,6 @@ mod witness;
 
 pub use crate::disk::Keeper;
 pub use inside::Inside;
-pub use journal::{DiskTrouble, JournalSetup};
+pub use journal::JournalSetup;
 pub use scenario::*;
 pub use tier::{Scenario, TurmoilTier};

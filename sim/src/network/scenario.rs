@@ -1,18 +1,18 @@
 //! A run as data: what clients ask, what handlers do, what goes wrong, and when.
 
-use eventful::{Backoff, Config};
+use eventful::Config;
 use serde::{Deserialize, Serialize};
 
-use super::clock::ms;
 use super::inside::Inside;
-use super::journal::{DiskTrouble, JournalSetup};
+use super::journal::JournalSetup;
 pub use super::manner::Manner;
 pub use super::outage::Outage;
+use crate::disk::Ailment;
+use crate::scenario::Settings;
 
-/// The engine's configuration and the network's, as far as runs differ in them.
+/// The engine's configuration, and what is around it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "the fields are those of `eventful::Config`, with their units")]
 pub struct Setup {
     /// Client hosts.
     pub clients: u8,
@@ -20,23 +20,8 @@ pub struct Setup {
     pub latency_ms: u32,
     /// How many passes of the adapter's open points yield, of a thousand.
     pub yields_per_mille: u32,
-    pub concurrency: u8,
-    pub channel_capacity: u8,
-    pub max_attempts: u8,
-    pub max_snoozes: u8,
-    pub backoff_base_ms: u32,
-    pub backoff_cap_ms: u32,
-    pub run_timeout_ms: u32,
-    pub run_lifetime_ms: u32,
-    pub max_pending: u16,
-    pub max_records: u16,
-    pub retention_ms: u32,
-    pub failed_retention_ms: Option<u32>,
-    pub sweep_batch: u8,
-    pub sweep_interval_ms: u32,
-    pub stuck_after_ms: u32,
-    pub drain_timeout_ms: u32,
-    pub abort_grace_ms: u32,
+    /// The engine's configuration.
+    pub settings: Settings,
     /// The journal; none in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalSetup>,
@@ -47,35 +32,12 @@ pub struct Setup {
 impl Setup {
     /// The engine's configuration.
     pub fn config(&self) -> Config {
-        let mut config = Config::default();
-        config.concurrency = count(self.concurrency);
-        config.channel_capacity = count(self.channel_capacity);
-        config.max_attempts = self.max_attempts.max(1).into();
-        config.max_snoozes = self.max_snoozes.into();
-        config.backoff = Backoff { base: ms(self.backoff_base_ms), cap: ms(self.backoff_cap_ms), jitter_percent: 50 };
-        config.max_retry_after = ms(self.backoff_cap_ms);
-        config.max_snooze = ms(self.backoff_cap_ms);
-        config.run_timeout = ms(self.run_timeout_ms);
-        config.run_lifetime = ms(self.run_lifetime_ms);
-        config.max_pending = self.max_pending.max(1).into();
-        config.max_records = self.max_records.max(self.max_pending).max(1).into();
-        config.retention = ms(self.retention_ms);
-        config.failed_retention = self.failed_retention_ms.map(ms);
-        config.overload_retry_after = ms(self.sweep_interval_ms);
-        config.sweep_batch = count(self.sweep_batch);
-        config.sweep_interval = ms(self.sweep_interval_ms);
-        config.stuck_after = ms(self.stuck_after_ms);
-        config.drain_timeout = ms(self.drain_timeout_ms);
-        config.abort_grace = ms(self.abort_grace_ms);
+        let mut config = self.settings.config();
         if let Some(journal) = &self.journal {
             config.sync_grace = journal.sync_grace();
         }
         config
     }
-}
-
-fn count(count: u8) -> std::num::NonZeroUsize {
-    std::num::NonZeroUsize::new(count.into()).unwrap_or(std::num::NonZeroUsize::MIN)
 }
 
 /// The number of an event's key: `3` stands for the id `e3`.
@@ -265,7 +227,7 @@ pub enum FaultKind {
     /// Under the journal.
     Disk {
         /// What the next operations meet that it can strike.
-        trouble: DiskTrouble,
+        trouble: Ailment,
         /// How many.
         times: u8,
     },

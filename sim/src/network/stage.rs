@@ -10,7 +10,7 @@ use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription
 use super::armed::Armed;
 use super::calm::Calm;
 use super::clock::VirtualClock;
-use super::journal::{DiskTrouble, JournalSetup};
+use super::journal::JournalSetup;
 use super::ledger::{self, Ledger};
 use super::oracle::payloads::Owed;
 use super::oracle::waits::Absence;
@@ -21,7 +21,7 @@ use super::tier::Scenario;
 use super::trace::Trace;
 use super::window::Windows;
 use crate::chance::Chance;
-use crate::disk::{Disk, Drive, Keeper, SECTOR_BYTES, Trouble};
+use crate::disk::{Ailment, Disk, Drive, Keeper, SECTOR_BYTES, Trouble};
 use crate::failure::Broken;
 use crate::spelling::variant;
 use crate::tier::Probes;
@@ -119,7 +119,7 @@ impl Stage {
     pub(super) fn count_disk_faults(&self) {
         let Some(drive) = &self.drive else { return };
         let probes = drive.probes();
-        for trouble in DiskTrouble::ALL {
+        for trouble in Ailment::ALL {
             let struck = 0..probes.count(trouble.fault());
             self.with(|notes, _| struck.for_each(|_| notes.coverage.reach(&variant(&trouble, ' '))));
         }

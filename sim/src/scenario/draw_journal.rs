@@ -3,8 +3,9 @@
 use super::draw::Draw;
 use super::family::Family;
 use super::units::MILLI;
-use super::{Ailment, Behaviour, Fault, Journaling, Settings};
+use super::{Behaviour, Fault, Journaling, Settings};
 use crate::chance::Stream;
+use crate::disk::Ailment;
 
 /// How far a clock is off: from what is noticed late to a battery that is empty.
 const OFF_MINUTES: [u64; 5] = [2, 60, 24 * 60, 5 * 24 * 60, 30 * 24 * 60];

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Behaviour, EventNumber};
-use crate::disk::DiskFault;
+use crate::disk::Ailment;
 use crate::tier::Part;
 use crate::trace::Span;
 
@@ -210,41 +210,6 @@ pub enum Fault {
         /// Bytes that are left.
         left: u64,
     },
-}
-
-/// How one call of the disk goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ailment {
-    /// A write takes a part of what it was given, and says so.
-    ShortWrite,
-    /// A write fails.
-    WriteFails,
-    /// There is no space for a write.
-    NoSpace,
-    /// A read fails.
-    ReadFails,
-    /// A sync fails, and may succeed later.
-    SyncFails,
-    /// A sync fails, and what was to be written is nowhere.
-    SyncDrops,
-    /// A sync says that it is done, and has done nothing. It is not drawn: no journal survives it.
-    SyncLies,
-}
-
-impl Ailment {
-    /// The fault of the simulated disk.
-    pub const fn fault(self) -> DiskFault {
-        match self {
-            Self::ShortWrite => DiskFault::ShortWrite,
-            Self::WriteFails => DiskFault::WriteFails,
-            Self::NoSpace => DiskFault::NoSpace,
-            Self::ReadFails => DiskFault::ReadFails,
-            Self::SyncFails => DiskFault::SyncFails,
-            Self::SyncDrops => DiskFault::SyncDrops,
-            Self::SyncLies => DiskFault::SyncLies,
-        }
-    }
 }
 
 /// Which ticket of the channel is lost.

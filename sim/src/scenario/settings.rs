@@ -80,6 +80,7 @@ impl Settings {
         if self.drops_oldest_failed {
             config.failed_overflow = FailedOverflow::DropOldest;
         }
+        config.overload_retry_after = Duration::from_micros(self.sweep_interval);
         config.sweep_batch = self.sweep_batch;
         config.sweep_interval = Duration::from_micros(self.sweep_interval);
         config.stuck_after = Duration::from_micros(self.stuck_after);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Act, Ailment, Behaviour, Fault, Loss};
+use super::{Act, Behaviour, Fault, Loss};
 
 /// A duration in the unit that suits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,20 +70,6 @@ impl fmt::Display for Loss {
             Self::Middle => "a ticket in the middle of the channel is lost",
             Self::Tail => "the last ticket of the channel is lost",
             Self::All => "all tickets of the channel are lost",
-        })
-    }
-}
-
-impl fmt::Display for Ailment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ShortWrite => "a write will take a part of what it is given",
-            Self::WriteFails => "a write will fail",
-            Self::NoSpace => "a write will find no space",
-            Self::ReadFails => "a read will fail",
-            Self::SyncFails => "a sync will fail",
-            Self::SyncDrops => "a sync will fail and drop what it was to write",
-            Self::SyncLies => "a sync will do nothing and say that it is done",
         })
     }
 }
