@@ -8,7 +8,7 @@
 use std::num::NonZeroUsize;
 
 use crate::failure::Broken;
-use crate::scenario::{Act, Behaviour, CoreSetup, Fault, Operation, Scenario, Settings};
+use crate::scenario::{Act, Behaviour, CoreSetup, Injection, Operation, Scenario, Settings};
 use crate::tier::{Keep, Probes};
 use crate::world::{Choices, Halt, Visited, World};
 
@@ -32,10 +32,10 @@ pub fn small_case() -> Scenario {
     let acts = [submit(0, 0), submit(1, 0), submit(0, 0), submit(2, 0), submit(1, 1)];
     let operations = acts.map(|act| Operation { at: 0, client: 0, hangs_up: false, act }).to_vec();
     let at_once = Behaviour::Slow { lasts: 0 };
-    let handler = |event, attempt, does| Fault::Handler { event, attempt, does };
+    let handler = |event, attempt, does| Injection::Handler { event, attempt, does }.at(0);
     let mut faults = vec![handler(0, 1, Behaviour::PanicBefore), handler(1, 1, Behaviour::Slow { lasts: 1_000 })];
     faults.extend([(0, 2), (1, 2), (2, 1), (2, 2)].map(|(event, attempt)| handler(event, attempt, at_once)));
-    faults.push(Fault::Shutdown { at: 0, timeout: 1_000 });
+    faults.push(Injection::Shutdown { timeout: 1_000 }.at(0));
     let about = "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned();
     let setup = CoreSetup { settings: settings(), journal: None, patience: 1 };
     // A multiple of four: each run goes on until every record is forgotten.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eventful_sim::scenario::{CoreTier, Fault, FaultKind, Plan, Scenario};
+use eventful_sim::scenario::{CoreTier, FaultKind, Injection, Plan, Scenario};
 use eventful_sim::scope::small_case;
 use eventful_sim::tier::{Keep, Probes, Report, Tier as _};
 use eventful_sim::trace::{Entry, What};
@@ -80,7 +80,7 @@ fn the_golden_runs_are_as_they_were() {
 #[test]
 fn a_dispatcher_that_is_dead_for_long_is_waited_for_before_anything_must_end() {
     let mut scenario = small_case();
-    scenario.faults = vec![Fault::DispatcherDies { at: 0, lasts: 60_000_000 }];
+    scenario.faults = vec![Injection::DispatcherDies { lasts: 60_000_000 }.at(0)];
     let report = scenario.run(Keep::default(), &mut Probes::default());
     assert_eq!(report.broken, None);
     assert!(report.virtual_micros > 60_000_000, "{report:?}");
@@ -90,7 +90,7 @@ fn a_dispatcher_that_is_dead_for_long_is_waited_for_before_anything_must_end() {
 fn a_channel_that_is_full_for_good_holds_up_all_events_until_somebody_makes_room() {
     let mut scenario = small_case();
     scenario.operations.iter_mut().for_each(|operation| operation.at = 1_000);
-    scenario.faults = vec![Fault::ChannelFull { at: 0, lasts: None }];
+    scenario.faults = vec![Injection::ChannelFull { lasts: None }.at(0)];
     scenario.choices = Some(Vec::new());
     let keep = Keep { trace: true, ..Keep::default() };
     let report = scenario.run(keep, &mut Probes::default());

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use eventful_sim::disk::Ailment;
 use eventful_sim::failure::Broken;
-use eventful_sim::scenario::{Act, Behaviour, Fault, FaultKind, Journaling, Operation, Plan, Scenario};
+use eventful_sim::scenario::{Act, Behaviour, Fault, FaultKind, Injection, Journaling, Operation, Plan, Scenario};
 use eventful_sim::scope::small_case;
 use eventful_sim::tier::{Keep, Probes, Report};
 use eventful_sim::trace::{Entry, Lane};
 
 #[test]
 fn a_sync_that_lies_before_a_power_cut_is_seen() {
-    let lie = |at| Fault::DiskFails { at, how: Ailment::SyncLies };
-    let cut = Fault::PowerCut { at: 5_000, lasts: 1_000 };
+    let lie = |at| Injection::DiskFails { how: Ailment::SyncLies }.at(at);
+    let cut = Injection::PowerCut { lasts: 1_000 }.at(5_000);
     let lied = |lies: Vec<Fault>| {
         let seeds = 0..40;
         let broken = seeds.filter_map(|seed| {
@@ -29,7 +29,7 @@ fn a_sync_that_lies_before_a_power_cut_is_seen() {
 
 #[test]
 fn an_answer_that_waits_for_a_stalled_journal_is_not_given_when_the_power_fails_before() {
-    let faults = vec![Fault::JournalStalled { at: 0, lasts: 3_000 }, Fault::PowerCut { at: 2_000, lasts: 1_000 }];
+    let faults = vec![Injection::JournalStalled { lasts: 3_000 }.at(0), Injection::PowerCut { lasts: 1_000 }.at(2_000)];
     let mut probes = Probes::default();
     let report = run(&journaled(faults), &mut probes);
     assert_eq!(report.broken, None);
@@ -41,7 +41,8 @@ fn an_answer_that_waits_for_a_stalled_journal_is_not_given_when_the_power_fails_
 
 #[test]
 fn an_event_that_kills_its_process_fails_when_its_attempts_are_used_up() {
-    let faults = (1..=3).map(|attempt| Fault::Handler { event: 0, attempt, does: Behaviour::KillsProcess }).collect();
+    let faults =
+        (1..=3).map(|attempt| Injection::Handler { event: 0, attempt, does: Behaviour::KillsProcess }.at(0)).collect();
     let mut probes = Probes::default();
     let report = run(&journaled(faults), &mut probes);
     assert_eq!(report.broken, None);
@@ -53,7 +54,7 @@ fn a_journal_that_fails_is_opened_again_and_the_client_is_told_that_nobody_knows
     let mut probes = Probes::default();
     // In some orders nothing is left to be written when the disk fails.
     for seed in 0..20 {
-        let faults = vec![Fault::DiskFails { at: 0, how: Ailment::SyncFails }];
+        let faults = vec![Injection::DiskFails { how: Ailment::SyncFails }.at(0)];
         let report = run(&Scenario { seed, ..journaled(faults) }, &mut probes);
         assert_eq!(report.broken, None, "seed {seed}");
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use eventful_sim::scenario::{Behaviour, Fault, Plan, Scenario};
+use eventful_sim::scenario::{Behaviour, Injection, Plan, Scenario};
 
 #[test]
 fn seeds_that_break_nothing_are_summed_up() {
@@ -160,7 +160,7 @@ fn a_file_of_another_tier_than_the_one_that_is_named_is_refused() {
 fn a_finding_that_cannot_be_saved_is_told_all_the_same() {
     let mut scenario = Scenario::draw(7, Plan { submits: 1, swarm: false, journals: true });
     scenario.setup.settings.concurrency = std::num::NonZeroUsize::MIN;
-    scenario.faults = vec![Fault::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }];
+    scenario.faults = vec![Injection::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }.at(0)];
     let file = folder("not-saved").join("stuck.json");
     scenario.write(&file).expect("the file is written");
     let output = call(&["shrink", path(&file), "-o", "nowhere/small.json"]);
@@ -187,10 +187,12 @@ fn a_file_of_another_form_is_refused_with_the_place() {
 #[test]
 fn a_field_that_nobody_knows_is_refused_by_name() {
     let whole = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true }).to_json();
-    let file = folder("unknown-field").join("odd.json");
-    std::fs::write(&file, whole.replace("\"format\": 2", "\"format\": 2, \"colour\": 3")).expect("the file is written");
-    let complaint = complaint(&["shrink", path(&file)]);
-    assert!(complaint.contains("colour"), "{complaint}");
+    for known in ["\"seed\":", "\"settings\":", "\"client\":", "\"fault\":"] {
+        let file = folder("unknown-field").join("odd.json");
+        std::fs::write(&file, whole.replacen(known, &format!("\"colour\":3,{known}"), 1)).expect("the file is written");
+        let complaint = complaint(&["shrink", path(&file)]);
+        assert!(complaint.contains("unknown field `colour`"), "{known} {complaint}");
+    }
 }
 
 #[test]

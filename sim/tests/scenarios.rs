@@ -5,7 +5,7 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use eventful_sim::scenario::{Behaviour, Fault, Plan, Scenario};
+use eventful_sim::scenario::{Behaviour, Injection, Plan, Scenario};
 use eventful_sim::tier::{Keep, Probes};
 
 fn committed() -> Vec<PathBuf> {
@@ -79,8 +79,8 @@ fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
     let fault = |fault| move |scenario: &mut Scenario| scenario.faults = vec![fault];
     for said in [
         largest(&|scenario| scenario.operations[0].at = u64::MAX),
-        largest(&fault(Fault::WorkersStalled { at: 0, lasts: u64::MAX })),
-        largest(&fault(Fault::Handler { event: 0, attempt: 1, does: Behaviour::Slow { lasts: u64::MAX } })),
+        largest(&fault(Injection::WorkersStalled { lasts: u64::MAX }.at(0))),
+        largest(&fault(Injection::Handler { event: 0, attempt: 1, does: Behaviour::Slow { lasts: u64::MAX } }.at(0))),
         largest(&|scenario| scenario.setup.settings.channel_capacity = NonZeroUsize::MAX),
         largest(&|scenario| scenario.setup.settings.concurrency = NonZeroUsize::MAX),
     ] {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eventful_sim::scenario::{Act, Behaviour, Fault, Operation, Scenario};
+use eventful_sim::scenario::{Act, Behaviour, Injection, Operation, Scenario};
 use eventful_sim::scope::{explore, small_case};
 use eventful_sim::tier::{Keep, Probes};
 
@@ -51,6 +51,6 @@ fn stuck_when_late() -> Scenario {
     scenario.operations.truncate(1);
     let discard = Act::Discard { event: 0 };
     scenario.operations.push(Operation { at: 1_000, client: 0, hangs_up: false, act: discard });
-    scenario.faults = vec![Fault::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }];
+    scenario.faults = vec![Injection::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }.at(0)];
     scenario
 }

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use super::family::{Family, Plan};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
 use super::units::MILLI;
-use super::{Act, Behaviour, CoreSetup, Fault, Operation, Scenario, Settings};
+use super::{Act, Behaviour, CoreSetup, Fault, Injection, Operation, Scenario, Settings};
 use crate::chance::{Chance, Stream};
 use crate::tier::Part as _;
 
@@ -182,7 +182,7 @@ impl Draw {
             match family {
                 Family::Channel => self.timed(family, &mut faults, channel),
                 Family::Tickets => self.timed(family, &mut faults, tickets),
-                Family::Dispatcher => self.timed(family, &mut faults, |at, draw| dispatcher(at, draw, settings)),
+                Family::Dispatcher => self.timed(family, &mut faults, |draw| dispatcher(draw, settings)),
                 Family::Sweeper => self.timed(family, &mut faults, sweeper),
                 Family::Clock => self.timed(family, &mut faults, clock),
                 Family::Handlers => self.handlers(family, &mut faults, outcome),
@@ -211,11 +211,11 @@ impl Draw {
     }
 
     /// Faults at times of their own, more in longer runs.
-    fn timed(&self, family: Family, faults: &mut Vec<Fault>, one: impl Fn(u64, &mut Stream) -> Fault) {
+    fn timed(&self, family: Family, faults: &mut Vec<Fault>, one: impl Fn(&mut Stream) -> Injection) {
         let draw = &mut self.stream(family);
         for _ in 0..draw.between(1, u64::from(self.submits) / 24 + 4) {
             let at = self.trouble(draw);
-            faults.push(one(at, draw));
+            faults.push(one(draw).at(at));
         }
     }
 
@@ -226,7 +226,7 @@ impl Draw {
         for event in 0..self.submits {
             for attempt in 1..=3 {
                 if draw.per_mille(rate) {
-                    faults.push(Fault::Handler { event, attempt, does: one(draw) });
+                    faults.push(Injection::Handler { event, attempt, does: one(draw) }.at(0));
                 }
             }
         }
@@ -238,7 +238,7 @@ impl Draw {
         let began = faults.len();
         self.handlers(Family::Crashes, faults, |draw| crash(draw, settings));
         for fault in &mut faults[began..] {
-            if let Fault::Handler { does: does @ Behaviour::Stuck, .. } = fault {
+            if let Injection::Handler { does: does @ Behaviour::Stuck, .. } = &mut fault.what {
                 match permits {
                     0 => *does = Behaviour::Hang,
                     _ => permits -= 1,
@@ -255,19 +255,19 @@ impl Draw {
     fn shutdowns(&self, settings: &Settings, faults: &mut Vec<Fault>) {
         let draw = &mut self.stream(Family::Shutdown);
         if let Some(first) = self.first_shutdown() {
-            faults.push(Fault::Shutdown { at: first, timeout: draw.pick(&[0, settings.drain_timeout]) });
+            faults.push(Injection::Shutdown { timeout: draw.pick(&[0, settings.drain_timeout]) }.at(first));
             let before = first.saturating_sub(draw.below(300) * MILLI);
-            faults.push(Fault::TicketLate { at: before, by: draw.pick(&[50, 1_000]) * MILLI, marker: true });
+            faults.push(Injection::TicketLate { by: draw.pick(&[50, 1_000]) * MILLI, marker: true }.at(before));
             // Some handlers take their time, so that draining does too.
             for event in 0..self.submits {
                 if draw.per_mille(150) {
                     let does = Behaviour::Beating { lasts: draw.below(1_000) * MILLI, every: 5 * MILLI };
-                    faults.push(Fault::Handler { event, attempt: 1, does });
+                    faults.push(Injection::Handler { event, attempt: 1, does }.at(0));
                 }
             }
             if draw.per_mille(500) {
                 let at = first + draw.pick(&[0, settings.drain_timeout / 2, settings.drain_timeout * 3]);
-                faults.push(Fault::Shutdown { at, timeout: draw.pick(&[0, settings.drain_timeout]) });
+                faults.push(Injection::Shutdown { timeout: draw.pick(&[0, settings.drain_timeout]) }.at(at));
             }
         }
     }
@@ -275,18 +275,18 @@ impl Draw {
     fn restarts(&self, faults: &mut Vec<Fault>) {
         let draw = &mut self.stream(Family::Restart);
         for _ in 0..draw.below(3) {
-            faults.push(Fault::Restart { at: self.trouble(draw), lasts: draw.below(100) * MILLI });
+            faults.push(Fault { at: self.trouble(draw), what: Injection::Restart { lasts: draw.below(100) * MILLI } });
         }
     }
 
     fn masses(&self, faults: &mut Vec<Fault>) {
         let draw = &mut self.stream(Family::Masses);
         if draw.per_mille(600) {
-            faults.push(Fault::Poison { event: draw.below(u64::from(self.submits)) as u16 });
+            faults.push(Injection::Poison { event: draw.below(u64::from(self.submits)) as u16 }.at(0));
         }
         if draw.per_mille(600) {
             let lasts = (!draw.per_mille(200)).then(|| draw.between(10, 500) * MILLI);
-            faults.push(Fault::AllFail { at: self.trouble(draw), lasts });
+            faults.push(Injection::AllFail { lasts }.at(self.trouble(draw)));
         }
     }
 
@@ -304,10 +304,10 @@ impl Draw {
             let at = start + step * part as u64;
             let lasts = step * (restored.len() as u64 + order) - step * part as u64;
             faults.push(match part {
-                0 => Fault::DispatcherStalled { at, lasts },
-                1 => Fault::SweeperDies { at, lasts },
-                2 => Fault::WorkersStalled { at, lasts },
-                _ => Fault::ClientsStalled { at, lasts },
+                0 => Injection::DispatcherStalled { lasts }.at(at),
+                1 => Injection::SweeperDies { lasts }.at(at),
+                2 => Injection::WorkersStalled { lasts }.at(at),
+                _ => Injection::ClientsStalled { lasts }.at(at),
             });
         }
     }

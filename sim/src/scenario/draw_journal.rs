@@ -3,7 +3,7 @@
 use super::draw::Draw;
 use super::family::Family;
 use super::units::MILLI;
-use super::{Behaviour, Fault, Journaling, Settings};
+use super::{Behaviour, Fault, Injection, Journaling, Settings};
 use crate::chance::Stream;
 use crate::disk::Ailment;
 
@@ -44,12 +44,12 @@ impl Draw {
         if draw.per_mille(500) {
             for _ in 0..draw.between(1, 3) {
                 let lasts = draw.pick(&[1, 20, 500]) * draw.between(1, 4) * MILLI;
-                faults.push(Fault::JournalStalled { at: self.trouble(draw), lasts });
+                faults.push(Injection::JournalStalled { lasts }.at(self.trouble(draw)));
             }
         }
         if draw.per_mille(400) {
             for _ in 0..draw.between(1, 6) {
-                faults.push(Fault::SnapshotRots { at: self.trouble(draw) });
+                faults.push(Injection::SnapshotRots.at(self.trouble(draw)));
             }
         }
     }
@@ -59,8 +59,8 @@ impl Draw {
         let mut at = self.trouble(draw);
         for _ in 0..draw.between(1, 4) {
             let by = if draw.per_mille(300) { 0 } else { draw.pick(&OFF_MINUTES) * 60_000 * MILLI };
-            faults.push(Fault::ClockOff { at, by, behind: draw.per_mille(400) });
-            faults.push(Fault::Restart { at, lasts: draw.below(20) * MILLI });
+            faults.push(Injection::ClockOff { by, behind: draw.per_mille(400) }.at(at));
+            faults.push(Injection::Restart { lasts: draw.below(20) * MILLI }.at(at));
             at += draw.between(20, 400) * MILLI;
         }
     }
@@ -72,7 +72,7 @@ impl Draw {
             faults.push(death(at, lasts, draw));
             if draw.per_mille(300) {
                 let at = at + draw.below(lasts / MILLI + 2) * MILLI;
-                faults.push(Fault::DiesWriting { at, after: draw.below(8), power: draw.per_mille(700), lasts });
+                faults.push(Injection::DiesWriting { after: draw.below(8), power: draw.per_mille(700), lasts }.at(at));
             }
         }
     }
@@ -81,18 +81,18 @@ impl Draw {
     fn killers(&self, draw: &mut Stream, settings: &Settings, faults: &mut Vec<Fault>) {
         let event = draw.below(u64::from(self.submits)) as u16;
         for attempt in 1..=draw.between(1, u64::from(settings.max_attempts) + 1) as u32 {
-            let is_it = |fault: &Fault| matches!(fault, Fault::Handler { event: e, attempt: a, .. } if (*e, *a) == (event, attempt));
+            let is_it = |fault: &Fault| matches!(fault.what, Injection::Handler { event: e, attempt: a, .. } if (e, a) == (event, attempt));
             faults.retain(|fault| !is_it(fault));
-            faults.push(Fault::Handler { event, attempt, does: Behaviour::KillsProcess });
+            faults.push(Injection::Handler { event, attempt, does: Behaviour::KillsProcess }.at(0));
         }
     }
 }
 
 fn death(at: u64, lasts: u64, draw: &mut Stream) -> Fault {
     match draw.below(4) {
-        0 => Fault::Restart { at, lasts },
-        1 => Fault::PowerCut { at, lasts },
-        _ => Fault::DiesWriting { at, after: draw.below(8), power: draw.per_mille(700), lasts },
+        0 => Injection::Restart { lasts }.at(at),
+        1 => Injection::PowerCut { lasts }.at(at),
+        _ => Injection::DiesWriting { after: draw.below(8), power: draw.per_mille(700), lasts }.at(at),
     }
 }
 
@@ -106,8 +106,8 @@ fn disk(at: u64, draw: &mut Stream) -> Fault {
         5 => Ailment::SyncDrops,
         _ => {
             let left = draw.pick(&[0, 300, 2_000, 8_000]);
-            return Fault::DiskFull { at, lasts: draw.between(1, 200) * MILLI, left };
+            return Injection::DiskFull { lasts: draw.between(1, 200) * MILLI, left }.at(at);
         }
     };
-    Fault::DiskFails { at, how }
+    Injection::DiskFails { how }.at(at)
 }

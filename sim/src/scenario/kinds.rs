@@ -1,48 +1,48 @@
-//! One fault of each family.
+//! One injection of each family.
 
 use super::units::MILLI;
-use super::{Behaviour, Fault, Loss, Settings};
+use super::{Behaviour, Injection, Loss, Settings};
 use crate::chance::Stream;
 
-pub(super) fn channel(at: u64, draw: &mut Stream) -> Fault {
+pub(super) fn channel(draw: &mut Stream) -> Injection {
     match draw.below(24) {
-        0 => Fault::ChannelFull { at, lasts: None },
-        1..12 => Fault::ChannelFull { at, lasts: Some(draw.between(1, 200) * MILLI) },
-        _ => Fault::ReceiverDropped { at, unnoticed: draw.below(200) * MILLI },
+        0 => Injection::ChannelFull { lasts: None },
+        1..12 => Injection::ChannelFull { lasts: Some(draw.between(1, 200) * MILLI) },
+        _ => Injection::ReceiverDropped { unnoticed: draw.below(200) * MILLI },
     }
 }
 
-pub(super) fn tickets(at: u64, draw: &mut Stream) -> Fault {
+pub(super) fn tickets(draw: &mut Stream) -> Injection {
     match draw.below(6) {
-        0 => Fault::TicketLost { at, which: Loss::All },
-        1..=2 => Fault::TicketLost { at, which: Loss::Middle },
-        3 => Fault::TicketLost { at, which: Loss::Tail },
-        4 => Fault::MarkerLost { at },
-        _ => Fault::TicketTwice { at },
+        0 => Injection::TicketLost { which: Loss::All },
+        1..=2 => Injection::TicketLost { which: Loss::Middle },
+        3 => Injection::TicketLost { which: Loss::Tail },
+        4 => Injection::MarkerLost,
+        _ => Injection::TicketTwice,
     }
 }
 
-pub(super) fn dispatcher(at: u64, draw: &mut Stream, settings: &Settings) -> Fault {
+pub(super) fn dispatcher(draw: &mut Stream, settings: &Settings) -> Injection {
     match draw.below(4) {
-        0 => Fault::TicketLate { at, by: draw.pick(&[0, 5, 50, 500]) * MILLI, marker: false },
-        1 => Fault::TicketLate { at, by: draw.pick(&[50, 1_000]) * MILLI, marker: true },
-        2 => Fault::DispatcherStalled { at, lasts: draw.below(settings.stuck_after * 5 / MILLI) * MILLI },
-        _ => Fault::DispatcherDies { at, lasts: draw.below(100) * MILLI },
+        0 => Injection::TicketLate { by: draw.pick(&[0, 5, 50, 500]) * MILLI, marker: false },
+        1 => Injection::TicketLate { by: draw.pick(&[50, 1_000]) * MILLI, marker: true },
+        2 => Injection::DispatcherStalled { lasts: draw.below(settings.stuck_after * 5 / MILLI) * MILLI },
+        _ => Injection::DispatcherDies { lasts: draw.below(100) * MILLI },
     }
 }
 
-pub(super) fn sweeper(at: u64, draw: &mut Stream) -> Fault {
+pub(super) fn sweeper(draw: &mut Stream) -> Injection {
     match draw.below(2) {
-        0 => Fault::SweeperDies { at, lasts: draw.below(300) * MILLI },
-        _ => Fault::SweepsDelayed { at, lasts: draw.below(500) * MILLI, by: draw.below(200) * MILLI },
+        0 => Injection::SweeperDies { lasts: draw.below(300) * MILLI },
+        _ => Injection::SweepsDelayed { lasts: draw.below(500) * MILLI, by: draw.below(200) * MILLI },
     }
 }
 
-pub(super) fn clock(at: u64, draw: &mut Stream) -> Fault {
+pub(super) fn clock(draw: &mut Stream) -> Injection {
     match draw.below(3) {
-        0 => Fault::ClockForward { at, by: draw.below(2_000) * MILLI },
-        1 => Fault::ClockBack { at, by: draw.below(1_000) * MILLI },
-        _ => Fault::ProcessPauses { at, lasts: draw.below(1_000) * MILLI },
+        0 => Injection::ClockForward { by: draw.below(2_000) * MILLI },
+        1 => Injection::ClockBack { by: draw.below(1_000) * MILLI },
+        _ => Injection::ProcessPauses { lasts: draw.below(1_000) * MILLI },
     }
 }
 

@@ -17,7 +17,7 @@ mod words;
 pub use behaviour::Behaviour;
 pub use event::EventNumber;
 pub use family::{Family, Plan};
-pub use fault::{Fault, Loss};
+pub use fault::{Fault, Injection, Loss};
 pub use fault_kind::FaultKind;
 pub use operation::{Act, Operation};
 pub(crate) use settings::plenty;

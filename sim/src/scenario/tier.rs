@@ -1,6 +1,6 @@
 //! The core tier: the engine in a world of discrete events.
 
-use super::{Act, CoreSetup, Fault, FaultKind, Operation, Plan};
+use super::{Act, CoreSetup, Fault, FaultKind, Injection, Operation, Plan};
 use crate::edge;
 use crate::tier::{FileError, Keep, Move, Probes, Report, Tier};
 
@@ -78,11 +78,9 @@ impl Tier for CoreTier {
 
 /// What strikes in a later attempt strikes in the one before, unless something does already.
 fn strike_sooner(scenario: &mut Scenario, at: usize) {
-    let Fault::Handler { event, attempt: attempt @ 2.., .. } = scenario.faults[at] else { return };
-    let is_taken = |fault: &Fault| matches!(fault, Fault::Handler { event: e, attempt: a, .. } if (*e, *a) == (event, attempt - 1));
-    if !scenario.faults.iter().any(is_taken)
-        && let Fault::Handler { attempt, .. } = &mut scenario.faults[at]
-    {
-        *attempt -= 1;
+    let Injection::Handler { event, attempt: attempt @ 2.., does } = scenario.faults[at].what else { return };
+    let strikes_before = |fault: &Fault| matches!(fault.what, Injection::Handler { event: e, attempt: a, .. } if (e, a) == (event, attempt - 1));
+    if !scenario.faults.iter().any(strikes_before) {
+        scenario.faults[at].what = Injection::Handler { event, attempt: attempt - 1, does };
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Act, Behaviour, Fault, Loss};
+use super::{Act, Behaviour, Injection, Loss};
 
 /// A duration in the unit that suits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,53 +74,53 @@ impl fmt::Display for Loss {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Injection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::ChannelFull { lasts: None, .. } => f.write_str("the channel is full for good"),
-            Self::ChannelFull { lasts: Some(lasts), .. } => write!(f, "the channel is full for {}", Micros(lasts)),
-            Self::ReceiverDropped { unnoticed, .. } => {
+            Self::ChannelFull { lasts: None } => f.write_str("the channel is full for good"),
+            Self::ChannelFull { lasts: Some(lasts) } => write!(f, "the channel is full for {}", Micros(lasts)),
+            Self::ReceiverDropped { unnoticed } => {
                 write!(f, "the channel's receiver is dropped, unnoticed for {} at most", Micros(unnoticed))
             }
-            Self::TicketLost { which, .. } => write!(f, "{which}"),
-            Self::MarkerLost { .. } => f.write_str("the next marker will be lost"),
-            Self::TicketTwice { .. } => f.write_str("the next ticket will be presented twice"),
-            Self::DispatcherStalled { lasts, .. } => write!(f, "the dispatcher stalls for {}", Micros(lasts)),
-            Self::DispatcherDies { lasts, .. } => write!(f, "the dispatcher dies for {}", Micros(lasts)),
-            Self::SweeperDies { lasts, .. } => write!(f, "the sweeper dies for {}", Micros(lasts)),
-            Self::SweepsDelayed { lasts, by, .. } => {
+            Self::TicketLost { which } => write!(f, "{which}"),
+            Self::MarkerLost => f.write_str("the next marker will be lost"),
+            Self::TicketTwice => f.write_str("the next ticket will be presented twice"),
+            Self::DispatcherStalled { lasts } => write!(f, "the dispatcher stalls for {}", Micros(lasts)),
+            Self::DispatcherDies { lasts } => write!(f, "the dispatcher dies for {}", Micros(lasts)),
+            Self::SweeperDies { lasts } => write!(f, "the sweeper dies for {}", Micros(lasts)),
+            Self::SweepsDelayed { lasts, by } => {
                 write!(f, "sweeps are late by {} for {}", Micros(by), Micros(lasts))
             }
-            Self::WorkersStalled { lasts, .. } => write!(f, "workers stall for {}", Micros(lasts)),
-            Self::ClientsStalled { lasts, .. } => write!(f, "clients stall for {}", Micros(lasts)),
+            Self::WorkersStalled { lasts } => write!(f, "workers stall for {}", Micros(lasts)),
+            Self::ClientsStalled { lasts } => write!(f, "clients stall for {}", Micros(lasts)),
             Self::Handler { event, attempt, does } => {
                 write!(f, "the handler of event {event} in attempt {attempt} {does}")
             }
             Self::Poison { event } => write!(f, "every handler of event {event} panics"),
-            Self::AllFail { lasts: Some(lasts), .. } => write!(f, "all handlers fail for {}", Micros(lasts)),
-            Self::AllFail { lasts: None, .. } => f.write_str("all handlers fail for good"),
-            Self::ClockForward { by, .. } => write!(f, "the clock steps forward by {}", Micros(by)),
-            Self::ClockBack { by, .. } => write!(f, "the clock steps back by {}", Micros(by)),
+            Self::AllFail { lasts: Some(lasts) } => write!(f, "all handlers fail for {}", Micros(lasts)),
+            Self::AllFail { lasts: None } => f.write_str("all handlers fail for good"),
+            Self::ClockForward { by } => write!(f, "the clock steps forward by {}", Micros(by)),
+            Self::ClockBack { by } => write!(f, "the clock steps back by {}", Micros(by)),
             Self::ClockOff { by: 0, .. } => f.write_str("from the next start on the clock is right"),
-            Self::ClockOff { by, behind, .. } => {
+            Self::ClockOff { by, behind } => {
                 let side = if behind { "behind" } else { "ahead" };
                 write!(f, "from the next start on the clock is {side} by {}", Micros(by))
             }
-            Self::ProcessPauses { lasts, .. } => write!(f, "the process stands still for {}", Micros(lasts)),
-            Self::Shutdown { timeout, .. } => write!(f, "a shutdown with {} to drain", Micros(timeout)),
-            Self::Restart { lasts, .. } => write!(f, "the process dies, and starts again after {}", Micros(lasts)),
+            Self::ProcessPauses { lasts } => write!(f, "the process stands still for {}", Micros(lasts)),
+            Self::Shutdown { timeout } => write!(f, "a shutdown with {} to drain", Micros(timeout)),
+            Self::Restart { lasts } => write!(f, "the process dies, and starts again after {}", Micros(lasts)),
             Self::TicketLate { by, .. } => write!(f, "a ticket comes late by {}", Micros(by)),
-            Self::PowerCut { lasts, .. } => write!(f, "the power fails for {}", Micros(lasts)),
+            Self::PowerCut { lasts } => write!(f, "the power fails for {}", Micros(lasts)),
             Self::DiesWriting { after, power: false, .. } => {
                 write!(f, "the process will die after {after} more changes of the disk")
             }
             Self::DiesWriting { after, power: true, .. } => {
                 write!(f, "the power will fail after {after} more changes of the disk")
             }
-            Self::SnapshotRots { .. } => f.write_str("a bit of the newest snapshot rots"),
-            Self::JournalStalled { lasts, .. } => write!(f, "the journal stalls for {}", Micros(lasts)),
-            Self::DiskFails { how, .. } => write!(f, "on the disk, {how}"),
-            Self::DiskFull { lasts, left, .. } => {
+            Self::SnapshotRots => f.write_str("a bit of the newest snapshot rots"),
+            Self::JournalStalled { lasts } => write!(f, "the journal stalls for {}", Micros(lasts)),
+            Self::DiskFails { how } => write!(f, "on the disk, {how}"),
+            Self::DiskFull { lasts, left } => {
                 write!(f, "the disk has room for {left} bytes, for {}", Micros(lasts))
             }
         }

@@ -8,7 +8,7 @@ use super::worker::Worker;
 use crate::edge::Standing;
 use crate::failure::Broken;
 use crate::oracle::{Said, Told};
-use crate::scenario::{EventNumber, Fault, Operation};
+use crate::scenario::{EventNumber, Fault, Injection, Operation};
 use crate::spec::Record;
 use crate::trace::{Entry, Fate, Lane, Verdict, What};
 
@@ -195,8 +195,8 @@ impl World<'_> {
     pub(super) fn note_fault(&mut self, fault: &Fault) {
         let is_felt = self.is_up || reaches_what_is_down(fault);
         self.note(Lane::World, What::Fault, None, || match is_felt {
-            true => fault.to_string(),
-            false => format!("{fault}, but it is down"),
+            true => fault.what.to_string(),
+            false => format!("{}, but it is down", fault.what),
         });
     }
 
@@ -284,17 +284,17 @@ fn key(fact: &Fact) -> Option<&Key> {
 /// Whether a fault changes something while the process is down.
 const fn reaches_what_is_down(fault: &Fault) -> bool {
     matches!(
-        fault,
-        Fault::ProcessPauses { .. }
-            | Fault::ClockForward { .. }
-            | Fault::ClockOff { .. }
-            | Fault::ClockBack { .. }
-            | Fault::AllFail { .. }
-            | Fault::ClientsStalled { .. }
-            | Fault::DiesWriting { .. }
-            | Fault::JournalStalled { .. }
-            | Fault::DiskFails { .. }
-            | Fault::SnapshotRots { .. }
-            | Fault::DiskFull { .. }
+        fault.what,
+        Injection::ProcessPauses { .. }
+            | Injection::ClockForward { .. }
+            | Injection::ClockOff { .. }
+            | Injection::ClockBack { .. }
+            | Injection::AllFail { .. }
+            | Injection::ClientsStalled { .. }
+            | Injection::DiesWriting { .. }
+            | Injection::JournalStalled { .. }
+            | Injection::DiskFails { .. }
+            | Injection::SnapshotRots
+            | Injection::DiskFull { .. }
     )
 }

@@ -10,7 +10,7 @@ use super::worker::{Does, Serial, Worker};
 use crate::failure::Broken;
 use crate::mix::Mix;
 use crate::oracle::{Said, Told};
-use crate::scenario::{Behaviour, EventNumber, Fault, FaultKind, Scenario};
+use crate::scenario::{Behaviour, EventNumber, FaultKind, Injection, Scenario};
 use std::hash::Hasher as _;
 
 /// How long a process is down that a handler has killed.
@@ -32,9 +32,9 @@ impl Handlers {
         let mut handlers =
             Self { planned: Vec::new(), poison: Vec::new(), all_fail_until: 0, workers_stalled_until: 0 };
         for fault in &scenario.faults {
-            if let Fault::Handler { event, attempt, does } = *fault {
+            if let Injection::Handler { event, attempt, does } = fault.what {
                 handlers.planned.push((event, attempt, does));
-            } else if let Fault::Poison { event } = *fault {
+            } else if let Injection::Poison { event } = fault.what {
                 handlers.poison.push(event);
             }
         }

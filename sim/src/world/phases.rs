@@ -10,7 +10,7 @@ use crate::chance::Chance;
 use crate::failure::Broken;
 use crate::oracle::Said;
 use crate::panics;
-use crate::scenario::{Behaviour, Fault, Scenario};
+use crate::scenario::{Behaviour, Fault, Injection, Scenario};
 use crate::tier::{Keep, Probes, Report};
 
 /// Steps that an operation or a fault can cause at one time, at most. More of them: it spins.
@@ -216,7 +216,7 @@ impl World<'_> {
         let mut config = self.config_left();
         (config.max_attempts, config.max_snoozes, config.max_refunds) = (1, 0, 0);
         (config.backoff.cap, config.max_retry_after, config.max_snooze) = Default::default();
-        let late = |fault: &Fault| if let Fault::TicketLate { by, .. } = fault { *by } else { 0 };
+        let late = |fault: &Fault| if let Injection::TicketLate { by, .. } = fault.what { by } else { 0 };
         let late = Duration::from_micros(self.scenario.faults.iter().map(late).max().unwrap_or_default());
         let gauges = self.engine.gauges();
         config.liveness_bound(usize::try_from(gauges.queued + gauges.inflight).unwrap_or(usize::MAX)) + late
@@ -228,10 +228,10 @@ impl World<'_> {
         let mut config = self.config.clone();
         let mut stuck = 0;
         for fault in &self.scenario.faults {
-            let Fault::Handler { does, .. } = fault else { continue };
-            stuck += usize::from(*does == Behaviour::Stuck);
+            let Injection::Handler { does, .. } = fault.what else { continue };
+            stuck += usize::from(does == Behaviour::Stuck);
             if let Behaviour::Deaf { lasts } = does {
-                config.abort_grace = config.abort_grace.max(Duration::from_micros(*lasts));
+                config.abort_grace = config.abort_grace.max(Duration::from_micros(lasts));
             }
         }
         let left = config.concurrency.get().saturating_sub(stuck).max(1);

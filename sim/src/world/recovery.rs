@@ -10,7 +10,7 @@ use super::journal::{CAPACITY_BYTES, Condition, Death, REOPEN_AFTER_MICROS};
 use crate::disk::{DiskFault, Drive, PlainStore};
 use crate::failure::Broken;
 use crate::oracle::{Said, Seen};
-use crate::scenario::{Fault, FaultKind};
+use crate::scenario::{Fault, FaultKind, Injection};
 
 /// Groups between two audits of what the journal holds.
 const AUDIT_EVERY: u32 = 32;
@@ -283,15 +283,15 @@ impl World<'_> {
     pub(super) fn disturb_disk(&mut self, fault: &Fault) {
         let Some(journal) = &mut self.journal else { return };
         #[expect(clippy::wildcard_enum_match_arm, reason = "the other faults are no matter of a journal")]
-        match *fault {
-            Fault::DiesWriting { after, power, lasts, .. } => self.arm(Death { after, at: 0, power, lasts }),
-            Fault::JournalStalled { at, lasts } => {
-                journal.stalled_until = journal.stalled_until.max(at + lasts);
+        match fault.what {
+            Injection::DiesWriting { after, power, lasts } => self.arm(Death { after, at: 0, power, lasts }),
+            Injection::JournalStalled { lasts } => {
+                journal.stalled_until = journal.stalled_until.max(fault.at + lasts);
                 self.probes.fault(FaultKind::JournalStalled);
             }
-            Fault::DiskFails { how, .. } => journal.store.drive().disk().trouble().arm(how.fault()),
-            Fault::DiskFull { at, lasts, left } => {
-                journal.full_until = journal.full_until.max(at + lasts);
+            Injection::DiskFails { how } => journal.store.drive().disk().trouble().arm(how.fault()),
+            Injection::DiskFull { lasts, left } => {
+                journal.full_until = journal.full_until.max(fault.at + lasts);
                 let mut disk = journal.store.drive().disk();
                 disk.resize(CAPACITY_BYTES);
                 let taken = CAPACITY_BYTES - disk.room();

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::failure::Broken;
-use crate::scenario::{Behaviour, Fault, FaultKind, Loss};
+use crate::scenario::{Behaviour, Fault, FaultKind, Injection, Loss};
 
 use super::agenda::Task;
 use super::channel::FOR_GOOD;
@@ -18,107 +18,107 @@ impl World<'_> {
 
     /// Disturbs a process that is down: only its machine and its clients are there.
     fn disturb_outside(&mut self, fault: Fault) -> Result<(), Broken> {
-        match fault {
-            Fault::ProcessPauses { lasts, .. } => self.stand_still(lasts),
-            Fault::ClockForward { by, .. } => self.step_clock(i64::try_from(by).unwrap_or_default()),
-            Fault::ClockBack { by, .. } => self.step_clock(-i64::try_from(by).unwrap_or_default()),
-            Fault::ClockOff { by, behind, .. } => {
+        match fault.what {
+            Injection::ProcessPauses { lasts } => self.stand_still(lasts),
+            Injection::ClockForward { by } => self.step_clock(i64::try_from(by).unwrap_or_default()),
+            Injection::ClockBack { by } => self.step_clock(-i64::try_from(by).unwrap_or_default()),
+            Injection::ClockOff { by, behind } => {
                 let by = i64::try_from(by).unwrap_or_default();
                 self.machine_skew = if behind { -by } else { by };
             }
-            Fault::AllFail { at, lasts } => {
-                self.handlers.all_fail_until = lasts.map_or(u64::MAX, |lasts| at.saturating_add(lasts));
+            Injection::AllFail { lasts } => {
+                self.handlers.all_fail_until = lasts.map_or(u64::MAX, |lasts| fault.at.saturating_add(lasts));
             }
-            Fault::ClientsStalled { at, lasts } => {
+            Injection::ClientsStalled { lasts } => {
                 self.probes.fault(FaultKind::ClientsStalled);
-                self.clients_stalled_until = self.clients_stalled_until.max(at + lasts);
+                self.clients_stalled_until = self.clients_stalled_until.max(fault.at + lasts);
                 self.probe_swizzle();
             }
-            Fault::DiesWriting { .. }
-            | Fault::JournalStalled { .. }
-            | Fault::DiskFails { .. }
-            | Fault::DiskFull { .. } => self.disturb_disk(&fault),
-            Fault::SnapshotRots { .. } => self.rot_snapshot(),
-            Fault::ChannelFull { .. }
-            | Fault::ReceiverDropped { .. }
-            | Fault::TicketLost { .. }
-            | Fault::MarkerLost { .. }
-            | Fault::TicketTwice { .. }
-            | Fault::TicketLate { .. }
-            | Fault::DispatcherStalled { .. }
-            | Fault::DispatcherDies { .. }
-            | Fault::SweeperDies { .. }
-            | Fault::SweepsDelayed { .. }
-            | Fault::WorkersStalled { .. }
-            | Fault::Handler { .. }
-            | Fault::Poison { .. }
-            | Fault::Shutdown { .. }
-            | Fault::Restart { .. }
-            | Fault::PowerCut { .. } => {}
+            Injection::DiesWriting { .. }
+            | Injection::JournalStalled { .. }
+            | Injection::DiskFails { .. }
+            | Injection::DiskFull { .. } => self.disturb_disk(&fault),
+            Injection::SnapshotRots => self.rot_snapshot(),
+            Injection::ChannelFull { .. }
+            | Injection::ReceiverDropped { .. }
+            | Injection::TicketLost { .. }
+            | Injection::MarkerLost
+            | Injection::TicketTwice
+            | Injection::TicketLate { .. }
+            | Injection::DispatcherStalled { .. }
+            | Injection::DispatcherDies { .. }
+            | Injection::SweeperDies { .. }
+            | Injection::SweepsDelayed { .. }
+            | Injection::WorkersStalled { .. }
+            | Injection::Handler { .. }
+            | Injection::Poison { .. }
+            | Injection::Shutdown { .. }
+            | Injection::Restart { .. }
+            | Injection::PowerCut { .. } => {}
         }
         Ok(())
     }
 
     /// Disturbs a part of the running process.
     fn disturb(&mut self, fault: Fault) -> Result<(), Broken> {
-        match fault {
-            Fault::ChannelFull { lasts: Some(lasts), .. } => {
+        match fault.what {
+            Injection::ChannelFull { lasts: Some(lasts) } => {
                 self.probes.fault(FaultKind::ChannelFull);
                 self.channel.full_until = self.channel.full_until.max(self.now + lasts);
             }
-            Fault::ChannelFull { lasts: None, .. } => {
+            Injection::ChannelFull { lasts: None } => {
                 self.probes.fault(FaultKind::ChannelFullForGood);
                 self.channel.full_until = FOR_GOOD;
             }
-            Fault::ReceiverDropped { unnoticed, .. } => {
+            Injection::ReceiverDropped { unnoticed } => {
                 self.probes.fault(FaultKind::ReceiverDropped);
                 let before = self.tickets_seen();
                 self.channel.drop_receiver();
                 self.note_lost(before);
                 self.agenda.at(self.now + unnoticed, Task::ReplaceChannel(self.channel.number));
             }
-            Fault::TicketLost { which, .. } => self.lose_ticket(which),
-            Fault::MarkerLost { .. } => self.dispatcher.loses_marker = true,
-            Fault::TicketTwice { .. } => self.dispatcher.presents_twice = true,
-            Fault::TicketLate { by, marker, .. } => self.dispatcher.presents_late = Some((by, marker)),
-            Fault::DispatcherStalled { lasts, .. } => {
+            Injection::TicketLost { which } => self.lose_ticket(which),
+            Injection::MarkerLost => self.dispatcher.loses_marker = true,
+            Injection::TicketTwice => self.dispatcher.presents_twice = true,
+            Injection::TicketLate { by, marker } => self.dispatcher.presents_late = Some((by, marker)),
+            Injection::DispatcherStalled { lasts } => {
                 self.probes.fault(FaultKind::DispatcherStalled);
                 self.dispatcher.stalled_until = self.dispatcher.stalled_until.max(self.now + lasts);
             }
-            Fault::DispatcherDies { lasts, .. } => {
+            Injection::DispatcherDies { lasts } => {
                 self.probes.fault(FaultKind::DispatcherDies);
                 self.kill_dispatcher(lasts);
             }
-            Fault::SweeperDies { lasts, .. } => {
+            Injection::SweeperDies { lasts } => {
                 self.probes.fault(FaultKind::SweeperDies);
                 self.sweeper.dead_until = self.sweeper.dead_until.max(self.now + lasts);
             }
-            Fault::SweepsDelayed { lasts, by, .. } => {
+            Injection::SweepsDelayed { lasts, by } => {
                 (self.sweeper.late_until, self.sweeper.late_by) = (self.now + lasts, by);
             }
-            Fault::WorkersStalled { lasts, .. } => {
+            Injection::WorkersStalled { lasts } => {
                 self.probes.fault(FaultKind::WorkersStalled);
                 self.handlers.workers_stalled_until = self.handlers.workers_stalled_until.max(self.now + lasts);
             }
-            Fault::Restart { lasts, .. } => {
+            Injection::Restart { lasts } => {
                 self.probes.fault(FaultKind::Restart);
                 return self.kill_process(lasts, false);
             }
-            Fault::PowerCut { lasts, .. } => return self.kill_process(lasts, true),
-            Fault::Shutdown { timeout, .. } => return self.ask_to_end(timeout),
-            Fault::Handler { .. }
-            | Fault::Poison { .. }
-            | Fault::AllFail { .. }
-            | Fault::ClientsStalled { .. }
-            | Fault::ClockForward { .. }
-            | Fault::ClockBack { .. }
-            | Fault::ClockOff { .. }
-            | Fault::ProcessPauses { .. }
-            | Fault::DiesWriting { .. }
-            | Fault::JournalStalled { .. }
-            | Fault::DiskFails { .. }
-            | Fault::SnapshotRots { .. }
-            | Fault::DiskFull { .. } => return self.disturb_outside(fault),
+            Injection::PowerCut { lasts } => return self.kill_process(lasts, true),
+            Injection::Shutdown { timeout } => return self.ask_to_end(timeout),
+            Injection::Handler { .. }
+            | Injection::Poison { .. }
+            | Injection::AllFail { .. }
+            | Injection::ClientsStalled { .. }
+            | Injection::ClockForward { .. }
+            | Injection::ClockBack { .. }
+            | Injection::ClockOff { .. }
+            | Injection::ProcessPauses { .. }
+            | Injection::DiesWriting { .. }
+            | Injection::JournalStalled { .. }
+            | Injection::DiskFails { .. }
+            | Injection::SnapshotRots
+            | Injection::DiskFull { .. } => return self.disturb_outside(fault),
         }
         Ok(())
     }
