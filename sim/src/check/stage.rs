@@ -71,21 +71,8 @@ pub(super) enum RunEnd {
     Spun,
 }
 
+/// How many points of the adapter there are.
 const POINTS: usize = 9;
-
-const fn index(point: Point) -> usize {
-    match point {
-        Point::Enqueue => 0,
-        Point::Present => 1,
-        Point::Dispatch => 2,
-        Point::WorkerStart => 3,
-        Point::BeforeSettle => 4,
-        Point::AfterSettle => 5,
-        Point::Sweep => 6,
-        Point::Drain => 7,
-        Point::Write => 8,
-    }
-}
 
 /// The faults that strike at a point, and what they do there.
 const fn strikes(point: Point) -> &'static [Fault] {
@@ -217,8 +204,8 @@ impl Hooks for Stage {
     fn at(&self, point: Point) -> Action {
         let struck = {
             let mut state = self.lock();
-            let pass = state.passes[index(point)];
-            state.passes[index(point)] += 1;
+            let pass = state.passes[point as usize];
+            state.passes[point as usize] += 1;
             state.strike(|next| next.at == Place::Pass(pass) && strikes(point).contains(&next.fault))
         };
         match struck.map(|struck| struck.fault) {

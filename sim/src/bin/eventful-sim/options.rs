@@ -27,9 +27,9 @@ pub(crate) enum Call {
     /// Run one scenario, and say what it came to
     Replay(ReplayOptions),
     /// Make a scenario that breaks a promise smaller
-    Shrink(ShrinkOptions),
+    Shrink(OutputOptions),
     /// Show one scenario on a page, a file that needs nothing from elsewhere
-    Report(ReportOptions),
+    Report(OutputOptions),
     /// Go through every order of a tiny case
     Scope(ScopeOptions),
     /// Print the hashes of a fixed list of seeds
@@ -109,24 +109,14 @@ pub(crate) struct ReplayOptions {
     pub(crate) trace: bool,
 }
 
-/// What `shrink` can be told.
+/// What `shrink` and `report` can be told.
 #[derive(Debug, Args)]
-pub(crate) struct ShrinkOptions {
+pub(crate) struct OutputOptions {
     #[command(flatten)]
     pub(crate) source: Source,
-    /// Where the small scenario is saved [default: seed-N.json]
+    /// Where it is written [default: seed-N.json or seed-N.html]
     #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-}
-
-/// What `report` can be told.
-#[derive(Debug, Args)]
-pub(crate) struct ReportOptions {
-    #[command(flatten)]
-    pub(crate) source: Source,
-    /// Where the page is written [default: seed-N.html]
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
 /// What `scope` can be told.
@@ -151,6 +141,13 @@ pub(crate) struct Source {
 const MAX_SEED: u64 = 1 << 62;
 
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
+impl OutputOptions {
+    /// Where what is made of a seed is written.
+    pub(crate) fn file(&self, seed: u64, extension: &str) -> PathBuf {
+        self.output.clone().unwrap_or_else(|| PathBuf::from(format!("seed-{seed}.{extension}")))
+    }
+}
 
 impl Source {
     /// The tier of the file, or the one that a seed is of.

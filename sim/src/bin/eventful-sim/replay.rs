@@ -1,6 +1,5 @@
 //! `replay`, `shrink` and `report`: one scenario.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -11,7 +10,7 @@ use eventful_sim::tier::{self, Keep, Probes, Scenario, Tier};
 use crate::clock::Stopwatch;
 use crate::exit::FOUND;
 use crate::failure::{TRIES, shrunk};
-use crate::options::{ReplayOptions, ReportOptions, ShrinkOptions};
+use crate::options::{OutputOptions, ReplayOptions};
 use crate::terminal::{say, steps, warn};
 
 /// Runs one scenario, and says what it came to.
@@ -36,7 +35,7 @@ pub(crate) fn replay<T: Tier>(options: &ReplayOptions) -> anyhow::Result<ExitCod
 }
 
 /// Makes a scenario smaller, and saves it.
-pub(crate) fn shrink<T: Tier>(options: &ShrinkOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn shrink<T: Tier>(options: &OutputOptions) -> anyhow::Result<ExitCode> {
     let scenario: Scenario<T> = options.source.find()?;
     let since = Stopwatch::start();
     let Some(smaller) = tier::shrink(&scenario, TRIES) else {
@@ -44,7 +43,7 @@ pub(crate) fn shrink<T: Tier>(options: &ShrinkOptions) -> anyhow::Result<ExitCod
         return Ok(ExitCode::SUCCESS);
     };
     let took = since.elapsed();
-    let file = options.output.clone().unwrap_or_else(|| PathBuf::from(format!("seed-{}.json", scenario.seed)));
+    let file = options.file(scenario.seed, "json");
     let found = verdict(Some(&smaller.broken));
     say(&shrunk(&smaller, scenario.size(), took));
     smaller.scenario.write(&file)?;
@@ -53,11 +52,11 @@ pub(crate) fn shrink<T: Tier>(options: &ShrinkOptions) -> anyhow::Result<ExitCod
 }
 
 /// Runs one scenario, and writes a page that shows it.
-pub(crate) fn report<T: Tier>(options: &ReportOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn report<T: Tier>(options: &OutputOptions) -> anyhow::Result<ExitCode> {
     let scenario: Scenario<T> = options.source.find()?;
     let report = scenario.run(Keep { trace: true, hashes: false }, &mut Probes::default());
     let page = report::html(&scenario, report.broken.as_ref(), &report.trace.unwrap_or_default());
-    let file = options.output.clone().unwrap_or_else(|| PathBuf::from(format!("seed-{}.html", scenario.seed)));
+    let file = options.file(scenario.seed, "html");
     std::fs::write(&file, page).with_context(|| format!("{}: check the path", file.display()))?;
     say(&format!("page    {}", file.display()));
     Ok(verdict(report.broken.as_ref()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventful_sim::tier::Tier;
-use serde::Serialize;
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::jobs::Tally;
@@ -19,31 +19,6 @@ pub(crate) struct Summary<T: Tier> {
     /// Probes that have not fired are listed by name.
     pub(crate) names_missing: bool,
     pub(crate) failure: Option<Failure<T>>,
-}
-
-/// The same as one JSON object.
-#[derive(Debug, Serialize)]
-struct Object<'s> {
-    seeds: u64,
-    first: u64,
-    jobs: usize,
-    seconds: f64,
-    steps: u64,
-    failed_seed: Option<u64>,
-    oracle: Option<&'s str>,
-    promise: Option<String>,
-    what: Option<&'s str>,
-    size: Option<usize>,
-    shrunk_size: Option<usize>,
-    shrink_tries: Option<u32>,
-    shrink_ms: Option<u64>,
-    file: Option<String>,
-    seeds_per_second: f64,
-    seeds_per_second_per_job: f64,
-    virtual_per_wall: f64,
-    faults: u64,
-    probes: usize,
-    probes_missing: Vec<String>,
 }
 
 impl<T: Tier> Summary<T> {
@@ -111,28 +86,28 @@ impl<T: Tier> Summary<T> {
     pub(crate) fn to_json(&self) -> String {
         let failure = self.failure.as_ref();
         let smaller = failure.and_then(|failure| failure.smaller.as_ref());
-        let object = Object {
-            seeds: self.tally.seeds,
-            first: self.first,
-            jobs: self.jobs,
-            seconds: self.seconds(),
-            steps: self.tally.steps,
-            failed_seed: failure.map(|failure| failure.seed),
-            oracle: failure.map(|failure| failure.broken.oracle.as_ref()),
-            promise: failure.map(|failure| failure.broken.promise.to_string()),
-            what: failure.map(|failure| failure.broken.what.as_str()),
-            size: failure.map(|failure| failure.size),
-            shrunk_size: smaller.map(|smaller| smaller.scenario.size()),
-            shrink_tries: smaller.map(|smaller| smaller.tries),
-            shrink_ms: failure.map(|failure| failure.took.as_millis() as u64),
-            file: failure.map(|failure| failure.file.display().to_string()),
-            seeds_per_second: self.rate(),
-            seeds_per_second_per_job: self.rate_per_job(),
-            virtual_per_wall: self.virtual_per_wall(),
-            faults: self.tally.faults::<T>(),
-            probes: T::expected(&self.tally.probes).len(),
-            probes_missing: T::missing(&self.tally.probes),
-        };
-        serde_json::to_string(&object).expect("numbers and strings have a form in JSON")
+        let object = json!({
+            "seeds": self.tally.seeds,
+            "first": self.first,
+            "jobs": self.jobs,
+            "seconds": self.seconds(),
+            "steps": self.tally.steps,
+            "failed_seed": failure.map(|failure| failure.seed),
+            "oracle": failure.map(|failure| &failure.broken.oracle),
+            "promise": failure.map(|failure| failure.broken.promise.to_string()),
+            "what": failure.map(|failure| &failure.broken.what),
+            "size": failure.map(|failure| failure.size),
+            "shrunk_size": smaller.map(|smaller| smaller.scenario.size()),
+            "shrink_tries": smaller.map(|smaller| smaller.tries),
+            "shrink_ms": failure.map(|failure| failure.took.as_millis() as u64),
+            "file": failure.map(|failure| failure.file.display().to_string()),
+            "seeds_per_second": self.rate(),
+            "seeds_per_second_per_job": self.rate_per_job(),
+            "virtual_per_wall": self.virtual_per_wall(),
+            "faults": self.tally.faults::<T>(),
+            "probes": T::expected(&self.tally.probes).len(),
+            "probes_missing": T::missing(&self.tally.probes),
+        });
+        object.to_string()
     }
 }
