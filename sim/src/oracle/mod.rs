@@ -20,6 +20,7 @@
 //! | `replay` | P10 | facts lead to the state that is there |
 //! | `journal` | P10 | nothing is told before it is durable; what comes back is what was appended |
 //! | `dropped` | P1 | a failed event that is forgotten is reported, once |
+//! | `reference` | P1–P9 | the engine answers, wants and decides what the reference model does |
 //! | `record` | P7 | the touched record is what the facts make of it |
 //! | `consistency` | P7 | the engine does not contradict itself |
 //! | `deadline` | P1 | the engine asks to be woken for whatever waits for time |
@@ -37,6 +38,7 @@ mod metrics;
 mod order;
 mod payload;
 mod record;
+mod reference;
 mod replay;
 mod retries;
 mod runs;
@@ -46,7 +48,7 @@ mod tickets;
 
 use std::time::Duration;
 
-use eventful::{Change, Config, DurableState, Engine, Fact, Status, Ticket, Timestamp};
+use eventful::{Change, Command, Config, DurableState, Engine, Fact, Status, Ticket, Timestamp};
 pub use ledger::{Era, Ledger};
 pub use seen::{Said, Seen, Told};
 
@@ -68,6 +70,7 @@ pub struct Oracles {
     tickets: tickets::Sent,
     order: order::Line,
     runs: runs::Started,
+    reference: reference::Reference,
     metrics: metrics::Counted,
     shutdown: shutdown::Asked,
     /// What the journal has of the facts; without one nothing.
@@ -87,6 +90,7 @@ impl Oracles {
             tickets: tickets::Sent::default(),
             order: order::Line::default(),
             runs: runs::Started::default(),
+            reference: reference::Reference::default(),
             metrics: metrics::Counted::default(),
             shutdown: shutdown::Asked::default(),
             journal: None,
@@ -141,6 +145,7 @@ impl Oracles {
 
     /// Everything but what outlives a process.
     fn forget_process(&mut self) {
+        self.reference.lose();
         self.tickets = tickets::Sent::default();
         self.order = order::Line::default();
         self.metrics = metrics::Counted::default();
@@ -193,6 +198,7 @@ impl Oracles {
     fn open(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
         self.facts.extend(facts);
         self.opening = self.take_in_opening(engine);
+        self.reference.open(engine, self.book.last);
     }
 
     /// In memory an engine is opened without records.
@@ -202,6 +208,11 @@ impl Oracles {
         holds(facts == Some(epoch), || {
             Broken::new("book", 4, format_args!("the engine is of {epoch:?}, its facts of {facts:?}"))
         })
+    }
+
+    /// A command is about to be carried out.
+    pub(crate) fn expect(&mut self, now: Timestamp, command: &Command) {
+        self.reference.execute(now, command);
     }
 
     /// Judges a step.
@@ -238,9 +249,11 @@ impl Oracles {
             let view = seen.engine.get(seen.now, seen.roster.key(*event));
             record::judge(&self.book, seen, *event, view.as_ref())?;
             view.iter().try_for_each(|view| self.tickets.judge_touched(*event, view))?;
+            view.iter().try_for_each(|view| self.reference.judge_touched(seen, view))?;
         }
         deadline::judge(&self.book, seen, self.tickets.test_due(seen))?;
-        consistency::judge(seen)
+        consistency::judge(seen)?;
+        self.reference.judge(seen)
     }
 
     fn forget(&mut self, event: Option<EventNumber>) {
@@ -280,6 +293,7 @@ impl Oracles {
     pub fn judge_phase(&self, now: Timestamp, engine: &Engine, roster: &Roster) -> Result<(), Broken> {
         consistency::judge_engine(engine)?;
         metrics::judge_whole(engine)?;
+        self.reference.judge_phase(engine)?;
         replay::judge(engine, &self.book, &self.facts, now, roster)
     }
 

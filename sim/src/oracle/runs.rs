@@ -54,8 +54,8 @@ impl Started {
                 let lifetime_end = seen.now + seen.config.run_lifetime;
                 let deadline = lifetime_end.min(seen.now + seen.config.run_timeout);
                 let charged = record.charge.charged + 1;
-                let sound = (run.attempt, run.charged, run.deadline, run.lifetime_end, &run.event)
-                    == (record.attempt + 1, charged, deadline, lifetime_end, &record.event);
+                let sound = (run.attempt, run.charged, run.deadline, run.lifetime_end, run.event.digest())
+                    == (record.attempt + 1, charged, deadline, lifetime_end, record.event.digest());
                 if sound { Ok(()) } else { broken(format!("a start of {record:?} gives {run:?}")) }
             }
             other => broken(format!("run {} started while its event was {other:?}", run.id)),

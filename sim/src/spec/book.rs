@@ -16,7 +16,7 @@ pub struct Book {
     /// The configuration of the engine whose facts these are.
     pub config: Config,
     /// By the numbers of their keys.
-    pub(super) records: Vec<Option<Record>>,
+    pub(super) records: Vec<Option<Box<Record>>>,
     /// Runs in flight, with their events, in the order in which they started.
     pub inflight: Vec<(RunId, EventNumber)>,
     /// Records by status.
@@ -61,7 +61,7 @@ impl Book {
 
     /// The record of an event, however long ago it ended.
     pub fn record(&self, event: EventNumber) -> Option<&Record> {
-        self.records.get(usize::from(event))?.as_ref()
+        self.records.get(usize::from(event))?.as_deref()
     }
 
     /// The record of an event, unless its retention has ended: forgotten or not, it is absent then.
@@ -71,7 +71,7 @@ impl Book {
 
     /// Every record, with the number of its event.
     pub fn all(&self) -> impl Iterator<Item = (EventNumber, &Record)> {
-        (0..).zip(&self.records).filter_map(|(event, record)| Some((event, record.as_ref()?)))
+        (0..).zip(&self.records).filter_map(|(event, record)| Some((event, record.as_deref()?)))
     }
 
     /// The event whose current run this is.

@@ -65,7 +65,7 @@ impl Book {
             self.records.resize(at + 1, None);
         }
         self.counts.accepted += 1;
-        let record = Record::new(accepted.clone(), now);
+        let record = Box::new(Record::new(accepted.clone(), now));
         self.by_status[record.status() as usize] += 1;
         self.bytes += accepted.size_bytes() as u64;
         let before = self.records[at].replace(record);
@@ -190,7 +190,7 @@ impl Book {
         fact: &Change,
         change: impl FnOnce(&mut Record) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
-        let record = self.records.get_mut(usize::from(event)).and_then(Option::as_mut);
+        let record = self.records.get_mut(usize::from(event)).and_then(Option::as_deref_mut);
         let Some(record) = record else { return Err(unfit(1, event, None, fact)) };
         let (before, bytes) = (record.stage, record.bytes());
         let verdict = change(record);

@@ -50,6 +50,7 @@ impl World<'_> {
         let before = self.state_of(said);
         let now = self.clock();
         self.told = self.told.max(now);
+        self.oracles.expect(now, &command);
         let answer = self.engine.execute(now, command, &mut self.out);
         let (gauges, deadline) = (self.engine.gauges(), self.engine.next_deadline());
         self.sweeper.arm(deadline);

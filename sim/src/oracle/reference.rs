@@ -1,0 +1,94 @@
+//! P1–P9: the engine answers, wants and decides what the reference model does.
+//!
+//! The model follows the engine of one scenario in so many, from its opening in memory. An engine that
+//! comes back from a journal is not followed: facts do not say which of two equals it puts first.
+
+use std::fmt::{Debug, Display};
+
+use eventful::{Answer, Command, Engine, RecordView, Timestamp};
+
+use super::{Said, Seen};
+use crate::failure::{Broken, holds};
+use crate::spec::model::{Counts, Dropped, Model, Response};
+
+/// Of so many seeds one is followed: a model that searches lists takes about half as long as all the
+/// rest of a step.
+const ONE_OF: u64 = 32;
+
+/// The reference model of an engine, and what it makes of the command that is carried out.
+#[derive(Debug, Default)]
+pub(super) struct Reference {
+    model: Option<Model>,
+    expected: Option<Response>,
+}
+
+impl Reference {
+    /// An engine was opened at `now`, without records.
+    pub(super) fn open(&mut self, engine: &Engine, now: Timestamp) {
+        let config = engine.config();
+        let is_followed = config.seed.unwrap_or_default().is_multiple_of(ONE_OF);
+        self.model = is_followed.then(|| Model::new(config.clone(), now));
+    }
+
+    /// The engine is followed no more.
+    pub(super) fn lose(&mut self) {
+        *self = Self::default();
+    }
+
+    /// This command is about to be carried out.
+    pub(super) fn execute(&mut self, now: Timestamp, command: &Command) {
+        self.expected = self.model.as_mut().map(|model| model.execute(now, command));
+    }
+
+    /// Judges a step.
+    pub(super) fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+        let (Some(model), Some(expected)) = (&mut self.model, self.expected.take()) else { return Ok(()) };
+        same(seen, "answer", seen.answer, &expected.answer)?;
+        same(seen, "effects", seen.effects, &expected.effects[..])?;
+        same(seen, "facts", seen.facts, &expected.facts[..])?;
+        same(seen, "next deadline", &seen.deadline, &model.next_deadline())?;
+        let dropped: Vec<_> = model.dropped.drain(..).collect();
+        same(seen, "dropped events", &seen.dropped.iter().map(Dropped::from).collect(), &dropped)?;
+        let gauges = [seen.gauges.line, seen.gauges.delayed, seen.gauges.inflight];
+        let lengths = [model.line.len(), model.delayed.len(), model.deadlines.len()];
+        same(seen, "line, delayed and in flight", &gauges, &lengths.map(|length| length as u64))
+    }
+
+    /// Judges the record that a step touched, as far as facts do not determine it.
+    pub(super) fn judge_touched(&self, seen: &Seen<'_>, view: &RecordView) -> Result<(), Broken> {
+        let Some(model) = &self.model else { return Ok(()) };
+        same(seen, "place", &view.place, &model.place(&view.key))?;
+        let deadline = view.run.and_then(|run| model.deadline(run.id));
+        same(seen, "deadline of the run", &view.run.map(|run| run.deadline), &deadline)
+    }
+
+    /// Judges what was counted, at the end of a phase.
+    pub(super) fn judge_phase(&self, engine: &Engine) -> Result<(), Broken> {
+        let Some(model) = &self.model else { return Ok(()) };
+        let (shown, counted) = (Counts::of(&engine.metrics()), model.counts());
+        holds(shown == counted, || broken(7, format_args!("the engine counts {shown:?}, the model {counted:?}")))
+    }
+}
+
+fn same<T: PartialEq + Debug + ?Sized>(seen: &Seen<'_>, what: &str, engine: &T, model: &T) -> Result<(), Broken> {
+    holds(engine == model, || {
+        let what = format_args!("{what} of {:?}: the engine has {engine:?}, the model {model:?}", seen.said);
+        broken(promise(seen), what)
+    })
+}
+
+/// The promise that a command is about.
+const fn promise(seen: &Seen<'_>) -> u8 {
+    match seen.said {
+        Said::Submit { .. } if !matches!(seen.answer, Answer::Refused(_)) => 2,
+        Said::Submit { .. } | Said::Reject { .. } | Said::RejectForDisk | Said::HoldExpiry | Said::ReleaseExpiry => 9,
+        Said::Start(_) | Said::EnqueueFailed(..) | Said::ChannelLost => 3,
+        Said::Settle(..) | Said::Heartbeat(_) => 4,
+        Said::Sweep | Said::Redrive(_) | Said::Discard(_) | Said::Pause | Said::Resume | Said::Open => 1,
+        Said::Shutdown | Said::AbortInflight => 6,
+    }
+}
+
+fn broken(promise: u8, what: impl Display) -> Broken {
+    Broken::new("reference", promise, what)
+}
