@@ -63,7 +63,7 @@ fn settings() -> Settings {
         max_event_bytes: 1_000,
         retention: 3_600_000_000,
         failed_retention: Some(3_600_000_000),
-        max_failed_bytes: 1 << 30,
+        max_failed_bytes: Settings::PLENTY,
         drops_oldest_failed: false,
         sweep_batch: two,
         sweep_interval: 1_000,

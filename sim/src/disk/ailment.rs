@@ -28,7 +28,7 @@ pub enum Ailment {
 
 impl Ailment {
     /// Every one.
-    pub(crate) const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::ShortWrite,
         Self::WriteFails,
         Self::NoSpace,

@@ -10,7 +10,7 @@ use super::scenario::{
 use super::tier::Scenario;
 use crate::chance::{Chance, Stream};
 use crate::disk::{Ailment, Keeper};
-use crate::scenario::{MILLI, Settings, plenty};
+use crate::scenario::{MILLI, Settings};
 
 /// Keys that clients share.
 const KEYS: u64 = 24;
@@ -102,11 +102,11 @@ fn setup(chance: &mut Stream) -> Setup {
         run_lifetime: run_timeout * 2,
         max_pending,
         max_records: max_pending.max(chance.pick(&[12, 1000, 1000])),
-        max_bytes: plenty(),
+        max_bytes: Settings::PLENTY,
         max_event_bytes: 1 << 20,
         retention: chance.pick(&[100, 60_000, 60_000, 60_000]) * MILLI,
         failed_retention: chance.pick(&[None, None, Some(100 * MILLI), Some(60_000 * MILLI)]),
-        max_failed_bytes: plenty(),
+        max_failed_bytes: Settings::PLENTY,
         drops_oldest_failed: false,
         sweep_batch: count(chance, &[1, 4, 100]),
         sweep_interval: millis(chance, 10, 30),

@@ -57,6 +57,9 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Bytes that no scenario reaches.
+    pub const PLENTY: usize = 1 << 30;
+
     /// The configuration. Its seed is the scenario's.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
@@ -111,14 +114,13 @@ pub struct Journaling {
     pub part_bytes: Option<usize>,
 }
 
-/// Bytes that no scenario reaches.
-pub(crate) const fn plenty() -> usize {
-    1 << 30
+const fn plenty() -> usize {
+    Settings::PLENTY
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_plenty(bytes: &usize) -> bool {
-    *bytes == plenty()
+    *bytes == Settings::PLENTY
 }
 
 /// Most scenarios have none, and say nothing about it.

@@ -18,7 +18,7 @@ pub struct Probes(Vec<u64>);
 
 impl Probes {
     /// It has happened.
-    pub(crate) fn fire(&mut self, probe: impl Probe) {
+    pub fn fire(&mut self, probe: impl Probe) {
         let number = probe.number();
         if number >= self.0.len() {
             self.0.resize(number + 1, 0);
