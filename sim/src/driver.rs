@@ -9,10 +9,12 @@ use eventful::{
     Status, Ticket, Timestamp,
 };
 
-use crate::assertions::assert_consistent;
+use crate::assertions::{Step, assert_consistent, assert_step};
+use crate::spec::model::{Model, Response};
 use crate::sut::Sut;
 
-/// The engine is checked after each command while it has at most so many records.
+/// The engine is checked after each command, and followed by the reference model, while it has at most so
+/// many records.
 const CHECKED_RECORDS: u64 = 100;
 
 /// The sweeps after which a run must have started, if one is to start at all.
@@ -20,7 +22,8 @@ const MAX_WAKES: usize = 10_000;
 
 /// An engine, its clock and its channel, driven by hand.
 ///
-/// Every command is followed by a check of the engine, as long as it is small.
+/// Every command is followed by a check of the engine, and by a comparison with the reference model until
+/// it is opened again, as long as it is small.
 #[derive(Debug)]
 pub struct Driver {
     /// The time that the next command is given. Set it back to see what the engine makes of it.
@@ -32,6 +35,7 @@ pub struct Driver {
     /// The runs that the engine wanted aborted.
     pub aborted: Vec<RunId>,
     sut: Sut,
+    model: Option<Model>,
 }
 
 impl Driver {
@@ -44,8 +48,9 @@ impl Driver {
     ///
     /// When the engine refuses the configuration.
     pub fn new(config: Config) -> Self {
+        let model = Some(Model::new(config.clone(), Self::OPENED_AT));
         let sut = Sut::open(config, Self::OPENED_AT).expect("a scenario starts with a valid configuration");
-        Self { now: Self::OPENED_AT, channel: VecDeque::new(), broken: None, aborted: Vec::new(), sut }
+        Self { now: Self::OPENED_AT, channel: VecDeque::new(), broken: None, aborted: Vec::new(), sut, model }
     }
 
     /// The engine.
@@ -60,11 +65,21 @@ impl Driver {
 
     /// Gives the engine a command, and does what it wants done.
     pub fn execute(&mut self, command: Command) -> Answer {
-        let (answer, effects) = self.sut.execute(self.now, command);
-        self.perform(&effects);
-        if self.engine().gauges().records_total() <= CHECKED_RECORDS {
+        let is_small = self.engine().gauges().records_total() < CHECKED_RECORDS;
+        self.model = self.model.take().filter(|_| is_small);
+        let (answer, effects) = match &mut self.model {
+            Some(model) => {
+                let response = model.execute(self.now, &command);
+                let Response { answer, effects, .. } = response.clone();
+                assert_step(&mut self.sut, model, Step { now: self.now, command, response });
+                (answer, effects)
+            }
+            None => self.sut.execute(self.now, command),
+        };
+        if is_small && self.model.is_none() {
             assert_consistent(&self.sut);
         }
+        self.perform(&effects);
         answer
     }
 
@@ -185,6 +200,7 @@ impl Driver {
     /// When the engine's own facts contradict each other.
     pub fn reopen(&mut self) {
         self.channel.clear();
+        self.model = None;
         let effects = self.sut.reopen(self.now).expect("the engine's own facts follow from each other");
         self.perform(&effects);
         assert_consistent(&self.sut);

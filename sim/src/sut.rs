@@ -1,9 +1,11 @@
-//! The engine under test, with all that it ever put out.
+//! The engine under test, with all that it ever put out, and a book of its facts.
 
 use eventful::{
-    Answer, Command, Config, Cursor, DroppedFailure, Effect, Engine, Fact, InvalidConfig, Output, RecordView, Replay,
-    ReplayError, Timestamp,
+    Answer, Change, Command, Config, Cursor, DroppedFailure, Effect, Engine, Fact, InvalidConfig, Output, RecordView,
+    Replay, ReplayError, Timestamp,
 };
+
+use crate::spec::{Book, Register};
 
 /// An engine, and every fact that it put out.
 #[derive(Debug)]
@@ -12,6 +14,8 @@ pub struct Sut {
     output: Output,
     facts: Vec<Fact>,
     dropped: Vec<DroppedFailure>,
+    book: Book,
+    keys: Register,
 }
 
 impl Sut {
@@ -22,13 +26,19 @@ impl Sut {
     /// [`InvalidConfig`] when the engine refuses the configuration.
     pub fn open(config: Config, now: Timestamp) -> Result<Self, InvalidConfig> {
         let mut output = Output::with_facts();
+        let book = Book::new(config.clone());
         let engine = Engine::new(config, now, &mut output)?;
-        let mut sut = Self { engine, output, facts: Vec::new(), dropped: Vec::new() };
+        let (facts, dropped, keys) = (Vec::new(), Vec::new(), Register::default());
+        let mut sut = Self { engine, output, facts, dropped, book, keys };
         sut.drain();
         Ok(sut)
     }
 
     /// What the engine answers, and what it wants done.
+    ///
+    /// # Panics
+    ///
+    /// When it decides something that cannot follow from what it has decided before.
     pub fn execute(&mut self, now: Timestamp, command: Command) -> (Answer, Vec<Effect>) {
         let answer = self.engine.execute(now, command, &mut self.output);
         (answer, self.drain())
@@ -47,6 +57,16 @@ impl Sut {
     /// Failed events that were forgotten since the opening.
     pub fn dropped(&self) -> &[DroppedFailure] {
         &self.dropped
+    }
+
+    /// What the facts make.
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// The numbers of the keys of all events that were ever accepted.
+    pub fn keys(&self) -> &Register {
+        &self.keys
     }
 
     /// All records that are there at `now`, by pages of `page_size`, ordered by key.
@@ -88,7 +108,13 @@ impl Sut {
     }
 
     fn drain(&mut self) -> Vec<Effect> {
-        self.facts.extend(self.output.drain_facts());
+        for fact in self.output.drain_facts() {
+            if let Change::Accepted(event) = &fact.change {
+                self.keys.enter(event.key());
+            }
+            self.book.apply(&fact, &self.keys).unwrap_or_else(|broken| panic!("{broken}"));
+            self.facts.push(fact);
+        }
         self.dropped.extend(self.output.drain_dropped());
         self.output.drain_effects().collect()
     }

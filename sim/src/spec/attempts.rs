@@ -100,6 +100,6 @@ fn follows(config: &Config, before: Charge, now: Timestamp, end: AttemptEnd, nex
 pub(crate) fn backoff(config: &Config, charged: u32) -> RangeInclusive<Duration> {
     let doublings = charged.saturating_sub(1).min(20);
     let most = config.backoff.base.saturating_mul(1 << doublings).min(config.backoff.cap);
-    let least = most * u32::from(100 - config.backoff.jitter_percent) / 100;
-    least..=most
+    let micros = most.as_micros() * u128::from(100 - config.backoff.jitter_percent) / 100;
+    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))..=most
 }
