@@ -1,6 +1,5 @@
 //! What the end of an attempt makes of its event.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use eventful::{AttemptEnd, Charge, Config, ErrorText, Next, RunId, Timestamp};
@@ -8,6 +7,105 @@ use eventful::{AttemptEnd, Charge, Config, ErrorText, Next, RunId, Timestamp};
 use super::Record;
 use super::book::broken;
 use crate::failure::{Broken, holds};
+
+/// Why a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The handler has succeeded.
+    Done,
+    /// The handler says that no attempt would help.
+    Permanent,
+    /// The handler has failed, and asks for a wait.
+    Retry {
+        /// Zero when it does not ask.
+        after: Duration,
+    },
+    /// The handler asks to be called later.
+    Snooze {
+        /// So much later.
+        delay: Duration,
+    },
+    /// The handler panicked, or its worker or the process died.
+    Crashed,
+    /// Its deadline passed.
+    TimedOut,
+    /// Shutdown ends it.
+    Interrupted,
+}
+
+/// What the end of a run makes of its event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ruling {
+    /// How the attempt counts.
+    pub end: AttemptEnd,
+    /// What the event is charged with.
+    pub charge: Charge,
+    /// What becomes of it.
+    pub next: Fate,
+}
+
+/// What becomes of an event when a run of it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is completed.
+    Completed,
+    /// It has failed.
+    Failed,
+    /// It may start again at that time.
+    At(Timestamp),
+    /// It may start again after the backoff of its attempts.
+    AfterBackoff {
+        /// And not before so much time has passed.
+        floor: Duration,
+    },
+}
+
+impl Ruling {
+    /// What is due at `now` when an event that is charged like this ends a run.
+    pub fn of(config: &Config, charge: Charge, now: Timestamp, cause: Cause) -> Self {
+        let given_back = Charge { charged: charge.charged.saturating_sub(1), ..charge };
+        match cause {
+            Cause::Done => Self { end: AttemptEnd::Done, charge, next: Fate::Completed },
+            Cause::Permanent => Self { end: AttemptEnd::Failed, charge, next: Fate::Failed },
+            Cause::Snooze { delay } if charge.snoozes < config.max_snoozes => {
+                let charge = Charge { snoozes: charge.snoozes + 1, ..given_back };
+                Self { end: AttemptEnd::Snoozed, charge, next: Fate::At(now + delay.min(config.max_snooze)) }
+            }
+            Cause::Interrupted if charge.refunds < config.max_refunds => {
+                let charge = Charge { refunds: charge.refunds + 1, ..given_back };
+                Self { end: AttemptEnd::Interrupted, charge, next: Fate::At(now) }
+            }
+            Cause::Retry { after } => Self::again(config, charge, AttemptEnd::Retry, after.min(config.max_retry_after)),
+            Cause::Snooze { .. } => Self::again(config, charge, AttemptEnd::Retry, Duration::ZERO),
+            Cause::Interrupted => Self::again(config, charge, AttemptEnd::Interrupted, Duration::ZERO),
+            Cause::Crashed => Self::again(config, charge, AttemptEnd::Crashed, Duration::ZERO),
+            Cause::TimedOut => Self::again(config, charge, AttemptEnd::TimedOut, Duration::ZERO),
+        }
+    }
+
+    /// Another attempt after the backoff and not before the floor, or none when all are charged.
+    fn again(config: &Config, charge: Charge, end: AttemptEnd, floor: Duration) -> Self {
+        if charge.charged < config.max_attempts {
+            return Self { end, charge, next: Fate::AfterBackoff { floor } };
+        }
+        let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
+        Self { end, charge, next: Fate::Failed }
+    }
+
+    /// Whether a fact of that time carries it out. Of a backoff only its bounds are looked at.
+    pub fn allows(&self, config: &Config, now: Timestamp, end: AttemptEnd, charge: Charge, next: Next) -> bool {
+        let is_next = match (self.next, next) {
+            (Fate::Completed, Next::Completed) | (Fate::Failed, Next::Failed) => true,
+            (Fate::At(at), Next::Retry { eligible_at }) => eligible_at == at,
+            (Fate::AfterBackoff { floor }, Next::Retry { eligible_at }) => {
+                let (least, most) = backoff(config, charge.charged);
+                (now + least.max(floor)..=now + most.max(floor)).contains(&eligible_at)
+            }
+            (Fate::Completed | Fate::Failed | Fate::At(_) | Fate::AfterBackoff { .. }, _) => false,
+        };
+        is_next && (self.end, self.charge) == (end, charge)
+    }
+}
 
 /// The end of a run, as a fact has it.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +117,7 @@ pub(super) struct Ended<'f> {
     pub(super) error: Option<&'f ErrorText>,
 }
 
-/// Judges that this end of its run may follow, at `now`.
+/// Judges that this end of its run may follow, at `now`: some cause must explain it.
 pub(super) fn judge(config: &Config, record: &Record, now: Timestamp, ended: &Ended<'_>) -> Result<(), Broken> {
     let Ended { run, end, next, charge, error } = *ended;
     let key = record.event.key();
@@ -29,77 +127,37 @@ pub(super) fn judge(config: &Config, record: &Record, now: Timestamp, ended: &En
     holds((end == AttemptEnd::Done) == (next == Next::Completed), || {
         broken(4, format_args!("{run} of {key} has ended {end}, and then {next:?}"))
     })?;
-    holds(charge == charged(config, record.charge, end), || {
-        broken(8, format_args!("{run} of {key} has ended {end}, and makes {charge:?} of {:?}", record.charge))
-    })?;
-    holds(follows(config, record.charge, now, end, next), || {
-        broken(8, format_args!("{run} of {key} has ended {end} with {charge:?} at {now}, and then {next:?}"))
+    let explains = |cause: Cause| Ruling::of(config, record.charge, now, cause).allows(config, now, end, charge, next);
+    holds(causes(end, next, now).into_iter().flatten().any(explains), || {
+        let before = record.charge;
+        broken(8, format_args!("{run} of {key}, charged {before:?}, has ended {end} at {now}: {charge:?}, {next:?}"))
     })?;
     holds(error.is_some() || matches!(end, AttemptEnd::Done | AttemptEnd::Snoozed), || {
         broken(1, format_args!("{run} of {key} has ended {end} without a reason"))
     })
 }
 
-/// What an event is charged with after its run: a snooze and an interruption are given back.
-fn charged(config: &Config, before: Charge, end: AttemptEnd) -> Charge {
+/// The causes that may be behind an end. What a handler asked for is taken to be the wait that came of it.
+fn causes(end: AttemptEnd, next: Next, now: Timestamp) -> [Option<Cause>; 2] {
+    let wait = if let Next::Retry { eligible_at } = next { eligible_at.since(now) } else { Duration::ZERO };
+    let retry = Some(Cause::Retry { after: Duration::ZERO });
     match end {
-        AttemptEnd::Snoozed => {
-            Charge { charged: before.charged.saturating_sub(1), snoozes: before.snoozes + 1, ..before }
-        }
-        AttemptEnd::Interrupted if before.refunds < config.max_refunds => {
-            Charge { charged: before.charged.saturating_sub(1), refunds: before.refunds + 1, ..before }
-        }
-        AttemptEnd::Done
-        | AttemptEnd::Retry
-        | AttemptEnd::Failed
-        | AttemptEnd::Crashed
-        | AttemptEnd::TimedOut
-        | AttemptEnd::Interrupted
-        | AttemptEnd::Discarded => before,
+        AttemptEnd::Done => [Some(Cause::Done), None],
+        AttemptEnd::Retry => [retry, Some(Cause::Retry { after: wait })],
+        AttemptEnd::Failed => [retry, Some(Cause::Permanent)],
+        AttemptEnd::Snoozed => [Some(Cause::Snooze { delay: wait }), None],
+        AttemptEnd::Crashed => [Some(Cause::Crashed), None],
+        AttemptEnd::TimedOut => [Some(Cause::TimedOut), None],
+        AttemptEnd::Interrupted => [Some(Cause::Interrupted), None],
+        // It has a fact of its own.
+        AttemptEnd::Discarded => [None, None],
     }
 }
 
-/// Whether this may become of an event whose run has ended like this.
-fn follows(config: &Config, before: Charge, now: Timestamp, end: AttemptEnd, next: Next) -> bool {
-    let is_spent = before.charged >= config.max_attempts;
-    let backoff = backoff(config, before.charged);
-    let (least, most) = (*backoff.start(), *backoff.end());
-    match (end, next) {
-        (AttemptEnd::Done, Next::Completed) | (AttemptEnd::Failed, Next::Failed) => true,
-        (AttemptEnd::Snoozed, Next::Retry { eligible_at }) => {
-            before.snoozes < config.max_snoozes && (now..=now + config.max_snooze).contains(&eligible_at)
-        }
-        (AttemptEnd::Interrupted, Next::Retry { eligible_at }) if before.refunds < config.max_refunds => {
-            eligible_at == now
-        }
-        (AttemptEnd::Retry, Next::Retry { eligible_at }) => {
-            let most = most.max(config.max_retry_after);
-            !is_spent && (now + least..=now + most).contains(&eligible_at)
-        }
-        (AttemptEnd::Crashed | AttemptEnd::TimedOut | AttemptEnd::Interrupted, Next::Retry { eligible_at }) => {
-            !is_spent && (now + least..=now + most).contains(&eligible_at)
-        }
-        (AttemptEnd::Crashed | AttemptEnd::TimedOut, Next::Failed) => is_spent,
-        (AttemptEnd::Interrupted, Next::Failed) => is_spent && before.refunds >= config.max_refunds,
-        // A discard has a fact of its own.
-        (
-            AttemptEnd::Done
-            | AttemptEnd::Retry
-            | AttemptEnd::Failed
-            | AttemptEnd::Snoozed
-            | AttemptEnd::Discarded
-            | AttemptEnd::Crashed
-            | AttemptEnd::TimedOut
-            | AttemptEnd::Interrupted,
-            _,
-        ) => false,
-    }
-}
-
-/// The waits that are allowed after so many charged attempts.
-pub(crate) fn backoff(config: &Config, charged: u32) -> RangeInclusive<Duration> {
+/// The shortest and the longest wait that are allowed after so many charged attempts.
+fn backoff(config: &Config, charged: u32) -> (Duration, Duration) {
     let doublings = charged.saturating_sub(1).min(20);
     let most = config.backoff.base.saturating_mul(1 << doublings).min(config.backoff.cap);
     let micros = most.as_micros() * u128::from(100 - config.backoff.jitter_percent) / 100;
-    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))..=most
+    (Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)), most)
 }

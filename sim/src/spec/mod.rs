@@ -26,7 +26,7 @@ mod record;
 mod state;
 mod transitions;
 
-pub(crate) use attempts::backoff;
+pub use attempts::{Cause, Fate, Ruling};
 pub use book::Book;
 pub use counts::FactCounts;
 pub use lifecycle::Lifecycle;

@@ -1,19 +1,10 @@
 //! Runs: how they start, and what their end makes of the event.
 
-use std::time::Duration;
-
-use eventful::{Answer, AttemptEnd, Change, Charge, Effect, ErrorText, Next, Outcome, Phase, Run, RunId, Timestamp};
+use eventful::{Answer, AttemptEnd, Change, Effect, ErrorText, Next, Outcome, Phase, Run, RunId, Timestamp};
 
 use super::Model;
 use crate::scenario::EventNumber;
-
-/// What the end of a run makes of the event.
-struct Verdict {
-    end: AttemptEnd,
-    next: Next,
-    charge: Charge,
-    error: Option<ErrorText>,
-}
+use crate::spec::{Cause, Fate, Ruling};
 
 impl Model {
     pub(super) fn start_run(&mut self, event: EventNumber) -> Answer {
@@ -55,84 +46,41 @@ impl Model {
 
     pub(super) fn settle(&mut self, run: RunId, outcome: &Outcome) -> Answer {
         let Some(event) = self.current(run) else { return self.stale_outcome() };
-        let verdict = self.judge(event, outcome);
-        self.end_run(event, verdict);
+        let (cause, error) = match outcome {
+            Outcome::Done => (Cause::Done, None),
+            Outcome::Retry { error, after } => (Cause::Retry { after: after.unwrap_or_default() }, Some(error.clone())),
+            Outcome::Permanent { error } => (Cause::Permanent, Some(error.clone())),
+            Outcome::Snooze { delay, reason } => (Cause::Snooze { delay: *delay }, reason.clone()),
+            Outcome::Crashed { error } => (Cause::Crashed, Some(error.clone())),
+        };
+        self.end_run(event, cause, error);
         Answer::Settled(self.known(event).status())
-    }
-
-    fn judge(&self, event: EventNumber, outcome: &Outcome) -> Verdict {
-        let charge = self.known(event).charge;
-        match outcome {
-            Outcome::Done => Verdict { end: AttemptEnd::Done, next: Next::Completed, charge, error: None },
-            Outcome::Retry { error, after } => self.failed_attempt(event, after.unwrap_or_default(), error.clone()),
-            Outcome::Permanent { error } => {
-                Verdict { end: AttemptEnd::Failed, next: Next::Failed, charge, error: Some(error.clone()) }
-            }
-            Outcome::Snooze { delay, reason } => self.snoozed(event, *delay, reason.as_ref()),
-            Outcome::Crashed { error } => {
-                Verdict { end: AttemptEnd::Crashed, ..self.failed_attempt(event, Duration::ZERO, error.clone()) }
-            }
-        }
-    }
-
-    /// Another attempt when one is left, else the end of the event.
-    fn failed_attempt(&self, event: EventNumber, after: Duration, error: ErrorText) -> Verdict {
-        let (record, config) = (self.known(event), self.config());
-        let (charge, error) = (record.charge, Some(error));
-        if charge.charged >= config.max_attempts {
-            return Verdict { end: AttemptEnd::Failed, next: Next::Failed, charge, error };
-        }
-        let (seed, key) = (config.seed.unwrap_or(0), record.event.key());
-        let backoff = config.backoff.delay(seed, key, charge.charged, record.attempt);
-        let wait = backoff.max(after.min(config.max_retry_after));
-        Verdict { end: AttemptEnd::Retry, next: Next::Retry { eligible_at: self.now + wait }, charge, error }
-    }
-
-    fn snoozed(&self, event: EventNumber, delay: Duration, reason: Option<&ErrorText>) -> Verdict {
-        let (charge, config) = (self.known(event).charge, self.config());
-        if charge.snoozes >= config.max_snoozes {
-            let wrong = "snoozed more often than max_snoozes allows";
-            let error = reason.map_or_else(|| wrong.to_owned(), |reason| format!("{wrong}: {reason}"));
-            return self.failed_attempt(event, Duration::ZERO, ErrorText::new(error));
-        }
-        let charge = Charge { charged: charge.charged - 1, snoozes: charge.snoozes + 1, ..charge };
-        let eligible_at = self.now + delay.min(config.max_snooze);
-        Verdict { end: AttemptEnd::Snoozed, next: Next::Retry { eligible_at }, charge, error: reason.cloned() }
-    }
-
-    fn interrupted(&self, event: EventNumber) -> Verdict {
-        let charge = self.known(event).charge;
-        let (end, error) = (AttemptEnd::Interrupted, ErrorText::new("interrupted by shutdown"));
-        if charge.refunds >= self.config().max_refunds {
-            return Verdict { end, ..self.failed_attempt(event, Duration::ZERO, error) };
-        }
-        let charge = Charge { charged: charge.charged - 1, refunds: charge.refunds + 1, ..charge };
-        Verdict { end, next: Next::Retry { eligible_at: self.now }, charge, error: Some(error) }
     }
 
     /// Ends a run whose deadline has passed.
     pub(super) fn time_out(&mut self, event: EventNumber) {
         let (_, started_at) = self.known(event).stage.run().expect("a run in flight");
-        let error = ErrorText::new(format_args!("timed out after {:?}", self.now.since(started_at)));
-        let failed = self.failed_attempt(event, Duration::ZERO, error);
-        self.abort(event, Verdict { end: AttemptEnd::TimedOut, ..failed });
+        let error = format!("timed out after {:?}", self.now.since(started_at));
+        self.abort(event, Cause::TimedOut, &error);
     }
 
     /// Ends a run because of shutdown.
     pub(super) fn interrupt(&mut self, event: EventNumber) {
-        let verdict = self.interrupted(event);
-        self.abort(event, verdict);
+        self.abort(event, Cause::Interrupted, "interrupted by shutdown");
     }
 
     /// Ends a run that its worker has not ended.
-    fn abort(&mut self, event: EventNumber, verdict: Verdict) {
-        let run = self.end_run(event, verdict);
+    fn abort(&mut self, event: EventNumber, cause: Cause, error: &str) {
+        let run = self.end_run(event, cause, Some(ErrorText::new(error)));
         self.effects.push(Effect::Abort(run));
     }
 
-    fn end_run(&mut self, event: EventNumber, verdict: Verdict) -> RunId {
+    fn end_run(&mut self, event: EventNumber, cause: Cause, error: Option<ErrorText>) -> RunId {
         let run = self.close_run(event);
-        let Verdict { end, next, charge, error } = verdict;
+        let Ruling { end, charge, next } = Ruling::of(self.config(), self.known(event).charge, self.now, cause);
+        let is_too_often = matches!(cause, Cause::Snooze { .. }) && end != AttemptEnd::Snoozed;
+        let error = if is_too_often { Some(snoozed_too_often(error)) } else { error };
+        let next = self.next(event, next);
         self.decide(Change::Finished { key: self.key(event), run, end, error, next, charge });
         match next {
             Next::Completed => {
@@ -144,6 +92,21 @@ impl Model {
             Next::Retry { eligible_at } => self.wait(event, eligible_at),
         }
         run
+    }
+
+    /// What becomes of an event, to the microsecond.
+    fn next(&self, event: EventNumber, fate: Fate) -> Next {
+        let (record, config) = (self.known(event), self.config());
+        match fate {
+            Fate::Completed => Next::Completed,
+            Fate::Failed => Next::Failed,
+            Fate::At(eligible_at) => Next::Retry { eligible_at },
+            Fate::AfterBackoff { floor } => {
+                let (seed, key) = (config.seed.unwrap_or(0), record.event.key());
+                let backoff = config.backoff.delay(seed, key, record.charge.charged, record.attempt);
+                Next::Retry { eligible_at: self.now + backoff.max(floor) }
+            }
+        }
     }
 
     /// A run ends now, in whatever way: it has no deadline any more, and its time is counted.
@@ -163,4 +126,9 @@ impl Model {
         let after_equals = self.delayed.partition_point(|(at, _)| *at <= eligible_at);
         self.delayed.insert(after_equals, (eligible_at, event));
     }
+}
+
+fn snoozed_too_often(reason: Option<ErrorText>) -> ErrorText {
+    let wrong = "snoozed more often than max_snoozes allows";
+    ErrorText::new(reason.map_or_else(|| wrong.to_owned(), |reason| format!("{wrong}: {reason}")))
 }
