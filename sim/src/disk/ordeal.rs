@@ -45,7 +45,7 @@ pub enum Never {}
 
 /// What keeps a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Keeper {
     /// Segments of records: [`PlainStore`].
     Plain,
@@ -55,7 +55,7 @@ pub enum Keeper {
 
 /// What strikes a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Strikes {
     /// A crash before and after each change of the disk, one at a time: [`crash_everywhere`].
     Crashes,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the server's own program does, beside serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Inside {
     /// Before it serves the next time, it starts an engine in a runtime that is dropped before any task
     /// was polled.

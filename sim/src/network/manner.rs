@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Manner {
     /// Waits for the answer, and keeps the connection for the next request.
     KeepsConnection,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the server's process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outage {
     /// Without warning.
     Crash,

@@ -78,7 +78,7 @@ impl Request {
 
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Call {
     /// Takes an event in.
     Submit(Item),
@@ -141,7 +141,7 @@ pub struct Turn {
 
 /// How a run of the handler ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Ending {
     /// With success.
     Done,
@@ -194,7 +194,7 @@ pub struct Fault {
 
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
     /// Between a client and the server.
     Link {
@@ -252,7 +252,7 @@ pub enum FaultKind {
 
 /// How a link misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Trouble {
     /// Nothing gets through.
     Partition,
@@ -276,7 +276,7 @@ pub enum Trouble {
 
 /// How the adapter is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Disturbance {
     /// The channel has no room.
     ChannelFull,
