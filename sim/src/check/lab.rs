@@ -1,6 +1,6 @@
 //! Tries stories on new handlers, and looks for the simplest that shows a flaw.
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,12 +167,6 @@ fn among(story: &Story, kept: &[usize]) -> Option<Story> {
     let moved = |it: &Disturbance| Some(Disturbance { at: it.at.among(kept)?, ..*it });
     let disturbances = story.disturbances.iter().map(moved).collect::<Option<Vec<_>>>()?;
     (!events.is_empty()).then(|| Story { events, disturbances, ..story.clone() })
-}
-
-impl<H, T> Debug for Lab<H, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lab").field("kinds", &self.kinds).finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -330,6 +330,6 @@ fn default_events() -> Vec<Event> {
 
 impl<H, T> Debug for Check<H, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Check").field("lab", &self.lab).field("seeds", &self.seeds).finish_non_exhaustive()
+        f.debug_struct("Check").field("faults", &self.lab.kinds).field("seeds", &self.seeds).finish_non_exhaustive()
     }
 }

@@ -58,21 +58,11 @@ pub struct Tried {
 }
 
 /// One scenario, and all of its crashes.
-#[derive(Debug)]
 struct Crashes<'m> {
-    make: Debugless<'m>,
+    make: Maker<'m>,
     effort: Effort,
     stream: Stream,
     tried: Tried,
-}
-
-/// A maker, without anything to show of it.
-struct Debugless<'m>(Maker<'m>);
-
-impl core::fmt::Debug for Debugless<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("a maker")
-    }
 }
 
 /// Writes the history of this seed, and crashes it everywhere.
@@ -86,7 +76,7 @@ pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tr
     let drive = Drive::new(disk);
     drive.disk().keep_history();
     let stream = chance.stream("crashes");
-    let mut crashes = Crashes { make: Debugless(make), effort, stream, tried: Tried::default() };
+    let mut crashes = Crashes { make, effort, stream, tried: Tried::default() };
     let ledger = crashes.write(&drive, &mut chance.stream("history"))?;
     let mut moments = drive.disk().take_history();
     let changes = drive.disk().changes();
@@ -104,7 +94,7 @@ pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tr
 
 impl Crashes<'_> {
     fn open(&self, drive: &Drive, snapshot_after: u64) -> Result<Opened, OpenError> {
-        open(&mut *(self.make.0)(drive.clone()), snapshot_after)
+        open(&mut *(self.make)(drive.clone()), snapshot_after)
     }
 
     /// Writes a history of a few openings.

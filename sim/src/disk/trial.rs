@@ -150,12 +150,6 @@ struct Patient<'m> {
     lost: usize,
 }
 
-impl fmt::Debug for Patient<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Patient").field("family", &self.family).finish_non_exhaustive()
-    }
-}
-
 impl Patient<'_> {
     fn live(&mut self) -> Result<Verdict, Broken> {
         let mut failed = 0;
