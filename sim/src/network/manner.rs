@@ -5,26 +5,19 @@ use serde::{Deserialize, Serialize};
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Manner {
     /// Waits for the answer, and keeps the connection for the next request.
     KeepsConnection,
     /// Waits for the answer, and has a connection for each request.
     OneConnection,
-    /// Goes away before the answer.
-    HangsUp {
-        /// So long after it asked.
-        after_ms: u32,
-    },
-    /// Sends half of the request, and goes away later.
-    SendsHalf {
-        /// So long after that.
-        after_ms: u32,
-    },
+    /// Goes away before the answer, so long after it asked.
+    HangsUp { after_ms: u32 },
+    /// Sends half of the request, and goes away so long after that.
+    SendsHalf { after_ms: u32 },
     /// Closes its sending side behind the request, and waits for the answer.
     ClosesSending,
-    /// Sends a whole batch, over a connection with small buffers, before it reads any of the answer.
-    SendsAllFirst {
-        /// How often it sends the items of the batch in it.
-        copies: u8,
-    },
+    /// Sends a whole batch, its items so many times, over a connection with small buffers, before it reads any of
+    /// the answer.
+    SendsAllFirst { copies: u8 },
 }

@@ -5,34 +5,20 @@ use serde::{Deserialize, Serialize};
 /// How the server's process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Outage {
     /// Without warning.
     Crash,
     /// With the machine: what the journal has not synced is there in part. Without a journal, a
     /// crash.
     PowerCut,
-    /// Without warning, between two changes of the disk. Without a journal, a crash.
-    CrashWriting {
-        /// Before the change that follows after so many more.
-        in_changes: u8,
-        /// With the machine.
-        power: bool,
-    },
-    /// By a shutdown.
-    Shutdown {
-        /// How long it may wait for runs.
-        timeout_ms: u32,
-    },
-    /// By two shutdowns at a time.
-    ShutdownTwice {
-        /// How long the first one may wait.
-        timeout_ms: u32,
-        /// How long the second one may wait.
-        second_ms: u32,
-    },
-    /// By a shutdown that nobody waits for.
-    ShutdownUnawaited {
-        /// How long it may wait for runs.
-        timeout_ms: u32,
-    },
+    /// Without warning, before the change of the disk that follows after so many more, with the machine or without.
+    /// Without a journal, a crash.
+    CrashWriting { in_changes: u8, power: bool },
+    /// By a shutdown, which may wait for runs for so long.
+    Shutdown { timeout_ms: u32 },
+    /// By two shutdowns at a time, each of which may wait for runs for so long.
+    ShutdownTwice { timeout_ms: u32, second_ms: u32 },
+    /// By a shutdown that nobody waits for, and that may wait for runs for so long.
+    ShutdownUnawaited { timeout_ms: u32 },
 }

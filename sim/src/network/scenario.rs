@@ -142,44 +142,30 @@ pub struct Turn {
 /// How a run of the handler ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Ending {
     /// With success.
     Done,
     /// With an error.
     Retry,
-    /// With an error, and a wish when to come back.
-    RetryAfter {
-        /// That long after.
-        after_ms: u32,
-    },
+    /// With an error, and a wish to come back that long after.
+    RetryAfter { after_ms: u32 },
     /// With an error for good.
     Permanent,
-    /// Too early.
-    Snooze {
-        /// How much too early.
-        delay_ms: u32,
-    },
-    /// Without what it needs, such as a descriptor.
-    Shortage {
-        /// When to come back.
-        delay_ms: u32,
-    },
+    /// Too early by so much.
+    Snooze { delay_ms: u32 },
+    /// Without what it needs, such as a descriptor, and a wish to come back that long after.
+    Shortage { delay_ms: u32 },
     /// With a panic.
     Panic,
     /// With a panic before there is a future.
     PanicAtCall,
     /// Not at all.
     Hang,
-    /// Not at all, with heartbeats.
-    BeatForEver {
-        /// The time between them.
-        every_ms: u32,
-    },
-    /// With success, while another task of the handler goes on whatever happens to the run.
-    LeaveTask {
-        /// How long that task lives.
-        for_ms: u32,
-    },
+    /// Not at all, with heartbeats so far apart.
+    BeatForEver { every_ms: u32 },
+    /// With success, while another task of the handler goes on for so long, whatever happens to the run.
+    LeaveTask { for_ms: u32 },
 }
 
 /// Something that goes wrong.
@@ -195,64 +181,32 @@ pub struct Fault {
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum FaultKind {
     /// Between a client and the server.
-    Link {
-        /// The client.
-        client: u8,
-        /// How the link behaves.
-        trouble: Trouble,
-        /// How long.
-        for_ms: u32,
-    },
-    /// The server's process ends.
-    Outage {
-        /// How.
-        outage: Outage,
-        /// How long it is before there is another one.
-        down_ms: u32,
-    },
-    /// Inside the adapter.
-    Disturb {
-        /// How.
-        disturbance: Disturbance,
-        /// How often, one pass after the other.
-        passes: u8,
-    },
+    Link { client: u8, trouble: Trouble, for_ms: u32 },
+    /// The server's process ends, and there is another one after so long.
+    Outage { outage: Outage, down_ms: u32 },
+    /// Inside the adapter, in so many passes, one after the other.
+    Disturb { disturbance: Disturbance, passes: u8 },
     /// An operator pauses the engine.
-    Pause {
-        /// How long.
-        for_ms: u32,
-    },
-    /// Under the journal.
-    Disk {
-        /// What the next operations meet that it can strike.
-        trouble: Ailment,
-        /// How many.
-        times: u8,
-    },
+    Pause { for_ms: u32 },
+    /// Under the journal: so many of the next operations that it can strike.
+    Disk { trouble: Ailment, times: u8 },
     /// The disk under the journal has no more room than what is kept for outcomes.
-    DiskFull {
-        /// How long.
-        for_ms: u32,
-    },
+    DiskFull { for_ms: u32 },
     /// In the server's own program.
     Inside(Inside),
     /// The disk under the journal does not respond: what its writer does next takes until the end of this.
-    DiskBlocks {
-        /// How long.
-        for_ms: u32,
-    },
+    DiskBlocks { for_ms: u32 },
     /// The directory of the journal cannot be found, or its disk cannot be asked.
-    DiskGone {
-        /// How long.
-        for_ms: u32,
-    },
+    DiskGone { for_ms: u32 },
 }
 
 /// How a link misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Trouble {
     /// Nothing gets through.
     Partition,
@@ -262,16 +216,10 @@ pub enum Trouble {
     PartitionToClient,
     /// Everything waits.
     Hold,
-    /// Messages take long.
-    Slow {
-        /// How long.
-        latency_ms: u32,
-    },
-    /// Messages are lost.
-    Loss {
-        /// How many of a thousand.
-        per_mille: u32,
-    },
+    /// Messages take so long.
+    Slow { latency_ms: u32 },
+    /// So many messages of a thousand are lost.
+    Loss { per_mille: u32 },
 }
 
 /// How the adapter is disturbed.

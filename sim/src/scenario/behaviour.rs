@@ -5,38 +5,24 @@ use serde::{Deserialize, Serialize};
 /// What a handler, or the worker around it, does in one attempt. Durations are microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Behaviour {
-    /// It fails, and may be tried again.
+    /// It fails, and may be tried again, `after` that at the soonest.
     Retry {
-        /// The soonest that this makes sense.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
     },
     /// It fails for good.
     Permanent,
     /// It asks to be called later.
-    Snooze {
-        /// When.
-        delay: u64,
-    },
+    Snooze { delay: u64 },
     /// Its process is short of something, of descriptors for example: it says so, and asks to be called
     /// later.
-    Shortage {
-        /// When.
-        delay: u64,
-    },
+    Shortage { delay: u64 },
     /// It succeeds after this time, heeding its cancellation.
-    Slow {
-        /// How long it takes.
-        lasts: u64,
-    },
-    /// It succeeds after this time, with heartbeats all along.
-    Beating {
-        /// How long it takes.
-        lasts: u64,
-        /// The time between heartbeats.
-        every: u64,
-    },
+    Slow { lasts: u64 },
+    /// It succeeds after this time, with a heartbeat `every` so often.
+    Beating { lasts: u64, every: u64 },
     /// It panics before its side effect.
     PanicBefore,
     /// It panics after its side effect.
@@ -44,10 +30,7 @@ pub enum Behaviour {
     /// It waits until it is cancelled.
     Hang,
     /// It hears no cancellation, succeeds after this time, and says so, however late.
-    Deaf {
-        /// How long it takes.
-        lasts: u64,
-    },
+    Deaf { lasts: u64 },
     /// It hears no cancellation and never ends: its permit is gone for good.
     Stuck,
     /// It succeeds, and says so twice.

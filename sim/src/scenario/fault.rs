@@ -21,153 +21,75 @@ pub struct Fault {
 /// What goes wrong. Durations are microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Injection {
-    /// No ticket gets into the channel: it says that it is full.
+    /// No ticket gets into the channel, which says that it is full: without end if `lasts` is absent.
     ChannelFull {
-        /// For how long; for good when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lasts: Option<u64>,
     },
-    /// The channel's receiver is gone. The next send fails, then a new channel takes its place.
-    ReceiverDropped {
-        /// How long until somebody notices that did not try to send.
-        unnoticed: u64,
-    },
+    /// The channel's receiver is gone. A new channel takes its place when the next send fails, or after `unnoticed`.
+    ReceiverDropped { unnoticed: u64 },
     /// A ticket vanishes from the channel.
-    TicketLost {
-        /// Which one.
-        which: Loss,
-    },
+    TicketLost { which: Loss },
     /// The next marker that is sent vanishes.
     MarkerLost,
     /// The next ticket that is presented is presented once more.
     TicketTwice,
-    /// The next ticket that is taken is presented late.
+    /// The next ticket that is taken is presented late; with `marker`, the next marker and no other ticket.
     TicketLate {
-        /// How late.
         by: u64,
-        /// Whether it is the next marker, and no other ticket.
         #[serde(default)]
         marker: bool,
     },
     /// The dispatcher takes no ticket.
-    DispatcherStalled {
-        /// For how long.
-        lasts: u64,
-    },
-    /// The dispatcher dies holding a permit, and with it its channel.
-    DispatcherDies {
-        /// How long until a new one starts.
-        lasts: u64,
-    },
-    /// The sweeper dies.
-    SweeperDies {
-        /// How long until a new one starts.
-        lasts: u64,
-    },
+    DispatcherStalled { lasts: u64 },
+    /// The dispatcher dies holding a permit, and with it its channel. A new one starts after `lasts`.
+    DispatcherDies { lasts: u64 },
+    /// The sweeper dies. A new one starts after `lasts`.
+    SweeperDies { lasts: u64 },
     /// Every sweep comes late.
-    SweepsDelayed {
-        /// For how long.
-        lasts: u64,
-        /// How late.
-        by: u64,
-    },
+    SweepsDelayed { lasts: u64, by: u64 },
     /// Workers make no step.
-    WorkersStalled {
-        /// For how long.
-        lasts: u64,
-    },
+    WorkersStalled { lasts: u64 },
     /// Clients make no step.
-    ClientsStalled {
-        /// For how long.
-        lasts: u64,
-    },
-    /// A handler does not simply succeed in one attempt.
-    Handler {
-        /// At which event.
-        event: EventNumber,
-        /// In which attempt, counted from 1.
-        attempt: u32,
-        /// What it does.
-        does: Behaviour,
-    },
-    /// Every handler of this event panics, for good.
-    Poison {
-        /// Which event.
-        event: EventNumber,
-    },
-    /// Every handler that ends meanwhile fails, as when what they all need is down.
+    ClientsStalled { lasts: u64 },
+    /// A handler does not simply succeed in one attempt of an event; attempts count from 1.
+    Handler { event: EventNumber, attempt: u32, does: Behaviour },
+    /// Every handler of this event panics, in each attempt.
+    Poison { event: EventNumber },
+    /// Every handler that ends meanwhile fails, as when what they all need is down: without end if `lasts`
+    /// is absent.
     AllFail {
-        /// For how long; for good when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lasts: Option<u64>,
     },
     /// The clock that the engine is told steps forward.
-    ClockForward {
-        /// How far.
-        by: u64,
-    },
+    ClockForward { by: u64 },
     /// The clock that the engine is told steps back.
-    ClockBack {
-        /// How far.
-        by: u64,
-    },
-    /// The machine's clock is off when the process starts again, and not before.
-    ClockOff {
-        /// How far; not at all when it is zero.
-        by: u64,
-        /// Whether it is behind, and not ahead.
-        behind: bool,
-    },
+    ClockBack { by: u64 },
+    /// The machine's clock is off when the process starts again, and not before; not at all if `by` is zero.
+    ClockOff { by: u64, behind: bool },
     /// The whole process stands still.
-    ProcessPauses {
-        /// For how long.
-        lasts: u64,
-    },
-    /// Somebody asks for a shutdown.
-    Shutdown {
-        /// How long it may drain.
-        timeout: u64,
-    },
+    ProcessPauses { lasts: u64 },
+    /// Somebody asks for a shutdown, which may drain for `timeout`.
+    Shutdown { timeout: u64 },
     /// The process dies and starts again, with nothing in its memory but what a journal gives back.
-    Restart {
-        /// How long it is down.
-        lasts: u64,
-    },
+    Restart { lasts: u64 },
     /// The power fails. Of what was not synced some is left.
-    PowerCut {
-        /// How long it is down.
-        lasts: u64,
-    },
-    /// The process dies in the middle of what it asks of the disk.
-    DiesWriting {
-        /// Changes of the disk that it still gets done.
-        after: u64,
-        /// Whether the power fails too.
-        power: bool,
-        /// How long it is down.
-        lasts: u64,
-    },
+    PowerCut { lasts: u64 },
+    /// The process dies in the middle of what it asks of the disk, `after` so many more changes; with `power`, the
+    /// power fails too.
+    DiesWriting { after: u64, power: bool, lasts: u64 },
     /// The writer of the journal makes no step, as when a sync takes its time.
-    JournalStalled {
-        /// For how long.
-        lasts: u64,
-    },
+    JournalStalled { lasts: u64 },
     /// A bit of the newest snapshot is another one from now on, and the store finds that out when it is
     /// read. Nothing happens when there is no other sound way back.
     SnapshotRots,
     /// The next call of the disk that can be struck by it goes wrong.
-    DiskFails {
-        /// How.
-        how: Ailment,
-    },
-    /// Somebody else fills the disk.
-    DiskFull {
-        /// For how long.
-        lasts: u64,
-        /// Bytes that are left.
-        left: u64,
-    },
+    DiskFails { how: Ailment },
+    /// Somebody else fills the disk, but for the bytes that are `left`.
+    DiskFull { lasts: u64, left: u64 },
 }
 
 /// Which ticket of the channel is lost.

@@ -24,31 +24,18 @@ pub struct Operation {
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Act {
-    /// An event is submitted.
-    Submit {
-        /// Which.
-        event: EventNumber,
-        /// The number of its payload; another number, another payload and size.
-        payload: u8,
-    },
-    /// Something that makes no event is submitted.
-    Reject {
-        /// Whether it was too large; else its form is wrong.
-        too_large: bool,
-    },
+    /// An event is submitted, with the payload of this number; another number, another payload and size.
+    Submit { event: EventNumber, payload: u8 },
+    /// Something that makes no event is submitted: too large, or of a wrong form.
+    Reject { too_large: bool },
     /// An operator gives a failed event another life.
-    Redrive {
-        /// Which.
-        event: EventNumber,
-    },
+    Redrive { event: EventNumber },
     /// An operator gives the first event that has failed another life.
     RedriveFirst,
     /// An operator ends an event.
-    Discard {
-        /// Which.
-        event: EventNumber,
-    },
+    Discard { event: EventNumber },
     /// An operator stops the start of runs.
     Pause,
     /// An operator lets runs start again.

@@ -6,57 +6,24 @@ pub(super) const FORMAT: u32 = 2;
 /// Why a scenario file cannot be read or written. Where something else is the cause, it is the source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages name the fields")]
 pub enum FileError {
     /// The file itself.
     #[error("{path} cannot be read or written: check the path")]
-    Io {
-        /// Which file.
-        path: String,
-        /// What went wrong.
-        source: std::io::Error,
-    },
+    Io { path: String, source: std::io::Error },
     /// What is in it.
     #[error("{path} is not a scenario of {tier}")]
-    Form {
-        /// Which file.
-        path: String,
-        /// What it should be of.
-        tier: String,
-        /// Where and why.
-        source: serde_json::Error,
-    },
+    Form { path: String, tier: String, source: serde_json::Error },
     /// Another version of this program wrote it.
     #[error("{path} has format {found}, this program reads {FORMAT}: take a program that is {}", if *found > FORMAT { "newer" } else { "older" })]
-    Format {
-        /// Which file.
-        path: String,
-        /// Its format.
-        found: u32,
-    },
+    Format { path: String, found: u32 },
     /// It is of another tier than the one that is asked for.
     #[error("{path} is of the {found} tier, not of the {wanted} tier: name its own tier")]
-    Tier {
-        /// Which file.
-        path: String,
-        /// Its tier.
-        found: String,
-        /// The other one.
-        wanted: &'static str,
-    },
+    Tier { path: String, found: String, wanted: &'static str },
     /// A number in it is so large that no run comes to its end.
     #[error("{path}: {what}: lower it")]
-    TooLarge {
-        /// Which file.
-        path: String,
-        /// Which number.
-        what: String,
-    },
+    TooLarge { path: String, what: String },
     /// The engine refuses its configuration.
     #[error("{path} has settings that the engine refuses")]
-    Settings {
-        /// Which file.
-        path: String,
-        /// The contradiction.
-        source: eventful::InvalidConfig,
-    },
+    Settings { path: String, source: eventful::InvalidConfig },
 }
