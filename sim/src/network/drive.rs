@@ -220,6 +220,9 @@ impl Drive {
             )
         })?;
         kept::over(&eventful, &self.stage.owed())?;
+        self.stage.see_facts();
+        let (book, now) = self.stage.with(|notes, now| (notes.oracles.book.clone(), now));
+        kept::shown(&eventful, &book, now)?;
         self.inspect()
     }
 

@@ -3,13 +3,14 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use eventful::{Eventful, RecordView, Status};
+use eventful::{Cursor, Eventful, RecordView, Status, Timestamp};
 
 use super::{Verdict, holds};
 use crate::failure::Broken;
-use crate::network::ledger::{digest, key};
+use crate::network::ledger::{digest, key, number};
 use crate::network::oracle::payloads::Owed;
 use crate::network::scenario::KeyNumber;
+use crate::spec::Book;
 
 /// The engine has each of these events, with its payload, and those that were discarded stay so.
 ///
@@ -62,4 +63,30 @@ pub(in crate::network) fn over(eventful: &Eventful, owed: &Owed) -> Verdict {
         holds(explained, || Broken::new("kept", 1, format_args!("e{} has failed without a reason", item.key)))?;
     }
     Ok(())
+}
+
+/// Of a page at rest, so that there are several.
+const PAGE: usize = 4;
+
+/// At rest the engine shows the records that its facts make, and no others.
+pub(in crate::network) fn shown(eventful: &Eventful, book: &Book, now: Timestamp) -> Verdict {
+    let (mut next, mut count) = (Some(Cursor::START), 0);
+    while let Some(cursor) = next {
+        let page = pin!(eventful.list(None, cursor, PAGE)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Ok(page)) = page else { return Err(wrong("there is no page of records")) };
+        for view in &page.records {
+            let record = number(&view.key).and_then(|key| book.present(key.into(), now));
+            let difference = record.map_or(Some("is there"), |record| record.difference(view));
+            holds(difference.is_none(), || {
+                wrong(format_args!("{} {}: {view:?}, but {record:?}", view.key, difference.unwrap_or_default()))
+            })?;
+        }
+        (next, count) = (page.next, count + page.records.len());
+    }
+    let present = book.all().filter(|(event, _)| book.present(*event, now).is_some()).count();
+    holds(count == present, || wrong(format_args!("{count} records are shown, and there are {present}")))
+}
+
+fn wrong(what: impl std::fmt::Display) -> Broken {
+    Broken::new("kept", 7, format_args!("at rest {what}"))
 }
