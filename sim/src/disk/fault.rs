@@ -71,25 +71,8 @@ impl DiskFault {
 
     /// Whether a sound store keeps all of its promises through it, or stands still until it is over.
     pub const fn is_survivable(self) -> bool {
-        match self {
-            Self::ShortWrite
-            | Self::WriteFails
-            | Self::NoSpace
-            | Self::ReadFails
-            | Self::SyncFails
-            | Self::SyncDrops
-            | Self::SyncStalls
-            | Self::Kill
-            | Self::PowerCut
-            | Self::SectorLost
-            | Self::SectorTorn
-            | Self::SectorGarbage
-            | Self::OutOfOrder
-            | Self::LengthWithoutData
-            | Self::DataWithoutLength
-            | Self::NameLost => true,
-            Self::MisdirectedWrite | Self::MisdirectedRead | Self::StaleRead | Self::SyncLies | Self::BitRot => false,
-        }
+        let damages = matches!(self, Self::MisdirectedWrite | Self::MisdirectedRead | Self::StaleRead | Self::BitRot);
+        !damages && !matches!(self, Self::SyncLies)
     }
 }
 

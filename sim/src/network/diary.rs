@@ -110,18 +110,7 @@ impl Diary {
 
     /// The event that a request is about, if it is about one.
     fn key(&self, request: usize) -> Option<KeyNumber> {
-        match self.calls.get(request)? {
-            Call::Submit(item) | Call::SubmitByHeader(item) => Some(item.key),
-            Call::Look(key) | Call::Redrive(key) | Call::Discard(key) => Some(*key),
-            Call::Batch(_)
-            | Call::List
-            | Call::RedriveAll
-            | Call::Pause
-            | Call::Resume
-            | Call::Stats
-            | Call::Metrics
-            | Call::Ready => None,
-        }
+        self.calls.get(request)?.key()
     }
 
     fn call(&mut self, key: KeyNumber, attempt: u32, ending: Ending) -> Vec<Told> {

@@ -228,15 +228,9 @@ impl Drive {
 
     /// How long a group may wait that found no room on the disk.
     fn wait_for_room(&self) -> Duration {
-        let lacks = |kind: &FaultKind| match kind {
-            FaultKind::Disk { trouble, .. } => *trouble == Ailment::NoSpace,
-            FaultKind::DiskFull { .. } | FaultKind::DiskGone { .. } => true,
-            FaultKind::DiskBlocks { .. }
-            | FaultKind::Link { .. }
-            | FaultKind::Outage { .. }
-            | FaultKind::Disturb { .. }
-            | FaultKind::Pause { .. }
-            | FaultKind::Inside(_) => false,
+        let lacks = |kind: &FaultKind| {
+            let is_short = matches!(kind, FaultKind::Disk { trouble: Ailment::NoSpace, .. });
+            is_short || matches!(kind, FaultKind::DiskFull { .. } | FaultKind::DiskGone { .. })
         };
         match self.stage.scenario.faults.iter().any(|fault| lacks(&fault.kind)) {
             true => LOOK_AFTER,

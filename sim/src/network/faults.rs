@@ -217,17 +217,9 @@ impl Drive {
 
     /// What is wrong with the link of this client.
     fn trouble_of(&self, of: u8) -> Option<Trouble> {
-        self.faults.present.iter().find_map(|(_, kind)| match kind {
-            FaultKind::Link { client, trouble, .. } if *client == of => Some(*trouble),
-            FaultKind::Link { .. }
-            | FaultKind::Outage { .. }
-            | FaultKind::Disturb { .. }
-            | FaultKind::Pause { .. }
-            | FaultKind::Disk { .. }
-            | FaultKind::DiskFull { .. }
-            | FaultKind::DiskBlocks { .. }
-            | FaultKind::DiskGone { .. }
-            | FaultKind::Inside(_) => None,
+        self.faults.present.iter().find_map(|(_, kind)| {
+            let FaultKind::Link { client, trouble, .. } = kind else { return None };
+            (*client == of).then_some(*trouble)
         })
     }
 

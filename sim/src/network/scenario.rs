@@ -108,6 +108,18 @@ pub enum Call {
     Ready,
 }
 
+impl Call {
+    /// The event that it is about, if it is about one.
+    pub(super) const fn key(&self) -> Option<KeyNumber> {
+        match self {
+            Self::Submit(item) | Self::SubmitByHeader(item) => Some(item.key),
+            Self::Look(key) | Self::Redrive(key) | Self::Discard(key) => Some(*key),
+            Self::Batch(_) | Self::List | Self::RedriveAll | Self::Pause | Self::Resume => None,
+            Self::Stats | Self::Metrics | Self::Ready => None,
+        }
+    }
+}
+
 /// An event that is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

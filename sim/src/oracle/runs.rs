@@ -21,26 +21,10 @@ impl Started {
         if let Answer::Running(run) = seen.answer {
             return self.judge_start(book, seen, run);
         }
-        match seen.said {
-            Said::Settle(run, _) => judge_settle(book, seen, run),
-            Said::Heartbeat(run) => judge_heartbeat(book, seen, run),
-            Said::Submit { .. }
-            | Said::Reject { .. }
-            | Said::Start(_)
-            | Said::EnqueueFailed(..)
-            | Said::ChannelLost
-            | Said::Sweep
-            | Said::Redrive(_)
-            | Said::Discard(_)
-            | Said::Pause
-            | Said::Resume
-            | Said::HoldExpiry
-            | Said::ReleaseExpiry
-            | Said::Shutdown
-            | Said::AbortInflight
-            | Said::RejectForDisk
-            | Said::Open => Ok(()),
+        if let Said::Settle(run, _) = seen.said {
+            return judge_settle(book, seen, run);
         }
+        if let Said::Heartbeat(run) = seen.said { judge_heartbeat(book, seen, run) } else { Ok(()) }
     }
 
     fn judge_start(&mut self, book: &Book, seen: &Seen<'_>, run: &Run) -> Result<(), Broken> {

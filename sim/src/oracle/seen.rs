@@ -87,46 +87,12 @@ pub enum Told {
 impl Said {
     /// The run that it names.
     pub const fn run(&self) -> Option<RunId> {
-        match *self {
-            Self::Settle(run, _) | Self::Heartbeat(run) => Some(run),
-            Self::Submit { .. }
-            | Self::Reject { .. }
-            | Self::Start(_)
-            | Self::EnqueueFailed(..)
-            | Self::ChannelLost
-            | Self::Sweep
-            | Self::Redrive(_)
-            | Self::Discard(_)
-            | Self::Pause
-            | Self::Resume
-            | Self::HoldExpiry
-            | Self::ReleaseExpiry
-            | Self::Shutdown
-            | Self::AbortInflight
-            | Self::RejectForDisk
-            | Self::Open => None,
-        }
+        if let Self::Settle(run, _) | Self::Heartbeat(run) = *self { Some(run) } else { None }
     }
 
     /// The event that it names.
     pub const fn event(&self) -> Option<EventNumber> {
-        match *self {
-            Self::Submit { event, .. } | Self::Redrive(event) | Self::Discard(event) => Some(event),
-            Self::Reject { .. }
-            | Self::Start(_)
-            | Self::Settle(..)
-            | Self::Heartbeat(_)
-            | Self::EnqueueFailed(..)
-            | Self::ChannelLost
-            | Self::Sweep
-            | Self::Pause
-            | Self::Resume
-            | Self::HoldExpiry
-            | Self::ReleaseExpiry
-            | Self::Shutdown
-            | Self::AbortInflight
-            | Self::RejectForDisk
-            | Self::Open => None,
-        }
+        let (Self::Submit { event, .. } | Self::Redrive(event) | Self::Discard(event)) = *self else { return None };
+        Some(event)
     }
 }

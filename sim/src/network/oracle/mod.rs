@@ -40,7 +40,7 @@ use std::time::Duration;
 use eventful::{Change, Fact, Status, Timestamp};
 
 use super::ledger::Ids;
-use super::scenario::{Call, Item, KeyNumber, Setup};
+use super::scenario::{Call, KeyNumber, Setup};
 use crate::spec::{Book, Numbering as _, Record};
 
 /// What the oracles remember of the process of the server that is up.
@@ -160,21 +160,7 @@ impl Oracles {
 
     /// What a client that asks for this now may build on, while this process is up.
     pub(super) fn memory(&self, generation: u32, call: &Call) -> Memory {
-        let taken = match call {
-            Call::Look(key) | Call::Submit(Item { key, .. }) | Call::SubmitByHeader(Item { key, .. }) => {
-                self.payloads.is_taken(*key)
-            }
-            Call::Batch(_)
-            | Call::List
-            | Call::Redrive(_)
-            | Call::RedriveAll
-            | Call::Discard(_)
-            | Call::Pause
-            | Call::Resume
-            | Call::Stats
-            | Call::Metrics
-            | Call::Ready => false,
-        };
+        let taken = call.key().is_some_and(|key| self.payloads.is_taken(key));
         let binds_all = self.is_durable();
         Memory { forgets: self.forgets, taken_by: taken.then_some(generation), binds_all }
     }
