@@ -34,7 +34,7 @@ impl Sut {
         Ok(sut)
     }
 
-    /// What the engine answers, and what it wants done.
+    /// Gives the engine a command. Returns its answer, and what it wants done.
     ///
     /// # Panics
     ///

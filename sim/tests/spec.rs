@@ -112,7 +112,7 @@ fn wait_for_the_next_attempt_lies_within_its_limits() {
     assert!(!ends(AttemptEnd::Retry, config.max_retry_after + micro));
     assert!(ends(AttemptEnd::Snoozed, config.max_snooze) && !ends(AttemptEnd::Snoozed, config.max_snooze + micro));
     assert!(ends(AttemptEnd::Interrupted, Duration::ZERO) && !ends(AttemptEnd::Interrupted, micro));
-    assert!(!ends(AttemptEnd::Failed, backoff), "it has failed for good");
+    assert!(!ends(AttemptEnd::Failed, backoff), "no attempt follows");
     assert!(!ends(AttemptEnd::Discarded, backoff), "a discard has a fact of its own");
 }
 

@@ -20,7 +20,7 @@
 //! | `replay` | P10 | facts lead to the state that is there |
 //! | `journal` | P10 | nothing is told before it is durable; what comes back is what was appended |
 //! | `dropped` | P1 | a failed event that is forgotten is reported, once |
-//! | `reference` | P1–P9 | the engine answers, wants and decides what the reference model does |
+//! | `reference` | P1–P9 | answers, effects and facts of the engine are those of the reference model |
 //! | `record` | P7 | the touched record is what the facts make of it |
 //! | `consistency` | P7 | the engine does not contradict itself |
 //! | `deadline` | P1 | the engine asks to be woken for whatever waits for time |

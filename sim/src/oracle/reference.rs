@@ -1,4 +1,4 @@
-//! P1–P9: the engine answers, wants and decides what the reference model does.
+//! P1–P9: the answers, effects and facts of the engine are those of the reference model.
 //!
 //! The model follows the engine of one scenario in so many, from its opening in memory. An engine that
 //! comes back from a journal is not followed: facts do not say which of two equals it puts first.

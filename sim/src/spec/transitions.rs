@@ -19,7 +19,8 @@ impl Book {
         holds(self.last <= now, || broken(7, format_args!("a fact of {now} comes after one of {}", self.last)))?;
         let last = std::mem::replace(&mut self.last, now);
         let number = |key: &Key| {
-            keys.number(key).ok_or_else(|| broken(1, format_args!("a fact is about {key}, which nobody submitted")))
+            keys.number(key)
+                .ok_or_else(|| broken(1, format_args!("a fact is about {key}, which is the key of no event")))
         };
         let event = match &fact.change {
             Change::Accepted(event) => number(event.key())?,
@@ -157,7 +158,7 @@ impl Book {
         })
     }
 
-    /// Its retention is over; or it is the oldest of failed events that are more than are kept.
+    /// Its retention has ended; or it is the oldest of failed events that are more than are kept.
     fn may_be_forgotten(&self, record: &Record, now: Timestamp) -> bool {
         let Lifecycle::Failed(at) = record.stage else { return self.is_expired(record.stage, now) };
         let is_older = |other: &Record| matches!(other.stage, Lifecycle::Failed(other) if other < at);

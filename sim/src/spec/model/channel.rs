@@ -119,7 +119,7 @@ impl Model {
     }
 
     /// When the channel is to be put to the test: its oldest ticket has been in it for too long.
-    /// One that stands for nothing counts too, for it takes the room of one that does.
+    /// A void one counts too, for it takes the room of one that does.
     pub(super) fn stuck_at(&self) -> Option<Timestamp> {
         if self.channel.marker_due().is_some() {
             return None;

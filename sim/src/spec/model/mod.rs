@@ -1,7 +1,7 @@
 //! The reference model: what the engine must do, in the plainest words that a program has.
 //!
 //! Every list is a list and every search looks at everything. What it decides it applies to a
-//! [`Book`], as a fact. What a caller can see of an engine (answers, effects, facts, records, counts,
+//! [`Book`], as a fact. What a caller can see of an engine (answer, effects, facts, records, counts,
 //! the next deadline) can be asked of the model too.
 
 mod admission;
@@ -165,12 +165,12 @@ impl Model {
         self.book.epoch.unwrap_or_default()
     }
 
-    /// The record of `key`, unless its retention is over: swept or not, it is absent then.
+    /// The record of `key`, unless its retention has ended: swept or not, it is absent then.
     pub fn record(&self, key: &Key) -> Option<&Record> {
         self.find(key).map(|event| self.known(event))
     }
 
-    /// The event of `key`, unless its retention is over.
+    /// The event of `key`, unless its retention has ended.
     fn find(&self, key: &Key) -> Option<EventNumber> {
         self.keys.number(key).filter(|event| self.book.present(*event, self.now).is_some())
     }

@@ -1,4 +1,4 @@
-//! The tickets in the channel, and what each stands for.
+//! The tickets in the channel, and what each is for.
 
 use eventful::Timestamp;
 
@@ -24,11 +24,11 @@ pub struct Entry {
     pub number: u64,
     /// When it was sent.
     pub sent_at: Timestamp,
-    /// What it stands for.
+    /// What it is for.
     pub holds: Holds,
 }
 
-/// What a ticket stands for.
+/// What a ticket is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holds {
     /// This waiting record.
