@@ -52,6 +52,7 @@ mod engine;
 pub mod http;
 #[cfg(feature = "durable")]
 pub mod journal;
+pub mod node;
 #[cfg(feature = "tokio")]
 mod runtime;
 
@@ -65,12 +66,15 @@ pub use engine::{
 };
 #[cfg(feature = "sim")]
 #[doc(hidden)]
-pub use runtime::{Action, Hooks, Point};
+pub use node::{Action, Hooks, Point};
+pub use node::{
+    DiscardError, JournalState, NotReady, Notice, PauseError, Readiness, RedriveError, ShutdownReport, Stats,
+    SubmitError, Submitted, Unavailable, WaitError,
+};
 #[cfg(feature = "tokio")]
 pub use runtime::{
-    Attempt, Builder, Cancellation, Clock, DiscardError, Discarded, Eventful, Failure, FailureKind, Handler,
-    JournalState, ManualClock, NotReady, Notice, PauseError, Readiness, RedriveError, Redriven, ShutdownReport, Sleep,
-    Stale, StartError, Stats, SubmitError, Submitted, Subscription, SystemClock, Unavailable, WaitError,
+    Attempt, Builder, Cancellation, Clock, Discarded, Eventful, Failure, FailureKind, Handler, ManualClock, Redriven,
+    Sleep, Stale, StartError, Subscription, SystemClock,
 };
 #[cfg(all(feature = "tokio", feature = "durable"))]
 pub use runtime::{Durability, Recovery, StartDurability};

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use eventful::{Action, Config, EnqueueFailure, Eventful, Hooks, NotReady, Phase, Point, Readiness, Status};
+use eventful::{Action, Config, DiscardError, EnqueueFailure, Eventful, Hooks, NotReady, PauseError, Phase, Point};
 use eventful::{Attempt, Event, Failure, SubmitError, SweptReason, SystemClock, Unavailable};
+use eventful::{Readiness, RedriveError, Status, WaitError};
 use harness::*;
 use tokio::runtime::Handle;
 
@@ -231,9 +232,49 @@ async fn a_broken_engine_ends_and_keeps_nothing_back() {
     let report = eventful.shutdown(Some(SECOND * 5)).await;
     assert_eq!((report.abandoned, report.took), (0, std::time::Duration::ZERO));
     while facts.recv().await.is_some() {}
+    drop(facts);
     until("no task is left", || Handle::current().metrics().num_alive_tasks() == 0).await;
     drop(eventful);
     assert_eq!(Arc::strong_count(&clock), 1, "nothing holds the engine any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_panic_inside_the_lock_every_call_is_broken_and_none_panics() {
+    let script = Script::new(Point::Enqueue, 1..2, Action::Panic);
+    let eventful = start_with(narrow(), &script, succeed);
+    eventful.submit(event("a")).await.expect("room");
+    until_status(&eventful, "a", Status::Completed).await;
+    break_it(&eventful).await;
+
+    assert_eq!(eventful.stats(), Err(Unavailable::Broken));
+    assert_eq!(eventful.get(&key("a")).await, Err(Unavailable::Broken));
+    assert_eq!(eventful.submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Broken)));
+    assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Broken)));
+    assert_eq!(
+        eventful.submit_batch([event("b"), event("c")]).await,
+        vec![Err(SubmitError::Unavailable(Unavailable::Broken)); 2]
+    );
+    assert_eq!(eventful.redrive(&key("a")).await, Err(RedriveError::Unavailable(Unavailable::Broken)));
+    assert_eq!(eventful.discard(&key("a")).await, Err(DiscardError::Unavailable(Unavailable::Broken)));
+    assert_eq!(eventful.pause().await, Err(PauseError::Unavailable(Unavailable::Broken)));
+    assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Broken));
+    eventful.shutdown(None).await;
+    until("no task is left", || tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_end_when_the_engine_breaks() {
+    let script = Script::new(Point::Enqueue, 1..2, Action::Panic);
+    let eventful = start_with(narrow(), &script, hang);
+    eventful.submit(event("a")).await.expect("room");
+    until_status(&eventful, "a", Status::Processing).await;
+    let (one, all) = (eventful.clone(), eventful.clone());
+    let one = tokio::spawn(async move { one.wait(&key("a")).await });
+    let all = tokio::spawn(async move { all.wait_idle().await });
+    tokio::task::yield_now().await;
+    break_it(&eventful).await;
+    assert_eq!(one.await.expect("no panic"), Err(WaitError::Unavailable(Unavailable::Broken)));
+    assert_eq!(all.await.expect("no panic"), Err(WaitError::Unavailable(Unavailable::Broken)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,15 @@
 mod disk;
 mod harness;
 
-use std::sync::Arc;
+use std::fmt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use disk::{Disk, Fate};
+use eventful::journal::{Intercept, Intercepted, Journal, Sequence, WriteError};
 use eventful::{
     Attempt, Bound, Clock as _, Config, Cursor, DiscardError, Durability, Event, Eventful, Failure, JournalState,
     ManualClock, NotReady, PauseError, Readiness, RedriveError, RejectReason, Status, SubmitError, Submitted,
@@ -357,6 +362,113 @@ async fn idle_engine_sees_within_a_second_that_its_journal_is_gone() {
         disk.with(|state| (state.is_gone, state.room) = (false, 1 << 40));
         tokio::time::sleep(SECOND).await;
         assert_eq!(eventful.readiness(), Readiness::Ready);
+    }
+}
+
+/// What becomes of a disk, the bound that refuses new events then, and why the engine is not ready.
+type Ailing = (fn(&Disk), Bound, NotReady);
+
+const AILING: [Ailing; 2] = [
+    (|disk| disk.with(|trouble| trouble.is_gone = true), Bound::JournalUnreachable, NotReady::JournalUnreachable),
+    (fill, Bound::Disk, NotReady::DiskFull),
+];
+
+fn fill(disk: &Disk) {
+    disk.decide(&[Fate::Full; 100]);
+    disk.with(|trouble| trouble.room = 0);
+}
+
+/// Calls a function with the number of each part of a snapshot, before it is put.
+#[derive(Clone)]
+struct OnPart(Arc<dyn Fn(u32) + Send + Sync>);
+
+impl fmt::Debug for OnPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnPart").finish_non_exhaustive()
+    }
+}
+
+impl Intercept for OnPart {
+    fn put_snapshot(
+        &mut self,
+        journal: &mut dyn Journal,
+        at: Sequence,
+        part: u32,
+        bytes: &[u8],
+        last: bool,
+    ) -> Result<(), WriteError> {
+        (self.0)(part);
+        journal.put_snapshot(at, part, bytes, last)
+    }
+}
+
+/// An adapter on a journal without a thread, by a clock that stands still. Its next snapshot is a long one, of which
+/// the third part finds a disk that `ails`; each part calls `on_part`.
+async fn in_a_snapshot(
+    clock: &Arc<ManualClock>,
+    ails: fn(&Disk),
+    on_part: impl Fn(&Eventful, u32) + Send + Sync + 'static,
+) -> Eventful {
+    let (disk, started, mut durability) = (Disk::new(), Arc::new(OnceLock::<Eventful>::new()), Durability::default());
+    // One is due once the last of the events below is durable.
+    durability.snapshot_after_bytes = 24 * (300 << 10);
+    let (ailing, handle) = (disk.clone(), Arc::clone(&started));
+    let on_part = OnPart(Arc::new(move |part| {
+        if part == 2 {
+            ails(&ailing);
+        }
+        handle.get().into_iter().for_each(|eventful| on_part(eventful, part));
+    }));
+    let store = Intercepted::new(Box::new(disk.store()), on_part);
+    let builder = Eventful::builder().config(Config::durable()).seed(1).clock(clock.clone());
+    let eventful = builder.journal(store, durability).start(hang).expect("it opens");
+    assert!(started.set(eventful.clone()).is_ok(), "nothing else sets it");
+    eventful.pause().await.expect("it runs");
+    // Each is larger than a part of a snapshot, and a step of the writer puts one part.
+    let large = |number: u8| Event::new(key(&number.to_string()), vec![number; 300 << 10]);
+    let taken = eventful.submit_batch((0..24).map(large)).await;
+    assert!(taken.iter().all(|taken| *taken == Ok(Submitted::Accepted)), "{taken:?}");
+    until("the disk ails", || disk.with(|trouble| trouble.is_gone || trouble.room == 0)).await;
+    eventful
+}
+
+#[tokio::test]
+async fn long_snapshot_takes_no_event_once_the_journal_refused_one() {
+    for (ails, bound, why) in AILING {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
+        let taken = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&taken);
+        let eventful = in_a_snapshot(&clock, ails, move |eventful, part| {
+            let mut submitting = pin!(eventful.try_submit(event(&format!("during part {part}"))));
+            let is_taken = submitting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+            counted.fetch_add(u32::from(is_taken && part > 2), Ordering::SeqCst);
+        })
+        .await;
+        until("the engine is not ready", || eventful.readiness() == Readiness::NotReady(why)).await;
+        let retry_after = eventful.config().overload_retry_after;
+        let late = at_once(eventful.try_submit(event("late")));
+        assert_eq!(late, Err(SubmitError::Overloaded { bound, retry_after }));
+        let taken = taken.load(Ordering::SeqCst);
+        assert!(taken <= 1, "{why:?}: {taken} events were taken, and the group of the first was refused at once");
+    }
+}
+
+#[tokio::test]
+async fn long_snapshot_does_not_hide_for_a_second_how_the_disk_is() {
+    for (ails, _, why) in AILING {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
+        let parts = Arc::new(AtomicU32::new(0));
+        let (counted, time) = (Arc::clone(&parts), Arc::clone(&clock));
+        let eventful = in_a_snapshot(&clock, ails, move |eventful, _| {
+            if eventful.readiness() != Readiness::NotReady(why) {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+            time.advance(SECOND / 10);
+        })
+        .await;
+        until("the engine is not ready", || eventful.readiness() == Readiness::NotReady(why)).await;
+        let parts = parts.load(Ordering::SeqCst);
+        assert!(parts <= 3 + 10, "{why:?} was not shown before {parts} parts, a tenth of a second each");
     }
 }
 

@@ -147,6 +147,9 @@ fn the_engine_has_no_clock_no_io_no_float_and_no_features() {
     assert_allows(words::forbidden_in_engine, "src/engine/a.rs", tested);
     assert_allows(words::forbidden_in_engine, "src/engine/a.rs", "// unlike std::vec\nlet it = \"std::vec\";");
     assert_allows(words::forbidden_in_engine, "src/runtime/a.rs", "use std::sync::Arc;");
+    assert_finds(words::forbidden_in_engine, "src/node/a.rs", "use std::sync::Arc;");
+    assert_finds(words::forbidden_in_engine, "src/node/a.rs", "#[cfg(feature = \"tokio\")]\nfn f() {}");
+    assert_allows(words::forbidden_in_engine, "src/node/a.rs", "#[cfg(feature = \"sim\")]\nfn f() {}");
 }
 
 #[test]

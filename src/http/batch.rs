@@ -19,7 +19,7 @@ use super::spool::Spool;
 use super::submit::Taken;
 use super::{body, coding, envelope, query};
 use crate::engine::{Event, Key};
-use crate::runtime::{SubmitError, Submitted};
+use crate::node::{SubmitError, Submitted};
 
 /// Lines that are submitted, and answered, together.
 const CHUNK_LINES: usize = 64;
@@ -188,7 +188,7 @@ impl Batch {
             }
             (Asked::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), answers),
             (Asked::Event(key), None) => {
-                write_refused(line, Some(key), &crate::runtime::Unavailable::Broken.into(), answers)
+                write_refused(line, Some(key), &crate::node::Unavailable::Broken.into(), answers)
             }
             (Asked::Nothing(problem), _) => write_refused(line, None, problem, answers),
             (Asked::Blank, _) => {}

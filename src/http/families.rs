@@ -4,7 +4,7 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::engine::{AttemptEnd, EnqueueFailure, FactCounters, Histogram, Phase, RejectReason, Status, SweptReason};
-use crate::runtime::{JournalState, Stats};
+use crate::node::{JournalState, Stats};
 
 /// Numbers of one name.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use axum::extract::State;
 use super::front::Front;
 use super::problem::{Kind, Problem};
 use super::rfc3339::Rfc3339;
-use crate::runtime::{NotReady, Readiness};
+use crate::node::{NotReady, Readiness};
 
 /// `GET /livez`: the server answers.
 pub(super) async fn live() -> &'static str {

@@ -14,7 +14,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use super::rfc3339::Rfc3339;
 use crate::engine::{Conflict, Rejection};
-use crate::runtime::{DiscardError, PauseError, RedriveError, SubmitError, Unavailable};
+use crate::node::{DiscardError, PauseError, RedriveError, SubmitError, Unavailable};
 
 /// What went wrong, for a program: the end of the problem's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

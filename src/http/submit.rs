@@ -15,7 +15,7 @@ use super::problem::{Kind, Problem};
 use super::rfc3339::Rfc3339;
 use super::{body, coding, envelope, header_form, path};
 use crate::engine::{Event, Key, Status};
-use crate::runtime::Submitted;
+use crate::node::Submitted;
 
 /// `POST /v1/events`
 pub(super) async fn submit(

@@ -2,7 +2,6 @@
 //!
 //! | module | topic |
 //! |---|---|
-//! | `groups` | group commit: what is not durable yet, and what waits for it |
 //! | `frame`, `wire`, `records` | the format: frames, facts, and the records of snapshots |
 //! | `store`, `error` | what is asked of a journal: [`JournalStore`], [`Journal`] |
 //! | [`conformance`] | what every journal must keep, as a suite |
@@ -18,7 +17,6 @@ mod disk;
 mod due;
 mod error;
 pub mod frame;
-mod groups;
 pub mod inspect;
 mod intercept;
 mod loading;
@@ -38,7 +36,6 @@ pub mod wire;
 
 pub use disk::{DiskStore, Lost, Salvaged};
 pub use error::{Corrupt, MaintainError, OpenError, ReadError, TooNew, WriteError};
-pub use groups::{Groups, Mark};
 pub use intercept::{Intercept, Intercepted};
 pub use log::Log;
 pub use memory::MemoryStore;

@@ -1,14 +1,14 @@
 //! What a handler knows about its run, and how the run is stopped.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::commits::Mark;
 use super::latch::Latch;
 use super::shared::Shared;
-use crate::engine::{Answer, Command, Event, Key, Run, RunId, Timestamp};
+use crate::engine::{Event, Key, RunId, Timestamp};
+use crate::node::{Launch, Lsn, Worker};
 
 /// One run of a handler. Clones are the same run.
 #[derive(Clone)]
@@ -17,16 +17,14 @@ pub struct Attempt(pub(super) Arc<RunCell>);
 /// Everything about a run in flight that more than one task touches.
 pub(super) struct RunCell {
     pub(super) run: RunId,
-    /// Its place among the cells in flight.
-    pub(super) slot: usize,
+    pub(super) worker: Worker,
     pub(super) event: Event,
     pub(super) number: u32,
     charged: u32,
     /// What must be durable before the handler is called.
-    pub(super) started: Option<Mark>,
+    pub(super) started: Option<Lsn>,
     deadline_micros: AtomicU64,
-    pub(super) cancelled: Latch,
-    ended: AtomicBool,
+    pub(super) cancel: Arc<Latch>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -36,33 +34,20 @@ pub(super) struct RunCell {
 pub struct Stale;
 
 impl RunCell {
-    pub(super) fn new(run: Run, slot: usize, started: Option<Mark>, shared: &Arc<Shared>) -> Arc<Self> {
+    /// The run of this launch, which can be cancelled with `cancel`.
+    pub(super) fn new(launch: Launch, cancel: Arc<Latch>, shared: &Arc<Shared>) -> Arc<Self> {
+        let Launch { worker, run, lsn } = launch;
         Arc::new(Self {
             run: run.id,
-            slot,
+            worker,
             event: run.event,
             number: run.attempt,
             charged: run.charged,
-            started,
+            started: lsn.filter(|_| shared.journal.syncs_starts),
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
-            cancelled: Latch::default(),
-            ended: AtomicBool::new(false),
+            cancel,
             shared: Arc::clone(shared),
         })
-    }
-
-    /// Says that the worker has no handler of this run any more.
-    pub(super) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
-    }
-
-    /// Asks the worker to drop the handler, and tells the handler's other tasks.
-    pub(super) fn cancel(&self) {
-        self.cancelled.open();
     }
 }
 
@@ -114,9 +99,7 @@ impl Attempt {
     ///
     /// [`Stale`] when the run no longer counts.
     pub fn heartbeat(&self) -> Result<Timestamp, Stale> {
-        let Ok(Answer::Alive(deadline)) = self.0.shared.execute(Command::Heartbeat(self.run())) else {
-            return Err(Stale);
-        };
+        let deadline = self.0.shared.write(|node, now| node.heartbeat(now, self.run())).ok_or(Stale)?;
         // Of two beats at once the later deadline stays, whoever comes here last.
         self.0.deadline_micros.fetch_max(deadline.as_micros(), Ordering::Relaxed);
         Ok(deadline)
@@ -129,13 +112,13 @@ impl Attempt {
 
     /// Whether the run is to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.is_open()
+        self.0.cancel.is_open()
     }
 
     /// Waits until the run is to stop. The handler itself is dropped then; this is for tasks
     /// that it has started.
     pub async fn cancelled(&self) {
-        self.0.cancelled.wait().await;
+        self.0.cancel.wait().await;
     }
 }
 
@@ -154,12 +137,12 @@ pub struct Cancellation(Arc<RunCell>);
 impl Cancellation {
     /// Whether the run is to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.is_open()
+        self.0.cancel.is_open()
     }
 
     /// Waits until the run is to stop.
     pub async fn cancelled(&self) {
-        self.0.cancelled.wait().await;
+        self.0.cancel.wait().await;
     }
 }
 

@@ -6,33 +6,33 @@ use std::boxed::Box;
 #[cfg(feature = "durable")]
 use std::panic::resume_unwind;
 use std::string::{String, ToString as _};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::vec::Vec;
 use tokio::runtime::Handle;
 
-use super::Eventful;
 use super::clock::{Clock, SystemClock};
-use super::commits::Commits;
 use super::dispatcher::dispatch;
 #[cfg(feature = "durable")]
 use super::driver::Driver;
 #[cfg(feature = "durable")]
 use super::durability::{Durability, Setup, StartDurability, Telling};
 use super::ender::watch;
+use super::handle::Eventful;
 use super::handler::Handler;
-use super::hooks::Probe;
-use super::locked::Core;
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
-use super::shared::{Parts, Shared, Writer};
-use super::supervisor::{Part, keep};
+use super::shared::{JournalParts, Parts, Shared};
+use super::supervisor::keep;
 use super::sweeper::sweep;
 use super::timeline::Timeline;
 #[cfg(feature = "durable")]
 use super::writer::{JournalWriter, Source};
 use crate::engine::{Config, Engine, InvalidConfig, Output};
 #[cfg(feature = "durable")]
-use crate::journal::{JournalStore, OpenError, Progress, Recovered, WriteError, recover};
+use crate::journal::{JournalStore, OpenError, Progress, Recovered, Room, WriteError, recover};
+#[cfg(feature = "durable")]
+use crate::node::Opened;
+use crate::node::{Node, Part, Probe};
 
 /// Sets up an [`Eventful`].
 ///
@@ -194,7 +194,7 @@ impl Builder {
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     #[must_use]
-    pub fn hooks(mut self, hooks: Arc<dyn super::hooks::Hooks>) -> Self {
+    pub fn hooks(mut self, hooks: Arc<dyn crate::node::Hooks>) -> Self {
         self.probe = Probe::new(hooks);
         self
     }
@@ -220,11 +220,10 @@ impl Builder {
         }
         let clock = self.take_clock();
         let mut out = Output::new();
-        let engine = Engine::new(config.clone(), clock.now(), &mut out)?;
-        let core = Core::new(engine, out, Commits::none(), self.probe.clone());
-        let writer = Writer::default();
-        writer.closed.open();
-        let shared = self.share(&runtime, core, clock, config, writer);
+        let now = clock.now();
+        let engine = Engine::new(config, now, &mut out)?;
+        let node = Node::in_memory(now, engine, out);
+        let shared = self.share(&runtime, node, clock, JournalParts::default());
         spawn(&runtime, &shared, handler);
         Ok(Eventful::new(shared))
     }
@@ -266,13 +265,13 @@ impl Builder {
         let now = clock.now();
         let mut out = Output::with_facts();
         let engine = replay.open(now, &mut out);
-        let mut core = Core::new(engine, out, Commits::new(durability.limits(), log.room()), self.probe.clone());
-        core.perform(now);
+        let (Room(room_bytes), frames) = (log.room(), log.next().previous().number());
+        let opened = Opened { engine, out, room_bytes, frames };
+        let node = Node::with_journal(now, opened, durability.limits());
         let driver = Driver::new(store.blocks());
         let syncs_starts = durability.starts == StartDurability::Synced;
-        let (bell, has_thread) = (Some(driver.bell()), store.blocks());
-        let writer = Writer { bell, has_thread, syncs_starts, recovery, ..Writer::default() };
-        let shared = self.share(runtime, core, clock, config, writer);
+        let journal = JournalParts { bell: Some(driver.bell()), has_thread: store.blocks(), syncs_starts, recovery };
+        let shared = self.share(runtime, node, clock, journal);
         let Durability { snapshot_after_bytes, reserve_bytes, .. } = durability;
         let source = Source { store, owner, snapshot_after_bytes, reserve_bytes };
         let writer = JournalWriter::start(&shared, source, log)?;
@@ -285,9 +284,17 @@ impl Builder {
         Timeline::new(self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new())))
     }
 
-    fn share(self, runtime: &Handle, core: Core, clock: Timeline, config: Config, writer: Writer) -> Arc<Shared> {
-        let (Self { submit_timeout, probe, .. }, runtime) = (self, runtime.clone());
-        Shared::new(Parts { core, runtime, writer, clock, config, submit_timeout, probe })
+    fn share(self, runtime: &Handle, node: Node, clock: Timeline, journal: JournalParts) -> Arc<Shared> {
+        let Self { submit_timeout, probe, .. } = self;
+        let node = node.probed(probe.clone());
+        Shared::new(Parts { node, runtime: runtime.clone(), journal, clock, submit_timeout, probe })
+    }
+}
+
+impl Eventful {
+    /// Sets one up.
+    pub fn builder() -> Builder {
+        Builder::new()
     }
 }
 
@@ -297,8 +304,11 @@ fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: impl Handler) {
     let dispatcher = move || dispatch(Arc::clone(&for_dispatcher), Arc::clone(&handler));
     let for_sweeper = Arc::clone(shared);
     let sweeper = move || sweep(Arc::clone(&for_sweeper));
-    shared.end.keep(runtime.spawn(keep(Arc::clone(shared), Part::Dispatcher, dispatcher)));
-    shared.end.keep(runtime.spawn(keep(Arc::clone(shared), Part::Sweeper, sweeper)));
+    let tasks = [
+        runtime.spawn(keep(Arc::clone(shared), Part::Dispatcher, dispatcher)),
+        runtime.spawn(keep(Arc::clone(shared), Part::Sweeper, sweeper)),
+    ];
+    shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     watch(shared);
 }
 

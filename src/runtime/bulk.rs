@@ -3,10 +3,22 @@
 use std::vec::Vec;
 use tokio::task::coop::consume_budget;
 
-use super::Eventful;
-use super::operator::{DiscardError, RedriveError, Redriven};
-use super::unavailable::Unavailable;
-use crate::engine::{Cursor, Filter, Key, Page, Status};
+use super::handle::Eventful;
+use super::shared::Shared;
+use crate::engine::{Cursor, Filter, Key, Page, Status, Timestamp};
+use crate::node::{DiscardError, Node, RedriveError, Unavailable};
+
+/// What [`Eventful::redrive_all`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Redriven {
+    /// Events that got another life.
+    pub count: usize,
+    /// Failed events that there were at the end: those that the page did not hold, and those that failed meanwhile.
+    pub left: u64,
+    /// Where to go on; absent when there are no more.
+    pub next: Option<Cursor>,
+}
 
 /// What [`Eventful::discard_matching`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +45,15 @@ impl Eventful {
         self.shared.show_page(filter, after, limit).await
     }
 
+    /// Redrives one page of all failed events, from `after` on; as [`Eventful::redrive_matching`].
+    ///
+    /// # Errors
+    ///
+    /// [`RedriveError`] when it redrove none.
+    pub async fn redrive_all(&self, after: Cursor) -> Result<Redriven, RedriveError> {
+        self.redrive_matching(&Filter::default(), after).await
+    }
+
     /// How many events fit: what [`Eventful::redrive_matching`] and [`Eventful::discard_matching`] would
     /// change. Counts in many short holds of the lock, so that what changes meanwhile may be missed.
     ///
@@ -42,7 +63,7 @@ impl Eventful {
     pub async fn count(&self, filter: &Filter) -> Result<u64, Unavailable> {
         let (mut count, mut next) = (0, Some(Cursor::START));
         while let Some(after) = next {
-            let (part, rest) = self.shared.look(|core, now| core.engine.count(now, filter, after))?;
+            let (part, rest) = self.shared.look(|node, now| node.engine().count(now, filter, after))?;
             (count, next) = (count + part, rest);
             consume_budget().await;
         }
@@ -58,11 +79,11 @@ impl Eventful {
     pub async fn redrive_matching(&self, filter: &Filter, after: Cursor) -> Result<Redriven, RedriveError> {
         let filter = Filter { status: Some(Status::Failed), ..filter.clone() };
         let (keys, mut next) = self.keys(&filter, after)?;
-        let (mut count, mut tails) = (0, Vec::new());
+        let (mut count, mut lsns) = (0, Vec::new());
         for key in keys {
-            let (result, tail) = self.shared.redrive(key)?;
-            tails.extend(tail);
-            match result {
+            let decided = self.shared.write(|node, now| node.redrive(now, key))?;
+            lsns.extend(decided.lsn);
+            match decided.value {
                 Ok(()) => count += 1,
                 // Another operator was faster.
                 Err(RedriveError::NotFound | RedriveError::NotFailed(_)) => {}
@@ -74,9 +95,9 @@ impl Eventful {
             }
         }
         let left = self.count(&filter).await?;
-        tails.dedup();
-        for tail in tails {
-            self.shared.sync(Some(tail)).await?;
+        lsns.dedup();
+        for lsn in lsns {
+            self.shared.settled(Some(lsn), false).await.map_err(Unavailable::from)?;
         }
         Ok(Redriven { count, left, next })
     }
@@ -108,6 +129,13 @@ impl Eventful {
     }
 
     fn keys(&self, filter: &Filter, after: Cursor) -> Result<(Vec<Key>, Option<Cursor>), Unavailable> {
-        self.shared.look(|core, now| core.engine.find_keys(now, filter, after, PAGE))
+        self.shared.look(|node, now| node.engine().find_keys(now, filter, after, PAGE))
+    }
+}
+
+impl Shared {
+    /// Reads from a node that decides.
+    fn look<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> Result<T, Unavailable> {
+        self.read(|node, now| node.unavailable().map_or_else(|| Ok(look(node, now)), Err))
     }
 }

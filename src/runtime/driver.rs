@@ -7,10 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::hooks::Point;
+use super::points::pass;
 use super::shared::Shared;
 use super::supervisor::give_way;
 use super::writer::{JournalWriter, Next};
+use crate::node::Point;
 
 /// Rings for a thread.
 #[derive(Default)]
@@ -25,8 +26,8 @@ impl ThreadBell {
         self.condvar.notify_one();
     }
 
-    /// Waits for the bell, at most so long, and answers whether it rang.
-    fn wait(&self, limit: Option<Duration>) -> bool {
+    /// Waits for the bell, at most so long.
+    fn wait(&self, limit: Option<Duration>) {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         match limit {
             None => {
@@ -39,7 +40,7 @@ impl ThreadBell {
                 rung = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
-        core::mem::take(&mut *rung)
+        *rung = false;
     }
 }
 
@@ -93,40 +94,32 @@ impl Driver {
 }
 
 fn on_thread(mut writer: JournalWriter, bell: &ThreadBell) {
-    let mut quiet = false;
     loop {
-        match writer.step(quiet) {
-            Next::Go => quiet = false,
-            Next::Wait(limit) => quiet = !bell.wait(limit),
+        match writer.step() {
+            Next::Go => {}
+            Next::Wait(limit) => bell.wait(limit),
             Next::End => return,
         }
     }
 }
 
 async fn as_task(mut writer: JournalWriter, bell: Arc<Notify>) {
-    let mut quiet = false;
     loop {
-        writer.shared.probe.open(Point::Write).await;
-        match writer.step(quiet) {
-            Next::Go => {
-                quiet = false;
-                give_way().await;
-            }
-            Next::Wait(limit) => quiet = !rings(&writer.shared, &bell, limit).await,
+        pass(&writer.shared.probe, Point::Write).await;
+        match writer.step() {
+            Next::Go => give_way().await,
+            Next::Wait(limit) => wait(&writer.shared, &bell, limit).await,
             Next::End => return,
         }
     }
 }
 
-/// Waits for the bell, at most so long, and answers whether it rang.
-async fn rings(shared: &Shared, bell: &Notify, limit: Option<Duration>) -> bool {
-    let Some(limit) = limit else {
-        bell.notified().await;
-        return true;
-    };
+/// Waits for the bell, at most so long.
+async fn wait(shared: &Shared, bell: &Notify, limit: Option<Duration>) {
+    let Some(limit) = limit else { return bell.notified().await };
     tokio::select! {
         biased;
-        () = bell.notified() => true,
-        () = shared.clock.sleep_until(shared.now() + limit) => false,
+        () = bell.notified() => {}
+        () = shared.clock.sleep_until(shared.now() + limit) => {}
     }
 }

@@ -3,9 +3,9 @@
 use core::time::Duration;
 use std::boxed::Box;
 
-use super::commits::Limits;
 use crate::engine::{Config, InvalidConfig};
 use crate::journal::{JournalStore, Owner, Progress};
+use crate::node::Limits;
 
 /// How a journal is used.
 ///
@@ -95,7 +95,7 @@ impl Durability {
 
     pub(super) const fn limits(&self) -> Limits {
         let Self { max_unsynced_bytes, reserve_bytes, answer_timeout, .. } = *self;
-        Limits { max_unsynced_bytes, reserve_bytes, answer_timeout }
+        Limits { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes: Limits::GROUP_BYTES }
     }
 }
 

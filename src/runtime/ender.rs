@@ -1,32 +1,51 @@
-//! Who sees to the end: a task of the runtime, or a thread with a timer of its own.
+//! Sees to the end: from a task of the runtime, or from a thread with a timer of its own.
 //!
 //! On a runtime with several threads it is a thread, begun when the end is asked for: handlers that
 //! block every thread of the runtime hold up neither its deadline nor its report. On a runtime with
 //! one thread it is a task, so that paused and simulated time decide everything. When the runtime
 //! is dropped before, whatever its tasks were polled until then, the rest is done from the drop.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::io;
 use std::string::ToString as _;
-use std::sync::Arc;
-use tokio::runtime::{Builder, Handle, RuntimeFlavor};
+use std::sync::{Arc, PoisonError};
+use tokio::runtime::{Builder, RuntimeFlavor};
 
+use super::points::pass;
 use super::shared::Shared;
-use super::shutdown::{asked, end_at_once, see_to_the_end};
+use crate::node::{Node, Point, ShutdownReport};
 
-/// Where the engine is ended from.
-#[derive(Debug)]
-pub(super) struct Ender {
-    has_threads: bool,
-    /// A thread has begun to.
-    begun: AtomicBool,
-}
+impl Shared {
+    /// Stops intake and dispatch now, and asks for the rest to have ended within `timeout`.
+    pub(super) fn ask_to_end(self: &Arc<Self>, timeout: Duration) {
+        self.ending.open();
+        self.write(|node, now| node.shut_down(now, timeout));
+        if self.has_threads() {
+            self.end_on_thread();
+        }
+    }
 
-impl Ender {
-    pub(super) fn new(runtime: &Handle) -> Self {
-        let has_threads = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
-        Self { has_threads, begun: AtomicBool::new(false) }
+    /// Waits for the report.
+    pub(super) async fn ended(&self) -> ShutdownReport {
+        self.over.wait().await;
+        self.read(|node, _| node.report()).unwrap_or_default()
+    }
+
+    fn has_threads(&self) -> bool {
+        self.runtime.runtime_flavor() == RuntimeFlavor::MultiThread
+    }
+
+    /// Ends the engine on a thread; without one, as a task.
+    fn end_on_thread(self: &Arc<Self>) {
+        if self.is_ended_on_thread.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = spawn(Arc::clone(self)) {
+            tracing::warn!(%error, "no thread for the shutdown: handlers that block may hold it up");
+            let duty = Duty(Arc::clone(self));
+            self.runtime.spawn(async move { see_to_the_end(&duty.0).await });
+        }
     }
 }
 
@@ -36,43 +55,45 @@ pub(super) fn watch(shared: &Arc<Shared>) {
     let watch = Watch(Arc::clone(shared));
     shared.runtime.spawn(async move {
         let Watch(shared) = &watch;
-        if !shared.ender.has_threads {
-            asked(shared).await;
+        if !shared.has_threads() {
+            shared.ending.wait().await;
             see_to_the_end(shared).await;
         }
-        shared.end.reported.wait().await;
+        shared.over.wait().await;
     });
-}
-
-impl Shared {
-    /// Begins the end on a thread, where it is that which sees to it.
-    pub(super) fn begin_to_end(self: &Arc<Self>) {
-        if self.ender.has_threads {
-            self.end_on_thread();
-        }
-    }
-
-    /// Ends the engine on a thread; without one, as a task.
-    fn end_on_thread(self: &Arc<Self>) {
-        if self.ender.begun.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        if let Err(error) = spawn(Arc::clone(self)) {
-            tracing::warn!(%error, "no thread for the shutdown: handlers that block may hold it up");
-            let will = Will(Arc::clone(self));
-            self.runtime.spawn(async move { see_to_the_end(&will.0).await });
-        }
-    }
 }
 
 fn spawn(shared: Arc<Shared>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_time().build()?;
     let thread = std::thread::Builder::new().name("eventful-end".to_string());
     let end = move || {
-        let will = Will(shared);
-        runtime.block_on(see_to_the_end(&will.0));
+        let duty = Duty(shared);
+        runtime.block_on(see_to_the_end(&duty.0));
     };
     thread.spawn(end).map(drop)
+}
+
+/// Takes the shutdown through its phases, once it was asked for.
+async fn see_to_the_end(shared: &Shared) {
+    pass(&shared.probe, Point::Drain).await;
+    while let Some(at) = shared.write(Node::see_to_end) {
+        tokio::select! {
+            biased;
+            () = shared.bells.end.notified() => {}
+            () = shared.clock.sleep_until(at) => {}
+        }
+    }
+    publish(shared);
+}
+
+/// Makes the report known. Tasks that have not ended by then are aborted: a handler that blocks a thread
+/// may hold up what else is on it.
+fn publish(shared: &Shared) {
+    let tasks = core::mem::take(&mut *shared.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    let report = shared.read(|node, _| node.report());
+    shared.over.open();
+    tracing::info!(?report, "the engine has stopped");
 }
 
 /// The watch over an engine that has not ended: dropped, it ends it, for the runtime is gone or the
@@ -82,12 +103,12 @@ struct Watch(Arc<Shared>);
 impl Drop for Watch {
     fn drop(&mut self) {
         let Self(shared) = self;
-        if shared.end.reported.is_open() {
+        if shared.over.is_open() {
             return;
         }
         shared.ask_to_end(Duration::ZERO);
         // A journal with a thread of its own is still being closed: the report waits for that.
-        if shared.ender.has_threads || !shared.writer.closed.is_open() && shared.writer.has_thread {
+        if shared.has_threads() || shared.journal.has_thread && !shared.read(|node, _| node.is_journal_closed()) {
             shared.end_on_thread();
         } else {
             end_at_once(shared);
@@ -96,12 +117,18 @@ impl Drop for Watch {
 }
 
 /// The duty to report: dropped, it reports at once, so that nothing waits for ever.
-struct Will(Arc<Shared>);
+struct Duty(Arc<Shared>);
 
-impl Drop for Will {
+impl Drop for Duty {
     fn drop(&mut self) {
-        if !self.0.end.reported.is_open() {
+        if !self.0.over.is_open() {
             end_at_once(&self.0);
         }
     }
+}
+
+/// Reports without waiting for anything: there is nothing left that could be waited for.
+fn end_at_once(shared: &Arc<Shared>) {
+    shared.write(Node::end_at_once);
+    publish(shared);
 }

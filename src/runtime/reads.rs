@@ -1,44 +1,13 @@
-//! Shows records, and says whether that is durable.
-//!
-//! Of a record itself it is not kept how far the journal must be. But facts become durable in the
-//! order of their decision: a record that was last changed before the oldest fact that is not durable
-//! was decided is durable, whatever the journal does meanwhile.
+//! Shows records once they are durable, or marked when that takes too long.
 
+use std::string::String;
 use std::vec::Vec;
 use tokio::task::coop::consume_budget;
 
-use super::commits::Mark;
-use super::locked::Core;
+use super::handle::Eventful;
 use super::shared::Shared;
-use super::unavailable::{Unavailable, Unsynced};
-use crate::engine::{Cursor, Filter, Key, Page, RecordView, Timestamp};
-
-/// What was seen, and what it waits for before it is shown.
-struct Seen<T> {
-    value: T,
-    wait: Wait,
-}
-
-/// What must happen before something is shown.
-enum Wait {
-    /// Nothing: it is durable, or shows itself what of it is not.
-    None,
-    /// Nothing, for that would take too long: it may not be durable.
-    TooLong,
-    /// This is durable, or takes too long.
-    For(Mark),
-}
-
-impl Wait {
-    /// What must happen for both, the later one last.
-    fn and(self, later: Self) -> Self {
-        match (self, later) {
-            (Self::TooLong, _) | (_, Self::TooLong) => Self::TooLong,
-            (earlier, Self::None) => earlier,
-            (_, later) => later,
-        }
-    }
-}
+use crate::engine::{Cursor, Filter, Key, Page, RecordView, Status, Timestamp};
+use crate::node::{Node, Seen, Unavailable, Unsynced, Wait};
 
 /// Records that one hold of the lock copies out: of one that has failed often that takes some 10 µs.
 const VIEWS: usize = 64;
@@ -46,48 +15,52 @@ const VIEWS: usize = 64;
 /// Holds of the lock for one page; then it is cut, and its cursor says where to continue.
 const HOLDS: usize = 256;
 
-impl Core {
-    /// What must be durable before something decided now is shown.
-    fn wait(&self, now: Timestamp) -> Wait {
-        match self.commits.tail() {
-            None => Wait::None,
-            Some(_) if self.commits.is_stuck(now) => Wait::TooLong,
-            Some(mark) => Wait::For(mark),
-        }
+impl Eventful {
+    /// What is known about an event. With a journal, a record that is durable is shown at once, also
+    /// while the journal is stuck, being opened again, or down. Any other is shown when it has become
+    /// durable, or after the journal's `answer_timeout` as not [`durable`](field@RecordView::durable).
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]; [`Unavailable::Unknown`] too when there is no such event and whether that is
+    /// durable is not known in time.
+    pub async fn get(&self, key: &Key) -> Result<Option<RecordView>, Unavailable> {
+        Ok(self.shared.show(key, |_, _| ()).await?.0)
     }
 
-    /// A record. One whose last change was given up is not shown, nor is the absence of one: the
-    /// engine that said so is not trusted any more.
-    fn see(&self, now: Timestamp, key: &Key) -> Result<Seen<Option<RecordView>>, Unavailable> {
-        let value = self.engine.get(now, key);
-        if value.as_ref().is_some_and(|record| self.commits.holds(record.changed_at())) {
-            return Ok(Seen { value, wait: Wait::None });
-        }
-        match self.commits.unavailable() {
-            Some(why) => Err(why),
-            None => Ok(Seen { value, wait: self.wait(now) }),
-        }
+    /// One page of events: all, or those with this status. `limit` is the most that it holds. With a
+    /// journal, it waits until all is durable, at most the journal's `answer_timeout`; then, and at once
+    /// while the journal is known not to respond, what is not [`durable`](field@RecordView::durable) is marked.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub async fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
+        self.shared.show_page(&Filter { status, ..Filter::default() }, after, limit).await
     }
 
-    /// A page, with the records marked that are not durable.
-    fn see_page(&self, now: Timestamp, mut page: Page) -> Seen<Page> {
-        for record in &mut page.records {
-            record.durable = self.commits.holds(record.changed_at());
-        }
-        let wait = if self.commits.unavailable().is_some() { Wait::None } else { self.wait(now) };
-        Seen { value: page, wait }
+    /// Why an event is not running now, in one sentence. Nothing when there is no such event. It waits
+    /// as [`Eventful::get`] does, and says so when that is not durable.
+    ///
+    /// # Errors
+    ///
+    /// See [`Eventful::get`].
+    pub async fn explain(&self, key: &Key) -> Result<Option<String>, Unavailable> {
+        let (record, sentence) = self.shared.show(key, |node, now| node.explain(now, key)).await?;
+        let is_durable = record.is_none_or(|record| record.durable);
+        let rest = if is_durable { "" } else { "; this is not durable yet, as the journal does not respond" };
+        Ok(sentence.map(|sentence| sentence + rest))
     }
 }
-
 impl Shared {
     /// Shows a record, and what `look` sees beside it: at once when the record is durable, else when it
     /// is, or marked after the `answer_timeout`.
     pub(super) async fn show<T>(
         &self,
         key: &Key,
-        look: impl FnOnce(&Core, Timestamp) -> T,
+        look: impl FnOnce(&Node, Timestamp) -> T,
     ) -> Result<(Option<RecordView>, T), Unavailable> {
-        let (seen, beside) = self.view(|core, now| (core.see(now, key), look(core, now)))?;
+        let (seen, beside) = self.read(|node, now| (node.see(now, key), look(node, now)));
         let Seen { value, wait } = seen?;
         match (self.is_over(wait).await, value) {
             (Ok(()), value) => Ok((value, beside)),
@@ -114,10 +87,7 @@ impl Shared {
         for _ in 0..HOLDS {
             let left = limit.max(1) - seen.value.records.len();
             let Some(cursor) = seen.value.next.filter(|_| left > 0) else { break };
-            let part = self.view(|core, now| {
-                let page = core.engine.find(now, filter, cursor, left.min(VIEWS));
-                core.see_page(now, page)
-            })?;
+            let part = self.read(|node, now| node.see_page(now, filter, cursor, left.min(VIEWS)))?;
             seen.value.records.extend(part.value.records);
             (seen.value.next, seen.wait) = (part.value.next, seen.wait.and(part.wait));
             consume_budget().await;
@@ -129,7 +99,7 @@ impl Shared {
         match wait {
             Wait::None => Ok(()),
             Wait::TooLong => Err(Unsynced::Late),
-            Wait::For(mark) => self.synced.wait(mark).await,
+            Wait::For(lsn) => self.settled(Some(lsn), false).await,
         }
     }
 }

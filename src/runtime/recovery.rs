@@ -1,6 +1,5 @@
 //! What a journal held when it was opened.
 
-use super::Eventful;
 use crate::engine::{Epoch, Replay, Status, Timestamp};
 
 /// What the journal held when [`Builder::start`](super::Builder::start) had read it.
@@ -34,12 +33,5 @@ impl Recovery {
             oldest_pending: replay.oldest_pending(),
             paused: summary.paused,
         }
-    }
-}
-
-impl Eventful {
-    /// Returns what the journal held at the start; nothing without a journal.
-    pub fn recovery(&self) -> Option<&Recovery> {
-        self.shared.writer.recovery.as_ref()
     }
 }

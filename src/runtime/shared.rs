@@ -1,36 +1,33 @@
-//! What every handle and every task of one adapter shares.
+//! What every handle and every task of one adapter shares: the node behind a lock with two verbs, its
+//! clock, and the bells that carry out the node's actions.
 
 use core::fmt;
 use core::future::poll_fn;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::AtomicBool;
 use core::task::Poll;
 use core::time::Duration;
 use std::boxed::Box;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-use std::thread::panicking;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::vec::Vec;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
-use super::attempt::RunCell;
-use super::commits::Synced;
-use super::ender::Ender;
+use super::bells::Bells;
+use super::failures::log_failures;
 use super::holds::Holds;
-use super::hooks::Probe;
 use super::latch::Latch;
-use super::locked::{Core, Taken, Wakes};
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
-use super::shutdown::End;
 use super::timeline::Timeline;
-use super::unavailable::Unavailable;
-use super::worker::Flight;
-use crate::engine::{Answer, Command, Config, Outcome, Timestamp};
+use crate::engine::{Config, Timestamp};
+use crate::node::{Actions, Lsn, Node, Probe, Unsynced, Worker};
 
 /// One adapter: its lock, its clock, and the bells that wake its tasks.
 pub(super) struct Shared {
-    core: OwnLine<Mutex<Core>>,
+    locked: OwnLine<Mutex<Locked>>,
     pub(super) holds: Holds,
     /// Where its tasks are, and the timers of who calls it from elsewhere.
     pub(super) runtime: Handle,
@@ -38,88 +35,61 @@ pub(super) struct Shared {
     pub(super) config: Config,
     pub(super) submit_timeout: Duration,
     pub(super) probe: Probe,
-    /// Rung for the dispatcher: there is a ticket, or nothing more to dispatch.
-    pub(super) ticket: Notify,
-    /// Rung for the sweeper: a deadline came forward, or none will come.
-    pub(super) deadline: Notify,
-    /// Rung for the first submitter that waits.
-    pub(super) room: Notify,
-    /// Rung for all who wait until no event is pending.
-    pub(super) idle: Notify,
-    /// Rung for all who wait for an end: the engine was given up, is broken or has stopped.
-    pub(super) changed: Notify,
-    /// Rung for shutdown: no run is in flight, and all facts are durable.
-    pub(super) drained: Notify,
-    /// How far durability has come.
-    pub(super) synced: Synced,
-    pub(super) writer: Writer,
-    /// Held by the first submitter that waits; the others wait for it, in their order.
-    pub(super) turnstile: tokio::sync::Mutex<()>,
-    pub(super) permits: Arc<Semaphore>,
-    /// Permits that the dispatcher holds and has no run for yet: one at most, unless it was replaced.
-    pub(super) permits_in_hand: AtomicUsize,
-    pub(super) workers: Mutex<JoinSet<()>>,
-    pub(super) workers_running: AtomicUsize,
-    pub(super) dispatcher: Upkeep,
-    pub(super) sweeper: Upkeep,
-    pub(super) end: End,
-    pub(super) ender: Ender,
+    pub(super) bells: Bells,
+    /// The workers' tasks.
+    workers: Mutex<JoinSet<()>>,
+    /// Tasks that end before the report, or are aborted.
+    pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// A shutdown was asked for: the runtime and its timer may be gone soon.
+    pub(super) ending: Latch,
+    /// A thread has begun to see to the end.
+    pub(super) is_ended_on_thread: AtomicBool,
+    /// Opens when there is a report.
+    pub(super) over: Latch,
+    pub(super) journal: JournalParts,
+}
+
+/// What the lock guards: the node, and how its runs are cancelled.
+pub(super) struct Locked {
+    pub(super) node: Node,
+    /// By the number of the worker.
+    cancels: Vec<Option<Arc<Latch>>>,
+}
+
+impl Locked {
+    /// Keeps how the run of this worker is cancelled.
+    pub(super) fn keep(&mut self, worker: Worker, cancel: &Arc<Latch>) {
+        let number = worker.number();
+        if self.cancels.len() <= number {
+            self.cancels.resize(number + 1, None);
+        }
+        self.cancels[number] = Some(Arc::clone(cancel));
+    }
 }
 
 /// Keeps what others write often, such as reference counts, off the cache line of the lock.
 #[repr(align(128))]
 struct OwnLine<T>(T);
 
-/// How it goes with a task that is restarted when it dies.
-#[derive(Debug, Default)]
-pub(super) struct Upkeep {
-    pub(super) restarts: AtomicU64,
-    /// It died, and is not restarted yet.
-    pub(super) down: AtomicBool,
-    /// Rung to have the task replaced.
-    pub(super) replace: Notify,
-}
-
-/// The task or thread that writes to the journal, as others see it.
+/// What the adapter knows of its journal.
 #[derive(Default)]
-pub(super) struct Writer {
-    /// Rings for it: there is a group to write, or nothing more to write.
+pub(super) struct JournalParts {
+    /// Rings for its writer.
     pub(super) bell: Option<Box<dyn Fn() + Send + Sync>>,
-    /// Opens when it has closed the journal.
-    pub(super) closed: Latch,
-    /// Whether it is a thread.
+    /// Whether its writer has a thread of its own.
     pub(super) has_thread: bool,
     /// Whether handlers wait until their start is durable.
     pub(super) syncs_starts: bool,
-    /// Since when it does what it does now, in microseconds; zero while it waits.
-    pub(super) busy_since: AtomicU64,
-    /// Times that the journal was opened again.
-    pub(super) reopenings: AtomicU64,
     #[cfg(feature = "durable")]
     pub(super) recovery: Option<Recovery>,
 }
 
-impl Writer {
-    pub(super) fn ring(&self) {
-        if let Some(bell) = &self.bell {
-            bell();
-        }
-    }
-
-    /// Since when it does what it does now, when it does anything.
-    pub(super) fn busy_since(&self) -> Option<Timestamp> {
-        let since = self.busy_since.load(Ordering::Acquire);
-        (since > 0).then(|| Timestamp::from_micros(since))
-    }
-}
-
 /// The parts of [`Shared`] that the builder chooses.
 pub(super) struct Parts {
-    pub(super) core: Core,
+    pub(super) node: Node,
     pub(super) runtime: Handle,
-    pub(super) writer: Writer,
+    pub(super) journal: JournalParts,
     pub(super) clock: Timeline,
-    pub(super) config: Config,
     pub(super) submit_timeout: Duration,
     pub(super) probe: Probe,
 }
@@ -129,32 +99,22 @@ const SPINS: usize = 1000;
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let permits = parts.config.concurrency.get().min(Semaphore::MAX_PERMITS);
+        let Parts { node, runtime, journal, clock, submit_timeout, probe } = parts;
         Arc::new(Self {
-            core: OwnLine(Mutex::new(parts.core)),
+            config: node.config().clone(),
+            locked: OwnLine(Mutex::new(Locked { node, cancels: Vec::new() })),
             holds: Holds::default(),
-            clock: parts.clock,
-            config: parts.config,
-            submit_timeout: parts.submit_timeout,
-            probe: parts.probe,
-            ticket: Notify::new(),
-            deadline: Notify::new(),
-            room: Notify::new(),
-            idle: Notify::new(),
-            changed: Notify::new(),
-            drained: Notify::new(),
-            synced: Synced::default(),
-            writer: parts.writer,
-            turnstile: tokio::sync::Mutex::new(()),
-            permits: Arc::new(Semaphore::new(permits)),
-            permits_in_hand: AtomicUsize::new(0),
+            bells: Bells::default(),
             workers: Mutex::new(JoinSet::new()),
-            workers_running: AtomicUsize::new(0),
-            dispatcher: Upkeep::default(),
-            sweeper: Upkeep::default(),
-            end: End::default(),
-            ender: Ender::new(&parts.runtime),
-            runtime: parts.runtime,
+            tasks: Mutex::new(Vec::new()),
+            ending: Latch::default(),
+            is_ended_on_thread: AtomicBool::new(false),
+            over: Latch::default(),
+            runtime,
+            clock,
+            submit_timeout,
+            probe,
+            journal,
         })
     }
 
@@ -162,138 +122,117 @@ impl Shared {
         self.clock.now()
     }
 
-    /// Looks at the core, also at one that was given up, and changes nothing that anybody must be
-    /// told of.
-    pub(super) fn view<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
-        let _alarm = Alarm(self);
-        let mut core = self.lock()?;
+    /// Reads from the node. The time is read inside the lock.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> T {
+        let locked = self.lock();
+        let _hold = self.holds.begin();
+        look(&locked.node, self.clock.now())
+    }
+
+    /// Changes the node, and then performs what it wants done. The time is read inside the lock, so it
+    /// rises from change to change. A panic inside breaks the node down.
+    pub(super) fn write<T>(&self, change: impl FnOnce(&mut Node, Timestamp) -> T) -> T {
+        self.write_locked(|locked, now| change(&mut locked.node, now))
+    }
+
+    /// As [`write`](Self::write), with how runs are cancelled.
+    pub(super) fn write_locked<T>(&self, change: impl FnOnce(&mut Locked, Timestamp) -> T) -> T {
+        let (value, cancelled, actions) = self.decide(change);
+        cancelled.iter().for_each(|cancel| cancel.open());
+        self.perform(actions);
+        value.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    fn decide<T>(
+        &self,
+        change: impl FnOnce(&mut Locked, Timestamp) -> T,
+    ) -> (thread::Result<T>, Vec<Arc<Latch>>, Actions) {
+        let mut locked = self.lock();
         let _hold = self.holds.begin();
         let now = self.clock.now();
-        Ok(look(&mut core, now))
-    }
-
-    /// The same, of an engine that is in use.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
-        let looked = |core: &mut Core, now| core.commits.unavailable().map_or_else(|| Ok(look(core, now)), Err);
-        self.view(looked)?
-    }
-
-    /// Looks at the core even when it is broken: whoever waits must be let go in the end.
-    pub(super) fn last_look<T>(&self, look: impl FnOnce(&mut Core) -> T) -> T {
-        let mut core = self.core.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _hold = self.holds.begin();
-        look(&mut core)
-    }
-
-    /// Changes the core even when it cannot be used, which `change` learns, and wakes whom the change
-    /// concerns.
-    pub(super) fn change_at_last<T>(&self, change: impl FnOnce(&mut Core, Timestamp, bool) -> T) -> T {
-        let _alarm = Alarm(self);
-        let (mut core, is_sound) = match self.core.0.lock() {
-            Ok(core) => (core, true),
-            Err(poisoned) => (poisoned.into_inner(), false),
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let value = change(&mut locked, now);
+            (value, locked.node.actions(now))
+        }));
+        let (value, mut actions) = match decided {
+            Ok((value, actions)) => (Ok(value), actions),
+            Err(panic) => {
+                locked.node.break_down();
+                (Err(panic), locked.node.actions(now))
+            }
         };
-        let is_usable = is_sound && core.commits.unavailable().is_none();
-        let now = self.clock.now();
-        let answer = change(&mut core, now, is_usable);
-        let wakes = if is_usable { core.wakes(now) } else { Wakes::default() };
-        drop(core);
-        self.wake(wakes);
-        answer
+        let cancels = &locked.cancels;
+        let cancel_of = |worker: Worker| cancels.get(worker.number()).cloned().flatten();
+        let cancelled = actions.cancel.drain(..).filter_map(cancel_of).collect();
+        (value, cancelled, actions)
     }
 
     /// The lock is held for less time than it takes to put a thread to sleep and to wake it, so
-    /// it is tried for a while first.
-    fn lock(&self) -> Result<MutexGuard<'_, Core>, Unavailable> {
+    /// it is tried for a while first. What a panic left is the node's to judge.
+    fn lock(&self) -> MutexGuard<'_, Locked> {
         for _ in 0..SPINS {
-            match self.core.0.try_lock() {
-                Ok(core) => return Ok(core),
-                Err(TryLockError::Poisoned(_)) => return Err(Unavailable::Broken),
+            match self.locked.0.try_lock() {
+                Ok(locked) => return locked,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => spin_loop(),
             }
         }
-        self.core.0.lock().map_err(|_| Unavailable::Broken)
+        self.locked.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the core, and then wakes whom the change concerns. The time is read inside the
-    /// lock, so it rises from change to change.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Core, Timestamp) -> T) -> Result<T, Unavailable> {
-        let (answer, wakes) = self.look(|core, now| (change(core, now), core.wakes(now)))?;
-        self.wake(wakes);
-        Ok(answer)
-    }
-
-    pub(super) fn execute(&self, command: Command) -> Result<Answer, Unavailable> {
-        self.change(|core, now| core.execute(now, command))
-    }
-
-    /// Executes a command, and answers once what was decided is durable.
-    pub(super) async fn decide(&self, command: Command) -> Result<Answer, Unavailable> {
-        let (answer, tail) = self.change(|core, now| (core.execute(now, command), core.commits.tail()))?;
-        self.sync(tail).await?;
-        Ok(answer)
-    }
-
-    /// Starts the run of the next ticket, for the dispatcher. Nothing when there is none; then
-    /// its bell rings when that changes.
-    ///
-    /// # Errors
-    ///
-    /// When none can be started ever again, or not before the channel is replaced.
-    pub(super) fn start_next(self: &Arc<Self>) -> Result<Option<Flight>, StartFailure> {
-        let started = self.change(|core, now| {
-            let started = self.start(core, now)?;
-            core.dispatcher_waits = started.is_none();
-            Ok(started)
-        });
-        Ok(started.unwrap_or_else(|why| Err(StartFailure::Unavailable(why)))?.map(Flight::new))
-    }
-
-    /// Tells the outcome of a run, if there is one to tell, and starts the next run, as one change.
-    pub(super) fn settle_and_start(
-        self: &Arc<Self>,
-        cell: &RunCell,
-        outcome: Option<Outcome>,
-    ) -> (Option<Answer>, Option<Flight>) {
-        let change = |core: &mut Core, now| {
-            let answer = outcome.map(|outcome| core.settle(now, cell, outcome));
-            (answer, self.start(core, now).ok().flatten())
-        };
-        let (answer, started) = self.change(change).unwrap_or_default();
-        (answer, started.map(Flight::new))
-    }
-
-    fn start(self: &Arc<Self>, core: &mut Core, now: Timestamp) -> Result<Option<Arc<RunCell>>, StartFailure> {
-        match core.take(now) {
-            Taken::Run(run, slot) => {
-                let started = core.commits.tail().filter(|_| self.writer.syncs_starts);
-                let cell = RunCell::new(run, slot, started, self);
-                core.keep(&cell);
-                Ok(Some(cell))
-            }
-            Taken::Nothing => Ok(None),
-            Taken::ChannelGone => Err(StartFailure::ChannelGone),
+    fn perform(&self, actions: Actions) {
+        let Actions {
+            dispatch,
+            timer,
+            write,
+            end,
+            idle,
+            everyone,
+            replace_dispatcher,
+            settled,
+            wake,
+            // Done before, as it is kept under the lock.
+            cancel: _,
+            failures,
+        } = actions;
+        if write {
+            self.ring_writer();
         }
-    }
-
-    pub(super) fn wake(&self, wakes: Wakes) {
-        if wakes.writer {
-            self.writer.ring();
-        }
-        let bells = [
-            (wakes.ticket, &self.ticket),
-            (wakes.deadline, &self.deadline),
-            (wakes.room, &self.room),
-            (wakes.drained, &self.drained),
+        let bells = &self.bells;
+        let single = [
+            (dispatch, &bells.dispatch),
+            (timer, &bells.timer),
+            (end, &bells.end),
+            (replace_dispatcher, &bells.replace_dispatcher),
         ];
-        bells.into_iter().filter(|(ring, _)| *ring).for_each(|(_, bell)| bell.notify_one());
-        if wakes.idle {
-            self.idle.notify_waiters();
+        single.into_iter().filter(|(rings, _)| *rings).for_each(|(_, bell)| bell.notify_one());
+        if idle {
+            bells.idle.notify_waiters();
         }
-        wakes.ends.iter().filter_map(Weak::upgrade).for_each(|end| end.notify_one());
-        wakes.readers.iter().for_each(|reader| reader.wake());
-        wakes.aborted.iter().for_each(|cell| cell.cancel());
-        wakes.failures.log();
+        settled.iter().for_each(|settled| bells.settle(*settled));
+        bells.waiters.wake(&wake);
+        if everyone {
+            bells.wake_everyone();
+        }
+        log_failures(&failures);
+    }
+
+    pub(super) fn ring_writer(&self) {
+        self.journal.bell.iter().for_each(|bell| bell());
+    }
+
+    /// Waits until this LSN is durable: a patient one however long that takes, any other at most as long
+    /// as an answer may wait.
+    pub(super) async fn settled(&self, lsn: Option<Lsn>, patient: bool) -> Result<(), Unsynced> {
+        let Some(lsn) = lsn else { return Ok(()) };
+        loop {
+            // Made before the look, so that no ringing between them is missed.
+            let rung = self.bells.of(lsn).notified();
+            if let Some(found) = self.read(|node, _| node.find(lsn, patient)) {
+                return found;
+            }
+            rung.await;
+        }
     }
 
     /// Waits like the clock, wherever it is polled, by the timer of the adapter's own runtime. Ends
@@ -301,7 +240,7 @@ impl Shared {
     pub(super) async fn sleep_until(&self, at: Timestamp) {
         let mut sleep = self.clock.sleep_until(at);
         poll_fn(|cx| {
-            if self.permits.is_closed() {
+            if self.ending.is_open() {
                 return Poll::Ready(());
             }
             let _context = self.runtime.enter();
@@ -310,71 +249,14 @@ impl Shared {
         .await;
     }
 
-    /// Permits that no worker holds, the one in the dispatcher's hand included.
-    pub(super) fn permits_free(&self) -> usize {
-        let in_hand = self.permits_in_hand.load(Ordering::Acquire);
-        self.permits.available_permits() + in_hand
-    }
-
     /// The workers' tasks. A panic while they are touched leaves them usable.
     pub(super) fn workers(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shared {
-    /// Makes every task look for itself.
-    pub(super) fn ring_all(&self) {
-        let Self { ticket, deadline, room, drained, .. } = self;
-        [ticket, deadline, room, drained].into_iter().for_each(Notify::notify_one);
-        self.changed.notify_waiters();
-        self.writer.ring();
-    }
-}
-
-/// Wakes everybody when a panic breaks the core: no change will do it any more.
-struct Alarm<'a>(&'a Shared);
-
-impl Drop for Alarm<'_> {
-    fn drop(&mut self) {
-        if panicking() {
-            self.0.ring_all();
-        }
-    }
-}
-
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-/// Why no run can be started, now or ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StartFailure {
-    /// The channel has no receiver any more.
-    ChannelGone,
-    /// The engine gives no answer.
-    Unavailable(Unavailable),
-}
-
-/// A permit for one run at a time, counted as a running worker.
-pub(super) struct Slot {
-    shared: Arc<Shared>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Slot {
-    pub(super) fn new(shared: &Arc<Shared>, permit: Option<OwnedSemaphorePermit>) -> Self {
-        shared.workers_running.fetch_add(1, Ordering::AcqRel);
-        Self { shared: Arc::clone(shared), permit }
-    }
-}
-
-/// Returns the permit.
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.shared.workers_running.fetch_sub(1, Ordering::AcqRel);
-        drop(self.permit.take());
     }
 }

@@ -1,103 +1,7 @@
-//! How the adapter is doing, in numbers and in a word.
+//! How the engine is doing.
 
-use core::sync::atomic::Ordering;
-use core::time::Duration;
-
-use super::Eventful;
-use super::journal_state::JournalState;
-use super::locked::Core;
-use super::shared::{Shared, Upkeep};
-use super::unavailable::Unavailable;
-use crate::engine::{Metrics, Phase, Timestamp};
-
-/// The engine's metrics, and what the adapter adds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// What the engine counts and measures.
-    pub engine: Metrics,
-    /// Tickets in the channel, measured and not counted.
-    pub channel_depth: u64,
-    /// Workers, each with one permit. At rest, `permits_free + workers_running = concurrency`.
-    pub workers_running: u64,
-    /// Permits that no worker holds, the one in the dispatcher's hand included.
-    pub permits_free: u64,
-    /// Submitters that wait for room.
-    pub submitters_waiting: u64,
-    /// Times that the dispatcher was restarted.
-    pub dispatcher_restarts: u64,
-    /// Times that the sweeper was restarted.
-    pub sweeper_restarts: u64,
-    /// Facts that some subscription was too slow for.
-    pub subscription_dropped: u64,
-    /// Facts that are not durable yet. Zero without a journal.
-    pub unsynced: u64,
-    /// Bytes that the journal can take for new events; nothing without a journal.
-    pub journal_room_bytes: Option<u64>,
-    /// Times that the journal was opened again after a failure.
-    pub journal_reopenings: u64,
-    /// How the journal is; nothing without one.
-    pub journal: Option<JournalState>,
-    /// Bytes of the facts that are not durable yet.
-    pub unsynced_bytes: u64,
-    /// How long the oldest of them has waited.
-    pub unsynced_for: Duration,
-    /// Groups of facts that the journal was given and that no longer wait for it, in this process.
-    pub journal_groups: u64,
-    /// How far the engine's time is ahead of the wall clock: it was that far ahead when the journal was
-    /// written, and does not go back. Retention counts only the time in which the engine is open.
-    pub clock_ahead: Duration,
-    /// Where the engine stands in its own life.
-    pub phase: Phase,
-    /// Whether an operator has stopped the start of new runs.
-    pub paused: bool,
-    /// Whether new events are refused because failed ones have more than `max_failed_bytes`.
-    pub full_of_failures: bool,
-}
-
-/// Whether events can be sent here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Readiness {
-    /// They can. A paused engine is ready too: it takes events in.
-    Ready,
-    /// They should go elsewhere.
-    NotReady(NotReady),
-}
-
-/// Why no events should be sent here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum NotReady {
-    /// It shuts down.
-    Draining,
-    /// It has shut down.
-    Stopped,
-    /// See [`Unavailable::Broken`].
-    Broken,
-    /// See [`Unavailable::Reopening`].
-    Reopening,
-    /// See [`Unavailable::JournalDown`].
-    JournalDown,
-    /// See [`JournalState::Stalled`].
-    JournalStalled {
-        /// Since when.
-        since: Timestamp,
-    },
-    /// See [`JournalState::Full`].
-    DiskFull,
-    /// See [`JournalState::Unreachable`].
-    JournalUnreachable,
-    /// All permits are held by handlers that were stopped more than `abort_grace` ago and have not
-    /// yielded: nothing can run before one does.
-    PermitsHeld,
-    /// The dispatcher is dead, and waits to be restarted.
-    DispatcherDown,
-    /// The sweeper is dead and waits to be restarted, or sleeps past a deadline.
-    SweeperDown,
-    /// Failed events have more than `max_failed_bytes`, and no new one is taken until some of them
-    /// are redriven or discarded.
-    FullOfFailures,
-}
+use super::handle::Eventful;
+use crate::node::{Node, Readiness, Stats, Unavailable};
 
 impl Eventful {
     /// All numbers, the engine's from one moment. It waits for no journal: the numbers are those of
@@ -109,29 +13,8 @@ impl Eventful {
     ///
     /// [`Unavailable::Broken`]
     pub fn stats(&self) -> Result<Stats, Unavailable> {
-        let shared = &self.shared;
-        let permits_free = shared.permits_free();
-        shared.view(|core, now| Stats {
-            engine: core.engine.metrics(),
-            channel_depth: core.channel_depth() as u64,
-            workers_running: shared.workers_running.load(Ordering::Acquire) as u64,
-            permits_free: permits_free as u64,
-            submitters_waiting: core.waiting as u64,
-            dispatcher_restarts: shared.dispatcher.restarts.load(Ordering::Acquire),
-            sweeper_restarts: shared.sweeper.restarts.load(Ordering::Acquire),
-            subscription_dropped: core.subscribers.dropped,
-            unsynced: core.commits.unsynced(),
-            journal_room_bytes: core.commits.room(),
-            journal_reopenings: shared.writer.reopenings.load(Ordering::Acquire),
-            journal: shared.journal_state(core, now),
-            unsynced_bytes: core.commits.unsynced_bytes(),
-            unsynced_for: core.commits.unsynced_since().map_or(Duration::ZERO, |since| now.since(since)),
-            journal_groups: core.commits.settled(),
-            clock_ahead: shared.clock.ahead_of_wall(),
-            phase: core.engine.phase(),
-            paused: core.engine.is_paused(),
-            full_of_failures: core.engine.is_full_of_failures(),
-        })
+        let ahead = self.shared.clock.ahead_of_wall();
+        self.shared.read(|node, now| node.stats(now, ahead))
     }
 
     /// Waits until everything that was decided so far is durable, at most the journal's
@@ -141,54 +24,12 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub async fn sync(&self) -> Result<(), Unavailable> {
-        let tail = self.shared.look(|core, _| core.commits.tail())?;
-        self.shared.sync(tail).await
+        let decided = self.shared.read(|node, _| node.everything())?;
+        self.shared.shown(decided).await
     }
 
     /// Whether events can be sent here: whether it makes progress, not just whether it lives.
     pub fn readiness(&self) -> Readiness {
-        let shared = &self.shared;
-        let look = |core: &mut Core, now| {
-            let due = core.engine.next_deadline().map(|deadline| deadline.at + self.config().stuck_after);
-            let is_late = due.is_some_and(|due| due < now);
-            let is_full = core.engine.is_full_of_failures();
-            (core.engine.phase(), is_late, is_full, core.lacks_permits(now), shared.journal_state(core, now))
-        };
-        let Ok((phase, is_late, is_full, lacks_permits, journal)) = shared.view(look) else {
-            return Readiness::NotReady(NotReady::Broken);
-        };
-        let is_down = |upkeep: &Upkeep| upkeep.down.load(Ordering::Acquire);
-        let why = match phase {
-            Phase::Running if lacks_permits => Some(NotReady::PermitsHeld),
-            Phase::Running if is_down(&shared.dispatcher) => Some(NotReady::DispatcherDown),
-            Phase::Running if is_late || is_down(&shared.sweeper) => Some(NotReady::SweeperDown),
-            Phase::Running if is_full => Some(NotReady::FullOfFailures),
-            Phase::Running => None,
-            Phase::Draining => Some(NotReady::Draining),
-            Phase::Stopped => Some(NotReady::Stopped),
-        };
-        journal_reason(phase, journal).or(why).map_or(Readiness::Ready, Readiness::NotReady)
-    }
-}
-
-/// Why no events should be sent to an engine in this phase, as far as its journal is the reason. An
-/// engine that was given up has no phase that counts.
-fn journal_reason(phase: Phase, journal: Option<JournalState>) -> Option<NotReady> {
-    match journal? {
-        JournalState::Down => Some(NotReady::JournalDown),
-        JournalState::Reopening => Some(NotReady::Reopening),
-        JournalState::Working => None,
-        JournalState::Stalled { .. } | JournalState::Full | JournalState::Unreachable if phase != Phase::Running => {
-            None
-        }
-        JournalState::Stalled { since } => Some(NotReady::JournalStalled { since }),
-        JournalState::Full => Some(NotReady::DiskFull),
-        JournalState::Unreachable => Some(NotReady::JournalUnreachable),
-    }
-}
-
-impl Shared {
-    fn journal_state(&self, core: &Core, now: Timestamp) -> Option<JournalState> {
-        core.commits.state(now, self.writer.busy_since(), self.config.max_event_bytes)
+        self.shared.read(Node::readiness)
     }
 }

@@ -13,45 +13,78 @@ use tracing::Span;
 
 use super::attempt::{Attempt, RunCell};
 use super::handler::{Failure, Handler, outcome};
-use super::hooks::Point;
-use super::shared::Slot;
-use crate::engine::{Answer, ErrorText, Outcome, Status};
+use super::latch::Latch;
+use super::points::pass;
+use super::shared::{Locked, Shared};
+use crate::engine::{ErrorText, Outcome, Status};
+use crate::node::{Launch, Point, Start};
 
-/// A run in flight: whatever becomes of its worker, it ends with an outcome. Dropped before its
-/// end was told, it tells of a crash.
+/// A run in flight: whatever becomes of its worker, it is settled and its permit is free again. Dropped
+/// before, it has crashed.
 pub(super) struct Flight {
     cell: Arc<RunCell>,
-    told: bool,
+    is_settled: bool,
+}
+
+/// What came of the dispatcher's look for a run.
+pub(super) enum Started {
+    /// See [`Start::Run`].
+    Flight(Flight),
+    /// See [`Start::Wait`].
+    Wait,
+    /// See [`Start::ChannelGone`].
+    ChannelGone,
+    /// See [`Start::End`].
+    End,
 }
 
 impl Flight {
-    /// Must be called while the core is not locked: dropping it locks.
-    pub(super) fn new(cell: Arc<RunCell>) -> Self {
-        Self { cell, told: false }
+    /// Starts the next run, if one can start.
+    pub(super) fn start(shared: &Arc<Shared>) -> Started {
+        let started = shared.write_locked(|locked, now| match locked.node.start(now) {
+            Start::Run(launch) => Ok(launched(locked, launch, shared)),
+            Start::Wait => Err(Started::Wait),
+            Start::ChannelGone => Err(Started::ChannelGone),
+            Start::End => Err(Started::End),
+        });
+        started.map_or_else(|why| why, |cell| Started::Flight(Self::new(cell)))
     }
 
-    /// Ends the run with `outcome`; without one when the engine has ended it, or will.
-    fn end(&mut self, outcome: Option<Outcome>) -> (Option<Answer>, Option<Flight>) {
-        self.told = true;
-        self.cell.end();
-        self.cell.shared.settle_and_start(&self.cell, outcome)
+    /// Must be called while the node is not locked: dropping it locks.
+    fn new(cell: Arc<RunCell>) -> Self {
+        Self { cell, is_settled: false }
     }
+
+    /// Ends the run with `outcome`, without one when the run was stopped, and starts the next one.
+    fn end(&mut self, outcome: Option<Outcome>) -> (Option<Status>, Option<Self>) {
+        self.is_settled = true;
+        let RunCell { worker, run, shared, .. } = &*self.cell;
+        let (status, next) = shared.write_locked(|locked, now| {
+            let (status, launch) = locked.node.settle_and_start(now, *worker, *run, outcome);
+            (status, launch.map(|launch| launched(locked, launch, shared)))
+        });
+        (status, next.map(Self::new))
+    }
+}
+
+fn launched(locked: &mut Locked, launch: Launch, shared: &Arc<Shared>) -> Arc<RunCell> {
+    let cancel = Arc::new(Latch::default());
+    locked.keep(launch.worker, &cancel);
+    RunCell::new(launch, cancel, shared)
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.cell.end();
-        if !self.told {
-            let error = ErrorText::new("the worker ended before the handler did");
-            let (cell, crashed) = (&self.cell, Outcome::Crashed { error });
-            // A core that is broken or down takes no outcome, and needs none.
-            let _ = cell.shared.change(|core, now| core.settle(now, cell, crashed));
+        if !self.is_settled {
+            let RunCell { worker, run, shared, .. } = &*self.cell;
+            let crashed = Outcome::Crashed { error: ErrorText::new("the worker ended before the handler did") };
+            shared.write(|node, now| node.settle(now, *worker, *run, Some(crashed)));
         }
     }
 }
 
-/// Works until there is no ticket left. The permit is in `_slot`, which goes last.
-pub(super) async fn work<H: Handler>(_slot: Slot, handler: Arc<H>, first: Flight) {
+/// Works until there is no ticket left.
+pub(super) async fn work<H: Handler>(handler: Arc<H>, first: Flight) {
     let mut next = Some(first);
     while let Some(flight) = next {
         next = run(&*handler, flight).await;
@@ -61,24 +94,26 @@ pub(super) async fn work<H: Handler>(_slot: Slot, handler: Arc<H>, first: Flight
 
 async fn run<H: Handler>(handler: &H, mut flight: Flight) -> Option<Flight> {
     let span = span(&flight.cell);
-    flight.cell.shared.probe.open(Point::WorkerStart).await;
+    pass(&flight.cell.shared.probe, Point::WorkerStart).await;
     let outcome = handle(handler, &flight.cell, &span).await;
-    flight.cell.shared.probe.open(Point::BeforeSettle).await;
+    pass(&flight.cell.shared.probe, Point::BeforeSettle).await;
     let error = outcome.as_ref().and_then(error).cloned();
-    let (answer, next) = flight.end(outcome);
-    record(&span, answer, error.as_ref());
-    flight.cell.shared.probe.open(Point::AfterSettle).await;
+    let (status, next) = flight.end(outcome);
+    record(&span, status, error.as_ref());
+    pass(&flight.cell.shared.probe, Point::AfterSettle).await;
     next
 }
 
 /// Waits until the start is durable, unless the run is stopped before. A start that may be lost
 /// counts as stopped: the engine that knew of it is gone.
 async fn is_started(cell: &RunCell) -> bool {
-    let Some(started) = cell.started else { return !cell.cancelled.is_open() };
+    if cell.started.is_none() {
+        return !cell.cancel.is_open();
+    }
     tokio::select! {
         biased;
-        () = cell.cancelled.wait() => false,
-        synced = cell.shared.synced.wait_however_long(started) => synced.is_ok(),
+        () = cell.cancel.wait() => false,
+        settled = cell.shared.settled(cell.started, true) => settled.is_ok(),
     }
 }
 
@@ -96,7 +131,7 @@ async fn handle<H: Handler>(handler: &H, cell: &Arc<RunCell>, span: &Span) -> Op
     let ended = tokio::select! {
         biased;
         ended = caught(call.as_mut(), span) => Some(ended),
-        () = cell.cancelled.wait() => None,
+        () = cell.cancel.wait() => None,
     };
     let dropped = catch(|| call.set(None));
     ended.map(|outcome| dropped.err().unwrap_or(outcome))
@@ -141,11 +176,10 @@ fn span(cell: &RunCell) -> Span {
     )
 }
 
-fn record(span: &Span, answer: Option<Answer>, error: Option<&ErrorText>) {
+fn record(span: &Span, status: Option<Status>, error: Option<&ErrorText>) {
     if span.is_disabled() {
         return;
     }
-    let status = if let Some(Answer::Settled(status)) = answer { Some(status) } else { None };
     span.record("status", status.map_or("stopped", Status::as_str));
     // What follows on further lines, such as the answer of a target, may hold a payload.
     let error = error.and_then(|error| error.as_str().lines().next());

@@ -1,8 +1,8 @@
-//! Imports go one way: `bin → http → runtime → journal → engine`.
+//! Imports go one way: `bin → http → runtime → node → journal → engine`.
 
 use super::source::{Source, find_words};
 
-const LAYERS: [&str; 5] = ["engine", "journal", "runtime", "http", "bin"];
+const LAYERS: [&str; 6] = ["engine", "journal", "node", "runtime", "http", "bin"];
 
 /// Paths from a layer to one above it, or around the layers through the re-exports of the root.
 pub(crate) fn point_backward(source: &Source) -> Vec<String> {
@@ -19,7 +19,7 @@ pub(crate) fn point_backward(source: &Source) -> Vec<String> {
 
 /// Below the front, `crate::` names a layer, so that the direction shows.
 fn around(source: &Source, own: usize) -> Vec<String> {
-    if own >= 3 {
+    if own >= 4 {
         return Vec::new();
     }
     let roots = find_words(&source.product, "crate::").filter(|at| {

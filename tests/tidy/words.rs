@@ -25,9 +25,22 @@ const ANYWHERE: [(&str, &str); 6] = [
 
 const TOPICLESS: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "manager"];
 
-/// What the sans-IO core must not know.
+/// What the two sans-IO parts must not know. Only a simulator's view of the node may depend on a feature.
 pub(crate) fn forbidden_in_engine(source: &Source) -> Vec<String> {
-    if source.path.starts_with("src/engine/") { phrases(source, &source.product, &ENGINE) } else { Vec::new() }
+    if source.path.starts_with("src/engine/") {
+        return phrases(source, &source.product, &ENGINE);
+    }
+    let code = if source.path.starts_with("src/node/") { without_simulation(source) } else { String::new() };
+    phrases(source, &code, &ENGINE)
+}
+
+/// The code of a file, with each line left out that makes its item depend on feature `sim`.
+fn without_simulation(source: &Source) -> String {
+    let lines = source.product.split_inclusive('\n').zip(source.text.split_inclusive('\n'));
+    let is_for_simulators = |line: &str| line.contains("cfg(feature = \"sim\")");
+    lines
+        .map(|(code, text)| if is_for_simulators(text) { " ".repeat(code.len() - 1) + "\n" } else { code.into() })
+        .collect()
 }
 
 /// What must not be anywhere in code or configuration.

@@ -189,8 +189,13 @@ impl Drive {
         let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
         let pending = eventful.stats().map_or(0, |stats| stats.engine.gauges.pending());
         let bound = eventful.config().liveness_bound(usize::try_from(pending).unwrap_or(usize::MAX));
-        self.until("all events have ended", bound + TICK * 2, |_| {
-            eventful.stats().is_ok_and(|stats| given_up(&stats).is_none() && stats.engine.gauges.pending() == 0)
+        self.until("all events have ended", bound + TICK * 2, |drive| {
+            let Ok(stats) = eventful.stats() else { return false };
+            if stats.paused {
+                // A pause that the network had held back has come only now.
+                drive.order(Order::Resume);
+            }
+            given_up(&stats).is_none() && stats.engine.gauges.pending() == 0
         })
     }
 

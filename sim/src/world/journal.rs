@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use eventful::journal::{Groups, Log, Mark, Room};
+use eventful::journal::{Log, Room};
+use eventful::node::{Groups, Lsn as Mark};
 use eventful::{Answer, Digest, Fact, Ticket};
 
 use super::World;
@@ -59,7 +60,7 @@ pub(super) struct Journal {
 }
 
 fn groups(settings: Journaling) -> Groups {
-    settings.group_bytes.map_or_else(Groups::new, Groups::bounded)
+    Groups::bounded(settings.group_bytes.unwrap_or(1 << 20))
 }
 
 /// Whether the engine can be used.

@@ -126,7 +126,7 @@ impl Absence {
     /// An event that was taken at this time became durable.
     pub(in crate::network) fn taken(&self, at: Timestamp, timeout: Duration) -> Verdict {
         let stuck = self.blocked.filter(|span| span.holds(at)).zip(self.first_held_up);
-        let stuck = stuck.is_some_and(|(_, first)| first + timeout < at);
+        let stuck = stuck.is_some_and(|(span, first)| span.holds(first) && first + timeout < at);
         let gone = self.gone.filter(|span| span.holds(at)).zip(self.refused_since);
         let gone = gone.is_some_and(|(span, since)| span.holds(since) && since < at);
         holds(!stuck && !gone, || broken(format_args!("an event was taken at {at}, when the disk was out of reach")))

@@ -5,21 +5,22 @@
 //! ```
 //!
 //! Facts go into the open group. While one group is being written the next one fills; there is
-//! no timer. One that is full waits behind those before it, and another one is opened. Tickets wait in the group that was open when they were decided, so they leave after
-//! the facts that they follow from, and in their order. Whoever has an answer to give waits for
-//! the [`Mark`] that was the tail when the answer was decided.
+//! no timer. One that is full waits behind those before it, and another one is opened. Tickets wait in
+//! the group that was open when they were decided, so they leave after the facts that they follow
+//! from, and in their order. An answer waits for the [`Lsn`] that was the tail when it was decided.
 
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::mem;
-use std::collections::VecDeque;
-use std::vec::Vec;
 
 use crate::engine::{Fact, Ticket, Timestamp};
 
-/// A group, as a point that durability reaches. Marks rise, also over a [`Groups::fail`].
+/// A log sequence number: the number of a group, as a point that durability reaches. It rises by one for
+/// each group of a process, also over a [`Groups::fail`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Mark(u64);
+pub struct Lsn(u64);
 
-impl Mark {
+impl Lsn {
     /// What is durable from the start.
     pub const START: Self = Self(0);
 
@@ -33,16 +34,12 @@ impl Mark {
     }
 }
 
-/// Bytes of facts after which a group is full. It is one transaction of the store, and what was decided
-/// later waits for it: 1 MiB takes about 20 ms, and larger groups bring no more events per second.
-const GROUP_BYTES: usize = 1 << 20;
-
 /// The groups that are not durable.
 #[derive(Debug)]
 pub struct Groups {
     limit_bytes: usize,
     /// The last group that is durable, or was given up.
-    settled: Mark,
+    settled: Lsn,
     /// The group that is being written; its facts are with the writer.
     written: Option<Written>,
     /// Groups that are full, in their order.
@@ -70,20 +67,9 @@ struct Written {
     since: Timestamp,
 }
 
-impl Default for Groups {
-    fn default() -> Self {
-        Self::bounded(GROUP_BYTES)
-    }
-}
-
 impl Groups {
-    /// No groups; everything so far is durable.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The same, with so many bytes of facts in a group, and those of one fact more at most. 1 MiB by
-    /// default.
+    /// No groups; everything so far is durable. A group has so many bytes of facts, and those of one fact
+    /// more at most.
     pub fn bounded(limit_bytes: usize) -> Self {
         let (settled, written, full, open, facts, bytes) = Default::default();
         Self { limit_bytes: limit_bytes.max(1), settled, written, full, open, facts, bytes }
@@ -123,13 +109,13 @@ impl Groups {
 
     /// What must be durable before an answer decided now may leave. Tickets alone are no reason to
     /// wait: an answer tells of facts.
-    pub fn tail(&self) -> Mark {
+    pub fn tail(&self) -> Lsn {
         let groups = usize::from(self.written.is_some()) + self.full.len() + usize::from(!self.open.facts.is_empty());
-        Mark(self.settled.0 + groups as u64)
+        Lsn(self.settled.0 + groups as u64)
     }
 
     /// The last group that is durable.
-    pub fn settled(&self) -> Mark {
+    pub fn settled(&self) -> Lsn {
         self.settled
     }
 
@@ -148,17 +134,24 @@ impl Groups {
         self.bytes
     }
 
-    /// The groups that have facts, the oldest first: the time of the first fact, and the mark.
-    pub fn ages(&self) -> impl Iterator<Item = (Timestamp, Mark)> {
+    /// The groups that have facts, the oldest first: the time of the first fact, and the LSN.
+    pub fn ages(&self) -> impl Iterator<Item = (Timestamp, Lsn)> {
         let written = self.written.iter().map(|written| written.since);
         let waiting = self.full.iter().chain(Some(&self.open).filter(|open| !open.facts.is_empty()));
         let times = written.chain(waiting.map(|group| group.since));
-        times.zip(core::iter::successors(Some(self.settled.next()), |mark| Some(mark.next())))
+        times.zip(core::iter::successors(Some(self.settled.next()), |lsn| Some(lsn.next())))
     }
 
     /// When the oldest fact that is not durable was decided. All that was decided before is durable.
     pub fn unsynced_since(&self) -> Option<Timestamp> {
         self.ages().next().map(|(since, _)| since)
+    }
+
+    /// The tickets that wait, in their order.
+    #[cfg(feature = "sim")]
+    pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> + '_ {
+        let written = self.written.iter().flat_map(|written| &written.tickets);
+        written.chain(self.full.iter().chain([&self.open]).flat_map(|group| &group.tickets)).copied()
     }
 
     /// Whether [`Groups::begin`] would give something.
@@ -201,7 +194,7 @@ impl Groups {
 
     /// Gives up everything that is not durable: whether the group being written is, is unknown,
     /// and the ones after it were never written. Returns how many facts these were. What waits for a
-    /// mark above [`Groups::settled`] before this call must be told so.
+    /// an LSN above [`Groups::settled`] before this call waits in vain.
     pub fn fail(&mut self) -> usize {
         let lost = self.facts;
         *self = Self { settled: self.tail(), ..Self::bounded(self.limit_bytes) };
@@ -219,7 +212,7 @@ impl Group {
 mod tests {
     use super::*;
     use crate::engine::{Change, Timestamp};
-    use std::vec;
+    use alloc::vec;
 
     fn fact() -> Fact {
         Fact { at: Timestamp::EPOCH, change: Change::Paused }
@@ -227,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_ticket_leaves_at_once_only_when_nothing_is_ahead_of_it() {
-        let mut groups = Groups::new();
+        let mut groups = Groups::bounded(1 << 20);
         assert_eq!(groups.pass(Ticket::new(1)), Some(Ticket::new(1)));
         groups.add([fact()]);
         assert_eq!(groups.pass(Ticket::new(2)), None);
@@ -239,7 +232,7 @@ mod tests {
 
     #[test]
     fn an_answer_waits_for_the_group_that_was_open_when_it_was_decided() {
-        let mut groups = Groups::new();
+        let mut groups = Groups::bounded(1 << 20);
         assert_eq!(groups.tail(), groups.settled(), "nothing is ahead");
         groups.add([fact()]);
         let first = groups.tail();
@@ -258,7 +251,7 @@ mod tests {
 
     #[test]
     fn an_answer_does_not_wait_for_tickets_which_may_be_forgotten() {
-        let mut groups = Groups::new();
+        let mut groups = Groups::bounded(1 << 20);
         groups.add([fact()]);
         assert!(groups.begin(&mut Vec::new()));
         assert_eq!(groups.pass(Ticket::new(1)), None);
@@ -270,7 +263,7 @@ mod tests {
 
     #[test]
     fn only_one_group_is_written_at_a_time() {
-        let (mut groups, mut facts) = (Groups::new(), Vec::new());
+        let (mut groups, mut facts) = (Groups::bounded(1 << 20), Vec::new());
         assert!(!groups.begin(&mut facts), "nothing to write");
         groups.add([fact()]);
         assert!(groups.begin(&mut facts));
@@ -284,15 +277,15 @@ mod tests {
     #[test]
     fn group_is_as_old_as_its_first_fact() {
         let at = |micros| Fact { at: Timestamp::from_micros(micros), ..fact() };
-        let mut groups = Groups::new();
+        let mut groups = Groups::bounded(1 << 20);
         assert_eq!(groups.unsynced_since(), None);
         groups.add([at(5), at(7)]);
         assert!(groups.begin(&mut Vec::new()));
         groups.add([at(8)]);
         groups.add([at(9)]);
-        let marks = [groups.settled().next(), groups.tail()];
+        let lsns = [groups.settled().next(), groups.tail()];
         let times = [5, 8].map(Timestamp::from_micros);
-        assert_eq!(groups.ages().collect::<Vec<_>>(), [(times[0], marks[0]), (times[1], marks[1])]);
+        assert_eq!(groups.ages().collect::<Vec<_>>(), [(times[0], lsns[0]), (times[1], lsns[1])]);
 
         groups.finish();
         assert_eq!(groups.unsynced_since(), Some(times[1]));
@@ -341,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_is_given_up_is_counted_and_no_mark_of_it_is_reached_by_what_follows() {
-        let mut groups = Groups::new();
+        let mut groups = Groups::bounded(1 << 20);
         groups.add([fact()]);
         assert!(groups.begin(&mut Vec::new()));
         groups.add([fact()]);

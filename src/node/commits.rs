@@ -1,43 +1,66 @@
 //! What is not durable yet, how the journal is, and what may be taken in meanwhile.
 
+use alloc::vec::Vec;
 use core::time::Duration;
-use std::vec::Vec;
 
+use super::groups::{Groups, Lsn};
+use super::horizon::{Horizon, Unsynced};
 use super::journal_state::JournalState;
-pub(super) use super::synced::Synced;
 use super::unavailable::Unavailable;
-use crate::engine::{Bound, Fact, Output, Rejection, Ticket, Timestamp};
-pub(super) use crate::journal::Mark;
-use crate::journal::{Groups, Room};
+use crate::engine::{Bound, Engine, Fact, Output, Rejection, Ticket, Timestamp};
 
-/// The journal as the core sees it: groups on their way, and how the journal is.
+/// How much may wait for the journal, and what is kept free in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of facts that are not durable, past which no new event is taken.
+    pub max_unsynced_bytes: usize,
+    /// Room in bytes that only outcomes and shutdown may use.
+    pub reserve_bytes: u64,
+    /// How long an answer waits for what it says to be durable.
+    pub answer_timeout: Duration,
+    /// Bytes of facts in one group, and those of one fact more at most.
+    pub group_bytes: usize,
+}
+
+impl Limits {
+    /// Bytes of facts after which a group is full. It is one transaction of the store, and what was
+    /// decided later waits for it: 1 MiB takes about 20 ms, and larger groups bring no more events per
+    /// second.
+    pub const GROUP_BYTES: usize = 1 << 20;
+}
+
+/// An engine that was opened from a journal, and what is known of that.
+#[derive(Debug)]
+pub struct Opened {
+    /// The engine.
+    pub engine: Engine,
+    /// What it put out when it was opened, facts included.
+    pub out: Output,
+    /// Bytes that the journal can take; `u64::MAX` when it knows no bound.
+    pub room_bytes: u64,
+    /// Frames that were ever appended to the journal.
+    pub frames: u64,
+}
+
+/// The journal as the node sees it: groups on their way, and the journal's condition. Without a journal
+/// everything is as durable as it gets.
 #[derive(Debug, Default)]
 pub(super) struct Commits(Option<Journaled>);
 
 #[derive(Debug)]
 struct Journaled {
     groups: Groups,
+    horizon: Horizon,
     condition: Condition,
     limits: Limits,
     /// What the journal said that it can take, after the last group.
-    room: Room,
+    room_bytes: u64,
     /// Whether its directory and its disk were there at the last look.
     is_reachable: bool,
     /// Facts that were given up, until the journal is opened again and says what is left of them.
     given_up: usize,
     /// When the oldest of them was decided.
     lost_since: Option<Timestamp>,
-}
-
-/// How much may wait for the journal, and what is kept free in it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// Bytes of facts that are not durable, past which no new event is taken.
-    pub(super) max_unsynced_bytes: usize,
-    /// Room that only outcomes and shutdown may use.
-    pub(super) reserve_bytes: u64,
-    /// How long an answer waits for what it says to be durable.
-    pub(super) answer_timeout: Duration,
 }
 
 /// The part of `max_unsynced_bytes` that expiry may fill: 4 MiB by default, which is about 50,000
@@ -49,47 +72,47 @@ const PATIENT_SHARE: usize = 16;
 const LATE_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether the engine can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Condition {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Condition {
     /// It can.
     Open,
     /// It was given up, and another one is to take its place.
     Reopening,
-    /// It was given up for good.
+    /// It was given up, and none will take its place.
     Down,
 }
 
 impl Commits {
-    /// Without a journal: everything is as durable as it gets.
     pub(super) const fn none() -> Self {
         Self(None)
     }
 
-    pub(super) fn new(limits: Limits, room: Room) -> Self {
+    pub(super) fn new(limits: Limits, room_bytes: u64) -> Self {
         Self(Some(Journaled {
-            groups: Groups::new(),
+            groups: Groups::bounded(limits.group_bytes),
+            horizon: Horizon::default(),
             condition: Condition::Open,
             limits,
-            room,
+            room_bytes,
             is_reachable: true,
             given_up: 0,
             lost_since: None,
         }))
     }
 
-    /// Whether facts must be kept.
+    /// Returns whether facts must be kept.
     pub(super) const fn keeps_facts(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Takes the facts of an output.
-    pub(super) fn add(&mut self, out: &mut Output) {
+    /// Takes in facts in the order of their decision.
+    pub(super) fn add(&mut self, facts: impl Iterator<Item = Fact>) {
         if let Some(journaled) = &mut self.0 {
-            journaled.groups.add(out.drain_facts());
+            journaled.groups.add(facts);
         }
     }
 
-    /// Takes a ticket that is to be sent, and gives it back when it may leave at once.
+    /// Takes in a ticket that is to be sent, and gives it back when it may leave at once.
     pub(super) fn pass(&mut self, ticket: Ticket) -> Option<Ticket> {
         match &mut self.0 {
             Some(journaled) => journaled.groups.pass(ticket),
@@ -97,17 +120,18 @@ impl Commits {
         }
     }
 
-    /// The channel is gone, and with it every ticket.
+    /// Forgets all tickets: their channel is gone.
     pub(super) fn forget_tickets(&mut self) {
         self.0.iter_mut().for_each(|journaled| journaled.groups.forget_tickets());
     }
 
     /// What must be durable before an answer decided now may leave; nothing when it may at once.
-    pub(super) fn tail(&self) -> Option<Mark> {
+    pub(super) fn tail(&self) -> Option<Lsn> {
         let journaled = self.0.as_ref()?;
         (!journaled.groups.is_idle()).then(|| journaled.groups.tail())
     }
 
+    /// Returns whether everything that was decided is durable.
     pub(super) fn is_idle(&self) -> bool {
         self.0.as_ref().is_none_or(|journaled| journaled.groups.is_idle())
     }
@@ -117,9 +141,19 @@ impl Commits {
         self.0.as_ref().map_or(0, |journaled| (journaled.groups.unsynced() + journaled.given_up) as u64)
     }
 
+    /// Bytes of facts that are not durable.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |journaled| journaled.groups.unsynced_bytes() as u64)
+    }
+
+    /// Whether the engine can be used.
+    pub(super) fn condition(&self) -> Condition {
+        self.0.as_ref().map_or(Condition::Open, |journaled| journaled.condition)
+    }
+
     /// Why the engine cannot be used, when it cannot.
     pub(super) fn unavailable(&self) -> Option<Unavailable> {
-        match self.0.as_ref()?.condition {
+        match self.condition() {
             Condition::Open => None,
             Condition::Reopening => Some(Unavailable::Reopening),
             Condition::Down => Some(Unavailable::JournalDown),
@@ -131,15 +165,15 @@ impl Commits {
         self.0.as_ref()?.refusal(now, size_bytes)
     }
 
-    /// Whether so much waits for the journal that what can wait must.
+    /// Returns whether so much waits for the journal that what can wait must.
     pub(super) fn is_behind(&self) -> bool {
         self.0.as_ref().is_some_and(Journaled::is_behind)
     }
 
-    /// Says what the journal can take now, and whether it is there.
-    pub(super) fn measure(&mut self, room: Room, is_reachable: bool) {
+    /// Notes what the journal can take now, and whether it is there.
+    pub(super) const fn measure(&mut self, room_bytes: u64, is_reachable: bool) {
         if let Some(journaled) = &mut self.0 {
-            (journaled.room, journaled.is_reachable) = (room, is_reachable);
+            (journaled.room_bytes, journaled.is_reachable) = (room_bytes, is_reachable);
         }
     }
 
@@ -158,74 +192,89 @@ impl Commits {
         self.0.as_ref()?.unsynced_since()
     }
 
-    /// Whether what was last changed at this time is durable, and was not given up.
+    /// Returns whether what was last changed at this time is durable, and was not given up.
     pub(super) fn holds(&self, changed_at: Timestamp) -> bool {
         self.unsynced_since().is_none_or(|since| changed_at < since)
     }
 
-    /// Whether the oldest group is late.
+    /// Returns whether the oldest group is late.
     pub(super) fn is_late(&self, now: Timestamp) -> bool {
         self.unsynced_since().is_some_and(|since| since + LATE_AFTER <= now)
     }
 
-    /// Whether the oldest group is older than an answer may wait.
+    /// Returns whether the oldest group is older than an answer may wait.
     pub(super) fn is_stuck(&self, now: Timestamp) -> bool {
         self.overdue(now).is_some()
     }
 
-    /// Up to which mark no answer may wait any more.
-    pub(super) fn overdue(&self, now: Timestamp) -> Option<Mark> {
+    /// Up to which LSN no answer may wait any more.
+    fn overdue(&self, now: Timestamp) -> Option<Lsn> {
         let journaled = self.0.as_ref()?;
-        let is_overdue = |(since, _): &(Timestamp, Mark)| *since + journaled.limits.answer_timeout <= now;
-        journaled.groups.ages().take_while(is_overdue).last().map(|(_, mark)| mark)
+        let is_overdue = |(since, _): &(Timestamp, Lsn)| *since + journaled.limits.answer_timeout <= now;
+        journaled.groups.ages().take_while(is_overdue).last().map(|(_, lsn)| lsn)
     }
 
-    /// The next time at which there is more of that.
+    /// The next time at which an answer has waited too long.
     pub(super) fn next_overdue(&self, now: Timestamp) -> Option<Timestamp> {
         let journaled = self.0.as_ref()?;
         let times = journaled.groups.ages().map(|(since, _)| since + journaled.limits.answer_timeout);
         times.into_iter().find(|at| *at > now)
     }
 
-    /// Whether there is a group to write, and none being written.
+    /// Lets those answers go that have waited too long, or all. Returns which LSNs are settled by that.
+    pub(super) fn stop_waiting(&mut self, now: Timestamp, all: bool) -> Option<(Lsn, Lsn)> {
+        let up_to = if all { self.tail() } else { self.overdue(now) }?;
+        let before = self.0.as_mut()?.horizon.stop_waiting(up_to)?;
+        Some((before, up_to))
+    }
+
+    /// What is known of this LSN; nothing while that is open.
+    pub(super) fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
+        self.0.as_ref().map_or(Some(Ok(())), |journaled| journaled.horizon.find(lsn, patient))
+    }
+
+    /// Returns whether there is a group to write, and none being written.
     pub(super) fn has_work(&self) -> bool {
         self.0.as_ref().is_some_and(|journaled| journaled.groups.can_begin())
     }
 
-    /// Puts the next group into `facts`, and answers whether there is one.
+    /// Puts the next group into `facts`, and returns whether there is one.
     pub(super) fn begin(&mut self, facts: &mut Vec<Fact>) -> bool {
         self.0.as_mut().is_some_and(|journaled| journaled.groups.begin(facts))
     }
 
-    /// The group is durable. Answers the tickets that may leave now, and the mark that is reached.
-    pub(super) fn finish(&mut self, room: Room) -> (Vec<Ticket>, Mark) {
-        let Some(journaled) = &mut self.0 else { return <(Vec<Ticket>, Mark)>::default() };
-        (journaled.room, journaled.is_reachable) = (room, true);
-        (journaled.groups.finish(), journaled.groups.settled())
+    /// The group is durable. Returns the tickets that may leave now, and the LSNs that are settled.
+    pub(super) fn finish(&mut self, room_bytes: u64) -> (Vec<Ticket>, Lsn, Lsn) {
+        let Some(journaled) = &mut self.0 else { return Default::default() };
+        (journaled.room_bytes, journaled.is_reachable) = (room_bytes, true);
+        let tickets = journaled.groups.finish();
+        let reached = journaled.groups.settled();
+        (tickets, journaled.horizon.reach(reached), reached)
     }
 
-    /// Gives up what is not durable, and the engine with it. Answers which marks are lost: those
-    /// after the first, up to the second.
-    pub(super) fn give_up(&mut self) -> (Mark, Mark, usize) {
-        let Some(journaled) = &mut self.0 else { return <(Mark, Mark, usize)>::default() };
+    /// Gives up what is not durable, and the engine with it. Returns which LSNs are lost, and how many facts.
+    pub(super) fn give_up(&mut self) -> (Lsn, Lsn, usize) {
+        let Some(journaled) = &mut self.0 else { return Default::default() };
         journaled.condition = Condition::Reopening;
         journaled.lost_since = journaled.unsynced_since();
         let durable = journaled.groups.settled();
         let facts = journaled.groups.fail();
         journaled.given_up += facts;
-        (durable, journaled.groups.settled(), facts)
+        let lost = journaled.groups.settled();
+        journaled.horizon.lose(durable, lost);
+        (durable, lost, facts)
     }
 
     /// The engine was replaced.
-    pub(super) fn reopen(&mut self, room: Room) {
+    pub(super) const fn reopen(&mut self, room_bytes: u64) {
         if let Some(journaled) = &mut self.0 {
             (journaled.condition, journaled.given_up, journaled.lost_since) = (Condition::Open, 0, None);
-            (journaled.room, journaled.is_reachable) = (room, true);
+            (journaled.room_bytes, journaled.is_reachable) = (room_bytes, true);
         }
     }
 
     /// The engine will not be replaced.
-    pub(super) fn stay_down(&mut self) {
+    pub(super) const fn stay_down(&mut self) {
         if let Some(journaled) = &mut self.0 {
             journaled.condition = Condition::Down;
         }
@@ -236,14 +285,19 @@ impl Commits {
         self.0.as_ref().map(Journaled::room)
     }
 
-    /// Bytes of facts that are not durable.
-    pub(super) fn unsynced_bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |journaled| journaled.groups.unsynced_bytes() as u64)
-    }
-
     /// Groups that were made durable or given up.
     pub(super) fn settled(&self) -> u64 {
         self.0.as_ref().map_or(0, |journaled| journaled.groups.settled().number())
+    }
+
+    /// Adds what decides how the journal goes on to a hash.
+    #[cfg(feature = "sim")]
+    pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
+        use core::hash::Hash as _;
+        let Some(Journaled { groups, condition, room_bytes, is_reachable, .. }) = &self.0 else { return };
+        (condition, room_bytes, is_reachable).hash(hasher);
+        (groups.settled(), groups.tail(), groups.unsynced(), groups.can_begin()).hash(hasher);
+        groups.tickets().for_each(|ticket| ticket.hash(hasher));
     }
 }
 
@@ -251,7 +305,7 @@ impl Journaled {
     /// What is not durable will take of the journal's room, and the reserve is not for new events.
     fn room(&self) -> u64 {
         let taken = self.limits.reserve_bytes.saturating_add(self.groups.unsynced_bytes() as u64);
-        self.room.0.saturating_sub(taken)
+        self.room_bytes.saturating_sub(taken)
     }
 
     fn is_behind(&self) -> bool {

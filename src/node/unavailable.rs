@@ -1,6 +1,6 @@
-//! Why the engine gives no answer.
+//! Why nothing is decided.
 
-use crate::engine::Answer;
+use super::horizon::Unsynced;
 
 /// Why the engine gives no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -34,26 +34,10 @@ impl Unavailable {
     }
 }
 
-/// Why what was decided is not known to be durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "durable"), allow(dead_code, reason = "without a journal all is durable"))]
-pub(super) enum Unsynced {
-    /// It was given up with its engine.
-    Lost,
-    /// An answer may not wait for it any longer. It may become durable yet.
-    Late,
-}
-
 impl From<Unsynced> for Unavailable {
     fn from(unsynced: Unsynced) -> Self {
         match unsynced {
             Unsynced::Lost | Unsynced::Late => Self::Unknown,
         }
     }
-}
-
-/// An answer that does not fit its command: a bug in the engine.
-pub(super) fn unexpected(answer: &Answer) -> Unavailable {
-    tracing::error!(?answer, "the engine gave an answer that does not fit the command");
-    Unavailable::Broken
 }

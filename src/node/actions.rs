@@ -1,0 +1,76 @@
+//! What the driver must do once the lock is free.
+
+use alloc::vec::Vec;
+
+use super::failures::Failures;
+use super::groups::Lsn;
+use super::workers::Worker;
+
+/// The driver's name of someone who waits: for room, for the end of an event, or for facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Waiter(u64);
+
+impl Waiter {
+    /// The waiter with this number. Each wait has its own.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// The LSNs of which it was decided whether an answer may leave: those after the first, up to the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The last one before them.
+    pub after: Lsn,
+    /// The last one of them.
+    pub up_to: Lsn,
+}
+
+/// What is to be done once the lock is free, in any order.
+///
+/// Exhaustive on purpose: a driver must do all of it. A wake-up that comes too often does no harm; one
+/// that is left out may be waited for without end.
+#[derive(Debug, Default)]
+pub struct Actions {
+    /// Wake the dispatcher: a run can start, or none ever will.
+    pub dispatch: bool,
+    /// Wake who sleeps towards the next deadline: there is an earlier one, or none will come.
+    pub timer: bool,
+    /// Wake the writer of the journal.
+    pub write: bool,
+    /// Wake who sees to the end: the shutdown has come further.
+    pub end: bool,
+    /// Wake all who wait until no event is pending.
+    pub idle: bool,
+    /// Wake everyone who waits for anything.
+    pub everyone: bool,
+    /// Start the dispatcher again: it has a permit, and presents nothing.
+    pub replace_dispatcher: bool,
+    /// Wake who waits for one of these LSNs.
+    pub settled: Option<Settled>,
+    /// Wake these.
+    pub wake: Vec<Waiter>,
+    /// Cancel the runs of these workers.
+    pub cancel: Vec<Worker>,
+    /// What is to be logged about failed events.
+    pub failures: Failures,
+}
+
+impl Actions {
+    pub(super) const fn wake_everyone(&mut self) {
+        (self.dispatch, self.timer, self.write, self.end) = (true, true, true, true);
+        (self.idle, self.everyone) = (true, true);
+    }
+
+    /// Adds LSNs that were settled, later ones than those before.
+    pub(super) fn settle(&mut self, after: Lsn, up_to: Lsn) {
+        let after = self.settled.map_or(after, |settled| settled.after.min(after));
+        let up_to = self.settled.map_or(up_to, |settled| settled.up_to.max(up_to));
+        self.settled = Some(Settled { after, up_to });
+    }
+}

@@ -1,0 +1,188 @@
+//! Takes events in.
+
+use core::time::Duration;
+
+use super::Node;
+use super::actions::Waiter;
+use super::groups::Lsn;
+use super::unavailable::Unavailable;
+use crate::engine::{Answer, Bound, Command, Conflict, Duplicate, Event, Phase, Refusal, Rejection, Timestamp};
+
+/// What became of a submitted event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is new, and will be processed.
+    Accepted,
+    /// It was accepted before, with the same payload. Nothing was changed.
+    Duplicate(Duplicate),
+}
+
+/// Why a submitted event was not taken. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// Another payload was accepted under this key.
+    #[error("another payload was accepted under this key: give each event a key of its own")]
+    Conflict(Conflict),
+    /// A bound is reached.
+    #[error("the bound {bound} is reached: try again in {retry_after:?}")]
+    Overloaded {
+        /// Which one.
+        bound: Bound,
+        /// When to try again, from now on.
+        retry_after: Duration,
+    },
+    /// It is larger than any event may be.
+    #[error("an event may have {limit_bytes} bytes: raise max_event_bytes, or send a reference to the data")]
+    TooLarge {
+        /// The most that an event may have.
+        limit_bytes: usize,
+    },
+    /// The engine is shutting down, or has stopped.
+    #[error("the engine is shutting down: send it to its successor")]
+    ShuttingDown,
+    /// See [`Unavailable`].
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What was decided. It may leave when this LSN is durable, or at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decided<T> {
+    /// What was decided.
+    pub value: T,
+    /// What must be durable before; nothing when nothing need be.
+    pub lsn: Option<Lsn>,
+}
+
+/// Whether an event was decided about.
+#[derive(Debug)]
+pub enum Entry {
+    /// It was.
+    Decided(Decided<Result<Submitted, SubmitError>>),
+    /// There is no room for it, or others wait before it: it waits, and its waiter is woken when it may
+    /// [enter again](Node::enter_again).
+    Waits(Event),
+}
+
+impl Node {
+    /// Submits an event, and never waits for room. A new one that the journal has no room for is refused
+    /// before the engine sees it, so that outcomes still have some.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn submit(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+    ) -> Result<Decided<Result<Submitted, SubmitError>>, Unavailable> {
+        self.ready()?;
+        Ok(self.decide_submit(now, event))
+    }
+
+    /// Submits an event unless it should wait for room; then it waits as this waiter, behind all others.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn enter(&mut self, now: Timestamp, event: Event, waiter: Waiter) -> Result<Entry, Unavailable> {
+        self.ready()?;
+        if self.must_wait(now, &event, waiter) {
+            self.queue.join(waiter, event.size_bytes());
+            return Ok(Entry::Waits(event));
+        }
+        Ok(Entry::Decided(self.decide_submit(now, event)))
+    }
+
+    /// Submits an event that waits as this waiter, when it is its turn and there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn enter_again(&mut self, now: Timestamp, event: Event, waiter: Waiter) -> Result<Entry, Unavailable> {
+        self.ready()?;
+        if self.must_wait(now, &event, waiter) {
+            self.queue.stay(waiter);
+            return Ok(Entry::Waits(event));
+        }
+        Ok(Entry::Decided(self.decide_submit(now, event)))
+    }
+
+    /// This waiter waits for room no longer.
+    pub fn leave(&mut self, waiter: Waiter) {
+        self.queue.leave(waiter);
+    }
+
+    /// Counts a submission that makes no event. A node that decides nothing counts nothing.
+    pub fn reject(&mut self, now: Timestamp, rejection: Rejection) {
+        if self.unavailable().is_none() {
+            self.execute(now, Command::Reject(rejection));
+        }
+    }
+
+    fn decide_submit(&mut self, now: Timestamp, event: Event) -> Decided<Result<Submitted, SubmitError>> {
+        if let Some((bound, rejection)) = self.journal_refuses(now, &event) {
+            self.execute(now, Command::Reject(rejection));
+            let retry_after = self.config().overload_retry_after;
+            return Decided { value: Err(SubmitError::Overloaded { bound, retry_after }), lsn: None };
+        }
+        let is_durable = self.is_durably_known(now, &event);
+        let value = submitted(&self.execute(now, Command::Submit(event)));
+        // An answer that says nothing of a record need not wait.
+        let waits = matches!(value, Ok(_) | Err(SubmitError::Conflict(_))) && !is_durable;
+        Decided { value, lsn: self.commits.tail().filter(|_| waits) }
+    }
+
+    fn journal_refuses(&self, now: Timestamp, event: &Event) -> Option<(Bound, Rejection)> {
+        let refusal = self.commits.refusal(now, event.size_bytes())?;
+        let is_new = || self.engine.get(now, event.key()).is_none();
+        (self.engine.phase() == Phase::Running && is_new()).then_some(refusal)
+    }
+
+    /// Returns whether the journal is late, and the record of this key durable all the same. Then what is
+    /// said of it need not wait. While the journal is in time, waiting costs less than this look.
+    fn is_durably_known(&self, now: Timestamp, event: &Event) -> bool {
+        let is_durable =
+            || self.engine.get(now, event.key()).is_some_and(|known| self.commits.holds(known.changed_at()));
+        self.commits.is_late(now) && is_durable()
+    }
+
+    /// Returns whether this event is one that room would help. A refusal is not tried out, for it would be
+    /// counted.
+    fn must_wait(&self, now: Timestamp, event: &Event, waiter: Waiter) -> bool {
+        !(self.has_room(now, event.size_bytes()) && self.queue.is_first(waiter))
+            && self.engine.phase() == Phase::Running
+            && event.size_bytes() <= self.config().max_event_bytes
+            && self.engine.get(now, event.key()).is_none()
+    }
+
+    /// Returns whether no bound stands against one more event of this size.
+    fn has_room(&self, now: Timestamp, size_bytes: usize) -> bool {
+        self.engine.has_room(size_bytes) && self.commits.refusal(now, size_bytes).is_none()
+    }
+
+    /// Calls the first submitter that waits, when it can enter or never will.
+    pub(super) fn call_first_in_queue(&mut self, now: Timestamp) {
+        let Self { engine, commits, queue, .. } = self;
+        let ends = engine.phase() != Phase::Running;
+        let has_room = |size| ends || engine.has_room(size) && commits.refusal(now, size).is_none();
+        self.pending.wake.extend(queue.call(has_room));
+    }
+}
+
+/// What the engine's answer to a submission says.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
+fn submitted(answer: &Answer) -> Result<Submitted, SubmitError> {
+    match *answer {
+        Answer::Accepted => Ok(Submitted::Accepted),
+        Answer::Duplicate(duplicate) => Ok(Submitted::Duplicate(duplicate)),
+        Answer::Conflict(conflict) => Err(SubmitError::Conflict(conflict)),
+        Answer::Refused(Refusal::Overloaded { bound, retry_after }) => {
+            Err(SubmitError::Overloaded { bound, retry_after })
+        }
+        Answer::Refused(Refusal::TooLarge { limit_bytes }) => Err(SubmitError::TooLarge { limit_bytes }),
+        Answer::Refused(Refusal::ShuttingDown) => Err(SubmitError::ShuttingDown),
+        _ => Err(Unavailable::Broken.into()),
+    }
+}

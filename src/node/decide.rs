@@ -1,0 +1,106 @@
+//! Gives commands to the engine, and performs at once what follows from them.
+
+use core::mem;
+
+use super::Node;
+use super::actions::Actions;
+use super::failures::Failures;
+use crate::engine::{Answer, Command, Effect, EnqueueFailure, Phase, Timestamp};
+
+impl Node {
+    /// Decides, and performs what must not wait.
+    pub(super) fn execute(&mut self, now: Timestamp, command: Command) -> Answer {
+        self.gate_expiry(now);
+        let answer = self.decide(now, command);
+        self.perform(now);
+        answer
+    }
+
+    /// Lets sweeps forget only while the journal keeps up. Nothing waits for that, and what a long stop
+    /// has made due at once must not come before answers in the queue of the disk.
+    pub(super) fn gate_expiry(&mut self, now: Timestamp) {
+        let hold = self.commits.is_behind();
+        if hold != self.engine.holds_expiry() {
+            self.decide(now, if hold { Command::HoldExpiry } else { Command::ReleaseExpiry });
+        }
+    }
+
+    fn decide(&mut self, now: Timestamp, command: Command) -> Answer {
+        self.probe.before(now, &command, &self.engine);
+        let answer = self.engine.execute(now, command, &mut self.out);
+        self.probe.after(now, &answer, &self.out, &self.engine);
+        self.take_output(now);
+        answer
+    }
+
+    /// Takes what the engine put out: facts join the open group, tickets leave after them, and runs that
+    /// no longer count are cancelled at once, which a crash would do as well.
+    pub(super) fn take_output(&mut self, now: Timestamp) {
+        if self.commits.keeps_facts() {
+            self.commits.add(self.out.drain_facts());
+        } else if !self.out.facts().is_empty() {
+            self.readers.publish(self.out.facts(), &mut self.pending.wake);
+            self.watches.take(self.out.facts(), &mut self.pending.wake);
+            self.out.drain_facts().for_each(drop);
+            self.out.keep_facts(self.readers.any() || self.watches.any());
+        }
+        for effect in self.out.drain_effects() {
+            match effect {
+                Effect::Enqueue(ticket) => self.outbox.extend(self.commits.pass(ticket)),
+                Effect::Abort(run) => self.workers.stop(now, run, &mut self.pending.cancel),
+            }
+        }
+    }
+
+    /// Sends the tickets in the outbox. From the first one on that does not get into the channel, all are
+    /// reported, the last one first. What follows from that is performed too.
+    pub(super) fn perform(&mut self, now: Timestamp) {
+        while !self.outbox.is_empty() {
+            let mut failure = EnqueueFailure::Full;
+            let mut unsent = mem::take(&mut self.outbox);
+            let sent = unsent.iter().position(|ticket| match self.channel.send(*ticket, &self.probe) {
+                Ok(()) => false,
+                Err(cause) => {
+                    failure = cause;
+                    true
+                }
+            });
+            unsent.drain(..sent.unwrap_or(unsent.len()));
+            while let Some(ticket) = unsent.pop() {
+                self.decide(now, Command::EnqueueFailed { ticket, cause: failure });
+            }
+            // What was put out meanwhile stays in its order; without any the memory is used again.
+            if self.outbox.is_empty() {
+                self.outbox = unsent;
+            }
+        }
+    }
+
+    /// What is to be done once the lock is free. To be called after each input.
+    pub fn actions(&mut self, now: Timestamp) -> Actions {
+        // An engine that was given up has nothing more to do.
+        if self.unavailable().is_none() {
+            self.wake_dispatcher();
+            self.pending.timer |= self.has_earlier_deadline(now);
+            self.pending.write |= self.commits.has_work();
+            self.pending.idle |= self.wakes_idle();
+            self.call_first_in_queue(now);
+            self.pending.failures = Failures::since(&mut self.reported_full, &self.engine, &mut self.out);
+        }
+        self.advance_shutdown(now);
+        mem::take(&mut self.pending)
+    }
+
+    fn wake_dispatcher(&mut self) {
+        let can_start = self.may_start() && self.channel.has_news() && self.workers.permits_free() > 0;
+        if self.dispatcher_waits && (can_start || self.engine.phase() != Phase::Running) {
+            (self.dispatcher_waits, self.pending.dispatch) = (false, true);
+        }
+    }
+
+    fn wakes_idle(&mut self) -> bool {
+        let wakes = self.idle_awaited && self.engine.gauges().pending() == 0;
+        self.idle_awaited &= !wakes;
+        wakes
+    }
+}

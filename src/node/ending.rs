@@ -1,0 +1,132 @@
+//! Shutdown: no intake, no dispatch, drain, stop, report.
+
+use core::time::Duration;
+
+use super::Node;
+use super::commits::Condition;
+use super::shutdown::{Shutdown, ShutdownReport, Stage};
+use crate::engine::{Command, Phase, Timestamp};
+
+impl Node {
+    /// Stops intake and dispatch now, and gives the runs in flight at most `timeout` to end. Asked for
+    /// again, the earliest deadline counts.
+    pub fn shut_down(&mut self, now: Timestamp, timeout: Duration) {
+        let deadline = now + timeout;
+        match &mut self.shutdown {
+            Some(shutdown) => shutdown.hurry(deadline),
+            None => self.shutdown = Some(Shutdown::new(now, deadline)),
+        }
+        if self.unavailable().is_none() && self.engine.phase() == Phase::Running {
+            self.end_engine(now);
+        }
+        // One that decides nothing takes in nothing anyway, and counts nothing.
+        (self.pending.dispatch, self.pending.write, self.pending.end) = (true, true, true);
+    }
+
+    /// Has the engine end when a shutdown was asked for, which counts from here.
+    pub(super) fn end_engine(&mut self, now: Timestamp) {
+        if let Some(shutdown) = &mut self.shutdown {
+            shutdown.count_from(*self.engine.fact_counters());
+            self.execute(now, Command::Shutdown);
+        }
+    }
+
+    /// Takes the shutdown as far as it can go now. Returns when to call again if nothing wakes before;
+    /// nothing when it is over, or none was asked for.
+    pub fn see_to_end(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.release_answers(now, false);
+        self.advance_shutdown(now);
+        let until = match self.shutdown.as_ref()?.stage() {
+            Stage::Draining(until) | Stage::Yielding(until) | Stage::Closing(until) => until,
+            Stage::Over => return None,
+        };
+        Some(self.commits.next_overdue(now).map_or(until, |overdue| overdue.min(until)))
+    }
+
+    /// Ends everything at once: there is no task left that could be waited for.
+    pub fn end_at_once(&mut self, now: Timestamp) {
+        self.shut_down(now, Duration::ZERO);
+        for _ in 0..3 {
+            match self.shutdown.as_ref().map(Shutdown::stage) {
+                Some(Stage::Draining(_)) => self.pass_to_yielding(now),
+                Some(Stage::Yielding(_)) => self.stop(now),
+                Some(Stage::Closing(_)) => self.finish_shutdown(now),
+                Some(Stage::Over) | None => {}
+            }
+        }
+    }
+
+    /// The report, once the shutdown is over.
+    pub fn report(&self) -> Option<ShutdownReport> {
+        self.shutdown.as_ref()?.report()
+    }
+
+    /// Returns whether the journal is closed, or there is none.
+    pub const fn is_journal_closed(&self) -> bool {
+        self.writer.is_closed()
+    }
+
+    /// Returns whether the shutdown has stopped the engine.
+    pub fn has_stopped(&self) -> bool {
+        matches!(self.shutdown.as_ref().map(Shutdown::stage), Some(Stage::Closing(_) | Stage::Over))
+    }
+
+    pub(super) fn advance_shutdown(&mut self, now: Timestamp) {
+        while let Some(stage) = self.shutdown.as_ref().map(Shutdown::stage) {
+            match stage {
+                Stage::Draining(until) if self.is_drained() || until <= now => self.pass_to_yielding(now),
+                Stage::Yielding(until) if self.workers.held() == 0 || until <= now => self.stop(now),
+                Stage::Closing(until) if self.is_closed() || until <= now => self.finish_shutdown(now),
+                Stage::Draining(_) | Stage::Yielding(_) | Stage::Closing(_) | Stage::Over => return,
+            }
+        }
+    }
+
+    /// Returns whether no run is in flight and all facts are durable. A journal that is being opened again
+    /// is waited for: what it gives back is part of the report.
+    fn is_drained(&self) -> bool {
+        let is_reopening = self.commits.condition() == Condition::Reopening;
+        self.is_broken || !is_reopening && self.workers.inflight() == 0 && self.commits.is_idle()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.writer.is_closed() && self.dispatcher.has_ended() && self.sweeper.has_ended()
+    }
+
+    /// Every handler is told to stop.
+    fn pass_to_yielding(&mut self, now: Timestamp) {
+        self.pending.cancel.extend(self.workers.running());
+        self.pass_to(Stage::Yielding(now + self.config().abort_grace));
+    }
+
+    fn pass_to(&mut self, stage: Stage) {
+        self.shutdown.iter_mut().for_each(|shutdown| shutdown.pass_to(stage));
+        self.pending.end = true;
+    }
+
+    /// Stops the engine, and with it every task that is left.
+    fn stop(&mut self, now: Timestamp) {
+        let (abandoned, is_usable) = (self.workers.held() as u64, self.unavailable().is_none());
+        if is_usable {
+            self.execute(now, Command::AbortInflight);
+        }
+        let (facts, left) = (*self.engine.fact_counters(), self.engine.gauges().pending());
+        if let Some(shutdown) = &mut self.shutdown {
+            match is_usable {
+                true => shutdown.tally(&facts, abandoned, left),
+                false => shutdown.tally_unusable(abandoned, left),
+            }
+        }
+        self.pass_to(Stage::Closing(now + self.config().sync_grace));
+        self.pending.wake_everyone();
+    }
+
+    /// Readers are shown facts that are durable, and so hear of the end only now.
+    fn finish_shutdown(&mut self, now: Timestamp) {
+        self.release_answers(now, true);
+        self.readers.close(&mut self.pending.wake);
+        let unsynced = self.commits.unsynced();
+        self.shutdown.iter_mut().for_each(|shutdown| shutdown.finish(now, unsynced));
+        self.pending.wake_everyone();
+    }
+}

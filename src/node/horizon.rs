@@ -1,0 +1,100 @@
+//! How far durability has come, and what that says to an answer that waits.
+
+use alloc::collections::VecDeque;
+
+use super::groups::Lsn;
+
+/// Why what was decided is not known to be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsynced {
+    /// It was given up with its engine.
+    Lost,
+    /// An answer may not wait for it any longer. It may become durable yet.
+    Late,
+}
+
+/// How far durability has come.
+#[derive(Debug, Default)]
+pub(super) struct Horizon {
+    reached: Lsn,
+    /// Answers wait for no LSN up to this one any more: its group is older than they may wait.
+    late: Lsn,
+    /// LSNs that will never be durable: after the first, up to the second of each pair.
+    lost: VecDeque<(Lsn, Lsn)>,
+    /// Up to here it is not kept which ones were lost: so all may be.
+    unclear: Lsn,
+}
+
+/// Failures of which it is kept what they took. Who waits is woken at once, and only a future that is
+/// not polled meanwhile asks later.
+const FAILURES: usize = 64;
+
+impl Horizon {
+    /// Everything up to this LSN is durable. Returns where it was before.
+    pub(super) const fn reach(&mut self, lsn: Lsn) -> Lsn {
+        core::mem::replace(&mut self.reached, lsn)
+    }
+
+    /// What is after the first LSN, up to the second, will not be durable.
+    pub(super) fn lose(&mut self, after: Lsn, up_to: Lsn) {
+        self.reached = up_to;
+        self.lost.push_back((after, up_to));
+        if self.lost.len() > FAILURES {
+            self.unclear = self.lost.pop_front().map_or(self.unclear, |(_, up_to)| up_to);
+        }
+    }
+
+    /// Answers wait no longer for what is up to this LSN. Returns up to where they did not before, when
+    /// that is news.
+    pub(super) fn stop_waiting(&mut self, up_to: Lsn) -> Option<Lsn> {
+        (up_to > self.late).then(|| core::mem::replace(&mut self.late, up_to))
+    }
+
+    /// What is known of this LSN; nothing while that is open. `patient` waits for it however long that
+    /// takes.
+    pub(super) fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
+        if lsn > self.reached {
+            return (!patient && lsn <= self.late).then_some(Err(Unsynced::Late));
+        }
+        let lost = lsn <= self.unclear || self.lost.iter().any(|(after, up_to)| *after < lsn && lsn <= *up_to);
+        Some(if lost { Err(Unsynced::Lost) } else { Ok(()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Change, Fact, Timestamp};
+    use crate::node::Groups;
+    use alloc::vec::Vec;
+
+    /// Adds a group, and returns its LSN and the one before.
+    fn add(groups: &mut Groups) -> (Lsn, Lsn) {
+        groups.add([Fact { at: Timestamp::EPOCH, change: Change::Paused }]);
+        (groups.settled(), groups.tail())
+    }
+
+    #[test]
+    fn of_many_failures_none_counts_as_durable_and_few_are_kept() {
+        let (mut groups, mut horizon, mut lost) = (Groups::bounded(1), Horizon::default(), Vec::new());
+        for _ in 0..10 * FAILURES {
+            let (after, up_to) = add(&mut groups);
+            groups.fail();
+            horizon.lose(after, up_to);
+            lost.push(up_to);
+        }
+        assert!(lost.into_iter().all(|lsn| horizon.find(lsn, true) == Some(Err(Unsynced::Lost))));
+        assert_eq!(horizon.lost.len(), FAILURES);
+    }
+
+    #[test]
+    fn answer_that_is_late_leaves_and_a_start_waits_on() {
+        let (mut groups, mut horizon) = (Groups::bounded(1), Horizon::default());
+        let (before, lsn) = add(&mut groups);
+        assert_eq!(horizon.find(lsn, false), None);
+        assert_eq!((horizon.stop_waiting(lsn), horizon.stop_waiting(lsn)), (Some(before), None));
+        assert_eq!((horizon.find(lsn, false), horizon.find(lsn, true)), (Some(Err(Unsynced::Late)), None));
+        assert_eq!(horizon.reach(lsn), before);
+        assert_eq!(horizon.find(lsn, false), Some(Ok(())));
+    }
+}

@@ -1,0 +1,178 @@
+//! The journal: what its writer is to do, and what came of it.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use super::Node;
+use super::channel::Channel;
+use super::commits::{Condition, Opened};
+use super::writer::{Found, Job};
+use crate::engine::{Engine, Fact, Timestamp};
+
+/// Facts that one hold of the lock gives to readers and compares with what is waited for.
+const PUBLISHED: usize = 256;
+
+/// A journal that was opened again lacks frames that were durable: it is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the journal has lost frames that were durable: was it removed?")]
+pub struct FramesLost;
+
+/// What a refusal of the journal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// What was found, when it is news.
+    pub found: Option<Found>,
+    /// How many facts are given up, when the node ends without them.
+    pub given_up: Option<usize>,
+}
+
+impl Node {
+    /// The next job of the journal's writer. For [`Job::Append`] the group is put into `facts`, unless it
+    /// is there since it was refused.
+    pub fn next_job(&mut self, now: Timestamp, facts: &mut Vec<Fact>) -> Job {
+        let ends = self.has_stopped() || self.is_broken;
+        let job = match self.commits.condition() {
+            Condition::Down => Job::Close,
+            Condition::Reopening if self.shutdown.is_some() || self.is_broken => {
+                self.stay_down();
+                Job::Close
+            }
+            Condition::Reopening => self.writer.next_opening(now),
+            Condition::Open => self.writer.next_job(now, || self.commits.begin(facts), ends),
+        };
+        self.writer.begin_job(now, job);
+        job
+    }
+
+    /// The group is durable, as the last of so many frames: its tickets and answers leave. Returns whether
+    /// its facts are to be [published](Self::publish).
+    pub fn appended(&mut self, now: Timestamp, room_bytes: u64, frames: u64) -> bool {
+        self.writer.appended(now, frames);
+        let (tickets, after, up_to) = self.commits.finish(room_bytes);
+        self.pending.settle(after, up_to);
+        if self.is_broken {
+            return false;
+        }
+        self.gate_expiry(now);
+        self.outbox.extend(tickets);
+        self.perform(now);
+        self.readers.any() || self.watches.any()
+    }
+
+    /// Gives facts that are durable to who reads them or waits for them, part by part: some hundreds at a
+    /// time. Returns how many of them were given.
+    pub fn publish(&mut self, facts: &[Fact]) -> usize {
+        let part = &facts[..facts.len().min(PUBLISHED)];
+        self.readers.publish(part, &mut self.pending.wake);
+        self.watches.take(part, &mut self.pending.wake);
+        part.len()
+    }
+
+    /// The journal has refused the group, and nothing of it was written: it stays with the writer, and is
+    /// tried again.
+    pub fn refused(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> Refused {
+        self.writer.refused();
+        let found = self.measured(now, room_bytes, is_reachable);
+        let ends = self.has_stopped() || self.is_broken;
+        let given_up = ends.then(|| {
+            let facts = self.give_up(now);
+            self.stay_down();
+            facts
+        });
+        Refused { found, given_up }
+    }
+
+    /// A step towards a snapshot was made. `more` says that there is more to do; `left` that something
+    /// was written of a snapshot that was given up.
+    pub fn maintained(&mut self, now: Timestamp, more: bool, left: bool) {
+        self.writer.maintained(more);
+        if left {
+            self.writer.leave_unsealed(now);
+        }
+    }
+
+    /// Notes how much room there is, and whether the journal is there. Returns what that means, when it is
+    /// news.
+    pub fn measured(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> Option<Found> {
+        self.commits.measure(room_bytes, is_reachable);
+        let largest = self.config().max_event_bytes as u64;
+        let found = match self.commits.room() {
+            _ if !is_reachable => Found::Unreachable,
+            Some(room) if room < largest => Found::Short,
+            Some(_) | None => Found::Room,
+        };
+        self.writer.looked(now, found, room_bytes == u64::MAX).then_some(found)
+    }
+
+    /// The journal has failed: whether its last group is durable is unknown, and the engine is given up
+    /// with all that may not be. `is_fenced` says that another process has it. Returns how many facts
+    /// were given up.
+    pub fn journal_failed(&mut self, now: Timestamp, is_fenced: bool) -> usize {
+        let facts = self.give_up(now);
+        self.writer.failed(now);
+        if is_fenced {
+            self.stay_down();
+        }
+        facts
+    }
+
+    /// Its runs are stopped, and nothing that the engine decided leaves any more.
+    fn give_up(&mut self, now: Timestamp) -> usize {
+        let (after, up_to, facts) = self.commits.give_up();
+        self.workers.stop_all(now, &mut self.pending.cancel);
+        self.pending.settle(after, up_to);
+        self.pending.wake_everyone();
+        facts
+    }
+
+    /// The journal was opened again: the engine that it gives back takes the place of the one that was
+    /// given up. Returns that: it takes its time to be dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`FramesLost`]
+    pub fn journal_opened(&mut self, now: Timestamp, opened: Opened) -> Result<Engine, FramesLost> {
+        let Opened { engine, out, room_bytes, frames } = opened;
+        if self.writer.lacks_frames(frames) {
+            self.stay_down();
+            return Err(FramesLost);
+        }
+        self.writer.opened();
+        let before = mem::replace(&mut self.engine, engine);
+        self.out = out;
+        self.channel = Channel::new(self.engine.config());
+        self.outbox.clear();
+        self.armed = Timestamp::EPOCH;
+        self.commits.reopen(room_bytes);
+        self.take_output(now);
+        self.perform(now);
+        self.readers.reopen(&mut self.pending.wake);
+        self.pending.wake_everyone();
+        // A shutdown that was asked for while there was no engine is for this one.
+        self.end_engine(now);
+        Ok(before)
+    }
+
+    /// The journal was not opened. `is_temporary` says that it may be later.
+    pub fn journal_not_opened(&mut self, now: Timestamp, is_temporary: bool) {
+        self.writer.not_opened(now);
+        if !is_temporary {
+            self.stay_down();
+        }
+    }
+
+    fn stay_down(&mut self) {
+        self.commits.stay_down();
+        self.pending.wake_everyone();
+    }
+
+    /// The writer has closed the journal, or has died.
+    pub fn journal_closed(&mut self, now: Timestamp) {
+        if !self.has_stopped() && !self.writer.is_closed() {
+            self.give_up(now);
+            self.stay_down();
+        }
+        self.writer.close();
+        self.pending.wake_everyone();
+    }
+}

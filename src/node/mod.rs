@@ -1,0 +1,232 @@
+//! The node: decides everything that the engine does not, without clock, I/O, threads or tasks.
+//!
+//! | file | topic |
+//! |---|---|
+//! | `decide` | gives a command to the engine, and performs what must not wait |
+//! | `admission`, `operate` | what callers ask for |
+//! | `dispatch` | starts runs, settles runs |
+//! | `keeping` | what the writer of the journal is to do, and what came of it |
+//! | `ending`, `ticking`, `supervision` | shutdown, time, tasks that die |
+//! | `reads`, `health` | what can be seen |
+//! | `groups`, `commits`, `horizon` | group commit: what is not durable, the journal's condition, what answers wait for |
+//! | `channel`, `workers`, `writer`, `shutdown`, `upkeep` | the parts with a state of their own |
+//! | `room`, `watches`, `readers` | those who wait: for room, for the end of an event, for facts |
+//! | `actions`, `hooks` | what the driver must do; where a simulator can disturb it |
+
+mod actions;
+mod admission;
+mod channel;
+mod commits;
+mod decide;
+mod dispatch;
+mod ending;
+mod failures;
+mod groups;
+mod health;
+mod hooks;
+mod horizon;
+mod journal_state;
+mod keeping;
+mod operate;
+mod readers;
+mod reads;
+mod room;
+mod shutdown;
+#[cfg(feature = "sim")]
+mod sim;
+mod supervision;
+mod ticking;
+mod unavailable;
+mod upkeep;
+mod watches;
+mod workers;
+mod writer;
+
+pub use actions::{Actions, Settled, Waiter};
+pub use admission::{Decided, Entry, SubmitError, Submitted};
+pub use commits::{Limits, Opened};
+pub use dispatch::{Launch, Start};
+pub use failures::{Failures, FullOfFailures};
+pub use groups::{Groups, Lsn};
+pub use health::{NotReady, Readiness, Stats};
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub use hooks::Hooks;
+pub use hooks::{Action, Point, Probe};
+pub use horizon::Unsynced;
+pub use journal_state::JournalState;
+pub use keeping::{FramesLost, Refused};
+pub use operate::{DiscardError, PauseError, RedriveError};
+pub use readers::{Notice, Reading};
+pub use reads::{Seen, Wait};
+pub use shutdown::ShutdownReport;
+pub use ticking::Tick;
+pub use unavailable::Unavailable;
+pub use upkeep::Part;
+pub use watches::{WaitError, Watched};
+pub use workers::Worker;
+pub use writer::{Found, Job};
+
+use alloc::vec::Vec;
+
+use crate::engine::{Config, Engine, Output, Ticket, Timestamp};
+use channel::Channel;
+use commits::Commits;
+use readers::Readers;
+use room::Queue;
+use shutdown::Shutdown;
+use upkeep::Upkeep;
+use watches::Watches;
+use workers::Workers;
+use writer::Writer;
+
+/// An engine with everything around it that decides: channel, permits, runs in flight, group commit,
+/// admission, waiters, subscriptions, supervision and shutdown.
+///
+/// A driver keeps it behind a lock, reads the clock inside the lock, and calls methods of six kinds:
+///
+/// 1. **Callers ask.** [`enter`](Self::enter), [`submit`](Self::submit), [`redrive`](Self::redrive),
+///    [`discard`](Self::discard), [`pause`](Self::pause), [`resume`](Self::resume), [`watch`](Self::watch),
+///    [`subscribe`](Self::subscribe), [`shut_down`](Self::shut_down). A [`Decided`] value leaves when its
+///    [`Lsn`] is durable: [`find`](Self::find) says whether it is.
+/// 2. **Tasks work.** The dispatcher calls [`start`](Self::start), each worker
+///    [`settle_and_start`](Self::settle_and_start).
+/// 3. **The journal is written.** Its writer asks for the [`next_job`](Self::next_job), does it, and says
+///    what came of it: [`appended`](Self::appended), [`refused`](Self::refused),
+///    [`journal_failed`](Self::journal_failed), [`maintained`](Self::maintained), [`measured`](Self::measured),
+///    [`journal_opened`](Self::journal_opened), [`journal_not_opened`](Self::journal_not_opened),
+///    [`journal_closed`](Self::journal_closed).
+/// 4. **Time passes.** [`tick`](Self::tick) and, once a shutdown was asked for, [`see_to_end`](Self::see_to_end)
+///    say when to call them again.
+/// 5. **Something dies.** [`part_died`](Self::part_died), [`break_down`](Self::break_down).
+/// 6. **Output.** After one or more calls of the kinds before, and before the lock is free,
+///    [`actions`](Self::actions) gives what is to be done outside the lock, in any order.
+///
+/// All other methods only look. Nothing here waits, and nothing panics unless the hooks of a simulator
+/// ask for it.
+///
+/// ```
+/// use eventful::node::{Node, Start};
+/// use eventful::{Config, Engine, Event, Outcome, Output, Timestamp};
+///
+/// let now = Timestamp::from_micros(1_700_000_000_000_000);
+/// let mut out = Output::new();
+/// let engine = Engine::new(Config::default(), now, &mut out)?;
+/// let mut node = Node::in_memory(now, engine, out);
+///
+/// let decided = node.submit(now, Event::with_id("order-17", "three apples")?)?;
+/// assert!(decided.value.is_ok() && decided.lsn.is_none());
+/// let Start::Run(launch) = node.start(now) else { panic!("it starts") };
+/// node.settle(now, launch.worker, launch.run.id, Some(Outcome::Done));
+/// assert_eq!(node.engine().gauges().pending(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Node {
+    engine: Engine,
+    out: Output,
+    probe: Probe,
+    commits: Commits,
+    writer: Writer,
+    channel: Channel,
+    /// Tickets to be sent, of the command at hand.
+    outbox: Vec<Ticket>,
+    workers: Workers,
+    /// Submitters that wait for room.
+    queue: Queue,
+    watches: Watches,
+    readers: Readers,
+    /// The end of the last pending event is waited for.
+    idle_awaited: bool,
+    dispatcher: Upkeep,
+    sweeper: Upkeep,
+    shutdown: Option<Shutdown>,
+    /// The dispatcher found nothing to start, and waits to be woken.
+    dispatcher_waits: bool,
+    /// What the sweeper sleeps towards: the next deadline, or an earlier time.
+    armed: Timestamp,
+    /// A thread panicked inside the node: nothing that it says can be trusted.
+    is_broken: bool,
+    /// What was last reported of failed events that keep new ones out.
+    reported_full: bool,
+    /// What is to be done that no look at the state would find.
+    pending: Actions,
+}
+
+impl Node {
+    /// A node without a journal around an engine that was opened just now with this output.
+    pub fn in_memory(now: Timestamp, engine: Engine, out: Output) -> Self {
+        Self::new(now, engine, out, Commits::none(), Writer::closed())
+    }
+
+    /// A node around an engine that was opened just now from a journal. The facts of the opening are its
+    /// first group.
+    pub fn with_journal(now: Timestamp, opened: Opened, limits: Limits) -> Self {
+        let Opened { engine, out, room_bytes, frames } = opened;
+        Self::new(now, engine, out, Commits::new(limits, room_bytes), Writer::new(frames))
+    }
+
+    fn new(now: Timestamp, engine: Engine, out: Output, commits: Commits, writer: Writer) -> Self {
+        let channel = Channel::new(engine.config());
+        let workers = Workers::new(engine.config().concurrency);
+        let mut node = Self {
+            engine,
+            out,
+            probe: Probe::default(),
+            commits,
+            writer,
+            channel,
+            outbox: Vec::new(),
+            workers,
+            queue: Queue::default(),
+            watches: Watches::default(),
+            readers: Readers::default(),
+            idle_awaited: false,
+            dispatcher: Upkeep::default(),
+            sweeper: Upkeep::default(),
+            shutdown: None,
+            dispatcher_waits: false,
+            armed: Timestamp::MAX,
+            is_broken: false,
+            reported_full: false,
+            pending: Actions::default(),
+        };
+        node.take_output(now);
+        node.perform(now);
+        node
+    }
+
+    /// Asks this probe at each of the node's points.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn probed(mut self, probe: Probe) -> Self {
+        self.probe = probe;
+        self
+    }
+
+    /// The engine, to be read.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The configuration, with the seed that is in use.
+    pub fn config(&self) -> &Config {
+        self.engine.config()
+    }
+
+    /// Why nothing is decided now, if nothing is.
+    pub fn unavailable(&self) -> Option<Unavailable> {
+        if self.is_broken { Some(Unavailable::Broken) } else { self.commits.unavailable() }
+    }
+
+    /// Fails while nothing is decided.
+    fn ready(&self) -> Result<(), Unavailable> {
+        self.unavailable().map_or(Ok(()), Err)
+    }
+
+    /// A thread panicked while it held the node: whoever waits is to learn it.
+    pub fn break_down(&mut self) {
+        self.is_broken = true;
+        self.pending.wake_everyone();
+    }
+}

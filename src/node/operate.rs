@@ -1,0 +1,232 @@
+//! Steps in: redrives, discards, pauses; and lets callers wait and watch.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::Node;
+use super::actions::Waiter;
+use super::admission::Decided;
+use super::readers::Reading;
+use super::unavailable::Unavailable;
+use super::watches::Watched;
+use crate::engine::{Answer, Bound, Command, Key, Phase, Refusal, Status, Timestamp};
+
+/// Why a failed event got no other life. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedriveError {
+    /// There is no such event; perhaps it was forgotten.
+    #[error("there is no such event: submit it again")]
+    NotFound,
+    /// It has not failed.
+    #[error("only a failed event can be redriven, this one is {0}: leave it alone")]
+    NotFailed(Status),
+    /// A bound is reached.
+    #[error("the bound {bound} is reached: try again in {retry_after:?}")]
+    Overloaded {
+        /// Which one.
+        bound: Bound,
+        /// When to try again, from now on.
+        retry_after: Duration,
+    },
+    /// The engine is shutting down, or has stopped.
+    #[error("the engine is shutting down: try again when it is back")]
+    ShuttingDown,
+    /// See [`Unavailable`].
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why an event was not discarded. Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiscardError {
+    /// There is no such event; perhaps it was forgotten.
+    #[error("there is no such event: nothing needs to be done")]
+    NotFound,
+    /// It was completed before.
+    #[error("the event was completed before: undo its effects where they are")]
+    Completed,
+    /// The engine has stopped.
+    #[error("the engine has stopped: try again when it is back")]
+    ShuttingDown,
+    /// See [`Unavailable`].
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why the engine was neither paused nor resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PauseError {
+    /// The engine has stopped.
+    #[error("the engine has stopped: try again when it is back")]
+    ShuttingDown,
+    /// See [`Unavailable`].
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Node {
+    /// Gives a failed event another life, with all its attempts.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn redrive(&mut self, now: Timestamp, key: Key) -> Result<Decided<Result<(), RedriveError>>, Unavailable> {
+        self.ready()?;
+        if let Some(bound) = self.refuses_redrive(now, &key) {
+            let retry_after = self.config().overload_retry_after;
+            return Ok(Decided { value: Err(RedriveError::Overloaded { bound, retry_after }), lsn: None });
+        }
+        let value = redriven(&self.execute(now, Command::Redrive(key)));
+        Ok(self.decided(value))
+    }
+
+    /// Why the journal takes no outcomes of another life of this event, if it is one that has failed.
+    fn refuses_redrive(&self, now: Timestamp, key: &Key) -> Option<Bound> {
+        let (bound, _) = self.commits.refusal(now, 0)?;
+        let status = self.engine.get(now, key)?.status;
+        (self.engine.phase() == Phase::Running && status == Status::Failed).then_some(bound)
+    }
+
+    /// Ends an event that is not completed. Its run, if there is one, is stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
+    pub fn discard(&mut self, now: Timestamp, key: Key) -> Result<Decided<Result<(), DiscardError>>, Unavailable> {
+        self.ready()?;
+        let value = match self.execute(now, Command::Discard(key)) {
+            Answer::Noted => Ok(()),
+            Answer::NotFound => Err(DiscardError::NotFound),
+            Answer::TooLate => Err(DiscardError::Completed),
+            Answer::Refused(_) => Err(DiscardError::ShuttingDown),
+            _ => Err(Unavailable::Broken.into()),
+        };
+        Ok(self.decided(value))
+    }
+
+    /// Starts no more runs until [`Node::resume`].
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn pause(&mut self, now: Timestamp) -> Result<Decided<Result<(), PauseError>>, Unavailable> {
+        self.set_paused(now, Command::Pause)
+    }
+
+    /// Starts runs again.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn resume(&mut self, now: Timestamp) -> Result<Decided<Result<(), PauseError>>, Unavailable> {
+        self.set_paused(now, Command::Resume)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
+    fn set_paused(&mut self, now: Timestamp, command: Command) -> Result<Decided<Result<(), PauseError>>, Unavailable> {
+        self.ready()?;
+        let value = match self.execute(now, command) {
+            Answer::Noted => Ok(()),
+            Answer::Refused(_) => Err(PauseError::ShuttingDown),
+            _ => Err(Unavailable::Broken.into()),
+        };
+        Ok(self.decided(value))
+    }
+
+    fn decided<T>(&self, value: T) -> Decided<T> {
+        Decided { value, lsn: self.commits.tail() }
+    }
+
+    /// Everything that was decided so far.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn everything(&self) -> Result<Decided<()>, Unavailable> {
+        self.ready()?;
+        Ok(self.decided(()))
+    }
+
+    /// Watches for the end of an event: the waiter is woken when it has ended, or everyone is.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`], unless the event has ended and that is durable.
+    pub fn watch(&mut self, now: Timestamp, key: &Key, waiter: Waiter) -> Result<Watched, Unavailable> {
+        if self.is_broken {
+            return Err(Unavailable::Broken);
+        }
+        let record = self.engine.get(now, key);
+        let ended = record.as_ref().is_some_and(|record| record.status.is_terminal());
+        let is_durable = record.as_ref().is_some_and(|record| self.commits.holds(record.changed_at()));
+        match (record, self.unavailable()) {
+            (Some(record), _) if ended && is_durable => Ok(Watched::Ended(Box::new(record), None)),
+            (_, Some(why)) => Err(why),
+            (Some(record), None) if ended => Ok(Watched::Ended(Box::new(record), self.commits.tail())),
+            (Some(_), None) if self.engine.phase() == Phase::Stopped => Ok(Watched::Stopped),
+            (Some(_), None) => {
+                self.out.keep_facts(true);
+                self.watches.add(key, waiter);
+                Ok(Watched::Waits)
+            }
+            (None, None) => Ok(Watched::Absent(self.commits.tail())),
+        }
+    }
+
+    /// This waiter watches for the end of this event no longer.
+    pub fn unwatch(&mut self, key: &Key, waiter: Waiter) {
+        self.watches.remove(key, waiter);
+    }
+
+    /// Returns how many events are pending. All who wait until none is are woken at the next time that
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn await_idle(&mut self) -> Result<Decided<u64>, Unavailable> {
+        self.ready()?;
+        self.idle_awaited = true;
+        Ok(self.decided(self.engine.gauges().pending()))
+    }
+
+    /// Gives this reader the facts from now on. So many may wait to be read, at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn subscribe(&mut self, reader: Waiter, capacity: usize) -> Result<(), Unavailable> {
+        self.ready()?;
+        self.out.keep_facts(true);
+        self.readers.add(reader, capacity);
+        Ok(())
+    }
+
+    /// Gives this reader no more facts.
+    pub fn unsubscribe(&mut self, reader: Waiter) {
+        self.readers.remove(reader);
+    }
+
+    /// The next notice of this reader.
+    pub fn read(&mut self, reader: Waiter) -> Reading {
+        self.readers.read(reader)
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
+fn redriven(answer: &Answer) -> Result<(), RedriveError> {
+    match *answer {
+        Answer::Noted => Ok(()),
+        Answer::NotFound => Err(RedriveError::NotFound),
+        Answer::NotFailed(status) => Err(RedriveError::NotFailed(status)),
+        Answer::Refused(Refusal::Overloaded { bound, retry_after }) => {
+            Err(RedriveError::Overloaded { bound, retry_after })
+        }
+        Answer::Refused(Refusal::ShuttingDown) => Err(RedriveError::ShuttingDown),
+        _ => Err(Unavailable::Broken.into()),
+    }
+}

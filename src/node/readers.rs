@@ -1,0 +1,169 @@
+//! Facts as they happen, for who wants to watch.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use super::actions::Waiter;
+use crate::engine::Fact;
+
+/// What a reader of facts receives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A decided change.
+    Fact(Fact),
+    /// The reader was slow: this many facts were dropped here, the oldest first.
+    Lagged(u64),
+    /// The journal had failed and was opened again: facts may be missing here.
+    Reopened,
+}
+
+/// What a look for the next notice gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// The next notice.
+    Notice(Notice),
+    /// There is none yet. The reader is woken when there is one.
+    Empty,
+    /// There will be none any more.
+    Closed,
+}
+
+/// All who read facts.
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    buffers: BTreeMap<Waiter, Buffer>,
+    /// Facts that some reader was too slow for.
+    dropped: u64,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Buffer {
+    notices: VecDeque<Notice>,
+    capacity: usize,
+    lagged: u64,
+    /// The reader has found nothing, and waits.
+    waits: bool,
+}
+
+impl Buffer {
+    fn next(&mut self) -> Option<Notice> {
+        if self.lagged > 0 {
+            return Some(Notice::Lagged(core::mem::take(&mut self.lagged)));
+        }
+        self.notices.pop_front()
+    }
+
+    /// Takes in facts, of which the last ones stay when there are too many. Returns how many notices had
+    /// to go.
+    fn extend(&mut self, facts: &[Fact]) -> u64 {
+        let kept = facts.len().min(self.capacity);
+        let (passed_over, kept) = facts.split_at(facts.len() - kept);
+        self.lagged += passed_over.len() as u64;
+        passed_over.len() as u64 + kept.iter().map(|fact| self.push(Notice::Fact(fact.clone()))).sum::<u64>()
+    }
+
+    /// Returns how many notices had to go for this one.
+    fn push(&mut self, notice: Notice) -> u64 {
+        let dropped = u64::from(self.notices.len() == self.capacity);
+        if dropped > 0 {
+            self.notices.pop_front();
+            self.lagged += dropped;
+        }
+        self.notices.push_back(notice);
+        dropped
+    }
+}
+
+impl Readers {
+    /// Adds a reader with room for so many notices, at least one.
+    pub(super) fn add(&mut self, reader: Waiter, capacity: usize) {
+        let buffer = Buffer { notices: VecDeque::new(), capacity: capacity.max(1), lagged: 0, waits: false };
+        self.buffers.insert(reader, buffer);
+    }
+
+    pub(super) fn remove(&mut self, reader: Waiter) {
+        self.buffers.remove(&reader);
+    }
+
+    /// The next notice of a reader.
+    pub(super) fn read(&mut self, reader: Waiter) -> Reading {
+        let Some(buffer) = self.buffers.get_mut(&reader) else { return Reading::Closed };
+        match buffer.next() {
+            Some(notice) => Reading::Notice(notice),
+            None if self.is_closed => Reading::Closed,
+            None => {
+                buffer.waits = true;
+                Reading::Empty
+            }
+        }
+    }
+
+    /// Returns whether there are any.
+    pub(super) fn any(&self) -> bool {
+        !self.buffers.is_empty()
+    }
+
+    /// Facts that some reader was too slow for.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Gives these facts to all readers.
+    pub(super) fn publish(&mut self, facts: &[Fact], wake: &mut Vec<Waiter>) {
+        self.give(wake, |buffer| buffer.extend(facts));
+    }
+
+    /// The journal was opened again.
+    pub(super) fn reopen(&mut self, wake: &mut Vec<Waiter>) {
+        self.give(wake, |buffer| buffer.push(Notice::Reopened));
+    }
+
+    /// No more facts will come.
+    pub(super) fn close(&mut self, wake: &mut Vec<Waiter>) {
+        self.is_closed = true;
+        self.give(wake, |_| 0);
+    }
+
+    fn give(&mut self, wake: &mut Vec<Waiter>, mut give: impl FnMut(&mut Buffer) -> u64) {
+        for (reader, buffer) in &mut self.buffers {
+            self.dropped += give(buffer);
+            if core::mem::take(&mut buffer.waits) {
+                wake.push(*reader);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Change, Timestamp};
+
+    const READER: Waiter = Waiter::new(1);
+
+    #[test]
+    fn reader_of_few_is_given_the_last_facts_of_many() {
+        let mut readers = Readers::default();
+        readers.add(READER, 2);
+        let facts: Vec<_> = (0..10).map(|at| Fact { at: Timestamp::from_micros(at), change: Change::Paused }).collect();
+        readers.publish(&facts[..3], &mut Vec::new());
+        readers.publish(&facts[3..], &mut Vec::new());
+
+        assert_eq!(readers.read(READER), Reading::Notice(Notice::Lagged(8)));
+        assert_eq!(readers.read(READER), Reading::Notice(Notice::Fact(facts[8].clone())));
+        assert_eq!(readers.read(READER), Reading::Notice(Notice::Fact(facts[9].clone())));
+        assert_eq!((readers.read(READER), readers.dropped()), (Reading::Empty, 8));
+    }
+
+    #[test]
+    fn reader_is_woken_once_for_each_wait() {
+        let (mut readers, mut wake) = (Readers::default(), Vec::new());
+        readers.add(READER, 2);
+        readers.publish(&[], &mut wake);
+        assert_eq!((wake.len(), readers.read(READER)), (0, Reading::Empty));
+        readers.publish(&[], &mut wake);
+        readers.close(&mut wake);
+        assert_eq!((wake.len(), readers.read(READER)), (1, Reading::Closed));
+    }
+}

@@ -1,0 +1,131 @@
+//! Shows records, and says whether that is durable.
+//!
+//! Of a record itself it is not kept how far the journal must be. But facts become durable in the
+//! order of their decision: a record that was last changed before the oldest fact that is not durable
+//! was decided is durable, whatever the journal does meanwhile.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use super::Node;
+use super::groups::Lsn;
+use super::horizon::Unsynced;
+use super::unavailable::Unavailable;
+use crate::engine::{Cursor, Filter, Key, Page, Phase, Place, RecordView, Timestamp};
+
+/// What was seen, and what it waits for before it is shown.
+#[derive(Debug)]
+pub struct Seen<T> {
+    /// What was seen.
+    pub value: T,
+    /// What it waits for.
+    pub wait: Wait,
+}
+
+/// What must happen before something is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Nothing: it is durable, or shows itself what of it is not.
+    None,
+    /// Nothing, for that would take too long: it may not be durable.
+    TooLong,
+    /// This is durable, or takes too long.
+    For(Lsn),
+}
+
+impl Wait {
+    /// What must happen for both, the later one last.
+    #[must_use]
+    pub const fn and(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::TooLong, _) | (_, Self::TooLong) => Self::TooLong,
+            (earlier, Self::None) => earlier,
+            (_, later) => later,
+        }
+    }
+}
+
+impl Node {
+    /// What is known of an LSN; nothing while that is open, and whoever waits for it is woken when it is
+    /// settled. A `patient` one waits however long it takes, an answer only for the `answer_timeout`.
+    pub fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
+        let found = self.commits.find(lsn, patient);
+        // Nothing settles it any more.
+        found.or_else(|| (self.is_broken || self.report().is_some()).then_some(Err(Unsynced::Late)))
+    }
+
+    /// What must be durable before something decided now is shown.
+    fn wait(&self, now: Timestamp) -> Wait {
+        match self.commits.tail() {
+            None => Wait::None,
+            Some(_) if self.commits.is_stuck(now) => Wait::TooLong,
+            Some(lsn) => Wait::For(lsn),
+        }
+    }
+
+    /// A record. One whose last change was given up is not shown, nor is the absence of one: the
+    /// engine that said so is not trusted any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`]
+    pub fn see(&self, now: Timestamp, key: &Key) -> Result<Seen<Option<RecordView>>, Unavailable> {
+        self.sound()?;
+        let value = self.engine.get(now, key);
+        if value.as_ref().is_some_and(|record| self.commits.holds(record.changed_at())) {
+            return Ok(Seen { value, wait: Wait::None });
+        }
+        self.ready()?;
+        Ok(Seen { value, wait: self.wait(now) })
+    }
+
+    /// A page of at most `limit` records, with those marked that are not durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Broken`]
+    pub fn see_page(
+        &self,
+        now: Timestamp,
+        filter: &Filter,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<Seen<Page>, Unavailable> {
+        self.sound()?;
+        let mut page = self.engine.find(now, filter, after, limit);
+        for record in &mut page.records {
+            record.durable = self.commits.holds(record.changed_at());
+        }
+        let wait = if self.unavailable().is_some() { Wait::None } else { self.wait(now) };
+        Ok(Seen { value: page, wait })
+    }
+
+    /// Says in one sentence why an event is not running, as the engine does, which knows of no permit.
+    pub fn explain(&self, now: Timestamp, key: &Key) -> Option<String> {
+        let mut words = self.engine.explain(now, key)?;
+        let stopped = self.workers.stopped(now, Duration::ZERO);
+        if stopped > 0 && self.workers.permits_free() == 0 && self.waits_for_a_permit(now, key) {
+            let limit = self.config().concurrency;
+            words += &format!(
+                " All {limit} permits are held, {stopped} of them by handlers that were stopped and have not yielded."
+            );
+        }
+        Some(words)
+    }
+
+    fn waits_for_a_permit(&self, now: Timestamp, key: &Key) -> bool {
+        let place = self.engine.get(now, key).and_then(|record| record.place);
+        self.may_start() && matches!(place, Some(Place::Line | Place::Queued(_)))
+    }
+
+    /// Fails once the node is broken. What it was given up for otherwise can still be looked at.
+    pub(super) fn sound(&self) -> Result<(), Unavailable> {
+        if self.is_broken { Err(Unavailable::Broken) } else { Ok(()) }
+    }
+
+    /// Where the engine stands in its own life.
+    pub fn phase(&self) -> Phase {
+        self.engine.phase()
+    }
+}

@@ -1,0 +1,104 @@
+//! The phases of a shutdown, and its report.
+//!
+//! ```text
+//! Draining ──no run in flight, all durable; or its deadline──▶ Yielding
+//! Yielding ──no worker left; or abort_grace──▶ Closing
+//! Closing ──journal closed, tasks ended; or sync_grace──▶ Over
+//! ```
+
+use core::time::Duration;
+
+use crate::engine::{AttemptEnd, FactCounters, Timestamp};
+
+/// How a shutdown went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Runs that ended while it waited for them.
+    pub drained: u64,
+    /// Runs that it stopped. Their events wait for another attempt, and are among `left`.
+    pub interrupted: u64,
+    /// Handlers that had not yielded at the end of `abort_grace`.
+    pub abandoned: u64,
+    /// Events that wait for a run. After a failure of the journal: those that the engine knew then.
+    pub left: u64,
+    /// Facts that are not durable, or may not be as the journal has failed. Zero without a journal.
+    pub unsynced: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A shutdown that was asked for. It is kept with the node, so that an engine that is opened meanwhile
+/// learns of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shutdown {
+    /// When it was first asked for.
+    since: Timestamp,
+    /// What had happened before, or before the engine was opened that it ends.
+    before: FactCounters,
+    stage: Stage,
+    report: ShutdownReport,
+}
+
+/// How far a shutdown has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Stage {
+    /// Runs in flight may end, until then.
+    Draining(Timestamp),
+    /// Handlers were told to stop, and have until then to do so.
+    Yielding(Timestamp),
+    /// The engine has stopped. The journal and the tasks have until then to end.
+    Closing(Timestamp),
+    /// There is a report.
+    Over,
+}
+
+impl Shutdown {
+    pub(super) fn new(now: Timestamp, deadline: Timestamp) -> Self {
+        let (before, report) = Default::default();
+        Self { since: now, before, stage: Stage::Draining(deadline), report }
+    }
+
+    pub(super) const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(super) const fn pass_to(&mut self, stage: Stage) {
+        self.stage = stage;
+    }
+
+    /// The earliest deadline of all counts.
+    pub(super) fn hurry(&mut self, deadline: Timestamp) {
+        if let Stage::Draining(until) = &mut self.stage {
+            *until = deadline.min(*until);
+        }
+    }
+
+    /// It ends an engine of which this had happened before.
+    pub(super) const fn count_from(&mut self, before: FactCounters) {
+        self.before = before;
+    }
+
+    /// Notes what became of the runs, and what is left.
+    pub(super) fn tally(&mut self, facts: &FactCounters, abandoned: u64, left: u64) {
+        let ended = facts.finished_total() - self.before.finished_total();
+        let interrupted = facts.finished(AttemptEnd::Interrupted) - self.before.finished(AttemptEnd::Interrupted);
+        let drained = ended - interrupted;
+        self.report = ShutdownReport { drained, interrupted, abandoned, left, ..self.report };
+    }
+
+    /// Notes what is left of an engine that counts nothing any more.
+    pub(super) const fn tally_unusable(&mut self, abandoned: u64, left: u64) {
+        (self.report.abandoned, self.report.left) = (abandoned, left);
+    }
+
+    pub(super) fn finish(&mut self, now: Timestamp, unsynced: u64) {
+        (self.report.unsynced, self.report.took) = (unsynced, now.since(self.since));
+        self.stage = Stage::Over;
+    }
+
+    /// The report, once it is over.
+    pub(super) fn report(&self) -> Option<ShutdownReport> {
+        (self.stage == Stage::Over).then_some(self.report)
+    }
+}

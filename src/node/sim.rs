@@ -1,0 +1,35 @@
+//! What a simulator does to a node, and what it must know of it to visit each state once.
+
+use alloc::collections::VecDeque;
+use core::hash::{Hash as _, Hasher};
+
+use super::Node;
+use super::shutdown::Shutdown;
+use crate::engine::Ticket;
+
+impl Node {
+    /// The tickets in the channel, to be lost, doubled or delayed; nothing when the receiver is gone.
+    #[doc(hidden)]
+    pub const fn tickets_mut(&mut self) -> &mut Option<VecDeque<Ticket>> {
+        self.channel.tickets_mut()
+    }
+
+    /// The tickets in the channel, in their order.
+    #[doc(hidden)]
+    pub const fn tickets(&self) -> Option<&VecDeque<Ticket>> {
+        self.channel.tickets()
+    }
+
+    /// Adds all that decides how the node goes on to a hash. What is only counted, measured or shown is
+    /// left out.
+    #[doc(hidden)]
+    pub fn fingerprint(&self, hasher: &mut impl Hasher) {
+        self.engine.fingerprint(hasher);
+        self.commits.fingerprint(hasher);
+        self.writer.fingerprint(hasher);
+        self.workers.fingerprint(hasher);
+        self.channel.tickets().hash(hasher);
+        self.shutdown.as_ref().map(Shutdown::stage).hash(hasher);
+        (self.queue.len(), self.dispatcher_waits, self.is_broken, self.idle_awaited).hash(hasher);
+    }
+}

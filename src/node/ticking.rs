@@ -1,0 +1,100 @@
+//! Time: deadlines of the engine, and answers that have waited too long.
+
+use super::Node;
+use crate::engine::{Answer, Command, Deadline, Phase, Swept, Timestamp};
+
+/// What came of a look at the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tick {
+    /// A sweep was due, and found this. Look again at once: one sweep may leave some of it over.
+    Swept(Deadline, Swept),
+    /// Nothing is due. Look again then, or when woken.
+    Until(Option<Timestamp>),
+    /// Nothing will be due any more.
+    End,
+}
+
+impl Node {
+    /// Sweeps when that is due, and lets answers go that have waited too long.
+    pub fn tick(&mut self, now: Timestamp) -> Tick {
+        self.release_answers(now, false);
+        match self.unavailable() {
+            Some(why) if !why.is_temporary() => {
+                self.release_answers(now, true);
+                return Tick::End;
+            }
+            Some(_) => return Tick::Until(None),
+            None if self.engine.phase() == Phase::Stopped => return Tick::End,
+            None => {}
+        }
+        let Some(deadline) = self.arm(now) else { return Tick::Until(self.armed_at()) };
+        let Answer::Swept(swept) = self.execute(now, Command::Sweep) else { return Tick::Until(self.armed_at()) };
+        self.judge_marker(now, &swept);
+        Tick::Swept(deadline, swept)
+    }
+
+    /// What a sweep is due for. If nothing is, the sweeper sleeps until [`Node::armed_at`].
+    ///
+    /// It sleeps on even when what wanted that deadline has ended: a look in vain now and then
+    /// costs less than a wake-up for each event that comes and goes.
+    fn arm(&mut self, now: Timestamp) -> Option<Deadline> {
+        if self.armed > now {
+            return None;
+        }
+        let due = self.engine.next_deadline().filter(|deadline| deadline.at <= now);
+        if due.is_none() {
+            self.armed = self.next_wakeup(now);
+        }
+        due
+    }
+
+    /// The next deadline of the engine, or of answers that wait for the journal.
+    fn next_wakeup(&self, now: Timestamp) -> Timestamp {
+        let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
+        deadline.into_iter().chain(self.commits.next_overdue(now)).min().unwrap_or(Timestamp::MAX)
+    }
+
+    fn armed_at(&self) -> Option<Timestamp> {
+        (self.armed < Timestamp::MAX).then_some(self.armed)
+    }
+
+    /// Returns whether there is an earlier deadline than the one that the sweeper sleeps towards.
+    pub(super) fn has_earlier_deadline(&mut self, now: Timestamp) -> bool {
+        let next = self.next_wakeup(now);
+        let is_earlier = next < self.armed;
+        self.armed = self.armed.min(next);
+        is_earlier
+    }
+
+    /// Lets answers go that have waited too long, or all.
+    pub(super) fn release_answers(&mut self, now: Timestamp, all: bool) {
+        if let Some((after, up_to)) = self.commits.stop_waiting(now, all) {
+            self.pending.settle(after, up_to);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Config, Engine, Event, Outcome, Output};
+    use crate::node::Start;
+
+    #[test]
+    fn sweeper_is_not_woken_by_an_event_that_comes_after_another_went() {
+        let now = Timestamp::from_micros(1_000_000);
+        let mut out = Output::new();
+        let engine = Engine::new(Config::default(), now, &mut out).expect("the default is valid");
+        let mut node = Node::in_memory(now, engine, out);
+        let event = |id| Event::with_id(id, "").expect("an event");
+
+        node.submit(now, event("first")).expect("it is ready").value.expect("room");
+        assert!(node.actions(now).timer);
+        let Start::Run(launch) = node.start(now) else { panic!("it starts") };
+        node.settle(now, launch.worker, launch.run.id, Some(Outcome::Done));
+        assert!(matches!(node.tick(now), Tick::Until(_)));
+
+        node.submit(now, event("second")).expect("it is ready").value.expect("room");
+        assert!(!node.actions(now).timer);
+    }
+}

@@ -1,0 +1,52 @@
+//! Tasks of the driver that are started again when they die.
+
+use crate::engine::Timestamp;
+
+/// A task of the driver that is looked after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Calls [`Node::start`](super::Node::start).
+    Dispatcher,
+    /// Calls [`Node::tick`](super::Node::tick).
+    Sweeper,
+}
+
+/// How it goes with a task that is looked after.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    restarts: u64,
+    /// It died, and is not started again yet.
+    is_down: bool,
+    /// It may not be started again before.
+    not_before: Timestamp,
+    has_ended: bool,
+}
+
+impl Upkeep {
+    pub(super) const fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    pub(super) const fn is_down(&self) -> bool {
+        self.is_down
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// It died. Returns when it may be started again.
+    pub(super) const fn die(&mut self) -> Timestamp {
+        self.is_down = true;
+        self.not_before
+    }
+
+    /// It is started again. If it dies at once, it stays down until then.
+    pub(super) const fn restart(&mut self, not_before: Timestamp) {
+        (self.restarts, self.is_down, self.not_before) = (self.restarts + 1, false, not_before);
+    }
+
+    pub(super) const fn end(&mut self) {
+        self.has_ended = true;
+    }
+}

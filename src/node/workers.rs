@@ -1,0 +1,157 @@
+//! Permits, and who holds them: one worker for each, one run at a time.
+
+use alloc::vec::Vec;
+use core::num::NonZeroUsize;
+use core::time::Duration;
+
+use crate::engine::{RunId, Timestamp};
+
+/// A worker that holds a permit. Its number is used again when it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Worker(usize);
+
+impl Worker {
+    /// Its number, smaller than the configured concurrency.
+    pub const fn number(self) -> usize {
+        self.0
+    }
+}
+
+/// Permits and their holders.
+#[derive(Debug)]
+pub(super) struct Workers {
+    limit: usize,
+    slots: Vec<Slot>,
+    free: Vec<usize>,
+    /// Runs that count.
+    inflight: usize,
+}
+
+/// What the holder of a permit does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Slot {
+    /// Nothing: the permit is free.
+    Free,
+    /// Works on a run that counts.
+    Running(RunId),
+    /// Was told to stop, and has not ended.
+    Stopped { run: RunId, since: Timestamp },
+}
+
+impl Workers {
+    pub(super) const fn new(limit: NonZeroUsize) -> Self {
+        Self { limit: limit.get(), slots: Vec::new(), free: Vec::new(), inflight: 0 }
+    }
+
+    /// Runs in flight that count.
+    pub(super) const fn inflight(&self) -> usize {
+        self.inflight
+    }
+
+    /// Workers that hold a permit.
+    pub(super) const fn held(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Permits that no worker holds.
+    pub(super) const fn permits_free(&self) -> usize {
+        self.limit.saturating_sub(self.held())
+    }
+
+    /// Gives a permit to a worker for this run.
+    pub(super) fn begin(&mut self, run: RunId) -> Worker {
+        self.inflight += 1;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::Free);
+            self.slots.len() - 1
+        });
+        self.slots[slot] = Slot::Running(run);
+        Worker(slot)
+    }
+
+    /// Takes the permit back from the worker of this run.
+    pub(super) fn end(&mut self, worker: Worker, run: RunId) {
+        let Some(slot) = self.slots.get_mut(worker.0) else { return };
+        match *slot {
+            Slot::Running(held) if held == run => self.inflight -= 1,
+            Slot::Stopped { run: held, .. } if held == run => {}
+            Slot::Free | Slot::Running(_) | Slot::Stopped { .. } => return,
+        }
+        *slot = Slot::Free;
+        self.free.push(worker.0);
+    }
+
+    /// The run no longer counts: its worker is to stop, and is added to `cancelled`.
+    pub(super) fn stop(&mut self, now: Timestamp, run: RunId, cancelled: &mut Vec<Worker>) {
+        let running = self.slots.iter_mut().enumerate().find(|(_, slot)| **slot == Slot::Running(run));
+        if let Some((number, slot)) = running {
+            *slot = Slot::Stopped { run, since: now };
+            self.inflight -= 1;
+            cancelled.push(Worker(number));
+        }
+    }
+
+    /// No run counts any more.
+    pub(super) fn stop_all(&mut self, now: Timestamp, cancelled: &mut Vec<Worker>) {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            if let Slot::Running(run) = *slot {
+                *slot = Slot::Stopped { run, since: now };
+                cancelled.push(Worker(number));
+            }
+        }
+        self.inflight = 0;
+    }
+
+    /// All workers that work on a run.
+    pub(super) fn running(&self) -> impl Iterator<Item = Worker> + '_ {
+        let running = self.slots.iter().enumerate().filter(|(_, slot)| matches!(slot, Slot::Running(_)));
+        running.map(|(number, _)| Worker(number))
+    }
+
+    /// Counts the workers that were told to stop at least `grace` ago and have not ended.
+    pub(super) fn stopped(&self, now: Timestamp, grace: Duration) -> usize {
+        let is_late = |slot: &&Slot| matches!(slot, Slot::Stopped { since, .. } if now.since(*since) >= grace);
+        self.slots.iter().filter(is_late).count()
+    }
+
+    /// Adds what decides how they go on to a hash.
+    #[cfg(feature = "sim")]
+    pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
+        core::hash::Hash::hash(&(&self.slots, &self.free), hasher);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Epoch;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000);
+    const GRACE: Duration = Duration::from_secs(1);
+
+    fn run(number: u64) -> RunId {
+        RunId::new(Epoch::new(1), number)
+    }
+
+    #[test]
+    fn worker_that_was_told_to_stop_holds_its_permit_until_it_ends() {
+        let mut workers = Workers::new(NonZeroUsize::MIN);
+        let (worker, mut cancelled) = (workers.begin(run(1)), Vec::new());
+        workers.stop(NOW, run(1), &mut cancelled);
+        assert_eq!((cancelled, workers.inflight(), workers.permits_free()), (alloc::vec![worker], 0, 0));
+        assert_eq!((workers.stopped(NOW, GRACE), workers.stopped(NOW + GRACE, GRACE)), (0, 1));
+        workers.end(worker, run(1));
+        assert_eq!((workers.permits_free(), workers.stopped(NOW + GRACE, GRACE)), (1, 0));
+    }
+
+    #[test]
+    fn worker_ends_once_and_only_for_its_own_run() {
+        let mut workers = Workers::new(NonZeroUsize::MIN);
+        let worker = workers.begin(run(1));
+        workers.end(worker, run(2));
+        assert_eq!((workers.inflight(), workers.permits_free()), (1, 0));
+        workers.end(worker, run(1));
+        workers.end(worker, run(1));
+        assert_eq!((workers.inflight(), workers.permits_free()), (0, 1));
+    }
+}

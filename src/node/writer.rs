@@ -1,0 +1,275 @@
+//! What the writer of the journal does next, one job after the other.
+//!
+//! ```text
+//!   ┌────────────────────── bell, or time ──────────────────────┐
+//!   ▼                                                            │
+//! Write ──Append──▶ Maintain ──(nothing to do)──▶ Rest ──Wait────┘
+//!   ▲                  │  ▲                         │
+//!   └──(more to do)────┘  └─────────Append──────────┘
+//! ```
+
+use core::time::Duration;
+
+use crate::engine::Timestamp;
+
+/// What the writer of the journal is to do.
+///
+/// Exhaustive on purpose: a driver must do all of it, one at a time, and report what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Append the facts as one frame. Report [`appended`](super::Node::appended),
+    /// [`refused`](super::Node::refused) or [`journal_failed`](super::Node::journal_failed).
+    Append,
+    /// Make a small step towards a snapshot. Report [`maintained`](super::Node::maintained) or
+    /// [`journal_failed`](super::Node::journal_failed).
+    Maintain,
+    /// Seal the journal. Report only [`journal_failed`](super::Node::journal_failed).
+    Seal,
+    /// Look how much room there is, and whether the journal is there. Report
+    /// [`measured`](super::Node::measured).
+    Look,
+    /// Open the journal again. Report [`journal_opened`](super::Node::journal_opened) or
+    /// [`journal_not_opened`](super::Node::journal_not_opened).
+    Open,
+    /// Wait to be woken, at most until then.
+    Wait(Option<Timestamp>),
+    /// Close the journal. Report [`journal_closed`](super::Node::journal_closed).
+    Close,
+}
+
+/// What a look at the journal found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Found {
+    /// There is room for an event of any size that is allowed.
+    #[default]
+    Room,
+    /// An event may be refused as there is no room for it.
+    Short,
+    /// The journal is not there.
+    Unreachable,
+}
+
+/// A journal that has nothing to write for so long is sealed.
+const SEAL_AFTER: Duration = Duration::from_millis(50);
+
+/// The time between looks how much room there is, and whether the journal is there: half of the
+/// second within which readiness says so.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
+
+/// The time between tries to open a journal again.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
+
+/// Where the writer stands.
+#[derive(Debug)]
+pub(super) struct Writer {
+    turn: Turn,
+    /// The group at hand was refused, and stays with the driver until there is room.
+    is_refused: bool,
+    /// When something was last appended, until the journal is sealed.
+    unsealed_since: Option<Timestamp>,
+    found: Found,
+    /// The journal can grow without a bound, so there is no need to look.
+    is_unbounded: bool,
+    /// When it last looked.
+    looked_at: Timestamp,
+    /// Openings since something was last appended.
+    openings_in_vain: u32,
+    /// When the next opening may be tried.
+    open_at: Timestamp,
+    /// Frames that are durable.
+    frames: u64,
+    /// Since when it does the job at hand.
+    busy_since: Option<Timestamp>,
+    reopenings: u64,
+    is_closed: bool,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Turn {
+    Write,
+    Maintain,
+    Rest,
+}
+
+impl Writer {
+    pub(super) const fn new(frames: u64) -> Self {
+        Self {
+            turn: Turn::Write,
+            is_refused: false,
+            unsealed_since: None,
+            found: Found::Room,
+            is_unbounded: false,
+            looked_at: Timestamp::EPOCH,
+            openings_in_vain: 0,
+            open_at: Timestamp::EPOCH,
+            frames,
+            busy_since: None,
+            reopenings: 0,
+            is_closed: false,
+        }
+    }
+
+    /// The writer of a node without a journal.
+    pub(super) const fn closed() -> Self {
+        Self { is_closed: true, ..Self::new(0) }
+    }
+
+    /// The next job on an open journal. `begin` prepares the next group, if there is one; `ends` says that
+    /// nothing will be decided any more.
+    pub(super) fn next_job(&mut self, now: Timestamp, mut begin: impl FnMut() -> bool, ends: bool) -> Job {
+        if self.turn == Turn::Write || self.turn == Turn::Rest && !self.is_refused {
+            if self.turn == Turn::Write && self.is_refused || begin() {
+                self.turn = Turn::Maintain;
+                return Job::Append;
+            }
+            if ends {
+                return if self.unsealed_since.take().is_some() { Job::Seal } else { Job::Close };
+            }
+        }
+        if !self.is_unbounded && self.looked_at + LOOK_AFTER <= now {
+            return Job::Look;
+        }
+        let maintains = self.turn != Turn::Rest && self.found != Found::Unreachable;
+        self.turn = if maintains { Turn::Rest } else { Turn::Write };
+        // Nothing can be written to a journal that is not there, so no snapshot is tried in vain.
+        if maintains {
+            return Job::Maintain;
+        }
+        if self.unsealed_since.is_some_and(|since| since + SEAL_AFTER <= now) {
+            self.unsealed_since = None;
+            return Job::Seal;
+        }
+        Job::Wait(self.wakes_at())
+    }
+
+    /// When it has something to do that nothing wakes it for.
+    fn wakes_at(&self) -> Option<Timestamp> {
+        let look = (!self.is_unbounded).then(|| self.looked_at + LOOK_AFTER);
+        self.unsealed_since.map(|since| since + SEAL_AFTER).into_iter().chain(look).min()
+    }
+
+    /// The next job on a journal that has failed.
+    pub(super) fn next_opening(&self, now: Timestamp) -> Job {
+        if now < self.open_at { Job::Wait(Some(self.open_at)) } else { Job::Open }
+    }
+
+    /// Notes what the driver was given to do.
+    pub(super) fn begin_job(&mut self, now: Timestamp, job: Job) {
+        self.busy_since = (!matches!(job, Job::Wait(_) | Job::Close)).then_some(now);
+    }
+
+    pub(super) fn appended(&mut self, now: Timestamp, frames: u64) {
+        (self.is_refused, self.openings_in_vain) = (false, 0);
+        (self.unsealed_since, self.frames) = (Some(now), frames);
+    }
+
+    /// The group at hand stays with the driver.
+    pub(super) const fn refused(&mut self) {
+        self.is_refused = true;
+    }
+
+    pub(super) const fn maintained(&mut self, more: bool) {
+        if more {
+            self.turn = Turn::Write;
+        }
+    }
+
+    /// A snapshot was given up: what was written of it is removed with the next seal. The reason may be
+    /// the disk, so that is looked at.
+    pub(super) const fn leave_unsealed(&mut self, now: Timestamp) {
+        (self.unsealed_since, self.looked_at) = (Some(now), Timestamp::EPOCH);
+    }
+
+    /// Notes what a look has found. Returns whether that is news.
+    pub(super) fn looked(&mut self, now: Timestamp, found: Found, is_unbounded: bool) -> bool {
+        self.looked_at = now;
+        self.is_unbounded = is_unbounded && found == Found::Room && !self.is_refused;
+        core::mem::replace(&mut self.found, found) != found
+    }
+
+    /// The journal has failed. An opening that brought nothing is not tried again at once: perhaps the
+    /// disk is full.
+    pub(super) fn failed(&mut self, now: Timestamp) {
+        (self.is_refused, self.unsealed_since, self.turn) = (false, None, Turn::Write);
+        self.open_at = if self.openings_in_vain > 0 { now + REOPEN_AFTER } else { now };
+    }
+
+    /// Returns whether a journal with so many frames has lost some that were durable.
+    pub(super) const fn lacks_frames(&self, frames: u64) -> bool {
+        frames < self.frames
+    }
+
+    pub(super) const fn opened(&mut self) {
+        (self.openings_in_vain, self.reopenings) = (self.openings_in_vain + 1, self.reopenings + 1);
+        self.turn = Turn::Write;
+    }
+
+    pub(super) fn not_opened(&mut self, now: Timestamp) {
+        self.openings_in_vain += 1;
+        self.open_at = now + REOPEN_AFTER;
+    }
+
+    pub(super) const fn close(&mut self) {
+        (self.is_closed, self.busy_since) = (true, None);
+    }
+
+    /// Returns whether the journal is closed, or there is none.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Since when it does the job at hand, when there is one.
+    pub(super) const fn busy_since(&self) -> Option<Timestamp> {
+        self.busy_since
+    }
+
+    /// Times that the journal was opened again.
+    pub(super) const fn reopenings(&self) -> u64 {
+        self.reopenings
+    }
+
+    /// Adds what decides how it goes on to a hash.
+    #[cfg(feature = "sim")]
+    pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
+        use core::hash::Hash as _;
+        (self.turn, self.is_refused, self.unsealed_since, self.found, self.is_unbounded).hash(hasher);
+        (self.looked_at, self.openings_in_vain > 0, self.open_at, self.is_closed).hash(hasher);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_micros(1_000_000_000);
+
+    /// Takes jobs until it waits, and returns until when.
+    fn until_it_waits(writer: &mut Writer, now: Timestamp, mut groups: usize) -> Option<Timestamp> {
+        for _ in 0..100 {
+            let begin = || {
+                let left = groups;
+                groups = left.saturating_sub(1);
+                left > 0
+            };
+            match writer.next_job(now, begin, false) {
+                Job::Wait(until) => return until,
+                Job::Look => {
+                    writer.looked(now, Found::Unreachable, false);
+                }
+                Job::Append => writer.appended(now, 1),
+                Job::Maintain | Job::Seal | Job::Open | Job::Close => {}
+            }
+        }
+        panic!("it spins");
+    }
+
+    #[test]
+    fn writer_of_a_journal_that_is_not_there_waits_for_a_later_time() {
+        let mut writer = Writer::new(0);
+        for now in [START, START + SEAL_AFTER, START + LOOK_AFTER, START + LOOK_AFTER * 2] {
+            let until = until_it_waits(&mut writer, now, 1);
+            assert!(until.is_some_and(|until| until > now), "{until:?} at {now:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The handle: what a program holds of a running engine.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+use super::shared::Shared;
+use crate::engine::{Config, Timestamp};
+use crate::node::ShutdownReport;
+
+/// A running engine. Cheap to clone; clones are the same engine.
+///
+/// Dropping the last one shuts the engine down and waits for nothing; call
+/// [`Eventful::shutdown`] to let the runs in flight end.
+#[derive(Clone)]
+pub struct Eventful {
+    pub(super) shared: Arc<Shared>,
+    _lease: Arc<Lease>,
+}
+
+/// What all handles hold and no task does.
+struct Lease(Arc<Shared>);
+
+impl Eventful {
+    /// The first handle of this engine.
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let lease = Arc::new(Lease(Arc::clone(&shared)));
+        Self { shared, _lease: lease }
+    }
+
+    /// Shuts down: takes in and starts nothing more, waits at most `timeout` for the runs in flight
+    /// (the configuration's `drain_timeout` when absent), stops the others, and reports. It goes on
+    /// when this future is dropped. Later calls share it, and the earliest deadline wins.
+    ///
+    /// It ends by the timeout plus `abort_grace` plus `sync_grace`. On a runtime with several threads
+    /// that holds even while handlers block all of them; on a `current_thread` runtime no handler may
+    /// block the thread. It ends, too, when the runtime was dropped before, polled or not.
+    pub async fn shutdown(&self, timeout: Option<Duration>) -> ShutdownReport {
+        self.shared.ask_to_end(timeout.unwrap_or(self.shared.config.drain_timeout));
+        self.shared.ended().await
+    }
+
+    /// Waits until somebody's shutdown has ended.
+    pub async fn stopped(&self) -> ShutdownReport {
+        self.shared.ended().await
+    }
+
+    /// Holds of the lock since the last call, by their length: those in the nth place lasted less than 2ⁿ
+    /// µs, and no less than half of that.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub fn lock_holds(&self) -> [u64; 32] {
+        self.shared.holds.take()
+    }
+
+    /// Returns what the journal held at the start; nothing without a journal.
+    #[cfg(feature = "durable")]
+    pub fn recovery(&self) -> Option<&super::recovery::Recovery> {
+        self.shared.journal.recovery.as_ref()
+    }
+
+    /// The time by the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    /// The configuration, with the seed that is in use.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+}
+
+impl fmt::Debug for Eventful {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Eventful").field("config", self.config()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.ask_to_end(Duration::ZERO);
+    }
+}
