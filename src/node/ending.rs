@@ -90,7 +90,7 @@ impl Node {
     }
 
     fn is_closed(&self) -> bool {
-        self.writer.is_closed() && self.dispatcher.has_ended() && self.sweeper.has_ended()
+        self.writer.is_closed() && !self.dispatcher.is_up() && !self.sweeper.is_up()
     }
 
     /// Every handler is told to stop.

@@ -31,8 +31,9 @@ impl Upkeep {
         self.is_down
     }
 
-    pub(super) const fn has_ended(&self) -> bool {
-        self.has_ended
+    /// Returns whether there is a task. One that is down and not wanted any more need not be waited for.
+    pub(super) const fn is_up(&self) -> bool {
+        !self.has_ended && !self.is_down
     }
 
     /// It died. Returns when it may be started again.
