@@ -118,7 +118,9 @@ impl Writer {
     /// The next job on an open journal. `begin` prepares the next group, if there is one; `ends` says that
     /// nothing will be decided any more.
     pub(super) fn next_job(&mut self, now: Timestamp, mut begin: impl FnMut() -> bool, ends: bool) -> Job {
-        if self.turn == Turn::Write || self.turn == Turn::Rest && !self.is_refused {
+        // At the end no snapshot is begun or continued.
+        let passes_maintenance = ends || self.turn == Turn::Rest;
+        if self.turn == Turn::Write || passes_maintenance && !self.is_refused {
             if self.turn == Turn::Write && self.is_refused || begin() {
                 self.turn = Turn::Maintain;
                 return Job::Append;
@@ -262,6 +264,16 @@ mod tests {
             }
         }
         panic!("it spins");
+    }
+
+    #[test]
+    fn writer_that_ends_closes_although_the_last_look_found_nothing() {
+        let mut writer = Writer::new(0);
+        writer.looked(START, Found::Unreachable, false);
+        assert_eq!(writer.next_job(START, || true, true), Job::Append);
+        writer.appended(START, 1);
+        assert_eq!(writer.next_job(START, || false, true), Job::Seal);
+        assert_eq!(writer.next_job(START, || false, true), Job::Close);
     }
 
     #[test]
