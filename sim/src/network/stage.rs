@@ -155,6 +155,7 @@ impl Stage {
         self.with(|notes, now| {
             let mut owed = notes.oracles.payloads.owed();
             owed.items.retain(|item| !notes.oracles.may_be_gone(now, item.key));
+            owed.discarded.retain(|key| !notes.oracles.may_be_gone(now, *key));
             owed
         })
     }

@@ -131,6 +131,9 @@ impl Oracles {
             let record = Ids.number(key).and_then(|event| self.book.record(event));
             self.shortages.judge(fact, record, self.book.config.max_snoozes)?;
         }
+        if let Change::Epoch(_) = fact.change {
+            self.bring_back(fact.at);
+        }
         self.book.apply(fact, &Ids)?;
         self.book.judge_permits()
     }
@@ -156,6 +159,17 @@ impl Oracles {
         self.forgotten.insert(key, self.forgets);
         self.payloads.forget(key);
         self.calls.forget(key);
+    }
+
+    /// Notes which records an opening brings back: those whose retention was over before, as the time that it
+    /// took does not count. The engine before may have forgotten them, and said so.
+    fn bring_back(&mut self, opened_at: Timestamp) {
+        let book = &self.book;
+        let lapsed = book.all().filter(|(event, _)| book.present(*event, opened_at).is_none());
+        for key in lapsed.filter_map(|(event, _)| KeyNumber::try_from(event).ok()) {
+            self.forgets += 1;
+            self.forgotten.insert(key, self.forgets);
+        }
     }
 
     /// What a client that asks for this now may build on, while this process is up.
