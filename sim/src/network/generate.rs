@@ -72,6 +72,8 @@ impl Scenario {
         if journal.per_mille(500) {
             setup.journal = Some(journal_setup(&mut journal));
             faults.extend(journal_faults(&chance, &mut journal));
+            let stalls = stalls_beside_submitters(&mut chance.stream("stalls"), &faults);
+            faults.extend(stalls);
         }
         if scripted {
             setup.scripts = scripts(&mut chance.stream("scripts"));
@@ -136,6 +138,19 @@ fn journal_faults(chance: &Chance, on: &mut Stream) -> Vec<Fault> {
         faults.extend((0..count).map(|_| fault(&mut stream, *kind)));
     }
     faults
+}
+
+/// Has answers wait for the journal while other submitters wait for room.
+fn stalls_beside_submitters(chance: &mut Stream, faults: &[Fault]) -> Vec<Fault> {
+    let submitters = faults.iter().filter(|fault| matches!(fault.kind, FaultKind::Inside(Inside::Submitters { .. })));
+    submitters
+        .filter_map(|fault| {
+            let at_ms = fault.at_ms + between(chance, 0, 20);
+            let passes = chance.between(1, 3) as u8;
+            let kind = FaultKind::Disturb { disturbance: Disturbance::JournalStalls, passes };
+            chance.per_mille(500).then_some(Fault { at_ms, kind })
+        })
+        .collect()
 }
 
 fn requests(chance: &mut Stream, manners: bool) -> Vec<Request> {
