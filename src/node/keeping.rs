@@ -126,7 +126,8 @@ impl Node {
     }
 
     /// The journal was opened again: the engine that it gives back takes the place of the one that was
-    /// given up. Returns that: it takes its time to be dropped.
+    /// given up, unless nothing will be decided any more. Returns the other one: it takes its time to be
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -136,6 +137,10 @@ impl Node {
         if self.writer.lacks_frames(frames) {
             self.stay_down();
             return Err(FramesLost);
+        }
+        if self.has_stopped() || self.is_broken {
+            self.stay_down();
+            return Ok(engine);
         }
         self.writer.opened();
         let before = mem::replace(&mut self.engine, engine);
@@ -174,5 +179,43 @@ impl Node {
         }
         self.writer.close();
         self.pending.wake_everyone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Config, Output, Replay};
+    use crate::node::{JournalState, Limits};
+    use core::time::Duration;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000);
+
+    fn opened(frames: u64) -> Opened {
+        let mut out = Output::with_facts();
+        let engine = Replay::new(Config::default()).expect("the default is valid").open(NOW, &mut out);
+        Opened { engine, out, room_bytes: u64::MAX, frames }
+    }
+
+    #[test]
+    fn opening_that_ends_after_the_shutdown_is_not_used() {
+        let limits = Limits {
+            max_unsynced_bytes: 1 << 20,
+            reserve_bytes: 0,
+            answer_timeout: Duration::from_secs(1),
+            group_bytes: Limits::GROUP_BYTES,
+        };
+        let (mut node, mut facts) = (Node::with_journal(NOW, opened(0), limits), Vec::new());
+        node.next_job(NOW, &mut facts);
+        node.appended(NOW, u64::MAX, 1);
+        node.journal_failed(NOW, false);
+        assert_eq!(node.next_job(NOW, &mut facts), Job::Open);
+
+        node.shut_down(NOW, Duration::ZERO);
+        node.actions(NOW);
+        assert!(node.has_stopped());
+        node.journal_opened(NOW, opened(1)).expect("no frame is lost");
+        assert_eq!(node.stats(NOW, Duration::ZERO).expect("it is sound").journal, Some(JournalState::Down));
+        assert_eq!(node.next_job(NOW, &mut facts), Job::Close);
     }
 }
