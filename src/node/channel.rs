@@ -47,6 +47,7 @@ impl Channel {
             let Some(ticket) = self.tickets.as_mut().ok_or(ChannelGone)?.pop_front() else {
                 return Ok(None);
             };
+            probe.taken(ticket);
             match probe.locked(Point::Present) {
                 Action::Fail => {}
                 Action::DropReceiver => self.tickets = None,

@@ -42,7 +42,7 @@ impl Node {
             self.readers.publish(self.out.facts(), &mut self.pending.wake);
             self.watches.take(self.out.facts(), &mut self.pending.wake);
             self.out.drain_facts().for_each(drop);
-            self.out.keep_facts(self.readers.any() || self.watches.any());
+            self.out.keep_facts(self.readers.any() || self.watches.any() || self.probe.wants_facts());
         }
         for effect in self.out.drain_effects() {
             match effect {
@@ -58,12 +58,11 @@ impl Node {
         while !self.outbox.is_empty() {
             let mut failure = EnqueueFailure::Full;
             let mut unsent = mem::take(&mut self.outbox);
-            let sent = unsent.iter().position(|ticket| match self.channel.send(*ticket, &self.probe) {
-                Ok(()) => false,
-                Err(cause) => {
-                    failure = cause;
-                    true
-                }
+            let sent = unsent.iter().position(|ticket| {
+                let sent = self.channel.send(*ticket, &self.probe);
+                self.probe.sent(*ticket, sent);
+                failure = sent.err().unwrap_or(failure);
+                sent.is_err()
             });
             unsent.drain(..sent.unwrap_or(unsent.len()));
             while let Some(ticket) = unsent.pop() {

@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::engine::{Answer, Command, Engine, Output, Timestamp};
+use crate::engine::{Answer, Command, Engine, EnqueueFailure, Output, Ticket, Timestamp};
 
 /// A place in the node or in its driver that can be disturbed.
 ///
@@ -67,6 +67,21 @@ pub trait Hooks: Send + Sync + 'static {
     fn after(&self, now: Timestamp, answer: &Answer, out: &Output, engine: &Engine) {
         let _ = (now, answer, out, engine);
     }
+
+    /// Returns whether it is to be shown facts. Without a journal and readers they are not kept otherwise.
+    fn wants_facts(&self) -> bool {
+        false
+    }
+
+    /// Called when a ticket was sent, or did not get into the channel.
+    fn sent(&self, ticket: Ticket, sent: Result<(), EnqueueFailure>) {
+        let _ = (ticket, sent);
+    }
+
+    /// Called when a ticket was taken from the channel, before it is presented.
+    fn taken(&self, ticket: Ticket) {
+        let _ = ticket;
+    }
 }
 
 /// The hooks of one node and its driver. Nothing at all without feature `sim`.
@@ -95,6 +110,18 @@ impl Probe {
     pub(super) fn after(&self, now: Timestamp, answer: &Answer, out: &Output, engine: &Engine) {
         self.hooks.iter().for_each(|hooks| hooks.after(now, answer, out, engine));
     }
+
+    pub(super) fn wants_facts(&self) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.wants_facts())
+    }
+
+    pub(super) fn sent(&self, ticket: Ticket, sent: Result<(), EnqueueFailure>) {
+        self.hooks.iter().for_each(|hooks| hooks.sent(ticket, sent));
+    }
+
+    pub(super) fn taken(&self, ticket: Ticket) {
+        self.hooks.iter().for_each(|hooks| hooks.taken(ticket));
+    }
 }
 
 #[cfg(not(feature = "sim"))]
@@ -110,6 +137,17 @@ impl Probe {
 
     #[inline(always)]
     pub(super) const fn after(&self, _: Timestamp, _: &Answer, _: &Output, _: &Engine) {}
+
+    #[inline(always)]
+    pub(super) const fn wants_facts(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub(super) const fn sent(&self, _: Ticket, _: Result<(), EnqueueFailure>) {}
+
+    #[inline(always)]
+    pub(super) const fn taken(&self, _: Ticket) {}
 }
 
 impl Probe {

@@ -200,6 +200,7 @@ impl Node {
     #[doc(hidden)]
     #[must_use]
     pub fn probed(mut self, probe: Probe) -> Self {
+        self.out.keep_facts(self.commits.keeps_facts() || probe.wants_facts());
         self.probe = probe;
         self
     }

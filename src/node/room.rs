@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use super::actions::Waiter;
 
 /// Submitters that wait for room.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Queue {
     /// With the sizes of their events.
     waiters: VecDeque<(Waiter, usize)>,

@@ -20,6 +20,12 @@ impl Node {
         self.channel.tickets()
     }
 
+    /// Permits that no worker holds.
+    #[doc(hidden)]
+    pub const fn permits_free(&self) -> usize {
+        self.workers.permits_free()
+    }
+
     /// Adds all that decides how the node goes on to a hash. What is only counted, measured or shown is
     /// left out.
     #[doc(hidden)]
@@ -30,6 +36,7 @@ impl Node {
         self.workers.fingerprint(hasher);
         self.channel.tickets().hash(hasher);
         self.shutdown.as_ref().map(Shutdown::stage).hash(hasher);
-        (self.queue.len(), self.dispatcher_waits, self.is_broken, self.idle_awaited).hash(hasher);
+        (&self.queue, &self.dispatcher, &self.sweeper, self.armed).hash(hasher);
+        (self.dispatcher_waits, self.is_broken, self.idle_awaited, self.reported_full).hash(hasher);
     }
 }

@@ -12,7 +12,7 @@ pub enum Part {
 }
 
 /// How it goes with a task that is looked after.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Upkeep {
     restarts: u64,
     /// It died, and is not started again yet.
