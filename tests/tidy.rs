@@ -14,7 +14,7 @@ mod tidy {
 
 use tidy::circles::Imports;
 use tidy::source::{Source, read_tree};
-use tidy::{attributes, circles, imports, lengths, promises, words};
+use tidy::{attributes, imports, lengths, promises, words};
 
 type Rule = fn(&Source) -> Vec<String>;
 
@@ -34,7 +34,7 @@ fn imports_go_one_way() {
 fn no_files_import_each_other() {
     let tree = read_tree();
     let imports = Imports::of(&tree);
-    let (knots, circles) = (imports.knots(&circles::STANDING), imports.circles(&circles::PAIRS_ONLY));
+    let (knots, circles) = (imports.knots(), imports.circles());
     let findings = [&imports.unresolved[..], &knots, &circles].concat();
     assert!(findings.is_empty(), "\n{}", findings.join("\n"));
 }
@@ -113,19 +113,8 @@ fn a_circle_of_three_files_is_found_once() {
     let rest = [("src/b.rs", "use super::c::z; fn y() {}"), ("src/c.rs", "use super::a::x; fn z() {}")];
     let tree = tree_of(&[files, rest].concat());
     let imports = Imports::of(&tree);
-    assert_eq!(imports.circles(&[]).len(), 1);
-    assert_eq!(imports.circles(&["src/b"]), Vec::<String>::new());
-    assert_eq!(imports.knots(&[]), Vec::<String>::new());
-}
-
-#[test]
-fn a_standing_knot_that_is_broken_is_found() {
-    let files = [("src/lib.rs", "mod a; mod b;"), ("src/a.rs", "use super::b::y; fn x() {}")];
-    let knotted = tree_of(&[&files[..], &[("src/b.rs", "use super::a::x; fn y() {}")]].concat());
-    let broken = tree_of(&[&files[..], &[("src/b.rs", "fn y() {}")]].concat());
-    let standing = [("src/a.rs", "src/b.rs")];
-    assert_eq!(Imports::of(&knotted).knots(&standing), Vec::<String>::new());
-    assert_eq!(Imports::of(&broken).knots(&standing).len(), 1);
+    assert_eq!(imports.circles().len(), 1);
+    assert_eq!(imports.knots(), Vec::<String>::new());
 }
 
 #[test]
@@ -239,7 +228,7 @@ fn a_promise_without_a_test_is_found() {
 }
 
 fn assert_knots(count: usize, files: &[(&str, &str)]) {
-    let knots = Imports::of(&tree_of(files)).knots(&[]);
+    let knots = Imports::of(&tree_of(files)).knots();
     assert_eq!(knots.len(), count, "{knots:?} in {files:?}");
 }
 

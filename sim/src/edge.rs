@@ -109,7 +109,7 @@ const fn phase(standing: Standing) -> usize {
 const fn command(said: &Said) -> usize {
     match said {
         Said::Submit { .. } => 0,
-        Said::Reject { .. } | Said::RejectForDisk => 1,
+        Said::Reject(_) => 1,
         Said::Start(_) => 2,
         Said::Settle(_, Told::Done) => 3,
         Said::Settle(_, Told::Retry { .. }) => 4,

@@ -43,6 +43,15 @@ pub(crate) fn catch<T>(act: impl FnOnce() -> T) -> Result<T, Broken> {
     })
 }
 
+/// Runs `act`, which may panic as a fault has it. Nothing when it does: that is no finding.
+pub(crate) fn injected<T>(act: impl FnOnce() -> T) -> Option<T> {
+    let done = panic::catch_unwind(AssertUnwindSafe(act)).ok();
+    if done.is_none() {
+        SEEN.with_borrow_mut(|seen| seen.as_mut().and_then(Vec::pop));
+    }
+    done
+}
+
 /// What the panics of this thread have said, and where, since they are watched.
 pub(crate) fn seen() -> Vec<String> {
     SEEN.with_borrow(|seen| seen.clone().unwrap_or_default())

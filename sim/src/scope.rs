@@ -7,8 +7,9 @@
 
 use std::num::NonZeroUsize;
 
+use crate::disk::Ailment;
 use crate::failure::Broken;
-use crate::scenario::{Act, Behaviour, CoreSetup, Injection, Operation, Scenario, Settings};
+use crate::scenario::{Act, Behaviour, CoreSetup, Injection, Journaling, Operation, Scenario, Settings};
 use crate::tier::{Keep, Probes};
 use crate::world::{Choices, Halt, Visited, World};
 
@@ -25,6 +26,40 @@ pub struct Explored {
     pub broken: Option<(Broken, Scenario)>,
 }
 
+/// Every case that is explored.
+pub fn cases() -> [Scenario; 3] {
+    [small_case(), journal_case(), crash_case()]
+}
+
+/// An event that is submitted twice, with another payload the second time; a journal whose disk fails, so that it
+/// is opened again, and a shutdown.
+pub fn journal_case() -> Scenario {
+    let mut scenario = small_case();
+    scenario.about = "a conflict, a journal that fails and is opened again, and a shutdown, all at once".to_owned();
+    scenario.operations.retain(|operation| matches!(operation.act, Act::Submit { event: 1, .. }));
+    scenario.faults.push(Injection::DiskFails { how: Ailment::SyncFails }.at(0));
+    scenario.setup.journal = Some(Journaling {
+        relaxed_starts: false,
+        snapshot_after_bytes: 1 << 20,
+        reserve_bytes: 0,
+        max_unsynced_bytes: 1 << 20,
+        group_bytes: None,
+        answer_timeout: None,
+        hides_room: true,
+        part_bytes: None,
+    });
+    scenario
+}
+
+/// The same, and a power cut, so that the process starts again; but no step is late.
+pub fn crash_case() -> Scenario {
+    let mut scenario = journal_case();
+    scenario.about = "a conflict, a journal that fails, a power cut and a shutdown, all at once".to_owned();
+    scenario.faults.push(Injection::PowerCut { lasts: 0 }.at(0));
+    scenario.setup.patience = 0;
+    scenario
+}
+
 /// Three events, one of them submitted twice and one with another payload too; two workers, a channel
 /// of capacity one, a crash, and a shutdown. All of it can happen at once.
 pub fn small_case() -> Scenario {
@@ -37,7 +72,7 @@ pub fn small_case() -> Scenario {
     faults.extend([(0, 2), (1, 2), (2, 1), (2, 2)].map(|(event, attempt)| handler(event, attempt, at_once)));
     faults.push(Injection::Shutdown { timeout: 1_000 }.at(0));
     let about = "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned();
-    let setup = CoreSetup { settings: settings(), journal: None, patience: 1 };
+    let setup = CoreSetup { settings: settings(), journal: None, patience: 1, idles_first: true };
     // A multiple of four: each run goes on until every record is forgotten.
     Scenario { about, operations, faults, ..Scenario::of(4, setup) }
 }
@@ -70,6 +105,7 @@ fn settings() -> Settings {
         stuck_after: 100_000,
         drain_timeout: 1_000,
         abort_grace: 1_000,
+        sync_grace: Some(1_000),
     }
 }
 
@@ -92,7 +128,7 @@ pub fn explore(scenario: &Scenario) -> Explored {
         visited = choices.take_visited();
         explored.orders += 1;
         explored.depth = explored.depth.max(world.steps());
-        probes = world.into_probes();
+        probes = world.take_probes();
         if let Some(broken) = halted.and_then(Halt::broken) {
             explored.broken = Some((broken, Scenario { choices: Some(choices.made), ..scenario.clone() }));
             break;

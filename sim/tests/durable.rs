@@ -91,6 +91,8 @@ fn journaled(faults: Vec<Fault>) -> Scenario {
         reserve_bytes: 1_000,
         max_unsynced_bytes: 1 << 20,
         group_bytes: None,
+        answer_timeout: None,
+        hides_room: false,
         part_bytes: None,
     });
     scenario

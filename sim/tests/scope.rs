@@ -1,9 +1,9 @@
-//! The small scope. `cargo sim scope` explores the whole case; a part of it fits a debug build.
+//! The small scope. `cargo sim scope` explores whole cases; a part of them fits a debug build.
 
 use std::path::Path;
 
 use eventful_sim::scenario::{Act, Behaviour, Injection, Operation, Scenario};
-use eventful_sim::scope::{explore, small_case};
+use eventful_sim::scope::{crash_case, explore, small_case};
 use eventful_sim::tier::{Keep, Probes};
 
 #[test]
@@ -14,6 +14,15 @@ fn every_order_of_two_submissions_a_crash_and_a_shutdown_keeps_every_promise() {
     assert_eq!(explored.broken, None);
     // Fewer would mean that orders are missed.
     assert!(explored.states > 1_000, "{explored:?}");
+}
+
+#[test]
+fn every_order_of_a_submission_a_failure_of_the_disk_and_a_power_cut_keeps_every_promise() {
+    let mut scenario = crash_case();
+    scenario.operations.truncate(1);
+    let explored = explore(&scenario);
+    assert_eq!(explored.broken, None);
+    assert!(explored.states > 5_000, "{explored:?}");
 }
 
 #[test]

@@ -10,19 +10,6 @@ use std::collections::{BTreeMap, VecDeque};
 use super::modules::{self, Crate, Import};
 use super::source::Source;
 
-/// Knots that are still to be broken. A pair that is none any more is a finding, so that the list only gets shorter.
-pub(crate) const STANDING: [(&str, &str); 6] = [
-    ("sim/src/world/dispatcher.rs", "sim/src/world/mod.rs"),
-    ("sim/src/world/handling.rs", "sim/src/world/mod.rs"),
-    ("sim/src/world/journal.rs", "sim/src/world/mod.rs"),
-    ("sim/src/world/journal.rs", "sim/src/world/rot.rs"),
-    ("sim/src/world/mod.rs", "sim/src/world/process.rs"),
-    ("sim/src/world/mod.rs", "sim/src/world/sweeper.rs"),
-];
-
-/// Parts of the tree in which only pairs are findings, and circles of three files and more still stand.
-pub(crate) const PAIRS_ONLY: [&str; 1] = ["sim/src/world/"];
-
 /// For each pair of a file and one that it imports, the place of the first import.
 type Edges = BTreeMap<(usize, usize), usize>;
 
@@ -53,24 +40,16 @@ impl<'a> Imports<'a> {
         Self { tree, edges, unresolved }
     }
 
-    /// Pairs of files that import each other, but for those in `standing`.
-    pub(crate) fn knots(&self, standing: &[(&str, &str)]) -> Vec<String> {
+    /// Pairs of files that import each other.
+    pub(crate) fn knots(&self) -> Vec<String> {
         let mutual = self.edges.keys().filter(|&&(from, to)| from < to && self.edges.contains_key(&(to, from)));
-        let files = |&(from, to): &(usize, usize)| (self.path(from), self.path(to));
-        let (standing_still, knots): (Vec<_>, Vec<_>) = mutual.partition(|pair| standing.contains(&files(pair)));
-        let knots = knots.into_iter().map(|&(from, to)| self.finding(&[from, to]));
-        let is_broken = |pair: &&(&str, &str)| !standing_still.iter().any(|still| files(still) == **pair);
-        let broken = standing.iter().filter(is_broken);
-        let untied =
-            |(one, other): &(&str, &str)| format!("{one} and {other} are no knot: take the pair from the list");
-        knots.chain(broken.map(untied)).collect()
+        mutual.map(|&(from, to)| self.finding(&[from, to])).collect()
     }
 
-    /// Circles of three files and more, but for those through the parts in `pairs_only`.
-    pub(crate) fn circles(&self, pairs_only: &[&str]) -> Vec<String> {
+    /// Circles of three files and more.
+    pub(crate) fn circles(&self) -> Vec<String> {
         let mut next = BTreeMap::<usize, Vec<usize>>::new();
-        let counts = |file: usize| !pairs_only.iter().any(|part| self.path(file).starts_with(part));
-        for &(from, to) in self.edges.keys().filter(|(from, to)| counts(*from) && counts(*to)) {
+        for &(from, to) in self.edges.keys() {
             next.entry(from).or_default().push(to);
         }
         let circles = next.keys().filter_map(|&file| shortest_circle(&next, file));

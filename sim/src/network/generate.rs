@@ -115,6 +115,7 @@ fn setup(chance: &mut Stream) -> Setup {
         stuck_after: millis(chance, 30, 100),
         drain_timeout: millis(chance, 0, 80),
         abort_grace: millis(chance, 5, 20),
+        sync_grace: None,
     };
     Setup { clients: CLIENTS as u8, latency_ms, yields_per_mille, settings, journal: None, scripts: Vec::new() }
 }

@@ -90,6 +90,21 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
     within(reached, book, seen)
 }
 
+impl Book {
+    /// Whether no bound of the engine stands against one more event of this size.
+    pub(crate) fn has_room(&self, size_bytes: usize) -> bool {
+        let (config, size_bytes) = (&self.config, size_bytes as u64);
+        let (failed, most) = (self.failed_bytes, config.max_failed_bytes as u64);
+        let overflows = failed > most
+            && (config.failed_overflow != FailedOverflow::DropOldest
+                || self.bytes + failed + size_bytes > config.max_bytes as u64 + most);
+        self.pending() < config.max_pending as u64
+            && self.total() < config.max_records as u64
+            && !overflows
+            && self.bytes + size_bytes <= config.max_bytes as u64
+    }
+}
+
 /// Failed events keep new ones out, or are dropped before memory is short.
 fn takes_beside_failed(book: &Book, seen: &Seen<'_>) -> bool {
     let config = seen.config;

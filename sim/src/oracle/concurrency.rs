@@ -4,8 +4,13 @@ use eventful::Engine;
 
 use crate::failure::Broken;
 
-/// `dropped`: runs whose handlers were dropped by a shutdown that has not recorded it yet.
-pub(super) fn judge(engine: &Engine, free: usize, workers: usize, dropped: usize) -> Result<(), Broken> {
+/// Judges a node between two steps. `dropped` are runs whose handlers were dropped by a shutdown that has
+/// not recorded it yet.
+///
+/// # Errors
+///
+/// [`Broken`] when the promise does not hold.
+pub(crate) fn judge_permits(engine: &Engine, free: usize, workers: usize, dropped: usize) -> Result<(), Broken> {
     let limit = engine.config().concurrency.get();
     let inflight = engine.gauges().inflight as usize;
     match free + workers == limit && inflight <= workers + dropped {

@@ -1,13 +1,18 @@
-//! P10: nothing is told before it is durable, and what comes back is what was appended.
+//! P10: nothing is shown before it is durable, and what comes back is what was appended. P9: what waits
+//! for the journal is bounded.
 
-use eventful::{Config, DurableState, Fact};
+use eventful::node::Limits;
+use eventful::{Bound, Config, DurableState, Fact, Timestamp};
 
-use super::Seen;
+use super::{Said, Seen};
 use crate::failure::{Broken, holds};
 use crate::roster::Roster;
 use crate::spec::Book;
 
 const ORACLE: &str = "journal";
+
+/// The part of `max_unsynced_bytes` that expiry may fill.
+const PATIENT_SHARE: usize = 16;
 
 /// What the journal has of the facts, as its answers say. Facts are counted in the order of their
 /// decision.
@@ -17,12 +22,29 @@ pub(crate) struct Kept {
     acknowledged: usize,
     /// So many more were given to it, and nothing is known of them.
     given: usize,
+    /// The node knows of so many that they are durable.
+    pub(crate) reported: usize,
+    /// Bytes of those that it does not know of.
+    pub(crate) unsynced_bytes: usize,
     relaxed_starts: bool,
+    limits: Limits,
+    /// What the node was last given as the journal's room.
+    room_bytes: u64,
+    pub(crate) is_reachable: bool,
 }
 
 impl Kept {
-    pub(super) const fn new(acknowledged: usize, relaxed_starts: bool) -> Self {
-        Self { acknowledged, given: 0, relaxed_starts }
+    pub(super) const fn new(limits: Limits, relaxed_starts: bool) -> Self {
+        Self {
+            acknowledged: 0,
+            given: 0,
+            reported: 0,
+            unsynced_bytes: 0,
+            relaxed_starts,
+            limits,
+            room_bytes: u64::MAX,
+            is_reachable: true,
+        }
     }
 
     /// Whether no handler is called that is not charged for good.
@@ -30,9 +52,12 @@ impl Kept {
         !self.relaxed_starts
     }
 
-    /// The next group is given to the journal.
-    pub(crate) const fn give(&mut self, facts: usize) {
-        self.given = facts;
+    /// The next group is given to the journal. These are all facts.
+    pub(super) fn give(&mut self, facts: &[Fact], group: &[Fact]) -> Result<(), Broken> {
+        self.given = group.len();
+        holds(facts[self.acknowledged..].starts_with(group), || {
+            broken(format_args!("fact {} was decided next, and written is {group:?}", self.acknowledged))
+        })
     }
 
     /// The journal says that the group is durable.
@@ -46,22 +71,68 @@ impl Kept {
         self.given = 0;
     }
 
-    /// Judges that what was decided as one of the first `decided` facts may be told.
-    pub(crate) fn judge_told(&self, what: &str, decided: usize) -> Result<(), Broken> {
-        match decided <= self.acknowledged {
-            true => Ok(()),
-            false => broken(format!(
-                "{what} follows from fact {decided}, but the journal has acknowledged only {}",
-                self.acknowledged
-            )),
+    /// The node knows that all is durable that is. These are all facts.
+    pub(crate) fn report(&mut self, facts: &[Fact]) {
+        let reported = &facts[self.reported..self.acknowledged];
+        self.unsynced_bytes -= reported.iter().map(Fact::size_bytes).sum::<usize>();
+        self.reported = self.acknowledged;
+    }
+
+    /// The node is given the room of its journal, and whether that is there.
+    pub(crate) const fn measure(&mut self, room_bytes: u64, is_reachable: bool) {
+        (self.room_bytes, self.is_reachable) = (room_bytes, is_reachable);
+    }
+
+    /// Facts were decided.
+    pub(super) fn decide(&mut self, facts: &[Fact]) {
+        self.unsynced_bytes += facts.iter().map(Fact::size_bytes).sum::<usize>();
+    }
+
+    /// What is left of the room for new events.
+    pub(crate) const fn room(&self) -> u64 {
+        self.room_bytes.saturating_sub(self.limits.reserve_bytes.saturating_add(self.unsynced_bytes as u64))
+    }
+
+    /// When the oldest fact was decided that the node does not know to be durable. These are all facts.
+    pub(crate) fn unsynced_since(&self, facts: &[Fact]) -> Option<Timestamp> {
+        facts.get(self.reported).map(|fact| fact.at)
+    }
+
+    /// Why the journal takes no new event of this size, if it takes none.
+    pub(crate) fn refusal(&self, now: Timestamp, size_bytes: usize, facts: &[Fact]) -> Option<Bound> {
+        let is_stuck = self.unsynced_since(facts).is_some_and(|since| since + self.limits.answer_timeout <= now);
+        if !self.is_reachable {
+            Some(Bound::JournalUnreachable)
+        } else if size_bytes as u64 > self.room() {
+            Some(Bound::Disk)
+        } else {
+            (is_stuck || self.unsynced_bytes >= self.limits.max_unsynced_bytes).then_some(Bound::JournalSlow)
         }
+    }
+
+    /// Judges that sweeps forget exactly while the journal keeps up.
+    pub(crate) fn judge_gate(&self, said: Said, holds_expiry: bool) -> Result<(), Broken> {
+        let is_gated = !matches!(said, Said::EnqueueFailed(..) | Said::HoldExpiry | Said::ReleaseExpiry);
+        let is_behind = self.unsynced_bytes > self.limits.max_unsynced_bytes / PATIENT_SHARE;
+        holds(!is_gated || is_behind == holds_expiry, || {
+            let bytes = self.unsynced_bytes;
+            Broken::new(ORACLE, 9, format_args!("{bytes} bytes are not durable, and expiry is held: {holds_expiry}"))
+        })
+    }
+
+    /// Judges that what was decided as one of the first `decided` facts may be shown.
+    pub(crate) fn judge_shown(&self, what: &str, decided: usize) -> Result<(), Broken> {
+        holds(decided <= self.acknowledged, || {
+            let acknowledged = self.acknowledged;
+            broken(format_args!("{what} follows from fact {decided}, the journal has acknowledged {acknowledged}"))
+        })
     }
 
     /// Judges that a handler may be called whose run was started by one of the first `decided` facts.
     pub(crate) fn judge_call(&self, decided: usize) -> Result<(), Broken> {
         match self.relaxed_starts {
             true => Ok(()),
-            false => self.judge_told("a call of a handler", decided),
+            false => self.judge_shown("a call of a handler", decided),
         }
     }
 
@@ -71,7 +142,7 @@ impl Kept {
     pub(super) fn recover(
         &mut self,
         facts: &[Fact],
-        found: &DurableState,
+        (found, last): (&DurableState, Timestamp),
         config: &Config,
         roster: &Roster,
     ) -> Result<(Book, usize, Option<bool>), Broken> {
@@ -79,15 +150,22 @@ impl Kept {
         let (acknowledged, rest) = facts.split_at(self.acknowledged);
         let mut book = Book::new(config.clone());
         book.apply_all(acknowledged, roster)?;
-        let Some(difference) = book.difference(found, roster) else {
-            return Ok((book, self.acknowledged, (given > 0).then_some(false)));
+        let mut group = (given > 0).then_some(false);
+        // A pause and its end make the same state as neither.
+        let differs = |book: &Book| {
+            let is_later = || (book.last != last).then(|| format!("its last fact is of {last}, not of {}", book.last));
+            book.difference(found, roster).or_else(is_later)
         };
-        book.apply_all(&rest[..given], roster)?;
-        if given > 0 && book.difference(found, roster).is_none() {
+        if let Some(difference) = differs(&book) {
+            book.apply_all(&rest[..given], roster)?;
+            holds(given > 0 && differs(&book).is_none(), || {
+                broken(format_args!("the journal does not give back what was acknowledged: {difference}"))
+            })?;
             self.acknowledged += given;
-            return Ok((book, self.acknowledged, Some(true)));
+            group = Some(true);
         }
-        broken(format!("the journal does not give back what was acknowledged: {difference}"))
+        (self.reported, self.unsynced_bytes, self.is_reachable) = (self.acknowledged, 0, true);
+        Ok((book, self.acknowledged, group))
     }
 }
 
@@ -95,19 +173,17 @@ impl Kept {
 pub(super) fn judge_state(book: &Book, state: &DurableState, roster: &Roster) -> Result<(), Broken> {
     match book.difference(state, roster) {
         None => Ok(()),
-        Some(difference) => broken(format!("what is there is not what was decided: {difference}")),
+        Some(difference) => Err(broken(format_args!("what is there is not what was decided: {difference}"))),
     }
 }
 
 /// Judges what is there after an opening: a new epoch, and no run.
 pub(super) fn judge_opening(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
     let (engine, facts) = (Some(seen.engine.epoch()), book.epoch);
-    holds(engine == facts, || {
-        Broken::new(ORACLE, 10, format_args!("the engine is of epoch {engine:?}, its facts of {facts:?}"))
-    })?;
+    holds(engine == facts, || broken(format_args!("the engine is of epoch {engine:?}, its facts of {facts:?}")))?;
     book.judge_opened()
 }
 
-fn broken<T>(what: String) -> Result<T, Broken> {
-    Err(Broken::new(ORACLE, 10, what))
+fn broken(what: impl core::fmt::Display) -> Broken {
+    Broken::new(ORACLE, 10, what)
 }

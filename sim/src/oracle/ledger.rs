@@ -16,8 +16,10 @@ pub struct Ledger {
 /// What is known about one event outside of the engine.
 #[derive(Debug, Clone, Copy, Default, Hash)]
 struct Entry {
-    /// Somebody was told that this payload is accepted.
+    /// The payload of which a client has learned that it is accepted, now or before.
     accepted: Option<Digest>,
+    /// A client has learned that it was accepted by its own submission.
+    is_new: bool,
     /// Somebody was told that this payload is not the one that was accepted.
     conflicting: Option<Digest>,
     /// Side effects of its handler.
@@ -58,9 +60,9 @@ impl Ledger {
         if conflict && entry.accepted == Some(digest) {
             return twice(format!("event {event} was accepted with a payload that is a conflict now"));
         }
-        if (taken && entry.accepted.is_some_and(|accepted| accepted != digest))
-            || (*answer == Answer::Accepted && entry.accepted.is_some())
-        {
+        // Answers that wait for the journal leave in any order.
+        let is_again = *answer == Answer::Accepted && std::mem::replace(&mut entry.is_new, true);
+        if is_again || taken && entry.accepted.is_some_and(|accepted| accepted != digest) {
             return twice(format!("event {event} was accepted twice"));
         }
         if taken {

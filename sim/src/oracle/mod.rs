@@ -13,12 +13,15 @@
 //! | `order` | P3 | first in, first out, but for lost tickets |
 //! | `runs` | P4 | one run at a time, one outcome each |
 //! | `concurrency` | P5 | free permits and workers add up to the limit |
-//! | `shutdown` | P6 | what each phase allows, and that the end comes in time |
+//! | `shutdown` | P6 | what each phase allows, that the end comes in time, and what is reported of it |
+//! | `readiness` | P9 | a node is ready when it makes progress, and else says why it is not |
 //! | `metrics` | P7 | counters rise, and equal a fold of answers and facts; gauges equal a recount |
 //! | `retries` | P8 | attempts are bounded, waits lie within their limits |
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
 //! | `replay` | P10 | facts lead to the state that is there |
-//! | `journal` | P10 | nothing is told before it is durable; what comes back is what was appended |
+//! | `journal` | P9, P10 | nothing is shown before it is durable; what comes back is what was appended |
+//! | `departures` | P10 | tickets leave in their order, and after what they follow from |
+//! | `readers` | P10 | readers of facts are shown all that are durable, in order |
 //! | `dropped` | P1 | a failed event that is forgotten is reported, once |
 //! | `reference` | P1–P9 | answers, effects and facts of the engine are those of the reference model |
 //! | `record` | P7 | the touched record is what the facts make of it |
@@ -30,32 +33,39 @@ mod admission;
 mod concurrency;
 mod consistency;
 mod deadline;
+mod departures;
 mod dropped;
 mod journal;
 mod ledger;
 mod liveness;
 mod metrics;
+mod opening;
 mod order;
 mod payload;
+mod readers;
+mod readiness;
 mod record;
 mod reference;
 mod replay;
 mod retries;
 mod runs;
 mod seen;
+mod shown;
 mod shutdown;
 mod tickets;
 
-use std::time::Duration;
-
-use eventful::{Change, Command, Config, DurableState, Engine, Fact, Status, Ticket, Timestamp};
+pub(crate) use concurrency::judge_permits;
+use eventful::node::Limits;
+use eventful::{Change, Command, Engine, Fact, Status, Ticket, Timestamp};
 pub use ledger::{Era, Ledger};
+pub(crate) use readiness::{Health, Journaled};
 pub use seen::{Said, Seen, Told};
+pub(crate) use shutdown::Ended;
 
 use crate::failure::{Broken, holds};
 use crate::roster::Roster;
 use crate::scenario::EventNumber;
-use crate::spec::{Book, Register};
+use crate::spec::Book;
 
 /// As many as most runs put out, so that they find room for them at once.
 const USUAL_FACTS: usize = 64;
@@ -75,8 +85,18 @@ pub struct Oracles {
     shutdown: shutdown::Asked,
     /// What the journal has of the facts; without one nothing.
     pub(crate) journal: Option<journal::Kept>,
+    /// The tickets that are to be sent.
+    pub(crate) departures: departures::Departures,
+    /// What readers of facts are shown.
+    pub(crate) published: readers::Published,
     facts: Vec<Fact>,
+    /// How many facts were decided until the last change of each event.
+    changed: Vec<usize>,
     touched: Vec<EventNumber>,
+    /// How many facts were decided until the last pause, or the end of it.
+    paused_by: usize,
+    /// How many facts are decided at the end of the step that is judged.
+    step_ends: usize,
     /// What is wrong with the opening in memory that was last, until the next step is judged.
     opening: Result<(), Broken>,
 }
@@ -94,17 +114,24 @@ impl Oracles {
             metrics: metrics::Counted::default(),
             shutdown: shutdown::Asked::default(),
             journal: None,
+            departures: departures::Departures::default(),
+            published: readers::Published::default(),
+            changed: Vec::new(),
             facts: Vec::with_capacity(USUAL_FACTS),
             touched: Vec::new(),
+            paused_by: 0,
+            step_ends: 0,
             opening: Ok(()),
         };
         oracles.open(engine, facts);
         oracles
     }
 
-    /// From now on there is a journal, and it has what was decided until now.
-    pub(crate) fn keep_journal(&mut self, relaxed_starts: bool) {
-        self.journal = Some(journal::Kept::new(self.facts.len(), relaxed_starts));
+    /// From now on there is a journal, and it has nothing yet.
+    pub(crate) fn keep_journal(&mut self, limits: Limits, relaxed_starts: bool) {
+        let mut journal = journal::Kept::new(limits, relaxed_starts);
+        journal.decide(&self.facts);
+        self.journal = Some(journal);
     }
 
     /// The facts that were decided.
@@ -115,99 +142,6 @@ impl Oracles {
     /// How many facts were decided.
     pub(crate) const fn decided(&self) -> usize {
         self.facts.len()
-    }
-
-    /// The journal was opened again, and this is the state that it gives back. What was decided and
-    /// is not in it has not happened. Returns how many facts these are, and whether the group whose
-    /// fate was unknown is in it, if there was one.
-    ///
-    /// # Errors
-    ///
-    /// [`Broken`] when it is not what was appended.
-    pub(crate) fn recover(
-        &mut self,
-        found: &DurableState,
-        config: &Config,
-        roster: &Roster,
-    ) -> Result<(usize, Option<bool>), Broken> {
-        let Some(journal) = &mut self.journal else { return Ok((0, None)) };
-        let (book, kept, group) = journal.recover(&self.facts, found, config, roster)?;
-        self.book = book;
-        let lost = self.facts.len() - kept;
-        for fact in self.facts.drain(kept..) {
-            if let Change::Forgotten(keys) = &fact.change {
-                keys.iter().filter_map(|key| roster.number(key)).for_each(|event| self.ledger.recall(event));
-            }
-        }
-        self.forget_process();
-        Ok((lost, group))
-    }
-
-    /// Everything but what outlives a process.
-    fn forget_process(&mut self) {
-        self.reference.lose();
-        self.tickets = tickets::Sent::default();
-        self.order = order::Line::default();
-        self.metrics = metrics::Counted::default();
-        self.shutdown = shutdown::Asked::default();
-    }
-
-    /// Judges an engine that was opened from its journal, with the facts of the opening.
-    ///
-    /// # Errors
-    ///
-    /// [`Broken`] when a promise does not hold.
-    pub(crate) fn judge_opening(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
-        self.judge(seen)?;
-        for event in self.book.all().map(|(event, _)| event) {
-            let view = seen.engine.get(seen.now, seen.roster.key(event));
-            record::judge(&self.book, seen, event, view.as_ref())?;
-        }
-        journal::judge_opening(&self.book, seen)?;
-        self.audit(seen.now, seen.roster, seen.engine)
-    }
-
-    /// Judges what the journal holds, when it holds all that was decided: `found` comes out of it.
-    ///
-    /// # Errors
-    ///
-    /// [`Broken`] when it is not the state that the facts make, and that is there.
-    pub(crate) fn judge_journal(&self, found: &DurableState, engine: &Engine, roster: &Roster) -> Result<(), Broken> {
-        self.judge_found(found, roster)?;
-        journal::judge_state(&self.book, &engine.durable_state(), roster)
-    }
-
-    /// Judges what a journal gives back.
-    ///
-    /// # Errors
-    ///
-    /// [`Broken`] when it is not the state that the facts make.
-    pub(crate) fn judge_found(&self, found: &DurableState, roster: &Roster) -> Result<(), Broken> {
-        journal::judge_state(&self.book, found, roster)
-    }
-
-    /// The process has started again with nothing in its memory.
-    pub fn reopen(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
-        self.ledger.lose_process();
-        self.book = Book::new(engine.config().clone());
-        self.forget_process();
-        self.facts.clear();
-        self.open(engine, facts);
-    }
-
-    fn open(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
-        self.facts.extend(facts);
-        self.opening = self.take_in_opening(engine);
-        self.reference.open(engine, self.book.last);
-    }
-
-    /// In memory an engine is opened without records.
-    fn take_in_opening(&mut self, engine: &Engine) -> Result<(), Broken> {
-        self.book.apply_all(&self.facts, &Register::default())?;
-        let (facts, epoch) = (self.book.epoch, engine.epoch());
-        holds(facts == Some(epoch), || {
-            Broken::new("book", 4, format_args!("the engine is of {epoch:?}, its facts of {facts:?}"))
-        })
     }
 
     /// A command is about to be carried out.
@@ -222,11 +156,13 @@ impl Oracles {
     /// [`Broken`] when a promise does not hold.
     pub fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
         std::mem::replace(&mut self.opening, Ok(()))?;
+        self.step_ends = self.facts.len() + seen.facts.len();
         payload::judge(&self.book, seen)?;
         self.tickets.judge(&self.book, seen)?;
         self.order.judge(&self.book, &self.tickets, seen)?;
         self.runs.judge(&self.book, seen)?;
         self.shutdown.judge(seen)?;
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.judge_gate(seen.said, seen.holds_expiry))?;
         self.touched.clear();
         self.touched.extend(seen.said.event());
         let failed_before = self.book.counts.forgotten[Status::Failed as usize];
@@ -235,6 +171,9 @@ impl Oracles {
             judge_epoch(seen, fact)?;
             let event = self.book.apply(fact, seen.roster)?;
             self.book.judge_permits()?;
+            if matches!(fact.change, Change::Paused | Change::Resumed) {
+                self.paused_by = self.step_ends;
+            }
             self.touch(event);
             match (&fact.change, event) {
                 (Change::Forgotten(keys), _) => keys.iter().for_each(|key| self.forget(seen.roster.number(key))),
@@ -242,6 +181,7 @@ impl Oracles {
                 _ => {}
             }
         }
+        self.shutdown.count(&self.book, seen.said);
         dropped::judge(&self.book, seen, failed_before)?;
         admission::judge(&self.book, seen)?;
         self.metrics.judge(&self.book, seen)?;
@@ -261,9 +201,16 @@ impl Oracles {
         event.into_iter().for_each(|event| self.ledger.forget(event));
     }
 
-    /// A step changed an event, or named it.
+    /// A step changed an event.
     fn touch(&mut self, event: Option<EventNumber>) {
-        self.touched.extend(event.filter(|event| !self.touched.contains(event)));
+        let Some(event) = event else { return };
+        if !self.touched.contains(&event) {
+            self.touched.push(event);
+        }
+        if self.changed.len() <= usize::from(event) {
+            self.changed.resize(usize::from(event) + 1, 0);
+        }
+        self.changed[usize::from(event)] = self.step_ends;
     }
 
     /// Whether a ticket that stands for no record may be in the channel.
@@ -271,18 +218,15 @@ impl Oracles {
         self.tickets.may_be_empty()
     }
 
-    /// Keeps the facts of a step that was judged.
-    pub fn keep(&mut self, facts: impl Iterator<Item = Fact>) {
-        self.facts.extend(facts);
-    }
-
-    /// Judges the world between two steps.
-    ///
-    /// # Errors
-    ///
-    /// [`Broken`] when a promise does not hold.
-    pub fn judge_world(&self, engine: &Engine, free: usize, workers: usize, dropped: usize) -> Result<(), Broken> {
-        concurrency::judge(engine, free, workers, dropped)
+    /// Keeps what a step has put out.
+    pub(crate) fn keep(&mut self, seen: &Seen<'_>) {
+        let first = self.facts.len();
+        self.facts.extend_from_slice(seen.facts);
+        match &mut self.journal {
+            Some(journal) => journal.decide(seen.facts),
+            None => self.published.publish(first, seen.facts.len()),
+        }
+        self.departures.decide(seen, self.facts.len());
     }
 
     /// Judges what is there at the end of a phase.
@@ -295,15 +239,6 @@ impl Oracles {
         metrics::judge_whole(engine)?;
         self.reference.judge_phase(engine)?;
         replay::judge(engine, &self.book, &self.facts, now, roster)
-    }
-
-    /// Judges that the shutdown has come to its end in time.
-    ///
-    /// # Errors
-    ///
-    /// [`Broken`] when it has not.
-    pub fn judge_end(&self, took: Duration, limit: Duration, engine: &Engine) -> Result<(), Broken> {
-        shutdown::judge_end(took, limit, engine)
     }
 
     /// Judges that there is nothing left to do, or that there is still time for it.

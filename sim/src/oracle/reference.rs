@@ -81,7 +81,7 @@ fn same<T: PartialEq + Debug + ?Sized>(seen: &Seen<'_>, what: &str, engine: &T, 
 const fn promise(seen: &Seen<'_>) -> u8 {
     match seen.said {
         Said::Submit { .. } if !matches!(seen.answer, Answer::Refused(_)) => 2,
-        Said::Submit { .. } | Said::Reject { .. } | Said::RejectForDisk | Said::HoldExpiry | Said::ReleaseExpiry => 9,
+        Said::Submit { .. } | Said::Reject(_) | Said::HoldExpiry | Said::ReleaseExpiry => 9,
         Said::Start(_) | Said::EnqueueFailed(..) | Said::ChannelLost => 3,
         Said::Settle(..) | Said::Heartbeat(_) => 4,
         Said::Sweep | Said::Redrive(_) | Said::Discard(_) | Said::Pause | Said::Resume | Said::Open => 1,

@@ -33,7 +33,7 @@ fn cause(said: Said) -> Cause {
         // Nothing else ends a run but a sweep, and that only past its deadline.
         Said::Sweep
         | Said::Submit { .. }
-        | Said::Reject { .. }
+        | Said::Reject(_)
         | Said::Start(_)
         | Said::Heartbeat(_)
         | Said::EnqueueFailed(..)
@@ -44,8 +44,7 @@ fn cause(said: Said) -> Cause {
         | Said::Resume
         | Said::HoldExpiry
         | Said::ReleaseExpiry
-        | Said::Shutdown
-        | Said::RejectForDisk => Cause::TimedOut,
+        | Said::Shutdown => Cause::TimedOut,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use eventful::{
-    Answer, Config, Deadline, Digest, DroppedFailure, Effect, Engine, EnqueueFailure, Fact, Gauges, RunId, Ticket,
-    Timestamp,
+    Answer, Command, Config, Deadline, Digest, DroppedFailure, Effect, Engine, EnqueueFailure, Fact, Gauges, Outcome,
+    RejectReason, RunId, Ticket, Timestamp,
 };
 
 use crate::roster::Roster;
@@ -13,7 +13,7 @@ use crate::scenario::EventNumber;
 /// One step, as an outsider sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// The number of the step.
+    /// The number of the step, among those that were judged.
     pub step: u32,
     /// The latest time that the engine was ever told, this one included.
     pub now: Timestamp,
@@ -50,9 +50,7 @@ pub enum Said {
         digest: Digest,
         size_bytes: usize,
     },
-    Reject {
-        too_large: bool,
-    },
+    Reject(RejectReason),
     Start(Ticket),
     Settle(RunId, Told),
     Heartbeat(RunId),
@@ -67,8 +65,6 @@ pub enum Said {
     ReleaseExpiry,
     Shutdown,
     AbortInflight,
-    /// A new event, for which the journal has no room.
-    RejectForDisk,
     /// Nothing yet: it was opened from its journal.
     Open,
 }
@@ -84,7 +80,46 @@ pub enum Told {
     Crashed,
 }
 
+impl Told {
+    /// What this outcome says.
+    pub(crate) const fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::Done,
+            Outcome::Retry { after, .. } => Self::Retry { after: *after },
+            Outcome::Permanent { .. } => Self::Permanent,
+            Outcome::Snooze { delay, reason } => Self::Snooze { delay: *delay, has_reason: reason.is_some() },
+            Outcome::Crashed { .. } => Self::Crashed,
+        }
+    }
+}
+
 impl Said {
+    /// What this command says. An event that was never submitted has the last number of all.
+    pub(crate) fn of(command: &Command, roster: &Roster) -> Self {
+        let number = |key| roster.number(key).unwrap_or(EventNumber::MAX);
+        match command {
+            Command::Submit(event) => {
+                let (digest, size_bytes) = (*event.digest(), event.size_bytes());
+                Self::Submit { event: number(event.key()), digest, size_bytes }
+            }
+            Command::Reject(rejection) => Self::Reject(RejectReason::from(*rejection)),
+            Command::Start(ticket) => Self::Start(*ticket),
+            Command::Settle { run, outcome } => Self::Settle(*run, Told::of(outcome)),
+            Command::Heartbeat(run) => Self::Heartbeat(*run),
+            Command::EnqueueFailed { ticket, cause } => Self::EnqueueFailed(*ticket, *cause),
+            Command::ChannelLost => Self::ChannelLost,
+            Command::Sweep => Self::Sweep,
+            Command::Redrive(key) => Self::Redrive(number(key)),
+            Command::Discard(key) => Self::Discard(number(key)),
+            Command::Pause => Self::Pause,
+            Command::Resume => Self::Resume,
+            Command::HoldExpiry => Self::HoldExpiry,
+            Command::ReleaseExpiry => Self::ReleaseExpiry,
+            Command::Shutdown => Self::Shutdown,
+            Command::AbortInflight => Self::AbortInflight,
+        }
+    }
+
     /// The run that it names.
     pub const fn run(&self) -> Option<RunId> {
         if let Self::Settle(run, _) | Self::Heartbeat(run) = *self { Some(run) } else { None }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Change, Engine, Fact, Phase, Refusal};
+use eventful::node::ShutdownReport;
+use eventful::{Answer, AttemptEnd, Change, Fact, Phase, Refusal};
 
 use super::{Said, Seen};
-use crate::failure::Broken;
+use crate::failure::{Broken, holds};
+use crate::spec::Book;
 
 const ORACLE: &str = "shutdown";
 
@@ -13,9 +15,57 @@ const ORACLE: &str = "shutdown";
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     phase: Option<Phase>,
+    /// Runs that had ended before, and those of them that were interrupted.
+    before: (u64, u64),
+    /// Runs that have ended since, those that were interrupted, and pending events.
+    counted: Option<(u64, u64, u64)>,
+}
+
+/// A shutdown that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) report: ShutdownReport,
+    pub(crate) took: Duration,
+    /// What was allowed.
+    pub(crate) limit: Duration,
+    /// Workers that were left when the engine was stopped.
+    pub(crate) abandoned: usize,
+    /// Events that were pending then.
+    pub(crate) left: u64,
+    /// Whether the engine could be used then.
+    pub(crate) is_usable: bool,
 }
 
 impl Asked {
+    /// Counts what becomes of runs, once the facts of a step are taken in.
+    pub(super) fn count(&mut self, book: &Book, said: Said) {
+        let ended = || (book.counts.finished_total(), book.counts.finished[AttemptEnd::Interrupted as usize]);
+        if said == Said::Shutdown {
+            self.before = ended();
+        } else if said == Said::AbortInflight {
+            let (all, interrupted) = (ended().0 - self.before.0, ended().1 - self.before.1);
+            self.counted = Some((all - interrupted, interrupted, book.pending()));
+        }
+    }
+
+    /// Judges that a shutdown has ended in time, and reports what has happened. So many facts are not
+    /// known to be durable.
+    pub(super) fn judge_end(&self, book: &Book, ended: &Ended, unsynced: usize) -> Result<(), Broken> {
+        let Ended { report, took, limit, .. } = ended;
+        holds(took <= limit, || broken(format!("it took {took:?}, {limit:?} were allowed")))?;
+        let counted = if ended.is_usable { self.counted } else { Some((0, 0, ended.left)) };
+        let (drained, interrupted, left) = counted.unwrap_or_default();
+        let shown = (report.drained, report.interrupted, report.left);
+        holds(counted.is_some() && shown == (drained, interrupted, left), || {
+            broken(format!("{counted:?} runs have ended and events are left, and it says {report:?}"))
+        })?;
+        let counted = (ended.abandoned as u64, unsynced as u64, *took);
+        let shown = (report.abandoned, report.unsynced, report.took);
+        holds(shown == counted, || broken(format!("{counted:?} handlers, facts and time, and it says {report:?}")))?;
+        let inflight = book.inflight.len();
+        holds(!ended.is_usable || inflight == 0, || broken(format!("{inflight} runs are in flight at its end")))
+    }
+
     pub(super) fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
         let before = self.phase.unwrap_or(Phase::Running);
         let expected = match (before, seen.said) {
@@ -25,10 +75,14 @@ impl Asked {
         };
         self.phase = Some(expected);
         if seen.engine.phase() != expected {
-            return broken(format!("after {:?} the phase is {:?}, not {expected:?}", seen.said, seen.engine.phase()));
+            return Err(broken(format!(
+                "after {:?} the phase is {:?}, not {expected:?}",
+                seen.said,
+                seen.engine.phase()
+            )));
         }
         if expected == Phase::Stopped && seen.engine.gauges().inflight > 0 {
-            return broken(format!("{} runs are in flight in a stopped engine", seen.engine.gauges().inflight));
+            return Err(broken(format!("{} runs are in flight in a stopped engine", seen.engine.gauges().inflight)));
         }
         judge_answer(before, seen)?;
         seen.facts.iter().try_for_each(|fact| judge_fact(before, fact))
@@ -44,7 +98,7 @@ fn judge_answer(before: Phase, seen: &Seen<'_>) -> Result<(), Broken> {
             matches!(seen.answer, Answer::Accepted | Answer::Running(_) | Answer::Settled(_) | Answer::Alive(_))
         }
     };
-    if wrong { broken(format!("{:?} is answered {:?} in phase {before:?}", seen.said, seen.answer)) } else { Ok(()) }
+    holds(!wrong, || broken(format!("{:?} is answered {:?} in phase {before:?}", seen.said, seen.answer)))
 }
 
 fn judge_fact(before: Phase, fact: &Fact) -> Result<(), Broken> {
@@ -53,19 +107,9 @@ fn judge_fact(before: Phase, fact: &Fact) -> Result<(), Broken> {
         Phase::Draining => !matches!(fact.change, Change::Accepted(_) | Change::Started { .. } | Change::Redriven(_)),
         Phase::Stopped => false,
     };
-    if allowed { Ok(()) } else { broken(format!("in phase {before:?} this was decided: {:?}", fact.change)) }
+    holds(allowed, || broken(format!("in phase {before:?} this was decided: {:?}", fact.change)))
 }
 
-pub(super) fn judge_end(took: Duration, limit: Duration, engine: &Engine) -> Result<(), Broken> {
-    if took > limit {
-        return broken(format!("it took {took:?}, {limit:?} were allowed"));
-    }
-    match engine.gauges().inflight {
-        0 => Ok(()),
-        inflight => broken(format!("{inflight} runs are in flight at its end")),
-    }
-}
-
-fn broken(what: String) -> Result<(), Broken> {
-    Err(Broken::new(ORACLE, 6, what))
+fn broken(what: String) -> Broken {
+    Broken::new(ORACLE, 6, what)
 }

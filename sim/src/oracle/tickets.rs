@@ -97,7 +97,7 @@ impl Sent {
                 Ok(())
             }
             Said::Submit { .. }
-            | Said::Reject { .. }
+            | Said::Reject(_)
             | Said::Settle(..)
             | Said::Heartbeat(_)
             | Said::Redrive(_)
@@ -107,7 +107,6 @@ impl Sent {
             | Said::ReleaseExpiry
             | Said::Shutdown
             | Said::AbortInflight
-            | Said::RejectForDisk
             | Said::Open => Ok(()),
         }
     }

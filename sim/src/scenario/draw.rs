@@ -25,7 +25,7 @@ impl Scenario {
         let draw = Draw { chance, on, submits, horizon, span };
         let settings = draw.settings();
         let (operations, faults) = (draw.operations(), draw.faults(&settings));
-        let setup = CoreSetup { settings, journal: draw.journaling(), patience: 0 };
+        let setup = CoreSetup { settings, journal: draw.journaling(), patience: 0, idles_first: false };
         Self { operations, faults, ..Self::of(seed, setup) }
     }
 }
@@ -37,7 +37,7 @@ pub(super) struct Draw {
     /// When the last fault comes at the latest.
     horizon: u64,
     /// When the last submission comes at the latest.
-    span: u64,
+    pub(super) span: u64,
 }
 
 impl Draw {
@@ -76,6 +76,7 @@ impl Draw {
             stuck_after: draw.pick(&[3, 30, 100, 300]) * MILLI,
             drain_timeout: draw.pick(&[0, 50, 300, 2_000]) * MILLI,
             abort_grace: draw.between(1, 50) * MILLI,
+            sync_grace: Some(self.chance.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
         };
         if self.has(Family::Channel) && draw.per_mille(400) {
             settings.channel_capacity = NonZeroUsize::MIN;
@@ -139,11 +140,17 @@ impl Draw {
         if self.has(Family::Operators) {
             self.operators(fresh, &mut operations);
         }
+        if self.has(Family::Waiters) {
+            self.waiters(&mut operations);
+        }
+        if self.has(Family::Readers) {
+            self.readers(&mut operations);
+        }
         operations.sort_by_key(|operation| operation.at);
         operations
     }
 
-    fn operation(&self, draw: &mut Stream, span: u64, act: Act) -> Operation {
+    pub(super) fn operation(&self, draw: &mut Stream, span: u64, act: Act) -> Operation {
         let hangs_up = self.has(Family::Clients) && draw.per_mille(80);
         Operation { at: moment(draw, span), client: draw.below(4) as u8, hangs_up, act }
     }
@@ -192,8 +199,9 @@ impl Draw {
                 Family::Masses => self.masses(&mut faults),
                 Family::Swizzle => self.swizzle(&mut faults),
                 Family::Journal => self.journal(settings, &mut faults),
+                Family::Panics => self.panics(&mut faults),
                 // These show in settings and operations.
-                Family::Clients | Family::Overload | Family::Operators => {}
+                Family::Clients | Family::Overload | Family::Operators | Family::Waiters | Family::Readers => {}
             }
         }
         faults.sort_by_key(|fault| fault.at());

@@ -22,6 +22,8 @@ impl Draw {
             max_unsynced_bytes: draw.pick(&[300, 1_000, 1 << 20]),
             group_bytes: draw.pick(&[None, Some(1), Some(200), Some(600)]),
             part_bytes: draw.pick(&[None, Some(1), Some(200), Some(900)]),
+            answer_timeout: Some(draw.pick(&[5, 50, 1_000, 4_000]) * MILLI),
+            hides_room: draw.per_mille(600),
         })
     }
 
@@ -51,6 +53,13 @@ impl Draw {
             for _ in 0..draw.between(1, 6) {
                 faults.push(Injection::SnapshotRots.at(self.trouble(draw)));
             }
+        }
+        if draw.per_mille(200) {
+            let lasts = draw.pick(&[5, 100, 700]) * draw.between(1, 3) * MILLI;
+            faults.push(Injection::DiskGone { lasts }.at(self.trouble(draw)));
+        }
+        if draw.per_mille(60) {
+            faults.push(Injection::Fenced.at(self.trouble(draw)));
         }
     }
 

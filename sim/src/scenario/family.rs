@@ -46,5 +46,11 @@ pub enum Family {
     Swizzle,
     /// There is a journal; its disk fails, and processes die with it.
     Journal,
+    /// Clients wait: for room, for the end of an event, until none is pending.
+    Waiters,
+    /// Facts are read as they happen.
+    Readers,
+    /// A call of the node panics.
+    Panics,
 }
 }

@@ -64,9 +64,9 @@ pub enum Injection {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lasts: Option<u64>,
     },
-    /// The clock that the engine is told steps forward.
+    /// The node's clock steps forward.
     ClockForward { by: u64 },
-    /// The clock that the engine is told steps back.
+    /// The machine's clock steps back: the node's stands still until that has caught up.
     ClockBack { by: u64 },
     /// The machine's clock is off when the process starts again, and not before; not at all if `by` is zero.
     ClockOff { by: u64, behind: bool },
@@ -88,6 +88,12 @@ pub enum Injection {
     SnapshotRots,
     /// The next call of the disk that can be struck by it goes wrong.
     DiskFails { how: Ailment },
+    /// The directory of the journal is not there.
+    DiskGone { lasts: u64 },
+    /// Another process opens the journal: this one can write no more.
+    Fenced,
+    /// The next call that sends a ticket, or the next that takes one, panics, and leaves the node broken.
+    NodePanics { sending: bool },
     /// Somebody else fills the disk, but for the bytes that are `left`.
     DiskFull { lasts: u64, left: u64 },
 }
@@ -138,6 +144,7 @@ impl Part for Fault {
             }
             Injection::JournalStalled { lasts } => (lasts, "stalled", &["journal"]),
             Injection::DiskFull { lasts, .. } => (lasts, "full", &["journal"]),
+            Injection::DiskGone { lasts } => (lasts, "gone", &["journal"]),
             _ => return None,
         };
         Some(Span::new(self.words(), lasts, name, parts))

@@ -28,6 +28,9 @@ pub struct Operation {
 pub enum Act {
     /// An event is submitted, with the payload of this number; another number, another payload and size.
     Submit { event: EventNumber, payload: u8 },
+    /// An event is submitted, and waits for room for so long when there is none. A client that hangs up leaves
+    /// when it has waited in vain, any other tries once more then.
+    Enter { event: EventNumber, payload: u8, patience: u64 },
     /// Something that makes no event is submitted: too large, or of a wrong form.
     Reject { too_large: bool },
     /// An operator gives a failed event another life.
@@ -40,6 +43,16 @@ pub enum Act {
     Pause,
     /// An operator lets runs start again.
     Resume,
+    /// A record is read.
+    Read { event: EventNumber },
+    /// A page of records is read.
+    List,
+    /// The end of an event is waited for, for so long.
+    Watch { event: EventNumber, patience: u64 },
+    /// The time at which no event is pending is waited for, for so long.
+    AwaitIdle { patience: u64 },
+    /// Facts are read as they happen, one `every` so often; `capacity` of them may wait to be read.
+    Subscribe { capacity: u16, every: u64, lasts: u64 },
 }
 
 impl Part for Operation {

@@ -18,6 +18,10 @@ pub struct CoreSetup {
     /// How often time may pass although a step is ready, at most. It is then one of the choices.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub patience: u8,
+    /// Whether a task that finds nothing to do takes its step at once, and is none of the choices: whatever
+    /// comes first, it finds the same later.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub idles_first: bool,
 }
 
 /// The engine's configuration. Durations are microseconds; the names are those of [`Config`].
@@ -54,6 +58,9 @@ pub struct Settings {
     pub stuck_after: u64,
     pub drain_timeout: u64,
     pub abort_grace: u64,
+    /// Without it, the default of the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_grace: Option<u64>,
 }
 
 impl Settings {
@@ -89,6 +96,7 @@ impl Settings {
         config.stuck_after = Duration::from_micros(self.stuck_after);
         config.drain_timeout = Duration::from_micros(self.drain_timeout);
         config.abort_grace = Duration::from_micros(self.abort_grace);
+        config.sync_grace = self.sync_grace.map_or(config.sync_grace, Duration::from_micros);
         config
     }
 }
@@ -109,6 +117,12 @@ pub struct Journaling {
     /// What a group has at most, and one fact more. Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_bytes: Option<usize>,
+    /// How long an answer waits for what it says to be durable. Without it, the default of the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_timeout: Option<u64>,
+    /// Whether the journal never says how much room it has: it knows no bound.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hides_room: bool,
     /// What a part of a snapshot has at most, and one record more. Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_bytes: Option<usize>,

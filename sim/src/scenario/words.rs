@@ -34,6 +34,17 @@ impl fmt::Display for Act {
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
             Self::RedriveFirst => f.write_str("redrive the first failed"),
+            Self::Enter { event, payload, patience } => {
+                write!(f, "submit event {event} with payload {payload}, and wait {} for room", Micros(patience))
+            }
+            Self::Read { event } => write!(f, "read event {event}"),
+            Self::List => f.write_str("list events"),
+            Self::Watch { event, patience } => write!(f, "wait {} for the end of event {event}", Micros(patience)),
+            Self::AwaitIdle { patience } => write!(f, "wait {} until no event is pending", Micros(patience)),
+            Self::Subscribe { capacity, every, lasts } => {
+                let (every, lasts) = (Micros(every), Micros(lasts));
+                write!(f, "read a fact every {every} for {lasts}, with {capacity} of them buffered")
+            }
         }
     }
 }
@@ -120,6 +131,10 @@ impl fmt::Display for Injection {
             Self::SnapshotRots => f.write_str("a bit of the newest snapshot rots"),
             Self::JournalStalled { lasts } => write!(f, "the journal stalls for {}", Micros(lasts)),
             Self::DiskFails { how } => write!(f, "on the disk, {how}"),
+            Self::DiskGone { lasts } => write!(f, "the directory of the journal is gone for {}", Micros(lasts)),
+            Self::Fenced => f.write_str("another process opens the journal"),
+            Self::NodePanics { sending: true } => f.write_str("the next call that sends a ticket panics"),
+            Self::NodePanics { sending: false } => f.write_str("the next call that takes a ticket panics"),
             Self::DiskFull { lasts, left } => {
                 write!(f, "the disk has room for {left} bytes, for {}", Micros(lasts))
             }

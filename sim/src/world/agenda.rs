@@ -1,30 +1,45 @@
-//! What will happen when, and which of the steps that are ready comes first.
+//! What will happen when.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
-use std::hash::BuildHasherDefault;
+use std::collections::BinaryHeap;
 
+use eventful::node::Waiter;
 use eventful::{RunId, Ticket};
 
 use super::worker::Serial;
-use crate::chance::Stream;
-use crate::mix::Mix;
+
+/// When every run starts, in microseconds since the Unix epoch.
+pub(super) const STARTED_AT: u64 = 1_700_000_000_000_000;
 
 /// A step of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Task {
-    /// The operation of this number reaches the engine.
+    /// The operation of this number reaches the node.
     Operation(u32),
+    /// One who waits was woken, and asks again.
+    Wake(Waiter),
+    /// One who waits has waited for long enough.
+    GiveUp(Waiter),
+    /// One who has waited for room waits no longer.
+    Leave(Waiter),
+    /// A reader of facts reads the next notice.
+    Read(Waiter),
+    /// A reader of facts has read enough.
+    Unsubscribe(Waiter),
     /// The fault of this number begins.
     Fault(u32),
-    /// The dispatcher takes the next ticket.
+    /// The dispatcher starts the next run, or is started again itself.
     Dispatch,
-    /// A ticket is presented although it was before.
-    PresentAgain(Ticket),
-    /// A ticket that was taken before is presented.
-    PresentLate(Ticket),
-    /// The sweeper sweeps.
+    /// A ticket that was taken from the channel is there again.
+    TicketBack(Ticket),
+    /// The sweeper checks what is due, or is started again.
     Sweep,
+    /// The writer of the journal takes its next step.
+    Write,
+    /// A shutdown goes as far as it can.
+    SeeToEnd,
+    /// The node's actions are taken once more, as by a call that only reads.
+    Notice,
     /// A worker calls its handler.
     Begin(Serial),
     /// A handler is alive and says so.
@@ -33,24 +48,16 @@ pub(super) enum Task {
     End(Serial),
     /// A cancelled handler is dropped.
     Yield(Serial),
-    /// A worker tells the outcome.
+    /// A worker settles its run.
     Settle(Serial),
-    /// A worker tells the outcome of a run that is none of its own, or of one that it told before.
+    /// A worker settles a run that is none of its own, or one that it has settled before.
     SettleAgain(RunId),
-    /// Somebody sees that the channel has no receiver. Each new channel has a new number.
-    ReplaceChannel(u32),
-    /// The time to drain is over.
-    DrainEnds,
-    /// The time to yield is over.
-    GraceEnds,
-    /// The engine is told that it is the end.
-    Stop,
+    /// There is room in the channel, if it was full until then.
+    ChannelFree,
+    /// An operator kills a process that decides nothing any more.
+    Restart,
     /// The process starts again.
     Revive,
-    /// The writer of the journal takes its next step.
-    Write,
-    /// Nothing was appended for a while.
-    Seal,
     /// The disk has its space back, if it was taken until then.
     DiskFreed,
 }
@@ -97,9 +104,9 @@ impl Agenda {
         self.waiting.retain(|Reverse((.., task))| outside(task));
     }
 
-    /// Forgets tickets that somebody has in his hand: another engine gives their numbers anew.
+    /// Forgets tickets that were taken from the channel: another engine uses their numbers again.
     pub(super) fn lose_tickets(&mut self) {
-        let stays = |task: &Task| !matches!(task, Task::PresentAgain(_) | Task::PresentLate(_));
+        let stays = |task: &Task| !matches!(task, Task::TicketBack(_));
         self.ready.retain(stays);
         self.waiting.retain(|Reverse((.., task))| stays(task));
     }
@@ -109,78 +116,5 @@ impl Agenda {
         let mut waiting: Vec<_> = self.waiting.iter().map(|Reverse(entry)| *entry).collect();
         waiting.sort_unstable();
         waiting.into_iter().map(|(time, _, task)| (time, task)).collect()
-    }
-}
-
-/// Which of several ready steps is taken.
-#[derive(Debug)]
-pub struct Choices {
-    source: Source,
-    /// What was chosen so far, where there was a choice.
-    pub made: Vec<u16>,
-    /// Among how many.
-    pub(crate) counts: Vec<u16>,
-    /// The states that a search has seen.
-    visited: Option<Visited>,
-}
-
-/// The states that a search has seen: it looks behind each of them once.
-#[derive(Debug, Default)]
-pub(crate) struct Visited {
-    /// Choices that lead to a state that was seen, from which another way is taken.
-    pub(crate) known: usize,
-    /// Hashes of the states.
-    pub(crate) states: HashSet<u64, BuildHasherDefault<Mix>>,
-}
-
-#[derive(Debug)]
-enum Source {
-    Drawn(Stream),
-    Listed(Vec<u16>),
-}
-
-impl Choices {
-    /// Drawn from a source of chance.
-    pub fn drawn(stream: Stream) -> Self {
-        Self::of(Source::Drawn(stream))
-    }
-
-    /// From a list; the first ready when the list has ended.
-    pub fn listed(list: Vec<u16>) -> Self {
-        Self::of(Source::Listed(list))
-    }
-
-    fn of(source: Source) -> Self {
-        Self { source, made: Vec::new(), counts: Vec::new(), visited: None }
-    }
-
-    /// Those of a search, which goes no further where it has been.
-    pub(crate) fn searching(prefix: Vec<u16>, visited: Visited) -> Self {
-        Self { visited: Some(Visited { known: prefix.len(), ..visited }), ..Self::listed(prefix) }
-    }
-
-    /// What the search has seen until now.
-    pub(crate) fn take_visited(&mut self) -> Visited {
-        self.visited.take().unwrap_or_default()
-    }
-
-    /// Whether the search has been in the state of this hash.
-    pub(super) fn has_seen(&mut self, state: impl FnOnce() -> u64) -> bool {
-        let made = self.made.len();
-        self.visited.as_mut().is_some_and(|visited| made >= visited.known && !visited.states.insert(state()))
-    }
-
-    /// One of `count` steps.
-    pub(super) fn choose(&mut self, count: usize) -> usize {
-        if count <= 1 {
-            return 0;
-        }
-        let choice = match &mut self.source {
-            Source::Drawn(stream) => stream.index(count),
-            Source::Listed(list) => list.get(self.made.len()).map_or(0, |choice| usize::from(*choice) % count),
-        };
-        self.made.push(u16::try_from(choice).unwrap_or(u16::MAX));
-        self.counts.push(u16::try_from(count).unwrap_or(u16::MAX));
-        choice
     }
 }

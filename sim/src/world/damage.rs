@@ -1,15 +1,90 @@
 //! What a journal gives back of which one thing is damaged, or whose clock has gone back.
 
-use eventful::journal::{OpenError, Owner, Recovered, recover};
+use eventful::journal::{JournalStore as _, OpenError, Owner, Recovered, Sequence, recover};
 use eventful::{Output, Replay, Timestamp};
 
-use super::World;
+use super::journal::Journal;
+use super::state::World;
 use crate::chance::Chance;
 use crate::disk::{Damage, DamagedStore};
 use crate::failure::Broken;
+use crate::scenario::FaultKind;
 
 /// Bits among which one is drawn: more than a frame or a part of a run has.
 const BITS: u64 = 1 << 20;
+
+/// Bytes of a record besides its event and its last error: its history, times and numbers.
+const REST_BYTES: usize = 600;
+
+impl Journal {
+    /// How many sound ways back there are besides this snapshot.
+    pub(super) fn ways_besides(&self, at: Sequence) -> usize {
+        let snapshots = self.store.snapshots();
+        let sound = snapshots.iter().filter(|other| **other != at && !self.rot.rotten.contains(other)).count();
+        sound + usize::from(self.store.first() == Sequence::FIRST)
+    }
+
+    /// Whether the newest snapshot is one of several ways back.
+    pub(super) fn can_lose_the_newest(&self) -> bool {
+        self.store.snapshots().last().is_some_and(|newest| self.ways_besides(*newest) > 0)
+    }
+
+    /// Judges that a snapshot that was just made is not the only way back.
+    pub(super) fn judge_ways_back(&mut self, made: Sequence) -> Result<(), Broken> {
+        self.rot.rotten.remove(&made);
+        let excused = core::mem::take(&mut self.rot.has_struck_meanwhile);
+        match excused || self.ways_besides(made) > 0 {
+            true => Ok(()),
+            false => {
+                Err(broken(format_args!("the snapshot before frame {made} is made, and there is no other way back")))
+            }
+        }
+    }
+
+    /// Judges that the parts of snapshots are bounded by bytes, but for one record.
+    pub(super) fn judge_parts(&self) -> Result<(), Broken> {
+        let (Some(limit), largest) = (self.settings.part_bytes, self.store.largest_part()) else { return Ok(()) };
+        let record = 2 * self.largest_fact + REST_BYTES;
+        match largest <= limit + record {
+            true => Ok(()),
+            false => Err(Broken::new(
+                "journal",
+                9,
+                format_args!(
+                    "a part of a snapshot has {largest} bytes; {limit} make it full, and a record has {record}"
+                ),
+            )),
+        }
+    }
+}
+
+impl World<'_> {
+    /// A bit of the newest snapshot is another one from now on, if there is another way back.
+    pub(super) fn rot_snapshot(&mut self) {
+        let Some(journal) = &mut self.journal else { return };
+        let Some(newest) = journal.store.snapshots().last().copied() else { return };
+        let may_rot = !journal.rot.rotten.contains(&newest) && journal.can_lose_the_newest();
+        if !may_rot || !journal.store.rot_snapshot(newest, &mut journal.rot.stream) || !self.is_damaged(newest) {
+            return;
+        }
+        let Some(journal) = &mut self.journal else { return };
+        journal.rot.rotten.insert(newest);
+        journal.rot.has_struck_meanwhile |= journal.rot.is_making;
+        self.probe(FaultKind::SnapshotRots);
+        self.note(|diary| diary.note_journal(|| format!("the snapshot before frame {newest} rots")));
+    }
+
+    /// Whether the store finds damage in a snapshot. What rots may be of no matter.
+    fn is_damaged(&mut self, at: Sequence) -> bool {
+        let opened = self.copy_of_journal(false).open(&Owner::new("a look"));
+        let mut parts = opened.into_iter().flat_map(|mut journal| (0..).map(move |part| journal.snapshot(at, part)));
+        parts.find_map(|part| match part {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(false),
+            Err(_) => Some(true),
+        }) == Some(true)
+    }
+}
 
 impl World<'_> {
     /// A damaged snapshot is no loss, as there is another way back. A damaged frame is refused.
@@ -22,7 +97,7 @@ impl World<'_> {
             let recovered = recovered.map_err(|error| {
                 broken(format_args!("its newest snapshot is damaged, and there is no other way back: {error}"))
             })?;
-            self.oracles.judge_found(&recovered.replay.state(), &self.roster)?;
+            self.seen().oracles.judge_found(&recovered.replay.state(), &self.roster)?;
         }
         match self.recover_damaged(Damage::Newer) {
             (Err(OpenError::TooNew(_)), true) | (Ok(_), false) => {}
@@ -52,7 +127,7 @@ impl World<'_> {
     pub(super) fn audit_clock(&self, found: Replay) -> Result<(), Broken> {
         let mut out = Output::with_facts();
         found.open(Timestamp::EPOCH, &mut out);
-        let last = self.oracles.facts().last().map(|fact| fact.at);
+        let last = self.seen().oracles.facts().last().map(|fact| fact.at);
         match out.facts().first().map(|fact| fact.at) {
             opened if opened >= last => Ok(()),
             opened => Err(broken(format_args!("it opens at {opened:?}, and its last fact is of {last:?}"))),

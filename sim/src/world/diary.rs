@@ -1,89 +1,100 @@
 //! What people get to see of a run. Without a trace nothing here costs anything.
 
+use std::collections::BTreeMap;
+
+use eventful::node::Unavailable;
 use eventful::{Answer, Change, EnqueueFailure, Fact, Key, Place, RunId, Ticket};
 
-use super::World;
 use super::wording::{Wording, outcome, run_name, trouble};
 use super::worker::Worker;
-use crate::edge::Standing;
-use crate::failure::Broken;
-use crate::oracle::{Said, Told};
+use crate::oracle::{Said, Seen, Told};
 use crate::scenario::{EventNumber, Fault, Injection, Operation};
-use crate::spec::Record;
-use crate::trace::{Entry, Fate, Lane, Verdict, What};
+use crate::spec::Book;
+use crate::tier::Part as _;
+use crate::trace::{Entry, Fate, Lane, Trace, Verdict, What};
 
-impl World<'_> {
-    fn note(&mut self, lane: Lane, what: What, event: Option<EventNumber>, note: impl FnOnce() -> String) {
-        if self.trace.is_none() {
-            return;
-        }
-        let record = event.and_then(|event| self.describe(event));
-        let entry = Entry { step: self.steps, at: self.now, lane, what, event, note: note(), record };
+/// The diary of a world, where one is asked for.
+#[derive(Debug, Default)]
+pub(super) struct Diary {
+    pub(super) trace: Option<Trace>,
+    /// The step, and when it is.
+    pub(super) step: u32,
+    pub(super) at: u64,
+    pub(super) skew: i64,
+    /// The client whose operation is carried out now.
+    pub(super) caller: Option<u8>,
+    /// The events of the tickets that were sent.
+    tickets: BTreeMap<u64, EventNumber>,
+}
+
+impl Diary {
+    pub(super) fn new(is_kept: bool) -> Self {
+        Self { trace: is_kept.then(Trace::default), ..Self::default() }
+    }
+
+    pub(super) fn note(&mut self, lane: Lane, what: What, event: Option<EventNumber>, note: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
-            trace.entries.push(entry);
+            let (step, at, note) = (self.step, self.at, note());
+            trace.entries.push(Entry { step, at, lane, what, event, note, record: None });
         }
     }
 
-    /// How a record stands, in a line.
-    fn describe(&self, event: EventNumber) -> Option<String> {
-        let view = self.engine.get(self.told, self.roster.key(event))?;
-        Some(Wording { skew: self.skew }.record(&view))
+    pub(super) const fn wording(&self) -> Wording {
+        Wording { skew: self.skew }
     }
 
-    /// Where the record stands that a command names, before it.
-    pub(super) fn state_of(&self, said: Said) -> Standing {
-        let book = &self.oracles.book;
-        let event = said.event().or_else(|| book.of_run(said.run()?));
-        let now = self.told.max(self.clock());
-        let record = event.and_then(|event| book.present(event, now));
-        Standing { phase: self.engine.phase(), is_paused: self.engine.is_paused(), status: record.map(Record::status) }
-    }
-
-    pub(super) fn note_command(&mut self, said: Said, answer: &Answer) {
+    /// The engine was given a command.
+    pub(super) fn note_command(&mut self, seen: &Seen<'_>, book: &Book) {
         if self.trace.is_none() {
             return;
         }
-        let event = self.subject(said, answer);
-        let wording = Wording { skew: self.skew };
-        self.note(self.speaker(said), What::Message(Lane::Engine, verdict(answer)), event, || {
-            wording.exchange(said, answer)
-        });
-        let others: Vec<_> = self.out.facts().iter().filter_map(|fact| self.consequence(event, fact)).collect();
-        for (other, words) in others {
-            self.note(Lane::Engine, What::Note, Some(other), || format!("event {other}: {words}"));
+        self.note_tickets(seen, book);
+        let (said, wording) = (seen.said, self.wording());
+        let event = self.subject(seen, book);
+        let what = What::Message(Lane::Engine, verdict(seen.answer));
+        self.note(self.speaker(said), what, event, || wording.exchange(said, seen.answer));
+        let view = event.and_then(|event| seen.engine.get(seen.now, seen.roster.key(event)));
+        if let Some(last) = self.trace.as_mut().and_then(|trace| trace.entries.last_mut()) {
+            last.record = view.map(|view| wording.record(&view));
+        }
+        for fact in seen.facts {
+            if let Some(other) = key(fact).and_then(|key| seen.roster.number(key)).filter(|other| Some(*other) != event)
+            {
+                let words = || format!("event {other}: {}", wording.fact(fact));
+                self.note(Lane::Engine, What::Note, Some(other), words);
+            }
+        }
+        for effect in seen.effects {
+            if let eventful::Effect::Abort(run) = effect
+                && let Some((lane, event)) = self.began(*run).map(|began| (began.lane, began.event))
+            {
+                let stop = What::Message(lane, Verdict::Stop);
+                self.note(Lane::Engine, stop, event, || format!("abort {}", run_name(*run)));
+            }
         }
     }
 
-    /// A fact about another event than the command's.
-    fn consequence(&self, subject: Option<EventNumber>, fact: &Fact) -> Option<(EventNumber, String)> {
-        let event = self.roster.number(key(fact)?).filter(|event| Some(*event) != subject)?;
-        Some((event, Wording { skew: self.skew }.fact(fact)))
+    /// Keeps which events tickets are for.
+    fn note_tickets(&mut self, seen: &Seen<'_>, book: &Book) {
+        let queued = |event| match seen.engine.get(seen.now, seen.roster.key(event))?.place {
+            Some(Place::Queued(ticket)) => Some((ticket.number(), event)),
+            Some(Place::Delayed | Place::Line) | None => None,
+        };
+        if !seen.effects.is_empty() {
+            self.tickets.extend(book.all().filter_map(|(event, _)| queued(event)));
+        }
     }
 
     /// The event that a command is about.
-    fn subject(&self, said: Said, answer: &Answer) -> Option<EventNumber> {
-        if let Answer::Running(run) = answer {
-            return self.roster.number(run.event.key());
+    fn subject(&self, seen: &Seen<'_>, book: &Book) -> Option<EventNumber> {
+        if let Answer::Running(run) = seen.answer {
+            return seen.roster.number(run.event.key());
         }
-        match said {
-            Said::Start(ticket) | Said::EnqueueFailed(ticket, _) => self.event_of(ticket),
-            Said::Submit { .. }
-            | Said::Reject { .. }
-            | Said::Settle(..)
-            | Said::Heartbeat(_)
-            | Said::ChannelLost
-            | Said::Sweep
-            | Said::Redrive(_)
-            | Said::Discard(_)
-            | Said::Pause
-            | Said::Resume
-            | Said::HoldExpiry
-            | Said::ReleaseExpiry
-            | Said::Shutdown
-            | Said::AbortInflight
-            | Said::RejectForDisk
-            | Said::Open => said.event().or_else(|| self.began(said.run()?)?.event),
+        if let Said::Start(ticket) | Said::EnqueueFailed(ticket, _) = seen.said {
+            return self.event_of(ticket);
         }
+        let of_run = |run| book.of_run(run).or_else(|| self.began(run)?.event);
+        seen.said.event().or_else(|| of_run(seen.said.run()?))
     }
 
     /// The beginning of a run.
@@ -93,29 +104,20 @@ impl World<'_> {
         entries.iter().rfind(|entry| entry.what == What::Begin && entry.note.ends_with(&name))
     }
 
-    /// The event that a ticket stands for, or stood for when it was sent.
+    /// The event that had this ticket when it was sent.
     fn event_of(&self, ticket: Ticket) -> Option<EventNumber> {
-        let queued = |event: &EventNumber| {
-            let view = self.engine.get(self.told, self.roster.key(*event));
-            view.is_some_and(|view| view.place == Some(Place::Queued(ticket)))
-        };
-        let sent =
-            |entry: &&Entry| entry.what == What::Message(Lane::Channel, Verdict::Sent) && entry.note == name(ticket);
-        let entries = &self.trace.as_ref()?.entries;
-        let known = self.oracles.book.all().map(|(event, _)| event).find(queued);
-        known.or_else(|| entries.iter().rfind(sent)?.event)
+        self.tickets.get(&ticket.number()).copied()
     }
 
     /// Who says it.
     fn speaker(&self, said: Said) -> Lane {
         match said {
             Said::Submit { .. }
-            | Said::Reject { .. }
+            | Said::Reject(_)
             | Said::Redrive(_)
             | Said::Discard(_)
             | Said::Pause
-            | Said::Resume
-            | Said::RejectForDisk => self.caller.map_or(Lane::World, Lane::Client),
+            | Said::Resume => self.caller.map_or(Lane::World, Lane::Client),
             Said::Start(_) => Lane::Dispatcher,
             Said::Settle(run, _) | Said::Heartbeat(run) => self.began(run).map_or(Lane::World, |begin| begin.lane),
             Said::EnqueueFailed(..) => Lane::Channel,
@@ -129,9 +131,8 @@ impl World<'_> {
         if self.trace.is_none() {
             return;
         }
-        let event = self.event_of(ticket);
         let verdict = if sent.is_ok() { Verdict::Sent } else { Verdict::NotSent };
-        self.note(Lane::Engine, What::Message(Lane::Channel, verdict), event, || match sent {
+        self.note(Lane::Engine, What::Message(Lane::Channel, verdict), self.event_of(ticket), || match sent {
             Ok(()) => name(ticket),
             Err(cause) => format!("{} does not get in: {cause:?}", name(ticket)),
         });
@@ -139,44 +140,22 @@ impl World<'_> {
 
     /// The dispatcher takes a ticket out of the channel.
     pub(super) fn note_take(&mut self, ticket: Ticket) {
-        if self.trace.is_some() {
-            let event = self.event_of(ticket);
-            self.note(Lane::Channel, What::Message(Lane::Dispatcher, Verdict::Sent), event, || name(ticket));
-        }
+        let message = What::Message(Lane::Dispatcher, Verdict::Sent);
+        self.note(Lane::Channel, message, self.event_of(ticket), || name(ticket));
     }
 
-    /// The tickets in the channel, so that [`Self::note_lost`] knows which are gone.
-    pub(super) fn tickets_seen(&self) -> Vec<Ticket> {
-        match self.trace.is_some() {
-            true => self.channel.content().0.collect(),
-            false => Vec::new(),
-        }
+    pub(super) fn note_lost(&mut self, ticket: Ticket) {
+        self.note(Lane::Channel, What::Fault, self.event_of(ticket), || format!("{} is lost", name(ticket)));
     }
 
-    pub(super) fn note_lost(&mut self, before: Vec<Ticket>) {
-        for ticket in before {
-            if !self.channel.content().0.any(|left| left == ticket) {
-                let event = self.event_of(ticket);
-                self.note(Lane::Channel, What::Fault, event, || format!("{} is lost", name(ticket)));
-            }
-        }
-    }
-
-    pub(super) fn note_abort(&mut self, run: RunId) {
-        let Some(worker) = self.workers.iter().find(|worker| worker.run == run) else { return };
-        let (lane, event) = (Lane::Worker(worker.permit), worker.event);
-        self.note(Lane::Engine, What::Message(lane, Verdict::Stop), Some(event), || format!("abort {}", run_name(run)));
-    }
-
-    /// A shutdown tells this worker's handler to stop.
+    /// A worker's handler is to stop.
     pub(super) fn note_stop(&mut self, worker: &Worker) {
-        let lane = Lane::Worker(worker.permit);
-        let stop = What::Message(lane, Verdict::Stop);
+        let stop = What::Message(worker.lane(), Verdict::Stop);
         self.note(Lane::World, stop, Some(worker.event), || format!("stop {}", run_name(worker.run)));
     }
 
     pub(super) fn note_begin(&mut self, worker: &Worker) {
-        let (lane, event) = (Lane::Worker(worker.permit), worker.event);
+        let (lane, event) = (worker.lane(), worker.event);
         let note = || format!("attempt {} of event {event}, {}", worker.attempt, run_name(worker.run));
         self.note(lane, What::Begin, Some(event), note);
         if self.trace.is_some()
@@ -189,14 +168,14 @@ impl World<'_> {
     pub(super) fn note_end(&mut self, worker: &Worker) {
         let note = || worker.outcome.map_or_else(|| "dropped".to_owned(), outcome);
         let fate = worker.outcome.map_or(Fate::Dropped, fate);
-        self.note(Lane::Worker(worker.permit), What::End(fate), Some(worker.event), note);
+        self.note(worker.lane(), What::End(fate), Some(worker.event), note);
     }
 
-    pub(super) fn note_fault(&mut self, fault: &Fault) {
-        let is_felt = self.is_up || reaches_what_is_down(fault);
+    pub(super) fn note_fault(&mut self, fault: &Fault, is_up: bool) {
+        let is_felt = is_up || reaches_what_is_down(fault.what);
         self.note(Lane::World, What::Fault, None, || match is_felt {
-            true => fault.what.to_string(),
-            false => format!("{}, but it is down", fault.what),
+            true => fault.words(),
+            false => format!("{}, but it is down", fault.words()),
         });
     }
 
@@ -210,20 +189,18 @@ impl World<'_> {
 
     /// An answer leaves that had to wait until it was durable.
     pub(super) fn note_answer(&mut self, client: u8, event: EventNumber, answer: &Answer) {
-        let message = What::Message(Lane::Client(client), verdict(answer));
-        let wording = Wording { skew: self.skew };
+        let (message, wording) = (What::Message(Lane::Client(client), verdict(answer)), self.wording());
         self.note(Lane::Journal, message, Some(event), || format!("it is durable: {}", wording.answer(answer)));
     }
 
-    /// A client is told that nobody knows.
+    /// A client learns that what it waits for may be lost.
     pub(super) fn note_unknown(&mut self, client: u8, event: Option<EventNumber>) {
         let message = What::Message(Lane::Client(client), Verdict::Refused);
         self.note(Lane::Journal, message, event, || "whether it is durable is unknown".to_owned());
     }
 
-    pub(super) fn note_hang_up(&mut self, operation: &Operation, event: EventNumber) {
-        let note = || "hangs up before the answer".to_owned();
-        self.note(Lane::Client(operation.client), What::Fault, Some(event), note);
+    pub(super) fn note_hang_up(&mut self, client: u8, event: EventNumber) {
+        self.note(Lane::Client(client), What::Fault, Some(event), || "hangs up before the answer".to_owned());
     }
 
     pub(super) fn note_unreachable(&mut self, operation: &Operation) {
@@ -231,10 +208,14 @@ impl World<'_> {
         self.note(lane, What::Note, None, || format!("{}: nobody answers", operation.act));
     }
 
+    pub(super) fn note_refusal(&mut self, client: u8, why: Unavailable) {
+        self.note(Lane::Client(client), What::Note, None, || why.to_string());
+    }
+
     /// What breaks a promise is about the event of the entry before it, if that belongs to the step.
-    pub(super) fn note_broken(&mut self, broken: &Broken) {
+    pub(super) fn note_broken(&mut self, broken: &impl ToString) {
         let last = self.trace.as_ref().and_then(|trace| trace.entries.last());
-        let event = last.filter(|last| last.step == self.steps).and_then(|last| last.event);
+        let event = last.filter(|last| last.step == self.step).and_then(|last| last.event);
         self.note(Lane::Engine, What::Broken, event, || broken.to_string());
     }
 }
@@ -282,9 +263,9 @@ fn key(fact: &Fact) -> Option<&Key> {
 }
 
 /// Whether a fault changes something while the process is down.
-const fn reaches_what_is_down(fault: &Fault) -> bool {
+const fn reaches_what_is_down(fault: Injection) -> bool {
     matches!(
-        fault.what,
+        fault,
         Injection::ProcessPauses { .. }
             | Injection::ClockForward { .. }
             | Injection::ClockOff { .. }
@@ -295,6 +276,7 @@ const fn reaches_what_is_down(fault: &Fault) -> bool {
             | Injection::JournalStalled { .. }
             | Injection::DiskFails { .. }
             | Injection::SnapshotRots
+            | Injection::DiskGone { .. }
             | Injection::DiskFull { .. }
     )
 }

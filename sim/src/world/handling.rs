@@ -2,98 +2,57 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Command, Run, RunId};
+use eventful::node::{Launch, Worker as Holder};
+use eventful::{Epoch, ErrorText, Outcome, RunId};
 
-use super::World;
 use super::agenda::Task;
+use super::state::World;
+use super::stop::Stop;
 use super::worker::{Does, Serial, Worker};
 use crate::failure::Broken;
 use crate::mix::Mix;
-use crate::oracle::{Said, Told};
-use crate::scenario::{Behaviour, EventNumber, FaultKind, Injection, Scenario};
+use crate::oracle::Told;
+use crate::scenario::{Behaviour, FaultKind};
 use std::hash::Hasher as _;
 
 /// How long a process is down that a handler has killed.
 const KILL_MICROS: u64 = 10_000;
 
-/// What handlers do, as the scenario has it.
-#[derive(Debug)]
-pub(super) struct Handlers {
-    /// By event and attempt.
-    planned: Vec<(EventNumber, u32, Behaviour)>,
-    poison: Vec<EventNumber>,
-    /// Until when all that end fail.
-    pub(super) all_fail_until: u64,
-    pub(super) workers_stalled_until: u64,
-}
-
-impl Handlers {
-    pub(super) fn of(scenario: &Scenario) -> Self {
-        let mut handlers =
-            Self { planned: Vec::new(), poison: Vec::new(), all_fail_until: 0, workers_stalled_until: 0 };
-        for fault in &scenario.faults {
-            if let Injection::Handler { event, attempt, does } = fault.what {
-                handlers.planned.push((event, attempt, does));
-            } else if let Injection::Poison { event } = fault.what {
-                handlers.poison.push(event);
-            }
-        }
-        handlers.planned.sort_by_key(|(event, attempt, _)| (*event, *attempt));
-        handlers
-    }
-
-    /// What a handler does now. It is stuck once at most: else an event that is forgotten and comes
-    /// again would take one permit after the other for good.
-    fn plan(&mut self, event: EventNumber, attempt: u32) -> Does {
-        if self.poison.contains(&event) {
-            return Does::Poison;
-        }
-        let at = self.planned.partition_point(|(e, a, _)| (*e, *a) < (event, attempt));
-        match self.planned.get_mut(at) {
-            Some((e, a, behaviour)) if (*e, *a) == (event, attempt) => {
-                let does = Does::As(*behaviour);
-                if *behaviour == Behaviour::Stuck {
-                    *behaviour = Behaviour::Hang;
-                }
-                does
-            }
-            _ => Does::Succeed,
-        }
-    }
-
-    /// This attempt kills no process any more. Where starts are relaxed it may come back with every
-    /// process that it kills, without end.
-    fn calm(&mut self, event: EventNumber, attempt: u32) {
-        let killer = self.planned.iter_mut().find(|(e, a, _)| (*e, *a) == (event, attempt));
-        killer.into_iter().for_each(|(.., does)| *does = Behaviour::PanicBefore);
-    }
-}
-
 impl World<'_> {
-    pub(super) fn start_worker(&mut self, run: &Run) {
+    /// A worker takes up a run.
+    pub(super) fn start_worker(&mut self, Launch { worker: holder, run, lsn }: Launch) -> Result<(), Broken> {
         let event = self.roster.number(run.event.key()).unwrap_or_default();
         let serial = self.next_serial;
         self.next_serial += 1;
         let worker = Worker {
             serial,
-            permit: self.dispatcher.take_permit(),
+            holder,
             run: run.id,
             event,
             attempt: run.attempt,
             does: self.handlers.plan(event, run.attempt),
             ends_at: u64::MAX,
-            cancelled: false,
-            decided: self.oracles.decided(),
+            begun: false,
+            cancelled: None,
+            decided: self.seen().oracles.decided(),
             outcome: None,
         };
         if self.old_runs.len() < 8 {
             self.old_runs.push(run.id);
         }
-        self.note_begin(&worker);
+        self.note(|diary| diary.note_begin(&worker));
         self.workers.push(worker);
-        if self.starts_at_once(serial) {
-            self.agenda.now(Task::Begin(serial));
+        let is_relaxed = self.journal.as_ref().is_some_and(|journal| journal.settings.relaxed_starts);
+        match lsn.filter(|_| !is_relaxed) {
+            Some(lsn) => self.await_start(serial, lsn),
+            None => {
+                if is_relaxed {
+                    self.probe(FaultKind::Relaxed);
+                }
+                self.agenda.now(Task::Begin(serial));
+            }
         }
+        Ok(())
     }
 
     /// The worker, unless it has ended; it waits while workers are stalled.
@@ -114,35 +73,33 @@ impl World<'_> {
     }
 
     /// The handler is called.
-    pub(super) fn begin(&mut self, serial: Serial) -> Result<(), Broken> {
+    pub(super) fn begin(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(mut worker) = self.worker(serial, Task::Begin(serial)) else { return Ok(()) };
-        if worker.cancelled && worker.heeds() {
+        if worker.cancelled.is_some() {
             return Ok(());
         }
+        worker.begun = true;
         self.probe_behaviour(&worker);
-        if self.oracles.book.of_run(worker.run).is_some() {
-            self.oracles.ledger.call(worker.event);
+        let mut seen = self.observer.see();
+        if seen.oracles.book.of_run(worker.run).is_some() {
+            seen.oracles.ledger.call(worker.event);
         }
-        if let Some(journal) = &self.oracles.journal {
-            journal.judge_call(worker.decided)?;
-        }
+        seen.oracles.journal.as_ref().map_or(Ok(()), |journal| journal.judge_call(worker.decided))?;
+        drop(seen);
         if worker.does == Does::As(Behaviour::KillsProcess) {
             if self.journal.as_ref().is_none_or(|journal| journal.settings.relaxed_starts) {
                 self.handlers.calm(worker.event, worker.attempt);
             }
-            return self.kill_process(KILL_MICROS, false);
+            return Ok(self.kill_process(KILL_MICROS, false)?);
         }
         if matches!(worker.does, Does::Poison | Does::As(Behaviour::PanicBefore)) {
             worker.outcome = Some(Told::Crashed);
-            self.change(worker);
             self.agenda.now(Task::Settle(serial));
-            return Ok(());
-        }
-        if let Some(lasts) = self.lasts(&worker) {
+        } else if let Some(lasts) = self.lasts(&worker) {
             worker.ends_at = self.now + lasts;
-            self.change(worker);
             self.agenda.at(worker.ends_at, Task::End(serial));
         }
+        self.change(worker);
         if let Some(Behaviour::Beating { every, .. }) = worker.behaviour() {
             self.agenda.at(self.now + every.max(1), Task::Beat(serial));
         }
@@ -168,30 +125,27 @@ impl World<'_> {
         mix.finish() % 20 * 1_000
     }
 
-    pub(super) fn beat(&mut self, serial: Serial) -> Result<(), Broken> {
+    pub(super) fn beat(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(worker) = self.worker(serial, Task::Beat(serial)) else { return Ok(()) };
         let Some(Behaviour::Beating { every, .. }) = worker.behaviour() else { return Ok(()) };
-        if worker.cancelled || worker.outcome.is_some() {
+        if worker.cancelled.is_some() || worker.outcome.is_some() {
             return Ok(());
         }
-        if !self.is_serving() {
-            return Ok(());
-        }
-        if let Answer::Alive(_) = self.tell(Command::Heartbeat(worker.run), Said::Heartbeat(worker.run))? {
+        if self.drive(|node, now| node.heartbeat(now, worker.run))?.is_some() {
             self.agenda.at(self.now + every.max(1), Task::Beat(serial));
         }
         Ok(())
     }
 
     /// The handler ends: its side effect is done, or it has failed.
-    pub(super) fn end(&mut self, serial: Serial) -> Result<(), Broken> {
+    pub(super) fn end(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(mut worker) = self.worker(serial, Task::End(serial)) else { return Ok(()) };
-        if worker.cancelled && worker.heeds() {
+        if worker.cancelled.is_some() && worker.heeds() {
             return Ok(());
         }
         let outcome = self.outcome(&worker);
         if matches!(outcome, Told::Done | Told::Crashed) {
-            self.oracles.ledger.affect(worker.event);
+            self.seen().oracles.ledger.affect(worker.event);
         }
         worker.outcome = Some(outcome);
         self.change(worker);
@@ -199,9 +153,9 @@ impl World<'_> {
         Ok(())
     }
 
-    fn outcome(&mut self, worker: &Worker) -> Told {
+    fn outcome(&self, worker: &Worker) -> Told {
         if self.now < self.handlers.all_fail_until {
-            self.probes.fault(FaultKind::AllFail);
+            self.probe(FaultKind::AllFail);
             return Told::Retry { after: None };
         }
         match worker.behaviour() {
@@ -218,47 +172,60 @@ impl World<'_> {
         }
     }
 
-    /// A cancelled handler is dropped at the point where it waits.
-    pub(super) fn drop_handler(&mut self, serial: Serial) -> Result<(), Broken> {
+    /// A cancelled handler is dropped at the point where it waits, or is not called at all.
+    pub(super) fn drop_handler(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(worker) = self.worker(serial, Task::Yield(serial)) else { return Ok(()) };
-        if self.is_serving() {
-            self.dropped += usize::from(self.oracles.book.of_run(worker.run).is_some());
-        }
-        self.release(&worker);
-        Ok(())
+        self.release(worker, None)
     }
 
-    /// The worker tells the outcome and gives its permit back.
-    pub(super) fn settle(&mut self, serial: Serial) -> Result<(), Broken> {
+    /// The worker settles the run.
+    pub(super) fn settle(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(worker) = self.worker(serial, Task::Settle(serial)) else { return Ok(()) };
         let Some(told) = worker.outcome else { return Ok(()) };
-        match worker.behaviour() {
-            Some(Behaviour::ReportsTwice) => {
-                self.agenda.at(self.now + self.pause(&worker) * 10, Task::SettleAgain(worker.run))
+        let again = match worker.behaviour() {
+            Some(Behaviour::ReportsTwice) => Some(worker.run),
+            Some(Behaviour::ReportsForeign) => Some(self.foreign_run()),
+            _ => None,
+        };
+        if let Some(run) = again {
+            self.clients.holder = Some(worker.holder);
+            self.agenda.at(self.now + self.pause(&worker) * 10, Task::SettleAgain(run));
+        }
+        self.release(worker, Some(told))
+    }
+
+    /// The worker has ended its run, and takes up the next one, if there is one.
+    fn release(&mut self, worker: Worker, told: Option<Told>) -> Result<(), Stop> {
+        let Worker { serial, holder, run, .. } = worker;
+        self.workers.retain(|other| other.serial != serial);
+        self.clients.waits.retain(|wait| !wait.is_of_worker(serial));
+        let counts = self.is_serving() && self.seen().oracles.book.of_run(run).is_some();
+        self.dropped += usize::from(counts && told.is_none());
+        let settled = self.drive(|node, now| node.settle_and_start(now, holder, run, told.map(outcome)));
+        self.note(|diary| diary.note_end(&worker));
+        let (status, launch) = match settled {
+            Err(Stop::Panicked) => {
+                // A run that is dropped before it is settled has crashed.
+                let crashed = outcome(Told::Crashed);
+                self.drive(|node, now| node.settle(now, holder, run, Some(crashed)))?;
+                return Err(Stop::Panicked);
             }
-            Some(Behaviour::ReportsForeign) => {
-                self.agenda.at(self.now + self.pause(&worker) * 10, Task::SettleAgain(self.foreign_run()));
-            }
-            _ => {}
+            settled => settled?,
+        };
+        if counts && told.is_some() != status.is_some() {
+            let what = format!("{run} was current and has ended with {told:?}, and made its event {status:?}");
+            return Err(Broken::new("runs", 4, what).into());
         }
-        if !self.is_serving() {
-            self.release(&worker);
-            return Ok(());
+        if told == Some(Told::Done) && !counts {
+            self.probe(FaultKind::Late);
         }
-        let answer = self.report(worker.run, told)?;
-        if answer == Answer::Stale && told == Told::Done {
-            self.probes.fault(FaultKind::Late);
-        }
-        self.release(&worker);
-        Ok(())
+        launch.map_or(Ok(()), |launch| Ok(self.start_worker(launch)?))
     }
 
     /// A worker that does not know better is still alive, and then has done its work.
-    pub(super) fn settle_again(&mut self, run: RunId) -> Result<(), Broken> {
-        if !self.is_serving() {
-            return Ok(());
-        }
-        self.tell(Command::Heartbeat(run), Said::Heartbeat(run))?;
+    pub(super) fn settle_again(&mut self, run: RunId) -> Result<(), Stop> {
+        let Some(holder) = self.clients.holder else { return Ok(()) };
+        self.drive(|node, now| node.heartbeat(now, run))?;
         let told = match run.number() % 5 {
             0 => Told::Done,
             1 => Told::Retry { after: None },
@@ -266,20 +233,39 @@ impl World<'_> {
             3 => Told::Snooze { delay: Duration::from_millis(1), has_reason: true },
             _ => Told::Crashed,
         };
-        self.report(run, told).map(drop)
+        self.drive(|node, now| node.settle(now, holder, run, Some(outcome(told)))).map(drop)
     }
 
     /// A run of an earlier opening of the engine, or of none.
     fn foreign_run(&self) -> RunId {
-        let epoch = self.engine.epoch();
+        let epoch = self.node.engine().epoch();
         let old = self.old_runs.iter().find(|run| run.epoch() != epoch);
-        old.copied().unwrap_or(RunId::new(eventful::Epoch::new(epoch.number() + 1), 1))
+        old.copied().unwrap_or(RunId::new(Epoch::new(epoch.number() + 1), 1))
     }
 
-    pub(super) fn release(&mut self, worker: &Worker) {
-        self.note_end(worker);
-        self.workers.retain(|other| other.serial != worker.serial);
-        self.dispatcher.give_back(worker.permit);
-        self.look_for_end();
+    /// A worker is to stop, and does if it listens.
+    pub(super) fn cancel(&mut self, holder: Holder) {
+        let now = self.clock();
+        let Some(worker) = self.workers.iter_mut().find(|worker| worker.holder == holder) else { return };
+        let stops = worker.outcome.is_none() && worker.heeds() && worker.cancelled.is_none();
+        worker.cancelled.get_or_insert(now);
+        if stops {
+            let worker = *worker;
+            self.agenda.now(Task::Yield(worker.serial));
+            self.note(|diary| diary.note_stop(&worker));
+        }
+    }
+}
+
+/// What a worker settles its run with.
+fn outcome(told: Told) -> Outcome {
+    match told {
+        Told::Done => Outcome::Done,
+        Told::Retry { after } => Outcome::Retry { error: ErrorText::new("not now"), after },
+        Told::Permanent => Outcome::Permanent { error: ErrorText::new("never") },
+        Told::Snooze { delay, has_reason } => {
+            Outcome::Snooze { delay, reason: has_reason.then(|| ErrorText::new("no descriptor is left")) }
+        }
+        Told::Crashed => Outcome::Crashed { error: ErrorText::new("the handler panicked") },
     }
 }

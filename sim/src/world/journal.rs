@@ -1,53 +1,48 @@
-//! The journal: group commit, and what waits until it may leave.
+//! The disk, the journal on it, and how the simulator knows that it is.
 
-use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
-use eventful::journal::{Log, Room};
-use eventful::node::{Groups, Lsn as Mark};
-use eventful::{Answer, Digest, Fact, Ticket};
+use eventful::journal::{Log, OpenError, Owner, Recovered, WriteError, recover};
+use eventful::node::{Job, Limits, Node, Opened};
+use eventful::{Config, Engine, Fact, Output, Timestamp};
 
-use super::World;
-use super::agenda::Task;
 use super::rot::Rot;
-use super::worker::Serial;
+use super::routine::Routine;
 use crate::chance::{Chance, Stream};
 use crate::disk::{Disk, Drive, PlainStore, Trouble};
-use crate::failure::Broken;
-use crate::oracle::Era;
-use crate::scenario::{EventNumber, FaultKind, Journaling, Scenario};
+use crate::scenario::{Journaling, Scenario};
 
 /// Space on the disk.
 pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
 
-/// The part of `max_unsynced_bytes` that expiry may fill, as in the adapter.
-const PATIENT_SHARE: u64 = 16;
-
-/// Time between tries to open a journal again.
-pub(super) const REOPEN_AFTER_MICROS: u64 = 100_000;
+/// How long an answer waits by the default of the product.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The journal of a world.
 #[derive(Debug)]
 pub(super) struct Journal {
     pub(super) settings: Journaling,
-    pub(super) groups: Groups,
     pub(super) store: PlainStore,
     /// Absent between a failure and the next opening.
     pub(super) log: Option<Log>,
     pub(super) condition: Condition,
-    pub(super) group: Group,
-    pub(super) room: Room,
-    /// In the order of their marks.
-    waiting: VecDeque<Waiting>,
-    /// Tickets that have not left, with how many facts had been decided before.
-    pub(super) held: VecDeque<(Ticket, usize)>,
-    /// A step of the writer is on the agenda.
-    pub(super) rung: bool,
-    pub(super) unsealed: bool,
+    /// Its writer.
+    pub(super) routine: Routine,
+    pub(super) hand: Hand,
+    /// The group that the writer has.
+    pub(super) facts: Vec<Fact>,
+    /// When it was given the job at hand, by the node's clock.
+    pub(super) busy_since: Option<Timestamp>,
+    /// Times that it was opened again in this process.
+    pub(super) reopenings: u64,
     /// A snapshot was made, now or in an earlier life.
     pub(super) has_snapshot: bool,
     pub(super) stalled_until: u64,
     pub(super) full_until: u64,
+    pub(super) gone_until: u64,
+    /// Another process has opened it.
+    pub(super) is_fenced: bool,
     /// How the process dies when the disk stops.
     pub(super) death: Option<Death>,
     /// Groups written, for audits now and then.
@@ -59,28 +54,42 @@ pub(super) struct Journal {
     pub(super) largest_fact: usize,
 }
 
-fn groups(settings: Journaling) -> Groups {
-    Groups::bounded(settings.group_bytes.unwrap_or(1 << 20))
-}
-
 /// Whether the engine can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Condition {
     Open,
-    /// It was given up, and another one takes its place soon.
+    /// It was given up, and another one takes its place.
     Reopening,
-    /// It was given up for good.
+    /// It was given up, and none takes its place.
     Down,
 }
 
-/// The group that the writer has.
+/// What the writer has in its hand.
 #[derive(Debug)]
-pub(super) enum Group {
-    None,
-    /// It is to be appended.
-    Taken(Vec<Fact>),
-    /// It is durable, and nobody knows yet.
-    Appended,
+pub(super) enum Hand {
+    /// Nothing: it asks for the next job.
+    Free,
+    /// A job that is to be done.
+    Job(Job),
+    /// What came of an append.
+    Appended(Result<(), WriteError>),
+    /// What came of an opening.
+    Opened(Result<Box<Recovered>, OpenError>),
+    /// Facts that are durable and to be published, from this one on; the first of all has that number.
+    Publishing(usize, usize),
+}
+
+impl Hand {
+    pub(super) const fn kind(&self) -> u8 {
+        match self {
+            Self::Free => 0,
+            Self::Job(Job::Append) => 1,
+            Self::Job(_) => 2,
+            Self::Appended(_) => 3,
+            Self::Opened(_) => 4,
+            Self::Publishing(..) => 5,
+        }
+    }
 }
 
 /// The process dies before a change of the disk.
@@ -94,30 +103,6 @@ pub(super) struct Death {
     pub(super) lasts: u64,
 }
 
-/// What a client is told of an event.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) event: EventNumber,
-    pub(super) digest: Digest,
-    pub(super) answer: Answer,
-    pub(super) era: Era,
-}
-
-/// Somebody who waits until what was decided is durable.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) mark: Mark,
-    decided: usize,
-    since: u64,
-    pub(super) who: Who,
-}
-
-#[derive(Debug)]
-pub(super) enum Who {
-    Client(u8, Option<Told>),
-    Worker(Serial),
-}
-
 impl Journal {
     /// An empty journal on a disk of its own.
     pub(super) fn of(scenario: &Scenario, settings: Journaling) -> Self {
@@ -125,19 +110,19 @@ impl Journal {
         let disk = Disk::new(CAPACITY_BYTES, Trouble::none(chance.stream("disk")));
         Self {
             settings,
-            groups: groups(settings),
             store: PlainStore::new(Drive::new(disk)),
             log: None,
             condition: Condition::Open,
-            group: Group::None,
-            room: Room(CAPACITY_BYTES),
-            waiting: VecDeque::new(),
-            held: VecDeque::new(),
-            rung: false,
-            unsealed: false,
+            routine: Routine::Awake,
+            hand: Hand::Free,
+            facts: Vec::new(),
+            busy_since: None,
+            reopenings: 0,
             has_snapshot: false,
             stalled_until: 0,
             full_until: 0,
+            gone_until: 0,
+            is_fenced: false,
             death: None,
             written: 0,
             power: chance.stream("power"),
@@ -146,36 +131,51 @@ impl Journal {
         }
     }
 
-    /// Whether the journal has room for one more event of this size.
-    pub(super) fn has_room(&self, size_bytes: usize) -> bool {
-        let unsynced = self.groups.unsynced_bytes() as u64;
-        let taken = self.settings.reserve_bytes.saturating_add(unsynced);
-        unsynced < self.settings.max_unsynced_bytes && size_bytes as u64 <= self.room.0.saturating_sub(taken)
+    /// What the node is to keep to.
+    pub(super) fn limits(&self) -> Limits {
+        let Journaling { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, .. } = self.settings;
+        Limits {
+            max_unsynced_bytes: usize::try_from(max_unsynced_bytes).unwrap_or(usize::MAX),
+            reserve_bytes,
+            answer_timeout: answer_timeout.map_or(ANSWER_TIMEOUT, Duration::from_micros),
+            group_bytes: group_bytes.unwrap_or(Limits::GROUP_BYTES),
+        }
     }
 
-    /// Whether so much waits for it that expiry must wait.
-    pub(super) fn is_behind(&self) -> bool {
-        self.groups.unsynced_bytes() as u64 > self.settings.max_unsynced_bytes / PATIENT_SHARE
+    /// Opens it.
+    pub(super) fn open(&mut self, config: &Config) -> Result<Recovered, OpenError> {
+        let owner = Owner::new("a simulated process");
+        let after = self.settings.snapshot_after_bytes;
+        let mut recovered = recover(&mut self.store, &owner, config, after, &mut |_| {})?;
+        recovered.log.reserve(self.settings.reserve_bytes);
+        self.settings.part_bytes.into_iter().for_each(|bytes| recovered.log.bound_parts(bytes));
+        Ok(recovered)
     }
 
-    /// The channel is gone, and with it every ticket.
-    pub(super) fn forget_tickets(&mut self) {
-        self.groups.forget_tickets();
-        self.held.clear();
+    /// The first node of all, around an engine that was opened just now.
+    pub(super) fn first_node(&mut self, now: Timestamp, engine: Engine, out: Output, config: &Config) -> Node {
+        let recovered = self.open(config).expect("nothing is wrong with an empty disk yet");
+        self.log = Some(recovered.log);
+        let room_bytes = self.room();
+        Node::with_journal(now, Opened { engine, out, room_bytes, frames: 0 }, self.limits())
+    }
+
+    /// The room that its log shows.
+    pub(super) fn room(&self) -> u64 {
+        if self.settings.hides_room { u64::MAX } else { self.log.as_ref().map_or(0, |log| log.room().0) }
+    }
+
+    /// Frames that were ever appended.
+    pub(super) fn frames(&self) -> u64 {
+        self.log.as_ref().map_or(0, |log| log.next().previous().number())
     }
 
     /// Everything that a process has in its memory is gone.
     pub(super) fn forget_process(&mut self) {
-        (self.groups, self.group, self.log) = (groups(self.settings), Group::None, None);
+        (self.log, self.hand, self.condition, self.busy_since) = (None, Hand::Free, Condition::Open, None);
+        (self.routine, self.reopenings, self.is_fenced) = (Routine::Awake, 0, false);
+        self.facts.clear();
         self.rot.forget_process();
-        self.waiting.clear();
-        self.held.clear();
-        (self.rung, self.unsealed) = (false, false);
-    }
-
-    /// Whether all that was decided is durable.
-    pub(super) fn is_idle(&self) -> bool {
-        self.groups.is_idle()
     }
 
     /// Whether the disk has stopped, and the process is to die of it.
@@ -188,164 +188,11 @@ impl Hash for Journal {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         // No two states of a disk are told apart otherwise.
         self.store.drive().disk().changes().hash(hasher);
-        (self.groups.settled(), self.groups.tail(), self.waiting.len(), self.held.len()).hash(hasher);
-        (self.condition, self.rung, self.unsealed, core::mem::discriminant(&self.group)).hash(hasher);
+        (self.condition, self.routine, self.hand.kind(), self.facts.len(), self.is_fenced).hash(hasher);
     }
 }
 
-impl World<'_> {
-    /// Whether the engine answers.
-    pub(super) fn is_serving(&self) -> bool {
-        self.is_up && self.journal.as_ref().is_none_or(|journal| journal.condition == Condition::Open)
-    }
-
-    /// Whether the engine was given up for good.
-    pub(super) fn is_down(&self) -> bool {
-        self.journal.as_ref().is_some_and(|journal| journal.condition == Condition::Down)
-    }
-
-    /// Whether no disk stands against one more event.
-    pub(super) fn takes_events(&self) -> bool {
-        let largest = self.config.max_event_bytes;
-        !self.is_serving() || self.journal.as_ref().is_none_or(|journal| journal.has_room(largest))
-    }
-
-    /// Whether all that was decided is as durable as it gets.
-    pub(super) fn is_synced(&self) -> bool {
-        self.is_down() || self.journal.as_ref().is_none_or(Journal::is_idle)
-    }
-
-    /// The facts of a step join the open group.
-    pub(super) fn journal_facts(&mut self) {
-        let Some(journal) = &mut self.journal else { return };
-        let sizes = self.out.facts().iter().map(Fact::size_bytes);
-        journal.largest_fact = sizes.chain([journal.largest_fact]).max().unwrap_or(0);
-        journal.groups.add(self.out.facts().iter().cloned());
-        if journal.groups.can_begin() {
-            self.ring_writer();
-        }
-    }
-
-    pub(super) fn ring_writer_at(&mut self, time: u64) {
-        if let Some(journal) = &mut self.journal
-            && !std::mem::replace(&mut journal.rung, true)
-        {
-            self.agenda.at(time, Task::Write);
-        }
-    }
-
-    pub(super) fn ring_writer(&mut self) {
-        if let Some(journal) = &mut self.journal
-            && !std::mem::replace(&mut journal.rung, true)
-        {
-            self.agenda.now(Task::Write);
-        }
-    }
-
-    /// Whether a ticket may leave at once; else it waits for what was decided before it.
-    pub(super) fn may_leave(&mut self, ticket: Ticket) -> bool {
-        let decided = self.oracles.decided();
-        let Some(journal) = &mut self.journal else { return true };
-        let leaves = journal.groups.pass(ticket).is_some();
-        if !leaves {
-            self.probes.fault(FaultKind::TicketHeld);
-        }
-        journal.held.push_back((ticket, decided));
-        leaves
-    }
-
-    /// A ticket goes on its way: not before the facts that were decided before it are durable.
-    pub(super) fn judge_ticket(&mut self, ticket: Ticket) -> Result<(), Broken> {
-        let (Some(journal), Some(kept)) = (&mut self.journal, &self.oracles.journal) else { return Ok(()) };
-        while let Some((held, decided)) = journal.held.pop_front() {
-            if held == ticket {
-                return kept.judge_told("a ticket", decided);
-            }
-        }
-        Err(Broken::new("journal", 10, format_args!("ticket {} leaves, and its channel is gone", ticket.number())))
-    }
-
-    /// A client gets its answer, once it may.
-    pub(super) fn reply(&mut self, client: u8, told: Option<Told>) -> Result<(), Broken> {
-        let decided = self.oracles.decided();
-        let Some(journal) = self.journal.as_mut().filter(|journal| !journal.groups.is_idle()) else {
-            return self.hand_over(told, decided);
-        };
-        let says_nothing = told.as_ref().is_some_and(|told| matches!(told.answer, Answer::Refused(_)));
-        if says_nothing {
-            return Ok(());
-        }
-        let mark = journal.groups.tail();
-        if mark <= journal.groups.settled() {
-            return self.hand_over(told, decided);
-        }
-        journal.waiting.push_back(Waiting { mark, decided, since: self.now, who: Who::Client(client, told) });
-        Ok(())
-    }
-
-    fn hand_over(&mut self, told: Option<Told>, decided: usize) -> Result<(), Broken> {
-        if let Some(journal) = &self.oracles.journal {
-            journal.judge_told("an answer", decided)?;
-        }
-        let Some(Told { event, digest, answer, era }) = told else { return Ok(()) };
-        self.oracles.ledger.tell(event, digest, &answer, era)
-    }
-
-    /// Whether a worker may call its handler at once; else it waits until its start is durable.
-    pub(super) fn starts_at_once(&mut self, serial: Serial) -> bool {
-        let decided = self.oracles.decided();
-        let Some(journal) = &mut self.journal else { return true };
-        if journal.settings.relaxed_starts {
-            self.probes.fault(FaultKind::Relaxed);
-            return true;
-        }
-        if journal.groups.is_idle() {
-            return true;
-        }
-        let mark = journal.groups.tail();
-        journal.waiting.push_back(Waiting { mark, decided, since: self.now, who: Who::Worker(serial) });
-        false
-    }
-
-    pub(super) fn take_waiting(&mut self, may_go: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
-        let waiting = &mut self.journal.as_mut()?.waiting;
-        if waiting.front().is_some_and(may_go) { waiting.pop_front() } else { None }
-    }
-
-    pub(super) fn release_waiting(&mut self, Waiting { decided, since, who, .. }: Waiting) -> Result<(), Broken> {
-        let is_late = self.now > since;
-        match who {
-            Who::Client(client, told) => {
-                if is_late {
-                    self.probes.fault(FaultKind::AnswerLate);
-                }
-                if let Some(told) = &told {
-                    self.note_answer(client, told.event, &told.answer);
-                }
-                self.hand_over(told, decided)
-            }
-            Who::Worker(serial) => {
-                if is_late {
-                    self.probes.fault(FaultKind::StartLate);
-                }
-                self.agenda.now(Task::Begin(serial));
-                Ok(())
-            }
-        }
-    }
-
-    /// Whoever waits is told that nobody knows.
-    pub(super) fn give_up_waiting(&mut self, who: Who) {
-        match who {
-            Who::Client(client, told) => {
-                self.probes.fault(FaultKind::AnswerUnknown);
-                self.note_unknown(client, told.map(|told| told.event));
-            }
-            Who::Worker(serial) => {
-                self.probes.fault(FaultKind::StartLost);
-                let worker = self.workers.iter().find(|worker| worker.serial == serial).copied();
-                worker.iter().for_each(|worker| self.release(worker));
-            }
-        }
-    }
+/// The journal of a world whose writer takes a step.
+pub(super) fn journal_of(journal: &mut Option<Journal>) -> &mut Journal {
+    journal.as_mut().expect("only a world with a journal has a writer")
 }

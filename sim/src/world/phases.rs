@@ -2,19 +2,30 @@
 
 use std::time::Duration;
 
-use eventful::{Command, Config, Status, Timestamp};
+use eventful::{Config, Status, Timestamp};
 
-use super::channel::FOR_GOOD;
-use super::{Choices, World};
+use super::agenda::Task;
+use super::choices::Choices;
+use super::routine::Routine;
+use super::state::World;
+use super::stop::Stop;
+use super::trouble::FOR_GOOD;
 use crate::chance::Chance;
 use crate::failure::Broken;
-use crate::oracle::Said;
 use crate::panics;
 use crate::scenario::{Behaviour, Fault, Injection, Scenario};
 use crate::tier::{Keep, Probes, Report};
 
 /// Steps that an operation or a fault can cause at one time, at most. More of them: it spins.
 const STEPS_EACH: u32 = 20;
+
+/// Steps that are taken when only the writer of the journal has something to do: so many that it has looked
+/// at the disk.
+const LAST_STEPS: u32 = 12;
+
+/// What a failure of the journal or a dead task may take beside the bound of the engine: a try to open the
+/// journal again, or to write to a full disk.
+const SLACK: Duration = Duration::from_secs(3);
 
 /// Why a run stops before its end.
 #[derive(Debug)]
@@ -63,10 +74,10 @@ impl Scenario {
         };
         let broken = world.live(&mut choices).err().and_then(Halt::broken);
         if let Some(broken) = &broken {
-            world.note_broken(broken);
+            world.note(|diary| diary.note_broken(broken));
         }
         world.probe_disk();
-        *probes = std::mem::take(&mut world.probes);
+        *probes = world.take_probes();
         world.into_report(broken, choices)
     }
 }
@@ -84,9 +95,9 @@ impl World<'_> {
             false => self.heal_and_finish(choices)?,
         };
         self.wait_until_durable(choices)?;
-        self.oracles.judge_phase(self.told, &self.engine, &self.roster)?;
-        self.note_world("audit: what clients were told is compared with what is there");
-        self.oracles.audit(self.told, &self.roster, &self.engine)?;
+        self.judge_phase()?;
+        self.note(|diary| diary.note_world("audit: what clients were told is compared with what is there"));
+        self.audit(self.node.engine())?;
         self.audit_after_all()?;
         if self.scenario.seed.is_multiple_of(4) && ended == Ended::Finished {
             self.fall_silent(choices)?;
@@ -96,7 +107,7 @@ impl World<'_> {
 
     /// What was decided becomes durable without any more ado.
     fn wait_until_durable(&mut self, choices: &mut Choices) -> Result<(), Halt> {
-        while !self.is_synced() {
+        while !self.is_settled() {
             if !self.bounded_step(choices)? {
                 return Err(Broken::new("journal", 10, "nothing is left to happen, but not all is durable").into());
             }
@@ -115,31 +126,38 @@ impl World<'_> {
     }
 
     fn is_troubled(&self) -> bool {
-        let outside = |task: &super::Task| matches!(task, super::Task::Operation(_) | super::Task::Fault(_));
+        let outside = |task: &Task| matches!(task, Task::Operation(_) | Task::Fault(_));
         self.next_operation < self.scenario.operations.len()
             || self.next_fault < self.scenario.faults.len()
-            || !(self.is_serving() || self.is_down())
-            || !self.channel.content().1
+            || !(self.is_serving() || self.is_lost() && self.ender.ending.is_some())
+            || self.node.tickets().is_none()
             || self.agenda.ready.iter().any(outside)
     }
 
     /// When the windows of the faults that have begun are over.
     fn trouble_ends(&self) -> u64 {
         let ends = [
-            self.channel.full_until,
+            self.full_until,
             self.dispatcher.stalled_until,
-            self.sweeper.dead_until,
+            self.dead_until(self.dispatcher.routine),
+            self.dead_until(self.sweeper.routine),
             self.sweeper.late_until,
             self.handlers.workers_stalled_until,
-            self.clients_stalled_until,
-            self.journal.as_ref().map_or(0, |journal| journal.stalled_until.max(journal.full_until)),
+            self.clients.stalled_until,
+            self.journal
+                .as_ref()
+                .map_or(0, |journal| journal.stalled_until.max(journal.full_until).max(journal.gone_until)),
         ];
         ends.into_iter().filter(|end| *end < FOR_GOOD).max().unwrap_or_default()
     }
 
+    fn dead_until(&self, routine: Routine) -> u64 {
+        if routine.is_dead() { routine.due(|at| self.world_time(at)).unwrap_or_default() } else { 0 }
+    }
+
     fn wait_for_end(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
         while !self.has_ended() {
-            if self.ending.is_none() {
+            if self.is_up && self.ender.ending.is_none() {
                 // It died before it came to its end, and was started again.
                 return self.heal_and_finish(choices);
             }
@@ -150,65 +168,71 @@ impl World<'_> {
             }
         }
         self.heal_disk();
-        // Handlers that heard nothing still end, and tell what nobody counts.
+        // Handlers that heard nothing still end, and settle what counts no more.
         while self.bounded_step(choices)? {}
         Ok(Ended::Stopped)
     }
 
     fn heal_and_finish(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
         self.heal()?;
-        if self.channel.full_until == FOR_GOOD {
+        if self.full_until == FOR_GOOD {
             self.wait_while_full(choices)?;
         }
         let limit = self.told.max(self.clock()) + self.time_to_finish();
-        while self.engine.gauges().pending() > 0 {
+        while !self.is_serving() || self.node.engine().gauges().pending() > 0 {
             let went_on = self.bounded_step(choices)?;
             if self.is_ending() {
                 return self.wait_for_end(choices);
             }
-            self.resume()?;
-            let now = if went_on { self.told } else { Timestamp::MAX };
-            self.oracles.judge_liveness(now, limit, &self.roster, &self.engine)?;
+            let has_resumed = self.resume()?;
+            let now = if went_on || has_resumed { self.told } else { Timestamp::MAX };
+            self.seen().oracles.judge_liveness(now, limit, &self.roster, self.node.engine())?;
         }
         Ok(Ended::Finished)
     }
 
     /// No ticket gets into the channel. Who has one has a bounded time to end its run, and all
-    /// others are where they can wait. Then somebody makes room.
+    /// others are where they can wait. Then there is room again.
     fn wait_while_full(&mut self, choices: &mut Choices) -> Result<(), Halt> {
         let limit = self.told.max(self.clock()) + self.time_while_full();
-        while self.engine.gauges().pending() > 0 && self.told <= limit {
+        while self.node.engine().gauges().pending() > 0 && self.told <= limit {
             if !self.bounded_step(choices)? {
                 break;
             }
         }
-        let held: Vec<_> = self.channel.content().0.collect();
-        self.oracles.judge_waiting(self.told, &held, &self.roster, &self.engine)?;
-        self.oracles.audit(self.told, &self.roster, &self.engine)?;
-        self.note_world("somebody makes room in the channel");
-        self.channel.full_until = 0;
+        let held: Vec<_> = self.node.tickets().into_iter().flatten().copied().collect();
+        self.seen().oracles.judge_waiting(self.told, &held, &self.roster, self.node.engine())?;
+        self.audit(self.node.engine())?;
+        self.note(|diary| diary.note_world("somebody makes room in the channel"));
+        self.free_channel_now();
         Ok(())
     }
 
     /// The clock shows the time again, the disk works, and operators let runs start.
     fn heal(&mut self) -> Result<(), Broken> {
-        self.note_world("the faults are over: what is pending has a bounded time to end");
+        self.note(|diary| diary.note_world("the faults are over: what is pending has a bounded time to end"));
         self.skew = self.skew.max(self.lag());
+        self.may_panic = false;
+        self.observer.switches().calm();
         self.heal_disk();
-        self.resume()
+        self.resume().map(drop)
     }
 
-    /// Operators let runs start, again when the process has died with their word.
-    fn resume(&mut self) -> Result<(), Broken> {
-        match self.is_serving() && self.engine.is_paused() {
-            true => self.tell(Command::Resume, Said::Resume).map(drop),
-            false => Ok(()),
+    /// Operators let runs start, again when the process has died with their word. Returns whether they had to.
+    fn resume(&mut self) -> Result<bool, Broken> {
+        if !(self.is_serving() && self.node.engine().is_paused()) {
+            return Ok(false);
+        }
+        match self.drive(|node, now| node.resume(now)) {
+            Err(Stop::Broken(broken)) => Err(broken),
+            Ok(_) | Err(Stop::Panicked) => Ok(true),
         }
     }
 
     /// In which all that is pending must end.
     fn time_to_finish(&self) -> Duration {
-        self.config_left().liveness_bound(usize::try_from(self.engine.gauges().pending()).unwrap_or(usize::MAX))
+        let pending = self.seen().oracles.book.pending();
+        self.config_left().liveness_bound(usize::try_from(pending).unwrap_or(usize::MAX)) + SLACK
     }
 
     /// In which all runs must end when no event gets another ticket than the one it has.
@@ -218,7 +242,7 @@ impl World<'_> {
         (config.backoff.cap, config.max_retry_after, config.max_snooze) = Default::default();
         let late = |fault: &Fault| if let Injection::TicketLate { by, .. } = fault.what { by } else { 0 };
         let late = Duration::from_micros(self.scenario.faults.iter().map(late).max().unwrap_or_default());
-        let gauges = self.engine.gauges();
+        let gauges = self.node.engine().gauges();
         config.liveness_bound(usize::try_from(gauges.queued + gauges.inflight).unwrap_or(usize::MAX)) + late
     }
 
@@ -247,16 +271,30 @@ impl World<'_> {
             return Err(Broken::new("journal", 9, "there is room on the disk, and new events are refused").into());
         }
         let for_ever = match self.config.failed_retention {
-            None => self.oracles.book.count(Status::Failed),
+            None => self.seen().oracles.book.count(Status::Failed),
             Some(_) => 0,
         };
-        match self.engine.gauges().records_total() - for_ever {
+        match self.node.engine().gauges().records_total() - for_ever {
             0 => {
-                self.oracles.judge_phase(self.told, &self.engine, &self.roster)?;
+                self.judge_phase()?;
                 Ok(self.audit_after_all()?)
             }
             left => Err(Broken::new("liveness", 1, format!("{left} records are never forgotten")).into()),
         }
+    }
+
+    /// Whether only the writer of the journal has something to do, which checks the disk now and then.
+    fn is_quiet(&self) -> bool {
+        let routines = [self.dispatcher.routine, self.sweeper.routine, self.ender.routine];
+        let knows_room = self.journal.as_ref().is_some_and(|journal| !journal.settings.hides_room);
+        knows_room
+            && self.is_up
+            && self.is_settled()
+            && self.next_operation == self.scenario.operations.len()
+            && self.next_fault == self.scenario.faults.len()
+            && self.agenda.ready.is_empty()
+            && self.agenda.next_time().is_none()
+            && routines.iter().all(|routine| matches!(routine, Routine::Asleep(None) | Routine::Ended))
     }
 
     /// A step, unless there were so many that it must be spinning.
@@ -268,7 +306,12 @@ impl World<'_> {
         if steps >= size * STEPS_EACH {
             return Err(Broken::new("liveness", 1, format!("it spins: {steps} steps, and no time passes")).into());
         }
+        if self.quiet_steps >= LAST_STEPS {
+            self.quiet_steps = 0;
+            return Ok(false);
+        }
         let went_on = self.step(choices)?;
+        self.quiet_steps = if self.is_quiet() { self.quiet_steps + 1 } else { 0 };
         match went_on && choices.has_seen(|| self.fingerprint()) {
             true => Err(Halt::Seen),
             false => Ok(went_on),
@@ -276,14 +319,15 @@ impl World<'_> {
     }
 
     fn into_report(self, broken: Option<Broken>, choices: Choices) -> Report {
+        let (hash, trace) = (self.hashed(), self.seen().diary.trace.take());
         Report {
             broken,
             steps: self.steps,
             virtual_micros: self.now,
-            hash: std::hash::Hasher::finish(&self.hash),
+            hash,
+            trace,
             hashes: self.hashes.unwrap_or_default(),
             choices: Some(choices.made),
-            trace: self.trace,
         }
     }
 }

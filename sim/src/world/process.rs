@@ -2,130 +2,121 @@
 
 use std::time::Duration;
 
-use eventful::{Command, Engine, Output, Phase};
+use eventful::journal::WriteError;
+use eventful::node::{Node, Probe};
+use eventful::{Engine, Output, Phase, Timestamp};
 
-use super::World;
-use super::agenda::Task;
-use super::channel::Channel;
-use super::dispatcher::Dispatcher;
+use super::agenda::{STARTED_AT, Task};
+use super::parts::{Dispatcher, Ender, Ending};
+use super::routine::Routine;
+use super::state::World;
+use super::stop::Stop;
 use crate::failure::Broken;
-use crate::oracle::Said;
+use crate::oracle::Ended;
 use crate::scenario::FaultKind;
 
-/// A shutdown that has begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ending {
-    asked_at: u64,
-    /// The earliest deadline that anybody named.
-    deadline: u64,
-    /// Handlers were told to stop, and have until then.
-    grace_until: Option<u64>,
-    is_stopping: bool,
-    is_over: bool,
-}
+/// The time after which an operator kills a process that decides nothing any more.
+const OPERATOR_MICROS: u64 = 50_000;
 
 impl World<'_> {
-    pub(super) fn ask_to_end(&mut self, timeout: u64) -> Result<(), Broken> {
-        let deadline = self.now + timeout;
-        match &mut self.ending {
+    pub(super) fn ask_to_end(&mut self, timeout: u64) -> Result<(), Stop> {
+        let (now, timeout) = (self.clock(), Duration::from_micros(timeout));
+        let deadline = now + timeout;
+        match &mut self.ender.ending {
             None => {
-                self.probes.fault(FaultKind::Shutdown);
-                if self.engine.gauges().pending() > self.engine.gauges().inflight {
-                    self.probes.fault(FaultKind::ShutdownInBacklog);
-                }
+                let gauges = self.node.engine().gauges();
                 self.stood_still = 0;
-                let asked_at = self.now;
-                self.ending =
-                    Some(Ending { asked_at, deadline, grace_until: None, is_stopping: false, is_over: false });
+                self.ender.ending = Some(Ending { asked_at: now, deadline, stopped: None, is_over: false });
+                self.dispatcher.routine.hurry();
+                self.sweeper.routine.hurry();
+                self.probe(FaultKind::Shutdown);
+                if gauges.pending() > gauges.inflight {
+                    self.probe(FaultKind::ShutdownInBacklog);
+                }
             }
             Some(ending) => {
-                self.probes.fault(FaultKind::ShutdownTwice);
                 ending.deadline = ending.deadline.min(deadline);
+                self.probe(FaultKind::ShutdownTwice);
             }
         }
-        if self.is_serving() {
-            self.tell(Command::Shutdown, Said::Shutdown)?;
-        }
-        self.agenda.at(deadline, Task::DrainEnds);
-        self.look_for_end();
-        Ok(())
+        self.drive(|node, now| node.shut_down(now, timeout))
     }
 
-    /// Goes on with the shutdown when what it waits for has happened.
-    pub(super) fn look_for_end(&mut self) {
-        let Some(ending) = self.ending.filter(|ending| !ending.is_over && !ending.is_stopping) else { return };
-        match ending.grace_until {
-            None if self.is_drained() => self.agenda.now(Task::DrainEnds),
-            Some(_) if self.workers.is_empty() => self.stop_soon(),
-            _ => {}
-        }
+    pub(super) fn end_time(&self) -> Option<u64> {
+        self.ender.routine.due(|at| self.world_time(at))
     }
 
-    /// Whether no run is in flight, and all that was decided is durable.
-    fn is_drained(&self) -> bool {
-        self.is_down() || (self.engine.gauges().inflight == 0 && self.is_synced())
-    }
-
-    fn stop_soon(&mut self) {
-        if let Some(ending) = &mut self.ending
-            && !ending.is_stopping
-        {
-            ending.is_stopping = true;
-            self.agenda.now(Task::Stop);
-        }
-    }
-
-    /// Nothing is in flight, or the time to drain is over: every handler that is left is to stop.
-    pub(super) fn drain_ends(&mut self) -> Result<(), Broken> {
-        let is_drained = self.is_drained();
-        let Some(ending) = self.ending.as_mut().filter(|ending| ending.grace_until.is_none()) else { return Ok(()) };
-        if !is_drained && self.now < ending.deadline {
+    /// Takes the shutdown as far as it goes.
+    pub(super) fn see_to_end(&mut self) -> Result<(), Stop> {
+        self.ender.routine.doze();
+        if self.ender.ending.is_none() {
             return Ok(());
         }
-        let until = self.now + self.scenario.setup.settings.abort_grace;
-        ending.grace_until = Some(until);
-        self.note_world("the time to drain ends");
-        self.stop_workers();
-        self.agenda.at(until, Task::GraceEnds);
-        self.look_for_end();
-        Ok(())
-    }
-
-    pub(super) fn grace_ends(&mut self) -> Result<(), Broken> {
-        self.note_world("the grace for handlers ends");
-        self.stop_soon();
-        Ok(())
-    }
-
-    pub(super) fn stop(&mut self) -> Result<(), Broken> {
-        if self.is_serving() {
-            self.tell(Command::AbortInflight, Said::AbortInflight)?;
+        match self.drive(|node, now| node.see_to_end(now))? {
+            Some(until) => self.ender.routine.sleep(Some(until)),
+            None if self.ender.is_over() => self.ender.routine = Routine::Ended,
+            None => {
+                return Err(Broken::new("shutdown", 6, "it is over, and there is no report").into());
+            }
         }
-        let Some(ending) = &mut self.ending else { return Ok(()) };
+        Ok(())
+    }
+
+    /// Follows how far the node has come with its shutdown.
+    pub(super) fn follow_end(&mut self, now: Timestamp) -> Result<(), Broken> {
+        let Some(ending) = self.ender.ending.as_mut().filter(|ending| !ending.is_over) else { return Ok(()) };
+        if ending.stopped.is_none() && self.node.has_stopped() {
+            let pending = self.observer.see().oracles.book.pending();
+            ending.stopped = Some((self.workers.len(), pending, self.node.unavailable().is_none()));
+            self.dropped = 0;
+        }
+        let Some(report) = self.node.report() else { return Ok(()) };
         ending.is_over = true;
-        self.dropped = 0;
-        let took = self.now - ending.asked_at;
-        let grace = self.scenario.setup.settings.abort_grace;
-        let allowed = ending.deadline - ending.asked_at + 2 * grace + self.stood_still;
-        if self.is_serving() {
-            self.oracles.judge_end(Duration::from_micros(took), Duration::from_micros(allowed), &self.engine)?;
-        }
-        self.oracles.judge_phase(self.told, &self.engine, &self.roster)
+        let Ending { asked_at, deadline, stopped, .. } = *ending;
+        let (abandoned, left, is_usable) = stopped.unwrap_or_default();
+        let took = now.since(asked_at);
+        let graces = self.config.abort_grace + self.config.sync_grace;
+        let limit = deadline.since(asked_at) + graces + Duration::from_micros(self.stood_still);
+        let seen = self.observer.see();
+        let ended = Ended { report, took, limit, abandoned, left, is_usable };
+        seen.oracles.judge_end(&ended)?;
+        drop(seen);
+        self.note(|diary| diary.note_world(&format!("the shutdown is over: {report:?}")));
+        Ok(())
     }
 
-    /// The process dies, and with it the power if so told. Without a journal everything is gone.
+    /// The process dies, and with it the power if `power` is set. Without a journal everything is gone.
     pub(super) fn kill_process(&mut self, lasts: u64, power: bool) -> Result<(), Broken> {
-        self.oracles.judge_phase(self.told, &self.engine, &self.roster)?;
+        self.judge_phase()?;
         let workers = std::mem::take(&mut self.workers);
-        workers.iter().for_each(|worker| self.note_end(worker));
+        self.note(|diary| workers.iter().for_each(|worker| diary.note_end(worker)));
         self.agenda.lose_process();
+        self.clients.forget_process();
         self.is_up = false;
+        self.free_channel_now();
+        (self.may_panic, self.loses_marker) = (false, false);
+        self.observer.switches().calm();
+        self.ender = Ender::default();
         self.lose_memory(power);
         self.agenda.at(self.now + lasts, Task::Revive);
         Ok(())
     }
 
-    /// It starts again, with an engine that remembers nothing.
+    /// An operator kills a process that decides nothing any more.
+    pub(super) fn call_operator(&mut self) {
+        if self.is_lost() && self.ender.ending.is_none() && !std::mem::replace(&mut self.ender.operator_comes, true) {
+            self.agenda.at(self.now + OPERATOR_MICROS, Task::Restart);
+        }
+    }
+
+    pub(super) fn restart(&mut self) -> Result<(), Stop> {
+        match self.is_lost() && self.ender.ending.is_none() {
+            true => Ok(self.kill_process(OPERATOR_MICROS, false)?),
+            false => Ok(()),
+        }
+    }
+
+    /// It starts again; without a journal with an engine that remembers nothing.
     pub(super) fn revive(&mut self) -> Result<(), Broken> {
         if self.is_up {
             return Ok(());
@@ -136,33 +127,56 @@ impl World<'_> {
         // An epoch is the time of the opening, and time has passed since the last one.
         self.told = self.told.max(self.clock()) + Duration::from_micros(1);
         self.skew = self.skew.max(self.lag());
-        self.out = Output::with_facts();
-        let engine = Engine::new(self.config.clone(), self.told, &mut self.out);
-        self.engine = engine.map_err(|error| Broken::new("world", 1, error))?;
-        let facts = super::drained(&mut self.out);
-        self.oracles.reopen(&self.engine, facts.into_iter());
-        self.channel = Channel::new(self.config.channel_capacity.get());
-        self.dispatcher = Dispatcher::new(self.config.concurrency.get());
-        self.ending = None;
-        self.dropped = 0;
-        self.is_up = true;
-        self.note_world("the process starts again, with nothing in its memory");
-        self.sweeper.arm(self.engine.next_deadline());
+        let mut out = Output::with_facts();
+        let engine = Engine::new(self.config.clone(), self.told, &mut out);
+        let engine = engine.map_err(|error| Broken::new("world", 1, error))?;
+        let mut seen = self.observer.see();
+        seen.oracles.reopen(&engine, out.facts().iter().cloned());
+        seen.told = self.told;
+        drop(seen);
+        let probe = Probe::new(std::sync::Arc::clone(&self.observer) as _);
+        self.node = Node::in_memory(self.told, engine, out).probed(probe);
+        self.become_new();
+        self.note(|diary| diary.note_world("the process starts again, with nothing in its memory"));
         Ok(())
     }
 
-    /// How far the clock must be ahead of the world to show the latest time that the engine was told.
+    /// What is left of a task whose call of the node has panicked.
+    pub(super) fn mourn(&mut self, task: Task) -> Result<(), Stop> {
+        if task == Task::Dispatch {
+            self.kill_dispatcher(0);
+        } else if task == Task::Sweep {
+            self.kill_sweeper(0);
+        } else if task == Task::SeeToEnd {
+            self.ender.routine = Routine::Awake;
+        } else if task == Task::Write {
+            return self.fail(&WriteError::Unknown { cause: "the node panicked".to_owned() });
+        }
+        Ok(())
+    }
+
+    /// How far the clock must be ahead of the world to show the latest time that the node was given.
     pub(super) fn lag(&self) -> i64 {
-        let shown = (super::STARTED_AT + self.now) as i64;
+        let shown = (STARTED_AT + self.now) as i64;
         self.told.as_micros() as i64 - shown
     }
 
     pub(super) fn is_ending(&self) -> bool {
-        self.ending.is_some() && (self.engine.phase() != Phase::Running || !self.is_serving())
+        self.is_up && self.ender.ending.is_some() && (self.node.phase() != Phase::Running || !self.is_serving())
     }
 
     /// Whether the shutdown, if there is one, has come to its end.
     pub(super) fn has_ended(&self) -> bool {
-        self.is_up && self.ending.is_some_and(|ending| ending.is_over) && self.is_synced()
+        self.is_up && self.ender.is_over()
+    }
+
+    /// Judges what is there at the end of a phase.
+    pub(super) fn judge_phase(&self) -> Result<(), Broken> {
+        self.seen().oracles.judge_phase(self.told, self.node.engine(), &self.roster)
+    }
+
+    /// Whether the dispatcher works.
+    pub(super) const fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
     }
 }

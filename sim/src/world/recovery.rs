@@ -1,46 +1,61 @@
 //! From a journal back to an engine: after a death of the process, or a failure of the journal.
 
 use eventful::journal::{OpenError, Owner, Recovered, WriteError, recover};
-use eventful::{Answer, Output, Replay};
+use eventful::node::{Job, Node, Opened, Probe};
+use eventful::{Engine, Output, Replay};
 
-use super::World;
 use super::agenda::Task;
-use super::dispatcher::Dispatcher;
-use super::journal::{CAPACITY_BYTES, Condition, Death, REOPEN_AFTER_MICROS};
+use super::journal::{CAPACITY_BYTES, Condition, Death, Hand, journal_of};
+use super::parts::{Dispatcher, Ender, Sweeper};
+use super::state::World;
+use super::stop::Stop;
 use crate::disk::{DiskFault, Drive, PlainStore};
 use crate::failure::Broken;
-use crate::oracle::{Said, Seen};
-use crate::scenario::{Fault, FaultKind, Injection};
+use crate::scenario::{FaultKind, Injection};
 
 /// Groups between two audits of what the journal holds.
 const AUDIT_EVERY: u32 = 32;
 
-impl World<'_> {
-    /// The journal begins with what was decided at the first opening.
-    pub(super) fn begin_journal(&mut self) {
-        let Some(journal) = &self.journal else { return };
-        self.oracles.keep_journal(journal.settings.relaxed_starts);
-        let recovered = self.open_journal().expect("nothing is wrong with an empty disk yet");
-        let Some(journal) = &mut self.journal else { return };
-        let mut log = recovered.log;
-        log.append(self.oracles.facts()).expect("nothing is wrong with an empty disk yet");
-        (journal.room, journal.log) = (log.room(), Some(log));
-    }
+/// The time after which a process is started again whose start has failed.
+const START_AGAIN_MICROS: u64 = 100_000;
 
-    fn open_journal(&mut self) -> Result<Recovered, OpenError> {
-        let Some(journal) = &mut self.journal else { unreachable!("only a world with a journal opens it") };
-        let owner = Owner::new("a simulated process");
-        let after = journal.settings.snapshot_after_bytes;
-        let mut recovered = recover(&mut journal.store, &owner, &self.config, after, &mut |_| {})?;
-        recovered.log.reserve(journal.settings.reserve_bytes);
-        journal.settings.part_bytes.into_iter().for_each(|bytes| recovered.log.bound_parts(bytes));
-        Ok(recovered)
+impl World<'_> {
+    /// What the node has decided first is durable before it serves.
+    pub(super) fn write_first(&mut self) -> Result<Result<(), WriteError>, Broken> {
+        let now = self.clock();
+        let Some(journal) = &mut self.journal else { return Ok(Ok(())) };
+        let job = self.node.next_job(now, &mut journal.facts);
+        journal.busy_since = Some(now);
+        let (Job::Append, Some(log)) = (job, &mut journal.log) else {
+            return Err(Broken::new("journal", 10, format_args!("after an opening comes {job:?}")));
+        };
+        let mut seen = self.observer.see();
+        seen.oracles.give(&journal.facts)?;
+        let appended = log.append(&journal.facts);
+        let Some(kept) = &mut seen.oracles.journal else { return Ok(appended) };
+        match &appended {
+            Ok(()) => kept.acknowledge(),
+            Err(WriteError::Unknown { .. }) => {}
+            Err(_) => kept.refuse(),
+        }
+        drop(seen);
+        if appended.is_ok() {
+            journal.facts.clear();
+            let (room, frames) = (journal.room(), journal.frames());
+            self.seen().oracles.report();
+            self.give_room(room, true);
+            match self.drive(|node, now| node.appended(now, room, frames)) {
+                Ok(_) | Err(Stop::Panicked) => {}
+                Err(Stop::Broken(broken)) => return Err(broken),
+            }
+        }
+        Ok(appended)
     }
 
     /// The process dies of a disk that has stopped.
     pub(super) fn die(&mut self) -> Result<(), Broken> {
         let Some(death) = self.journal.as_mut().and_then(|journal| journal.death.take()) else { return Ok(()) };
-        self.probes.fault(if self.is_up { FaultKind::DiedWriting } else { FaultKind::DiedRecovering });
+        self.probe(if self.is_up { FaultKind::DiedWriting } else { FaultKind::DiedRecovering });
         match self.is_up {
             true => self.kill_process(death.lasts, death.power),
             false => {
@@ -75,153 +90,147 @@ impl World<'_> {
         journal.death = Some(Death { at, ..death });
     }
 
-    /// The process starts again with what its journal gives back. What it decides first is durable
-    /// before it serves.
+    /// The process starts again with what its journal gives back.
     pub(super) fn revive_from_journal(&mut self) -> Result<(), Broken> {
         // A new process has nothing but the machine's clock.
         self.skew = self.machine_skew;
-        let facts = match self.open_engine() {
-            Ok(facts) => facts?,
-            Err(error) => return self.try_again_later(&error, Task::Revive),
+        let is_gone = self.journal.as_ref().is_some_and(|journal| self.now < journal.gone_until);
+        let opened = if is_gone { Err(gone()) } else { journal_of(&mut self.journal).open(&self.config) };
+        let opened = match opened {
+            Ok(recovered) => self.open_engine(recovered, true)?,
+            Err(error) => return self.start_again_later(&error),
         };
-        let (Some(journal), Some(kept)) = (&mut self.journal, &mut self.oracles.journal) else { return Ok(()) };
-        let Some(log) = &mut journal.log else { return Ok(()) };
-        kept.give(facts);
-        let appended = log.append(self.out.facts());
-        match appended {
-            Ok(()) => kept.acknowledge(),
-            Err(error) => {
-                if error == WriteError::Full {
-                    kept.refuse();
-                }
-                self.oracles.keep(self.out.drain_facts());
-                self.out = Output::with_facts();
-                let error = OpenError::Io { place: "the journal".to_owned(), cause: error.to_string() };
-                return self.try_again_later(&error, Task::Revive);
-            }
+        let limits = journal_of(&mut self.journal).limits();
+        let probe = Probe::new(std::sync::Arc::clone(&self.observer) as _);
+        self.node = Node::with_journal(self.told, opened, limits).probed(probe);
+        self.become_new();
+        if let Err(error) = self.write_first()? {
+            self.is_up = false;
+            let error = OpenError::Io { place: "the journal".to_owned(), cause: error.to_string() };
+            return self.start_again_later(&error);
         }
-        journal.room = log.room();
-        self.dispatcher = Dispatcher::new(self.config.concurrency.get());
-        (self.ending, self.dropped, self.is_up) = (None, 0, true);
-        self.probes.fault(FaultKind::Recovered);
-        self.note_world("the process starts again, with what its journal gives back");
-        if !self.takes_events() {
-            // The writer looks for room as long as there is too little.
-            self.ring_writer();
-        }
-        self.serve()
+        self.probe(FaultKind::Recovered);
+        self.note(|diary| diary.note_world("the process starts again, with what its journal gives back"));
+        Ok(())
     }
 
-    /// The journal is opened again in the same process.
-    pub(super) fn reopen(&mut self) -> Result<(), Broken> {
-        if self.ending.is_some() {
-            self.stay_down();
-            return Ok(());
-        }
-        match self.open_engine() {
-            Ok(facts) => drop(facts?),
-            Err(error) => return self.try_again_later(&error, Task::Write),
-        }
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        journal.room = journal.log.as_ref().map_or(journal.room, eventful::journal::Log::room);
-        journal.groups.add(self.out.facts().iter().cloned());
-        self.probes.fault(FaultKind::Reopened);
-        self.note_world("the journal is opened again");
-        self.ring_writer();
-        self.serve()
+    /// All but the node is new.
+    pub(super) fn become_new(&mut self) {
+        (self.dispatcher, self.sweeper, self.ender) = (Dispatcher::default(), Sweeper::default(), Ender::default());
+        (self.dropped, self.is_broken, self.is_up) = (0, false, true);
+        let mut seen = self.observer.see();
+        (seen.unlogged, seen.is_full_of_failures) = (0, false);
     }
 
-    /// Replays the journal, compares what it gives back, and opens an engine from that. Answers how
-    /// many facts the opening has.
-    fn open_engine(&mut self) -> Result<Result<usize, Broken>, OpenError> {
-        let Recovered { log, replay } = self.open_journal()?;
-        let found = replay.state();
-        let recovered = self.oracles.recover(&found, &self.config, &self.roster);
-        let (lost, group) = match recovered {
-            Ok(recovered) => recovered,
-            Err(broken) => return Ok(Err(broken)),
-        };
+    /// Opens the journal again in the same process.
+    pub(super) fn open_again(&mut self) -> Result<(), Broken> {
+        let journal = journal_of(&mut self.journal);
+        let opened = if self.now < journal.gone_until { Err(gone()) } else { journal.open(&self.config) };
+        journal.hand = Hand::Opened(opened.map(Box::new));
+        if journal.is_dead() { self.die() } else { Ok(()) }
+    }
+
+    pub(super) fn report_opening(&mut self, recovered: Recovered) -> Result<(), Stop> {
+        if self.node.has_stopped() || self.is_broken {
+            return self.report_late_opening(recovered);
+        }
+        let opened = self.open_engine(recovered, false)?;
+        let journal = journal_of(&mut self.journal);
+        (journal.condition, journal.reopenings) = (Condition::Open, journal.reopenings + 1);
+        self.dropped = 0;
+        self.probe(FaultKind::Reopened);
+        self.note(|diary| diary.note_world("the journal is opened again"));
+        let mut seen = self.observer.see();
+        if seen.oracles.published.has_readers() {
+            seen.oracles.published.reopen();
+        }
+        drop(seen);
+        match self.drive(|node, now| node.journal_opened(now, opened))? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Broken::new("journal", 10, error).into()),
+        }
+    }
+
+    /// It is opened, and there is no use for it any more.
+    fn report_late_opening(&mut self, Recovered { log, replay }: Recovered) -> Result<(), Stop> {
+        let journal = journal_of(&mut self.journal);
+        (journal.log, journal.condition) = (Some(log), Condition::Down);
+        let (room_bytes, frames) = (journal.room(), journal.frames());
+        let mut out = Output::with_facts();
+        let engine = replay.open(self.told, &mut out);
+        let opened = Opened { engine, out, room_bytes, frames };
+        self.drive(|node, now| node.journal_opened(now, opened))?
+            .map(drop)
+            .map_err(|error| Broken::new("journal", 10, error).into())
+    }
+
+    pub(super) fn report_failed_opening(&mut self, error: &OpenError) -> Result<(), Stop> {
+        if !matches!(error, OpenError::Io { .. }) {
+            return Err(refused(error).into());
+        }
+        self.note(|diary| diary.note_journal(|| format!("it does not open: {error}")));
+        self.drive(|node, now| node.journal_not_opened(now, true))
+    }
+
+    /// Compares what a journal gives back with what was appended, and opens an engine from that. The
+    /// opening is judged.
+    fn open_engine(&mut self, Recovered { log, replay }: Recovered, process: bool) -> Result<Opened, Broken> {
+        let (found, last) = (replay.state(), replay.summary().last);
+        let mut seen = self.observer.see();
+        let (lost, group) = seen.oracles.recover((&found, last), &self.config, &self.roster, process)?;
+        drop(seen);
         self.probe_recovery(lost, group);
         // The engine goes on from what the journal holds, or from the clock when that is ahead.
-        self.told = self.clock().max(replay.summary().last);
+        self.told = self.clock().max(last);
         self.skew = self.skew.max(self.lag());
-        self.out = Output::with_facts();
-        self.engine = replay.open(self.told, &mut self.out);
-        self.holds_expiry = false;
-        self.channel.replace();
+        let mut out = Output::with_facts();
+        let engine = match process {
+            true => replay.open(self.told, &mut out),
+            false => replay.open_instead(self.told, self.node.engine().metrics(), &mut out),
+        };
+        let journal = journal_of(&mut self.journal);
+        journal.log = Some(log);
+        let (room_bytes, frames) = (journal.room(), journal.frames());
+        self.give_room(room_bytes, true);
         self.agenda.lose_tickets();
-        if let Some(journal) = &mut self.journal {
-            (journal.log, journal.condition) = (Some(log), Condition::Open);
-        }
-        Ok(Ok(self.out.facts().len()))
+        self.observer.see().judge_opening(self.told, &out, &engine)?;
+        Ok(Opened { engine, out, room_bytes, frames })
     }
 
-    fn probe_recovery(&mut self, lost: usize, group: Option<bool>) {
+    fn probe_recovery(&self, lost: usize, group: Option<bool>) {
+        let seen = &mut *self.observer.see();
+        let probes = &mut seen.probes;
         match group {
-            Some(true) => self.probes.fault(FaultKind::GroupKept),
-            Some(false) => self.probes.fault(FaultKind::GroupLost),
+            Some(true) => probes.fault(FaultKind::GroupKept),
+            Some(false) => probes.fault(FaultKind::GroupLost),
             None => {}
         }
         if self.journal.as_ref().is_some_and(|journal| journal.has_snapshot) {
-            self.probes.fault(FaultKind::FromSnapshot);
+            probes.fault(FaultKind::FromSnapshot);
         }
         match self.machine_skew {
-            ..0 => self.probes.fault(FaultKind::ClockBehindAtStart),
+            ..0 => probes.fault(FaultKind::ClockBehindAtStart),
             0 => {}
-            1.. => self.probes.fault(FaultKind::ClockAheadAtStart),
+            1.. => probes.fault(FaultKind::ClockAheadAtStart),
         }
-        if !self.oracles.book.inflight.is_empty() {
-            self.probes.fault(FaultKind::RunCrashed);
+        if !seen.oracles.book.inflight.is_empty() {
+            probes.fault(FaultKind::RunCrashed);
         }
-        self.note_journal(|| format!("it is replayed; {lost} facts are lost, and nobody was told of them"));
+        seen.diary.note_journal(|| format!("it is replayed; {lost} facts are lost, and were shown to no client"));
     }
 
-    /// Has the opening judged, and does what it wants done.
-    fn serve(&mut self) -> Result<(), Broken> {
-        (self.dispatcher.is_alive, self.dispatcher.stalled_until) = (true, 0);
-        self.dispatcher.let_go();
-        let (gauges, deadline) = (self.engine.gauges(), self.engine.next_deadline());
-        self.sweeper.arm(deadline);
-        let answer = Answer::Noted;
-        let seen = Seen {
-            step: self.steps,
-            now: self.told,
-            said: Said::Open,
-            answer: &answer,
-            facts: self.out.facts(),
-            effects: self.out.effects(),
-            dropped: self.out.dropped(),
-            gauges: &gauges,
-            deadline,
-            holds_expiry: self.holds_expiry,
-            engine: &self.engine,
-            config: &self.config,
-            roster: &self.roster,
-        };
-        let verdict = self.oracles.judge_opening(&seen);
-        self.note_command(Said::Open, &answer);
-        self.oracles.keep(self.out.drain_facts());
-        self.out.drain_dropped().for_each(drop);
-        verdict?;
-        self.perform_effects()
-    }
-
-    /// It does not open, because the disk is in trouble. When it is not, a promise is broken.
-    fn try_again_later(&mut self, error: &OpenError, task: Task) -> Result<(), Broken> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
+    /// The process does not start, because the disk is in trouble. When it is not, a promise is broken.
+    fn start_again_later(&mut self, error: &OpenError) -> Result<(), Broken> {
+        let journal = journal_of(&mut self.journal);
         if journal.is_dead() {
             return self.die();
         }
-        journal.log = None;
+        journal.forget_process();
         if !matches!(error, OpenError::Io { .. }) {
             return Err(refused(error));
         }
-        self.note_journal(|| format!("it does not open: {error}"));
-        if let Task::Write = task {
-            self.ring_writer_at(self.now + REOPEN_AFTER_MICROS);
-        } else {
-            self.agenda.at(self.now + REOPEN_AFTER_MICROS, task);
-        }
+        self.note(|diary| diary.note_journal(|| format!("it does not open: {error}")));
+        self.agenda.at(self.now + START_AGAIN_MICROS, Task::Revive);
         Ok(())
     }
 
@@ -235,11 +244,11 @@ impl World<'_> {
 
     /// Compares what the journal holds with what is there, when it should be the same.
     pub(super) fn audit_journal(&mut self) -> Result<(), Broken> {
-        if !self.is_serving() || !self.journal.as_ref().is_some_and(super::journal::Journal::is_idle) {
+        if !self.is_serving() || !self.seen().oracles.is_synced() {
             return Ok(());
         }
         let found = self.look_into_journal(false)?;
-        self.oracles.judge_journal(&found.state(), &self.engine, &self.roster)?;
+        self.seen().oracles.judge_journal(&found.state(), self.node.engine(), &self.roster)?;
         self.audit_clock(found)
     }
 
@@ -251,7 +260,7 @@ impl World<'_> {
     }
 
     pub(super) fn copy_of_journal(&mut self, power: bool) -> PlainStore {
-        let Some(journal) = &mut self.journal else { unreachable!("only a world with a journal looks into it") };
+        let journal = journal_of(&mut self.journal);
         let mut copy = journal.store.drive().disk().clone();
         copy.trouble().end();
         copy.resize(CAPACITY_BYTES);
@@ -269,29 +278,39 @@ impl World<'_> {
             return Ok(());
         }
         let found = self.look_into_journal(true)?;
-        if !self.is_down() {
-            self.oracles.judge_journal(&found.state(), &self.engine, &self.roster)?;
+        let mut seen = self.observer.see();
+        if seen.oracles.is_synced() {
+            seen.oracles.judge_journal(&found.state(), self.node.engine(), &self.roster)?;
         } else {
-            self.oracles.recover(&found.state(), &self.config, &self.roster)?;
+            seen.probes.fault(FaultKind::NotDurableAtTheEnd);
+            let last = found.summary().last;
+            seen.oracles.recover((&found.state(), last), &self.config, &self.roster, true)?;
         }
+        drop(seen);
         self.audit_damaged()?;
         let engine = found.open(self.told, &mut Output::new());
-        self.oracles.audit(self.told, &self.roster, &engine)
+        self.audit(&engine)
+    }
+
+    /// Compares what clients were told with what is there.
+    pub(super) fn audit(&self, engine: &Engine) -> Result<(), Broken> {
+        self.seen().oracles.audit(self.told, &self.roster, engine)
     }
 
     /// Trouble with the disk, whether the process is up or not.
-    pub(super) fn disturb_disk(&mut self, fault: &Fault) {
+    pub(super) fn disturb_disk(&mut self, at: u64, injection: Injection) {
         let Some(journal) = &mut self.journal else { return };
         #[expect(clippy::wildcard_enum_match_arm, reason = "the other faults are no matter of a journal")]
-        match fault.what {
+        match injection {
             Injection::DiesWriting { after, power, lasts } => self.arm(Death { after, at: 0, power, lasts }),
             Injection::JournalStalled { lasts } => {
-                journal.stalled_until = journal.stalled_until.max(fault.at + lasts);
-                self.probes.fault(FaultKind::JournalStalled);
+                journal.stalled_until = journal.stalled_until.max(at + lasts);
+                self.probe(FaultKind::JournalStalled);
             }
             Injection::DiskFails { how } => journal.store.drive().disk().trouble().arm(how.fault()),
+            Injection::DiskGone { lasts } => journal.gone_until = journal.gone_until.max(at + lasts),
             Injection::DiskFull { lasts, left } => {
-                journal.full_until = journal.full_until.max(fault.at + lasts);
+                journal.full_until = journal.full_until.max(at + lasts);
                 let mut disk = journal.store.drive().disk();
                 disk.resize(CAPACITY_BYTES);
                 let taken = CAPACITY_BYTES - disk.room();
@@ -326,7 +345,7 @@ impl World<'_> {
         ];
         for (fault, kind) in kinds {
             if struck.count(fault) > 0 {
-                self.probes.fault(kind);
+                self.probe(kind);
             }
         }
     }
@@ -335,13 +354,17 @@ impl World<'_> {
     pub(super) fn heal_disk(&mut self) {
         let Some(journal) = &mut self.journal else { return };
         journal.death = None;
-        (journal.stalled_until, journal.full_until) = (0, 0);
+        (journal.stalled_until, journal.full_until, journal.gone_until) = (0, 0, 0);
         let mut disk = journal.store.drive().disk();
         disk.trouble().end();
         disk.stop_after(u64::MAX);
         drop(disk);
         self.free_disk();
     }
+}
+
+fn gone() -> OpenError {
+    OpenError::Io { place: "the directory".to_owned(), cause: "it is gone".to_owned() }
 }
 
 fn refused(error: &OpenError) -> Broken {

@@ -1,23 +1,31 @@
 //! The faults.
 
-use super::World;
-use crate::failure::Broken;
-use crate::scenario::{Behaviour, Fault, FaultKind, Injection, Loss};
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::agenda::Task;
-use super::channel::FOR_GOOD;
+use super::routine::Routine;
+use super::state::World;
+use super::stop::Stop;
 use super::worker::{Does, Worker};
+use crate::scenario::{Behaviour, Fault, FaultKind, Injection, Loss};
+
+/// The end of a time that does not end.
+pub(super) const FOR_GOOD: u64 = u64::MAX;
 
 impl World<'_> {
-    pub(super) fn begin_fault(&mut self, at: u32) -> Result<(), Broken> {
+    pub(super) fn begin_fault(&mut self, at: u32) -> Result<(), Stop> {
         let fault = self.scenario.faults[at as usize];
-        self.note_fault(&fault);
+        self.note(|diary| diary.note_fault(&fault, self.is_up));
         // What is down cannot be disturbed.
-        if self.is_up { self.disturb(fault) } else { self.disturb_outside(fault) }
+        if self.is_up {
+            return self.disturb(fault);
+        }
+        self.disturb_outside(fault);
+        Ok(())
     }
 
     /// Disturbs a process that is down: only its machine and its clients are there.
-    fn disturb_outside(&mut self, fault: Fault) -> Result<(), Broken> {
+    fn disturb_outside(&mut self, fault: Fault) {
         match fault.what {
             Injection::ProcessPauses { lasts } => self.stand_still(lasts),
             Injection::ClockForward { by } => self.step_clock(i64::try_from(by).unwrap_or_default()),
@@ -30,14 +38,15 @@ impl World<'_> {
                 self.handlers.all_fail_until = lasts.map_or(u64::MAX, |lasts| fault.at.saturating_add(lasts));
             }
             Injection::ClientsStalled { lasts } => {
-                self.probes.fault(FaultKind::ClientsStalled);
-                self.clients_stalled_until = self.clients_stalled_until.max(fault.at + lasts);
+                self.probe(FaultKind::ClientsStalled);
+                self.clients.stalled_until = self.clients.stalled_until.max(fault.at + lasts);
                 self.probe_swizzle();
             }
             Injection::DiesWriting { .. }
             | Injection::JournalStalled { .. }
             | Injection::DiskFails { .. }
-            | Injection::DiskFull { .. } => self.disturb_disk(&fault),
+            | Injection::DiskGone { .. }
+            | Injection::DiskFull { .. } => self.disturb_disk(fault.at, fault.what),
             Injection::SnapshotRots => self.rot_snapshot(),
             Injection::ChannelFull { .. }
             | Injection::ReceiverDropped { .. }
@@ -54,57 +63,58 @@ impl World<'_> {
             | Injection::Poison { .. }
             | Injection::Shutdown { .. }
             | Injection::Restart { .. }
-            | Injection::PowerCut { .. } => {}
+            | Injection::PowerCut { .. }
+            | Injection::Fenced
+            | Injection::NodePanics { .. } => {}
         }
-        Ok(())
     }
 
     /// Disturbs a part of the running process.
-    fn disturb(&mut self, fault: Fault) -> Result<(), Broken> {
+    fn disturb(&mut self, fault: Fault) -> Result<(), Stop> {
         match fault.what {
-            Injection::ChannelFull { lasts: Some(lasts) } => {
-                self.probes.fault(FaultKind::ChannelFull);
-                self.channel.full_until = self.channel.full_until.max(self.now + lasts);
-            }
-            Injection::ChannelFull { lasts: None } => {
-                self.probes.fault(FaultKind::ChannelFullForGood);
-                self.channel.full_until = FOR_GOOD;
-            }
+            Injection::ChannelFull { lasts } => self.fill_channel(lasts),
             Injection::ReceiverDropped { unnoticed } => {
-                self.probes.fault(FaultKind::ReceiverDropped);
-                let before = self.tickets_seen();
-                self.channel.drop_receiver();
-                self.note_lost(before);
-                self.agenda.at(self.now + unnoticed, Task::ReplaceChannel(self.channel.number));
+                self.probe(FaultKind::ReceiverDropped);
+                let lost = self.node.tickets_mut().take().unwrap_or_default();
+                self.note(|diary| lost.iter().for_each(|ticket| diary.note_lost(*ticket)));
+                self.agenda.at(self.now + unnoticed, Task::Notice);
             }
             Injection::TicketLost { which } => self.lose_ticket(which),
-            Injection::MarkerLost => self.dispatcher.loses_marker = true,
+            Injection::MarkerLost => self.loses_marker = true,
             Injection::TicketTwice => self.dispatcher.presents_twice = true,
             Injection::TicketLate { by, marker } => self.dispatcher.presents_late = Some((by, marker)),
             Injection::DispatcherStalled { lasts } => {
-                self.probes.fault(FaultKind::DispatcherStalled);
+                self.probe(FaultKind::DispatcherStalled);
                 self.dispatcher.stalled_until = self.dispatcher.stalled_until.max(self.now + lasts);
             }
             Injection::DispatcherDies { lasts } => {
-                self.probes.fault(FaultKind::DispatcherDies);
-                self.kill_dispatcher(lasts);
+                if self.dispatcher.routine.is_alive() {
+                    self.probe(FaultKind::DispatcherDies);
+                    self.kill_dispatcher(lasts);
+                }
             }
             Injection::SweeperDies { lasts } => {
-                self.probes.fault(FaultKind::SweeperDies);
-                self.sweeper.dead_until = self.sweeper.dead_until.max(self.now + lasts);
+                self.probe(FaultKind::SweeperDies);
+                self.kill_sweeper(lasts);
             }
             Injection::SweepsDelayed { lasts, by } => {
                 (self.sweeper.late_until, self.sweeper.late_by) = (self.now + lasts, by);
+                self.hindered = self.hindered.max(self.now + lasts + by);
             }
             Injection::WorkersStalled { lasts } => {
-                self.probes.fault(FaultKind::WorkersStalled);
+                self.probe(FaultKind::WorkersStalled);
                 self.handlers.workers_stalled_until = self.handlers.workers_stalled_until.max(self.now + lasts);
             }
-            Injection::Restart { lasts } => {
-                self.probes.fault(FaultKind::Restart);
-                return self.kill_process(lasts, false);
+            Injection::NodePanics { sending } => {
+                self.may_panic = true;
+                self.observer.switches().panics[usize::from(!sending)].store(true, Relaxed);
             }
-            Injection::PowerCut { lasts } => return self.kill_process(lasts, true),
+            Injection::Fenced => self.journal.iter_mut().for_each(|journal| journal.is_fenced = true),
+            Injection::Restart { lasts } => {
+                self.probe(FaultKind::Restart);
+                return Ok(self.kill_process(lasts, false)?);
+            }
+            Injection::PowerCut { lasts } => return Ok(self.kill_process(lasts, true)?),
             Injection::Shutdown { timeout } => return self.ask_to_end(timeout),
             Injection::Handler { .. }
             | Injection::Poison { .. }
@@ -118,31 +128,72 @@ impl World<'_> {
             | Injection::JournalStalled { .. }
             | Injection::DiskFails { .. }
             | Injection::SnapshotRots
-            | Injection::DiskFull { .. } => return self.disturb_outside(fault),
+            | Injection::DiskGone { .. }
+            | Injection::DiskFull { .. } => self.disturb_outside(fault),
         }
         Ok(())
     }
 
-    fn lose_ticket(&mut self, which: Loss) {
-        let before = self.tickets_seen();
-        if self.channel.lose(which) {
-            self.note_lost(before);
-            self.probes.fault(match which {
-                Loss::Middle => FaultKind::TicketLostMiddle,
-                Loss::Tail => FaultKind::TicketLostTail,
-                Loss::All => FaultKind::TicketLostAll,
-            });
+    /// No ticket gets into the channel.
+    fn fill_channel(&mut self, lasts: Option<u64>) {
+        self.observer.switches().is_full.store(true, Relaxed);
+        match lasts {
+            Some(lasts) => {
+                self.probe(FaultKind::ChannelFull);
+                if self.full_until == FOR_GOOD {
+                    return;
+                }
+                self.full_until = self.full_until.max(self.now + lasts);
+                self.agenda.at(self.full_until, Task::ChannelFree);
+            }
+            None => {
+                self.probe(FaultKind::ChannelFullForGood);
+                self.full_until = FOR_GOOD;
+            }
         }
     }
 
+    pub(super) fn free_channel(&mut self) {
+        if self.now >= self.full_until {
+            self.free_channel_now();
+        }
+    }
+
+    pub(super) fn free_channel_now(&mut self) {
+        self.full_until = 0;
+        self.observer.switches().is_full.store(false, Relaxed);
+    }
+
+    fn lose_ticket(&mut self, which: Loss) {
+        let Some(tickets) = self.node.tickets_mut() else { return };
+        let lost: Vec<_> = match which {
+            Loss::Middle if tickets.len() < 2 => Vec::new(),
+            Loss::Middle => tickets.remove((tickets.len() - 1) / 2).into_iter().collect(),
+            Loss::Tail => tickets.pop_back().into_iter().collect(),
+            Loss::All => std::mem::take(tickets).into(),
+        };
+        if lost.is_empty() {
+            return;
+        }
+        self.note(|diary| lost.iter().for_each(|ticket| diary.note_lost(*ticket)));
+        self.probe(match which {
+            Loss::Middle => FaultKind::TicketLostMiddle,
+            Loss::Tail => FaultKind::TicketLostTail,
+            Loss::All => FaultKind::TicketLostAll,
+        });
+    }
+
     fn stand_still(&mut self, lasts: u64) {
-        self.probes.fault(FaultKind::ProcessPauses);
+        self.probe(FaultKind::ProcessPauses);
         self.now += lasts;
         self.stood_still += lasts;
+        self.hindered = self.hindered.max(self.now);
     }
 
     fn step_clock(&mut self, by: i64) {
-        self.probes.fault(if by < 0 { FaultKind::ClockBack } else { FaultKind::ClockForward });
+        self.probe(if by < 0 { FaultKind::ClockBack } else { FaultKind::ClockForward });
+        self.stood_still += by.unsigned_abs();
+        self.hindered = self.hindered.max(self.now) + by.unsigned_abs();
         self.skew = self.skew.saturating_add(by);
         self.machine_skew = self.machine_skew.saturating_add(by);
     }
@@ -150,13 +201,13 @@ impl World<'_> {
     /// All four parts stand still at once, one stopped after the other.
     fn probe_swizzle(&mut self) {
         let now = self.now;
-        let stopped = [self.dispatcher.stalled_until, self.sweeper.dead_until, self.handlers.workers_stalled_until];
-        if stopped.iter().all(|until| *until > now) {
-            self.probes.fault(FaultKind::Swizzle);
+        let stopped = [self.dispatcher.stalled_until, self.handlers.workers_stalled_until];
+        if stopped.iter().all(|until| *until > now) && matches!(self.sweeper.routine, Routine::Dead(..)) {
+            self.probe(FaultKind::Swizzle);
         }
     }
 
-    pub(super) fn probe_behaviour(&mut self, worker: &Worker) {
+    pub(super) fn probe_behaviour(&self, worker: &Worker) {
         let kind = match worker.does {
             Does::Succeed => return,
             Does::Poison => FaultKind::Poison,
@@ -174,6 +225,6 @@ impl World<'_> {
                 Behaviour::KillsProcess => FaultKind::KillsProcess,
             },
         };
-        self.probes.fault(kind);
+        self.probe(kind);
     }
 }

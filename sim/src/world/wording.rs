@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use eventful::{Answer, Bound, Change, Fact, Next, Place, RecordView, Refusal, RunId, Timestamp};
 
-use super::STARTED_AT;
+use super::agenda::STARTED_AT;
 use super::worker::{Does, Worker};
 use crate::oracle::{Said, Told};
 use crate::scenario::Micros;
@@ -135,8 +135,7 @@ fn told(said: Said) -> String {
             let short = digest.char_indices().nth(15).map_or(digest.as_str(), |(end, _)| &digest[..end]);
             format!("submit event {event}, {short}")
         }
-        Said::Reject { too_large: true } => "submit what is too large".to_owned(),
-        Said::Reject { too_large: false } => "submit what has a wrong form".to_owned(),
+        Said::Reject(reason) => format!("submit, refused before: {}", reason.as_str()),
         Said::Start(ticket) => format!("start ticket {}", ticket.number()),
         Said::Settle(run, told) => format!("settle {} as {}", run_name(run), outcome(told)),
         Said::Heartbeat(run) => format!("heartbeat of {}", run_name(run)),
@@ -144,7 +143,6 @@ fn told(said: Said) -> String {
         Said::Redrive(event) => format!("redrive event {event}"),
         Said::Discard(event) => format!("discard event {event}"),
         Said::ChannelLost => "the channel is lost".to_owned(),
-        Said::RejectForDisk => "submit, but the journal has no room".to_owned(),
         Said::Open => "open what the journal gives back".to_owned(),
         Said::HoldExpiry => "forget nothing, the journal is behind".to_owned(),
         Said::ReleaseExpiry => "forget what has expired again".to_owned(),

@@ -1,9 +1,11 @@
-//! A worker: it holds a permit, calls the handler, and tells the outcome.
+//! A worker: it holds a permit, calls the handler, and settles the run.
 
-use eventful::RunId;
+use eventful::node::Worker as Holder;
+use eventful::{RunId, Timestamp};
 
 use crate::oracle::Told;
 use crate::scenario::{Behaviour, EventNumber};
+use crate::trace::Lane;
 
 /// The number of a worker; none is used twice.
 pub(super) type Serial = u32;
@@ -12,18 +14,21 @@ pub(super) type Serial = u32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Worker {
     pub(super) serial: Serial,
-    /// The permit that it holds.
-    pub(super) permit: u16,
+    /// Its name, with its permit.
+    pub(super) holder: Holder,
     pub(super) run: RunId,
     pub(super) event: EventNumber,
     pub(super) attempt: u32,
     pub(super) does: Does,
     /// When its handler ends, once it has begun.
     pub(super) ends_at: u64,
-    pub(super) cancelled: bool,
+    /// Its handler was called.
+    pub(super) begun: bool,
+    /// When it was cancelled, by the node's clock.
+    pub(super) cancelled: Option<Timestamp>,
     /// How many facts were decided when it started: with a journal they come before its call.
     pub(super) decided: usize,
-    /// What it has to tell, once its handler has ended.
+    /// The outcome of its run, once its handler has ended.
     pub(super) outcome: Option<Told>,
 }
 
@@ -39,13 +44,18 @@ pub(super) enum Does {
 }
 
 impl Worker {
-    /// Whether its handler hears that it is cancelled.
-    pub(super) fn heeds(&self) -> bool {
-        !matches!(self.does, Does::As(Behaviour::Deaf { .. } | Behaviour::Stuck))
+    /// Whether it hears that it is cancelled.
+    pub(super) const fn heeds(&self) -> bool {
+        !self.begun || !matches!(self.does, Does::As(Behaviour::Deaf { .. } | Behaviour::Stuck))
+    }
+
+    /// Its lane in the diary.
+    pub(super) fn lane(&self) -> Lane {
+        Lane::Worker(u16::try_from(self.holder.number()).unwrap_or(u16::MAX))
     }
 
     /// The behaviour that the scenario gives it.
-    pub(super) fn behaviour(&self) -> Option<Behaviour> {
+    pub(super) const fn behaviour(&self) -> Option<Behaviour> {
         match self.does {
             Does::As(behaviour) => Some(behaviour),
             Does::Succeed | Does::Poison => None,

@@ -1,209 +1,295 @@
-//! The writer of the journal.
-//!
-//! It takes a group, appends it, and lets go what waited for it, in three steps: whatever else is
-//! ready can come between them. What comes back after a death is the work of `recovery`.
+//! The writer of the journal: asks the node for the next job, does it, and reports what came of it, in
+//! steps of their own, so that whatever else is ready can come between them.
 
 use eventful::Fact;
 use eventful::journal::{MaintainError, Maintained, OpenError, WriteError};
+use eventful::node::{Found, Job};
 
-use super::World;
-use super::agenda::Task;
-use super::journal::{Condition, Group};
-use crate::failure::Broken;
+use super::journal::{Condition, Hand, journal_of};
+use super::routine::Routine;
+use super::state::World;
+use super::stop::Stop;
+use crate::failure::{Broken, holds};
 use crate::scenario::FaultKind;
 
-/// How long nothing was appended when the journal is sealed.
-const SEAL_AFTER_MICROS: u64 = 50_000;
-
-/// The time between looks whether there is room again.
-const LOOK_AFTER_MICROS: u64 = 100_000;
-
 impl World<'_> {
+    /// When the writer takes its next step. What it does with the disk waits while that stalls.
+    pub(super) fn write_time(&self) -> Option<u64> {
+        let journal = self.journal.as_ref()?;
+        let due = journal.routine.due(|at| self.world_time(at))?;
+        Some(if matches!(journal.hand, Hand::Job(_)) { due.max(journal.stalled_until) } else { due })
+    }
+
     /// The writer takes its next step.
-    pub(super) fn write(&mut self) -> Result<(), Broken> {
+    pub(super) fn write(&mut self) -> Result<(), Stop> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        if self.now < journal.stalled_until {
-            self.agenda.at(journal.stalled_until, Task::Write);
-            return Ok(());
-        }
-        journal.rung = false;
-        if journal.log.is_none() {
-            return self.reopen();
-        }
-        match std::mem::replace(&mut journal.group, Group::None) {
-            Group::None => {
-                let mut facts = Vec::new();
-                if !journal.groups.begin(&mut facts) {
-                    return self.maintain();
-                }
-                journal.group = Group::Taken(facts);
-                self.ring_writer();
-                Ok(())
-            }
-            Group::Taken(facts) => self.append(facts),
-            Group::Appended => self.finish_group(),
+        match std::mem::replace(&mut journal.hand, Hand::Free) {
+            Hand::Free => self.take_job(),
+            Hand::Job(job) => self.do_job(job),
+            Hand::Appended(appended) => self.report_append(appended),
+            Hand::Opened(Ok(recovered)) => self.report_opening(*recovered),
+            Hand::Opened(Err(error)) => self.report_failed_opening(&error),
+            Hand::Publishing(first, at) => self.publish(first, at),
         }
     }
 
-    fn append(&mut self, facts: Vec<Fact>) -> Result<(), Broken> {
-        let (Some(journal), Some(kept)) = (&mut self.journal, &mut self.oracles.journal) else { return Ok(()) };
-        let Some(log) = &mut journal.log else { return Ok(()) };
-        judge_group(&facts, journal.settings.group_bytes)?;
-        kept.give(facts.len());
-        match log.append(&facts) {
-            Ok(()) => {
-                kept.acknowledge();
-                (journal.room, journal.unsealed) = (log.room(), true);
-                let (count, frame) = (facts.len(), log.next().previous());
-                journal.group = Group::Appended;
-                self.note_journal(|| format!("frame {frame} is durable, with {count} facts"));
-                self.ring_writer();
-                Ok(())
-            }
-            // Nothing was written, so nothing is unknown: it is tried again.
-            Err(WriteError::Full) if self.ending.is_none() => {
-                kept.refuse();
-                (journal.room, journal.group) = (log.room(), Group::Taken(facts));
-                self.probes.fault(FaultKind::JournalFull);
-                self.note_journal(|| "there is no room for the next frame".to_owned());
-                self.ring_writer_at(self.now + LOOK_AFTER_MICROS);
-                Ok(())
-            }
-            Err(error) => {
-                if matches!(error, WriteError::Full | WriteError::TooLarge { .. } | WriteError::Fenced) {
-                    kept.refuse();
-                }
-                self.fail(&error)
-            }
-        }
-    }
-
-    /// A group is durable: what waited for it goes its way.
-    fn finish_group(&mut self) -> Result<(), Broken> {
+    fn take_job(&mut self) -> Result<(), Stop> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        let released = journal.groups.finish();
-        let settled = journal.groups.settled();
-        journal.written += 1;
-        if self.is_serving() {
-            self.gate_expiry()?;
+        journal.routine.doze();
+        let mut facts = std::mem::take(&mut journal.facts);
+        let job = self.drive(|node, now| node.next_job(now, &mut facts));
+        let (now, Some(journal)) = (self.clock(), &mut self.journal) else { return Ok(()) };
+        journal.facts = facts;
+        let job = job?;
+        if job == Job::Close && journal.condition == Condition::Reopening {
+            journal.condition = Condition::Down;
+            self.probe(FaultKind::DownForGood);
         }
-        while let Some(waiting) = self.take_waiting(|waiting| waiting.mark <= settled) {
-            self.release_waiting(waiting)?;
-        }
-        self.send_released(released)?;
-        self.ring_writer();
-        self.look_for_end();
-        self.audit_journal_now_and_then()
-    }
-
-    /// A small step towards a snapshot; a seal when there is none to take for a while.
-    fn maintain(&mut self) -> Result<(), Broken> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        let Some(log) = &mut journal.log else { return Ok(()) };
-        let maintained = log.maintain(&|| self.engine.gauges());
-        let room = log.room();
-        journal.judge_parts()?;
-        journal.rot.note(&maintained);
-        match maintained {
-            Ok(Maintained::Nothing) => {
-                if journal.unsealed {
-                    self.agenda.at(self.now + SEAL_AFTER_MICROS, Task::Seal);
-                }
-                self.look_for_room();
+        let journal = journal_of(&mut self.journal);
+        journal.busy_since = (!matches!(job, Job::Wait(_) | Job::Close)).then_some(now);
+        let stalls = self.now < journal.stalled_until;
+        match job {
+            Job::Wait(until) => journal.routine.sleep(until),
+            Job::Append | Job::Open => {
+                journal.routine.wake();
+                journal.hand = Hand::Job(job);
             }
-            Ok(Maintained::More) => self.ring_writer(),
-            Ok(Maintained::Snapshot(before)) => {
-                (journal.room, journal.has_snapshot) = (room, true);
-                journal.judge_ways_back(before)?;
-                self.probes.fault(FaultKind::Snapshot);
-                self.note_journal(|| format!("a snapshot stands for the frames before {before}"));
-                self.ring_writer();
-                return self.audit_journal();
+            Job::Maintain | Job::Seal | Job::Look | Job::Close if stalls => {
+                journal.routine.wake();
+                journal.hand = Hand::Job(job);
             }
-            Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => {
-                return self.fail(&error);
-            }
-            Err(MaintainError::Open(error @ OpenError::Corrupt(_))) if !journal.rot.excuses_failure() => {
-                return Err(Broken::new("journal", 10, format_args!("no snapshot was made: {error}")));
-            }
-            Err(error) => {
-                self.probes.fault(FaultKind::SnapshotFails);
-                self.note_journal(|| format!("no snapshot was made: {error}"));
-                self.look_for_room();
+            Job::Maintain | Job::Seal | Job::Look | Job::Close => {
+                journal.routine.wake();
+                return self.do_job(job);
             }
         }
         Ok(())
     }
 
-    /// Looks how much room there is, as long as there may be too little.
-    fn look_for_room(&mut self) {
-        let largest = self.config.max_event_bytes;
-        let Some(journal) = self.journal.as_mut().filter(|journal| !journal.has_room(largest)) else { return };
-        let Some(log) = &journal.log else { return };
-        journal.room = log.room();
-        if !journal.has_room(largest) {
-            self.ring_writer_at(self.now + LOOK_AFTER_MICROS);
+    fn do_job(&mut self, job: Job) -> Result<(), Stop> {
+        match job {
+            Job::Append => Ok(self.append()?),
+            Job::Open => Ok(self.open_again()?),
+            Job::Maintain => self.maintain(),
+            Job::Seal => self.seal(),
+            Job::Look => self.look(),
+            Job::Close => self.close(),
+            Job::Wait(_) => Ok(()),
         }
     }
 
-    pub(super) fn seal(&mut self) -> Result<(), Broken> {
-        let Some(journal) = self.journal.as_mut().filter(|journal| journal.is_idle() && journal.unsealed) else {
-            return Ok(());
+    /// Whether the directory of the journal is not there.
+    fn is_gone(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| self.now < journal.gone_until)
+    }
+
+    fn append(&mut self) -> Result<(), Broken> {
+        let is_gone = self.is_gone();
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let Some(log) = &mut journal.log else {
+            return Err(Broken::new("journal", 10, "a journal that has failed is written to"));
         };
-        let Some(log) = &mut journal.log else { return Ok(()) };
-        journal.unsealed = false;
-        match log.seal() {
-            Ok(()) => Ok(()),
+        let mut seen = self.observer.see();
+        seen.oracles.give(&journal.facts)?;
+        judge_group(&journal.facts, journal.settings.group_bytes)?;
+        let appended = match (is_gone, journal.is_fenced) {
+            (true, _) => Err(gone()),
+            (false, true) => Err(WriteError::Fenced),
+            (false, false) => log.append(&journal.facts),
+        };
+        let Some(kept) = &mut seen.oracles.journal else { return Ok(()) };
+        match &appended {
+            Ok(()) => {
+                kept.acknowledge();
+                let (count, frame) = (journal.facts.len(), log.next().previous());
+                seen.diary.note_journal(|| format!("frame {frame} is durable, with {count} facts"));
+            }
+            Err(WriteError::Unknown { .. }) => {}
+            Err(_) => kept.refuse(),
+        }
+        drop(seen);
+        journal.hand = Hand::Appended(appended);
+        if journal.is_dead() { self.die() } else { Ok(()) }
+    }
+
+    fn report_append(&mut self, appended: Result<(), WriteError>) -> Result<(), Stop> {
+        let is_gone = self.is_gone();
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let (room, frames) = (journal.room(), journal.frames());
+        match appended {
+            Ok(()) => self.report_durable(room, frames),
+            // Nothing was written, so nothing is unknown: it is tried again.
+            Err(WriteError::Full | WriteError::Unreachable { .. }) => {
+                self.probe(if is_gone { FaultKind::DiskGone } else { FaultKind::JournalFull });
+                self.note(|diary| diary.note_journal(|| "the next frame is refused".to_owned()));
+                self.give_room(room, !is_gone);
+                if self.node.has_stopped() || self.is_broken {
+                    journal_of(&mut self.journal).condition = Condition::Down;
+                }
+                let refused = self.drive(|node, now| node.refused(now, room, !is_gone))?;
+                let lost = self.lost();
+                self.judge_given_up(refused.given_up.unwrap_or(lost), lost)?;
+                Ok(self.judge_found(refused.found)?)
+            }
             Err(error) => self.fail(&error),
         }
     }
 
-    /// The journal has failed: what is not durable is unknown, and the engine is given up.
-    fn fail(&mut self, error: &WriteError) -> Result<(), Broken> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        if journal.is_dead() {
-            return self.die();
+    fn report_durable(&mut self, room: u64, frames: u64) -> Result<(), Stop> {
+        let mut seen = self.observer.see();
+        let first = seen.oracles.journal.as_ref().map_or(0, |kept| kept.reported);
+        seen.oracles.report();
+        let has_readers = seen.oracles.published.has_readers() || !self.clients.watching.is_empty();
+        drop(seen);
+        self.give_room(room, true);
+        journal_of(&mut self.journal).written += 1;
+        // Tickets that should leave now are looked for, whether one does or not.
+        self.observer.switches().act();
+        let publishes = self.drive(|node, now| node.appended(now, room, frames))?;
+        holds(publishes == (has_readers && !self.is_broken), || {
+            Broken::new("readers", 10, format_args!("facts are read: {has_readers}, and published: {publishes}"))
+        })?;
+        let journal = journal_of(&mut self.journal);
+        match publishes {
+            true => journal.hand = Hand::Publishing(first, 0),
+            false => journal.facts.clear(),
         }
-        (journal.log, journal.group, journal.unsealed) = (None, Group::None, false);
-        let lost = journal.groups.fail();
-        journal.held.clear();
-        journal.condition = Condition::Reopening;
-        let ends = self.ending.is_some();
-        self.note_journal(|| format!("{error}; {lost} facts may be lost"));
-        while let Some(waiting) = self.take_waiting(|_| true) {
-            self.give_up_waiting(waiting.who);
-        }
-        self.stop_workers();
-        match ends {
-            true => self.stay_down(),
-            false => self.ring_writer(),
+        Ok(self.audit_journal_now_and_then()?)
+    }
+
+    /// Publishes some facts of the group that is durable.
+    fn publish(&mut self, first: usize, at: usize) -> Result<(), Stop> {
+        let facts = std::mem::take(&mut journal_of(&mut self.journal).facts);
+        let count = self.drive(|node, _| node.publish(&facts[at..]))?;
+        self.seen().oracles.published.publish(first + at, count);
+        let journal = journal_of(&mut self.journal);
+        journal.facts = facts;
+        let at = at + count;
+        match at < journal.facts.len() {
+            true => journal.hand = Hand::Publishing(first, at),
+            false => journal.facts.clear(),
         }
         Ok(())
     }
 
-    /// Nobody opens the journal again for an engine that is to end.
-    pub(super) fn stay_down(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.condition = Condition::Down;
-            self.probes.fault(FaultKind::DownForGood);
-            self.look_for_end();
+    /// Keeps what the node is given as the journal's room.
+    pub(super) fn give_room(&self, room: u64, is_reachable: bool) {
+        self.seen().oracles.journal.iter_mut().for_each(|kept| kept.measure(room, is_reachable));
+    }
+
+    /// A small step towards a snapshot.
+    fn maintain(&mut self) -> Result<(), Stop> {
+        let (is_gone, Self { journal, node, .. }) = (self.is_gone(), &mut *self);
+        let journal = journal_of(journal);
+        let Some(log) = &mut journal.log else { return Ok(()) };
+        let maintained =
+            if is_gone { Err(MaintainError::Write(gone())) } else { log.maintain(&|| node.engine().gauges()) };
+        journal.judge_parts()?;
+        journal.rot.note(&maintained);
+        if journal.is_dead() {
+            return Ok(self.die()?);
+        }
+        match maintained {
+            Ok(Maintained::Nothing) => self.drive(|node, now| node.maintained(now, false, false)),
+            Ok(Maintained::More) => self.drive(|node, now| node.maintained(now, true, false)),
+            Ok(Maintained::Snapshot(before)) => {
+                journal.has_snapshot = true;
+                journal.judge_ways_back(before)?;
+                self.probe(FaultKind::Snapshot);
+                self.note(|diary| diary.note_journal(|| format!("a snapshot replaces the frames before {before}")));
+                self.drive(|node, now| node.maintained(now, true, false))?;
+                Ok(self.audit_journal()?)
+            }
+            Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => self.fail(&error),
+            Err(MaintainError::Open(error @ OpenError::Corrupt(_))) if !journal.rot.excuses_failure() => {
+                Err(Broken::new("journal", 10, format_args!("no snapshot was made: {error}")).into())
+            }
+            Err(error) => {
+                self.probe(FaultKind::SnapshotFails);
+                self.note(|diary| diary.note_journal(|| format!("no snapshot was made: {error}")));
+                self.drive(|node, now| node.maintained(now, false, true))
+            }
         }
     }
 
-    /// No run counts any more.
-    pub(super) fn stop_workers(&mut self) {
-        let mut told = Vec::new();
-        for worker in &mut self.workers {
-            if worker.outcome.is_none() && worker.heeds() && !worker.cancelled {
-                told.push(*worker);
-            }
-            worker.cancelled = true;
+    fn seal(&mut self) -> Result<(), Stop> {
+        let (is_gone, journal) = (self.is_gone(), journal_of(&mut self.journal));
+        let Some(log) = &mut journal.log else { return Ok(()) };
+        let sealed = if is_gone { Err(gone()) } else { log.seal() };
+        if journal.is_dead() {
+            return Ok(self.die()?);
         }
-        for worker in told {
-            self.note_stop(&worker);
-            self.agenda.now(Task::Yield(worker.serial));
+        match sealed {
+            // Sealed or not, all that was acknowledged is there.
+            Ok(()) | Err(WriteError::Full | WriteError::Unreachable { .. }) => Ok(()),
+            Err(error) => self.fail(&error),
         }
     }
+
+    /// Looks how much room there is, and whether the journal is there.
+    fn look(&mut self) -> Result<(), Stop> {
+        let (is_gone, journal) = (self.is_gone(), journal_of(&mut self.journal));
+        let (room, is_reachable) =
+            (journal.room(), !is_gone && journal.log.as_ref().is_some_and(|log| log.reach().is_ok()));
+        self.give_room(room, is_reachable);
+        let found = self.drive(|node, now| node.measured(now, room, is_reachable))?;
+        Ok(self.judge_found(found)?)
+    }
+
+    /// Judges what a look at the journal means.
+    fn judge_found(&self, found: Option<Found>) -> Result<(), Broken> {
+        let seen = self.seen();
+        let (Some(found), Some(kept)) = (found, &seen.oracles.journal) else { return Ok(()) };
+        let is_short = kept.room() < self.config.max_event_bytes as u64;
+        let due = match (kept.is_reachable, is_short) {
+            (false, _) => Found::Unreachable,
+            (true, true) => Found::Short,
+            (true, false) => Found::Room,
+        };
+        holds(found == due, || Broken::new("journal", 9, format_args!("a look finds {found:?}, and {due:?} is so")))
+    }
+
+    fn close(&mut self) -> Result<(), Stop> {
+        let has_stopped = self.node.has_stopped();
+        let journal = journal_of(&mut self.journal);
+        (journal.log, journal.routine) = (None, Routine::Ended);
+        if !has_stopped {
+            journal.condition = Condition::Down;
+        }
+        self.drive(|node, now| node.journal_closed(now))
+    }
+
+    /// The journal has failed: what is not durable is unknown, and the engine is given up.
+    pub(super) fn fail(&mut self, error: &WriteError) -> Result<(), Stop> {
+        let (lost, is_fenced) = (self.lost(), *error == WriteError::Fenced);
+        let journal = journal_of(&mut self.journal);
+        (journal.log, journal.hand) = (None, Hand::Free);
+        journal.condition = if is_fenced { Condition::Down } else { Condition::Reopening };
+        journal.facts.clear();
+        if is_fenced {
+            self.probe(FaultKind::Fenced);
+        }
+        self.note(|diary| diary.note_journal(|| format!("{error}; {lost} facts may be lost")));
+        self.seen().oracles.departures.forget();
+        let given_up = self.drive(|node, now| node.journal_failed(now, is_fenced))?;
+        Ok(self.judge_given_up(given_up, lost)?)
+    }
+
+    /// Facts that the node does not know to be durable.
+    fn lost(&self) -> usize {
+        let seen = self.seen();
+        seen.oracles.decided() - seen.oracles.journal.as_ref().map_or(0, |kept| kept.reported)
+    }
+
+    fn judge_given_up(&self, given_up: usize, lost: usize) -> Result<(), Broken> {
+        holds(given_up == lost, || {
+            Broken::new("journal", 10, format_args!("{lost} facts may be lost, and {given_up} are said to be"))
+        })
+    }
+}
+
+fn gone() -> WriteError {
+    WriteError::Unreachable { cause: "the directory is gone".to_owned() }
 }
 
 /// Judges that a group is bounded by bytes, but for one fact.

@@ -1,0 +1,61 @@
+//! P10: no ticket leaves before what it follows from is durable, in its order; and none stays behind.
+
+use std::collections::VecDeque;
+
+use eventful::{Effect, Ticket};
+
+use super::{Said, Seen};
+use crate::failure::{Broken, holds};
+
+/// The tickets that are to be sent and were not.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Departures {
+    /// Each with the number of facts that were decided until it was.
+    waiting: VecDeque<(Ticket, usize)>,
+}
+
+impl Departures {
+    /// Takes in the tickets of a step after which so many facts were decided.
+    pub(super) fn decide(&mut self, seen: &Seen<'_>, decided: usize) {
+        if seen.said == Said::ChannelLost {
+            self.forget();
+        }
+        if let Said::EnqueueFailed(ticket, _) = seen.said {
+            self.waiting.retain(|(held, _)| *held != ticket);
+        }
+        for effect in seen.effects {
+            if let Effect::Enqueue(ticket) = effect {
+                self.waiting.push_back((*ticket, decided));
+            }
+        }
+    }
+
+    /// Judges that this ticket may be sent now. Returns how many facts were decided before it.
+    pub(crate) fn leave(&mut self, ticket: Ticket) -> Result<usize, Broken> {
+        match self.waiting.pop_front() {
+            Some((first, decided)) if first == ticket => Ok(decided),
+            first => Err(broken(format_args!("ticket {} leaves, and the next one is {first:?}", ticket.number()))),
+        }
+    }
+
+    /// The channel is gone, or the engine.
+    pub(crate) fn forget(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Judges that no ticket stays behind: everything is durable.
+    pub(super) fn judge_rest(&self) -> Result<(), Broken> {
+        holds(self.waiting.is_empty(), || {
+            broken(format_args!("all is durable, and these tickets were not sent: {:?}", self.waiting))
+        })
+    }
+
+    /// Whether some wait.
+    pub(crate) fn any(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+fn broken(what: impl core::fmt::Display) -> Broken {
+    Broken::new("departures", 10, what)
+}

@@ -1,0 +1,116 @@
+//! Engines that are opened, and what comes back to them.
+
+use eventful::{Change, Config, DurableState, Engine, Fact, Timestamp};
+
+use super::{Oracles, Seen, journal, metrics, order, readers, record, shutdown, tickets};
+use crate::failure::{Broken, holds};
+use crate::roster::Roster;
+use crate::spec::{Book, Register};
+
+impl Oracles {
+    /// The journal was opened again, and this is the state that it gives back, with the time of the last fact. What was decided and
+    /// is not in it has not happened. Returns how many facts these are, and whether the group whose
+    /// fate was unknown is in it, if there was one. `process` says that the process is another one.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not what was appended.
+    pub(crate) fn recover(
+        &mut self,
+        found: (&DurableState, Timestamp),
+        config: &Config,
+        roster: &Roster,
+        process: bool,
+    ) -> Result<(usize, Option<bool>), Broken> {
+        let Some(journal) = &mut self.journal else { return Ok((0, None)) };
+        let (book, kept, group) = journal.recover(&self.facts, found, config, roster)?;
+        self.book = book;
+        let lost = self.facts.len() - kept;
+        for fact in self.facts.drain(kept..) {
+            if let Change::Forgotten(keys) = &fact.change {
+                keys.iter().filter_map(|key| roster.number(key)).for_each(|event| self.ledger.recall(event));
+            }
+        }
+        self.changed.iter_mut().chain([&mut self.paused_by]).for_each(|changed| *changed = kept.min(*changed));
+        match process {
+            true => self.forget_process(),
+            false => self.forget_engine(),
+        }
+        Ok((lost, group))
+    }
+
+    /// Everything but what outlives an engine.
+    pub(super) fn forget_engine(&mut self) {
+        self.reference.lose();
+        self.tickets = tickets::Sent::default();
+        self.order = order::Line::default();
+        self.shutdown = shutdown::Asked::default();
+        self.departures.forget();
+    }
+
+    /// Everything but what outlives a process.
+    pub(super) fn forget_process(&mut self) {
+        self.forget_engine();
+        self.metrics = metrics::Counted::default();
+        self.published = readers::Published::default();
+    }
+
+    /// Judges an engine that was opened from its journal, with the facts of the opening.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when a promise does not hold.
+    pub(crate) fn judge_opening(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+        self.judge(seen)?;
+        for event in self.book.all().map(|(event, _)| event) {
+            let view = seen.engine.get(seen.now, seen.roster.key(event));
+            record::judge(&self.book, seen, event, view.as_ref())?;
+        }
+        journal::judge_opening(&self.book, seen)?;
+        self.audit(seen.now, seen.roster, seen.engine)
+    }
+
+    /// Judges what the journal holds, when it holds all that was decided: `found` comes out of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not the state that the facts make, and that is there.
+    pub(crate) fn judge_journal(&self, found: &DurableState, engine: &Engine, roster: &Roster) -> Result<(), Broken> {
+        self.judge_found(found, roster)?;
+        journal::judge_state(&self.book, &engine.durable_state(), roster)
+    }
+
+    /// Judges what a journal gives back.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not the state that the facts make.
+    pub(crate) fn judge_found(&self, found: &DurableState, roster: &Roster) -> Result<(), Broken> {
+        journal::judge_state(&self.book, found, roster)
+    }
+
+    /// The process has started again with nothing in its memory.
+    pub fn reopen(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
+        self.ledger.lose_process();
+        self.book = Book::new(engine.config().clone());
+        self.forget_process();
+        self.facts.clear();
+        (self.paused_by, self.changed) = (0, Vec::new());
+        self.open(engine, facts);
+    }
+
+    pub(super) fn open(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
+        self.facts.extend(facts);
+        self.opening = self.take_in_opening(engine);
+        self.reference.open(engine, self.book.last);
+    }
+
+    /// In memory an engine is opened without records.
+    fn take_in_opening(&mut self, engine: &Engine) -> Result<(), Broken> {
+        self.book.apply_all(&self.facts, &Register::default())?;
+        let (facts, epoch) = (self.book.epoch, engine.epoch());
+        holds(facts == Some(epoch), || {
+            Broken::new("book", 4, format_args!("the engine is of {epoch:?}, its facts of {facts:?}"))
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! P10: readers of facts are shown all that are durable, each once and in order, as many as they have room for.
+
+use eventful::Fact;
+use eventful::node::{Notice, Reading, Waiter};
+
+use crate::failure::{Broken, holds};
+
+/// What was published while there were readers, and how far each of them has come.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    notices: Vec<Entry>,
+    readers: Vec<Reader>,
+    /// Those that readers were too slow for, as far as these have read that, or have left.
+    dropped: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    /// The fact of this number.
+    Fact(usize),
+    Reopened,
+}
+
+#[derive(Debug)]
+struct Reader {
+    waiter: Waiter,
+    at: usize,
+    capacity: usize,
+}
+
+impl Published {
+    /// Whether there are readers.
+    pub(crate) fn has_readers(&self) -> bool {
+        !self.readers.is_empty()
+    }
+
+    /// So many facts are published, from this one on.
+    pub(crate) fn publish(&mut self, first: usize, count: usize) {
+        if self.has_readers() {
+            self.notices.extend((first..first + count).map(Entry::Fact));
+        }
+    }
+
+    /// The journal was opened again.
+    pub(crate) fn reopen(&mut self) {
+        self.notices.push(Entry::Reopened);
+    }
+
+    pub(crate) fn subscribe(&mut self, waiter: Waiter, capacity: usize) {
+        self.readers.push(Reader { waiter, at: self.notices.len(), capacity });
+    }
+
+    pub(crate) fn unsubscribe(&mut self, waiter: Waiter) {
+        let lag = |reader: &Reader| if reader.waiter == waiter { reader.lag(self.notices.len()) } else { 0 };
+        self.dropped += self.readers.iter().map(lag).sum::<u64>();
+        self.readers.retain(|reader| reader.waiter != waiter);
+    }
+
+    /// Notices that some reader was too slow for.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped + self.readers.iter().map(|reader| reader.lag(self.notices.len())).sum::<u64>()
+    }
+
+    /// Whether there is something for this reader to read.
+    pub(crate) fn has_news(&self, waiter: Waiter) -> bool {
+        self.readers.iter().any(|reader| reader.waiter == waiter && reader.at < self.notices.len())
+    }
+
+    /// Judges what a reader reads next. These are all facts; `ends` says that no more will come.
+    pub(crate) fn judge(
+        &mut self,
+        waiter: Waiter,
+        reading: &Reading,
+        facts: &[Fact],
+        ends: bool,
+    ) -> Result<(), Broken> {
+        let published = self.notices.len();
+        let reader = self.readers.iter_mut().find(|reader| reader.waiter == waiter);
+        let Some(reader) = reader else { return broken(format_args!("one who is no reader reads {reading:?}")) };
+        let (lag, next) = (reader.lag(published), self.notices.get(reader.at));
+        let is_so = match reading {
+            Reading::Notice(Notice::Lagged(dropped)) => lag > 0 && *dropped == lag,
+            Reading::Notice(Notice::Fact(fact)) => {
+                lag == 0 && matches!(next, Some(Entry::Fact(at)) if facts.get(*at) == Some(fact))
+            }
+            Reading::Notice(Notice::Reopened) => lag == 0 && next == Some(&Entry::Reopened),
+            Reading::Empty => next.is_none() && !ends,
+            Reading::Closed => next.is_none() && ends,
+        };
+        match reading {
+            Reading::Notice(Notice::Lagged(_)) => {
+                reader.at += lag as usize;
+                self.dropped += lag;
+            }
+            Reading::Notice(_) => reader.at += 1,
+            Reading::Empty | Reading::Closed => {}
+        }
+        holds(is_so, || {
+            Broken::new("readers", 10, format_args!("{reading:?} is read, {next:?} is next, {lag} too many"))
+        })
+    }
+}
+
+impl Reader {
+    /// Notices that it has no room for.
+    fn lag(&self, published: usize) -> u64 {
+        (published - self.at).saturating_sub(self.capacity) as u64
+    }
+}
+
+fn broken(what: impl core::fmt::Display) -> Result<(), Broken> {
+    Err(Broken::new("readers", 10, what))
+}

@@ -1,0 +1,87 @@
+//! P9: a node says that it is ready exactly when it makes progress, and else why it is not.
+
+use std::time::Duration;
+
+use eventful::node::{NotReady, Readiness, Unavailable};
+use eventful::{Engine, FailedOverflow, Phase, Timestamp};
+
+use crate::failure::{Broken, holds};
+use crate::spec::Book;
+
+/// A journal that something has waited for so long is stalled.
+const LATE_AFTER: Duration = Duration::from_secs(1);
+
+/// How a node stands, as seen from outside.
+#[derive(Debug)]
+pub(crate) struct Health {
+    /// A call of it has panicked.
+    pub(crate) is_broken: bool,
+    /// Its journal, if it has one.
+    pub(crate) journal: Option<Journaled>,
+    /// Workers that were cancelled at least `abort_grace` ago, and have not.
+    pub(crate) stopped_for_long: usize,
+    pub(crate) dispatcher_is_down: bool,
+    pub(crate) sweeper_is_down: bool,
+}
+
+/// How a journal stands.
+#[derive(Debug)]
+pub(crate) struct Journaled {
+    /// Why the engine cannot be used, if it cannot.
+    pub(crate) unavailable: Option<Unavailable>,
+    pub(crate) is_reachable: bool,
+    /// The room for new events.
+    pub(crate) room: u64,
+    /// Since when something waits for it.
+    pub(crate) waits_since: Option<Timestamp>,
+}
+
+pub(super) fn judge(
+    book: &Book,
+    now: Timestamp,
+    engine: &Engine,
+    health: &Health,
+    shown: Readiness,
+) -> Result<(), Broken> {
+    let due = reason(book, now, engine, health).map_or(Readiness::Ready, Readiness::NotReady);
+    holds(shown == due, || {
+        Broken::new("readiness", 9, format_args!("the node says {shown:?}, and due is {due:?}: {health:?}"))
+    })
+}
+
+/// Why a node is not ready.
+fn reason(book: &Book, now: Timestamp, engine: &Engine, health: &Health) -> Option<NotReady> {
+    if health.is_broken {
+        return Some(NotReady::Broken);
+    }
+    let journal = health.journal.as_ref();
+    match journal.and_then(|journal| journal.unavailable) {
+        Some(Unavailable::Reopening) => return Some(NotReady::Reopening),
+        Some(_) => return Some(NotReady::JournalDown),
+        None => {}
+    }
+    match engine.phase() {
+        Phase::Draining => return Some(NotReady::Draining),
+        Phase::Stopped => return Some(NotReady::Stopped),
+        Phase::Running => {}
+    }
+    let config = &book.config;
+    let is_late = engine.next_deadline().is_some_and(|deadline| deadline.at + config.stuck_after < now);
+    let is_full = book.failed_bytes > config.max_failed_bytes as u64;
+    let part = if health.stopped_for_long >= config.concurrency.get() {
+        Some(NotReady::PermitsHeld)
+    } else if health.dispatcher_is_down {
+        Some(NotReady::DispatcherDown)
+    } else if is_late || health.sweeper_is_down {
+        Some(NotReady::SweeperDown)
+    } else {
+        (is_full && config.failed_overflow == FailedOverflow::Refuse).then_some(NotReady::FullOfFailures)
+    };
+    let stalled = |since: Timestamp| (since + LATE_AFTER <= now).then_some(NotReady::JournalStalled { since });
+    let disk = journal.and_then(|journal| match journal.waits_since {
+        _ if !journal.is_reachable => Some(NotReady::JournalUnreachable),
+        _ if journal.room < config.max_event_bytes as u64 => Some(NotReady::DiskFull),
+        since => since.and_then(stalled),
+    });
+    disk.or(part)
+}

@@ -1,0 +1,106 @@
+//! What leaves the node: tickets, answers, notices, groups, and what it says of itself.
+
+use eventful::node::{Readiness, Reading, Waiter};
+use eventful::{Engine, Fact, Ticket, Timestamp};
+
+use super::Oracles;
+use super::readiness::{self, Health};
+use super::shutdown::Ended;
+use crate::failure::Broken;
+use crate::scenario::EventNumber;
+
+impl Oracles {
+    /// How many facts were decided until the last change of this event.
+    pub(crate) fn changed(&self, event: EventNumber) -> usize {
+        self.changed.get(usize::from(event)).copied().unwrap_or_default()
+    }
+
+    /// How many facts were decided until the last pause, or the end of it.
+    pub(crate) const fn paused_by(&self) -> usize {
+        self.paused_by
+    }
+
+    /// Whether the node knows of all facts that they are durable.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.journal.as_ref().is_none_or(|journal| journal.reported == self.facts.len())
+    }
+
+    /// The node knows that all is durable that is.
+    pub(crate) fn report(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.report(&self.facts);
+        }
+    }
+
+    /// Judges that what was decided as one of the first `decided` facts may be shown.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when that is not durable.
+    pub(crate) fn judge_shown(&self, what: &str, decided: usize) -> Result<(), Broken> {
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.judge_shown(what, decided))
+    }
+
+    /// Judges that tickets that were not sent wait for something.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when everything is durable.
+    pub(crate) fn judge_rest(&self) -> Result<(), Broken> {
+        if self.is_synced() { self.departures.judge_rest() } else { Ok(()) }
+    }
+
+    /// Judges that this ticket may be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not its turn, or what it follows from is not durable.
+    pub(crate) fn judge_departure(&mut self, ticket: Ticket) -> Result<(), Broken> {
+        let decided = self.departures.leave(ticket)?;
+        self.judge_shown("a ticket", decided)
+    }
+
+    /// The next group is given to the journal.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not what was decided next.
+    pub(crate) fn give(&mut self, group: &[Fact]) -> Result<(), Broken> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        journal.give(&self.facts, group)
+    }
+
+    /// Judges what a reader of facts reads next.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when something else is due.
+    pub(crate) fn judge_reading(&mut self, reader: Waiter, reading: &Reading, ends: bool) -> Result<(), Broken> {
+        self.published.judge(reader, reading, &self.facts, ends)
+    }
+
+    /// Judges what a node says of its own health.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it is not so.
+    pub(crate) fn judge_readiness(
+        &self,
+        now: Timestamp,
+        engine: &Engine,
+        health: &Health,
+        shown: Readiness,
+    ) -> Result<(), Broken> {
+        readiness::judge(&self.book, now, engine, health, shown)
+    }
+
+    /// Judges that the shutdown has come to its end in time, and what it reports.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when something of it is not so.
+    pub(crate) fn judge_end(&self, ended: &Ended) -> Result<(), Broken> {
+        let reported = self.journal.as_ref().map_or(self.facts.len(), |journal| journal.reported);
+        self.shutdown.judge_end(&self.book, ended, self.facts.len() - reported)
+    }
+}

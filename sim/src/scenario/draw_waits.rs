@@ -1,0 +1,47 @@
+//! Clients that wait and read along, and a node that breaks down.
+
+use super::draw::Draw;
+use super::family::Family;
+use super::units::MILLI;
+use super::{Act, Fault, Injection, Operation};
+
+impl Draw {
+    /// Some submissions wait for room, and some clients read records, or wait for what becomes of them.
+    pub(super) fn waiters(&self, operations: &mut Vec<Operation>) {
+        let draw = &mut self.stream(Family::Waiters);
+        for operation in operations.iter_mut() {
+            if let Act::Submit { event, payload } = operation.act
+                && draw.per_mille(500)
+            {
+                operation.act = Act::Enter { event, payload, patience: draw.pick(&[0, 20, 200, 5_000]) * MILLI };
+            }
+        }
+        for _ in 0..draw.between(1, u64::from(self.submits / 2) + 2) {
+            let (event, patience) = (draw.below(self.submits.into()) as u16, draw.pick(&[10, 200, 10_000]) * MILLI);
+            let act = match draw.below(8) {
+                0..=2 => Act::Read { event },
+                3 => Act::List,
+                4..=6 => Act::Watch { event, patience },
+                _ => Act::AwaitIdle { patience },
+            };
+            operations.push(self.operation(draw, self.span * 2, act));
+        }
+    }
+
+    pub(super) fn readers(&self, operations: &mut Vec<Operation>) {
+        let draw = &mut self.stream(Family::Readers);
+        for _ in 0..draw.between(1, 3) {
+            let every = draw.pick(&[0, 1, 10, 100]) * MILLI;
+            let lasts = draw.pick(&[20, 500, 10_000]) * MILLI;
+            let act = Act::Subscribe { capacity: draw.pick(&[1, 2, 5, 100]), every, lasts };
+            operations.push(self.operation(draw, self.span, act));
+        }
+    }
+
+    pub(super) fn panics(&self, faults: &mut Vec<Fault>) {
+        let draw = &mut self.stream(Family::Panics);
+        if draw.per_mille(200) {
+            faults.push(Injection::NodePanics { sending: draw.per_mille(500) }.at(self.trouble(draw)));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Which of the steps that are ready comes first.
+
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+
+use crate::chance::Stream;
+use crate::mix::Mix;
+
+/// Which of several ready steps is taken.
+#[derive(Debug)]
+pub struct Choices {
+    source: Source,
+    /// What was chosen so far, where there was a choice.
+    pub made: Vec<u16>,
+    /// Among how many.
+    pub(crate) counts: Vec<u16>,
+    /// The states that a search has seen.
+    visited: Option<Visited>,
+}
+
+/// The states that a search has seen: it looks behind each of them once.
+#[derive(Debug, Default)]
+pub(crate) struct Visited {
+    /// Choices that lead to a state that was seen, from which another way is taken.
+    pub(crate) known: usize,
+    /// Hashes of the states.
+    pub(crate) states: HashSet<u64, BuildHasherDefault<Mix>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Drawn(Stream),
+    Listed(Vec<u16>),
+}
+
+impl Choices {
+    /// Drawn from a source of chance.
+    pub fn drawn(stream: Stream) -> Self {
+        Self::of(Source::Drawn(stream))
+    }
+
+    /// From a list; the first ready when the list has ended.
+    pub fn listed(list: Vec<u16>) -> Self {
+        Self::of(Source::Listed(list))
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, made: Vec::new(), counts: Vec::new(), visited: None }
+    }
+
+    /// Those of a search, which goes no further where it has been.
+    pub(crate) fn searching(prefix: Vec<u16>, visited: Visited) -> Self {
+        Self { visited: Some(Visited { known: prefix.len(), ..visited }), ..Self::listed(prefix) }
+    }
+
+    /// What the search has seen until now.
+    pub(crate) fn take_visited(&mut self) -> Visited {
+        self.visited.take().unwrap_or_default()
+    }
+
+    /// Whether the search has been in the state of this hash.
+    pub(super) fn has_seen(&mut self, state: impl FnOnce() -> u64) -> bool {
+        let made = self.made.len();
+        self.visited.as_mut().is_some_and(|visited| made >= visited.known && !visited.states.insert(state()))
+    }
+
+    /// One of `count` steps.
+    pub(super) fn choose(&mut self, count: usize) -> usize {
+        if count <= 1 {
+            return 0;
+        }
+        let choice = match &mut self.source {
+            Source::Drawn(stream) => stream.index(count),
+            Source::Listed(list) => list.get(self.made.len()).map_or(0, |choice| usize::from(*choice) % count),
+        };
+        self.made.push(u16::try_from(choice).unwrap_or(u16::MAX));
+        self.counts.push(u16::try_from(count).unwrap_or(u16::MAX));
+        choice
+    }
+}

@@ -1,0 +1,313 @@
+//! Clients and operators.
+
+use std::sync::Arc;
+
+use eventful::node::{Decided, Lsn, Node, SubmitError, Submitted, Unavailable, Wait as Until};
+use eventful::{Answer, Bound, Cursor, Event, Filter, Phase, Rejection, Status, Timestamp};
+
+use super::agenda::Task;
+use super::state::World;
+use super::stop::Stop;
+use super::waits::{Outlook, Shown, Told};
+use crate::failure::{Broken, holds};
+use crate::scenario::{Act, EventNumber, FaultKind, Operation};
+
+/// Records of one page.
+const PAGE: usize = 4;
+
+impl World<'_> {
+    pub(super) fn operate(&mut self, at: u32) -> Result<(), Stop> {
+        if self.now < self.clients.stalled_until {
+            self.agenda.at(self.clients.stalled_until, Task::Operation(at));
+            return Ok(());
+        }
+        let operation = self.scenario.operations[at as usize];
+        if !self.is_up {
+            self.note(|diary| diary.note_unreachable(&operation));
+            return Ok(());
+        }
+        self.note(|diary| diary.caller = Some(operation.client));
+        let done = self.act(at, &operation);
+        self.note(|diary| diary.caller = None);
+        done
+    }
+
+    fn act(&mut self, at: u32, operation: &Operation) -> Result<(), Stop> {
+        let Operation { client, hangs_up, act, .. } = *operation;
+        match act {
+            Act::Submit { event, payload } => {
+                self.probe_race(at, operation);
+                self.submit(client, self.roster.event(event, payload), hangs_up)
+            }
+            Act::Enter { event, payload, patience } => {
+                self.enter(client, self.roster.event(event, payload), hangs_up, patience)
+            }
+            Act::Reject { too_large } => {
+                let rejection = if too_large { Rejection::TooLarge } else { Rejection::Invalid };
+                self.drive(|node, now| node.reject(now, rejection))
+            }
+            Act::RedriveFirst => {
+                let event = self.first_failed();
+                self.redrive(client, event)
+            }
+            Act::Redrive { event } => self.redrive(client, event),
+            Act::Discard { event } => {
+                let key = self.roster.key(event).clone();
+                let decided = self.ask(Some(event), |node, now| node.discard(now, key))?;
+                Ok(self.answered(client, decided)?)
+            }
+            Act::Pause => {
+                let decided = self.ask(None, Node::pause)?;
+                Ok(self.answered(client, decided)?)
+            }
+            Act::Resume => {
+                let decided = self.ask(None, Node::resume)?;
+                Ok(self.answered(client, decided)?)
+            }
+            Act::Read { event } => Ok(self.see(client, event)?),
+            Act::List => Ok(self.list(client)?),
+            Act::Watch { event, patience } => {
+                let waiter = self.clients.name();
+                self.agenda.at(self.now + patience, Task::GiveUp(waiter));
+                self.watch(waiter, client, event)
+            }
+            Act::AwaitIdle { patience } => {
+                let waiter = self.clients.name();
+                self.agenda.at(self.now + patience, Task::GiveUp(waiter));
+                self.await_idle(waiter, client)
+            }
+            Act::Subscribe { capacity, every, lasts } => self.subscribe(client, capacity.into(), every, lasts),
+        }
+    }
+
+    /// Submits an event, without a wait for room.
+    pub(super) fn submit(&mut self, client: u8, event: Event, hangs_up: bool) -> Result<(), Stop> {
+        let outlook = self.outlook(&event);
+        match self.ask(Some(outlook.event), |node, now| node.submit(now, event))? {
+            (Ok(decided), changed) => Ok(self.submitted(client, decided, changed, &outlook, hangs_up)?),
+            (Err(why), _) => Ok(self.judge_unavailable(client, why)?),
+        }
+    }
+
+    /// Asks something of the node. Returns how many facts were decided by then until the last change of this
+    /// event, or until the last pause or the end of it.
+    pub(super) fn ask<T>(
+        &mut self,
+        event: Option<EventNumber>,
+        call: impl FnOnce(&mut Node, Timestamp) -> T,
+    ) -> Result<(T, usize), Stop> {
+        let observer = Arc::clone(&self.observer);
+        self.drive(|node, now| {
+            let (answer, seen) = (call(node, now), observer.see());
+            (answer, event.map_or(seen.oracles.paused_by(), |event| seen.oracles.changed(event)))
+        })
+    }
+
+    /// What must become of a submission.
+    pub(super) fn outlook(&self, event: &Event) -> Outlook {
+        let number = self.roster.number(event.key()).unwrap_or_default();
+        let (digest, size_bytes, now) = (*event.digest(), event.size_bytes(), self.clock());
+        let seen = self.observer.see();
+        let (book, facts) = (&seen.oracles.book, seen.oracles.facts());
+        let refusal = seen.oracles.journal.as_ref().and_then(|journal| journal.refusal(now, size_bytes, facts));
+        let is_new = self.is_serving()
+            && self.node.phase() == Phase::Running
+            && book.present(number, self.told.max(now)).is_none();
+        let has_room = refusal.is_none() && book.has_room(size_bytes);
+        let is_taken_if_room = is_new && size_bytes <= self.config.max_event_bytes;
+        Outlook { event: number, digest, refusal, is_taken_if_room, is_new, has_room }
+    }
+
+    /// Judges what became of a submission, and shows it.
+    pub(super) fn submitted(
+        &mut self,
+        client: u8,
+        Decided { value, lsn }: Decided<Result<Submitted, SubmitError>>,
+        changed: usize,
+        outlook: &Outlook,
+        hangs_up: bool,
+    ) -> Result<(), Broken> {
+        let mut seen = self.observer.see();
+        let engine = seen.submitted.take();
+        if let Some(kind) = kind_of(&value) {
+            seen.probes.fault(kind);
+        }
+        let refusal = outlook.refusal.filter(|_| outlook.is_new);
+        let is_so = match (&value, &engine) {
+            (Err(SubmitError::Overloaded { bound, .. }), None) => refusal == Some(*bound),
+            (value, Some(engine)) => refusal.is_none() && is_passed_on(value, engine),
+            (_, None) => false,
+        };
+        holds(is_so, || {
+            let what = format_args!("the engine says {engine:?}, the client gets {value:?}, due was {refusal:?}");
+            Broken::new("admission", 9, what)
+        })?;
+        let answer = match value {
+            Ok(Submitted::Accepted) => Answer::Accepted,
+            Ok(Submitted::Duplicate(duplicate)) => Answer::Duplicate(duplicate),
+            Err(SubmitError::Conflict(conflict)) => Answer::Conflict(conflict),
+            Err(_) => {
+                return holds(lsn.is_none(), || {
+                    Broken::new("journal", 9, format_args!("a refusal waits for {lsn:?}: {value:?}"))
+                });
+            }
+        };
+        let Outlook { event, digest, .. } = *outlook;
+        if hangs_up {
+            seen.probes.fault(FaultKind::ClientHangsUp);
+            seen.diary.note_hang_up(client, event);
+            return Ok(());
+        }
+        let era = seen.oracles.ledger.era(event);
+        drop(seen);
+        let told = Some(Told { event, digest, answer, era });
+        self.show(client, lsn, Shown { what: "an answer", decided: changed, told })
+    }
+
+    fn redrive(&mut self, client: u8, event: EventNumber) -> Result<(), Stop> {
+        let key = self.roster.key(event).clone();
+        let (now, seen) = (self.clock(), self.observer.see());
+        let (book, facts) = (&seen.oracles.book, seen.oracles.facts());
+        let has_failed = book.present(event, self.told.max(now)).is_some_and(|known| known.status() == Status::Failed);
+        let refusal = seen.oracles.journal.as_ref().and_then(|journal| journal.refusal(now, 0, facts));
+        let refusal = refusal.filter(|_| has_failed && self.node.phase() == Phase::Running);
+        drop(seen);
+        let decided = self.ask(Some(event), |node, now| node.redrive(now, key))?;
+        if let (Some(bound), (Ok(decided), _)) = (refusal, &decided)
+            && decided.value.is_ok()
+        {
+            let what = format_args!("event {event} is redriven, though the journal is at its bound {bound:?}");
+            return Err(Broken::new("admission", 9, what).into());
+        }
+        Ok(self.answered(client, decided)?)
+    }
+
+    /// An operator is answered.
+    fn answered<T, E>(
+        &mut self,
+        client: u8,
+        (decided, changed): (Result<Decided<Result<T, E>>, Unavailable>, usize),
+    ) -> Result<(), Broken> {
+        let Decided { value, lsn } = match decided {
+            Ok(decided) => decided,
+            Err(why) => return self.judge_unavailable(client, why),
+        };
+        let decided = if value.is_ok() { changed } else { 0 };
+        self.show(client, lsn, Shown { what: "an operator's answer", decided, told: None })
+    }
+
+    /// Reads a record.
+    fn see(&mut self, client: u8, event: EventNumber) -> Result<(), Broken> {
+        let now = self.clock();
+        self.told = self.told.max(now);
+        let read = match self.node.see(now, self.roster.key(event)) {
+            Ok(read) => read,
+            Err(why) => return self.judge_unavailable(client, why),
+        };
+        let mut seen = self.observer.see();
+        seen.probes.fault(FaultKind::RecordRead);
+        let wrong = match (seen.oracles.book.present(event, self.told), &read.value) {
+            (Some(known), Some(view)) => known.difference(view),
+            (None, None) => None,
+            (known, _) => Some(if known.is_some() { "is not there" } else { "is there" }),
+        };
+        if let Some(wrong) = wrong {
+            return Err(Broken::new("record", 7, format_args!("event {event} {wrong}: {:?}", read.value)));
+        }
+        let decided = seen.oracles.changed(event);
+        drop(seen);
+        self.show_when(client, read.wait, Shown { what: "a record", decided, told: None })
+    }
+
+    /// Reads a page of records, each of which says whether it is durable.
+    fn list(&mut self, client: u8) -> Result<(), Broken> {
+        let now = self.clock();
+        self.told = self.told.max(now);
+        let page = match self.node.see_page(now, &Filter::default(), Cursor::START, PAGE) {
+            Ok(page) => page,
+            Err(why) => return self.judge_unavailable(client, why),
+        };
+        let mut seen = self.observer.see();
+        seen.probes.fault(FaultKind::PageRead);
+        let mut decided = 0;
+        for view in &page.value.records {
+            let event = self.roster.number(&view.key).unwrap_or_default();
+            let changed = seen.oracles.changed(event);
+            if view.durable {
+                seen.oracles.judge_shown("a record of a page", changed)?;
+            }
+            decided = changed.max(decided);
+        }
+        drop(seen);
+        // What waits for nothing shows itself what may be lost.
+        match page.wait {
+            Until::For(_) => self.show_when(client, page.wait, Shown { what: "a page", decided, told: None }),
+            Until::None | Until::TooLong => Ok(()),
+        }
+    }
+
+    fn show_when(&mut self, client: u8, wait: Until, shown: Shown) -> Result<(), Broken> {
+        let lsn: Option<Lsn> = match wait {
+            Until::None => None,
+            Until::For(lsn) => Some(lsn),
+            Until::TooLong => return Ok(()),
+        };
+        self.show(client, lsn, shown)
+    }
+
+    /// Judges that nothing can be asked of the node now.
+    pub(super) fn judge_unavailable(&mut self, client: u8, why: Unavailable) -> Result<(), Broken> {
+        let known = self.unavailable();
+        self.note(|diary| diary.note_refusal(client, why));
+        holds(known == Some(why), || {
+            Broken::new("readiness", 9, format_args!("a client gets {why:?}, and the state is {known:?}"))
+        })
+    }
+
+    fn probe_race(&self, at: u32, operation: &Operation) {
+        let earlier = (at as usize).checked_sub(1).map(|before| &self.scenario.operations[before]);
+        if earlier.is_some_and(|earlier| earlier.at == operation.at && names_same(earlier.act, operation.act)) {
+            self.probe(FaultKind::ClientRacesItself);
+        }
+    }
+
+    /// The first event that has failed; the first of all when none has.
+    fn first_failed(&self) -> EventNumber {
+        let seen = self.seen();
+        let mut failed = seen.oracles.book.all().filter(|(_, known)| known.stage.status() == Status::Failed);
+        failed.next().map_or(0, |(event, _)| event)
+    }
+}
+
+/// Whether a client gets what the engine has answered.
+fn is_passed_on(value: &Result<Submitted, SubmitError>, engine: &Answer) -> bool {
+    match (value, engine) {
+        (Ok(Submitted::Accepted), Answer::Accepted) => true,
+        (Ok(Submitted::Duplicate(shown)), Answer::Duplicate(answered)) => shown == answered,
+        (Err(SubmitError::Conflict(shown)), Answer::Conflict(answered)) => shown == answered,
+        (Err(refused), Answer::Refused(_)) => !matches!(refused, SubmitError::Unavailable(_)),
+        _ => false,
+    }
+}
+
+/// The fault that an answer to a submission speaks of.
+fn kind_of(value: &Result<Submitted, SubmitError>) -> Option<FaultKind> {
+    match value {
+        Ok(Submitted::Accepted) => None,
+        Ok(Submitted::Duplicate(_)) => Some(FaultKind::ClientRetries),
+        Err(SubmitError::Conflict(_)) => Some(FaultKind::ClientChangesPayload),
+        Err(SubmitError::Overloaded { bound, .. }) => Some(match bound {
+            Bound::Bytes => FaultKind::OverloadByBytes,
+            Bound::Failed => FaultKind::OverloadByFailures,
+            Bound::Pending | Bound::Records => FaultKind::OverloadByCount,
+            Bound::Disk => FaultKind::RefusedForDisk,
+            Bound::JournalSlow => FaultKind::RefusedForSlowness,
+            Bound::JournalUnreachable => FaultKind::RefusedForAbsence,
+        }),
+        Err(_) => None,
+    }
+}
+
+const fn names_same(one: Act, other: Act) -> bool {
+    matches!((one, other), (Act::Submit { event: one, .. }, Act::Submit { event: other, .. }) if one == other)
+}

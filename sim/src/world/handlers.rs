@@ -1,0 +1,57 @@
+//! What handlers do.
+
+use super::worker::Does;
+use crate::scenario::{Behaviour, EventNumber, Injection, Scenario};
+
+/// What handlers do, as the scenario has it.
+#[derive(Debug)]
+pub(super) struct Handlers {
+    /// By event and attempt.
+    planned: Vec<(EventNumber, u32, Behaviour)>,
+    poison: Vec<EventNumber>,
+    /// Until when all that end fail.
+    pub(super) all_fail_until: u64,
+    pub(super) workers_stalled_until: u64,
+}
+
+impl Handlers {
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        let mut handlers =
+            Self { planned: Vec::new(), poison: Vec::new(), all_fail_until: 0, workers_stalled_until: 0 };
+        for fault in &scenario.faults {
+            if let Injection::Handler { event, attempt, does } = fault.what {
+                handlers.planned.push((event, attempt, does));
+            } else if let Injection::Poison { event } = fault.what {
+                handlers.poison.push(event);
+            }
+        }
+        handlers.planned.sort_by_key(|(event, attempt, _)| (*event, *attempt));
+        handlers
+    }
+
+    /// What a handler does now. It is stuck once at most: else an event that is forgotten and comes
+    /// again would take one permit after the other for good.
+    pub(super) fn plan(&mut self, event: EventNumber, attempt: u32) -> Does {
+        if self.poison.contains(&event) {
+            return Does::Poison;
+        }
+        let at = self.planned.partition_point(|(e, a, _)| (*e, *a) < (event, attempt));
+        match self.planned.get_mut(at) {
+            Some((e, a, behaviour)) if (*e, *a) == (event, attempt) => {
+                let does = Does::As(*behaviour);
+                if *behaviour == Behaviour::Stuck {
+                    *behaviour = Behaviour::Hang;
+                }
+                does
+            }
+            _ => Does::Succeed,
+        }
+    }
+
+    /// This attempt kills no process any more. Where starts are relaxed it may come back with every
+    /// process that it kills, without end.
+    pub(super) fn calm(&mut self, event: EventNumber, attempt: u32) {
+        let killer = self.planned.iter_mut().find(|(e, a, _)| (*e, *a) == (event, attempt));
+        killer.into_iter().for_each(|(.., does)| *does = Behaviour::PanicBefore);
+    }
+}

@@ -1,0 +1,182 @@
+//! The dispatcher and the sweeper, which are started again when they die.
+
+use std::collections::VecDeque;
+
+use eventful::node::{Part, Start, Tick};
+use eventful::{Phase, Place, Ticket};
+
+use super::agenda::Task;
+use super::parts::Sweeper;
+use super::routine::Routine;
+use super::state::World;
+use super::stop::Stop;
+use crate::scenario::FaultKind;
+
+impl World<'_> {
+    pub(super) fn dispatch_time(&self) -> Option<u64> {
+        let due = self.dispatcher.routine.due(|at| self.world_time(at))?;
+        Some(if self.dispatcher.routine.is_alive() { due.max(self.dispatcher.stalled_until) } else { due })
+    }
+
+    pub(super) fn dispatch(&mut self) -> Result<(), Stop> {
+        if self.dispatcher.routine.is_dead() {
+            if !self.drive(|node, now| node.part_restarted(now, Part::Dispatcher))? {
+                return self.end_dispatcher();
+            }
+            self.dispatcher.restarts += 1;
+            (self.dispatcher.routine, self.dispatcher.stalled_until) = (Routine::Awake, 0);
+            self.note(|diary| diary.note_world("a new channel and dispatcher take the places of the old ones"));
+            return Ok(());
+        }
+        if self.takes_ticket_away() {
+            return Ok(());
+        }
+        self.dispatcher.routine.doze();
+        match self.drive(|node, now| node.start(now))? {
+            Start::Run(launch) => {
+                self.dispatcher.routine.wake();
+                self.start_worker(launch)?;
+            }
+            Start::Wait => {}
+            Start::ChannelGone => self.kill_dispatcher(0),
+            Start::End => return self.end_dispatcher(),
+        }
+        Ok(())
+    }
+
+    fn end_dispatcher(&mut self) -> Result<(), Stop> {
+        self.dispatcher.routine = Routine::Ended;
+        self.drive(|node, _| node.part_ended(Part::Dispatcher))
+    }
+
+    /// Whether a routine will find that there is nothing to do.
+    pub(super) fn is_idle(&self, task: Task) -> bool {
+        if task == Task::SeeToEnd {
+            // Each call takes the shutdown as far as it goes.
+            return self.ender.routine == Routine::Awake;
+        }
+        let engine = self.node.engine();
+        if !self.is_serving() || engine.phase() == Phase::Stopped {
+            return false;
+        }
+        if task == Task::Dispatch && self.dispatcher.routine == Routine::Awake {
+            let has_ticket = self.node.tickets().is_none_or(|tickets| !tickets.is_empty());
+            let cannot_start = !has_ticket || self.node.permits_free() == 0 || engine.is_paused();
+            return cannot_start && self.ender.ending.is_none();
+        }
+        let is_due = || engine.next_deadline().is_some_and(|deadline| deadline.at <= self.clock());
+        let answers_wait = !self.seen().oracles.is_synced();
+        task == Task::Sweep && self.sweeper.routine == Routine::Awake && !answers_wait && !is_due()
+    }
+
+    /// The dispatcher dies, and is started again not before so long.
+    pub(super) fn kill_dispatcher(&mut self, lasts: u64) {
+        self.dispatcher.routine = Routine::dead(self.node.part_died(Part::Dispatcher), self.now, lasts);
+    }
+
+    /// Takes the next ticket out of the channel, for a while, or doubles it, as faults say.
+    fn takes_ticket_away(&mut self) -> bool {
+        let Some(ticket) = self.node.tickets().and_then(|tickets| tickets.front()).copied() else { return false };
+        if std::mem::take(&mut self.dispatcher.presents_twice) {
+            self.probe(FaultKind::TicketTwice);
+            let Some(tickets) = self.node.tickets_mut() else { return false };
+            // Behind those that are there, or at once.
+            let at = if ticket.number().is_multiple_of(2) { tickets.len() } else { 1 };
+            tickets.insert(at, ticket);
+        }
+        match self.dispatcher.presents_late {
+            Some((by, marker)) if !marker || self.is_marker(ticket) => {
+                self.dispatcher.presents_late = None;
+                self.probe(FaultKind::TicketLate);
+                let _ = self.node.tickets_mut().as_mut().and_then(VecDeque::pop_front);
+                // No other is presented before.
+                self.dispatcher.stalled_until = self.dispatcher.stalled_until.max(self.now + by);
+                self.agenda.at(self.now + by, Task::TicketBack(ticket));
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// What was taken is there again, whatever has happened since.
+    pub(super) fn bring_back(&mut self, ticket: Ticket) -> Result<(), Stop> {
+        self.node.tickets_mut().iter_mut().for_each(|tickets| tickets.push_front(ticket));
+        self.drive(|_, _| ())
+    }
+
+    /// Loses a marker that was just sent.
+    pub(super) fn lose_marker(&mut self) {
+        let last = self.node.tickets().and_then(|tickets| tickets.back()).copied();
+        if let Some(marker) = last.filter(|last| self.is_marker(*last)) {
+            let _ = self.node.tickets_mut().as_mut().and_then(VecDeque::pop_back);
+            self.loses_marker = false;
+            self.probe(FaultKind::MarkerLost);
+            self.note(|diary| diary.note_lost(marker));
+        }
+    }
+
+    /// Whether no record has this ticket. Looks at all that wait: only for a fault that waits for one.
+    fn is_marker(&self, ticket: Ticket) -> bool {
+        let seen = self.seen();
+        if !seen.oracles.may_have_empty_ticket() {
+            return false;
+        }
+        let queued = |event: u16| {
+            let view = self.node.engine().get(self.told, self.roster.key(event));
+            view.is_some_and(|view| view.place == Some(Place::Queued(ticket)))
+        };
+        let mut waiting = seen.oracles.book.all().filter(|(_, known)| known.stage.eligible_at().is_some());
+        !waiting.any(|(event, _)| queued(event))
+    }
+
+    /// When the sweeper checks next what is due, in the time of the world.
+    pub(super) fn sweep_time(&self) -> Option<u64> {
+        let Sweeper { routine, late_until, late_by, .. } = self.sweeper;
+        let due = routine.due(|at| self.world_time(at))?;
+        let is_late = matches!(routine, Routine::Asleep(_)) && due < late_until;
+        Some(if is_late { due + late_by } else { due })
+    }
+
+    pub(super) fn sweep(&mut self) -> Result<(), Stop> {
+        let Sweeper { routine, late_until, late_by, .. } = self.sweeper;
+        if routine.is_dead() {
+            if !self.drive(|node, now| node.part_restarted(now, Part::Sweeper))? {
+                return self.end_sweeper();
+            }
+            (self.sweeper.restarts, self.sweeper.routine) = (self.sweeper.restarts + 1, Routine::Awake);
+            self.hindered = self.hindered.max(self.now);
+            return Ok(());
+        }
+        if let Routine::Asleep(Some(at)) = routine
+            && self.world_time(at) < late_until
+            && late_by > 0
+        {
+            self.probe(FaultKind::SweepsDelayed);
+        }
+        self.sweeper.routine.doze();
+        match self.drive(|node, now| node.tick(now))? {
+            Tick::Swept(..) => self.sweeper.routine.wake(),
+            Tick::Until(at) => self.sweeper.routine.sleep(at),
+            Tick::End => return self.end_sweeper(),
+        }
+        Ok(())
+    }
+
+    fn end_sweeper(&mut self) -> Result<(), Stop> {
+        self.sweeper.routine = Routine::Ended;
+        self.drive(|node, _| node.part_ended(Part::Sweeper))
+    }
+
+    /// The sweeper dies, and is started again not before so long.
+    pub(super) fn kill_sweeper(&mut self, lasts: u64) {
+        let until = self.now + lasts;
+        self.hindered = self.hindered.max(until);
+        match &mut self.sweeper.routine {
+            Routine::Dead(_, earlier) => *earlier = until.max(*earlier),
+            Routine::Ended => {}
+            Routine::Awake | Routine::Asleep(_) => {
+                self.sweeper.routine = Routine::dead(self.node.part_died(Part::Sweeper), self.now, lasts);
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Shows the oracles each command that the node gives its engine, and each ticket that it sends; panics
+//! and fills the channel where a fault says so.
+
+use std::hash::Hash as _;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use eventful::node::{Action, Hooks, Point};
+use eventful::{Answer, Command, Engine, EnqueueFailure, Output, Ticket, Timestamp};
+
+use super::diary::Diary;
+use crate::edge::Standing;
+use crate::failure::Broken;
+use crate::mix::Mix;
+use crate::oracle::{Oracles, Said, Seen};
+use crate::roster::Roster;
+use crate::scenario::FaultKind;
+use crate::spec::Record;
+use crate::tier::Probes;
+
+/// The hooks of a world's nodes, one after the other.
+#[derive(Debug)]
+pub(super) struct Observer {
+    seen: Mutex<Observed>,
+    /// Beside the lock, as it is asked for at each call and each ticket.
+    switches: Switches,
+    keeps_trace: bool,
+}
+
+/// What is to go wrong at the points of a node, and whether that has done something.
+#[derive(Debug, Default)]
+pub(super) struct Switches {
+    /// The engine was given a command, or something else has happened that is to be judged.
+    has_acted: AtomicBool,
+    /// No ticket gets into the channel.
+    pub(super) is_full: AtomicBool,
+    /// The next call that sends a ticket, or the next that takes one, panics.
+    pub(super) panics: [AtomicBool; 2],
+}
+
+impl Switches {
+    /// Something has happened that is to be judged at the end of the call.
+    pub(super) fn act(&self) {
+        self.has_acted.store(true, Relaxed);
+    }
+
+    /// Whether something has happened since this was asked last.
+    pub(super) fn has_acted(&self) -> bool {
+        let has_acted = self.has_acted.load(Relaxed);
+        self.has_acted.store(false, Relaxed);
+        has_acted
+    }
+
+    /// Whether a call is to panic.
+    pub(super) fn may_panic(&self) -> bool {
+        self.panics.iter().any(|panics| panics.load(Relaxed))
+    }
+
+    /// No call is to panic any more.
+    pub(super) fn calm(&self) {
+        self.panics.iter().for_each(|panics| panics.store(false, Relaxed));
+    }
+}
+
+/// What is known of the nodes of a world from outside of them.
+#[derive(Debug)]
+pub(super) struct Observed {
+    pub(super) roster: Arc<Roster>,
+    pub(super) oracles: Oracles,
+    pub(super) probes: Probes,
+    pub(super) diary: Diary,
+    /// Over all commands and what follows from them.
+    pub(super) hash: Mix,
+    /// Commands so far.
+    commands: u32,
+    /// The latest time that the engine was given.
+    pub(super) told: Timestamp,
+    /// What the engine answered last to a submission.
+    pub(super) submitted: Option<Answer>,
+    /// Forgotten failures that are to be logged.
+    pub(super) unlogged: usize,
+    /// Failed events keep new ones out, as was last logged.
+    pub(super) is_full_of_failures: bool,
+    /// The command at hand, and where engine and record stood before it.
+    command: Option<(Said, Standing)>,
+    /// The first promise that was broken.
+    broken: Option<Broken>,
+}
+
+impl Observer {
+    pub(super) fn new(roster: Arc<Roster>, oracles: Oracles, probes: Probes, diary: Diary, told: Timestamp) -> Self {
+        let keeps_trace = diary.trace.is_some();
+        let seen = Mutex::new(Observed {
+            roster,
+            oracles,
+            probes,
+            diary,
+            hash: Mix::default(),
+            commands: 0,
+            told,
+            submitted: None,
+            unlogged: 0,
+            is_full_of_failures: false,
+            command: None,
+            broken: None,
+        });
+        Self { seen, switches: Switches::default(), keeps_trace }
+    }
+
+    pub(super) const fn switches(&self) -> &Switches {
+        &self.switches
+    }
+
+    /// Must not be held while the node is called, which takes it too.
+    #[track_caller]
+    pub(super) fn see(&self) -> MutexGuard<'_, Observed> {
+        self.seen.try_lock().expect("one thread, which lets go of it before it calls the node")
+    }
+}
+
+impl Hooks for Observer {
+    fn at(&self, point: Point) -> Action {
+        let is_sent = point == Point::Enqueue;
+        let panics = &self.switches.panics[usize::from(!is_sent)];
+        if panics.load(Relaxed) {
+            panics.store(false, Relaxed);
+            return Action::Panic;
+        }
+        if is_sent && self.switches.is_full.load(Relaxed) { Action::Fail } else { Action::Continue }
+    }
+
+    fn before(&self, now: Timestamp, command: &Command, engine: &Engine) {
+        let seen = &mut *self.see();
+        let said = Said::of(command, &seen.roster);
+        seen.oracles.expect(now, command);
+        seen.command = Some((said, seen.standing(said, now, engine)));
+    }
+
+    fn after(&self, now: Timestamp, answer: &Answer, out: &Output, engine: &Engine) {
+        self.switches.act();
+        self.see().judge(now, answer, out, engine);
+    }
+
+    fn wants_facts(&self) -> bool {
+        true
+    }
+
+    fn sent(&self, ticket: Ticket, sent: Result<(), EnqueueFailure>) {
+        self.switches.act();
+        let seen = &mut *self.see();
+        seen.diary.note_send(ticket, sent);
+        let verdict = seen.oracles.judge_departure(ticket);
+        seen.keep(verdict);
+    }
+
+    fn taken(&self, ticket: Ticket) {
+        if self.keeps_trace {
+            self.see().diary.note_take(ticket);
+        }
+    }
+}
+
+impl Observed {
+    /// Where engine and record stand before a command.
+    fn standing(&self, said: Said, now: Timestamp, engine: &Engine) -> Standing {
+        let book = &self.oracles.book;
+        let event = said.event().or_else(|| book.of_run(said.run()?));
+        let record = event.and_then(|event| book.present(event, self.told.max(now)));
+        Standing { phase: engine.phase(), is_paused: engine.is_paused(), status: record.map(Record::status) }
+    }
+
+    fn judge(&mut self, now: Timestamp, answer: &Answer, out: &Output, engine: &Engine) {
+        let Some((said, before)) = self.command.take() else { return };
+        self.told = self.told.max(now);
+        self.commands += 1;
+        let gauges = engine.gauges();
+        let seen = Seen {
+            step: self.commands,
+            now: self.told,
+            said,
+            answer,
+            facts: out.facts(),
+            effects: out.effects(),
+            dropped: out.dropped().get(self.unlogged..).unwrap_or_default(),
+            gauges: &gauges,
+            deadline: engine.next_deadline(),
+            holds_expiry: engine.holds_expiry(),
+            engine,
+            config: engine.config(),
+            roster: &self.roster,
+        };
+        let verdict = self.oracles.judge(&seen);
+        std::mem::discriminant(answer).hash(&mut self.hash);
+        self.hash.word(out.facts().len() as u64);
+        self.hash.word(gauges.queued << 32 | gauges.line << 16 | gauges.delayed);
+        out.effects().hash(&mut self.hash);
+        // What gates expiry is the same in every state, and so no edge.
+        if said == Said::HoldExpiry {
+            self.probes.fault(FaultKind::ExpiryHeld);
+        } else if said != Said::ReleaseExpiry {
+            self.probes.edge(before, &said, answer);
+        }
+        self.diary.note_command(&seen, &self.oracles.book);
+        self.oracles.keep(&seen);
+        self.unlogged += seen.dropped.len();
+        if matches!(said, Said::Submit { .. }) {
+            self.submitted = Some(answer.clone());
+        }
+        self.keep(verdict);
+    }
+
+    /// Keeps the first broken promise.
+    pub(super) fn keep(&mut self, verdict: Result<(), Broken>) {
+        if let Err(broken) = verdict {
+            self.broken.get_or_insert(broken);
+        }
+    }
+
+    /// The first broken promise, if one is.
+    pub(super) fn verdict(&mut self) -> Result<(), Broken> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Observed {
+    /// Judges an engine that was opened from its journal.
+    pub(super) fn judge_opening(&mut self, now: Timestamp, out: &Output, engine: &Engine) -> Result<(), Broken> {
+        self.told = now;
+        let answer = Answer::Noted;
+        let gauges = engine.gauges();
+        let seen = Seen {
+            step: self.commands,
+            now,
+            said: Said::Open,
+            answer: &answer,
+            facts: out.facts(),
+            effects: out.effects(),
+            dropped: out.dropped(),
+            gauges: &gauges,
+            deadline: engine.next_deadline(),
+            holds_expiry: engine.holds_expiry(),
+            engine,
+            config: engine.config(),
+            roster: &self.roster,
+        };
+        let verdict = self.oracles.judge_opening(&seen);
+        self.diary.note_command(&seen, &self.oracles.book);
+        self.oracles.keep(&seen);
+        self.unlogged = out.dropped().len();
+        verdict
+    }
+}

@@ -1,0 +1,73 @@
+//! The tasks that call the node over and over, beside the writer of the journal.
+
+use eventful::Timestamp;
+
+use super::routine::Routine;
+
+/// The dispatcher.
+#[derive(Debug)]
+pub(super) struct Dispatcher {
+    pub(super) routine: Routine,
+    pub(super) stalled_until: u64,
+    pub(super) restarts: u64,
+    /// The next ticket is presented twice.
+    pub(super) presents_twice: bool,
+    /// How late the next ticket is presented, and whether it must be a marker.
+    pub(super) presents_late: Option<(u64, bool)>,
+}
+
+impl Default for Dispatcher {
+    fn default() -> Self {
+        let (stalled_until, restarts, presents_twice, presents_late) = Default::default();
+        Self { routine: Routine::Awake, stalled_until, restarts, presents_twice, presents_late }
+    }
+}
+
+/// The sweeper.
+#[derive(Debug)]
+pub(super) struct Sweeper {
+    pub(super) routine: Routine,
+    pub(super) restarts: u64,
+    pub(super) late_until: u64,
+    pub(super) late_by: u64,
+}
+
+impl Default for Sweeper {
+    fn default() -> Self {
+        Self { routine: Routine::Awake, restarts: 0, late_until: 0, late_by: 0 }
+    }
+}
+
+/// Who sees to the end, and how far it has come.
+#[derive(Debug, Hash)]
+pub(super) struct Ender {
+    pub(super) routine: Routine,
+    pub(super) ending: Option<Ending>,
+    /// An operator will kill the process.
+    pub(super) operator_comes: bool,
+}
+
+impl Default for Ender {
+    fn default() -> Self {
+        Self { routine: Routine::Asleep(None), ending: None, operator_comes: false }
+    }
+}
+
+/// A shutdown that has begun. Times are those of the node's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Ending {
+    pub(super) asked_at: Timestamp,
+    /// The earliest deadline that anybody named.
+    pub(super) deadline: Timestamp,
+    /// How many workers and pending events there were when the engine was stopped, and whether it could be
+    /// used.
+    pub(super) stopped: Option<(usize, u64, bool)>,
+    pub(super) is_over: bool,
+}
+
+impl Ender {
+    /// Whether the shutdown has come to its end.
+    pub(super) fn is_over(&self) -> bool {
+        self.ending.is_some_and(|ending| ending.is_over)
+    }
+}

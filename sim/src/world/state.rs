@@ -1,0 +1,221 @@
+//! The world as a whole.
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, MutexGuard};
+
+use eventful::node::{Node, Probe};
+use eventful::{Config, Engine, InvalidConfig, Output, RunId, Timestamp};
+
+use super::agenda::{Agenda, STARTED_AT};
+use super::diary::Diary;
+use super::handlers::Handlers;
+use super::journal::Journal;
+use super::observer::{Observed, Observer};
+use super::parts::{Dispatcher, Ender, Sweeper};
+use super::waits::Clients;
+use super::worker::{Serial, Worker};
+use crate::mix::Mix;
+use crate::oracle::Oracles;
+use crate::roster::Roster;
+use crate::scenario::{Act, EventNumber, FaultKind, Scenario};
+use crate::tier::{Keep, Probes};
+
+/// A node and everything around it.
+#[derive(Debug)]
+pub struct World<'s> {
+    pub(super) scenario: &'s Scenario,
+    pub(super) roster: Arc<Roster>,
+    pub(super) config: Config,
+    pub(super) node: Node,
+    pub(super) observer: Arc<Observer>,
+    /// Microseconds since the start.
+    pub(super) now: u64,
+    /// What the node's clock shows more than the world's.
+    pub(super) skew: i64,
+    /// What the machine's clock shows more than the world's: the node's clock begins with it.
+    pub(super) machine_skew: i64,
+    /// The latest time that the node was given.
+    pub(super) told: Timestamp,
+    pub(super) agenda: Agenda,
+    pub(super) next_operation: usize,
+    pub(super) next_fault: usize,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) sweeper: Sweeper,
+    pub(super) ender: Ender,
+    pub(super) handlers: Handlers,
+    pub(super) workers: Vec<Worker>,
+    pub(super) next_serial: Serial,
+    pub(super) clients: Clients,
+    pub(super) journal: Option<Journal>,
+    /// Until when no ticket gets into the channel.
+    pub(super) full_until: u64,
+    /// The next marker that is sent gets lost.
+    pub(super) loses_marker: bool,
+    /// A call of the node is to panic.
+    pub(super) may_panic: bool,
+    /// A call of the node has panicked.
+    pub(super) is_broken: bool,
+    /// Runs whose handlers were dropped by a shutdown that has not recorded it yet.
+    pub(super) dropped: usize,
+    /// Runs of earlier openings, and of this one.
+    pub(super) old_runs: Vec<RunId>,
+    /// Time in which the process stood still, or its clock stepped, since the end was asked for.
+    pub(super) stood_still: u64,
+    /// When the sweeper was last kept from its work.
+    pub(super) hindered: u64,
+    pub(super) is_up: bool,
+    pub(super) keeps_trace: bool,
+    /// Over every step: two runs of one scenario have equal ones.
+    pub(super) hash: Mix,
+    /// The hash after each step, where they are kept.
+    pub(super) hashes: Option<Vec<u64>>,
+    pub(super) steps: u32,
+    /// The time now, and the step at which it was first seen.
+    pub(super) moment: (u64, u32),
+    /// Steps since only the writer of the journal has something to do.
+    pub(super) quiet_steps: u32,
+    /// How often time may still pass while something is ready: no step is certain to come first.
+    pub(super) patience: u8,
+}
+
+impl<'s> World<'s> {
+    /// The world at the start of a scenario. What fires in it is added to `probes`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] when the engine refuses the scenario's configuration.
+    pub fn new(scenario: &'s Scenario, keep: Keep, probes: Probes) -> Result<Self, InvalidConfig> {
+        let mut config = scenario.setup.settings.config();
+        config.seed = Some(scenario.seed);
+        let mut out = Output::with_facts();
+        let told = Timestamp::from_micros(STARTED_AT);
+        let engine = Engine::new(config.clone(), told, &mut out)?;
+        let roster = Arc::new(Roster::of(events_of(scenario)));
+        let mut oracles = Oracles::new(&engine, out.facts().iter().cloned());
+        let mut journal = scenario.setup.journal.map(|settings| Journal::of(scenario, settings));
+        let node = match &mut journal {
+            None => Node::in_memory(told, engine, out),
+            Some(journal) => {
+                oracles.keep_journal(journal.limits(), journal.settings.relaxed_starts);
+                journal.first_node(told, engine, out, &config)
+            }
+        };
+        let observer = Observer::new(Arc::clone(&roster), oracles, probes, Diary::new(keep.trace), told);
+        let observer = Arc::new(observer);
+        let mut world = Self {
+            roster,
+            node: node.probed(Probe::new(Arc::clone(&observer) as _)),
+            observer,
+            now: 0,
+            skew: 0,
+            machine_skew: 0,
+            told,
+            agenda: Agenda::default(),
+            next_operation: 0,
+            next_fault: 0,
+            dispatcher: Dispatcher::default(),
+            sweeper: Sweeper::default(),
+            ender: Ender::default(),
+            handlers: Handlers::of(scenario),
+            workers: Vec::new(),
+            next_serial: 0,
+            clients: Clients::default(),
+            journal,
+            full_until: 0,
+            loses_marker: false,
+            may_panic: false,
+            is_broken: false,
+            dropped: 0,
+            old_runs: Vec::new(),
+            stood_still: 0,
+            hindered: 0,
+            is_up: true,
+            keeps_trace: keep.trace,
+            hash: Mix::default(),
+            hashes: keep.hashes.then(Vec::new),
+            steps: 0,
+            patience: scenario.setup.patience,
+            moment: (0, 0),
+            quiet_steps: 0,
+            config,
+            scenario,
+        };
+        if world.config.channel_capacity.get() == 1 {
+            world.probe(FaultKind::CapacityOne);
+        }
+        world.write_first().expect("nothing is wrong with an empty disk yet").expect("nor with what it gives back");
+        Ok(world)
+    }
+
+    /// The time by the node's clock, which never goes back.
+    pub(super) fn clock(&self) -> Timestamp {
+        self.told.max(Timestamp::from_micros((STARTED_AT + self.now).saturating_add_signed(self.skew)))
+    }
+
+    /// The time of the world at which the node's clock shows `at`.
+    pub(super) fn world_time(&self, at: Timestamp) -> u64 {
+        at.as_micros().saturating_add_signed(-self.skew).saturating_sub(STARTED_AT)
+    }
+
+    #[track_caller]
+    pub(super) fn seen(&self) -> MutexGuard<'_, Observed> {
+        self.observer.see()
+    }
+
+    /// A fault has had its effect.
+    pub(super) fn probe(&self, kind: FaultKind) {
+        self.seen().probes.fault(kind);
+    }
+
+    /// Writes something into the diary.
+    pub(super) fn note(&self, note: impl FnOnce(&mut Diary)) {
+        if self.keeps_trace {
+            note(&mut self.seen().diary);
+        }
+    }
+
+    /// The steps that were taken.
+    pub(crate) const fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// What has fired.
+    pub(crate) fn take_probes(&self) -> Probes {
+        std::mem::take(&mut self.seen().probes)
+    }
+
+    /// A hash of all that decides what comes next, for a search that visits each state once.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut mix = Mix::default();
+        self.node.fingerprint(&mut mix);
+        (self.now, self.next_operation, self.next_fault, self.is_up, self.patience).hash(&mut mix);
+        self.agenda.ready.hash(&mut mix);
+        self.agenda.waiting().hash(&mut mix);
+        self.workers.hash(&mut mix);
+        (self.dispatcher.routine, self.sweeper.routine, &self.ender).hash(&mut mix);
+        self.clients.hash(&mut mix);
+        self.journal.hash(&mut mix);
+        let seen = self.seen();
+        seen.oracles.ledger.hash(&mut mix);
+        seen.oracles.departures.hash(&mut mix);
+        mix.finish()
+    }
+}
+
+/// How many events a scenario names.
+fn events_of(scenario: &Scenario) -> usize {
+    let named = |act: &Act| match *act {
+        Act::Submit { event, .. }
+        | Act::Enter { event, .. }
+        | Act::Redrive { event }
+        | Act::Discard { event }
+        | Act::Read { event }
+        | Act::Watch { event, .. } => Some(event),
+        Act::RedriveFirst => Some(0),
+        Act::Reject { .. } | Act::Pause | Act::Resume | Act::List | Act::AwaitIdle { .. } | Act::Subscribe { .. } => {
+            None
+        }
+    };
+    let last: Option<EventNumber> = scenario.operations.iter().filter_map(|operation| named(&operation.act)).max();
+    last.map_or(0, |last| usize::from(last) + 1)
+}

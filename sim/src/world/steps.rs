@@ -1,0 +1,178 @@
+//! One step after the other.
+
+use std::hash::{Hash as _, Hasher as _};
+
+use super::agenda::Task;
+use super::choices::Choices;
+use super::state::World;
+use super::stop::Stop;
+use crate::failure::Broken;
+use crate::tier::Part as _;
+
+/// The steps of the tasks that call the node over and over.
+const ROUTINES: [Task; 4] = [Task::Dispatch, Task::Sweep, Task::Write, Task::SeeToEnd];
+
+/// How far time may pass while something is ready.
+const PATIENCE_MICROS: u64 = 60_000;
+
+impl World<'_> {
+    /// Takes one step. Whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when a promise does not hold after it.
+    pub(crate) fn step(&mut self, choices: &mut Choices) -> Result<bool, Broken> {
+        let Some((routines, awake)) = self.wake()? else { return Ok(false) };
+        if self.scenario.setup.idles_first
+            && let Some(idle) = routines[..awake].iter().find(|task| self.is_idle(**task))
+        {
+            self.take_step(*idle)?;
+            return Ok(true);
+        }
+        let waiting = self.agenda.ready.len();
+        let count = waiting + awake;
+        let later = self.later();
+        let choice = choices.choose(count + usize::from(later.is_some()));
+        if let Some(later) = later.filter(|_| choice == count) {
+            self.stood_still += later - self.now;
+            (self.now, self.patience) = (later, self.patience - 1);
+            return Ok(true);
+        }
+        let task = match choice.checked_sub(waiting) {
+            None => self.agenda.ready.remove(choice),
+            Some(routine) => routines[routine],
+        };
+        self.take_step(task)?;
+        Ok(true)
+    }
+
+    fn take_step(&mut self, task: Task) -> Result<(), Broken> {
+        self.begin_step(task);
+        let performed = self.perform(task);
+        let mourned = if matches!(performed, Err(Stop::Panicked)) { self.mourn(task) } else { performed };
+        if let Err(Stop::Broken(broken)) = mourned {
+            return Err(broken);
+        }
+        self.judge_step()?;
+        if self.hashes.is_some() {
+            let hash = self.hashed();
+            self.hashes.iter_mut().for_each(|hashes| hashes.push(hash));
+        }
+        Ok(())
+    }
+
+    fn begin_step(&mut self, task: Task) {
+        self.steps += 1;
+        self.hash.word(self.now);
+        task.hash(&mut self.hash);
+        let (step, at, skew) = (self.steps, self.now, self.skew);
+        self.note(|diary| (diary.step, diary.at, diary.skew) = (step, at, skew));
+    }
+
+    /// A hash over all steps, and what followed from them.
+    pub(super) fn hashed(&self) -> u64 {
+        let mut hash = self.hash;
+        hash.word(self.seen().hash.finish());
+        hash.finish()
+    }
+
+    /// Lets time pass until something is ready. Returns the steps of routines that are, first of all, and
+    /// how many these are, unless nothing ever will be.
+    fn wake(&mut self) -> Result<Option<([Task; 4], usize)>, Broken> {
+        loop {
+            self.agenda.wake(self.now);
+            self.wake_scheduled();
+            let times = self.routines();
+            let (mut ready, mut count) = (ROUTINES, 0);
+            for (task, time) in ROUTINES.into_iter().zip(times) {
+                if time.is_some_and(|time| time <= self.now) {
+                    ready[count] = task;
+                    count += 1;
+                }
+            }
+            if count > 0 || !self.agenda.ready.is_empty() {
+                return Ok(Some((ready, count)));
+            }
+            let Some(next) = self.scheduled().into_iter().chain(times).flatten().min() else { return Ok(None) };
+            self.judge_pause()?;
+            self.now = next;
+        }
+    }
+
+    /// When the next step of each of the [`ROUTINES`] can be taken.
+    fn routines(&self) -> [Option<u64>; 4] {
+        match self.is_up {
+            true => [self.dispatch_time(), self.sweep_time(), self.write_time(), self.end_time()],
+            false => [None; 4],
+        }
+    }
+
+    /// Operations and faults of the scenario that are due.
+    fn wake_scheduled(&mut self) {
+        while let Some(operation) = self.scenario.operations.get(self.next_operation)
+            && operation.at <= self.now
+        {
+            self.agenda.now(Task::Operation(self.next_operation as u32));
+            self.next_operation += 1;
+        }
+        while let Some(fault) = self.scenario.faults.get(self.next_fault)
+            && fault.at().is_none_or(|at| at <= self.now)
+        {
+            if fault.at().is_some() {
+                self.agenda.now(Task::Fault(self.next_fault as u32));
+            }
+            self.next_fault += 1;
+        }
+    }
+
+    /// When the next step comes that is no routine's.
+    fn scheduled(&self) -> [Option<u64>; 3] {
+        let operation = self.scenario.operations.get(self.next_operation).map(|operation| operation.at);
+        let fault = self.scenario.faults.get(self.next_fault).and_then(|fault| fault.at());
+        [self.agenda.next_time(), operation, fault]
+    }
+
+    /// When something else gets ready soon, while time may pass before all that is ready is done.
+    fn later(&self) -> Option<u64> {
+        if self.patience == 0 {
+            return None;
+        }
+        let soon = self.now + 1..=self.now + PATIENCE_MICROS;
+        let times = self.scheduled().into_iter().chain(self.routines()).flatten();
+        times.filter(|time| soon.contains(time)).min()
+    }
+
+    fn perform(&mut self, task: Task) -> Result<(), Stop> {
+        match task {
+            Task::Operation(at) => self.operate(at),
+            Task::Wake(waiter) => self.poll(waiter),
+            Task::GiveUp(waiter) => self.give_up(waiter),
+            Task::Leave(waiter) => self.leave(waiter),
+            Task::Read(reader) => self.read(reader),
+            Task::Unsubscribe(reader) => self.unsubscribe(reader),
+            Task::Fault(at) => self.begin_fault(at),
+            Task::Dispatch => self.dispatch(),
+            Task::TicketBack(ticket) => self.bring_back(ticket),
+            Task::Sweep => self.sweep(),
+            Task::Write => self.write(),
+            Task::SeeToEnd => self.see_to_end(),
+            Task::Notice => self.drive(|_, _| ()),
+            Task::Begin(worker) => self.begin(worker),
+            Task::Beat(worker) => self.beat(worker),
+            Task::End(worker) => self.end(worker),
+            Task::Yield(worker) => self.drop_handler(worker),
+            Task::Settle(worker) => self.settle(worker),
+            Task::SettleAgain(run) => self.settle_again(run),
+            Task::ChannelFree => {
+                self.free_channel();
+                Ok(())
+            }
+            Task::Restart => self.restart(),
+            Task::Revive => Ok(self.revive()?),
+            Task::DiskFreed => {
+                self.free_disk();
+                Ok(())
+            }
+        }
+    }
+}

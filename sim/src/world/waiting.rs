@@ -1,0 +1,293 @@
+//! Those who wait: for room, for what they are to be shown to be durable, for the end of an event, until
+//! none is pending; and workers, for the start of their run to be durable.
+
+use std::time::Duration;
+
+use eventful::node::{Decided, Entry, Lsn, Unavailable, Unsynced, Waiter, Watched};
+use eventful::{Event, Phase};
+
+use super::agenda::Task;
+use super::state::World;
+use super::stop::Stop;
+use super::waits::{Awaited, Outlook, Shown, Told, Wait};
+use super::worker::Serial;
+use crate::failure::{Broken, holds};
+use crate::scenario::{EventNumber, FaultKind};
+
+impl World<'_> {
+    /// Adds one who waits since then. A wake-up of the last call of the node is not missed.
+    fn await_it(&mut self, waiter: Waiter, client: u8, awaited: Awaited, since: u64) {
+        let mut wait = Wait { waiter, client, awaited, since, is_woken: false };
+        let rung = &self.clients.rung;
+        if rung.everyone || rung.idle && wait.is_for_idle() || rung.waiters.contains(&waiter) {
+            wait.wake(&mut self.agenda);
+        }
+        self.clients.waits.push(wait);
+    }
+
+    /// Has a worker wait until the start of its run is durable.
+    pub(super) fn await_start(&mut self, serial: Serial, lsn: Lsn) {
+        let waiter = self.clients.name();
+        self.look_at(waiter, serial, lsn, self.now);
+    }
+
+    fn look_at(&mut self, waiter: Waiter, serial: Serial, lsn: Lsn, since: u64) {
+        let Some(found) = self.node.find(lsn, true) else {
+            return self.await_it(waiter, 0, Awaited::Start(serial, lsn), since);
+        };
+        if found.is_err() {
+            self.probe(FaultKind::StartLost);
+            return self.agenda.now(Task::Yield(serial));
+        }
+        if self.now > since {
+            self.probe(FaultKind::StartLate);
+        }
+        self.agenda.now(Task::Begin(serial));
+    }
+
+    /// Shows something to a client, once that may leave.
+    pub(super) fn show(&mut self, client: u8, lsn: Option<Lsn>, shown: Shown) -> Result<(), Broken> {
+        let Some(lsn) = lsn else { return self.hand_over(client, shown, false) };
+        holds(!self.seen().oracles.is_synced(), || {
+            Broken::new("journal", 9, format_args!("{} waits for {lsn:?}, and all is durable", shown.what))
+        })?;
+        let waiter = self.clients.name();
+        self.look_again(waiter, client, lsn, shown, self.now)
+    }
+
+    fn look_again(&mut self, waiter: Waiter, client: u8, lsn: Lsn, shown: Shown, since: u64) -> Result<(), Broken> {
+        match self.node.find(lsn, false) {
+            None => {
+                self.await_it(waiter, client, Awaited::Durable(lsn, shown), since);
+                Ok(())
+            }
+            Some(Ok(())) => self.hand_over(client, shown, self.now > since),
+            Some(Err(why)) => self.learn_nothing(client, &shown, why),
+        }
+    }
+
+    fn hand_over(&mut self, client: u8, shown: Shown, is_late: bool) -> Result<(), Broken> {
+        let Shown { what, decided, told } = shown;
+        let mut seen = self.observer.see();
+        seen.oracles.judge_shown(what, decided)?;
+        if is_late {
+            seen.probes.fault(FaultKind::AnswerLate);
+        }
+        let Some(Told { event, digest, answer, era }) = told else { return Ok(()) };
+        if is_late {
+            seen.diary.note_answer(client, event, &answer);
+        }
+        seen.oracles.ledger.tell(event, digest, &answer, era)
+    }
+
+    /// One who was woken asks again.
+    pub(super) fn poll(&mut self, waiter: Waiter) -> Result<(), Stop> {
+        let waits = &mut self.clients.waits;
+        let Some(at) = waits.iter().position(|wait| wait.waiter == waiter) else { return Ok(()) };
+        let wait = waits.remove(at);
+        let Wait { client, since, .. } = wait;
+        match wait.awaited {
+            Awaited::Room { event, hangs_up } => self.enter_again(waiter, client, event, hangs_up, since),
+            Awaited::End(event) => {
+                self.unwatch(waiter, event)?;
+                self.watch(waiter, client, event)
+            }
+            Awaited::Idle => self.await_idle(waiter, client),
+            Awaited::Durable(lsn, shown) => Ok(self.look_again(waiter, client, lsn, shown, since)?),
+            Awaited::Start(serial, lsn) => {
+                self.look_at(waiter, serial, lsn, since);
+                Ok(())
+            }
+        }
+    }
+
+    /// A client learns that what it waits for may be lost.
+    fn learn_nothing(&mut self, client: u8, shown: &Shown, why: Unsynced) -> Result<(), Broken> {
+        let timeout = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.limits().answer_timeout);
+        let now = self.clock();
+        let mut seen = self.observer.see();
+        seen.diary.note_unknown(client, shown.told.as_ref().map(|told| told.event));
+        seen.probes.fault(match why {
+            Unsynced::Lost => FaultKind::AnswerUnknown,
+            Unsynced::Late => FaultKind::AnswerGivenUp,
+        });
+        let oracles = &seen.oracles;
+        let since = oracles.journal.as_ref().and_then(|journal| journal.unsynced_since(oracles.facts()));
+        let is_stuck = since.is_some_and(|since| since + timeout <= now);
+        let is_over = self.is_broken || self.ender.is_over();
+        holds(why == Unsynced::Lost || is_stuck || is_over, || {
+            let what = shown.what;
+            Broken::new("journal", 9, format_args!("{what} is given up, and nothing has waited for {timeout:?}"))
+        })
+    }
+
+    /// One who waits has waited for long enough.
+    pub(super) fn give_up(&mut self, waiter: Waiter) -> Result<(), Stop> {
+        let waits = &mut self.clients.waits;
+        let Some(at) = waits.iter().position(|wait| wait.waiter == waiter) else { return Ok(()) };
+        if !matches!(waits[at].awaited, Awaited::Room { .. } | Awaited::End(_) | Awaited::Idle) {
+            return Ok(());
+        }
+        let Wait { client, awaited, .. } = waits.remove(at);
+        match awaited {
+            Awaited::Room { event, hangs_up } => {
+                self.agenda.now(Task::Leave(waiter));
+                if hangs_up {
+                    self.probe(FaultKind::SubmitterLeaves);
+                    return Ok(());
+                }
+                // The last try is for the refusal, so that it is counted and says when to come back.
+                self.probe(FaultKind::RoomNotFound);
+                self.submit(client, event, false)
+            }
+            Awaited::End(event) => {
+                self.probe(FaultKind::WaitGivenUp);
+                self.unwatch(waiter, event)
+            }
+            Awaited::Idle | Awaited::Durable(..) | Awaited::Start(..) => Ok(()),
+        }
+    }
+
+    /// One who has waited for room waits no longer.
+    pub(super) fn leave(&mut self, waiter: Waiter) -> Result<(), Stop> {
+        self.clients.queue.retain(|other| *other != waiter);
+        self.drive(|node, _| node.leave(waiter))
+    }
+
+    /// Submits an event, and waits for room.
+    pub(super) fn enter(&mut self, client: u8, event: Event, hangs_up: bool, patience: u64) -> Result<(), Stop> {
+        let (waiter, outlook) = (self.clients.name(), self.outlook(&event));
+        let entered = self.ask(Some(outlook.event), |node, now| node.enter(now, event, waiter))?;
+        if matches!(entered.0, Ok(Entry::Waits(_))) {
+            self.probe(FaultKind::RoomAwaited);
+            self.agenda.at(self.now + patience, Task::GiveUp(waiter));
+            self.clients.queue.push_back(waiter);
+        }
+        self.entered(waiter, client, entered, &outlook, hangs_up, self.now)
+    }
+
+    fn enter_again(
+        &mut self,
+        waiter: Waiter,
+        client: u8,
+        event: Event,
+        hangs_up: bool,
+        since: u64,
+    ) -> Result<(), Stop> {
+        let outlook = self.outlook(&event);
+        let entered = self.ask(Some(outlook.event), |node, now| node.enter_again(now, event, waiter));
+        let entered = match entered {
+            Ok(entered) => entered,
+            Err(stop) => {
+                self.agenda.now(Task::Leave(waiter));
+                return Err(stop);
+            }
+        };
+        if !matches!(entered.0, Ok(Entry::Waits(_))) {
+            self.agenda.now(Task::Leave(waiter));
+        }
+        if matches!(entered.0, Ok(Entry::Decided(Decided { value: Ok(_), .. }))) {
+            self.probe(FaultKind::RoomFound);
+        }
+        self.entered(waiter, client, entered, &outlook, hangs_up, since)
+    }
+
+    /// Judges whether a submitter is to wait, and has it wait or be answered.
+    fn entered(
+        &mut self,
+        waiter: Waiter,
+        client: u8,
+        (entered, changed): (Result<Entry, Unavailable>, usize),
+        outlook: &Outlook,
+        hangs_up: bool,
+        since: u64,
+    ) -> Result<(), Stop> {
+        let is_first = self.clients.queue.front().is_none_or(|first| *first == waiter);
+        let waits = outlook.is_taken_if_room && !(is_first && outlook.has_room);
+        if let Ok(entry) = &entered {
+            let has_waited = matches!(entry, Entry::Waits(_));
+            holds(has_waited == waits, || {
+                let what = format_args!("it waits for room: {has_waited}; it is first: {is_first}; {outlook:?}");
+                Broken::new("admission", 9, what)
+            })?;
+        }
+        match entered {
+            Ok(Entry::Waits(event)) => {
+                self.await_it(waiter, client, Awaited::Room { event, hangs_up }, since);
+                Ok(())
+            }
+            Ok(Entry::Decided(decided)) => Ok(self.submitted(client, decided, changed, outlook, hangs_up)?),
+            Err(why) => Ok(self.judge_unavailable(client, why)?),
+        }
+    }
+
+    /// Waits for the end of an event.
+    pub(super) fn watch(&mut self, waiter: Waiter, client: u8, event: EventNumber) -> Result<(), Stop> {
+        let key = self.roster.key(event).clone();
+        let observer = std::sync::Arc::clone(&self.observer);
+        let (watched, is_stopped, known, decided) = self.drive(|node, now| {
+            let watched = node.watch(now, &key, waiter);
+            let seen = observer.see();
+            let known = seen.oracles.book.present(event, now).map(|known| known.stage.terminal_at().is_some());
+            (watched, node.phase() == Phase::Stopped, known, seen.oracles.changed(event))
+        })?;
+        let watched = match watched {
+            Ok(watched) => watched,
+            Err(why) => return Ok(self.judge_unavailable(client, why)?),
+        };
+        let is_so = match &watched {
+            Watched::Ended(..) => known == Some(true),
+            Watched::Absent(_) => known.is_none(),
+            Watched::Waits => known == Some(false) && !is_stopped,
+            Watched::Stopped => known == Some(false) && is_stopped,
+        };
+        holds(is_so, || {
+            Broken::new("record", 7, format_args!("event {event} has ended: {known:?}, and who waits gets {watched:?}"))
+        })?;
+        match watched {
+            Watched::Ended(_, lsn) | Watched::Absent(lsn) => {
+                self.probe(FaultKind::EndSeen);
+                Ok(self.show(client, lsn, Shown { what: "the end of an event", decided, told: None })?)
+            }
+            Watched::Waits => {
+                self.probe(FaultKind::EndAwaited);
+                self.clients.watching.push(waiter);
+                self.await_it(waiter, client, Awaited::End(event), self.now);
+                Ok(())
+            }
+            Watched::Stopped => Ok(()),
+        }
+    }
+
+    fn unwatch(&mut self, waiter: Waiter, event: EventNumber) -> Result<(), Stop> {
+        self.clients.unregister(waiter);
+        let key = self.roster.key(event).clone();
+        self.drive(|node, _| node.unwatch(&key, waiter))
+    }
+
+    /// Waits until no event is pending.
+    pub(super) fn await_idle(&mut self, waiter: Waiter, client: u8) -> Result<(), Stop> {
+        let observer = std::sync::Arc::clone(&self.observer);
+        let (pending, is_stopped, counted, decided) = self.drive(|node, _| {
+            let (pending, seen) = (node.await_idle(), observer.see());
+            let is_stopped = node.phase() == Phase::Stopped;
+            (pending, is_stopped, seen.oracles.book.pending(), seen.oracles.decided())
+        })?;
+        let pending = match pending {
+            Ok(pending) => pending,
+            Err(why) => return Ok(self.judge_unavailable(client, why)?),
+        };
+        holds(pending.value == counted, || {
+            Broken::new("metrics", 7, format_args!("{} are pending, and counted are {counted}", pending.value))
+        })?;
+        if counted == 0 {
+            self.probe(FaultKind::IdleSeen);
+            return Ok(self.show(client, pending.lsn, Shown { what: "idleness", decided, told: None })?);
+        }
+        if !is_stopped {
+            self.probe(FaultKind::IdleAwaited);
+            self.await_it(waiter, client, Awaited::Idle, self.now);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! Those who use the node, and what they wait for.
+
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+
+use eventful::node::{Lsn, Waiter, Worker as Holder};
+use eventful::{Answer, Bound, Digest, Event};
+
+use super::agenda::{Agenda, Task};
+use super::worker::Serial;
+use crate::oracle::Era;
+use crate::scenario::EventNumber;
+
+/// Those who use the node.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    /// In the order in which they began.
+    pub(super) waits: Vec<Wait>,
+    /// Who waits for room, the first one first.
+    pub(super) queue: VecDeque<Waiter>,
+    /// Who has the node watch for the end of an event.
+    pub(super) watching: Vec<Waiter>,
+    pub(super) readers: Vec<Reader>,
+    pub(super) stalled_until: u64,
+    /// Who was woken by the last call of the node.
+    pub(super) rung: Rung,
+    /// A worker whose name is used when another settles a run.
+    pub(super) holder: Option<Holder>,
+    last_name: u64,
+}
+
+/// Who was woken by a call of the node.
+#[derive(Debug, Default)]
+pub(super) struct Rung {
+    pub(super) everyone: bool,
+    pub(super) idle: bool,
+    pub(super) waiters: Vec<Waiter>,
+}
+
+impl Clients {
+    /// A name for one who may have to wait.
+    pub(super) const fn name(&mut self) -> Waiter {
+        self.last_name += 1;
+        Waiter::new(self.last_name)
+    }
+
+    /// The node does not watch for the end of an event any more for this one.
+    pub(super) fn unregister(&mut self, waiter: Waiter) {
+        self.watching.retain(|other| *other != waiter);
+    }
+
+    /// All that a process has in its memory is gone.
+    pub(super) fn forget_process(&mut self) {
+        self.waits.clear();
+        self.queue.clear();
+        self.watching.clear();
+        self.readers.clear();
+        self.holder = None;
+    }
+}
+
+impl Hash for Clients {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        for wait in &self.waits {
+            (wait.waiter, wait.lsn(), wait.is_asleep()).hash(hasher);
+            if let Awaited::Durable(_, Shown { told: Some(told), decided, .. }) = &wait.awaited {
+                (told.event, told.digest, std::mem::discriminant(&told.answer), told.era, decided).hash(hasher);
+            }
+        }
+        (&self.queue, &self.watching, self.readers.len()).hash(hasher);
+    }
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub(super) struct Wait {
+    pub(super) waiter: Waiter,
+    pub(super) client: u8,
+    pub(super) awaited: Awaited,
+    /// When it began, by the world's clock.
+    pub(super) since: u64,
+    /// It was woken, and has not asked again.
+    pub(super) is_woken: bool,
+}
+
+/// What is waited for.
+#[derive(Debug)]
+pub(super) enum Awaited {
+    /// Room for an event. A client that is patient to the end tries once more then.
+    Room { event: Event, hangs_up: bool },
+    /// This is durable, and then shown.
+    Durable(Lsn, Shown),
+    /// The end of an event.
+    End(EventNumber),
+    /// No event is pending.
+    Idle,
+    /// The start of a worker's run is durable.
+    Start(Serial, Lsn),
+}
+
+/// What a client is shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) what: &'static str,
+    /// It follows from so many of the first facts.
+    pub(super) decided: usize,
+    /// What became of a submission.
+    pub(super) told: Option<Told>,
+}
+
+/// What a client learns of its event.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) event: EventNumber,
+    pub(super) digest: Digest,
+    pub(super) answer: Answer,
+    pub(super) era: Era,
+}
+
+impl Wait {
+    /// The LSN that is waited for.
+    pub(super) const fn lsn(&self) -> Option<Lsn> {
+        match self.awaited {
+            Awaited::Durable(lsn, _) | Awaited::Start(_, lsn) => Some(lsn),
+            Awaited::Room { .. } | Awaited::End(_) | Awaited::Idle => None,
+        }
+    }
+
+    pub(super) const fn is_for_idle(&self) -> bool {
+        matches!(self.awaited, Awaited::Idle)
+    }
+
+    pub(super) fn is_of_worker(&self, worker: Serial) -> bool {
+        matches!(self.awaited, Awaited::Start(serial, _) if serial == worker)
+    }
+
+    pub(super) const fn is_asleep(&self) -> bool {
+        !self.is_woken
+    }
+
+    /// Has it ask again.
+    pub(super) fn wake(&mut self, agenda: &mut Agenda) {
+        if !std::mem::replace(&mut self.is_woken, true) {
+            agenda.now(Task::Wake(self.waiter));
+        }
+    }
+}
+
+/// One who reads facts as they happen.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) waiter: Waiter,
+    /// The time from one look to the next.
+    pub(super) every: u64,
+    /// It has found nothing, and waits.
+    pub(super) sleeps: bool,
+}
+
+/// What is known before a submission of what must become of it.
+#[derive(Debug)]
+pub(super) struct Outlook {
+    pub(super) event: EventNumber,
+    pub(super) digest: Digest,
+    /// Why the journal takes no new event of its size.
+    pub(super) refusal: Option<Bound>,
+    /// It is new, and of a size that is allowed, and the engine takes new events.
+    pub(super) is_taken_if_room: bool,
+    /// There is an engine that runs, and it does not know the event.
+    pub(super) is_new: bool,
+    /// No bound stands against it, be it the engine's or the journal's.
+    pub(super) has_room: bool,
+}

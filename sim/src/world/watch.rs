@@ -1,0 +1,167 @@
+//! What must hold after each step, and whenever time passes.
+
+use eventful::Phase;
+use eventful::node::{Readiness, Unavailable};
+
+use super::journal::Hand;
+use super::routine::Routine;
+use super::state::World;
+use super::waits::{Awaited, Wait};
+use crate::failure::{Broken, holds};
+use crate::oracle::{self, Health, Journaled};
+
+/// Steps between two checks of what the node says of itself.
+const HEALTH_EVERY: u32 = 16;
+
+/// Steps between two comparisons of all numbers.
+const NUMBERS_EVERY: u32 = 64;
+
+impl World<'_> {
+    /// Judges the world between two steps.
+    pub(super) fn judge_step(&mut self) -> Result<(), Broken> {
+        if !self.is_up {
+            return Ok(());
+        }
+        self.call_operator();
+        let known = self.unavailable();
+        let shown = self.node.unavailable();
+        holds(known == shown, || {
+            Broken::new("readiness", 9, format_args!("the node says {shown:?}, and so it is: {known:?}"))
+        })?;
+        // An engine that was given up has runs of which no worker knows any more.
+        let dropped = if known.is_none() { self.dropped } else { usize::MAX / 2 };
+        let (free, workers) = (self.node.permits_free(), self.workers.len());
+        oracle::judge_permits(self.node.engine(), free, workers, dropped)?;
+        match self.steps.is_multiple_of(HEALTH_EVERY) {
+            true => self.judge_health(),
+            false => Ok(()),
+        }
+    }
+
+    /// Judges what the node says of itself.
+    fn judge_health(&self) -> Result<(), Broken> {
+        let now = self.clock();
+        let seen = self.observer.see();
+        let facts = seen.oracles.facts();
+        let kept = seen.oracles.journal.as_ref();
+        let journal = self.journal.as_ref().zip(kept).map(|(journal, kept)| Journaled {
+            unavailable: self.unavailable().filter(|why| *why != Unavailable::Broken),
+            is_reachable: kept.is_reachable,
+            room: kept.room(),
+            waits_since: kept.unsynced_since(facts).into_iter().chain(journal.busy_since).min(),
+        });
+        let grace = self.config.abort_grace;
+        let stopped = self.workers.iter().filter_map(|worker| worker.cancelled);
+        let health = Health {
+            is_broken: self.is_broken,
+            journal,
+            stopped_for_long: stopped.filter(|since| now.since(*since) >= grace).count(),
+            dispatcher_is_down: self.dispatcher().routine.is_dead(),
+            sweeper_is_down: self.sweeper.routine.is_dead(),
+        };
+        let readiness: Readiness = self.node.readiness(now);
+        seen.oracles.judge_readiness(now, self.node.engine(), &health, readiness)?;
+        let Ok(stats) = self.node.stats(now, core::time::Duration::ZERO) else { return Ok(()) };
+        if !self.steps.is_multiple_of(NUMBERS_EVERY) {
+            return Ok(());
+        }
+        let same = |what: &str, shown: u64, counted: u64| {
+            holds(shown == counted, || {
+                Broken::new("numbers", 7, format_args!("{what}: {shown} are shown, and {counted} are counted"))
+            })
+        };
+        same("tickets in the channel", stats.channel_depth, self.node.tickets().map_or(0, |held| held.len() as u64))?;
+        same("workers", stats.workers_running, self.workers.len() as u64)?;
+        same("submitters that wait", stats.submitters_waiting, self.clients.queue.len() as u64)?;
+        same("restarts of the dispatcher", stats.dispatcher_restarts, self.dispatcher.restarts)?;
+        same("restarts of the sweeper", stats.sweeper_restarts, self.sweeper.restarts)?;
+        same("dropped notices", stats.subscription_dropped, seen.oracles.published.dropped())?;
+        let (Some(journal), Some(kept)) = (&self.journal, kept) else { return Ok(()) };
+        same("facts that are not durable", stats.unsynced, (facts.len() - kept.reported) as u64)?;
+        same("reopenings", stats.journal_reopenings, journal.reopenings)?;
+        if self.is_serving() {
+            same("bytes that are not durable", stats.unsynced_bytes, kept.unsynced_bytes as u64)?;
+            same("bytes of room", stats.journal_room_bytes.unwrap_or_default(), kept.room())?;
+        }
+        Ok(())
+    }
+
+    /// Judges before time passes that none sleeps who should not: everything that was ready is done.
+    pub(super) fn judge_pause(&self) -> Result<(), Broken> {
+        if !self.is_up {
+            return Ok(());
+        }
+        if !self.clients.readers.is_empty() {
+            self.judge_readers()?;
+        }
+        self.clients.waits.iter().filter(|wait| wait.is_asleep()).try_for_each(|wait| self.judge_wait(wait))?;
+        self.judge_end_in_sight()
+    }
+
+    fn judge_wait(&self, wait: &Wait) -> Result<(), Broken> {
+        let seen = self.observer.see();
+        let (book, is_lost) = (&seen.oracles.book, self.is_lost());
+        let is_stopped = self.node.phase() == Phase::Stopped;
+        let why = match &wait.awaited {
+            Awaited::Durable(lsn, _) if self.node.find(*lsn, false).is_some() => Some("what it waits for is settled"),
+            Awaited::Start(_, lsn) if self.node.find(*lsn, true).is_some() => Some("what it waits for is settled"),
+            Awaited::Durable(..) if self.has_waited_too_long(wait) => Some("no answer may wait for so long"),
+            Awaited::End(_) | Awaited::Idle | Awaited::Room { .. } if is_lost || is_stopped => {
+                Some("what it waits for will not come")
+            }
+            Awaited::End(_) | Awaited::Idle | Awaited::Room { .. } if !self.is_serving() => None,
+            Awaited::End(event) => {
+                let has_ended = book.record(*event).is_some_and(|known| known.stage.terminal_at().is_some());
+                let is_published = seen.oracles.is_synced() && !self.is_publishing();
+                (has_ended && is_published).then_some("its event has ended")
+            }
+            Awaited::Idle => (book.pending() == 0).then_some("no event is pending"),
+            Awaited::Room { event, .. } => {
+                let is_first = self.clients.queue.front() == Some(&wait.waiter);
+                drop(seen);
+                let outlook = self.outlook(event);
+                let may_enter = outlook.has_room || self.node.phase() != Phase::Running;
+                (is_first && may_enter).then_some("there is room")
+            }
+            Awaited::Durable(..) | Awaited::Start(..) => None,
+        };
+        why.map_or(Ok(()), |why| {
+            Err(Broken::new(
+                "waits",
+                9,
+                format_args!("one who waits since {} sleeps, and {why}: {:?}", wait.since, wait.awaited),
+            ))
+        })
+    }
+
+    fn is_publishing(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| matches!(journal.hand, Hand::Publishing(..)))
+    }
+
+    /// Whether an answer waits for longer than it may, and nothing has kept the sweeper from seeing that.
+    fn has_waited_too_long(&self, wait: &Wait) -> bool {
+        let Some(journal) = self.journal.as_ref().filter(|_| self.scenario.setup.patience == 0) else { return false };
+        let since = wait.since.max(self.hindered);
+        let timeout = journal.limits().answer_timeout.as_micros();
+        self.sweeper.routine.is_alive() && u128::from(self.now - since.min(self.now)) > timeout
+    }
+
+    fn judge_readers(&self) -> Result<(), Broken> {
+        let published = &self.observer.see().oracles.published;
+        let slept = self.clients.readers.iter().find(|reader| reader.sleeps && published.has_news(reader.waiter));
+        slept.map_or(Ok(()), |reader| {
+            Err(Broken::new("readers", 10, format_args!("{:?} sleeps, and there is something to read", reader.waiter)))
+        })
+    }
+
+    /// A shutdown for which nothing is left to wait is over.
+    fn judge_end_in_sight(&self) -> Result<(), Broken> {
+        if self.ender.ending.is_none() || self.ender.is_over() {
+            return Ok(());
+        }
+        let routines = [self.dispatcher.routine, self.sweeper.routine];
+        let is_closed = self.journal.as_ref().is_none_or(|journal| journal.routine == Routine::Ended);
+        let waits = !self.workers.is_empty() || !is_closed || routines.into_iter().any(Routine::is_alive);
+        holds(waits, || Broken::new("shutdown", 6, "everything has ended, and the shutdown is not over"))
+    }
+}
