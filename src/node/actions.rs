@@ -1,5 +1,6 @@
 //! What the driver must do once the lock is free.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::failures::Failures;
@@ -72,5 +73,24 @@ impl Actions {
         let after = self.settled.map_or(after, |settled| settled.after.min(after));
         let up_to = self.settled.map_or(up_to, |settled| settled.up_to.max(up_to));
         self.settled = Some(Settled { after, up_to });
+    }
+}
+
+/// The actions of inputs whose actions were not asked for yet, beside those that the state shows.
+///
+/// Absent as a rule, and on the heap: what each input writes in the node travels from core to core with the
+/// lock, and the actions are three cache lines.
+#[derive(Debug, Default)]
+pub(super) struct Pending(Option<Box<Actions>>);
+
+impl Pending {
+    /// To add to them.
+    pub(super) fn edit(&mut self) -> &mut Actions {
+        self.0.get_or_insert_default()
+    }
+
+    /// Takes them out.
+    pub(super) fn take(&mut self) -> Actions {
+        self.0.take().map_or_else(Actions::default, |actions| *actions)
     }
 }

@@ -167,7 +167,9 @@ impl Node {
         let Self { engine, commits, queue, .. } = self;
         let ends = engine.phase() != Phase::Running;
         let has_room = |size| ends || engine.has_room(size) && commits.refusal(now, size).is_none();
-        self.pending.wake.extend(queue.call(has_room));
+        if let Some(first) = queue.call(has_room) {
+            self.pending.edit().wake.push(first);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::groups::{Groups, Lsn};
-use super::horizon::{Horizon, Unsynced};
+use super::horizon::Horizon;
 use super::journal_state::JournalState;
 use super::unavailable::Unavailable;
 use crate::engine::{Bound, Engine, Fact, Output, Rejection, Ticket, Timestamp};
@@ -228,9 +228,14 @@ impl Commits {
         Some((before, up_to))
     }
 
-    /// What is known of this LSN; nothing while that is open.
-    pub(super) fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
-        self.0.as_ref().map_or(Some(Ok(())), |journaled| journaled.horizon.find(lsn, patient))
+    /// How far durability has come, when there is a journal.
+    pub(super) fn horizon(&self) -> Option<&Horizon> {
+        self.0.as_ref().map(|journaled| &journaled.horizon)
+    }
+
+    /// No LSN that is open is settled any more.
+    pub(super) fn close_horizon(&mut self) {
+        self.0.iter_mut().for_each(|journaled| journaled.horizon.close());
     }
 
     /// Returns whether there is a group to write, and none being written.

@@ -39,15 +39,15 @@ impl Node {
         if self.commits.keeps_facts() {
             self.commits.add(self.out.drain_facts());
         } else if !self.out.facts().is_empty() {
-            self.readers.publish(self.out.facts(), &mut self.pending.wake);
-            self.watches.take(self.out.facts(), &mut self.pending.wake);
+            self.readers.publish(self.out.facts(), &mut self.pending.edit().wake);
+            self.watches.take(self.out.facts(), &mut self.pending.edit().wake);
             self.out.drain_facts().for_each(drop);
             self.out.keep_facts(self.readers.any() || self.watches.any() || self.probe.wants_facts());
         }
         for effect in self.out.drain_effects() {
             match effect {
                 Effect::Enqueue(ticket) => self.outbox.extend(self.commits.pass(ticket)),
-                Effect::Abort(run) => self.workers.stop(now, run, &mut self.pending.cancel),
+                Effect::Abort(run) => self.workers.stop(now, run, &mut self.pending.edit().cancel),
             }
         }
     }
@@ -78,28 +78,40 @@ impl Node {
     /// What is to be done once the lock is free. To be called after each input.
     pub fn actions(&mut self, now: Timestamp) -> Actions {
         // An engine that was given up has nothing more to do.
-        if self.unavailable().is_none() {
-            self.wake_dispatcher();
-            self.pending.timer |= self.has_earlier_deadline(now);
-            self.pending.write |= self.commits.has_work();
-            self.pending.idle |= self.wakes_idle();
+        let is_usable = self.unavailable().is_none();
+        let dispatch = is_usable && self.wakes_dispatcher();
+        let timer = is_usable && self.has_earlier_deadline(now);
+        let write = is_usable && self.commits.has_work();
+        let idle = is_usable && self.wakes_idle();
+        if is_usable {
             self.call_first_in_queue(now);
-            self.pending.failures = Failures::since(&mut self.reported_full, &self.engine, &mut self.out);
         }
         self.advance_shutdown(now);
-        mem::take(&mut self.pending)
+        let mut actions = self.pending.take();
+        actions.dispatch |= dispatch;
+        actions.timer |= timer;
+        actions.write |= write;
+        actions.idle |= idle;
+        if is_usable {
+            actions.failures = Failures::since(&mut self.reported_full, &self.engine, &mut self.out);
+        }
+        actions
     }
 
-    fn wake_dispatcher(&mut self) {
+    fn wakes_dispatcher(&mut self) -> bool {
         let can_start = self.may_start() && self.channel.has_news() && self.workers.permits_free() > 0;
-        if self.dispatcher_waits && (can_start || self.engine.phase() != Phase::Running) {
-            (self.dispatcher_waits, self.pending.dispatch) = (false, true);
+        let wakes = self.dispatcher_waits && (can_start || self.engine.phase() != Phase::Running);
+        if wakes {
+            self.dispatcher_waits = false;
         }
+        wakes
     }
 
     fn wakes_idle(&mut self) -> bool {
         let wakes = self.idle_awaited && self.engine.gauges().pending() == 0;
-        self.idle_awaited &= !wakes;
+        if wakes {
+            self.idle_awaited = false;
+        }
         wakes
     }
 }

@@ -20,7 +20,7 @@ impl Node {
             self.end_engine(now);
         }
         // One that decides nothing takes in nothing anyway, and counts nothing.
-        (self.pending.dispatch, self.pending.write, self.pending.end) = (true, true, true);
+        (self.pending.edit().dispatch, self.pending.edit().write, self.pending.edit().end) = (true, true, true);
     }
 
     /// Has the engine end when a shutdown was asked for, which counts from here.
@@ -95,13 +95,13 @@ impl Node {
 
     /// Every handler is told to stop.
     fn pass_to_yielding(&mut self, now: Timestamp) {
-        self.pending.cancel.extend(self.workers.running());
+        self.pending.edit().cancel.extend(self.workers.running());
         self.pass_to(Stage::Yielding(now + self.config().abort_grace));
     }
 
     fn pass_to(&mut self, stage: Stage) {
         self.shutdown.iter_mut().for_each(|shutdown| shutdown.pass_to(stage));
-        self.pending.end = true;
+        self.pending.edit().end = true;
     }
 
     /// Stops the engine, and with it every task that is left.
@@ -118,15 +118,16 @@ impl Node {
             }
         }
         self.pass_to(Stage::Closing(now + self.config().sync_grace));
-        self.pending.wake_everyone();
+        self.pending.edit().wake_everyone();
     }
 
     /// Readers are shown facts that are durable, and so hear of the end only now.
     fn finish_shutdown(&mut self, now: Timestamp) {
         self.release_answers(now, true);
-        self.readers.close(&mut self.pending.wake);
+        self.readers.close(&mut self.pending.edit().wake);
         let unsynced = self.commits.unsynced();
         self.shutdown.iter_mut().for_each(|shutdown| shutdown.finish(now, unsynced));
-        self.pending.wake_everyone();
+        self.commits.close_horizon();
+        self.pending.edit().wake_everyone();
     }
 }

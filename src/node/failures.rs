@@ -31,13 +31,17 @@ impl Failures {
         // An engine that stops takes nothing again, whatever fits.
         let is_running = engine.phase() == Phase::Running;
         let is_full = if is_running { engine.is_full_of_failures() } else { *reported_full };
-        let turned = core::mem::replace(reported_full, is_full) != is_full;
+        let turned = *reported_full != is_full;
+        if turned {
+            *reported_full = is_full;
+        }
         let full = || FullOfFailures {
             is_full,
             bytes: engine.gauges().failed_bytes,
             max_bytes: engine.config().max_failed_bytes,
         };
-        Self { dropped: out.drain_dropped().collect(), turned_full: turned.then(full) }
+        let dropped = if out.dropped().is_empty() { Vec::new() } else { out.drain_dropped().collect() };
+        Self { dropped, turned_full: turned.then(full) }
     }
 }
 

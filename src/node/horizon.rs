@@ -13,9 +13,9 @@ pub enum Unsynced {
     Late,
 }
 
-/// How far durability has come.
-#[derive(Debug, Default)]
-pub(super) struct Horizon {
+/// How far durability has come. Those who wait can ask a copy of it, which spares them the node.
+#[derive(Debug, Clone, Default)]
+pub struct Horizon {
     reached: Lsn,
     /// Answers wait for no LSN up to this one any more: its group is older than they may wait.
     late: Lsn,
@@ -23,6 +23,8 @@ pub(super) struct Horizon {
     lost: VecDeque<(Lsn, Lsn)>,
     /// Up to here it is not kept which ones were lost: so all may be.
     unclear: Lsn,
+    /// Nothing is settled any more.
+    is_closed: bool,
 }
 
 /// Failures of which it is kept what they took. Who waits is woken at once, and only a future that is
@@ -50,11 +52,17 @@ impl Horizon {
         (up_to > self.late).then(|| core::mem::replace(&mut self.late, up_to))
     }
 
-    /// What is known of this LSN; nothing while that is open. `patient` waits for it however long that
-    /// takes.
-    pub(super) fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
+    /// Nothing waits any longer for what is open: the node has come to its end.
+    pub(super) const fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// What is known of an LSN; nothing while that is open. A `patient` one waits however long it takes, an
+    /// answer only for the `answer_timeout`.
+    pub fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
         if lsn > self.reached {
-            return (!patient && lsn <= self.late).then_some(Err(Unsynced::Late));
+            let waits = !self.is_closed && (patient || lsn > self.late);
+            return (!waits).then_some(Err(Unsynced::Late));
         }
         let lost = lsn <= self.unclear || self.lost.iter().any(|(after, up_to)| *after < lsn && lsn <= *up_to);
         Some(if lost { Err(Unsynced::Lost) } else { Ok(()) })
@@ -96,5 +104,16 @@ mod tests {
         assert_eq!((horizon.find(lsn, false), horizon.find(lsn, true)), (Some(Err(Unsynced::Late)), None));
         assert_eq!(horizon.reach(lsn), before);
         assert_eq!(horizon.find(lsn, false), Some(Ok(())));
+    }
+
+    #[test]
+    fn nothing_waits_for_a_closed_horizon() {
+        let (mut groups, mut horizon) = (Groups::bounded(1), Horizon::default());
+        let (_, durable) = add(&mut groups);
+        let (_, lsn) = add(&mut groups);
+        horizon.reach(durable);
+        horizon.close();
+        assert_eq!(horizon.find(lsn, true), Some(Err(Unsynced::Late)));
+        assert_eq!(horizon.find(durable, true), Some(Ok(())));
     }
 }

@@ -49,7 +49,7 @@ impl Node {
     pub fn appended(&mut self, now: Timestamp, room_bytes: u64, frames: u64) -> bool {
         self.writer.appended(now, frames);
         let (tickets, after, up_to) = self.commits.finish(room_bytes);
-        self.pending.settle(after, up_to);
+        self.pending.edit().settle(after, up_to);
         if self.is_broken {
             return false;
         }
@@ -63,8 +63,8 @@ impl Node {
     /// time. Returns how many of them were given.
     pub fn publish(&mut self, facts: &[Fact]) -> usize {
         let part = &facts[..facts.len().min(PUBLISHED)];
-        self.readers.publish(part, &mut self.pending.wake);
-        self.watches.take(part, &mut self.pending.wake);
+        self.readers.publish(part, &mut self.pending.edit().wake);
+        self.watches.take(part, &mut self.pending.edit().wake);
         part.len()
     }
 
@@ -119,9 +119,9 @@ impl Node {
     /// Its runs are stopped, and nothing that the engine decided leaves any more.
     fn give_up(&mut self, now: Timestamp) -> usize {
         let (after, up_to, facts) = self.commits.give_up();
-        self.workers.stop_all(now, &mut self.pending.cancel);
-        self.pending.settle(after, up_to);
-        self.pending.wake_everyone();
+        self.workers.stop_all(now, &mut self.pending.edit().cancel);
+        self.pending.edit().settle(after, up_to);
+        self.pending.edit().wake_everyone();
         facts
     }
 
@@ -151,8 +151,8 @@ impl Node {
         self.commits.reopen(room_bytes);
         self.take_output(now);
         self.perform(now);
-        self.readers.reopen(&mut self.pending.wake);
-        self.pending.wake_everyone();
+        self.readers.reopen(&mut self.pending.edit().wake);
+        self.pending.edit().wake_everyone();
         // A shutdown that was asked for while there was no engine is for this one.
         self.end_engine(now);
         Ok(before)
@@ -168,7 +168,7 @@ impl Node {
 
     fn stay_down(&mut self) {
         self.commits.stay_down();
-        self.pending.wake_everyone();
+        self.pending.edit().wake_everyone();
     }
 
     /// The writer has closed the journal, or has died.
@@ -178,7 +178,7 @@ impl Node {
             self.stay_down();
         }
         self.writer.close();
-        self.pending.wake_everyone();
+        self.pending.edit().wake_everyone();
     }
 }
 

@@ -53,7 +53,7 @@ pub use health::{NotReady, Readiness, Stats};
 #[doc(hidden)]
 pub use hooks::Hooks;
 pub use hooks::{Action, Point, Probe};
-pub use horizon::Unsynced;
+pub use horizon::{Horizon, Unsynced};
 pub use journal_state::JournalState;
 pub use keeping::{FramesLost, Refused};
 pub use operate::{DiscardError, PauseError, RedriveError};
@@ -70,6 +70,7 @@ pub use writer::{Found, Job};
 use alloc::vec::Vec;
 
 use crate::engine::{Config, Engine, Output, Ticket, Timestamp};
+use actions::Pending;
 use channel::Channel;
 use commits::Commits;
 use readers::Readers;
@@ -88,7 +89,7 @@ use writer::Writer;
 /// 1. **Callers ask.** [`enter`](Self::enter), [`submit`](Self::submit), [`redrive`](Self::redrive),
 ///    [`discard`](Self::discard), [`pause`](Self::pause), [`resume`](Self::resume), [`watch`](Self::watch),
 ///    [`subscribe`](Self::subscribe), [`shut_down`](Self::shut_down). A [`Decided`] value leaves when its
-///    [`Lsn`] is durable: [`find`](Self::find) says whether it is.
+///    [`Lsn`] is durable: the [`horizon`](Self::horizon) says whether it is.
 /// 2. **Tasks work.** The dispatcher calls [`start`](Self::start), each worker
 ///    [`settle_and_start`](Self::settle_and_start).
 /// 3. **The journal is written.** Its writer asks for the [`next_job`](Self::next_job), does it, and says
@@ -150,7 +151,7 @@ pub struct Node {
     /// What was last reported of failed events that keep new ones out.
     reported_full: bool,
     /// What is to be done that no look at the state would find.
-    pending: Actions,
+    pending: Pending,
 }
 
 impl Node {
@@ -189,7 +190,7 @@ impl Node {
             armed: Timestamp::MAX,
             is_broken: false,
             reported_full: false,
-            pending: Actions::default(),
+            pending: Pending::default(),
         };
         node.take_output(now);
         node.perform(now);
@@ -228,6 +229,7 @@ impl Node {
     /// A thread panicked while it held the node: whoever waits is to learn it.
     pub fn break_down(&mut self) {
         self.is_broken = true;
-        self.pending.wake_everyone();
+        self.commits.close_horizon();
+        self.pending.edit().wake_everyone();
     }
 }

@@ -9,8 +9,10 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::Node;
+#[cfg(doc)]
+use super::actions::Actions;
 use super::groups::Lsn;
-use super::horizon::Unsynced;
+use super::horizon::Horizon;
 use super::unavailable::Unavailable;
 use crate::engine::{Cursor, Filter, Key, Page, Phase, Place, RecordView, Timestamp};
 
@@ -47,12 +49,10 @@ impl Wait {
 }
 
 impl Node {
-    /// What is known of an LSN; nothing while that is open, and whoever waits for it is woken when it is
-    /// settled. A `patient` one waits however long it takes, an answer only for the `answer_timeout`.
-    pub fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
-        let found = self.commits.find(lsn, patient);
-        // Nothing settles it any more.
-        found.or_else(|| (self.is_broken || self.report().is_some()).then_some(Err(Unsynced::Late)))
+    /// How far durability has come, when there is a journal. It changes only when [`Actions`] wake those who
+    /// wait for an LSN, or everyone.
+    pub fn horizon(&self) -> Option<&Horizon> {
+        self.commits.horizon()
     }
 
     /// What must be durable before something decided now is shown.

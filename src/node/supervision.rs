@@ -54,6 +54,7 @@ impl Node {
     pub(super) fn judge_marker(&mut self, now: Timestamp, swept: &Swept) {
         let stuck_after = self.config().stuck_after;
         let is_journal_stuck = self.commits.unsynced_since().is_some_and(|since| now.since(since) >= stuck_after);
-        self.pending.replace_dispatcher |= swept.marker_overdue && self.workers.permits_free() > 0 && !is_journal_stuck;
+        self.pending.edit().replace_dispatcher |=
+            swept.marker_overdue && self.workers.permits_free() > 0 && !is_journal_stuck;
     }
 }

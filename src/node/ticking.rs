@@ -62,14 +62,16 @@ impl Node {
     pub(super) fn has_earlier_deadline(&mut self, now: Timestamp) -> bool {
         let next = self.next_wakeup(now);
         let is_earlier = next < self.armed;
-        self.armed = self.armed.min(next);
+        if is_earlier {
+            self.armed = next;
+        }
         is_earlier
     }
 
     /// Lets answers go that have waited too long, or all.
     pub(super) fn release_answers(&mut self, now: Timestamp, all: bool) {
         if let Some((after, up_to)) = self.commits.stop_waiting(now, all) {
-            self.pending.settle(after, up_to);
+            self.pending.edit().settle(after, up_to);
         }
     }
 }

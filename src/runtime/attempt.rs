@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::latch::Latch;
+use super::latch::{Cancel, Latch};
 use super::shared::Shared;
 use crate::engine::{Event, Key, RunId, Timestamp};
 use crate::node::{Launch, Lsn, Worker};
@@ -24,7 +24,7 @@ pub(super) struct RunCell {
     /// What must be durable before the handler is called.
     pub(super) started: Option<Lsn>,
     deadline_micros: AtomicU64,
-    pub(super) cancel: Arc<Latch>,
+    pub(super) cancel: Latch,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -34,8 +34,8 @@ pub(super) struct RunCell {
 pub struct Stale;
 
 impl RunCell {
-    /// The run of this launch, which can be cancelled with `cancel`.
-    pub(super) fn new(launch: Launch, cancel: Arc<Latch>, shared: &Arc<Shared>) -> Arc<Self> {
+    /// The run of this launch.
+    pub(super) fn new(launch: Launch, shared: &Arc<Shared>) -> Arc<Self> {
         let Launch { worker, run, lsn } = launch;
         Arc::new(Self {
             run: run.id,
@@ -45,9 +45,15 @@ impl RunCell {
             charged: run.charged,
             started: lsn.filter(|_| shared.journal.syncs_starts),
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
-            cancel,
+            cancel: Latch::default(),
             shared: Arc::clone(shared),
         })
+    }
+}
+
+impl Cancel for RunCell {
+    fn cancel(&self) {
+        self.cancel.open();
     }
 }
 

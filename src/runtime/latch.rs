@@ -10,6 +10,12 @@ pub(super) struct Latch {
     opened: Notify,
 }
 
+/// What can be cancelled.
+pub(super) trait Cancel: Send + Sync {
+    /// Asks it to stop.
+    fn cancel(&self);
+}
+
 impl Latch {
     pub(super) fn open(&self) {
         self.open.store(true, Ordering::Release);

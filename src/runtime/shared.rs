@@ -9,8 +9,7 @@ use core::task::Poll;
 use core::time::Duration;
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::vec::Vec;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
@@ -18,12 +17,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::bells::Bells;
 use super::failures::log_failures;
 use super::holds::Holds;
-use super::latch::Latch;
+use super::latch::{Cancel, Latch};
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
 use super::timeline::Timeline;
 use crate::engine::{Config, Timestamp};
-use crate::node::{Actions, Lsn, Node, Probe, Unsynced, Worker};
+use crate::node::{Actions, Horizon, Lsn, Node, Probe, Unsynced, Worker};
 
 /// One adapter: its lock, its clock, and the bells that wake its tasks.
 pub(super) struct Shared {
@@ -36,6 +35,8 @@ pub(super) struct Shared {
     pub(super) submit_timeout: Duration,
     pub(super) probe: Probe,
     pub(super) bells: Bells,
+    /// The node's, so that those who wait for an LSN leave its lock alone.
+    horizon: Mutex<Horizon>,
     /// The workers' tasks.
     workers: Mutex<JoinSet<()>>,
     /// Tasks that end before the report, or are aborted.
@@ -49,21 +50,30 @@ pub(super) struct Shared {
     pub(super) journal: JournalParts,
 }
 
-/// What the lock guards: the node, and how its runs are cancelled.
+/// What the lock guards: the node, and the runs that it can cancel.
 pub(super) struct Locked {
     pub(super) node: Node,
-    /// By the number of the worker.
-    cancels: Vec<Option<Arc<Latch>>>,
+    /// By the number of the worker. Weak, as a run holds what is shared.
+    runs: Vec<Option<Weak<dyn Cancel>>>,
 }
 
 impl Locked {
-    /// Keeps how the run of this worker is cancelled.
-    pub(super) fn keep(&mut self, worker: Worker, cancel: &Arc<Latch>) {
+    /// Keeps the run of a worker, to be cancelled.
+    pub(super) fn keep(&mut self, worker: Worker, run: &Arc<impl Cancel + 'static>) {
         let number = worker.number();
-        if self.cancels.len() <= number {
-            self.cancels.resize(number + 1, None);
+        if self.runs.len() <= number {
+            self.runs.resize(number + 1, None);
         }
-        self.cancels[number] = Some(Arc::clone(cancel));
+        let run: Weak<dyn Cancel> = Arc::downgrade(run) as _;
+        self.runs[number] = Some(run);
+    }
+
+    /// What is to be done, with the runs that are to be cancelled.
+    fn actions(&mut self, now: Timestamp) -> (Actions, Vec<Weak<dyn Cancel>>) {
+        let mut actions = self.node.actions(now);
+        let run_of = |worker: Worker| self.runs.get(worker.number()).cloned().flatten();
+        let cancelled = actions.cancel.drain(..).filter_map(run_of).collect();
+        (actions, cancelled)
     }
 }
 
@@ -102,9 +112,10 @@ impl Shared {
         let Parts { node, runtime, journal, clock, submit_timeout, probe } = parts;
         Arc::new(Self {
             config: node.config().clone(),
-            locked: OwnLine(Mutex::new(Locked { node, cancels: Vec::new() })),
+            locked: OwnLine(Mutex::new(Locked { node, runs: Vec::new() })),
             holds: Holds::default(),
             bells: Bells::default(),
+            horizon: Mutex::default(),
             workers: Mutex::new(JoinSet::new()),
             tasks: Mutex::new(Vec::new()),
             ending: Latch::default(),
@@ -135,36 +146,28 @@ impl Shared {
         self.write_locked(|locked, now| change(&mut locked.node, now))
     }
 
-    /// As [`write`](Self::write), with how runs are cancelled.
+    /// As [`write`](Self::write), with the runs that can be cancelled.
     pub(super) fn write_locked<T>(&self, change: impl FnOnce(&mut Locked, Timestamp) -> T) -> T {
-        let (value, cancelled, actions) = self.decide(change);
-        cancelled.iter().for_each(|cancel| cancel.open());
-        self.perform(actions);
-        value.unwrap_or_else(|panic| resume_unwind(panic))
-    }
-
-    fn decide<T>(
-        &self,
-        change: impl FnOnce(&mut Locked, Timestamp) -> T,
-    ) -> (thread::Result<T>, Vec<Arc<Latch>>, Actions) {
         let mut locked = self.lock();
-        let _hold = self.holds.begin();
+        let hold = self.holds.begin();
         let now = self.clock.now();
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let value = change(&mut locked, now);
-            (value, locked.node.actions(now))
+            (Ok(value), locked.actions(now))
         }));
-        let (value, mut actions) = match decided {
-            Ok((value, actions)) => (Ok(value), actions),
-            Err(panic) => {
-                locked.node.break_down();
-                (Err(panic), locked.node.actions(now))
-            }
-        };
-        let cancels = &locked.cancels;
-        let cancel_of = |worker: Worker| cancels.get(worker.number()).cloned().flatten();
-        let cancelled = actions.cancel.drain(..).filter_map(cancel_of).collect();
-        (value, cancelled, actions)
+        let (value, (actions, cancelled)) = decided.unwrap_or_else(|panic| {
+            locked.node.break_down();
+            (Err(panic), locked.actions(now))
+        });
+        if (actions.settled.is_some() || actions.everyone)
+            && let Some(horizon) = locked.node.horizon()
+        {
+            self.horizon().clone_from(horizon);
+        }
+        drop((hold, locked));
+        cancelled.iter().filter_map(Weak::upgrade).for_each(|run| run.cancel());
+        self.perform(actions);
+        value.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// The lock is held for less time than it takes to put a thread to sleep and to wake it, so
@@ -191,7 +194,7 @@ impl Shared {
             replace_dispatcher,
             settled,
             wake,
-            // Done before, as it is kept under the lock.
+            // Taken out before, as the runs are kept under the lock.
             cancel: _,
             failures,
         } = actions;
@@ -205,7 +208,11 @@ impl Shared {
             (end, &bells.end),
             (replace_dispatcher, &bells.replace_dispatcher),
         ];
-        single.into_iter().filter(|(rings, _)| *rings).for_each(|(_, bell)| bell.notify_one());
+        for (rings, bell) in single {
+            if rings {
+                bell.notify_one();
+            }
+        }
         if idle {
             bells.idle.notify_waiters();
         }
@@ -228,11 +235,16 @@ impl Shared {
         loop {
             // Made before the look, so that no ringing between them is missed.
             let rung = self.bells.of(lsn).notified();
-            if let Some(found) = self.read(|node, _| node.find(lsn, patient)) {
+            let found = self.horizon().find(lsn, patient);
+            if let Some(found) = found {
                 return found;
             }
             rung.await;
         }
+    }
+
+    fn horizon(&self) -> MutexGuard<'_, Horizon> {
+        self.horizon.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits like the clock, wherever it is polled, by the timer of the adapter's own runtime. Ends

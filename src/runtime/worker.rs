@@ -13,7 +13,6 @@ use tracing::Span;
 
 use super::attempt::{Attempt, RunCell};
 use super::handler::{Failure, Handler, outcome};
-use super::latch::Latch;
 use super::points::pass;
 use super::shared::{Locked, Shared};
 use crate::engine::{ErrorText, Outcome, Status};
@@ -68,9 +67,9 @@ impl Flight {
 }
 
 fn launched(locked: &mut Locked, launch: Launch, shared: &Arc<Shared>) -> Arc<RunCell> {
-    let cancel = Arc::new(Latch::default());
-    locked.keep(launch.worker, &cancel);
-    RunCell::new(launch, cancel, shared)
+    let cell = RunCell::new(launch, shared);
+    locked.keep(cell.worker, &cell);
+    cell
 }
 
 impl Drop for Flight {

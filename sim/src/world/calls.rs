@@ -107,6 +107,11 @@ impl World<'_> {
         if write && let Some(journal) = &mut self.journal {
             journal.routine.wake();
         }
+        if (settled.is_some() || everyone)
+            && let Some(horizon) = self.node.horizon()
+        {
+            self.clients.horizon.clone_from(horizon);
+        }
         if let Some(settled) = settled {
             self.wake_settled(settled);
         }

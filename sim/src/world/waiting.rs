@@ -32,7 +32,7 @@ impl World<'_> {
     }
 
     fn look_at(&mut self, waiter: Waiter, serial: Serial, lsn: Lsn, since: u64) {
-        let Some(found) = self.node.find(lsn, true) else {
+        let Some(found) = self.clients.horizon.find(lsn, true) else {
             return self.await_it(waiter, 0, Awaited::Start(serial, lsn), since);
         };
         if found.is_err() {
@@ -56,7 +56,7 @@ impl World<'_> {
     }
 
     fn look_again(&mut self, waiter: Waiter, client: u8, lsn: Lsn, shown: Shown, since: u64) -> Result<(), Broken> {
-        match self.node.find(lsn, false) {
+        match self.clients.horizon.find(lsn, false) {
             None => {
                 self.await_it(waiter, client, Awaited::Durable(lsn, shown), since);
                 Ok(())

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use eventful::node::{Lsn, Waiter, Worker as Holder};
+use eventful::node::{Horizon, Lsn, Waiter, Worker as Holder};
 use eventful::{Answer, Bound, Digest, Event};
 
 use super::agenda::{Agenda, Task};
@@ -21,6 +21,8 @@ pub(super) struct Clients {
     /// Who has the node watch for the end of an event.
     pub(super) watching: Vec<Waiter>,
     pub(super) readers: Vec<Reader>,
+    /// How far durability has come, as they last heard.
+    pub(super) horizon: Horizon,
     pub(super) stalled_until: u64,
     /// Who was woken by the last call of the node.
     pub(super) rung: Rung,
@@ -55,6 +57,7 @@ impl Clients {
         self.queue.clear();
         self.watching.clear();
         self.readers.clear();
+        self.horizon = Horizon::default();
         self.holder = None;
     }
 }

@@ -1,7 +1,7 @@
 //! What must hold after each step, and whenever time passes.
 
 use eventful::Phase;
-use eventful::node::{Readiness, Unavailable};
+use eventful::node::{Lsn, Readiness, Unavailable};
 
 use super::journal::Hand;
 use super::routine::Routine;
@@ -102,9 +102,11 @@ impl World<'_> {
         let seen = self.observer.see();
         let (book, is_lost) = (&seen.oracles.book, self.is_lost());
         let is_stopped = self.node.phase() == Phase::Stopped;
+        let horizon = self.node.horizon();
+        let is_settled = |lsn: &Lsn, patient| horizon.is_some_and(|horizon| horizon.find(*lsn, patient).is_some());
         let why = match &wait.awaited {
-            Awaited::Durable(lsn, _) if self.node.find(*lsn, false).is_some() => Some("what it waits for is settled"),
-            Awaited::Start(_, lsn) if self.node.find(*lsn, true).is_some() => Some("what it waits for is settled"),
+            Awaited::Durable(lsn, _) if is_settled(lsn, false) => Some("what it waits for is settled"),
+            Awaited::Start(_, lsn) if is_settled(lsn, true) => Some("what it waits for is settled"),
             Awaited::Durable(..) if self.has_waited_too_long(wait) => Some("no answer may wait for so long"),
             Awaited::End(_) | Awaited::Idle | Awaited::Room { .. } if is_lost || is_stopped => {
                 Some("what it waits for will not come")
