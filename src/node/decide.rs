@@ -1,5 +1,6 @@
 //! Gives commands to the engine, and performs at once what follows from them.
 
+use alloc::vec::Vec;
 use core::mem;
 
 use super::Node;
@@ -44,11 +45,15 @@ impl Node {
             self.out.drain_facts().for_each(drop);
             self.out.keep_facts(self.readers.any() || self.watches.any() || self.probe.wants_facts());
         }
+        let mut aborted = Vec::new();
         for effect in self.out.drain_effects() {
             match effect {
                 Effect::Enqueue(ticket) => self.outbox.extend(self.commits.pass(ticket)),
-                Effect::Abort(run) => self.workers.stop(now, run, &mut self.pending.edit().cancel),
+                Effect::Abort(run) => aborted.push(run),
             }
+        }
+        if !aborted.is_empty() {
+            self.workers.stop(now, &aborted, &mut self.pending.edit().cancel);
         }
     }
 

@@ -81,13 +81,17 @@ impl Workers {
         self.free.push(worker.0);
     }
 
-    /// The run no longer counts: its worker is to stop, and is added to `cancelled`.
-    pub(super) fn stop(&mut self, now: Timestamp, run: RunId, cancelled: &mut Vec<Worker>) {
-        let running = self.slots.iter_mut().enumerate().find(|(_, slot)| **slot == Slot::Running(run));
-        if let Some((number, slot)) = running {
-            *slot = Slot::Stopped { run, since: now };
+    /// These runs no longer count: their workers are to stop, and are added to `cancelled` in the same order. A
+    /// shutdown stops all of them at once, so they are not looked for one by one.
+    pub(super) fn stop(&mut self, now: Timestamp, runs: &[RunId], cancelled: &mut Vec<Worker>) {
+        let mut running: Vec<_> = self.runs().collect();
+        running.sort_unstable();
+        for run in runs {
+            let Ok(at) = running.binary_search_by_key(run, |(run, _)| *run) else { continue };
+            let worker = running[at].1;
+            self.slots[worker.0] = Slot::Stopped { run: *run, since: now };
             self.inflight -= 1;
-            cancelled.push(Worker(number));
+            cancelled.push(worker);
         }
     }
 
@@ -104,8 +108,15 @@ impl Workers {
 
     /// All workers that work on a run.
     pub(super) fn running(&self) -> impl Iterator<Item = Worker> + '_ {
-        let running = self.slots.iter().enumerate().filter(|(_, slot)| matches!(slot, Slot::Running(_)));
-        running.map(|(number, _)| Worker(number))
+        self.runs().map(|(_, worker)| worker)
+    }
+
+    /// The runs that count, with their workers.
+    fn runs(&self) -> impl Iterator<Item = (RunId, Worker)> + '_ {
+        self.slots.iter().enumerate().filter_map(|(number, slot)| match slot {
+            Slot::Running(run) => Some((*run, Worker(number))),
+            Slot::Free | Slot::Stopped { .. } => None,
+        })
     }
 
     /// Counts the workers that were told to stop at least `grace` ago and have not ended.
@@ -137,7 +148,7 @@ mod tests {
     fn worker_that_was_told_to_stop_holds_its_permit_until_it_ends() {
         let mut workers = Workers::new(NonZeroUsize::MIN);
         let (worker, mut cancelled) = (workers.begin(run(1)), Vec::new());
-        workers.stop(NOW, run(1), &mut cancelled);
+        workers.stop(NOW, &[run(1)], &mut cancelled);
         assert_eq!((cancelled, workers.inflight(), workers.permits_free()), (alloc::vec![worker], 0, 0));
         assert_eq!((workers.stopped(NOW, GRACE), workers.stopped(NOW + GRACE, GRACE)), (0, 1));
         workers.end(worker, run(1));
