@@ -38,6 +38,13 @@ impl Departures {
         }
     }
 
+    /// Judges that this ticket, which was taken from the channel, has left before.
+    pub(crate) fn judge_taken(&self, ticket: Ticket) -> Result<(), Broken> {
+        holds(self.waiting.iter().all(|(waiting, _)| *waiting != ticket), || {
+            broken(format_args!("ticket {} is in the channel, and has not left", ticket.number()))
+        })
+    }
+
     /// The channel is gone, or the engine.
     pub(crate) fn forget(&mut self) {
         self.waiting.clear();

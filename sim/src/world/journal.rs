@@ -41,6 +41,8 @@ pub(super) struct Journal {
     pub(super) stalled_until: u64,
     pub(super) full_until: u64,
     pub(super) gone_until: u64,
+    /// When the node was last given its room.
+    pub(super) measured_at: u64,
     /// Another process has opened it.
     pub(super) is_fenced: bool,
     /// How the process dies when the disk stops.
@@ -122,6 +124,7 @@ impl Journal {
             stalled_until: 0,
             full_until: 0,
             gone_until: 0,
+            measured_at: 0,
             is_fenced: false,
             death: None,
             written: 0,

@@ -25,6 +25,8 @@ pub(super) struct Observer {
     /// Beside the lock, as it is asked for at each call and each ticket.
     switches: Switches,
     keeps_trace: bool,
+    /// Tickets may have to wait before they leave.
+    has_journal: bool,
 }
 
 /// What is to go wrong at the points of a node, and whether that has done something.
@@ -89,7 +91,7 @@ pub(super) struct Observed {
 
 impl Observer {
     pub(super) fn new(roster: Arc<Roster>, oracles: Oracles, probes: Probes, diary: Diary, told: Timestamp) -> Self {
-        let keeps_trace = diary.trace.is_some();
+        let (keeps_trace, has_journal) = (diary.trace.is_some(), oracles.journal.is_some());
         let seen = Mutex::new(Observed {
             roster,
             oracles,
@@ -104,7 +106,7 @@ impl Observer {
             command: None,
             broken: None,
         });
-        Self { seen, switches: Switches::default(), keeps_trace }
+        Self { seen, switches: Switches::default(), keeps_trace, has_journal }
     }
 
     pub(super) const fn switches(&self) -> &Switches {
@@ -154,9 +156,14 @@ impl Hooks for Observer {
     }
 
     fn taken(&self, ticket: Ticket) {
-        if self.keeps_trace {
-            self.see().diary.note_take(ticket);
+        if !self.keeps_trace && !self.has_journal {
+            return;
         }
+        let seen = &mut *self.see();
+        seen.diary.note_take(ticket);
+        let verdict = seen.oracles.departures.judge_taken(ticket);
+        seen.keep(verdict);
+        self.switches.act();
     }
 }
 

@@ -59,10 +59,18 @@ pub(super) struct Ending {
     pub(super) asked_at: Timestamp,
     /// The earliest deadline that anybody named.
     pub(super) deadline: Timestamp,
-    /// How many workers and pending events there were when the engine was stopped, and whether it could be
-    /// used.
-    pub(super) stopped: Option<(usize, u64, bool)>,
+    pub(super) stopped: Option<Stopped>,
     pub(super) is_over: bool,
+}
+
+/// How it was when a shutdown stopped the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct Stopped {
+    pub(super) at: Timestamp,
+    pub(super) workers: usize,
+    pub(super) pending: u64,
+    /// Whether the engine could be used.
+    pub(super) is_usable: bool,
 }
 
 impl Ender {

@@ -27,6 +27,10 @@ const LAST_STEPS: u32 = 12;
 /// journal again, or to write to a full disk.
 const SLACK: Duration = Duration::from_secs(3);
 
+/// The time in which a process recovers from the last fault, at most: tries to open a journal, to start again a
+/// task that has died, or the process, are one second apart at most.
+const RECOVERY_MICROS: u64 = 60_000_000;
+
 /// Why a run stops before its end.
 #[derive(Debug)]
 pub(crate) enum Halt {
@@ -34,6 +38,10 @@ pub(crate) enum Halt {
     Broken(Broken),
     /// A search has been in this state before.
     Seen,
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl From<Broken> for Halt {
@@ -117,7 +125,14 @@ impl World<'_> {
 
     /// Until every operation and every fault of the scenario has happened and passed.
     fn pass_chaos(&mut self, choices: &mut Choices) -> Result<(), Halt> {
-        while self.now < self.trouble_ends() || self.is_troubled() {
+        let mut well = 0;
+        while self.now < self.trouble_ends().max(self.dead_until()) || self.is_troubled() {
+            if self.now < self.trouble_ends() || self.is_scheduled() || self.is_well() && self.dead_until() == 0 {
+                well = self.now;
+            }
+            if self.now > well + RECOVERY_MICROS {
+                return Err(Broken::new("liveness", 1, "the faults are over, and the process is not as it was").into());
+            }
             if !self.bounded_step(choices)? {
                 break;
             }
@@ -126,12 +141,22 @@ impl World<'_> {
     }
 
     fn is_troubled(&self) -> bool {
+        self.is_scheduled() || !self.is_well() || self.node.tickets().is_none()
+    }
+
+    /// Whether an operation or a fault is yet to come.
+    fn is_scheduled(&self) -> bool {
         let outside = |task: &Task| matches!(task, Task::Operation(_) | Task::Fault(_));
         self.next_operation < self.scenario.operations.len()
             || self.next_fault < self.scenario.faults.len()
-            || !(self.is_serving() || self.is_lost() && self.ender.ending.is_some())
-            || self.node.tickets().is_none()
             || self.agenda.ready.iter().any(outside)
+    }
+
+    /// Whether the process serves, or is lost and comes to its end. A channel that is gone is not missed while
+    /// nothing may start.
+    fn is_well(&self) -> bool {
+        let has_channel = self.node.tickets().is_some() || !self.may_start();
+        self.is_serving() && has_channel || self.is_lost() && self.ender.ending.is_some()
     }
 
     /// When the windows of the faults that have begun are over.
@@ -139,8 +164,6 @@ impl World<'_> {
         let ends = [
             self.full_until,
             self.dispatcher.stalled_until,
-            self.dead_until(self.dispatcher.routine),
-            self.dead_until(self.sweeper.routine),
             self.sweeper.late_until,
             self.handlers.workers_stalled_until,
             self.clients.stalled_until,
@@ -151,8 +174,10 @@ impl World<'_> {
         ends.into_iter().filter(|end| *end < FOR_GOOD).max().unwrap_or_default()
     }
 
-    fn dead_until(&self, routine: Routine) -> u64 {
-        if routine.is_dead() { routine.due(|at| self.world_time(at)).unwrap_or_default() } else { 0 }
+    /// When the last of the tasks that have died is started again.
+    fn dead_until(&self) -> u64 {
+        let routines = [self.dispatcher.routine, self.sweeper.routine].into_iter().filter(|routine| routine.is_dead());
+        routines.filter_map(|routine| routine.due(|at| self.world_time(at))).max().unwrap_or_default()
     }
 
     fn wait_for_end(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
@@ -266,7 +291,13 @@ impl World<'_> {
     /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention, if
     /// it has one.
     fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Halt> {
-        while self.bounded_step(choices)? {}
+        let remembered = self.config.retention + self.config.failed_retention.unwrap_or_default();
+        let limit = self.now.saturating_add(micros(remembered.saturating_mul(2))).saturating_add(RECOVERY_MICROS);
+        while self.bounded_step(choices)? {
+            if self.now > limit {
+                return Err(Broken::new("liveness", 1, "nothing is left to do, and it does not fall silent").into());
+            }
+        }
         if !self.takes_events() {
             return Err(Broken::new("journal", 9, "there is room on the disk, and new events are refused").into());
         }

@@ -7,11 +7,11 @@ use eventful::node::{Node, Probe};
 use eventful::{Engine, Output, Phase, Timestamp};
 
 use super::agenda::{STARTED_AT, Task};
-use super::parts::{Dispatcher, Ender, Ending};
+use super::parts::{Dispatcher, Ender, Ending, Stopped};
 use super::routine::Routine;
 use super::state::World;
 use super::stop::Stop;
-use crate::failure::Broken;
+use crate::failure::{Broken, holds};
 use crate::oracle::Ended;
 use crate::scenario::FaultKind;
 
@@ -67,13 +67,23 @@ impl World<'_> {
         let Some(ending) = self.ender.ending.as_mut().filter(|ending| !ending.is_over) else { return Ok(()) };
         if ending.stopped.is_none() && self.node.has_stopped() {
             let pending = self.observer.see().oracles.book.pending();
-            ending.stopped = Some((self.workers.len(), pending, self.node.unavailable().is_none()));
+            let (workers, is_usable) = (self.workers.len(), self.node.unavailable().is_none());
+            ending.stopped = Some(Stopped { at: now, workers, pending, is_usable });
             self.dropped = 0;
         }
         let Some(report) = self.node.report() else { return Ok(()) };
         ending.is_over = true;
         let Ending { asked_at, deadline, stopped, .. } = *ending;
-        let (abandoned, left, is_usable) = stopped.unwrap_or_default();
+        let Stopped { at, workers: abandoned, pending: left, is_usable } = stopped.unwrap_or_default();
+        let is_closed = self.journal.as_ref().is_none_or(|journal| journal.routine == Routine::Ended);
+        let is_alive = self.dispatcher.routine.is_alive() || self.sweeper.routine.is_alive();
+        holds(is_closed && !is_alive || now >= at + self.config.sync_grace, || {
+            Broken::new(
+                "shutdown",
+                6,
+                format_args!("it is over; the journal is closed: {is_closed}, tasks left: {is_alive}"),
+            )
+        })?;
         let took = now.since(asked_at);
         let graces = self.config.abort_grace + self.config.sync_grace;
         let limit = deadline.since(asked_at) + graces + Duration::from_micros(self.stood_still);

@@ -145,10 +145,8 @@ impl World<'_> {
             seen.oracles.published.reopen();
         }
         drop(seen);
-        match self.drive(|node, now| node.journal_opened(now, opened))? {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Broken::new("journal", 10, error).into()),
-        }
+        let installed = self.drive(|node, now| node.journal_opened(now, opened))?;
+        installed.map(drop).map_err(|error| Broken::new("journal", 10, error).into())
     }
 
     /// It is opened, and there is no use for it any more.

@@ -1,9 +1,11 @@
 //! What must hold after each step, and whenever time passes.
 
-use eventful::Phase;
-use eventful::node::{Lsn, Readiness, Unavailable};
+use std::time::Duration;
 
-use super::journal::Hand;
+use eventful::node::{Lsn, Readiness, Unavailable};
+use eventful::{Phase, Timestamp};
+
+use super::journal::{Hand, Journal};
 use super::routine::Routine;
 use super::state::World;
 use super::waits::{Awaited, Wait};
@@ -12,6 +14,9 @@ use crate::oracle::{self, Health, Journaled};
 
 /// Steps between two checks of what the node says of itself.
 const HEALTH_EVERY: u32 = 16;
+
+/// Readiness shows within so long that the disk is full or gone.
+const LOOKED_MICROS: u64 = 1_000_000;
 
 /// Steps between two comparisons of all numbers.
 const NUMBERS_EVERY: u32 = 64;
@@ -61,7 +66,10 @@ impl World<'_> {
         };
         let readiness: Readiness = self.node.readiness(now);
         seen.oracles.judge_readiness(now, self.node.engine(), &health, readiness)?;
-        let Ok(stats) = self.node.stats(now, core::time::Duration::ZERO) else { return Ok(()) };
+        let stats = self.node.stats(now, Duration::ZERO);
+        let Ok(stats) = stats else {
+            return holds(self.is_broken, || Broken::new("numbers", 7, "there are no numbers, and the node is sound"));
+        };
         if !self.steps.is_multiple_of(NUMBERS_EVERY) {
             return Ok(());
         }
@@ -95,7 +103,49 @@ impl World<'_> {
             self.judge_readers()?;
         }
         self.clients.waits.iter().filter(|wait| wait.is_asleep()).try_for_each(|wait| self.judge_wait(wait))?;
+        if self.is_serving() {
+            self.judge_routines()?;
+        }
         self.judge_end_in_sight()
+    }
+
+    /// No routine sleeps that has something to do, or sleeps for too long.
+    fn judge_routines(&self) -> Result<(), Broken> {
+        let engine = self.node.engine();
+        let is_asleep = |routine: Routine| matches!(routine, Routine::Asleep(_));
+        let has_tickets = self.node.tickets().is_some_and(|tickets| !tickets.is_empty());
+        let can_start = has_tickets && self.may_start();
+        let late = |until: Timestamp| engine.next_deadline().is_some_and(|deadline| deadline.at < until);
+        let why = if can_start && is_asleep(self.dispatcher.routine) {
+            Some("the dispatcher sleeps, and a run can start")
+        } else if let Routine::Asleep(until) = self.sweeper.routine
+            && late(until.unwrap_or(Timestamp::MAX))
+        {
+            Some("the sweeper sleeps past a deadline")
+        } else {
+            self.journal.as_ref().and_then(|journal| self.late_writer(journal))
+        };
+        why.map_or(Ok(()), |why| Err(Broken::new("waits", 3, why)))
+    }
+
+    /// Whether a run may start once there is a ticket.
+    pub(super) fn may_start(&self) -> bool {
+        let engine = self.node.engine();
+        let is_running = engine.phase() == Phase::Running && !engine.is_paused() && self.ender.ending.is_none();
+        is_running && self.node.permits_free() > 0
+    }
+
+    /// Why the writer of the journal should not sleep.
+    fn late_writer(&self, journal: &Journal) -> Option<&'static str> {
+        let sleeps = matches!((journal.routine, &journal.hand), (Routine::Asleep(_), Hand::Free));
+        let is_refused = !journal.facts.is_empty();
+        if sleeps && !is_refused && !self.seen().oracles.is_synced() {
+            return Some("the writer sleeps, and there is a group to write");
+        }
+        let looks = is_refused || !journal.settings.hides_room;
+        let since = journal.measured_at.max(journal.stalled_until).max(self.hindered);
+        let is_blind = looks && self.now > since + LOOKED_MICROS;
+        (is_blind && journal.routine.is_alive()).then_some("the writer has not looked at its disk for long")
     }
 
     fn judge_wait(&self, wait: &Wait) -> Result<(), Broken> {
@@ -164,6 +214,11 @@ impl World<'_> {
         let routines = [self.dispatcher.routine, self.sweeper.routine];
         let is_closed = self.journal.as_ref().is_none_or(|journal| journal.routine == Routine::Ended);
         let waits = !self.workers.is_empty() || !is_closed || routines.into_iter().any(Routine::is_alive);
-        holds(waits, || Broken::new("shutdown", 6, "everything has ended, and the shutdown is not over"))
+        holds(waits, || Broken::new("shutdown", 6, "everything has ended, and the shutdown is not over"))?;
+        let is_asked = self.workers.iter().all(|worker| worker.cancelled.is_some());
+        let has_time = self.ender.ending.is_some_and(|ending| self.clock() < ending.deadline);
+        holds(is_asked || has_time, || {
+            Broken::new("shutdown", 6, "the time to drain is over, and a handler was not asked to stop")
+        })
     }
 }

@@ -67,6 +67,10 @@ impl World<'_> {
     }
 
     fn do_job(&mut self, job: Job) -> Result<(), Stop> {
+        let has_log = self.journal.as_ref().is_some_and(|journal| journal.log.is_some());
+        if !has_log && !matches!(job, Job::Open | Job::Close | Job::Wait(_)) {
+            return Err(Broken::new("journal", 10, format_args!("{job:?} of a journal that has failed")).into());
+        }
         match job {
             Job::Append => Ok(self.append()?),
             Job::Open => Ok(self.open_again()?),
@@ -86,9 +90,7 @@ impl World<'_> {
     fn append(&mut self) -> Result<(), Broken> {
         let is_gone = self.is_gone();
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        let Some(log) = &mut journal.log else {
-            return Err(Broken::new("journal", 10, "a journal that has failed is written to"));
-        };
+        let Some(log) = &mut journal.log else { return Ok(()) };
         let mut seen = self.observer.see();
         seen.oracles.give(&journal.facts)?;
         judge_group(&journal.facts, journal.settings.group_bytes)?;
@@ -173,7 +175,8 @@ impl World<'_> {
     }
 
     /// Keeps what the node is given as the journal's room.
-    pub(super) fn give_room(&self, room: u64, is_reachable: bool) {
+    pub(super) fn give_room(&mut self, room: u64, is_reachable: bool) {
+        self.journal.iter_mut().for_each(|journal| journal.measured_at = self.now);
         self.seen().oracles.journal.iter_mut().for_each(|kept| kept.measure(room, is_reachable));
     }
 
@@ -272,6 +275,8 @@ impl World<'_> {
         self.note(|diary| diary.note_journal(|| format!("{error}; {lost} facts may be lost")));
         self.seen().oracles.departures.forget();
         let given_up = self.drive(|node, now| node.journal_failed(now, is_fenced))?;
+        let is_cancelled = self.workers.iter().all(|worker| worker.cancelled.is_some());
+        holds(is_cancelled, || Broken::new("runs", 4, "the runs of an engine that was given up are not cancelled"))?;
         Ok(self.judge_given_up(given_up, lost)?)
     }
 
