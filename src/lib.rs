@@ -17,20 +17,22 @@
 //! goes back to the line. A ticket that is presented starts a *run*, and only the outcome of the
 //! current run counts. What is decided is a *fact*; records are what facts make of them.
 //!
-//! # Two layers
+//! # Three layers
 //!
-//! [`Engine`] is a sans-IO state machine: [`Command`]s with their times go in, [`Answer`]s and
-//! [`Effect`]s come out. It has no clock, no I/O and no threads; without features this crate is
-//! `no_std`, so the compiler proves it.
+//! [`Engine`] is a sans-IO state machine that decides about events: [`Command`]s with their times go in,
+//! [`Answer`]s and [`Effect`]s come out. [`node::Node`] is another one around it, and decides about everything
+//! else: the channel, permits, who waits, group commit, shutdown. Neither has a clock, I/O or threads;
+//! without features this crate is `no_std`, so the compiler proves it.
 //!
-//! `Eventful` (feature `tokio`, on by default) is the thin adapter around it that most programs
-//! use: it turns what happens into commands, performs the effects, and runs your handler.
+//! `Eventful` (feature `tokio`, on by default) is what most programs use: a thin driver that keeps the node
+//! behind a lock, performs its actions, and runs your handler. The simulator drives the same node.
 //!
 //! | module | feature | what |
 //! |---|---|---|
-//! | `engine` | | the state machine |
+//! | `engine` | | the state machine of events |
+//! | [`node`] | | everything around it that decides |
 //! | `journal` | `durable` | what survives a crash |
-//! | `runtime` | `tokio` | the adapter: builder, handle, handler, clock |
+//! | `runtime` | `tokio` | the driver on tokio: builder, handle, handler, clock |
 //! | `http` | `http` | the HTTP front |
 //! | `bin/eventful` | `server` | the program |
 //!

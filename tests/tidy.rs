@@ -5,6 +5,7 @@ mod tidy {
     pub(super) mod circles;
     pub(super) mod imports;
     pub(super) mod lengths;
+    pub(super) mod links;
     pub(super) mod modules;
     pub(super) mod promises;
     pub(super) mod source;
@@ -12,9 +13,12 @@ mod tidy {
     pub(super) mod words;
 }
 
+use std::fs;
+use std::path::Path;
+
 use tidy::circles::Imports;
 use tidy::source::{Source, read_tree};
-use tidy::{attributes, imports, lengths, promises, words};
+use tidy::{attributes, imports, lengths, links, promises, words};
 
 type Rule = fn(&Source) -> Vec<String>;
 
@@ -28,6 +32,19 @@ fn imports_go_one_way() {
     assert_finds(imports::point_backward, "src/runtime/a.rs", "use crate::Eventful;");
     assert_allows(imports::point_backward, "src/runtime/a.rs", "use crate::engine::Engine; use axum::http::Uri;");
     assert_allows(imports::point_backward, "src/http/a.rs", "use crate::runtime::Eventful; use crate::Key;");
+}
+
+#[test]
+fn documents_link_to_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["README.md", "docs/ARCHITECTURE.md", "sim/planted/README.md"] {
+        let text = fs::read_to_string(root.join(document)).expect("a document");
+        let broken = links::broken(document, &text, |file| root.join(file).exists());
+        assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+    }
+    let text = "[a](../src/a.rs) [b](b.md#part) [c](#part) [d](https://d.example/) [`e`](e.rs)";
+    let broken = links::broken("docs/X.md", text, |file| file.ends_with("b.md"));
+    assert_eq!(broken, ["docs/X.md: no file is at ../src/a.rs", "docs/X.md: no file is at e.rs"]);
 }
 
 #[test]
