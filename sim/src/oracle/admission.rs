@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Change, Fact, FailedOverflow, Phase, Refusal};
+use eventful::{Answer, Bound, Change, Fact, FailedOverflow, Phase, Refusal, Timestamp};
 
 use super::{Said, Seen};
 use crate::failure::Broken;
@@ -79,7 +79,8 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
             retry_after > Duration::ZERO
                 && match bound {
                     Bound::Pending => book.pending() >= config.max_pending as u64,
-                    Bound::Records => book.total() >= config.max_records as u64,
+                    // One that has expired makes room, whether it was swept or not.
+                    Bound::Records => book.remembered(seen.now) >= config.max_records,
                     Bound::Failed => book.failed_bytes > config.max_failed_bytes as u64,
                     Bound::Bytes => book.bytes + size_bytes as u64 > config.max_bytes as u64,
                     // The engine itself knows no journal.
@@ -91,6 +92,11 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
 }
 
 impl Book {
+    /// Records whose retention has not ended.
+    fn remembered(&self, now: Timestamp) -> usize {
+        self.all().filter(|(event, _)| self.present(*event, now).is_some()).count()
+    }
+
     /// Whether no bound of the engine stands against one more event of this size.
     pub(crate) fn has_room(&self, size_bytes: usize) -> bool {
         let (config, size_bytes) = (&self.config, size_bytes as u64);
