@@ -237,6 +237,8 @@ impl World<'_> {
     fn heal(&mut self) -> Result<(), Broken> {
         self.note(|diary| diary.note_world("the faults are over: what is pending has a bounded time to end"));
         self.skew = self.skew.max(self.lag());
+        // A later start would skip the time in which all that is pending must end.
+        self.machine_skew = self.machine_skew.min(self.skew);
         self.may_panic = false;
         self.observer.switches().calm();
         self.heal_disk();
