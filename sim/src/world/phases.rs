@@ -219,9 +219,18 @@ impl World<'_> {
     /// No ticket gets into the channel. Who has one has a bounded time to end its run, and all
     /// others are where they can wait. Then there is room again.
     fn wait_while_full(&mut self, choices: &mut Choices) -> Result<(), Halt> {
-        let limit = self.told.max(self.clock()) + self.time_while_full();
-        while self.node.engine().gauges().pending() > 0 && self.told <= limit {
-            if !self.bounded_step(choices)? {
+        let (mut limit, mut epoch, mut well) = (Timestamp::EPOCH, None, self.now);
+        while self.node.engine().gauges().pending() > 0 {
+            let opened = Some(self.node.engine().epoch());
+            // The tickets of an opening get into the channel that comes with it.
+            if std::mem::replace(&mut epoch, opened) != opened {
+                limit = self.told.max(self.clock()) + self.time_while_full();
+            }
+            if self.is_serving() {
+                well = self.now;
+            }
+            let has_recovered = well == self.now || self.now > well + RECOVERY_MICROS;
+            if has_recovered && self.told > limit || !self.bounded_step(choices)? {
                 break;
             }
         }
