@@ -19,8 +19,9 @@ use crate::node::{Node, Point, ShutdownReport};
 impl Shared {
     /// Stops intake and dispatch now, and asks for the rest to have ended within `timeout`.
     pub(super) fn ask_to_end(self: &Arc<Self>, timeout: Duration) {
-        self.ending.open();
         self.write(|node, now| node.shut_down(now, timeout));
+        // Only now: who waits for it would see a node that was asked for no end, and report.
+        self.ending.open();
         if self.has_threads() {
             self.end_on_thread();
         }
@@ -131,4 +132,38 @@ impl Drop for Duty {
 fn end_at_once(shared: &Arc<Shared>) {
     shared.write(Node::end_at_once);
     publish(shared);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Event, Phase};
+    use crate::runtime::{Attempt, Eventful, Failure};
+    use core::task::{Context, Waker};
+    use std::pin::pin;
+    use std::sync::Mutex;
+    use std::task::Wake;
+
+    /// Notes the phase of the engine when it is woken.
+    struct Observer(Arc<Shared>, Mutex<Option<Phase>>);
+
+    impl Wake for Observer {
+        fn wake(self: Arc<Self>) {
+            *self.1.lock().expect("no panic under the lock") = Some(self.0.read(|node, _| node.phase()));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_finds_a_node_that_ends() {
+        let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
+        let eventful = Eventful::builder().start(succeed).expect("it starts");
+        let observer = Arc::new(Observer(Arc::clone(&eventful.shared), Mutex::default()));
+        let waker = Waker::from(Arc::clone(&observer));
+        let mut ending = pin!(eventful.shared.ending.wait());
+        assert!(ending.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+
+        eventful.shared.ask_to_end(Duration::ZERO);
+        // No run is in flight: it has come to its end at once.
+        assert_eq!(*observer.1.lock().expect("no panic under the lock"), Some(Phase::Stopped));
+    }
 }
