@@ -22,8 +22,9 @@ fn shutdown_ends_when_a_runtime_of_one_thread_was_never_polled() {
 fn shutdown_ends_when_a_runtime_of_many_threads_was_dropped() {
     let (eventful, runtime) = started_in(two_threads());
     drop(runtime);
-    one_thread().block_on(eventful.shutdown(None));
+    let report = one_thread().block_on(eventful.shutdown(None));
     assert_eq!(stats(&eventful).phase, Phase::Stopped);
+    assert!(report.took < eventful.config().sync_grace, "no task is left to wait for, and it took {:?}", report.took);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::handler::Handler;
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
 use super::shared::{JournalParts, Parts, Shared};
-use super::supervisor::keep;
+use super::supervisor::{Kept, keep};
 use super::sweeper::sweep;
 use super::timeline::Timeline;
 #[cfg(feature = "durable")]
@@ -305,8 +305,8 @@ fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: impl Handler) {
     let for_sweeper = Arc::clone(shared);
     let sweeper = move || sweep(Arc::clone(&for_sweeper));
     let tasks = [
-        runtime.spawn(keep(Arc::clone(shared), Part::Dispatcher, dispatcher)),
-        runtime.spawn(keep(Arc::clone(shared), Part::Sweeper, sweeper)),
+        runtime.spawn(keep(Kept::new(shared, Part::Dispatcher), dispatcher)),
+        runtime.spawn(keep(Kept::new(shared, Part::Sweeper), sweeper)),
     ];
     shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     watch(shared);

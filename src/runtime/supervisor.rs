@@ -18,12 +18,32 @@ pub(super) enum Exit {
     Dead(&'static str),
 }
 
+/// A task that is looked after. Dropped, it has ended: with its work, or with its runtime.
+pub(super) struct Kept {
+    shared: Arc<Shared>,
+    part: Part,
+}
+
+impl Kept {
+    pub(super) fn new(shared: &Arc<Shared>, part: Part) -> Self {
+        Self { shared: Arc::clone(shared), part }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.shared.write(|node, _| node.part_ended(self.part));
+    }
+}
+
 /// Runs what `make` makes, again and again, until it is done.
-pub(super) async fn keep<F>(shared: Arc<Shared>, part: Part, make: impl Fn() -> F)
+pub(super) async fn keep<F>(kept: Kept, make: impl Fn() -> F)
 where
     F: Future<Output = Exit> + Send + 'static,
 {
-    while let Err(why) = live(&shared, part, make()).await {
+    let Kept { shared, part } = &kept;
+    let part = *part;
+    while let Err(why) = live(shared, part, make()).await {
         tracing::error!(?part, why, "a task died, and is restarted");
         let Some(not_before) = shared.write(|node, _| node.part_died(part)) else { break };
         let is_ending = shared.ending.is_open();
@@ -36,7 +56,6 @@ where
             break;
         }
     }
-    shared.write(|node, _| node.part_ended(part));
 }
 
 /// Waits until the task is done. An error says why it must be restarted.
