@@ -49,6 +49,25 @@ async fn wait_for_each_kind_of_end_returns_its_status() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waker_that_panics_keeps_no_other_from_being_woken() {
+    let gate = Gate::closed();
+    let eventful = start(narrow(), gate.handler());
+    eventful.submit(event("a")).await.expect("room");
+    let key = key("a");
+    let (mut idle, mut one, mut other) =
+        (pin!(eventful.wait_idle()), pin!(eventful.wait(&key)), pin!(eventful.wait(&key)));
+    let panicking = Waker::from(Arc::new(Panicking));
+    let mut context = Context::from_waker(&panicking);
+    assert!(idle.as_mut().poll(&mut context).is_pending() && one.as_mut().poll(&mut context).is_pending());
+    assert!(poll(other.as_mut()).is_none());
+
+    gate.let_through(1);
+    let ended = tokio::time::timeout(SECOND, other).await.expect("it is woken");
+    assert_eq!(ended.map(|record| record.status), Ok(Status::Completed));
+    until_at_rest(&eventful).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn wait_goes_over_retries() {
     let ledger = Arc::new(Ledger::default());
     let counted = Arc::clone(&ledger);
@@ -208,5 +227,14 @@ struct Unpark(Thread);
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
+    }
+}
+
+/// A waker of an executor that is gone.
+struct Panicking;
+
+impl Wake for Panicking {
+    fn wake(self: Arc<Self>) {
+        panic!("the executor is gone");
     }
 }

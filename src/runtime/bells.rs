@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 use tokio::sync::Notify;
@@ -40,13 +41,13 @@ impl Bells {
     pub(super) fn settle(&self, Settled { after, up_to }: Settled) {
         let (first, last) = (after.number() + 1, up_to.number());
         for number in first..=last.min(first.saturating_add(TURNS - 1)) {
-            self.settled[(number % TURNS) as usize].notify_waiters();
+            ring_for_all(&self.settled[(number % TURNS) as usize]);
         }
     }
 
     /// Rings for all who wait for anything.
     pub(super) fn wake_everyone(&self) {
-        self.settled.iter().chain([&self.idle]).for_each(Notify::notify_waiters);
+        self.settled.iter().chain([&self.idle]).for_each(ring_for_all);
         self.waiters.wake_all();
     }
 }
@@ -81,7 +82,7 @@ impl Waiters {
             let bells = self.lock();
             let woken: Vec<_> = waiters.iter().filter_map(|waiter| bells.get(waiter).cloned()).collect();
             drop(bells);
-            ring(&woken);
+            woken.iter().for_each(|bell| ring_for_one(bell));
         }
     }
 
@@ -92,7 +93,7 @@ impl Waiters {
 
     fn wake_all(&self) {
         let woken: Vec<_> = self.lock().values().cloned().collect();
-        ring(&woken);
+        woken.iter().for_each(|bell| ring_for_one(bell));
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Waiter, Arc<Notify>>> {
@@ -100,7 +101,20 @@ impl Waiters {
     }
 }
 
-/// Rings them, with no lock held: a waker may come back from here.
-fn ring(bells: &[Arc<Notify>]) {
-    bells.iter().for_each(|bell| bell.notify_one());
+/// Rings for one who waits, now or later. To be called with no lock held: a waker may come back from here.
+pub(super) fn ring_for_one(bell: &Notify) {
+    ring(|| bell.notify_one());
+}
+
+/// Rings for all who wait now. To be called with no lock held: a waker may come back from here.
+pub(super) fn ring_for_all(bell: &Notify) {
+    ring(|| bell.notify_waiters());
+}
+
+/// A waker is code of who waits, and its panic is no fault of who rings, which may be a worker or the writer
+/// of the journal. Those who share its bell may miss this ringing; no other bell does.
+fn ring(ringing: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(ringing)).is_err() {
+        tracing::error!("a waker panicked: the task that it belongs to may wait without end");
+    }
 }

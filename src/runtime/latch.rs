@@ -3,6 +3,8 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
+use super::bells::ring_for_all;
+
 /// Closed at first; once opened, it stays open.
 #[derive(Debug, Default)]
 pub(super) struct Latch {
@@ -19,7 +21,7 @@ pub(super) trait Cancel: Send + Sync {
 impl Latch {
     pub(super) fn open(&self) {
         self.open.store(true, Ordering::Release);
-        self.opened.notify_waiters();
+        ring_for_all(&self.opened);
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -14,7 +14,7 @@ use std::vec::Vec;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::bells::Bells;
+use super::bells::{Bells, ring_for_all, ring_for_one};
 use super::failures::log_failures;
 use super::holds::Holds;
 use super::latch::{Cancel, Latch};
@@ -210,11 +210,11 @@ impl Shared {
         ];
         for (rings, bell) in single {
             if rings {
-                bell.notify_one();
+                ring_for_one(bell);
             }
         }
         if idle {
-            bells.idle.notify_waiters();
+            ring_for_all(&bells.idle);
         }
         settled.iter().for_each(|settled| bells.settle(*settled));
         bells.waiters.wake(&wake);
