@@ -99,6 +99,10 @@ impl Readers {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.buffers.len()
+    }
+
     /// Returns whether there are any.
     pub(super) fn any(&self) -> bool {
         !self.buffers.is_empty()

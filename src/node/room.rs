@@ -1,14 +1,19 @@
 //! Submitters that wait for room, first in, first out.
 
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
 
 use super::actions::Waiter;
 
-/// Submitters that wait for room.
-#[derive(Debug, Default, Hash)]
+/// Submitters that wait for room. Any of them may leave at any time, and thousands at once, so none is looked
+/// for among the others.
+#[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// With the sizes of their events.
-    waiters: VecDeque<(Waiter, usize)>,
+    /// With the sizes of their events, in the order in which they came.
+    waiters: BTreeMap<u64, (Waiter, usize)>,
+    /// Where each of them is in it.
+    places: BTreeMap<Waiter, u64>,
+    /// All who ever came.
+    joined: u64,
     /// The first one was woken, and has not come yet.
     is_called: bool,
 }
@@ -20,12 +25,19 @@ impl Queue {
 
     /// Returns whether this one may enter before all who wait.
     pub(super) fn is_first(&self, waiter: Waiter) -> bool {
-        self.waiters.front().is_none_or(|(first, _)| *first == waiter)
+        self.first().is_none_or(|(first, _)| first == waiter)
+    }
+
+    fn first(&self) -> Option<(Waiter, usize)> {
+        self.waiters.first_key_value().map(|(_, waiter)| *waiter)
     }
 
     /// Puts a newcomer at the end.
     pub(super) fn join(&mut self, waiter: Waiter, size_bytes: usize) {
-        self.waiters.push_back((waiter, size_bytes));
+        self.leave(waiter);
+        self.waiters.insert(self.joined, (waiter, size_bytes));
+        self.places.insert(waiter, self.joined);
+        self.joined += 1;
     }
 
     /// This one came in vain: it is called again when there is room.
@@ -36,19 +48,24 @@ impl Queue {
     }
 
     pub(super) fn leave(&mut self, waiter: Waiter) {
-        if self.waiters.front().is_some_and(|(first, _)| *first == waiter) {
-            self.waiters.pop_front();
-            self.is_called = false;
-        } else {
-            self.waiters.retain(|(known, _)| *known != waiter);
-        }
+        let Some(place) = self.places.remove(&waiter) else { return };
+        self.is_called &= !self.is_first(waiter);
+        self.waiters.remove(&place);
     }
 
     /// The first one, unless it was called before: there is room when `has_room` says so of its size.
     pub(super) fn call(&mut self, has_room: impl FnOnce(usize) -> bool) -> Option<Waiter> {
-        let (first, size_bytes) = self.waiters.front().filter(|_| !self.is_called)?;
-        self.is_called = has_room(*size_bytes);
-        self.is_called.then_some(*first)
+        let (first, size_bytes) = self.first().filter(|_| !self.is_called)?;
+        self.is_called = has_room(size_bytes);
+        self.is_called.then_some(first)
+    }
+
+    /// Adds what decides how it goes on to a hash.
+    #[cfg(feature = "sim")]
+    pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
+        use core::hash::Hash as _;
+        (self.len(), self.is_called).hash(hasher);
+        self.waiters.values().for_each(|waiter| waiter.hash(hasher));
     }
 }
 
@@ -69,6 +86,17 @@ mod tests {
         assert_eq!((queue.call(|_| true), queue.call(|_| true)), (Some(ONE), None));
         queue.leave(ONE);
         assert_eq!((queue.call(|size| size < 10), queue.len()), (Some(OTHER), 1));
+    }
+
+    #[test]
+    fn one_who_leaves_from_behind_changes_nothing_for_the_first() {
+        let mut queue = Queue::default();
+        queue.join(ONE, 10);
+        queue.join(OTHER, 1);
+        assert_eq!(queue.call(|_| true), Some(ONE));
+        queue.leave(OTHER);
+        queue.leave(OTHER);
+        assert_eq!((queue.call(|_| true), queue.len()), (None, 1));
     }
 
     #[test]

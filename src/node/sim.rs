@@ -36,7 +36,8 @@ impl Node {
         self.workers.fingerprint(hasher);
         self.channel.tickets().hash(hasher);
         self.shutdown.as_ref().map(Shutdown::stage).hash(hasher);
-        (&self.queue, &self.dispatcher, &self.sweeper, self.armed).hash(hasher);
+        self.queue.fingerprint(hasher);
+        (&self.dispatcher, &self.sweeper, self.armed).hash(hasher);
         (self.dispatcher_waits, self.is_broken, self.idle_awaited, self.reported_full).hash(hasher);
     }
 }

@@ -1,7 +1,7 @@
 //! Those who wait for the end of one event.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::actions::Waiter;
@@ -39,7 +39,7 @@ pub enum Watched {
 
 /// Those who wait for the end of an event.
 #[derive(Debug, Default)]
-pub(super) struct Watches(BTreeMap<Key, Vec<Waiter>>);
+pub(super) struct Watches(BTreeMap<Key, BTreeSet<Waiter>>);
 
 impl Watches {
     pub(super) fn any(&self) -> bool {
@@ -47,12 +47,12 @@ impl Watches {
     }
 
     pub(super) fn add(&mut self, key: &Key, waiter: Waiter) {
-        self.0.entry(key.clone()).or_default().push(waiter);
+        self.0.entry(key.clone()).or_default().insert(waiter);
     }
 
     pub(super) fn remove(&mut self, key: &Key, waiter: Waiter) {
         let Some(waiters) = self.0.get_mut(key) else { return };
-        waiters.retain(|kept| *kept != waiter);
+        waiters.remove(&waiter);
         if waiters.is_empty() {
             self.0.remove(key);
         }

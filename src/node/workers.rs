@@ -81,18 +81,24 @@ impl Workers {
         self.free.push(worker.0);
     }
 
-    /// These runs no longer count: their workers are to stop, and are added to `cancelled` in the same order. A
-    /// shutdown stops all of them at once, so they are not looked for one by one.
+    /// These runs no longer count: their workers are to stop, and are added to `cancelled` in the same order.
+    /// Rare, so it may look at all workers, but only once for all runs: a shutdown stops all of them.
     pub(super) fn stop(&mut self, now: Timestamp, runs: &[RunId], cancelled: &mut Vec<Worker>) {
-        let mut running: Vec<_> = self.runs().collect();
-        running.sort_unstable();
-        for run in runs {
-            let Ok(at) = running.binary_search_by_key(run, |(run, _)| *run) else { continue };
-            let worker = running[at].1;
-            self.slots[worker.0] = Slot::Stopped { run: *run, since: now };
-            self.inflight -= 1;
-            cancelled.push(worker);
+        let mut wanted: Vec<_> = runs.iter().copied().zip(0..).collect();
+        wanted.sort_unstable();
+        let place = |run: RunId| wanted.binary_search_by_key(&run, |(run, _)| *run).ok().map(|at| wanted[at].1);
+        let mut found: Vec<(usize, Worker)> = Vec::with_capacity(runs.len());
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            if let Slot::Running(run) = *slot
+                && let Some(place) = place(run)
+            {
+                *slot = Slot::Stopped { run, since: now };
+                found.push((place, Worker(number)));
+            }
         }
+        self.inflight -= found.len();
+        found.sort_unstable();
+        cancelled.extend(found.into_iter().map(|(_, worker)| worker));
     }
 
     /// No run counts any more.
@@ -108,19 +114,17 @@ impl Workers {
 
     /// All workers that work on a run.
     pub(super) fn running(&self) -> impl Iterator<Item = Worker> + '_ {
-        self.runs().map(|(_, worker)| worker)
-    }
-
-    /// The runs that count, with their workers.
-    fn runs(&self) -> impl Iterator<Item = (RunId, Worker)> + '_ {
         self.slots.iter().enumerate().filter_map(|(number, slot)| match slot {
-            Slot::Running(run) => Some((*run, Worker(number))),
+            Slot::Running(_) => Some(Worker(number)),
             Slot::Free | Slot::Stopped { .. } => None,
         })
     }
 
     /// Counts the workers that were told to stop at least `grace` ago and have not ended.
     pub(super) fn stopped(&self, now: Timestamp, grace: Duration) -> usize {
+        if self.inflight == self.held() {
+            return 0;
+        }
         let is_late = |slot: &&Slot| matches!(slot, Slot::Stopped { since, .. } if now.since(*since) >= grace);
         self.slots.iter().filter(is_late).count()
     }
