@@ -118,10 +118,10 @@ impl Writer {
     /// The next job on an open journal. `begin` prepares the next group, if there is one; `ends` says that
     /// nothing will be decided any more.
     pub(super) fn next_job(&mut self, now: Timestamp, mut begin: impl FnMut() -> bool, ends: bool) -> Job {
-        // At the end no snapshot is begun or continued.
-        let passes_maintenance = ends || self.turn == Turn::Rest;
-        if self.turn == Turn::Write || passes_maintenance && !self.is_refused {
-            if self.turn == Turn::Write && self.is_refused || begin() {
+        // At the end no snapshot is begun or continued, and a group that was refused is tried a last time.
+        let writes = ends || self.turn == Turn::Write;
+        if writes || self.turn == Turn::Rest && !self.is_refused {
+            if writes && self.is_refused || begin() {
                 self.turn = Turn::Maintain;
                 return Job::Append;
             }
@@ -274,6 +274,20 @@ mod tests {
         writer.appended(START, 1);
         assert_eq!(writer.next_job(START, || false, true), Job::Seal);
         assert_eq!(writer.next_job(START, || false, true), Job::Close);
+    }
+
+    #[test]
+    fn writer_that_ends_tries_a_refused_group_at_once_whatever_its_turn() {
+        for jobs in 0..4 {
+            let mut writer = Writer::new(0);
+            assert_eq!(writer.next_job(START, || true, false), Job::Append);
+            writer.refused();
+            writer.looked(START, Found::Short, false);
+            (0..jobs).for_each(|_| {
+                writer.next_job(START, || false, false);
+            });
+            assert_eq!(writer.next_job(START, || false, true), Job::Append, "after {jobs} jobs");
+        }
     }
 
     #[test]
