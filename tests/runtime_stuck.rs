@@ -141,6 +141,23 @@ async fn durable_record_is_read_at_once_while_the_journal_is_stuck() {
 }
 
 #[tokio::test]
+async fn duplicate_of_a_durable_event_is_known_beside_a_new_one_in_a_batch() {
+    let (scene, _submitter, _) = Scene::stuck().await;
+    scene.clock.advance(SECOND);
+    let eventful = scene.eventful.clone();
+    let batch =
+        tokio::spawn(async move { eventful.submit_batch([event("known"), event("young"), event("known")]).await });
+    settle_down().await;
+    scene.waits_too_long().await;
+    let answers = batch.await.expect("no panic");
+    let [Ok(Submitted::Duplicate(_)), unknown, Ok(Submitted::Duplicate(_))] = answers[..] else {
+        panic!("{answers:?}");
+    };
+    assert_eq!(unknown, UNKNOWN);
+    scene.disk.unblock();
+}
+
+#[tokio::test]
 async fn record_that_is_not_durable_is_shown_as_such_after_the_wait() {
     let (scene, _, _) = Scene::stuck().await;
     let (eventful, id) = (scene.eventful.clone(), key("new"));

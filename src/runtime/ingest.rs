@@ -51,41 +51,44 @@ impl Eventful {
     where
         I: IntoIterator<Item = Event>,
     {
-        let mut results = Vec::new();
-        let lsns = self.submit_parts(events, &mut results);
-        let mut rest = results.as_mut_slice();
-        for (count, lsn) in lsns {
-            let answers = rest.split_off_mut(..count).unwrap_or_default();
-            if let Err(unsynced) = self.shared.settled(lsn, false).await {
-                let unsure = answers.iter_mut().filter(|answer| says_of_a_record(answer));
-                unsure.for_each(|answer| *answer = Err(Unavailable::from(unsynced).into()));
+        let (mut results, mut lsns) = (Vec::new(), Vec::new());
+        self.submit_parts(events, &mut results, &mut lsns);
+        let mut settled = (None, Ok(()));
+        for (result, lsn) in results.iter_mut().zip(lsns) {
+            if settled.0 != lsn {
+                settled = (lsn, self.shared.settled(lsn, false).await);
+            }
+            if let (_, Err(unsynced)) = settled {
+                *result = Err(Unavailable::from(unsynced).into());
             }
         }
         results
     }
 
-    /// Submits all. Returns of how many at a time what must be durable.
+    /// Submits all. Gives for each what must be durable before its result is shown.
     fn submit_parts(
         &self,
         events: impl IntoIterator<Item = Event>,
         results: &mut Vec<Result<Submitted, SubmitError>>,
-    ) -> Vec<(usize, Option<Lsn>)> {
+        lsns: &mut Vec<Option<Lsn>>,
+    ) {
         let mut events = events.into_iter();
-        let mut lsns: Vec<(usize, Option<Lsn>)> = Vec::new();
         results.reserve(events.size_hint().0);
+        lsns.reserve(events.size_hint().0);
         // Collected first: the caller's iterator must not run under the lock.
         let mut part = Vec::with_capacity(BATCH);
         loop {
             part.extend(events.by_ref().take(BATCH));
             if part.is_empty() {
-                return lsns;
+                return;
             }
-            let count = part.len();
-            let lsn = self.shared.submit_part(&mut part, results);
-            match lsns.last_mut().filter(|(_, last)| *last == lsn) {
-                Some((counted, _)) => *counted += count,
-                None => lsns.push((count, lsn)),
-            }
+            self.shared.write(|node, now| {
+                for event in part.drain(..) {
+                    let decided = node.submit(now, event);
+                    lsns.push(decided.as_ref().map_or(None, |decided| decided.lsn));
+                    results.push(decided.map_or_else(|why| Err(why.into()), |decided| decided.value));
+                }
+            });
         }
     }
 
@@ -124,23 +127,6 @@ impl Shared {
         self.settled(decided.lsn, false).await.map_err(Unavailable::from)?;
         decided.value
     }
-
-    fn submit_part(&self, part: &mut Vec<Event>, results: &mut Vec<Result<Submitted, SubmitError>>) -> Option<Lsn> {
-        self.write(|node, now| {
-            let mut last = None;
-            results.extend(part.drain(..).map(|event| {
-                let decided = node.submit(now, event)?;
-                last = last.max(decided.lsn);
-                decided.value
-            }));
-            last
-        })
-    }
-}
-
-/// Returns whether a result tells what became of a record.
-const fn says_of_a_record(result: &Result<Submitted, SubmitError>) -> bool {
-    matches!(result, Ok(_) | Err(SubmitError::Conflict(_)))
 }
 
 /// A place among the submitters that wait for room.
