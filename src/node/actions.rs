@@ -37,6 +37,7 @@ pub struct Settled {
 /// Exhaustive on purpose: a driver must do all of it. A wake-up that comes too often does no harm; one
 /// that is left out may be waited for without end.
 #[derive(Debug, Default)]
+#[must_use = "what is not done may be waited for without end"]
 pub struct Actions {
     /// Wake the dispatcher: a run can start, or none ever will.
     pub dispatch: bool,
@@ -87,6 +88,13 @@ impl Pending {
     /// To add to them.
     pub(super) fn edit(&mut self) -> &mut Actions {
         self.0.get_or_insert_default()
+    }
+
+    /// The run of this worker has ended: there is nothing to cancel, and its worker may have another.
+    pub(super) fn spare(&mut self, worker: Worker) {
+        if let Some(actions) = &mut self.0 {
+            actions.cancel.retain(|cancelled| *cancelled != worker);
+        }
     }
 
     /// Takes them out.

@@ -8,6 +8,7 @@ use crate::engine::{Answer, Command, Outcome, Phase, Run, RunId, Status, Timesta
 
 /// A run that is to be worked on.
 #[derive(Debug)]
+#[must_use = "its worker holds a permit until the run is settled"]
 pub struct Launch {
     /// Who works on it, with its permit.
     pub worker: Worker,
@@ -19,6 +20,7 @@ pub struct Launch {
 
 /// What came of the dispatcher's look for a run.
 #[derive(Debug)]
+#[must_use = "a run that has started must be worked on"]
 pub enum Start {
     /// A run has started.
     Run(Launch),
@@ -66,7 +68,9 @@ impl Node {
     /// A worker has ended its run, with this outcome; without one when the run was stopped. Its permit is
     /// free again. Returns the status that the outcome leads to, if it counts.
     pub fn settle(&mut self, now: Timestamp, worker: Worker, run: RunId, outcome: Option<Outcome>) -> Option<Status> {
-        self.workers.end(worker, run);
+        if self.workers.end(worker, run) {
+            self.pending.spare(worker);
+        }
         let outcome = outcome.filter(|_| self.unavailable().is_none())?;
         let answer = self.execute(now, Command::Settle { run, outcome });
         if let Answer::Settled(status) = answer { Some(status) } else { None }
@@ -117,6 +121,22 @@ mod tests {
         let mut out = Output::with_facts();
         let engine: Engine = Replay::new(Config::default()).expect("the default is valid").open(NOW, &mut out);
         Opened { engine, out, room_bytes: u64::MAX, frames: 0 }
+    }
+
+    #[test]
+    fn run_is_not_cancelled_for_the_one_that_its_worker_had_before() {
+        let mut out = Output::new();
+        let engine = Engine::new(Config::default(), NOW, &mut out).expect("the default is valid");
+        let mut node = Node::in_memory(NOW, engine, out);
+        for id in ["a", "b"] {
+            node.submit(NOW, Event::with_id(id, "").expect("an event")).expect("it is ready").value.expect("room");
+        }
+        let Start::Run(first) = node.start(NOW) else { panic!("it starts") };
+        node.discard(NOW, first.run.event.key().clone()).expect("it is ready").value.expect("it is there");
+        let (status, second) = node.settle_and_start(NOW, first.worker, first.run.id, None);
+        let second = second.expect("it starts");
+        assert_eq!((status, second.worker), (None, first.worker));
+        assert_eq!(node.actions(NOW).cancel, []);
     }
 
     #[test]

@@ -222,14 +222,13 @@ mod tests {
     #[test]
     fn opening_that_ends_after_the_shutdown_is_not_used() {
         let (mut node, mut facts) = (node(), Vec::new());
-        node.next_job(NOW, &mut facts);
+        assert_eq!(node.next_job(NOW, &mut facts), Job::Append);
         node.appended(NOW, u64::MAX, 1);
         node.journal_failed(NOW, false);
         assert_eq!(node.next_job(NOW, &mut facts), Job::Open);
 
         node.shut_down(NOW, Duration::ZERO);
-        node.actions(NOW);
-        assert!(node.has_stopped());
+        assert!(node.actions(NOW).end && node.has_stopped());
         node.journal_opened(NOW, opened(1)).expect("no frame is lost");
         assert_eq!(node.stats(NOW, Duration::ZERO).expect("it is sound").journal, Some(JournalState::Down));
         assert_eq!(node.next_job(NOW, &mut facts), Job::Close);

@@ -86,20 +86,25 @@ use writer::Writer;
 ///
 /// A driver keeps it behind a lock, reads the clock inside the lock, and calls methods of six kinds:
 ///
-/// 1. **Callers ask.** [`enter`](Self::enter), [`submit`](Self::submit), [`redrive`](Self::redrive),
-///    [`discard`](Self::discard), [`pause`](Self::pause), [`resume`](Self::resume), [`watch`](Self::watch),
-///    [`subscribe`](Self::subscribe), [`shut_down`](Self::shut_down). A [`Decided`] value leaves when its
-///    [`Lsn`] is durable: the [`horizon`](Self::horizon) says whether it is.
+/// 1. **Callers ask.** [`submit`](Self::submit), [`enter`](Self::enter) and, by one who waits for room,
+///    [`enter_again`](Self::enter_again) and [`leave`](Self::leave); [`reject`](Self::reject),
+///    [`redrive`](Self::redrive), [`discard`](Self::discard), [`pause`](Self::pause), [`resume`](Self::resume);
+///    [`watch`](Self::watch) and [`unwatch`](Self::unwatch), [`await_idle`](Self::await_idle);
+///    [`subscribe`](Self::subscribe), [`read`](Self::read) and [`unsubscribe`](Self::unsubscribe);
+///    [`shut_down`](Self::shut_down). A [`Decided`] value leaves when its [`Lsn`] is durable: the
+///    [`horizon`](Self::horizon) says whether it is.
 /// 2. **Tasks work.** The dispatcher calls [`start`](Self::start), each worker
-///    [`settle_and_start`](Self::settle_and_start).
+///    [`settle_and_start`](Self::settle_and_start), or [`settle`](Self::settle) when it takes no other run. A
+///    handler calls [`heartbeat`](Self::heartbeat).
 /// 3. **The journal is written.** Its writer asks for the [`next_job`](Self::next_job), does it, and says
-///    what came of it: [`appended`](Self::appended), [`refused`](Self::refused),
-///    [`journal_failed`](Self::journal_failed), [`maintained`](Self::maintained), [`measured`](Self::measured),
-///    [`journal_opened`](Self::journal_opened), [`journal_not_opened`](Self::journal_not_opened),
-///    [`journal_closed`](Self::journal_closed).
+///    what came of it: [`appended`](Self::appended), and with readers [`publish`](Self::publish),
+///    [`refused`](Self::refused), [`journal_failed`](Self::journal_failed), [`maintained`](Self::maintained),
+///    [`measured`](Self::measured), [`journal_opened`](Self::journal_opened),
+///    [`journal_not_opened`](Self::journal_not_opened), [`journal_closed`](Self::journal_closed).
 /// 4. **Time passes.** [`tick`](Self::tick) and, once a shutdown was asked for, [`see_to_end`](Self::see_to_end)
-///    say when to call them again.
-/// 5. **Something dies.** [`part_died`](Self::part_died), [`break_down`](Self::break_down).
+///    say when to call them again. With no task left to wait for, [`end_at_once`](Self::end_at_once).
+/// 5. **Something dies.** [`part_died`](Self::part_died), then [`part_restarted`](Self::part_restarted) or
+///    [`part_ended`](Self::part_ended); [`break_down`](Self::break_down).
 /// 6. **Output.** After one or more calls of the kinds before, and before the lock is free,
 ///    [`actions`](Self::actions) gives what is to be done outside the lock, in any order.
 ///

@@ -155,7 +155,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`], unless the event has ended and that is durable.
+    /// [`Unavailable`]; of an event that has ended durably only [`Unavailable::Broken`].
     pub fn watch(&mut self, now: Timestamp, key: &Key, waiter: Waiter) -> Result<Watched, Unavailable> {
         if self.is_broken {
             return Err(Unavailable::Broken);

@@ -69,16 +69,17 @@ impl Workers {
         Worker(slot)
     }
 
-    /// Takes the permit back from the worker of this run.
-    pub(super) fn end(&mut self, worker: Worker, run: RunId) {
-        let Some(slot) = self.slots.get_mut(worker.0) else { return };
+    /// Takes the permit back from the worker of this run. Returns whether it had one.
+    pub(super) fn end(&mut self, worker: Worker, run: RunId) -> bool {
+        let Some(slot) = self.slots.get_mut(worker.0) else { return false };
         match *slot {
             Slot::Running(held) if held == run => self.inflight -= 1,
             Slot::Stopped { run: held, .. } if held == run => {}
-            Slot::Free | Slot::Running(_) | Slot::Stopped { .. } => return,
+            Slot::Free | Slot::Running(_) | Slot::Stopped { .. } => return false,
         }
         *slot = Slot::Free;
         self.free.push(worker.0);
+        true
     }
 
     /// These runs no longer count: their workers are to stop, and are added to `cancelled` in the same order.
@@ -155,7 +156,7 @@ mod tests {
         workers.stop(NOW, &[run(1)], &mut cancelled);
         assert_eq!((cancelled, workers.inflight(), workers.permits_free()), (alloc::vec![worker], 0, 0));
         assert_eq!((workers.stopped(NOW, GRACE), workers.stopped(NOW + GRACE, GRACE)), (0, 1));
-        workers.end(worker, run(1));
+        assert!(workers.end(worker, run(1)));
         assert_eq!((workers.permits_free(), workers.stopped(NOW + GRACE, GRACE)), (1, 0));
     }
 
@@ -163,10 +164,9 @@ mod tests {
     fn worker_ends_once_and_only_for_its_own_run() {
         let mut workers = Workers::new(NonZeroUsize::MIN);
         let worker = workers.begin(run(1));
-        workers.end(worker, run(2));
+        assert!(!workers.end(worker, run(2)));
         assert_eq!((workers.inflight(), workers.permits_free()), (1, 0));
-        workers.end(worker, run(1));
-        workers.end(worker, run(1));
+        assert!(workers.end(worker, run(1)) && !workers.end(worker, run(1)));
         assert_eq!((workers.inflight(), workers.permits_free()), (0, 1));
     }
 }
