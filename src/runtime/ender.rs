@@ -65,13 +65,18 @@ pub(super) fn watch(shared: &Arc<Shared>) {
 }
 
 fn spawn(shared: Arc<Shared>) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_time().build()?;
     let thread = std::thread::Builder::new().name("eventful-end".to_string());
-    let end = move || {
-        let duty = Duty(shared);
-        runtime.block_on(see_to_the_end(&duty.0));
-    };
-    thread.spawn(end).map(drop)
+    thread.spawn(move || end(shared)).map(drop)
+}
+
+/// Sees to the end on a thread. Its runtime is made there: without a thread it could not be dropped where no
+/// one may block, such as in a task.
+fn end(shared: Arc<Shared>) {
+    let duty = Duty(shared);
+    match Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => runtime.block_on(see_to_the_end(&duty.0)),
+        Err(error) => tracing::warn!(%error, "no timer for the shutdown: it waits for nothing"),
+    }
 }
 
 /// Takes the shutdown through its phases, once it was asked for.
