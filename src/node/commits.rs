@@ -204,27 +204,23 @@ impl Commits {
 
     /// Returns whether the oldest group is older than an answer may wait.
     pub(super) fn is_stuck(&self, now: Timestamp) -> bool {
-        self.overdue(now).is_some()
-    }
-
-    /// Up to which LSN no answer may wait any more.
-    fn overdue(&self, now: Timestamp) -> Option<Lsn> {
-        let journaled = self.0.as_ref()?;
-        let is_overdue = |(since, _): &(Timestamp, Lsn)| *since + journaled.limits.answer_timeout <= now;
-        journaled.groups.ages().take_while(is_overdue).last().map(|(_, lsn)| lsn)
+        self.0.as_ref().is_some_and(|journaled| journaled.is_stuck(now))
     }
 
     /// The next time at which an answer has waited too long.
     pub(super) fn next_overdue(&self, now: Timestamp) -> Option<Timestamp> {
         let journaled = self.0.as_ref()?;
-        let times = journaled.groups.ages().map(|(since, _)| since + journaled.limits.answer_timeout);
-        times.into_iter().find(|at| *at > now)
+        let (_, next) = journaled.groups.split_by_age(|since| journaled.is_overdue(since, now));
+        next.map(|since| since + journaled.limits.answer_timeout)
     }
 
     /// Lets those answers go that have waited too long, or all. Returns which LSNs are settled by that.
     pub(super) fn stop_waiting(&mut self, now: Timestamp, all: bool) -> Option<(Lsn, Lsn)> {
-        let up_to = if all { self.tail() } else { self.overdue(now) }?;
-        let before = self.0.as_mut()?.horizon.stop_waiting(up_to)?;
+        let tail = self.tail();
+        let journaled = self.0.as_mut()?;
+        let (overdue, _) = journaled.groups.split_by_age(|since| journaled.is_overdue(since, now));
+        let up_to = if all { tail } else { overdue }?;
+        let before = journaled.horizon.stop_waiting(up_to)?;
         Some((before, up_to))
     }
 
@@ -313,6 +309,15 @@ impl Journaled {
         self.room_bytes.saturating_sub(taken)
     }
 
+    /// Returns whether no answer waits any more for a group of which the first fact is as old as this.
+    fn is_overdue(&self, since: Timestamp, now: Timestamp) -> bool {
+        since + self.limits.answer_timeout <= now
+    }
+
+    fn is_stuck(&self, now: Timestamp) -> bool {
+        self.groups.unsynced_since().is_some_and(|since| self.is_overdue(since, now))
+    }
+
     fn is_behind(&self) -> bool {
         self.groups.unsynced_bytes() > self.limits.max_unsynced_bytes / PATIENT_SHARE
     }
@@ -324,8 +329,7 @@ impl Journaled {
         if size_bytes as u64 > self.room() {
             return Some((Bound::Disk, Rejection::Disk));
         }
-        let is_stuck = self.groups.unsynced_since().is_some_and(|since| since + self.limits.answer_timeout <= now);
-        let is_slow = is_stuck || self.groups.unsynced_bytes() >= self.limits.max_unsynced_bytes;
+        let is_slow = self.is_stuck(now) || self.groups.unsynced_bytes() >= self.limits.max_unsynced_bytes;
         is_slow.then_some((Bound::JournalSlow, Rejection::JournalSlow))
     }
 

@@ -134,17 +134,25 @@ impl Groups {
         self.bytes
     }
 
-    /// The groups that have facts, the oldest first: the time of the first fact, and the LSN.
-    pub fn ages(&self) -> impl Iterator<Item = (Timestamp, Lsn)> {
-        let written = self.written.iter().map(|written| written.since);
-        let waiting = self.full.iter().chain(Some(&self.open).filter(|open| !open.facts.is_empty()));
-        let times = written.chain(waiting.map(|group| group.since));
-        times.zip(core::iter::successors(Some(self.settled.next()), |lsn| Some(lsn.next())))
+    /// Splits the groups that have facts, the oldest first, by the times of their first facts: `is_old` holds
+    /// up to some time. Returns the last LSN for which it does, and the first time for which it does not.
+    pub fn split_by_age(&self, is_old: impl Fn(Timestamp) -> bool) -> (Option<Lsn>, Option<Timestamp>) {
+        let written = self.written.as_ref().map(|written| written.since);
+        if written.is_some_and(|since| !is_old(since)) {
+            return (None, written);
+        }
+        // There are as many as a slow journal has let come together.
+        let full = self.full.partition_point(|group| is_old(group.since));
+        let open = Some(&self.open).filter(|open| full == self.full.len() && !open.facts.is_empty());
+        let is_open_old = open.is_some_and(|open| is_old(open.since));
+        let old = usize::from(written.is_some()) + full + usize::from(is_open_old);
+        let next = self.full.get(full).or(open.filter(|_| !is_open_old));
+        ((old > 0).then_some(Lsn(self.settled.0 + old as u64)), next.map(|group| group.since))
     }
 
     /// When the oldest fact that is not durable was decided. All that was decided before is durable.
     pub fn unsynced_since(&self) -> Option<Timestamp> {
-        self.ages().next().map(|(since, _)| since)
+        self.split_by_age(|_| false).1
     }
 
     /// The tickets that wait, in their order.
@@ -283,9 +291,11 @@ mod tests {
         assert!(groups.begin(&mut Vec::new()));
         groups.add([at(8)]);
         groups.add([at(9)]);
-        let lsns = [groups.settled().next(), groups.tail()];
+        let lsns = [groups.settled().next(), groups.tail()].map(Some);
         let times = [5, 8].map(Timestamp::from_micros);
-        assert_eq!(groups.ages().collect::<Vec<_>>(), [(times[0], lsns[0]), (times[1], lsns[1])]);
+        let split = |micros| groups.split_by_age(|since| since <= Timestamp::from_micros(micros));
+        assert_eq!((split(4), split(5)), ((None, Some(times[0])), (lsns[0], Some(times[1]))));
+        assert_eq!((split(7), split(8)), ((lsns[0], Some(times[1])), (lsns[1], None)));
 
         groups.finish();
         assert_eq!(groups.unsynced_since(), Some(times[1]));
@@ -312,6 +322,20 @@ mod tests {
         assert_eq!(written, [(2, vec![1, 2], 2), (2, vec![3, 4], 4), (1, vec![5], 5)]);
         assert!(groups.is_idle());
         assert_eq!((groups.unsynced(), groups.unsynced_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn full_groups_are_split_by_age() {
+        let mut groups = Groups::bounded(1);
+        groups.add((1..=5).map(|micros| Fact { at: Timestamp::from_micros(micros), ..fact() }));
+        for _ in 0..2 {
+            for micros in 0..=6 {
+                let (last, next) = groups.split_by_age(|since| since <= Timestamp::from_micros(micros));
+                assert_eq!(last.map(Lsn::number), (micros > 0).then_some(micros.min(5)));
+                assert_eq!(next, (micros < 5).then_some(Timestamp::from_micros(micros + 1)));
+            }
+            groups.begin(&mut Vec::new());
+        }
     }
 
     #[test]
