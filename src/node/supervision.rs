@@ -50,11 +50,46 @@ impl Node {
     }
 
     /// Has the dispatcher replaced when the channel is broken: with a permit free it would have presented
-    /// the marker long ago, unless that waits for the journal.
+    /// the marker long ago, unless that waits for the journal. One that is down is started again anyway.
     pub(super) fn judge_marker(&mut self, now: Timestamp, swept: &Swept) {
         let stuck_after = self.config().stuck_after;
         let is_journal_stuck = self.commits.unsynced_since().is_some_and(|since| now.since(since) >= stuck_after);
-        self.pending.edit().replace_dispatcher |=
-            swept.marker_overdue && self.workers.permits_free() > 0 && !is_journal_stuck;
+        let would_present = self.workers.permits_free() > 0 && !is_journal_stuck && !self.dispatcher.is_down();
+        self.pending.edit().replace_dispatcher |= swept.marker_overdue && would_present;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Config, Engine, Event, Output};
+    use crate::node::Tick;
+    use core::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Returns whether a dispatcher that presents nothing for long is to be replaced.
+    fn is_replaced(dies: bool) -> bool {
+        let (mut now, mut out) = (Timestamp::from_micros(1_000_000), Output::new());
+        let mut config = Config::default();
+        (config.stuck_after, config.sweep_interval) = (SECOND, SECOND * 10);
+        let engine = Engine::new(config, now, &mut out).expect("a valid configuration");
+        let mut node = Node::in_memory(now, engine, out);
+        node.submit(now, Event::with_id("a", "").expect("an event")).expect("it is ready").value.expect("room");
+        if dies {
+            assert!(node.part_died(Part::Dispatcher).is_some());
+        }
+        let mut is_replaced = false;
+        for _ in 0..5 {
+            while let Tick::Swept(..) = node.tick(now) {}
+            is_replaced |= node.actions(now).replace_dispatcher;
+            now = now + SECOND;
+        }
+        is_replaced
+    }
+
+    #[test]
+    fn dispatcher_that_is_down_is_not_replaced_when_it_is_back() {
+        assert_eq!([false, true].map(is_replaced), [true, false]);
     }
 }
