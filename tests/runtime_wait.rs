@@ -54,16 +54,19 @@ async fn waker_that_panics_keeps_no_other_from_being_woken() {
     let eventful = start(narrow(), gate.handler());
     eventful.submit(event("a")).await.expect("room");
     let key = key("a");
+    let mut other_idle = pin!(eventful.wait_idle());
     let (mut idle, mut one, mut other) =
         (pin!(eventful.wait_idle()), pin!(eventful.wait(&key)), pin!(eventful.wait(&key)));
     let panicking = Waker::from(Arc::new(Panicking));
     let mut context = Context::from_waker(&panicking);
     assert!(idle.as_mut().poll(&mut context).is_pending() && one.as_mut().poll(&mut context).is_pending());
-    assert!(poll(other.as_mut()).is_none());
+    assert!(poll(other.as_mut()).is_none() && poll(other_idle.as_mut()).is_none());
 
     gate.let_through(1);
-    let ended = tokio::time::timeout(SECOND, other).await.expect("it is woken");
-    assert_eq!(ended.map(|record| record.status), Ok(Status::Completed));
+    let since = eventful.now();
+    let both = async { (other_idle.await, other.await.map(|record| record.status)) };
+    assert_eq!(tokio::time::timeout(SECOND, both).await, Ok((Ok(()), Ok(Status::Completed))));
+    assert_eq!(eventful.now(), since, "both were woken before the timeout");
     until_at_rest(&eventful).await;
 }
 

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
+use super::bells::guarded;
 use super::latch::{Cancel, Latch};
 use super::shared::Shared;
 use crate::engine::{Event, Key, RunId, Timestamp};
@@ -124,7 +125,7 @@ impl Attempt {
     /// Waits until the run is to stop. The handler itself is dropped then; this is for tasks
     /// that it has started.
     pub async fn cancelled(&self) {
-        self.0.cancel.wait().await;
+        guarded(self.0.cancel.wait()).await;
     }
 }
 
@@ -148,7 +149,7 @@ impl Cancellation {
 
     /// Waits until the run is to stop.
     pub async fn cancelled(&self) {
-        self.0.cancel.wait().await;
+        guarded(self.0.cancel.wait()).await;
     }
 }
 

@@ -1,9 +1,13 @@
 //! What wakes the tasks and callers of one adapter.
 
+use core::future::{Future, poll_fn};
+use core::pin::pin;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::{Context, Waker};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
 use std::vec::Vec;
 use tokio::sync::Notify;
 
@@ -111,10 +115,30 @@ pub(super) fn ring_for_all(bell: &Notify) {
     ring(|| bell.notify_waiters());
 }
 
-/// A waker is code of who waits, and its panic is no fault of who rings, which may be a worker or the writer
-/// of the journal. Those who share its bell may miss this ringing; no other bell does.
+/// A waker is code of who waits, and its panic no fault of who rings, which may be a worker or the writer of
+/// the journal. With a bell that many share, it must be [`guarded`] as well.
 fn ring(ringing: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(ringing)).is_err() {
         tracing::error!("a waker panicked: the task that it belongs to may wait without end");
+    }
+}
+
+/// Waits for a bell that others may wait for, too. A waker that panics in it would keep them from being
+/// woken, so it is wrapped.
+pub(super) async fn guarded<F: Future>(bell: F) -> F::Output {
+    let mut bell = pin!(bell);
+    poll_fn(|cx| {
+        let waker = Waker::from(Arc::new(Guarded(cx.waker().clone())));
+        bell.as_mut().poll(&mut Context::from_waker(&waker))
+    })
+    .await
+}
+
+/// A waker that does not panic.
+struct Guarded(Waker);
+
+impl Wake for Guarded {
+    fn wake(self: Arc<Self>) {
+        ring(|| self.0.wake_by_ref());
     }
 }

@@ -12,6 +12,7 @@ use std::string::ToString as _;
 use std::sync::{Arc, PoisonError};
 use tokio::runtime::{Builder, RuntimeFlavor};
 
+use super::bells::guarded;
 use super::points::pass;
 use super::shared::Shared;
 use crate::node::{Node, Point, ShutdownReport};
@@ -29,7 +30,7 @@ impl Shared {
 
     /// Waits for the report.
     pub(super) async fn ended(&self) -> ShutdownReport {
-        self.over.wait().await;
+        guarded(self.over.wait()).await;
         self.read(|node, _| node.report()).unwrap_or_default()
     }
 

@@ -14,7 +14,7 @@ use std::vec::Vec;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::bells::{Bells, ring_for_all, ring_for_one};
+use super::bells::{Bells, guarded, ring_for_all, ring_for_one};
 use super::failures::log_failures;
 use super::holds::Holds;
 use super::latch::{Cancel, Latch};
@@ -239,7 +239,7 @@ impl Shared {
             if let Some(found) = found {
                 return found;
             }
-            rung.await;
+            guarded(rung).await;
         }
     }
 

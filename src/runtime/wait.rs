@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use tokio::sync::Notify;
 
+use super::bells::guarded;
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::engine::{Key, Phase, RecordView};
@@ -59,7 +60,7 @@ impl Eventful {
             if phase == Phase::Stopped {
                 return Err(WaitError::Stopped);
             }
-            idle.await;
+            guarded(idle).await;
         }
     }
 }
