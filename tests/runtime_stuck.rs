@@ -141,7 +141,7 @@ async fn durable_record_is_read_at_once_while_the_journal_is_stuck() {
 }
 
 #[tokio::test]
-async fn duplicate_of_a_durable_event_is_known_beside_a_new_one_in_a_batch() {
+async fn duplicate_in_a_batch_is_known_beside_a_new_event() {
     let (scene, _submitter, _) = Scene::stuck().await;
     scene.clock.advance(SECOND);
     let eventful = scene.eventful.clone();

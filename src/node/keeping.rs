@@ -186,8 +186,8 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Change, Config, Output, Replay};
-    use crate::node::{JournalState, Limits, Waiter};
+    use crate::engine::{Change, Config, Cursor, Event, Filter, Output, Replay};
+    use crate::node::{JournalState, Limits, Wait, Waiter};
     use core::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_micros(1_000_000);
@@ -217,6 +217,24 @@ mod tests {
             assert_eq!(node.publish(&facts), given, "{readers} readers");
         }
         assert_eq!(node.publish(&[]), 0);
+    }
+
+    #[test]
+    fn page_over_a_reopening_calls_no_lost_record_durable() {
+        let (mut node, mut facts) = (node(), Vec::new());
+        assert_eq!(node.next_job(NOW, &mut facts), Job::Append);
+        node.appended(NOW, u64::MAX, 1);
+        let event = Event::with_id("a", "").expect("an event");
+        node.submit(NOW, event).expect("it is ready").value.expect("room");
+        node.journal_failed(NOW, false);
+        let page = |node: &Node| node.see_page(NOW, &Filter::default(), Cursor::START, 10).expect("it is sound");
+        let lost = page(&node);
+        assert_eq!(lost.value.records.iter().map(|record| record.durable).collect::<Vec<_>>(), [false]);
+
+        node.journal_opened(NOW, opened(1)).expect("no frame is lost");
+        let rest = page(&node);
+        assert!(rest.value.records.is_empty() && matches!(rest.wait, Wait::For(_)));
+        assert_eq!(lost.wait.and(rest.wait), Wait::TooLong);
     }
 
     #[test]

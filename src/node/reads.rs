@@ -28,9 +28,9 @@ pub struct Seen<T> {
 /// What must happen before something is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// Nothing: it is durable, or shows itself what of it is not.
+    /// Nothing: it is durable.
     None,
-    /// Nothing, for that would take too long: it may not be durable.
+    /// Nothing, for that would take too long, or come never: it may not be durable.
     TooLong,
     /// This is durable, or takes too long.
     For(Lsn),
@@ -97,7 +97,8 @@ impl Node {
         for record in &mut page.records {
             record.durable = self.commits.holds(record.changed_at());
         }
-        let wait = if self.unavailable().is_some() { Wait::None } else { self.wait(now) };
+        // What was given up will not be durable, whatever a part of the page that is seen later waits for.
+        let wait = if self.unavailable().is_some() { Wait::TooLong } else { self.wait(now) };
         Ok(Seen { value: page, wait })
     }
 

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn writer_that_ends_tries_a_refused_group_at_once_whatever_its_turn() {
+    fn writer_that_ends_tries_a_refused_group_at_once() {
         for jobs in 0..4 {
             let mut writer = Writer::new(0);
             assert_eq!(writer.next_job(START, || true, false), Job::Append);

@@ -72,10 +72,9 @@ impl Shared {
     /// Shows a page: when all of it is durable, or marked after the `answer_timeout`.
     pub(super) async fn show_page(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
         let Seen { value: mut page, wait } = self.collect_page(filter, after, limit).await?;
-        let marks_count = matches!(wait, Wait::None);
         match self.is_over(wait).await {
-            Ok(()) if !marks_count => page.records.iter_mut().for_each(|record| record.durable = true),
-            Ok(()) | Err(Unsynced::Late) => {}
+            Ok(()) => page.records.iter_mut().for_each(|record| record.durable = true),
+            Err(Unsynced::Late) => {}
             Err(Unsynced::Lost) => return Err(Unavailable::Unknown),
         }
         Ok(page)
