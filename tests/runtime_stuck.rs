@@ -158,6 +158,42 @@ async fn duplicate_in_a_batch_is_known_beside_a_new_event() {
 }
 
 #[tokio::test]
+async fn page_read_across_a_failure_shows_nothing_lost_as_durable() {
+    let scene = Scene::new().await;
+    scene.eventful.pause().await.expect("it runs");
+    // So many that the page gives way to others while it is read.
+    scene.eventful.submit_batch((0..8400).map(|id| event(&id.to_string()))).await;
+    scene.is_durable().await;
+    scene.clock.advance(SECOND);
+    scene.disk.block();
+    scene.disk.decide(&[Fate::FailsBefore]);
+    assert_eq!(poll_once(pin!(scene.eventful.resume())), None, "it waits, and with it the first starts");
+    holds_one_up(&scene.disk).await;
+    let mut page = pin!(scene.eventful.list(None, Cursor::START, 16_000));
+    assert_eq!(poll_once(page.as_mut()), None);
+
+    scene.disk.unblock();
+    until("it is opened again", || stats(&scene.eventful).journal_reopenings == 1).await;
+    scene.is_durable().await;
+    scene.disk.block();
+    let _later = scene.submitting("later");
+    holds_one_up(&scene.disk).await;
+    let (shown, ()) = tokio::join!(page, async {
+        settle_down().await;
+        scene.disk.unblock();
+    });
+    assert_eq!(shown, Err(Unavailable::Unknown), "its first records may be others now");
+}
+
+/// What a future gives that is polled once.
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        std::task::Poll::Ready(value) => Some(value),
+        std::task::Poll::Pending => None,
+    }
+}
+
+#[tokio::test]
 async fn record_that_is_not_durable_is_shown_as_such_after_the_wait() {
     let (scene, _, _) = Scene::stuck().await;
     let (eventful, id) = (scene.eventful.clone(), key("new"));

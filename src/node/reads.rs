@@ -36,18 +36,6 @@ pub enum Wait {
     For(Lsn),
 }
 
-impl Wait {
-    /// What must happen for both, the later one last.
-    #[must_use]
-    pub const fn and(self, later: Self) -> Self {
-        match (self, later) {
-            (Self::TooLong, _) | (_, Self::TooLong) => Self::TooLong,
-            (earlier, Self::None) => earlier,
-            (_, later) => later,
-        }
-    }
-}
-
 impl Node {
     /// How far durability has come, when there is a journal. It changes only when [`Actions`] wake those who
     /// wait for an LSN, or everyone.
@@ -80,7 +68,8 @@ impl Node {
         Ok(Seen { value, wait: self.wait(now) })
     }
 
-    /// A page of at most `limit` records, with those marked that are not durable.
+    /// A page of at most `limit` records, with those marked that are not durable. Each page of several waits
+    /// for itself: a failure of the journal may lie between them.
     ///
     /// # Errors
     ///
@@ -97,7 +86,7 @@ impl Node {
         for record in &mut page.records {
             record.durable = self.commits.holds(record.changed_at());
         }
-        // What was given up will not be durable, whatever a part of the page that is seen later waits for.
+        // What was given up will not be durable.
         let wait = if self.unavailable().is_some() { Wait::TooLong } else { self.wait(now) };
         Ok(Seen { value: page, wait })
     }

@@ -71,27 +71,39 @@ impl Shared {
 
     /// Shows a page: when all of it is durable, or marked after the `answer_timeout`.
     pub(super) async fn show_page(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
-        let Seen { value: mut page, wait } = self.collect_page(filter, after, limit).await?;
-        match self.is_over(wait).await {
-            Ok(()) => page.records.iter_mut().for_each(|record| record.durable = true),
-            Err(Unsynced::Late) => {}
-            Err(Unsynced::Lost) => return Err(Unavailable::Unknown),
+        let (mut page, waits) = self.collect_page(filter, after, limit).await?;
+        // Each part waits for itself: what it saw may have been given up before a later one was seen.
+        for wait in waits {
+            match self.is_over(wait).await {
+                Ok(()) => {}
+                Err(Unsynced::Late) => return Ok(page),
+                Err(Unsynced::Lost) => return Err(Unavailable::Unknown),
+            }
         }
+        page.records.iter_mut().for_each(|record| record.durable = true);
         Ok(page)
     }
 
     /// Collects a page in several short holds of the lock, between which others have their turn.
-    async fn collect_page(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Seen<Page>, Unavailable> {
-        let mut seen = Seen { value: Page { records: Vec::new(), next: Some(after) }, wait: Wait::None };
+    async fn collect_page(
+        &self,
+        filter: &Filter,
+        after: Cursor,
+        limit: usize,
+    ) -> Result<(Page, Vec<Wait>), Unavailable> {
+        let (mut page, mut waits) = (Page { records: Vec::new(), next: Some(after) }, Vec::new());
         for _ in 0..HOLDS {
-            let left = limit.max(1) - seen.value.records.len();
-            let Some(cursor) = seen.value.next.filter(|_| left > 0) else { break };
-            let part = self.read(|node, now| node.see_page(now, filter, cursor, left.min(VIEWS)))?;
-            seen.value.records.extend(part.value.records);
-            (seen.value.next, seen.wait) = (part.value.next, seen.wait.and(part.wait));
+            let left = limit.max(1) - page.records.len();
+            let Some(cursor) = page.next.filter(|_| left > 0) else { break };
+            let Seen { value, wait } = self.read(|node, now| node.see_page(now, filter, cursor, left.min(VIEWS)))?;
+            page.records.extend(value.records);
+            page.next = value.next;
+            if waits.last() != Some(&wait) {
+                waits.push(wait);
+            }
             consume_budget().await;
         }
-        Ok(seen)
+        Ok((page, waits))
     }
 
     async fn is_over(&self, wait: Wait) -> Result<(), Unsynced> {
