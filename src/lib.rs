@@ -26,6 +26,7 @@
 //!
 //! `Eventful` (feature `tokio`, on by default) is what most programs use: a thin driver that keeps the node
 //! behind a lock, performs its actions, and runs your handler. The simulator drives the same node.
+//! `docs/ARCHITECTURE.md` in the repository has the walk of one event and the tables of states.
 //!
 //! | module | feature | what |
 //! |---|---|---|

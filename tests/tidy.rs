@@ -13,7 +13,6 @@ mod tidy {
     pub(super) mod words;
 }
 
-use std::fs;
 use std::path::Path;
 
 use tidy::circles::Imports;
@@ -37,9 +36,12 @@ fn imports_go_one_way() {
 #[test]
 fn documents_link_to_files_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in ["README.md", "docs/ARCHITECTURE.md", "sim/planted/README.md"] {
-        let text = fs::read_to_string(root.join(document)).expect("a document");
-        let broken = links::broken(document, &text, |file| root.join(file).exists());
+    let documents: Vec<_> = read_tree().into_iter().filter(|source| source.path.ends_with(".md")).collect();
+    for expected in ["README.md", "docs/ARCHITECTURE.md", "sim/planted/README.md"] {
+        assert!(documents.iter().any(|document| document.path == expected), "{expected} was not read");
+    }
+    for Source { path, text, .. } in &documents {
+        let broken = links::broken(path, text, |file| root.join(file).exists());
         assert!(broken.is_empty(), "\n{}", broken.join("\n"));
     }
     let text = "[a](../src/a.rs) [b](b.md#part) [c](#part) [d](https://d.example/) [`e`](e.rs)";

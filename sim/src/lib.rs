@@ -1,9 +1,9 @@
-//! Simulates an [`eventful`] engine under faults, and checks that its promises hold.
+//! Simulates an [`eventful`] node under faults, and checks that its promises hold.
 //!
 //! ```text
-//! seed ──▶ scenario ──▶ world ──step──▶ engine
-//!                         │                │
-//!                         └──▶ oracles ◀───┘
+//! seed ──▶ scenario ──▶ world ──calls, time──▶ node ──Command──▶ engine
+//!                       │   ◀────Actions, Job──  │ hooks
+//!                       └───────▶ oracles ◀──────┘
 //! ```
 //!
 //! For users: `check` (feature `check`, on by default) runs a handler of yours in the real adapter,
@@ -19,11 +19,11 @@
 //! - [`tier`]: a scenario as data, drawn from a seed, kept as JSON, replayed exactly, made small.
 //! - [`trace`]: what happened, for people. [`report`]: a page that shows it.
 //!
-//! The core tier, a world of discrete events around the engine:
+//! The core tier, a world of discrete events around the node that ships:
 //!
 //! - [`scenario`]: what its scenarios are made of, and how they are drawn.
-//! - [`world`]: clients, channel, dispatcher, workers, sweeper, clock and process, with a choice
-//!   among all steps that are ready.
+//! - [`world`]: a driver of the node (clients, dispatcher, workers, sweeper, writer of the journal, clock
+//!   and process) with a choice among all steps that are ready.
 //! - [`oracle`]: what must hold, one file each. [`failure`]: what it looks like when it does not.
 //! - [`scope`]: every interleaving of a tiny case.
 //! - [`chance`], [`mix`], [`roster`]: labelled sources of chance, a chained hash, the keys of events.

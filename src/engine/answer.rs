@@ -100,7 +100,7 @@ pub enum Bound {
     /// `max_failed_bytes`: bytes of events that have failed.
     Failed,
     /// The room on the journal's disk is below the reserve. The engine knows nothing of the
-    /// journal; for this bound and the next two the adapter refuses.
+    /// journal; for this bound and the next two the node refuses.
     Disk,
     /// The journal is slow: `max_unsynced_bytes` of facts, or one fact for `answer_timeout`, wait
     /// to become durable.

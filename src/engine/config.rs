@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::backoff::Backoff;
 
-/// Every limit and duration of the engine and of the adapter around it.
+/// Every limit and duration of the engine, and of the node and the adapter around it.
 ///
 /// Start from [`Config::default`] and change what you need; the engine refuses a configuration
 /// that contradicts itself.

@@ -53,7 +53,7 @@ pub struct RecordView {
     pub last_error: Option<ErrorText>,
     /// The last attempts that ended, at most [`RecordView::MAX_HISTORY`], the oldest first.
     pub history: Vec<PastAttempt>,
-    /// Whether no crash can take this back. The engine always says so; the adapter clears it in what
+    /// Whether no crash can take this back. The engine always says so; the node clears it in what
     /// it shows while the journal is late.
     pub durable: bool,
 }

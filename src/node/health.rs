@@ -7,7 +7,7 @@ use super::journal_state::JournalState;
 use super::unavailable::Unavailable;
 use crate::engine::{Metrics, Phase, Timestamp};
 
-/// The engine's metrics, and what the adapter adds.
+/// The engine's metrics, and what the node adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -17,7 +17,7 @@ pub struct Stats {
     pub channel_depth: u64,
     /// Workers, each with one permit. At rest, `permits_free + workers_running = concurrency`.
     pub workers_running: u64,
-    /// Permits that no worker holds, the one in the dispatcher's hand included.
+    /// Permits that no worker holds.
     pub permits_free: u64,
     /// Submitters that wait for room.
     pub submitters_waiting: u64,

@@ -1,4 +1,4 @@
-//! The core tier: the engine in a world of discrete events.
+//! The core tier: the node that ships, in a world of discrete events.
 
 use super::{Act, CoreSetup, Fault, FaultKind, Injection, Operation, Plan};
 use crate::edge;
