@@ -6,9 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use eventful::journal::{DiskStore, Journal, JournalStore as _, OpenError, Owner, Sequence, TooNew, WriteError};
 use proptest::prelude::*;
-use redb::{Database, TableDefinition};
 
-use crate::image::{Holdings, Image};
+use crate::image::{Holdings, Image, write_format};
 use crate::script::cases;
 
 fn owner() -> Owner {
@@ -151,12 +150,7 @@ fn the_format_of_a_newer_program_is_refused_by_its_number() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = DiskStore::new(directory.path());
     drop(store.open(&owner()).expect("a journal"));
-    let database = Database::open(directory.path().join("journal.redb")).expect("a database");
-    let transaction = database.begin_write().expect("a database");
-    let meta = TableDefinition::<&str, u64>::new("meta");
-    transaction.open_table(meta).expect("a table").insert("format", 2).expect("a table");
-    transaction.commit().expect("a disk");
-    drop(database);
+    write_format(&directory.path().join("journal.redb"), 2);
 
     let refused = store.open(&owner()).map(drop);
 

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eventful::journal::{DiskStore, Extent, Journal, JournalStore as _, OpenError, Owner, ReadError, Sequence};
-use redb::{BackendError, StorageBackend};
+use redb::{BackendError, Database, StorageBackend, TableDefinition};
 
 /// A disk. Clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -146,4 +147,13 @@ impl Holdings {
         }
         Ok(Self { extent, frames, snapshots })
     }
+}
+
+/// Has the database in this file tell of another format.
+pub(crate) fn write_format(file: &Path, format: u64) {
+    let database = Database::open(file).expect("a database");
+    let transaction = database.begin_write().expect("a database");
+    let meta = TableDefinition::<&str, u64>::new("meta");
+    transaction.open_table(meta).expect("a table").insert("format", format).expect("a table");
+    transaction.commit().expect("a disk");
 }

@@ -97,6 +97,27 @@ fn marker_of_a_newer_program_refuses_to_open_and_to_salvage() {
 }
 
 #[test]
+fn salvage_needs_only_one_sound_word_of_the_format() {
+    let home = Home::with_a_frame();
+    let to = home.0.path().join("saved");
+    let salvage = || home.store().salvage(&mut DiskStore::new(&to), &owner(), &Config::default());
+    home.write_format(3);
+    assert_eq!(salvage().expect("the marker is sound").frames, 1);
+    fs::remove_dir_all(&to).expect("a directory");
+
+    let newer = TooNew::format(home.0.path().join("journal.redb").display(), 3, 1);
+    fs::write(home.marker(), "eventful").expect("a file");
+    assert_eq!(salvage().expect_err("a newer one").to_string(), newer.to_string());
+    fs::remove_file(home.marker()).expect("a file");
+    assert_eq!(salvage().expect_err("a newer one").to_string(), newer.to_string());
+    assert!(!to.exists());
+
+    home.write_format(1);
+    fs::write(home.marker(), "eventful").expect("a file");
+    assert_eq!(salvage().expect("the database is sound").frames, 1);
+}
+
+#[test]
 fn salvaged_journal_is_marked() {
     let home = Home::with_a_frame();
     let to = home.0.path().join("saved");
@@ -160,5 +181,9 @@ impl Home {
 
     fn marker(&self) -> PathBuf {
         self.0.path().join("FORMAT")
+    }
+
+    fn write_format(&self, format: u64) {
+        crate::image::write_format(&self.file(), format);
     }
 }

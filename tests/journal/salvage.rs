@@ -75,6 +75,7 @@ proptest! {
         let mut bytes = THIRTY_EVENTS.clone();
         *at.get_mut(&mut bytes) ^= 1 << bit;
         fs::create_dir(home.directory()).expect("a directory");
+        fs::write(home.directory().join("FORMAT"), "eventful journal, format 1\n").expect("a file");
         fs::write(home.file(), bytes).expect("a file");
 
         let salvaged = home.salvage().expect("a target");
@@ -82,6 +83,29 @@ proptest! {
         let (end, lost) = (salvaged.end.number(), salvaged.lost);
         prop_assert!(end == 32 || lost != Lost::Nothing, "{end}");
         prop_assert!(end <= 32 && !matches!(lost, Lost::Through(last) if last.number() > 31), "{lost:?}");
+    }
+}
+
+#[test]
+fn salvage_believes_no_damaged_number_at_either_end_of_a_page() {
+    let home = Home::with_events(30);
+    let whole = fs::read(home.file()).expect("a file");
+    for frame in [1u64, 16, 31] {
+        let key = [frame, 0].map(u64::to_le_bytes).concat();
+        let places: Vec<_> = (0..whole.len() - key.len()).filter(|at| whole[*at..].starts_with(&key)).collect();
+        assert!(!places.is_empty(), "it is there");
+        for (place, bit) in places.into_iter().flat_map(|place| (0..64).map(move |bit| (place, bit))) {
+            let mut bytes = whole.clone();
+            bytes[place + bit / 8] ^= 1 << (bit % 8);
+            fs::write(home.file(), bytes).expect("a file");
+
+            let salvaged = home.salvage().expect("a target");
+
+            let (end, lost) = (salvaged.end.number(), salvaged.lost);
+            assert!(end == 32 || lost != Lost::Nothing, "frame {frame} at {place}, bit {bit}: {end}");
+            let too_far = matches!(lost, Lost::Through(last) if last.number() > 31);
+            assert!(end <= 32 && !too_far, "frame {frame} at {place}, bit {bit}: {lost:?}");
+        }
     }
 }
 

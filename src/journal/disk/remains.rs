@@ -176,15 +176,22 @@ fn numbers(rows: &Rows) -> Vec<Sequence> {
 /// The rows of a leaf that are not whole, if it is certain enough that it is a leaf of ours.
 fn traces(entries: &[(Key, usize, &[u8])]) -> Vec<Trace> {
     let is_whole = |kind, (key, _, row): &(Key, usize, &[u8])| decode(kind, *key, row).is_some();
-    let of_frame = entries.iter().any(|entry| is_whole(Kind::Frame, entry));
-    let of_snapshot = entries.iter().any(|entry| is_whole(Kind::Snapshot, entry));
-    let follow = |before, key| follows(Kind::Frame, before, key) || follows(Kind::Snapshot, before, key);
-    let is_in_order = |at: usize| at == 0 || follow(entries[at - 1].0, entries[at].0);
+    let proven =
+        [Kind::Frame, Kind::Snapshot].into_iter().find(|kind| entries.iter().any(|entry| is_whole(*kind, entry)));
+    let follow = |before, key| match proven {
+        Some(kind) => follows(kind, before, key),
+        None => follows(Kind::Frame, before, key) || follows(Kind::Snapshot, before, key),
+    };
+    // The first one is judged by the next.
+    let is_in_order = |at: usize| {
+        let pair = entries.get(at.saturating_sub(1)).zip(entries.get(at.max(1)));
+        pair.is_none_or(|(before, next)| follow(before.0, next.0))
+    };
     let fits = |((number, place), _, row): &(Key, usize, &[u8])| {
         let (part, row_number) = (place >> 32, place & u64::from(u32::MAX));
         (1..u64::MAX).contains(number) && part < PARTS && row_number < ROWS && !row.is_empty() && !lists_pages(row)
     };
-    if !(of_frame || of_snapshot || (0..entries.len()).all(is_in_order) && entries.iter().all(fits)) {
+    if proven.is_none() && !((0..entries.len()).all(is_in_order) && entries.iter().all(fits)) {
         return Vec::new();
     }
     // A key out of order is itself damaged.
@@ -192,6 +199,7 @@ fn traces(entries: &[(Key, usize, &[u8])]) -> Vec<Trace> {
         .iter()
         .enumerate()
         .filter(|(at, entry)| is_in_order(*at) && !is_whole(Kind::Frame, entry) && !is_whole(Kind::Snapshot, entry));
+    let of_frame = proven == Some(Kind::Frame);
     damaged.map(|(_, ((number, _), ..))| Trace { number: Sequence::new(*number), of_frame }).collect()
 }
 

@@ -70,12 +70,19 @@ impl DiskStore {
             return Err(refuse(&self.place(), "only a directory can be salvaged").into());
         };
         let place = self.place();
-        directory.check_marker()?;
+        // A marker that is damaged says nothing.
+        let is_known = match directory.check_marker() {
+            Err(OpenError::Corrupt(_)) => false,
+            checked => checked?,
+        };
         let file = directory.look().map_err(|error| refuse(&place, error))?;
         if file.try_lock_shared().is_err() {
             return Err(OpenError::InUse { owner: directory.owner() }.into());
         }
-        check_format(directory, &place)?;
+        // A newer format is in the marker, too: another number in the database is itself damaged.
+        if !is_known {
+            check_format(directory, &place)?;
+        }
         let known = look_at_extent(directory, &file).map_err(|error| refuse(&place, error))?;
         let (replay, salvaged) = restore(file, known, config, &place)?;
         to.put_new(replay, owner)?;
