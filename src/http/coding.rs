@@ -3,11 +3,8 @@
 use std::format;
 use std::string::String;
 
-use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 
 use super::problem::{Kind, Problem};
 
@@ -39,14 +36,14 @@ pub(super) fn refuse_content(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Refuses a transfer coding other than `chunked`, which alone is undone here: any other would become a
 /// part of the payload.
-pub(super) async fn refuse_transfer(request: Request, next: Next) -> Response {
-    let mut values = request.headers().get_all(TRANSFER_ENCODING).iter();
+pub(super) fn refuse_transfer(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut values = headers.get_all(TRANSFER_ENCODING).iter();
     let (value, rest) = (values.next(), values.next());
     if value.is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked")) && rest.is_none() {
-        return next.run(request).await;
+        return Ok(());
     }
     let detail = "the only transfer coding known is chunked: send gzip and the like as Content-Encoding";
-    Problem::new(Kind::NotImplemented, detail).closing().into_response()
+    Err(Problem::new(Kind::NotImplemented, detail).closing())
 }
 
 /// Whether this may be in a token of RFC 9110.

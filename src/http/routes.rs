@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -48,7 +48,6 @@ pub(super) fn all(front: Arc<Front>, door: Door) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(Kind::MethodNotAllowed, "the Allow header lists the methods")
         })
-        .layer(from_fn(coding::refuse_transfer))
         .layer(from_fn_with_state(Arc::new(door), guard))
         .with_state(front)
 }
@@ -64,9 +63,9 @@ pub(super) fn health_only(front: Arc<Front>, door: Door) -> Router {
         .with_state(front)
 }
 
-/// Lets in what is for this host, and sent by no page of another one.
+/// Lets in what is for this host, sent by no page of another one, and can be read.
 async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    match door.check(&request) {
+    match door.check(&request).and_then(|()| coding::refuse_transfer(request.headers())) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }

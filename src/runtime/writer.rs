@@ -101,7 +101,9 @@ impl JournalWriter {
             Err(error) => return Err(error),
         }
         let (Room(room), frames) = (log.room(), log.next().previous().number());
-        let is_read = self.shared.write(|node, now| node.appended(now, room, frames));
+        // A node that panics here is broken, and the log is not: what else was decided is written.
+        let told = catch_unwind(AssertUnwindSafe(|| self.shared.write(|node, now| node.appended(now, room, frames))));
+        let is_read = told.unwrap_or(false);
         let mut rest = self.facts.as_slice();
         while is_read && !rest.is_empty() {
             rest = &rest[self.shared.write(|node, _| node.publish(rest))..];
