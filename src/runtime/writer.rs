@@ -54,10 +54,11 @@ impl JournalWriter {
         log.reserve(source.reserve_bytes);
         warn_of_damaged(&mut log);
         let mut writer = Self { shared: Arc::clone(shared), source, log: Some(log), facts: Vec::new() };
-        if writer.next_job() == Job::Append
-            && let Some(refusal) = writer.append()?
-        {
-            return Err(refusal);
+        if writer.next_job() == Job::Append {
+            match writer.append()? {
+                None => writer.report_durable(),
+                Some(refusal) => return Err(refusal),
+            }
         }
         Ok(writer)
     }
@@ -76,7 +77,13 @@ impl JournalWriter {
 
     fn perform(&mut self, job: Job) -> Result<Next, WriteError> {
         match job {
-            Job::Append => self.append().map(drop)?,
+            Job::Append if self.append()?.is_none() => {
+                // A node that panics here is broken, and the log is not: what else was decided is written.
+                if catch_unwind(AssertUnwindSafe(|| self.report_durable())).is_err() {
+                    self.drop_facts();
+                }
+            }
+            Job::Append => {}
             Job::Maintain => self.maintain()?,
             Job::Seal => self.seal()?,
             Job::Look => self.look(),
@@ -91,25 +98,27 @@ impl JournalWriter {
     fn append(&mut self) -> Result<Option<WriteError>, WriteError> {
         let Some(log) = &mut self.log else { return Ok(None) };
         match log.append(&self.facts) {
-            Ok(()) => {}
+            Ok(()) => Ok(None),
             // Nothing was written, so nothing is unknown: it is tried again.
             Err(error @ (WriteError::Full | WriteError::Unreachable { .. })) => {
                 let (Room(room), reached) = (log.room(), log.reach().is_ok());
                 self.refused(room, reached, &error);
-                return Ok(Some(error));
+                Ok(Some(error))
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
+    }
+
+    /// The group is durable: has the node know, and who reads its facts.
+    fn report_durable(&mut self) {
+        let Some(log) = &self.log else { return };
         let (Room(room), frames) = (log.room(), log.next().previous().number());
-        // A node that panics here is broken, and the log is not: what else was decided is written.
-        let told = catch_unwind(AssertUnwindSafe(|| self.shared.write(|node, now| node.appended(now, room, frames))));
-        let is_read = told.unwrap_or(false);
+        let is_read = self.shared.write(|node, now| node.appended(now, room, frames));
         let mut rest = self.facts.as_slice();
         while is_read && !rest.is_empty() {
             rest = &rest[self.shared.write(|node, _| node.publish(rest))..];
         }
         self.drop_facts();
-        Ok(None)
     }
 
     fn refused(&mut self, room: u64, reached: bool, why: &WriteError) {

@@ -30,8 +30,9 @@ impl Rot {
         (self.is_making, self.has_struck_meanwhile) = (false, false);
     }
 
-    /// A step was made.
-    pub(super) fn note(&mut self, maintained: &Result<Maintained, MaintainError>) {
+    /// A step was made, after which there are these snapshots. One that is gone may come again, and is sound.
+    pub(super) fn note(&mut self, maintained: &Result<Maintained, MaintainError>, there: &[Sequence]) {
+        self.rotten.retain(|at| there.contains(at));
         self.is_making = matches!(maintained, Ok(Maintained::More));
         if matches!(maintained, Ok(Maintained::Nothing)) {
             self.has_struck_meanwhile = false;

@@ -94,6 +94,8 @@ impl World<'_> {
         let mut seen = self.observer.see();
         seen.oracles.give(&journal.facts)?;
         judge_group(&journal.facts, journal.settings.group_bytes)?;
+        let sizes = journal.facts.iter().map(Fact::size_bytes);
+        journal.largest_fact = sizes.max().unwrap_or_default().max(journal.largest_fact);
         let appended = match (is_gone, journal.is_fenced) {
             (true, _) => Err(gone()),
             (false, true) => Err(WriteError::Fenced),
@@ -192,7 +194,7 @@ impl World<'_> {
         let maintained =
             if is_gone { Err(MaintainError::Write(gone())) } else { log.maintain(&|| node.engine().gauges()) };
         journal.judge_parts()?;
-        journal.rot.note(&maintained);
+        journal.rot.note(&maintained, &journal.store.snapshots());
         if journal.is_dead() {
             return Ok(self.die()?);
         }
