@@ -59,6 +59,9 @@ pub mod node;
 #[cfg(feature = "tokio")]
 mod runtime;
 
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub use engine::Thresholds;
 pub use engine::{
     Algorithm, Answer, AttemptEnd, Backoff, Bound, Change, Charge, Command, Config, Conflict, Cursor, Deadline, Digest,
     Downtime, DropReason, DroppedFailure, Duplicate, DurableState, Effect, Engine, EnqueueFailure, Epoch, ErrorText,

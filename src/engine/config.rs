@@ -4,6 +4,7 @@ use core::num::NonZeroUsize;
 use core::time::Duration;
 
 use super::backoff::Backoff;
+use super::thresholds::Thresholds;
 
 /// Every limit and duration of the engine, and of the node and the adapter around it.
 ///
@@ -85,6 +86,9 @@ pub struct Config {
     /// How long shutdown waits then for the last facts to be durable, and for the adapter's own
     /// tasks. 5 s by default.
     pub sync_grace: Duration,
+
+    /// Sizes that only a simulator changes.
+    pub(super) thresholds: Thresholds,
 }
 
 /// What happens when failed events have more than `max_failed_bytes`.
@@ -129,6 +133,7 @@ impl Default for Config {
             drain_timeout: Duration::from_secs(30),
             abort_grace: Duration::from_secs(1),
             sync_grace: Duration::from_secs(5),
+            thresholds: Thresholds::default(),
         }
     }
 }
@@ -138,6 +143,20 @@ impl Config {
     /// senders of webhooks retry for up to 76 h.
     pub fn durable() -> Self {
         Self { max_records: 10_000_000, retention: 96 * HOUR, ..Self::default() }
+    }
+
+    /// Has a simulator come past sizes that are no settings.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn with_thresholds(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// Sizes that are no settings.
+    #[doc(hidden)]
+    pub const fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
     }
 
     /// The seed that the engine uses.

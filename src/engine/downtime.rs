@@ -32,24 +32,20 @@ struct Total {
 }
 
 impl Downtimes {
-    /// Downtimes that are kept apart: more than the restarts of an hourly update in a week. Past
-    /// them, records from before the oldest one of these are remembered for somewhat longer.
-    const MOST: usize = 256;
-
     /// Takes in an opening at `until`, after the last fact at `last`, when the first of all terminal
-    /// records ended at `oldest`.
-    pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>) {
+    /// records ended at `oldest`. At most `most` downtimes are kept apart.
+    pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>, most: usize) {
         let Some(oldest) = oldest else { return self.0.clear() };
         self.forget_before(oldest);
-        self.add(Downtime { until, lasted: until.since(last) });
+        self.add(Downtime { until, lasted: until.since(last) }, most);
     }
 
     /// Takes in the next downtime.
-    pub(super) fn add(&mut self, Downtime { until, lasted }: Downtime) {
+    pub(super) fn add(&mut self, Downtime { until, lasted }: Downtime, most: usize) {
         if lasted.is_zero() {
             return;
         }
-        if self.0.len() == Self::MOST {
+        if self.0.len() >= most {
             self.0.remove(0);
         }
         let total = self.total().saturating_add(micros(lasted));
@@ -97,13 +93,15 @@ impl Downtimes {
 mod tests {
     use super::*;
 
+    const MOST: usize = 4;
+
     const fn at(micros: u64) -> Timestamp {
         Timestamp::from_micros(micros)
     }
 
     fn after(openings: &[(u64, u64)], oldest: u64) -> Downtimes {
         let mut downtimes = Downtimes::default();
-        openings.iter().for_each(|(last, until)| downtimes.open(at(*until), at(*last), Some(at(oldest))));
+        openings.iter().for_each(|(last, until)| downtimes.open(at(*until), at(*last), Some(at(oldest)), MOST));
         downtimes
     }
 
@@ -117,29 +115,29 @@ mod tests {
     #[test]
     fn downtimes_that_no_record_has_outlived_are_forgotten() {
         let mut downtimes = after(&[(10, 30), (50, 100)], 5);
-        downtimes.open(at(140), at(120), Some(at(40)));
+        downtimes.open(at(140), at(120), Some(at(40)), MOST);
         assert_eq!(downtimes.iter().map(|one| one.until).collect::<Vec<_>>(), [at(100), at(140)]);
         assert_eq!([40, 110].map(|ended| downtimes.since(at(ended)).as_micros()), [70, 20]);
 
-        downtimes.open(at(200), at(150), None);
+        downtimes.open(at(200), at(150), None, MOST);
         assert_eq!(downtimes, Downtimes::default());
     }
 
     #[test]
     fn past_the_most_that_are_kept_old_records_are_remembered_for_longer() {
-        let openings: Vec<_> = (1..=Downtimes::MOST as u64 + 1).map(|n| (n * 10, n * 10 + 1)).collect();
+        let openings: Vec<_> = (1..=MOST as u64 + 1).map(|n| (n * 10, n * 10 + 1)).collect();
         let downtimes = after(&openings, 5);
-        assert_eq!(downtimes.iter().count(), Downtimes::MOST);
-        assert_eq!(downtimes.since(at(5)).as_micros(), Downtimes::MOST as u128 + 1);
-        assert_eq!(downtimes.since(at(15)).as_micros(), Downtimes::MOST as u128 + 1, "and not one less");
-        assert_eq!(downtimes.since(at(21)).as_micros(), Downtimes::MOST as u128 - 1);
+        assert_eq!(downtimes.iter().count(), MOST);
+        assert_eq!(downtimes.since(at(5)).as_micros(), MOST as u128 + 1);
+        assert_eq!(downtimes.since(at(15)).as_micros(), MOST as u128 + 1, "and not one less");
+        assert_eq!(downtimes.since(at(21)).as_micros(), MOST as u128 - 1);
     }
 
     #[test]
     fn downtimes_taken_out_and_in_again_are_the_same() {
         let downtimes = after(&[(10, 30), (50, 100), (100, 100)], 5);
         let mut again = Downtimes::default();
-        downtimes.iter().for_each(|one| again.add(one));
+        downtimes.iter().for_each(|one| again.add(one, MOST));
         assert_eq!(again, downtimes);
     }
 }

@@ -122,12 +122,10 @@ impl Output {
     }
 
     /// Keeps the fact that this key was forgotten: in the last fact when that says the same of
-    /// others and has room, else in one of its own.
-    pub(super) fn forgotten(&mut self, at: Timestamp, key: impl FnOnce() -> Key) {
+    /// others and has less than `most`, else in one of its own.
+    pub(super) fn forgotten(&mut self, at: Timestamp, most: usize, key: impl FnOnce() -> Key) {
         match self.facts.last_mut() {
-            Some(Fact { at: last, change: Change::Forgotten(keys) })
-                if *last == at && keys.len() < Change::MAX_FORGOTTEN =>
-            {
+            Some(Fact { at: last, change: Change::Forgotten(keys) }) if *last == at && keys.len() < most => {
                 keys.push(key());
             }
             _ => self.fact(at, || Change::Forgotten(vec![key()])),
@@ -157,7 +155,8 @@ mod tests {
     #[test]
     fn keys_forgotten_at_one_time_share_facts_of_a_bounded_size() {
         let mut out = Output::with_facts();
-        let forget = |out: &mut Output, at| out.forgotten(Timestamp::from_micros(at), Key::vacant);
+        let forget =
+            |out: &mut Output, at| out.forgotten(Timestamp::from_micros(at), Change::MAX_FORGOTTEN, Key::vacant);
         (0..=Change::MAX_FORGOTTEN).for_each(|_| forget(&mut out, 1));
         forget(&mut out, 2);
         out.fact(Timestamp::from_micros(2), || Change::Paused);

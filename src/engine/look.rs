@@ -12,12 +12,6 @@ use super::time::Timestamp;
 use super::view::{Cursor, Page, RecordView, RunView};
 use super::{Charge, Engine, Filter};
 
-/// Records that one page looks at, at most: looking holds up everything else.
-const SCAN_LIMIT: usize = 4096;
-
-/// Bytes of events at which a page ends: its views hold them in memory, and answers show them.
-const PAGE_BYTES: usize = 8 << 20;
-
 impl Engine {
     /// What is known of an event; absent when there is no record of it, or its retention has
     /// ended at `now`.
@@ -40,11 +34,12 @@ impl Engine {
     /// this engine is open.
     pub fn find(&self, now: Timestamp, filter: &Filter, after: Cursor, limit: usize) -> Page {
         let (mut records, mut bytes) = (Vec::new(), 0);
+        let page_bytes = self.config.thresholds.page_bytes;
         let next = self.walk(now, filter, after, |location| {
             let record = self.state.store.view(location);
             bytes += record.size_bytes;
             records.push(record);
-            records.len() < limit.max(1) && bytes < PAGE_BYTES
+            records.len() < limit.max(1) && bytes < page_bytes
         });
         Page { records, next }
     }
@@ -95,7 +90,7 @@ impl Engine {
         if range == Range::Buried {
             scan.skip_live();
         }
-        for _ in 0..SCAN_LIMIT {
+        for _ in 0..self.config.thresholds.scan_limit {
             if range == Range::Live && scan.is_past_live() {
                 return None;
             }

@@ -10,7 +10,7 @@
 //! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
 //! | `store` | the records |
 //! | `metrics`, `look`, `filter`, `view`, `explain`, `check`, `fingerprint` | what can be seen from outside |
-//! | `event`, `key`, `digest`, `status`, `ids`, `time`, `config`, `backoff` | the words |
+//! | `event`, `key`, `digest`, `status`, `ids`, `time`, `config`, `thresholds`, `backoff` | the words |
 
 mod answer;
 mod backoff;
@@ -43,6 +43,7 @@ mod status;
 mod store;
 mod submit;
 mod sweep;
+mod thresholds;
 mod tickets;
 mod time;
 mod view;
@@ -65,6 +66,8 @@ pub use replay::{DurableState, Replay};
 pub use restore::{Kept, Restoration, Summary};
 pub use state::ReplayError;
 pub use status::Status;
+#[doc(hidden)]
+pub use thresholds::Thresholds;
 pub use time::Timestamp;
 pub use view::{Cursor, Page, PastAttempt, Place, RecordView, RunView};
 

@@ -62,7 +62,7 @@ impl Replay {
     /// [`InvalidConfig`] when the configuration contradicts itself.
     pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         config.validate()?;
-        let state = State::new(config.seed());
+        let state = State::new(&config);
         Ok(Self { config, state, last: Timestamp::EPOCH })
     }
 

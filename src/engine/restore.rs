@@ -165,7 +165,8 @@ impl Restoration {
 
     /// Takes in the next downtime, in the order in which [`Replay::downtimes`] gave them.
     pub fn put_downtime(&mut self, downtime: Downtime) {
-        self.replay.state.downtimes.add(downtime);
+        let State { downtimes, thresholds, .. } = &mut self.replay.state;
+        downtimes.add(downtime, thresholds.downtimes);
     }
 
     /// The replay with this summary, when the records agree with it.

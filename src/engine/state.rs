@@ -7,6 +7,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use super::command::ErrorText;
+use super::config::Config;
 use super::downtime::Downtimes;
 use super::event::Event;
 use super::fact::{AttemptEnd, Change, Charge, Fact, Next};
@@ -14,6 +15,7 @@ use super::ids::{Epoch, RunId};
 use super::key::Key;
 use super::metrics::FactCounters;
 use super::store::{ActiveRun, Epitaph, Location, Slot, Stage, Store};
+use super::thresholds::Thresholds;
 use super::time::Timestamp;
 use super::view::PastAttempt;
 
@@ -27,6 +29,7 @@ pub(super) struct State {
     pub(super) downtimes: Downtimes,
     /// When the first of the terminal records ended that this is the state of and that are not here.
     pub(super) ended_elsewhere: Option<Timestamp>,
+    pub(super) thresholds: Thresholds,
 }
 
 /// The end of a run, as decided.
@@ -48,9 +51,11 @@ pub struct ReplayError {
 }
 
 impl State {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let (counters, paused, epoch, downtimes, ended_elsewhere) = Default::default();
-        Self { store: Store::new(seed), counters, paused, epoch, downtimes, ended_elsewhere }
+        let thresholds = config.thresholds;
+        let store = Store::new(config.seed(), &thresholds);
+        Self { store, counters, paused, epoch, downtimes, ended_elsewhere, thresholds }
     }
 
     /// Applies a fact that was decided before. `last` is the time of the one before it.
@@ -77,7 +82,7 @@ impl State {
     pub(super) fn open(&mut self, at: Timestamp, last: Timestamp, epoch: Epoch) {
         self.epoch = epoch;
         let oldest = self.store.first_ended().into_iter().chain(self.ended_elsewhere).min();
-        self.downtimes.open(at, last, oldest);
+        self.downtimes.open(at, last, oldest, self.thresholds.downtimes);
     }
 
     pub(super) fn accept(&mut self, at: Timestamp, hash: u64, event: Event) -> Slot {
@@ -104,7 +109,7 @@ impl State {
         record.charge = finish.charge;
         let ActiveRun { id, started_at, .. } = *record.run();
         let past = PastAttempt { run: id, started_at, ended_at: at, end: finish.end, error: None };
-        record.remember(past, finish.error);
+        record.remember(past, finish.error, self.thresholds.history);
         self.store.advance(slot, stage);
     }
 

@@ -83,7 +83,7 @@ impl Engine {
 
     /// Drops a terminal record.
     pub(super) fn forget(&mut self, location: Location, out: &mut Output) {
-        out.forgotten(self.now, || self.state.store.key(location).clone());
+        out.forgotten(self.now, self.config.thresholds.forgotten, || self.state.store.key(location).clone());
         if let Location::Live(slot) = location {
             self.report_failure(slot, out);
         }

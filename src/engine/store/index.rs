@@ -25,6 +25,8 @@ pub(super) struct Index {
     parts: Box<[HashTable<Entry>]>,
     /// Entries of all parts.
     len: usize,
+    /// Entries at which it is split.
+    split_at: usize,
 }
 
 /// Eight bytes: half of the hash, and the location with its kind in the lowest bit.
@@ -40,12 +42,9 @@ const PARTS_LOG2: u32 = 10;
 /// Parts of a table that was split.
 const PARTS: usize = 1 << PARTS_LOG2;
 
-/// Entries at which a table is split: few enough to be moved at once.
-const SPLIT_AT: usize = PARTS;
-
 impl Index {
-    pub(super) fn new() -> Self {
-        Self { parts: Box::new([HashTable::new()]), len: 0 }
+    pub(super) fn new(split_at: usize) -> Self {
+        Self { parts: Box::new([HashTable::new()]), len: 0, split_at }
     }
 
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(Location) -> bool) -> Option<Location> {
@@ -63,7 +62,7 @@ impl Index {
 
     /// Adds a location that is not in it.
     pub(super) fn insert(&mut self, hash: u64, location: Location) {
-        if self.len == SPLIT_AT && self.parts.len() == 1 {
+        if self.len >= self.split_at && self.parts.len() == 1 {
             self.split();
         }
         self.push(Entry { hash: hash as u32, location: pack(location) });
@@ -151,7 +150,7 @@ mod tests {
 
     #[test]
     fn keys_with_one_hash_are_told_apart() {
-        let mut index = Index::new();
+        let mut index = Index::new(PARTS);
         index.insert(7, ONE);
         index.insert(7, OTHER);
         assert_eq!(index.find(7, |location| location == OTHER), Some(OTHER));
@@ -165,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_record_is_not_asked_for_its_key_unless_its_hash_is_the_one() {
-        let mut index = Index::new();
+        let mut index = Index::new(PARTS);
         index.insert(7, ONE);
         let same_position_and_tag = 7 | 1 << 8;
         assert_eq!(index.find(same_position_and_tag, |_| true), None);
@@ -173,14 +172,14 @@ mod tests {
 
     #[test]
     fn a_table_that_is_split_leads_where_it_led_before() {
-        let mut index = Index::new();
-        let entries = (0..SPLIT_AT as u32 + 1).map(|n| (hash(n), Location::Live(Slot::new(n))));
+        let mut index = Index::new(PARTS);
+        let entries = (0..PARTS as u32 + 1).map(|n| (hash(n), Location::Live(Slot::new(n))));
         for (hash, location) in entries.clone() {
             let parts = index.parts.len();
             index.insert(hash, location);
-            assert_eq!(parts, 1, "it is not split before it holds {SPLIT_AT}");
+            assert_eq!(parts, 1, "it is not split before it holds {PARTS}");
         }
-        assert_eq!((index.parts.len(), index.len()), (PARTS, SPLIT_AT + 1));
+        assert_eq!((index.parts.len(), index.len()), (PARTS, PARTS + 1));
         for (hash, location) in entries {
             assert_eq!(index.find(hash, |_| true), Some(location));
             index.remove(hash, location);
@@ -191,8 +190,8 @@ mod tests {
 
     #[test]
     fn the_highest_bits_that_are_kept_choose_the_part() {
-        let mut index = Index::new();
-        (0..=SPLIT_AT as u32).for_each(|n| index.insert(hash(n), Location::Live(Slot::new(n))));
+        let mut index = Index::new(PARTS);
+        (0..=PARTS as u32).for_each(|n| index.insert(hash(n), Location::Live(Slot::new(n))));
         let (least, most) = index
             .parts
             .iter()

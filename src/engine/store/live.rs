@@ -10,7 +10,7 @@ use crate::engine::fact::Charge;
 use crate::engine::ids::RunId;
 use crate::engine::status::Status;
 use crate::engine::time::Timestamp;
-use crate::engine::view::{PastAttempt, Place, RecordView};
+use crate::engine::view::{PastAttempt, Place};
 
 /// A record that is not over, or that has failed and can be redriven: it keeps its event.
 #[derive(Debug)]
@@ -102,12 +102,13 @@ impl LiveRecord {
         }
     }
 
-    /// Keeps the end of an attempt for those who ask later.
-    pub(in crate::engine) fn remember(&mut self, mut attempt: PastAttempt, error: Option<ErrorText>) {
+    /// Keeps the end of an attempt for those who ask later, and of those before at most so many that they are
+    /// `most`.
+    pub(in crate::engine) fn remember(&mut self, mut attempt: PastAttempt, error: Option<ErrorText>, most: usize) {
         let trouble = self.trouble.get_or_insert_default();
         attempt.error = error.as_ref().map(|error| error.shortened(PastAttempt::MAX_ERROR_BYTES));
         trouble.last_error = error.or(trouble.last_error.take());
-        if trouble.history.len() == RecordView::MAX_HISTORY {
+        if trouble.history.len() >= most {
             trouble.history.remove(0);
         }
         trouble.history.push(attempt);

@@ -16,6 +16,7 @@ use siphasher::sip::SipHasher13;
 use super::event::Event;
 use super::key::Key;
 use super::status::Status;
+use super::thresholds::Thresholds;
 use super::time::Timestamp;
 use index::Index;
 pub(super) use index::Location;
@@ -30,6 +31,7 @@ pub(super) use tombstones::{Epitaph, Grave, Tombstone, Tombstones};
 #[derive(Debug)]
 pub(super) struct Store {
     hash_key: u64,
+    hash_mask: u64,
     index: Index,
     pub(super) live: Slab<LiveRecord>,
     tombstones: Tombstones,
@@ -46,10 +48,11 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, thresholds: &Thresholds) -> Self {
         Self {
             hash_key: seed,
-            index: Index::new(),
+            hash_mask: thresholds.hash_mask(),
+            index: Index::new(thresholds.split_at),
             live: Slab::new(),
             tombstones: Tombstones::new(),
             failed: BTreeMap::new(),
@@ -62,7 +65,7 @@ impl Store {
 
     /// The keyed hash of a key. Ids come from outside, so nobody may choose where they fall.
     pub(super) fn hash(&self, key: &Key) -> u64 {
-        SipHasher13::new_with_keys(self.hash_key, 0x0069_6e64_6578).hash(key.as_bytes())
+        SipHasher13::new_with_keys(self.hash_key, 0x0069_6e64_6578).hash(key.as_bytes()) & self.hash_mask
     }
 
     pub(super) fn find(&self, hash: u64, key: &Key) -> Option<Location> {
@@ -306,7 +309,7 @@ mod tests {
     #[test]
     fn nobody_who_does_not_know_the_seed_knows_a_hash() {
         let key = |id| Key::new("", id).expect("a key");
-        let hash = |seed, id| Store::new(seed).hash(&key(id));
+        let hash = |seed, id| Store::new(seed, &Thresholds::default()).hash(&key(id));
         assert_eq!(hash(1, "a"), hash(1, "a"));
         assert_ne!(hash(1, "a"), hash(1, "b"));
         assert_ne!(hash(1, "a"), hash(2, "a"));
@@ -314,7 +317,7 @@ mod tests {
 
     #[test]
     fn two_records_with_one_hash_are_told_apart() {
-        let mut store = Store::new(0);
+        let mut store = Store::new(0, &Thresholds::default());
         let locations = ["event-49049", "event-55208"].map(|id| {
             let event = Event::with_id(id, "x").expect("an id");
             let (key, hash) = (event.key().clone(), store.hash(event.key()));

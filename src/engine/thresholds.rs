@@ -1,0 +1,62 @@
+//! Sizes that are no settings.
+
+use super::fact::Change;
+use super::view::RecordView;
+
+/// Sizes of the engine at which it takes another path. They are no settings: each has one good value, the default.
+/// None is 0, and of downtimes there are two at least. A simulator makes
+/// them small, so that its short runs come past them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Records that one page looks at, at most: looking holds up everything else. 4,096 by default.
+    pub scan_limit: usize,
+    /// Bytes of events at which a page ends: its views hold them in memory, and answers show them. 8 MiB by
+    /// default.
+    pub page_bytes: usize,
+    /// Past attempts that a record remembers.
+    pub history: usize,
+    /// Keys in one fact of forgotten records.
+    pub forgotten: usize,
+    /// Downtimes that are kept apart: more than the restarts of an hourly update in a week. Past them, records
+    /// from before the oldest one are remembered for somewhat longer. 256 by default.
+    pub downtimes: usize,
+    /// Bits of the hash of a key. All 64 by default.
+    pub hash_bits: u32,
+    /// Entries at which the index is split: few enough to be moved at once. 1,024 by default.
+    pub split_at: usize,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            scan_limit: 4096,
+            page_bytes: 8 << 20,
+            history: RecordView::MAX_HISTORY,
+            forgotten: Change::MAX_FORGOTTEN,
+            downtimes: 256,
+            hash_bits: u64::BITS,
+            split_at: 1024,
+        }
+    }
+}
+
+impl Thresholds {
+    /// The bits of a hash that count.
+    pub(super) const fn hash_mask(&self) -> u64 {
+        match u64::MAX.checked_shr(u64::BITS.saturating_sub(self.hash_bits)) {
+            Some(mask) => mask,
+            None => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_mask_has_as_many_bits_as_asked() {
+        let mask = |hash_bits| Thresholds { hash_bits, ..Thresholds::default() }.hash_mask();
+        assert_eq!([mask(0), mask(2), mask(64), mask(u32::MAX)], [0, 0b11, u64::MAX, u64::MAX]);
+    }
+}
