@@ -27,6 +27,8 @@ pub(super) struct Snapshots {
     pub(super) after_bytes: u64,
     /// Bytes of frames since the last one.
     pub(super) since: u64,
+    /// As many of these were there when the one being made began to gather its frames.
+    pub(super) gathered: u64,
     /// Bytes of frames that the one being made stands for, besides those of the one before.
     pub(super) held: u64,
     /// Room that is not for new events. Below it and a quarter more, room is short.
@@ -65,6 +67,7 @@ impl Snapshots {
             part_bytes: PART_BYTES,
             after_bytes,
             since: 0,
+            gathered: 0,
             held: 0,
             reserve: 0,
             again: false,

@@ -157,7 +157,7 @@ impl Log {
     }
 
     fn gather_since(&mut self, base: Option<Sequence>, position: Position) -> Stage {
-        self.snapshots.base = base;
+        (self.snapshots.base, self.snapshots.gathered) = (base, self.snapshots.since);
         Stage::Gathering(Box::new(Gathering::new(base, position, self.position.next)))
     }
 
@@ -174,9 +174,9 @@ impl Log {
             gathering.step(&mut *self.journal)?;
             return Ok(Stage::Gathering(gathering));
         }
-        let Snapshots { config, part_bytes, since, held, again, .. } = &mut self.snapshots;
-        // What is appended from now on counts for the next one.
-        (*held, *since, *again) = (gathering.bytes(), 0, !gathering.is_done());
+        let Snapshots { config, part_bytes, since, gathered, held, again, .. } = &mut self.snapshots;
+        // What was appended meanwhile counts for the next one.
+        (*held, *since, *again) = (gathering.bytes(), *since - *gathered, !gathering.is_done());
         Ok(Stage::Copying(Box::new(gathering.finish(config, *part_bytes)?)))
     }
 
