@@ -46,7 +46,7 @@ impl Roster {
     /// The event with one of its payloads. Payloads of other numbers have other bytes, and some another size.
     pub fn event(&self, event: EventNumber, payload: u8) -> Event {
         let len = 8 + usize::from(payload) * usize::from(event % 3) * 24;
-        let make = || Event::new(self.key(event).clone(), vec![payload; len]);
+        let make = || described(event, Event::new(self.key(event).clone(), vec![payload; len]));
         if usize::from(payload) >= USUAL_PAYLOADS {
             return make();
         }
@@ -80,6 +80,16 @@ thread_local! {
 
 /// Payloads that nearly all events have.
 const USUAL_PAYLOADS: usize = 5;
+
+/// Every third event has a type, every fourth an attribute, and every seventh says what its payload is.
+fn described(number: EventNumber, event: Event) -> Event {
+    let typed = if number % 3 == 1 { event.with_type("order") } else { Ok(event) };
+    let attributed =
+        typed.and_then(|event| if number % 4 == 2 { event.with_attribute("region", "north") } else { Ok(event) });
+    let told = attributed
+        .and_then(|event| if number % 7 == 5 { event.with_content_type("application/json") } else { Ok(event) });
+    told.expect("the values above are short and printable")
+}
 
 fn key(number: EventNumber) -> Key {
     let source = if number % 5 == 3 { "shop" } else { "" };

@@ -9,9 +9,9 @@
 //! [`seal`](Journal::seal), or the next segment. A trim begins a segment, too, which says what the
 //! first frame is.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eventful::journal::{Extent, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError};
 
@@ -44,13 +44,15 @@ pub struct PlainStore {
     /// The first frame that was not trimmed, and the bytes of the largest part that was put.
     first: Arc<AtomicU64>,
     largest_part: Arc<AtomicUsize>,
+    /// The bytes of all frames that were appended before each one.
+    sizes: Arc<Mutex<BTreeMap<Sequence, u64>>>,
 }
 
 impl PlainStore {
     /// The journal that has this drive to itself.
     pub fn new(drive: Drive) -> Self {
         let first = Arc::new(AtomicU64::new(Sequence::FIRST.number()));
-        Self { drive, opening: Arc::default(), first, largest_part: Arc::default() }
+        Self { drive, opening: Arc::default(), first, largest_part: Arc::default(), sizes: Arc::default() }
     }
 
     /// The first frame that was not trimmed, as the last owner knew it.
@@ -61,6 +63,17 @@ impl PlainStore {
     /// Bytes of the largest part of a snapshot that was put.
     pub fn largest_part(&self) -> usize {
         self.largest_part.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the frames from this one on.
+    pub fn bytes_from(&self, from: Sequence) -> u64 {
+        let sizes = self.sizes();
+        let all = sizes.last_key_value().map_or(0, |(_, before)| *before);
+        all - sizes.get(&from).copied().unwrap_or_default().min(all)
+    }
+
+    fn sizes(&self) -> MutexGuard<'_, BTreeMap<Sequence, u64>> {
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The finished snapshots on the drive, the newest last.
@@ -87,6 +100,7 @@ impl JournalStore for PlainStore {
         let shelf = Shelf::open(&self.drive, life, held.first)?;
         let (first, end) = (held.first, held.end);
         self.first.store(first.number(), Ordering::Relaxed);
+        self.sizes().split_off(&end.next());
         let segment = held.next_segment;
         let file =
             begin(&self.drive, life, segment, end, first).map_err(|error| refused(&segment::name(segment), error))?;
@@ -277,6 +291,11 @@ impl Journal for PlainJournal {
             return Err(WriteError::Fenced);
         }
         self.admit(frame.len())?;
+        // What fails may be there all the same.
+        let mut sizes = self.store.sizes();
+        let before = sizes.get(&expected).copied().unwrap_or_default();
+        sizes.insert(expected.next(), before + frame.len() as u64);
+        drop(sizes);
         let place = self.write(Kind::Frame, expected, frame)?;
         self.frames.push_back(place);
         self.end = expected.next();

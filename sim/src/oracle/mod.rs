@@ -37,6 +37,7 @@ mod departures;
 mod dropped;
 mod journal;
 mod ledger;
+pub(crate) mod lists;
 mod liveness;
 mod metrics;
 mod opening;

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use super::family::{Family, Plan};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
 use super::units::MILLI;
-use super::{Act, Behaviour, CoreSetup, Fault, Injection, Operation, Scenario, Settings};
+use super::{Act, Behaviour, CoreSetup, Fault, Injection, Operation, Scenario, Settings, Sizes};
 use crate::chance::{Chance, Stream};
 use crate::tier::Part as _;
 
@@ -23,8 +23,13 @@ impl Scenario {
         let horizon = u64::from(submits) * 60 * MILLI;
         let span = horizon / chance.stream("tempo").pick(&[1, 1, 4, 40]);
         let draw = Draw { chance, on, submits, horizon, span };
-        let settings = draw.settings();
+        let mut settings = draw.settings();
         let (operations, faults) = (draw.operations(), draw.faults(&settings));
+        // Downtimes that are no longer kept apart make retentions longer by all of them: with a clock that was
+        // weeks ahead the run would have to last for weeks.
+        if faults.iter().any(|fault| matches!(fault.what, Injection::ClockOff { .. })) {
+            settings.sizes.iter_mut().for_each(|sizes| sizes.downtimes = 256);
+        }
         let setup = CoreSetup { settings, journal: draw.journaling(), patience: 0, idles_first: false };
         Self { operations, faults, ..Self::of(seed, setup) }
     }
@@ -76,6 +81,7 @@ impl Draw {
             stuck_after: draw.pick(&[3, 30, 100, 300]) * MILLI,
             drain_timeout: draw.pick(&[0, 50, 300, 2_000]) * MILLI,
             abort_grace: draw.between(1, 50) * MILLI,
+            sizes: self.sizes(),
             sync_grace: Some(self.chance.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
         };
         if self.has(Family::Channel) && draw.per_mille(400) {
@@ -86,6 +92,20 @@ impl Draw {
         }
         self.keep_failed(&mut settings);
         settings
+    }
+
+    /// Sizes of the engine that are no settings, in most runs small.
+    fn sizes(&self) -> Option<Sizes> {
+        let draw = &mut self.chance.stream("sizes");
+        draw.per_mille(800).then(|| Sizes {
+            scan_limit: draw.pick(&[1, 2, 4, 16, 4096]),
+            page_bytes: draw.pick(&[1, 30, 200, 8 << 20]),
+            history: draw.pick(&[1, 2, 3, 8]),
+            forgotten: draw.pick(&[1, 2, 3, 1024]),
+            downtimes: draw.pick(&[2, 3, 256]),
+            hash_bits: draw.pick(&[0, 1, 2, 3, 64]),
+            split_at: draw.pick(&[1, 2, 5, 1024]),
+        })
     }
 
     /// How failed events are kept.

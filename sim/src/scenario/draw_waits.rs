@@ -20,7 +20,10 @@ impl Draw {
             let (event, patience) = (draw.below(self.submits.into()) as u16, draw.pick(&[10, 200, 10_000]) * MILLI);
             let act = match draw.below(8) {
                 0..=2 => Act::Read { event },
-                3 => Act::List,
+                3 => {
+                    let every = draw.pick(&[0, 0, 1, 20]) * MILLI;
+                    Act::List { which: draw.below(16) as u8, limit: draw.between(1, 4) as u8, every }
+                }
                 4..=6 => Act::Watch { event, patience },
                 _ => Act::AwaitIdle { patience },
             };

@@ -45,8 +45,9 @@ pub enum Act {
     Resume,
     /// A record is read.
     Read { event: EventNumber },
-    /// A page of records is read.
-    List,
+    /// A list is read to its end, a page of `limit` records `every` so often: of what fits the filter of the
+    /// number `which`.
+    List { which: u8, limit: u8, every: u64 },
     /// The end of an event is waited for, for so long.
     Watch { event: EventNumber, patience: u64 },
     /// The time at which no event is pending is waited for, for so long.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use eventful::{Backoff, Config, FailedOverflow};
+use eventful::{Backoff, Config, FailedOverflow, Thresholds};
 use serde::{Deserialize, Serialize};
 
 /// The engine's configuration, and what is around it.
@@ -61,6 +61,31 @@ pub struct Settings {
     /// Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_grace: Option<u64>,
+    /// Sizes that are no settings of the product, so small that a run comes past them. Without them, those of the
+    /// product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Sizes>,
+}
+
+/// Sizes of the engine that are no settings: the names are those of [`Thresholds`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each is the field of `Thresholds` of the same name")]
+pub struct Sizes {
+    pub scan_limit: usize,
+    pub page_bytes: usize,
+    pub history: usize,
+    pub forgotten: usize,
+    pub downtimes: usize,
+    pub hash_bits: u32,
+    pub split_at: usize,
+}
+
+impl Sizes {
+    const fn thresholds(self) -> Thresholds {
+        let Self { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at } = self;
+        Thresholds { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at }
+    }
 }
 
 impl Settings {
@@ -97,7 +122,7 @@ impl Settings {
         config.drain_timeout = Duration::from_micros(self.drain_timeout);
         config.abort_grace = Duration::from_micros(self.abort_grace);
         config.sync_grace = self.sync_grace.map_or(config.sync_grace, Duration::from_micros);
-        config
+        self.sizes.map_or(config.clone(), |sizes| config.with_thresholds(sizes.thresholds()))
     }
 }
 

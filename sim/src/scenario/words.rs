@@ -38,7 +38,9 @@ impl fmt::Display for Act {
                 write!(f, "submit event {event} with payload {payload}, and wait {} for room", Micros(patience))
             }
             Self::Read { event } => write!(f, "read event {event}"),
-            Self::List => f.write_str("list events"),
+            Self::List { which, limit, every } => {
+                write!(f, "list events by filter {which}, {limit} every {}", Micros(every))
+            }
             Self::Watch { event, patience } => write!(f, "wait {} for the end of event {event}", Micros(patience)),
             Self::AwaitIdle { patience } => write!(f, "wait {} until no event is pending", Micros(patience)),
             Self::Subscribe { capacity, every, lasts } => {

@@ -1,5 +1,7 @@
 //! The records that facts make.
 
+use std::time::Duration;
+
 use eventful::{Change, Config, Epoch, FailedOverflow, RunId, Status, Timestamp};
 
 use super::downtimes::Downtimes;
@@ -106,6 +108,13 @@ impl Book {
     /// Whether the retention of a record in this stage has ended.
     pub fn is_expired(&self, stage: Lifecycle, now: Timestamp) -> bool {
         self.forgets_at(stage).is_some_and(|end| end <= now)
+    }
+
+    /// How much longer than its retention a record is remembered at most, where downtimes are no longer kept apart.
+    pub fn most_longer(&self) -> Duration {
+        let all = self.downtimes.all();
+        let is_full = all.len() >= self.config.thresholds().downtimes;
+        all.iter().filter(|_| is_full).map(|downtime| downtime.lasted).sum()
     }
 
     /// Whether there are more bytes of failed events than are kept.

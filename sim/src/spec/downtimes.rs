@@ -10,12 +10,20 @@ pub(super) struct Downtimes(Vec<Downtime>);
 
 impl Downtimes {
     /// Takes in an opening after the last fact at `last`, when the first of all terminal records ended at
-    /// `oldest`.
-    pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>) {
+    /// `oldest`. At most `most` are kept apart.
+    pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>, most: usize) {
         self.0.retain(|downtime| oldest.is_some_and(|oldest| downtime.until > oldest));
         let lasted = until.since(last);
         if oldest.is_some() && !lasted.is_zero() {
             self.0.push(Downtime { until, lasted });
+        }
+        // Records from before the second are taken for as old as the first.
+        let is_full = self.0.len() > most;
+        if let [first, second, ..] = &mut self.0[..]
+            && is_full
+        {
+            second.lasted += first.lasted;
+            self.0.remove(0);
         }
     }
 

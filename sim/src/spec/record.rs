@@ -24,7 +24,7 @@ pub struct Record {
     pub redriven: u32,
     /// The error of the last attempt that had one.
     pub last_error: Option<ErrorText>,
-    /// The last attempts that have ended, at most [`RecordView::MAX_HISTORY`], the oldest first.
+    /// The last attempts that have ended, the oldest first.
     pub history: Vec<PastAttempt>,
 }
 
@@ -82,17 +82,18 @@ impl Record {
         }
     }
 
-    /// A run has ended: what is kept of it.
+    /// A run has ended: what is kept of it, and of those before so that they are at most `most`.
     pub(super) fn remember(
         &mut self,
         run: (RunId, Timestamp),
         now: Timestamp,
         end: AttemptEnd,
         error: Option<&ErrorText>,
+        most: usize,
     ) {
         let (run, started_at) = run;
         let past = PastAttempt { run, started_at, ended_at: now, end, error: error.map(beginning) };
-        if self.history.len() == RecordView::MAX_HISTORY {
+        if self.history.len() >= most {
             self.history.remove(0);
         }
         self.history.push(past);

@@ -107,6 +107,7 @@ impl Book {
         if let Some(record) = self.record(event) {
             attempts::judge(&self.config, record, now, ended)?;
         }
+        let most = self.config.thresholds().history;
         self.change(event, change, |record| {
             let Some(run) = record.stage.run() else { return Err(unfit(4, event, Some(record.stage), change)) };
             match ended.next {
@@ -116,7 +117,7 @@ impl Book {
             }
             if ended.next != Next::Completed {
                 record.charge = ended.charge;
-                record.remember(run, now, ended.end, ended.error);
+                record.remember(run, now, ended.end, ended.error, most);
             }
             Ok(())
         })
@@ -173,7 +174,7 @@ impl Book {
 
     fn open(&mut self, now: Timestamp, last: Timestamp, epoch: Epoch) -> Result<(), Broken> {
         let oldest = self.all().filter_map(|(_, record)| record.stage.terminal_at()).min();
-        self.downtimes.open(now, last, oldest);
+        self.downtimes.open(now, last, oldest, self.config.thresholds().downtimes);
         self.counts_at_opening = self.counts;
         let before = self.epoch.replace(epoch);
         holds(before < Some(epoch), || broken(4, format_args!("the engine is opened in {epoch:?}, after {before:?}")))

@@ -24,6 +24,8 @@ pub(super) enum Task {
     Leave(Waiter),
     /// A reader of facts reads the next notice.
     Read(Waiter),
+    /// A reader of a list reads the next page.
+    Turn(Waiter),
     /// A reader of facts has read enough.
     Unsubscribe(Waiter),
     /// The fault of this number begins.

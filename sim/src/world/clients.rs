@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventful::node::{Decided, Lsn, Node, SubmitError, Submitted, Unavailable, Wait as Until};
-use eventful::{Answer, Bound, Cursor, Event, Filter, Phase, Rejection, Status, Timestamp};
+use eventful::{Answer, Bound, Event, Phase, Rejection, Status, Timestamp};
 
 use super::agenda::Task;
 use super::state::World;
@@ -11,9 +11,6 @@ use super::stop::Stop;
 use super::waits::{Outlook, Shown, Told};
 use crate::failure::{Broken, holds};
 use crate::scenario::{Act, EventNumber, FaultKind, Operation};
-
-/// Records of one page.
-const PAGE: usize = 4;
 
 impl World<'_> {
     pub(super) fn operate(&mut self, at: u32) -> Result<(), Stop> {
@@ -65,7 +62,7 @@ impl World<'_> {
                 Ok(self.answered(client, decided)?)
             }
             Act::Read { event } => Ok(self.see(client, event)?),
-            Act::List => Ok(self.list(client)?),
+            Act::List { which, limit, every } => Ok(self.list(client, which, limit, every)?),
             Act::Watch { event, patience } => {
                 let waiter = self.clients.name();
                 self.agenda.at(self.now + patience, Task::GiveUp(waiter));
@@ -219,34 +216,7 @@ impl World<'_> {
         self.show_when(client, read.wait, Shown { what: "a record", decided, told: None })
     }
 
-    /// Reads a page of records, each of which says whether it is durable.
-    fn list(&mut self, client: u8) -> Result<(), Broken> {
-        let now = self.clock();
-        self.told = self.told.max(now);
-        let page = match self.node.see_page(now, &Filter::default(), Cursor::START, PAGE) {
-            Ok(page) => page,
-            Err(why) => return self.judge_unavailable(client, why),
-        };
-        let mut seen = self.observer.see();
-        seen.probes.fault(FaultKind::PageRead);
-        let mut decided = 0;
-        for view in &page.value.records {
-            let event = self.roster.number(&view.key).unwrap_or_default();
-            let changed = seen.oracles.changed(event);
-            if view.durable {
-                seen.oracles.judge_shown("a record of a page", changed)?;
-            }
-            decided = changed.max(decided);
-        }
-        drop(seen);
-        // What waits for nothing shows itself what may be lost.
-        match page.wait {
-            Until::For(_) => self.show_when(client, page.wait, Shown { what: "a page", decided, told: None }),
-            Until::None | Until::TooLong => Ok(()),
-        }
-    }
-
-    fn show_when(&mut self, client: u8, wait: Until, shown: Shown) -> Result<(), Broken> {
+    pub(super) fn show_when(&mut self, client: u8, wait: Until, shown: Shown) -> Result<(), Broken> {
         let lsn: Option<Lsn> = match wait {
             Until::None => None,
             Until::For(lsn) => Some(lsn),

@@ -7,6 +7,7 @@ use eventful::journal::{Log, OpenError, Owner, Recovered, WriteError, recover};
 use eventful::node::{Job, Limits, Node, Opened};
 use eventful::{Config, Engine, Fact, Output, Timestamp};
 
+use super::backlog::Backlog;
 use super::rot::Rot;
 use super::routine::Routine;
 use crate::chance::{Chance, Stream};
@@ -41,6 +42,9 @@ pub(super) struct Journal {
     pub(super) stalled_until: u64,
     pub(super) full_until: u64,
     pub(super) gone_until: u64,
+    /// Its directory was gone when the writer last looked: a disk that is back is used for what is not urgent
+    /// once the writer has looked at it again.
+    pub(super) seems_gone: bool,
     /// When the node was last given its room.
     pub(super) measured_at: u64,
     /// Another process has opened it.
@@ -52,6 +56,7 @@ pub(super) struct Journal {
     /// What a power cut leaves.
     pub(super) power: Stream,
     pub(super) rot: Rot,
+    pub(super) backlog: Backlog,
     /// The bytes of the largest fact so far.
     pub(super) largest_fact: usize,
 }
@@ -124,12 +129,14 @@ impl Journal {
             stalled_until: 0,
             full_until: 0,
             gone_until: 0,
+            seems_gone: false,
             measured_at: 0,
             is_fenced: false,
             death: None,
             written: 0,
             power: chance.stream("power"),
             rot: Rot::new(chance.stream("rot")),
+            backlog: Backlog::default(),
             largest_fact: 0,
         }
     }
@@ -168,6 +175,11 @@ impl Journal {
         if self.settings.hides_room { u64::MAX } else { self.log.as_ref().map_or(0, |log| log.room().0) }
     }
 
+    /// The room that there is, whether the node is told of it or not.
+    pub(super) fn free(&self) -> u64 {
+        self.log.as_ref().map_or(0, |log| log.room().0)
+    }
+
     /// Frames that were ever appended.
     pub(super) fn frames(&self) -> u64 {
         self.log.as_ref().map_or(0, |log| log.next().previous().number())
@@ -179,6 +191,8 @@ impl Journal {
         (self.routine, self.reopenings, self.is_fenced) = (Routine::Awake, 0, false);
         self.facts.clear();
         self.rot.forget_process();
+        self.seems_gone = false;
+        self.backlog.forget_process();
     }
 
     /// Whether the disk has stopped, and the process is to die of it.

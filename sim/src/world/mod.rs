@@ -23,6 +23,8 @@
 //! | `diary`, `wording` | what people get to see of it |
 
 mod agenda;
+mod backlog;
+mod bounds;
 mod calls;
 mod choices;
 mod clients;
@@ -32,6 +34,7 @@ mod handlers;
 mod handling;
 mod journal;
 mod keepers;
+mod lists;
 mod observer;
 mod parts;
 mod phases;

@@ -307,7 +307,8 @@ impl World<'_> {
     /// it has one.
     fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Halt> {
         let remembered = self.config.retention + self.config.failed_retention.unwrap_or_default();
-        let limit = self.now.saturating_add(micros(remembered.saturating_mul(2))).saturating_add(RECOVERY_MICROS);
+        let longest = remembered.saturating_mul(2).saturating_add(self.seen().oracles.book.most_longer());
+        let limit = self.now.saturating_add(micros(longest)).saturating_add(RECOVERY_MICROS);
         while self.bounded_step(choices)? {
             if self.now > limit {
                 return Err(Broken::new("liveness", 1, "nothing is left to do, and it does not fall silent").into());

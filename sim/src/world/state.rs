@@ -212,9 +212,12 @@ fn events_of(scenario: &Scenario) -> usize {
         | Act::Read { event }
         | Act::Watch { event, .. } => Some(event),
         Act::RedriveFirst => Some(0),
-        Act::Reject { .. } | Act::Pause | Act::Resume | Act::List | Act::AwaitIdle { .. } | Act::Subscribe { .. } => {
-            None
-        }
+        Act::Reject { .. }
+        | Act::Pause
+        | Act::Resume
+        | Act::List { .. }
+        | Act::AwaitIdle { .. }
+        | Act::Subscribe { .. } => None,
     };
     let last: Option<EventNumber> = scenario.operations.iter().filter_map(|operation| named(&operation.act)).max();
     last.map_or(0, |last| usize::from(last) + 1)

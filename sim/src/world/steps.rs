@@ -149,6 +149,7 @@ impl World<'_> {
             Task::GiveUp(waiter) => self.give_up(waiter),
             Task::Leave(waiter) => self.leave(waiter),
             Task::Read(reader) => self.read(reader),
+            Task::Turn(reader) => Ok(self.turn(reader)?),
             Task::Unsubscribe(reader) => self.unsubscribe(reader),
             Task::Fault(at) => self.begin_fault(at),
             Task::Dispatch => self.dispatch(),

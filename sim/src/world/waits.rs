@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
 use eventful::node::{Horizon, Lsn, Waiter, Worker as Holder};
-use eventful::{Answer, Bound, Digest, Event};
+use eventful::{Answer, Bound, Cursor, Digest, Epoch, Event};
 
 use super::agenda::{Agenda, Task};
 use super::worker::Serial;
 use crate::oracle::Era;
+use crate::oracle::lists::Listing;
 use crate::scenario::EventNumber;
 
 /// Those who use the node.
@@ -21,6 +22,7 @@ pub(super) struct Clients {
     /// Who has the node watch for the end of an event.
     pub(super) watching: Vec<Waiter>,
     pub(super) readers: Vec<Reader>,
+    pub(super) listers: Vec<Lister>,
     /// How far durability has come, as they last heard.
     pub(super) horizon: Horizon,
     pub(super) stalled_until: u64,
@@ -57,6 +59,7 @@ impl Clients {
         self.queue.clear();
         self.watching.clear();
         self.readers.clear();
+        self.listers.clear();
         self.horizon = Horizon::default();
         self.holder = None;
     }
@@ -70,7 +73,7 @@ impl Hash for Clients {
                 (told.event, told.digest, std::mem::discriminant(&told.answer), told.era, decided).hash(hasher);
             }
         }
-        (&self.queue, &self.watching, self.readers.len()).hash(hasher);
+        (&self.queue, &self.watching, self.readers.len(), self.listers.len()).hash(hasher);
     }
 }
 
@@ -172,4 +175,18 @@ pub(super) struct Outlook {
     pub(super) is_new: bool,
     /// No bound stands against it, be it the engine's or the journal's.
     pub(super) has_room: bool,
+}
+
+/// One who reads a list.
+#[derive(Debug)]
+pub(super) struct Lister {
+    pub(super) waiter: Waiter,
+    pub(super) client: u8,
+    pub(super) every: u64,
+    /// The engine of which it is: a cursor is of no use for another one.
+    pub(super) epoch: Epoch,
+    pub(super) cursor: Cursor,
+    /// How many facts were decided when the last page was read.
+    pub(super) decided: usize,
+    pub(super) listing: Listing,
 }

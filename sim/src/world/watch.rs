@@ -125,7 +125,11 @@ impl World<'_> {
         } else {
             self.journal.as_ref().and_then(|journal| self.late_writer(journal))
         };
-        why.map_or(Ok(()), |why| Err(Broken::new("waits", 3, why)))
+        why.map_or(Ok(()), |why| Err(Broken::new("waits", 3, why)))?;
+        let is_at_rest =
+            |journal: &&Journal| is_asleep(journal.routine) && journal.facts.is_empty() && !journal.seems_gone;
+        let resting = self.journal.as_ref().filter(is_at_rest).filter(|_| self.ender.ending.is_none());
+        resting.map_or(Ok(()), Journal::judge_rest)
     }
 
     /// Whether a run may start once there is a ticket.

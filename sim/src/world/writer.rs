@@ -127,6 +127,7 @@ impl World<'_> {
                 self.probe(if is_gone { FaultKind::DiskGone } else { FaultKind::JournalFull });
                 self.note(|diary| diary.note_journal(|| "the next frame is refused".to_owned()));
                 self.give_room(room, !is_gone);
+                journal_of(&mut self.journal).seems_gone = is_gone;
                 if self.node.has_stopped() || self.is_broken {
                     journal_of(&mut self.journal).condition = Condition::Down;
                 }
@@ -190,10 +191,14 @@ impl World<'_> {
     fn maintain(&mut self) -> Result<(), Stop> {
         let (is_gone, Self { journal, node, .. }) = (self.is_gone(), &mut *self);
         let journal = journal_of(journal);
+        let before = (journal.behind(true), journal.free());
         let Some(log) = &mut journal.log else { return Ok(()) };
         let maintained =
             if is_gone { Err(MaintainError::Write(gone())) } else { log.maintain(&|| node.engine().gauges()) };
         journal.judge_parts()?;
+        if !journal.is_dead() {
+            journal.judge_step(before, &maintained)?;
+        }
         journal.rot.note(&maintained, &journal.store.snapshots());
         if journal.is_dead() {
             return Ok(self.die()?);
@@ -240,6 +245,7 @@ impl World<'_> {
         let (is_gone, journal) = (self.is_gone(), journal_of(&mut self.journal));
         let (room, is_reachable) =
             (journal.room(), !is_gone && journal.log.as_ref().is_some_and(|log| log.reach().is_ok()));
+        journal.seems_gone = !is_reachable;
         self.give_room(room, is_reachable);
         let found = self.drive(|node, now| node.measured(now, room, is_reachable))?;
         Ok(self.judge_found(found)?)

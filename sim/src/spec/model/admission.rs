@@ -94,8 +94,9 @@ impl Model {
         self.ended.retain(|other| *other != event);
         let forgotten = Fact { at: self.now, change: Change::Forgotten(vec![key.clone()]) };
         self.apply(&forgotten);
+        let most = self.config().thresholds().forgotten;
         match self.facts.last_mut().map(|last| &mut last.change) {
-            Some(Change::Forgotten(keys)) if keys.len() < Change::MAX_FORGOTTEN => keys.push(key),
+            Some(Change::Forgotten(keys)) if keys.len() < most => keys.push(key),
             _ => self.facts.push(forgotten),
         }
     }

@@ -1,0 +1,163 @@
+//! P7: lists hold what fits, all of it, and come to an end.
+//!
+//! What fits is told from the facts. A list may be read while events change, a page at a time; then an event
+//! that fits throughout must be on a page, and any other may be.
+
+use std::cmp::Ordering;
+
+use eventful::{Cursor, Engine, Filter, Page, Status, Timestamp};
+
+use crate::failure::{Broken, holds};
+use crate::roster::Roster;
+use crate::scenario::EventNumber;
+use crate::spec::{Book, Lifecycle, Record};
+
+/// What a list shows besides the book.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) book: &'a Book,
+    pub(crate) roster: &'a Roster,
+}
+
+/// A list that is being read.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(crate) filter: Filter,
+    pub(crate) limit: usize,
+    /// What has fitted since the list was begun.
+    due: Vec<EventNumber>,
+    /// What was on a page.
+    seen: Vec<EventNumber>,
+    /// Since then nothing has changed.
+    is_quiet: bool,
+    pages: usize,
+}
+
+impl Listing {
+    /// A list that begins.
+    pub(crate) fn new(view: View<'_>, filter: Filter, limit: usize) -> Self {
+        let due = view.fitting(&filter).map(|(event, _)| event).collect();
+        Self { filter, limit, due, seen: Vec::new(), is_quiet: true, pages: 0 }
+    }
+
+    /// Events have changed between two pages: these no longer fit.
+    pub(crate) fn go_on(&mut self, view: View<'_>, has_changed: impl Fn(EventNumber) -> bool) {
+        let filter = &self.filter;
+        let before = self.due.len();
+        self.due.retain(|event| !has_changed(*event) && view.fits(filter, *event));
+        self.is_quiet &= before == self.due.len() && !view.fitting(filter).any(|(event, _)| has_changed(event));
+    }
+
+    /// Judges the next page.
+    pub(crate) fn judge(&mut self, view: View<'_>, page: &Page) -> Result<(), Broken> {
+        let Self { filter, limit, .. } = self;
+        self.pages += 1;
+        holds(page.records.len() <= (*limit).max(1), || {
+            broken(format_args!("a page of {limit} has {} records", page.records.len()))
+        })?;
+        let mut last: Option<Timestamp> = None;
+        for record in &page.records {
+            let event = view.roster.number(&record.key).filter(|event| view.fits(filter, *event));
+            let Some(event) = event else {
+                return Err(broken(format_args!("{} is on a page, and does not fit {filter:?}", record.key)));
+            };
+            let mut shown = record.clone();
+            shown.durable = true;
+            let wrong = view.book.record(event).and_then(|known| known.difference(&shown));
+            wrong.map_or(Ok(()), |wrong| Err(broken(format_args!("event {event} on a page {wrong}: {record:?}"))))?;
+            holds(!self.is_quiet || !self.seen.contains(&event), || {
+                broken(format_args!("event {event} is on two pages, or twice on one, and nothing has changed"))
+            })?;
+            self.seen.push(event);
+            if filter.status == Some(Status::Failed) {
+                holds(last <= record.terminal_at, || {
+                    broken(format_args!("event {event} failed before the one that is shown before it"))
+                })?;
+                last = record.terminal_at;
+            }
+        }
+        match page.next {
+            Some(_) => holds(self.pages <= view.most_pages(), || {
+                broken(format_args!("a list does not end: this is page {}", self.pages))
+            }),
+            None => self.judge_end(),
+        }
+    }
+
+    fn judge_end(&self) -> Result<(), Broken> {
+        let missed = self.due.iter().find(|event| !self.seen.contains(event));
+        missed.map_or(Ok(()), |event| {
+            Err(broken(format_args!("event {event} fits {:?} throughout, and is on no page", self.filter)))
+        })
+    }
+}
+
+impl<'a> View<'a> {
+    /// Judges what is counted, and the keys that are given, of what fits at one time.
+    pub(crate) fn judge_counts(self, engine: &Engine, filter: &Filter, limit: usize) -> Result<(), Broken> {
+        let (mut count, mut next, mut parts) = (0, Some(Cursor::START), 0);
+        while let Some(after) = next {
+            let (part, rest) = engine.count(self.now, filter, after);
+            (count, next, parts) = (count + part, rest, parts + 1);
+            self.judge_parts(parts)?;
+        }
+        // Nothing but a status is counted with what has expired and is not forgotten.
+        let is_exact = *filter != filter.status.map_or_else(Filter::default, Filter::of);
+        let fitting = self.fitting(filter).count() as u64;
+        holds(if is_exact || filter.status.is_none() { count == fitting } else { count >= fitting }, || {
+            broken(format_args!("{count} are counted, and {fitting} fit {filter:?}"))
+        })?;
+        let (mut keys, mut next, mut parts) = (Vec::new(), Some(Cursor::START), 0);
+        while let Some(after) = next {
+            let (part, rest) = engine.find_keys(self.now, filter, after, limit);
+            holds(part.len() <= limit.max(1), || broken(format_args!("{} keys are given, of {limit}", part.len())))?;
+            keys.extend(part.iter().filter_map(|key| self.roster.number(key)));
+            (next, parts) = (rest, parts + 1);
+            self.judge_parts(parts)?;
+        }
+        keys.sort_unstable();
+        let expected: Vec<_> = self.fitting(filter).map(|(event, _)| event).collect();
+        holds(keys == expected, || broken(format_args!("the keys of {keys:?} are given, and {expected:?} fit")))
+    }
+
+    fn judge_parts(self, parts: usize) -> Result<(), Broken> {
+        holds(parts <= self.most_pages(), || broken("what is counted, or the keys that are given, have no end"))
+    }
+
+    /// More pages than any list has: one that looks at one record at a time looks at all that there are, and at
+    /// the places of those that are gone.
+    fn most_pages(self) -> usize {
+        8 * self.roster.len() + 64
+    }
+
+    /// What fits, in the order of the events' numbers.
+    fn fitting<'f>(self, filter: &'f Filter) -> impl Iterator<Item = (EventNumber, &'a Record)> + use<'a, 'f> {
+        let present = self.book.all().filter(move |(event, _)| self.book.present(*event, self.now).is_some());
+        present.filter(move |(_, record)| fits(filter, record))
+    }
+
+    fn fits(self, filter: &Filter, event: EventNumber) -> bool {
+        self.book.present(event, self.now).is_some_and(|record| fits(filter, record))
+    }
+}
+
+/// Whether a record fits every part of a filter that is set.
+fn fits(filter: &Filter, record: &Record) -> bool {
+    let Filter { status, source, event_type, error, failed_from, failed_until, .. } = filter;
+    let failed_at = if let Lifecycle::Failed(at) = record.stage { Some(at) } else { None };
+    let at_least = |from: &Timestamp| failed_at.is_some_and(|at| at.cmp(from) != Ordering::Less);
+    let before = |until: &Timestamp| failed_at.is_some_and(|at| at.cmp(until) == Ordering::Less);
+    let whole = !record.stage.is_tombstone();
+    let text = record.last_error.as_ref().map_or("", |error| error.as_str());
+    status.is_none_or(|status| record.status() == status)
+        && source.as_deref().is_none_or(|source| record.event.key().source() == source)
+        && event_type.as_deref().is_none_or(|wanted| whole && record.event.event_type() == Some(wanted))
+        && error.as_deref().is_none_or(|part| whole && text.contains(part))
+        && failed_from.as_ref().is_none_or(at_least)
+        && failed_until.as_ref().is_none_or(before)
+}
+
+fn broken(what: impl std::fmt::Display) -> Broken {
+    Broken::new("lists", 7, what)
+}

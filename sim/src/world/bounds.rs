@@ -1,0 +1,73 @@
+//! What a journal keeps behind its newest snapshot, and when it makes another one.
+
+use eventful::journal::{MaintainError, Maintained, Sequence};
+
+use super::backlog::Backlog;
+use super::journal::Journal;
+use crate::failure::{Broken, holds};
+
+/// Bytes that the disk takes at most around those of a part.
+const AROUND: u64 = 256;
+
+/// Attempts that fail of damage double the bytes that are waited for, at most so often.
+const DOUBLINGS: u32 = 6;
+
+impl Journal {
+    /// Bytes of the frames that no snapshot stands for, or none that is sound.
+    pub(super) fn behind(&self, is_sound: bool) -> u64 {
+        let snapshots = self.store.snapshots();
+        let newest = snapshots.iter().rev().find(|at| !is_sound || !self.rot.rotten.contains(*at));
+        self.store.bytes_from(newest.copied().unwrap_or(Sequence::FIRST))
+    }
+
+    /// Bytes of frames after which the next snapshot is due.
+    fn due_after(&self) -> u64 {
+        self.settings.snapshot_after_bytes << self.backlog.failures.min(DOUBLINGS)
+    }
+
+    /// Judges a step towards a snapshot, before which so much was behind the newest sound one, and so much room
+    /// free.
+    pub(super) fn judge_step(
+        &mut self,
+        (behind, room): (u64, u64),
+        maintained: &Result<Maintained, MaintainError>,
+    ) -> Result<(), Broken> {
+        let reserve = self.settings.reserve_bytes;
+        let begins = !self.rot.is_making && matches!(maintained, Ok(Maintained::More | Maintained::Snapshot(_)));
+        let is_due = behind >= self.due_after().min(self.settings.snapshot_after_bytes)
+            || self.backlog.was_made
+            || room < reserve.saturating_add(reserve / 4);
+        holds(!begins || is_due, || {
+            broken(format_args!("a snapshot is begun with {behind} bytes behind the newest one, and none is due"))
+        })?;
+        let left = self.free();
+        holds(left >= room || left + AROUND >= reserve / 2, || {
+            broken(format_args!("a snapshot leaves {left} bytes of a reserve of {reserve}"))
+        })?;
+        self.backlog.was_made = matches!(maintained, Ok(Maintained::Snapshot(_)));
+        match maintained {
+            Ok(Maintained::Nothing | Maintained::More) => {}
+            Ok(Maintained::Snapshot(_)) => self.backlog = Backlog { was_made: true, ..Backlog::default() },
+            Err(error) => {
+                self.backlog.excused = self.behind(false);
+                self.backlog.failures += u32::from(matches!(error, MaintainError::Open(_)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges what is kept while the writer has nothing to do.
+    pub(super) fn judge_rest(&self) -> Result<(), Broken> {
+        let (behind, excused) = (self.behind(false), self.backlog.excused);
+        holds(behind < excused + self.due_after(), || {
+            broken(format_args!("{behind} bytes are behind the newest snapshot, and none is made"))
+        })?;
+        let kept = self.store.snapshots().len();
+        let most = 2 + self.rot.rotten.len() + self.backlog.deaths;
+        holds(kept <= most, || broken(format_args!("{kept} snapshots are kept, and {most} are of use")))
+    }
+}
+
+fn broken(what: impl std::fmt::Display) -> Broken {
+    Broken::new("journal", 9, what)
+}

@@ -1,0 +1,95 @@
+//! Those who read lists, a page at a time.
+
+use eventful::node::{Wait as Until, Waiter};
+use eventful::{Cursor, Filter, Status, Timestamp};
+
+use super::agenda::{STARTED_AT, Task};
+use super::state::World;
+use super::waits::{Lister, Shown};
+use crate::failure::Broken;
+use crate::oracle::lists::{Listing, View};
+use crate::scenario::FaultKind;
+
+impl World<'_> {
+    /// Begins to read a list of what fits the filter of this number.
+    pub(super) fn list(&mut self, client: u8, which: u8, limit: u8, every: u64) -> Result<(), Broken> {
+        let now = self.clock();
+        self.told = self.told.max(now);
+        let (filter, limit) = (filter(which, self.now), usize::from(limit));
+        let seen = self.observer.see();
+        let view = View { now: self.told, book: &seen.oracles.book, roster: &self.roster };
+        if self.node.unavailable().is_none() {
+            view.judge_counts(self.node.engine(), &filter, limit)?;
+        }
+        let listing = Listing::new(view, filter, limit);
+        let decided = seen.oracles.decided();
+        drop(seen);
+        let waiter = self.clients.name();
+        let (epoch, cursor) = (self.node.engine().epoch(), Cursor::START);
+        self.clients.listers.push(Lister { waiter, client, every, epoch, cursor, decided, listing });
+        self.turn(waiter)
+    }
+
+    /// Reads the next page, of which each record says whether it is durable.
+    pub(super) fn turn(&mut self, waiter: Waiter) -> Result<(), Broken> {
+        let now = self.clock();
+        self.told = self.told.max(now);
+        let Some(at) = self.clients.listers.iter().position(|lister| lister.waiter == waiter) else { return Ok(()) };
+        let mut lister = self.clients.listers.remove(at);
+        if lister.epoch != self.node.engine().epoch() {
+            return Ok(());
+        }
+        let Listing { filter, limit, .. } = &lister.listing;
+        let page = match self.node.see_page(now, filter, lister.cursor, *limit) {
+            Ok(page) => page,
+            Err(why) => return self.judge_unavailable(lister.client, why),
+        };
+        let mut seen = self.observer.see();
+        seen.probes.fault(FaultKind::PageRead);
+        let view = View { now: self.told, book: &seen.oracles.book, roster: &self.roster };
+        let before = std::mem::replace(&mut lister.decided, seen.oracles.decided());
+        lister.listing.go_on(view, |event| seen.oracles.changed(event) > before);
+        lister.listing.judge(view, &page.value)?;
+        let mut decided = 0;
+        for record in &page.value.records {
+            let event = self.roster.number(&record.key).unwrap_or_default();
+            let changed = seen.oracles.changed(event);
+            if record.durable {
+                seen.oracles.judge_shown("a record of a page", changed)?;
+            }
+            decided = changed.max(decided);
+        }
+        drop(seen);
+        let client = lister.client;
+        if let Some(next) = page.value.next {
+            lister.cursor = next;
+            self.agenda.at(self.now + lister.every, Task::Turn(waiter));
+            self.clients.listers.push(lister);
+        }
+        // What waits for nothing shows itself what may be lost.
+        match page.wait {
+            Until::For(_) => self.show_when(client, page.wait, Shown { what: "a page", decided, told: None }),
+            Until::None | Until::TooLong => Ok(()),
+        }
+    }
+}
+
+/// The filters that are drawn, by their numbers. Times are in the middle of the run so far.
+fn filter(which: u8, now: u64) -> Filter {
+    let middle = Timestamp::from_micros(STARTED_AT + now / 2);
+    let mut filter = Filter::default();
+    match usize::from(which) {
+        at if at < Status::ALL.len() => filter.status = Some(Status::ALL[at]),
+        6 => filter.source = Some("shop".into()),
+        7 => filter.source = Some("".into()),
+        8 => filter.event_type = Some("order".into()),
+        9 => filter.error = Some("not now".into()),
+        10 => filter.failed_from = Some(middle),
+        11 => filter.failed_until = Some(middle),
+        12 => (filter.status, filter.event_type) = (Some(Status::Received), Some("order".into())),
+        13 => (filter.status, filter.source) = (Some(Status::Completed), Some("".into())),
+        14 => (filter.status, filter.error) = (Some(Status::Failed), Some("never".into())),
+        _ => {}
+    }
+    filter
+}
