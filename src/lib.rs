@@ -59,7 +59,6 @@ pub mod node;
 #[cfg(feature = "tokio")]
 mod runtime;
 
-#[cfg(feature = "sim")]
 #[doc(hidden)]
 pub use engine::Thresholds;
 pub use engine::{

@@ -90,7 +90,7 @@ impl Waiters {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub(super) fn len(&self) -> usize {
         self.lock().len()
     }

@@ -53,6 +53,13 @@ impl Eventful {
         self.shared.holds.take()
     }
 
+    /// Those who wait, or read facts, of whom something is kept.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub fn waiters(&self) -> usize {
+        self.shared.bells.waiters.len()
+    }
+
     /// Returns what the journal held at the start; nothing without a journal.
     #[cfg(feature = "durable")]
     pub fn recovery(&self) -> Option<&super::recovery::Recovery> {

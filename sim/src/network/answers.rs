@@ -10,7 +10,7 @@ use super::oracle::{Memory, durable, holds, kept};
 use super::scenario::{Call, Item, KeyNumber};
 use super::stage::{Notes, Stage};
 use super::step::Step;
-use super::wire::{Response, bad_lines};
+use super::wire::{Response, bad_lines, blank_lines, leads_to};
 use crate::failure::Broken;
 use crate::spec::Record;
 
@@ -56,6 +56,7 @@ impl Notes {
         match call {
             Call::Submit(item) | Call::SubmitByHeader(item) => {
                 self.told_refused(heard, item.key, problem.as_ref(), now);
+                self.told_where(heard, item.key);
                 let told = told(heard.response.status, problem);
                 self.judge_told(heard, *item, &told);
             }
@@ -65,6 +66,19 @@ impl Notes {
             Call::Redrive(key) => self.told_redriven(heard, *key),
             Call::List | Call::RedriveAll | Call::Pause | Call::Resume | Call::Stats | Call::Metrics | Call::Ready => {}
         }
+    }
+
+    /// Who is told that an event was accepted is told where it is, and who is told to come again is told when.
+    fn told_where(&mut self, heard: &Heard, key: KeyNumber) {
+        let Response { status, location, retry_after, .. } = &heard.response;
+        let leads = location.as_ref().is_some_and(|location| leads_to(location, key));
+        self.judge(holds(leads || *status != 202, || {
+            Broken::new("payloads", 2, format_args!("{location:?} does not lead to e{key}"))
+        }));
+        let seconds = retry_after.as_ref().and_then(|text| text.parse::<u64>().ok());
+        self.judge(holds(*status != 429 || seconds.is_some_and(|seconds| seconds > 0), || {
+            Broken::new("payloads", 9, format_args!("who is refused for now is told to come again in {retry_after:?}"))
+        }));
     }
 
     /// There is always room for what is there.
@@ -125,7 +139,10 @@ impl Notes {
         let bad = bad_lines(items);
         // What a link has lost never comes, as TCP sends nothing again here.
         let may_be_cut = self.calm.was_troubled(heard.client);
-        if let Err(what) = whole(&lines, bad + items.len(), may_be_cut) {
+        // Lines without anything have no answer, and count.
+        let blank = (0..items.len()).scan(0, |blank, at| Some(std::mem::replace(blank, *blank + blank_lines(at))));
+        let numbers: Vec<_> = (1..=bad).chain(blank.zip(bad + 1..).map(|(blank, line)| blank + line)).collect();
+        if let Err(what) = whole(&lines, &numbers, may_be_cut) {
             self.judge(Err(Broken::new("payloads", 2, what)));
             return;
         }
@@ -194,9 +211,18 @@ struct Problem {
 
 /// Each line of a batch has its answer, in order. Of a client that reads none of them for too long, or whose lines may
 /// be cut and do not arrive, the last answer may stand for the rest.
-fn whole(lines: &[Option<Line>], expected: usize, may_be_cut: bool) -> Result<(), String> {
-    let numbered = (1..).zip(lines).all(|(number, line)| line.as_ref().is_some_and(|line| line.line == number));
+fn whole(lines: &[Option<Line>], numbers: &[usize], may_be_cut: bool) -> Result<(), String> {
+    let expected = numbers.len();
     let ends = |line: &Line| line.is_unread() || (may_be_cut && line.is_late());
+    let before = [0].iter().chain(numbers);
+    // What was not taken begins where the last answer ends, be it with a line without anything.
+    let is_next = |line: &Line, number: usize, before: usize| {
+        line.line == number || ends(line) && (before + 1..number).contains(&line.line)
+    };
+    let numbered = lines
+        .iter()
+        .zip(numbers.iter().zip(before))
+        .all(|(line, (number, before))| line.as_ref().is_some_and(|line| is_next(line, *number, *before)));
     let ended = lines.last().is_some_and(|line| line.as_ref().is_some_and(ends));
     let early = lines.iter().rev().skip(1).flatten().any(ends);
     if numbered && !early && (lines.len() == expected || (ended && lines.len() < expected)) {

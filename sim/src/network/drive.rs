@@ -215,6 +215,7 @@ impl Drive {
         let Ok(stats) = eventful.stats() else { return Err(Broken::new("kept", 1, "the engine is broken at rest")) };
         permits::at_rest(&stats, eventful.config().concurrency.get())?;
         numbers::at_rest(&stats)?;
+        numbers::one_reads(eventful.waiters())?;
         self.stage.with(|notes, _| {
             notes.oracles.calls.none_left()?;
             numbers::none_waits(notes.ends_awaited)?;

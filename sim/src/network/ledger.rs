@@ -1,6 +1,6 @@
 //! What clients were told, by whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
@@ -41,13 +41,30 @@ pub(super) enum Told {
     Other,
 }
 
-/// The id of this key.
+/// The id of this key. Many are such that they stand for something else where they are not escaped, or differ
+/// from another by their case alone.
 pub(super) fn id(key: KeyNumber) -> String {
-    format!("e{key}")
+    match (key, key % 6) {
+        (3, _) => "..".to_owned(),
+        (9, _) => ".".to_owned(),
+        (_, 1) => format!("e{key}/a b+c"),
+        (_, 2) => format!("e{key}%2F\"\\?#"),
+        (_, 4) => format!("{key:08x}-0000-4000-8000-0000000000AB"),
+        (_, 5) => format!("{:08x}-0000-4000-8000-0000000000ab", key - 1),
+        _ => format!("e{key}"),
+    }
+}
+
+/// The source of this key: every fourth has one.
+pub(super) const fn source(key: KeyNumber) -> &'static str {
+    if key % 4 == 2 { "a+b &c" } else { "" }
 }
 
 static KEYS: LazyLock<Vec<Key>> =
-    LazyLock::new(|| (0..=KeyNumber::MAX).map(|key| Key::new("", &id(key)).expect("a short id")).collect());
+    LazyLock::new(|| (0..=KeyNumber::MAX).map(|key| Key::new(source(key), &id(key)).expect("a short id")).collect());
+
+static NUMBERS: LazyLock<HashMap<Key, KeyNumber>> =
+    LazyLock::new(|| KEYS.iter().cloned().zip(0..=KeyNumber::MAX).collect());
 
 /// The key itself.
 pub(super) fn key(number: KeyNumber) -> &'static Key {
@@ -56,7 +73,7 @@ pub(super) fn key(number: KeyNumber) -> &'static Key {
 
 /// The number of this key; none for a key that no client has.
 pub(super) fn number(key: &Key) -> Option<KeyNumber> {
-    key.id().strip_prefix('e')?.parse().ok()
+    NUMBERS.get(key).copied()
 }
 
 /// The numbers of the keys that clients have.

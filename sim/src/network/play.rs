@@ -54,10 +54,11 @@ impl Part {
         let turns = stage.script(key).map_or(&[][..], |script| &script.turns);
         let at = usize::try_from(attempt.number()).unwrap_or(usize::MAX).saturating_sub(1);
         let turn = turns.get(at).or(turns.last()).copied().unwrap_or(AT_ONCE);
+        let max_attempts = stage.scenario.setup.config().max_attempts;
         stage.with(|notes, now| {
             notes.trace.note(now, &Step::Called { key, attempt: attempt.number(), ending: turn.ending });
             notes.coverage.reach(&format!("handler: {}", variant(&turn.ending, ' ')));
-            let verdict = judge(notes, event, attempt, key);
+            let verdict = judge(notes, event, attempt, key, max_attempts);
             notes.judge(verdict);
         });
         let (attempt, run) = (attempt.number(), attempt.run());
@@ -124,7 +125,7 @@ impl Drop for Part {
     }
 }
 
-fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber) -> Verdict {
+fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber, max_attempts: u32) -> Verdict {
     let record = notes.oracles.record(key);
     holds(record.is_some_and(|record| record.event == *event), || {
         Broken::new("book", 2, format_args!("the handler has {event:?} of e{key}, of which there is {record:?}"))
@@ -132,7 +133,18 @@ fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber) ->
     let run = record.and_then(|record| record.stage.run()).map(|(run, _)| run);
     let starts = notes.oracles.syncs_starts() && run != Some(attempt.run());
     holds(!starts, || durable::uncharged(key, attempt.run()))?;
+    let charged = record.map_or(0, |record| record.charge.charged);
+    let is_last = charged >= max_attempts;
+    let shown = (attempt.key(), attempt.charged(), attempt.is_last());
+    holds(starts_late(attempt, run) || shown == (event.key(), charged, is_last), || {
+        Broken::new("book", 8, format_args!("the handler has {shown:?} of e{key}, of which there is {record:?}"))
+    })?;
     notes.oracles.calls.call(key, attempt.number(), attempt.run())
+}
+
+/// Whether the run that a handler is called for counts no more.
+fn starts_late(attempt: &Attempt, run: Option<RunId>) -> bool {
+    run != Some(attempt.run())
 }
 
 /// Goes on whatever happens to the run.

@@ -1,13 +1,19 @@
 //! HTTP/1.1 as a client needs it here: requests as bytes, and answers out of bytes.
 
-use super::ledger::{id, payload};
-use super::scenario::{Call, Item};
+use serde_json::json;
+
+use super::ledger::{id, payload, source};
+use super::scenario::{Call, Item, KeyNumber};
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
+    /// Where the record of the event is.
+    pub(super) location: Option<String>,
+    /// When it makes sense to ask again, in seconds.
+    pub(super) retry_after: Option<String>,
     /// Whether the connection may be used again.
     pub(super) reusable: bool,
 }
@@ -17,19 +23,21 @@ pub(super) fn request(call: &Call) -> Vec<u8> {
     match call {
         Call::Submit(item) => with_body("/v1/events", "content-type: application/json\r\n", &envelope(*item)),
         Call::SubmitByHeader(item) => {
-            let header = format!("idempotency-key: \"{}\"\r\n", id(item.key));
-            with_body("/v1/events", &header, &payload(*item))
+            let id = id(item.key).replace('\\', "\\\\").replace('"', "\\\"");
+            let header = format!("idempotency-key: \"{id}\"\r\n");
+            with_body(&format!("/v1/events{}", query(item.key, '?')), &header, &payload(*item))
         }
         Call::Batch(items) => {
             let bad = std::iter::repeat_n(r#"{"id":"#.to_owned(), bad_lines(items));
-            let lines: Vec<_> = bad.chain(items.iter().map(|item| envelope(*item))).collect();
+            let good = items.iter().enumerate().map(|(at, item)| envelope(*item) + &"\n".repeat(blank_lines(at)));
+            let lines: Vec<_> = bad.chain(good).collect();
             with_body("/v1/events/batch", "", &lines.join("\n"))
         }
-        Call::Look(key) => without_body("GET", &format!("/v1/events/{}", id(*key))),
+        Call::Look(key) => without_body("GET", &path(*key, "")),
         Call::List => without_body("GET", "/v1/events?limit=5"),
-        Call::Redrive(key) => without_body("POST", &format!("/v1/events/{}/redrive", id(*key))),
+        Call::Redrive(key) => without_body("POST", &path(*key, "/redrive")),
         Call::RedriveAll => without_body("POST", "/v1/redrive?status=failed"),
-        Call::Discard(key) => without_body("DELETE", &format!("/v1/events/{}", id(*key))),
+        Call::Discard(key) => without_body("DELETE", &path(*key, "")),
         Call::Pause => without_body("POST", "/v1/pause"),
         Call::Resume => without_body("POST", "/v1/resume"),
         Call::Stats => without_body("GET", "/v1/stats"),
@@ -43,8 +51,64 @@ pub(super) fn bad_lines(items: &[Item]) -> usize {
     usize::from(items.len() > 1)
 }
 
+/// Lines without anything behind this one of a batch: behind every third there is one.
+pub(super) const fn blank_lines(at: usize) -> usize {
+    if at % 3 == 1 { 1 } else { 0 }
+}
+
 fn envelope(item: Item) -> String {
-    format!(r#"{{"id":"{}","payload":{}}}"#, id(item.key), payload(item))
+    let (id, source) = (json!(id(item.key)), json!(source(item.key)));
+    let source = if source == "" { String::new() } else { format!(r#""source":{source},"#) };
+    format!(r#"{{"id":{id},{source}"payload":{}}}"#, payload(item))
+}
+
+/// The path of a call that is about one event. An id of dots would be taken for a part of the path.
+fn path(key: KeyNumber, call: &str) -> String {
+    let id = id(key);
+    match id.as_str() {
+        "." | ".." => format!("/v1/event{call}?id={}{}", escaped(&id), query(key, '&')),
+        _ => format!("/v1/events/{}{call}{}", escaped(&id), query(key, '?')),
+    }
+}
+
+/// The source of a key as a part of a query that begins with this character.
+fn query(key: KeyNumber, begin: char) -> String {
+    let source = source(key);
+    if source.is_empty() { String::new() } else { format!("{begin}source={}", escaped(source)) }
+}
+
+/// With everything percent-encoded but letters and digits.
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte.is_ascii_alphanumeric() {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+/// Whether this leads to the event of a key: for a client that resolves it, which takes dots for parts of a path.
+pub(super) fn leads_to(location: &str, key: KeyNumber) -> bool {
+    let (path, query) = location.split_once('?').unwrap_or((location, ""));
+    let field = |name: &str| {
+        let mut fields = query.split('&').filter_map(|field| field.split_once('='));
+        fields.find(|(field, _)| *field == name).map(|(_, value)| unescaped(&value.replace('+', " ")))
+    };
+    let segment = path.strip_prefix("/v1/events/").filter(|_| field("id").is_none()).map(unescaped);
+    let by_path = segment.filter(|id| !matches!(id.as_str(), "." | ".."));
+    let by_query = field("id").filter(|_| path == "/v1/event");
+    by_path.or(by_query).is_some_and(|found| found == id(key)) && field("source").unwrap_or_default() == source(key)
+}
+
+fn unescaped(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, behind @ ..] = rest {
+        let escape = behind.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
+        match escape.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(byte) => (bytes, rest) = ([bytes, vec![byte]].concat(), &behind[2..]),
+            None => (bytes, rest) = ([bytes, vec![*first]].concat(), behind),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn with_body(path: &str, headers: &str, body: &str) -> Vec<u8> {
@@ -69,7 +133,8 @@ pub(super) fn response(bytes: &[u8]) -> Option<Response> {
         (None, None) => Vec::new(),
     };
     let reusable = header(head, "connection").is_none_or(|value| value != "close");
-    Some(Response { status, body, reusable })
+    let [location, retry_after] = ["location", "retry-after"].map(|name| header(head, name).map(str::to_owned));
+    Some(Response { status, body, location, retry_after, reusable })
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -101,7 +166,18 @@ mod tests {
         for cut in 0..whole.len() {
             assert_eq!(response(&whole[..cut]), None, "{cut}");
         }
-        assert_eq!(response(whole), Some(Response { status: 202, body: b"ok".to_vec(), reusable: false }));
+        let (location, retry_after) = (None, None);
+        let expected = Response { status: 202, body: b"ok".to_vec(), location, retry_after, reusable: false };
+        assert_eq!(response(whole), Some(expected));
+    }
+
+    #[test]
+    fn location_leads_to_its_event_alone() {
+        assert!(leads_to("/v1/event?id=..", 3) && leads_to("/v1/events/e0", 0));
+        assert!(leads_to("/v1/events/e14%2F?source=a%2Bb%20%26c", 14) == (id(14) == "e14/"));
+        for wrong in ["/v1/events/..", "/v1/events/%2E%2E", "/v1/event?id=.", "/v1/events?id=.."] {
+            assert!(!leads_to(wrong, 3), "{wrong}");
+        }
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Draw {
             self.narrow(&mut settings, draw);
         }
         self.keep_failed(&mut settings);
+        self.go_on_for_long(&mut settings);
         settings
     }
 
@@ -106,6 +107,16 @@ impl Draw {
             hash_bits: draw.pick(&[0, 1, 2, 3, 64]),
             split_at: draw.pick(&[1, 2, 5, 1024]),
         })
+    }
+
+    /// In some runs an event has so many attempts that the delay between them is at its cap for most.
+    fn go_on_for_long(&self, settings: &mut Settings) {
+        let draw = &mut self.chance.stream("attempts");
+        if draw.per_mille(100) {
+            settings.max_attempts = small(draw.pick(&[9, 20, 40]));
+            settings.backoff_base = draw.pick(&[1, 30, MILLI]);
+            settings.backoff_cap = draw.pick(&[MILLI, 50 * MILLI, 4_000 * MILLI]);
+        }
     }
 
     /// How failed events are kept.

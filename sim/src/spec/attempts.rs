@@ -156,8 +156,14 @@ fn causes(end: AttemptEnd, next: Next, now: Timestamp) -> [Option<Cause>; 2] {
 
 /// The shortest and the longest wait that are allowed after so many charged attempts.
 fn backoff(config: &Config, charged: u32) -> (Duration, Duration) {
-    let doublings = charged.saturating_sub(1).min(20);
-    let most = config.backoff.base.saturating_mul(1 << doublings).min(config.backoff.cap);
+    let mut most = config.backoff.base;
+    for _ in 1..charged {
+        if most >= config.backoff.cap {
+            break;
+        }
+        most = most.saturating_mul(2);
+    }
+    let most = most.min(config.backoff.cap);
     let micros = most.as_micros() * u128::from(100 - config.backoff.jitter_percent) / 100;
     (Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)), most)
 }

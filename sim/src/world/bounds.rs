@@ -5,9 +5,13 @@ use eventful::journal::{MaintainError, Maintained, Sequence};
 use super::backlog::Backlog;
 use super::journal::Journal;
 use crate::failure::{Broken, holds};
+use crate::scenario::Journaling;
 
 /// Bytes that the disk takes at most around those of a part.
 const AROUND: u64 = 256;
+
+/// Bytes of a frame with a fact, at least.
+const LEAST_BYTES: u64 = 45;
 
 /// Attempts that fail of damage double the bytes that are waited for, at most so often.
 const DOUBLINGS: u32 = 6;
@@ -33,13 +37,16 @@ impl Journal {
         maintained: &Result<Maintained, MaintainError>,
     ) -> Result<(), Broken> {
         let reserve = self.settings.reserve_bytes;
+        let is_short = room < reserve.saturating_add(reserve / 4);
         let begins = !self.rot.is_making && matches!(maintained, Ok(Maintained::More | Maintained::Snapshot(_)));
-        let is_due = behind >= self.due_after().min(self.settings.snapshot_after_bytes)
-            || self.backlog.was_made
-            || room < reserve.saturating_add(reserve / 4);
+        let is_due =
+            behind >= self.due_after().min(self.settings.snapshot_after_bytes) || self.backlog.was_made || is_short;
         holds(!begins || is_due, || {
             broken(format_args!("a snapshot is begun with {behind} bytes behind the newest one, and none is due"))
         })?;
+        if matches!(maintained, Ok(Maintained::Nothing)) && is_short {
+            self.judge_short()?;
+        }
         let left = self.free();
         holds(left >= room || left + AROUND >= reserve / 2, || {
             broken(format_args!("a snapshot leaves {left} bytes of a reserve of {reserve}"))
@@ -54,6 +61,17 @@ impl Journal {
             }
         }
         Ok(())
+    }
+
+    /// Judges that no snapshot is of use, although room is short.
+    fn judge_short(&self) -> Result<(), Broken> {
+        let Journaling { reserve_bytes, snapshot_after_bytes, .. } = self.settings;
+        let worth = (reserve_bytes / 16).min(snapshot_after_bytes).max(LEAST_BYTES);
+        let (behind, most) =
+            (self.behind(false), self.backlog.excused + (worth << self.backlog.failures.min(DOUBLINGS)));
+        holds(behind < most, || {
+            broken(format_args!("room is short, and with {behind} bytes behind the newest snapshot none is made"))
+        })
     }
 
     /// Judges what is kept while the writer has nothing to do.

@@ -204,9 +204,12 @@ impl World<'_> {
 
     fn judge_readers(&self) -> Result<(), Broken> {
         let published = &self.observer.see().oracles.published;
-        let slept = self.clients.readers.iter().find(|reader| reader.sleeps && published.has_news(reader.waiter));
+        let is_over = self.node.report().is_some();
+        let news = |waiter| is_over || published.has_news(waiter);
+        let slept = self.clients.readers.iter().find(|reader| reader.sleeps && news(reader.waiter));
         slept.map_or(Ok(()), |reader| {
-            Err(Broken::new("readers", 10, format_args!("{:?} sleeps, and there is something to read", reader.waiter)))
+            let what = if is_over { "no fact will follow" } else { "there is something to read" };
+            Err(Broken::new("readers", 10, format_args!("{:?} sleeps, and {what}", reader.waiter)))
         })
     }
 

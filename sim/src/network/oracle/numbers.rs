@@ -144,6 +144,11 @@ pub(in crate::network) fn at_rest(stats: &Stats) -> Verdict {
     holds(left == [0; 5], || broken(format_args!("at rest there is something to do: {gauges:?}")))
 }
 
+/// Nothing is kept of those who have waited: one reads facts for as long as the process lives.
+pub(in crate::network) fn one_reads(waiters: usize) -> Verdict {
+    holds(waiters == 1, || broken(format_args!("at rest something is kept of {waiters} who wait, and one reads facts")))
+}
+
 /// When every event has ended, whoever waited for one has been shown that.
 pub(in crate::network) fn none_waits(ends_awaited: u32) -> Verdict {
     holds(ends_awaited == 0, || broken(format_args!("all events have ended, and {ends_awaited} ends are waited for")))
