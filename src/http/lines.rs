@@ -103,5 +103,6 @@ mod tests {
         assert_eq!(cut(&["1234\n12345\nab"]), [whole("1234"), Line::TooLong, whole("ab")]);
         assert_eq!(cut(&["123", "45", "67\nab\n"]), [Line::TooLong, whole("ab")]);
         assert_eq!(cut(&["123", "45"]), [Line::TooLong]);
+        assert_eq!(cut(&["12345"]), [Line::TooLong]);
     }
 }

@@ -166,6 +166,18 @@ async fn paused_events_wait_until_resumed() {
 }
 
 #[tokio::test]
+async fn page_has_a_thousand_records_at_most_and_one_at_least() {
+    let server = Server::default().await;
+    server.call("POST", "/v1/pause", &[], "").await;
+    let body: String = (0..1001).map(|n| format!("{{\"id\":\"e{n}\"}}\n")).collect();
+    server.call("POST", "/v1/events/batch", &[], &body).await;
+    for (limit, shown) in [(5000, 1000), (1001, 1000), (1000, 1000), (0, 1)] {
+        let page = server.get(&format!("/v1/events?limit={limit}")).await.json();
+        assert_eq!(page["records"].as_array().map(Vec::len), Some(shown), "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn pages_show_every_record_once() {
     let server = Server::default().await;
     server.call("POST", "/v1/pause", &[], "").await;
