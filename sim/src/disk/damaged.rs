@@ -14,6 +14,10 @@ pub enum Damage {
         /// Which one; it counts on from the first one behind the last.
         bit: usize,
     },
+    /// Two parts of the newest snapshot have changed places, each of them whole.
+    Exchanged,
+    /// The last part of the newest snapshot is gone.
+    Vanished,
     /// One of the bits of the last frame.
     Frame {
         /// Which one, as for a snapshot.
@@ -111,9 +115,12 @@ impl Intercept for Damaged {
                 Damage::Frame { bit } if sequence == last => flipped(frame, bit),
                 Damage::Stranger if sequence == last => estranged(frame),
                 Damage::Newer if sequence == last => newer(frame),
-                Damage::Frame { .. } | Damage::Stranger | Damage::Newer | Damage::Snapshot { .. } => {
-                    return visit(sequence, frame);
-                }
+                Damage::Frame { .. }
+                | Damage::Stranger
+                | Damage::Newer
+                | Damage::Snapshot { .. }
+                | Damage::Exchanged
+                | Damage::Vanished => return visit(sequence, frame),
             };
             self.has_struck.store(true, Ordering::Relaxed);
             visit(sequence, &damaged);
@@ -123,11 +130,25 @@ impl Intercept for Damaged {
     fn snapshot(&mut self, journal: &mut dyn Journal, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
         let is_newest = journal.snapshots()?.last() == Some(&at);
         let bytes = journal.snapshot(at, part)?;
-        let Damage::Snapshot { bit } = self.damage else { return Ok(bytes) };
-        if part > 0 || !is_newest {
+        let damaged = match self.damage {
+            Damage::Snapshot { bit } if part == 0 => bytes.as_deref().map(|bytes| flipped(bytes, bit)),
+            // The second and the third, if there are so many.
+            Damage::Exchanged if matches!(part, 1 | 2) => match journal.snapshot(at, 3 - part)? {
+                Some(other) if bytes.is_some() => Some(other),
+                _ => return Ok(bytes),
+            },
+            Damage::Vanished if bytes.is_some() && journal.snapshot(at, part + 1)?.is_none() => None,
+            Damage::Snapshot { .. }
+            | Damage::Exchanged
+            | Damage::Vanished
+            | Damage::Frame { .. }
+            | Damage::Stranger
+            | Damage::Newer => return Ok(bytes),
+        };
+        if !is_newest {
             return Ok(bytes);
         }
         self.has_struck.store(true, Ordering::Relaxed);
-        Ok(bytes.map(|bytes| flipped(&bytes, bit)))
+        Ok(damaged)
     }
 }

@@ -7,7 +7,7 @@ use super::journal::Journal;
 use super::state::World;
 use crate::chance::Chance;
 use crate::disk::{Damage, DamagedStore};
-use crate::failure::Broken;
+use crate::failure::{Broken, holds};
 use crate::scenario::FaultKind;
 
 /// Bits among which one is drawn: more than a frame or a part of a run has.
@@ -93,11 +93,17 @@ impl World<'_> {
         let mut bit = || stream.below(BITS) as usize;
         let (snapshot, frame) = (Damage::Snapshot { bit: bit() }, Damage::Frame { bit: bit() });
         if self.journal.as_ref().is_some_and(|journal| journal.has_snapshot && journal.can_lose_the_newest()) {
-            let (recovered, _) = self.recover_damaged(snapshot);
-            let recovered = recovered.map_err(|error| {
-                broken(format_args!("its newest snapshot is damaged, and there is no other way back: {error}"))
-            })?;
-            self.seen().oracles.judge_found(&recovered.replay.state(), &self.roster)?;
+            for damage in [snapshot, Damage::Exchanged, Damage::Vanished] {
+                let (recovered, was_read) = self.recover_damaged(damage);
+                let mut recovered = recovered.map_err(|error| {
+                    broken(format_args!("its newest snapshot is damaged, and there is no other way back: {error}"))
+                })?;
+                let is_told = !was_read || !recovered.log.drain_damaged().is_empty();
+                holds(is_told, || {
+                    broken(format_args!("nothing is said of damage to its newest snapshot: {damage:?}"))
+                })?;
+                self.seen().oracles.judge_found(&recovered.replay.state(), &self.roster)?;
+            }
         }
         match self.recover_damaged(Damage::Newer) {
             (Err(OpenError::TooNew(_)), true) | (Ok(_), false) => {}
