@@ -47,6 +47,7 @@ pub fn journal_case() -> Scenario {
         answer_timeout: None,
         hides_room: true,
         part_bytes: None,
+        failures: None,
     });
     scenario
 }

@@ -93,6 +93,7 @@ fn journaled(faults: Vec<Fault>) -> Scenario {
         group_bytes: None,
         answer_timeout: None,
         hides_room: false,
+        failures: None,
         part_bytes: None,
     });
     scenario

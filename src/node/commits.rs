@@ -20,6 +20,8 @@ pub struct Limits {
     pub answer_timeout: Duration,
     /// Bytes of facts in one group, and those of one fact more at most.
     pub group_bytes: usize,
+    /// Failures of the journal of which it is kept what they took.
+    pub failures: usize,
 }
 
 impl Limits {
@@ -27,6 +29,10 @@ impl Limits {
     /// decided later waits for it: 1 MiB takes about 20 ms, and larger groups bring no more events per
     /// second.
     pub const GROUP_BYTES: usize = 1 << 20;
+
+    /// Failures of which it is kept what they took. Who waits is woken at once, and only a future that is
+    /// not polled meanwhile asks later.
+    pub const FAILURES: usize = 64;
 }
 
 /// An engine that was opened from a journal, and what is known of that.
@@ -262,7 +268,7 @@ impl Commits {
         let facts = journaled.groups.fail();
         journaled.given_up += facts;
         let lost = journaled.groups.settled();
-        journaled.horizon.lose(durable, lost);
+        journaled.horizon.lose(durable, lost, journaled.limits.failures);
         (durable, lost, facts)
     }
 

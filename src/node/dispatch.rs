@@ -146,6 +146,7 @@ mod tests {
             reserve_bytes: 0,
             answer_timeout: Duration::from_secs(1),
             group_bytes: Limits::GROUP_BYTES,
+            failures: Limits::FAILURES,
         };
         let (mut node, mut facts) = (Node::with_journal(NOW, opened(), limits), Vec::new());
         node.submit(NOW, Event::with_id("a", "").expect("an event")).expect("it is ready").value.expect("room");

@@ -27,21 +27,18 @@ pub struct Horizon {
     is_closed: bool,
 }
 
-/// Failures of which it is kept what they took. Who waits is woken at once, and only a future that is
-/// not polled meanwhile asks later.
-const FAILURES: usize = 64;
-
 impl Horizon {
     /// Everything up to this LSN is durable. Returns where it was before.
     pub(super) const fn reach(&mut self, lsn: Lsn) -> Lsn {
         core::mem::replace(&mut self.reached, lsn)
     }
 
-    /// What is after the first LSN, up to the second, will not be durable.
-    pub(super) fn lose(&mut self, after: Lsn, up_to: Lsn) {
+    /// What is after the first LSN, up to the second, will not be durable. Of at most so many failures it is kept
+    /// what they took.
+    pub(super) fn lose(&mut self, after: Lsn, up_to: Lsn, most: usize) {
         self.reached = up_to;
         self.lost.push_back((after, up_to));
-        if self.lost.len() > FAILURES {
+        if self.lost.len() > most {
             self.unclear = self.lost.pop_front().map_or(self.unclear, |(_, up_to)| up_to);
         }
     }
@@ -73,6 +70,8 @@ impl Horizon {
 mod tests {
     use super::*;
     use crate::engine::{Change, Fact, Timestamp};
+
+    const MOST: usize = 3;
     use crate::node::Groups;
     use alloc::vec::Vec;
 
@@ -85,14 +84,14 @@ mod tests {
     #[test]
     fn of_many_failures_none_counts_as_durable_and_few_are_kept() {
         let (mut groups, mut horizon, mut lost) = (Groups::bounded(1), Horizon::default(), Vec::new());
-        for _ in 0..10 * FAILURES {
+        for _ in 0..10 * MOST {
             let (after, up_to) = add(&mut groups);
             groups.fail();
-            horizon.lose(after, up_to);
+            horizon.lose(after, up_to, MOST);
             lost.push(up_to);
         }
         assert!(lost.into_iter().all(|lsn| horizon.find(lsn, true) == Some(Err(Unsynced::Lost))));
-        assert_eq!(horizon.lost.len(), FAILURES);
+        assert_eq!(horizon.lost.len(), MOST);
     }
 
     #[test]

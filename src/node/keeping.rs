@@ -205,6 +205,7 @@ mod tests {
             reserve_bytes: 0,
             answer_timeout: Duration::from_secs(1),
             group_bytes: Limits::GROUP_BYTES,
+            failures: Limits::FAILURES,
         };
         Node::with_journal(NOW, opened(0), limits)
     }

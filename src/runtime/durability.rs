@@ -95,7 +95,8 @@ impl Durability {
 
     pub(super) const fn limits(&self) -> Limits {
         let Self { max_unsynced_bytes, reserve_bytes, answer_timeout, .. } = *self;
-        Limits { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes: Limits::GROUP_BYTES }
+        let (group_bytes, failures) = (Limits::GROUP_BYTES, Limits::FAILURES);
+        Limits { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, failures }
     }
 }
 

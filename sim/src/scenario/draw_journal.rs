@@ -24,6 +24,7 @@ impl Draw {
             part_bytes: draw.pick(&[None, Some(1), Some(200), Some(900)]),
             answer_timeout: Some(draw.pick(&[5, 50, 1_000, 4_000]) * MILLI),
             hides_room: draw.per_mille(600),
+            failures: draw.pick(&[None, Some(1), Some(2)]),
         })
     }
 

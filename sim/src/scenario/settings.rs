@@ -142,6 +142,9 @@ pub struct Journaling {
     /// What a group has at most, and one fact more. Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_bytes: Option<usize>,
+    /// Failures of which the node keeps what they took. Without it, the default of the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<usize>,
     /// How long an answer waits for what it says to be durable. Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_timeout: Option<u64>,

@@ -143,12 +143,13 @@ impl Journal {
 
     /// What the node is to keep to.
     pub(super) fn limits(&self) -> Limits {
-        let Journaling { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, .. } = self.settings;
+        let Journaling { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, failures, .. } = self.settings;
         Limits {
             max_unsynced_bytes: usize::try_from(max_unsynced_bytes).unwrap_or(usize::MAX),
             reserve_bytes,
             answer_timeout: answer_timeout.map_or(ANSWER_TIMEOUT, Duration::from_micros),
             group_bytes: group_bytes.unwrap_or(Limits::GROUP_BYTES),
+            failures: failures.unwrap_or(Limits::FAILURES),
         }
     }
 
