@@ -72,6 +72,12 @@ impl PlainStore {
         all - sizes.get(&from).copied().unwrap_or_default().min(all)
     }
 
+    fn note_size(&self, frame: Sequence, bytes: usize) {
+        let mut sizes = self.sizes();
+        let before = sizes.get(&frame).copied().unwrap_or_default();
+        sizes.insert(frame.next(), before + bytes as u64);
+    }
+
     fn sizes(&self) -> MutexGuard<'_, BTreeMap<Sequence, u64>> {
         self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -291,12 +297,12 @@ impl Journal for PlainJournal {
             return Err(WriteError::Fenced);
         }
         self.admit(frame.len())?;
-        // What fails may be there all the same.
-        let mut sizes = self.store.sizes();
-        let before = sizes.get(&expected).copied().unwrap_or_default();
-        sizes.insert(expected.next(), before + frame.len() as u64);
-        drop(sizes);
-        let place = self.write(Kind::Frame, expected, frame)?;
+        let written = self.write(Kind::Frame, expected, frame);
+        // What fails may be there all the same, unless it was refused.
+        if !matches!(written, Err(WriteError::Full)) {
+            self.store.note_size(expected, frame.len());
+        }
+        let place = written?;
         self.frames.push_back(place);
         self.end = expected.next();
         self.is_sealed = false;

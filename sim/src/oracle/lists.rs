@@ -3,8 +3,6 @@
 //! What fits is told from the facts. A list may be read while events change, a page at a time; then an event
 //! that fits throughout must be on a page, and any other may be.
 
-use std::cmp::Ordering;
-
 use eventful::{Cursor, Engine, Filter, Page, Status, Timestamp};
 
 use crate::failure::{Broken, holds};
@@ -146,16 +144,16 @@ impl<'a> View<'a> {
 fn fits(filter: &Filter, record: &Record) -> bool {
     let Filter { status, source, event_type, error, failed_from, failed_until, .. } = filter;
     let failed_at = if let Lifecycle::Failed(at) = record.stage { Some(at) } else { None };
-    let at_least = |from: &Timestamp| failed_at.is_some_and(|at| at.cmp(from) != Ordering::Less);
-    let before = |until: &Timestamp| failed_at.is_some_and(|at| at.cmp(until) == Ordering::Less);
+    let from_then_on = |from: Timestamp| failed_at.is_some_and(|at| at >= from);
+    let before = |until: Timestamp| failed_at.is_some_and(|at| at < until);
     let whole = !record.stage.is_tombstone();
     let text = record.last_error.as_ref().map_or("", |error| error.as_str());
     status.is_none_or(|status| record.status() == status)
         && source.as_deref().is_none_or(|source| record.event.key().source() == source)
         && event_type.as_deref().is_none_or(|wanted| whole && record.event.event_type() == Some(wanted))
         && error.as_deref().is_none_or(|part| whole && text.contains(part))
-        && failed_from.as_ref().is_none_or(at_least)
-        && failed_until.as_ref().is_none_or(before)
+        && failed_from.is_none_or(from_then_on)
+        && failed_until.is_none_or(before)
 }
 
 fn broken(what: impl std::fmt::Display) -> Broken {

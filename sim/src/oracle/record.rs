@@ -61,3 +61,42 @@ fn is_due(view: &RecordView, seen: &Seen<'_>) -> bool {
         (end.min(run.started_at + config.run_timeout)..=end).contains(&run.deadline)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use eventful::{Command, Config, Cursor, Engine, Event, Output, Timestamp};
+
+    /// The fields that [`Record::difference`](crate::spec::Record::difference) compares, and that this file does.
+    const COMPARED: [&str; 18] = [
+        "key",
+        "digest",
+        "status",
+        "place",
+        "attempt",
+        "charge",
+        "accepted_at",
+        "eligible_at",
+        "run",
+        "terminal_at",
+        "event_type",
+        "content_type",
+        "content_encoding",
+        "size_bytes",
+        "payload",
+        "last_error",
+        "history",
+        "durable",
+    ];
+
+    #[test]
+    fn every_field_of_a_record_is_compared() {
+        let (now, mut out) = (Timestamp::from_micros(1), Output::new());
+        let mut engine = Engine::new(Config::default(), now, &mut out).expect("the default is valid");
+        engine.execute(now, Command::Submit(Event::with_id("a", "").expect("an event")), &mut out);
+        let page = engine.page(now, None, Cursor::START, 1);
+        let shown = format!("{:#?}", page.records[0]);
+        let fields = shown.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
+        let names: Vec<_> = fields.map(|(name, _)| name).filter(|name| !name.starts_with(' ')).collect();
+        assert_eq!(names, COMPARED, "what is new has to be compared");
+    }
+}
