@@ -86,9 +86,9 @@ fn described(number: EventNumber, event: Event) -> Event {
     let typed = if number % 3 == 1 { event.with_type("order") } else { Ok(event) };
     let attributed =
         typed.and_then(|event| if number % 4 == 2 { event.with_attribute("region", "north") } else { Ok(event) });
-    let told = attributed
+    let described = attributed
         .and_then(|event| if number % 7 == 5 { event.with_content_type("application/json") } else { Ok(event) });
-    told.expect("the values above are short and printable")
+    described.expect("the values above are short and printable")
 }
 
 fn key(number: EventNumber) -> Key {

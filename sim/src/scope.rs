@@ -107,7 +107,7 @@ fn settings() -> Settings {
         drain_timeout: 1_000,
         abort_grace: 1_000,
         sync_grace: Some(1_000),
-        sizes: None,
+        thresholds: None,
     }
 }
 

@@ -87,7 +87,7 @@ pub struct Config {
     /// tasks. 5 s by default.
     pub sync_grace: Duration,
 
-    /// Sizes that only a simulator changes.
+    /// Thresholds that only a simulator changes.
     pub(super) thresholds: Thresholds,
 }
 
@@ -145,7 +145,7 @@ impl Config {
         Self { max_records: 10_000_000, retention: 96 * HOUR, ..Self::default() }
     }
 
-    /// Has a simulator come past sizes that are no settings.
+    /// The configuration with other thresholds: for simulators.
     #[doc(hidden)]
     #[must_use]
     pub const fn with_thresholds(mut self, thresholds: Thresholds) -> Self {
@@ -153,7 +153,7 @@ impl Config {
         self
     }
 
-    /// Sizes that are no settings.
+    /// The thresholds in use: for simulators.
     #[doc(hidden)]
     pub const fn thresholds(&self) -> &Thresholds {
         &self.thresholds

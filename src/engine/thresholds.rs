@@ -1,4 +1,4 @@
-//! Sizes that are no settings.
+//! Thresholds that are no settings.
 
 use super::fact::Change;
 use super::view::RecordView;
@@ -8,7 +8,7 @@ use super::view::RecordView;
 /// them small, so that its short runs come past them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
-    /// Records that one page looks at, at most: looking holds up everything else. 4,096 by default.
+    /// Records that one page scans, at most: a scan holds up everything else. 4,096 by default.
     pub scan_limit: usize,
     /// Bytes of events at which a page ends: its views hold them in memory, and answers show them. 8 MiB by
     /// default.

@@ -46,7 +46,7 @@ impl Node {
 
     /// The group is durable, as the last of so many frames: its tickets and answers leave. Returns whether
     /// its facts are to be [published](Self::publish). After a panic in it the group counts as durable, too, and
-    /// the journal goes on.
+    /// more can be appended.
     pub fn appended(&mut self, now: Timestamp, room_bytes: u64, frames: u64) -> bool {
         self.writer.appended(now, frames);
         let (tickets, after, up_to) = self.commits.finish(room_bytes);

@@ -149,7 +149,7 @@ impl Holdings {
     }
 }
 
-/// Has the database in this file tell of another format.
+/// Writes another format into the database in this file.
 pub(crate) fn write_format(file: &Path, format: u64) {
     let database = Database::open(file).expect("a database");
     let transaction = database.begin_write().expect("a database");

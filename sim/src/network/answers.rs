@@ -56,7 +56,7 @@ impl Notes {
         match call {
             Call::Submit(item) | Call::SubmitByHeader(item) => {
                 self.told_refused(heard, item.key, problem.as_ref(), now);
-                self.told_where(heard, item.key);
+                self.judge_headers(heard, item.key);
                 let told = told(heard.response.status, problem);
                 self.judge_told(heard, *item, &told);
             }
@@ -68,8 +68,8 @@ impl Notes {
         }
     }
 
-    /// Who is told that an event was accepted is told where it is, and who is told to come again is told when.
-    fn told_where(&mut self, heard: &Heard, key: KeyNumber) {
+    /// Judges that an answer which accepts an event says where it is, and that a refusal for now says when to retry.
+    fn judge_headers(&mut self, heard: &Heard, key: KeyNumber) {
         let Response { status, location, retry_after, .. } = &heard.response;
         let leads = location.as_ref().is_some_and(|location| leads_to(location, key));
         self.judge(holds(leads || *status != 202, || {
@@ -77,7 +77,7 @@ impl Notes {
         }));
         let seconds = retry_after.as_ref().and_then(|text| text.parse::<u64>().ok());
         self.judge(holds(*status != 429 || seconds.is_some_and(|seconds| seconds > 0), || {
-            Broken::new("payloads", 9, format_args!("who is refused for now is told to come again in {retry_after:?}"))
+            Broken::new("payloads", 9, format_args!("an event is refused for now, and Retry-After is {retry_after:?}"))
         }));
     }
 

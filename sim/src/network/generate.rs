@@ -116,7 +116,7 @@ fn setup(chance: &mut Stream) -> Setup {
         drain_timeout: millis(chance, 0, 80),
         abort_grace: millis(chance, 5, 20),
         sync_grace: None,
-        sizes: None,
+        thresholds: None,
     };
     Setup { clients: CLIENTS as u8, latency_ms, yields_per_mille, settings, journal: None, scripts: Vec::new() }
 }

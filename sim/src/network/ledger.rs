@@ -41,8 +41,8 @@ pub(super) enum Told {
     Other,
 }
 
-/// The id of this key. Many are such that they stand for something else where they are not escaped, or differ
-/// from another by their case alone.
+/// The id of this key. Many have characters that mean something else unless they are escaped, or differ from
+/// another by their case alone.
 pub(super) fn id(key: KeyNumber) -> String {
     match (key, key % 6) {
         (3, _) => "..".to_owned(),

@@ -136,14 +136,14 @@ fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber, ma
     let charged = record.map_or(0, |record| record.charge.charged);
     let is_last = charged >= max_attempts;
     let shown = (attempt.key(), attempt.charged(), attempt.is_last());
-    holds(starts_late(attempt, run) || shown == (event.key(), charged, is_last), || {
+    holds(is_stale(attempt, run) || shown == (event.key(), charged, is_last), || {
         Broken::new("book", 8, format_args!("the handler has {shown:?} of e{key}, of which there is {record:?}"))
     })?;
     notes.oracles.calls.call(key, attempt.number(), attempt.run())
 }
 
-/// Whether the run that a handler is called for counts no more.
-fn starts_late(attempt: &Attempt, run: Option<RunId>) -> bool {
+/// Returns whether the run of a handler counts no more.
+fn is_stale(attempt: &Attempt, run: Option<RunId>) -> bool {
     run != Some(attempt.run())
 }
 

@@ -86,7 +86,7 @@ fn escaped(text: &str) -> String {
     text.bytes().map(escape).collect()
 }
 
-/// Whether this leads to the event of a key: for a client that resolves it, which takes dots for parts of a path.
+/// Returns whether a `Location` leads to the event of a key, for a client that takes dots for parts of a path.
 pub(super) fn leads_to(location: &str, key: KeyNumber) -> bool {
     let (path, query) = location.split_once('?').unwrap_or((location, ""));
     let field = |name: &str| {

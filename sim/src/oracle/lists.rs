@@ -1,7 +1,9 @@
-//! P7: lists hold what fits, all of it, and come to an end.
+//! P7: lists hold every record that fits their filter, no other, and end.
 //!
-//! What fits is told from the facts. A list may be read while events change, a page at a time; then an event
-//! that fits throughout must be on a page, and any other may be.
+//! The records that fit are derived from the facts. A list may be read while events change, a page at a time;
+//! then an event that fits throughout must be on a page, and any other may be.
+
+use std::collections::BTreeSet;
 
 use eventful::{Cursor, Engine, Filter, Page, Status, Timestamp};
 
@@ -10,7 +12,7 @@ use crate::roster::Roster;
 use crate::scenario::EventNumber;
 use crate::spec::{Book, Lifecycle, Record};
 
-/// What a list shows besides the book.
+/// The book at one time, by which a list is judged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) now: Timestamp,
@@ -23,10 +25,10 @@ pub(crate) struct View<'a> {
 pub(crate) struct Listing {
     pub(crate) filter: Filter,
     pub(crate) limit: usize,
-    /// What has fitted since the list was begun.
+    /// Events that have fitted since the list was begun.
     due: Vec<EventNumber>,
-    /// What was on a page.
-    seen: Vec<EventNumber>,
+    /// Events that were on a page.
+    seen: BTreeSet<EventNumber>,
     /// Since then nothing has changed.
     is_quiet: bool,
     pages: usize,
@@ -36,7 +38,7 @@ impl Listing {
     /// A list that begins.
     pub(crate) fn new(view: View<'_>, filter: Filter, limit: usize) -> Self {
         let due = view.fitting(&filter).map(|(event, _)| event).collect();
-        Self { filter, limit, due, seen: Vec::new(), is_quiet: true, pages: 0 }
+        Self { filter, limit, due, seen: BTreeSet::new(), is_quiet: true, pages: 0 }
     }
 
     /// Events have changed between two pages: these no longer fit.
@@ -64,10 +66,10 @@ impl Listing {
             shown.durable = true;
             let wrong = view.book.record(event).and_then(|known| known.difference(&shown));
             wrong.map_or(Ok(()), |wrong| Err(broken(format_args!("event {event} on a page {wrong}: {record:?}"))))?;
-            holds(!self.is_quiet || !self.seen.contains(&event), || {
+            let is_first = self.seen.insert(event);
+            holds(!self.is_quiet || is_first, || {
                 broken(format_args!("event {event} is on two pages, or twice on one, and nothing has changed"))
             })?;
-            self.seen.push(event);
             if filter.status == Some(Status::Failed) {
                 holds(last <= record.terminal_at, || {
                     broken(format_args!("event {event} failed before the one that is shown before it"))
@@ -123,13 +125,13 @@ impl<'a> View<'a> {
         holds(parts <= self.most_pages(), || broken("what is counted, or the keys that are given, have no end"))
     }
 
-    /// More pages than any list has: one that looks at one record at a time looks at all that there are, and at
-    /// the places of those that are gone.
+    /// More pages than any list has: with a scan limit of one, each record and each place of one that is gone
+    /// takes a page.
     fn most_pages(self) -> usize {
         8 * self.roster.len() + 64
     }
 
-    /// What fits, in the order of the events' numbers.
+    /// The records that fit, in the order of the events' numbers.
     fn fitting<'f>(self, filter: &'f Filter) -> impl Iterator<Item = (EventNumber, &'a Record)> + use<'a, 'f> {
         let present = self.book.all().filter(move |(event, _)| self.book.present(*event, self.now).is_some());
         present.filter(move |(_, record)| fits(filter, record))
@@ -140,7 +142,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Whether a record fits every part of a filter that is set.
+/// Returns whether a record fits every part of a filter that is set.
 fn fits(filter: &Filter, record: &Record) -> bool {
     let Filter { status, source, event_type, error, failed_from, failed_until, .. } = filter;
     let failed_at = if let Lifecycle::Failed(at) = record.stage { Some(at) } else { None };

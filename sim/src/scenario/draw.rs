@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use super::family::{Family, Plan};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
 use super::units::MILLI;
-use super::{Act, Behaviour, CoreSetup, Fault, Injection, Operation, Scenario, Settings, Sizes};
+use super::{Act, Behaviour, CoreSetup, Fault, Injection, Operation, Scenario, Settings, SmallThresholds};
 use crate::chance::{Chance, Stream};
 use crate::tier::Part as _;
 
@@ -28,7 +28,7 @@ impl Scenario {
         // Downtimes that are no longer kept apart make retentions longer by all of them: with a clock that was
         // weeks ahead the run would have to last for weeks.
         if faults.iter().any(|fault| matches!(fault.what, Injection::ClockOff { .. })) {
-            settings.sizes.iter_mut().for_each(|sizes| sizes.downtimes = 256);
+            settings.thresholds.iter_mut().for_each(|small| small.downtimes = 256);
         }
         let setup = CoreSetup { settings, journal: draw.journaling(), patience: 0, idles_first: false };
         Self { operations, faults, ..Self::of(seed, setup) }
@@ -81,7 +81,7 @@ impl Draw {
             stuck_after: draw.pick(&[3, 30, 100, 300]) * MILLI,
             drain_timeout: draw.pick(&[0, 50, 300, 2_000]) * MILLI,
             abort_grace: draw.between(1, 50) * MILLI,
-            sizes: self.sizes(),
+            thresholds: self.thresholds(),
             sync_grace: Some(self.chance.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
         };
         if self.has(Family::Channel) && draw.per_mille(400) {
@@ -95,17 +95,23 @@ impl Draw {
         settings
     }
 
-    /// Sizes of the engine that are no settings, in most runs small.
-    fn sizes(&self) -> Option<Sizes> {
-        let draw = &mut self.chance.stream("sizes");
-        draw.per_mille(800).then(|| Sizes {
-            scan_limit: draw.pick(&[1, 2, 4, 16, 4096]),
+    /// How many times as many submissions as in a short run: pages grow with it, so that lists take as many.
+    pub(super) fn length(&self) -> usize {
+        usize::from(self.submits).div_ceil(20)
+    }
+
+    /// Thresholds of the engine, small in most runs. Those that make a run slow are small in few: an index that is
+    /// split has a thousand tables, and keys of one hash are compared one by one.
+    fn thresholds(&self) -> Option<SmallThresholds> {
+        let draw = &mut self.chance.stream("thresholds");
+        draw.per_mille(800).then(|| SmallThresholds {
+            scan_limit: draw.pick(&[1, 2, 4, 16, 4096]) * self.length(),
             page_bytes: draw.pick(&[1, 30, 200, 8 << 20]),
             history: draw.pick(&[1, 2, 3, 8]),
             forgotten: draw.pick(&[1, 2, 3, 1024]),
             downtimes: draw.pick(&[2, 3, 256]),
-            hash_bits: draw.pick(&[0, 1, 2, 3, 64]),
-            split_at: draw.pick(&[1, 2, 5, 1024]),
+            hash_bits: if draw.per_mille(100) { draw.pick(&[0, 1, 2, 3]) } else { 64 },
+            split_at: if draw.per_mille(50) { draw.pick(&[1, 2, 5]) } else { 1024 },
         })
     }
 

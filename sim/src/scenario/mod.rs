@@ -21,7 +21,7 @@ pub use family::{Family, Plan};
 pub use fault::{Fault, Injection, Loss};
 pub use fault_kind::FaultKind;
 pub use operation::{Act, Operation};
-pub use settings::{CoreSetup, Journaling, Settings, Sizes};
+pub use settings::{CoreSetup, Journaling, Settings, SmallThresholds};
 pub use tier::{CoreTier, Scenario};
 pub use units::MILLI;
 pub use words::Micros;

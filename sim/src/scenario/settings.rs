@@ -61,30 +61,35 @@ pub struct Settings {
     /// Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_grace: Option<u64>,
-    /// Sizes that are no settings of the product, so small that a run comes past them. Without them, those of the
-    /// product.
+    /// Thresholds of the engine, so small that a run crosses them. Absent: those of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sizes: Option<Sizes>,
+    pub thresholds: Option<SmallThresholds>,
 }
 
-/// Sizes of the engine that are no settings: the names are those of [`Thresholds`].
+/// The [`Thresholds`] of the engine as they stand in a scenario file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "each is the field of `Thresholds` of the same name")]
-pub struct Sizes {
+pub struct SmallThresholds {
+    /// Records that one page scans, at most.
     pub scan_limit: usize,
+    /// Bytes of events at which a page ends.
     pub page_bytes: usize,
+    /// Past attempts that a record remembers.
     pub history: usize,
+    /// Keys in one fact of forgotten records.
     pub forgotten: usize,
+    /// Downtimes that are kept apart.
     pub downtimes: usize,
+    /// Bits of the hash of a key.
     pub hash_bits: u32,
+    /// Entries at which the index is split.
     pub split_at: usize,
 }
 
-impl Sizes {
-    const fn thresholds(self) -> Thresholds {
-        let Self { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at } = self;
-        Thresholds { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at }
+impl From<SmallThresholds> for Thresholds {
+    fn from(small: SmallThresholds) -> Self {
+        let SmallThresholds { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at } = small;
+        Self { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at }
     }
 }
 
@@ -122,7 +127,7 @@ impl Settings {
         config.drain_timeout = Duration::from_micros(self.drain_timeout);
         config.abort_grace = Duration::from_micros(self.abort_grace);
         config.sync_grace = self.sync_grace.map_or(config.sync_grace, Duration::from_micros);
-        self.sizes.map_or(config.clone(), |sizes| config.with_thresholds(sizes.thresholds()))
+        config.with_thresholds(self.thresholds.map_or_else(Thresholds::default, Thresholds::from))
     }
 }
 

@@ -3,7 +3,7 @@
 /// The next snapshot, as seen from outside.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    /// What was behind the newest snapshot when an attempt failed.
+    /// Bytes behind the newest snapshot when an attempt failed.
     pub(super) excused: u64,
     /// Attempts that failed of damage, one after the other.
     pub(super) failures: u32,
@@ -14,7 +14,7 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// What a process knows of attempts that failed is gone with it.
+    /// Forgets the attempts that failed: the next process knows nothing of them.
     pub(super) fn forget_process(&mut self) {
         *self = Self { deaths: self.deaths + 1, ..Self::default() };
     }

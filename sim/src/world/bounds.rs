@@ -1,6 +1,6 @@
-//! What a journal keeps behind its newest snapshot, and when it makes another one.
+//! Bounds of a journal: of the frames behind its newest snapshot, of its snapshots, and of their times.
 
-use eventful::journal::{MaintainError, Maintained, Sequence};
+use eventful::journal::{MaintainError, Maintained, OpenError, Sequence};
 
 use super::backlog::Backlog;
 use super::journal::Journal;
@@ -17,7 +17,7 @@ const LEAST_BYTES: u64 = 45;
 const DOUBLINGS: u32 = 6;
 
 impl Journal {
-    /// Bytes of the frames that no snapshot stands for, or none that is sound.
+    /// Bytes of the frames behind the newest snapshot, or the newest sound one.
     pub(super) fn behind(&self, is_sound: bool) -> u64 {
         let snapshots = self.store.snapshots();
         let newest = snapshots.iter().rev().find(|at| !is_sound || !self.rot.rotten.contains(*at));
@@ -39,8 +39,7 @@ impl Journal {
         let reserve = self.settings.reserve_bytes;
         let is_short = room < reserve.saturating_add(reserve / 4);
         let begins = !self.rot.is_making && matches!(maintained, Ok(Maintained::More | Maintained::Snapshot(_)));
-        let is_due =
-            behind >= self.due_after().min(self.settings.snapshot_after_bytes) || self.backlog.was_made || is_short;
+        let is_due = behind >= self.due_after() || self.backlog.was_made || is_short;
         holds(!begins || is_due, || {
             broken(format_args!("a snapshot is begun with {behind} bytes behind the newest one, and none is due"))
         })?;
@@ -57,7 +56,8 @@ impl Journal {
             Ok(Maintained::Snapshot(_)) => self.backlog = Backlog { was_made: true, ..Backlog::default() },
             Err(error) => {
                 self.backlog.excused = self.behind(false);
-                self.backlog.failures += u32::from(matches!(error, MaintainError::Open(_)));
+                let is_damage = matches!(error, MaintainError::Open(OpenError::Corrupt(_)));
+                self.backlog.failures += u32::from(is_damage);
             }
         }
         Ok(())

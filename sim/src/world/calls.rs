@@ -51,7 +51,7 @@ impl World<'_> {
     /// Calls the node, and performs what it wants done.
     pub(super) fn drive<T>(&mut self, call: impl FnOnce(&mut Node, Timestamp) -> T) -> Result<T, Stop> {
         let now = self.clock();
-        self.told = self.told.max(now);
+        self.latest = self.latest.max(now);
         if self.may_panic {
             return self.drive_into_panic(now, call);
         }

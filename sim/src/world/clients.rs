@@ -109,7 +109,7 @@ impl World<'_> {
         let refusal = seen.oracles.journal.as_ref().and_then(|journal| journal.refusal(now, size_bytes, facts));
         let is_new = self.is_serving()
             && self.node.phase() == Phase::Running
-            && book.present(number, self.told.max(now)).is_none();
+            && book.present(number, self.latest.max(now)).is_none();
         let has_room = refusal.is_none() && book.has_room(size_bytes);
         let is_taken_if_room = is_new && size_bytes <= self.config.max_event_bytes;
         Outlook { event: number, digest, refusal, is_taken_if_room, is_new, has_room }
@@ -157,15 +157,16 @@ impl World<'_> {
         }
         let era = seen.oracles.ledger.era(event);
         drop(seen);
-        let told = Some(Told { event, digest, answer, era });
-        self.show(client, lsn, Shown { what: "an answer", decided: changed, told })
+        let submission = Some(Told { event, digest, answer, era });
+        self.show(client, lsn, Shown { what: "an answer", decided: changed, submission })
     }
 
     fn redrive(&mut self, client: u8, event: EventNumber) -> Result<(), Stop> {
         let key = self.roster.key(event).clone();
         let (now, seen) = (self.clock(), self.observer.see());
         let (book, facts) = (&seen.oracles.book, seen.oracles.facts());
-        let has_failed = book.present(event, self.told.max(now)).is_some_and(|known| known.status() == Status::Failed);
+        let has_failed =
+            book.present(event, self.latest.max(now)).is_some_and(|known| known.status() == Status::Failed);
         let refusal = seen.oracles.journal.as_ref().and_then(|journal| journal.refusal(now, 0, facts));
         let refusal = refusal.filter(|_| has_failed && self.node.phase() == Phase::Running);
         drop(seen);
@@ -190,20 +191,20 @@ impl World<'_> {
             Err(why) => return self.judge_unavailable(client, why),
         };
         let decided = if value.is_ok() { changed } else { 0 };
-        self.show(client, lsn, Shown { what: "an operator's answer", decided, told: None })
+        self.show(client, lsn, Shown { what: "an operator's answer", decided, submission: None })
     }
 
     /// Reads a record.
     fn see(&mut self, client: u8, event: EventNumber) -> Result<(), Broken> {
         let now = self.clock();
-        self.told = self.told.max(now);
+        self.latest = self.latest.max(now);
         let read = match self.node.see(now, self.roster.key(event)) {
             Ok(read) => read,
             Err(why) => return self.judge_unavailable(client, why),
         };
         let mut seen = self.observer.see();
         seen.probes.fault(FaultKind::RecordRead);
-        let wrong = match (seen.oracles.book.present(event, self.told), &read.value) {
+        let wrong = match (seen.oracles.book.present(event, self.latest), &read.value) {
             (Some(known), Some(view)) => known.difference(view),
             (None, None) => None,
             (known, _) => Some(if known.is_some() { "is not there" } else { "is there" }),
@@ -213,7 +214,7 @@ impl World<'_> {
         }
         let decided = seen.oracles.changed(event);
         drop(seen);
-        self.show_when(client, read.wait, Shown { what: "a record", decided, told: None })
+        self.show_when(client, read.wait, Shown { what: "a record", decided, submission: None })
     }
 
     pub(super) fn show_when(&mut self, client: u8, wait: Until, shown: Shown) -> Result<(), Broken> {

@@ -176,7 +176,7 @@ impl Journal {
         if self.settings.hides_room { u64::MAX } else { self.log.as_ref().map_or(0, |log| log.room().0) }
     }
 
-    /// The room that there is, whether the node is told of it or not.
+    /// The free space of the journal, hidden from the node or not.
     pub(super) fn free(&self) -> u64 {
         self.log.as_ref().map_or(0, |log| log.room().0)
     }

@@ -122,7 +122,7 @@ impl World<'_> {
             return false;
         }
         let queued = |event: u16| {
-            let view = self.node.engine().get(self.told, self.roster.key(event));
+            let view = self.node.engine().get(self.latest, self.roster.key(event));
             view.is_some_and(|view| view.place == Some(Place::Queued(ticket)))
         };
         let mut waiting = seen.oracles.book.all().filter(|(_, known)| known.stage.eligible_at().is_some());

@@ -14,26 +14,26 @@ impl World<'_> {
     /// Begins to read a list of what fits the filter of this number.
     pub(super) fn list(&mut self, client: u8, which: u8, limit: u8, every: u64) -> Result<(), Broken> {
         let now = self.clock();
-        self.told = self.told.max(now);
+        self.latest = self.latest.max(now);
         let (filter, limit) = (filter(which, self.now), usize::from(limit));
         let seen = self.observer.see();
-        let view = View { now: self.told, book: &seen.oracles.book, roster: &self.roster };
+        let view = View { now: self.latest, book: &seen.oracles.book, roster: &self.roster };
         if self.node.unavailable().is_none() {
             view.judge_counts(self.node.engine(), &filter, limit)?;
         }
         let listing = Listing::new(view, filter, limit);
-        let decided = seen.oracles.decided();
+        let read_at = (self.latest, seen.oracles.decided());
         drop(seen);
         let waiter = self.clients.name();
         let (epoch, cursor) = (self.node.engine().epoch(), Cursor::START);
-        self.clients.listers.push(Lister { waiter, client, every, epoch, cursor, decided, listing });
+        self.clients.listers.push(Lister { waiter, client, every, epoch, cursor, read_at, listing });
         self.turn(waiter)
     }
 
     /// Reads the next page, of which each record says whether it is durable.
     pub(super) fn turn(&mut self, waiter: Waiter) -> Result<(), Broken> {
         let now = self.clock();
-        self.told = self.told.max(now);
+        self.latest = self.latest.max(now);
         let Some(at) = self.clients.listers.iter().position(|lister| lister.waiter == waiter) else { return Ok(()) };
         let mut lister = self.clients.listers.remove(at);
         if lister.epoch != self.node.engine().epoch() {
@@ -46,9 +46,11 @@ impl World<'_> {
         };
         let mut seen = self.observer.see();
         seen.probes.fault(FaultKind::PageRead);
-        let view = View { now: self.told, book: &seen.oracles.book, roster: &self.roster };
-        let before = std::mem::replace(&mut lister.decided, seen.oracles.decided());
-        lister.listing.go_on(view, |event| seen.oracles.changed(event) > before);
+        let view = View { now: self.latest, book: &seen.oracles.book, roster: &self.roster };
+        let before = std::mem::replace(&mut lister.read_at, (self.latest, seen.oracles.decided()));
+        if before != lister.read_at {
+            lister.listing.go_on(view, |event| seen.oracles.changed(event) > before.1);
+        }
         lister.listing.judge(view, &page.value)?;
         let mut decided = 0;
         for record in &page.value.records {
@@ -68,7 +70,7 @@ impl World<'_> {
         }
         // What waits for nothing shows itself what may be lost.
         match page.wait {
-            Until::For(_) => self.show_when(client, page.wait, Shown { what: "a page", decided, told: None }),
+            Until::For(_) => self.show_when(client, page.wait, Shown { what: "a page", decided, submission: None }),
             Until::None | Until::TooLong => Ok(()),
         }
     }

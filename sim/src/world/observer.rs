@@ -76,7 +76,7 @@ pub(super) struct Observed {
     /// Commands so far.
     commands: u32,
     /// The latest time that the engine was given.
-    pub(super) told: Timestamp,
+    pub(super) latest: Timestamp,
     /// What the engine answered last to a submission.
     pub(super) submitted: Option<Answer>,
     /// Forgotten failures that are to be logged.
@@ -90,7 +90,7 @@ pub(super) struct Observed {
 }
 
 impl Observer {
-    pub(super) fn new(roster: Arc<Roster>, oracles: Oracles, probes: Probes, diary: Diary, told: Timestamp) -> Self {
+    pub(super) fn new(roster: Arc<Roster>, oracles: Oracles, probes: Probes, diary: Diary, latest: Timestamp) -> Self {
         let (keeps_trace, has_journal) = (diary.trace.is_some(), oracles.journal.is_some());
         let seen = Mutex::new(Observed {
             roster,
@@ -99,7 +99,7 @@ impl Observer {
             diary,
             hash: Mix::default(),
             commands: 0,
-            told,
+            latest,
             submitted: None,
             unlogged: 0,
             is_full_of_failures: false,
@@ -172,18 +172,18 @@ impl Observed {
     fn standing(&self, said: Said, now: Timestamp, engine: &Engine) -> Standing {
         let book = &self.oracles.book;
         let event = said.event().or_else(|| book.of_run(said.run()?));
-        let record = event.and_then(|event| book.present(event, self.told.max(now)));
+        let record = event.and_then(|event| book.present(event, self.latest.max(now)));
         Standing { phase: engine.phase(), is_paused: engine.is_paused(), status: record.map(Record::status) }
     }
 
     fn judge(&mut self, now: Timestamp, answer: &Answer, out: &Output, engine: &Engine) {
         let Some((said, before)) = self.command.take() else { return };
-        self.told = self.told.max(now);
+        self.latest = self.latest.max(now);
         self.commands += 1;
         let gauges = engine.gauges();
         let seen = Seen {
             step: self.commands,
-            now: self.told,
+            now: self.latest,
             said,
             answer,
             facts: out.facts(),
@@ -232,7 +232,7 @@ impl Observed {
 impl Observed {
     /// Judges an engine that was opened from its journal.
     pub(super) fn judge_opening(&mut self, now: Timestamp, out: &Output, engine: &Engine) -> Result<(), Broken> {
-        self.told = now;
+        self.latest = now;
         let answer = Answer::Noted;
         let gauges = engine.gauges();
         let seen = Seen {

@@ -203,14 +203,14 @@ impl World<'_> {
         if self.full_until == FOR_GOOD {
             self.wait_while_full(choices)?;
         }
-        let limit = self.told.max(self.clock()) + self.time_to_finish();
+        let limit = self.latest.max(self.clock()) + self.time_to_finish();
         while !self.is_serving() || self.node.engine().gauges().pending() > 0 {
             let went_on = self.bounded_step(choices)?;
             if self.is_ending() {
                 return self.wait_for_end(choices);
             }
             let has_resumed = self.resume()?;
-            let now = if went_on || has_resumed { self.told } else { Timestamp::MAX };
+            let now = if went_on || has_resumed { self.latest } else { Timestamp::MAX };
             self.seen().oracles.judge_liveness(now, limit, &self.roster, self.node.engine())?;
         }
         Ok(Ended::Finished)
@@ -228,18 +228,18 @@ impl World<'_> {
             let opened = Some(self.node.engine().epoch());
             // The tickets of an opening get into the channel that comes with it.
             if std::mem::replace(&mut epoch, opened) != opened {
-                limit = self.told.max(self.clock()) + self.time_while_full();
+                limit = self.latest.max(self.clock()) + self.time_while_full();
             }
             if self.is_serving() {
                 well = self.now;
             }
             let has_recovered = well == self.now || self.now > well + RECOVERY_MICROS;
-            if has_recovered && self.told > limit || !self.bounded_step(choices)? {
+            if has_recovered && self.latest > limit || !self.bounded_step(choices)? {
                 break;
             }
         }
         let held: Vec<_> = self.node.tickets().into_iter().flatten().copied().collect();
-        self.seen().oracles.judge_waiting(self.told, &held, &self.roster, self.node.engine())?;
+        self.seen().oracles.judge_waiting(self.latest, &held, &self.roster, self.node.engine())?;
         self.audit(self.node.engine())?;
         self.note(|diary| diary.note_world("somebody makes room in the channel"));
         self.free_channel_now();

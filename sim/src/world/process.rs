@@ -135,17 +135,17 @@ impl World<'_> {
             return self.revive_from_journal();
         }
         // An epoch is the time of the opening, and time has passed since the last one.
-        self.told = self.told.max(self.clock()) + Duration::from_micros(1);
+        self.latest = self.latest.max(self.clock()) + Duration::from_micros(1);
         self.skew = self.skew.max(self.lag());
         let mut out = Output::with_facts();
-        let engine = Engine::new(self.config.clone(), self.told, &mut out);
+        let engine = Engine::new(self.config.clone(), self.latest, &mut out);
         let engine = engine.map_err(|error| Broken::new("world", 1, error))?;
         let mut seen = self.observer.see();
         seen.oracles.reopen(&engine, out.facts().iter().cloned());
-        seen.told = self.told;
+        seen.latest = self.latest;
         drop(seen);
         let probe = Probe::new(std::sync::Arc::clone(&self.observer) as _);
-        self.node = Node::in_memory(self.told, engine, out).probed(probe);
+        self.node = Node::in_memory(self.latest, engine, out).probed(probe);
         self.become_new();
         self.note(|diary| diary.note_world("the process starts again, with nothing in its memory"));
         Ok(())
@@ -168,7 +168,7 @@ impl World<'_> {
     /// How far the clock must be ahead of the world to show the latest time that the node was given.
     pub(super) fn lag(&self) -> i64 {
         let shown = (STARTED_AT + self.now) as i64;
-        self.told.as_micros() as i64 - shown
+        self.latest.as_micros() as i64 - shown
     }
 
     pub(super) fn is_ending(&self) -> bool {
@@ -182,7 +182,7 @@ impl World<'_> {
 
     /// Judges what is there at the end of a phase.
     pub(super) fn judge_phase(&self) -> Result<(), Broken> {
-        self.seen().oracles.judge_phase(self.told, self.node.engine(), &self.roster)
+        self.seen().oracles.judge_phase(self.latest, self.node.engine(), &self.roster)
     }
 
     /// Whether the dispatcher works.

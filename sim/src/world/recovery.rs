@@ -102,7 +102,7 @@ impl World<'_> {
         };
         let limits = journal_of(&mut self.journal).limits();
         let probe = Probe::new(std::sync::Arc::clone(&self.observer) as _);
-        self.node = Node::with_journal(self.told, opened, limits).probed(probe);
+        self.node = Node::with_journal(self.latest, opened, limits).probed(probe);
         self.become_new();
         if let Err(error) = self.write_first()? {
             self.is_up = false;
@@ -155,7 +155,7 @@ impl World<'_> {
         (journal.log, journal.condition) = (Some(log), Condition::Down);
         let (room_bytes, frames) = (journal.room(), journal.frames());
         let mut out = Output::with_facts();
-        let engine = replay.open(self.told, &mut out);
+        let engine = replay.open(self.latest, &mut out);
         let opened = Opened { engine, out, room_bytes, frames };
         self.drive(|node, now| node.journal_opened(now, opened))?
             .map(drop)
@@ -179,19 +179,19 @@ impl World<'_> {
         drop(seen);
         self.probe_recovery(lost, group);
         // The engine goes on from what the journal holds, or from the clock when that is ahead.
-        self.told = self.clock().max(last);
+        self.latest = self.clock().max(last);
         self.skew = self.skew.max(self.lag());
         let mut out = Output::with_facts();
         let engine = match process {
-            true => replay.open(self.told, &mut out),
-            false => replay.open_instead(self.told, self.node.engine().metrics(), &mut out),
+            true => replay.open(self.latest, &mut out),
+            false => replay.open_instead(self.latest, self.node.engine().metrics(), &mut out),
         };
         let journal = journal_of(&mut self.journal);
         journal.log = Some(log);
         let (room_bytes, frames) = (journal.room(), journal.frames());
         self.give_room(room_bytes, true);
         self.agenda.lose_tickets();
-        self.observer.see().judge_opening(self.told, &out, &engine)?;
+        self.observer.see().judge_opening(self.latest, &out, &engine)?;
         Ok(Opened { engine, out, room_bytes, frames })
     }
 
@@ -286,13 +286,13 @@ impl World<'_> {
         }
         drop(seen);
         self.audit_damaged()?;
-        let engine = found.open(self.told, &mut Output::new());
+        let engine = found.open(self.latest, &mut Output::new());
         self.audit(&engine)
     }
 
     /// Compares what clients were told with what is there.
     pub(super) fn audit(&self, engine: &Engine) -> Result<(), Broken> {
-        self.seen().oracles.audit(self.told, &self.roster, engine)
+        self.seen().oracles.audit(self.latest, &self.roster, engine)
     }
 
     /// Trouble with the disk, whether the process is up or not.

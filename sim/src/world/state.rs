@@ -35,7 +35,7 @@ pub struct World<'s> {
     /// What the machine's clock shows more than the world's: the node's clock begins with it.
     pub(super) machine_skew: i64,
     /// The latest time that the node was given.
-    pub(super) told: Timestamp,
+    pub(super) latest: Timestamp,
     pub(super) agenda: Agenda,
     pub(super) next_operation: usize,
     pub(super) next_fault: usize,
@@ -88,19 +88,19 @@ impl<'s> World<'s> {
         let mut config = scenario.setup.settings.config();
         config.seed = Some(scenario.seed);
         let mut out = Output::with_facts();
-        let told = Timestamp::from_micros(STARTED_AT);
-        let engine = Engine::new(config.clone(), told, &mut out)?;
+        let latest = Timestamp::from_micros(STARTED_AT);
+        let engine = Engine::new(config.clone(), latest, &mut out)?;
         let roster = Arc::new(Roster::of(events_of(scenario)));
         let mut oracles = Oracles::new(&engine, out.facts().iter().cloned());
         let mut journal = scenario.setup.journal.map(|settings| Journal::of(scenario, settings));
         let node = match &mut journal {
-            None => Node::in_memory(told, engine, out),
+            None => Node::in_memory(latest, engine, out),
             Some(journal) => {
                 oracles.keep_journal(journal.limits(), journal.settings.relaxed_starts);
-                journal.first_node(told, engine, out, &config)
+                journal.first_node(latest, engine, out, &config)
             }
         };
-        let observer = Observer::new(Arc::clone(&roster), oracles, probes, Diary::new(keep.trace), told);
+        let observer = Observer::new(Arc::clone(&roster), oracles, probes, Diary::new(keep.trace), latest);
         let observer = Arc::new(observer);
         let mut world = Self {
             roster,
@@ -109,7 +109,7 @@ impl<'s> World<'s> {
             now: 0,
             skew: 0,
             machine_skew: 0,
-            told,
+            latest,
             agenda: Agenda::default(),
             next_operation: 0,
             next_fault: 0,
@@ -149,7 +149,7 @@ impl<'s> World<'s> {
 
     /// The time by the node's clock, which never goes back.
     pub(super) fn clock(&self) -> Timestamp {
-        self.told.max(Timestamp::from_micros((STARTED_AT + self.now).saturating_add_signed(self.skew)))
+        self.latest.max(Timestamp::from_micros((STARTED_AT + self.now).saturating_add_signed(self.skew)))
     }
 
     /// The time of the world at which the node's clock shows `at`.

@@ -67,13 +67,13 @@ impl World<'_> {
     }
 
     fn hand_over(&mut self, client: u8, shown: Shown, is_late: bool) -> Result<(), Broken> {
-        let Shown { what, decided, told } = shown;
+        let Shown { what, decided, submission } = shown;
         let mut seen = self.observer.see();
         seen.oracles.judge_shown(what, decided)?;
         if is_late {
             seen.probes.fault(FaultKind::AnswerLate);
         }
-        let Some(Told { event, digest, answer, era }) = told else { return Ok(()) };
+        let Some(Told { event, digest, answer, era }) = submission else { return Ok(()) };
         if is_late {
             seen.diary.note_answer(client, event, &answer);
         }
@@ -106,7 +106,7 @@ impl World<'_> {
         let timeout = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.limits().answer_timeout);
         let now = self.clock();
         let mut seen = self.observer.see();
-        seen.diary.note_unknown(client, shown.told.as_ref().map(|told| told.event));
+        seen.diary.note_unknown(client, shown.submission.as_ref().map(|answered| answered.event));
         seen.probes.fault(match why {
             Unsynced::Lost => FaultKind::AnswerUnknown,
             Unsynced::Late => FaultKind::AnswerGivenUp,
@@ -247,7 +247,7 @@ impl World<'_> {
         match watched {
             Watched::Ended(_, lsn) | Watched::Absent(lsn) => {
                 self.probe(FaultKind::EndSeen);
-                Ok(self.show(client, lsn, Shown { what: "the end of an event", decided, told: None })?)
+                Ok(self.show(client, lsn, Shown { what: "the end of an event", decided, submission: None })?)
             }
             Watched::Waits => {
                 self.probe(FaultKind::EndAwaited);
@@ -282,7 +282,7 @@ impl World<'_> {
         })?;
         if counted == 0 {
             self.probe(FaultKind::IdleSeen);
-            return Ok(self.show(client, pending.lsn, Shown { what: "idleness", decided, told: None })?);
+            return Ok(self.show(client, pending.lsn, Shown { what: "idleness", decided, submission: None })?);
         }
         if !is_stopped {
             self.probe(FaultKind::IdleAwaited);

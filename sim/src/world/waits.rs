@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
 use eventful::node::{Horizon, Lsn, Waiter, Worker as Holder};
-use eventful::{Answer, Bound, Cursor, Digest, Epoch, Event};
+use eventful::{Answer, Bound, Cursor, Digest, Epoch, Event, Timestamp};
 
 use super::agenda::{Agenda, Task};
 use super::worker::Serial;
@@ -69,8 +69,9 @@ impl Hash for Clients {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         for wait in &self.waits {
             (wait.waiter, wait.lsn(), wait.is_asleep()).hash(hasher);
-            if let Awaited::Durable(_, Shown { told: Some(told), decided, .. }) = &wait.awaited {
-                (told.event, told.digest, std::mem::discriminant(&told.answer), told.era, decided).hash(hasher);
+            if let Awaited::Durable(_, Shown { submission: Some(answered), decided, .. }) = &wait.awaited {
+                (answered.event, answered.digest, std::mem::discriminant(&answered.answer), answered.era, decided)
+                    .hash(hasher);
             }
         }
         (&self.queue, &self.watching, self.readers.len(), self.listers.len()).hash(hasher);
@@ -111,7 +112,7 @@ pub(super) struct Shown {
     /// It follows from so many of the first facts.
     pub(super) decided: usize,
     /// What became of a submission.
-    pub(super) told: Option<Told>,
+    pub(super) submission: Option<Told>,
 }
 
 /// What a client learns of its event.
@@ -186,7 +187,7 @@ pub(super) struct Lister {
     /// The engine of which it is: a cursor is of no use for another one.
     pub(super) epoch: Epoch,
     pub(super) cursor: Cursor,
-    /// How many facts were decided when the last page was read.
-    pub(super) decided: usize,
+    /// When the last page was read, and how many facts were decided by then.
+    pub(super) read_at: (Timestamp, usize),
     pub(super) listing: Listing,
 }

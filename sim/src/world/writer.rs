@@ -150,11 +150,9 @@ impl World<'_> {
         journal_of(&mut self.journal).written += 1;
         // Tickets that should leave now are looked for, whether one does or not.
         self.observer.switches().act();
-        let publishes = match self.drive(|node, now| node.appended(now, room, frames)) {
-            // The log is sound: what else was decided is written.
-            Err(Stop::Panicked) => false,
-            told => told?,
-        };
+        let reported = self.drive(|node, now| node.appended(now, room, frames));
+        // After a panic of the node the log is sound: what else was decided is written.
+        let publishes = if matches!(reported, Err(Stop::Panicked)) { false } else { reported? };
         holds(publishes == (has_readers && !self.is_broken), || {
             Broken::new("readers", 10, format_args!("facts are read: {has_readers}, and published: {publishes}"))
         })?;

@@ -144,9 +144,9 @@ pub(in crate::network) fn at_rest(stats: &Stats) -> Verdict {
     holds(left == [0; 5], || broken(format_args!("at rest there is something to do: {gauges:?}")))
 }
 
-/// Nothing is kept of those who have waited: one reads facts for as long as the process lives.
+/// Judges that only the one reader of facts is registered: a waiter leaves no entry behind.
 pub(in crate::network) fn one_reads(waiters: usize) -> Verdict {
-    holds(waiters == 1, || broken(format_args!("at rest something is kept of {waiters} who wait, and one reads facts")))
+    holds(waiters == 1, || broken(format_args!("at rest {waiters} waiters are registered, and one reads facts")))
 }
 
 /// When every event has ended, whoever waited for one has been shown that.
