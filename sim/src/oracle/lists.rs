@@ -29,16 +29,18 @@ pub(crate) struct Listing {
     due: Vec<EventNumber>,
     /// Events that were on a page.
     seen: BTreeSet<EventNumber>,
-    /// Since then nothing has changed.
+    /// Nothing has changed since the list was begun.
     is_quiet: bool,
     pages: usize,
+    /// When the last event failed that was shown, of a list of failed ones.
+    last_failed: Option<Timestamp>,
 }
 
 impl Listing {
     /// A list that begins.
     pub(crate) fn new(view: View<'_>, filter: Filter, limit: usize) -> Self {
         let due = view.fitting(&filter).map(|(event, _)| event).collect();
-        Self { filter, limit, due, seen: BTreeSet::new(), is_quiet: true, pages: 0 }
+        Self { filter, limit, due, seen: BTreeSet::new(), is_quiet: true, pages: 0, last_failed: None }
     }
 
     /// Events have changed between two pages: these no longer fit.
@@ -56,7 +58,6 @@ impl Listing {
         holds(page.records.len() <= (*limit).max(1), || {
             broken(format_args!("a page of {limit} has {} records", page.records.len()))
         })?;
-        let mut last: Option<Timestamp> = None;
         for record in &page.records {
             let event = view.roster.number(&record.key).filter(|event| view.fits(filter, *event));
             let Some(event) = event else {
@@ -71,10 +72,10 @@ impl Listing {
                 broken(format_args!("event {event} is on two pages, or twice on one, and nothing has changed"))
             })?;
             if filter.status == Some(Status::Failed) {
-                holds(last <= record.terminal_at, || {
+                holds(self.last_failed <= record.terminal_at, || {
                     broken(format_args!("event {event} failed before the one that is shown before it"))
                 })?;
-                last = record.terminal_at;
+                self.last_failed = record.terminal_at;
             }
         }
         match page.next {
@@ -102,17 +103,20 @@ impl<'a> View<'a> {
             (count, next, parts) = (count + part, rest, parts + 1);
             self.judge_parts(parts)?;
         }
-        // Nothing but a status is counted with what has expired and is not forgotten.
-        let is_exact = *filter != filter.status.map_or_else(Filter::default, Filter::of);
-        let fitting = self.fitting(filter).count() as u64;
-        holds(if is_exact || filter.status.is_none() { count == fitting } else { count >= fitting }, || {
-            broken(format_args!("{count} are counted, and {fitting} fit {filter:?}"))
-        })?;
+        // Of a status alone, records that have expired and are not yet forgotten are counted, too.
+        let fitting = match filter.status.filter(|status| *filter == Filter::of(*status)) {
+            Some(status) => self.book.count(status),
+            None => self.fitting(filter).count() as u64,
+        };
+        holds(count == fitting, || broken(format_args!("{count} are counted, and {fitting} fit {filter:?}")))?;
         let (mut keys, mut next, mut parts) = (Vec::new(), Some(Cursor::START), 0);
         while let Some(after) = next {
             let (part, rest) = engine.find_keys(self.now, filter, after, limit);
             holds(part.len() <= limit.max(1), || broken(format_args!("{} keys are given, of {limit}", part.len())))?;
-            keys.extend(part.iter().filter_map(|key| self.roster.number(key)));
+            for key in &part {
+                let number = self.roster.number(key);
+                keys.push(number.ok_or_else(|| broken(format_args!("{key} is given, which is the key of no event")))?);
+            }
             (next, parts) = (rest, parts + 1);
             self.judge_parts(parts)?;
         }
