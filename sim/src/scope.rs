@@ -106,6 +106,7 @@ fn settings() -> Settings {
         stuck_after: 100_000,
         drain_timeout: 1_000,
         abort_grace: 1_000,
+        overload_retry_after: None,
         sync_grace: Some(1_000),
         thresholds: None,
     }

@@ -244,6 +244,11 @@ impl Engine {
         &self.tallies
     }
 
+    /// The durations alone, without a copy.
+    pub fn histograms(&self) -> &Histograms {
+        &self.histograms
+    }
+
     /// The state, measured.
     pub fn gauges(&self) -> Gauges {
         Gauges {

@@ -3,9 +3,9 @@
 use super::fact::Change;
 use super::view::RecordView;
 
-/// Sizes of the engine at which it takes another path. They are no settings: each has one good value, the default.
-/// None is 0, and of downtimes there are two at least. A simulator makes
-/// them small, so that its short runs come past them.
+/// Sizes at which the engine, or what drives it, takes another path. They are no settings: each has one good value,
+/// the default. None is 0, and of downtimes there are two at least. A simulator makes them small, so that its short
+/// runs come past them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
     /// Records that one page scans, at most: a scan holds up everything else. 4,096 by default.
@@ -24,6 +24,20 @@ pub struct Thresholds {
     pub hash_bits: u32,
     /// Entries at which the index is split: few enough to be moved at once. 1,024 by default.
     pub split_at: usize,
+    /// Facts that one hold of the lock gives to readers, counted for each of them: a copy takes some 70 ns. 256 by
+    /// default.
+    pub published: usize,
+    /// Records that one hold of the lock copies out: of one that has failed often that takes some 10 µs. 64 by
+    /// default.
+    pub views: usize,
+    /// Holds of the lock for one page; then it is cut, and its cursor says where to continue. 256 by default.
+    pub holds: usize,
+    /// Events that one hold of the lock takes in. 64 by default.
+    pub batch: usize,
+    /// Events that one step of an operator changes at most, each in a hold of the lock of its own. 100 by default.
+    pub bulk: usize,
+    /// Lines of a body that are submitted, and answered, together. 64 by default.
+    pub lines: usize,
 }
 
 impl Default for Thresholds {
@@ -36,6 +50,12 @@ impl Default for Thresholds {
             downtimes: 256,
             hash_bits: u64::BITS,
             split_at: 1024,
+            published: 256,
+            views: 64,
+            holds: 256,
+            batch: 64,
+            bulk: 100,
+            lines: 64,
         }
     }
 }

@@ -21,8 +21,6 @@ use super::{body, coding, envelope, query};
 use crate::engine::{Event, Key};
 use crate::node::{SubmitError, Submitted};
 
-/// Lines that are submitted, and answered, together.
-const CHUNK_LINES: usize = 64;
 /// Bytes of lines after which they are submitted, however few they are.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -124,7 +122,8 @@ impl Batch {
     fn chunk(&mut self) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut bytes = 0;
-        while lines.len() < CHUNK_LINES
+        let most = self.front.eventful.config().thresholds().lines;
+        while lines.len() < most
             && bytes < CHUNK_BYTES
             && let Some(line) = self.lines.next()
         {

@@ -71,7 +71,8 @@ fn histogram_json(histogram: &Histogram) -> Value {
     let buckets: Map<_, _> = buckets(histogram).map(|(bound, count)| (bound, Value::from(count))).collect();
     serde_json::json!({
         "bucket": buckets,
-        "sum": histogram.sum().as_secs_f64(),
+        // The nearest number to whole microseconds, which is short as text.
+        "sum": micros(histogram) as f64 / 1e6,
         "count": histogram.count(),
     })
 }

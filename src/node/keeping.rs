@@ -9,9 +9,6 @@ use super::commits::{Condition, Opened};
 use super::writer::{Found, Job};
 use crate::engine::{Engine, Fact, Timestamp};
 
-/// Facts that one hold of the lock gives to readers, counted for each of them: a copy takes some 70 ns.
-const PUBLISHED: usize = 256;
-
 /// A journal that was opened again lacks frames that were durable: it is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the journal has lost frames that were durable: was it removed?")]
@@ -63,7 +60,7 @@ impl Node {
     /// Gives facts that are durable to who reads them or waits for them, part by part: fewer at a time when
     /// there are many readers. Returns how many of them were given.
     pub fn publish(&mut self, facts: &[Fact]) -> usize {
-        let most = (PUBLISHED / self.readers.len().max(1)).max(1);
+        let most = (self.config().thresholds().published / self.readers.len().max(1)).max(1);
         let part = &facts[..facts.len().min(most)];
         self.readers.publish(part, &mut self.pending.edit().wake);
         self.watches.take(part, &mut self.pending.edit().wake);
@@ -214,7 +211,7 @@ mod tests {
     fn facts_for_many_readers_are_given_in_small_parts() {
         let mut node = node();
         let facts: Vec<_> = (0..1000).map(|_| Fact { at: NOW, change: Change::Paused }).collect();
-        for (readers, given) in [(1, PUBLISHED), (4, PUBLISHED / 4), (PUBLISHED as u64 + 1, 1)] {
+        for (readers, given) in [(1, 256), (4, 64), (257, 1)] {
             (0..readers).for_each(|reader| node.subscribe(Waiter::new(reader), 1000).expect("it is ready"));
             assert_eq!(node.publish(&facts), given, "{readers} readers");
         }

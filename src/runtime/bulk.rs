@@ -32,9 +32,6 @@ pub struct Discarded {
     pub next: Option<Cursor>,
 }
 
-/// Events that one call changes at most. Each is changed in a hold of the lock of its own.
-const PAGE: usize = 100;
-
 impl Eventful {
     /// One page of the events that fit; as [`Eventful::list`].
     ///
@@ -129,7 +126,8 @@ impl Eventful {
     }
 
     fn keys(&self, filter: &Filter, after: Cursor) -> Result<(Vec<Key>, Option<Cursor>), Unavailable> {
-        self.shared.look(|node, now| node.engine().find_keys(now, filter, after, PAGE))
+        let most = self.shared.config.thresholds().bulk;
+        self.shared.look(|node, now| node.engine().find_keys(now, filter, after, most))
     }
 }
 

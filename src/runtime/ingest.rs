@@ -10,9 +10,6 @@ use super::shared::Shared;
 use crate::engine::{Event, Rejection};
 use crate::node::{Decided, Entry, Lsn, SubmitError, Submitted, Unavailable, Waiter};
 
-/// Events that one hold of the lock takes in.
-const BATCH: usize = 64;
-
 impl Eventful {
     /// Submits an event, and waits for room while a bound is reached: first in, first out, at most
     /// the builder's `submit_timeout`. With a journal, it waits then until the answer is durable.
@@ -76,9 +73,10 @@ impl Eventful {
         results.reserve(events.size_hint().0);
         lsns.reserve(events.size_hint().0);
         // Collected first: the caller's iterator must not run under the lock.
-        let mut part = Vec::with_capacity(BATCH);
+        let most = self.shared.config.thresholds().batch;
+        let mut part = Vec::with_capacity(most);
         loop {
-            part.extend(events.by_ref().take(BATCH));
+            part.extend(events.by_ref().take(most));
             if part.is_empty() {
                 return;
             }

@@ -6,14 +6,8 @@ use tokio::task::coop::consume_budget;
 
 use super::handle::Eventful;
 use super::shared::Shared;
-use crate::engine::{Cursor, Filter, Key, Page, RecordView, Status, Timestamp};
+use crate::engine::{Cursor, Filter, Key, Page, RecordView, Status, Thresholds, Timestamp};
 use crate::node::{Node, Seen, Unavailable, Unsynced, Wait};
-
-/// Records that one hold of the lock copies out: of one that has failed often that takes some 10 µs.
-const VIEWS: usize = 64;
-
-/// Holds of the lock for one page; then it is cut, and its cursor says where to continue.
-const HOLDS: usize = 256;
 
 impl Eventful {
     /// What is known about an event. With a journal, a record that is durable is shown at once, also
@@ -52,6 +46,7 @@ impl Eventful {
         Ok(sentence.map(|sentence| sentence + rest))
     }
 }
+
 impl Shared {
     /// Shows a record, and what `look` sees beside it: at once when the record is durable, else when it
     /// is, or marked after the `answer_timeout`.
@@ -92,10 +87,11 @@ impl Shared {
         limit: usize,
     ) -> Result<(Page, Vec<Wait>), Unavailable> {
         let (mut page, mut waits) = (Page { records: Vec::new(), next: Some(after) }, Vec::new());
-        for _ in 0..HOLDS {
+        let Thresholds { views, holds, .. } = *self.config.thresholds();
+        for _ in 0..holds {
             let left = limit.max(1) - page.records.len();
             let Some(cursor) = page.next.filter(|_| left > 0) else { break };
-            let Seen { value, wait } = self.read(|node, now| node.see_page(now, filter, cursor, left.min(VIEWS)))?;
+            let Seen { value, wait } = self.read(|node, now| node.see_page(now, filter, cursor, left.min(views)))?;
             page.records.extend(value.records);
             page.next = value.next;
             if waits.last() != Some(&wait) {

@@ -56,6 +56,9 @@ pub struct Settings {
     pub sweep_batch: NonZeroUsize,
     pub sweep_interval: u64,
     pub stuck_after: u64,
+    /// Without it, the interval of sweeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overload_retry_after: Option<u64>,
     pub drain_timeout: u64,
     pub abort_grace: u64,
     /// Without it, the default of the product.
@@ -84,12 +87,36 @@ pub struct SmallThresholds {
     pub hash_bits: u32,
     /// Entries at which the index is split.
     pub split_at: usize,
+    /// What one hold of the lock, one step of an operator or one part of a body handles at most. Absent: what the
+    /// product does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<usize>,
+    /// Holds of the lock for one page. Absent: those of the product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<usize>,
 }
 
 impl From<SmallThresholds> for Thresholds {
     fn from(small: SmallThresholds) -> Self {
-        let SmallThresholds { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at } = small;
-        Self { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at }
+        let SmallThresholds { scan_limit, page_bytes, history, forgotten, downtimes, hash_bits, split_at, part, holds } =
+            small;
+        let usual = Self::default();
+        let part_of = |usual| part.unwrap_or(usual);
+        Self {
+            scan_limit,
+            page_bytes,
+            history,
+            forgotten,
+            downtimes,
+            hash_bits,
+            split_at,
+            published: part_of(usual.published),
+            views: part_of(usual.views),
+            holds: holds.unwrap_or(usual.holds),
+            batch: part_of(usual.batch),
+            bulk: part_of(usual.bulk),
+            lines: part_of(usual.lines),
+        }
     }
 }
 
@@ -120,7 +147,7 @@ impl Settings {
         if self.drops_oldest_failed {
             config.failed_overflow = FailedOverflow::DropOldest;
         }
-        config.overload_retry_after = Duration::from_micros(self.sweep_interval);
+        config.overload_retry_after = Duration::from_micros(self.overload_retry_after.unwrap_or(self.sweep_interval));
         config.sweep_batch = self.sweep_batch;
         config.sweep_interval = Duration::from_micros(self.sweep_interval);
         config.stuck_after = Duration::from_micros(self.stuck_after);
