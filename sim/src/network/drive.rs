@@ -35,7 +35,7 @@ const KEPT_EVERY: u64 = 8;
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a last look may take.
-const INSPECTION: Duration = Duration::from_millis(500);
+const INSPECTION: Duration = Duration::from_secs(5);
 
 impl Scenario {
     /// Lets it happen. What it reaches is added to `probes`.
@@ -229,7 +229,7 @@ impl Drive {
         self.stage.see_facts();
         let (book, now) = self.stage.with(|notes, now| (notes.oracles.book.clone(), now));
         kept::shown(&eventful, &book, now)?;
-        self.inspect()
+        self.inspect(eventful)
     }
 
     /// How long a group may wait that found no room on the disk.
@@ -245,8 +245,8 @@ impl Drive {
     }
 
     /// What the front shows is what is owed.
-    fn inspect(&mut self) -> Verdict {
-        self.sim.client(INSPECTOR, inspect::live(Arc::clone(&self.stage)));
+    fn inspect(&mut self, eventful: Eventful) -> Verdict {
+        self.sim.client(INSPECTOR, inspect::live(Arc::clone(&self.stage), eventful));
         self.sim.set_link_latency(INSPECTOR, "server", Duration::ZERO);
         self.clients_over = false;
         self.until("the inspector has seen all", INSPECTION, |drive| drive.clients_over)

@@ -10,7 +10,7 @@ use super::scenario::{
 use super::tier::Scenario;
 use crate::chance::{Chance, Stream};
 use crate::disk::{Ailment, Keeper};
-use crate::scenario::{MILLI, Settings};
+use crate::scenario::{MILLI, Settings, SmallThresholds};
 
 /// Keys that clients share.
 const KEYS: u64 = 24;
@@ -115,10 +115,26 @@ fn setup(chance: &mut Stream) -> Setup {
         stuck_after: millis(chance, 30, 100),
         drain_timeout: millis(chance, 0, 80),
         abort_grace: millis(chance, 5, 20),
+        overload_retry_after: None,
         sync_grace: None,
-        thresholds: None,
+        thresholds: thresholds(chance),
     };
     Setup { clients: CLIENTS as u8, latency_ms, yields_per_mille, settings, journal: None, scripts: Vec::new() }
+}
+
+/// Thresholds of the engine and of what drives it, small in most runs.
+fn thresholds(chance: &mut Stream) -> Option<SmallThresholds> {
+    chance.per_mille(700).then(|| SmallThresholds {
+        scan_limit: chance.pick(&[2, 5, 4096]),
+        page_bytes: chance.pick(&[1, 30, 8 << 20]),
+        history: chance.pick(&[1, 2, 8]),
+        forgotten: chance.pick(&[1, 2, 1024]),
+        downtimes: 256,
+        hash_bits: chance.pick(&[1, 3, 64, 64]),
+        split_at: 1024,
+        part: chance.pick(&[None, Some(1), Some(2), Some(3)]),
+        holds: chance.pick(&[None, None, Some(2), Some(4)]),
+    })
 }
 
 fn journal_setup(chance: &mut Stream) -> JournalSetup {

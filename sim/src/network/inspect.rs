@@ -1,15 +1,20 @@
-//! A last client, which looks at everything when nothing is left to do.
+//! A last client, which looks at everything when nothing is left to do, steps in, and looks again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventful::{Cursor, Eventful, Filter, Page, RecordView, Stats, Status};
 use tokio::time::timeout;
 
 use super::client::Line;
-use super::oracle::{Verdict, front};
+use super::ledger::{key, number};
+use super::oracle::front::{self, Look, Many};
+use super::oracle::{Verdict, exposed, holds};
+use super::scenario::KeyNumber;
 use super::stage::Stage;
 use super::step::{INSPECTOR_NUMBER, Step};
 use super::wire::{self, Response};
+use crate::failure::Broken;
 
 /// The name of its host.
 pub(super) const INSPECTOR: &str = "inspector";
@@ -17,31 +22,242 @@ pub(super) const INSPECTOR: &str = "inspector";
 /// How long it waits for each answer. There is nothing that could hold one up.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// Records that are asked for one by one.
+const SINGLE: usize = 3;
+
 /// Asks for what the front shows, and looks whether it is what is owed.
-pub(super) async fn live(stage: Arc<Stage>) -> turmoil::Result {
-    let verdict = look(&stage).await;
+pub(super) async fn live(stage: Arc<Stage>, eventful: Eventful) -> turmoil::Result {
+    let mut inspector = Inspector { line: Line::new(&stage, INSPECTOR_NUMBER), eventful, asked: 0 };
+    let verdict = inspector.look().await;
     stage.judge(verdict);
     Ok(())
 }
 
-async fn look(stage: &Arc<Stage>) -> Verdict {
-    let mut line = Line::new(stage, INSPECTOR_NUMBER);
-    front::ready(&ask(&mut line, 0, "/readyz").await?)?;
-    front::numbers(&ask(&mut line, 1, "/v1/stats").await?)?;
-    let page = ask(&mut line, 2, "/v1/events?limit=1000").await?;
-    // What may be gone by now may have been gone when the page was made.
-    front::page(&page, &stage.owed())
+/// Looks at numbers that change in between, at most.
+const LOOKS: usize = 5;
+
+/// What judges numbers that are shown.
+type Judge = fn(&[u8], [&Stats; 2]) -> Verdict;
+
+struct Inspector {
+    line: Line,
+    eventful: Eventful,
+    /// Requests so far.
+    asked: usize,
 }
 
-async fn ask(line: &mut Line, index: usize, path: &str) -> Result<Response, crate::failure::Broken> {
-    let bytes = wire::without_body("GET", path);
-    let answer = timeout(PATIENCE, line.exchange(&bytes)).await;
-    let (generation, response) = match answer {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(front::silent(&format!("{path}: {error}"))),
-        Err(_) => return Err(front::silent(path)),
-    };
-    let Response { status, body, .. } = &response;
-    line.stage.note(&Step::Answered { client: INSPECTOR_NUMBER, request: index, generation, status: *status, body });
-    Ok(response)
+impl Inspector {
+    async fn look(&mut self) -> Verdict {
+        front::alive(&self.get("/livez").await?)?;
+        self.look_at_numbers(false).await?;
+        let shown = self.look_at_records().await?;
+        // What may be gone by now may have been gone when the page was made.
+        front::owed(&shown, &self.line.stage.owed())?;
+        front::done(&self.post("/v1/pause").await?)?;
+        self.redrive().await?;
+        self.look_at_numbers(true).await?;
+        self.look_at_records().await?;
+        for status in [Status::Received, Status::Failed] {
+            let mut filter = Filter::default();
+            filter.status = Some(status);
+            self.list(&format!("&status={}", status.as_str()), &filter, 2, false).await?;
+            self.discard(status).await?;
+        }
+        front::done(&self.post("/v1/resume").await?)?;
+        self.look_at_numbers(false).await
+    }
+
+    /// Compares the health and the numbers with those of the adapter.
+    async fn look_at_numbers(&mut self, is_paused: bool) -> Verdict {
+        front::ready(&self.get("/readyz").await?, is_paused)?;
+        self.look_at_samples("/v1/stats", front::JSON, exposed::as_json).await?;
+        self.look_at_samples("/metrics", front::SAMPLES, exposed::as_text).await
+    }
+
+    /// Compares numbers with those before and after. Records may be forgotten meanwhile, and then again.
+    async fn look_at_samples(&mut self, path: &str, content_type: &str, judge: Judge) -> Verdict {
+        let mut verdict = Ok(());
+        for _ in 0..LOOKS {
+            let before = self.stats()?;
+            let shown = self.get(path).await?;
+            front::is_of(&shown, 200, content_type)?;
+            verdict = judge(&shown.body, [&before, &self.stats()?]);
+            if verdict.is_ok() {
+                break;
+            }
+        }
+        verdict
+    }
+
+    /// Compares all records with those of the adapter, and returns them.
+    async fn look_at_records(&mut self) -> Result<Vec<RecordView>, Broken> {
+        let shown = self.list("", &Filter::default(), 4, true).await?;
+        for view in shown.iter().take(SINGLE) {
+            let known = number(&view.key).ok_or_else(|| unlike(format_args!("{} is the key of no event", view.key)))?;
+            self.look_at(known).await?;
+        }
+        Ok(shown)
+    }
+
+    /// Compares one record, with its payload when its key has an even number.
+    async fn look_at(&mut self, number: KeyNumber) -> Verdict {
+        let before = self.known(number).await?;
+        let payload = number.is_multiple_of(2);
+        let shown = self.ask(&wire::look(number, payload), "a record").await?;
+        let looks: Vec<_> = before.into_iter().chain(self.known(number).await?).collect();
+        // It may have been forgotten meanwhile.
+        if looks.len() < 2 && shown.status == 404 { Ok(()) } else { front::record(&shown, payload, &looks) }
+    }
+
+    async fn known(&self, number: KeyNumber) -> Result<Option<Look>, Broken> {
+        let unavailable = |why| unlike(format_args!("a record is not there at rest: {why}"));
+        let view = self.eventful.get(key(number)).await.map_err(unavailable)?;
+        let explanation = self.eventful.explain(key(number)).await.map_err(unavailable)?;
+        Ok(view.zip(explanation).map(|(view, explanation)| Look { view, explanation }))
+    }
+
+    /// Compares a list, page by page, each with that of the adapter.
+    async fn list(
+        &mut self,
+        query: &str,
+        filter: &Filter,
+        limit: usize,
+        payload: bool,
+    ) -> Result<Vec<RecordView>, Broken> {
+        let (mut records, mut next, mut after) = (Vec::new(), Some(Cursor::START), String::new());
+        while let Some(cursor) = next {
+            let path = format!("/v1/events?limit={limit}&payload={payload}{query}{after}");
+            let page = self.look_at_page(&path, filter, cursor, limit, payload).await?;
+            after = page.next.map(|cursor| format!("&after={}", cursor.number())).unwrap_or_default();
+            records.extend(page.records);
+            next = page.next;
+        }
+        Ok(records)
+    }
+
+    /// Compares a page with that of the adapter, and returns it. Records may be forgotten meanwhile, and then again.
+    async fn look_at_page(
+        &mut self,
+        path: &str,
+        filter: &Filter,
+        after: Cursor,
+        limit: usize,
+        payload: bool,
+    ) -> Result<Page, Broken> {
+        let mut verdict = Ok(());
+        for _ in 0..LOOKS {
+            let shown = self.get(path).await?;
+            let page = self.eventful.find(filter, after, limit).await;
+            let page = page.map_err(|why| unlike(format_args!("a page is not there at rest: {why}")))?;
+            verdict = front::page(&shown, payload, &page);
+            if verdict.is_ok() {
+                return Ok(page);
+            }
+        }
+        verdict.and_then(|()| Err(unlike("no page was looked at")))
+    }
+
+    /// Gives all failed events another life, part by part, as far as there is room.
+    async fn redrive(&mut self) -> Verdict {
+        let failed = self.counted(Status::Failed)?;
+        self.expect_matching("/v1/redrive?status=failed&dry_run=true", failed).await?;
+        let (mut after, mut redriven) = (String::new(), 0);
+        loop {
+            let answer = self.post(&format!("/v1/redrive?status=failed{after}")).await?;
+            if front::is_overload(&answer) {
+                return holds(self.counted(Status::Failed)? > 0, || unlike("there is no room to redrive nothing"));
+            }
+            let Many { matching: None, redriven: Some(count), discarded: None, left: Some(left), next, detail } =
+                front::many(&answer)?
+            else {
+                return Err(unlike(format_args!("a redrive of many says {answer:?}")));
+            };
+            redriven += count;
+            let (here, waiting) = (self.counted(Status::Failed)?, self.counted(Status::Received)?);
+            // What has failed may be forgotten.
+            holds(redriven == waiting && left >= here, || {
+                unlike(format_args!(
+                    "{redriven} are redriven and {left} left, and {waiting} wait and {here} have failed"
+                ))
+            })?;
+            let again = match &next {
+                Some(next) => format!("POST /v1/redrive?status=failed&after={next}"),
+                None => "begin again with POST /v1/redrive?status=failed".to_owned(),
+            };
+            let due = (left > 0).then(|| format!("{left} failed events are left: {again}"));
+            holds(detail == due, || unlike(format_args!("a redrive of many says {detail:?}, not {due:?}")))?;
+            let Some(next) = next else {
+                return holds(left == 0, || unlike(format_args!("{left} failed events are left, and no page of them")));
+            };
+            after = format!("&after={next}");
+        }
+    }
+
+    /// Discards all events of this status, part by part.
+    async fn discard(&mut self, status: Status) -> Verdict {
+        let call = format!("/v1/discard?status={}", status.as_str());
+        self.expect_matching(&format!("{call}&dry_run=true"), self.counted(status)?).await?;
+        let mut after = String::new();
+        loop {
+            let (before, ended) = (self.counted(status)?, self.counted(Status::Discarded)?);
+            let answer = self.post(&format!("{call}{after}")).await?;
+            let Many { matching: None, redriven: None, discarded: Some(count), left: Some(left), next, detail: None } =
+                front::many(&answer)?
+            else {
+                return Err(unlike(format_args!("a discard of many says {answer:?}")));
+            };
+            let (here, over) = (self.counted(status)?, self.counted(Status::Discarded)?);
+            // What has ended may be forgotten.
+            holds(left >= here && over <= ended + count && left + count <= before, || {
+                unlike(format_args!("of {before} events {count} are discarded and {left} left, and there are {here}"))
+            })?;
+            let Some(next) = next else {
+                return holds(left == 0, || unlike(format_args!("{left} events are left, and no page of them")));
+            };
+            after = format!("&after={next}");
+        }
+    }
+
+    async fn expect_matching(&mut self, path: &str, due: u64) -> Verdict {
+        let answer = self.post(path).await?;
+        let many = front::many(&answer)?;
+        // Some may have been forgotten meanwhile.
+        holds(many.matching.is_some_and(|matching| matching <= due), || {
+            unlike(format_args!("{due} events fit, and shown is {many:?}"))
+        })
+    }
+
+    fn counted(&self, status: Status) -> Result<u64, Broken> {
+        Ok(self.stats()?.engine.gauges.records(status))
+    }
+
+    fn stats(&self) -> Result<Stats, Broken> {
+        self.eventful.stats().map_err(|why| unlike(format_args!("there are no numbers at rest: {why}")))
+    }
+
+    async fn get(&mut self, path: &str) -> Result<Response, Broken> {
+        self.ask(&wire::without_body("GET", path), path).await
+    }
+
+    async fn post(&mut self, path: &str) -> Result<Response, Broken> {
+        self.ask(&wire::without_body("POST", path), path).await
+    }
+
+    async fn ask(&mut self, bytes: &[u8], what: &str) -> Result<Response, Broken> {
+        self.asked += 1;
+        let answer = timeout(PATIENCE, self.line.exchange(bytes)).await;
+        let (generation, response) = match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(front::silent(&format!("{what}: {error}"))),
+            Err(_) => return Err(front::silent(what)),
+        };
+        let Response { status, body, .. } = &response;
+        let step = Step::Answered { client: INSPECTOR_NUMBER, request: self.asked, generation, status: *status, body };
+        self.line.stage.note(&step);
+        Ok(response)
+    }
+}
+
+fn unlike(what: impl std::fmt::Display) -> Broken {
+    Broken::new("front", 7, what)
 }

@@ -14,6 +14,8 @@ pub(super) struct Response {
     pub(super) location: Option<String>,
     /// When it makes sense to ask again, in seconds.
     pub(super) retry_after: Option<String>,
+    /// What the body is.
+    pub(super) content_type: Option<String>,
     /// Whether the connection may be used again.
     pub(super) reusable: bool,
 }
@@ -60,6 +62,13 @@ fn envelope(item: Item) -> String {
     let (id, source) = (json!(id(item.key)), json!(source(item.key)));
     let source = if source == "" { String::new() } else { format!(r#""source":{source},"#) };
     format!(r#"{{"id":{id},{source}"payload":{}}}"#, payload(item))
+}
+
+/// The bytes of a request for a record, with its payload or without.
+pub(super) fn look(key: KeyNumber, payload: bool) -> Vec<u8> {
+    let path = path(key, "");
+    let begin = if path.contains('?') { '&' } else { '?' };
+    without_body("GET", &format!("{path}{begin}payload={payload}"))
 }
 
 /// The path of a call that is about one event. An id of dots would be taken for a part of the path.
@@ -133,8 +142,9 @@ pub(super) fn response(bytes: &[u8]) -> Option<Response> {
         (None, None) => Vec::new(),
     };
     let reusable = header(head, "connection").is_none_or(|value| value != "close");
-    let [location, retry_after] = ["location", "retry-after"].map(|name| header(head, name).map(str::to_owned));
-    Some(Response { status, body, location, retry_after, reusable })
+    let names = ["location", "retry-after", "content-type"];
+    let [location, retry_after, content_type] = names.map(|name| header(head, name).map(str::to_owned));
+    Some(Response { status, body, location, retry_after, content_type, reusable })
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -166,8 +176,9 @@ mod tests {
         for cut in 0..whole.len() {
             assert_eq!(response(&whole[..cut]), None, "{cut}");
         }
-        let (location, retry_after) = (None, None);
-        let expected = Response { status: 202, body: b"ok".to_vec(), location, retry_after, reusable: false };
+        let (location, retry_after, content_type) = (None, None, None);
+        let body = b"ok".to_vec();
+        let expected = Response { status: 202, body, location, retry_after, content_type, reusable: false };
         assert_eq!(response(whole), Some(expected));
     }
 

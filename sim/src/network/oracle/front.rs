@@ -1,51 +1,201 @@
 //! What the HTTP front shows when nothing is left to do: it answers, and says what is owed.
 
-use serde_json::Value;
+use eventful::{Page, Place, RecordView, Status, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::payloads::Owed;
 use super::{Verdict, holds};
 use crate::failure::Broken;
-use crate::network::ledger::{digest, id};
+use crate::network::ledger::{digest, id, number};
 use crate::network::wire::Response;
 
-/// It is ready.
-pub(in crate::network) fn ready(response: &Response) -> Verdict {
-    holds(response.status == 200, || broken(9, format_args!("it is not ready at rest: {}", response.status)))
+/// It is ready, paused or not.
+pub(in crate::network) fn ready(response: &Response, is_paused: bool) -> Verdict {
+    let pause = ", and paused by an operator: no run starts until POST /v1/resume";
+    let due = format!("ready{}\n", if is_paused { pause } else { "" });
+    says(response, 200, TEXT, due.as_bytes())
 }
 
-/// The numbers fit each other.
-pub(in crate::network) fn numbers(response: &Response) -> Verdict {
-    let stats = json(response)?;
-    let number = |name: &str| stats[name].as_u64();
-    let sum = |name: &str| stats[name].as_object().map(|values| values.values().filter_map(Value::as_u64).sum::<u64>());
-    let records = sum("records").zip(sum("events_forgotten_total")).map(|(records, forgotten)| records + forgotten);
-    let accepted = number("events_accepted_total");
-    holds(accepted.is_some() && accepted == records, || {
-        broken(7, format_args!("it shows {accepted:?} accepted, and {records:?} there or forgotten"))
-    })?;
-    let (started, finished) = (number("attempts_started_total"), sum("attempts_finished_total"));
-    holds(started.is_some() && started == finished, || {
-        broken(7, format_args!("at rest it shows {started:?} started and {finished:?} finished"))
+/// It is alive.
+pub(in crate::network) fn alive(response: &Response) -> Verdict {
+    says(response, 200, TEXT, b"alive\n")
+}
+
+/// An operator's call was carried out.
+pub(in crate::network) fn done(response: &Response) -> Verdict {
+    let is_empty = response.body.is_empty() && response.content_type.is_none();
+    holds(response.status == 204 && is_empty, || broken(7, format_args!("a call is not carried out: {response:?}")))
+}
+
+/// The type of plain text.
+const TEXT: &str = "text/plain; charset=utf-8";
+/// The type of JSON.
+pub(in crate::network) const JSON: &str = "application/json";
+/// The type of what Prometheus reads.
+pub(in crate::network) const SAMPLES: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+fn says(response: &Response, status: u16, content_type: &str, body: &[u8]) -> Verdict {
+    is_of(response, status, content_type)?;
+    holds(response.body == body, || broken(7, format_args!("{:?} is said, not {:?}", text(&response.body), text(body))))
+}
+
+/// The answer has this status and this type.
+pub(in crate::network) fn is_of(response: &Response, status: u16, content_type: &str) -> Verdict {
+    let found = (response.status, response.content_type.as_deref());
+    holds(found == (status, Some(content_type)), || {
+        broken(7, format_args!("an answer is {found:?}, not {status} with {content_type}: {}", text(&response.body)))
     })
 }
 
-/// Each event that is owed is on the page, with its payload, and has ended.
-pub(in crate::network) fn page(response: &Response, owed: &Owed) -> Verdict {
-    let page = json(response)?;
-    let records = page["records"].as_array().map(Vec::as_slice).unwrap_or_default();
+fn text(body: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(body)
+}
+
+/// What the adapter says of a record: the record, and why it is not running.
+#[derive(Debug)]
+pub(in crate::network) struct Look {
+    pub(in crate::network) view: RecordView,
+    pub(in crate::network) explanation: String,
+}
+
+/// A record is as the adapter says, before or after it was asked for.
+pub(in crate::network) fn record(response: &Response, payload: bool, looks: &[Look]) -> Verdict {
+    is_of(response, 200, JSON)?;
+    let mut shown = json(response)?;
+    let said = shown.as_object_mut().and_then(|shown| shown.remove("explanation"));
+    let is_due = |look: &Look| {
+        // What is left of the time for which it is remembered is less by now.
+        let counts = look.explanation.split(" for another ").next() == said.as_ref().and_then(beginning);
+        shown == as_json(&look.view, payload) && counts
+    };
+    holds(looks.iter().any(is_due), || {
+        broken(7, format_args!("a record is shown as {shown} with {said:?}, and it is {looks:?}"))
+    })
+}
+
+fn beginning(explanation: &Value) -> Option<&str> {
+    explanation.as_str()?.split(" for another ").next()
+}
+
+/// A page holds these records, and a cursor where there are more.
+pub(in crate::network) fn page(response: &Response, payload: bool, due: &Page) -> Verdict {
+    is_of(response, 200, JSON)?;
+    let shown = json(response)?;
+    let records: Vec<_> = due.records.iter().map(|view| as_json(view, payload)).collect();
+    let expected = match due.next {
+        Some(next) => json!({ "records": records, "next": next.number().to_string() }),
+        None => json!({ "records": records }),
+    };
+    holds(shown == expected, || broken(7, format_args!("a page is shown as {shown}, and it is {expected}")))
+}
+
+/// Each event that is owed is there, with its payload, and has ended.
+pub(in crate::network) fn owed(shown: &[RecordView], owed: &Owed) -> Verdict {
     for item in &owed.items {
-        let id = id(item.key);
-        let record = records.iter().find(|record| record["id"] == id.as_str());
-        let shown = record.and_then(|record| Some((record["digest"].as_str()?, record["status"].as_str()?)));
-        let Some((shown, status)) = shown else {
-            return Err(broken(1, format_args!("{id} was taken, and is not on the page of all events")));
+        let record = shown.iter().find(|view| number(&view.key) == Some(item.key));
+        let Some(record) = record else {
+            return Err(broken(1, format_args!("{} was taken, and is on no page", id(item.key))));
         };
-        let own = digest(item.key, item.payload).to_string();
-        holds(shown == own, || broken(2, format_args!("{id} has {shown} on the page, and was sent with {own}")))?;
-        let over = matches!(status, "completed" | "failed" | "discarded");
-        holds(over, || broken(1, format_args!("{id} is {status} on the page, at rest")))?;
+        holds(record.digest == digest(item.key, item.payload), || {
+            broken(2, format_args!("{item:?} was taken, and on a page is {record:?}"))
+        })?;
+        holds(record.status.is_terminal(), || broken(1, format_args!("at rest on a page is {record:?}")))?;
     }
     Ok(())
+}
+
+/// What a call for many events says of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::network) struct Many {
+    pub(in crate::network) matching: Option<u64>,
+    pub(in crate::network) redriven: Option<u64>,
+    pub(in crate::network) discarded: Option<u64>,
+    pub(in crate::network) left: Option<u64>,
+    pub(in crate::network) next: Option<String>,
+    pub(in crate::network) detail: Option<String>,
+}
+
+/// What a call for many events says.
+pub(in crate::network) fn many(response: &Response) -> Result<Many, Broken> {
+    is_of(response, 200, JSON)?;
+    serde_json::from_slice(&response.body).map_err(|error| broken(7, format_args!("it shows no JSON: {error}")))
+}
+
+/// Whether a call was refused, as there is no room now.
+pub(in crate::network) fn is_overload(response: &Response) -> bool {
+    let kind = json(response).ok().and_then(|problem| Some(problem["type"].as_str()?.to_owned()));
+    response.status == 503 && kind.as_deref() == Some("urn:eventful:problem:overloaded")
+}
+
+/// A record as JSON: what is not known of it is not there.
+fn as_json(view: &RecordView, payload: bool) -> Value {
+    let time = |at: Timestamp| Value::from(rfc3339(at));
+    let is_over = matches!(view.status, Status::Completed | Status::Discarded);
+    let past = view.history.iter().map(|past| {
+        let mut shown = json!({
+            "run": past.run.to_string(), "started_at": rfc3339(past.started_at),
+            "ended_at": rfc3339(past.ended_at), "end": past.end.as_str(),
+        });
+        past.error.iter().for_each(|error| shown["error"] = error.as_str().into());
+        shown
+    });
+    let place = view.place.map(|place| match place {
+        Place::Delayed => "delayed",
+        Place::Line => "line",
+        Place::Queued(_) => "queued",
+    });
+    let run = view.run.map(|run| {
+        json!({
+            "id": run.id.to_string(), "started_at": rfc3339(run.started_at), "deadline": rfc3339(run.deadline),
+        })
+    });
+    let text = |text: Option<&str>| text.map(Value::from);
+    let body = view.payload.as_deref().filter(|_| payload).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let maybe = [
+        ("place", place.map(Value::from)),
+        ("charged", (!is_over).then(|| view.charge.charged.into())),
+        ("eligible_at", view.eligible_at.map(time)),
+        ("terminal_at", view.terminal_at.map(time)),
+        ("run", run),
+        ("type", text(view.event_type.as_deref())),
+        ("content_type", text(view.content_type.as_deref())),
+        ("content_encoding", text(view.content_encoding.as_deref())),
+        ("size_bytes", (!is_over).then(|| view.size_bytes.into())),
+        ("last_error", view.last_error.as_ref().map(|error| error.as_str().into())),
+        ("history", (!view.history.is_empty()).then(|| past.collect())),
+        ("payload", body.map(Value::from)),
+        ("payload_encoding", body.map(|_| "utf-8".into())),
+        ("durable", (!view.durable).then(|| false.into())),
+    ];
+    let mut shown = json!({
+        "id": view.key.id().to_string(), "source": view.key.source(), "status": view.status.as_str(),
+        "queued": place == Some("queued"), "attempt": view.attempt, "digest": view.digest.to_string(),
+        "accepted_at": rfc3339(view.accepted_at),
+    });
+    for (name, value) in maybe {
+        value.into_iter().for_each(|value| shown[name] = value);
+    }
+    shown
+}
+
+/// A time in UTC, day by day from the first one on.
+fn rfc3339(at: Timestamp) -> String {
+    let (seconds, micros) = (at.as_micros() / 1_000_000, at.as_micros() % 1_000_000);
+    let (mut days, mut year, mut month) = (seconds / 86_400, 1970, 0);
+    let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z", month + 1, days + 1)
 }
 
 /// There was no answer.

@@ -9,6 +9,7 @@
 //! | `shortage` | P8 | what handlers were short of costs no attempt |
 //! | `calls` | P4 P5 P8 | calls of the handler |
 //! | `front` | P1 P7 P9 | what the HTTP front shows at rest |
+//! | `exposed` | P7 | the numbers that the front shows, each under its name |
 //! | `answered` | P9 | whoever sends a request gets an answer |
 //! | `permits` | P5 | permits and workers |
 //! | `progress` | P3 | a ticket and a free permit meet soon |
@@ -20,6 +21,7 @@
 pub(super) mod answered;
 pub(super) mod calls;
 pub(super) mod durable;
+pub(super) mod exposed;
 pub(super) mod front;
 pub(super) mod kept;
 pub(super) mod numbers;
