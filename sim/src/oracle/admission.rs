@@ -76,7 +76,7 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
         Refusal::ShuttingDown => seen.engine.phase() != Phase::Running,
         Refusal::TooLarge { limit_bytes } => limit_bytes == config.max_event_bytes && size_bytes > limit_bytes,
         Refusal::Overloaded { bound, retry_after } => {
-            retry_after > Duration::ZERO
+            retry_after == retry_due(book, seen, bound)
                 && match bound {
                     Bound::Pending => book.pending() >= config.max_pending as u64,
                     // One that has expired makes room, whether it was swept or not.
@@ -89,6 +89,24 @@ fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usi
         }
     };
     within(reached, book, seen)
+}
+
+/// A failed event may end by an operator's hand, too, so that no one is sent away for longer.
+const OPERATOR: Duration = Duration::from_secs(60);
+
+/// When to come back: when the next record is forgotten, where that would make room, and no sooner than after any
+/// overload where failed events are in the way.
+fn retry_due(book: &Book, seen: &Seen<'_>, bound: Bound) -> Duration {
+    let least = seen.config.overload_retry_after;
+    let until = |end: Timestamp| end.since(seen.now);
+    match bound {
+        Bound::Records => {
+            let ends = [true, false].into_iter().filter_map(|whole| book.first_end(whole)).min();
+            ends.map(until).filter(|left| !left.is_zero()).unwrap_or(least)
+        }
+        Bound::Failed => book.first_end(true).map_or(OPERATOR, until).min(OPERATOR).max(least),
+        Bound::Pending | Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => least,
+    }
 }
 
 impl Book {

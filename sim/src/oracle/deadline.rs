@@ -88,17 +88,8 @@ fn first_due(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
         Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) => None,
     };
     let soonest = book.all().filter_map(|(_, record)| due(record)).min();
-    let expiry = [true, false].into_iter().filter(|_| !seen.holds_expiry).filter_map(|whole| first_expiry(book, whole));
+    let expiry = [true, false].into_iter().filter(|_| !seen.holds_expiry).filter_map(|whole| book.first_end(whole));
     soonest.into_iter().chain(expiry).min()
-}
-
-/// When the first of the terminal records expires that ended, among those that have their event or the others:
-/// they are forgotten in the order in which they ended, even where downtimes that are no longer kept apart let
-/// one that ended later expire sooner.
-fn first_expiry(book: &Book, whole: bool) -> Option<Timestamp> {
-    let ended = book.all().map(|(_, record)| record.stage).filter(|stage| stage.is_tombstone() != whole);
-    let first = ended.filter(|stage| stage.terminal_at().is_some()).min_by_key(|stage| stage.terminal_at())?;
-    book.forgets_at(first)
 }
 
 fn broken(what: String) -> Result<(), Broken> {

@@ -124,9 +124,9 @@ impl Ledger {
     /// No event was handled more often than its attempts allow, however often the process died.
     /// To be asked when starts are durable before handlers are called.
     pub(super) fn audit_calls(&self, config: &Config) -> Result<(), Broken> {
-        let each = config.max_attempts + config.max_snoozes + config.max_refunds;
+        let each = config.max_attempts.saturating_add(config.max_snoozes).saturating_add(config.max_refunds);
         for (event, entry) in self.entries.iter().enumerate() {
-            if entry.calls > each * (1 + entry.redriven) {
+            if entry.calls > each.saturating_mul(1 + entry.redriven) {
                 let (calls, redriven) = (entry.calls, entry.redriven);
                 let what =
                     format!("event {event} was handled {calls} times with {each} attempts and {redriven} redrives");

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use eventful::{
-    Answer, AttemptEnd, Bound, Engine, EnqueueFailure, FactCounters, Gauges, Refusal, RejectReason, Status,
-    SweptReason, Tallies,
+    Answer, AttemptEnd, Bound, Change, Engine, EnqueueFailure, FactCounters, Gauges, Next, Refusal, RejectReason,
+    Status, Swept, SweptReason, Tallies,
 };
 
 use super::{Said, Seen};
@@ -26,10 +26,16 @@ pub(super) struct Counted {
     retries_due: u64,
     expired_runs: u64,
     lost: u64,
+    /// Events that waited for their time after the last step.
+    delayed: u64,
 }
 
 impl Counted {
     pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+        if let Answer::Swept(swept) = seen.answer {
+            self.judge_sweep(seen, swept)?;
+        }
+        self.delayed = seen.gauges.delayed;
         self.count(seen);
         self.judge_tallies(seen.engine.tallies())?;
         judge_facts(book, seen.engine.fact_counters())?;
@@ -52,6 +58,31 @@ impl Counted {
             }
             _ => {}
         }
+    }
+
+    /// A sweep says what it did.
+    fn judge_sweep(&self, seen: &Seen<'_>, swept: &Swept) -> Result<(), Broken> {
+        let (mut expired, mut forgotten, mut retried) = (0, 0, 0);
+        for fact in seen.facts {
+            match &fact.change {
+                Change::Finished { next, .. } => {
+                    expired += 1;
+                    retried += u64::from(matches!(next, Next::Retry { eligible_at } if *eligible_at > seen.now));
+                }
+                Change::Forgotten(keys) => forgotten += keys.len() as u32,
+                Change::Accepted(_)
+                | Change::Started { .. }
+                | Change::Redriven(_)
+                | Change::Discarded(_)
+                | Change::Paused
+                | Change::Resumed
+                | Change::Epoch(_) => {}
+            }
+        }
+        same("expired runs of a sweep", swept.expired_runs, expired)?;
+        same("records that a sweep forgets", swept.forgotten, forgotten)?;
+        let due = (self.delayed + retried).saturating_sub(seen.gauges.delayed);
+        same("retries that a sweep finds due", u64::from(swept.retries_due), due)
     }
 
     fn judge_tallies(&mut self, tallies: &Tallies) -> Result<(), Broken> {
@@ -114,7 +145,8 @@ fn judge_gauges(book: &Book, gauges: &Gauges) -> Result<(), Broken> {
     same("started = finished + in flight", book.counts.started, book.counts.finished_total() + gauges.inflight)
 }
 
-fn same<T: PartialEq + Debug>(what: &str, shown: T, counted: T) -> Result<(), Broken> {
+/// Judges that a number is what was counted.
+pub(super) fn same<T: PartialEq + Debug>(what: &str, shown: T, counted: T) -> Result<(), Broken> {
     match shown == counted {
         true => Ok(()),
         false => broken(format!("{what}: the engine shows {shown:?}, but {counted:?} is right")),

@@ -11,11 +11,13 @@
 //! | `payload` | P2 | one key, one payload |
 //! | `tickets` | P3 | tickets rise, fit the channel, and are stale for a reason |
 //! | `order` | P3 | first in, first out, but for lost tickets |
+//! | `operator` | P1 | operators get what they ask for |
 //! | `runs` | P4 | one run at a time, one outcome each |
 //! | `concurrency` | P5 | free permits and workers add up to the limit |
 //! | `shutdown` | P6 | what each phase allows, that the end comes in time, and what is reported of it |
 //! | `readiness` | P9 | a node is ready when it makes progress, and else says why it is not |
 //! | `metrics` | P7 | counters rise, and equal a fold of answers and facts; gauges equal a recount |
+//! | `durations` | P7 | histograms equal a fold of facts |
 //! | `retries` | P8 | attempts are bounded, waits lie within their limits |
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
 //! | `replay` | P10 | facts lead to the state that is there |
@@ -25,6 +27,7 @@
 //! | `dropped` | P1 | a failed event that is forgotten is reported, once |
 //! | `reference` | P1–P9 | answers, effects and facts of the engine are those of the reference model |
 //! | `record` | P7 | the touched record is what the facts make of it |
+//! | `explained` | P7 | what is said of why an event is not running is so |
 //! | `consistency` | P7 | the engine does not contradict itself |
 //! | `deadline` | P1 | the engine asks to be woken for whatever waits for time |
 //! | `liveness` | P1 | after the faults every event ends in time |
@@ -35,12 +38,15 @@ mod consistency;
 mod deadline;
 mod departures;
 mod dropped;
+mod durations;
+mod explained;
 mod journal;
 mod ledger;
 pub(crate) mod lists;
 mod liveness;
 mod metrics;
 mod opening;
+mod operator;
 mod order;
 mod payload;
 mod readers;
@@ -83,6 +89,7 @@ pub struct Oracles {
     runs: runs::Started,
     reference: reference::Reference,
     metrics: metrics::Counted,
+    durations: durations::Durations,
     shutdown: shutdown::Asked,
     /// What the journal has of the facts; without one nothing.
     pub(crate) journal: Option<journal::Kept>,
@@ -113,6 +120,7 @@ impl Oracles {
             runs: runs::Started::default(),
             reference: reference::Reference::default(),
             metrics: metrics::Counted::default(),
+            durations: durations::Durations::default(),
             shutdown: shutdown::Asked::default(),
             journal: None,
             departures: departures::Departures::default(),
@@ -159,6 +167,7 @@ impl Oracles {
         std::mem::replace(&mut self.opening, Ok(()))?;
         self.step_ends = self.facts.len() + seen.facts.len();
         payload::judge(&self.book, seen)?;
+        operator::judge(&self.book, seen)?;
         self.tickets.judge(&self.book, seen)?;
         self.order.judge(&self.book, &self.tickets, seen)?;
         self.runs.judge(&self.book, seen)?;
@@ -170,6 +179,7 @@ impl Oracles {
         for fact in seen.facts {
             retries::judge(&self.book, seen, fact)?;
             judge_epoch(seen, fact)?;
+            self.durations.measure(&self.book, fact, seen.roster);
             let event = self.book.apply(fact, seen.roster)?;
             self.book.judge_permits()?;
             if matches!(fact.change, Change::Paused | Change::Resumed) {
@@ -186,9 +196,13 @@ impl Oracles {
         dropped::judge(&self.book, seen, failed_before)?;
         admission::judge(&self.book, seen)?;
         self.metrics.judge(&self.book, seen)?;
+        if !seen.facts.is_empty() {
+            self.durations.judge(seen.engine.histograms())?;
+        }
         for event in &self.touched {
             let view = seen.engine.get(seen.now, seen.roster.key(*event));
             record::judge(&self.book, seen, *event, view.as_ref())?;
+            explained::judge(&self.book, &self.tickets, seen, *event, view.as_ref())?;
             view.iter().try_for_each(|view| self.tickets.judge_touched(*event, view))?;
             view.iter().try_for_each(|view| self.reference.judge_touched(seen, view))?;
         }
@@ -238,6 +252,7 @@ impl Oracles {
     pub fn judge_phase(&self, now: Timestamp, engine: &Engine, roster: &Roster) -> Result<(), Broken> {
         consistency::judge_engine(engine)?;
         metrics::judge_whole(engine)?;
+        self.durations.judge(&engine.metrics().histograms)?;
         self.reference.judge_phase(engine)?;
         replay::judge(engine, &self.book, &self.facts, now, roster)
     }

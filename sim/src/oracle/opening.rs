@@ -2,7 +2,7 @@
 
 use eventful::{Change, Config, DurableState, Engine, Fact, Timestamp};
 
-use super::{Oracles, Seen, journal, metrics, order, readers, record, shutdown, tickets};
+use super::{Oracles, Seen, durations, journal, metrics, order, readers, record, shutdown, tickets};
 use crate::failure::{Broken, holds};
 use crate::roster::Roster;
 use crate::spec::{Book, Register};
@@ -52,6 +52,7 @@ impl Oracles {
     pub(super) fn forget_process(&mut self) {
         self.forget_engine();
         self.metrics = metrics::Counted::default();
+        self.durations = durations::Durations::default();
         self.published = readers::Published::default();
     }
 
@@ -61,6 +62,7 @@ impl Oracles {
     ///
     /// [`Broken`] when a promise does not hold.
     pub(crate) fn judge_opening(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+        self.order.reopen(&self.book, seen.now);
         self.judge(seen)?;
         for event in self.book.all().map(|(event, _)| event) {
             let view = seen.engine.get(seen.now, seen.roster.key(event));

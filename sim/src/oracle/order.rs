@@ -11,24 +11,26 @@ use super::tickets::Sent;
 use super::{Said, Seen};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::{Book, Lifecycle};
+use crate::spec::{Book, Lifecycle, Record};
 
-/// The events that have never started, in the order in which they were accepted.
+/// The events that wait in the line, in its order.
+///
+/// An event that has failed and whose next attempt is due joins the line when that is noticed, and is no part of
+/// this unless the engine was opened later than it was due.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     waiting: VecDeque<Waiting>,
-    places: Vec<u64>,
-    accepted: u64,
+    joined: u64,
     /// Tickets that were lost so far.
     lost: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
-    /// How many were accepted until it was.
+    /// How many joined the line until it did. Those of which facts do not say which was first have the same.
     place: u64,
     event: EventNumber,
-    accepted_at: Timestamp,
+    eligible_at: Timestamp,
 }
 
 impl Line {
@@ -48,33 +50,37 @@ impl Line {
     fn judge_fact(&mut self, book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Broken> {
         match &fact.change {
             Change::Accepted(event) => self.join(seen.roster.number(event.key()), fact.at),
+            Change::Redriven(key) => self.join(seen.roster.number(key), fact.at),
             Change::Discarded(key) => drop(self.leave(seen.roster.number(key))),
             Change::Started { key, .. } => return self.start(book, seen.roster.number(key)),
-            Change::Finished { .. }
-            | Change::Redriven(_)
-            | Change::Forgotten(_)
-            | Change::Paused
-            | Change::Resumed
-            | Change::Epoch(_) => {}
+            Change::Finished { .. } | Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) => {}
         }
         Ok(())
     }
 
-    fn join(&mut self, event: Option<EventNumber>, at: Timestamp) {
-        let Some(event) = event else { return };
-        self.accepted += 1;
-        if self.places.len() <= usize::from(event) {
-            self.places.resize(usize::from(event) + 1, 0);
+    /// An engine was opened at `now`, from the facts of this book: all that is due is in the line, by its time.
+    pub(super) fn reopen(&mut self, book: &Book, now: Timestamp) {
+        let due = |(event, record): (EventNumber, &Record)| Some((record.stage.eligible_at()?, event));
+        let mut due: Vec<_> = book.all().filter_map(due).filter(|(at, _)| *at <= now).collect();
+        due.sort_unstable();
+        for (eligible_at, event) in due {
+            let is_equal = self.waiting.back().is_some_and(|last| last.eligible_at == eligible_at);
+            self.joined += u64::from(!is_equal);
+            self.waiting.push_back(Waiting { place: self.joined, event, eligible_at });
         }
-        self.places[usize::from(event)] = self.accepted;
-        self.waiting.push_back(Waiting { place: self.accepted, event, accepted_at: at });
     }
 
-    /// Its place, if it has never started and was not overtaken.
+    fn join(&mut self, event: Option<EventNumber>, eligible_at: Timestamp) {
+        let Some(event) = event else { return };
+        self.joined += 1;
+        self.waiting.push_back(Waiting { place: self.joined, event, eligible_at });
+    }
+
+    /// Its place, if it is in the line and was not overtaken.
     fn leave(&mut self, event: Option<EventNumber>) -> Option<u64> {
-        let place = *self.places.get(usize::from(event?))?;
-        let at = self.waiting.binary_search_by_key(&place, |waiting| waiting.place).ok()?;
-        self.waiting.remove(at).map(|_| place)
+        let event = event?;
+        let at = self.waiting.iter().position(|waiting| waiting.event == event)?;
+        self.waiting.remove(at).map(|waiting| waiting.place)
     }
 
     fn start(&mut self, book: &Book, event: Option<EventNumber>) -> Result<(), Broken> {
@@ -88,7 +94,7 @@ impl Line {
             | Lifecycle::Discarded(_) => None,
         });
         let ahead = self.waiting.front().filter(|first| {
-            place.is_some_and(|place| first.place < place) || retried_from.is_some_and(|at| first.accepted_at < at)
+            place.is_some_and(|place| first.place < place) || retried_from.is_some_and(|at| first.eligible_at < at)
         });
         if let Some(Waiting { event: other, .. }) = ahead {
             let what = format!("event {event:?} started before event {other}, which was in the line before it");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use eventful::node::{NotReady, Readiness, Unavailable};
-use eventful::{Engine, FailedOverflow, Phase, Timestamp};
+use eventful::node::{JournalState, NotReady, Readiness, Unavailable};
+use eventful::{Config, Engine, FailedOverflow, Phase, Timestamp};
 
 use crate::failure::{Broken, holds};
 use crate::spec::Book;
@@ -47,6 +47,21 @@ pub(super) fn judge(
     holds(shown == due, || {
         Broken::new("readiness", 9, format_args!("the node says {shown:?}, and due is {due:?}: {health:?}"))
     })
+}
+
+/// How a journal is, in one word.
+pub(super) fn journal_state(now: Timestamp, config: &Config, journal: &Journaled) -> JournalState {
+    match journal.unavailable {
+        Some(Unavailable::Reopening) => return JournalState::Reopening,
+        Some(_) => return JournalState::Down,
+        None => {}
+    }
+    match journal.waits_since {
+        _ if !journal.is_reachable => JournalState::Unreachable,
+        _ if journal.room < config.max_event_bytes as u64 => JournalState::Full,
+        Some(since) if since + LATE_AFTER <= now => JournalState::Stalled { since },
+        _ => JournalState::Working,
+    }
 }
 
 /// Why a node is not ready.

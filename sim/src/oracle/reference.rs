@@ -13,7 +13,7 @@ use crate::spec::model::{Counts, Dropped, Model, Response};
 
 /// Of so many seeds one is followed: a model that searches lists takes about half as long as all the
 /// rest of a step.
-const ONE_OF: u64 = 32;
+const ONE_OF: u64 = 8;
 
 /// The reference model of an engine, and what it makes of the command that is carried out.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! P4: one run at a time, one outcome each.
 
-use eventful::{Answer, AttemptEnd, Change, Effect, Run, RunId};
+use eventful::{Answer, AttemptEnd, Change, Effect, Next, Run, RunId, Status};
 
 use super::{Said, Seen};
 use crate::failure::Broken;
@@ -17,7 +17,12 @@ pub(super) struct Started {
 
 impl Started {
     pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
-        seen.facts.iter().try_for_each(|fact| judge_abort(book, seen, &fact.change))?;
+        let ended = seen.facts.iter().map(|fact| judge_abort(book, seen, &fact.change));
+        let ended = ended.sum::<Result<usize, Broken>>()?;
+        let aborted = seen.effects.iter().filter(|effect| matches!(effect, Effect::Abort(_))).count();
+        if ended != aborted {
+            return broken(format!("{ended} runs are ended from outside, and to be stopped are {:?}", seen.effects));
+        }
         if let Answer::Running(run) = seen.answer {
             return self.judge_start(book, seen, run);
         }
@@ -38,24 +43,30 @@ impl Started {
                 let lifetime_end = seen.now + seen.config.run_lifetime;
                 let deadline = lifetime_end.min(seen.now + seen.config.run_timeout);
                 let charged = record.charge.charged + 1;
-                let sound = (run.attempt, run.charged, run.deadline, run.lifetime_end, run.event.digest())
-                    == (record.attempt + 1, charged, deadline, lifetime_end, record.event.digest());
-                if sound { Ok(()) } else { broken(format!("a start of {record:?} gives {run:?}")) }
+                let sound = (run.attempt, run.charged, run.deadline, run.lifetime_end)
+                    == (record.attempt + 1, charged, deadline, lifetime_end);
+                if sound && run.event == record.event {
+                    Ok(())
+                } else {
+                    broken(format!("a start of {record:?} gives {run:?}"))
+                }
             }
             other => broken(format!("run {} started while its event was {other:?}", run.id)),
         }
     }
 }
 
-/// A run that somebody else than its worker ends is aborted; none starts while nothing may.
-fn judge_abort(book: &Book, seen: &Seen<'_>, change: &Change) -> Result<(), Broken> {
+/// A run that is not ended by its worker is aborted; none starts while nothing may. Returns how many are aborted.
+fn judge_abort(book: &Book, seen: &Seen<'_>, change: &Change) -> Result<usize, Broken> {
     let run = match change {
         Change::Finished { run, end: AttemptEnd::TimedOut | AttemptEnd::Interrupted, .. } => Some(*run),
         Change::Discarded(key) => {
             let record = seen.roster.number(key).and_then(|event| book.record(event));
             record.and_then(|record| record.stage.run()).map(|(run, _)| run)
         }
-        Change::Started { run, .. } if book.paused => return broken(format!("run {run} started during a pause")),
+        Change::Started { run, .. } if book.paused => {
+            return Err(Broken::new(ORACLE, 4, format!("run {run} started during a pause")));
+        }
         Change::Accepted(_)
         | Change::Started { .. }
         | Change::Finished { .. }
@@ -67,9 +78,10 @@ fn judge_abort(book: &Book, seen: &Seen<'_>, change: &Change) -> Result<(), Brok
     };
     match run {
         Some(run) if !seen.effects.contains(&Effect::Abort(run)) => {
-            broken(format!("run {run} was ended from outside, but nobody is to stop its handler"))
+            let what = format!("run {run} was ended from outside, but its handler is not to be stopped");
+            Err(Broken::new(ORACLE, 4, what))
         }
-        _ => Ok(()),
+        run => Ok(usize::from(run.is_some())),
     }
 }
 
@@ -79,7 +91,7 @@ fn judge_settle(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broken> 
         (None, Answer::Stale) if seen.facts.is_empty() => Ok(()),
         (Some(event), Answer::Settled(status)) => {
             let ended = seen.facts.first().and_then(|fact| ended(&fact.change, run, seen));
-            match seen.facts.len() == 1 && ended == Some(event) {
+            match seen.facts.len() == 1 && ended == Some((event, *status)) {
                 true => Ok(()),
                 false => broken(format!("the outcome of run {run} made event {event} {status}: {:?}", seen.facts)),
             }
@@ -88,14 +100,15 @@ fn judge_settle(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broken> 
     }
 }
 
-/// The event whose run is ended by a change, if it is this run.
-fn ended(change: &Change, run: RunId, seen: &Seen<'_>) -> Option<EventNumber> {
-    if let Change::Finished { key, run: ended, .. } = change
-        && *ended == run
-    {
-        return seen.roster.number(key);
-    }
-    None
+/// The event whose run is ended by a change, if it is this run, and what it is from then on.
+fn ended(change: &Change, run: RunId, seen: &Seen<'_>) -> Option<(EventNumber, Status)> {
+    let Change::Finished { key, run: ended, next, .. } = change else { return None };
+    let status = match next {
+        Next::Completed => Status::Completed,
+        Next::Failed => Status::Failed,
+        Next::Retry { .. } => Status::FailedRetry,
+    };
+    seen.roster.number(key).filter(|_| *ended == run).map(|event| (event, status))
 }
 
 /// A heartbeat moves the deadline of a current run, within its lifetime.

@@ -1,11 +1,13 @@
 //! What leaves the node: tickets, answers, notices, groups, and what it says of itself.
 
-use eventful::node::{Readiness, Reading, Waiter};
-use eventful::{Engine, Fact, Ticket, Timestamp};
+use std::time::Duration;
 
-use super::Oracles;
+use eventful::node::{Readiness, Reading, Waiter};
+use eventful::{Engine, Fact, Phase, Stats, Ticket, Timestamp};
+
 use super::readiness::{self, Health};
 use super::shutdown::Ended;
+use super::{Oracles, metrics};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
 
@@ -92,6 +94,34 @@ impl Oracles {
         shown: Readiness,
     ) -> Result<(), Broken> {
         readiness::judge(&self.book, now, engine, health, shown)
+    }
+
+    /// Judges the numbers that a node shows at `now`, as far as facts and its health determine them. The wall clock
+    /// is `ahead` behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when one is another.
+    pub(crate) fn judge_stats(
+        &self,
+        now: Timestamp,
+        engine: &Engine,
+        health: &Health,
+        stats: &Stats,
+        ahead: Duration,
+    ) -> Result<(), Broken> {
+        let config = &self.book.config;
+        let is_full = engine.phase() == Phase::Running && self.book.has_failed_overflow() && !self.book.drops_oldest();
+        let since = self.journal.as_ref().and_then(|journal| journal.unsynced_since(&self.facts));
+        let unsynced_for = since.map_or(Duration::ZERO, |since| now.since(since));
+        let state = health.journal.as_ref().map(|journal| readiness::journal_state(now, config, journal));
+        metrics::same("the engine's numbers", &stats.engine, &engine.metrics())?;
+        metrics::same("phase", stats.phase, engine.phase())?;
+        metrics::same("paused", stats.paused, self.book.paused)?;
+        metrics::same("full of failures", stats.full_of_failures, is_full)?;
+        metrics::same("how far ahead the clock is", stats.clock_ahead, ahead)?;
+        metrics::same("how long facts have waited", stats.unsynced_for, unsynced_for)?;
+        metrics::same("the state of the journal", stats.journal, state)
     }
 
     /// Judges that the shutdown has come to its end in time, and what it reports.

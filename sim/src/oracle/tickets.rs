@@ -22,11 +22,18 @@ pub(super) struct Sent {
     marker: bool,
     /// When a ticket did not get in that may have been a marker.
     marker_failed_at: Option<Timestamp>,
+    /// When a ticket did not get in; none is sent until a ticket is presented, or a sweep.
+    blocked_since: Option<Timestamp>,
 }
 
 impl Sent {
     pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
         self.leave(book, seen)?;
+        match (seen.said, seen.answer) {
+            (Said::EnqueueFailed(..), Answer::Noted) => self.blocked_since = Some(seen.now),
+            (Said::Start(_) | Said::Sweep | Said::ChannelLost, _) => self.blocked_since = None,
+            _ => {}
+        }
         for effect in seen.effects {
             match effect {
                 Effect::Enqueue(ticket) => self.send(*ticket, seen)?,
@@ -43,6 +50,16 @@ impl Sent {
         let retried = self.marker_failed_at.map(|at| at + seen.config.sweep_interval);
         let stuck = (*sent_at + seen.config.stuck_after).max(retried.unwrap_or_default());
         (!self.marker).then_some(stuck)
+    }
+
+    /// How many tickets are in the channel before this one.
+    pub(super) fn ahead_of(&self, ticket: Ticket) -> usize {
+        self.outstanding.iter().take_while(|(sent, _)| *sent < ticket).count()
+    }
+
+    /// When a ticket did not get in, if none is sent since.
+    pub(super) const fn blocked_since(&self) -> Option<Timestamp> {
+        self.blocked_since
     }
 
     /// Whether one of the outstanding ones may stand for no record.

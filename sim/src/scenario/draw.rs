@@ -82,6 +82,12 @@ impl Draw {
             drain_timeout: draw.pick(&[0, 50, 300, 2_000]) * MILLI,
             abort_grace: draw.between(1, 50) * MILLI,
             thresholds: self.thresholds(),
+            overload_retry_after: Some(self.chance.stream("overload").pick(&[
+                1,
+                7 * MILLI,
+                300 * MILLI,
+                90_000 * MILLI,
+            ])),
             sync_grace: Some(self.chance.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
         };
         if self.has(Family::Channel) && draw.per_mille(400) {
@@ -92,7 +98,51 @@ impl Draw {
         }
         self.keep_failed(&mut settings);
         self.go_on_for_long(&mut settings);
+        self.reach_edges(&mut settings);
         settings
+    }
+
+    /// In some runs a setting is the least or the greatest that makes sense.
+    fn reach_edges(&self, settings: &mut Settings) {
+        let draw = &mut self.chance.stream("edges");
+        let mut is_at_edge = || draw.per_mille(25);
+        if is_at_edge() {
+            settings.retention = 1;
+        }
+        if is_at_edge() {
+            settings.failed_retention = Some(1);
+        }
+        if is_at_edge() {
+            (settings.max_event_bytes, settings.max_bytes) = (40, 40);
+        }
+        if is_at_edge() {
+            (settings.max_pending, settings.max_records) = (1, 1);
+        }
+        if is_at_edge() {
+            settings.max_failed_bytes = settings.max_event_bytes;
+        }
+        if is_at_edge() {
+            settings.run_lifetime = settings.run_timeout;
+        }
+        if is_at_edge() {
+            (settings.drain_timeout, settings.abort_grace) = (0, 0);
+        }
+        if is_at_edge() {
+            (settings.backoff_base, settings.backoff_cap) = (1, 1);
+        }
+        if is_at_edge() {
+            (settings.max_snoozes, settings.max_refunds) = (u32::MAX, u32::MAX);
+        }
+        if is_at_edge() {
+            settings.stuck_after = MILLI;
+        }
+        if is_at_edge() {
+            settings.sweep_interval = MILLI;
+        }
+        if is_at_edge() {
+            settings.run_timeout = 1;
+            settings.run_lifetime = settings.run_lifetime.min(2);
+        }
     }
 
     /// How many times as many submissions as in a short run: pages grow with it, so that lists take as many.
@@ -112,6 +162,8 @@ impl Draw {
             downtimes: draw.pick(&[2, 3, 256]),
             hash_bits: if draw.per_mille(100) { draw.pick(&[0, 1, 2, 3]) } else { 64 },
             split_at: if draw.per_mille(50) { draw.pick(&[1, 2, 5]) } else { 1024 },
+            part: draw.pick(&[None, Some(1), Some(2), Some(5)]),
+            holds: None,
         })
     }
 

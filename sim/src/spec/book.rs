@@ -110,6 +110,19 @@ impl Book {
         self.forgets_at(stage).is_some_and(|end| end <= now)
     }
 
+    /// When the first of the terminal records is to be forgotten that ended, among those that have their event
+    /// (`whole`) or the others: they are forgotten in the order in which they ended, even where downtimes that
+    /// are no longer kept apart let one that ended later expire sooner. Where failed events are too many and
+    /// the oldest are dropped, that is due.
+    pub fn first_end(&self, whole: bool) -> Option<Timestamp> {
+        let ended = self.all().map(|(_, record)| record.stage).filter(|stage| stage.is_tombstone() != whole);
+        let first = ended.filter(|stage| stage.terminal_at().is_some()).min_by_key(|stage| stage.terminal_at())?;
+        match whole && self.drops_oldest() && self.has_failed_overflow() {
+            true => first.terminal_at(),
+            false => self.forgets_at(first),
+        }
+    }
+
     /// How much longer than its retention a record is remembered at most, where downtimes are no longer kept apart.
     pub fn most_longer(&self) -> Duration {
         let all = self.downtimes.all();

@@ -18,6 +18,9 @@ const HEALTH_EVERY: u32 = 16;
 /// Readiness shows within so long that the disk is full or gone.
 const LOOKED_MICROS: u64 = 1_000_000;
 
+/// How far the node's time is ahead of the wall clock, as it is given for its numbers.
+const AHEAD: Duration = Duration::from_secs(7);
+
 /// Steps between two comparisons of all numbers.
 const NUMBERS_EVERY: u32 = 64;
 
@@ -66,13 +69,14 @@ impl World<'_> {
         };
         let readiness: Readiness = self.node.readiness(now);
         seen.oracles.judge_readiness(now, self.node.engine(), &health, readiness)?;
-        let stats = self.node.stats(now, Duration::ZERO);
+        let stats = self.node.stats(now, AHEAD);
         let Ok(stats) = stats else {
             return holds(self.is_broken, || Broken::new("numbers", 7, "there are no numbers, and the node is sound"));
         };
         if !self.steps.is_multiple_of(NUMBERS_EVERY) {
             return Ok(());
         }
+        seen.oracles.judge_stats(now, self.node.engine(), &health, &stats, AHEAD)?;
         let same = |what: &str, shown: u64, counted: u64| {
             holds(shown == counted, || {
                 Broken::new("numbers", 7, format_args!("{what}: {shown} are shown, and {counted} are counted"))

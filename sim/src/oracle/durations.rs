@@ -1,0 +1,102 @@
+//! P7: histograms hold how long events waited, ran and took to be completed, as the facts say.
+
+use std::time::Duration;
+
+use eventful::{Change, Fact, Histogram, Histograms, Next, Timestamp};
+
+use crate::failure::{Broken, holds};
+use crate::roster::Roster;
+use crate::spec::Book;
+
+/// The durations that the facts make, since the process began.
+#[derive(Debug, Default)]
+pub(super) struct Durations {
+    queue: Fold,
+    processing: Fold,
+    end_to_end: Fold,
+}
+
+/// Durations of one kind.
+#[derive(Debug)]
+struct Fold {
+    /// How many there are of each size, the last without a bound.
+    counts: [u64; Self::BUCKETS],
+    micros: u64,
+}
+
+impl Durations {
+    /// Takes in the next fact; the book does not have it yet.
+    pub(super) fn measure(&mut self, book: &Book, fact: &Fact, roster: &Roster) {
+        let (key, completes) = match &fact.change {
+            Change::Started { key, .. } | Change::Discarded(key) => (key, false),
+            Change::Finished { key, next, .. } => (key, *next == Next::Completed),
+            Change::Accepted(_)
+            | Change::Redriven(_)
+            | Change::Forgotten(_)
+            | Change::Paused
+            | Change::Resumed
+            | Change::Epoch(_) => return,
+        };
+        let Some(record) = roster.number(key).and_then(|event| book.record(event)) else { return };
+        let since = |at: Timestamp| fact.at.since(at);
+        if matches!(fact.change, Change::Started { .. }) {
+            record.stage.eligible_at().into_iter().for_each(|at| self.queue.add(since(at)));
+        } else if let Some((_, started_at)) = record.stage.run() {
+            self.processing.add(since(started_at));
+        }
+        if completes {
+            self.end_to_end.add(since(record.accepted_at));
+        }
+    }
+
+    /// Judges what the engine shows.
+    pub(super) fn judge(&self, shown: &Histograms) -> Result<(), Broken> {
+        self.queue.judge("queue time", &shown.queue_time)?;
+        self.processing.judge("processing time", &shown.processing_time)?;
+        self.end_to_end.judge("time from end to end", &shown.end_to_end)
+    }
+}
+
+impl Fold {
+    /// Three of each power of ten from 10 µs on, and one without a bound.
+    const BUCKETS: usize = 28;
+
+    fn add(&mut self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let (mut at, mut power) = (0, 10);
+        while at + 1 < Self::BUCKETS && micros > power * [1, 2, 5][at % 3] {
+            at += 1;
+            power *= if at.is_multiple_of(3) { 10 } else { 1 };
+        }
+        self.counts[at] += 1;
+        self.micros = self.micros.saturating_add(micros);
+    }
+
+    fn judge(&self, what: &str, shown: &Histogram) -> Result<(), Broken> {
+        let is_same = shown.counts() == self.counts && shown.sum() == Duration::from_micros(self.micros);
+        holds(is_same, || Broken::new("durations", 7, format_args!("{what}: {shown:?} is shown, due is {self:?}")))
+    }
+}
+
+impl Default for Fold {
+    fn default() -> Self {
+        Self { counts: [0; Self::BUCKETS], micros: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_in_the_bucket_of_the_least_bound_that_holds_them() {
+        let mut fold = Fold::default();
+        [0, 10, 11, 20, 21, 50, 51, 5_000_000_000, 5_000_000_001].into_iter().map(Duration::from_micros).for_each(
+            |duration| {
+                fold.add(duration);
+            },
+        );
+        assert_eq!(fold.counts[..5], [2, 2, 2, 1, 0]);
+        assert_eq!(fold.counts[25..], [0, 1, 1]);
+    }
+}

@@ -1,0 +1,74 @@
+//! P7: what the engine says of why an event is not running is so.
+
+use eventful::{Phase, Place, RecordView};
+
+use super::Seen;
+use super::tickets::Sent;
+use crate::failure::{Broken, holds};
+use crate::scenario::EventNumber;
+use crate::spec::{Book, Lifecycle, Record};
+
+/// Explanations are judged in one step of so many.
+const EVERY: u32 = 16;
+
+/// `view` is what is shown of the event, which the step has touched.
+pub(super) fn judge(
+    book: &Book,
+    tickets: &Sent,
+    seen: &Seen<'_>,
+    event: EventNumber,
+    view: Option<&RecordView>,
+) -> Result<(), Broken> {
+    if !seen.step.is_multiple_of(EVERY) {
+        return Ok(());
+    }
+    let shown = seen.engine.explain(seen.now, seen.roster.key(event));
+    let due = book.present(event, seen.now).zip(view).map(|(record, view)| explain(book, tickets, seen, record, view));
+    holds(shown == due, || {
+        Broken::new("explained", 7, format_args!("event {event} is explained by {shown:?}, and due is {due:?}"))
+    })
+}
+
+fn explain(book: &Book, tickets: &Sent, seen: &Seen<'_>, record: &Record, view: &RecordView) -> String {
+    let (status, attempt) = (record.status(), record.attempt);
+    let left = book.forgets_at(record.stage).map(|end| end.since(seen.now));
+    match record.stage {
+        Lifecycle::Completed(_) | Lifecycle::Discarded(_) => {
+            format!("It is {status}, and is remembered for another {:?}.", left.unwrap_or_default())
+        }
+        Lifecycle::Failed(_) => {
+            let error = record.last_error.as_ref().map_or("no error was recorded", |error| error.as_str());
+            let kept = left.map_or_else(String::new, |left| format!(" It is kept for another {left:?}."));
+            format!("It has failed at attempt {attempt}: {error}; redrive it to try again.{kept}")
+        }
+        Lifecycle::Processing { started_at, .. } => {
+            let (lasts, due) = (seen.now.since(started_at), view.run.map(|run| run.deadline).unwrap_or_default());
+            let left = due.since(seen.now);
+            format!("It is running: attempt {attempt} for {lasts:?} now, with {left:?} left until its deadline.")
+        }
+        Lifecycle::Received(at) | Lifecycle::FailedRetry(at) => match view.place {
+            _ if seen.engine.phase() != Phase::Running => {
+                "It waits because the engine is shutting down and starts nothing.".to_owned()
+            }
+            _ if book.paused => "It waits because the engine is paused; resume it.".to_owned(),
+            Some(Place::Delayed) => format!("It waits for {:?} until its next attempt may start.", at.since(seen.now)),
+            Some(Place::Queued(ticket)) => {
+                let (ahead, running, limit) = (tickets.ahead_of(ticket), seen.gauges.inflight, seen.config.concurrency);
+                format!("It is in the channel with {ahead} ahead of it, while {running} of at most {limit} run.")
+            }
+            Some(Place::Line) | None => in_line(tickets, seen),
+        },
+    }
+}
+
+fn in_line(tickets: &Sent, seen: &Seen<'_>) -> String {
+    let (line, capacity) = (seen.gauges.line, seen.config.channel_capacity);
+    let why = match tickets.blocked_since() {
+        None => format!("the channel is full with {capacity}."),
+        Some(since) => {
+            let until = since + seen.config.sweep_interval;
+            format!("none gets a ticket until {until}, because the channel took none.")
+        }
+    };
+    format!("It is one of {line} in the line, and {why}")
+}
