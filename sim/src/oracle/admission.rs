@@ -7,7 +7,7 @@ use eventful::{Answer, Bound, Change, Fact, FailedOverflow, Phase, Refusal, Time
 use super::{Said, Seen};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::Book;
+use crate::spec::{Book, event_bytes};
 
 /// Judged after the facts of the step were taken in: an expired record that made room is gone.
 pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
@@ -67,7 +67,7 @@ fn judge_redriven(book: &Book, seen: &Seen<'_>, size_bytes: usize) -> Result<(),
 }
 
 fn size_of(book: &Book, event: EventNumber) -> usize {
-    book.record(event).map_or(0, |record| record.event.size_bytes())
+    book.record(event).map_or(0, |record| event_bytes(&record.event))
 }
 
 fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usize) -> Result<(), Broken> {

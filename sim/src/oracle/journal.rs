@@ -7,7 +7,7 @@ use eventful::{Bound, Config, DurableState, Fact, Timestamp};
 use super::{Said, Seen};
 use crate::failure::{Broken, holds};
 use crate::roster::Roster;
-use crate::spec::Book;
+use crate::spec::{Book, fact_bytes};
 
 const ORACLE: &str = "journal";
 
@@ -74,7 +74,7 @@ impl Kept {
     /// The node knows that all is durable that is. These are all facts.
     pub(crate) fn report(&mut self, facts: &[Fact]) {
         let reported = &facts[self.reported..self.acknowledged];
-        self.unsynced_bytes -= reported.iter().map(Fact::size_bytes).sum::<usize>();
+        self.unsynced_bytes -= reported.iter().map(fact_bytes).sum::<usize>();
         self.reported = self.acknowledged;
     }
 
@@ -85,7 +85,7 @@ impl Kept {
 
     /// Facts were decided.
     pub(super) fn decide(&mut self, facts: &[Fact]) {
-        self.unsynced_bytes += facts.iter().map(Fact::size_bytes).sum::<usize>();
+        self.unsynced_bytes += facts.iter().map(fact_bytes).sum::<usize>();
     }
 
     /// What is left of the room for new events.

@@ -9,6 +9,7 @@ use eventful::{
 
 use crate::roster::Roster;
 use crate::scenario::EventNumber;
+use crate::spec::event_bytes;
 
 /// One step, as an outsider sees it.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +100,7 @@ impl Said {
         let number = |key| roster.number(key).unwrap_or(EventNumber::MAX);
         match command {
             Command::Submit(event) => {
-                let (digest, size_bytes) = (*event.digest(), event.size_bytes());
+                let (digest, size_bytes) = (*event.digest(), event_bytes(event));
                 Self::Submit { event: number(event.key()), digest, size_bytes }
             }
             Command::Reject(rejection) => Self::Reject(RejectReason::from(*rejection)),

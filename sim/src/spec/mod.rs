@@ -13,6 +13,7 @@
 //! | `attempts` | how the end of an attempt is charged, and what may become of its event |
 //! | `downtimes` | which times do not count toward retention |
 //! | `model` | what follows from each command |
+//! | `sizes` | what counts against bounds by bytes |
 //! | `state` | how the whole is compared with what a journal gives back |
 
 mod attempts;
@@ -23,6 +24,7 @@ mod lifecycle;
 pub mod model;
 mod numbering;
 mod record;
+mod sizes;
 mod state;
 mod transitions;
 
@@ -32,3 +34,4 @@ pub use counts::FactCounts;
 pub use lifecycle::Lifecycle;
 pub use numbering::{Numbering, Register};
 pub use record::Record;
+pub use sizes::{event_bytes, fact_bytes, key_bytes};

@@ -5,7 +5,7 @@ use eventful::{
     Timestamp,
 };
 
-use super::Lifecycle;
+use super::{Lifecycle, event_bytes};
 
 /// What the facts make of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Record {
 
     /// Bytes of its event: none of a tombstone.
     pub fn event_bytes(&self) -> usize {
-        if self.stage.is_tombstone() { 0 } else { self.event.size_bytes() }
+        if self.stage.is_tombstone() { 0 } else { event_bytes(&self.event) }
     }
 
     /// Bytes of the last error, and of those of past attempts.
@@ -63,9 +63,9 @@ impl Record {
     pub(super) fn bytes(&self) -> (u64, u64) {
         match self.stage {
             Lifecycle::Received(_) | Lifecycle::Processing { .. } | Lifecycle::FailedRetry(_) => {
-                (self.event.size_bytes() as u64, 0)
+                (event_bytes(&self.event) as u64, 0)
             }
-            Lifecycle::Failed(_) => (0, (self.event.size_bytes() + self.error_bytes()) as u64),
+            Lifecycle::Failed(_) => (0, (event_bytes(&self.event) + self.error_bytes()) as u64),
             Lifecycle::Completed(_) | Lifecycle::Discarded(_) => (0, 0),
         }
     }

@@ -4,7 +4,7 @@ use eventful::{AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, Next, RunId,
 
 use super::attempts::{self, Ended};
 use super::book::{broken, unfit};
-use super::{Book, Lifecycle, Numbering, Record};
+use super::{Book, Lifecycle, Numbering, Record, event_bytes};
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
@@ -68,7 +68,7 @@ impl Book {
         self.counts.accepted += 1;
         let record = Box::new(Record::new(accepted.clone(), now));
         self.by_status[record.status() as usize] += 1;
-        self.bytes += accepted.size_bytes() as u64;
+        self.bytes += event_bytes(accepted) as u64;
         let before = self.records[at].replace(record);
         holds(before.is_none(), || {
             broken(2, format_args!("event {event} was accepted while its record was there: {before:?}"))

@@ -11,6 +11,7 @@ use super::stop::Stop;
 use super::waits::{Outlook, Shown, Told};
 use crate::failure::{Broken, holds};
 use crate::scenario::{Act, EventNumber, FaultKind, Operation};
+use crate::spec::event_bytes;
 
 impl World<'_> {
     pub(super) fn operate(&mut self, at: u32) -> Result<(), Stop> {
@@ -103,7 +104,7 @@ impl World<'_> {
     /// What must become of a submission.
     pub(super) fn outlook(&self, event: &Event) -> Outlook {
         let number = self.roster.number(event.key()).unwrap_or_default();
-        let (digest, size_bytes, now) = (*event.digest(), event.size_bytes(), self.clock());
+        let (digest, size_bytes, now) = (*event.digest(), event_bytes(event), self.clock());
         let seen = self.observer.see();
         let (book, facts) = (&seen.oracles.book, seen.oracles.facts());
         let refusal = seen.oracles.journal.as_ref().and_then(|journal| journal.refusal(now, size_bytes, facts));

@@ -11,6 +11,7 @@ use super::state::World;
 use super::stop::Stop;
 use crate::failure::{Broken, holds};
 use crate::scenario::FaultKind;
+use crate::spec::fact_bytes;
 
 impl World<'_> {
     /// When the writer takes its next step. What it does with the disk waits while that stalls.
@@ -94,7 +95,7 @@ impl World<'_> {
         let mut seen = self.observer.see();
         seen.oracles.give(&journal.facts)?;
         judge_group(&journal.facts, journal.settings.group_bytes)?;
-        let sizes = journal.facts.iter().map(Fact::size_bytes);
+        let sizes = journal.facts.iter().map(fact_bytes);
         journal.largest_fact = sizes.max().unwrap_or_default().max(journal.largest_fact);
         let appended = match (is_gone, journal.is_fenced) {
             (true, _) => Err(gone()),
@@ -309,10 +310,10 @@ fn gone() -> WriteError {
 
 /// Judges that a group is bounded by bytes, but for one fact.
 fn judge_group(facts: &[Fact], limit_bytes: Option<usize>) -> Result<(), Broken> {
-    let all_but_one: usize = facts.iter().rev().skip(1).map(Fact::size_bytes).sum();
+    let all_but_one: usize = facts.iter().rev().skip(1).map(fact_bytes).sum();
     match limit_bytes {
         Some(limit) if all_but_one >= limit => {
-            let bytes = facts.iter().map(Fact::size_bytes).sum::<usize>();
+            let bytes = facts.iter().map(fact_bytes).sum::<usize>();
             Err(Broken::new("journal", 9, format_args!("a group has {bytes} bytes, and {limit} make it full")))
         }
         Some(_) | None => Ok(()),

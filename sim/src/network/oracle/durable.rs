@@ -10,6 +10,7 @@ use super::{Verdict, holds};
 use crate::failure::Broken;
 use crate::network::journal::RESERVE_BYTES;
 use crate::network::scenario::KeyNumber;
+use crate::spec::event_bytes;
 
 /// The journal, over all processes of the server.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ impl Durable {
         let [before, last] = self.rooms;
         self.rooms = [last, None];
         let (Some(before), Some(last)) = (before, last) else { return Ok(()) };
-        let size = |fact: &Fact| if let Change::Accepted(event) = &fact.change { event.size_bytes() as u64 } else { 0 };
+        let size = |fact: &Fact| if let Change::Accepted(event) = &fact.change { event_bytes(event) as u64 } else { 0 };
         let (taken, known) = (facts.iter().map(size).sum::<u64>(), before.max(last).0);
         holds(taken == 0 || taken.saturating_add(RESERVE_BYTES) <= known, || {
             broken(format_args!("events of {taken} bytes were accepted when the journal had room for {known}"))
@@ -232,7 +233,7 @@ mod tests {
     #[test]
     fn new_events_leave_what_is_kept_for_outcomes() {
         let event = Event::with_id("a", vec![0; 100]).expect("an id");
-        let size = event.size_bytes() as u64;
+        let size = event_bytes(&event) as u64;
         let new = [fact(Change::Accepted(event))];
         let (enough, short) = (Room(RESERVE_BYTES + size), Room(RESERVE_BYTES + size - 1));
         let after = |rooms: &[Room]| {

@@ -6,6 +6,7 @@ use eventful::{Answer, Bound, Change, Event, Fact, Phase, Refusal, RejectReason,
 
 use super::Model;
 use crate::scenario::EventNumber;
+use crate::spec::event_bytes;
 
 impl Model {
     pub(super) fn submit(&mut self, event: &Event) -> Answer {
@@ -30,7 +31,7 @@ impl Model {
     }
 
     fn refuse_event(&mut self, number: EventNumber, event: &Event) -> Option<Refusal> {
-        let (size, limit_bytes) = (event.size_bytes(), self.config().max_event_bytes);
+        let (size, limit_bytes) = (event_bytes(event), self.config().max_event_bytes);
         if self.phase != Phase::Running {
             return Some(Refusal::ShuttingDown);
         }
@@ -53,7 +54,7 @@ impl Model {
 
     /// A failed event is in memory already: when nothing else is pending, it may be of any size.
     pub(super) fn refuse_again(&self, event: EventNumber) -> Option<Refusal> {
-        let size = self.known(event).event.size_bytes();
+        let size = event_bytes(&self.known(event).event);
         self.refuse_pending().or_else(|| if self.book.bytes > 0 { self.refuse_bytes(size) } else { None })
     }
 
