@@ -221,7 +221,7 @@ impl Opened {
         let (history, facts) = History::open(self.recovered.replay);
         let (epoch, last) = (Some(history.engine().epoch()), ledger.book(ledger.len()).epoch);
         holds(epoch > last, || unkept(format_args!("{epoch:?} follows on {last:?}")))?;
-        Ok((Writer { log: self.recovered.log, history }, facts))
+        Ok((Writer { log: self.recovered.log, history, journal: self.journal }, facts))
     }
 }
 
@@ -232,6 +232,7 @@ pub struct Writer {
     pub log: eventful::journal::Log,
     /// The engine.
     pub history: History,
+    journal: Shared,
 }
 
 impl Writer {
@@ -267,6 +268,21 @@ impl Writer {
             true => self.log.snapshot().map(drop),
             false => self.log.maintain(&|| self.history.engine().gauges()).map(drop),
         }
+    }
+
+    /// Judges what a journal keeps once it has made a snapshot: that one and the one before it, and no frame from
+    /// before both.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it keeps more.
+    pub fn judge_kept(&mut self) -> Result<(), Broken> {
+        // What cannot be read now is read later: the disk is in trouble.
+        let Ok(snapshots) = self.journal.snapshots() else { return Ok(()) };
+        let (first, oldest) = (self.journal.extent().first, snapshots.first().copied());
+        holds(snapshots.len() <= 2 && oldest.is_none_or(|oldest| first >= oldest || snapshots.len() < 2), || {
+            Broken::new("bounds", 9, format_args!("with the snapshots {snapshots:?} frames are kept from {first} on"))
+        })
     }
 }
 

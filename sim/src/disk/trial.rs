@@ -289,7 +289,14 @@ impl Patient<'_> {
     fn tend(&mut self, writer: &mut Writer) -> Result<(), Ending> {
         let result = match self.stream.below(8) {
             0 => writer.log.seal().map_err(MaintainError::Write),
-            1 => writer.tend(true),
+            1 => {
+                let made = writer.tend(true);
+                // One that is damaged is no use, and the one before it is kept instead.
+                if made.is_ok() && self.family == Family::Failures {
+                    writer.judge_kept()?;
+                }
+                made
+            }
             _ => writer.tend(false),
         };
         match result {
