@@ -219,7 +219,7 @@ async fn record_that_is_not_durable_is_shown_as_such_after_the_wait() {
     assert_eq!(absent.await.expect("no panic"), Err(Unavailable::Unknown), "an absence is shown when it is durable");
     assert_eq!(marks(at_once(scene.eventful.list(None, Cursor::START, 10)).expect("open")), expected);
     let sentence = at_once(scene.eventful.explain(&key("new"))).expect("open").expect("it is taken");
-    assert!(sentence.ends_with("; this is not durable yet, as the journal does not respond"), "{sentence}");
+    assert!(sentence.ends_with(" This is not durable yet, as the journal does not respond."), "{sentence}");
 
     scene.disk.unblock();
     scene.is_durable().await;

@@ -42,7 +42,7 @@ impl Eventful {
     pub async fn explain(&self, key: &Key) -> Result<Option<String>, Unavailable> {
         let (record, sentence) = self.shared.show(key, |node, now| node.explain(now, key)).await?;
         let is_durable = record.is_none_or(|record| record.durable);
-        let rest = if is_durable { "" } else { "; this is not durable yet, as the journal does not respond" };
+        let rest = if is_durable { "" } else { " This is not durable yet, as the journal does not respond." };
         Ok(sentence.map(|sentence| sentence + rest))
     }
 }

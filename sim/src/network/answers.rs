@@ -6,7 +6,7 @@ use eventful::{Status, Timestamp};
 use serde::Deserialize;
 
 use super::ledger::{self, Told};
-use super::oracle::{Memory, durable, holds, kept};
+use super::oracle::{Memory, durable, front, holds, kept};
 use super::scenario::{Call, Item, KeyNumber};
 use super::stage::{Notes, Stage};
 use super::step::Step;
@@ -101,12 +101,23 @@ impl Notes {
             self.judge(Err(kept::unknown(key)));
         }
         if heard.response.status == 200 {
-            let Shown { status, durable } = shown(&heard.response.body);
+            let Shown { status, durable, .. } = shown(&heard.response.body);
             if !durable {
                 return self.coverage.reach("told of a record that is not durable");
             }
+            self.judge_shown(heard, key);
             self.durable(heard, key, "shown", |record| status != "completed" || record.status() == Status::Completed);
         }
+    }
+
+    /// Judges of a record that is shown what does not change, or only rises. It may have changed since.
+    fn judge_shown(&mut self, heard: &Heard, key: KeyNumber) {
+        if self.oracles.is_forgotten_since(heard.memory, key) {
+            return;
+        }
+        let Some(record) = self.oracles.record(key) else { return };
+        let verdict = front::beginning_of(&heard.response, record);
+        self.judge(verdict);
     }
 
     fn told_redriven(&mut self, heard: &Heard, key: KeyNumber) {

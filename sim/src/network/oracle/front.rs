@@ -9,6 +9,7 @@ use super::{Verdict, holds};
 use crate::failure::Broken;
 use crate::network::ledger::{digest, id, number};
 use crate::network::wire::Response;
+use crate::spec::Record;
 
 /// It is ready, paused or not.
 pub(in crate::network) fn ready(response: &Response, is_paused: bool) -> Verdict {
@@ -76,6 +77,24 @@ pub(in crate::network) fn record(response: &Response, payload: bool, looks: &[Lo
 
 fn beginning(explanation: &Value) -> Option<&str> {
     explanation.as_str()?.split(" for another ").next()
+}
+
+/// Of a record that is shown, what does not change is as facts have it, and the rest not ahead of them.
+pub(in crate::network) fn beginning_of(response: &Response, record: &Record) -> Verdict {
+    is_of(response, 200, JSON)?;
+    let shown = json(response)?;
+    let key = record.event.key();
+    let fixed = [
+        ("id", key.id().to_string()),
+        ("source", key.source().to_owned()),
+        ("digest", record.event.digest().to_string()),
+        ("accepted_at", rfc3339(record.accepted_at)),
+    ];
+    let wrong = fixed.iter().find(|(name, value)| shown[name] != value.as_str());
+    let is_behind = shown["attempt"].as_u64().is_some_and(|attempt| attempt <= record.attempt.into());
+    holds(wrong.is_none() && is_behind, || {
+        broken(7, format_args!("a record is shown as {shown}, with a wrong {wrong:?}, and it is {record:?}"))
+    })
 }
 
 /// A page holds these records, and a cursor where there are more.
