@@ -3,6 +3,7 @@
 mod behaviour;
 mod draw;
 mod draw_journal;
+mod draw_settings;
 mod draw_waits;
 mod event;
 mod family;
