@@ -142,7 +142,8 @@ impl Serialize for Problem {
         map.serialize_entry("status", &status.as_u16())?;
         map.serialize_entry("detail", &self.detail)?;
         if let Some(delay) = self.retry_after {
-            map.serialize_entry("retry_after_ms", &delay.as_millis().max(1))?;
+            // Rounded up, so that who comes back then does not come too soon.
+            map.serialize_entry("retry_after_ms", &delay.as_micros().div_ceil(1000).max(1))?;
         }
         if let Some(conflict) = &self.conflict {
             map.serialize_entry("stored_digest", &format_args!("{}", conflict.stored))?;

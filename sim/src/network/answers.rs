@@ -53,10 +53,16 @@ impl Notes {
         if heard.server != self.ledger.generation && !self.oracles.is_durable() {
             return;
         }
+        if heard.response.status >= 400 {
+            self.judge(front::problem(&heard.response));
+        }
         match call {
             Call::Submit(item) | Call::SubmitByHeader(item) => {
                 self.told_refused(heard, item.key, problem.as_ref(), now);
                 self.judge_headers(heard, item.key);
+                if matches!(heard.response.status, 200 | 202) {
+                    self.judge_taken(heard, &heard.response.body, item.key);
+                }
                 let told = told(heard.response.status, problem);
                 self.judge_told(heard, *item, &told);
             }
@@ -68,16 +74,19 @@ impl Notes {
         }
     }
 
-    /// Judges that an answer which accepts an event says where it is, and that a refusal for now says when to retry.
+    /// Judges what is said of an event that was taken. Without a journal, its record may not be there yet.
+    fn judge_taken(&mut self, heard: &Heard, body: &[u8], key: KeyNumber) {
+        let is_known = !self.oracles.is_forgotten_since(heard.memory, key);
+        let verdict = front::taken(body, key, self.oracles.record(key).filter(|_| is_known));
+        self.judge(verdict);
+    }
+
+    /// Judges that an answer which accepts an event says where it is.
     fn judge_headers(&mut self, heard: &Heard, key: KeyNumber) {
-        let Response { status, location, retry_after, .. } = &heard.response;
+        let Response { status, location, .. } = &heard.response;
         let leads = location.as_ref().is_some_and(|location| leads_to(location, key));
         self.judge(holds(leads || *status != 202, || {
             Broken::new("payloads", 2, format_args!("{location:?} does not lead to e{key}"))
-        }));
-        let seconds = retry_after.as_ref().and_then(|text| text.parse::<u64>().ok());
-        self.judge(holds(*status != 429 || seconds.is_some_and(|seconds| seconds > 0), || {
-            Broken::new("payloads", 9, format_args!("an event is refused for now, and Retry-After is {retry_after:?}"))
         }));
     }
 
@@ -145,8 +154,8 @@ impl Notes {
         if heard.response.status != 200 {
             return;
         }
-        let lines = heard.response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let lines: Vec<Option<Line>> = lines.map(|line| serde_json::from_slice(line).ok()).collect();
+        let texts = heard.response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines: Vec<Option<Line>> = texts.clone().map(|line| serde_json::from_slice(line).ok()).collect();
         let bad = bad_lines(items);
         // What a link has lost never comes, as TCP sends nothing again here.
         let may_be_cut = self.calm.was_troubled(heard.client);
@@ -164,7 +173,10 @@ impl Notes {
         if lines.iter().take(bad).flatten().any(taken) {
             self.judge(Err(Broken::new("payloads", 2, "a line of a batch that makes no event was taken")));
         }
-        for (line, item) in lines.into_iter().skip(bad).flatten().zip(items) {
+        for ((line, text), item) in lines.into_iter().flatten().zip(texts).skip(bad).zip(items) {
+            if taken(&line) {
+                self.judge_taken(heard, text, item.key);
+            }
             let told = match line.outcome.as_str() {
                 "accepted" => Told::Accepted,
                 "duplicate" => Told::Duplicate,

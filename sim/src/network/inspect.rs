@@ -165,6 +165,7 @@ impl Inspector {
         loop {
             let answer = self.post(&format!("/v1/redrive?status=failed{after}")).await?;
             if front::is_overload(&answer) {
+                front::problem(&answer)?;
                 return holds(self.counted(Status::Failed)? > 0, || unlike("there is no room to redrive nothing"));
             }
             let Many { matching: None, redriven: Some(count), discarded: None, left: Some(left), next, detail } =

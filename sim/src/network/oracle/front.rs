@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::payloads::Owed;
 use super::{Verdict, holds};
 use crate::failure::Broken;
-use crate::network::ledger::{digest, id, number};
+use crate::network::ledger::{digest, id, number, source};
+use crate::network::scenario::KeyNumber;
 use crate::network::wire::Response;
 use crate::spec::Record;
 
@@ -79,6 +80,29 @@ fn beginning(explanation: &Value) -> Option<&str> {
     explanation.as_str()?.split(" for another ").next()
 }
 
+/// The answer for an event that was taken says which, and what is known of it.
+pub(in crate::network) fn taken(body: &[u8], key: KeyNumber, record: Option<&Record>) -> Verdict {
+    let shown: Value = serde_json::from_slice(body).map_err(|error| broken(7, format_args!("no JSON: {error}")))?;
+    let is_new = shown["outcome"] == "accepted";
+    let names = shown["id"] == id(key) && shown["source"] == source(key);
+    let is_known = |record: &Record| {
+        let is_behind = shown["attempt"].as_u64().is_some_and(|attempt| attempt <= record.attempt.into());
+        is_behind && shown["accepted_at"] == rfc3339(record.accepted_at)
+    };
+    let says = match shown["status"].as_str() {
+        _ if is_new => shown["status"] == "received" && shown["attempt"].is_null() && shown["accepted_at"].is_null(),
+        Some(status) => {
+            shown["outcome"] == "duplicate"
+                && Status::ALL.iter().any(|known| known.as_str() == status)
+                && record.is_none_or(is_known)
+        }
+        None => false,
+    };
+    holds(names && says, || {
+        broken(7, format_args!("the answer for {}, of which {record:?} is known: {shown}", id(key)))
+    })
+}
+
 /// Of a record that is shown, what does not change is as facts have it, and the rest not ahead of them.
 pub(in crate::network) fn beginning_of(response: &Response, record: &Record) -> Verdict {
     is_of(response, 200, JSON)?;
@@ -140,6 +164,54 @@ pub(in crate::network) struct Many {
 pub(in crate::network) fn many(response: &Response) -> Result<Many, Broken> {
     is_of(response, 200, JSON)?;
     serde_json::from_slice(&response.body).map_err(|error| broken(7, format_args!("it shows no JSON: {error}")))
+}
+
+/// The problems that there are, by their status.
+const PROBLEMS: [(&str, u16); 21] = [
+    ("invalid", 400),
+    ("cross_site", 403),
+    ("not_found", 404),
+    ("method_not_allowed", 405),
+    ("timeout", 408),
+    ("conflict", 409),
+    ("not_failed", 409),
+    ("completed", 409),
+    ("too_large", 413),
+    ("unsupported_media_type", 415),
+    ("unsupported_encoding", 415),
+    ("not_implemented", 501),
+    ("overloaded", 503),
+    ("unread", 503),
+    ("misdirected", 421),
+    ("shutting_down", 503),
+    ("not_ready", 503),
+    ("broken", 500),
+    ("journal_down", 500),
+    ("unknown", 503),
+    ("reopening", 503),
+];
+
+/// Problems after which the same request may be sent again.
+const PASSING: [&str; 4] = ["overloaded", "shutting_down", "unknown", "reopening"];
+
+/// A refusal says what is wrong, by its name, and when to come back where that helps.
+pub(in crate::network) fn problem(response: &Response) -> Verdict {
+    is_of(response, response.status, "application/problem+json")?;
+    let shown = json(response)?;
+    let kind = shown["type"].as_str().and_then(|name| name.strip_prefix("urn:eventful:problem:")).unwrap_or_default();
+    let is_known = PROBLEMS.contains(&(kind, response.status)) && shown["status"] == response.status;
+    let says = |name: &str| shown[name].as_str().is_some_and(|text| !text.is_empty());
+    let millis = shown["retry_after_ms"].as_u64();
+    let seconds = millis.map(|millis| millis.div_ceil(1000).to_string());
+    let comes_back = millis.is_some_and(|millis| millis > 0) == PASSING.contains(&kind);
+    let conflicts = ["stored_digest", "received_digest", "first_received_at"].map(|name| says(name));
+    let is_whole = is_known && says("title") && says("detail") && comes_back && response.retry_after == seconds;
+    holds(is_whole && conflicts == [kind == "conflict"; 3], || {
+        broken(
+            7,
+            format_args!("a refusal with {} and Retry-After {:?} is {shown}", response.status, response.retry_after),
+        )
+    })
 }
 
 /// Whether a call was refused, as there is no room now.
