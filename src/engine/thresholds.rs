@@ -36,6 +36,8 @@ pub struct Thresholds {
     pub batch: usize,
     /// Events that one step of an operator changes at most, each in a hold of the lock of its own. 100 by default.
     pub bulk: usize,
+    /// Records on a page of the HTTP front, at most. 1,000 by default.
+    pub listed: usize,
     /// Lines of a body that are submitted, and answered, together. 64 by default.
     pub lines: usize,
 }
@@ -55,6 +57,7 @@ impl Default for Thresholds {
             holds: 256,
             batch: 64,
             bulk: 100,
+            listed: 1000,
             lines: 64,
         }
     }

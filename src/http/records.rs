@@ -21,8 +21,6 @@ use crate::engine::{Cursor, ErrorText, Key, PastAttempt, Place, RecordView, RunV
 
 /// Records on a page that says nothing else.
 const DEFAULT_LIMIT: usize = 100;
-/// Records on a page, at most.
-const MAX_LIMIT: usize = 1000;
 
 type Answer = Result<([(axum::http::HeaderName, &'static str); 1], String), Problem>;
 
@@ -55,8 +53,9 @@ pub(super) async fn get_batch(state: State<Arc<Front>>, query: RawQuery) -> impl
 pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQuery) -> Answer {
     let (filter, [limit, after, payload]) = filter::parse(query.as_deref(), ["limit", "after", "payload"])?;
     let payload = query::flag("payload", payload.as_deref())?;
-    let limit = query::number("limit", limit.as_deref(), 1..=MAX_LIMIT)?;
-    let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let most = front.eventful.config().thresholds().listed;
+    let limit = query::number("limit", limit.as_deref(), 1..=most)?;
+    let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, most);
     let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
     let page = front.eventful.find(&filter, after, limit).await?;
     let records = page.records.iter().map(|view| Record::new(view, None, payload)).collect();

@@ -246,9 +246,12 @@ fn whole(lines: &[Option<Line>], numbers: &[usize], may_be_cut: bool) -> Result<
         .iter()
         .zip(numbers.iter().zip(before))
         .all(|(line, (number, before))| line.as_ref().is_some_and(|line| is_next(line, *number, *before)));
+    // Where all lines were taken, it is not known yet that none follows.
+    let follows = |line: &Line| line.is_unread() && numbers.last().is_some_and(|last| line.line == last + 1);
+    let is_one_more = lines.len() == expected + 1 && lines[expected].as_ref().is_some_and(follows);
     let ended = lines.last().is_some_and(|line| line.as_ref().is_some_and(ends));
     let early = lines.iter().rev().skip(1).flatten().any(ends);
-    if numbered && !early && (lines.len() == expected || (ended && lines.len() < expected)) {
+    if numbered && !early && (lines.len() == expected || is_one_more || (ended && lines.len() < expected)) {
         return Ok(());
     }
     Err(format!("{} lines answer {expected} of a batch: {lines:?}", lines.len()))

@@ -10,7 +10,7 @@ use turmoil::Sim;
 
 use super::clock::{EPOCH, TICK};
 use super::given_up::given_up;
-use super::inspect::{self, INSPECTOR};
+use super::inspect::{self, INSPECTION, INSPECTOR};
 use super::oracle::panics;
 use super::oracle::{Verdict, holds, kept, numbers, permits, waits};
 use super::scenario::{Disturbance, Fault, FaultKind, Trouble};
@@ -33,9 +33,6 @@ const KEPT_EVERY: u64 = 8;
 
 /// The time between two looks of the adapter whether there is room on a disk that was full.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
-
-/// How long a last look may take.
-const INSPECTION: Duration = Duration::from_secs(5);
 
 impl Scenario {
     /// Lets it happen. What it reaches is added to `probes`.

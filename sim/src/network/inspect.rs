@@ -10,7 +10,7 @@ use super::client::Line;
 use super::ledger::{key, number};
 use super::oracle::front::{self, Look, Many};
 use super::oracle::{Verdict, exposed, holds};
-use super::scenario::KeyNumber;
+use super::scenario::{Item, KeyNumber};
 use super::stage::Stage;
 use super::step::{INSPECTOR_NUMBER, Step};
 use super::wire::{self, Response};
@@ -18,6 +18,9 @@ use crate::failure::Broken;
 
 /// The name of its host.
 pub(super) const INSPECTOR: &str = "inspector";
+
+/// How long all of it takes at most.
+pub(super) const INSPECTION: Duration = Duration::from_secs(5);
 
 /// How long it waits for each answer. There is nothing that could hold one up.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -32,6 +35,9 @@ pub(super) async fn live(stage: Arc<Stage>, eventful: Eventful) -> turmoil::Resu
     stage.judge(verdict);
     Ok(())
 }
+
+/// More records than there are on any page.
+const MANY: usize = 5000;
 
 /// Looks at numbers that change in between, at most.
 const LOOKS: usize = 5;
@@ -54,6 +60,7 @@ impl Inspector {
         // What may be gone by now may have been gone when the page was made.
         front::owed(&shown, &self.line.stage.owed())?;
         front::done(&self.post("/v1/pause").await?)?;
+        self.submit_known(&shown).await?;
         self.redrive().await?;
         self.look_at_numbers(true).await?;
         self.look_at_records().await?;
@@ -91,7 +98,7 @@ impl Inspector {
 
     /// Compares all records with those of the adapter, and returns them.
     async fn look_at_records(&mut self) -> Result<Vec<RecordView>, Broken> {
-        let shown = self.list("", &Filter::default(), 4, true).await?;
+        let shown = self.list("", &Filter::default(), MANY, true).await?;
         for view in shown.iter().take(SINGLE) {
             let known = number(&view.key).ok_or_else(|| unlike(format_args!("{} is the key of no event", view.key)))?;
             self.look_at(known).await?;
@@ -147,7 +154,8 @@ impl Inspector {
         let mut verdict = Ok(());
         for _ in 0..LOOKS {
             let shown = self.get(path).await?;
-            let page = self.eventful.find(filter, after, limit).await;
+            let most = limit.min(self.eventful.config().thresholds().listed);
+            let page = self.eventful.find(filter, after, most).await;
             let page = page.map_err(|why| unlike(format_args!("a page is not there at rest: {why}")))?;
             verdict = front::page(&shown, payload, &page);
             if verdict.is_ok() {
@@ -155,6 +163,23 @@ impl Inspector {
             }
         }
         verdict.and_then(|()| Err(unlike("no page was looked at")))
+    }
+
+    /// Submits a batch of what is known, of what makes no event and of nothing. The last line has no break.
+    async fn submit_known(&mut self, shown: &[RecordView]) -> Verdict {
+        let config = self.eventful.config();
+        if config.failed_retention.is_some_and(|retention| retention < INSPECTION) || config.retention < INSPECTION {
+            // What is forgotten meanwhile would be new.
+            return Ok(());
+        }
+        let owed = self.line.stage.owed().items;
+        let is_shown = |item: &&Item| shown.iter().any(|view| view.key == *key(item.key));
+        let Some(item) = owed.iter().find(is_shown).copied() else { return Ok(()) };
+        let other = Item { payload: item.payload.wrapping_add(1), ..item };
+        let lines = ["", "{\"id\":", &wire::envelope(item), " ", &wire::envelope(other)].join("\n");
+        let answer = self.ask(&wire::batch(&lines), "a batch").await?;
+        let due = [(2, "invalid"), (3, "duplicate"), (5, "conflict")];
+        front::lines(&answer, &due)
     }
 
     /// Gives all failed events another life, part by part, as far as there is room.

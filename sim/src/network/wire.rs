@@ -33,7 +33,7 @@ pub(super) fn request(call: &Call) -> Vec<u8> {
             let bad = std::iter::repeat_n(r#"{"id":"#.to_owned(), bad_lines(items));
             let good = items.iter().enumerate().map(|(at, item)| envelope(*item) + &"\n".repeat(blank_lines(at)));
             let lines: Vec<_> = bad.chain(good).collect();
-            with_body("/v1/events/batch", "", &lines.join("\n"))
+            batch(&lines.join("\n"))
         }
         Call::Look(key) => without_body("GET", &path(*key, "")),
         Call::List => without_body("GET", "/v1/events?limit=5"),
@@ -58,7 +58,13 @@ pub(super) const fn blank_lines(at: usize) -> usize {
     if at % 3 == 1 { 1 } else { 0 }
 }
 
-fn envelope(item: Item) -> String {
+/// The bytes of a batch of these lines.
+pub(super) fn batch(lines: &str) -> Vec<u8> {
+    with_body("/v1/events/batch", "", lines)
+}
+
+/// An event as JSON.
+pub(super) fn envelope(item: Item) -> String {
     let (id, source) = (json!(id(item.key)), json!(source(item.key)));
     let source = if source == "" { String::new() } else { format!(r#""source":{source},"#) };
     format!(r#"{{"id":{id},{source}"payload":{}}}"#, payload(item))

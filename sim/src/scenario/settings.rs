@@ -115,6 +115,8 @@ impl From<SmallThresholds> for Thresholds {
             holds: holds.unwrap_or(usual.holds),
             batch: part_of(usual.batch),
             bulk: part_of(usual.bulk),
+            // Not so few that looking at all records takes long.
+            listed: part.map_or(usual.listed, |part| part + 2),
             lines: part_of(usual.lines),
         }
     }

@@ -34,6 +34,8 @@ pub(in crate::network) fn done(response: &Response) -> Verdict {
 const TEXT: &str = "text/plain; charset=utf-8";
 /// The type of JSON.
 pub(in crate::network) const JSON: &str = "application/json";
+/// The type of JSON, line by line.
+const LINES: &str = "application/x-ndjson";
 /// The type of what Prometheus reads.
 pub(in crate::network) const SAMPLES: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -100,6 +102,20 @@ pub(in crate::network) fn taken(body: &[u8], key: KeyNumber, record: Option<&Rec
     };
     holds(names && says, || {
         broken(7, format_args!("the answer for {}, of which {record:?} is known: {shown}", id(key)))
+    })
+}
+
+/// The answer to a batch has these lines, by their numbers and outcomes.
+pub(in crate::network) fn lines(response: &Response, due: &[(u64, &str)]) -> Verdict {
+    is_of(response, 200, LINES)?;
+    let texts = response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let shown: Vec<Value> = texts.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let is_due = |(line, (number, outcome)): (&Value, &(u64, &str))| {
+        let has_problem = line["problem"]["type"] == format!("urn:eventful:problem:{outcome}");
+        line["line"] == *number && line["outcome"] == *outcome && has_problem != (*outcome == "duplicate")
+    };
+    holds(shown.len() == due.len() && shown.iter().zip(due).all(is_due), || {
+        broken(7, format_args!("a batch is answered {shown:?}, and due is {due:?}"))
     })
 }
 
