@@ -61,7 +61,8 @@ impl Engine {
     }
 
     /// How many of the records from `after` on fit, among a bounded number that is looked at, and where
-    /// to continue.
+    /// to continue. With nothing but a status to fit, it is read off: a record whose retention has ended
+    /// counts until a sweep forgets it.
     pub fn count(&self, now: Timestamp, filter: &Filter, after: Cursor) -> (u64, Option<Cursor>) {
         if let Some(status) = filter.only_status() {
             return (self.state.store.count(status), None);

@@ -52,7 +52,8 @@ impl Eventful {
     }
 
     /// How many events fit: what [`Eventful::redrive_matching`] and [`Eventful::discard_matching`] would
-    /// change. Counts in many short holds of the lock, so that what changes meanwhile may be missed.
+    /// change. Counts in many short holds of the lock, so that what changes meanwhile may be missed. With nothing
+    /// but a status to fit, an event whose retention has ended counts until a sweep forgets it.
     ///
     /// # Errors
     ///

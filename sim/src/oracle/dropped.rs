@@ -3,7 +3,7 @@
 use eventful::{DropReason, DroppedFailure, Status};
 
 use super::Seen;
-use crate::failure::Broken;
+use crate::failure::{Broken, holds};
 use crate::spec::{Book, Lifecycle};
 
 /// Judged after the facts of the step were taken in. `before`: failed events that were forgotten
@@ -18,6 +18,29 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>, before: u64) -> Result<(), Bro
             Err(Broken::new("dropped", 1, what))
         }
     }
+}
+
+/// Judges that what is reported of a failed event is what was known of it. Judged before the facts of the step are
+/// taken in: an event that fails in the step is not known yet.
+pub(super) fn judge_records(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    for dropped in seen.dropped {
+        let known = seen.roster.number(&dropped.key).and_then(|event| book.record(event));
+        let Some((failed_at, record)) = known.and_then(|record| match record.stage {
+            Lifecycle::Failed(at) => Some((at, record)),
+            Lifecycle::Received(_)
+            | Lifecycle::Processing { .. }
+            | Lifecycle::FailedRetry(_)
+            | Lifecycle::Completed(_)
+            | Lifecycle::Discarded(_) => None,
+        }) else {
+            continue;
+        };
+        let shown = (dropped.failed_at, dropped.attempt, &dropped.error);
+        holds(shown == (failed_at, record.attempt, &record.last_error), || {
+            Broken::new("dropped", 1, format_args!("reported is {dropped:?} of {record:?}"))
+        })?;
+    }
+    Ok(())
 }
 
 /// It may have been accepted again by the same command.

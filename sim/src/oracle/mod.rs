@@ -167,6 +167,7 @@ impl Oracles {
         std::mem::replace(&mut self.opening, Ok(()))?;
         self.step_ends = self.facts.len() + seen.facts.len();
         payload::judge(&self.book, seen)?;
+        dropped::judge_records(&self.book, seen)?;
         operator::judge(&self.book, seen)?;
         self.tickets.judge(&self.book, seen)?;
         self.order.judge(&self.book, &self.tickets, seen)?;
@@ -204,6 +205,7 @@ impl Oracles {
             record::judge(&self.book, seen, *event, view.as_ref())?;
             explained::judge(&self.book, &self.tickets, seen, *event, view.as_ref())?;
             view.iter().try_for_each(|view| self.tickets.judge_touched(*event, view))?;
+            view.iter().try_for_each(|view| self.runs.judge_touched(*event, view))?;
             view.iter().try_for_each(|view| self.reference.judge_touched(seen, view))?;
         }
         deadline::judge(&self.book, seen, self.tickets.test_due(seen))?;

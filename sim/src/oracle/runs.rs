@@ -1,6 +1,6 @@
 //! P4: one run at a time, one outcome each.
 
-use eventful::{Answer, AttemptEnd, Change, Effect, Next, Run, RunId, Status};
+use eventful::{Answer, AttemptEnd, Change, Effect, Next, RecordView, Run, RunId, Status, Timestamp};
 
 use super::{Said, Seen};
 use crate::failure::Broken;
@@ -13,6 +13,8 @@ const ORACLE: &str = "runs";
 #[derive(Debug, Default)]
 pub(super) struct Started {
     last: Option<RunId>,
+    /// When the runs in flight must end, as their starts and heartbeats were answered.
+    deadlines: Vec<(RunId, Timestamp)>,
 }
 
 impl Started {
@@ -23,6 +25,15 @@ impl Started {
         if ended != aborted {
             return broken(format!("{ended} runs are ended from outside, and to be stopped are {:?}", seen.effects));
         }
+        seen.facts.iter().try_for_each(|fact| self.judge_timeout(seen, &fact.change))?;
+        self.deadlines.retain(|(run, _)| book.of_run(*run).is_some());
+        match (seen.answer, seen.said) {
+            (Answer::Running(run), _) => self.deadlines.push((run.id, run.deadline)),
+            (Answer::Alive(deadline), Said::Heartbeat(run)) => {
+                self.deadlines.iter_mut().filter(|(beating, _)| *beating == run).for_each(|(_, at)| *at = *deadline);
+            }
+            _ => {}
+        }
         if let Answer::Running(run) = seen.answer {
             return self.judge_start(book, seen, run);
         }
@@ -30,6 +41,29 @@ impl Started {
             return judge_settle(book, seen, run);
         }
         if let Said::Heartbeat(run) = seen.said { judge_heartbeat(book, seen, run) } else { Ok(()) }
+    }
+
+    /// A run that is timed out has come to its deadline.
+    fn judge_timeout(&self, seen: &Seen<'_>, change: &Change) -> Result<(), Broken> {
+        let Change::Finished { run, end: AttemptEnd::TimedOut, .. } = change else { return Ok(()) };
+        match self.deadline(*run) {
+            Some(deadline) if deadline <= seen.now => Ok(()),
+            deadline => broken(format!("run {run} is timed out at {}, and its deadline is {deadline:?}", seen.now)),
+        }
+    }
+
+    fn deadline(&self, run: RunId) -> Option<Timestamp> {
+        self.deadlines.iter().find(|(known, _)| *known == run).map(|(_, deadline)| *deadline)
+    }
+
+    /// The touched record shows the deadline that the worker was given.
+    pub(super) fn judge_touched(&self, event: EventNumber, view: &RecordView) -> Result<(), Broken> {
+        let Some(run) = view.run else { return Ok(()) };
+        let due = self.deadline(run.id);
+        match due == Some(run.deadline) {
+            true => Ok(()),
+            false => broken(format!("event {event} shows {run:?}, and its worker was given {due:?}")),
+        }
     }
 
     fn judge_start(&mut self, book: &Book, seen: &Seen<'_>, run: &Run) -> Result<(), Broken> {

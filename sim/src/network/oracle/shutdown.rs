@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Config, Phase, ShutdownReport, Stats, Status};
+use eventful::{AttemptEnd, Config, Phase, ShutdownReport, Stats, Status};
 
 use super::{Verdict, holds};
 use crate::failure::Broken;
@@ -49,6 +49,10 @@ pub(in crate::network) fn ended(seen: &Seen, config: &Config) -> Verdict {
     let bound = drain + config.abort_grace * 2 + sync + TIMERS;
     holds(seen.took <= bound, || broken(format_args!("it took {:?}, {bound:?} are allowed", seen.took)))?;
     let report = &seen.report;
+    // Another call may have asked for it before.
+    holds(report.took + TIMERS >= seen.took || !seen.orderly, || {
+        broken(format_args!("it took {:?}, and says {:?}", seen.took, report.took))
+    })?;
     holds(report.abandoned == 0 || !seen.orderly, || {
         broken(format_args!("handlers that wait were abandoned: {report:?}"))
     })?;
@@ -75,6 +79,11 @@ fn adds_up(report: &ShutdownReport, before: &Stats, after: &Stats) -> Verdict {
     let ended = after.engine.facts.finished_total() - before.engine.facts.finished_total();
     let told = report.drained + report.interrupted;
     holds(ended == told, || broken(format_args!("{ended} runs ended meanwhile, and it says {told}")))?;
+    let interrupted = |stats: &Stats| stats.engine.facts.finished(AttemptEnd::Interrupted);
+    let stopped = interrupted(after) - interrupted(before);
+    holds(report.interrupted == stopped, || {
+        broken(format_args!("{stopped} runs were interrupted, and it says {}", report.interrupted))
+    })?;
     let inflight = before.engine.gauges.inflight;
     holds(told == inflight, || broken(format_args!("of {inflight} runs in flight it says {told}")))
 }
