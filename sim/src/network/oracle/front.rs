@@ -220,7 +220,7 @@ pub(in crate::network) fn problem(response: &Response) -> Verdict {
     let millis = shown["retry_after_ms"].as_u64();
     let seconds = millis.map(|millis| millis.div_ceil(1000).to_string());
     let comes_back = millis.is_some_and(|millis| millis > 0) == PASSING.contains(&kind);
-    let conflicts = ["stored_digest", "received_digest", "first_received_at"].map(|name| says(name));
+    let conflicts = ["stored_digest", "received_digest", "first_received_at"].map(says);
     let is_whole = is_known && says("title") && says("detail") && comes_back && response.retry_after == seconds;
     holds(is_whole && conflicts == [kind == "conflict"; 3], || {
         broken(
