@@ -224,3 +224,26 @@ impl Journal for MemoryJournal {
         self.own().map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_take_room_from_the_first_on_and_give_it_back() {
+        let mut store = MemoryStore::bounded(100);
+        let mut journal = store.open(&Owner::new("a test")).expect("it is new");
+        let at = Sequence::FIRST.next();
+        journal.append(Sequence::FIRST, &[0; 10]).expect("room");
+        journal.put_snapshot(at, 0, &[0; 30], false).expect("room");
+        assert_eq!(journal.room(), Room(60), "what is unfinished is there");
+
+        journal.drop_unfinished();
+        assert_eq!(journal.room(), Room(90));
+
+        journal.put_snapshot(at, 0, &[0; 30], false).expect("room");
+        journal.put_snapshot(at, 1, &[0; 20], true).expect("room");
+        journal.trim(at).expect("it is the owner");
+        assert_eq!(journal.room(), Room(50), "the frame is gone");
+    }
+}
