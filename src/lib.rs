@@ -58,6 +58,8 @@ pub mod journal;
 pub mod node;
 #[cfg(feature = "tokio")]
 mod runtime;
+#[cfg(feature = "tokio")]
+mod sync;
 
 #[doc(hidden)]
 pub use engine::Thresholds;

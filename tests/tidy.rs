@@ -29,6 +29,8 @@ fn imports_go_one_way() {
     assert_finds(imports::point_backward, "src/engine/a/b.rs", "use super::super::super::journal::Journal;");
     assert_finds(imports::point_backward, "src/runtime/a.rs", "fn f() { crate::http::serve() }");
     assert_finds(imports::point_backward, "src/runtime/a.rs", "use crate::Eventful;");
+    assert_finds(imports::point_backward, "src/node/a.rs", "use crate::sync::Mutex;");
+    assert_allows(imports::point_backward, "src/runtime/a.rs", "use crate::sync::Mutex; use std::sync::Arc;");
     assert_allows(imports::point_backward, "src/runtime/a.rs", "use crate::engine::Engine; use axum::http::Uri;");
     assert_allows(imports::point_backward, "src/http/a.rs", "use crate::runtime::Eventful; use crate::Key;");
 }
@@ -140,6 +142,7 @@ fn a_circle_of_three_files_is_found_once() {
 fn a_path_that_leads_nowhere_is_found() {
     let unresolved = |files: &[_]| Imports::of(&tree_of(files)).unresolved.len();
     assert_eq!(unresolved(&[("src/lib.rs", "mod a;"), ("src/a.rs", "use super::b::B; use super::a;")]), 1);
+    assert_eq!(unresolved(&[("src/lib.rs", "mod a; use x::b;"), ("src/a.rs", "use crate::b::B;")]), 0);
     assert_eq!(unresolved(&[("src/lib.rs", "mod a;")]), 1, "there is no file for it");
     assert_eq!(unresolved(&[("src/lib.rs", ""), ("src/a.rs", "")]), 1, "no crate has it");
 }

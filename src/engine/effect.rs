@@ -2,6 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::command::ErrorText;
 use super::fact::{Change, Fact};
@@ -46,6 +47,17 @@ pub enum DropReason {
     Expired,
     /// Failed events had more than `max_failed_bytes`, and it was the one that failed first.
     Overflow,
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "a failed event is forgotten at the end of failed_retention",
+            Self::Overflow => {
+                "a failed event is forgotten, the oldest one, since failed events had more than max_failed_bytes"
+            }
+        })
+    }
 }
 
 /// Where the engine puts what follows from a command. The caller owns it, and reuses it.

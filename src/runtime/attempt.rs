@@ -1,7 +1,7 @@
 //! What a handler knows about its run, and how the run is stopped.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::latch::{Cancel, Latch};
 use super::shared::Shared;
 use crate::engine::{Event, Key, RunId, Timestamp};
 use crate::node::{Launch, Lsn, Worker};
+use crate::sync::AtomicU64;
 
 /// One run of a handler. Clones are the same run.
 #[derive(Clone)]

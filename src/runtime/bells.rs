@@ -2,16 +2,16 @@
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 use core::task::{Context, Waker};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Wake;
 use std::vec::Vec;
-use tokio::sync::Notify;
 
 use crate::node::{Lsn, Settled, Waiter};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Notify};
 
 /// Bells that groups take turns at. Two groups are on their way as a rule, and more when they are full: then
 /// the bell of one may wake who waits for a later one, and goes back to waiting.

@@ -8,7 +8,6 @@ use std::panic::resume_unwind;
 use std::string::{String, ToString as _};
 use std::sync::{Arc, PoisonError};
 use std::vec::Vec;
-use tokio::runtime::Handle;
 
 use super::clock::{Clock, SystemClock};
 use super::dispatcher::dispatch;
@@ -33,6 +32,7 @@ use crate::journal::{JournalStore, OpenError, Progress, Recovered, Room, WriteEr
 #[cfg(feature = "durable")]
 use crate::node::Opened;
 use crate::node::{Node, Part, Probe};
+use crate::sync::Handle;
 
 /// Sets up an [`Eventful`].
 ///

@@ -1,12 +1,12 @@
 //! Steps in for many events at once, a page at a time.
 
 use std::vec::Vec;
-use tokio::task::coop::consume_budget;
 
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::engine::{Cursor, Filter, Key, Page, Status, Timestamp};
 use crate::node::{DiscardError, Node, RedriveError, Unavailable};
+use crate::sync::consume_budget;
 
 /// What [`Eventful::redrive_all`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Eventful {
     ///
     /// [`RedriveError`] when it redrove none.
     pub async fn redrive_matching(&self, filter: &Filter, after: Cursor) -> Result<Redriven, RedriveError> {
-        let filter = Filter { status: Some(Status::Failed), ..filter.clone() };
+        let filter = with_status(filter, Status::Failed);
         let (keys, mut next) = self.keys(&filter, after)?;
         let (mut count, mut lsns) = (0, Vec::new());
         for key in keys {
@@ -112,7 +112,7 @@ impl Eventful {
         filter: &Filter,
         after: Cursor,
     ) -> Result<Discarded, DiscardError> {
-        let filter = Filter { status: Some(status), ..filter.clone() };
+        let filter = with_status(filter, status);
         let (keys, next) = self.keys(&filter, after)?;
         let mut count = 0;
         for key in keys {
@@ -130,6 +130,12 @@ impl Eventful {
         let most = self.shared.config.thresholds().bulk;
         self.shared.look(|node, now| node.engine().find_keys(now, filter, after, most))
     }
+}
+
+fn with_status(filter: &Filter, status: Status) -> Filter {
+    let mut filter = filter.clone();
+    filter.status = Some(status);
+    filter
 }
 
 impl Shared {

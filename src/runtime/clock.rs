@@ -3,14 +3,14 @@
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::boxed::Box;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::engine::Timestamp;
+use crate::sync::{AtomicU64, Notify};
 
 /// A wait that a [`Clock`] gives out.
 pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;

@@ -3,15 +3,14 @@
 use core::time::Duration;
 use std::boxed::Box;
 use std::string::ToString as _;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use std::sync::{Arc, PoisonError};
 
 use super::points::pass;
 use super::shared::Shared;
 use super::supervisor::give_way;
 use super::writer::{JournalWriter, Next};
 use crate::node::Point;
+use crate::sync::{Condvar, Handle, Mutex, Notify, thread};
 
 /// Rings for a thread.
 #[derive(Default)]
@@ -82,7 +81,7 @@ impl Driver {
     pub(super) fn drive(self, runtime: &Handle, writer: JournalWriter) -> std::io::Result<()> {
         match self {
             Self::Thread(bell) => {
-                let thread = std::thread::Builder::new().name("eventful-journal".to_string());
+                let thread = thread::Builder::new().name("eventful-journal".to_string());
                 thread.spawn(move || on_thread(writer, &bell)).map(drop)
             }
             Self::Task(bell) => {

@@ -10,12 +10,13 @@ use core::time::Duration;
 use std::io;
 use std::string::ToString as _;
 use std::sync::{Arc, PoisonError};
-use tokio::runtime::{Builder, RuntimeFlavor};
+use tokio::runtime::RuntimeFlavor;
 
 use super::bells::guarded;
 use super::points::pass;
 use super::shared::Shared;
 use crate::node::{Node, Point, ShutdownReport};
+use crate::sync::{Builder, JoinHandle, thread};
 
 impl Shared {
     /// Stops intake and dispatch now, and asks for the rest to have ended within `timeout`.
@@ -66,7 +67,7 @@ pub(super) fn watch(shared: &Arc<Shared>) {
 }
 
 fn spawn(shared: Arc<Shared>) -> io::Result<()> {
-    let thread = std::thread::Builder::new().name("eventful-end".to_string());
+    let thread = thread::Builder::new().name("eventful-end".to_string());
     thread.spawn(move || end(shared)).map(drop)
 }
 
@@ -97,7 +98,7 @@ async fn see_to_the_end(shared: &Shared) {
 /// may hold up what else is on it.
 fn publish(shared: &Shared) {
     let tasks = core::mem::take(&mut *shared.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    tasks.iter().for_each(JoinHandle::abort);
     let report = shared.read(|node, _| node.report());
     shared.over.open();
     tracing::info!(?report, "the engine has stopped");

@@ -1,13 +1,13 @@
 //! Logs what nothing else remembers of failed events.
 
-use crate::engine::{DropReason, DroppedFailure, ErrorText};
+use crate::engine::{DroppedFailure, ErrorText};
 use crate::node::{Failures, FullOfFailures};
 
 /// Logs a line for each.
 pub(super) fn log_failures(failures: &Failures) {
     for DroppedFailure { key, failed_at, attempt, error, why, .. } in &failures.dropped {
         let error = error.as_ref().map(ErrorText::as_str);
-        tracing::warn!(%key, %failed_at, attempt, error, "{}", words(*why));
+        tracing::warn!(%key, %failed_at, attempt, error, "{why}");
     }
     match failures.turned_full {
         Some(FullOfFailures { is_full: true, bytes, max_bytes }) => tracing::error!(
@@ -19,14 +19,5 @@ pub(super) fn log_failures(failures: &Failures) {
             tracing::info!(bytes, max_bytes, "failed events fit max_failed_bytes, and new events are taken again");
         }
         None => {}
-    }
-}
-
-const fn words(why: DropReason) -> &'static str {
-    match why {
-        DropReason::Expired => "a failed event is forgotten at the end of failed_retention",
-        DropReason::Overflow => {
-            "a failed event is forgotten, the oldest one, since failed events had more than max_failed_bytes"
-        }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 use std::vec::Vec;
-use tokio::sync::Notify;
-use tokio::task::coop::consume_budget;
 
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::engine::{Event, Rejection};
 use crate::node::{Decided, Entry, Lsn, SubmitError, Submitted, Unavailable, Waiter};
+use crate::sync::{Notify, consume_budget};
 
 impl Eventful {
     /// Submits an event, and waits for room while a bound is reached: first in, first out, at most

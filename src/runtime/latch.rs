@@ -1,9 +1,9 @@
 //! Something that happens once, and that many may wait for.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Notify;
+use core::sync::atomic::Ordering;
 
 use super::bells::ring_for_all;
+use crate::sync::{AtomicBool, Notify};
 
 /// Closed at first; once opened, it stays open.
 #[derive(Debug, Default)]

@@ -2,12 +2,12 @@
 
 use std::string::String;
 use std::vec::Vec;
-use tokio::task::coop::consume_budget;
 
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::engine::{Cursor, Filter, Key, Page, RecordView, Status, Thresholds, Timestamp};
 use crate::node::{Node, Seen, Unavailable, Unsynced, Wait};
+use crate::sync::consume_budget;
 
 impl Eventful {
     /// What is known about an event. With a journal, a record that is durable is shown at once, also
@@ -30,7 +30,7 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub async fn list(&self, status: Option<Status>, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
-        self.shared.show_page(&Filter { status, ..Filter::default() }, after, limit).await
+        self.shared.show_page(&status.map_or_else(Filter::default, Filter::of), after, limit).await
     }
 
     /// Why an event is not running now, in one sentence. Nothing when there is no such event. It waits
@@ -59,7 +59,10 @@ impl Shared {
         let Seen { value, wait } = seen?;
         match (self.is_over(wait).await, value) {
             (Ok(()), value) => Ok((value, beside)),
-            (Err(Unsynced::Late), Some(record)) => Ok((Some(RecordView { durable: false, ..record }), beside)),
+            (Err(Unsynced::Late), Some(mut record)) => {
+                record.durable = false;
+                Ok((Some(record), beside))
+            }
             (Err(Unsynced::Late), None) | (Err(Unsynced::Lost), _) => Err(Unavailable::Unknown),
         }
     }

@@ -3,16 +3,12 @@
 
 use core::fmt;
 use core::future::poll_fn;
-use core::hint::spin_loop;
-use core::sync::atomic::AtomicBool;
 use core::task::Poll;
 use core::time::Duration;
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::vec::Vec;
-use tokio::runtime::Handle;
-use tokio::task::{JoinHandle, JoinSet};
 
 use super::bells::{Bells, guarded, ring_for_all, ring_for_one};
 use super::failures::log_failures;
@@ -23,6 +19,7 @@ use super::recovery::Recovery;
 use super::timeline::Timeline;
 use crate::engine::{Config, Timestamp};
 use crate::node::{Actions, Horizon, Lsn, Node, Probe, Unsynced, Worker};
+use crate::sync::{AtomicBool, Handle, JoinHandle, JoinSet, Mutex, MutexGuard, SPINS, spin_loop};
 
 /// One adapter: its lock, its clock, and the bells that wake its tasks.
 pub(super) struct Shared {
@@ -103,9 +100,6 @@ pub(super) struct Parts {
     pub(super) submit_timeout: Duration,
     pub(super) probe: Probe,
 }
-
-/// Tries of the lock before a thread sleeps for it.
-const SPINS: usize = 1000;
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Arc<Self> {

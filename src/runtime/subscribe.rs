@@ -2,11 +2,11 @@
 
 use core::fmt;
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::node::{Notice, Reading, Unavailable, Waiter};
+use crate::sync::Notify;
 
 /// A reader of facts, from the moment it was made. Dropping it ends it; until then what the engine
 /// remembers stays in memory.

@@ -5,10 +5,10 @@ use core::mem;
 use core::task::Poll;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
-use tokio::task::JoinSet;
 
 use super::shared::Shared;
 use crate::node::Part;
+use crate::sync::JoinSet;
 
 /// How a task that is looked after ended by itself.
 pub(super) enum Exit {

@@ -7,10 +7,11 @@
 
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::clock::{Clock, Sleep};
 use crate::engine::Timestamp;
+use crate::sync::AtomicU64;
 
 /// A clock, and how far the engine's time is ahead of it.
 #[derive(Debug)]

@@ -1,13 +1,13 @@
 //! Waits for the end of one event, or of all.
 
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 use super::bells::guarded;
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::engine::{Key, Phase, RecordView};
 use crate::node::{Unavailable, WaitError, Waiter, Watched};
+use crate::sync::Notify;
 
 impl Eventful {
     /// Waits until an event has ended, and returns its record: completed, failed or discarded, with a

@@ -8,7 +8,6 @@ use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::{String, ToString as _};
 use std::sync::Arc;
-use tokio::task::coop::consume_budget;
 use tracing::Span;
 
 use super::attempt::{Attempt, RunCell};
@@ -17,6 +16,7 @@ use super::points::pass;
 use super::shared::{Locked, Shared};
 use crate::engine::{ErrorText, Outcome, Status};
 use crate::node::{Launch, Point, Start};
+use crate::sync::consume_budget;
 
 /// A run in flight: whatever becomes of its worker, it is settled and its permit is free again. Dropped
 /// before, it has crashed.

@@ -19,6 +19,8 @@ enum Target {
     Module(usize),
     /// An item that the module defines.
     ItemOf(usize),
+    /// What another crate defines.
+    Foreign,
 }
 
 /// The imports of a tree, and what is wrong with them.
@@ -131,7 +133,7 @@ impl Paths<'_> {
         let module = match target {
             Target::ItemOf(module) => module,
             Target::Module(module) if takes_all => module,
-            Target::Module(_) => return None,
+            Target::Module(_) | Target::Foreign => return None,
         };
         let publishes = import.is_some_and(|import| import.is_public) && self.is_inside(module, from);
         let file = self.one.modules[module].file;
@@ -180,6 +182,7 @@ impl Paths<'_> {
             open.push((module, index));
             let ends = self.resolve(module, &import.path, open);
             match import.name {
+                Some(_) if ends.is_empty() && is_foreign(&import.path) => targets.push(Target::Foreign),
                 Some(_) => targets.extend(ends),
                 None => {
                     let modules = ends.iter().filter_map(|end| end.module());
@@ -192,11 +195,16 @@ impl Paths<'_> {
     }
 }
 
+/// Whether a path that leads to no module and no item of its crate leads to another crate.
+fn is_foreign(path: &[String]) -> bool {
+    path.first().is_some_and(|first| !["crate", "self", "super"].contains(&first.as_str()))
+}
+
 impl Target {
     fn module(self) -> Option<usize> {
         match self {
             Self::Module(module) => Some(module),
-            Self::ItemOf(_) => None,
+            Self::ItemOf(_) | Self::Foreign => None,
         }
     }
 }

@@ -1,8 +1,11 @@
-//! Imports go one way: `bin → http → runtime → node → journal → engine`.
+//! Imports go one way: `bin → http → runtime → sync → node → journal → engine`.
 
 use super::source::{Source, find_words};
 
-const LAYERS: [&str; 6] = ["engine", "journal", "node", "runtime", "http", "bin"];
+const LAYERS: [&str; 7] = ["engine", "journal", "node", "sync", "runtime", "http", "bin"];
+
+/// The first layer that may name what the root of the crate publishes.
+const FRONT: usize = 5;
 
 /// Paths from a layer to one above it, or around the layers through the re-exports of the root.
 pub(crate) fn point_backward(source: &Source) -> Vec<String> {
@@ -19,7 +22,7 @@ pub(crate) fn point_backward(source: &Source) -> Vec<String> {
 
 /// Below the front, `crate::` names a layer, so that the direction shows.
 fn around(source: &Source, own: usize) -> Vec<String> {
-    if own >= 4 {
+    if own >= FRONT {
         return Vec::new();
     }
     let roots = find_words(&source.product, "crate::").filter(|at| {
