@@ -51,7 +51,8 @@ pub(crate) fn crates(tree: &[Source]) -> Vec<Crate> {
 
 /// Whether Cargo begins a crate at `path`.
 fn is_root(path: &str) -> bool {
-    let parts: Vec<_> = path.strip_prefix("sim/").unwrap_or(path).split('/').collect();
+    let member = ["sim/threads/", "sim/"].into_iter().find_map(|member| path.strip_prefix(member));
+    let parts: Vec<_> = member.unwrap_or(path).split('/').collect();
     match parts[..] {
         ["src", "lib.rs"] | ["src", "bin", _, "main.rs"] => true,
         ["tests" | "benches" | "examples", name] => name.ends_with(".rs"),

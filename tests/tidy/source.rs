@@ -25,7 +25,8 @@ impl Source {
 
     /// Whether users run it, as opposed to tests, benchmarks and examples.
     pub(crate) fn is_product(&self) -> bool {
-        (self.path.starts_with("src/") || self.path.starts_with("sim/src/")) && self.path.ends_with(".rs")
+        let folders = ["src/", "sim/src/", "sim/threads/src/"];
+        folders.iter().any(|folder| self.path.starts_with(folder)) && self.path.ends_with(".rs")
     }
 
     /// A finding at a byte offset: where, and what to do.

@@ -1,0 +1,44 @@
+//! What `src/sync.rs` of the product takes from std and tokio, under the scheduler.
+//!
+//! | module | what |
+//! |---|---|
+//! | `notify` | tokio's `Notify` |
+//! | `task`, `join_set` | tokio's tasks: `JoinHandle`, `JoinSet` |
+//! | `executor` | tokio's runtimes: `Handle`, `Builder`, and [`Runtime`] for the models |
+//! | `condvar` | std's `Condvar`, with the time of [`clock`](crate::clock) |
+
+mod condvar;
+mod executor;
+mod join_set;
+mod notify;
+mod task;
+
+use core::time::Duration;
+
+pub use shuttle::hint::spin_loop;
+pub use shuttle::sync::atomic::{AtomicBool, AtomicU64};
+pub use shuttle::sync::{Mutex, MutexGuard};
+pub use shuttle::thread;
+
+pub use condvar::Condvar;
+pub use executor::{Context, Handle, NoRuntimeHere, Runtime, RuntimeBuilder as Builder, ThreadRuntime};
+pub use join_set::JoinSet;
+pub use notify::{Notified, Notify};
+pub use task::{JoinError, JoinHandle};
+
+/// Tries of a lock before a thread sleeps for it. More than one make schedules longer and no other.
+pub const SPINS: usize = 1;
+
+/// A budget that never ends: a point at which others may run.
+#[allow(clippy::unused_async, reason = "tokio's is async")]
+pub async fn consume_budget() {
+    point();
+}
+
+/// A point at which the scheduler may let another thread run.
+pub(crate) fn point() {
+    // Not while a panic unwinds, whose destructors come here: a failure is to stay the failure that it is.
+    if !std::thread::panicking() {
+        thread::sleep(Duration::ZERO);
+    }
+}

@@ -1,0 +1,212 @@
+//! Answers that wait for the journal: what is acknowledged is durable at that moment, and nothing waits for ever.
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::time::Duration;
+use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, MemoryStore, Sequence, WriteError};
+use eventful::{Event, Status, SubmitError, Unavailable};
+use eventful_threads::clock::advance;
+use eventful_threads::model::{check, client};
+use eventful_threads::sync::thread;
+use eventful_threads::{Attempt, Durability, Eventful, Failure};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::setup::{event, join, join_all, key, narrow};
+
+#[test]
+fn ok_is_durable_with_a_writer_on_a_thread() {
+    acknowledge(Ledger { blocks: true, ..Ledger::default() });
+}
+
+#[test]
+fn ok_is_durable_with_a_writer_in_a_task() {
+    acknowledge(Ledger::default());
+}
+
+#[test]
+fn ok_is_durable_when_a_thread_fails_to_append() {
+    acknowledge(Ledger { blocks: true, fails_at: Some(3), ..Ledger::default() });
+}
+
+#[test]
+fn ok_is_durable_when_a_task_fails_to_append() {
+    acknowledge(Ledger { fails_at: Some(3), ..Ledger::default() });
+}
+
+#[test]
+fn ok_is_durable_when_what_failed_was_written() {
+    acknowledge(Ledger { blocks: true, fails_at: Some(2), writes_though: true, ..Ledger::default() });
+}
+
+/// Two threads submit until what they submit is taken, and others wait for it.
+fn acknowledge(ledger: Ledger) {
+    check(move |_| {
+        let ledger = ledger.begin();
+        async move {
+            let (work, early) = (ledger.clone(), Arc::new(AtomicUsize::new(0)));
+            let called_early = Arc::clone(&early);
+            let handler = move |event: Event, _: Attempt| {
+                // Its acceptance and its start, at least.
+                if work.count(&event.key().id().to_string()) < 2 {
+                    called_early.fetch_add(1, Ordering::Relaxed);
+                }
+                async { Ok::<_, Failure>(()) }
+            };
+            let store = Intercepted::new(Box::new(MemoryStore::new()), ledger.clone());
+            let started = narrow(1, 1).journal(store, Durability::default()).start(handler);
+            let eventful = started.expect("it starts");
+            let submitters = ["one", "two"].map(|id| {
+                let (eventful, ledger) = (eventful.clone(), ledger.clone());
+                client(async move {
+                    submit(&eventful, &ledger, id).await;
+                    end(&eventful, id).await;
+                })
+            });
+            submit(&eventful, &ledger, "three").await;
+            join_all(submitters);
+            while let Err(error) = eventful.wait_idle().await {
+                assert!(matches!(error, eventful::WaitError::Unavailable(why) if why.is_temporary()), "{error}");
+                thread::yield_now();
+            }
+            let report = eventful.shutdown(None).await;
+            assert_eq!((report.left, report.unsynced), (0, 0));
+            assert_eq!(early.load(Ordering::Relaxed), 0, "handlers were called before their starts were durable");
+        }
+    });
+}
+
+/// Submits until it is taken.
+async fn submit(eventful: &Eventful, ledger: &Ledger, id: &str) {
+    loop {
+        match eventful.submit(event(id)).await {
+            Ok(_) => return assert!(ledger.holds(id), "{id} was acknowledged and is not durable"),
+            Err(SubmitError::Unavailable(Unavailable::Unknown | Unavailable::Reopening)) => thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Waits for the end of the event, also while the journal is being opened again.
+async fn end(eventful: &Eventful, id: &str) {
+    loop {
+        match eventful.wait(&key(id)).await {
+            Ok(record) => return assert_eq!(record.status, Status::Completed),
+            Err(eventful::WaitError::Unavailable(why)) if why.is_temporary() => thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn stuck_journal_keeps_no_answer_past_its_timeout() {
+    check(|_| {
+        let ledger = Ledger { blocks: true, sticks_at: Some(2), ..Ledger::default() }.begin();
+        async move {
+            let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
+            let store = Intercepted::new(Box::new(MemoryStore::new()), ledger.clone());
+            let started = narrow(1, 1).journal(store, Durability::default()).start(succeed);
+            let eventful = started.expect("it starts");
+            let submitters = ["one", "two"].map(|id| {
+                let (eventful, ledger) = (eventful.clone(), ledger.clone());
+                client(async move {
+                    let submitted = eventful.submit(event(id)).await;
+                    assert!(submitted.is_err() || ledger.holds(id));
+                    submitted
+                })
+            });
+            let is_over = Arc::new(AtomicBool::new(false));
+            let over = Arc::clone(&is_over);
+            let mover = thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    advance(Duration::from_secs(1));
+                    thread::yield_now();
+                }
+            });
+            join_all(submitters);
+            is_over.store(true, Ordering::Relaxed);
+            join(mover);
+            ledger.release();
+            assert_eq!(eventful.shutdown(None).await.unsynced, 0);
+        }
+    });
+}
+
+/// What a journal holds, seen at its door: by the bytes of its frames.
+#[derive(Debug, Clone, Default)]
+struct Ledger {
+    blocks: bool,
+    /// The append that fails, counted from 1.
+    fails_at: Option<u32>,
+    /// Whether the append that fails has written all the same.
+    writes_though: bool,
+    /// The append that does not return until it is released.
+    sticks_at: Option<u32>,
+    written: Arc<Mutex<Written>>,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    appends: u32,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    is_open: eventful_threads::sync::Mutex<bool>,
+    opened: eventful_threads::sync::Condvar,
+}
+
+impl Ledger {
+    /// The same for one run of a model.
+    fn begin(&self) -> Self {
+        let (written, gate) = Default::default();
+        Self { written, gate, ..self.clone() }
+    }
+
+    /// How many facts about this event it holds.
+    fn count(&self, id: &str) -> usize {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.bytes.windows(id.len()).filter(|window| *window == id.as_bytes()).count()
+    }
+
+    fn holds(&self, id: &str) -> bool {
+        self.count(id) > 0
+    }
+
+    fn release(&self) {
+        *self.gate.is_open.lock().expect("no panic") = true;
+        self.gate.opened.notify_one();
+    }
+
+    /// Counts an append. Returns its number.
+    fn next(&self) -> Option<u32> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.appends += 1;
+        Some(written.appends)
+    }
+}
+
+impl Intercept for Ledger {
+    fn blocks(&self, _: &dyn JournalStore) -> bool {
+        self.blocks
+    }
+
+    fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        let number = self.next();
+        // Others run before it is written, and before it is said.
+        thread::sleep(Duration::ZERO);
+        if number == self.sticks_at {
+            let mut is_open = self.gate.is_open.lock().expect("no panic");
+            while !*is_open {
+                is_open = self.gate.opened.wait(is_open).expect("no panic");
+            }
+        }
+        let fails = number == self.fails_at;
+        if !fails || self.writes_though {
+            journal.append(expected, frame)?;
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).bytes.extend_from_slice(frame);
+        }
+        thread::sleep(Duration::ZERO);
+        if fails { Err(WriteError::Unknown { cause: "as the model asks".into() }) } else { Ok(()) }
+    }
+}

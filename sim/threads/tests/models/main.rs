@@ -1,0 +1,10 @@
+//! Models of the whole adapter. Each says what must come true, and counts for itself.
+
+mod cancellation;
+mod journal;
+mod operator;
+mod permits;
+mod readers;
+mod room;
+mod setup;
+mod shutdown;
