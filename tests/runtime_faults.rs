@@ -269,12 +269,15 @@ async fn waits_end_when_the_engine_breaks() {
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Processing).await;
     let (one, all) = (eventful.clone(), eventful.clone());
+    let mut facts = eventful.subscribe(100).expect("not broken");
+    let reader = tokio::spawn(async move { while facts.recv().await.is_some() {} });
     let one = tokio::spawn(async move { one.wait(&key("a")).await });
     let all = tokio::spawn(async move { all.wait_idle().await });
     tokio::task::yield_now().await;
     break_it(&eventful).await;
     assert_eq!(one.await.expect("no panic"), Err(WaitError::Unavailable(Unavailable::Broken)));
     assert_eq!(all.await.expect("no panic"), Err(WaitError::Unavailable(Unavailable::Broken)));
+    reader.await.expect("no panic");
 }
 
 #[tokio::test(start_paused = true)]

@@ -235,6 +235,7 @@ impl Node {
     pub fn break_down(&mut self) {
         self.is_broken = true;
         self.commits.close_horizon();
+        self.readers.close(&mut self.pending.edit().wake);
         self.pending.edit().wake_everyone();
     }
 }

@@ -35,8 +35,8 @@ impl Eventful {
 }
 
 impl Subscription {
-    /// The next fact, or how many were lost before it; nothing when the engine is gone or has
-    /// stopped and everything was read. Dropping the future loses nothing.
+    /// The next fact, or how many were lost before it; nothing when the engine is gone, is broken or has
+    /// stopped, and everything was read. Dropping the future loses nothing.
     pub async fn recv(&mut self) -> Option<Notice> {
         loop {
             match self.shared.write(|node, _| node.read(self.reader)) {

@@ -35,11 +35,11 @@ impl World<'_> {
         }
         // Before the node is called, so that no wake-up is missed.
         self.doze(waiter, true);
-        let observer = std::sync::Arc::clone(&self.observer);
+        let (observer, ends) = (std::sync::Arc::clone(&self.observer), self.publishes_no_more());
         let reading = self.drive(|node, _| {
             let reading = node.read(waiter);
             let mut seen = observer.see();
-            let verdict = seen.oracles.judge_reading(waiter, &reading, node.report().is_some());
+            let verdict = seen.oracles.judge_reading(waiter, &reading, ends);
             seen.keep(verdict);
             observer.switches().act();
             reading
@@ -60,6 +60,11 @@ impl World<'_> {
             self.agenda.at(self.now + every, Task::Read(waiter));
         }
         Ok(())
+    }
+
+    /// Returns whether readers have been shown all that they ever will: the node has ended, or is broken.
+    pub(super) fn publishes_no_more(&self) -> bool {
+        self.is_broken || self.node.report().is_some()
     }
 
     /// Has a reader sleep, or not. Returns how often it reads, if it has slept and was not woken.

@@ -208,7 +208,7 @@ impl World<'_> {
 
     fn judge_readers(&self) -> Result<(), Broken> {
         let published = &self.observer.see().oracles.published;
-        let is_over = self.node.report().is_some();
+        let is_over = self.publishes_no_more();
         let news = |waiter| is_over || published.has_news(waiter);
         let slept = self.clients.readers.iter().find(|reader| reader.sleeps && news(reader.waiter));
         slept.map_or(Ok(()), |reader| {
