@@ -10,7 +10,7 @@ use crate::clock;
 use crate::sync::{Runtime, thread};
 
 /// Schedules of each kind when `EVENTFUL_SCHEDULES` says nothing.
-const SCHEDULES: usize = 1000;
+const SCHEDULES: usize = 2000;
 
 /// Depths of PCT: how many orders of two operations must be right to find what it finds. Few bugs need more than 4.
 const DEPTHS: [usize; 3] = [2, 3, 4];

@@ -89,10 +89,15 @@ impl Handle {
             }
         });
         let abort: Arc<dyn Abort> = outcome.clone();
-        let mut tasks = self.lock();
-        tasks.live.push(Arc::downgrade(&abort));
-        tasks.running.push(running);
-        drop(tasks);
+        let is_late = {
+            let mut tasks = self.lock();
+            tasks.live.push(Arc::downgrade(&abort));
+            tasks.running.push(running);
+            tasks.is_shut_down
+        };
+        if is_late {
+            abort.abort();
+        }
         JoinHandle(outcome)
     }
 

@@ -100,7 +100,8 @@ impl Rings {
 
     /// The place of one who begins to wait; none when it need not wait.
     fn enter(&mut self, seen: u64, waker: &Waker) -> Option<u64> {
-        if mem::take(&mut self.permit) || self.broadcasts != seen {
+        // A broadcast counts first, and leaves the permit for others.
+        if self.broadcasts != seen || mem::take(&mut self.permit) {
             return None;
         }
         self.last_place += 1;

@@ -3,14 +3,13 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, MemoryStore, Sequence, WriteError};
-use eventful::{Event, Status, SubmitError, Unavailable};
-use eventful_threads::clock::advance;
+use eventful::{Bound, Event, Status, SubmitError, Unavailable};
 use eventful_threads::model::{check, client};
-use eventful_threads::sync::thread;
-use eventful_threads::{Attempt, Durability, Eventful, Failure};
+use eventful_threads::sync::{Notify, thread};
+use eventful_threads::{Attempt, Builder, Durability, Eventful, Failure};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::setup::{event, join, join_all, key, narrow};
+use super::setup::{advance_until, event, join, join_all, key, narrow};
 
 #[test]
 fn ok_is_durable_with_a_writer_on_a_thread() {
@@ -37,6 +36,16 @@ fn ok_is_durable_when_what_failed_was_written() {
     acknowledge(Ledger { blocks: true, fails_at: Some(2), writes_though: true, ..Ledger::default() });
 }
 
+#[test]
+fn ok_is_durable_when_a_thread_finds_no_room() {
+    acknowledge(Ledger { blocks: true, refuses_at: Some(3), ..Ledger::default() });
+}
+
+#[test]
+fn ok_is_durable_when_a_task_finds_no_room() {
+    acknowledge(Ledger { refuses_at: Some(3), ..Ledger::default() });
+}
+
 /// Two threads submit until what they submit is taken, and others wait for it.
 fn acknowledge(ledger: Ledger) {
     check(move |_| {
@@ -51,9 +60,11 @@ fn acknowledge(ledger: Ledger) {
                 }
                 async { Ok::<_, Failure>(()) }
             };
-            let store = Intercepted::new(Box::new(MemoryStore::new()), ledger.clone());
-            let started = narrow(1, 1).journal(store, Durability::default()).start(handler);
-            let eventful = started.expect("it starts");
+            let eventful = ledger.builder().start(handler).expect("it starts");
+            // Only a writer that was refused waits for a later time.
+            let is_over = Arc::new(AtomicBool::new(ledger.refuses_at.is_none()));
+            let over = Arc::clone(&is_over);
+            let mover = thread::spawn(move || advance_until(|| over.load(Ordering::Relaxed)));
             let submitters = ["one", "two"].map(|id| {
                 let (eventful, ledger) = (eventful.clone(), ledger.clone());
                 client(async move {
@@ -67,6 +78,8 @@ fn acknowledge(ledger: Ledger) {
                 assert!(matches!(error, eventful::WaitError::Unavailable(why) if why.is_temporary()), "{error}");
                 thread::yield_now();
             }
+            is_over.store(true, Ordering::Relaxed);
+            join(mover);
             let report = eventful.shutdown(None).await;
             assert_eq!((report.left, report.unsynced), (0, 0));
             assert_eq!(early.load(Ordering::Relaxed), 0, "handlers were called before their starts were durable");
@@ -80,6 +93,10 @@ async fn submit(eventful: &Eventful, ledger: &Ledger, id: &str) {
         match eventful.submit(event(id)).await {
             Ok(_) => return assert!(ledger.holds(id), "{id} was acknowledged and is not durable"),
             Err(SubmitError::Unavailable(Unavailable::Unknown | Unavailable::Reopening)) => thread::yield_now(),
+            Err(SubmitError::Overloaded {
+                bound: Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable,
+                ..
+            }) => thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
     }
@@ -101,10 +118,7 @@ fn stuck_journal_keeps_no_answer_past_its_timeout() {
     check(|_| {
         let ledger = Ledger { blocks: true, sticks_at: Some(2), ..Ledger::default() }.begin();
         async move {
-            let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
-            let store = Intercepted::new(Box::new(MemoryStore::new()), ledger.clone());
-            let started = narrow(1, 1).journal(store, Durability::default()).start(succeed);
-            let eventful = started.expect("it starts");
+            let eventful = ledger.start();
             let submitters = ["one", "two"].map(|id| {
                 let (eventful, ledger) = (eventful.clone(), ledger.clone());
                 client(async move {
@@ -115,17 +129,79 @@ fn stuck_journal_keeps_no_answer_past_its_timeout() {
             });
             let is_over = Arc::new(AtomicBool::new(false));
             let over = Arc::clone(&is_over);
-            let mover = thread::spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    advance(Duration::from_secs(1));
-                    thread::yield_now();
-                }
-            });
+            let mover = thread::spawn(move || advance_until(|| over.load(Ordering::Relaxed)));
             join_all(submitters);
             is_over.store(true, Ordering::Relaxed);
             join(mover);
             ledger.release();
             assert_eq!(eventful.shutdown(None).await.unsynced, 0);
+        }
+    });
+}
+
+#[test]
+fn shutdown_beside_submissions_leaves_nothing_that_is_not_durable() {
+    for blocks in [true, false] {
+        check(move |_| {
+            let ledger = Ledger { blocks, ..Ledger::default() }.begin();
+            async move {
+                let eventful = ledger.start();
+                let submitters = ["one", "two"].map(|id| {
+                    let (eventful, ledger) = (eventful.clone(), ledger.clone());
+                    client(async move {
+                        match eventful.submit(event(id)).await {
+                            Ok(_) => assert!(ledger.holds(id), "{id} was acknowledged and is not durable"),
+                            Err(error) => assert_eq!(error, SubmitError::ShuttingDown),
+                        }
+                    })
+                });
+                let report = eventful.shutdown(None).await;
+                join_all(submitters);
+                assert_eq!(report.unsynced, 0);
+                assert!(ledger.is_sealed(), "the report came before the journal was sealed");
+            }
+        });
+    }
+}
+
+#[test]
+fn runtime_that_is_gone_closes_the_journal() {
+    for blocks in [true, false] {
+        check(move |runtime| {
+            let ledger = Ledger { blocks, ..Ledger::default() }.begin();
+            async move {
+                let eventful = ledger.start();
+                let other = eventful.clone();
+                let submitter = client(async move { other.submit(event("one")).await.map(drop) });
+                runtime.shut_down();
+                eventful.stopped().await;
+                let submitted = join(submitter);
+                assert!(submitted.is_err() || ledger.holds("one"));
+                // A task is dropped where it is.
+                assert!(!blocks || ledger.is_sealed(), "the report came before the journal was sealed");
+            }
+        });
+    }
+}
+
+#[test]
+fn opening_that_is_dropped_leaves_nothing_behind() {
+    check(move |runtime| {
+        let ledger = Ledger { blocks: true, ..Ledger::default() }.begin();
+        async move {
+            let leave = Arc::new(Notify::new());
+            let (left, opening) = (Arc::clone(&leave), ledger.clone());
+            let opener = runtime.handle().spawn(async move {
+                let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
+                let opened = opening.builder().open(succeed);
+                tokio::select! {
+                    biased;
+                    () = left.notified() => {}
+                    opened = opened => drop(opened.expect("it opens")),
+                }
+            });
+            leave.notify_one();
+            opener.await.expect("no panic");
         }
     });
 }
@@ -138,6 +214,8 @@ struct Ledger {
     fails_at: Option<u32>,
     /// Whether the append that fails has written all the same.
     writes_though: bool,
+    /// The append that finds no room.
+    refuses_at: Option<u32>,
     /// The append that does not return until it is released.
     sticks_at: Option<u32>,
     written: Arc<Mutex<Written>>,
@@ -148,6 +226,8 @@ struct Ledger {
 struct Written {
     appends: u32,
     bytes: Vec<u8>,
+    /// Nothing was written since it was sealed.
+    is_sealed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -173,6 +253,22 @@ impl Ledger {
         self.count(id) > 0
     }
 
+    fn builder(&self) -> Builder {
+        let store = Intercepted::new(Box::new(MemoryStore::new()), self.clone());
+        narrow(1, 1).journal(store, Durability::default())
+    }
+
+    /// Starts an engine whose handlers succeed.
+    fn start(&self) -> Eventful {
+        let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
+        self.builder().start(succeed).expect("it starts")
+    }
+
+    /// Returns whether it was sealed, which is the last that is done before it is closed.
+    fn is_sealed(&self) -> bool {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).is_sealed
+    }
+
     fn release(&self) {
         *self.gate.is_open.lock().expect("no panic") = true;
         self.gate.opened.notify_one();
@@ -182,11 +278,20 @@ impl Ledger {
     fn next(&self) -> Option<u32> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.appends += 1;
+        written.is_sealed = false;
         Some(written.appends)
     }
 }
 
 impl Intercept for Ledger {
+    fn seal(&mut self, journal: &mut dyn Journal) -> Result<(), WriteError> {
+        thread::sleep(Duration::ZERO);
+        journal.seal()?;
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).is_sealed = true;
+        thread::sleep(Duration::ZERO);
+        Ok(())
+    }
+
     fn blocks(&self, _: &dyn JournalStore) -> bool {
         self.blocks
     }
@@ -200,6 +305,9 @@ impl Intercept for Ledger {
             while !*is_open {
                 is_open = self.gate.opened.wait(is_open).expect("no panic");
             }
+        }
+        if number == self.refuses_at {
+            return Err(WriteError::Full);
         }
         let fails = number == self.fails_at;
         if !fails || self.writes_though {

@@ -1,6 +1,7 @@
 //! Models of the whole adapter. Each says what must come true, and counts for itself.
 
 mod cancellation;
+mod faults;
 mod journal;
 mod operator;
 mod permits;
