@@ -1,7 +1,8 @@
-//! What threads share: the primitives of std and tokio through which they wait for each other.
+//! Primitives that threads share, of std and tokio: through them they wait for each other.
 //!
 //! The adapter takes them from here, so that `sim/threads` can compile the same sources with primitives of the same
-//! names that are under a scheduler. What belongs to one thread, or orders nothing between threads, is not here.
+//! names that are under a scheduler. The rest, which belongs to one thread or orders nothing between threads, is not
+//! here.
 
 #[cfg(feature = "durable")]
 pub(crate) use std::sync::Condvar;

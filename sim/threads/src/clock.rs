@@ -106,7 +106,7 @@ impl Clock for StillClock {
         Box::pin(async move {
             loop {
                 let bell = TIME.with(|time| Arc::clone(&time.moved.borrow()));
-                // Made before the look at the time, so that no move between them is missed.
+                // Made before the time is read, so that no move between them is missed.
                 let moved = bell.notified();
                 if now() >= at {
                     return;

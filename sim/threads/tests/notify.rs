@@ -41,7 +41,7 @@ impl Wake for Count {
 
 fn compare(seed: u64) {
     let (ours, theirs) = (sync::Notify::new(), tokio::sync::Notify::new());
-    let (mut draw, mut pairs) = (Draw(seed | 1), Vec::new());
+    let (mut draw, mut pairs) = (Xorshift(seed | 1), Vec::new());
     for step in 0..30 {
         match draw.below(6) {
             0 => pairs.push(Pair {
@@ -83,9 +83,9 @@ fn poll(pair: &mut Pair<'_>, seed: u64, step: u64) {
 }
 
 /// Marsaglia's xorshift.
-struct Draw(u64);
+struct Xorshift(u64);
 
-impl Draw {
+impl Xorshift {
     fn below(&mut self, end: usize) -> usize {
         for (left, right) in [(true, 13), (false, 7), (true, 17)] {
             self.0 ^= if left { self.0 << right } else { self.0 >> right };

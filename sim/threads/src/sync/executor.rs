@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::runtime::RuntimeFlavor;
 
 use super::point;
-use super::task::{Abort, JoinError, JoinHandle, Outcome, Task};
+use super::task::{Abort, JoinError, JoinHandle, TaskEnd, TaskFuture};
 
 shuttle::thread_local! {
     /// The runtime in whose context this thread is.
@@ -35,7 +35,7 @@ enum Flavor {
     Threads,
 }
 
-/// What a runtime knows of its tasks.
+/// The tasks of a runtime.
 #[derive(Default)]
 struct Tasks {
     is_shut_down: bool,
@@ -74,13 +74,13 @@ impl Handle {
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         point();
-        let outcome = Outcome::new();
+        let outcome = TaskEnd::new();
         if self.lock().is_shut_down {
             drop(future);
             outcome.end(Err(JoinError::Cancelled));
             return JoinHandle(outcome);
         }
-        let task = Task::new(future, &outcome);
+        let task = TaskFuture::new(future, &outcome);
         let handle = self.clone();
         let running = shuttle::future::spawn(async move {
             let _context = handle.enter();
@@ -103,7 +103,7 @@ impl Handle {
 
     /// Runs `act` on a thread of its own.
     pub fn spawn_blocking<T: Send + 'static>(&self, act: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-        let outcome = Outcome::new();
+        let outcome = TaskEnd::new();
         let (handle, ended) = (self.clone(), Arc::clone(&outcome));
         shuttle::thread::spawn(move || {
             let _context = handle.enter();

@@ -1,6 +1,6 @@
-//! What `src/sync.rs` of the product takes from std and tokio, under the scheduler.
+//! Primitives with the names of those in `src/sync.rs` of the product, under the scheduler.
 //!
-//! | module | what |
+//! | module | has |
 //! |---|---|
 //! | `notify` | tokio's `Notify` |
 //! | `task`, `join_set` | tokio's tasks: `JoinHandle`, `JoinSet` |

@@ -43,7 +43,7 @@ impl Notify {
     pub fn notified(&self) -> Notified<'_> {
         point();
         let seen = self.lock().broadcasts;
-        Notified { notify: self, seen, stage: Stage::New }
+        Notified { notify: self, seen, stage: WaitStage::New }
     }
 
     /// Wakes the first who waits; with none, leaves a permit for the next.
@@ -139,11 +139,11 @@ pub struct Notified<'a> {
     notify: &'a Notify,
     /// The broadcasts that there were before.
     seen: u64,
-    stage: Stage,
+    stage: WaitStage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum WaitStage {
     New,
     Waits(u64),
     Done,
@@ -157,19 +157,19 @@ impl Future for Notified<'_> {
         let next = {
             let mut rings = self.notify.lock();
             match self.stage {
-                Stage::New => rings.enter(self.seen, context.waker()).map_or(Stage::Done, Stage::Waits),
-                Stage::Waits(place) if rings.is_rung(place, context.waker()) => Stage::Done,
-                stage @ (Stage::Waits(_) | Stage::Done) => stage,
+                WaitStage::New => rings.enter(self.seen, context.waker()).map_or(WaitStage::Done, WaitStage::Waits),
+                WaitStage::Waits(place) if rings.is_rung(place, context.waker()) => WaitStage::Done,
+                stage @ (WaitStage::Waits(_) | WaitStage::Done) => stage,
             }
         };
         self.stage = next;
-        if next == Stage::Done { Poll::Ready(()) } else { Poll::Pending }
+        if next == WaitStage::Done { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for Notified<'_> {
     fn drop(&mut self) {
-        if let Stage::Waits(place) = self.stage {
+        if let WaitStage::Waits(place) = self.stage {
             point();
             let woken = self.notify.lock().leave(place);
             wake(woken);

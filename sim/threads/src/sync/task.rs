@@ -12,9 +12,9 @@ use super::point;
 
 /// Why a task has no result.
 pub enum JoinError {
-    /// It was aborted.
+    /// Aborted.
     Cancelled,
-    /// It panicked with this.
+    /// Panicked with this.
     Panicked(Box<dyn Any + Send>),
 }
 
@@ -45,10 +45,10 @@ impl fmt::Display for JoinError {
     }
 }
 
-/// What a task shares with who waits for it.
-pub(super) struct Outcome<T>(Mutex<Progress<T>>);
+/// Shared by a task and who waits for it.
+pub(super) struct TaskEnd<T>(Mutex<TaskState<T>>);
 
-struct Progress<T> {
+struct TaskState<T> {
     is_aborted: bool,
     has_ended: bool,
     /// Wakes the task.
@@ -58,13 +58,13 @@ struct Progress<T> {
     joiner: Option<Waker>,
 }
 
-impl<T> Outcome<T> {
+impl<T> TaskEnd<T> {
     pub(super) fn new() -> Arc<Self> {
         let (task, result, joiner) = (None, None, None);
-        Arc::new(Self(Mutex::new(Progress { is_aborted: false, has_ended: false, task, result, joiner })))
+        Arc::new(Self(Mutex::new(TaskState { is_aborted: false, has_ended: false, task, result, joiner })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Progress<T>> {
+    fn lock(&self) -> MutexGuard<'_, TaskState<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -80,12 +80,12 @@ impl<T> Outcome<T> {
     }
 }
 
-/// What can be aborted, whatever it returns.
+/// A task of any result that can be aborted.
 pub(super) trait Abort: Send + Sync {
     fn abort(&self);
 }
 
-impl<T: Send> Abort for Outcome<T> {
+impl<T: Send> Abort for TaskEnd<T> {
     fn abort(&self) {
         point();
         let task = {
@@ -98,13 +98,13 @@ impl<T: Send> Abort for Outcome<T> {
 }
 
 /// A future with the fate of a task.
-pub(super) struct Task<F: Future> {
+pub(super) struct TaskFuture<F: Future> {
     future: Option<Pin<Box<F>>>,
-    outcome: Arc<Outcome<F::Output>>,
+    outcome: Arc<TaskEnd<F::Output>>,
 }
 
-impl<F: Future> Task<F> {
-    pub(super) fn new(future: F, outcome: &Arc<Outcome<F::Output>>) -> Self {
+impl<F: Future> TaskFuture<F> {
+    pub(super) fn new(future: F, outcome: &Arc<TaskEnd<F::Output>>) -> Self {
         Self { future: Some(Box::pin(future)), outcome: Arc::clone(outcome) }
     }
 
@@ -128,8 +128,8 @@ impl<F: Future> Task<F> {
     }
 }
 
-impl<F: Future> Future for Task<F> {
-    /// Whether it panicked.
+impl<F: Future> Future for TaskFuture<F> {
+    /// True when it panicked.
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
@@ -141,10 +141,10 @@ impl<F: Future> Future for Task<F> {
 }
 
 // The future is in a box of its own.
-impl<F: Future> Unpin for Task<F> {}
+impl<F: Future> Unpin for TaskFuture<F> {}
 
 /// A task that was spawned. Dropped, the task runs on.
-pub struct JoinHandle<T>(pub(super) Arc<Outcome<T>>);
+pub struct JoinHandle<T>(pub(super) Arc<TaskEnd<T>>);
 
 impl<T> JoinHandle<T> {
     pub(super) fn has_ended(&self) -> bool {

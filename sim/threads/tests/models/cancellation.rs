@@ -6,12 +6,12 @@ use eventful_threads::sync::{Mutex, Notify};
 use eventful_threads::{Attempt, Cancellation, Failure};
 use std::sync::Arc;
 
-use super::setup::{Runs, builder, ends, event, join, join_all, key};
+use super::setup::{RunCount, builder, ends, event, join, join_all, key};
 
 #[test]
 fn discard_is_seen_by_all_who_watch_the_run() {
     check(|_| async {
-        let (watched, runs) = (Arc::new(Watched::default()), Arc::new(Runs::default()));
+        let (watched, runs) = (Arc::new(Shown::default()), Arc::new(RunCount::default()));
         let (show, count) = (Arc::clone(&watched), Arc::clone(&runs));
         let handler = move |_: Event, attempt: Attempt| {
             let (show, count) = (Arc::clone(&show), Arc::clone(&count));
@@ -63,12 +63,12 @@ fn discard_beside_the_end_of_the_run_leaves_no_permit_behind() {
 
 /// Where the handler puts its cancellation.
 #[derive(Debug, Default)]
-struct Watched {
+struct Shown {
     cancellation: Mutex<Option<Cancellation>>,
     shown: Notify,
 }
 
-impl Watched {
+impl Shown {
     fn show(&self, cancellation: Cancellation) {
         *self.cancellation.lock().expect("no panic") = Some(cancellation);
         self.shown.notify_waiters();

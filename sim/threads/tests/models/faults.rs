@@ -1,4 +1,4 @@
-//! What dies, breaks, or takes too long: the others learn of it.
+//! Parts that die, break, or take too long: the others learn of it.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -10,7 +10,7 @@ use eventful_threads::{Attempt, Builder, Eventful, Failure, ManualClock};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::setup::{LONG, Runs, advance_until, builder, ends, event, join, join_all, key, narrow};
+use super::setup::{LONG, RunCount, advance_until, builder, ends, event, join, join_all, key, narrow};
 
 #[test]
 fn retry_starts_when_its_time_has_come() {
@@ -37,7 +37,7 @@ fn retry_starts_when_its_time_has_come() {
 #[test]
 fn run_past_its_deadline_is_stopped_and_tried_again() {
     check(|_| async {
-        let runs = Arc::new(Runs::default());
+        let runs = Arc::new(RunCount::default());
         let count = Arc::clone(&runs);
         let handler = move |event: Event, attempt: Attempt| {
             let (count, is_first) = (Arc::clone(&count), *event.key() == key("a"));
@@ -120,7 +120,7 @@ fn node_that_breaks_lets_nothing_wait() {
     });
 }
 
-/// Runs last as long as they like.
+/// RunCount last as long as they like.
 fn patient(builder: Builder) -> Builder {
     builder.configure(|config| (config.run_timeout, config.run_lifetime) = (LONG * 1000, LONG * 1000))
 }

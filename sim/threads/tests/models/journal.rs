@@ -1,4 +1,4 @@
-//! Answers that wait for the journal: what is acknowledged is durable at that moment, and nothing waits for ever.
+//! Calls that wait for the journal: an acknowledged event is durable at that moment, and nothing waits for ever.
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
@@ -13,45 +13,45 @@ use super::setup::{advance_until, event, join, join_all, key, narrow};
 
 #[test]
 fn ok_is_durable_with_a_writer_on_a_thread() {
-    acknowledge(Ledger { blocks: true, ..Ledger::default() });
+    acknowledge(Appends { blocks: true, ..Appends::default() });
 }
 
 #[test]
 fn ok_is_durable_with_a_writer_in_a_task() {
-    acknowledge(Ledger::default());
+    acknowledge(Appends::default());
 }
 
 #[test]
 fn ok_is_durable_when_a_thread_fails_to_append() {
-    acknowledge(Ledger { blocks: true, fails_at: Some(3), ..Ledger::default() });
+    acknowledge(Appends { blocks: true, fails_at: Some(3), ..Appends::default() });
 }
 
 #[test]
 fn ok_is_durable_when_a_task_fails_to_append() {
-    acknowledge(Ledger { fails_at: Some(3), ..Ledger::default() });
+    acknowledge(Appends { fails_at: Some(3), ..Appends::default() });
 }
 
 #[test]
 fn ok_is_durable_when_what_failed_was_written() {
-    acknowledge(Ledger { blocks: true, fails_at: Some(2), writes_though: true, ..Ledger::default() });
+    acknowledge(Appends { blocks: true, fails_at: Some(2), writes_though: true, ..Appends::default() });
 }
 
 #[test]
 fn ok_is_durable_when_a_thread_finds_no_room() {
-    acknowledge(Ledger { blocks: true, refuses_at: Some(3), ..Ledger::default() });
+    acknowledge(Appends { blocks: true, refuses_at: Some(3), ..Appends::default() });
 }
 
 #[test]
 fn ok_is_durable_when_a_task_finds_no_room() {
-    acknowledge(Ledger { refuses_at: Some(3), ..Ledger::default() });
+    acknowledge(Appends { refuses_at: Some(3), ..Appends::default() });
 }
 
 /// Two threads submit until what they submit is taken, and others wait for it.
-fn acknowledge(ledger: Ledger) {
+fn acknowledge(appends: Appends) {
     check(move |_| {
-        let ledger = ledger.begin();
+        let appends = appends.begin();
         async move {
-            let (work, early) = (ledger.clone(), Arc::new(AtomicUsize::new(0)));
+            let (work, early) = (appends.clone(), Arc::new(AtomicUsize::new(0)));
             let called_early = Arc::clone(&early);
             let handler = move |event: Event, _: Attempt| {
                 // Its acceptance and its start, at least.
@@ -60,19 +60,19 @@ fn acknowledge(ledger: Ledger) {
                 }
                 async { Ok::<_, Failure>(()) }
             };
-            let eventful = ledger.builder().start(handler).expect("it starts");
+            let eventful = appends.builder().start(handler).expect("it starts");
             // Only a writer that was refused waits for a later time.
-            let is_over = Arc::new(AtomicBool::new(ledger.refuses_at.is_none()));
+            let is_over = Arc::new(AtomicBool::new(appends.refuses_at.is_none()));
             let over = Arc::clone(&is_over);
             let mover = thread::spawn(move || advance_until(|| over.load(Ordering::Relaxed)));
             let submitters = ["one", "two"].map(|id| {
-                let (eventful, ledger) = (eventful.clone(), ledger.clone());
+                let (eventful, appends) = (eventful.clone(), appends.clone());
                 client(async move {
-                    submit(&eventful, &ledger, id).await;
+                    submit(&eventful, &appends, id).await;
                     end(&eventful, id).await;
                 })
             });
-            submit(&eventful, &ledger, "three").await;
+            submit(&eventful, &appends, "three").await;
             join_all(submitters);
             while let Err(error) = eventful.wait_idle().await {
                 assert!(matches!(error, eventful::WaitError::Unavailable(why) if why.is_temporary()), "{error}");
@@ -88,10 +88,10 @@ fn acknowledge(ledger: Ledger) {
 }
 
 /// Submits until it is taken.
-async fn submit(eventful: &Eventful, ledger: &Ledger, id: &str) {
+async fn submit(eventful: &Eventful, appends: &Appends, id: &str) {
     loop {
         match eventful.submit(event(id)).await {
-            Ok(_) => return assert!(ledger.holds(id), "{id} was acknowledged and is not durable"),
+            Ok(_) => return assert!(appends.holds(id), "{id} was acknowledged and is not durable"),
             Err(SubmitError::Unavailable(Unavailable::Unknown | Unavailable::Reopening)) => thread::yield_now(),
             Err(SubmitError::Overloaded {
                 bound: Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable,
@@ -116,14 +116,14 @@ async fn end(eventful: &Eventful, id: &str) {
 #[test]
 fn stuck_journal_keeps_no_answer_past_its_timeout() {
     check(|_| {
-        let ledger = Ledger { blocks: true, sticks_at: Some(2), ..Ledger::default() }.begin();
+        let appends = Appends { blocks: true, sticks_at: Some(2), ..Appends::default() }.begin();
         async move {
-            let eventful = ledger.start();
+            let eventful = appends.start();
             let submitters = ["one", "two"].map(|id| {
-                let (eventful, ledger) = (eventful.clone(), ledger.clone());
+                let (eventful, appends) = (eventful.clone(), appends.clone());
                 client(async move {
                     let submitted = eventful.submit(event(id)).await;
-                    assert!(submitted.is_err() || ledger.holds(id));
+                    assert!(submitted.is_err() || appends.holds(id));
                     submitted
                 })
             });
@@ -133,7 +133,7 @@ fn stuck_journal_keeps_no_answer_past_its_timeout() {
             join_all(submitters);
             is_over.store(true, Ordering::Relaxed);
             join(mover);
-            ledger.release();
+            appends.release();
             assert_eq!(eventful.shutdown(None).await.unsynced, 0);
         }
     });
@@ -143,14 +143,14 @@ fn stuck_journal_keeps_no_answer_past_its_timeout() {
 fn shutdown_beside_submissions_leaves_nothing_that_is_not_durable() {
     for blocks in [true, false] {
         check(move |_| {
-            let ledger = Ledger { blocks, ..Ledger::default() }.begin();
+            let appends = Appends { blocks, ..Appends::default() }.begin();
             async move {
-                let eventful = ledger.start();
+                let eventful = appends.start();
                 let submitters = ["one", "two"].map(|id| {
-                    let (eventful, ledger) = (eventful.clone(), ledger.clone());
+                    let (eventful, appends) = (eventful.clone(), appends.clone());
                     client(async move {
                         match eventful.submit(event(id)).await {
-                            Ok(_) => assert!(ledger.holds(id), "{id} was acknowledged and is not durable"),
+                            Ok(_) => assert!(appends.holds(id), "{id} was acknowledged and is not durable"),
                             Err(error) => assert_eq!(error, SubmitError::ShuttingDown),
                         }
                     })
@@ -158,7 +158,7 @@ fn shutdown_beside_submissions_leaves_nothing_that_is_not_durable() {
                 let report = eventful.shutdown(None).await;
                 join_all(submitters);
                 assert_eq!(report.unsynced, 0);
-                assert!(ledger.is_sealed(), "the report came before the journal was sealed");
+                assert!(appends.is_sealed(), "the report came before the journal was sealed");
             }
         });
     }
@@ -168,17 +168,17 @@ fn shutdown_beside_submissions_leaves_nothing_that_is_not_durable() {
 fn runtime_that_is_gone_closes_the_journal() {
     for blocks in [true, false] {
         check(move |runtime| {
-            let ledger = Ledger { blocks, ..Ledger::default() }.begin();
+            let appends = Appends { blocks, ..Appends::default() }.begin();
             async move {
-                let eventful = ledger.start();
+                let eventful = appends.start();
                 let other = eventful.clone();
                 let submitter = client(async move { other.submit(event("one")).await.map(drop) });
                 runtime.shut_down();
                 eventful.stopped().await;
                 let submitted = join(submitter);
-                assert!(submitted.is_err() || ledger.holds("one"));
+                assert!(submitted.is_err() || appends.holds("one"));
                 // A task is dropped where it is.
-                assert!(!blocks || ledger.is_sealed(), "the report came before the journal was sealed");
+                assert!(!blocks || appends.is_sealed(), "the report came before the journal was sealed");
             }
         });
     }
@@ -187,10 +187,10 @@ fn runtime_that_is_gone_closes_the_journal() {
 #[test]
 fn opening_that_is_dropped_leaves_nothing_behind() {
     check(move |runtime| {
-        let ledger = Ledger { blocks: true, ..Ledger::default() }.begin();
+        let appends = Appends { blocks: true, ..Appends::default() }.begin();
         async move {
             let leave = Arc::new(Notify::new());
-            let (left, opening) = (Arc::clone(&leave), ledger.clone());
+            let (left, opening) = (Arc::clone(&leave), appends.clone());
             let opener = runtime.handle().spawn(async move {
                 let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
                 let opened = opening.builder().open(succeed);
@@ -206,27 +206,27 @@ fn opening_that_is_dropped_leaves_nothing_behind() {
     });
 }
 
-/// What a journal holds, seen at its door: by the bytes of its frames.
+/// The content of a journal, seen at its door: by the bytes of its frames.
 #[derive(Debug, Clone, Default)]
-struct Ledger {
+struct Appends {
     blocks: bool,
     /// The append that fails, counted from 1.
     fails_at: Option<u32>,
-    /// Whether the append that fails has written all the same.
+    /// Set when the append that fails has written all the same.
     writes_though: bool,
     /// The append that finds no room.
     refuses_at: Option<u32>,
     /// The append that does not return until it is released.
     sticks_at: Option<u32>,
-    written: Arc<Mutex<Written>>,
+    written: Arc<Mutex<Appended>>,
     gate: Arc<Gate>,
 }
 
 #[derive(Debug, Default)]
-struct Written {
-    appends: u32,
+struct Appended {
+    count: u32,
     bytes: Vec<u8>,
-    /// Nothing was written since it was sealed.
+    /// Set when nothing was written since it was sealed.
     is_sealed: bool,
 }
 
@@ -236,7 +236,7 @@ struct Gate {
     opened: eventful_threads::sync::Condvar,
 }
 
-impl Ledger {
+impl Appends {
     /// The same for one run of a model.
     fn begin(&self) -> Self {
         let (written, gate) = Default::default();
@@ -277,13 +277,13 @@ impl Ledger {
     /// Counts an append. Returns its number.
     fn next(&self) -> Option<u32> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.appends += 1;
+        written.count += 1;
         written.is_sealed = false;
-        Some(written.appends)
+        Some(written.count)
     }
 }
 
-impl Intercept for Ledger {
+impl Intercept for Appends {
     fn seal(&mut self, journal: &mut dyn Journal) -> Result<(), WriteError> {
         thread::sleep(Duration::ZERO);
         journal.seal()?;

@@ -6,12 +6,12 @@ use eventful_threads::model::{check, client};
 use eventful_threads::{Attempt, Failure};
 use std::sync::Arc;
 
-use super::setup::{Runs, ends, event, join, join_all, key, narrow};
+use super::setup::{RunCount, ends, event, join, join_all, key, narrow};
 
 #[test]
 fn pause_and_resume_beside_submissions_lose_no_event() {
     check(|_| async {
-        let runs = Arc::new(Runs::default());
+        let runs = Arc::new(RunCount::default());
         let count = Arc::clone(&runs);
         let handler = move |_: Event, _: Attempt| {
             let count = Arc::clone(&count);

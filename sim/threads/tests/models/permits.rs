@@ -9,7 +9,7 @@ use eventful_threads::{Attempt, Eventful, Failure};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use super::setup::{Runs, ends, event, join_all, narrow};
+use super::setup::{RunCount, ends, event, join_all, narrow};
 
 #[test]
 fn one_permit_is_handed_over_with_room_for_one() {
@@ -74,7 +74,7 @@ async fn all_permits_are_free(eventful: &Eventful, desk: &Desk) {
 
 #[derive(Debug, Default)]
 struct Desk {
-    runs: Runs,
+    runs: RunCount,
     limit: usize,
     arrived: AtomicUsize,
     all_here: Notify,

@@ -1,4 +1,4 @@
-//! What the models have in common: an engine on a clock that stands still, and a count of runs.
+//! Shared by the models: an engine on a clock that stands still, and a count of runs.
 
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -52,23 +52,23 @@ pub(crate) fn advance_until(is_done: impl Fn() -> bool) {
     }
 }
 
-/// Runs at once, counted beside the engine. These counters are no points at which others run.
+/// RunCount at once, counted beside the engine. These counters are no points at which others run.
 #[derive(Debug, Default)]
-pub(crate) struct Runs {
+pub(crate) struct RunCount {
     now: AtomicUsize,
     most: AtomicUsize,
     all: AtomicUsize,
 }
 
 /// A run that is counted until it is dropped.
-pub(crate) struct Counted<'a>(&'a Runs);
+pub(crate) struct CountedRun<'a>(&'a RunCount);
 
-impl Runs {
-    pub(crate) fn begin(&self) -> Counted<'_> {
+impl RunCount {
+    pub(crate) fn begin(&self) -> CountedRun<'_> {
         self.all.fetch_add(1, Ordering::Relaxed);
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
         self.most.fetch_max(now, Ordering::Relaxed);
-        Counted(self)
+        CountedRun(self)
     }
 
     /// Counts a run that lets others run beside it.
@@ -90,7 +90,7 @@ impl Runs {
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for CountedRun<'_> {
     fn drop(&mut self) {
         self.0.now.fetch_sub(1, Ordering::Relaxed);
     }

@@ -8,7 +8,7 @@ use eventful_threads::sync::{Runtime, thread};
 use eventful_threads::{Attempt, Eventful, Failure};
 use std::sync::Arc;
 
-use super::setup::{LONG, Runs, builder, event, join, join_all, key, narrow};
+use super::setup::{LONG, RunCount, builder, event, join, join_all, key, narrow};
 
 #[test]
 fn shutdown_beside_everything_accounts_for_every_event() {
@@ -62,7 +62,7 @@ async fn beside_everything() {
 #[test]
 fn handler_that_hangs_is_stopped_at_the_deadline() {
     check(|_| async {
-        let runs = Arc::new(Runs::default());
+        let runs = Arc::new(RunCount::default());
         let count = Arc::clone(&runs);
         let handler = move |_: Event, _: Attempt| {
             let count = Arc::clone(&count);
