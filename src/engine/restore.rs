@@ -229,3 +229,26 @@ fn tombstone(record: &RecordView) -> Option<Tombstone> {
         epitaph,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Change, Fact};
+
+    #[test]
+    fn records_are_given_in_parts_of_the_limit() {
+        let mut replay = Replay::new(Config::default()).expect("the default is valid");
+        assert!(replay.is_empty());
+        for id in ["a", "b", "c"] {
+            let event = Event::with_id(id, "x").expect("a short id");
+            replay.apply(&Fact { at: Timestamp::EPOCH, change: Change::Accepted(event) }).expect("it is new");
+        }
+        assert!(!replay.is_empty());
+
+        let (first, after) = replay.kept(Cursor::START, 2);
+        let (rest, _) = replay.kept(after, 2);
+        let ids = first.iter().chain(&rest).map(|kept| kept.record.key.id().into_text());
+        assert_eq!((first.len(), rest.len()), (2, 1));
+        assert_eq!(alloc::vec::Vec::from_iter(ids), ["a", "b", "c"]);
+    }
+}
