@@ -62,6 +62,8 @@ impl Counted {
 
     /// A sweep says what it did.
     fn judge_sweep(&self, seen: &Seen<'_>, swept: &Swept) -> Result<(), Broken> {
+        // An overdue marker is for the reference model to judge.
+        let Swept { retries_due, expired_runs, forgotten: swept_away, marker_overdue: _ } = *swept;
         let (mut expired, mut forgotten, mut retried) = (0, 0, 0);
         for fact in seen.facts {
             match &fact.change {
@@ -79,10 +81,10 @@ impl Counted {
                 | Change::Epoch(_) => {}
             }
         }
-        same("expired runs of a sweep", swept.expired_runs, expired)?;
-        same("records that a sweep forgets", swept.forgotten, forgotten)?;
+        same("expired runs of a sweep", expired_runs, expired)?;
+        same("records that a sweep forgets", swept_away, forgotten)?;
         let due = (self.delayed + retried).saturating_sub(seen.gauges.delayed);
-        same("retries that a sweep finds due", u64::from(swept.retries_due), due)
+        same("retries that a sweep finds due", u64::from(retries_due), due)
     }
 
     fn judge_tallies(&mut self, tallies: &Tallies) -> Result<(), Broken> {

@@ -67,25 +67,25 @@ impl Started {
     }
 
     fn judge_start(&mut self, book: &Book, seen: &Seen<'_>, run: &Run) -> Result<(), Broken> {
-        if self.last.is_some_and(|last| run.id <= last) {
-            return broken(format!("run {} comes after run {:?}", run.id, self.last));
+        // All fields: a new one has to be judged.
+        let Run { event, id, attempt, charged, deadline, lifetime_end } = run;
+        if self.last.is_some_and(|last| *id <= last) {
+            return broken(format!("run {id} comes after run {:?}", self.last));
         }
-        self.last = Some(run.id);
-        let record = seen.roster.number(run.event.key()).and_then(|event| book.record(event));
+        self.last = Some(*id);
+        let record = seen.roster.number(event.key()).and_then(|event| book.record(event));
         match record {
             Some(record) if record.stage.eligible_at().is_some_and(|at| at <= seen.now) => {
-                let lifetime_end = seen.now + seen.config.run_lifetime;
-                let deadline = lifetime_end.min(seen.now + seen.config.run_timeout);
-                let charged = record.charge.charged + 1;
-                let sound = (run.attempt, run.charged, run.deadline, run.lifetime_end)
-                    == (record.attempt + 1, charged, deadline, lifetime_end);
-                if sound && run.event == record.event {
+                let end = seen.now + seen.config.run_lifetime;
+                let due =
+                    (record.attempt + 1, record.charge.charged + 1, end.min(seen.now + seen.config.run_timeout), end);
+                if (*attempt, *charged, *deadline, *lifetime_end) == due && *event == record.event {
                     Ok(())
                 } else {
                     broken(format!("a start of {record:?} gives {run:?}"))
                 }
             }
-            other => broken(format!("run {} started while its event was {other:?}", run.id)),
+            other => broken(format!("run {id} started while its event was {other:?}")),
         }
     }
 }

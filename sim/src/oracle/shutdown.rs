@@ -113,3 +113,17 @@ fn judge_fact(before: Phase, fact: &Fact) -> Result<(), Broken> {
 fn broken(what: String) -> Broken {
     Broken::new(ORACLE, 6, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_of_a_report_is_compared() {
+        let shown = format!("{:#?}", ShutdownReport::default());
+        let fields = shown.lines().filter_map(|line| line.trim().split_once(": "));
+        let names: Vec<_> = fields.map(|(name, _)| name).collect();
+        let compared = ["drained", "interrupted", "abandoned", "left", "unsynced", "took"];
+        assert_eq!(names, compared, "what is new has to be compared");
+    }
+}
