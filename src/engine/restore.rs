@@ -75,11 +75,6 @@ impl Replay {
         live.filter(|record| record.stage.status() != Status::Failed).map(|record| record.accepted_at).min()
     }
 
-    /// Bytes of the events that are kept, pending and failed ones.
-    pub fn live_bytes(&self) -> u64 {
-        (self.state.store.bytes() + self.state.store.failed_bytes()) as u64
-    }
-
     /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
