@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use eventful::{Command, Config, Cursor, EnqueueFailure, ErrorText, Event, Outcome, Status};
+use eventful::{
+    Command, Config, Cursor, EnqueueFailure, ErrorText, Event, Filter, Key, Outcome, RecordView, Status, Timestamp,
+};
 use eventful_sim::driver::{Driver, key};
 
 #[test]
@@ -22,6 +24,23 @@ fn the_counters_alone_are_those_of_the_metrics() {
     let metrics = driver.engine().metrics();
     assert_eq!((metrics.facts.accepted, metrics.tallies.deduplicated), (6, 1));
     assert_eq!((driver.engine().fact_counters(), driver.engine().tallies()), (&metrics.facts, &metrics.tallies));
+}
+
+#[test]
+fn every_filter_finds_what_fits_all_of_its_parts() {
+    let driver = two_of_each_status();
+    let engine = driver.engine();
+    let records = engine.page(driver.now, None, Cursor::START, 100).records;
+    let failed: Vec<_> = records.iter().filter(|record| record.status == Status::Failed).collect();
+    assert!(records.len() == 2 * Status::ALL.len() && failed[0].terminal_at < failed[1].terminal_at);
+    for number in 0..7 * 3 * 3 * 3 * 3 * 3 {
+        let filter = filter(number, [failed[0].terminal_at, failed[1].terminal_at]);
+        let mut fitting: Vec<_> = records.iter().filter(|record| fits(record, &filter)).map(|fit| &fit.key).collect();
+        let (mut keys, _) = engine.find_keys(driver.now, &filter, Cursor::START, 100);
+        (fitting.sort_unstable(), keys.sort_unstable());
+        assert!(keys.iter().eq(fitting), "{filter:?}: {keys:?}");
+        assert_eq!(engine.count(driver.now, &filter, Cursor::START).0, keys.len() as u64, "{filter:?}");
+    }
 }
 
 #[test]
@@ -155,6 +174,59 @@ fn one_of_each_status() -> Driver {
     driver.start().expect("a run");
     driver.execute(Command::Discard(key("discarded")));
     driver
+}
+
+/// Two records of each status, of different sources and types, with different errors, one second apart.
+fn two_of_each_status() -> Driver {
+    let mut driver = with_events(16, &[]);
+    for status in ["completed", "failed", "failed_retry", "processing", "discarded", "received"] {
+        for (source, event_type) in [("", "order"), ("shop", "refund")] {
+            let event = Event::new(Key::new(source, status).expect("a key"), "x").with_type(event_type);
+            driver.execute(Command::Submit(event.expect("a type")));
+        }
+    }
+    let errors = ["try again", "wrong"].map(ErrorText::new);
+    let mut outcomes = vec![Outcome::Done, Outcome::Done];
+    outcomes.extend(errors.clone().map(|error| Outcome::Permanent { error }));
+    outcomes.extend(errors.map(|error| Outcome::Retry { error, after: Some(Duration::from_secs(60)) }));
+    for outcome in outcomes {
+        driver.run(outcome);
+        driver.advance(Duration::from_secs(1));
+    }
+    for source in ["", "shop"] {
+        driver.start().expect("a run");
+        driver.execute(Command::Discard(Key::new(source, "discarded").expect("a key")));
+    }
+    driver
+}
+
+/// The filter of this number, among all of seven statuses, or three values, in each part.
+fn filter(mut number: usize, times: [Option<Timestamp>; 2]) -> Filter {
+    let mut digit = |values: usize| {
+        let digit = number % values;
+        number /= values;
+        digit.checked_sub(1)
+    };
+    let mut filter = Filter::default();
+    filter.status = digit(7).map(|at| Status::ALL[at]);
+    filter.source = digit(3).map(|at| ["", "shop"][at].into());
+    filter.event_type = digit(3).map(|at| ["order", "refund"][at].into());
+    filter.error = digit(3).map(|at| ["again", "wrong"][at].into());
+    filter.failed_from = digit(3).and_then(|at| times[at]);
+    filter.failed_until = digit(3).and_then(|at| times[at]);
+    filter
+}
+
+fn fits(record: &RecordView, filter: &Filter) -> bool {
+    let Filter { status, source, event_type, error, failed_from, failed_until, .. } = filter;
+    let failed_at = record.terminal_at.filter(|_| record.status == Status::Failed);
+    let last_error = record.last_error.as_ref().map_or("", ErrorText::as_str);
+    status.is_none_or(|status| record.status == status)
+        && source.as_deref().is_none_or(|source| record.key.source() == source)
+        && (event_type.is_none() || record.event_type == *event_type)
+        && error.as_deref().is_none_or(|text| last_error.contains(text))
+        && failed_from.is_none_or(|from| failed_at >= Some(from))
+        && failed_until.is_none_or(|until| failed_at.is_some_and(|at| at < until))
 }
 
 fn ids(driver: &Driver, status: Option<Status>) -> Vec<String> {

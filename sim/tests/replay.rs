@@ -20,6 +20,22 @@ fn after_a_replay_nothing_is_queued() {
 }
 
 #[test]
+fn replay_is_empty_until_an_event_is_accepted() {
+    let replay = Replay::new(Config::default()).expect("a configuration");
+    assert_eq!((replay.len(), replay.is_empty()), (0, true));
+
+    let replay = with_events(&["a", "b"]).sut().replay().expect("facts that follow");
+    assert_eq!((replay.len(), replay.is_empty()), (2, false));
+}
+
+#[test]
+fn durable_state_shares_no_payload_with_the_engine() {
+    let state = with_events(&["a", "b"]).engine().durable_state();
+    let payloads: Vec<_> = state.records.into_iter().map(|record| record.payload).collect();
+    assert_eq!(payloads, [None, None]);
+}
+
+#[test]
 fn events_that_waited_are_run_after_a_kill() {
     let mut driver = with_events(&["a", "b"]);
     driver.reopen();
