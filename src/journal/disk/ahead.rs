@@ -123,3 +123,32 @@ impl StorageBackend for ReadAhead {
         self.backend.query_lock_range(start, end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a byte somewhere, then one that begins so many bytes behind it. Returns whether the byte at this
+    /// distance from the second one was read with it.
+    fn is_read_ahead(gap: u64, distance: u64) -> bool {
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(1 << 20).expect("room");
+        let ahead = ReadAhead::new(file.try_clone().expect("a file")).expect("nobody else has it");
+        let read = |offset| {
+            let mut byte = [0];
+            ahead.read(offset, &mut byte).map(|()| byte[0]).expect("it is in the file")
+        };
+        let first = 500_000;
+        let second = first + 1 + gap;
+        read(first);
+        read(second);
+        file.write_all_at(&[1], second + distance).expect("room");
+        read(second + distance) == 0
+    }
+
+    #[test]
+    fn what_follows_a_read_that_begins_near_the_one_before_is_read_with_it() {
+        assert!(is_read_ahead(0, 1) && is_read_ahead(65_536, 1) && is_read_ahead(0, 262_143));
+        assert!(!is_read_ahead(65_537, 1) && !is_read_ahead(0, 262_144));
+    }
+}

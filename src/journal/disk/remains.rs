@@ -233,3 +233,31 @@ fn entries(page: &[u8]) -> Vec<(Key, usize, &[u8])> {
     }
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The traces of a leaf whose rows have these keys and bytes.
+    fn traces_of(rows: &[(Key, &[u8])]) -> Vec<Trace> {
+        let entries: Vec<_> = rows.iter().map(|(key, row)| (*key, 0, *row)).collect();
+        traces(&entries)
+    }
+
+    fn trace(number: u64, of_frame: bool) -> Trace {
+        Trace { number: Sequence::new(number), of_frame }
+    }
+
+    #[test]
+    fn row_that_is_not_whole_is_a_trace_unless_its_key_cannot_be_ours() {
+        let damaged = &[9; 40][..];
+        let place = |part: u64, row: u64| part << 32 | row;
+        for key in [(1, 0), (u64::MAX - 1, 0), (5, place(PARTS - 1, ROWS - 1))] {
+            assert_eq!(traces_of(&[(key, damaged)]), [trace(key.0, false)], "{key:?}");
+        }
+        for key in [(0, 0), (u64::MAX, 0), (5, place(PARTS, 0)), (5, place(0, ROWS))] {
+            assert_eq!(traces_of(&[(key, damaged)]), [], "{key:?}");
+        }
+        assert_eq!(traces_of(&[((5, 0), b"")]), []);
+    }
+}
