@@ -164,3 +164,24 @@ impl Clock for ManualClock {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MICROS: u64 = 3_600_000_000;
+
+    #[test]
+    fn distance_from_the_wall_clock_is_noted_when_it_is_notable() {
+        let right = SystemClock::new();
+        right.compare_with_wall();
+        assert_eq!(right.told.into_inner(), 0);
+
+        let started_at = right.started_at.as_micros();
+        for started_at in [started_at + HOUR_MICROS, started_at - HOUR_MICROS].map(Timestamp::from_micros) {
+            let wrong = SystemClock { started_at, ..SystemClock::new() };
+            wrong.compare_with_wall();
+            assert!(wrong.told.into_inner() > HOUR_MICROS / 2, "at {started_at}");
+        }
+    }
+}
