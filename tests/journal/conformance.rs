@@ -1,9 +1,11 @@
 //! Every journal keeps what journals must keep, and one that does not is found.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use eventful::journal::{
-    DiskStore, Intercept, Intercepted, Journal, JournalStore, MemoryStore, ReadError, Sequence, WriteError, conformance,
+    DiskStore, Extent, Intercept, Intercepted, Journal, JournalStore, MemoryStore, OpenError, Owner, ReadError,
+    Sequence, WriteError, conformance,
 };
 
 use crate::image::Image;
@@ -40,17 +42,25 @@ fn a_journal_that_refuses_as_early_as_it_may_conforms() {
 #[test]
 fn each_lapse_is_found_by_the_rule_that_it_breaks() {
     for (lapse, rule) in [
+        (Lapse::BeginsWithFrame, "a new journal has no frames"),
         (Lapse::DropsAppends, "the extent ends after the last frame"),
         (Lapse::ReadsOn, "a read gives at least one frame"),
         (Lapse::AppendsAnywhere, "frame 1 is not the second one"),
+        (Lapse::TrimsWhenFenced, "the first owner trims nothing"),
         (Lapse::HidesSnapshots, "snapshots are there after reopening"),
+        (Lapse::ShowsUnfinished, "an unfinished snapshot does not exist"),
+        (Lapse::CutsParts, "parts are read as they were put"),
+        (Lapse::KeepsUnfinished, "an unfinished snapshot vanishes"),
+        (Lapse::BeginsOnce, "part 0 of the snapshot before frame 1 is put"),
         (Lapse::PutsAfterUnknown, "nor put"),
         (Lapse::AppendsAfterUnknown, "after an unknown outcome nothing is appended"),
         (Lapse::TrimsAfterUnknown, "nor trimmed"),
         (Lapse::SealsAfterUnknown, "nor sealed"),
         (Lapse::ReadsAfterUnknown, "nor read"),
         (Lapse::DropsTrims, "frames before the trim are gone"),
-        (Lapse::AppendsSeals, "a long trim is as good as a short one"),
+        (Lapse::DropsTrimsPastEnd, "a trim goes no further than the end"),
+        (Lapse::TrimsFew, "a long trim is as good as a short one"),
+        (Lapse::AppendsSeals, "a seal adds no frame"),
     ] {
         let said = complaint(|| conformance::check(&mut || lapse.store(MemoryStore::new())));
         assert!(said.contains(rule), "{lapse:?}: {said}");
@@ -74,14 +84,26 @@ fn each_lapse_without_room_is_found_by_the_rule_that_it_breaks() {
 /// What a journal in memory does otherwise than it should.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Lapse {
+    /// A new journal has a frame.
+    BeginsWithFrame,
     /// Appends are acknowledged and not made.
     DropsAppends,
     /// Reads have no limit.
     ReadsOn,
     /// Any frame is the expected one.
     AppendsAnywhere,
+    /// Trims of an owner that was fenced are acknowledged.
+    TrimsWhenFenced,
     /// No snapshot is listed.
     HidesSnapshots,
+    /// A snapshot is listed before it is finished.
+    ShowsUnfinished,
+    /// Of a part 64 KiB are read.
+    CutsParts,
+    /// A snapshot that was not finished is one after reopening.
+    KeepsUnfinished,
+    /// A snapshot that was begun is not begun again.
+    BeginsOnce,
     /// Parts are acknowledged after an unknown outcome.
     PutsAfterUnknown,
     /// Appends are acknowledged after an unknown outcome.
@@ -94,7 +116,11 @@ enum Lapse {
     ReadsAfterUnknown,
     /// Trims are acknowledged and not made.
     DropsTrims,
-    /// A seal is a frame.
+    /// Trims past the end are acknowledged and not made.
+    DropsTrimsPastEnd,
+    /// A trim drops fifty frames at most.
+    TrimsFew,
+    /// The second seal since an opening is a frame.
     AppendsSeals,
     /// No frame is taken.
     IsAlwaysFull,
@@ -108,7 +134,8 @@ enum Lapse {
 
 impl Lapse {
     fn store(self, store: MemoryStore) -> Box<dyn JournalStore> {
-        Box::new(Intercepted::new(Box::new(store), Lapsing { lapse: self, is_unknown: false }))
+        let lapsing = Lapsing { lapse: self, is_unknown: false, is_sealed: false, unfinished: Arc::default() };
+        Box::new(Intercepted::new(Box::new(store), lapsing))
     }
 }
 
@@ -118,15 +145,33 @@ struct Lapsing {
     lapse: Lapse,
     /// An outcome was unknown.
     is_unknown: bool,
+    is_sealed: bool,
+    /// The snapshot that was begun last and is not finished, in any opening.
+    unfinished: Arc<Mutex<Option<Sequence>>>,
 }
 
 impl Lapsing {
+    fn unfinished(&self) -> MutexGuard<'_, Option<Sequence>> {
+        self.unfinished.lock().expect("no panic while it is locked")
+    }
+
     fn after_unknown(&self, lapse: Lapse, done: Result<(), WriteError>) -> Result<(), WriteError> {
         if self.is_unknown && self.lapse == lapse { Ok(()) } else { done }
     }
 }
 
 impl Intercept for Lapsing {
+    fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        let mut journal = store.open(owner)?;
+        if self.lapse == Lapse::BeginsWithFrame && journal.extent().end == Sequence::FIRST {
+            journal.append(Sequence::FIRST, b"a frame").expect("memory");
+        }
+        if let Some(at) = self.unfinished().take().filter(|_| self.lapse == Lapse::KeepsUnfinished) {
+            journal.put_snapshot(at, 0, b"a part", true).expect("memory");
+        }
+        Ok(journal)
+    }
+
     fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         let (end, wanted) = (journal.extent().end, 2 * frame.len() as u64 + 8192);
         if self.lapse == Lapse::DropsAppends {
@@ -160,8 +205,12 @@ impl Intercept for Lapsing {
         bytes: &[u8],
         last: bool,
     ) -> Result<(), WriteError> {
+        if self.lapse == Lapse::BeginsOnce && part == 0 && *self.unfinished() == Some(at) {
+            return Err(WriteError::Fenced);
+        }
         let put = self.after_unknown(Lapse::PutsAfterUnknown, journal.put_snapshot(at, part, bytes, last));
         self.is_unknown |= matches!(put, Err(WriteError::Unknown { .. }));
+        *self.unfinished() = Some(at).filter(|_| !last);
         if put == Err(WriteError::Full) && self.lapse == Lapse::AcceptsTooMuch {
             return Ok(());
         }
@@ -172,19 +221,33 @@ impl Intercept for Lapsing {
     }
 
     fn snapshots(&mut self, journal: &mut dyn Journal) -> Result<Vec<Sequence>, ReadError> {
-        let snapshots = journal.snapshots()?;
-        Ok(if self.lapse == Lapse::HidesSnapshots { Vec::new() } else { snapshots })
+        let mut snapshots = journal.snapshots()?;
+        snapshots.retain(|_| self.lapse != Lapse::HidesSnapshots);
+        snapshots.extend(self.unfinished().filter(|_| self.lapse == Lapse::ShowsUnfinished));
+        Ok(snapshots)
+    }
+
+    fn snapshot(&mut self, journal: &mut dyn Journal, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut bytes = journal.snapshot(at, part)?;
+        bytes.iter_mut().filter(|_| self.lapse == Lapse::CutsParts).for_each(|bytes| bytes.truncate(64 << 10));
+        Ok(bytes)
     }
 
     fn trim(&mut self, journal: &mut dyn Journal, below: Sequence) -> Result<(), WriteError> {
-        let below = if self.lapse == Lapse::DropsTrims { Sequence::FIRST } else { below };
-        self.after_unknown(Lapse::TrimsAfterUnknown, journal.trim(below))
+        let Extent { first, end } = journal.extent();
+        let few = Sequence::new(first.number() + 50);
+        let is_dropped = self.lapse == Lapse::DropsTrims || self.lapse == Lapse::DropsTrimsPastEnd && below > end;
+        let below = if is_dropped { first } else { below };
+        let below = if self.lapse == Lapse::TrimsFew { below.min(few) } else { below };
+        let trimmed = self.after_unknown(Lapse::TrimsAfterUnknown, journal.trim(below));
+        if self.lapse == Lapse::TrimsWhenFenced && trimmed == Err(WriteError::Fenced) { Ok(()) } else { trimmed }
     }
 
     fn seal(&mut self, journal: &mut dyn Journal) -> Result<(), WriteError> {
-        if self.lapse == Lapse::AppendsSeals {
+        if self.lapse == Lapse::AppendsSeals && self.is_sealed {
             return journal.append(journal.extent().end, b"a seal");
         }
+        self.is_sealed = true;
         self.after_unknown(Lapse::SealsAfterUnknown, journal.seal())
     }
 }

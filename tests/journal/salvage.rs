@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use eventful::journal::{
     DiskStore, JournalStore as _, Log, Lost, MaintainError, Owner, Salvaged, Sequence, WriteError, recover,
 };
-use eventful::{Change, Config, Epoch, Event, Fact, Key, Timestamp};
+use eventful::{Change, Config, Epoch, Event, Fact, Key, Status, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tempfile::TempDir;
@@ -54,6 +54,7 @@ fn salvage_loses_nothing_of_sound_journals_and_makes_up_no_frames() {
         let home = Home::with_events(events);
         let salvaged = home.salvage().expect("a target");
         assert_eq!((salvaged.end.number(), salvaged.lost), (events + 2, Lost::Nothing), "{events}");
+        assert!(salvaged.records.contains(&(Status::Received, events)), "{events}: {:?}", salvaged.records);
         let killed = home.killed_after("payload and more");
         assert_eq!(killed.salvage().expect("a target").lost, Lost::Nothing, "{events}, killed");
         for home in [home, killed] {

@@ -100,6 +100,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_no_room_for_the_magic_number_is_emptied() {
+        for (len, start, left) in [(1, &b""[..], 0), (8, &MAGIC[..8], 0), (9, &MAGIC, 9)] {
+            let file = file(len, start, 0);
+            clear_unborn(&file).expect("memory");
+            assert_eq!(file.len().expect("memory"), left);
+        }
+    }
+
+    #[test]
     fn a_file_of_zeros_that_is_larger_than_a_database_in_the_making_is_left_alone() {
         for (len, left) in [(NEWBORN_BYTES, 0), (NEWBORN_BYTES + 1, NEWBORN_BYTES + 1)] {
             let file = file(len, b"", 0);
