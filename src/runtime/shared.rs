@@ -1,7 +1,6 @@
 //! What every handle and every task of one adapter shares: the node behind a lock with two verbs, its
 //! clock, and the bells that carry out the node's actions.
 
-use core::fmt;
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
@@ -258,11 +257,5 @@ impl Shared {
     /// The workers' tasks. A panic while they are touched leaves them usable.
     pub(super) fn workers(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
     }
 }
