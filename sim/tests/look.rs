@@ -37,7 +37,8 @@ fn every_filter_finds_what_fits_all_of_its_parts() {
         let filter = filter(number, [failed[0].terminal_at, failed[1].terminal_at]);
         let mut fitting: Vec<_> = records.iter().filter(|record| fits(record, &filter)).map(|fit| &fit.key).collect();
         let (mut keys, _) = engine.find_keys(driver.now, &filter, Cursor::START, 100);
-        (fitting.sort_unstable(), keys.sort_unstable());
+        fitting.sort_unstable();
+        keys.sort_unstable();
         assert!(keys.iter().eq(fitting), "{filter:?}: {keys:?}");
         assert_eq!(engine.count(driver.now, &filter, Cursor::START).0, keys.len() as u64, "{filter:?}");
     }
