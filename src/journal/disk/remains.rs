@@ -236,6 +236,7 @@ fn entries(page: &[u8]) -> Vec<(Key, usize, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::encode;
     use super::*;
 
     /// The traces of a leaf whose rows have these keys and bytes.
@@ -259,5 +260,28 @@ mod tests {
             assert_eq!(traces_of(&[(key, damaged)]), [], "{key:?}");
         }
         assert_eq!(traces_of(&[((5, 0), b"")]), []);
+    }
+
+    #[test]
+    fn rows_of_a_leaf_with_a_whole_one_are_traces_in_their_order() {
+        let damaged = &[9; 40][..];
+        for (kind, of_frame) in [(Kind::Frame, true), (Kind::Snapshot, false)] {
+            let mut whole = Vec::new();
+            encode(kind, (5, 0), true, b"a piece", &mut whole);
+            assert_eq!(traces_of(&[((5, 0), &whole), ((6, 0), damaged)]), [trace(6, of_frame)]);
+            let gap = traces_of(&[((5, 0), &whole), ((9, 0), damaged)]);
+            assert_eq!(gap, [trace(9, false)].into_iter().filter(|_| !of_frame).collect::<Vec<_>>());
+        }
+        let either = [((5, 0), damaged), ((9, 0), damaged)];
+        assert_eq!(traces_of(&either), [trace(5, false), trace(9, false)], "snapshots may be far apart");
+        assert_eq!(traces_of(&[either[1], either[0]]), []);
+    }
+
+    #[test]
+    fn row_that_lists_pages_is_no_trace() {
+        let row = |count: u16, bytes: usize| [&count.to_le_bytes()[..], &std::vec![9; bytes]].concat();
+        for (count, bytes, is_list) in [(0, 8, true), (2, 16, true), (3, 16, false), (1, 16, true), (1, 15, false)] {
+            assert_eq!(traces_of(&[((5, 0), &row(count, bytes))]).is_empty(), is_list, "{count} in {bytes}");
+        }
     }
 }

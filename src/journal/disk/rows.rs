@@ -86,7 +86,7 @@ pub(super) struct Change {
     pub(super) given_back: u64,
 }
 
-fn encode(kind: Kind, key: Key, last: bool, piece: &[u8], row: &mut Vec<u8>) {
+pub(super) fn encode(kind: Kind, key: Key, last: bool, piece: &[u8], row: &mut Vec<u8>) {
     row.clear();
     row.extend_from_slice(&checksum(kind, key, last.into(), piece).to_le_bytes());
     row.push(last.into());
