@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use eventful::{
-    Command, Config, Cursor, EnqueueFailure, ErrorText, Event, Filter, Key, Outcome, RecordView, Status, Timestamp,
+    Command, Config, Cursor, EnqueueFailure, ErrorText, Event, Filter, Key, Outcome, RecordView, Status, Thresholds,
+    Timestamp,
 };
 use eventful_sim::driver::{Driver, key};
 
@@ -58,6 +59,18 @@ fn a_page_of_no_records_is_one_of_one() {
     let page = driver.engine().page(driver.now, None, Cursor::START, 0);
     assert_eq!(page.records.len(), 1);
     assert!(page.next.is_some());
+}
+
+#[test]
+fn a_page_ends_once_its_events_have_so_many_bytes() {
+    let bytes = with_events(8, &["a"]).record("a").expect("a record").size_bytes;
+    for (page_bytes, records) in [(1, 1), (bytes, 1), (bytes + 1, 2), (3 * bytes, 3)] {
+        let thresholds = Thresholds { page_bytes, ..Thresholds::default() };
+        let mut driver = Driver::new(Config::default().with_thresholds(thresholds));
+        ["a", "b", "c", "d"].iter().for_each(|id| drop(driver.submit(id)));
+        let page = driver.engine().page(driver.now, None, Cursor::START, 100);
+        assert_eq!((page.records.len(), page.next.is_some()), (records, true), "{page_bytes} bytes");
+    }
 }
 
 #[test]
