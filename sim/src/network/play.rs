@@ -7,7 +7,7 @@ use eventful::{Attempt, Event, Failure, Handler, RunId};
 use super::clock::ms;
 use super::ledger;
 use super::oracle::panics::BY_SCRIPT;
-use super::oracle::{Verdict, durable, holds};
+use super::oracle::{Verdict, calls, durable, holds};
 use super::scenario::{Ending, KeyNumber, Turn};
 use super::stage::{Notes, Stage};
 use super::step::Step;
@@ -158,11 +158,13 @@ async fn outlive(stage: Arc<Stage>, key: KeyNumber, attempt: Attempt, for_ms: u3
 const BEAT_MS: u32 = 15;
 
 fn beat(stage: &Arc<Stage>, key: KeyNumber, attempt: &Attempt) {
-    let counted = attempt.heartbeat().is_ok();
+    let beaten = attempt.heartbeat();
+    let shown = attempt.deadline();
     stage.see_facts();
     stage.with(|notes, _| {
-        let verdict = notes.oracles.calls.beat(key, attempt.number(), counted);
+        let verdict = notes.oracles.calls.beat(key, attempt.number(), beaten.is_ok());
         notes.judge(verdict);
+        beaten.iter().for_each(|due| notes.judge(calls::shown(key, *due, shown)));
     });
 }
 

@@ -84,6 +84,8 @@ pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
         return Ok(());
     }
     let Some(eventful) = start(&stage)? else { return Ok(()) };
+    // A reader that goes at once costs nothing from then on.
+    drop(eventful.subscribe(1)?);
     stage.open(eventful.subscribe(1 << 20)?);
     *door.borrow_mut() = Some(Up {
         eventful: eventful.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventful::RunId;
+use eventful::{RunId, Timestamp};
 
 use super::{Verdict, holds};
 use crate::failure::Broken;
@@ -123,6 +123,13 @@ impl Calls {
     pub(in crate::network) fn none_left(&self) -> Verdict {
         holds(self.alive == 0, || broken(5, format_args!("{} handlers are left", self.alive)))
     }
+}
+
+/// A handler is shown the deadline that its heartbeat has moved.
+pub(in crate::network) fn shown(key: KeyNumber, due: Timestamp, shown: Timestamp) -> Verdict {
+    holds(shown == due, || {
+        broken(4, format_args!("a heartbeat of e{key} moves its deadline to {due}, shown is {shown}"))
+    })
 }
 
 fn broken(promise: u8, what: impl std::fmt::Display) -> Broken {

@@ -140,6 +140,10 @@ pub(in crate::network) fn at_rest(stats: &Stats) -> Verdict {
     holds(stats.submitters_waiting == 0, || {
         broken(format_args!("at rest {} submitters wait for room", stats.submitters_waiting))
     })?;
+    // The one reader that there is has room for all facts.
+    holds(stats.subscription_dropped == 0, || {
+        broken(format_args!("{} facts are dropped for a reader that is gone", stats.subscription_dropped))
+    })?;
     let left = [gauges.queued, gauges.line, gauges.delayed, gauges.inflight, gauges.pending()];
     holds(left == [0; 5], || broken(format_args!("at rest there is something to do: {gauges:?}")))
 }
