@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use eventful::{Clock as _, Event, Eventful, StartError, SubmitError, Submitted, WaitError};
+use eventful::{Clock as _, Event, Eventful, StartError, SubmitError, Submitted, Unavailable, WaitError};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
@@ -80,6 +80,33 @@ pub(super) async fn submit(stage: Arc<Stage>, eventful: Eventful, item: Item, pa
     if let Told::Accepted | Told::Duplicate = told {
         wait(&stage, &eventful, item.key, memory).await;
     }
+}
+
+/// Submits a batch of an event, of one that is too large, and of the event again. What becomes of the first says
+/// nothing of the second.
+pub(super) async fn submit_batch(stage: Arc<Stage>, eventful: Eventful, item: Item) {
+    let event = || Event::new(key(item.key).clone(), payload(item));
+    let large = vec![b' '; eventful.config().max_event_bytes + 1];
+    let large = Event::with_id("large", large).expect("a short id");
+    let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &Call::Submit(item)));
+    let answers = eventful.submit_batch([event(), large, event()]).await;
+    stage.see_facts();
+    let [first, second, third] = answers.as_slice() else {
+        return stage.judge(Err(Broken::new("kept", 1, format_args!("{} answers to a batch of three", answers.len()))));
+    };
+    if matches!(first, Err(SubmitError::Unavailable(Unavailable::Unknown))) {
+        stage.with(|notes, _| notes.coverage.reach("batch of which nothing is known"));
+    }
+    // Unknown is only what waits for the journal.
+    let is_refused = matches!(second, Err(error) if *error != SubmitError::Unavailable(Unavailable::Unknown));
+    stage.judge(holds(is_refused, || {
+        Broken::new("kept", 1, format_args!("behind e{}, one that is too large gets {second:?}", item.key))
+    }));
+    let verdict = stage.with(|notes, _| match notes.oracles.is_forgotten_since(memory, item.key) {
+        true => Ok(()),
+        false => [first, third].into_iter().try_for_each(|answer| notes.oracles.payloads.told(item, &told(answer))),
+    });
+    stage.judge(verdict);
 }
 
 /// Waits for the end of an event, however long that takes.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventful::http::webhook;
 use eventful::{Cursor, Eventful, Filter, Page, RecordView, Stats, Status};
 use tokio::time::timeout;
 
 use super::client::Line;
+use super::leave::leave;
 use super::ledger::{key, number};
 use super::oracle::front::{self, Look, Many};
 use super::oracle::{Verdict, exposed, holds};
@@ -33,6 +35,8 @@ pub(super) async fn live(stage: Arc<Stage>, eventful: Eventful) -> turmoil::Resu
     let mut inspector = Inspector { line: Line::new(&stage, INSPECTOR_NUMBER), eventful, asked: 0 };
     let verdict = inspector.look().await;
     stage.judge(verdict);
+    let left = leave(&stage).await;
+    stage.judge(left);
     Ok(())
 }
 
@@ -61,6 +65,7 @@ impl Inspector {
         front::owed(&shown, &self.line.stage.owed())?;
         front::done(&self.post("/v1/pause").await?)?;
         self.submit_known(&shown).await?;
+        self.forward_known(&shown).await?;
         self.redrive().await?;
         self.look_at_numbers(true).await?;
         self.look_at_records().await?;
@@ -179,6 +184,30 @@ impl Inspector {
         let answer = self.ask(&wire::batch(&lines), "a batch").await?;
         let due = [(2, "invalid"), (3, "duplicate"), (5, "conflict")];
         front::lines(&answer, &due)
+    }
+
+    /// Submits what is known as another server sends it on, and an event with two ids.
+    async fn forward_known(&mut self, shown: &[RecordView]) -> Verdict {
+        for view in shown {
+            let due = number(&view.key).map(wire::webhook_id).unwrap_or_default();
+            let is_same = webhook::id(&view.key) == due && webhook::key(&due).as_ref() == Ok(&view.key);
+            holds(is_same, || unlike(format_args!("{due} identifies {}, and not so for a receiver", view.key)))?;
+        }
+        let owed = self.line.stage.owed().items;
+        let is_shown = |item: &&Item| shown.iter().any(|view| view.key == *key(item.key));
+        let known: Vec<_> = owed.iter().filter(is_shown).copied().collect();
+        if let Some(item) = known.first() {
+            front::refused_as(&self.ask(&wire::with_ids(*item, ["one", "another"]), "two ids").await?, "invalid")?;
+        }
+        if self.forgets_meanwhile() {
+            return Ok(());
+        }
+        for item in known.into_iter().rev().take(SINGLE) {
+            let answer = self.ask(&wire::forwarded(item), "an event sent on").await?;
+            front::is_of(&answer, 200, front::JSON)?;
+            front::taken(&answer.body, item.key, None)?;
+        }
+        Ok(())
     }
 
     /// Gives all failed events another life, part by part, as far as there is room.

@@ -47,6 +47,8 @@ pub(super) fn id(key: KeyNumber) -> String {
     match (key, key % 6) {
         (3, _) => "..".to_owned(),
         (9, _) => ".".to_owned(),
+        // What identifies the event of key 14 where there is room for one text alone.
+        (15, _) => r#"eventful:a+b%20&c/e14%252F%22\?#"#.to_owned(),
         (_, 1) => format!("e{key}/a b+c"),
         (_, 2) => format!("e{key}%2F\"\\?#"),
         (_, 4) => format!("{key:08x}-0000-4000-8000-0000000000AB"),

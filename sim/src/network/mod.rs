@@ -40,6 +40,7 @@ mod given_up;
 mod inside;
 mod inspect;
 mod journal;
+mod leave;
 mod ledger;
 mod manner;
 mod oracle;

@@ -187,6 +187,8 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
                 tokio::spawn(async move { asker.within("a resume", asker.eventful.resume()).await.map(drop) });
             }
             Order::Submit { first, count, patience } => {
+                let item = Item { key: first, payload: 0 };
+                tokio::spawn(embedder::submit_batch(Arc::clone(&stage), eventful.clone(), item));
                 for number in 0..count {
                     let item = Item { key: first.wrapping_add(number), payload: 0 };
                     tokio::spawn(embedder::submit(Arc::clone(&stage), eventful.clone(), item, patience));

@@ -70,6 +70,38 @@ pub(super) fn envelope(item: Item) -> String {
     format!(r#"{{"id":{id},{source}"payload":{}}}"#, payload(item))
 }
 
+/// What identifies an event where there is room for one text alone.
+pub(super) fn webhook_id(key: KeyNumber) -> String {
+    let (id, source) = (id(key), source(key));
+    let is_printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let would_change = id.trim() != id || id.starts_with('"') || id.starts_with("eventful:");
+    if source.is_empty() && is_printable && !would_change {
+        return id;
+    }
+    let encode = |text: &str, also: u8| -> String {
+        let escape = |byte: u8| match byte {
+            b' ' | b'"' | b'%' => format!("%{byte:02X}"),
+            b'!'..=b'~' if byte != also => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        };
+        text.bytes().map(escape).collect()
+    };
+    format!("eventful:{}/{}", encode(source, b'/'), encode(&id, b' '))
+}
+
+/// The bytes of an event as another server sends it on.
+pub(super) fn forwarded(item: Item) -> Vec<u8> {
+    let source = source(item.key).replace(' ', "%20");
+    let headers = format!("webhook-id: {}\r\neventful-source: {source}\r\n", webhook_id(item.key));
+    with_body("/v1/events", &headers, &payload(item))
+}
+
+/// The bytes of an event with these ids.
+pub(super) fn with_ids(item: Item, ids: [&str; 2]) -> Vec<u8> {
+    let headers = ids.map(|id| format!("idempotency-key: {id}\r\n")).concat();
+    with_body("/v1/events", &headers, &payload(item))
+}
+
 /// The bytes of a request for a record, with its payload or without.
 pub(super) fn look(key: KeyNumber, payload: bool) -> Vec<u8> {
     let path = path(key, "");

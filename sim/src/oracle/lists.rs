@@ -58,6 +58,11 @@ impl Listing {
         holds(page.records.len() <= (*limit).max(1), || {
             broken(format_args!("a page of {limit} has {} records", page.records.len()))
         })?;
+        let bytes: usize = page.records.iter().rev().skip(1).map(|record| record.size_bytes).sum();
+        let limit_bytes = view.book.config.thresholds().page_bytes;
+        holds(page.records.len() < 2 || bytes < limit_bytes, || {
+            broken(format_args!("a page goes on after {bytes} bytes, and {limit_bytes} make it full"))
+        })?;
         for record in &page.records {
             let event = view.roster.number(&record.key).filter(|event| view.fits(filter, *event));
             let Some(event) = event else {

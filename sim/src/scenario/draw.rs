@@ -213,6 +213,10 @@ impl Draw {
                 faults.push(Injection::Shutdown { timeout: draw.pick(&[0, settings.drain_timeout]) }.at(at));
             }
         }
+        if self.has(Family::Journal) && draw.per_mille(500) {
+            let timeout = draw.pick(&[0, settings.drain_timeout]);
+            faults.push(Injection::ShutdownAmidOpening { timeout }.at(self.trouble(draw)));
+        }
     }
 
     fn restarts(&self, faults: &mut Vec<Fault>) {

@@ -74,6 +74,8 @@ pub enum Injection {
     ProcessPauses { lasts: u64 },
     /// Somebody asks for a shutdown, which may drain for `timeout`.
     Shutdown { timeout: u64 },
+    /// The same, but only while the journal is being opened again.
+    ShutdownAmidOpening { timeout: u64 },
     /// The process dies and starts again, with nothing in its memory but what a journal gives back.
     Restart { lasts: u64 },
     /// The power fails. Of what was not synced some is left.

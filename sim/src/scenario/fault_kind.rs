@@ -45,6 +45,7 @@ pub enum FaultKind {
     Shutdown,
     ShutdownTwice,
     ShutdownInBacklog,
+    ShutdownAmidOpening,
     Restart,
     OverloadByCount,
     OverloadByBytes,

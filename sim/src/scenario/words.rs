@@ -120,6 +120,9 @@ impl fmt::Display for Injection {
                 write!(f, "from the next start on the clock is {side} by {}", Micros(by))
             }
             Self::ProcessPauses { lasts } => write!(f, "the process stands still for {}", Micros(lasts)),
+            Self::ShutdownAmidOpening { timeout } => {
+                write!(f, "a shutdown with {} to drain, while the journal is opened again", Micros(timeout))
+            }
             Self::Shutdown { timeout } => write!(f, "a shutdown with {} to drain", Micros(timeout)),
             Self::Restart { lasts } => write!(f, "the process dies, and starts again after {}", Micros(lasts)),
             Self::TicketLate { by, .. } => write!(f, "a ticket comes late by {}", Micros(by)),

@@ -123,8 +123,11 @@ impl World<'_> {
         for worker in cancel {
             self.cancel(worker);
         }
-        if replace_dispatcher && self.dispatcher.routine.is_alive() {
-            self.kill_dispatcher(0);
+        if replace_dispatcher {
+            self.judge_replacement()?;
+            if self.dispatcher.routine.is_alive() {
+                self.kill_dispatcher(0);
+            }
         }
         if self.loses_marker {
             self.lose_marker();

@@ -91,6 +91,9 @@ fn filter(which: u8, now: u64) -> Filter {
         12 => (filter.status, filter.event_type) = (Some(Status::Received), Some("order".into())),
         13 => (filter.status, filter.source) = (Some(Status::Completed), Some("".into())),
         14 => (filter.status, filter.error) = (Some(Status::Failed), Some("never".into())),
+        // A tombstone has neither.
+        15 => (filter.status, filter.event_type) = (Some(Status::Completed), Some("order".into())),
+        16 => (filter.status, filter.error) = (Some(Status::Discarded), Some("no".into())),
         _ => {}
     }
     filter

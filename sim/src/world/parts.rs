@@ -43,13 +43,15 @@ impl Default for Sweeper {
 pub(super) struct Ender {
     pub(super) routine: Routine,
     pub(super) ending: Option<Ending>,
+    /// The time to drain of a shutdown that is asked for while the journal is being opened again.
+    pub(super) armed: Option<u64>,
     /// An operator will kill the process.
     pub(super) operator_comes: bool,
 }
 
 impl Default for Ender {
     fn default() -> Self {
-        Self { routine: Routine::Asleep(None), ending: None, operator_comes: false }
+        Self { routine: Routine::Asleep(None), ending: None, armed: None, operator_comes: false }
     }
 }
 

@@ -42,6 +42,13 @@ impl World<'_> {
         self.drive(|node, now| node.shut_down(now, timeout))
     }
 
+    /// Asks for the shutdown that was to come while the journal is being opened again.
+    pub(super) fn ask_to_end_amid_opening(&mut self) -> Result<(), Stop> {
+        let Some(timeout) = self.ender.armed.take().filter(|_| self.is_up) else { return Ok(()) };
+        self.probe(FaultKind::ShutdownAmidOpening);
+        self.ask_to_end(timeout)
+    }
+
     pub(super) fn end_time(&self) -> Option<u64> {
         self.ender.routine.due(|at| self.world_time(at))
     }

@@ -62,6 +62,7 @@ impl World<'_> {
             | Injection::Handler { .. }
             | Injection::Poison { .. }
             | Injection::Shutdown { .. }
+            | Injection::ShutdownAmidOpening { .. }
             | Injection::Restart { .. }
             | Injection::PowerCut { .. }
             | Injection::Fenced
@@ -116,6 +117,7 @@ impl World<'_> {
             }
             Injection::PowerCut { lasts } => return Ok(self.kill_process(lasts, true)?),
             Injection::Shutdown { timeout } => return self.ask_to_end(timeout),
+            Injection::ShutdownAmidOpening { timeout } => self.ender.armed = Some(timeout),
             Injection::Handler { .. }
             | Injection::Poison { .. }
             | Injection::AllFail { .. }

@@ -40,6 +40,7 @@ impl World<'_> {
         let dropped = if known.is_none() { self.dropped } else { usize::MAX / 2 };
         let (free, workers) = (self.node.permits_free(), self.workers.len());
         oracle::judge_permits(self.node.engine(), free, workers, dropped)?;
+        self.judge_intake()?;
         match self.steps.is_multiple_of(HEALTH_EVERY) {
             true => self.judge_health(),
             false => Ok(()),
@@ -134,6 +135,34 @@ impl World<'_> {
             |journal: &&Journal| is_asleep(journal.routine) && journal.facts.is_empty() && !journal.seems_gone;
         let resting = self.journal.as_ref().filter(is_at_rest).filter(|_| self.ender.ending.is_none());
         resting.map_or(Ok(()), Journal::judge_rest)
+    }
+
+    /// Judges that a dispatcher is replaced only when it could have presented what it has.
+    pub(super) fn judge_replacement(&self) -> Result<(), Broken> {
+        let now = self.clock();
+        let seen = self.observer.see();
+        let kept = seen.oracles.journal.as_ref();
+        let unsynced_since = kept.and_then(|kept| kept.unsynced_since(seen.oracles.facts()));
+        let excuse = if self.workers.len() >= self.config.concurrency.get() {
+            Some("no permit is free")
+        } else if unsynced_since.is_some_and(|since| now.since(since) >= self.config.stuck_after) {
+            Some("the journal is stuck")
+        } else if self.dispatcher().routine.is_dead() {
+            Some("it is down already")
+        } else {
+            None
+        };
+        excuse.map_or(Ok(()), |why| {
+            Err(Broken::new("waits", 3, format_args!("the dispatcher is to be replaced, and {why}")))
+        })
+    }
+
+    /// Judges that an engine takes no events once a shutdown was asked for, however often it was opened since.
+    fn judge_intake(&self) -> Result<(), Broken> {
+        let is_open = self.is_serving() && self.node.engine().phase() == Phase::Running;
+        holds(self.ender.ending.is_none() || !is_open, || {
+            Broken::new("shutdown", 6, "a shutdown was asked for, and the engine takes events")
+        })
     }
 
     /// Whether a run may start once there is a ticket.

@@ -74,7 +74,10 @@ impl World<'_> {
         }
         match job {
             Job::Append => Ok(self.append()?),
-            Job::Open => Ok(self.open_again()?),
+            Job::Open => {
+                self.open_again()?;
+                self.ask_to_end_amid_opening()
+            }
             Job::Maintain => self.maintain(),
             Job::Seal => self.seal(),
             Job::Look => self.look(),

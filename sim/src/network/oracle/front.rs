@@ -230,6 +230,15 @@ pub(in crate::network) fn problem(response: &Response) -> Verdict {
     })
 }
 
+/// A refusal has this name.
+pub(in crate::network) fn refused_as(response: &Response, name: &str) -> Verdict {
+    problem(response)?;
+    let shown = json(response)?;
+    holds(shown["type"] == format!("urn:eventful:problem:{name}"), || {
+        broken(7, format_args!("due is that it is {name}, and shown is {shown}"))
+    })
+}
+
 /// Whether a call was refused, as there is no room now.
 pub(in crate::network) fn is_overload(response: &Response) -> bool {
     let kind = json(response).ok().and_then(|problem| Some(problem["type"].as_str()?.to_owned()));

@@ -1,0 +1,46 @@
+//! A program that drops its last handle while a handler runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use eventful::{Config, Eventful};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::ledger::{key, payload};
+use super::oracle::{Verdict, holds};
+use super::scenario::Item;
+use super::stage::Stage;
+use crate::failure::Broken;
+
+/// How long a handler may take to begin, and to be dropped once it is stopped.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+/// Drops the last handle of an engine, and looks whether the handler is dropped at once: nothing is drained for a
+/// program that is not there to see it.
+pub(super) async fn leave(stage: &Arc<Stage>) -> Verdict {
+    let broken = |what: &dyn std::fmt::Display| Broken::new("shutdown", 6, what);
+    let (held, mut is_dropped) = oneshot::channel::<()>();
+    let (begin, has_begun) = oneshot::channel::<()>();
+    let once = Mutex::new(Some((held, begin)));
+    let builder = Eventful::builder().config(Config::default()).seed(stage.scenario.seed).clock(stage.clock.clone());
+    let started = builder.start(move |_, _| {
+        let once = once.lock().unwrap_or_else(PoisonError::into_inner).take();
+        async move {
+            let (_held, begin) = once.unzip();
+            begin.map(|begin| begin.send(()));
+            std::future::pending().await
+        }
+    });
+    let eventful = started.map_err(|error| broken(&error))?;
+    let item = Item { key: 0, payload: 0 };
+    let event = eventful::Event::new(key(item.key).clone(), payload(item));
+    eventful.submit(event).await.map_err(|error| broken(&error))?;
+    let begun = timeout(AT_ONCE, has_begun).await;
+    holds(begun.is_ok() && is_dropped.try_recv().is_err_and(|why| why == oneshot::error::TryRecvError::Empty), || {
+        broken(&"a handler does not begin, and there is nothing else to do")
+    })?;
+    drop(eventful);
+    let dropped = timeout(AT_ONCE, is_dropped).await;
+    holds(dropped.is_ok(), || broken(&"the last handle is dropped, and the handler goes on"))
+}
