@@ -71,10 +71,15 @@ impl World<'_> {
 
     /// Follows how far the node has come with its shutdown.
     pub(super) fn follow_end(&mut self, now: Timestamp) -> Result<(), Broken> {
+        let unsynced = self.unsynced();
         let Some(ending) = self.ender.ending.as_mut().filter(|ending| !ending.is_over) else { return Ok(()) };
         if ending.stopped.is_none() && self.node.has_stopped() {
             let pending = self.observer.see().oracles.book.pending();
             let (workers, is_usable) = (self.workers.len(), self.node.unavailable().is_none());
+            holds(workers > 0 || !is_usable || unsynced == 0 || now >= ending.deadline, || {
+                let left = ending.deadline.since(now);
+                Broken::new("shutdown", 6, format_args!("stopped with {unsynced} facts not durable, and {left:?} left"))
+            })?;
             ending.stopped = Some(Stopped { at: now, workers, pending, is_usable });
             self.dropped = 0;
         }

@@ -7,9 +7,10 @@ use eventful::node::{Decided, Entry, Lsn, Unavailable, Unsynced, Waiter, Watched
 use eventful::{Event, Phase};
 
 use super::agenda::Task;
+use super::journal::Condition;
 use super::state::World;
 use super::stop::Stop;
-use super::waits::{Awaited, Outlook, Shown, Told, Wait};
+use super::waits::{Awaited, Due, Outlook, Shown, Told, Wait};
 use super::worker::Serial;
 use crate::failure::{Broken, holds};
 use crate::scenario::{EventNumber, FaultKind};
@@ -51,18 +52,19 @@ impl World<'_> {
         holds(!self.seen().oracles.is_synced(), || {
             Broken::new("journal", 9, format_args!("{} waits for {lsn:?}, and all is durable", shown.what))
         })?;
+        let due = Due { lsn, decided: self.seen().oracles.decided() };
         let waiter = self.clients.name();
-        self.look_again(waiter, client, lsn, shown, self.now)
+        self.look_again(waiter, client, due, shown, self.now)
     }
 
-    fn look_again(&mut self, waiter: Waiter, client: u8, lsn: Lsn, shown: Shown, since: u64) -> Result<(), Broken> {
-        match self.clients.horizon.find(lsn, false) {
+    fn look_again(&mut self, waiter: Waiter, client: u8, due: Due, shown: Shown, since: u64) -> Result<(), Broken> {
+        match self.clients.horizon.find(due.lsn, false) {
             None => {
-                self.await_it(waiter, client, Awaited::Durable(lsn, shown), since);
+                self.await_it(waiter, client, Awaited::Durable(due, shown), since);
                 Ok(())
             }
             Some(Ok(())) => self.hand_over(client, shown, self.now > since),
-            Some(Err(why)) => self.learn_nothing(client, &shown, why),
+            Some(Err(why)) => self.learn_nothing(client, &shown, due, why),
         }
     }
 
@@ -84,6 +86,10 @@ impl World<'_> {
     pub(super) fn poll(&mut self, waiter: Waiter) -> Result<(), Stop> {
         let waits = &mut self.clients.waits;
         let Some(at) = waits.iter().position(|wait| wait.waiter == waiter) else { return Ok(()) };
+        if self.now < self.clients.stalled_until {
+            self.agenda.at(self.clients.stalled_until, Task::Wake(waiter));
+            return Ok(());
+        }
         let wait = waits.remove(at);
         let Wait { client, since, .. } = wait;
         match wait.awaited {
@@ -93,7 +99,7 @@ impl World<'_> {
                 self.watch(waiter, client, event)
             }
             Awaited::Idle => self.await_idle(waiter, client),
-            Awaited::Durable(lsn, shown) => Ok(self.look_again(waiter, client, lsn, shown, since)?),
+            Awaited::Durable(due, shown) => Ok(self.look_again(waiter, client, due, shown, since)?),
             Awaited::Start(serial, lsn) => {
                 self.look_at(waiter, serial, lsn, since);
                 Ok(())
@@ -102,7 +108,7 @@ impl World<'_> {
     }
 
     /// A client learns that what it waits for may be lost.
-    fn learn_nothing(&mut self, client: u8, shown: &Shown, why: Unsynced) -> Result<(), Broken> {
+    fn learn_nothing(&mut self, client: u8, shown: &Shown, due: Due, why: Unsynced) -> Result<(), Broken> {
         let timeout = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.limits().answer_timeout);
         let now = self.clock();
         let mut seen = self.observer.see();
@@ -114,6 +120,16 @@ impl World<'_> {
         let oracles = &seen.oracles;
         let since = oracles.journal.as_ref().and_then(|journal| journal.unsynced_since(oracles.facts()));
         let is_stuck = since.is_some_and(|since| since + timeout <= now);
+        // Of the first failure in a process it is known what was durable before.
+        let is_first = self
+            .journal
+            .as_ref()
+            .is_some_and(|journal| journal.condition != Condition::Open && journal.reopenings == 0);
+        let reported = oracles.journal.as_ref().map_or(0, |kept| kept.reported);
+        holds(why != Unsynced::Lost || !is_first || due.decided > reported, || {
+            let what = shown.what;
+            Broken::new("journal", 9, format_args!("{what} is said to be lost, and was durable before the failure"))
+        })?;
         let is_over = self.is_broken || self.ender.is_over();
         holds(why == Unsynced::Lost || is_stuck || is_over, || {
             let what = shown.what;

@@ -96,13 +96,21 @@ pub(super) enum Awaited {
     /// Room for an event. A client that is patient to the end tries once more then.
     Room { event: Event, hangs_up: bool },
     /// This is durable, and then shown.
-    Durable(Lsn, Shown),
+    Durable(Due, Shown),
     /// The end of an event.
     End(EventNumber),
     /// No event is pending.
     Idle,
     /// The start of a worker's run is durable.
     Start(Serial, Lsn),
+}
+
+/// What must be durable before something is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    pub(super) lsn: Lsn,
+    /// So many facts were decided by then.
+    pub(super) decided: usize,
 }
 
 /// What a client is shown.
@@ -128,7 +136,7 @@ impl Wait {
     /// The LSN that is waited for.
     pub(super) const fn lsn(&self) -> Option<Lsn> {
         match self.awaited {
-            Awaited::Durable(lsn, _) | Awaited::Start(_, lsn) => Some(lsn),
+            Awaited::Durable(Due { lsn, .. }, _) | Awaited::Start(_, lsn) => Some(lsn),
             Awaited::Room { .. } | Awaited::End(_) | Awaited::Idle => None,
         }
     }

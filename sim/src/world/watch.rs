@@ -192,7 +192,7 @@ impl World<'_> {
         let horizon = self.node.horizon();
         let is_settled = |lsn: &Lsn, patient| horizon.is_some_and(|horizon| horizon.find(*lsn, patient).is_some());
         let why = match &wait.awaited {
-            Awaited::Durable(lsn, _) if is_settled(lsn, false) => Some("what it waits for is settled"),
+            Awaited::Durable(due, _) if is_settled(&due.lsn, false) => Some("what it waits for is settled"),
             Awaited::Start(_, lsn) if is_settled(lsn, true) => Some("what it waits for is settled"),
             Awaited::Durable(..) if self.has_waited_too_long(wait) => Some("no answer may wait for so long"),
             Awaited::End(_) | Awaited::Idle | Awaited::Room { .. } if is_lost || is_stopped => {

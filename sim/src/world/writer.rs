@@ -136,7 +136,7 @@ impl World<'_> {
                     journal_of(&mut self.journal).condition = Condition::Down;
                 }
                 let refused = self.drive(|node, now| node.refused(now, room, !is_gone))?;
-                let lost = self.lost();
+                let lost = self.unsynced();
                 self.judge_given_up(refused.given_up.unwrap_or(lost), lost)?;
                 Ok(self.judge_found(refused.found)?)
             }
@@ -278,7 +278,7 @@ impl World<'_> {
 
     /// The journal has failed: what is not durable is unknown, and the engine is given up.
     pub(super) fn fail(&mut self, error: &WriteError) -> Result<(), Stop> {
-        let (lost, is_fenced) = (self.lost(), *error == WriteError::Fenced);
+        let (lost, is_fenced) = (self.unsynced(), *error == WriteError::Fenced);
         let journal = journal_of(&mut self.journal);
         (journal.log, journal.hand) = (None, Hand::Free);
         journal.condition = if is_fenced { Condition::Down } else { Condition::Reopening };
@@ -295,9 +295,9 @@ impl World<'_> {
     }
 
     /// Facts that the node does not know to be durable.
-    fn lost(&self) -> usize {
+    pub(super) fn unsynced(&self) -> usize {
         let seen = self.seen();
-        seen.oracles.decided() - seen.oracles.journal.as_ref().map_or(0, |kept| kept.reported)
+        seen.oracles.journal.as_ref().map_or(0, |kept| seen.oracles.decided() - kept.reported)
     }
 
     fn judge_given_up(&self, given_up: usize, lost: usize) -> Result<(), Broken> {
