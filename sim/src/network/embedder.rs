@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use eventful::{Clock as _, Event, Eventful, StartError, SubmitError, Submitted, Unavailable, WaitError};
+use eventful::{Clock as _, Event, Eventful, Phase, StartError, SubmitError, Submitted, Unavailable, WaitError};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
+use super::given_up::given_up;
 use super::ledger::{Told, key, payload};
 use super::oracle::{Memory, holds};
 use super::scenario::{Call, Item, KeyNumber};
@@ -112,6 +113,7 @@ pub(super) async fn submit_batch(stage: Arc<Stage>, eventful: Eventful, item: It
 /// Waits for the end of an event, however long that takes.
 async fn wait(stage: &Arc<Stage>, eventful: &Eventful, number: KeyNumber, memory: Memory) {
     let waiter = Waiter::new(stage);
+    let before = reopenings(eventful);
     let ended = eventful.wait(key(number)).await;
     drop(waiter);
     stage.see_facts();
@@ -128,10 +130,21 @@ async fn wait(stage: &Arc<Stage>, eventful: &Eventful, number: KeyNumber, memory
             });
             holds(may_be_gone, || broken(number, "it is said not to be there"))
         }
+        Err(WaitError::Unavailable(Unavailable::Unknown)) => {
+            holds(before.is_none() || before != reopenings(eventful), || {
+                broken(number, "it is said to be unknown, and the journal has not failed")
+            })
+        }
         // The engine has stopped, was given up, or is broken.
         Err(_) => Ok(()),
     };
     stage.judge(verdict);
+}
+
+/// How often the journal was opened again; nothing while nothing is decided, or after the end.
+fn reopenings(eventful: &Eventful) -> Option<u64> {
+    let stats = eventful.stats().ok()?;
+    (given_up(&stats).is_none() && stats.phase != Phase::Stopped).then_some(stats.journal_reopenings)
 }
 
 fn broken(number: KeyNumber, what: impl std::fmt::Display) -> Broken {

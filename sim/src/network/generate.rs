@@ -158,12 +158,13 @@ fn journal_faults(chance: &Chance, on: &mut Stream) -> Vec<Fault> {
     faults
 }
 
-/// Has answers wait for the journal while other submitters wait for room.
+/// Has answers wait for the journal while other submitters wait for room, and ends while they are waited for.
 fn stalls_beside_submitters(chance: &mut Stream, faults: &[Fault]) -> Vec<Fault> {
     let submitters = faults.iter().filter(|fault| matches!(fault.kind, FaultKind::Inside(Inside::Submitters { .. })));
     submitters
-        .filter_map(|fault| {
-            let at_ms = fault.at_ms + between(chance, 0, 20);
+        .flat_map(|fault| [(fault.at_ms, 20), (fault.at_ms, 200)])
+        .filter_map(|(at_ms, most)| {
+            let at_ms = at_ms + between(chance, 0, most);
             let passes = chance.between(1, 3) as u8;
             let kind = FaultKind::Disturb { disturbance: Disturbance::JournalStalls, passes };
             chance.per_mille(500).then_some(Fault { at_ms, kind })

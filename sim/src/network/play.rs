@@ -131,6 +131,13 @@ fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber, ma
         Broken::new("book", 2, format_args!("the handler has {event:?} of e{key}, of which there is {record:?}"))
     })?;
     let run = record.and_then(|record| record.stage.run()).map(|(run, _)| run);
+    holds(!attempt.is_cancelled(), || {
+        Broken::new(
+            "calls",
+            4,
+            format_args!("the handler of e{key} is called for {}, which was stopped", attempt.run()),
+        )
+    })?;
     let starts = notes.oracles.syncs_starts() && run != Some(attempt.run());
     holds(!starts, || durable::uncharged(key, attempt.run()))?;
     let charged = record.map_or(0, |record| record.charge.charged);
