@@ -48,7 +48,7 @@ pub(super) fn id(key: KeyNumber) -> String {
         (3, _) => "..".to_owned(),
         (9, _) => ".".to_owned(),
         // What identifies the event of key 14 where there is room for one text alone.
-        (15, _) => r#"eventful:a+b%20&c/e14%252F%22\?#"#.to_owned(),
+        (15, _) => r#"eventful:a+b%2F%20&c/e14%252F%22\?#"#.to_owned(),
         (_, 1) => format!("e{key}/a b+c"),
         (_, 2) => format!("e{key}%2F\"\\?#"),
         (_, 4) => format!("{key:08x}-0000-4000-8000-0000000000AB"),
@@ -59,7 +59,7 @@ pub(super) fn id(key: KeyNumber) -> String {
 
 /// The source of this key: every fourth has one.
 pub(super) const fn source(key: KeyNumber) -> &'static str {
-    if key % 4 == 2 { "a+b &c" } else { "" }
+    if key % 4 == 2 { "a+b/ &c" } else { "" }
 }
 
 static KEYS: LazyLock<Vec<Key>> =

@@ -146,7 +146,8 @@ fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.header_timeout = Duration::from_millis(250);
     limits.body_timeout = Duration::from_millis(250);
-    limits.write_timeout = Duration::from_millis(250);
+    // Longer than the lines of one window may wait for a slow journal, one after the other: meanwhile nothing is read.
+    limits.write_timeout = Duration::from_millis(600);
     limits.close_grace = CLOSE_GRACE;
     limits.buffer_bytes = 8 << 10;
     limits.max_unread_bytes = 2000;
