@@ -1,8 +1,9 @@
 //! Clients and operators.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use eventful::node::{Decided, Lsn, Node, SubmitError, Submitted, Unavailable, Wait as Until};
+use eventful::node::{Decided, Lsn, Node, RedriveError, SubmitError, Submitted, Unavailable, Wait as Until};
 use eventful::{Answer, Bound, Event, Phase, Rejection, Status, Timestamp};
 
 use super::agenda::Task;
@@ -172,11 +173,15 @@ impl World<'_> {
         let refusal = refusal.filter(|_| has_failed && self.node.phase() == Phase::Running);
         drop(seen);
         let decided = self.ask(Some(event), |node, now| node.redrive(now, key))?;
-        if let (Some(bound), (Ok(decided), _)) = (refusal, &decided)
-            && decided.value.is_ok()
-        {
-            let what = format_args!("event {event} is redriven, though the journal is at its bound {bound:?}");
-            return Err(Broken::new("admission", 9, what).into());
+        if let (Ok(Decided { value, .. }), _) = &decided {
+            let shown = match value {
+                Err(RedriveError::Overloaded { bound, .. }) if is_of_journal(*bound) => Some(*bound),
+                Ok(()) | Err(_) => None,
+            };
+            holds(shown == refusal, || {
+                let what = format_args!("a redrive of event {event}: the journal is said to be at its bound {shown:?}");
+                Broken::new("admission", 9, format_args!("{what}, and due is {refusal:?}"))
+            })?;
         }
         Ok(self.answered(client, decided)?)
     }
@@ -218,7 +223,29 @@ impl World<'_> {
         self.show_when(client, read.wait, Shown { what: "a record", decided, submission: None })
     }
 
+    /// Judges that nothing is to wait for a journal that has failed, or that has let others wait for longer than an
+    /// answer may.
+    pub(super) fn judge_patience(&self, what: &str, wait: Until) -> Result<(), Broken> {
+        let timeout = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.limits().answer_timeout);
+        let (now, seen) = (self.clock(), self.observer.see());
+        let since = seen.oracles.journal.as_ref().and_then(|kept| kept.unsynced_since(seen.oracles.facts()));
+        let is_stuck = self.unavailable().is_some() || since.is_some_and(|since| since + timeout <= now);
+        let is_due = match wait {
+            Until::None => true,
+            Until::For(_) => !is_stuck,
+            Until::TooLong => is_stuck,
+        };
+        holds(is_due, || {
+            Broken::new(
+                "journal",
+                9,
+                format_args!("{what} is to wait for {wait:?}, and the journal is stuck: {is_stuck}"),
+            )
+        })
+    }
+
     pub(super) fn show_when(&mut self, client: u8, wait: Until, shown: Shown) -> Result<(), Broken> {
+        self.judge_patience(shown.what, wait)?;
         let lsn: Option<Lsn> = match wait {
             Until::None => None,
             Until::For(lsn) => Some(lsn),
@@ -282,4 +309,9 @@ fn kind_of(value: &Result<Submitted, SubmitError>) -> Option<FaultKind> {
 
 const fn names_same(one: Act, other: Act) -> bool {
     matches!((one, other), (Act::Submit { event: one, .. }, Act::Submit { event: other, .. }) if one == other)
+}
+
+/// Whether a bound is the journal's.
+const fn is_of_journal(bound: Bound) -> bool {
+    matches!(bound, Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable)
 }

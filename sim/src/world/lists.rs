@@ -71,7 +71,7 @@ impl World<'_> {
         // What waits for nothing shows itself what may be lost.
         match page.wait {
             Until::For(_) => self.show_when(client, page.wait, Shown { what: "a page", decided, submission: None }),
-            Until::None | Until::TooLong => Ok(()),
+            Until::None | Until::TooLong => self.judge_patience("a page", page.wait),
         }
     }
 }
