@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventful::http::webhook;
-use eventful::{Cursor, Eventful, Filter, Page, RecordView, Stats, Status};
+use eventful::{Cursor, Digest, Eventful, Filter, Page, RecordView, Stats, Status};
 use tokio::time::timeout;
 
 use super::client::Line;
@@ -69,6 +69,7 @@ impl Inspector {
         self.redrive().await?;
         self.look_at_numbers(true).await?;
         self.look_at_records().await?;
+        self.look_at_failed(&shown).await?;
         for status in [Status::Received, Status::Failed] {
             let mut filter = Filter::default();
             filter.status = Some(status);
@@ -119,6 +120,22 @@ impl Inspector {
         let looks: Vec<_> = before.into_iter().chain(self.known(number).await?).collect();
         // It may have been forgotten meanwhile.
         if looks.len() < 2 && shown.status == 404 { Ok(()) } else { front::record(&shown, payload, &looks) }
+    }
+
+    /// Compares a list of what failed from a time on, which is given in another zone.
+    async fn look_at_failed(&mut self, shown: &[RecordView]) -> Verdict {
+        let Some(from) = shown.iter().find(|view| view.status == Status::Failed).and_then(|view| view.terminal_at)
+        else {
+            return Ok(());
+        };
+        let mut filter = Filter::default();
+        filter.failed_from = Some(from);
+        let hour = Duration::from_secs(3600);
+        for (text, zone) in [(from + hour, "%2B01:00"), (from, "Z")] {
+            let time = front::rfc3339(text).replace('Z', zone);
+            self.list(&format!("&failed_from={time}"), &filter, MANY, false).await?;
+        }
+        Ok(())
     }
 
     async fn known(&self, number: KeyNumber) -> Result<Option<Look>, Broken> {
@@ -201,6 +218,12 @@ impl Inspector {
         }
         if self.forgets_meanwhile() {
             return Ok(());
+        }
+        if let Some(item) = known.first() {
+            // It is a payload of four bytes.
+            let answer = self.ask(&wire::with_null(item.key), "a null").await?;
+            front::refused_as(&answer, "conflict")?;
+            front::received(&answer, &Digest::of(b"null"))?;
         }
         for item in known.into_iter().rev().take(SINGLE) {
             let answer = self.ask(&wire::forwarded(item), "an event sent on").await?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use eventful::http::{Limits, Listener, serve};
 use eventful::journal::OpenError;
-use eventful::{Clock as _, Eventful, ShutdownReport, StartError, Timestamp};
+use eventful::{Clock as _, Eventful, ShutdownReport, StartError, Status, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turmoil::net::TcpListener;
 
@@ -125,7 +125,10 @@ fn start(stage: &Arc<Stage>) -> Result<Option<Eventful>, StartError> {
     }
     let started = catch_unwind(AssertUnwindSafe(|| builder.start(Player(Arc::clone(stage)))));
     let refused = match started {
-        Ok(Ok(eventful)) => return Ok(Some(eventful)),
+        Ok(Ok(eventful)) => {
+            stage.judge(recovered(&eventful));
+            return Ok(Some(eventful));
+        }
         Ok(Err(StartError::Open(OpenError::Io { .. }) | StartError::Write(_))) => "start refused by the disk",
         Ok(Err(StartError::Open(error))) => {
             stage.judge(Err(durable::refused(&error)));
@@ -140,6 +143,18 @@ fn start(stage: &Arc<Stage>) -> Result<Option<Eventful>, StartError> {
         notes.trace.note(now, &Step::NotStarted);
     });
     Ok(None)
+}
+
+/// What the journal is said to have held is what the engine has, before anything is done with it: only a run that was cut
+/// short may have failed since.
+fn recovered(eventful: &Eventful) -> Verdict {
+    let (Some(recovery), Ok(stats)) = (eventful.recovery(), eventful.stats()) else { return Ok(()) };
+    let gauges = &stats.engine.gauges;
+    let (pending, failed) = (gauges.pending(), gauges.records(Status::Failed));
+    let is_same = recovery.pending + recovery.failed == pending + failed && recovery.failed <= failed;
+    holds(is_same && recovery.records == gauges.records_total() && recovery.paused == stats.paused, || {
+        Broken::new("durable", 10, format_args!("{recovery:?} was recovered, and the engine has {gauges:?}"))
+    })
 }
 
 fn limits() -> Limits {

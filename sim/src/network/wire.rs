@@ -70,6 +70,13 @@ pub(super) fn envelope(item: Item) -> String {
     format!(r#"{{"id":{id},{source}"payload":{}}}"#, payload(item))
 }
 
+/// The bytes of an event whose payload is `null`.
+pub(super) fn with_null(key: KeyNumber) -> Vec<u8> {
+    let (id, source) = (json!(id(key)), json!(source(key)));
+    let body = format!(r#"{{"id":{id},"source":{source},"payload":null}}"#);
+    with_body("/v1/events", "content-type: application/json\r\n", &body)
+}
+
 /// What identifies an event where there is room for one text alone.
 pub(super) fn webhook_id(key: KeyNumber) -> String {
     let (id, source) = (id(key), source(key));

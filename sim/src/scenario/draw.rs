@@ -213,6 +213,10 @@ impl Draw {
                 faults.push(Injection::Shutdown { timeout: draw.pick(&[0, settings.drain_timeout]) }.at(at));
             }
         }
+        if let Some(first) = self.first_shutdown().filter(|_| draw.per_mille(300)) {
+            // It is needed to the end: a handler may run past its deadline while the rest is drained.
+            faults.push(Injection::SweeperDies { lasts: draw.below(20) * MILLI }.at(first + draw.below(10) * MILLI));
+        }
         if self.has(Family::Journal) && draw.per_mille(500) {
             let timeout = draw.pick(&[0, settings.drain_timeout]);
             faults.push(Injection::ShutdownAmidOpening { timeout }.at(self.trouble(draw)));

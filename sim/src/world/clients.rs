@@ -183,7 +183,9 @@ impl World<'_> {
                 Broken::new("admission", 9, format_args!("{what}, and due is {refusal:?}"))
             })?;
         }
-        Ok(self.answered(client, decided)?)
+        self.answered(client, decided)?;
+        // What an operator sees next is what was just done.
+        Ok(self.see(client, event)?)
     }
 
     /// An operator is answered.

@@ -1,6 +1,6 @@
 //! What the HTTP front shows when nothing is left to do: it answers, and says what is owed.
 
-use eventful::{Page, Place, RecordView, Status, Timestamp};
+use eventful::{Digest, Page, Place, RecordView, Status, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -239,6 +239,14 @@ pub(in crate::network) fn refused_as(response: &Response, name: &str) -> Verdict
     })
 }
 
+/// A conflict names what was received.
+pub(in crate::network) fn received(response: &Response, digest: &Digest) -> Verdict {
+    let shown = json(response)?;
+    holds(shown["received_digest"] == digest.to_string(), || {
+        broken(7, format_args!("{digest} was received, and shown is {shown}"))
+    })
+}
+
 /// Whether a call was refused, as there is no room now.
 pub(in crate::network) fn is_overload(response: &Response) -> bool {
     let kind = json(response).ok().and_then(|problem| Some(problem["type"].as_str()?.to_owned()));
@@ -297,7 +305,7 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
 }
 
 /// A time in UTC, day by day from the first one on.
-fn rfc3339(at: Timestamp) -> String {
+pub(in crate::network) fn rfc3339(at: Timestamp) -> String {
     let (seconds, micros) = (at.as_micros() / 1_000_000, at.as_micros() % 1_000_000);
     let (mut days, mut year, mut month) = (seconds / 86_400, 1970, 0);
     let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
