@@ -123,6 +123,8 @@ impl World<'_> {
         let late = |until: Timestamp| engine.next_deadline().is_some_and(|deadline| deadline.at < until);
         let why = if can_start && is_asleep(self.dispatcher.routine) {
             Some("the dispatcher sleeps, and a run can start")
+        } else if self.sweeper.routine == Routine::Ended && !self.node.has_stopped() {
+            Some("the sweeper has ended, and the engine has not")
         } else if let Routine::Asleep(until) = self.sweeper.routine
             && late(until.unwrap_or(Timestamp::MAX))
         {
