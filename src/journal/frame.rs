@@ -257,8 +257,8 @@ mod tests {
         let mut bytes = frame(b"facts");
         assert_eq!(decode(&bytes[..10]), Err(FrameError::Short { found: 10, wanted: 44 }));
         assert_eq!(decode(&bytes[..48]), Err(FrameError::Short { found: 48, wanted: 49 }));
-        bytes.push(0);
-        assert_eq!(decode(&bytes), Err(FrameError::Long { surplus: 1 }));
+        bytes.extend([0; 7]);
+        assert_eq!(decode(&bytes), Err(FrameError::Long { surplus: 7 }));
     }
 
     #[test]

@@ -75,3 +75,38 @@ pub(super) fn apply_facts(replay: &mut Replay, sequence: Sequence, mut body: &[u
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{Header, Link, encode};
+    use super::super::sequence::Shard;
+    use super::*;
+    use crate::engine::Epoch;
+    use std::vec::Vec;
+
+    #[test]
+    fn frame_is_taken_only_where_it_follows() {
+        let start = Position { next: Sequence::new(7), previous: Link::NONE, epoch: Epoch::new(3) };
+        let right = Header { shard: Shard::new(0), epoch: start.epoch, sequence: start.next, previous: start.previous };
+        let elsewhere = Sequence::new(8);
+        let mut bytes = Vec::new();
+        let other = encode(&right, b"another", &mut bytes).expect("a short body");
+        let taken = [
+            (start.next, right),
+            (start.next, Header { epoch: Epoch::new(4), ..right }),
+            (elsewhere, right),
+            (start.next, Header { sequence: elsewhere, ..right }),
+            (elsewhere, Header { sequence: elsewhere, ..right }),
+            (start.next, Header { previous: other, ..right }),
+            (start.next, Header { epoch: Epoch::new(2), ..right }),
+        ]
+        .map(|(sequence, header)| {
+            let (mut position, mut frame) = (start, Vec::new());
+            encode(&header, b"facts", &mut frame).expect("a short body");
+            let taken = take_frame(&mut position, sequence, &frame, &mut |_, _| Ok(()));
+            assert_eq!(taken.is_ok(), position != start);
+            taken.is_ok()
+        });
+        assert_eq!(taken, [true, true, false, false, false, false, false]);
+    }
+}

@@ -123,6 +123,16 @@ mod tests {
         Opened { engine, out, room_bytes: u64::MAX, frames: 0 }
     }
 
+    fn limits() -> Limits {
+        Limits {
+            max_unsynced_bytes: 1 << 20,
+            reserve_bytes: 0,
+            answer_timeout: Duration::from_secs(1),
+            group_bytes: Limits::GROUP_BYTES,
+            failures: Limits::FAILURES,
+        }
+    }
+
     #[test]
     fn run_is_not_cancelled_for_the_one_that_its_worker_had_before() {
         let mut out = Output::new();
@@ -141,14 +151,7 @@ mod tests {
 
     #[test]
     fn dispatcher_is_not_woken_for_an_engine_that_was_given_up() {
-        let limits = Limits {
-            max_unsynced_bytes: 1 << 20,
-            reserve_bytes: 0,
-            answer_timeout: Duration::from_secs(1),
-            group_bytes: Limits::GROUP_BYTES,
-            failures: Limits::FAILURES,
-        };
-        let (mut node, mut facts) = (Node::with_journal(NOW, opened(), limits), Vec::new());
+        let (mut node, mut facts) = (Node::with_journal(NOW, opened(), limits()), Vec::new());
         node.submit(NOW, Event::with_id("a", "").expect("an event")).expect("it is ready").value.expect("room");
         assert_eq!(node.next_job(NOW, &mut facts), Job::Append);
         node.appended(NOW, u64::MAX, 1);
@@ -160,5 +163,12 @@ mod tests {
 
         node.journal_opened(NOW, Opened { frames: 1, ..opened() }).expect("no frame is lost");
         assert!(node.actions(NOW).dispatch);
+    }
+
+    #[test]
+    fn dispatcher_ends_when_the_journal_is_down_for_good() {
+        let mut node = Node::with_journal(NOW, opened(), limits());
+        node.journal_failed(NOW, true);
+        assert!(matches!(node.start(NOW), Start::End));
     }
 }
