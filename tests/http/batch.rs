@@ -31,6 +31,8 @@ async fn every_line_is_answered_in_its_place() {
     assert_eq!(numbers, [1, 2, 4, 5, 6, 7]);
     assert_eq!(answers[4]["problem"]["type"], "urn:eventful:problem:conflict");
     assert_eq!((&answers[5]["id"], &answers[5]["source"]), (&"b".into(), &"s".into()));
+    let rejected = &server.get("/v1/stats").await.json()["events_rejected_total"];
+    assert_eq!((&rejected["too_large"], &rejected["invalid"]), (&1.into(), &1.into()));
 }
 
 #[tokio::test]
