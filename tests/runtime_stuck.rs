@@ -16,7 +16,7 @@ use eventful::journal::{Intercept, Intercepted, Journal, Sequence, WriteError};
 use eventful::{
     Attempt, Bound, Clock as _, Config, Cursor, DiscardError, Durability, Event, Eventful, Failure, JournalState,
     ManualClock, NotReady, PauseError, Readiness, RedriveError, RejectReason, Status, SubmitError, Submitted,
-    Timestamp, Unavailable,
+    Timestamp, Unavailable, WaitError,
 };
 use harness::*;
 use tokio::task::JoinHandle;
@@ -370,6 +370,29 @@ async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
     eventful.shutdown(Some(SECOND)).await;
     assert_eq!(waits.await.expect("no panic"), UNKNOWN);
     disk.unblock();
+}
+
+#[tokio::test]
+async fn wait_for_an_end_is_over_when_a_shutdown_has_ended() {
+    let scene = Scene::new().await;
+    scene.disk.block();
+    let eventful = scene.eventful.clone();
+    let waits = tokio::spawn(async move { eventful.wait(&key("known")).await });
+    scene.gate.let_through(1);
+    holds_one_up(&scene.disk).await;
+    // Those who are not patient are let go before.
+    scene.waits_too_long().await;
+    assert!(!waits.is_finished());
+    let eventful = scene.eventful.clone();
+    let shutdown = tokio::spawn(async move { eventful.shutdown(Some(SECOND)).await });
+    until("it is over", || {
+        scene.clock.advance(SECOND);
+        shutdown.is_finished()
+    })
+    .await;
+    until("the wait is over, too", || waits.is_finished()).await;
+    assert_eq!(waits.await.expect("no panic"), Err(WaitError::Unavailable(Unavailable::Unknown)));
+    scene.disk.unblock();
 }
 
 /// An adapter on a journal without a thread, in virtual time.
