@@ -357,3 +357,23 @@ impl Journaled {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_reached_one_byte_past_them() {
+        let limits = Limits {
+            max_unsynced_bytes: PATIENT_SHARE - 1,
+            reserve_bytes: 5,
+            answer_timeout: Duration::from_secs(1),
+            group_bytes: Limits::GROUP_BYTES,
+            failures: Limits::FAILURES,
+        };
+        let commits = Commits::new(limits, 12);
+        let refusals = [7, 8].map(|size_bytes| commits.refusal(Timestamp::EPOCH, size_bytes));
+        assert_eq!(refusals, [None, Some((Bound::Disk, Rejection::Disk))]);
+        assert!(!commits.is_behind(), "nothing waits");
+    }
+}
