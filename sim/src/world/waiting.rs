@@ -120,11 +120,9 @@ impl World<'_> {
         let oracles = &seen.oracles;
         let since = oracles.journal.as_ref().and_then(|journal| journal.unsynced_since(oracles.facts()));
         let is_stuck = since.is_some_and(|since| since + timeout <= now);
-        // Of the first failure in a process it is known what was durable before.
-        let is_first = self
-            .journal
-            .as_ref()
-            .is_some_and(|journal| journal.condition != Condition::Open && journal.reopenings == 0);
+        // Of the first failure in a process it is known what was durable before, unless the node broke as it was told.
+        let sound = self.journal.as_ref().filter(|_| !self.is_broken);
+        let is_first = sound.is_some_and(|journal| journal.condition != Condition::Open && journal.reopenings == 0);
         let reported = oracles.journal.as_ref().map_or(0, |kept| kept.reported);
         holds(why != Unsynced::Lost || !is_first || due.decided > reported, || {
             let what = shown.what;
