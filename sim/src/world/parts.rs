@@ -61,6 +61,8 @@ pub(super) struct Ending {
     pub(super) asked_at: Timestamp,
     /// The earliest deadline that anybody named.
     pub(super) deadline: Timestamp,
+    /// Since it was asked for there was a time at which nothing ran and everything was durable.
+    pub(super) was_drained: bool,
     pub(super) stopped: Option<Stopped>,
     pub(super) is_over: bool,
 }

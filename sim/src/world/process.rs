@@ -26,7 +26,8 @@ impl World<'_> {
             None => {
                 let gauges = self.node.engine().gauges();
                 self.stood_still = 0;
-                self.ender.ending = Some(Ending { asked_at: now, deadline, stopped: None, is_over: false });
+                self.ender.ending =
+                    Some(Ending { asked_at: now, deadline, was_drained: false, stopped: None, is_over: false });
                 self.dispatcher.routine.hurry();
                 self.sweeper.routine.hurry();
                 self.probe(FaultKind::Shutdown);
@@ -73,10 +74,11 @@ impl World<'_> {
     pub(super) fn follow_end(&mut self, now: Timestamp) -> Result<(), Broken> {
         let unsynced = self.unsynced();
         let Some(ending) = self.ender.ending.as_mut().filter(|ending| !ending.is_over) else { return Ok(()) };
+        ending.was_drained |= unsynced == 0 && self.node.engine().gauges().inflight == 0;
         if ending.stopped.is_none() && self.node.has_stopped() {
             let pending = self.observer.see().oracles.book.pending();
             let (workers, is_usable) = (self.workers.len(), self.node.unavailable().is_none());
-            holds(workers > 0 || !is_usable || unsynced == 0 || now >= ending.deadline, || {
+            holds(ending.was_drained || !is_usable || now >= ending.deadline, || {
                 let left = ending.deadline.since(now);
                 Broken::new("shutdown", 6, format_args!("stopped with {unsynced} facts not durable, and {left:?} left"))
             })?;
