@@ -196,14 +196,14 @@ async fn a_handler_that_ignores_its_cancellation_keeps_its_permit_and_its_late_s
 
 #[tokio::test(start_paused = true)]
 async fn what_a_handler_left_to_other_tasks_learns_that_the_run_is_over() {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let eventful = start(narrow(), move |_: Event, attempt: Attempt| {
-        let (tell, cancellation) = (tell.clone(), attempt.cancellation());
+        let (sender, cancellation) = (sender.clone(), attempt.cancellation());
         async move {
             tokio::spawn(async move {
                 let before = cancellation.is_cancelled();
                 cancellation.cancelled().await;
-                tell.send(!before && cancellation.is_cancelled()).expect("the test listens");
+                sender.send(!before && cancellation.is_cancelled()).expect("the test listens");
             });
             std::future::pending().await
         }
@@ -211,7 +211,7 @@ async fn what_a_handler_left_to_other_tasks_learns_that_the_run_is_over() {
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Processing).await;
     eventful.discard(&key("a")).await.expect("it is not completed");
-    until("it was told", || told.try_recv() == Ok(true)).await;
+    until("it has learned it", || receiver.try_recv() == Ok(true)).await;
     until_at_rest(&eventful).await;
 }
 

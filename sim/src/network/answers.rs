@@ -191,7 +191,7 @@ impl Notes {
         if self.oracles.is_forgotten_since(heard.memory, item.key) {
             return;
         }
-        let verdict = self.oracles.payloads.told(item, told);
+        let verdict = self.oracles.payloads.answered(item, told);
         self.judge(verdict);
         match told {
             Told::Accepted | Told::Duplicate => {

@@ -68,17 +68,12 @@ pub(super) async fn submit(stage: Arc<Stage>, eventful: Eventful, item: Item, pa
         Poll::Ready(answer) => Ok(answer),
         Poll::Pending => timeout(patience, submitting).await,
     };
-    // Whoever goes away before its answer is told nothing.
+    // A client that leaves before its answer learns nothing.
     let Ok(answer) = answer else { return };
     // No network is between this answer and the engine, so it may come before the facts behind it are read.
     stage.see_facts();
-    let told = told(&answer);
-    let verdict = stage.with(|notes, _| match notes.oracles.is_forgotten_since(memory, item.key) {
-        true => Ok(()),
-        false => notes.oracles.payloads.told(item, &told),
-    });
-    stage.judge(verdict);
-    if let Told::Accepted | Told::Duplicate = told {
+    judge_answer(&stage, item, memory, &answer);
+    if answer.is_ok() {
         wait(&stage, &eventful, item.key, memory).await;
     }
 }
@@ -103,9 +98,14 @@ pub(super) async fn submit_batch(stage: Arc<Stage>, eventful: Eventful, item: It
     stage.judge(holds(is_refused, || {
         Broken::new("kept", 1, format_args!("behind e{}, one that is too large gets {second:?}", item.key))
     }));
+    [first, third].into_iter().for_each(|answer| judge_answer(&stage, item, memory, answer));
+}
+
+/// Judges what is said of an event that was submitted, unless it may have been forgotten since.
+fn judge_answer(stage: &Stage, item: Item, memory: Memory, answer: &Result<Submitted, SubmitError>) {
     let verdict = stage.with(|notes, _| match notes.oracles.is_forgotten_since(memory, item.key) {
         true => Ok(()),
-        false => [first, third].into_iter().try_for_each(|answer| notes.oracles.payloads.told(item, &told(answer))),
+        false => notes.oracles.payloads.answered(item, &learned(answer)),
     });
     stage.judge(verdict);
 }
@@ -174,7 +174,7 @@ impl Drop for Waiter {
     }
 }
 
-fn told(answer: &Result<Submitted, SubmitError>) -> Told {
+fn learned(answer: &Result<Submitted, SubmitError>) -> Told {
     match answer {
         Ok(Submitted::Accepted) => Told::Accepted,
         Ok(Submitted::Duplicate(_)) => Told::Duplicate,

@@ -162,7 +162,7 @@ fn journal_faults(chance: &Chance, on: &mut Stream) -> Vec<Fault> {
 fn stalls_beside_submitters(chance: &mut Stream, faults: &[Fault]) -> Vec<Fault> {
     let submitters = faults.iter().filter(|fault| matches!(fault.kind, FaultKind::Inside(Inside::Submitters { .. })));
     submitters
-        .flat_map(|fault| [(fault.at_ms, 20), (fault.at_ms, 200)])
+        .flat_map(|fault| [20, 200].map(|most| (fault.at_ms, most)))
         .filter_map(|(at_ms, most)| {
             let at_ms = at_ms + between(chance, 0, most);
             let passes = chance.between(1, 3) as u8;

@@ -193,14 +193,19 @@ impl Inspector {
             // What is forgotten would be new.
             return Ok(());
         }
-        let owed = self.line.stage.owed().items;
-        let is_shown = |item: &&Item| shown.iter().any(|view| view.key == *key(item.key));
-        let Some(item) = owed.iter().find(is_shown).copied() else { return Ok(()) };
+        let Some(item) = self.owed_of(shown).first().copied() else { return Ok(()) };
         let other = Item { payload: item.payload.wrapping_add(1), ..item };
         let lines = ["", "{\"id\":", &wire::envelope(item), " ", &wire::envelope(other)].join("\n");
         let answer = self.ask(&wire::batch(&lines), "a batch").await?;
         let due = [(2, "invalid"), (3, "duplicate"), (5, "conflict")];
         front::lines(&answer, &due)
+    }
+
+    /// The events among these records that were accepted, with their payloads.
+    fn owed_of(&self, shown: &[RecordView]) -> Vec<Item> {
+        let mut owed = self.line.stage.owed().items;
+        owed.retain(|item| shown.iter().any(|view| view.key == *key(item.key)));
+        owed
     }
 
     /// Submits what is known as another server sends it on, and an event with two ids.
@@ -210,9 +215,7 @@ impl Inspector {
             let is_same = webhook::id(&view.key) == due && webhook::key(&due).as_ref() == Ok(&view.key);
             holds(is_same, || unlike(format_args!("{due} identifies {}, and not so for a receiver", view.key)))?;
         }
-        let owed = self.line.stage.owed().items;
-        let is_shown = |item: &&Item| shown.iter().any(|view| view.key == *key(item.key));
-        let known: Vec<_> = owed.iter().filter(is_shown).copied().collect();
+        let known = self.owed_of(shown);
         if let Some(item) = known.first() {
             front::refused_as(&self.ask(&wire::with_ids(*item, ["one", "another"]), "two ids").await?, "invalid")?;
         }

@@ -98,15 +98,20 @@ impl Kept {
         facts.get(self.reported).map(|fact| fact.at)
     }
 
+    /// Whether what is not durable has waited for longer than an answer may. These are all facts.
+    pub(crate) fn is_stuck(&self, now: Timestamp, facts: &[Fact]) -> bool {
+        self.unsynced_since(facts).is_some_and(|since| since + self.limits.answer_timeout <= now)
+    }
+
     /// Why the journal takes no new event of this size, if it takes none.
     pub(crate) fn refusal(&self, now: Timestamp, size_bytes: usize, facts: &[Fact]) -> Option<Bound> {
-        let is_stuck = self.unsynced_since(facts).is_some_and(|since| since + self.limits.answer_timeout <= now);
         if !self.is_reachable {
             Some(Bound::JournalUnreachable)
         } else if size_bytes as u64 > self.room() {
             Some(Bound::Disk)
         } else {
-            (is_stuck || self.unsynced_bytes >= self.limits.max_unsynced_bytes).then_some(Bound::JournalSlow)
+            (self.is_stuck(now, facts) || self.unsynced_bytes >= self.limits.max_unsynced_bytes)
+                .then_some(Bound::JournalSlow)
         }
     }
 

@@ -43,6 +43,11 @@ impl Oracles {
         self.journal.as_ref().map_or(Ok(()), |journal| journal.judge_shown(what, decided))
     }
 
+    /// Whether what is not durable has waited for longer than an answer may.
+    pub(crate) fn is_journal_stuck(&self, now: Timestamp) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.is_stuck(now, &self.facts))
+    }
+
     /// Judges that tickets that were not sent wait for something.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! Clients and operators.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use eventful::node::{Decided, Lsn, Node, RedriveError, SubmitError, Submitted, Unavailable, Wait as Until};
 use eventful::{Answer, Bound, Event, Phase, Rejection, Status, Timestamp};
@@ -9,7 +8,7 @@ use eventful::{Answer, Bound, Event, Phase, Rejection, Status, Timestamp};
 use super::agenda::Task;
 use super::state::World;
 use super::stop::Stop;
-use super::waits::{Outlook, Shown, Told};
+use super::waits::{Outlook, Shown, SubmitAnswer};
 use crate::failure::{Broken, holds};
 use crate::scenario::{Act, EventNumber, FaultKind, Operation};
 use crate::spec::event_bytes;
@@ -159,7 +158,7 @@ impl World<'_> {
         }
         let era = seen.oracles.ledger.era(event);
         drop(seen);
-        let submission = Some(Told { event, digest, answer, era });
+        let submission = Some(SubmitAnswer { event, digest, answer, era });
         self.show(client, lsn, Shown { what: "an answer", decided: changed, submission })
     }
 
@@ -228,10 +227,7 @@ impl World<'_> {
     /// Judges that nothing is to wait for a journal that has failed, or that has let others wait for longer than an
     /// answer may.
     pub(super) fn judge_patience(&self, what: &str, wait: Until) -> Result<(), Broken> {
-        let timeout = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.limits().answer_timeout);
-        let (now, seen) = (self.clock(), self.observer.see());
-        let since = seen.oracles.journal.as_ref().and_then(|kept| kept.unsynced_since(seen.oracles.facts()));
-        let is_stuck = self.unavailable().is_some() || since.is_some_and(|since| since + timeout <= now);
+        let is_stuck = self.unavailable().is_some() || self.seen().oracles.is_journal_stuck(self.clock());
         let is_due = match wait {
             Until::None => true,
             Until::For(_) => !is_stuck,

@@ -72,6 +72,9 @@ impl World<'_> {
 
     /// Follows how far the node has come with its shutdown.
     pub(super) fn follow_end(&mut self, now: Timestamp) -> Result<(), Broken> {
+        if self.ender.ending.is_none() {
+            return Ok(());
+        }
         let unsynced = self.unsynced();
         let Some(ending) = self.ender.ending.as_mut().filter(|ending| !ending.is_over) else { return Ok(()) };
         ending.was_drained |= unsynced == 0 && self.node.engine().gauges().inflight == 0;

@@ -1,8 +1,6 @@
 //! Those who wait: for room, for what they are to be shown to be durable, for the end of an event, until
 //! none is pending; and workers, for the start of their run to be durable.
 
-use std::time::Duration;
-
 use eventful::node::{Decided, Entry, Lsn, Unavailable, Unsynced, Waiter, Watched};
 use eventful::{Event, Phase};
 
@@ -10,7 +8,7 @@ use super::agenda::Task;
 use super::journal::Condition;
 use super::state::World;
 use super::stop::Stop;
-use super::waits::{Awaited, Due, Outlook, Shown, Told, Wait};
+use super::waits::{Awaited, Due, Outlook, Shown, SubmitAnswer, Wait};
 use super::worker::Serial;
 use crate::failure::{Broken, holds};
 use crate::scenario::{EventNumber, FaultKind};
@@ -75,7 +73,7 @@ impl World<'_> {
         if is_late {
             seen.probes.fault(FaultKind::AnswerLate);
         }
-        let Some(Told { event, digest, answer, era }) = submission else { return Ok(()) };
+        let Some(SubmitAnswer { event, digest, answer, era }) = submission else { return Ok(()) };
         if is_late {
             seen.diary.note_answer(client, event, &answer);
         }
@@ -109,7 +107,6 @@ impl World<'_> {
 
     /// A client learns that what it waits for may be lost.
     fn learn_nothing(&mut self, client: u8, shown: &Shown, due: Due, why: Unsynced) -> Result<(), Broken> {
-        let timeout = self.journal.as_ref().map_or(Duration::ZERO, |journal| journal.limits().answer_timeout);
         let now = self.clock();
         let mut seen = self.observer.see();
         seen.diary.note_unknown(client, shown.submission.as_ref().map(|answered| answered.event));
@@ -118,9 +115,7 @@ impl World<'_> {
             Unsynced::Late => FaultKind::AnswerGivenUp,
         });
         let oracles = &seen.oracles;
-        let since = oracles.journal.as_ref().and_then(|journal| journal.unsynced_since(oracles.facts()));
-        let is_stuck = since.is_some_and(|since| since + timeout <= now);
-        // Of the first failure in a process it is known what was durable before, unless the node broke as it was told.
+        // Of the first failure in a process it is known what was durable before, unless the node broke as it noted that.
         let sound = self.journal.as_ref().filter(|_| !self.is_broken);
         let is_first = sound.is_some_and(|journal| journal.condition != Condition::Open && journal.reopenings == 0);
         let reported = oracles.journal.as_ref().map_or(0, |kept| kept.reported);
@@ -129,9 +124,9 @@ impl World<'_> {
             Broken::new("journal", 9, format_args!("{what} is said to be lost, and was durable before the failure"))
         })?;
         let is_over = self.is_broken || self.ender.is_over();
-        holds(why == Unsynced::Lost || is_stuck || is_over, || {
+        holds(why == Unsynced::Lost || oracles.is_journal_stuck(now) || is_over, || {
             let what = shown.what;
-            Broken::new("journal", 9, format_args!("{what} is given up, and nothing has waited for {timeout:?}"))
+            Broken::new("journal", 9, format_args!("{what} is given up, and nothing has waited for too long"))
         })
     }
 

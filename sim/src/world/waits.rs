@@ -120,12 +120,12 @@ pub(super) struct Shown {
     /// It follows from so many of the first facts.
     pub(super) decided: usize,
     /// What became of a submission.
-    pub(super) submission: Option<Told>,
+    pub(super) submission: Option<SubmitAnswer>,
 }
 
 /// What a client learns of its event.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct SubmitAnswer {
     pub(super) event: EventNumber,
     pub(super) digest: Digest,
     pub(super) answer: Answer,

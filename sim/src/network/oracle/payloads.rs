@@ -36,10 +36,10 @@ struct Said {
 }
 
 impl Payloads {
-    /// A client that had submitted `item` was told this.
-    pub(in crate::network) fn told(&mut self, item: Item, told: &Told) -> Verdict {
+    /// Judges the answer to a client that had submitted `item`.
+    pub(in crate::network) fn answered(&mut self, item: Item, answer: &Told) -> Verdict {
         let said = self.keys.entry(item.key).or_default();
-        match told {
+        match answer {
             Told::Accepted if said.accepted => Err(broken(item, "was accepted twice")),
             Told::Accepted => {
                 said.accepted = true;
