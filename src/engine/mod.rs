@@ -170,6 +170,7 @@ impl Engine {
     ///
     /// Total: every command is allowed in every state. A `now` before that of an earlier command
     /// counts as that one.
+    #[inline(always)]
     pub fn execute(&mut self, now: Timestamp, command: Command, out: &mut Output) -> Answer {
         self.now = self.now.max(now);
         let answer = self.decide(command, out);
@@ -178,6 +179,7 @@ impl Engine {
         answer
     }
 
+    #[inline(always)]
     fn decide(&mut self, command: Command, out: &mut Output) -> Answer {
         match command {
             Command::Submit(event) => self.submit(event, out),

@@ -144,7 +144,7 @@ impl Store {
 
     /// Puts a tombstone in the place of a live record.
     pub(super) fn bury(&mut self, slot: Slot, epitaph: Epitaph, terminal_at: Timestamp) {
-        let record = self.take(slot);
+        let record = &self.live[slot];
         let tombstone = Tombstone {
             key: record.event.key().clone(),
             accepted_at: record.accepted_at,
@@ -153,9 +153,10 @@ impl Store {
             digest: *record.event.digest(),
             epitaph,
         };
+        let hash = self.drop_live(slot);
         self.counts[tombstone.status() as usize] += 1;
         let grave = self.tombstones.push(tombstone);
-        self.index.replace(record.hash, Location::Live(slot), Location::Buried(grave));
+        self.index.replace(hash, Location::Live(slot), Location::Buried(grave));
     }
 
     /// Takes in a tombstone that was buried elsewhere.
@@ -181,7 +182,7 @@ impl Store {
     /// Drops a record that is over.
     pub(super) fn forget(&mut self, location: Location) {
         let hash = match location {
-            Location::Live(slot) => self.take(slot).hash,
+            Location::Live(slot) => self.drop_live(slot),
             Location::Buried(grave) => {
                 let tombstone = self.tombstone(grave);
                 let (hash, status) = (self.hash(&tombstone.key), tombstone.status());
@@ -193,11 +194,14 @@ impl Store {
         self.index.remove(hash, location);
     }
 
-    fn take(&mut self, slot: Slot) -> LiveRecord {
+    /// Drops a live record, and returns the hash of its key.
+    fn drop_live(&mut self, slot: Slot) -> u64 {
         self.uncount(slot);
-        let record = self.live.remove(slot);
-        self.counts[record.stage.status() as usize] -= 1;
-        record
+        let record = &self.live[slot];
+        let (hash, status) = (record.hash, record.stage.status());
+        self.live.remove(slot);
+        self.counts[status as usize] -= 1;
+        hash
     }
 
     pub(super) fn key(&self, location: Location) -> &Key {
