@@ -19,7 +19,7 @@ pub(crate) struct Standing {
 
 const PHASES: [&str; 4] = ["running", "paused", "draining", "stopped"];
 const STATES: [&str; 7] = ["received", "processing", "failed_retry", "completed", "failed", "discarded", "absent"];
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "submit",
     "reject",
     "start",
@@ -39,6 +39,7 @@ const COMMANDS: [&str; 19] = [
     "resume",
     "shutdown",
     "abort_inflight",
+    "settle_not_called",
 ];
 const ANSWERS: [&str; 21] = [
     "accepted",
@@ -127,6 +128,7 @@ const fn command(said: &Said) -> usize {
         Said::Resume => 16,
         Said::Shutdown => 17,
         Said::AbortInflight => 18,
+        Said::Settle(_, Told::NotCalled) => 19,
         // These are no edges: they are the same in every state.
         Said::Open | Said::HoldExpiry | Said::ReleaseExpiry => 12,
     }

@@ -73,7 +73,7 @@ pub fn small_case() -> Scenario {
     faults.extend([(0, 2), (1, 2), (2, 1), (2, 2)].map(|(event, attempt)| handler(event, attempt, at_once)));
     faults.push(Injection::Shutdown { timeout: 1_000 }.at(0));
     let about = "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned();
-    let setup = CoreSetup { settings: settings(), journal: None, patience: 1, idles_first: true };
+    let setup = CoreSetup { settings: settings(), journal: None, patience: 1, idles_first: true, quick: false };
     // A multiple of four: each run goes on until every record is forgotten.
     Scenario { about, operations, faults, ..Scenario::of(4, setup) }
 }

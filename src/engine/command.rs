@@ -117,6 +117,9 @@ pub enum Outcome {
         /// What is known of it.
         error: ErrorText,
     },
+    /// Without a call of the handler: its worker died before. The start is given back, as that of a run that shutdown
+    /// interrupts.
+    NotCalled,
 }
 
 /// The text of an error, at most 1 KiB: what is longer is cut.

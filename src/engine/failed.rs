@@ -20,7 +20,7 @@ impl Engine {
         self.phase == Phase::Running && self.config.failed_overflow == FailedOverflow::Refuse && self.has_overflow()
     }
 
-    fn has_overflow(&self) -> bool {
+    pub(super) fn has_overflow(&self) -> bool {
         self.state.store.failed_bytes() > self.config.max_failed_bytes
     }
 

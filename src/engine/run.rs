@@ -77,13 +77,17 @@ impl Engine {
     pub(super) fn interrupt(&mut self, slot: Slot, out: &mut Output) {
         let record = &self.state.store.live[slot];
         let run = record.run().id;
-        let error = ErrorText::new("interrupted by shutdown");
-        let finish = match record.charge.refund(self.config.max_refunds) {
-            Some(charge) => self.wait_until(self.now, AttemptEnd::Interrupted, Some(error), charge),
-            None => self.again(record, AttemptEnd::Interrupted, error, Duration::ZERO),
-        };
+        let finish = self.give_back(record, ErrorText::new("interrupted by shutdown"));
         self.finish(slot, finish, out);
         out.effect(Effect::Abort(run));
+    }
+
+    /// The start does not count, up to a limit of its own.
+    fn give_back(&self, record: &LiveRecord, error: ErrorText) -> Finish {
+        match record.charge.refund(self.config.max_refunds) {
+            Some(charge) => self.wait_until(self.now, AttemptEnd::Interrupted, Some(error), charge),
+            None => self.again(record, AttemptEnd::Interrupted, error, Duration::ZERO),
+        }
     }
 
     /// What an outcome makes of a record.
@@ -100,6 +104,7 @@ impl Engine {
                 self.again(record, AttemptEnd::Retry, error, floor)
             }
             Outcome::Crashed { error } => self.again(record, AttemptEnd::Crashed, error, Duration::ZERO),
+            Outcome::NotCalled => self.give_back(record, ErrorText::new("interrupted before its handler was called")),
             Outcome::Snooze { delay, reason } => match charge.snooze(self.config.max_snoozes) {
                 Some(charge) => {
                     let eligible_at = self.now + delay.min(self.config.max_snooze);

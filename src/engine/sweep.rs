@@ -101,6 +101,20 @@ impl Engine {
         sooner(due, channel).map(|(at, why)| Deadline { at, why })
     }
 
+    /// Returns whether a submit, a start or a settlement at this time may have brought a deadline that is before `at`,
+    /// when there was none before. Cheaper than [`Engine::next_deadline`], for which it tells when it is worth it.
+    ///
+    /// Runs and tombstones get theirs as far ahead as the configuration says. Retries may get one at any time, old tickets
+    /// once the marker has come, failed events that overflow are due at once, and so may be a feed that was stopped.
+    pub fn may_have_deadline_before(&self, at: Timestamp) -> bool {
+        let config = &self.config;
+        let shortest = config.run_timeout.min(config.run_lifetime).min(config.retention);
+        let shortest = config.failed_retention.map_or(shortest, |retention| shortest.min(retention));
+        let retry = self.delayed.first().is_some_and(|(due, _)| due < at);
+        let ticket = self.tickets.stuck_at(config.stuck_after).is_some_and(|stuck| stuck < at);
+        self.now + shortest < at || retry || ticket || self.blocked_since.is_some() || self.has_overflow()
+    }
+
     fn channel_deadline(&self) -> Option<(Timestamp, Wake)> {
         let marker = self.tickets.marker_due().map(|at| (at, Wake::MarkerOverdue));
         let stuck = self.tickets.stuck_at(self.config.stuck_after).map(|at| (at, Wake::StuckTicket));

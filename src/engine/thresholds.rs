@@ -34,6 +34,9 @@ pub struct Thresholds {
     pub holds: usize,
     /// Events that one hold of the lock takes in. 64 by default.
     pub batch: usize,
+    /// Runs that one task is given at once, while its handlers are quick. With more the gain is small, and what a handler
+    /// that blocks holds up is more. 32 by default.
+    pub runs: usize,
     /// Events that one step of an operator changes at most, each in a hold of the lock of its own. 100 by default.
     pub bulk: usize,
     /// Records on a page of the HTTP front, at most. 1,000 by default.
@@ -56,6 +59,7 @@ impl Default for Thresholds {
             views: 64,
             holds: 256,
             batch: 64,
+            runs: 32,
             bulk: 100,
             listed: 1000,
             lines: 64,

@@ -81,15 +81,16 @@ impl Node {
         Ok(self.decide_submit(now, event))
     }
 
-    /// Submits an event unless it should wait for room; then it waits as this waiter, behind all others.
+    /// Submits an event unless it should wait for room; then it waits behind all others, as the waiter that `name`
+    /// makes.
     ///
     /// # Errors
     ///
     /// [`Unavailable`]
-    pub fn enter(&mut self, now: Timestamp, event: Event, waiter: Waiter) -> Result<Entry, Unavailable> {
+    pub fn enter(&mut self, now: Timestamp, event: Event, name: impl FnOnce() -> Waiter) -> Result<Entry, Unavailable> {
         self.ready()?;
-        if self.must_wait(now, &event, waiter) {
-            self.queue.join(waiter, event.size_bytes());
+        if self.must_wait(now, &event, None) {
+            self.queue.join(name(), event.size_bytes());
             return Ok(Entry::Waits(event));
         }
         Ok(Entry::Decided(self.decide_submit(now, event)))
@@ -102,7 +103,7 @@ impl Node {
     /// [`Unavailable`]
     pub fn enter_again(&mut self, now: Timestamp, event: Event, waiter: Waiter) -> Result<Entry, Unavailable> {
         self.ready()?;
-        if self.must_wait(now, &event, waiter) {
+        if self.must_wait(now, &event, Some(waiter)) {
             self.queue.stay(waiter);
             return Ok(Entry::Waits(event));
         }
@@ -148,10 +149,10 @@ impl Node {
         self.commits.is_late(now) && is_durable()
     }
 
-    /// Returns whether this event is one that room would help. A refusal is not tried out, for it would be
+    /// Returns whether this event, of a newcomer or of one who waits, is one that room would help. A refusal is not tried out, for it would be
     /// counted.
-    fn must_wait(&self, now: Timestamp, event: &Event, waiter: Waiter) -> bool {
-        !(self.has_room(now, event.size_bytes()) && self.queue.is_first(waiter))
+    fn must_wait(&self, now: Timestamp, event: &Event, waiter: Option<Waiter>) -> bool {
+        !(self.has_room(now, event.size_bytes()) && self.queue.lets_in(waiter))
             && self.engine.phase() == Phase::Running
             && event.size_bytes() <= self.config().max_event_bytes
             && self.engine.get(now, event.key()).is_none()

@@ -10,6 +10,7 @@ use crate::engine::{Answer, Command, Effect, EnqueueFailure, Phase, Timestamp};
 
 impl Node {
     /// Decides, and performs what must not wait.
+    #[inline(always)]
     pub(super) fn execute(&mut self, now: Timestamp, command: Command) -> Answer {
         self.gate_expiry(now);
         let answer = self.decide(now, command);
@@ -26,7 +27,10 @@ impl Node {
         }
     }
 
+    #[inline(always)]
     fn decide(&mut self, now: Timestamp, command: Command) -> Answer {
+        // These three only add deadlines, which the engine knows to judge quickly.
+        self.has_moved_deadlines |= !matches!(command, Command::Submit(_) | Command::Start(_) | Command::Settle { .. });
         self.probe.before(now, &command, &self.engine);
         let answer = self.engine.execute(now, command, &mut self.out);
         self.probe.after(now, &answer, &self.out, &self.engine);
@@ -105,7 +109,10 @@ impl Node {
 
     fn wakes_dispatcher(&mut self) -> bool {
         let can_start = self.may_start() && self.channel.has_news() && self.workers.permits_free() > 0;
-        let wakes = self.dispatcher_waits && (can_start || self.engine.phase() != Phase::Running);
+        let has_work = can_start || self.engine.phase() != Phase::Running;
+        // Who watches over a leader looks again by itself.
+        let is_wanted = self.pace.has_new_leader() || has_work && !self.pace.is_led();
+        let wakes = self.dispatcher_waits && is_wanted;
         if wakes {
             self.dispatcher_waits = false;
         }

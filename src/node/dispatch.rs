@@ -1,31 +1,24 @@
 //! Starts runs, and settles them.
 
 use super::Node;
+use super::batch::{Launch, RunBatch};
 use super::channel::{Channel, ChannelGone};
-use super::groups::Lsn;
+use super::pace::LeaderState;
 use super::workers::Worker;
-use crate::engine::{Answer, Command, Outcome, Phase, Run, RunId, Status, Timestamp};
+use crate::engine::{Answer, Command, Outcome, Phase, RunId, Status, Timestamp};
 
-/// A run that is to be worked on.
-#[derive(Debug)]
-#[must_use = "its worker holds a permit until the run is settled"]
-pub struct Launch {
-    /// Who works on it, with its permit.
-    pub worker: Worker,
-    /// The run.
-    pub run: Run,
-    /// What must be durable before the handler is called, if starts are to be durable.
-    pub lsn: Option<Lsn>,
-}
-
-/// What came of the dispatcher's look for a run.
-#[derive(Debug)]
-#[must_use = "a run that has started must be worked on"]
+/// What came of the dispatcher's look for runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "runs that have started must be worked on"]
 pub enum Start {
-    /// A run has started.
-    Run(Launch),
+    /// Some have started, for one task.
+    Runs,
     /// None can start now. The dispatcher is woken when one can.
     Wait,
+    /// A task leads, and starts what comes. It is to be looked at again then, and before if the dispatcher is woken.
+    Led(Timestamp),
+    /// The task that led is held up: its runs that were not called are to be given to other tasks.
+    Stalled,
     /// The channel has lost its receiver: the dispatcher must be started again, with a new one.
     ChannelGone,
     /// None will start any more.
@@ -33,32 +26,35 @@ pub enum Start {
 }
 
 impl Node {
-    /// Starts the run of the next ticket that stands for something, when there is a permit. While nothing
-    /// may start, tickets stay where they are and keep their order.
-    pub fn start(&mut self, now: Timestamp) -> Start {
-        let start = match self.unavailable() {
-            _ if self.shutdown.is_some() => Start::End,
-            Some(why) if why.is_temporary() => Start::Wait,
-            Some(_) => Start::End,
-            None => self.launch(now),
+    /// Starts the runs of the next tickets that stand for something, when there are permits: one, or several while handlers
+    /// are quick. While nothing may start, tickets stay where they are and keep their order.
+    pub fn start(&mut self, now: Timestamp, batch: &mut RunBatch) -> Start {
+        let start = match (self.pace.watch(now), self.unavailable()) {
+            (LeaderState::Stalled, _) => Start::Stalled,
+            (LeaderState::Leads(until), _) => Start::Led(until),
+            (LeaderState::Absent, _) if self.shutdown.is_some() => Start::End,
+            (LeaderState::Absent, Some(why)) if why.is_temporary() => Start::Wait,
+            (LeaderState::Absent, Some(_)) => Start::End,
+            (LeaderState::Absent, None) => match self.launch_batch(now, batch) {
+                Err(ChannelGone) => Start::ChannelGone,
+                Ok(()) if batch.len() == 0 => Start::Wait,
+                Ok(()) => Start::Runs,
+            },
         };
-        self.dispatcher_waits = matches!(start, Start::Wait);
+        self.dispatcher_waits = matches!(start, Start::Wait | Start::Led(_));
         start
     }
 
-    fn launch(&mut self, now: Timestamp) -> Start {
+    /// Starts the run of the next ticket, if there is one and a permit.
+    fn launch(&mut self, now: Timestamp) -> Result<Option<Launch>, ChannelGone> {
         while self.may_start() && self.workers.permits_free() > 0 {
-            let ticket = match self.channel.take(&self.probe) {
-                Ok(Some(ticket)) => ticket,
-                Ok(None) => break,
-                Err(ChannelGone) => return Start::ChannelGone,
-            };
+            let Some(ticket) = self.channel.take(&self.probe)? else { break };
             if let Answer::Running(run) = self.execute(now, Command::Start(ticket)) {
                 let worker = self.workers.begin(run.id);
-                return Start::Run(Launch { worker, run, lsn: self.commits.tail() });
+                return Ok(Some(Launch { worker, run, lsn: self.commits.tail() }));
             }
         }
-        Start::Wait
+        Ok(None)
     }
 
     pub(super) fn may_start(&self) -> bool {
@@ -76,18 +72,55 @@ impl Node {
         if let Answer::Settled(status) = answer { Some(status) } else { None }
     }
 
-    /// As [`settle`](Self::settle), and starts the next run for the same task, if there is one.
-    pub fn settle_and_start(
-        &mut self,
-        now: Timestamp,
-        worker: Worker,
-        run: RunId,
-        outcome: Option<Outcome>,
-    ) -> (Option<Status>, Option<Launch>) {
-        let status = self.settle(now, worker, run, outcome);
+    /// Settles the runs that a task has ended, frees their permits, and starts further runs for the same task: several
+    /// while handlers are quick. Without any the task is to end.
+    pub fn settle_and_start(&mut self, now: Timestamp, batch: &mut RunBatch) {
+        self.settle_batch(now, batch);
+        self.pace.judge(batch.was_quick(now), self.most_at_once());
         let is_ready = self.shutdown.is_none() && self.unavailable().is_none();
-        let launch = if is_ready && let Start::Run(launch) = self.launch(now) { Some(launch) } else { None };
-        (status, launch)
+        let others_lead = self.pace.is_led() && !self.pace.is_leader(batch.lead());
+        if is_ready && !(others_lead && self.pace.size() > 1) {
+            // Without a receiver the dispatcher is told so, when it looks.
+            let _ = self.launch_batch(now, batch);
+        }
+        if batch.len() == 0 || self.pace.size() == 1 {
+            self.pace.step_down(batch.step_down());
+        }
+    }
+
+    /// Settles the runs that a task has ended, and ends its lead: one of its handlers waits.
+    pub fn settle_and_wait(&mut self, now: Timestamp, batch: &mut RunBatch) {
+        self.settle_batch(now, batch);
+        self.pace.judge(false, 1);
+        self.pace.step_down(batch.step_down());
+    }
+
+    fn settle_batch(&mut self, now: Timestamp, batch: &mut RunBatch) {
+        for ended in batch.ended() {
+            ended.status = self.settle(now, ended.worker, ended.run, ended.outcome.take());
+        }
+    }
+
+    /// Starts as many runs as a task is given at once, or as there are.
+    fn launch_batch(&mut self, now: Timestamp, batch: &mut RunBatch) -> Result<(), ChannelGone> {
+        while batch.len() < self.pace.size() {
+            match self.launch(now) {
+                Ok(Some(launch)) => batch.give(launch),
+                Ok(None) => break,
+                Err(gone) if batch.len() == 0 => return Err(gone),
+                Err(ChannelGone) => break,
+            }
+        }
+        let leads = batch.len() > 1 || batch.len() == 1 && self.pace.is_leader(batch.lead());
+        let lead = if leads { Some(self.pace.lead(now, batch.lead())) } else { batch.lead() };
+        batch.complete(now, lead);
+        Ok(())
+    }
+
+    /// The most runs that one task is given. With a journal one: a handler that kills the process would take the
+    /// attempts of those with it that were started and not called.
+    fn most_at_once(&self) -> usize {
+        if self.commits.keeps_facts() { 1 } else { self.config().thresholds().runs }
     }
 
     /// The handler of this run is alive. Returns the run's new deadline, if it still counts.
@@ -111,6 +144,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::engine::{Config, Engine, Event, Output, Replay};
+    use crate::node::pace::{QUICK, STALL};
     use crate::node::{Job, Limits, Opened};
     use alloc::vec::Vec;
     use core::time::Duration;
@@ -141,11 +175,14 @@ mod tests {
         for id in ["a", "b"] {
             node.submit(NOW, Event::with_id(id, "").expect("an event")).expect("it is ready").value.expect("room");
         }
-        let Start::Run(first) = node.start(NOW) else { panic!("it starts") };
+        let mut batch = RunBatch::default();
+        assert_eq!(node.start(NOW, &mut batch), Start::Runs);
+        let first = batch.launches().next().expect("a run");
         node.discard(NOW, first.run.event.key().clone()).expect("it is ready").value.expect("it is there");
-        let (status, second) = node.settle_and_start(NOW, first.worker, first.run.id, None);
-        let second = second.expect("it starts");
-        assert_eq!((status, second.worker), (None, first.worker));
+        batch.end(first.worker, first.run.id, None);
+        node.settle_and_start(NOW, &mut batch);
+        assert_eq!(batch.launches().map(|launch| launch.worker).collect::<Vec<_>>(), [first.worker]);
+        assert_eq!(batch.statuses().collect::<Vec<_>>(), [None]);
         assert_eq!(node.actions(NOW).cancel, []);
     }
 
@@ -158,7 +195,7 @@ mod tests {
         assert_eq!(node.engine().gauges().queued, 1, "its ticket is in the channel");
         node.journal_failed(NOW, false);
         assert!(node.actions(NOW).dispatch, "it is to learn of the failure");
-        assert!(matches!(node.start(NOW), Start::Wait));
+        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Wait);
         assert!(!node.actions(NOW).dispatch);
 
         node.journal_opened(NOW, Opened { frames: 1, ..opened() }).expect("no frame is lost");
@@ -169,6 +206,113 @@ mod tests {
     fn dispatcher_ends_when_the_journal_is_down_for_good() {
         let mut node = Node::with_journal(NOW, opened(), limits());
         node.journal_failed(NOW, true);
-        assert!(matches!(node.start(NOW), Start::End));
+        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::End);
+    }
+
+    /// A node with so many events that wait.
+    fn node(events: usize) -> Node {
+        let (mut config, mut out) = (Config::default(), Output::new());
+        (config.concurrency, config.channel_capacity) =
+            (1000.try_into().expect("not zero"), 1000.try_into().expect("not zero"));
+        let engine = Engine::new(config, NOW, &mut out).expect("a valid configuration");
+        let mut node = Node::in_memory(NOW, engine, out);
+        for number in 0..events {
+            let event = Event::with_id(&alloc::format!("{number}"), "").expect("an event");
+            node.submit(NOW, event).expect("it is ready").value.expect("room");
+        }
+        node
+    }
+
+    /// A task that was given its first runs, and those.
+    fn begin(node: &mut Node, now: Timestamp) -> (RunBatch, Vec<Launch>) {
+        let mut batch = RunBatch::default();
+        assert_eq!(node.start(now, &mut batch), Start::Runs);
+        let runs = batch.launches().collect();
+        (batch, runs)
+    }
+
+    /// Ends these runs, and returns those that follow.
+    fn turn(node: &mut Node, now: Timestamp, batch: &mut RunBatch, runs: Vec<Launch>) -> Vec<Launch> {
+        let count = runs.len();
+        for launch in runs {
+            batch.end(launch.worker, launch.run.id, Some(Outcome::Done));
+        }
+        node.settle_and_start(now, batch);
+        assert_eq!(batch.statuses().collect::<Vec<_>>(), alloc::vec![Some(Status::Completed); count]);
+        batch.launches().collect()
+    }
+
+    /// The sizes of the batches that a task is given whose every turn takes this time.
+    fn sizes(node: &mut Node, turns: &[Duration]) -> Vec<usize> {
+        let (mut now, (mut batch, mut runs)) = (NOW, begin(node, NOW));
+        let mut sizes = alloc::vec![runs.len()];
+        for took in turns {
+            now = now + *took;
+            runs = turn(node, now, &mut batch, runs);
+            sizes.push(runs.len());
+        }
+        sizes
+    }
+
+    #[test]
+    fn quick_handlers_are_given_twice_as_many_runs_each_time() {
+        let quick = [Duration::ZERO; 8];
+        assert_eq!(sizes(&mut node(100), &quick), [1, 2, 4, 8, 16, 32, 32, 5, 0]);
+    }
+
+    #[test]
+    fn slow_handler_is_given_one_run_again() {
+        let turns = [Duration::ZERO, Duration::ZERO, QUICK * 5, QUICK * 9 + Duration::from_micros(1), QUICK * 2];
+        assert_eq!(sizes(&mut node(100), &turns), [1, 2, 4, 8, 1, 2]);
+    }
+
+    #[test]
+    fn handler_that_waits_ends_the_lead() {
+        let mut node = node(100);
+        let (mut batch, runs) = begin(&mut node, NOW);
+        let runs = turn(&mut node, NOW, &mut batch, runs);
+        assert!((runs.len(), node.start(NOW, &mut RunBatch::default())) == (2, Start::Led(NOW + STALL)));
+
+        batch.wait();
+        node.settle_and_wait(NOW, &mut batch);
+        assert_eq!(batch.lead(), None);
+        assert_eq!(begin(&mut node, NOW).1.len(), 1);
+    }
+
+    #[test]
+    fn dispatcher_is_woken_to_watch_over_a_leader_and_not_for_tickets() {
+        let mut node = node(3);
+        let (mut batch, runs) = begin(&mut node, NOW);
+        let others: Vec<_> = (0..2).map(|_| begin(&mut node, NOW)).collect();
+        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Wait);
+        let _ = node.actions(NOW);
+        let submit = |node: &mut Node, id| {
+            node.submit(NOW, Event::with_id(id, "").expect("an event")).expect("it is ready").value.expect("room");
+        };
+        ["a", "b", "c"].into_iter().for_each(|id| submit(&mut node, id));
+
+        assert_eq!(turn(&mut node, NOW, &mut batch, runs).len(), 2);
+        assert!(node.actions(NOW).dispatch, "a leader is to be watched");
+        assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Led(NOW + STALL));
+        submit(&mut node, "d");
+        assert!(!node.actions(NOW).dispatch, "the leader takes it");
+        drop(others);
+    }
+
+    #[test]
+    fn leader_that_is_not_heard_of_is_relieved() {
+        let mut node = node(100);
+        let (mut batch, runs) = begin(&mut node, NOW);
+        let runs = turn(&mut node, NOW, &mut batch, runs);
+        let late = NOW + STALL;
+        assert_eq!(node.start(late, &mut RunBatch::default()), Start::Stalled);
+        let (mut other, others) = begin(&mut node, late);
+        assert_eq!((others.len(), other.lead()), (1, None));
+        assert_eq!(turn(&mut node, late, &mut other, others).len(), 2);
+        assert!(other.lead().is_some() && other.lead() != batch.lead());
+
+        // Back again it is one of those that are slow, and another one leads.
+        assert_eq!((turn(&mut node, late, &mut batch, runs).len(), batch.lead()), (1, None));
+        assert_eq!(node.start(late, &mut RunBatch::default()), Start::Led(late + STALL));
     }
 }

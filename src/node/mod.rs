@@ -9,12 +9,14 @@
 //! | `ending`, `ticking`, `supervision` | shutdown, time, tasks that die |
 //! | `reads`, `health` | what can be seen |
 //! | `groups`, `commits`, `horizon` | group commit: what is not durable, the journal's condition, what answers wait for |
+//! | `pace`, `batch` | how many runs a task is given at once, and what it is given |
 //! | `channel`, `workers`, `writer`, `shutdown`, `upkeep` | the parts with a state of their own |
 //! | `room`, `watches`, `readers` | those who wait: for room, for the end of an event, for facts |
 //! | `actions`, `hooks` | what the driver must do; where a simulator can disturb it |
 
 mod actions;
 mod admission;
+mod batch;
 mod channel;
 mod commits;
 mod decide;
@@ -28,6 +30,7 @@ mod horizon;
 mod journal_state;
 mod keeping;
 mod operate;
+mod pace;
 mod readers;
 mod reads;
 mod room;
@@ -44,8 +47,9 @@ mod writer;
 
 pub use actions::{Actions, Settled, Waiter};
 pub use admission::{Decided, Entry, SubmitError, Submitted};
+pub use batch::{Launch, RunBatch};
 pub use commits::{Limits, Opened};
-pub use dispatch::{Launch, Start};
+pub use dispatch::Start;
 pub use failures::{Failures, FullOfFailures};
 pub use groups::{Groups, Lsn};
 pub use health::{NotReady, Readiness, Stats};
@@ -57,6 +61,7 @@ pub use horizon::{Horizon, Unsynced};
 pub use journal_state::JournalState;
 pub use keeping::{FramesLost, Refused};
 pub use operate::{DiscardError, PauseError, RedriveError};
+pub use pace::Lead;
 pub use readers::{Notice, Reading};
 pub use reads::{Seen, Wait};
 pub use shutdown::ShutdownReport;
@@ -73,6 +78,7 @@ use crate::engine::{Config, Engine, Output, Ticket, Timestamp};
 use actions::Pending;
 use channel::Channel;
 use commits::Commits;
+use pace::Pace;
 use readers::Readers;
 use room::Queue;
 use shutdown::Shutdown;
@@ -94,8 +100,8 @@ use writer::Writer;
 ///    [`shut_down`](Self::shut_down). A [`Decided`] value leaves when its [`Lsn`] is durable: the
 ///    [`horizon`](Self::horizon) says whether it is.
 /// 2. **Tasks work.** The dispatcher calls [`start`](Self::start), each worker
-///    [`settle_and_start`](Self::settle_and_start), or [`settle`](Self::settle) when it takes no other run. A
-///    handler calls [`heartbeat`](Self::heartbeat).
+///    [`settle_and_start`](Self::settle_and_start), [`settle_and_wait`](Self::settle_and_wait) when a handler does not
+///    end at once, or [`settle`](Self::settle) when it takes no other run. A handler calls [`heartbeat`](Self::heartbeat).
 /// 3. **The journal is written.** Its writer asks for the [`next_job`](Self::next_job), does it, and says
 ///    what came of it: [`appended`](Self::appended), and with readers [`publish`](Self::publish),
 ///    [`refused`](Self::refused), [`journal_failed`](Self::journal_failed), [`maintained`](Self::maintained),
@@ -112,7 +118,7 @@ use writer::Writer;
 /// ask for it.
 ///
 /// ```
-/// use eventful::node::{Node, Start};
+/// use eventful::node::{Node, RunBatch, Start};
 /// use eventful::{Config, Engine, Event, Outcome, Output, Timestamp};
 ///
 /// let now = Timestamp::from_micros(1_700_000_000_000_000);
@@ -122,7 +128,9 @@ use writer::Writer;
 ///
 /// let decided = node.submit(now, Event::with_id("order-17", "three apples")?)?;
 /// assert!(decided.value.is_ok() && decided.lsn.is_none());
-/// let Start::Run(launch) = node.start(now) else { panic!("it starts") };
+/// let mut batch = RunBatch::default();
+/// assert_eq!(node.start(now, &mut batch), Start::Runs);
+/// let launch = batch.launches().next().expect("a run");
 /// node.settle(now, launch.worker, launch.run.id, Some(Outcome::Done));
 /// assert_eq!(node.engine().gauges().pending(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -138,6 +146,7 @@ pub struct Node {
     /// Tickets to be sent, of the command at hand.
     outbox: Vec<Ticket>,
     workers: Workers,
+    pace: Pace,
     /// Submitters that wait for room.
     queue: Queue,
     watches: Watches,
@@ -151,6 +160,8 @@ pub struct Node {
     dispatcher_waits: bool,
     /// What the sweeper sleeps towards: the next deadline, or an earlier time.
     armed: Timestamp,
+    /// A command may have moved a deadline that was set before.
+    has_moved_deadlines: bool,
     /// A thread panicked inside the node: nothing that it says can be trusted.
     is_broken: bool,
     /// What was last reported of failed events that keep new ones out.
@@ -184,6 +195,7 @@ impl Node {
             channel,
             outbox: Vec::new(),
             workers,
+            pace: Pace::new(),
             queue: Queue::default(),
             watches: Watches::default(),
             readers: Readers::default(),
@@ -193,6 +205,7 @@ impl Node {
             shutdown: None,
             dispatcher_waits: false,
             armed: Timestamp::MAX,
+            has_moved_deadlines: true,
             is_broken: false,
             reported_full: false,
             pending: Pending::default(),

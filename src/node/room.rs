@@ -23,9 +23,13 @@ impl Queue {
         self.waiters.len()
     }
 
-    /// Returns whether this one may enter before all who wait.
-    pub(super) fn is_first(&self, waiter: Waiter) -> bool {
-        self.first().is_none_or(|(first, _)| first == waiter)
+    /// Returns whether no one waits before this one, or before a newcomer.
+    pub(super) fn lets_in(&self, waiter: Option<Waiter>) -> bool {
+        self.first().is_none_or(|(first, _)| Some(first) == waiter)
+    }
+
+    fn is_first(&self, waiter: Waiter) -> bool {
+        self.lets_in(Some(waiter))
     }
 
     fn first(&self) -> Option<(Waiter, usize)> {

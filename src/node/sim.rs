@@ -34,10 +34,11 @@ impl Node {
         self.commits.fingerprint(hasher);
         self.writer.fingerprint(hasher);
         self.workers.fingerprint(hasher);
+        self.pace.fingerprint(hasher);
         self.channel.tickets().hash(hasher);
         self.shutdown.as_ref().map(Shutdown::stage).hash(hasher);
         self.queue.fingerprint(hasher);
-        (&self.dispatcher, &self.sweeper, self.armed).hash(hasher);
+        (&self.dispatcher, &self.sweeper, self.armed, self.has_moved_deadlines).hash(hasher);
         (self.dispatcher_waits, self.is_broken, self.idle_awaited, self.reported_full).hash(hasher);
     }
 }

@@ -1,5 +1,7 @@
 //! Time: deadlines of the engine, and answers that have waited too long.
 
+use core::mem;
+
 use super::Node;
 use crate::engine::{Answer, Command, Deadline, Phase, Swept, Timestamp};
 
@@ -60,6 +62,10 @@ impl Node {
 
     /// Returns whether there is an earlier deadline than the one that the sweeper sleeps towards.
     pub(super) fn has_earlier_deadline(&mut self, now: Timestamp) -> bool {
+        let is_worth_it = mem::take(&mut self.has_moved_deadlines) || self.commits.keeps_facts();
+        if !is_worth_it && !self.engine.may_have_deadline_before(self.armed) {
+            return false;
+        }
         let next = self.next_wakeup(now);
         let is_earlier = next < self.armed;
         if is_earlier {
@@ -80,7 +86,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::engine::{Config, Engine, Event, Outcome, Output};
-    use crate::node::Start;
+    use crate::node::{RunBatch, Start};
 
     #[test]
     fn sweeper_is_not_woken_by_an_event_that_comes_after_another_went() {
@@ -92,7 +98,9 @@ mod tests {
 
         node.submit(now, event("first")).expect("it is ready").value.expect("room");
         assert!(node.actions(now).timer);
-        let Start::Run(launch) = node.start(now) else { panic!("it starts") };
+        let mut batch = RunBatch::default();
+        assert_eq!(node.start(now, &mut batch), Start::Runs);
+        let launch = batch.launches().next().expect("a run");
         node.settle(now, launch.worker, launch.run.id, Some(Outcome::Done));
         assert!(matches!(node.tick(now), Tick::Until(_)));
 

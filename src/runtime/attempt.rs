@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::bells::guarded;
 use super::latch::{Cancel, Latch};
-use super::shared::Shared;
+use super::shared::{Locked, Shared};
 use crate::engine::{Event, Key, RunId, Timestamp};
 use crate::node::{Launch, Lsn, Worker};
 use crate::sync::AtomicU64;
@@ -20,7 +20,7 @@ pub struct Attempt(pub(super) Arc<RunCell>);
 pub(super) struct RunCell {
     pub(super) run: RunId,
     pub(super) worker: Worker,
-    pub(super) event: Event,
+    pub(super) key: Key,
     pub(super) number: u32,
     charged: u32,
     /// What must be durable before the handler is called.
@@ -36,21 +36,29 @@ pub(super) struct RunCell {
 pub struct Stale;
 
 impl RunCell {
-    /// The run of this launch.
-    pub(super) fn new(launch: Launch, shared: &Arc<Shared>) -> Arc<Self> {
+    /// The run of this launch, and its event.
+    fn new(launch: Launch, shared: &Arc<Shared>) -> (Arc<Self>, Event) {
         let Launch { worker, run, lsn } = launch;
-        Arc::new(Self {
+        let cell = Arc::new(Self {
             run: run.id,
             worker,
-            event: run.event,
+            key: run.event.key().clone(),
             number: run.attempt,
             charged: run.charged,
             started: lsn.filter(|_| shared.journal.syncs_starts),
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
             cancel: Latch::default(),
             shared: Arc::clone(shared),
-        })
+        });
+        (cell, run.event)
     }
+}
+
+/// Keeps the run of a launch, to be cancelled. Returns it with its event.
+pub(super) fn launched(locked: &mut Locked, launch: Launch, shared: &Arc<Shared>) -> (Arc<RunCell>, Event) {
+    let (cell, event) = RunCell::new(launch, shared);
+    locked.keep(cell.worker, &cell);
+    (cell, event)
 }
 
 impl Cancel for RunCell {
@@ -62,7 +70,7 @@ impl Cancel for RunCell {
 impl Attempt {
     /// The event's identity.
     pub fn key(&self) -> &Key {
-        self.0.event.key()
+        &self.0.key
     }
 
     /// How often a run of this event was started in all, this one included: a name for logs. Do not

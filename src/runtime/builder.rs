@@ -18,12 +18,14 @@ use super::durability::{Durability, Setup, StartDurability, Telling};
 use super::ender::watch;
 use super::handle::Eventful;
 use super::handler::Handler;
+use super::line::Line;
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
 use super::shared::{JournalParts, Parts, Shared};
 use super::supervisor::{Kept, keep};
 use super::sweeper::sweep;
 use super::timeline::Timeline;
+use super::worker::Crew;
 #[cfg(feature = "durable")]
 use super::writer::{JournalWriter, Source};
 use crate::engine::{Config, Engine, InvalidConfig, Output};
@@ -299,9 +301,8 @@ impl Eventful {
 }
 
 fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: impl Handler) {
-    let handler = Arc::new(handler);
-    let for_dispatcher = Arc::clone(shared);
-    let dispatcher = move || dispatch(Arc::clone(&for_dispatcher), Arc::clone(&handler));
+    let crew = Arc::new(Crew { shared: Arc::clone(shared), handler, line: Line::default() });
+    let dispatcher = move || dispatch(Arc::clone(&crew));
     let for_sweeper = Arc::clone(shared);
     let sweeper = move || sweep(Arc::clone(&for_sweeper));
     let tasks = [

@@ -1,37 +1,51 @@
 //! Starts runs, each with a permit, and gives them to workers.
 
+use core::mem;
 use std::sync::Arc;
+use std::vec::Vec;
 
+use super::attempt::launched;
+use super::flight::Flight;
 use super::handler::Handler;
 use super::points::pass;
-use super::shared::Shared;
 use super::supervisor::{Exit, give_way};
-use super::worker::{Flight, Started, work};
-use crate::node::Point;
+use super::worker::{Crew, share_out, spawn};
+use crate::node::{Point, RunBatch, Start};
 
 /// Dispatches until shutdown begins.
-pub(super) async fn dispatch<H: Handler>(shared: Arc<Shared>, handler: Arc<H>) -> Exit {
+pub(super) async fn dispatch<H: Handler>(crew: Arc<Crew<H>>) -> Exit {
+    let shared = &crew.shared;
     loop {
         pass(&shared.probe, Point::Dispatch).await;
-        match Flight::start(&shared) {
-            Started::Flight(flight) => {
-                spawn(&shared, &handler, flight);
+        let (mut batch, mut started) = (RunBatch::default(), Vec::new());
+        let start = shared.write_locked(|locked, now| {
+            let start = locked.node.start(now, &mut batch);
+            started.extend(batch.launches().map(|launch| launched(locked, launch, shared)));
+            start
+        });
+        match start {
+            Start::Runs => {
+                let mut flights = started.into_iter().map(Flight::new);
+                let first = flights.next();
+                let leads = batch.lead().is_some();
+                batch.lead().into_iter().for_each(|lead| crew.line.put(lead, flights.by_ref()));
+                first.into_iter().for_each(|first| spawn(&crew, mem::take(&mut batch), first));
                 // A handler that does not wait lets its worker take what is there without another spawn.
-                give_way().await;
+                if !leads {
+                    give_way().await;
+                }
             }
-            Started::Wait => shared.bells.dispatch.notified().await,
-            Started::ChannelGone => return Exit::Dead("the channel has lost its receiver"),
-            Started::End => return Exit::Done,
+            Start::Wait => shared.bells.dispatch.notified().await,
+            Start::Led(until) => {
+                tokio::select! {
+                    biased;
+                    () = shared.bells.dispatch.notified() => {}
+                    () = shared.clock.sleep_until(until) => {}
+                }
+            }
+            Start::Stalled => share_out(&crew, &mut batch, crew.line.take_over()),
+            Start::ChannelGone => return Exit::Dead("the channel has lost its receiver"),
+            Start::End => return Exit::Done,
         }
     }
-}
-
-fn spawn<H: Handler>(shared: &Arc<Shared>, handler: &Arc<H>, flight: Flight) {
-    let mut workers = shared.workers();
-    while let Some(ended) = workers.try_join_next() {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a worker died; its run counts as crashed");
-        }
-    }
-    workers.spawn(work(Arc::clone(handler), flight));
 }

@@ -103,19 +103,21 @@ enum Entered {
 
 fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
     let waiters = &shared.bells.waiters;
-    let waiter = waiters.name();
-    let entered = shared.write(|node, now| {
-        let entry = node.enter(now, event, waiter)?;
-        let bell = matches!(entry, Entry::Waits(_)).then(|| waiters.add(waiter));
-        Ok::<_, Unavailable>((entry, bell))
+    let mut place = None;
+    let entry = shared.write(|node, now| {
+        node.enter(now, event, || {
+            let waiter = waiters.name();
+            place = Some((waiter, waiters.add(waiter)));
+            waiter
+        })
     })?;
-    Ok(match entered {
-        (Entry::Waits(event), bell) => {
-            let bell = bell.unwrap_or_default();
-            Entered::Waits(Place { shared: Arc::clone(shared), waiter, bell }, event)
+    match (entry, place) {
+        (Entry::Waits(event), Some((waiter, bell))) => {
+            Ok(Entered::Waits(Place { shared: Arc::clone(shared), waiter, bell }, event))
         }
-        (Entry::Decided(decided), _) => Entered::Decided(decided),
-    })
+        (Entry::Waits(_), None) => Err(Unavailable::Broken),
+        (Entry::Decided(decided), _) => Ok(Entered::Decided(decided)),
+    }
 }
 
 impl Shared {

@@ -7,7 +7,8 @@
 //! | `ingest`, `operator`, `bulk`, `reads`, `stats`, `subscribe`, `wait` | what a handle can do |
 //! | `shared`, `bells` | the node behind its lock, and what its actions wake |
 //! | `dispatcher`, `sweeper`, `supervisor` | tasks that ask the node what to do |
-//! | `worker`, `attempt`, `handler` | runs handlers; what a handler sees |
+//! | `worker`, `flight`, `line` | works on runs; a run that is settled whatever happens; runs that wait for their calls |
+//! | `call`, `handler`, `attempt`, `span` | calls a handler; what a handler is, and sees; what is logged of it |
 //! | `writer`, `driver`, `recovery` | does what the node wants of the journal (feature `durable`) |
 //! | `ender` | sees to the end |
 //! | `failures` | logs what became of failed events that nothing remembers any more |
@@ -18,6 +19,7 @@ mod attempt;
 mod bells;
 mod builder;
 mod bulk;
+mod call;
 mod clock;
 mod dispatcher;
 #[cfg(feature = "durable")]
@@ -26,17 +28,20 @@ mod driver;
 mod durability;
 mod ender;
 mod failures;
+mod flight;
 mod handle;
 mod handler;
 mod holds;
 mod ingest;
 mod latch;
+mod line;
 mod operator;
 mod points;
 mod reads;
 #[cfg(feature = "durable")]
 mod recovery;
 mod shared;
+mod span;
 mod stats;
 mod subscribe;
 mod supervisor;

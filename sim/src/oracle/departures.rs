@@ -12,6 +12,8 @@ use crate::failure::{Broken, holds};
 pub(crate) struct Departures {
     /// Each with the number of facts that were decided until it was.
     waiting: VecDeque<(Ticket, usize)>,
+    /// The last one that did not get in, since one was sent.
+    reported: Option<Ticket>,
 }
 
 impl Departures {
@@ -30,8 +32,18 @@ impl Departures {
         }
     }
 
+    /// Judges that tickets which do not get in are reported the last one first: so they get back into their order.
+    pub(super) fn judge(&mut self, said: Said) -> Result<(), Broken> {
+        let Said::EnqueueFailed(ticket, _) = said else { return Ok(()) };
+        let before = self.reported.replace(ticket);
+        holds(before.is_none_or(|before| ticket < before), || {
+            broken(format_args!("ticket {} did not get in, and is reported after {before:?}", ticket.number()))
+        })
+    }
+
     /// Judges that this ticket may be sent now. Returns how many facts were decided before it.
     pub(crate) fn leave(&mut self, ticket: Ticket) -> Result<usize, Broken> {
+        self.reported = None;
         match self.waiting.pop_front() {
             Some((first, decided)) if first == ticket => Ok(decided),
             first => Err(broken(format_args!("ticket {} leaves, and the next one is {first:?}", ticket.number()))),

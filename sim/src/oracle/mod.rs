@@ -22,7 +22,7 @@
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
 //! | `replay` | P10 | facts lead to the state that is there |
 //! | `journal` | P9, P10 | nothing is shown before it is durable; what comes back is what was appended |
-//! | `departures` | P10 | tickets leave in their order, and after what they follow from |
+//! | `departures` | P10 | tickets leave in their order, and after what they follow from; so do those come back that do not get in |
 //! | `readers` | P10 | readers of facts are shown all that are durable, in order |
 //! | `dropped` | P1 | a failed event that is forgotten is reported, once |
 //! | `reference` | P1–P9 | answers, effects and facts of the engine are those of the reference model |
@@ -170,6 +170,7 @@ impl Oracles {
         dropped::judge_records(&self.book, seen)?;
         operator::judge(&self.book, seen)?;
         self.tickets.judge(&self.book, seen)?;
+        self.departures.judge(seen.said)?;
         self.order.judge(&self.book, &self.tickets, seen)?;
         self.runs.judge(&self.book, seen)?;
         self.shutdown.judge(seen)?;

@@ -27,7 +27,7 @@ fn cause(said: Said) -> Cause {
         Said::Settle(_, Told::Retry { after }) => Cause::Retry { after: after.unwrap_or(Duration::ZERO) },
         Said::Settle(_, Told::Crashed) => Cause::Crashed,
         Said::Settle(_, Told::Snooze { delay, .. }) => Cause::Snooze { delay },
-        Said::AbortInflight => Cause::Interrupted,
+        Said::AbortInflight | Said::Settle(_, Told::NotCalled) => Cause::Interrupted,
         // Whoever had a run when the process died is charged for it.
         Said::Open => Cause::Crashed,
         // Nothing else ends a run but a sweep, and that only past its deadline.

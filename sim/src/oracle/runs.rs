@@ -93,7 +93,11 @@ impl Started {
 /// A run that is not ended by its worker is aborted; none starts while nothing may. Returns how many are aborted.
 fn judge_abort(book: &Book, seen: &Seen<'_>, change: &Change) -> Result<usize, Broken> {
     let run = match change {
-        Change::Finished { run, end: AttemptEnd::TimedOut | AttemptEnd::Interrupted, .. } => Some(*run),
+        Change::Finished { run, end: AttemptEnd::TimedOut, .. } => Some(*run),
+        // A worker that gives its run back needs no one to stop it.
+        Change::Finished { run, end: AttemptEnd::Interrupted, .. } => {
+            Some(*run).filter(|_| !matches!(seen.said, Said::Settle(..)))
+        }
         Change::Discarded(key) => {
             let record = seen.roster.number(key).and_then(|event| book.record(event));
             record.and_then(|record| record.stage.run()).map(|(run, _)| run)

@@ -79,6 +79,7 @@ pub enum Told {
     Permanent,
     Snooze { delay: Duration, has_reason: bool },
     Crashed,
+    NotCalled,
 }
 
 impl Told {
@@ -90,6 +91,7 @@ impl Told {
             Outcome::Permanent { .. } => Self::Permanent,
             Outcome::Snooze { delay, reason } => Self::Snooze { delay: *delay, has_reason: reason.is_some() },
             Outcome::Crashed { .. } => Self::Crashed,
+            Outcome::NotCalled => Self::NotCalled,
         }
     }
 }

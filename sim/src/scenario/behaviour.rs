@@ -23,6 +23,8 @@ pub enum Behaviour {
     Slow { lasts: u64 },
     /// It succeeds after this time, with a heartbeat `every` so often.
     Beating { lasts: u64, every: u64 },
+    /// It is not called: its task dies before, and what the task has beside it is given back.
+    NotCalled,
     /// It panics before its side effect.
     PanicBefore,
     /// It panics after its side effect.

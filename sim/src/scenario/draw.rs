@@ -28,7 +28,8 @@ impl Scenario {
         if faults.iter().any(|fault| matches!(fault.what, Injection::ClockOff { .. })) {
             settings.thresholds.iter_mut().for_each(|small| small.downtimes = 256);
         }
-        let setup = CoreSetup { settings, journal: draw.journaling(), patience: 0, idles_first: false };
+        let (journal, quick) = (draw.journaling(), draw.chance.stream("quick").per_mille(500));
+        let setup = CoreSetup { settings, journal, patience: 0, idles_first: false, quick };
         Self { operations, faults, ..Self::of(seed, setup) }
     }
 }
@@ -204,13 +205,19 @@ impl Draw {
             // Some handlers take their time, so that draining does too.
             for event in 0..self.submits {
                 if draw.per_mille(150) {
-                    let does = Behaviour::Beating { lasts: draw.below(1_000) * MILLI, every: 5 * MILLI };
+                    let lasts = draw.below(1_000) * MILLI;
+                    // One that does not beat leaves the node alone until it ends.
+                    let does = match draw.per_mille(500) {
+                        true => Behaviour::Beating { lasts, every: 5 * MILLI },
+                        false => Behaviour::Slow { lasts },
+                    };
                     faults.push(Injection::Handler { event, attempt: 1, does }.at(0));
                 }
             }
             if draw.per_mille(500) {
                 let at = first + draw.pick(&[0, settings.drain_timeout / 2, settings.drain_timeout * 3]);
-                faults.push(Injection::Shutdown { timeout: draw.pick(&[0, settings.drain_timeout]) }.at(at));
+                let timeout = draw.pick(&[0, settings.drain_timeout / 10, settings.drain_timeout]);
+                faults.push(Injection::Shutdown { timeout }.at(at));
             }
         }
         if let Some(first) = self.first_shutdown().filter(|_| draw.per_mille(300)) {

@@ -63,7 +63,8 @@ pub(super) fn outcome(draw: &mut Stream) -> Behaviour {
 }
 
 pub(super) fn crash(draw: &mut Stream, settings: &Settings) -> Behaviour {
-    match draw.below(12) {
+    match draw.below(14) {
+        12..=13 => Behaviour::NotCalled,
         0..=2 => Behaviour::PanicBefore,
         3..=5 => Behaviour::PanicAfter,
         6..=7 => Behaviour::Hang,

@@ -22,6 +22,9 @@ pub struct CoreSetup {
     /// comes first, it finds the same later.
     #[serde(default, skip_serializing_if = "is_false")]
     pub idles_first: bool,
+    /// Whether most handlers end at once, those that have no time of their own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub quick: bool,
 }
 
 /// The engine's configuration. Durations are microseconds; the names are those of [`Config`].
@@ -114,6 +117,7 @@ impl From<SmallThresholds> for Thresholds {
             views: part_of(usual.views),
             holds: holds.unwrap_or(usual.holds),
             batch: part_of(usual.batch),
+            runs: part_of(usual.runs),
             bulk: part_of(usual.bulk),
             // Not so few that looking at all records takes long.
             listed: part.map_or(usual.listed, |part| part + 2),

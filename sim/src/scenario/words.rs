@@ -65,6 +65,7 @@ impl fmt::Display for Behaviour {
             Self::Beating { lasts, every } => {
                 write!(f, "takes {}, with a heartbeat every {}", Micros(lasts), Micros(every))
             }
+            Self::NotCalled => f.write_str("is not called, as its task dies"),
             Self::PanicBefore => f.write_str("panics before its side effect"),
             Self::PanicAfter => f.write_str("panics after its side effect"),
             Self::Hang => f.write_str("hangs until it is cancelled"),

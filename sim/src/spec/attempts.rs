@@ -29,7 +29,7 @@ pub enum Cause {
     Crashed,
     /// Its deadline passed.
     TimedOut,
-    /// Shutdown ends it.
+    /// Shutdown ends it, or its worker died before it called the handler.
     Interrupted,
 }
 

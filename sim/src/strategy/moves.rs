@@ -79,6 +79,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         2 => errors().prop_map(|error| Outcome::Permanent { error }),
         3 => (waits(), proptest::option::of(errors())).prop_map(|(delay, reason)| Outcome::Snooze { delay, reason }),
         1 => errors().prop_map(|error| Outcome::Crashed { error }),
+        1 => Just(Outcome::NotCalled),
     ]
 }
 

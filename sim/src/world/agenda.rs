@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use eventful::node::Waiter;
 use eventful::{RunId, Ticket};
 
-use super::worker::Serial;
+use super::worker::{Serial, TaskNumber};
 
 /// When every run starts, in microseconds since the Unix epoch.
 pub(super) const STARTED_AT: u64 = 1_700_000_000_000_000;
@@ -50,8 +50,8 @@ pub(super) enum Task {
     End(Serial),
     /// A cancelled handler is dropped.
     Yield(Serial),
-    /// A worker settles its run.
-    Settle(Serial),
+    /// A task settles the runs that it has ended.
+    Settle(TaskNumber),
     /// A worker settles a run that is none of its own, or one that it has settled before.
     SettleAgain(RunId),
     /// There is room in the channel, if it was full until then.

@@ -244,6 +244,7 @@ const fn fate(told: Told) -> Fate {
         Told::Permanent => Fate::Permanent,
         Told::Snooze { .. } => Fate::Snooze,
         Told::Crashed => Fate::Crashed,
+        Told::NotCalled => Fate::Dropped,
     }
 }
 

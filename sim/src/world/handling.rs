@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use eventful::node::{Launch, Worker as Holder};
-use eventful::{Epoch, ErrorText, Outcome, RunId};
+use eventful::node::{Launch, Lsn, Worker as Holder};
+use eventful::{Epoch, RunId};
 
 use super::agenda::Task;
 use super::state::World;
 use super::stop::Stop;
-use super::worker::{Does, Serial, Worker};
-use crate::failure::Broken;
+use super::turns::outcome;
+use super::worker::{Does, Serial, TaskNumber, Worker};
 use crate::mix::Mix;
 use crate::oracle::Told;
 use crate::scenario::{Behaviour, FaultKind};
@@ -19,13 +19,14 @@ use std::hash::Hasher as _;
 const KILL_MICROS: u64 = 10_000;
 
 impl World<'_> {
-    /// A worker takes up a run.
-    pub(super) fn start_worker(&mut self, Launch { worker: holder, run, lsn }: Launch) -> Result<(), Broken> {
+    /// Adds a worker for a run that was started. No task works on it yet.
+    pub(super) fn add_worker(&mut self, Launch { worker: holder, run, .. }: Launch) -> Serial {
         let event = self.roster.number(run.event.key()).unwrap_or_default();
         let serial = self.next_serial;
         self.next_serial += 1;
         let worker = Worker {
             serial,
+            task: None,
             holder,
             run: run.id,
             event,
@@ -35,6 +36,7 @@ impl World<'_> {
             begun: false,
             cancelled: None,
             decided: self.seen().oracles.decided(),
+            has_ended: false,
             outcome: None,
         };
         if self.old_runs.len() < 8 {
@@ -42,6 +44,18 @@ impl World<'_> {
         }
         self.note(|diary| diary.note_begin(&worker));
         self.workers.push(worker);
+        serial
+    }
+
+    /// A task is to work on this run next.
+    pub(super) fn assign(&mut self, serial: Serial, task: TaskNumber) {
+        if let Some(worker) = self.workers.iter_mut().find(|worker| worker.serial == serial) {
+            worker.task = Some(task);
+        }
+    }
+
+    /// The worker calls its handler once the start of the run is durable, or at once.
+    pub(super) fn begin_when_durable(&mut self, serial: Serial, lsn: Option<Lsn>) {
         let is_relaxed = self.journal.as_ref().is_some_and(|journal| journal.settings.relaxed_starts);
         match lsn.filter(|_| !is_relaxed) {
             Some(lsn) => self.await_start(serial, lsn),
@@ -52,12 +66,18 @@ impl World<'_> {
                 self.agenda.now(Task::Begin(serial));
             }
         }
-        Ok(())
+    }
+
+    /// Takes a worker out that is about to be settled: it waits for nothing any more.
+    pub(super) fn remove_worker(&mut self, serial: Serial) -> Option<Worker> {
+        let at = self.workers.iter().position(|worker| worker.serial == serial)?;
+        self.clients.waits.retain(|wait| !wait.is_of_worker(serial));
+        Some(self.workers.remove(at))
     }
 
     /// The worker, unless it has ended; it waits while workers are stalled.
     fn worker(&mut self, serial: Serial, task: Task) -> Option<Worker> {
-        let worker = self.workers.iter().find(|worker| worker.serial == serial).copied()?;
+        let worker = self.workers.iter().find(|worker| worker.serial == serial && !worker.has_ended).copied()?;
         let until = self.handlers.workers_stalled_until;
         if self.now < until {
             self.agenda.at(until, task);
@@ -76,10 +96,15 @@ impl World<'_> {
     pub(super) fn begin(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(mut worker) = self.worker(serial, Task::Begin(serial)) else { return Ok(()) };
         if worker.cancelled.is_some() {
-            return Ok(());
+            return self.end_with(worker, None);
+        }
+        self.probe_behaviour(&worker);
+        if worker.does == Does::As(Behaviour::NotCalled) {
+            let task = worker.task.and_then(|task| self.tasks.take(task));
+            return task.map_or(Ok(()), |task| self.end_task(task));
         }
         worker.begun = true;
-        self.probe_behaviour(&worker);
+        self.change(worker);
         let mut seen = self.observer.see();
         if seen.oracles.book.of_run(worker.run).is_some() {
             seen.oracles.ledger.call(worker.event);
@@ -93,16 +118,27 @@ impl World<'_> {
             return Ok(self.kill_process(KILL_MICROS, false)?);
         }
         if matches!(worker.does, Does::Poison | Does::As(Behaviour::PanicBefore)) {
-            worker.outcome = Some(Told::Crashed);
-            self.agenda.now(Task::Settle(serial));
-        } else if let Some(lasts) = self.lasts(&worker) {
+            return self.end_with(worker, Some(Told::Crashed));
+        }
+        let lasts = self.lasts(&worker);
+        if lasts == Some(0) {
+            return self.end(serial);
+        }
+        if let Some(lasts) = lasts {
             worker.ends_at = self.now + lasts;
             self.agenda.at(worker.ends_at, Task::End(serial));
+            self.change(worker);
         }
-        self.change(worker);
         if let Some(Behaviour::Beating { every, .. }) = worker.behaviour() {
             self.agenda.at(self.now + every.max(1), Task::Beat(serial));
         }
+        worker.task.map_or(Ok(()), |task| self.share_out(task))
+    }
+
+    /// The handler of a worker has ended with this outcome; without one it was dropped, or is not called.
+    fn end_with(&mut self, worker: Worker, outcome: Option<Told>) -> Result<(), Stop> {
+        self.change(Worker { has_ended: true, outcome, ..worker });
+        worker.task.into_iter().for_each(|task| self.go_on(task, worker.serial));
         Ok(())
     }
 
@@ -122,13 +158,14 @@ impl World<'_> {
         let mut mix = Mix::default();
         mix.word(self.scenario.seed);
         mix.word(u64::from(worker.event) << 32 | u64::from(worker.attempt));
-        mix.finish() % 20 * 1_000
+        let drawn = mix.finish();
+        if self.scenario.setup.quick && drawn % 8 != 0 { 0 } else { drawn / 8 % 20 * 1_000 }
     }
 
     pub(super) fn beat(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(worker) = self.worker(serial, Task::Beat(serial)) else { return Ok(()) };
         let Some(Behaviour::Beating { every, .. }) = worker.behaviour() else { return Ok(()) };
-        if worker.cancelled.is_some() || worker.outcome.is_some() {
+        if worker.cancelled.is_some() {
             return Ok(());
         }
         if self.drive(|node, now| node.heartbeat(now, worker.run))?.is_some() {
@@ -139,7 +176,7 @@ impl World<'_> {
 
     /// The handler ends: its side effect is done, or it has failed.
     pub(super) fn end(&mut self, serial: Serial) -> Result<(), Stop> {
-        let Some(mut worker) = self.worker(serial, Task::End(serial)) else { return Ok(()) };
+        let Some(worker) = self.worker(serial, Task::End(serial)) else { return Ok(()) };
         if worker.cancelled.is_some() && worker.heeds() {
             return Ok(());
         }
@@ -147,10 +184,7 @@ impl World<'_> {
         if matches!(outcome, Told::Done | Told::Crashed) {
             self.seen().oracles.ledger.affect(worker.event);
         }
-        worker.outcome = Some(outcome);
-        self.change(worker);
-        self.agenda.now(Task::Settle(serial));
-        Ok(())
+        self.end_with(worker, Some(outcome))
     }
 
     fn outcome(&self, worker: &Worker) -> Told {
@@ -175,58 +209,28 @@ impl World<'_> {
     /// A cancelled handler is dropped at the point where it waits, or is not called at all.
     pub(super) fn drop_handler(&mut self, serial: Serial) -> Result<(), Stop> {
         let Some(worker) = self.worker(serial, Task::Yield(serial)) else { return Ok(()) };
-        self.release(worker, None)
+        self.end_with(worker, None)
     }
 
-    /// The worker settles the run.
-    pub(super) fn settle(&mut self, serial: Serial) -> Result<(), Stop> {
-        let Some(worker) = self.worker(serial, Task::Settle(serial)) else { return Ok(()) };
-        let Some(told) = worker.outcome else { return Ok(()) };
-        let again = match worker.behaviour() {
+    /// A worker that was settled may settle again what it has settled, or a run that is none of its own.
+    pub(super) fn plan_to_settle_again(&mut self, worker: &Worker) {
+        let again = match worker.behaviour().filter(|_| worker.outcome.is_some()) {
             Some(Behaviour::ReportsTwice) => Some(worker.run),
             Some(Behaviour::ReportsForeign) => Some(self.foreign_run()),
             _ => None,
         };
         if let Some(run) = again {
             self.clients.holder = Some(worker.holder);
-            self.agenda.at(self.now + self.pause(&worker) * 10, Task::SettleAgain(run));
+            self.agenda.at(self.now + self.pause(worker) * 10, Task::SettleAgain(run));
         }
-        self.release(worker, Some(told))
-    }
-
-    /// The worker has ended its run, and takes up the next one, if there is one.
-    fn release(&mut self, worker: Worker, told: Option<Told>) -> Result<(), Stop> {
-        let Worker { serial, holder, run, .. } = worker;
-        self.workers.retain(|other| other.serial != serial);
-        self.clients.waits.retain(|wait| !wait.is_of_worker(serial));
-        let counts = self.is_serving() && self.seen().oracles.book.of_run(run).is_some();
-        self.dropped += usize::from(counts && told.is_none());
-        let settled = self.drive(|node, now| node.settle_and_start(now, holder, run, told.map(outcome)));
-        self.note(|diary| diary.note_end(&worker));
-        let (status, launch) = match settled {
-            Err(Stop::Panicked) => {
-                // A run that is dropped before it is settled has crashed.
-                let crashed = outcome(Told::Crashed);
-                self.drive(|node, now| node.settle(now, holder, run, Some(crashed)))?;
-                return Err(Stop::Panicked);
-            }
-            settled => settled?,
-        };
-        if counts && told.is_some() != status.is_some() {
-            let what = format!("{run} was current and has ended with {told:?}, and made its event {status:?}");
-            return Err(Broken::new("runs", 4, what).into());
-        }
-        if told == Some(Told::Done) && !counts {
-            self.probe(FaultKind::Late);
-        }
-        launch.map_or(Ok(()), |launch| Ok(self.start_worker(launch)?))
     }
 
     /// A worker that does not know better is still alive, and then has done its work.
     pub(super) fn settle_again(&mut self, run: RunId) -> Result<(), Stop> {
         let Some(holder) = self.clients.holder else { return Ok(()) };
         self.drive(|node, now| node.heartbeat(now, run))?;
-        let told = match run.number() % 5 {
+        let told = match run.number() % 6 {
+            5 => Told::NotCalled,
             0 => Told::Done,
             1 => Told::Retry { after: None },
             2 => Told::Permanent,
@@ -247,25 +251,13 @@ impl World<'_> {
     pub(super) fn cancel(&mut self, holder: Holder) {
         let now = self.clock();
         let Some(worker) = self.workers.iter_mut().find(|worker| worker.holder == holder) else { return };
-        let stops = worker.outcome.is_none() && worker.heeds() && worker.cancelled.is_none();
+        let stops = !worker.has_ended && worker.heeds() && worker.cancelled.is_none();
         worker.cancelled.get_or_insert(now);
-        if stops {
+        // One that waits for its call behind another one learns of it then.
+        if stops && worker.task.is_some() {
             let worker = *worker;
             self.agenda.now(Task::Yield(worker.serial));
             self.note(|diary| diary.note_stop(&worker));
         }
-    }
-}
-
-/// What a worker settles its run with.
-fn outcome(told: Told) -> Outcome {
-    match told {
-        Told::Done => Outcome::Done,
-        Told::Retry { after } => Outcome::Retry { error: ErrorText::new("not now"), after },
-        Told::Permanent => Outcome::Permanent { error: ErrorText::new("never") },
-        Told::Snooze { delay, has_reason } => {
-            Outcome::Snooze { delay, reason: has_reason.then(|| ErrorText::new("no descriptor is left")) }
-        }
-        Told::Crashed => Outcome::Crashed { error: ErrorText::new("the handler panicked") },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use eventful::node::{Part, Start, Tick};
+use eventful::node::{Part, RunBatch, Start, Tick};
 use eventful::{Phase, Place, Ticket};
 
 use super::agenda::Task;
@@ -32,12 +32,18 @@ impl World<'_> {
             return Ok(());
         }
         self.dispatcher.routine.doze();
-        match self.drive(|node, now| node.start(now))? {
-            Start::Run(launch) => {
+        let mut batch = RunBatch::default();
+        match self.drive(|node, now| node.start(now, &mut batch))? {
+            Start::Runs => {
                 self.dispatcher.routine.wake();
-                self.start_worker(launch)?;
+                self.begin_task(batch)?;
             }
             Start::Wait => {}
+            Start::Led(until) => self.dispatcher.routine.sleep(Some(until)),
+            Start::Stalled => {
+                self.dispatcher.routine.wake();
+                self.take_over()?;
+            }
             Start::ChannelGone => self.kill_dispatcher(0),
             Start::End => return self.end_dispatcher(),
         }

@@ -13,6 +13,7 @@
 //! | `observer` | what the oracles see of a call |
 //! | `routine`, `parts`, `keepers` | the tasks that call the node over and over; dispatcher and sweeper |
 //! | `worker`, `handling`, `handlers` | workers and their handlers |
+//! | `tasks`, `turns` | tasks that work on several runs, one after the other, and settle them together |
 //! | `clients`, `waiting`, `reading`, `waits` | what is asked of the node, who waits for what, and who reads facts |
 //! | `journal`, `writer`, `recovery` | the disk and the journal on it, its writer, and what comes back after a death |
 //! | `process` | shutdown, death and restart of the process |
@@ -46,7 +47,9 @@ mod routine;
 mod state;
 mod steps;
 mod stop;
+mod tasks;
 mod trouble;
+mod turns;
 mod waiting;
 mod waits;
 mod watch;

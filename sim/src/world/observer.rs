@@ -75,6 +75,8 @@ pub(super) struct Observed {
     pub(super) hash: Mix,
     /// Commands so far.
     commands: u32,
+    /// Outcomes that the engine was given.
+    pub(super) settles: usize,
     /// The latest time that the engine was given.
     pub(super) latest: Timestamp,
     /// What the engine answered last to a submission.
@@ -99,6 +101,7 @@ impl Observer {
             diary,
             hash: Mix::default(),
             commands: 0,
+            settles: 0,
             latest,
             submitted: None,
             unlogged: 0,
@@ -134,6 +137,7 @@ impl Hooks for Observer {
     fn before(&self, now: Timestamp, command: &Command, engine: &Engine) {
         let seen = &mut *self.see();
         let said = Said::of(command, &seen.roster);
+        seen.settles += usize::from(matches!(said, Said::Settle(..)));
         seen.oracles.expect(now, command);
         seen.command = Some((said, seen.standing(said, now, engine)));
     }

@@ -117,6 +117,7 @@ impl World<'_> {
         self.judge_phase()?;
         let workers = std::mem::take(&mut self.workers);
         self.note(|diary| workers.iter().for_each(|worker| diary.note_end(worker)));
+        self.tasks.clear();
         self.agenda.lose_process();
         self.clients.forget_process();
         self.is_up = false;

@@ -12,6 +12,7 @@ use super::handlers::Handlers;
 use super::journal::Journal;
 use super::observer::{Observed, Observer};
 use super::parts::{Dispatcher, Ender, Sweeper};
+use super::tasks::Tasks;
 use super::waits::Clients;
 use super::worker::{Serial, Worker};
 use crate::mix::Mix;
@@ -45,6 +46,7 @@ pub struct World<'s> {
     pub(super) handlers: Handlers,
     pub(super) workers: Vec<Worker>,
     pub(super) next_serial: Serial,
+    pub(super) tasks: Tasks,
     pub(super) clients: Clients,
     pub(super) journal: Option<Journal>,
     /// Until when no ticket gets into the channel.
@@ -119,6 +121,7 @@ impl<'s> World<'s> {
             handlers: Handlers::of(scenario),
             workers: Vec::new(),
             next_serial: 0,
+            tasks: Tasks::default(),
             clients: Clients::default(),
             journal,
             full_until: 0,
@@ -192,6 +195,7 @@ impl<'s> World<'s> {
         self.agenda.ready.hash(&mut mix);
         self.agenda.waiting().hash(&mut mix);
         self.workers.hash(&mut mix);
+        self.tasks.fingerprint(&mut mix);
         (self.dispatcher.routine, self.sweeper.routine, &self.ender).hash(&mut mix);
         self.clients.hash(&mut mix);
         self.journal.hash(&mut mix);

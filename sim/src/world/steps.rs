@@ -94,7 +94,7 @@ impl World<'_> {
                 return Ok(Some((ready, count)));
             }
             let Some(next) = self.scheduled().into_iter().chain(times).flatten().min() else { return Ok(None) };
-            self.judge_pause()?;
+            self.judge_pause(next)?;
             self.now = next;
         }
     }
@@ -162,7 +162,7 @@ impl World<'_> {
             Task::Beat(worker) => self.beat(worker),
             Task::End(worker) => self.end(worker),
             Task::Yield(worker) => self.drop_handler(worker),
-            Task::Settle(worker) => self.settle(worker),
+            Task::Settle(task) => self.take_turn(task),
             Task::SettleAgain(run) => self.settle_again(run),
             Task::ChannelFree => {
                 self.free_channel();

@@ -166,7 +166,7 @@ impl World<'_> {
     /// Submits an event, and waits for room.
     pub(super) fn enter(&mut self, client: u8, event: Event, hangs_up: bool, patience: u64) -> Result<(), Stop> {
         let (waiter, outlook) = (self.clients.name(), self.outlook(&event));
-        let entered = self.ask(Some(outlook.event), |node, now| node.enter(now, event, waiter))?;
+        let entered = self.ask(Some(outlook.event), |node, now| node.enter(now, event, || waiter))?;
         if matches!(entered.0, Ok(Entry::Waits(_))) {
             self.probe(FaultKind::RoomAwaited);
             self.agenda.at(self.now + patience, Task::GiveUp(waiter));

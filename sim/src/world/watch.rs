@@ -21,6 +21,9 @@ const LOOKED_MICROS: u64 = 1_000_000;
 /// How far the node's time is ahead of the wall clock, as it is given for its numbers.
 const AHEAD: Duration = Duration::from_secs(7);
 
+/// How long the dispatcher sleeps at most while a task starts what comes.
+const LED_AT_MOST: Duration = Duration::from_millis(1);
+
 /// Steps between two comparisons of all numbers.
 const NUMBERS_EVERY: u32 = 64;
 
@@ -99,8 +102,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Judges before time passes that none sleeps who should not: everything that was ready is done.
-    pub(super) fn judge_pause(&self) -> Result<(), Broken> {
+    /// Judges before time passes, until `next`, that none sleeps who should not: everything that was ready is done.
+    pub(super) fn judge_pause(&self, next: u64) -> Result<(), Broken> {
         if !self.is_up {
             return Ok(());
         }
@@ -111,7 +114,7 @@ impl World<'_> {
         if self.is_serving() {
             self.judge_routines()?;
         }
-        self.judge_end_in_sight()
+        self.judge_end_in_sight(next)
     }
 
     /// No routine sleeps that has something to do, or sleeps for too long.
@@ -120,8 +123,11 @@ impl World<'_> {
         let is_asleep = |routine: Routine| matches!(routine, Routine::Asleep(_));
         let has_tickets = self.node.tickets().is_some_and(|tickets| !tickets.is_empty());
         let can_start = has_tickets && self.may_start();
+        // While a task starts what comes, the dispatcher looks after it every millisecond.
+        let looks_soon =
+            matches!(self.dispatcher.routine, Routine::Asleep(Some(until)) if until <= self.clock() + LED_AT_MOST);
         let late = |until: Timestamp| engine.next_deadline().is_some_and(|deadline| deadline.at < until);
-        let why = if can_start && is_asleep(self.dispatcher.routine) {
+        let why = if can_start && is_asleep(self.dispatcher.routine) && !looks_soon {
             Some("the dispatcher sleeps, and a run can start")
         } else if self.sweeper.routine == Routine::Ended && !self.node.has_stopped() {
             Some("the sweeper has ended, and the engine has not")
@@ -133,6 +139,9 @@ impl World<'_> {
             self.journal.as_ref().and_then(|journal| self.late_writer(journal))
         };
         why.map_or(Ok(()), |why| Err(Broken::new("waits", 3, why)))?;
+        holds(looks_soon || !self.dispatcher.routine.is_alive() || !self.has_forgotten_runs(), || {
+            Broken::new("waits", 3, "a run has started, and no task calls its handler")
+        })?;
         let is_at_rest =
             |journal: &&Journal| is_asleep(journal.routine) && journal.facts.is_empty() && !journal.seems_gone;
         let resting = self.journal.as_ref().filter(is_at_rest).filter(|_| self.ender.ending.is_none());
@@ -249,7 +258,7 @@ impl World<'_> {
     }
 
     /// A shutdown for which nothing is left to wait is over.
-    fn judge_end_in_sight(&self) -> Result<(), Broken> {
+    fn judge_end_in_sight(&self, next: u64) -> Result<(), Broken> {
         if self.ender.ending.is_none() || self.ender.is_over() {
             return Ok(());
         }
@@ -258,9 +267,9 @@ impl World<'_> {
         let waits = !self.workers.is_empty() || !is_closed || routines.into_iter().any(Routine::is_alive);
         holds(waits, || Broken::new("shutdown", 6, "everything has ended, and the shutdown is not over"))?;
         let is_asked = self.workers.iter().all(|worker| worker.cancelled.is_some());
-        let has_time = self.ender.ending.is_some_and(|ending| self.clock() < ending.deadline);
+        let has_time = self.ender.ending.is_some_and(|ending| next <= self.world_time(ending.deadline));
         holds(is_asked || has_time, || {
-            Broken::new("shutdown", 6, "the time to drain is over, and a handler was not asked to stop")
+            Broken::new("shutdown", 6, "the time to drain passes, and a handler was not asked to stop")
         })
     }
 }

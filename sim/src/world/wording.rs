@@ -163,6 +163,7 @@ pub(super) fn outcome(told: Told) -> String {
         Told::Snooze { delay, has_reason: false } => format!("snooze for {}", micros(delay)),
         Told::Snooze { delay, has_reason: true } => format!("snooze for {}, short of something", micros(delay)),
         Told::Crashed => "crashed".to_owned(),
+        Told::NotCalled => "not called".to_owned(),
     }
 }
 

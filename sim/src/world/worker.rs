@@ -10,10 +10,15 @@ use crate::trace::Lane;
 /// The number of a worker; none is used twice.
 pub(super) type Serial = u32;
 
+/// The number of a task that works on runs; none is used twice.
+pub(super) type TaskNumber = u32;
+
 /// A worker and the run that it works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Worker {
     pub(super) serial: Serial,
+    /// The task that works on it; none while it waits for its call behind another one.
+    pub(super) task: Option<TaskNumber>,
     /// Its name, with its permit.
     pub(super) holder: Holder,
     pub(super) run: RunId,
@@ -28,6 +33,8 @@ pub(super) struct Worker {
     pub(super) cancelled: Option<Timestamp>,
     /// How many facts were decided when it started: with a journal they come before its call.
     pub(super) decided: usize,
+    /// Its handler has ended or was dropped, or is not called any more.
+    pub(super) has_ended: bool,
     /// The outcome of its run, once its handler has ended.
     pub(super) outcome: Option<Told>,
 }

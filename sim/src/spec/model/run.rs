@@ -52,6 +52,9 @@ impl Model {
             Outcome::Permanent { error } => (Cause::Permanent, Some(error.clone())),
             Outcome::Snooze { delay, reason } => (Cause::Snooze { delay: *delay }, reason.clone()),
             Outcome::Crashed { error } => (Cause::Crashed, Some(error.clone())),
+            Outcome::NotCalled => {
+                (Cause::Interrupted, Some(ErrorText::new("interrupted before its handler was called")))
+            }
         };
         self.end_run(event, cause, error);
         Answer::Settled(self.known(event).status())

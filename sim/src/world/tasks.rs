@@ -1,0 +1,99 @@
+//! Tasks that work on runs, one after the other.
+
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+
+use eventful::node::{Lead, RunBatch};
+
+use super::worker::{Serial, TaskNumber};
+
+/// A task that works on runs.
+#[derive(Debug)]
+pub(super) struct WorkTask {
+    pub(super) number: TaskNumber,
+    pub(super) batch: RunBatch,
+    /// Workers whose handlers have ended and that are not settled, in their order.
+    pub(super) ended: Vec<Serial>,
+    /// It is about to settle them.
+    pub(super) settles: bool,
+}
+
+/// All tasks, and the runs that wait for their calls.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    all: Vec<WorkTask>,
+    next: TaskNumber,
+    /// The task that the runs in line were started for.
+    lead: Option<Lead>,
+    /// Runs that were started together with one that is worked on, in their order.
+    line: VecDeque<Serial>,
+}
+
+impl Tasks {
+    /// Adds a task with what the node knows of its batch.
+    pub(super) fn add(&mut self, batch: RunBatch) -> TaskNumber {
+        let number = self.next;
+        self.next += 1;
+        self.all.push(WorkTask { number, batch, ended: Vec::new(), settles: false });
+        number
+    }
+
+    pub(super) fn get(&mut self, number: TaskNumber) -> Option<&mut WorkTask> {
+        self.all.iter_mut().find(|task| task.number == number)
+    }
+
+    /// Takes a task out: while it calls the node, or as it has ended.
+    pub(super) fn take(&mut self, number: TaskNumber) -> Option<WorkTask> {
+        let at = self.all.iter().position(|task| task.number == number)?;
+        Some(self.all.swap_remove(at))
+    }
+
+    /// Puts back a task that was taken out.
+    pub(super) fn put(&mut self, task: WorkTask) {
+        self.all.push(task);
+    }
+
+    /// Has runs wait that were started for the task of this name.
+    pub(super) fn line_up(&mut self, lead: Lead, runs: impl Iterator<Item = Serial>) {
+        self.lead = Some(lead);
+        self.line.extend(runs);
+    }
+
+    /// The next run for the task of this name.
+    pub(super) fn next_in_line(&mut self, lead: Option<Lead>) -> Option<Serial> {
+        if lead.is_some() && self.lead == lead { self.line.pop_front() } else { None }
+    }
+
+    /// All runs that wait for the task of this name.
+    pub(super) fn leave_line(&mut self, lead: Option<Lead>) -> VecDeque<Serial> {
+        if lead.is_some() && self.lead == lead { std::mem::take(&mut self.line) } else { VecDeque::new() }
+    }
+
+    /// All runs that wait, and those that the task has ended for which they do, unless it is about to settle them.
+    pub(super) fn take_over(&mut self) -> (VecDeque<Serial>, Vec<Serial>) {
+        let lead = self.lead.take();
+        let line = std::mem::take(&mut self.line);
+        let leader = self.all.iter_mut().find(|task| lead.is_some() && task.batch.lead() == lead && !task.settles);
+        (line, leader.map_or_else(Vec::new, |leader| std::mem::take(&mut leader.ended)))
+    }
+
+    /// Whether runs wait for a task that has ended.
+    pub(super) fn is_forgotten(&self) -> bool {
+        !self.line.is_empty() && !self.all.iter().any(|task| task.batch.lead() == self.lead)
+    }
+
+    /// The process dies.
+    pub(super) fn clear(&mut self) {
+        self.all.clear();
+        self.line.clear();
+    }
+
+    /// Adds what decides how they go on to a hash.
+    pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
+        for WorkTask { number, batch, ended, settles } in &self.all {
+            batch.fingerprint(hasher);
+            (number, ended, settles).hash(hasher);
+        }
+        (self.lead, &self.line).hash(hasher);
+    }
+}

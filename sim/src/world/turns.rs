@@ -1,0 +1,242 @@
+//! Turns of the tasks that work on runs: what they are given, and what they give back.
+
+use std::collections::VecDeque;
+
+use eventful::node::{Launch, RunBatch};
+use eventful::{ErrorText, Outcome, Status};
+
+use super::agenda::Task;
+use super::state::World;
+use super::stop::Stop;
+use super::tasks::WorkTask;
+use super::worker::{Serial, TaskNumber, Worker};
+use crate::failure::{Broken, holds};
+use crate::oracle::Told;
+use crate::scenario::FaultKind;
+
+impl World<'_> {
+    /// A task begins to work on runs that were started.
+    pub(super) fn begin_task(&mut self, mut batch: RunBatch) -> Result<(), Broken> {
+        let (launches, lead) = (batch.launches().collect(), batch.lead());
+        let task = self.tasks.add(batch);
+        self.take_up(task, launches, lead)
+    }
+
+    /// A task takes up the first of the runs that were started for it; the others wait where all can take them.
+    fn take_up(
+        &mut self,
+        task: TaskNumber,
+        launches: Vec<Launch>,
+        lead: Option<eventful::node::Lead>,
+    ) -> Result<(), Broken> {
+        let in_order = launches.is_sorted_by_key(|launch| launch.run.id);
+        holds(in_order, || Broken::new("order", 3, format_args!("started together are {launches:?}")))?;
+        holds(launches.len() <= 1 || lead.is_some(), || {
+            Broken::new("waits", 3, "several runs were started for a task that does not lead")
+        })?;
+        let mut serials = Vec::with_capacity(launches.len());
+        for launch in launches {
+            let lsn = launch.lsn;
+            let serial = self.add_worker(launch);
+            if serials.is_empty() {
+                self.assign(serial, task);
+                self.begin_when_durable(serial, lsn);
+            }
+            serials.push(serial);
+        }
+        if serials.len() > 1
+            && let Some(lead) = lead
+        {
+            self.probe(FaultKind::RunsTogether);
+            self.tasks.line_up(lead, serials.into_iter().skip(1));
+        }
+        Ok(())
+    }
+
+    /// The dispatcher settles what a task has ended that is held up, and gives its other runs to other tasks.
+    pub(super) fn take_over(&mut self) -> Result<(), Stop> {
+        let (line, ended) = self.tasks.take_over();
+        if !line.is_empty() {
+            self.probe(FaultKind::RunsTakenOver);
+        }
+        let task = self.tasks.add(RunBatch::default());
+        self.tasks.get(task).into_iter().for_each(|task| task.ended.clone_from(&ended));
+        self.settle_ended(task, |node, now, batch| node.settle_and_wait(now, batch))?;
+        self.tasks.take(task);
+        self.give_tasks(line);
+        Ok(())
+    }
+
+    /// Each run is given to a task of its own.
+    fn give_tasks(&mut self, runs: VecDeque<Serial>) {
+        for serial in runs {
+            let task = self.tasks.add(RunBatch::default());
+            self.assign(serial, task);
+            self.agenda.now(Task::Begin(serial));
+        }
+    }
+
+    /// A handler does not end at once: its task settles what has ended before, and others are given what was started
+    /// with it.
+    pub(super) fn share_out(&mut self, number: TaskNumber) -> Result<(), Stop> {
+        let Some(task) = self.tasks.get(number) else { return Ok(()) };
+        task.batch.wait();
+        let Some(lead) = task.batch.lead() else { return Ok(()) };
+        self.settle_ended(number, |node, now, batch| node.settle_and_wait(now, batch))?;
+        let line = self.tasks.leave_line(Some(lead));
+        if !line.is_empty() {
+            self.probe(FaultKind::RunsHandedOver);
+        }
+        self.give_tasks(line);
+        Ok(())
+    }
+
+    /// The handler of a worker has ended: its task goes on with the next run that was started with it, or settles all.
+    pub(super) fn go_on(&mut self, number: TaskNumber, ended: Serial) {
+        let Some(task) = self.tasks.get(number) else { return };
+        task.ended.push(ended);
+        let lead = task.batch.lead();
+        match self.tasks.next_in_line(lead) {
+            Some(next) => {
+                self.assign(next, number);
+                self.agenda.now(Task::Begin(next));
+            }
+            None => {
+                self.tasks.get(number).into_iter().for_each(|task| task.settles = true);
+                self.agenda.now(Task::Settle(number));
+            }
+        }
+    }
+
+    /// A task settles the runs that it has ended, and takes up those that are started for it then.
+    pub(super) fn take_turn(&mut self, number: TaskNumber) -> Result<(), Stop> {
+        let until = self.handlers.workers_stalled_until;
+        if self.now < until {
+            self.agenda.at(until, Task::Settle(number));
+            return Ok(());
+        }
+        self.settle_ended(number, |node, now, batch| node.settle_and_start(now, batch))?;
+        let Some(task) = self.tasks.get(number) else { return Ok(()) };
+        let (launches, lead) = (task.batch.launches().collect::<Vec<_>>(), task.batch.lead());
+        if launches.is_empty() {
+            let line = self.tasks.leave_line(lead);
+            self.tasks.take(number);
+            return Ok(holds(line.is_empty(), || Broken::new("waits", 3, "a task ends with runs that it was given"))?);
+        }
+        Ok(self.take_up(number, launches, lead)?)
+    }
+
+    /// Settles what a task has ended, by this call of the node.
+    fn settle_ended(
+        &mut self,
+        number: TaskNumber,
+        call: impl FnOnce(&mut eventful::node::Node, eventful::Timestamp, &mut RunBatch),
+    ) -> Result<(), Stop> {
+        let Some(mut task) = self.tasks.take(number) else { return Ok(()) };
+        task.settles = false;
+        let ended: Vec<_> = task.ended.drain(..).filter_map(|serial| self.remove_worker(serial)).collect();
+        for worker in &ended {
+            task.batch.end(worker.holder, worker.run, worker.outcome.map(outcome));
+        }
+        let counts: Vec<_> = ended.iter().map(|worker| self.counts(worker)).collect();
+        self.dropped +=
+            ended.iter().zip(&counts).filter(|(worker, counts)| **counts && worker.outcome.is_none()).count();
+        let settles_before = self.seen().settles;
+        let settled = self.drive(|node, now| call(node, now, &mut task.batch));
+        self.note(|diary| ended.iter().for_each(|worker| diary.note_end(worker)));
+        if let Err(stop) = settled {
+            for worker in ended {
+                self.give_back(&worker, worker.outcome)?;
+            }
+            self.end_task(task)?;
+            return Err(stop);
+        }
+        let settles = self.seen().settles - settles_before;
+        let told = ended.iter().filter(|worker| worker.outcome.is_some()).count();
+        holds(settles == told || !self.is_serving(), || {
+            Broken::new("runs", 4, format_args!("{told} outcomes were given back, and {settles} settled"))
+        })?;
+        let statuses: Vec<_> = task.batch.statuses().collect();
+        holds(statuses.len() == ended.len(), || {
+            Broken::new("runs", 4, format_args!("{} runs were given back, and {statuses:?} came of them", ended.len()))
+        })?;
+        for ((worker, counts), status) in ended.iter().zip(counts).zip(statuses) {
+            self.judge_settled(worker, counts, status)?;
+            self.plan_to_settle_again(worker);
+        }
+        self.tasks.put(task);
+        Ok(())
+    }
+
+    /// A task dies: what it has ended counts, and the runs whose handlers it has not called are given back.
+    pub(super) fn end_task(&mut self, task: WorkTask) -> Result<(), Stop> {
+        for serial in task.ended {
+            if let Some(worker) = self.remove_worker(serial) {
+                self.give_back(&worker, worker.outcome)?;
+            }
+        }
+        let at_hand = self.workers.iter().filter(|worker| worker.task == Some(task.number)).map(|worker| worker.serial);
+        for serial in at_hand.chain(self.tasks.leave_line(task.batch.lead())).collect::<Vec<_>>() {
+            if let Some(worker) = self.remove_worker(serial) {
+                let told = if worker.begun { Told::Crashed } else { Told::NotCalled };
+                self.give_back(&worker, Some(told))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles one run of a task that has died.
+    fn give_back(&mut self, worker: &Worker, told: Option<Told>) -> Result<(), Stop> {
+        let counts = self.counts(worker);
+        self.dropped += usize::from(counts && told.is_none());
+        let (holder, run) = (worker.holder, worker.run);
+        let status = self.drive(|node, now| node.settle(now, holder, run, told.map(outcome)))?;
+        let ended = Worker { outcome: told, ..*worker };
+        self.note(|diary| diary.note_end(&ended));
+        Ok(self.judge_settled(&ended, counts, status)?)
+    }
+
+    /// Whether the run of a worker is current.
+    fn counts(&self, worker: &Worker) -> bool {
+        self.is_serving() && self.seen().oracles.book.of_run(worker.run).is_some()
+    }
+
+    /// Judges what an outcome has led to.
+    fn judge_settled(&self, worker: &Worker, counts: bool, status: Option<Status>) -> Result<(), Broken> {
+        let told = worker.outcome;
+        let fits = match (told.filter(|_| counts), status) {
+            (None, None) => true,
+            (Some(Told::Done), Some(status)) => status == Status::Completed,
+            (Some(Told::Permanent), Some(status)) => status == Status::Failed,
+            (Some(_), Some(status)) => matches!(status, Status::FailedRetry | Status::Failed),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        holds(fits, || {
+            let what = format_args!("{} has ended with {told:?} ({counts}), and made its event {status:?}", worker.run);
+            Broken::new("runs", 4, what)
+        })?;
+        if told == Some(Told::Done) && !counts {
+            self.probe(FaultKind::Late);
+        }
+        Ok(())
+    }
+
+    /// Whether a run waits for its call, and no task will call it.
+    pub(super) fn has_forgotten_runs(&self) -> bool {
+        self.tasks.is_forgotten()
+    }
+}
+
+/// What a worker settles its run with.
+pub(super) fn outcome(told: Told) -> Outcome {
+    match told {
+        Told::Done => Outcome::Done,
+        Told::Retry { after } => Outcome::Retry { error: ErrorText::new("not now"), after },
+        Told::Permanent => Outcome::Permanent { error: ErrorText::new("never") },
+        Told::Snooze { delay, has_reason } => {
+            Outcome::Snooze { delay, reason: has_reason.then(|| ErrorText::new("no descriptor is left")) }
+        }
+        Told::Crashed => Outcome::Crashed { error: ErrorText::new("the handler panicked") },
+        Told::NotCalled => Outcome::NotCalled,
+    }
+}

@@ -1,0 +1,109 @@
+//! What one task is given, and gives back, in a hold of the lock.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use super::groups::Lsn;
+use super::pace::{Lead, is_quick};
+use super::workers::Worker;
+use crate::engine::{Outcome, Run, RunId, Status, Timestamp};
+
+/// A run that is to be worked on.
+#[derive(Debug)]
+#[must_use = "its worker holds a permit until the run is settled"]
+pub struct Launch {
+    /// Who works on it, with its permit.
+    pub worker: Worker,
+    /// The run.
+    pub run: Run,
+    /// What must be durable before the handler is called, if starts are to be durable.
+    pub lsn: Option<Lsn>,
+}
+
+/// What one task is given and gives back in a hold of the lock.
+#[derive(Debug, Default)]
+pub struct RunBatch {
+    ended: Vec<EndedRun>,
+    launches: Vec<Launch>,
+    /// Runs that it was given last, and when.
+    given: usize,
+    since: Timestamp,
+    /// A handler did not end at once.
+    has_waited: bool,
+    lead: Option<Lead>,
+}
+
+/// A run that its task has done with.
+#[derive(Debug)]
+pub(super) struct EndedRun {
+    pub(super) worker: Worker,
+    pub(super) run: RunId,
+    /// Absent when the run was stopped.
+    pub(super) outcome: Option<Outcome>,
+    /// What the outcome has led to, if it counts.
+    pub(super) status: Option<Status>,
+}
+
+impl RunBatch {
+    /// Adds a run whose handler has ended, with this outcome; without one when the run was stopped.
+    pub fn end(&mut self, worker: Worker, run: RunId, outcome: Option<Outcome>) {
+        self.ended.push(EndedRun { worker, run, outcome, status: None });
+    }
+
+    /// Notes that a handler did not end at once.
+    pub const fn wait(&mut self) {
+        self.has_waited = true;
+    }
+
+    /// The name under which it leads, as far as it knows.
+    pub const fn lead(&self) -> Option<Lead> {
+        self.lead
+    }
+
+    /// Takes out what the ended runs have led to, in the order in which they were added.
+    pub fn statuses(&mut self) -> impl Iterator<Item = Option<Status>> + '_ {
+        self.ended.drain(..).map(|ended| ended.status)
+    }
+
+    /// Takes out the runs that it was given.
+    pub fn launches(&mut self) -> impl ExactSizeIterator<Item = Launch> + '_ {
+        self.launches.drain(..)
+    }
+
+    /// Adds what decides how its task goes on to a hash.
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    pub fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
+        core::hash::Hash::hash(&(self.given, self.since, self.has_waited, self.lead), hasher);
+    }
+
+    /// Returns whether its runs ended at once.
+    pub(super) fn was_quick(&mut self, now: Timestamp) -> bool {
+        !mem::take(&mut self.has_waited) && is_quick(self.given, now.since(self.since))
+    }
+
+    /// Returns the runs that have ended, in the order in which they were added.
+    pub(super) fn ended(&mut self) -> impl Iterator<Item = &mut EndedRun> {
+        self.ended.iter_mut()
+    }
+
+    /// Gives it one more run.
+    pub(super) fn give(&mut self, launch: Launch) {
+        self.launches.push(launch);
+    }
+
+    /// Returns how many runs it was given.
+    pub(super) const fn len(&self) -> usize {
+        self.launches.len()
+    }
+
+    /// It has all that it is given now.
+    pub(super) const fn complete(&mut self, now: Timestamp, lead: Option<Lead>) {
+        (self.given, self.since, self.lead) = (self.launches.len(), now, lead);
+    }
+
+    /// It leads no longer. Returns the name under which it did.
+    pub(super) const fn step_down(&mut self) -> Option<Lead> {
+        self.lead.take()
+    }
+}
