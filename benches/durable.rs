@@ -1,4 +1,6 @@
-//! What durability costs: the journal on disk against a raw file and raw redb, alone and under the adapter, recovery, and bytes on disk.
+//! What durability costs: the journal on disk against a raw file, alone and under the adapter, recovery, and bytes on disk.
+//!
+//! The raw file is zeroed before, and gets the same bytes in the same groups: one write and one `fdatasync` each.
 //!
 //! The disk is the one of the target directory. `-- --only NAME` measures one of them: `groups`, `events`,
 //! `recovery` or `snapshots`.

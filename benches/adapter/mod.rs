@@ -1,7 +1,6 @@
 //! Events through the adapter with a journal on disk: from the first submit to the last completion on disk.
 //!
-//! The frames that it has written are then written again, one by one, to a raw file and to raw redb:
-//! the same bytes in the same groups. Handlers do nothing, and as many run at a time as events are
+//! The frames that it has written are then written again, one by one, to a raw file: the same bytes in the same groups. Handlers do nothing, and as many run at a time as events are
 //! submitted at a time: fewer would make the groups smaller, for a run keeps its permit until its start
 //! is on disk.
 
@@ -20,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::ids;
-use crate::journal::media::{self, Group, Medium, Raw, Redb};
+use crate::journal::media::{self, Group, Medium, Raw};
 use crate::report;
 use crate::stopwatch::{clock, median, time};
 use recorded::Recorded;
@@ -49,19 +48,7 @@ const WAYS: [(Way, u64); 5] = [
 pub(crate) fn measure() {
     let (part, rounds) = if report::quick() { (10, 3) } else { (1, 5) };
     let rows: Vec<_> = WAYS.map(|(way, events)| row(way, events / part, rounds)).into();
-    let heads = [
-        "work",
-        "events a group",
-        "ours/s",
-        "file/s",
-        "redb/s",
-        "× file",
-        "× redb",
-        "p50 µs",
-        "p99 µs",
-        "redb p50",
-        "redb p99",
-    ];
+    let heads = ["work", "events a group", "ours/s", "file/s", "× file", "p50 µs", "p99 µs"];
     let title = format!("Events through the adapter, acknowledged and completed on disk, {rounds} rounds, medians");
     report::print_table(&title, heads, &rows);
 }
@@ -69,36 +56,22 @@ pub(crate) fn measure() {
 /// What one round has measured.
 struct Round {
     group: f64,
-    rates: [f64; 3],
+    rates: [f64; 2],
     waits: Vec<f64>,
-    redb_waits: Vec<f64>,
 }
 
-fn row(way: Way, events: u64, rounds: usize) -> [String; 11] {
+fn row(way: Way, events: u64, rounds: usize) -> [String; 7] {
     let rounds: Vec<_> = (0..rounds).map(|_| round(way, events)).collect();
     let middle = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of).collect());
     let rate = |medium: usize| format!("{:.0}", middle(&|round| round.rates[medium]));
-    let ratio = |medium: usize| format!("{:.2}", middle(&|round| round.rates[0] / round.rates[medium]));
-    let wait = |waits: &dyn Fn(&Round) -> &[f64], percent| {
-        format!("{:.0}", middle(&|round| quantile(waits(round).to_vec(), percent)))
-    };
+    let ratio = format!("{:.2}", middle(&|round| round.rates[0] / round.rates[1]));
+    let wait = |percent| format!("{:.0}", middle(&|round| quantile(round.waits.clone(), percent)));
     let name = match way {
         Way::Single(submitters) => format!("submitters: {submitters}"),
         Way::Batch(size) => format!("batches of {size}"),
     };
-    [
-        name,
-        format!("{:.1}", middle(&|round| round.group)),
-        rate(0),
-        rate(1),
-        rate(2),
-        ratio(1),
-        ratio(2),
-        wait(&|round| &round.waits, 50),
-        wait(&|round| &round.waits, 99),
-        wait(&|round| &round.redb_waits, 50),
-        wait(&|round| &round.redb_waits, 99),
-    ]
+    let group = format!("{:.1}", middle(&|round| round.group));
+    [name, group, rate(0), rate(1), ratio, wait(50), wait(99)]
 }
 
 fn quantile(mut values: Vec<f64>, percent: usize) -> f64 {
@@ -112,15 +85,15 @@ fn round(way: Way, events: u64) -> Round {
     let store = Intercepted::new(Box::new(media::store(directory.path())), frames.clone());
     let (rate, waits) = ours(way, events, store);
     let groups: Vec<_> = frames.take().into_iter().map(|bytes| Group { facts: Vec::new(), bytes }).collect();
-    let (file_rate, _) = raw(events, &groups, &mut Raw::create(directory.path()));
-    let (redb_rate, redb_waits) = raw(events, &groups, &mut Redb::create(directory.path()));
-    Round { group: events as f64 / groups.len() as f64, rates: [rate, file_rate, redb_rate], waits, redb_waits }
+    let bytes = groups.iter().map(|group| group.bytes.len() as u64).sum();
+    let file_rate = raw(events, &groups, &mut Raw::create(directory.path(), bytes));
+    Round { group: events as f64 / groups.len() as f64, rates: [rate, file_rate], waits }
 }
 
-/// Events per second, and how many microseconds each group took.
-fn raw(events: u64, groups: &[Group], medium: &mut dyn Medium) -> (f64, Vec<f64>) {
-    let waits: Vec<_> = groups.iter().map(|group| time(|| medium.write(group)).as_secs_f64() * 1e6).collect();
-    (events as f64 / waits.iter().sum::<f64>() * 1e6, waits)
+/// Events per second.
+fn raw(events: u64, groups: &[Group], medium: &mut Raw) -> f64 {
+    let took: f64 = groups.iter().map(|group| time(|| medium.write(group)).as_secs_f64()).sum();
+    events as f64 / took
 }
 
 /// Events per second, and how many microseconds each answer took.

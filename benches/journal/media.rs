@@ -1,18 +1,12 @@
-//! Where groups of facts are written: our log, raw redb, a raw file.
+//! Where groups of facts are written: our log, a raw file.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use eventful::journal::{DiskStore, Log, Owner, Recovered, Shard, frame, recover, wire};
 use eventful::{Config, Epoch, Fact};
-use redb::{Database, TableDefinition};
 use tempfile::TempDir;
-
-/// Bytes of a row that has a page of redb for itself, as ours.
-const ROW_BYTES: usize = 4072;
-
-const ROWS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("rows");
 
 /// Something that makes groups durable, one after the other.
 pub(crate) trait Medium {
@@ -67,48 +61,26 @@ impl Medium for Log {
     }
 }
 
-/// A file that grows.
-pub(crate) struct Raw(File);
+/// A file of zeros that are written over.
+pub(crate) struct Raw {
+    file: File,
+    at: u64,
+}
 
 impl Raw {
-    pub(crate) fn create(directory: &Path) -> Self {
-        Self(File::create(directory.join("raw")).expect("a file"))
+    /// With room for so many bytes.
+    pub(crate) fn create(directory: &Path, bytes: u64) -> Self {
+        let file = File::create(directory.join("raw")).expect("a file");
+        let zeros = vec![0; 1 << 20];
+        (0..=bytes >> 20).for_each(|part| file.write_all_at(&zeros, part << 20).expect("a disk"));
+        file.sync_all().expect("a disk");
+        Self { file, at: 0 }
     }
 }
 
 impl Medium for Raw {
     fn write(&mut self, group: &Group) {
-        self.0.write_all(&group.bytes).and_then(|()| self.0.sync_data()).expect("a disk");
-    }
-}
-
-/// A table of redb, with rows in the order of their numbers.
-pub(crate) struct Redb {
-    database: Database,
-    next: u64,
-}
-
-impl Redb {
-    pub(crate) fn create(directory: &Path) -> Self {
-        let file: PathBuf = directory.join("raw.redb");
-        let mut builder = Database::builder();
-        Self { database: builder.set_cache_size(64 << 20).create(file).expect("a database"), next: 0 }
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        let mut table = transaction.open_table(ROWS)?;
-        for row in bytes.chunks(ROW_BYTES) {
-            table.insert(self.next, row)?;
-            self.next += 1;
-        }
-        drop(table);
-        Ok(transaction.commit()?)
-    }
-}
-
-impl Medium for Redb {
-    fn write(&mut self, group: &Group) {
-        self.put(&group.bytes).expect("a disk");
+        self.file.write_all_at(&group.bytes, self.at).and_then(|()| self.file.sync_data()).expect("a disk");
+        self.at += group.bytes.len() as u64;
     }
 }

@@ -3,12 +3,12 @@
 use eventful::DurableState;
 use eventful::journal::{OpenError, Owner, recover};
 use eventful_sim::chance::Chance;
-use eventful_sim::disk::{Damage, DamagedStore, Disk, Drive, History, Ledger, PlainStore, Trouble, open};
+use eventful_sim::disk::{Damage, DamagedStore, Disk, Drive, DriveStore, History, Ledger, Trouble, open};
 
 /// A journal with two snapshots, and frames behind them.
-fn journal() -> PlainStore {
+fn journal() -> DriveStore {
     let chance = Chance::of(7);
-    let mut store = PlainStore::new(Drive::new(Disk::new(64 << 20, Trouble::none(chance.stream("trouble")))));
+    let mut store = DriveStore::new(Drive::new(Disk::new(64 << 20, Trouble::none(chance.stream("trouble")))));
     let (mut ledger, mut stream) = (Ledger::default(), chance.stream("history"));
     let opened = open(&mut store, u64::MAX).expect("a sound disk");
     let (mut writer, facts) = opened.begin(&ledger).expect("the first epoch");
@@ -24,7 +24,7 @@ fn journal() -> PlainStore {
 }
 
 /// What it gives back in spite of some damage, and whether anybody has read what is damaged.
-fn damaged(store: &PlainStore, damage: Damage) -> (Result<DurableState, OpenError>, bool) {
+fn damaged(store: &DriveStore, damage: Damage) -> (Result<DurableState, OpenError>, bool) {
     let mut store = DamagedStore::new(store.clone(), damage);
     let recovered = recover(&mut store, &Owner::new("a test"), &History::config(), u64::MAX, &mut |_| {});
     (recovered.map(|recovered| recovered.replay.state()), store.has_struck())

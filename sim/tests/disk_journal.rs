@@ -1,8 +1,8 @@
 //! Journals on the simulated disk: the rules that every journal keeps, and rot wherever it strikes.
 
-use eventful::journal::{Journal, JournalStore, OpenError, Owner, Sequence, conformance};
+use eventful::journal::{Journal, JournalStore, OpenError, Owner, Sequence, WriteError, conformance};
 use eventful_sim::chance::{Chance, Stream};
-use eventful_sim::disk::{Disk, DiskFault, Drive, PlainStore, Trouble, disk_store};
+use eventful_sim::disk::{Disk, Drive, DriveStore, SECTOR_BYTES, Trouble};
 
 fn drive(capacity_bytes: u64) -> Drive {
     Drive::new(Disk::new(capacity_bytes, Trouble::none(stream(1))))
@@ -17,38 +17,34 @@ fn open(store: &mut dyn JournalStore) -> Box<dyn Journal> {
 }
 
 #[test]
-fn a_plain_journal_keeps_the_rules_of_journals() {
-    conformance::check(&mut || Box::new(PlainStore::new(drive(64 << 20))));
-    conformance::check_bounded(1 << 20, &mut |max_bytes| Box::new(PlainStore::new(drive(max_bytes))));
-}
-
-#[test]
-fn the_journal_on_redb_keeps_the_rules_of_journals_on_a_simulated_disk() {
-    conformance::check(&mut || Box::new(disk_store(&drive(256 << 20))));
+fn the_journal_on_disk_keeps_the_rules_of_journals_on_a_simulated_disk() {
+    conformance::check(&mut || Box::new(DriveStore::new(drive(64 << 20))));
+    conformance::check_bounded(1 << 20, &mut |max_bytes| Box::new(DriveStore::new(drive(max_bytes))));
 }
 
 #[test]
 fn a_torn_tail_is_cut_and_rot_before_it_is_refused_with_its_place() {
-    let mut store = PlainStore::new(drive(1 << 20));
+    let mut store = DriveStore::new(drive(1 << 20));
     let mut journal = open(&mut store);
     (1..=3).for_each(|frame| journal.append(Sequence::new(frame), &[7; 100]).expect("room"));
     let flip = |byte: u64| {
         let mut disk = store.drive().disk();
         let life = disk.life();
-        let file = disk.open(life, "log-00000001").expect("a file");
+        let file = disk.open(life, LOG).expect("a file");
         let mut bits = [0];
         disk.read(file, byte, &mut bits).expect("within the file");
         disk.write(file, byte, &[bits[0] ^ 1]).expect("room");
     };
+    let killed = store.drive().disk().clone();
+    flip(72 + 2 * 128 + 40);
+    assert_eq!(open(&mut store.clone()).extent().end, Sequence::new(3), "the last frame looks torn");
     drop(journal);
-    flip(32 + 2 * 128 + 40);
-    let mut copy = store.clone();
-    assert_eq!(open(&mut copy).extent().end, Sequence::new(3), "the last frame looks torn");
+    *store.drive().disk() = killed;
 
-    flip(32 + 40);
+    flip(72 + 40);
 
-    match store.open(&Owner::new("a test")) {
-        Err(OpenError::Corrupt(corrupt)) => assert_eq!(corrupt.at, "log-00000001 at byte 32"),
+    match store.clone().open(&Owner::new("a test")) {
+        Err(OpenError::Corrupt(corrupt)) => assert_eq!(corrupt.at, format!("the drive/{LOG} at byte 72")),
         other => panic!("{other:?}"),
     }
 }
@@ -56,7 +52,7 @@ fn a_torn_tail_is_cut_and_rot_before_it_is_refused_with_its_place() {
 #[test]
 fn a_seal_makes_rot_in_the_last_frame_rot() {
     for seed in 0..200 {
-        let mut store = PlainStore::new(drive(1 << 20));
+        let mut store = DriveStore::new(drive(1 << 20));
         let mut journal = open(&mut store);
         (1..=3).for_each(|frame| journal.append(Sequence::new(frame), &[7; 500]).expect("room"));
         journal.seal().expect("room");
@@ -73,48 +69,152 @@ fn a_seal_makes_rot_in_the_last_frame_rot() {
 
 #[test]
 fn a_bit_that_rots_in_a_closed_journal_is_refused_or_of_no_matter() {
-    let plain: Make = |drive| Box::new(PlainStore::new(drive));
-    let redb: Make = |drive| Box::new(disk_store(&drive));
-    for (make, seeds) in [(plain, 500), (redb, 150)] {
-        let drive = drive(64 << 20);
-        write(&mut *make(drive.clone()));
-        let (closed, mut refused) = (drive.disk().clone(), 0);
-        for seed in 0..seeds {
-            let drive = Drive::new(closed.clone());
-            assert!(drive.disk().rot(&mut stream(seed)));
-            match look(&mut *make(drive)) {
-                Ok(frames) => assert_eq!(frames, frames_written(), "seed {seed}"),
-                Err(problem) => {
-                    assert!(!problem.is_empty(), "seed {seed}");
-                    refused += 1;
-                }
+    let drive = drive(64 << 20);
+    write(&mut DriveStore::new(drive.clone()));
+    let (closed, mut refused) = (drive.disk().clone(), 0);
+    for seed in 0..500 {
+        let drive = Drive::new(closed.clone());
+        assert!(drive.disk().rot(&mut stream(seed)));
+        match look(&mut DriveStore::new(drive)) {
+            Ok(frames) => assert_eq!(frames, frames_written(), "seed {seed}"),
+            Err(problem) => {
+                assert!(!problem.is_empty(), "seed {seed}");
+                refused += 1;
             }
         }
-        assert!(refused > seeds / 4, "{refused} of {seeds} were refused");
     }
+    assert!(refused > 125, "{refused} of 500 were refused");
 }
 
 #[test]
 fn a_disk_that_is_full_refuses_and_goes_on_when_there_is_room() {
-    let mut store = PlainStore::new(drive(20_000));
+    let mut store = DriveStore::new(drive(20_000));
     let mut journal = open(&mut store);
     let mut next = 1;
     while journal.append(Sequence::new(next), &[7; 3000]).is_ok() {
         next += 1;
     }
-    assert!(journal.append(Sequence::new(next), &[7; 3000]).is_err());
+    assert_eq!(journal.append(Sequence::new(next), &[7; 3000]), Err(WriteError::Full));
 
     store.drive().disk().resize(30_000);
 
     journal.append(Sequence::new(next), &[7; 3000]).expect("room");
-    store.drive().disk().trouble().arm(DiskFault::NoSpace);
-    assert!(journal.append(Sequence::new(next + 1), &[7; 300]).is_err());
-    journal.append(Sequence::new(next + 1), &[7; 30]).expect("room");
     drop(journal);
-    assert_eq!(open(&mut store).extent().end, Sequence::new(next + 2));
+    assert_eq!(open(&mut store).extent().end, Sequence::new(next + 1));
 }
 
-type Make = fn(Drive) -> Box<dyn JournalStore>;
+#[test]
+fn a_segment_that_vanishes_is_refused_by_its_name() {
+    for vanished in 1..=4 {
+        let mut store = with_segments();
+        remove(&store, &segment(vanished));
+        let refused = store.open(&Owner::new("a test")).map(drop);
+        let Err(OpenError::Corrupt(corrupt)) = refused else { panic!("{vanished}: {refused:?}") };
+        assert_eq!(corrupt.at, format!("the drive/{} at byte 0", segment(vanished)), "{corrupt}");
+    }
+}
+
+#[test]
+fn two_segments_that_have_changed_places_are_refused() {
+    for (one, other) in [(1, 2), (2, 3), (3, 4), (1, 4)] {
+        let mut store = with_segments();
+        let mut disk = store.drive().disk();
+        let life = disk.life();
+        for (from, to) in
+            [(segment(one), "aside".into()), (segment(other), segment(one)), ("aside".into(), segment(other))]
+        {
+            disk.rename(life, &from, &to).expect("a file");
+        }
+        drop(disk);
+        let refused = store.open(&Owner::new("a test")).map(drop);
+        assert!(matches!(refused, Err(OpenError::Corrupt(_))), "{one}, {other}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_segment_of_another_life_is_refused_and_a_trimmed_one_that_returns_is_of_no_matter() {
+    let mut other = with_segments();
+    other.drive().kill();
+    drop(open(&mut other));
+    let mut store = with_segments();
+    // The same number, another beginning: the second life of the other journal began with it.
+    let stale = content(&with_smaller_segments(), &segment(3));
+    replace(&store, &segment(3), &stale);
+    let refused = store.open(&Owner::new("a test")).map(drop);
+    assert!(matches!(refused, Err(OpenError::Corrupt(_))), "{refused:?}");
+
+    let mut store = with_segments();
+    let trimmed = content(&store, &segment(1));
+    let mut journal = open(&mut store);
+    let end = journal.extent().end;
+    journal.trim(end).expect("room");
+    drop(journal);
+    replace(&store, &segment(1), &trimmed);
+    assert_eq!(open(&mut store).extent().first, end);
+    assert!(!store.drive().disk().names_now().contains(&segment(1)), "it is removed again");
+}
+
+#[test]
+fn an_older_copy_of_a_segment_is_refused_when_it_is_read() {
+    let mut store = with_segments();
+    let whole = content(&store, &segment(2));
+    let mut older = whole.clone();
+    older[whole.len() - SECTOR_BYTES..].fill(0);
+    replace(&store, &segment(2), &older);
+    let problem = look(&mut store).expect_err("frames are missing");
+    assert!(problem.contains(&segment(2)), "{problem}");
+}
+
+/// The first segment of a journal.
+const LOG: &str = "log-00000000000000000001";
+
+fn segment(number: u64) -> String {
+    format!("log-{number:020}")
+}
+
+/// A journal of four segments whose process was killed.
+fn with_segments() -> DriveStore {
+    filled(DriveStore::new(drive(64 << 20)).segment_bytes(2048, 2048))
+}
+
+/// The same frames in other segments.
+fn with_smaller_segments() -> DriveStore {
+    filled(DriveStore::new(drive(64 << 20)).segment_bytes(1500, 1500))
+}
+
+fn filled(mut store: DriveStore) -> DriveStore {
+    let mut journal = open(&mut store);
+    for number in 1..=10 {
+        journal.append(Sequence::new(number), &[number as u8; 600]).expect("room");
+    }
+    store.drive().kill();
+    drop(journal);
+    store
+}
+
+fn content(store: &DriveStore, name: &str) -> Vec<u8> {
+    let mut disk = store.drive().disk();
+    let life = disk.life();
+    let file = disk.find(life, name).expect("a file");
+    let mut bytes = vec![0; disk.len(file).expect("a file") as usize];
+    disk.read(file, 0, &mut bytes).expect("within the file");
+    bytes
+}
+
+fn replace(store: &DriveStore, name: &str, bytes: &[u8]) {
+    let mut disk = store.drive().disk();
+    let life = disk.life();
+    let file = disk.open(life, name).expect("a file");
+    disk.set_len(file, 0).expect("room");
+    assert_eq!(disk.write(file, 0, bytes), Ok(bytes.len()));
+    disk.sync(file).expect("an honest sync");
+}
+
+fn remove(store: &DriveStore, name: &str) {
+    let mut disk = store.drive().disk();
+    let life = disk.life();
+    disk.remove(life, name).expect("a file");
+}
 
 fn frames_written() -> Vec<Vec<u8>> {
     (0..12).map(|frame: u8| vec![frame; 50 + usize::from(frame) * 400]).collect()

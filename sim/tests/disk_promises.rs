@@ -2,13 +2,7 @@
 
 use eventful::journal::{Journal, JournalStore, OpenError, Owner, Sequence, WriteError};
 use eventful_sim::chance::{Chance, Stream};
-use eventful_sim::disk::{Cut, Disk, DiskFault, Drive, PlainStore, Rest, Trouble, disk_store};
-
-/// Makes a journal on a drive.
-type Make = fn(Drive) -> Box<dyn JournalStore>;
-
-const PLAIN: Make = |drive| Box::new(PlainStore::new(drive));
-const REDB: Make = |drive| Box::new(disk_store(&drive));
+use eventful_sim::disk::{Cut, Disk, DiskFault, Drive, DriveStore, Rest, Trouble};
 
 /// Frames that are acknowledged before a fault strikes.
 const FRAMES: u64 = 3;
@@ -18,10 +12,10 @@ fn stream() -> Stream {
 }
 
 /// A store with some frames on a drive without trouble, and its open journal.
-fn with_frames(make: Make) -> (Drive, Box<dyn JournalStore>, Box<dyn Journal>) {
+fn with_frames() -> (Drive, DriveStore, Box<dyn Journal>) {
     let drive = Drive::new(Disk::new(64 << 20, Trouble::none(stream())));
-    let mut store = make(drive.clone());
-    let mut journal = open(&mut *store).expect("a sound disk");
+    let mut store = DriveStore::new(drive.clone()).segment_bytes(16 << 10, 16 << 10);
+    let mut journal = open(&mut store).expect("a sound disk");
     (1..=FRAMES).for_each(|frame| append(&mut *journal, frame).expect("a sound disk"));
     (drive, store, journal)
 }
@@ -54,134 +48,149 @@ fn frames(store: &mut dyn JournalStore) -> u64 {
 
 #[test]
 fn a_short_write_is_not_noticed_and_a_stall_takes_its_time() {
-    for make in [PLAIN, REDB] {
-        for fault in [DiskFault::ShortWrite, DiskFault::SyncStalls] {
-            let (drive, mut store, mut journal) = with_frames(make);
-            drive.disk().trouble().arm(fault);
+    for fault in [DiskFault::ShortWrite, DiskFault::SyncStalls] {
+        let (drive, mut store, mut journal) = with_frames();
+        drive.disk().trouble().arm(fault);
 
-            assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
+        assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
 
-            assert_eq!(drive.probes().count(fault), 1);
-            assert_eq!(drive.disk().take_stalled() > 0, fault == DiskFault::SyncStalls);
-            assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES + 1);
-        }
+        assert_eq!(drive.probes().count(fault), 1);
+        assert_eq!(drive.disk().take_stalled() > 0, fault == DiskFault::SyncStalls);
+        assert_eq!(frames_after_power_cut(&drive, &mut store), FRAMES + 1);
     }
 }
 
 #[test]
 fn what_fails_is_unknown_and_nothing_is_written_until_it_is_opened_again() {
-    for make in [PLAIN, REDB] {
-        for fault in [DiskFault::WriteFails, DiskFault::SyncFails, DiskFault::SyncDrops] {
-            let (drive, mut store, mut journal) = with_frames(make);
-            drive.disk().trouble().arm(fault);
+    for fault in [DiskFault::WriteFails, DiskFault::SyncFails, DiskFault::SyncDrops] {
+        let (drive, mut store, mut journal) = with_frames();
+        drive.disk().trouble().arm(fault);
 
-            let unknown = append(&mut *journal, FRAMES + 1);
+        let unknown = append(&mut *journal, FRAMES + 1);
 
-            assert!(matches!(unknown, Err(WriteError::Unknown { .. })), "{fault:?}: {unknown:?}");
-            let after = append(&mut *journal, FRAMES + 1);
-            assert!(matches!(after, Err(WriteError::Unknown { .. })), "{fault:?}: {after:?}");
-            drop(journal);
-            let there = frames(&mut *store);
-            assert!((FRAMES..=FRAMES + 1).contains(&there), "{fault:?}: {there} frames");
-            assert_eq!(frames_after_power_cut(&drive, &mut *store), there, "{fault:?}: what was seen once stays");
-            append(&mut *open(&mut *store).expect("a sound disk"), there + 1).expect("a sound disk");
-        }
+        assert!(matches!(unknown, Err(WriteError::Unknown { .. })), "{fault:?}: {unknown:?}");
+        let after = append(&mut *journal, FRAMES + 1);
+        assert!(matches!(after, Err(WriteError::Unknown { .. })), "{fault:?}: {after:?}");
+        drop(journal);
+        let there = frames(&mut store);
+        assert!((FRAMES..=FRAMES + 1).contains(&there), "{fault:?}: {there} frames");
+        assert_eq!(frames_after_power_cut(&drive, &mut store), there, "{fault:?}: what was seen once stays");
+        append(&mut *open(&mut store).expect("a sound disk"), there + 1).expect("a sound disk");
     }
 }
 
 #[test]
-fn where_there_is_no_room_nothing_is_written_or_the_outcome_is_unknown() {
-    let (drive, mut store, mut journal) = with_frames(PLAIN);
-    drive.disk().trouble().arm(DiskFault::NoSpace);
-    assert_eq!(append(&mut *journal, FRAMES + 1), Err(WriteError::Full));
-    assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
-    assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES + 1);
-
-    let (drive, mut store, mut journal) = with_frames(REDB);
+fn write_that_finds_no_space_is_unknown_and_opened_again_it_is_whole_or_not_there() {
+    let (drive, mut store, mut journal) = with_frames();
     drive.disk().trouble().arm(DiskFault::NoSpace);
     assert!(matches!(append(&mut *journal, FRAMES + 1), Err(WriteError::Unknown { .. })));
     drop(journal);
-    assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES);
+    assert_eq!(frames_after_power_cut(&drive, &mut store), FRAMES);
+}
+
+#[test]
+fn allocation_that_fails_loses_nothing_and_one_that_finds_no_space_is_full() {
+    let (mut full, mut unknown) = (0, 0);
+    for seed in 0..40 {
+        let drive = Drive::new(Disk::new(64 << 20, Trouble::none(Chance::of(seed).stream("a test"))));
+        let mut store = DriveStore::new(drive.clone()).segment_bytes(2048, 2048);
+        let mut journal = open(&mut store).expect("a sound disk");
+        drive.disk().trouble().arm(DiskFault::AllocateFails);
+        drive.disk().trouble().arm(DiskFault::AllocateFails);
+        let mut next = 1;
+        let failed = loop {
+            let taken = drive.disk().taken();
+            match append(&mut *journal, next) {
+                Ok(()) => next += 1,
+                Err(error) => {
+                    assert_eq!(drive.disk().taken(), taken, "what was taken is given back");
+                    break error;
+                }
+            }
+        };
+        if failed == WriteError::Full {
+            full += 1;
+        } else {
+            assert!(matches!(failed, WriteError::Unknown { .. }), "{failed}");
+            unknown += 1;
+            journal = open(&mut store).expect("a sound disk");
+        }
+        assert_eq!(append(&mut *journal, next), Ok(()), "seed {seed}");
+        assert_eq!(frames_after_power_cut(&drive, &mut store), next);
+    }
+    assert!(full > 5 && unknown > 5, "{full} {unknown}");
 }
 
 #[test]
 fn a_read_that_fails_keeps_it_from_being_opened_once() {
-    for make in [PLAIN, REDB] {
-        let (drive, mut store, journal) = with_frames(make);
-        drop(journal);
-        drive.disk().trouble().arm(DiskFault::ReadFails);
+    let (drive, mut store, journal) = with_frames();
+    drop(journal);
+    drive.disk().trouble().arm(DiskFault::ReadFails);
 
-        match open(&mut *store) {
-            Err(OpenError::Io { place, .. }) => assert!(!place.is_empty()),
-            other => panic!("{other:?}"),
-        }
-
-        assert_eq!(frames(&mut *store), FRAMES);
+    match open(&mut store) {
+        Err(OpenError::Io { place, .. }) => assert!(!place.is_empty()),
+        other => panic!("{other:?}"),
     }
+
+    assert_eq!(frames(&mut store), FRAMES);
 }
 
 #[test]
-fn a_read_that_goes_wrong_cuts_nothing_off_a_plain_journal() {
+fn a_read_that_goes_wrong_cuts_nothing_off() {
     for fault in [DiskFault::MisdirectedRead, DiskFault::StaleRead] {
         for seed in 0..50 {
-            let (drive, mut store, journal) = with_frames(PLAIN);
+            let (drive, mut store, journal) = with_frames();
             drive.power_cut(&mut Chance::of(seed).stream("power"));
             drop(journal);
             drive.disk().trouble().arm(fault);
 
-            match open(&mut *store) {
+            match open(&mut store) {
                 Ok(journal) => assert_eq!(journal.extent().end, Sequence::new(FRAMES + 1), "{fault:?}, seed {seed}"),
-                Err(OpenError::Corrupt(corrupt)) => assert!(corrupt.at.starts_with("log-"), "{corrupt}"),
+                Err(OpenError::Corrupt(corrupt)) => assert!(corrupt.at.starts_with("the drive/"), "{corrupt}"),
                 Err(error) => panic!("{fault:?}, seed {seed}: {error}"),
             }
 
             drive.disk().trouble().end();
-            assert_eq!(frames(&mut *store), FRAMES, "{fault:?}, seed {seed}");
+            assert_eq!(frames(&mut store), FRAMES, "{fault:?}, seed {seed}");
         }
     }
 }
 
 #[test]
 fn a_write_that_goes_astray_is_refused_once_something_follows_it() {
-    for make in [PLAIN, REDB] {
-        let (drive, mut store, mut journal) = with_frames(make);
-        drive.disk().trouble().arm(DiskFault::MisdirectedWrite);
-        let _ = append(&mut *journal, FRAMES + 1).and_then(|()| append(&mut *journal, FRAMES + 2));
-        drop(journal);
-        drive.power_cut(&mut stream());
+    let (drive, mut store, mut journal) = with_frames();
+    drive.disk().trouble().arm(DiskFault::MisdirectedWrite);
+    let _ = append(&mut *journal, FRAMES + 1).and_then(|()| append(&mut *journal, FRAMES + 2));
+    drop(journal);
+    drive.power_cut(&mut stream());
 
-        match open(&mut *store) {
-            Err(OpenError::Corrupt(corrupt)) => assert!(!corrupt.at.is_empty()),
-            Ok(journal) => {
-                drop(journal);
-                assert_eq!(frames(&mut *store), FRAMES + 2, "it hit what nobody needs");
-            }
-            Err(error) => panic!("{error}"),
+    match open(&mut store) {
+        Err(OpenError::Corrupt(corrupt)) => assert!(!corrupt.at.is_empty()),
+        Ok(journal) => {
+            drop(journal);
+            assert_eq!(frames(&mut store), FRAMES + 2, "it hit what nobody needs");
         }
+        Err(error) => panic!("{error}"),
     }
 }
 
 #[test]
 fn a_sync_that_lies_is_believed_and_what_it_covered_is_lost() {
-    for make in [PLAIN, REDB] {
-        let (drive, mut store, mut journal) = with_frames(make);
-        drive.disk().trouble().arm(DiskFault::SyncLies);
+    let (drive, mut store, mut journal) = with_frames();
+    drive.disk().trouble().arm(DiskFault::SyncLies);
 
-        assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
+    assert_eq!(append(&mut *journal, FRAMES + 1), Ok(()));
 
-        assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES);
-    }
+    assert_eq!(frames_after_power_cut(&drive, &mut store), FRAMES);
 }
 
 #[test]
 fn a_killed_process_leaves_what_it_wrote_and_a_dead_one_writes_no_more() {
-    for make in [PLAIN, REDB] {
-        let (drive, mut store, mut journal) = with_frames(make);
+    let (drive, mut store, mut journal) = with_frames();
 
-        drive.kill();
+    drive.kill();
 
-        assert!(matches!(append(&mut *journal, FRAMES + 1), Err(WriteError::Unknown { .. })));
-        assert_eq!(frames(&mut *store), FRAMES);
-        assert_eq!(frames_after_power_cut(&drive, &mut *store), FRAMES);
-    }
+    assert!(matches!(append(&mut *journal, FRAMES + 1), Err(WriteError::Unknown { .. })));
+    assert_eq!(frames(&mut store), FRAMES);
+    assert_eq!(frames_after_power_cut(&drive, &mut store), FRAMES);
 }

@@ -6,28 +6,25 @@ use std::path::Path;
 
 use eventful_sim::disk::Ailment;
 use eventful_sim::network::{
-    Call, Disturbance, Ending, Fault, FaultKind, Item, JournalSetup, Keeper, Manner, Outage, Request, Scenario, Script,
-    Turn,
+    Call, Disturbance, Ending, Fault, FaultKind, Item, JournalSetup, Manner, Outage, Request, Scenario, Script, Turn,
 };
 use eventful_sim::tier::{Keep, Probes};
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_kill_and_after_a_power_cut() {
     for outage in [Outage::Crash, Outage::PowerCut] {
-        for keeper in [Keeper::Plain, Keeper::Database] {
-            let mut scenario = calm(keeper);
-            scenario.operations = vec![submit(0, 0, 1), submit(0, 200, 1), submit(1, 220, 2)];
-            scenario.faults = vec![at(100, FaultKind::Outage { outage, down_ms: 20 })];
-            let probes = assert_holds(&scenario);
-            let told = |name| probes.count(name);
-            assert_eq!((told("told accepted"), told("told duplicate")), (2, 1), "{outage:?} {keeper:?}");
-        }
+        let mut scenario = calm();
+        scenario.operations = vec![submit(0, 0, 1), submit(0, 200, 1), submit(1, 220, 2)];
+        scenario.faults = vec![at(100, FaultKind::Outage { outage, down_ms: 20 })];
+        let probes = assert_holds(&scenario);
+        let told = |name| probes.count(name);
+        assert_eq!((told("told accepted"), told("told duplicate")), (2, 1), "{outage:?}");
     }
 }
 
 #[test]
 fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
-    let mut scenario = calm(Keeper::Plain);
+    let mut scenario = calm();
     scenario.operations = vec![submit(0, 0, 1), look(1, 400, 1)];
     scenario.setup.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 40, ending: Ending::Done }] }];
     scenario.faults = vec![at(30, FaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 })];
@@ -37,7 +34,7 @@ fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
 
 #[test]
 fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
-    let mut scenario = calm(Keeper::Plain);
+    let mut scenario = calm();
     scenario.operations = vec![submit(0, 20, 1), submit(1, 1500, 2)];
     scenario.faults = vec![at(5, FaultKind::Disk { trouble: Ailment::SyncFails, times: 1 })];
     let probes = assert_holds(&scenario);
@@ -49,7 +46,7 @@ fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
 
 #[test]
 fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
-    let mut scenario = calm(Keeper::Plain);
+    let mut scenario = calm();
     scenario.operations = vec![submit(0, 0, 1), submit(0, 60, 2), submit(0, 100, 3), submit(1, 110, 1)];
     scenario.faults = vec![at(50, FaultKind::DiskFull { for_ms: 100 })];
     let probes = assert_holds(&scenario);
@@ -60,7 +57,7 @@ fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
 
 #[test]
 fn a_journal_that_stalls_delays_answers_and_loses_none() {
-    let mut scenario = calm(Keeper::Plain);
+    let mut scenario = calm();
     scenario.operations = vec![submit(0, 20, 1), look(1, 200, 1)];
     let disturbance = Disturbance::JournalStalls;
     scenario.faults = vec![at(5, FaultKind::Disturb { disturbance, passes: 3 })];
@@ -71,7 +68,7 @@ fn a_journal_that_stalls_delays_answers_and_loses_none() {
 #[test]
 fn disk_that_is_out_of_reach_holds_up_no_answer_and_loses_no_event() {
     for fault in [FaultKind::DiskBlocks { for_ms: 1200 }, FaultKind::DiskGone { for_ms: 1200 }] {
-        let mut scenario = calm(Keeper::Plain);
+        let mut scenario = calm();
         scenario.operations = vec![submit(0, 20, 1), submit(0, 110, 2), submit(1, 300, 3), submit(2, 2500, 2)];
         scenario.operations.iter_mut().take(3).for_each(|request| request.tries = 1);
         scenario.faults = vec![at(100, fault)];
@@ -85,7 +82,7 @@ fn disk_that_is_out_of_reach_holds_up_no_answer_and_loses_no_event() {
 
 #[test]
 fn a_disk_that_lies_about_its_syncs_is_found_out() {
-    let mut scenario = calm(Keeper::Plain);
+    let mut scenario = calm();
     scenario.operations = (1..20).map(|key| submit(0, u32::from(key), key)).collect();
     scenario.faults = vec![
         at(0, FaultKind::Disk { trouble: Ailment::SyncLies, times: 200 }),
@@ -102,7 +99,7 @@ fn scenarios_with_a_journal_are_saved_with_it_and_those_without_are_as_before() 
         scenario.write(&file).expect("the test's own folder");
         Scenario::read(&file).expect("it can be read")
     };
-    let mut scenario = calm(Keeper::Database);
+    let mut scenario = calm();
     assert_eq!(read_back(&scenario), scenario);
     scenario.setup.journal = None;
     assert!(!scenario.to_json().contains("journal"), "{}", scenario.to_json());
@@ -117,7 +114,7 @@ fn assert_holds(scenario: &Scenario) -> Probes {
 }
 
 /// A scenario with a journal in which nothing happens.
-fn calm(keeper: Keeper) -> Scenario {
+fn calm() -> Scenario {
     let mut scenario = Scenario::generate(1);
     scenario.setup.yields_per_mille = 0;
     scenario.setup.latency_ms = 5;
@@ -128,13 +125,8 @@ fn calm(keeper: Keeper) -> Scenario {
     scenario.setup.settings.run_timeout = 60_000;
     scenario.setup.settings.run_lifetime = 120_000;
     scenario.setup.settings.retention = 60_000_000;
-    scenario.setup.journal = Some(JournalSetup {
-        keeper,
-        syncs_starts: true,
-        snapshot_after_bytes: 1500,
-        sync_grace_ms: 80,
-        answer_timeout_ms: 40,
-    });
+    scenario.setup.journal =
+        Some(JournalSetup { syncs_starts: true, snapshot_after_bytes: 1500, sync_grace_ms: 80, answer_timeout_ms: 40 });
     scenario.operations.clear();
     scenario.setup.scripts.clear();
     scenario.faults.clear();

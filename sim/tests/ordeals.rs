@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use eventful_sim::disk::{DiskFault, DiskSetup, DiskTier, Keeper, Length, Ordeal, Strikes, Survived, Tried, Verdict};
+use eventful_sim::disk::{DiskFault, DiskSetup, DiskTier, Length, Ordeal, Strikes, Survived, Tried, Verdict};
 use eventful_sim::failure::Broken;
 use eventful_sim::tier::{Probes, Tier as _};
 
@@ -28,45 +28,26 @@ const OF_CRASHES: [DiskFault; 9] = [
 ];
 
 #[test]
-fn a_crash_at_any_point_of_a_plain_journal_loses_nothing_that_was_acknowledged() {
-    crash(Keeper::Plain, Length { openings: 3, groups: 6 });
+fn a_crash_at_any_point_loses_nothing_that_was_acknowledged() {
+    crash(Length { openings: 3, groups: 6 });
 }
 
 #[test]
-fn a_crash_at_any_point_of_the_journal_on_redb_loses_nothing_that_was_acknowledged() {
-    crash(Keeper::Database, Length { openings: 1, groups: 3 });
-}
-
-#[test]
-fn failures_that_are_told_lose_nothing_of_a_plain_journal() {
-    let verdicts = suffer(200 * EFFORT, Keeper::Plain, Strikes::Failures, &mut Probes::default());
+fn failures_that_are_told_lose_nothing() {
+    let verdicts = suffer(200 * EFFORT, Strikes::Failures, &mut Probes::default());
     assert_eq!(verdicts, [(Verdict::Kept, 200 * EFFORT)].into());
 }
 
 #[test]
-fn failures_that_are_told_lose_nothing_of_the_journal_on_redb() {
-    let verdicts = suffer(30 * EFFORT, Keeper::Database, Strikes::Failures, &mut Probes::default());
-    assert_eq!(verdicts, [(Verdict::Kept, 30 * EFFORT)].into());
-}
-
-#[test]
-fn damage_to_a_plain_journal_is_refused_and_never_another_fact() {
-    let verdicts = suffer(200 * EFFORT, Keeper::Plain, Strikes::Damage, &mut Probes::default());
-    assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
-}
-
-#[test]
-fn damage_to_the_journal_on_redb_is_refused_and_never_another_fact() {
-    let verdicts = suffer(30 * EFFORT, Keeper::Database, Strikes::Damage, &mut Probes::default());
+fn damage_is_refused_and_never_another_fact() {
+    let verdicts = suffer(200 * EFFORT, Strikes::Damage, &mut Probes::default());
     assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
 }
 
 #[test]
 fn a_sync_that_lies_is_found_out() {
-    let mut probes = Probes::default();
-    for keeper in [Keeper::Plain, Keeper::Database] {
-        assert!(suffer(40 * EFFORT, keeper, Strikes::Lies, &mut probes).contains_key(&Verdict::Caught), "{keeper:?}");
-    }
+    let verdicts = suffer(40 * EFFORT, Strikes::Lies, &mut Probes::default());
+    assert!(verdicts.contains_key(&Verdict::Caught));
 }
 
 #[test]
@@ -84,14 +65,9 @@ fn an_ordeal_goes_the_same_way_twice() {
 fn every_kind_of_fault_strikes() {
     let mut probes = Probes::default();
     for strikes in [Strikes::Failures, Strikes::Damage, Strikes::Lies] {
-        suffer(100, Keeper::Plain, strikes, &mut probes);
+        suffer(100, strikes, &mut probes);
     }
     assert_eq!(DiskTier::missing(&probes), Vec::<String>::new());
-}
-
-#[test]
-fn a_page_that_is_damaged_while_rows_are_removed_does_not_end_the_process() {
-    run(&ordeal(10971, Keeper::Database, Strikes::Damage, Length::TRIAL));
 }
 
 #[test]
@@ -108,20 +84,20 @@ fn an_ordeal_that_is_written_and_read_back_is_the_same() {
 fn a_file_that_asks_for_too_much_is_refused() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("endless.json");
     let length = Length { openings: u32::MAX, groups: u32::MAX };
-    ordeal(1, Keeper::Plain, Strikes::Failures, length).write(&file).expect("the test's own folder");
+    ordeal(1, Strikes::Failures, length).write(&file).expect("the test's own folder");
     let said = Ordeal::read(&file).expect_err("too long").to_string();
     assert!(said.contains("openings times groups are over 10000: lower it"), "{said}");
 }
 
-const fn ordeal(seed: u64, keeper: Keeper, strikes: Strikes, length: Length) -> Ordeal {
-    Ordeal::of(seed, DiskSetup { keeper, strikes, length })
+const fn ordeal(seed: u64, strikes: Strikes, length: Length) -> Ordeal {
+    Ordeal::of(seed, DiskSetup { strikes, length })
 }
 
 /// Crashes as many histories as are promised, everywhere.
-fn crash(keeper: Keeper, length: Length) {
+fn crash(length: Length) {
     let mut tried = Tried::default();
     for seed in 0..SCENARIOS {
-        let Survived::Crashes(more) = run(&ordeal(seed, keeper, Strikes::Crashes, length)) else { panic!("crashes") };
+        let Survived::Crashes(more) = run(&ordeal(seed, Strikes::Crashes, length)) else { panic!("crashes") };
         tried.add(&more);
     }
     println!("{tried:?}");
@@ -132,15 +108,15 @@ fn crash(keeper: Keeper, length: Length) {
 }
 
 /// How trials of these seeds end.
-fn suffer(seeds: u64, keeper: Keeper, strikes: Strikes, probes: &mut Probes) -> BTreeMap<Verdict, u64> {
+fn suffer(seeds: u64, strikes: Strikes, probes: &mut Probes) -> BTreeMap<Verdict, u64> {
     let mut verdicts = BTreeMap::new();
     for seed in 0..seeds {
-        let survived = run(&ordeal(seed, keeper, strikes, Length::TRIAL));
+        let survived = run(&ordeal(seed, strikes, Length::TRIAL));
         probes.add(survived.probes());
         let Survived::Trial(trial) = survived else { panic!("trials") };
         *verdicts.entry(trial.verdict).or_default() += 1;
     }
-    println!("{keeper:?}, {strikes:?}: {verdicts:?}");
+    println!("{strikes:?}: {verdicts:?}");
     verdicts
 }
 

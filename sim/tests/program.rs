@@ -116,7 +116,7 @@ fn a_page_shows_a_scenario_of_the_disk_tier() {
     let file = folder("a-disk-page").join("three.html");
     said(&["report", "3", "--tier", "disk", "-o", path(&file)], 0);
     let page = std::fs::read_to_string(&file).expect("a page");
-    for shown in ["journal", "keeper", "openings", "All promises held"] {
+    for shown in ["journal", "strikes", "openings", "All promises held"] {
         assert!(page.contains(shown), "{shown}");
     }
 }

@@ -26,12 +26,21 @@ pub enum OpenError {
          first"
     )]
     Gone {
-        /// The file.
+        /// The directory.
         place: String,
         /// What is there instead.
         problem: String,
-        /// The file that says that a journal was there.
+        /// The file that shows that a journal was there.
         marker: String,
+    },
+    /// An unreleased version of this program made it, in a format that none reads any more.
+    #[error(
+        "{place}: the journal there has a former format, which no released version has written: name another directory, \
+         or move this one away"
+    )]
+    Former {
+        /// The directory.
+        place: String,
     },
     /// The operating system refused.
     #[error("{place}: {cause}")]

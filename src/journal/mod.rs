@@ -34,7 +34,7 @@ mod store;
 mod summary;
 pub mod wire;
 
-pub use disk::{DiskStore, Lost, Salvaged};
+pub use disk::{Access, BackedUp, Claim, DiskStore, Lost, Salvaged, Unclaimed, Volume, VolumeFile};
 pub use error::{Corrupt, MaintainError, OpenError, ReadError, TooNew, WriteError};
 pub use intercept::{Intercept, Intercepted};
 pub use log::Log;

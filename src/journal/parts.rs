@@ -11,8 +11,8 @@ use super::position::Position;
 use super::sequence::Shard;
 use super::store::{Journal, Room};
 
-/// Bytes that a part holds, and those of one more record at most. A part is one transaction of the
-/// store, and an append waits for it: 256 KiB take a few milliseconds.
+/// Bytes that a part holds, and those of one more record at most. A part is one write and one
+/// sync, and an append waits for it: 256 KiB take a few milliseconds.
 pub(super) const PART_BYTES: usize = 256 << 10;
 
 /// The parts of the snapshot of everything before a position.

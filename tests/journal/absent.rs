@@ -45,7 +45,7 @@ impl Home {
 fn journal_whose_directory_is_moved_away_writes_when_it_is_back() {
     let mut home = Home::new();
     fs::rename(home.path("data"), home.path("elsewhere")).expect("a move");
-    assert_eq!(home.cause(), "DIR/data/journal.redb: No such file or directory (os error 2)");
+    assert_eq!(home.cause(), "DIR/data/LOCK: No such file or directory (os error 2)");
 
     fs::rename(home.path("elsewhere"), home.path("data")).expect("a move");
     assert_eq!((home.journal.reach(), home.append()), (Ok(()), Ok(())));
@@ -56,9 +56,9 @@ fn journal_in_whose_place_is_another_file_is_not_written() {
     let mut home = Home::new();
     fs::rename(home.path("data"), home.path("elsewhere")).expect("a move");
     fs::create_dir(home.path("data")).expect("a directory");
-    fs::write(home.path("data/journal.redb"), "another").expect("a file");
-    assert_eq!(home.cause(), "DIR/data/journal.redb: another file has taken the place of the journal that is open");
-    assert_eq!(fs::read(home.path("data/journal.redb")).expect("it is there"), b"another");
+    fs::write(home.path("data/LOCK"), "another").expect("a file");
+    assert_eq!(home.cause(), "DIR/data: another directory has taken the place of the journal that is open");
+    assert_eq!(fs::read_dir(home.path("data")).expect("a directory").count(), 1, "nothing is written there");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_journal_on_disk_conforms() {
 }
 
 #[test]
-fn a_journal_on_a_backend_of_others_conforms() {
+fn a_journal_on_a_volume_of_others_conforms() {
     conformance::check(&mut || Box::new(Image::default().store()));
     conformance::check_bounded(2 << 20, &mut |max_bytes| Box::new(Image::default().store().max_bytes(max_bytes)));
 }

@@ -1,13 +1,16 @@
-//! A disk in memory, whose bytes can be kept, damaged and put back.
+//! A disk in memory, whose files can be kept, damaged and put back.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::ops::Bound;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eventful::journal::{DiskStore, Extent, Journal, JournalStore as _, OpenError, Owner, ReadError, Sequence};
-use redb::{BackendError, Database, StorageBackend, TableDefinition};
+use eventful::journal::{
+    Access, Claim, DiskStore, Extent, Journal, JournalStore as _, OpenError, Owner, ReadError, Sequence, Unclaimed,
+    Volume, VolumeFile,
+};
+
+/// The bytes of files, by name.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// A disk. Clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -15,28 +18,40 @@ pub(crate) struct Image(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    bytes: Vec<u8>,
+    names: BTreeMap<String, usize>,
+    files: Vec<Vec<u8>>,
     refuses: Option<io::ErrorKind>,
     /// Changes after which it refuses all others.
     left: Option<u64>,
     locked: bool,
 }
 
-/// A disk, opened. One at a time has its lock.
+/// A file of it.
 #[derive(Debug)]
-struct Opened {
+struct ImageFile {
     image: Image,
-    locks: AtomicBool,
+    file: usize,
+}
+
+/// Its lock.
+#[derive(Debug)]
+struct Lock(Image);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.0.lock().locked = false;
+    }
 }
 
 impl Image {
-    pub(crate) fn of(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(State { bytes, ..State::default() })))
+    pub(crate) fn of(files: Files) -> Self {
+        let names = files.keys().cloned().zip(0..).collect();
+        Self(Arc::new(Mutex::new(State { names, files: files.into_values().collect(), ..State::default() })))
     }
 
     pub(crate) fn store(&self) -> DiskStore {
         let image = self.clone();
-        DiskStore::on("the image", move || Ok(Opened { image: image.clone(), locks: AtomicBool::new(false) }))
+        DiskStore::on("the image", move || Ok(image.clone())).segment_bytes(16 << 10, 64 << 10)
     }
 
     pub(crate) fn open(&self) -> Result<Box<dyn Journal>, OpenError> {
@@ -44,11 +59,12 @@ impl Image {
     }
 
     /// What it holds now, as after a kill.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.lock().bytes.clone()
+    pub(crate) fn files(&self) -> Files {
+        let state = self.lock();
+        state.names.iter().map(|(name, file)| (name.clone(), state.files[*file].clone())).collect()
     }
 
-    /// Refuses every write from now on, or takes them again.
+    /// Refuses every change from now on, or takes them again.
     pub(crate) fn refuse(&self, refuses: Option<io::ErrorKind>) {
         self.lock().refuses = refuses;
     }
@@ -72,52 +88,93 @@ impl Image {
     }
 }
 
-impl StorageBackend for Opened {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.image.lock().bytes.len() as u64)
+impl Volume for Image {
+    fn claim(&self, _: &Owner) -> Result<Claim, Unclaimed> {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.locked, true) {
+            return Err(Unclaimed::InUse("another test".into()));
+        }
+        Ok(Box::new(Lock(self.clone())))
     }
 
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.lock().names.keys().cloned().collect())
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn VolumeFile>> {
+        let mut state = if access == Access::Create { self.change()? } else { self.lock() };
+        let file = match (state.names.get(name).copied(), access) {
+            (None, Access::Create) => {
+                state.files.push(Vec::new());
+                let file = state.files.len() - 1;
+                state.names.insert(name.to_owned(), file);
+                file
+            }
+            (None, _) => return Err(io::ErrorKind::NotFound.into()),
+            (Some(file), _) => file,
+        };
+        if access == Access::Create {
+            state.files[file].clear();
+        }
+        drop(state);
+        Ok(Box::new(ImageFile { image: self.clone(), file }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.change()?;
+        let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.names.insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.change()?.names.remove(name).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.change().map(drop)
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+}
+
+impl VolumeFile for ImageFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.image.lock().files[self.file].len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = self.image.lock();
-        let there = usize::try_from(offset).ok().and_then(|from| state.bytes.get(from..)?.get(..out.len()));
+        let there = state.files[self.file].get(offset as usize..).and_then(|bytes| bytes.get(..out.len()));
         out.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.image.change()?.bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.image.change()?;
+        let (file, from) = (&mut state.files[self.file], offset as usize);
+        file.resize(file.len().max(from + bytes.len()), 0);
+        file[from..from + bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
-    fn sync_data(&self) -> io::Result<()> {
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        self.image.change()?.files[self.file].resize(bytes as usize, 0);
+        Ok(())
+    }
+
+    fn cut(&self, bytes: u64) -> io::Result<()> {
+        self.image.change()?.files[self.file].truncate(bytes as usize);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
         self.image.change().map(drop)
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.image.change()?;
-        let place = usize::try_from(offset).ok().and_then(|from| state.bytes.get_mut(from..)?.get_mut(..data.len()));
-        place.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
-        Ok(())
-    }
-
-    fn close(&self) -> io::Result<()> {
-        if self.locks.swap(false, Ordering::Relaxed) {
-            self.image.lock().locked = false;
-        }
-        Ok(())
-    }
-
-    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        let mut state = self.image.lock();
-        if state.locked && !self.locks.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        state.locked = true;
-        self.locks.store(true, Ordering::Relaxed);
-        Ok(true)
-    }
-
-    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+    fn evict(&self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -147,13 +204,4 @@ impl Holdings {
         }
         Ok(Self { extent, frames, snapshots })
     }
-}
-
-/// Writes another format into the database in this file.
-pub(crate) fn write_format(file: &Path, format: u64) {
-    let database = Database::open(file).expect("a database");
-    let transaction = database.begin_write().expect("a database");
-    let meta = TableDefinition::<&str, u64>::new("meta");
-    transaction.open_table(meta).expect("a table").insert("format", format).expect("a table");
-    transaction.commit().expect("a disk");
 }

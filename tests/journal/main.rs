@@ -4,6 +4,7 @@ mod absent;
 mod conformance;
 mod disk;
 mod format;
+mod golden_disk;
 mod image;
 mod intercept;
 mod marker;

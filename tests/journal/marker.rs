@@ -1,35 +1,33 @@
 //! A directory that had a journal is not taken for a new one.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use eventful::Config;
 use eventful::journal::{DiskStore, JournalStore as _, OpenError, Owner, Progress, Sequence, TooNew, recover};
 use tempfile::TempDir;
 
 #[test]
-fn journal_whose_file_is_empty_or_missing_is_refused() {
-    for damage in [empty as fn(&Path), zero, remove] {
-        let home = Home::with_a_frame();
-        damage(&home.file());
-        for mut store in [home.store(), home.store().read_only()] {
-            let refused = store.open(&owner()).map(drop);
-            let Err(OpenError::Gone { place, marker, .. }) = refused else { panic!("{refused:?}") };
-            let paths = (home.file().display().to_string(), home.marker().display().to_string());
-            assert_eq!((place, marker), paths);
-        }
-        assert!(matches!(DiskStore::is_in(home.0.path()), Err(OpenError::Gone { .. })));
-        let to = home.0.path().join("saved");
-        let salvaged = home.store().salvage(&mut DiskStore::new(&to), &owner(), &Config::default());
-        assert!(salvaged.is_err_and(|error| error.to_string().contains("a journal was here")));
-        assert!(!to.exists());
+fn journal_whose_segments_are_missing_is_refused() {
+    let home = Home::with_a_frame();
+    fs::remove_file(home.file()).expect("a file");
+    for mut store in [home.store(), home.store().read_only()] {
+        let refused = store.open(&owner()).map(drop);
+        let Err(OpenError::Gone { place, marker, .. }) = refused else { panic!("{refused:?}") };
+        let paths = (home.0.path().display().to_string(), home.marker().display().to_string());
+        assert_eq!((place, marker), paths);
     }
+    assert!(matches!(DiskStore::is_in(home.0.path()), Err(OpenError::Gone { .. })));
+    let to = home.0.path().join("saved");
+    let salvaged = home.store().salvage(&DiskStore::new(&to), &owner(), &Config::default());
+    assert!(salvaged.is_err_and(|error| error.to_string().ends_with("it holds no journal that can be read")));
+    assert!(!to.exists());
 }
 
 #[test]
 fn journal_that_is_gone_makes_way_for_a_new_one_without_its_marker() {
     let home = Home::with_a_frame();
-    empty(&home.file());
+    fs::remove_file(home.file()).expect("a file");
     fs::remove_file(home.marker()).expect("a file");
 
     let journal = home.store().open(&owner()).expect("a new journal");
@@ -38,83 +36,81 @@ fn journal_that_is_gone_makes_way_for_a_new_one_without_its_marker() {
 }
 
 #[test]
-fn marker_comes_only_after_the_journal_is_whole() {
+fn journal_of_which_only_a_snapshot_is_left_is_refused() {
+    let home = Home(tempfile::tempdir().expect("a directory"));
+    let snapshot = home.0.path().join("snapshot-00000000000000000009");
+    fs::write(&snapshot, "a snapshot").expect("a file");
+
+    let refused = home.store().open(&owner()).map(drop);
+
+    let Err(OpenError::Gone { marker, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(marker, snapshot.display().to_string());
+}
+
+#[test]
+fn marker_comes_only_after_the_first_segment() {
     let home = Home(tempfile::tempdir().expect("a directory"));
     for begun in [vec![], vec![7; 300], vec![0; 73_728]] {
-        fs::write(home.file(), begun).expect("a file");
-        assert!(!home.marker().exists(), "a journal in the making has none");
-        assert_eq!(DiskStore::is_in(home.0.path()), Ok(false));
+        fs::write(home.0.path().join("log.new"), begun).expect("a file");
+        assert_eq!(DiskStore::is_in(home.0.path()), Ok(false), "a journal in the making has no marker");
         let look = home.store().read_only().open(&owner()).map(drop);
         let words = look.expect_err("there is nothing to look at").to_string();
         assert_eq!(words, format!("{}: there is no journal in it", home.0.path().display()));
 
         drop(home.store().open(&owner()).expect("a new journal"));
 
-        assert_eq!(fs::read_to_string(home.marker()).expect("a file"), "eventful journal, format 1\n");
+        assert_eq!(fs::read_to_string(home.marker()).expect("a file"), "eventful journal, format 2\n");
         [home.file(), home.marker()].iter().for_each(|file| fs::remove_file(file).expect("a file"));
     }
 }
 
 #[test]
-fn journal_from_before_there_were_markers_is_opened_and_marked() {
+fn journal_without_its_marker_is_opened_and_marked() {
     let home = Home::with_a_frame();
     fs::remove_file(home.marker()).expect("a file");
     drop(home.store().read_only().open(&owner()).expect("it is there"));
     assert!(!home.marker().exists(), "a look changes nothing");
 
-    drop(home.store().open(&owner()).expect("it is there"));
+    let journal = home.store().open(&owner()).expect("it is there");
 
+    assert_eq!(journal.extent().end, Sequence::new(2));
     assert!(home.marker().exists());
 }
 
 #[test]
-fn marker_that_cannot_be_written_refuses_a_new_journal_only() {
+fn marker_that_cannot_be_written_refuses_to_open() {
     let home = Home(tempfile::tempdir().expect("a directory"));
     fs::create_dir(home.0.path().join("FORMAT.new")).expect("a directory");
     assert!(matches!(home.store().open(&owner()).map(drop), Err(OpenError::Io { .. })));
-
-    let home = Home::with_a_frame();
-    fs::remove_file(home.marker()).expect("a file");
-    fs::create_dir(home.0.path().join("FORMAT.new")).expect("a directory");
-    assert_eq!(home.store().open(&owner()).map(drop), Ok(()));
 }
 
 #[test]
 fn marker_of_a_newer_program_refuses_to_open_and_to_salvage() {
     let home = Home::with_a_frame();
-    fs::write(home.marker(), "eventful journal, format 2\n").expect("a file");
-    let newer = OpenError::from(TooNew::format(home.marker().display(), 2, 1));
+    fs::write(home.marker(), "eventful journal, format 3\n").expect("a file");
+    let newer = OpenError::from(TooNew::format(home.marker().display(), 3, 2));
     for mut store in [home.store(), home.store().read_only()] {
         assert_eq!(store.open(&owner()).map(drop), Err(newer.clone()));
     }
     let to = home.0.path().join("saved");
-    let salvaged = home.store().salvage(&mut DiskStore::new(&to), &owner(), &Config::default());
+    let salvaged = home.store().salvage(&DiskStore::new(&to), &owner(), &Config::default());
     assert_eq!(salvaged.expect_err("a newer one").to_string(), newer.to_string());
     assert!(!to.exists());
-
-    fs::write(home.marker(), "eventful").expect("a file");
-    assert!(matches!(home.store().open(&owner()).map(drop), Err(OpenError::Corrupt(_))));
 }
 
 #[test]
-fn salvage_needs_only_one_sound_word_of_the_format() {
+fn marker_without_a_number_is_damage_and_no_matter_to_salvage() {
     let home = Home::with_a_frame();
     let to = home.0.path().join("saved");
-    let salvage = || home.store().salvage(&mut DiskStore::new(&to), &owner(), &Config::default());
-    home.write_format(3);
-    assert_eq!(salvage().expect("the marker is sound").frames, 1);
-    fs::remove_dir_all(&to).expect("a directory");
+    for words in ["eventful", "eventful journal, format 0\n", "eventful journal, format x\n", ""] {
+        fs::write(home.marker(), words).expect("a file");
+        assert!(matches!(home.store().open(&owner()).map(drop), Err(OpenError::Corrupt(_))), "{words}");
 
-    let newer = TooNew::format(home.0.path().join("journal.redb").display(), 3, 1);
-    fs::write(home.marker(), "eventful").expect("a file");
-    assert_eq!(salvage().expect_err("a newer one").to_string(), newer.to_string());
-    fs::remove_file(home.marker()).expect("a file");
-    assert_eq!(salvage().expect_err("a newer one").to_string(), newer.to_string());
-    assert!(!to.exists());
+        let salvaged = home.store().salvage(&DiskStore::new(&to), &owner(), &Config::default());
 
-    home.write_format(1);
-    fs::write(home.marker(), "eventful").expect("a file");
-    assert_eq!(salvage().expect("the database is sound").frames, 1);
+        assert_eq!(salvaged.expect("the frames are sound").frames, 1, "{words}");
+        fs::remove_dir_all(&to).expect("a directory");
+    }
 }
 
 #[test]
@@ -122,9 +118,9 @@ fn salvaged_journal_is_marked() {
     let home = Home::with_a_frame();
     let to = home.0.path().join("saved");
 
-    home.store().salvage(&mut DiskStore::new(&to), &owner(), &Config::default()).expect("a sound journal");
+    home.store().salvage(&DiskStore::new(&to), &owner(), &Config::default()).expect("a sound journal");
 
-    assert!(to.join("FORMAT").exists());
+    assert!(to.join("FORMAT").exists() && !to.join("UNFINISHED").exists());
 }
 
 #[test]
@@ -140,19 +136,6 @@ fn recovery_says_whether_the_journal_is_new_and_how_many_records_it_has() {
     log.append(&crate::script::accepted("order-17")).expect("room");
     drop(log);
     assert_eq!(open().1, Some(Progress { read: 1, total: 1, records: 1 }));
-}
-
-fn empty(file: &Path) {
-    fs::write(file, "").expect("a file");
-}
-
-/// As a crash leaves it that kept a database from being made.
-fn zero(file: &Path) {
-    fs::write(file, vec![0; 73_728]).expect("a file");
-}
-
-fn remove(file: &Path) {
-    fs::remove_file(file).expect("a file");
 }
 
 fn owner() -> Owner {
@@ -175,15 +158,12 @@ impl Home {
         DiskStore::new(self.0.path())
     }
 
+    /// The first segment.
     fn file(&self) -> PathBuf {
-        self.0.path().join("journal.redb")
+        self.0.path().join("log-00000000000000000001")
     }
 
     fn marker(&self) -> PathBuf {
         self.0.path().join("FORMAT")
-    }
-
-    fn write_format(&self, format: u64) {
-        crate::image::write_format(&self.file(), format);
     }
 }

@@ -67,7 +67,7 @@ fn salvage_of_a_journal_of_a_newer_program_makes_nothing() {
         assert_refused(&home, newness);
         // Damage elsewhere does not hide it.
         let mut bytes = fs::read(home.file()).expect("a file");
-        bytes[..512].fill(7);
+        bytes[..60].fill(7);
         fs::write(home.file(), bytes).expect("a file");
         assert_refused(&home, newness);
     }
@@ -86,7 +86,7 @@ fn compact_of_a_journal_of_a_newer_program_changes_nothing() {
 
 fn assert_refused(home: &Home, newness: Newness) {
     let to = home.0.path().join("saved");
-    let refused = home.store().salvage(&mut DiskStore::new(&to), &owner(), &Config::default()).map(drop);
+    let refused = home.store().salvage(&DiskStore::new(&to), &owner(), &Config::default()).map(drop);
     assert!(matches!(refused, Err(MaintainError::Open(OpenError::TooNew(_)))), "{newness:?}: {refused:?}");
     assert!(!to.exists(), "{newness:?}");
 }
@@ -154,7 +154,7 @@ impl Home {
     }
 
     fn file(&self) -> PathBuf {
-        self.0.path().join("data/journal.redb")
+        self.0.path().join("data/log-00000000000000000001")
     }
 
     fn held(&self) -> crate::image::Holdings {

@@ -28,16 +28,7 @@ fn salvage_does_not_call_the_newest_frame_nothing_when_it_is_damaged() {
 }
 
 #[test]
-fn salvage_finds_a_trace_of_the_newest_frame_where_the_database_cannot_be_opened() {
-    let home = Home::with_events(20);
-    home.damage("payload 19.");
-    home.overwrite(0, &[7; 512]);
-
-    assert_eq!(home.salvage().expect("a target").lost, Lost::Through(Sequence::new(21)));
-}
-
-#[test]
-fn salvage_says_that_it_cannot_tell_whether_the_last_commit_rotted_or_was_torn() {
+fn salvage_says_that_it_cannot_tell_whether_the_last_group_rotted_or_was_torn() {
     let home = Home::with_events(20);
     let killed = home.killed_after("payload 20.");
     assert_eq!(killed.salvage().expect("a target").lost, Lost::Nothing);
@@ -57,14 +48,48 @@ fn salvage_loses_nothing_of_sound_journals_and_makes_up_no_frames() {
         assert!(salvaged.records.contains(&(Status::Received, events)), "{events}: {:?}", salvaged.records);
         let killed = home.killed_after("payload and more");
         assert_eq!(killed.salvage().expect("a target").lost, Lost::Nothing, "{events}, killed");
-        for home in [home, killed] {
-            home.overwrite(0, &[7; 512]);
-            assert_eq!(home.salvage().expect("a target").lost, Lost::Unknown, "{events}, without a head");
-        }
+        home.overwrite(0, &[7; 72]);
+        let headless = home.salvage().expect("a target");
+        assert_eq!((headless.end.number(), headless.lost), (events + 3, Lost::Nothing), "{events}, without a head");
     }
 }
 
-/// The file of a journal of thirty events.
+#[test]
+fn salvage_says_what_was_in_a_segment_that_has_vanished() {
+    let home = Home::with_segments();
+    let segments = home.segments();
+    assert!(segments.len() > 3, "{segments:?}");
+    fs::remove_file(&segments[1]).expect("a file");
+
+    let salvaged = home.salvage().expect("a target");
+
+    assert!(salvaged.end < Sequence::new(100) && salvaged.end > Sequence::FIRST, "{salvaged:?}");
+    assert_eq!(salvaged.lost, Lost::Through(Sequence::new(101)));
+    assert!(salvaged.stranded.len() > 10, "{:?}", salvaged.stranded);
+}
+
+#[test]
+fn salvage_is_unsure_when_the_newest_segment_has_vanished() {
+    let home = Home::with_segments();
+    fs::remove_file(home.segments().pop().expect("a segment")).expect("a file");
+
+    assert_eq!(home.salvage().expect("a target").lost, Lost::Unknown);
+}
+
+#[test]
+fn salvage_loses_nothing_of_segments_that_have_changed_places() {
+    let home = Home::with_segments();
+    let segments = home.segments();
+    let [one, other] = [0, 2].map(|at| fs::read(&segments[at]).expect("a file"));
+    fs::write(&segments[0], other).expect("a file");
+    fs::write(&segments[2], one).expect("a file");
+
+    let salvaged = home.salvage().expect("a target");
+
+    assert_eq!((salvaged.end, salvaged.lost), (Sequence::new(102), Lost::Nothing));
+}
+
+/// The first segment of a journal of thirty events.
 static THIRTY_EVENTS: LazyLock<Vec<u8>> = LazyLock::new(|| fs::read(Home::with_events(30).file()).expect("a file"));
 
 proptest! {
@@ -76,7 +101,7 @@ proptest! {
         let mut bytes = THIRTY_EVENTS.clone();
         *at.get_mut(&mut bytes) ^= 1 << bit;
         fs::create_dir(home.directory()).expect("a directory");
-        fs::write(home.directory().join("FORMAT"), "eventful journal, format 1\n").expect("a file");
+        fs::write(home.directory().join("FORMAT"), "eventful journal, format 2\n").expect("a file");
         fs::write(home.file(), bytes).expect("a file");
 
         let salvaged = home.salvage().expect("a target");
@@ -84,29 +109,6 @@ proptest! {
         let (end, lost) = (salvaged.end.number(), salvaged.lost);
         prop_assert!(end == 32 || lost != Lost::Nothing, "{end}");
         prop_assert!(end <= 32 && !matches!(lost, Lost::Through(last) if last.number() > 31), "{lost:?}");
-    }
-}
-
-#[test]
-fn salvage_believes_no_damaged_number_at_either_end_of_a_page() {
-    let home = Home::with_events(30);
-    let whole = fs::read(home.file()).expect("a file");
-    for frame in [1u64, 16, 31] {
-        let key = [frame, 0].map(u64::to_le_bytes).concat();
-        let places: Vec<_> = (0..whole.len() - key.len()).filter(|at| whole[*at..].starts_with(&key)).collect();
-        assert!(!places.is_empty(), "it is there");
-        for (place, bit) in places.into_iter().flat_map(|place| (0..64).map(move |bit| (place, bit))) {
-            let mut bytes = whole.clone();
-            bytes[place + bit / 8] ^= 1 << (bit % 8);
-            fs::write(home.file(), bytes).expect("a file");
-
-            let salvaged = home.salvage().expect("a target");
-
-            let (end, lost) = (salvaged.end.number(), salvaged.lost);
-            assert!(end == 32 || lost != Lost::Nothing, "frame {frame} at {place}, bit {bit}: {end}");
-            let too_far = matches!(lost, Lost::Through(last) if last.number() > 31);
-            assert!(end <= 32 && !too_far, "frame {frame} at {place}, bit {bit}: {lost:?}");
-        }
     }
 }
 
@@ -129,10 +131,10 @@ fn a_file_in_which_no_journal_can_be_read_is_refused_and_leaves_no_target() {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (seed >> 24) as u8
     };
-    for bytes in [whole[..4096].to_vec(), (0..100_000).map(|_| random()).collect(), vec![0; 3 << 20]] {
+    for bytes in [whole[..64].to_vec(), (0..100_000).map(|_| random()).collect(), vec![0; 3 << 20]] {
         fs::write(home.file(), bytes).expect("a file");
         let refused = home.salvage().expect_err("nothing to save").to_string();
-        assert_eq!(refused, format!("{}: it holds no journal that can be read", home.file().display()));
+        assert_eq!(refused, format!("{}: it holds no journal that can be read", home.directory().display()));
         assert!(!home.target().exists());
     }
 }
@@ -141,8 +143,8 @@ fn a_file_in_which_no_journal_can_be_read_is_refused_and_leaves_no_target() {
 fn a_salvage_for_which_there_is_no_room_leaves_no_target() {
     let home = Home::with_events(20);
     let salvage = || {
-        let mut target = DiskStore::new(home.target()).max_bytes(6000);
-        home.store().salvage(&mut target, &owner(), &Config::default()).map(|salvaged| salvaged.frames)
+        let target = DiskStore::new(home.target()).max_bytes(4500);
+        home.store().salvage(&target, &owner(), &Config::default()).map(|salvaged| salvaged.frames)
     };
     assert_eq!(salvage(), Err(MaintainError::Write(WriteError::Full)));
     assert!(!home.target().exists());
@@ -155,18 +157,18 @@ fn a_salvage_for_which_there_is_no_room_leaves_no_target() {
 #[test]
 fn a_salvage_that_was_killed_is_not_served_and_can_be_done_again() {
     let home = Home::with_events(20);
-    let stage = home.target().join("salvage.new");
-    fs::create_dir_all(&stage).expect("directories");
-    fs::write(stage.join("journal.redb"), "half of it").expect("a file");
+    fs::create_dir(home.target()).expect("a directory");
+    fs::write(home.target().join("UNFINISHED"), "").expect("a file");
+    fs::write(home.target().join("log-00000000000000000009"), "half of it").expect("a file");
     let open = || DiskStore::new(home.target()).open(&owner()).map(drop);
 
     let refused = open().expect_err("it is not there yet").to_string();
-    assert!(refused.ends_with("saved: a journal was being salvaged into it, which did not end: salvage it again"));
-    let again = home.store().salvage(&mut DiskStore::new(home.target()), &owner(), &Config::default());
+    assert!(refused.ends_with("saved: a journal was being copied or salvaged into it, which did not end: do it again"));
+    let again = home.store().salvage(&DiskStore::new(home.target()), &owner(), &Config::default());
 
     assert_eq!(again.expect("a target").frames, 21);
     assert_eq!(open(), Ok(()));
-    assert!(!stage.exists());
+    assert!(!home.target().join("UNFINISHED").exists());
 }
 
 #[test]
@@ -174,11 +176,11 @@ fn a_salvage_takes_the_place_of_no_journal() {
     let home = Home::with_events(20);
     drop(open(&home.target()));
 
-    let refused = home.store().salvage(&mut DiskStore::new(home.target()), &owner(), &Config::default());
+    let refused = home.store().salvage(&DiskStore::new(home.target()), &owner(), &Config::default());
 
     let words = format!("{}: it holds a journal already", home.target().display());
     assert_eq!(refused.expect_err("it is taken").to_string(), words);
-    assert!(!home.target().join("salvage.new").exists());
+    assert!(!home.target().join("UNFINISHED").exists());
 }
 
 /// A directory with a journal, and a place for another one.
@@ -197,11 +199,33 @@ impl Home {
     /// What this holds and one more event, after a kill.
     fn killed_after(&self, payload: &str) -> Self {
         let killed = Self(tempfile::tempdir().expect("a directory"));
+        fs::create_dir(killed.directory()).expect("a directory");
+        let copy = |from: &Path| fs::copy(from, killed.directory().join(from.file_name().expect("a name")));
         let mut log = self.open();
         log.append(&[accepted(payload)]).expect("room");
-        fs::create_dir(killed.directory()).expect("a directory");
-        fs::copy(self.file(), killed.file()).expect("a copy");
+        self.segments().iter().for_each(|segment| assert!(copy(segment).is_ok()));
         killed
+    }
+
+    /// A hundred events in many segments.
+    fn with_segments() -> Self {
+        let home = Self(tempfile::tempdir().expect("a directory"));
+        let mut store = home.store().segment_bytes(2000, 4000);
+        let opened = recover(&mut store, &owner(), &Config::default(), u64::MAX, &mut |_| {});
+        let mut log = opened.expect("a new journal").log;
+        log.append(&[fact(Change::Epoch(Epoch::new(1)))]).expect("room");
+        (0..100).for_each(|n| log.append(&[accepted(&format!("payload {n}."))]).expect("room"));
+        home
+    }
+
+    /// The segments, the oldest first.
+    fn segments(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.directory()).expect("a directory").map(|file| file.expect("a file").path());
+        let is_segment =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"log-"));
+        let mut segments: Vec<_> = files.filter(is_segment).collect();
+        segments.sort();
+        segments
     }
 
     fn directory(&self) -> PathBuf {
@@ -209,7 +233,7 @@ impl Home {
     }
 
     fn file(&self) -> PathBuf {
-        self.directory().join("journal.redb")
+        self.directory().join("log-00000000000000000001")
     }
 
     fn target(&self) -> PathBuf {
@@ -229,16 +253,21 @@ impl Home {
         if self.target().exists() {
             fs::remove_dir_all(self.target()).expect("a directory");
         }
-        self.store().salvage(&mut DiskStore::new(self.target()), &owner(), &Config::default())
+        let target = DiskStore::new(self.target()).segment_bytes(16 << 10, 1 << 20);
+        self.store().salvage(&target, &owner(), &Config::default())
     }
 
-    /// Changes a bit of this text wherever it is in the file.
+    /// Changes a bit of this text wherever it is.
     fn damage(&self, text: &str) {
-        let mut bytes = fs::read(self.file()).expect("a file");
-        let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(text.as_bytes())).collect();
-        assert!(!places.is_empty(), "it is there");
-        places.iter().for_each(|at| bytes[*at] ^= 1);
-        fs::write(self.file(), bytes).expect("a file");
+        let mut changed = 0;
+        for file in fs::read_dir(self.directory()).expect("a directory").map(|file| file.expect("a file").path()) {
+            let mut bytes = fs::read(&file).expect("a file");
+            let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(text.as_bytes())).collect();
+            places.iter().for_each(|at| bytes[*at] ^= 1);
+            changed += places.len();
+            fs::write(&file, bytes).expect("a file");
+        }
+        assert!(changed > 0, "it is there");
     }
 
     fn overwrite(&self, at: usize, with: &[u8]) {

@@ -43,7 +43,7 @@ fn step_of_a_snapshot_writes_and_reads_no_more_than_a_part() {
 fn snapshot_takes_no_memory_for_records_that_no_frame_changed() {
     const PAYLOAD: usize = 4000;
     let directory = tempfile::tempdir().expect("a directory");
-    let mut store = DiskStore::new(directory.path()).cache_bytes(200_000);
+    let mut store = DiskStore::new(directory.path());
     let mut log = open(&mut store, u64::MAX);
     for group in 0..20 {
         let facts: Vec<_> = (0..50).map(|n| accepted(&format!("{group}-{n}"), PAYLOAD)).collect();
@@ -105,6 +105,25 @@ fn frames_that_are_many_more_than_call_for_a_snapshot_are_cut_into_several() {
     }
     assert!(made.len() >= 2 && made.is_sorted() && made[0] > end, "{made:?}");
     assert_eq!(made.last(), Some(&log.next()));
+}
+
+#[test]
+fn recovery_takes_memory_for_the_records_and_not_for_the_frames() {
+    const PAYLOAD: usize = 1 << 20;
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = DiskStore::new(directory.path()).segment_bytes(4 << 20, 8 << 20);
+    let mut log = open(&mut store, u64::MAX);
+    for n in 0..40 {
+        let event = accepted(&format!("{n}"), PAYLOAD);
+        let Change::Accepted(accepted) = &event.change else { panic!("it is accepted") };
+        let discarded = Fact { at: start(), change: Change::Discarded(accepted.key().clone()) };
+        log.append(&[event, discarded]).expect("room");
+    }
+    drop(log);
+
+    let measured = allocation_counter::measure(|| drop(open(&mut store, u64::MAX)));
+
+    assert!(measured.bytes_max < 10 * PAYLOAD as u64, "{} bytes at once of {}", measured.bytes_max, 40 * PAYLOAD);
 }
 
 fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Log {

@@ -1,10 +1,12 @@
-//! `eventful journal`: what an operator does with a journal that no server has open.
+//! `eventful journal`: what an operator does with a journal, while a server has it open or not.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use eventful::journal::{DiskStore, JournalStore as _, Log, Owner, recover};
+use eventful::journal::{DiskStore, Log, Owner, recover};
 use eventful::{AttemptEnd, Change, Charge, Config, Epoch, Event, Fact, Key, Next, RunId, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,13 +19,13 @@ const EPOCH: Epoch = Epoch::new(NOW.as_micros());
 #[tokio::test]
 async fn verify_tells_what_a_journal_holds_and_leaves_it_as_it_is() {
     let home = Home::with_events(9);
-    let before = home.bytes();
+    let before = home.files();
 
     let (code, stdout, stderr) = run(&["journal", "verify", home.dir()]).await;
 
     let text = "frames     1 to 10: 10 with 12 facts\nepochs     1\nrecords    9: 8 received, 1 completed\nsound\n";
     assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, &*format!("journal    {}\n{text}", home.dir()), ""));
-    assert!(home.bytes() == before, "a look changes nothing");
+    assert!(home.files() == before, "a look changes nothing");
 }
 
 #[tokio::test]
@@ -32,14 +34,14 @@ async fn a_journal_that_was_not_closed_is_sound_and_stays_as_it_is() {
     let mut log = home.open();
     (0..9).for_each(|n| log.append(&[accepted(n)]).expect("room"));
     let killed = Home(tempfile::tempdir().expect("a directory"));
-    fs::copy(home.file(), killed.file()).expect("a copy");
+    home.files().iter().for_each(|(name, bytes)| fs::write(killed.0.path().join(name), bytes).expect("a copy"));
     drop(log);
-    let before = killed.bytes();
+    let before = killed.files();
 
     let (code, stdout, _) = run(&["journal", "verify", killed.dir()]).await;
 
     assert!(code == 0 && stdout.contains("records    9: 9 received"), "{stdout}");
-    assert!(killed.bytes() == before, "a look repairs nothing");
+    assert!(killed.files() == before, "a look repairs nothing");
 }
 
 #[tokio::test]
@@ -50,7 +52,7 @@ async fn verify_finds_damage_and_names_the_file_and_the_frame() {
     let (code, _, stderr) = run(&["journal", "verify", home.dir()]).await;
 
     assert_eq!(code, 1);
-    assert!(stderr.starts_with(&format!("damaged: {}, frame 7, row 0 is damaged", home.file().display())), "{stderr}");
+    assert!(stderr.starts_with(&format!("damaged: {} at byte ", home.file().display())), "{stderr}");
     assert!(stderr.contains("salvage"), "{stderr}");
 }
 
@@ -92,14 +94,14 @@ async fn dump_prints_the_records_that_a_snapshot_stands_for_and_bytes_as_base64(
 async fn salvage_saves_what_is_before_the_damage_and_says_what_is_lost() {
     let home = Home::with_events(9);
     home.damage("payload 5");
-    let (before, saved) = (home.bytes(), Home(tempfile::tempdir().expect("a directory")));
+    let (before, saved) = (home.files(), Home(tempfile::tempdir().expect("a directory")));
 
     let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), saved.dir()]).await;
 
     assert_eq!(code, 1);
     assert!(stdout.contains("records    5: 4 received, 1 completed\nsaved      6 frames, up to 6\n"), "{stdout}");
     assert!(stderr.contains("lost:      frames 7 to 10, or more: frame 7: no whole copy of it is left"), "{stderr}");
-    assert!(home.bytes() == before, "what is salvaged is not touched");
+    assert!(home.files() == before, "what is salvaged is not touched");
     let (code, stdout, _) = run(&["journal", "verify", saved.dir()]).await;
     assert!(code == 0 && stdout.contains("records    5: 4 received, 1 completed\nsound"), "{stdout}");
 }
@@ -139,12 +141,12 @@ async fn salvage_of_a_journal_whose_newest_frame_is_damaged_names_it_and_ends_wi
 #[tokio::test]
 async fn salvage_of_a_file_that_holds_no_journal_says_so_and_ends_with_1() {
     let home = Home::with_events(9);
-    fs::write(home.file(), &home.bytes()[..4096]).expect("a file");
+    fs::write(home.file(), [0; 40]).expect("a file");
     let to = home.0.path().join("saved");
 
     let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), to.to_str().expect("text")]).await;
 
-    let words = format!("error: {}: it holds no journal that can be read\n", home.file().display());
+    let words = format!("error: {}: it holds no journal that can be read\n", home.dir());
     assert_eq!((code, stdout.as_str(), stderr), (1, "", words));
     assert!(!to.exists(), "nothing was saved");
 }
@@ -165,8 +167,8 @@ async fn compact_makes_a_journal_small_and_keeps_what_it_holds() {
 #[tokio::test]
 async fn journal_of_a_newer_program_ends_with_2_and_is_left_alone() {
     let home = Home::with_events(9);
-    fs::write(home.0.path().join("FORMAT"), "eventful journal, format 2\n").expect("a file");
-    let (before, to) = (home.bytes(), home.0.path().join("saved").display().to_string());
+    fs::write(home.0.path().join("FORMAT"), "eventful journal, format 3\n").expect("a file");
+    let (before, to) = (home.files(), home.0.path().join("saved").display().to_string());
     for args in [
         &["journal", "verify", home.dir()][..],
         &["journal", "dump", home.dir()],
@@ -179,7 +181,7 @@ async fn journal_of_a_newer_program_ends_with_2_and_is_left_alone() {
         assert!(stderr.contains("newer version") && stderr.contains("use a newer program"), "{args:?}: {stderr}");
         assert!(!stderr.contains("salvage it") && !stderr.contains("damage"), "{args:?}: {stderr}");
     }
-    assert!(home.bytes() == before && !Path::new(&to).exists());
+    assert!(home.files() == before && !Path::new(&to).exists());
 }
 
 #[tokio::test]
@@ -197,9 +199,9 @@ async fn start_says_that_the_journal_is_new_or_how_many_records_it_has() {
 }
 
 #[tokio::test]
-async fn journal_that_was_emptied_is_not_sound_and_not_served() {
+async fn journal_whose_segments_are_gone_is_not_sound_and_not_served() {
     let home = Home::with_events(9);
-    fs::write(home.file(), "").expect("a file");
+    fs::remove_file(home.file()).expect("a file");
     for args in [
         &["journal", "verify", home.dir()][..],
         &["journal", "dump", home.dir()],
@@ -207,26 +209,78 @@ async fn journal_that_was_emptied_is_not_sound_and_not_served() {
     ] {
         let (code, stdout, stderr) = run(args).await;
         assert_eq!(code, 1, "{args:?}: {stderr}");
-        assert!(stderr.contains("a journal was here, and its file is empty: restore it"), "{args:?}: {stderr}");
+        assert!(stderr.contains("a journal was here, and its segments are missing: restore it"), "{args:?}: {stderr}");
         assert!(!stdout.contains("sound"), "{args:?}: {stdout}");
     }
-    assert_eq!(home.bytes(), b"", "it is left as it is");
 }
 
 #[tokio::test]
-async fn what_is_in_use_is_left_alone_and_what_is_not_there_is_not_made() {
-    let home = Home::with_events(1);
-    let journal = home.store().open(&Owner::new("process 4242 on host blue")).expect("a journal");
-    let new = home.0.path().join("new").display().to_string();
-    for args in
-        [&["verify", home.dir()][..], &["dump", home.dir()], &["compact", home.dir()], &["salvage", home.dir(), &new]]
-    {
+async fn journal_of_the_former_format_is_refused_by_a_sentence() {
+    let home = Home(tempfile::tempdir().expect("a directory"));
+    fs::write(home.0.path().join("journal.redb"), "a database").expect("a file");
+    for args in [
+        &["journal", "verify", home.dir()][..],
+        &["journal", "compact", home.dir()],
+        &["serve", "--listen", "127.0.0.1:0", "--data", home.dir()],
+    ] {
+        let (code, _, stderr) = run(args).await;
+        assert_eq!(code, 1, "{args:?}: {stderr}");
+        assert!(stderr.contains("the journal there has a former format, which no released version"), "{stderr}");
+    }
+    assert_eq!(fs::read_dir(home.0.path()).expect("a directory").filter(is_no_lock).count(), 1, "nothing else is made");
+}
+
+#[tokio::test]
+async fn what_is_in_use_can_be_verified_dumped_and_backed_up_but_not_mended() {
+    let home = Home::with_events(9);
+    let mut log = home.open_as("process 4242 on host blue");
+    log.append(&[accepted(20)]).expect("room");
+    let [new, copy] = ["new", "copy"].map(|name| home.0.path().join(name).display().to_string());
+
+    for args in [&["compact", home.dir()][..], &["salvage", home.dir(), &new]] {
         let (code, _, stderr) = run(&[&["journal"], args].concat()).await;
         assert_eq!(code, 1, "{args:?}");
         assert!(stderr.contains("in use by process 4242 on host blue"), "{args:?}: {stderr}");
     }
-    drop(journal);
-    for args in [&["verify", new.as_str()][..], &["dump", &new], &["compact", &new], &["salvage", &new, "to"]] {
+    let (code, stdout, _) = run(&["journal", "verify", home.dir()]).await;
+    assert!(code == 0 && stdout.contains("records    10: 9 received, 1 completed\nsound"), "{stdout}");
+    let (code, stdout, _) = run(&["journal", "dump", home.dir()]).await;
+    assert_eq!((code, stdout.lines().count()), (0, 13));
+    let (code, stdout, stderr) = run(&["journal", "backup", home.dir(), &copy]).await;
+    assert!(code == 0 && stdout.contains("frames     1 to 11: 11\nsnapshots  0\n"), "{stdout} {stderr}");
+
+    log.append(&[accepted(21)]).expect("the owner goes on");
+    let (code, stdout, _) = run(&["journal", "verify", &copy]).await;
+    assert!(code == 0 && stdout.contains("records    10: 9 received, 1 completed\nsound"), "{stdout}");
+    let mut server = Server::start(&["--data", &copy]).await;
+    assert!(server.says("persistence").await.contains("opened with 10 records"), "the copy is served");
+}
+
+#[tokio::test]
+async fn backup_takes_the_place_of_no_journal_and_of_a_damaged_one_makes_none() {
+    let home = Home::with_events(9);
+    let copy = home.0.path().join("copy").display().to_string();
+    let (code, _, stderr) = run(&["journal", "backup", home.dir(), home.dir()]).await;
+    assert!(code == 1 && stderr.contains("name a new one"), "{stderr}");
+    home.damage("payload 5");
+
+    let (code, _, stderr) = run(&["journal", "backup", home.dir(), &copy]).await;
+
+    assert!(code == 1 && stderr.contains("is damaged"), "{stderr}");
+    assert!(!Path::new(&copy).exists());
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_made() {
+    let home = Home::with_events(1);
+    let new = home.0.path().join("new").display().to_string();
+    for args in [
+        &["verify", new.as_str()][..],
+        &["dump", &new],
+        &["compact", &new],
+        &["salvage", &new, "to"],
+        &["backup", &new, "to"],
+    ] {
         let (code, _, stderr) = run(&[&["journal"], args].concat()).await;
         assert_eq!((code, stderr), (1, format!("error: {new}: there is no journal in it\n")), "{args:?}");
     }
@@ -238,31 +292,28 @@ async fn what_is_in_use_is_left_alone_and_what_is_not_there_is_not_made() {
 #[tokio::test]
 async fn a_journal_that_may_not_be_read_is_not_told_as_none() {
     let home = Home::with_events(0);
-    let file = home.file();
     let to = home.0.path().join("to").display().to_string();
-    let refusal = async |words: &str| {
-        for args in [
-            &["verify", home.dir()][..],
-            &["dump", home.dir()],
-            &["compact", home.dir()],
-            &["salvage", home.dir(), &to],
-        ] {
-            let (code, _, stderr) = run(&[&["journal"], args].concat()).await;
-            assert_eq!((code, stderr), (1, format!("error: {}: {words}\n", file.display())), "{args:?}");
-        }
-    };
-    // Whoever runs this as root may read everything.
-    fs::set_permissions(&file, Permissions::from_mode(0o000)).expect("a file");
-    if fs::File::open(&file).is_err() {
-        refusal("Permission denied (os error 13)").await;
+    fs::remove_file(home.file()).expect("a file");
+    symlink(home.file(), home.file()).expect("a link to itself");
+    let words = fs::File::open(home.file()).expect_err("no file").to_string();
+    for args in
+        [&["verify", home.dir()][..], &["dump", home.dir()], &["compact", home.dir()], &["backup", home.dir(), &to]]
+    {
+        let (code, _, stderr) = run(&[&["journal"], args].concat()).await;
+        assert_eq!((code, stderr), (1, format!("error: {}: {words}\n", home.file().display())), "{args:?}");
     }
-    fs::remove_file(&file).expect("a file");
-    fs::create_dir(&file).expect("a directory");
-    refusal("it is not a file").await;
-    fs::remove_dir(&file).expect("a directory");
-    symlink(&file, &file).expect("a link to itself");
-    let words = fs::File::open(&file).expect_err("no file").to_string();
-    refusal(&words).await;
+    // Whoever runs this as root may read everything.
+    let directory = home.0.path();
+    fs::set_permissions(directory, Permissions::from_mode(0o000)).expect("a directory");
+    if fs::read_dir(directory).is_err() {
+        let (code, _, stderr) = run(&["journal", "verify", home.dir()]).await;
+        assert_eq!((code, stderr), (1, format!("error: {}: Permission denied (os error 13)\n", home.dir())));
+    }
+    fs::set_permissions(directory, Permissions::from_mode(0o700)).expect("a directory");
+}
+
+fn is_no_lock(file: &std::io::Result<fs::DirEntry>) -> bool {
+    file.as_ref().is_ok_and(|file| file.file_name() != "LOCK")
 }
 
 /// A directory with a journal.
@@ -286,11 +337,16 @@ impl Home {
     }
 
     fn file(&self) -> PathBuf {
-        self.0.path().join("journal.redb")
+        self.0.path().join("log-00000000000000000001")
     }
 
-    fn bytes(&self) -> Vec<u8> {
-        fs::read(self.file()).expect("a file")
+    /// The bytes of all files, by name.
+    fn files(&self) -> BTreeMap<OsString, Vec<u8>> {
+        let files = fs::read_dir(self.0.path()).expect("a directory").map(|file| file.expect("a file"));
+        files
+            .filter(|file| file.path().is_file())
+            .map(|file| (file.file_name(), fs::read(file.path()).expect("a file")))
+            .collect()
     }
 
     fn store(&self) -> DiskStore {
@@ -298,12 +354,17 @@ impl Home {
     }
 
     fn open(&self) -> Log {
-        recover(&mut self.store(), &owner(), &Config::default(), u64::MAX, &mut |_| {}).expect("a sound journal").log
+        self.open_as("a test")
     }
 
-    /// Changes a bit of this text wherever it is in the file.
+    fn open_as(&self, owner: &str) -> Log {
+        let opened = recover(&mut self.store(), &Owner::new(owner), &Config::default(), u64::MAX, &mut |_| {});
+        opened.expect("a sound journal").log
+    }
+
+    /// Changes a bit of this text wherever it is in the first segment.
     fn damage(&self, text: &str) {
-        let mut bytes = self.bytes();
+        let mut bytes = fs::read(self.file()).expect("a file");
         let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(text.as_bytes())).collect();
         assert!(!places.is_empty(), "it is there");
         places.iter().for_each(|at| bytes[*at] ^= 1);

@@ -134,10 +134,10 @@ impl Run {
         assert!(number(&stats, "attempts_started_total") >= delivered as u64, "{stats}");
     }
 
-    /// Waits until its name is in the directory.
+    /// Waits until it has locked the directory, and left its name.
     async fn until_opened(&self, child: &Child) {
         let name = format!("process {}", child.id().expect("it runs"));
-        while !std::fs::read_to_string(self.data.join("owner")).is_ok_and(|owner| owner == name) {
+        while !std::fs::read_to_string(self.data.join("LOCK")).is_ok_and(|owner| owner == name) {
             tokio::task::yield_now().await;
         }
     }

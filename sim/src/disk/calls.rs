@@ -25,6 +25,16 @@ impl Disk {
         Ok(self.create(name))
     }
 
+    /// Opens a file that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn find(&mut self, life: Life, name: &str) -> Result<Handle, DiskError> {
+        self.begin(life, false)?;
+        self.name(name).ok_or(DiskError::Missing)
+    }
+
     /// The names of all files, in order.
     ///
     /// # Errors
@@ -56,7 +66,8 @@ impl Disk {
     pub fn remove(&mut self, life: Life, name: &str) -> Result<(), DiskError> {
         self.begin(life, true)?;
         self.change()?;
-        self.name(name).ok_or(DiskError::Missing)?;
+        let handle = self.name(name).ok_or(DiskError::Missing)?;
+        self.keep_removed(name, handle.file());
         self.call(vec![(name.to_owned(), None)]);
         Ok(())
     }
@@ -156,6 +167,29 @@ impl Disk {
         }
         self.change()?;
         self.file(handle)?.set_len(len);
+        Ok(())
+    }
+
+    /// Makes a file longer, with zeros. One for which there is no space grows by a part.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError`]
+    pub fn allocate(&mut self, handle: Handle, len: u64) -> Result<(), DiskError> {
+        self.begin(handle.life(), true)?;
+        let has = self.file(handle)?.len();
+        let grows_by = len.saturating_sub(has);
+        let is_struck = self.strike(&DiskFault::OF_ALLOCATIONS).is_some();
+        if is_struck && self.chance().below(2) == 0 {
+            return Err(DiskError::Io);
+        }
+        if is_struck || grows_by > self.room() {
+            let most = grows_by.min(self.room());
+            let part = self.chance().below(most + 1);
+            self.file(handle)?.set_len(has + part);
+            return Err(DiskError::NoSpace);
+        }
+        self.file(handle)?.set_len(has + grows_by);
         Ok(())
     }
 

@@ -40,8 +40,6 @@ pub struct Effort {
     pub draws: u32,
     /// One in so many recoveries is interrupted, and goes on.
     pub again: u64,
-    /// The first bytes of a file that never become garbage: see [`Disk::with_whole_head`].
-    pub whole_head: u64,
 }
 
 /// What was tried.
@@ -72,8 +70,7 @@ struct Crashes<'m> {
 /// [`Broken`], with the change before which it crashed.
 pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tried, Broken> {
     let chance = Chance::of(seed);
-    let disk = Disk::new(CAPACITY_BYTES, Trouble::none(chance.stream("trouble"))).with_whole_head(effort.whole_head);
-    let drive = Drive::new(disk);
+    let drive = Drive::new(Disk::new(CAPACITY_BYTES, Trouble::none(chance.stream("trouble"))));
     drive.disk().keep_history();
     let stream = chance.stream("crashes");
     let mut crashes = Crashes { make, effort, stream, tried: Tried::default() };

@@ -51,6 +51,12 @@ impl DriveFile {
         Ok(Self { drive: drive.clone(), handle })
     }
 
+    /// Opens a file that is there.
+    pub(super) fn find(drive: &Drive, life: Life, name: &str) -> Result<Self, DiskError> {
+        let handle = drive.disk().find(life, name)?;
+        Ok(Self { drive: drive.clone(), handle })
+    }
+
     pub(super) fn len(&self) -> Result<u64, DiskError> {
         self.drive.disk().len(self.handle)
     }
@@ -71,6 +77,16 @@ impl DriveFile {
 
     pub(super) fn set_len(&self, len: u64) -> Result<(), DiskError> {
         self.drive.disk().set_len(self.handle, len)
+    }
+
+    /// Makes an empty file so many zeros long.
+    pub(super) fn allocate(&self, len: u64) -> Result<(), DiskError> {
+        self.drive.disk().allocate(self.handle, len)
+    }
+
+    /// Reads from the medium from now on what the cache shows otherwise because a sync has failed.
+    pub(super) fn evict(&self) {
+        self.drive.disk().evict();
     }
 
     pub(super) fn sync(&self) -> Result<(), DiskError> {

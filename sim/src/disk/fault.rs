@@ -13,6 +13,8 @@ pub enum DiskFault {
     WriteFails,
     /// There is no space left. Some of the write may be there.
     NoSpace,
+    /// Space for a file is asked for, and that fails with an I/O error, or the disk is full when a part of it is taken.
+    AllocateFails,
     /// A write goes to another place of its file, and says that it is done.
     MisdirectedWrite,
     /// A read fails with an I/O error.
@@ -32,6 +34,12 @@ pub enum DiskFault {
     SyncLies,
     /// A bit on the medium is another one from now on.
     BitRot,
+    /// A file that has a name has none any more.
+    FileVanishes,
+    /// Two files have each other's names.
+    FilesSwapped,
+    /// A file that was removed is back under its name.
+    FileReturns,
     /// The process dies; what it wrote is in the cache.
     Kill,
     /// The power fails; what was not synced is there in part.
@@ -64,6 +72,8 @@ impl DiskFault {
     pub const OF_WRITES: [Self; 4] = [Self::ShortWrite, Self::WriteFails, Self::NoSpace, Self::MisdirectedWrite];
     /// Those that strike a change of a length or a name.
     pub const OF_CHANGES: [Self; 2] = [Self::WriteFails, Self::NoSpace];
+    /// Those that strike an allocation of space.
+    pub const OF_ALLOCATIONS: [Self; 1] = [Self::AllocateFails];
     /// Those that strike a read.
     pub const OF_READS: [Self; 3] = [Self::ReadFails, Self::MisdirectedRead, Self::StaleRead];
     /// Those that strike a sync.
@@ -71,7 +81,8 @@ impl DiskFault {
 
     /// Whether a sound store keeps all of its promises through it, or stands still until it is over.
     pub const fn is_survivable(self) -> bool {
-        let damages = matches!(self, Self::MisdirectedWrite | Self::MisdirectedRead | Self::StaleRead | Self::BitRot);
+        let damages = matches!(self, Self::MisdirectedWrite | Self::MisdirectedRead | Self::StaleRead)
+            || matches!(self, Self::BitRot | Self::FileVanishes | Self::FilesSwapped | Self::FileReturns);
         !damages && !matches!(self, Self::SyncLies)
     }
 }

@@ -144,13 +144,7 @@ impl File {
 
     /// The power fails: `fate` says what becomes of the length, if it is dirty, and then of each
     /// dirty sector.
-    pub(super) fn cut(
-        &mut self,
-        whole_head: u64,
-        fate: &mut dyn FnMut(&mut Stream) -> Fate,
-        stream: &mut Stream,
-        probes: &mut Probes,
-    ) {
+    pub(super) fn cut(&mut self, fate: &mut dyn FnMut(&mut Stream) -> Fate, stream: &mut Stream, probes: &mut Probes) {
         let grows = self.cache.len > self.medium.len;
         let is_old = self.length_is_dirty && fate(stream) != Fate::Survives;
         if !is_old {
@@ -158,9 +152,7 @@ impl File {
         }
         let (mut lost, mut survived) = (None, None);
         for (sector, dirty) in core::mem::take(&mut self.dirty) {
-            let whole = (sector * SECTOR_BYTES) < whole_head as usize;
-            let drawn = fate(stream);
-            let fate = if whole && drawn == Fate::Garbage { Fate::Torn } else { drawn };
+            let fate = fate(stream);
             note(fate, probes);
             match fate {
                 Fate::Survives => survived = survived.max(Some((dirty.by, sector))),

@@ -71,29 +71,27 @@ pub enum Rest {
 /// A disk.
 #[derive(Debug, Clone)]
 pub struct Disk {
-    files: BTreeMap<u64, File>,
-    next_file: u64,
-    names: BTreeMap<String, u64>,
+    pub(super) files: BTreeMap<u64, File>,
+    pub(super) next_file: u64,
+    pub(super) names: BTreeMap<String, u64>,
     synced_names: BTreeMap<String, u64>,
     pending_names: Vec<Rename>,
+    /// The files that were removed last.
+    pub(super) removed: Vec<(String, File)>,
     capacity_bytes: u64,
-    whole_head: u64,
     life: Life,
-    /// Who has locked it, and how many have tried in all.
-    locked_by: Option<u64>,
-    lockers: u64,
     operations: u64,
     changes: u64,
     /// The operations after which the process is dead.
     stops_at: Option<u64>,
     stalled_micros: u64,
     trouble: Trouble,
-    probes: Probes,
+    pub(super) probes: Probes,
     history: Option<Vec<Moment>>,
 }
 
 /// Names that change at once: the file that each names now, if it still names one.
-type Rename = Vec<(String, Option<u64>)>;
+pub(super) type Rename = Vec<(String, Option<u64>)>;
 
 /// A disk as it was before a change.
 #[derive(Debug, Clone)]
@@ -113,11 +111,9 @@ impl Disk {
             names: BTreeMap::new(),
             synced_names: BTreeMap::new(),
             pending_names: Vec::new(),
+            removed: Vec::new(),
             capacity_bytes,
-            whole_head: 0,
             life: Life(0),
-            locked_by: None,
-            lockers: 0,
             operations: 0,
             changes: 0,
             stops_at: None,
@@ -126,15 +122,6 @@ impl Disk {
             probes: Probes::default(),
             history: None,
         }
-    }
-
-    /// A disk on which each of a file's first `bytes` survives a power cut as it was or as it is
-    /// to be, and is no garbage: what [redb assumes](https://github.com/cberner/redb/blob/master/docs/design.md)
-    /// of the sector with its two commit slots.
-    #[must_use]
-    pub const fn with_whole_head(mut self, bytes: u64) -> Self {
-        self.whole_head = bytes;
-        self
     }
 
     /// The life of the process now.
@@ -238,7 +225,7 @@ impl Disk {
             }
         };
         for file in self.files.values_mut() {
-            file.cut(self.whole_head, &mut fate, stream, &mut self.probes);
+            file.cut(&mut fate, stream, &mut self.probes);
         }
         self.cut_names(names);
         self.restart();
@@ -256,48 +243,12 @@ impl Disk {
 
     fn restart(&mut self) {
         self.life = Life(self.life.0 + 1);
-        (self.stops_at, self.locked_by) = (None, None);
-    }
-
-    /// A number for somebody who may lock it.
-    pub(super) const fn locker(&mut self) -> u64 {
-        self.lockers += 1;
-        self.lockers
-    }
-
-    /// Locks it, unless somebody else of this life of the process has.
-    pub(super) fn lock(&mut self, life: Life, locker: u64) -> bool {
-        life == self.life && *self.locked_by.get_or_insert(locker) == locker
-    }
-
-    pub(super) fn unlock(&mut self, locker: u64) {
-        self.locked_by = self.locked_by.filter(|by| *by != locker);
+        self.stops_at = None;
     }
 
     /// Reads anew from the medium what the cache shows otherwise because a sync has failed.
     pub fn evict(&mut self) {
         self.files.values_mut().for_each(File::evict);
-    }
-
-    /// A bit that was synced is another one from now on. Answers whether there was any.
-    pub fn rot(&mut self, stream: &mut Stream) -> bool {
-        let files: Vec<u64> = self.names.values().copied().collect();
-        let Some(file) = (!files.is_empty()).then(|| stream.pick(&files)) else { return false };
-        let has_struck = self.files.get_mut(&file).is_some_and(|file| file.rot(stream));
-        if has_struck {
-            self.probes.fire(DiskFault::BitRot);
-        }
-        has_struck
-    }
-
-    /// A bit of this file that was synced is another one from now on. Answers whether there was any.
-    pub fn rot_file(&mut self, name: &str, stream: &mut Stream) -> bool {
-        let file = self.names.get(name).copied();
-        let has_struck = file.and_then(|file| self.files.get_mut(&file)).is_some_and(|file| file.rot(stream));
-        if has_struck {
-            self.probes.fire(DiskFault::BitRot);
-        }
-        has_struck
     }
 
     /// The names that there are.
@@ -388,7 +339,7 @@ impl Handle {
     }
 }
 
-fn apply(names: &mut BTreeMap<String, u64>, rename: &Rename) {
+pub(super) fn apply(names: &mut BTreeMap<String, u64>, rename: &Rename) {
     for (name, file) in rename {
         match file {
             Some(file) => names.insert(name.clone(), *file),

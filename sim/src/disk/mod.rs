@@ -18,18 +18,21 @@
 //! | sync stalls | the call takes so long, and no fault follows |
 //! | bit rot | found and refused with its place, wherever it is read: never another fact. In the last frame, as long as nothing follows it, rot looks like a torn tail, and the frame is cut |
 //! | misdirected write | what it destroyed is rot; what it should have written is missing, which is refused as soon as something follows it |
-//! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree; two that go wrong alike can take the last frame away. On `redb` one is enough for that, or for a refusal that stays, when it strikes the opening after an unclean end |
+//! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree; two that go wrong alike can take the last frame away |
+//! | allocation of space fails, or finds a full disk in the midst | `Full` or `Unknown`: nothing of the group was written; what was taken is given back |
+//! | a file vanishes, two change places | refused with its name, unless nothing needs it |
+//! | a file that was removed is back | of no matter: it is removed again |
 //! | sync lies | *nothing*: what was acknowledged may be lost, and the oracle says so |
 //!
 //! ```
 //! use eventful::journal::{JournalStore as _, Owner, Sequence};
 //! use eventful_sim::chance::Chance;
-//! use eventful_sim::disk::{Disk, DiskFault, Drive, Family, PlainStore};
+//! use eventful_sim::disk::{Disk, DiskFault, Drive, Family, DriveStore};
 //!
 //! let chance = Chance::of(7);
 //! let trouble = Family::Failures.draw(&mut chance.stream("rates"), chance.stream("strikes"));
 //! let drive = Drive::new(Disk::new(64 << 20, trouble));
-//! let mut store = PlainStore::new(drive.clone());
+//! let mut store = DriveStore::new(drive.clone());
 //!
 //! if let Ok(mut journal) = store.open(&Owner::new("an example")) {
 //!     drive.disk().trouble().arm(DiskFault::SyncFails);
@@ -42,11 +45,11 @@
 //! | file | part |
 //! |---|---|
 //! | `sector`, `file`, `medium`, `calls` | the disk: sectors, files, names and power, what is asked of it |
+//! | `mishap` | what happens to its files behind the back of the process |
 //! | `fault` | kinds of faults, where they come from, and what has struck |
 //! | `ailment` | one call that goes wrong, as a scenario says it |
 //! | `drive` | a disk that a store and the world share |
-//! | `backend` | a file as the real database wants it |
-//! | `journal`, `opening`, `refusal`, `segment`, `shelf`, `record` | a journal without a database |
+//! | `volume`, `store` | the drive as the journal that ships wants it, and that journal |
 //! | `damaged` | a store that does not notice that something is damaged |
 //! | `history` | an engine for its facts |
 //! | `ledger`, `shared` | what was acknowledged, and what a journal makes of it |
@@ -55,7 +58,6 @@
 //! | `ordeal` | all of that as the scenarios of a tier |
 
 mod ailment;
-mod backend;
 mod calls;
 mod crash;
 mod damaged;
@@ -63,29 +65,26 @@ mod drive;
 mod fault;
 mod file;
 mod history;
-mod journal;
 mod ledger;
 mod medium;
-mod opening;
+mod mishap;
 mod ordeal;
-mod record;
-mod refusal;
 mod sector;
-mod segment;
 mod shared;
-mod shelf;
+mod store;
 mod trial;
+mod volume;
 
 pub use ailment::Ailment;
-pub use backend::{DriveBackend, Inline, disk_store};
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use damaged::{Damage, DamagedStore};
 pub use drive::Drive;
 pub use fault::{DiskFault, Trouble};
 pub use history::{History, Length};
-pub use journal::PlainStore;
 pub use ledger::{Ledger, Lost, Opened, Writer, open};
 pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment, Rest};
-pub use ordeal::{DiskSetup, DiskTier, Keeper, Never, Ordeal, Strikes, Survived};
+pub use ordeal::{DiskSetup, DiskTier, Never, Ordeal, Strikes, Survived};
 pub use sector::SECTOR_BYTES;
-pub use trial::{Family, Trial, Trust, Verdict, suffer};
+pub use store::DriveStore;
+pub use trial::{Family, Trial, Verdict, suffer};
+pub use volume::DriveVolume;

@@ -6,13 +6,12 @@ use std::hash::{Hash as _, Hasher as _};
 use eventful::journal::JournalStore;
 use serde::{Deserialize, Serialize};
 
-use super::backend::disk_store;
 use super::crash::{Effort, Tried, crash_everywhere};
 use super::drive::Drive;
 use super::fault::DiskFault;
 use super::history::Length;
-use super::journal::PlainStore;
-use super::trial::{Family, Trial, Trust, suffer};
+use super::store::DriveStore;
+use super::trial::{Family, Trial, suffer};
 use crate::chance::Chance;
 use crate::failure::Broken;
 use crate::mix::Mix;
@@ -27,12 +26,10 @@ pub enum DiskTier {}
 /// A journal on a simulated disk, and what it goes through.
 pub type Ordeal = Scenario<DiskTier>;
 
-/// What keeps a journal, and what strikes it.
+/// What strikes a journal, and how long it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskSetup {
-    /// What keeps the journal.
-    pub keeper: Keeper,
     /// What strikes.
     pub strikes: Strikes,
     /// How long it is.
@@ -42,16 +39,6 @@ pub struct DiskSetup {
 /// No operation and no fault: all of them follow from the seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Never {}
-
-/// What keeps a journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Keeper {
-    /// Segments of records: [`PlainStore`].
-    Plain,
-    /// The real database: [`disk_store`].
-    Database,
-}
 
 /// What strikes a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,50 +63,33 @@ pub enum Survived {
     Trial(Trial),
 }
 
-impl Keeper {
-    /// A store on this drive.
-    pub fn store(self, drive: &Drive) -> Box<dyn JournalStore> {
-        match self {
-            Self::Plain => Box::new(PlainStore::new(drive.clone())),
-            Self::Database => Box::new(disk_store(drive)),
-        }
-    }
+/// How much of the crashes of a history is tried.
+const fn effort(length: Length) -> Effort {
+    Effort { length, kills: 1, draws: 12, again: 300 }
+}
 
-    /// What it takes for granted of its disk.
-    pub const fn trust(self) -> Trust {
-        match self {
-            Self::Plain => Trust::PLAIN,
-            Self::Database => Trust::REDB,
-        }
-    }
-
-    /// How much of its crashes is tried. A database changes more, and takes longer to open.
-    const fn effort(self, length: Length) -> Effort {
-        let whole_head = self.trust().whole_head;
-        match self {
-            Self::Plain => Effort { length, kills: 1, draws: 12, again: 100, whole_head },
-            Self::Database => Effort { length, kills: 8, draws: 2, again: 500, whole_head },
-        }
-    }
+/// A store on this drive, whose segments are as large as the seed says: smaller than a group, or of many.
+fn store(drive: Drive, seed: u64) -> Box<dyn JournalStore> {
+    let mut draw = Chance::of(seed).stream("segments");
+    let first = draw.pick(&[200, 700, 1 << 10, 4 << 10]);
+    Box::new(DriveStore::new(drive).segment_bytes(first, first * draw.between(1, 8)))
 }
 
 impl Ordeal {
     /// The ordeal of this seed.
     pub fn draw(seed: u64) -> Self {
         let mut draw = Chance::of(seed).stream("ordeal");
-        let keeper = draw.pick(&[Keeper::Plain, Keeper::Database]);
         let strikes = match draw.below(8) {
-            0..2 => Strikes::Crashes,
-            2..5 => Strikes::Failures,
-            5..7 => Strikes::Damage,
+            0 => Strikes::Crashes,
+            1..4 => Strikes::Failures,
+            4..7 => Strikes::Damage,
             _ => Strikes::Lies,
         };
-        let length = match (strikes, keeper) {
-            (Strikes::Crashes, Keeper::Plain) => Length { openings: 3, groups: 6 },
-            (Strikes::Crashes, Keeper::Database) => Length { openings: 1, groups: 3 },
-            (Strikes::Failures | Strikes::Damage | Strikes::Lies, _) => Length::TRIAL,
+        let length = match strikes {
+            Strikes::Crashes => Length { openings: 3, groups: 6 },
+            Strikes::Failures | Strikes::Damage | Strikes::Lies => Length::TRIAL,
         };
-        Self::of(seed, DiskSetup { keeper, strikes, length })
+        Self::of(seed, DiskSetup { strikes, length })
     }
 
     /// Goes through it.
@@ -128,17 +98,15 @@ impl Ordeal {
     ///
     /// [`Broken`] when the journal does not keep what it promises.
     pub fn go_through(&self) -> Result<Survived, Broken> {
-        let DiskSetup { keeper, strikes, length } = self.setup;
-        let make = |drive: Drive| keeper.store(&drive);
+        let DiskSetup { strikes, length } = self.setup;
+        let make = |drive: Drive| store(drive, self.seed);
         let family = match strikes {
-            Strikes::Crashes => {
-                return crash_everywhere(self.seed, keeper.effort(length), &make).map(Survived::Crashes);
-            }
+            Strikes::Crashes => return crash_everywhere(self.seed, effort(length), &make).map(Survived::Crashes),
             Strikes::Failures => Family::Failures,
             Strikes::Damage => Family::Damage,
             Strikes::Lies => Family::Lies,
         };
-        suffer(self.seed, family, length, keeper.trust(), &make).map(Survived::Trial)
+        suffer(self.seed, family, length, &make).map(Survived::Trial)
     }
 }
 
@@ -177,8 +145,8 @@ impl Tier for DiskTier {
             }
             Err(broken) => (broken.to_string(), 0, Some(broken)),
         };
-        let DiskSetup { keeper, strikes, .. } = ordeal.setup;
-        let trace = keep.trace.then(|| Trace::of_one(format!("{keeper:?}, {strikes:?}: {told}"), broken.is_some()));
+        let strikes = ordeal.setup.strikes;
+        let trace = keep.trace.then(|| Trace::of_one(format!("{strikes:?}: {told}"), broken.is_some()));
         Report { broken, hash, hashes: vec![hash], trace, ..Report::default() }
     }
 

@@ -32,23 +32,6 @@ pub enum Family {
     Lies,
 }
 
-/// What a store takes for granted of its disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trust {
-    /// The first bytes of a file are never garbage: see [`Disk::with_whole_head`].
-    pub whole_head: u64,
-    /// What is read while it is opened is what is there. Otherwise it reads twice before it cuts a tail.
-    pub reads: bool,
-}
-
-impl Trust {
-    /// A [`PlainStore`](super::PlainStore)'s.
-    pub const PLAIN: Self = Self { whole_head: 0, reads: false };
-
-    /// The journal on `redb`'s, which repairs what it reads.
-    pub const REDB: Self = Self { whole_head: 512, reads: true };
-}
-
 /// How a trial ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -106,13 +89,13 @@ impl From<Broken> for Ending {
 /// # Errors
 ///
 /// [`Broken`] when it does not keep what it promises of these faults.
-pub fn suffer(seed: u64, family: Family, length: Length, trust: Trust, make: Maker<'_>) -> Result<Trial, Broken> {
+pub fn suffer(seed: u64, family: Family, length: Length, make: Maker<'_>) -> Result<Trial, Broken> {
     let chance = Chance::of(seed);
     let mut stream = chance.stream("trial");
     let trouble = family.draw(&mut stream, chance.stream("trouble"));
-    let drive = Drive::new(Disk::new(CAPACITY_BYTES, trouble.clone()).with_whole_head(trust.whole_head));
+    let drive = Drive::new(Disk::new(CAPACITY_BYTES, trouble.clone()));
     let ledger = Ledger::default();
-    let mut patient = Patient { make, drive, family, length, trust, trouble, stream, ledger, lost: 0 };
+    let mut patient = Patient { make, drive, family, length, trouble, stream, ledger, lost: 0 };
     let verdict = patient.live()?;
     let (groups, probes) = (patient.ledger.len(), patient.drive.probes());
     Ok(Trial { verdict, groups, probes })
@@ -124,6 +107,7 @@ impl Family {
     pub fn draw(self, stream: &mut Stream, strikes: Stream) -> Trouble {
         let mut trouble = Trouble::none(strikes);
         let calls = DiskFault::OF_WRITES.into_iter().chain(DiskFault::OF_READS).chain(DiskFault::OF_SYNCS);
+        let calls = calls.chain([DiskFault::AllocateFails]);
         for fault in calls {
             let lies = self == Self::Lies && fault == DiskFault::SyncLies;
             let belongs = fault.is_survivable() || (self == Self::Damage && fault != DiskFault::SyncLies);
@@ -142,7 +126,6 @@ struct Patient<'m> {
     drive: Drive,
     family: Family,
     length: Length,
-    trust: Trust,
     trouble: Trouble,
     stream: Stream,
     ledger: Ledger,
@@ -185,9 +168,10 @@ impl Patient<'_> {
 
     /// Only what is damaged may be refused for good.
     fn excuse_refusal(&self, cause: String) -> Result<Verdict, Broken> {
-        let is_damaged = self.struck(DiskFault::BitRot) || self.struck(DiskFault::MisdirectedWrite);
+        let damages =
+            [DiskFault::BitRot, DiskFault::MisdirectedWrite, DiskFault::FileVanishes, DiskFault::FilesSwapped];
         match self.family {
-            Family::Damage if is_damaged || (self.trust.reads && self.misread() > 0) => Ok(Verdict::Refused),
+            Family::Damage if damages.into_iter().any(|fault| self.struck(fault)) => Ok(Verdict::Refused),
             Family::Failures | Family::Damage | Family::Lies => self.excuse(Broken::new("durability", 10, cause)),
         }
     }
@@ -207,8 +191,15 @@ impl Patient<'_> {
             _ => {}
         }
         let mut disk = self.drive.disk();
-        if self.family == Family::Damage && self.stream.below(8) == 0 {
-            disk.rot(&mut self.stream);
+        if self.family == Family::Damage {
+            match self.stream.below(32) {
+                0..4 => disk.rot(&mut self.stream),
+                // A second one could take everything away, the marker too, and leave an empty directory.
+                4 if disk.probes().count(DiskFault::FileVanishes) == 0 => disk.vanish(&mut self.stream),
+                5 => disk.swap(&mut self.stream),
+                6 | 7 => disk.bring_back(&mut self.stream),
+                _ => false,
+            };
         }
         let taken = disk.taken();
         match self.stream.below(8) {
@@ -259,13 +250,11 @@ impl Patient<'_> {
     }
 
     /// How many of the last groups damage may take away unseen: what it strikes while nothing sound
-    /// follows. A write that goes astray may hit several, and is missing itself; two reads that go
-    /// wrong may agree, and one is enough where reads are trusted.
+    /// follows. A write that goes astray may hit several, and is missing itself; two reads that go wrong may agree.
     fn excused(&self) -> u64 {
         let probes = self.drive.probes();
-        let needed = if self.trust.reads { 1 } else { 2 };
         match probes.count(DiskFault::MisdirectedWrite) {
-            0 => probes.count(DiskFault::BitRot) + self.misread() / needed,
+            0 => probes.count(DiskFault::BitRot) + self.misread() / 2,
             _ => u64::MAX,
         }
     }

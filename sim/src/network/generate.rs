@@ -9,7 +9,7 @@ use super::scenario::{
 };
 use super::tier::Scenario;
 use crate::chance::{Chance, Stream};
-use crate::disk::{Ailment, Keeper};
+use crate::disk::Ailment;
 use crate::scenario::{MILLI, Settings, SmallThresholds};
 
 /// Keys that clients share.
@@ -139,7 +139,6 @@ fn thresholds(chance: &mut Stream) -> Option<SmallThresholds> {
 
 fn journal_setup(chance: &mut Stream) -> JournalSetup {
     JournalSetup {
-        keeper: if chance.per_mille(60) { Keeper::Database } else { Keeper::Plain },
         syncs_starts: chance.per_mille(750),
         snapshot_after_bytes: chance.pick(&[300, 1500, 6000, 1 << 20]),
         sync_grace_ms: between(chance, 60, 120),

@@ -5,14 +5,10 @@ use std::time::Duration;
 use eventful::{Durability, StartDurability};
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Keeper;
-
 /// The journal of a run. It outlives the processes of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalSetup {
-    /// What keeps it.
-    pub keeper: Keeper,
     /// Whether a handler waits until its start is durable.
     pub syncs_starts: bool,
     /// See [`Durability::snapshot_after_bytes`].

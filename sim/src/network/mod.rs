@@ -57,7 +57,6 @@ mod window;
 mod wire;
 mod witness;
 
-pub use crate::disk::Keeper;
 pub use inside::Inside;
 pub use journal::JournalSetup;
 pub use scenario::*;

@@ -121,7 +121,7 @@ fn start(stage: &Arc<Stage>) -> Result<Option<Eventful>, StartError> {
         .clock(stage.clock.clone())
         .hooks(Arc::new(Disturber(Arc::clone(stage))));
     if let (Some(journal), Some(drive)) = (stage.scenario.setup.journal, &stage.drive) {
-        builder = builder.journal(Witness::store(stage, drive, journal.keeper), journal.durability());
+        builder = builder.journal(Witness::store(stage, drive), journal.durability());
     }
     let started = catch_unwind(AssertUnwindSafe(|| builder.start(Player(Arc::clone(stage)))));
     let refused = match started {

@@ -10,7 +10,6 @@ use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription
 use super::armed::Armed;
 use super::calm::Calm;
 use super::clock::VirtualClock;
-use super::journal::JournalSetup;
 use super::ledger::{self, Ledger};
 use super::oracle::payloads::Owed;
 use super::oracle::waits::Absence;
@@ -21,7 +20,7 @@ use super::tier::Scenario;
 use super::trace::Trace;
 use super::window::Windows;
 use crate::chance::Chance;
-use crate::disk::{Ailment, Disk, Drive, Keeper, SECTOR_BYTES, Trouble};
+use crate::disk::{Ailment, Disk, Drive, Trouble};
 use crate::failure::Broken;
 use crate::spelling::variant;
 use crate::tier::Probes;
@@ -83,7 +82,7 @@ impl Stage {
             ends_awaited: 0,
         };
         let clock = Arc::new(VirtualClock::new());
-        let drive = scenario.setup.journal.map(|journal| drive(scenario.seed, journal));
+        let drive = scenario.setup.journal.map(|_| drive(scenario.seed));
         Arc::new(Self {
             scenario: scenario.clone(),
             clock,
@@ -281,13 +280,9 @@ fn facts(bytes: &[u8]) -> Result<(Epoch, Vec<Fact>), String> {
     Ok((frame.header.epoch, facts))
 }
 
-/// The disk of a run. A database assumes more of its first sector than others do.
-fn drive(seed: u64, journal: JournalSetup) -> Drive {
-    let disk = Disk::new(CAPACITY_BYTES, Trouble::none(Chance::of(seed).stream("disk trouble")));
-    Drive::new(match journal.keeper {
-        Keeper::Plain => disk,
-        Keeper::Database => disk.with_whole_head(SECTOR_BYTES as u64),
-    })
+/// The disk of a run.
+fn drive(seed: u64) -> Drive {
+    Drive::new(Disk::new(CAPACITY_BYTES, Trouble::none(Chance::of(seed).stream("disk trouble"))))
 }
 
 /// What a fact changes, one step for each event.

@@ -8,7 +8,7 @@ use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError
 use super::oracle::Verdict;
 use super::stage::Stage;
 use super::step::Step;
-use crate::disk::{Drive, Keeper};
+use crate::disk::{Drive, DriveStore};
 
 /// More reads than are made to fail in a run.
 const READS: usize = 16;
@@ -21,8 +21,8 @@ pub(super) struct Witness {
 
 impl Witness {
     /// The store of one process, on the drive of the run.
-    pub(super) fn store(stage: &Arc<Stage>, drive: &Drive, keeper: Keeper) -> Intercepted<Self> {
-        Intercepted::new(keeper.store(drive), Self { stage: Arc::clone(stage) })
+    pub(super) fn store(stage: &Arc<Stage>, drive: &Drive) -> Intercepted<Self> {
+        Intercepted::new(Box::new(DriveStore::new(drive.clone())), Self { stage: Arc::clone(stage) })
     }
 
     /// What was acknowledged is there. Of what was not, it shows now whether it is.

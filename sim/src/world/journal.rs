@@ -11,7 +11,7 @@ use super::backlog::Backlog;
 use super::rot::Rot;
 use super::routine::Routine;
 use crate::chance::{Chance, Stream};
-use crate::disk::{Disk, Drive, PlainStore, Trouble};
+use crate::disk::{Disk, Drive, DriveStore, Trouble};
 use crate::scenario::{Journaling, Scenario};
 
 /// Space on the disk.
@@ -24,7 +24,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(super) struct Journal {
     pub(super) settings: Journaling,
-    pub(super) store: PlainStore,
+    pub(super) store: DriveStore,
     /// Absent between a failure and the next opening.
     pub(super) log: Option<Log>,
     pub(super) condition: Condition,
@@ -117,7 +117,7 @@ impl Journal {
         let disk = Disk::new(CAPACITY_BYTES, Trouble::none(chance.stream("disk")));
         Self {
             settings,
-            store: PlainStore::new(Drive::new(disk)),
+            store: store(Drive::new(disk), &mut chance.stream("segments")),
             log: None,
             condition: Condition::Open,
             routine: Routine::Awake,
@@ -200,6 +200,12 @@ impl Journal {
     pub(super) fn is_dead(&self) -> bool {
         self.death.is_some_and(|death| self.store.drive().disk().changes() >= death.at)
     }
+}
+
+/// The journal on this drive. Its segments are smaller than a group, or of many.
+fn store(drive: Drive, stream: &mut Stream) -> DriveStore {
+    let first = stream.pick(&[300, 1 << 10, 4 << 10]);
+    DriveStore::new(drive).segment_bytes(first, first * 4)
 }
 
 impl Hash for Journal {

@@ -9,7 +9,7 @@ use super::journal::{CAPACITY_BYTES, Condition, Death, Hand, journal_of};
 use super::parts::{Dispatcher, Ender, Sweeper};
 use super::state::World;
 use super::stop::Stop;
-use crate::disk::{DiskFault, Drive, PlainStore};
+use crate::disk::{DiskFault, Drive, DriveStore};
 use crate::failure::Broken;
 use crate::scenario::{FaultKind, Injection};
 
@@ -257,7 +257,7 @@ impl World<'_> {
         found.map(|found| found.replay).map_err(|error| refused(&error))
     }
 
-    pub(super) fn copy_of_journal(&mut self, power: bool) -> PlainStore {
+    pub(super) fn copy_of_journal(&mut self, power: bool) -> DriveStore {
         let journal = journal_of(&mut self.journal);
         let mut copy = journal.store.drive().disk().clone();
         copy.trouble().end();
@@ -267,7 +267,7 @@ impl World<'_> {
         if power {
             drive.power_cut(&mut journal.power.clone());
         }
-        PlainStore::new(drive)
+        DriveStore::new(drive)
     }
 
     /// At the end: what clients were told survives a power cut.

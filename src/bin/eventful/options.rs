@@ -34,7 +34,7 @@ pub(crate) enum Call {
     Serve(Box<ServeOptions>),
     /// Send events, a JSON envelope per line, to a server
     Send(SendOptions),
-    /// Look at the journal in a directory, or mend it, while no server has it open; exit code 2 when a newer program wrote it
+    /// Read, copy or mend the journal in a directory; exit code 2 when a newer program wrote it
     Journal(JournalOptions),
 }
 
@@ -48,11 +48,11 @@ pub(crate) struct JournalOptions {
 /// What to do with a journal.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JournalCall {
-    /// Check all of it, and tell what it holds; exit code 1 when it is damaged
+    /// Check all of it, also while a server writes it, and show what it holds; exit code 1 when it is damaged
     Verify(JournalDirectory),
-    /// Print its facts as JSON, one a line, and before them the records that a snapshot stands for
+    /// Print its facts as JSON, one a line, also while a server writes it; before them the records of a snapshot
     Dump(JournalDirectory),
-    /// Write what a damaged journal still proves into a new one
+    /// Write what a damaged journal still proves into a new one, while no server has it open
     Salvage {
         #[command(flatten)]
         from: JournalDirectory,
@@ -60,8 +60,16 @@ pub(crate) enum JournalCall {
         #[arg(value_name = "TO")]
         to: PathBuf,
     },
-    /// Replace all facts by one snapshot, and give the room that this frees back to the disk
+    /// Replace all facts by one snapshot, and give the room that this frees back to the disk, while no server has it open
     Compact(JournalDirectory),
+    /// Copy it as it is now into a new one, also while a server writes it
+    Backup {
+        #[command(flatten)]
+        from: JournalDirectory,
+        /// The directory of the copy, which is made
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+    },
 }
 
 /// Which journal.

@@ -1,239 +1,233 @@
 //! An open journal on disk.
 
-use core::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::string::String;
+use core::fmt::Display;
+use std::io;
+use std::string::{String, ToString as _};
+use std::sync::Arc;
 use std::vec::Vec;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
-
-use super::super::error::{Corrupt, OpenError, ReadError, WriteError};
+use super::super::error::{OpenError, ReadError, WriteError};
+use super::super::frame::Link;
 use super::super::sequence::Sequence;
 use super::super::store::{Extent, Journal, Room};
-use super::directory::Directory;
-use super::fault::{Fault, guarded};
-use super::opening::{self, FINISHED, FIRST, META};
-use super::rows::{self, Assembly, Change, Kind};
-use super::space::Space;
-use super::waste::Waste;
+use super::active::{Active, Sizes};
+use super::frames::Frames;
+use super::marker;
+use super::opening::{Held, refused};
+use super::record::{Kind, bytes_of};
+use super::segment::{self, Preface};
+use super::shelf::Shelf;
+use super::volume::{Access, Claim, Volume};
 
 /// Bytes that a frame or a part may have.
 pub(super) const LIMIT_BYTES: usize = 1 << 30;
 
-/// Rows of waste that a transaction removes.
-const WASTE_ROWS: usize = 64;
+/// Room that frames and snapshots leave, so that a full journal can be trimmed: a segment without frames, and what a
+/// file system takes for its name.
+const RESERVE_BYTES: u64 = 4096;
 
-/// Rows of waste that a seal removes.
-const IDLE_WASTE_ROWS: usize = 4096;
+/// What there is room for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) max_bytes: u64,
+    pub(super) sizes: Sizes,
+}
 
-/// An open journal on disk. Its lock is the database's.
+/// An open journal on disk.
 #[derive(Debug)]
 pub(super) struct DiskJournal {
-    /// It is there until this is dropped.
-    database: Option<Database>,
+    volume: Arc<dyn Volume>,
     place: String,
-    directory: Option<Directory>,
-    extent: Extent,
-    space: Space,
-    waste: Waste,
-    /// The snapshot that is being written, and its next part.
-    writing: Option<(Sequence, u32)>,
-    /// Something was committed since the last seal.
+    max_bytes: u64,
+    frames: Frames,
+    active: Active,
+    shelf: Shelf,
+    /// Nothing follows the last frame yet.
     unsealed: bool,
     /// Why it takes no more calls.
     broken: Option<String>,
+    /// Unlocks when everything else is done.
+    _claim: Claim,
 }
 
 impl DiskJournal {
+    /// Begins a segment behind what the directory holds.
     pub(super) fn open(
-        database: Database,
+        volume: Arc<dyn Volume>,
         place: &str,
-        max_bytes: u64,
-        directory: Option<Directory>,
+        claim: Claim,
+        held: Option<Held>,
+        bounds: Bounds,
     ) -> Result<Self, OpenError> {
-        let contents = guarded(|| {
-            opening::create(&database)?;
-            if let Some(name) = opening::missing_table(&database)? {
-                return Err(Corrupt::new(place, std::format_args!("the table `{name}` is missing")).into());
-            }
-            if let Err(error) = opening::check_format(&database, place)? {
-                return Ok(Err(error));
-            }
-            opening::survey(&database, place).map(Ok)
-        });
-        let owner = || super::directory::UNKNOWN_OWNER.into();
-        let contents = match contents.map_err(|fault| fault.at_opening(place, owner)).flatten() {
-            Ok(contents) => contents,
-            Err(error) => {
-                close(Some(database));
-                return Err(error);
-            }
-        };
-        let space = Space::new(max_bytes, directory.clone(), contents.room);
-        let mut waste = Waste::default();
-        if contents.trimmed {
-            waste.add_below(contents.extent.first.number());
+        let is_marked = held.as_ref().is_some_and(|held| held.is_marked);
+        let begun = Self::begin(volume, place, claim, held, bounds);
+        let journal = begun.map_err(|error| refused(&place, &error))?;
+        if !is_marked {
+            marker::set(&*journal.volume).map_err(|error| refused(&place, &error))?;
         }
-        contents.unfinished.into_iter().for_each(|at| waste.add_snapshot(at));
-        let (place, extent) = (place.into(), contents.extent);
-        let (writing, broken) = (None, None);
-        Ok(Self { database: Some(database), place, directory, extent, space, waste, writing, unsealed: false, broken })
+        Ok(journal)
     }
 
-    /// Whether nothing was ever written to it.
-    pub(super) fn is_new(&self) -> bool {
-        self.extent.end == Sequence::FIRST
-    }
-
-    /// Commits a change, and some removal of waste with it. After an error nothing more is written.
-    fn commit(
-        &mut self,
-        waste_rows: usize,
-        change: impl FnOnce(&WriteTransaction) -> Result<Change, Fault>,
-    ) -> Result<(), WriteError> {
-        let (database, waste) = (&self.database, &mut self.waste);
-        let committed = guarded(|| {
-            let database = database.as_ref().ok_or(Fault::Database(redb::Error::DatabaseClosed))?;
-            let transaction = database.begin_write()?;
-            let mut change = change(&transaction)?;
-            change.given_back += waste.remove(&transaction, waste_rows)?;
-            transaction.commit()?;
-            Ok(change)
-        });
-        match committed {
-            Ok(change) => {
-                self.space.note(change);
-                self.unsealed = true;
-                Ok(())
-            }
-            Err(fault) => Err(self.fail(fault.cause())),
+    fn begin(
+        volume: Arc<dyn Volume>,
+        place: &str,
+        claim: Claim,
+        held: Option<Held>,
+        Bounds { max_bytes, sizes }: Bounds,
+    ) -> io::Result<Self> {
+        let held = held.unwrap_or_else(Held::nothing);
+        let newest = held.segments.back().map(|segment| (segment.number, segment.end));
+        let (before, end_before) = newest.unwrap_or_default();
+        let shelf = Shelf::new(&volume, place, &held.snapshots);
+        let mut frames = Frames::new(&volume, place, held.extent, held.segments);
+        let Extent { first, end: base } = held.extent;
+        let preface = Preface { base, first, end_before, before: held.link };
+        if let Some((number, end)) = newest {
+            // Of one that was not closed, most is not used: where the disk is full, this is what can be had.
+            let file = segment::open(&*volume, number, Access::Write)?;
+            file.cut(end)?;
+            frames.note(end, file.len()?);
         }
-    }
-
-    /// Removes all waste, and gives free pages back to the disk.
-    pub(super) fn shrink(&mut self) -> Result<(), WriteError> {
-        while !self.waste.is_empty() {
-            self.commit(IDLE_WASTE_ROWS, |_| Ok(Change::default()))?;
+        let used = frames.bytes() + shelf.bytes();
+        let room = max_bytes.saturating_sub(used).min(volume.free_bytes()?);
+        let active = Active::begin(&volume, before + 1, &preface, sizes, room)?;
+        if newest.is_some() {
+            let file = segment::open(&*volume, before, Access::Write)?;
+            super::active::end(&file, before, end_before, before + 1)?;
+            frames.note(end_before, file.len()?);
         }
-        let database = &mut self.database;
-        let shrunk = guarded(|| {
-            let database = database.as_mut().ok_or(Fault::Database(redb::Error::DatabaseClosed))?;
-            Ok(database.compact()?)
-        });
-        shrunk.map(drop).map_err(|fault| self.fail(fault.cause()))
+        frames.push(active.number(), active.bytes());
+        let (place, unsealed, broken) = (place.into(), false, None);
+        Ok(Self { volume, place, max_bytes, frames, active, shelf, unsealed, broken, _claim: claim })
     }
 
-    fn fail(&mut self, cause: String) -> WriteError {
-        self.broken = Some(cause.clone());
+    fn fail(&mut self, cause: &dyn Display) -> WriteError {
+        let cause = self.broken.insert(cause.to_string()).clone();
         WriteError::Unknown { cause }
     }
 
-    /// Refuses to write after an error, and what there is no room for.
+    /// Refuses to write after an error, and what is too large.
     fn admit(&self, bytes: usize) -> Result<(), WriteError> {
         self.writable()?;
-        if bytes > LIMIT_BYTES {
-            return Err(WriteError::TooLarge { bytes, limit_bytes: LIMIT_BYTES });
+        match bytes > LIMIT_BYTES {
+            true => Err(WriteError::TooLarge { bytes, limit_bytes: LIMIT_BYTES }),
+            false => Ok(()),
         }
-        if Room(rows::room_of(bytes)) > self.room() { Err(WriteError::Full) } else { Ok(()) }
-    }
-
-    /// The same for a frame: waste gives way to it.
-    fn make_room(&mut self, bytes: usize) -> Result<(), WriteError> {
-        while self.admit(bytes) == Err(WriteError::Full) && !self.waste.is_empty() {
-            self.commit(IDLE_WASTE_ROWS, |_| Ok(Change::default()))?;
-        }
-        self.admit(bytes)
     }
 
     fn writable(&self) -> Result<(), WriteError> {
         self.broken.as_ref().map_or(Ok(()), |cause| Err(WriteError::Unknown { cause: cause.clone() }))
     }
 
-    /// Reads. A panic is a fault, unless it comes from the caller's code.
-    fn look<T>(&self, visiting: &Cell<bool>, read: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, ReadError> {
-        if let Some(cause) = &self.broken {
-            return Err(ReadError::Io { place: self.place.clone(), cause: cause.clone() });
+    fn readable(&self) -> Result<(), ReadError> {
+        let refused = |cause: &String| ReadError::Io { place: self.place.clone(), cause: cause.clone() };
+        self.broken.as_ref().map_or(Ok(()), |cause| Err(refused(cause)))
+    }
+
+    /// Room that no file has yet. A disk that cannot be asked has none, which [`Journal::reach`] keeps apart from one
+    /// that is full.
+    fn free(&self) -> u64 {
+        let used = self.frames.bytes() + self.shelf.bytes() + self.active.spare_bytes();
+        let bound = self.max_bytes.saturating_sub(used);
+        bound.min(self.volume.free_bytes().unwrap_or(0))
+    }
+
+    /// The same, for frames and snapshots.
+    fn free_for_more(&self) -> u64 {
+        self.free().saturating_sub(RESERVE_BYTES)
+    }
+
+    fn write(&mut self, kind: Kind, number: Sequence, body: &[u8]) -> Result<(), WriteError> {
+        self.active.write(kind, number.number(), body).map_err(|error| self.fail(&error))?;
+        self.frames.note(self.active.tail(), self.active.bytes());
+        self.unsealed = kind == Kind::Frame;
+        Ok(())
+    }
+
+    /// Continues in a new segment that has room for a frame of so many bytes, if there is `room` for it.
+    fn roll(&mut self, frame: usize, room: u64, first: Sequence) -> Result<(), WriteError> {
+        if super::active::bytes_for(frame) > room + self.active.spare_bytes() {
+            return Err(WriteError::Full);
         }
-        let database = self.database.as_ref().ok_or(Fault::Database(redb::Error::DatabaseClosed));
-        let read = || match catch_unwind(AssertUnwindSafe(|| read(database?))) {
-            Err(panic) if visiting.get() => resume_unwind(panic),
-            Err(panic) => guarded(|| resume_unwind(panic)),
-            Ok(result) => result,
+        let (file, bytes) = match self.active.next_file(frame, room) {
+            Ok(next) => next,
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => return Err(WriteError::Full),
+            Err(error) => return Err(self.fail(&error)),
         };
-        read().map_err(|fault| fault.at_reading(&self.place))
+        let preface = Preface { base: self.frames.extent.end, first, end_before: 0, before: Link::NONE };
+        let preface = self.active.followed_by(preface);
+        let (number, tail) = (self.active.number() + 1, self.active.tail());
+        if let Err(error) = self.active.go_on(file, bytes, &preface) {
+            return Err(self.fail(&error));
+        }
+        self.frames.note(tail, tail + bytes_of(0) as u64);
+        self.frames.push(number, bytes);
+        self.unsealed = false;
+        Ok(())
     }
 
-    fn read_frames(
-        &self,
-        database: &Database,
-        from: Sequence,
-        limit_bytes: usize,
-        visit: &mut dyn FnMut(Sequence, &[u8]),
-    ) -> Result<Sequence, Fault> {
-        let frames = database.begin_read()?.open_table(Kind::Frame.rows())?;
-        let (mut next, mut bytes) = (from, 0);
-        let mut assembly = Assembly::new(Kind::Frame, &self.place, (from.number(), 0));
-        for entry in frames.range((from.number(), 0)..)? {
-            let (key, row) = entry?;
-            let whole = assembly.add(key.value(), row.value(), &mut |frame| {
-                bytes += frame.len();
-                visit(next, frame);
-            })?;
-            if whole {
-                next = next.next();
-                assembly.go_on(next.number());
-            }
-            if whole && bytes >= limit_bytes {
-                return Ok(next);
-            }
-        }
-        if next < self.extent.end { Err(assembly.missing().into()) } else { Ok(next) }
+    /// Continues in a new segment if a record without a body does not fit into this one.
+    fn make_place(&mut self, first: Sequence) -> Result<(), WriteError> {
+        if self.active.fits_mark() { Ok(()) } else { self.roll(0, self.free(), first) }
     }
 
-    fn read_part(&self, database: &Database, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, Fault> {
-        let transaction = database.begin_read()?;
-        let parts = transaction.open_table(FINISHED)?.get(at.number())?.map_or(0, |parts| parts.value());
-        if part >= parts {
-            return Ok(None);
+    /// Removes what was trimmed, durably.
+    fn forget(&mut self) -> io::Result<()> {
+        let mut has_removed = self.shelf.trim(self.frames.extent.first)?;
+        while let Some(number) = self.frames.drop_trimmed() {
+            self.volume.remove(&segment::name(number))?;
+            has_removed = true;
         }
-        let first = (at.number(), u64::from(part) << 32);
-        let mut assembly = Assembly::new(Kind::Snapshot, &self.place, first);
-        let mut whole = None;
-        for entry in transaction.open_table(Kind::Snapshot.rows())?.range(first..)? {
-            let (key, row) = entry?;
-            if assembly.add(key.value(), row.value(), &mut |bytes| whole = Some(bytes.to_vec()))? {
-                return Ok(whole);
-            }
+        if has_removed { self.volume.sync_names() } else { Ok(()) }
+    }
+
+    /// Gives back what the newest segment has not used, if that makes room for so many bytes.
+    fn make_room(&mut self, bytes: u64) -> Result<(), WriteError> {
+        let free = self.free_for_more();
+        if bytes <= free {
+            return Ok(());
         }
-        Err(assembly.missing().into())
+        if bytes > free + self.active.room() + self.active.spare_bytes() {
+            return Err(WriteError::Full);
+        }
+        self.active.give_back().map_err(|error| self.fail(&error))?;
+        self.frames.note(self.active.tail(), self.active.bytes());
+        if bytes > self.free_for_more() { Err(WriteError::Full) } else { Ok(()) }
+    }
+
+    /// Says that what was acknowledged is durable, and gives back what is not used.
+    fn close(&mut self) -> Result<(), WriteError> {
+        self.seal()?;
+        self.active.give_back().map_err(|error| self.fail(&error))
     }
 }
 
 impl Journal for DiskJournal {
     fn extent(&self) -> Extent {
-        self.extent
+        self.frames.extent
     }
 
     fn room(&self) -> Room {
-        self.space.room()
+        let kept = self.active.room().saturating_add(self.active.spare_bytes());
+        Room(self.free().saturating_add(kept).saturating_sub(RESERVE_BYTES))
     }
 
     fn reach(&self) -> Result<(), WriteError> {
-        self.space.reach().map_err(|cause| WriteError::Unreachable { cause })
+        self.volume.reach().map_err(|error| WriteError::Unreachable { cause: error.to_string() })
     }
 
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
-        self.writable()?;
+        self.admit(frame.len())?;
         self.reach()?;
-        if expected != self.extent.end {
+        if expected != self.frames.extent.end {
             return Err(WriteError::Fenced);
         }
-        self.make_room(frame.len())?;
-        self.commit(WASTE_ROWS, |transaction| {
-            let mut table = transaction.open_table(Kind::Frame.rows())?;
-            rows::put(&mut table, Kind::Frame, (expected.number(), 0), frame)
-        })?;
-        self.extent.end = expected.next();
+        if !self.active.fits(frame.len()) {
+            self.roll(frame.len(), self.free_for_more(), self.frames.extent.first)?;
+        }
+        self.write(Kind::Frame, expected, frame)?;
+        self.frames.extent.end = expected.next();
+        self.active.prepare(self.free_for_more());
         Ok(())
     }
 
@@ -243,104 +237,73 @@ impl Journal for DiskJournal {
         limit_bytes: usize,
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError> {
-        if from < self.extent.first {
-            return Err(Corrupt::new(std::format_args!("{}, frame {from}", self.place), "it was trimmed").into());
-        }
-        let visiting = Cell::new(false);
-        let mut visit = |sequence: Sequence, frame: &[u8]| {
-            visiting.set(true);
-            visit(sequence, frame);
-            visiting.set(false);
-        };
-        self.look(&visiting, |database| self.read_frames(database, from, limit_bytes, &mut visit))
+        self.readable()?;
+        self.frames.read(from, limit_bytes, visit)
     }
 
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
         self.admit(bytes.len())?;
-        let follows = part == 0 || self.writing == Some((at, part));
-        if !follows || at < self.extent.first {
-            return Err(self.fail(std::format!("part {part} of the snapshot before frame {at} follows nothing")));
-        }
-        if self.writing.is_some_and(|(begun, _)| begun != at) {
-            self.drop_unfinished();
-        }
-        self.waste.keep_snapshot(at.number());
-        self.commit(WASTE_ROWS, |transaction| {
-            let mut finished = transaction.open_table(FINISHED)?;
-            if part == 0 {
-                finished.remove(at.number())?;
+        self.make_room(bytes_of(bytes.len()) as u64)?;
+        match self.shelf.put(at, part, bytes, last) {
+            Ok(true) if at >= self.frames.extent.first => Ok(()),
+            Ok(_) => {
+                Err(self.fail(&std::format_args!("part {part} of the snapshot before frame {at} follows nothing")))
             }
-            if last {
-                finished.insert(at.number(), part + 1)?;
-            }
-            let mut table = transaction.open_table(Kind::Snapshot.rows())?;
-            rows::put(&mut table, Kind::Snapshot, (at.number(), u64::from(part) << 32), bytes)
-        })?;
-        self.writing = (!last).then(|| (at, part + 1));
-        Ok(())
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(WriteError::Full),
+            Err(error) => Err(self.fail(&error)),
+        }
     }
 
     fn drop_unfinished(&mut self) {
-        if let Some((at, _)) = self.writing.take() {
-            self.waste.add_snapshot(at.number());
-        }
+        self.shelf.drop_unfinished();
     }
 
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        self.look(&Cell::new(false), |database| {
-            let finished = database.begin_read()?.open_table(FINISHED)?;
-            finished.iter()?.map(|entry| Ok(Sequence::new(entry?.0.value()))).collect()
-        })
+        self.readable()?;
+        Ok(self.shelf.list())
     }
 
     fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        self.look(&Cell::new(false), |database| self.read_part(database, at, part))
+        self.readable()?;
+        self.shelf.get(at, part)
     }
 
     fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {
         self.writable()?;
-        let below = below.min(self.extent.end).max(self.extent.first);
-        self.waste.add_below(below.number());
-        self.commit(WASTE_ROWS, |transaction| {
-            transaction.open_table(META)?.insert(FIRST, below.number())?;
-            let mut finished = transaction.open_table(FINISHED)?;
-            // Keys first, as for waste.
-            let keys = finished.range(..below.number())?.map(|entry| Ok(entry?.0.value()));
-            for at in keys.collect::<Result<Vec<_>, Fault>>()? {
-                finished.remove(at)?;
+        let Extent { first, end } = self.frames.extent;
+        let below = below.min(end);
+        if below <= first {
+            return Ok(());
+        }
+        self.make_place(below)?;
+        self.write(Kind::Trim, below, &[])?;
+        self.frames.extent.first = below;
+        self.forget().map_err(|error| self.fail(&error))?;
+        // What the newest segment holds is room only once another one follows it.
+        if below == end && self.frames.newest_has_frames() {
+            match self.roll(0, self.free(), below) {
+                Ok(()) => self.forget().map_err(|error| self.fail(&error))?,
+                Err(WriteError::Full) => {}
+                Err(error) => return Err(error),
             }
-            Ok(Change::default())
-        })?;
-        self.extent.first = below;
-        self.writing = self.writing.filter(|(at, _)| *at >= below);
+        }
         Ok(())
     }
 
     fn seal(&mut self) -> Result<(), WriteError> {
         self.writable()?;
-        if !self.unsealed && self.waste.is_empty() {
+        if !self.unsealed {
             return Ok(());
         }
-        self.commit(IDLE_WASTE_ROWS, |_| Ok(Change::default()))?;
-        self.unsealed = false;
-        Ok(())
+        let Extent { first, end } = self.frames.extent;
+        self.make_place(first)?;
+        if self.unsealed { self.write(Kind::Seal, end, &[]) } else { Ok(()) }
     }
 }
 
 impl Drop for DiskJournal {
     fn drop(&mut self) {
-        if let Some(directory) = &self.directory {
-            directory.forget_owner();
-        }
-        close(self.database.take());
+        // Whatever goes wrong now, the next opening finds what is there.
+        let _ = self.close();
     }
-}
-
-/// Closes a database. It writes when it is closed, and gives up in a panic when it is damaged.
-fn close(database: Option<Database>) {
-    // Whatever goes wrong now, the next opening finds what is there.
-    let _ = guarded(|| {
-        drop(database);
-        Ok(())
-    });
 }

@@ -1,71 +1,80 @@
-//! The file that says that a journal was made in its directory, and in which format.
-//!
-//! It is written once the journal is whole, so that a making that a crash has ended leaves none, and the
-//! next opening makes the journal. From then on an empty file is not a new journal: it is one that is gone.
+//! The files that say what a directory holds: a journal, and in which format; or one that is not whole.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::string::{String, ToString as _};
+use std::io;
+use std::string::String;
+use std::vec;
 
 use super::super::error::{Corrupt, OpenError, TooNew};
+use super::volume::{Access, Volume};
 
-/// Its name.
-const NAME: &str = "FORMAT";
+/// Says that a journal was made, and in which format.
+pub(super) const FORMAT: &str = "FORMAT";
 
 /// Its name until it is whole.
-const NEW: &str = "FORMAT.new";
+pub(super) const NEW: &str = "FORMAT.new";
 
-/// What it begins with, before the number of the format.
+/// Says that a journal is being copied or salvaged into its directory.
+pub(super) const UNFINISHED: &str = "UNFINISHED";
+
+/// The file of a database, in which journals were kept before there was a release.
+const FORMER: &str = "journal.redb";
+
+/// What the marker begins with, before the number of the format.
 const WORDS: &str = "eventful journal, format ";
 
 /// The format that is written here, and the newest one that is read.
-const KNOWN_FORMAT: u16 = 1;
+const KNOWN_FORMAT: u16 = 2;
 
-/// The marker of a directory.
-#[derive(Debug)]
-pub(super) struct Marker {
-    directory: PathBuf,
+/// The most bytes of a marker that are read.
+const MOST_BYTES: u64 = 64;
+
+/// Returns whether a journal was made here.
+///
+/// # Errors
+///
+/// [`OpenError`]; [`OpenError::TooNew`] when a newer program made it, [`OpenError::Former`] when it is a database.
+pub(super) fn is_set(volume: &dyn Volume, place: &str, names: &[String]) -> Result<bool, OpenError> {
+    let has = |name: &str| names.iter().any(|there| there == name);
+    let at = std::format!("{place}/{FORMAT}");
+    let format = if has(FORMAT) { Some(format(volume, &at)?) } else { None };
+    match format {
+        Some(None) => Err(Corrupt::new(at, "it does not say the format of the journal").into()),
+        Some(Some(number)) if number > u64::from(KNOWN_FORMAT) => Err(TooNew::format(at, number, KNOWN_FORMAT).into()),
+        Some(Some(number)) if number < u64::from(KNOWN_FORMAT) => Err(OpenError::Former { place: place.into() }),
+        None if has(FORMER) => Err(OpenError::Former { place: place.into() }),
+        Some(Some(_)) => Ok(true),
+        None => Ok(false),
+    }
 }
 
-impl Marker {
-    pub(super) fn of(directory: &Path) -> Self {
-        Self { directory: directory.into() }
-    }
+/// The number in the marker, if there is one.
+fn format(volume: &dyn Volume, at: &str) -> Result<Option<u64>, OpenError> {
+    let refused = |error: io::Error| OpenError::Io { place: at.into(), cause: std::format!("{error}") };
+    let file = volume.open(FORMAT, Access::Read).map_err(refused)?;
+    let length = file.len().map_err(refused)?.min(MOST_BYTES);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+    file.read_at(0, &mut bytes).map_err(refused)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(text.strip_prefix(WORDS).and_then(|rest| rest.trim_end().parse().ok()).filter(|number| *number > 0))
+}
 
-    /// Its path.
-    pub(super) fn path(&self) -> PathBuf {
-        self.directory.join(NAME)
-    }
+/// Says that a journal was made here. After a crash the marker is there whole, or not at all.
+pub(super) fn set(volume: &dyn Volume) -> io::Result<()> {
+    let file = volume.open(NEW, Access::Create)?;
+    file.write_at(0, std::format!("{WORDS}{KNOWN_FORMAT}\n").as_bytes())?;
+    file.sync()?;
+    volume.rename(NEW, FORMAT)?;
+    volume.sync_names()
+}
 
-    /// Whether a journal was made here.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`]; [`OpenError::TooNew`] when a newer program made it.
-    pub(super) fn is_set(&self) -> Result<bool, OpenError> {
-        let place = self.path().display().to_string();
-        let text = match fs::read(self.path()) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(OpenError::Io { place, cause: error.to_string() }),
-        };
-        let number = text.strip_prefix(WORDS).and_then(|rest| rest.trim_end().parse::<u64>().ok());
-        match number {
-            None => Err(Corrupt::new(place, "it does not say the format of the journal").into()),
-            Some(number) if number > u64::from(KNOWN_FORMAT) => Err(TooNew::format(place, number, KNOWN_FORMAT).into()),
-            Some(_) => Ok(true),
-        }
-    }
+/// Says that what follows is not whole yet.
+pub(super) fn begin(volume: &dyn Volume) -> io::Result<()> {
+    volume.open(UNFINISHED, Access::Create)?.sync()?;
+    volume.sync_names()
+}
 
-    /// Says that a journal was made here. After a crash the marker is there whole, or not at all; the
-    /// caller makes its name durable.
-    pub(super) fn set(&self) -> io::Result<()> {
-        let new = self.directory.join(NEW);
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(std::format!("{WORDS}{KNOWN_FORMAT}\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, self.path())
-    }
+/// Says that it is.
+pub(super) fn finish(volume: &dyn Volume) -> io::Result<()> {
+    volume.remove(UNFINISHED)?;
+    volume.sync_names()
 }

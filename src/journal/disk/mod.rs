@@ -1,59 +1,58 @@
-//! A journal on disk: one directory, one `redb` database in it, used as a log.
+//! A journal on disk: one directory with segments of frames, and a file for each snapshot.
 //!
-//! | table | key | row |
-//! |---|---|---|
-//! | `frames` | frame, row | a piece of a frame |
-//! | `snapshots` | frame after it, part and row | a piece of a part |
-//! | `finished` | frame after it | how many parts that snapshot has |
-//! | `meta` | `format`, `first` | the format; the first frame that was not trimmed |
+//! `docs/ARCHITECTURE.md` has the format byte by byte, what each file can look like at opening, and what a crash can and
+//! cannot do.
 //!
-//! A row fits a page of the database, and carries a checksum of itself and of its place. Each append
-//! is one transaction with one `fdatasync`, which the database can undo when it was torn: then its
-//! pages do not fit their checksums. That is also what a bit that rots looks like, so a rotten bit
-//! *and* an unclean end together can take back the very last commit, as if it had been torn. A
-//! commit that follows rules that out for all before it, which is what
-//! [`seal`](super::Journal::seal) makes, when nothing else did.
-//!
-//! Beside the database there is a file `FORMAT`, which says that a journal was made: an empty or missing
-//! database is refused from then on.
-//!
-//! At opening every page is read and held against its checksum. A page that does not fit is told as
-//! [`Corrupt`](super::Corrupt).
+//! | file | topic |
+//! |---|---|
+//! | `volume`, `directory` | the seam below: a directory of files, of the operating system or simulated |
+//! | `record`, `reader` | the units of all files, and their streaming |
+//! | `segment`, `active`, `spare` | segments: their head, the one that is written, the one that is zeroed ahead |
+//! | `frames`, `shelf` | frames in order; snapshots |
+//! | `marker`, `opening` | from the files of a directory to a journal |
+//! | `handle`, `read_only` | an open journal, and one that is read while others write it |
+//! | `compact`, `copying`, `backup`, `remains`, `salvage` | maintenance |
 
-mod ahead;
-mod birth;
+mod active;
+mod backup;
 mod compact;
+mod copying;
 mod directory;
-mod fault;
+mod frames;
 mod handle;
 mod marker;
-mod newer;
 mod opening;
-mod overlay;
+mod read_only;
+mod reader;
+mod record;
 mod remains;
-mod rows;
 mod salvage;
-mod space;
-mod staging;
-mod waste;
+mod segment;
+mod shelf;
+mod spare;
+mod volume;
 
 use core::fmt;
 use std::boxed::Box;
 use std::io;
 use std::path::PathBuf;
 use std::string::String;
+use std::sync::Arc;
 
-use redb::{Builder, Database, StorageBackend};
-
-use super::error::{Corrupt, OpenError};
+use super::error::OpenError;
 use super::store::{Journal, JournalStore, Owner};
+use active::Sizes;
+pub use backup::BackedUp;
 use directory::Directory;
-use fault::Fault;
-use handle::DiskJournal;
+use handle::{Bounds, DiskJournal};
+use opening::{Purpose, hold, refused};
+use read_only::ReadOnly;
 pub use salvage::{Lost, Salvaged};
+pub use volume::{Access, Claim, Unclaimed, Volume, VolumeFile};
 
-/// Memory for pages of the database, unless told otherwise.
-const CACHE_BYTES: usize = 64 << 20;
+/// The sizes of segments by default. The first one of an opening is small, so that a small journal is, too; a large
+/// one costs a few syncs every 64 MiB.
+const SIZES: Sizes = Sizes { first: 1 << 20, most: 64 << 20 };
 
 /// A journal in a directory. One owner has it open at a time.
 ///
@@ -66,63 +65,53 @@ const CACHE_BYTES: usize = 64 << 20;
 /// ```
 pub struct DiskStore {
     medium: Medium,
-    max_bytes: u64,
-    cache_bytes: usize,
+    bounds: Bounds,
     read_only: bool,
 }
 
-/// Where the database is.
+/// Where the files are.
 enum Medium {
     Directory(Directory),
-    Backend { place: String, open: Box<OpenBackend> },
+    Volume { place: String, open: Box<OpenVolume> },
 }
 
-type OpenBackend = dyn Fn(&Builder) -> Result<Database, Fault> + Send;
+type OpenVolume = dyn Fn() -> io::Result<Arc<dyn Volume>> + Send;
 
 impl DiskStore {
-    /// The journal in this directory. Opening makes the directory when there is none (mode 0700),
-    /// in a parent that is there, and the database in it (mode 0600).
+    /// The journal in this directory. Opening makes the directory when there is none (mode 0700), in a parent that is
+    /// there, and the files in it (mode 0600).
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self::of(Medium::Directory(Directory::new(directory.into())))
     }
 
-    /// The journal on what `open` gives, such as a simulated disk; `place` names it in errors. It
-    /// is called at each opening, and what it gives must hold what was written before.
-    ///
-    /// Two owners at a time are kept apart by the locks of the backend: give it
-    /// [`StorageBackend::try_lock_range`], or keep them apart yourself.
-    pub fn on<B: StorageBackend>(place: impl Into<String>, open: impl Fn() -> io::Result<B> + Send + 'static) -> Self {
-        let open = move |builder: &Builder| {
-            let backend = open()?;
-            birth::clear_unborn(&backend)?;
-            Ok(builder.create_with_backend(backend)?)
-        };
-        Self::of(Medium::Backend { place: place.into(), open: Box::new(open) })
+    /// The journal on what `open` gives, such as a simulated disk; `place` names it in errors. It is called at each
+    /// opening, and what it gives must hold what was written before.
+    pub fn on<V: Volume>(place: impl Into<String>, open: impl Fn() -> io::Result<V> + Send + 'static) -> Self {
+        let open = move || open().map(|volume| Arc::new(volume) as Arc<dyn Volume>);
+        Self::of(Medium::Volume { place: place.into(), open: Box::new(open) })
     }
 
     const fn of(medium: Medium) -> Self {
-        Self { medium, max_bytes: u64::MAX, cache_bytes: CACHE_BYTES, read_only: false }
+        Self { medium, bounds: Bounds { max_bytes: u64::MAX, sizes: SIZES }, read_only: false }
     }
 
-    /// Bounds the bytes that the pages of the journal take. The file may be longer, with holes: it
-    /// grows by doubling, and shrinks when it is closed. Unbounded by default, but for the room on
-    /// the disk.
+    /// Bounds the bytes that the files of the journal take. Unbounded by default, but for the room on the disk.
     #[must_use]
     pub const fn max_bytes(mut self, max_bytes: u64) -> Self {
-        self.max_bytes = max_bytes;
+        self.bounds.max_bytes = max_bytes;
         self
     }
 
-    /// Memory for pages, 64 MiB by default.
+    /// Sizes of segments in bytes: of the first one of an opening, 1 MiB by default, and of the largest, 64 MiB. Each
+    /// has twice as many as the one before. Smaller ones give room back earlier, larger ones cost fewer syncs.
     #[must_use]
-    pub const fn cache_bytes(mut self, cache_bytes: usize) -> Self {
-        self.cache_bytes = cache_bytes;
+    pub const fn segment_bytes(mut self, first: u64, most: u64) -> Self {
+        self.bounds.sizes = Sizes { first, most };
         self
     }
 
-    /// Opens the journal to be looked at: what is written to it is gone when it is dropped, and so is
-    /// the repair of one that was not closed. The directory must be there, and others may look at
-    /// the same time, but nobody may have it open to write.
+    /// Opens the journal to be read: nothing is changed, and others may write it meanwhile. What it holds is what
+    /// was durable when it was opened. The directory must be there.
     #[must_use]
     pub const fn read_only(mut self) -> Self {
         self.read_only = true;
@@ -133,85 +122,82 @@ impl DiskStore {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Gone`] when one was there; [`OpenError::TooNew`] when it is a newer program's;
-    /// [`OpenError::Io`] when what is there may not be read, or is no file.
+    /// [`OpenError::Gone`] when one was there; [`OpenError::TooNew`] when it is a newer program's, [`OpenError::Former`]
+    /// when it has a former format; [`OpenError::Io`] when what is there may not be read.
     pub fn is_in(directory: impl Into<PathBuf>) -> Result<bool, OpenError> {
-        Directory::new(directory.into()).has_journal()
+        let directory = Directory::new(directory.into());
+        let place = directory.place();
+        let names = match directory.names() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            names => names.map_err(|error| refused(&place, &error))?,
+        };
+        let has_segments = names.iter().any(|name| segment::number(name).is_some());
+        match marker::is_set(&directory, &place, &names)? {
+            true if !has_segments => Err(opening::gone(&place, marker::FORMAT)),
+            is_marked => Ok(is_marked || has_segments),
+        }
     }
 
-    /// Bytes of the disk that the journal has; zero for one on a backend of others.
+    /// Bytes of the segments and snapshots of the journal.
     ///
     /// # Errors
     ///
-    /// What the operating system said.
+    /// What the operating system said, with the file.
     pub fn size_bytes(&self) -> io::Result<u64> {
-        match &self.medium {
-            Medium::Directory(directory) => directory.disk().map(|(has, _)| has),
-            Medium::Backend { .. } => Ok(0),
-        }
+        let (volume, place) = (self.volume()?, self.place());
+        let names = volume.names()?;
+        let counts = |name: &&String| segment::number(name).is_some() || shelf::number(name).is_some();
+        let bytes = names.iter().filter(counts).map(|name| {
+            let bytes = volume.open(name, Access::Read).and_then(|file| file.len());
+            bytes.map_err(|error| io::Error::new(error.kind(), std::format!("{place}/{name}: {error}")))
+        });
+        bytes.sum()
     }
 
-    fn database(&self) -> Result<Database, Fault> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(self.cache_bytes).set_check_integrity_on_open(true);
+    fn volume(&self) -> io::Result<Arc<dyn Volume>> {
         match &self.medium {
-            Medium::Directory(directory) if self.read_only => fault::guarded(|| directory.open_to_look(&builder)),
-            Medium::Directory(directory) => fault::guarded(|| directory.open(&builder)),
-            Medium::Backend { open, .. } => fault::guarded(|| open(&builder)),
+            Medium::Directory(directory) => Ok(Arc::new(directory.clone())),
+            Medium::Volume { open, .. } => open(),
         }
-    }
-
-    fn open_journal(&self, owner: &Owner) -> Result<DiskJournal, OpenError> {
-        let directory = match &self.medium {
-            Medium::Directory(directory) => Some(directory),
-            Medium::Backend { .. } => None,
-        };
-        let owned = directory.filter(|_| !self.read_only);
-        directory.filter(|_| self.read_only).map_or(Ok(()), Directory::check_look)?;
-        let was_made = owned.map_or(Ok(true), Directory::prepare)?;
-        let place = self.place();
-        let held_by = || directory.map_or_else(|| directory::UNKNOWN_OWNER.into(), Directory::owner);
-        let database = self.database().map_err(|fault| match (fault.at_opening(&place, held_by), directory) {
-            (OpenError::Corrupt(whole), Some(directory)) => locate(directory).unwrap_or(whole).into(),
-            (error, _) => error,
-        })?;
-        let journal = DiskJournal::open(database, &place, self.max_bytes, owned.cloned())?;
-        if let Some(directory) = owned.filter(|_| !was_made) {
-            let marked = directory.mark();
-            // One from before there were markers may be on a disk that is full: the next opening tries again.
-            if journal.is_new() {
-                marked?
-            }
-        }
-        owned.into_iter().for_each(|directory| directory.note_owner(owner));
-        Ok(journal)
     }
 
     fn place(&self) -> String {
         match &self.medium {
             Medium::Directory(directory) => directory.place(),
-            Medium::Backend { place, .. } => place.clone(),
+            Medium::Volume { place, .. } => place.clone(),
         }
+    }
+
+    /// Opens what is there to be read.
+    fn open_to_read(&self) -> Result<ReadOnly, OpenError> {
+        let place = self.place();
+        ReadOnly::open(&self.volume().map_err(|error| refused(&place, &error))?, &place)
+    }
+
+    fn open_journal(&self, owner: &Owner) -> Result<DiskJournal, OpenError> {
+        let place = self.place();
+        let volume = self.volume().map_err(|error| refused(&place, &error))?;
+        let claim = volume.claim(owner).map_err(|unclaimed| unclaimed_as(unclaimed, &place))?;
+        let held = hold(&*volume, &place, Purpose::Write)?;
+        DiskJournal::open(volume, &place, claim, held, self.bounds)
     }
 }
 
-/// The row that is damaged in a database that is refused as a whole, if it can be told: a database
-/// that was closed can be opened all the same, to be looked at.
-fn locate(directory: &Directory) -> Option<Corrupt> {
-    let found = fault::guarded(|| {
-        let database = directory.open_to_look(&Database::builder())?;
-        opening::find_damage(&database, &directory.place())
-    });
-    found.ok().flatten()
+/// A lock that was refused, as a reason not to open.
+fn unclaimed_as(unclaimed: Unclaimed, place: &str) -> OpenError {
+    match unclaimed {
+        Unclaimed::InUse(owner) => OpenError::InUse { owner },
+        Unclaimed::Io(error) => refused(&place, &error),
+    }
 }
 
 impl JournalStore for DiskStore {
     fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
-        Ok(Box::new(self.open_journal(owner)?))
+        if self.read_only { Ok(Box::new(self.open_to_read()?)) } else { Ok(Box::new(self.open_journal(owner)?)) }
     }
 
     fn capacity_bytes(&self) -> u64 {
-        self.max_bytes
+        self.bounds.max_bytes
     }
 
     fn max_frame_bytes(&self) -> usize {

@@ -1,155 +1,289 @@
-//! What an opened database holds.
+//! From the files of a directory to the journal that they are. `docs/ARCHITECTURE.md` has the table of what each can
+//! look like at opening.
 
+use core::fmt::Display;
+use std::collections::VecDeque;
+use std::io;
 use std::string::String;
+use std::sync::Arc;
 use std::vec::Vec;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _};
-
-use super::super::error::{Corrupt, OpenError, TooNew};
+use super::super::error::{Corrupt, OpenError};
+use super::super::frame::Link;
 use super::super::sequence::Sequence;
 use super::super::store::Extent;
-use super::fault::Fault;
-use super::rows::{Kind, decode, follows, place_of, room_of_row};
+use super::marker;
+use super::reader::{Found, Reader, SharedFile};
+use super::record::{ALIGN_BYTES, Head, Kind};
+use super::segment::{self, HEAD_RECORD_BYTES, Preface, Segment, corrupt};
+use super::shelf;
+use super::volume::{Access, Volume};
 
-/// How many parts each finished snapshot has.
-pub(super) const FINISHED: TableDefinition<'static, u64, u32> = TableDefinition::new("finished");
+/// What a directory is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To write: what a crash left half done is cut and removed.
+    Write,
+    /// To read, perhaps while its owner writes: nothing is changed, and every file is kept open.
+    Read,
+}
 
-/// What is known of the whole.
-pub(super) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
-
-/// The first frame that was not trimmed.
-pub(super) const FIRST: &str = "first";
-
-/// The format of the database.
-const FORMAT: &str = "format";
-
-/// The format that is written here, and the newest one that is read.
-const KNOWN_FORMAT: u16 = 1;
-
-/// What a database holds.
+/// What the files of a journal hold.
 #[derive(Debug)]
-pub(super) struct Contents {
+pub(super) struct Held {
     pub(super) extent: Extent,
-    /// What the rows take.
-    pub(super) room: u64,
-    /// Snapshots that were begun and not finished.
-    pub(super) unfinished: Vec<u64>,
-    /// There are rows of frames or snapshots that were trimmed.
-    pub(super) trimmed: bool,
+    pub(super) segments: VecDeque<Segment>,
+    /// Of the head of the newest segment.
+    pub(super) link: Link,
+    /// The snapshots, and the bytes of each.
+    pub(super) snapshots: Vec<(Sequence, u64)>,
+    /// There is a marker.
+    pub(super) is_marked: bool,
 }
 
-/// Makes the tables of a new database.
-pub(super) fn create(database: &Database) -> Result<(), Fault> {
-    if database.begin_read()?.list_tables()?.next().is_some() {
-        return Ok(());
-    }
-    let transaction = database.begin_write()?;
-    transaction.open_table(Kind::Frame.rows())?;
-    transaction.open_table(Kind::Snapshot.rows())?;
-    transaction.open_table(FINISHED)?;
-    let mut meta = transaction.open_table(META)?;
-    meta.insert(FORMAT, u64::from(KNOWN_FORMAT))?;
-    meta.insert(FIRST, Sequence::FIRST.number())?;
-    drop(meta);
-    Ok(transaction.commit()?)
-}
-
-/// Refuses the format of a newer program.
-pub(super) fn check_format(database: &Database, place: &str) -> Result<Result<(), OpenError>, Fault> {
-    let meta = database.begin_read()?.open_table(META)?;
-    let found = meta.get(FORMAT)?.map(|found| found.value());
-    let found = found.filter(|found| *found > 0);
-    let found = found.ok_or_else(|| Corrupt::new(place, "it does not tell its format"))?;
-    match found <= u64::from(KNOWN_FORMAT) {
-        true => Ok(Ok(())),
-        false => Ok(Err(TooNew::format(place, found, KNOWN_FORMAT).into())),
+impl Held {
+    /// A journal that was never opened.
+    pub(super) fn nothing() -> Self {
+        let extent = Extent { first: Sequence::FIRST, end: Sequence::FIRST };
+        let (segments, snapshots) = Default::default();
+        Self { extent, segments, link: Link::NONE, snapshots, is_marked: false }
     }
 }
 
-/// Looks at every row's key and length.
-pub(super) fn survey(database: &Database, place: &str) -> Result<Contents, Fault> {
-    let transaction = database.begin_read()?;
-    let first = transaction.open_table(META)?.get(FIRST)?.map(|first| first.value());
-    let first = first.ok_or_else(|| Corrupt::new(place, "it does not tell its first frame"))?;
-    let frames = transaction.open_table(Kind::Frame.rows())?;
-    let (mut end, mut room, mut trimmed) = (first, 0, false);
-    for entry in frames.iter()? {
-        let (key, row) = entry?;
-        let ((number, piece), expected) = (key.value(), end);
-        room += room_of_row(row.value().len());
-        trimmed |= number < first;
-        if number >= first {
-            let follows = number == expected && piece == 0 || number + 1 == expected && piece > 0;
-            let missing = || Corrupt::new(place_of(Kind::Frame, place, (expected, 0)), "it is missing");
-            end = follows.then_some(number + 1).ok_or_else(missing)?;
+/// A directory that is being opened.
+struct Opening<'v> {
+    volume: &'v dyn Volume,
+    place: &'v str,
+    purpose: Purpose,
+}
+
+/// The newest segment, up to its end.
+struct Newest {
+    preface: Preface,
+    link: Link,
+    file: SharedFile,
+    bytes: u64,
+    first: Sequence,
+    next: Sequence,
+    /// The byte at which its records end.
+    end: u64,
+    /// The segment in which it continues.
+    continues_in: Option<u64>,
+}
+
+/// Reads what the directory holds; nothing when no journal was made there.
+pub(super) fn hold(volume: &dyn Volume, place: &str, purpose: Purpose) -> Result<Option<Held>, OpenError> {
+    Opening { volume, place, purpose }.hold()
+}
+
+/// The refusal of a directory whose journal is gone, but for this file.
+pub(super) fn gone(place: &str, left: &str) -> OpenError {
+    let marker = std::format!("{place}/{left}");
+    OpenError::Gone { place: place.into(), problem: "its segments are missing".into(), marker }
+}
+
+/// A refusal of the operating system.
+pub(super) fn refused(place: &dyn Display, error: &io::Error) -> OpenError {
+    OpenError::Io { place: std::format!("{place}"), cause: std::format!("{error}") }
+}
+
+impl Opening<'_> {
+    fn hold(&self) -> Result<Option<Held>, OpenError> {
+        let names = self.volume.names().map_err(|error| refused(&self.place, &error))?;
+        let is_marked = marker::is_set(self.volume, self.place, &names)?;
+        if names.iter().any(|name| name == marker::UNFINISHED) {
+            let cause = "a journal was being copied or salvaged into it, which did not end: do it again".into();
+            return Err(OpenError::Io { place: self.place.into(), cause });
         }
-    }
-    let mut snapshots = Vec::new();
-    for entry in transaction.open_table(Kind::Snapshot.rows())?.iter()? {
-        let (key, row) = entry?;
-        let (at, _) = key.value();
-        room += room_of_row(row.value().len());
-        trimmed |= at < first;
-        if snapshots.last() != Some(&at) {
-            snapshots.push(at);
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
+        numbers.sort_unstable();
+        let Some(newest) = numbers.pop() else {
+            let left = names.iter().find(|name| *name == marker::FORMAT || shelf::number(name).is_some());
+            return left.map_or(Ok(None), |left| Err(gone(self.place, left)));
+        };
+        let newest_held = self.newest(newest)?;
+        let segments = self.older(newest, &newest_held, &numbers)?;
+        let first = newest_held.first;
+        let extent = Extent { first, end: newest_held.next };
+        let kept = |at: &Sequence| *at >= first;
+        let snapshots: Vec<Sequence> = names.iter().filter_map(|name| shelf::number(name)).filter(kept).collect();
+        if self.purpose == Purpose::Write {
+            self.clear(&names, segments.front().map_or(newest, |oldest| oldest.number), first)?;
         }
+        let snapshots = snapshots.into_iter().map(|at| Ok((at, self.bytes_of(&shelf::name(at))?)));
+        let snapshots = snapshots.collect::<Result<_, OpenError>>()?;
+        Ok(Some(Held { extent, segments, link: newest_held.link, snapshots, is_marked }))
     }
-    let finished = transaction.open_table(FINISHED)?;
-    let mut unfinished = Vec::new();
-    for at in snapshots {
-        if finished.get(at)?.is_none() {
-            unfinished.push(at);
+
+    fn io(&self, number: u64) -> impl Fn(io::Error) -> OpenError {
+        let place = std::format!("{}/{}", self.place, segment::name(number));
+        move |error| refused(&place, &error)
+    }
+
+    fn corrupt(&self, number: u64, at: u64, problem: impl Display) -> OpenError {
+        corrupt(self.place, number, at, problem).into()
+    }
+
+    fn bytes_of(&self, name: &str) -> Result<u64, OpenError> {
+        let bytes = self.volume.open(name, Access::Read).and_then(|file| file.len());
+        bytes.map_err(|error| refused(&std::format_args!("{}/{name}", self.place), &error))
+    }
+
+    /// Reads the newest segment. What the cache shows may not be on the medium, so its owner has it synced, and
+    /// then read from the medium.
+    fn newest(&self, number: u64) -> Result<Newest, OpenError> {
+        let own = self.purpose == Purpose::Write;
+        let access = if own { Access::Write } else { Access::Read };
+        let file = segment::open(self.volume, number, access).map_err(self.io(number))?;
+        if own {
+            file.sync().and_then(|()| file.evict()).map_err(self.io(number))?;
         }
+        let bytes = file.len().map_err(self.io(number))?;
+        let mut reader = Reader::new(Arc::clone(&file), number, 0);
+        let read = segment::preface(&mut reader, number, bytes).map_err(self.io(number))?;
+        let (preface, link) = read.ok_or_else(|| self.corrupt(number, 0, "it does not begin as this segment does"))?;
+        let end = reader.at();
+        let first = preface.first;
+        let mut newest = Newest { preface, link, file, bytes, first, next: preface.base, end, continues_in: None };
+        while self.scan(number, &mut reader, &mut newest)? {}
+        if let Some(next) = newest.continues_in {
+            let problem = std::format_args!("it is missing, though {} ends with it", segment::name(number));
+            return Err(self.corrupt(next, 0, problem));
+        }
+        if newest.first > newest.next {
+            let problem = std::format_args!("frames from {} on are missing", newest.next);
+            return Err(self.corrupt(number, newest.end, problem));
+        }
+        Ok(newest)
     }
-    let extent = Extent { first: Sequence::new(first), end: Sequence::new(end) };
-    Ok(Contents { extent, room, unfinished, trimmed })
-}
 
-/// The frames of a database that may be damaged, as far as its last keys tell.
-pub(super) fn find_extent(database: &Database) -> Result<Option<Extent>, Fault> {
-    create(database)?;
-    let transaction = database.begin_read()?;
-    let Some(first) = transaction.open_table(META)?.get(FIRST)?.map(|first| first.value()) else { return Ok(None) };
-    let frames = transaction.open_table(Kind::Frame.rows())?;
-    let mut keys = Vec::new();
-    for entry in frames.iter()?.rev().take(2) {
-        keys.push(entry?.0.value());
-    }
-    let end = match keys[..] {
-        [] => first,
-        [last] if last == (first, 0) => first.saturating_add(1),
-        [last, before] if follows(Kind::Frame, before, last) => last.0.saturating_add(1),
-        // A key that does not follow the one before is damaged.
-        _ => return Ok(None),
-    };
-    // Frames are trimmed from the first one on, and never more than there are.
-    if end < first {
-        return Ok(None);
-    }
-    Ok(Some(Extent { first: Sequence::new(first), end: Sequence::new(end) }))
-}
-
-/// A table that a database should have and has not.
-pub(super) fn missing_table(database: &Database) -> Result<Option<&'static str>, Fault> {
-    let there: Vec<String> = database.begin_read()?.list_tables()?.map(|table| table.name().into()).collect();
-    let mut wanted = [Kind::Frame.table(), Kind::Snapshot.table(), FINISHED.name(), META.name()].into_iter();
-    Ok(wanted.find(|name| there.iter().all(|other| other != name)))
-}
-
-/// The first row that is not what was written.
-pub(super) fn find_damage(database: &Database, place: &str) -> Result<Option<Corrupt>, Fault> {
-    let transaction = database.begin_read()?;
-    for kind in [Kind::Frame, Kind::Snapshot] {
-        let mut before = None;
-        for entry in transaction.open_table(kind.rows())?.iter()? {
-            let (key, row) = entry?;
-            let key = key.value();
-            // Pages that lead back to themselves must not be followed for ever.
-            if before >= Some(key) || decode(kind, key, row.value()).is_none() {
-                return Ok(Some(Corrupt::new(place_of(kind, place, key), "its checksum does not fit")));
+    /// Reads records up to the first that is not sound, and judges that. Returns whether there is more to read
+    /// all the same.
+    fn scan(&self, number: u64, reader: &mut Reader, newest: &mut Newest) -> Result<bool, OpenError> {
+        loop {
+            match reader.next(newest.bytes).map_err(self.io(number))? {
+                Found::Record { at, head, .. } => {
+                    newest.take(&head, number).map_err(|problem| self.corrupt(number, at, problem))?;
+                }
+                Found::End => {
+                    newest.end = reader.at();
+                    return Ok(false);
+                }
+                Found::Unsound => break,
             }
-            before = Some(key);
+            newest.end = reader.at();
+            if newest.continues_in.is_some() {
+                return Ok(false);
+            }
+        }
+        let has_more = follows_a_record(reader, newest.bytes).map_err(self.io(number))?;
+        // A bad end counts once it is read twice: a disk that responds differently each time is refused. While the
+        // owner writes, the record may have been written meanwhile.
+        let mut again = Reader::new(Arc::clone(&newest.file), number, newest.end);
+        let is_sound = matches!(again.next(newest.bytes).map_err(self.io(number))?, Found::Record { .. });
+        match (is_sound, has_more) {
+            (true, _) if self.purpose == Purpose::Read => {
+                *reader = Reader::new(Arc::clone(&newest.file), number, newest.end);
+                Ok(true)
+            }
+            (true, _) => Err(self.corrupt(number, newest.end, "the disk does not read the same twice")),
+            (false, true) => Err(self.corrupt(number, newest.end, "a sound record follows what is none")),
+            (false, false) => Ok(false),
         }
     }
-    Ok(None)
+
+    /// Finds the older segments that have frames from the first one on.
+    fn older(&self, newest_number: u64, newest: &Newest, numbers: &[u64]) -> Result<VecDeque<Segment>, OpenError> {
+        let keeps_open = self.purpose == Purpose::Read;
+        let file = keeps_open.then(|| Arc::clone(&newest.file));
+        let Newest { end, bytes, .. } = *newest;
+        let mut later = newest.preface;
+        let mut number = newest_number;
+        let mut segments = VecDeque::from([Segment { number, base: later.base, end, bytes, file }]);
+        while later.base > newest.first {
+            number -= 1;
+            if !numbers.contains(&number) {
+                let problem = std::format_args!("it is missing, with frames before {}", later.base);
+                return Err(self.corrupt(number, 0, problem));
+            }
+            let (preface, segment) = self.older_one(number, &later)?;
+            segments.push_front(if keeps_open { segment } else { Segment { file: None, ..segment } });
+            later = preface;
+        }
+        Ok(segments)
+    }
+
+    fn older_one(&self, number: u64, later: &Preface) -> Result<(Preface, Segment), OpenError> {
+        let file = segment::open(self.volume, number, Access::Read).map_err(self.io(number))?;
+        let bytes = file.len().map_err(self.io(number))?;
+        let mut reader = Reader::new(Arc::clone(&file), number, 0);
+        let read = segment::preface(&mut reader, number, bytes.min(HEAD_RECORD_BYTES)).map_err(self.io(number))?;
+        let (preface, link) = read.ok_or_else(|| self.corrupt(number, 0, "it does not begin as this segment does"))?;
+        if link != later.before || preface.base > later.base {
+            return Err(self.corrupt(number, 0, "it is not the segment that the next one follows"));
+        }
+        if later.end_before > bytes {
+            let problem = std::format_args!("frames up to {} are missing", later.base.previous());
+            return Err(self.corrupt(number, bytes, problem));
+        }
+        Ok((preface, Segment { number, base: preface.base, end: later.end_before, bytes, file: Some(file) }))
+    }
+
+    /// Removes what a crash left half done, and what was trimmed.
+    fn clear(&self, names: &[String], oldest: u64, first: Sequence) -> Result<(), OpenError> {
+        let is_waste = |name: &&String| {
+            is_unfinished(name)
+                || segment::number(name).is_some_and(|number| number < oldest)
+                || shelf::number(name).is_some_and(|at| at < first)
+        };
+        for name in names.iter().filter(is_waste) {
+            let removed = self.volume.remove(name);
+            removed.map_err(|error| refused(&std::format_args!("{}/{name}", self.place), &error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Newest {
+    /// Takes in the next record.
+    fn take(&mut self, head: &Head, number: u64) -> Result<(), &'static str> {
+        let sequence = Sequence::new(head.number);
+        match head.kind {
+            Kind::Frame if sequence == self.next => self.next = sequence.next(),
+            Kind::Seal if sequence == self.next => {}
+            Kind::Trim if sequence >= self.first && sequence <= self.next => self.first = sequence,
+            Kind::End if head.number == number + 1 => self.continues_in = Some(head.number),
+            Kind::Head | Kind::Frame | Kind::Seal | Kind::Trim | Kind::End | Kind::Part | Kind::LastPart => {
+                return Err("what stands there does not follow");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file with this name is on its way to another one.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    [segment::NEW, shelf::NEW, marker::NEW].contains(&name)
+}
+
+/// Whether a whole record stands anywhere behind the bytes at which the reader stopped.
+fn follows_a_record(reader: &mut Reader, limit: u64) -> io::Result<bool> {
+    let stopped = reader.at();
+    if reader.is_blank(limit)? {
+        return Ok(false);
+    }
+    reader.go_to(stopped + ALIGN_BYTES as u64);
+    while reader.seek(limit)? {
+        let at = reader.at();
+        if let Found::Record { .. } = reader.next(limit)? {
+            return Ok(true);
+        }
+        reader.go_to(at + ALIGN_BYTES as u64);
+    }
+    Ok(false)
+}
+
+/// The damage that a journal has no segment at all.
+pub(super) fn missing(place: &str) -> Corrupt {
+    Corrupt::new(place, "it has no segment")
 }

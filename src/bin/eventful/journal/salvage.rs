@@ -15,7 +15,7 @@ use crate::terminal::{say, warn};
 pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let from = look(from)?;
     anyhow::ensure!(!DiskStore::is_in(to)?, "{}: there is a journal in it already: name a new one", to.display());
-    let salvaged = from.salvage(&mut DiskStore::new(to), &owner("salvage"), &Config::default())?;
+    let salvaged = from.salvage(&DiskStore::new(to), &owner("salvage"), &Config::default())?;
     say(&format!("journal    {}", to.display()));
     say(&format!("records    {}", describe(&salvaged.records)));
     say(&format!("saved      {}", saved(&salvaged)));

@@ -1,0 +1,180 @@
+//! The journal that ships, on a drive, and what the oracles know of it besides what it says.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eventful::journal::{
+    DiskStore, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Sequence, WriteError,
+};
+
+use super::drive::Drive;
+use super::volume::DriveVolume;
+use crate::chance::Stream;
+
+/// Bytes of frames after which a read ends, however many are asked for: so a few frames are several reads.
+const PAGE_BYTES: usize = 600;
+
+/// Bytes of the first segment of an opening, and of the largest one: a few groups fill them.
+const SEGMENT_BYTES: (u64, u64) = (1 << 10, 4 << 10);
+
+/// A place for a journal on a drive. Clones are the same one; each opening fences the owner before.
+#[derive(Debug, Clone)]
+pub struct DriveStore {
+    drive: Drive,
+    segment_bytes: (u64, u64),
+    notes: Notes,
+}
+
+/// Notes about a journal, taken on the way of its calls. Clones are the same ones.
+#[derive(Debug, Clone)]
+struct Notes {
+    /// The openings of the journal, and the one that this is.
+    openings: Arc<AtomicU64>,
+    opening: u64,
+    /// The first frame that was not trimmed, and the bytes of the largest part that was put.
+    first: Arc<AtomicU64>,
+    largest_part: Arc<AtomicUsize>,
+    /// The bytes of all frames that were appended before each one.
+    sizes: Arc<Mutex<BTreeMap<Sequence, u64>>>,
+}
+
+impl DriveStore {
+    /// The journal that has this drive to itself.
+    pub fn new(drive: Drive) -> Self {
+        let first = Arc::new(AtomicU64::new(Sequence::FIRST.number()));
+        let (openings, largest_part, sizes) = Default::default();
+        let notes = Notes { openings, opening: 0, first, largest_part, sizes };
+        Self { drive, segment_bytes: SEGMENT_BYTES, notes }
+    }
+
+    /// The same, with segments of other sizes: see [`DiskStore::segment_bytes`].
+    #[must_use]
+    pub const fn segment_bytes(mut self, first: u64, most: u64) -> Self {
+        self.segment_bytes = (first, most);
+        self
+    }
+
+    /// The first frame that was not trimmed, as the last owner knew it.
+    pub fn first(&self) -> Sequence {
+        Sequence::new(self.notes.first.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of the largest part of a snapshot that was put.
+    pub fn largest_part(&self) -> usize {
+        self.notes.largest_part.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the frames from this one on.
+    pub fn bytes_from(&self, from: Sequence) -> u64 {
+        let sizes = self.notes.sizes();
+        let all = sizes.last_key_value().map_or(0, |(_, before)| *before);
+        all - sizes.get(&from).copied().unwrap_or_default().min(all)
+    }
+
+    /// The finished snapshots on the drive, the newest last.
+    pub fn snapshots(&self) -> Vec<Sequence> {
+        let names = self.drive.disk().names_now();
+        let numbers = names.iter().filter_map(|name| name.strip_prefix("snapshot-")?.parse().ok());
+        numbers.map(Sequence::new).filter(|at| *at >= self.first()).collect()
+    }
+
+    /// Flips a bit of this snapshot, if any of it is synced. Returns whether there was one.
+    pub fn rot_snapshot(&self, at: Sequence, stream: &mut Stream) -> bool {
+        self.drive.disk().rot_file(&format!("snapshot-{:020}", at.number()), stream)
+    }
+
+    /// The drive.
+    pub const fn drive(&self) -> &Drive {
+        &self.drive
+    }
+
+    fn store(&self) -> DiskStore {
+        let (drive, (first, most)) = (self.drive.clone(), self.segment_bytes);
+        DiskStore::on("the drive", move || Ok(DriveVolume::new(&drive))).segment_bytes(first, most)
+    }
+}
+
+impl JournalStore for DriveStore {
+    fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        self.notes.opening = self.notes.openings.fetch_add(1, Ordering::Relaxed) + 1;
+        Intercepted::new(Box::new(self.store()), self.notes.clone()).open(owner)
+    }
+
+    /// A simulated drive blocks no thread.
+    fn blocks(&self) -> bool {
+        false
+    }
+}
+
+impl Notes {
+    fn note_size(&self, frame: Sequence, bytes: usize) {
+        let mut sizes = self.sizes();
+        let before = sizes.get(&frame).copied().unwrap_or_default();
+        sizes.insert(frame.next(), before + bytes as u64);
+    }
+
+    fn sizes(&self) -> MutexGuard<'_, BTreeMap<Sequence, u64>> {
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses who was fenced.
+    fn own(&self) -> Result<(), WriteError> {
+        if self.openings.load(Ordering::Relaxed) == self.opening { Ok(()) } else { Err(WriteError::Fenced) }
+    }
+}
+
+impl Intercept for Notes {
+    fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        let journal = store.open(owner)?;
+        let extent = journal.extent();
+        self.first.store(extent.first.number(), Ordering::Relaxed);
+        self.sizes().split_off(&extent.end.next());
+        Ok(journal)
+    }
+
+    fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
+        self.own()?;
+        let appended = journal.append(expected, frame);
+        // What fails may be there all the same, unless it was refused.
+        if matches!(appended, Ok(()) | Err(WriteError::Unknown { .. })) {
+            self.note_size(expected, frame.len());
+        }
+        appended
+    }
+
+    fn read(
+        &mut self,
+        journal: &mut dyn Journal,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        journal.read(from, limit_bytes.min(PAGE_BYTES), visit)
+    }
+
+    fn put_snapshot(
+        &mut self,
+        journal: &mut dyn Journal,
+        at: Sequence,
+        part: u32,
+        bytes: &[u8],
+        last: bool,
+    ) -> Result<(), WriteError> {
+        self.own()?;
+        self.largest_part.fetch_max(bytes.len(), Ordering::Relaxed);
+        journal.put_snapshot(at, part, bytes, last)
+    }
+
+    fn trim(&mut self, journal: &mut dyn Journal, below: Sequence) -> Result<(), WriteError> {
+        self.own()?;
+        let trimmed = journal.trim(below);
+        self.first.store(journal.extent().first.number(), Ordering::Relaxed);
+        trimmed
+    }
+
+    fn seal(&mut self, journal: &mut dyn Journal) -> Result<(), WriteError> {
+        self.own()?;
+        journal.seal()
+    }
+}

@@ -1,0 +1,105 @@
+//! A drive as the journal on disk wants it.
+
+use std::io;
+
+use eventful::journal::{Access, Claim, Owner, Unclaimed, Volume, VolumeFile};
+
+use super::drive::{Drive, DriveFile};
+use super::medium::{DiskError, Life};
+
+/// A drive in one life of the process. Everything happens inline, and what the process did in an earlier life is of no
+/// use to it.
+#[derive(Debug)]
+pub struct DriveVolume {
+    drive: Drive,
+    life: Life,
+}
+
+impl DriveVolume {
+    /// The drive in the life that the process has now.
+    pub fn new(drive: &Drive) -> Self {
+        Self { life: drive.disk().life(), drive: drive.clone() }
+    }
+}
+
+impl Volume for DriveVolume {
+    /// Always granted: the store fences the owner before.
+    fn claim(&self, _: &Owner) -> Result<Claim, Unclaimed> {
+        Ok(Box::new(()))
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        self.drive.disk().names(self.life).map_err(said)
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn VolumeFile>> {
+        let file = match access {
+            Access::Create => DriveFile::open(&self.drive, self.life, name).map_err(said)?,
+            Access::Read | Access::Write => DriveFile::find(&self.drive, self.life, name).map_err(said)?,
+        };
+        if access == Access::Create {
+            file.set_len(0).map_err(said)?;
+        }
+        Ok(Box::new(file))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.drive.disk().rename(self.life, from, to).map_err(said)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.drive.disk().remove(self.life, name).map_err(said)
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.drive.disk().sync_names(self.life).map_err(said)
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        Ok(self.drive.disk().room())
+    }
+}
+
+impl VolumeFile for DriveFile {
+    fn len(&self) -> io::Result<u64> {
+        Self::len(self).map_err(said)
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.read(offset, out).map_err(said)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write(offset, bytes).map_err(said)
+    }
+
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        Self::allocate(self, bytes).map_err(said)
+    }
+
+    fn cut(&self, bytes: u64) -> io::Result<()> {
+        match Self::len(self).map_err(said)? > bytes {
+            true => self.set_len(bytes).map_err(said),
+            false => Ok(()),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Self::sync(self).map_err(said)
+    }
+
+    fn evict(&self) -> io::Result<()> {
+        Self::evict(self);
+        Ok(())
+    }
+}
+
+/// What the operating system would say.
+fn said(error: DiskError) -> io::Error {
+    let kind = match error {
+        DiskError::NoSpace => io::ErrorKind::StorageFull,
+        DiskError::Missing => io::ErrorKind::NotFound,
+        DiskError::Io | DiskError::Dead => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}

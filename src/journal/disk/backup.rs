@@ -1,0 +1,109 @@
+//! A copy of a journal, made while its owner writes to it.
+
+use std::io;
+use std::sync::Arc;
+use std::vec;
+
+use super::super::error::{MaintainError, OpenError};
+use super::super::inspect;
+use super::super::sequence::Sequence;
+use super::super::store::{Extent, Journal as _, Owner};
+use super::active::end;
+use super::copying::Copying;
+use super::directory::Directory;
+use super::opening::refused;
+use super::read_only::ReadOnly;
+use super::reader::SharedFile;
+use super::volume::{Access, Volume as _};
+use super::{DiskStore, Medium, marker, segment, shelf};
+
+/// Bytes that are copied at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What a backup holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackedUp {
+    /// Its frames.
+    pub extent: Extent,
+    /// How many snapshots it has.
+    pub snapshots: usize,
+    /// The bytes that were copied.
+    pub bytes: u64,
+}
+
+impl DiskStore {
+    /// Copies this journal as it is now into `to`, a new one: all frames that are durable, and the snapshots. Others may
+    /// write to this one meanwhile. Every frame is checked before, and the copy is in its directory only when it is
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintainError`] when there is no journal, or a frame of it is damaged; or when `to` cannot be written, or is
+    /// not new. Then nothing is made.
+    pub fn backup(&self, to: &Self, owner: &Owner) -> Result<BackedUp, MaintainError> {
+        let directory = to.directory()?;
+        let mut from = self.open_to_read()?;
+        inspect::facts(&mut from, &mut |_, _| {})?;
+        let copying = Copying::begin(directory, owner)?;
+        let copied = copy(&from, directory);
+        let bytes = copied.map_err(|error| refused(&directory.place(), &error))?;
+        copying.finish()?;
+        Ok(BackedUp { extent: from.extent(), snapshots: from.shelf.list().len(), bytes })
+    }
+
+    /// The directory that this one is.
+    pub(super) fn directory(&self) -> Result<&Directory, OpenError> {
+        match &self.medium {
+            Medium::Directory(directory) => Ok(directory),
+            Medium::Volume { place, .. } => {
+                Err(OpenError::Io { place: place.clone(), cause: "it is not a directory".into() })
+            }
+        }
+    }
+}
+
+/// Copies all files, and returns how many bytes these were.
+fn copy(from: &ReadOnly, to: &Directory) -> io::Result<u64> {
+    let mut copied = 0;
+    let newest = from.frames.segments.back().map(|newest| newest.number);
+    for held in &from.frames.segments {
+        let file = held.file.clone().ok_or(io::ErrorKind::NotFound)?;
+        let copy = copy_file(&file, held.end, to, &segment::name(held.number))?;
+        if newest != Some(held.number) {
+            end(&copy, held.number, held.end, held.number + 1)?;
+        }
+        copied += held.end;
+    }
+    for at in from.shelf.list() {
+        let (bytes, file) = from.shelf.file(at)?.ok_or(io::ErrorKind::NotFound)?;
+        copy_file(&file, bytes, to, &shelf::name(at))?;
+        copied += bytes;
+    }
+    to.sync_names()?;
+    marker::set(to)?;
+    Ok(copied)
+}
+
+/// Copies the first bytes of a file, durably.
+fn copy_file(from: &SharedFile, bytes: u64, to: &Directory, name: &str) -> io::Result<SharedFile> {
+    let copy = to.open(name, Access::Create)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut at = 0;
+    while at < bytes {
+        let length = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        from.read_at(at, &mut chunk[..length])?;
+        copy.write_at(at, &chunk[..length])?;
+        at += length as u64;
+    }
+    copy.sync()?;
+    Ok(Arc::new(copy))
+}
+
+/// Where the frames after a backup begin.
+impl BackedUp {
+    /// The first frame that is not in it.
+    pub const fn end(&self) -> Sequence {
+        self.extent.end
+    }
+}

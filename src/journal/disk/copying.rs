@@ -1,0 +1,83 @@
+//! A new journal that is there once it is whole, and not before.
+//!
+//! It is made in its own directory, which may be all that its owner may write to, and may be on a disk of its own. Until
+//! it is whole, a file there says that it is not, and it is not opened.
+
+use std::io;
+use std::string::String;
+use std::vec::Vec;
+
+use super::super::error::OpenError;
+use super::super::store::Owner;
+use super::directory::{Directory, LOCK};
+use super::marker::{self, UNFINISHED};
+use super::opening::{is_unfinished, refused};
+use super::volume::{Claim, Volume as _};
+use super::{segment, shelf, unclaimed_as};
+
+/// A journal that is being made. When this is dropped before it is finished, what is there of it goes.
+#[derive(Debug)]
+pub(super) struct Copying {
+    to: Directory,
+    /// The directory was made for it.
+    made: bool,
+    claim: Option<Claim>,
+    is_whole: bool,
+}
+
+impl Copying {
+    /// Begins again what one that died has left behind.
+    pub(super) fn begin(to: &Directory, owner: &Owner) -> Result<Self, OpenError> {
+        let place = to.place();
+        let io = |error: io::Error| refused(&place, &error);
+        let made = to.make().map_err(io)?;
+        let claim = to.claim(owner).map_err(|unclaimed| unclaimed_as(unclaimed, &place))?;
+        let names = to.names().map_err(io)?;
+        let is_left = names.iter().any(|name| name == UNFINISHED);
+        if !is_left && names.iter().any(|name| is_ours(name) && name != LOCK) {
+            return Err(OpenError::Io { place, cause: "it holds a journal already".into() });
+        }
+        let copying = Self { to: to.clone(), made, claim: Some(claim), is_whole: false };
+        copying.clear().map_err(io)?;
+        marker::begin(to).map_err(io)?;
+        Ok(copying)
+    }
+
+    /// The lock of the directory, for a journal that takes it over.
+    pub(super) fn take_claim(&mut self) -> Option<Claim> {
+        self.claim.take()
+    }
+
+    /// Says that it is whole.
+    pub(super) fn finish(mut self) -> Result<(), OpenError> {
+        let finished = marker::finish(&self.to);
+        self.is_whole = finished.is_ok();
+        finished.map_err(|error| refused(&self.to.place(), &error))
+    }
+
+    /// Removes all files of a journal but the lock and the word that it is not whole.
+    fn clear(&self) -> io::Result<()> {
+        let names: Vec<String> = self.to.names()?;
+        let ours = names.iter().filter(|name| is_ours(name) && *name != LOCK && *name != UNFINISHED);
+        ours.into_iter().try_for_each(|name| self.to.remove(name))
+    }
+}
+
+/// Whether a file with this name may be one of a journal.
+fn is_ours(name: &str) -> bool {
+    let is_numbered = segment::number(name).is_some() || shelf::number(name).is_some();
+    is_numbered || [marker::FORMAT, UNFINISHED, LOCK].contains(&name) || is_unfinished(name)
+}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        if self.is_whole {
+            return;
+        }
+        // The error that led here is what is shown.
+        let _ = self.clear().and_then(|()| self.to.remove(UNFINISHED)).and_then(|()| self.to.remove(LOCK));
+        if self.made {
+            self.to.remove_empty();
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The frames of a journal, read in order.
+
+use std::collections::VecDeque;
+use std::io;
+use std::string::String;
+use std::sync::Arc;
+
+use super::super::error::{Corrupt, ReadError};
+use super::super::sequence::Sequence;
+use super::super::store::Extent;
+use super::reader::{Found, Reader};
+use super::record::Kind;
+use super::segment::{self, Segment, corrupt, preface};
+use super::volume::Volume;
+
+/// What is called with the number and the bytes of a frame.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(Sequence, &[u8]);
+
+/// The segments of a journal, and where the last read of them has ended.
+#[derive(Debug)]
+pub(super) struct Frames {
+    volume: Arc<dyn Volume>,
+    place: String,
+    pub(super) extent: Extent,
+    /// The oldest first; never empty.
+    pub(super) segments: VecDeque<Segment>,
+    cursor: Option<Cursor>,
+}
+
+/// The place of a frame.
+#[derive(Debug)]
+struct Cursor {
+    segment: u64,
+    reader: Reader,
+    next: Sequence,
+}
+
+impl Frames {
+    pub(super) fn new(volume: &Arc<dyn Volume>, place: &str, extent: Extent, segments: VecDeque<Segment>) -> Self {
+        Self { volume: Arc::clone(volume), place: place.into(), extent, segments, cursor: None }
+    }
+
+    /// Bytes that the segments take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Whether there are frames in the newest segment.
+    pub(super) fn newest_has_frames(&self) -> bool {
+        self.segments.back().is_some_and(|newest| newest.base < self.extent.end)
+    }
+
+    /// Takes up a segment that was just begun.
+    pub(super) fn push(&mut self, number: u64, bytes: u64) {
+        let end = segment::HEAD_RECORD_BYTES;
+        self.segments.push_back(Segment { number, base: self.extent.end, end, bytes, file: None });
+    }
+
+    /// Notes how far the newest segment is written, and how long it is.
+    pub(super) fn note(&mut self, end: u64, bytes: u64) {
+        if let Some(newest) = self.segments.back_mut() {
+            (newest.end, newest.bytes) = (end, bytes);
+        }
+    }
+
+    /// Drops the oldest segment if all of its frames are trimmed, and returns its number.
+    pub(super) fn drop_trimmed(&mut self) -> Option<u64> {
+        let after = self.segments.get(1)?;
+        if after.base > self.extent.first {
+            return None;
+        }
+        self.segments.pop_front().map(|segment| segment.number)
+    }
+
+    /// As [`Journal::read`](super::super::store::Journal::read).
+    pub(super) fn read(&mut self, from: Sequence, limit_bytes: usize, visit: Visit<'_>) -> Result<Sequence, ReadError> {
+        let Extent { first, end } = self.extent;
+        if from < first {
+            return Err(Corrupt::new(std::format_args!("{}, frame {from}", self.place), "it was trimmed").into());
+        }
+        if from >= end {
+            return Ok(from);
+        }
+        let mut cursor = match self.cursor.take().filter(|cursor| cursor.next == from) {
+            Some(cursor) => cursor,
+            None => self.go_to(from)?,
+        };
+        let mut bytes = 0;
+        while cursor.next < end {
+            bytes += self.step(&mut cursor, visit)?;
+            if bytes >= limit_bytes {
+                break;
+            }
+        }
+        let next = cursor.next;
+        self.cursor = Some(cursor);
+        Ok(next)
+    }
+
+    /// The place of this frame, which the journal has.
+    fn go_to(&self, from: Sequence) -> Result<Cursor, ReadError> {
+        let at = self.segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
+        let mut cursor = self.begin(at)?;
+        while cursor.next < from {
+            let limit = self.segments.get(at).map_or(0, |segment| segment.end);
+            let head = cursor.reader.skip(limit).map_err(|error| self.unread(cursor.segment, &error))?;
+            match head.filter(|head| matches!(head.kind, Kind::Frame | Kind::Seal | Kind::Trim)) {
+                Some(head) if head.kind == Kind::Frame => cursor.next = Sequence::new(head.number).next(),
+                Some(_) => {}
+                None => return Err(self.damaged(&cursor)),
+            }
+        }
+        Ok(cursor)
+    }
+
+    /// The place of the first frame of the segment at this index.
+    fn begin(&self, index: usize) -> Result<Cursor, ReadError> {
+        let segment = self.segments.get(index).ok_or_else(|| super::opening::missing(&self.place))?;
+        let number = segment.number;
+        let file = segment.open(&*self.volume).map_err(|error| self.unread(number, &error))?;
+        let mut reader = Reader::new(file, number, 0);
+        let read = preface(&mut reader, number, segment.end).map_err(|error| self.unread(number, &error))?;
+        if read.is_none_or(|(preface, _)| preface.base != segment.base) {
+            return Err(corrupt(&self.place, number, 0, "it does not begin as this segment does").into());
+        }
+        Ok(Cursor { segment: number, reader, next: segment.base })
+    }
+
+    /// Reads the next record, and returns the bytes of the frame in it.
+    fn step(&self, cursor: &mut Cursor, visit: Visit<'_>) -> Result<usize, ReadError> {
+        let oldest = self.segments.front().map_or(0, |segment| segment.number);
+        let index = usize::try_from(cursor.segment.saturating_sub(oldest)).unwrap_or(usize::MAX);
+        let limit = self.segments.get(index).map_or(0, |segment| segment.end);
+        let number = cursor.segment;
+        match cursor.reader.next(limit).map_err(|error| self.unread(number, &error))? {
+            Found::Record { head, body, .. } if head.kind == Kind::Frame && head.number == cursor.next.number() => {
+                visit(cursor.next, body);
+                cursor.next = cursor.next.next();
+                Ok(body.len())
+            }
+            Found::Record { head, .. } if matches!(head.kind, Kind::Seal | Kind::Trim) => Ok(0),
+            Found::End => {
+                let after = self.begin(index + 1)?;
+                if after.next != cursor.next {
+                    let problem = std::format_args!("frames up to {} are missing", after.next.previous());
+                    return Err(corrupt(&self.place, number, limit, problem).into());
+                }
+                *cursor = after;
+                Ok(0)
+            }
+            Found::Record { .. } | Found::Unsound => Err(self.damaged(cursor)),
+        }
+    }
+
+    fn damaged(&self, cursor: &Cursor) -> ReadError {
+        corrupt(&self.place, cursor.segment, cursor.reader.at(), "it is not what was written").into()
+    }
+
+    fn unread(&self, number: u64, error: &io::Error) -> ReadError {
+        let place = std::format!("{}/{}", self.place, segment::name(number));
+        ReadError::Io { place, cause: std::format!("{error}") }
+    }
+}

@@ -1,0 +1,90 @@
+//! A journal that is only read, perhaps while its owner writes to it.
+
+use std::string::String;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::super::error::{OpenError, ReadError, WriteError};
+use super::super::sequence::Sequence;
+use super::super::store::{Extent, Journal, Room};
+use super::frames::Frames;
+use super::opening::{Held, Purpose, hold, refused};
+use super::shelf::Shelf;
+use super::volume::Volume;
+
+/// How often a directory is read again that its owner changes meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// A journal as it was when it was opened: of what its owner writes later, nothing is seen, and of what it removes, all.
+#[derive(Debug)]
+pub(super) struct ReadOnly {
+    pub(super) frames: Frames,
+    pub(super) shelf: Shelf,
+}
+
+impl ReadOnly {
+    /// Opens what the directory holds up to its watermark.
+    pub(super) fn open(volume: &Arc<dyn Volume>, place: &str) -> Result<Self, OpenError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let held = hold(&**volume, place, Purpose::Read).and_then(|held| Self::keep(volume, place, held));
+            match held {
+                Err(OpenError::Io { .. } | OpenError::Corrupt(_)) if attempts < ATTEMPTS => {}
+                held => return held,
+            }
+        }
+    }
+
+    fn keep(volume: &Arc<dyn Volume>, place: &str, held: Option<Held>) -> Result<Self, OpenError> {
+        let nothing = || OpenError::Io { place: place.into(), cause: "there is no journal in it".into() };
+        let held = held.ok_or_else(nothing)?;
+        let mut shelf = Shelf::new(volume, place, &held.snapshots);
+        shelf.keep_open().map_err(|error| refused(&place, &error))?;
+        Ok(Self { frames: Frames::new(volume, place, held.extent, held.segments), shelf })
+    }
+}
+
+fn refuse<T>() -> Result<T, WriteError> {
+    let cause: String = "it was opened to be read only".into();
+    Err(WriteError::Unreachable { cause })
+}
+
+impl Journal for ReadOnly {
+    fn extent(&self) -> Extent {
+        self.frames.extent
+    }
+
+    fn room(&self) -> Room {
+        Room(0)
+    }
+
+    fn append(&mut self, _: Sequence, _: &[u8]) -> Result<(), WriteError> {
+        refuse()
+    }
+
+    fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: &mut dyn FnMut(Sequence, &[u8]),
+    ) -> Result<Sequence, ReadError> {
+        self.frames.read(from, limit_bytes, visit)
+    }
+
+    fn put_snapshot(&mut self, _: Sequence, _: u32, _: &[u8], _: bool) -> Result<(), WriteError> {
+        refuse()
+    }
+
+    fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
+        Ok(self.shelf.list())
+    }
+
+    fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        self.shelf.get(at, part)
+    }
+
+    fn trim(&mut self, _: Sequence) -> Result<(), WriteError> {
+        refuse()
+    }
+}

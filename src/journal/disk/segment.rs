@@ -1,0 +1,107 @@
+//! Segments: the files of a journal that hold its frames.
+
+use core::fmt::Display;
+use std::io;
+use std::string::String;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::super::error::Corrupt;
+use super::super::frame::Link;
+use super::super::sequence::Sequence;
+use super::reader::{Found, Reader, SharedFile};
+use super::record::{self, Kind, Place, bytes_of, number_at};
+use super::volume::{Access, Volume};
+
+/// The name of the segment that is being prepared.
+pub(super) const NEW: &str = "log.new";
+
+/// Bytes of the body of a head.
+const BODY_BYTES: usize = 48;
+
+/// Bytes of the record of a head.
+pub(super) const HEAD_RECORD_BYTES: u64 = bytes_of(BODY_BYTES) as u64;
+
+/// The name of a segment's file.
+pub(super) fn name(number: u64) -> String {
+    std::format!("log-{number:020}")
+}
+
+/// The number of the segment with this name.
+pub(super) fn number(name: &str) -> Option<u64> {
+    name.strip_prefix("log-").filter(|digits| digits.len() == 20)?.parse().ok()
+}
+
+/// Damage in a segment of the journal in this place.
+pub(super) fn corrupt(place: &str, number: u64, at: u64, problem: impl Display) -> Corrupt {
+    Corrupt::new(std::format_args!("{place}/{} at byte {at}", name(number)), problem)
+}
+
+/// What a segment says at its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Preface {
+    /// The first frame in it.
+    pub(super) base: Sequence,
+    /// The first frame that the journal kept then.
+    pub(super) first: Sequence,
+    /// Where the segment before ends.
+    pub(super) end_before: u64,
+    /// The head of the segment before.
+    pub(super) before: Link,
+}
+
+impl Preface {
+    /// Makes `out` the head of this segment. Returns its link, by which the next segment names it.
+    pub(super) fn encode(&self, number: u64, out: &mut Vec<u8>) -> Link {
+        let mut body = Vec::with_capacity(BODY_BYTES);
+        [self.base.number(), self.first.number(), self.end_before, 0]
+            .iter()
+            .for_each(|field| body.extend_from_slice(&field.to_le_bytes()));
+        body.extend_from_slice(&self.before.bytes());
+        record::encode(Kind::Head, number, &body, Place { file: number, at: 0 }, out);
+        Link::of(out)
+    }
+
+    fn decode(body: &[u8]) -> Option<Self> {
+        let before = body.get(32..BODY_BYTES)?.try_into().ok()?;
+        let field = |at| number_at::<8>(body, at);
+        let (base, first) = (Sequence::new(field(0)), Sequence::new(field(8)));
+        Some(Self { base, first, end_before: field(16), before: Link::new(before) })
+    }
+}
+
+/// A segment whose records before `end` are final, as far as is known.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub(super) number: u64,
+    /// The first frame in it.
+    pub(super) base: Sequence,
+    /// Where its records end.
+    pub(super) end: u64,
+    /// Bytes that its file takes.
+    pub(super) bytes: u64,
+    /// Kept open, where the name may go.
+    pub(super) file: Option<SharedFile>,
+}
+
+impl Segment {
+    /// Its file, to be read.
+    pub(super) fn open(&self, volume: &dyn Volume) -> io::Result<SharedFile> {
+        self.file.clone().map_or_else(|| open(volume, self.number, Access::Read), Ok)
+    }
+}
+
+/// Opens the file of a segment.
+pub(super) fn open(volume: &dyn Volume, number: u64, access: Access) -> io::Result<SharedFile> {
+    volume.open(&name(number), access).map(Arc::new)
+}
+
+/// Reads the head of a segment, and its link; nothing when it has none.
+pub(super) fn preface(reader: &mut Reader, number: u64, limit: u64) -> io::Result<Option<(Preface, Link)>> {
+    let Found::Record { head, body, .. } = reader.next(limit)? else { return Ok(None) };
+    if head.kind != Kind::Head || head.number != number {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    Ok(Preface::decode(body).map(|preface| (preface, preface.encode(number, &mut bytes))))
+}

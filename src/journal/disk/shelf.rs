@@ -1,0 +1,215 @@
+//! Snapshots: a file for each, which gets its name when it is whole and durable.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::string::String;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::super::error::{Corrupt, ReadError};
+use super::super::sequence::Sequence;
+use super::reader::{Found, Reader, SharedFile};
+use super::record::{self, Kind, Place};
+use super::volume::{Access, Volume};
+
+/// The file of the snapshot that is being written.
+pub(super) const NEW: &str = "snapshot.new";
+
+/// The snapshots of one opening.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    volume: Arc<dyn Volume>,
+    place: String,
+    finished: BTreeMap<Sequence, Stored>,
+    unfinished: Option<Unfinished>,
+    cursor: Option<Cursor>,
+    record: Vec<u8>,
+}
+
+/// A snapshot that is whole.
+#[derive(Debug, Default)]
+struct Stored {
+    bytes: u64,
+    /// Kept open, where the name may go.
+    file: Option<SharedFile>,
+}
+
+/// The snapshot that is being written.
+#[derive(Debug)]
+struct Unfinished {
+    at: Sequence,
+    file: SharedFile,
+    /// The next part.
+    part: u32,
+    end: u64,
+}
+
+/// The place of a part in a file.
+#[derive(Debug)]
+struct Cursor {
+    at: Sequence,
+    part: u32,
+    reader: Reader,
+    bytes: u64,
+    /// The last part was passed.
+    is_over: bool,
+}
+
+/// The name of the file of the snapshot of everything before this frame.
+pub(super) fn name(at: Sequence) -> String {
+    std::format!("snapshot-{:020}", at.number())
+}
+
+/// The frame before which the snapshot with this name stands.
+pub(super) fn number(name: &str) -> Option<Sequence> {
+    let digits = name.strip_prefix("snapshot-").filter(|digits| digits.len() == 20)?;
+    digits.parse().ok().map(Sequence::new)
+}
+
+impl Shelf {
+    pub(super) fn new(volume: &Arc<dyn Volume>, place: &str, snapshots: &[(Sequence, u64)]) -> Self {
+        let finished = snapshots.iter().map(|(at, bytes)| (*at, Stored { bytes: *bytes, file: None })).collect();
+        let (volume, place) = (Arc::clone(volume), place.into());
+        Self { volume, place, finished, unfinished: None, cursor: None, record: Vec::new() }
+    }
+
+    /// Opens all files, so that they can be read when their names are gone.
+    pub(super) fn keep_open(&mut self) -> io::Result<()> {
+        for (at, stored) in &mut self.finished {
+            stored.file = Some(Arc::new(self.volume.open(&name(*at), Access::Read)?));
+        }
+        Ok(())
+    }
+
+    pub(super) fn list(&self) -> Vec<Sequence> {
+        self.finished.keys().copied().collect()
+    }
+
+    /// Bytes that the files take.
+    pub(super) fn bytes(&self) -> u64 {
+        let unfinished = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.end);
+        self.finished.values().map(|stored| stored.bytes).sum::<u64>() + unfinished
+    }
+
+    /// The bytes of a snapshot and its file.
+    pub(super) fn file(&self, at: Sequence) -> io::Result<Option<(u64, SharedFile)>> {
+        let Some(Stored { bytes, file }) = self.finished.get(&at) else { return Ok(None) };
+        let open = || self.volume.open(&name(at), Access::Read).map(Arc::new);
+        Ok(Some((*bytes, file.clone().map_or_else(open, Ok)?)))
+    }
+
+    /// Puts the next part. Returns whether it follows the one before. Each part is synced by itself: a snapshot
+    /// that is synced at the end as a whole would hold up the appends meanwhile.
+    pub(super) fn put(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> io::Result<bool> {
+        if part == 0 {
+            self.begin(at)?;
+        }
+        let follows = |unfinished: &&mut Unfinished| unfinished.at == at && unfinished.part == part;
+        let Some(unfinished) = self.unfinished.as_mut().filter(follows) else { return Ok(false) };
+        let kind = if last { Kind::LastPart } else { Kind::Part };
+        let place = Place { file: at.number(), at: unfinished.end };
+        record::encode(kind, part.into(), bytes, place, &mut self.record);
+        if let Err(error) = unfinished.file.write_at(unfinished.end, &self.record) {
+            // What was written of it is taken back, so that nothing was.
+            unfinished.file.cut(unfinished.end)?;
+            return Err(error);
+        }
+        unfinished.file.sync()?;
+        (unfinished.part, unfinished.end) = (part + 1, unfinished.end + self.record.len() as u64);
+        if last {
+            self.finish()?;
+        }
+        Ok(true)
+    }
+
+    fn begin(&mut self, at: Sequence) -> io::Result<()> {
+        (self.unfinished, self.cursor) = (None, None);
+        if self.finished.remove(&at).is_some() {
+            self.volume.remove(&name(at))?;
+        }
+        let file = Arc::new(self.volume.open(NEW, Access::Create)?);
+        self.unfinished = Some(Unfinished { at, file, part: 0, end: 0 });
+        Ok(())
+    }
+
+    /// Gives the snapshot its name. It is read back from the medium.
+    fn finish(&mut self) -> io::Result<()> {
+        let Some(Unfinished { at, file, end, .. }) = self.unfinished.take() else { return Ok(()) };
+        self.volume.rename(NEW, &name(at))?;
+        self.volume.sync_names()?;
+        file.evict()?;
+        self.finished.insert(at, Stored { bytes: end, file: None });
+        Ok(())
+    }
+
+    /// Removes what was put of the snapshot that is being written.
+    pub(super) fn drop_unfinished(&mut self) {
+        if self.unfinished.take().is_some() {
+            // What stays is removed by the next snapshot, or at opening.
+            let _ = self.volume.remove(NEW);
+        }
+    }
+
+    /// Reads one part; nothing after the last.
+    pub(super) fn get(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
+        let place = std::format!("{}/{}", self.place, name(at));
+        let unread = |error: io::Error| ReadError::Io { place: place.clone(), cause: std::format!("{error}") };
+        let mut cursor = match self.cursor.take().filter(|cursor| cursor.at == at && cursor.part == part) {
+            Some(cursor) => cursor,
+            None => match self.file(at).map_err(unread)? {
+                Some((bytes, file)) => {
+                    let reader = Reader::new(file, at.number(), 0);
+                    Cursor { at, part: 0, reader, bytes, is_over: false }
+                }
+                None => return Ok(None),
+            },
+        };
+        let corrupt = |at| Corrupt::new(std::format_args!("{place} at byte {at}"), "a part of it is damaged");
+        while cursor.part < part && !cursor.is_over {
+            let passed = cursor.skip().map_err(unread)?;
+            passed.ok_or_else(|| corrupt(cursor.reader.at()))?;
+        }
+        if cursor.is_over {
+            return Ok(None);
+        }
+        let read = cursor.next().map_err(unread)?;
+        let read = read.ok_or_else(|| corrupt(cursor.reader.at()))?;
+        self.cursor = Some(cursor);
+        Ok(Some(read))
+    }
+
+    /// Removes those before this frame. Returns whether there were any.
+    pub(super) fn trim(&mut self, below: Sequence) -> io::Result<bool> {
+        let kept = self.finished.split_off(&below);
+        let trimmed = core::mem::replace(&mut self.finished, kept);
+        for at in trimmed.keys() {
+            self.volume.remove(&name(*at))?;
+        }
+        if self.unfinished.as_ref().is_some_and(|unfinished| unfinished.at < below) {
+            self.drop_unfinished();
+        }
+        Ok(!trimmed.is_empty())
+    }
+}
+
+impl Cursor {
+    /// Reads the next part; nothing when it is damaged.
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let Found::Record { head, body, .. } = self.reader.next(self.bytes)? else { return Ok(None) };
+        if !matches!(head.kind, Kind::Part | Kind::LastPart) || head.number != u64::from(self.part) {
+            return Ok(None);
+        }
+        (self.is_over, self.part) = (head.kind == Kind::LastPart, self.part + 1);
+        Ok(Some(body.to_vec()))
+    }
+
+    /// Passes over the next part; nothing when it is damaged.
+    fn skip(&mut self) -> io::Result<Option<()>> {
+        let Some(head) = self.reader.skip(self.bytes)? else { return Ok(None) };
+        if !matches!(head.kind, Kind::Part | Kind::LastPart) || head.number != u64::from(self.part) {
+            return Ok(None);
+        }
+        (self.is_over, self.part) = (head.kind == Kind::LastPart, self.part + 1);
+        Ok(Some(()))
+    }
+}

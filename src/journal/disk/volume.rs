@@ -1,0 +1,183 @@
+//! The seam below the journal on disk: a directory of files, with the few calls that the journal makes.
+
+use core::fmt::Debug;
+use std::boxed::Box;
+use std::io;
+use std::string::String;
+use std::vec::Vec;
+
+use super::super::store::Owner;
+
+/// A flat directory of files, in which a journal is kept: a directory of the operating system, or a simulated disk.
+///
+/// What is written is durable once [`VolumeFile::sync`] has returned, a name once [`Volume::sync_names`] has.
+/// An error of the kind [`StorageFull`](io::ErrorKind::StorageFull) says that there is no space,
+/// [`NotFound`](io::ErrorKind::NotFound) that there is no such file.
+pub trait Volume: Debug + Send + Sync + 'static {
+    /// Makes the directory if there is none, and locks it for this owner as long as the returned value lives.
+    ///
+    /// # Errors
+    ///
+    /// [`Unclaimed`]
+    fn claim(&self, owner: &Owner) -> Result<Claim, Unclaimed>;
+
+    /// Returns the names of all files.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said; `NotFound` when there is no directory.
+    fn names(&self) -> io::Result<Vec<String>>;
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn VolumeFile>>;
+
+    /// Gives a file another name, in place of a file that has it.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file. Where it is open, it can still be read.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes the names durable.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn sync_names(&self) -> io::Result<()>;
+
+    /// Returns the bytes that files can still take.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn free_bytes(&self) -> io::Result<u64>;
+
+    /// Checks that the directory that was claimed is still in its place. By default it cannot go.
+    ///
+    /// # Errors
+    ///
+    /// What is in its place.
+    fn reach(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Runs a task beside the caller. By default it is done at once, as is right where nothing blocks.
+    fn aside(&self, task: Box<dyn FnOnce() + Send>) {
+        task();
+    }
+}
+
+/// The lock of a volume; dropping it unlocks.
+pub type Claim = Box<dyn Debug + Send>;
+
+/// Why a volume was not locked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Unclaimed {
+    /// Another owner has it; its name.
+    InUse(String),
+    /// The medium refused.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unclaimed {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "every volume must do each of them")]
+pub enum Access {
+    /// To be read; it must be there.
+    Read,
+    /// To be read and written; it must be there.
+    Write,
+    /// To be read and written, and empty: made, or emptied.
+    Create,
+}
+
+/// An open file of a volume.
+pub trait VolumeFile: Debug + Send + Sync {
+    /// Returns how many bytes it has.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Returns whether it has no bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|bytes| bytes == 0)
+    }
+
+    /// Fills `out` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when there are too few.
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// Writes all of these bytes at `offset`. A file that ends before that grows.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said; some of the bytes may be written.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes an empty file so many bytes long, which read as zeros, such that writing them later needs no more space.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said; some of the space may be taken.
+    fn allocate(&self, bytes: u64) -> io::Result<()>;
+
+    /// Writes zeros to so many bytes that were allocated, durably, such that writing them later changes no metadata. By
+    /// default it changes none anyway.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn zero(&self, bytes: u64) -> io::Result<()> {
+        let _ = bytes;
+        Ok(())
+    }
+
+    /// Cuts the file to so many bytes, if it has more.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn cut(&self, bytes: u64) -> io::Result<()>;
+
+    /// Makes bytes and length durable.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said; then which of them are durable is unknown.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Lets the next reads ask the medium. A sync that fails may leave bytes in a cache that will never be on the
+    /// medium, and of which the next sync says nothing.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn evict(&self) -> io::Result<()>;
+}
