@@ -137,20 +137,8 @@ impl Loading {
     /// Takes in the next part.
     fn put(&mut self, bytes: &[u8]) -> Result<(), OpenError> {
         let Self { parts, restoration } = self;
-        let mut body = parts.next(bytes)?;
-        while !body.is_empty() {
-            let (item, rest) = records::decode(body).map_err(|error| parts.unknown(&error))?;
-            match item {
-                Item::Kept(kept) => {
-                    parts.count()?;
-                    restoration.put(kept).map_err(|error| parts.damaged(&error))?;
-                }
-                Item::Downtime(downtime) => restoration.put_downtime(downtime),
-                Item::Summary(summary) => parts.end(summary)?,
-            }
-            body = rest;
-        }
-        Ok(())
+        let (at, part) = (parts.at, parts.part);
+        decode_part(parts, bytes, &mut |item| restore(restoration, item, at, part))
     }
 
     /// What it holds, once there are no more parts.
@@ -158,6 +146,38 @@ impl Loading {
         let Self { parts, restoration } = self;
         let replay = restoration.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
         Ok((replay, parts.position))
+    }
+}
+
+/// Hands each item of the next part to `visit`.
+pub(super) fn decode_part(
+    parts: &mut Parts,
+    bytes: &[u8],
+    visit: &mut dyn FnMut(Item) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    let mut body = parts.next(bytes)?;
+    while !body.is_empty() {
+        let (item, rest) = records::decode(body).map_err(|error| parts.unknown(&error))?;
+        match &item {
+            Item::Kept(_) => parts.count()?,
+            Item::Downtime(_) => {}
+            Item::Summary(summary) => parts.end(*summary)?,
+        }
+        visit(item)?;
+        body = rest;
+    }
+    Ok(())
+}
+
+/// Puts an item of this part where it belongs.
+pub(super) fn restore(restoration: &mut Restoration, item: Item, at: Sequence, part: u32) -> Result<(), OpenError> {
+    match item {
+        Item::Kept(kept) => Ok(restoration.put(kept).map_err(|error| Corrupt::new(place(at, part), error))?),
+        Item::Downtime(downtime) => {
+            restoration.put_downtime(downtime);
+            Ok(())
+        }
+        Item::Summary(_) => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `disk` | a journal on disk |
 //! | `intercept` | a journal some of whose calls are changed on their way, to test what uses it: [`Intercept`] |
 //! | [`inspect`] | a journal as an operator looks at it |
-//! | `log`, `position`, `pages`, `recovery` | a journal as the engine uses it: appended to, where it goes on, read, and replayed |
+//! | `log`, `position`, `pages`, `recovery`, `replaying` | a journal as the engine uses it: appended to, where it goes on, read, and replayed |
 //! | `due`, `snapshot`, `merge`, `parts`, `loading` | snapshots: when one is made, in which steps, of what, how it is written, and read |
 
 pub mod conformance;
@@ -28,6 +28,7 @@ mod parts;
 mod position;
 mod records;
 mod recovery;
+mod replaying;
 mod sequence;
 mod snapshot;
 mod store;

@@ -7,7 +7,7 @@ use super::position::Position;
 use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire;
-use crate::engine::Replay;
+use crate::engine::{Fact, Replay};
 
 /// Bytes of frames that one read asks for.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
@@ -66,14 +66,28 @@ fn take_frame(position: &mut Position, sequence: Sequence, bytes: &[u8], visit: 
 }
 
 /// Applies the facts in the body of this frame.
-pub(super) fn apply_facts(replay: &mut Replay, sequence: Sequence, mut body: &[u8]) -> Result<(), OpenError> {
-    let at = || std::format!("frame {sequence}");
+pub(super) fn apply_facts(replay: &mut Replay, sequence: Sequence, body: &[u8]) -> Result<(), OpenError> {
+    decode_facts(sequence, body, &mut |fact| apply_fact(replay, sequence, &fact))
+}
+
+/// Hands each fact in the body of this frame to `visit`.
+pub(super) fn decode_facts(
+    sequence: Sequence,
+    mut body: &[u8],
+    visit: &mut dyn FnMut(Fact) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
     while !body.is_empty() {
-        let (fact, rest) = wire::decode(body).map_err(|error| TooNew::new(at(), error))?;
-        replay.apply(&fact).map_err(|error| Corrupt::new(at(), error))?;
+        let decoded = wire::decode(body).map_err(|error| TooNew::new(format_args!("frame {sequence}"), error));
+        let (fact, rest) = decoded?;
+        visit(fact)?;
         body = rest;
     }
     Ok(())
+}
+
+/// Applies a fact of this frame.
+pub(super) fn apply_fact(replay: &mut Replay, sequence: Sequence, fact: &Fact) -> Result<(), OpenError> {
+    Ok(replay.apply(fact).map_err(|error| Corrupt::new(format_args!("frame {sequence}"), error))?)
 }
 
 #[cfg(test)]

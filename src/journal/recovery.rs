@@ -7,9 +7,13 @@ use super::loading::load;
 use super::log::Log;
 use super::pages::{apply_facts, read_page};
 use super::position::Position;
+use super::replaying::{load_beside, replay_beside};
 use super::sequence::Sequence;
 use super::store::{Journal, JournalStore, Owner};
 use crate::engine::{Config, Replay};
+
+/// Frames from which on a second thread is of use: fewer are replayed before it has begun.
+const FRAMES_BESIDE: u64 = 64;
 
 /// How far a recovery has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +52,20 @@ pub fn recover(
 ) -> Result<Recovered, OpenError> {
     let mut journal = store.open(owner)?;
     let mut damaged = Vec::new();
-    let (mut replay, mut position) = begin(&mut *journal, config, &mut damaged)?;
+    let load = if store.blocks() { load_beside } else { load };
+    let (mut replay, mut position) = begin(&mut *journal, config, load, &mut damaged)?;
     let end = journal.extent().end;
     let total = end.previous().number();
+    let mut show = |next: Sequence, replay: &Replay| {
+        progress(Progress { read: next.previous().number(), total, records: replay.len() as u64 });
+    };
+    let frames = end.number() - position.next.number();
     let mut behind = 0;
+    if store.blocks() && frames >= FRAMES_BESIDE {
+        behind = replay_beside(&mut *journal, &mut position, end, &mut replay, &mut show)?;
+    }
     while position.next < end {
-        progress(Progress { read: position.next.previous().number(), total, records: replay.len() as u64 });
+        show(position.next, &replay);
         behind += read_page(&mut *journal, &mut position, end, &mut |at, body| apply_facts(&mut replay, at, body))?;
     }
     progress(Progress { read: total, total, records: replay.len() as u64 });
@@ -63,11 +75,15 @@ pub fn recover(
     Ok(Recovered { log, replay })
 }
 
+/// Reads the snapshot of everything before a frame.
+type Load = fn(&mut dyn Journal, Sequence, &Config) -> Result<(Replay, Position), OpenError>;
+
 /// The newest sound snapshot, or nothing at all when no frame was trimmed. Those that are damaged are
 /// passed over, and named in `damaged`.
 fn begin(
     journal: &mut dyn Journal,
     config: &Config,
+    load: Load,
     damaged: &mut Vec<Corrupt>,
 ) -> Result<(Replay, Position), OpenError> {
     let (end, snapshots) = (journal.extent().end, journal.snapshots()?);

@@ -126,6 +126,29 @@ fn recovery_takes_memory_for_the_records_and_not_for_the_frames() {
     assert!(measured.bytes_max < 10 * PAYLOAD as u64, "{} bytes at once of {}", measured.bytes_max, 40 * PAYLOAD);
 }
 
+#[test]
+fn recovery_on_two_threads_gives_the_same_as_on_one_and_names_the_frame_that_is_damaged() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = DiskStore::new(directory.path());
+    let (mut memory, mut progress) = (MemoryStore::new(), Vec::new());
+    for store in [&mut store as &mut dyn JournalStore, &mut memory] {
+        let mut log = open(store, u64::MAX);
+        (0..200).for_each(|n| log.append(&[accepted(&format!("{n}"), 30_000)]).expect("room"));
+    }
+    let state = |store: &mut dyn JournalStore| recover(store, &owner(), &config(), u64::MAX, &mut |_| {});
+    let [on_disk, in_memory] = [&mut store as &mut dyn JournalStore, &mut memory].map(state);
+    assert_eq!(on_disk.expect("sound").replay.state(), in_memory.expect("sound").replay.state());
+    drop(recover(&mut store, &owner(), &config(), u64::MAX, &mut |at| progress.push(at.read)));
+    assert!(progress.len() > 100 && progress.is_sorted() && progress.last() == Some(&200), "{progress:?}");
+
+    let segment = directory.path().join("log-00000000000000000002");
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    bytes[500_000] ^= 1;
+    std::fs::write(&segment, bytes).expect("a segment");
+    let refused = state(&mut store).map(drop).expect_err("it is damaged").to_string();
+    assert!(refused.contains("log-00000000000000000002 at byte"), "{refused}");
+}
+
 fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Log {
     recover(store, &owner(), &config(), snapshot_after, &mut |_| {}).expect("a sound journal").log
 }

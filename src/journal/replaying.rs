@@ -1,0 +1,139 @@
+//! Snapshots and frames read on two threads: one reads, checks and decodes, the other one restores and applies.
+
+use core::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+use std::vec::Vec;
+
+use super::error::{Corrupt, OpenError};
+use super::loading::{Parts, decode_part, restore};
+use super::pages::{apply_fact, decode_facts, read_page};
+use super::position::Position;
+use super::records::Item;
+use super::sequence::Sequence;
+use super::store::Journal;
+use crate::engine::{Config, Fact, Replay, Restoration};
+
+/// Pages that are decoded ahead: two keep both threads busy, and each takes a few MiB.
+const PAGES_AHEAD: usize = 2;
+
+/// Parts that are decoded ahead.
+const PARTS_AHEAD: usize = 4;
+
+/// The items of a part, and its number, or why they cannot be had.
+type Part = Result<(u32, Vec<Item>), OpenError>;
+
+/// The facts of the frames of a page, or why they cannot be had.
+type Page = Result<Vec<(Sequence, Vec<Fact>)>, OpenError>;
+
+/// Replays the frames from `position` up to `end`, and returns how many bytes these were. Calls `progress` before each
+/// page with the next frame and what there is by then.
+pub(super) fn replay_beside(
+    journal: &mut dyn Journal,
+    position: &mut Position,
+    end: Sequence,
+    replay: &mut Replay,
+    progress: &mut dyn FnMut(Sequence, &Replay),
+) -> Result<usize, OpenError> {
+    thread::scope(|scope| {
+        let (sender, pages) = sync_channel(PAGES_AHEAD);
+        let mut at = *position;
+        let reader = scope.spawn(move || {
+            let bytes = read(journal, &mut at, end, &sender);
+            (at, bytes)
+        });
+        // An error ends this, and with the receiver the reader.
+        for page in pages {
+            for (sequence, facts) in page? {
+                facts.iter().try_for_each(|fact| apply_fact(replay, sequence, fact))?;
+                progress(sequence.next(), replay);
+            }
+        }
+        let (at, bytes) = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+        *position = at;
+        Ok(bytes)
+    })
+}
+
+/// Reads page after page, and returns how many bytes these were.
+fn read(journal: &mut dyn Journal, at: &mut Position, end: Sequence, sender: &SyncSender<Page>) -> usize {
+    let mut bytes = 0;
+    while at.next < end {
+        match read_one(journal, at, end, sender) {
+            ControlFlow::Continue(read) => bytes += read,
+            ControlFlow::Break(()) => break,
+        }
+    }
+    bytes
+}
+
+/// Reads a page. What comes before a frame that cannot be read is sent all the same.
+fn read_one(
+    journal: &mut dyn Journal,
+    at: &mut Position,
+    end: Sequence,
+    sender: &SyncSender<Page>,
+) -> ControlFlow<(), usize> {
+    let mut frames = Vec::new();
+    let read = read_page(journal, at, end, &mut |sequence, body| {
+        let mut facts = Vec::new();
+        decode_facts(sequence, body, &mut |fact| {
+            facts.push(fact);
+            Ok(())
+        })?;
+        frames.push((sequence, facts));
+        Ok(())
+    });
+    let sent = sender.send(Ok(frames));
+    match (read, sent) {
+        (Ok(bytes), Ok(())) => ControlFlow::Continue(bytes),
+        (Err(error), Ok(())) => {
+            // Without a receiver there was an error before.
+            let _ = sender.send(Err(error));
+            ControlFlow::Break(())
+        }
+        (_, Err(_)) => ControlFlow::Break(()),
+    }
+}
+
+/// Reads a snapshot.
+pub(super) fn load_beside(
+    journal: &mut dyn Journal,
+    at: Sequence,
+    config: &Config,
+) -> Result<(Replay, Position), OpenError> {
+    let configured = Restoration::new(config.clone());
+    let mut restoration = configured.map_err(|error| Corrupt::new("the configuration", error))?;
+    let parts = thread::scope(|scope| {
+        let (sender, decoded) = sync_channel(PARTS_AHEAD);
+        let reader = scope.spawn(move || {
+            let mut parts = Parts::new(at);
+            while decode_next(journal, &mut parts, &sender) {}
+            parts
+        });
+        for part in decoded {
+            let (number, items) = part?;
+            items.into_iter().try_for_each(|item| restore(&mut restoration, item, at, number))?;
+        }
+        Ok::<_, OpenError>(reader.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
+    let replay = restoration.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
+    Ok((replay, parts.position()))
+}
+
+/// Decodes the next part. Returns whether there may be another one.
+fn decode_next(journal: &mut dyn Journal, parts: &mut Parts, sender: &SyncSender<Part>) -> bool {
+    let (number, mut items) = (parts.part(), Vec::new());
+    let decoded = match journal.snapshot(parts.at(), number) {
+        Ok(None) => return false,
+        Err(error) => Err(error.into()),
+        Ok(Some(bytes)) => decode_part(parts, &bytes, &mut |item| {
+            items.push(item);
+            Ok(())
+        }),
+    };
+    let is_sound = decoded.is_ok();
+    // Without a receiver there was an error before.
+    sender.send(decoded.map(|()| (number, items))).is_ok() && is_sound
+}
