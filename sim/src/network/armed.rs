@@ -1,6 +1,7 @@
 //! The disturbances that the next passes of the named points of the adapter meet.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::thread;
 use std::time::Duration;
 
 use eventful::{Action, Point, Timestamp};
@@ -84,7 +85,10 @@ impl Armed {
 
     /// What this pass meets, and the name of that.
     pub(super) fn next(&mut self, point: Point) -> (Action, Option<String>) {
-        if let Some(disturbance) = self.waiting.get_mut(&(point as u8)).and_then(VecDeque::pop_front) {
+        // A second panic, in a drop that the first one brings about, would abort the process: it waits for another pass.
+        let may_strike = |disturbance: &mut Disturbance| place(*disturbance).1 != Action::Panic || !thread::panicking();
+        let waiting = self.waiting.get_mut(&(point as u8));
+        if let Some(disturbance) = waiting.and_then(|waiting| waiting.pop_front_if(may_strike)) {
             let (_, action) = place(disturbance);
             self.panics += u64::from(action == Action::Panic);
             self.stalls += u64::from(point == Point::Write);
