@@ -263,6 +263,11 @@ impl Writing {
         Ok(last)
     }
 
+    /// How many records it holds.
+    pub(super) fn records(&self) -> usize {
+        self.replay.len()
+    }
+
     /// What was written.
     pub(super) const fn out(&self) -> &PartWriter {
         &self.out
