@@ -111,8 +111,7 @@ impl Node {
         let can_start = self.may_start() && self.channel.has_news() && self.workers.permits_free() > 0;
         let has_work = can_start || self.engine.phase() != Phase::Running;
         // Who watches over a leader looks again by itself.
-        let is_wanted = self.pace.has_new_leader() || has_work && !self.pace.is_led();
-        let wakes = self.dispatcher_waits && is_wanted;
+        let wakes = self.dispatcher_waits && has_work && !self.pace.is_led();
         if wakes {
             self.dispatcher_waits = false;
         }

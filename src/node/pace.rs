@@ -41,8 +41,6 @@ pub(super) struct Pace {
     leader: Option<(Lead, Timestamp)>,
     /// Leaders that there were.
     leaders: u64,
-    /// A leader began since the dispatcher last looked, which watches over it.
-    is_new: bool,
 }
 
 /// What the dispatcher finds of the leader.
@@ -58,7 +56,7 @@ pub(super) enum LeaderState {
 
 impl Pace {
     pub(super) const fn new() -> Self {
-        Self { size: 1, leader: None, leaders: 0, is_new: false }
+        Self { size: 1, leader: None, leaders: 0 }
     }
 
     /// Returns whether there is a leader.
@@ -66,14 +64,8 @@ impl Pace {
         self.leader.is_some()
     }
 
-    /// Returns whether a leader began since the dispatcher last looked.
-    pub(super) const fn has_new_leader(&self) -> bool {
-        self.is_new
-    }
-
     /// The dispatcher looks at the leader, and ends the lead of one that was not heard of for too long.
     pub(super) fn watch(&mut self, now: Timestamp) -> LeaderState {
-        self.is_new = false;
         match self.leader {
             None => LeaderState::Absent,
             Some((_, since)) if now.since(since) < STALL => LeaderState::Leads(since + STALL),
@@ -99,10 +91,11 @@ impl Pace {
         lead.is_some() && self.leader.map(|(leader, _)| leader) == lead
     }
 
-    /// The task of this name leads on, or one that has none begins to.
+    /// The task of this name leads on, or one that has none begins to. The dispatcher need not be woken to watch over it:
+    /// several tickets and permits were there, so it is awake.
     pub(super) fn lead(&mut self, now: Timestamp, lead: Option<Lead>) -> Lead {
         let lead = lead.filter(|lead| self.is_leader(Some(*lead))).unwrap_or_else(|| {
-            (self.leaders, self.is_new) = (self.leaders + 1, true);
+            self.leaders += 1;
             Lead(self.leaders)
         });
         self.leader = Some((lead, now));
@@ -119,6 +112,6 @@ impl Pace {
     /// Adds what decides how it goes on to a hash.
     #[cfg(feature = "sim")]
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
-        core::hash::Hash::hash(&(self.size, self.leader, self.is_new), hasher);
+        core::hash::Hash::hash(&(self.size, self.leader), hasher);
     }
 }

@@ -21,6 +21,8 @@ pub enum Behaviour {
     Shortage { delay: u64 },
     /// It succeeds after this time, heeding its cancellation.
     Slow { lasts: u64 },
+    /// It succeeds after this time, and blocks its thread until then: its task does nothing else.
+    Blocks { lasts: u64 },
     /// It succeeds after this time, with a heartbeat `every` so often.
     Beating { lasts: u64, every: u64 },
     /// It is not called: its task dies before, and what the task has beside it is given back.

@@ -29,6 +29,7 @@ pub enum FaultKind {
     HandlerFails,
     Shortage,
     NotCalled,
+    Blocks,
     PanicBefore,
     PanicAfter,
     Hang,

@@ -47,7 +47,8 @@ pub(super) fn clock(draw: &mut Stream) -> Injection {
 }
 
 pub(super) fn outcome(draw: &mut Stream) -> Behaviour {
-    match draw.below(9) {
+    match draw.below(11) {
+        9..=10 => Behaviour::Blocks { lasts: draw.pick(&[500, 3_000, 30_000]) },
         0..=1 => Behaviour::Retry { after: None },
         2 => Behaviour::Retry { after: Some(draw.below(1_000) * MILLI) },
         3 => Behaviour::Permanent,

@@ -61,6 +61,7 @@ impl fmt::Display for Behaviour {
             Self::Shortage { delay } => {
                 write!(f, "is short of descriptors, and asks to be called again in {}", Micros(delay))
             }
+            Self::Blocks { lasts } => write!(f, "blocks its thread for {}", Micros(lasts)),
             Self::Slow { lasts } => write!(f, "takes {}", Micros(lasts)),
             Self::Beating { lasts, every } => {
                 write!(f, "takes {}, with a heartbeat every {}", Micros(lasts), Micros(every))

@@ -132,7 +132,9 @@ impl World<'_> {
         if let Some(Behaviour::Beating { every, .. }) = worker.behaviour() {
             self.agenda.at(self.now + every.max(1), Task::Beat(serial));
         }
-        worker.task.map_or(Ok(()), |task| self.share_out(task))
+        // One that blocks its thread has not come to where it would wait.
+        let blocks = matches!(worker.behaviour(), Some(Behaviour::Blocks { .. }));
+        worker.task.filter(|_| !blocks).map_or(Ok(()), |task| self.share_out(task))
     }
 
     /// The handler of a worker has ended with this outcome; without one it was dropped, or is not called.
@@ -146,9 +148,12 @@ impl World<'_> {
     fn lasts(&self, worker: &Worker) -> Option<u64> {
         match worker.behaviour() {
             Some(Behaviour::Hang | Behaviour::Stuck) => None,
-            Some(Behaviour::Slow { lasts } | Behaviour::Beating { lasts, .. } | Behaviour::Deaf { lasts }) => {
-                Some(lasts)
-            }
+            Some(
+                Behaviour::Slow { lasts }
+                | Behaviour::Blocks { lasts }
+                | Behaviour::Beating { lasts, .. }
+                | Behaviour::Deaf { lasts },
+            ) => Some(lasts),
             _ => Some(self.pause(worker)),
         }
     }

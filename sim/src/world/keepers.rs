@@ -10,6 +10,8 @@ use super::parts::Sweeper;
 use super::routine::Routine;
 use super::state::World;
 use super::stop::Stop;
+use super::watch::LED_AT_MOST;
+use crate::failure::{Broken, holds};
 use crate::scenario::FaultKind;
 
 impl World<'_> {
@@ -39,7 +41,17 @@ impl World<'_> {
                 self.begin_task(batch)?;
             }
             Start::Wait => {}
-            Start::Led(until) => self.dispatcher.routine.sleep(Some(until)),
+            Start::Led(until) => {
+                self.dispatcher.routine.sleep(Some(until));
+                let since = self.tasks.since();
+                holds(until <= since + LED_AT_MOST, || {
+                    Broken::new(
+                        "waits",
+                        3,
+                        format_args!("who leads was last heard of at {since}, and is left to {until}"),
+                    )
+                })?;
+            }
             Start::Stalled => {
                 self.dispatcher.routine.wake();
                 self.take_over()?;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
+use eventful::Timestamp;
 use eventful::node::{Lead, RunBatch};
 
 use super::worker::{Serial, TaskNumber};
@@ -23,8 +24,10 @@ pub(super) struct WorkTask {
 pub(super) struct Tasks {
     all: Vec<WorkTask>,
     next: TaskNumber,
-    /// The task that the runs in line were started for.
+    /// The task that began to lead last, for which the runs in line were started.
     lead: Option<Lead>,
+    /// When it last took a turn, by the node's clock.
+    since: Timestamp,
     /// Runs that were started together with one that is worked on, in their order.
     line: VecDeque<Serial>,
 }
@@ -54,8 +57,8 @@ impl Tasks {
     }
 
     /// Has runs wait that were started for the task of this name.
-    pub(super) fn line_up(&mut self, lead: Lead, runs: impl Iterator<Item = Serial>) {
-        self.lead = Some(lead);
+    pub(super) fn line_up(&mut self, now: Timestamp, lead: Lead, runs: impl Iterator<Item = Serial>) {
+        (self.lead, self.since) = (Some(lead), now);
         self.line.extend(runs);
     }
 
@@ -77,9 +80,19 @@ impl Tasks {
         (line, leader.map_or_else(Vec::new, |leader| std::mem::take(&mut leader.ended)))
     }
 
+    /// When the task that leads last took a turn.
+    pub(super) const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Whether there is a task that leads.
+    pub(super) fn is_led(&self) -> bool {
+        self.lead.is_some() && self.all.iter().any(|task| task.batch.lead() == self.lead)
+    }
+
     /// Whether runs wait for a task that has ended.
     pub(super) fn is_forgotten(&self) -> bool {
-        !self.line.is_empty() && !self.all.iter().any(|task| task.batch.lead() == self.lead)
+        !self.line.is_empty() && !self.is_led()
     }
 
     /// The process dies.
@@ -94,6 +107,6 @@ impl Tasks {
             batch.fingerprint(hasher);
             (number, ended, settles).hash(hasher);
         }
-        (self.lead, &self.line).hash(hasher);
+        (self.lead, self.since, &self.line).hash(hasher);
     }
 }

@@ -217,6 +217,7 @@ impl World<'_> {
                 Behaviour::Retry { .. } | Behaviour::Permanent | Behaviour::Snooze { .. } => FaultKind::HandlerFails,
                 Behaviour::Shortage { .. } => FaultKind::Shortage,
                 Behaviour::Slow { .. } | Behaviour::Beating { .. } => return,
+                Behaviour::Blocks { .. } => FaultKind::Blocks,
                 Behaviour::NotCalled => FaultKind::NotCalled,
                 Behaviour::PanicBefore => FaultKind::PanicBefore,
                 Behaviour::PanicAfter => FaultKind::PanicAfter,

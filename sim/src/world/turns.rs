@@ -44,11 +44,11 @@ impl World<'_> {
             }
             serials.push(serial);
         }
-        if serials.len() > 1
-            && let Some(lead) = lead
-        {
+        if serials.len() > 1 {
             self.probe(FaultKind::RunsTogether);
-            self.tasks.line_up(lead, serials.into_iter().skip(1));
+        }
+        if let Some(lead) = lead {
+            self.tasks.line_up(self.clock(), lead, serials.into_iter().skip(1));
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ const LOOKED_MICROS: u64 = 1_000_000;
 const AHEAD: Duration = Duration::from_secs(7);
 
 /// How long the dispatcher sleeps at most while a task starts what comes.
-const LED_AT_MOST: Duration = Duration::from_millis(1);
+pub(super) const LED_AT_MOST: Duration = Duration::from_millis(1);
 
 /// Steps between two comparisons of all numbers.
 const NUMBERS_EVERY: u32 = 64;
@@ -44,6 +44,9 @@ impl World<'_> {
         let (free, workers) = (self.node.permits_free(), self.workers.len());
         oracle::judge_permits(self.node.engine(), free, workers, dropped)?;
         self.judge_intake()?;
+        holds(!self.tasks.is_led() || self.dispatcher.routine != Routine::Asleep(None), || {
+            Broken::new("waits", 3, "a task leads, and the dispatcher does not watch over it")
+        })?;
         match self.steps.is_multiple_of(HEALTH_EVERY) {
             true => self.judge_health(),
             false => Ok(()),

@@ -53,7 +53,8 @@ pub(super) enum Does {
 impl Worker {
     /// Whether it hears that it is cancelled.
     pub(super) const fn heeds(&self) -> bool {
-        !self.begun || !matches!(self.does, Does::As(Behaviour::Deaf { .. } | Behaviour::Stuck))
+        !self.begun
+            || !matches!(self.does, Does::As(Behaviour::Blocks { .. } | Behaviour::Deaf { .. } | Behaviour::Stuck))
     }
 
     /// Its lane in the diary.
