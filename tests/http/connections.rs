@@ -96,6 +96,23 @@ async fn past_the_limit_only_probes_are_served() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connection_that_comes_when_others_have_left_is_served_whole() {
+    let (clients, connections) = connections(2);
+    let [mut first, mut next] = <[_; 2]>::try_from(clients).expect("two");
+    let (more, listener) = Given::growing(connections);
+    serve_from(one_connection(), listener);
+    more.add(1);
+    first.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("it is taken");
+    // Meanwhile the server waits for the next one with a slot of the reserve.
+    first.shutdown().await.expect("it ends");
+    assert!(rest(&mut first).await.ends_with("alive\n"));
+    more.add(1);
+    next.write_all(b"GET /v1/stats HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("it is taken");
+    let answer = rest(&mut next).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn idle_connections_leave_room_for_probes_in_time() {
     let (mut clients, connections) = connections(2 + Limits::RESERVED_CONNECTIONS);
     let mut probe = clients.pop().expect("the last one");
