@@ -212,7 +212,12 @@ impl Draw {
                         false => Behaviour::Slow { lasts },
                     };
                     faults.push(Injection::Handler { event, attempt: 1, does }.at(0));
+                } else if draw.per_mille(60) {
+                    faults.push(Injection::Handler { event, attempt: 1, does: Behaviour::NotCalled }.at(0));
                 }
+            }
+            if draw.per_mille(300) {
+                faults.push(Injection::WorkersStalled { lasts: draw.below(100) * MILLI }.at(first));
             }
             if draw.per_mille(500) {
                 let at = first + draw.pick(&[0, settings.drain_timeout / 2, settings.drain_timeout * 3]);
