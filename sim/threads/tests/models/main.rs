@@ -1,5 +1,6 @@
 //! Models of the whole adapter. Each says what must come true, and counts for itself.
 
+mod batches;
 mod cancellation;
 mod faults;
 mod journal;
