@@ -2,7 +2,7 @@
 
 use eventful::{Answer, Bound, EnqueueFailure, Phase, Refusal, Status};
 
-use crate::oracle::{Said, Told};
+use crate::oracle::{OutcomeSummary, Said};
 use crate::scenario::FaultKind;
 use crate::tier::Probes;
 
@@ -112,11 +112,11 @@ const fn command(said: &Said) -> usize {
         Said::Submit { .. } => 0,
         Said::Reject(_) => 1,
         Said::Start(_) => 2,
-        Said::Settle(_, Told::Done) => 3,
-        Said::Settle(_, Told::Retry { .. }) => 4,
-        Said::Settle(_, Told::Permanent) => 5,
-        Said::Settle(_, Told::Snooze { .. }) => 6,
-        Said::Settle(_, Told::Crashed) => 7,
+        Said::Settle(_, OutcomeSummary::Done) => 3,
+        Said::Settle(_, OutcomeSummary::Retry { .. }) => 4,
+        Said::Settle(_, OutcomeSummary::Permanent) => 5,
+        Said::Settle(_, OutcomeSummary::Snooze { .. }) => 6,
+        Said::Settle(_, OutcomeSummary::Crashed) => 7,
         Said::Heartbeat(_) => 8,
         Said::EnqueueFailed(_, EnqueueFailure::Full) => 9,
         Said::EnqueueFailed(_, EnqueueFailure::Closed) => 10,
@@ -128,7 +128,7 @@ const fn command(said: &Said) -> usize {
         Said::Resume => 16,
         Said::Shutdown => 17,
         Said::AbortInflight => 18,
-        Said::Settle(_, Told::NotCalled) => 19,
+        Said::Settle(_, OutcomeSummary::NotCalled) => 19,
         // These are no edges: they are the same in every state.
         Said::Open | Said::HoldExpiry | Said::ReleaseExpiry => 12,
     }

@@ -77,6 +77,22 @@ fn attempts_are_charged_when_they_start() {
 }
 
 #[test]
+fn run_whose_handler_was_not_called_gives_its_start_back_up_to_a_limit() {
+    let mut config = Config::default();
+    (config.max_attempts, config.max_refunds) = (1, 2);
+    let mut driver = one_event(config);
+
+    let mut starts = Vec::new();
+    driver.run_to_end(|run| {
+        starts.push((run.attempt, run.charged));
+        Outcome::NotCalled
+    });
+
+    assert_eq!(starts, [(1, 1), (2, 1), (3, 1)]);
+    assert_eq!(driver.status("a"), Some(Status::Failed));
+}
+
+#[test]
 fn a_retry_starts_at_its_due_time() {
     let mut driver = one_event(Config::default());
     driver.run(retry(None));

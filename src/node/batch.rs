@@ -70,7 +70,7 @@ impl RunBatch {
         self.launches.drain(..)
     }
 
-    /// Adds what decides how its task goes on to a hash.
+    /// Adds what decides about the next runs of its task to a hash.
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     pub fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {

@@ -80,7 +80,7 @@ impl Node {
         let is_ready = self.shutdown.is_none() && self.unavailable().is_none();
         let others_lead = self.pace.is_led() && !self.pace.is_leader(batch.lead());
         if is_ready && !(others_lead && self.pace.size() > 1) {
-            // Without a receiver the dispatcher is told so, when it looks.
+            // Of a receiver that is gone the dispatcher learns by itself.
             let _ = self.launch_batch(now, batch);
         }
         if batch.len() == 0 || self.pace.size() == 1 {

@@ -64,7 +64,7 @@ impl Pace {
         self.leader.is_some()
     }
 
-    /// The dispatcher looks at the leader, and ends the lead of one that was not heard of for too long.
+    /// Returns how it is with the leader, and ends the lead of one that was not heard of for too long.
     pub(super) fn watch(&mut self, now: Timestamp) -> LeaderState {
         match self.leader {
             None => LeaderState::Absent,
@@ -109,7 +109,7 @@ impl Pace {
         }
     }
 
-    /// Adds what decides how it goes on to a hash.
+    /// Adds what decides about the next runs to a hash.
     #[cfg(feature = "sim")]
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
         core::hash::Hash::hash(&(self.size, self.leader), hasher);

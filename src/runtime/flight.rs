@@ -1,4 +1,4 @@
-//! A run in flight, and what becomes of it when nobody ends it.
+//! A run in flight, which is settled whatever becomes of its task.
 
 use core::mem;
 use std::sync::Arc;

@@ -16,7 +16,8 @@ use crate::engine::{ErrorText, Event, Outcome};
 ///
 /// A handler that must be stopped (its run timed out, its event was discarded, or the engine shuts
 /// down) is dropped at its next await. One that blocks its thread cannot be stopped: move such
-/// work to `tokio::task::spawn_blocking` and let it look at [`Attempt::cancellation`].
+/// work to `tokio::task::spawn_blocking` and have it check [`Attempt::cancellation`]. Events that were
+/// started together with one that blocks are given to other threads a millisecond later.
 pub trait Handler: Send + Sync + 'static {
     /// Processes `event` once. A panic counts as a crash of this attempt and nothing more.
     ///

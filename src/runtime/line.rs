@@ -10,7 +10,7 @@ use crate::node::Lead;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The runs of the task that leads, without the one that it works on. When a handler holds that task up, others take
-/// them: whoever takes a run out calls its handler, or settles it.
+/// them: who takes a run out calls its handler, or settles it.
 #[derive(Default)]
 pub(super) struct Line(Mutex<Beside>);
 

@@ -37,14 +37,13 @@ pub struct Handle {
     life: Life,
 }
 
-/// What is left of what was not synced when the power fails.
+/// What is left of what was not synced when the power fails. Exhaustive on purpose: callers choose from both.
 #[derive(Debug)]
-#[allow(clippy::exhaustive_enums, reason = "both ways are for callers to choose from")]
 pub enum Cut<'s> {
     /// Chance says.
     Drawn(&'s mut Stream),
     /// Of the pending changes, counted from 0, those whose bit is set survive, and as many of the
-    /// pending names as told.
+    /// pending names as are given.
     Chosen {
         /// A bit for each of [`Disk::pending`], the lowest first.
         survivors: u64,

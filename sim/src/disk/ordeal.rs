@@ -138,7 +138,7 @@ impl Tier for DiskTier {
     /// It has no steps, so that one hash is all there are. What has struck counts unless a promise is broken.
     fn run(ordeal: &Ordeal, keep: Keep, probes: &mut Probes) -> Report {
         let survived = ordeal.go_through();
-        let (told, hash, broken) = match survived {
+        let (outcome, hash, broken) = match survived {
             Ok(survived) => {
                 probes.add(survived.probes());
                 (survived.to_string(), survived.hash(), None)
@@ -146,7 +146,7 @@ impl Tier for DiskTier {
             Err(broken) => (broken.to_string(), 0, Some(broken)),
         };
         let strikes = ordeal.setup.strikes;
-        let trace = keep.trace.then(|| Trace::of_one(format!("{strikes:?}: {told}"), broken.is_some()));
+        let trace = keep.trace.then(|| Trace::of_one(format!("{strikes:?}: {outcome}"), broken.is_some()));
         Report { broken, hash, hashes: vec![hash], trace, ..Report::default() }
     }
 

@@ -70,7 +70,7 @@ pub struct Trial {
 /// Why a life of the journal ended.
 #[derive(Debug)]
 enum Ending {
-    /// It was closed, or an error told it to end.
+    /// It was closed, or an error ended it.
     Over,
     /// A broken promise, unless the family allows it.
     Broken(Broken),

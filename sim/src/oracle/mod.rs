@@ -66,7 +66,7 @@ use eventful::node::Limits;
 use eventful::{Change, Command, Engine, Fact, Status, Ticket, Timestamp};
 pub use ledger::{Era, Ledger};
 pub(crate) use readiness::{Health, Journaled};
-pub use seen::{Said, Seen, Told};
+pub use seen::{OutcomeSummary, Said, Seen};
 pub(crate) use shutdown::Ended;
 
 use crate::failure::{Broken, holds};

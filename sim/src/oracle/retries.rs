@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eventful::{AttemptEnd, Change, Fact};
 
-use super::{Said, Seen, Told};
+use super::{OutcomeSummary, Said, Seen};
 use crate::failure::{Broken, holds};
 use crate::spec::{Book, Cause, Ruling};
 
@@ -22,12 +22,12 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Bro
 /// Why a run ends that this command ends.
 fn cause(said: Said) -> Cause {
     match said {
-        Said::Settle(_, Told::Done) => Cause::Done,
-        Said::Settle(_, Told::Permanent) => Cause::Permanent,
-        Said::Settle(_, Told::Retry { after }) => Cause::Retry { after: after.unwrap_or(Duration::ZERO) },
-        Said::Settle(_, Told::Crashed) => Cause::Crashed,
-        Said::Settle(_, Told::Snooze { delay, .. }) => Cause::Snooze { delay },
-        Said::AbortInflight | Said::Settle(_, Told::NotCalled) => Cause::Interrupted,
+        Said::Settle(_, OutcomeSummary::Done) => Cause::Done,
+        Said::Settle(_, OutcomeSummary::Permanent) => Cause::Permanent,
+        Said::Settle(_, OutcomeSummary::Retry { after }) => Cause::Retry { after: after.unwrap_or(Duration::ZERO) },
+        Said::Settle(_, OutcomeSummary::Crashed) => Cause::Crashed,
+        Said::Settle(_, OutcomeSummary::Snooze { delay, .. }) => Cause::Snooze { delay },
+        Said::AbortInflight | Said::Settle(_, OutcomeSummary::NotCalled) => Cause::Interrupted,
         // Whoever had a run when the process died is charged for it.
         Said::Open => Cause::Crashed,
         // Nothing else ends a run but a sweep, and that only past its deadline.
@@ -50,5 +50,5 @@ fn cause(said: Said) -> Cause {
 
 /// Whether a handler asks to be called later and has no reason to give.
 const fn is_plain_snooze(said: Said) -> bool {
-    matches!(said, Said::Settle(_, Told::Snooze { has_reason: false, .. }))
+    matches!(said, Said::Settle(_, OutcomeSummary::Snooze { has_reason: false, .. }))
 }

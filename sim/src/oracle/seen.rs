@@ -53,7 +53,7 @@ pub enum Said {
     },
     Reject(RejectReason),
     Start(Ticket),
-    Settle(RunId, Told),
+    Settle(RunId, OutcomeSummary),
     Heartbeat(RunId),
     EnqueueFailed(Ticket, EnqueueFailure),
     ChannelLost,
@@ -73,7 +73,7 @@ pub enum Said {
 /// An outcome, by what oracles need of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is the outcome of the same name")]
-pub enum Told {
+pub enum OutcomeSummary {
     Done,
     Retry { after: Option<Duration> },
     Permanent,
@@ -82,7 +82,7 @@ pub enum Told {
     NotCalled,
 }
 
-impl Told {
+impl OutcomeSummary {
     /// What this outcome says.
     pub(crate) const fn of(outcome: &Outcome) -> Self {
         match outcome {
@@ -107,7 +107,7 @@ impl Said {
             }
             Command::Reject(rejection) => Self::Reject(RejectReason::from(*rejection)),
             Command::Start(ticket) => Self::Start(*ticket),
-            Command::Settle { run, outcome } => Self::Settle(*run, Told::of(outcome)),
+            Command::Settle { run, outcome } => Self::Settle(*run, OutcomeSummary::of(outcome)),
             Command::Heartbeat(run) => Self::Heartbeat(*run),
             Command::EnqueueFailed { ticket, cause } => Self::EnqueueFailed(*ticket, *cause),
             Command::ChannelLost => Self::ChannelLost,

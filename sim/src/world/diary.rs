@@ -7,7 +7,7 @@ use eventful::{Answer, Change, EnqueueFailure, Fact, Key, Place, RunId, Ticket};
 
 use super::wording::{Wording, outcome, run_name, trouble};
 use super::worker::Worker;
-use crate::oracle::{Said, Seen, Told};
+use crate::oracle::{OutcomeSummary, Said, Seen};
 use crate::scenario::{EventNumber, Fault, Injection, Operation};
 use crate::spec::Book;
 use crate::tier::Part as _;
@@ -237,14 +237,14 @@ const fn verdict(answer: &Answer) -> Verdict {
     }
 }
 
-const fn fate(told: Told) -> Fate {
-    match told {
-        Told::Done => Fate::Done,
-        Told::Retry { .. } => Fate::Retry,
-        Told::Permanent => Fate::Permanent,
-        Told::Snooze { .. } => Fate::Snooze,
-        Told::Crashed => Fate::Crashed,
-        Told::NotCalled => Fate::Dropped,
+const fn fate(summary: OutcomeSummary) -> Fate {
+    match summary {
+        OutcomeSummary::Done => Fate::Done,
+        OutcomeSummary::Retry { .. } => Fate::Retry,
+        OutcomeSummary::Permanent => Fate::Permanent,
+        OutcomeSummary::Snooze { .. } => Fate::Snooze,
+        OutcomeSummary::Crashed => Fate::Crashed,
+        OutcomeSummary::NotCalled => Fate::Dropped,
     }
 }
 

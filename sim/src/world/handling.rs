@@ -8,10 +8,10 @@ use eventful::{Epoch, RunId};
 use super::agenda::Task;
 use super::state::World;
 use super::stop::Stop;
-use super::turns::outcome;
+use super::turns::outcome_of;
 use super::worker::{Does, Serial, TaskNumber, Worker};
 use crate::mix::Mix;
-use crate::oracle::Told;
+use crate::oracle::OutcomeSummary;
 use crate::scenario::{Behaviour, FaultKind};
 use std::hash::Hasher as _;
 
@@ -118,7 +118,7 @@ impl World<'_> {
             return Ok(self.kill_process(KILL_MICROS, false)?);
         }
         if matches!(worker.does, Does::Poison | Does::As(Behaviour::PanicBefore)) {
-            return self.end_with(worker, Some(Told::Crashed));
+            return self.end_with(worker, Some(OutcomeSummary::Crashed));
         }
         let lasts = self.lasts(&worker);
         if lasts == Some(0) {
@@ -138,7 +138,7 @@ impl World<'_> {
     }
 
     /// The handler of a worker has ended with this outcome; without one it was dropped, or is not called.
-    fn end_with(&mut self, worker: Worker, outcome: Option<Told>) -> Result<(), Stop> {
+    fn end_with(&mut self, worker: Worker, outcome: Option<OutcomeSummary>) -> Result<(), Stop> {
         self.change(Worker { has_ended: true, outcome, ..worker });
         worker.task.into_iter().for_each(|task| self.go_on(task, worker.serial));
         Ok(())
@@ -186,28 +186,28 @@ impl World<'_> {
             return Ok(());
         }
         let outcome = self.outcome(&worker);
-        if matches!(outcome, Told::Done | Told::Crashed) {
+        if matches!(outcome, OutcomeSummary::Done | OutcomeSummary::Crashed) {
             self.seen().oracles.ledger.affect(worker.event);
         }
         self.end_with(worker, Some(outcome))
     }
 
-    fn outcome(&self, worker: &Worker) -> Told {
+    fn outcome(&self, worker: &Worker) -> OutcomeSummary {
         if self.now < self.handlers.all_fail_until {
             self.probe(FaultKind::AllFail);
-            return Told::Retry { after: None };
+            return OutcomeSummary::Retry { after: None };
         }
         match worker.behaviour() {
-            Some(Behaviour::Retry { after }) => Told::Retry { after: after.map(Duration::from_micros) },
-            Some(Behaviour::Permanent) => Told::Permanent,
+            Some(Behaviour::Retry { after }) => OutcomeSummary::Retry { after: after.map(Duration::from_micros) },
+            Some(Behaviour::Permanent) => OutcomeSummary::Permanent,
             Some(Behaviour::Snooze { delay }) => {
-                Told::Snooze { delay: Duration::from_micros(delay), has_reason: false }
+                OutcomeSummary::Snooze { delay: Duration::from_micros(delay), has_reason: false }
             }
             Some(Behaviour::Shortage { delay }) => {
-                Told::Snooze { delay: Duration::from_micros(delay), has_reason: true }
+                OutcomeSummary::Snooze { delay: Duration::from_micros(delay), has_reason: true }
             }
-            Some(Behaviour::PanicAfter) => Told::Crashed,
-            _ => Told::Done,
+            Some(Behaviour::PanicAfter) => OutcomeSummary::Crashed,
+            _ => OutcomeSummary::Done,
         }
     }
 
@@ -234,15 +234,15 @@ impl World<'_> {
     pub(super) fn settle_again(&mut self, run: RunId) -> Result<(), Stop> {
         let Some(holder) = self.clients.holder else { return Ok(()) };
         self.drive(|node, now| node.heartbeat(now, run))?;
-        let told = match run.number() % 6 {
-            5 => Told::NotCalled,
-            0 => Told::Done,
-            1 => Told::Retry { after: None },
-            2 => Told::Permanent,
-            3 => Told::Snooze { delay: Duration::from_millis(1), has_reason: true },
-            _ => Told::Crashed,
+        let outcome = match run.number() % 6 {
+            5 => OutcomeSummary::NotCalled,
+            0 => OutcomeSummary::Done,
+            1 => OutcomeSummary::Retry { after: None },
+            2 => OutcomeSummary::Permanent,
+            3 => OutcomeSummary::Snooze { delay: Duration::from_millis(1), has_reason: true },
+            _ => OutcomeSummary::Crashed,
         };
-        self.drive(|node, now| node.settle(now, holder, run, Some(outcome(told)))).map(drop)
+        self.drive(|node, now| node.settle(now, holder, run, Some(outcome_of(outcome)))).map(drop)
     }
 
     /// A run of an earlier opening of the engine, or of none.

@@ -11,7 +11,7 @@ use super::stop::Stop;
 use super::tasks::WorkTask;
 use super::worker::{Serial, TaskNumber, Worker};
 use crate::failure::{Broken, holds};
-use crate::oracle::Told;
+use crate::oracle::OutcomeSummary;
 use crate::scenario::FaultKind;
 
 impl World<'_> {
@@ -91,7 +91,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The handler of a worker has ended: its task goes on with the next run that was started with it, or settles all.
+    /// The handler of a worker has ended: its task takes the next run that was started with it, or settles all.
     pub(super) fn go_on(&mut self, number: TaskNumber, ended: Serial) {
         let Some(task) = self.tasks.get(number) else { return };
         task.ended.push(ended);
@@ -136,7 +136,7 @@ impl World<'_> {
         task.settles = false;
         let ended: Vec<_> = task.ended.drain(..).filter_map(|serial| self.remove_worker(serial)).collect();
         for worker in &ended {
-            task.batch.end(worker.holder, worker.run, worker.outcome.map(outcome));
+            task.batch.end(worker.holder, worker.run, worker.outcome.map(outcome_of));
         }
         let counts: Vec<_> = ended.iter().map(|worker| self.counts(worker)).collect();
         self.dropped +=
@@ -152,9 +152,9 @@ impl World<'_> {
             return Err(stop);
         }
         let settles = self.seen().settles - settles_before;
-        let told = ended.iter().filter(|worker| worker.outcome.is_some()).count();
-        holds(settles == told || !self.is_serving(), || {
-            Broken::new("runs", 4, format_args!("{told} outcomes were given back, and {settles} settled"))
+        let outcomes = ended.iter().filter(|worker| worker.outcome.is_some()).count();
+        holds(settles == outcomes || !self.is_serving(), || {
+            Broken::new("runs", 4, format_args!("{outcomes} outcomes were given back, and {settles} settled"))
         })?;
         let statuses: Vec<_> = task.batch.statuses().collect();
         holds(statuses.len() == ended.len(), || {
@@ -178,20 +178,20 @@ impl World<'_> {
         let at_hand = self.workers.iter().filter(|worker| worker.task == Some(task.number)).map(|worker| worker.serial);
         for serial in at_hand.chain(self.tasks.leave_line(task.batch.lead())).collect::<Vec<_>>() {
             if let Some(worker) = self.remove_worker(serial) {
-                let told = if worker.begun { Told::Crashed } else { Told::NotCalled };
-                self.give_back(&worker, Some(told))?;
+                let outcome = if worker.begun { OutcomeSummary::Crashed } else { OutcomeSummary::NotCalled };
+                self.give_back(&worker, Some(outcome))?;
             }
         }
         Ok(())
     }
 
     /// Settles one run of a task that has died.
-    fn give_back(&mut self, worker: &Worker, told: Option<Told>) -> Result<(), Stop> {
+    fn give_back(&mut self, worker: &Worker, outcome: Option<OutcomeSummary>) -> Result<(), Stop> {
         let counts = self.counts(worker);
-        self.dropped += usize::from(counts && told.is_none());
+        self.dropped += usize::from(counts && outcome.is_none());
         let (holder, run) = (worker.holder, worker.run);
-        let status = self.drive(|node, now| node.settle(now, holder, run, told.map(outcome)))?;
-        let ended = Worker { outcome: told, ..*worker };
+        let status = self.drive(|node, now| node.settle(now, holder, run, outcome.map(outcome_of)))?;
+        let ended = Worker { outcome, ..*worker };
         self.note(|diary| diary.note_end(&ended));
         Ok(self.judge_settled(&ended, counts, status)?)
     }
@@ -203,19 +203,20 @@ impl World<'_> {
 
     /// Judges what an outcome has led to.
     fn judge_settled(&self, worker: &Worker, counts: bool, status: Option<Status>) -> Result<(), Broken> {
-        let told = worker.outcome;
-        let fits = match (told.filter(|_| counts), status) {
+        let outcome = worker.outcome;
+        let fits = match (outcome.filter(|_| counts), status) {
             (None, None) => true,
-            (Some(Told::Done), Some(status)) => status == Status::Completed,
-            (Some(Told::Permanent), Some(status)) => status == Status::Failed,
+            (Some(OutcomeSummary::Done), Some(status)) => status == Status::Completed,
+            (Some(OutcomeSummary::Permanent), Some(status)) => status == Status::Failed,
             (Some(_), Some(status)) => matches!(status, Status::FailedRetry | Status::Failed),
             (None, Some(_)) | (Some(_), None) => false,
         };
         holds(fits, || {
-            let what = format_args!("{} has ended with {told:?} ({counts}), and made its event {status:?}", worker.run);
+            let what =
+                format_args!("{} has ended with {outcome:?} ({counts}), and made its event {status:?}", worker.run);
             Broken::new("runs", 4, what)
         })?;
-        if told == Some(Told::Done) && !counts {
+        if outcome == Some(OutcomeSummary::Done) && !counts {
             self.probe(FaultKind::Late);
         }
         Ok(())
@@ -228,15 +229,15 @@ impl World<'_> {
 }
 
 /// What a worker settles its run with.
-pub(super) fn outcome(told: Told) -> Outcome {
-    match told {
-        Told::Done => Outcome::Done,
-        Told::Retry { after } => Outcome::Retry { error: ErrorText::new("not now"), after },
-        Told::Permanent => Outcome::Permanent { error: ErrorText::new("never") },
-        Told::Snooze { delay, has_reason } => {
+pub(super) fn outcome_of(summary: OutcomeSummary) -> Outcome {
+    match summary {
+        OutcomeSummary::Done => Outcome::Done,
+        OutcomeSummary::Retry { after } => Outcome::Retry { error: ErrorText::new("not now"), after },
+        OutcomeSummary::Permanent => Outcome::Permanent { error: ErrorText::new("never") },
+        OutcomeSummary::Snooze { delay, has_reason } => {
             Outcome::Snooze { delay, reason: has_reason.then(|| ErrorText::new("no descriptor is left")) }
         }
-        Told::Crashed => Outcome::Crashed { error: ErrorText::new("the handler panicked") },
-        Told::NotCalled => Outcome::NotCalled,
+        OutcomeSummary::Crashed => Outcome::Crashed { error: ErrorText::new("the handler panicked") },
+        OutcomeSummary::NotCalled => Outcome::NotCalled,
     }
 }

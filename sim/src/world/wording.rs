@@ -6,7 +6,7 @@ use eventful::{Answer, Bound, Change, Fact, Next, Place, RecordView, Refusal, Ru
 
 use super::agenda::STARTED_AT;
 use super::worker::{Does, Worker};
-use crate::oracle::{Said, Told};
+use crate::oracle::{OutcomeSummary, Said};
 use crate::scenario::Micros;
 
 /// Times of the engine's clock, as they show in the world.
@@ -137,7 +137,7 @@ fn told(said: Said) -> String {
         }
         Said::Reject(reason) => format!("submit, refused before: {}", reason.as_str()),
         Said::Start(ticket) => format!("start ticket {}", ticket.number()),
-        Said::Settle(run, told) => format!("settle {} as {}", run_name(run), outcome(told)),
+        Said::Settle(run, summary) => format!("settle {} as {}", run_name(run), outcome(summary)),
         Said::Heartbeat(run) => format!("heartbeat of {}", run_name(run)),
         Said::EnqueueFailed(ticket, cause) => format!("ticket {} did not get in: {cause:?}", ticket.number()),
         Said::Redrive(event) => format!("redrive event {event}"),
@@ -153,17 +153,19 @@ fn told(said: Said) -> String {
 }
 
 /// How an attempt ended.
-pub(super) fn outcome(told: Told) -> String {
+pub(super) fn outcome(summary: OutcomeSummary) -> String {
     let micros = |duration: std::time::Duration| Micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    match told {
-        Told::Done => "done".to_owned(),
-        Told::Retry { after: None } => "retry".to_owned(),
-        Told::Retry { after: Some(after) } => format!("retry after {}", micros(after)),
-        Told::Permanent => "permanent".to_owned(),
-        Told::Snooze { delay, has_reason: false } => format!("snooze for {}", micros(delay)),
-        Told::Snooze { delay, has_reason: true } => format!("snooze for {}, short of something", micros(delay)),
-        Told::Crashed => "crashed".to_owned(),
-        Told::NotCalled => "not called".to_owned(),
+    match summary {
+        OutcomeSummary::Done => "done".to_owned(),
+        OutcomeSummary::Retry { after: None } => "retry".to_owned(),
+        OutcomeSummary::Retry { after: Some(after) } => format!("retry after {}", micros(after)),
+        OutcomeSummary::Permanent => "permanent".to_owned(),
+        OutcomeSummary::Snooze { delay, has_reason: false } => format!("snooze for {}", micros(delay)),
+        OutcomeSummary::Snooze { delay, has_reason: true } => {
+            format!("snooze for {}, short of something", micros(delay))
+        }
+        OutcomeSummary::Crashed => "crashed".to_owned(),
+        OutcomeSummary::NotCalled => "not called".to_owned(),
     }
 }
 

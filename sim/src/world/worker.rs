@@ -3,7 +3,7 @@
 use eventful::node::Worker as Holder;
 use eventful::{RunId, Timestamp};
 
-use crate::oracle::Told;
+use crate::oracle::OutcomeSummary;
 use crate::scenario::{Behaviour, EventNumber};
 use crate::trace::Lane;
 
@@ -36,7 +36,7 @@ pub(super) struct Worker {
     /// Its handler has ended or was dropped, or is not called any more.
     pub(super) has_ended: bool,
     /// The outcome of its run, once its handler has ended.
-    pub(super) outcome: Option<Told>,
+    pub(super) outcome: Option<OutcomeSummary>,
 }
 
 /// What its handler does in this attempt.

@@ -97,9 +97,8 @@ impl From<io::Error> for Unclaimed {
     }
 }
 
-/// What a file is opened for.
+/// What a file is opened for. Exhaustive on purpose: every volume must do each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "every volume must do each of them")]
 pub enum Access {
     /// To be read; it must be there.
     Read,

@@ -11,7 +11,7 @@ use super::directory::{look, owner};
 use crate::terminal::{say, warn};
 
 /// Writes what `from` still proves into `to`, and tells what is lost. Exit code 1 when something is, or
-/// when that cannot be told.
+/// when that cannot be known.
 pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
     let from = look(from)?;
     anyhow::ensure!(!DiskStore::is_in(to)?, "{}: there is a journal in it already: name a new one", to.display());
@@ -37,7 +37,7 @@ fn tell_lost(salvaged: &Salvaged) -> ExitCode {
             warn(&format!("lost:      frames {end} to {last}, or more: frame {end}: {problem}"));
         }
         Lost::Unknown | _ => {
-            warn(&format!("lost:      perhaps something: whether there was a frame {end} cannot be told: {problem}"))
+            warn(&format!("lost:      perhaps something: whether there was a frame {end} cannot be known: {problem}"))
         }
     }
     if found > 0 {
