@@ -136,7 +136,7 @@ async fn who_waits_for_room_by_bytes_does_not_spin_while_there_is_room_by_count(
         () = released => Err(SubmitError::ShuttingDown),
     };
     assert_eq!(result, Ok(Submitted::Accepted));
-    // Every turn of the other half polls this half too, so it is the bell that must not ring.
+    // Every turn of the other half polls this half too, so it is the notification that must not ring.
     assert!(polls < 300, "polled {polls} times");
 }
 
@@ -150,7 +150,7 @@ async fn a_submit_dropped_while_it_waits_leaves_nothing_behind_and_lets_the_next
     until("all wait", || stats(&eventful).submitters_waiting == 3).await;
     behind.abort();
     until("one has gone", || stats(&eventful).submitters_waiting == 2).await;
-    // The bell rings for the head, which is dropped before it hears it.
+    // The notification rings for the head, which is dropped before it hears it.
     gate.let_through(1);
     until("there is room", || status(&eventful, "a") == Some(Status::Completed)).await;
     head.abort();

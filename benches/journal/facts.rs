@@ -1,7 +1,7 @@
 //! The facts of whole lives of events: accepted, started, finished.
 
 use bytes::Bytes;
-use eventful::{AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, Next, RunId, Timestamp};
+use eventful::{AfterRun, AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, RunId, Timestamp};
 
 use crate::ids;
 
@@ -26,7 +26,7 @@ pub(crate) fn accepted(n: u64) -> Fact {
 pub(crate) fn run(n: u64) -> [Fact; 2] {
     let run = RunId::new(EPOCH, n + 1);
     let charge = Charge { charged: 1, snoozes: 0, refunds: 0 };
-    let (end, next) = (AttemptEnd::Done, Next::Completed);
+    let (end, next) = (AttemptEnd::Done, AfterRun::Completed);
     let changes =
         [Change::Started { key: key(n), run }, Change::Finished { key: key(n), run, end, error: None, next, charge }];
     changes.map(|change| Fact { at: START, change })

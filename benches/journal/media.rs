@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use eventful::journal::{DiskStore, Log, Owner, Recovered, Shard, frame, recover, wire};
+use eventful::journal::{DiskStore, JournalLog, Owner, Recovered, Shard, frame, recover, wire};
 use eventful::{Config, Epoch, Fact};
 use tempfile::TempDir;
 
@@ -23,7 +23,7 @@ impl Group {
     pub(crate) fn new(facts: Vec<Fact>) -> Self {
         let (mut body, mut bytes) = (Vec::new(), Vec::new());
         facts.iter().for_each(|fact| wire::encode(fact, &mut body));
-        let (sequence, previous) = (eventful::journal::Sequence::FIRST, frame::Link::NONE);
+        let (sequence, previous) = (eventful::journal::Sequence::FIRST, frame::FrameHash::NONE);
         let header = frame::Header { shard: Shard::default(), epoch: Epoch::new(1), sequence, previous };
         frame::encode(&header, &body, &mut bytes).expect("a short body");
         Self { facts, bytes }
@@ -36,7 +36,7 @@ pub(crate) fn directory() -> TempDir {
 }
 
 /// Our log in this directory.
-pub(crate) fn open(directory: &Path) -> Log {
+pub(crate) fn open(directory: &Path) -> JournalLog {
     let Recovered { log, .. } =
         recover(&mut store(directory), &Owner::new("a bench"), &config(), u64::MAX, &mut |_| {})
             .expect("a sound journal");
@@ -55,7 +55,7 @@ pub(crate) fn config() -> Config {
     config
 }
 
-impl Medium for Log {
+impl Medium for JournalLog {
     fn write(&mut self, group: &Group) {
         self.append(&group.facts).expect("room");
     }

@@ -3,8 +3,8 @@
 use std::io;
 
 use eventful::journal::{
-    Access, Claim, DiskStore, Extent, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Room,
-    Sequence, Unclaimed, Volume, VolumeFile, WriteError,
+    Access, Claim, DiskStore, Extent, FreeSpace, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner,
+    ReadError, Sequence, Unclaimed, Volume, VolumeFile, WriteError,
 };
 use eventful_sim::disk::{
     Disk, DiskFault, Drive, DriveStore, DriveVolume, Effort, Family, Handle, Length, Maker, crash_everywhere, suffer,
@@ -283,8 +283,8 @@ impl Journal for NaiveJournal {
         Extent { first: Sequence::FIRST, end: Sequence::new(self.frames.len() as u64 + 1) }
     }
 
-    fn room(&self) -> Room {
-        Room(u64::MAX)
+    fn room(&self) -> FreeSpace {
+        FreeSpace(u64::MAX)
     }
 
     fn append(&mut self, _: Sequence, frame: &[u8]) -> Result<(), WriteError> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use eventful::{
-    Answer, AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Next, Outcome, Phase, Replay,
-    RunId, Status, Timestamp,
+    AfterRun, Answer, AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Outcome, Phase,
+    Replay, RunId, Status, Timestamp,
 };
 use eventful_sim::driver::{Driver, key};
 
@@ -115,13 +115,13 @@ fn a_pause_outlasts_a_kill_and_a_shutdown_does_not() {
 fn facts_that_do_not_follow_from_those_before_are_refused_and_change_nothing() {
     let (run, other) = (RunId::new(Epoch::new(7), 1), RunId::new(Epoch::new(7), 2));
     let (accepted, started) = (Change::Accepted(Event::new(key("a"), "x")), Change::Started { key: key("a"), run });
-    let (failed, completed) = (finished(run, Next::Failed), finished(run, Next::Completed));
+    let (failed, completed) = (finished(run, AfterRun::Failed), finished(run, AfterRun::Completed));
 
     assert_refused(&[&accepted], &accepted, "a was accepted, but it is known");
     assert_refused(&[], &started, "a was changed, but it is not known");
     assert_refused(&[&accepted, &started], &started, "a was started, but it does not wait");
     assert_refused(&[&accepted], &failed, "a was finished, but this run of it is not in flight");
-    assert_refused(&[&accepted, &started], &finished(other, Next::Failed), "but this run of it is not in flight");
+    assert_refused(&[&accepted, &started], &finished(other, AfterRun::Failed), "but this run of it is not in flight");
     assert_refused(&[&accepted, &started, &failed], &failed, "but this run of it is not in flight");
     assert_refused(&[&accepted, &started], &Change::Redriven(key("a")), "a was redriven, but it has not failed");
     assert_refused(&[&accepted, &started, &completed], &Change::Discarded(key("a")), "a was changed, but it is over");
@@ -134,7 +134,7 @@ fn facts_that_do_not_follow_from_those_before_are_refused_and_change_nothing() {
 /// The time of every fact in a history that was written by hand.
 const DECIDED_AT: Timestamp = Timestamp::from_micros(1_000_000);
 
-fn finished(run: RunId, next: Next) -> Change {
+fn finished(run: RunId, next: AfterRun) -> Change {
     let charge = Charge { charged: 1, ..Charge::default() };
     Change::Finished { key: key("a"), run, end: AttemptEnd::Done, error: None, next, charge }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use eventful::{
-    AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Key, Next, Outcome, RecordView, RunId,
-    Status, Timestamp,
+    AfterRun, AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Key, Outcome, RecordView,
+    RunId, Status, Timestamp,
 };
 use eventful_sim::driver::Driver;
 use eventful_sim::failure::{Broken, Promise};
@@ -18,7 +18,7 @@ fn fact_follows_only_on_the_stages_of_the_diagram() {
     let changes: [(&str, Make, &[&str]); 7] = [
         ("accepted", |_| Change::Accepted(event()), &["absent"]),
         ("started", |history| Change::Started { key: key(), run: history.next_run() }, &["received", "failed_retry"]),
-        ("finished", |history| history.finished(AttemptEnd::Done, Next::Completed), &["processing"]),
+        ("finished", |history| history.finished(AttemptEnd::Done, AfterRun::Completed), &["processing"]),
         ("redriven", |_| Change::Redriven(key()), &["failed"]),
         ("discarded", |_| Change::Discarded(key()), &["received", "processing", "failed_retry", "failed"]),
         ("forgotten", |_| Change::Forgotten(vec![key()]), &["completed", "failed", "discarded"]),
@@ -85,21 +85,21 @@ fn run_does_not_start_before_its_time() {
 fn only_the_current_run_ends() {
     let mut history = History::at("processing");
     history.run = history.next_run();
-    assert_eq!(history.rejected(history.finished(AttemptEnd::Done, Next::Completed)), 4);
+    assert_eq!(history.rejected(history.finished(AttemptEnd::Done, AfterRun::Completed)), 4);
 }
 
 #[test]
 fn success_completes_and_nothing_else_does() {
     let history = History::at("processing");
-    assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Done, Next::Failed)), 4);
-    assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Crashed, Next::Completed)), 4);
+    assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Done, AfterRun::Failed)), 4);
+    assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Crashed, AfterRun::Completed)), 4);
 }
 
 #[test]
 fn wait_for_the_next_attempt_lies_within_its_limits() {
     let history = History::at("processing");
     let ends = |end, after: Duration| {
-        let next = Next::Retry { eligible_at: history.now + after };
+        let next = AfterRun::Retry { eligible_at: history.now + after };
         history.clone().apply(history.finished(end, next)).is_ok()
     };
     let (micro, backoff) = (Duration::from_micros(1), SECOND);
@@ -134,10 +134,10 @@ fn nothing_is_given_back_past_its_limit() {
     for (end, limit) in [(AttemptEnd::Snoozed, config().max_snoozes), (AttemptEnd::Interrupted, config().max_refunds)] {
         let mut history = History::at("processing");
         for _ in 0..limit {
-            history.must(history.finished(end, Next::Retry { eligible_at: history.now }));
+            history.must(history.finished(end, AfterRun::Retry { eligible_at: history.now }));
             history.start();
         }
-        let given_back = history.finished(end, Next::Retry { eligible_at: history.now });
+        let given_back = history.finished(end, AfterRun::Retry { eligible_at: history.now });
         assert_eq!(history.rejected(given_back), 8, "{end}");
     }
 }
@@ -145,18 +145,18 @@ fn nothing_is_given_back_past_its_limit() {
 #[test]
 fn last_attempt_fails_and_an_earlier_one_does_not() {
     let mut history = History::at("processing");
-    assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Crashed, Next::Failed)), 8);
+    assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Crashed, AfterRun::Failed)), 8);
     history.must(history.finished(AttemptEnd::Crashed, history.retry()));
     history.wait(SECOND);
     history.start();
     assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Crashed, history.retry())), 8);
-    history.must(history.finished(AttemptEnd::Crashed, Next::Failed));
+    history.must(history.finished(AttemptEnd::Crashed, AfterRun::Failed));
 }
 
 #[test]
 fn attempt_that_fails_has_a_reason() {
     let mut history = History::at("processing");
-    let Change::Finished { key, run, end, next, charge, .. } = history.finished(AttemptEnd::Failed, Next::Failed)
+    let Change::Finished { key, run, end, next, charge, .. } = history.finished(AttemptEnd::Failed, AfterRun::Failed)
     else {
         unreachable!("it is the end of a run")
     };
@@ -278,8 +278,8 @@ impl History {
                 history.must(Change::Accepted(event()));
                 history.start();
                 let (end, next) = match stage {
-                    "completed" => (AttemptEnd::Done, Next::Completed),
-                    "failed" => (AttemptEnd::Failed, Next::Failed),
+                    "completed" => (AttemptEnd::Done, AfterRun::Completed),
+                    "failed" => (AttemptEnd::Failed, AfterRun::Failed),
                     _ => (AttemptEnd::Crashed, history.retry()),
                 };
                 history.must(history.finished(end, next));
@@ -302,12 +302,12 @@ impl History {
         self.must(Change::Started { key: key(), run: self.run });
     }
 
-    fn retry(&self) -> Next {
-        Next::Retry { eligible_at: self.now + SECOND }
+    fn retry(&self) -> AfterRun {
+        AfterRun::Retry { eligible_at: self.now + SECOND }
     }
 
     /// The end of the current run, charged as it should be.
-    fn finished(&self, end: AttemptEnd, next: Next) -> Change {
+    fn finished(&self, end: AttemptEnd, next: AfterRun) -> Change {
         let mut charge = self.book.record(0).map(|record| record.charge).unwrap_or_default();
         match end {
             AttemptEnd::Snoozed => (charge.charged, charge.snoozes) = (charge.charged - 1, charge.snoozes + 1),

@@ -10,7 +10,7 @@ use super::command::EnqueueFailure;
 use super::effect::{Effect, Output};
 use super::ids::Ticket;
 use super::metrics::SweptReason;
-use super::store::{Slot, Stage};
+use super::store::{LiveState, Slot};
 use super::tickets::Holder;
 use super::time::Timestamp;
 use super::view::Place;
@@ -98,7 +98,7 @@ impl Engine {
 
     /// Takes a waiting record out of its place. The caller puts it elsewhere, or ends it.
     pub(super) fn leave_place(&mut self, slot: Slot) {
-        let Stage::Waiting(waiting) = self.state.store.live[slot].stage else { return };
+        let LiveState::Waiting(waiting) = self.state.store.live[slot].stage else { return };
         match waiting.place {
             Some(Place::Delayed) => self.delayed.remove(waiting.eligible_at, waiting.delayed_as),
             Some(Place::Line) => self.line.remove(&mut self.state.store.live, slot),

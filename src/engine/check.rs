@@ -5,7 +5,7 @@ use core::fmt::Debug;
 
 use super::key::Key;
 use super::replay::Replay;
-use super::store::{ActiveRun, LiveRecord, Location, Slot, Stage, Waiting};
+use super::store::{ActiveRun, LiveRecord, LiveState, Location, Slot, WaitingState};
 use super::tickets::Holder;
 use super::view::Place;
 use super::{Engine, Gauges, Phase, Status};
@@ -60,21 +60,23 @@ impl Engine {
 
     fn check_live(&self, slot: Slot, record: &LiveRecord, recount: &mut Recount) -> Result<(), Violation> {
         match record.stage {
-            Stage::Failed { .. } => recount.gauges.failed_bytes += record.kept_bytes() as u64,
-            Stage::Waiting(_) | Stage::Processing(_) => recount.gauges.bytes += record.event.size_bytes() as u64,
+            LiveState::Failed { .. } => recount.gauges.failed_bytes += record.kept_bytes() as u64,
+            LiveState::Waiting(_) | LiveState::Processing(_) => {
+                recount.gauges.bytes += record.event.size_bytes() as u64
+            }
         }
         let charge = record.charge;
         // Earlier facts may be of higher limits, so these are not compared with them.
         let accounted = charge.charged.saturating_add(charge.snoozes).saturating_add(charge.refunds);
         holds("each start is charged, or given back, once at most", accounted <= record.attempt)?;
         match record.stage {
-            Stage::Waiting(waiting) => self.check_waiting(slot, waiting, recount),
-            Stage::Processing(run) => self.check_run(slot, run, recount),
-            Stage::Failed { at, .. } => holds("a failure lies in the past", at <= self.now),
+            LiveState::Waiting(waiting) => self.check_waiting(slot, waiting, recount),
+            LiveState::Processing(run) => self.check_run(slot, run, recount),
+            LiveState::Failed { at, .. } => holds("a failure lies in the past", at <= self.now),
         }
     }
 
-    fn check_waiting(&self, slot: Slot, waiting: Waiting, recount: &mut Recount) -> Result<(), Violation> {
+    fn check_waiting(&self, slot: Slot, waiting: WaitingState, recount: &mut Recount) -> Result<(), Violation> {
         match waiting.place {
             None => holds("a waiting record has a place", false),
             Some(Place::Delayed) => {
@@ -104,7 +106,8 @@ impl Engine {
 
     fn check_lists(&self) -> Result<(), Violation> {
         let live = &self.state.store.live;
-        let in_line = |slot: Slot| matches!(live[slot].stage, Stage::Waiting(Waiting { place: Some(Place::Line), .. }));
+        let in_line =
+            |slot: Slot| matches!(live[slot].stage, LiveState::Waiting(WaitingState { place: Some(Place::Line), .. }));
         let (mut length, mut strangers) = (0, 0);
         for slot in self.line.iter(live) {
             length += 1;
@@ -203,7 +206,7 @@ mod tests {
     #[test]
     fn a_failure_in_the_future_is_found() {
         assert_found("a failure lies in the past", |engine| {
-            let Stage::Failed { at, .. } = &mut record(engine, "failed 2").stage else { panic!("it has failed") };
+            let LiveState::Failed { at, .. } = &mut record(engine, "failed 2").stage else { panic!("it has failed") };
             *at = Timestamp::MAX;
         });
     }
@@ -212,7 +215,7 @@ mod tests {
     fn failures_out_of_order_are_found() {
         assert_found("the lists do not add up", |engine| {
             let now = engine.now;
-            let Stage::Failed { at, .. } = &mut record(engine, "failed 1").stage else { panic!("it has failed") };
+            let LiveState::Failed { at, .. } = &mut record(engine, "failed 1").stage else { panic!("it has failed") };
             *at = now;
         });
     }

@@ -22,7 +22,7 @@ pub struct Downtime {
 
 /// The downtimes that some record has outlived.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Downtimes(Vec<Total>);
+pub(super) struct DowntimeLog(Vec<Total>);
 
 /// An opening, and all downtimes up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct Total {
     micros: u64,
 }
 
-impl Downtimes {
+impl DowntimeLog {
     /// Takes in an opening at `until`, after the last fact at `last`, when the first of all terminal
     /// records ended at `oldest`. At most `most` downtimes are kept apart.
     pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>, most: usize) {
@@ -99,8 +99,8 @@ mod tests {
         Timestamp::from_micros(micros)
     }
 
-    fn after(openings: &[(u64, u64)], oldest: u64) -> Downtimes {
-        let mut downtimes = Downtimes::default();
+    fn after(openings: &[(u64, u64)], oldest: u64) -> DowntimeLog {
+        let mut downtimes = DowntimeLog::default();
         openings.iter().for_each(|(last, until)| downtimes.open(at(*until), at(*last), Some(at(oldest)), MOST));
         downtimes
     }
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!([40, 110].map(|ended| downtimes.since(at(ended)).as_micros()), [70, 20]);
 
         downtimes.open(at(200), at(150), None, MOST);
-        assert_eq!(downtimes, Downtimes::default());
+        assert_eq!(downtimes, DowntimeLog::default());
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn downtimes_taken_out_and_in_again_are_the_same() {
         let downtimes = after(&[(10, 30), (50, 100), (100, 100)], 5);
-        let mut again = Downtimes::default();
+        let mut again = DowntimeLog::default();
         downtimes.iter().for_each(|one| again.add(one, MOST));
         assert_eq!(again, downtimes);
     }

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::ids::Ticket;
 use super::key::Key;
-use super::store::{ActiveRun, LiveRecord, Location, Stage, Waiting};
+use super::store::{ActiveRun, LiveRecord, LiveState, Location, WaitingState};
 use super::time::Timestamp;
 use super::view::Place;
 use super::{Engine, Phase};
@@ -29,17 +29,17 @@ impl Engine {
 
     fn explain_live(&self, now: Timestamp, left: Option<Duration>, record: &LiveRecord) -> String {
         match record.stage {
-            Stage::Processing(run) => explain_run(now, record.attempt, run),
-            Stage::Failed { .. } => {
+            LiveState::Processing(run) => explain_run(now, record.attempt, run),
+            LiveState::Failed { .. } => {
                 let error = record.last_error().map_or("no error was recorded", |error| error.as_str());
                 let end = left.map_or_else(String::new, |left| format!(" It is kept for another {left:?}."));
                 format!("It has failed at attempt {}: {error}; redrive it to try again.{end}", record.attempt)
             }
-            Stage::Waiting(waiting) => self.explain_waiting(now, waiting),
+            LiveState::Waiting(waiting) => self.explain_waiting(now, waiting),
         }
     }
 
-    fn explain_waiting(&self, now: Timestamp, waiting: Waiting) -> String {
+    fn explain_waiting(&self, now: Timestamp, waiting: WaitingState) -> String {
         if self.phase != Phase::Running {
             return "It waits because the engine is shutting down and starts nothing.".into();
         }

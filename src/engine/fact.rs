@@ -63,7 +63,7 @@ pub enum Change {
         /// With this error.
         error: Option<ErrorText>,
         /// What becomes of the event.
-        next: Next,
+        next: AfterRun,
         /// What the event is charged with from now on.
         charge: Charge,
     },
@@ -145,7 +145,7 @@ impl fmt::Display for AttemptEnd {
 
 /// What becomes of an event when a run of it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Next {
+pub enum AfterRun {
     /// It is completed.
     Completed,
     /// It has failed.

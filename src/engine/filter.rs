@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::Engine;
 use super::command::ErrorText;
 use super::status::Status;
-use super::store::{LiveRecord, Location, Stage};
+use super::store::{LiveRecord, LiveState, Location};
 use super::time::Timestamp;
 
 /// Which records are meant: those that fit every part that is set. Without any part, all.
@@ -67,7 +67,7 @@ impl Filter {
     }
 
     fn fits_live(&self, record: &LiveRecord) -> bool {
-        let failed_at = if let Stage::Failed { at, .. } = record.stage { Some(at) } else { None };
+        let failed_at = if let LiveState::Failed { at, .. } = record.stage { Some(at) } else { None };
         let has_text = |text: &str| record.last_error().map_or("", ErrorText::as_str).contains(text);
         self.failed_from.is_none_or(|from| failed_at.is_some_and(|at| at >= from))
             && self.failed_until.is_none_or(|until| failed_at.is_some_and(|at| at < until))

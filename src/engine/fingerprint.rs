@@ -3,7 +3,7 @@
 use core::hash::{Hash as _, Hasher};
 
 use super::Engine;
-use super::store::{Location, Stage};
+use super::store::{LiveState, Location};
 
 impl Engine {
     /// Adds all that decides how the engine goes on to a hash. What is only counted, measured or
@@ -28,7 +28,7 @@ impl Engine {
         // Among those that are due at one time, the first to be delayed comes first.
         if let Location::Live(slot) = location {
             let record = &self.state.store.live[slot];
-            if let Stage::Waiting(waiting) = record.stage {
+            if let LiveState::Waiting(waiting) = record.stage {
                 waiting.delayed_as.hash(hasher);
             }
             // What it takes of the bound on failed events, once it has failed.

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use super::filter::Range;
 use super::key::Key;
 use super::replay::DurableState;
-use super::state::State;
+use super::state::EngineState;
 use super::status::Status;
-use super::store::{ActiveRun, LiveRecord, Location, Stage, Store, Tombstone};
+use super::store::{ActiveRun, LiveRecord, LiveState, Location, Store, Tombstone};
 use super::time::Timestamp;
 use super::view::{Cursor, Page, RecordView, RunView};
 use super::{Charge, Engine, Filter};
@@ -105,7 +105,7 @@ impl Engine {
     }
 }
 
-impl State {
+impl EngineState {
     pub(super) fn durable(&self) -> DurableState {
         let mut records: Vec<_> = self.store.locations().map(|location| (self.store.key(location), location)).collect();
         records.sort_unstable_by_key(|(key, _)| *key);
@@ -134,9 +134,9 @@ impl Store {
 impl LiveRecord {
     fn view(&self) -> RecordView {
         let (place, eligible_at, run, terminal_at) = match self.stage {
-            Stage::Waiting(waiting) => (waiting.place, Some(waiting.eligible_at), None, None),
-            Stage::Processing(run) => (None, None, Some(run.view()), None),
-            Stage::Failed { at, .. } => (None, None, None, Some(at)),
+            LiveState::Waiting(waiting) => (waiting.place, Some(waiting.eligible_at), None, None),
+            LiveState::Processing(run) => (None, None, Some(run.view()), None),
+            LiveState::Failed { at, .. } => (None, None, None, Some(at)),
         };
         RecordView {
             key: self.event.key().clone(),

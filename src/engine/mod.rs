@@ -57,13 +57,13 @@ pub use digest::{Algorithm, Digest};
 pub use downtime::Downtime;
 pub use effect::{DropReason, DroppedFailure, Effect, Output};
 pub use event::{Event, InvalidEvent};
-pub use fact::{AttemptEnd, Change, Charge, Fact, Next};
+pub use fact::{AfterRun, AttemptEnd, Change, Charge, Fact};
 pub use filter::Filter;
 pub use ids::{Epoch, RunId, Ticket};
 pub use key::{Id, InvalidKey, Key};
 pub use metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};
 pub use replay::{DurableState, Replay};
-pub use restore::{Kept, Restoration, Summary};
+pub use restore::{SnapshotLoader, SnapshotRecord, SnapshotSummary};
 pub use state::ReplayError;
 pub use status::Status;
 #[doc(hidden)]
@@ -73,7 +73,7 @@ pub use view::{Cursor, Page, PastAttempt, Place, RecordView, RunView};
 
 use delayed::Delayed;
 use runs::Runs;
-use state::State;
+use state::EngineState;
 use store::{List, Location};
 use tickets::Tickets;
 
@@ -113,7 +113,7 @@ pub struct Engine {
     /// The latest time that a command came with.
     now: Timestamp,
     phase: Phase,
-    state: State,
+    state: EngineState,
     /// The number of the last run of this epoch.
     run_number: u64,
     line: List,

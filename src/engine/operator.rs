@@ -4,7 +4,7 @@ use super::answer::{Answer, Refusal};
 use super::effect::{Effect, Output};
 use super::fact::Change;
 use super::key::Key;
-use super::store::{Epitaph, Location, Slot, Stage};
+use super::store::{LiveState, Location, Slot, TombstoneKind};
 use super::{Engine, Phase};
 
 impl Engine {
@@ -16,7 +16,7 @@ impl Engine {
             Some(Location::Live(slot)) => slot,
         };
         let stage = self.state.store.live[slot].stage;
-        let Stage::Failed { .. } = stage else { return Answer::NotFailed(stage.status()) };
+        let LiveState::Failed { .. } = stage else { return Answer::NotFailed(stage.status()) };
         if self.phase != Phase::Running {
             return Answer::Refused(Refusal::ShuttingDown);
         }
@@ -46,8 +46,8 @@ impl Engine {
         match self.locate(self.now, &key) {
             None => Answer::NotFound,
             Some(Location::Buried(grave)) => match self.state.store.tombstone(grave).epitaph {
-                Epitaph::Completed => Answer::TooLate,
-                Epitaph::Discarded | Epitaph::Gone => Answer::Noted,
+                TombstoneKind::Completed => Answer::TooLate,
+                TombstoneKind::Discarded | TombstoneKind::Gone => Answer::Noted,
             },
             Some(Location::Live(slot)) => {
                 out.fact(self.now, || Change::Discarded(key));
@@ -59,9 +59,9 @@ impl Engine {
 
     fn end(&mut self, slot: Slot, out: &mut Output) {
         match self.state.store.live[slot].stage {
-            Stage::Waiting(_) => self.leave_place(slot),
-            Stage::Failed { .. } => {}
-            Stage::Processing(run) => {
+            LiveState::Waiting(_) => self.leave_place(slot),
+            LiveState::Failed { .. } => {}
+            LiveState::Processing(run) => {
                 self.histograms.processing_time.observe(self.now.since(run.started_at));
                 self.runs.remove(&mut self.state.store.live, slot);
                 out.effect(Effect::Abort(run.id));

@@ -9,8 +9,8 @@ use super::effect::Output;
 use super::fact::{Change, Fact};
 use super::metrics::{FactCounters, Histograms, Metrics, Tallies};
 use super::runs::Runs;
-use super::state::{ReplayError, State};
-use super::store::{List, Slot, Stage, Store};
+use super::state::{EngineState, ReplayError};
+use super::store::{List, LiveState, Slot, Store};
 use super::tickets::Tickets;
 use super::{Config, Engine, Epoch, InvalidConfig, Phase, RecordView, Timestamp};
 
@@ -34,7 +34,7 @@ use super::{Config, Engine, Epoch, InvalidConfig, Phase, RecordView, Timestamp};
 #[derive(Debug)]
 pub struct Replay {
     config: Config,
-    pub(super) state: State,
+    pub(super) state: EngineState,
     pub(super) last: Timestamp,
 }
 
@@ -62,7 +62,7 @@ impl Replay {
     /// [`InvalidConfig`] when the configuration contradicts itself.
     pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         config.validate()?;
-        let state = State::new(&config);
+        let state = EngineState::new(&config);
         Ok(Self { config, state, last: Timestamp::EPOCH })
     }
 
@@ -150,15 +150,15 @@ impl Engine {
         let mut waiting: Vec<(Timestamp, Slot)> = live
             .iter()
             .filter_map(|(slot, record)| match record.stage {
-                Stage::Waiting(waiting) => Some((waiting.eligible_at, slot)),
-                Stage::Processing(_) | Stage::Failed { .. } => None,
+                LiveState::Waiting(waiting) => Some((waiting.eligible_at, slot)),
+                LiveState::Processing(_) | LiveState::Failed { .. } => None,
             })
             .collect();
         waiting.sort();
         waiting.into_iter().for_each(|(eligible_at, slot)| self.wait(slot, eligible_at));
 
         let live = &self.state.store.live;
-        let runs = live.iter().filter(|(_, record)| matches!(record.stage, Stage::Processing(_)));
+        let runs = live.iter().filter(|(_, record)| matches!(record.stage, LiveState::Processing(_)));
         let runs: Vec<Slot> = runs.map(|(slot, _)| slot).collect();
         runs.into_iter().for_each(|slot| self.runs.insert(&mut self.state.store.live, slot, self.now));
     }
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(replay.check(), Ok(()));
 
         let slot = replay.state.store.live.iter().map(|(slot, _)| slot).next().expect("a record");
-        replay.state.store.live[slot].stage = Stage::failed(Timestamp::EPOCH);
+        replay.state.store.live[slot].stage = LiveState::failed(Timestamp::EPOCH);
 
         assert!(replay.check().is_err());
     }

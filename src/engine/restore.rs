@@ -6,14 +6,14 @@ use super::downtime::Downtime;
 use super::event::Event;
 use super::ids::Epoch;
 use super::metrics::FactCounters;
-use super::state::{ReplayError, State};
-use super::store::{ActiveRun, Epitaph, Location, Stage, Tombstone};
+use super::state::{EngineState, ReplayError};
+use super::store::{ActiveRun, LiveState, Location, Tombstone, TombstoneKind};
 use super::time::Timestamp;
 use super::{Config, Cursor, InvalidConfig, RecordView, Replay, Status};
 
 /// A record, whole: what is known of it, and its event unless that was dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct SnapshotRecord {
     /// What is known of it.
     pub record: RecordView,
     /// Its event; absent in a tombstone.
@@ -22,7 +22,7 @@ pub struct Kept {
 
 /// What facts determine beside the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Summary {
+pub struct SnapshotSummary {
     /// The fact counters.
     pub counters: FactCounters,
     /// Whether the engine is paused.
@@ -33,7 +33,7 @@ pub struct Summary {
     pub last: Timestamp,
 }
 
-impl Summary {
+impl SnapshotSummary {
     /// Whether there can be so many records, of which so many are processing, beside it.
     pub fn agrees(&self, records: u64, processing: u64) -> bool {
         let counters = &self.counters;
@@ -44,9 +44,9 @@ impl Summary {
 
 impl Replay {
     /// What the facts so far determine beside the records.
-    pub fn summary(&self) -> Summary {
-        let State { counters, paused, epoch, .. } = self.state;
-        Summary { counters, paused, epoch, last: self.last }
+    pub fn summary(&self) -> SnapshotSummary {
+        let EngineState { counters, paused, epoch, .. } = self.state;
+        SnapshotSummary { counters, paused, epoch, last: self.last }
     }
 
     /// The times that do not count toward the retention of records that have outlived them, the first
@@ -82,7 +82,7 @@ impl Replay {
 
     /// Hands the records after `after` to `visit`, one by one, as long as that returns true. Returns where
     /// to continue; nothing at the end.
-    pub fn visit_kept(&self, after: Cursor, visit: &mut dyn FnMut(Kept) -> bool) -> Option<Cursor> {
+    pub fn visit_kept(&self, after: Cursor, visit: &mut dyn FnMut(SnapshotRecord) -> bool) -> Option<Cursor> {
         let mut scan = self.state.store.scan(after);
         while let Some(place) = scan.next() {
             if let Some(location) = place
@@ -95,7 +95,7 @@ impl Replay {
     }
 
     /// The records after `after`, about `limit` of them, and where to go on; no records at the end.
-    pub fn kept(&self, after: Cursor, limit: usize) -> (Vec<Kept>, Cursor) {
+    pub fn kept(&self, after: Cursor, limit: usize) -> (Vec<SnapshotRecord>, Cursor) {
         let mut kept = Vec::with_capacity(limit);
         let mut scan = self.state.store.scan(after);
         while kept.len() < limit
@@ -106,22 +106,22 @@ impl Replay {
         (kept, scan.cursor())
     }
 
-    fn keep(&self, location: Location) -> Kept {
+    fn keep(&self, location: Location) -> SnapshotRecord {
         let event = match location {
             Location::Live(slot) => Some(self.state.store.live[slot].event.clone()),
             Location::Buried(_) => None,
         };
-        Kept { record: self.state.store.view(location).durable(), event }
+        SnapshotRecord { record: self.state.store.view(location).durable(), event }
     }
 }
 
 /// A replay that begins with records instead of with the facts that made them.
 #[derive(Debug)]
-pub struct Restoration {
+pub struct SnapshotLoader {
     replay: Replay,
 }
 
-impl Restoration {
+impl SnapshotLoader {
     /// A replay without records yet.
     ///
     /// # Errors
@@ -136,8 +136,8 @@ impl Restoration {
     /// # Errors
     ///
     /// [`ReplayError`] when it is known already, or its parts contradict each other.
-    pub fn put(&mut self, kept: Kept) -> Result<(), ReplayError> {
-        let Kept { record, event } = kept;
+    pub fn put(&mut self, kept: SnapshotRecord) -> Result<(), ReplayError> {
+        let SnapshotRecord { record, event } = kept;
         let store = &mut self.replay.state.store;
         let hash = store.hash(&record.key);
         if store.find(hash, &record.key).is_some() {
@@ -160,7 +160,7 @@ impl Restoration {
 
     /// Takes in the next downtime, in the order in which [`Replay::downtimes`] gave them.
     pub fn put_downtime(&mut self, downtime: Downtime) {
-        let State { downtimes, thresholds, .. } = &mut self.replay.state;
+        let EngineState { downtimes, thresholds, .. } = &mut self.replay.state;
         downtimes.add(downtime, thresholds.downtimes);
     }
 
@@ -169,7 +169,7 @@ impl Restoration {
     /// # Errors
     ///
     /// [`ReplayError`] when they do not.
-    pub fn finish(self, summary: &Summary) -> Result<Replay, ReplayError> {
+    pub fn finish(self, summary: &SnapshotSummary) -> Result<Replay, ReplayError> {
         let (records, processing) = (self.replay.len() as u64, self.replay.state.store.count(Status::Processing));
         match summary.agrees(records, processing) {
             true => Ok(self.finish_part(summary, None)),
@@ -179,8 +179,8 @@ impl Restoration {
 
     /// The replay with this summary, which counts records, too, that were not put in; the first of those
     /// that are over ended at `ended`. Only facts about those that were put in can be applied to it.
-    pub fn finish_part(mut self, summary: &Summary, ended: Option<Timestamp>) -> Replay {
-        let Summary { counters, paused, epoch, last } = *summary;
+    pub fn finish_part(mut self, summary: &SnapshotSummary, ended: Option<Timestamp>) -> Replay {
+        let SnapshotSummary { counters, paused, epoch, last } = *summary;
         let state = &mut self.replay.state;
         state.store.sort_failed();
         (state.counters, state.paused, state.epoch) = (counters, paused, epoch);
@@ -195,15 +195,15 @@ fn contradiction(record: &RecordView) -> ReplayError {
 }
 
 /// The stage of a live record.
-fn stage(record: &RecordView) -> Option<Stage> {
+fn stage(record: &RecordView) -> Option<LiveState> {
     match record.status {
-        Status::Received => Some(Stage::waiting(false, record.eligible_at?)),
-        Status::FailedRetry => Some(Stage::waiting(true, record.eligible_at?)),
+        Status::Received => Some(LiveState::waiting(false, record.eligible_at?)),
+        Status::FailedRetry => Some(LiveState::waiting(true, record.eligible_at?)),
         Status::Processing => {
             let run = record.run?;
-            Some(Stage::Processing(ActiveRun { id: run.id, started_at: run.started_at, deadline: run.started_at }))
+            Some(LiveState::Processing(ActiveRun { id: run.id, started_at: run.started_at, deadline: run.started_at }))
         }
-        Status::Failed => Some(Stage::failed(record.terminal_at?)),
+        Status::Failed => Some(LiveState::failed(record.terminal_at?)),
         Status::Completed | Status::Discarded => None,
     }
 }
@@ -211,8 +211,8 @@ fn stage(record: &RecordView) -> Option<Stage> {
 /// The tombstone of a record that is over.
 fn tombstone(record: &RecordView) -> Option<Tombstone> {
     let epitaph = match record.status {
-        Status::Completed => Epitaph::Completed,
-        Status::Discarded => Epitaph::Discarded,
+        Status::Completed => TombstoneKind::Completed,
+        Status::Discarded => TombstoneKind::Discarded,
         Status::Received | Status::Processing | Status::FailedRetry | Status::Failed => return None,
     };
     Some(Tombstone {

@@ -3,10 +3,10 @@
 use super::answer::{Answer, Run};
 use super::command::{ErrorText, Outcome};
 use super::effect::{Effect, Output};
-use super::fact::{AttemptEnd, Change, Charge, Next};
+use super::fact::{AfterRun, AttemptEnd, Change, Charge};
 use super::ids::{RunId, Ticket};
 use super::state::Finish;
-use super::store::{LiveRecord, Slot, Stage};
+use super::store::{LiveRecord, LiveState, Slot};
 use super::tickets::Holder;
 use super::time::Timestamp;
 use super::{Engine, Phase};
@@ -36,7 +36,7 @@ impl Engine {
         let id = self.next_run();
         let (now, live) = (self.now, &self.state.store.live);
         out.fact(now, || Change::Started { key: live[slot].event.key().clone(), run: id });
-        if let Stage::Waiting(waiting) = live[slot].stage {
+        if let LiveState::Waiting(waiting) = live[slot].stage {
             self.histograms.queue_time.observe(now.since(waiting.eligible_at));
         }
         self.state.start(now, slot, id);
@@ -95,9 +95,9 @@ impl Engine {
         let record = &self.state.store.live[slot];
         let charge = record.charge;
         match outcome {
-            Outcome::Done => Finish { end: AttemptEnd::Done, error: None, next: Next::Completed, charge },
+            Outcome::Done => Finish { end: AttemptEnd::Done, error: None, next: AfterRun::Completed, charge },
             Outcome::Permanent { error } => {
-                Finish { end: AttemptEnd::Failed, error: Some(error), next: Next::Failed, charge }
+                Finish { end: AttemptEnd::Failed, error: Some(error), next: AfterRun::Failed, charge }
             }
             Outcome::Retry { error, after } => {
                 let floor = after.unwrap_or_default().min(self.config.max_retry_after);
@@ -120,7 +120,7 @@ impl Engine {
         let (charge, error) = (record.charge, Some(error));
         if charge.charged >= self.config.max_attempts {
             let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
-            return Finish { end, error, next: Next::Failed, charge };
+            return Finish { end, error, next: AfterRun::Failed, charge };
         }
         let Charge { charged, .. } = charge;
         let backoff = self.config.backoff.delay(self.config.seed(), record.event.key(), charged, record.attempt);
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     fn wait_until(&self, eligible_at: Timestamp, end: AttemptEnd, error: Option<ErrorText>, charge: Charge) -> Finish {
-        Finish { end, error, next: Next::Retry { eligible_at }, charge }
+        Finish { end, error, next: AfterRun::Retry { eligible_at }, charge }
     }
 
     /// Ends a run, and puts its record where it belongs.
@@ -140,16 +140,16 @@ impl Engine {
             Change::Finished { key: record.event.key().clone(), run: run.id, end, error, next, charge }
         });
         self.histograms.processing_time.observe(now.since(run.started_at));
-        if finish.next == Next::Completed {
+        if finish.next == AfterRun::Completed {
             self.histograms.end_to_end.observe(now.since(record.accepted_at));
         }
         self.runs.remove(&mut self.state.store.live, slot);
         let next = finish.next;
         self.state.finish(now, slot, finish);
         match next {
-            Next::Completed => super::Status::Completed,
-            Next::Failed => super::Status::Failed,
-            Next::Retry { eligible_at } => {
+            AfterRun::Completed => super::Status::Completed,
+            AfterRun::Failed => super::Status::Failed,
+            AfterRun::Retry { eligible_at } => {
                 self.wait(slot, eligible_at);
                 super::Status::FailedRetry
             }

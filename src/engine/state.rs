@@ -8,25 +8,25 @@ use alloc::vec::Vec;
 
 use super::command::ErrorText;
 use super::config::Config;
-use super::downtime::Downtimes;
+use super::downtime::DowntimeLog;
 use super::event::Event;
-use super::fact::{AttemptEnd, Change, Charge, Fact, Next};
+use super::fact::{AfterRun, AttemptEnd, Change, Charge, Fact};
 use super::ids::{Epoch, RunId};
 use super::key::Key;
 use super::metrics::FactCounters;
-use super::store::{ActiveRun, Epitaph, Location, Slot, Stage, Store};
+use super::store::{ActiveRun, LiveState, Location, Slot, Store, TombstoneKind};
 use super::thresholds::Thresholds;
 use super::time::Timestamp;
 use super::view::PastAttempt;
 
 /// Records, counters, and whether the engine is paused.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct EngineState {
     pub(super) store: Store,
     pub(super) counters: FactCounters,
     pub(super) paused: bool,
     pub(super) epoch: Epoch,
-    pub(super) downtimes: Downtimes,
+    pub(super) downtimes: DowntimeLog,
     /// When the first of the terminal records ended that this is the state of and that are not here.
     pub(super) ended_elsewhere: Option<Timestamp>,
     pub(super) thresholds: Thresholds,
@@ -37,7 +37,7 @@ pub(super) struct State {
 pub(super) struct Finish {
     pub(super) end: AttemptEnd,
     pub(super) error: Option<ErrorText>,
-    pub(super) next: Next,
+    pub(super) next: AfterRun,
     pub(super) charge: Charge,
 }
 
@@ -50,7 +50,7 @@ pub struct ReplayError {
     at: Timestamp,
 }
 
-impl State {
+impl EngineState {
     pub(super) fn new(config: &Config) -> Self {
         let (counters, paused, epoch, downtimes, ended_elsewhere) = Default::default();
         let thresholds = config.thresholds;
@@ -95,15 +95,15 @@ impl State {
         let record = &mut self.store.live[slot];
         record.attempt = record.attempt.saturating_add(1);
         record.charge.charged = record.charge.charged.saturating_add(1);
-        self.store.advance(slot, Stage::Processing(ActiveRun { id: run, started_at: at, deadline: at }));
+        self.store.advance(slot, LiveState::Processing(ActiveRun { id: run, started_at: at, deadline: at }));
     }
 
     pub(super) fn finish(&mut self, at: Timestamp, slot: Slot, finish: Finish) {
         self.counters.finish(finish.end);
         let stage = match finish.next {
-            Next::Completed => return self.store.bury(slot, Epitaph::Completed, at),
-            Next::Failed => Stage::failed(at),
-            Next::Retry { eligible_at } => Stage::waiting(true, eligible_at),
+            AfterRun::Completed => return self.store.retire(slot, TombstoneKind::Completed, at),
+            AfterRun::Failed => LiveState::failed(at),
+            AfterRun::Retry { eligible_at } => LiveState::waiting(true, eligible_at),
         };
         let record = &mut self.store.live[slot];
         record.charge = finish.charge;
@@ -116,14 +116,14 @@ impl State {
     pub(super) fn redrive(&mut self, at: Timestamp, slot: Slot) {
         self.counters.redriven += 1;
         self.store.live[slot].charge = Charge::default();
-        self.store.advance(slot, Stage::waiting(false, at));
+        self.store.advance(slot, LiveState::waiting(false, at));
     }
 
     pub(super) fn discard(&mut self, at: Timestamp, slot: Slot) {
-        if let Stage::Processing(_) = self.store.live[slot].stage {
+        if let LiveState::Processing(_) = self.store.live[slot].stage {
             self.counters.finish(AttemptEnd::Discarded);
         }
-        self.store.bury(slot, Epitaph::Discarded, at);
+        self.store.retire(slot, TombstoneKind::Discarded, at);
     }
 
     pub(super) fn forget(&mut self, location: Location) {
@@ -175,8 +175,8 @@ impl State {
     fn waiting(&self, at: Timestamp, key: &Key) -> Result<Slot, ReplayError> {
         let slot = self.live(at, key)?;
         match self.store.live[slot].stage {
-            Stage::Waiting(_) => Ok(slot),
-            Stage::Processing(_) | Stage::Failed { .. } => {
+            LiveState::Waiting(_) => Ok(slot),
+            LiveState::Processing(_) | LiveState::Failed { .. } => {
                 Err(ReplayError::new(at, "started, but it does not wait", key))
             }
         }
@@ -185,8 +185,8 @@ impl State {
     fn processing(&self, at: Timestamp, key: &Key, run: RunId) -> Result<Slot, ReplayError> {
         let slot = self.live(at, key)?;
         match self.store.live[slot].stage {
-            Stage::Processing(active) if active.id == run => Ok(slot),
-            Stage::Processing(_) | Stage::Waiting(_) | Stage::Failed { .. } => {
+            LiveState::Processing(active) if active.id == run => Ok(slot),
+            LiveState::Processing(_) | LiveState::Waiting(_) | LiveState::Failed { .. } => {
                 Err(ReplayError::new(at, "finished, but this run of it is not in flight", key))
             }
         }
@@ -195,8 +195,8 @@ impl State {
     fn failed(&self, at: Timestamp, key: &Key) -> Result<Slot, ReplayError> {
         let slot = self.live(at, key)?;
         match self.store.live[slot].stage {
-            Stage::Failed { .. } => Ok(slot),
-            Stage::Waiting(_) | Stage::Processing(_) => {
+            LiveState::Failed { .. } => Ok(slot),
+            LiveState::Waiting(_) | LiveState::Processing(_) => {
                 Err(ReplayError::new(at, "redriven, but it has not failed", key))
             }
         }

@@ -9,13 +9,13 @@ use super::{Deadline, Engine, Phase, Wake};
 
 /// Something that time made due.
 #[derive(Debug, Clone, Copy)]
-enum Due {
+enum DueItem {
     Run(Slot),
     Retry(Slot),
     Expiry(Location),
 }
 
-impl Due {
+impl DueItem {
     const fn wake(self) -> Wake {
         match self {
             Self::Run(_) => Wake::RunDeadline,
@@ -43,19 +43,19 @@ impl Engine {
         Answer::Swept(swept)
     }
 
-    fn handle(&mut self, due: Due, swept: &mut Swept, out: &mut Output) {
+    fn handle(&mut self, due: DueItem, swept: &mut Swept, out: &mut Output) {
         match due {
-            Due::Run(slot) => {
+            DueItem::Run(slot) => {
                 swept.expired_runs += 1;
                 self.tallies.sweep(SweptReason::ExpiredRun, 1);
                 self.time_out(slot, out);
             }
-            Due::Retry(slot) => {
+            DueItem::Retry(slot) => {
                 swept.retries_due += 1;
                 self.tallies.sweep(SweptReason::RetryDue, 1);
                 self.come_due(slot);
             }
-            Due::Expiry(location) => {
+            DueItem::Expiry(location) => {
                 swept.forgotten += 1;
                 self.forget(location, out);
             }
@@ -125,15 +125,15 @@ impl Engine {
 
     /// What is due first, and when. Among equals runs come before retries, and those before
     /// expiries.
-    fn first_due(&self) -> Option<(Timestamp, Due)> {
+    fn first_due(&self) -> Option<(Timestamp, DueItem)> {
         if self.phase == Phase::Stopped {
             return None;
         }
-        let run = self.runs.first(&self.state.store.live).map(|(at, slot)| (at, Due::Run(slot)));
+        let run = self.runs.first(&self.state.store.live).map(|(at, slot)| (at, DueItem::Run(slot)));
         let retry = if self.phase == Phase::Running { self.delayed.first() } else { None };
-        let retry = retry.map(|(at, slot)| (at, Due::Retry(slot)));
+        let retry = retry.map(|(at, slot)| (at, DueItem::Retry(slot)));
         let expiry = if self.holds_expiry { None } else { self.next_expiry() };
-        let expiry = expiry.map(|(at, location)| (at, Due::Expiry(location)));
+        let expiry = expiry.map(|(at, location)| (at, DueItem::Expiry(location)));
         sooner(sooner(run, retry), expiry)
     }
 }

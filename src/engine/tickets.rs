@@ -18,7 +18,7 @@ use super::time::Timestamp;
 /// that is presented proves that every lower one that was not is lost.
 #[derive(Debug)]
 pub(super) struct Tickets {
-    sent: VecDeque<Entry>,
+    sent: VecDeque<TicketEntry>,
     /// The number of the next ticket.
     next: u64,
     /// Entries that stand for a record.
@@ -31,7 +31,7 @@ pub(super) struct Tickets {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct TicketEntry {
     number: u64,
     holder: Holder,
     sent_at: Timestamp,
@@ -99,7 +99,7 @@ impl Tickets {
     /// Records whose tickets are below this one, the last sent first.
     pub(super) fn below(&self, ticket: Ticket) -> Vec<Slot> {
         let count = self.seek(ticket.number());
-        self.sent.iter().take(count).rev().filter_map(Entry::slot).collect()
+        self.sent.iter().take(count).rev().filter_map(TicketEntry::slot).collect()
     }
 
     /// Takes out this ticket, which has come through the channel, and all below it, which cannot
@@ -192,11 +192,11 @@ impl Tickets {
     fn push(&mut self, holder: Holder, now: Timestamp) -> Ticket {
         let number = self.next;
         self.next += 1;
-        self.sent.push_back(Entry { number, holder, sent_at: now });
+        self.sent.push_back(TicketEntry { number, holder, sent_at: now });
         Ticket::new(number)
     }
 
-    fn at(&self, ticket: Ticket) -> Option<&Entry> {
+    fn at(&self, ticket: Ticket) -> Option<&TicketEntry> {
         self.sent.get(self.seek(ticket.number())).filter(|entry| entry.number == ticket.number())
     }
 
@@ -212,7 +212,7 @@ impl Tickets {
     }
 
     /// Takes an entry that has left out of the counts.
-    fn leave(&mut self, entry: Entry) {
+    fn leave(&mut self, entry: TicketEntry) {
         match entry.holder {
             Holder::Record(_) => {
                 self.live -= 1;
@@ -224,7 +224,7 @@ impl Tickets {
     }
 }
 
-impl Entry {
+impl TicketEntry {
     const fn slot(&self) -> Option<Slot> {
         match self.holder {
             Holder::Record(slot) => Some(slot),

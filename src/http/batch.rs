@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::budget::Share;
 use super::front::Front;
-use super::lines::{Line, Lines};
-use super::problem::{Kind, Problem};
+use super::lines::{BodyLine, Lines};
+use super::problem::{Problem, ProblemKind};
 use super::spool::Spool;
 use super::submit::Taken;
 use super::{body, coding, envelope, query};
@@ -47,7 +47,7 @@ struct Batch {
 }
 
 /// What a line asks for. A blank one counts as a line, and has no answer.
-enum Asked {
+enum BatchRequest {
     Event(Key),
     Nothing(Problem),
     Blank,
@@ -55,7 +55,7 @@ enum Asked {
 
 /// The answer for a line that was not taken.
 #[derive(Serialize)]
-struct Refused<'a> {
+struct LineRefused<'a> {
     line: u64,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +119,7 @@ impl Batch {
     }
 
     /// Whole lines that are in.
-    fn chunk(&mut self) -> Vec<Line> {
+    fn chunk(&mut self) -> Vec<BodyLine> {
         let mut lines = Vec::new();
         let mut bytes = 0;
         let most = self.front.eventful.config().thresholds().lines;
@@ -127,7 +127,7 @@ impl Batch {
             && bytes < CHUNK_BYTES
             && let Some(line) = self.lines.next()
         {
-            bytes += if let Line::Whole(text) = &line { text.len() } else { 0 };
+            bytes += if let BodyLine::Whole(text) = &line { text.len() } else { 0 };
             lines.push(line);
         }
         lines
@@ -146,51 +146,51 @@ impl Batch {
         }
     }
 
-    async fn answer(&mut self, chunk: Vec<Line>, answers: &mut Vec<u8>) {
+    async fn answer(&mut self, chunk: Vec<BodyLine>, answers: &mut Vec<u8>) {
         let mut events = Vec::with_capacity(chunk.len());
         let asked: Vec<_> = chunk.into_iter().map(|line| self.ask(line, &mut events)).collect();
         let mut results = self.front.eventful.submit_batch(events).await.into_iter();
         for asked in asked {
-            let result = if matches!(asked, Asked::Event(_)) { results.next() } else { None };
+            let result = if matches!(asked, BatchRequest::Event(_)) { results.next() } else { None };
             self.write(&asked, result, answers);
         }
     }
 
-    fn ask(&self, line: Line, events: &mut Vec<Event>) -> Asked {
-        let Line::Whole(text) = line else {
+    fn ask(&self, line: BodyLine, events: &mut Vec<Event>) -> BatchRequest {
+        let BodyLine::Whole(text) = line else {
             return self.refuse(Problem::too_large(self.front.eventful.config().max_event_bytes));
         };
         if envelope::trimmed(&text).is_empty() {
-            return Asked::Blank;
+            return BatchRequest::Blank;
         }
         match envelope::parse(&text) {
             Ok(event) => {
                 let key = event.key().clone();
                 events.push(event);
-                Asked::Event(key)
+                BatchRequest::Event(key)
             }
             Err(error) => self.refuse(Problem::invalid(error)),
         }
     }
 
-    fn refuse(&self, problem: Problem) -> Asked {
+    fn refuse(&self, problem: Problem) -> BatchRequest {
         self.front.eventful.reject(problem.rejection());
-        Asked::Nothing(problem)
+        BatchRequest::Nothing(problem)
     }
 
-    fn write(&mut self, asked: &Asked, result: Option<Result<Submitted, SubmitError>>, answers: &mut Vec<u8>) {
+    fn write(&mut self, asked: &BatchRequest, result: Option<Result<Submitted, SubmitError>>, answers: &mut Vec<u8>) {
         self.line += 1;
         let line = self.line;
         match (asked, result) {
-            (Asked::Event(key), Some(Ok(submitted))) => {
+            (BatchRequest::Event(key), Some(Ok(submitted))) => {
                 write_line(&Taken { line: Some(line), key, submitted: &submitted }, answers);
             }
-            (Asked::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), answers),
-            (Asked::Event(key), None) => {
+            (BatchRequest::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), answers),
+            (BatchRequest::Event(key), None) => {
                 write_refused(line, Some(key), &crate::node::Unavailable::Broken.into(), answers)
             }
-            (Asked::Nothing(problem), _) => write_refused(line, None, problem, answers),
-            (Asked::Blank, _) => {}
+            (BatchRequest::Nothing(problem), _) => write_refused(line, None, problem, answers),
+            (BatchRequest::Blank, _) => {}
         }
     }
 }
@@ -204,7 +204,7 @@ impl Batch {
              while sending, or send fewer lines at a time, and send again from line {line} on"
         );
         let mut answer = Vec::new();
-        write_refused(line, None, &Problem::new(Kind::Unread, detail), &mut answer);
+        write_refused(line, None, &Problem::new(ProblemKind::Unread, detail), &mut answer);
         answer.into()
     }
 }
@@ -212,7 +212,7 @@ impl Batch {
 fn write_refused(line: u64, key: Option<&Key>, problem: &Problem, answers: &mut Vec<u8>) {
     let id = key.map(Key::id);
     let (id, source) = (id.as_deref(), key.map(Key::source));
-    write_line(&Refused { line, outcome: problem.kind().name(), id, source, problem }, answers);
+    write_line(&LineRefused { line, outcome: problem.kind().name(), id, source, problem }, answers);
 }
 
 fn write_line(answer: &impl Serialize, answers: &mut Vec<u8>) {

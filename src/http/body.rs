@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use super::budget::{Budget, Share};
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 
 /// The whole body, in bytes of its own: they may stay for long, and must not keep the
 /// connection's buffer with them. A body that arrives slowly is waited for as long as it does arrive.
@@ -99,7 +99,7 @@ async fn part(body: &mut Body) -> Option<Result<Bytes, Problem>> {
 }
 
 fn too_slow() -> Problem {
-    Problem::new(Kind::Timeout, "nothing of the body arrived for too long: send it without pauses").closing()
+    Problem::new(ProblemKind::Timeout, "nothing of the body arrived for too long: send it without pauses").closing()
 }
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
         assert!(other.hold(998));
         let body = || Body::new(Full::new(Bytes::from_static(b"xxx")));
         let refused = read(body(), 100, TIMEOUT, &budget).await.expect_err("there is no room").expect("a problem");
-        assert_eq!(refused.kind(), Kind::Overloaded);
+        assert_eq!(refused.kind(), ProblemKind::Overloaded);
         drop(other);
         assert!(read(body(), 100, TIMEOUT, &budget).await.is_ok());
         assert!(read(body(), 2, TIMEOUT, &budget).await.expect_err("it is too large").is_none());

@@ -6,7 +6,7 @@ use std::string::String;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 
 /// The codings of the body in the order in which they were applied, in lower case; none when there
 /// are none but `identity`.
@@ -31,7 +31,7 @@ pub(super) fn refuse_content(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(codings) = content(headers)? else { return Ok(()) };
     let detail =
         format!("the body is encoded with {codings}: send envelopes as they are, or the event with an id header");
-    Err(Problem::new(Kind::UnsupportedEncoding, detail).closing())
+    Err(Problem::new(ProblemKind::UnsupportedEncoding, detail).closing())
 }
 
 /// Refuses a transfer coding other than `chunked`, which alone is undone here: any other would become a
@@ -43,7 +43,7 @@ pub(super) fn refuse_transfer(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = "the only transfer coding known is chunked: send gzip and the like as Content-Encoding";
-    Err(Problem::new(Kind::NotImplemented, detail).closing())
+    Err(Problem::new(ProblemKind::NotImplemented, detail).closing())
 }
 
 /// Whether this may be in a token of RFC 9110.
@@ -74,7 +74,11 @@ mod tests {
     #[test]
     fn coding_that_is_no_token_is_refused() {
         for value in ["g zip", "gzip;q=1", "\"gzip\"", "gz\u{e4}p"] {
-            assert_eq!(content(&headers(&[value])).map_err(|problem| problem.kind()), Err(Kind::Invalid), "{value}");
+            assert_eq!(
+                content(&headers(&[value])).map_err(|problem| problem.kind()),
+                Err(ProblemKind::Invalid),
+                "{value}"
+            );
         }
     }
 

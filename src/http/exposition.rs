@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::{Map, Value};
 
-use super::families::{Family, Numbers, families};
+use super::families::{MetricFamily, MetricNumbers, families};
 use super::front::Front;
 use super::problem::Problem;
 use crate::engine::Histogram;
@@ -33,19 +33,19 @@ pub(super) async fn stats(State(front): State<Arc<Front>>) -> Result<impl IntoRe
     Ok(([(CONTENT_TYPE, "application/json")], Value::Object(body).to_string()))
 }
 
-fn write_family(Family { name, help, numbers }: &Family<'_>, out: &mut String) -> fmt::Result {
+fn write_family(MetricFamily { name, help, numbers }: &MetricFamily<'_>, out: &mut String) -> fmt::Result {
     let kind = match numbers {
-        Numbers::Counter(_) | Numbers::Counters(..) => "counter",
-        Numbers::Gauge(_) | Numbers::Gauges(..) => "gauge",
-        Numbers::Histogram(_) => "histogram",
+        MetricNumbers::Counter(_) | MetricNumbers::Counters(..) => "counter",
+        MetricNumbers::Gauge(_) | MetricNumbers::Gauges(..) => "gauge",
+        MetricNumbers::Histogram(_) => "histogram",
     };
     writeln!(out, "# HELP eventful_{name} {help}\n# TYPE eventful_{name} {kind}")?;
     match numbers {
-        Numbers::Counter(number) | Numbers::Gauge(number) => writeln!(out, "eventful_{name} {number}"),
-        Numbers::Counters(label, rows) | Numbers::Gauges(label, rows) => {
+        MetricNumbers::Counter(number) | MetricNumbers::Gauge(number) => writeln!(out, "eventful_{name} {number}"),
+        MetricNumbers::Counters(label, rows) | MetricNumbers::Gauges(label, rows) => {
             rows.iter().try_for_each(|(value, number)| writeln!(out, "eventful_{name}{{{label}=\"{value}\"}} {number}"))
         }
-        Numbers::Histogram(histogram) => write_histogram(name, histogram, out),
+        MetricNumbers::Histogram(histogram) => write_histogram(name, histogram, out),
     }
 }
 
@@ -57,13 +57,13 @@ fn write_histogram(name: &str, histogram: &Histogram, out: &mut String) -> fmt::
     writeln!(out, "eventful_{name}_count {}", histogram.count())
 }
 
-fn json(numbers: &Numbers<'_>) -> Value {
+fn json(numbers: &MetricNumbers<'_>) -> Value {
     match numbers {
-        Numbers::Counter(number) | Numbers::Gauge(number) => (*number).into(),
-        Numbers::Counters(_, rows) | Numbers::Gauges(_, rows) => {
+        MetricNumbers::Counter(number) | MetricNumbers::Gauge(number) => (*number).into(),
+        MetricNumbers::Counters(_, rows) | MetricNumbers::Gauges(_, rows) => {
             rows.iter().map(|(value, number)| (value.to_string(), Value::from(*number))).collect::<Map<_, _>>().into()
         }
-        Numbers::Histogram(histogram) => histogram_json(histogram),
+        MetricNumbers::Histogram(histogram) => histogram_json(histogram),
     }
 }
 

@@ -8,16 +8,16 @@ use crate::node::{JournalState, Stats};
 
 /// Numbers of one name.
 #[derive(Debug)]
-pub(super) struct Family<'a> {
+pub(super) struct MetricFamily<'a> {
     /// Without the prefix `eventful_`.
     pub(super) name: &'static str,
     pub(super) help: &'static str,
-    pub(super) numbers: Numbers<'a>,
+    pub(super) numbers: MetricNumbers<'a>,
 }
 
 /// Of which kind the numbers of a family are.
 #[derive(Debug)]
-pub(super) enum Numbers<'a> {
+pub(super) enum MetricNumbers<'a> {
     Counter(u64),
     Gauge(u64),
     /// By the values of one label.
@@ -27,10 +27,10 @@ pub(super) enum Numbers<'a> {
     Histogram(&'a Histogram),
 }
 
-use Numbers::{Counter, Counters, Gauge, Gauges};
+use MetricNumbers::{Counter, Counters, Gauge, Gauges};
 
 /// All families.
-pub(super) fn families(stats: &Stats) -> Vec<Family<'_>> {
+pub(super) fn families(stats: &Stats) -> Vec<MetricFamily<'_>> {
     let mut families = facts(stats);
     families.extend(tallies(stats));
     families.extend(gauges(stats));
@@ -40,11 +40,11 @@ pub(super) fn families(stats: &Stats) -> Vec<Family<'_>> {
     families
 }
 
-const fn family<'a>(name: &'static str, help: &'static str, numbers: Numbers<'a>) -> Family<'a> {
-    Family { name, help, numbers }
+const fn family<'a>(name: &'static str, help: &'static str, numbers: MetricNumbers<'a>) -> MetricFamily<'a> {
+    MetricFamily { name, help, numbers }
 }
 
-fn facts(stats: &Stats) -> Vec<Family<'_>> {
+fn facts(stats: &Stats) -> Vec<MetricFamily<'_>> {
     let facts = &stats.engine.facts;
     let finished = AttemptEnd::ALL.map(|end| (end.as_str(), facts.finished(end))).into();
     vec![
@@ -56,12 +56,12 @@ fn facts(stats: &Stats) -> Vec<Family<'_>> {
     ]
 }
 
-fn forgotten(facts: &FactCounters) -> Numbers<'static> {
+fn forgotten(facts: &FactCounters) -> MetricNumbers<'static> {
     let terminal = [Status::Completed, Status::Failed, Status::Discarded];
     Counters("status", terminal.map(|status| (status.as_str(), facts.forgotten(status))).into())
 }
 
-fn tallies(stats: &Stats) -> Vec<Family<'_>> {
+fn tallies(stats: &Stats) -> Vec<MetricFamily<'_>> {
     let tallies = &stats.engine.tallies;
     let rejected = RejectReason::ALL.map(|reason| (reason.as_str(), tallies.rejected(reason))).into();
     let failures = [("full", EnqueueFailure::Full), ("closed", EnqueueFailure::Closed)];
@@ -79,7 +79,7 @@ fn tallies(stats: &Stats) -> Vec<Family<'_>> {
     ]
 }
 
-fn gauges(stats: &Stats) -> Vec<Family<'_>> {
+fn gauges(stats: &Stats) -> Vec<MetricFamily<'_>> {
     let gauges = &stats.engine.gauges;
     let records = Status::ALL.map(|status| (status.as_str(), gauges.records(status))).into();
     let phases = [("running", Phase::Running), ("draining", Phase::Draining), ("stopped", Phase::Stopped)];
@@ -102,7 +102,7 @@ fn gauges(stats: &Stats) -> Vec<Family<'_>> {
     ]
 }
 
-fn adapter(stats: &Stats) -> Vec<Family<'_>> {
+fn adapter(stats: &Stats) -> Vec<MetricFamily<'_>> {
     vec![
         family("queue_channel_depth", "Tickets in the channel, measured.", Gauge(stats.channel_depth)),
         family("workers_running", "Workers, each with a permit.", Gauge(stats.workers_running)),
@@ -124,7 +124,7 @@ fn adapter(stats: &Stats) -> Vec<Family<'_>> {
 }
 
 /// Without a journal there is nothing to tell of one.
-fn journal(stats: &Stats) -> Vec<Family<'_>> {
+fn journal(stats: &Stats) -> Vec<MetricFamily<'_>> {
     let (Some(room), Some(state)) = (stats.journal_room_bytes, stats.journal) else { return Vec::new() };
     let states = JournalState::NAMES.map(|name| (name, u64::from(name == state.as_str()))).into();
     vec![
@@ -146,9 +146,9 @@ fn journal(stats: &Stats) -> Vec<Family<'_>> {
     ]
 }
 
-fn histograms(stats: &Stats) -> Vec<Family<'_>> {
+fn histograms(stats: &Stats) -> Vec<MetricFamily<'_>> {
     let histograms = &stats.engine.histograms;
-    let row = |name, help, histogram| family(name, help, Numbers::Histogram(histogram));
+    let row = |name, help, histogram| family(name, help, MetricNumbers::Histogram(histogram));
     vec![
         row("queue_time_seconds", "From eligible to the start of the run.", &histograms.queue_time),
         row("processing_time_seconds", "From the start of a run to its end.", &histograms.processing_time),

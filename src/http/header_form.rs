@@ -19,7 +19,7 @@ const ID_HEADERS: [&str; 2] = ["idempotency-key", WEBHOOK_ID];
 const WEBHOOK_ID: &str = "webhook-id";
 
 /// An id in a header.
-pub(super) struct Id<'a> {
+pub(super) struct HeaderId<'a> {
     header: &'static str,
     text: Cow<'a, str>,
 }
@@ -29,11 +29,11 @@ pub(super) struct Id<'a> {
 /// # Errors
 ///
 /// A header that is not UTF-8, or two ids that differ: each would make the next try another event.
-pub(super) fn id(headers: &HeaderMap) -> Result<Option<Id<'_>>, Problem> {
-    let mut found: Option<Id<'_>> = None;
+pub(super) fn id(headers: &HeaderMap) -> Result<Option<HeaderId<'_>>, Problem> {
+    let mut found: Option<HeaderId<'_>> = None;
     for header in ID_HEADERS {
         for value in headers.get_all(header) {
-            let id = Id { header, text: unquoted(utf8(header, value)?) };
+            let id = HeaderId { header, text: unquoted(utf8(header, value)?) };
             match &found {
                 Some(first) if first.text != id.text => return Err(differ(first, &id)),
                 Some(_) => {}
@@ -44,7 +44,7 @@ pub(super) fn id(headers: &HeaderMap) -> Result<Option<Id<'_>>, Problem> {
     Ok(found)
 }
 
-fn differ(first: &Id<'_>, second: &Id<'_>) -> Problem {
+fn differ(first: &HeaderId<'_>, second: &HeaderId<'_>) -> Problem {
     let [(one, first), (other, second)] = [first, second].map(|id| (id.header, &id.text));
     Problem::invalid(format!("{one} is {first:?} and {other} is {second:?}: give one id, in one of the two headers"))
 }
@@ -64,7 +64,12 @@ fn utf8<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str, Problem> {
 }
 
 /// The event with this id.
-pub(super) fn event(id: &Id<'_>, uri_query: Option<&str>, headers: &HeaderMap, body: Bytes) -> Result<Event, Problem> {
+pub(super) fn event(
+    id: &HeaderId<'_>,
+    uri_query: Option<&str>,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Event, Problem> {
     let [source, event_type] = query::parse(uri_query, ["source", "type"])?;
     let key = match source {
         Some(source) => Key::new(&source, &id.text).map_err(Problem::invalid)?,
@@ -95,7 +100,7 @@ fn forwarded<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<Co
 }
 
 /// The key of an event that another server sends on, when it names a source; else that of the id alone.
-fn forwarded_key(id: &Id<'_>, source: Option<Cow<'_, str>>) -> Result<Key, Problem> {
+fn forwarded_key(id: &HeaderId<'_>, source: Option<Cow<'_, str>>) -> Result<Key, Problem> {
     let Some(source) = source else { return Key::new("", &id.text).map_err(Problem::invalid) };
     if id.header != WEBHOOK_ID || !webhook::names_source(&id.text) {
         return Key::new(&source, &id.text).map_err(Problem::invalid);

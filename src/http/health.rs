@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use super::front::Front;
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 use super::rfc3339::Rfc3339;
 use crate::node::{NotReady, Readiness};
 
@@ -25,7 +25,7 @@ pub(super) async fn ready(State(front): State<Arc<Front>>) -> Result<String, Pro
     let pause = if paused { ", and paused by an operator: no run starts until POST /v1/resume" } else { "" };
     match front.eventful.readiness() {
         Readiness::Ready => Ok(format!("ready{pause}\n")),
-        Readiness::NotReady(reason) => Err(Problem::new(Kind::NotReady, format!("{}{pause}", detail(reason)))),
+        Readiness::NotReady(reason) => Err(Problem::new(ProblemKind::NotReady, format!("{}{pause}", detail(reason)))),
     }
 }
 

@@ -11,7 +11,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Request, Uri, Version};
 
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 
 /// A host by its name or its address, compared as hosts are: in any case, with or without the dot at its end.
 ///
@@ -92,12 +92,12 @@ impl Site {
 
 /// Which requests are let in.
 #[derive(Debug, Clone)]
-pub(super) struct Door {
+pub(super) struct HostCheck {
     /// The hosts that requests may be for; any when absent.
     hosts: Option<Vec<Host>>,
 }
 
-impl Door {
+impl HostCheck {
     /// Lets in what is for the given hosts, when there are any or the server is bound to loopback; else anything.
     pub(super) fn new(allowed: &[Host], bound: Option<SocketAddr>) -> Self {
         let local = bound.is_some_and(|bound| bound.ip().to_canonical().is_loopback());
@@ -134,7 +134,7 @@ impl Door {
              (serve --allow-host, http::Limits::allowed_hosts)",
             String::from_utf8_lossy(named)
         );
-        Err(Problem::new(Kind::Misdirected, detail).closing())
+        Err(Problem::new(ProblemKind::Misdirected, detail).closing())
     }
 }
 
@@ -162,7 +162,7 @@ fn refuse_other_sites(headers: &HeaderMap, host: Option<&[u8]>) -> Result<(), Pr
         return Ok(());
     }
     let detail = "the Origin is not this host: call it from a program, not from a page";
-    Err(Problem::new(Kind::CrossSite, detail).closing())
+    Err(Problem::new(ProblemKind::CrossSite, detail).closing())
 }
 
 #[cfg(test)]
@@ -203,7 +203,11 @@ mod tests {
             "local host",
             "localhost:99999",
         ] {
-            assert_eq!(status(LOOPBACK, &["inbox.internal"], Some(host), None), Some(Kind::Misdirected), "{host}");
+            assert_eq!(
+                status(LOOPBACK, &["inbox.internal"], Some(host), None),
+                Some(ProblemKind::Misdirected),
+                "{host}"
+            );
         }
     }
 
@@ -211,9 +215,9 @@ mod tests {
     fn server_that_others_can_reach_checks_hosts_when_it_has_some() {
         assert_eq!(status(ANYWHERE, &[], Some("evil.example"), None), None);
         assert_eq!(status(ANYWHERE, &["a.example"], Some("A.example"), None), None);
-        assert_eq!(status(ANYWHERE, &["a.example"], Some("evil.example"), None), Some(Kind::Misdirected));
+        assert_eq!(status(ANYWHERE, &["a.example"], Some("evil.example"), None), Some(ProblemKind::Misdirected));
         assert_eq!(status("10.1.1.1:80", &["a.example"], Some("10.1.1.1"), None), None);
-        assert_eq!(status("[::1]:80", &[], Some("evil.example"), None), Some(Kind::Misdirected));
+        assert_eq!(status("[::1]:80", &[], Some("evil.example"), None), Some(ProblemKind::Misdirected));
     }
 
     #[test]
@@ -240,14 +244,18 @@ mod tests {
             ("a.example:80", "https://a.example"),
             ("a.example", "ftp://a.example:80"),
         ] {
-            assert_eq!(status(ANYWHERE, &[], Some(host), Some(origin)), Some(Kind::CrossSite), "{host} {origin}");
+            assert_eq!(
+                status(ANYWHERE, &[], Some(host), Some(origin)),
+                Some(ProblemKind::CrossSite),
+                "{host} {origin}"
+            );
         }
     }
 
     #[test]
     fn rebound_name_is_refused_though_its_origin_is_its_host() {
         let refused = status(LOOPBACK, &[], Some("evil.example"), Some("http://evil.example"));
-        assert_eq!(refused, Some(Kind::Misdirected));
+        assert_eq!(refused, Some(ProblemKind::Misdirected));
     }
 
     #[test]
@@ -260,12 +268,12 @@ mod tests {
             }
             door.check(&request.body(()).expect("a request")).err().map(|problem| problem.kind())
         };
-        assert_eq!(request(Version::HTTP_11, "/", &[]), Some(Kind::Invalid));
-        assert_eq!(request(Version::HTTP_11, "/", &["localhost", "localhost"]), Some(Kind::Invalid));
+        assert_eq!(request(Version::HTTP_11, "/", &[]), Some(ProblemKind::Invalid));
+        assert_eq!(request(Version::HTTP_11, "/", &["localhost", "localhost"]), Some(ProblemKind::Invalid));
         assert_eq!(request(Version::HTTP_10, "/", &[]), None);
-        assert_eq!(request(Version::HTTP_10, "/", &["evil.example"]), Some(Kind::Misdirected));
+        assert_eq!(request(Version::HTTP_10, "/", &["evil.example"]), Some(ProblemKind::Misdirected));
         assert_eq!(request(Version::HTTP_11, "http://localhost/", &["localhost"]), None);
-        assert_eq!(request(Version::HTTP_11, "http://evil.example/", &["localhost"]), Some(Kind::Misdirected));
+        assert_eq!(request(Version::HTTP_11, "http://evil.example/", &["localhost"]), Some(ProblemKind::Misdirected));
         assert_eq!(request(Version::HTTP_2, "http://localhost/", &[]), None);
     }
 
@@ -280,12 +288,12 @@ mod tests {
         }
     }
 
-    fn door(bound: &str, allowed: &[&str]) -> Door {
+    fn door(bound: &str, allowed: &[&str]) -> HostCheck {
         let allowed: Vec<Host> = allowed.iter().map(|host| host.parse().expect("a host")).collect();
-        Door::new(&allowed, Some(bound.parse().expect("an address")))
+        HostCheck::new(&allowed, Some(bound.parse().expect("an address")))
     }
 
-    fn status(bound: &str, allowed: &[&str], host: Option<&str>, origin: Option<&str>) -> Option<Kind> {
+    fn status(bound: &str, allowed: &[&str], host: Option<&str>, origin: Option<&str>) -> Option<ProblemKind> {
         let mut request = Request::builder();
         for (name, value) in [(HOST, host), (ORIGIN, origin)] {
             request = value.into_iter().fold(request, |request, value| request.header(name.clone(), value));

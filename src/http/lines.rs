@@ -16,7 +16,7 @@ pub(super) struct Lines {
 
 /// A line without its break, or the fact that there was one over the limit.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum BodyLine {
     Whole(Vec<u8>),
     TooLong,
 }
@@ -32,7 +32,7 @@ impl Lines {
     }
 
     /// The next whole line, if it is in.
-    pub(super) fn next(&mut self) -> Option<Line> {
+    pub(super) fn next(&mut self) -> Option<BodyLine> {
         match self.part.iter().position(|byte| *byte == b'\n') {
             Some(end) => {
                 self.keep(end);
@@ -52,7 +52,7 @@ impl Lines {
     }
 
     /// The line that no break ends, at the end of the body.
-    pub(super) fn last(&mut self) -> Option<Line> {
+    pub(super) fn last(&mut self) -> Option<BodyLine> {
         (self.overlong || !self.unfinished.is_empty()).then(|| self.finish())
     }
 
@@ -66,9 +66,9 @@ impl Lines {
         }
     }
 
-    fn finish(&mut self) -> Line {
+    fn finish(&mut self) -> BodyLine {
         let line = core::mem::take(&mut self.unfinished);
-        if core::mem::take(&mut self.overlong) { Line::TooLong } else { Line::Whole(line) }
+        if core::mem::take(&mut self.overlong) { BodyLine::TooLong } else { BodyLine::Whole(line) }
     }
 }
 
@@ -76,7 +76,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn cut(parts: &[&'static str]) -> Vec<Line> {
+    fn cut(parts: &[&'static str]) -> Vec<BodyLine> {
         let mut lines = Lines::new(4);
         let mut out = Vec::new();
         for part in parts {
@@ -87,8 +87,8 @@ mod tests {
         out
     }
 
-    fn whole(text: &str) -> Line {
-        Line::Whole(text.into())
+    fn whole(text: &str) -> BodyLine {
+        BodyLine::Whole(text.into())
     }
 
     #[test]
@@ -100,9 +100,9 @@ mod tests {
 
     #[test]
     fn a_line_over_the_limit_hides_no_other_line() {
-        assert_eq!(cut(&["1234\n12345\nab"]), [whole("1234"), Line::TooLong, whole("ab")]);
-        assert_eq!(cut(&["123", "45", "67\nab\n"]), [Line::TooLong, whole("ab")]);
-        assert_eq!(cut(&["123", "45"]), [Line::TooLong]);
-        assert_eq!(cut(&["12345"]), [Line::TooLong]);
+        assert_eq!(cut(&["1234\n12345\nab"]), [whole("1234"), BodyLine::TooLong, whole("ab")]);
+        assert_eq!(cut(&["123", "45", "67\nab\n"]), [BodyLine::TooLong, whole("ab")]);
+        assert_eq!(cut(&["123", "45"]), [BodyLine::TooLong]);
+        assert_eq!(cut(&["12345"]), [BodyLine::TooLong]);
     }
 }

@@ -13,7 +13,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 
 use super::front::Front;
-use super::path::{self, Id};
+use super::path::{self, PathId};
 use super::problem::Problem;
 use super::records::cursor;
 use super::submit::json;
@@ -22,7 +22,11 @@ use crate::engine::{Cursor, Filter, Key, Status};
 use crate::runtime::Redriven;
 
 /// `POST /v1/events/{id}/redrive`
-pub(super) async fn redrive(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Result<StatusCode, Problem> {
+pub(super) async fn redrive(
+    State(front): State<Arc<Front>>,
+    id: PathId,
+    query: RawQuery,
+) -> Result<StatusCode, Problem> {
     redrive_key(&front, &path::key(id, query)?).await
 }
 
@@ -46,7 +50,7 @@ pub(super) async fn redrive_all(
     if !query.iter().flat_map(|query| query.split('&')).any(|pair| pair == "status=failed") {
         return Err(Problem::invalid(ONE_OR_ALL));
     }
-    let many = Many::parse(query.as_deref())?;
+    let many = BulkRequest::parse(query.as_deref())?;
     let body = match many.dry_run {
         true => json(&Matching { matching: front.eventful.count(&many.filter).await? }),
         false => {
@@ -64,7 +68,7 @@ pub(super) async fn discard_all(
 ) -> Result<impl IntoResponse, Problem> {
     let read = body::read(request.into_body(), 0, front.limits.body_timeout, &front.budget).await;
     read.map_err(|problem| problem.unwrap_or_else(|| Problem::invalid(WHICH_TO_DISCARD).closing()))?;
-    let many = Many::parse(query.as_deref())?;
+    let many = BulkRequest::parse(query.as_deref())?;
     let status = many.filter.status.filter(|status| !matches!(status, Status::Completed | Status::Discarded));
     let status = status.ok_or_else(|| Problem::invalid(WHICH_TO_DISCARD))?;
     let body = match many.dry_run {
@@ -83,7 +87,7 @@ const WHICH_TO_DISCARD: &str = "say which events: POST /v1/discard?status=failed
                                 failed_until choose among them; dry_run=true counts them";
 
 /// What a call for many events asks for.
-struct Many {
+struct BulkRequest {
     filter: Filter,
     after: Cursor,
     dry_run: bool,
@@ -91,7 +95,7 @@ struct Many {
     again: String,
 }
 
-impl Many {
+impl BulkRequest {
     fn parse(uri_query: Option<&str>) -> Result<Self, Problem> {
         let (filter, [after, dry_run]) = filter::parse(uri_query, ["after", "dry_run"])?;
         let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
@@ -152,7 +156,11 @@ async fn refuse_body(body: Body, front: &Front) -> Result<(), Problem> {
 }
 
 /// `DELETE /v1/events/{id}`
-pub(super) async fn discard(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Result<StatusCode, Problem> {
+pub(super) async fn discard(
+    State(front): State<Arc<Front>>,
+    id: PathId,
+    query: RawQuery,
+) -> Result<StatusCode, Problem> {
     discard_key(&front, &path::key(id, query)?).await
 }
 

@@ -22,15 +22,15 @@ pub(super) struct InPath {
 }
 
 /// What the path gave, before it is looked at.
-pub(super) type Id = Result<Path<InPath>, PathRejection>;
+pub(super) type PathId = Result<Path<InPath>, PathRejection>;
 
 /// The id of the event that is called `batch`, as the call for many events is.
-pub(super) fn batch() -> Id {
+pub(super) fn batch() -> PathId {
     Ok(Path(InPath { id: String::from("batch") }))
 }
 
 /// The key that `/v1/events/{id}?source=` names.
-pub(super) fn key(id: Id, RawQuery(query): RawQuery) -> Result<Key, Problem> {
+pub(super) fn key(id: PathId, RawQuery(query): RawQuery) -> Result<Key, Problem> {
     let Path(InPath { id }) =
         id.map_err(|_| Problem::invalid("the id is not UTF-8: encode it as UTF-8, then percent-encode it"))?;
     let [source] = query::parse(query.as_deref(), ["source"])?;
@@ -38,7 +38,7 @@ pub(super) fn key(id: Id, RawQuery(query): RawQuery) -> Result<Key, Problem> {
 }
 
 /// The same, and the value of one more parameter.
-pub(super) fn key_and(id: Id, RawQuery(query): RawQuery, more: &str) -> Result<(Key, Option<String>), Problem> {
+pub(super) fn key_and(id: PathId, RawQuery(query): RawQuery, more: &str) -> Result<(Key, Option<String>), Problem> {
     let Path(InPath { id }) =
         id.map_err(|_| Problem::invalid("the id is not UTF-8: encode it as UTF-8, then percent-encode it"))?;
     let [source, value] = query::parse(query.as_deref(), ["source", more])?;

@@ -18,7 +18,7 @@ use crate::node::{DiscardError, PauseError, RedriveError, SubmitError, Unavailab
 
 /// What went wrong, for a program: the end of the problem's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ProblemKind {
     Invalid,
     CrossSite,
     NotFound,
@@ -42,7 +42,7 @@ pub(super) enum Kind {
     Reopening,
 }
 
-impl Kind {
+impl ProblemKind {
     /// Status, name and title.
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
         match self {
@@ -87,7 +87,7 @@ impl Kind {
 /// An error, to be answered.
 #[derive(Debug)]
 pub(super) struct Problem {
-    kind: Kind,
+    kind: ProblemKind,
     detail: String,
     retry_after: Option<Duration>,
     conflict: Option<Box<Conflict>>,
@@ -96,12 +96,12 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(kind: Kind, detail: impl Display) -> Self {
+    pub(super) fn new(kind: ProblemKind, detail: impl Display) -> Self {
         Self { kind, detail: detail.to_string(), retry_after: None, conflict: None, closes: false }
     }
 
     pub(super) fn invalid(detail: impl Display) -> Self {
-        Self::new(Kind::Invalid, detail)
+        Self::new(ProblemKind::Invalid, detail)
     }
 
     pub(super) fn closing(self) -> Self {
@@ -112,7 +112,7 @@ impl Problem {
         Self { retry_after: Some(delay), ..self }
     }
 
-    pub(super) const fn kind(&self) -> Kind {
+    pub(super) const fn kind(&self) -> ProblemKind {
         self.kind
     }
 
@@ -120,8 +120,8 @@ impl Problem {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all that is said of something that makes no event but these")]
     pub(super) fn rejection(&self) -> Rejection {
         match self.kind {
-            Kind::TooLarge => Rejection::TooLarge,
-            Kind::Overloaded => Rejection::Bytes,
+            ProblemKind::TooLarge => Rejection::TooLarge,
+            ProblemKind::Overloaded => Rejection::Bytes,
             _ => Rejection::Invalid,
         }
     }
@@ -162,7 +162,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        if self.kind == Kind::UnsupportedEncoding {
+        if self.kind == ProblemKind::UnsupportedEncoding {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if self.closes {
@@ -179,11 +179,13 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Conflict(conflict) => {
-                Self { conflict: Some(Box::new(conflict)), ..Self::new(Kind::Conflict, error) }
+                Self { conflict: Some(Box::new(conflict)), ..Self::new(ProblemKind::Conflict, error) }
             }
-            SubmitError::Overloaded { retry_after, .. } => Self::new(Kind::Overloaded, error).retry_after(retry_after),
+            SubmitError::Overloaded { retry_after, .. } => {
+                Self::new(ProblemKind::Overloaded, error).retry_after(retry_after)
+            }
             SubmitError::TooLarge { limit_bytes } => Self::too_large(limit_bytes),
-            SubmitError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
+            SubmitError::ShuttingDown => Self::new(ProblemKind::ShuttingDown, error).retry_after(SUCCESSOR),
             SubmitError::Unavailable(why) => why.into(),
         }
     }
@@ -192,7 +194,7 @@ impl From<SubmitError> for Problem {
 impl Problem {
     pub(super) fn too_large(limit_bytes: usize) -> Self {
         Self::new(
-            Kind::TooLarge,
+            ProblemKind::TooLarge,
             format!("an event may have at most {limit_bytes} bytes: send a reference to the data instead"),
         )
     }
@@ -208,7 +210,7 @@ impl Problem {
             "requests on their way, and answers that nobody reads, hold all of the {limit_bytes} bytes that they may \
              (max_inflight_bytes): try again in {CROWDED:?}"
         );
-        Self::new(Kind::Overloaded, detail).retry_after(CROWDED).closing()
+        Self::new(ProblemKind::Overloaded, detail).retry_after(CROWDED).closing()
     }
 
     /// There are too many connections for any other call than those for health.
@@ -217,17 +219,19 @@ impl Problem {
             "{limit} connections are open, and no more are allowed (max_connections): try again in {CROWDED:?}, and \
              keep connections for further requests"
         );
-        Self::new(Kind::Overloaded, detail).retry_after(CROWDED).closing()
+        Self::new(ProblemKind::Overloaded, detail).retry_after(CROWDED).closing()
     }
 }
 
 impl From<RedriveError> for Problem {
     fn from(error: RedriveError) -> Self {
         match error {
-            RedriveError::NotFound => Self::new(Kind::NotFound, error),
-            RedriveError::NotFailed(_) => Self::new(Kind::NotFailed, error),
-            RedriveError::Overloaded { retry_after, .. } => Self::new(Kind::Overloaded, error).retry_after(retry_after),
-            RedriveError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
+            RedriveError::NotFound => Self::new(ProblemKind::NotFound, error),
+            RedriveError::NotFailed(_) => Self::new(ProblemKind::NotFailed, error),
+            RedriveError::Overloaded { retry_after, .. } => {
+                Self::new(ProblemKind::Overloaded, error).retry_after(retry_after)
+            }
+            RedriveError::ShuttingDown => Self::new(ProblemKind::ShuttingDown, error).retry_after(SUCCESSOR),
             RedriveError::Unavailable(why) => why.into(),
         }
     }
@@ -236,9 +240,9 @@ impl From<RedriveError> for Problem {
 impl From<DiscardError> for Problem {
     fn from(error: DiscardError) -> Self {
         match error {
-            DiscardError::NotFound => Self::new(Kind::NotFound, error),
-            DiscardError::Completed => Self::new(Kind::Completed, error),
-            DiscardError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
+            DiscardError::NotFound => Self::new(ProblemKind::NotFound, error),
+            DiscardError::Completed => Self::new(ProblemKind::Completed, error),
+            DiscardError::ShuttingDown => Self::new(ProblemKind::ShuttingDown, error).retry_after(SUCCESSOR),
             DiscardError::Unavailable(why) => why.into(),
         }
     }
@@ -247,7 +251,7 @@ impl From<DiscardError> for Problem {
 impl From<PauseError> for Problem {
     fn from(error: PauseError) -> Self {
         match error {
-            PauseError::ShuttingDown => Self::new(Kind::ShuttingDown, error).retry_after(SUCCESSOR),
+            PauseError::ShuttingDown => Self::new(ProblemKind::ShuttingDown, error).retry_after(SUCCESSOR),
             PauseError::Unavailable(why) => why.into(),
         }
     }
@@ -259,10 +263,10 @@ const REOPENING: Duration = Duration::from_secs(1);
 impl From<Unavailable> for Problem {
     fn from(error: Unavailable) -> Self {
         match error {
-            Unavailable::Broken => Self::new(Kind::Broken, error),
-            Unavailable::JournalDown => Self::new(Kind::JournalDown, error),
-            Unavailable::Unknown => Self::new(Kind::Unknown, error).retry_after(REOPENING),
-            Unavailable::Reopening => Self::new(Kind::Reopening, error).retry_after(REOPENING),
+            Unavailable::Broken => Self::new(ProblemKind::Broken, error),
+            Unavailable::JournalDown => Self::new(ProblemKind::JournalDown, error),
+            Unavailable::Unknown => Self::new(ProblemKind::Unknown, error).retry_after(REOPENING),
+            Unavailable::Reopening => Self::new(ProblemKind::Reopening, error).retry_after(REOPENING),
         }
     }
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde::ser::Serializer;
 
 use super::front::Front;
-use super::path::{self, Id};
-use super::problem::{Kind, Problem};
+use super::path::{self, PathId};
+use super::problem::{Problem, ProblemKind};
 use super::rfc3339::Rfc3339;
 use super::submit::json;
 use super::{base64, filter, query};
@@ -22,26 +22,29 @@ use crate::engine::{Cursor, ErrorText, Key, PastAttempt, Place, RecordView, RunV
 /// Records on a page that says nothing else.
 const DEFAULT_LIMIT: usize = 100;
 
-type Answer = Result<([(axum::http::HeaderName, &'static str); 1], String), Problem>;
+type RecordAnswer = Result<([(axum::http::HeaderName, &'static str); 1], String), Problem>;
 
 /// `GET /v1/events/{id}`
-pub(super) async fn get(State(front): State<Arc<Front>>, id: Id, query: RawQuery) -> Answer {
+pub(super) async fn get(State(front): State<Arc<Front>>, id: PathId, query: RawQuery) -> RecordAnswer {
     let (key, payload) = path::key_and(id, query, "payload")?;
     show(&front, &key, query::flag("payload", payload.as_deref())?).await
 }
 
 /// `GET /v1/event`: the same, with the id in the query.
-pub(super) async fn get_by_query(State(front): State<Arc<Front>>, query: RawQuery) -> Answer {
+pub(super) async fn get_by_query(State(front): State<Arc<Front>>, query: RawQuery) -> RecordAnswer {
     let (key, payload) = path::key_in_query_and(query, "payload")?;
     show(&front, &key, query::flag("payload", payload.as_deref())?).await
 }
 
-async fn show(front: &Front, key: &Key, payload: bool) -> Answer {
+async fn show(front: &Front, key: &Key, payload: bool) -> RecordAnswer {
     let Some(view) = front.eventful.get(key).await? else {
-        return Err(Problem::new(Kind::NotFound, "there is no such event: perhaps it was forgotten, or has a source"));
+        return Err(Problem::new(
+            ProblemKind::NotFound,
+            "there is no such event: perhaps it was forgotten, or has a source",
+        ));
     };
     let explanation = front.eventful.explain(key).await?;
-    Ok(answer(&Record::new(&view, explanation, payload)))
+    Ok(answer(&RecordBody::new(&view, explanation, payload)))
 }
 
 /// `GET /v1/events/batch`: the event with this id.
@@ -50,7 +53,7 @@ pub(super) async fn get_batch(state: State<Arc<Front>>, query: RawQuery) -> impl
 }
 
 /// `GET /v1/events`
-pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQuery) -> Answer {
+pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQuery) -> RecordAnswer {
     let (filter, [limit, after, payload]) = filter::parse(query.as_deref(), ["limit", "after", "payload"])?;
     let payload = query::flag("payload", payload.as_deref())?;
     let most = front.eventful.config().thresholds().listed;
@@ -58,7 +61,7 @@ pub(super) async fn list(State(front): State<Arc<Front>>, RawQuery(query): RawQu
     let limit = limit.unwrap_or(DEFAULT_LIMIT).clamp(1, most);
     let after = query::number("after", after.as_deref(), 0..=u64::MAX)?.map_or(Cursor::START, Cursor::new);
     let page = front.eventful.find(&filter, after, limit).await?;
-    let records = page.records.iter().map(|view| Record::new(view, None, payload)).collect();
+    let records = page.records.iter().map(|view| RecordBody::new(view, None, payload)).collect();
     Ok(answer(&PageBody { records, next: page.next.map(cursor) }))
 }
 
@@ -73,14 +76,14 @@ fn answer(body: &impl Serialize) -> ([(axum::http::HeaderName, &'static str); 1]
 
 #[derive(Serialize)]
 struct PageBody<'a> {
-    records: Vec<Record<'a>>,
+    records: Vec<RecordBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
 /// A record as JSON. What is not known is absent: of a tombstone, most of it.
 #[derive(Serialize)]
-struct Record<'a> {
+struct RecordBody<'a> {
     id: String,
     source: &'a str,
     status: &'static str,
@@ -119,7 +122,7 @@ struct Record<'a> {
     durable: Option<bool>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> RecordBody<'a> {
     fn new(view: &'a RecordView, explanation: Option<String>, payload: bool) -> Self {
         let is_tombstone = matches!(view.status, Status::Completed | Status::Discarded);
         Self {

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::front::Front;
-use super::hosts::Door;
+use super::hosts::HostCheck;
 use super::limits::Limits;
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 use super::{batch, coding, exposition, health, operate, records, submit};
 use crate::runtime::Eventful;
 
@@ -21,11 +21,11 @@ use crate::runtime::Eventful;
 /// Hosts are checked when [`Limits::allowed_hosts`] names any: a router does not know where it is bound. Connections
 /// are not its own either, so of the limits those of [`serve`](super::serve) alone do nothing here.
 pub fn router(eventful: Eventful, limits: &Limits) -> Router {
-    all(Arc::new(Front::new(eventful, limits)), Door::new(&limits.allowed_hosts, None))
+    all(Arc::new(Front::new(eventful, limits)), HostCheck::new(&limits.allowed_hosts, None))
 }
 
 /// All calls.
-pub(super) fn all(front: Arc<Front>, door: Door) -> Router {
+pub(super) fn all(front: Arc<Front>, door: HostCheck) -> Router {
     Router::new()
         .route("/v1/events", post(submit::submit).get(records::list))
         // An event may be called `batch` too.
@@ -44,16 +44,16 @@ pub(super) fn all(front: Arc<Front>, door: Door) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/openapi.json", get(openapi))
-        .fallback(async || Problem::new(Kind::NotFound, "no such call: GET /openapi.json lists all"))
+        .fallback(async || Problem::new(ProblemKind::NotFound, "no such call: GET /openapi.json lists all"))
         .method_not_allowed_fallback(async || {
-            Problem::new(Kind::MethodNotAllowed, "the Allow header lists the methods")
+            Problem::new(ProblemKind::MethodNotAllowed, "the Allow header lists the methods")
         })
         .layer(from_fn_with_state(Arc::new(door), guard))
         .with_state(front)
 }
 
 /// The calls for health, which are served when there are too many connections for others.
-pub(super) fn health_only(front: Arc<Front>, door: Door) -> Router {
+pub(super) fn health_only(front: Arc<Front>, door: HostCheck) -> Router {
     let limit = front.limits.max_connections;
     Router::new()
         .route("/livez", get(health::live))
@@ -64,7 +64,7 @@ pub(super) fn health_only(front: Arc<Front>, door: Door) -> Router {
 }
 
 /// Lets in what is for this host, sent by no page of another one, and can be read.
-async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+async fn guard(State(door): State<Arc<HostCheck>>, request: Request, next: Next) -> Response {
     match door.check(&request).and_then(|()| coding::refuse_transfer(request.headers())) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),

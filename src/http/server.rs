@@ -16,11 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::front::Front;
-use super::hosts::Door;
+use super::hosts::HostCheck;
 use super::limits::Limits;
 use super::listener::Listener;
 use super::routes;
-use super::stall::Cut;
+use super::stall::StallCut;
 use crate::runtime::Eventful;
 
 /// The smallest buffer of a connection that there can be.
@@ -45,7 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// Shut the engine down first: meanwhile `/readyz` says so, and senders get an answer.
 pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Limits, stop: impl Future<Output = ()>) {
-    let server = Server::new(eventful, &limits, listener.local_addr());
+    let server = HttpServer::new(eventful, &limits, listener.local_addr());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
@@ -65,7 +65,7 @@ pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Lim
     let _cut = tokio::time::timeout(limits.close_grace, ended).await;
 }
 
-struct Server {
+struct HttpServer {
     /// For most connections, and for those beyond the limit.
     full: Service,
     health_only: Service,
@@ -83,15 +83,15 @@ struct Service {
 }
 
 /// The permission to serve one connection.
-struct Slot {
+struct ConnectionSlot {
     permit: OwnedSemaphorePermit,
     is_reserved: bool,
 }
 
-impl Server {
+impl HttpServer {
     fn new(eventful: Eventful, limits: &Limits, bound: Option<SocketAddr>) -> Self {
         let front = Arc::new(Front::new(eventful, limits));
-        let door = Door::new(&limits.allowed_hosts, bound);
+        let door = HostCheck::new(&limits.allowed_hosts, bound);
         let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes);
         http_of_probes.keep_alive(false);
         Self {
@@ -108,7 +108,7 @@ impl Server {
     }
 
     /// A slot, then a connection for it; none when the operating system has none to give.
-    async fn accept<L: Listener>(&self, listener: &mut L) -> Option<(L::Io, Slot)> {
+    async fn accept<L: Listener>(&self, listener: &mut L) -> Option<(L::Io, ConnectionSlot)> {
         let slot = self.slot().await?;
         match listener.accept().await {
             Ok(io) => Some((io, self.better(slot))),
@@ -120,27 +120,27 @@ impl Server {
         }
     }
 
-    async fn slot(&self) -> Option<Slot> {
+    async fn slot(&self) -> Option<ConnectionSlot> {
         tokio::select! {
             biased;
-            permit = Arc::clone(&self.slots).acquire_owned() => Some(Slot { permit: permit.ok()?, is_reserved: false }),
-            permit = Arc::clone(&self.reserve).acquire_owned() => Some(Slot { permit: permit.ok()?, is_reserved: true }),
+            permit = Arc::clone(&self.slots).acquire_owned() => Some(ConnectionSlot { permit: permit.ok()?, is_reserved: false }),
+            permit = Arc::clone(&self.reserve).acquire_owned() => Some(ConnectionSlot { permit: permit.ok()?, is_reserved: true }),
         }
     }
 
     /// A slot without reserve, when one has become free while a connection was waited for.
-    fn better(&self, slot: Slot) -> Slot {
+    fn better(&self, slot: ConnectionSlot) -> ConnectionSlot {
         match Arc::clone(&self.slots).try_acquire_owned() {
-            Ok(permit) if slot.is_reserved => Slot { permit, is_reserved: false },
+            Ok(permit) if slot.is_reserved => ConnectionSlot { permit, is_reserved: false },
             _ => slot,
         }
     }
 
-    fn connection<Io>(&self, io: Io, slot: Slot) -> impl Future<Output = ()> + Send + 'static
+    fn connection<Io>(&self, io: Io, slot: ConnectionSlot) -> impl Future<Output = ()> + Send + 'static
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Cut::new(io, self.write_timeout));
+        let io = TokioIo::new(StallCut::new(io, self.write_timeout));
         let Service { router, http } = if slot.is_reserved { &self.health_only } else { &self.full };
         let mut connection = http.serve_connection(io, TowerToHyperService::new(router.clone()));
         let linger_bytes = if slot.is_reserved { PROBE_LINGER_BYTES } else { LINGER_BYTES };

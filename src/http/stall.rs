@@ -14,14 +14,14 @@ use tokio::time::Sleep;
 /// something to take, and has sent nothing in that time. A client that never reads its answer must not keep
 /// its slot for ever; one that sends all before it reads may take its time.
 #[derive(Debug)]
-pub(super) struct Cut<Io> {
+pub(super) struct StallCut<Io> {
     io: Io,
     timeout: Duration,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<Io: AsyncWrite + Unpin> Cut<Io> {
+impl<Io: AsyncWrite + Unpin> StallCut<Io> {
     pub(super) const fn new(io: Io, timeout: Duration) -> Self {
         Self { io, timeout, stalled: None }
     }
@@ -43,7 +43,7 @@ impl<Io: AsyncWrite + Unpin> Cut<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin> AsyncRead for Cut<Io> {
+impl<Io: AsyncRead + Unpin> AsyncRead for StallCut<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
@@ -54,7 +54,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Cut<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Cut<Io> {
+impl<Io: AsyncWrite + Unpin> AsyncWrite for StallCut<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.watch(cx, |io, cx| io.poll_write(cx, buf))
     }

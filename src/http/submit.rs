@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::front::Front;
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 use super::rfc3339::Rfc3339;
 use super::{body, coding, envelope, header_form, path};
 use crate::engine::{Event, Key, Status};
@@ -75,7 +75,7 @@ fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = "send an envelope as application/json, or any body with an Idempotency-Key or webhook-id header";
-    Err(Problem::new(Kind::UnsupportedMediaType, detail).closing())
+    Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).closing())
 }
 
 fn answer(uri: &Uri, key: &Key, submitted: Submitted) -> Response {

@@ -4,12 +4,12 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use super::error::{Corrupt, MaintainError, OpenError};
-use super::frame::{self, Link};
-use super::loading::Parts;
-use super::merge::{Copying, Gathering, Replaying, Writing};
+use super::frame::{self, FrameHash};
+use super::loading::SnapshotParts;
+use super::merge::{CopyingRecords, GatheringKeys, Replaying, Writing};
 use super::parts::PART_BYTES;
 use super::sequence::Sequence;
-use super::store::{Journal, Room};
+use super::store::{FreeSpace, Journal};
 use crate::engine::Config;
 
 /// Damaged snapshots of which is kept what is wrong with them, until that is asked for.
@@ -41,22 +41,22 @@ pub(super) struct Snapshots {
     pub(super) base: Option<Sequence>,
     pub(super) older: Vec<Sequence>,
     pub(super) damaged: Vec<Corrupt>,
-    pub(super) stage: Stage,
+    pub(super) stage: SnapshotStage,
 }
 
 /// The stage of the snapshot that is being made.
 #[derive(Debug)]
-pub(super) enum Stage {
+pub(super) enum SnapshotStage {
     /// None is being made.
     Idle,
-    Gathering(Box<Gathering>),
-    Copying(Box<Copying>),
+    Gathering(Box<GatheringKeys>),
+    Copying(Box<CopyingRecords>),
     Replaying(Box<Replaying>),
     Writing(Box<Writing>),
     /// Parts are being read back. The last one has this link; nothing when another life wrote them.
     Verifying {
-        parts: Box<Parts>,
-        written: Option<Link>,
+        parts: Box<SnapshotParts>,
+        written: Option<FrameHash>,
     },
 }
 
@@ -75,7 +75,7 @@ impl Snapshots {
             base: None,
             older: Vec::new(),
             damaged: Vec::new(),
-            stage: Stage::Idle,
+            stage: SnapshotStage::Idle,
         }
     }
 
@@ -92,7 +92,7 @@ impl Snapshots {
         (self.reserve / 16).min(self.after_bytes).max(frame::HEADER_BYTES as u64 + 1)
     }
 
-    pub(super) fn is_short(&self, Room(room): Room) -> bool {
+    pub(super) fn is_short(&self, FreeSpace(room): FreeSpace) -> bool {
         room < self.reserve.saturating_add(self.reserve / 4)
     }
 
@@ -108,7 +108,7 @@ impl Snapshots {
     }
 
     /// Gives up the one that is being made.
-    pub(super) fn give_up(&mut self, error: &MaintainError) {
+    pub(super) fn abandon(&mut self, error: &MaintainError) {
         (self.since, self.again) = (0, false);
         let is_damage = matches!(error, MaintainError::Open(OpenError::Corrupt(_)));
         self.failures = self.failures.saturating_add(is_damage.into());

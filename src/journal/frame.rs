@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Numbers are little-endian. `length` counts the bytes of the body. `crc` is the CRC32C (RFC 3720)
-//! of everything else, header and body. `previous` is the [`Link`] of the frame before, a hash of
+//! of everything else, header and body. `previous` is the [`FrameHash`] of the frame before, a hash of
 //! all of its bytes, so that a frame of another history does not fit, however whole it is.
 
 use core::fmt;
@@ -33,9 +33,9 @@ const CRC_AT: usize = HEADER_BYTES - 4;
 
 /// A hash of a whole frame, by which the next one names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Link([u8; 16]);
+pub struct FrameHash([u8; 16]);
 
-impl Link {
+impl FrameHash {
     /// What the first frame has instead of one.
     pub const NONE: Self = Self([0; 16]);
 
@@ -65,7 +65,7 @@ pub struct Header {
     /// Its number.
     pub sequence: Sequence,
     /// The frame before.
-    pub previous: Link,
+    pub previous: FrameHash,
 }
 
 /// A frame, read.
@@ -78,7 +78,7 @@ pub struct Frame<'a> {
     /// The format of the body.
     pub version: u16,
     /// Its own link.
-    pub link: Link,
+    pub link: FrameHash,
 }
 
 /// Why bytes are no frame.
@@ -115,7 +115,7 @@ pub enum FrameError {
 /// # Errors
 ///
 /// [`BodyTooLong`] when the body has more bytes than a header can count; `out` is as before.
-pub fn encode(header: &Header, body: &[u8], out: &mut Vec<u8>) -> Result<Link, BodyTooLong> {
+pub fn encode(header: &Header, body: &[u8], out: &mut Vec<u8>) -> Result<FrameHash, BodyTooLong> {
     encode_with(VERSION, header, out, |out| out.extend_from_slice(body))
 }
 
@@ -126,7 +126,7 @@ pub(super) fn encode_with(
     header: &Header,
     out: &mut Vec<u8>,
     write: impl FnOnce(&mut Vec<u8>),
-) -> Result<Link, BodyTooLong> {
+) -> Result<FrameHash, BodyTooLong> {
     let start = out.len();
     out.resize(start + HEADER_BYTES, 0);
     write(out);
@@ -145,7 +145,7 @@ pub(super) fn encode_with(
     put(&mut rest, &header.previous.bytes());
     let crc = checksum(&head[..CRC_AT], body);
     head[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
-    Ok(Link::of(&out[start..]))
+    Ok(FrameHash::of(&out[start..]))
 }
 
 /// Puts a field at the start of the rest of a header. A header has as many bytes as its fields.
@@ -187,12 +187,12 @@ pub fn decode(bytes: &[u8]) -> Result<Frame<'_>, FrameError> {
         shard: Shard::new(u16::from_le_bytes(fields.take())),
         epoch: Epoch::new(u64::from_le_bytes(fields.take())),
         sequence: Sequence::new(u64::from_le_bytes(fields.take())),
-        previous: Link::new(fields.take()),
+        previous: FrameHash::new(fields.take()),
     };
     if u32::from_le_bytes(fields.take()) != checksum(&head[..CRC_AT], body) || version == 0 {
         return Err(FrameError::Checksum);
     }
-    Ok(Frame { header, body, version, link: Link::of(bytes) })
+    Ok(Frame { header, body, version, link: FrameHash::of(bytes) })
 }
 
 fn checksum(head: &[u8], body: &[u8]) -> u32 {
@@ -226,7 +226,7 @@ mod tests {
 
     fn header() -> Header {
         let (epoch, sequence) = (Epoch::new(1_700_000_000_000_000), Sequence::new(7));
-        Header { shard: Shard::new(3), epoch, sequence, previous: Link::new(*b"0123456789abcdef") }
+        Header { shard: Shard::new(3), epoch, sequence, previous: FrameHash::new(*b"0123456789abcdef") }
     }
 
     fn frame(body: &[u8]) -> Vec<u8> {
@@ -239,7 +239,7 @@ mod tests {
     fn what_was_written_is_read() {
         let bytes = frame(b"facts");
         let read = decode(&bytes).expect("a frame");
-        assert_eq!((read.header, read.body, read.link), (header(), &b"facts"[..], Link::of(&bytes)));
+        assert_eq!((read.header, read.body, read.link), (header(), &b"facts"[..], FrameHash::of(&bytes)));
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn frames_that_differ_have_different_links() {
-        assert_ne!(Link::of(&frame(b"a")), Link::of(&frame(b"b")));
-        assert_ne!(Link::of(&frame(b"a")), Link::NONE);
+        assert_ne!(FrameHash::of(&frame(b"a")), FrameHash::of(&frame(b"b")));
+        assert_ne!(FrameHash::of(&frame(b"a")), FrameHash::NONE);
     }
 }

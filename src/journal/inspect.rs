@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError, TooNew};
-use super::frame::{self, Header, Link};
+use super::frame::{self, FrameHash, Header};
 use super::loading::{load, refused};
 use super::pages::PAGE_BYTES;
 use super::sequence::Sequence;
@@ -39,7 +39,7 @@ pub fn facts(journal: &mut dyn Journal, visit: &mut dyn FnMut(&Header, Fact)) ->
 fn frame_facts(
     sequence: Sequence,
     bytes: &[u8],
-    link: &mut Option<Link>,
+    link: &mut Option<FrameHash>,
     visit: &mut dyn FnMut(&Header, Fact),
 ) -> Result<(), OpenError> {
     let at = || std::format!("frame {sequence}");

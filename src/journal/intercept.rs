@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::error::{OpenError, ReadError, WriteError};
 use super::sequence::Sequence;
-use super::store::{Extent, Journal, JournalStore, Owner, Room};
+use super::store::{Extent, FreeSpace, Journal, JournalStore, Owner};
 
 /// A store, and an interceptor of its calls and of those of its journals.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ intercept! {
     }
     &Journal {
         fn extent() -> Extent;
-        fn room() -> Room;
+        fn room() -> FreeSpace;
         fn reach() -> Result<(), WriteError>;
     }
     &mut Journal {

@@ -4,41 +4,41 @@ use core::fmt::Display;
 use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError, ReadError, TooNew};
-use super::frame::{self, FrameError, Link};
-use super::position::Position;
-use super::records::{self, Item};
+use super::frame::{self, FrameError, FrameHash};
+use super::position::FramePosition;
+use super::records::{self, SnapshotItem};
 use super::sequence::Sequence;
 use super::store::Journal;
-use super::summary::{self, Counted};
+use super::summary::{self, CountedSummary};
 use super::wire::WireError;
-use crate::engine::{Config, Replay, Restoration, Summary};
+use crate::engine::{Config, Replay, SnapshotLoader, SnapshotSummary};
 
 /// The parts of a snapshot, one after the other: whether each follows the one before, and whether
 /// together they are all of it.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct SnapshotParts {
     at: Sequence,
     /// The next one.
     part: u32,
     /// Of the last one.
-    link: Option<Link>,
-    position: Position,
+    link: Option<FrameHash>,
+    position: FramePosition,
     /// It was read, and nothing but the end may follow one of format 2.
-    summary: Option<Counted>,
+    summary: Option<CountedSummary>,
     is_first_format: bool,
     /// Records so far.
     records: u64,
 }
 
-impl Parts {
+impl SnapshotParts {
     /// Of the snapshot of everything before this frame.
     pub(super) const fn new(at: Sequence) -> Self {
-        let position = Position { next: at, ..Position::START };
+        let position = FramePosition { next: at, ..FramePosition::START };
         Self { at, part: 0, link: None, position, summary: None, is_first_format: false, records: 0 }
     }
 
     /// The same, when its first part follows this one.
-    pub(super) fn after(at: Sequence, link: Link) -> Self {
+    pub(super) fn after(at: Sequence, link: FrameHash) -> Self {
         Self { link: Some(link), ..Self::new(at) }
     }
 
@@ -53,12 +53,12 @@ impl Parts {
     }
 
     /// The link of the last part.
-    pub(super) const fn link(&self) -> Option<Link> {
+    pub(super) const fn link(&self) -> Option<FrameHash> {
         self.link
     }
 
     /// Where the frame after it goes, once one part was read.
-    pub(super) const fn position(&self) -> Position {
+    pub(super) const fn position(&self) -> FramePosition {
         self.position
     }
 
@@ -86,7 +86,7 @@ impl Parts {
     }
 
     /// Takes in the summary in the last part.
-    pub(super) fn end(&mut self, summary: Counted) -> Result<(), OpenError> {
+    pub(super) fn end(&mut self, summary: CountedSummary) -> Result<(), OpenError> {
         match self.summary.replace(summary) {
             Some(_) => Err(self.damaged(&"it has two summaries").into()),
             None => Ok(()),
@@ -94,7 +94,7 @@ impl Parts {
     }
 
     /// The summary, once there are no more parts.
-    pub(super) fn finish(&self) -> Result<Summary, OpenError> {
+    pub(super) fn finish(&self) -> Result<SnapshotSummary, OpenError> {
         let whole = self.summary.filter(|(_, records)| *records == self.records);
         let (summary, _) = whole.ok_or_else(|| self.missing())?;
         Ok(summary)
@@ -123,15 +123,16 @@ impl Parts {
 /// A snapshot that is being read into a replay.
 #[derive(Debug)]
 pub(super) struct Loading {
-    parts: Parts,
-    restoration: Restoration,
+    parts: SnapshotParts,
+    restoration: SnapshotLoader,
 }
 
 impl Loading {
     /// Of the snapshot of everything before this frame.
     pub(super) fn new(at: Sequence, config: &Config) -> Result<Self, OpenError> {
-        let restoration = Restoration::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
-        Ok(Self { parts: Parts::new(at), restoration })
+        let restoration =
+            SnapshotLoader::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
+        Ok(Self { parts: SnapshotParts::new(at), restoration })
     }
 
     /// Takes in the next part.
@@ -142,7 +143,7 @@ impl Loading {
     }
 
     /// What it holds, once there are no more parts.
-    fn finish(self) -> Result<(Replay, Position), OpenError> {
+    fn finish(self) -> Result<(Replay, FramePosition), OpenError> {
         let Self { parts, restoration } = self;
         let replay = restoration.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
         Ok((replay, parts.position))
@@ -151,17 +152,17 @@ impl Loading {
 
 /// Hands each item of the next part to `visit`.
 pub(super) fn decode_part(
-    parts: &mut Parts,
+    parts: &mut SnapshotParts,
     bytes: &[u8],
-    visit: &mut dyn FnMut(Item) -> Result<(), OpenError>,
+    visit: &mut dyn FnMut(SnapshotItem) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
     let mut body = parts.next(bytes)?;
     while !body.is_empty() {
         let (item, rest) = records::decode(body).map_err(|error| parts.unknown(&error))?;
         match &item {
-            Item::Kept(_) => parts.count()?,
-            Item::Downtime(_) => {}
-            Item::Summary(summary) => parts.end(*summary)?,
+            SnapshotItem::Kept(_) => parts.count()?,
+            SnapshotItem::Downtime(_) => {}
+            SnapshotItem::Summary(summary) => parts.end(*summary)?,
         }
         visit(item)?;
         body = rest;
@@ -170,19 +171,28 @@ pub(super) fn decode_part(
 }
 
 /// Puts an item of this part where it belongs.
-pub(super) fn restore(restoration: &mut Restoration, item: Item, at: Sequence, part: u32) -> Result<(), OpenError> {
+pub(super) fn restore(
+    restoration: &mut SnapshotLoader,
+    item: SnapshotItem,
+    at: Sequence,
+    part: u32,
+) -> Result<(), OpenError> {
     match item {
-        Item::Kept(kept) => Ok(restoration.put(kept).map_err(|error| Corrupt::new(place(at, part), error))?),
-        Item::Downtime(downtime) => {
+        SnapshotItem::Kept(kept) => Ok(restoration.put(kept).map_err(|error| Corrupt::new(place(at, part), error))?),
+        SnapshotItem::Downtime(downtime) => {
             restoration.put_downtime(downtime);
             Ok(())
         }
-        Item::Summary(_) => Ok(()),
+        SnapshotItem::Summary(_) => Ok(()),
     }
 }
 
 /// Reads a snapshot.
-pub(super) fn load(journal: &mut dyn Journal, at: Sequence, config: &Config) -> Result<(Replay, Position), OpenError> {
+pub(super) fn load(
+    journal: &mut dyn Journal,
+    at: Sequence,
+    config: &Config,
+) -> Result<(Replay, FramePosition), OpenError> {
     load_parts(at, config, &mut |part| journal.snapshot(at, part))
 }
 
@@ -191,7 +201,7 @@ pub(super) fn load_parts(
     at: Sequence,
     config: &Config,
     read: &mut dyn FnMut(u32) -> Result<Option<Vec<u8>>, ReadError>,
-) -> Result<(Replay, Position), OpenError> {
+) -> Result<(Replay, FramePosition), OpenError> {
     let mut loading = Loading::new(at, config)?;
     while let Some(bytes) = read(loading.parts.part)? {
         loading.put(&bytes)?;
@@ -200,7 +210,7 @@ pub(super) fn load_parts(
 }
 
 /// The frame that a part is, when it follows the part before.
-fn check(bytes: &[u8], at: Sequence, part: u32, before: Option<Link>) -> Result<frame::Frame<'_>, OpenError> {
+fn check(bytes: &[u8], at: Sequence, part: u32, before: Option<FrameHash>) -> Result<frame::Frame<'_>, OpenError> {
     let read = frame::decode(bytes).map_err(|error| refused(place(at, part), error))?;
     if before.is_some_and(|before| before != read.header.previous) || read.header.sequence != at {
         return Err(Corrupt::new(place(at, part), "it does not follow the part before").into());

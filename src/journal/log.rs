@@ -6,23 +6,23 @@ use std::vec::Vec;
 use super::due::Snapshots;
 use super::error::WriteError;
 use super::frame::{self, Header};
-use super::position::Position;
+use super::position::FramePosition;
 use super::sequence::{Sequence, Shard};
-use super::store::{Journal, Room};
+use super::store::{FreeSpace, Journal};
 use super::wire;
 use crate::engine::{Change, Config, Epoch, Fact};
 
 /// An open journal, at its end. [`recover`](super::recover) opens one.
 #[derive(Debug)]
-pub struct Log {
+pub struct JournalLog {
     pub(super) journal: Box<dyn Journal>,
-    pub(super) position: Position,
+    pub(super) position: FramePosition,
     pub(super) snapshots: Snapshots,
     frame: Vec<u8>,
 }
 
-impl Log {
-    pub(super) fn new(journal: Box<dyn Journal>, position: Position, config: Config, snapshot_after: u64) -> Self {
+impl JournalLog {
+    pub(super) fn new(journal: Box<dyn Journal>, position: FramePosition, config: Config, snapshot_after: u64) -> Self {
         let snapshots = Snapshots::new(config, snapshot_after);
         Self { journal, position, snapshots, frame: Vec::new() }
     }
@@ -33,7 +33,7 @@ impl Log {
     }
 
     /// Bytes that it can still take.
-    pub fn room(&self) -> Room {
+    pub fn room(&self) -> FreeSpace {
         self.journal.room()
     }
 
@@ -54,14 +54,14 @@ impl Log {
     /// [`WriteError::TooLarge`] the log is of no more use.
     pub fn append(&mut self, facts: &[Fact]) -> Result<(), WriteError> {
         let epoch = facts.iter().rev().find_map(opened).unwrap_or(self.position.epoch);
-        let Position { next: sequence, previous, .. } = self.position;
+        let FramePosition { next: sequence, previous, .. } = self.position;
         let header = Header { shard: Shard::default(), epoch, sequence, previous };
         self.frame.clear();
         let link = frame::encode_with(frame::VERSION, &header, &mut self.frame, |out| {
             facts.iter().for_each(|fact| wire::encode(fact, out));
         })?;
         self.journal.append(sequence, &self.frame)?;
-        self.position = Position { next: sequence.next(), previous: link, epoch };
+        self.position = FramePosition { next: sequence.next(), previous: link, epoch };
         self.snapshots.note(self.frame.len());
         Ok(())
     }

@@ -8,16 +8,16 @@ use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError, ReadError, WriteError};
 use super::sequence::Sequence;
-use super::store::{Extent, Journal, JournalStore, Owner, Room};
+use super::store::{Extent, FreeSpace, Journal, JournalStore, Owner};
 
 /// A journal that lives as long as somebody holds this. Clones are the same journal.
 ///
 /// A new owner fences the one before.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<Contents>>);
+pub struct MemoryStore(Arc<Mutex<MemoryContents>>);
 
 #[derive(Debug)]
-struct Contents {
+struct MemoryContents {
     /// Bytes of frames and snapshots that it takes.
     max_bytes: u64,
     /// Rises with each opening; only the last owner may write.
@@ -30,14 +30,14 @@ struct Contents {
     unfinished: Option<(Sequence, Vec<Vec<u8>>)>,
 }
 
-impl Default for Contents {
+impl Default for MemoryContents {
     fn default() -> Self {
         let (frames, snapshots, unfinished) = Default::default();
         Self { max_bytes: u64::MAX, opening: 0, first: Sequence::FIRST, frames, snapshots, unfinished }
     }
 }
 
-impl Contents {
+impl MemoryContents {
     fn end(&self) -> Sequence {
         self.frames.last_key_value().map_or(self.first, |(last, _)| last.next())
     }
@@ -66,12 +66,12 @@ impl MemoryStore {
     #[must_use]
     pub fn copy(&self) -> Self {
         let contents = self.lock();
-        let copy = Contents {
+        let copy = MemoryContents {
             frames: contents.frames.clone(),
             snapshots: contents.snapshots.clone(),
             first: contents.first,
             max_bytes: contents.max_bytes,
-            ..Contents::default()
+            ..MemoryContents::default()
         };
         Self(Arc::new(Mutex::new(copy)))
     }
@@ -83,7 +83,7 @@ impl MemoryStore {
         store
     }
 
-    fn lock(&self) -> MutexGuard<'_, Contents> {
+    fn lock(&self) -> MutexGuard<'_, MemoryContents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,7 +115,7 @@ struct MemoryJournal {
 
 impl MemoryJournal {
     /// The contents, as long as nobody else owns them.
-    fn own(&self) -> Result<MutexGuard<'_, Contents>, WriteError> {
+    fn own(&self) -> Result<MutexGuard<'_, MemoryContents>, WriteError> {
         if let Some(cause) = &self.broken {
             return Err(WriteError::Unknown { cause: cause.clone() });
         }
@@ -124,7 +124,7 @@ impl MemoryJournal {
     }
 
     /// The contents, to read in.
-    fn look(&self) -> Result<MutexGuard<'_, Contents>, ReadError> {
+    fn look(&self) -> Result<MutexGuard<'_, MemoryContents>, ReadError> {
         match &self.broken {
             Some(cause) => Err(ReadError::Io { place: "memory".into(), cause: cause.clone() }),
             None => Ok(self.store.lock()),
@@ -138,8 +138,8 @@ impl Journal for MemoryJournal {
         Extent { first: contents.first, end: contents.end() }
     }
 
-    fn room(&self) -> Room {
-        Room(self.store.lock().room())
+    fn room(&self) -> FreeSpace {
+        FreeSpace(self.store.lock().room())
     }
 
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
@@ -236,14 +236,14 @@ mod tests {
         let at = Sequence::FIRST.next();
         journal.append(Sequence::FIRST, &[0; 10]).expect("room");
         journal.put_snapshot(at, 0, &[0; 30], false).expect("room");
-        assert_eq!(journal.room(), Room(60), "what is unfinished is there");
+        assert_eq!(journal.room(), FreeSpace(60), "what is unfinished is there");
 
         journal.drop_unfinished();
-        assert_eq!(journal.room(), Room(90));
+        assert_eq!(journal.room(), FreeSpace(90));
 
         journal.put_snapshot(at, 0, &[0; 30], false).expect("room");
         journal.put_snapshot(at, 1, &[0; 20], true).expect("room");
         journal.trim(at).expect("it is the owner");
-        assert_eq!(journal.room(), Room(50), "the frame is gone");
+        assert_eq!(journal.room(), FreeSpace(50), "the frame is gone");
     }
 }

@@ -16,32 +16,32 @@ use std::collections::BTreeSet;
 use std::vec::Vec;
 
 use super::error::{Corrupt, MaintainError, OpenError, TooNew};
-use super::loading::Parts;
+use super::loading::SnapshotParts;
 use super::pages::{apply_facts, read_page};
 use super::parts::PartWriter;
-use super::position::Position;
-use super::records::{self, Item, Outline};
+use super::position::FramePosition;
+use super::records::{self, Outline, SnapshotItem};
 use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire::{self, KeyHash};
-use crate::engine::{Config, Cursor, Replay, Restoration, Status, Summary, Timestamp};
+use crate::engine::{Config, Cursor, Replay, SnapshotLoader, SnapshotSummary, Status, Timestamp};
 
 /// The keys that frames change are being gathered.
 #[derive(Debug)]
-pub(super) struct Gathering {
+pub(super) struct GatheringKeys {
     /// The snapshot before; nothing when no frame was trimmed.
     base: Option<Sequence>,
-    begin: Position,
+    begin: FramePosition,
     /// Behind the last frame that was read.
-    position: Position,
+    position: FramePosition,
     until: Sequence,
     keys: BTreeSet<KeyHash>,
     bytes: u64,
 }
 
-impl Gathering {
+impl GatheringKeys {
     /// Of the frames from here on.
-    pub(super) fn new(base: Option<Sequence>, begin: Position, until: Sequence) -> Self {
+    pub(super) fn new(base: Option<Sequence>, begin: FramePosition, until: Sequence) -> Self {
         Self { base, begin, position: begin, until, keys: BTreeSet::new(), bytes: 0 }
     }
 
@@ -69,29 +69,39 @@ impl Gathering {
     }
 
     /// Goes on with the frames that were read.
-    pub(super) fn finish(self, config: &Config, part_bytes: usize) -> Result<Copying, OpenError> {
+    pub(super) fn finish(self, config: &Config, part_bytes: usize) -> Result<CopyingRecords, OpenError> {
         let Self { base, begin, position, keys, .. } = self;
-        let restoration = Restoration::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
-        let source = base.map(Source::new);
+        let restoration =
+            SnapshotLoader::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
+        let source = base.map(PreviousSnapshot::new);
         let out = PartWriter::new(position, part_bytes);
-        Ok(Copying { source, begin, until: position, keys, restoration, out, copied: Tally::default(), ended: None })
+        Ok(CopyingRecords {
+            source,
+            begin,
+            until: position,
+            keys,
+            restoration,
+            out,
+            copied: RecordTally::default(),
+            ended: None,
+        })
     }
 }
 
 /// How many records there are, and how many of them are processing.
 #[derive(Debug, Clone, Copy, Default)]
-struct Tally {
+struct RecordTally {
     records: u64,
     processing: u64,
 }
 
-impl Tally {
+impl RecordTally {
     fn count(&mut self, processing: bool) {
         self.records += 1;
         self.processing += u64::from(processing);
     }
 
-    fn check(self, summary: &Summary, at: Sequence) -> Result<(), OpenError> {
+    fn check(self, summary: &SnapshotSummary, at: Sequence) -> Result<(), OpenError> {
         match summary.agrees(self.records, self.processing) {
             true => Ok(()),
             false => {
@@ -104,32 +114,32 @@ impl Tally {
 
 /// The records of the snapshot before are being copied, or loaded.
 #[derive(Debug)]
-pub(super) struct Copying {
+pub(super) struct CopyingRecords {
     /// Nothing when there is no snapshot before.
-    source: Option<Source>,
-    begin: Position,
-    until: Position,
+    source: Option<PreviousSnapshot>,
+    begin: FramePosition,
+    until: FramePosition,
     keys: BTreeSet<KeyHash>,
-    restoration: Restoration,
+    restoration: SnapshotLoader,
     out: PartWriter,
-    copied: Tally,
+    copied: RecordTally,
     /// When the first of those ended that were copied.
     ended: Option<Timestamp>,
 }
 
 /// The snapshot before, as far as it is read.
 #[derive(Debug)]
-struct Source {
-    parts: Parts,
+struct PreviousSnapshot {
+    parts: SnapshotParts,
     /// The last part that was read, and where in it the next item is.
     part: Vec<u8>,
     offset: usize,
-    all: Tally,
+    all: RecordTally,
 }
 
-impl Source {
+impl PreviousSnapshot {
     fn new(at: Sequence) -> Self {
-        Self { parts: Parts::new(at), part: Vec::new(), offset: 0, all: Tally::default() }
+        Self { parts: SnapshotParts::new(at), part: Vec::new(), offset: 0, all: RecordTally::default() }
     }
 
     /// Reads the next part, if there is one.
@@ -140,17 +150,21 @@ impl Source {
         Ok(true)
     }
 
-    fn summary(&self) -> Result<Summary, OpenError> {
+    fn summary(&self) -> Result<SnapshotSummary, OpenError> {
         let summary = self.parts.finish()?;
         self.all.check(&summary, self.parts.at())?;
         Ok(summary)
     }
 }
 
-impl Copying {
+impl CopyingRecords {
     /// Reads or copies a part at most. Returns the summary of the snapshot before once all is done.
-    pub(super) fn step(&mut self, journal: &mut dyn Journal, reserve: u64) -> Result<Option<Summary>, MaintainError> {
-        let Some(source) = &mut self.source else { return Ok(Some(Summary::default())) };
+    pub(super) fn step(
+        &mut self,
+        journal: &mut dyn Journal,
+        reserve: u64,
+    ) -> Result<Option<SnapshotSummary>, MaintainError> {
+        let Some(source) = &mut self.source else { return Ok(Some(SnapshotSummary::default())) };
         if source.offset == source.part.len() && !source.read(journal)? {
             return Ok(Some(source.summary()?));
         }
@@ -182,17 +196,17 @@ impl Copying {
     }
 
     /// Goes on with what was loaded.
-    pub(super) fn finish(self, summary: &Summary) -> Replaying {
+    pub(super) fn finish(self, summary: &SnapshotSummary) -> Replaying {
         let Self { begin, until, restoration, out, copied, ended, .. } = self;
         let replay = Box::new(restoration.finish_part(summary, ended));
         Replaying { replay, position: begin, until, out, copied }
     }
 }
 
-fn load(item: &[u8], parts: &Parts, restoration: &mut Restoration) -> Result<(), OpenError> {
+fn load(item: &[u8], parts: &SnapshotParts, restoration: &mut SnapshotLoader) -> Result<(), OpenError> {
     match records::decode(item).map_err(|error| parts.unknown(&error))? {
-        (Item::Kept(kept), _) => Ok(restoration.put(kept).map_err(|error| parts.damaged(&error))?),
-        (Item::Downtime(_) | Item::Summary(_), _) => Ok(()),
+        (SnapshotItem::Kept(kept), _) => Ok(restoration.put(kept).map_err(|error| parts.damaged(&error))?),
+        (SnapshotItem::Downtime(_) | SnapshotItem::Summary(_), _) => Ok(()),
     }
 }
 
@@ -200,10 +214,10 @@ fn load(item: &[u8], parts: &Parts, restoration: &mut Restoration) -> Result<(),
 #[derive(Debug)]
 pub(super) struct Replaying {
     replay: Box<Replay>,
-    position: Position,
-    until: Position,
+    position: FramePosition,
+    until: FramePosition,
     out: PartWriter,
-    copied: Tally,
+    copied: RecordTally,
 }
 
 impl Replaying {
@@ -230,13 +244,13 @@ pub(super) struct Writing {
     cursor: Option<Cursor>,
     out: PartWriter,
     /// Those that were copied, too.
-    written: Tally,
+    written: RecordTally,
 }
 
 impl Writing {
     /// All records of a replay of everything before this position.
-    pub(super) fn all(replay: Replay, position: Position, part_bytes: usize) -> Self {
-        let (out, written) = (PartWriter::new(position, part_bytes), Tally::default());
+    pub(super) fn all(replay: Replay, position: FramePosition, part_bytes: usize) -> Self {
+        let (out, written) = (PartWriter::new(position, part_bytes), RecordTally::default());
         Self { replay, cursor: Some(Cursor::START), out, written }
     }
 

@@ -35,12 +35,12 @@ mod store;
 mod summary;
 pub mod wire;
 
-pub use disk::{Access, BackedUp, Claim, DiskStore, Lost, Salvaged, Unclaimed, Volume, VolumeFile};
+pub use disk::{Access, BackedUp, Claim, DiskStore, LostFrames, Salvaged, Unclaimed, Volume, VolumeFile};
 pub use error::{Corrupt, MaintainError, OpenError, ReadError, TooNew, WriteError};
 pub use intercept::{Intercept, Intercepted};
-pub use log::Log;
+pub use log::JournalLog;
 pub use memory::MemoryStore;
-pub use recovery::{Progress, Recovered, recover};
+pub use recovery::{Recovered, RecoveryProgress, recover};
 pub use sequence::{Sequence, Shard};
 pub use snapshot::Maintained;
-pub use store::{Extent, Journal, JournalStore, Owner, Room};
+pub use store::{Extent, FreeSpace, Journal, JournalStore, Owner};

@@ -3,7 +3,7 @@
 use super::error::{Corrupt, OpenError, TooNew};
 use super::frame;
 use super::loading::refused;
-use super::position::Position;
+use super::position::FramePosition;
 use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire;
@@ -13,15 +13,15 @@ use crate::engine::{Fact, Replay};
 pub(super) const PAGE_BYTES: usize = 256 << 10;
 
 /// What is called with the number and the body of a frame.
-pub(super) type Visit<'a> = &'a mut dyn FnMut(Sequence, &[u8]) -> Result<(), OpenError>;
+pub(super) type VisitFrame<'a> = &'a mut dyn FnMut(Sequence, &[u8]) -> Result<(), OpenError>;
 
 /// Hands the number and the body of each frame of the next page to `visit`, but of none from `until` on.
 /// Returns how many bytes these frames were.
 pub(super) fn read_page(
     journal: &mut dyn Journal,
-    position: &mut Position,
+    position: &mut FramePosition,
     until: Sequence,
-    visit: Visit<'_>,
+    visit: VisitFrame<'_>,
 ) -> Result<usize, OpenError> {
     let mut bytes = 0;
     let mut result = Ok(());
@@ -41,7 +41,7 @@ pub(super) fn read_page(
 /// Applies the facts of one frame, when it is the one that follows.
 pub(super) fn apply(
     replay: &mut Replay,
-    position: &mut Position,
+    position: &mut FramePosition,
     sequence: Sequence,
     bytes: &[u8],
 ) -> Result<(), OpenError> {
@@ -49,7 +49,12 @@ pub(super) fn apply(
 }
 
 /// Hands the body of a frame to `visit`, when it is the one that follows.
-fn take_frame(position: &mut Position, sequence: Sequence, bytes: &[u8], visit: Visit<'_>) -> Result<(), OpenError> {
+fn take_frame(
+    position: &mut FramePosition,
+    sequence: Sequence,
+    bytes: &[u8],
+    visit: VisitFrame<'_>,
+) -> Result<(), OpenError> {
     let at = || std::format!("frame {sequence}");
     let frame = frame::decode(bytes).map_err(|error| refused(at(), error))?;
     let header = frame.header;
@@ -61,7 +66,7 @@ fn take_frame(position: &mut Position, sequence: Sequence, bytes: &[u8], visit: 
         return Err(Corrupt::new(at(), format_args!("{header} does not follow the frame before")).into());
     }
     visit(sequence, frame.body)?;
-    *position = Position { next: sequence.next(), previous: frame.link, epoch: header.epoch };
+    *position = FramePosition { next: sequence.next(), previous: frame.link, epoch: header.epoch };
     Ok(())
 }
 
@@ -92,7 +97,7 @@ pub(super) fn apply_fact(replay: &mut Replay, sequence: Sequence, fact: &Fact) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::{Header, Link, encode};
+    use super::super::frame::{FrameHash, Header, encode};
     use super::super::sequence::Shard;
     use super::*;
     use crate::engine::Epoch;
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn frame_is_taken_only_where_it_follows() {
-        let start = Position { next: Sequence::new(7), previous: Link::NONE, epoch: Epoch::new(3) };
+        let start = FramePosition { next: Sequence::new(7), previous: FrameHash::NONE, epoch: Epoch::new(3) };
         let right = Header { shard: Shard::new(0), epoch: start.epoch, sequence: start.next, previous: start.previous };
         let elsewhere = Sequence::new(8);
         let mut bytes = Vec::new();

@@ -6,10 +6,10 @@
 use std::vec::Vec;
 
 use super::error::WriteError;
-use super::frame::{self, Header, Link};
-use super::position::Position;
+use super::frame::{self, FrameHash, Header};
+use super::position::FramePosition;
 use super::sequence::Shard;
-use super::store::{Journal, Room};
+use super::store::{FreeSpace, Journal};
 
 /// Bytes that a part holds, and those of one more record at most. A part is one write and one
 /// sync, and an append waits for it: 256 KiB take a few milliseconds.
@@ -18,27 +18,27 @@ pub(super) const PART_BYTES: usize = 256 << 10;
 /// The parts of the snapshot of everything before a position.
 #[derive(Debug)]
 pub(super) struct PartWriter {
-    position: Position,
+    position: FramePosition,
     part_bytes: usize,
     /// The next part.
     part: u32,
     /// Of the part before.
-    link: Link,
+    link: FrameHash,
     body: Vec<u8>,
 }
 
 impl PartWriter {
-    pub(super) const fn new(position: Position, part_bytes: usize) -> Self {
+    pub(super) const fn new(position: FramePosition, part_bytes: usize) -> Self {
         Self { position, part_bytes, part: 0, link: position.previous, body: Vec::new() }
     }
 
     /// Where the frame after the snapshot goes.
-    pub(super) const fn position(&self) -> Position {
+    pub(super) const fn position(&self) -> FramePosition {
         self.position
     }
 
     /// The link of the last part.
-    pub(super) const fn link(&self) -> Link {
+    pub(super) const fn link(&self) -> FrameHash {
         self.link
     }
 
@@ -59,7 +59,7 @@ impl PartWriter {
 
     /// Puts the next part, if that leaves half of the reserve.
     pub(super) fn put(&mut self, journal: &mut dyn Journal, reserve: u64, last: bool) -> Result<(), WriteError> {
-        let Position { next: at, epoch, .. } = self.position;
+        let FramePosition { next: at, epoch, .. } = self.position;
         let header = Header { shard: Shard::default(), epoch, sequence: at, previous: self.link };
         let mut bytes = Vec::new();
         let body = &mut self.body;
@@ -72,6 +72,6 @@ impl PartWriter {
 }
 
 /// Refuses to write what would not leave half of the reserve.
-pub(super) fn admit(bytes: u64, reserve: u64, Room(room): Room) -> Result<(), WriteError> {
+pub(super) fn admit(bytes: u64, reserve: u64, FreeSpace(room): FreeSpace) -> Result<(), WriteError> {
     if bytes.saturating_add(reserve / 2) > room { Err(WriteError::Full) } else { Ok(()) }
 }

@@ -9,20 +9,21 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::summary::{Counted, WireSummary, decode_first_summary};
+use super::summary::{CountedSummary, WireSummary, decode_first_summary};
 use super::wire::{KeyHash, WireAlgorithm, WireCharge, WireEnd, WireError, WireEvent, WireKey, WireRun, put, take};
 use crate::engine::{
-    Charge, Digest, Downtime, ErrorText, Event, Kept, PastAttempt, RecordView, RunView, Status, Summary, Timestamp,
+    Charge, Digest, Downtime, ErrorText, Event, PastAttempt, RecordView, RunView, SnapshotRecord, SnapshotSummary,
+    Status, Timestamp,
 };
 
 /// An item of a snapshot.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one is there at a time, and a box for each record slows opening")]
-pub(super) enum Item {
-    Kept(Kept),
+pub(super) enum SnapshotItem {
+    Kept(SnapshotRecord),
     Downtime(Downtime),
     /// The last item.
-    Summary(Counted),
+    Summary(CountedSummary),
 }
 
 /// What is known of an item without its event.
@@ -30,7 +31,7 @@ pub(super) enum Item {
 pub(super) enum Outline {
     Record(RecordOutline),
     Downtime(Downtime),
-    Summary(Counted),
+    Summary(CountedSummary),
 }
 
 /// What is known of a record without its event.
@@ -94,7 +95,7 @@ struct WireStone<'a> {
 struct WirePast(WireRun, u64, u64, WireEnd);
 
 /// Writes what a snapshot of so many records ends with.
-pub(super) fn encode_summary(summary: &Summary, records: u64, out: &mut Vec<u8>) {
+pub(super) fn encode_summary(summary: &SnapshotSummary, records: u64, out: &mut Vec<u8>) {
     put(&WireItem::Summary(WireSummary::of(summary, records)), out);
 }
 
@@ -109,7 +110,7 @@ const fn downtime(until: u64, lasted: u64) -> Downtime {
 }
 
 /// Writes a record behind what `out` holds.
-pub(super) fn encode(kept: &Kept, out: &mut Vec<u8>) {
+pub(super) fn encode(kept: &SnapshotRecord, out: &mut Vec<u8>) {
     let record = &kept.record;
     match (&kept.event, stage(record)) {
         (Some(event), Some(stage)) => {
@@ -123,12 +124,14 @@ pub(super) fn encode(kept: &Kept, out: &mut Vec<u8>) {
 }
 
 /// Reads the item that `bytes` begin with, and returns what follows it, too.
-pub(super) fn decode(bytes: &[u8]) -> Result<(Item, &[u8]), WireError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(SnapshotItem, &[u8]), WireError> {
     let (wire, rest) = take::<WireItem<'_>>(bytes)?;
     match wire {
-        WireItem::Summary(summary) => Ok((Item::Summary(summary.into_counted()?), rest)),
-        WireItem::Downtime(until, lasted) => Ok((Item::Downtime(downtime(until, lasted)), rest)),
-        WireItem::Over(stone) => Ok((Item::Kept(Kept { record: stone.into_record()?, event: None }), rest)),
+        WireItem::Summary(summary) => Ok((SnapshotItem::Summary(summary.into_counted()?), rest)),
+        WireItem::Downtime(until, lasted) => Ok((SnapshotItem::Downtime(downtime(until, lasted)), rest)),
+        WireItem::Over(stone) => {
+            Ok((SnapshotItem::Kept(SnapshotRecord { record: stone.into_record()?, event: None }), rest))
+        }
         WireItem::Live(event, life) => live(event, life, rest, past),
         WireItem::Troubled(event, life) => live(event, life, rest, past_with_error),
     }
@@ -140,7 +143,7 @@ fn live<'a>(
     life: WireLife<'a>,
     mut rest: &'a [u8],
     past: impl Fn(&'a [u8]) -> Result<(PastAttempt, &'a [u8]), WireError>,
-) -> Result<(Item, &'a [u8]), WireError> {
+) -> Result<(SnapshotItem, &'a [u8]), WireError> {
     let event = event.into_event()?;
     let mut history = Vec::new();
     for _ in 0..life.history {
@@ -149,7 +152,7 @@ fn live<'a>(
         history.push(attempt);
     }
     let record = life.into_record(&event, history);
-    Ok((Item::Kept(Kept { record, event: Some(event) }), rest))
+    Ok((SnapshotItem::Kept(SnapshotRecord { record, event: Some(event) }), rest))
 }
 
 fn past(bytes: &[u8]) -> Result<(PastAttempt, &[u8]), WireError> {

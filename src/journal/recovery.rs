@@ -4,9 +4,9 @@ use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError};
 use super::loading::load;
-use super::log::Log;
+use super::log::JournalLog;
 use super::pages::{apply_facts, read_page};
-use super::position::Position;
+use super::position::FramePosition;
 use super::replaying::{load_beside, replay_beside};
 use super::sequence::Sequence;
 use super::store::{Journal, JournalStore, Owner};
@@ -17,7 +17,7 @@ const FRAMES_BESIDE: u64 = 64;
 
 /// How far a recovery has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct RecoveryProgress {
     /// Frames read, or stood for by the snapshot.
     pub read: u64,
     /// Frames that there are; none in a new journal.
@@ -31,7 +31,7 @@ pub struct Progress {
 pub struct Recovered {
     /// The journal, to go on with. Its next frame must begin with the epoch that
     /// [`Replay::open`] raises.
-    pub log: Log,
+    pub log: JournalLog,
     /// What the facts in it made.
     pub replay: Replay,
 }
@@ -48,7 +48,7 @@ pub fn recover(
     owner: &Owner,
     config: &Config,
     snapshot_after: u64,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(RecoveryProgress),
 ) -> Result<Recovered, OpenError> {
     let mut journal = store.open(owner)?;
     let mut damaged = Vec::new();
@@ -57,7 +57,7 @@ pub fn recover(
     let end = journal.extent().end;
     let total = end.previous().number();
     let mut show = |next: Sequence, replay: &Replay| {
-        progress(Progress { read: next.previous().number(), total, records: replay.len() as u64 });
+        progress(RecoveryProgress { read: next.previous().number(), total, records: replay.len() as u64 });
     };
     let frames = end.number() - position.next.number();
     let mut behind = 0;
@@ -68,15 +68,15 @@ pub fn recover(
         show(position.next, &replay);
         behind += read_page(&mut *journal, &mut position, end, &mut |at, body| apply_facts(&mut replay, at, body))?;
     }
-    progress(Progress { read: total, total, records: replay.len() as u64 });
-    let mut log = Log::new(journal, position, config.clone(), snapshot_after);
+    progress(RecoveryProgress { read: total, total, records: replay.len() as u64 });
+    let mut log = JournalLog::new(journal, position, config.clone(), snapshot_after);
     log.snapshots.note(behind);
     log.snapshots.note_damaged(damaged);
     Ok(Recovered { log, replay })
 }
 
 /// Reads the snapshot of everything before a frame.
-type Load = fn(&mut dyn Journal, Sequence, &Config) -> Result<(Replay, Position), OpenError>;
+type Load = fn(&mut dyn Journal, Sequence, &Config) -> Result<(Replay, FramePosition), OpenError>;
 
 /// The newest sound snapshot, or nothing at all when no frame was trimmed. Those that are damaged are
 /// passed over, and named in `damaged`.
@@ -85,7 +85,7 @@ fn begin(
     config: &Config,
     load: Load,
     damaged: &mut Vec<Corrupt>,
-) -> Result<(Replay, Position), OpenError> {
+) -> Result<(Replay, FramePosition), OpenError> {
     let (end, snapshots) = (journal.extent().end, journal.snapshots()?);
     if let Some(at) = snapshots.last().filter(|at| **at > end) {
         let problem = format_args!(
@@ -106,10 +106,10 @@ fn begin(
 }
 
 /// Before the first frame, when it was not trimmed.
-pub(super) fn first_position(journal: &dyn Journal) -> Result<Position, Corrupt> {
+pub(super) fn first_position(journal: &dyn Journal) -> Result<FramePosition, Corrupt> {
     let first = journal.extent().first;
     if first == Sequence::FIRST {
-        return Ok(Position::START);
+        return Ok(FramePosition::START);
     }
     let problem = format_args!("frames before {first} are gone, and no snapshot stands for them");
     Err(Corrupt::new("the journal", problem))

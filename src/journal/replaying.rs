@@ -7,13 +7,13 @@ use std::thread;
 use std::vec::Vec;
 
 use super::error::{Corrupt, OpenError};
-use super::loading::{Parts, decode_part, restore};
+use super::loading::{SnapshotParts, decode_part, restore};
 use super::pages::{apply_fact, decode_facts, read_page};
-use super::position::Position;
-use super::records::Item;
+use super::position::FramePosition;
+use super::records::SnapshotItem;
 use super::sequence::Sequence;
 use super::store::Journal;
-use crate::engine::{Config, Fact, Replay, Restoration};
+use crate::engine::{Config, Fact, Replay, SnapshotLoader};
 
 /// Pages that are decoded ahead: two keep both threads busy, and each takes a few MiB.
 const PAGES_AHEAD: usize = 2;
@@ -22,16 +22,16 @@ const PAGES_AHEAD: usize = 2;
 const PARTS_AHEAD: usize = 4;
 
 /// The items of a part, and its number, or why they cannot be had.
-type Part = Result<(u32, Vec<Item>), OpenError>;
+type ItemsOfPart = Result<(u32, Vec<SnapshotItem>), OpenError>;
 
 /// The facts of the frames of a page, or why they cannot be had.
-type Page = Result<Vec<(Sequence, Vec<Fact>)>, OpenError>;
+type FactsOfPage = Result<Vec<(Sequence, Vec<Fact>)>, OpenError>;
 
 /// Replays the frames from `position` up to `end`, and returns how many bytes these were. Calls `progress` before each
 /// page with the next frame and what there is by then.
 pub(super) fn replay_beside(
     journal: &mut dyn Journal,
-    position: &mut Position,
+    position: &mut FramePosition,
     end: Sequence,
     replay: &mut Replay,
     progress: &mut dyn FnMut(Sequence, &Replay),
@@ -57,7 +57,7 @@ pub(super) fn replay_beside(
 }
 
 /// Reads page after page, and returns how many bytes these were.
-fn read(journal: &mut dyn Journal, at: &mut Position, end: Sequence, sender: &SyncSender<Page>) -> usize {
+fn read(journal: &mut dyn Journal, at: &mut FramePosition, end: Sequence, sender: &SyncSender<FactsOfPage>) -> usize {
     let mut bytes = 0;
     while at.next < end {
         match read_one(journal, at, end, sender) {
@@ -71,9 +71,9 @@ fn read(journal: &mut dyn Journal, at: &mut Position, end: Sequence, sender: &Sy
 /// Reads a page. What comes before a frame that cannot be read is sent all the same.
 fn read_one(
     journal: &mut dyn Journal,
-    at: &mut Position,
+    at: &mut FramePosition,
     end: Sequence,
-    sender: &SyncSender<Page>,
+    sender: &SyncSender<FactsOfPage>,
 ) -> ControlFlow<(), usize> {
     let mut frames = Vec::new();
     let read = read_page(journal, at, end, &mut |sequence, body| {
@@ -102,13 +102,13 @@ pub(super) fn load_beside(
     journal: &mut dyn Journal,
     at: Sequence,
     config: &Config,
-) -> Result<(Replay, Position), OpenError> {
-    let configured = Restoration::new(config.clone());
+) -> Result<(Replay, FramePosition), OpenError> {
+    let configured = SnapshotLoader::new(config.clone());
     let mut restoration = configured.map_err(|error| Corrupt::new("the configuration", error))?;
     let parts = thread::scope(|scope| {
         let (sender, decoded) = sync_channel(PARTS_AHEAD);
         let reader = scope.spawn(move || {
-            let mut parts = Parts::new(at);
+            let mut parts = SnapshotParts::new(at);
             while decode_next(journal, &mut parts, &sender) {}
             parts
         });
@@ -123,7 +123,7 @@ pub(super) fn load_beside(
 }
 
 /// Decodes the next part. Returns whether there may be another one.
-fn decode_next(journal: &mut dyn Journal, parts: &mut Parts, sender: &SyncSender<Part>) -> bool {
+fn decode_next(journal: &mut dyn Journal, parts: &mut SnapshotParts, sender: &SyncSender<ItemsOfPart>) -> bool {
     let (number, mut items) = (parts.part(), Vec::new());
     let decoded = match journal.snapshot(parts.at(), number) {
         Ok(None) => return false,

@@ -14,22 +14,22 @@ use std::boxed::Box;
 use std::thread;
 use std::vec::Vec;
 
-use super::due::{Snapshots, Stage};
+use super::due::{SnapshotStage, Snapshots};
 use super::error::{Corrupt, MaintainError, OpenError, WriteError};
-use super::frame::{self, Header, Link};
-use super::loading::Parts;
-use super::log::Log;
-use super::merge::{Copying, Gathering, Replaying, Writing};
+use super::frame::{self, FrameHash, Header};
+use super::loading::SnapshotParts;
+use super::log::JournalLog;
+use super::merge::{CopyingRecords, GatheringKeys, Replaying, Writing};
 use super::parts::{PART_BYTES, admit};
-use super::position::Position;
+use super::position::FramePosition;
 use super::records::{self, Outline};
 use super::recovery::first_position;
 use super::sequence::{Sequence, Shard};
 use super::store::Journal;
 use super::wire;
-use crate::engine::{Change, Epoch, Fact, Gauges, Replay, Summary};
+use crate::engine::{Change, Epoch, Fact, Gauges, Replay, SnapshotSummary};
 
-/// What came of a step of [`Log::maintain`].
+/// What came of a step of [`JournalLog::maintain`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Maintained {
     /// There is nothing to do now.
@@ -42,13 +42,13 @@ pub enum Maintained {
 
 /// What a step leads to.
 #[derive(Debug)]
-enum Step {
-    To(Stage),
+enum SnapshotStep {
+    To(SnapshotStage),
     /// The snapshot of everything before this frame is made and verified.
     Made(Sequence),
 }
 
-impl Log {
+impl JournalLog {
     /// Does the next small step towards a snapshot, when one is due. To be called between appends. Before
     /// anything is read, `gauges` say how much room a snapshot of the engine takes.
     ///
@@ -85,7 +85,7 @@ impl Log {
     ///
     /// [`MaintainError`]
     pub fn snapshot(&mut self) -> Result<Sequence, MaintainError> {
-        if !matches!(mem::replace(&mut self.snapshots.stage, Stage::Idle), Stage::Idle) {
+        if !matches!(mem::replace(&mut self.snapshots.stage, SnapshotStage::Idle), SnapshotStage::Idle) {
             self.journal.drop_unfinished();
         }
         self.finish_snapshot()
@@ -94,7 +94,7 @@ impl Log {
     /// Makes a snapshot of a replay of everything that was appended.
     pub(super) fn snapshot_of(&mut self, replay: Replay) -> Result<Sequence, MaintainError> {
         let writing = Writing::all(replay, self.position, self.snapshots.part_bytes);
-        (self.snapshots.stage, self.snapshots.base) = (Stage::Writing(Box::new(writing)), None);
+        (self.snapshots.stage, self.snapshots.base) = (SnapshotStage::Writing(Box::new(writing)), None);
         self.finish_snapshot()
     }
 
@@ -108,24 +108,24 @@ impl Log {
 
     fn step(&mut self, due: bool, limit: u64, size: &dyn Fn() -> u64) -> Result<Maintained, MaintainError> {
         // Taken out: after an error it begins again.
-        let stage = mem::replace(&mut self.snapshots.stage, Stage::Idle);
+        let stage = mem::replace(&mut self.snapshots.stage, SnapshotStage::Idle);
         let next = match stage {
-            Stage::Idle if !due => return Ok(Maintained::Nothing),
-            Stage::Idle => self.start(size()).map(Step::To),
-            Stage::Gathering(gathering) => self.gather(gathering, limit).map(Step::To),
-            Stage::Copying(copying) => self.copy(copying).map(Step::To),
-            Stage::Replaying(replaying) => self.replay(replaying).map(Step::To),
-            Stage::Writing(writing) => self.write(writing).map(Step::To),
-            Stage::Verifying { parts, written } => self.verify(parts, written),
+            SnapshotStage::Idle if !due => return Ok(Maintained::Nothing),
+            SnapshotStage::Idle => self.start(size()).map(SnapshotStep::To),
+            SnapshotStage::Gathering(gathering) => self.gather(gathering, limit).map(SnapshotStep::To),
+            SnapshotStage::Copying(copying) => self.copy(copying).map(SnapshotStep::To),
+            SnapshotStage::Replaying(replaying) => self.replay(replaying).map(SnapshotStep::To),
+            SnapshotStage::Writing(writing) => self.write(writing).map(SnapshotStep::To),
+            SnapshotStage::Verifying { parts, written } => self.verify(parts, written),
         };
         match next {
-            Ok(Step::To(stage)) => {
+            Ok(SnapshotStep::To(stage)) => {
                 self.snapshots.stage = stage;
                 Ok(Maintained::More)
             }
-            Ok(Step::Made(at)) => Ok(Maintained::Snapshot(at)),
+            Ok(SnapshotStep::Made(at)) => Ok(Maintained::Snapshot(at)),
             Err(error) => {
-                self.snapshots.give_up(&error);
+                self.snapshots.abandon(&error);
                 self.journal.drop_unfinished();
                 Err(error)
             }
@@ -134,20 +134,20 @@ impl Log {
 
     /// Begins with the newest snapshot, when there is room for another one. One of everything that was
     /// appended is there already if it is sound.
-    fn start(&mut self, size: u64) -> Result<Stage, MaintainError> {
+    fn start(&mut self, size: u64) -> Result<SnapshotStage, MaintainError> {
         (self.snapshots.again, self.snapshots.base, self.snapshots.held) = (false, None, 0);
         admit(size, self.snapshots.reserve, self.journal.room())?;
         let mut older = self.journal.snapshots()?;
         let there = older.pop_if(|at| *at == self.position.next);
         self.snapshots.older = older;
         match there {
-            Some(at) => Ok(Stage::Verifying { parts: Box::new(Parts::new(at)), written: None }),
+            Some(at) => Ok(SnapshotStage::Verifying { parts: Box::new(SnapshotParts::new(at)), written: None }),
             None => self.go_back(),
         }
     }
 
     /// Takes the next older snapshot as the base, or nothing when no frame was trimmed.
-    fn go_back(&mut self) -> Result<Stage, MaintainError> {
+    fn go_back(&mut self) -> Result<SnapshotStage, MaintainError> {
         let Some(at) = self.snapshots.older.pop() else {
             return Ok(self.gather_since(None, first_position(&*self.journal).map_err(OpenError::from)?));
         };
@@ -157,62 +157,66 @@ impl Log {
         }
     }
 
-    fn gather_since(&mut self, base: Option<Sequence>, position: Position) -> Stage {
+    fn gather_since(&mut self, base: Option<Sequence>, position: FramePosition) -> SnapshotStage {
         (self.snapshots.base, self.snapshots.gathered) = (base, self.snapshots.since);
-        Stage::Gathering(Box::new(Gathering::new(base, position, self.position.next)))
+        SnapshotStage::Gathering(Box::new(GatheringKeys::new(base, position, self.position.next)))
     }
 
     /// Goes back to an older snapshot, if this one is damaged.
-    fn pass_over(&mut self, error: MaintainError) -> Result<Stage, MaintainError> {
+    fn pass_over(&mut self, error: MaintainError) -> Result<SnapshotStage, MaintainError> {
         let MaintainError::Open(OpenError::Corrupt(corrupt)) = error else { return Err(error) };
         self.journal.drop_unfinished();
         self.snapshots.note_damaged([corrupt]);
         self.go_back()
     }
 
-    fn gather(&mut self, mut gathering: Box<Gathering>, limit: u64) -> Result<Stage, MaintainError> {
+    fn gather(&mut self, mut gathering: Box<GatheringKeys>, limit: u64) -> Result<SnapshotStage, MaintainError> {
         if !gathering.is_done() && gathering.bytes() < limit {
             gathering.step(&mut *self.journal)?;
-            return Ok(Stage::Gathering(gathering));
+            return Ok(SnapshotStage::Gathering(gathering));
         }
         let Snapshots { config, part_bytes, since, gathered, held, again, .. } = &mut self.snapshots;
         // What was appended meanwhile counts for the next one.
         (*held, *since, *again) = (gathering.bytes(), *since - *gathered, !gathering.is_done());
-        Ok(Stage::Copying(Box::new(gathering.finish(config, *part_bytes)?)))
+        Ok(SnapshotStage::Copying(Box::new(gathering.finish(config, *part_bytes)?)))
     }
 
-    fn copy(&mut self, mut copying: Box<Copying>) -> Result<Stage, MaintainError> {
+    fn copy(&mut self, mut copying: Box<CopyingRecords>) -> Result<SnapshotStage, MaintainError> {
         match copying.step(&mut *self.journal, self.snapshots.reserve) {
-            Ok(None) => Ok(Stage::Copying(copying)),
-            Ok(Some(summary)) => Ok(Stage::Replaying(Box::new(copying.finish(&summary)))),
+            Ok(None) => Ok(SnapshotStage::Copying(copying)),
+            Ok(Some(summary)) => Ok(SnapshotStage::Replaying(Box::new(copying.finish(&summary)))),
             Err(error) => self.pass_over(error),
         }
     }
 
-    fn replay(&mut self, mut replaying: Box<Replaying>) -> Result<Stage, MaintainError> {
+    fn replay(&mut self, mut replaying: Box<Replaying>) -> Result<SnapshotStage, MaintainError> {
         match replaying.step(&mut *self.journal)? {
-            false => Ok(Stage::Replaying(replaying)),
-            true => Ok(Stage::Writing(Box::new(replaying.finish()))),
+            false => Ok(SnapshotStage::Replaying(replaying)),
+            true => Ok(SnapshotStage::Writing(Box::new(replaying.finish()))),
         }
     }
 
-    fn write(&mut self, mut writing: Box<Writing>) -> Result<Stage, MaintainError> {
+    fn write(&mut self, mut writing: Box<Writing>) -> Result<SnapshotStage, MaintainError> {
         if !writing.step(&mut *self.journal, self.snapshots.reserve)? {
-            return Ok(Stage::Writing(writing));
+            return Ok(SnapshotStage::Writing(writing));
         }
-        let Position { next, previous, .. } = writing.out().position();
-        let parts = Box::new(Parts::after(next, previous));
+        let FramePosition { next, previous, .. } = writing.out().position();
+        let parts = Box::new(SnapshotParts::after(next, previous));
         let written = Some(writing.out().link());
         discard(writing);
-        Ok(Stage::Verifying { parts, written })
+        Ok(SnapshotStage::Verifying { parts, written })
     }
 
     /// Reads one part back.
-    fn verify(&mut self, mut parts: Box<Parts>, written: Option<Link>) -> Result<Step, MaintainError> {
+    fn verify(
+        &mut self,
+        mut parts: Box<SnapshotParts>,
+        written: Option<FrameHash>,
+    ) -> Result<SnapshotStep, MaintainError> {
         match read_back(&mut *self.journal, &mut parts, written) {
-            Ok(false) => Ok(Step::To(Stage::Verifying { parts, written })),
-            Ok(true) => self.finish(parts.at()).map(|()| Step::Made(parts.at())),
-            Err(error) if written.is_none() => self.pass_over(error.into()).map(Step::To),
+            Ok(false) => Ok(SnapshotStep::To(SnapshotStage::Verifying { parts, written })),
+            Ok(true) => self.finish(parts.at()).map(|()| SnapshotStep::Made(parts.at())),
+            Err(error) if written.is_none() => self.pass_over(error.into()).map(SnapshotStep::To),
             Err(error) => Err(error.into()),
         }
     }
@@ -243,15 +247,19 @@ fn discard(writing: Box<Writing>) {
 }
 
 /// Where the frames after a snapshot begin.
-fn begin(journal: &mut dyn Journal, at: Sequence) -> Result<Position, MaintainError> {
-    let mut parts = Parts::new(at);
+fn begin(journal: &mut dyn Journal, at: Sequence) -> Result<FramePosition, MaintainError> {
+    let mut parts = SnapshotParts::new(at);
     let Some(bytes) = journal.snapshot(at, 0)? else { return Err(OpenError::from(parts.missing()).into()) };
     parts.next(&bytes)?;
     Ok(parts.position())
 }
 
 /// Reads the next part back, and returns whether there was none and all is well.
-fn read_back(journal: &mut dyn Journal, parts: &mut Parts, written: Option<Link>) -> Result<bool, OpenError> {
+fn read_back(
+    journal: &mut dyn Journal,
+    parts: &mut SnapshotParts,
+    written: Option<FrameHash>,
+) -> Result<bool, OpenError> {
     let Some(bytes) = journal.snapshot(parts.at(), parts.part())? else {
         parts.finish()?;
         let is_whole = written.is_none_or(|written| parts.link() == Some(written));
@@ -281,16 +289,16 @@ fn about_bytes(gauges: &Gauges) -> u64 {
 /// the snapshot that stands for it and for everything before. The snapshot comes first, so that
 /// the journal is never taken for an empty one.
 pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Result<(), MaintainError> {
-    let Summary { epoch, last, .. } = replay.summary();
+    let SnapshotSummary { epoch, last, .. } = replay.summary();
     let epoch = Epoch::new(epoch.number().saturating_add(1));
     let opening = Fact { at: last, change: Change::Epoch(epoch) };
     replay.apply(&opening).map_err(|error| OpenError::from(Corrupt::new("the first frame", error)))?;
     let mut bytes = Vec::new();
-    let header = Header { shard: Shard::default(), epoch, sequence: Sequence::FIRST, previous: Link::NONE };
+    let header = Header { shard: Shard::default(), epoch, sequence: Sequence::FIRST, previous: FrameHash::NONE };
     let previous = frame::encode_with(frame::VERSION, &header, &mut bytes, |out| wire::encode(&opening, out))
         .map_err(WriteError::from)?;
     let next = Sequence::FIRST.next();
-    let mut writing = Writing::all(replay, Position { next, previous, epoch }, PART_BYTES);
+    let mut writing = Writing::all(replay, FramePosition { next, previous, epoch }, PART_BYTES);
     while !writing.step(journal, 0)? {}
     journal.append(Sequence::FIRST, &bytes)?;
     Ok(journal.trim(next)?)

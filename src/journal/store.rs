@@ -61,9 +61,9 @@ impl fmt::Display for Owner {
 
 /// Bytes that a journal can still take; `u64::MAX` when it knows no bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Room(pub u64);
+pub struct FreeSpace(pub u64);
 
-impl Room {
+impl FreeSpace {
     /// No known bound.
     pub const UNBOUNDED: Self = Self(u64::MAX);
 }
@@ -85,7 +85,7 @@ pub trait Journal: fmt::Debug + Send {
     fn extent(&self) -> Extent;
 
     /// What it can still take.
-    fn room(&self) -> Room;
+    fn room(&self) -> FreeSpace;
 
     /// Checks that what is written would be found again: the place of the journal is there, and can be
     /// asked. The default knows no place that could go.

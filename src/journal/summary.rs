@@ -5,10 +5,10 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::wire::{WireEnd, WireError, take};
-use crate::engine::{AttemptEnd, Epoch, FactCounters, Status, Summary, Timestamp};
+use crate::engine::{AttemptEnd, Epoch, FactCounters, SnapshotSummary, Status, Timestamp};
 
 /// A summary, and how many records the snapshot has.
-pub(super) type Counted = (Summary, u64);
+pub(super) type CountedSummary = (SnapshotSummary, u64);
 
 /// Runs that ended, by kind, in a snapshot of format 1.
 const FIRST_ENDS: usize = 8;
@@ -52,7 +52,7 @@ pub(super) struct WireSummary {
 }
 
 /// Reads what a snapshot of format 1 begins with, and returns what follows it, too.
-pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(Counted, &[u8]), WireError> {
+pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(CountedSummary, &[u8]), WireError> {
     let (wire, rest) = take::<WireFirstSummary>(bytes)?;
     let WireFirstSummary { accepted, redriven, forgotten, started, finished, paused, epoch, last, records } = wire;
     let (finished, more) = (finished.to_vec(), Vec::new());
@@ -62,7 +62,7 @@ pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(Counted, &[u8]), Wir
 
 impl WireSummary {
     /// The summary of so many records.
-    pub(super) fn of(summary: &Summary, records: u64) -> Self {
+    pub(super) fn of(summary: &SnapshotSummary, records: u64) -> Self {
         let counters = &summary.counters;
         let mut finished = std::vec![0; FIRST_ENDS];
         for end in AttemptEnd::ALL {
@@ -85,11 +85,11 @@ impl WireSummary {
     }
 
     /// What it says, when all that it counts is known.
-    pub(super) fn into_counted(self) -> Result<Counted, WireError> {
+    pub(super) fn into_counted(self) -> Result<CountedSummary, WireError> {
         let mut counters = FactCounters::default();
         (counters.accepted, counters.redriven) = (self.accepted, self.redriven);
         counters.started = self.started;
-        let (mut finished, mut more) = (Counts(self.finished), Counts(self.more));
+        let (mut finished, mut more) = (NumberedCounts(self.finished), NumberedCounts(self.more));
         let mut completed = self.forgotten;
         for (at, status) in MORE_FORGOTTEN.into_iter().enumerate() {
             let forgotten = more.take(at);
@@ -104,14 +104,14 @@ impl WireSummary {
             return Err(WireError::Counter);
         }
         let (epoch, last) = (Epoch::new(self.epoch), Timestamp::from_micros(self.last));
-        Ok((Summary { counters, paused: self.paused, epoch, last }, self.records))
+        Ok((SnapshotSummary { counters, paused: self.paused, epoch, last }, self.records))
     }
 }
 
 /// Counts by number. Those of a newer program may be more, those of an older one fewer.
-struct Counts(Vec<u64>);
+struct NumberedCounts(Vec<u64>);
 
-impl Counts {
+impl NumberedCounts {
     fn take(&mut self, at: usize) -> u64 {
         self.0.get_mut(at).map_or(0, core::mem::take)
     }

@@ -1,8 +1,7 @@
 //! Facts as bytes, in `postcard`'s encoding.
 //!
-//! The types here are the format. Their variants and fields are only ever added to, at the end of
-//! an enum; what changes otherwise is a new [`VERSION`](super::frame::VERSION). The engine's own
-//! types may change as they like.
+//! The types here are the format. Variants and fields are only ever added, at the end of an enum; any other change is a
+//! new [`VERSION`](super::frame::VERSION). The types of the engine are not bound by it.
 
 use core::fmt;
 use core::hash::Hasher as _;
@@ -17,7 +16,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::engine::{
-    AttemptEnd, Change, Charge, Epoch, ErrorText, Event, Fact, InvalidEvent, InvalidKey, Key, Next, RunId, Timestamp,
+    AfterRun, AttemptEnd, Change, Charge, Epoch, ErrorText, Event, Fact, InvalidEvent, InvalidKey, Key, RunId,
+    Timestamp,
 };
 
 /// Why bytes are no facts or records of this program, though their checksum says that they are what
@@ -336,19 +336,19 @@ impl WireEnd {
 }
 
 impl WireNext {
-    const fn of(next: Next) -> Self {
+    const fn of(next: AfterRun) -> Self {
         match next {
-            Next::Completed => Self::Completed,
-            Next::Failed => Self::Failed,
-            Next::Retry { eligible_at } => Self::Retry(eligible_at.as_micros()),
+            AfterRun::Completed => Self::Completed,
+            AfterRun::Failed => Self::Failed,
+            AfterRun::Retry { eligible_at } => Self::Retry(eligible_at.as_micros()),
         }
     }
 
-    const fn into_next(self) -> Next {
+    const fn into_next(self) -> AfterRun {
         match self {
-            Self::Completed => Next::Completed,
-            Self::Failed => Next::Failed,
-            Self::Retry(at) => Next::Retry { eligible_at: Timestamp::from_micros(at) },
+            Self::Completed => AfterRun::Completed,
+            Self::Failed => AfterRun::Failed,
+            Self::Retry(at) => AfterRun::Retry { eligible_at: Timestamp::from_micros(at) },
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::failures::Failures;
 use super::groups::Lsn;
-use super::workers::Worker;
+use super::workers::WorkerId;
 
 /// The driver's name of someone who waits: for room, for the end of an event, or for facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +58,7 @@ pub struct Actions {
     /// Wake these.
     pub wake: Vec<Waiter>,
     /// Cancel the runs of these workers.
-    pub cancel: Vec<Worker>,
+    pub cancel: Vec<WorkerId>,
     /// What is to be logged about failed events.
     pub failures: Failures,
 }
@@ -91,7 +91,7 @@ impl Pending {
     }
 
     /// The run of this worker has ended: there is nothing to cancel, and its worker may have another.
-    pub(super) fn spare(&mut self, worker: Worker) {
+    pub(super) fn spare(&mut self, worker: WorkerId) {
         if let Some(actions) = &mut self.0 {
             actions.cancel.retain(|cancelled| *cancelled != worker);
         }

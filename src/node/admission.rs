@@ -57,7 +57,7 @@ pub struct Decided<T> {
 
 /// Whether an event was decided about.
 #[derive(Debug)]
-pub enum Entry {
+pub enum Admission {
     /// It was.
     Decided(Decided<Result<Submitted, SubmitError>>),
     /// There is no room for it, or others wait before it: it waits, and its waiter is woken when it may
@@ -87,13 +87,18 @@ impl Node {
     /// # Errors
     ///
     /// [`Unavailable`]
-    pub fn enter(&mut self, now: Timestamp, event: Event, name: impl FnOnce() -> Waiter) -> Result<Entry, Unavailable> {
+    pub fn enter(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        name: impl FnOnce() -> Waiter,
+    ) -> Result<Admission, Unavailable> {
         self.ready()?;
         if self.must_wait(now, &event, None) {
             self.queue.join(name(), event.size_bytes());
-            return Ok(Entry::Waits(event));
+            return Ok(Admission::Waits(event));
         }
-        Ok(Entry::Decided(self.decide_submit(now, event)))
+        Ok(Admission::Decided(self.decide_submit(now, event)))
     }
 
     /// Submits an event that waits as this waiter, when it is its turn and there is room now.
@@ -101,13 +106,13 @@ impl Node {
     /// # Errors
     ///
     /// [`Unavailable`]
-    pub fn enter_again(&mut self, now: Timestamp, event: Event, waiter: Waiter) -> Result<Entry, Unavailable> {
+    pub fn enter_again(&mut self, now: Timestamp, event: Event, waiter: Waiter) -> Result<Admission, Unavailable> {
         self.ready()?;
         if self.must_wait(now, &event, Some(waiter)) {
             self.queue.stay(waiter);
-            return Ok(Entry::Waits(event));
+            return Ok(Admission::Waits(event));
         }
-        Ok(Entry::Decided(self.decide_submit(now, event)))
+        Ok(Admission::Decided(self.decide_submit(now, event)))
     }
 
     /// This waiter waits for room no longer.

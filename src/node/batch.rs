@@ -5,7 +5,7 @@ use core::mem;
 
 use super::groups::Lsn;
 use super::pace::{Lead, is_quick};
-use super::workers::Worker;
+use super::workers::WorkerId;
 use crate::engine::{Outcome, Run, RunId, Status, Timestamp};
 
 /// A run that is to be worked on.
@@ -13,7 +13,7 @@ use crate::engine::{Outcome, Run, RunId, Status, Timestamp};
 #[must_use = "its worker holds a permit until the run is settled"]
 pub struct Launch {
     /// Who works on it, with its permit.
-    pub worker: Worker,
+    pub worker: WorkerId,
     /// The run.
     pub run: Run,
     /// What must be durable before the handler is called, if starts are to be durable.
@@ -36,7 +36,7 @@ pub struct RunBatch {
 /// A run that its task has done with.
 #[derive(Debug)]
 pub(super) struct EndedRun {
-    pub(super) worker: Worker,
+    pub(super) worker: WorkerId,
     pub(super) run: RunId,
     /// Absent when the run was stopped.
     pub(super) outcome: Option<Outcome>,
@@ -46,7 +46,7 @@ pub(super) struct EndedRun {
 
 impl RunBatch {
     /// Adds a run whose handler has ended, with this outcome; without one when the run was stopped.
-    pub fn end(&mut self, worker: Worker, run: RunId, outcome: Option<Outcome>) {
+    pub fn end(&mut self, worker: WorkerId, run: RunId, outcome: Option<Outcome>) {
         self.ended.push(EndedRun { worker, run, outcome, status: None });
     }
 

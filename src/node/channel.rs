@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use super::hooks::{Action, Point, Probe};
+use super::hooks::{Action, HookSet, Point};
 use crate::engine::{Config, EnqueueFailure, Ticket};
 
 /// The channel of tickets. One slot more than the engine feeds, for the marker.
@@ -10,7 +10,7 @@ use crate::engine::{Config, EnqueueFailure, Ticket};
 /// Both ends are used under one lock, so a ring is all that a channel needs to be, and tickets are
 /// presented in the order of their numbers, whichever task presents them.
 #[derive(Debug)]
-pub(super) struct Channel {
+pub(super) struct TicketChannel {
     slots: usize,
     /// Absent when the receiver is gone, and with it all tickets.
     tickets: Option<VecDeque<Ticket>>,
@@ -20,14 +20,14 @@ pub(super) struct Channel {
 #[derive(Debug)]
 pub(super) struct ChannelGone;
 
-impl Channel {
+impl TicketChannel {
     pub(super) fn new(config: &Config) -> Self {
         let slots = config.channel_capacity.get().saturating_add(1);
         Self { slots, tickets: Some(VecDeque::new()) }
     }
 
     /// Takes in a ticket.
-    pub(super) fn send(&mut self, ticket: Ticket, probe: &Probe) -> Result<(), EnqueueFailure> {
+    pub(super) fn send(&mut self, ticket: Ticket, probe: &HookSet) -> Result<(), EnqueueFailure> {
         match probe.locked(Point::Enqueue) {
             Action::Fail => return Err(EnqueueFailure::Full),
             Action::DropReceiver => self.tickets = None,
@@ -42,7 +42,7 @@ impl Channel {
     }
 
     /// Gives out the next ticket, if there is one.
-    pub(super) fn take(&mut self, probe: &Probe) -> Result<Option<Ticket>, ChannelGone> {
+    pub(super) fn take(&mut self, probe: &HookSet) -> Result<Option<Ticket>, ChannelGone> {
         loop {
             let Some(ticket) = self.tickets.as_mut().ok_or(ChannelGone)?.pop_front() else {
                 return Ok(None);
@@ -61,7 +61,7 @@ impl Channel {
         self.tickets.as_ref().map_or(0, VecDeque::len)
     }
 
-    /// Returns whether [`Channel::take`] would give a ticket, or find that the receiver is gone.
+    /// Returns whether [`TicketChannel::take`] would give a ticket, or find that the receiver is gone.
     pub(super) fn has_news(&self) -> bool {
         self.tickets.as_ref().is_none_or(|tickets| !tickets.is_empty())
     }

@@ -11,7 +11,7 @@ use crate::engine::{Bound, Engine, Fact, Output, Rejection, Ticket, Timestamp};
 
 /// How much may wait for the journal, and what is kept free in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct CommitLimits {
     /// Bytes of facts that are not durable, past which no new event is taken.
     pub max_unsynced_bytes: usize,
     /// Room in bytes that only outcomes and shutdown may use.
@@ -24,7 +24,7 @@ pub struct Limits {
     pub failures: usize,
 }
 
-impl Limits {
+impl CommitLimits {
     /// Bytes of facts after which a group is full. It is one transaction of the store, and what was
     /// decided later waits for it: 1 MiB takes about 20 ms, and larger groups bring no more events per
     /// second.
@@ -37,7 +37,7 @@ impl Limits {
 
 /// An engine that was opened from a journal, and what is known of that.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedEngine {
     /// The engine.
     pub engine: Engine,
     /// What it put out when it was opened, facts included.
@@ -51,14 +51,14 @@ pub struct Opened {
 /// The journal as the node sees it: groups on their way, and the journal's condition. Without a journal
 /// everything is as durable as it gets.
 #[derive(Debug, Default)]
-pub(super) struct Commits(Option<Journaled>);
+pub(super) struct PendingCommits(Option<GroupCommit>);
 
 #[derive(Debug)]
-struct Journaled {
+struct GroupCommit {
     groups: Groups,
     horizon: Horizon,
-    condition: Condition,
-    limits: Limits,
+    condition: EngineCondition,
+    limits: CommitLimits,
     /// What the journal said that it can take, after the last group.
     room_bytes: u64,
     /// Whether its directory and its disk were there at the last look.
@@ -79,7 +79,7 @@ const LATE_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether the engine can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Condition {
+pub(super) enum EngineCondition {
     /// It can.
     Open,
     /// It was given up, and another one is to take its place.
@@ -88,16 +88,16 @@ pub(super) enum Condition {
     Down,
 }
 
-impl Commits {
+impl PendingCommits {
     pub(super) const fn none() -> Self {
         Self(None)
     }
 
-    pub(super) fn new(limits: Limits, room_bytes: u64) -> Self {
-        Self(Some(Journaled {
+    pub(super) fn new(limits: CommitLimits, room_bytes: u64) -> Self {
+        Self(Some(GroupCommit {
             groups: Groups::bounded(limits.group_bytes),
             horizon: Horizon::default(),
-            condition: Condition::Open,
+            condition: EngineCondition::Open,
             limits,
             room_bytes,
             is_reachable: true,
@@ -153,16 +153,16 @@ impl Commits {
     }
 
     /// Whether the engine can be used.
-    pub(super) fn condition(&self) -> Condition {
-        self.0.as_ref().map_or(Condition::Open, |journaled| journaled.condition)
+    pub(super) fn condition(&self) -> EngineCondition {
+        self.0.as_ref().map_or(EngineCondition::Open, |journaled| journaled.condition)
     }
 
     /// Why the engine cannot be used, when it cannot.
     pub(super) fn unavailable(&self) -> Option<Unavailable> {
         match self.condition() {
-            Condition::Open => None,
-            Condition::Reopening => Some(Unavailable::Reopening),
-            Condition::Down => Some(Unavailable::JournalDown),
+            EngineCondition::Open => None,
+            EngineCondition::Reopening => Some(Unavailable::Reopening),
+            EngineCondition::Down => Some(Unavailable::JournalDown),
         }
     }
 
@@ -173,7 +173,7 @@ impl Commits {
 
     /// Returns whether so much waits for the journal that what can wait must.
     pub(super) fn is_behind(&self) -> bool {
-        self.0.as_ref().is_some_and(Journaled::is_behind)
+        self.0.as_ref().is_some_and(GroupCommit::is_behind)
     }
 
     /// Notes what the journal can take now, and whether it is there.
@@ -262,7 +262,7 @@ impl Commits {
     /// Gives up what is not durable, and the engine with it. Returns which LSNs are lost, and how many facts.
     pub(super) fn give_up(&mut self) -> (Lsn, Lsn, usize) {
         let Some(journaled) = &mut self.0 else { return Default::default() };
-        journaled.condition = Condition::Reopening;
+        journaled.condition = EngineCondition::Reopening;
         journaled.lost_since = journaled.unsynced_since();
         let durable = journaled.groups.settled();
         let facts = journaled.groups.fail();
@@ -275,7 +275,7 @@ impl Commits {
     /// The engine was replaced.
     pub(super) const fn reopen(&mut self, room_bytes: u64) {
         if let Some(journaled) = &mut self.0 {
-            (journaled.condition, journaled.given_up, journaled.lost_since) = (Condition::Open, 0, None);
+            (journaled.condition, journaled.given_up, journaled.lost_since) = (EngineCondition::Open, 0, None);
             (journaled.room_bytes, journaled.is_reachable) = (room_bytes, true);
         }
     }
@@ -283,13 +283,13 @@ impl Commits {
     /// The engine will not be replaced.
     pub(super) const fn stay_down(&mut self) {
         if let Some(journaled) = &mut self.0 {
-            journaled.condition = Condition::Down;
+            journaled.condition = EngineCondition::Down;
         }
     }
 
     /// The room for new events.
     pub(super) fn room(&self) -> Option<u64> {
-        self.0.as_ref().map(Journaled::room)
+        self.0.as_ref().map(GroupCommit::room)
     }
 
     /// Groups that were made durable or given up.
@@ -301,14 +301,14 @@ impl Commits {
     #[cfg(feature = "sim")]
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash as _;
-        let Some(Journaled { groups, condition, room_bytes, is_reachable, .. }) = &self.0 else { return };
+        let Some(GroupCommit { groups, condition, room_bytes, is_reachable, .. }) = &self.0 else { return };
         (condition, room_bytes, is_reachable).hash(hasher);
         (groups.settled(), groups.tail(), groups.unsynced(), groups.can_begin()).hash(hasher);
         groups.tickets().for_each(|ticket| ticket.hash(hasher));
     }
 }
 
-impl Journaled {
+impl GroupCommit {
     /// What is not durable will take of the journal's room, and the reserve is not for new events.
     fn room(&self) -> u64 {
         let taken = self.limits.reserve_bytes.saturating_add(self.groups.unsynced_bytes() as u64);
@@ -346,11 +346,11 @@ impl Journaled {
     fn state(&self, now: Timestamp, busy_since: Option<Timestamp>, max_event_bytes: usize) -> JournalState {
         let waits_since = self.groups.unsynced_since().into_iter().chain(busy_since).min();
         match self.condition {
-            Condition::Reopening => JournalState::Reopening,
-            Condition::Down => JournalState::Down,
-            Condition::Open if !self.is_reachable => JournalState::Unreachable,
-            Condition::Open if self.room() < max_event_bytes as u64 => JournalState::Full,
-            Condition::Open => match waits_since.filter(|since| *since + LATE_AFTER <= now) {
+            EngineCondition::Reopening => JournalState::Reopening,
+            EngineCondition::Down => JournalState::Down,
+            EngineCondition::Open if !self.is_reachable => JournalState::Unreachable,
+            EngineCondition::Open if self.room() < max_event_bytes as u64 => JournalState::Full,
+            EngineCondition::Open => match waits_since.filter(|since| *since + LATE_AFTER <= now) {
                 Some(since) => JournalState::Stalled { since },
                 None => JournalState::Working,
             },
@@ -364,14 +364,14 @@ mod tests {
 
     #[test]
     fn bounds_are_reached_one_byte_past_them() {
-        let limits = Limits {
+        let limits = CommitLimits {
             max_unsynced_bytes: PATIENT_SHARE - 1,
             reserve_bytes: 5,
             answer_timeout: Duration::from_secs(1),
-            group_bytes: Limits::GROUP_BYTES,
-            failures: Limits::FAILURES,
+            group_bytes: CommitLimits::GROUP_BYTES,
+            failures: CommitLimits::FAILURES,
         };
-        let commits = Commits::new(limits, 12);
+        let commits = PendingCommits::new(limits, 12);
         let refusals = [7, 8].map(|size_bytes| commits.refusal(Timestamp::EPOCH, size_bytes));
         assert_eq!(refusals, [None, Some((Bound::Disk, Rejection::Disk))]);
         assert!(!commits.is_behind(), "nothing waits");

@@ -2,9 +2,9 @@
 
 use super::Node;
 use super::batch::{Launch, RunBatch};
-use super::channel::{Channel, ChannelGone};
+use super::channel::{ChannelGone, TicketChannel};
 use super::pace::LeaderState;
-use super::workers::Worker;
+use super::workers::WorkerId;
 use crate::engine::{Answer, Command, Outcome, Phase, RunId, Status, Timestamp};
 
 /// What came of the dispatcher's look for runs.
@@ -63,7 +63,7 @@ impl Node {
 
     /// A worker has ended its run, with this outcome; without one when the run was stopped. Its permit is
     /// free again. Returns the status that the outcome leads to, if it counts.
-    pub fn settle(&mut self, now: Timestamp, worker: Worker, run: RunId, outcome: Option<Outcome>) -> Option<Status> {
+    pub fn settle(&mut self, now: Timestamp, worker: WorkerId, run: RunId, outcome: Option<Outcome>) -> Option<Status> {
         if self.workers.end(worker, run) {
             self.pending.spare(worker);
         }
@@ -133,7 +133,7 @@ impl Node {
     /// Gives up the channel and every ticket in it.
     pub(super) fn replace_channel(&mut self, now: Timestamp) {
         if self.unavailable().is_none() {
-            self.channel = Channel::new(self.engine.config());
+            self.channel = TicketChannel::new(self.engine.config());
             self.commits.forget_tickets();
             self.execute(now, Command::ChannelLost);
         }
@@ -145,25 +145,25 @@ mod tests {
     use super::*;
     use crate::engine::{Config, Engine, Event, Output, Replay};
     use crate::node::pace::{QUICK, STALL};
-    use crate::node::{Job, Limits, Opened};
+    use crate::node::{CommitLimits, Job, OpenedEngine};
     use alloc::vec::Vec;
     use core::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
-    fn opened() -> Opened {
+    fn opened() -> OpenedEngine {
         let mut out = Output::with_facts();
         let engine: Engine = Replay::new(Config::default()).expect("the default is valid").open(NOW, &mut out);
-        Opened { engine, out, room_bytes: u64::MAX, frames: 0 }
+        OpenedEngine { engine, out, room_bytes: u64::MAX, frames: 0 }
     }
 
-    fn limits() -> Limits {
-        Limits {
+    fn limits() -> CommitLimits {
+        CommitLimits {
             max_unsynced_bytes: 1 << 20,
             reserve_bytes: 0,
             answer_timeout: Duration::from_secs(1),
-            group_bytes: Limits::GROUP_BYTES,
-            failures: Limits::FAILURES,
+            group_bytes: CommitLimits::GROUP_BYTES,
+            failures: CommitLimits::FAILURES,
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::Wait);
         assert!(!node.actions(NOW).dispatch);
 
-        node.journal_opened(NOW, Opened { frames: 1, ..opened() }).expect("no frame is lost");
+        node.journal_opened(NOW, OpenedEngine { frames: 1, ..opened() }).expect("no frame is lost");
         assert!(node.actions(NOW).dispatch);
     }
 

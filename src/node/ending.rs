@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::Node;
-use super::commits::Condition;
-use super::shutdown::{Shutdown, ShutdownReport, Stage};
+use super::commits::EngineCondition;
+use super::shutdown::{Shutdown, ShutdownPhase, ShutdownReport};
 use crate::engine::{Command, Phase, Timestamp};
 
 impl Node {
@@ -37,8 +37,8 @@ impl Node {
         self.release_answers(now, false);
         self.advance_shutdown(now);
         let until = match self.shutdown.as_ref()?.stage() {
-            Stage::Draining(until) | Stage::Yielding(until) | Stage::Closing(until) => until,
-            Stage::Over => return None,
+            ShutdownPhase::Draining(until) | ShutdownPhase::Yielding(until) | ShutdownPhase::Closing(until) => until,
+            ShutdownPhase::Over => return None,
         };
         Some(self.commits.next_overdue(now).map_or(until, |overdue| overdue.min(until)))
     }
@@ -48,10 +48,10 @@ impl Node {
         self.shut_down(now, Duration::ZERO);
         for _ in 0..3 {
             match self.shutdown.as_ref().map(Shutdown::stage) {
-                Some(Stage::Draining(_)) => self.pass_to_yielding(now),
-                Some(Stage::Yielding(_)) => self.stop(now),
-                Some(Stage::Closing(_)) => self.finish_shutdown(now),
-                Some(Stage::Over) | None => {}
+                Some(ShutdownPhase::Draining(_)) => self.pass_to_yielding(now),
+                Some(ShutdownPhase::Yielding(_)) => self.stop(now),
+                Some(ShutdownPhase::Closing(_)) => self.finish_shutdown(now),
+                Some(ShutdownPhase::Over) | None => {}
             }
         }
     }
@@ -68,16 +68,19 @@ impl Node {
 
     /// Returns whether the shutdown has stopped the engine.
     pub fn has_stopped(&self) -> bool {
-        matches!(self.shutdown.as_ref().map(Shutdown::stage), Some(Stage::Closing(_) | Stage::Over))
+        matches!(self.shutdown.as_ref().map(Shutdown::stage), Some(ShutdownPhase::Closing(_) | ShutdownPhase::Over))
     }
 
     pub(super) fn advance_shutdown(&mut self, now: Timestamp) {
         while let Some(stage) = self.shutdown.as_ref().map(Shutdown::stage) {
             match stage {
-                Stage::Draining(until) if self.is_drained() || until <= now => self.pass_to_yielding(now),
-                Stage::Yielding(until) if self.workers.held() == 0 || until <= now => self.stop(now),
-                Stage::Closing(until) if self.is_closed() || until <= now => self.finish_shutdown(now),
-                Stage::Draining(_) | Stage::Yielding(_) | Stage::Closing(_) | Stage::Over => return,
+                ShutdownPhase::Draining(until) if self.is_drained() || until <= now => self.pass_to_yielding(now),
+                ShutdownPhase::Yielding(until) if self.workers.held() == 0 || until <= now => self.stop(now),
+                ShutdownPhase::Closing(until) if self.is_closed() || until <= now => self.finish_shutdown(now),
+                ShutdownPhase::Draining(_)
+                | ShutdownPhase::Yielding(_)
+                | ShutdownPhase::Closing(_)
+                | ShutdownPhase::Over => return,
             }
         }
     }
@@ -85,7 +88,7 @@ impl Node {
     /// Returns whether no run is in flight and all facts are durable. A journal that is being opened again
     /// is waited for: what it gives back is part of the report.
     fn is_drained(&self) -> bool {
-        let is_reopening = self.commits.condition() == Condition::Reopening;
+        let is_reopening = self.commits.condition() == EngineCondition::Reopening;
         self.is_broken || !is_reopening && self.workers.inflight() == 0 && self.commits.is_idle()
     }
 
@@ -96,10 +99,10 @@ impl Node {
     /// Every handler is told to stop.
     fn pass_to_yielding(&mut self, now: Timestamp) {
         self.pending.edit().cancel.extend(self.workers.running());
-        self.pass_to(Stage::Yielding(now + self.config().abort_grace));
+        self.pass_to(ShutdownPhase::Yielding(now + self.config().abort_grace));
     }
 
-    fn pass_to(&mut self, stage: Stage) {
+    fn pass_to(&mut self, stage: ShutdownPhase) {
         self.shutdown.iter_mut().for_each(|shutdown| shutdown.pass_to(stage));
         self.pending.edit().end = true;
     }
@@ -117,7 +120,7 @@ impl Node {
                 false => shutdown.tally_unusable(abandoned, left),
             }
         }
-        self.pass_to(Stage::Closing(now + self.config().sync_grace));
+        self.pass_to(ShutdownPhase::Closing(now + self.config().sync_grace));
         self.pending.edit().wake_everyone();
     }
 

@@ -41,17 +41,17 @@ pub struct Groups {
     /// The last group that is durable, or was given up.
     settled: Lsn,
     /// The group that is being written; its facts are with the writer.
-    written: Option<Written>,
+    written: Option<WrittenGroup>,
     /// Groups that are full, in their order.
-    full: VecDeque<Group>,
-    open: Group,
+    full: VecDeque<CommitGroup>,
+    open: CommitGroup,
     /// Facts in all of these, and their bytes.
     facts: usize,
     bytes: usize,
 }
 
 #[derive(Debug, Default)]
-struct Group {
+struct CommitGroup {
     facts: Vec<Fact>,
     bytes: usize,
     tickets: Vec<Ticket>,
@@ -60,7 +60,7 @@ struct Group {
 }
 
 #[derive(Debug)]
-struct Written {
+struct WrittenGroup {
     facts: usize,
     bytes: usize,
     tickets: Vec<Ticket>,
@@ -176,12 +176,12 @@ impl Groups {
         }
         let group = self.full.pop_front().unwrap_or_else(|| mem::take(&mut self.open));
         facts.clear();
-        let Group { bytes, tickets, since, facts: mut taken } = group;
+        let CommitGroup { bytes, tickets, since, facts: mut taken } = group;
         mem::swap(facts, &mut taken);
         if self.open.facts.is_empty() {
             self.open.facts = taken;
         }
-        self.written = Some(Written { facts: facts.len(), bytes, tickets, since });
+        self.written = Some(WrittenGroup { facts: facts.len(), bytes, tickets, since });
         true
     }
 
@@ -210,7 +210,7 @@ impl Groups {
     }
 }
 
-impl Group {
+impl CommitGroup {
     fn is_empty(&self) -> bool {
         self.facts.is_empty() && self.tickets.is_empty()
     }

@@ -86,13 +86,13 @@ pub trait Hooks: Send + Sync + 'static {
 
 /// The hooks of one node and its driver. Nothing at all without feature `sim`.
 #[derive(Clone, Default)]
-pub struct Probe {
+pub struct HookSet {
     #[cfg(feature = "sim")]
     hooks: Option<Arc<dyn Hooks>>,
 }
 
 #[cfg(feature = "sim")]
-impl Probe {
+impl HookSet {
     /// Asks these hooks at each point.
     pub fn new(hooks: Arc<dyn Hooks>) -> Self {
         Self { hooks: Some(hooks) }
@@ -125,7 +125,7 @@ impl Probe {
 }
 
 #[cfg(not(feature = "sim"))]
-impl Probe {
+impl HookSet {
     /// Returns what is to happen at this point.
     #[inline(always)]
     pub const fn at(&self, _: Point) -> Action {
@@ -150,7 +150,7 @@ impl Probe {
     pub(super) const fn taken(&self, _: Ticket) {}
 }
 
-impl Probe {
+impl HookSet {
     /// Passes a locked point.
     #[inline(always)]
     pub(super) fn locked(&self, point: Point) -> Action {
@@ -160,7 +160,7 @@ impl Probe {
     }
 }
 
-impl core::fmt::Debug for Probe {
+impl core::fmt::Debug for HookSet {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Probe")
     }

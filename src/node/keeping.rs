@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::Node;
-use super::channel::Channel;
-use super::commits::{Condition, Opened};
-use super::writer::{Found, Job};
+use super::channel::TicketChannel;
+use super::commits::{EngineCondition, OpenedEngine};
+use super::writer::{Job, JournalSpace};
 use crate::engine::{Engine, Fact, Timestamp};
 
 /// A journal that was opened again lacks frames that were durable: it is not used.
@@ -16,9 +16,9 @@ pub struct FramesLost;
 
 /// What a refusal of the journal means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused {
+pub struct AppendRefused {
     /// What was found, when it is news.
-    pub found: Option<Found>,
+    pub found: Option<JournalSpace>,
     /// How many facts are given up, when the node ends without them.
     pub given_up: Option<usize>,
 }
@@ -29,13 +29,13 @@ impl Node {
     pub fn next_job(&mut self, now: Timestamp, facts: &mut Vec<Fact>) -> Job {
         let ends = self.has_stopped() || self.is_broken;
         let job = match self.commits.condition() {
-            Condition::Down => Job::Close,
-            Condition::Reopening if self.shutdown.is_some() || self.is_broken => {
+            EngineCondition::Down => Job::Close,
+            EngineCondition::Reopening if self.shutdown.is_some() || self.is_broken => {
                 self.stay_down();
                 Job::Close
             }
-            Condition::Reopening => self.writer.next_opening(now),
-            Condition::Open => self.writer.next_job(now, || self.commits.begin(facts), ends),
+            EngineCondition::Reopening => self.writer.next_opening(now),
+            EngineCondition::Open => self.writer.next_job(now, || self.commits.begin(facts), ends),
         };
         self.writer.begin_job(now, job);
         job
@@ -69,7 +69,7 @@ impl Node {
 
     /// The journal has refused the group, and nothing of it was written: it stays with the writer, and is
     /// tried again.
-    pub fn refused(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> Refused {
+    pub fn refused(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> AppendRefused {
         self.writer.refused();
         let found = self.measured(now, room_bytes, is_reachable);
         let ends = self.has_stopped() || self.is_broken;
@@ -78,7 +78,7 @@ impl Node {
             self.stay_down();
             facts
         });
-        Refused { found, given_up }
+        AppendRefused { found, given_up }
     }
 
     /// A step towards a snapshot was made. `more` says that there is more to do; `left` that something
@@ -92,13 +92,13 @@ impl Node {
 
     /// Notes how much room there is, and whether the journal is there. Returns what that means, when it is
     /// news.
-    pub fn measured(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> Option<Found> {
+    pub fn measured(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> Option<JournalSpace> {
         self.commits.measure(room_bytes, is_reachable);
         let largest = self.config().max_event_bytes as u64;
         let found = match self.commits.room() {
-            _ if !is_reachable => Found::Unreachable,
-            Some(room) if room < largest => Found::Short,
-            Some(_) | None => Found::Room,
+            _ if !is_reachable => JournalSpace::Unreachable,
+            Some(room) if room < largest => JournalSpace::Short,
+            Some(_) | None => JournalSpace::Room,
         };
         self.writer.looked(now, found, room_bytes == u64::MAX).then_some(found)
     }
@@ -131,8 +131,8 @@ impl Node {
     /// # Errors
     ///
     /// [`FramesLost`]
-    pub fn journal_opened(&mut self, now: Timestamp, opened: Opened) -> Result<Engine, FramesLost> {
-        let Opened { engine, out, room_bytes, frames } = opened;
+    pub fn journal_opened(&mut self, now: Timestamp, opened: OpenedEngine) -> Result<Engine, FramesLost> {
+        let OpenedEngine { engine, out, room_bytes, frames } = opened;
         if self.writer.lacks_frames(frames) {
             self.stay_down();
             return Err(FramesLost);
@@ -144,7 +144,7 @@ impl Node {
         self.writer.opened();
         let before = mem::replace(&mut self.engine, engine);
         self.out = out;
-        self.channel = Channel::new(self.engine.config());
+        self.channel = TicketChannel::new(self.engine.config());
         self.outbox.clear();
         self.armed = Timestamp::EPOCH;
         self.commits.reopen(room_bytes);
@@ -185,24 +185,24 @@ impl Node {
 mod tests {
     use super::*;
     use crate::engine::{Change, Config, Cursor, Event, Filter, Output, Replay};
-    use crate::node::{JournalState, Limits, Wait, Waiter};
+    use crate::node::{CommitLimits, JournalState, ShownWhen, Waiter};
     use core::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_micros(1_000_000);
 
-    fn opened(frames: u64) -> Opened {
+    fn opened(frames: u64) -> OpenedEngine {
         let mut out = Output::with_facts();
         let engine = Replay::new(Config::default()).expect("the default is valid").open(NOW, &mut out);
-        Opened { engine, out, room_bytes: u64::MAX, frames }
+        OpenedEngine { engine, out, room_bytes: u64::MAX, frames }
     }
 
     fn node() -> Node {
-        let limits = Limits {
+        let limits = CommitLimits {
             max_unsynced_bytes: 1 << 20,
             reserve_bytes: 0,
             answer_timeout: Duration::from_secs(1),
-            group_bytes: Limits::GROUP_BYTES,
-            failures: Limits::FAILURES,
+            group_bytes: CommitLimits::GROUP_BYTES,
+            failures: CommitLimits::FAILURES,
         };
         Node::with_journal(NOW, opened(0), limits)
     }
@@ -228,7 +228,7 @@ mod tests {
         node.journal_failed(NOW, false);
         let page = node.see_page(NOW, &Filter::default(), Cursor::START, 10).expect("it is sound");
         assert_eq!(page.value.records.iter().map(|record| record.durable).collect::<Vec<_>>(), [false]);
-        assert_eq!(page.wait, Wait::TooLong);
+        assert_eq!(page.wait, ShownWhen::TooLong);
     }
 
     #[test]

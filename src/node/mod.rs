@@ -46,9 +46,9 @@ mod workers;
 mod writer;
 
 pub use actions::{Actions, Settled, Waiter};
-pub use admission::{Decided, Entry, SubmitError, Submitted};
+pub use admission::{Admission, Decided, SubmitError, Submitted};
 pub use batch::{Launch, RunBatch};
-pub use commits::{Limits, Opened};
+pub use commits::{CommitLimits, OpenedEngine};
 pub use dispatch::Start;
 pub use failures::{Failures, FullOfFailures};
 pub use groups::{Groups, Lsn};
@@ -56,36 +56,36 @@ pub use health::{NotReady, Readiness, Stats};
 #[cfg(feature = "sim")]
 #[doc(hidden)]
 pub use hooks::Hooks;
-pub use hooks::{Action, Point, Probe};
+pub use hooks::{Action, HookSet, Point};
 pub use horizon::{Horizon, Unsynced};
 pub use journal_state::JournalState;
-pub use keeping::{FramesLost, Refused};
+pub use keeping::{AppendRefused, FramesLost};
 pub use operate::{DiscardError, PauseError, RedriveError};
 pub use pace::Lead;
 pub use readers::{Notice, Reading};
-pub use reads::{Seen, Wait};
+pub use reads::{Observed, ShownWhen};
 pub use shutdown::ShutdownReport;
 pub use ticking::Tick;
 pub use unavailable::Unavailable;
-pub use upkeep::Part;
-pub use watches::{WaitError, Watched};
-pub use workers::Worker;
-pub use writer::{Found, Job};
+pub use upkeep::SupervisedTask;
+pub use watches::{WaitError, WatchedEvent};
+pub use workers::WorkerId;
+pub use writer::{Job, JournalSpace};
 
 use alloc::vec::Vec;
 
 use crate::engine::{Config, Engine, Output, Ticket, Timestamp};
 use actions::Pending;
-use channel::Channel;
-use commits::Commits;
+use channel::TicketChannel;
+use commits::PendingCommits;
 use pace::Pace;
 use readers::Readers;
-use room::Queue;
+use room::RoomQueue;
 use shutdown::Shutdown;
-use upkeep::Upkeep;
+use upkeep::Supervised;
 use watches::Watches;
 use workers::Workers;
-use writer::Writer;
+use writer::WriterState;
 
 /// An engine with everything around it that decides: channel, permits, runs in flight, group commit,
 /// admission, waiters, subscriptions, supervision and shutdown.
@@ -139,22 +139,22 @@ use writer::Writer;
 pub struct Node {
     engine: Engine,
     out: Output,
-    probe: Probe,
-    commits: Commits,
-    writer: Writer,
-    channel: Channel,
+    probe: HookSet,
+    commits: PendingCommits,
+    writer: WriterState,
+    channel: TicketChannel,
     /// Tickets to be sent, of the command at hand.
     outbox: Vec<Ticket>,
     workers: Workers,
     pace: Pace,
     /// Submitters that wait for room.
-    queue: Queue,
+    queue: RoomQueue,
     watches: Watches,
     readers: Readers,
     /// The end of the last pending event is waited for.
     idle_awaited: bool,
-    dispatcher: Upkeep,
-    sweeper: Upkeep,
+    dispatcher: Supervised,
+    sweeper: Supervised,
     shutdown: Option<Shutdown>,
     /// The dispatcher found nothing to start, and waits to be woken.
     dispatcher_waits: bool,
@@ -173,35 +173,35 @@ pub struct Node {
 impl Node {
     /// A node without a journal around an engine that was opened just now with this output.
     pub fn in_memory(now: Timestamp, engine: Engine, out: Output) -> Self {
-        Self::new(now, engine, out, Commits::none(), Writer::closed())
+        Self::new(now, engine, out, PendingCommits::none(), WriterState::closed())
     }
 
     /// A node around an engine that was opened just now from a journal. The facts of the opening are its
     /// first group.
-    pub fn with_journal(now: Timestamp, opened: Opened, limits: Limits) -> Self {
-        let Opened { engine, out, room_bytes, frames } = opened;
-        Self::new(now, engine, out, Commits::new(limits, room_bytes), Writer::new(frames))
+    pub fn with_journal(now: Timestamp, opened: OpenedEngine, limits: CommitLimits) -> Self {
+        let OpenedEngine { engine, out, room_bytes, frames } = opened;
+        Self::new(now, engine, out, PendingCommits::new(limits, room_bytes), WriterState::new(frames))
     }
 
-    fn new(now: Timestamp, engine: Engine, out: Output, commits: Commits, writer: Writer) -> Self {
-        let channel = Channel::new(engine.config());
+    fn new(now: Timestamp, engine: Engine, out: Output, commits: PendingCommits, writer: WriterState) -> Self {
+        let channel = TicketChannel::new(engine.config());
         let workers = Workers::new(engine.config().concurrency);
         let mut node = Self {
             engine,
             out,
-            probe: Probe::default(),
+            probe: HookSet::default(),
             commits,
             writer,
             channel,
             outbox: Vec::new(),
             workers,
             pace: Pace::new(),
-            queue: Queue::default(),
+            queue: RoomQueue::default(),
             watches: Watches::default(),
             readers: Readers::default(),
             idle_awaited: false,
-            dispatcher: Upkeep::default(),
-            sweeper: Upkeep::default(),
+            dispatcher: Supervised::default(),
+            sweeper: Supervised::default(),
             shutdown: None,
             dispatcher_waits: false,
             armed: Timestamp::MAX,
@@ -218,7 +218,7 @@ impl Node {
     /// Asks this probe at each of the node's points.
     #[doc(hidden)]
     #[must_use]
-    pub fn probed(mut self, probe: Probe) -> Self {
+    pub fn probed(mut self, probe: HookSet) -> Self {
         self.out.keep_facts(self.commits.keeps_facts() || probe.wants_facts());
         self.probe = probe;
         self

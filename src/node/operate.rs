@@ -8,7 +8,7 @@ use super::actions::Waiter;
 use super::admission::Decided;
 use super::readers::Reading;
 use super::unavailable::Unavailable;
-use super::watches::Watched;
+use super::watches::WatchedEvent;
 use crate::engine::{Answer, Bound, Command, Key, Phase, Refusal, Status, Timestamp};
 
 /// Why a failed event got no other life. Nothing was changed.
@@ -156,7 +156,7 @@ impl Node {
     /// # Errors
     ///
     /// [`Unavailable`]; of an event that has ended durably only [`Unavailable::Broken`].
-    pub fn watch(&mut self, now: Timestamp, key: &Key, waiter: Waiter) -> Result<Watched, Unavailable> {
+    pub fn watch(&mut self, now: Timestamp, key: &Key, waiter: Waiter) -> Result<WatchedEvent, Unavailable> {
         if self.is_broken {
             return Err(Unavailable::Broken);
         }
@@ -164,16 +164,16 @@ impl Node {
         let ended = record.as_ref().is_some_and(|record| record.status.is_terminal());
         let is_durable = record.as_ref().is_some_and(|record| self.commits.holds(record.changed_at()));
         match (record, self.unavailable()) {
-            (Some(record), _) if ended && is_durable => Ok(Watched::Ended(Box::new(record), None)),
+            (Some(record), _) if ended && is_durable => Ok(WatchedEvent::Ended(Box::new(record), None)),
             (_, Some(why)) => Err(why),
-            (Some(record), None) if ended => Ok(Watched::Ended(Box::new(record), self.commits.tail())),
-            (Some(_), None) if self.engine.phase() == Phase::Stopped => Ok(Watched::Stopped),
+            (Some(record), None) if ended => Ok(WatchedEvent::Ended(Box::new(record), self.commits.tail())),
+            (Some(_), None) if self.engine.phase() == Phase::Stopped => Ok(WatchedEvent::Stopped),
             (Some(_), None) => {
                 self.out.keep_facts(true);
                 self.watches.add(key, waiter);
-                Ok(Watched::Waits)
+                Ok(WatchedEvent::Waits)
             }
-            (None, None) => Ok(Watched::Absent(self.commits.tail())),
+            (None, None) => Ok(WatchedEvent::Absent(self.commits.tail())),
         }
     }
 

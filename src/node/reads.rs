@@ -18,16 +18,16 @@ use crate::engine::{Cursor, Filter, Key, Page, Phase, Place, RecordView, Timesta
 
 /// What was seen, and what it waits for before it is shown.
 #[derive(Debug)]
-pub struct Seen<T> {
+pub struct Observed<T> {
     /// What was seen.
     pub value: T,
     /// What it waits for.
-    pub wait: Wait,
+    pub wait: ShownWhen,
 }
 
 /// What must happen before something is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
+pub enum ShownWhen {
     /// Nothing: it is durable.
     None,
     /// Nothing, for that would take too long, or come never: it may not be durable.
@@ -44,11 +44,11 @@ impl Node {
     }
 
     /// What must be durable before something decided now is shown.
-    fn wait(&self, now: Timestamp) -> Wait {
+    fn wait(&self, now: Timestamp) -> ShownWhen {
         match self.commits.tail() {
-            None => Wait::None,
-            Some(_) if self.commits.is_stuck(now) => Wait::TooLong,
-            Some(lsn) => Wait::For(lsn),
+            None => ShownWhen::None,
+            Some(_) if self.commits.is_stuck(now) => ShownWhen::TooLong,
+            Some(lsn) => ShownWhen::For(lsn),
         }
     }
 
@@ -58,14 +58,14 @@ impl Node {
     /// # Errors
     ///
     /// [`Unavailable`]
-    pub fn see(&self, now: Timestamp, key: &Key) -> Result<Seen<Option<RecordView>>, Unavailable> {
+    pub fn see(&self, now: Timestamp, key: &Key) -> Result<Observed<Option<RecordView>>, Unavailable> {
         self.sound()?;
         let value = self.engine.get(now, key);
         if value.as_ref().is_some_and(|record| self.commits.holds(record.changed_at())) {
-            return Ok(Seen { value, wait: Wait::None });
+            return Ok(Observed { value, wait: ShownWhen::None });
         }
         self.ready()?;
-        Ok(Seen { value, wait: self.wait(now) })
+        Ok(Observed { value, wait: self.wait(now) })
     }
 
     /// A page of at most `limit` records, with those marked that are not durable. Each page of several waits
@@ -80,15 +80,15 @@ impl Node {
         filter: &Filter,
         after: Cursor,
         limit: usize,
-    ) -> Result<Seen<Page>, Unavailable> {
+    ) -> Result<Observed<Page>, Unavailable> {
         self.sound()?;
         let mut page = self.engine.find(now, filter, after, limit);
         for record in &mut page.records {
             record.durable = self.commits.holds(record.changed_at());
         }
         // What was given up will not be durable.
-        let wait = if self.unavailable().is_some() { Wait::TooLong } else { self.wait(now) };
-        Ok(Seen { value: page, wait })
+        let wait = if self.unavailable().is_some() { ShownWhen::TooLong } else { self.wait(now) };
+        Ok(Observed { value: page, wait })
     }
 
     /// Says in one sentence why an event is not running, as the engine does, which knows of no permit.

@@ -7,7 +7,7 @@ use super::actions::Waiter;
 /// Submitters that wait for room. Any of them may leave at any time, and thousands at once, so none is looked
 /// for among the others.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct RoomQueue {
     /// With the sizes of their events, in the order in which they came.
     waiters: BTreeMap<u64, (Waiter, usize)>,
     /// Where each of them is in it.
@@ -18,7 +18,7 @@ pub(super) struct Queue {
     is_called: bool,
 }
 
-impl Queue {
+impl RoomQueue {
     pub(super) fn len(&self) -> usize {
         self.waiters.len()
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn first_is_called_once_and_the_next_one_when_it_has_left() {
-        let mut queue = Queue::default();
+        let mut queue = RoomQueue::default();
         queue.join(ONE, 10);
         queue.join(OTHER, 1);
         assert!(queue.is_first(ONE) && !queue.is_first(OTHER));
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn one_who_leaves_from_behind_changes_nothing_for_the_first() {
-        let mut queue = Queue::default();
+        let mut queue = RoomQueue::default();
         queue.join(ONE, 10);
         queue.join(OTHER, 1);
         assert_eq!(queue.call(|_| true), Some(ONE));
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn first_that_comes_in_vain_is_called_again() {
-        let mut queue = Queue::default();
+        let mut queue = RoomQueue::default();
         queue.join(ONE, 10);
         assert_eq!(queue.call(|_| true), Some(ONE));
         queue.stay(ONE);

@@ -36,13 +36,13 @@ pub(super) struct Shutdown {
     since: Timestamp,
     /// What had happened before, or before the engine was opened that it ends.
     before: FactCounters,
-    stage: Stage,
+    stage: ShutdownPhase,
     report: ShutdownReport,
 }
 
 /// How far a shutdown has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Stage {
+pub(super) enum ShutdownPhase {
     /// Runs in flight may end, until then.
     Draining(Timestamp),
     /// Handlers were told to stop, and have until then to do so.
@@ -56,20 +56,20 @@ pub(super) enum Stage {
 impl Shutdown {
     pub(super) fn new(now: Timestamp, deadline: Timestamp) -> Self {
         let (before, report) = Default::default();
-        Self { since: now, before, stage: Stage::Draining(deadline), report }
+        Self { since: now, before, stage: ShutdownPhase::Draining(deadline), report }
     }
 
-    pub(super) const fn stage(&self) -> Stage {
+    pub(super) const fn stage(&self) -> ShutdownPhase {
         self.stage
     }
 
-    pub(super) const fn pass_to(&mut self, stage: Stage) {
+    pub(super) const fn pass_to(&mut self, stage: ShutdownPhase) {
         self.stage = stage;
     }
 
     /// The earliest deadline of all counts.
     pub(super) fn hurry(&mut self, deadline: Timestamp) {
-        if let Stage::Draining(until) = &mut self.stage {
+        if let ShutdownPhase::Draining(until) = &mut self.stage {
             *until = deadline.min(*until);
         }
     }
@@ -94,11 +94,11 @@ impl Shutdown {
 
     pub(super) fn finish(&mut self, now: Timestamp, unsynced: u64) {
         (self.report.unsynced, self.report.took) = (unsynced, now.since(self.since));
-        self.stage = Stage::Over;
+        self.stage = ShutdownPhase::Over;
     }
 
     /// The report, once it is over.
     pub(super) fn report(&self) -> Option<ShutdownReport> {
-        (self.stage == Stage::Over).then_some(self.report)
+        (self.stage == ShutdownPhase::Over).then_some(self.report)
     }
 }

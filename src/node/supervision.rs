@@ -1,20 +1,20 @@
 //! Starts tasks of the driver again when they die.
 
 use super::Node;
-use super::upkeep::{Part, Upkeep};
+use super::upkeep::{Supervised, SupervisedTask};
 use crate::engine::{Swept, Timestamp};
 
 impl Node {
-    fn upkeep(&mut self, part: Part) -> &mut Upkeep {
+    fn upkeep(&mut self, part: SupervisedTask) -> &mut Supervised {
         match part {
-            Part::Dispatcher => &mut self.dispatcher,
-            Part::Sweeper => &mut self.sweeper,
+            SupervisedTask::Dispatcher => &mut self.dispatcher,
+            SupervisedTask::Sweeper => &mut self.sweeper,
         }
     }
 
     /// A task has died, or is to be replaced. Returns when it is to be started again, if it is: one that
     /// dies at once, over and over, must not take the processor with it.
-    pub fn part_died(&mut self, part: Part) -> Option<Timestamp> {
+    pub fn part_died(&mut self, part: SupervisedTask) -> Option<Timestamp> {
         let is_wanted = self.is_wanted(part);
         let not_before = self.upkeep(part).die();
         is_wanted.then_some(not_before)
@@ -22,30 +22,30 @@ impl Node {
 
     /// A task that had died is about to be started again. Returns whether it is still wanted. What a dead
     /// dispatcher had taken is unknown, so every ticket counts as lost.
-    pub fn part_restarted(&mut self, now: Timestamp, part: Part) -> bool {
+    pub fn part_restarted(&mut self, now: Timestamp, part: SupervisedTask) -> bool {
         if !self.is_wanted(part) {
             return false;
         }
         let not_before = now + self.config().sweep_interval;
         self.upkeep(part).restart(not_before);
         match part {
-            Part::Dispatcher => self.replace_channel(now),
-            Part::Sweeper => self.armed = Timestamp::EPOCH,
+            SupervisedTask::Dispatcher => self.replace_channel(now),
+            SupervisedTask::Sweeper => self.armed = Timestamp::EPOCH,
         }
         true
     }
 
     /// Nothing is dispatched once a shutdown was asked for, but deadlines of runs are kept until it has
     /// stopped the engine.
-    fn is_wanted(&self, part: Part) -> bool {
+    fn is_wanted(&self, part: SupervisedTask) -> bool {
         match part {
-            Part::Dispatcher => self.shutdown.is_none(),
-            Part::Sweeper => !self.has_stopped(),
+            SupervisedTask::Dispatcher => self.shutdown.is_none(),
+            SupervisedTask::Sweeper => !self.has_stopped(),
         }
     }
 
     /// A task has nothing more to do.
-    pub fn part_ended(&mut self, part: Part) {
+    pub fn part_ended(&mut self, part: SupervisedTask) {
         self.upkeep(part).end();
     }
 
@@ -77,7 +77,7 @@ mod tests {
         let mut node = Node::in_memory(now, engine, out);
         node.submit(now, Event::with_id("a", "").expect("an event")).expect("it is ready").value.expect("room");
         if dies {
-            assert!(node.part_died(Part::Dispatcher).is_some());
+            assert!(node.part_died(SupervisedTask::Dispatcher).is_some());
         }
         let mut is_replaced = false;
         for _ in 0..5 {

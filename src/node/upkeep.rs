@@ -4,7 +4,7 @@ use crate::engine::Timestamp;
 
 /// A task of the driver that is looked after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum SupervisedTask {
     /// Calls [`Node::start`](super::Node::start).
     Dispatcher,
     /// Calls [`Node::tick`](super::Node::tick).
@@ -13,7 +13,7 @@ pub enum Part {
 
 /// How it goes with a task that is looked after.
 #[derive(Debug, Default, Hash)]
-pub(super) struct Upkeep {
+pub(super) struct Supervised {
     restarts: u64,
     /// It died, and is not started again yet.
     is_down: bool,
@@ -22,7 +22,7 @@ pub(super) struct Upkeep {
     has_ended: bool,
 }
 
-impl Upkeep {
+impl Supervised {
     pub(super) const fn restarts(&self) -> u64 {
         self.restarts
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::actions::Waiter;
 use super::groups::Lsn;
 use super::unavailable::Unavailable;
-use crate::engine::{Change, Fact, Key, Next, RecordView};
+use crate::engine::{AfterRun, Change, Fact, Key, RecordView};
 
 /// Why there is no end to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum WaitError {
 
 /// An event whose end is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Watched {
+pub enum WatchedEvent {
     /// It has ended, and that is durable with this LSN.
     Ended(Box<RecordView>, Option<Lsn>),
     /// It has not ended: the waiter is woken when it has.
@@ -69,7 +69,9 @@ impl Watches {
 /// The event that this fact ends.
 fn ended(fact: &Fact) -> Option<&Key> {
     match &fact.change {
-        Change::Finished { key, next: Next::Completed | Next::Failed, .. } | Change::Discarded(key) => Some(key),
+        Change::Finished { key, next: AfterRun::Completed | AfterRun::Failed, .. } | Change::Discarded(key) => {
+            Some(key)
+        }
         Change::Finished { .. }
         | Change::Accepted(_)
         | Change::Started { .. }

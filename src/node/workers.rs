@@ -8,9 +8,9 @@ use crate::engine::{RunId, Timestamp};
 
 /// A worker that holds a permit. Its number is used again when it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Worker(usize);
+pub struct WorkerId(usize);
 
-impl Worker {
+impl WorkerId {
     /// Its number, smaller than the configured concurrency.
     pub const fn number(self) -> usize {
         self.0
@@ -21,7 +21,7 @@ impl Worker {
 #[derive(Debug)]
 pub(super) struct Workers {
     limit: usize,
-    slots: Vec<Slot>,
+    slots: Vec<PermitUse>,
     free: Vec<usize>,
     /// Runs that count.
     inflight: usize,
@@ -29,7 +29,7 @@ pub(super) struct Workers {
 
 /// What the holder of a permit does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Slot {
+enum PermitUse {
     /// Nothing: the permit is free.
     Free,
     /// Works on a run that counts.
@@ -59,42 +59,42 @@ impl Workers {
     }
 
     /// Gives a permit to a worker for this run.
-    pub(super) fn begin(&mut self, run: RunId) -> Worker {
+    pub(super) fn begin(&mut self, run: RunId) -> WorkerId {
         self.inflight += 1;
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot::Free);
+            self.slots.push(PermitUse::Free);
             self.slots.len() - 1
         });
-        self.slots[slot] = Slot::Running(run);
-        Worker(slot)
+        self.slots[slot] = PermitUse::Running(run);
+        WorkerId(slot)
     }
 
     /// Takes the permit back from the worker of this run. Returns whether it had one.
-    pub(super) fn end(&mut self, worker: Worker, run: RunId) -> bool {
+    pub(super) fn end(&mut self, worker: WorkerId, run: RunId) -> bool {
         let Some(slot) = self.slots.get_mut(worker.0) else { return false };
         match *slot {
-            Slot::Running(held) if held == run => self.inflight -= 1,
-            Slot::Stopped { run: held, .. } if held == run => {}
-            Slot::Free | Slot::Running(_) | Slot::Stopped { .. } => return false,
+            PermitUse::Running(held) if held == run => self.inflight -= 1,
+            PermitUse::Stopped { run: held, .. } if held == run => {}
+            PermitUse::Free | PermitUse::Running(_) | PermitUse::Stopped { .. } => return false,
         }
-        *slot = Slot::Free;
+        *slot = PermitUse::Free;
         self.free.push(worker.0);
         true
     }
 
     /// These runs no longer count: their workers are to stop, and are added to `cancelled` in the same order.
     /// Rare, so it may look at all workers, but only once for all runs: a shutdown stops all of them.
-    pub(super) fn stop(&mut self, now: Timestamp, runs: &[RunId], cancelled: &mut Vec<Worker>) {
+    pub(super) fn stop(&mut self, now: Timestamp, runs: &[RunId], cancelled: &mut Vec<WorkerId>) {
         let mut wanted: Vec<_> = runs.iter().copied().zip(0..).collect();
         wanted.sort_unstable();
         let place = |run: RunId| wanted.binary_search_by_key(&run, |(run, _)| *run).ok().map(|at| wanted[at].1);
-        let mut found: Vec<(usize, Worker)> = Vec::with_capacity(runs.len());
+        let mut found: Vec<(usize, WorkerId)> = Vec::with_capacity(runs.len());
         for (number, slot) in self.slots.iter_mut().enumerate() {
-            if let Slot::Running(run) = *slot
+            if let PermitUse::Running(run) = *slot
                 && let Some(place) = place(run)
             {
-                *slot = Slot::Stopped { run, since: now };
-                found.push((place, Worker(number)));
+                *slot = PermitUse::Stopped { run, since: now };
+                found.push((place, WorkerId(number)));
             }
         }
         self.inflight -= found.len();
@@ -103,21 +103,21 @@ impl Workers {
     }
 
     /// No run counts any more.
-    pub(super) fn stop_all(&mut self, now: Timestamp, cancelled: &mut Vec<Worker>) {
+    pub(super) fn stop_all(&mut self, now: Timestamp, cancelled: &mut Vec<WorkerId>) {
         for (number, slot) in self.slots.iter_mut().enumerate() {
-            if let Slot::Running(run) = *slot {
-                *slot = Slot::Stopped { run, since: now };
-                cancelled.push(Worker(number));
+            if let PermitUse::Running(run) = *slot {
+                *slot = PermitUse::Stopped { run, since: now };
+                cancelled.push(WorkerId(number));
             }
         }
         self.inflight = 0;
     }
 
     /// All workers that work on a run.
-    pub(super) fn running(&self) -> impl Iterator<Item = Worker> + '_ {
+    pub(super) fn running(&self) -> impl Iterator<Item = WorkerId> + '_ {
         self.slots.iter().enumerate().filter_map(|(number, slot)| match slot {
-            Slot::Running(_) => Some(Worker(number)),
-            Slot::Free | Slot::Stopped { .. } => None,
+            PermitUse::Running(_) => Some(WorkerId(number)),
+            PermitUse::Free | PermitUse::Stopped { .. } => None,
         })
     }
 
@@ -126,7 +126,8 @@ impl Workers {
         if self.inflight == self.held() {
             return 0;
         }
-        let is_late = |slot: &&Slot| matches!(slot, Slot::Stopped { since, .. } if now.since(*since) >= grace);
+        let is_late =
+            |slot: &&PermitUse| matches!(slot, PermitUse::Stopped { since, .. } if now.since(*since) >= grace);
         self.slots.iter().filter(is_late).count()
     }
 

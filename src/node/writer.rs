@@ -1,7 +1,7 @@
 //! What the writer of the journal does next, one job after the other.
 //!
 //! ```text
-//!   ┌────────────────────── bell, or time ──────────────────────┐
+//!   ┌──────────────────── notified, or time ────────────────────┐
 //!   ▼                                                            │
 //! Write ──Append──▶ Maintain ──(nothing to do)──▶ Rest ──Wait────┘
 //!   ▲                  │  ▲                         │
@@ -40,7 +40,7 @@ pub enum Job {
 
 /// What a look at the journal found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Found {
+pub enum JournalSpace {
     /// There is room for an event of any size that is allowed.
     #[default]
     Room,
@@ -62,13 +62,13 @@ const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
 /// Where the writer stands.
 #[derive(Debug)]
-pub(super) struct Writer {
-    turn: Turn,
+pub(super) struct WriterState {
+    turn: WriterTurn,
     /// The group at hand was refused, and stays with the driver until there is room.
     is_refused: bool,
     /// When something was last appended, until the journal is sealed.
     unsealed_since: Option<Timestamp>,
-    found: Found,
+    found: JournalSpace,
     /// The journal can grow without a bound, so there is no need to look.
     is_unbounded: bool,
     /// When it last looked.
@@ -87,19 +87,19 @@ pub(super) struct Writer {
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Turn {
+enum WriterTurn {
     Write,
     Maintain,
     Rest,
 }
 
-impl Writer {
+impl WriterState {
     pub(super) const fn new(frames: u64) -> Self {
         Self {
-            turn: Turn::Write,
+            turn: WriterTurn::Write,
             is_refused: false,
             unsealed_since: None,
-            found: Found::Room,
+            found: JournalSpace::Room,
             is_unbounded: false,
             looked_at: Timestamp::EPOCH,
             openings_in_vain: 0,
@@ -120,10 +120,10 @@ impl Writer {
     /// nothing will be decided any more.
     pub(super) fn next_job(&mut self, now: Timestamp, mut begin: impl FnMut() -> bool, ends: bool) -> Job {
         // At the end no snapshot is begun or continued, and a group that was refused is tried a last time.
-        let writes = ends || self.turn == Turn::Write;
-        if writes || self.turn == Turn::Rest && !self.is_refused {
+        let writes = ends || self.turn == WriterTurn::Write;
+        if writes || self.turn == WriterTurn::Rest && !self.is_refused {
             if writes && self.is_refused || begin() {
-                self.turn = Turn::Maintain;
+                self.turn = WriterTurn::Maintain;
                 return Job::Append;
             }
             if ends {
@@ -133,8 +133,8 @@ impl Writer {
         if !self.is_unbounded && self.looked_at + LOOK_AFTER <= now {
             return Job::Look;
         }
-        let maintains = self.turn != Turn::Rest && self.found != Found::Unreachable;
-        self.turn = if maintains { Turn::Rest } else { Turn::Write };
+        let maintains = self.turn != WriterTurn::Rest && self.found != JournalSpace::Unreachable;
+        self.turn = if maintains { WriterTurn::Rest } else { WriterTurn::Write };
         // Nothing can be written to a journal that is not there, so no snapshot is tried in vain.
         if maintains {
             return Job::Maintain;
@@ -174,7 +174,7 @@ impl Writer {
 
     pub(super) const fn maintained(&mut self, more: bool) {
         if more {
-            self.turn = Turn::Write;
+            self.turn = WriterTurn::Write;
         }
     }
 
@@ -185,16 +185,16 @@ impl Writer {
     }
 
     /// Notes what a look has found. Returns whether that is news.
-    pub(super) fn looked(&mut self, now: Timestamp, found: Found, is_unbounded: bool) -> bool {
+    pub(super) fn looked(&mut self, now: Timestamp, found: JournalSpace, is_unbounded: bool) -> bool {
         self.looked_at = now;
-        self.is_unbounded = is_unbounded && found == Found::Room && !self.is_refused;
+        self.is_unbounded = is_unbounded && found == JournalSpace::Room && !self.is_refused;
         core::mem::replace(&mut self.found, found) != found
     }
 
     /// The journal has failed. An opening that brought nothing is not tried again at once: perhaps the
     /// disk is full.
     pub(super) fn failed(&mut self, now: Timestamp) {
-        (self.is_refused, self.unsealed_since, self.turn) = (false, None, Turn::Write);
+        (self.is_refused, self.unsealed_since, self.turn) = (false, None, WriterTurn::Write);
         self.open_at = if self.openings_in_vain > 0 { now + REOPEN_AFTER } else { now };
     }
 
@@ -205,7 +205,7 @@ impl Writer {
 
     pub(super) const fn opened(&mut self) {
         (self.openings_in_vain, self.reopenings) = (self.openings_in_vain + 1, self.reopenings + 1);
-        self.turn = Turn::Write;
+        self.turn = WriterTurn::Write;
     }
 
     pub(super) fn not_opened(&mut self, now: Timestamp) {
@@ -248,7 +248,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_micros(1_000_000_000);
 
     /// Takes jobs until it waits, and returns until when.
-    fn until_it_waits(writer: &mut Writer, now: Timestamp, mut groups: usize) -> Option<Timestamp> {
+    fn until_it_waits(writer: &mut WriterState, now: Timestamp, mut groups: usize) -> Option<Timestamp> {
         for _ in 0..100 {
             let begin = || {
                 let left = groups;
@@ -258,7 +258,7 @@ mod tests {
             match writer.next_job(now, begin, false) {
                 Job::Wait(until) => return until,
                 Job::Look => {
-                    writer.looked(now, Found::Unreachable, false);
+                    writer.looked(now, JournalSpace::Unreachable, false);
                 }
                 Job::Append => writer.appended(now, 1),
                 Job::Maintain | Job::Seal | Job::Open | Job::Close => {}
@@ -269,8 +269,8 @@ mod tests {
 
     #[test]
     fn writer_that_ends_closes_although_the_last_look_found_nothing() {
-        let mut writer = Writer::new(0);
-        writer.looked(START, Found::Unreachable, false);
+        let mut writer = WriterState::new(0);
+        writer.looked(START, JournalSpace::Unreachable, false);
         assert_eq!(writer.next_job(START, || true, true), Job::Append);
         writer.appended(START, 1);
         assert_eq!(writer.next_job(START, || false, true), Job::Seal);
@@ -280,10 +280,10 @@ mod tests {
     #[test]
     fn writer_that_ends_tries_a_refused_group_at_once() {
         for jobs in 0..4 {
-            let mut writer = Writer::new(0);
+            let mut writer = WriterState::new(0);
             assert_eq!(writer.next_job(START, || true, false), Job::Append);
             writer.refused();
-            writer.looked(START, Found::Short, false);
+            writer.looked(START, JournalSpace::Short, false);
             let others = (0..jobs).filter(|_| writer.next_job(START, || false, false) == Job::Append).count();
             assert_eq!(others, usize::from(jobs > 2), "after a wait it is tried again");
             assert_eq!(writer.next_job(START, || false, true), Job::Append, "after {jobs} jobs");
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn writer_of_a_journal_that_is_not_there_waits_for_a_later_time() {
-        let mut writer = Writer::new(0);
+        let mut writer = WriterState::new(0);
         for now in [START, START + SEAL_AFTER, START + LOOK_AFTER, START + LOOK_AFTER * 2] {
             let until = until_it_waits(&mut writer, now, 1);
             assert!(until.is_some_and(|until| until > now), "{until:?} at {now:?}");

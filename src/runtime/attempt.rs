@@ -5,21 +5,21 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 
-use super::bells::guarded;
 use super::latch::{Cancel, Latch};
-use super::shared::{Locked, Shared};
+use super::notifications::guarded;
+use super::shared::{LockedNode, Shared};
 use crate::engine::{Event, Key, RunId, Timestamp};
-use crate::node::{Launch, Lsn, Worker};
+use crate::node::{Launch, Lsn, WorkerId};
 use crate::sync::AtomicU64;
 
 /// One run of a handler. Clones are the same run.
 #[derive(Clone)]
-pub struct Attempt(pub(super) Arc<RunCell>);
+pub struct Attempt(pub(super) Arc<RunState>);
 
 /// Everything about a run in flight that more than one task touches.
-pub(super) struct RunCell {
+pub(super) struct RunState {
     pub(super) run: RunId,
-    pub(super) worker: Worker,
+    pub(super) worker: WorkerId,
     pub(super) key: Key,
     pub(super) number: u32,
     charged: u32,
@@ -35,7 +35,7 @@ pub(super) struct RunCell {
 #[error("this run no longer counts: it timed out, was stopped or has ended; return from the handler")]
 pub struct Stale;
 
-impl RunCell {
+impl RunState {
     /// The run of this launch, and its event.
     fn new(launch: Launch, shared: &Arc<Shared>) -> (Arc<Self>, Event) {
         let Launch { worker, run, lsn } = launch;
@@ -55,13 +55,13 @@ impl RunCell {
 }
 
 /// Keeps the run of a launch, to be cancelled. Returns it with its event.
-pub(super) fn launched(locked: &mut Locked, launch: Launch, shared: &Arc<Shared>) -> (Arc<RunCell>, Event) {
-    let (cell, event) = RunCell::new(launch, shared);
+pub(super) fn launched(locked: &mut LockedNode, launch: Launch, shared: &Arc<Shared>) -> (Arc<RunState>, Event) {
+    let (cell, event) = RunState::new(launch, shared);
     locked.keep(cell.worker, &cell);
     (cell, event)
 }
 
-impl Cancel for RunCell {
+impl Cancel for RunState {
     fn cancel(&self) {
         self.cancel.open();
     }
@@ -148,7 +148,7 @@ impl fmt::Debug for Attempt {
 
 /// Whether a run is to stop. Clones look at the same run.
 #[derive(Clone)]
-pub struct Cancellation(Arc<RunCell>);
+pub struct Cancellation(Arc<RunState>);
 
 impl Cancellation {
     /// Whether the run is to stop.

@@ -12,28 +12,28 @@ use std::vec::Vec;
 use super::clock::{Clock, SystemClock};
 use super::dispatcher::dispatch;
 #[cfg(feature = "durable")]
-use super::driver::Driver;
+use super::driver::WriterDriver;
 #[cfg(feature = "durable")]
-use super::durability::{Durability, Setup, StartDurability, Telling};
+use super::durability::{Durability, DurabilitySetup, StartDurability, Telling};
 use super::ender::watch;
 use super::handle::Eventful;
 use super::handler::Handler;
-use super::line::Line;
+use super::line::LeaderRuns;
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
-use super::shared::{JournalParts, Parts, Shared};
-use super::supervisor::{Kept, keep};
+use super::shared::{AdapterParts, JournalParts, Shared};
+use super::supervisor::{SupervisedGuard, keep};
 use super::sweeper::sweep;
 use super::timeline::Timeline;
 use super::worker::Crew;
 #[cfg(feature = "durable")]
-use super::writer::{JournalWriter, Source};
+use super::writer::{JournalSource, JournalWriter};
 use crate::engine::{Config, Engine, InvalidConfig, Output};
 #[cfg(feature = "durable")]
-use crate::journal::{JournalStore, OpenError, Progress, Recovered, Room, WriteError, recover};
+use crate::journal::{FreeSpace, JournalStore, OpenError, Recovered, RecoveryProgress, WriteError, recover};
 #[cfg(feature = "durable")]
-use crate::node::Opened;
-use crate::node::{Node, Part, Probe};
+use crate::node::OpenedEngine;
+use crate::node::{HookSet, Node, SupervisedTask};
 use crate::sync::Handle;
 
 /// Sets up an [`Eventful`].
@@ -59,7 +59,7 @@ pub struct Builder {
     edits: Vec<Edit>,
     clock: Option<Arc<dyn Clock>>,
     submit_timeout: Duration,
-    probe: Probe,
+    probe: HookSet,
     #[cfg(feature = "durable")]
     journal: Option<(Box<dyn JournalStore>, Durability)>,
     #[cfg(feature = "durable")]
@@ -108,7 +108,7 @@ impl Builder {
             edits: Vec::new(),
             clock: None,
             submit_timeout: Duration::from_secs(5),
-            probe: Probe::default(),
+            probe: HookSet::default(),
             #[cfg(feature = "durable")]
             journal: None,
             #[cfg(feature = "durable")]
@@ -166,7 +166,7 @@ impl Builder {
     /// refused.
     #[cfg(feature = "durable")]
     #[must_use]
-    pub fn on_recovery(mut self, progress: impl FnMut(Progress) + Send + 'static) -> Self {
+    pub fn on_recovery(mut self, progress: impl FnMut(RecoveryProgress) + Send + 'static) -> Self {
         self.progress = Some(Box::new(progress));
         self
     }
@@ -197,7 +197,7 @@ impl Builder {
     #[doc(hidden)]
     #[must_use]
     pub fn hooks(mut self, hooks: Arc<dyn crate::node::Hooks>) -> Self {
-        self.probe = Probe::new(hooks);
+        self.probe = HookSet::new(hooks);
         self
     }
 
@@ -214,7 +214,7 @@ impl Builder {
         #[cfg(feature = "durable")]
         match (self.journal.take(), self.progress.take()) {
             (Some((store, durability)), progress) => {
-                let setup = Setup::new(store, durability, progress);
+                let setup = DurabilitySetup::new(store, durability, progress);
                 return self.start_durable(&runtime, config, setup, handler);
             }
             (None, Some(_)) => return Err(StartError::NoJournal),
@@ -254,10 +254,10 @@ impl Builder {
         mut self,
         runtime: &Handle,
         config: Config,
-        setup: Setup,
+        setup: DurabilitySetup,
         handler: impl Handler,
     ) -> Result<Eventful, StartError> {
-        let Setup { durability, mut store, owner, mut progress } = setup;
+        let DurabilitySetup { durability, mut store, owner, mut progress } = setup;
         durability.validate(&config, &*store)?;
         let Recovered { log, replay } =
             recover(&mut *store, &owner, &config, durability.snapshot_after_bytes, &mut progress)?;
@@ -267,15 +267,16 @@ impl Builder {
         let now = clock.now();
         let mut out = Output::with_facts();
         let engine = replay.open(now, &mut out);
-        let (Room(room_bytes), frames) = (log.room(), log.next().previous().number());
-        let opened = Opened { engine, out, room_bytes, frames };
+        let (FreeSpace(room_bytes), frames) = (log.room(), log.next().previous().number());
+        let opened = OpenedEngine { engine, out, room_bytes, frames };
         let node = Node::with_journal(now, opened, durability.limits());
-        let driver = Driver::new(store.blocks());
+        let driver = WriterDriver::new(store.blocks());
         let syncs_starts = durability.starts == StartDurability::Synced;
-        let journal = JournalParts { bell: Some(driver.bell()), has_thread: store.blocks(), syncs_starts, recovery };
+        let journal =
+            JournalParts { notify: Some(driver.notify()), has_thread: store.blocks(), syncs_starts, recovery };
         let shared = self.share(runtime, node, clock, journal);
         let Durability { snapshot_after_bytes, reserve_bytes, .. } = durability;
-        let source = Source { store, owner, snapshot_after_bytes, reserve_bytes };
+        let source = JournalSource { store, owner, snapshot_after_bytes, reserve_bytes };
         let writer = JournalWriter::start(&shared, source, log)?;
         driver.drive(runtime, writer).map_err(|error| StartError::Thread(error.to_string()))?;
         spawn(runtime, &shared, handler);
@@ -289,7 +290,7 @@ impl Builder {
     fn share(self, runtime: &Handle, node: Node, clock: Timeline, journal: JournalParts) -> Arc<Shared> {
         let Self { submit_timeout, probe, .. } = self;
         let node = node.probed(probe.clone());
-        Shared::new(Parts { node, runtime: runtime.clone(), journal, clock, submit_timeout, probe })
+        Shared::new(AdapterParts { node, runtime: runtime.clone(), journal, clock, submit_timeout, probe })
     }
 }
 
@@ -301,13 +302,13 @@ impl Eventful {
 }
 
 fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: impl Handler) {
-    let crew = Arc::new(Crew { shared: Arc::clone(shared), handler, line: Line::default() });
+    let crew = Arc::new(Crew { shared: Arc::clone(shared), handler, line: LeaderRuns::default() });
     let dispatcher = move || dispatch(Arc::clone(&crew));
     let for_sweeper = Arc::clone(shared);
     let sweeper = move || sweep(Arc::clone(&for_sweeper));
     let tasks = [
-        runtime.spawn(keep(Kept::new(shared, Part::Dispatcher), dispatcher)),
-        runtime.spawn(keep(Kept::new(shared, Part::Sweeper), sweeper)),
+        runtime.spawn(keep(SupervisedGuard::new(shared, SupervisedTask::Dispatcher), dispatcher)),
+        runtime.spawn(keep(SupervisedGuard::new(shared, SupervisedTask::Sweeper), sweeper)),
     ];
     shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     watch(shared);

@@ -10,15 +10,15 @@ use std::string::String;
 use std::sync::Arc;
 use tracing::Span;
 
-use super::attempt::{Attempt, RunCell};
-use super::flight::Flight;
+use super::attempt::{Attempt, RunState};
+use super::flight::RunGuard;
 use super::handler::{Failure, Handler, outcome};
 use super::points::pass;
 use crate::engine::{ErrorText, Outcome};
 use crate::node::Point;
 
 /// Calls the handler of a run, unless that is stopped before, and waits until it has ended.
-pub(super) async fn attend<H: Handler>(handler: &H, flight: &mut Flight, span: &Span) {
+pub(super) async fn attend<H: Handler>(handler: &H, flight: &mut RunGuard, span: &Span) {
     pass(&flight.cell.shared.probe, Point::WorkerStart).await;
     let outcome = handle(handler, flight, span).await;
     flight.end(outcome);
@@ -27,7 +27,7 @@ pub(super) async fn attend<H: Handler>(handler: &H, flight: &mut Flight, span: &
 
 /// Waits until the start is durable, unless the run is stopped before. A start that may be lost
 /// counts as stopped: the engine that knew of it is gone.
-async fn is_started(cell: &RunCell) -> bool {
+async fn is_started(cell: &RunState) -> bool {
     if cell.started.is_none() {
         return !cell.cancel.is_open();
     }
@@ -39,7 +39,7 @@ async fn is_started(cell: &RunCell) -> bool {
 }
 
 /// Calls the handler, unless the run was stopped before. No outcome when it was stopped first.
-async fn handle<H: Handler>(handler: &H, flight: &mut Flight, span: &Span) -> Option<Outcome> {
+async fn handle<H: Handler>(handler: &H, flight: &mut RunGuard, span: &Span) -> Option<Outcome> {
     if !is_started(&flight.cell).await {
         return None;
     }

@@ -110,10 +110,10 @@ fn wall() -> Timestamp {
 /// Measures how long something takes.
 #[cfg(feature = "sim")]
 #[derive(Debug)]
-pub(super) struct Stopwatch(std::time::Instant);
+pub(super) struct LockStopwatch(std::time::Instant);
 
 #[cfg(feature = "sim")]
-impl Stopwatch {
+impl LockStopwatch {
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads a clock")]
     pub(super) fn start() -> Self {
         Self(std::time::Instant::now())

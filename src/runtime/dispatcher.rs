@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::attempt::launched;
-use super::flight::Flight;
+use super::flight::RunGuard;
 use super::handler::Handler;
 use super::points::pass;
 use super::supervisor::{Exit, give_way};
@@ -25,7 +25,7 @@ pub(super) async fn dispatch<H: Handler>(crew: Arc<Crew<H>>) -> Exit {
         });
         match start {
             Start::Runs => {
-                let mut flights = started.into_iter().map(Flight::new);
+                let mut flights = started.into_iter().map(RunGuard::new);
                 let first = flights.next();
                 let leads = batch.lead().is_some();
                 batch.lead().into_iter().for_each(|lead| crew.line.put(lead, flights.by_ref()));
@@ -35,11 +35,11 @@ pub(super) async fn dispatch<H: Handler>(crew: Arc<Crew<H>>) -> Exit {
                     give_way().await;
                 }
             }
-            Start::Wait => shared.bells.dispatch.notified().await,
+            Start::Wait => shared.notifications.dispatch.notified().await,
             Start::Led(until) => {
                 tokio::select! {
                     biased;
-                    () = shared.bells.dispatch.notified() => {}
+                    () = shared.notifications.dispatch.notified() => {}
                     () = shared.clock.sleep_until(until) => {}
                 }
             }

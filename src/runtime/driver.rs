@@ -8,50 +8,50 @@ use std::sync::{Arc, PoisonError};
 use super::points::pass;
 use super::shared::Shared;
 use super::supervisor::give_way;
-use super::writer::{JournalWriter, Next};
+use super::writer::{JournalWriter, WriterNext};
 use crate::node::Point;
 use crate::sync::{Condvar, Handle, Mutex, Notify, thread};
 
-/// Rings for a thread.
+/// A notification for a thread.
 #[derive(Default)]
-pub(super) struct ThreadBell {
-    rung: Mutex<bool>,
+pub(super) struct ThreadNotify {
+    notified: Mutex<bool>,
     condvar: Condvar,
 }
 
-impl ThreadBell {
-    fn ring(&self) {
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+impl ThreadNotify {
+    fn notify(&self) {
+        *self.notified.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.condvar.notify_one();
     }
 
-    /// Waits for the bell, at most so long.
+    /// Waits for the notification, at most so long.
     fn wait(&self, limit: Option<Duration>) {
-        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
         match limit {
             None => {
-                while !*rung {
-                    rung = self.condvar.wait(rung).unwrap_or_else(PoisonError::into_inner);
+                while !*notified {
+                    notified = self.condvar.wait(notified).unwrap_or_else(PoisonError::into_inner);
                 }
             }
             Some(limit) => {
-                let waited = self.condvar.wait_timeout_while(rung, limit, |rung| !*rung);
-                rung = waited.unwrap_or_else(PoisonError::into_inner).0;
+                let waited = self.condvar.wait_timeout_while(notified, limit, |notified| !*notified);
+                notified = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
-        *rung = false;
+        *notified = false;
     }
 }
 
 /// What will drive a writer.
-pub(super) enum Driver {
+pub(super) enum WriterDriver {
     /// A thread of its own.
-    Thread(Arc<ThreadBell>),
+    Thread(Arc<ThreadNotify>),
     /// A task.
     Task(Arc<Notify>),
 }
 
-impl Driver {
+impl WriterDriver {
     pub(super) fn new(blocks: bool) -> Self {
         match blocks {
             true => Self::Thread(Arc::default()),
@@ -59,16 +59,16 @@ impl Driver {
         }
     }
 
-    /// What rings its bell.
-    pub(super) fn bell(&self) -> Box<dyn Fn() + Send + Sync> {
+    /// What notifies it.
+    pub(super) fn notify(&self) -> Box<dyn Fn() + Send + Sync> {
         match self {
-            Self::Thread(bell) => {
-                let bell = Arc::clone(bell);
-                Box::new(move || bell.ring())
+            Self::Thread(notify) => {
+                let notify = Arc::clone(notify);
+                Box::new(move || notify.notify())
             }
-            Self::Task(bell) => {
-                let bell = Arc::clone(bell);
-                Box::new(move || bell.notify_one())
+            Self::Task(notify) => {
+                let notify = Arc::clone(notify);
+                Box::new(move || notify.notify_one())
             }
         }
     }
@@ -80,45 +80,45 @@ impl Driver {
     /// When the operating system gives no thread.
     pub(super) fn drive(self, runtime: &Handle, writer: JournalWriter) -> std::io::Result<()> {
         match self {
-            Self::Thread(bell) => {
+            Self::Thread(notify) => {
                 let thread = thread::Builder::new().name("eventful-journal".to_string());
-                thread.spawn(move || on_thread(writer, &bell)).map(drop)
+                thread.spawn(move || on_thread(writer, &notify)).map(drop)
             }
-            Self::Task(bell) => {
-                runtime.spawn(as_task(writer, bell));
+            Self::Task(notify) => {
+                runtime.spawn(as_task(writer, notify));
                 Ok(())
             }
         }
     }
 }
 
-fn on_thread(mut writer: JournalWriter, bell: &ThreadBell) {
+fn on_thread(mut writer: JournalWriter, notify: &ThreadNotify) {
     loop {
         match writer.step() {
-            Next::Go => {}
-            Next::Wait(limit) => bell.wait(limit),
-            Next::End => return,
+            WriterNext::Go => {}
+            WriterNext::Wait(limit) => notify.wait(limit),
+            WriterNext::End => return,
         }
     }
 }
 
-async fn as_task(mut writer: JournalWriter, bell: Arc<Notify>) {
+async fn as_task(mut writer: JournalWriter, notify: Arc<Notify>) {
     loop {
         pass(&writer.shared.probe, Point::Write).await;
         match writer.step() {
-            Next::Go => give_way().await,
-            Next::Wait(limit) => wait(&writer.shared, &bell, limit).await,
-            Next::End => return,
+            WriterNext::Go => give_way().await,
+            WriterNext::Wait(limit) => wait(&writer.shared, &notify, limit).await,
+            WriterNext::End => return,
         }
     }
 }
 
-/// Waits for the bell, at most so long.
-async fn wait(shared: &Shared, bell: &Notify, limit: Option<Duration>) {
-    let Some(limit) = limit else { return bell.notified().await };
+/// Waits for the notification, at most so long.
+async fn wait(shared: &Shared, notify: &Notify, limit: Option<Duration>) {
+    let Some(limit) = limit else { return notify.notified().await };
     tokio::select! {
         biased;
-        () = bell.notified() => {}
+        () = notify.notified() => {}
         () = shared.clock.sleep_until(shared.now() + limit) => {}
     }
 }

@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::boxed::Box;
 
 use crate::engine::{Config, InvalidConfig};
-use crate::journal::{JournalStore, Owner, Progress};
-use crate::node::Limits;
+use crate::journal::{JournalStore, Owner, RecoveryProgress};
+use crate::node::CommitLimits;
 
 /// How a journal is used.
 ///
@@ -93,25 +93,25 @@ impl Durability {
         }
     }
 
-    pub(super) const fn limits(&self) -> Limits {
+    pub(super) const fn limits(&self) -> CommitLimits {
         let Self { max_unsynced_bytes, reserve_bytes, answer_timeout, .. } = *self;
-        let (group_bytes, failures) = (Limits::GROUP_BYTES, Limits::FAILURES);
-        Limits { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, failures }
+        let (group_bytes, failures) = (CommitLimits::GROUP_BYTES, CommitLimits::FAILURES);
+        CommitLimits { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, failures }
     }
 }
 
 /// Is called now and then while a journal is replayed.
-pub(super) type Telling = Box<dyn FnMut(Progress) + Send>;
+pub(super) type Telling = Box<dyn FnMut(RecoveryProgress) + Send>;
 
 /// A journal that is to be used.
-pub(super) struct Setup {
+pub(super) struct DurabilitySetup {
     pub(super) store: Box<dyn JournalStore>,
     pub(super) owner: Owner,
     pub(super) durability: Durability,
     pub(super) progress: Telling,
 }
 
-impl Setup {
+impl DurabilitySetup {
     pub(super) fn new(store: Box<dyn JournalStore>, durability: Durability, progress: Option<Telling>) -> Self {
         let owner = Owner::new(std::format!("process {}", std::process::id()));
         Self { store, owner, durability, progress: progress.unwrap_or_else(|| Box::new(|_| {})) }

@@ -12,7 +12,7 @@ use std::string::ToString as _;
 use std::sync::{Arc, PoisonError};
 use tokio::runtime::RuntimeFlavor;
 
-use super::bells::guarded;
+use super::notifications::guarded;
 use super::points::pass;
 use super::shared::Shared;
 use crate::node::{Node, Point, ShutdownReport};
@@ -55,9 +55,9 @@ impl Shared {
 /// Watches over the engine until it has ended.
 pub(super) fn watch(shared: &Arc<Shared>) {
     // Made here and moved into the task: a task that is dropped before it was polled drops it, too.
-    let watch = Watch(Arc::clone(shared));
+    let watch = EndOnDrop(Arc::clone(shared));
     shared.runtime.spawn(async move {
-        let Watch(shared) = &watch;
+        let EndOnDrop(shared) = &watch;
         if !shared.has_threads() {
             shared.ending.wait().await;
             see_to_the_end(shared).await;
@@ -87,7 +87,7 @@ async fn see_to_the_end(shared: &Shared) {
     while let Some(at) = shared.write(Node::see_to_end) {
         tokio::select! {
             biased;
-            () = shared.bells.end.notified() => {}
+            () = shared.notifications.end.notified() => {}
             () = shared.clock.sleep_until(at) => {}
         }
     }
@@ -106,9 +106,9 @@ fn publish(shared: &Shared) {
 
 /// The watch over an engine that has not ended: dropped, it ends it, for the runtime is gone or the
 /// task has died.
-struct Watch(Arc<Shared>);
+struct EndOnDrop(Arc<Shared>);
 
-impl Drop for Watch {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
         let Self(shared) = self;
         if shared.over.is_open() {
@@ -152,9 +152,9 @@ mod tests {
     use std::task::Wake;
 
     /// Notes the phase of the engine when it is woken.
-    struct Observer(Arc<Shared>, Mutex<Option<Phase>>);
+    struct PhaseObserver(Arc<Shared>, Mutex<Option<Phase>>);
 
-    impl Wake for Observer {
+    impl Wake for PhaseObserver {
         fn wake(self: Arc<Self>) {
             *self.1.lock().expect("no panic under the lock") = Some(self.0.read(|node, _| node.phase()));
         }
@@ -164,7 +164,7 @@ mod tests {
     async fn who_waits_for_the_end_finds_a_node_that_ends() {
         let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
         let eventful = Eventful::builder().start(succeed).expect("it starts");
-        let observer = Arc::new(Observer(Arc::clone(&eventful.shared), Mutex::default()));
+        let observer = Arc::new(PhaseObserver(Arc::clone(&eventful.shared), Mutex::default()));
         let waker = Waker::from(Arc::clone(&observer));
         let mut ending = pin!(eventful.shared.ending.wait());
         assert!(ending.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());

@@ -15,16 +15,16 @@ use crate::node::ShutdownReport;
 #[derive(Clone)]
 pub struct Eventful {
     pub(super) shared: Arc<Shared>,
-    _lease: Arc<Lease>,
+    _lease: Arc<HandleGuard>,
 }
 
 /// What all handles hold and no task does.
-struct Lease(Arc<Shared>);
+struct HandleGuard(Arc<Shared>);
 
 impl Eventful {
     /// The first handle of this engine.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let lease = Arc::new(Lease(Arc::clone(&shared)));
+        let lease = Arc::new(HandleGuard(Arc::clone(&shared)));
         Self { shared, _lease: lease }
     }
 
@@ -57,7 +57,7 @@ impl Eventful {
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     pub fn waiters(&self) -> usize {
-        self.shared.bells.waiters.len()
+        self.shared.notifications.waiters.len()
     }
 
     /// Returns what the journal held at the start; nothing without a journal.
@@ -83,7 +83,7 @@ impl fmt::Debug for Eventful {
     }
 }
 
-impl Drop for Lease {
+impl Drop for HandleGuard {
     fn drop(&mut self) {
         self.0.ask_to_end(Duration::ZERO);
     }

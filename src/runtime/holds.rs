@@ -4,12 +4,12 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(feature = "sim")]
-use super::clock::Stopwatch;
+use super::clock::LockStopwatch;
 
 /// Holds of the lock by their length: those in `counts[n]` lasted less than 2ⁿ µs, and no less than half
 /// of that.
 #[derive(Debug, Default)]
-pub(super) struct Holds {
+pub(super) struct LockHolds {
     #[cfg(feature = "sim")]
     counts: [AtomicU64; 32],
 }
@@ -17,18 +17,18 @@ pub(super) struct Holds {
 /// A hold that ends when it is dropped.
 pub(super) struct Hold<'a> {
     #[cfg(feature = "sim")]
-    since: Stopwatch,
+    since: LockStopwatch,
     #[cfg(feature = "sim")]
-    holds: &'a Holds,
+    holds: &'a LockHolds,
     #[cfg(not(feature = "sim"))]
-    _holds: &'a Holds,
+    _holds: &'a LockHolds,
 }
 
-impl Holds {
+impl LockHolds {
     pub(super) fn begin(&self) -> Hold<'_> {
         Hold {
             #[cfg(feature = "sim")]
-            since: Stopwatch::start(),
+            since: LockStopwatch::start(),
             #[cfg(feature = "sim")]
             holds: self,
             #[cfg(not(feature = "sim"))]
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn each_hold_is_counted_once() {
-        let holds = Holds::default();
+        let holds = LockHolds::default();
         drop(holds.begin());
         drop(holds.begin());
         assert_eq!(holds.take().iter().sum::<u64>(), 2);

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::engine::{Event, Rejection};
-use crate::node::{Decided, Entry, Lsn, SubmitError, Submitted, Unavailable, Waiter};
+use crate::node::{Admission, Decided, Lsn, SubmitError, Submitted, Unavailable, Waiter};
 use crate::sync::{Notify, consume_budget};
 
 impl Eventful {
@@ -98,11 +98,11 @@ impl Eventful {
 /// Whether an event was decided about.
 enum Entered {
     Decided(Decided<Result<Submitted, SubmitError>>),
-    Waits(Place, Event),
+    Waits(RoomTicket, Event),
 }
 
 fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
-    let waiters = &shared.bells.waiters;
+    let waiters = &shared.notifications.waiters;
     let mut place = None;
     let entry = shared.write(|node, now| {
         node.enter(now, event, || {
@@ -112,11 +112,11 @@ fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
         })
     })?;
     match (entry, place) {
-        (Entry::Waits(event), Some((waiter, bell))) => {
-            Ok(Entered::Waits(Place { shared: Arc::clone(shared), waiter, bell }, event))
+        (Admission::Waits(event), Some((waiter, notify))) => {
+            Ok(Entered::Waits(RoomTicket { shared: Arc::clone(shared), waiter, notify }, event))
         }
-        (Entry::Waits(_), None) => Err(Unavailable::Broken),
-        (Entry::Decided(decided), _) => Ok(Entered::Decided(decided)),
+        (Admission::Waits(_), None) => Err(Unavailable::Broken),
+        (Admission::Decided(decided), _) => Ok(Entered::Decided(decided)),
     }
 }
 
@@ -129,13 +129,13 @@ impl Shared {
 }
 
 /// A place among the submitters that wait for room.
-struct Place {
+struct RoomTicket {
     shared: Arc<Shared>,
     waiter: Waiter,
-    bell: Arc<Notify>,
+    notify: Arc<Notify>,
 }
 
-impl Place {
+impl RoomTicket {
     async fn submit(self, event: Event) -> Result<Submitted, SubmitError> {
         let mut event = Some(event);
         let timeout = self.shared.sleep_until(self.shared.now() + self.shared.submit_timeout);
@@ -159,19 +159,19 @@ impl Place {
     /// Waits until the event is decided about. It is in its place at every await.
     async fn enter(&self, event: &mut Option<Event>) -> Result<Decided<Result<Submitted, SubmitError>>, Unavailable> {
         loop {
-            self.bell.notified().await;
+            self.notify.notified().await;
             let Some(waiting) = event.take() else { return Err(Unavailable::Broken) };
             match self.shared.write(|node, now| node.enter_again(now, waiting, self.waiter))? {
-                Entry::Waits(back) => *event = Some(back),
-                Entry::Decided(decided) => return Ok(decided),
+                Admission::Waits(back) => *event = Some(back),
+                Admission::Decided(decided) => return Ok(decided),
             }
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for RoomTicket {
     fn drop(&mut self) {
         self.shared.write(|node, _| node.leave(self.waiter));
-        self.shared.bells.waiters.remove(self.waiter);
+        self.shared.notifications.waiters.remove(self.waiter);
     }
 }

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::bells::ring_for_all;
+use super::notifications::notify_all_guarded;
 use crate::sync::{AtomicBool, Notify};
 
 /// Closed at first; once opened, it stays open.
@@ -21,7 +21,7 @@ pub(super) trait Cancel: Send + Sync {
 impl Latch {
     pub(super) fn open(&self) {
         self.open.store(true, Ordering::Release);
-        ring_for_all(&self.opened);
+        notify_all_guarded(&self.opened);
     }
 
     pub(super) fn is_open(&self) -> bool {

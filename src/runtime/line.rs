@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::vec::Vec;
 
-use super::flight::{EndedFlight, Flight};
+use super::flight::{EndedFlight, RunGuard};
 use crate::node::Lead;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The runs of the task that leads, without the one that it works on. When a handler holds that task up, others take
 /// them: who takes a run out calls its handler, or settles it.
 #[derive(Default)]
-pub(super) struct Line(Mutex<Beside>);
+pub(super) struct LeaderRuns(Mutex<Beside>);
 
 /// What a task has beside the run that it works on.
 #[derive(Default)]
@@ -20,14 +20,14 @@ pub(super) struct Beside {
     /// The task that put the last ones in.
     lead: Option<Lead>,
     /// Runs whose handlers are not called yet, in their order.
-    pub(super) started: VecDeque<Flight>,
+    pub(super) started: VecDeque<RunGuard>,
     /// Runs that have ended and are not settled, in their order.
     pub(super) ended: Vec<EndedFlight>,
 }
 
-impl Line {
+impl LeaderRuns {
     /// Adds runs that were started for the task of this name.
-    pub(super) fn put(&self, lead: Lead, started: impl Iterator<Item = Flight>) {
+    pub(super) fn put(&self, lead: Lead, started: impl Iterator<Item = RunGuard>) {
         let mut beside = self.lock();
         beside.lead = Some(lead);
         beside.started.extend(started);
@@ -35,7 +35,7 @@ impl Line {
 
     /// Takes the next run out for the task of this name, and keeps those meanwhile that it has ended. After the last one
     /// they are given back, with those before; nothing is given once another task leads.
-    pub(super) fn advance(&self, lead: Lead, ended: &mut Vec<EndedFlight>) -> Option<Flight> {
+    pub(super) fn advance(&self, lead: Lead, ended: &mut Vec<EndedFlight>) -> Option<RunGuard> {
         let mut beside = self.lock();
         if beside.lead != Some(lead) {
             return None;

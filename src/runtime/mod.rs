@@ -5,7 +5,7 @@
 //! | `builder`, `durability` | sets everything up |
 //! | `handle` | the handle |
 //! | `ingest`, `operator`, `bulk`, `reads`, `stats`, `subscribe`, `wait` | what a handle can do |
-//! | `shared`, `bells` | the node behind its lock, and what its actions wake |
+//! | `shared`, `notifications` | the node behind its lock, and what its actions wake |
 //! | `dispatcher`, `sweeper`, `supervisor` | tasks that ask the node what to do |
 //! | `worker`, `flight`, `line` | works on runs; a run that is settled whatever happens; runs that wait for their calls |
 //! | `call`, `handler`, `attempt`, `span` | calls a handler; what a handler is, and sees; what is logged of it |
@@ -16,7 +16,6 @@
 //! | `clock`, `timeline`, `latch` | time, something that happens once |
 
 mod attempt;
-mod bells;
 mod builder;
 mod bulk;
 mod call;
@@ -35,6 +34,7 @@ mod holds;
 mod ingest;
 mod latch;
 mod line;
+mod notifications;
 mod operator;
 mod points;
 mod reads;

@@ -1,10 +1,10 @@
 //! Passes the named points at which a simulator can disturb the adapter.
 
-use crate::node::{Action, Point, Probe};
+use crate::node::{Action, HookSet, Point};
 
 /// Passes an open point.
 #[inline]
-pub(super) async fn pass(probe: &Probe, point: Point) {
+pub(super) async fn pass(probe: &HookSet, point: Point) {
     match probe.at(point) {
         Action::Yield => tokio::task::yield_now().await,
         Action::Stall(duration) => tokio::time::sleep(duration).await,

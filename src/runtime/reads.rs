@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::handle::Eventful;
 use super::shared::Shared;
 use crate::engine::{Cursor, Filter, Key, Page, RecordView, Status, Thresholds, Timestamp};
-use crate::node::{Node, Seen, Unavailable, Unsynced, Wait};
+use crate::node::{Node, Observed, ShownWhen, Unavailable, Unsynced};
 use crate::sync::consume_budget;
 
 impl Eventful {
@@ -56,7 +56,7 @@ impl Shared {
         look: impl FnOnce(&Node, Timestamp) -> T,
     ) -> Result<(Option<RecordView>, T), Unavailable> {
         let (seen, beside) = self.read(|node, now| (node.see(now, key), look(node, now)));
-        let Seen { value, wait } = seen?;
+        let Observed { value, wait } = seen?;
         match (self.is_over(wait).await, value) {
             (Ok(()), value) => Ok((value, beside)),
             (Err(Unsynced::Late), Some(mut record)) => {
@@ -88,13 +88,14 @@ impl Shared {
         filter: &Filter,
         after: Cursor,
         limit: usize,
-    ) -> Result<(Page, Vec<Wait>), Unavailable> {
+    ) -> Result<(Page, Vec<ShownWhen>), Unavailable> {
         let (mut page, mut waits) = (Page { records: Vec::new(), next: Some(after) }, Vec::new());
         let Thresholds { views, holds, .. } = *self.config.thresholds();
         for _ in 0..holds {
             let left = limit.max(1) - page.records.len();
             let Some(cursor) = page.next.filter(|_| left > 0) else { break };
-            let Seen { value, wait } = self.read(|node, now| node.see_page(now, filter, cursor, left.min(views)))?;
+            let Observed { value, wait } =
+                self.read(|node, now| node.see_page(now, filter, cursor, left.min(views)))?;
             page.records.extend(value.records);
             page.next = value.next;
             if waits.last() != Some(&wait) {
@@ -105,11 +106,11 @@ impl Shared {
         Ok((page, waits))
     }
 
-    async fn is_over(&self, wait: Wait) -> Result<(), Unsynced> {
+    async fn is_over(&self, wait: ShownWhen) -> Result<(), Unsynced> {
         match wait {
-            Wait::None => Ok(()),
-            Wait::TooLong => Err(Unsynced::Late),
-            Wait::For(lsn) => self.settled(Some(lsn), false).await,
+            ShownWhen::None => Ok(()),
+            ShownWhen::TooLong => Err(Unsynced::Late),
+            ShownWhen::For(lsn) => self.settled(Some(lsn), false).await,
         }
     }
 }

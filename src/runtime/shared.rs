@@ -1,5 +1,5 @@
 //! What every handle and every task of one adapter shares: the node behind a lock with two verbs, its
-//! clock, and the bells that carry out the node's actions.
+//! clock, and the notifications that carry out the node's actions.
 
 use core::future::poll_fn;
 use core::task::Poll;
@@ -9,28 +9,28 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::vec::Vec;
 
-use super::bells::{Bells, guarded, ring_for_all, ring_for_one};
 use super::failures::log_failures;
-use super::holds::Holds;
+use super::holds::LockHolds;
 use super::latch::{Cancel, Latch};
+use super::notifications::{Notifications, guarded, notify_all_guarded, notify_one_guarded};
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
 use super::timeline::Timeline;
 use crate::engine::{Config, Timestamp};
-use crate::node::{Actions, Horizon, Lsn, Node, Probe, Unsynced, Worker};
+use crate::node::{Actions, HookSet, Horizon, Lsn, Node, Unsynced, WorkerId};
 use crate::sync::{AtomicBool, Handle, JoinHandle, JoinSet, Mutex, MutexGuard, SPINS, spin_loop};
 
-/// One adapter: its lock, its clock, and the bells that wake its tasks.
+/// One adapter: its lock, its clock, and the notifications that wake its tasks.
 pub(super) struct Shared {
-    locked: OwnLine<Mutex<Locked>>,
-    pub(super) holds: Holds,
+    locked: CachePadded<Mutex<LockedNode>>,
+    pub(super) holds: LockHolds,
     /// Where its tasks are, and the timers of who calls it from elsewhere.
     pub(super) runtime: Handle,
     pub(super) clock: Timeline,
     pub(super) config: Config,
     pub(super) submit_timeout: Duration,
-    pub(super) probe: Probe,
-    pub(super) bells: Bells,
+    pub(super) probe: HookSet,
+    pub(super) notifications: Notifications,
     /// The node's, so that those who wait for an LSN leave its lock alone.
     horizon: Mutex<Horizon>,
     /// The workers' tasks.
@@ -47,15 +47,15 @@ pub(super) struct Shared {
 }
 
 /// What the lock guards: the node, and the runs that it can cancel.
-pub(super) struct Locked {
+pub(super) struct LockedNode {
     pub(super) node: Node,
     /// By the number of the worker. Weak, as a run holds what is shared.
     runs: Vec<Option<Weak<dyn Cancel>>>,
 }
 
-impl Locked {
+impl LockedNode {
     /// Keeps the run of a worker, to be cancelled.
-    pub(super) fn keep(&mut self, worker: Worker, run: &Arc<impl Cancel + 'static>) {
+    pub(super) fn keep(&mut self, worker: WorkerId, run: &Arc<impl Cancel + 'static>) {
         let number = worker.number();
         if self.runs.len() <= number {
             self.runs.resize(number + 1, None);
@@ -67,7 +67,7 @@ impl Locked {
     /// What is to be done, with the runs that are to be cancelled.
     fn actions(&mut self, now: Timestamp) -> (Actions, Vec<Weak<dyn Cancel>>) {
         let mut actions = self.node.actions(now);
-        let run_of = |worker: Worker| self.runs.get(worker.number()).cloned().flatten();
+        let run_of = |worker: WorkerId| self.runs.get(worker.number()).cloned().flatten();
         let cancelled = actions.cancel.drain(..).filter_map(run_of).collect();
         (actions, cancelled)
     }
@@ -75,13 +75,13 @@ impl Locked {
 
 /// Keeps what others write often, such as reference counts, off the cache line of the lock.
 #[repr(align(128))]
-struct OwnLine<T>(T);
+struct CachePadded<T>(T);
 
 /// What the adapter knows of its journal.
 #[derive(Default)]
 pub(super) struct JournalParts {
-    /// Rings for its writer.
-    pub(super) bell: Option<Box<dyn Fn() + Send + Sync>>,
+    /// Notifies for its writer.
+    pub(super) notify: Option<Box<dyn Fn() + Send + Sync>>,
     /// Whether its writer has a thread of its own.
     pub(super) has_thread: bool,
     /// Whether handlers wait until their start is durable.
@@ -91,23 +91,23 @@ pub(super) struct JournalParts {
 }
 
 /// The parts of [`Shared`] that the builder chooses.
-pub(super) struct Parts {
+pub(super) struct AdapterParts {
     pub(super) node: Node,
     pub(super) runtime: Handle,
     pub(super) journal: JournalParts,
     pub(super) clock: Timeline,
     pub(super) submit_timeout: Duration,
-    pub(super) probe: Probe,
+    pub(super) probe: HookSet,
 }
 
 impl Shared {
-    pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { node, runtime, journal, clock, submit_timeout, probe } = parts;
+    pub(super) fn new(parts: AdapterParts) -> Arc<Self> {
+        let AdapterParts { node, runtime, journal, clock, submit_timeout, probe } = parts;
         Arc::new(Self {
             config: node.config().clone(),
-            locked: OwnLine(Mutex::new(Locked { node, runs: Vec::new() })),
-            holds: Holds::default(),
-            bells: Bells::default(),
+            locked: CachePadded(Mutex::new(LockedNode { node, runs: Vec::new() })),
+            holds: LockHolds::default(),
+            notifications: Notifications::default(),
             horizon: Mutex::default(),
             workers: Mutex::new(JoinSet::new()),
             tasks: Mutex::new(Vec::new()),
@@ -140,7 +140,7 @@ impl Shared {
     }
 
     /// As [`write`](Self::write), with the runs that can be cancelled.
-    pub(super) fn write_locked<T>(&self, change: impl FnOnce(&mut Locked, Timestamp) -> T) -> T {
+    pub(super) fn write_locked<T>(&self, change: impl FnOnce(&mut LockedNode, Timestamp) -> T) -> T {
         let mut locked = self.lock();
         let hold = self.holds.begin();
         let now = self.clock.now();
@@ -165,7 +165,7 @@ impl Shared {
 
     /// The lock is held for less time than it takes to put a thread to sleep and to wake it, so
     /// it is tried for a while first. What a panic left is the node's to judge.
-    fn lock(&self) -> MutexGuard<'_, Locked> {
+    fn lock(&self) -> MutexGuard<'_, LockedNode> {
         for _ in 0..SPINS {
             match self.locked.0.try_lock() {
                 Ok(locked) => return locked,
@@ -192,33 +192,33 @@ impl Shared {
             failures,
         } = actions;
         if write {
-            self.ring_writer();
+            self.notify_writer();
         }
-        let bells = &self.bells;
+        let notifications = &self.notifications;
         let single = [
-            (dispatch, &bells.dispatch),
-            (timer, &bells.timer),
-            (end, &bells.end),
-            (replace_dispatcher, &bells.replace_dispatcher),
+            (dispatch, &notifications.dispatch),
+            (timer, &notifications.timer),
+            (end, &notifications.end),
+            (replace_dispatcher, &notifications.replace_dispatcher),
         ];
-        for (rings, bell) in single {
-            if rings {
-                ring_for_one(bell);
+        for (notifies, notify) in single {
+            if notifies {
+                notify_one_guarded(notify);
             }
         }
         if idle {
-            ring_for_all(&bells.idle);
+            notify_all_guarded(&notifications.idle);
         }
-        settled.iter().for_each(|settled| bells.settle(*settled));
-        bells.waiters.wake(&wake);
+        settled.iter().for_each(|settled| notifications.settle(*settled));
+        notifications.waiters.wake(&wake);
         if everyone {
-            bells.wake_everyone();
+            notifications.wake_everyone();
         }
         log_failures(&failures);
     }
 
-    pub(super) fn ring_writer(&self) {
-        self.journal.bell.iter().for_each(|bell| bell());
+    pub(super) fn notify_writer(&self) {
+        self.journal.notify.iter().for_each(|notify| notify());
     }
 
     /// Waits until this LSN is durable: a patient one however long that takes, any other at most as long
@@ -226,13 +226,13 @@ impl Shared {
     pub(super) async fn settled(&self, lsn: Option<Lsn>, patient: bool) -> Result<(), Unsynced> {
         let Some(lsn) = lsn else { return Ok(()) };
         loop {
-            // Made before the look, so that no ringing between them is missed.
-            let rung = self.bells.of(lsn).notified();
+            // Made before the look, so that no notification between them is missed.
+            let notified = self.notifications.of(lsn).notified();
             let found = self.horizon().find(lsn, patient);
             if let Some(found) = found {
                 return found;
             }
-            guarded(rung).await;
+            guarded(notified).await;
         }
     }
 

@@ -3,11 +3,11 @@
 use std::string::ToString as _;
 use tracing::Span;
 
-use super::attempt::RunCell;
+use super::attempt::RunState;
 use crate::engine::{ErrorText, Status};
 
 /// The span in which the handler of this run is polled.
-pub(super) fn span(cell: &RunCell) -> Span {
+pub(super) fn span(cell: &RunState) -> Span {
     tracing::info_span!(
         "attempt",
         key = cell.key.to_string(),

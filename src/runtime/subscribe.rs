@@ -13,7 +13,7 @@ use crate::sync::Notify;
 pub struct Subscription {
     shared: Arc<Shared>,
     reader: Waiter,
-    bell: Arc<Notify>,
+    notify: Arc<Notify>,
 }
 
 impl Eventful {
@@ -24,13 +24,13 @@ impl Eventful {
     ///
     /// [`Unavailable`]
     pub fn subscribe(&self, capacity: usize) -> Result<Subscription, Unavailable> {
-        let waiters = &self.shared.bells.waiters;
+        let waiters = &self.shared.notifications.waiters;
         let reader = waiters.name();
-        let bell = self.shared.write(|node, _| {
+        let notify = self.shared.write(|node, _| {
             node.subscribe(reader, capacity)?;
             Ok::<_, Unavailable>(waiters.add(reader))
         })?;
-        Ok(Subscription { shared: Arc::clone(&self.shared), reader, bell })
+        Ok(Subscription { shared: Arc::clone(&self.shared), reader, notify })
     }
 }
 
@@ -42,7 +42,7 @@ impl Subscription {
             match self.shared.write(|node, _| node.read(self.reader)) {
                 Reading::Notice(notice) => return Some(notice),
                 Reading::Closed => return None,
-                Reading::Empty => self.bell.notified().await,
+                Reading::Empty => self.notify.notified().await,
             }
         }
     }
@@ -51,7 +51,7 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.shared.write(|node, _| node.unsubscribe(self.reader));
-        self.shared.bells.waiters.remove(self.reader);
+        self.shared.notifications.waiters.remove(self.reader);
     }
 }
 

@@ -7,7 +7,7 @@ use std::string::{String, ToString as _};
 use std::sync::Arc;
 
 use super::shared::Shared;
-use crate::node::Part;
+use crate::node::SupervisedTask;
 use crate::sync::JoinSet;
 
 /// How a task that is looked after ended by itself.
@@ -19,29 +19,29 @@ pub(super) enum Exit {
 }
 
 /// A task that is looked after. Dropped, it has ended: with its work, or with its runtime.
-pub(super) struct Kept {
+pub(super) struct SupervisedGuard {
     shared: Arc<Shared>,
-    part: Part,
+    part: SupervisedTask,
 }
 
-impl Kept {
-    pub(super) fn new(shared: &Arc<Shared>, part: Part) -> Self {
+impl SupervisedGuard {
+    pub(super) fn new(shared: &Arc<Shared>, part: SupervisedTask) -> Self {
         Self { shared: Arc::clone(shared), part }
     }
 }
 
-impl Drop for Kept {
+impl Drop for SupervisedGuard {
     fn drop(&mut self) {
         self.shared.write(|node, _| node.part_ended(self.part));
     }
 }
 
 /// Runs what `make` makes, again and again, until it is done.
-pub(super) async fn keep<F>(kept: Kept, make: impl Fn() -> F)
+pub(super) async fn keep<F>(kept: SupervisedGuard, make: impl Fn() -> F)
 where
     F: Future<Output = Exit> + Send + 'static,
 {
-    let Kept { shared, part } = &kept;
+    let SupervisedGuard { shared, part } = &kept;
     let part = *part;
     while let Err(why) = live(shared, part, make()).await {
         tracing::error!(?part, why, "a task died, and is restarted");
@@ -59,14 +59,18 @@ where
 }
 
 /// Waits until the task is done. An error says why it must be restarted.
-async fn live(shared: &Shared, part: Part, task: impl Future<Output = Exit> + Send + 'static) -> Result<(), String> {
+async fn live(
+    shared: &Shared,
+    part: SupervisedTask,
+    task: impl Future<Output = Exit> + Send + 'static,
+) -> Result<(), String> {
     // A set of one: dropping it aborts the task.
     let mut tasks = JoinSet::new();
     tasks.spawn(task);
     let exit = tokio::select! {
         biased;
         exit = tasks.join_next() => exit,
-        () = shared.bells.replace_dispatcher.notified(), if part == Part::Dispatcher => {
+        () = shared.notifications.replace_dispatcher.notified(), if part == SupervisedTask::Dispatcher => {
             return Err("it makes no progress".to_string());
         }
     };

@@ -25,10 +25,10 @@ pub(super) async fn sweep(shared: Arc<Shared>) -> Exit {
 }
 
 async fn sleep(shared: &Shared, until: Option<Timestamp>) {
-    let Some(at) = until else { return shared.bells.timer.notified().await };
+    let Some(at) = until else { return shared.notifications.timer.notified().await };
     tokio::select! {
         biased;
-        () = shared.bells.timer.notified() => {}
+        () = shared.notifications.timer.notified() => {}
         () = shared.clock.sleep_until(at) => {}
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::bells::guarded;
 use super::handle::Eventful;
+use super::notifications::guarded;
 use super::shared::Shared;
 use crate::engine::{Key, Phase, RecordView};
-use crate::node::{Unavailable, WaitError, Waiter, Watched};
+use crate::node::{Unavailable, WaitError, Waiter, WatchedEvent};
 use crate::sync::Notify;
 
 impl Eventful {
@@ -19,24 +19,24 @@ impl Eventful {
     /// [`WaitError`]; none for the time that it takes: use a timeout.
     pub async fn wait(&self, key: &Key) -> Result<RecordView, WaitError> {
         loop {
-            let waiters = &self.shared.bells.waiters;
+            let waiters = &self.shared.notifications.waiters;
             let waiter = waiters.name();
-            let (watched, bell) = self.shared.write(|node, now| {
+            let (watched, notify) = self.shared.write(|node, now| {
                 let watched = node.watch(now, key, waiter)?;
-                let bell = matches!(watched, Watched::Waits).then(|| waiters.add(waiter));
-                Ok::<_, Unavailable>((watched, bell.unwrap_or_default()))
+                let notify = matches!(watched, WatchedEvent::Waits).then(|| waiters.add(waiter));
+                Ok::<_, Unavailable>((watched, notify.unwrap_or_default()))
             })?;
             match watched {
-                Watched::Ended(record, lsn) => {
+                WatchedEvent::Ended(record, lsn) => {
                     self.shared.settled(lsn, true).await.map_err(Unavailable::from)?;
                     return Ok(*record);
                 }
-                Watched::Absent(lsn) => {
+                WatchedEvent::Absent(lsn) => {
                     self.shared.settled(lsn, true).await.map_err(Unavailable::from)?;
                     return Err(WaitError::NotFound);
                 }
-                Watched::Waits => Watch { shared: &self.shared, key, waiter, bell }.bell.notified().await,
-                Watched::Stopped => return Err(WaitError::Stopped),
+                WatchedEvent::Waits => WaitGuard { shared: &self.shared, key, waiter, notify }.notify.notified().await,
+                WatchedEvent::Stopped => return Err(WaitError::Stopped),
             }
         }
     }
@@ -50,8 +50,8 @@ impl Eventful {
     /// [`WaitError::Stopped`] when the engine stops with events left; [`Unavailable`].
     pub async fn wait_idle(&self) -> Result<(), WaitError> {
         loop {
-            // Made before the look, so that no ringing between them is missed.
-            let idle = self.shared.bells.idle.notified();
+            // Made before the look, so that no notification between them is missed.
+            let idle = self.shared.notifications.idle.notified();
             let (pending, phase) = self.shared.write(|node, _| (node.await_idle(), node.phase()));
             let pending = pending?;
             if pending.value == 0 {
@@ -66,17 +66,17 @@ impl Eventful {
 }
 
 /// One who waits. Dropped, it is forgotten.
-struct Watch<'a> {
+struct WaitGuard<'a> {
     shared: &'a Shared,
     key: &'a Key,
     waiter: Waiter,
-    bell: Arc<Notify>,
+    notify: Arc<Notify>,
 }
 
-impl Drop for Watch<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         self.shared.write(|node, _| node.unwatch(self.key, self.waiter));
-        self.shared.bells.waiters.remove(self.waiter);
+        self.shared.notifications.waiters.remove(self.waiter);
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
         let event = Event::with_id("a", "").expect("an event");
         let key = event.key().clone();
         eventful.submit(event).await.expect("room");
-        let watches = || eventful.shared.bells.waiters.len();
+        let watches = || eventful.shared.notifications.waiters.len();
         {
             let (mut one, mut other) = (pin!(eventful.wait(&key)), pin!(eventful.wait(&key)));
             let mut context = Context::from_waker(Waker::noop());

@@ -7,11 +7,11 @@ use std::boxed::Box;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::attempt::{RunCell, launched};
+use super::attempt::{RunState, launched};
 use super::call::attend;
-use super::flight::{EndedFlight, Flight, settle};
+use super::flight::{EndedFlight, RunGuard, settle};
 use super::handler::Handler;
-use super::line::{Beside, Line};
+use super::line::{Beside, LeaderRuns};
 use super::points::pass;
 use super::shared::Shared;
 use super::span::span;
@@ -24,11 +24,11 @@ pub(super) struct Crew<H> {
     pub(super) shared: Arc<Shared>,
     pub(super) handler: H,
     /// Runs that were started together, and whose handlers are not called yet.
-    pub(super) line: Line,
+    pub(super) line: LeaderRuns,
 }
 
 /// Works until there is nothing left for it.
-async fn work<H: Handler>(crew: Arc<Crew<H>>, batch: RunBatch, first: Flight) {
+async fn work<H: Handler>(crew: Arc<Crew<H>>, batch: RunBatch, first: RunGuard) {
     let (ended, started) = Default::default();
     let mut task = WorkerTask { crew: Arc::clone(&crew), batch, ended, started };
     let mut next = Some(first);
@@ -42,7 +42,7 @@ async fn work<H: Handler>(crew: Arc<Crew<H>>, batch: RunBatch, first: Flight) {
 }
 
 /// Gives a run to a task of its own, with what the node knows of its batch.
-pub(super) fn spawn<H: Handler>(crew: &Arc<Crew<H>>, batch: RunBatch, first: Flight) {
+pub(super) fn spawn<H: Handler>(crew: &Arc<Crew<H>>, batch: RunBatch, first: RunGuard) {
     // Boxed, as the type of a task that spawns its like has no end.
     let task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(work(Arc::clone(crew), batch, first));
     let mut workers = crew.shared.workers();
@@ -68,17 +68,17 @@ struct WorkerTask<H> {
     /// Runs that have ended and are not settled.
     ended: Vec<EndedFlight>,
     /// Runs that have started.
-    started: Vec<(Arc<RunCell>, Event)>,
+    started: Vec<(Arc<RunState>, Event)>,
 }
 
 impl<H: Handler> WorkerTask<H> {
     /// The next of the runs that it was given together.
-    fn advance(&mut self) -> Option<Flight> {
+    fn advance(&mut self) -> Option<RunGuard> {
         self.crew.line.advance(self.batch.lead()?, &mut self.ended)
     }
 
     /// Calls the handler. When that does not end at once, others are given what this task has beside it.
-    async fn run(&mut self, handler: &H, mut flight: Flight) {
+    async fn run(&mut self, handler: &H, mut flight: RunGuard) {
         let span = span(&flight.cell);
         {
             let mut ending = pin!(attend(handler, &mut flight, &span));
@@ -105,7 +105,7 @@ impl<H: Handler> WorkerTask<H> {
     }
 
     /// Settles what has ended, and returns the first of the runs that it is given then, if any.
-    async fn take_turn(&mut self) -> Option<Flight> {
+    async fn take_turn(&mut self) -> Option<RunGuard> {
         let count = self.ended.len();
         let first = self.settle_and_start();
         pass(&self.crew.shared.probe, Point::AfterSettle).await;
@@ -115,13 +115,13 @@ impl<H: Handler> WorkerTask<H> {
         first
     }
 
-    fn settle_and_start(&mut self) -> Option<Flight> {
+    fn settle_and_start(&mut self) -> Option<RunGuard> {
         let Self { crew, batch, ended, started } = self;
         settle(&crew.shared, batch, ended, |locked, now, batch| {
             locked.node.settle_and_start(now, batch);
             started.extend(batch.launches().map(|launch| launched(locked, launch, &crew.shared)));
         });
-        let mut flights = started.drain(..).map(Flight::new);
+        let mut flights = started.drain(..).map(RunGuard::new);
         let first = flights.next();
         if let Some(lead) = batch.lead() {
             crew.line.put(lead, flights);

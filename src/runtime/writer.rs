@@ -11,9 +11,9 @@ use std::vec::Vec;
 use super::shared::Shared;
 use crate::engine::{Fact, Output};
 use crate::journal::{
-    JournalStore, Log, MaintainError, Maintained, OpenError, Owner, Recovered, Room, WriteError, recover,
+    FreeSpace, JournalLog, JournalStore, MaintainError, Maintained, OpenError, Owner, Recovered, WriteError, recover,
 };
-use crate::node::{Found, Job, Opened};
+use crate::node::{Job, JournalSpace, OpenedEngine};
 
 /// Facts for which memory is kept from one group to the next.
 const SPARE_FACTS: usize = 8192;
@@ -21,15 +21,15 @@ const SPARE_FACTS: usize = 8192;
 /// Who writes to the journal.
 pub(super) struct JournalWriter {
     pub(super) shared: Arc<Shared>,
-    source: Source,
+    source: JournalSource,
     /// Absent between a failure and the next opening.
-    log: Option<Log>,
+    log: Option<JournalLog>,
     /// The group being written. It stays here while there is no room for it.
     facts: Vec<Fact>,
 }
 
 /// Where the journal comes from.
-pub(super) struct Source {
+pub(super) struct JournalSource {
     pub(super) store: Box<dyn JournalStore>,
     pub(super) owner: Owner,
     pub(super) snapshot_after_bytes: u64,
@@ -37,9 +37,9 @@ pub(super) struct Source {
 }
 
 /// What the writer does next.
-pub(super) enum Next {
+pub(super) enum WriterNext {
     Go,
-    /// Wait for the bell, at most so long.
+    /// Wait for the notification, at most so long.
     Wait(Option<Duration>),
     End,
 }
@@ -50,7 +50,7 @@ impl JournalWriter {
     /// # Errors
     ///
     /// [`WriteError`]
-    pub(super) fn start(shared: &Arc<Shared>, source: Source, mut log: Log) -> Result<Self, WriteError> {
+    pub(super) fn start(shared: &Arc<Shared>, source: JournalSource, mut log: JournalLog) -> Result<Self, WriteError> {
         log.reserve(source.reserve_bytes);
         warn_of_damaged(&mut log);
         let mut writer = Self { shared: Arc::clone(shared), source, log: Some(log), facts: Vec::new() };
@@ -68,14 +68,14 @@ impl JournalWriter {
     }
 
     /// Does the next thing.
-    pub(super) fn step(&mut self) -> Next {
+    pub(super) fn step(&mut self) -> WriterNext {
         let job = self.next_job();
         // A panic leaves the log in an unknown state, and it is dropped.
         let done = catch_unwind(AssertUnwindSafe(|| self.perform(job)));
         done.unwrap_or_else(|panic| Err(panicked(&*panic))).unwrap_or_else(|error| self.fail(&error))
     }
 
-    fn perform(&mut self, job: Job) -> Result<Next, WriteError> {
+    fn perform(&mut self, job: Job) -> Result<WriterNext, WriteError> {
         match job {
             Job::Append if self.append()?.is_none() => {
                 // A node that panics here is broken, and the log is not: what else was decided is written.
@@ -88,10 +88,10 @@ impl JournalWriter {
             Job::Seal => self.seal()?,
             Job::Look => self.look(),
             Job::Open => self.reopen(),
-            Job::Wait(until) => return Ok(Next::Wait(until.map(|at| at.since(self.shared.now())))),
-            Job::Close => return Ok(Next::End),
+            Job::Wait(until) => return Ok(WriterNext::Wait(until.map(|at| at.since(self.shared.now())))),
+            Job::Close => return Ok(WriterNext::End),
         }
-        Ok(Next::Go)
+        Ok(WriterNext::Go)
     }
 
     /// Appends the group. Returns why it was refused, when it was.
@@ -101,7 +101,7 @@ impl JournalWriter {
             Ok(()) => Ok(None),
             // Nothing was written, so nothing is unknown: it is tried again.
             Err(error @ (WriteError::Full | WriteError::Unreachable { .. })) => {
-                let (Room(room), reached) = (log.room(), log.reach().is_ok());
+                let (FreeSpace(room), reached) = (log.room(), log.reach().is_ok());
                 self.refused(room, reached, &error);
                 Ok(Some(error))
             }
@@ -112,7 +112,7 @@ impl JournalWriter {
     /// The group is durable: has the node know, and who reads its facts.
     fn report_durable(&mut self) {
         let Some(log) = &self.log else { return };
-        let (Room(room), frames) = (log.room(), log.next().previous().number());
+        let (FreeSpace(room), frames) = (log.room(), log.next().previous().number());
         let is_read = self.shared.write(|node, now| node.appended(now, room, frames));
         let mut rest = self.facts.as_slice();
         while is_read && !rest.is_empty() {
@@ -139,26 +139,26 @@ impl JournalWriter {
     /// have taken some, or made some.
     fn look(&self) {
         let Some(log) = &self.log else { return };
-        let (Room(room), reached) = (log.room(), log.reach());
+        let (FreeSpace(room), reached) = (log.room(), log.reach());
         let found = self.shared.write(|node, now| node.measured(now, room, reached.is_ok()));
         self.log_found(found, room, reached.err().as_ref());
     }
 
-    fn log_found(&self, found: Option<Found>, room: u64, error: Option<&WriteError>) {
+    fn log_found(&self, found: Option<JournalSpace>, room: u64, error: Option<&WriteError>) {
         let reserve = self.source.reserve_bytes;
         match found {
-            Some(Found::Unreachable) => tracing::error!(
+            Some(JournalSpace::Unreachable) => tracing::error!(
                 error = error.map(tracing::field::display),
                 "the journal is not reachable: until it is, nothing is written, new events are refused, and what \
                  waits is kept"
             ),
-            Some(Found::Short) => tracing::warn!(
+            Some(JournalSpace::Short) => tracing::warn!(
                 room,
                 reserve,
                 "the disk of the journal is nearly full: until there is more room than the reserve, new events are \
                  refused and outcomes are still recorded"
             ),
-            Some(Found::Room) => tracing::info!(room, reserve, "there is room for new events again"),
+            Some(JournalSpace::Room) => tracing::info!(room, reserve, "there is room for new events again"),
             None => {}
         }
     }
@@ -195,17 +195,17 @@ impl JournalWriter {
     }
 
     /// Gives up the engine: what it knows and the journal may not is not to be trusted.
-    fn fail(&mut self, error: &WriteError) -> Next {
+    fn fail(&mut self, error: &WriteError) -> WriterNext {
         self.log = None;
         self.drop_facts();
         let is_fenced = *error == WriteError::Fenced;
         let facts = self.shared.write(|node, now| node.journal_failed(now, is_fenced));
         tracing::error!(%error, facts, "the journal has failed; what was not durable is unknown");
-        Next::Go
+        WriterNext::Go
     }
 
     fn reopen(&mut self) {
-        let Source { store, owner, snapshot_after_bytes, reserve_bytes } = &mut self.source;
+        let JournalSource { store, owner, snapshot_after_bytes, reserve_bytes } = &mut self.source;
         match recover(&mut **store, owner, &self.shared.config, *snapshot_after_bytes, &mut |_| {}) {
             Ok(Recovered { mut log, replay }) => {
                 warn_of_damaged(&mut log);
@@ -216,8 +216,8 @@ impl JournalWriter {
                 let mut out = Output::with_facts();
                 // Both the opening and the drop take their time with many records, and need no lock.
                 let engine = replay.open_instead(self.shared.clock.now(), before, &mut out);
-                let (Room(room_bytes), frames) = (log.room(), log.next().previous().number());
-                let opened = Opened { engine, out, room_bytes, frames };
+                let (FreeSpace(room_bytes), frames) = (log.room(), log.next().previous().number());
+                let opened = OpenedEngine { engine, out, room_bytes, frames };
                 match self.shared.write(|node, now| node.journal_opened(now, opened)) {
                     Ok(_given_up) => {
                         self.log = Some(log);
@@ -239,7 +239,7 @@ impl JournalWriter {
 }
 
 /// Says which snapshots were passed over.
-fn warn_of_damaged(log: &mut Log) {
+fn warn_of_damaged(log: &mut JournalLog) {
     for error in log.drain_damaged() {
         tracing::warn!(%error, "a snapshot is damaged, and an older one is used: check the disk");
     }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use eventful::journal::{
-    Intercept, Intercepted, Journal, JournalStore, MemoryStore, OpenError, Owner, Recovered, Room, Sequence,
+    FreeSpace, Intercept, Intercepted, Journal, JournalStore, MemoryStore, OpenError, Owner, Recovered, Sequence,
     WriteError, recover,
 };
 use eventful::{Config, Key, Status};
@@ -151,8 +151,8 @@ impl Intercept for Disk {
         self.has_thread
     }
 
-    fn room(&self, _: &dyn Journal) -> Room {
-        Room(self.with(|trouble| trouble.room))
+    fn room(&self, _: &dyn Journal) -> FreeSpace {
+        FreeSpace(self.with(|trouble| trouble.room))
     }
 
     fn reach(&self, _: &dyn Journal) -> Result<(), WriteError> {

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use eventful::journal::frame::{self, Header, Link};
+use eventful::journal::frame::{self, FrameHash, Header};
 use eventful::journal::{JournalStore as _, MemoryStore, OpenError, Owner, Sequence, Shard, recover, wire};
 use eventful::{
-    AttemptEnd, Change, Charge, DurableState, Epoch, ErrorText, Event, Fact, Key, Next, Replay, RunId, Status,
+    AfterRun, AttemptEnd, Change, Charge, DurableState, Epoch, ErrorText, Event, Fact, Key, Replay, RunId, Status,
     Timestamp,
 };
 use proptest::prelude::*;
@@ -38,11 +38,11 @@ fn facts() -> Vec<Fact> {
         Change::Accepted(plain),
         Change::Accepted(full),
         Change::Started { key: uuid.clone(), run: run(1) },
-        finished(&uuid, 1, AttemptEnd::Retry, Some("connection refused"), Next::Retry { eligible_at: later }),
+        finished(&uuid, 1, AttemptEnd::Retry, Some("connection refused"), AfterRun::Retry { eligible_at: later }),
         Change::Started { key: uuid.clone(), run: run(2) },
-        finished(&uuid, 2, AttemptEnd::Done, None, Next::Completed),
+        finished(&uuid, 2, AttemptEnd::Done, None, AfterRun::Completed),
         Change::Started { key: order.clone(), run: run(3) },
-        finished(&order, 3, AttemptEnd::Failed, Some("no such order"), Next::Failed),
+        finished(&order, 3, AttemptEnd::Failed, Some("no such order"), AfterRun::Failed),
         Change::Redriven(order.clone()),
         Change::Paused,
         Change::Discarded(order),
@@ -58,7 +58,7 @@ fn frame_of(facts: &[Fact]) -> Vec<u8> {
     let mut body = Vec::new();
     facts.iter().for_each(|fact| wire::encode(fact, &mut body));
     let epoch = Epoch::new(1_700_000_000_000_000);
-    let header = Header { shard: Shard::default(), epoch, sequence: Sequence::FIRST, previous: Link::NONE };
+    let header = Header { shard: Shard::default(), epoch, sequence: Sequence::FIRST, previous: FrameHash::NONE };
     let mut bytes = Vec::new();
     frame::encode(&header, &body, &mut bytes).expect("a short body");
     bytes
@@ -207,7 +207,7 @@ fn facts_of_each_record() -> Vec<Fact> {
         .and_then(|event| event.with_content_type("text/plain"))
         .and_then(|event| event.with_attribute("tenant", "blue"))
         .expect("short texts");
-    let later = Next::Retry { eligible_at: at(1_000_000) };
+    let later = AfterRun::Retry { eligible_at: at(1_000_000) };
     let mut changes = vec![Change::Epoch(epoch), Change::Accepted(typed)];
     changes.extend(names.map(|name| Change::Accepted(event(name))));
     changes.extend([
@@ -215,9 +215,9 @@ fn facts_of_each_record() -> Vec<Fact> {
         started("retries", 2),
         finished("retries", 2, AttemptEnd::Retry, Some("refused"), later),
         started("failed", 3),
-        finished("failed", 3, AttemptEnd::Failed, Some("no such order"), Next::Failed),
+        finished("failed", 3, AttemptEnd::Failed, Some("no such order"), AfterRun::Failed),
         started("done", 4),
-        finished("done", 4, AttemptEnd::Done, None, Next::Completed),
+        finished("done", 4, AttemptEnd::Done, None, AfterRun::Completed),
         Change::Discarded(key("discarded")),
         Change::Discarded(key("forgotten")),
         Change::Forgotten(vec![key("forgotten")]),
@@ -324,7 +324,7 @@ fn record_of_a_kind_that_is_not_known_is_of_a_newer_program() {
 /// The first part of a snapshot of format 2, with this body.
 fn part_of(body: &[u8]) -> Vec<u8> {
     let (epoch, sequence) = (Epoch::new(7), Sequence::FIRST.next());
-    let header = Header { shard: Shard::default(), epoch, sequence, previous: Link::NONE };
+    let header = Header { shard: Shard::default(), epoch, sequence, previous: FrameHash::NONE };
     let mut bytes = Vec::new();
     frame::encode(&header, body, &mut bytes).expect("a short body");
     bytes[4] = 2;

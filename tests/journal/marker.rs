@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use eventful::Config;
-use eventful::journal::{DiskStore, JournalStore as _, OpenError, Owner, Progress, Sequence, TooNew, recover};
+use eventful::journal::{DiskStore, JournalStore as _, OpenError, Owner, RecoveryProgress, Sequence, TooNew, recover};
 use tempfile::TempDir;
 
 #[test]
@@ -132,10 +132,10 @@ fn recovery_says_whether_the_journal_is_new_and_how_many_records_it_has() {
         (opened.expect("a journal").log, last)
     };
     let (mut log, found) = open();
-    assert_eq!(found, Some(Progress { read: 0, total: 0, records: 0 }));
+    assert_eq!(found, Some(RecoveryProgress { read: 0, total: 0, records: 0 }));
     log.append(&crate::script::accepted("order-17")).expect("room");
     drop(log);
-    assert_eq!(open().1, Some(Progress { read: 1, total: 1, records: 1 }));
+    assert_eq!(open().1, Some(RecoveryProgress { read: 1, total: 1, records: 1 }));
 }
 
 fn owner() -> Owner {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use eventful::journal::frame::{self, Header, Link};
+use eventful::journal::frame::{self, FrameHash, Header};
 use eventful::journal::{
     DiskStore, Journal, JournalStore as _, MaintainError, MemoryStore, OpenError, Owner, Sequence, Shard, inspect,
     recover, wire,
@@ -95,9 +95,9 @@ impl Newness {
     /// Writes a sound frame, and then what is newer.
     fn write(self, journal: &mut dyn Journal) {
         let opening = crate::script::accepted("order-17");
-        let first = frame_of(Sequence::FIRST, Link::NONE, &body_of(&opening));
+        let first = frame_of(Sequence::FIRST, FrameHash::NONE, &body_of(&opening));
         journal.append(Sequence::FIRST, &first).expect("room");
-        let (next, link) = (Sequence::FIRST.next(), Link::of(&first));
+        let (next, link) = (Sequence::FIRST.next(), FrameHash::of(&first));
         match self {
             Self::Fact => {
                 let mut body = body_of(&opening[..1]);
@@ -121,7 +121,7 @@ fn body_of(facts: &[Fact]) -> Vec<u8> {
     body
 }
 
-fn frame_of(sequence: Sequence, previous: Link, body: &[u8]) -> Vec<u8> {
+fn frame_of(sequence: Sequence, previous: FrameHash, body: &[u8]) -> Vec<u8> {
     let header = Header { shard: Shard::default(), epoch: Epoch::new(7), sequence, previous };
     let mut bytes = Vec::new();
     frame::encode(&header, body, &mut bytes).expect("a short body");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventful::journal::{Log, MaintainError, Maintained, MemoryStore, OpenError, Owner};
+use eventful::journal::{JournalLog, MaintainError, Maintained, MemoryStore, OpenError, Owner};
 use eventful::journal::{Recovered, Sequence, recover};
 use eventful::{DurableState, Fact, Gauges};
 
@@ -139,7 +139,7 @@ fn recovery_names_the_snapshots_that_it_passed_over() {
 /// An engine with a journal.
 struct Journal {
     watched: Watched,
-    log: Log,
+    log: JournalLog,
     driver: Driver,
     submitted: u8,
 }

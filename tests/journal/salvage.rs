@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use eventful::journal::{
-    DiskStore, JournalStore as _, Log, Lost, MaintainError, Owner, Salvaged, Sequence, WriteError, recover,
+    DiskStore, JournalLog, JournalStore as _, LostFrames, MaintainError, Owner, Salvaged, Sequence, WriteError, recover,
 };
 use eventful::{Change, Config, Epoch, Event, Fact, Key, Status, Timestamp};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn salvage_does_not_call_the_newest_frame_nothing_when_it_is_damaged() {
 
     assert_eq!(
         (salvaged.frames, salvaged.end, salvaged.lost),
-        (20, Sequence::new(21), Lost::Through(Sequence::new(21)))
+        (20, Sequence::new(21), LostFrames::Through(Sequence::new(21)))
     );
 }
 
@@ -31,12 +31,12 @@ fn salvage_does_not_call_the_newest_frame_nothing_when_it_is_damaged() {
 fn salvage_says_that_it_cannot_tell_whether_the_last_group_rotted_or_was_torn() {
     let home = Home::with_events(20);
     let killed = home.killed_after("payload 20.");
-    assert_eq!(killed.salvage().expect("a target").lost, Lost::Nothing);
+    assert_eq!(killed.salvage().expect("a target").lost, LostFrames::Nothing);
     killed.damage("payload 20.");
 
     let salvaged = killed.salvage().expect("a target");
 
-    assert_eq!((salvaged.end, salvaged.lost), (Sequence::new(22), Lost::Unknown));
+    assert_eq!((salvaged.end, salvaged.lost), (Sequence::new(22), LostFrames::Unknown));
 }
 
 #[test]
@@ -44,13 +44,17 @@ fn salvage_loses_nothing_of_sound_journals_and_makes_up_no_frames() {
     for events in [0, 1, 2, 7, 60, 61, 62, 400] {
         let home = Home::with_events(events);
         let salvaged = home.salvage().expect("a target");
-        assert_eq!((salvaged.end.number(), salvaged.lost), (events + 2, Lost::Nothing), "{events}");
+        assert_eq!((salvaged.end.number(), salvaged.lost), (events + 2, LostFrames::Nothing), "{events}");
         assert!(salvaged.records.contains(&(Status::Received, events)), "{events}: {:?}", salvaged.records);
         let killed = home.killed_after("payload and more");
-        assert_eq!(killed.salvage().expect("a target").lost, Lost::Nothing, "{events}, killed");
+        assert_eq!(killed.salvage().expect("a target").lost, LostFrames::Nothing, "{events}, killed");
         home.overwrite(0, &[7; 72]);
         let headless = home.salvage().expect("a target");
-        assert_eq!((headless.end.number(), headless.lost), (events + 3, Lost::Nothing), "{events}, without a head");
+        assert_eq!(
+            (headless.end.number(), headless.lost),
+            (events + 3, LostFrames::Nothing),
+            "{events}, without a head"
+        );
     }
 }
 
@@ -64,7 +68,7 @@ fn salvage_says_what_was_in_a_segment_that_has_vanished() {
     let salvaged = home.salvage().expect("a target");
 
     assert!(salvaged.end < Sequence::new(100) && salvaged.end > Sequence::FIRST, "{salvaged:?}");
-    assert_eq!(salvaged.lost, Lost::Through(Sequence::new(101)));
+    assert_eq!(salvaged.lost, LostFrames::Through(Sequence::new(101)));
     assert!(salvaged.stranded.len() > 10, "{:?}", salvaged.stranded);
 }
 
@@ -73,7 +77,7 @@ fn salvage_is_unsure_when_the_newest_segment_has_vanished() {
     let home = Home::with_segments();
     fs::remove_file(home.segments().pop().expect("a segment")).expect("a file");
 
-    assert_eq!(home.salvage().expect("a target").lost, Lost::Unknown);
+    assert_eq!(home.salvage().expect("a target").lost, LostFrames::Unknown);
 }
 
 #[test]
@@ -86,7 +90,7 @@ fn salvage_loses_nothing_of_segments_that_have_changed_places() {
 
     let salvaged = home.salvage().expect("a target");
 
-    assert_eq!((salvaged.end, salvaged.lost), (Sequence::new(102), Lost::Nothing));
+    assert_eq!((salvaged.end, salvaged.lost), (Sequence::new(102), LostFrames::Nothing));
 }
 
 /// The first segment of a journal of thirty events.
@@ -107,8 +111,8 @@ proptest! {
         let salvaged = home.salvage().expect("a target");
 
         let (end, lost) = (salvaged.end.number(), salvaged.lost);
-        prop_assert!(end == 32 || lost != Lost::Nothing, "{end}");
-        prop_assert!(end <= 32 && !matches!(lost, Lost::Through(last) if last.number() > 31), "{lost:?}");
+        prop_assert!(end == 32 || lost != LostFrames::Nothing, "{end}");
+        prop_assert!(end <= 32 && !matches!(lost, LostFrames::Through(last) if last.number() > 31), "{lost:?}");
     }
 }
 
@@ -116,10 +120,10 @@ proptest! {
 fn salvage_of_a_compacted_journal_knows_of_what_its_snapshot_stood_for() {
     let home = Home::with_events(20);
     home.store().compact(&owner(), &Config::default()).expect("room");
-    assert_eq!(home.salvage().expect("a target").lost, Lost::Nothing);
+    assert_eq!(home.salvage().expect("a target").lost, LostFrames::Nothing);
     home.damage("payload 7.");
 
-    assert_eq!(home.salvage().expect("a target").lost, Lost::Through(Sequence::new(21)));
+    assert_eq!(home.salvage().expect("a target").lost, LostFrames::Through(Sequence::new(21)));
 }
 
 #[test]
@@ -244,7 +248,7 @@ impl Home {
         DiskStore::new(self.directory())
     }
 
-    fn open(&self) -> Log {
+    fn open(&self) -> JournalLog {
         open(&self.directory())
     }
 
@@ -277,7 +281,7 @@ impl Home {
     }
 }
 
-fn open(directory: &Path) -> Log {
+fn open(directory: &Path) -> JournalLog {
     let mut store = DiskStore::new(directory);
     recover(&mut store, &owner(), &Config::default(), u64::MAX, &mut |_| {}).expect("a sound journal").log
 }

@@ -152,7 +152,7 @@ trait SnapshotAfter {
     fn maintain_all(&mut self) -> Result<(), eventful::journal::MaintainError>;
 }
 
-impl SnapshotAfter for eventful::journal::Log {
+impl SnapshotAfter for eventful::journal::JournalLog {
     fn snapshot_after(&mut self, facts: &[Fact]) -> Result<Sequence, eventful::journal::MaintainError> {
         self.append(facts).expect("room");
         self.snapshot()

@@ -1,6 +1,8 @@
 //! What making a snapshot costs: bytes of each step, memory, and nothing at all where there is no room.
 
-use eventful::journal::{DiskStore, JournalStore, Log, MaintainError, Maintained, MemoryStore, Owner, WriteError};
+use eventful::journal::{
+    DiskStore, JournalLog, JournalStore, MaintainError, Maintained, MemoryStore, Owner, WriteError,
+};
 use eventful::journal::{frame, recover};
 use eventful::{Change, Epoch, Event, Fact, Gauges, RunId};
 
@@ -149,7 +151,7 @@ fn recovery_on_two_threads_gives_the_same_as_on_one_and_names_the_frame_that_is_
     assert!(refused.contains("log-00000000000000000002 at byte"), "{refused}");
 }
 
-fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Log {
+fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> JournalLog {
     recover(store, &owner(), &config(), snapshot_after, &mut |_| {}).expect("a sound journal").log
 }
 

@@ -6,8 +6,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use eventful::journal::{DiskStore, Log, Owner, recover};
-use eventful::{AttemptEnd, Change, Charge, Config, Epoch, Event, Fact, Key, Next, RunId, Timestamp};
+use eventful::journal::{DiskStore, JournalLog, Owner, recover};
+use eventful::{AfterRun, AttemptEnd, Change, Charge, Config, Epoch, Event, Fact, Key, RunId, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -353,11 +353,11 @@ impl Home {
         DiskStore::new(self.0.path())
     }
 
-    fn open(&self) -> Log {
+    fn open(&self) -> JournalLog {
         self.open_as("a test")
     }
 
-    fn open_as(&self, owner: &str) -> Log {
+    fn open_as(&self, owner: &str) -> JournalLog {
         let opened = recover(&mut self.store(), &Owner::new(owner), &Config::default(), u64::MAX, &mut |_| {});
         opened.expect("a sound journal").log
     }
@@ -387,7 +387,7 @@ fn accepted(n: u64) -> Fact {
 fn run_of(n: u64) -> [Fact; 2] {
     let run = RunId::new(EPOCH, n + 1);
     let charge = Charge { charged: 1, snoozes: 0, refunds: 0 };
-    let (end, next) = (AttemptEnd::Done, Next::Completed);
+    let (end, next) = (AttemptEnd::Done, AfterRun::Completed);
     let started = Change::Started { key: key(n), run };
     let finished = Change::Finished { key: key(n), run, end, error: None, next, charge };
     [started, finished].map(|change| Fact { at: NOW, change })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use eventful::journal::frame::{self, Header, Link};
+use eventful::journal::frame::{self, FrameHash, Header};
 use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Sequence};
 
 /// What is not what was written.
@@ -83,7 +83,7 @@ fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
 fn estranged(bytes: &[u8]) -> Vec<u8> {
     let mut other = Vec::new();
     if let Ok(read) = frame::decode(bytes) {
-        let header = Header { previous: Link::of(bytes), ..read.header };
+        let header = Header { previous: FrameHash::of(bytes), ..read.header };
         // It is as long as the one that was read.
         let _ = frame::encode(&header, read.body, &mut other);
     }

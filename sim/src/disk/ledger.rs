@@ -229,7 +229,7 @@ impl Opened {
 #[derive(Debug)]
 pub struct Writer {
     /// The journal.
-    pub log: eventful::journal::Log,
+    pub log: eventful::journal::JournalLog,
     /// The engine.
     pub history: History,
     journal: Shared,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eventful::journal::{
-    Extent, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Room, Sequence, WriteError,
+    Extent, FreeSpace, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Sequence, WriteError,
 };
 
 /// An open journal, and a store that opens it. Clones are the same one.
@@ -36,7 +36,7 @@ impl Journal for Shared {
         self.lock().extent()
     }
 
-    fn room(&self) -> Room {
+    fn room(&self) -> FreeSpace {
         self.lock().room()
     }
 

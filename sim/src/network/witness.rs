@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Room, Sequence, WriteError};
+use eventful::journal::{
+    FreeSpace, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Sequence, WriteError,
+};
 
 use super::oracle::Verdict;
 use super::stage::Stage;
@@ -79,7 +81,7 @@ impl Intercept for Witness {
         Ok(journal)
     }
 
-    fn room(&self, journal: &dyn Journal) -> Room {
+    fn room(&self, journal: &dyn Journal) -> FreeSpace {
         let room = journal.room();
         self.stage.with(|notes, _| notes.oracles.durable.told_room(room));
         room

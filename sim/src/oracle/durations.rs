@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Change, Fact, Histogram, Histograms, Next, Timestamp};
+use eventful::{AfterRun, Change, Fact, Histogram, Histograms, Timestamp};
 
 use crate::failure::{Broken, holds};
 use crate::roster::Roster;
@@ -29,7 +29,7 @@ impl Durations {
     pub(super) fn measure(&mut self, book: &Book, fact: &Fact, roster: &Roster) {
         let (key, completes) = match &fact.change {
             Change::Started { key, .. } | Change::Discarded(key) => (key, false),
-            Change::Finished { key, next, .. } => (key, *next == Next::Completed),
+            Change::Finished { key, next, .. } => (key, *next == AfterRun::Completed),
             Change::Accepted(_)
             | Change::Redriven(_)
             | Change::Forgotten(_)

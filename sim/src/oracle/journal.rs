@@ -1,7 +1,7 @@
 //! P10: nothing is shown before it is durable, and what comes back is what was appended. P9: what waits
 //! for the journal is bounded.
 
-use eventful::node::Limits;
+use eventful::node::CommitLimits;
 use eventful::{Bound, Config, DurableState, Fact, Timestamp};
 
 use super::{Said, Seen};
@@ -27,14 +27,14 @@ pub(crate) struct Kept {
     /// Bytes of those that it does not know of.
     pub(crate) unsynced_bytes: usize,
     relaxed_starts: bool,
-    limits: Limits,
+    limits: CommitLimits,
     /// What the node was last given as the journal's room.
     room_bytes: u64,
     pub(crate) is_reachable: bool,
 }
 
 impl Kept {
-    pub(super) const fn new(limits: Limits, relaxed_starts: bool) -> Self {
+    pub(super) const fn new(limits: CommitLimits, relaxed_starts: bool) -> Self {
         Self {
             acknowledged: 0,
             given: 0,

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use eventful::{
-    Answer, AttemptEnd, Bound, Change, Engine, EnqueueFailure, FactCounters, Gauges, Next, Refusal, RejectReason,
+    AfterRun, Answer, AttemptEnd, Bound, Change, Engine, EnqueueFailure, FactCounters, Gauges, Refusal, RejectReason,
     Status, Swept, SweptReason, Tallies,
 };
 
@@ -69,7 +69,7 @@ impl Counted {
             match &fact.change {
                 Change::Finished { next, .. } => {
                     expired += 1;
-                    retried += u64::from(matches!(next, Next::Retry { eligible_at } if *eligible_at > seen.now));
+                    retried += u64::from(matches!(next, AfterRun::Retry { eligible_at } if *eligible_at > seen.now));
                 }
                 Change::Forgotten(keys) => forgotten += keys.len() as u32,
                 Change::Accepted(_)

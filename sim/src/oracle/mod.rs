@@ -62,7 +62,7 @@ mod shutdown;
 mod tickets;
 
 pub(crate) use concurrency::judge_permits;
-use eventful::node::Limits;
+use eventful::node::CommitLimits;
 use eventful::{Change, Command, Engine, Fact, Status, Ticket, Timestamp};
 pub use ledger::{Era, Ledger};
 pub(crate) use readiness::{Health, Journaled};
@@ -137,7 +137,7 @@ impl Oracles {
     }
 
     /// From now on there is a journal, and it has nothing yet.
-    pub(crate) fn keep_journal(&mut self, limits: Limits, relaxed_starts: bool) {
+    pub(crate) fn keep_journal(&mut self, limits: CommitLimits, relaxed_starts: bool) {
         let mut journal = journal::Kept::new(limits, relaxed_starts);
         journal.decide(&self.facts);
         self.journal = Some(journal);

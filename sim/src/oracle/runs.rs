@@ -1,6 +1,6 @@
 //! P4: one run at a time, one outcome each.
 
-use eventful::{Answer, AttemptEnd, Change, Effect, Next, RecordView, Run, RunId, Status, Timestamp};
+use eventful::{AfterRun, Answer, AttemptEnd, Change, Effect, RecordView, Run, RunId, Status, Timestamp};
 
 use super::{Said, Seen};
 use crate::failure::Broken;
@@ -142,9 +142,9 @@ fn judge_settle(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broken> 
 fn ended(change: &Change, run: RunId, seen: &Seen<'_>) -> Option<(EventNumber, Status)> {
     let Change::Finished { key, run: ended, next, .. } = change else { return None };
     let status = match next {
-        Next::Completed => Status::Completed,
-        Next::Failed => Status::Failed,
-        Next::Retry { .. } => Status::FailedRetry,
+        AfterRun::Completed => Status::Completed,
+        AfterRun::Failed => Status::Failed,
+        AfterRun::Retry { .. } => Status::FailedRetry,
     };
     seen.roster.number(key).filter(|_| *ended == run).map(|event| (event, status))
 }

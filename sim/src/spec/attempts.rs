@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{AttemptEnd, Charge, Config, ErrorText, Next, RunId, Timestamp};
+use eventful::{AfterRun, AttemptEnd, Charge, Config, ErrorText, RunId, Timestamp};
 
 use super::Record;
 use super::book::broken;
@@ -93,11 +93,11 @@ impl Ruling {
     }
 
     /// Whether a fact of that time carries it out. Of a backoff only its bounds are looked at.
-    pub fn allows(&self, config: &Config, now: Timestamp, end: AttemptEnd, charge: Charge, next: Next) -> bool {
+    pub fn allows(&self, config: &Config, now: Timestamp, end: AttemptEnd, charge: Charge, next: AfterRun) -> bool {
         let is_next = match (self.next, next) {
-            (Fate::Completed, Next::Completed) | (Fate::Failed, Next::Failed) => true,
-            (Fate::At(at), Next::Retry { eligible_at }) => eligible_at == at,
-            (Fate::AfterBackoff { floor }, Next::Retry { eligible_at }) => {
+            (Fate::Completed, AfterRun::Completed) | (Fate::Failed, AfterRun::Failed) => true,
+            (Fate::At(at), AfterRun::Retry { eligible_at }) => eligible_at == at,
+            (Fate::AfterBackoff { floor }, AfterRun::Retry { eligible_at }) => {
                 let (least, most) = backoff(config, charge.charged);
                 (now + least.max(floor)..=now + most.max(floor)).contains(&eligible_at)
             }
@@ -112,7 +112,7 @@ impl Ruling {
 pub(super) struct Ended<'f> {
     pub(super) run: RunId,
     pub(super) end: AttemptEnd,
-    pub(super) next: Next,
+    pub(super) next: AfterRun,
     pub(super) charge: Charge,
     pub(super) error: Option<&'f ErrorText>,
 }
@@ -124,7 +124,7 @@ pub(super) fn judge(config: &Config, record: &Record, now: Timestamp, ended: &En
     holds(record.stage.run().is_some_and(|(current, _)| current == run), || {
         broken(4, format_args!("{run} of {key} has ended, in {:?}", record.stage))
     })?;
-    holds((end == AttemptEnd::Done) == (next == Next::Completed), || {
+    holds((end == AttemptEnd::Done) == (next == AfterRun::Completed), || {
         broken(4, format_args!("{run} of {key} has ended {end}, and then {next:?}"))
     })?;
     let explains = |cause: Cause| Ruling::of(config, record.charge, now, cause).allows(config, now, end, charge, next);
@@ -138,8 +138,8 @@ pub(super) fn judge(config: &Config, record: &Record, now: Timestamp, ended: &En
 }
 
 /// The causes that may be behind an end. What a handler asked for is taken to be the wait that came of it.
-fn causes(end: AttemptEnd, next: Next, now: Timestamp) -> [Option<Cause>; 2] {
-    let wait = if let Next::Retry { eligible_at } = next { eligible_at.since(now) } else { Duration::ZERO };
+fn causes(end: AttemptEnd, next: AfterRun, now: Timestamp) -> [Option<Cause>; 2] {
+    let wait = if let AfterRun::Retry { eligible_at } = next { eligible_at.since(now) } else { Duration::ZERO };
     let retry = Some(Cause::Retry { after: Duration::ZERO });
     match end {
         AttemptEnd::Done => [Some(Cause::Done), None],

@@ -1,6 +1,6 @@
 //! From one fact to the next: what each changes, and what it may follow.
 
-use eventful::{AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, Next, RunId, Timestamp};
+use eventful::{AfterRun, AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, RunId, Timestamp};
 
 use super::attempts::{self, Ended};
 use super::book::{broken, unfit};
@@ -111,11 +111,11 @@ impl Book {
         self.change(event, change, |record| {
             let Some(run) = record.stage.run() else { return Err(unfit(4, event, Some(record.stage), change)) };
             match ended.next {
-                Next::Completed => record.bury(Lifecycle::Completed(now)),
-                Next::Failed => record.stage = Lifecycle::Failed(now),
-                Next::Retry { eligible_at } => record.stage = Lifecycle::FailedRetry(eligible_at),
+                AfterRun::Completed => record.bury(Lifecycle::Completed(now)),
+                AfterRun::Failed => record.stage = Lifecycle::Failed(now),
+                AfterRun::Retry { eligible_at } => record.stage = Lifecycle::FailedRetry(eligible_at),
             }
-            if ended.next != Next::Completed {
+            if ended.next != AfterRun::Completed {
                 record.charge = ended.charge;
                 record.remember(run, now, ended.end, ended.error, most);
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventful::node::{Decided, Lsn, Node, RedriveError, SubmitError, Submitted, Unavailable, Wait as Until};
+use eventful::node::{Decided, Lsn, Node, RedriveError, ShownWhen as Until, SubmitError, Submitted, Unavailable};
 use eventful::{Answer, Bound, Event, Phase, Rejection, Status, Timestamp};
 
 use super::agenda::Task;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::node::{Launch, Lsn, Worker as Holder};
+use eventful::node::{Launch, Lsn, WorkerId as Holder};
 use eventful::{Epoch, RunId};
 
 use super::agenda::Task;

@@ -3,8 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use eventful::journal::{Log, OpenError, Owner, Recovered, WriteError, recover};
-use eventful::node::{Job, Limits, Node, Opened};
+use eventful::journal::{JournalLog, OpenError, Owner, Recovered, WriteError, recover};
+use eventful::node::{CommitLimits, Job, Node, OpenedEngine};
 use eventful::{Config, Engine, Fact, Output, Timestamp};
 
 use super::backlog::Backlog;
@@ -26,7 +26,7 @@ pub(super) struct Journal {
     pub(super) settings: Journaling,
     pub(super) store: DriveStore,
     /// Absent between a failure and the next opening.
-    pub(super) log: Option<Log>,
+    pub(super) log: Option<JournalLog>,
     pub(super) condition: Condition,
     /// Its writer.
     pub(super) routine: Routine,
@@ -142,14 +142,14 @@ impl Journal {
     }
 
     /// What the node is to keep to.
-    pub(super) fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> CommitLimits {
         let Journaling { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, failures, .. } = self.settings;
-        Limits {
+        CommitLimits {
             max_unsynced_bytes: usize::try_from(max_unsynced_bytes).unwrap_or(usize::MAX),
             reserve_bytes,
             answer_timeout: answer_timeout.map_or(ANSWER_TIMEOUT, Duration::from_micros),
-            group_bytes: group_bytes.unwrap_or(Limits::GROUP_BYTES),
-            failures: failures.unwrap_or(Limits::FAILURES),
+            group_bytes: group_bytes.unwrap_or(CommitLimits::GROUP_BYTES),
+            failures: failures.unwrap_or(CommitLimits::FAILURES),
         }
     }
 
@@ -168,7 +168,7 @@ impl Journal {
         let recovered = self.open(config).expect("nothing is wrong with an empty disk yet");
         self.log = Some(recovered.log);
         let room_bytes = self.room();
-        Node::with_journal(now, Opened { engine, out, room_bytes, frames: 0 }, self.limits())
+        Node::with_journal(now, OpenedEngine { engine, out, room_bytes, frames: 0 }, self.limits())
     }
 
     /// The room that its log shows.

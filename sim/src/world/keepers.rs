@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use eventful::node::{Part, RunBatch, Start, Tick};
+use eventful::node::{RunBatch, Start, SupervisedTask, Tick};
 use eventful::{Phase, Place, Ticket};
 
 use super::agenda::Task;
@@ -22,7 +22,7 @@ impl World<'_> {
 
     pub(super) fn dispatch(&mut self) -> Result<(), Stop> {
         if self.dispatcher.routine.is_dead() {
-            if !self.drive(|node, now| node.part_restarted(now, Part::Dispatcher))? {
+            if !self.drive(|node, now| node.part_restarted(now, SupervisedTask::Dispatcher))? {
                 return self.end_dispatcher();
             }
             self.dispatcher.restarts += 1;
@@ -64,7 +64,7 @@ impl World<'_> {
 
     fn end_dispatcher(&mut self) -> Result<(), Stop> {
         self.dispatcher.routine = Routine::Ended;
-        self.drive(|node, _| node.part_ended(Part::Dispatcher))
+        self.drive(|node, _| node.part_ended(SupervisedTask::Dispatcher))
     }
 
     /// Whether a routine will find that there is nothing to do.
@@ -89,7 +89,7 @@ impl World<'_> {
 
     /// The dispatcher dies, and is started again not before so long.
     pub(super) fn kill_dispatcher(&mut self, lasts: u64) {
-        self.dispatcher.routine = Routine::dead(self.node.part_died(Part::Dispatcher), self.now, lasts);
+        self.dispatcher.routine = Routine::dead(self.node.part_died(SupervisedTask::Dispatcher), self.now, lasts);
     }
 
     /// Takes the next ticket out of the channel, for a while, or doubles it, as faults say.
@@ -158,7 +158,7 @@ impl World<'_> {
     pub(super) fn sweep(&mut self) -> Result<(), Stop> {
         let Sweeper { routine, late_until, late_by, .. } = self.sweeper;
         if routine.is_dead() {
-            if !self.drive(|node, now| node.part_restarted(now, Part::Sweeper))? {
+            if !self.drive(|node, now| node.part_restarted(now, SupervisedTask::Sweeper))? {
                 return self.end_sweeper();
             }
             (self.sweeper.restarts, self.sweeper.routine) = (self.sweeper.restarts + 1, Routine::Awake);
@@ -182,7 +182,7 @@ impl World<'_> {
 
     fn end_sweeper(&mut self) -> Result<(), Stop> {
         self.sweeper.routine = Routine::Ended;
-        self.drive(|node, _| node.part_ended(Part::Sweeper))
+        self.drive(|node, _| node.part_ended(SupervisedTask::Sweeper))
     }
 
     /// The sweeper dies, and is started again not before so long.
@@ -193,7 +193,7 @@ impl World<'_> {
             Routine::Dead(_, earlier) => *earlier = until.max(*earlier),
             Routine::Ended => {}
             Routine::Awake | Routine::Asleep(_) => {
-                self.sweeper.routine = Routine::dead(self.node.part_died(Part::Sweeper), self.now, lasts);
+                self.sweeper.routine = Routine::dead(self.node.part_died(SupervisedTask::Sweeper), self.now, lasts);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Those who read lists, a page at a time.
 
-use eventful::node::{Wait as Until, Waiter};
+use eventful::node::{ShownWhen as Until, Waiter};
 use eventful::{Cursor, Filter, Status, Timestamp};
 
 use super::agenda::{STARTED_AT, Task};

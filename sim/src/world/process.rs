@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventful::journal::WriteError;
-use eventful::node::{Node, Probe};
+use eventful::node::{HookSet, Node};
 use eventful::{Engine, Output, Phase, Timestamp};
 
 use super::agenda::{STARTED_AT, Task};
@@ -162,7 +162,7 @@ impl World<'_> {
         seen.oracles.reopen(&engine, out.facts().iter().cloned());
         seen.latest = self.latest;
         drop(seen);
-        let probe = Probe::new(std::sync::Arc::clone(&self.observer) as _);
+        let probe = HookSet::new(std::sync::Arc::clone(&self.observer) as _);
         self.node = Node::in_memory(self.latest, engine, out).probed(probe);
         self.become_new();
         self.note(|diary| diary.note_world("the process starts again, with nothing in its memory"));

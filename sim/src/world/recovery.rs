@@ -1,7 +1,7 @@
 //! From a journal back to an engine: after a death of the process, or a failure of the journal.
 
 use eventful::journal::{OpenError, Owner, Recovered, WriteError, recover};
-use eventful::node::{Job, Node, Opened, Probe};
+use eventful::node::{HookSet, Job, Node, OpenedEngine};
 use eventful::{Engine, Output, Replay};
 
 use super::agenda::Task;
@@ -101,7 +101,7 @@ impl World<'_> {
             Err(error) => return self.start_again_later(&error),
         };
         let limits = journal_of(&mut self.journal).limits();
-        let probe = Probe::new(std::sync::Arc::clone(&self.observer) as _);
+        let probe = HookSet::new(std::sync::Arc::clone(&self.observer) as _);
         self.node = Node::with_journal(self.latest, opened, limits).probed(probe);
         self.become_new();
         if let Err(error) = self.write_first()? {
@@ -156,7 +156,7 @@ impl World<'_> {
         let (room_bytes, frames) = (journal.room(), journal.frames());
         let mut out = Output::with_facts();
         let engine = replay.open(self.latest, &mut out);
-        let opened = Opened { engine, out, room_bytes, frames };
+        let opened = OpenedEngine { engine, out, room_bytes, frames };
         self.drive(|node, now| node.journal_opened(now, opened))?
             .map(drop)
             .map_err(|error| Broken::new("journal", 10, error).into())
@@ -172,7 +172,7 @@ impl World<'_> {
 
     /// Compares what a journal gives back with what was appended, and opens an engine from that. The
     /// opening is judged.
-    fn open_engine(&mut self, Recovered { log, replay }: Recovered, process: bool) -> Result<Opened, Broken> {
+    fn open_engine(&mut self, Recovered { log, replay }: Recovered, process: bool) -> Result<OpenedEngine, Broken> {
         let (found, last) = (replay.state(), replay.summary().last);
         let mut seen = self.observer.see();
         let (lost, group) = seen.oracles.recover((&found, last), &self.config, &self.roster, process)?;
@@ -192,7 +192,7 @@ impl World<'_> {
         self.give_room(room_bytes, true);
         self.agenda.lose_tickets();
         self.observer.see().judge_opening(self.latest, &out, &engine)?;
-        Ok(Opened { engine, out, room_bytes, frames })
+        Ok(OpenedEngine { engine, out, room_bytes, frames })
     }
 
     fn probe_recovery(&self, lost: usize, group: Option<bool>) {

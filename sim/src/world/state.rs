@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, MutexGuard};
 
-use eventful::node::{Node, Probe};
+use eventful::node::{HookSet, Node};
 use eventful::{Config, Engine, InvalidConfig, Output, RunId, Timestamp};
 
 use super::agenda::{Agenda, STARTED_AT};
@@ -106,7 +106,7 @@ impl<'s> World<'s> {
         let observer = Arc::new(observer);
         let mut world = Self {
             roster,
-            node: node.probed(Probe::new(Arc::clone(&observer) as _)),
+            node: node.probed(HookSet::new(Arc::clone(&observer) as _)),
             observer,
             now: 0,
             skew: 0,

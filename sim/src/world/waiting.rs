@@ -1,7 +1,7 @@
 //! Those who wait: for room, for what they are to be shown to be durable, for the end of an event, until
 //! none is pending; and workers, for the start of their run to be durable.
 
-use eventful::node::{Decided, Entry, Lsn, Unavailable, Unsynced, Waiter, Watched};
+use eventful::node::{Admission, Decided, Lsn, Unavailable, Unsynced, Waiter, WatchedEvent};
 use eventful::{Event, Phase};
 
 use super::agenda::Task;
@@ -167,7 +167,7 @@ impl World<'_> {
     pub(super) fn enter(&mut self, client: u8, event: Event, hangs_up: bool, patience: u64) -> Result<(), Stop> {
         let (waiter, outlook) = (self.clients.name(), self.outlook(&event));
         let entered = self.ask(Some(outlook.event), |node, now| node.enter(now, event, || waiter))?;
-        if matches!(entered.0, Ok(Entry::Waits(_))) {
+        if matches!(entered.0, Ok(Admission::Waits(_))) {
             self.probe(FaultKind::RoomAwaited);
             self.agenda.at(self.now + patience, Task::GiveUp(waiter));
             self.clients.queue.push_back(waiter);
@@ -192,10 +192,10 @@ impl World<'_> {
                 return Err(stop);
             }
         };
-        if !matches!(entered.0, Ok(Entry::Waits(_))) {
+        if !matches!(entered.0, Ok(Admission::Waits(_))) {
             self.agenda.now(Task::Leave(waiter));
         }
-        if matches!(entered.0, Ok(Entry::Decided(Decided { value: Ok(_), .. }))) {
+        if matches!(entered.0, Ok(Admission::Decided(Decided { value: Ok(_), .. }))) {
             self.probe(FaultKind::RoomFound);
         }
         self.entered(waiter, client, entered, &outlook, hangs_up, since)
@@ -206,7 +206,7 @@ impl World<'_> {
         &mut self,
         waiter: Waiter,
         client: u8,
-        (entered, changed): (Result<Entry, Unavailable>, usize),
+        (entered, changed): (Result<Admission, Unavailable>, usize),
         outlook: &Outlook,
         hangs_up: bool,
         since: u64,
@@ -214,18 +214,18 @@ impl World<'_> {
         let is_first = self.clients.queue.front().is_none_or(|first| *first == waiter);
         let waits = outlook.is_taken_if_room && !(is_first && outlook.has_room);
         if let Ok(entry) = &entered {
-            let has_waited = matches!(entry, Entry::Waits(_));
+            let has_waited = matches!(entry, Admission::Waits(_));
             holds(has_waited == waits, || {
                 let what = format_args!("it waits for room: {has_waited}; it is first: {is_first}; {outlook:?}");
                 Broken::new("admission", 9, what)
             })?;
         }
         match entered {
-            Ok(Entry::Waits(event)) => {
+            Ok(Admission::Waits(event)) => {
                 self.await_it(waiter, client, Awaited::Room { event, hangs_up }, since);
                 Ok(())
             }
-            Ok(Entry::Decided(decided)) => Ok(self.submitted(client, decided, changed, outlook, hangs_up)?),
+            Ok(Admission::Decided(decided)) => Ok(self.submitted(client, decided, changed, outlook, hangs_up)?),
             Err(why) => Ok(self.judge_unavailable(client, why)?),
         }
     }
@@ -245,26 +245,26 @@ impl World<'_> {
             Err(why) => return Ok(self.judge_unavailable(client, why)?),
         };
         let is_so = match &watched {
-            Watched::Ended(..) => known == Some(true),
-            Watched::Absent(_) => known.is_none(),
-            Watched::Waits => known == Some(false) && !is_stopped,
-            Watched::Stopped => known == Some(false) && is_stopped,
+            WatchedEvent::Ended(..) => known == Some(true),
+            WatchedEvent::Absent(_) => known.is_none(),
+            WatchedEvent::Waits => known == Some(false) && !is_stopped,
+            WatchedEvent::Stopped => known == Some(false) && is_stopped,
         };
         holds(is_so, || {
             Broken::new("record", 7, format_args!("event {event} has ended: {known:?}, and who waits gets {watched:?}"))
         })?;
         match watched {
-            Watched::Ended(_, lsn) | Watched::Absent(lsn) => {
+            WatchedEvent::Ended(_, lsn) | WatchedEvent::Absent(lsn) => {
                 self.probe(FaultKind::EndSeen);
                 Ok(self.show(client, lsn, Shown { what: "the end of an event", decided, submission: None })?)
             }
-            Watched::Waits => {
+            WatchedEvent::Waits => {
                 self.probe(FaultKind::EndAwaited);
                 self.clients.watching.push(waiter);
                 self.await_it(waiter, client, Awaited::End(event), self.now);
                 Ok(())
             }
-            Watched::Stopped => Ok(()),
+            WatchedEvent::Stopped => Ok(()),
         }
     }
 

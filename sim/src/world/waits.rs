@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
-use eventful::node::{Horizon, Lsn, Waiter, Worker as Holder};
+use eventful::node::{Horizon, Lsn, Waiter, WorkerId as Holder};
 use eventful::{Answer, Bound, Cursor, Digest, Epoch, Event, Timestamp};
 
 use super::agenda::{Agenda, Task};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use eventful::{Answer, Bound, Change, Fact, Next, Place, RecordView, Refusal, RunId, Timestamp};
+use eventful::{AfterRun, Answer, Bound, Change, Fact, Place, RecordView, Refusal, RunId, Timestamp};
 
 use super::agenda::STARTED_AT;
 use super::worker::{Does, Worker};
@@ -83,9 +83,9 @@ impl Wording {
             Change::Started { run, .. } => format!("{} starts", run_name(*run)),
             Change::Finished { run, end, next, .. } => {
                 let next = match next {
-                    Next::Completed => "it is completed".to_owned(),
-                    Next::Failed => "it has failed".to_owned(),
-                    Next::Retry { eligible_at } => format!("it is tried again from {} on", self.time(*eligible_at)),
+                    AfterRun::Completed => "it is completed".to_owned(),
+                    AfterRun::Failed => "it has failed".to_owned(),
+                    AfterRun::Retry { eligible_at } => format!("it is tried again from {} on", self.time(*eligible_at)),
                 };
                 format!("{} is over, {end}: {next}", run_name(*run))
             }

@@ -1,6 +1,6 @@
 //! A worker: it holds a permit, calls the handler, and settles the run.
 
-use eventful::node::Worker as Holder;
+use eventful::node::WorkerId as Holder;
 use eventful::{RunId, Timestamp};
 
 use crate::oracle::OutcomeSummary;

@@ -3,7 +3,7 @@
 
 use eventful::Fact;
 use eventful::journal::{MaintainError, Maintained, OpenError, WriteError};
-use eventful::node::{Found, Job};
+use eventful::node::{Job, JournalSpace};
 
 use super::journal::{Condition, Hand, journal_of};
 use super::routine::Routine;
@@ -254,14 +254,14 @@ impl World<'_> {
     }
 
     /// Judges what a look at the journal means.
-    fn judge_found(&self, found: Option<Found>) -> Result<(), Broken> {
+    fn judge_found(&self, found: Option<JournalSpace>) -> Result<(), Broken> {
         let seen = self.seen();
         let (Some(found), Some(kept)) = (found, &seen.oracles.journal) else { return Ok(()) };
         let is_short = kept.room() < self.config.max_event_bytes as u64;
         let due = match (kept.is_reachable, is_short) {
-            (false, _) => Found::Unreachable,
-            (true, true) => Found::Short,
-            (true, false) => Found::Room,
+            (false, _) => JournalSpace::Unreachable,
+            (true, true) => JournalSpace::Short,
+            (true, false) => JournalSpace::Room,
         };
         holds(found == due, || Broken::new("journal", 9, format_args!("a look finds {found:?}, and {due:?} is so")))
     }

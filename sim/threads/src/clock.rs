@@ -105,9 +105,9 @@ impl Clock for StillClock {
     fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
         Box::pin(async move {
             loop {
-                let bell = TIME.with(|time| Arc::clone(&time.moved.borrow()));
+                let notify = TIME.with(|time| Arc::clone(&time.moved.borrow()));
                 // Made before the time is read, so that no move between them is missed.
-                let moved = bell.notified();
+                let moved = notify.notified();
                 if now() >= at {
                     return;
                 }

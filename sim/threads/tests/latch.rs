@@ -1,4 +1,4 @@
-//! Models of a latch and of the bells alone: their schedules are short, so that many of all there are are seen.
+//! Models of a latch and of the notifications alone: their schedules are short, so that many of all there are are seen.
 
 use core::time::Duration;
 use eventful::node;
@@ -7,14 +7,14 @@ use eventful_threads::sync;
 use std::sync::Arc;
 
 #[allow(dead_code, reason = "the models need a part of it")]
-#[path = "../../../src/runtime/bells.rs"]
-mod bells;
-#[allow(dead_code, reason = "the models need a part of it")]
 #[path = "../../../src/runtime/latch.rs"]
 mod latch;
+#[allow(dead_code, reason = "the models need a part of it")]
+#[path = "../../../src/runtime/notifications.rs"]
+mod notifications;
 
-use bells::{Bells, guarded, ring_for_one};
 use latch::Latch;
+use notifications::{Notifications, guarded, notify_one_guarded};
 
 #[test]
 fn latch_wakes_all_who_wait() {
@@ -67,42 +67,42 @@ fn waiter_that_leaves_a_latch_keeps_no_other_from_being_woken() {
 #[test]
 fn waiter_that_was_added_is_woken_once() {
     check(|_| async {
-        let bells = Arc::new(Bells::default());
-        let (one, other) = (bells.waiters.name(), bells.waiters.name());
+        let notifications = Arc::new(Notifications::default());
+        let (one, other) = (notifications.waiters.name(), notifications.waiters.name());
         assert_ne!(one, other);
-        let [bell, _] = [one, other].map(|waiter| bells.waiters.add(waiter));
-        let waiting = client(async move { bell.notified().await });
-        let ringing = Arc::clone(&bells);
-        let leaving = sync::thread::spawn(move || ringing.waiters.remove(other));
-        bells.waiters.wake(&[other, one]);
+        let [notify, _] = [one, other].map(|waiter| notifications.waiters.add(waiter));
+        let waiting = client(async move { notify.notified().await });
+        let waking = Arc::clone(&notifications);
+        let leaving = sync::thread::spawn(move || waking.waiters.remove(other));
+        notifications.waiters.wake(&[other, one]);
         for thread in [waiting, leaving] {
             thread.join().expect("no panic");
         }
-        bells.waiters.remove(one);
-        assert_eq!(bells.waiters.len(), 0);
+        notifications.waiters.remove(one);
+        assert_eq!(notifications.waiters.len(), 0);
     });
 }
 
 #[test]
-fn bell_for_one_that_was_left_is_passed_on() {
+fn notification_of_one_that_was_left_is_passed_on() {
     check(|_| async {
-        let bell = Arc::new(sync::Notify::new());
+        let notify = Arc::new(sync::Notify::new());
         let leaver = Arc::new(Latch::default());
-        let (rung, left) = (Arc::clone(&bell), Arc::clone(&leaver));
+        let (notified, left) = (Arc::clone(&notify), Arc::clone(&leaver));
         let leaves = client(async move {
             tokio::select! {
                 biased;
                 () = left.wait() => false,
-                () = rung.notified() => true,
+                () = notified.notified() => true,
             }
         });
-        let stays = Arc::clone(&bell);
+        let stays = Arc::clone(&notify);
         let stays = client(async move { stays.notified().await });
         let opener = sync::thread::spawn(move || leaver.open());
-        ring_for_one(&bell);
+        notify_one_guarded(&notify);
         opener.join().expect("no panic");
         if leaves.join().expect("no panic") {
-            ring_for_one(&bell);
+            notify_one_guarded(&notify);
         }
         stays.join().expect("no panic");
     });
@@ -114,15 +114,17 @@ fn time_wakes_who_sleeps_on_a_condvar() {
         let shared = Arc::new((sync::Mutex::new(false), sync::Condvar::default()));
         let sleeping = Arc::clone(&shared);
         let sleeper = sync::thread::spawn(move || {
-            let rung = sleeping.0.lock().expect("no panic");
-            let (rung, is_late) =
-                sleeping.1.wait_timeout_while(rung, Duration::from_secs(1), |rung| !*rung).expect("no panic");
-            assert_ne!(*rung, is_late);
+            let notified = sleeping.0.lock().expect("no panic");
+            let (notified, is_late) = sleeping
+                .1
+                .wait_timeout_while(notified, Duration::from_secs(1), |notified| !*notified)
+                .expect("no panic");
+            assert_ne!(*notified, is_late);
         });
-        let ringing = Arc::clone(&shared);
+        let waking = Arc::clone(&shared);
         let ringer = sync::thread::spawn(move || {
-            *ringing.0.lock().expect("no panic") = true;
-            ringing.1.notify_one();
+            *waking.0.lock().expect("no panic") = true;
+            waking.1.notify_one();
         });
         eventful_threads::clock::advance(Duration::from_secs(2));
         ringer.join().expect("no panic");

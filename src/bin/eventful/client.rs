@@ -11,13 +11,13 @@ pub(crate) use hyper_util::client::legacy::Error;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::watched::{Watch, is_stale};
+use crate::watched::{WatchedConnector, is_stale};
 
 /// A client for one URL.
 #[derive(Debug, Clone)]
-pub(crate) enum Client {
-    Plain(Pools<Watch<HttpConnector>>),
-    Secure(Pools<Watch<HttpsConnector<HttpConnector>>>),
+pub(crate) enum HttpClient {
+    Plain(Pools<WatchedConnector<HttpConnector>>),
+    Secure(Pools<WatchedConnector<HttpsConnector<HttpConnector>>>),
 }
 
 /// Connections over one kind of transport.
@@ -29,20 +29,20 @@ pub(crate) struct Pools<C> {
     fresh: Pool<C, Full<Bytes>>,
 }
 
-impl Client {
+impl HttpClient {
     /// A client that can speak to `url`. Only `https` needs the system's certificates.
     pub(crate) fn new(url: &Uri) -> anyhow::Result<Self> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         if url.scheme_str() != Some("https") {
-            return Ok(Self::Plain(Pools::new(Watch(connector))));
+            return Ok(Self::Plain(Pools::new(WatchedConnector(connector))));
         }
         connector.enforce_http(false);
         let secure = HttpsConnectorBuilder::new()
             .with_native_roots()
             .context("https needs the system's certificates: install the package ca-certificates")?;
         let connector = secure.https_only().enable_http1().wrap_connector(connector);
-        Ok(Self::Secure(Pools::new(Watch(connector))))
+        Ok(Self::Secure(Pools::new(WatchedConnector(connector))))
     }
 
     /// Sends a request, and returns the answer once its head is there.

@@ -11,7 +11,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, InvalidHeaderVa
 use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode};
 
-use crate::client::{self, Client};
+use crate::client::{self, HttpClient};
 use crate::excerpt;
 use crate::shortage::{Shortage, Shortages};
 use crate::spans;
@@ -24,7 +24,7 @@ use crate::url::HttpUrl;
 #[derive(Debug)]
 pub(crate) struct Deliver {
     url: HttpUrl,
-    client: Client,
+    client: HttpClient,
     shortages: Shortages,
 }
 
@@ -33,7 +33,7 @@ const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 impl Deliver {
     pub(crate) fn new(url: HttpUrl) -> anyhow::Result<Self> {
-        Ok(Self { client: Client::new(url.uri())?, url, shortages: Shortages::new() })
+        Ok(Self { client: HttpClient::new(url.uri())?, url, shortages: Shortages::new() })
     }
 
     pub(crate) const fn url(&self) -> &HttpUrl {

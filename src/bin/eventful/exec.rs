@@ -34,9 +34,9 @@ const KILLED: RangeInclusive<i32> = 129..=192;
 const LONGEST_GRACE: Duration = Duration::from_secs(1);
 
 /// A command on its way, and all that it has started: dropping it kills the lot.
-struct Group(Child);
+struct ProcessGroup(Child);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // Absent once the command has ended: its number may be another's then.
         let leader = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
@@ -91,7 +91,7 @@ impl Exec {
         }
     }
 
-    fn start(&self, event: &Event, attempt: &Attempt) -> std::io::Result<Group> {
+    fn start(&self, event: &Event, attempt: &Attempt) -> std::io::Result<ProcessGroup> {
         let child = Command::new("sh")
             .args(["-c", self.command.as_str()])
             .env("EVENTFUL_ID", &*event.key().id())
@@ -106,7 +106,7 @@ impl Exec {
             .process_group(0)
             .kill_on_drop(true)
             .spawn();
-        child.map(Group)
+        child.map(ProcessGroup)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn is_needed() -> bool {
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut listeners = Listeners::start().context("signals cannot be received")?;
+        let mut listeners = ContainerSignals::start().context("signals cannot be received")?;
         let child = start_again().context("as process 1 the program runs itself as a child, and this did not start")?;
         loop {
             if let Some(code) = reap(child) {
@@ -71,7 +71,7 @@ fn exit_code(status: WaitStatus) -> ExitCode {
     code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-struct Listeners {
+struct ContainerSignals {
     child: Signal,
     interrupt: Signal,
     terminate: Signal,
@@ -79,7 +79,7 @@ struct Listeners {
     hangup: Signal,
 }
 
-impl Listeners {
+impl ContainerSignals {
     fn start() -> io::Result<Self> {
         Ok(Self {
             child: signal(SignalKind::child())?,

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use options::{Call, Options};
+use options::{Options, ProgramCall};
 
 /// How long tasks may take to end when the program does; children of handlers are killed by then.
 const LAST_GRACE: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let serves = matches!(options.call, Call::Serve(_));
+    let serves = matches!(options.call, ProgramCall::Serve(_));
     if serves && init::is_needed() {
         match init::run() {
             Ok(code) => return Ok(code),
@@ -65,11 +65,11 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
     code
 }
 
-async fn call(call: Call) -> anyhow::Result<ExitCode> {
+async fn call(call: ProgramCall) -> anyhow::Result<ExitCode> {
     signals::survive_file_size_limit()?;
     match call {
-        Call::Serve(options) => serve::serve(*options).await,
-        Call::Send(options) => send::send(options).await,
-        Call::Journal(options) => journal::call(options),
+        ProgramCall::Serve(options) => serve::serve(*options).await,
+        ProgramCall::Send(options) => send::send(options).await,
+        ProgramCall::Journal(options) => journal::call(options),
     }
 }

@@ -12,7 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::shell::ShellCommand;
 use crate::spans;
-use crate::terminal::{Log, is_watched};
+use crate::terminal::{StderrLog, is_watched};
 use crate::unrepeated::Unrepeated;
 use crate::url::HttpUrl;
 
@@ -24,12 +24,12 @@ pub(crate) struct Options {
     #[arg(long, global = true, env = "EVENTFUL_LOG", default_value = "info", value_name = "LEVEL", value_parser = level)]
     log: LevelFilter,
     #[command(subcommand)]
-    pub(crate) call: Call,
+    pub(crate) call: ProgramCall,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Call {
+pub(crate) enum ProgramCall {
     /// Take events in over HTTP and handle them; without any option, log them
     Serve(Box<ServeOptions>),
     /// Send events, a JSON envelope per line, to a server
@@ -197,7 +197,7 @@ pub(crate) struct SendOptions {
 impl Options {
     /// Logs to standard error from now on.
     pub(crate) fn start_log(&self) {
-        tracing_subscriber::fmt().with_max_level(self.log).with_ansi(is_watched()).with_writer(|| Log).init();
+        tracing_subscriber::fmt().with_max_level(self.log).with_ansi(is_watched()).with_writer(|| StderrLog).init();
     }
 }
 

@@ -14,16 +14,16 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// A stream that a thread of its own writes to. When its reader is slower than the writers, lines are dropped and
 /// counted; a line says how many, as soon as there is room for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Outlet(Arc<Shared>);
+pub(crate) struct Outlet(Arc<OutletState>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue>,
+struct OutletState {
+    queue: Mutex<OutletQueue>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct OutletQueue {
     waiting: Vec<u8>,
     /// Whether the thread has taken lines that are not written yet.
     is_writing: bool,
@@ -56,7 +56,7 @@ impl Outlet {
 
     /// Waits until everything is written, at most this long.
     pub(crate) fn flush(&self, timeout: Duration) {
-        let is_busy = |queue: &mut Queue| queue.is_writing || !queue.waiting.is_empty();
+        let is_busy = |queue: &mut OutletQueue| queue.is_writing || !queue.waiting.is_empty();
         // Whatever is left then stays unwritten.
         let _waited = self.0.changed.wait_timeout_while(self.0.lock(), timeout, is_busy);
     }
@@ -72,7 +72,7 @@ impl Outlet {
     }
 }
 
-impl Shared {
+impl OutletState {
     /// Writes what waits, for ever. The lock is not held meanwhile.
     fn write_all(&self, mut stream: impl Write) {
         loop {
@@ -102,12 +102,12 @@ impl Shared {
         lines
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, OutletQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Queue {
+impl OutletQueue {
     fn drop_lines(&mut self, lines: &[u8]) {
         let count = lines.iter().filter(|byte| **byte == b'\n').count().max(1) as u64;
         self.unsaid += count;

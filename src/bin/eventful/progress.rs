@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::source::Source;
-use crate::spans::Stopwatch;
+use crate::source::LineSource;
+use crate::spans::RealStopwatch;
 use crate::terminal;
 
 /// What became of the lines.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct LineCounts {
     pub(crate) accepted: u64,
     pub(crate) duplicate: u64,
     pub(crate) conflict: u64,
@@ -18,11 +18,11 @@ pub(crate) struct Counts {
 
 /// Tells a person at the terminal all the time, a log now and then.
 #[derive(Debug)]
-pub(crate) struct Progress {
-    pub(crate) counts: Counts,
+pub(crate) struct SendProgress {
+    pub(crate) counts: LineCounts,
     watched: bool,
-    since_start: Stopwatch,
-    since_told: Stopwatch,
+    since_start: RealStopwatch,
+    since_told: RealStopwatch,
     complaints: u32,
 }
 
@@ -33,7 +33,7 @@ const MAX_COMPLAINTS: u32 = 20;
 /// Characters of the bar.
 const BAR: usize = 30;
 
-impl Counts {
+impl LineCounts {
     fn lines(&self) -> u64 {
         self.accepted + self.duplicate + self.bad()
     }
@@ -44,25 +44,25 @@ impl Counts {
     }
 }
 
-impl Progress {
+impl SendProgress {
     pub(crate) fn start() -> Self {
         Self {
-            counts: Counts::default(),
+            counts: LineCounts::default(),
             watched: terminal::is_watched(),
-            since_start: Stopwatch::start(),
-            since_told: Stopwatch::start(),
+            since_start: RealStopwatch::start(),
+            since_told: RealStopwatch::start(),
             complaints: 0,
         }
     }
 
     /// Tells how far it is.
-    pub(crate) fn tell(&mut self, source: &Source) {
+    pub(crate) fn tell(&mut self, source: &LineSource) {
         let text = format!("{} lines, {}/s", self.counts.lines(), self.rate());
         match source.percent() {
             Some(percent) if self.watched => terminal::rewrite(&format!("{} {percent}% {text}", bar(percent))),
             _ if self.watched => terminal::rewrite(&text),
             percent if self.since_told.elapsed() >= LOG_EVERY => {
-                self.since_told = Stopwatch::start();
+                self.since_told = RealStopwatch::start();
                 terminal::warn(&percent.map_or_else(|| text.clone(), |percent| format!("{percent}% {text}")));
             }
             _ => {}
@@ -88,7 +88,7 @@ impl Progress {
     /// Tells how it ended.
     pub(crate) fn summarize(&self) {
         self.clear();
-        let Counts { accepted, duplicate, conflict, invalid, failed } = &self.counts;
+        let LineCounts { accepted, duplicate, conflict, invalid, failed } = &self.counts;
         let (lines, rate, took) = (self.counts.lines(), self.rate(), self.since_start.elapsed());
         terminal::say(&format!(
             "{lines} lines in {took:.1?} ({rate}/s): {accepted} accepted, {duplicate} duplicate, \

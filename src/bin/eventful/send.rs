@@ -9,10 +9,10 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Uri};
 use serde::Deserialize;
 
-use crate::client::{self, Client};
+use crate::client::{self, HttpClient};
 use crate::options::SendOptions;
-use crate::progress::Progress;
-use crate::source::{Line, Source};
+use crate::progress::SendProgress;
+use crate::source::{LineSource, SourceLine};
 
 /// The wait before lines are sent again, when the server names none; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -23,7 +23,7 @@ const CHUNK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends all lines. Success when the server has every one of them.
 pub(crate) async fn send(options: SendOptions) -> anyhow::Result<ExitCode> {
-    let mut source = Source::open(&options.file)?;
+    let mut source = LineSource::open(&options.file)?;
     let mut sender = Sender::new(&options)?;
     loop {
         let lines = source.chunk()?;
@@ -40,23 +40,23 @@ pub(crate) async fn send(options: SendOptions) -> anyhow::Result<ExitCode> {
 }
 
 struct Sender {
-    client: Client,
+    client: HttpClient,
     url: Uri,
     retries: u32,
-    progress: Progress,
+    progress: SendProgress,
 }
 
 /// What the server says of a line.
 #[derive(Deserialize)]
-struct Answer {
+struct LineResult {
     line: usize,
     outcome: String,
     #[serde(default)]
-    problem: Problem,
+    problem: ProblemBody,
 }
 
 #[derive(Deserialize, Default)]
-struct Problem {
+struct ProblemBody {
     #[serde(default)]
     detail: String,
     retry_after_ms: Option<u64>,
@@ -64,20 +64,20 @@ struct Problem {
 
 /// Lines that are to be sent again, why, and when.
 struct Again {
-    lines: Vec<Line>,
+    lines: Vec<SourceLine>,
     why: String,
     after: Option<Duration>,
     hopeless: bool,
 }
 
 /// Why there are no answers.
-struct Unanswered {
+struct NoResponse {
     why: String,
     /// Whether another try will do no better.
     hopeless: bool,
 }
 
-impl From<String> for Unanswered {
+impl From<String> for NoResponse {
     fn from(why: String) -> Self {
         Self { why, hopeless: false }
     }
@@ -86,12 +86,12 @@ impl From<String> for Unanswered {
 impl Sender {
     fn new(options: &SendOptions) -> anyhow::Result<Self> {
         let url = options.to.join("/v1/events/batch")?;
-        Ok(Self { client: Client::new(&url)?, url, retries: options.retries, progress: Progress::start() })
+        Ok(Self { client: HttpClient::new(&url)?, url, retries: options.retries, progress: SendProgress::start() })
     }
 
     /// Sends lines until the server has decided each, or the retries are used up. A try that gets
     /// anywhere gives them back. False when there is no use in going on.
-    async fn send(&mut self, mut lines: Vec<Line>) -> bool {
+    async fn send(&mut self, mut lines: Vec<SourceLine>) -> bool {
         let (mut wait, mut retries) = (FIRST_WAIT, self.retries);
         loop {
             let count = lines.len();
@@ -115,7 +115,7 @@ impl Sender {
         }
     }
 
-    async fn attempt(&mut self, lines: Vec<Line>) -> Again {
+    async fn attempt(&mut self, lines: Vec<SourceLine>) -> Again {
         let exchange = tokio::time::timeout(CHUNK_TIMEOUT, self.exchange(&lines)).await;
         let (answers, unanswered) = match exchange {
             Ok(Ok(answers)) => (answers, "the answer was cut off".to_owned().into()),
@@ -127,14 +127,14 @@ impl Sender {
 
     /// Counts what is decided. The rest, the lines without an answer too, is to be sent again:
     /// a line that was accepted after all is a duplicate then.
-    fn sort(&mut self, lines: Vec<Line>, answers: Vec<Answer>, unanswered: Unanswered) -> Again {
-        let Unanswered { why, hopeless } = unanswered;
+    fn sort(&mut self, lines: Vec<SourceLine>, answers: Vec<LineResult>, unanswered: NoResponse) -> Again {
+        let NoResponse { why, hopeless } = unanswered;
         let mut again = Again { lines: Vec::new(), why, after: None, hopeless };
         let mut answers = answers.into_iter().peekable();
         for (at, line) in lines.into_iter().enumerate() {
             let answer = answers.next_if(|answer| answer.line == at + 1);
             if !answer.as_ref().is_some_and(|answer| self.count(&line, answer)) {
-                if let Some(Answer { problem, .. }) = answer {
+                if let Some(LineResult { problem, .. }) = answer {
                     again.after = again.after.max(problem.retry_after_ms.map(Duration::from_millis));
                     again.why = problem.detail;
                 }
@@ -145,7 +145,7 @@ impl Sender {
     }
 
     /// Whether the answer is the last word on the line.
-    fn count(&mut self, line: &Line, answer: &Answer) -> bool {
+    fn count(&mut self, line: &SourceLine, answer: &LineResult) -> bool {
         let counts = &mut self.progress.counts;
         match answer.outcome.as_str() {
             "accepted" => counts.accepted += 1,
@@ -168,20 +168,20 @@ impl Sender {
     }
 
     /// The server's answers; why there are none.
-    async fn exchange(&self, lines: &[Line]) -> Result<Vec<Answer>, Unanswered> {
+    async fn exchange(&self, lines: &[SourceLine]) -> Result<Vec<LineResult>, NoResponse> {
         let answer = self.client.request(self.request(lines)).await;
         let answer = answer.map_err(|error| format!("{}: is the server running?", client::explain(&error)))?;
         if !answer.status().is_success() {
             let why = format!("the server answered {}: is it an eventful server?", answer.status());
-            return Err(Unanswered { why, hopeless: answer.status().is_client_error() });
+            return Err(NoResponse { why, hopeless: answer.status().is_client_error() });
         }
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
         let texts = body.split(|byte| *byte == b'\n').filter(|text| !text.is_empty());
-        let odd = |error| Unanswered::from(format!("an odd answer: {error}"));
+        let odd = |error| NoResponse::from(format!("an odd answer: {error}"));
         texts.map(|text| serde_json::from_slice(text).map_err(odd)).collect()
     }
 
-    fn request(&self, lines: &[Line]) -> Request<Full<Bytes>> {
+    fn request(&self, lines: &[SourceLine]) -> Request<Full<Bytes>> {
         let mut body = Vec::with_capacity(lines.iter().map(|line| line.text.len() + 1).sum());
         for line in lines {
             body.extend_from_slice(&line.text);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use eventful::journal::{DiskStore, Progress};
+use eventful::journal::{DiskStore, RecoveryProgress};
 use eventful::{Config, Eventful, StartError, http};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -70,9 +70,9 @@ async fn start(config: Config, options: &ServeOptions, handler: Chosen) -> anyho
 }
 
 /// Shows how far a long replay has come, at each tenth.
-fn show_replay() -> impl FnMut(Progress) {
+fn show_replay() -> impl FnMut(RecoveryProgress) {
     let mut told = 0;
-    move |Progress { read, total, .. }| {
+    move |RecoveryProgress { read, total, .. }| {
         let tenth = read * 10 / total.max(1);
         if total >= LONG_REPLAY && tenth > told {
             told = tenth;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use eventful::Failure;
 use rustix::io::Errno;
 
-use crate::spans::Stopwatch;
+use crate::spans::RealStopwatch;
 
 /// The time between two lines of the log about shortages.
 const QUIET: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ fn os_code(error: &(dyn Error + 'static)) -> Option<i32> {
 /// The log of shortages, which does not make them worse.
 #[derive(Debug)]
 pub(crate) struct Shortages {
-    watch: Stopwatch,
+    watch: RealStopwatch,
     noted: Mutex<Noted>,
 }
 
@@ -82,7 +82,7 @@ struct Noted {
 
 impl Shortages {
     pub(crate) fn new() -> Self {
-        Self { watch: Stopwatch::start(), noted: Mutex::default() }
+        Self { watch: RealStopwatch::start(), noted: Mutex::default() }
     }
 
     /// Logs the shortage, now and then, and returns what becomes of the event: another attempt after a

@@ -14,7 +14,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A file or standard input, read in chunks of lines.
-pub(crate) struct Source {
+pub(crate) struct LineSource {
     reader: Box<dyn BufRead>,
     total_bytes: Option<u64>,
     read_bytes: u64,
@@ -23,12 +23,12 @@ pub(crate) struct Source {
 
 /// A line and its number in the source, from 1.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct SourceLine {
     pub(crate) number: u64,
     pub(crate) text: Vec<u8>,
 }
 
-impl Source {
+impl LineSource {
     /// The file of this name; standard input for `-`.
     pub(crate) fn open(name: &str) -> anyhow::Result<Self> {
         if name == "-" {
@@ -45,7 +45,7 @@ impl Source {
     }
 
     /// The next lines, without blank ones; none at the end.
-    pub(crate) fn chunk(&mut self) -> anyhow::Result<Vec<Line>> {
+    pub(crate) fn chunk(&mut self) -> anyhow::Result<Vec<SourceLine>> {
         let mut lines = Vec::new();
         let mut bytes = 0;
         while lines.len() < CHUNK_LINES && bytes < CHUNK_BYTES {
@@ -62,7 +62,7 @@ impl Source {
             }
             let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).trim_ascii();
             if !text.is_empty() {
-                lines.push(Line { number: self.number, text: text.to_vec() });
+                lines.push(SourceLine { number: self.number, text: text.to_vec() });
             }
         }
         Ok(lines)

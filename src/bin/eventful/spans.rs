@@ -61,9 +61,9 @@ pub(crate) fn about(duration: Duration) -> String {
 
 /// Measures how long something takes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stopwatch(Instant);
+pub(crate) struct RealStopwatch(Instant);
 
-impl Stopwatch {
+impl RealStopwatch {
     #[allow(clippy::disallowed_methods, reason = "the program tells people how long it took; nothing is decided by it")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())

@@ -52,7 +52,7 @@ pub(crate) fn warn(text: &str) {
 /// Passes on to standard error what a command has written to its own.
 pub(crate) fn pass(bytes: &[u8]) {
     // There is nowhere else to say that it failed.
-    let _written = Log.write_all(bytes);
+    let _written = StderrLog.write_all(bytes);
 }
 
 /// Writes over the line on standard error that the cursor is in.
@@ -69,9 +69,9 @@ pub(crate) fn is_watched() -> bool {
 
 /// Standard error, for whole lines.
 #[derive(Debug)]
-pub(crate) struct Log;
+pub(crate) struct StderrLog;
 
-impl Write for Log {
+impl Write for StderrLog {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         match DETACHED.get() {
             Some(detached) => detached.log.push(lines),

@@ -17,14 +17,14 @@ use tower_service::Service;
 
 /// Makes connections that are watched, with the connector inside.
 #[derive(Debug, Clone)]
-pub(crate) struct Watch<C>(pub(crate) C);
+pub(crate) struct WatchedConnector<C>(pub(crate) C);
 
 /// What is known of a connection, also after its end.
 #[derive(Debug, Clone, Default)]
-struct Sight(Arc<Seen>);
+struct Sight(Arc<ConnectionActivity>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct ConnectionActivity {
     /// Whether an answer came and another request was written after it.
     is_reused: AtomicBool,
     /// Whether anything was read since a request was last written.
@@ -56,13 +56,13 @@ impl Sight {
     }
 }
 
-impl<C> Service<Uri> for Watch<C>
+impl<C> Service<Uri> for WatchedConnector<C>
 where
     C: Service<Uri>,
     C::Response: hyper::rt::Read + hyper::rt::Write + Connection + Unpin,
     C::Future: Send + 'static,
 {
-    type Response = TokioIo<Watched<TokioIo<C::Response>>>;
+    type Response = TokioIo<WatchedConnection<TokioIo<C::Response>>>;
     type Error = C::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, C::Error>> + Send>>;
 
@@ -74,25 +74,25 @@ where
         let connecting = self.0.call(uri);
         Box::pin(async move {
             let io = TokioIo::new(connecting.await?);
-            Ok(TokioIo::new(Watched { io, sight: Sight::default() }))
+            Ok(TokioIo::new(WatchedConnection { io, sight: Sight::default() }))
         })
     }
 }
 
 /// A connection that is watched.
 #[derive(Debug)]
-pub(crate) struct Watched<Io> {
+pub(crate) struct WatchedConnection<Io> {
     io: Io,
     sight: Sight,
 }
 
-impl<Io: Connection> Connection for Watched<TokioIo<Io>> {
+impl<Io: Connection> Connection for WatchedConnection<TokioIo<Io>> {
     fn connected(&self) -> Connected {
         self.io.inner().connected().extra(self.sight.clone())
     }
 }
 
-impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
+impl<Io: AsyncRead + Unpin> AsyncRead for WatchedConnection<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
@@ -103,7 +103,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Watched<Io> {
+impl<Io: AsyncWrite + Unpin> AsyncWrite for WatchedConnection<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.sight.note_written();
         Pin::new(&mut self.io).poll_write(cx, buf)

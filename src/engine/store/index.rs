@@ -5,13 +5,13 @@ use core::mem;
 use hashbrown::HashTable;
 
 use super::slab::Slot;
-use super::tombstones::Grave;
+use super::tombstones::TombstoneId;
 
 /// Where a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum Location {
     Live(Slot),
-    Buried(Grave),
+    Buried(TombstoneId),
 }
 
 /// A hash table that is split into parts once it has some size.
@@ -22,7 +22,7 @@ pub(in crate::engine) enum Location {
 #[derive(Debug)]
 pub(super) struct Index {
     /// One, or [`PARTS`].
-    parts: Box<[HashTable<Entry>]>,
+    parts: Box<[HashTable<IndexEntry>]>,
     /// Entries of all parts.
     len: usize,
     /// Entries at which it is split.
@@ -31,7 +31,7 @@ pub(super) struct Index {
 
 /// Eight bytes: half of the hash, and the location with its kind in the lowest bit.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct IndexEntry {
     hash: u32,
     location: u32,
 }
@@ -50,14 +50,14 @@ impl Index {
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(Location) -> bool) -> Option<Location> {
         let hash = hash as u32;
         let entry = self.part(hash).find(spread(hash), |entry| entry.hash == hash && is_it(entry.location()));
-        entry.map(Entry::location)
+        entry.map(IndexEntry::location)
     }
 
     /// As [`Index::find`], for a record that is at `from`: it need not be asked whether it is itself.
     pub(super) fn find_from(&self, hash: u64, from: Location, is_it: impl Fn(Location) -> bool) -> Option<Location> {
         let (hash, from) = (hash as u32, pack(from));
-        let is_found = |entry: &Entry| entry.hash == hash && (entry.location == from || is_it(entry.location()));
-        self.part(hash).find(spread(hash), is_found).map(Entry::location)
+        let is_found = |entry: &IndexEntry| entry.hash == hash && (entry.location == from || is_it(entry.location()));
+        self.part(hash).find(spread(hash), is_found).map(IndexEntry::location)
     }
 
     /// Adds a location that is not in it.
@@ -65,7 +65,7 @@ impl Index {
         if self.len >= self.split_at && self.parts.len() == 1 {
             self.split();
         }
-        self.push(Entry { hash: hash as u32, location: pack(location) });
+        self.push(IndexEntry { hash: hash as u32, location: pack(location) });
         self.len += 1;
     }
 
@@ -93,7 +93,7 @@ impl Index {
         self.len
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: IndexEntry) {
         self.part_mut(entry.hash).insert_unique(spread(entry.hash), entry, |entry| spread(entry.hash));
     }
 
@@ -104,20 +104,20 @@ impl Index {
         whole.into_iter().flatten().for_each(|entry| self.push(entry));
     }
 
-    fn part(&self, hash: u32) -> &HashTable<Entry> {
+    fn part(&self, hash: u32) -> &HashTable<IndexEntry> {
         &self.parts[part(hash) & (self.parts.len() - 1)]
     }
 
-    fn part_mut(&mut self, hash: u32) -> &mut HashTable<Entry> {
+    fn part_mut(&mut self, hash: u32) -> &mut HashTable<IndexEntry> {
         &mut self.parts[part(hash) & (self.parts.len() - 1)]
     }
 }
 
-impl Entry {
+impl IndexEntry {
     fn location(&self) -> Location {
         match self.location % 2 {
             0 => Location::Live(Slot::new(self.location / 2)),
-            _ => Location::Buried(Grave::new(self.location / 2)),
+            _ => Location::Buried(TombstoneId::new(self.location / 2)),
         }
     }
 }
@@ -146,7 +146,7 @@ mod tests {
 
     const ONE: Location = Location::Live(Slot::new(1));
     const OTHER: Location = Location::Live(Slot::new(2));
-    const GRAVE: Location = Location::Buried(Grave::new(2));
+    const GRAVE: Location = Location::Buried(TombstoneId::new(2));
 
     #[test]
     fn keys_with_one_hash_are_told_apart() {

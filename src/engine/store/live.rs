@@ -19,18 +19,18 @@ pub(in crate::engine) struct LiveRecord {
     /// The keyed hash of the event's key.
     pub(super) hash: u64,
     pub(in crate::engine) accepted_at: Timestamp,
-    pub(in crate::engine) stage: Stage,
+    pub(in crate::engine) stage: LiveState,
     pub(in crate::engine) attempt: u32,
     pub(in crate::engine) charge: Charge,
     pub(super) links: Links,
     /// Absent while every attempt so far is still running or was the first.
-    pub(super) trouble: Option<Box<Trouble>>,
+    pub(super) trouble: Option<Box<PastFailures>>,
 }
 
 /// What a live record is doing.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine) enum Stage {
-    Waiting(Waiting),
+pub(in crate::engine) enum LiveState {
+    Waiting(WaitingState),
     Processing(ActiveRun),
     Failed {
         at: Timestamp,
@@ -41,7 +41,7 @@ pub(in crate::engine) enum Stage {
 
 /// The stage of a record that waits for a run.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct Waiting {
+pub(in crate::engine) struct WaitingState {
     /// Whether a run of it has ended since it was accepted or redriven.
     pub(in crate::engine) retry: bool,
     pub(in crate::engine) eligible_at: Timestamp,
@@ -69,36 +69,36 @@ pub(super) struct Links {
 
 /// What went wrong before.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct PastFailures {
     last_error: Option<ErrorText>,
     history: Vec<PastAttempt>,
 }
 
 impl LiveRecord {
     pub(super) fn new(event: Event, hash: u64, accepted_at: Timestamp) -> Self {
-        let stage = Stage::waiting(false, accepted_at);
+        let stage = LiveState::waiting(false, accepted_at);
         let (attempt, charge, links, trouble) = Default::default();
         Self { event, hash, accepted_at, stage, attempt, charge, links, trouble }
     }
 
-    pub(in crate::engine) fn waiting_mut(&mut self) -> &mut Waiting {
+    pub(in crate::engine) fn waiting_mut(&mut self) -> &mut WaitingState {
         match &mut self.stage {
-            Stage::Waiting(waiting) => waiting,
-            Stage::Processing(_) | Stage::Failed { .. } => unreachable!("only a waiting record has a place"),
+            LiveState::Waiting(waiting) => waiting,
+            LiveState::Processing(_) | LiveState::Failed { .. } => unreachable!("only a waiting record has a place"),
         }
     }
 
     pub(in crate::engine) fn run_mut(&mut self) -> &mut ActiveRun {
         match &mut self.stage {
-            Stage::Processing(run) => run,
-            Stage::Waiting(_) | Stage::Failed { .. } => unreachable!("only a processing record has a run"),
+            LiveState::Processing(run) => run,
+            LiveState::Waiting(_) | LiveState::Failed { .. } => unreachable!("only a processing record has a run"),
         }
     }
 
     pub(in crate::engine) fn run(&self) -> &ActiveRun {
         match &self.stage {
-            Stage::Processing(run) => run,
-            Stage::Waiting(_) | Stage::Failed { .. } => unreachable!("only a processing record has a run"),
+            LiveState::Processing(run) => run,
+            LiveState::Waiting(_) | LiveState::Failed { .. } => unreachable!("only a processing record has a run"),
         }
     }
 
@@ -117,7 +117,7 @@ impl LiveRecord {
     /// Takes back what was remembered elsewhere.
     pub(in crate::engine) fn recall(&mut self, last_error: Option<ErrorText>, history: Vec<PastAttempt>) {
         if last_error.is_some() || !history.is_empty() {
-            self.trouble = Some(Box::new(Trouble { last_error, history }));
+            self.trouble = Some(Box::new(PastFailures { last_error, history }));
         }
     }
 
@@ -137,9 +137,9 @@ impl LiveRecord {
     }
 }
 
-impl Stage {
+impl LiveState {
     pub(in crate::engine) const fn waiting(retry: bool, eligible_at: Timestamp) -> Self {
-        Self::Waiting(Waiting { retry, eligible_at, place: None, delayed_as: 0 })
+        Self::Waiting(WaitingState { retry, eligible_at, place: None, delayed_as: 0 })
     }
 
     pub(in crate::engine) const fn failed(at: Timestamp) -> Self {
@@ -148,8 +148,8 @@ impl Stage {
 
     pub(in crate::engine) const fn status(&self) -> Status {
         match self {
-            Self::Waiting(Waiting { retry: false, .. }) => Status::Received,
-            Self::Waiting(Waiting { retry: true, .. }) => Status::FailedRetry,
+            Self::Waiting(WaitingState { retry: false, .. }) => Status::Received,
+            Self::Waiting(WaitingState { retry: true, .. }) => Status::FailedRetry,
             Self::Processing(_) => Status::Processing,
             Self::Failed { .. } => Status::Failed,
         }

@@ -21,9 +21,9 @@ use super::time::Timestamp;
 use index::Index;
 pub(super) use index::Location;
 pub(super) use list::List;
-pub(super) use live::{ActiveRun, LiveRecord, Stage, Waiting};
+pub(super) use live::{ActiveRun, LiveRecord, LiveState, WaitingState};
 pub(super) use slab::{Slab, Slot};
-pub(super) use tombstones::{Epitaph, Grave, Tombstone, Tombstones};
+pub(super) use tombstones::{Tombstone, TombstoneId, TombstoneKind, Tombstones};
 
 /// Every record: live ones whole, those that are over as tombstones.
 ///
@@ -87,11 +87,11 @@ impl Store {
     }
 
     /// Every tombstone that stands for a record.
-    pub(super) fn tombstones(&self) -> impl Iterator<Item = (Grave, &Tombstone)> {
+    pub(super) fn tombstones(&self) -> impl Iterator<Item = (TombstoneId, &Tombstone)> {
         self.tombstones.iter().filter(|(_, tombstone)| tombstone.is_kept())
     }
 
-    pub(super) fn tombstone(&self, grave: Grave) -> &Tombstone {
+    pub(super) fn tombstone(&self, grave: TombstoneId) -> &Tombstone {
         match self.tombstones.get(grave) {
             Some(tombstone) => tombstone,
             None => unreachable!("the index names only tombstones that have not left"),
@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// Moves a live record to its next stage.
-    pub(super) fn advance(&mut self, slot: Slot, stage: Stage) {
+    pub(super) fn advance(&mut self, slot: Slot, stage: LiveState) {
         self.uncount(slot);
         let from = core::mem::replace(&mut self.live[slot].stage, stage);
         self.count_in(slot);
@@ -120,13 +120,13 @@ impl Store {
     fn count_in(&mut self, slot: Slot) {
         let record = &mut self.live[slot];
         match &mut record.stage {
-            Stage::Failed { number, .. } => {
+            LiveState::Failed { number, .. } => {
                 *number = self.next_failure;
                 self.next_failure += 1;
                 self.failed.insert(*number, slot);
                 self.failed_bytes += record.kept_bytes();
             }
-            Stage::Waiting(_) | Stage::Processing(_) => self.bytes += record.event.size_bytes(),
+            LiveState::Waiting(_) | LiveState::Processing(_) => self.bytes += record.event.size_bytes(),
         }
     }
 
@@ -134,16 +134,16 @@ impl Store {
     fn uncount(&mut self, slot: Slot) {
         let record = &self.live[slot];
         match record.stage {
-            Stage::Failed { number, .. } => {
+            LiveState::Failed { number, .. } => {
                 self.failed.remove(&number);
                 self.failed_bytes -= record.kept_bytes();
             }
-            Stage::Waiting(_) | Stage::Processing(_) => self.bytes -= record.event.size_bytes(),
+            LiveState::Waiting(_) | LiveState::Processing(_) => self.bytes -= record.event.size_bytes(),
         }
     }
 
     /// Puts a tombstone in the place of a live record.
-    pub(super) fn bury(&mut self, slot: Slot, epitaph: Epitaph, terminal_at: Timestamp) {
+    pub(super) fn retire(&mut self, slot: Slot, epitaph: TombstoneKind, terminal_at: Timestamp) {
         let record = &self.live[slot];
         let tombstone = Tombstone {
             key: record.event.key().clone(),
@@ -171,7 +171,7 @@ impl Store {
         let mut failed: Vec<_> = core::mem::take(&mut self.failed).into_values().collect();
         failed.sort_by_key(|slot| self.terminal_at(Location::Live(*slot)));
         for (slot, nth) in failed.into_iter().zip(0..) {
-            if let Stage::Failed { number, .. } = &mut self.live[slot].stage {
+            if let LiveState::Failed { number, .. } = &mut self.live[slot].stage {
                 *number = nth;
             }
             self.failed.insert(nth, slot);
@@ -215,8 +215,8 @@ impl Store {
     pub(super) fn terminal_at(&self, location: Location) -> Option<Timestamp> {
         match location {
             Location::Live(slot) => match self.live[slot].stage {
-                Stage::Failed { at, .. } => Some(at),
-                Stage::Waiting(_) | Stage::Processing(_) => None,
+                LiveState::Failed { at, .. } => Some(at),
+                LiveState::Waiting(_) | LiveState::Processing(_) => None,
             },
             Location::Buried(grave) => Some(self.tombstone(grave).terminal_at),
         }

@@ -3,7 +3,7 @@
 use super::Store;
 use super::index::Location;
 use super::slab::Slot;
-use super::tombstones::Grave;
+use super::tombstones::TombstoneId;
 use crate::engine::view::Cursor;
 
 /// A walk over live records, then over tombstones, the oldest first.
@@ -13,13 +13,13 @@ use crate::engine::view::Cursor;
 #[derive(Debug)]
 pub(in crate::engine) struct Scan<'a> {
     store: &'a Store,
-    position: Position,
+    position: ScanPosition,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Position {
+enum ScanPosition {
     Live(u32),
-    Buried(Grave),
+    Buried(TombstoneId),
     /// Among failed ones alone, by number.
     Failed(u64),
 }
@@ -35,8 +35,8 @@ impl Store {
     pub(in crate::engine) fn scan(&self, after: Cursor) -> Scan<'_> {
         let number = after.number() as u32;
         let position = match after.number() & BURIED {
-            0 => Position::Live(number),
-            _ => Position::Buried(self.tombstones.at_or_after(Grave::new(number))),
+            0 => ScanPosition::Live(number),
+            _ => ScanPosition::Buried(self.tombstones.at_or_after(TombstoneId::new(number))),
         };
         Scan { store: self, position }
     }
@@ -44,7 +44,7 @@ impl Store {
     /// A walk over failed records alone, the first that failed first.
     pub(in crate::engine) fn scan_failed(&self, after: Cursor) -> Scan<'_> {
         let number = if after.number() & FAILED == 0 { 0 } else { after.number() & !FAILED };
-        Scan { store: self, position: Position::Failed(number) }
+        Scan { store: self, position: ScanPosition::Failed(number) }
     }
 
     /// Where every record is.
@@ -56,26 +56,26 @@ impl Store {
 impl Scan<'_> {
     /// Goes to the first tombstone, unless it is there or past it.
     pub(in crate::engine) const fn skip_live(&mut self) {
-        if let Position::Live(_) = self.position {
-            self.position = Position::Buried(self.store.tombstones.first());
+        if let ScanPosition::Live(_) = self.position {
+            self.position = ScanPosition::Buried(self.store.tombstones.first());
         }
     }
 
     /// Whether only tombstones follow.
     pub(in crate::engine) fn is_past_live(&self) -> bool {
         match self.position {
-            Position::Live(number) => number >= self.store.live.end(),
-            Position::Buried(_) => true,
-            Position::Failed(_) => false,
+            ScanPosition::Live(number) => number >= self.store.live.end(),
+            ScanPosition::Buried(_) => true,
+            ScanPosition::Failed(_) => false,
         }
     }
 
     /// Where to go on.
     pub(in crate::engine) fn cursor(&self) -> Cursor {
         Cursor::new(match self.position {
-            Position::Live(number) => u64::from(number),
-            Position::Buried(grave) => BURIED | u64::from(grave.number()),
-            Position::Failed(number) => FAILED | number,
+            ScanPosition::Live(number) => u64::from(number),
+            ScanPosition::Buried(grave) => BURIED | u64::from(grave.number()),
+            ScanPosition::Failed(number) => FAILED | number,
         })
     }
 }
@@ -86,23 +86,23 @@ impl Iterator for Scan<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.position {
-            Position::Live(number) if number < self.store.live.end() => {
-                self.position = Position::Live(number + 1);
+            ScanPosition::Live(number) if number < self.store.live.end() => {
+                self.position = ScanPosition::Live(number + 1);
                 let slot = Slot::new(number);
                 Some(self.store.live.get(slot).map(|_| Location::Live(slot)))
             }
-            Position::Live(_) => {
-                self.position = Position::Buried(self.store.tombstones.first());
+            ScanPosition::Live(_) => {
+                self.position = ScanPosition::Buried(self.store.tombstones.first());
                 Some(None)
             }
-            Position::Failed(from) => {
+            ScanPosition::Failed(from) => {
                 let (number, slot) = self.store.failed.range(from..).next()?;
-                self.position = Position::Failed(number + 1);
+                self.position = ScanPosition::Failed(number + 1);
                 Some(Some(Location::Live(*slot)))
             }
-            Position::Buried(grave) => {
+            ScanPosition::Buried(grave) => {
                 let tombstone = self.store.tombstones.get(grave)?;
-                self.position = Position::Buried(grave.next());
+                self.position = ScanPosition::Buried(grave.next());
                 Some(tombstone.is_kept().then_some(Location::Buried(grave)))
             }
         }

@@ -23,13 +23,13 @@ impl Slot {
 #[derive(Debug)]
 pub(in crate::engine) struct Slab<T> {
     /// Each has room for [`CHUNK`] entries; all but the last are full.
-    chunks: Vec<Vec<Entry<T>>>,
+    chunks: Vec<Vec<SlabEntry<T>>>,
     free: Option<Slot>,
     len: usize,
 }
 
 #[derive(Debug)]
-enum Entry<T> {
+enum SlabEntry<T> {
     Free { next: Option<Slot> },
     Used(T),
 }
@@ -56,17 +56,17 @@ impl<T> Slab<T> {
         self.len += 1;
         let Some(slot) = self.free else { return self.push(value) };
         let entry = self.entry_mut(slot);
-        let Entry::Free { next } = *entry else { unreachable!("a free slot is not used") };
-        *entry = Entry::Used(value);
+        let SlabEntry::Free { next } = *entry else { unreachable!("a free slot is not used") };
+        *entry = SlabEntry::Used(value);
         self.free = next;
         slot
     }
 
     /// Drops the value in a slot, where it is.
     pub(super) fn remove(&mut self, slot: Slot) {
-        let freed = Entry::Free { next: self.free };
+        let freed = SlabEntry::Free { next: self.free };
         let entry = self.entry_mut(slot);
-        debug_assert!(matches!(entry, Entry::Used(_)), "only a used slot is freed");
+        debug_assert!(matches!(entry, SlabEntry::Used(_)), "only a used slot is freed");
         *entry = freed;
         self.free = Some(slot);
         self.len -= 1;
@@ -75,8 +75,8 @@ impl<T> Slab<T> {
     pub(super) fn get(&self, slot: Slot) -> Option<&T> {
         let at = slot.0 as usize;
         match self.chunks.get(at / CHUNK)?.get(at % CHUNK)? {
-            Entry::Used(value) => Some(value),
-            Entry::Free { .. } => None,
+            SlabEntry::Used(value) => Some(value),
+            SlabEntry::Free { .. } => None,
         }
     }
 
@@ -84,12 +84,12 @@ impl<T> Slab<T> {
     pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         let entries = (0..).map(Slot).zip(self.chunks.iter().flatten());
         entries.filter_map(|(slot, entry)| match entry {
-            Entry::Used(value) => Some((slot, value)),
-            Entry::Free { .. } => None,
+            SlabEntry::Used(value) => Some((slot, value)),
+            SlabEntry::Free { .. } => None,
         })
     }
 
-    fn entry_mut(&mut self, slot: Slot) -> &mut Entry<T> {
+    fn entry_mut(&mut self, slot: Slot) -> &mut SlabEntry<T> {
         let at = slot.0 as usize;
         &mut self.chunks[at / CHUNK][at % CHUNK]
     }
@@ -101,7 +101,7 @@ impl<T> Slab<T> {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
         if let Some(chunk) = self.chunks.last_mut() {
-            chunk.push(Entry::Used(value));
+            chunk.push(SlabEntry::Used(value));
         }
         slot
     }
@@ -121,8 +121,8 @@ impl<T> Index<Slot> for Slab<T> {
 impl<T> IndexMut<Slot> for Slab<T> {
     fn index_mut(&mut self, slot: Slot) -> &mut T {
         match self.entry_mut(slot) {
-            Entry::Used(value) => value,
-            Entry::Free { .. } => unreachable!("only a used slot is changed"),
+            SlabEntry::Used(value) => value,
+            SlabEntry::Free { .. } => unreachable!("only a used slot is changed"),
         }
     }
 }

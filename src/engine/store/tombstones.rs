@@ -16,12 +16,12 @@ pub(in crate::engine) struct Tombstone {
     pub(in crate::engine) terminal_at: Timestamp,
     pub(in crate::engine) attempt: u32,
     pub(in crate::engine) digest: Digest,
-    pub(in crate::engine) epitaph: Epitaph,
+    pub(in crate::engine) epitaph: TombstoneKind,
 }
 
 /// How a record ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Epitaph {
+pub(in crate::engine) enum TombstoneKind {
     Completed,
     Discarded,
     /// Forgotten before those ahead of it.
@@ -31,22 +31,22 @@ pub(in crate::engine) enum Epitaph {
 impl Tombstone {
     /// Whether it stands for a record.
     pub(in crate::engine) fn is_kept(&self) -> bool {
-        self.epitaph != Epitaph::Gone
+        self.epitaph != TombstoneKind::Gone
     }
 
     pub(in crate::engine) const fn status(&self) -> Status {
         match self.epitaph {
-            Epitaph::Completed => Status::Completed,
-            Epitaph::Discarded | Epitaph::Gone => Status::Discarded,
+            TombstoneKind::Completed => Status::Completed,
+            TombstoneKind::Discarded | TombstoneKind::Gone => Status::Discarded,
         }
     }
 }
 
 /// Where a tombstone is. Numbers rise and wrap; far fewer tombstones exist than numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::engine) struct Grave(u32);
+pub(in crate::engine) struct TombstoneId(u32);
 
-impl Grave {
+impl TombstoneId {
     /// Graves are numbered below this, a power of two.
     pub(super) const NUMBERS: u32 = 1 << 31;
 
@@ -78,7 +78,7 @@ pub(in crate::engine) struct Tombstones {
     /// Entries at the start of the first chunk that have left.
     left: usize,
     /// The grave of the first entry that has not left. It is never `Gone`.
-    first: Grave,
+    first: TombstoneId,
     len: usize,
     spare: Option<Vec<Tombstone>>,
 }
@@ -88,10 +88,10 @@ const CHUNK: usize = 1024;
 
 impl Tombstones {
     pub(super) const fn new() -> Self {
-        Self { chunks: VecDeque::new(), left: 0, first: Grave(0), len: 0, spare: None }
+        Self { chunks: VecDeque::new(), left: 0, first: TombstoneId(0), len: 0, spare: None }
     }
 
-    pub(super) fn push(&mut self, tombstone: Tombstone) -> Grave {
+    pub(super) fn push(&mut self, tombstone: Tombstone) -> TombstoneId {
         if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
             let chunk = self.spare.take().unwrap_or_else(|| Vec::with_capacity(CHUNK));
             self.chunks.push_back(chunk);
@@ -103,11 +103,11 @@ impl Tombstones {
         self.first.plus((self.len - 1) as u32)
     }
 
-    pub(in crate::engine) fn front(&self) -> Option<(Grave, &Tombstone)> {
+    pub(in crate::engine) fn front(&self) -> Option<(TombstoneId, &Tombstone)> {
         Some((self.first, self.get(self.first)?))
     }
 
-    pub(super) fn get(&self, grave: Grave) -> Option<&Tombstone> {
+    pub(super) fn get(&self, grave: TombstoneId) -> Option<&Tombstone> {
         let distance = grave.since(self.first);
         if distance >= self.len {
             return None;
@@ -117,16 +117,16 @@ impl Tombstones {
     }
 
     /// Every tombstone, the first first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Grave, &Tombstone)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TombstoneId, &Tombstone)> {
         let graves = core::iter::successors(Some(self.first), |grave| Some(grave.next()));
         graves.zip(self.chunks.iter().flatten().skip(self.left))
     }
 
     /// Drops a tombstone: at once when it is first, else when those ahead of it have left.
-    pub(super) fn remove(&mut self, grave: Grave) {
+    pub(super) fn remove(&mut self, grave: TombstoneId) {
         let at = self.left + grave.since(self.first);
         let tombstone = &mut self.chunks[at / CHUNK][at % CHUNK];
-        tombstone.epitaph = Epitaph::Gone;
+        tombstone.epitaph = TombstoneKind::Gone;
         tombstone.key = Key::vacant();
         while self.front().is_some_and(|(_, first)| !first.is_kept()) {
             self.leave();
@@ -134,13 +134,13 @@ impl Tombstones {
     }
 
     /// The first grave that has not left.
-    pub(super) const fn first(&self) -> Grave {
+    pub(super) const fn first(&self) -> TombstoneId {
         self.first
     }
 
     /// This grave, or the first when this one has left.
-    pub(super) const fn at_or_after(&self, grave: Grave) -> Grave {
-        match grave.since(self.first) > (Grave::NUMBERS / 2) as usize {
+    pub(super) const fn at_or_after(&self, grave: TombstoneId) -> TombstoneId {
+        match grave.since(self.first) > (TombstoneId::NUMBERS / 2) as usize {
             true => self.first,
             false => grave,
         }
@@ -169,7 +169,7 @@ mod tests {
             terminal_at: Timestamp::from_micros(n),
             attempt: 1,
             digest: Digest::of(b""),
-            epitaph: Epitaph::Completed,
+            epitaph: TombstoneKind::Completed,
         }
     }
 
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn they_leave_in_order_whatever_the_order_of_removal() {
         let mut stones = Tombstones::new();
-        stones.first = Grave::new(Grave::NUMBERS - 5);
+        stones.first = TombstoneId::new(TombstoneId::NUMBERS - 5);
         let graves: Vec<_> = (0..CHUNK as u64 * 3).map(|n| stones.push(tombstone(n))).collect();
         for grave in graves.iter().skip(1).step_by(2) {
             stones.remove(*grave);
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_place_that_has_left_leads_to_the_first() {
         let mut stones = Tombstones::new();
-        stones.first = Grave::new(Grave::NUMBERS - 1);
+        stones.first = TombstoneId::new(TombstoneId::NUMBERS - 1);
         let graves: Vec<_> = (0..4).map(|n| stones.push(tombstone(n))).collect();
         stones.remove(graves[0]);
         stones.remove(graves[1]);

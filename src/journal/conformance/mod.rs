@@ -14,7 +14,7 @@ mod snapshots;
 mod steps;
 mod trims;
 
-pub use steps::Make;
+pub use steps::MakeJournal;
 
 use std::boxed::Box;
 use std::vec;
@@ -30,7 +30,7 @@ use steps::{NO_LIMIT, SIZES, append, bytes, frames, is_unknown, open, parts, sna
 /// # Panics
 ///
 /// When a rule is broken.
-pub fn check(make: Make<'_>) {
+pub fn check(make: MakeJournal<'_>) {
     a_new_journal_is_empty(make);
     frames_of_any_size_are_read_as_they_were_appended(make);
     a_read_stops_at_its_limit_and_goes_on_from_there(make);
@@ -59,7 +59,7 @@ pub fn check_bounded(max_bytes: u64, make: &mut dyn FnMut(u64) -> Box<dyn Journa
     room::a_full_journal_keeps_what_it_has(&mut || make(max_bytes));
 }
 
-fn a_new_journal_is_empty(make: Make<'_>) {
+fn a_new_journal_is_empty(make: MakeJournal<'_>) {
     let mut journal = open(&mut *make());
     let (first, end) = (Sequence::FIRST, Sequence::FIRST);
     assert_eq!(journal.extent(), Extent { first, end }, "a new journal has no frames");
@@ -67,7 +67,7 @@ fn a_new_journal_is_empty(make: Make<'_>) {
     assert_eq!(frames(&mut *journal), Vec::<Vec<u8>>::new(), "there is nothing to read in a new journal");
 }
 
-fn frames_of_any_size_are_read_as_they_were_appended(make: Make<'_>) {
+fn frames_of_any_size_are_read_as_they_were_appended(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     for (frame, size) in (1..).zip(SIZES) {
@@ -81,7 +81,7 @@ fn frames_of_any_size_are_read_as_they_were_appended(make: Make<'_>) {
     assert!(frames(&mut *open(&mut *store)) == appended, "frames are read after reopening as they were appended");
 }
 
-fn a_read_stops_at_its_limit_and_goes_on_from_there(make: Make<'_>) {
+fn a_read_stops_at_its_limit_and_goes_on_from_there(make: MakeJournal<'_>) {
     let mut journal = open(&mut *make());
     (1..=5).for_each(|frame| append(&mut *journal, &bytes(frame, 100)));
     let read = |journal: &mut dyn Journal, from: u64, limit: usize| {
@@ -96,7 +96,7 @@ fn a_read_stops_at_its_limit_and_goes_on_from_there(make: Make<'_>) {
     assert_eq!(read(&mut *journal, 6, NO_LIMIT), (vec![], Ok(6)), "there is nothing at the end");
 }
 
-fn a_frame_that_is_not_the_expected_one_is_refused(make: Make<'_>) {
+fn a_frame_that_is_not_the_expected_one_is_refused(make: MakeJournal<'_>) {
     for expected in [1, 3] {
         let mut store = make();
         let mut journal = open(&mut *store);
@@ -108,7 +108,7 @@ fn a_frame_that_is_not_the_expected_one_is_refused(make: Make<'_>) {
     }
 }
 
-fn a_second_owner_is_refused_or_ends_the_first_one(make: Make<'_>) {
+fn a_second_owner_is_refused_or_ends_the_first_one(make: MakeJournal<'_>) {
     let mut store = make();
     let mut first = open(&mut *store);
     append(&mut *first, b"first");
@@ -131,7 +131,7 @@ fn a_second_owner_is_refused_or_ends_the_first_one(make: Make<'_>) {
     assert_eq!(frames(&mut *open(&mut *store)), [&b"first"[..], b"second"], "one owner at a time writes");
 }
 
-fn what_was_acknowledged_is_there_after_reopening(make: Make<'_>) {
+fn what_was_acknowledged_is_there_after_reopening(make: MakeJournal<'_>) {
     let mut store = make();
     for opening in 1..=4 {
         let mut journal = open(&mut *store);
@@ -147,7 +147,7 @@ fn what_was_acknowledged_is_there_after_reopening(make: Make<'_>) {
     assert_eq!(parts(&mut *journal, 5), [b"one", b"two"], "the parts of a snapshot are there after reopening");
 }
 
-fn after_an_unknown_outcome_only_reopening_goes_on(make: Make<'_>) {
+fn after_an_unknown_outcome_only_reopening_goes_on(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     append(&mut *journal, b"frame");
@@ -166,7 +166,7 @@ fn after_an_unknown_outcome_only_reopening_goes_on(make: Make<'_>) {
     append(&mut *journal, b"next");
 }
 
-fn a_seal_changes_nothing(make: Make<'_>) {
+fn a_seal_changes_nothing(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     for frame in 1..=3 {

@@ -1,11 +1,11 @@
 //! Rules of room, which can only be seen on journals that have little.
 
-use super::steps::{Make, append, bytes, frames, open, trim};
+use super::steps::{MakeJournal, append, bytes, frames, open, trim};
 use crate::journal::error::WriteError;
 use crate::journal::store::Journal;
 
 /// A frame is taken while there is twice the room that its bytes need, and two pages.
-pub(super) fn while_there_is_room_appends_are_taken(make: Make<'_>) {
+pub(super) fn while_there_is_room_appends_are_taken(make: MakeJournal<'_>) {
     let mut journal = open(&mut *make());
     for size in [70_000, 4096, 2100, 300, 1] {
         fill(&mut *journal, size);
@@ -15,7 +15,7 @@ pub(super) fn while_there_is_room_appends_are_taken(make: Make<'_>) {
     }
 }
 
-pub(super) fn a_full_journal_takes_frames_again_once_it_is_trimmed(make: Make<'_>) {
+pub(super) fn a_full_journal_takes_frames_again_once_it_is_trimmed(make: MakeJournal<'_>) {
     let mut journal = open(&mut *make());
     for round in 0..3 {
         fill(&mut *journal, 10_000);
@@ -30,7 +30,7 @@ pub(super) fn a_full_journal_takes_frames_again_once_it_is_trimmed(make: Make<'_
     }
 }
 
-pub(super) fn a_full_journal_keeps_what_it_has(make: Make<'_>) {
+pub(super) fn a_full_journal_keeps_what_it_has(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     fill(&mut *journal, 10_000);

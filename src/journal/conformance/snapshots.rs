@@ -2,10 +2,10 @@
 
 use std::vec::Vec;
 
-use super::steps::{Make, SIZES, append, bytes, open, parts, put, snapshot, snapshots};
+use super::steps::{MakeJournal, SIZES, append, bytes, open, parts, put, snapshot, snapshots};
 use crate::journal::sequence::Sequence;
 
-pub(super) fn a_snapshot_exists_once_its_last_part_was_put(make: Make<'_>) {
+pub(super) fn a_snapshot_exists_once_its_last_part_was_put(make: MakeJournal<'_>) {
     let mut journal = open(&mut *make());
     append(&mut *journal, b"frame");
     put(&mut *journal, 2, 0, b"one", false);
@@ -19,7 +19,7 @@ pub(super) fn a_snapshot_exists_once_its_last_part_was_put(make: Make<'_>) {
     assert_eq!(journal.snapshot(Sequence::new(1), 0), Ok(None), "a snapshot that was never put has no parts");
 }
 
-pub(super) fn a_snapshot_of_any_size_is_read_as_it_was_put(make: Make<'_>) {
+pub(super) fn a_snapshot_of_any_size_is_read_as_it_was_put(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     let put: Vec<_> = (0..).zip(SIZES).map(|(part, size)| bytes(part, size)).collect();
@@ -29,7 +29,7 @@ pub(super) fn a_snapshot_of_any_size_is_read_as_it_was_put(make: Make<'_>) {
     assert!(parts(&mut *open(&mut *store), 1) == put, "parts are read after reopening as they were put");
 }
 
-pub(super) fn an_unfinished_snapshot_vanishes(make: Make<'_>) {
+pub(super) fn an_unfinished_snapshot_vanishes(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     put(&mut *journal, 1, 0, &bytes(1, 9000), false);
@@ -42,7 +42,7 @@ pub(super) fn an_unfinished_snapshot_vanishes(make: Make<'_>) {
     assert_eq!(parts(&mut *open(&mut *store), 1), [b"short"], "nothing is left of an unfinished snapshot");
 }
 
-pub(super) fn part_0_begins_a_snapshot_anew(make: Make<'_>) {
+pub(super) fn part_0_begins_a_snapshot_anew(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     put(&mut *journal, 1, 0, &bytes(1, 9000), false);

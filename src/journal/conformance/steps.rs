@@ -8,7 +8,7 @@ use super::super::sequence::Sequence;
 use super::super::store::{Extent, Journal, JournalStore, Owner};
 
 /// Makes a new, empty journal.
-pub type Make<'a> = &'a mut dyn FnMut() -> Box<dyn JournalStore>;
+pub type MakeJournal<'a> = &'a mut dyn FnMut() -> Box<dyn JournalStore>;
 
 /// Sizes at which an implementation may change how it keeps a frame, with their neighbours.
 pub(super) const SIZES: [usize; 13] = [0, 1, 2, 100, 4000, 4095, 4096, 4097, 8191, 8192, 8193, 65_537, 1 << 20];

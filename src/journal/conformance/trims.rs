@@ -2,12 +2,12 @@
 
 use std::vec::Vec;
 
-use super::steps::{Make, NO_LIMIT, append, bytes, frames, open, parts, snapshot, snapshots, trim};
+use super::steps::{MakeJournal, NO_LIMIT, append, bytes, frames, open, parts, snapshot, snapshots, trim};
 use crate::journal::error::ReadError;
 use crate::journal::sequence::Sequence;
 use crate::journal::store::Extent;
 
-pub(super) fn a_trim_drops_what_is_before_it_and_nothing_else(make: Make<'_>) {
+pub(super) fn a_trim_drops_what_is_before_it_and_nothing_else(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     (1..=9).for_each(|frame| append(&mut *journal, &bytes(frame, 3000)));
@@ -28,7 +28,7 @@ pub(super) fn a_trim_drops_what_is_before_it_and_nothing_else(make: Make<'_>) {
     }
 }
 
-pub(super) fn a_trim_goes_no_further_than_the_end_and_never_back(make: Make<'_>) {
+pub(super) fn a_trim_goes_no_further_than_the_end_and_never_back(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     (1..=3).for_each(|frame| append(&mut *journal, &bytes(frame, 10)));
@@ -43,7 +43,7 @@ pub(super) fn a_trim_goes_no_further_than_the_end_and_never_back(make: Make<'_>)
     assert_eq!(frames(&mut *journal), [b"fourth"], "appends go on after the end");
 }
 
-pub(super) fn many_frames_are_trimmed_at_once(make: Make<'_>) {
+pub(super) fn many_frames_are_trimmed_at_once(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     (1..=60).for_each(|frame| append(&mut *journal, &bytes(frame, 20_000)));

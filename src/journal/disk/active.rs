@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::super::frame::Link;
+use super::super::frame::FrameHash;
 use super::reader::SharedFile;
-use super::record::{self, HEAD_BYTES, Kind, Place, bytes_of};
+use super::record::{self, HEAD_BYTES, RecordKind, RecordPlace, bytes_of};
 use super::segment::{self, HEAD_RECORD_BYTES, NEW, Preface};
 use super::spare::{Ahead, Spare, make};
 use super::volume::Volume;
@@ -38,7 +38,7 @@ pub(super) struct Active {
     /// Bytes of its file.
     bytes: u64,
     /// Of its head.
-    link: Link,
+    link: FrameHash,
     /// Bytes of the next one, where there is room.
     next_bytes: u64,
     most: u64,
@@ -111,8 +111,8 @@ impl Active {
     }
 
     /// Writes a record behind the others, and makes it durable.
-    pub(super) fn write(&mut self, kind: Kind, number: u64, body: &[u8]) -> io::Result<()> {
-        let place = Place { file: self.number, at: self.tail };
+    pub(super) fn write(&mut self, kind: RecordKind, number: u64, body: &[u8]) -> io::Result<()> {
+        let place = RecordPlace { file: self.number, at: self.tail };
         record::encode(kind, number, body, place, &mut self.record);
         self.file.write_at(self.tail, &self.record)?;
         self.file.sync()?;
@@ -185,7 +185,7 @@ impl Active {
 /// given back.
 pub(super) fn end(file: &SharedFile, number: u64, tail: u64, next: u64) -> io::Result<()> {
     let mut bytes = Vec::new();
-    record::encode(Kind::End, next, &[], Place { file: number, at: tail }, &mut bytes);
+    record::encode(RecordKind::End, next, &[], RecordPlace { file: number, at: tail }, &mut bytes);
     file.write_at(tail, &bytes)?;
     file.sync()?;
     file.cut(tail + bytes.len() as u64)
@@ -202,7 +202,7 @@ fn sized(wanted: u64, needed: u64, room: u64) -> u64 {
 }
 
 /// Writes the head of a segment, and gives its file its name. Both are durable then.
-fn name(volume: &dyn Volume, file: &SharedFile, number: u64, preface: &Preface) -> io::Result<(Link, Vec<u8>)> {
+fn name(volume: &dyn Volume, file: &SharedFile, number: u64, preface: &Preface) -> io::Result<(FrameHash, Vec<u8>)> {
     let mut head = Vec::new();
     let link = preface.encode(number, &mut head);
     file.write_at(0, &head)?;

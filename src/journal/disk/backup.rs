@@ -9,13 +9,13 @@ use super::super::inspect;
 use super::super::sequence::Sequence;
 use super::super::store::{Extent, Journal as _, Owner};
 use super::active::end;
-use super::copying::Copying;
+use super::copying::UnfinishedCopy;
 use super::directory::Directory;
 use super::opening::refused;
 use super::read_only::ReadOnly;
 use super::reader::SharedFile;
 use super::volume::{Access, Volume as _};
-use super::{DiskStore, Medium, marker, segment, shelf};
+use super::{DiskStore, StoreVolume, marker, segment, shelf};
 
 /// Bytes that are copied at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -45,7 +45,7 @@ impl DiskStore {
         let directory = to.directory()?;
         let mut from = self.open_to_read()?;
         inspect::facts(&mut from, &mut |_, _| {})?;
-        let copying = Copying::begin(directory, owner)?;
+        let copying = UnfinishedCopy::begin(directory, owner)?;
         let copied = copy(&from, directory);
         let bytes = copied.map_err(|error| refused(&directory.place(), &error))?;
         copying.finish()?;
@@ -55,8 +55,8 @@ impl DiskStore {
     /// The directory that this one is.
     pub(super) fn directory(&self) -> Result<&Directory, OpenError> {
         match &self.medium {
-            Medium::Directory(directory) => Ok(directory),
-            Medium::Volume { place, .. } => {
+            StoreVolume::Directory(directory) => Ok(directory),
+            StoreVolume::Volume { place, .. } => {
                 Err(OpenError::Io { place: place.clone(), cause: "it is not a directory".into() })
             }
         }

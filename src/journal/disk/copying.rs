@@ -17,7 +17,7 @@ use super::{segment, shelf, unclaimed_as};
 
 /// A journal that is being made. When this is dropped before it is finished, what is there of it goes.
 #[derive(Debug)]
-pub(super) struct Copying {
+pub(super) struct UnfinishedCopy {
     to: Directory,
     /// The directory was made for it.
     made: bool,
@@ -25,7 +25,7 @@ pub(super) struct Copying {
     is_whole: bool,
 }
 
-impl Copying {
+impl UnfinishedCopy {
     /// Begins again what one that died has left behind.
     pub(super) fn begin(to: &Directory, owner: &Owner) -> Result<Self, OpenError> {
         let place = to.place();
@@ -69,7 +69,7 @@ fn is_ours(name: &str) -> bool {
     is_numbered || [marker::FORMAT, UNFINISHED, LOCK].contains(&name) || is_unfinished(name)
 }
 
-impl Drop for Copying {
+impl Drop for UnfinishedCopy {
     fn drop(&mut self) {
         if self.is_whole {
             return;

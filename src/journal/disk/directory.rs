@@ -109,7 +109,7 @@ impl Volume for Directory {
         *self.claimed() = Some(identity(&file.metadata()?));
         // The name is only for show, so that it fails is of no matter.
         let _ = file.set_len(0).and_then(|()| file.write_all(owner.to_string().as_bytes()));
-        Ok(Box::new(Locked(file)))
+        Ok(Box::new(DirectoryLock(file)))
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -162,9 +162,9 @@ impl Volume for Directory {
 
 /// The lock of a directory. The name in it goes before the lock does.
 #[derive(Debug)]
-struct Locked(File);
+struct DirectoryLock(File);
 
-impl Drop for Locked {
+impl Drop for DirectoryLock {
     fn drop(&mut self) {
         let _ = self.0.set_len(0);
     }

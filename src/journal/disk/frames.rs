@@ -8,13 +8,13 @@ use std::sync::Arc;
 use super::super::error::{Corrupt, ReadError};
 use super::super::sequence::Sequence;
 use super::super::store::Extent;
-use super::reader::{Found, Reader};
-use super::record::Kind;
+use super::reader::{RecordRead, RecordReader};
+use super::record::RecordKind;
 use super::segment::{self, Segment, corrupt, preface};
 use super::volume::Volume;
 
 /// What is called with the number and the bytes of a frame.
-pub(super) type Visit<'a> = &'a mut dyn FnMut(Sequence, &[u8]);
+pub(super) type VisitRecord<'a> = &'a mut dyn FnMut(Sequence, &[u8]);
 
 /// The segments of a journal, and where the last read of them has ended.
 #[derive(Debug)]
@@ -24,14 +24,14 @@ pub(super) struct Frames {
     pub(super) extent: Extent,
     /// The oldest first; never empty.
     pub(super) segments: VecDeque<Segment>,
-    cursor: Option<Cursor>,
+    cursor: Option<FrameCursor>,
 }
 
 /// The place of a frame.
 #[derive(Debug)]
-struct Cursor {
+struct FrameCursor {
     segment: u64,
-    reader: Reader,
+    reader: RecordReader,
     next: Sequence,
 }
 
@@ -73,7 +73,12 @@ impl Frames {
     }
 
     /// As [`Journal::read`](super::super::store::Journal::read).
-    pub(super) fn read(&mut self, from: Sequence, limit_bytes: usize, visit: Visit<'_>) -> Result<Sequence, ReadError> {
+    pub(super) fn read(
+        &mut self,
+        from: Sequence,
+        limit_bytes: usize,
+        visit: VisitRecord<'_>,
+    ) -> Result<Sequence, ReadError> {
         let Extent { first, end } = self.extent;
         if from < first {
             return Err(Corrupt::new(std::format_args!("{}, frame {from}", self.place), "it was trimmed").into());
@@ -98,14 +103,14 @@ impl Frames {
     }
 
     /// The place of this frame, which the journal has.
-    fn go_to(&self, from: Sequence) -> Result<Cursor, ReadError> {
+    fn go_to(&self, from: Sequence) -> Result<FrameCursor, ReadError> {
         let at = self.segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         let mut cursor = self.begin(at)?;
         while cursor.next < from {
             let limit = self.segments.get(at).map_or(0, |segment| segment.end);
             let head = cursor.reader.skip(limit).map_err(|error| self.unread(cursor.segment, &error))?;
-            match head.filter(|head| matches!(head.kind, Kind::Frame | Kind::Seal | Kind::Trim)) {
-                Some(head) if head.kind == Kind::Frame => cursor.next = Sequence::new(head.number).next(),
+            match head.filter(|head| matches!(head.kind, RecordKind::Frame | RecordKind::Seal | RecordKind::Trim)) {
+                Some(head) if head.kind == RecordKind::Frame => cursor.next = Sequence::new(head.number).next(),
                 Some(_) => {}
                 None => return Err(self.damaged(&cursor)),
             }
@@ -114,32 +119,34 @@ impl Frames {
     }
 
     /// The place of the first frame of the segment at this index.
-    fn begin(&self, index: usize) -> Result<Cursor, ReadError> {
+    fn begin(&self, index: usize) -> Result<FrameCursor, ReadError> {
         let segment = self.segments.get(index).ok_or_else(|| super::opening::missing(&self.place))?;
         let number = segment.number;
         let file = segment.open(&*self.volume).map_err(|error| self.unread(number, &error))?;
-        let mut reader = Reader::new(file, number, 0);
+        let mut reader = RecordReader::new(file, number, 0);
         let read = preface(&mut reader, number, segment.end).map_err(|error| self.unread(number, &error))?;
         if read.is_none_or(|(preface, _)| preface.base != segment.base) {
             return Err(corrupt(&self.place, number, 0, "it does not begin as this segment does").into());
         }
-        Ok(Cursor { segment: number, reader, next: segment.base })
+        Ok(FrameCursor { segment: number, reader, next: segment.base })
     }
 
     /// Reads the next record, and returns the bytes of the frame in it.
-    fn step(&self, cursor: &mut Cursor, visit: Visit<'_>) -> Result<usize, ReadError> {
+    fn step(&self, cursor: &mut FrameCursor, visit: VisitRecord<'_>) -> Result<usize, ReadError> {
         let oldest = self.segments.front().map_or(0, |segment| segment.number);
         let index = usize::try_from(cursor.segment.saturating_sub(oldest)).unwrap_or(usize::MAX);
         let limit = self.segments.get(index).map_or(0, |segment| segment.end);
         let number = cursor.segment;
         match cursor.reader.next(limit).map_err(|error| self.unread(number, &error))? {
-            Found::Record { head, body, .. } if head.kind == Kind::Frame && head.number == cursor.next.number() => {
+            RecordRead::Record { head, body, .. }
+                if head.kind == RecordKind::Frame && head.number == cursor.next.number() =>
+            {
                 visit(cursor.next, body);
                 cursor.next = cursor.next.next();
                 Ok(body.len())
             }
-            Found::Record { head, .. } if matches!(head.kind, Kind::Seal | Kind::Trim) => Ok(0),
-            Found::End => {
+            RecordRead::Record { head, .. } if matches!(head.kind, RecordKind::Seal | RecordKind::Trim) => Ok(0),
+            RecordRead::End => {
                 let after = self.begin(index + 1)?;
                 if after.next != cursor.next {
                     let problem = std::format_args!("frames up to {} are missing", after.next.previous());
@@ -148,11 +155,11 @@ impl Frames {
                 *cursor = after;
                 Ok(0)
             }
-            Found::Record { .. } | Found::Unsound => Err(self.damaged(cursor)),
+            RecordRead::Record { .. } | RecordRead::Unsound => Err(self.damaged(cursor)),
         }
     }
 
-    fn damaged(&self, cursor: &Cursor) -> ReadError {
+    fn damaged(&self, cursor: &FrameCursor) -> ReadError {
         corrupt(&self.place, cursor.segment, cursor.reader.at(), "it is not what was written").into()
     }
 

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::super::error::{OpenError, ReadError, WriteError};
-use super::super::frame::Link;
+use super::super::frame::FrameHash;
 use super::super::sequence::Sequence;
-use super::super::store::{Extent, Journal, Room};
+use super::super::store::{Extent, FreeSpace, Journal};
 use super::active::{Active, Sizes};
 use super::frames::Frames;
 use super::marker;
 use super::opening::{Held, refused};
-use super::record::{Kind, bytes_of};
+use super::record::{RecordKind, bytes_of};
 use super::segment::{self, Preface};
-use super::shelf::Shelf;
+use super::shelf::SnapshotFiles;
 use super::volume::{Access, Claim, Volume};
 
 /// Bytes that a frame or a part may have.
@@ -41,7 +41,7 @@ pub(super) struct DiskJournal {
     max_bytes: u64,
     frames: Frames,
     active: Active,
-    shelf: Shelf,
+    shelf: SnapshotFiles,
     /// Nothing follows the last frame yet.
     unsealed: bool,
     /// Why it takes no more calls.
@@ -78,7 +78,7 @@ impl DiskJournal {
         let held = held.unwrap_or_else(Held::nothing);
         let newest = held.segments.back().map(|segment| (segment.number, segment.end));
         let (before, end_before) = newest.unwrap_or_default();
-        let shelf = Shelf::new(&volume, place, &held.snapshots);
+        let shelf = SnapshotFiles::new(&volume, place, &held.snapshots);
         let mut frames = Frames::new(&volume, place, held.extent, held.segments);
         let Extent { first, end: base } = held.extent;
         let preface = Preface { base, first, end_before, before: held.link };
@@ -137,10 +137,10 @@ impl DiskJournal {
         self.free().saturating_sub(RESERVE_BYTES)
     }
 
-    fn write(&mut self, kind: Kind, number: Sequence, body: &[u8]) -> Result<(), WriteError> {
+    fn write(&mut self, kind: RecordKind, number: Sequence, body: &[u8]) -> Result<(), WriteError> {
         self.active.write(kind, number.number(), body).map_err(|error| self.fail(&error))?;
         self.frames.note(self.active.tail(), self.active.bytes());
-        self.unsealed = kind == Kind::Frame;
+        self.unsealed = kind == RecordKind::Frame;
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl DiskJournal {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => return Err(WriteError::Full),
             Err(error) => return Err(self.fail(&error)),
         };
-        let preface = Preface { base: self.frames.extent.end, first, end_before: 0, before: Link::NONE };
+        let preface = Preface { base: self.frames.extent.end, first, end_before: 0, before: FrameHash::NONE };
         let preface = self.active.followed_by(preface);
         let (number, tail) = (self.active.number() + 1, self.active.tail());
         if let Err(error) = self.active.go_on(file, bytes, &preface) {
@@ -207,9 +207,9 @@ impl Journal for DiskJournal {
         self.frames.extent
     }
 
-    fn room(&self) -> Room {
+    fn room(&self) -> FreeSpace {
         let kept = self.active.room().saturating_add(self.active.spare_bytes());
-        Room(self.free().saturating_add(kept).saturating_sub(RESERVE_BYTES))
+        FreeSpace(self.free().saturating_add(kept).saturating_sub(RESERVE_BYTES))
     }
 
     fn reach(&self) -> Result<(), WriteError> {
@@ -225,7 +225,7 @@ impl Journal for DiskJournal {
         if !self.active.fits(frame.len()) {
             self.roll(frame.len(), self.free_for_more(), self.frames.extent.first)?;
         }
-        self.write(Kind::Frame, expected, frame)?;
+        self.write(RecordKind::Frame, expected, frame)?;
         self.frames.extent.end = expected.next();
         self.active.prepare(self.free_for_more());
         Ok(())
@@ -276,7 +276,7 @@ impl Journal for DiskJournal {
             return Ok(());
         }
         self.make_place(below)?;
-        self.write(Kind::Trim, below, &[])?;
+        self.write(RecordKind::Trim, below, &[])?;
         self.frames.extent.first = below;
         self.forget().map_err(|error| self.fail(&error))?;
         // What the newest segment holds is room only once another one follows it.
@@ -297,7 +297,7 @@ impl Journal for DiskJournal {
         }
         let Extent { first, end } = self.frames.extent;
         self.make_place(first)?;
-        if self.unsealed { self.write(Kind::Seal, end, &[]) } else { Ok(()) }
+        if self.unsealed { self.write(RecordKind::Seal, end, &[]) } else { Ok(()) }
     }
 }
 

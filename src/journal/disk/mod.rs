@@ -47,7 +47,7 @@ use directory::Directory;
 use handle::{Bounds, DiskJournal};
 use opening::{Purpose, hold, refused};
 use read_only::ReadOnly;
-pub use salvage::{Lost, Salvaged};
+pub use salvage::{LostFrames, Salvaged};
 pub use volume::{Access, Claim, Unclaimed, Volume, VolumeFile};
 
 /// The sizes of segments by default. The first one of an opening is small, so that a small journal is, too; a large
@@ -64,13 +64,13 @@ const SIZES: Sizes = Sizes { first: 1 << 20, most: 64 << 20 };
 /// # Ok::<(), eventful::journal::OpenError>(())
 /// ```
 pub struct DiskStore {
-    medium: Medium,
+    medium: StoreVolume,
     bounds: Bounds,
     read_only: bool,
 }
 
 /// Where the files are.
-enum Medium {
+enum StoreVolume {
     Directory(Directory),
     Volume { place: String, open: Box<OpenVolume> },
 }
@@ -81,17 +81,17 @@ impl DiskStore {
     /// The journal in this directory. Opening makes the directory when there is none (mode 0700), in a parent that is
     /// there, and the files in it (mode 0600).
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self::of(Medium::Directory(Directory::new(directory.into())))
+        Self::of(StoreVolume::Directory(Directory::new(directory.into())))
     }
 
     /// The journal on what `open` gives, such as a simulated disk; `place` names it in errors. It is called at each
     /// opening, and what it gives must hold what was written before.
     pub fn on<V: Volume>(place: impl Into<String>, open: impl Fn() -> io::Result<V> + Send + 'static) -> Self {
         let open = move || open().map(|volume| Arc::new(volume) as Arc<dyn Volume>);
-        Self::of(Medium::Volume { place: place.into(), open: Box::new(open) })
+        Self::of(StoreVolume::Volume { place: place.into(), open: Box::new(open) })
     }
 
-    const fn of(medium: Medium) -> Self {
+    const fn of(medium: StoreVolume) -> Self {
         Self { medium, bounds: Bounds { max_bytes: u64::MAX, sizes: SIZES }, read_only: false }
     }
 
@@ -156,15 +156,15 @@ impl DiskStore {
 
     fn volume(&self) -> io::Result<Arc<dyn Volume>> {
         match &self.medium {
-            Medium::Directory(directory) => Ok(Arc::new(directory.clone())),
-            Medium::Volume { open, .. } => open(),
+            StoreVolume::Directory(directory) => Ok(Arc::new(directory.clone())),
+            StoreVolume::Volume { open, .. } => open(),
         }
     }
 
     fn place(&self) -> String {
         match &self.medium {
-            Medium::Directory(directory) => directory.place(),
-            Medium::Volume { place, .. } => place.clone(),
+            StoreVolume::Directory(directory) => directory.place(),
+            StoreVolume::Volume { place, .. } => place.clone(),
         }
     }
 

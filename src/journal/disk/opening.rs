@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::super::error::{Corrupt, OpenError};
-use super::super::frame::Link;
+use super::super::frame::FrameHash;
 use super::super::sequence::Sequence;
 use super::super::store::Extent;
 use super::marker;
-use super::reader::{Found, Reader, SharedFile};
-use super::record::{ALIGN_BYTES, Head, Kind};
+use super::reader::{RecordRead, RecordReader, SharedFile};
+use super::record::{ALIGN_BYTES, RecordHead, RecordKind};
 use super::segment::{self, HEAD_RECORD_BYTES, Preface, Segment, corrupt};
 use super::shelf;
 use super::volume::{Access, Volume};
@@ -34,7 +34,7 @@ pub(super) struct Held {
     pub(super) extent: Extent,
     pub(super) segments: VecDeque<Segment>,
     /// Of the head of the newest segment.
-    pub(super) link: Link,
+    pub(super) link: FrameHash,
     /// The snapshots, and the bytes of each.
     pub(super) snapshots: Vec<(Sequence, u64)>,
     /// There is a marker.
@@ -46,7 +46,7 @@ impl Held {
     pub(super) fn nothing() -> Self {
         let extent = Extent { first: Sequence::FIRST, end: Sequence::FIRST };
         let (segments, snapshots) = Default::default();
-        Self { extent, segments, link: Link::NONE, snapshots, is_marked: false }
+        Self { extent, segments, link: FrameHash::NONE, snapshots, is_marked: false }
     }
 }
 
@@ -60,7 +60,7 @@ struct Opening<'v> {
 /// The newest segment, up to its end.
 struct Newest {
     preface: Preface,
-    link: Link,
+    link: FrameHash,
     file: SharedFile,
     bytes: u64,
     first: Sequence,
@@ -139,7 +139,7 @@ impl Opening<'_> {
             file.sync().and_then(|()| file.evict()).map_err(self.io(number))?;
         }
         let bytes = file.len().map_err(self.io(number))?;
-        let mut reader = Reader::new(Arc::clone(&file), number, 0);
+        let mut reader = RecordReader::new(Arc::clone(&file), number, 0);
         let read = segment::preface(&mut reader, number, bytes).map_err(self.io(number))?;
         let (preface, link) = read.ok_or_else(|| self.corrupt(number, 0, "it does not begin as this segment does"))?;
         let end = reader.at();
@@ -159,17 +159,17 @@ impl Opening<'_> {
 
     /// Reads records up to the first that is not sound, and judges that. Returns whether there is more to read
     /// all the same.
-    fn scan(&self, number: u64, reader: &mut Reader, newest: &mut Newest) -> Result<bool, OpenError> {
+    fn scan(&self, number: u64, reader: &mut RecordReader, newest: &mut Newest) -> Result<bool, OpenError> {
         loop {
             match reader.next(newest.bytes).map_err(self.io(number))? {
-                Found::Record { at, head, .. } => {
+                RecordRead::Record { at, head, .. } => {
                     newest.take(&head, number).map_err(|problem| self.corrupt(number, at, problem))?;
                 }
-                Found::End => {
+                RecordRead::End => {
                     newest.end = reader.at();
                     return Ok(false);
                 }
-                Found::Unsound => break,
+                RecordRead::Unsound => break,
             }
             newest.end = reader.at();
             if newest.continues_in.is_some() {
@@ -179,11 +179,11 @@ impl Opening<'_> {
         let has_more = follows_a_record(reader, newest.bytes).map_err(self.io(number))?;
         // A bad end counts once it is read twice: a disk that responds differently each time is refused. While the
         // owner writes, the record may have been written meanwhile.
-        let mut again = Reader::new(Arc::clone(&newest.file), number, newest.end);
-        let is_sound = matches!(again.next(newest.bytes).map_err(self.io(number))?, Found::Record { .. });
+        let mut again = RecordReader::new(Arc::clone(&newest.file), number, newest.end);
+        let is_sound = matches!(again.next(newest.bytes).map_err(self.io(number))?, RecordRead::Record { .. });
         match (is_sound, has_more) {
             (true, _) if self.purpose == Purpose::Read => {
-                *reader = Reader::new(Arc::clone(&newest.file), number, newest.end);
+                *reader = RecordReader::new(Arc::clone(&newest.file), number, newest.end);
                 Ok(true)
             }
             (true, _) => Err(self.corrupt(number, newest.end, "the disk does not read the same twice")),
@@ -216,7 +216,7 @@ impl Opening<'_> {
     fn older_one(&self, number: u64, later: &Preface) -> Result<(Preface, Segment), OpenError> {
         let file = segment::open(self.volume, number, Access::Read).map_err(self.io(number))?;
         let bytes = file.len().map_err(self.io(number))?;
-        let mut reader = Reader::new(Arc::clone(&file), number, 0);
+        let mut reader = RecordReader::new(Arc::clone(&file), number, 0);
         let read = segment::preface(&mut reader, number, bytes.min(HEAD_RECORD_BYTES)).map_err(self.io(number))?;
         let (preface, link) = read.ok_or_else(|| self.corrupt(number, 0, "it does not begin as this segment does"))?;
         if link != later.before || preface.base > later.base {
@@ -246,14 +246,20 @@ impl Opening<'_> {
 
 impl Newest {
     /// Takes in the next record.
-    fn take(&mut self, head: &Head, number: u64) -> Result<(), &'static str> {
+    fn take(&mut self, head: &RecordHead, number: u64) -> Result<(), &'static str> {
         let sequence = Sequence::new(head.number);
         match head.kind {
-            Kind::Frame if sequence == self.next => self.next = sequence.next(),
-            Kind::Seal if sequence == self.next => {}
-            Kind::Trim if sequence >= self.first && sequence <= self.next => self.first = sequence,
-            Kind::End if head.number == number + 1 => self.continues_in = Some(head.number),
-            Kind::Head | Kind::Frame | Kind::Seal | Kind::Trim | Kind::End | Kind::Part | Kind::LastPart => {
+            RecordKind::Frame if sequence == self.next => self.next = sequence.next(),
+            RecordKind::Seal if sequence == self.next => {}
+            RecordKind::Trim if sequence >= self.first && sequence <= self.next => self.first = sequence,
+            RecordKind::End if head.number == number + 1 => self.continues_in = Some(head.number),
+            RecordKind::Head
+            | RecordKind::Frame
+            | RecordKind::Seal
+            | RecordKind::Trim
+            | RecordKind::End
+            | RecordKind::Part
+            | RecordKind::LastPart => {
                 return Err("what stands there does not follow");
             }
         }
@@ -267,7 +273,7 @@ pub(super) fn is_unfinished(name: &str) -> bool {
 }
 
 /// Whether a whole record stands anywhere behind the bytes at which the reader stopped.
-fn follows_a_record(reader: &mut Reader, limit: u64) -> io::Result<bool> {
+fn follows_a_record(reader: &mut RecordReader, limit: u64) -> io::Result<bool> {
     let stopped = reader.at();
     if reader.is_blank(limit)? {
         return Ok(false);
@@ -275,7 +281,7 @@ fn follows_a_record(reader: &mut Reader, limit: u64) -> io::Result<bool> {
     reader.go_to(stopped + ALIGN_BYTES as u64);
     while reader.seek(limit)? {
         let at = reader.at();
-        if let Found::Record { .. } = reader.next(limit)? {
+        if let RecordRead::Record { .. } = reader.next(limit)? {
             return Ok(true);
         }
         reader.go_to(at + ALIGN_BYTES as u64);

@@ -6,10 +6,10 @@ use std::vec::Vec;
 
 use super::super::error::{OpenError, ReadError, WriteError};
 use super::super::sequence::Sequence;
-use super::super::store::{Extent, Journal, Room};
+use super::super::store::{Extent, FreeSpace, Journal};
 use super::frames::Frames;
 use super::opening::{Held, Purpose, hold, refused};
-use super::shelf::Shelf;
+use super::shelf::SnapshotFiles;
 use super::volume::Volume;
 
 /// How often a directory is read again that its owner changes meanwhile.
@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug)]
 pub(super) struct ReadOnly {
     pub(super) frames: Frames,
-    pub(super) shelf: Shelf,
+    pub(super) shelf: SnapshotFiles,
 }
 
 impl ReadOnly {
@@ -39,7 +39,7 @@ impl ReadOnly {
     fn keep(volume: &Arc<dyn Volume>, place: &str, held: Option<Held>) -> Result<Self, OpenError> {
         let nothing = || OpenError::Io { place: place.into(), cause: "there is no journal in it".into() };
         let held = held.ok_or_else(nothing)?;
-        let mut shelf = Shelf::new(volume, place, &held.snapshots);
+        let mut shelf = SnapshotFiles::new(volume, place, &held.snapshots);
         shelf.keep_open().map_err(|error| refused(&place, &error))?;
         Ok(Self { frames: Frames::new(volume, place, held.extent, held.segments), shelf })
     }
@@ -55,8 +55,8 @@ impl Journal for ReadOnly {
         self.frames.extent
     }
 
-    fn room(&self) -> Room {
-        Room(0)
+    fn room(&self) -> FreeSpace {
+        FreeSpace(0)
     }
 
     fn append(&mut self, _: Sequence, _: &[u8]) -> Result<(), WriteError> {

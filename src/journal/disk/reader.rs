@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::record::{ALIGN_BYTES, HEAD_BYTES, Head, Place, decode_head};
+use super::record::{ALIGN_BYTES, HEAD_BYTES, RecordHead, RecordPlace, decode_head};
 use super::volume::VolumeFile;
 
 /// Bytes that are read at once; more for a record that has more.
@@ -16,9 +16,9 @@ pub(super) type SharedFile = Arc<Box<dyn VolumeFile>>;
 
 /// The next record of a file, or what is there instead.
 #[derive(Debug)]
-pub(super) enum Found<'r> {
+pub(super) enum RecordRead<'r> {
     /// A whole record, and the byte at which it begins.
-    Record { at: u64, head: Head, body: &'r [u8] },
+    Record { at: u64, head: RecordHead, body: &'r [u8] },
     /// Bytes that are no record.
     Unsound,
     /// The end.
@@ -27,7 +27,7 @@ pub(super) enum Found<'r> {
 
 /// A position in a file of records. It reads ahead, but never past the limit that a call names.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct RecordReader {
     file: SharedFile,
     number: u64,
     at: u64,
@@ -36,7 +36,7 @@ pub(super) struct Reader {
     start: u64,
 }
 
-impl Reader {
+impl RecordReader {
     /// Of the file with this number, from this byte on.
     pub(super) const fn new(file: SharedFile, number: u64, at: u64) -> Self {
         Self { file, number, at, buffer: Vec::new(), start: at }
@@ -48,29 +48,29 @@ impl Reader {
     }
 
     /// Reads the next record, of a file that ends at `limit`.
-    pub(super) fn next(&mut self, limit: u64) -> io::Result<Found<'_>> {
+    pub(super) fn next(&mut self, limit: u64) -> io::Result<RecordRead<'_>> {
         let at = self.at;
         if at >= limit {
-            return Ok(Found::End);
+            return Ok(RecordRead::End);
         }
-        let place = Place { file: self.number, at };
+        let place = RecordPlace { file: self.number, at };
         let Some(head) = self.bytes(at, HEAD_BYTES, limit)?.and_then(|bytes| decode_head(bytes, place)) else {
-            return Ok(Found::Unsound);
+            return Ok(RecordRead::Unsound);
         };
         let length = head.record_bytes();
         if self.bytes(at, length, limit)?.and_then(|bytes| head.body(bytes)).is_none() {
-            return Ok(Found::Unsound);
+            return Ok(RecordRead::Unsound);
         }
         self.at = at + length as u64;
         let from = usize::try_from(at - self.start).unwrap_or(usize::MAX).saturating_add(HEAD_BYTES);
-        Ok(Found::Record { at, head, body: &self.buffer[from..from + head.length] })
+        Ok(RecordRead::Record { at, head, body: &self.buffer[from..from + head.length] })
     }
 
     /// Passes over a record whose head is sound, and returns that head.
-    pub(super) fn skip(&mut self, limit: u64) -> io::Result<Option<Head>> {
-        let place = Place { file: self.number, at: self.at };
+    pub(super) fn skip(&mut self, limit: u64) -> io::Result<Option<RecordHead>> {
+        let place = RecordPlace { file: self.number, at: self.at };
         let head = self.bytes(self.at, HEAD_BYTES, limit)?.and_then(|bytes| decode_head(bytes, place));
-        let fits = |head: &Head| self.at + head.record_bytes() as u64 <= limit;
+        let fits = |head: &RecordHead| self.at + head.record_bytes() as u64 <= limit;
         let head = head.filter(fits);
         if let Some(head) = &head {
             self.at += head.record_bytes() as u64;
@@ -82,7 +82,7 @@ impl Reader {
     /// there was one.
     pub(super) fn seek(&mut self, limit: u64) -> io::Result<bool> {
         while self.at + HEAD_BYTES as u64 <= limit {
-            let place = Place { file: self.number, at: self.at };
+            let place = RecordPlace { file: self.number, at: self.at };
             if self.bytes(self.at, HEAD_BYTES, limit)?.is_some_and(|bytes| decode_head(bytes, place).is_some()) {
                 return Ok(true);
             }

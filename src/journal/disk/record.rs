@@ -14,7 +14,7 @@ const HEAD_CRC_AT: usize = 20;
 
 /// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RecordKind {
     /// The first record of a segment; its number is the segment's.
     Head = 1,
     /// A frame; its number is the frame's.
@@ -31,7 +31,7 @@ pub(super) enum Kind {
     LastPart,
 }
 
-impl Kind {
+impl RecordKind {
     const ALL: [Self; 7] = [Self::Head, Self::Frame, Self::Seal, Self::Trim, Self::End, Self::Part, Self::LastPart];
 
     fn of(byte: u8) -> Option<Self> {
@@ -41,15 +41,15 @@ impl Kind {
 
 /// The place of a record: the number of its file, and the byte at which it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RecordPlace {
     pub(super) file: u64,
     pub(super) at: u64,
 }
 
 /// The head of a record, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) kind: Kind,
+pub(super) struct RecordHead {
+    pub(super) kind: RecordKind,
     pub(super) number: u64,
     /// Bytes of the body.
     pub(super) length: usize,
@@ -62,7 +62,7 @@ pub(super) const fn bytes_of(body: usize) -> usize {
 }
 
 /// Makes `out` the record that is to stand in this place.
-pub(super) fn encode(kind: Kind, number: u64, body: &[u8], place: Place, out: &mut Vec<u8>) {
+pub(super) fn encode(kind: RecordKind, number: u64, body: &[u8], place: RecordPlace, out: &mut Vec<u8>) {
     out.clear();
     // A body is at most `LIMIT_BYTES` long.
     let length = body.len() as u32;
@@ -76,18 +76,18 @@ pub(super) fn encode(kind: Kind, number: u64, body: &[u8], place: Place, out: &m
 }
 
 /// Returns the head of the record in this place, when `bytes` begin with one that was written there.
-pub(super) fn decode_head(bytes: &[u8], place: Place) -> Option<Head> {
+pub(super) fn decode_head(bytes: &[u8], place: RecordPlace) -> Option<RecordHead> {
     let head = bytes.get(..HEAD_BYTES)?;
-    let kind = Kind::of(head[0]).filter(|_| head[1..4] == [0, 0, 0])?;
+    let kind = RecordKind::of(head[0]).filter(|_| head[1..4] == [0, 0, 0])?;
     if number_at::<4>(head, HEAD_CRC_AT) != u64::from(head_crc(&head[..HEAD_CRC_AT], place)) {
         return None;
     }
     let length = usize::try_from(number_at::<4>(head, 4)).ok()?;
     let body_crc = u32::try_from(number_at::<4>(head, BODY_CRC_AT)).ok()?;
-    Some(Head { kind, number: number_at::<8>(head, 8), length, body_crc })
+    Some(RecordHead { kind, number: number_at::<8>(head, 8), length, body_crc })
 }
 
-impl Head {
+impl RecordHead {
     /// Bytes of the whole record.
     pub(super) const fn record_bytes(&self) -> usize {
         bytes_of(self.length)
@@ -110,7 +110,7 @@ pub(super) fn number_at<const N: usize>(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(number)
 }
 
-fn head_crc(head: &[u8], place: Place) -> u32 {
+fn head_crc(head: &[u8], place: RecordPlace) -> u32 {
     let mut bytes = [0; 16 + HEAD_CRC_AT];
     bytes[..8].copy_from_slice(&place.file.to_le_bytes());
     bytes[8..16].copy_from_slice(&place.at.to_le_bytes());
@@ -122,15 +122,15 @@ fn head_crc(head: &[u8], place: Place) -> u32 {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { file: 3, at: 512 };
+    const PLACE: RecordPlace = RecordPlace { file: 3, at: 512 };
 
     fn record() -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode(Kind::Frame, 7, b"facts", PLACE, &mut bytes);
+        encode(RecordKind::Frame, 7, b"facts", PLACE, &mut bytes);
         bytes
     }
 
-    fn read(bytes: &[u8], place: Place) -> Option<(Kind, u64, &[u8])> {
+    fn read(bytes: &[u8], place: RecordPlace) -> Option<(RecordKind, u64, &[u8])> {
         let head = decode_head(bytes, place)?;
         Some((head.kind, head.number, head.body(bytes)?))
     }
@@ -138,9 +138,9 @@ mod tests {
     #[test]
     fn record_is_read_where_it_was_written_and_nowhere_else() {
         let bytes = record();
-        assert_eq!((read(&bytes, PLACE), bytes.len()), (Some((Kind::Frame, 7, &b"facts"[..])), 32));
-        assert_eq!(read(&bytes, Place { file: 4, ..PLACE }), None);
-        assert_eq!(read(&bytes, Place { at: 520, ..PLACE }), None);
+        assert_eq!((read(&bytes, PLACE), bytes.len()), (Some((RecordKind::Frame, 7, &b"facts"[..])), 32));
+        assert_eq!(read(&bytes, RecordPlace { file: 4, ..PLACE }), None);
+        assert_eq!(read(&bytes, RecordPlace { at: 520, ..PLACE }), None);
         assert!((0..32).all(|cut| read(&bytes[..cut], PLACE).is_none()), "without its padding it is torn, too");
     }
 

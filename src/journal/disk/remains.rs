@@ -10,8 +10,8 @@ use std::vec;
 use std::vec::Vec;
 
 use super::super::sequence::Sequence;
-use super::reader::{Found, Reader, SharedFile};
-use super::record::{ALIGN_BYTES, HEAD_BYTES, Head, Kind, Place, decode_head, number_at};
+use super::reader::{RecordRead, RecordReader, SharedFile};
+use super::record::{ALIGN_BYTES, HEAD_BYTES, RecordHead, RecordKind, RecordPlace, decode_head, number_at};
 use super::volume::{Access, Volume};
 use super::{segment, shelf};
 
@@ -31,12 +31,12 @@ pub(super) struct Remains {
 #[derive(Debug, Clone, Copy)]
 struct Spot {
     file: usize,
-    place: Place,
-    head: Head,
+    place: RecordPlace,
+    head: RecordHead,
 }
 
 /// A file of which the records are gathered.
-struct Gathering {
+struct SalvageSource {
     file: SharedFile,
     number: u64,
     bytes: u64,
@@ -54,40 +54,40 @@ impl Remains {
             let file = segment::open(volume, *number, Access::Read)?;
             let (bytes, is_newest) = (file.len()?, Some(number) == segments.last());
             let number = written_as(&file, *number, bytes)?;
-            remains.gather(Gathering { file, number, bytes, is_newest })?;
+            remains.gather(SalvageSource { file, number, bytes, is_newest })?;
         }
         for at in names.iter().filter_map(|name| shelf::number(name)) {
             let file: SharedFile = Arc::new(volume.open(&shelf::name(at), Access::Read)?);
             let (bytes, number) = (file.len()?, at.number());
             remains.behind = remains.behind.max(Some(at));
-            remains.gather(Gathering { file, number, bytes, is_newest: false })?;
+            remains.gather(SalvageSource { file, number, bytes, is_newest: false })?;
         }
         Ok(remains)
     }
 
     /// Takes in the records of a file, and continues behind bytes that are none.
-    fn gather(&mut self, from: Gathering) -> io::Result<()> {
-        let Gathering { file, number, bytes, is_newest } = from;
+    fn gather(&mut self, from: SalvageSource) -> io::Result<()> {
+        let SalvageSource { file, number, bytes, is_newest } = from;
         let index = self.files.len();
         self.files.push(Arc::clone(&file));
-        let mut reader = Reader::new(Arc::clone(&file), number, 0);
+        let mut reader = RecordReader::new(Arc::clone(&file), number, 0);
         let mut doubt = None;
         loop {
             let at = reader.at();
             match reader.next(bytes)? {
-                Found::Record { head, body, .. } => {
-                    let base = (head.kind == Kind::Head).then(|| Sequence::new(number_at::<8>(body, 0)));
-                    self.take(Spot { file: index, place: Place { file: number, at }, head }, base);
+                RecordRead::Record { head, body, .. } => {
+                    let base = (head.kind == RecordKind::Head).then(|| Sequence::new(number_at::<8>(body, 0)));
+                    self.take(Spot { file: index, place: RecordPlace { file: number, at }, head }, base);
                     self.doubt(doubt.take());
-                    self.is_unsure = head.kind == Kind::End && is_newest;
+                    self.is_unsure = head.kind == RecordKind::End && is_newest;
                 }
-                Found::End => break,
-                Found::Unsound => {
+                RecordRead::End => break,
+                RecordRead::Unsound => {
                     if reader.is_blank(bytes)? {
                         break;
                     }
                     reader.go_to(at);
-                    doubt = doubt.max(broken(&file, Place { file: number, at }, bytes)?);
+                    doubt = doubt.max(broken(&file, RecordPlace { file: number, at }, bytes)?);
                     reader.go_to(at + ALIGN_BYTES as u64);
                     if !reader.seek(bytes)? {
                         // Of an append that a crash tore as of one that rotted, this is what is left.
@@ -111,14 +111,14 @@ impl Remains {
     fn take(&mut self, spot: Spot, base: Option<Sequence>) {
         let sequence = Sequence::new(spot.head.number);
         let behind = match spot.head.kind {
-            Kind::Frame => {
+            RecordKind::Frame => {
                 self.frames.entry(sequence).or_default().push(spot);
                 Some(sequence.next())
             }
-            Kind::Seal | Kind::Trim => Some(sequence),
-            Kind::Head => base,
-            Kind::End => None,
-            Kind::Part | Kind::LastPart => {
+            RecordKind::Seal | RecordKind::Trim => Some(sequence),
+            RecordKind::Head => base,
+            RecordKind::End => None,
+            RecordKind::Part | RecordKind::LastPart => {
                 let part = u32::try_from(spot.head.number).unwrap_or(u32::MAX);
                 self.parts.entry((Sequence::new(spot.place.file), part)).or_default().push(spot);
                 None
@@ -181,18 +181,19 @@ fn written_as(file: &SharedFile, number: u64, bytes: u64) -> io::Result<u64> {
     let mut head = [0; HEAD_BYTES];
     file.read_at(0, &mut head)?;
     let other = number_at::<8>(&head, 8);
-    let is_other =
-        |number| decode_head(&head, Place { file: number, at: 0 }).is_some_and(|head| head.kind == Kind::Head);
+    let is_other = |number| {
+        decode_head(&head, RecordPlace { file: number, at: 0 }).is_some_and(|head| head.kind == RecordKind::Head)
+    };
     Ok(if !is_other(number) && is_other(other) { other } else { number })
 }
 
 /// Behind the frame in this place, of which only the head is sound.
-fn broken(file: &SharedFile, place: Place, limit: u64) -> io::Result<Option<Sequence>> {
+fn broken(file: &SharedFile, place: RecordPlace, limit: u64) -> io::Result<Option<Sequence>> {
     if place.at + HEAD_BYTES as u64 > limit {
         return Ok(None);
     }
     let mut head = [0; HEAD_BYTES];
     file.read_at(place.at, &mut head)?;
-    let head = decode_head(&head, place).filter(|head| head.kind == Kind::Frame);
+    let head = decode_head(&head, place).filter(|head| head.kind == RecordKind::Frame);
     Ok(head.map(|head| Sequence::new(head.number).next()))
 }

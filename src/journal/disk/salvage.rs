@@ -11,13 +11,13 @@ use super::super::frame::{self, FrameError};
 use super::super::inspect;
 use super::super::loading::{load_parts, place as place_of_part};
 use super::super::pages::apply;
-use super::super::position::Position;
+use super::super::position::FramePosition;
 use super::super::records;
 use super::super::sequence::Sequence;
 use super::super::snapshot::begin_with;
 use super::super::store::Owner;
 use super::super::wire::{self, WireError};
-use super::copying::Copying;
+use super::copying::UnfinishedCopy;
 use super::handle::DiskJournal;
 use super::opening::refused;
 use super::remains::Remains;
@@ -40,7 +40,7 @@ pub struct Salvaged {
     /// Why that one was not saved.
     pub problem: String,
     /// Whether that one, or a later one, was in the journal.
-    pub lost: Lost,
+    pub lost: LostFrames,
     /// Later frames of which something is left, which nothing leads to any more.
     pub stranded: Vec<Sequence>,
     /// Snapshots that are damaged, and how.
@@ -50,7 +50,7 @@ pub struct Salvaged {
 /// Which frames were in a journal and are not among what was saved of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Lost {
+pub enum LostFrames {
     /// None that left a trace.
     Nothing,
     /// Perhaps some: too much is damaged to be sure.
@@ -79,7 +79,7 @@ impl DiskStore {
             Err(error) => return Err(error.into()),
         }
         let (replay, salvaged) = restore(directory, config, &place)?;
-        let mut copying = Copying::begin(target, owner)?;
+        let mut copying = UnfinishedCopy::begin(target, owner)?;
         let (volume, at) = (Arc::new(target.clone()), target.place());
         let claim = copying.take_claim().ok_or_else(|| refused(&at, &io::ErrorKind::NotFound.into()))?;
         let mut journal = DiskJournal::open(volume, &at, claim, None, to.bounds)?;
@@ -108,7 +108,7 @@ fn restore(volume: &dyn Volume, config: &Config, place: &str) -> Result<(Replay,
         Some(begin) => begin,
         None => {
             let replay = Replay::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
-            (replay, Position::START)
+            (replay, FramePosition::START)
         }
     };
     let first = position.next;
@@ -126,11 +126,11 @@ fn restore(volume: &dyn Volume, config: &Config, place: &str) -> Result<(Replay,
 }
 
 /// Which frames from `end` on were there.
-fn judge(remains: &Remains, end: Sequence) -> Lost {
+fn judge(remains: &Remains, end: Sequence) -> LostFrames {
     match remains.behind().filter(|behind| *behind > end) {
-        Some(behind) => Lost::Through(behind.previous()),
-        None if remains.is_unsure => Lost::Unknown,
-        None => Lost::Nothing,
+        Some(behind) => LostFrames::Through(behind.previous()),
+        None if remains.is_unsure => LostFrames::Unknown,
+        None => LostFrames::Nothing,
     }
 }
 
@@ -140,7 +140,7 @@ fn newest_sound(
     config: &Config,
     place: &str,
     damaged: &mut Vec<(Sequence, String)>,
-) -> Result<Option<(Replay, Position)>, OpenError> {
+) -> Result<Option<(Replay, FramePosition)>, OpenError> {
     for at in remains.snapshots().into_iter().rev() {
         let mut read = |part| {
             let found = remains.part(at, part).map(|mut found| found.pop());
@@ -155,7 +155,7 @@ fn newest_sound(
 }
 
 /// Applies the next frame. Of several that follow, the one of the latest epoch.
-fn go_on(remains: &Remains, replay: &mut Replay, position: &mut Position) -> io::Result<Result<(), String>> {
+fn go_on(remains: &Remains, replay: &mut Replay, position: &mut FramePosition) -> io::Result<Result<(), String>> {
     let found = remains.frame(position.next)?;
     let follows = |bytes: &Vec<u8>| {
         let header = frame::decode(bytes).ok()?.header;

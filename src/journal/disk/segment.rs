@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::super::error::Corrupt;
-use super::super::frame::Link;
+use super::super::frame::FrameHash;
 use super::super::sequence::Sequence;
-use super::reader::{Found, Reader, SharedFile};
-use super::record::{self, Kind, Place, bytes_of, number_at};
+use super::reader::{RecordRead, RecordReader, SharedFile};
+use super::record::{self, RecordKind, RecordPlace, bytes_of, number_at};
 use super::volume::{Access, Volume};
 
 /// The name of the segment that is being prepared.
@@ -47,26 +47,26 @@ pub(super) struct Preface {
     /// Where the segment before ends.
     pub(super) end_before: u64,
     /// The head of the segment before.
-    pub(super) before: Link,
+    pub(super) before: FrameHash,
 }
 
 impl Preface {
     /// Makes `out` the head of this segment. Returns its link, by which the next segment names it.
-    pub(super) fn encode(&self, number: u64, out: &mut Vec<u8>) -> Link {
+    pub(super) fn encode(&self, number: u64, out: &mut Vec<u8>) -> FrameHash {
         let mut body = Vec::with_capacity(BODY_BYTES);
         [self.base.number(), self.first.number(), self.end_before, 0]
             .iter()
             .for_each(|field| body.extend_from_slice(&field.to_le_bytes()));
         body.extend_from_slice(&self.before.bytes());
-        record::encode(Kind::Head, number, &body, Place { file: number, at: 0 }, out);
-        Link::of(out)
+        record::encode(RecordKind::Head, number, &body, RecordPlace { file: number, at: 0 }, out);
+        FrameHash::of(out)
     }
 
     fn decode(body: &[u8]) -> Option<Self> {
         let before = body.get(32..BODY_BYTES)?.try_into().ok()?;
         let field = |at| number_at::<8>(body, at);
         let (base, first) = (Sequence::new(field(0)), Sequence::new(field(8)));
-        Some(Self { base, first, end_before: field(16), before: Link::new(before) })
+        Some(Self { base, first, end_before: field(16), before: FrameHash::new(before) })
     }
 }
 
@@ -97,9 +97,9 @@ pub(super) fn open(volume: &dyn Volume, number: u64, access: Access) -> io::Resu
 }
 
 /// Reads the head of a segment, and its link; nothing when it has none.
-pub(super) fn preface(reader: &mut Reader, number: u64, limit: u64) -> io::Result<Option<(Preface, Link)>> {
-    let Found::Record { head, body, .. } = reader.next(limit)? else { return Ok(None) };
-    if head.kind != Kind::Head || head.number != number {
+pub(super) fn preface(reader: &mut RecordReader, number: u64, limit: u64) -> io::Result<Option<(Preface, FrameHash)>> {
+    let RecordRead::Record { head, body, .. } = reader.next(limit)? else { return Ok(None) };
+    if head.kind != RecordKind::Head || head.number != number {
         return Ok(None);
     }
     let mut bytes = Vec::new();

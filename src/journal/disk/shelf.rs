@@ -8,8 +8,8 @@ use std::vec::Vec;
 
 use super::super::error::{Corrupt, ReadError};
 use super::super::sequence::Sequence;
-use super::reader::{Found, Reader, SharedFile};
-use super::record::{self, Kind, Place};
+use super::reader::{RecordRead, RecordReader, SharedFile};
+use super::record::{self, RecordKind, RecordPlace};
 use super::volume::{Access, Volume};
 
 /// The file of the snapshot that is being written.
@@ -17,12 +17,12 @@ pub(super) const NEW: &str = "snapshot.new";
 
 /// The snapshots of one opening.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct SnapshotFiles {
     volume: Arc<dyn Volume>,
     place: String,
     finished: BTreeMap<Sequence, Stored>,
     unfinished: Option<Unfinished>,
-    cursor: Option<Cursor>,
+    cursor: Option<PartCursor>,
     record: Vec<u8>,
 }
 
@@ -46,10 +46,10 @@ struct Unfinished {
 
 /// The place of a part in a file.
 #[derive(Debug)]
-struct Cursor {
+struct PartCursor {
     at: Sequence,
     part: u32,
-    reader: Reader,
+    reader: RecordReader,
     bytes: u64,
     /// The last part was passed.
     is_over: bool,
@@ -66,7 +66,7 @@ pub(super) fn number(name: &str) -> Option<Sequence> {
     digits.parse().ok().map(Sequence::new)
 }
 
-impl Shelf {
+impl SnapshotFiles {
     pub(super) fn new(volume: &Arc<dyn Volume>, place: &str, snapshots: &[(Sequence, u64)]) -> Self {
         let finished = snapshots.iter().map(|(at, bytes)| (*at, Stored { bytes: *bytes, file: None })).collect();
         let (volume, place) = (Arc::clone(volume), place.into());
@@ -106,8 +106,8 @@ impl Shelf {
         }
         let follows = |unfinished: &&mut Unfinished| unfinished.at == at && unfinished.part == part;
         let Some(unfinished) = self.unfinished.as_mut().filter(follows) else { return Ok(false) };
-        let kind = if last { Kind::LastPart } else { Kind::Part };
-        let place = Place { file: at.number(), at: unfinished.end };
+        let kind = if last { RecordKind::LastPart } else { RecordKind::Part };
+        let place = RecordPlace { file: at.number(), at: unfinished.end };
         record::encode(kind, part.into(), bytes, place, &mut self.record);
         if let Err(error) = unfinished.file.write_at(unfinished.end, &self.record) {
             // What was written of it is taken back, so that nothing was.
@@ -158,8 +158,8 @@ impl Shelf {
             Some(cursor) => cursor,
             None => match self.file(at).map_err(unread)? {
                 Some((bytes, file)) => {
-                    let reader = Reader::new(file, at.number(), 0);
-                    Cursor { at, part: 0, reader, bytes, is_over: false }
+                    let reader = RecordReader::new(file, at.number(), 0);
+                    PartCursor { at, part: 0, reader, bytes, is_over: false }
                 }
                 None => return Ok(None),
             },
@@ -192,24 +192,24 @@ impl Shelf {
     }
 }
 
-impl Cursor {
+impl PartCursor {
     /// Reads the next part; nothing when it is damaged.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let Found::Record { head, body, .. } = self.reader.next(self.bytes)? else { return Ok(None) };
-        if !matches!(head.kind, Kind::Part | Kind::LastPart) || head.number != u64::from(self.part) {
+        let RecordRead::Record { head, body, .. } = self.reader.next(self.bytes)? else { return Ok(None) };
+        if !matches!(head.kind, RecordKind::Part | RecordKind::LastPart) || head.number != u64::from(self.part) {
             return Ok(None);
         }
-        (self.is_over, self.part) = (head.kind == Kind::LastPart, self.part + 1);
+        (self.is_over, self.part) = (head.kind == RecordKind::LastPart, self.part + 1);
         Ok(Some(body.to_vec()))
     }
 
     /// Passes over the next part; nothing when it is damaged.
     fn skip(&mut self) -> io::Result<Option<()>> {
         let Some(head) = self.reader.skip(self.bytes)? else { return Ok(None) };
-        if !matches!(head.kind, Kind::Part | Kind::LastPart) || head.number != u64::from(self.part) {
+        if !matches!(head.kind, RecordKind::Part | RecordKind::LastPart) || head.number != u64::from(self.part) {
             return Ok(None);
         }
-        (self.is_over, self.part) = (head.kind == Kind::LastPart, self.part + 1);
+        (self.is_over, self.part) = (head.kind == RecordKind::LastPart, self.part + 1);
         Ok(Some(()))
     }
 }

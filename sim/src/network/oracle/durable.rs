@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use eventful::journal::{OpenError, Room, Sequence};
+use eventful::journal::{FreeSpace, OpenError, Sequence};
 use eventful::{Change, Epoch, Fact, RunId, Timestamp};
 
 use super::{Verdict, holds};
@@ -26,7 +26,7 @@ pub(in crate::network) struct Durable {
     /// The last epoch that a fact began.
     epoch: Epoch,
     /// The most room that was told after each of the last two groups of this opening.
-    rooms: [Option<Room>; 2],
+    rooms: [Option<FreeSpace>; 2],
     /// How often the journal has failed in the process that is up.
     failures: u64,
     /// How often readers of that process were told that it was opened again.
@@ -110,7 +110,7 @@ impl Durable {
     }
 
     /// The journal says that there is so much room.
-    pub(in crate::network) fn told_room(&mut self, room: Room) {
+    pub(in crate::network) fn told_room(&mut self, room: FreeSpace) {
         self.rooms[1] = self.rooms[1].max(Some(room));
     }
 
@@ -235,8 +235,8 @@ mod tests {
         let event = Event::with_id("a", vec![0; 100]).expect("an id");
         let size = event_bytes(&event) as u64;
         let new = [fact(Change::Accepted(event))];
-        let (enough, short) = (Room(RESERVE_BYTES + size), Room(RESERVE_BYTES + size - 1));
-        let after = |rooms: &[Room]| {
+        let (enough, short) = (FreeSpace(RESERVE_BYTES + size), FreeSpace(RESERVE_BYTES + size - 1));
+        let after = |rooms: &[FreeSpace]| {
             let mut durable = Durable::new();
             for room in rooms {
                 assert!(durable.leave(&[fact(Change::Paused)]).is_ok());

@@ -1,6 +1,6 @@
 //! Runs: how they start, and what their end makes of the event.
 
-use eventful::{Answer, AttemptEnd, Change, Effect, ErrorText, Next, Outcome, Phase, Run, RunId, Timestamp};
+use eventful::{AfterRun, Answer, AttemptEnd, Change, Effect, ErrorText, Outcome, Phase, Run, RunId, Timestamp};
 
 use super::Model;
 use crate::scenario::EventNumber;
@@ -86,28 +86,28 @@ impl Model {
         let next = self.next(event, next);
         self.decide(Change::Finished { key: self.key(event), run, end, error, next, charge });
         match next {
-            Next::Completed => {
+            AfterRun::Completed => {
                 let lived = self.now.since(self.known(event).accepted_at);
                 self.tallies.observe("end_to_end", lived);
                 self.ended.push(event);
             }
-            Next::Failed => self.ended.push(event),
-            Next::Retry { eligible_at } => self.wait(event, eligible_at),
+            AfterRun::Failed => self.ended.push(event),
+            AfterRun::Retry { eligible_at } => self.wait(event, eligible_at),
         }
         run
     }
 
     /// What becomes of an event, to the microsecond.
-    fn next(&self, event: EventNumber, fate: Fate) -> Next {
+    fn next(&self, event: EventNumber, fate: Fate) -> AfterRun {
         let (record, config) = (self.known(event), self.config());
         match fate {
-            Fate::Completed => Next::Completed,
-            Fate::Failed => Next::Failed,
-            Fate::At(eligible_at) => Next::Retry { eligible_at },
+            Fate::Completed => AfterRun::Completed,
+            Fate::Failed => AfterRun::Failed,
+            Fate::At(eligible_at) => AfterRun::Retry { eligible_at },
             Fate::AfterBackoff { floor } => {
                 let (seed, key) = (config.seed.unwrap_or(0), record.event.key());
                 let backoff = config.backoff.delay(seed, key, record.charge.charged, record.attempt);
-                Next::Retry { eligible_at: self.now + backoff.max(floor) }
+                AfterRun::Retry { eligible_at: self.now + backoff.max(floor) }
             }
         }
     }

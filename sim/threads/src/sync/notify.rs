@@ -11,23 +11,23 @@ use super::point;
 
 /// Wakes one task, now or later, or all that wait now.
 #[derive(Debug, Default)]
-pub struct Notify(Mutex<Rings>);
+pub struct Notify(Mutex<NotifyState>);
 
 #[derive(Debug, Default)]
-struct Rings {
-    /// For the next who waits: it was rung for one, and none waited.
+struct NotifyState {
+    /// For the next who waits: it was notified one, and none waited.
     permit: bool,
-    /// How often it was rung for all.
+    /// How often it was notified all.
     broadcasts: u64,
     last_place: u64,
     /// Those who wait, by their places, first in, first out.
     queue: VecDeque<(u64, Waker)>,
-    /// Those that were rung for and have not seen it, by their places.
-    rung: BTreeMap<u64, Ring>,
+    /// Those that were notified and have not seen it, by their places.
+    notified: BTreeMap<u64, Granted>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ring {
+enum Granted {
     One,
     All,
 }
@@ -38,7 +38,7 @@ impl Notify {
         Self::default()
     }
 
-    /// Waits to be rung for. It sees every [`notify_waiters`](Self::notify_waiters) from now on, polled or not, and has
+    /// Waits to be notified. It sees every [`notify_waiters`](Self::notify_waiters) from now on, polled or not, and has
     /// a place in the queue from its first poll on.
     pub fn notified(&self) -> Notified<'_> {
         point();
@@ -49,23 +49,23 @@ impl Notify {
     /// Wakes the first who waits; with none, leaves a permit for the next.
     pub fn notify_one(&self) {
         point();
-        let woken = self.lock().ring_one();
+        let woken = self.lock().wake_one();
         wake(woken);
     }
 
     /// Wakes all who wait, and leaves no permit.
     pub fn notify_waiters(&self) {
         point();
-        let woken = self.lock().ring_all();
+        let woken = self.lock().wake_all();
         woken.into_iter().map(Some).for_each(wake);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Rings> {
+    fn lock(&self) -> MutexGuard<'_, NotifyState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Calls the waker with nothing locked, as tokio does: others may run between the ring and the waking.
+/// Calls the waker with nothing locked, as tokio does: others may run between the notification and the waking.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         point();
@@ -73,12 +73,12 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-impl Rings {
-    fn ring_one(&mut self) -> Option<Waker> {
+impl NotifyState {
+    fn wake_one(&mut self) -> Option<Waker> {
         let first = self.queue.pop_front();
         match first {
             Some((place, waker)) => {
-                self.rung.insert(place, Ring::One);
+                self.notified.insert(place, Granted::One);
                 Some(waker)
             }
             None => {
@@ -88,11 +88,11 @@ impl Rings {
         }
     }
 
-    fn ring_all(&mut self) -> Vec<Waker> {
+    fn wake_all(&mut self) -> Vec<Waker> {
         self.broadcasts += 1;
-        let Self { queue, rung, .. } = self;
+        let Self { queue, notified, .. } = self;
         let woken = queue.drain(..).map(|(place, waker)| {
-            rung.insert(place, Ring::All);
+            notified.insert(place, Granted::All);
             waker
         });
         woken.collect()
@@ -109,9 +109,9 @@ impl Rings {
         Some(self.last_place)
     }
 
-    /// Returns whether the one in this place was rung for. If not, this waker is its.
-    fn is_rung(&mut self, place: u64, waker: &Waker) -> bool {
-        if self.rung.remove(&place).is_some() {
+    /// Returns whether the one in this place was notified. If not, this waker is its.
+    fn is_notified(&mut self, place: u64, waker: &Waker) -> bool {
+        if self.notified.remove(&place).is_some() {
             return true;
         }
         if let Some((_, kept)) = self.queue.iter_mut().find(|(waiting, _)| *waiting == place) {
@@ -120,11 +120,11 @@ impl Rings {
         false
     }
 
-    /// Takes one away. A ring that was for this one only is passed on.
+    /// Takes one away. A notification that was for this one only is passed on.
     fn leave(&mut self, place: u64) -> Option<Waker> {
-        match self.rung.remove(&place) {
-            Some(Ring::One) => self.ring_one(),
-            Some(Ring::All) => None,
+        match self.notified.remove(&place) {
+            Some(Granted::One) => self.wake_one(),
+            Some(Granted::All) => None,
             None => {
                 self.queue.retain(|(waiting, _)| *waiting != place);
                 None
@@ -155,10 +155,10 @@ impl Future for Notified<'_> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         point();
         let next = {
-            let mut rings = self.notify.lock();
+            let mut state = self.notify.lock();
             match self.stage {
-                WaitStage::New => rings.enter(self.seen, context.waker()).map_or(WaitStage::Done, WaitStage::Waits),
-                WaitStage::Waits(place) if rings.is_rung(place, context.waker()) => WaitStage::Done,
+                WaitStage::New => state.enter(self.seen, context.waker()).map_or(WaitStage::Done, WaitStage::Waits),
+                WaitStage::Waits(place) if state.is_notified(place, context.waker()) => WaitStage::Done,
                 stage @ (WaitStage::Waits(_) | WaitStage::Done) => stage,
             }
         };

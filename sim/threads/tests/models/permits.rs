@@ -86,7 +86,7 @@ impl Desk {
         let _counted = self.runs.begin();
         match id.as_str() {
             "panic" => resume_unwind(Box::new("as the model asks")),
-            // Tried again at once: only the sweeper's bell says that its time has come.
+            // Tried again at once: only the sweeper's notification says that its time has come.
             "snooze" if attempt.number() == 1 => Err(Failure::snooze(Duration::ZERO)),
             _ if id.starts_with("together") => {
                 let all_here = self.all_here.notified();

@@ -2,7 +2,7 @@
 
 use eventful::journal::Sequence;
 use eventful::journal::frame::Header;
-use eventful::{Change, Event, Fact, Kept, Key, Next};
+use eventful::{AfterRun, Change, Event, Fact, Key, SnapshotRecord};
 use serde_json::{Map, Value, json};
 
 /// A fact, with the frame that it is in. Times are microseconds since the Unix epoch.
@@ -40,16 +40,16 @@ fn change(change: &Change) -> (&'static str, Map<String, Value>) {
     }
 }
 
-fn of_next(next: Next) -> Value {
+fn of_next(next: AfterRun) -> Value {
     match next {
-        Next::Completed => json!("completed"),
-        Next::Failed => json!("failed"),
-        Next::Retry { eligible_at } => json!({ "retry_at": eligible_at.as_micros() }),
+        AfterRun::Completed => json!("completed"),
+        AfterRun::Failed => json!("failed"),
+        AfterRun::Retry { eligible_at } => json!({ "retry_at": eligible_at.as_micros() }),
     }
 }
 
 /// A record of a snapshot.
-pub(super) fn record(at: Sequence, kept: &Kept) -> Value {
+pub(super) fn record(at: Sequence, kept: &SnapshotRecord) -> Value {
     let record = &kept.record;
     let key = of_key(&record.key);
     let rest = [

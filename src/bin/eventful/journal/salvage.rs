@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eventful::Config;
-use eventful::journal::{DiskStore, Lost, Salvaged};
+use eventful::journal::{DiskStore, LostFrames, Salvaged};
 
 use super::by_status::describe;
 use super::directory::{look, owner};
@@ -28,15 +28,15 @@ pub(super) fn salvage(from: &Path, to: &Path) -> anyhow::Result<ExitCode> {
 fn tell_lost(salvaged: &Salvaged) -> ExitCode {
     let (end, problem, found) = (salvaged.end, &salvaged.problem, salvaged.stranded.len());
     match salvaged.lost {
-        Lost::Nothing => {
+        LostFrames::Nothing => {
             say(&format!("lost       nothing that left a trace: no frame from {end} on was found"));
             return ExitCode::SUCCESS;
         }
-        Lost::Through(last) if last == end => warn(&format!("lost:      frame {end}, or more: {problem}")),
-        Lost::Through(last) => {
+        LostFrames::Through(last) if last == end => warn(&format!("lost:      frame {end}, or more: {problem}")),
+        LostFrames::Through(last) => {
             warn(&format!("lost:      frames {end} to {last}, or more: frame {end}: {problem}"));
         }
-        Lost::Unknown | _ => {
+        LostFrames::Unknown | _ => {
             warn(&format!("lost:      perhaps something: whether there was a frame {end} cannot be known: {problem}"))
         }
     }

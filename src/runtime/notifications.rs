@@ -13,13 +13,13 @@ use std::vec::Vec;
 use crate::node::{Lsn, Settled, Waiter};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Notify};
 
-/// Bells that groups take turns at. Two groups are on their way as a rule, and more when they are full: then
-/// the bell of one may wake who waits for a later one, and goes back to waiting.
+/// Notifications that groups take turns at. Two groups are on their way as a rule, and more when they are full: then
+/// the notification of one may wake who waits for a later one, and goes back to waiting.
 const TURNS: u64 = 8;
 
-/// One bell for each action of the node that wakes.
+/// One notification for each action of the node that wakes.
 #[derive(Debug, Default)]
-pub(super) struct Bells {
+pub(super) struct Notifications {
     /// For the dispatcher.
     pub(super) dispatch: Notify,
     /// For the sweeper.
@@ -35,23 +35,23 @@ pub(super) struct Bells {
     pub(super) waiters: Waiters,
 }
 
-impl Bells {
-    /// The bell that rings when this LSN is settled.
+impl Notifications {
+    /// The notification that this LSN is settled.
     pub(super) fn of(&self, lsn: Lsn) -> &Notify {
         &self.settled[(lsn.number() % TURNS) as usize]
     }
 
-    /// Rings for all who wait for these LSNs.
+    /// Notifies all that wait for these LSNs.
     pub(super) fn settle(&self, Settled { after, up_to }: Settled) {
         let (first, last) = (after.number() + 1, up_to.number());
         for number in first..=last.min(first.saturating_add(TURNS - 1)) {
-            ring_for_all(&self.settled[(number % TURNS) as usize]);
+            notify_all_guarded(&self.settled[(number % TURNS) as usize]);
         }
     }
 
-    /// Rings for all who wait for anything.
+    /// Notifies all that wait for anything.
     pub(super) fn wake_everyone(&self) {
-        self.settled.iter().chain([&self.idle]).for_each(ring_for_all);
+        self.settled.iter().chain([&self.idle]).for_each(notify_all_guarded);
         self.waiters.wake_all();
     }
 }
@@ -60,7 +60,7 @@ impl Bells {
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     last: AtomicU64,
-    bells: Mutex<BTreeMap<Waiter, Arc<Notify>>>,
+    notifications: Mutex<BTreeMap<Waiter, Arc<Notify>>>,
 }
 
 impl Waiters {
@@ -72,9 +72,9 @@ impl Waiters {
     /// Adds one who waits, until [`Waiters::remove`]. To be called while the node is locked that has it
     /// wait: then no wake-up is missed.
     pub(super) fn add(&self, waiter: Waiter) -> Arc<Notify> {
-        let bell = Arc::new(Notify::new());
-        self.lock().insert(waiter, Arc::clone(&bell));
-        bell
+        let notify = Arc::new(Notify::new());
+        self.lock().insert(waiter, Arc::clone(&notify));
+        notify
     }
 
     pub(super) fn remove(&self, waiter: Waiter) {
@@ -83,10 +83,10 @@ impl Waiters {
 
     pub(super) fn wake(&self, waiters: &[Waiter]) {
         if !waiters.is_empty() {
-            let bells = self.lock();
-            let woken: Vec<_> = waiters.iter().filter_map(|waiter| bells.get(waiter).cloned()).collect();
-            drop(bells);
-            woken.iter().for_each(|bell| ring_for_one(bell));
+            let notifications = self.lock();
+            let woken: Vec<_> = waiters.iter().filter_map(|waiter| notifications.get(waiter).cloned()).collect();
+            drop(notifications);
+            woken.iter().for_each(|notify| notify_one_guarded(notify));
         }
     }
 
@@ -97,39 +97,39 @@ impl Waiters {
 
     fn wake_all(&self) {
         let woken: Vec<_> = self.lock().values().cloned().collect();
-        woken.iter().for_each(|bell| ring_for_one(bell));
+        woken.iter().for_each(|notify| notify_one_guarded(notify));
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Waiter, Arc<Notify>>> {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notifications.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Rings for one who waits, now or later. To be called with no lock held: a waker may come back from here.
-pub(super) fn ring_for_one(bell: &Notify) {
-    ring(|| bell.notify_one());
+/// Notifies one that waits, now or later. To be called with no lock held: a waker may come back from here.
+pub(super) fn notify_one_guarded(notify: &Notify) {
+    wake(|| notify.notify_one());
 }
 
-/// Rings for all who wait now. To be called with no lock held: a waker may come back from here.
-pub(super) fn ring_for_all(bell: &Notify) {
-    ring(|| bell.notify_waiters());
+/// Notifies all that wait now. To be called with no lock held: a waker may come back from here.
+pub(super) fn notify_all_guarded(notify: &Notify) {
+    wake(|| notify.notify_waiters());
 }
 
-/// A waker is code of who waits, and its panic no fault of who rings, which may be a worker or the writer of
-/// the journal. With a bell that many share, it must be [`guarded`] as well.
-fn ring(ringing: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(ringing)).is_err() {
+/// A waker is code of who waits, and its panic no fault of who notifies, which may be a worker or the writer of
+/// the journal. With a notification that many share, it must be [`guarded`] as well.
+fn wake(waking: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(waking)).is_err() {
         tracing::error!("a waker panicked: the task that it belongs to may wait without end");
     }
 }
 
-/// Waits for a bell that others may wait for, too. A waker that panics in it would keep them from being
+/// Waits for a notification that others may wait for, too. A waker that panics in it would keep them from being
 /// woken, so it is wrapped.
-pub(super) async fn guarded<F: Future>(bell: F) -> F::Output {
-    let mut bell = pin!(bell);
+pub(super) async fn guarded<F: Future>(notify: F) -> F::Output {
+    let mut notify = pin!(notify);
     poll_fn(|cx| {
         let waker = Waker::from(Arc::new(Guarded(cx.waker().clone())));
-        bell.as_mut().poll(&mut Context::from_waker(&waker))
+        notify.as_mut().poll(&mut Context::from_waker(&waker))
     })
     .await
 }
@@ -139,6 +139,6 @@ struct Guarded(Waker);
 
 impl Wake for Guarded {
     fn wake(self: Arc<Self>) {
-        ring(|| self.0.wake_by_ref());
+        wake(|| self.0.wake_by_ref());
     }
 }
