@@ -51,20 +51,20 @@ fn compare() {
     report::print_table("The core: submit + start + settle (resident bytes; digest not included)", heads, &rows);
 }
 
-struct Figures {
+struct EngineFigures {
     life_ns: f64,
     record_bytes: f64,
     sweep_ns: f64,
 }
 
-fn in_fresh_process(system: &str, form: &str, size: u64) -> Figures {
+fn in_fresh_process(system: &str, form: &str, size: u64) -> EngineFigures {
     let program = std::env::current_exe().expect("the path of this program");
     let output = Command::new(program).args(["--one", system, form, &size.to_string()]).output().expect("a child");
     assert!(output.status.success(), "{system} at {size}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
     let mut numbers = text.split_whitespace().map(|number| number.parse().expect("a number"));
     let mut next = || numbers.next().expect("three numbers");
-    Figures { life_ns: next(), record_bytes: next(), sweep_ns: next() }
+    EngineFigures { life_ns: next(), record_bytes: next(), sweep_ns: next() }
 }
 
 fn measure_one(arguments: &[String]) {
@@ -78,7 +78,7 @@ fn measure_one(arguments: &[String]) {
     println!("{} {} {}", figures.life_ns, figures.record_bytes, figures.sweep_ns);
 }
 
-fn measure(mut system: impl System, form: Form, size: u64) -> Figures {
+fn measure(mut system: impl MeasuredSystem, form: Form, size: u64) -> EngineFigures {
     let mut next = 0;
     let before = resident_bytes();
     while next < size {
@@ -90,10 +90,10 @@ fn measure(mut system: impl System, form: Form, size: u64) -> Figures {
     let lives = (size / 50).min(100_000);
     let life = (0..ROUNDS).map(|_| nanos_each(live(&mut system, form, &mut next, lives), lives)).collect();
     let sweep = (0..ROUNDS).map(|_| nanos_each(time(|| (0..10_000).for_each(|_| system.sweep())), 10_000)).collect();
-    Figures { life_ns: median(life), record_bytes, sweep_ns: median(sweep) }
+    EngineFigures { life_ns: median(life), record_bytes, sweep_ns: median(sweep) }
 }
 
-fn live(system: &mut impl System, form: Form, next: &mut u64, count: u64) -> Duration {
+fn live(system: &mut impl MeasuredSystem, form: Form, next: &mut u64, count: u64) -> Duration {
     let events: Vec<_> =
         (*next..*next + count).map(|n| Event::with_id(&form.id(n), payload()).expect("a valid event")).collect();
     *next += count;
@@ -110,12 +110,12 @@ fn resident_bytes() -> f64 {
     pages.and_then(|text| text.split(' ').nth(1)?.parse::<f64>().ok()).unwrap_or_default() * 4096.0
 }
 
-trait System {
+trait MeasuredSystem {
     fn live(&mut self, event: Event);
     fn sweep(&mut self);
 }
 
-impl System for Cycle {
+impl MeasuredSystem for Cycle {
     fn live(&mut self, event: Event) {
         Self::live(self, event);
     }
@@ -138,7 +138,7 @@ struct PlainRecord {
     history: Vec<(u32, Status, Timestamp)>,
 }
 
-impl System for PlainMap {
+impl MeasuredSystem for PlainMap {
     fn live(&mut self, event: Event) {
         let id = event.key().id().to_string();
         let now = Timestamp::from_micros(self.0.len() as u64);

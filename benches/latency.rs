@@ -16,7 +16,7 @@ use bytes::Bytes;
 use eventful::{Attempt, Config, Event, Eventful, Failure};
 use tokio::runtime::{Builder, Runtime};
 
-use baseline::{Article, LIMIT, Naive, Submitted};
+use baseline::{Article, BaselineSubmitted, LIMIT, Naive};
 use stopwatch::{clock, median};
 
 const PER_MILLISECOND: u64 = 5;
@@ -28,14 +28,14 @@ fn main() {
 }
 
 #[derive(Clone, Copy)]
-enum System {
+enum LatencySystem {
     Eventful,
     Article,
     Naive,
 }
 
-const SYSTEMS: [(System, &str); 3] =
-    [(System::Eventful, "eventful"), (System::Article, "article"), (System::Naive, "naive")];
+const SYSTEMS: [(LatencySystem, &str); 3] =
+    [(LatencySystem::Eventful, "eventful"), (LatencySystem::Article, "article"), (LatencySystem::Naive, "naive")];
 
 /// One of the systems, running.
 enum Running {
@@ -46,11 +46,11 @@ enum Running {
 
 impl Running {
     /// Starts `system` on the current runtime.
-    fn start(system: System, config: Config, handle: impl baseline::Handle) -> Self {
+    fn start(system: LatencySystem, config: Config, handle: impl baseline::BaselineHandler) -> Self {
         match system {
-            System::Article => Self::Article(Article::start(handle)),
-            System::Naive => Self::Naive(Naive::start(handle)),
-            System::Eventful => {
+            LatencySystem::Article => Self::Article(Article::start(handle)),
+            LatencySystem::Naive => Self::Naive(Naive::start(handle)),
+            LatencySystem::Eventful => {
                 let handler = move |event: Event, _: Attempt| {
                     handle(event.payload().clone());
                     std::future::ready(Ok::<_, Failure>(()))
@@ -65,7 +65,7 @@ impl Running {
             Self::Eventful(eventful) => {
                 eventful.submit(event(&id, payload)).await.expect("accepted");
             }
-            Self::Article(article) => assert_eq!(article.submit(id, payload).await, Submitted::New),
+            Self::Article(article) => assert_eq!(article.submit(id, payload).await, BaselineSubmitted::New),
             Self::Naive(naive) => naive.submit(id, payload).await,
         }
     }
@@ -109,7 +109,7 @@ fn micros(nanos: u64) -> f64 {
 }
 
 /// In nanoseconds, sorted; five submits at each millisecond, whether or not the ones before have ended.
-fn latencies(system: System, milliseconds: u64) -> Vec<u64> {
+fn latencies(system: LatencySystem, milliseconds: u64) -> Vec<u64> {
     let runtime = Runtime::new().expect("a runtime");
     let times = Arc::new(Times::new(milliseconds * PER_MILLISECOND));
     runtime.block_on(async {

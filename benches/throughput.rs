@@ -16,13 +16,17 @@ use eventful::{Attempt, Config, Event, Eventful, Failure};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use baseline::{Article, LIMIT, Naive, Submitted};
+use baseline::{Article, BaselineSubmitted, LIMIT, Naive};
 
 const BATCH: usize = 1000;
 
 fn main() {
     let (events, rounds) = if report::quick() { (20_000, 3) } else { (100_000, 9) };
-    let work = [("one submitter", Way::Single(1)), ("two submitters", Way::Single(2)), ("submit_batch", Way::Batch)];
+    let work = [
+        ("one submitter", EventsIn::Single(1)),
+        ("two submitters", EventsIn::Single(2)),
+        ("submit_batch", EventsIn::Batch),
+    ];
     let rows: Vec<_> = work.into_iter().map(|(name, way)| row(name, way, events, rounds)).collect();
     let heads = ["work", "eventful/s", "naive/s", "article/s", "× naive", "× article"];
     report::print_table(&format!("Throughput, {events} events, {rounds} rounds, medians"), heads, &rows);
@@ -30,14 +34,14 @@ fn main() {
 
 /// How the events come in.
 #[derive(Clone, Copy)]
-enum Way {
+enum EventsIn {
     /// One by one, from so many tasks at once.
     Single(usize),
     /// From one task, a thousand at a time; one by one to the baselines, which know no batches.
     Batch,
 }
 
-fn row(name: &str, way: Way, events: u64, rounds: usize) -> [String; 6] {
+fn row(name: &str, way: EventsIn, events: u64, rounds: usize) -> [String; 6] {
     let input = Input::new(events);
     let [ours, naive, article] = turns::take_turns(
         rounds,
@@ -60,13 +64,13 @@ impl Input {
     }
 
     /// Events per second.
-    fn rate(&self, way: Way, run: fn(&Runtime, Way, Vec<Items>, Arc<Done>)) -> f64 {
+    fn rate(&self, way: EventsIn, run: fn(&Runtime, EventsIn, Vec<Items>, Arc<CompletionCount>)) -> f64 {
         let parts = match way {
-            Way::Single(submitters) => self.0.len().div_ceil(submitters),
-            Way::Batch => self.0.len(),
+            EventsIn::Single(submitters) => self.0.len().div_ceil(submitters),
+            EventsIn::Batch => self.0.len(),
         };
         let parts = self.0.chunks(parts).map(<[_]>::to_vec).collect();
-        let done = Arc::new(Done::of(self.0.len() as u64));
+        let done = Arc::new(CompletionCount::of(self.0.len() as u64));
         let runtime = Runtime::new().expect("a runtime");
         let took = stopwatch::time(|| run(&runtime, way, parts, done));
         self.0.len() as f64 / took.as_secs_f64()
@@ -74,12 +78,12 @@ impl Input {
 }
 
 /// Counts completions, and tells when all are there.
-struct Done {
+struct CompletionCount {
     left: AtomicU64,
     all: Notify,
 }
 
-impl Done {
+impl CompletionCount {
     fn of(events: u64) -> Self {
         Self { left: AtomicU64::new(events), all: Notify::new() }
     }
@@ -91,7 +95,7 @@ impl Done {
     }
 }
 
-fn run_eventful(runtime: &Runtime, way: Way, parts: Vec<Items>, done: Arc<Done>) {
+fn run_eventful(runtime: &Runtime, way: EventsIn, parts: Vec<Items>, done: Arc<CompletionCount>) {
     let counted = Arc::clone(&done);
     let handler = move |_: Event, _: Attempt| {
         counted.one();
@@ -111,14 +115,14 @@ fn config() -> Config {
     config
 }
 
-async fn submit(eventful: Eventful, way: Way, items: Items) {
+async fn submit(eventful: Eventful, way: EventsIn, items: Items) {
     match way {
-        Way::Single(_) => {
+        EventsIn::Single(_) => {
             for item in items {
                 eventful.submit(event(item)).await.expect("accepted");
             }
         }
-        Way::Batch => {
+        EventsIn::Batch => {
             let mut items = items.into_iter().map(event).peekable();
             while items.peek().is_some() {
                 let answers = eventful.submit_batch(items.by_ref().take(BATCH)).await;
@@ -133,7 +137,7 @@ fn event((id, payload): (String, Bytes)) -> Event {
     Event::with_id(&id, payload).expect("a valid event")
 }
 
-fn run_naive(runtime: &Runtime, _: Way, parts: Vec<Items>, done: Arc<Done>) {
+fn run_naive(runtime: &Runtime, _: EventsIn, parts: Vec<Items>, done: Arc<CompletionCount>) {
     let _context = runtime.enter();
     let counted = Arc::clone(&done);
     let naive = Naive::start(move |_| counted.one());
@@ -148,7 +152,7 @@ fn run_naive(runtime: &Runtime, _: Way, parts: Vec<Items>, done: Arc<Done>) {
     runtime.block_on(done.all.notified());
 }
 
-fn run_article(runtime: &Runtime, _: Way, parts: Vec<Items>, done: Arc<Done>) {
+fn run_article(runtime: &Runtime, _: EventsIn, parts: Vec<Items>, done: Arc<CompletionCount>) {
     let _context = runtime.enter();
     let counted = Arc::clone(&done);
     let article = Article::start(move |_| counted.one());
@@ -156,7 +160,7 @@ fn run_article(runtime: &Runtime, _: Way, parts: Vec<Items>, done: Arc<Done>) {
         let article = article.clone();
         runtime.spawn(async move {
             for (id, payload) in items {
-                assert_eq!(article.submit(id, payload).await, Submitted::New);
+                assert_eq!(article.submit(id, payload).await, BaselineSubmitted::New);
             }
         });
     }

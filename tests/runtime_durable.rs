@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use disk::{Disk, Fate};
+use disk::{AppendFate, TroubledDisk};
 use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Recovered, WriteError};
 use eventful::{
     Attempt, Bound, Builder, Clock as _, Config, Durability, Event, Eventful, Failure, ManualClock, NotReady, Notice,
@@ -18,11 +18,11 @@ use eventful::{
 use harness::*;
 use tokio::task::JoinHandle;
 
-fn builder(disk: &Disk) -> Builder {
+fn builder(disk: &TroubledDisk) -> Builder {
     builder_with(disk, Durability::default())
 }
 
-fn builder_with(disk: &Disk, durability: Durability) -> Builder {
+fn builder_with(disk: &TroubledDisk, durability: Durability) -> Builder {
     Eventful::builder().config(config()).seed(1).journal(disk.store(), durability)
 }
 
@@ -32,7 +32,7 @@ fn config() -> Config {
     config
 }
 
-fn open(disk: &Disk, gate: &Arc<Gate>) -> Eventful {
+fn open(disk: &TroubledDisk, gate: &Arc<HandlerGate>) -> Eventful {
     builder(disk).start(gate.handler()).expect("it opens")
 }
 
@@ -55,7 +55,7 @@ async fn comes_to(eventful: &Eventful, id: &str, wanted: Status) {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_completed_is_known_after_a_restart_and_not_run_again() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     gate.let_through(1000);
     let eventful = open(&disk, &gate);
     assert_eq!(eventful.submit(event("a")).await, Ok(Submitted::Accepted));
@@ -74,12 +74,12 @@ async fn what_was_completed_is_known_after_a_restart_and_not_run_again() {
 
 #[tokio::test]
 async fn a_snapshot_after_no_bytes_at_all_is_refused_before_the_journal_is_opened() {
-    let disk = Disk::new();
+    let disk = TroubledDisk::new();
     disk.with(|trouble| trouble.refusals = vec![OpenError::InUse { owner: "another process".into() }]);
     let mut durability = Durability::default();
     durability.snapshot_after_bytes = 0;
 
-    let refused = builder_with(&disk, durability).start(Gate::closed().handler()).map(drop);
+    let refused = builder_with(&disk, durability).start(HandlerGate::closed().handler()).map(drop);
 
     let words = "durability.snapshot_after_bytes is zero: set it to at least 1";
     assert_eq!(refused.map_err(|error| error.to_string()), Err(words.to_owned()));
@@ -87,7 +87,7 @@ async fn a_snapshot_after_no_bytes_at_all_is_refused_before_the_journal_is_opene
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_was_open_when_the_process_died_is_charged_as_crashed() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     until_time("the handler is called", || gate.came() == 1).await;
@@ -104,8 +104,9 @@ async fn a_run_that_was_open_when_the_process_died_is_charged_as_crashed() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_durable_is_unknown_and_asking_again_is_safe() {
-    for (fate, again) in [(Fate::FailsBefore, true), (Fate::FailsAfter, false), (Fate::Panics, true)] {
-        let (disk, gate) = (Disk::new(), Gate::closed());
+    for (fate, again) in [(AppendFate::FailsBefore, true), (AppendFate::FailsAfter, false), (AppendFate::Panics, true)]
+    {
+        let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
         let eventful = open(&disk, &gate);
         let mut facts = eventful.subscribe(100).expect("open");
         disk.decide(&[fate]);
@@ -125,7 +126,7 @@ async fn an_answer_that_is_not_durable_is_unknown_and_asking_again_is_safe() {
 
 #[tokio::test(start_paused = true)]
 async fn submitter_that_waits_for_the_journal_does_not_wait_for_room() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let full = |config: &mut Config| (config.max_pending, config.concurrency) = (1, 1.try_into().expect("not zero"));
     let eventful = builder(&disk).configure(full).start(gate.handler()).expect("it opens");
     eventful.submit(event("a")).await.expect("room");
@@ -136,7 +137,7 @@ async fn submitter_that_waits_for_the_journal_does_not_wait_for_room() {
     });
     until_time("it waits for room", || stats(&eventful).submitters_waiting == 1).await;
 
-    disk.decide(&[Fate::Full; 3]);
+    disk.decide(&[AppendFate::Full; 3]);
     gate.let_through(1);
     until_time("it is taken", || stats(&eventful).engine.facts.accepted == 2).await;
 
@@ -148,14 +149,14 @@ async fn submitter_that_waits_for_the_journal_does_not_wait_for_room() {
 
 #[tokio::test(start_paused = true)]
 async fn waits_return_when_the_end_is_durable() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     until_time("the handler is called", || gate.came() == 1).await;
     let (one, all) = (eventful.clone(), eventful.clone());
     let one = tokio::spawn(async move { one.wait(&key("a")).await.map(|record| record.status) });
     let all = tokio::spawn(async move { all.wait_idle().await });
-    disk.decide(&[Fate::Full; 3]);
+    disk.decide(&[AppendFate::Full; 3]);
     gate.let_through(1000);
     until_time("it is completed in memory", || stats(&eventful).engine.gauges.records(Status::Completed) == 1).await;
     assert!(!one.is_finished() && !all.is_finished());
@@ -166,14 +167,14 @@ async fn waits_return_when_the_end_is_durable() {
 
 #[tokio::test(start_paused = true)]
 async fn waits_end_with_an_error_when_the_journal_fails() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     until_time("the handler is called", || gate.came() == 1).await;
     let (one, all) = (eventful.clone(), eventful.clone());
     let one = tokio::spawn(async move { one.wait(&key("a")).await });
     let all = tokio::spawn(async move { all.wait_idle().await });
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     gate.let_through(1000);
     assert!(matches!(one.await.expect("no panic"), Err(WaitError::Unavailable(why)) if why.is_temporary()));
     assert!(matches!(all.await.expect("no panic"), Err(WaitError::Unavailable(why)) if why.is_temporary()));
@@ -183,9 +184,9 @@ async fn waits_end_with_an_error_when_the_journal_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_and_a_look_wait_for_the_original() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     let original = submitting(&eventful, "a");
     let duplicate = submitting(&eventful, "a");
     let look = tokio::spawn({
@@ -200,11 +201,11 @@ async fn a_duplicate_and_a_look_wait_for_the_original() {
 
 #[tokio::test(start_paused = true)]
 async fn runs_of_an_engine_that_was_given_up_are_stopped_and_run_again() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     until_time("the handler is called", || gate.came() == 1).await;
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     assert!(eventful.try_submit(event("b")).await.is_err());
     until_time("it is open again", || eventful.readiness() == Readiness::Ready).await;
 
@@ -217,10 +218,10 @@ async fn runs_of_an_engine_that_was_given_up_are_stopped_and_run_again() {
 
 #[tokio::test(start_paused = true)]
 async fn while_the_journal_is_opened_again_nothing_is_taken_and_it_is_not_ready() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     disk.fail_openings(3);
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     assert!(eventful.try_submit(event("a")).await.is_err());
     settle_down().await;
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::Reopening));
@@ -236,10 +237,10 @@ async fn while_the_journal_is_opened_again_nothing_is_taken_and_it_is_not_ready(
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_another_owner_took_stays_down_and_shutdown_ends() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
-    disk.decide(&[Fate::Fenced]);
+    disk.decide(&[AppendFate::Fenced]);
     assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Unknown)));
     settle_down().await;
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalDown));
@@ -250,10 +251,10 @@ async fn a_journal_that_another_owner_took_stays_down_and_shutdown_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_is_opened_in_vain_is_not_opened_again_at_once() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     let before = disk.with(|trouble| trouble.appends);
-    disk.decide(&[Fate::FailsBefore; 4]);
+    disk.decide(&[AppendFate::FailsBefore; 4]);
     assert!(eventful.try_submit(event("a")).await.is_err());
     settle_down().await;
     assert_eq!(disk.with(|trouble| trouble.appends) - before, 2, "one write, and one after the first opening");
@@ -265,11 +266,11 @@ async fn a_journal_that_is_opened_in_vain_is_not_opened_again_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_for_which_there_is_no_room_is_written_when_there_is_some() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     until_time("the handler is called", || gate.came() == 1).await;
-    disk.decide(&[Fate::Full; 3]);
+    disk.decide(&[AppendFate::Full; 3]);
 
     let accepted = submitting(&eventful, "b");
     settle_down().await;
@@ -283,11 +284,11 @@ async fn a_group_for_which_there_is_no_room_is_written_when_there_is_some() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_without_room_for_the_last_facts_ends_and_says_so() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     until_time("the handler is called", || gate.came() == 1).await;
-    disk.decide(&[Fate::Full; 1000]);
+    disk.decide(&[AppendFate::Full; 1000]);
     let report = eventful.shutdown(Some(SECOND)).await;
     assert_eq!((report.interrupted, report.left, report.unsynced), (1, 1, 1), "{report:?}");
     assert!(report.took <= SECOND * 8, "{report:?}");
@@ -295,7 +296,7 @@ async fn a_shutdown_without_room_for_the_last_facts_ends_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn room_that_somebody_makes_is_noticed_without_anything_to_write() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     disk.with(|trouble| trouble.room = 10);
     assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted), "nobody has looked yet");
@@ -312,12 +313,12 @@ async fn room_that_somebody_makes_is_noticed_without_anything_to_write() {
 
 #[tokio::test(start_paused = true)]
 async fn tallies_go_on_when_the_journal_is_opened_again() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     eventful.submit(event("a")).await.expect("a duplicate");
     let before = stats(&eventful).engine;
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     assert!(eventful.try_submit(event("b")).await.is_err());
     until_time("it is open again", || eventful.readiness() == Readiness::Ready).await;
 
@@ -328,7 +329,7 @@ async fn tallies_go_on_when_the_journal_is_opened_again() {
 
 #[tokio::test(start_paused = true)]
 async fn readers_are_told_of_the_last_facts_of_a_shutdown_before_the_end() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     for id in ["a", "b", "c"] {
         eventful.submit(event(id)).await.expect("room");
@@ -349,11 +350,11 @@ async fn readers_are_told_of_the_last_facts_of_a_shutdown_before_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_has_lost_what_was_durable_stays_down() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     disk.with(|trouble| trouble.is_emptied = true);
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     assert_eq!(eventful.try_submit(event("b")).await, Err(SubmitError::Unavailable(Unavailable::Unknown)));
     settle_down().await;
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalDown));
@@ -376,7 +377,7 @@ impl Intercept for EndsAtOpening {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_while_the_journal_is_opened_again_waits_for_it_and_counts_from_there() {
-    let (disk, gate, ends) = (Disk::new(), Gate::closed(), EndsAtOpening::default());
+    let (disk, gate, ends) = (TroubledDisk::new(), HandlerGate::closed(), EndsAtOpening::default());
     gate.let_through(1000);
     let store = Intercepted::new(Box::new(disk.store()), ends.clone());
     let builder = Eventful::builder().config(config()).seed(1).journal(store, Durability::default());
@@ -386,7 +387,7 @@ async fn a_shutdown_while_the_journal_is_opened_again_waits_for_it_and_counts_fr
     eventful.pause().await.expect("it runs");
     eventful.submit(event("b")).await.expect("room");
     *ends.0.lock().expect("no panic") = Some(eventful.clone());
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     assert!(eventful.try_submit(event("c")).await.is_err());
 
     let report = eventful.shutdown(None).await;
@@ -398,10 +399,10 @@ async fn a_shutdown_while_the_journal_is_opened_again_waits_for_it_and_counts_fr
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_while_the_journal_cannot_be_opened_again() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     disk.fail_openings(1000);
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     assert!(eventful.try_submit(event("a")).await.is_err());
     let report = eventful.shutdown(Some(SECOND)).await;
     assert!(report.took <= SECOND * 8, "{report:?}");
@@ -410,7 +411,7 @@ async fn shutdown_ends_while_the_journal_cannot_be_opened_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_journal_refuses_new_events_and_still_records_outcomes() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     until_time("the handler is called", || gate.came() == 1).await;
@@ -433,7 +434,7 @@ async fn a_full_journal_refuses_new_events_and_still_records_outcomes() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_decided_while_a_group_is_written_is_one_group() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.pause().await.expect("open");
     let before = disk.with(|trouble| trouble.appends);
@@ -447,7 +448,7 @@ async fn what_is_decided_while_a_group_is_written_is_one_group() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_hangs_up_loses_nothing() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     let submitter = submitting(&eventful, "a");
     tokio::task::yield_now().await;
@@ -459,7 +460,7 @@ async fn a_client_that_hangs_up_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_relaxed_start_does_not_wait_for_the_journal_and_a_synced_one_does() {
     for starts in [StartDurability::Synced, StartDurability::Relaxed] {
-        let (disk, gate) = (Disk::new(), Gate::closed());
+        let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
         let mut durability = Durability::default();
         durability.starts = starts;
         let eventful = builder_with(&disk, durability).start(gate.handler()).expect("it opens");
@@ -475,7 +476,7 @@ async fn a_relaxed_start_does_not_wait_for_the_journal_and_a_synced_one_does() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_makes_everything_durable_and_seals_the_journal() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit_batch((0..50).map(|id| event(&id.to_string()))).await;
     until_time("some are called", || gate.came() > 10).await;
@@ -488,18 +489,18 @@ async fn shutdown_makes_everything_durable_and_seals_the_journal() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_reports_the_facts_that_a_journal_which_fails_meanwhile_may_not_hold() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
     until_time("the handler is called", || gate.came() == 1).await;
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     let report = eventful.shutdown(Some(Duration::ZERO)).await;
     assert_eq!((report.interrupted, report.unsynced), (1, 1), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn counters_continue_over_restarts() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     gate.let_through(1000);
     for round in 1..=5u64 {
         let eventful = open(&disk, &gate);
@@ -513,21 +514,21 @@ async fn counters_continue_over_restarts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_cannot_be_opened_is_a_reason_not_to_start() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     disk.with(|trouble| trouble.refusals = vec![OpenError::InUse { owner: "process 7".to_owned() }]);
     let refused = builder(&disk).start(gate.handler()).expect_err("it is in use");
     assert_eq!(
         refused.to_string(),
         "the journal was not opened: the journal is in use by process 7: stop that one, or use another directory"
     );
-    disk.decide(&[Fate::Full]);
+    disk.decide(&[AppendFate::Full]);
     let full = builder(&disk).start(gate.handler()).expect_err("there is no room for its epoch");
     assert_eq!(full, StartError::Write(WriteError::Full));
 }
 
 #[tokio::test]
 async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
-    let (disk, gate) = (Disk::with_thread(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
     let builder = Eventful::builder().clock(clock.clone()).journal(disk.store(), Durability::default());
     let eventful = builder.start(gate.handler()).expect("it opens");
@@ -552,11 +553,11 @@ async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
 
 #[tokio::test]
 async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
-    let (disk, gate) = (Disk::with_thread(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let eventful =
         Eventful::builder().journal(disk.store(), Durability::default()).start(gate.handler()).expect("it opens");
     eventful.pause().await.expect("open");
-    disk.decide(&[Fate::FailsBefore]);
+    disk.decide(&[AppendFate::FailsBefore]);
     let waiting = eventful.clone();
     // Events are drawn 64 at a time: the 65th is drawn when the first ones are with the engine.
     let events = (0..100).inspect(move |id| {
@@ -574,7 +575,7 @@ async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
 
 #[tokio::test]
 async fn time_does_not_go_back_behind_what_the_journal_holds() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let far = Timestamp::from_micros(4_000_000_000_000_000);
     let ahead = Arc::new(ManualClock::new(far));
     let eventful = builder(&disk).clock(ahead).start(gate.handler()).expect("it opens");
@@ -588,7 +589,7 @@ async fn time_does_not_go_back_behind_what_the_journal_holds() {
 
 #[tokio::test]
 async fn recovery_counts_what_the_journal_held() {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
     let handle = |event: Event, _: Attempt| async move {
         match &*event.key().id() {

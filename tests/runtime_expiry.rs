@@ -7,7 +7,7 @@ mod harness;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use disk::Disk;
+use disk::TroubledDisk;
 use eventful::{Config, Durability, Eventful, ManualClock, Notice, Timestamp};
 use harness::*;
 
@@ -16,7 +16,7 @@ const BATCH: usize = 10;
 const EVENTS: usize = 500;
 
 /// Opens an engine in which expiry may leave some 600 bytes unsynced: two facts of a batch each.
-fn open(disk: &Disk, clock: &Arc<ManualClock>) -> Eventful {
+fn open(disk: &TroubledDisk, clock: &Arc<ManualClock>) -> Eventful {
     let mut config = Config::default();
     (config.retention, config.sweep_batch) = (SECOND, NonZeroUsize::new(BATCH).expect("ten"));
     let mut durability = Durability::default();
@@ -43,7 +43,7 @@ fn forgotten(eventful: &Eventful) -> usize {
 
 #[tokio::test]
 async fn expiry_waits_while_the_journal_is_behind() {
-    let (disk, clock) = (Disk::with_thread(), Arc::new(ManualClock::new(Timestamp::from_micros(1 << 50))));
+    let (disk, clock) = (TroubledDisk::with_thread(), Arc::new(ManualClock::new(Timestamp::from_micros(1 << 50))));
     let eventful = open(&disk, &clock);
     complete(&eventful).await;
 
@@ -64,7 +64,7 @@ async fn expiry_waits_while_the_journal_is_behind() {
 
 #[tokio::test]
 async fn reader_is_given_many_forgotten_keys_in_one_fact() {
-    let (disk, clock) = (Disk::with_thread(), Arc::new(ManualClock::new(Timestamp::from_micros(1 << 50))));
+    let (disk, clock) = (TroubledDisk::with_thread(), Arc::new(ManualClock::new(Timestamp::from_micros(1 << 50))));
     let eventful = open(&disk, &clock);
     complete(&eventful).await;
     let mut facts = eventful.subscribe(10 * EVENTS).expect("open");

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 
 #[tokio::test(start_paused = true)]
 async fn a_full_channel_holds_events_in_the_line_until_it_has_room() {
-    let script = Script::new(Point::Enqueue, 0..3, Action::Fail);
+    let script = PointScript::new(Point::Enqueue, 0..3, Action::Fail);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 5).await;
     assert_eq!(stats(&eventful).engine.gauges.queued, 0);
@@ -30,7 +30,7 @@ async fn a_full_channel_holds_events_in_the_line_until_it_has_room() {
 #[tokio::test(start_paused = true)]
 async fn a_channel_that_stays_full_is_tried_at_each_interval_and_not_more_often() {
     let clock = Arc::new(CountingClock::default());
-    let script = Script::new(Point::Enqueue, 0..usize::MAX, Action::Fail);
+    let script = PointScript::new(Point::Enqueue, 0..usize::MAX, Action::Fail);
     let builder = Eventful::builder().config(narrow()).seed(1).clock(clock.clone()).hooks(script);
     let eventful = builder.start(succeed).expect("a valid configuration");
     submit(&eventful, 100).await;
@@ -43,7 +43,7 @@ async fn a_channel_that_stays_full_is_tried_at_each_interval_and_not_more_often(
 #[tokio::test(start_paused = true)]
 async fn a_dropped_receiver_is_replaced_and_every_event_completed_in_order() {
     for drop_at in 0..5 {
-        let script = Script::new(Point::Enqueue, drop_at..drop_at + 1, Action::DropReceiver);
+        let script = PointScript::new(Point::Enqueue, drop_at..drop_at + 1, Action::DropReceiver);
         let mut config = narrow();
         config.channel_capacity = 4.try_into().expect("more than zero");
         let eventful = start_with(config, &script, succeed);
@@ -57,7 +57,7 @@ async fn a_dropped_receiver_is_replaced_and_every_event_completed_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_dropped_while_a_ticket_is_taken_loses_nothing() {
-    let script = Script::new(Point::Present, 2..3, Action::DropReceiver);
+    let script = PointScript::new(Point::Present, 2..3, Action::DropReceiver);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 10).await;
     tokio::time::sleep(SECOND * 5).await;
@@ -67,7 +67,7 @@ async fn a_receiver_dropped_while_a_ticket_is_taken_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ticket_lost_in_the_middle_is_noticed_by_the_next_one() {
-    let script = Script::new(Point::Present, 1..2, Action::Fail);
+    let script = PointScript::new(Point::Present, 1..2, Action::Fail);
     let mut config = narrow();
     config.channel_capacity = 8.try_into().expect("more than zero");
     let eventful = start_with(config, &script, succeed);
@@ -78,7 +78,7 @@ async fn a_ticket_lost_in_the_middle_is_noticed_by_the_next_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ticket_lost_at_the_tail_is_found_by_a_marker() {
-    let script = Script::new(Point::Present, 0..1, Action::Fail);
+    let script = PointScript::new(Point::Present, 0..1, Action::Fail);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 1).await;
     settle_down().await;
@@ -90,7 +90,7 @@ async fn a_ticket_lost_at_the_tail_is_found_by_a_marker() {
 
 #[tokio::test(start_paused = true)]
 async fn when_the_marker_is_lost_too_channel_and_dispatcher_are_replaced() {
-    let script = Script::new(Point::Present, 0..2, Action::Fail);
+    let script = PointScript::new(Point::Present, 0..2, Action::Fail);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 1).await;
     tokio::time::sleep(eventful.config().stuck_after * 2 + SECOND).await;
@@ -101,7 +101,7 @@ async fn when_the_marker_is_lost_too_channel_and_dispatcher_are_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_backlog_far_older_than_stuck_after_is_left_alone() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let mut config = narrow();
     config.run_timeout = SECOND * 100_000;
     config.run_lifetime = config.run_timeout;
@@ -118,7 +118,7 @@ async fn a_backlog_far_older_than_stuck_after_is_left_alone() {
 async fn a_panic_at_any_point_of_a_worker_crashes_one_attempt_and_costs_no_permit() {
     for point in [Point::WorkerStart, Point::BeforeSettle, Point::AfterSettle] {
         for pass in 0..4 {
-            let script = Script::new(point, pass..pass + 1, Action::Panic);
+            let script = PointScript::new(point, pass..pass + 1, Action::Panic);
             let eventful = start_with(narrow(), &script, succeed);
             submit(&eventful, 4).await;
             tokio::time::sleep(SECOND * 2).await;
@@ -134,7 +134,7 @@ async fn a_yield_at_any_point_changes_nothing() {
     for point in
         [Point::Dispatch, Point::WorkerStart, Point::BeforeSettle, Point::AfterSettle, Point::Sweep, Point::Drain]
     {
-        let script = Script::new(point, 0..usize::MAX, Action::Yield);
+        let script = PointScript::new(point, 0..usize::MAX, Action::Yield);
         let eventful = start_with(narrow(), &script, succeed);
         submit(&eventful, 20).await;
         until_completed(&eventful, 20).await;
@@ -144,7 +144,7 @@ async fn a_yield_at_any_point_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dispatcher_that_panics_is_restarted() {
-    let script = Script::new(Point::Dispatch, 1..2, Action::Panic);
+    let script = PointScript::new(Point::Dispatch, 1..2, Action::Panic);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 10).await;
     until_completed(&eventful, 10).await;
@@ -155,7 +155,7 @@ async fn a_dispatcher_that_panics_is_restarted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dispatcher_that_panics_again_and_again_is_restarted_once_per_interval() {
-    let script = Script::new(Point::Dispatch, 0..usize::MAX, Action::Panic);
+    let script = PointScript::new(Point::Dispatch, 0..usize::MAX, Action::Panic);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 1).await;
     tokio::time::sleep(SECOND * 30).await;
@@ -169,7 +169,7 @@ async fn a_dispatcher_that_panics_again_and_again_is_restarted_once_per_interval
 
 #[tokio::test(start_paused = true)]
 async fn a_sweeper_that_panics_is_restarted_and_retries_still_start() {
-    let script = Script::new(Point::Sweep, 1..2, Action::Panic);
+    let script = PointScript::new(Point::Sweep, 1..2, Action::Panic);
     let eventful = start_with(narrow(), &script, |_: Event, attempt: Attempt| async move {
         if attempt.number() == 1 { Err(Failure::retry("again")) } else { Ok(()) }
     });
@@ -182,7 +182,7 @@ async fn a_sweeper_that_panics_is_restarted_and_retries_still_start() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_with_a_channel_that_stays_full_leaves_the_line() {
-    let script = Script::new(Point::Enqueue, 0..usize::MAX, Action::Fail);
+    let script = PointScript::new(Point::Enqueue, 0..usize::MAX, Action::Fail);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 7).await;
     let report = eventful.shutdown(None).await;
@@ -191,7 +191,7 @@ async fn shutdown_with_a_channel_that_stays_full_leaves_the_line() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_shutdown_still_ends_in_a_report() {
-    let script = Script::new(Point::Drain, 0..1, Action::Panic);
+    let script = PointScript::new(Point::Drain, 0..1, Action::Panic);
     let eventful = start_with(narrow(), &script, hang);
     submit(&eventful, 2).await;
     until("one runs", || stats(&eventful).engine.gauges.inflight == 1).await;
@@ -203,8 +203,8 @@ async fn a_panic_of_the_shutdown_still_ends_in_a_report() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_stopped_before_its_handler_is_called_does_not_call_it() {
-    let ledger = Arc::new(Ledger::default());
-    let script = Script::new(Point::WorkerStart, 0..usize::MAX, Action::Yield);
+    let ledger = Arc::new(AttemptLog::default());
+    let script = PointScript::new(Point::WorkerStart, 0..usize::MAX, Action::Yield);
     let seen = Arc::clone(&ledger);
     let eventful = start_with(narrow(), &script, move |event: Event, _: Attempt| {
         seen.count(&event);
@@ -221,7 +221,7 @@ async fn a_run_that_is_stopped_before_its_handler_is_called_does_not_call_it() {
 #[tokio::test(start_paused = true)]
 async fn a_broken_engine_ends_and_keeps_nothing_back() {
     let clock = Arc::new(SystemClock::new());
-    let script = Script::new(Point::Enqueue, 1..2, Action::Panic);
+    let script = PointScript::new(Point::Enqueue, 1..2, Action::Panic);
     let builder = Eventful::builder().config(narrow()).seed(1).clock(clock.clone()).hooks(script);
     let eventful = builder.start(hang).expect("a valid configuration");
     let mut facts = eventful.subscribe(100).expect("not broken");
@@ -240,7 +240,7 @@ async fn a_broken_engine_ends_and_keeps_nothing_back() {
 
 #[tokio::test(start_paused = true)]
 async fn after_a_panic_inside_the_lock_every_call_is_broken_and_none_panics() {
-    let script = Script::new(Point::Enqueue, 1..2, Action::Panic);
+    let script = PointScript::new(Point::Enqueue, 1..2, Action::Panic);
     let eventful = start_with(narrow(), &script, succeed);
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Completed).await;
@@ -264,7 +264,7 @@ async fn after_a_panic_inside_the_lock_every_call_is_broken_and_none_panics() {
 
 #[tokio::test(start_paused = true)]
 async fn waits_end_when_the_engine_breaks() {
-    let script = Script::new(Point::Enqueue, 1..2, Action::Panic);
+    let script = PointScript::new(Point::Enqueue, 1..2, Action::Panic);
     let eventful = start_with(narrow(), &script, hang);
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Processing).await;
@@ -285,7 +285,7 @@ async fn whoever_waits_for_room_is_told_that_the_engine_is_broken() {
     let mut config = narrow();
     config.max_bytes = 1_000;
     config.max_event_bytes = 1_000;
-    let script = Script::new(Point::Enqueue, 1..2, Action::Panic);
+    let script = PointScript::new(Point::Enqueue, 1..2, Action::Panic);
     let builder = Eventful::builder().config(config).seed(1).submit_timeout(SECOND * 3_600).hooks(script);
     let eventful = builder.start(hang).expect("a valid configuration");
     submit(&eventful, 1).await;
@@ -308,11 +308,11 @@ async fn on_two_threads_lost_tickets_and_dead_workers_cost_no_event() {
     let mut config = Config::default();
     config.concurrency = 4.try_into().expect("more than zero");
     config.backoff.base = std::time::Duration::from_micros(1);
-    let script = Arc::new(Script {
+    let script = Arc::new(PointScript {
         plans: vec![
-            Plan { point: Point::Present, every: 7, passes: 0..usize::MAX, action: Action::Fail },
-            Plan { point: Point::AfterSettle, every: 11, passes: 0..usize::MAX, action: Action::Panic },
-            Plan { point: Point::BeforeSettle, every: 5, passes: 0..usize::MAX, action: Action::Yield },
+            PointPlan { point: Point::Present, every: 7, passes: 0..usize::MAX, action: Action::Fail },
+            PointPlan { point: Point::AfterSettle, every: 11, passes: 0..usize::MAX, action: Action::Panic },
+            PointPlan { point: Point::BeforeSettle, every: 5, passes: 0..usize::MAX, action: Action::Yield },
         ],
         passed: Mutex::default(),
     });
@@ -336,7 +336,7 @@ async fn on_two_threads_lost_tickets_and_dead_workers_cost_no_event() {
 
 /// One plan of a [`Script`].
 #[derive(Clone)]
-struct Plan {
+struct PointPlan {
     point: Point,
     /// Of the passes in the range, every how many.
     every: usize,
@@ -345,30 +345,31 @@ struct Plan {
 }
 
 /// Disturbs certain passes of certain points.
-struct Script {
-    plans: Vec<Plan>,
+struct PointScript {
+    plans: Vec<PointPlan>,
     passed: Mutex<HashMap<Point, usize>>,
 }
 
-impl Script {
+impl PointScript {
     fn new(point: Point, passes: Range<usize>, action: Action) -> Arc<Self> {
-        Arc::new(Self { plans: vec![Plan { point, every: 1, passes, action }], passed: Mutex::default() })
+        Arc::new(Self { plans: vec![PointPlan { point, every: 1, passes, action }], passed: Mutex::default() })
     }
 }
 
-impl Hooks for Script {
+impl Hooks for PointScript {
     fn at(&self, point: Point) -> Action {
         let mut passed = self.passed.lock().expect("no panic under the lock");
         let pass = passed.entry(point).or_default();
         let now = *pass;
         *pass += 1;
-        let fits =
-            |plan: &&Plan| plan.point == point && plan.passes.contains(&now) && (now + 1).is_multiple_of(plan.every);
+        let fits = |plan: &&PointPlan| {
+            plan.point == point && plan.passes.contains(&now) && (now + 1).is_multiple_of(plan.every)
+        };
         self.plans.iter().find(fits).map_or(Action::Continue, |plan| plan.action)
     }
 }
 
-fn start_with(config: Config, script: &Arc<Script>, handler: impl eventful::Handler) -> Eventful {
+fn start_with(config: Config, script: &Arc<PointScript>, handler: impl eventful::Handler) -> Eventful {
     let builder = Eventful::builder().config(config).seed(1).hooks(script.clone());
     builder.start(handler).expect("a valid configuration")
 }

@@ -48,7 +48,7 @@ async fn a_batch_answers_each_event_in_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn try_submit_is_refused_at_the_bound_and_submit_waits_for_room() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(full_after(1), gate.handler());
     eventful.submit(event("a")).await.expect("room");
     let refused = eventful.try_submit(event("b")).await;
@@ -63,7 +63,7 @@ async fn try_submit_is_refused_at_the_bound_and_submit_waits_for_room() {
 
 #[tokio::test(start_paused = true)]
 async fn room_is_given_in_the_order_in_which_it_was_asked_for() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(full_after(1), gate.handler());
     eventful.submit(event("first")).await.expect("room");
     let mut waiting = Vec::new();
@@ -116,7 +116,7 @@ async fn who_waits_for_room_by_bytes_does_not_spin_while_there_is_room_by_count(
     let mut config = narrow();
     config.max_bytes = 100;
     config.max_event_bytes = 100;
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(config, gate.handler());
     eventful.submit(Event::new(key("a"), vec![0; 60])).await.expect("room");
     let mut big = pin!(eventful.submit(Event::new(key("b"), vec![0; 60])));
@@ -142,7 +142,7 @@ async fn who_waits_for_room_by_bytes_does_not_spin_while_there_is_room_by_count(
 
 #[tokio::test(start_paused = true)]
 async fn a_submit_dropped_while_it_waits_leaves_nothing_behind_and_lets_the_next_one_in() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(full_after(1), gate.handler());
     eventful.submit(event("a")).await.expect("room");
     let (head, behind, last) =
@@ -164,7 +164,7 @@ async fn a_submit_dropped_while_it_waits_leaves_nothing_behind_and_lets_the_next
 #[tokio::test(start_paused = true)]
 async fn a_submit_dropped_at_any_poll_has_accepted_its_event_or_left_no_trace() {
     for polls in 0..6 {
-        let gate = Gate::closed();
+        let gate = HandlerGate::closed();
         let eventful = start(full_after(1), gate.handler());
         eventful.submit(event("a")).await.expect("room");
         {

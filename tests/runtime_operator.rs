@@ -15,7 +15,7 @@ use harness::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_event_gets_another_life() {
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Arc::new(AttemptLog::default());
     let eventful = start(narrow(), failing_first(&ledger));
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Failed).await;
@@ -28,7 +28,7 @@ async fn a_failed_event_gets_another_life() {
 
 #[tokio::test(start_paused = true)]
 async fn all_failed_events_get_another_life_page_by_page() {
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Arc::new(AttemptLog::default());
     let eventful = start(Config::default(), failing_first(&ledger));
     for n in 0..250 {
         eventful.submit(event(&n.to_string())).await.expect("room");
@@ -50,7 +50,7 @@ async fn all_failed_events_get_another_life_page_by_page() {
 async fn redriving_all_stops_at_a_bound_and_can_go_on_from_there() {
     let mut config = Config::default();
     config.max_pending = 3;
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Arc::new(AttemptLog::default());
     let eventful = start(config, failing_first(&ledger));
     for n in 0..5 {
         eventful.submit(event(&n.to_string())).await.expect("room");
@@ -109,7 +109,7 @@ async fn paused_it_takes_events_in_and_starts_them_in_order_when_it_resumes() {
 #[tokio::test(start_paused = true)]
 async fn retries_due_while_paused_wake_the_engine_once_each_and_start_when_it_resumes() {
     let clock = Arc::new(CountingClock::default());
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Arc::new(AttemptLog::default());
     let builder = Eventful::builder().config(retrying()).seed(1).clock(clock.clone());
     let eventful = builder.start(retrying_first(&ledger)).expect("a valid configuration");
     for n in 0..3 {
@@ -160,7 +160,7 @@ async fn an_idle_engine_starts_what_is_submitted_without_any_sweep() {
 #[tokio::test]
 async fn under_a_manual_clock_nothing_happens_before_it_is_told_to_move() {
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Arc::new(AttemptLog::default());
     let builder = Eventful::builder().config(retrying()).seed(1).clock(clock.clone());
     let eventful = builder.start(retrying_first(&ledger)).expect("a valid configuration");
     eventful.submit(event("a")).await.expect("room");
@@ -264,16 +264,16 @@ fn retrying() -> Config {
 }
 
 /// A handler whose first attempt at each event fails for good.
-fn failing_first(ledger: &Arc<Ledger>) -> impl eventful::Handler + use<> {
+fn failing_first(ledger: &Arc<AttemptLog>) -> impl eventful::Handler + use<> {
     first(ledger, || Failure::permanent("the first one fails"))
 }
 
 /// A handler whose first attempt at each event fails.
-fn retrying_first(ledger: &Arc<Ledger>) -> impl eventful::Handler + use<> {
+fn retrying_first(ledger: &Arc<AttemptLog>) -> impl eventful::Handler + use<> {
     first(ledger, || Failure::retry("the first one fails"))
 }
 
-fn first(ledger: &Arc<Ledger>, failure: fn() -> Failure) -> impl eventful::Handler + use<> {
+fn first(ledger: &Arc<AttemptLog>, failure: fn() -> Failure) -> impl eventful::Handler + use<> {
     let ledger = Arc::clone(ledger);
     move |event: Event, _: Attempt| {
         let run = ledger.count(&event);

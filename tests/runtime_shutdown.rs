@@ -39,7 +39,7 @@ async fn on_two_threads_it_ends_and_leaves_no_task_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn it_waits_for_runs_in_flight_and_leaves_the_queue() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(narrow(), gate.handler());
     for n in 0..10 {
         eventful.submit(event(&n.to_string())).await.expect("room");
@@ -106,7 +106,7 @@ async fn a_timeout_during_the_drain_is_still_a_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ends_right_after_the_request_counts_as_drained() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(narrow(), gate.handler());
     eventful.submit(event("a")).await.expect("room");
     until("it runs", || gate.came() == 1).await;
@@ -183,7 +183,7 @@ async fn paused_it_ends_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_that_become_due_while_it_drains_do_not_start() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let ready = Arc::clone(&gate);
     let mut config = narrow();
     config.concurrency = 2.try_into().expect("more than zero");
@@ -230,7 +230,7 @@ async fn whoever_waits_for_room_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn workers_that_have_ended_are_not_abandoned_however_many() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let mut config = Config::default();
     config.concurrency = 500.try_into().expect("more than zero");
     config.abort_grace = Duration::ZERO;

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use disk::{Disk, Fate};
+use disk::{AppendFate, TroubledDisk};
 use eventful::journal::{Intercept, Intercepted, Journal, Sequence, WriteError};
 use eventful::{
     Attempt, Bound, Clock as _, Config, Cursor, DiscardError, Durability, Event, Eventful, Failure, JournalState,
@@ -26,16 +26,16 @@ const UNKNOWN: Result<Submitted, SubmitError> = Err(SubmitError::Unavailable(Una
 
 /// An adapter on a journal with a thread, by a clock that stands still, whose event `known` is durable
 /// and being handled.
-struct Scene {
-    disk: Disk,
+struct StuckScene {
+    disk: TroubledDisk,
     clock: Arc<ManualClock>,
-    gate: Arc<Gate>,
+    gate: Arc<HandlerGate>,
     eventful: Eventful,
 }
 
-impl Scene {
+impl StuckScene {
     async fn new() -> Self {
-        let (disk, gate) = (Disk::with_thread(), Gate::closed());
+        let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
         let builder = Eventful::builder().config(Config::durable()).seed(1).clock(clock.clone());
         let eventful = builder.journal(disk.store(), Durability::default()).start(gate.handler()).expect("it opens");
@@ -75,7 +75,7 @@ impl Scene {
 
 #[tokio::test]
 async fn submission_on_a_stuck_journal_is_unknown_and_not_lost() {
-    let (scene, submitter, _) = Scene::stuck().await;
+    let (scene, submitter, _) = StuckScene::stuck().await;
     scene.clock.advance(TIMEOUT - Duration::from_micros(1));
     settle_down().await;
     assert!(!submitter.is_finished(), "it waits as long as it may");
@@ -91,7 +91,7 @@ async fn submission_on_a_stuck_journal_is_unknown_and_not_lost() {
 
 #[tokio::test]
 async fn new_event_is_refused_up_front_while_the_journal_is_stuck() {
-    let (scene, submitter, _) = Scene::stuck().await;
+    let (scene, submitter, _) = StuckScene::stuck().await;
     let young = scene.submitting("young");
     settle_down().await;
     assert!(!young.is_finished(), "the journal is not known to be stuck yet");
@@ -113,7 +113,7 @@ async fn new_event_is_refused_up_front_while_the_journal_is_stuck() {
 
 #[tokio::test]
 async fn submitter_that_waits_for_room_enters_when_the_journal_responds() {
-    let (scene, _, _) = Scene::stuck().await;
+    let (scene, _, _) = StuckScene::stuck().await;
     scene.waits_too_long().await;
     let (eventful, late) = (scene.eventful.clone(), event("late"));
     let waits = tokio::spawn(async move { eventful.submit(late).await });
@@ -125,7 +125,7 @@ async fn submitter_that_waits_for_room_enters_when_the_journal_responds() {
 
 #[tokio::test]
 async fn durable_record_is_read_at_once_while_the_journal_is_stuck() {
-    let (scene, _, _) = Scene::stuck().await;
+    let (scene, _, _) = StuckScene::stuck().await;
     let known = at_once(scene.eventful.get(&key("known"))).expect("open").expect("it is there");
     assert_eq!((known.status, known.durable), (Status::Processing, true));
     assert!(
@@ -142,7 +142,7 @@ async fn durable_record_is_read_at_once_while_the_journal_is_stuck() {
 
 #[tokio::test]
 async fn duplicate_in_a_batch_is_known_beside_a_new_event() {
-    let (scene, _submitter, _) = Scene::stuck().await;
+    let (scene, _submitter, _) = StuckScene::stuck().await;
     scene.clock.advance(SECOND);
     let eventful = scene.eventful.clone();
     let batch =
@@ -159,14 +159,14 @@ async fn duplicate_in_a_batch_is_known_beside_a_new_event() {
 
 #[tokio::test]
 async fn page_read_across_a_failure_shows_nothing_lost_as_durable() {
-    let scene = Scene::new().await;
+    let scene = StuckScene::new().await;
     scene.eventful.pause().await.expect("it runs");
     // So many that the page gives way to others while it is read.
     scene.eventful.submit_batch((0..8400).map(|id| event(&id.to_string()))).await;
     scene.is_durable().await;
     scene.clock.advance(SECOND);
     scene.disk.block();
-    scene.disk.decide(&[Fate::FailsBefore]);
+    scene.disk.decide(&[AppendFate::FailsBefore]);
     assert_eq!(poll_once(pin!(scene.eventful.resume())), None, "it waits, and with it the first starts");
     holds_one_up(&scene.disk).await;
     let mut page = pin!(scene.eventful.list(None, Cursor::START, 16_000));
@@ -195,7 +195,7 @@ fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
 
 #[tokio::test]
 async fn record_that_is_not_durable_is_shown_as_such_after_the_wait() {
-    let (scene, _, _) = Scene::stuck().await;
+    let (scene, _, _) = StuckScene::stuck().await;
     let (eventful, id) = (scene.eventful.clone(), key("new"));
     let look = tokio::spawn(async move { eventful.get(&id).await });
     let eventful = scene.eventful.clone();
@@ -228,7 +228,7 @@ async fn record_that_is_not_durable_is_shown_as_such_after_the_wait() {
 
 #[tokio::test]
 async fn numbers_are_those_of_now_while_the_journal_is_stuck() {
-    let (scene, _, since) = Scene::stuck().await;
+    let (scene, _, since) = StuckScene::stuck().await;
     scene.clock.advance(SECOND * 3);
     let stats = stats(&scene.eventful);
     assert_eq!((stats.engine.facts.accepted, stats.unsynced, stats.unsynced_for), (2, 1, SECOND * 3));
@@ -248,7 +248,7 @@ async fn numbers_are_those_of_now_while_the_journal_is_stuck() {
 
 #[tokio::test]
 async fn engine_is_not_ready_a_second_after_the_journal_is_stuck() {
-    let (scene, _, since) = Scene::stuck().await;
+    let (scene, _, since) = StuckScene::stuck().await;
     scene.clock.advance(SECOND - Duration::from_micros(1));
     assert_eq!(scene.eventful.readiness(), Readiness::Ready);
     scene.clock.advance(Duration::from_micros(1));
@@ -259,7 +259,7 @@ async fn engine_is_not_ready_a_second_after_the_journal_is_stuck() {
 
 #[tokio::test]
 async fn operator_is_answered_in_time_while_the_journal_is_stuck() {
-    let (scene, _, _) = Scene::stuck().await;
+    let (scene, _, _) = StuckScene::stuck().await;
     let eventful = scene.eventful.clone();
     let calls = tokio::spawn(async move {
         tokio::join!(async { eventful.pause().await }, async { eventful.discard(&key("known")).await }, eventful.sync())
@@ -282,7 +282,7 @@ async fn operator_is_answered_in_time_while_the_journal_is_stuck() {
 #[tokio::test]
 async fn failed_event_gets_no_other_life_from_a_stuck_journal() {
     let (disk, clock) =
-        (Disk::with_thread(), Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000))));
+        (TroubledDisk::with_thread(), Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000))));
     let fails = |_: Event, _: Attempt| async { Err(Failure::permanent("no")) };
     let builder = Eventful::builder().clock(clock.clone()).journal(disk.store(), Durability::default());
     let eventful = builder.start(fails).expect("it opens");
@@ -312,7 +312,7 @@ async fn failed_event_gets_no_other_life_from_a_stuck_journal() {
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_in_its_bound_while_the_journal_is_stuck() {
-    let (disk, gate) = (Disk::with_thread(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let eventful =
         Eventful::builder().journal(disk.store(), Durability::default()).start(gate.handler()).expect("it opens");
     disk.block();
@@ -333,7 +333,7 @@ async fn shutdown_ends_in_its_bound_while_the_journal_is_stuck() {
 
 #[tokio::test(start_paused = true)]
 async fn answer_is_in_time_while_a_shutdown_waits_for_the_journal() {
-    let (disk, gate) = (Disk::with_thread(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let mut config = Config::durable();
     config.sync_grace = TIMEOUT * 100;
     let builder = Eventful::builder().config(config).journal(disk.store(), Durability::default());
@@ -356,7 +356,7 @@ async fn answer_is_in_time_while_a_shutdown_waits_for_the_journal() {
 
 #[tokio::test(start_paused = true)]
 async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
-    let (disk, gate) = (Disk::with_thread(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let mut durability = Durability::default();
     durability.answer_timeout = SECOND * 1000;
     let builder = Eventful::builder().journal(disk.store(), durability);
@@ -374,7 +374,7 @@ async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
 
 #[tokio::test]
 async fn wait_for_an_end_is_over_when_a_shutdown_has_ended() {
-    let scene = Scene::new().await;
+    let scene = StuckScene::new().await;
     scene.disk.block();
     let eventful = scene.eventful.clone();
     let waits = tokio::spawn(async move { eventful.wait(&key("known")).await });
@@ -396,8 +396,8 @@ async fn wait_for_an_end_is_over_when_a_shutdown_has_ended() {
 }
 
 /// An adapter on a journal without a thread, in virtual time.
-async fn in_virtual_time() -> (Disk, Arc<Gate>, Eventful) {
-    let (disk, gate) = (Disk::new(), Gate::closed());
+async fn in_virtual_time() -> (TroubledDisk, Arc<HandlerGate>, Eventful) {
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = Eventful::builder()
         .seed(1)
         .journal(disk.store(), Durability::default())
@@ -442,15 +442,15 @@ async fn idle_engine_sees_within_a_second_that_its_journal_is_gone() {
 }
 
 /// What becomes of a disk, the bound that refuses new events then, and why the engine is not ready.
-type Ailing = (fn(&Disk), Bound, NotReady);
+type Ailing = (fn(&TroubledDisk), Bound, NotReady);
 
 const AILING: [Ailing; 2] = [
     (|disk| disk.with(|trouble| trouble.is_gone = true), Bound::JournalUnreachable, NotReady::JournalUnreachable),
     (fill, Bound::Disk, NotReady::DiskFull),
 ];
 
-fn fill(disk: &Disk) {
-    disk.decide(&[Fate::Full; 100]);
+fn fill(disk: &TroubledDisk) {
+    disk.decide(&[AppendFate::Full; 100]);
     disk.with(|trouble| trouble.room = 0);
 }
 
@@ -482,10 +482,11 @@ impl Intercept for OnPart {
 /// the third part finds a disk that `ails`; each part calls `on_part`.
 async fn in_a_snapshot(
     clock: &Arc<ManualClock>,
-    ails: fn(&Disk),
+    ails: fn(&TroubledDisk),
     on_part: impl Fn(&Eventful, u32) + Send + Sync + 'static,
 ) -> Eventful {
-    let (disk, started, mut durability) = (Disk::new(), Arc::new(OnceLock::<Eventful>::new()), Durability::default());
+    let (disk, started, mut durability) =
+        (TroubledDisk::new(), Arc::new(OnceLock::<Eventful>::new()), Durability::default());
     // One is due once the last of the events below is durable.
     durability.snapshot_after_bytes = 24 * (300 << 10);
     let (ailing, handle) = (disk.clone(), Arc::clone(&started));
@@ -552,7 +553,7 @@ async fn long_snapshot_does_not_hide_for_a_second_how_the_disk_is() {
 async fn full_disk_and_slow_journal_are_told_apart() {
     let mut durability = Durability::default();
     durability.max_unsynced_bytes = 1;
-    let (disk, gate) = (Disk::new(), Gate::closed());
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let builder = Eventful::builder().journal(disk.store(), durability);
     let eventful = builder.start(gate.handler()).expect("it opens");
     let slow = eventful.submit_batch([event("a"), event("b")]).await;
@@ -569,7 +570,9 @@ async fn full_disk_and_slow_journal_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_lost_facts_do_not_name_is_read_while_the_journal_is_down() {
-    for (fate, why) in [(Fate::FailsBefore, Unavailable::Reopening), (Fate::Fenced, Unavailable::JournalDown)] {
+    for (fate, why) in
+        [(AppendFate::FailsBefore, Unavailable::Reopening), (AppendFate::Fenced, Unavailable::JournalDown)]
+    {
         let (disk, _gate, eventful) = in_virtual_time().await;
         disk.decide(&[fate]);
         disk.fail_openings(1000);
@@ -595,12 +598,12 @@ async fn what_the_lost_facts_do_not_name_is_read_while_the_journal_is_down() {
 async fn answers_that_wait_for_no_time_at_all_are_refused_at_the_start() {
     let mut durability = Durability::default();
     durability.answer_timeout = Duration::ZERO;
-    let builder = Eventful::builder().journal(Disk::new().store(), durability);
+    let builder = Eventful::builder().journal(TroubledDisk::new().store(), durability);
     let refused = builder.start(succeed).map(drop).map_err(|error| error.to_string());
     assert_eq!(refused, Err("durability.answer_timeout is zero: set it to at least 1".to_owned()));
 }
 
 /// Waits until an append is held up.
-async fn holds_one_up(disk: &Disk) {
+async fn holds_one_up(disk: &TroubledDisk) {
     until("an append waits", || disk.holds_one_up()).await;
 }

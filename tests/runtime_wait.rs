@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 #[tokio::test(start_paused = true)]
 async fn wait_returns_when_the_event_ends_and_not_before() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(narrow(), gate.handler());
     eventful.submit(event("a")).await.expect("room");
     let key = key("a");
@@ -50,7 +50,7 @@ async fn wait_for_each_kind_of_end_returns_its_status() {
 
 #[tokio::test(start_paused = true)]
 async fn waker_that_panics_keeps_no_other_from_being_woken() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(narrow(), gate.handler());
     eventful.submit(event("a")).await.expect("room");
     let key = key("a");
@@ -72,7 +72,7 @@ async fn waker_that_panics_keeps_no_other_from_being_woken() {
 
 #[tokio::test(start_paused = true)]
 async fn wait_goes_over_retries() {
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Arc::new(AttemptLog::default());
     let counted = Arc::clone(&ledger);
     let eventful = start(narrow(), move |event: Event, _: Attempt| {
         let run = counted.count(&event);
@@ -84,7 +84,7 @@ async fn wait_goes_over_retries() {
 
 #[tokio::test(start_paused = true)]
 async fn wait_of_many_for_one_event_ends_for_all() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(narrow(), gate.handler());
     eventful.submit(event("a")).await.expect("room");
     let waiting: Vec<_> = (0..10)
@@ -123,7 +123,7 @@ async fn waits_end_when_the_engine_stops_first() {
 
 #[tokio::test(start_paused = true)]
 async fn wait_idle_returns_when_all_have_ended() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(Config::default(), gate.handler());
     assert_eq!(eventful.wait_idle().await, Ok(()), "there is nothing to wait for");
     for n in 0..100 {
@@ -141,7 +141,7 @@ async fn wait_idle_returns_when_all_have_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn wait_idle_of_many_ends_for_all() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let eventful = start(narrow(), gate.handler());
     eventful.submit(event("a")).await.expect("room");
     let waiting = [(); 10].map(|()| {
@@ -157,7 +157,7 @@ async fn wait_idle_of_many_ends_for_all() {
 
 #[test]
 fn submit_outside_of_a_runtime_waits_for_room() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let (eventful, runtime) = full(&gate, SECOND * 3600);
     let submitting = thread::spawn({
         let eventful = eventful.clone();
@@ -171,7 +171,7 @@ fn submit_outside_of_a_runtime_waits_for_room() {
 
 #[test]
 fn submit_outside_of_a_runtime_is_refused_in_the_end() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let (eventful, _runtime) = full(&gate, Duration::from_millis(1));
     let refused = block_on(eventful.submit(event("b")));
     assert!(matches!(refused, Err(SubmitError::Overloaded { bound: Bound::Pending, .. })), "{refused:?}");
@@ -179,7 +179,7 @@ fn submit_outside_of_a_runtime_is_refused_in_the_end() {
 
 #[test]
 fn submit_outside_of_a_runtime_that_goes_away_is_refused() {
-    let gate = Gate::closed();
+    let gate = HandlerGate::closed();
     let (eventful, runtime) = full(&gate, SECOND * 3600);
     let submitting = ["b", "c"].map(|id| {
         let eventful = eventful.clone();
@@ -193,7 +193,7 @@ fn submit_outside_of_a_runtime_that_goes_away_is_refused() {
 }
 
 /// An engine with room for one event, which is there, on a runtime that runs by itself.
-fn full(gate: &Arc<Gate>, submit_timeout: Duration) -> (Eventful, Runtime) {
+fn full(gate: &Arc<HandlerGate>, submit_timeout: Duration) -> (Eventful, Runtime) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
     let mut config = narrow();
     config.max_pending = 1;

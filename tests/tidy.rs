@@ -16,10 +16,10 @@ mod tidy {
 use std::path::Path;
 
 use tidy::circles::Imports;
-use tidy::source::{Source, read_tree};
+use tidy::source::{SourceFile, read_tree};
 use tidy::{attributes, imports, lengths, links, promises, words};
 
-type Rule = fn(&Source) -> Vec<String>;
+type Rule = fn(&SourceFile) -> Vec<String>;
 
 #[test]
 fn imports_go_one_way() {
@@ -42,7 +42,7 @@ fn documents_link_to_files_that_exist() {
     for expected in ["README.md", "docs/ARCHITECTURE.md", "sim/planted/README.md"] {
         assert!(documents.iter().any(|document| document.path == expected), "{expected} was not read");
     }
-    for Source { path, text, .. } in &documents {
+    for SourceFile { path, text, .. } in &documents {
         let broken = links::broken(path, text, |file| root.join(file).exists());
         assert!(broken.is_empty(), "\n{}", broken.join("\n"));
     }
@@ -237,7 +237,7 @@ fn every_promise_links_to_a_test_that_exists() {
 
 #[test]
 fn a_promise_without_a_test_is_found() {
-    let tests = [Source::new("tests/a.rs", "#[test]\nfn it_holds() {}\nfn it_helps() {}")];
+    let tests = [SourceFile::new("tests/a.rs", "#[test]\nfn it_holds() {}\nfn it_helps() {}")];
     let table = |cell: &str| (1..=11).map(|n| format!("| P{n} | Words. | {cell} |\n")).collect::<String>();
     let count = |cell: &str| promises::unkept(&table(cell), &tests).len();
     assert_eq!(count("[`it_holds`](tests/a.rs)"), 0);
@@ -254,8 +254,8 @@ fn assert_knots(count: usize, files: &[(&str, &str)]) {
     assert_eq!(knots.len(), count, "{knots:?} in {files:?}");
 }
 
-fn tree_of(files: &[(&str, &str)]) -> Vec<Source> {
-    files.iter().map(|(path, text)| Source::new(path, text)).collect()
+fn tree_of(files: &[(&str, &str)]) -> Vec<SourceFile> {
+    files.iter().map(|(path, text)| SourceFile::new(path, text)).collect()
 }
 
 fn assert_tree(rule: Rule) {
@@ -264,9 +264,9 @@ fn assert_tree(rule: Rule) {
 }
 
 fn assert_finds(rule: Rule, path: &str, text: &str) {
-    assert!(!rule(&Source::new(path, text)).is_empty(), "nothing found in {path}: {text}");
+    assert!(!rule(&SourceFile::new(path, text)).is_empty(), "nothing found in {path}: {text}");
 }
 
 fn assert_allows(rule: Rule, path: &str, text: &str) {
-    assert_eq!(rule(&Source::new(path, text)), Vec::<String>::new(), "in {path}: {text}");
+    assert_eq!(rule(&SourceFile::new(path, text)), Vec::<String>::new(), "in {path}: {text}");
 }

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::ids;
-use crate::journal::media::{self, Group, Medium, Raw};
+use crate::journal::media::{self, DurableMedium, Raw, RawGroup};
 use crate::report;
 use crate::stopwatch::{clock, median, time};
 use recorded::Recorded;
@@ -30,19 +30,19 @@ const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 /// How events come in.
 #[derive(Clone, Copy)]
-enum Way {
+enum SubmitMode {
     /// One by one, from so many tasks at once.
     Single(u64),
     /// From one task, so many at a time.
     Batch(u64),
 }
 
-const WAYS: [(Way, u64); 5] = [
-    (Way::Single(1), 1000),
-    (Way::Single(64), 50_000),
-    (Way::Single(1024), 100_000),
-    (Way::Batch(100), 50_000),
-    (Way::Batch(1000), 100_000),
+const WAYS: [(SubmitMode, u64); 5] = [
+    (SubmitMode::Single(1), 1000),
+    (SubmitMode::Single(64), 50_000),
+    (SubmitMode::Single(1024), 100_000),
+    (SubmitMode::Batch(100), 50_000),
+    (SubmitMode::Batch(1000), 100_000),
 ];
 
 pub(crate) fn measure() {
@@ -60,15 +60,15 @@ struct Round {
     waits: Vec<f64>,
 }
 
-fn row(way: Way, events: u64, rounds: usize) -> [String; 7] {
+fn row(way: SubmitMode, events: u64, rounds: usize) -> [String; 7] {
     let rounds: Vec<_> = (0..rounds).map(|_| round(way, events)).collect();
     let middle = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of).collect());
     let rate = |medium: usize| format!("{:.0}", middle(&|round| round.rates[medium]));
     let ratio = format!("{:.2}", middle(&|round| round.rates[0] / round.rates[1]));
     let wait = |percent| format!("{:.0}", middle(&|round| quantile(round.waits.clone(), percent)));
     let name = match way {
-        Way::Single(submitters) => format!("submitters: {submitters}"),
-        Way::Batch(size) => format!("batches of {size}"),
+        SubmitMode::Single(submitters) => format!("submitters: {submitters}"),
+        SubmitMode::Batch(size) => format!("batches of {size}"),
     };
     let group = format!("{:.1}", middle(&|round| round.group));
     [name, group, rate(0), rate(1), ratio, wait(50), wait(99)]
@@ -79,27 +79,27 @@ fn quantile(mut values: Vec<f64>, percent: usize) -> f64 {
     values.get(values.len() * percent / 100).copied().unwrap_or_default()
 }
 
-fn round(way: Way, events: u64) -> Round {
+fn round(way: SubmitMode, events: u64) -> Round {
     let directory = media::directory();
     let frames = Recorded::default();
     let store = Intercepted::new(Box::new(media::store(directory.path())), frames.clone());
     let (rate, waits) = ours(way, events, store);
-    let groups: Vec<_> = frames.take().into_iter().map(|bytes| Group { facts: Vec::new(), bytes }).collect();
+    let groups: Vec<_> = frames.take().into_iter().map(|bytes| RawGroup { facts: Vec::new(), bytes }).collect();
     let bytes = groups.iter().map(|group| group.bytes.len() as u64).sum();
     let file_rate = raw(events, &groups, &mut Raw::create(directory.path(), bytes));
     Round { group: events as f64 / groups.len() as f64, rates: [rate, file_rate], waits }
 }
 
 /// Events per second.
-fn raw(events: u64, groups: &[Group], medium: &mut Raw) -> f64 {
+fn raw(events: u64, groups: &[RawGroup], medium: &mut Raw) -> f64 {
     let took: f64 = groups.iter().map(|group| time(|| medium.write(group)).as_secs_f64()).sum();
     events as f64 / took
 }
 
 /// Events per second, and how many microseconds each answer took.
-fn ours(way: Way, events: u64, store: Intercepted<Recorded>) -> (f64, Vec<f64>) {
+fn ours(way: SubmitMode, events: u64, store: Intercepted<Recorded>) -> (f64, Vec<f64>) {
     let runtime = Runtime::new().expect("a runtime");
-    let done = Arc::new(Done { left: AtomicU64::new(events), all: Notify::new() });
+    let done = Arc::new(HandledCount { left: AtomicU64::new(events), all: Notify::new() });
     let counted = Arc::clone(&done);
     let handler = move |_: Event, _: Attempt| {
         counted.one();
@@ -128,10 +128,10 @@ fn ours(way: Way, events: u64, store: Intercepted<Recorded>) -> (f64, Vec<f64>) 
 }
 
 /// The numbers of the events of each task that submits.
-fn parts(way: Way, events: u64) -> impl Iterator<Item = Range<u64>> {
+fn parts(way: SubmitMode, events: u64) -> impl Iterator<Item = Range<u64>> {
     let part = match way {
-        Way::Single(submitters) => events.div_ceil(submitters),
-        Way::Batch(_) => events,
+        SubmitMode::Single(submitters) => events.div_ceil(submitters),
+        SubmitMode::Batch(_) => events,
     };
     (0..events.div_ceil(part)).map(move |number| number * part..events.min((number + 1) * part))
 }
@@ -141,13 +141,13 @@ fn event(number: u64) -> Event {
 }
 
 /// Submits, and answers how many microseconds each answer took.
-async fn submit(eventful: Eventful, way: Way, mut numbers: Range<u64>) -> Vec<f64> {
+async fn submit(eventful: Eventful, way: SubmitMode, mut numbers: Range<u64>) -> Vec<f64> {
     let mut waits = Vec::new();
     while let Some(first) = numbers.next() {
         let began = clock();
         match way {
-            Way::Single(_) => drop(eventful.submit(event(first)).await.expect("accepted")),
-            Way::Batch(size) => {
+            SubmitMode::Single(_) => drop(eventful.submit(event(first)).await.expect("accepted")),
+            SubmitMode::Batch(size) => {
                 let batch = iter::once(first).chain(numbers.by_ref().take(size as usize - 1));
                 let answers = eventful.submit_batch(batch.map(event)).await;
                 assert!(answers.iter().all(Result::is_ok), "all of a batch is accepted");
@@ -167,12 +167,12 @@ async fn until_durable(eventful: &Eventful) {
 }
 
 /// Counts handler calls, and tells when all are there.
-struct Done {
+struct HandledCount {
     left: AtomicU64,
     all: Notify,
 }
 
-impl Done {
+impl HandledCount {
     fn one(&self) {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.all.notify_one();

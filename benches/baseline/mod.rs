@@ -15,19 +15,19 @@ use tokio::sync::{Semaphore, mpsc};
 pub(crate) const LIMIT: usize = 64;
 const CAPACITY: usize = 1024;
 
-type Item = (String, Bytes);
+type BaselineItem = (String, Bytes);
 
 /// What a baseline does with an event.
-pub(crate) trait Handle: Fn(Bytes) + Clone + Send + Sync + 'static {}
+pub(crate) trait BaselineHandler: Fn(Bytes) + Clone + Send + Sync + 'static {}
 
-impl<F: Fn(Bytes) + Clone + Send + Sync + 'static> Handle for F {}
+impl<F: Fn(Bytes) + Clone + Send + Sync + 'static> BaselineHandler for F {}
 
 /// Bounded channel, semaphore, task per event.
 #[derive(Clone)]
-pub(crate) struct Naive(mpsc::Sender<Item>);
+pub(crate) struct Naive(mpsc::Sender<BaselineItem>);
 
 impl Naive {
-    pub(crate) fn start(handle: impl Handle) -> Self {
+    pub(crate) fn start(handle: impl BaselineHandler) -> Self {
         Self(start(move |(_, payload)| handle(payload)))
     }
 
@@ -39,13 +39,13 @@ impl Naive {
 /// The same, with a map of digests and statuses.
 #[derive(Clone)]
 pub(crate) struct Article {
-    channel: mpsc::Sender<Item>,
-    seen: Arc<Mutex<Seen>>,
+    channel: mpsc::Sender<BaselineItem>,
+    seen: Arc<Mutex<SeenMap>>,
 }
 
-type Seen = HashMap<String, ([u8; 32], Status)>;
+type SeenMap = HashMap<String, ([u8; 32], BaselineStatus)>;
 
-enum Status {
+enum BaselineStatus {
     Received,
     Processing,
     Completed,
@@ -53,52 +53,52 @@ enum Status {
 
 /// What the map says about a submit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Submitted {
+pub(crate) enum BaselineSubmitted {
     New,
     Duplicate,
     Conflict,
 }
 
 impl Article {
-    pub(crate) fn start(handle: impl Handle) -> Self {
-        let seen: Arc<Mutex<Seen>> = Arc::default();
+    pub(crate) fn start(handle: impl BaselineHandler) -> Self {
+        let seen: Arc<Mutex<SeenMap>> = Arc::default();
         let map = Arc::clone(&seen);
-        let channel = start(move |(id, payload): Item| {
-            set(&map, &id, Status::Processing);
+        let channel = start(move |(id, payload): BaselineItem| {
+            set(&map, &id, BaselineStatus::Processing);
             handle(payload);
-            set(&map, &id, Status::Completed);
+            set(&map, &id, BaselineStatus::Completed);
         });
         Self { channel, seen }
     }
 
-    pub(crate) async fn submit(&self, id: String, payload: Bytes) -> Submitted {
+    pub(crate) async fn submit(&self, id: String, payload: Bytes) -> BaselineSubmitted {
         let submitted = self.remember(&id, Sha256::digest(&payload).into());
-        if submitted == Submitted::New {
+        if submitted == BaselineSubmitted::New {
             self.channel.send((id, payload)).await.expect("the dispatcher lives");
         }
         submitted
     }
 
-    fn remember(&self, id: &str, digest: [u8; 32]) -> Submitted {
+    fn remember(&self, id: &str, digest: [u8; 32]) -> BaselineSubmitted {
         match self.seen.lock().unwrap_or_else(PoisonError::into_inner).entry(id.to_owned()) {
-            Entry::Occupied(seen) if seen.get().0 == digest => Submitted::Duplicate,
-            Entry::Occupied(_) => Submitted::Conflict,
+            Entry::Occupied(seen) if seen.get().0 == digest => BaselineSubmitted::Duplicate,
+            Entry::Occupied(_) => BaselineSubmitted::Conflict,
             Entry::Vacant(room) => {
-                room.insert((digest, Status::Received));
-                Submitted::New
+                room.insert((digest, BaselineStatus::Received));
+                BaselineSubmitted::New
             }
         }
     }
 }
 
-fn set(seen: &Mutex<Seen>, id: &str, status: Status) {
+fn set(seen: &Mutex<SeenMap>, id: &str, status: BaselineStatus) {
     if let Some(record) = seen.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id) {
         record.1 = status;
     }
 }
 
-fn start(work: impl Fn(Item) + Clone + Send + Sync + 'static) -> mpsc::Sender<Item> {
-    let (sender, mut receiver) = mpsc::channel::<Item>(CAPACITY);
+fn start(work: impl Fn(BaselineItem) + Clone + Send + Sync + 'static) -> mpsc::Sender<BaselineItem> {
+    let (sender, mut receiver) = mpsc::channel::<BaselineItem>(CAPACITY);
     let permits = Arc::new(Semaphore::new(LIMIT));
     tokio::spawn(async move {
         while let Some(item) = receiver.recv().await {

@@ -1,7 +1,7 @@
 //! Groups of events made durable, one after the other: three facts per event, completions included.
 
 use super::facts;
-use super::media::{self, Group, Medium, Raw};
+use super::media::{self, DurableMedium, Raw, RawGroup};
 use crate::report;
 use crate::stopwatch::{median, time};
 
@@ -25,18 +25,18 @@ fn row(size: u64, groups: u64) -> [String; 9] {
     let path = directory.path();
     let mut ours = media::open(path);
     ours.append(&[facts::opening()]).expect("room");
-    let bytes = Group::new(facts::lives(groups, size)).bytes.len() as u64;
+    let bytes = RawGroup::new(facts::lives(groups, size)).bytes.len() as u64;
     let mut raw = Raw::create(path, bytes * groups);
-    let mut media: [&mut dyn Medium; 2] = [&mut ours, &mut raw];
+    let mut media: [&mut dyn DurableMedium; 2] = [&mut ours, &mut raw];
     let mut waits = [const { Vec::new() }; 2];
     for turn in 0..groups / BOUT {
         let bout: Vec<_> =
-            (turn * BOUT..(turn + 1) * BOUT).map(|number| Group::new(facts::lives(number, size))).collect();
+            (turn * BOUT..(turn + 1) * BOUT).map(|number| RawGroup::new(facts::lives(number, size))).collect();
         for (medium, waits) in media.iter_mut().zip(&mut waits) {
             waits.extend(bout.iter().map(|group| time(|| medium.write(group)).as_secs_f64() * 1e6));
         }
     }
-    let [ours, file] = waits.map(|waits| Figures::of(waits, size));
+    let [ours, file] = waits.map(|waits| GroupFigures::of(waits, size));
     let whole = |value: f64| format!("{value:.0}");
     let ratio = |ours: f64, base: f64| format!("{:.2}", ours / base);
     let [ours_rate, file_rate] = [&ours, &file].map(|of| whole(of.rate));
@@ -46,14 +46,14 @@ fn row(size: u64, groups: u64) -> [String; 9] {
 }
 
 /// What one medium did.
-struct Figures {
+struct GroupFigures {
     /// Events per second.
     rate: f64,
     p50: f64,
     p99: f64,
 }
 
-impl Figures {
+impl GroupFigures {
     fn of(mut waits: Vec<f64>, size: u64) -> Self {
         let rate = (waits.len() as u64 * size) as f64 / waits.iter().sum::<f64>() * 1e6;
         waits.sort_by(f64::total_cmp);

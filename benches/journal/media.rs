@@ -9,17 +9,17 @@ use eventful::{Config, Epoch, Fact};
 use tempfile::TempDir;
 
 /// Something that makes groups durable, one after the other.
-pub(crate) trait Medium {
-    fn write(&mut self, group: &Group);
+pub(crate) trait DurableMedium {
+    fn write(&mut self, group: &RawGroup);
 }
 
 /// A group as facts, and as the bytes that stand for it on a raw medium.
-pub(crate) struct Group {
+pub(crate) struct RawGroup {
     pub(crate) facts: Vec<Fact>,
     pub(crate) bytes: Vec<u8>,
 }
 
-impl Group {
+impl RawGroup {
     pub(crate) fn new(facts: Vec<Fact>) -> Self {
         let (mut body, mut bytes) = (Vec::new(), Vec::new());
         facts.iter().for_each(|fact| wire::encode(fact, &mut body));
@@ -55,8 +55,8 @@ pub(crate) fn config() -> Config {
     config
 }
 
-impl Medium for JournalLog {
-    fn write(&mut self, group: &Group) {
+impl DurableMedium for JournalLog {
+    fn write(&mut self, group: &RawGroup) {
         self.append(&group.facts).expect("room");
     }
 }
@@ -78,8 +78,8 @@ impl Raw {
     }
 }
 
-impl Medium for Raw {
-    fn write(&mut self, group: &Group) {
+impl DurableMedium for Raw {
+    fn write(&mut self, group: &RawGroup) {
         self.file.write_all_at(&group.bytes, self.at).and_then(|()| self.file.sync_data()).expect("a disk");
         self.at += group.bytes.len() as u64;
     }

@@ -4,23 +4,23 @@
 
 use eventful::{Command, Gauges, Place, RecordView, Status, Timestamp};
 
-use crate::spec::Record;
-use crate::spec::model::{Counts, Dropped, Model, Response};
+use crate::spec::ReferenceRecord;
+use crate::spec::model::{Dropped, Model, ModelCounts, ModelResponse};
 use crate::sut::Sut;
 
 /// A command that both sides were given.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct ComparedStep {
     /// The time that they were given with it; may lie before the last one.
     pub now: Timestamp,
     /// The command.
     pub command: Command,
     /// What follows from it as the model has it.
-    pub response: Response,
+    pub response: ModelResponse,
 }
 
 /// Gives the engine the command of `step`, and compares all that can be seen of both sides.
-pub fn assert_step(sut: &mut Sut, model: &Model, step: Step) {
+pub fn assert_step(sut: &mut Sut, model: &Model, step: ComparedStep) {
     let before = sut.facts().len();
     let (answer, effects) = sut.execute(step.now, step.command);
     assert_eq!(answer, step.response.answer, "engine (left) and model (right) answer differently");
@@ -34,7 +34,7 @@ pub fn assert_state(sut: &Sut, model: &Model) {
     assert_records(sut, model);
     assert_gauges(&sut.engine().gauges(), model);
     assert_eq!(
-        Counts::of(&sut.engine().metrics()),
+        ModelCounts::of(&sut.engine().metrics()),
         model.counts(),
         "engine (left) and model (right) count differently"
     );
@@ -44,7 +44,7 @@ pub fn assert_state(sut: &Sut, model: &Model) {
         "engine (left) and model (right) want another wake-up"
     );
     assert_eq!(sut.engine().phase(), model.phase);
-    assert_eq!(sut.engine().is_paused(), model.book.paused);
+    assert_eq!(sut.engine().is_paused(), model.expected.paused);
     let dropped: Vec<_> = sut.dropped().iter().map(Dropped::from).collect();
     assert_eq!(dropped, model.dropped, "failed events that were forgotten");
     assert_eq!(sut.engine().epoch(), model.epoch());
@@ -55,7 +55,7 @@ pub fn assert_state(sut: &Sut, model: &Model) {
 /// what its facts make.
 pub fn assert_consistent(sut: &Sut) {
     assert_eq!(sut.engine().check(), Ok(()));
-    assert_eq!(sut.book().difference(&sut.engine().durable_state(), sut.keys()), None, "what facts determine");
+    assert_eq!(sut.expected().difference(&sut.engine().durable_state(), sut.keys()), None, "what facts determine");
     let metrics = sut.engine().metrics();
     let (gauges, facts) = (metrics.gauges, metrics.facts);
     assert_eq!(facts.accepted, gauges.records_total() + facts.forgotten_total(), "accepted = records + forgotten");
@@ -85,14 +85,18 @@ pub fn assert_reopened(sut: &mut Sut, now: Timestamp) {
 }
 
 fn assert_gauges(engine: &Gauges, model: &Model) {
-    let (book, keys) = (&model.book, model.records().map(|(key, _)| key));
+    let (expected, keys) = (&model.expected, model.records().map(|(key, _)| key));
     let queued = keys.filter(|key| matches!(model.place(key), Some(Place::Queued(_)))).count();
-    let expected = [queued, model.line.len(), model.delayed.len(), book.inflight.len()].map(|count| count as u64);
+    let counted = [queued, model.line.len(), model.delayed.len(), expected.inflight.len()].map(|count| count as u64);
     let seen = [engine.queued, engine.line, engine.delayed, engine.inflight];
-    assert_eq!(seen, expected, "queued, line, delayed, in flight");
-    assert_eq!((engine.bytes, engine.failed_bytes), (book.bytes, book.failed_bytes), "bytes, bytes of failed events");
+    assert_eq!(seen, counted, "queued, line, delayed, in flight");
+    assert_eq!(
+        (engine.bytes, engine.failed_bytes),
+        (expected.bytes, expected.failed_bytes),
+        "bytes, bytes of failed events"
+    );
     for status in Status::ALL {
-        assert_eq!(engine.records(status), book.count(status), "records that are {status}");
+        assert_eq!(engine.records(status), expected.count(status), "records that are {status}");
     }
 }
 
@@ -111,7 +115,7 @@ fn assert_records(sut: &Sut, model: &Model) {
     }
 }
 
-fn assert_record(view: &RecordView, record: &Record, model: &Model) {
+fn assert_record(view: &RecordView, record: &ReferenceRecord, model: &Model) {
     let key = record.event.key();
     assert_eq!(record.difference(view), None, "{key}: {view:?}, but {record:?}");
     assert_eq!(view.place, model.place(key), "place of {key}");

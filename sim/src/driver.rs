@@ -9,8 +9,8 @@ use eventful::{
     Status, Ticket, Timestamp,
 };
 
-use crate::assertions::{Step, assert_consistent, assert_step};
-use crate::spec::model::{Model, Response};
+use crate::assertions::{ComparedStep, assert_consistent, assert_step};
+use crate::spec::model::{Model, ModelResponse};
 use crate::sut::Sut;
 
 /// The engine is checked after each command, and followed by the reference model, while it has at most so
@@ -25,7 +25,7 @@ const MAX_WAKES: usize = 10_000;
 /// Every command is followed by a check of the engine, and by a comparison with the reference model until
 /// it is opened again, as long as it is small.
 #[derive(Debug)]
-pub struct Driver {
+pub struct EngineDriver {
     /// The time that the next command is given. Set it back to see what the engine makes of it.
     pub now: Timestamp,
     /// The tickets on their way. Take some out to lose them.
@@ -38,7 +38,7 @@ pub struct Driver {
     model: Option<Model>,
 }
 
-impl Driver {
+impl EngineDriver {
     /// When each driver's engine is opened.
     pub const OPENED_AT: Timestamp = Timestamp::from_micros(1_000_000_000);
 
@@ -70,8 +70,8 @@ impl Driver {
         let (answer, effects) = match &mut self.model {
             Some(model) => {
                 let response = model.execute(self.now, &command);
-                let Response { answer, effects, .. } = response.clone();
-                assert_step(&mut self.sut, model, Step { now: self.now, command, response });
+                let ModelResponse { answer, effects, .. } = response.clone();
+                assert_step(&mut self.sut, model, ComparedStep { now: self.now, command, response });
                 (answer, effects)
             }
             None => self.sut.execute(self.now, command),

@@ -2,7 +2,7 @@
 
 use eventful::{Answer, Bound, EnqueueFailure, Phase, Refusal, Status};
 
-use crate::oracle::{OutcomeSummary, Said};
+use crate::oracle::{CommandSummary, OutcomeSummary};
 use crate::scenario::FaultKind;
 use crate::tier::Probes;
 
@@ -78,7 +78,7 @@ impl Probes {
     }
 
     /// A command was answered.
-    pub(crate) fn edge(&mut self, before: Standing, said: &Said, answer: &Answer) {
+    pub(crate) fn edge(&mut self, before: Standing, said: &CommandSummary, answer: &Answer) {
         let state = before.status.map_or(STATES.len() - 1, |status| status as usize);
         let at = (phase(before) * STATES.len() + state) * COMMANDS.len() + command(said);
         self.fire(FaultKind::ALL.len() + at * ANSWERS.len() + self::answer(answer));
@@ -107,30 +107,30 @@ const fn phase(standing: Standing) -> usize {
     }
 }
 
-const fn command(said: &Said) -> usize {
+const fn command(said: &CommandSummary) -> usize {
     match said {
-        Said::Submit { .. } => 0,
-        Said::Reject(_) => 1,
-        Said::Start(_) => 2,
-        Said::Settle(_, OutcomeSummary::Done) => 3,
-        Said::Settle(_, OutcomeSummary::Retry { .. }) => 4,
-        Said::Settle(_, OutcomeSummary::Permanent) => 5,
-        Said::Settle(_, OutcomeSummary::Snooze { .. }) => 6,
-        Said::Settle(_, OutcomeSummary::Crashed) => 7,
-        Said::Heartbeat(_) => 8,
-        Said::EnqueueFailed(_, EnqueueFailure::Full) => 9,
-        Said::EnqueueFailed(_, EnqueueFailure::Closed) => 10,
-        Said::ChannelLost => 11,
-        Said::Sweep => 12,
-        Said::Redrive(_) => 13,
-        Said::Discard(_) => 14,
-        Said::Pause => 15,
-        Said::Resume => 16,
-        Said::Shutdown => 17,
-        Said::AbortInflight => 18,
-        Said::Settle(_, OutcomeSummary::NotCalled) => 19,
+        CommandSummary::Submit { .. } => 0,
+        CommandSummary::Reject(_) => 1,
+        CommandSummary::Start(_) => 2,
+        CommandSummary::Settle(_, OutcomeSummary::Done) => 3,
+        CommandSummary::Settle(_, OutcomeSummary::Retry { .. }) => 4,
+        CommandSummary::Settle(_, OutcomeSummary::Permanent) => 5,
+        CommandSummary::Settle(_, OutcomeSummary::Snooze { .. }) => 6,
+        CommandSummary::Settle(_, OutcomeSummary::Crashed) => 7,
+        CommandSummary::Heartbeat(_) => 8,
+        CommandSummary::EnqueueFailed(_, EnqueueFailure::Full) => 9,
+        CommandSummary::EnqueueFailed(_, EnqueueFailure::Closed) => 10,
+        CommandSummary::ChannelLost => 11,
+        CommandSummary::Sweep => 12,
+        CommandSummary::Redrive(_) => 13,
+        CommandSummary::Discard(_) => 14,
+        CommandSummary::Pause => 15,
+        CommandSummary::Resume => 16,
+        CommandSummary::Shutdown => 17,
+        CommandSummary::AbortInflight => 18,
+        CommandSummary::Settle(_, OutcomeSummary::NotCalled) => 19,
         // These are no edges: they are the same in every state.
-        Said::Open | Said::HoldExpiry | Said::ReleaseExpiry => 12,
+        CommandSummary::Open | CommandSummary::HoldExpiry | CommandSummary::ReleaseExpiry => 12,
     }
 }
 

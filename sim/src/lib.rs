@@ -26,7 +26,7 @@
 //!   and process) with a choice among all steps that are ready.
 //! - [`oracle`]: what must hold, one file each. [`failure`]: what it looks like when it does not.
 //! - [`scope`]: every interleaving of a tiny case.
-//! - [`chance`], [`mix`], [`roster`]: labelled sources of chance, a chained hash, the keys of events.
+//! - [`chance`], [`mix`], [`key_table`]: labelled sources of rng, a chained hash, the keys of events.
 //!
 //! The disk under a journal, alone and in both other tiers:
 //!
@@ -46,24 +46,24 @@
 pub mod assertions;
 #[cfg(feature = "check")]
 mod at_once;
-pub mod chance;
 #[cfg(feature = "check")]
 mod check;
 pub mod disk;
 pub mod driver;
 mod edge;
 pub mod failure;
-pub mod mix;
+pub mod key_table;
 #[cfg(feature = "turmoil")]
 pub mod network;
 pub mod oracle;
 mod panics;
 pub mod report;
-pub mod roster;
 pub mod scenario;
 pub mod scope;
+pub mod seeded_rng;
 pub mod spec;
 mod spelling;
+pub mod state_hash;
 pub mod strategy;
 pub mod sut;
 pub mod tier;
@@ -71,4 +71,4 @@ pub mod trace;
 pub mod world;
 
 #[cfg(feature = "check")]
-pub use check::{Check, Fault, check};
+pub use check::{Check, HandlerFault, check};

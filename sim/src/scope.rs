@@ -9,9 +9,9 @@ use std::num::NonZeroUsize;
 
 use crate::disk::Ailment;
 use crate::failure::Broken;
-use crate::scenario::{Act, Behaviour, CoreSetup, Injection, Journaling, Operation, Scenario, Settings};
+use crate::scenario::{Act, Behaviour, CoreScenario, CoreSetup, Injection, Journaling, Operation, Settings};
 use crate::tier::{Keep, Probes};
-use crate::world::{Choices, Halt, Visited, World};
+use crate::world::{Halt, Schedule, Visited, World};
 
 /// What a search has found.
 #[derive(Debug, Clone)]
@@ -23,17 +23,17 @@ pub struct Explored {
     /// The longest of them, in steps.
     pub depth: u32,
     /// The first broken promise, and a scenario with the choices that lead to it: it runs as any other.
-    pub broken: Option<(Broken, Scenario)>,
+    pub broken: Option<(Broken, CoreScenario)>,
 }
 
 /// Every case that is explored.
-pub fn cases() -> [Scenario; 3] {
+pub fn cases() -> [CoreScenario; 3] {
     [small_case(), journal_case(), crash_case()]
 }
 
 /// An event that is submitted twice, with another payload the second time; a journal whose disk fails, so that it
 /// is opened again, and a shutdown.
-pub fn journal_case() -> Scenario {
+pub fn journal_case() -> CoreScenario {
     let mut scenario = small_case();
     scenario.about = "a conflict, a journal that fails and is opened again, and a shutdown, all at once".to_owned();
     scenario.operations.retain(|operation| matches!(operation.act, Act::Submit { event: 1, .. }));
@@ -53,7 +53,7 @@ pub fn journal_case() -> Scenario {
 }
 
 /// The same, and a power cut, so that the process starts again; but no step is late.
-pub fn crash_case() -> Scenario {
+pub fn crash_case() -> CoreScenario {
     let mut scenario = journal_case();
     scenario.about = "a conflict, a journal that fails, a power cut and a shutdown, all at once".to_owned();
     scenario.faults.push(Injection::PowerCut { lasts: 0 }.at(0));
@@ -63,7 +63,7 @@ pub fn crash_case() -> Scenario {
 
 /// Three events, one of them submitted twice and one with another payload too; two workers, a channel
 /// of capacity one, a crash, and a shutdown. All of it can happen at once.
-pub fn small_case() -> Scenario {
+pub fn small_case() -> CoreScenario {
     let submit = |event, payload| Act::Submit { event, payload };
     let acts = [submit(0, 0), submit(1, 0), submit(0, 0), submit(2, 0), submit(1, 1)];
     let operations = acts.map(|act| Operation { at: 0, client: 0, hangs_up: false, act }).to_vec();
@@ -75,7 +75,7 @@ pub fn small_case() -> Scenario {
     let about = "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned();
     let setup = CoreSetup { settings: settings(), journal: None, patience: 1, idles_first: true, quick: false };
     // A multiple of four: each run goes on until every record is forgotten.
-    Scenario { about, operations, faults, ..Scenario::of(4, setup) }
+    CoreScenario { about, operations, faults, ..CoreScenario::of(4, setup) }
 }
 
 fn settings() -> Settings {
@@ -118,13 +118,13 @@ fn settings() -> Settings {
 /// # Panics
 ///
 /// When the engine refuses the scenario's configuration.
-pub fn explore(scenario: &Scenario) -> Explored {
+pub fn explore(scenario: &CoreScenario) -> Explored {
     let mut explored = Explored { states: 0, orders: 0, depth: 0, broken: None };
     let (mut visited, mut probes) = (Visited::default(), Probes::default());
     let mut stack = vec![Vec::new()];
     while let Some(prefix) = stack.pop() {
         let known = prefix.len();
-        let mut choices = Choices::searching(prefix, visited);
+        let mut choices = Schedule::searching(prefix, visited);
         let mut world =
             World::new(scenario, Keep::default(), std::mem::take(&mut probes)).expect("a valid configuration");
         let halted = world.live(&mut choices).err();
@@ -133,7 +133,7 @@ pub fn explore(scenario: &Scenario) -> Explored {
         explored.depth = explored.depth.max(world.steps());
         probes = world.take_probes();
         if let Some(broken) = halted.and_then(Halt::broken) {
-            explored.broken = Some((broken, Scenario { choices: Some(choices.made), ..scenario.clone() }));
+            explored.broken = Some((broken, CoreScenario { choices: Some(choices.made), ..scenario.clone() }));
             break;
         }
         branch(&choices, known, &mut stack);
@@ -143,7 +143,7 @@ pub fn explore(scenario: &Scenario) -> Explored {
 }
 
 /// The orders that differ first in a choice that this one was free to make.
-fn branch(choices: &Choices, known: usize, stack: &mut Vec<Vec<u16>>) {
+fn branch(choices: &Schedule, known: usize, stack: &mut Vec<Vec<u16>>) {
     for (at, count) in choices.counts.iter().enumerate().skip(known) {
         for other in 1..*count {
             let mut order = choices.made[..at].to_vec();

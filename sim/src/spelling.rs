@@ -33,7 +33,7 @@ macro_rules! counted {
             }
         }
 
-        impl $crate::tier::Probe for $name {
+        impl $crate::tier::Countable for $name {
             fn number(self) -> usize {
                 self as usize
             }

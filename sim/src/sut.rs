@@ -1,11 +1,11 @@
-//! The engine under test, with all that it ever put out, and a book of its facts.
+//! The engine under test, with all that it ever put out, and a expected of its facts.
 
 use eventful::{
     Answer, Change, Command, Config, Cursor, DroppedFailure, Effect, Engine, Fact, InvalidConfig, Output, RecordView,
     Replay, ReplayError, Timestamp,
 };
 
-use crate::spec::{Book, Register};
+use crate::spec::{ReferenceState, Register};
 
 /// An engine, and every fact that it put out.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Sut {
     output: Output,
     facts: Vec<Fact>,
     dropped: Vec<DroppedFailure>,
-    book: Book,
+    expected: ReferenceState,
     keys: Register,
 }
 
@@ -26,10 +26,10 @@ impl Sut {
     /// [`InvalidConfig`] when the engine refuses the configuration.
     pub fn open(config: Config, now: Timestamp) -> Result<Self, InvalidConfig> {
         let mut output = Output::with_facts();
-        let book = Book::new(config.clone());
+        let expected = ReferenceState::new(config.clone());
         let engine = Engine::new(config, now, &mut output)?;
         let (facts, dropped, keys) = (Vec::new(), Vec::new(), Register::default());
-        let mut sut = Self { engine, output, facts, dropped, book, keys };
+        let mut sut = Self { engine, output, facts, dropped, expected, keys };
         sut.drain();
         Ok(sut)
     }
@@ -60,8 +60,8 @@ impl Sut {
     }
 
     /// What the facts make.
-    pub fn book(&self) -> &Book {
-        &self.book
+    pub fn expected(&self) -> &ReferenceState {
+        &self.expected
     }
 
     /// The numbers of the keys of all events that were ever accepted.
@@ -112,7 +112,7 @@ impl Sut {
             if let Change::Accepted(event) = &fact.change {
                 self.keys.enter(event.key());
             }
-            self.book.apply(&fact, &self.keys).unwrap_or_else(|broken| panic!("{broken}"));
+            self.expected.apply(&fact, &self.keys).unwrap_or_else(|broken| panic!("{broken}"));
             self.facts.push(fact);
         }
         self.dropped.extend(self.output.drain_dropped());

@@ -10,20 +10,22 @@ use crate::scenario::EventNumber;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     /// What happened.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TraceEntry>,
 }
 
 impl Trace {
     /// All that is known of a run without steps.
     pub(crate) fn of_one(note: String, is_broken: bool) -> Self {
         let what = if is_broken { What::Broken } else { What::Note };
-        Self { entries: vec![Entry { step: 1, at: 0, lane: Lane::Journal, what, event: None, note, record: None }] }
+        Self {
+            entries: vec![TraceEntry { step: 1, at: 0, lane: Lane::Journal, what, event: None, note, record: None }],
+        }
     }
 }
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct TraceEntry {
     /// The step of the run that it belongs to.
     pub step: u32,
     /// When, in microseconds since the start.
@@ -40,7 +42,7 @@ pub struct Entry {
     pub record: Option<String>,
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for TraceEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { step, at, lane, what, note, record, event: _ } = self;
         let lane = format!("{lane:?}");
@@ -82,11 +84,11 @@ pub enum Lane {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum What {
     /// A message from this lane to another one, and what became of it.
-    Message(Lane, Verdict),
+    Message(Lane, MessageFate),
     /// An attempt began.
     Begin,
     /// An attempt ended.
-    End(Fate),
+    End(AttemptFate),
     /// Something within the lane.
     Note,
     /// Something went wrong, as the scenario has it.
@@ -98,7 +100,7 @@ pub enum What {
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum MessageFate {
     /// It had an effect.
     Taken,
     /// It was heard, and changed nothing.
@@ -116,7 +118,7 @@ pub enum Verdict {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum AttemptFate {
     /// With success.
     Done,
     /// It may be tried again.
@@ -133,7 +135,7 @@ pub enum Fate {
 
 /// A time in which some parts do not work as they should.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
+pub struct OutageSpan {
     /// The note of the entry with which it begins.
     pub note: String,
     /// For how long, in microseconds.
@@ -144,7 +146,7 @@ pub struct Span {
     pub parts: Vec<String>,
 }
 
-impl Span {
+impl OutageSpan {
     /// A time of `lasts` microseconds that begins with the entry of this note.
     pub(crate) fn new(note: String, lasts: u64, name: &'static str, parts: &[&str]) -> Self {
         Self { note, lasts, name, parts: parts.iter().map(|part| (*part).to_owned()).collect() }

@@ -7,13 +7,13 @@ use eventful::{
     Answer, Bound, Change, Command, Config, ErrorText, Event, Outcome, Output, Refusal, RejectReason, Rejection,
     Replay, Status,
 };
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 #[test]
 fn too_many_pending_events_are_refused_until_one_ends() {
     let mut config = Config::default();
     config.max_pending = 1;
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
 
     let retry_after = driver.engine().config().overload_retry_after;
@@ -27,7 +27,7 @@ fn too_many_pending_events_are_refused_until_one_ends() {
 fn too_many_pending_bytes_are_refused_until_one_ends() {
     let mut config = Config::default();
     (config.max_bytes, config.max_event_bytes) = (3, 3);
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
 
     let retry_after = driver.engine().config().overload_retry_after;
@@ -41,7 +41,7 @@ fn too_many_pending_bytes_are_refused_until_one_ends() {
 fn a_full_store_refuses_until_its_next_expiry() {
     let mut config = Config::default();
     (config.max_pending, config.max_records) = (1, 2);
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     let retention = driver.engine().config().retention;
     for id in ["a", "b"] {
         driver.submit(id);
@@ -98,7 +98,7 @@ fn sweep_forgets_all_that_is_due_with_one_fact() {
 fn an_event_as_large_as_allowed_is_accepted_and_a_larger_one_never() {
     let mut config = Config::default();
     config.max_event_bytes = 4;
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
 
     assert_eq!(driver.submit_payload("a", "xyz"), Answer::Accepted);
 
@@ -109,7 +109,7 @@ fn an_event_as_large_as_allowed_is_accepted_and_a_larger_one_never() {
 
 #[test]
 fn what_makes_no_event_is_counted() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     driver.execute(Command::Reject(Rejection::Invalid));
     driver.execute(Command::Reject(Rejection::TooLarge));
 
@@ -123,7 +123,7 @@ fn what_makes_no_event_is_counted() {
 fn a_full_engine_still_answers_known_keys() {
     let mut config = Config::default();
     config.max_pending = 1;
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
     assert!(matches!(driver.submit("a"), Answer::Duplicate(_)));
     assert!(matches!(driver.submit_payload("a", "y"), Answer::Conflict(_)));
@@ -133,7 +133,7 @@ fn a_full_engine_still_answers_known_keys() {
 fn a_redrive_obeys_the_bound_on_pending_events() {
     let mut config = Config::default();
     config.max_pending = 1;
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
     driver.run(permanent());
     driver.submit("b");
@@ -148,7 +148,7 @@ fn a_redrive_obeys_the_bound_on_pending_events() {
 fn retries_are_never_refused() {
     let mut config = Config::default();
     (config.max_pending, config.max_records) = (1, 1);
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
     driver.run_to_end(|run| match run.attempt {
         1..5 => Outcome::Retry { error: ErrorText::new("try again"), after: None },
@@ -158,8 +158,8 @@ fn retries_are_never_refused() {
 }
 
 /// An engine in which these events were completed at one time.
-fn completed(ids: &[&str]) -> Driver {
-    let mut driver = Driver::new(Config::default());
+fn completed(ids: &[&str]) -> EngineDriver {
+    let mut driver = EngineDriver::new(Config::default());
     ids.iter().for_each(|id| drop(driver.submit(id)));
     for _ in ids {
         driver.run(Outcome::Done);
@@ -168,14 +168,14 @@ fn completed(ids: &[&str]) -> Driver {
 }
 
 /// Its facts under another configuration.
-fn replayed(driver: &Driver, config: Config) -> Replay {
+fn replayed(driver: &EngineDriver, config: Config) -> Replay {
     let mut replay = Replay::new(config).expect("a valid configuration");
     driver.sut().facts().iter().for_each(|fact| replay.apply(fact).expect("a fact that follows"));
     replay
 }
 
 /// The refusal is the expected one, is counted, and has left nothing behind.
-fn assert_refused(driver: &mut Driver, id: &str, refusal: Refusal, reason: RejectReason) {
+fn assert_refused(driver: &mut EngineDriver, id: &str, refusal: Refusal, reason: RejectReason) {
     let before = driver.engine().metrics();
     assert_eq!(driver.submit(id), Answer::Refused(refusal));
     let after = driver.engine().metrics();

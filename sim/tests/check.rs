@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventful::{Attempt, Event, Failure, Handler};
-use eventful_sim::{Check, Fault, check};
+use eventful_sim::{Check, HandlerFault, check};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 /// How often each key was charged.
-type Ledger = Arc<Mutex<BTreeMap<String, u32>>>;
+type ChargedByKey = Arc<Mutex<BTreeMap<String, u32>>>;
 
 #[test]
 fn a_good_handler_passes() {
@@ -163,7 +163,7 @@ fn a_handler_that_writes_what_it_read_before_an_await_does_not_bear_overlap() {
                 Ok(())
             })
         })
-        .only([Fault::Overlap]),
+        .only([HandlerFault::Overlap]),
     );
     assert_says(&said, &["does not bear runs that overlap", "fault    runs of different events overlapped"]);
 }
@@ -178,7 +178,7 @@ fn a_handler_that_keeps_the_last_event_depends_on_the_order() {
                 Ok(())
             })
         })
-        .only([Fault::Order]),
+        .only([HandlerFault::Order]),
     );
     assert_says(&said, &["depends on the order", "without(Fault::Order)"]);
 }
@@ -223,7 +223,7 @@ fn a_handler_that_fails_in_calm_is_told_with_its_error_unless_it_may() {
 
 #[test]
 fn a_world_that_two_handlers_share_is_told_apart_from_a_flaw_of_the_handler() {
-    let ledger = Ledger::default();
+    let ledger = ChargedByKey::default();
     let said = finding(Check::observing(move || {
         let (mine, seen) = (Arc::clone(&ledger), Arc::clone(&ledger));
         let handler = move |_: Event, _: Attempt| {
@@ -274,14 +274,14 @@ fn a_fault_that_is_left_out_does_not_strike() {
             })
         })
     };
-    finding(keeping_the_last().only([Fault::Order, Fault::Duplicate]));
-    keeping_the_last().only([Fault::Order, Fault::Duplicate]).without(Fault::Order).run();
+    finding(keeping_the_last().only([HandlerFault::Order, HandlerFault::Duplicate]));
+    keeping_the_last().only([HandlerFault::Order, HandlerFault::Duplicate]).without(HandlerFault::Order).run();
 }
 
 #[test]
 fn a_handler_that_waits_retries_snoozes_and_beats_passes() {
     Check::observing(|| {
-        let ledger = Ledger::default();
+        let ledger = ChargedByKey::default();
         let (seen, lock) = (Arc::clone(&ledger), Arc::new(tokio::sync::Mutex::new(())));
         let handler = move |event: Event, attempt: Attempt| {
             let (ledger, lock) = (Arc::clone(&ledger), Arc::clone(&lock));
@@ -310,10 +310,10 @@ fn a_handler_that_waits_retries_snoozes_and_beats_passes() {
 /// A handler with a ledger, and a look at the ledger.
 fn observed<F, Fut>(handle: F) -> (impl Handler, impl Fn() -> BTreeMap<String, u32>)
 where
-    F: Fn(Ledger, Event) -> Fut + Send + Sync + 'static,
+    F: Fn(ChargedByKey, Event) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Failure>> + Send,
 {
-    let ledger = Ledger::default();
+    let ledger = ChargedByKey::default();
     let seen = Arc::clone(&ledger);
     let handler = move |event: Event, _: Attempt| handle(Arc::clone(&ledger), event);
     (handler, move || seen.lock().expect("no panic under the lock").clone())

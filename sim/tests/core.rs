@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use eventful_sim::scenario::{CoreTier, FaultKind, Injection, Plan, Scenario};
+use eventful_sim::scenario::{CoreScenario, CoreTier, DrawPlan, FaultKind, Injection};
 use eventful_sim::scope::small_case;
 use eventful_sim::tier::{Keep, Probes, Report, Tier as _};
-use eventful_sim::trace::{Entry, What};
+use eventful_sim::trace::{TraceEntry, What};
 
-fn run(seed: u64, plan: Plan, keep: Keep, probes: &mut Probes) -> Report {
-    Scenario::draw(seed, plan).run(keep, probes)
+fn run(seed: u64, plan: DrawPlan, keep: Keep, probes: &mut Probes) -> Report {
+    CoreScenario::draw(seed, plan).run(keep, probes)
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faul
     let plans = [(800, 20, true, true), (20, 200, true, true), (60, 20, false, true), (60, 20, false, false)];
     for (seeds, submits, swarm, journals) in plans {
         for seed in 0..seeds {
-            let report = run(seed, Plan { submits, swarm, journals }, Keep::default(), &mut probes);
+            let report = run(seed, DrawPlan { submits, swarm, journals }, Keep::default(), &mut probes);
             assert_eq!(report.broken, None, "seed {seed}, {submits} submits, swarm {swarm}, journals {journals}");
         }
     }
@@ -30,7 +30,7 @@ fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faul
 fn a_seed_that_runs_twice_takes_the_same_steps() {
     let keep = Keep { hashes: true, ..Keep::default() };
     for seed in 0..100 {
-        let plan = Plan { submits: 20, swarm: true, journals: true };
+        let plan = DrawPlan { submits: 20, swarm: true, journals: true };
         let (first, second) =
             (run(seed, plan, keep, &mut Probes::default()), run(seed, plan, keep, &mut Probes::default()));
         let differs = first.hashes.iter().zip(&second.hashes).position(|(one, other)| one != other);
@@ -41,7 +41,7 @@ fn a_seed_that_runs_twice_takes_the_same_steps() {
 
 #[test]
 fn a_diary_changes_nothing() {
-    let plan = Plan { submits: 20, swarm: true, journals: true };
+    let plan = DrawPlan { submits: 20, swarm: true, journals: true };
     for seed in 0..50 {
         let silent = run(seed, plan, Keep::default(), &mut Probes::default());
         let told = run(seed, plan, Keep { trace: true, hashes: true }, &mut Probes::default());
@@ -54,11 +54,11 @@ fn a_diary_changes_nothing() {
 fn a_scenario_that_is_written_and_read_back_with_its_choices_runs_the_same() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("core.json");
     for seed in 0..50 {
-        let mut scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true, journals: true });
+        let mut scenario = CoreScenario::draw(seed, DrawPlan { submits: 20, swarm: true, journals: true });
         let drawn = scenario.run(Keep::default(), &mut Probes::default());
         scenario.choices = drawn.choices;
         scenario.write(&file).expect("the test's own folder");
-        let read = Scenario::read(&file).expect("it reads what it writes");
+        let read = CoreScenario::read(&file).expect("it reads what it writes");
         assert_eq!(read, scenario);
         let replayed = read.run(Keep::default(), &mut Probes::default());
         assert_eq!((replayed.hash, replayed.steps), (drawn.hash, drawn.steps), "seed {seed}");
@@ -70,7 +70,7 @@ fn the_golden_runs_are_as_they_were() {
     for line in include_str!("../golden/core.txt").lines() {
         let [seed, submits, hash] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("not a run: {line}") };
         let seed = seed.parse().expect("a seed");
-        let plan = Plan { submits: submits.parse().expect("a count"), swarm: true, journals: true };
+        let plan = DrawPlan { submits: submits.parse().expect("a count"), swarm: true, journals: true };
         let report = run(seed, plan, Keep::default(), &mut Probes::default());
         let advice = "if that is meant: cargo sim golden > sim/golden/core.txt";
         assert_eq!(format!("{:016x}", report.hash), hash, "seed {seed} with {submits} submissions; {advice}");
@@ -98,6 +98,6 @@ fn a_channel_that_is_full_for_good_holds_up_all_events_until_somebody_makes_room
     let entries = report.trace.expect("it was asked for").entries;
     let room = entries.iter().position(|entry| entry.note == "somebody makes room in the channel");
     let room = room.expect("without room nothing ends");
-    let starts = |entries: &[Entry]| entries.iter().filter(|entry| entry.what == What::Begin).count();
+    let starts = |entries: &[TraceEntry]| entries.iter().filter(|entry| entry.what == What::Begin).count();
     assert_eq!((starts(&entries[..room]), starts(&entries[room..])), (0, 3));
 }

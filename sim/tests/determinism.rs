@@ -2,7 +2,7 @@
 
 use eventful::Timestamp;
 use eventful_sim::spec::model::Model;
-use eventful_sim::strategy::{Step, configs, steps};
+use eventful_sim::strategy::{StrategyStep, configs, steps};
 use eventful_sim::sut::Sut;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -27,7 +27,7 @@ proptest! {
 }
 
 /// Everything that an engine puts out over a history, and how it stands at the end.
-fn trace(mut model: Model, history: &[Step]) -> String {
+fn trace(mut model: Model, history: &[StrategyStep]) -> String {
     let mut sut = Sut::open(model.config().clone(), OPENED_AT).expect("a valid configuration");
     let mut trace = String::new();
     for step in history {

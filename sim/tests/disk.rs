@@ -1,19 +1,21 @@
 //! The simulated disk does what its table says.
 
-use eventful_sim::chance::{Chance, Stream};
-use eventful_sim::disk::{Cut, Disk, DiskError, DiskFault, DiskTier, Handle, Rest, SECTOR_BYTES, Trouble};
+use eventful_sim::disk::{
+    DiskError, DiskFault, DiskHandle, DiskTier, FaultInjector, Rest, SECTOR_BYTES, SimulatedDisk, UnsyncedLoss,
+};
+use eventful_sim::seeded_rng::{SeededRng, Stream};
 use eventful_sim::tier::Tier as _;
 
 fn stream() -> Stream {
-    Chance::of(7).stream("a test")
+    SeededRng::of(7).stream("a test")
 }
 
-fn disk() -> Disk {
-    Disk::new(1 << 20, Trouble::none(stream()))
+fn disk() -> SimulatedDisk {
+    SimulatedDisk::new(1 << 20, FaultInjector::none(stream()))
 }
 
 /// A disk with one file of this content, synced.
-fn with(content: &[u8]) -> (Disk, Handle) {
+fn with(content: &[u8]) -> (SimulatedDisk, DiskHandle) {
     let mut disk = disk();
     let file = disk.open(disk.life(), "a").expect("a new file");
     assert_eq!(disk.write(file, 0, content), Ok(content.len()));
@@ -22,16 +24,16 @@ fn with(content: &[u8]) -> (Disk, Handle) {
     (disk, file)
 }
 
-fn content(disk: &mut Disk) -> Vec<u8> {
+fn content(disk: &mut SimulatedDisk) -> Vec<u8> {
     let file = disk.open(disk.life(), "a").expect("a file");
     let mut bytes = vec![0; disk.len(file).expect("a file") as usize];
     disk.read(file, 0, &mut bytes).expect("within the file");
     bytes
 }
 
-fn lose(disk: &mut Disk, survivors: u64) {
+fn lose(disk: &mut SimulatedDisk, survivors: u64) {
     let mut stream = stream();
-    disk.power_cut(Cut::Chosen { survivors, names: 0, rest: Rest::Lost, stream: &mut stream });
+    disk.power_cut(UnsyncedLoss::Chosen { survivors, names: 0, rest: Rest::Lost, stream: &mut stream });
 }
 
 #[test]
@@ -78,8 +80,8 @@ fn garbage_is_only_where_something_was_written() {
     for seed in 0..50 {
         let (mut disk, file) = with(&[7; SECTOR_BYTES]);
         assert_eq!(disk.write(file, 100, &[8; 50]), Ok(50));
-        let mut stream = Chance::of(seed).stream("garbage");
-        disk.power_cut(Cut::Chosen { survivors: 0, names: 0, rest: Rest::Garbage, stream: &mut stream });
+        let mut stream = SeededRng::of(seed).stream("garbage");
+        disk.power_cut(UnsyncedLoss::Chosen { survivors: 0, names: 0, rest: Rest::Garbage, stream: &mut stream });
         let bytes = content(&mut disk);
         assert!(bytes[..100].iter().chain(&bytes[150..]).all(|byte| *byte == 7), "seed {seed}");
         assert!(bytes[100..150].iter().any(|byte| *byte != 7), "seed {seed}");
@@ -119,7 +121,7 @@ fn a_name_that_was_not_synced_is_lost_in_order() {
     disk.rename(disk.life(), "a", "c").expect("a file");
     assert_eq!(disk.pending_names(), 3);
 
-    disk.power_cut(Cut::Chosen { survivors: 0, names: 2, rest: Rest::Lost, stream: &mut stream() });
+    disk.power_cut(UnsyncedLoss::Chosen { survivors: 0, names: 2, rest: Rest::Lost, stream: &mut stream() });
 
     assert_eq!(disk.names(disk.life()), Ok(vec!["a".to_owned(), "b".to_owned()]));
 }
@@ -177,7 +179,7 @@ fn rot_changes_one_bit_for_good() {
 fn reads_and_writes_go_astray_and_reads_are_stale() {
     let mut content = [1; 4 * SECTOR_BYTES];
     content[SECTOR_BYTES..].fill(2);
-    let read = |disk: &mut Disk, file| {
+    let read = |disk: &mut SimulatedDisk, file| {
         let mut bytes = [0; SECTOR_BYTES];
         disk.read(file, 0, &mut bytes).expect("within the file");
         bytes[0]

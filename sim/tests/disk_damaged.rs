@@ -2,14 +2,17 @@
 
 use eventful::DurableState;
 use eventful::journal::{OpenError, Owner, recover};
-use eventful_sim::chance::Chance;
-use eventful_sim::disk::{Damage, DamagedStore, Disk, Drive, DriveStore, History, Ledger, Trouble, open};
+use eventful_sim::disk::{
+    BusyEngine, Damage, DamagedStore, DriveStore, ExpectedLog, FaultInjector, SharedDisk, SimulatedDisk, open,
+};
+use eventful_sim::seeded_rng::SeededRng;
 
 /// A journal with two snapshots, and frames behind them.
 fn journal() -> DriveStore {
-    let chance = Chance::of(7);
-    let mut store = DriveStore::new(Drive::new(Disk::new(64 << 20, Trouble::none(chance.stream("trouble")))));
-    let (mut ledger, mut stream) = (Ledger::default(), chance.stream("history"));
+    let rng = SeededRng::of(7);
+    let mut store =
+        DriveStore::new(SharedDisk::new(SimulatedDisk::new(64 << 20, FaultInjector::none(rng.stream("trouble")))));
+    let (mut ledger, mut stream) = (ExpectedLog::default(), rng.stream("history"));
     let opened = open(&mut store, u64::MAX).expect("a sound disk");
     let (mut writer, facts) = opened.begin(&ledger).expect("the first epoch");
     writer.append(&facts, &mut ledger, &|| 0).expect("facts of an engine").expect("a sound disk");
@@ -26,7 +29,7 @@ fn journal() -> DriveStore {
 /// What it gives back in spite of some damage, and whether anybody has read what is damaged.
 fn damaged(store: &DriveStore, damage: Damage) -> (Result<DurableState, OpenError>, bool) {
     let mut store = DamagedStore::new(store.clone(), damage);
-    let recovered = recover(&mut store, &Owner::new("a test"), &History::config(), u64::MAX, &mut |_| {});
+    let recovered = recover(&mut store, &Owner::new("a test"), &BusyEngine::config(), u64::MAX, &mut |_| {});
     (recovered.map(|recovered| recovered.replay.state()), store.has_struck())
 }
 
@@ -48,7 +51,7 @@ fn a_frame_of_another_history_is_refused() {
 #[test]
 fn a_damaged_snapshot_is_no_loss() {
     let mut store = journal();
-    let whole = recover(&mut store, &Owner::new("a test"), &History::config(), u64::MAX, &mut |_| {});
+    let whole = recover(&mut store, &Owner::new("a test"), &BusyEngine::config(), u64::MAX, &mut |_| {});
     let whole = whole.expect("a sound disk").replay.state();
     for bit in (0..2_000).step_by(23) {
         let (found, has_struck) = damaged(&store, Damage::Snapshot { bit });

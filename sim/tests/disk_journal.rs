@@ -1,15 +1,15 @@
 //! Journals on the simulated disk: the rules that every journal keeps, and rot wherever it strikes.
 
 use eventful::journal::{Journal, JournalStore, OpenError, Owner, Sequence, WriteError, conformance};
-use eventful_sim::chance::{Chance, Stream};
-use eventful_sim::disk::{Disk, Drive, DriveStore, SECTOR_BYTES, Trouble};
+use eventful_sim::disk::{DriveStore, FaultInjector, SECTOR_BYTES, SharedDisk, SimulatedDisk};
+use eventful_sim::seeded_rng::{SeededRng, Stream};
 
-fn drive(capacity_bytes: u64) -> Drive {
-    Drive::new(Disk::new(capacity_bytes, Trouble::none(stream(1))))
+fn drive(capacity_bytes: u64) -> SharedDisk {
+    SharedDisk::new(SimulatedDisk::new(capacity_bytes, FaultInjector::none(stream(1))))
 }
 
 fn stream(seed: u64) -> Stream {
-    Chance::of(seed).stream("a test")
+    SeededRng::of(seed).stream("a test")
 }
 
 fn open(store: &mut dyn JournalStore) -> Box<dyn Journal> {
@@ -73,7 +73,7 @@ fn a_bit_that_rots_in_a_closed_journal_is_refused_or_of_no_matter() {
     write(&mut DriveStore::new(drive.clone()));
     let (closed, mut refused) = (drive.disk().clone(), 0);
     for seed in 0..500 {
-        let drive = Drive::new(closed.clone());
+        let drive = SharedDisk::new(closed.clone());
         assert!(drive.disk().rot(&mut stream(seed)));
         match look(&mut DriveStore::new(drive)) {
             Ok(frames) => assert_eq!(frames, frames_written(), "seed {seed}"),

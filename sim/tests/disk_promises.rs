@@ -1,19 +1,19 @@
 //! Each fault alone, and what the table promises of it.
 
 use eventful::journal::{Journal, JournalStore, OpenError, Owner, Sequence, WriteError};
-use eventful_sim::chance::{Chance, Stream};
-use eventful_sim::disk::{Cut, Disk, DiskFault, Drive, DriveStore, Rest, Trouble};
+use eventful_sim::disk::{DiskFault, DriveStore, FaultInjector, Rest, SharedDisk, SimulatedDisk, UnsyncedLoss};
+use eventful_sim::seeded_rng::{SeededRng, Stream};
 
 /// Frames that are acknowledged before a fault strikes.
 const FRAMES: u64 = 3;
 
 fn stream() -> Stream {
-    Chance::of(3).stream("a test")
+    SeededRng::of(3).stream("a test")
 }
 
 /// A store with some frames on a drive without trouble, and its open journal.
-fn with_frames() -> (Drive, DriveStore, Box<dyn Journal>) {
-    let drive = Drive::new(Disk::new(64 << 20, Trouble::none(stream())));
+fn with_frames() -> (SharedDisk, DriveStore, Box<dyn Journal>) {
+    let drive = SharedDisk::new(SimulatedDisk::new(64 << 20, FaultInjector::none(stream())));
     let mut store = DriveStore::new(drive.clone()).segment_bytes(16 << 10, 16 << 10);
     let mut journal = open(&mut store).expect("a sound disk");
     (1..=FRAMES).for_each(|frame| append(&mut *journal, frame).expect("a sound disk"));
@@ -29,9 +29,9 @@ fn append(journal: &mut dyn Journal, frame: u64) -> Result<(), WriteError> {
 }
 
 /// What is left of everything after a power cut that takes away all that was not synced.
-fn frames_after_power_cut(drive: &Drive, store: &mut dyn JournalStore) -> u64 {
+fn frames_after_power_cut(drive: &SharedDisk, store: &mut dyn JournalStore) -> u64 {
     let mut stream = stream();
-    drive.disk().power_cut(Cut::Chosen { survivors: 0, names: 0, rest: Rest::Lost, stream: &mut stream });
+    drive.disk().power_cut(UnsyncedLoss::Chosen { survivors: 0, names: 0, rest: Rest::Lost, stream: &mut stream });
     frames(store)
 }
 
@@ -92,7 +92,8 @@ fn write_that_finds_no_space_is_unknown_and_opened_again_it_is_whole_or_not_ther
 fn allocation_that_fails_loses_nothing_and_one_that_finds_no_space_is_full() {
     let (mut full, mut unknown) = (0, 0);
     for seed in 0..40 {
-        let drive = Drive::new(Disk::new(64 << 20, Trouble::none(Chance::of(seed).stream("a test"))));
+        let drive =
+            SharedDisk::new(SimulatedDisk::new(64 << 20, FaultInjector::none(SeededRng::of(seed).stream("a test"))));
         let mut store = DriveStore::new(drive.clone()).segment_bytes(2048, 2048);
         let mut journal = open(&mut store).expect("a sound disk");
         drive.disk().trouble().arm(DiskFault::AllocateFails);
@@ -140,7 +141,7 @@ fn a_read_that_goes_wrong_cuts_nothing_off() {
     for fault in [DiskFault::MisdirectedRead, DiskFault::StaleRead] {
         for seed in 0..50 {
             let (drive, mut store, journal) = with_frames();
-            drive.power_cut(&mut Chance::of(seed).stream("power"));
+            drive.power_cut(&mut SeededRng::of(seed).stream("power"));
             drop(journal);
             drive.disk().trouble().arm(fault);
 

@@ -7,7 +7,8 @@ use eventful::journal::{
     ReadError, Sequence, Unclaimed, Volume, VolumeFile, WriteError,
 };
 use eventful_sim::disk::{
-    Disk, DiskFault, Drive, DriveStore, DriveVolume, Effort, Family, Handle, Length, Maker, crash_everywhere, suffer,
+    DiskFamily, DiskFault, DiskHandle, DriveStore, DriveVolume, Effort, Length, Maker, SharedDisk, SimulatedDisk,
+    crash_everywhere, run,
 };
 
 /// Scenarios within which each broken store is found.
@@ -22,7 +23,7 @@ fn crash(make: Maker<'_>) -> Option<String> {
 
 /// What the trials say of a store, in the first one in which they say anything.
 fn fault(trials: u64, make: Maker<'_>) -> Option<String> {
-    (0..trials).find_map(|seed| suffer(seed, Family::Failures, Length::TRIAL, make).err()).map(|broken| broken.what)
+    (0..trials).find_map(|seed| run(seed, DiskFamily::Failures, Length::TRIAL, make).err()).map(|broken| broken.what)
 }
 
 #[test]
@@ -66,19 +67,19 @@ fn a_store_that_never_syncs_is_found() {
 
 #[test]
 fn a_store_that_believes_the_cache_after_a_failed_sync_is_found() {
-    let found = fault(500, &|drive| Lax::store(drive, Lapse::Evicts));
+    let found = fault(500, &|drive| Lax::store(drive, VolumeLapse::Evicts));
     assert!(found.is_some());
 }
 
 #[test]
 fn a_store_that_does_not_sync_its_directory_is_found() {
-    let found = crash(&|drive| Lax::store(drive, Lapse::SyncsNames));
+    let found = crash(&|drive| Lax::store(drive, VolumeLapse::SyncsNames));
     assert!(found.as_ref().is_some_and(|what| what.contains("acknowledged groups are lost")), "{found:?}");
 }
 
 /// What a volume leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lapse {
+enum VolumeLapse {
     Evicts,
     SyncsNames,
 }
@@ -87,17 +88,17 @@ enum Lapse {
 #[derive(Debug)]
 struct Lax {
     volume: DriveVolume,
-    lapse: Lapse,
+    lapse: VolumeLapse,
 }
 
 #[derive(Debug)]
 struct LaxFile {
     file: Box<dyn VolumeFile>,
-    lapse: Lapse,
+    lapse: VolumeLapse,
 }
 
 impl Lax {
-    fn store(drive: Drive, lapse: Lapse) -> Box<dyn JournalStore> {
+    fn store(drive: SharedDisk, lapse: VolumeLapse) -> Box<dyn JournalStore> {
         let open = move || Ok(Self { volume: DriveVolume::new(&drive), lapse });
         Box::new(DiskStore::on("a lax disk", open).segment_bytes(1 << 10, 4 << 10))
     }
@@ -125,7 +126,7 @@ impl Volume for Lax {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        if self.lapse == Lapse::SyncsNames { Ok(()) } else { self.volume.sync_names() }
+        if self.lapse == VolumeLapse::SyncsNames { Ok(()) } else { self.volume.sync_names() }
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
@@ -159,7 +160,7 @@ impl VolumeFile for LaxFile {
     }
 
     fn evict(&self) -> io::Result<()> {
-        if self.lapse == Lapse::Evicts { Ok(()) } else { self.file.evict() }
+        if self.lapse == VolumeLapse::Evicts { Ok(()) } else { self.file.evict() }
     }
 }
 
@@ -180,7 +181,7 @@ struct Spoilt {
 }
 
 impl Spoilt {
-    fn store(drive: Drive, how: How) -> Box<dyn JournalStore> {
+    fn store(drive: SharedDisk, how: How) -> Box<dyn JournalStore> {
         Box::new(Intercepted::new(Box::new(DriveStore::new(drive)), Self { how, held: None }))
     }
 
@@ -235,7 +236,7 @@ impl Intercept for Spoilt {
 /// A file of lengths and frames, and nothing that proves that they are whole.
 #[derive(Debug)]
 struct NaiveStore {
-    drive: Drive,
+    drive: SharedDisk,
     syncs: bool,
 }
 
@@ -256,7 +257,7 @@ impl JournalStore for NaiveStore {
     }
 }
 
-fn frames(disk: &mut Disk, file: Handle) -> Result<Vec<Vec<u8>>, eventful_sim::disk::DiskError> {
+fn frames(disk: &mut SimulatedDisk, file: DiskHandle) -> Result<Vec<Vec<u8>>, eventful_sim::disk::DiskError> {
     let mut bytes = vec![0; disk.len(file)? as usize];
     disk.read(file, 0, &mut bytes)?;
     let (mut frames, mut rest) = (Vec::new(), &bytes[..]);
@@ -271,9 +272,9 @@ fn frames(disk: &mut Disk, file: Handle) -> Result<Vec<Vec<u8>>, eventful_sim::d
 
 #[derive(Debug)]
 struct NaiveJournal {
-    drive: Drive,
+    drive: SharedDisk,
     syncs: bool,
-    file: Handle,
+    file: DiskHandle,
     frames: Vec<Vec<u8>>,
     end: u64,
 }

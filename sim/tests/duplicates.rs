@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventful::{Answer, Command, Config, Event, InvalidKey, Key, Outcome, Status};
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
 
@@ -109,7 +109,7 @@ fn the_longest_and_the_oddest_ids_are_told_apart() {
     let longest = "x".repeat(Key::MAX_ID_BYTES);
     let parts =
         [("ab", "c"), ("a", "bc"), ("", "abc"), ("", longest.as_str()), ("", "\u{202e}"), ("", "a/b"), ("a", "b")];
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     for (source, id) in parts {
         let key = Key::new(source, id).expect("odd, but allowed");
         assert_eq!(driver.execute(Command::Submit(Event::new(key, "x"))), Answer::Accepted, "{source} {id}");
@@ -117,30 +117,30 @@ fn the_longest_and_the_oddest_ids_are_told_apart() {
 }
 
 /// The event is known with this status, whatever its payload; and nothing is changed by asking.
-fn assert_known(driver: &mut Driver, status: Status) {
+fn assert_known(driver: &mut EngineDriver, status: Status) {
     driver.advance(MICROSECOND);
     let before = driver.record("a").expect("a record");
     let Answer::Duplicate(duplicate) = driver.submit("a") else { panic!("no duplicate") };
     assert_eq!((duplicate.status, duplicate.attempt), (status, before.attempt));
-    assert_eq!(duplicate.accepted_at, Driver::OPENED_AT);
+    assert_eq!(duplicate.accepted_at, EngineDriver::OPENED_AT);
     let Answer::Conflict(conflict) = driver.submit_payload("a", "y") else { panic!("no conflict") };
-    assert_eq!((conflict.stored, conflict.first_received_at), (before.digest, Driver::OPENED_AT));
+    assert_eq!((conflict.stored, conflict.first_received_at), (before.digest, EngineDriver::OPENED_AT));
     assert_eq!(driver.record("a"), Some(before));
 }
 
-fn received() -> Driver {
+fn received() -> EngineDriver {
     received_with(None)
 }
 
-fn received_with(failed_retention: Option<Duration>) -> Driver {
+fn received_with(failed_retention: Option<Duration>) -> EngineDriver {
     let mut config = Config::default();
     config.failed_retention = failed_retention;
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     assert_eq!(driver.submit("a"), Answer::Accepted);
     driver
 }
 
-fn retention(driver: &Driver) -> Duration {
+fn retention(driver: &EngineDriver) -> Duration {
     driver.engine().config().retention
 }
 

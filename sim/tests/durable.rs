@@ -4,20 +4,22 @@ use std::path::Path;
 
 use eventful_sim::disk::Ailment;
 use eventful_sim::failure::Broken;
-use eventful_sim::scenario::{Act, Behaviour, Fault, FaultKind, Injection, Journaling, Operation, Plan, Scenario};
+use eventful_sim::scenario::{
+    Act, Behaviour, CoreFault, CoreScenario, DrawPlan, FaultKind, Injection, Journaling, Operation,
+};
 use eventful_sim::scope::small_case;
 use eventful_sim::tier::{Keep, Probes, Report};
-use eventful_sim::trace::{Entry, Lane};
+use eventful_sim::trace::{Lane, TraceEntry};
 
 #[test]
 fn a_sync_that_lies_before_a_power_cut_is_seen() {
     let lie = |at| Injection::DiskFails { how: Ailment::SyncLies }.at(at);
     let cut = Injection::PowerCut { lasts: 1_000 }.at(5_000);
-    let lied = |lies: Vec<Fault>| {
+    let lied = |lies: Vec<CoreFault>| {
         let seeds = 0..40;
         let broken = seeds.filter_map(|seed| {
             let faults = lies.iter().copied().chain([cut]).collect();
-            run(&Scenario { seed, ..journaled(faults) }, &mut Probes::default()).broken
+            run(&CoreScenario { seed, ..journaled(faults) }, &mut Probes::default()).broken
         });
         broken.collect::<Vec<Broken>>()
     };
@@ -34,7 +36,7 @@ fn an_answer_that_waits_for_a_stalled_journal_is_not_given_when_the_power_fails_
     let report = run(&journaled(faults), &mut probes);
     assert_eq!(report.broken, None);
     let entries = report.trace.expect("it was asked for").entries;
-    let answers = |entry: &&Entry| entry.lane == Lane::Journal && entry.note.contains("Accepted");
+    let answers = |entry: &&TraceEntry| entry.lane == Lane::Journal && entry.note.contains("Accepted");
     assert_eq!(entries.iter().filter(answers).count(), 0, "nothing was durable");
     assert_eq!(probes.count(FaultKind::Recovered), 1);
 }
@@ -55,7 +57,7 @@ fn a_journal_that_fails_is_opened_again_and_the_client_is_told_that_nobody_knows
     // In some orders nothing is left to be written when the disk fails.
     for seed in 0..20 {
         let faults = vec![Injection::DiskFails { how: Ailment::SyncFails }.at(0)];
-        let report = run(&Scenario { seed, ..journaled(faults) }, &mut probes);
+        let report = run(&CoreScenario { seed, ..journaled(faults) }, &mut probes);
         assert_eq!(report.broken, None, "seed {seed}");
     }
     assert!(probes.count(FaultKind::Reopened) > 0 && probes.count(FaultKind::AnswerUnknown) > 0);
@@ -74,17 +76,17 @@ fn a_scenario_file_that_says_nothing_of_a_journal_is_one_without() {
     let scenario = small_case();
     assert!(!scenario.to_json().contains("journal"), "{}", scenario.to_json());
     scenario.write(&file).expect("the test's own folder");
-    assert_eq!(Scenario::read(&file).expect("a scenario").setup.journal, None);
+    assert_eq!(CoreScenario::read(&file).expect("a scenario").setup.journal, None);
 }
 
-fn draw(seed: u64, swarm: bool) -> Scenario {
-    Scenario::draw(seed, Plan { submits: 20, swarm, journals: true })
+fn draw(seed: u64, swarm: bool) -> CoreScenario {
+    CoreScenario::draw(seed, DrawPlan { submits: 20, swarm, journals: true })
 }
 
 /// Three events at once, with a journal, and what goes wrong.
-fn journaled(faults: Vec<Fault>) -> Scenario {
+fn journaled(faults: Vec<CoreFault>) -> CoreScenario {
     let submit = |event| Operation { at: 0, client: 0, hangs_up: false, act: Act::Submit { event, payload: 0 } };
-    let mut scenario = Scenario { operations: (0..3).map(submit).collect(), faults, ..small_case() };
+    let mut scenario = CoreScenario { operations: (0..3).map(submit).collect(), faults, ..small_case() };
     scenario.setup.journal = Some(Journaling {
         relaxed_starts: false,
         snapshot_after_bytes: 1 << 20,
@@ -99,6 +101,6 @@ fn journaled(faults: Vec<Fault>) -> Scenario {
     scenario
 }
 
-fn run(scenario: &Scenario, probes: &mut Probes) -> Report {
+fn run(scenario: &CoreScenario, probes: &mut Probes) -> Report {
     scenario.run(Keep { trace: true, ..Keep::default() }, probes)
 }

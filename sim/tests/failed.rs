@@ -5,7 +5,7 @@ use std::time::Duration;
 use eventful::{
     Answer, Bound, Command, Config, ErrorText, FailedOverflow, Outcome, PastAttempt, Refusal, RejectReason, Status,
 };
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -154,7 +154,7 @@ fn forgotten_records_are_counted_by_status() {
 
 #[test]
 fn past_attempt_keeps_the_beginning_of_its_error() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     driver.submit("a");
     let long = "x".repeat(ErrorText::MAX_BYTES);
     let errors = ["first", "second", long.as_str()];
@@ -181,8 +181,8 @@ fn bounded(overflow: FailedOverflow) -> Config {
 }
 
 /// An engine in which these events have failed, one after the other, and nothing else is.
-fn failed(config: Config, ids: &[&str]) -> Driver {
-    let mut driver = Driver::new(config);
+fn failed(config: Config, ids: &[&str]) -> EngineDriver {
+    let mut driver = EngineDriver::new(config);
     ids.iter().for_each(|id| assert_eq!(driver.submit(id), Answer::Accepted));
     for _ in ids {
         driver.run(permanent());
@@ -190,7 +190,7 @@ fn failed(config: Config, ids: &[&str]) -> Driver {
     driver
 }
 
-fn dropped(driver: &Driver) -> Vec<String> {
+fn dropped(driver: &EngineDriver) -> Vec<String> {
     driver.sut().dropped().iter().map(|dropped| format!("{} {:?}", dropped.key.id(), dropped.why)).collect()
 }
 

@@ -7,7 +7,7 @@ use eventful::{
     Command, Config, Cursor, EnqueueFailure, ErrorText, Event, Filter, Key, Outcome, RecordView, Status, Thresholds,
     Timestamp,
 };
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 #[test]
 fn a_page_of_a_status_holds_all_of_it_and_nothing_else() {
@@ -66,7 +66,7 @@ fn a_page_ends_once_its_events_have_so_many_bytes() {
     let bytes = with_events(8, &["a"]).record("a").expect("a record").size_bytes;
     for (page_bytes, records) in [(1, 1), (bytes, 1), (bytes + 1, 2), (3 * bytes, 3)] {
         let thresholds = Thresholds { page_bytes, ..Thresholds::default() };
-        let mut driver = Driver::new(Config::default().with_thresholds(thresholds));
+        let mut driver = EngineDriver::new(Config::default().with_thresholds(thresholds));
         ["a", "b", "c", "d"].iter().for_each(|id| drop(driver.submit(id)));
         let page = driver.engine().page(driver.now, None, Cursor::START, 100);
         assert_eq!((page.records.len(), page.next.is_some()), (records, true), "{page_bytes} bytes");
@@ -75,7 +75,7 @@ fn a_page_ends_once_its_events_have_so_many_bytes() {
 
 #[test]
 fn a_page_ends_after_so_many_places_however_few_fit() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     for n in 0..4096 {
         driver.submit(&format!("event-{n}"));
     }
@@ -87,7 +87,7 @@ fn a_page_ends_after_so_many_places_however_few_fit() {
 
 #[test]
 fn failed_records_are_found_without_a_look_at_others() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     driver.submit("failed");
     driver.run(Outcome::Permanent { error: ErrorText::new("wrong") });
     for n in 0..5000 {
@@ -99,7 +99,7 @@ fn failed_records_are_found_without_a_look_at_others() {
 
 #[test]
 fn a_record_shows_what_the_event_was_submitted_with() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     let event = Event::new(key("a"), "x").with_type("created").and_then(|event| event.with_content_type("text/plain"));
     let event = event.expect("an event");
     driver.execute(Command::Submit(event.clone()));
@@ -180,7 +180,7 @@ fn a_waiting_event_is_told_that_the_engine_starts_nothing() {
 }
 
 /// Records named by their status.
-fn one_of_each_status() -> Driver {
+fn one_of_each_status() -> EngineDriver {
     let mut driver = with_events(8, &["completed", "failed", "failed_retry", "processing", "discarded", "received"]);
     driver.run(Outcome::Done);
     driver.run(permanent());
@@ -191,7 +191,7 @@ fn one_of_each_status() -> Driver {
 }
 
 /// Two records of each status, of different sources and types, with different errors, one second apart.
-fn two_of_each_status() -> Driver {
+fn two_of_each_status() -> EngineDriver {
     let mut driver = with_events(16, &[]);
     for status in ["completed", "failed", "failed_retry", "processing", "discarded", "received"] {
         for (source, event_type) in [("", "order"), ("shop", "refund")] {
@@ -243,7 +243,7 @@ fn fits(record: &RecordView, filter: &Filter) -> bool {
         && failed_until.is_none_or(|until| failed_at.is_some_and(|at| at < until))
 }
 
-fn ids(driver: &Driver, status: Option<Status>) -> Vec<String> {
+fn ids(driver: &EngineDriver, status: Option<Status>) -> Vec<String> {
     let (mut ids, mut next) = (Vec::new(), Some(Cursor::START));
     while let Some(cursor) = next {
         let page = driver.engine().page(driver.now, status, cursor, 2);
@@ -254,14 +254,14 @@ fn ids(driver: &Driver, status: Option<Status>) -> Vec<String> {
     ids
 }
 
-fn explain(driver: &Driver, id: &str) -> String {
+fn explain(driver: &EngineDriver, id: &str) -> String {
     driver.engine().explain(driver.now, &key(id)).expect("a record")
 }
 
-fn with_events(capacity: usize, ids: &[&str]) -> Driver {
+fn with_events(capacity: usize, ids: &[&str]) -> EngineDriver {
     let mut config = Config::default();
     config.channel_capacity = NonZeroUsize::new(capacity).expect("a capacity");
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     ids.iter().for_each(|id| drop(driver.submit(id)));
     driver
 }

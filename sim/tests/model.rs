@@ -6,7 +6,7 @@
 use eventful::Timestamp;
 use eventful_sim::assertions::{self, assert_reopened, assert_replayed, assert_state, assert_step};
 use eventful_sim::spec::model::Model;
-use eventful_sim::strategy::{Step, configs, steps};
+use eventful_sim::strategy::{StrategyStep, configs, steps};
 use eventful_sim::sut::Sut;
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
@@ -33,7 +33,7 @@ fn engine_and_model_agree_after_every_step_of_the_histories_of_every_build() {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, b"the same histories in each build");
     let persistence = FileFailurePersistence::Direct("../proptest-regressions/model-fixed.txt");
     let config = config(persistence);
-    let histories = History::sequential_strategy(1..STEPS);
+    let histories = ModelHistory::sequential_strategy(1..STEPS);
     let outcome = TestRunner::new_with_rng(config.clone(), rng).run(&histories, |(start, steps, seen)| {
         EngineTest::test_sequential(config.clone(), start, steps, seen);
         Ok(())
@@ -49,27 +49,27 @@ fn config(persistence: FileFailurePersistence) -> ProptestConfig {
 
 /// The model, and the step that it took last.
 #[derive(Debug, Clone)]
-struct History {
+struct ModelHistory {
     model: Model,
-    last: Option<assertions::Step>,
+    last: Option<assertions::ComparedStep>,
 }
 
-impl ReferenceStateMachine for History {
+impl ReferenceStateMachine for ModelHistory {
     type State = Self;
-    type Transition = Step;
+    type Transition = StrategyStep;
 
     fn init_state() -> BoxedStrategy<Self> {
         configs().prop_map(|config| Self { model: Model::new(config, OPENED_AT), last: None }).boxed()
     }
 
-    fn transitions(_: &Self) -> BoxedStrategy<Step> {
+    fn transitions(_: &Self) -> BoxedStrategy<StrategyStep> {
         steps().boxed()
     }
 
-    fn apply(mut history: Self, step: &Step) -> Self {
+    fn apply(mut history: Self, step: &StrategyStep) -> Self {
         let (now, command) = step.resolve(&history.model);
         let response = history.model.execute(now, &command);
-        history.last = Some(assertions::Step { now, command, response });
+        history.last = Some(assertions::ComparedStep { now, command, response });
         history
     }
 }
@@ -79,21 +79,21 @@ struct EngineTest;
 
 impl StateMachineTest for EngineTest {
     type SystemUnderTest = Sut;
-    type Reference = History;
+    type Reference = ModelHistory;
 
-    fn init_test(start: &History) -> Sut {
+    fn init_test(start: &ModelHistory) -> Sut {
         let sut = Sut::open(start.model.config().clone(), OPENED_AT).expect("the strategy makes valid configurations");
         assert_state(&sut, &start.model);
         sut
     }
 
-    fn apply(mut sut: Sut, history: &History, _: Step) -> Sut {
+    fn apply(mut sut: Sut, history: &ModelHistory, _: StrategyStep) -> Sut {
         let step = history.last.clone().expect("a step was taken");
         assert_step(&mut sut, &history.model, step);
         sut
     }
 
-    fn teardown(mut sut: Sut, history: History) {
+    fn teardown(mut sut: Sut, history: ModelHistory) {
         assert_replayed(&sut);
         assert_reopened(&mut sut, history.model.now);
     }

@@ -6,22 +6,22 @@ use std::path::Path;
 use std::process::Command;
 
 use eventful_sim::network::{
-    Call, Disturbance, Ending, Fault, FaultKind, Item, Manner, Outage, Request, Scenario, Script, Trouble, TurmoilTier,
-    Turn,
+    AdapterFault, ClientCall, ClientManner, HandlerEnding, HandlerScript, LinkFault, NetworkFault, NetworkFaultKind,
+    NetworkScenario, Outage, Request, ScriptTurn, SubmittedItem, TurmoilTier,
 };
 use eventful_sim::tier::{Keep, Probes, Report, Tier as _, shrink};
 
 #[test]
 fn every_promise_holds_in_the_scenarios_of_many_seeds() {
     for seed in 0..48 {
-        assert_holds(&Scenario::generate(seed));
+        assert_holds(&NetworkScenario::generate(seed));
     }
 }
 
 #[test]
 fn equal_scenarios_have_equal_runs() {
     for seed in 100..112 {
-        let scenario = Scenario::generate(seed);
+        let scenario = NetworkScenario::generate(seed);
         let [(first, one), (second, other)] = [reached(&scenario), reached(&scenario)];
         assert_eq!(scenario.run_again(first.clone()).broken, None, "seed {seed}");
         assert_eq!((first.virtual_micros, one), (second.virtual_micros, other), "seed {seed}");
@@ -51,7 +51,7 @@ fn the_hashes_of_a_few_runs_are_printed() {
 
 #[test]
 fn a_trace_changes_nothing_and_ends_with_the_hash() {
-    let scenario = Scenario::generate(7);
+    let scenario = NetworkScenario::generate(7);
     let traced = scenario.run(Keep { trace: true, hashes: true }, &mut Probes::default());
     assert_eq!(traced.hash, reached(&scenario).0.hash);
     assert_eq!(traced.hashes.last(), Some(&traced.hash));
@@ -61,9 +61,9 @@ fn a_trace_changes_nothing_and_ends_with_the_hash() {
 #[test]
 fn a_scenario_survives_being_saved() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network.json");
-    let scenario = Scenario::generate(3);
+    let scenario = NetworkScenario::generate(3);
     scenario.write(&file).expect("the test's own folder");
-    assert_eq!(Scenario::read(&file).expect("it can be read"), scenario);
+    assert_eq!(NetworkScenario::read(&file).expect("it can be read"), scenario);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn every_kind_of_fault_happens_in_a_few_hundred_scenarios() {
         if missing(&reached) == 0 {
             break;
         }
-        reached.add(&assert_holds(&Scenario::generate(seed)));
+        reached.add(&assert_holds(&NetworkScenario::generate(seed)));
     }
     assert_eq!(missing(&reached), 0, "not reached: {:?}", TurmoilTier::missing(&reached));
 }
@@ -83,10 +83,11 @@ fn every_kind_of_fault_happens_in_a_few_hundred_scenarios() {
 fn a_worker_crash_under_a_partition_costs_one_attempt_and_no_event() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 0, 1), submit(1, 40, 1), look(1, 300, 1)];
-    scenario.setup.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 20, ending: Ending::Done }] }];
+    scenario.setup.scripts =
+        vec![HandlerScript { key: 1, turns: vec![ScriptTurn { takes_ms: 20, ending: HandlerEnding::Done }] }];
     scenario.faults = vec![
-        Fault { at_ms: 0, kind: disturb(Disturbance::WorkerPanicsBeforeSettle) },
-        Fault { at_ms: 10, kind: partition(0, 200) },
+        NetworkFault { at_ms: 0, kind: disturb(AdapterFault::WorkerPanicsBeforeSettle) },
+        NetworkFault { at_ms: 10, kind: partition(0, 200) },
     ];
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
@@ -102,10 +103,10 @@ fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
     scenario.setup.settings.concurrency = NonZeroUsize::new(1).expect("a count");
     scenario.operations = (0..8).map(|key| submit(0, u32::from(key), key)).collect();
     scenario.operations.extend((0..8).map(|key| submit(1, 120 + u32::from(key), key)));
-    let slow = |key| Script { key, turns: vec![Turn { takes_ms: 25, ending: Ending::Done }] };
+    let slow = |key| HandlerScript { key, turns: vec![ScriptTurn { takes_ms: 25, ending: HandlerEnding::Done }] };
     scenario.setup.scripts = (0..8).map(slow).collect();
     let outage = Outage::ShutdownTwice { timeout_ms: 40, second_ms: 20 };
-    scenario.faults = vec![Fault { at_ms: 100, kind: FaultKind::Outage { outage, down_ms: 50 } }];
+    scenario.faults = vec![NetworkFault { at_ms: 100, kind: NetworkFaultKind::Outage { outage, down_ms: 50 } }];
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert_eq!((reached("shutdown twice"), reached("shutdown left events")), (1, 1));
@@ -116,9 +117,15 @@ fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
 #[test]
 fn client_that_closes_its_sending_side_gets_its_answer() {
     let mut scenario = calm();
-    let calls = [Call::Submit(ITEM), Call::SubmitByHeader(ITEM), Call::Batch(vec![ITEM; 3]), Call::Stats, Call::Ready];
+    let calls = [
+        ClientCall::Submit(ITEM),
+        ClientCall::SubmitByHeader(ITEM),
+        ClientCall::Batch(vec![ITEM; 3]),
+        ClientCall::Stats,
+        ClientCall::Ready,
+    ];
     scenario.operations = calls.into_iter().map(|call| request(0, 0, call)).collect();
-    scenario.operations.iter_mut().for_each(|request| request.manner = Manner::ClosesSending);
+    scenario.operations.iter_mut().for_each(|request| request.manner = ClientManner::ClosesSending);
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert_eq!((reached("client: closes sending"), reached("sent again")), (5, 0));
@@ -129,8 +136,8 @@ fn client_that_closes_its_sending_side_gets_its_answer() {
 fn client_that_sends_all_before_it_reads_gets_its_answer() {
     let mut scenario = calm();
     for (copies, unread) in [(10, 0), (90, 1)] {
-        let batch = request(0, 0, Call::Batch(vec![ITEM; 4]));
-        scenario.operations = vec![Request { manner: Manner::SendsAllFirst { copies }, ..batch }];
+        let batch = request(0, 0, ClientCall::Batch(vec![ITEM; 4]));
+        scenario.operations = vec![Request { manner: ClientManner::SendsAllFirst { copies }, ..batch }];
         let probes = assert_holds(&scenario);
         let reached = |name| probes.count(name);
         assert_eq!((reached("client: sends all first"), reached("sent again")), (1, 0));
@@ -140,33 +147,33 @@ fn client_that_sends_all_before_it_reads_gets_its_answer() {
 
 #[test]
 fn a_scenario_that_breaks_nothing_is_not_shrunk() {
-    assert!(shrink(&Scenario::generate(5), 1_000).is_none());
+    assert!(shrink(&NetworkScenario::generate(5), 1_000).is_none());
 }
 
 /// The test above that another process runs.
 const PRINTS_HASHES: &str = "the_hashes_of_a_few_runs_are_printed";
 
 fn hashes_of_a_few_runs() -> String {
-    let hash = |seed| format!("{:016x}", reached(&Scenario::generate(seed)).0.hash);
+    let hash = |seed| format!("{:016x}", reached(&NetworkScenario::generate(seed)).0.hash);
     (200..208).map(hash).collect::<Vec<_>>().join(" ")
 }
 
-const ITEM: Item = Item { key: 1, payload: 0 };
+const ITEM: SubmittedItem = SubmittedItem { key: 1, payload: 0 };
 
-fn assert_holds(scenario: &Scenario) -> Probes {
+fn assert_holds(scenario: &NetworkScenario) -> Probes {
     let (report, reached) = reached(scenario);
     assert_eq!(report.broken, None, "seed {}", scenario.seed);
     reached
 }
 
-fn reached(scenario: &Scenario) -> (Report, Probes) {
+fn reached(scenario: &NetworkScenario) -> (Report, Probes) {
     let mut reached = Probes::default();
     (scenario.run(Keep::default(), &mut reached), reached)
 }
 
 /// A scenario in which nothing happens.
-fn calm() -> Scenario {
-    let mut scenario = Scenario::generate(1);
+fn calm() -> NetworkScenario {
+    let mut scenario = NetworkScenario::generate(1);
     scenario.setup.journal = None;
     scenario.setup.yields_per_mille = 0;
     scenario.setup.latency_ms = 5;
@@ -183,21 +190,21 @@ fn calm() -> Scenario {
 }
 
 fn submit(client: u8, at_ms: u32, key: u8) -> Request {
-    request(client, at_ms, Call::Submit(Item { key, payload: 0 }))
+    request(client, at_ms, ClientCall::Submit(SubmittedItem { key, payload: 0 }))
 }
 
 fn look(client: u8, at_ms: u32, key: u8) -> Request {
-    request(client, at_ms, Call::Look(key))
+    request(client, at_ms, ClientCall::Look(key))
 }
 
-fn request(client: u8, at_ms: u32, call: Call) -> Request {
-    Request { client, at_ms, call, tries: 8, timeout_ms: 50, manner: Manner::KeepsConnection }
+fn request(client: u8, at_ms: u32, call: ClientCall) -> Request {
+    Request { client, at_ms, call, tries: 8, timeout_ms: 50, manner: ClientManner::KeepsConnection }
 }
 
-fn disturb(disturbance: Disturbance) -> FaultKind {
-    FaultKind::Disturb { disturbance, passes: 1 }
+fn disturb(disturbance: AdapterFault) -> NetworkFaultKind {
+    NetworkFaultKind::Disturb { disturbance, passes: 1 }
 }
 
-fn partition(client: u8, for_ms: u32) -> FaultKind {
-    FaultKind::Link { client, trouble: Trouble::Partition, for_ms }
+fn partition(client: u8, for_ms: u32) -> NetworkFaultKind {
+    NetworkFaultKind::Link { client, trouble: LinkFault::Partition, for_ms }
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use eventful_sim::disk::Ailment;
 use eventful_sim::network::{
-    Call, Disturbance, Ending, Fault, FaultKind, Item, JournalSetup, Manner, Outage, Request, Scenario, Script, Turn,
+    AdapterFault, ClientCall, ClientManner, HandlerEnding, HandlerScript, JournalSetup, NetworkFault, NetworkFaultKind,
+    NetworkScenario, Outage, Request, ScriptTurn, SubmittedItem,
 };
 use eventful_sim::tier::{Keep, Probes};
 
@@ -15,7 +16,7 @@ fn what_was_acknowledged_is_there_after_a_kill_and_after_a_power_cut() {
     for outage in [Outage::Crash, Outage::PowerCut] {
         let mut scenario = calm();
         scenario.operations = vec![submit(0, 0, 1), submit(0, 200, 1), submit(1, 220, 2)];
-        scenario.faults = vec![at(100, FaultKind::Outage { outage, down_ms: 20 })];
+        scenario.faults = vec![at(100, NetworkFaultKind::Outage { outage, down_ms: 20 })];
         let probes = assert_holds(&scenario);
         let told = |name| probes.count(name);
         assert_eq!((told("told accepted"), told("told duplicate")), (2, 1), "{outage:?}");
@@ -26,8 +27,9 @@ fn what_was_acknowledged_is_there_after_a_kill_and_after_a_power_cut() {
 fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 0, 1), look(1, 400, 1)];
-    scenario.setup.scripts = vec![Script { key: 1, turns: vec![Turn { takes_ms: 40, ending: Ending::Done }] }];
-    scenario.faults = vec![at(30, FaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 })];
+    scenario.setup.scripts =
+        vec![HandlerScript { key: 1, turns: vec![ScriptTurn { takes_ms: 40, ending: HandlerEnding::Done }] }];
+    scenario.faults = vec![at(30, NetworkFaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 })];
     let probes = assert_holds(&scenario);
     assert_eq!(probes.count("run crashed at opening"), 1);
 }
@@ -36,7 +38,7 @@ fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
 fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 20, 1), submit(1, 1500, 2)];
-    scenario.faults = vec![at(5, FaultKind::Disk { trouble: Ailment::SyncFails, times: 1 })];
+    scenario.faults = vec![at(5, NetworkFaultKind::Disk { trouble: Ailment::SyncFails, times: 1 })];
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert_eq!(reached("told unknown"), 1);
@@ -48,7 +50,7 @@ fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
 fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 0, 1), submit(0, 60, 2), submit(0, 100, 3), submit(1, 110, 1)];
-    scenario.faults = vec![at(50, FaultKind::DiskFull { for_ms: 100 })];
+    scenario.faults = vec![at(50, NetworkFaultKind::DiskFull { for_ms: 100 })];
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert!(reached("refused for want of disk") > 0);
@@ -59,15 +61,15 @@ fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
 fn a_journal_that_stalls_delays_answers_and_loses_none() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 20, 1), look(1, 200, 1)];
-    let disturbance = Disturbance::JournalStalls;
-    scenario.faults = vec![at(5, FaultKind::Disturb { disturbance, passes: 3 })];
+    let disturbance = AdapterFault::JournalStalls;
+    scenario.faults = vec![at(5, NetworkFaultKind::Disturb { disturbance, passes: 3 })];
     let probes = assert_holds(&scenario);
     assert!(probes.count("journal stalls") > 0);
 }
 
 #[test]
 fn disk_that_is_out_of_reach_holds_up_no_answer_and_loses_no_event() {
-    for fault in [FaultKind::DiskBlocks { for_ms: 1200 }, FaultKind::DiskGone { for_ms: 1200 }] {
+    for fault in [NetworkFaultKind::DiskBlocks { for_ms: 1200 }, NetworkFaultKind::DiskGone { for_ms: 1200 }] {
         let mut scenario = calm();
         scenario.operations = vec![submit(0, 20, 1), submit(0, 110, 2), submit(1, 300, 3), submit(2, 2500, 2)];
         scenario.operations.iter_mut().take(3).for_each(|request| request.tries = 1);
@@ -85,8 +87,8 @@ fn a_disk_that_lies_about_its_syncs_is_found_out() {
     let mut scenario = calm();
     scenario.operations = (1..20).map(|key| submit(0, u32::from(key), key)).collect();
     scenario.faults = vec![
-        at(0, FaultKind::Disk { trouble: Ailment::SyncLies, times: 200 }),
-        at(150, FaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 }),
+        at(0, NetworkFaultKind::Disk { trouble: Ailment::SyncLies, times: 200 }),
+        at(150, NetworkFaultKind::Outage { outage: Outage::PowerCut, down_ms: 20 }),
     ];
     let broken = scenario.run(Keep::default(), &mut Probes::default()).broken.expect("what was acknowledged is lost");
     assert_eq!(broken.oracle, "durable", "{broken}");
@@ -95,9 +97,9 @@ fn a_disk_that_lies_about_its_syncs_is_found_out() {
 #[test]
 fn scenarios_with_a_journal_are_saved_with_it_and_those_without_are_as_before() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network-journal.json");
-    let read_back = |scenario: &Scenario| {
+    let read_back = |scenario: &NetworkScenario| {
         scenario.write(&file).expect("the test's own folder");
-        Scenario::read(&file).expect("it can be read")
+        NetworkScenario::read(&file).expect("it can be read")
     };
     let mut scenario = calm();
     assert_eq!(read_back(&scenario), scenario);
@@ -106,7 +108,7 @@ fn scenarios_with_a_journal_are_saved_with_it_and_those_without_are_as_before() 
     assert_eq!(read_back(&scenario), scenario);
 }
 
-fn assert_holds(scenario: &Scenario) -> Probes {
+fn assert_holds(scenario: &NetworkScenario) -> Probes {
     let mut reached = Probes::default();
     let report = scenario.run(Keep::default(), &mut reached);
     assert_eq!(report.broken, None);
@@ -114,8 +116,8 @@ fn assert_holds(scenario: &Scenario) -> Probes {
 }
 
 /// A scenario with a journal in which nothing happens.
-fn calm() -> Scenario {
-    let mut scenario = Scenario::generate(1);
+fn calm() -> NetworkScenario {
+    let mut scenario = NetworkScenario::generate(1);
     scenario.setup.yields_per_mille = 0;
     scenario.setup.latency_ms = 5;
     scenario.setup.settings.concurrency = NonZeroUsize::new(2).expect("a count");
@@ -133,18 +135,18 @@ fn calm() -> Scenario {
     scenario
 }
 
-fn at(at_ms: u32, kind: FaultKind) -> Fault {
-    Fault { at_ms, kind }
+fn at(at_ms: u32, kind: NetworkFaultKind) -> NetworkFault {
+    NetworkFault { at_ms, kind }
 }
 
 fn submit(client: u8, at_ms: u32, key: u8) -> Request {
-    request(client, at_ms, Call::Submit(Item { key, payload: 0 }))
+    request(client, at_ms, ClientCall::Submit(SubmittedItem { key, payload: 0 }))
 }
 
 fn look(client: u8, at_ms: u32, key: u8) -> Request {
-    request(client, at_ms, Call::Look(key))
+    request(client, at_ms, ClientCall::Look(key))
 }
 
-fn request(client: u8, at_ms: u32, call: Call) -> Request {
-    Request { client, at_ms, call, tries: 8, timeout_ms: 100, manner: Manner::KeepsConnection }
+fn request(client: u8, at_ms: u32, call: ClientCall) -> Request {
+    Request { client, at_ms, call, tries: 8, timeout_ms: 100, manner: ClientManner::KeepsConnection }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventful::{Answer, Change, Command, Config, ErrorText, Outcome, Phase, Refusal, Status, Wake};
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 const SHUTTING_DOWN: Answer = Answer::Refused(Refusal::ShuttingDown);
 
@@ -23,7 +23,7 @@ fn a_ticket_presented_during_a_pause_is_held_at_the_head_of_the_line() {
 
 #[test]
 fn a_pause_and_its_end_are_facts_only_when_they_change_something() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     for command in [Command::Resume, Command::Pause, Command::Pause, Command::Resume, Command::Resume] {
         assert_eq!(driver.execute(command), Answer::Noted);
     }
@@ -33,7 +33,7 @@ fn a_pause_and_its_end_are_facts_only_when_they_change_something() {
 
 #[test]
 fn a_paused_engine_accepts_and_feeds_nothing() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     driver.execute(Command::Pause);
     assert_eq!(driver.submit("a"), Answer::Accepted);
     assert!(driver.channel.is_empty());
@@ -119,7 +119,7 @@ fn a_stopped_engine_redrives_nothing() {
 
 #[test]
 fn shutdown_moves_on_only_from_running() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     for (command, phase) in [
         (Command::Shutdown, Phase::Draining),
         (Command::Shutdown, Phase::Draining),
@@ -158,7 +158,7 @@ fn an_abort_without_shutdown_interrupts_every_run() {
 
 #[test]
 fn an_idle_engine_just_after_a_submit_has_not_lost_its_ticket() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     driver.advance(Duration::from_secs(86_400));
     driver.sweep();
     driver.submit("a");
@@ -167,8 +167,8 @@ fn an_idle_engine_just_after_a_submit_has_not_lost_its_ticket() {
     assert!(driver.start().is_some());
 }
 
-fn with_events(ids: &[&str]) -> Driver {
-    let mut driver = Driver::new(Config::default());
+fn with_events(ids: &[&str]) -> EngineDriver {
+    let mut driver = EngineDriver::new(Config::default());
     for id in ids {
         assert_eq!(driver.submit(id), Answer::Accepted);
     }

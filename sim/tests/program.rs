@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use eventful_sim::scenario::{Behaviour, Injection, Plan, Scenario};
+use eventful_sim::scenario::{Behaviour, CoreScenario, DrawPlan, Injection};
 
 #[test]
 fn seeds_that_break_nothing_are_summed_up() {
@@ -57,7 +57,7 @@ fn a_seed_is_the_same_run_each_time() {
 
 #[test]
 fn a_file_is_the_run_of_the_seed_that_it_was_drawn_from() {
-    let scenario = Scenario::draw(7, Plan { submits: 20, swarm: false, journals: true });
+    let scenario = CoreScenario::draw(7, DrawPlan { submits: 20, swarm: false, journals: true });
     let file = folder("a-file").join("seven.json");
     scenario.write(&file).expect("the file is written");
     assert_eq!(said(&["replay", path(&file)], 0), said(&["replay", "7"], 0));
@@ -65,7 +65,7 @@ fn a_file_is_the_run_of_the_seed_that_it_was_drawn_from() {
 
 #[test]
 fn a_file_of_the_turmoil_tier_is_known_by_its_content() {
-    let scenario = eventful_sim::network::Scenario::generate(3);
+    let scenario = eventful_sim::network::NetworkScenario::generate(3);
     let file = folder("turmoil-file").join("three.json");
     scenario.write(&file).expect("the file is written");
     assert_eq!(said(&["replay", path(&file)], 0), said(&["replay", "3", "--tier", "turmoil"], 0));
@@ -81,9 +81,9 @@ fn seeds_of_the_turmoil_tier_run_twice_alike() {
 fn seeds_of_the_disk_tier_run_twice_alike_and_are_files_too() {
     let all = said(&["run", "--tier", "disk", "--seeds", "9", "--twice"], 0);
     assert!(all.contains("9 seeds from 0 to 8") && all.contains("bit_rot") && !all.contains("virtual"), "{all}");
-    let ordeal = eventful_sim::disk::Ordeal::draw(7);
+    let scenario = eventful_sim::disk::DiskScenario::draw(7);
     let file = folder("disk-file").join("seven.json");
-    ordeal.write(&file).expect("the file is written");
+    scenario.write(&file).expect("the file is written");
     let told = said(&["replay", path(&file), "--trace"], 0);
     assert_eq!(told, said(&["replay", "7", "--tier", "disk", "--trace"], 0));
     assert!(told.contains("groups were acknowledged") && told.contains("80 groups"), "{told}");
@@ -116,7 +116,7 @@ fn a_page_shows_a_scenario_of_the_disk_tier() {
     let file = folder("a-disk-page").join("three.html");
     said(&["report", "3", "--tier", "disk", "-o", path(&file)], 0);
     let page = std::fs::read_to_string(&file).expect("a page");
-    for shown in ["journal", "strikes", "openings", "All promises held"] {
+    for shown in ["journal", "profile", "openings", "All promises held"] {
         assert!(page.contains(shown), "{shown}");
     }
 }
@@ -151,14 +151,16 @@ fn a_file_that_is_not_there_is_named() {
 #[test]
 fn a_file_of_another_tier_than_the_one_that_is_named_is_refused() {
     let file = folder("other-tier").join("core.json");
-    Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true }).write(&file).expect("the file is written");
+    CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true })
+        .write(&file)
+        .expect("the file is written");
     let complaint = complaint(&["replay", path(&file), "--tier", "turmoil"]);
     assert!(complaint.contains("core.json is of the core tier: leave --tier out"), "{complaint}");
 }
 
 #[test]
 fn a_finding_that_cannot_be_saved_is_told_all_the_same() {
-    let mut scenario = Scenario::draw(7, Plan { submits: 1, swarm: false, journals: true });
+    let mut scenario = CoreScenario::draw(7, DrawPlan { submits: 1, swarm: false, journals: true });
     scenario.setup.settings.concurrency = std::num::NonZeroUsize::MIN;
     scenario.faults = vec![Injection::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }.at(0)];
     let file = folder("not-saved").join("stuck.json");
@@ -186,7 +188,7 @@ fn a_file_of_another_form_is_refused_with_the_place() {
 
 #[test]
 fn a_field_that_nobody_knows_is_refused_by_name() {
-    let whole = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true }).to_json();
+    let whole = CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true }).to_json();
     for known in ["\"seed\":", "\"settings\":", "\"client\":", "\"fault\":"] {
         let file = folder("unknown-field").join("odd.json");
         std::fs::write(&file, whole.replacen(known, &format!("\"colour\":3,{known}"), 1)).expect("the file is written");
@@ -197,7 +199,7 @@ fn a_field_that_nobody_knows_is_refused_by_name() {
 
 #[test]
 fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
-    let whole = eventful_sim::network::Scenario::generate(3).to_json();
+    let whole = eventful_sim::network::NetworkScenario::generate(3).to_json();
     for known in ["\"seed\":", "\"latency_ms\":", "\"tries\":", "\"at_ms\":"] {
         let file = folder("unknown-turmoil-field").join("odd.json");
         std::fs::write(&file, whole.replacen(known, &format!("\"colour\":3,{known}"), 1)).expect("the file is written");
@@ -208,7 +210,7 @@ fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
 
 #[test]
 fn a_file_of_another_format_asks_for_another_program() {
-    let whole = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true }).to_json();
+    let whole = CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true }).to_json();
     for (format, advice) in [(1, "take a program that is older"), (3, "take a program that is newer")] {
         let file = folder("other-format").join("other.json");
         let other = whole.replace("\"format\": 2", &format!("\"format\": {format}"));

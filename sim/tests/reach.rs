@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use eventful::{Answer, Bound, Command, Phase, Refusal, Status, Timestamp, Wake};
 use eventful_sim::spec::model::Model;
-use eventful_sim::strategy::{Step, configs, steps};
+use eventful_sim::strategy::{StrategyStep, configs, steps};
 use eventful_sim::sut::Sut;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -33,7 +33,7 @@ fn fixed_runner() -> TestRunner {
     TestRunner::new_with_rng(Config::default(), rng)
 }
 
-fn note_edges(config: eventful::Config, history: &[Step], seen: &mut BTreeMap<String, u32>) {
+fn note_edges(config: eventful::Config, history: &[StrategyStep], seen: &mut BTreeMap<String, u32>) {
     let opened_at = Timestamp::from_micros(1_000_000);
     let mut model = Model::new(config.clone(), opened_at);
     let mut sut = Sut::open(config, opened_at).expect("the strategy makes valid configurations");
@@ -55,7 +55,7 @@ fn note_edges(config: eventful::Config, history: &[Step], seen: &mut BTreeMap<St
 
 fn phase(model: &Model) -> &'static str {
     match model.phase {
-        Phase::Running if model.book.paused => "paused",
+        Phase::Running if model.expected.paused => "paused",
         Phase::Running => "running",
         Phase::Draining => "draining",
         Phase::Stopped => "stopped",

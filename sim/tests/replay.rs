@@ -6,7 +6,7 @@ use eventful::{
     AfterRun, Answer, AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Outcome, Phase,
     Replay, RunId, Status, Timestamp,
 };
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 #[test]
 fn after_a_replay_nothing_is_queued() {
@@ -60,7 +60,7 @@ fn a_run_that_was_in_flight_has_crashed_and_waits_for_its_backoff() {
 fn a_handler_that_kills_the_process_is_bounded() {
     let mut config = Config::default();
     config.max_attempts = 3;
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
 
     let mut kills = 0;
@@ -76,7 +76,7 @@ fn a_handler_that_kills_the_process_is_bounded() {
 fn interruptions_are_given_back_across_openings_until_their_limit() {
     let mut config = Config::default();
     (config.max_refunds, config.max_attempts) = (2, 1);
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
     for (refunds, failed) in [(1, false), (2, false), (2, true)] {
         driver.start().expect("a run");
@@ -154,8 +154,8 @@ fn assert_refused(before: &[&Change], change: &Change, why: &str) {
     assert_eq!(replay.check(), Ok(()));
 }
 
-fn with_events(ids: &[&str]) -> Driver {
-    let mut driver = Driver::new(Config::default());
+fn with_events(ids: &[&str]) -> EngineDriver {
+    let mut driver = EngineDriver::new(Config::default());
     for id in ids {
         assert_eq!(driver.submit(id), Answer::Accepted);
     }

@@ -2,12 +2,12 @@
 
 use eventful_sim::failure::Broken;
 use eventful_sim::report::html;
-use eventful_sim::scenario::{Plan, Scenario};
+use eventful_sim::scenario::{CoreScenario, DrawPlan};
 use eventful_sim::tier::{Keep, Probes};
 use eventful_sim::trace::{Lane, Trace};
 
-fn run(seed: u64) -> (Scenario, Trace) {
-    let scenario = Scenario::draw(seed, Plan { submits: 20, swarm: true, journals: true });
+fn run(seed: u64) -> (CoreScenario, Trace) {
+    let scenario = CoreScenario::draw(seed, DrawPlan { submits: 20, swarm: true, journals: true });
     let keep = Keep { trace: true, ..Keep::default() };
     let report = scenario.run(keep, &mut Probes::default());
     (scenario, report.trace.expect("it was asked for"))

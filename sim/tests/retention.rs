@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use eventful::{Answer, Command, Config, ErrorText, Outcome, Status};
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -76,7 +76,7 @@ fn event_that_ends_after_a_downtime_is_remembered_for_its_retention() {
 fn full_store_says_when_a_record_expires_in_spite_of_a_downtime() {
     let mut config = Config::default();
     (config.max_pending, config.max_records) = (1, 1);
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
     driver.run(Outcome::Done);
     driver.advance(DAY);
@@ -92,14 +92,14 @@ fn full_store_says_when_a_record_expires_in_spite_of_a_downtime() {
 
 #[test]
 fn retry_waits_for_its_own_delay_when_the_clock_went_back() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = EngineDriver::new(Config::default());
     driver.submit("a");
     let after = Some(5 * MINUTE);
     driver.run(Outcome::Retry { error: ErrorText::new("not now"), after });
     let eligible_at = driver.record("a").and_then(|record| record.eligible_at).expect("it waits");
     let last = driver.now;
 
-    driver.now = Driver::OPENED_AT;
+    driver.now = EngineDriver::OPENED_AT;
     driver.reopen();
 
     // The driver of an engine starts its clock at the last time that the journal holds.
@@ -110,8 +110,8 @@ fn retry_waits_for_its_own_delay_when_the_clock_went_back() {
 }
 
 /// An engine in which this event was completed.
-fn completed(id: &str) -> Driver {
-    let mut driver = Driver::new(Config::default());
+fn completed(id: &str) -> EngineDriver {
+    let mut driver = EngineDriver::new(Config::default());
     driver.submit(id);
     driver.run(Outcome::Done);
     assert_eq!(driver.record(id).map(|record| record.key), Some(key(id)));

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use eventful::{Backoff, Command, Config, ErrorText, Outcome, Status, SweptReason, Timestamp, Wake};
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 #[test]
 fn ten_thousand_events_that_fail_at_once_come_back_apart() {
@@ -13,7 +13,7 @@ fn ten_thousand_events_that_fail_at_once_come_back_apart() {
     let mut config = Config::default();
     config.channel_capacity = NonZeroUsize::new(EVENTS).expect("above zero");
     config.backoff = Backoff { base: Duration::from_secs(100), ..Backoff::default() };
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     for n in 0..EVENTS {
         driver.submit(&format!("event-{n}"));
     }
@@ -27,7 +27,7 @@ fn ten_thousand_events_that_fail_at_once_come_back_apart() {
         *due_in_second.entry(due.as_secs()).or_default() += 1;
     }
 
-    // Half of 100 s is left to chance: 200 events a second on average. The bound is six standard
+    // Half of 100 s is left to rng: 200 events a second on average. The bound is six standard
     // deviations of that above it.
     assert!(due_in_second.values().all(|count| *count <= 200 + 6 * 15), "{due_in_second:?}");
     assert!(due_in_second.keys().all(|second| (50..=100).contains(second)), "{due_in_second:?}");
@@ -135,7 +135,7 @@ fn retries_due_while_draining_stay_where_they_are() {
 fn a_cut_sweep_is_the_only_reason_for_a_deadline_in_the_past() {
     let mut config = Config::default();
     config.sweep_batch = NonZeroUsize::new(2).expect("above zero");
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     for n in 0..5 {
         driver.submit(&format!("event-{n}"));
         driver.run(retry(None));
@@ -157,7 +157,7 @@ fn every_pending_event_ends_within_the_liveness_bound() {
     let config = small();
     let bound = config.liveness_bound(EVENTS);
     let lifetime = config.run_lifetime;
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     for n in 0..EVENTS {
         driver.submit(&format!("event-{n}"));
     }
@@ -199,13 +199,13 @@ fn small() -> Config {
     config
 }
 
-fn one_event(config: Config) -> Driver {
-    let mut driver = Driver::new(config);
+fn one_event(config: Config) -> EngineDriver {
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
     driver
 }
 
-fn eligible_at(driver: &Driver) -> Timestamp {
+fn eligible_at(driver: &EngineDriver) -> Timestamp {
     driver.record("a").and_then(|record| record.eligible_at).expect("it waits")
 }
 

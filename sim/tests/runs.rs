@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventful::{Answer, AttemptEnd, Command, Config, Epoch, ErrorText, Outcome, Run, RunId, Status, SweptReason};
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
 
@@ -87,7 +87,7 @@ fn heartbeats_never_move_the_deadline_past_the_lifetime() {
 fn a_snooze_is_given_back_until_its_limit_and_a_retry_after_that() {
     let mut config = Config::default();
     (config.max_snoozes, config.max_attempts) = (2, 1);
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
 
     driver.run_to_end(|_| Outcome::Snooze { delay: Duration::from_secs(5), reason: None });
@@ -187,7 +187,7 @@ fn a_redrive_clears_the_charges_and_keeps_the_attempts() {
 fn the_past_of_an_event_is_bounded() {
     let mut config = Config::default();
     config.max_attempts = 20;
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
 
     driver.run_to_end(|_| Outcome::Retry { error: ErrorText::new("ß".repeat(2000)), after: None });
@@ -214,8 +214,8 @@ fn a_clock_that_steps_back_is_taken_as_standing_still() {
     assert_eq!(driver.engine().metrics().histograms.processing_time.sum(), Duration::from_secs(10));
 }
 
-fn running(config: Config) -> (Driver, Run) {
-    let mut driver = Driver::new(config);
+fn running(config: Config) -> (EngineDriver, Run) {
+    let mut driver = EngineDriver::new(config);
     driver.submit("a");
     let run = driver.start().expect("a run");
     (driver, run)

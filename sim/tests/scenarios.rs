@@ -5,7 +5,7 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use eventful_sim::scenario::{Behaviour, Injection, Plan, Scenario};
+use eventful_sim::scenario::{Behaviour, CoreScenario, DrawPlan, Injection};
 use eventful_sim::tier::{Keep, Probes};
 
 fn committed() -> Vec<PathBuf> {
@@ -24,7 +24,7 @@ fn files_in(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn every_committed_scenario_keeps_every_promise() {
     for file in committed() {
-        let scenario = Scenario::read(&file).expect("a scenario");
+        let scenario = CoreScenario::read(&file).expect("a scenario");
         let report = scenario.run(Keep::default(), &mut Probes::default());
         assert_eq!(report.broken, None, "cargo sim replay {}", file.display());
         assert!(!scenario.about.is_empty(), "{} does not say what it shows", file.display());
@@ -35,7 +35,7 @@ fn every_committed_scenario_keeps_every_promise() {
 #[cfg(feature = "turmoil")]
 fn every_committed_scenario_of_the_network_keeps_every_promise() {
     for file in files_in("scenarios/network") {
-        let scenario = eventful_sim::network::Scenario::read(&file).expect("a scenario");
+        let scenario = eventful_sim::network::NetworkScenario::read(&file).expect("a scenario");
         let report = scenario.run(Keep::default(), &mut Probes::default());
         assert_eq!(report.broken, None, "cargo sim replay {}", file.display());
         assert!(!scenario.about.is_empty(), "{} does not say what it shows", file.display());
@@ -50,7 +50,7 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
         std::fs::write(&file, text).expect("the test's own folder");
         told(&file)
     };
-    let mut scenario = Scenario::read(&committed()[0]).expect("a scenario");
+    let mut scenario = CoreScenario::read(&committed()[0]).expect("a scenario");
     let good = scenario.to_json();
     let missing = told(&folder.join("missing.json"));
     assert!(missing.contains("missing.json") && missing.contains("check the path"), "{missing}");
@@ -69,14 +69,14 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
 #[test]
 fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("large.json");
-    let small = Scenario::draw(7, Plan { submits: 2, swarm: false, journals: true });
-    let largest = |change: &dyn Fn(&mut Scenario)| {
+    let small = CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true });
+    let largest = |change: &dyn Fn(&mut CoreScenario)| {
         let mut scenario = small.clone();
         change(&mut scenario);
         scenario.write(&file).expect("the test's own folder");
         told(&file)
     };
-    let fault = |fault| move |scenario: &mut Scenario| scenario.faults = vec![fault];
+    let fault = |fault| move |scenario: &mut CoreScenario| scenario.faults = vec![fault];
     for said in [
         largest(&|scenario| scenario.operations[0].at = u64::MAX),
         largest(&fault(Injection::WorkersStalled { lasts: u64::MAX }.at(0))),
@@ -92,7 +92,7 @@ fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
 
 /// Why a file cannot be read, with all causes.
 fn told(file: &Path) -> String {
-    let error = Scenario::read(file).expect_err("not a scenario");
+    let error = CoreScenario::read(file).expect_err("not a scenario");
     let mut causes: Vec<&dyn Error> = vec![&error];
     while let Some(cause) = causes.last().copied().and_then(Error::source) {
         causes.push(cause);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eventful_sim::scenario::{Act, Behaviour, Injection, Operation, Scenario};
+use eventful_sim::scenario::{Act, Behaviour, CoreScenario, Injection, Operation};
 use eventful_sim::scope::{crash_case, explore, small_case};
 use eventful_sim::tier::{Keep, Probes};
 
@@ -39,7 +39,7 @@ fn an_order_that_breaks_a_promise_is_a_scenario_that_breaks_it_again() {
     let (broken, found) = explored.broken.expect("the only worker is stuck for good");
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scope.json");
     found.write(&file).expect("the test's own folder");
-    let read = Scenario::read(&file).expect("it reads what it writes");
+    let read = CoreScenario::read(&file).expect("it reads what it writes");
     assert_eq!(read, found);
     let replayed = read.run(Keep::default(), &mut Probes::default());
     assert_eq!((replayed.broken, replayed.choices), (Some(broken), found.choices));
@@ -54,7 +54,7 @@ fn the_order_is_one_in_which_time_passed_although_a_step_was_ready() {
 
 /// The discard comes a millisecond after the submission, and ends an event that would wait for ever
 /// for its only, stuck worker. Comes the submission later still, the discard finds nothing.
-fn stuck_when_late() -> Scenario {
+fn stuck_when_late() -> CoreScenario {
     let mut scenario = small_case();
     scenario.setup.settings.concurrency = std::num::NonZeroUsize::MIN;
     scenario.operations.truncate(1);

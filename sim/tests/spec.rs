@@ -6,15 +6,15 @@ use eventful::{
     AfterRun, AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Key, Outcome, RecordView,
     RunId, Status, Timestamp,
 };
-use eventful_sim::driver::Driver;
+use eventful_sim::driver::EngineDriver;
 use eventful_sim::failure::{Broken, Promise};
-use eventful_sim::spec::{Book, Register};
+use eventful_sim::spec::{ReferenceState, Register};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn fact_follows_only_on_the_stages_of_the_diagram() {
-    type Make = fn(&History) -> Change;
+    type Make = fn(&EventHistory) -> Change;
     let changes: [(&str, Make, &[&str]); 7] = [
         ("accepted", |_| Change::Accepted(event()), &["absent"]),
         ("started", |history| Change::Started { key: key(), run: history.next_run() }, &["received", "failed_retry"]),
@@ -26,7 +26,7 @@ fn fact_follows_only_on_the_stages_of_the_diagram() {
     ];
     for (name, change, allowed) in changes {
         for stage in ["absent", "received", "processing", "failed_retry", "completed", "failed", "discarded"] {
-            let mut history = History::at(stage);
+            let mut history = EventHistory::at(stage);
             history.wait(Duration::from_secs(1_000_000));
             let change = change(&history);
             assert_eq!(history.apply(change).is_ok(), allowed.contains(&stage), "{name} after {stage}");
@@ -36,29 +36,29 @@ fn fact_follows_only_on_the_stages_of_the_diagram() {
 
 #[test]
 fn fact_of_a_stranger_is_rejected() {
-    let mut history = History::at("absent");
+    let mut history = EventHistory::at("absent");
     let strange = Event::with_id("b", "x").expect("an id");
     assert_eq!(history.rejected(Change::Accepted(strange)), 1);
 }
 
 #[test]
 fn fact_does_not_come_before_the_one_before_it() {
-    let mut history = History::at("received");
+    let mut history = EventHistory::at("received");
     history.now = Timestamp::from_micros(history.now.as_micros() - 1);
     assert_eq!(history.rejected(Change::Paused), 7);
 }
 
 #[test]
 fn epoch_rises() {
-    let mut history = History::at("received");
-    let epoch = history.book.epoch.expect("it was opened");
+    let mut history = EventHistory::at("received");
+    let epoch = history.expected.epoch.expect("it was opened");
     assert_eq!(history.clone().rejected(Change::Epoch(epoch)), 4);
     assert!(history.apply(Change::Epoch(Epoch::new(epoch.number() + 1))).is_ok());
 }
 
 #[test]
 fn pause_changes_something() {
-    let mut history = History::at("received");
+    let mut history = EventHistory::at("received");
     assert_eq!(history.clone().rejected(Change::Resumed), 4);
     history.must(Change::Paused);
     assert_eq!(history.clone().rejected(Change::Paused), 4);
@@ -67,7 +67,7 @@ fn pause_changes_something() {
 
 #[test]
 fn run_is_new_and_of_this_epoch() {
-    let mut history = History::at("failed_retry");
+    let mut history = EventHistory::at("failed_retry");
     history.wait(Duration::from_secs(1_000_000));
     let last = history.run;
     assert_eq!(history.clone().rejected(Change::Started { key: key(), run: last }), 4);
@@ -77,27 +77,27 @@ fn run_is_new_and_of_this_epoch() {
 
 #[test]
 fn run_does_not_start_before_its_time() {
-    let mut history = History::at("failed_retry");
+    let mut history = EventHistory::at("failed_retry");
     assert_eq!(history.rejected(Change::Started { key: key(), run: history.next_run() }), 8);
 }
 
 #[test]
 fn only_the_current_run_ends() {
-    let mut history = History::at("processing");
+    let mut history = EventHistory::at("processing");
     history.run = history.next_run();
     assert_eq!(history.rejected(history.finished(AttemptEnd::Done, AfterRun::Completed)), 4);
 }
 
 #[test]
 fn success_completes_and_nothing_else_does() {
-    let history = History::at("processing");
+    let history = EventHistory::at("processing");
     assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Done, AfterRun::Failed)), 4);
     assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Crashed, AfterRun::Completed)), 4);
 }
 
 #[test]
 fn wait_for_the_next_attempt_lies_within_its_limits() {
-    let history = History::at("processing");
+    let history = EventHistory::at("processing");
     let ends = |end, after: Duration| {
         let next = AfterRun::Retry { eligible_at: history.now + after };
         history.clone().apply(history.finished(end, next)).is_ok()
@@ -118,7 +118,7 @@ fn wait_for_the_next_attempt_lies_within_its_limits() {
 
 #[test]
 fn attempt_is_charged_unless_it_is_given_back() {
-    let history = History::at("processing");
+    let history = EventHistory::at("processing");
     let wrong = Charge { charged: 0, ..Charge::default() };
     for end in [AttemptEnd::Retry, AttemptEnd::Crashed, AttemptEnd::TimedOut] {
         let Change::Finished { key, run, end, error, next, .. } = history.finished(end, history.retry()) else {
@@ -132,7 +132,7 @@ fn attempt_is_charged_unless_it_is_given_back() {
 #[test]
 fn nothing_is_given_back_past_its_limit() {
     for (end, limit) in [(AttemptEnd::Snoozed, config().max_snoozes), (AttemptEnd::Interrupted, config().max_refunds)] {
-        let mut history = History::at("processing");
+        let mut history = EventHistory::at("processing");
         for _ in 0..limit {
             history.must(history.finished(end, AfterRun::Retry { eligible_at: history.now }));
             history.start();
@@ -144,7 +144,7 @@ fn nothing_is_given_back_past_its_limit() {
 
 #[test]
 fn last_attempt_fails_and_an_earlier_one_does_not() {
-    let mut history = History::at("processing");
+    let mut history = EventHistory::at("processing");
     assert_eq!(history.clone().rejected(history.finished(AttemptEnd::Crashed, AfterRun::Failed)), 8);
     history.must(history.finished(AttemptEnd::Crashed, history.retry()));
     history.wait(SECOND);
@@ -155,7 +155,7 @@ fn last_attempt_fails_and_an_earlier_one_does_not() {
 
 #[test]
 fn attempt_that_fails_has_a_reason() {
-    let mut history = History::at("processing");
+    let mut history = EventHistory::at("processing");
     let Change::Finished { key, run, end, next, charge, .. } = history.finished(AttemptEnd::Failed, AfterRun::Failed)
     else {
         unreachable!("it is the end of a run")
@@ -165,7 +165,7 @@ fn attempt_that_fails_has_a_reason() {
 
 #[test]
 fn record_is_forgotten_when_its_retention_is_over() {
-    let mut history = History::at("completed");
+    let mut history = EventHistory::at("completed");
     history.wait(config().retention - Duration::from_micros(1));
     assert_eq!(history.clone().rejected(Change::Forgotten(vec![key()])), 2);
     history.wait(Duration::from_micros(1));
@@ -174,7 +174,7 @@ fn record_is_forgotten_when_its_retention_is_over() {
 
 #[test]
 fn downtime_does_not_count_toward_retention() {
-    let mut history = History::at("completed");
+    let mut history = EventHistory::at("completed");
     history.wait(config().retention);
     let epoch = Epoch::new(history.now.as_micros());
     history.must(Change::Epoch(epoch));
@@ -185,37 +185,37 @@ fn downtime_does_not_count_toward_retention() {
 
 #[test]
 fn failed_record_is_dropped_only_when_failed_bytes_overflow() {
-    let mut history = History::at("failed");
+    let mut history = EventHistory::at("failed");
     assert_eq!(history.clone().rejected(Change::Forgotten(vec![key()])), 2);
-    history.book.config.failed_overflow = eventful::FailedOverflow::DropOldest;
+    history.expected.config.failed_overflow = eventful::FailedOverflow::DropOldest;
     assert_eq!(history.clone().rejected(Change::Forgotten(vec![key()])), 2);
-    history.book.config.max_failed_bytes = 0;
+    history.expected.config.max_failed_bytes = 0;
     history.must(Change::Forgotten(vec![key()]));
 }
 
 #[test]
 fn runs_do_not_exceed_the_permits() {
-    let mut history = History::at("processing");
-    history.book.config.concurrency = std::num::NonZeroUsize::MIN;
-    assert!(history.book.judge_permits().is_ok());
-    history.book.inflight.push((history.next_run(), 1));
-    assert_eq!(history.book.judge_permits().map_err(|broken| broken.promise), Err(Promise(5)));
-    assert_eq!(history.book.judge_opened().map_err(|broken| broken.promise), Err(Promise(4)));
+    let mut history = EventHistory::at("processing");
+    history.expected.config.concurrency = std::num::NonZeroUsize::MIN;
+    assert!(history.expected.judge_permits().is_ok());
+    history.expected.inflight.push((history.next_run(), 1));
+    assert_eq!(history.expected.judge_permits().map_err(|broken| broken.promise), Err(Promise(5)));
+    assert_eq!(history.expected.judge_opened().map_err(|broken| broken.promise), Err(Promise(4)));
 }
 
 /// Every field is compared with a fold of the facts, or is one of those that facts do not determine.
 #[test]
 fn each_field_of_a_view_is_compared() {
-    let (mut driver, keys) = (Driver::new(config()), &mut Register::default());
+    let (mut driver, keys) = (EngineDriver::new(config()), &mut Register::default());
     let event = event().with_type("t").and_then(|event| event.with_content_type("c")).expect("short texts");
     let event = event.with_content_encoding("e").expect("a short text");
     keys.enter(event.key());
     driver.execute(Command::Submit(event));
     let run = driver.start().expect("it is there");
     driver.settle(run.id, Outcome::Retry { error: ErrorText::new("not now"), after: None });
-    let mut book = Book::new(driver.engine().config().clone());
-    assert!(book.apply_all(driver.sut().facts(), keys).is_ok());
-    let (record, view) = (book.record(0).expect("it is there"), driver.record("a").expect("it is there"));
+    let mut expected = ReferenceState::new(driver.engine().config().clone());
+    assert!(expected.apply_all(driver.sut().facts(), keys).is_ok());
+    let (record, view) = (expected.record(0).expect("it is there"), driver.record("a").expect("it is there"));
     assert_eq!(record.difference(&view), None);
 
     let other = driver.engine().get(driver.now, &key()).expect("it is there");
@@ -249,19 +249,19 @@ fn each_field_of_a_view_is_compared() {
 
 /// An event, and the facts about it so far.
 #[derive(Debug, Clone)]
-struct History {
-    book: Book,
+struct EventHistory {
+    expected: ReferenceState,
     keys: Register,
     now: Timestamp,
     run: RunId,
 }
 
-impl History {
+impl EventHistory {
     /// The event in the stage with this name.
     fn at(stage: &str) -> Self {
         let mut keys = Register::default();
         keys.enter(&key());
-        let mut history = Self { book: Book::new(config()), keys, now: at(1_000_000), run: run_id(0) };
+        let mut history = Self { expected: ReferenceState::new(config()), keys, now: at(1_000_000), run: run_id(0) };
         history.must(Change::Epoch(run_id(0).epoch()));
         match stage {
             "absent" => return history,
@@ -285,7 +285,7 @@ impl History {
                 history.must(history.finished(end, next));
             }
         }
-        assert_eq!(history.book.record(0).map(|record| record.status().as_str()), Some(stage));
+        assert_eq!(history.expected.record(0).map(|record| record.status().as_str()), Some(stage));
         history
     }
 
@@ -308,7 +308,7 @@ impl History {
 
     /// The end of the current run, charged as it should be.
     fn finished(&self, end: AttemptEnd, next: AfterRun) -> Change {
-        let mut charge = self.book.record(0).map(|record| record.charge).unwrap_or_default();
+        let mut charge = self.expected.record(0).map(|record| record.charge).unwrap_or_default();
         match end {
             AttemptEnd::Snoozed => (charge.charged, charge.snoozes) = (charge.charged - 1, charge.snoozes + 1),
             AttemptEnd::Interrupted => (charge.charged, charge.refunds) = (charge.charged - 1, charge.refunds + 1),
@@ -324,7 +324,7 @@ impl History {
     }
 
     fn apply(&mut self, change: Change) -> Result<(), Broken> {
-        self.book.apply(&Fact { at: self.now, change }, &self.keys).map(drop)
+        self.expected.apply(&Fact { at: self.now, change }, &self.keys).map(drop)
     }
 
     fn must(&mut self, change: Change) {

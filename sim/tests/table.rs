@@ -1,7 +1,7 @@
 //! Every command against every status: what it answers, and what it leaves behind.
 
 use eventful::{Answer, Command, Config, ErrorText, Outcome, RunId, Status, Ticket};
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 /// No record at all, then every status.
 const COLUMNS: [Option<Status>; 7] = [
@@ -17,7 +17,7 @@ const COLUMNS: [Option<Status>; 7] = [
 #[test]
 fn submit_accepts_what_is_absent_and_recognises_all_else() {
     for column in COLUMNS {
-        let mut case = Case::new(column);
+        let mut case = TableCase::new(column);
         let same = case.driver.submit("a");
         match column {
             None => assert_eq!(same, Answer::Accepted),
@@ -30,7 +30,7 @@ fn submit_accepts_what_is_absent_and_recognises_all_else() {
 #[test]
 fn submit_of_another_payload_conflicts_with_all_that_is_there() {
     for column in &COLUMNS[1..] {
-        let mut case = Case::new(*column);
+        let mut case = TableCase::new(*column);
         assert!(matches!(case.driver.submit_payload("a", "y"), Answer::Conflict(_)), "{column:?}");
         assert_eq!(case.driver.status("a"), *column);
     }
@@ -39,7 +39,7 @@ fn submit_of_another_payload_conflicts_with_all_that_is_there() {
 #[test]
 fn start_runs_what_waits_and_nothing_else() {
     for column in COLUMNS {
-        let mut case = Case::new(column);
+        let mut case = TableCase::new(column);
         let answer = case.driver.execute(Command::Start(case.ticket));
         if column.is_some_and(Status::is_waiting) {
             assert!(matches!(answer, Answer::Running(_)), "{column:?}: {answer:?}");
@@ -54,7 +54,7 @@ fn start_runs_what_waits_and_nothing_else() {
 #[test]
 fn settle_ends_the_current_run_and_nothing_else() {
     for column in COLUMNS {
-        let mut case = Case::new(column);
+        let mut case = TableCase::new(column);
         let answer = case.driver.settle(case.run, Outcome::Done);
         if column == Some(Status::Processing) {
             assert_eq!(answer, Answer::Settled(Status::Completed));
@@ -68,7 +68,7 @@ fn settle_ends_the_current_run_and_nothing_else() {
 #[test]
 fn heartbeat_moves_the_current_run_and_nothing_else() {
     for column in COLUMNS {
-        let mut case = Case::new(column);
+        let mut case = TableCase::new(column);
         let answer = case.driver.execute(Command::Heartbeat(case.run));
         let expected = case.driver.now + case.driver.engine().config().run_timeout;
         let applied = column == Some(Status::Processing);
@@ -80,7 +80,7 @@ fn heartbeat_moves_the_current_run_and_nothing_else() {
 #[test]
 fn redrive_revives_what_has_failed_and_nothing_else() {
     for column in COLUMNS {
-        let mut case = Case::new(column);
+        let mut case = TableCase::new(column);
         let answer = case.driver.execute(Command::Redrive(key("a")));
         let (expected, after) = match column {
             None => (Answer::NotFound, None),
@@ -94,7 +94,7 @@ fn redrive_revives_what_has_failed_and_nothing_else() {
 #[test]
 fn discard_ends_all_that_is_not_completed() {
     for column in COLUMNS {
-        let mut case = Case::new(column);
+        let mut case = TableCase::new(column);
         let answer = case.driver.execute(Command::Discard(key("a")));
         let (expected, after) = match column {
             None => (Answer::NotFound, None),
@@ -109,15 +109,15 @@ fn discard_ends_all_that_is_not_completed() {
 }
 
 /// An engine whose event `a` has the wanted status, with the last ticket and run that it had.
-struct Case {
-    driver: Driver,
+struct TableCase {
+    driver: EngineDriver,
     ticket: Ticket,
     run: RunId,
 }
 
-impl Case {
+impl TableCase {
     fn new(status: Option<Status>) -> Self {
-        let driver = Driver::new(Config::default());
+        let driver = EngineDriver::new(Config::default());
         let run = RunId::new(driver.engine().epoch(), 1);
         let mut case = Self { driver, ticket: Ticket::new(1), run };
         if let Some(status) = status {

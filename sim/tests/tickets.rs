@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use eventful::{Answer, Command, Config, EnqueueFailure, ErrorText, Outcome, Status, SweptReason, Ticket, Wake};
-use eventful_sim::driver::{Driver, key};
+use eventful_sim::driver::{EngineDriver, key};
 
 #[test]
 fn a_ticket_lost_in_the_middle_is_found_when_a_later_one_is_presented() {
@@ -126,7 +126,7 @@ fn a_repeated_ticket_starts_no_second_run() {
 
 #[test]
 fn tickets_that_did_not_get_in_keep_their_order() {
-    let mut driver = Driver::new(config(3));
+    let mut driver = EngineDriver::new(config(3));
     driver.execute(Command::Pause);
     for id in ["a", "b", "c"] {
         driver.submit(id);
@@ -145,7 +145,7 @@ fn tickets_that_did_not_get_in_keep_their_order() {
 
 #[test]
 fn a_full_channel_makes_no_spin() {
-    let mut driver = Driver::new(config(3));
+    let mut driver = EngineDriver::new(config(3));
     driver.broken = Some(EnqueueFailure::Full);
     driver.submit("a");
     let interval = driver.engine().config().sweep_interval;
@@ -191,7 +191,7 @@ fn more_delayed_events_than_a_sweep_handles_do_not_hide_a_stuck_one() {
     let mut config = config(8);
     config.sweep_batch = NonZeroUsize::MIN;
     config.max_retry_after = Duration::from_secs(1000);
-    let mut driver = Driver::new(config);
+    let mut driver = EngineDriver::new(config);
     for n in 0..5 {
         driver.submit(&format!("delayed-{n}"));
         let after = Some(Duration::from_secs(1000));
@@ -206,7 +206,7 @@ fn more_delayed_events_than_a_sweep_handles_do_not_hide_a_stuck_one() {
 }
 
 /// Each of the next wake-ups finds nothing better, and comes at least `least` after the last.
-fn assert_wakes_apart(driver: &mut Driver, least: Duration) {
+fn assert_wakes_apart(driver: &mut EngineDriver, least: Duration) {
     for _ in 0..10 {
         let before = driver.now;
         driver.wake().expect("something waits");
@@ -214,8 +214,8 @@ fn assert_wakes_apart(driver: &mut Driver, least: Duration) {
     }
 }
 
-fn driver_with(capacity: usize, ids: &[&str]) -> Driver {
-    let mut driver = Driver::new(config(capacity));
+fn driver_with(capacity: usize, ids: &[&str]) -> EngineDriver {
+    let mut driver = EngineDriver::new(config(capacity));
     for id in ids {
         assert_eq!(driver.submit(id), Answer::Accepted);
     }
@@ -228,6 +228,6 @@ fn config(capacity: usize) -> Config {
     config
 }
 
-fn lost_tickets(driver: &Driver) -> u64 {
+fn lost_tickets(driver: &EngineDriver) -> u64 {
     driver.engine().metrics().tallies.swept(SweptReason::LostTicket)
 }

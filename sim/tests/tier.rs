@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use eventful_sim::failure::Broken;
-use eventful_sim::scenario::Plan;
-use eventful_sim::tier::{FileError, Keep, Move, Part, Probes, Report, Scenario, Tier, shrink};
+use eventful_sim::scenario::DrawPlan;
+use eventful_sim::tier::{FileError, Keep, Probes, Report, Scenario, ScenarioChange, ScenarioPart, Tier, shrink};
 use serde::{Deserialize, Serialize};
 
 #[test]
@@ -38,18 +38,18 @@ fn scenario_that_breaks_nothing_is_not_shrunk() {
 
 #[test]
 fn first_step_in_which_two_runs_differ_is_named() {
-    let scenario = Scenario::<Numbers>::of(RESTLESS, 0);
+    let scenario = Scenario::<NumberTier>::of(RESTLESS, 0);
     let report = scenario.run_again(scenario.run(Keep::default(), &mut Probes::default()));
     let broken = report.broken.expect("no two runs are alike");
     assert_eq!((&*broken.oracle, broken.promise.0), ("determinism", 11));
     assert_eq!(broken.what, "two runs differ, first at step 2 of 2");
-    let still = Scenario::<Numbers>::of(1, 0);
+    let still = Scenario::<NumberTier>::of(1, 0);
     assert_eq!(still.run_again(still.run(Keep::default(), &mut Probes::default())).broken, None);
 }
 
 #[test]
 fn panic_of_a_run_is_a_broken_promise_with_its_place() {
-    let report = Scenario::<Numbers>::of(PANICS, 0).run(Keep::default(), &mut Probes::default());
+    let report = Scenario::<NumberTier>::of(PANICS, 0).run(Keep::default(), &mut Probes::default());
     let broken = report.broken.expect("it panics");
     assert_eq!(&*broken.oracle, "panics");
     assert!(broken.what.contains("tests/tier.rs") && broken.what.contains("this seed panics"), "{broken}");
@@ -58,13 +58,13 @@ fn panic_of_a_run_is_a_broken_promise_with_its_place() {
 #[test]
 fn probes_that_have_not_fired_are_missing_and_strangers_are_unlisted() {
     let mut probes = Probes::default();
-    let mut scenario = Scenario::<Numbers>::of(1, 0);
+    let mut scenario = Scenario::<NumberTier>::of(1, 0);
     scenario.faults = vec![Number(1), Number(4)];
     scenario.run(Keep::default(), &mut probes);
     scenario.run(Keep::default(), &mut probes);
-    assert_eq!(Numbers::faults(&probes), [("fault 0".to_owned(), 0), ("fault 1".to_owned(), 2)]);
-    assert_eq!(Numbers::missing(&probes), ["fault 0", "probe 2"]);
-    assert_eq!(Numbers::unlisted(&probes), ["probe 4"]);
+    assert_eq!(NumberTier::faults(&probes), [("fault 0".to_owned(), 0), ("fault 1".to_owned(), 2)]);
+    assert_eq!(NumberTier::missing(&probes), ["fault 0", "probe 2"]);
+    assert_eq!(NumberTier::unlisted(&probes), ["probe 4"]);
     let mut sum = Probes::default();
     sum.add(&probes);
     sum.add(&probes);
@@ -74,7 +74,7 @@ fn probes_that_have_not_fired_are_missing_and_strangers_are_unlisted() {
 /// A tier whose scenarios are numbers: 7 among the operations and 3 among the faults break a promise, when
 /// the third choice is a 5.
 #[derive(Debug, Clone, PartialEq)]
-enum Numbers {}
+enum NumberTier {}
 
 /// An operation with which another oracle speaks.
 const HUNDRED: usize = 100;
@@ -88,7 +88,7 @@ const RESTLESS: u64 = 2_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Number(usize);
 
-impl Part for Number {
+impl ScenarioPart for Number {
     fn at(&self) -> Option<u64> {
         None
     }
@@ -98,7 +98,7 @@ impl Part for Number {
     }
 }
 
-impl Tier for Numbers {
+impl Tier for NumberTier {
     const NAME: &'static str = "numbers";
     const BATCH: u64 = 1;
 
@@ -110,7 +110,7 @@ impl Tier for Numbers {
         2
     }
 
-    fn draw(seed: u64, _: Plan) -> Scenario<Self> {
+    fn draw(seed: u64, _: DrawPlan) -> Scenario<Self> {
         Scenario::of(seed, 0)
     }
 
@@ -127,7 +127,7 @@ impl Tier for Numbers {
         Report { broken: broken(scenario, &choices), choices: Some(choices), hash, hashes, ..Report::default() }
     }
 
-    fn moves(_: &Scenario<Self>) -> Vec<Move<Self>> {
+    fn moves(_: &Scenario<Self>) -> Vec<ScenarioChange<Self>> {
         vec![Box::new(|scenario| scenario.setup = 0), Box::new(|scenario| scenario.operations.push(Number(8)))]
     }
 
@@ -140,7 +140,7 @@ impl Tier for Numbers {
     }
 }
 
-fn broken(scenario: &Scenario<Numbers>, choices: &[u16]) -> Option<Broken> {
+fn broken(scenario: &Scenario<NumberTier>, choices: &[u16]) -> Option<Broken> {
     let has = |parts: &[Number], number| parts.contains(&Number(number));
     let meet = has(&scenario.operations, 7) && has(&scenario.faults, 3) && choices.get(2) == Some(&5);
     let oracle = if has(&scenario.operations, HUNDRED) { "hundreds" } else { "pairs" };
@@ -154,7 +154,7 @@ fn fresh() -> u64 {
 }
 
 /// Ten operations and ten faults, among which are these.
-fn broken_by(operation: usize, fault: usize) -> Scenario<Numbers> {
+fn broken_by(operation: usize, fault: usize) -> Scenario<NumberTier> {
     let numbers = |one: usize| (20..29).chain([one]).map(Number).collect();
     Scenario { operations: numbers(operation), faults: numbers(fault), ..Scenario::of(2, 9) }
 }

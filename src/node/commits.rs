@@ -260,7 +260,7 @@ impl PendingCommits {
     }
 
     /// Gives up what is not durable, and the engine with it. Returns which LSNs are lost, and how many facts.
-    pub(super) fn give_up(&mut self) -> (Lsn, Lsn, usize) {
+    pub(super) fn abandon(&mut self) -> (Lsn, Lsn, usize) {
         let Some(journaled) = &mut self.0 else { return Default::default() };
         journaled.condition = EngineCondition::Reopening;
         journaled.lost_since = journaled.unsynced_since();

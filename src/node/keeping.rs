@@ -74,7 +74,7 @@ impl Node {
         let found = self.measured(now, room_bytes, is_reachable);
         let ends = self.has_stopped() || self.is_broken;
         let given_up = ends.then(|| {
-            let facts = self.give_up(now);
+            let facts = self.abandon(now);
             self.stay_down();
             facts
         });
@@ -107,7 +107,7 @@ impl Node {
     /// with all that may not be. `is_fenced` says that another process has it. Returns how many facts
     /// were given up.
     pub fn journal_failed(&mut self, now: Timestamp, is_fenced: bool) -> usize {
-        let facts = self.give_up(now);
+        let facts = self.abandon(now);
         self.writer.failed(now);
         if is_fenced {
             self.stay_down();
@@ -116,8 +116,8 @@ impl Node {
     }
 
     /// Its runs are stopped, and nothing that the engine decided leaves any more.
-    fn give_up(&mut self, now: Timestamp) -> usize {
-        let (after, up_to, facts) = self.commits.give_up();
+    fn abandon(&mut self, now: Timestamp) -> usize {
+        let (after, up_to, facts) = self.commits.abandon();
         self.workers.stop_all(now, &mut self.pending.edit().cancel);
         self.pending.edit().settle(after, up_to);
         self.pending.edit().wake_everyone();
@@ -173,7 +173,7 @@ impl Node {
     /// The writer has closed the journal, or has died.
     pub fn journal_closed(&mut self, now: Timestamp) {
         if !self.has_stopped() && !self.writer.is_closed() {
-            self.give_up(now);
+            self.abandon(now);
             self.stay_down();
         }
         self.writer.close();

@@ -18,7 +18,7 @@ use super::durability::{Durability, DurabilitySetup, StartDurability, Telling};
 use super::ender::watch;
 use super::handle::Eventful;
 use super::handler::Handler;
-use super::line::LeaderRuns;
+use super::leader_runs::LeaderRuns;
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
 use super::shared::{AdapterParts, JournalParts, Shared};

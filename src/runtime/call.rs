@@ -11,9 +11,9 @@ use std::sync::Arc;
 use tracing::Span;
 
 use super::attempt::{Attempt, RunState};
-use super::flight::RunGuard;
 use super::handler::{Failure, Handler, outcome};
 use super::points::pass;
+use super::run_guard::RunGuard;
 use crate::engine::{ErrorText, Outcome};
 use crate::node::Point;
 

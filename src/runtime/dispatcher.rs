@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::attempt::launched;
-use super::flight::RunGuard;
 use super::handler::Handler;
 use super::points::pass;
+use super::run_guard::RunGuard;
 use super::supervisor::{Exit, give_way};
 use super::worker::{Crew, share_out, spawn};
 use crate::node::{Point, RunBatch, Start};

@@ -9,10 +9,10 @@ use std::vec::Vec;
 
 use super::attempt::{RunState, launched};
 use super::call::attend;
-use super::flight::{EndedFlight, RunGuard, settle};
 use super::handler::Handler;
-use super::line::{Beside, LeaderRuns};
+use super::leader_runs::{Beside, LeaderRuns};
 use super::points::pass;
+use super::run_guard::{EndedFlight, RunGuard, settle};
 use super::shared::Shared;
 use super::span::span;
 use crate::engine::Event;

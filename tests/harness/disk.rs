@@ -14,7 +14,7 @@ const ROOM_BYTES: u64 = 1 << 40;
 
 /// What an append does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum AppendFate {
     Works,
     /// It fails before anything is written.
     FailsBefore,
@@ -28,15 +28,15 @@ pub(crate) enum Fate {
 /// A journal in memory, on a disk that can be blocked, filled, taken away or broken. Clones are the same
 /// disk.
 #[derive(Debug, Clone)]
-pub(crate) struct Disk {
+pub(crate) struct TroubledDisk {
     memory: MemoryStore,
-    state: Arc<(Mutex<Trouble>, Condvar)>,
+    state: Arc<(Mutex<DiskTrouble>, Condvar)>,
     /// Whether the adapter gives it a thread: only then can it be blocked.
     has_thread: bool,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct DiskTrouble {
     /// Appends wait until it is not so.
     blocks: bool,
     /// Appends that wait.
@@ -45,7 +45,7 @@ pub(crate) struct Trouble {
     /// Bytes that it says it can take.
     pub(crate) room: u64,
     /// Of the next appends; those after them work.
-    fates: Vec<Fate>,
+    fates: Vec<AppendFate>,
     /// Of the next openings; those after them work.
     pub(crate) refusals: Vec<OpenError>,
     /// Each opening finds an empty journal.
@@ -55,10 +55,10 @@ pub(crate) struct Trouble {
     pub(crate) seals: usize,
 }
 
-impl Disk {
+impl TroubledDisk {
     /// A disk that everything happens on inline.
     pub(crate) fn new() -> Self {
-        let trouble = Trouble { room: ROOM_BYTES, ..Trouble::default() };
+        let trouble = DiskTrouble { room: ROOM_BYTES, ..DiskTrouble::default() };
         Self { memory: MemoryStore::new(), state: Arc::new((Mutex::new(trouble), Condvar::new())), has_thread: false }
     }
 
@@ -72,13 +72,13 @@ impl Disk {
         Intercepted::new(Box::new(self.memory.clone()), self.clone())
     }
 
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Trouble) -> T) -> T {
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut DiskTrouble) -> T) -> T {
         let done = act(&mut self.lock());
         self.state.1.notify_all();
         done
     }
 
-    fn lock(&self) -> MutexGuard<'_, Trouble> {
+    fn lock(&self) -> MutexGuard<'_, DiskTrouble> {
         self.state.0.lock().expect("no panic")
     }
 
@@ -96,7 +96,7 @@ impl Disk {
     }
 
     /// Decides on the next appends.
-    pub(crate) fn decide(&self, fates: &[Fate]) {
+    pub(crate) fn decide(&self, fates: &[AppendFate]) {
         self.with(|trouble| trouble.fates = fates.to_vec());
     }
 
@@ -124,17 +124,17 @@ impl Disk {
     }
 
     /// The fate of one append, once the disk does not block.
-    fn fate(&self) -> Fate {
+    fn fate(&self) -> AppendFate {
         let mut trouble = self.lock();
         trouble.appends += 1;
         trouble.waiting += 1;
         trouble = self.state.1.wait_while(trouble, |trouble| trouble.blocks).expect("no panic");
         trouble.waiting -= 1;
-        if trouble.fates.is_empty() { Fate::Works } else { trouble.fates.remove(0) }
+        if trouble.fates.is_empty() { AppendFate::Works } else { trouble.fates.remove(0) }
     }
 }
 
-impl Intercept for Disk {
+impl Intercept for TroubledDisk {
     fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         let (refusal, is_emptied) = self.with(|trouble| {
             let refusal = (!trouble.refusals.is_empty()).then(|| trouble.refusals.remove(0));
@@ -164,12 +164,12 @@ impl Intercept for Disk {
         self.reach(journal)?;
         let unknown = || WriteError::Unknown { cause: "the cable is loose".to_owned() };
         match self.fate() {
-            Fate::Works => journal.append(expected, frame),
-            Fate::FailsBefore => Err(unknown()),
-            Fate::FailsAfter => journal.append(expected, frame).and(Err(unknown())),
-            Fate::Full => Err(WriteError::Full),
-            Fate::Fenced => Err(WriteError::Fenced),
-            Fate::Panics => panic!("a bug in the journal"),
+            AppendFate::Works => journal.append(expected, frame),
+            AppendFate::FailsBefore => Err(unknown()),
+            AppendFate::FailsAfter => journal.append(expected, frame).and(Err(unknown())),
+            AppendFate::Full => Err(WriteError::Full),
+            AppendFate::Fenced => Err(WriteError::Fenced),
+            AppendFate::Panics => panic!("a bug in the journal"),
         }
     }
 

@@ -52,12 +52,12 @@ pub(crate) async fn hang(_: Event, _: Attempt) -> Result<(), Failure> {
 
 /// Handlers wait at it until they are let through, and it counts who came.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct HandlerGate {
     passes: Semaphore,
     came: AtomicUsize,
 }
 
-impl Gate {
+impl HandlerGate {
     pub(crate) fn closed() -> Arc<Self> {
         Arc::new(Self { passes: Semaphore::new(0), came: AtomicUsize::new(0) })
     }
@@ -90,9 +90,9 @@ impl Gate {
 
 /// The attempts of each event, as the handler saw them.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<HashMap<String, u32>>);
+pub(crate) struct AttemptLog(Mutex<HashMap<String, u32>>);
 
-impl Ledger {
+impl AttemptLog {
     pub(crate) fn count(&self, event: &Event) -> u32 {
         let mut runs = self.0.lock().expect("no panic under the lock");
         let count = runs.entry(event.key().to_string()).or_default();

@@ -1,6 +1,6 @@
 //! Many events in.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use eventful::Config;
 use eventful::http::Limits;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use tokio::net::{TcpSocket, TcpStream};
 async fn every_line_is_answered_in_its_place() {
     let mut config = Config::default();
     config.max_event_bytes = 40_000;
-    let server = Server::start(config).await;
+    let server = TestServer::start(config).await;
     let long = "x".repeat(60_000);
     let lines = [
         r#"{"id":"a","payload":1}"#,
@@ -37,7 +37,7 @@ async fn every_line_is_answered_in_its_place() {
 
 #[tokio::test]
 async fn blank_lines_count_as_lines_and_have_no_answer() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let body = "\u{feff}\r\n\n \t \n\u{feff}{\"id\":\"a\"}\r\n\n{\"id\":\"b\"}\n\n   ";
     let answers = server.call("POST", "/v1/events/batch", &[], body).await.lines();
     let seen: Vec<_> = answers.iter().map(|line| (line["line"].as_u64(), line["id"].as_str())).collect();
@@ -48,7 +48,7 @@ async fn blank_lines_count_as_lines_and_have_no_answer() {
 
 #[tokio::test]
 async fn a_thousand_lines_are_answered_in_order() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let body: String = (0..1000).map(|n| format!("{{\"id\":\"{n}\",\"payload\":{n}}}\n")).collect();
     let answers = server.call("POST", "/v1/events/batch", &[], &body).await.lines();
     let ids: Vec<_> = answers.iter().map(|line| line["id"].as_str().expect("an id").to_owned()).collect();
@@ -59,7 +59,7 @@ async fn a_thousand_lines_are_answered_in_order() {
 async fn past_a_bound_the_other_lines_are_told_to_come_back() {
     let mut config = Config::default();
     config.max_pending = 2;
-    let server = Server::start(config).await;
+    let server = TestServer::start(config).await;
     let body = "{\"id\":\"hung-1\"}\n{\"id\":\"hung-2\"}\n{\"id\":\"hung-3\"}\n{\"id\":\"hung-1\"}\n";
     let answers = server.call("POST", "/v1/events/batch", &[], body).await.lines();
     let outcomes: Vec<_> = answers.iter().map(|line| line["outcome"].as_str().expect("an outcome")).collect();
@@ -69,7 +69,7 @@ async fn past_a_bound_the_other_lines_are_told_to_come_back() {
 
 #[tokio::test]
 async fn an_empty_batch_has_an_empty_answer() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let answer = server.call("POST", "/v1/events/batch", &[], "").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, ""));
 }
@@ -82,7 +82,7 @@ async fn client_that_sends_all_before_it_reads_gets_an_answer() {
     let mut limits = Limits::default();
     limits.max_unread_bytes = 100_000;
     limits.unread_patience = std::time::Duration::from_millis(100);
-    let server = Server::within(limits, config).await;
+    let server = TestServer::within(limits, config).await;
     let padding = " ".repeat(60);
     let lines: Vec<_> = (0..200_000).map(|n| format!("{{\"id\":\"{n}\",\"payload\":{n}}}{padding}\n")).collect();
     let answers = send_then_read(&server, &lines.concat()).await;
@@ -104,7 +104,7 @@ async fn client_that_sends_all_before_it_reads_gets_an_answer() {
 async fn batch_waits_for_a_client_that_reads_slowly() {
     let mut limits = Limits::default();
     limits.max_unread_bytes = 1;
-    let server = Server::within(limits.clone(), Config::default()).await;
+    let server = TestServer::within(limits.clone(), Config::default()).await;
     let body: String = (0..1000).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
     let answers = server.call("POST", "/v1/events/batch", &[], &body).await.lines();
     assert!(answers.len() == 1000 && answers.iter().all(|line| line["outcome"] == "accepted"));
@@ -116,7 +116,7 @@ async fn line_that_finds_no_room_among_requests_on_their_way_ends_the_batch() {
     config.max_event_bytes = 100;
     let mut limits = Limits::default();
     limits.max_inflight_bytes = 0;
-    let server = Server::within(limits, config).await;
+    let server = TestServer::within(limits, config).await;
     // The budget is that of one event: each of two lines has room alone.
     let part = format!("{{\"id\":\"a\",\"payload\":\"{}", " ".repeat(9000));
     let head = "POST /v1/events/batch HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 9100\r\n\r\n";
@@ -139,7 +139,7 @@ async fn line_that_finds_no_room_among_requests_on_their_way_ends_the_batch() {
 }
 
 /// Sends a batch, and only then reads: the lines of the answer.
-async fn send_then_read(server: &Server, body: &str) -> Vec<Value> {
+async fn send_then_read(server: &TestServer, body: &str) -> Vec<Value> {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(64 << 10).expect("a small buffer");
     let mut stream = socket.connect(server.address).await.expect("a connection");
@@ -151,5 +151,5 @@ async fn send_then_read(server: &Server, body: &str) -> Vec<Value> {
     stream.write_all(body.as_bytes()).await.expect("it is taken");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
-    crate::server::Answer::parse(&answer).lines()
+    crate::server::TestResponse::parse(&answer).lines()
 }

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use crate::disk::Disk;
-use crate::server::Server;
+use crate::disk::TroubledDisk;
+use crate::server::TestServer;
 
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
@@ -144,7 +144,7 @@ async fn half_closed_client_gets_all_its_answers() {
 
 #[tokio::test]
 async fn half_closed_client_gets_its_answer_once_it_is_durable() {
-    let server = Server::durable(Disk::with_thread().store(), Durability::default()).await;
+    let server = TestServer::durable(TroubledDisk::with_thread().store(), Durability::default()).await;
     for n in 0..60 {
         let mut stream = TcpStream::connect(server.address).await.expect("a connection");
         let head =

@@ -3,7 +3,7 @@
 use eventful::journal::MemoryStore;
 use eventful::{Config, Durability, Eventful, http};
 
-use crate::server::{Server, handle};
+use crate::server::{TestServer, handle};
 
 #[tokio::test]
 async fn payload_and_errors_are_shown_on_request() {
@@ -21,7 +21,7 @@ async fn payload_and_errors_are_shown_on_request() {
 
 #[tokio::test]
 async fn payload_that_is_no_text_is_shown_in_base64() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let event = eventful::Event::with_id("bad", vec![0xff, 0xfe, 0xfb]).expect("an event");
     server.eventful.submit(event).await.expect("it is accepted");
     let record = server.get("/v1/events/bad?payload=true").await.json();
@@ -145,7 +145,7 @@ async fn known_event_over_a_lowered_limit_is_a_duplicate() {
     before.submit(json).await.expect("it is accepted");
     before.shutdown(None).await;
 
-    let server = Server::of(start(store, 100), http::Limits::default()).await;
+    let server = TestServer::of(start(store, 100), http::Limits::default()).await;
     let by_header = async |id, body: &str| server.call("POST", "/v1/events", &[("idempotency-key", id)], body).await;
     assert_eq!(by_header("a", &payload).await.status, 200);
     assert_eq!(by_header("a", &payload[1..]).await.problem(), "conflict");
@@ -164,13 +164,13 @@ fn start(store: MemoryStore, max_event_bytes: usize) -> Eventful {
     builder.start(handle).expect("it starts")
 }
 
-async fn failed(ids: &[&str]) -> Server {
+async fn failed(ids: &[&str]) -> TestServer {
     failed_with(Config::default(), ids).await
 }
 
 /// A server in which these events have failed, one after the other.
-async fn failed_with(config: Config, ids: &[&str]) -> Server {
-    let server = Server::start(config).await;
+async fn failed_with(config: Config, ids: &[&str]) -> TestServer {
+    let server = TestServer::start(config).await;
     for id in ids {
         let payload = format!("payload of {id}");
         let payload = if server.eventful.config().max_event_bytes < 100 { "" } else { &payload };

@@ -1,18 +1,18 @@
 //! Clients that are slow, lost or confused.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use serde_json::Value;
 
 #[tokio::test(start_paused = true)]
 async fn a_half_sent_head_is_cut() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let answer = server.raw(b"POST /v1/events HTTP/1.1\r\nhost:").await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_half_sent_body_is_cut_with_an_answer() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let head =
         "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     let answer = server.raw(head.as_bytes()).await;
@@ -22,7 +22,7 @@ async fn a_half_sent_body_is_cut_with_an_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_stalls_keeps_its_answers_and_is_cut() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let request =
         "POST /v1/events/batch HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{\"id\":\"a\"}\n{\"id\":";
     let answer = server.raw(request.as_bytes()).await;
@@ -33,7 +33,7 @@ async fn a_batch_that_stalls_keeps_its_answers_and_is_cut() {
 
 #[tokio::test]
 async fn what_does_not_exist_is_not_found() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for target in ["/", "/v1", "/v1/events/none", "/v1/events/a/b", "/v2/events"] {
         let answer = server.get(target).await;
         assert_eq!((answer.status, answer.problem().as_str()), (404, "not_found"), "{target}");
@@ -44,7 +44,7 @@ async fn what_does_not_exist_is_not_found() {
 
 #[tokio::test]
 async fn another_method_is_told_the_right_ones() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let answer = server.call("PUT", "/v1/events", &[], "").await;
     assert_eq!((answer.status, answer.problem().as_str()), (405, "method_not_allowed"));
     let allow = answer.header("allow").expect("an Allow header");
@@ -53,7 +53,7 @@ async fn another_method_is_told_the_right_ones() {
 
 #[tokio::test]
 async fn the_description_lists_the_calls_that_there_are() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let described = server.get("/openapi.json").await.json();
     let Value::Object(paths) = &described["paths"] else { panic!("no paths") };
     assert_eq!(paths.len(), 15);
@@ -73,7 +73,7 @@ async fn the_description_lists_the_calls_that_there_are() {
 
 #[tokio::test]
 async fn a_parameter_that_is_not_known_is_named_with_those_that_are() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for (target, hint) in [
         ("/v1/events?state=failed", r#"unknown parameter "state": this call takes status, source, type, error,"#),
         ("/v1/events?status=done", r#"unknown status "done": known are received, processing,"#),

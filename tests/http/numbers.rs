@@ -1,11 +1,11 @@
 //! Numbers and health.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use serde_json::Value;
 
 #[tokio::test]
 async fn stats_and_metrics_and_a_recount_of_the_records_agree() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for id in ["a", "b", "bad", "hung", "a"] {
         server.envelope(&format!(r#"{{"id":"{id}","payload":0}}"#)).await;
     }
@@ -27,7 +27,7 @@ async fn stats_and_metrics_and_a_recount_of_the_records_agree() {
 
 #[tokio::test]
 async fn every_family_says_what_it_is_before_its_numbers() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let body = server.get("/metrics").await.body;
     let mut known = String::new();
     for line in body.lines() {
@@ -47,7 +47,7 @@ async fn every_family_says_what_it_is_before_its_numbers() {
 /// Names and label values are a contract with dashboards and alerts: they are added to, not changed.
 #[tokio::test]
 async fn every_promised_number_is_there_under_its_name() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let metrics = server.get("/metrics").await.body;
     let lines: Vec<_> = metrics.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
     for name in COUNTERS_AND_GAUGES {
@@ -109,7 +109,7 @@ const HISTOGRAMS: [&str; 3] =
 
 #[tokio::test]
 async fn a_draining_server_is_alive_but_not_ready_and_still_knows_its_events() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     assert_eq!(server.get("/readyz").await.status, 200);
     server.envelope(r#"{"id":"hung"}"#).await;
     server.until("hung", "processing").await;

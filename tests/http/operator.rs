@@ -1,12 +1,12 @@
 //! Operators.
 
-use crate::server::Server;
+use crate::server::TestServer;
 
 const ALL_FAILED: &str = "/v1/redrive?status=failed";
 
 #[tokio::test]
 async fn a_failed_event_shows_its_error_and_can_be_redriven() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.envelope(r#"{"id":"bad","payload":1}"#).await;
     server.until("bad", "failed").await;
     let record = server.get("/v1/events/bad").await.json();
@@ -19,7 +19,7 @@ async fn a_failed_event_shows_its_error_and_can_be_redriven() {
 
 #[tokio::test]
 async fn a_redrive_of_all_with_a_body_is_refused_and_redrives_none() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.envelope(r#"{"id":"bad","payload":1}"#).await;
     server.until("bad", "failed").await;
     server.call("POST", "/v1/pause", &[], "").await;
@@ -35,7 +35,7 @@ async fn a_redrive_of_all_with_a_body_is_refused_and_redrives_none() {
 
 #[tokio::test]
 async fn redrive_of_all_must_say_so() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.envelope(r#"{"id":"bad"}"#).await;
     server.until("bad", "failed").await;
     for target in ["/v1/redrive", "/v1/redrive?after=0", "/v1/redrive?status=received", "/v1/redrive?status"] {
@@ -48,7 +48,7 @@ async fn redrive_of_all_must_say_so() {
 
 #[tokio::test]
 async fn redrive_of_all_says_how_many_are_left_and_how_to_continue() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let body: String = (0..230).map(|n| format!("{{\"id\":\"bad-{n}\"}}\n")).collect();
     server.call("POST", "/v1/events/batch", &[], &body).await;
     for n in 0..230 {
@@ -70,7 +70,7 @@ async fn redrive_of_all_says_how_many_are_left_and_how_to_continue() {
 
 #[tokio::test]
 async fn a_number_that_is_too_large_is_told_its_range() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for (target, range) in [
         ("/v1/events?limit=99999999999999999999", "from 1 to 1000"),
         ("/v1/events?after=99999999999999999999", "from 0 to 18446744073709551615"),
@@ -83,7 +83,7 @@ async fn a_number_that_is_too_large_is_told_its_range() {
 
 #[tokio::test]
 async fn a_tombstone_shows_what_it_knows_and_nothing_else() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for id in ["a", "bad"] {
         server.envelope(&format!(r#"{{"id":"{id}","payload":1}}"#)).await;
     }
@@ -100,7 +100,7 @@ async fn a_tombstone_shows_what_it_knows_and_nothing_else() {
 
 #[tokio::test]
 async fn a_page_of_another_site_may_call_nothing() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for origin in ["http://elsewhere.example", "https://localhost.example", "http://localhost:81", "null"] {
         let answer = server.call("POST", "/v1/pause", &[("origin", origin)], "").await;
         assert_eq!((answer.status, answer.problem().as_str()), (403, "cross_site"), "{origin}");
@@ -111,7 +111,7 @@ async fn a_page_of_another_site_may_call_nothing() {
 
 #[tokio::test]
 async fn rebound_name_reaches_nothing_on_a_loopback_address() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for origin in ["", "origin: http://evil.example\r\n"] {
         let head = "POST /v1/pause HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\ncontent-length: 0\r\n";
         let answer = server.raw(format!("{head}{origin}\r\n").as_bytes()).await;
@@ -126,7 +126,7 @@ async fn rebound_name_reaches_nothing_on_a_loopback_address() {
 
 #[tokio::test]
 async fn what_cannot_be_redriven_or_discarded_says_why() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.envelope(r#"{"id":"a"}"#).await;
     server.until("a", "completed").await;
     for (method, target, status, problem) in [
@@ -142,7 +142,7 @@ async fn what_cannot_be_redriven_or_discarded_says_why() {
 
 #[tokio::test]
 async fn an_event_may_be_called_batch() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.call("POST", "/v1/pause", &[], "").await;
     server.envelope(r#"{"id":"batch"}"#).await;
     assert_eq!(server.get("/v1/events/batch").await.json()["id"], "batch");
@@ -153,7 +153,7 @@ async fn an_event_may_be_called_batch() {
 
 #[tokio::test]
 async fn paused_events_wait_until_resumed() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     assert_eq!(server.call("POST", "/v1/pause", &[], "").await.status, 204);
     server.envelope(r#"{"id":"a"}"#).await;
     assert_eq!(server.get("/v1/events/a").await.json()["status"], "received");
@@ -167,7 +167,7 @@ async fn paused_events_wait_until_resumed() {
 
 #[tokio::test]
 async fn page_has_a_thousand_records_at_most_and_one_at_least() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.call("POST", "/v1/pause", &[], "").await;
     let body: String = (0..1001).map(|n| format!("{{\"id\":\"e{n}\"}}\n")).collect();
     server.call("POST", "/v1/events/batch", &[], &body).await;
@@ -179,7 +179,7 @@ async fn page_has_a_thousand_records_at_most_and_one_at_least() {
 
 #[tokio::test]
 async fn pages_show_every_record_once() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.call("POST", "/v1/pause", &[], "").await;
     let body: String = (0..25).map(|n| format!("{{\"id\":\"{n:02}\"}}\n")).collect();
     server.call("POST", "/v1/events/batch", &[], &body).await;

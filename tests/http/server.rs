@@ -8,20 +8,20 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-pub(crate) struct Server {
+pub(crate) struct TestServer {
     pub(crate) eventful: Eventful,
     pub(crate) address: SocketAddr,
 }
 
 /// An answer, taken apart.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-impl Server {
+impl TestServer {
     /// Events whose id begins with `bad` fail for good; `hung` ones never end; all others succeed.
     pub(crate) async fn start(config: Config) -> Self {
         Self::within(http::Limits::default(), config).await
@@ -57,20 +57,20 @@ impl Server {
         String::from_utf8(answer).expect("text")
     }
 
-    pub(crate) async fn call(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn call(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> TestResponse {
         let mut request = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }
         request += &format!("content-length: {}\r\n\r\n{body}", body.len());
-        Answer::parse(&self.raw(request.as_bytes()).await)
+        TestResponse::parse(&self.raw(request.as_bytes()).await)
     }
 
-    pub(crate) async fn get(&self, target: &str) -> Answer {
+    pub(crate) async fn get(&self, target: &str) -> TestResponse {
         self.call("GET", target, &[], "").await
     }
 
-    pub(crate) async fn envelope(&self, body: &str) -> Answer {
+    pub(crate) async fn envelope(&self, body: &str) -> TestResponse {
         self.call("POST", "/v1/events", &[("content-type", "application/json")], body).await
     }
 
@@ -94,7 +94,7 @@ fn listen() -> TcpListener {
     socket.listen(1024).expect("it listens")
 }
 
-impl Answer {
+impl TestResponse {
     pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("a head: {text:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");

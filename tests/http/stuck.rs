@@ -5,15 +5,15 @@ use std::time::Duration;
 use eventful::Durability;
 use serde_json::Value;
 
-use crate::disk::Disk;
-use crate::server::{Answer, Server};
+use crate::disk::TroubledDisk;
+use crate::server::{TestResponse, TestServer};
 
 /// A server whose journal responds no more, with the event `hung` durable before that, and `new` taken.
-async fn stuck() -> (Disk, Server) {
-    let disk = Disk::with_thread();
+async fn stuck() -> (TroubledDisk, TestServer) {
+    let disk = TroubledDisk::with_thread();
     let mut durability = Durability::default();
     durability.answer_timeout = Duration::from_millis(50);
-    let server = Server::durable(disk.store(), durability).await;
+    let server = TestServer::durable(disk.store(), durability).await;
     assert_eq!(server.envelope(r#"{"id":"hung"}"#).await.status, 202);
     server.until("hung", "processing").await;
     server.eventful.sync().await.expect("open");
@@ -88,8 +88,8 @@ async fn numbers_and_readiness_say_that_the_journal_is_stuck() {
 
 #[tokio::test]
 async fn journal_that_is_gone_or_full_is_named_as_such() {
-    let disk = Disk::with_thread();
-    let server = Server::durable(disk.store(), Durability::default()).await;
+    let disk = TroubledDisk::with_thread();
+    let server = TestServer::durable(disk.store(), Durability::default()).await;
     for (is_gone, room, ready_text, refusal_text) in [
         (true, 1 << 40, "cannot be reached: bring it back", "directory or disk cannot be reached"),
         (false, 100, "the disk of the journal is full", "whose disk is nearly full"),
@@ -107,7 +107,7 @@ async fn journal_that_is_gone_or_full_is_named_as_such() {
 }
 
 /// Asks until this holds of the answer; gives up after many times.
-async fn until(server: &Server, target: &str, holds: impl Fn(&Answer) -> bool) -> Answer {
+async fn until(server: &TestServer, target: &str, holds: impl Fn(&TestResponse) -> bool) -> TestResponse {
     for _ in 0..10_000 {
         let answer = server.get(target).await;
         if holds(&answer) {

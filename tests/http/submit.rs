@@ -1,11 +1,11 @@
 //! One event in.
 
-use crate::server::Server;
+use crate::server::TestServer;
 use eventful::Config;
 
 #[tokio::test]
 async fn a_new_event_is_accepted_and_can_be_found_where_the_answer_says() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.eventful.pause().await.expect("it pauses");
     let answer = server.envelope(r#"{"id":"a/b ä","source":"s&t","type":"greeting","payload":{"n":1}}"#).await;
     assert_eq!(answer.status, 202);
@@ -22,7 +22,7 @@ async fn a_new_event_is_accepted_and_can_be_found_where_the_answer_says() {
 
 #[tokio::test]
 async fn the_same_event_again_is_a_duplicate_with_its_current_status() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.envelope(r#"{"id":"a","payload":1}"#).await;
     server.until("a", "completed").await;
     let answer = server.envelope(r#"{"id":"a","payload":1}"#).await;
@@ -32,7 +32,7 @@ async fn the_same_event_again_is_a_duplicate_with_its_current_status() {
 
 #[tokio::test]
 async fn another_payload_is_a_conflict_that_tells_both_digests() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.envelope(r#"{"id":"a","payload":{"n":1}}"#).await;
     let answer = server.envelope(r#"{"id":"a","payload":{"n": 1}}"#).await;
     assert_eq!((answer.status, answer.problem().as_str()), (409, "conflict"));
@@ -45,7 +45,7 @@ async fn another_payload_is_a_conflict_that_tells_both_digests() {
 
 #[tokio::test]
 async fn an_id_in_a_header_makes_the_body_the_payload_whatever_it_is() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for (name, value, status) in [
         ("Idempotency-Key", "a", 202),
         ("Idempotency-Key", r#""a""#, 200),
@@ -60,7 +60,7 @@ async fn an_id_in_a_header_makes_the_body_the_payload_whatever_it_is() {
 
 #[tokio::test]
 async fn headers_of_an_eventful_server_name_source_id_and_type() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.eventful.pause().await.expect("it pauses");
     let forwarded =
         [("webhook-id", "eventful:shop%20eu/order/1"), ("eventful-source", "shop%20eu"), ("eventful-type", "a%25b")];
@@ -71,7 +71,7 @@ async fn headers_of_an_eventful_server_name_source_id_and_type() {
 
 #[tokio::test]
 async fn id_and_source_headers_name_one_key_in_each_combination() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let (plain, whole) = (("webhook-id", "a"), ("webhook-id", "eventful:s/a"));
     let (source, none) = (("eventful-source", "s"), ("eventful-source", ""));
     for (target, headers, (key_source, id)) in [
@@ -94,7 +94,7 @@ async fn id_and_source_headers_name_one_key_in_each_combination() {
 
 #[tokio::test]
 async fn type_in_the_url_wins_over_the_one_in_a_header() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.eventful.pause().await.expect("it pauses");
     for (id, target, event_type) in [("a", "/v1/events?type=url", "url"), ("b", "/v1/events", "header")] {
         server.call("POST", target, &[("webhook-id", id), ("eventful-type", "header")], "x").await;
@@ -104,7 +104,7 @@ async fn type_in_the_url_wins_over_the_one_in_a_header() {
 
 #[tokio::test]
 async fn source_headers_that_contradict_or_mean_nothing_are_refused() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for headers in [
         vec![("webhook-id", "eventful:s/a"), ("eventful-source", "other")],
         vec![("webhook-id", "eventful:s/a"), ("eventful-source", "")],
@@ -121,7 +121,7 @@ async fn source_headers_that_contradict_or_mean_nothing_are_refused() {
 
 #[tokio::test]
 async fn the_envelope_and_the_header_form_name_the_same_event() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.envelope(r#"{"id":"a","payload": [1, 2]}"#).await;
     let answer = server.call("POST", "/v1/events", &[("idempotency-key", "a")], "[1, 2]").await;
     assert_eq!(answer.status, 200);
@@ -129,7 +129,7 @@ async fn the_envelope_and_the_header_form_name_the_same_event() {
 
 #[tokio::test]
 async fn what_makes_no_event_is_refused_and_counted() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let json = ("content-type", "application/json");
     for (target, headers, body) in [
         ("/v1/events", vec![json], "{"),
@@ -154,7 +154,7 @@ async fn what_makes_no_event_is_refused_and_counted() {
 
 #[tokio::test]
 async fn two_ids_in_headers_are_refused_when_they_differ() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let (key, webhook) = ("idempotency-key", "webhook-id");
     for (headers, status) in [
         ([(key, "a"), (webhook, "b")], 400),
@@ -174,7 +174,7 @@ async fn two_ids_in_headers_are_refused_when_they_differ() {
 
 #[tokio::test]
 async fn byte_order_mark_is_skipped_and_utf16_is_named() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     assert_eq!(server.envelope("\u{feff}{\"id\":\"a\"}").await.status, 202);
     assert_eq!(server.envelope("{\"id\":\"a\"}").await.status, 200);
     let units = "\u{feff}{\"id\":\"b\"}".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
@@ -190,7 +190,7 @@ async fn byte_order_mark_is_skipped_and_utf16_is_named() {
 
 #[tokio::test]
 async fn payload_in_header_form_keeps_its_byte_order_mark() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let header = [("idempotency-key", "a")];
     assert_eq!(server.call("POST", "/v1/events", &header, "\u{feff}x").await.status, 202);
     assert_eq!(server.call("POST", "/v1/events", &header, "x").await.status, 409);
@@ -198,7 +198,7 @@ async fn payload_in_header_form_keeps_its_byte_order_mark() {
 
 #[tokio::test]
 async fn a_header_that_is_not_utf8_is_refused() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let request =
         b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nwebhook-id: \xff\r\ncontent-length: 0\r\n\r\n";
     let answer = server.raw(request).await;
@@ -207,7 +207,7 @@ async fn a_header_that_is_not_utf8_is_refused() {
 
 #[tokio::test]
 async fn an_id_of_a_mebibyte_is_refused_and_the_server_goes_on() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let id = "x".repeat(1 << 20);
     for id in [&id, &id[..1025]] {
         assert_eq!(server.envelope(&format!(r#"{{"id":"{id}"}}"#)).await.status, 400);
@@ -219,7 +219,7 @@ async fn an_id_of_a_mebibyte_is_refused_and_the_server_goes_on() {
 async fn an_event_over_the_limit_is_too_large_in_either_form() {
     let mut config = Config::default();
     config.max_event_bytes = 100;
-    let server = Server::start(config).await;
+    let server = TestServer::start(config).await;
     let body = "x".repeat(101);
     let by_header = server.call("POST", "/v1/events", &[("idempotency-key", "a")], &body).await;
     let by_envelope = server.envelope(&format!(r#"{{"id":"a","payload":"{body}"}}"#)).await;
@@ -231,7 +231,7 @@ async fn an_event_over_the_limit_is_too_large_in_either_form() {
 
 #[tokio::test]
 async fn a_body_of_another_form_needs_an_id_header() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for headers in [vec![], vec![("content-type", "text/plain")]] {
         let answer = server.call("POST", "/v1/events", &headers, "hello").await;
         assert_eq!((answer.status, answer.problem().as_str()), (415, "unsupported_media_type"));
@@ -242,7 +242,7 @@ async fn a_body_of_another_form_needs_an_id_header() {
 
 #[tokio::test]
 async fn content_encoding_is_kept_with_the_payload() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.eventful.pause().await.expect("it pauses");
     let zipped = [("idempotency-key", "a"), ("content-encoding", "Deflate"), ("content-encoding", "identity, gzip")];
     assert_eq!(server.call("POST", "/v1/events", &zipped, "x").await.status, 202);
@@ -257,7 +257,7 @@ async fn content_encoding_is_kept_with_the_payload() {
 
 #[tokio::test]
 async fn content_encoding_that_is_none_is_refused() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for encoding in ["g zip", &"x".repeat(300)] {
         let headers = [("idempotency-key", "a"), ("content-encoding", encoding)];
         assert_eq!(server.call("POST", "/v1/events", &headers, "x").await.status, 400, "{encoding}");
@@ -266,7 +266,7 @@ async fn content_encoding_that_is_none_is_refused() {
 
 #[tokio::test]
 async fn encoded_envelope_or_batch_is_refused() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for (target, kind) in [("/v1/events", "application/json"), ("/v1/events/batch", "application/x-ndjson")] {
         let headers = [("content-type", kind), ("content-encoding", "gzip")];
         let answer = server.call("POST", target, &headers, r#"{"id":"a"}"#).await;
@@ -279,7 +279,7 @@ async fn encoded_envelope_or_batch_is_refused() {
 
 #[tokio::test]
 async fn transfer_coding_other_than_chunked_is_not_implemented() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     for (coding, status) in [
         ("chunked", "202"),
         ("Chunked", "200"),
@@ -300,7 +300,7 @@ async fn transfer_coding_other_than_chunked_is_not_implemented() {
 
 #[tokio::test]
 async fn whoever_sends_much_in_vain_hears_why() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     let (id, twice) = (("idempotency-key", "a"), ("idempotency-key", "b"));
     let body = "x".repeat(4_100_000);
     for (target, headers, status) in [
@@ -320,14 +320,14 @@ async fn without_room_the_sender_is_told_when_to_come_back() {
     let mut config = Config::default();
     config.max_pending = 1;
     config.overload_retry_after = std::time::Duration::from_millis(1500);
-    let server = Server::start(config).await;
+    let server = TestServer::start(config).await;
     server.envelope(r#"{"id":"hung"}"#).await;
     let answer = server.envelope(r#"{"id":"b"}"#).await;
     assert_eq!((answer.status, answer.problem().as_str()), (503, "overloaded"));
     assert_eq!(answer.header("retry-after"), Some("2"));
 }
 
-impl crate::server::Answer {
+impl crate::server::TestResponse {
     fn body_location(&self) -> String {
         self.header("location").expect("a location").to_owned()
     }

@@ -1,6 +1,6 @@
 //! Events whose ids a client's URL code, or a router in front, would change.
 
-use crate::server::{Server, handle};
+use crate::server::{TestServer, handle};
 use axum::Router;
 use eventful::http::{Limits, router};
 use eventful::{Config, Event, Eventful};
@@ -30,7 +30,7 @@ const ODD_IDS: [&str; 18] = [
 #[tokio::test]
 async fn location_of_an_odd_id_survives_what_clients_do_to_urls() {
     for source in ["", "..", "a/../b"] {
-        let server = Server::default().await;
+        let server = TestServer::default().await;
         for id in ODD_IDS {
             let body = serde_json::json!({ "id": id, "source": source }).to_string();
             let location = server.envelope(&body).await.header("location").expect("a location").to_owned();
@@ -44,7 +44,7 @@ async fn location_of_an_odd_id_survives_what_clients_do_to_urls() {
 
 #[tokio::test]
 async fn event_of_two_dots_can_be_redriven_and_discarded_alone() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.eventful.pause().await.expect("it pauses");
     for id in [".", ".."] {
         server.eventful.submit(Event::with_id(id, "1").expect("an event")).await.expect("room");
@@ -60,7 +60,7 @@ async fn event_of_two_dots_can_be_redriven_and_discarded_alone() {
 
 #[tokio::test]
 async fn call_for_one_event_never_becomes_one_for_all() {
-    let server = Server::default().await;
+    let server = TestServer::default().await;
     server.envelope(r#"{"id":"bad"}"#).await;
     server.until("bad", "failed").await;
     server.eventful.pause().await.expect("it pauses");
@@ -86,7 +86,7 @@ async fn location_keeps_the_prefix_that_the_router_is_nested_under() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("its address");
     tokio::spawn(async move { axum::serve(listener, nested).await });
-    let server = Server { eventful, address };
+    let server = TestServer { eventful, address };
     for (id, location) in
         [("a b", "/tenants/blue/inbox/v1/events/a%20b?source=s"), ("..", "/tenants/blue/inbox/v1/event?id=..&source=s")]
     {

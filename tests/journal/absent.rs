@@ -7,13 +7,13 @@ use eventful::journal::{DiskStore, Journal, JournalStore as _, OpenError, Owner,
 use tempfile::TempDir;
 
 /// A directory that can be taken away and brought back, with an open journal in it.
-struct Home {
+struct MovableDirectory {
     parent: TempDir,
     store: DiskStore,
     journal: Box<dyn Journal>,
 }
 
-impl Home {
+impl MovableDirectory {
     fn new() -> Self {
         let parent = tempfile::tempdir().expect("a directory");
         let mut store = DiskStore::new(parent.path().join("data"));
@@ -43,7 +43,7 @@ impl Home {
 
 #[test]
 fn journal_whose_directory_is_moved_away_writes_when_it_is_back() {
-    let mut home = Home::new();
+    let mut home = MovableDirectory::new();
     fs::rename(home.path("data"), home.path("elsewhere")).expect("a move");
     assert_eq!(home.cause(), "DIR/data/LOCK: No such file or directory (os error 2)");
 
@@ -53,7 +53,7 @@ fn journal_whose_directory_is_moved_away_writes_when_it_is_back() {
 
 #[test]
 fn journal_in_whose_place_is_another_file_is_not_written() {
-    let mut home = Home::new();
+    let mut home = MovableDirectory::new();
     fs::rename(home.path("data"), home.path("elsewhere")).expect("a move");
     fs::create_dir(home.path("data")).expect("a directory");
     fs::write(home.path("data/LOCK"), "another").expect("a file");
@@ -63,7 +63,7 @@ fn journal_in_whose_place_is_another_file_is_not_written() {
 
 #[test]
 fn journal_that_was_open_is_not_made_again_in_an_empty_place() {
-    let mut home = Home::new();
+    let mut home = MovableDirectory::new();
     fs::remove_dir_all(home.path("data")).expect("it goes");
     let refused = home.store.open(&Owner::new("a test")).map(drop);
     let Err(OpenError::Io { cause, .. }) = refused else { panic!("{refused:?}") };

@@ -36,31 +36,31 @@ fn a_journal_on_a_volume_of_others_conforms() {
 
 #[test]
 fn a_journal_that_refuses_as_early_as_it_may_conforms() {
-    conformance::check_bounded(SMALL, &mut |max_bytes| Lapse::RefusesEarly.store(MemoryStore::bounded(max_bytes)));
+    conformance::check_bounded(SMALL, &mut |max_bytes| StoreLapse::RefusesEarly.store(MemoryStore::bounded(max_bytes)));
 }
 
 #[test]
 fn each_lapse_is_found_by_the_rule_that_it_breaks() {
     for (lapse, rule) in [
-        (Lapse::BeginsWithFrame, "a new journal has no frames"),
-        (Lapse::DropsAppends, "the extent ends after the last frame"),
-        (Lapse::ReadsOn, "a read gives at least one frame"),
-        (Lapse::AppendsAnywhere, "frame 1 is not the second one"),
-        (Lapse::TrimsWhenFenced, "the first owner trims nothing"),
-        (Lapse::HidesSnapshots, "snapshots are there after reopening"),
-        (Lapse::ShowsUnfinished, "an unfinished snapshot does not exist"),
-        (Lapse::CutsParts, "parts are read as they were put"),
-        (Lapse::KeepsUnfinished, "an unfinished snapshot vanishes"),
-        (Lapse::BeginsOnce, "part 0 of the snapshot before frame 1 is put"),
-        (Lapse::PutsAfterUnknown, "nor put"),
-        (Lapse::AppendsAfterUnknown, "after an unknown outcome nothing is appended"),
-        (Lapse::TrimsAfterUnknown, "nor trimmed"),
-        (Lapse::SealsAfterUnknown, "nor sealed"),
-        (Lapse::ReadsAfterUnknown, "nor read"),
-        (Lapse::DropsTrims, "frames before the trim are gone"),
-        (Lapse::DropsTrimsPastEnd, "a trim goes no further than the end"),
-        (Lapse::TrimsFew, "a long trim is as good as a short one"),
-        (Lapse::AppendsSeals, "a seal adds no frame"),
+        (StoreLapse::BeginsWithFrame, "a new journal has no frames"),
+        (StoreLapse::DropsAppends, "the extent ends after the last frame"),
+        (StoreLapse::ReadsOn, "a read gives at least one frame"),
+        (StoreLapse::AppendsAnywhere, "frame 1 is not the second one"),
+        (StoreLapse::TrimsWhenFenced, "the first owner trims nothing"),
+        (StoreLapse::HidesSnapshots, "snapshots are there after reopening"),
+        (StoreLapse::ShowsUnfinished, "an unfinished snapshot does not exist"),
+        (StoreLapse::CutsParts, "parts are read as they were put"),
+        (StoreLapse::KeepsUnfinished, "an unfinished snapshot vanishes"),
+        (StoreLapse::BeginsOnce, "part 0 of the snapshot before frame 1 is put"),
+        (StoreLapse::PutsAfterUnknown, "nor put"),
+        (StoreLapse::AppendsAfterUnknown, "after an unknown outcome nothing is appended"),
+        (StoreLapse::TrimsAfterUnknown, "nor trimmed"),
+        (StoreLapse::SealsAfterUnknown, "nor sealed"),
+        (StoreLapse::ReadsAfterUnknown, "nor read"),
+        (StoreLapse::DropsTrims, "frames before the trim are gone"),
+        (StoreLapse::DropsTrimsPastEnd, "a trim goes no further than the end"),
+        (StoreLapse::TrimsFew, "a long trim is as good as a short one"),
+        (StoreLapse::AppendsSeals, "a seal adds no frame"),
     ] {
         let said = complaint(|| conformance::check(&mut || lapse.store(MemoryStore::new())));
         assert!(said.contains(rule), "{lapse:?}: {said}");
@@ -70,10 +70,10 @@ fn each_lapse_is_found_by_the_rule_that_it_breaks() {
 #[test]
 fn each_lapse_without_room_is_found_by_the_rule_that_it_breaks() {
     for (lapse, rule) in [
-        (Lapse::IsAlwaysFull, "a frame of 70000 bytes is refused at"),
-        (Lapse::DropsTrims, "what is trimmed becomes room again"),
-        (Lapse::AcceptsTooMuch, "no room for a part"),
-        (Lapse::MakesRoom, "what is refused takes nothing away"),
+        (StoreLapse::IsAlwaysFull, "a frame of 70000 bytes is refused at"),
+        (StoreLapse::DropsTrims, "what is trimmed becomes room again"),
+        (StoreLapse::AcceptsTooMuch, "no room for a part"),
+        (StoreLapse::MakesRoom, "what is refused takes nothing away"),
     ] {
         let make = |max_bytes| lapse.store(MemoryStore::bounded(max_bytes));
         let said = complaint(|| conformance::check_bounded(SMALL, &mut { make }));
@@ -83,7 +83,7 @@ fn each_lapse_without_room_is_found_by_the_rule_that_it_breaks() {
 
 /// What a journal in memory does otherwise than it should.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Lapse {
+enum StoreLapse {
     /// A new journal has a frame.
     BeginsWithFrame,
     /// Appends are acknowledged and not made.
@@ -132,7 +132,7 @@ enum Lapse {
     RefusesEarly,
 }
 
-impl Lapse {
+impl StoreLapse {
     fn store(self, store: MemoryStore) -> Box<dyn JournalStore> {
         let lapsing = Lapsing { lapse: self, is_unknown: false, is_sealed: false, unfinished: Arc::default() };
         Box::new(Intercepted::new(Box::new(store), lapsing))
@@ -142,7 +142,7 @@ impl Lapse {
 /// Makes a lapse in each journal that is opened.
 #[derive(Debug, Clone)]
 struct Lapsing {
-    lapse: Lapse,
+    lapse: StoreLapse,
     /// An outcome was unknown.
     is_unknown: bool,
     is_sealed: bool,
@@ -155,7 +155,7 @@ impl Lapsing {
         self.unfinished.lock().expect("no panic while it is locked")
     }
 
-    fn after_unknown(&self, lapse: Lapse, done: Result<(), WriteError>) -> Result<(), WriteError> {
+    fn after_unknown(&self, lapse: StoreLapse, done: Result<(), WriteError>) -> Result<(), WriteError> {
         if self.is_unknown && self.lapse == lapse { Ok(()) } else { done }
     }
 }
@@ -163,10 +163,10 @@ impl Lapsing {
 impl Intercept for Lapsing {
     fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         let mut journal = store.open(owner)?;
-        if self.lapse == Lapse::BeginsWithFrame && journal.extent().end == Sequence::FIRST {
+        if self.lapse == StoreLapse::BeginsWithFrame && journal.extent().end == Sequence::FIRST {
             journal.append(Sequence::FIRST, b"a frame").expect("memory");
         }
-        if let Some(at) = self.unfinished().take().filter(|_| self.lapse == Lapse::KeepsUnfinished) {
+        if let Some(at) = self.unfinished().take().filter(|_| self.lapse == StoreLapse::KeepsUnfinished) {
             journal.put_snapshot(at, 0, b"a part", true).expect("memory");
         }
         Ok(journal)
@@ -174,14 +174,15 @@ impl Intercept for Lapsing {
 
     fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         let (end, wanted) = (journal.extent().end, 2 * frame.len() as u64 + 8192);
-        if self.lapse == Lapse::DropsAppends {
+        if self.lapse == StoreLapse::DropsAppends {
             return Ok(());
         }
-        if self.lapse == Lapse::IsAlwaysFull || self.lapse == Lapse::RefusesEarly && journal.room().0 < wanted {
+        if self.lapse == StoreLapse::IsAlwaysFull || self.lapse == StoreLapse::RefusesEarly && journal.room().0 < wanted
+        {
             return Err(WriteError::Full);
         }
-        let expected = if self.lapse == Lapse::AppendsAnywhere { end } else { expected };
-        self.after_unknown(Lapse::AppendsAfterUnknown, journal.append(expected, frame))
+        let expected = if self.lapse == StoreLapse::AppendsAnywhere { end } else { expected };
+        self.after_unknown(StoreLapse::AppendsAfterUnknown, journal.append(expected, frame))
     }
 
     fn read(
@@ -191,10 +192,10 @@ impl Intercept for Lapsing {
         limit_bytes: usize,
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError> {
-        if self.lapse == Lapse::ReadsAfterUnknown && self.is_unknown {
+        if self.lapse == StoreLapse::ReadsAfterUnknown && self.is_unknown {
             return Ok(from);
         }
-        journal.read(from, if self.lapse == Lapse::ReadsOn { usize::MAX } else { limit_bytes }, visit)
+        journal.read(from, if self.lapse == StoreLapse::ReadsOn { usize::MAX } else { limit_bytes }, visit)
     }
 
     fn put_snapshot(
@@ -205,16 +206,16 @@ impl Intercept for Lapsing {
         bytes: &[u8],
         last: bool,
     ) -> Result<(), WriteError> {
-        if self.lapse == Lapse::BeginsOnce && part == 0 && *self.unfinished() == Some(at) {
+        if self.lapse == StoreLapse::BeginsOnce && part == 0 && *self.unfinished() == Some(at) {
             return Err(WriteError::Fenced);
         }
-        let put = self.after_unknown(Lapse::PutsAfterUnknown, journal.put_snapshot(at, part, bytes, last));
+        let put = self.after_unknown(StoreLapse::PutsAfterUnknown, journal.put_snapshot(at, part, bytes, last));
         self.is_unknown |= matches!(put, Err(WriteError::Unknown { .. }));
         *self.unfinished() = Some(at).filter(|_| !last);
-        if put == Err(WriteError::Full) && self.lapse == Lapse::AcceptsTooMuch {
+        if put == Err(WriteError::Full) && self.lapse == StoreLapse::AcceptsTooMuch {
             return Ok(());
         }
-        if put == Err(WriteError::Full) && self.lapse == Lapse::MakesRoom {
+        if put == Err(WriteError::Full) && self.lapse == StoreLapse::MakesRoom {
             journal.trim(at)?;
         }
         put
@@ -222,33 +223,34 @@ impl Intercept for Lapsing {
 
     fn snapshots(&mut self, journal: &mut dyn Journal) -> Result<Vec<Sequence>, ReadError> {
         let mut snapshots = journal.snapshots()?;
-        snapshots.retain(|_| self.lapse != Lapse::HidesSnapshots);
-        snapshots.extend(self.unfinished().filter(|_| self.lapse == Lapse::ShowsUnfinished));
+        snapshots.retain(|_| self.lapse != StoreLapse::HidesSnapshots);
+        snapshots.extend(self.unfinished().filter(|_| self.lapse == StoreLapse::ShowsUnfinished));
         Ok(snapshots)
     }
 
     fn snapshot(&mut self, journal: &mut dyn Journal, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
         let mut bytes = journal.snapshot(at, part)?;
-        bytes.iter_mut().filter(|_| self.lapse == Lapse::CutsParts).for_each(|bytes| bytes.truncate(64 << 10));
+        bytes.iter_mut().filter(|_| self.lapse == StoreLapse::CutsParts).for_each(|bytes| bytes.truncate(64 << 10));
         Ok(bytes)
     }
 
     fn trim(&mut self, journal: &mut dyn Journal, below: Sequence) -> Result<(), WriteError> {
         let Extent { first, end } = journal.extent();
         let few = Sequence::new(first.number() + 50);
-        let is_dropped = self.lapse == Lapse::DropsTrims || self.lapse == Lapse::DropsTrimsPastEnd && below > end;
+        let is_dropped =
+            self.lapse == StoreLapse::DropsTrims || self.lapse == StoreLapse::DropsTrimsPastEnd && below > end;
         let below = if is_dropped { first } else { below };
-        let below = if self.lapse == Lapse::TrimsFew { below.min(few) } else { below };
-        let trimmed = self.after_unknown(Lapse::TrimsAfterUnknown, journal.trim(below));
-        if self.lapse == Lapse::TrimsWhenFenced && trimmed == Err(WriteError::Fenced) { Ok(()) } else { trimmed }
+        let below = if self.lapse == StoreLapse::TrimsFew { below.min(few) } else { below };
+        let trimmed = self.after_unknown(StoreLapse::TrimsAfterUnknown, journal.trim(below));
+        if self.lapse == StoreLapse::TrimsWhenFenced && trimmed == Err(WriteError::Fenced) { Ok(()) } else { trimmed }
     }
 
     fn seal(&mut self, journal: &mut dyn Journal) -> Result<(), WriteError> {
-        if self.lapse == Lapse::AppendsSeals && self.is_sealed {
+        if self.lapse == StoreLapse::AppendsSeals && self.is_sealed {
             return journal.append(journal.extent().end, b"a seal");
         }
         self.is_sealed = true;
-        self.after_unknown(Lapse::SealsAfterUnknown, journal.seal())
+        self.after_unknown(StoreLapse::SealsAfterUnknown, journal.seal())
     }
 }
 

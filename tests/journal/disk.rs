@@ -267,7 +267,7 @@ proptest! {
 
     #[test]
     fn a_flipped_bit_is_found_or_does_no_harm(
-        end in prop_oneof![Just(End::Closed), Just(End::Sealed), Just(End::Killed)],
+        end in prop_oneof![Just(ProcessEnd::Closed), Just(ProcessEnd::Sealed), Just(ProcessEnd::Killed)],
         place in any::<prop::sample::Index>(),
         bit in 0u8..8,
     ) {
@@ -289,7 +289,7 @@ proptest! {
             Ok(journal) => journal,
         };
         if let Ok(found) = Holdings::of(&mut *journal) {
-            let last_taken_back = end == End::Killed && found == without_last;
+            let last_taken_back = end == ProcessEnd::Killed && found == without_last;
             prop_assert!(found == held || last_taken_back, "{} at byte {}: {:?}", name, place, found.extent);
         }
     }
@@ -297,14 +297,14 @@ proptest! {
 
 /// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum ProcessEnd {
     Closed,
     Sealed,
     Killed,
 }
 
 /// The files of a journal, what it holds, and what it held before its last frame.
-fn journal_that_ended(end: End) -> (Files, Holdings, Holdings) {
+fn journal_that_ended(end: ProcessEnd) -> (Files, Holdings, Holdings) {
     let image = Image::default();
     let mut journal = image.open().expect("a journal");
     (1..=12).for_each(|frame| append(&mut *journal, frame, frame as usize * 900));
@@ -316,12 +316,12 @@ fn journal_that_ended(end: End) -> (Files, Holdings, Holdings) {
     let without_last = Holdings::of(&mut *journal).expect("sound");
     append(&mut *journal, 14, 5000);
     let held = Holdings::of(&mut *journal).expect("sound");
-    if end == End::Sealed {
+    if end == ProcessEnd::Sealed {
         journal.seal().expect("a disk");
     }
     let killed = image.files();
     drop(journal);
-    let files = if end == End::Closed { image.files() } else { killed };
+    let files = if end == ProcessEnd::Closed { image.files() } else { killed };
     (files, held, without_last)
 }
 

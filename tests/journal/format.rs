@@ -10,7 +10,7 @@ use eventful::{
 };
 use proptest::prelude::*;
 
-use crate::script::{Driver, cases, config, moves, start};
+use crate::script::{ScriptDriver, cases, config, moves, start};
 
 /// Every kind of fact, each with every kind of part.
 fn facts() -> Vec<Fact> {
@@ -139,7 +139,7 @@ proptest! {
 
     #[test]
     fn what_an_engine_decides_is_read_as_it_was_written(moves in moves()) {
-        let (mut driver, mut facts) = Driver::new(start());
+        let (mut driver, mut facts) = ScriptDriver::new(start());
         moves.iter().for_each(|a_move| facts.extend(driver.make(a_move)));
         let bytes = frame_of(&facts);
         prop_assert_eq!(read_all(frame::decode(&bytes).expect("a frame").body), facts);

@@ -14,10 +14,10 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// A disk. Clones are the same one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Image(Arc<Mutex<State>>);
+pub(crate) struct Image(Arc<Mutex<ImageState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ImageState {
     names: BTreeMap<String, usize>,
     files: Vec<Vec<u8>>,
     refuses: Option<io::ErrorKind>,
@@ -46,7 +46,7 @@ impl Drop for Lock {
 impl Image {
     pub(crate) fn of(files: Files) -> Self {
         let names = files.keys().cloned().zip(0..).collect();
-        Self(Arc::new(Mutex::new(State { names, files: files.into_values().collect(), ..State::default() })))
+        Self(Arc::new(Mutex::new(ImageState { names, files: files.into_values().collect(), ..ImageState::default() })))
     }
 
     pub(crate) fn store(&self) -> DiskStore {
@@ -74,11 +74,11 @@ impl Image {
         self.lock().left = Some(changes);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ImageState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self) -> io::Result<MutexGuard<'_, State>> {
+    fn change(&self) -> io::Result<MutexGuard<'_, ImageState>> {
         let mut state = self.lock();
         if state.left == Some(0) {
             state.refuses = Some(io::ErrorKind::Other);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 #[test]
 fn journal_whose_segments_are_missing_is_refused() {
-    let home = Home::with_a_frame();
+    let home = MarkerDirectory::with_a_frame();
     fs::remove_file(home.file()).expect("a file");
     for mut store in [home.store(), home.store().read_only()] {
         let refused = store.open(&owner()).map(drop);
@@ -26,7 +26,7 @@ fn journal_whose_segments_are_missing_is_refused() {
 
 #[test]
 fn journal_that_is_gone_makes_way_for_a_new_one_without_its_marker() {
-    let home = Home::with_a_frame();
+    let home = MarkerDirectory::with_a_frame();
     fs::remove_file(home.file()).expect("a file");
     fs::remove_file(home.marker()).expect("a file");
 
@@ -37,7 +37,7 @@ fn journal_that_is_gone_makes_way_for_a_new_one_without_its_marker() {
 
 #[test]
 fn journal_of_which_only_a_snapshot_is_left_is_refused() {
-    let home = Home(tempfile::tempdir().expect("a directory"));
+    let home = MarkerDirectory(tempfile::tempdir().expect("a directory"));
     let snapshot = home.0.path().join("snapshot-00000000000000000009");
     fs::write(&snapshot, "a snapshot").expect("a file");
 
@@ -49,7 +49,7 @@ fn journal_of_which_only_a_snapshot_is_left_is_refused() {
 
 #[test]
 fn marker_comes_only_after_the_first_segment() {
-    let home = Home(tempfile::tempdir().expect("a directory"));
+    let home = MarkerDirectory(tempfile::tempdir().expect("a directory"));
     for begun in [vec![], vec![7; 300], vec![0; 73_728]] {
         fs::write(home.0.path().join("log.new"), begun).expect("a file");
         assert_eq!(DiskStore::is_in(home.0.path()), Ok(false), "a journal in the making has no marker");
@@ -66,7 +66,7 @@ fn marker_comes_only_after_the_first_segment() {
 
 #[test]
 fn journal_without_its_marker_is_opened_and_marked() {
-    let home = Home::with_a_frame();
+    let home = MarkerDirectory::with_a_frame();
     fs::remove_file(home.marker()).expect("a file");
     drop(home.store().read_only().open(&owner()).expect("it is there"));
     assert!(!home.marker().exists(), "a look changes nothing");
@@ -79,14 +79,14 @@ fn journal_without_its_marker_is_opened_and_marked() {
 
 #[test]
 fn marker_that_cannot_be_written_refuses_to_open() {
-    let home = Home(tempfile::tempdir().expect("a directory"));
+    let home = MarkerDirectory(tempfile::tempdir().expect("a directory"));
     fs::create_dir(home.0.path().join("FORMAT.new")).expect("a directory");
     assert!(matches!(home.store().open(&owner()).map(drop), Err(OpenError::Io { .. })));
 }
 
 #[test]
 fn marker_of_a_newer_program_refuses_to_open_and_to_salvage() {
-    let home = Home::with_a_frame();
+    let home = MarkerDirectory::with_a_frame();
     fs::write(home.marker(), "eventful journal, format 3\n").expect("a file");
     let newer = OpenError::from(TooNew::format(home.marker().display(), 3, 2));
     for mut store in [home.store(), home.store().read_only()] {
@@ -100,7 +100,7 @@ fn marker_of_a_newer_program_refuses_to_open_and_to_salvage() {
 
 #[test]
 fn marker_without_a_number_is_damage_and_no_matter_to_salvage() {
-    let home = Home::with_a_frame();
+    let home = MarkerDirectory::with_a_frame();
     let to = home.0.path().join("saved");
     for words in ["eventful", "eventful journal, format 0\n", "eventful journal, format x\n", ""] {
         fs::write(home.marker(), words).expect("a file");
@@ -115,7 +115,7 @@ fn marker_without_a_number_is_damage_and_no_matter_to_salvage() {
 
 #[test]
 fn salvaged_journal_is_marked() {
-    let home = Home::with_a_frame();
+    let home = MarkerDirectory::with_a_frame();
     let to = home.0.path().join("saved");
 
     home.store().salvage(&DiskStore::new(&to), &owner(), &Config::default()).expect("a sound journal");
@@ -125,7 +125,7 @@ fn salvaged_journal_is_marked() {
 
 #[test]
 fn recovery_says_whether_the_journal_is_new_and_how_many_records_it_has() {
-    let home = Home(tempfile::tempdir().expect("a directory"));
+    let home = MarkerDirectory(tempfile::tempdir().expect("a directory"));
     let open = || {
         let mut last = None;
         let opened = recover(&mut home.store(), &owner(), &Config::default(), 9, &mut |progress| last = Some(progress));
@@ -143,9 +143,9 @@ fn owner() -> Owner {
 }
 
 /// A directory.
-struct Home(TempDir);
+struct MarkerDirectory(TempDir);
 
-impl Home {
+impl MarkerDirectory {
     /// With a journal of one frame.
     fn with_a_frame() -> Self {
         let home = Self(tempfile::tempdir().expect("a directory"));

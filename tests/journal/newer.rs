@@ -63,7 +63,7 @@ fn facts_and_snapshots_of_a_newer_program_are_not_shown_as_damaged() {
 #[test]
 fn salvage_of_a_journal_of_a_newer_program_makes_nothing() {
     for newness in ALL {
-        let home = Home::with(newness);
+        let home = NewerJournal::with(newness);
         assert_refused(&home, newness);
         // Damage elsewhere does not hide it.
         let mut bytes = fs::read(home.file()).expect("a file");
@@ -76,7 +76,7 @@ fn salvage_of_a_journal_of_a_newer_program_makes_nothing() {
 #[test]
 fn compact_of_a_journal_of_a_newer_program_changes_nothing() {
     for newness in ALL {
-        let home = Home::with(newness);
+        let home = NewerJournal::with(newness);
         let before = home.held();
         let refused = home.store().compact(&owner(), &Config::default());
         assert!(matches!(refused, Err(MaintainError::Open(OpenError::TooNew(_)))), "{newness:?}: {refused:?}");
@@ -84,7 +84,7 @@ fn compact_of_a_journal_of_a_newer_program_changes_nothing() {
     }
 }
 
-fn assert_refused(home: &Home, newness: Newness) {
+fn assert_refused(home: &NewerJournal, newness: Newness) {
     let to = home.0.path().join("saved");
     let refused = home.store().salvage(&DiskStore::new(&to), &owner(), &Config::default()).map(drop);
     assert!(matches!(refused, Err(MaintainError::Open(OpenError::TooNew(_)))), "{newness:?}: {refused:?}");
@@ -140,9 +140,9 @@ fn owner() -> Owner {
 }
 
 /// A directory with a journal.
-struct Home(TempDir);
+struct NewerJournal(TempDir);
 
-impl Home {
+impl NewerJournal {
     fn with(newness: Newness) -> Self {
         let home = Self(tempfile::tempdir().expect("a directory"));
         newness.write(&mut *home.store().open(&owner()).expect("a new journal"));

@@ -4,7 +4,7 @@ use eventful::journal::{Corrupt, JournalStore as _, MemoryStore, OpenError, Owne
 use eventful::{Change, Fact};
 use proptest::prelude::*;
 
-use crate::script::{Driver, cases, config, moves, start};
+use crate::script::{ScriptDriver, cases, config, moves, start};
 
 fn owner() -> Owner {
     Owner::new("a test")
@@ -21,7 +21,7 @@ proptest! {
     fn a_replay_equals_the_engine_that_wrote_it(moves in moves(), group in 1usize..8) {
         let mut store = MemoryStore::new();
         let Recovered { mut log, replay } = reopen(&mut store);
-        let (mut driver, opening) = Driver::open(replay, start());
+        let (mut driver, opening) = ScriptDriver::open(replay, start());
         log.append(&opening).expect("room");
         for moves in moves.chunks(group) {
             let facts: Vec<Fact> = moves.iter().flat_map(|a_move| driver.make(a_move)).collect();
@@ -39,11 +39,11 @@ proptest! {
 fn an_opening_raises_the_epoch_and_fences_the_one_before() {
     let mut store = MemoryStore::new();
     let Recovered { log: mut first, replay } = reopen(&mut store);
-    let (driver, opening) = Driver::open(replay, start());
+    let (driver, opening) = ScriptDriver::open(replay, start());
     first.append(&opening).expect("room");
 
     let Recovered { log: mut second, replay } = reopen(&mut store);
-    let (successor, opening) = Driver::open(replay, start());
+    let (successor, opening) = ScriptDriver::open(replay, start());
     second.append(&opening).expect("room");
 
     assert!(successor.engine.epoch() > driver.engine.epoch());
@@ -58,7 +58,7 @@ fn an_opening_raises_the_epoch_and_fences_the_one_before() {
 fn a_journal_whose_snapshot_is_past_its_end_is_refused_as_damaged() {
     let mut store = MemoryStore::new();
     let Recovered { mut log, replay } = reopen(&mut store);
-    log.append(&Driver::open(replay, start()).1).expect("room");
+    log.append(&ScriptDriver::open(replay, start()).1).expect("room");
     let at = log.snapshot().expect("room");
     let mut from = store.open(&owner()).expect("a journal");
     let mut half = MemoryStore::new();

@@ -6,13 +6,13 @@ use eventful::journal::{JournalLog, MaintainError, Maintained, MemoryStore, Open
 use eventful::journal::{Recovered, Sequence, recover};
 use eventful::{DurableState, Fact, Gauges};
 
-use crate::script::{Driver, Move, config, start};
-use crate::watched::Watched;
+use crate::script::{ScriptDriver, ScriptMove, config, start};
+use crate::watched::WatchedStore;
 
 #[test]
 fn snapshot_that_the_store_finds_damaged_is_passed_over_for_the_older_one() {
     for rotten_from in 0..4 {
-        let mut journal = Journal::new();
+        let mut journal = RottingJournal::new();
         let sound = journal.make();
         journal.submit(20);
         let rotten = journal.make();
@@ -32,7 +32,7 @@ fn snapshot_that_the_store_finds_damaged_is_passed_over_for_the_older_one() {
 
 #[test]
 fn rotten_snapshot_is_dropped_once_two_sound_ones_follow() {
-    let mut journal = Journal::new();
+    let mut journal = RottingJournal::new();
     journal.make();
     journal.submit(20);
     let rotten = journal.make();
@@ -49,7 +49,7 @@ fn rotten_snapshot_is_dropped_once_two_sound_ones_follow() {
 
 #[test]
 fn snapshots_that_are_all_damaged_are_passed_over_for_the_first_frame() {
-    let mut journal = Journal::new();
+    let mut journal = RottingJournal::new();
     let rotten = journal.make();
     journal.watched.notes().rotten.insert(rotten, 0);
     journal.submit(20);
@@ -62,7 +62,7 @@ fn snapshots_that_are_all_damaged_are_passed_over_for_the_first_frame() {
 
 #[test]
 fn snapshot_that_is_damaged_when_it_is_read_back_trims_nothing() {
-    let mut journal = Journal::new();
+    let mut journal = RottingJournal::new();
     let sound = journal.make();
     journal.submit(20);
     let before = journal.watched.look().0.first;
@@ -80,7 +80,7 @@ fn snapshot_that_is_damaged_when_it_is_read_back_trims_nothing() {
 
 #[test]
 fn snapshot_of_all_that_was_appended_is_made_again_only_if_it_is_damaged() {
-    let mut journal = Journal::new();
+    let mut journal = RottingJournal::new();
     journal.make();
     journal.submit(5);
     let at = journal.make();
@@ -97,7 +97,7 @@ fn snapshot_of_all_that_was_appended_is_made_again_only_if_it_is_damaged() {
 
 #[test]
 fn attempts_that_fail_of_damage_come_at_longer_and_longer_intervals() {
-    let mut journal = Journal::new();
+    let mut journal = RottingJournal::new();
     journal.make();
     let end = journal.log.next();
     journal.watched.notes().rotten_frames = Some(end);
@@ -123,7 +123,7 @@ fn attempts_that_fail_of_damage_come_at_longer_and_longer_intervals() {
 
 #[test]
 fn recovery_names_the_snapshots_that_it_passed_over() {
-    let mut journal = Journal::new();
+    let mut journal = RottingJournal::new();
     journal.make();
     journal.submit(5);
     let rotten = journal.make();
@@ -137,21 +137,21 @@ fn recovery_names_the_snapshots_that_it_passed_over() {
 }
 
 /// An engine with a journal.
-struct Journal {
-    watched: Watched,
+struct RottingJournal {
+    watched: WatchedStore,
     log: JournalLog,
-    driver: Driver,
+    driver: ScriptDriver,
     submitted: u8,
 }
 
-impl Journal {
+impl RottingJournal {
     /// With some events.
     fn new() -> Self {
-        let watched = Watched::new(MemoryStore::new());
+        let watched = WatchedStore::new(MemoryStore::new());
         let opened = recover(&mut watched.store(), &Owner::new("a test"), &config(), 4000, &mut |_| {});
         let Recovered { mut log, replay, .. } = opened.expect("an empty journal");
         log.bound_parts(700);
-        let (driver, opening) = Driver::open(replay, start());
+        let (driver, opening) = ScriptDriver::open(replay, start());
         log.append(&opening).expect("memory");
         let mut journal = Self { watched, log, driver, submitted: 0 };
         journal.submit(20);
@@ -163,10 +163,11 @@ impl Journal {
         for _ in 0..events {
             self.submitted = self.submitted.wrapping_add(1);
             let id = self.submitted;
-            let mut facts: Vec<Fact> = self.driver.make(&Move::Submit { id, payload: vec![id; 100], extras: false });
+            let mut facts: Vec<Fact> =
+                self.driver.make(&ScriptMove::Submit { id, payload: vec![id; 100], extras: false });
             if id.is_multiple_of(2) {
-                facts.extend(self.driver.make(&Move::Start));
-                facts.extend(self.driver.make(&Move::Discard(id)));
+                facts.extend(self.driver.make(&ScriptMove::Start));
+                facts.extend(self.driver.make(&ScriptMove::Discard(id)));
             }
             self.log.append(&facts).expect("memory");
         }

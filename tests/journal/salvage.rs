@@ -16,7 +16,7 @@ use crate::script::cases;
 
 #[test]
 fn salvage_does_not_call_the_newest_frame_nothing_when_it_is_damaged() {
-    let home = Home::with_events(20);
+    let home = SalvageDirectory::with_events(20);
     home.damage("payload 19.");
 
     let salvaged = home.salvage().expect("a target");
@@ -29,7 +29,7 @@ fn salvage_does_not_call_the_newest_frame_nothing_when_it_is_damaged() {
 
 #[test]
 fn salvage_says_that_it_cannot_tell_whether_the_last_group_rotted_or_was_torn() {
-    let home = Home::with_events(20);
+    let home = SalvageDirectory::with_events(20);
     let killed = home.killed_after("payload 20.");
     assert_eq!(killed.salvage().expect("a target").lost, LostFrames::Nothing);
     killed.damage("payload 20.");
@@ -42,7 +42,7 @@ fn salvage_says_that_it_cannot_tell_whether_the_last_group_rotted_or_was_torn() 
 #[test]
 fn salvage_loses_nothing_of_sound_journals_and_makes_up_no_frames() {
     for events in [0, 1, 2, 7, 60, 61, 62, 400] {
-        let home = Home::with_events(events);
+        let home = SalvageDirectory::with_events(events);
         let salvaged = home.salvage().expect("a target");
         assert_eq!((salvaged.end.number(), salvaged.lost), (events + 2, LostFrames::Nothing), "{events}");
         assert!(salvaged.records.contains(&(Status::Received, events)), "{events}: {:?}", salvaged.records);
@@ -60,7 +60,7 @@ fn salvage_loses_nothing_of_sound_journals_and_makes_up_no_frames() {
 
 #[test]
 fn salvage_says_what_was_in_a_segment_that_has_vanished() {
-    let home = Home::with_segments();
+    let home = SalvageDirectory::with_segments();
     let segments = home.segments();
     assert!(segments.len() > 3, "{segments:?}");
     fs::remove_file(&segments[1]).expect("a file");
@@ -74,7 +74,7 @@ fn salvage_says_what_was_in_a_segment_that_has_vanished() {
 
 #[test]
 fn salvage_is_unsure_when_the_newest_segment_has_vanished() {
-    let home = Home::with_segments();
+    let home = SalvageDirectory::with_segments();
     fs::remove_file(home.segments().pop().expect("a segment")).expect("a file");
 
     assert_eq!(home.salvage().expect("a target").lost, LostFrames::Unknown);
@@ -82,7 +82,7 @@ fn salvage_is_unsure_when_the_newest_segment_has_vanished() {
 
 #[test]
 fn salvage_loses_nothing_of_segments_that_have_changed_places() {
-    let home = Home::with_segments();
+    let home = SalvageDirectory::with_segments();
     let segments = home.segments();
     let [one, other] = [0, 2].map(|at| fs::read(&segments[at]).expect("a file"));
     fs::write(&segments[0], other).expect("a file");
@@ -94,14 +94,15 @@ fn salvage_loses_nothing_of_segments_that_have_changed_places() {
 }
 
 /// The first segment of a journal of thirty events.
-static THIRTY_EVENTS: LazyLock<Vec<u8>> = LazyLock::new(|| fs::read(Home::with_events(30).file()).expect("a file"));
+static THIRTY_EVENTS: LazyLock<Vec<u8>> =
+    LazyLock::new(|| fs::read(SalvageDirectory::with_events(30).file()).expect("a file"));
 
 proptest! {
     #![proptest_config(cases("salvage"))]
 
     #[test]
     fn salvage_never_calls_nothing_what_any_flipped_bit_has_lost(at in any::<Index>(), bit in 0u8..8) {
-        let home = Home(tempfile::tempdir().expect("a directory"));
+        let home = SalvageDirectory(tempfile::tempdir().expect("a directory"));
         let mut bytes = THIRTY_EVENTS.clone();
         *at.get_mut(&mut bytes) ^= 1 << bit;
         fs::create_dir(home.directory()).expect("a directory");
@@ -118,7 +119,7 @@ proptest! {
 
 #[test]
 fn salvage_of_a_compacted_journal_knows_of_what_its_snapshot_stood_for() {
-    let home = Home::with_events(20);
+    let home = SalvageDirectory::with_events(20);
     home.store().compact(&owner(), &Config::default()).expect("room");
     assert_eq!(home.salvage().expect("a target").lost, LostFrames::Nothing);
     home.damage("payload 7.");
@@ -128,7 +129,7 @@ fn salvage_of_a_compacted_journal_knows_of_what_its_snapshot_stood_for() {
 
 #[test]
 fn a_file_in_which_no_journal_can_be_read_is_refused_and_leaves_no_target() {
-    let home = Home::with_events(20);
+    let home = SalvageDirectory::with_events(20);
     let whole = fs::read(home.file()).expect("a file");
     let mut seed = 1u32;
     let mut random = || {
@@ -145,7 +146,7 @@ fn a_file_in_which_no_journal_can_be_read_is_refused_and_leaves_no_target() {
 
 #[test]
 fn a_salvage_for_which_there_is_no_room_leaves_no_target() {
-    let home = Home::with_events(20);
+    let home = SalvageDirectory::with_events(20);
     let salvage = || {
         let target = DiskStore::new(home.target()).max_bytes(4500);
         home.store().salvage(&target, &owner(), &Config::default()).map(|salvaged| salvaged.frames)
@@ -160,7 +161,7 @@ fn a_salvage_for_which_there_is_no_room_leaves_no_target() {
 
 #[test]
 fn a_salvage_that_was_killed_is_not_served_and_can_be_done_again() {
-    let home = Home::with_events(20);
+    let home = SalvageDirectory::with_events(20);
     fs::create_dir(home.target()).expect("a directory");
     fs::write(home.target().join("UNFINISHED"), "").expect("a file");
     fs::write(home.target().join("log-00000000000000000009"), "half of it").expect("a file");
@@ -177,7 +178,7 @@ fn a_salvage_that_was_killed_is_not_served_and_can_be_done_again() {
 
 #[test]
 fn a_salvage_takes_the_place_of_no_journal() {
-    let home = Home::with_events(20);
+    let home = SalvageDirectory::with_events(20);
     drop(open(&home.target()));
 
     let refused = home.store().salvage(&DiskStore::new(home.target()), &owner(), &Config::default());
@@ -188,9 +189,9 @@ fn a_salvage_takes_the_place_of_no_journal() {
 }
 
 /// A directory with a journal, and a place for another one.
-struct Home(TempDir);
+struct SalvageDirectory(TempDir);
 
-impl Home {
+impl SalvageDirectory {
     /// So many events in a frame each, behind the frame of an epoch.
     fn with_events(events: u64) -> Self {
         let home = Self(tempfile::tempdir().expect("a directory"));

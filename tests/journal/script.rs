@@ -11,10 +11,10 @@ use proptest::test_runner::FileFailurePersistence;
 
 /// One move of a driver. Events are named by small numbers, so that they meet.
 #[derive(Debug, Clone)]
-pub(crate) enum Move {
+pub(crate) enum ScriptMove {
     Submit { id: u8, payload: Vec<u8>, extras: bool },
     Start,
-    Settle(Ending),
+    Settle(ScriptEnding),
     Redrive(u8),
     Discard(u8),
     Pause(bool),
@@ -22,35 +22,35 @@ pub(crate) enum Move {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Ending {
+pub(crate) enum ScriptEnding {
     Done,
     Retry,
     Permanent(String),
     Snooze,
 }
 
-pub(crate) fn moves() -> impl Strategy<Value = Vec<Move>> {
+pub(crate) fn moves() -> impl Strategy<Value = Vec<ScriptMove>> {
     let submit = (any::<u8>(), prop::collection::vec(any::<u8>(), 0..200), any::<bool>());
     let ending = prop_oneof![
-        4 => Just(Ending::Done),
-        2 => Just(Ending::Retry),
-        2 => ".{0,40}".prop_map(Ending::Permanent),
-        1 => Just(Ending::Snooze),
+        4 => Just(ScriptEnding::Done),
+        2 => Just(ScriptEnding::Retry),
+        2 => ".{0,40}".prop_map(ScriptEnding::Permanent),
+        1 => Just(ScriptEnding::Snooze),
     ];
     let a_move = prop_oneof![
-        6 => submit.prop_map(|(id, payload, extras)| Move::Submit { id, payload, extras }),
-        6 => Just(Move::Start),
-        5 => ending.prop_map(Move::Settle),
-        1 => any::<u8>().prop_map(Move::Redrive),
-        1 => any::<u8>().prop_map(Move::Discard),
-        1 => any::<bool>().prop_map(Move::Pause),
-        2 => (0u64..4000).prop_map(|seconds| Move::Wait(Duration::from_secs(seconds))),
+        6 => submit.prop_map(|(id, payload, extras)| ScriptMove::Submit { id, payload, extras }),
+        6 => Just(ScriptMove::Start),
+        5 => ending.prop_map(ScriptMove::Settle),
+        1 => any::<u8>().prop_map(ScriptMove::Redrive),
+        1 => any::<u8>().prop_map(ScriptMove::Discard),
+        1 => any::<bool>().prop_map(ScriptMove::Pause),
+        2 => (0u64..4000).prop_map(|seconds| ScriptMove::Wait(Duration::from_secs(seconds))),
     ];
     prop::collection::vec(a_move, 0..120)
 }
 
 /// A driver of one engine.
-pub(crate) struct Driver {
+pub(crate) struct ScriptDriver {
     pub(crate) engine: Engine,
     pub(crate) now: Timestamp,
     out: Output,
@@ -58,7 +58,7 @@ pub(crate) struct Driver {
     runs: Vec<RunId>,
 }
 
-impl Driver {
+impl ScriptDriver {
     /// An engine that continues a replay, and the facts of its opening.
     pub(crate) fn open(replay: Replay, now: Timestamp) -> (Self, Vec<Fact>) {
         let mut out = Output::with_facts();
@@ -73,17 +73,19 @@ impl Driver {
     }
 
     /// Makes a move, and answers the facts that follow from it.
-    pub(crate) fn make(&mut self, a_move: &Move) -> Vec<Fact> {
+    pub(crate) fn make(&mut self, a_move: &ScriptMove) -> Vec<Fact> {
         self.now = self.now + Duration::from_micros(1);
         match a_move {
-            Move::Submit { id, payload, extras } => drop(self.tell(Command::Submit(event(*id, payload, *extras)))),
-            Move::Start => self.start(),
-            Move::Settle(ending) => self.settle(ending),
-            Move::Redrive(id) => drop(self.tell(Command::Redrive(key(*id)))),
-            Move::Discard(id) => drop(self.tell(Command::Discard(key(*id)))),
-            Move::Pause(true) => drop(self.tell(Command::Pause)),
-            Move::Pause(false) => drop(self.tell(Command::Resume)),
-            Move::Wait(duration) => {
+            ScriptMove::Submit { id, payload, extras } => {
+                drop(self.tell(Command::Submit(event(*id, payload, *extras))))
+            }
+            ScriptMove::Start => self.start(),
+            ScriptMove::Settle(ending) => self.settle(ending),
+            ScriptMove::Redrive(id) => drop(self.tell(Command::Redrive(key(*id)))),
+            ScriptMove::Discard(id) => drop(self.tell(Command::Discard(key(*id)))),
+            ScriptMove::Pause(true) => drop(self.tell(Command::Pause)),
+            ScriptMove::Pause(false) => drop(self.tell(Command::Resume)),
+            ScriptMove::Wait(duration) => {
                 self.now = self.now + *duration;
                 self.tell(Command::Sweep);
             }
@@ -101,13 +103,13 @@ impl Driver {
         }
     }
 
-    fn settle(&mut self, ending: &Ending) {
+    fn settle(&mut self, ending: &ScriptEnding) {
         let Some(run) = self.runs.pop() else { return };
         let outcome = match ending {
-            Ending::Done => Outcome::Done,
-            Ending::Retry => Outcome::Retry { error: ErrorText::new("again"), after: None },
-            Ending::Permanent(error) => Outcome::Permanent { error: ErrorText::new(error) },
-            Ending::Snooze => Outcome::Snooze { delay: Duration::from_secs(5), reason: None },
+            ScriptEnding::Done => Outcome::Done,
+            ScriptEnding::Retry => Outcome::Retry { error: ErrorText::new("again"), after: None },
+            ScriptEnding::Permanent(error) => Outcome::Permanent { error: ErrorText::new(error) },
+            ScriptEnding::Snooze => Outcome::Snooze { delay: Duration::from_secs(5), reason: None },
         };
         self.tell(Command::Settle { run, outcome });
     }

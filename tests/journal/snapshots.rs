@@ -4,7 +4,7 @@ use eventful::journal::{JournalStore as _, Maintained, MemoryStore, Owner, Recov
 use eventful::{Change, Command, Fact, Gauges, Key, Output, Replay, Timestamp};
 use proptest::prelude::*;
 
-use crate::script::{Driver, Ending, Move, cases, config, moves, start};
+use crate::script::{ScriptDriver, ScriptEnding, ScriptMove, cases, config, moves, start};
 
 fn reopen(store: &mut MemoryStore, snapshot_after: u64) -> Recovered {
     recover(store, &Owner::new("a test"), &config(), snapshot_after, &mut |_| {}).expect("a sound journal")
@@ -23,7 +23,7 @@ proptest! {
         let mut store = MemoryStore::new();
         let Recovered { mut log, replay } = reopen(&mut store, snapshot_after);
         log.bound_parts(part_bytes);
-        let (mut driver, opening) = Driver::open(replay, start());
+        let (mut driver, opening) = ScriptDriver::open(replay, start());
         log.append(&opening).expect("room");
         let mut whole = MemoryStore::new();
         let Recovered { log: mut copy, .. } = reopen(&mut whole, u64::MAX);
@@ -60,7 +60,7 @@ proptest! {
 fn a_snapshot_trims_what_the_one_before_it_stood_for_and_keeps_that_one() {
     let mut store = MemoryStore::new();
     let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
-    let (driver, opening) = Driver::open(replay, start());
+    let (driver, opening) = ScriptDriver::open(replay, start());
     log.append(&opening).expect("room");
 
     let at = [log.snapshot(), log.snapshot_after(&opening[..0]), log.snapshot_after(&[])].map(|at| at.expect("memory"));
@@ -77,12 +77,15 @@ fn where_room_is_short_a_snapshot_comes_early_and_another_so_that_all_frames_go(
     let mut store = MemoryStore::bounded(80_000);
     let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
     log.reserve(32_000);
-    let (mut driver, opening) = Driver::open(replay, start());
+    let (mut driver, opening) = ScriptDriver::open(replay, start());
     log.append(&opening).expect("room");
     let mut made = Vec::new();
     for id in 0..=u8::MAX {
-        let ended =
-            [Move::Submit { id, payload: vec![id; 600], extras: false }, Move::Start, Move::Settle(Ending::Done)];
+        let ended = [
+            ScriptMove::Submit { id, payload: vec![id; 600], extras: false },
+            ScriptMove::Start,
+            ScriptMove::Settle(ScriptEnding::Done),
+        ];
         log.append(&ended.iter().flat_map(|a_move| driver.make(a_move)).collect::<Vec<_>>()).expect("room");
         loop {
             match log.maintain(&|| driver.engine.gauges()).expect("room") {
@@ -109,11 +112,11 @@ fn a_snapshot_that_would_not_leave_half_of_the_reserve_is_given_up_whole() {
     let mut store = MemoryStore::bounded(40_000);
     let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
     log.reserve(16_000);
-    let (mut driver, opening) = Driver::open(replay, start());
+    let (mut driver, opening) = ScriptDriver::open(replay, start());
     log.append(&opening).expect("room");
     let mut refused = 0;
     for id in 0..150 {
-        let facts = driver.make(&Move::Submit { id, payload: vec![id; 150], extras: false });
+        let facts = driver.make(&ScriptMove::Submit { id, payload: vec![id; 150], extras: false });
         log.append(&facts).expect("room");
         let before = log.room();
         if log.maintain_all().is_err() {

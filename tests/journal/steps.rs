@@ -7,7 +7,7 @@ use eventful::journal::{frame, recover};
 use eventful::{Change, Epoch, Event, Fact, Gauges, RunId};
 
 use crate::script::{config, start};
-use crate::watched::Watched;
+use crate::watched::WatchedStore;
 
 /// Bytes of an event besides its payload, as it is written.
 const HEAD_BYTES: usize = 200;
@@ -16,7 +16,7 @@ const HEAD_BYTES: usize = 200;
 fn step_of_a_snapshot_writes_and_reads_no_more_than_a_part() {
     const PAYLOAD: usize = 40_000;
     const PART: usize = 100_000;
-    let watched = Watched::new(MemoryStore::new());
+    let watched = WatchedStore::new(MemoryStore::new());
     let mut log = open(&mut watched.store(), 5_000_000);
     log.bound_parts(PART);
     for round in 0..2 {
@@ -65,7 +65,7 @@ fn snapshot_takes_no_memory_for_records_that_no_frame_changed() {
 
 #[test]
 fn where_there_is_no_room_for_a_snapshot_nothing_is_read_for_one() {
-    let watched = Watched::new(MemoryStore::bounded(100_000));
+    let watched = WatchedStore::new(MemoryStore::bounded(100_000));
     let mut log = open(&mut watched.store(), 1);
     (0..3).for_each(|n| log.append(&[accepted(&format!("{n}"), 10_000)]).expect("room"));
     let gauges = |bytes| {

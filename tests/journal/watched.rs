@@ -10,14 +10,14 @@ use eventful::journal::{
 
 /// A journal in memory that is watched. Clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedStore {
     memory: MemoryStore,
-    notes: Arc<Mutex<Notes>>,
+    notes: Arc<Mutex<WatchedNotes>>,
 }
 
 /// What was asked, and what is damaged.
 #[derive(Debug, Default)]
-pub(crate) struct Notes {
+pub(crate) struct WatchedNotes {
     /// Bytes of each part that was put.
     pub(crate) parts: Vec<usize>,
     /// Bytes of frames, by read.
@@ -32,7 +32,7 @@ pub(crate) struct Notes {
     pub(crate) rotten_frames: Option<Sequence>,
 }
 
-impl Watched {
+impl WatchedStore {
     pub(crate) fn new(memory: MemoryStore) -> Self {
         Self { memory, notes: Arc::default() }
     }
@@ -42,14 +42,18 @@ impl Watched {
         Intercepted::new(Box::new(self.memory.clone()), self.clone())
     }
 
-    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+    pub(crate) fn notes(&self) -> MutexGuard<'_, WatchedNotes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Another one with what this one holds now, and with the same damage.
     pub(crate) fn copy(&self) -> Self {
         let notes = self.notes();
-        let notes = Notes { rotten: notes.rotten.clone(), rotten_frames: notes.rotten_frames, ..Notes::default() };
+        let notes = WatchedNotes {
+            rotten: notes.rotten.clone(),
+            rotten_frames: notes.rotten_frames,
+            ..WatchedNotes::default()
+        };
         Self { memory: self.memory.copy(), notes: Arc::new(Mutex::new(notes)) }
     }
 
@@ -66,7 +70,7 @@ impl Watched {
     }
 }
 
-impl Intercept for Watched {
+impl Intercept for WatchedStore {
     fn read(
         &mut self,
         journal: &mut dyn Journal,

@@ -4,13 +4,13 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::process::Server;
+use crate::process::ServerChild;
 
 #[tokio::test]
 async fn server_whose_directory_goes_answers_every_call_and_loses_nothing() {
     let parent = tempfile::tempdir().expect("a directory");
     let (data, elsewhere) = (parent.path().join("data"), parent.path().join("elsewhere"));
-    let server = Server::start(&["--data", &data.display().to_string()]).await;
+    let server = ServerChild::start(&["--data", &data.display().to_string()]).await;
     server.submit("known", "/v1/events", "1").await;
     server.until("/v1/events/known", "completed").await;
     server.until_answer("/readyz", 200, "ready").await;
@@ -41,7 +41,7 @@ async fn server_whose_directory_goes_answers_every_call_and_loses_nothing() {
 async fn server_whose_directory_is_removed_still_ends_when_asked() {
     let parent = tempfile::tempdir().expect("a directory");
     let data = parent.path().join("data");
-    let server = Server::start(&["--data", &data.display().to_string()]).await;
+    let server = ServerChild::start(&["--data", &data.display().to_string()]).await;
     fs::remove_dir_all(&data).expect("it goes");
     server.until_answer("/readyz", 503, "cannot be reached").await;
     server.signal("TERM");

@@ -1,6 +1,6 @@
 //! What `serve` says at its start.
 
-use crate::process::Server;
+use crate::process::ServerChild;
 use crate::sink::Sink;
 
 #[tokio::test]
@@ -8,7 +8,7 @@ async fn start_shows_what_a_journal_held_and_a_pause() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().to_str().expect("text");
     let args = ["--data", data, "--exec", r#"exit "$(cat)""#];
-    let mut server = Server::start(&args).await;
+    let mut server = ServerChild::start(&args).await;
     server.says(&format!("persistence  {data}, a new journal")).await;
     for (id, exit, status) in [("good", "0", "completed"), ("bad", "1", "failed")] {
         server.submit(id, "/v1/events", exit).await;
@@ -22,7 +22,7 @@ async fn start_shows_what_a_journal_held_and_a_pause() {
     server.says("stopped").await;
     assert_eq!(server.exit_code().await, 0);
 
-    let mut server = Server::start(&args).await;
+    let mut server = ServerChild::start(&args).await;
 
     let found = server.says("persistence").await;
     let counts = "opened with 4 records: 2 pending (the oldest accepted ";
@@ -41,7 +41,7 @@ async fn start_shows_no_secret() {
         (["--exec", "curl -H 'token: hunter2' http://h/"], "runs `curl …` on each event"),
         (["--exec", "TOKEN=hunter2 curl http://h/"], "runs a shell command on each event"),
     ] {
-        let mut server = Server::start(&[&args[..], &["--log", "trace", "--max-attempts", "1"]].concat()).await;
+        let mut server = ServerChild::start(&[&args[..], &["--log", "trace", "--max-attempts", "1"]].concat()).await;
         let line = server.says("handler").await;
         assert!(line.ends_with(words), "{line}");
         server.submit("a", "/v1/events", "x").await;

@@ -12,37 +12,37 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::ledger::{Answer, Ledger};
+use crate::ledger::{ClientLedger, SubmitResponse};
 
 /// Where the server is, life after life.
 #[derive(Default)]
-pub(crate) struct Place {
-    now: Mutex<Life>,
+pub(crate) struct ServerAddress {
+    now: Mutex<ServerLife>,
     moved: Notify,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Life {
+struct ServerLife {
     number: u32,
     address: String,
     /// It will not be killed.
     last: bool,
 }
 
-impl Place {
+impl ServerAddress {
     /// The server lives again.
     pub(crate) fn open(&self, address: &str, last: bool) {
         let mut now = self.now.lock().expect("the place");
-        *now = Life { number: now.number + 1, address: address.to_owned(), last };
+        *now = ServerLife { number: now.number + 1, address: address.to_owned(), last };
         self.moved.notify_waiters();
     }
 
-    fn now(&self) -> Life {
+    fn now(&self) -> ServerLife {
         self.now.lock().expect("the place").clone()
     }
 
     /// The life after the one with this number.
-    async fn after(&self, number: u32) -> Life {
+    async fn after(&self, number: u32) -> ServerLife {
         loop {
             let moved = self.moved.notified();
             let now = self.now();
@@ -55,9 +55,9 @@ impl Place {
 }
 
 /// Numbers that follow from a seed (splitmix64).
-pub(crate) struct Chance(u64);
+pub(crate) struct SplitMix(u64);
 
-impl Chance {
+impl SplitMix {
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -73,11 +73,11 @@ impl Chance {
 }
 
 /// A client: one request at a time.
-pub(crate) struct Client {
+pub(crate) struct OneRequestClient {
     name: u64,
-    chance: Chance,
-    ledger: Arc<Ledger>,
-    place: Arc<Place>,
+    chance: SplitMix,
+    ledger: Arc<ClientLedger>,
+    place: Arc<ServerAddress>,
     pool: Pool<HttpConnector, Full<Bytes>>,
     /// What it has sent before.
     sent: Vec<Submission>,
@@ -90,13 +90,13 @@ struct Submission {
 }
 
 /// The server hung up, or has no answer now.
-struct Unanswered;
+struct NoAnswer;
 
-impl Client {
-    pub(crate) fn new(name: u64, ledger: &Arc<Ledger>, place: &Arc<Place>) -> Self {
+impl OneRequestClient {
+    pub(crate) fn new(name: u64, ledger: &Arc<ClientLedger>, place: &Arc<ServerAddress>) -> Self {
         let pool = Pool::builder(TokioExecutor::new()).build_http();
         let (ledger, place) = (Arc::clone(ledger), Arc::clone(place));
-        Self { name, chance: Chance::new(name), ledger, place, pool, sent: Vec::new() }
+        Self { name, chance: SplitMix::new(name), ledger, place, pool, sent: Vec::new() }
     }
 
     /// Submits until the server is in its last life, and has answered everything.
@@ -143,7 +143,7 @@ impl Client {
     }
 
     /// Sends what is left, and takes away what is answered.
-    async fn send(&self, address: &str, rest: &mut Vec<Submission>) -> Result<(), Unanswered> {
+    async fn send(&self, address: &str, rest: &mut Vec<Submission>) -> Result<(), NoAnswer> {
         match &rest[..] {
             [one] => {
                 let known = self.ledger.known(&one.id);
@@ -158,12 +158,12 @@ impl Client {
         }
     }
 
-    async fn send_one(&self, address: &str, one: &Submission) -> Result<Option<Answer>, Unanswered> {
+    async fn send_one(&self, address: &str, one: &Submission) -> Result<Option<SubmitResponse>, NoAnswer> {
         let request = Request::post(format!("http://{address}/v1/events")).header("idempotency-key", &one.id);
         let request = request.body(Full::from(one.payload.clone())).expect("a request");
-        let response = self.pool.request(request).await.map_err(|_| Unanswered)?;
+        let response = self.pool.request(request).await.map_err(|_| NoAnswer)?;
         let status = response.status().as_u16();
-        let body = response.into_body().collect().await.map_err(|_| Unanswered)?.to_bytes();
+        let body = response.into_body().collect().await.map_err(|_| NoAnswer)?.to_bytes();
         let body: Value = serde_json::from_slice(&body).expect("JSON");
         let outcome = match status {
             202 => "accepted",
@@ -176,7 +176,7 @@ impl Client {
     }
 
     /// Every answer that arrives counts, also when the rest does not.
-    async fn send_batch(&self, address: &str, rest: &mut Vec<Submission>) -> Result<(), Unanswered> {
+    async fn send_batch(&self, address: &str, rest: &mut Vec<Submission>) -> Result<(), NoAnswer> {
         let known: Vec<_> = rest.iter().map(|one| self.ledger.known(&one.id)).collect();
         let lines: Vec<_> = rest
             .iter()
@@ -184,7 +184,7 @@ impl Client {
             .collect();
         let request = Request::post(format!("http://{address}/v1/events/batch"));
         let request = request.body(Full::from(lines.concat())).expect("a request");
-        let response = self.pool.request(request).await.map_err(|_| Unanswered)?;
+        let response = self.pool.request(request).await.map_err(|_| NoAnswer)?;
         assert_eq!(response.status(), 200);
         let (answers, whole) = read_lines(response).await;
         let mut left = Vec::new();
@@ -200,7 +200,7 @@ impl Client {
             }
         }
         *rest = left;
-        if whole { Ok(()) } else { Err(Unanswered) }
+        if whole { Ok(()) } else { Err(NoAnswer) }
     }
 }
 
@@ -221,12 +221,12 @@ async fn read_lines(response: Response<Incoming>) -> (Vec<Value>, bool) {
 }
 
 /// Nothing when it is to be sent again.
-fn answer(outcome: &str, body: &Value, problem: &Value) -> Option<Answer> {
+fn answer(outcome: &str, body: &Value, problem: &Value) -> Option<SubmitResponse> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     match outcome {
-        "accepted" => Some(Answer::Accepted),
-        "duplicate" => Some(Answer::Duplicate { status: text(&body["status"]) }),
-        "conflict" => Some(Answer::Conflict { stored_digest: text(&problem["stored_digest"]) }),
+        "accepted" => Some(SubmitResponse::Accepted),
+        "duplicate" => Some(SubmitResponse::Duplicate { status: text(&body["status"]) }),
+        "conflict" => Some(SubmitResponse::Conflict { stored_digest: text(&problem["stored_digest"]) }),
         _ => None,
     }
 }

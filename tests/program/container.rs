@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use crate::process::{Server, signal};
+use crate::process::{ServerChild, signal};
 
 #[tokio::test]
 async fn process_1_reaps_what_commands_leave_behind() {
@@ -43,7 +43,7 @@ async fn process_1_hands_signals_on() {
 #[tokio::test]
 async fn process_1_that_cannot_start_a_child_serves_alone() {
     let shell = r#"mount -t tmpfs none /proc && exec "$0" "$@""#;
-    let server = Server::of(contained(&["--mount"], &["sh", "-c", shell], &["--exec", "exit 0"])).await;
+    let server = ServerChild::of(contained(&["--mount"], &["sh", "-c", shell], &["--exec", "exit 0"])).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "completed").await;
     let processes = children(server.id());
@@ -55,7 +55,7 @@ async fn process_1_that_cannot_start_a_child_serves_alone() {
 
 /// A server whose first process is process 1 of a namespace of its own.
 struct Contained {
-    api: Server,
+    api: ServerChild,
     init: u32,
 }
 
@@ -63,7 +63,7 @@ impl Contained {
     async fn start(args: &[&str]) -> Self {
         let child = contained(&[], &[], args);
         let unshare = child.id().expect("it runs");
-        let api = Server::of(child).await;
+        let api = ServerChild::of(child).await;
         let init = children(unshare);
         assert_eq!(init.len(), 1, "its first process");
         Self { api, init: init[0] }

@@ -7,13 +7,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use eventful::journal::DiskStore;
 use eventful::{Attempt, Durability, Event, Eventful, ManualClock, Timestamp};
 
-use crate::process::Server;
+use crate::process::ServerChild;
 use crate::sink::{HANGS_UP, Sink};
 
 #[tokio::test]
 async fn an_event_arrives_with_its_payload_and_what_is_known_of_it() {
     let sink = Sink::start(&[]).await;
-    let server = Server::start(&["--deliver", &sink.url]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
     server.submit("a-1", "/v1/events?source=shop&type=order", "three apples").await;
     server.until("/v1/events/a-1?source=shop", "completed").await;
     let requests = sink.requests();
@@ -29,8 +29,8 @@ async fn an_event_arrives_with_its_payload_and_what_is_known_of_it() {
 
 #[tokio::test]
 async fn two_hops_keep_source_id_and_type() {
-    let second = Server::start(&[]).await;
-    let first = Server::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
+    let second = ServerChild::start(&[]).await;
+    let first = ServerChild::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
     let events =
         [("order-1", "shop-eu"), ("order-1", "shop-us"), ("order-1", ""), ("eventful:a/b", ""), ("ä /", "ö/%")];
     for (id, source) in events {
@@ -46,8 +46,8 @@ async fn two_hops_keep_source_id_and_type() {
 #[tokio::test]
 async fn content_type_and_encoding_arrive_over_two_hops() {
     let sink = Sink::start(&[]).await;
-    let second = Server::start(&["--deliver", &sink.url]).await;
-    let first = Server::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
+    let second = ServerChild::start(&["--deliver", &sink.url]).await;
+    let first = ServerChild::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
     let representation = "content-type: text/csv\r\ncontent-encoding: deflate, GZIP\r\n";
     first.submit_with("a", "/v1/events", representation, "x").await;
     second.until("/v1/events/a", "completed").await;
@@ -61,19 +61,19 @@ async fn content_encoding_survives_a_kill() {
     let home = tempfile::tempdir().expect("a directory");
     let sink = Sink::start(&["503 Busy\r\nretry-after: 1000"]).await;
     let args = ["--deliver", &*sink.url, "--data", home.path().to_str().expect("text")];
-    let server = Server::start(&args).await;
+    let server = ServerChild::start(&args).await;
     server.submit_with("a", "/v1/events", "content-encoding: gzip\r\n", "x").await;
     server.until("/v1/events/a", "failed_retry").await;
     server.kill().await;
 
-    let record = Server::start(&args).await.get("/v1/events/a").await;
+    let record = ServerChild::start(&args).await.get("/v1/events/a").await;
     assert_eq!((&record["status"], &record["content_encoding"]), (&"failed_retry".into(), &"gzip".into()));
 }
 
 #[tokio::test]
 async fn type_of_an_event_arrives_at_the_second_hop() {
-    let second = Server::start(&["--exec", r#"test "$EVENTFUL_TYPE" = "a%b ä""#]).await;
-    let first = Server::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
+    let second = ServerChild::start(&["--exec", r#"test "$EVENTFUL_TYPE" = "a%b ä""#]).await;
+    let first = ServerChild::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
     first.submit("a", "/v1/events?type=a%25b%20%C3%A4", "x").await;
     second.until("/v1/events/a", "completed").await;
 }
@@ -82,7 +82,7 @@ async fn type_of_an_event_arrives_at_the_second_hop() {
 async fn what_may_pass_is_tried_again_and_connections_are_kept() {
     let answers = ["500 Oh", "429 Slow Down\r\nretry-after: 0", "408 Late", "425 Early", "503 Busy"];
     let sink = Sink::start(&answers).await;
-    let server = Server::start(&["--deliver", &sink.url]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "completed").await;
     let requests = sink.requests();
@@ -95,7 +95,7 @@ async fn what_may_pass_is_tried_again_and_connections_are_kept() {
 async fn what_will_not_pass_fails_at_once_and_no_redirect_is_followed() {
     for answer in ["302 Found\r\nlocation: /hook", "400 Bad", "410 Gone"] {
         let sink = Sink::start(&[answer]).await;
-        let server = Server::start(&["--deliver", &sink.url]).await;
+        let server = ServerChild::start(&["--deliver", &sink.url]).await;
         server.submit("a", "/v1/events", "x").await;
         let record = server.until("/v1/events/a", "failed").await;
         let error = record["last_error"].as_str().expect("an error");
@@ -120,7 +120,7 @@ async fn error_holds_the_status_and_the_beginning_of_the_answer() {
         (long, &*cut),
     ] {
         let sink = Sink::start(&[answer]).await;
-        let server = Server::start(&["--deliver", &sink.url, "--run-timeout", "10s"]).await;
+        let server = ServerChild::start(&["--deliver", &sink.url, "--run-timeout", "10s"]).await;
         server.submit("a", "/v1/events", "x").await;
         let record = server.until("/v1/events/a", "failed").await;
         assert_eq!(record["last_error"], error);
@@ -130,7 +130,7 @@ async fn error_holds_the_status_and_the_beginning_of_the_answer() {
 #[tokio::test]
 async fn answer_that_echoes_the_payload_stays_out_of_the_log() {
     let sink = Sink::start(&["410 Gone\r\ncontent-length: 6\r\n\r\nsecret"]).await;
-    let server = Server::start(&["--log", "debug", "--deliver", &sink.url]).await;
+    let server = ServerChild::start(&["--log", "debug", "--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "secret").await;
     server.until("/v1/events/a", "failed").await;
     server.signal("TERM");
@@ -147,7 +147,7 @@ async fn times_of_others_are_compared_with_the_wall_clock() {
     start_at(Timestamp::EPOCH + since_epoch + 365 * DAY, &data).await;
     let date = httpdate::fmt_http_date(wall + DAY / 12);
     let sink = Sink::start(&[Box::leak(format!("503 Busy\r\nretry-after: {date}").into_boxed_str())]).await;
-    let server = Server::start(&["--deliver", &sink.url, "--data", data.to_str().expect("text")]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url, "--data", data.to_str().expect("text")]).await;
     server.submit("a", "/v1/events", "x").await;
     let record = server.until("/v1/events/a", "failed_retry").await;
 
@@ -163,7 +163,7 @@ async fn times_of_others_are_compared_with_the_wall_clock() {
 #[tokio::test]
 async fn an_answer_counts_although_its_body_never_ends() {
     let sink = Sink::start(&["200 OK\r\ncontent-length: 10"]).await;
-    let server = Server::start(&["--deliver", &sink.url, "--run-timeout", "10s"]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url, "--run-timeout", "10s"]).await;
     server.submit("a", "/v1/events", "x").await;
     let record = server.until("/v1/events/a", "completed").await;
     assert_eq!((&record["attempt"], sink.requests().len()), (&1.into(), 1));
@@ -172,7 +172,7 @@ async fn an_answer_counts_although_its_body_never_ends() {
 #[tokio::test]
 async fn retry_after_is_a_floor_for_the_next_attempt() {
     let sink = Sink::start(&["503 Busy\r\nretry-after: 1000"]).await;
-    let server = Server::start(&["--deliver", &sink.url]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "x").await;
     let record = server.until("/v1/events/a", "failed_retry").await;
     assert_eq!((&record["place"], sink.requests().len()), (&"delayed".into(), 1));
@@ -183,7 +183,7 @@ async fn retry_after_is_a_floor_for_the_next_attempt() {
 
 #[tokio::test]
 async fn a_target_that_is_not_there_is_tried_again() {
-    let server = Server::start(&["--deliver", "http://127.0.0.1:1/", "--max-attempts", "3"]).await;
+    let server = ServerChild::start(&["--deliver", "http://127.0.0.1:1/", "--max-attempts", "3"]).await;
     server.submit("a", "/v1/events", "x").await;
     let record = server.until("/v1/events/a", "failed").await;
     assert_eq!(record["attempt"], 3);
@@ -193,7 +193,7 @@ async fn a_target_that_is_not_there_is_tried_again() {
 #[tokio::test]
 async fn kept_connection_that_was_closed_costs_no_attempt() {
     let sink = Sink::start(&["204 No Content", HANGS_UP]).await;
-    let server = Server::start(&["--deliver", &sink.url, "--max-attempts", "1"]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url, "--max-attempts", "1"]).await;
     for id in ["a", "b"] {
         server.submit(id, "/v1/events", id).await;
         let record = server.until(&format!("/v1/events/{id}"), "completed").await;
@@ -205,7 +205,7 @@ async fn kept_connection_that_was_closed_costs_no_attempt() {
 #[tokio::test]
 async fn new_connection_that_was_closed_costs_an_attempt() {
     let sink = Sink::start(&[HANGS_UP]).await;
-    let server = Server::start(&["--deliver", &sink.url]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "x").await;
     let record = server.until("/v1/events/a", "completed").await;
     assert_eq!((&record["attempt"], sink.count()), (&2.into(), 2));
@@ -214,7 +214,7 @@ async fn new_connection_that_was_closed_costs_an_attempt() {
 #[tokio::test]
 async fn request_is_sent_once_more_at_most() {
     let sink = Sink::start(&["204 No Content", HANGS_UP, HANGS_UP]).await;
-    let server = Server::start(&["--deliver", &sink.url]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "completed").await;
     server.submit("b", "/v1/events", "x").await;
@@ -226,7 +226,7 @@ async fn request_is_sent_once_more_at_most() {
 #[tokio::test]
 async fn answer_that_has_begun_is_not_asked_for_again() {
     let sink = Sink::start(&["204 No Content", "HTTP/1.1 20<hangs up>"]).await;
-    let server = Server::start(&["--deliver", &sink.url]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "completed").await;
     server.submit("b", "/v1/events", "x").await;
@@ -237,7 +237,7 @@ async fn answer_that_has_begun_is_not_asked_for_again() {
 #[tokio::test]
 async fn what_goes_wrong_is_in_the_log() {
     let sink = Sink::start(&["500 Oh", "410 Gone"]).await;
-    let mut server = Server::start(&["--log", "info", "--deliver", &sink.url]).await;
+    let mut server = ServerChild::start(&["--log", "info", "--deliver", &sink.url]).await;
     server.submit("a-1", "/v1/events", "x").await;
     for (level, what, why) in [("INFO", "another will follow", "500"), ("WARN", "the event has failed", "410 Gone")] {
         let line = server.logs(what).await;

@@ -11,14 +11,14 @@ use eventful::{AfterRun, AttemptEnd, Change, Charge, Config, Epoch, Event, Fact,
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{Server, run};
+use crate::process::{ServerChild, run};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const EPOCH: Epoch = Epoch::new(NOW.as_micros());
 
 #[tokio::test]
 async fn verify_tells_what_a_journal_holds_and_leaves_it_as_it_is() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     let before = home.files();
 
     let (code, stdout, stderr) = run(&["journal", "verify", home.dir()]).await;
@@ -30,10 +30,10 @@ async fn verify_tells_what_a_journal_holds_and_leaves_it_as_it_is() {
 
 #[tokio::test]
 async fn a_journal_that_was_not_closed_is_sound_and_stays_as_it_is() {
-    let home = Home::with_events(0);
+    let home = ProgramJournal::with_events(0);
     let mut log = home.open();
     (0..9).for_each(|n| log.append(&[accepted(n)]).expect("room"));
-    let killed = Home(tempfile::tempdir().expect("a directory"));
+    let killed = ProgramJournal(tempfile::tempdir().expect("a directory"));
     home.files().iter().for_each(|(name, bytes)| fs::write(killed.0.path().join(name), bytes).expect("a copy"));
     drop(log);
     let before = killed.files();
@@ -46,7 +46,7 @@ async fn a_journal_that_was_not_closed_is_sound_and_stays_as_it_is() {
 
 #[tokio::test]
 async fn verify_finds_damage_and_names_the_file_and_the_frame() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     home.damage("payload 5");
 
     let (code, _, stderr) = run(&["journal", "verify", home.dir()]).await;
@@ -58,7 +58,7 @@ async fn verify_finds_damage_and_names_the_file_and_the_frame() {
 
 #[tokio::test]
 async fn dump_prints_each_fact_as_json() {
-    let home = Home::with_events(3);
+    let home = ProgramJournal::with_events(3);
 
     let (code, stdout, _) = run(&["journal", "dump", home.dir()]).await;
 
@@ -74,7 +74,7 @@ async fn dump_prints_each_fact_as_json() {
 
 #[tokio::test]
 async fn dump_prints_the_records_that_a_snapshot_stands_for_and_bytes_as_base64() {
-    let home = Home::with_events(2);
+    let home = ProgramJournal::with_events(2);
     home.open()
         .append(&[Fact { at: NOW, change: Change::Accepted(Event::new(key(7), vec![0xff, 0xfe])) }])
         .expect("room");
@@ -92,9 +92,9 @@ async fn dump_prints_the_records_that_a_snapshot_stands_for_and_bytes_as_base64(
 
 #[tokio::test]
 async fn salvage_saves_what_is_before_the_damage_and_says_what_is_lost() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     home.damage("payload 5");
-    let (before, saved) = (home.files(), Home(tempfile::tempdir().expect("a directory")));
+    let (before, saved) = (home.files(), ProgramJournal(tempfile::tempdir().expect("a directory")));
 
     let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), saved.dir()]).await;
 
@@ -108,19 +108,19 @@ async fn salvage_saves_what_is_before_the_damage_and_says_what_is_lost() {
 
 #[tokio::test]
 async fn salvage_goes_on_from_a_snapshot_and_saves_all_of_a_sound_journal() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     assert_eq!(run(&["journal", "compact", home.dir()]).await.0, 0);
     let mut log = home.open();
     (20..24).for_each(|n| log.append(&[accepted(n)]).expect("room"));
     drop(log);
-    let saved = Home(tempfile::tempdir().expect("a directory"));
+    let saved = ProgramJournal(tempfile::tempdir().expect("a directory"));
 
     let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), saved.dir()]).await;
 
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert!(stdout.contains("saved      the snapshot before frame 11, and 4 frames, up to 14\n"), "{stdout}");
     assert!(stdout.contains("records    13: 12 received, 1 completed\n"), "{stdout}");
-    let state = |home: &Home| recover(&mut home.store(), &owner(), &Config::default(), u64::MAX, &mut |_| {});
+    let state = |home: &ProgramJournal| recover(&mut home.store(), &owner(), &Config::default(), u64::MAX, &mut |_| {});
     let [was, is] = [&home, &saved].map(|home| state(home).expect("a sound journal").replay.state());
     assert!(was.records == is.records && was.counters == is.counters && was.paused == is.paused);
     assert!(is.epoch > was.epoch, "what is salvaged is another opening");
@@ -128,9 +128,9 @@ async fn salvage_goes_on_from_a_snapshot_and_saves_all_of_a_sound_journal() {
 
 #[tokio::test]
 async fn salvage_of_a_journal_whose_newest_frame_is_damaged_names_it_and_ends_with_1() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     home.damage("payload 8");
-    let saved = Home(tempfile::tempdir().expect("a directory"));
+    let saved = ProgramJournal(tempfile::tempdir().expect("a directory"));
 
     let (code, stdout, stderr) = run(&["journal", "salvage", home.dir(), saved.dir()]).await;
 
@@ -140,7 +140,7 @@ async fn salvage_of_a_journal_whose_newest_frame_is_damaged_names_it_and_ends_wi
 
 #[tokio::test]
 async fn salvage_of_a_file_that_holds_no_journal_says_so_and_ends_with_1() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     fs::write(home.file(), [0; 40]).expect("a file");
     let to = home.0.path().join("saved");
 
@@ -153,7 +153,7 @@ async fn salvage_of_a_file_that_holds_no_journal_says_so_and_ends_with_1() {
 
 #[tokio::test]
 async fn compact_makes_a_journal_small_and_keeps_what_it_holds() {
-    let home = Home::with_events(300);
+    let home = ProgramJournal::with_events(300);
 
     let (code, stdout, _) = run(&["journal", "compact", home.dir()]).await;
 
@@ -166,7 +166,7 @@ async fn compact_makes_a_journal_small_and_keeps_what_it_holds() {
 
 #[tokio::test]
 async fn journal_of_a_newer_program_ends_with_2_and_is_left_alone() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     fs::write(home.0.path().join("FORMAT"), "eventful journal, format 3\n").expect("a file");
     let (before, to) = (home.files(), home.0.path().join("saved").display().to_string());
     for args in [
@@ -186,21 +186,21 @@ async fn journal_of_a_newer_program_ends_with_2_and_is_left_alone() {
 
 #[tokio::test]
 async fn start_says_that_the_journal_is_new_or_how_many_records_it_has() {
-    let home = Home(tempfile::tempdir().expect("a directory"));
-    let mut server = Server::start(&["--data", home.dir()]).await;
+    let home = ProgramJournal(tempfile::tempdir().expect("a directory"));
+    let mut server = ServerChild::start(&["--data", home.dir()]).await;
     assert!(server.says("persistence").await.ends_with(&format!("{}, a new journal", home.dir())));
     server.submit("order-1", "/v1/events", "1200").await;
     server.submit("order-2", "/v1/events", "1200").await;
     server.kill().await;
 
-    let mut server = Server::start(&["--data", home.dir()]).await;
+    let mut server = ServerChild::start(&["--data", home.dir()]).await;
 
     assert!(server.says("persistence").await.contains(&format!("{}, opened with 2 records: ", home.dir())));
 }
 
 #[tokio::test]
 async fn journal_whose_segments_are_gone_is_not_sound_and_not_served() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     fs::remove_file(home.file()).expect("a file");
     for args in [
         &["journal", "verify", home.dir()][..],
@@ -216,7 +216,7 @@ async fn journal_whose_segments_are_gone_is_not_sound_and_not_served() {
 
 #[tokio::test]
 async fn journal_of_the_former_format_is_refused_by_a_sentence() {
-    let home = Home(tempfile::tempdir().expect("a directory"));
+    let home = ProgramJournal(tempfile::tempdir().expect("a directory"));
     fs::write(home.0.path().join("journal.redb"), "a database").expect("a file");
     for args in [
         &["journal", "verify", home.dir()][..],
@@ -232,7 +232,7 @@ async fn journal_of_the_former_format_is_refused_by_a_sentence() {
 
 #[tokio::test]
 async fn what_is_in_use_can_be_verified_dumped_and_backed_up_but_not_mended() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     let mut log = home.open_as("process 4242 on host blue");
     log.append(&[accepted(20)]).expect("room");
     let [new, copy] = ["new", "copy"].map(|name| home.0.path().join(name).display().to_string());
@@ -252,13 +252,13 @@ async fn what_is_in_use_can_be_verified_dumped_and_backed_up_but_not_mended() {
     log.append(&[accepted(21)]).expect("the owner goes on");
     let (code, stdout, _) = run(&["journal", "verify", &copy]).await;
     assert!(code == 0 && stdout.contains("records    10: 9 received, 1 completed\nsound"), "{stdout}");
-    let mut server = Server::start(&["--data", &copy]).await;
+    let mut server = ServerChild::start(&["--data", &copy]).await;
     assert!(server.says("persistence").await.contains("opened with 10 records"), "the copy is served");
 }
 
 #[tokio::test]
 async fn backup_takes_the_place_of_no_journal_and_of_a_damaged_one_makes_none() {
-    let home = Home::with_events(9);
+    let home = ProgramJournal::with_events(9);
     let copy = home.0.path().join("copy").display().to_string();
     let (code, _, stderr) = run(&["journal", "backup", home.dir(), home.dir()]).await;
     assert!(code == 1 && stderr.contains("name a new one"), "{stderr}");
@@ -272,7 +272,7 @@ async fn backup_takes_the_place_of_no_journal_and_of_a_damaged_one_makes_none() 
 
 #[tokio::test]
 async fn what_is_not_there_is_not_made() {
-    let home = Home::with_events(1);
+    let home = ProgramJournal::with_events(1);
     let new = home.0.path().join("new").display().to_string();
     for args in [
         &["verify", new.as_str()][..],
@@ -291,7 +291,7 @@ async fn what_is_not_there_is_not_made() {
 
 #[tokio::test]
 async fn a_journal_that_may_not_be_read_is_not_told_as_none() {
-    let home = Home::with_events(0);
+    let home = ProgramJournal::with_events(0);
     let to = home.0.path().join("to").display().to_string();
     fs::remove_file(home.file()).expect("a file");
     symlink(home.file(), home.file()).expect("a link to itself");
@@ -317,9 +317,9 @@ fn is_no_lock(file: &std::io::Result<fs::DirEntry>) -> bool {
 }
 
 /// A directory with a journal.
-struct Home(TempDir);
+struct ProgramJournal(TempDir);
 
-impl Home {
+impl ProgramJournal {
     /// So many events in a frame each, of which the first is done.
     fn with_events(events: u64) -> Self {
         let home = Self(tempfile::tempdir().expect("a directory"));

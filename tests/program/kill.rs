@@ -9,9 +9,9 @@ use serde_json::Value;
 use tokio::process::Child;
 use tokio::task::JoinSet;
 
-use crate::clients::{Chance, Client, Place};
-use crate::ledger::{Ledger, Told, digest};
-use crate::process::{Server, spawn};
+use crate::clients::{OneRequestClient, ServerAddress, SplitMix};
+use crate::ledger::{ClientLedger, EventAnswers, digest};
+use crate::process::{ServerChild, spawn};
 use crate::sink::Sink;
 
 /// How often it is killed.
@@ -22,19 +22,19 @@ const MAX_ATTEMPTS: &str = "50";
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_many_kills_and_is_done_once_the_program_is_left_alone() {
-    let run = Run::start().await;
+    let run = KillRun::start().await;
     let mut clients = JoinSet::new();
-    (1..=CLIENTS).for_each(|name| drop(clients.spawn(Client::new(name, &run.ledger, &run.place).run())));
-    let mut chance = Chance::new(7);
+    (1..=CLIENTS).for_each(|name| drop(clients.spawn(OneRequestClient::new(name, &run.ledger, &run.place).run())));
+    let mut chance = SplitMix::new(7);
     for _ in 0..KILLS {
-        let moment = Moment::draw(&mut chance);
+        let moment = KillMoment::draw(&mut chance);
         tokio::select! {
             biased;
             ended = clients.join_next() => panic!("a client has ended: {ended:?}"),
             () = run.live(moment, &mut chance) => {}
         }
     }
-    let mut server = Server::of(run.spawn(&mut chance)).await;
+    let mut server = ServerChild::of(run.spawn(&mut chance)).await;
     run.place.open(&server.address, true);
     while let Some(ended) = clients.join_next().await {
         ended.expect("the client is content");
@@ -46,7 +46,7 @@ async fn what_was_acknowledged_survives_many_kills_and_is_done_once_the_program_
     server.says("0 left").await;
     assert_eq!(server.exit_code().await, 0);
 
-    let server = Server::of(run.spawn(&mut chance)).await;
+    let server = ServerChild::of(run.spawn(&mut chance)).await;
     let again = server.get("/v1/stats").await;
     for facts in ["events_accepted_total", "attempts_started_total", "attempts_finished_total"] {
         assert_eq!(again[facts], stats[facts], "{facts}");
@@ -58,7 +58,7 @@ async fn what_was_acknowledged_survives_many_kills_and_is_done_once_the_program_
 
 /// When a life ends.
 #[derive(Debug)]
-enum Moment {
+enum KillMoment {
     /// As soon as there is a process.
     Spawned,
     /// As soon as it has opened its journal.
@@ -71,8 +71,8 @@ enum Moment {
     Delivered(usize),
 }
 
-impl Moment {
-    fn draw(chance: &mut Chance) -> Self {
+impl KillMoment {
+    fn draw(chance: &mut SplitMix) -> Self {
         let count = 1 + usize::try_from(chance.below(60)).expect("a count");
         match chance.below(10) {
             0 => Self::Spawned,
@@ -85,14 +85,14 @@ impl Moment {
 }
 
 /// One directory, its clients and its sink.
-struct Run {
+struct KillRun {
     data: PathBuf,
     sink: Sink,
-    ledger: Arc<Ledger>,
-    place: Arc<Place>,
+    ledger: Arc<ClientLedger>,
+    place: Arc<ServerAddress>,
 }
 
-impl Run {
+impl KillRun {
     async fn start() -> Self {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kill-{}", std::process::id()));
         let answers: Vec<_> = (0..5000).map(|n| if n % 7 == 0 { "500 Oh" } else { "204 No Content" }).collect();
@@ -101,7 +101,7 @@ impl Run {
     }
 
     /// Begins a life. In every other one, more or less, snapshots are made all the time.
-    fn spawn(&self, chance: &mut Chance) -> Child {
+    fn spawn(&self, chance: &mut SplitMix) -> Child {
         let snapshot_after = if chance.below(2) == 0 { "1000" } else { "1000000" };
         let data = self.data.to_str().expect("text");
         let limits = ["--max-attempts", MAX_ATTEMPTS, "--snapshot-after", snapshot_after];
@@ -109,23 +109,23 @@ impl Run {
     }
 
     /// One life, and its end.
-    async fn live(&self, moment: Moment, chance: &mut Chance) {
+    async fn live(&self, moment: KillMoment, chance: &mut SplitMix) {
         let (acknowledged, delivered) = (self.ledger.count(), self.sink.count());
         let mut child = self.spawn(chance);
         match moment {
-            Moment::Spawned => return child.kill().await.expect("it is killed"),
-            Moment::Opened => {
+            KillMoment::Spawned => return child.kill().await.expect("it is killed"),
+            KillMoment::Opened => {
                 self.until_opened(&child).await;
                 return child.kill().await.expect("it is killed");
             }
-            Moment::Serving | Moment::Acknowledged(_) | Moment::Delivered(_) => {}
+            KillMoment::Serving | KillMoment::Acknowledged(_) | KillMoment::Delivered(_) => {}
         }
-        let server = Server::of(child).await;
+        let server = ServerChild::of(child).await;
         self.place.open(&server.address, false);
         match moment {
-            Moment::Spawned | Moment::Opened | Moment::Serving => {}
-            Moment::Acknowledged(count) => self.ledger.until(acknowledged + count).await,
-            Moment::Delivered(count) => self.sink.until(delivered + count).await,
+            KillMoment::Spawned | KillMoment::Opened | KillMoment::Serving => {}
+            KillMoment::Acknowledged(count) => self.ledger.until(acknowledged + count).await,
+            KillMoment::Delivered(count) => self.sink.until(delivered + count).await,
         }
         let (acknowledged, delivered) = (self.ledger.count(), self.sink.count());
         let stats = server.get("/v1/stats").await;
@@ -157,7 +157,7 @@ impl Run {
 
     /// Every event that clients were told of is completed, with its payload, and was delivered once
     /// in each of its attempts at most; no other event was.
-    async fn audit_events(&self, server: &Server) {
+    async fn audit_events(&self, server: &ServerChild) {
         let mut deliveries = self.deliveries();
         for (id, told) in self.ledger.all() {
             let record = server.get(&format!("/v1/events/{id}")).await;
@@ -177,7 +177,7 @@ impl Run {
             let (head, payload) = request.split_once("\r\n\r\n").expect("a head");
             let header = |name| head.lines().find_map(|line| line.strip_prefix(name)).expect(name);
             let (id, attempt) = (header("webhook-id: "), header("eventful-attempt: ").parse().expect("a number"));
-            let Told { digest: stored, .. } = self.ledger.known(id);
+            let EventAnswers { digest: stored, .. } = self.ledger.known(id);
             assert_eq!(digest(id, payload), stored, "{id} was delivered with another payload");
             assert!(deliveries.entry(id.to_owned()).or_default().insert(attempt), "attempt {attempt} of {id} twice");
         }
@@ -185,7 +185,7 @@ impl Run {
     }
 }
 
-impl Drop for Run {
+impl Drop for KillRun {
     fn drop(&mut self) {
         // What fails is looked at.
         if !std::thread::panicking() {
@@ -195,7 +195,7 @@ impl Drop for Run {
 }
 
 /// Polls until every event is over; gives up after many tries.
-async fn at_rest(server: &Server, ledger: &Ledger) -> Value {
+async fn at_rest(server: &ServerChild, ledger: &ClientLedger) -> Value {
     let mut stats = Value::Null;
     for _ in 0..50_000 {
         stats = server.get("/v1/stats").await;

@@ -8,14 +8,14 @@ use tokio::sync::Notify;
 
 /// What clients were told, by id.
 #[derive(Default)]
-pub(crate) struct Ledger {
-    told: Mutex<BTreeMap<String, Told>>,
+pub(crate) struct ClientLedger {
+    told: Mutex<BTreeMap<String, EventAnswers>>,
     changed: Notify,
 }
 
 /// What clients were told about one event.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Told {
+pub(crate) struct EventAnswers {
     /// The digest of the payload that it has.
     pub(crate) digest: String,
     /// The server has said that it has it.
@@ -28,39 +28,39 @@ pub(crate) struct Told {
 
 /// An answer to a submission.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum SubmitResponse {
     Accepted,
     Duplicate { status: String },
     Conflict { stored_digest: String },
 }
 
-impl Ledger {
+impl ClientLedger {
     /// What was told about this event so far.
-    pub(crate) fn known(&self, id: &str) -> Told {
+    pub(crate) fn known(&self, id: &str) -> EventAnswers {
         self.lock().get(id).cloned().unwrap_or_default()
     }
 
     /// Notes an answer. `known` is what was told when the submission was sent.
-    pub(crate) fn note(&self, id: &str, payload: &str, known: &Told, answer: Answer) {
+    pub(crate) fn note(&self, id: &str, payload: &str, known: &EventAnswers, answer: SubmitResponse) {
         let mut all = self.lock();
         let told = all.entry(id.to_owned()).or_default();
         let digest = match &answer {
-            Answer::Accepted | Answer::Duplicate { .. } => digest(id, payload),
-            Answer::Conflict { stored_digest } => stored_digest.clone(),
+            SubmitResponse::Accepted | SubmitResponse::Duplicate { .. } => digest(id, payload),
+            SubmitResponse::Conflict { stored_digest } => stored_digest.clone(),
         };
         assert!(told.digest.is_empty() || told.digest == digest, "{id} has another payload now: {answer:?}, {told:?}");
         told.digest = digest;
         told.has = true;
         match answer {
-            Answer::Accepted => {
+            SubmitResponse::Accepted => {
                 told.accepted += 1;
                 assert!(!known.has && told.accepted == 1, "{id} was there before, and is new: {told:?}");
             }
-            Answer::Duplicate { status } => {
+            SubmitResponse::Duplicate { status } => {
                 told.completed |= status == "completed";
                 assert!(!known.completed || status == "completed", "{id} was completed, and is {status}");
             }
-            Answer::Conflict { stored_digest } => assert_ne!(stored_digest, self::digest(id, payload), "{id}"),
+            SubmitResponse::Conflict { stored_digest } => assert_ne!(stored_digest, self::digest(id, payload), "{id}"),
         }
         self.changed.notify_waiters();
     }
@@ -82,11 +82,11 @@ impl Ledger {
     }
 
     /// Every event, with what was told about it.
-    pub(crate) fn all(&self) -> BTreeMap<String, Told> {
+    pub(crate) fn all(&self) -> BTreeMap<String, EventAnswers> {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Told>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, EventAnswers>> {
         self.told.lock().expect("no client has panicked")
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 use tempfile::TempDir;
 
-use crate::process::{Api, Server, program, signal, spawn_with};
+use crate::process::{Api, ServerChild, program, signal, spawn_with};
 use crate::sink::Sink;
 
 /// A last resort against hanging.
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[tokio::test]
 async fn log_that_is_not_read_holds_up_no_call() {
     let log = Clogged::new();
-    let server = Server::of(spawn_with(&["--log", "trace"], Stdio::piped(), log.writer())).await;
+    let server = ServerChild::of(spawn_with(&["--log", "trace"], Stdio::piped(), log.writer())).await;
     log.fill();
 
     for n in 0..200 {
@@ -90,7 +90,7 @@ async fn output_that_is_not_written_is_an_error() {
     let salvaged = journal.path().join("salvaged");
     let events = journal.path().join("events");
     std::fs::write(&events, "{\"id\":\"a\"}\n").expect("a file");
-    let server = Server::start(&[]).await;
+    let server = ServerChild::start(&[]).await;
     let url = server.url();
     for args in [
         &["journal", "dump", directory][..],
@@ -184,7 +184,7 @@ async fn run_into(args: &[&str], output: impl Into<Stdio>) -> (Option<i32>, Stri
 /// A journal that a server has left.
 async fn journal() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut server = Server::start(&["--data", directory.path().to_str().expect("text")]).await;
+    let mut server = ServerChild::start(&["--data", directory.path().to_str().expect("text")]).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "completed").await;
     server.signal("TERM");
@@ -198,7 +198,7 @@ async fn pending() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().to_str().expect("text");
     let args = ["--data", path, "--deliver", "http://127.0.0.1:1/", "--max-attempts", "1000000000"];
-    let server = Server::start(&args).await;
+    let server = ServerChild::start(&args).await;
     server.submit("a", "/v1/events", "x").await;
     server.kill().await;
     directory

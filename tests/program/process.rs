@@ -49,7 +49,7 @@ fn begin(command: &mut Command) -> Child {
 }
 
 /// `eventful serve` on a free port.
-pub(crate) struct Server {
+pub(crate) struct ServerChild {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     log: Option<Lines<BufReader<ChildStderr>>>,
@@ -61,7 +61,7 @@ pub(crate) struct Api {
     pub(crate) address: String,
 }
 
-impl Deref for Server {
+impl Deref for ServerChild {
     type Target = Api;
 
     fn deref(&self) -> &Api {
@@ -69,7 +69,7 @@ impl Deref for Server {
     }
 }
 
-impl Server {
+impl ServerChild {
     pub(crate) async fn start(args: &[&str]) -> Self {
         Self::of(spawn(args)).await
     }
@@ -230,10 +230,10 @@ impl Api {
 }
 
 /// A client that keeps its one connection.
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct KeptClient(BufReader<TcpStream>);
 
-impl Client {
-    pub(crate) async fn connect(server: &Server) -> Self {
+impl KeptClient {
+    pub(crate) async fn connect(server: &ServerChild) -> Self {
         Self(BufReader::new(TcpStream::connect(&server.address).await.expect("a connection")))
     }
 

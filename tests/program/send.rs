@@ -2,13 +2,13 @@
 
 use std::process::Stdio;
 
-use crate::process::{Server, program, run};
+use crate::process::{ServerChild, program, run};
 use crate::sink::Sink;
 use tokio::io::AsyncWriteExt as _;
 
 #[tokio::test]
 async fn lines_are_sent_counted_and_sent_again_without_harm() {
-    let server = Server::start(&[]).await;
+    let server = ServerChild::start(&[]).await;
     let lines: String = (0..1200).map(|n| format!("{{\"id\":\"{n}\",\"payload\":{n}}}\n")).collect();
     for summary in ["1200 accepted, 0 duplicate, 0 conflict", "0 accepted, 1200 duplicate, 0 conflict"] {
         let (code, stdout, stderr) = send(&server, &lines).await;
@@ -20,7 +20,7 @@ async fn lines_are_sent_counted_and_sent_again_without_harm() {
 
 #[tokio::test]
 async fn bad_lines_are_named_and_the_others_are_sent() {
-    let server = Server::start(&[]).await;
+    let server = ServerChild::start(&[]).await;
     let lines = "{\"id\":\"a\",\"payload\":1}\n\nnonsense\n{\"id\":\"a\",\"payload\":2}\n{\"id\":\"b\"}";
     let (code, stdout, stderr) = send(&server, lines).await;
     assert_eq!(code, 1);
@@ -30,7 +30,7 @@ async fn bad_lines_are_named_and_the_others_are_sent() {
 
 #[tokio::test]
 async fn byte_order_mark_is_skipped_and_utf16_refused() {
-    let server = Server::start(&[]).await;
+    let server = ServerChild::start(&[]).await;
     let (code, stdout, stderr) = send(&server, b"\xef\xbb\xbf{\"id\":\"a\"}\r\n\xef\xbb\xbf\n{\"id\":\"b\"}").await;
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert!(stdout.contains("2 lines") && stdout.contains("2 accepted"), "{stdout}");
@@ -42,7 +42,7 @@ async fn byte_order_mark_is_skipped_and_utf16_refused() {
 
 #[tokio::test]
 async fn lines_that_find_no_room_are_sent_again() {
-    let server = Server::start(&["--max-pending", "100", "--overload-retry-after", "1ms"]).await;
+    let server = ServerChild::start(&["--max-pending", "100", "--overload-retry-after", "1ms"]).await;
     let lines: String = (0..1000).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
     let (code, stdout, _) = send_to(&server.url(), &["--retries", "10000"], &lines).await;
     assert_eq!(code, 0, "{stdout}");
@@ -51,7 +51,7 @@ async fn lines_that_find_no_room_are_sent_again() {
 
 #[tokio::test]
 async fn a_try_that_gets_anywhere_gives_the_retries_back() {
-    let server = Server::start(&["--max-pending", "1", "--overload-retry-after", "1ms"]).await;
+    let server = ServerChild::start(&["--max-pending", "1", "--overload-retry-after", "1ms"]).await;
     let lines: String = (0..200).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
     let (code, stdout, _) = send_to(&server.url(), &["--retries", "100"], &lines).await;
     assert_eq!(code, 0, "{stdout}");
@@ -98,7 +98,7 @@ async fn a_file_that_is_not_there_is_an_error() {
     assert!(stderr.contains("cannot read /nowhere"), "{stderr}");
 }
 
-async fn send(server: &Server, lines: impl AsRef<[u8]>) -> (i32, String, String) {
+async fn send(server: &ServerChild, lines: impl AsRef<[u8]>) -> (i32, String, String) {
     send_to(&server.url(), &[], lines).await
 }
 

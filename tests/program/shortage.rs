@@ -2,15 +2,15 @@
 
 use tokio::net::TcpStream;
 
-use crate::process::{Client, Server, spawn_under};
+use crate::process::{KeptClient, ServerChild, spawn_under};
 use crate::sink::Sink;
 
 #[tokio::test]
 async fn delivery_has_descriptors_however_many_clients_there_are() {
     let sink = Sink::start(&[]).await;
     let args = ["--deliver", &sink.url, "--max-attempts", "1", "--concurrency", "8"];
-    let server = Server::of(spawn_under("ulimit -n 256", &args)).await;
-    let mut client = Client::connect(&server).await;
+    let server = ServerChild::of(spawn_under("ulimit -n 256", &args)).await;
+    let mut client = KeptClient::connect(&server).await;
     let _idle = crowd(&server, 200).await;
     client.submit("a", "x").await;
     let record = client.until("/v1/events/a", "completed").await;
@@ -22,10 +22,10 @@ async fn events_wait_uncharged_while_there_is_no_descriptor() {
     let sink = Sink::start(&[]).await;
     for handler in [["--deliver", &*sink.url], ["--exec", "cat > /dev/null"]] {
         let args = [&handler[..], &["--max-attempts", "1", "--log", "warn"]].concat();
-        let own = Server::start(&args).await.open_files();
+        let own = ServerChild::start(&args).await.open_files();
         // So few more that the clients, which there is always some room for, leave none to handlers.
-        let mut server = Server::of(spawn_under(&format!("ulimit -n {}", own + 8), &args)).await;
-        let mut client = Client::connect(&server).await;
+        let mut server = ServerChild::of(spawn_under(&format!("ulimit -n {}", own + 8), &args)).await;
+        let mut client = KeptClient::connect(&server).await;
         let idle = crowd(&server, 60).await;
         server.logs("a connection was not accepted").await;
         client.submit("a", "x").await;
@@ -42,7 +42,7 @@ async fn events_wait_uncharged_while_there_is_no_descriptor() {
 
 #[tokio::test]
 async fn soft_limit_is_raised_as_far_as_is_needed() {
-    let server = Server::of(spawn_under("ulimit -Sn 64", &[])).await;
+    let server = ServerChild::of(spawn_under("ulimit -Sn 64", &[])).await;
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).expect("its limits");
     let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line");
     let soft: u64 = line.split_whitespace().nth(3).and_then(|soft| soft.parse().ok()).expect("a number");
@@ -51,13 +51,13 @@ async fn soft_limit_is_raised_as_far_as_is_needed() {
 
 #[tokio::test]
 async fn limit_that_is_too_low_is_said_at_start() {
-    let mut server = Server::of(spawn_under("ulimit -n 256", &["--log", "warn", "--exec", "true"])).await;
+    let mut server = ServerChild::of(spawn_under("ulimit -n 256", &["--log", "warn", "--exec", "true"])).await;
     let line = server.logs("files may be open").await;
     assert!(line.contains("256 files") && line.contains("16 connections") && line.contains("LimitNOFILE"), "{line}");
 }
 
 /// Clients that connect and send nothing.
-async fn crowd(server: &Server, count: usize) -> Vec<TcpStream> {
+async fn crowd(server: &ServerChild, count: usize) -> Vec<TcpStream> {
     let mut crowd = Vec::new();
     for _ in 0..count {
         crowd.push(TcpStream::connect(&server.address).await.expect("a connection"));

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use crate::process::{Server, spawn_under};
+use crate::process::{ServerChild, spawn_under};
 
 #[tokio::test]
 async fn a_signal_drains_what_is_in_flight_and_ends_well() {
@@ -11,7 +11,7 @@ async fn a_signal_drains_what_is_in_flight_and_ends_well() {
         let pipe = pipe(signal);
         // Ends when somebody writes into the pipe.
         let command = format!("cat '{}'", pipe.display());
-        let mut server = Server::start(&["--exec", &command]).await;
+        let mut server = ServerChild::start(&["--exec", &command]).await;
         server.submit("a", "/v1/events", "x").await;
         server.until("/v1/events/a", "processing").await;
         server.signal(signal);
@@ -25,7 +25,7 @@ async fn a_signal_drains_what_is_in_flight_and_ends_well() {
 
 #[tokio::test]
 async fn hangup_that_was_ignored_before_stays_ignored() {
-    let mut server = Server::of(spawn_under("trap '' HUP", &[])).await;
+    let mut server = ServerChild::of(spawn_under("trap '' HUP", &[])).await;
     server.signal("HUP");
     server.submit("a", "/v1/events", "x").await;
     server.signal("TERM");
@@ -39,7 +39,7 @@ async fn limit_of_file_sizes_is_an_error_and_no_death() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().to_str().expect("text");
     // In blocks of 512 bytes, for a shell that follows POSIX.
-    let mut server = Server::of(spawn_under("ulimit -f 16384", &["--data", data])).await;
+    let mut server = ServerChild::of(spawn_under("ulimit -f 16384", &["--data", data])).await;
 
     for _ in 0..2 {
         let refused = server.fill(&"x".repeat(1 << 19)).await;
@@ -53,7 +53,7 @@ async fn limit_of_file_sizes_is_an_error_and_no_death() {
 
 #[tokio::test]
 async fn an_idle_server_ends_at_once() {
-    let mut server = Server::start(&[]).await;
+    let mut server = ServerChild::start(&[]).await;
     server.signal("TERM");
     server.says("0 drained, 0 interrupted, 0 abandoned, 0 left").await;
     assert_eq!(server.exit_code().await, 0);
@@ -61,7 +61,7 @@ async fn an_idle_server_ends_at_once() {
 
 #[tokio::test]
 async fn the_drain_timeout_interrupts_what_hangs() {
-    let mut server = Server::start(&["--exec", "exec sleep 1000", "--drain-timeout", "10ms"]).await;
+    let mut server = ServerChild::start(&["--exec", "exec sleep 1000", "--drain-timeout", "10ms"]).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "processing").await;
     server.signal("TERM");
@@ -72,7 +72,7 @@ async fn the_drain_timeout_interrupts_what_hangs() {
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
-    let mut server = Server::start(&["--exec", "exec sleep 1000"]).await;
+    let mut server = ServerChild::start(&["--exec", "exec sleep 1000"]).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "processing").await;
     server.signal("INT");
@@ -86,7 +86,7 @@ async fn a_command_does_not_outlive_the_server_nor_does_what_it_has_started() {
     let pipe = pipe("orphan");
     // The shell waits for `cat`, which reads until the pipe is closed.
     let command = format!("cat '{}' > /dev/null; true", pipe.display());
-    let mut server = Server::start(&["--exec", &command]).await;
+    let mut server = ServerChild::start(&["--exec", &command]).await;
     server.submit("a", "/v1/events", "x").await;
     let mut written = std::fs::File::options().write(true).open(&pipe).expect("the command reads");
     server.signal("INT");
@@ -99,7 +99,7 @@ async fn a_command_does_not_outlive_the_server_nor_does_what_it_has_started() {
 
 #[tokio::test]
 async fn a_draining_server_is_not_ready() {
-    let mut server = Server::start(&["--exec", "exec sleep 1000"]).await;
+    let mut server = ServerChild::start(&["--exec", "exec sleep 1000"]).await;
     server.submit("a", "/v1/events", "x").await;
     server.until("/v1/events/a", "processing").await;
     server.signal("TERM");

@@ -14,12 +14,12 @@ pub(crate) const HANGS_UP: &str = "<hangs up>";
 #[derive(Clone)]
 pub(crate) struct Sink {
     pub(crate) url: String,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SinkState>>,
     arrived: Arc<Notify>,
 }
 
 #[derive(Default)]
-struct State {
+struct SinkState {
     answers: VecDeque<&'static str>,
     requests: Vec<String>,
     connections: usize,
@@ -29,7 +29,7 @@ impl Sink {
     pub(crate) async fn start(answers: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/hook", listener.local_addr().expect("its address"));
-        let state = State { answers: answers.iter().copied().collect(), ..State::default() };
+        let state = SinkState { answers: answers.iter().copied().collect(), ..SinkState::default() };
         let sink = Self { url, state: Arc::new(Mutex::new(state)), arrived: Arc::default() };
         tokio::spawn(sink.clone().listen(listener));
         sink

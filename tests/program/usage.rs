@@ -2,7 +2,7 @@
 
 use std::process::{Output, Stdio};
 
-use crate::process::{Server, program, run};
+use crate::process::{ServerChild, program, run};
 
 #[tokio::test]
 async fn a_mistake_says_what_to_do_and_exits_with_2() {
@@ -44,7 +44,7 @@ async fn a_mistake_says_what_to_do_and_exits_with_2() {
 
 #[tokio::test]
 async fn a_port_in_use_is_named() {
-    let server = Server::start(&[]).await;
+    let server = ServerChild::start(&[]).await;
     let (code, _, stderr) = run(&["serve", "--listen", &server.address]).await;
     assert_eq!(code, 1);
     assert!(stderr.contains(&server.address) && stderr.contains("--listen"), "{stderr}");
@@ -89,7 +89,7 @@ async fn empty_variable_counts_as_absent() {
     let empty = |variable| (variable, "");
     let mut command = program(&["serve", "--listen", "127.0.0.1:0"]);
     command.envs(variables.iter().map(empty)).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut server = Server::of(command.spawn().expect("it starts")).await;
+    let mut server = ServerChild::of(command.spawn().expect("it starts")).await;
 
     server.submit("a", "/v1/events", "x").await;
 
@@ -108,7 +108,7 @@ async fn flag_of_a_handler_beats_the_variable_of_the_other() {
         for other in ["nonsense", " "] {
             let mut command = program(&["serve", "--listen", "127.0.0.1:0", flag, value]);
             command.env(variable, other).stdout(Stdio::piped()).stderr(Stdio::piped());
-            let mut server = Server::of(command.spawn().expect("it starts")).await;
+            let mut server = ServerChild::of(command.spawn().expect("it starts")).await;
             server.says(words).await;
         }
     }
@@ -154,7 +154,7 @@ async fn variables(call: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn host_is_served_when_it_is_allowed() {
-    let server = Server::start(&["--allow-host", "events.example,inbox.internal"]).await;
+    let server = ServerChild::start(&["--allow-host", "events.example,inbox.internal"]).await;
     for (host, status) in [
         ("events.example", 200),
         ("INBOX.internal.:9", 200),
@@ -171,7 +171,7 @@ async fn host_is_served_when_it_is_allowed() {
 
 #[tokio::test]
 async fn times_of_clients_are_flags() {
-    let server = Server::start(&["--keep-alive", "50ms", "--body-timeout", "50ms"]).await;
+    let server = ServerChild::start(&["--keep-alive", "50ms", "--body-timeout", "50ms"]).await;
     let stalled = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nidempotency-key: a\r\ncontent-length: 2\r\n\r\nx";
     assert!(server.call(stalled).await.starts_with("HTTP/1.1 408 "));
     // It ends without the client's doing.

@@ -1,9 +1,9 @@
 //! Attributes and settings that must say more.
 
-use super::source::{Source, closing, find_words};
+use super::source::{SourceFile, closing, find_words};
 
 /// `allow` and `expect` of a lint, each with its reason.
-pub(crate) fn silenced_without_reason(source: &Source) -> Vec<String> {
+pub(crate) fn silenced_without_reason(source: &SourceFile) -> Vec<String> {
     let attributes = ["#[", "#!["]
         .into_iter()
         .flat_map(|open| source.code.match_indices(open).map(move |(at, _)| (at, at + open.len() - 1)));
@@ -18,7 +18,7 @@ fn is_silent(attribute: &str) -> bool {
 }
 
 /// By default proptest keeps the seeds of tests under `tests/` where nobody looks.
-pub(crate) fn proptest_without_persistence(source: &Source) -> Vec<String> {
+pub(crate) fn proptest_without_persistence(source: &SourceFile) -> Vec<String> {
     const ADVICE: &str = "set `failure_persistence` to a file in `proptest-regressions/`";
     let needs = |word, setting| {
         let used = find_words(&source.code, word).next();

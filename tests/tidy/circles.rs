@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::modules::{self, Crate, Import};
-use super::source::Source;
+use super::source::SourceFile;
 
 /// For each pair of a file and one that it imports, the place of the first import.
 type Edges = BTreeMap<(usize, usize), usize>;
@@ -26,14 +26,14 @@ enum Target {
 /// The imports of a tree, and what is wrong with them.
 #[derive(Debug)]
 pub(crate) struct Imports<'a> {
-    tree: &'a [Source],
+    tree: &'a [SourceFile],
     edges: Edges,
     /// Paths of the workspace that lead nowhere, and files that no crate has: imports of them would not be seen.
     pub(crate) unresolved: Vec<String>,
 }
 
 impl<'a> Imports<'a> {
-    pub(crate) fn of(tree: &'a [Source]) -> Self {
+    pub(crate) fn of(tree: &'a [SourceFile]) -> Self {
         let crates = modules::crates(tree);
         let (mut edges, mut unresolved) = (Edges::new(), unread(tree, &crates));
         for one in &crates {
@@ -96,7 +96,7 @@ fn shortest_circle(next: &BTreeMap<usize, Vec<usize>>, file: usize) -> Option<Ve
 }
 
 /// Files in no crate, and `mod` lines without a file.
-fn unread(tree: &[Source], crates: &[Crate]) -> Vec<String> {
+fn unread(tree: &[SourceFile], crates: &[Crate]) -> Vec<String> {
     let is_read = |file: usize| crates.iter().any(|one| one.modules.iter().any(|module| module.file == file));
     let rust = (0..tree.len()).filter(|&file| tree[file].path.ends_with(".rs"));
     let files = rust.filter(|&file| !is_read(file)).map(|file| format!("{}: it is in no crate", tree[file].path));
@@ -104,7 +104,7 @@ fn unread(tree: &[Source], crates: &[Crate]) -> Vec<String> {
 }
 
 struct Paths<'a> {
-    tree: &'a [Source],
+    tree: &'a [SourceFile],
     one: &'a Crate,
 }
 

@@ -1,6 +1,6 @@
 //! Imports go one way: `bin → http → runtime → sync → node → journal → engine`.
 
-use super::source::{Source, find_words};
+use super::source::{SourceFile, find_words};
 
 const LAYERS: [&str; 7] = ["engine", "journal", "node", "sync", "runtime", "http", "bin"];
 
@@ -8,7 +8,7 @@ const LAYERS: [&str; 7] = ["engine", "journal", "node", "sync", "runtime", "http
 const FRONT: usize = 5;
 
 /// Paths from a layer to one above it, or around the layers through the re-exports of the root.
-pub(crate) fn point_backward(source: &Source) -> Vec<String> {
+pub(crate) fn point_backward(source: &SourceFile) -> Vec<String> {
     let Some(own) = LAYERS.iter().position(|layer| source.path.starts_with(&format!("src/{layer}"))) else {
         return Vec::new();
     };
@@ -21,7 +21,7 @@ pub(crate) fn point_backward(source: &Source) -> Vec<String> {
 }
 
 /// Below the front, `crate::` names a layer, so that the direction shows.
-fn around(source: &Source, own: usize) -> Vec<String> {
+fn around(source: &SourceFile, own: usize) -> Vec<String> {
     if own >= FRONT {
         return Vec::new();
     }

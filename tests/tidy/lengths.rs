@@ -1,12 +1,12 @@
 //! Files and functions that one can read in one go.
 
-use super::source::{Source, closing, find_words};
+use super::source::{SourceFile, closing, find_words};
 
 const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 70;
 
 /// Lines outside `#[cfg(test)]`; files of tests are not limited.
-pub(crate) fn long_file(source: &Source) -> Vec<String> {
+pub(crate) fn long_file(source: &SourceFile) -> Vec<String> {
     if !source.is_product() {
         return Vec::new();
     }
@@ -18,18 +18,18 @@ pub(crate) fn long_file(source: &Source) -> Vec<String> {
 }
 
 /// Functions beyond the limit, tests too.
-pub(crate) fn long_functions(source: &Source) -> Vec<String> {
+pub(crate) fn long_functions(source: &SourceFile) -> Vec<String> {
     let long = functions(source, &source.code).filter(|(_, lines)| *lines > FUNCTION_LINES);
     long.map(|(at, lines)| source.finding(at, &format!("a function of {lines} lines of {FUNCTION_LINES}: split it")))
         .collect()
 }
 
 /// The lines of each function that has a body, outside tests.
-pub(crate) fn of_functions(source: &Source) -> Vec<usize> {
+pub(crate) fn of_functions(source: &SourceFile) -> Vec<usize> {
     functions(source, &source.product).map(|(_, lines)| lines).collect()
 }
 
-fn functions<'a>(source: &'a Source, code: &'a str) -> impl Iterator<Item = (usize, usize)> + 'a {
+fn functions<'a>(source: &'a SourceFile, code: &'a str) -> impl Iterator<Item = (usize, usize)> + 'a {
     let rust = source.path.ends_with(".rs");
     find_words(code, "fn").filter(move |_| rust).filter_map(move |at| {
         let open = at + code[at..].find(['{', ';'])?;

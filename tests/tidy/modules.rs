@@ -1,6 +1,6 @@
 //! Crates as trees of modules: what each module defines, imports and names.
 
-use super::source::Source;
+use super::source::SourceFile;
 use super::tokens::{self, Token};
 
 /// The modules of one crate; the root is the first.
@@ -44,7 +44,7 @@ pub(crate) struct Mention {
 }
 
 /// Every crate of the tree.
-pub(crate) fn crates(tree: &[Source]) -> Vec<Crate> {
+pub(crate) fn crates(tree: &[SourceFile]) -> Vec<Crate> {
     let roots = (0..tree.len()).filter(|&file| is_root(&tree[file].path));
     roots.map(|file| read_crate(tree, file)).collect()
 }
@@ -61,19 +61,19 @@ fn is_root(path: &str) -> bool {
     }
 }
 
-fn read_crate(tree: &[Source], file: usize) -> Crate {
-    let mut reader = Reader { tree, read: Crate::default() };
+fn read_crate(tree: &[SourceFile], file: usize) -> Crate {
+    let mut reader = ModuleReader { tree, read: Crate::default() };
     let folder = folder_of(&tree[file].path).to_owned();
     reader.read_file(file, None, folder);
     reader.read
 }
 
-struct Reader<'a> {
-    tree: &'a [Source],
+struct ModuleReader<'a> {
+    tree: &'a [SourceFile],
     read: Crate,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ModuleReader<'a> {
     /// Reads a module that has a file; the files of its children are in `folder`.
     fn read_file(&mut self, file: usize, parent: Option<usize>, folder: String) -> usize {
         let tokens = tokens::read(&self.tree[file].product);
@@ -219,7 +219,7 @@ fn read_use(tokens: &[Token<'_>], prefix: &[String], is_public: bool, imports: &
 }
 
 /// The path in `#[path = "…"]` before the `mod` line at the end of `tokens`.
-fn given_path(source: &Source, tokens: &[Token<'_>]) -> Option<String> {
+fn given_path(source: &SourceFile, tokens: &[Token<'_>]) -> Option<String> {
     let attributes = tokens.rsplit(|token| [";", "}"].contains(&token.text)).next()?;
     let path = attributes.windows(3).find(|three| three[0].text == "[" && three[1].text == "path")?;
     source.text[path[2].at..].split('"').nth(1).map(str::to_owned)

@@ -2,18 +2,18 @@
 //!
 //! A row is `| P1 | the promise | [`name_of_a_test`](tests/file.rs) |`, with as many links as there are tests.
 
-use super::source::{Source, find_words};
+use super::source::{SourceFile, find_words};
 
 const PROMISES: usize = 11;
 /// May say `not yet: why` instead of a link.
 const NOT_YET: [&str; 1] = ["P10"];
 
 /// What is wrong with each promise whose row or test is missing.
-pub(crate) fn unkept(readme: &str, tree: &[Source]) -> Vec<String> {
+pub(crate) fn unkept(readme: &str, tree: &[SourceFile]) -> Vec<String> {
     (1..=PROMISES).filter_map(|n| unkept_one(&format!("P{n}"), readme, tree)).collect()
 }
 
-fn unkept_one(promise: &str, readme: &str, tree: &[Source]) -> Option<String> {
+fn unkept_one(promise: &str, readme: &str, tree: &[SourceFile]) -> Option<String> {
     let start = format!("| {promise} |");
     let mut rows = readme.lines().filter(|line| line.starts_with(&start));
     let (Some(row), None) = (rows.next(), rows.next()) else {
@@ -43,7 +43,7 @@ fn link(text: &str) -> Option<(&str, &str)> {
     Some((name, path))
 }
 
-fn has_test(tree: &[Source], name: &str, path: &str) -> bool {
+fn has_test(tree: &[SourceFile], name: &str, path: &str) -> bool {
     let function = format!("fn {name}");
     let mut sources = tree.iter().filter(|source| source.path == path);
     sources.any(|source| find_words(&source.code, &function).any(|at| is_test(&source.code[..at])))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// A text file.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct SourceFile {
     /// From the root of the workspace, with `/`.
     pub(crate) path: String,
     /// As it is.
@@ -15,7 +15,7 @@ pub(crate) struct Source {
     pub(crate) product: String,
 }
 
-impl Source {
+impl SourceFile {
     pub(crate) fn new(path: &str, text: &str) -> Self {
         let rust = path.ends_with(".rs");
         let code = if rust { blank_prose(text) } else { text.to_owned() };
@@ -37,14 +37,14 @@ impl Source {
 }
 
 /// Every Rust, TOML and Markdown file that belongs to the workspace.
-pub(crate) fn read_tree() -> Vec<Source> {
+pub(crate) fn read_tree() -> Vec<SourceFile> {
     let mut sources = Vec::new();
     read_folder(Path::new(env!("CARGO_MANIFEST_DIR")), "", &mut sources);
     assert!(sources.len() > 10, "the tree was not found");
     sources
 }
 
-fn read_folder(folder: &Path, prefix: &str, sources: &mut Vec<Source>) {
+fn read_folder(folder: &Path, prefix: &str, sources: &mut Vec<SourceFile>) {
     let mut entries: Vec<_> = folder.read_dir().expect("a readable folder").flatten().collect();
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
@@ -55,7 +55,7 @@ fn read_folder(folder: &Path, prefix: &str, sources: &mut Vec<Source>) {
                 read_folder(&entry.path(), &format!("{path}/"), sources);
             }
         } else if [".rs", ".toml", ".md"].iter().any(|end| name.ends_with(end)) {
-            sources.push(Source::new(&path, &std::fs::read_to_string(entry.path()).expect("text in UTF-8")));
+            sources.push(SourceFile::new(&path, &std::fs::read_to_string(entry.path()).expect("text in UTF-8")));
         }
     }
 }

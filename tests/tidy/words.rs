@@ -1,6 +1,6 @@
 //! Words that do not belong where they stand.
 
-use super::source::{Source, find_words};
+use super::source::{SourceFile, find_words};
 
 const ENGINE: [(&str, &str); 9] = [
     ("std::", "use `core` or `alloc`: the engine is `no_std`"),
@@ -26,7 +26,7 @@ const ANYWHERE: [(&str, &str); 6] = [
 const TOPICLESS: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "manager"];
 
 /// What the two sans-IO parts must not know. Only a simulator's view of the node may depend on a feature.
-pub(crate) fn forbidden_in_engine(source: &Source) -> Vec<String> {
+pub(crate) fn forbidden_in_engine(source: &SourceFile) -> Vec<String> {
     if source.path.starts_with("src/engine/") {
         return phrases(source, &source.product, &ENGINE);
     }
@@ -35,7 +35,7 @@ pub(crate) fn forbidden_in_engine(source: &Source) -> Vec<String> {
 }
 
 /// The code of a file, with each line left out that makes its item depend on feature `sim`.
-fn without_simulation(source: &Source) -> String {
+fn without_simulation(source: &SourceFile) -> String {
     let lines = source.product.split_inclusive('\n').zip(source.text.split_inclusive('\n'));
     let is_for_simulators = |line: &str| line.contains("cfg(feature = \"sim\")");
     lines
@@ -44,11 +44,11 @@ fn without_simulation(source: &Source) -> String {
 }
 
 /// What must not be anywhere in code or configuration.
-pub(crate) fn forbidden(source: &Source) -> Vec<String> {
+pub(crate) fn forbidden(source: &SourceFile) -> Vec<String> {
     if source.path.ends_with(".md") { Vec::new() } else { phrases(source, &source.code, &ANYWHERE) }
 }
 
-fn phrases(source: &Source, code: &str, table: &[(&str, &str)]) -> Vec<String> {
+fn phrases(source: &SourceFile, code: &str, table: &[(&str, &str)]) -> Vec<String> {
     let find = |(phrase, advice): &(&str, &str)| -> Vec<String> {
         find_words(code, phrase).map(|at| source.finding(at, &format!("`{phrase}`: {advice}"))).collect()
     };
@@ -56,7 +56,7 @@ fn phrases(source: &Source, code: &str, table: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// Without `biased`, a `select!` picks at random, and no seed repeats the run.
-pub(crate) fn unbiased_selects(source: &Source) -> Vec<String> {
+pub(crate) fn unbiased_selects(source: &SourceFile) -> Vec<String> {
     let biased = |at: usize| {
         let inside = source.code[at..].split_once('{').map(|(_, inside)| inside.trim_start());
         inside.is_some_and(|inside| inside.starts_with("biased;"))
@@ -67,7 +67,7 @@ pub(crate) fn unbiased_selects(source: &Source) -> Vec<String> {
 }
 
 /// A file that could hold anything will.
-pub(crate) fn names_without_topic(source: &Source) -> Vec<String> {
+pub(crate) fn names_without_topic(source: &SourceFile) -> Vec<String> {
     let mut parts = source.path.split('/').map(|part| part.trim_end_matches(".rs"));
     let named = parts.find(|part| TOPICLESS.contains(part));
     named.map(|part| format!("{}: name it after its topic instead of `{part}`", source.path)).into_iter().collect()

@@ -13,9 +13,9 @@ use tokio::time::{Sleep, sleep};
 
 use super::budget;
 use super::clock::PausedClock;
-use super::fault::{Disturbance, Fault, Place};
-use super::pulse::Pulse;
-use super::stage::{RunEnd, Stage};
+use super::context::{CheckContext, RunEnd};
+use super::fault::{FaultPlace, HandlerFault, PlannedFault};
+use super::watchdog::Watchdog;
 
 /// Polls of one run without time passing after which it counts as spinning.
 const SPINS: u32 = 20_000;
@@ -27,38 +27,38 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Debug)]
 pub(super) struct Actor<H> {
     pub(super) handler: Arc<H>,
-    pub(super) stage: Arc<Stage>,
+    pub(super) stage: Arc<CheckContext>,
     pub(super) clock: Arc<PausedClock>,
-    pub(super) pulse: Arc<Pulse>,
+    pub(super) watchdog: Arc<Watchdog>,
 }
 
 impl<H> Clone for Actor<H> {
     fn clone(&self) -> Self {
         let (handler, stage) = (Arc::clone(&self.handler), Arc::clone(&self.stage));
-        Self { handler, stage, clock: Arc::clone(&self.clock), pulse: Arc::clone(&self.pulse) }
+        Self { handler, stage, clock: Arc::clone(&self.clock), watchdog: Arc::clone(&self.watchdog) }
     }
 }
 
 impl<H: Handler> Handler for Actor<H> {
     async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
         if self.stage.is_decided() {
-            return Err(Failure::permanent("the story is decided"));
+            return Err(Failure::permanent("the test_case is decided"));
         }
         let run = self.stage.enter(event.key(), attempt.number());
-        if self.stage.strikes_run(run, Fault::CrashBefore) {
+        if self.stage.strikes_run(run, HandlerFault::CrashBefore) {
             self.stage.leave(run, RunEnd::NotCalled);
             crash();
         }
         let told = (event.key().clone(), attempt.number());
-        let part = Part { stage: &self.stage, clock: &self.clock, pulse: &self.pulse, run, told: &told };
+        let part = StagedRun { stage: &self.stage, clock: &self.clock, watchdog: &self.watchdog, run, told: &told };
         let call = part.watch(|| Box::pin(self.handler.handle(event, attempt)));
-        let mut scene = Scene { part, call: Some(call), delay: None, polls: 0, at: self.clock.now() };
+        let mut scene = HandlerCall { part, call: Some(call), delay: None, polls: 0, at: self.clock.now() };
         if let Some(after) = self.stage.preempts(run) {
             budget::leave(after).await;
         }
         let result = poll_fn(|cx| scene.poll(cx)).await;
         self.stage.leave(run, result.as_ref().map_or_else(failed, |()| RunEnd::Done));
-        if self.stage.strikes_run(run, Fault::CrashAfter) {
+        if self.stage.strikes_run(run, HandlerFault::CrashAfter) {
             crash();
         }
         result
@@ -76,21 +76,21 @@ fn crash() -> ! {
 
 /// One run on its stage.
 #[derive(Clone, Copy)]
-struct Part<'a> {
-    stage: &'a Stage,
+struct StagedRun<'a> {
+    stage: &'a CheckContext,
     clock: &'a PausedClock,
-    pulse: &'a Pulse,
+    watchdog: &'a Watchdog,
     run: usize,
     /// The event and the attempt, as the handler knows them.
     told: &'a (Key, u32),
 }
 
-impl Part<'_> {
+impl StagedRun<'_> {
     /// Lets the user's code act, and notes its panic on the way.
     fn watch<T>(self, act: impl FnOnce() -> T) -> T {
-        self.pulse.beat(Some(self.told.clone()));
+        self.watchdog.beat(Some(self.told.clone()));
         let acted = catch_unwind(AssertUnwindSafe(act));
-        self.pulse.beat(None);
+        self.watchdog.beat(None);
         acted.unwrap_or_else(|panic| {
             self.stage.leave(self.run, RunEnd::Panicked(message(&*panic)));
             resume_unwind(panic)
@@ -99,8 +99,8 @@ impl Part<'_> {
 }
 
 /// One call of the handler.
-struct Scene<'a, F> {
-    part: Part<'a>,
+struct HandlerCall<'a, F> {
+    part: StagedRun<'a>,
     /// Absent once it is dropped.
     call: Option<Pin<Box<F>>>,
     /// How long it is kept from going on.
@@ -110,7 +110,7 @@ struct Scene<'a, F> {
     at: Timestamp,
 }
 
-impl<F: Future<Output = Result<(), Failure>>> Scene<'_, F> {
+impl<F: Future<Output = Result<(), Failure>>> HandlerCall<'_, F> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         if let Some(delay) = &mut self.delay {
             ready!(delay.as_mut().poll(cx));
@@ -122,7 +122,7 @@ impl<F: Future<Output = Result<(), Failure>>> Scene<'_, F> {
         let result = part.watch(|| call.as_mut().poll(cx));
         if result.is_pending() {
             if let Some(struck) = part.stage.suspend(part.run) {
-                self.suffer(struck);
+                self.apply(struck);
                 // Polled once more, so that what it waits for now wakes it.
                 cx.waker().wake_by_ref();
             } else if self.spins() {
@@ -134,18 +134,18 @@ impl<F: Future<Output = Result<(), Failure>>> Scene<'_, F> {
     }
 
     /// What happens to a run that waits.
-    fn suffer(&mut self, struck: Disturbance) {
+    fn apply(&mut self, struck: PlannedFault) {
         match struck {
-            Disturbance { fault: Fault::Drop, .. } => {
+            PlannedFault { fault: HandlerFault::Drop, .. } => {
                 let call = self.call.take();
                 self.part.watch(|| drop(call));
                 crash();
             }
-            Disturbance { fault: Fault::Slow, at: Place::Await { delay, .. } } => {
+            PlannedFault { fault: HandlerFault::Slow, at: FaultPlace::Await { delay, .. } } => {
                 self.delay = Some(Box::pin(sleep(delay)));
             }
             // A timeout, above all.
-            Disturbance { .. } => self.stall(),
+            PlannedFault { .. } => self.stall(),
         }
     }
 

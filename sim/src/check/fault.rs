@@ -7,7 +7,7 @@ use std::time::Duration;
 /// handler sooner or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum HandlerFault {
     /// Runs overlap: as many at the same time as the configuration allows. Without it, one
     /// after the other.
     Overlap,
@@ -42,7 +42,7 @@ pub enum Fault {
     SweeperDies,
 }
 
-impl Fault {
+impl HandlerFault {
     /// All of them.
     pub const ALL: &[Self] = &[
         Self::Overlap,
@@ -65,14 +65,14 @@ impl Fault {
 
 /// A disturbance with its place in the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Disturbance {
-    pub(super) fault: Fault,
-    pub(super) at: Place,
+pub(super) struct PlannedFault {
+    pub(super) fault: HandlerFault,
+    pub(super) at: FaultPlace,
 }
 
 /// Where a disturbance strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum FaultPlace {
     /// All along.
     Throughout,
     /// In the order that this number stands for.
@@ -89,7 +89,7 @@ pub(super) enum Place {
     Pass(u32),
 }
 
-impl Place {
+impl FaultPlace {
     /// The event that is struck.
     pub(super) const fn event(self) -> Option<usize> {
         match self {
@@ -113,28 +113,28 @@ impl Place {
     }
 }
 
-impl Disturbance {
-    /// Whether it lasts for the whole story.
+impl PlannedFault {
+    /// Whether it lasts for the whole test_case.
     pub(super) const fn lasts(&self) -> bool {
-        matches!(self.at, Place::Throughout | Place::Shuffle(_))
+        matches!(self.at, FaultPlace::Throughout | FaultPlace::Shuffle(_))
     }
 }
 
-impl fmt::Display for Disturbance {
+impl fmt::Display for PlannedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.fault.what())?;
         match self.at {
-            Place::Run { run, .. } => write!(f, " (run {run})"),
-            Place::Await { run, suspension, .. } => write!(f, " (run {run}, {} await)", nth(suspension)),
-            Place::Preempted { run, after, .. } => {
+            FaultPlace::Run { run, .. } => write!(f, " (run {run})"),
+            FaultPlace::Await { run, suspension, .. } => write!(f, " (run {run}, {} await)", nth(suspension)),
+            FaultPlace::Preempted { run, after, .. } => {
                 write!(f, " (run {run}, {} await, or the first that waits)", nth(after + 1))
             }
-            Place::Throughout | Place::Shuffle(_) | Place::Step { .. } | Place::Pass(_) => Ok(()),
+            FaultPlace::Throughout | FaultPlace::Shuffle(_) | FaultPlace::Step { .. } | FaultPlace::Pass(_) => Ok(()),
         }
     }
 }
 
-impl Fault {
+impl HandlerFault {
     /// What happens, in words.
     pub(super) const fn what(self) -> &'static str {
         match self {

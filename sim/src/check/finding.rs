@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use super::fault::{Fault, Place};
-use super::stage::RunEnd;
-use super::story::{End, Played, Story};
+use super::context::RunEnd;
+use super::fault::{FaultPlace, HandlerFault};
+use super::test_case::{EventEnd, Played, TestCase};
 
 /// A way in which a handler does not survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Flaw {
     World,
 }
 
-/// A flaw that a story has shown.
+/// A flaw that a test_case has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) flaw: Flaw,
@@ -34,10 +34,10 @@ pub(super) struct Finding {
 /// What is wrong with a handler that nothing disturbed.
 pub(super) fn undisturbed<T>(played: &Played<T>, may_fail: bool) -> Option<Finding> {
     panicked(played).or_else(|| hung(played)).or_else(|| {
-        let bad = |end: &End| match end {
-            End::Completed => None,
-            End::Failed(said) => (!may_fail).then(|| said.clone()),
-            End::Unfinished(said) => Some(said.clone()),
+        let bad = |end: &EventEnd| match end {
+            EventEnd::Completed => None,
+            EventEnd::Failed(said) => (!may_fail).then(|| said.clone()),
+            EventEnd::Unfinished(said) => Some(said.clone()),
         };
         let mut ends = played.ends.iter().enumerate();
         ends.find_map(|(event, end)| Some(Finding { flaw: Flaw::Fails, event: Some(event), said: bad(end)? }))
@@ -75,11 +75,11 @@ fn hung<T>(played: &Played<T>) -> Option<Finding> {
     })
 }
 
-fn ended_otherwise<T>(played: &Played<T>, calm: &[End]) -> Option<Finding> {
+fn ended_otherwise<T>(played: &Played<T>, calm: &[EventEnd]) -> Option<Finding> {
     let pairs = played.ends.iter().zip(calm).enumerate();
     let (event, said) = pairs.into_iter().find_map(|(event, (end, calm))| match (end, calm) {
-        (End::Failed(_), End::Failed(_)) | (End::Completed, _) => None,
-        (End::Failed(said) | End::Unfinished(said), _) => Some((event, said.clone())),
+        (EventEnd::Failed(_), EventEnd::Failed(_)) | (EventEnd::Completed, _) => None,
+        (EventEnd::Failed(said) | EventEnd::Unfinished(said), _) => Some((event, said.clone())),
     })?;
     let last = played.seen.runs.iter().rev().find(|run| run.event == event);
     let cut = last.is_some_and(|run| matches!(run.end, RunEnd::Cut | RunEnd::Spun));
@@ -87,14 +87,14 @@ fn ended_otherwise<T>(played: &Played<T>, calm: &[End]) -> Option<Finding> {
 }
 
 /// What a handler is that shows this flaw when this strikes it, in one phrase and with advice.
-pub(super) fn verdict(flaw: Flaw, story: &Story) -> (&'static str, &'static str) {
+pub(super) fn verdict(flaw: Flaw, test_case: &TestCase) -> (&'static str, &'static str) {
     match flaw {
         Flaw::Panics => ("the handler panics", "return a Failure instead: it says what is to become of the event"),
         Flaw::Network => (
             "the handler uses the network or a process",
             "there is no network in a check: give the handler a stand-in, such as a trait that the test implements",
         ),
-        Flaw::Hangs if story.disturbances.is_empty() => (
+        Flaw::Hangs if test_case.disturbances.is_empty() => (
             "the handler hangs",
             "give its waits a timeout; if it is only slow, raise run_timeout with Check::config or call \
              Attempt::heartbeat",
@@ -103,11 +103,11 @@ pub(super) fn verdict(flaw: Flaw, story: &Story) -> (&'static str, &'static str)
             "the handler hangs after it was disturbed",
             "what a run takes (a lock, a permit, a slot) must be given back when its future is dropped",
         ),
-        Flaw::Fails if story.disturbances.is_empty() => (
+        Flaw::Fails if test_case.disturbances.is_empty() => (
             "the handler fails although nothing disturbs it",
             "give it events that it understands with Check::events; if failing is right, say Check::may_fail",
         ),
-        Flaw::Fails if only(story, &[Fault::Order, Fault::Overlap, Fault::Slow]) => (
+        Flaw::Fails if only(test_case, &[HandlerFault::Order, HandlerFault::Overlap, HandlerFault::Slow]) => (
             "the handler fails when others run beside it or before it",
             "return Failure::retry while what it needs is not there yet",
         ),
@@ -115,31 +115,31 @@ pub(super) fn verdict(flaw: Flaw, story: &Story) -> (&'static str, &'static str)
             "the handler does not survive being run again",
             "what an earlier run has done already is no error: look it up under Attempt::key and go on",
         ),
-        Flaw::World => world(story),
+        Flaw::World => world(test_case),
     }
 }
 
-fn world(story: &Story) -> (&'static str, &'static str) {
-    if story.disturbances.is_empty() {
+fn world(test_case: &TestCase) -> (&'static str, &'static str) {
+    if test_case.disturbances.is_empty() {
         return (
             "the world is not the same after two calm runs",
             "build a new world in each call, and leave times, random numbers and orders out of what you compare",
         );
     }
-    if only(story, &[Fault::Order]) {
+    if only(test_case, &[HandlerFault::Order]) {
         return (
             "the world depends on the order of the events",
             "the engine promises no order: compare sorted views (a BTreeMap by key), or use \
              Check::without(Fault::Order) when the handler is not to blame",
         );
     }
-    if only(story, &[Fault::Order, Fault::Overlap, Fault::Slow]) {
+    if only(test_case, &[HandlerFault::Order, HandlerFault::Overlap, HandlerFault::Slow]) {
         return (
             "the handler does not bear runs that overlap",
             "between a read and the write that depends on it there must be no await, or a lock around both",
         );
     }
-    if only(story, &[Fault::Drop, Fault::Timeout]) && at_an_await(story) {
+    if only(test_case, &[HandlerFault::Drop, HandlerFault::Timeout]) && at_an_await(test_case) {
         return (
             "the handler is not cancel-safe",
             "between two effects that belong together there must be no await, or the next run must mend what is half \
@@ -149,10 +149,10 @@ fn world(story: &Story) -> (&'static str, &'static str) {
     ("the handler is not idempotent", "make each effect depend on Attempt::key, so that doing it again changes nothing")
 }
 
-fn only(story: &Story, faults: &[Fault]) -> bool {
-    story.disturbances.iter().all(|it| faults.contains(&it.fault))
+fn only(test_case: &TestCase, faults: &[HandlerFault]) -> bool {
+    test_case.disturbances.iter().all(|it| faults.contains(&it.fault))
 }
 
-fn at_an_await(story: &Story) -> bool {
-    story.disturbances.iter().any(|it| matches!(it.at, Place::Await { .. } | Place::Preempted { .. }))
+fn at_an_await(test_case: &TestCase) -> bool {
+    test_case.disturbances.iter().any(|it| matches!(it.at, FaultPlace::Await { .. } | FaultPlace::Preempted { .. }))
 }

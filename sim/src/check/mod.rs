@@ -1,25 +1,25 @@
 //! Runs a user's handler under faults.
 //!
 //! ```text
-//! Check ──seed──▶ plan ──disturbances──▶ story ──▶ finding ──▶ lab (simplifies) ──▶ words
+//! Check ──seed──▶ plan ──disturbances──▶ test_case ──▶ finding ──▶ explorer (simplifies) ──▶ words
 //!                                          │
 //!                  director ── the real adapter ── actor (the user's handler)
 //!                         └────────── stage ──────────┘
 //! ```
 //!
-//! A *story* is one run of the adapter: events, and the disturbances that strike on the way. The
+//! A *test_case* is one run of the adapter: events, and the disturbances that strike on the way. The
 //! calm one, without any, is what the others are measured by.
 
 mod actor;
 mod budget;
 mod clock;
+mod context;
+mod explorer;
 mod fault;
 mod finding;
-mod lab;
 mod plan;
-mod pulse;
-mod stage;
-mod story;
+mod test_case;
+mod watchdog;
 mod words;
 
 use std::fmt::{self, Debug};
@@ -28,12 +28,12 @@ use std::sync::Arc;
 
 use eventful::{Config, Event, Handler};
 
-pub use fault::Fault;
-use lab::{Case, Lab};
-use plan::{Ground, draw};
-use pulse::{PATIENCE, Watch};
-use story::Story;
-use words::Told;
+use explorer::{Explorer, FlawedCase};
+pub use fault::HandlerFault;
+use plan::{Baseline, draw};
+use test_case::TestCase;
+use watchdog::{PATIENCE, WatchdogThread};
+use words::CaseText;
 
 /// Runs a handler under faults, and panics when it panics, hangs or does not survive them: a whole
 /// test in one line.
@@ -181,14 +181,14 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 /// The simulator's own crashes print nothing. A panic of the handler itself prints what it always
 /// prints: the panic hook is left alone.
 pub struct Check<H, T> {
-    lab: Lab<H, T>,
+    explorer: Explorer<H, T>,
     events: Vec<Event>,
-    seeds: Seeds,
+    seeds: CheckSeeds,
 }
 
 /// The seeds that are tried.
 #[derive(Debug, Clone, Copy)]
-enum Seeds {
+enum CheckSeeds {
     Below(u64),
     One(u64),
 }
@@ -209,20 +209,20 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
             let (handler, observe) = make();
             (handler, Box::new(observe) as Box<dyn Fn() -> T>)
         };
-        Self { lab: Lab::new(Box::new(make)), events: default_events(), seeds: Seeds::Below(200) }
+        Self { explorer: Explorer::new(Box::new(make)), events: default_events(), seeds: CheckSeeds::Below(200) }
     }
 
     /// Tries the seeds below this number. 200 by default, which is a fraction of a second.
     #[must_use]
     pub fn seeds(mut self, count: u64) -> Self {
-        self.seeds = Seeds::Below(count);
+        self.seeds = CheckSeeds::Below(count);
         self
     }
 
     /// Tries this seed alone. The environment variable `EVENTFUL_SIM_SEED` does so too, and wins.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seeds = Seeds::One(seed);
+        self.seeds = CheckSeeds::One(seed);
         self
     }
 
@@ -238,28 +238,28 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
     /// attempts, and what has ended is remembered to the end, whatever the retention.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.lab.config = config;
+        self.explorer.config = config;
         self
     }
 
     /// Tries these kinds of faults alone. By default all.
     #[must_use]
-    pub fn only(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
-        self.lab.kinds = faults.into_iter().collect();
+    pub fn only(mut self, faults: impl IntoIterator<Item = HandlerFault>) -> Self {
+        self.explorer.kinds = faults.into_iter().collect();
         self
     }
 
     /// Does not try this kind of fault.
     #[must_use]
-    pub fn without(mut self, fault: Fault) -> Self {
-        self.lab.kinds.retain(|&kind| kind != fault);
+    pub fn without(mut self, fault: HandlerFault) -> Self {
+        self.explorer.kinds.retain(|&kind| kind != fault);
         self
     }
 
     /// Takes an event that fails although nothing disturbs it as the handler's right.
     #[must_use]
     pub fn may_fail(mut self) -> Self {
-        self.lab.may_fail = true;
+        self.explorer.may_fail = true;
         self
     }
 
@@ -280,44 +280,44 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
         assert!(!self.events.is_empty(), "there are no events to check the handler with: give some to Check::events");
         // Past the test harness, which would show it when the test has ended.
         let tell = |words| drop(writeln!(std::io::stderr(), "{words}"));
-        let _watch = Watch::begin(Arc::clone(&self.lab.pulse), PATIENCE, tell);
+        let _watch = WatchdogThread::begin(Arc::clone(&self.explorer.watchdog), PATIENCE, tell);
         if let Some((seed, case)) = self.search() {
-            let case = self.lab.simplify(case);
-            panic!("{}", Told { case: &case, seed });
+            let case = self.explorer.simplify(case);
+            panic!("{}", CaseText { case: &case, seed });
         }
     }
 
     /// The first seed that finds something, and what.
-    fn search(&mut self) -> Option<(u64, Case<T>)> {
+    fn search(&mut self) -> Option<(u64, FlawedCase<T>)> {
         let (first, last) = self.range();
-        let story = Story {
+        let test_case = TestCase {
             seed: first,
-            config: self.lab.config.clone(),
+            config: self.explorer.config.clone(),
             events: self.events.clone(),
             disturbances: Vec::new(),
         };
-        let calm = match self.lab.calm(&story) {
+        let calm = match self.explorer.calm(&test_case) {
             Ok(calm) => calm,
             Err(case) => return Some((first, *case)),
         };
-        if let Some(case) = self.lab.compare(&story, &calm) {
+        if let Some(case) = self.explorer.compare(&test_case, &calm) {
             return Some((first, case));
         }
-        let config = &story.config;
-        let ground = Ground::new(story.events.len(), &calm.seen, config.max_attempts, config.run_lifetime);
+        let config = &test_case.config;
+        let baseline = Baseline::new(test_case.events.len(), &calm.seen, config.max_attempts, config.run_lifetime);
         (first..last).find_map(|seed| {
-            let disturbances = draw(seed, &self.lab.kinds, &ground);
-            let story = Story { seed, disturbances, ..story.clone() };
-            Some((seed, self.lab.compare(&story, &calm)?))
+            let disturbances = draw(seed, &self.explorer.kinds, &baseline);
+            let test_case = TestCase { seed, disturbances, ..test_case.clone() };
+            Some((seed, self.explorer.compare(&test_case, &calm)?))
         })
     }
 
     fn range(&self) -> (u64, u64) {
         let asked = std::env::var("EVENTFUL_SIM_SEED").ok();
         let asked = asked.map(|seed| seed.parse().expect("EVENTFUL_SIM_SEED is a number"));
-        match asked.map_or(self.seeds, Seeds::One) {
-            Seeds::Below(count) => (0, count),
-            Seeds::One(seed) => (seed, seed.saturating_add(1)),
+        match asked.map_or(self.seeds, CheckSeeds::One) {
+            CheckSeeds::Below(count) => (0, count),
+            CheckSeeds::One(seed) => (seed, seed.saturating_add(1)),
         }
     }
 }
@@ -330,6 +330,9 @@ fn default_events() -> Vec<Event> {
 
 impl<H, T> Debug for Check<H, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Check").field("faults", &self.lab.kinds).field("seeds", &self.seeds).finish_non_exhaustive()
+        f.debug_struct("Check")
+            .field("faults", &self.explorer.kinds)
+            .field("seeds", &self.seeds)
+            .finish_non_exhaustive()
     }
 }

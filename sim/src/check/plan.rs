@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::fault::{Disturbance, Fault, Place};
-use super::stage::{Run, Seen};
-use crate::chance::{Chance, Stream};
+use super::context::{CalledRun, CheckEvents};
+use super::fault::{FaultPlace, HandlerFault, PlannedFault};
+use crate::seeded_rng::{SeededRng, Stream};
 
 /// What a calm run showed, so that disturbances strike where something happens.
 #[derive(Debug, Clone)]
-pub(super) struct Ground {
+pub(super) struct Baseline {
     /// For each event, the awaits at which one of its runs waited, at most.
     pub(super) suspensions: Vec<u32>,
     /// For each event, the runs that may be struck, so that its attempts suffice all the same.
@@ -22,15 +22,15 @@ pub(super) struct Ground {
 /// Runs of one event that are struck, at most.
 const STRUCK_RUNS: u32 = 3;
 
-/// Disturbances of one story at most, unless there are more events.
+/// Disturbances of one test_case at most, unless there are more events.
 const MANY: u64 = 6;
 
 /// Operations of tokio that go before the one at which a run is preempted, at most.
 const PREEMPTED: u32 = 7;
 
-impl Ground {
+impl Baseline {
     /// What was seen of this many events when nothing disturbed them.
-    pub(super) fn new(events: usize, seen: &Seen, max_attempts: u32, timeout: Duration) -> Self {
+    pub(super) fn new(events: usize, seen: &CheckEvents, max_attempts: u32, timeout: Duration) -> Self {
         let of = |event: usize| seen.runs.iter().filter(move |run| run.event == event);
         let suspensions = |event| of(event).map(|run| run.suspensions).max().unwrap_or(0);
         let spare = |event| max_attempts.saturating_sub(of(event).map(last).max().unwrap_or(0)).min(STRUCK_RUNS);
@@ -43,68 +43,70 @@ impl Ground {
     }
 }
 
-const fn last(run: &Run) -> u32 {
+const fn last(run: &CalledRun) -> u32 {
     run.number
 }
 
 /// The disturbances of this seed, of these kinds.
-pub(super) fn draw(seed: u64, kinds: &[Fault], ground: &Ground) -> Vec<Disturbance> {
-    let chance = Chance::of(seed);
-    let mut swarm = chance.stream("kinds");
+pub(super) fn draw(seed: u64, kinds: &[HandlerFault], baseline: &Baseline) -> Vec<PlannedFault> {
+    let rng = SeededRng::of(seed);
+    let mut swarm = rng.stream("kinds");
     let mut kinds: Vec<_> = kinds.iter().copied().filter(|_| swarm.per_mille(500)).collect();
     let mut drawn: Vec<_> = take_whole(&mut kinds).into_iter().map(|fault| whole(fault, &mut swarm)).collect();
-    let mut places = chance.stream("places");
-    let mut spare = ground.spare.clone();
+    let mut places = rng.stream("places");
+    let mut spare = baseline.spare.clone();
     if !kinds.is_empty() && !spare.is_empty() {
         for _ in 0..places.between(1, MANY.max(spare.len() as u64)) {
-            drawn.extend(one(places.pick(&kinds), ground, &mut spare, &mut places));
+            drawn.extend(one(places.pick(&kinds), baseline, &mut spare, &mut places));
         }
     }
     drawn
 }
 
-/// Takes out the kinds that concern a story as a whole.
-fn take_whole(kinds: &mut Vec<Fault>) -> Vec<Fault> {
-    kinds.extract_if(.., |kind| matches!(kind, Fault::Overlap | Fault::Order)).collect()
+/// Takes out the kinds that concern a test_case as a whole.
+fn take_whole(kinds: &mut Vec<HandlerFault>) -> Vec<HandlerFault> {
+    kinds.extract_if(.., |kind| matches!(kind, HandlerFault::Overlap | HandlerFault::Order)).collect()
 }
 
-fn whole(fault: Fault, stream: &mut Stream) -> Disturbance {
-    let at = if fault == Fault::Order { Place::Shuffle(stream.number()) } else { Place::Throughout };
-    Disturbance { fault, at }
+fn whole(fault: HandlerFault, stream: &mut Stream) -> PlannedFault {
+    let at = if fault == HandlerFault::Order { FaultPlace::Shuffle(stream.number()) } else { FaultPlace::Throughout };
+    PlannedFault { fault, at }
 }
 
 /// One disturbance of this kind, if there is a place for it.
-fn one(fault: Fault, ground: &Ground, spare: &mut [u32], stream: &mut Stream) -> Option<Disturbance> {
+fn one(fault: HandlerFault, baseline: &Baseline, spare: &mut [u32], stream: &mut Stream) -> Option<PlannedFault> {
     let event = stream.index(spare.len());
     let run = u32::try_from(stream.between(1, 2)).unwrap_or(1);
     let at = match fault {
-        Fault::CrashBefore | Fault::CrashAfter => {
+        HandlerFault::CrashBefore | HandlerFault::CrashAfter => {
             spend(&mut spare[event])?;
-            Place::Run { event, run }
+            FaultPlace::Run { event, run }
         }
-        Fault::Drop if stream.per_mille(500) => {
+        HandlerFault::Drop if stream.per_mille(500) => {
             spend(&mut spare[event])?;
-            Place::Preempted { event, run, after: below(stream, PREEMPTED) }
+            FaultPlace::Preempted { event, run, after: below(stream, PREEMPTED) }
         }
-        Fault::Drop | Fault::Timeout | Fault::Slow => {
-            let suspension = below(stream, ground.suspensions[event].checked_sub(1)?) + 1;
+        HandlerFault::Drop | HandlerFault::Timeout | HandlerFault::Slow => {
+            let suspension = below(stream, baseline.suspensions[event].checked_sub(1)?) + 1;
             spend(&mut spare[event])?;
-            Place::Await { event, run, suspension, delay: Duration::from_millis(stream.between(1, 3000)) }
+            FaultPlace::Await { event, run, suspension, delay: Duration::from_millis(stream.between(1, 3000)) }
         }
-        Fault::Pause => {
+        HandlerFault::Pause => {
             // Every run in flight may time out.
             spare.iter_mut().try_for_each(spend)?;
-            Place::Step { step: below(stream, ground.steps) + 1, event, delay: ground.timeout }
+            FaultPlace::Step { step: below(stream, baseline.steps) + 1, event, delay: baseline.timeout }
         }
-        Fault::Duplicate | Fault::Restart => {
-            Place::Step { step: below(stream, ground.steps) + 1, event, delay: Duration::ZERO }
+        HandlerFault::Duplicate | HandlerFault::Restart => {
+            FaultPlace::Step { step: below(stream, baseline.steps) + 1, event, delay: Duration::ZERO }
         }
-        Fault::FullChannel | Fault::LostChannel | Fault::LostTicket | Fault::DispatcherDies | Fault::SweeperDies => {
-            Place::Pass(below(stream, 2 + u32::try_from(spare.len()).unwrap_or(0)))
-        }
-        Fault::Overlap | Fault::Order => return None,
+        HandlerFault::FullChannel
+        | HandlerFault::LostChannel
+        | HandlerFault::LostTicket
+        | HandlerFault::DispatcherDies
+        | HandlerFault::SweeperDies => FaultPlace::Pass(below(stream, 2 + u32::try_from(spare.len()).unwrap_or(0))),
+        HandlerFault::Overlap | HandlerFault::Order => return None,
     };
-    Some(Disturbance { fault, at })
+    Some(PlannedFault { fault, at })
 }
 
 fn spend(spare: &mut u32) -> Option<()> {

@@ -3,14 +3,14 @@
 use std::fmt::{self, Debug, Display, Write as _};
 use std::thread;
 
+use super::context::{CalledRun, RunEnd};
+use super::explorer::FlawedCase;
 use super::fault::nth;
 use super::finding::{Flaw, verdict};
-use super::lab::Case;
-use super::stage::{Run, RunEnd};
 
 /// A case in words, with the command that shows it again.
-pub(super) struct Told<'a, T> {
-    pub(super) case: &'a Case<T>,
+pub(super) struct CaseText<'a, T> {
+    pub(super) case: &'a FlawedCase<T>,
     pub(super) seed: u64,
 }
 
@@ -20,19 +20,19 @@ const WORLD: usize = 1000;
 /// Runs that are told, at most.
 const RUNS: usize = 5;
 
-impl<T: Debug> Display for Told<'_, T> {
+impl<T: Debug> Display for CaseText<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Case { story, finding, .. } = self.case;
-        let (what, advice) = verdict(finding.flaw, story);
+        let FlawedCase { test_case, finding, .. } = self.case;
+        let (what, advice) = verdict(finding.flaw, test_case);
         writeln!(f, "{what}\n")?;
         if !finding.said.is_empty() {
             line(f, "said", &finding.said)?;
         }
-        for disturbance in &story.disturbances {
+        for disturbance in &test_case.disturbances {
             let event = disturbance.at.event().map(|event| format!("{}: ", self.key(event)));
             line(f, "fault", &format!("{}{disturbance}", event.unwrap_or_default()))?;
         }
-        if story.disturbances.is_empty() {
+        if test_case.disturbances.is_empty() {
             line(f, "fault", &"none")?;
         }
         self.runs(f)?;
@@ -42,15 +42,15 @@ impl<T: Debug> Display for Told<'_, T> {
     }
 }
 
-impl<T: Debug> Told<'_, T> {
+impl<T: Debug> CaseText<'_, T> {
     fn key(&self, event: usize) -> String {
-        self.case.story.events[event].key().to_string()
+        self.case.test_case.events[event].key().to_string()
     }
 
     /// The runs of the event that it is about; all when it is about all.
     fn runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Case { story, finding, played, .. } = self.case;
-        let about = finding.event.or_else(|| story.disturbances.iter().find_map(|it| it.at.event()));
+        let FlawedCase { test_case, finding, played, .. } = self.case;
+        let about = finding.event.or_else(|| test_case.disturbances.iter().find_map(|it| it.at.event()));
         let told: Vec<_> = played.seen.runs.iter().filter(|run| about.is_none_or(|event| run.event == event)).collect();
         for run in told.iter().take(RUNS) {
             line(f, "run", &self.run(run))?;
@@ -61,7 +61,7 @@ impl<T: Debug> Told<'_, T> {
         Ok(())
     }
 
-    fn run(&self, run: &Run) -> String {
+    fn run(&self, run: &CalledRun) -> String {
         let key = self.key(run.event);
         let mut told = format!("{key}: run {} (attempt {}) ", run.number, run.attempt);
         let ended = match &run.end {

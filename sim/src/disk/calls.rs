@@ -1,7 +1,7 @@
 //! What a process asks of a disk, and the faults that strike it.
 
 use super::fault::DiskFault;
-use super::medium::{Disk, DiskError, Handle, Life};
+use super::medium::{DiskError, DiskHandle, DiskLife, SimulatedDisk};
 
 /// The longest stall of a sync, in microseconds.
 const LONGEST_STALL_MICROS: u64 = 30_000_000;
@@ -9,13 +9,13 @@ const LONGEST_STALL_MICROS: u64 = 30_000_000;
 /// Bytes by which misdirected reads and writes go astray, or a multiple of them.
 const ASTRAY_BYTES: u64 = 512;
 
-impl Disk {
+impl SimulatedDisk {
     /// Opens a file, and creates it when there is none.
     ///
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn open(&mut self, life: Life, name: &str) -> Result<Handle, DiskError> {
+    pub fn open(&mut self, life: DiskLife, name: &str) -> Result<DiskHandle, DiskError> {
         if let Some(handle) = self.name(name) {
             self.begin(life, false)?;
             return Ok(handle);
@@ -30,7 +30,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn find(&mut self, life: Life, name: &str) -> Result<Handle, DiskError> {
+    pub fn find(&mut self, life: DiskLife, name: &str) -> Result<DiskHandle, DiskError> {
         self.begin(life, false)?;
         self.name(name).ok_or(DiskError::Missing)
     }
@@ -40,7 +40,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn names(&mut self, life: Life) -> Result<Vec<String>, DiskError> {
+    pub fn names(&mut self, life: DiskLife) -> Result<Vec<String>, DiskError> {
         self.begin(life, false)?;
         Ok(self.list())
     }
@@ -50,7 +50,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn rename(&mut self, life: Life, from: &str, to: &str) -> Result<(), DiskError> {
+    pub fn rename(&mut self, life: DiskLife, from: &str, to: &str) -> Result<(), DiskError> {
         self.begin(life, true)?;
         self.change()?;
         let file = self.name(from).ok_or(DiskError::Missing)?;
@@ -63,7 +63,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn remove(&mut self, life: Life, name: &str) -> Result<(), DiskError> {
+    pub fn remove(&mut self, life: DiskLife, name: &str) -> Result<(), DiskError> {
         self.begin(life, true)?;
         self.change()?;
         let handle = self.name(name).ok_or(DiskError::Missing)?;
@@ -77,7 +77,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn sync_names(&mut self, life: Life) -> Result<(), DiskError> {
+    pub fn sync_names(&mut self, life: DiskLife) -> Result<(), DiskError> {
         self.begin(life, true)?;
         match self.strike(&[DiskFault::SyncFails]) {
             Some(_) => Err(DiskError::Io),
@@ -93,7 +93,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn len(&mut self, handle: Handle) -> Result<u64, DiskError> {
+    pub fn len(&mut self, handle: DiskHandle) -> Result<u64, DiskError> {
         self.begin(handle.life(), false)?;
         Ok(self.file(handle)?.len())
     }
@@ -103,7 +103,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]; [`DiskError::Missing`] when the file ends before that.
-    pub fn read(&mut self, handle: Handle, offset: u64, out: &mut [u8]) -> Result<(), DiskError> {
+    pub fn read(&mut self, handle: DiskHandle, offset: u64, out: &mut [u8]) -> Result<(), DiskError> {
         self.begin(handle.life(), false)?;
         let len = self.file(handle)?.len();
         if offset + out.len() as u64 > len {
@@ -126,7 +126,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]; some of it may be there.
-    pub fn write(&mut self, handle: Handle, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
+    pub fn write(&mut self, handle: DiskHandle, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
         self.begin(handle.life(), true)?;
         let len = self.file(handle)?.len();
         let grows_by = (offset + bytes.len() as u64).saturating_sub(len);
@@ -145,8 +145,8 @@ impl Disk {
     }
 
     /// A write that is struck: some of it may be there.
-    fn write_part(&mut self, handle: Handle, at: u64, bytes: &[u8], fault: DiskFault) -> Result<usize, DiskError> {
-        let part = self.chance().index(bytes.len());
+    fn write_part(&mut self, handle: DiskHandle, at: u64, bytes: &[u8], fault: DiskFault) -> Result<usize, DiskError> {
+        let part = self.rng().index(bytes.len());
         self.file(handle)?.write(at, &bytes[..part]);
         if fault == DiskFault::ShortWrite && part > 0 {
             return Ok(part);
@@ -159,7 +159,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn set_len(&mut self, handle: Handle, len: u64) -> Result<(), DiskError> {
+    pub fn set_len(&mut self, handle: DiskHandle, len: u64) -> Result<(), DiskError> {
         self.begin(handle.life(), true)?;
         let grows_by = len.saturating_sub(self.file(handle)?.len());
         if grows_by > self.room() {
@@ -175,17 +175,17 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]
-    pub fn allocate(&mut self, handle: Handle, len: u64) -> Result<(), DiskError> {
+    pub fn allocate(&mut self, handle: DiskHandle, len: u64) -> Result<(), DiskError> {
         self.begin(handle.life(), true)?;
         let has = self.file(handle)?.len();
         let grows_by = len.saturating_sub(has);
         let is_struck = self.strike(&DiskFault::OF_ALLOCATIONS).is_some();
-        if is_struck && self.chance().below(2) == 0 {
+        if is_struck && self.rng().below(2) == 0 {
             return Err(DiskError::Io);
         }
         if is_struck || grows_by > self.room() {
             let most = grows_by.min(self.room());
-            let part = self.chance().below(most + 1);
+            let part = self.rng().below(most + 1);
             self.file(handle)?.set_len(has + part);
             return Err(DiskError::NoSpace);
         }
@@ -198,7 +198,7 @@ impl Disk {
     /// # Errors
     ///
     /// [`DiskError`]; then nothing is certain.
-    pub fn sync(&mut self, handle: Handle) -> Result<(), DiskError> {
+    pub fn sync(&mut self, handle: DiskHandle) -> Result<(), DiskError> {
         self.begin(handle.life(), true)?;
         self.file(handle)?;
         match self.strike(&DiskFault::OF_SYNCS) {
@@ -210,7 +210,7 @@ impl Disk {
             Some(DiskFault::SyncLies) => Ok(()),
             stalls => {
                 if stalls.is_some() {
-                    let micros = self.chance().between(1, LONGEST_STALL_MICROS);
+                    let micros = self.rng().between(1, LONGEST_STALL_MICROS);
                     self.stall(micros);
                 }
                 self.file(handle)?.sync();
@@ -231,7 +231,7 @@ impl Disk {
     /// Another place in a file of `len` bytes, for `bytes` that belong to `offset`.
     fn astray(&mut self, offset: u64, bytes: u64, len: u64) -> u64 {
         let places = len.saturating_sub(bytes) / ASTRAY_BYTES;
-        let place = self.chance().below(places + 1) * ASTRAY_BYTES;
+        let place = self.rng().below(places + 1) * ASTRAY_BYTES;
         if place + bytes <= len { place } else { offset }
     }
 }

@@ -8,13 +8,13 @@
 
 use eventful::journal::{JournalStore, MaintainError, OpenError, WriteError};
 
-use super::drive::Drive;
-use super::fault::Trouble;
+use super::expected_log::{ExpectedLog, JournaledEngine, ReplayedJournal, open};
+use super::fault::FaultInjector;
 use super::history::Length;
-use super::ledger::{Ledger, Opened, Writer, open};
-use super::medium::{Cut, Disk, Moment, Rest};
-use crate::chance::{Chance, Stream};
+use super::medium::{DiskImage, Rest, SimulatedDisk, UnsyncedLoss};
+use super::shared_disk::SharedDisk;
 use crate::failure::Broken;
+use crate::seeded_rng::{SeededRng, Stream};
 use crate::tier::Probes;
 
 /// Pending changes of which every subset is tried.
@@ -27,7 +27,7 @@ const RESTS: [Rest; 3] = [Rest::Lost, Rest::Torn, Rest::Garbage];
 const CAPACITY_BYTES: u64 = 64 << 20;
 
 /// Makes a store on a drive.
-pub type Maker<'m> = &'m dyn Fn(Drive) -> Box<dyn JournalStore>;
+pub type Maker<'m> = &'m dyn Fn(SharedDisk) -> Box<dyn JournalStore>;
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +69,15 @@ struct Crashes<'m> {
 ///
 /// [`Broken`], with the change before which it crashed.
 pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tried, Broken> {
-    let chance = Chance::of(seed);
-    let drive = Drive::new(Disk::new(CAPACITY_BYTES, Trouble::none(chance.stream("trouble"))));
+    let rng = SeededRng::of(seed);
+    let drive = SharedDisk::new(SimulatedDisk::new(CAPACITY_BYTES, FaultInjector::none(rng.stream("trouble"))));
     drive.disk().keep_history();
-    let stream = chance.stream("crashes");
+    let stream = rng.stream("crashes");
     let mut crashes = Crashes { make, effort, stream, tried: Tried::default() };
-    let ledger = crashes.write(&drive, &mut chance.stream("history"))?;
+    let ledger = crashes.write(&drive, &mut rng.stream("history"))?;
     let mut moments = drive.disk().take_history();
     let changes = drive.disk().changes();
-    moments.push(Moment { changes, disk: drive.disk().clone() });
+    moments.push(DiskImage { changes, disk: drive.disk().clone() });
     for moment in &moments {
         let told = |broken: Broken| Broken {
             what: format!("{}, in a crash before change {}", broken.what, moment.changes),
@@ -90,13 +90,13 @@ pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tr
 }
 
 impl Crashes<'_> {
-    fn open(&self, drive: &Drive, snapshot_after: u64) -> Result<Opened, OpenError> {
+    fn open(&self, drive: &SharedDisk, snapshot_after: u64) -> Result<ReplayedJournal, OpenError> {
         open(&mut *(self.make)(drive.clone()), snapshot_after)
     }
 
     /// Writes a history of a few openings.
-    fn write(&mut self, drive: &Drive, stream: &mut Stream) -> Result<Ledger, Broken> {
-        let mut ledger = Ledger::default();
+    fn write(&mut self, drive: &SharedDisk, stream: &mut Stream) -> Result<ExpectedLog, Broken> {
+        let mut ledger = ExpectedLog::default();
         let snapshot_after = stream.between(300, 4000);
         for _ in 0..stream.between(1, self.effort.length.openings.into()) {
             let mut opened = self.open(drive, snapshot_after).map_err(|error| refused(&error))?;
@@ -110,7 +110,13 @@ impl Crashes<'_> {
         Ok(ledger)
     }
 
-    fn live(&mut self, opened: Opened, ledger: &mut Ledger, drive: &Drive, stream: &mut Stream) -> Result<(), Broken> {
+    fn live(
+        &mut self,
+        opened: ReplayedJournal,
+        ledger: &mut ExpectedLog,
+        drive: &SharedDisk,
+        stream: &mut Stream,
+    ) -> Result<(), Broken> {
         let changes = || drive.disk().changes();
         let (mut writer, facts) = opened.begin(ledger)?;
         writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
@@ -123,7 +129,7 @@ impl Crashes<'_> {
     }
 
     /// What happens between appends.
-    fn tend(&mut self, writer: &mut Writer, stream: &mut Stream) -> Result<(), Broken> {
+    fn tend(&mut self, writer: &mut JournaledEngine, stream: &mut Stream) -> Result<(), Broken> {
         let made = |result: Result<(), MaintainError>| match result {
             Ok(()) | Err(MaintainError::Write(WriteError::Full)) => Ok(()),
             Err(error) => Err(Broken::new("durability", 10, format_args!("no snapshot: {error}"))),
@@ -139,7 +145,7 @@ impl Crashes<'_> {
     }
 
     /// Every crash at one moment.
-    fn crash(&mut self, moment: &Moment, ledger: &Ledger) -> Result<(), Broken> {
+    fn crash(&mut self, moment: &DiskImage, ledger: &ExpectedLog) -> Result<(), Broken> {
         self.tried.points += 1;
         let (pending, names) = (moment.disk.pending(), moment.disk.pending_names());
         if self.stream.below(self.effort.kills) == 0 {
@@ -147,7 +153,7 @@ impl Crashes<'_> {
         }
         if pending > ALL_SUBSETS {
             for _ in 0..self.effort.draws {
-                self.recover(moment, ledger, &mut |disk, stream| disk.power_cut(Cut::Drawn(stream)))?;
+                self.recover(moment, ledger, &mut |disk, stream| disk.power_cut(UnsyncedLoss::Drawn(stream)))?;
             }
             return Ok(());
         }
@@ -156,7 +162,7 @@ impl Crashes<'_> {
                 let rests = if survivors + 1 == 1 << pending { &RESTS[..1] } else { &RESTS[..] };
                 for rest in rests.iter().copied() {
                     self.recover(moment, ledger, &mut |disk, stream| {
-                        disk.power_cut(Cut::Chosen { survivors, names, rest, stream });
+                        disk.power_cut(UnsyncedLoss::Chosen { survivors, names, rest, stream });
                     })?;
                 }
             }
@@ -167,16 +173,16 @@ impl Crashes<'_> {
     /// One crash, one recovery, and sometimes more.
     fn recover(
         &mut self,
-        moment: &Moment,
-        ledger: &Ledger,
-        crash: &mut dyn FnMut(&mut Disk, &mut Stream),
+        moment: &DiskImage,
+        ledger: &ExpectedLog,
+        crash: &mut dyn FnMut(&mut SimulatedDisk, &mut Stream),
     ) -> Result<(), Broken> {
         let mut disk = moment.disk.clone();
         crash(&mut disk, &mut self.stream);
         self.tried.recoveries += 1;
         self.tried.probes.add(disk.probes());
         let again = self.stream.below(self.effort.again) == 0;
-        let (drive, copy) = (Drive::new(disk.clone()), disk);
+        let (drive, copy) = (SharedDisk::new(disk.clone()), disk);
         let before = drive.disk().changes();
         let mut opened = self.open(&drive, u64::MAX).map_err(|error| refused(&error))?;
         let mut found = ledger.clone();
@@ -193,7 +199,7 @@ impl Crashes<'_> {
     }
 
     /// The engine goes on, and what it did survives another power cut.
-    fn go_on(&mut self, opened: Opened, ledger: &mut Ledger, drive: &Drive) -> Result<(), Broken> {
+    fn go_on(&mut self, opened: ReplayedJournal, ledger: &mut ExpectedLog, drive: &SharedDisk) -> Result<(), Broken> {
         let mut stream = self.stream.clone();
         let (mut writer, facts) = opened.begin(ledger)?;
         let changes = || drive.disk().changes();
@@ -207,11 +213,11 @@ impl Crashes<'_> {
     }
 
     /// The power fails again after so many changes of the recovery.
-    fn interrupt(&mut self, disk: &Disk, ledger: &mut Ledger, after: u64) -> Result<(), Broken> {
+    fn interrupt(&mut self, disk: &SimulatedDisk, ledger: &mut ExpectedLog, after: u64) -> Result<(), Broken> {
         self.tried.interrupted += 1;
         let mut disk = disk.clone();
         disk.stop_after(after);
-        let drive = Drive::new(disk);
+        let drive = SharedDisk::new(disk);
         if let Ok(mut opened) = self.open(&drive, u64::MAX) {
             sound(opened.audit(ledger)?.groups)?;
             let (mut writer, facts) = opened.begin(ledger)?;

@@ -1,6 +1,6 @@
 //! What goes wrong with a disk.
 
-use crate::chance::Stream;
+use crate::seeded_rng::Stream;
 use crate::spelling::counted;
 
 counted! {
@@ -89,14 +89,14 @@ impl DiskFault {
 
 /// Where faults of single operations come from: a rate for each kind, and those that are armed.
 #[derive(Debug, Clone)]
-pub struct Trouble {
+pub struct FaultInjector {
     /// Strikes in 100,000 operations that this kind can strike.
     rates: [u32; KINDS],
     armed: Vec<DiskFault>,
     stream: Stream,
 }
 
-impl Trouble {
+impl FaultInjector {
     /// No trouble but what is armed.
     pub const fn none(stream: Stream) -> Self {
         Self { rates: [0; KINDS], armed: Vec::new(), stream }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::fault::DiskFault;
-use super::sector::{Fate, SECTOR_BYTES, Sector, Sectors, Written, pieces, settle};
-use crate::chance::Stream;
+use super::sector::{SECTOR_BYTES, Sector, SectorFate, Sectors, UnsyncedSector, pieces, settle};
+use crate::seeded_rng::Stream;
 use crate::tier::Probes;
 
 /// A file.
 #[derive(Debug, Clone, Default)]
-pub(super) struct File {
-    medium: Contents,
-    cache: Contents,
+pub(super) struct SimulatedFile {
+    medium: FileContents,
+    cache: FileContents,
     dirty: BTreeMap<usize, Dirty>,
     length_is_dirty: bool,
     /// The least length since the last sync: what was behind it is gone.
@@ -26,7 +26,7 @@ pub(super) struct File {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Contents {
+struct FileContents {
     sectors: Sectors,
     len: u64,
 }
@@ -34,12 +34,12 @@ struct Contents {
 /// A sector that is not synced.
 #[derive(Debug, Clone, Copy)]
 struct Dirty {
-    written: Written,
+    written: UnsyncedSector,
     /// The write that wrote it last.
     by: u64,
 }
 
-impl File {
+impl SimulatedFile {
     pub(super) const fn len(&self) -> u64 {
         self.cache.len
     }
@@ -73,7 +73,7 @@ impl File {
 
     fn soil(&mut self, sector: usize, from: usize, len: usize) {
         let by = self.writes;
-        let dirty = self.dirty.entry(sector).or_insert(Dirty { written: Written::default(), by });
+        let dirty = self.dirty.entry(sector).or_insert(Dirty { written: UnsyncedSector::default(), by });
         dirty.written.add(from, len);
         dirty.by = by;
     }
@@ -144,9 +144,14 @@ impl File {
 
     /// The power fails: `fate` says what becomes of the length, if it is dirty, and then of each
     /// dirty sector.
-    pub(super) fn cut(&mut self, fate: &mut dyn FnMut(&mut Stream) -> Fate, stream: &mut Stream, probes: &mut Probes) {
+    pub(super) fn cut(
+        &mut self,
+        fate: &mut dyn FnMut(&mut Stream) -> SectorFate,
+        stream: &mut Stream,
+        probes: &mut Probes,
+    ) {
         let grows = self.cache.len > self.medium.len;
-        let is_old = self.length_is_dirty && fate(stream) != Fate::Survives;
+        let is_old = self.length_is_dirty && fate(stream) != SectorFate::Survives;
         if !is_old {
             self.settle_length();
         }
@@ -155,8 +160,8 @@ impl File {
             let fate = fate(stream);
             note(fate, probes);
             match fate {
-                Fate::Survives => survived = survived.max(Some((dirty.by, sector))),
-                Fate::Lost | Fate::Torn | Fate::Garbage => {
+                SectorFate::Survives => survived = survived.max(Some((dirty.by, sector))),
+                SectorFate::Lost | SectorFate::Torn | SectorFate::Garbage => {
                     lost = Some(lost.unwrap_or((dirty.by, sector)).min((dirty.by, sector)));
                 }
             }
@@ -195,7 +200,7 @@ impl File {
     }
 }
 
-impl Contents {
+impl FileContents {
     /// Makes zeros of what is behind this length. Answers the sector that it ends in and where,
     /// when this changed it.
     fn cut_to(&mut self, len: u64) -> Option<(usize, usize)> {
@@ -214,11 +219,11 @@ const fn sectors(len: u64) -> usize {
     (len as usize).div_ceil(SECTOR_BYTES)
 }
 
-fn note(fate: Fate, probes: &mut Probes) {
+fn note(fate: SectorFate, probes: &mut Probes) {
     match fate {
-        Fate::Survives => {}
-        Fate::Lost => probes.fire(DiskFault::SectorLost),
-        Fate::Torn => probes.fire(DiskFault::SectorTorn),
-        Fate::Garbage => probes.fire(DiskFault::SectorGarbage),
+        SectorFate::Survives => {}
+        SectorFate::Lost => probes.fire(DiskFault::SectorLost),
+        SectorFate::Torn => probes.fire(DiskFault::SectorTorn),
+        SectorFate::Garbage => probes.fire(DiskFault::SectorGarbage),
     }
 }

@@ -9,8 +9,8 @@ use eventful::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::chance::Stream;
-use crate::roster::Roster;
+use crate::key_table::KeyTable;
+use crate::seeded_rng::Stream;
 
 /// When the first engine of each history is opened.
 const OPENED_AT: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -35,16 +35,16 @@ impl Length {
 
 /// An engine, and what is needed to keep it busy.
 #[derive(Debug)]
-pub struct History {
+pub struct BusyEngine {
     engine: Engine,
     now: Timestamp,
     out: Output,
-    roster: Roster,
+    key_table: KeyTable,
     tickets: Vec<Ticket>,
     runs: Vec<RunId>,
 }
 
-impl History {
+impl BusyEngine {
     /// The configuration of every history: small, so that each kind of fact soon occurs.
     pub fn config() -> Config {
         let small = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
@@ -58,8 +58,8 @@ impl History {
     }
 
     /// The keys of every history.
-    pub fn roster() -> Roster {
-        Roster::of(EVENTS)
+    pub fn key_table() -> KeyTable {
+        KeyTable::of(EVENTS)
     }
 
     /// Goes on where a replay ends, and answers the facts of the opening too.
@@ -67,7 +67,7 @@ impl History {
         let mut out = Output::with_facts();
         let engine = replay.open(OPENED_AT, &mut out);
         let (tickets, runs) = Default::default();
-        let mut history = Self { engine, now: OPENED_AT, out, roster: Self::roster(), tickets, runs };
+        let mut history = Self { engine, now: OPENED_AT, out, key_table: Self::key_table(), tickets, runs };
         let facts = history.collect();
         history.now = facts.last().map_or(OPENED_AT, |fact| fact.at);
         (history, facts)
@@ -90,7 +90,7 @@ impl History {
         self.now = self.now + Duration::from_micros(stream.between(1, 1000));
         let event = stream.index(EVENTS) as u16;
         let command = match stream.below(20) {
-            0..=6 => Command::Submit(self.roster.event(event, stream.below(12) as u8)),
+            0..=6 => Command::Submit(self.key_table.event(event, stream.below(12) as u8)),
             7..=11 => match self.tickets.is_empty() {
                 true => return,
                 false => Command::Start(self.tickets.remove(0)),
@@ -99,8 +99,8 @@ impl History {
                 Some(run) => Command::Settle { run, outcome: outcome(stream) },
                 None => return,
             },
-            16 => Command::Redrive(self.roster.key(event).clone()),
-            17 => Command::Discard(self.roster.key(event).clone()),
+            16 => Command::Redrive(self.key_table.key(event).clone()),
+            17 => Command::Discard(self.key_table.key(event).clone()),
             18 => [Command::Pause, Command::Resume, Command::Resume][stream.index(3)].clone(),
             _ => {
                 self.now = self.now + Duration::from_secs(stream.below(90));

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::{DiskFault, Trouble};
-use super::file::File;
-use super::sector::Fate;
-use crate::chance::Stream;
+use super::fault::{DiskFault, FaultInjector};
+use super::file::SimulatedFile;
+use super::sector::SectorFate;
+use crate::seeded_rng::Stream;
 use crate::tier::Probes;
 
 /// Why a disk did not do what it was asked.
@@ -28,18 +28,18 @@ pub enum DiskError {
 
 /// A life of the process that uses a disk. Its files are of no use in the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life(u64);
+pub struct DiskLife(u64);
 
 /// An open file, in one life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Handle {
+pub struct DiskHandle {
     file: u64,
-    life: Life,
+    life: DiskLife,
 }
 
 /// What is left of what was not synced when the power fails. Exhaustive on purpose: callers choose from both.
 #[derive(Debug)]
-pub enum Cut<'s> {
+pub enum UnsyncedLoss<'s> {
     /// Chance says.
     Drawn(&'s mut Stream),
     /// Of the pending changes, counted from 0, those whose bit is set survive, and as many of the
@@ -69,24 +69,24 @@ pub enum Rest {
 
 /// A disk.
 #[derive(Debug, Clone)]
-pub struct Disk {
-    pub(super) files: BTreeMap<u64, File>,
+pub struct SimulatedDisk {
+    pub(super) files: BTreeMap<u64, SimulatedFile>,
     pub(super) next_file: u64,
     pub(super) names: BTreeMap<String, u64>,
     synced_names: BTreeMap<String, u64>,
     pending_names: Vec<Rename>,
     /// The files that were removed last.
-    pub(super) removed: Vec<(String, File)>,
+    pub(super) removed: Vec<(String, SimulatedFile)>,
     capacity_bytes: u64,
-    life: Life,
+    life: DiskLife,
     operations: u64,
     changes: u64,
     /// The operations after which the process is dead.
     stops_at: Option<u64>,
     stalled_micros: u64,
-    trouble: Trouble,
+    trouble: FaultInjector,
     pub(super) probes: Probes,
-    history: Option<Vec<Moment>>,
+    history: Option<Vec<DiskImage>>,
 }
 
 /// Names that change at once: the file that each names now, if it still names one.
@@ -94,16 +94,16 @@ pub(super) type Rename = Vec<(String, Option<u64>)>;
 
 /// A disk as it was before a change.
 #[derive(Debug, Clone)]
-pub struct Moment {
+pub struct DiskImage {
     /// How many changes were done.
     pub changes: u64,
     /// The disk.
-    pub disk: Disk,
+    pub disk: SimulatedDisk,
 }
 
-impl Disk {
+impl SimulatedDisk {
     /// An empty disk with this much space, and trouble.
-    pub fn new(capacity_bytes: u64, trouble: Trouble) -> Self {
+    pub fn new(capacity_bytes: u64, trouble: FaultInjector) -> Self {
         Self {
             files: BTreeMap::new(),
             next_file: 0,
@@ -112,7 +112,7 @@ impl Disk {
             pending_names: Vec::new(),
             removed: Vec::new(),
             capacity_bytes,
-            life: Life(0),
+            life: DiskLife(0),
             operations: 0,
             changes: 0,
             stops_at: None,
@@ -124,7 +124,7 @@ impl Disk {
     }
 
     /// The life of the process now.
-    pub const fn life(&self) -> Life {
+    pub const fn life(&self) -> DiskLife {
         self.life
     }
 
@@ -149,7 +149,7 @@ impl Disk {
     }
 
     /// What is to strike.
-    pub const fn trouble(&mut self) -> &mut Trouble {
+    pub const fn trouble(&mut self) -> &mut FaultInjector {
         &mut self.trouble
     }
 
@@ -160,7 +160,7 @@ impl Disk {
 
     /// Bytes that files take.
     pub fn taken(&self) -> u64 {
-        self.names.values().filter_map(|file| self.files.get(file)).map(File::len).sum()
+        self.names.values().filter_map(|file| self.files.get(file)).map(SimulatedFile::len).sum()
     }
 
     /// Gives it more space, or less.
@@ -184,13 +184,13 @@ impl Disk {
     }
 
     /// What was kept.
-    pub fn take_history(&mut self) -> Vec<Moment> {
+    pub fn take_history(&mut self) -> Vec<DiskImage> {
         self.history.take().unwrap_or_default()
     }
 
     /// Changes that are not synced: lengths and sectors, file by file.
     pub fn pending(&self) -> usize {
-        self.files.values().map(File::pending).sum()
+        self.files.values().map(SimulatedFile::pending).sum()
     }
 
     /// Names given or taken away that are not synced. They become so in order.
@@ -205,22 +205,22 @@ impl Disk {
     }
 
     /// The power fails, and comes back.
-    pub fn power_cut(&mut self, cut: Cut<'_>) {
+    pub fn power_cut(&mut self, cut: UnsyncedLoss<'_>) {
         self.probes.fire(DiskFault::PowerCut);
         let (names, stream, chosen) = match cut {
-            Cut::Drawn(stream) => (stream.index(self.pending_names.len() + 1), stream, None),
-            Cut::Chosen { survivors, names, rest, stream } => (names, stream, Some((survivors, rest))),
+            UnsyncedLoss::Drawn(stream) => (stream.index(self.pending_names.len() + 1), stream, None),
+            UnsyncedLoss::Chosen { survivors, names, rest, stream } => (names, stream, Some((survivors, rest))),
         };
         let mut bits = chosen.map_or(0, |(survivors, _)| survivors);
         let mut fate = |stream: &mut Stream| {
-            let Some((_, rest)) = chosen else { return Fate::draw(stream) };
+            let Some((_, rest)) = chosen else { return SectorFate::draw(stream) };
             let survives = bits & 1 == 1;
             bits >>= 1;
             match rest {
-                _ if survives => Fate::Survives,
-                Rest::Lost => Fate::Lost,
-                Rest::Torn => Fate::Torn,
-                Rest::Garbage => Fate::Garbage,
+                _ if survives => SectorFate::Survives,
+                Rest::Lost => SectorFate::Lost,
+                Rest::Torn => SectorFate::Torn,
+                Rest::Garbage => SectorFate::Garbage,
             }
         };
         for file in self.files.values_mut() {
@@ -241,13 +241,13 @@ impl Disk {
     }
 
     fn restart(&mut self) {
-        self.life = Life(self.life.0 + 1);
+        self.life = DiskLife(self.life.0 + 1);
         self.stops_at = None;
     }
 
     /// Reads anew from the medium what the cache shows otherwise because a sync has failed.
     pub fn evict(&mut self) {
-        self.files.values_mut().for_each(File::evict);
+        self.files.values_mut().for_each(SimulatedFile::evict);
     }
 
     /// The names that there are.
@@ -263,13 +263,13 @@ impl Disk {
         self.files.retain(|id, _| named(id));
     }
 
-    pub(super) fn begin(&mut self, life: Life, changes: bool) -> Result<(), DiskError> {
+    pub(super) fn begin(&mut self, life: DiskLife, changes: bool) -> Result<(), DiskError> {
         if life != self.life || (changes && self.stops_at.is_some_and(|at| self.changes >= at)) {
             return Err(DiskError::Dead);
         }
         if changes && self.history.is_some() {
             let history = self.history.take();
-            let moment = Moment { changes: self.changes, disk: self.clone() };
+            let moment = DiskImage { changes: self.changes, disk: self.clone() };
             self.history = history.map(|mut history| {
                 history.push(moment);
                 history
@@ -290,28 +290,28 @@ impl Disk {
         self.stalled_micros = self.stalled_micros.saturating_add(micros);
     }
 
-    pub(super) fn file(&mut self, handle: Handle) -> Result<&mut File, DiskError> {
+    pub(super) fn file(&mut self, handle: DiskHandle) -> Result<&mut SimulatedFile, DiskError> {
         self.files.get_mut(&handle.file).ok_or(DiskError::Missing)
     }
 
-    pub(super) const fn chance(&mut self) -> &mut Stream {
+    pub(super) const fn rng(&mut self) -> &mut Stream {
         self.trouble.stream()
     }
 
-    pub(super) fn name(&self, name: &str) -> Option<Handle> {
-        self.names.get(name).map(|file| Handle { file: *file, life: self.life })
+    pub(super) fn name(&self, name: &str) -> Option<DiskHandle> {
+        self.names.get(name).map(|file| DiskHandle { file: *file, life: self.life })
     }
 
     pub(super) fn list(&self) -> Vec<String> {
         self.names.keys().cloned().collect()
     }
 
-    pub(super) fn create(&mut self, name: &str) -> Handle {
+    pub(super) fn create(&mut self, name: &str) -> DiskHandle {
         let file = self.next_file;
         self.next_file += 1;
-        self.files.insert(file, File::default());
+        self.files.insert(file, SimulatedFile::default());
         self.call(vec![(name.to_owned(), Some(file))]);
-        Handle { file, life: self.life }
+        DiskHandle { file, life: self.life }
     }
 
     /// Gives names to files, or takes them away.
@@ -328,8 +328,8 @@ impl Disk {
     }
 }
 
-impl Handle {
-    pub(super) const fn life(self) -> Life {
+impl DiskHandle {
+    pub(super) const fn life(self) -> DiskLife {
         self.life
     }
 

@@ -1,10 +1,10 @@
 //! What happens to the files of a disk behind the back of the process.
 
 use super::fault::DiskFault;
-use super::medium::{Disk, apply};
-use crate::chance::Stream;
+use super::medium::{SimulatedDisk, apply};
+use crate::seeded_rng::Stream;
 
-impl Disk {
+impl SimulatedDisk {
     /// A bit that was synced is another one from now on. Returns whether there was any.
     pub fn rot(&mut self, stream: &mut Stream) -> bool {
         let files: Vec<u64> = self.names.values().copied().collect();

@@ -26,11 +26,11 @@
 //!
 //! ```
 //! use eventful::journal::{JournalStore as _, Owner, Sequence};
-//! use eventful_sim::chance::Chance;
+//! use eventful_sim::rng::Chance;
 //! use eventful_sim::disk::{Disk, DiskFault, Drive, Family, DriveStore};
 //!
-//! let chance = Chance::of(7);
-//! let trouble = Family::Failures.draw(&mut chance.stream("rates"), chance.stream("strikes"));
+//! let rng = Chance::of(7);
+//! let trouble = Family::Failures.draw(&mut rng.stream("rates"), rng.stream("strikes"));
 //! let drive = Drive::new(Disk::new(64 << 20, trouble));
 //! let mut store = DriveStore::new(drive.clone());
 //!
@@ -38,7 +38,7 @@
 //!     drive.disk().trouble().arm(DiskFault::SyncFails);
 //!     assert!(journal.append(Sequence::FIRST, b"a frame").is_err());
 //! }
-//! drive.power_cut(&mut chance.stream("power"));
+//! drive.power_cut(&mut rng.stream("power"));
 //! assert_eq!(drive.probes().count(DiskFault::PowerCut), 1);
 //! ```
 //!
@@ -55,36 +55,36 @@
 //! | `ledger`, `shared` | what was acknowledged, and what a journal makes of it |
 //! | `crash` | a crash before and after each change |
 //! | `trial` | random faults, and what is promised of them |
-//! | `ordeal` | all of that as the scenarios of a tier |
+//! | `scenario` | all of that as the scenarios of a tier |
 
 mod ailment;
 mod calls;
 mod crash;
 mod damaged;
-mod drive;
+mod expected_log;
 mod fault;
 mod file;
 mod history;
-mod ledger;
 mod medium;
 mod mishap;
-mod ordeal;
+mod random_faults;
+mod scenario;
 mod sector;
 mod shared;
+mod shared_disk;
 mod store;
-mod trial;
 mod volume;
 
 pub use ailment::Ailment;
 pub use crash::{Effort, Maker, Tried, crash_everywhere};
 pub use damaged::{Damage, DamagedStore};
-pub use drive::Drive;
-pub use fault::{DiskFault, Trouble};
-pub use history::{History, Length};
-pub use ledger::{Ledger, Lost, Opened, Writer, open};
-pub use medium::{Cut, Disk, DiskError, Handle, Life, Moment, Rest};
-pub use ordeal::{DiskSetup, DiskTier, Never, Ordeal, Strikes, Survived};
+pub use expected_log::{ExpectedLog, JournaledEngine, LostGroups, ReplayedJournal, open};
+pub use fault::{DiskFault, FaultInjector};
+pub use history::{BusyEngine, Length};
+pub use medium::{DiskError, DiskHandle, DiskImage, DiskLife, Rest, SimulatedDisk, UnsyncedLoss};
+pub use random_faults::{DiskFamily, RandomFaultRun, RunVerdict, run};
+pub use scenario::{DiskScenario, DiskSetup, DiskTier, FaultProfile, Never, Survived};
 pub use sector::SECTOR_BYTES;
+pub use shared_disk::SharedDisk;
 pub use store::DriveStore;
-pub use trial::{Family, Trial, Verdict, suffer};
 pub use volume::DriveVolume;

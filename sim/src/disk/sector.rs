@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::chance::Stream;
+use crate::seeded_rng::Stream;
 
 /// Bytes of a sector.
 pub const SECTOR_BYTES: usize = 512;
@@ -84,9 +84,9 @@ pub(super) fn pieces(offset: u64, len: usize) -> impl Iterator<Item = Piece> {
 
 /// The bytes of a sector that were written since the last sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Written([u64; SECTOR_BYTES / 64]);
+pub(super) struct UnsyncedSector([u64; SECTOR_BYTES / 64]);
 
-impl Written {
+impl UnsyncedSector {
     pub(super) fn add(&mut self, from: usize, len: usize) {
         for word in from / 64..(from + len).div_ceil(64) {
             let low = from.max(word * 64) - word * 64;
@@ -107,7 +107,7 @@ impl Written {
 
 /// What becomes of a sector that was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum SectorFate {
     /// It is there.
     Survives,
     /// It is as it was.
@@ -118,7 +118,7 @@ pub(super) enum Fate {
     Garbage,
 }
 
-impl Fate {
+impl SectorFate {
     pub(super) fn draw(stream: &mut Stream) -> Self {
         match stream.below(8) {
             0..=3 => Self::Survives,
@@ -131,10 +131,10 @@ impl Fate {
 
 /// What is left of a sector that was to become `new`.
 pub(super) fn settle(
-    fate: Fate,
+    fate: SectorFate,
     old: Option<Arc<Sector>>,
     new: Option<Arc<Sector>>,
-    written: &Written,
+    written: &UnsyncedSector,
     stream: &mut Stream,
 ) -> Option<Arc<Sector>> {
     let zeros = || Arc::new([0; SECTOR_BYTES]);
@@ -145,9 +145,9 @@ pub(super) fn settle(
         Some(left)
     };
     match fate {
-        Fate::Survives => new,
-        Fate::Lost => old,
-        Fate::Torn => {
+        SectorFate::Survives => new,
+        SectorFate::Lost => old,
+        SectorFate::Torn => {
             let (split, head) = (stream.index(SECTOR_BYTES), stream.below(2) == 0);
             let new = new.unwrap_or_else(zeros);
             edit(&mut |at, byte| {
@@ -156,7 +156,7 @@ pub(super) fn settle(
                 }
             })
         }
-        Fate::Garbage => {
+        SectorFate::Garbage => {
             let noise = [0, u64::from(u8::MAX), 0x0101_0101_0101_0101, stream.number()][stream.index(4)];
             edit(&mut |at, byte| *byte = noise.wrapping_mul(at as u64 | 1).to_le_bytes()[at % 8])
         }

@@ -8,9 +8,9 @@ use eventful::journal::{
 
 /// An open journal, and a store that opens it. Clones are the same one.
 #[derive(Debug, Clone)]
-pub(super) struct Shared(Arc<Mutex<Box<dyn Journal>>>);
+pub(super) struct SharedJournal(Arc<Mutex<Box<dyn Journal>>>);
 
-impl Shared {
+impl SharedJournal {
     pub(super) fn new(journal: Box<dyn Journal>) -> Self {
         Self(Arc::new(Mutex::new(journal)))
     }
@@ -25,13 +25,13 @@ impl Shared {
     }
 }
 
-impl JournalStore for Shared {
+impl JournalStore for SharedJournal {
     fn open(&mut self, _: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         Ok(Box::new(self.clone()))
     }
 }
 
-impl Journal for Shared {
+impl Journal for SharedJournal {
     fn extent(&self) -> Extent {
         self.lock().extent()
     }

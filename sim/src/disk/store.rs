@@ -8,9 +8,9 @@ use eventful::journal::{
     DiskStore, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Sequence, WriteError,
 };
 
-use super::drive::Drive;
+use super::shared_disk::SharedDisk;
 use super::volume::DriveVolume;
-use crate::chance::Stream;
+use crate::seeded_rng::Stream;
 
 /// Bytes of frames after which a read ends, however many are asked for: so a few frames are several reads.
 const PAGE_BYTES: usize = 600;
@@ -21,14 +21,14 @@ const SEGMENT_BYTES: (u64, u64) = (1 << 10, 4 << 10);
 /// A place for a journal on a drive. Clones are the same one; each opening fences the owner before.
 #[derive(Debug, Clone)]
 pub struct DriveStore {
-    drive: Drive,
+    drive: SharedDisk,
     segment_bytes: (u64, u64),
-    notes: Notes,
+    notes: JournalNotes,
 }
 
 /// Notes about a journal, taken on the way of its calls. Clones are the same ones.
 #[derive(Debug, Clone)]
-struct Notes {
+struct JournalNotes {
     /// The openings of the journal, and the one that this is.
     openings: Arc<AtomicU64>,
     opening: u64,
@@ -41,10 +41,10 @@ struct Notes {
 
 impl DriveStore {
     /// The journal that has this drive to itself.
-    pub fn new(drive: Drive) -> Self {
+    pub fn new(drive: SharedDisk) -> Self {
         let first = Arc::new(AtomicU64::new(Sequence::FIRST.number()));
         let (openings, largest_part, sizes) = Default::default();
-        let notes = Notes { openings, opening: 0, first, largest_part, sizes };
+        let notes = JournalNotes { openings, opening: 0, first, largest_part, sizes };
         Self { drive, segment_bytes: SEGMENT_BYTES, notes }
     }
 
@@ -85,7 +85,7 @@ impl DriveStore {
     }
 
     /// The drive.
-    pub const fn drive(&self) -> &Drive {
+    pub const fn drive(&self) -> &SharedDisk {
         &self.drive
     }
 
@@ -107,7 +107,7 @@ impl JournalStore for DriveStore {
     }
 }
 
-impl Notes {
+impl JournalNotes {
     fn note_size(&self, frame: Sequence, bytes: usize) {
         let mut sizes = self.sizes();
         let before = sizes.get(&frame).copied().unwrap_or_default();
@@ -124,7 +124,7 @@ impl Notes {
     }
 }
 
-impl Intercept for Notes {
+impl Intercept for JournalNotes {
     fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         let journal = store.open(owner)?;
         let extent = journal.extent();

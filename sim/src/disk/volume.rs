@@ -4,20 +4,20 @@ use std::io;
 
 use eventful::journal::{Access, Claim, Owner, Unclaimed, Volume, VolumeFile};
 
-use super::drive::{Drive, DriveFile};
-use super::medium::{DiskError, Life};
+use super::medium::{DiskError, DiskLife};
+use super::shared_disk::{DriveFile, SharedDisk};
 
 /// A drive in one life of the process. Everything happens inline, and what the process did in an earlier life is of no
 /// use to it.
 #[derive(Debug)]
 pub struct DriveVolume {
-    drive: Drive,
-    life: Life,
+    drive: SharedDisk,
+    life: DiskLife,
 }
 
 impl DriveVolume {
     /// The drive in the life that the process has now.
-    pub fn new(drive: &Drive) -> Self {
+    pub fn new(drive: &SharedDisk) -> Self {
         Self { life: drive.disk().life(), drive: drive.clone() }
     }
 }

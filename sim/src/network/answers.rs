@@ -5,14 +5,14 @@ use std::sync::Arc;
 use eventful::{Status, Timestamp};
 use serde::Deserialize;
 
-use super::ledger::{self, Told};
+use super::connection_owners::{self, ClientAnswer};
 use super::oracle::{Memory, durable, front, holds, kept};
-use super::scenario::{Call, Item, KeyNumber};
-use super::stage::{Notes, Stage};
-use super::step::Step;
-use super::wire::{Response, bad_lines, blank_lines, leads_to};
+use super::run_context::{RunContext, RunNotes};
+use super::scenario::{ClientCall, KeyNumber, SubmittedItem};
+use super::step::NetworkStep;
+use super::wire::{HttpResponse, bad_lines, blank_lines, leads_to};
 use crate::failure::Broken;
-use crate::spec::Record;
+use crate::spec::ReferenceRecord;
 
 /// An answer that a client has got.
 #[derive(Debug)]
@@ -22,18 +22,19 @@ pub(super) struct Heard {
     pub(super) index: usize,
     /// The process that gave it.
     pub(super) server: u32,
-    pub(super) response: Response,
+    pub(super) response: HttpResponse,
     /// What was remembered when the request was sent.
     pub(super) memory: Memory,
 }
 
 /// Takes note of an answer. Answers whether it settles the request.
-pub(super) fn hear(stage: &Arc<Stage>, call: &Call, heard: &Heard) -> bool {
+pub(super) fn hear(stage: &Arc<RunContext>, call: &ClientCall, heard: &Heard) -> bool {
     let Heard { client, index, server, response, .. } = heard;
     stage.see_facts();
     stage.with(|notes, now| {
-        let Response { status, body, .. } = response;
-        let step = Step::Answered { client: *client, request: *index, generation: *server, status: *status, body };
+        let HttpResponse { status, body, .. } = response;
+        let step =
+            NetworkStep::Answered { client: *client, request: *index, generation: *server, status: *status, body };
         notes.trace.note(now, &step);
         let problem = problem(response);
         probe(call, *status, problem.as_ref()).into_iter().for_each(|name| notes.coverage.reach(name));
@@ -47,8 +48,8 @@ const fn settles(status: u16) -> bool {
     !matches!(status, 500 | 503 | 408)
 }
 
-impl Notes {
-    fn told(&mut self, call: &Call, heard: &Heard, problem: Option<Problem>, now: Timestamp) {
+impl RunNotes {
+    fn told(&mut self, call: &ClientCall, heard: &Heard, problem: Option<SeenProblem>, now: Timestamp) {
         // Without a journal, what another process said does not bind this one.
         if heard.server != self.ledger.generation && !self.oracles.is_durable() {
             return;
@@ -57,7 +58,7 @@ impl Notes {
             self.judge(front::problem(&heard.response));
         }
         match call {
-            Call::Submit(item) | Call::SubmitByHeader(item) => {
+            ClientCall::Submit(item) | ClientCall::SubmitByHeader(item) => {
                 self.told_refused(heard, item.key, problem.as_ref(), now);
                 self.judge_headers(heard, item.key);
                 if matches!(heard.response.status, 200 | 202) {
@@ -66,11 +67,17 @@ impl Notes {
                 let told = told(heard.response.status, problem);
                 self.judge_told(heard, *item, &told);
             }
-            Call::Batch(items) => self.told_lines(heard, items),
-            Call::Look(key) => self.told_of(heard, *key, now),
-            Call::Discard(key) => self.told_discarded(heard, *key),
-            Call::Redrive(key) => self.told_redriven(heard, *key),
-            Call::List | Call::RedriveAll | Call::Pause | Call::Resume | Call::Stats | Call::Metrics | Call::Ready => {}
+            ClientCall::Batch(items) => self.told_lines(heard, items),
+            ClientCall::Look(key) => self.told_of(heard, *key, now),
+            ClientCall::Discard(key) => self.told_discarded(heard, *key),
+            ClientCall::Redrive(key) => self.told_redriven(heard, *key),
+            ClientCall::List
+            | ClientCall::RedriveAll
+            | ClientCall::Pause
+            | ClientCall::Resume
+            | ClientCall::Stats
+            | ClientCall::Metrics
+            | ClientCall::Ready => {}
         }
     }
 
@@ -83,7 +90,7 @@ impl Notes {
 
     /// Judges that an answer which accepts an event says where it is.
     fn judge_headers(&mut self, heard: &Heard, key: KeyNumber) {
-        let Response { status, location, .. } = &heard.response;
+        let HttpResponse { status, location, .. } = &heard.response;
         let leads = location.as_ref().is_some_and(|location| leads_to(location, key));
         self.judge(holds(leads || *status != 202, || {
             Broken::new("payloads", 2, format_args!("{location:?} does not lead to e{key}"))
@@ -91,7 +98,7 @@ impl Notes {
     }
 
     /// There is always room for what is there.
-    fn told_refused(&mut self, heard: &Heard, key: KeyNumber, problem: Option<&Problem>, now: Timestamp) {
+    fn told_refused(&mut self, heard: &Heard, key: KeyNumber, problem: Option<&SeenProblem>, now: Timestamp) {
         let overloaded = problem.is_some_and(|problem| problem.r#type.ends_with(":overloaded"));
         let may_be_gone =
             || self.may_be_gone(heard, key, now) || self.absence.hides_an_end(now, self.oracles.retention());
@@ -110,7 +117,7 @@ impl Notes {
             self.judge(Err(kept::unknown(key)));
         }
         if heard.response.status == 200 {
-            let Shown { status, durable, .. } = shown(&heard.response.body);
+            let SeenRecord { status, durable, .. } = shown(&heard.response.body);
             if !durable {
                 return self.coverage.reach("told of a record that is not durable");
             }
@@ -136,7 +143,7 @@ impl Notes {
     }
 
     /// With a journal, what a client is told is durable by then.
-    fn durable(&mut self, heard: &Heard, key: KeyNumber, what: &str, is_so: impl FnOnce(&Record) -> bool) {
+    fn durable(&mut self, heard: &Heard, key: KeyNumber, what: &str, is_so: impl FnOnce(&ReferenceRecord) -> bool) {
         let so = !self.oracles.is_durable()
             || self.oracles.is_forgotten_since(heard.memory, key)
             || self.oracles.record(key).is_some_and(is_so);
@@ -150,12 +157,12 @@ impl Notes {
         }
     }
 
-    fn told_lines(&mut self, heard: &Heard, items: &[Item]) {
+    fn told_lines(&mut self, heard: &Heard, items: &[SubmittedItem]) {
         if heard.response.status != 200 {
             return;
         }
         let texts = heard.response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let lines: Vec<Option<Line>> = texts.clone().map(|line| serde_json::from_slice(line).ok()).collect();
+        let lines: Vec<Option<BatchLine>> = texts.clone().map(|line| serde_json::from_slice(line).ok()).collect();
         let bad = bad_lines(items);
         // What a link has lost never comes, as TCP sends nothing again here.
         let may_be_cut = self.calm.was_troubled(heard.client);
@@ -166,10 +173,10 @@ impl Notes {
             self.judge(Err(Broken::new("payloads", 2, what)));
             return;
         }
-        if lines.last().is_some_and(|line| line.as_ref().is_some_and(Line::is_unread)) {
+        if lines.last().is_some_and(|line| line.as_ref().is_some_and(BatchLine::is_unread)) {
             self.coverage.reach("told that answers were not read");
         }
-        let taken = |line: &Line| matches!(line.outcome.as_str(), "accepted" | "duplicate");
+        let taken = |line: &BatchLine| matches!(line.outcome.as_str(), "accepted" | "duplicate");
         if lines.iter().take(bad).flatten().any(taken) {
             self.judge(Err(Broken::new("payloads", 2, "a line of a batch that makes no event was taken")));
         }
@@ -178,42 +185,42 @@ impl Notes {
                 self.judge_taken(heard, text, item.key);
             }
             let told = match line.outcome.as_str() {
-                "accepted" => Told::Accepted,
-                "duplicate" => Told::Duplicate,
+                "accepted" => ClientAnswer::Accepted,
+                "duplicate" => ClientAnswer::Duplicate,
                 "conflict" => told(409, line.problem),
-                _ => Told::Other,
+                _ => ClientAnswer::Other,
             };
             self.judge_told(heard, *item, &told);
         }
     }
 
-    fn judge_told(&mut self, heard: &Heard, item: Item, told: &Told) {
+    fn judge_told(&mut self, heard: &Heard, item: SubmittedItem, told: &ClientAnswer) {
         if self.oracles.is_forgotten_since(heard.memory, item.key) {
             return;
         }
         let verdict = self.oracles.payloads.answered(item, told);
         self.judge(verdict);
         match told {
-            Told::Accepted | Told::Duplicate => {
-                let digest = ledger::digest(item.key, item.payload);
+            ClientAnswer::Accepted | ClientAnswer::Duplicate => {
+                let digest = connection_owners::digest(item.key, item.payload);
                 self.durable(heard, item.key, "taken", |record| *record.event.digest() == digest);
             }
-            Told::Conflict { stored, .. } => {
+            ClientAnswer::Conflict { stored, .. } => {
                 self.durable(heard, item.key, "in conflict", |record| record.event.digest().to_string() == *stored)
             }
-            Told::Other => {}
+            ClientAnswer::Other => {}
         }
     }
 }
 
 /// A record, as it is shown.
-fn shown(body: &[u8]) -> Shown {
-    serde_json::from_slice(body).unwrap_or_else(|_| Shown { status: String::new(), durable: true })
+fn shown(body: &[u8]) -> SeenRecord {
+    serde_json::from_slice(body).unwrap_or_else(|_| SeenRecord { status: String::new(), durable: true })
 }
 
 /// A record, as far as a client looks at it.
 #[derive(Debug, Deserialize)]
-struct Shown {
+struct SeenRecord {
     status: String,
     #[serde(default = "is_durable")]
     durable: bool,
@@ -226,7 +233,7 @@ const fn is_durable() -> bool {
 
 /// A problem, as far as a client looks at it.
 #[derive(Debug, Deserialize)]
-struct Problem {
+struct SeenProblem {
     r#type: String,
     stored_digest: Option<String>,
     received_digest: Option<String>,
@@ -234,12 +241,12 @@ struct Problem {
 
 /// Each line of a batch has its answer, in order. Of a client that reads none of them for too long, or whose lines may
 /// be cut and do not arrive, the last answer may stand for the rest.
-fn whole(lines: &[Option<Line>], numbers: &[usize], may_be_cut: bool) -> Result<(), String> {
+fn whole(lines: &[Option<BatchLine>], numbers: &[usize], may_be_cut: bool) -> Result<(), String> {
     let expected = numbers.len();
-    let ends = |line: &Line| line.is_unread() || (may_be_cut && line.is_late());
+    let ends = |line: &BatchLine| line.is_unread() || (may_be_cut && line.is_late());
     let before = [0].iter().chain(numbers);
     // What was not taken begins where the last answer ends, be it with a line without anything.
-    let is_next = |line: &Line, number: usize, before: usize| {
+    let is_next = |line: &BatchLine, number: usize, before: usize| {
         line.line == number || ends(line) && (before + 1..number).contains(&line.line)
     };
     let numbered = lines
@@ -247,7 +254,7 @@ fn whole(lines: &[Option<Line>], numbers: &[usize], may_be_cut: bool) -> Result<
         .zip(numbers.iter().zip(before))
         .all(|(line, (number, before))| line.as_ref().is_some_and(|line| is_next(line, *number, *before)));
     // Where all lines were taken, it is not known yet that none follows.
-    let follows = |line: &Line| line.is_unread() && numbers.last().is_some_and(|last| line.line == last + 1);
+    let follows = |line: &BatchLine| line.is_unread() && numbers.last().is_some_and(|last| line.line == last + 1);
     let is_one_more = lines.len() == expected + 1 && lines[expected].as_ref().is_some_and(follows);
     let ended = lines.last().is_some_and(|line| line.as_ref().is_some_and(ends));
     let early = lines.iter().rev().skip(1).flatten().any(ends);
@@ -259,13 +266,13 @@ fn whole(lines: &[Option<Line>], numbers: &[usize], may_be_cut: bool) -> Result<
 
 /// A line of the answer to a batch.
 #[derive(Debug, Deserialize)]
-struct Line {
+struct BatchLine {
     line: usize,
     outcome: String,
-    problem: Option<Problem>,
+    problem: Option<SeenProblem>,
 }
 
-impl Line {
+impl BatchLine {
     /// Whether it says that this line, and those after it, were not taken.
     fn is_unread(&self) -> bool {
         self.outcome == "unread"
@@ -277,29 +284,29 @@ impl Line {
     }
 }
 
-fn problem(response: &Response) -> Option<Problem> {
+fn problem(response: &HttpResponse) -> Option<SeenProblem> {
     if response.status < 400 { None } else { serde_json::from_slice(&response.body).ok() }
 }
 
-fn told(status: u16, problem: Option<Problem>) -> Told {
+fn told(status: u16, problem: Option<SeenProblem>) -> ClientAnswer {
     match (status, problem) {
-        (202, _) => Told::Accepted,
-        (200, _) => Told::Duplicate,
-        (409, Some(Problem { stored_digest: Some(stored), received_digest: Some(received), .. })) => {
-            Told::Conflict { stored, received }
+        (202, _) => ClientAnswer::Accepted,
+        (200, _) => ClientAnswer::Duplicate,
+        (409, Some(SeenProblem { stored_digest: Some(stored), received_digest: Some(received), .. })) => {
+            ClientAnswer::Conflict { stored, received }
         }
-        _ => Told::Other,
+        _ => ClientAnswer::Other,
     }
 }
 
-fn probe(call: &Call, status: u16, problem: Option<&Problem>) -> Option<&'static str> {
+fn probe(call: &ClientCall, status: u16, problem: Option<&SeenProblem>) -> Option<&'static str> {
     let kind = problem.and_then(|problem| problem.r#type.rsplit(':').next());
     Some(match (call, status, kind) {
-        (Call::Submit(_) | Call::SubmitByHeader(_), 202, _) => "told accepted",
-        (Call::Submit(_) | Call::SubmitByHeader(_), 200, _) => "told duplicate",
-        (Call::Look(_), 200, _) => "told of a record",
-        (Call::Redrive(_), 204, _) => "told redriven",
-        (Call::Discard(_), 204, _) => "told discarded",
+        (ClientCall::Submit(_) | ClientCall::SubmitByHeader(_), 202, _) => "told accepted",
+        (ClientCall::Submit(_) | ClientCall::SubmitByHeader(_), 200, _) => "told duplicate",
+        (ClientCall::Look(_), 200, _) => "told of a record",
+        (ClientCall::Redrive(_), 204, _) => "told redriven",
+        (ClientCall::Discard(_), 204, _) => "told discarded",
         (_, _, Some("conflict")) => "told conflict",
         (_, _, Some("overloaded")) => "told overloaded",
         (_, _, Some("shutting_down")) => "told shutting down",

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use eventful::{Action, Point, Timestamp};
 
-use super::scenario::Disturbance;
-use crate::chance::Stream;
+use super::scenario::AdapterFault;
+use crate::seeded_rng::Stream;
 use crate::spelling::variant;
 
 /// Disturbances in the order of the passes, and how often there were any.
 #[derive(Debug)]
 pub(super) struct Armed {
-    waiting: BTreeMap<u8, VecDeque<Disturbance>>,
+    waiting: BTreeMap<u8, VecDeque<AdapterFault>>,
     yields: Stream,
     yields_per_mille: u32,
     /// Panics that were asked for.
@@ -25,7 +25,7 @@ pub(super) struct Armed {
     /// Starts that are dropped before they were polled.
     pub(super) unpolled_starts: u8,
     /// How often the process that is up was disturbed.
-    met: BTreeMap<Disturbance, u64>,
+    met: BTreeMap<AdapterFault, u64>,
 }
 
 impl Armed {
@@ -43,7 +43,7 @@ impl Armed {
     }
 
     /// Has the next `passes` of the point meet this, after what they were to meet before.
-    pub(super) fn arm(&mut self, disturbance: Disturbance, passes: u8) {
+    pub(super) fn arm(&mut self, disturbance: AdapterFault, passes: u8) {
         let (point, _) = place(disturbance);
         let waiting = self.waiting.entry(point as u8).or_default();
         waiting.extend(std::iter::repeat_n(disturbance, passes.into()));
@@ -55,13 +55,13 @@ impl Armed {
     }
 
     /// How often the process that is up was disturbed like this.
-    pub(super) fn met(&self, disturbance: Disturbance) -> u64 {
+    pub(super) fn met(&self, disturbance: AdapterFault) -> u64 {
         self.met.get(&disturbance).copied().unwrap_or_default()
     }
 
     /// Whether the engine of the process that is up was broken.
     pub(super) fn has_broken(&self) -> bool {
-        [Disturbance::EngineBreaksAtSend, Disturbance::EngineBreaksAtTake].into_iter().any(|how| self.met(how) > 0)
+        [AdapterFault::EngineBreaksAtSend, AdapterFault::EngineBreaksAtTake].into_iter().any(|how| self.met(how) > 0)
     }
 
     /// Lets everything pass from now on.
@@ -86,7 +86,8 @@ impl Armed {
     /// What this pass meets, and the name of that.
     pub(super) fn next(&mut self, point: Point) -> (Action, Option<String>) {
         // A second panic, in a drop that the first one brings about, would abort the process: it waits for another pass.
-        let may_strike = |disturbance: &mut Disturbance| place(*disturbance).1 != Action::Panic || !thread::panicking();
+        let may_strike =
+            |disturbance: &mut AdapterFault| place(*disturbance).1 != Action::Panic || !thread::panicking();
         let waiting = self.waiting.get_mut(&(point as u8));
         if let Some(disturbance) = waiting.and_then(|waiting| waiting.pop_front_if(may_strike)) {
             let (_, action) = place(disturbance);
@@ -107,21 +108,21 @@ impl Armed {
 /// How long a disk that stalls takes.
 const STALL: Duration = Duration::from_millis(25);
 
-const fn place(disturbance: Disturbance) -> (Point, Action) {
+const fn place(disturbance: AdapterFault) -> (Point, Action) {
     match disturbance {
-        Disturbance::ChannelFull => (Point::Enqueue, Action::Fail),
-        Disturbance::ReceiverDroppedAtSend => (Point::Enqueue, Action::DropReceiver),
-        Disturbance::TicketLost => (Point::Present, Action::Fail),
-        Disturbance::ReceiverDroppedAtTake => (Point::Present, Action::DropReceiver),
-        Disturbance::DispatcherPanics => (Point::Dispatch, Action::Panic),
-        Disturbance::SweeperPanics => (Point::Sweep, Action::Panic),
-        Disturbance::WorkerPanicsAtStart => (Point::WorkerStart, Action::Panic),
-        Disturbance::WorkerPanicsBeforeSettle => (Point::BeforeSettle, Action::Panic),
-        Disturbance::WorkerPanicsAfterSettle => (Point::AfterSettle, Action::Panic),
-        Disturbance::ShutdownPanics => (Point::Drain, Action::Panic),
-        Disturbance::EngineBreaksAtSend => (Point::Enqueue, Action::Panic),
-        Disturbance::EngineBreaksAtTake => (Point::Present, Action::Panic),
-        Disturbance::JournalStalls => (Point::Write, Action::Stall(STALL)),
-        Disturbance::WriterPanics => (Point::Write, Action::Panic),
+        AdapterFault::ChannelFull => (Point::Enqueue, Action::Fail),
+        AdapterFault::ReceiverDroppedAtSend => (Point::Enqueue, Action::DropReceiver),
+        AdapterFault::TicketLost => (Point::Present, Action::Fail),
+        AdapterFault::ReceiverDroppedAtTake => (Point::Present, Action::DropReceiver),
+        AdapterFault::DispatcherPanics => (Point::Dispatch, Action::Panic),
+        AdapterFault::SweeperPanics => (Point::Sweep, Action::Panic),
+        AdapterFault::WorkerPanicsAtStart => (Point::WorkerStart, Action::Panic),
+        AdapterFault::WorkerPanicsBeforeSettle => (Point::BeforeSettle, Action::Panic),
+        AdapterFault::WorkerPanicsAfterSettle => (Point::AfterSettle, Action::Panic),
+        AdapterFault::ShutdownPanics => (Point::Drain, Action::Panic),
+        AdapterFault::EngineBreaksAtSend => (Point::Enqueue, Action::Panic),
+        AdapterFault::EngineBreaksAtTake => (Point::Present, Action::Panic),
+        AdapterFault::JournalStalls => (Point::Write, Action::Stall(STALL)),
+        AdapterFault::WriterPanics => (Point::Write, Action::Panic),
     }
 }

@@ -7,16 +7,18 @@ use eventful::{Clock as _, Cursor, Eventful, Timestamp};
 use tokio::time::{sleep, timeout};
 
 use super::clock::TICK;
-use super::ledger;
+use super::connection_owners;
 use super::oracle::waits;
-use super::scenario::{Disturbance, Fault, FaultKind, KeyNumber};
-use super::stage::Stage;
-use super::tier::Scenario;
+use super::run_context::RunContext;
+use super::scenario::{AdapterFault, KeyNumber, NetworkFault, NetworkFaultKind};
+use super::tier::NetworkScenario;
 
 /// How often the sweeper dies at most.
-fn sweeper_panics(scenario: &Scenario) -> u32 {
-    let passes = |fault: &Fault| {
-        let FaultKind::Disturb { disturbance: Disturbance::SweeperPanics, passes } = fault.kind else { return 0 };
+fn sweeper_panics(scenario: &NetworkScenario) -> u32 {
+    let passes = |fault: &NetworkFault| {
+        let NetworkFaultKind::Disturb { disturbance: AdapterFault::SweeperPanics, passes } = fault.kind else {
+            return 0;
+        };
         passes.into()
     };
     scenario.faults.iter().map(passes).sum::<u32>()
@@ -24,13 +26,13 @@ fn sweeper_panics(scenario: &Scenario) -> u32 {
 
 /// Asks one process.
 pub(super) struct Asker {
-    stage: Arc<Stage>,
+    stage: Arc<RunContext>,
     pub(super) eventful: Eventful,
     bound: Duration,
 }
 
 impl Asker {
-    pub(super) fn new(stage: &Arc<Stage>, eventful: &Eventful) -> Self {
+    pub(super) fn new(stage: &Arc<RunContext>, eventful: &Eventful) -> Self {
         let answers = stage.with(|notes, _| notes.oracles.answer_timeout());
         // The sweeper lets answers go. One that dies is restarted within its interval.
         let restarts = eventful.config().sweep_interval * (2 + sweeper_panics(&stage.scenario));
@@ -51,12 +53,12 @@ impl Asker {
     }
 
     async fn look(&self, number: KeyNumber) {
-        let key = ledger::key(number);
+        let key = connection_owners::key(number);
         let was_over = self.stage.with(|notes, _| notes.oracles.is_completed(number));
         let shown = self.within("a look", self.eventful.get(key)).await;
         self.within("an explanation", self.eventful.explain(key)).await;
         if let Some(Ok(Some(record))) = shown.filter(|_| was_over) {
-            self.stage.judge(self.stage.with(|notes, _| waits::marked(&notes.oracles.book, &record)));
+            self.stage.judge(self.stage.with(|notes, _| waits::marked(&notes.oracles.expected, &record)));
         }
     }
 

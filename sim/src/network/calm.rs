@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// What was wrong with links and processes so far.
 #[derive(Debug)]
 pub(super) struct Calm {
-    links: BTreeMap<u8, Link>,
+    links: BTreeMap<u8, CalmLink>,
     /// How often a process has begun, or met its end.
     changes: u64,
     /// A process is up, and nobody has asked for its end.
@@ -13,7 +13,7 @@ pub(super) struct Calm {
 }
 
 #[derive(Debug, Default)]
-struct Link {
+struct CalmLink {
     changes: u64,
     is_troubled: bool,
 }

@@ -12,11 +12,11 @@ use turmoil::net::TcpStream;
 use super::answers::{self, Heard};
 use super::calm::Lull;
 use super::oracle::answered;
-use super::scenario::{Call, Manner, Request};
-use super::stage::Stage;
-use super::step::Step;
-use super::window::Window;
-use super::wire::{self, Response};
+use super::run_context::RunContext;
+use super::scenario::{ClientCall, ClientManner, Request};
+use super::step::NetworkStep;
+use super::window::FlowWindow;
+use super::wire::{self, HttpResponse};
 use crate::spelling::variant;
 
 /// The server's address.
@@ -32,8 +32,8 @@ const WINDOW_BYTES: usize = 500;
 const PAUSE: Duration = Duration::from_millis(12);
 
 /// Goes through the client's requests.
-pub(super) async fn live(stage: Arc<Stage>, client: u8) -> turmoil::Result {
-    let mut line = Line::new(&stage, client);
+pub(super) async fn live(stage: Arc<RunContext>, client: u8) -> turmoil::Result {
+    let mut line = ClientLine::new(&stage, client);
     let requests = stage.scenario.operations.iter().enumerate();
     for (index, request) in requests.filter(|(_, request)| request.client == client) {
         let rest = Duration::from_millis(request.at_ms.into()).saturating_sub(stage.clock.elapsed());
@@ -46,14 +46,14 @@ pub(super) async fn live(stage: Arc<Stage>, client: u8) -> turmoil::Result {
 }
 
 /// A client and the connection that it keeps.
-pub(super) struct Line {
-    pub(super) stage: Arc<Stage>,
+pub(super) struct ClientLine {
+    pub(super) stage: Arc<RunContext>,
     client: u8,
     stream: Option<TcpStream>,
 }
 
-impl Line {
-    pub(super) fn new(stage: &Arc<Stage>, client: u8) -> Self {
+impl ClientLine {
+    pub(super) fn new(stage: &Arc<RunContext>, client: u8) -> Self {
         Self { stage: Arc::clone(stage), client, stream: None }
     }
 
@@ -66,9 +66,9 @@ impl Line {
                 tokio::time::sleep(PAUSE * again.into()).await;
                 self.stage.with(|notes, _| notes.coverage.reach("sent again"));
             }
-            self.stage.note(&Step::Sent { client: self.client, request: index, again });
+            self.stage.note(&NetworkStep::Sent { client: self.client, request: index, again });
             // A client that goes away does so once; then it is one that wants an answer.
-            let manner = if again == 0 { request.manner } else { Manner::OneConnection };
+            let manner = if again == 0 { request.manner } else { ClientManner::OneConnection };
             if self.send(index, request, &call, manner, &bytes).await {
                 return;
             }
@@ -76,34 +76,45 @@ impl Line {
     }
 
     /// Answers whether the request is settled.
-    async fn send(&mut self, index: usize, request: &Request, call: &Call, manner: Manner, bytes: &[u8]) -> bool {
-        if manner != Manner::KeepsConnection {
+    async fn send(
+        &mut self,
+        index: usize,
+        request: &Request,
+        call: &ClientCall,
+        manner: ClientManner,
+        bytes: &[u8],
+    ) -> bool {
+        if manner != ClientManner::KeepsConnection {
             self.stream = None;
         }
         let memory = self.stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, call));
-        let owed = Owed::new(self, manner);
+        let owed = OwedAnswer::new(self, manner);
         let patience = Duration::from_millis(request.timeout_ms.into());
         let (server, response) = match self.behave(manner, patience, bytes).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => return self.fail(index, owed.cut, "connection refused or cut"),
             Err(_) => return self.fail(index, owed.silent, "no answer in time"),
         };
-        if !response.reusable || manner != Manner::KeepsConnection {
+        if !response.reusable || manner != ClientManner::KeepsConnection {
             self.stream = None;
         }
         let heard = Heard { client: self.client, index, server, response, memory };
         answers::hear(&self.stage, call, &heard)
     }
 
-    async fn behave(&mut self, manner: Manner, patience: Duration, bytes: &[u8]) -> Waited {
+    async fn behave(&mut self, manner: ClientManner, patience: Duration, bytes: &[u8]) -> Waited {
         self.stage.with(|notes, _| notes.coverage.reach(&format!("client: {}", variant(&manner, ' '))));
         let after = |after_ms: u32| Duration::from_millis(after_ms.into());
         match manner {
-            Manner::KeepsConnection | Manner::OneConnection => timeout(patience, self.exchange(bytes)).await,
-            Manner::HangsUp { after_ms } => timeout(after(after_ms), self.exchange(bytes)).await,
-            Manner::SendsHalf { after_ms } => timeout(after(after_ms), self.exchange(&bytes[..bytes.len() / 2])).await,
-            Manner::ClosesSending => timeout(patience, self.close_and_hear(bytes)).await,
-            Manner::SendsAllFirst { .. } => timeout(PATIENT, self.send_all_first(bytes)).await,
+            ClientManner::KeepsConnection | ClientManner::OneConnection => {
+                timeout(patience, self.exchange(bytes)).await
+            }
+            ClientManner::HangsUp { after_ms } => timeout(after(after_ms), self.exchange(bytes)).await,
+            ClientManner::SendsHalf { after_ms } => {
+                timeout(after(after_ms), self.exchange(&bytes[..bytes.len() / 2])).await
+            }
+            ClientManner::ClosesSending => timeout(patience, self.close_and_hear(bytes)).await,
+            ClientManner::SendsAllFirst { .. } => timeout(PATIENT, self.send_all_first(bytes)).await,
         }
     }
 
@@ -119,19 +130,19 @@ impl Line {
         });
         self.stage.with(|notes, now| {
             notes.coverage.reach(why);
-            notes.trace.note(now, &Step::Unanswered { client: self.client, request: index, why });
+            notes.trace.note(now, &NetworkStep::Unanswered { client: self.client, request: index, why });
         });
         false
     }
 
     /// Sends the bytes, and waits for an answer and for who gave it.
-    pub(super) async fn exchange(&mut self, bytes: &[u8]) -> io::Result<(u32, Response)> {
+    pub(super) async fn exchange(&mut self, bytes: &[u8]) -> io::Result<(u32, HttpResponse)> {
         self.stream().await?.write_all(bytes).await?;
         self.hear(None).await
     }
 
     /// The same, and sends no more after them.
-    async fn close_and_hear(&mut self, bytes: &[u8]) -> io::Result<(u32, Response)> {
+    async fn close_and_hear(&mut self, bytes: &[u8]) -> io::Result<(u32, HttpResponse)> {
         let stream = self.stream().await?;
         stream.write_all(bytes).await?;
         stream.shutdown().await?;
@@ -139,7 +150,7 @@ impl Line {
     }
 
     /// The same over small buffers, where a server that does not read holds the client up, and the other way round.
-    async fn send_all_first(&mut self, mut bytes: &[u8]) -> io::Result<(u32, Response)> {
+    async fn send_all_first(&mut self, mut bytes: &[u8]) -> io::Result<(u32, HttpResponse)> {
         let local = self.stream().await?.local_addr()?;
         let window = Narrowed::new(self.stage.windows.of(local));
         while !bytes.is_empty() {
@@ -158,7 +169,7 @@ impl Line {
         self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    async fn hear(&mut self, window: Option<&Window>) -> io::Result<(u32, Response)> {
+    async fn hear(&mut self, window: Option<&FlowWindow>) -> io::Result<(u32, HttpResponse)> {
         let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
         let mut read = Vec::with_capacity(1024);
         loop {
@@ -176,29 +187,29 @@ impl Line {
 }
 
 /// What comes of waiting for an answer.
-type Waited = Result<io::Result<(u32, Response)>, Elapsed>;
+type Waited = Result<io::Result<(u32, HttpResponse)>, Elapsed>;
 
 /// The calm in which an answer is owed: in place of a connection that is cut, and of silence.
-struct Owed {
+struct OwedAnswer {
     cut: Option<Lull>,
     silent: Option<Lull>,
 }
 
-impl Owed {
+impl OwedAnswer {
     /// A connection that was kept may end before the request comes; who is not patient may miss the answer.
-    fn new(line: &Line, manner: Manner) -> Self {
+    fn new(line: &ClientLine, manner: ClientManner) -> Self {
         let lull = line.stage.with(|notes, _| notes.calm.lull(line.client));
-        let sends_all = !matches!(manner, Manner::SendsHalf { .. });
-        let is_patient = matches!(manner, Manner::SendsAllFirst { .. });
+        let sends_all = !matches!(manner, ClientManner::SendsHalf { .. });
+        let is_patient = matches!(manner, ClientManner::SendsAllFirst { .. });
         Self { cut: lull.filter(|_| line.stream.is_none() && sends_all), silent: lull.filter(|_| is_patient) }
     }
 }
 
 /// A window that is small as long as its client is there.
-struct Narrowed(Arc<Window>);
+struct Narrowed(Arc<FlowWindow>);
 
 impl Narrowed {
-    fn new(window: Arc<Window>) -> Self {
+    fn new(window: Arc<FlowWindow>) -> Self {
         window.to_server.limit(Some(WINDOW_BYTES));
         window.to_client.limit(Some(WINDOW_BYTES));
         Self(window)

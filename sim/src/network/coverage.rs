@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::scenario::{FaultKind, Outage};
+use super::scenario::{NetworkFaultKind, Outage};
 use crate::spelling::variant;
-use crate::tier::{Probe, Probes};
+use crate::tier::{Countable, Probes};
 
 /// The kinds of faults, one a line. Enough runs together must have reached each.
 pub(super) const FAULTS: &str = include_str!("faults.txt");
@@ -16,7 +16,7 @@ pub(super) const ANSWERS: &str = include_str!("answers.txt");
 static NUMBERS: LazyLock<BTreeMap<&str, usize>> =
     LazyLock::new(|| FAULTS.lines().chain(ANSWERS.lines()).zip(0..).collect());
 
-impl Probe for &str {
+impl Countable for &str {
     /// Names that are on no list share the number after the last.
     fn number(self) -> usize {
         NUMBERS.get(self).copied().unwrap_or(NUMBERS.len())
@@ -31,17 +31,19 @@ impl Probes {
 }
 
 /// The probe of a kind of fault.
-pub(super) fn fault(kind: &FaultKind) -> String {
+pub(super) fn fault(kind: &NetworkFaultKind) -> String {
     match kind {
-        FaultKind::Link { trouble, .. } => variant(trouble, ' '),
-        FaultKind::Outage { outage: Outage::CrashWriting { power: true, .. }, .. } => "power cut writing".to_owned(),
-        FaultKind::Outage { outage, .. } => variant(outage, ' '),
-        FaultKind::Disturb { disturbance, .. } => variant(disturbance, ' '),
-        FaultKind::Disk { trouble, .. } => variant(trouble, ' '),
-        FaultKind::Inside(inside) => variant(inside, ' '),
-        FaultKind::Pause { .. }
-        | FaultKind::DiskFull { .. }
-        | FaultKind::DiskBlocks { .. }
-        | FaultKind::DiskGone { .. } => variant(kind, ' '),
+        NetworkFaultKind::Link { trouble, .. } => variant(trouble, ' '),
+        NetworkFaultKind::Outage { outage: Outage::CrashWriting { power: true, .. }, .. } => {
+            "power cut writing".to_owned()
+        }
+        NetworkFaultKind::Outage { outage, .. } => variant(outage, ' '),
+        NetworkFaultKind::Disturb { disturbance, .. } => variant(disturbance, ' '),
+        NetworkFaultKind::Disk { trouble, .. } => variant(trouble, ' '),
+        NetworkFaultKind::Inside(inside) => variant(inside, ' '),
+        NetworkFaultKind::Pause { .. }
+        | NetworkFaultKind::DiskFull { .. }
+        | NetworkFaultKind::DiskBlocks { .. }
+        | NetworkFaultKind::DiskGone { .. } => variant(kind, ' '),
     }
 }

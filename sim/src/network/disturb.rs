@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use eventful::{Action, Hooks, Point};
 
-use super::stage::Stage;
-use super::step::Step;
+use super::run_context::RunContext;
+use super::step::NetworkStep;
 
 /// The hooks of one process of the server.
-pub(super) struct Disturber(pub(super) Arc<Stage>);
+pub(super) struct Disturber(pub(super) Arc<RunContext>);
 
 impl Hooks for Disturber {
     fn at(&self, point: Point) -> Action {
@@ -26,7 +26,7 @@ impl Hooks for Disturber {
             }
             name.into_iter().for_each(|name| notes.coverage.reach(&name));
             notes.shutdown_panicked |= point == Point::Drain && action == Action::Panic;
-            notes.trace.note(now, &Step::Passed { point, action });
+            notes.trace.note(now, &NetworkStep::Passed { point, action });
             action
         })
     }

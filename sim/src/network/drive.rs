@@ -12,14 +12,14 @@ use super::clock::{EPOCH, TICK};
 use super::given_up::given_up;
 use super::inspect::{self, INSPECTION, INSPECTOR};
 use super::oracle::panics;
-use super::oracle::{Verdict, holds, kept, numbers, permits, waits};
-use super::scenario::{Disturbance, Fault, FaultKind, Trouble};
+use super::oracle::{OracleResult, holds, kept, numbers, permits, waits};
+use super::run_context::RunContext;
+use super::scenario::{AdapterFault, LinkFault, NetworkFault, NetworkFaultKind};
 use super::schedule::Faults;
-use super::server::{CLOSE_GRACE, Door, Order, Up};
-use super::stage::Stage;
-use super::step::Step;
-use super::tier::Scenario;
-use super::trace::Trace;
+use super::server::{CLOSE_GRACE, Order, ServerProcess, Up};
+use super::step::NetworkStep;
+use super::tier::NetworkScenario;
+use super::trace::StepTrace;
 use super::{client, server};
 use crate::disk::Ailment;
 use crate::failure::Broken;
@@ -34,11 +34,11 @@ const KEPT_EVERY: u64 = 8;
 /// The time between two looks of the adapter whether there is room on a disk that was full.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
-impl Scenario {
+impl NetworkScenario {
     /// Lets it happen. What it reaches is added to `probes`.
     pub(super) fn play(&self, keep: Keep, probes: &mut Probes) -> Report {
-        let stage = Stage::new(self, Trace::keeping(keep, self));
-        let mut drive = Drive::new(&stage);
+        let stage = RunContext::new(self, StepTrace::keeping(keep, self));
+        let mut drive = NetworkRun::new(&stage);
         let verdict = drive.go_through();
         stage.judge(verdict);
         let virtual_micros = u64::try_from(drive.sim.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -59,17 +59,17 @@ pub(super) fn client_name(client: u8) -> String {
 }
 
 /// A run on its way.
-pub(super) struct Drive {
-    pub(super) stage: Arc<Stage>,
+pub(super) struct NetworkRun {
+    pub(super) stage: Arc<RunContext>,
     pub(super) sim: Sim<'static>,
-    pub(super) door: Door,
+    pub(super) door: ServerProcess,
     pub(super) faults: Faults,
     clients_over: bool,
     ticks: u64,
 }
 
-impl Drive {
-    fn new(stage: &Arc<Stage>) -> Self {
+impl NetworkRun {
+    fn new(stage: &Arc<RunContext>) -> Self {
         let scenario = &stage.scenario;
         let mut sim = turmoil::Builder::new()
             .epoch(UNIX_EPOCH + EPOCH)
@@ -79,7 +79,7 @@ impl Drive {
             .max_message_latency(Duration::from_millis(scenario.setup.latency_ms.into()))
             .tcp_capacity(1024)
             .build();
-        let door: Door = Rc::new(RefCell::new(None));
+        let door: ServerProcess = Rc::new(RefCell::new(None));
         let (for_server, at_door) = (Arc::clone(stage), Rc::clone(&door));
         sim.host("server", move || server::live(Arc::clone(&for_server), Rc::clone(&at_door)));
         for number in 0..scenario.setup.clients {
@@ -89,7 +89,7 @@ impl Drive {
         Self { stage: Arc::clone(stage), sim, door, faults, clients_over: false, ticks: 0 }
     }
 
-    fn go_through(&mut self) -> Verdict {
+    fn go_through(&mut self) -> OracleResult {
         self.until("faults and clients have ended", LONGEST_CHAOS, |drive| {
             drive.bring_faults();
             drive.faults.are_over() && drive.clients_over && drive.is_up()
@@ -101,9 +101,13 @@ impl Drive {
     }
 
     /// What clients have given up may still be on its way to the server, on a link that was slow.
-    fn let_messages_arrive(&mut self) -> Verdict {
-        let latency_ms = |fault: &Fault| {
-            if let FaultKind::Link { trouble: Trouble::Slow { latency_ms }, .. } = fault.kind { latency_ms } else { 0 }
+    fn let_messages_arrive(&mut self) -> OracleResult {
+        let latency_ms = |fault: &NetworkFault| {
+            if let NetworkFaultKind::Link { trouble: LinkFault::Slow { latency_ms }, .. } = fault.kind {
+                latency_ms
+            } else {
+                0
+            }
         };
         let longest_ms = self.stage.scenario.faults.iter().map(latency_ms).max().unwrap_or_default();
         let by = self.sim.elapsed() + Duration::from_millis(longest_ms.into());
@@ -114,7 +118,7 @@ impl Drive {
     }
 
     /// Ticks until it is so.
-    fn until(&mut self, what: &str, bound: Duration, mut is_so: impl FnMut(&mut Self) -> bool) -> Verdict {
+    fn until(&mut self, what: &str, bound: Duration, mut is_so: impl FnMut(&mut Self) -> bool) -> OracleResult {
         let by = self.sim.elapsed() + bound;
         while !is_so(self) {
             self.tick()?;
@@ -125,7 +129,7 @@ impl Drive {
         Ok(())
     }
 
-    fn tick(&mut self) -> Verdict {
+    fn tick(&mut self) -> OracleResult {
         self.stage.clock.stop(false);
         let stepped = self.sim.step();
         self.stage.clock.stop(true);
@@ -141,7 +145,7 @@ impl Drive {
     }
 
     /// Looks at the process that is up.
-    fn look(&mut self) -> Verdict {
+    fn look(&mut self) -> OracleResult {
         self.stage.see_facts();
         let now = self.sim.elapsed();
         let running = self.sim.is_host_running("server");
@@ -170,7 +174,7 @@ impl Drive {
     }
 
     /// Whether what clients were told is there.
-    pub(super) fn look_whether_kept(&self) -> Verdict {
+    pub(super) fn look_whether_kept(&self) -> OracleResult {
         let door = self.door.borrow();
         match door.as_ref().filter(|up| up.broken_since.is_none()) {
             Some(up) => kept::there(&up.eventful, &self.stage.owed()),
@@ -179,7 +183,7 @@ impl Drive {
     }
 
     /// Waits until no event is pending, at most as long as the configuration allows.
-    fn drain(&mut self) -> Verdict {
+    fn drain(&mut self) -> OracleResult {
         // The last thing that a client asked for may have been a pause.
         self.order(Order::Resume);
         self.tick()?;
@@ -197,7 +201,7 @@ impl Drive {
     }
 
     /// At rest everything adds up.
-    fn audit(&mut self) -> Verdict {
+    fn audit(&mut self) -> OracleResult {
         let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
         for _ in 0..2 {
             self.tick()?;
@@ -218,22 +222,22 @@ impl Drive {
             numbers::none_waits(notes.ends_awaited)?;
             panics::mended(
                 &stats,
-                notes.armed.met(Disturbance::DispatcherPanics),
-                notes.armed.met(Disturbance::SweeperPanics),
+                notes.armed.met(AdapterFault::DispatcherPanics),
+                notes.armed.met(AdapterFault::SweeperPanics),
             )
         })?;
         kept::over(&eventful, &self.stage.owed())?;
         self.stage.see_facts();
-        let (book, now) = self.stage.with(|notes, now| (notes.oracles.book.clone(), now));
-        kept::shown(&eventful, &book, now)?;
+        let (expected, now) = self.stage.with(|notes, now| (notes.oracles.expected.clone(), now));
+        kept::shown(&eventful, &expected, now)?;
         self.inspect(eventful)
     }
 
     /// How long a group may wait that found no room on the disk.
     fn wait_for_room(&self) -> Duration {
-        let lacks = |kind: &FaultKind| {
-            let is_short = matches!(kind, FaultKind::Disk { trouble: Ailment::NoSpace, .. });
-            is_short || matches!(kind, FaultKind::DiskFull { .. } | FaultKind::DiskGone { .. })
+        let lacks = |kind: &NetworkFaultKind| {
+            let is_short = matches!(kind, NetworkFaultKind::Disk { trouble: Ailment::NoSpace, .. });
+            is_short || matches!(kind, NetworkFaultKind::DiskFull { .. } | NetworkFaultKind::DiskGone { .. })
         };
         match self.stage.scenario.faults.iter().any(|fault| lacks(&fault.kind)) {
             true => LOOK_AFTER,
@@ -242,7 +246,7 @@ impl Drive {
     }
 
     /// What the front shows is what is owed.
-    fn inspect(&mut self, eventful: Eventful) -> Verdict {
+    fn inspect(&mut self, eventful: Eventful) -> OracleResult {
         self.sim.client(INSPECTOR, inspect::live(Arc::clone(&self.stage), eventful));
         self.sim.set_link_latency(INSPECTOR, "server", Duration::ZERO);
         self.clients_over = false;
@@ -250,7 +254,7 @@ impl Drive {
     }
 
     /// A last shutdown, which has nothing to wait for.
-    fn end(&mut self) -> Verdict {
+    fn end(&mut self) -> OracleResult {
         let Some(config) = self.eventful().map(|eventful| eventful.config().clone()) else { return Ok(()) };
         self.order(Order::Shutdown { timeouts: vec![config.drain_timeout], awaited: true });
         let sync = self.stage.scenario.setup.journal.map_or(Duration::ZERO, |_| config.sync_grace);
@@ -260,7 +264,7 @@ impl Drive {
 
     /// What the process that has ended still holds of the disk is of no use any more.
     fn fence(&self) {
-        self.stage.drive.iter().for_each(crate::disk::Drive::kill);
+        self.stage.drive.iter().for_each(crate::disk::SharedDisk::kill);
     }
 
     pub(super) fn eventful(&self) -> Option<Eventful> {
@@ -282,14 +286,14 @@ impl Drive {
         }
     }
 
-    pub(super) fn note(&self, step: &Step<'_>) {
+    pub(super) fn note(&self, step: &NetworkStep<'_>) {
         self.stage.note(step);
     }
 }
 
 /// The engine is not in use. Its readiness says why, and waiting helps, or only another process. Unless it
 /// is broken, it gives its numbers all the same.
-fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: NotReady) -> Verdict {
+fn unavailable(stage: &RunContext, up: &mut Up, now: Duration, why: NotReady) -> OracleResult {
     up.is_reopening = why == NotReady::Reopening;
     if !up.is_reopening {
         up.broken_since.get_or_insert(now);
@@ -297,14 +301,14 @@ fn unavailable(stage: &Stage, up: &mut Up, now: Duration, why: NotReady) -> Verd
     let readiness = up.eventful.readiness();
     stage.with(|notes, _| {
         notes.coverage.reach("unavailable");
-        waits::given_up(&notes.oracles.book, &up.eventful)
+        waits::given_up(&notes.oracles.expected, &up.eventful)
     })?;
     holds(readiness == Readiness::NotReady(why), || {
         Broken::new("front", 9, format_args!("it is unavailable, {why:?}, and its readiness is {readiness:?}"))
     })
 }
 
-fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
+fn look_at(stage: &RunContext, up: &mut Up, now: Duration) -> OracleResult {
     let in_time = up.ends_by.is_none_or(|by| now <= by);
     holds(in_time, || Broken::new("shutdown", 6, format_args!("at {now:?} a shutdown has not ended")))?;
     let stats = match up.eventful.stats() {
@@ -341,15 +345,15 @@ fn look_at(stage: &Stage, up: &mut Up, now: Duration) -> Verdict {
         }
         // What is not durable is counted, and not told yet.
         if stats.unsynced == 0 {
-            numbers::agree(&notes.oracles.book, &stats.engine.facts)?;
+            numbers::agree(&notes.oracles.expected, &stats.engine.facts)?;
         }
         if !notes.armed.has_broken() {
             notes.oracles.durable.is_told_of_reopenings(stats.journal_reopenings)?;
             notes.oracles.durable.all_told()?;
         }
-        notes.oracles.numbers.see(&stats, &notes.oracles.book.counts_at_opening)?;
+        notes.oracles.numbers.see(&stats, &notes.oracles.expected.counts_at_opening)?;
         let met = |disturbance| notes.armed.met(disturbance);
-        numbers::failures(&stats, met(Disturbance::ChannelFull), met(Disturbance::ReceiverDroppedAtSend))
+        numbers::failures(&stats, met(AdapterFault::ChannelFull), met(AdapterFault::ReceiverDroppedAtSend))
     })?;
     Ok(())
 }

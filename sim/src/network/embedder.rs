@@ -8,11 +8,11 @@ use eventful::{Clock as _, Event, Eventful, Phase, StartError, SubmitError, Subm
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
+use super::connection_owners::{ClientAnswer, key, payload};
 use super::given_up::given_up;
-use super::ledger::{Told, key, payload};
 use super::oracle::{Memory, holds};
-use super::scenario::{Call, Item, KeyNumber};
-use super::stage::Stage;
+use super::run_context::RunContext;
+use super::scenario::{ClientCall, KeyNumber, SubmittedItem};
 use crate::failure::Broken;
 
 /// How long a shutdown may take that has nothing to wait for.
@@ -20,9 +20,9 @@ const AT_ONCE: Duration = Duration::from_millis(5);
 
 /// Starts engines in runtimes that are dropped before any of their tasks was polled, as often as
 /// that was asked for, and shuts each down. Returns whether all of them started.
-pub(super) async fn start_unpolled<F>(stage: &Arc<Stage>, start: F) -> Result<bool, StartError>
+pub(super) async fn start_unpolled<F>(stage: &Arc<RunContext>, start: F) -> Result<bool, StartError>
 where
-    F: Fn(&Arc<Stage>) -> Result<Option<Eventful>, StartError>,
+    F: Fn(&Arc<RunContext>) -> Result<Option<Eventful>, StartError>,
 {
     while stage.with(|notes, _| notes.armed.starts_unpolled()) {
         let Some(eventful) = start_and_drop(stage, &start)? else { return Ok(false) };
@@ -35,9 +35,9 @@ where
     Ok(true)
 }
 
-fn start_and_drop<F>(stage: &Arc<Stage>, start: F) -> Result<Option<Eventful>, StartError>
+fn start_and_drop<F>(stage: &Arc<RunContext>, start: F) -> Result<Option<Eventful>, StartError>
 where
-    F: Fn(&Arc<Stage>) -> Result<Option<Eventful>, StartError>,
+    F: Fn(&Arc<RunContext>) -> Result<Option<Eventful>, StartError>,
 {
     let Ok(runtime) = Builder::new_current_thread().build() else { return Err(StartError::NoRuntime) };
     // In the context of another runtime, turmoil answers from the machine's clock.
@@ -56,9 +56,9 @@ where
 }
 
 /// Submits an event and waits for its answer, but no longer than `patience`.
-pub(super) async fn submit(stage: Arc<Stage>, eventful: Eventful, item: Item, patience: Duration) {
+pub(super) async fn submit(stage: Arc<RunContext>, eventful: Eventful, item: SubmittedItem, patience: Duration) {
     let event = Event::new(key(item.key).clone(), payload(item));
-    let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &Call::Submit(item)));
+    let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &ClientCall::Submit(item)));
     let mut submitting = Box::pin(eventful.submit(event));
     let begun = std::future::poll_fn(|cx| Poll::Ready(submitting.as_mut().poll(cx))).await;
     if eventful.stats().is_ok_and(|stats| stats.submitters_waiting > 0) {
@@ -80,11 +80,11 @@ pub(super) async fn submit(stage: Arc<Stage>, eventful: Eventful, item: Item, pa
 
 /// Submits a batch of an event, of one that is too large, and of the event again. What becomes of the first says
 /// nothing of the second.
-pub(super) async fn submit_batch(stage: Arc<Stage>, eventful: Eventful, item: Item) {
+pub(super) async fn submit_batch(stage: Arc<RunContext>, eventful: Eventful, item: SubmittedItem) {
     let event = || Event::new(key(item.key).clone(), payload(item));
     let large = vec![b' '; eventful.config().max_event_bytes + 1];
     let large = Event::with_id("large", large).expect("a short id");
-    let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &Call::Submit(item)));
+    let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &ClientCall::Submit(item)));
     let answers = eventful.submit_batch([event(), large, event()]).await;
     stage.see_facts();
     let [first, second, third] = answers.as_slice() else {
@@ -102,7 +102,7 @@ pub(super) async fn submit_batch(stage: Arc<Stage>, eventful: Eventful, item: It
 }
 
 /// Judges what is said of an event that was submitted, unless it may have been forgotten since.
-fn judge_answer(stage: &Stage, item: Item, memory: Memory, answer: &Result<Submitted, SubmitError>) {
+fn judge_answer(stage: &RunContext, item: SubmittedItem, memory: Memory, answer: &Result<Submitted, SubmitError>) {
     let verdict = stage.with(|notes, _| match notes.oracles.is_forgotten_since(memory, item.key) {
         true => Ok(()),
         false => notes.oracles.payloads.answered(item, &learned(answer)),
@@ -111,8 +111,8 @@ fn judge_answer(stage: &Stage, item: Item, memory: Memory, answer: &Result<Submi
 }
 
 /// Waits for the end of an event, however long that takes.
-async fn wait(stage: &Arc<Stage>, eventful: &Eventful, number: KeyNumber, memory: Memory) {
-    let waiter = Waiter::new(stage);
+async fn wait(stage: &Arc<RunContext>, eventful: &Eventful, number: KeyNumber, memory: Memory) {
+    let waiter = EndWaiter::new(stage);
     let before = reopenings(eventful);
     let ended = eventful.wait(key(number)).await;
     drop(waiter);
@@ -152,13 +152,13 @@ fn broken(number: KeyNumber, what: impl std::fmt::Display) -> Broken {
 }
 
 /// One who waits for an end, counted while its process is up.
-struct Waiter {
-    stage: Arc<Stage>,
+struct EndWaiter {
+    stage: Arc<RunContext>,
     generation: u32,
 }
 
-impl Waiter {
-    fn new(stage: &Arc<Stage>) -> Self {
+impl EndWaiter {
+    fn new(stage: &Arc<RunContext>) -> Self {
         let generation = stage.with(|notes, _| {
             notes.ends_awaited += 1;
             notes.ledger.generation
@@ -167,20 +167,20 @@ impl Waiter {
     }
 }
 
-impl Drop for Waiter {
+impl Drop for EndWaiter {
     fn drop(&mut self) {
         let generation = self.generation;
         self.stage.with(|notes, _| notes.ends_awaited -= u32::from(notes.ledger.generation == generation));
     }
 }
 
-fn learned(answer: &Result<Submitted, SubmitError>) -> Told {
+fn learned(answer: &Result<Submitted, SubmitError>) -> ClientAnswer {
     match answer {
-        Ok(Submitted::Accepted) => Told::Accepted,
-        Ok(Submitted::Duplicate(_)) => Told::Duplicate,
+        Ok(Submitted::Accepted) => ClientAnswer::Accepted,
+        Ok(Submitted::Duplicate(_)) => ClientAnswer::Duplicate,
         Err(SubmitError::Conflict(conflict)) => {
-            Told::Conflict { stored: conflict.stored.to_string(), received: conflict.received.to_string() }
+            ClientAnswer::Conflict { stored: conflict.stored.to_string(), received: conflict.received.to_string() }
         }
-        Err(_) => Told::Other,
+        Err(_) => ClientAnswer::Other,
     }
 }

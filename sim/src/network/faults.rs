@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use super::clock::{TICK, ms};
 use super::coverage;
-use super::drive::{Drive, client_name};
+use super::drive::{NetworkRun, client_name};
 use super::inside::Inside;
 use super::journal::RESERVE_BYTES;
-use super::oracle::waits::{Absence, Span};
-use super::scenario::{FaultKind, Outage, Trouble};
+use super::oracle::waits::{Absence, AwaitedSpan};
+use super::run_context::CAPACITY_BYTES;
+use super::scenario::{LinkFault, NetworkFaultKind, Outage};
 use super::schedule::Power;
 use super::server::{CLOSE_GRACE, Order};
-use super::stage::CAPACITY_BYTES;
-use super::step::Step;
+use super::step::NetworkStep;
 
 /// How long an engine may be broken before its process is ended.
 const BROKEN: Duration = Duration::from_millis(30);
 
-impl Drive {
+impl NetworkRun {
     /// Begins and ends the faults whose time has come.
     pub(super) fn bring_faults(&mut self) {
         let now = self.sim.elapsed();
@@ -38,9 +38,9 @@ impl Drive {
         }
     }
 
-    fn begin(&mut self, kind: &FaultKind, now: Duration) {
+    fn begin(&mut self, kind: &NetworkFaultKind, now: Duration) {
         match kind {
-            FaultKind::Link { client, trouble, for_ms } => {
+            NetworkFaultKind::Link { client, trouble, for_ms } => {
                 if *client >= self.stage.scenario.setup.clients {
                     return;
                 }
@@ -48,7 +48,7 @@ impl Drive {
                 self.trouble(*client, *trouble);
                 self.faults.present.push((now + ms(*for_ms), *kind));
             }
-            FaultKind::Outage { outage, down_ms } => {
+            NetworkFaultKind::Outage { outage, down_ms } => {
                 let stopping = self.door.borrow().as_ref().is_none_or(|up| up.ends_by.is_some());
                 if stopping {
                     return;
@@ -57,29 +57,29 @@ impl Drive {
                 self.end_server(*outage, now);
             }
             // Its probe counts the passes that meet it.
-            FaultKind::Disturb { disturbance, passes } => {
+            NetworkFaultKind::Disturb { disturbance, passes } => {
                 self.stage.with(|notes, _| notes.armed.arm(*disturbance, *passes));
                 return;
             }
-            FaultKind::Pause { for_ms } => {
+            NetworkFaultKind::Pause { for_ms } => {
                 self.order(Order::Pause);
                 self.faults.present.push((now + ms(*for_ms), *kind));
             }
             // Its probe counts the starts that meet it.
-            FaultKind::Inside(Inside::UnpolledStart) => {
+            NetworkFaultKind::Inside(Inside::UnpolledStart) => {
                 self.stage.with(|notes, _| notes.armed.unpolled_starts += 1);
                 return;
             }
-            FaultKind::Inside(Inside::Submitters { first, count, for_ms }) => {
+            NetworkFaultKind::Inside(Inside::Submitters { first, count, for_ms }) => {
                 self.order(Order::Submit { first: *first, count: *count, patience: ms(*for_ms) });
             }
             // Its probe counts the operations that meet it.
-            FaultKind::Disk { trouble, times } => {
+            NetworkFaultKind::Disk { trouble, times } => {
                 let Some(drive) = &self.stage.drive else { return };
                 (0..*times).for_each(|_| drive.disk().trouble().arm(trouble.fault()));
                 return;
             }
-            FaultKind::DiskFull { for_ms } => {
+            NetworkFaultKind::DiskFull { for_ms } => {
                 let Some(drive) = &self.stage.drive else { return };
                 let mut disk = drive.disk();
                 let taken = CAPACITY_BYTES - disk.room();
@@ -88,18 +88,18 @@ impl Drive {
                 self.faults.present.push((now + ms(*for_ms), *kind));
             }
             // Its probe counts the passes of the writer that meet it.
-            FaultKind::DiskBlocks { for_ms } => {
+            NetworkFaultKind::DiskBlocks { for_ms } => {
                 self.begin_absence(ms(*for_ms), |absence| &mut absence.blocked);
                 return;
             }
-            FaultKind::DiskGone { for_ms } => self.begin_absence(ms(*for_ms), |absence| &mut absence.gone),
+            NetworkFaultKind::DiskGone { for_ms } => self.begin_absence(ms(*for_ms), |absence| &mut absence.gone),
         }
         self.reach(&coverage::fault(kind));
-        self.note(&Step::Fault(kind));
+        self.note(&NetworkStep::Fault(kind));
     }
 
     /// The disk is out of reach from now on, in one way or the other, and everything is asked for meanwhile.
-    fn begin_absence(&self, lasts: Duration, which: impl FnOnce(&mut Absence) -> &mut Option<Span>) {
+    fn begin_absence(&self, lasts: Duration, which: impl FnOnce(&mut Absence) -> &mut Option<AwaitedSpan>) {
         if self.stage.drive.is_none() {
             return;
         }
@@ -107,22 +107,22 @@ impl Drive {
             let span = which(&mut notes.absence);
             let since = span.filter(|span| now <= span.until).map_or(now, |span| span.since);
             let until = span.map_or(now, |span| span.until).max(now + lasts);
-            *span = Some(Span { since, until });
+            *span = Some(AwaitedSpan { since, until });
             until
         });
         self.order(Order::Ask { until });
     }
 
-    fn trouble(&mut self, client: u8, trouble: Trouble) {
+    fn trouble(&mut self, client: u8, trouble: LinkFault) {
         self.stage.with(|notes, _| notes.calm.link(client, true));
         let client = client_name(client);
         match trouble {
-            Trouble::Partition => self.sim.partition(client, "server"),
-            Trouble::PartitionToServer => self.sim.partition_oneway(client, "server"),
-            Trouble::PartitionToClient => self.sim.partition_oneway("server", client),
-            Trouble::Hold => self.sim.hold(client, "server"),
-            Trouble::Slow { latency_ms } => self.sim.set_link_latency(client, "server", ms(latency_ms)),
-            Trouble::Loss { per_mille } => {
+            LinkFault::Partition => self.sim.partition(client, "server"),
+            LinkFault::PartitionToServer => self.sim.partition_oneway(client, "server"),
+            LinkFault::PartitionToClient => self.sim.partition_oneway("server", client),
+            LinkFault::Hold => self.sim.hold(client, "server"),
+            LinkFault::Slow { latency_ms } => self.sim.set_link_latency(client, "server", ms(latency_ms)),
+            LinkFault::Loss { per_mille } => {
                 self.sim.set_link_fail_rate(client, "server", f64::from(per_mille.min(1000)) / 1000.0);
             }
         }
@@ -189,10 +189,10 @@ impl Drive {
         let troubles: Vec<_> = (0..self.stage.scenario.setup.clients).map(|client| self.trouble_of(client)).collect();
         for (client, trouble) in (0..).zip(&troubles) {
             match trouble {
-                Some(Trouble::Partition | Trouble::PartitionToServer | Trouble::PartitionToClient) => {
+                Some(LinkFault::Partition | LinkFault::PartitionToServer | LinkFault::PartitionToClient) => {
                     self.sim.partition(client_name(client), "server");
                 }
-                Some(Trouble::Hold | Trouble::Slow { .. } | Trouble::Loss { .. }) | None => {
+                Some(LinkFault::Hold | LinkFault::Slow { .. } | LinkFault::Loss { .. }) | None => {
                     self.sim.hold(client_name(client), "server");
                 }
             }
@@ -203,12 +203,12 @@ impl Drive {
         self.stage.mute(false);
         for (client, trouble) in (0..).zip(troubles) {
             match trouble {
-                Some(partial @ (Trouble::PartitionToServer | Trouble::PartitionToClient)) => {
+                Some(partial @ (LinkFault::PartitionToServer | LinkFault::PartitionToClient)) => {
                     self.sim.repair(client_name(client), "server");
                     self.trouble(client, partial);
                 }
-                Some(Trouble::Partition | Trouble::Hold) => {}
-                Some(Trouble::Slow { .. } | Trouble::Loss { .. }) | None => {
+                Some(LinkFault::Partition | LinkFault::Hold) => {}
+                Some(LinkFault::Slow { .. } | LinkFault::Loss { .. }) | None => {
                     self.sim.release(client_name(client), "server");
                 }
             }
@@ -216,9 +216,9 @@ impl Drive {
     }
 
     /// What is wrong with the link of this client.
-    fn trouble_of(&self, of: u8) -> Option<Trouble> {
+    fn trouble_of(&self, of: u8) -> Option<LinkFault> {
         self.faults.present.iter().find_map(|(_, kind)| {
-            let FaultKind::Link { client, trouble, .. } = kind else { return None };
+            let NetworkFaultKind::Link { client, trouble, .. } = kind else { return None };
             (*client == of).then_some(*trouble)
         })
     }
@@ -238,19 +238,19 @@ impl Drive {
         self.mend(over);
     }
 
-    fn mend(&mut self, over: Vec<(Duration, FaultKind)>) {
+    fn mend(&mut self, over: Vec<(Duration, NetworkFaultKind)>) {
         for (_, kind) in over {
-            self.note(&Step::FaultOver(&kind));
+            self.note(&NetworkStep::FaultOver(&kind));
             match kind {
-                FaultKind::Link { client, trouble, .. } => self.mend_link(client, trouble),
-                FaultKind::Pause { .. } => self.order(Order::Resume),
-                FaultKind::DiskFull { .. } => self.clear_disk(),
-                FaultKind::Outage { .. }
-                | FaultKind::Disturb { .. }
-                | FaultKind::Disk { .. }
-                | FaultKind::DiskBlocks { .. }
-                | FaultKind::DiskGone { .. }
-                | FaultKind::Inside(_) => {}
+                NetworkFaultKind::Link { client, trouble, .. } => self.mend_link(client, trouble),
+                NetworkFaultKind::Pause { .. } => self.order(Order::Resume),
+                NetworkFaultKind::DiskFull { .. } => self.clear_disk(),
+                NetworkFaultKind::Outage { .. }
+                | NetworkFaultKind::Disturb { .. }
+                | NetworkFaultKind::Disk { .. }
+                | NetworkFaultKind::DiskBlocks { .. }
+                | NetworkFaultKind::DiskGone { .. }
+                | NetworkFaultKind::Inside(_) => {}
             }
         }
     }
@@ -261,22 +261,22 @@ impl Drive {
 
     fn mend_link_of(&mut self, of: u8) {
         let present = std::mem::take(&mut self.faults.present);
-        let is_its = |kind: &FaultKind| matches!(kind, FaultKind::Link { client, .. } if *client == of);
+        let is_its = |kind: &NetworkFaultKind| matches!(kind, NetworkFaultKind::Link { client, .. } if *client == of);
         let (over, present) = present.into_iter().partition(|(_, kind)| is_its(kind));
         self.faults.present = present;
         self.mend(over);
     }
 
-    fn mend_link(&mut self, client: u8, trouble: Trouble) {
+    fn mend_link(&mut self, client: u8, trouble: LinkFault) {
         self.stage.with(|notes, _| notes.calm.link(client, false));
         let client = client_name(client);
         match trouble {
-            Trouble::Partition | Trouble::PartitionToServer | Trouble::PartitionToClient => {
+            LinkFault::Partition | LinkFault::PartitionToServer | LinkFault::PartitionToClient => {
                 self.sim.repair(client, "server");
             }
-            Trouble::Hold => self.sim.release(client, "server"),
-            Trouble::Slow { .. } => self.sim.set_link_latency(client, "server", self.faults.delay),
-            Trouble::Loss { .. } => {
+            LinkFault::Hold => self.sim.release(client, "server"),
+            LinkFault::Slow { .. } => self.sim.set_link_latency(client, "server", self.faults.delay),
+            LinkFault::Loss { .. } => {
                 self.sim.set_link_fail_rate(client.as_str(), "server", 0.0);
                 self.sim.release(client, "server");
             }
@@ -294,7 +294,7 @@ impl Drive {
         }
         self.faults.healed = true;
         self.faults.restart_at = self.faults.restart_at.map(|_| now);
-        self.note(&Step::Healed);
+        self.note(&NetworkStep::Healed);
     }
 
     fn reach(&self, probe: &str) {

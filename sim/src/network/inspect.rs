@@ -7,15 +7,15 @@ use eventful::http::webhook;
 use eventful::{Cursor, Digest, Eventful, Filter, Page, RecordView, Stats, Status};
 use tokio::time::timeout;
 
-use super::client::Line;
+use super::client::ClientLine;
+use super::connection_owners::{key, number};
 use super::leave::leave;
-use super::ledger::{key, number};
-use super::oracle::front::{self, Look, Many};
-use super::oracle::{Verdict, exposed, holds};
-use super::scenario::{Item, KeyNumber};
-use super::stage::Stage;
-use super::step::{INSPECTOR_NUMBER, Step};
-use super::wire::{self, Response};
+use super::oracle::front::{self, BulkAnswer, Look};
+use super::oracle::{OracleResult, exposed, holds};
+use super::run_context::RunContext;
+use super::scenario::{KeyNumber, SubmittedItem};
+use super::step::{INSPECTOR_NUMBER, NetworkStep};
+use super::wire::{self, HttpResponse};
 use crate::failure::Broken;
 
 /// The name of its host.
@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const SINGLE: usize = 3;
 
 /// Asks for what the front shows, and looks whether it is what is owed.
-pub(super) async fn live(stage: Arc<Stage>, eventful: Eventful) -> turmoil::Result {
-    let mut inspector = Inspector { line: Line::new(&stage, INSPECTOR_NUMBER), eventful, asked: 0 };
+pub(super) async fn live(stage: Arc<RunContext>, eventful: Eventful) -> turmoil::Result {
+    let mut inspector = Inspector { line: ClientLine::new(&stage, INSPECTOR_NUMBER), eventful, asked: 0 };
     let verdict = inspector.look().await;
     stage.judge(verdict);
     let left = leave(&stage).await;
@@ -47,17 +47,17 @@ const MANY: usize = 5000;
 const LOOKS: usize = 5;
 
 /// What judges numbers that are shown.
-type Judge = fn(&[u8], [&Stats; 2]) -> Verdict;
+type Judge = fn(&[u8], [&Stats; 2]) -> OracleResult;
 
 struct Inspector {
-    line: Line,
+    line: ClientLine,
     eventful: Eventful,
     /// Requests so far.
     asked: usize,
 }
 
 impl Inspector {
-    async fn look(&mut self) -> Verdict {
+    async fn look(&mut self) -> OracleResult {
         front::alive(&self.get("/livez").await?)?;
         self.look_at_numbers(false).await?;
         let shown = self.look_at_records().await?;
@@ -81,14 +81,14 @@ impl Inspector {
     }
 
     /// Compares the health and the numbers with those of the adapter.
-    async fn look_at_numbers(&mut self, is_paused: bool) -> Verdict {
+    async fn look_at_numbers(&mut self, is_paused: bool) -> OracleResult {
         front::ready(&self.get("/readyz").await?, is_paused)?;
         self.look_at_samples("/v1/stats", front::JSON, exposed::as_json).await?;
         self.look_at_samples("/metrics", front::SAMPLES, exposed::as_text).await
     }
 
     /// Compares numbers with those before and after. Records may be forgotten meanwhile, and then again.
-    async fn look_at_samples(&mut self, path: &str, content_type: &str, judge: Judge) -> Verdict {
+    async fn look_at_samples(&mut self, path: &str, content_type: &str, judge: Judge) -> OracleResult {
         let mut verdict = Ok(());
         for _ in 0..LOOKS {
             let before = self.stats()?;
@@ -113,7 +113,7 @@ impl Inspector {
     }
 
     /// Compares one record, with its payload when its key has an even number.
-    async fn look_at(&mut self, number: KeyNumber) -> Verdict {
+    async fn look_at(&mut self, number: KeyNumber) -> OracleResult {
         let before = self.known(number).await?;
         let payload = number.is_multiple_of(2);
         let shown = self.ask(&wire::look(number, payload), "a record").await?;
@@ -123,7 +123,7 @@ impl Inspector {
     }
 
     /// Compares a list of what failed from a time on, which is given in another zone.
-    async fn look_at_failed(&mut self, shown: &[RecordView]) -> Verdict {
+    async fn look_at_failed(&mut self, shown: &[RecordView]) -> OracleResult {
         let Some(from) = shown.iter().find(|view| view.status == Status::Failed).and_then(|view| view.terminal_at)
         else {
             return Ok(());
@@ -188,13 +188,13 @@ impl Inspector {
     }
 
     /// Submits a batch of what is known, of what makes no event and of nothing. The last line has no break.
-    async fn submit_known(&mut self, shown: &[RecordView]) -> Verdict {
+    async fn submit_known(&mut self, shown: &[RecordView]) -> OracleResult {
         if self.forgets_meanwhile() {
             // What is forgotten would be new.
             return Ok(());
         }
         let Some(item) = self.owed_of(shown).first().copied() else { return Ok(()) };
-        let other = Item { payload: item.payload.wrapping_add(1), ..item };
+        let other = SubmittedItem { payload: item.payload.wrapping_add(1), ..item };
         let lines = ["", "{\"id\":", &wire::envelope(item), " ", &wire::envelope(other)].join("\n");
         let answer = self.ask(&wire::batch(&lines), "a batch").await?;
         let due = [(2, "invalid"), (3, "duplicate"), (5, "conflict")];
@@ -202,14 +202,14 @@ impl Inspector {
     }
 
     /// The events among these records that were accepted, with their payloads.
-    fn owed_of(&self, shown: &[RecordView]) -> Vec<Item> {
+    fn owed_of(&self, shown: &[RecordView]) -> Vec<SubmittedItem> {
         let mut owed = self.line.stage.owed().items;
         owed.retain(|item| shown.iter().any(|view| view.key == *key(item.key)));
         owed
     }
 
     /// Submits what is known as another server sends it on, and an event with two ids.
-    async fn forward_known(&mut self, shown: &[RecordView]) -> Verdict {
+    async fn forward_known(&mut self, shown: &[RecordView]) -> OracleResult {
         for view in shown {
             let due = number(&view.key).map(wire::webhook_id).unwrap_or_default();
             let is_same = webhook::id(&view.key) == due && webhook::key(&due).as_ref() == Ok(&view.key);
@@ -237,7 +237,7 @@ impl Inspector {
     }
 
     /// Gives all failed events another life, part by part, as far as there is room.
-    async fn redrive(&mut self) -> Verdict {
+    async fn redrive(&mut self) -> OracleResult {
         let failed = self.counted(Status::Failed)?;
         self.expect_matching("/v1/redrive?status=failed&dry_run=true", failed).await?;
         let (mut after, mut redriven) = (String::new(), 0);
@@ -247,7 +247,7 @@ impl Inspector {
                 front::problem(&answer)?;
                 return holds(self.counted(Status::Failed)? > 0, || unlike("there is no room to redrive nothing"));
             }
-            let Many { matching: None, redriven: Some(count), discarded: None, left: Some(left), next, detail } =
+            let BulkAnswer { matching: None, redriven: Some(count), discarded: None, left: Some(left), next, detail } =
                 front::many(&answer)?
             else {
                 return Err(unlike(format_args!("a redrive of many says {answer:?}")));
@@ -276,15 +276,21 @@ impl Inspector {
     }
 
     /// Discards all events of this status, part by part.
-    async fn discard(&mut self, status: Status) -> Verdict {
+    async fn discard(&mut self, status: Status) -> OracleResult {
         let call = format!("/v1/discard?status={}", status.as_str());
         self.expect_matching(&format!("{call}&dry_run=true"), self.counted(status)?).await?;
         let mut after = String::new();
         loop {
             let (before, ended) = (self.counted(status)?, self.counted(Status::Discarded)?);
             let answer = self.post(&format!("{call}{after}")).await?;
-            let Many { matching: None, redriven: None, discarded: Some(count), left: Some(left), next, detail: None } =
-                front::many(&answer)?
+            let BulkAnswer {
+                matching: None,
+                redriven: None,
+                discarded: Some(count),
+                left: Some(left),
+                next,
+                detail: None,
+            } = front::many(&answer)?
             else {
                 return Err(unlike(format_args!("a discard of many says {answer:?}")));
             };
@@ -309,7 +315,7 @@ impl Inspector {
         config.retention.min(config.failed_retention.unwrap_or(Duration::MAX)) < INSPECTION
     }
 
-    async fn expect_matching(&mut self, path: &str, due: u64) -> Verdict {
+    async fn expect_matching(&mut self, path: &str, due: u64) -> OracleResult {
         let answer = self.post(path).await?;
         let many = front::many(&answer)?;
         // Some may have been forgotten meanwhile.
@@ -326,15 +332,15 @@ impl Inspector {
         self.eventful.stats().map_err(|why| unlike(format_args!("there are no numbers at rest: {why}")))
     }
 
-    async fn get(&mut self, path: &str) -> Result<Response, Broken> {
+    async fn get(&mut self, path: &str) -> Result<HttpResponse, Broken> {
         self.ask(&wire::without_body("GET", path), path).await
     }
 
-    async fn post(&mut self, path: &str) -> Result<Response, Broken> {
+    async fn post(&mut self, path: &str) -> Result<HttpResponse, Broken> {
         self.ask(&wire::without_body("POST", path), path).await
     }
 
-    async fn ask(&mut self, bytes: &[u8], what: &str) -> Result<Response, Broken> {
+    async fn ask(&mut self, bytes: &[u8], what: &str) -> Result<HttpResponse, Broken> {
         self.asked += 1;
         let answer = timeout(PATIENCE, self.line.exchange(bytes)).await;
         let (generation, response) = match answer {
@@ -342,8 +348,9 @@ impl Inspector {
             Ok(Err(error)) => return Err(front::silent(&format!("{what}: {error}"))),
             Err(_) => return Err(front::silent(what)),
         };
-        let Response { status, body, .. } = &response;
-        let step = Step::Answered { client: INSPECTOR_NUMBER, request: self.asked, generation, status: *status, body };
+        let HttpResponse { status, body, .. } = &response;
+        let step =
+            NetworkStep::Answered { client: INSPECTOR_NUMBER, request: self.asked, generation, status: *status, body };
         self.line.stage.note(&step);
         Ok(response)
     }

@@ -7,10 +7,10 @@ use eventful::{Config, Eventful};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::ledger::{key, payload};
-use super::oracle::{Verdict, holds};
-use super::scenario::Item;
-use super::stage::Stage;
+use super::connection_owners::{key, payload};
+use super::oracle::{OracleResult, holds};
+use super::run_context::RunContext;
+use super::scenario::SubmittedItem;
 use crate::failure::Broken;
 
 /// How long a handler may take to begin, and to be dropped once it is stopped.
@@ -18,7 +18,7 @@ const AT_ONCE: Duration = Duration::from_millis(5);
 
 /// Drops the last handle of an engine, and looks whether the handler is dropped at once: nothing is drained for a
 /// program that is not there to see it.
-pub(super) async fn leave(stage: &Arc<Stage>) -> Verdict {
+pub(super) async fn leave(stage: &Arc<RunContext>) -> OracleResult {
     let broken = |what: &dyn std::fmt::Display| Broken::new("shutdown", 6, what);
     let (held, mut is_dropped) = oneshot::channel::<()>();
     let (begin, has_begun) = oneshot::channel::<()>();
@@ -33,7 +33,7 @@ pub(super) async fn leave(stage: &Arc<Stage>) -> Verdict {
         }
     });
     let eventful = started.map_err(|error| broken(&error))?;
-    let item = Item { key: 0, payload: 0 };
+    let item = SubmittedItem { key: 0, payload: 0 };
     let event = eventful::Event::new(key(item.key).clone(), payload(item));
     eventful.submit(event).await.map_err(|error| broken(&error))?;
     let begun = timeout(AT_ONCE, has_begun).await;

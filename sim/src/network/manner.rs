@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
-pub enum Manner {
+pub enum ClientManner {
     /// Waits for the answer, and keeps the connection for the next request.
     KeepsConnection,
     /// Waits for the answer, and has a connection for each request.

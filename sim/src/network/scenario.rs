@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inside::Inside;
 use super::journal::JournalSetup;
-pub use super::manner::Manner;
+pub use super::manner::ClientManner;
 pub use super::outage::Outage;
 use crate::disk::Ailment;
 use crate::scenario::Settings;
@@ -13,7 +13,7 @@ use crate::scenario::Settings;
 /// The engine's configuration, and what is around it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Setup {
+pub struct NetworkSetup {
     /// Client hosts.
     pub clients: u8,
     /// The longest delay of a message.
@@ -26,10 +26,10 @@ pub struct Setup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalSetup>,
     /// What the handler does with certain events. It completes any other at once.
-    pub scripts: Vec<Script>,
+    pub scripts: Vec<HandlerScript>,
 }
 
-impl Setup {
+impl NetworkSetup {
     /// The engine's configuration.
     pub fn config(&self) -> Config {
         let mut config = self.settings.config();
@@ -55,21 +55,21 @@ pub struct Request {
     /// Not before this time.
     pub at_ms: u32,
     /// For this.
-    pub call: Call,
+    pub call: ClientCall,
     /// How often it is sent, at most.
     pub tries: u8,
     /// How long the client waits for each answer.
     pub timeout_ms: u32,
     /// How the client behaves.
-    pub manner: Manner,
+    pub manner: ClientManner,
 }
 
 impl Request {
     /// What is asked for, as it is sent.
-    pub fn call_sent(&self) -> Call {
+    pub fn call_sent(&self) -> ClientCall {
         match (&self.call, self.manner) {
-            (Call::Batch(items), Manner::SendsAllFirst { copies }) => {
-                Call::Batch(items.repeat(usize::from(copies.max(1))))
+            (ClientCall::Batch(items), ClientManner::SendsAllFirst { copies }) => {
+                ClientCall::Batch(items.repeat(usize::from(copies.max(1))))
             }
             (call, _) => call.clone(),
         }
@@ -79,13 +79,13 @@ impl Request {
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Call {
+pub enum ClientCall {
     /// Takes an event in.
-    Submit(Item),
+    Submit(SubmittedItem),
     /// The same, with the id in a header.
-    SubmitByHeader(Item),
+    SubmitByHeader(SubmittedItem),
     /// Takes several in.
-    Batch(Vec<Item>),
+    Batch(Vec<SubmittedItem>),
     /// A record.
     Look(KeyNumber),
     /// A page of records.
@@ -108,7 +108,7 @@ pub enum Call {
     Ready,
 }
 
-impl Call {
+impl ClientCall {
     /// The event that it is about, if it is about one.
     pub(super) const fn key(&self) -> Option<KeyNumber> {
         match self {
@@ -123,7 +123,7 @@ impl Call {
 /// An event that is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Item {
+pub struct SubmittedItem {
     /// Its key.
     pub key: KeyNumber,
     /// Its payload.
@@ -134,28 +134,28 @@ pub struct Item {
 /// is repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Script {
+pub struct HandlerScript {
     /// The event's key.
     pub key: KeyNumber,
     /// What is done, run by run.
-    pub turns: Vec<Turn>,
+    pub turns: Vec<ScriptTurn>,
 }
 
 /// What the handler does in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Turn {
+pub struct ScriptTurn {
     /// How long it takes.
     pub takes_ms: u32,
     /// How it ends.
-    pub ending: Ending,
+    pub ending: HandlerEnding,
 }
 
 /// How a run of the handler ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
-pub enum Ending {
+pub enum HandlerEnding {
     /// With success.
     Done,
     /// With an error.
@@ -183,24 +183,24 @@ pub enum Ending {
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub struct NetworkFault {
     /// When.
     pub at_ms: u32,
     /// What.
-    pub kind: FaultKind,
+    pub kind: NetworkFaultKind,
 }
 
 /// What can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
-pub enum FaultKind {
+pub enum NetworkFaultKind {
     /// Between a client and the server.
-    Link { client: u8, trouble: Trouble, for_ms: u32 },
+    Link { client: u8, trouble: LinkFault, for_ms: u32 },
     /// The server's process ends, and there is another one after so long.
     Outage { outage: Outage, down_ms: u32 },
     /// Inside the adapter, in so many passes, one after the other.
-    Disturb { disturbance: Disturbance, passes: u8 },
+    Disturb { disturbance: AdapterFault, passes: u8 },
     /// An operator pauses the engine.
     Pause { for_ms: u32 },
     /// Under the journal: so many of the next operations that it can strike.
@@ -219,7 +219,7 @@ pub enum FaultKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
-pub enum Trouble {
+pub enum LinkFault {
     /// Nothing gets through.
     Partition,
     /// Nothing gets to the server.
@@ -237,7 +237,7 @@ pub enum Trouble {
 /// How the adapter is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Disturbance {
+pub enum AdapterFault {
     /// The channel has no room.
     ChannelFull,
     /// The channel's receiver goes while a ticket is sent.

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use super::clock::{TICK, ms};
 use super::inside::Inside;
-use super::scenario::{Fault, FaultKind};
-use super::tier::Scenario;
-use crate::chance::{Chance, Stream};
+use super::scenario::{NetworkFault, NetworkFaultKind};
+use super::tier::NetworkScenario;
+use crate::seeded_rng::{SeededRng, Stream};
 
 /// The faults of a run, and the next process of the server.
 #[derive(Debug)]
 pub(super) struct Faults {
     /// The next one last.
-    pub(super) ahead: Vec<Fault>,
-    pub(super) present: Vec<(Duration, FaultKind)>,
+    pub(super) ahead: Vec<NetworkFault>,
+    pub(super) present: Vec<(Duration, NetworkFaultKind)>,
     /// When there will be another process of the server.
     pub(super) restart_at: Option<Duration>,
     /// How long after its end the next process follows the one that is up.
@@ -39,14 +39,14 @@ pub(super) enum Power {
 const RESTART: Duration = Duration::from_millis(20);
 
 impl Faults {
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(scenario: &NetworkScenario) -> Self {
         let mut ahead = scenario.faults.clone();
         ahead.sort_by_key(|fault| std::cmp::Reverse(fault.at_ms));
         let ends = scenario.faults.iter().map(|fault| ms(fault.at_ms) + length(&fault.kind));
         let asked = scenario.operations.iter().map(|request| ms(request.at_ms));
         let heal_at = ends.chain(asked).max().unwrap_or_default() + TICK;
         let delay = ms(scenario.setup.latency_ms) / 4;
-        let cuts = Chance::of(scenario.seed).stream("power cuts");
+        let cuts = SeededRng::of(scenario.seed).stream("power cuts");
         Self {
             ahead,
             present: Vec::new(),
@@ -79,17 +79,17 @@ impl Faults {
 }
 
 /// How long a fault lasts that ends by itself.
-fn length(kind: &FaultKind) -> Duration {
+fn length(kind: &NetworkFaultKind) -> Duration {
     match kind {
-        FaultKind::Link { for_ms, .. }
-        | FaultKind::Pause { for_ms }
-        | FaultKind::DiskFull { for_ms }
-        | FaultKind::DiskBlocks { for_ms }
-        | FaultKind::DiskGone { for_ms } => ms(*for_ms),
-        FaultKind::Inside(Inside::Submitters { for_ms, .. }) => ms(*for_ms),
-        FaultKind::Outage { .. }
-        | FaultKind::Disturb { .. }
-        | FaultKind::Disk { .. }
-        | FaultKind::Inside(Inside::UnpolledStart) => Duration::ZERO,
+        NetworkFaultKind::Link { for_ms, .. }
+        | NetworkFaultKind::Pause { for_ms }
+        | NetworkFaultKind::DiskFull { for_ms }
+        | NetworkFaultKind::DiskBlocks { for_ms }
+        | NetworkFaultKind::DiskGone { for_ms } => ms(*for_ms),
+        NetworkFaultKind::Inside(Inside::Submitters { for_ms, .. }) => ms(*for_ms),
+        NetworkFaultKind::Outage { .. }
+        | NetworkFaultKind::Disturb { .. }
+        | NetworkFaultKind::Disk { .. }
+        | NetworkFaultKind::Inside(Inside::UnpolledStart) => Duration::ZERO,
     }
 }

@@ -21,20 +21,20 @@ use super::clock::TICK;
 use super::disturb::Disturber;
 use super::embedder;
 use super::given_up::given_up;
+use super::observed_store::ObservedStore;
 use super::oracle::progress::Waits;
-use super::oracle::shutdown::{self, Seen};
-use super::oracle::{Verdict, durable, holds};
-use super::play::Player;
-use super::scenario::Item;
-use super::stage::Stage;
-use super::step::Step;
+use super::oracle::shutdown::{self, SeenShutdown};
+use super::oracle::{OracleResult, durable, holds};
+use super::run_context::RunContext;
+use super::scenario::SubmittedItem;
+use super::scripted_handler::ScriptedHandler;
+use super::step::NetworkStep;
 use super::window::Narrow;
-use super::witness::Witness;
 use crate::disk::DiskFault;
 use crate::failure::Broken;
 
 /// The process of the server that is up, if one is.
-pub(super) type Door = Rc<RefCell<Option<Up>>>;
+pub(super) type ServerProcess = Rc<RefCell<Option<Up>>>;
 
 /// A process of the server, from outside.
 pub(super) struct Up {
@@ -78,7 +78,7 @@ pub(super) enum Order {
 pub(super) const CLOSE_GRACE: Duration = Duration::from_millis(40);
 
 /// The life of one process.
-pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
+pub(super) async fn live(stage: Arc<RunContext>, door: ServerProcess) -> turmoil::Result {
     let (orders, inbox) = unbounded_channel();
     if !embedder::start_unpolled(&stage, start).await? {
         return Ok(());
@@ -114,16 +114,16 @@ pub(super) async fn live(stage: Arc<Stage>, door: Door) -> turmoil::Result {
 }
 
 /// Starts the adapter. Nothing when its disk, or a hook, does not let it: then the process ends.
-fn start(stage: &Arc<Stage>) -> Result<Option<Eventful>, StartError> {
+fn start(stage: &Arc<RunContext>) -> Result<Option<Eventful>, StartError> {
     let mut builder = Eventful::builder()
         .config(stage.scenario.setup.config())
         .seed(stage.scenario.seed)
         .clock(stage.clock.clone())
         .hooks(Arc::new(Disturber(Arc::clone(stage))));
     if let (Some(journal), Some(drive)) = (stage.scenario.setup.journal, &stage.drive) {
-        builder = builder.journal(Witness::store(stage, drive), journal.durability());
+        builder = builder.journal(ObservedStore::store(stage, drive), journal.durability());
     }
-    let started = catch_unwind(AssertUnwindSafe(|| builder.start(Player(Arc::clone(stage)))));
+    let started = catch_unwind(AssertUnwindSafe(|| builder.start(ScriptedHandler(Arc::clone(stage)))));
     let refused = match started {
         Ok(Ok(eventful)) => {
             stage.judge(recovered(&eventful));
@@ -140,14 +140,14 @@ fn start(stage: &Arc<Stage>) -> Result<Option<Eventful>, StartError> {
     };
     stage.with(|notes, now| {
         notes.coverage.reach(refused);
-        notes.trace.note(now, &Step::NotStarted);
+        notes.trace.note(now, &NetworkStep::NotStarted);
     });
     Ok(None)
 }
 
 /// What the journal is said to have held is what the engine has, before anything is done with it: only a run that was cut
 /// short may have failed since.
-fn recovered(eventful: &Eventful) -> Verdict {
+fn recovered(eventful: &Eventful) -> OracleResult {
     let (Some(recovery), Ok(stats)) = (eventful.recovery(), eventful.stats()) else { return Ok(()) };
     let gauges = &stats.engine.gauges;
     let (pending, failed) = (gauges.pending(), gauges.records(Status::Failed));
@@ -172,7 +172,7 @@ fn limits() -> Limits {
 
 /// Accepts simulated connections, and remembers whose process they came to.
 struct Ear {
-    stage: Arc<Stage>,
+    stage: Arc<RunContext>,
     listener: TcpListener,
 }
 
@@ -187,7 +187,7 @@ impl Listener for Ear {
 }
 
 /// Does what the operator asks for, one order beside the other.
-async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedReceiver<Order>) {
+async fn operate(stage: Arc<RunContext>, eventful: Eventful, mut inbox: UnboundedReceiver<Order>) {
     while let Some(order) = inbox.recv().await {
         match order {
             Order::Shutdown { timeouts, awaited } => {
@@ -203,10 +203,10 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
                 tokio::spawn(async move { asker.within("a resume", asker.eventful.resume()).await.map(drop) });
             }
             Order::Submit { first, count, patience } => {
-                let item = Item { key: first, payload: 0 };
+                let item = SubmittedItem { key: first, payload: 0 };
                 tokio::spawn(embedder::submit_batch(Arc::clone(&stage), eventful.clone(), item));
                 for number in 0..count {
-                    let item = Item { key: first.wrapping_add(number), payload: 0 };
+                    let item = SubmittedItem { key: first.wrapping_add(number), payload: 0 };
                     tokio::spawn(embedder::submit(Arc::clone(&stage), eventful.clone(), item, patience));
                 }
             }
@@ -215,7 +215,7 @@ async fn operate(stage: Arc<Stage>, eventful: Eventful, mut inbox: UnboundedRece
     }
 }
 
-async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration>, awaited: bool) {
+async fn shut_down(stage: Arc<RunContext>, eventful: Eventful, timeouts: Vec<Duration>, awaited: bool) {
     stage.with(|notes, _| notes.shutdowns_waiting += 1);
     let before = eventful.stats().ok().filter(|stats| given_up(stats).is_none());
     let since = stage.clock.now();
@@ -236,15 +236,15 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
     let took = stage.clock.now().since(since);
     let after = eventful.stats().ok().filter(|stats| given_up(stats).is_none());
     let orderly = !stage.with(|notes, _| notes.shutdown_panicked);
-    let disk = if before.is_some() { disk(&stage, since, troubles) } else { shutdown::Disk::Fails };
-    let seen = Seen { timeout, took, before, after, report, orderly, disk };
+    let disk = if before.is_some() { disk(&stage, since, troubles) } else { shutdown::DiskState::Fails };
+    let seen = SeenShutdown { timeout, took, before, after, report, orderly, disk };
     stage.judge(shutdown::ended(&seen, eventful.config()));
     stage.judge(stage.with(|notes, _| notes.oracles.durable.reported(report.unsynced)));
     stage.see_facts();
     stage.with(|notes, now| {
         let ShutdownReport { drained, interrupted, left, .. } = report;
         let took_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        notes.trace.note(now, &Step::ShutDown { drained, interrupted, left, took_micros });
+        notes.trace.note(now, &NetworkStep::ShutDown { drained, interrupted, left, took_micros });
         if left > 0 {
             notes.coverage.reach("shutdown left events");
         }
@@ -252,19 +252,19 @@ async fn shut_down(stage: Arc<Stage>, eventful: Eventful, timeouts: Vec<Duration
 }
 
 /// How the disk was since this time, when it had met so much trouble, and may still have been in it.
-fn disk(stage: &Stage, since: Timestamp, before: u64) -> shutdown::Disk {
+fn disk(stage: &RunContext, since: Timestamp, before: u64) -> shutdown::DiskState {
     let stalls = stage.with(|notes, _| notes.armed.stalled_until > since || notes.absence.since(since));
     // It may have stopped before, and nobody have noticed until then.
     let is_stopped = stage.drive.as_ref().is_some_and(|drive| drive.disk().is_stopped());
     match (stage.drive.is_some(), troubles(stage) == before && !stalls && !is_stopped) {
-        (false, _) => shutdown::Disk::None,
-        (true, true) => shutdown::Disk::Works,
-        (true, false) => shutdown::Disk::Fails,
+        (false, _) => shutdown::DiskState::None,
+        (true, true) => shutdown::DiskState::Works,
+        (true, false) => shutdown::DiskState::Fails,
     }
 }
 
 /// What the disk and the writer have met so far.
-fn troubles(stage: &Stage) -> u64 {
+fn troubles(stage: &RunContext) -> u64 {
     stage.drive.as_ref().map_or(0, |drive| {
         let (probes, disk) = (drive.probes(), drive.disk());
         let met: u64 = DiskFault::ALL.into_iter().map(|fault| probes.count(fault)).sum();
@@ -272,11 +272,11 @@ fn troubles(stage: &Stage) -> u64 {
     })
 }
 
-type Call = Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;
+type ShutdownCall = Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;
 
 /// Calls for a shutdown that have begun: intake has stopped when this returns.
-async fn begin(eventful: &Eventful, timeouts: Vec<Duration>) -> Vec<Call> {
-    let call = |timeout| -> Call {
+async fn begin(eventful: &Eventful, timeouts: Vec<Duration>) -> Vec<ShutdownCall> {
+    let call = |timeout| -> ShutdownCall {
         let eventful = eventful.clone();
         Box::pin(async move { eventful.shutdown(Some(timeout)).await })
     };
@@ -294,7 +294,7 @@ async fn begin(eventful: &Eventful, timeouts: Vec<Duration>) -> Vec<Call> {
 }
 
 /// What all calls report. It is the same.
-async fn all(calls: Vec<Call>) -> Result<ShutdownReport, Broken> {
+async fn all(calls: Vec<ShutdownCall>) -> Result<ShutdownReport, Broken> {
     let mut reports = Vec::new();
     for call in calls {
         reports.push(call.await);
@@ -303,7 +303,7 @@ async fn all(calls: Vec<Call>) -> Result<ShutdownReport, Broken> {
     reports.pop().ok_or_else(|| Broken::new("shutdown", 6, "nobody asked for the shutdown"))
 }
 
-fn agree(reports: &[ShutdownReport]) -> Verdict {
+fn agree(reports: &[ShutdownReport]) -> OracleResult {
     let same = reports.windows(2).all(|two| two[0] == two[1]);
     holds(same, || Broken::new("shutdown", 6, format_args!("two calls have two reports: {reports:?}")))
 }

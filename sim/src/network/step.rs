@@ -2,22 +2,22 @@
 
 use eventful::{Action, AttemptEnd, Point};
 
-use super::scenario::{Ending, FaultKind, KeyNumber};
+use super::scenario::{HandlerEnding, KeyNumber, NetworkFaultKind};
 
 /// The number of the inspector among the clients.
 pub(super) const INSPECTOR_NUMBER: u8 = u8::MAX;
 
 /// One thing that happened.
 #[derive(Debug, Hash)]
-pub(super) enum Step<'a> {
+pub(super) enum NetworkStep<'a> {
     /// A process of the server began.
     Opened { generation: u32 },
     /// It is over.
     Closed { generation: u32 },
     /// A fault began.
-    Fault(&'a FaultKind),
+    Fault(&'a NetworkFaultKind),
     /// A fault ended.
-    FaultOver(&'a FaultKind),
+    FaultOver(&'a NetworkFaultKind),
     /// All faults ended.
     Healed,
     /// A client sent a request.
@@ -29,7 +29,7 @@ pub(super) enum Step<'a> {
     /// The adapter passed a point, and was disturbed or not.
     Passed { point: Point, action: Action },
     /// The handler was called.
-    Called { key: KeyNumber, attempt: u32, ending: Ending },
+    Called { key: KeyNumber, attempt: u32, ending: HandlerEnding },
     /// The handler's future is gone.
     Left { key: KeyNumber, attempt: u32, finished: bool },
     /// The engine accepted an event.

@@ -1,14 +1,14 @@
 //! The turmoil tier: the adapter and the HTTP front on a simulated network.
 
 use super::coverage::{ANSWERS, FAULTS};
-use super::diary::plain;
-use super::scenario::{Fault, FaultKind, Request, Setup};
-use crate::scenario::Plan;
-use crate::tier::{FileError, Keep, Move, Part, Probes, Report, Tier};
-use crate::trace::Span;
+use super::scenario::{NetworkFault, NetworkFaultKind, NetworkSetup, Request};
+use super::trace_builder::plain;
+use crate::scenario::DrawPlan;
+use crate::tier::{FileError, Keep, Probes, Report, ScenarioChange, ScenarioPart, Tier};
+use crate::trace::OutageSpan;
 
 /// Everything that decides a run. Each client goes through its own operations in their order.
-pub type Scenario = crate::tier::Scenario<TurmoilTier>;
+pub type NetworkScenario = crate::tier::Scenario<TurmoilTier>;
 
 /// The turmoil tier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,34 +18,34 @@ impl Tier for TurmoilTier {
     const NAME: &'static str = "turmoil";
     const BATCH: u64 = 4;
 
-    type Setup = Setup;
+    type Setup = NetworkSetup;
     type Operation = Request;
-    type Fault = Fault;
+    type Fault = NetworkFault;
 
     fn kinds() -> usize {
         FAULTS.lines().count()
     }
 
-    fn draw(seed: u64, _: Plan) -> Scenario {
-        Scenario::generate(seed)
+    fn draw(seed: u64, _: DrawPlan) -> NetworkScenario {
+        NetworkScenario::generate(seed)
     }
 
-    fn check(scenario: &Scenario, path: &str) -> Result<(), FileError> {
+    fn check(scenario: &NetworkScenario, path: &str) -> Result<(), FileError> {
         scenario.setup.config().validate().map_err(|source| FileError::Settings { path: path.to_owned(), source })
     }
 
-    fn run(scenario: &Scenario, keep: Keep, probes: &mut Probes) -> Report {
+    fn run(scenario: &NetworkScenario, keep: Keep, probes: &mut Probes) -> Report {
         scenario.play(keep, probes)
     }
 
     /// Requests, faults, and turns of the handler.
-    fn size(scenario: &Scenario) -> usize {
+    fn size(scenario: &NetworkScenario) -> usize {
         let turns: usize = scenario.setup.scripts.iter().map(|script| script.turns.len()).sum();
         scenario.operations.len() + scenario.faults.len() + turns
     }
 
-    fn moves(scenario: &Scenario) -> Vec<Move<Self>> {
-        let mut moves: Vec<Move<Self>> = vec![
+    fn moves(scenario: &NetworkScenario) -> Vec<ScenarioChange<Self>> {
+        let mut moves: Vec<ScenarioChange<Self>> = vec![
             Box::new(|scenario| scenario.setup.yields_per_mille = 0),
             Box::new(|scenario| scenario.setup.scripts.clear()),
         ];
@@ -68,7 +68,7 @@ impl Tier for TurmoilTier {
     }
 }
 
-impl Part for Request {
+impl ScenarioPart for Request {
     fn at(&self) -> Option<u64> {
         Some(micros(self.at_ms))
     }
@@ -82,7 +82,7 @@ impl Part for Request {
     }
 }
 
-impl Part for Fault {
+impl ScenarioPart for NetworkFault {
     fn at(&self) -> Option<u64> {
         Some(micros(self.at_ms))
     }
@@ -91,17 +91,19 @@ impl Part for Fault {
         plain(&self.kind)
     }
 
-    fn span(&self) -> Option<Span> {
+    fn span(&self) -> Option<OutageSpan> {
         let (for_ms, name, part) = match self.kind {
-            FaultKind::Link { client, for_ms, .. } => (for_ms, "link", format!("client {client}")),
-            FaultKind::Outage { down_ms, .. } => (down_ms, "down", "engine".to_owned()),
-            FaultKind::Pause { for_ms } => (for_ms, "paused", "engine".to_owned()),
-            FaultKind::DiskFull { for_ms } => (for_ms, "full", "journal".to_owned()),
-            FaultKind::DiskBlocks { for_ms } => (for_ms, "blocked", "journal".to_owned()),
-            FaultKind::DiskGone { for_ms } => (for_ms, "gone", "journal".to_owned()),
-            FaultKind::Disturb { .. } | FaultKind::Disk { .. } | FaultKind::Inside(_) => return None,
+            NetworkFaultKind::Link { client, for_ms, .. } => (for_ms, "link", format!("client {client}")),
+            NetworkFaultKind::Outage { down_ms, .. } => (down_ms, "down", "engine".to_owned()),
+            NetworkFaultKind::Pause { for_ms } => (for_ms, "paused", "engine".to_owned()),
+            NetworkFaultKind::DiskFull { for_ms } => (for_ms, "full", "journal".to_owned()),
+            NetworkFaultKind::DiskBlocks { for_ms } => (for_ms, "blocked", "journal".to_owned()),
+            NetworkFaultKind::DiskGone { for_ms } => (for_ms, "gone", "journal".to_owned()),
+            NetworkFaultKind::Disturb { .. } | NetworkFaultKind::Disk { .. } | NetworkFaultKind::Inside(_) => {
+                return None;
+            }
         };
-        Some(Span::new(self.words(), micros(for_ms), name, &[&part]))
+        Some(OutageSpan::new(self.words(), micros(for_ms), name, &[&part]))
     }
 }
 

@@ -4,31 +4,31 @@ use std::hash::{Hash, Hasher};
 
 use eventful::Timestamp;
 
-use super::diary::Diary;
-use super::step::Step;
-use super::tier::Scenario;
+use super::step::NetworkStep;
+use super::tier::NetworkScenario;
+use super::trace_builder::TraceBuilder;
 use crate::failure::Broken;
-use crate::mix::Mix;
+use crate::state_hash::StateHash;
 use crate::tier::{Keep, Report};
 
 /// The steps so far.
 #[derive(Debug, Default)]
-pub(super) struct Trace {
-    hash: Mix,
+pub(super) struct StepTrace {
+    hash: StateHash,
     steps: u32,
     /// The hash after each step, where they are kept.
     hashes: Option<Vec<u64>>,
-    diary: Option<Diary>,
+    diary: Option<TraceBuilder>,
 }
 
-impl Trace {
+impl StepTrace {
     /// One that keeps this much of a run of `scenario`.
-    pub(super) fn keeping(keep: Keep, scenario: &Scenario) -> Self {
-        let diary = keep.trace.then(|| Diary::of(&scenario.operations));
+    pub(super) fn keeping(keep: Keep, scenario: &NetworkScenario) -> Self {
+        let diary = keep.trace.then(|| TraceBuilder::of(&scenario.operations));
         Self { hashes: keep.hashes.then(Vec::new), diary, ..Self::default() }
     }
 
-    pub(super) fn note(&mut self, at: Timestamp, step: &Step<'_>) {
+    pub(super) fn note(&mut self, at: Timestamp, step: &NetworkStep<'_>) {
         let at_micros = at.as_micros() - super::clock::EPOCH.as_micros() as u64;
         self.hash.write_u64(at_micros);
         step.hash(&mut self.hash);

@@ -16,27 +16,27 @@ use turmoil::net::TcpStream;
 
 /// The windows of all connections, by the client's address.
 #[derive(Debug, Default)]
-pub(super) struct Windows(Mutex<BTreeMap<SocketAddr, Arc<Window>>>);
+pub(super) struct Windows(Mutex<BTreeMap<SocketAddr, Arc<FlowWindow>>>);
 
 impl Windows {
-    pub(super) fn of(&self, client: SocketAddr) -> Arc<Window> {
+    pub(super) fn of(&self, client: SocketAddr) -> Arc<FlowWindow> {
         Arc::clone(lock(&self.0).entry(client).or_default())
     }
 }
 
 /// How many bytes may be on their way, in each direction. Without a limit at first.
 #[derive(Debug, Default)]
-pub(super) struct Window {
+pub(super) struct FlowWindow {
     pub(super) to_server: Flow,
     pub(super) to_client: Flow,
 }
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Flow(Mutex<State>);
+pub(super) struct Flow(Mutex<WindowState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct WindowState {
     limit: Option<usize>,
     on_their_way: usize,
     writer: Option<Waker>,
@@ -76,7 +76,7 @@ impl Flow {
     }
 }
 
-impl State {
+impl WindowState {
     fn wake(&mut self) {
         if let Some(writer) = self.writer.take() {
             writer.wake();
@@ -88,11 +88,11 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Narrow {
     stream: TcpStream,
-    window: Arc<Window>,
+    window: Arc<FlowWindow>,
 }
 
 impl Narrow {
-    pub(super) const fn new(stream: TcpStream, window: Arc<Window>) -> Self {
+    pub(super) const fn new(stream: TcpStream, window: Arc<FlowWindow>) -> Self {
         Self { stream, window }
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::ledger::{id, payload, source};
-use super::scenario::{Call, Item, KeyNumber};
+use super::connection_owners::{id, payload, source};
+use super::scenario::{ClientCall, KeyNumber, SubmittedItem};
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Response {
+pub(super) struct HttpResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
     /// Where the record of the event is.
@@ -21,35 +21,35 @@ pub(super) struct Response {
 }
 
 /// The bytes of a request.
-pub(super) fn request(call: &Call) -> Vec<u8> {
+pub(super) fn request(call: &ClientCall) -> Vec<u8> {
     match call {
-        Call::Submit(item) => with_body("/v1/events", "content-type: application/json\r\n", &envelope(*item)),
-        Call::SubmitByHeader(item) => {
+        ClientCall::Submit(item) => with_body("/v1/events", "content-type: application/json\r\n", &envelope(*item)),
+        ClientCall::SubmitByHeader(item) => {
             let id = id(item.key).replace('\\', "\\\\").replace('"', "\\\"");
             let header = format!("idempotency-key: \"{id}\"\r\n");
             with_body(&format!("/v1/events{}", query(item.key, '?')), &header, &payload(*item))
         }
-        Call::Batch(items) => {
+        ClientCall::Batch(items) => {
             let bad = std::iter::repeat_n(r#"{"id":"#.to_owned(), bad_lines(items));
             let good = items.iter().enumerate().map(|(at, item)| envelope(*item) + &"\n".repeat(blank_lines(at)));
             let lines: Vec<_> = bad.chain(good).collect();
             batch(&lines.join("\n"))
         }
-        Call::Look(key) => without_body("GET", &path(*key, "")),
-        Call::List => without_body("GET", "/v1/events?limit=5"),
-        Call::Redrive(key) => without_body("POST", &path(*key, "/redrive")),
-        Call::RedriveAll => without_body("POST", "/v1/redrive?status=failed"),
-        Call::Discard(key) => without_body("DELETE", &path(*key, "")),
-        Call::Pause => without_body("POST", "/v1/pause"),
-        Call::Resume => without_body("POST", "/v1/resume"),
-        Call::Stats => without_body("GET", "/v1/stats"),
-        Call::Metrics => without_body("GET", "/metrics"),
-        Call::Ready => without_body("GET", "/readyz"),
+        ClientCall::Look(key) => without_body("GET", &path(*key, "")),
+        ClientCall::List => without_body("GET", "/v1/events?limit=5"),
+        ClientCall::Redrive(key) => without_body("POST", &path(*key, "/redrive")),
+        ClientCall::RedriveAll => without_body("POST", "/v1/redrive?status=failed"),
+        ClientCall::Discard(key) => without_body("DELETE", &path(*key, "")),
+        ClientCall::Pause => without_body("POST", "/v1/pause"),
+        ClientCall::Resume => without_body("POST", "/v1/resume"),
+        ClientCall::Stats => without_body("GET", "/v1/stats"),
+        ClientCall::Metrics => without_body("GET", "/metrics"),
+        ClientCall::Ready => without_body("GET", "/readyz"),
     }
 }
 
 /// Lines that make no event, in front of those of a batch of these items: none in front of a single one.
-pub(super) fn bad_lines(items: &[Item]) -> usize {
+pub(super) fn bad_lines(items: &[SubmittedItem]) -> usize {
     usize::from(items.len() > 1)
 }
 
@@ -64,7 +64,7 @@ pub(super) fn batch(lines: &str) -> Vec<u8> {
 }
 
 /// An event as JSON.
-pub(super) fn envelope(item: Item) -> String {
+pub(super) fn envelope(item: SubmittedItem) -> String {
     let (id, source) = (json!(id(item.key)), json!(source(item.key)));
     let source = if source == "" { String::new() } else { format!(r#""source":{source},"#) };
     format!(r#"{{"id":{id},{source}"payload":{}}}"#, payload(item))
@@ -97,14 +97,14 @@ pub(super) fn webhook_id(key: KeyNumber) -> String {
 }
 
 /// The bytes of an event as another server sends it on.
-pub(super) fn forwarded(item: Item) -> Vec<u8> {
+pub(super) fn forwarded(item: SubmittedItem) -> Vec<u8> {
     let source = source(item.key).replace(' ', "%20");
     let headers = format!("webhook-id: {}\r\neventful-source: {source}\r\n", webhook_id(item.key));
     with_body("/v1/events", &headers, &payload(item))
 }
 
 /// The bytes of an event with these ids.
-pub(super) fn with_ids(item: Item, ids: [&str; 2]) -> Vec<u8> {
+pub(super) fn with_ids(item: SubmittedItem, ids: [&str; 2]) -> Vec<u8> {
     let headers = ids.map(|id| format!("idempotency-key: {id}\r\n")).concat();
     with_body("/v1/events", &headers, &payload(item))
 }
@@ -176,7 +176,7 @@ pub(super) fn without_body(method: &str, path: &str) -> Vec<u8> {
 }
 
 /// The answer in these bytes; nothing while a part of it is missing.
-pub(super) fn response(bytes: &[u8]) -> Option<Response> {
+pub(super) fn response(bytes: &[u8]) -> Option<HttpResponse> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let rest = &bytes[end + 4..];
@@ -189,7 +189,7 @@ pub(super) fn response(bytes: &[u8]) -> Option<Response> {
     let reusable = header(head, "connection").is_none_or(|value| value != "close");
     let names = ["location", "retry-after", "content-type"];
     let [location, retry_after, content_type] = names.map(|name| header(head, name).map(str::to_owned));
-    Some(Response { status, body, location, retry_after, content_type, reusable })
+    Some(HttpResponse { status, body, location, retry_after, content_type, reusable })
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -223,7 +223,7 @@ mod tests {
         }
         let (location, retry_after, content_type) = (None, None, None);
         let body = b"ok".to_vec();
-        let expected = Response { status: 202, body, location, retry_after, content_type, reusable: false };
+        let expected = HttpResponse { status: 202, body, location, retry_after, content_type, reusable: false };
         assert_eq!(response(whole), Some(expected));
     }
 

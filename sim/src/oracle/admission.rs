@@ -4,37 +4,41 @@ use std::time::Duration;
 
 use eventful::{Answer, Bound, Change, Fact, FailedOverflow, Phase, Refusal, Timestamp};
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::{Book, event_bytes};
+use crate::spec::{ReferenceState, event_bytes};
 
 /// Judged after the facts of the step were taken in: an expired record that made room is gone.
-pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
     judge_forgotten(seen)?;
     let refused = matches!(seen.answer, Answer::Refused(_));
     if refused && !seen.facts.iter().all(|fact| matches!(fact.change, Change::Forgotten(_))) {
         return Err(Broken::new("admission", 9, format!("{:?} was refused, and changed {:?}", seen.said, seen.facts)));
     }
     match (seen.said, seen.answer) {
-        (Said::Submit { size_bytes, .. }, Answer::Accepted) => judge_accepted(book, seen, size_bytes),
-        (Said::Submit { size_bytes, .. }, Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, size_bytes),
-        (Said::Redrive(event), Answer::Refused(refusal)) => judge_refused(book, seen, *refusal, size_of(book, event)),
-        (Said::Redrive(event), Answer::Noted) => judge_redriven(book, seen, size_of(book, event)),
+        (CommandSummary::Submit { size_bytes, .. }, Answer::Accepted) => judge_accepted(expected, seen, size_bytes),
+        (CommandSummary::Submit { size_bytes, .. }, Answer::Refused(refusal)) => {
+            judge_refused(expected, seen, *refusal, size_bytes)
+        }
+        (CommandSummary::Redrive(event), Answer::Refused(refusal)) => {
+            judge_refused(expected, seen, *refusal, size_of(expected, event))
+        }
+        (CommandSummary::Redrive(event), Answer::Noted) => judge_redriven(expected, seen, size_of(expected, event)),
         _ => Ok(()),
     }
 }
 
 /// A step forgets a bounded number of records; while the journal has enough to write, only those that
 /// a submission needs the room of.
-fn judge_forgotten(seen: &Seen<'_>) -> Result<(), Broken> {
+fn judge_forgotten(seen: &Observation<'_>) -> Result<(), Broken> {
     let forgotten = |fact: &Fact| if let Change::Forgotten(keys) = &fact.change { keys.len() } else { 0 };
     let forgotten: usize = seen.facts.iter().map(forgotten).sum();
     let batch = if seen.holds_expiry { 1 } else { seen.config.sweep_batch.get() };
-    let most = if matches!(seen.said, Said::Submit { .. }) {
+    let most = if matches!(seen.said, CommandSummary::Submit { .. }) {
         // One more is the record that the same key had.
         batch + 1
-    } else if seen.said == Said::Sweep && !seen.holds_expiry {
+    } else if seen.said == CommandSummary::Sweep && !seen.holds_expiry {
         batch
     } else {
         0
@@ -49,46 +53,51 @@ fn judge_forgotten(seen: &Seen<'_>) -> Result<(), Broken> {
     }
 }
 
-fn judge_accepted(book: &Book, seen: &Seen<'_>, size_bytes: usize) -> Result<(), Broken> {
+fn judge_accepted(expected: &ReferenceState, seen: &Observation<'_>, size_bytes: usize) -> Result<(), Broken> {
     let config = seen.config;
-    let kept = book.pending() <= config.max_pending as u64
-        && book.total() <= config.max_records as u64
-        && book.bytes <= config.max_bytes as u64
-        && takes_beside_failed(book, seen)
+    let kept = expected.pending() <= config.max_pending as u64
+        && expected.total() <= config.max_records as u64
+        && expected.bytes <= config.max_bytes as u64
+        && takes_beside_failed(expected, seen)
         && size_bytes <= config.max_event_bytes;
-    within(kept, book, seen)
+    within(kept, expected, seen)
 }
 
 /// Its bytes are in memory already, so one that is larger than the bound may wait alone.
-fn judge_redriven(book: &Book, seen: &Seen<'_>, size_bytes: usize) -> Result<(), Broken> {
+fn judge_redriven(expected: &ReferenceState, seen: &Observation<'_>, size_bytes: usize) -> Result<(), Broken> {
     let config = seen.config;
-    let fits = book.bytes <= config.max_bytes as u64 || book.bytes == size_bytes as u64;
-    within(fits && book.pending() <= config.max_pending as u64, book, seen)
+    let fits = expected.bytes <= config.max_bytes as u64 || expected.bytes == size_bytes as u64;
+    within(fits && expected.pending() <= config.max_pending as u64, expected, seen)
 }
 
-fn size_of(book: &Book, event: EventNumber) -> usize {
-    book.record(event).map_or(0, |record| event_bytes(&record.event))
+fn size_of(expected: &ReferenceState, event: EventNumber) -> usize {
+    expected.record(event).map_or(0, |record| event_bytes(&record.event))
 }
 
-fn judge_refused(book: &Book, seen: &Seen<'_>, refusal: Refusal, size_bytes: usize) -> Result<(), Broken> {
+fn judge_refused(
+    expected: &ReferenceState,
+    seen: &Observation<'_>,
+    refusal: Refusal,
+    size_bytes: usize,
+) -> Result<(), Broken> {
     let config = seen.config;
     let reached = match refusal {
         Refusal::ShuttingDown => seen.engine.phase() != Phase::Running,
         Refusal::TooLarge { limit_bytes } => limit_bytes == config.max_event_bytes && size_bytes > limit_bytes,
         Refusal::Overloaded { bound, retry_after } => {
-            retry_after == retry_due(book, seen, bound)
+            retry_after == retry_due(expected, seen, bound)
                 && match bound {
-                    Bound::Pending => book.pending() >= config.max_pending as u64,
+                    Bound::Pending => expected.pending() >= config.max_pending as u64,
                     // One that has expired makes room, whether it was swept or not.
-                    Bound::Records => book.remembered(seen.now) >= config.max_records,
-                    Bound::Failed => book.failed_bytes > config.max_failed_bytes as u64,
-                    Bound::Bytes => book.bytes + size_bytes as u64 > config.max_bytes as u64,
+                    Bound::Records => expected.remembered(seen.now) >= config.max_records,
+                    Bound::Failed => expected.failed_bytes > config.max_failed_bytes as u64,
+                    Bound::Bytes => expected.bytes + size_bytes as u64 > config.max_bytes as u64,
                     // The engine itself knows no journal.
                     Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => false,
                 }
         }
     };
-    within(reached, book, seen)
+    within(reached, expected, seen)
 }
 
 /// A failed event may end by an operator's hand, too, so that no one is sent away for longer.
@@ -96,20 +105,20 @@ const OPERATOR: Duration = Duration::from_secs(60);
 
 /// When to come back: when the next record is forgotten, where that would make room, and no sooner than after any
 /// overload where failed events are in the way.
-fn retry_due(book: &Book, seen: &Seen<'_>, bound: Bound) -> Duration {
+fn retry_due(expected: &ReferenceState, seen: &Observation<'_>, bound: Bound) -> Duration {
     let least = seen.config.overload_retry_after;
     let until = |end: Timestamp| end.since(seen.now);
     match bound {
         Bound::Records => {
-            let ends = [true, false].into_iter().filter_map(|whole| book.first_end(whole)).min();
+            let ends = [true, false].into_iter().filter_map(|whole| expected.first_end(whole)).min();
             ends.map(until).filter(|left| !left.is_zero()).unwrap_or(least)
         }
-        Bound::Failed => book.first_end(true).map_or(OPERATOR, until).min(OPERATOR).max(least),
+        Bound::Failed => expected.first_end(true).map_or(OPERATOR, until).min(OPERATOR).max(least),
         Bound::Pending | Bound::Bytes | Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => least,
     }
 }
 
-impl Book {
+impl ReferenceState {
     /// Records whose retention has not ended.
     fn remembered(&self, now: Timestamp) -> usize {
         self.all().filter(|(event, _)| self.present(*event, now).is_some()).count()
@@ -130,20 +139,20 @@ impl Book {
 }
 
 /// Failed events keep new ones out, or are dropped before memory is short.
-fn takes_beside_failed(book: &Book, seen: &Seen<'_>) -> bool {
+fn takes_beside_failed(expected: &ReferenceState, seen: &Observation<'_>) -> bool {
     let config = seen.config;
-    let (failed, most) = (book.failed_bytes, config.max_failed_bytes as u64);
+    let (failed, most) = (expected.failed_bytes, config.max_failed_bytes as u64);
     match config.failed_overflow == FailedOverflow::DropOldest {
-        true => book.bytes + failed <= config.max_bytes as u64 + most,
+        true => expected.bytes + failed <= config.max_bytes as u64 + most,
         false => failed <= most,
     }
 }
 
-fn within(kept: bool, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+fn within(kept: bool, expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
     if kept {
         return Ok(());
     }
-    let (pending, total, bytes, failed) = (book.pending(), book.total(), book.bytes, book.failed_bytes);
+    let (pending, total, bytes, failed) = (expected.pending(), expected.total(), expected.bytes, expected.failed_bytes);
     let config = seen.config;
     let what = format!(
         "{:?} is answered {:?} with {pending} pending of {}, {total} records of {}, {bytes} bytes of {}, {failed} of {}",

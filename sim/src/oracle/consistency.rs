@@ -2,7 +2,7 @@
 
 use eventful::{Answer, Engine};
 
-use super::Seen;
+use super::Observation;
 use crate::failure::Broken;
 
 /// The whole engine is checked after every step that changes something, while it has at most so many records.
@@ -11,14 +11,14 @@ const FEW_RECORDS: u64 = 32;
 /// Else after every step of which the number is a multiple of this.
 const EVERY: u32 = 16;
 
-pub(super) fn judge(seen: &Seen<'_>) -> Result<(), Broken> {
+pub(super) fn judge(seen: &Observation<'_>) -> Result<(), Broken> {
     let is_due = seen.gauges.records_total() <= FEW_RECORDS && !changes_nothing(seen);
     if is_due || seen.step.is_multiple_of(EVERY) { judge_engine(seen.engine) } else { Ok(()) }
 }
 
 /// Whether the engine says that it has changed nothing. What it has changed all the same is there after the
 /// next step, too.
-fn changes_nothing(seen: &Seen<'_>) -> bool {
+fn changes_nothing(seen: &Observation<'_>) -> bool {
     let is_unchanged = matches!(
         seen.answer,
         Answer::Duplicate(_) | Answer::Conflict(_) | Answer::Refused(_) | Answer::Stale | Answer::NotFound

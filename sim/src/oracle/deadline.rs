@@ -2,24 +2,24 @@
 
 use eventful::{Answer, Deadline, Phase, Timestamp, Wake};
 
-use super::Seen;
+use super::Observation;
 use crate::failure::Broken;
-use crate::spec::{Book, Lifecycle, Record};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
 
 const ORACLE: &str = "deadline";
 
 /// `test`: when the channel must be put to the test at the latest.
-pub(super) fn judge(book: &Book, seen: &Seen<'_>, test: Option<Timestamp>) -> Result<(), Broken> {
+pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, test: Option<Timestamp>) -> Result<(), Broken> {
     let deadline = seen.deadline;
     if let Some(deadline) = deadline {
         judge_reason(seen, deadline)?;
         judge_spin(seen, deadline)?;
     }
-    judge_missing(book, seen, deadline, test)
+    judge_missing(expected, seen, deadline, test)
 }
 
 /// It names only what the phase allows.
-fn judge_reason(seen: &Seen<'_>, deadline: Deadline) -> Result<(), Broken> {
+fn judge_reason(seen: &Observation<'_>, deadline: Deadline) -> Result<(), Broken> {
     let feeds = seen.engine.phase() == Phase::Running && !seen.engine.is_paused();
     let allowed = match (seen.engine.phase(), deadline.why) {
         (Phase::Stopped, _) => false,
@@ -32,7 +32,7 @@ fn judge_reason(seen: &Seen<'_>, deadline: Deadline) -> Result<(), Broken> {
 }
 
 /// A sweep that was not cut leaves nothing that is due.
-fn judge_spin(seen: &Seen<'_>, deadline: Deadline) -> Result<(), Broken> {
+fn judge_spin(seen: &Observation<'_>, deadline: Deadline) -> Result<(), Broken> {
     let Answer::Swept(swept) = seen.answer else { return Ok(()) };
     let handled = swept.retries_due + swept.expired_runs + swept.forgotten;
     let cut = handled as usize >= seen.config.sweep_batch.get();
@@ -44,8 +44,8 @@ fn judge_spin(seen: &Seen<'_>, deadline: Deadline) -> Result<(), Broken> {
 
 /// Whatever waits for time has a wake-up no later than that time.
 fn judge_missing(
-    book: &Book,
-    seen: &Seen<'_>,
+    expected: &ReferenceState,
+    seen: &Observation<'_>,
     deadline: Option<Deadline>,
     test: Option<Timestamp>,
 ) -> Result<(), Broken> {
@@ -57,8 +57,8 @@ fn judge_missing(
         Phase::Stopped => false,
     };
     let test = test.filter(|_| feeds);
-    let overflow = overflow(book, seen);
-    let latest = [first_due(book, seen), test, overflow].into_iter().flatten().min();
+    let overflow = overflow(expected, seen);
+    let latest = [first_due(expected, seen), test, overflow].into_iter().flatten().min();
     match (deadline, latest) {
         (None, _) if waits => broken(format!("nothing is to wake it, but {gauges:?}")),
         (None, Some(latest)) => broken(format!("something is due at {latest}, but nothing is to wake it")),
@@ -70,25 +70,25 @@ fn judge_missing(
 }
 
 /// The oldest failed events are to be dropped at once when there are more than are kept.
-fn overflow(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
+fn overflow(expected: &ReferenceState, seen: &Observation<'_>) -> Option<Timestamp> {
     let sweeps = seen.engine.phase() != Phase::Stopped && !seen.holds_expiry;
-    (sweeps && book.drops_oldest() && book.has_failed_overflow()).then_some(seen.now)
+    (sweeps && expected.drops_oldest() && expected.has_failed_overflow()).then_some(seen.now)
 }
 
 /// When the first thing that is ahead becomes due. Looked for only now and then: it takes a recount.
-fn first_due(book: &Book, seen: &Seen<'_>) -> Option<Timestamp> {
+fn first_due(expected: &ReferenceState, seen: &Observation<'_>) -> Option<Timestamp> {
     let phase = seen.engine.phase();
     if phase == Phase::Stopped || !seen.step.is_multiple_of(16) {
         return None;
     }
-    let due = |record: &Record| match record.stage {
+    let due = |record: &ReferenceRecord| match record.stage {
         Lifecycle::Received(_) => None,
         Lifecycle::FailedRetry(at) => (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now),
         Lifecycle::Processing { started_at, .. } => Some(started_at + seen.config.run_lifetime),
         Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) => None,
     };
-    let soonest = book.all().filter_map(|(_, record)| due(record)).min();
-    let expiry = [true, false].into_iter().filter(|_| !seen.holds_expiry).filter_map(|whole| book.first_end(whole));
+    let soonest = expected.all().filter_map(|(_, record)| due(record)).min();
+    let expiry = [true, false].into_iter().filter(|_| !seen.holds_expiry).filter_map(|whole| expected.first_end(whole));
     soonest.into_iter().chain(expiry).min()
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use eventful::{Effect, Ticket};
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};
 
 /// The tickets that are to be sent and were not.
@@ -18,11 +18,11 @@ pub(crate) struct Departures {
 
 impl Departures {
     /// Takes in the tickets of a step after which so many facts were decided.
-    pub(super) fn decide(&mut self, seen: &Seen<'_>, decided: usize) {
-        if seen.said == Said::ChannelLost {
+    pub(super) fn decide(&mut self, seen: &Observation<'_>, decided: usize) {
+        if seen.said == CommandSummary::ChannelLost {
             self.forget();
         }
-        if let Said::EnqueueFailed(ticket, _) = seen.said {
+        if let CommandSummary::EnqueueFailed(ticket, _) = seen.said {
             self.waiting.retain(|(held, _)| *held != ticket);
         }
         for effect in seen.effects {
@@ -33,8 +33,8 @@ impl Departures {
     }
 
     /// Judges that tickets which do not get in are reported the last one first: so they get back into their order.
-    pub(super) fn judge(&mut self, said: Said) -> Result<(), Broken> {
-        let Said::EnqueueFailed(ticket, _) = said else { return Ok(()) };
+    pub(super) fn judge(&mut self, said: CommandSummary) -> Result<(), Broken> {
+        let CommandSummary::EnqueueFailed(ticket, _) = said else { return Ok(()) };
         let before = self.reported.replace(ticket);
         holds(before.is_none_or(|before| ticket < before), || {
             broken(format_args!("ticket {} did not get in, and is reported after {before:?}", ticket.number()))

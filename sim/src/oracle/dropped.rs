@@ -2,15 +2,16 @@
 
 use eventful::{DropReason, DroppedFailure, Status};
 
-use super::Seen;
+use super::Observation;
 use crate::failure::{Broken, holds};
-use crate::spec::{Book, Lifecycle};
+use crate::spec::{Lifecycle, ReferenceState};
 
 /// Judged after the facts of the step were taken in. `before`: failed events that were forgotten
 /// before it.
-pub(super) fn judge(book: &Book, seen: &Seen<'_>, before: u64) -> Result<(), Broken> {
-    let forgotten = book.counts.forgotten[Status::Failed as usize] - before;
-    let sound = seen.dropped.iter().all(|dropped| is_gone(book, seen, dropped) && has_reason(book, seen, dropped));
+pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, before: u64) -> Result<(), Broken> {
+    let forgotten = expected.counts.forgotten[Status::Failed as usize] - before;
+    let sound =
+        seen.dropped.iter().all(|dropped| is_gone(expected, seen, dropped) && has_reason(expected, seen, dropped));
     match sound && forgotten == seen.dropped.len() as u64 {
         true => Ok(()),
         false => {
@@ -22,9 +23,9 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>, before: u64) -> Result<(), Bro
 
 /// Judges that what is reported of a failed event is what was known of it. Judged before the facts of the step are
 /// taken in: an event that fails in the step is not known yet.
-pub(super) fn judge_records(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+pub(super) fn judge_records(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
     for dropped in seen.dropped {
-        let known = seen.roster.number(&dropped.key).and_then(|event| book.record(event));
+        let known = seen.key_table.number(&dropped.key).and_then(|event| expected.record(event));
         let Some((failed_at, record)) = known.and_then(|record| match record.stage {
             Lifecycle::Failed(at) => Some((at, record)),
             Lifecycle::Received(_)
@@ -44,15 +45,15 @@ pub(super) fn judge_records(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> 
 }
 
 /// It may have been accepted again by the same command.
-fn is_gone(book: &Book, seen: &Seen<'_>, dropped: &DroppedFailure) -> bool {
-    let event = seen.roster.number(&dropped.key);
-    event.is_some_and(|event| book.record(event).is_none_or(|record| record.status() != Status::Failed))
+fn is_gone(expected: &ReferenceState, seen: &Observation<'_>, dropped: &DroppedFailure) -> bool {
+    let event = seen.key_table.number(&dropped.key);
+    event.is_some_and(|event| expected.record(event).is_none_or(|record| record.status() != Status::Failed))
 }
 
-fn has_reason(book: &Book, seen: &Seen<'_>, dropped: &DroppedFailure) -> bool {
-    let is_over = book.is_expired(Lifecycle::Failed(dropped.failed_at), seen.now);
+fn has_reason(expected: &ReferenceState, seen: &Observation<'_>, dropped: &DroppedFailure) -> bool {
+    let is_over = expected.is_expired(Lifecycle::Failed(dropped.failed_at), seen.now);
     match dropped.why == DropReason::Expired {
         true => is_over,
-        false => !is_over && book.drops_oldest(),
+        false => !is_over && expected.drops_oldest(),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use eventful::{AfterRun, Change, Fact, Histogram, Histograms, Timestamp};
 
 use crate::failure::{Broken, holds};
-use crate::roster::Roster;
-use crate::spec::Book;
+use crate::key_table::KeyTable;
+use crate::spec::ReferenceState;
 
 /// The durations that the facts make, since the process began.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ struct Fold {
 }
 
 impl Durations {
-    /// Takes in the next fact; the book does not have it yet.
-    pub(super) fn measure(&mut self, book: &Book, fact: &Fact, roster: &Roster) {
+    /// Takes in the next fact; the expected does not have it yet.
+    pub(super) fn measure(&mut self, expected: &ReferenceState, fact: &Fact, key_table: &KeyTable) {
         let (key, completes) = match &fact.change {
             Change::Started { key, .. } | Change::Discarded(key) => (key, false),
             Change::Finished { key, next, .. } => (key, *next == AfterRun::Completed),
@@ -37,7 +37,7 @@ impl Durations {
             | Change::Resumed
             | Change::Epoch(_) => return,
         };
-        let Some(record) = roster.number(key).and_then(|event| book.record(event)) else { return };
+        let Some(record) = key_table.number(key).and_then(|event| expected.record(event)) else { return };
         let since = |at: Timestamp| fact.at.since(at);
         if matches!(fact.change, Change::Started { .. }) {
             record.stage.eligible_at().into_iter().for_each(|at| self.queue.add(since(at)));

@@ -2,36 +2,45 @@
 
 use eventful::{Phase, Place, RecordView};
 
-use super::Seen;
+use super::Observation;
 use super::tickets::Sent;
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
-use crate::spec::{Book, Lifecycle, Record};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
 
 /// Explanations are judged in one step of so many.
 const EVERY: u32 = 16;
 
 /// `view` is what is shown of the event, which the step has touched.
 pub(super) fn judge(
-    book: &Book,
+    expected: &ReferenceState,
     tickets: &Sent,
-    seen: &Seen<'_>,
+    seen: &Observation<'_>,
     event: EventNumber,
     view: Option<&RecordView>,
 ) -> Result<(), Broken> {
     if !seen.step.is_multiple_of(EVERY) {
         return Ok(());
     }
-    let shown = seen.engine.explain(seen.now, seen.roster.key(event));
-    let due = book.present(event, seen.now).zip(view).map(|(record, view)| explain(book, tickets, seen, record, view));
+    let shown = seen.engine.explain(seen.now, seen.key_table.key(event));
+    let due = expected
+        .present(event, seen.now)
+        .zip(view)
+        .map(|(record, view)| explain(expected, tickets, seen, record, view));
     holds(shown == due, || {
         Broken::new("explained", 7, format_args!("event {event} is explained by {shown:?}, and due is {due:?}"))
     })
 }
 
-fn explain(book: &Book, tickets: &Sent, seen: &Seen<'_>, record: &Record, view: &RecordView) -> String {
+fn explain(
+    expected: &ReferenceState,
+    tickets: &Sent,
+    seen: &Observation<'_>,
+    record: &ReferenceRecord,
+    view: &RecordView,
+) -> String {
     let (status, attempt) = (record.status(), record.attempt);
-    let left = book.forgets_at(record.stage).map(|end| end.since(seen.now));
+    let left = expected.forgets_at(record.stage).map(|end| end.since(seen.now));
     match record.stage {
         Lifecycle::Completed(_) | Lifecycle::Discarded(_) => {
             format!("It is {status}, and is remembered for another {:?}.", left.unwrap_or_default())
@@ -50,7 +59,7 @@ fn explain(book: &Book, tickets: &Sent, seen: &Seen<'_>, record: &Record, view: 
             _ if seen.engine.phase() != Phase::Running => {
                 "It waits because the engine is shutting down and starts nothing.".to_owned()
             }
-            _ if book.paused => "It waits because the engine is paused; resume it.".to_owned(),
+            _ if expected.paused => "It waits because the engine is paused; resume it.".to_owned(),
             Some(Place::Delayed) => format!("It waits for {:?} until its next attempt may start.", at.since(seen.now)),
             Some(Place::Queued(ticket)) => {
                 let (ahead, running, limit) = (tickets.ahead_of(ticket), seen.gauges.inflight, seen.config.concurrency);
@@ -61,7 +70,7 @@ fn explain(book: &Book, tickets: &Sent, seen: &Seen<'_>, record: &Record, view: 
     }
 }
 
-fn in_line(tickets: &Sent, seen: &Seen<'_>) -> String {
+fn in_line(tickets: &Sent, seen: &Observation<'_>) -> String {
     let (line, capacity) = (seen.gauges.line, seen.config.channel_capacity);
     let why = match tickets.blocked_since() {
         None => format!("the channel is full with {capacity}."),

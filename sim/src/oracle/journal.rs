@@ -4,10 +4,10 @@
 use eventful::node::CommitLimits;
 use eventful::{Bound, Config, DurableState, Fact, Timestamp};
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};
-use crate::roster::Roster;
-use crate::spec::{Book, fact_bytes};
+use crate::key_table::KeyTable;
+use crate::spec::{ReferenceState, fact_bytes};
 
 const ORACLE: &str = "journal";
 
@@ -17,7 +17,7 @@ const PATIENT_SHARE: usize = 16;
 /// What the journal has of the facts, as its answers say. Facts are counted in the order of their
 /// decision.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct JournaledFacts {
     /// So many were acknowledged.
     acknowledged: usize,
     /// So many more were given to it, and nothing is known of them.
@@ -33,7 +33,7 @@ pub(crate) struct Kept {
     pub(crate) is_reachable: bool,
 }
 
-impl Kept {
+impl JournaledFacts {
     pub(super) const fn new(limits: CommitLimits, relaxed_starts: bool) -> Self {
         Self {
             acknowledged: 0,
@@ -116,8 +116,11 @@ impl Kept {
     }
 
     /// Judges that sweeps forget exactly while the journal keeps up.
-    pub(crate) fn judge_gate(&self, said: Said, holds_expiry: bool) -> Result<(), Broken> {
-        let is_gated = !matches!(said, Said::EnqueueFailed(..) | Said::HoldExpiry | Said::ReleaseExpiry);
+    pub(crate) fn judge_gate(&self, said: CommandSummary, holds_expiry: bool) -> Result<(), Broken> {
+        let is_gated = !matches!(
+            said,
+            CommandSummary::EnqueueFailed(..) | CommandSummary::HoldExpiry | CommandSummary::ReleaseExpiry
+        );
         let is_behind = self.unsynced_bytes > self.limits.max_unsynced_bytes / PATIENT_SHARE;
         holds(!is_gated || is_behind == holds_expiry, || {
             let bytes = self.unsynced_bytes;
@@ -142,51 +145,52 @@ impl Kept {
     }
 
     /// What is in the journal are the facts that were acknowledged, and the group of which nothing
-    /// was known, whole, or not at all. Returns the book of these facts, how many they are, and whether
+    /// was known, whole, or not at all. Returns the expected of these facts, how many they are, and whether
     /// that group is there, if there was one.
     pub(super) fn recover(
         &mut self,
         facts: &[Fact],
         (found, last): (&DurableState, Timestamp),
         config: &Config,
-        roster: &Roster,
-    ) -> Result<(Book, usize, Option<bool>), Broken> {
+        key_table: &KeyTable,
+    ) -> Result<(ReferenceState, usize, Option<bool>), Broken> {
         let given = std::mem::take(&mut self.given);
         let (acknowledged, rest) = facts.split_at(self.acknowledged);
-        let mut book = Book::new(config.clone());
-        book.apply_all(acknowledged, roster)?;
+        let mut expected = ReferenceState::new(config.clone());
+        expected.apply_all(acknowledged, key_table)?;
         let mut group = (given > 0).then_some(false);
         // A pause and its end make the same state as neither.
-        let differs = |book: &Book| {
-            let is_later = || (book.last != last).then(|| format!("its last fact is of {last}, not of {}", book.last));
-            book.difference(found, roster).or_else(is_later)
+        let differs = |expected: &ReferenceState| {
+            let is_later =
+                || (expected.last != last).then(|| format!("its last fact is of {last}, not of {}", expected.last));
+            expected.difference(found, key_table).or_else(is_later)
         };
-        if let Some(difference) = differs(&book) {
-            book.apply_all(&rest[..given], roster)?;
-            holds(given > 0 && differs(&book).is_none(), || {
+        if let Some(difference) = differs(&expected) {
+            expected.apply_all(&rest[..given], key_table)?;
+            holds(given > 0 && differs(&expected).is_none(), || {
                 broken(format_args!("the journal does not give back what was acknowledged: {difference}"))
             })?;
             self.acknowledged += given;
             group = Some(true);
         }
         (self.reported, self.unsynced_bytes, self.is_reachable) = (self.acknowledged, 0, true);
-        Ok((book, self.acknowledged, group))
+        Ok((expected, self.acknowledged, group))
     }
 }
 
 /// Judges that this state is what the facts make.
-pub(super) fn judge_state(book: &Book, state: &DurableState, roster: &Roster) -> Result<(), Broken> {
-    match book.difference(state, roster) {
+pub(super) fn judge_state(expected: &ReferenceState, state: &DurableState, key_table: &KeyTable) -> Result<(), Broken> {
+    match expected.difference(state, key_table) {
         None => Ok(()),
         Some(difference) => Err(broken(format_args!("what is there is not what was decided: {difference}"))),
     }
 }
 
 /// Judges what is there after an opening: a new epoch, and no run.
-pub(super) fn judge_opening(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
-    let (engine, facts) = (Some(seen.engine.epoch()), book.epoch);
+pub(super) fn judge_opening(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
+    let (engine, facts) = (Some(seen.engine.epoch()), expected.epoch);
     holds(engine == facts, || broken(format_args!("the engine is of epoch {engine:?}, its facts of {facts:?}")))?;
-    book.judge_opened()
+    expected.judge_opened()
 }
 
 fn broken(what: impl core::fmt::Display) -> Broken {

@@ -8,16 +8,16 @@ use std::collections::BTreeSet;
 use eventful::{Cursor, Engine, Filter, Page, Status, Timestamp};
 
 use crate::failure::{Broken, holds};
-use crate::roster::Roster;
+use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
-use crate::spec::{Book, Lifecycle, Record};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
 
-/// The book at one time, by which a list is judged.
+/// The expected at one time, by which a list is judged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) now: Timestamp,
-    pub(crate) book: &'a Book,
-    pub(crate) roster: &'a Roster,
+    pub(crate) expected: &'a ReferenceState,
+    pub(crate) key_table: &'a KeyTable,
 }
 
 /// A list that is being read.
@@ -59,18 +59,18 @@ impl Listing {
             broken(format_args!("a page of {limit} has {} records", page.records.len()))
         })?;
         let bytes: usize = page.records.iter().rev().skip(1).map(|record| record.size_bytes).sum();
-        let limit_bytes = view.book.config.thresholds().page_bytes;
+        let limit_bytes = view.expected.config.thresholds().page_bytes;
         holds(page.records.len() < 2 || bytes < limit_bytes, || {
             broken(format_args!("a page goes on after {bytes} bytes, and {limit_bytes} make it full"))
         })?;
         for record in &page.records {
-            let event = view.roster.number(&record.key).filter(|event| view.fits(filter, *event));
+            let event = view.key_table.number(&record.key).filter(|event| view.fits(filter, *event));
             let Some(event) = event else {
                 return Err(broken(format_args!("{} is on a page, and does not fit {filter:?}", record.key)));
             };
             let mut shown = record.clone();
             shown.durable = true;
-            let wrong = view.book.record(event).and_then(|known| known.difference(&shown));
+            let wrong = view.expected.record(event).and_then(|known| known.difference(&shown));
             wrong.map_or(Ok(()), |wrong| Err(broken(format_args!("event {event} on a page {wrong}: {record:?}"))))?;
             let is_first = self.seen.insert(event);
             holds(!self.is_quiet || is_first, || {
@@ -110,7 +110,7 @@ impl<'a> View<'a> {
         }
         // Of a status alone, records that have expired and are not yet forgotten are counted, too.
         let fitting = match filter.status.filter(|status| *filter == Filter::of(*status)) {
-            Some(status) => self.book.count(status),
+            Some(status) => self.expected.count(status),
             None => self.fitting(filter).count() as u64,
         };
         holds(count == fitting, || broken(format_args!("{count} are counted, and {fitting} fit {filter:?}")))?;
@@ -119,7 +119,7 @@ impl<'a> View<'a> {
             let (part, rest) = engine.find_keys(self.now, filter, after, limit);
             holds(part.len() <= limit.max(1), || broken(format_args!("{} keys are given, of {limit}", part.len())))?;
             for key in &part {
-                let number = self.roster.number(key);
+                let number = self.key_table.number(key);
                 keys.push(number.ok_or_else(|| broken(format_args!("{key} is given, which is the key of no event")))?);
             }
             (next, parts) = (rest, parts + 1);
@@ -137,22 +137,22 @@ impl<'a> View<'a> {
     /// More pages than any list has: with a scan limit of one, each record and each place of one that is gone
     /// takes a page.
     fn most_pages(self) -> usize {
-        8 * self.roster.len() + 64
+        8 * self.key_table.len() + 64
     }
 
     /// The records that fit, in the order of the events' numbers.
-    fn fitting<'f>(self, filter: &'f Filter) -> impl Iterator<Item = (EventNumber, &'a Record)> + use<'a, 'f> {
-        let present = self.book.all().filter(move |(event, _)| self.book.present(*event, self.now).is_some());
+    fn fitting<'f>(self, filter: &'f Filter) -> impl Iterator<Item = (EventNumber, &'a ReferenceRecord)> + use<'a, 'f> {
+        let present = self.expected.all().filter(move |(event, _)| self.expected.present(*event, self.now).is_some());
         present.filter(move |(_, record)| fits(filter, record))
     }
 
     fn fits(self, filter: &Filter, event: EventNumber) -> bool {
-        self.book.present(event, self.now).is_some_and(|record| fits(filter, record))
+        self.expected.present(event, self.now).is_some_and(|record| fits(filter, record))
     }
 }
 
 /// Returns whether a record fits every part of a filter that is set.
-fn fits(filter: &Filter, record: &Record) -> bool {
+fn fits(filter: &Filter, record: &ReferenceRecord) -> bool {
     let Filter { status, source, event_type, error, failed_from, failed_until, .. } = filter;
     let failed_at = if let Lifecycle::Failed(at) = record.stage { Some(at) } else { None };
     let from_then_on = |from: Timestamp| failed_at.is_some_and(|at| at >= from);

@@ -3,24 +3,24 @@
 use eventful::{Engine, Place, Ticket, Timestamp};
 
 use crate::failure::Broken;
-use crate::roster::Roster;
-use crate::spec::Book;
+use crate::key_table::KeyTable;
+use crate::spec::ReferenceState;
 
 pub(super) fn judge(
-    book: &Book,
+    expected: &ReferenceState,
     now: Timestamp,
     limit: Timestamp,
-    roster: &Roster,
+    key_table: &KeyTable,
     engine: &Engine,
 ) -> Result<(), Broken> {
-    if book.pending() == 0 || now <= limit {
+    if expected.pending() == 0 || now <= limit {
         return Ok(());
     }
-    let pending = book.all().find(|(_, record)| record.stage.terminal_at().is_none());
-    let why = pending.and_then(|(event, _)| engine.explain(now, roster.key(event)));
+    let pending = expected.all().find(|(_, record)| record.stage.terminal_at().is_none());
+    let why = pending.and_then(|(event, _)| engine.explain(now, key_table.key(event)));
     let what = format!(
         "{} events are pending at {now}, all should have ended by {limit}; one says: {}",
-        book.pending(),
+        expected.pending(),
         why.unwrap_or_default()
     );
     Err(Broken::new("liveness", 1, what))
@@ -29,21 +29,21 @@ pub(super) fn judge(
 /// Where no ticket gets into the channel, an event waits for its time or in the line. Nothing shows
 /// that a ticket of the channel was lost, as long as none comes after it.
 pub(super) fn judge_waiting(
-    book: &Book,
+    expected: &ReferenceState,
     now: Timestamp,
     held: &[Ticket],
-    roster: &Roster,
+    key_table: &KeyTable,
     engine: &Engine,
 ) -> Result<(), Broken> {
-    for (event, _) in book.all().filter(|(_, record)| record.stage.terminal_at().is_none()) {
-        let place = engine.get(now, roster.key(event)).and_then(|view| view.place);
+    for (event, _) in expected.all().filter(|(_, record)| record.stage.terminal_at().is_none()) {
+        let place = engine.get(now, key_table.key(event)).and_then(|view| view.place);
         let waits = match place {
             Some(Place::Delayed | Place::Line) => true,
             Some(Place::Queued(ticket)) => !held.contains(&ticket),
             None => false,
         };
         if !waits {
-            let why = engine.explain(now, roster.key(event)).unwrap_or_default();
+            let why = engine.explain(now, key_table.key(event)).unwrap_or_default();
             let what = format!("the channel takes nothing, and event {event} should wait in the line: {why}");
             return Err(Broken::new("liveness", 1, what));
         }

@@ -7,15 +7,15 @@ use eventful::{
     Status, Swept, SweptReason, Tallies,
 };
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::Broken;
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 const ORACLE: &str = "metrics";
 
 /// What the answers add up to, and what the metrics were.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
+pub(super) struct CountedMetrics {
     deduplicated: u64,
     conflicted: u64,
     tickets_stale: u64,
@@ -30,28 +30,28 @@ pub(super) struct Counted {
     delayed: u64,
 }
 
-impl Counted {
-    pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+impl CountedMetrics {
+    pub(super) fn judge(&mut self, expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
         if let Answer::Swept(swept) = seen.answer {
             self.judge_sweep(seen, swept)?;
         }
         self.delayed = seen.gauges.delayed;
         self.count(seen);
         self.judge_tallies(seen.engine.tallies())?;
-        judge_facts(book, seen.engine.fact_counters())?;
-        judge_gauges(book, seen.gauges)
+        judge_facts(expected, seen.engine.fact_counters())?;
+        judge_gauges(expected, seen.gauges)
     }
 
-    fn count(&mut self, seen: &Seen<'_>) {
+    fn count(&mut self, seen: &Observation<'_>) {
         match (seen.said, seen.answer) {
-            (Said::Submit { .. }, Answer::Duplicate(_)) => self.deduplicated += 1,
-            (Said::Submit { .. }, Answer::Conflict(_)) => self.conflicted += 1,
-            (Said::Submit { .. }, Answer::Refused(refusal)) => self.rejected[reason(*refusal) as usize] += 1,
-            (Said::Reject(reason), _) => self.rejected[reason as usize] += 1,
-            (Said::Start(_), Answer::Stale) => self.tickets_stale += 1,
-            (Said::Settle(..) | Said::Heartbeat(_), Answer::Stale) => self.outcomes_stale += 1,
-            (Said::EnqueueFailed(_, cause), Answer::Noted) => self.failures[cause as usize] += 1,
-            (Said::Sweep, Answer::Swept(swept)) => {
+            (CommandSummary::Submit { .. }, Answer::Duplicate(_)) => self.deduplicated += 1,
+            (CommandSummary::Submit { .. }, Answer::Conflict(_)) => self.conflicted += 1,
+            (CommandSummary::Submit { .. }, Answer::Refused(refusal)) => self.rejected[reason(*refusal) as usize] += 1,
+            (CommandSummary::Reject(reason), _) => self.rejected[reason as usize] += 1,
+            (CommandSummary::Start(_), Answer::Stale) => self.tickets_stale += 1,
+            (CommandSummary::Settle(..) | CommandSummary::Heartbeat(_), Answer::Stale) => self.outcomes_stale += 1,
+            (CommandSummary::EnqueueFailed(_, cause), Answer::Noted) => self.failures[cause as usize] += 1,
+            (CommandSummary::Sweep, Answer::Swept(swept)) => {
                 self.sweeps += 1;
                 self.retries_due += u64::from(swept.retries_due);
                 self.expired_runs += u64::from(swept.expired_runs);
@@ -61,7 +61,7 @@ impl Counted {
     }
 
     /// A sweep says what it did.
-    fn judge_sweep(&self, seen: &Seen<'_>, swept: &Swept) -> Result<(), Broken> {
+    fn judge_sweep(&self, seen: &Observation<'_>, swept: &Swept) -> Result<(), Broken> {
         // An overdue marker is for the reference model to judge.
         let Swept { retries_due, expired_runs, forgotten: swept_away, marker_overdue: _ } = *swept;
         let (mut expired, mut forgotten, mut retried) = (0, 0, 0);
@@ -128,23 +128,27 @@ pub(super) fn judge_whole(engine: &Engine) -> Result<(), Broken> {
 }
 
 /// The fold of the facts rises with each of them, so what equals it does.
-fn judge_facts(book: &Book, facts: &FactCounters) -> Result<(), Broken> {
-    same("accepted", facts.accepted, book.counts.accepted)?;
-    same("redriven", facts.redriven, book.counts.redriven)?;
-    each("forgotten", Status::ALL, |status| facts.forgotten(status), &book.counts.forgotten)?;
-    same("started", facts.started, book.counts.started)?;
-    each("finished", AttemptEnd::ALL, |end| facts.finished(end), &book.counts.finished)
+fn judge_facts(expected: &ReferenceState, facts: &FactCounters) -> Result<(), Broken> {
+    same("accepted", facts.accepted, expected.counts.accepted)?;
+    same("redriven", facts.redriven, expected.counts.redriven)?;
+    each("forgotten", Status::ALL, |status| facts.forgotten(status), &expected.counts.forgotten)?;
+    same("started", facts.started, expected.counts.started)?;
+    each("finished", AttemptEnd::ALL, |end| facts.finished(end), &expected.counts.finished)
 }
 
-fn judge_gauges(book: &Book, gauges: &Gauges) -> Result<(), Broken> {
-    each("records by status", Status::ALL, |status| gauges.records(status), &book.by_status)?;
-    same("runs in flight", gauges.inflight, book.count(Status::Processing))?;
-    same("bytes", gauges.bytes, book.bytes)?;
-    same("bytes of failed events", gauges.failed_bytes, book.failed_bytes)?;
-    let waiting = book.count(Status::Received) + book.count(Status::FailedRetry);
+fn judge_gauges(expected: &ReferenceState, gauges: &Gauges) -> Result<(), Broken> {
+    each("records by status", Status::ALL, |status| gauges.records(status), &expected.by_status)?;
+    same("runs in flight", gauges.inflight, expected.count(Status::Processing))?;
+    same("bytes", gauges.bytes, expected.bytes)?;
+    same("bytes of failed events", gauges.failed_bytes, expected.failed_bytes)?;
+    let waiting = expected.count(Status::Received) + expected.count(Status::FailedRetry);
     same("queued + line + delayed", gauges.queued + gauges.line + gauges.delayed, waiting)?;
-    same("accepted = records + forgotten", book.counts.accepted, book.total() + book.counts.forgotten_total())?;
-    same("started = finished + in flight", book.counts.started, book.counts.finished_total() + gauges.inflight)
+    same(
+        "accepted = records + forgotten",
+        expected.counts.accepted,
+        expected.total() + expected.counts.forgotten_total(),
+    )?;
+    same("started = finished + in flight", expected.counts.started, expected.counts.finished_total() + gauges.inflight)
 }
 
 /// Judges that a number is what was counted.

@@ -6,7 +6,7 @@
 //!
 //! | file | promise | what must hold |
 //! |---|---|---|
-//! | `book` | P1–P8 | each fact follows from those before it, and from the configuration |
+//! | `expected` | P1–P8 | each fact follows from those before it, and from the configuration |
 //! | `ledger` | P1 | what a client was told is true at the end |
 //! | `payload` | P2 | one key, one payload |
 //! | `tickets` | P3 | tickets rise, fit the channel, and are stale for a reason |
@@ -33,6 +33,7 @@
 //! | `liveness` | P1 | after the faults every event ends in time |
 
 mod admission;
+mod client_oracle;
 mod concurrency;
 mod consistency;
 mod deadline;
@@ -41,10 +42,10 @@ mod dropped;
 mod durations;
 mod explained;
 mod journal;
-mod ledger;
 pub(crate) mod lists;
 mod liveness;
 mod metrics;
+mod observation;
 mod opening;
 mod operator;
 mod order;
@@ -56,23 +57,22 @@ mod reference;
 mod replay;
 mod retries;
 mod runs;
-mod seen;
 mod shown;
 mod shutdown;
 mod tickets;
 
+pub use client_oracle::{ClientOracle, Era};
 pub(crate) use concurrency::judge_permits;
 use eventful::node::CommitLimits;
 use eventful::{Change, Command, Engine, Fact, Status, Ticket, Timestamp};
-pub use ledger::{Era, Ledger};
-pub(crate) use readiness::{Health, Journaled};
-pub use seen::{OutcomeSummary, Said, Seen};
-pub(crate) use shutdown::Ended;
+pub use observation::{CommandSummary, Observation, OutcomeSummary};
+pub(crate) use readiness::{Health, JournalHealth};
+pub(crate) use shutdown::ShutdownEnded;
 
 use crate::failure::{Broken, holds};
-use crate::roster::Roster;
+use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 /// As many as most runs put out, so that they find room for them at once.
 const USUAL_FACTS: usize = 64;
@@ -81,18 +81,18 @@ const USUAL_FACTS: usize = 64;
 #[derive(Debug)]
 pub struct Oracles {
     /// What the facts say.
-    pub book: Book,
+    pub expected: ReferenceState,
     /// What clients were told, and what handlers did.
-    pub ledger: Ledger,
+    pub ledger: ClientOracle,
     tickets: tickets::Sent,
-    order: order::Line,
+    order: order::ExpectedLine,
     runs: runs::Started,
     reference: reference::Reference,
-    metrics: metrics::Counted,
+    metrics: metrics::CountedMetrics,
     durations: durations::Durations,
-    shutdown: shutdown::Asked,
+    shutdown: shutdown::ShutdownAsked,
     /// What the journal has of the facts; without one nothing.
-    pub(crate) journal: Option<journal::Kept>,
+    pub(crate) journal: Option<journal::JournaledFacts>,
     /// The tickets that are to be sent.
     pub(crate) departures: departures::Departures,
     /// What readers of facts are shown.
@@ -113,15 +113,15 @@ impl Oracles {
     /// For an engine that was just opened, with the facts of its opening.
     pub fn new(engine: &Engine, facts: impl Iterator<Item = Fact>) -> Self {
         let mut oracles = Self {
-            book: Book::new(engine.config().clone()),
-            ledger: Ledger::default(),
+            expected: ReferenceState::new(engine.config().clone()),
+            ledger: ClientOracle::default(),
             tickets: tickets::Sent::default(),
-            order: order::Line::default(),
+            order: order::ExpectedLine::default(),
             runs: runs::Started::default(),
             reference: reference::Reference::default(),
-            metrics: metrics::Counted::default(),
+            metrics: metrics::CountedMetrics::default(),
             durations: durations::Durations::default(),
-            shutdown: shutdown::Asked::default(),
+            shutdown: shutdown::ShutdownAsked::default(),
             journal: None,
             departures: departures::Departures::default(),
             published: readers::Published::default(),
@@ -138,7 +138,7 @@ impl Oracles {
 
     /// From now on there is a journal, and it has nothing yet.
     pub(crate) fn keep_journal(&mut self, limits: CommitLimits, relaxed_starts: bool) {
-        let mut journal = journal::Kept::new(limits, relaxed_starts);
+        let mut journal = journal::JournaledFacts::new(limits, relaxed_starts);
         journal.decide(&self.facts);
         self.journal = Some(journal);
     }
@@ -163,53 +163,53 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when a promise does not hold.
-    pub fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+    pub fn judge(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
         std::mem::replace(&mut self.opening, Ok(()))?;
         self.step_ends = self.facts.len() + seen.facts.len();
-        payload::judge(&self.book, seen)?;
-        dropped::judge_records(&self.book, seen)?;
-        operator::judge(&self.book, seen)?;
-        self.tickets.judge(&self.book, seen)?;
+        payload::judge(&self.expected, seen)?;
+        dropped::judge_records(&self.expected, seen)?;
+        operator::judge(&self.expected, seen)?;
+        self.tickets.judge(&self.expected, seen)?;
         self.departures.judge(seen.said)?;
-        self.order.judge(&self.book, &self.tickets, seen)?;
-        self.runs.judge(&self.book, seen)?;
+        self.order.judge(&self.expected, &self.tickets, seen)?;
+        self.runs.judge(&self.expected, seen)?;
         self.shutdown.judge(seen)?;
         self.journal.as_ref().map_or(Ok(()), |journal| journal.judge_gate(seen.said, seen.holds_expiry))?;
         self.touched.clear();
         self.touched.extend(seen.said.event());
-        let failed_before = self.book.counts.forgotten[Status::Failed as usize];
+        let failed_before = self.expected.counts.forgotten[Status::Failed as usize];
         for fact in seen.facts {
-            retries::judge(&self.book, seen, fact)?;
+            retries::judge(&self.expected, seen, fact)?;
             judge_epoch(seen, fact)?;
-            self.durations.measure(&self.book, fact, seen.roster);
-            let event = self.book.apply(fact, seen.roster)?;
-            self.book.judge_permits()?;
+            self.durations.measure(&self.expected, fact, seen.key_table);
+            let event = self.expected.apply(fact, seen.key_table)?;
+            self.expected.judge_permits()?;
             if matches!(fact.change, Change::Paused | Change::Resumed) {
                 self.paused_by = self.step_ends;
             }
             self.touch(event);
             match (&fact.change, event) {
-                (Change::Forgotten(keys), _) => keys.iter().for_each(|key| self.forget(seen.roster.number(key))),
+                (Change::Forgotten(keys), _) => keys.iter().for_each(|key| self.forget(seen.key_table.number(key))),
                 (Change::Redriven(_), Some(event)) => self.ledger.redrive(event),
                 _ => {}
             }
         }
-        self.shutdown.count(&self.book, seen.said);
-        dropped::judge(&self.book, seen, failed_before)?;
-        admission::judge(&self.book, seen)?;
-        self.metrics.judge(&self.book, seen)?;
+        self.shutdown.count(&self.expected, seen.said);
+        dropped::judge(&self.expected, seen, failed_before)?;
+        admission::judge(&self.expected, seen)?;
+        self.metrics.judge(&self.expected, seen)?;
         if !seen.facts.is_empty() {
             self.durations.judge(seen.engine.histograms())?;
         }
         for event in &self.touched {
-            let view = seen.engine.get(seen.now, seen.roster.key(*event));
-            record::judge(&self.book, seen, *event, view.as_ref())?;
-            explained::judge(&self.book, &self.tickets, seen, *event, view.as_ref())?;
+            let view = seen.engine.get(seen.now, seen.key_table.key(*event));
+            record::judge(&self.expected, seen, *event, view.as_ref())?;
+            explained::judge(&self.expected, &self.tickets, seen, *event, view.as_ref())?;
             view.iter().try_for_each(|view| self.tickets.judge_touched(*event, view))?;
             view.iter().try_for_each(|view| self.runs.judge_touched(*event, view))?;
             view.iter().try_for_each(|view| self.reference.judge_touched(seen, view))?;
         }
-        deadline::judge(&self.book, seen, self.tickets.test_due(seen))?;
+        deadline::judge(&self.expected, seen, self.tickets.test_due(seen))?;
         consistency::judge(seen)?;
         self.reference.judge(seen)
     }
@@ -237,7 +237,7 @@ impl Oracles {
     }
 
     /// Keeps what a step has put out.
-    pub(crate) fn keep(&mut self, seen: &Seen<'_>) {
+    pub(crate) fn keep(&mut self, seen: &Observation<'_>) {
         let first = self.facts.len();
         self.facts.extend_from_slice(seen.facts);
         match &mut self.journal {
@@ -252,12 +252,12 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when a promise does not hold.
-    pub fn judge_phase(&self, now: Timestamp, engine: &Engine, roster: &Roster) -> Result<(), Broken> {
+    pub fn judge_phase(&self, now: Timestamp, engine: &Engine, key_table: &KeyTable) -> Result<(), Broken> {
         consistency::judge_engine(engine)?;
         metrics::judge_whole(engine)?;
         self.durations.judge(&engine.metrics().histograms)?;
         self.reference.judge_phase(engine)?;
-        replay::judge(engine, &self.book, &self.facts, now, roster)
+        replay::judge(engine, &self.expected, &self.facts, now, key_table)
     }
 
     /// Judges that there is nothing left to do, or that there is still time for it.
@@ -269,10 +269,10 @@ impl Oracles {
         &self,
         now: Timestamp,
         limit: Timestamp,
-        roster: &Roster,
+        key_table: &KeyTable,
         engine: &Engine,
     ) -> Result<(), Broken> {
-        liveness::judge(&self.book, now, limit, roster, engine)
+        liveness::judge(&self.expected, now, limit, key_table, engine)
     }
 
     /// Judges that with a channel that takes nothing, all that is pending is where it can wait.
@@ -285,10 +285,10 @@ impl Oracles {
         &self,
         now: Timestamp,
         held: &[Ticket],
-        roster: &Roster,
+        key_table: &KeyTable,
         engine: &Engine,
     ) -> Result<(), Broken> {
-        liveness::judge_waiting(&self.book, now, held, roster, engine)
+        liveness::judge_waiting(&self.expected, now, held, key_table, engine)
     }
 
     /// Compares what clients were told with what is there.
@@ -296,8 +296,8 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when they were told something that is not true.
-    pub fn audit(&self, now: Timestamp, roster: &Roster, engine: &Engine) -> Result<(), Broken> {
-        self.ledger.audit(&self.book, now, roster, engine)?;
+    pub fn audit(&self, now: Timestamp, key_table: &KeyTable, engine: &Engine) -> Result<(), Broken> {
+        self.ledger.audit(&self.expected, now, key_table, engine)?;
         match &self.journal {
             Some(journal) if journal.bounds_calls() => self.ledger.audit_calls(engine.config()),
             _ => Ok(()),
@@ -306,9 +306,9 @@ impl Oracles {
 }
 
 /// Only an opening raises the epoch.
-fn judge_epoch(seen: &Seen<'_>, fact: &Fact) -> Result<(), Broken> {
+fn judge_epoch(seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
     let is_epoch = matches!(fact.change, Change::Epoch(_));
-    holds(!is_epoch || seen.said == Said::Open, || {
+    holds(!is_epoch || seen.said == CommandSummary::Open, || {
         Broken::new("runs", 4, format_args!("{:?} after {:?}", fact.change, seen.said))
     })
 }

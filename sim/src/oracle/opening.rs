@@ -2,10 +2,10 @@
 
 use eventful::{Change, Config, DurableState, Engine, Fact, Timestamp};
 
-use super::{Oracles, Seen, durations, journal, metrics, order, readers, record, shutdown, tickets};
+use super::{Observation, Oracles, durations, journal, metrics, order, readers, record, shutdown, tickets};
 use crate::failure::{Broken, holds};
-use crate::roster::Roster;
-use crate::spec::{Book, Register};
+use crate::key_table::KeyTable;
+use crate::spec::{ReferenceState, Register};
 
 impl Oracles {
     /// The journal was opened again, and this is the state that it gives back, with the time of the last fact. What was decided and
@@ -19,16 +19,16 @@ impl Oracles {
         &mut self,
         found: (&DurableState, Timestamp),
         config: &Config,
-        roster: &Roster,
+        key_table: &KeyTable,
         process: bool,
     ) -> Result<(usize, Option<bool>), Broken> {
         let Some(journal) = &mut self.journal else { return Ok((0, None)) };
-        let (book, kept, group) = journal.recover(&self.facts, found, config, roster)?;
-        self.book = book;
+        let (expected, kept, group) = journal.recover(&self.facts, found, config, key_table)?;
+        self.expected = expected;
         let lost = self.facts.len() - kept;
         for fact in self.facts.drain(kept..) {
             if let Change::Forgotten(keys) = &fact.change {
-                keys.iter().filter_map(|key| roster.number(key)).for_each(|event| self.ledger.recall(event));
+                keys.iter().filter_map(|key| key_table.number(key)).for_each(|event| self.ledger.recall(event));
             }
         }
         self.changed.iter_mut().chain([&mut self.paused_by]).for_each(|changed| *changed = kept.min(*changed));
@@ -43,15 +43,15 @@ impl Oracles {
     pub(super) fn forget_engine(&mut self) {
         self.reference.lose();
         self.tickets = tickets::Sent::default();
-        self.order = order::Line::default();
-        self.shutdown = shutdown::Asked::default();
+        self.order = order::ExpectedLine::default();
+        self.shutdown = shutdown::ShutdownAsked::default();
         self.departures.forget();
     }
 
     /// Everything but what outlives a process.
     pub(super) fn forget_process(&mut self) {
         self.forget_engine();
-        self.metrics = metrics::Counted::default();
+        self.metrics = metrics::CountedMetrics::default();
         self.durations = durations::Durations::default();
         self.published = readers::Published::default();
     }
@@ -61,15 +61,15 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when a promise does not hold.
-    pub(crate) fn judge_opening(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
-        self.order.reopen(&self.book, seen.now);
+    pub(crate) fn judge_opening(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
+        self.order.reopen(&self.expected, seen.now);
         self.judge(seen)?;
-        for event in self.book.all().map(|(event, _)| event) {
-            let view = seen.engine.get(seen.now, seen.roster.key(event));
-            record::judge(&self.book, seen, event, view.as_ref())?;
+        for event in self.expected.all().map(|(event, _)| event) {
+            let view = seen.engine.get(seen.now, seen.key_table.key(event));
+            record::judge(&self.expected, seen, event, view.as_ref())?;
         }
-        journal::judge_opening(&self.book, seen)?;
-        self.audit(seen.now, seen.roster, seen.engine)
+        journal::judge_opening(&self.expected, seen)?;
+        self.audit(seen.now, seen.key_table, seen.engine)
     }
 
     /// Judges what the journal holds, when it holds all that was decided: `found` comes out of it.
@@ -77,9 +77,14 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when it is not the state that the facts make, and that is there.
-    pub(crate) fn judge_journal(&self, found: &DurableState, engine: &Engine, roster: &Roster) -> Result<(), Broken> {
-        self.judge_found(found, roster)?;
-        journal::judge_state(&self.book, &engine.durable_state(), roster)
+    pub(crate) fn judge_journal(
+        &self,
+        found: &DurableState,
+        engine: &Engine,
+        key_table: &KeyTable,
+    ) -> Result<(), Broken> {
+        self.judge_found(found, key_table)?;
+        journal::judge_state(&self.expected, &engine.durable_state(), key_table)
     }
 
     /// Judges what a journal gives back.
@@ -87,14 +92,14 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when it is not the state that the facts make.
-    pub(crate) fn judge_found(&self, found: &DurableState, roster: &Roster) -> Result<(), Broken> {
-        journal::judge_state(&self.book, found, roster)
+    pub(crate) fn judge_found(&self, found: &DurableState, key_table: &KeyTable) -> Result<(), Broken> {
+        journal::judge_state(&self.expected, found, key_table)
     }
 
     /// The process has started again with nothing in its memory.
     pub fn reopen(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
         self.ledger.lose_process();
-        self.book = Book::new(engine.config().clone());
+        self.expected = ReferenceState::new(engine.config().clone());
         self.forget_process();
         self.facts.clear();
         (self.paused_by, self.changed) = (0, Vec::new());
@@ -104,15 +109,15 @@ impl Oracles {
     pub(super) fn open(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
         self.facts.extend(facts);
         self.opening = self.take_in_opening(engine);
-        self.reference.open(engine, self.book.last);
+        self.reference.open(engine, self.expected.last);
     }
 
     /// In memory an engine is opened without records.
     fn take_in_opening(&mut self, engine: &Engine) -> Result<(), Broken> {
-        self.book.apply_all(&self.facts, &Register::default())?;
-        let (facts, epoch) = (self.book.epoch, engine.epoch());
+        self.expected.apply_all(&self.facts, &Register::default())?;
+        let (facts, epoch) = (self.expected.epoch, engine.epoch());
         holds(facts == Some(epoch), || {
-            Broken::new("book", 4, format_args!("the engine is of {epoch:?}, its facts of {facts:?}"))
+            Broken::new("expected", 4, format_args!("the engine is of {epoch:?}, its facts of {facts:?}"))
         })
     }
 }

@@ -2,17 +2,17 @@
 
 use eventful::{Answer, Change, Phase, Refusal, Status};
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 /// Judged before the facts of the step are taken in.
-pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
     let stopped = Answer::Refused(Refusal::ShuttingDown);
     let has_stopped = seen.engine.phase() == Phase::Stopped;
     // The answer that is due, and whether something is to change.
     let (due, changes) = match seen.said {
-        Said::Redrive(event) => match book.present(event, seen.now).map(|record| record.status()) {
+        CommandSummary::Redrive(event) => match expected.present(event, seen.now).map(|record| record.status()) {
             None => (Answer::NotFound, false),
             Some(Status::Failed) if seen.engine.phase() != Phase::Running => (stopped, false),
             // A bound may stand against it, which is judged with those of submissions.
@@ -20,26 +20,29 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
             Some(Status::Failed) => (Answer::Noted, true),
             Some(status) => (Answer::NotFailed(status), false),
         },
-        Said::Discard(_) | Said::Pause | Said::Resume if has_stopped => (stopped, false),
-        Said::Discard(event) => match book.present(event, seen.now).map(|record| record.status()) {
+        CommandSummary::Discard(_) | CommandSummary::Pause | CommandSummary::Resume if has_stopped => (stopped, false),
+        CommandSummary::Discard(event) => match expected.present(event, seen.now).map(|record| record.status()) {
             None => (Answer::NotFound, false),
             Some(Status::Completed) => (Answer::TooLate, false),
             Some(status) => (Answer::Noted, status != Status::Discarded),
         },
-        Said::Pause => (Answer::Noted, !book.paused),
-        Said::Resume => (Answer::Noted, book.paused),
-        Said::Shutdown | Said::AbortInflight | Said::HoldExpiry | Said::ReleaseExpiry => {
+        CommandSummary::Pause => (Answer::Noted, !expected.paused),
+        CommandSummary::Resume => (Answer::Noted, expected.paused),
+        CommandSummary::Shutdown
+        | CommandSummary::AbortInflight
+        | CommandSummary::HoldExpiry
+        | CommandSummary::ReleaseExpiry => {
             return judge_answer(seen, &Answer::Noted);
         }
-        Said::Submit { .. }
-        | Said::Reject(_)
-        | Said::Start(_)
-        | Said::Settle(..)
-        | Said::Heartbeat(_)
-        | Said::EnqueueFailed(..)
-        | Said::ChannelLost
-        | Said::Sweep
-        | Said::Open => return Ok(()),
+        CommandSummary::Submit { .. }
+        | CommandSummary::Reject(_)
+        | CommandSummary::Start(_)
+        | CommandSummary::Settle(..)
+        | CommandSummary::Heartbeat(_)
+        | CommandSummary::EnqueueFailed(..)
+        | CommandSummary::ChannelLost
+        | CommandSummary::Sweep
+        | CommandSummary::Open => return Ok(()),
     };
     judge_answer(seen, &due)?;
     let changed: Vec<_> = seen.facts.iter().map(|fact| &fact.change).collect();
@@ -51,17 +54,16 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
     holds(is_due, || broken(format_args!("{:?} changes {changed:?}, and a change is due: {changes}", seen.said)))
 }
 
-fn judge_answer(seen: &Seen<'_>, due: &Answer) -> Result<(), Broken> {
+fn judge_answer(seen: &Observation<'_>, due: &Answer) -> Result<(), Broken> {
     holds(seen.answer == due, || broken(format_args!("{:?} is answered {:?}, due is {due:?}", seen.said, seen.answer)))
 }
 
 /// Whether a change is what was asked for.
-fn carries_out(seen: &Seen<'_>, change: &Change) -> bool {
+fn carries_out(seen: &Observation<'_>, change: &Change) -> bool {
     match (seen.said, change) {
-        (Said::Redrive(event), Change::Redriven(key)) | (Said::Discard(event), Change::Discarded(key)) => {
-            seen.roster.number(key) == Some(event)
-        }
-        (Said::Pause, Change::Paused) | (Said::Resume, Change::Resumed) => true,
+        (CommandSummary::Redrive(event), Change::Redriven(key))
+        | (CommandSummary::Discard(event), Change::Discarded(key)) => seen.key_table.number(key) == Some(event),
+        (CommandSummary::Pause, Change::Paused) | (CommandSummary::Resume, Change::Resumed) => true,
         _ => false,
     }
 }

@@ -8,72 +8,78 @@ use std::collections::VecDeque;
 use eventful::{Answer, Change, Fact, SweptReason, Timestamp};
 
 use super::tickets::Sent;
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::{Book, Lifecycle, Record};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
 
 /// The events that wait in the line, in its order.
 ///
 /// An event that has failed and whose next attempt is due joins the line when that is noticed, and is no part of
 /// this unless the engine was opened later than it was due.
 #[derive(Debug, Default)]
-pub(super) struct Line {
-    waiting: VecDeque<Waiting>,
+pub(super) struct ExpectedLine {
+    waiting: VecDeque<WaitingEvent>,
     joined: u64,
     /// Tickets that were lost so far.
     lost: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
+struct WaitingEvent {
     /// How many joined the line until it did. Those of which facts do not say which was first have the same.
     place: u64,
     event: EventNumber,
     eligible_at: Timestamp,
 }
 
-impl Line {
-    pub(super) fn judge(&mut self, book: &Book, tickets: &Sent, seen: &Seen<'_>) -> Result<(), Broken> {
+impl ExpectedLine {
+    pub(super) fn judge(
+        &mut self,
+        expected: &ReferenceState,
+        tickets: &Sent,
+        seen: &Observation<'_>,
+    ) -> Result<(), Broken> {
         let lost = seen.engine.tallies().swept(SweptReason::LostTicket);
-        let overtaken = matches!(seen.said, Said::Start(_)) && (lost > self.lost || *seen.answer == Answer::Held);
+        let overtaken =
+            matches!(seen.said, CommandSummary::Start(_)) && (lost > self.lost || *seen.answer == Answer::Held);
         // With a journal, tickets behind it may be on their way when one does not get in.
-        let passed = matches!(seen.said, Said::EnqueueFailed(ticket, _) if tickets.is_followed(ticket));
+        let passed = matches!(seen.said, CommandSummary::EnqueueFailed(ticket, _) if tickets.is_followed(ticket));
         self.lost = lost;
         if overtaken || passed {
             // Which ones it is cannot be seen from outside.
             self.waiting.clear();
         }
-        seen.facts.iter().try_for_each(|fact| self.judge_fact(book, seen, fact))
+        seen.facts.iter().try_for_each(|fact| self.judge_fact(expected, seen, fact))
     }
 
-    fn judge_fact(&mut self, book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Broken> {
+    fn judge_fact(&mut self, expected: &ReferenceState, seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
         match &fact.change {
-            Change::Accepted(event) => self.join(seen.roster.number(event.key()), fact.at),
-            Change::Redriven(key) => self.join(seen.roster.number(key), fact.at),
-            Change::Discarded(key) => drop(self.leave(seen.roster.number(key))),
-            Change::Started { key, .. } => return self.start(book, seen.roster.number(key)),
+            Change::Accepted(event) => self.join(seen.key_table.number(event.key()), fact.at),
+            Change::Redriven(key) => self.join(seen.key_table.number(key), fact.at),
+            Change::Discarded(key) => drop(self.leave(seen.key_table.number(key))),
+            Change::Started { key, .. } => return self.start(expected, seen.key_table.number(key)),
             Change::Finished { .. } | Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) => {}
         }
         Ok(())
     }
 
-    /// An engine was opened at `now`, from the facts of this book: all that is due is in the line, by its time.
-    pub(super) fn reopen(&mut self, book: &Book, now: Timestamp) {
-        let due = |(event, record): (EventNumber, &Record)| Some((record.stage.eligible_at()?, event));
-        let mut due: Vec<_> = book.all().filter_map(due).filter(|(at, _)| *at <= now).collect();
+    /// An engine was opened at `now`, from the facts of this expected: all that is due is in the line, by its time.
+    pub(super) fn reopen(&mut self, expected: &ReferenceState, now: Timestamp) {
+        let due = |(event, record): (EventNumber, &ReferenceRecord)| Some((record.stage.eligible_at()?, event));
+        let mut due: Vec<_> = expected.all().filter_map(due).filter(|(at, _)| *at <= now).collect();
         due.sort_unstable();
         for (eligible_at, event) in due {
             let is_equal = self.waiting.back().is_some_and(|last| last.eligible_at == eligible_at);
             self.joined += u64::from(!is_equal);
-            self.waiting.push_back(Waiting { place: self.joined, event, eligible_at });
+            self.waiting.push_back(WaitingEvent { place: self.joined, event, eligible_at });
         }
     }
 
     fn join(&mut self, event: Option<EventNumber>, eligible_at: Timestamp) {
         let Some(event) = event else { return };
         self.joined += 1;
-        self.waiting.push_back(Waiting { place: self.joined, event, eligible_at });
+        self.waiting.push_back(WaitingEvent { place: self.joined, event, eligible_at });
     }
 
     /// Its place, if it is in the line and was not overtaken.
@@ -83,9 +89,9 @@ impl Line {
         self.waiting.remove(at).map(|waiting| waiting.place)
     }
 
-    fn start(&mut self, book: &Book, event: Option<EventNumber>) -> Result<(), Broken> {
+    fn start(&mut self, expected: &ReferenceState, event: Option<EventNumber>) -> Result<(), Broken> {
         let place = self.leave(event);
-        let retried_from = event.and_then(|event| match book.record(event)?.stage {
+        let retried_from = event.and_then(|event| match expected.record(event)?.stage {
             Lifecycle::FailedRetry(eligible_at) => Some(eligible_at),
             Lifecycle::Received(_)
             | Lifecycle::Processing { .. }
@@ -96,7 +102,7 @@ impl Line {
         let ahead = self.waiting.front().filter(|first| {
             place.is_some_and(|place| first.place < place) || retried_from.is_some_and(|at| first.eligible_at < at)
         });
-        if let Some(Waiting { event: other, .. }) = ahead {
+        if let Some(WaitingEvent { event: other, .. }) = ahead {
             let what = format!("event {event:?} started before event {other}, which was in the line before it");
             return Err(Broken::new("order", 3, what));
         }

@@ -2,15 +2,15 @@
 
 use eventful::Answer;
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::Broken;
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 const ORACLE: &str = "payload";
 
-pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
-    let Said::Submit { event, digest, .. } = seen.said else { return Ok(()) };
-    let Some(record) = book.present(event, seen.now) else { return judge_new(seen) };
+pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
+    let CommandSummary::Submit { event, digest, .. } = seen.said else { return Ok(()) };
+    let Some(record) = expected.present(event, seen.now) else { return judge_new(seen) };
     let expected = record.recognize(&digest);
     match *seen.answer == expected && seen.facts.is_empty() {
         true => Ok(()),
@@ -22,7 +22,7 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
 }
 
 /// An event that is not known is accepted or refused.
-fn judge_new(seen: &Seen<'_>) -> Result<(), Broken> {
+fn judge_new(seen: &Observation<'_>) -> Result<(), Broken> {
     match matches!(seen.answer, Answer::Accepted | Answer::Refused(_)) {
         true => Ok(()),
         false => Err(Broken::new(ORACLE, 2, format!("an event that is not known is answered {:?}", seen.answer))),

@@ -8,21 +8,21 @@ use crate::failure::{Broken, holds};
 /// What was published while there were readers, and how far each of them has come.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
-    notices: Vec<Entry>,
-    readers: Vec<Reader>,
+    notices: Vec<ReaderEntry>,
+    readers: Vec<ReaderState>,
     /// Those that readers were too slow for, as far as these have read that, or have left.
     dropped: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Entry {
+enum ReaderEntry {
     /// The fact of this number.
     Fact(usize),
     Reopened,
 }
 
 #[derive(Debug)]
-struct Reader {
+struct ReaderState {
     waiter: Waiter,
     at: usize,
     capacity: usize,
@@ -37,21 +37,21 @@ impl Published {
     /// So many facts are published, from this one on.
     pub(crate) fn publish(&mut self, first: usize, count: usize) {
         if self.has_readers() {
-            self.notices.extend((first..first + count).map(Entry::Fact));
+            self.notices.extend((first..first + count).map(ReaderEntry::Fact));
         }
     }
 
     /// The journal was opened again.
     pub(crate) fn reopen(&mut self) {
-        self.notices.push(Entry::Reopened);
+        self.notices.push(ReaderEntry::Reopened);
     }
 
     pub(crate) fn subscribe(&mut self, waiter: Waiter, capacity: usize) {
-        self.readers.push(Reader { waiter, at: self.notices.len(), capacity });
+        self.readers.push(ReaderState { waiter, at: self.notices.len(), capacity });
     }
 
     pub(crate) fn unsubscribe(&mut self, waiter: Waiter) {
-        let lag = |reader: &Reader| if reader.waiter == waiter { reader.lag(self.notices.len()) } else { 0 };
+        let lag = |reader: &ReaderState| if reader.waiter == waiter { reader.lag(self.notices.len()) } else { 0 };
         self.dropped += self.readers.iter().map(lag).sum::<u64>();
         self.readers.retain(|reader| reader.waiter != waiter);
     }
@@ -81,9 +81,9 @@ impl Published {
         let is_so = match reading {
             Reading::Notice(Notice::Lagged(dropped)) => lag > 0 && *dropped == lag,
             Reading::Notice(Notice::Fact(fact)) => {
-                lag == 0 && matches!(next, Some(Entry::Fact(at)) if facts.get(*at) == Some(fact))
+                lag == 0 && matches!(next, Some(ReaderEntry::Fact(at)) if facts.get(*at) == Some(fact))
             }
-            Reading::Notice(Notice::Reopened) => lag == 0 && next == Some(&Entry::Reopened),
+            Reading::Notice(Notice::Reopened) => lag == 0 && next == Some(&ReaderEntry::Reopened),
             Reading::Empty => next.is_none() && !ends,
             Reading::Closed => next.is_none() && ends,
         };
@@ -101,7 +101,7 @@ impl Published {
     }
 }
 
-impl Reader {
+impl ReaderState {
     /// Notices that it has no room for.
     fn lag(&self, published: usize) -> u64 {
         (published - self.at).saturating_sub(self.capacity) as u64

@@ -6,7 +6,7 @@ use eventful::node::{JournalState, NotReady, Readiness, Unavailable};
 use eventful::{Config, Engine, FailedOverflow, Phase, Timestamp};
 
 use crate::failure::{Broken, holds};
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 /// A journal that something has waited for so long is stalled.
 const LATE_AFTER: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ pub(crate) struct Health {
     /// A call of it has panicked.
     pub(crate) is_broken: bool,
     /// Its journal, if it has one.
-    pub(crate) journal: Option<Journaled>,
+    pub(crate) journal: Option<JournalHealth>,
     /// Workers that were cancelled at least `abort_grace` ago, and have not.
     pub(crate) stopped_for_long: usize,
     pub(crate) dispatcher_is_down: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Health {
 
 /// How a journal stands.
 #[derive(Debug)]
-pub(crate) struct Journaled {
+pub(crate) struct JournalHealth {
     /// Why the engine cannot be used, if it cannot.
     pub(crate) unavailable: Option<Unavailable>,
     pub(crate) is_reachable: bool,
@@ -37,20 +37,20 @@ pub(crate) struct Journaled {
 }
 
 pub(super) fn judge(
-    book: &Book,
+    expected: &ReferenceState,
     now: Timestamp,
     engine: &Engine,
     health: &Health,
     shown: Readiness,
 ) -> Result<(), Broken> {
-    let due = reason(book, now, engine, health).map_or(Readiness::Ready, Readiness::NotReady);
+    let due = reason(expected, now, engine, health).map_or(Readiness::Ready, Readiness::NotReady);
     holds(shown == due, || {
         Broken::new("readiness", 9, format_args!("the node says {shown:?}, and due is {due:?}: {health:?}"))
     })
 }
 
 /// How a journal is, in one word.
-pub(super) fn journal_state(now: Timestamp, config: &Config, journal: &Journaled) -> JournalState {
+pub(super) fn journal_state(now: Timestamp, config: &Config, journal: &JournalHealth) -> JournalState {
     match journal.unavailable {
         Some(Unavailable::Reopening) => return JournalState::Reopening,
         Some(_) => return JournalState::Down,
@@ -65,7 +65,7 @@ pub(super) fn journal_state(now: Timestamp, config: &Config, journal: &Journaled
 }
 
 /// Why a node is not ready.
-fn reason(book: &Book, now: Timestamp, engine: &Engine, health: &Health) -> Option<NotReady> {
+fn reason(expected: &ReferenceState, now: Timestamp, engine: &Engine, health: &Health) -> Option<NotReady> {
     if health.is_broken {
         return Some(NotReady::Broken);
     }
@@ -80,9 +80,9 @@ fn reason(book: &Book, now: Timestamp, engine: &Engine, health: &Health) -> Opti
         Phase::Stopped => return Some(NotReady::Stopped),
         Phase::Running => {}
     }
-    let config = &book.config;
+    let config = &expected.config;
     let is_late = engine.next_deadline().is_some_and(|deadline| deadline.at + config.stuck_after < now);
-    let is_full = book.failed_bytes > config.max_failed_bytes as u64;
+    let is_full = expected.failed_bytes > config.max_failed_bytes as u64;
     let part = if health.stopped_for_long >= config.concurrency.get() {
         Some(NotReady::PermitsHeld)
     } else if health.dispatcher_is_down {

@@ -2,13 +2,18 @@
 
 use eventful::{Place, RecordView};
 
-use super::Seen;
+use super::Observation;
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::{Book, Lifecycle, Record};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
 
-pub(super) fn judge(book: &Book, seen: &Seen<'_>, event: EventNumber, view: Option<&RecordView>) -> Result<(), Broken> {
-    let wrong = match (book.present(event, seen.now), view) {
+pub(super) fn judge(
+    expected: &ReferenceState,
+    seen: &Observation<'_>,
+    event: EventNumber,
+    view: Option<&RecordView>,
+) -> Result<(), Broken> {
+    let wrong = match (expected.present(event, seen.now), view) {
         (None, None) => None,
         (Some(record), Some(view)) => record.difference(view).or_else(|| shown_wrong(record, view, seen)),
         (Some(_), None) => Some("is not there"),
@@ -17,14 +22,14 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>, event: EventNumber, view: Opti
     match wrong {
         None => Ok(()),
         Some(wrong) => {
-            let what = format!("event {event} {wrong}: {view:?}, but {:?}", book.record(event));
+            let what = format!("event {event} {wrong}: {view:?}, but {:?}", expected.record(event));
             Err(Broken::new("record", 7, what))
         }
     }
 }
 
 /// What of a view is wrong that facts alone do not determine.
-fn shown_wrong(record: &Record, view: &RecordView, seen: &Seen<'_>) -> Option<&'static str> {
+fn shown_wrong(record: &ReferenceRecord, view: &RecordView, seen: &Observation<'_>) -> Option<&'static str> {
     let checks = [
         (has_payload(record, view), "has another payload"),
         (view.place.is_some() == record.stage.eligible_at().is_some(), "waits in no place, or in one too many"),
@@ -36,7 +41,7 @@ fn shown_wrong(record: &Record, view: &RecordView, seen: &Seen<'_>) -> Option<&'
 }
 
 /// The engine shares the bytes that it was given, so that they need not be compared as a rule.
-fn has_payload(record: &Record, view: &RecordView) -> bool {
+fn has_payload(record: &ReferenceRecord, view: &RecordView) -> bool {
     match &view.payload {
         None => record.stage.is_tombstone(),
         Some(shown) => {
@@ -46,7 +51,7 @@ fn has_payload(record: &Record, view: &RecordView) -> bool {
     }
 }
 
-fn is_placed(record: &Record, view: &RecordView, seen: &Seen<'_>) -> bool {
+fn is_placed(record: &ReferenceRecord, view: &RecordView, seen: &Observation<'_>) -> bool {
     match (view.place, record.stage.eligible_at()) {
         (Some(Place::Line | Place::Queued(_)), Some(at)) => at <= seen.now,
         (Some(Place::Delayed), Some(_)) | (None, _) => true,
@@ -54,7 +59,7 @@ fn is_placed(record: &Record, view: &RecordView, seen: &Seen<'_>) -> bool {
     }
 }
 
-fn is_due(view: &RecordView, seen: &Seen<'_>) -> bool {
+fn is_due(view: &RecordView, seen: &Observation<'_>) -> bool {
     let config = seen.config;
     view.run.is_none_or(|run| {
         let end = run.started_at + config.run_lifetime;

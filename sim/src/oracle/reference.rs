@@ -7,9 +7,9 @@ use std::fmt::{Debug, Display};
 
 use eventful::{Answer, Command, Engine, RecordView, Timestamp};
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};
-use crate::spec::model::{Counts, Dropped, Model, Response};
+use crate::spec::model::{Dropped, Model, ModelCounts, ModelResponse};
 
 /// Of so many seeds one is followed: a model that searches lists takes about half as long as all the
 /// rest of a step.
@@ -19,7 +19,7 @@ const ONE_OF: u64 = 8;
 #[derive(Debug, Default)]
 pub(super) struct Reference {
     model: Option<Model>,
-    expected: Option<Response>,
+    expected: Option<ModelResponse>,
 }
 
 impl Reference {
@@ -41,7 +41,7 @@ impl Reference {
     }
 
     /// Judges a step.
-    pub(super) fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+    pub(super) fn judge(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
         let (Some(model), Some(expected)) = (&mut self.model, self.expected.take()) else { return Ok(()) };
         same(seen, "answer", seen.answer, &expected.answer)?;
         same(seen, "effects", seen.effects, &expected.effects[..])?;
@@ -55,7 +55,7 @@ impl Reference {
     }
 
     /// Judges the record that a step touched, as far as facts do not determine it.
-    pub(super) fn judge_touched(&self, seen: &Seen<'_>, view: &RecordView) -> Result<(), Broken> {
+    pub(super) fn judge_touched(&self, seen: &Observation<'_>, view: &RecordView) -> Result<(), Broken> {
         let Some(model) = &self.model else { return Ok(()) };
         same(seen, "place", &view.place, &model.place(&view.key))?;
         let deadline = view.run.and_then(|run| model.deadline(run.id));
@@ -65,12 +65,17 @@ impl Reference {
     /// Judges what was counted, at the end of a phase.
     pub(super) fn judge_phase(&self, engine: &Engine) -> Result<(), Broken> {
         let Some(model) = &self.model else { return Ok(()) };
-        let (shown, counted) = (Counts::of(&engine.metrics()), model.counts());
+        let (shown, counted) = (ModelCounts::of(&engine.metrics()), model.counts());
         holds(shown == counted, || broken(7, format_args!("the engine counts {shown:?}, the model {counted:?}")))
     }
 }
 
-fn same<T: PartialEq + Debug + ?Sized>(seen: &Seen<'_>, what: &str, engine: &T, model: &T) -> Result<(), Broken> {
+fn same<T: PartialEq + Debug + ?Sized>(
+    seen: &Observation<'_>,
+    what: &str,
+    engine: &T,
+    model: &T,
+) -> Result<(), Broken> {
     holds(engine == model, || {
         let what = format_args!("{what} of {:?}: the engine has {engine:?}, the model {model:?}", seen.said);
         broken(promise(seen), what)
@@ -78,14 +83,22 @@ fn same<T: PartialEq + Debug + ?Sized>(seen: &Seen<'_>, what: &str, engine: &T, 
 }
 
 /// The promise that a command is about.
-const fn promise(seen: &Seen<'_>) -> u8 {
+const fn promise(seen: &Observation<'_>) -> u8 {
     match seen.said {
-        Said::Submit { .. } if !matches!(seen.answer, Answer::Refused(_)) => 2,
-        Said::Submit { .. } | Said::Reject(_) | Said::HoldExpiry | Said::ReleaseExpiry => 9,
-        Said::Start(_) | Said::EnqueueFailed(..) | Said::ChannelLost => 3,
-        Said::Settle(..) | Said::Heartbeat(_) => 4,
-        Said::Sweep | Said::Redrive(_) | Said::Discard(_) | Said::Pause | Said::Resume | Said::Open => 1,
-        Said::Shutdown | Said::AbortInflight => 6,
+        CommandSummary::Submit { .. } if !matches!(seen.answer, Answer::Refused(_)) => 2,
+        CommandSummary::Submit { .. }
+        | CommandSummary::Reject(_)
+        | CommandSummary::HoldExpiry
+        | CommandSummary::ReleaseExpiry => 9,
+        CommandSummary::Start(_) | CommandSummary::EnqueueFailed(..) | CommandSummary::ChannelLost => 3,
+        CommandSummary::Settle(..) | CommandSummary::Heartbeat(_) => 4,
+        CommandSummary::Sweep
+        | CommandSummary::Redrive(_)
+        | CommandSummary::Discard(_)
+        | CommandSummary::Pause
+        | CommandSummary::Resume
+        | CommandSummary::Open => 1,
+        CommandSummary::Shutdown | CommandSummary::AbortInflight => 6,
     }
 }
 

@@ -3,18 +3,18 @@
 use eventful::{Engine, Fact, Output, Replay, Timestamp};
 
 use crate::failure::Broken;
-use crate::roster::Roster;
-use crate::spec::Book;
+use crate::key_table::KeyTable;
+use crate::spec::ReferenceState;
 
 const ORACLE: &str = "replay";
 
 /// Both the replay of the facts and the fold of the specification.
 pub(super) fn judge(
     engine: &Engine,
-    book: &Book,
+    expected: &ReferenceState,
     facts: &[Fact],
     now: Timestamp,
-    roster: &Roster,
+    key_table: &KeyTable,
 ) -> Result<(), Broken> {
     let mut replay = match Replay::new(engine.config().clone()) {
         Ok(replay) => replay,
@@ -29,7 +29,7 @@ pub(super) fn judge(
     if let Err(violation) = replay.check() {
         return broken(violation.to_string());
     }
-    if let Some(difference) = book.difference(&live, roster) {
+    if let Some(difference) = expected.difference(&live, key_table) {
         return broken(format!("not what the facts make: {difference}"));
     }
     if replayed == live {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use eventful::{AttemptEnd, Change, Fact};
 
-use super::{OutcomeSummary, Said, Seen};
+use super::{CommandSummary, Observation, OutcomeSummary};
 use crate::failure::{Broken, holds};
-use crate::spec::{Book, Cause, Ruling};
+use crate::spec::{Cause, ReferenceState, Ruling};
 
-pub(super) fn judge(book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Broken> {
+pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
     let Change::Finished { key, end, error, next, charge, .. } = &fact.change else { return Ok(()) };
-    let Some(record) = seen.roster.number(key).and_then(|event| book.record(event)) else { return Ok(()) };
+    let Some(record) = seen.key_table.number(key).and_then(|event| expected.record(event)) else { return Ok(()) };
     let ruling = Ruling::of(seen.config, record.charge, seen.now, cause(seen.said));
     let is_explained = error.is_some() || *end == AttemptEnd::Done || is_plain_snooze(seen.said);
     holds(is_explained && ruling.allows(seen.config, seen.now, *end, *charge, *next), || {
@@ -20,35 +20,37 @@ pub(super) fn judge(book: &Book, seen: &Seen<'_>, fact: &Fact) -> Result<(), Bro
 }
 
 /// Why a run ends that this command ends.
-fn cause(said: Said) -> Cause {
+fn cause(said: CommandSummary) -> Cause {
     match said {
-        Said::Settle(_, OutcomeSummary::Done) => Cause::Done,
-        Said::Settle(_, OutcomeSummary::Permanent) => Cause::Permanent,
-        Said::Settle(_, OutcomeSummary::Retry { after }) => Cause::Retry { after: after.unwrap_or(Duration::ZERO) },
-        Said::Settle(_, OutcomeSummary::Crashed) => Cause::Crashed,
-        Said::Settle(_, OutcomeSummary::Snooze { delay, .. }) => Cause::Snooze { delay },
-        Said::AbortInflight | Said::Settle(_, OutcomeSummary::NotCalled) => Cause::Interrupted,
+        CommandSummary::Settle(_, OutcomeSummary::Done) => Cause::Done,
+        CommandSummary::Settle(_, OutcomeSummary::Permanent) => Cause::Permanent,
+        CommandSummary::Settle(_, OutcomeSummary::Retry { after }) => {
+            Cause::Retry { after: after.unwrap_or(Duration::ZERO) }
+        }
+        CommandSummary::Settle(_, OutcomeSummary::Crashed) => Cause::Crashed,
+        CommandSummary::Settle(_, OutcomeSummary::Snooze { delay, .. }) => Cause::Snooze { delay },
+        CommandSummary::AbortInflight | CommandSummary::Settle(_, OutcomeSummary::NotCalled) => Cause::Interrupted,
         // Whoever had a run when the process died is charged for it.
-        Said::Open => Cause::Crashed,
+        CommandSummary::Open => Cause::Crashed,
         // Nothing else ends a run but a sweep, and that only past its deadline.
-        Said::Sweep
-        | Said::Submit { .. }
-        | Said::Reject(_)
-        | Said::Start(_)
-        | Said::Heartbeat(_)
-        | Said::EnqueueFailed(..)
-        | Said::ChannelLost
-        | Said::Redrive(_)
-        | Said::Discard(_)
-        | Said::Pause
-        | Said::Resume
-        | Said::HoldExpiry
-        | Said::ReleaseExpiry
-        | Said::Shutdown => Cause::TimedOut,
+        CommandSummary::Sweep
+        | CommandSummary::Submit { .. }
+        | CommandSummary::Reject(_)
+        | CommandSummary::Start(_)
+        | CommandSummary::Heartbeat(_)
+        | CommandSummary::EnqueueFailed(..)
+        | CommandSummary::ChannelLost
+        | CommandSummary::Redrive(_)
+        | CommandSummary::Discard(_)
+        | CommandSummary::Pause
+        | CommandSummary::Resume
+        | CommandSummary::HoldExpiry
+        | CommandSummary::ReleaseExpiry
+        | CommandSummary::Shutdown => Cause::TimedOut,
     }
 }
 
 /// Whether a handler asks to be called later and has no reason to give.
-const fn is_plain_snooze(said: Said) -> bool {
-    matches!(said, Said::Settle(_, OutcomeSummary::Snooze { has_reason: false, .. }))
+const fn is_plain_snooze(said: CommandSummary) -> bool {
+    matches!(said, CommandSummary::Settle(_, OutcomeSummary::Snooze { has_reason: false, .. }))
 }

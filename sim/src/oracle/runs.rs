@@ -2,10 +2,10 @@
 
 use eventful::{AfterRun, Answer, AttemptEnd, Change, Effect, RecordView, Run, RunId, Status, Timestamp};
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 const ORACLE: &str = "runs";
 
@@ -18,33 +18,33 @@ pub(super) struct Started {
 }
 
 impl Started {
-    pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
-        let ended = seen.facts.iter().map(|fact| judge_abort(book, seen, &fact.change));
+    pub(super) fn judge(&mut self, expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
+        let ended = seen.facts.iter().map(|fact| judge_abort(expected, seen, &fact.change));
         let ended = ended.sum::<Result<usize, Broken>>()?;
         let aborted = seen.effects.iter().filter(|effect| matches!(effect, Effect::Abort(_))).count();
         if ended != aborted {
             return broken(format!("{ended} runs are ended from outside, and to be stopped are {:?}", seen.effects));
         }
         seen.facts.iter().try_for_each(|fact| self.judge_timeout(seen, &fact.change))?;
-        self.deadlines.retain(|(run, _)| book.of_run(*run).is_some());
+        self.deadlines.retain(|(run, _)| expected.of_run(*run).is_some());
         match (seen.answer, seen.said) {
             (Answer::Running(run), _) => self.deadlines.push((run.id, run.deadline)),
-            (Answer::Alive(deadline), Said::Heartbeat(run)) => {
+            (Answer::Alive(deadline), CommandSummary::Heartbeat(run)) => {
                 self.deadlines.iter_mut().filter(|(beating, _)| *beating == run).for_each(|(_, at)| *at = *deadline);
             }
             _ => {}
         }
         if let Answer::Running(run) = seen.answer {
-            return self.judge_start(book, seen, run);
+            return self.judge_start(expected, seen, run);
         }
-        if let Said::Settle(run, _) = seen.said {
-            return judge_settle(book, seen, run);
+        if let CommandSummary::Settle(run, _) = seen.said {
+            return judge_settle(expected, seen, run);
         }
-        if let Said::Heartbeat(run) = seen.said { judge_heartbeat(book, seen, run) } else { Ok(()) }
+        if let CommandSummary::Heartbeat(run) = seen.said { judge_heartbeat(expected, seen, run) } else { Ok(()) }
     }
 
     /// A run that is timed out has come to its deadline.
-    fn judge_timeout(&self, seen: &Seen<'_>, change: &Change) -> Result<(), Broken> {
+    fn judge_timeout(&self, seen: &Observation<'_>, change: &Change) -> Result<(), Broken> {
         let Change::Finished { run, end: AttemptEnd::TimedOut, .. } = change else { return Ok(()) };
         match self.deadline(*run) {
             Some(deadline) if deadline <= seen.now => Ok(()),
@@ -66,14 +66,14 @@ impl Started {
         }
     }
 
-    fn judge_start(&mut self, book: &Book, seen: &Seen<'_>, run: &Run) -> Result<(), Broken> {
+    fn judge_start(&mut self, expected: &ReferenceState, seen: &Observation<'_>, run: &Run) -> Result<(), Broken> {
         // All fields: a new one has to be judged.
         let Run { event, id, attempt, charged, deadline, lifetime_end } = run;
         if self.last.is_some_and(|last| *id <= last) {
             return broken(format!("run {id} comes after run {:?}", self.last));
         }
         self.last = Some(*id);
-        let record = seen.roster.number(event.key()).and_then(|event| book.record(event));
+        let record = seen.key_table.number(event.key()).and_then(|event| expected.record(event));
         match record {
             Some(record) if record.stage.eligible_at().is_some_and(|at| at <= seen.now) => {
                 let end = seen.now + seen.config.run_lifetime;
@@ -91,18 +91,18 @@ impl Started {
 }
 
 /// A run that is not ended by its worker is aborted; none starts while nothing may. Returns how many are aborted.
-fn judge_abort(book: &Book, seen: &Seen<'_>, change: &Change) -> Result<usize, Broken> {
+fn judge_abort(expected: &ReferenceState, seen: &Observation<'_>, change: &Change) -> Result<usize, Broken> {
     let run = match change {
         Change::Finished { run, end: AttemptEnd::TimedOut, .. } => Some(*run),
         // A worker that gives its run back needs no one to stop it.
         Change::Finished { run, end: AttemptEnd::Interrupted, .. } => {
-            Some(*run).filter(|_| !matches!(seen.said, Said::Settle(..)))
+            Some(*run).filter(|_| !matches!(seen.said, CommandSummary::Settle(..)))
         }
         Change::Discarded(key) => {
-            let record = seen.roster.number(key).and_then(|event| book.record(event));
+            let record = seen.key_table.number(key).and_then(|event| expected.record(event));
             record.and_then(|record| record.stage.run()).map(|(run, _)| run)
         }
-        Change::Started { run, .. } if book.paused => {
+        Change::Started { run, .. } if expected.paused => {
             return Err(Broken::new(ORACLE, 4, format!("run {run} started during a pause")));
         }
         Change::Accepted(_)
@@ -124,8 +124,8 @@ fn judge_abort(book: &Book, seen: &Seen<'_>, change: &Change) -> Result<usize, B
 }
 
 /// The outcome of a current run ends that run and nothing else; any other changes nothing.
-fn judge_settle(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broken> {
-    match (book.of_run(run), seen.answer) {
+fn judge_settle(expected: &ReferenceState, seen: &Observation<'_>, run: RunId) -> Result<(), Broken> {
+    match (expected.of_run(run), seen.answer) {
         (None, Answer::Stale) if seen.facts.is_empty() => Ok(()),
         (Some(event), Answer::Settled(status)) => {
             let ended = seen.facts.first().and_then(|fact| ended(&fact.change, run, seen));
@@ -139,23 +139,23 @@ fn judge_settle(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broken> 
 }
 
 /// The event whose run is ended by a change, if it is this run, and what it is from then on.
-fn ended(change: &Change, run: RunId, seen: &Seen<'_>) -> Option<(EventNumber, Status)> {
+fn ended(change: &Change, run: RunId, seen: &Observation<'_>) -> Option<(EventNumber, Status)> {
     let Change::Finished { key, run: ended, next, .. } = change else { return None };
     let status = match next {
         AfterRun::Completed => Status::Completed,
         AfterRun::Failed => Status::Failed,
         AfterRun::Retry { .. } => Status::FailedRetry,
     };
-    seen.roster.number(key).filter(|_| *ended == run).map(|event| (event, status))
+    seen.key_table.number(key).filter(|_| *ended == run).map(|event| (event, status))
 }
 
 /// A heartbeat moves the deadline of a current run, within its lifetime.
-fn judge_heartbeat(book: &Book, seen: &Seen<'_>, run: RunId) -> Result<(), Broken> {
-    let event = book.of_run(run);
+fn judge_heartbeat(expected: &ReferenceState, seen: &Observation<'_>, run: RunId) -> Result<(), Broken> {
+    let event = expected.of_run(run);
     match (event, seen.answer) {
         (None, Answer::Stale) => Ok(()),
         (Some(event), Answer::Alive(deadline)) => {
-            let started = book.record(event).and_then(|record| record.stage.run());
+            let started = expected.record(event).and_then(|record| record.stage.run());
             let allowed =
                 started.map(|(_, at)| (seen.now + seen.config.run_timeout).min(at + seen.config.run_lifetime));
             match allowed == Some(*deadline) {

@@ -6,7 +6,7 @@ use eventful::node::{Readiness, Reading, Waiter};
 use eventful::{Engine, Fact, Phase, Stats, Ticket, Timestamp};
 
 use super::readiness::{self, Health};
-use super::shutdown::Ended;
+use super::shutdown::ShutdownEnded;
 use super::{Oracles, metrics};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
@@ -98,7 +98,7 @@ impl Oracles {
         health: &Health,
         shown: Readiness,
     ) -> Result<(), Broken> {
-        readiness::judge(&self.book, now, engine, health, shown)
+        readiness::judge(&self.expected, now, engine, health, shown)
     }
 
     /// Judges the numbers that a node shows at `now`, as far as facts and its health determine them. The wall clock
@@ -115,14 +115,15 @@ impl Oracles {
         stats: &Stats,
         ahead: Duration,
     ) -> Result<(), Broken> {
-        let config = &self.book.config;
-        let is_full = engine.phase() == Phase::Running && self.book.has_failed_overflow() && !self.book.drops_oldest();
+        let config = &self.expected.config;
+        let is_full =
+            engine.phase() == Phase::Running && self.expected.has_failed_overflow() && !self.expected.drops_oldest();
         let since = self.journal.as_ref().and_then(|journal| journal.unsynced_since(&self.facts));
         let unsynced_for = since.map_or(Duration::ZERO, |since| now.since(since));
         let state = health.journal.as_ref().map(|journal| readiness::journal_state(now, config, journal));
         metrics::same("the engine's numbers", &stats.engine, &engine.metrics())?;
         metrics::same("phase", stats.phase, engine.phase())?;
-        metrics::same("paused", stats.paused, self.book.paused)?;
+        metrics::same("paused", stats.paused, self.expected.paused)?;
         metrics::same("full of failures", stats.full_of_failures, is_full)?;
         metrics::same("how far ahead the clock is", stats.clock_ahead, ahead)?;
         metrics::same("how long facts have waited", stats.unsynced_for, unsynced_for)?;
@@ -134,8 +135,8 @@ impl Oracles {
     /// # Errors
     ///
     /// [`Broken`] when something of it is not so.
-    pub(crate) fn judge_end(&self, ended: &Ended) -> Result<(), Broken> {
+    pub(crate) fn judge_end(&self, ended: &ShutdownEnded) -> Result<(), Broken> {
         let reported = self.journal.as_ref().map_or(self.facts.len(), |journal| journal.reported);
-        self.shutdown.judge_end(&self.book, ended, self.facts.len() - reported)
+        self.shutdown.judge_end(&self.expected, ended, self.facts.len() - reported)
     }
 }

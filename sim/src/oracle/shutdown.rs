@@ -5,15 +5,15 @@ use std::time::Duration;
 use eventful::node::ShutdownReport;
 use eventful::{Answer, AttemptEnd, Change, Fact, Phase, Refusal};
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 const ORACLE: &str = "shutdown";
 
 /// How far the engine has been told to end.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct ShutdownAsked {
     phase: Option<Phase>,
     /// Runs that had ended before, and those of them that were interrupted.
     before: (u64, u64),
@@ -23,7 +23,7 @@ pub(super) struct Asked {
 
 /// A shutdown that is over.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct ShutdownEnded {
     pub(crate) report: ShutdownReport,
     pub(crate) took: Duration,
     /// What was allowed.
@@ -36,22 +36,27 @@ pub(crate) struct Ended {
     pub(crate) is_usable: bool,
 }
 
-impl Asked {
+impl ShutdownAsked {
     /// Counts what becomes of runs, once the facts of a step are taken in.
-    pub(super) fn count(&mut self, book: &Book, said: Said) {
-        let ended = || (book.counts.finished_total(), book.counts.finished[AttemptEnd::Interrupted as usize]);
-        if said == Said::Shutdown {
+    pub(super) fn count(&mut self, expected: &ReferenceState, said: CommandSummary) {
+        let ended = || (expected.counts.finished_total(), expected.counts.finished[AttemptEnd::Interrupted as usize]);
+        if said == CommandSummary::Shutdown {
             self.before = ended();
-        } else if said == Said::AbortInflight {
+        } else if said == CommandSummary::AbortInflight {
             let (all, interrupted) = (ended().0 - self.before.0, ended().1 - self.before.1);
-            self.counted = Some((all - interrupted, interrupted, book.pending()));
+            self.counted = Some((all - interrupted, interrupted, expected.pending()));
         }
     }
 
     /// Judges that a shutdown has ended in time, and reports what has happened. So many facts are not
     /// known to be durable.
-    pub(super) fn judge_end(&self, book: &Book, ended: &Ended, unsynced: usize) -> Result<(), Broken> {
-        let Ended { report, took, limit, .. } = ended;
+    pub(super) fn judge_end(
+        &self,
+        expected: &ReferenceState,
+        ended: &ShutdownEnded,
+        unsynced: usize,
+    ) -> Result<(), Broken> {
+        let ShutdownEnded { report, took, limit, .. } = ended;
         holds(took <= limit, || broken(format!("it took {took:?}, {limit:?} were allowed")))?;
         let counted = if ended.is_usable { self.counted } else { Some((0, 0, ended.left)) };
         let (drained, interrupted, left) = counted.unwrap_or_default();
@@ -62,15 +67,15 @@ impl Asked {
         let counted = (ended.abandoned as u64, unsynced as u64, *took);
         let shown = (report.abandoned, report.unsynced, report.took);
         holds(shown == counted, || broken(format!("{counted:?} handlers, facts and time, and it says {report:?}")))?;
-        let inflight = book.inflight.len();
+        let inflight = expected.inflight.len();
         holds(!ended.is_usable || inflight == 0, || broken(format!("{inflight} runs are in flight at its end")))
     }
 
-    pub(super) fn judge(&mut self, seen: &Seen<'_>) -> Result<(), Broken> {
+    pub(super) fn judge(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
         let before = self.phase.unwrap_or(Phase::Running);
         let expected = match (before, seen.said) {
-            (_, Said::AbortInflight) => Phase::Stopped,
-            (Phase::Running, Said::Shutdown) => Phase::Draining,
+            (_, CommandSummary::AbortInflight) => Phase::Stopped,
+            (Phase::Running, CommandSummary::Shutdown) => Phase::Draining,
             (phase, _) => phase,
         };
         self.phase = Some(expected);
@@ -89,7 +94,7 @@ impl Asked {
     }
 }
 
-fn judge_answer(before: Phase, seen: &Seen<'_>) -> Result<(), Broken> {
+fn judge_answer(before: Phase, seen: &Observation<'_>) -> Result<(), Broken> {
     let refused = matches!(seen.answer, Answer::Refused(Refusal::ShuttingDown));
     let wrong = match before {
         Phase::Running => refused,

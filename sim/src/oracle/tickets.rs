@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use eventful::{Answer, Effect, Place, RecordView, Ticket, Timestamp};
 
-use super::{Said, Seen};
+use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 const ORACLE: &str = "tickets";
 
@@ -27,11 +27,13 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    pub(super) fn judge(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
-        self.leave(book, seen)?;
+    pub(super) fn judge(&mut self, expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
+        self.leave(expected, seen)?;
         match (seen.said, seen.answer) {
-            (Said::EnqueueFailed(..), Answer::Noted) => self.blocked_since = Some(seen.now),
-            (Said::Start(_) | Said::Sweep | Said::ChannelLost, _) => self.blocked_since = None,
+            (CommandSummary::EnqueueFailed(..), Answer::Noted) => self.blocked_since = Some(seen.now),
+            (CommandSummary::Start(_) | CommandSummary::Sweep | CommandSummary::ChannelLost, _) => {
+                self.blocked_since = None
+            }
             _ => {}
         }
         for effect in seen.effects {
@@ -45,7 +47,7 @@ impl Sent {
 
     /// When the channel must be put to the test at the latest: the oldest ticket is old then, or a
     /// marker that did not get in is tried again.
-    pub(super) fn test_due(&self, seen: &Seen<'_>) -> Option<Timestamp> {
+    pub(super) fn test_due(&self, seen: &Observation<'_>) -> Option<Timestamp> {
         let (_, sent_at) = self.outstanding.front()?;
         let retried = self.marker_failed_at.map(|at| at + seen.config.sweep_interval);
         let stuck = (*sent_at + seen.config.stuck_after).max(retried.unwrap_or_default());
@@ -76,7 +78,7 @@ impl Sent {
         self.outstanding.iter().any(|(sent, _)| *sent == ticket)
     }
 
-    fn send(&mut self, ticket: Ticket, seen: &Seen<'_>) -> Result<(), Broken> {
+    fn send(&mut self, ticket: Ticket, seen: &Observation<'_>) -> Result<(), Broken> {
         if self.last.is_some_and(|last| ticket <= last) {
             return broken(format!("ticket {} was sent after ticket {:?}", ticket.number(), self.last));
         }
@@ -89,47 +91,48 @@ impl Sent {
     }
 
     /// Takes out what the command says has left the channel.
-    fn leave(&mut self, book: &Book, seen: &Seen<'_>) -> Result<(), Broken> {
+    fn leave(&mut self, expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
         match seen.said {
-            Said::Start(ticket) => self.present(ticket, seen),
-            Said::EnqueueFailed(ticket, _) => {
+            CommandSummary::Start(ticket) => self.present(ticket, seen),
+            CommandSummary::EnqueueFailed(ticket, _) => {
                 self.outstanding.retain(|(sent, _)| *sent != ticket);
                 if self.marker {
                     self.marker_failed_at = Some(seen.now);
                 }
                 Ok(())
             }
-            Said::ChannelLost => {
+            CommandSummary::ChannelLost => {
                 (self.void, self.marker, self.marker_failed_at) = (0, false, None);
                 self.outstanding.clear();
                 Ok(())
             }
-            Said::Discard(event) => {
-                let waits = book.present(event, seen.now).is_some_and(|record| record.stage.eligible_at().is_some());
+            CommandSummary::Discard(event) => {
+                let waits =
+                    expected.present(event, seen.now).is_some_and(|record| record.stage.eligible_at().is_some());
                 self.void += usize::from(waits);
                 Ok(())
             }
-            Said::Sweep => {
+            CommandSummary::Sweep => {
                 self.marker |= !seen.effects.is_empty();
                 Ok(())
             }
-            Said::Submit { .. }
-            | Said::Reject(_)
-            | Said::Settle(..)
-            | Said::Heartbeat(_)
-            | Said::Redrive(_)
-            | Said::Pause
-            | Said::Resume
-            | Said::HoldExpiry
-            | Said::ReleaseExpiry
-            | Said::Shutdown
-            | Said::AbortInflight
-            | Said::Open => Ok(()),
+            CommandSummary::Submit { .. }
+            | CommandSummary::Reject(_)
+            | CommandSummary::Settle(..)
+            | CommandSummary::Heartbeat(_)
+            | CommandSummary::Redrive(_)
+            | CommandSummary::Pause
+            | CommandSummary::Resume
+            | CommandSummary::HoldExpiry
+            | CommandSummary::ReleaseExpiry
+            | CommandSummary::Shutdown
+            | CommandSummary::AbortInflight
+            | CommandSummary::Open => Ok(()),
         }
     }
 
     /// Presenting a ticket proves those before it lost that were not.
-    fn present(&mut self, ticket: Ticket, seen: &Seen<'_>) -> Result<(), Broken> {
+    fn present(&mut self, ticket: Ticket, seen: &Observation<'_>) -> Result<(), Broken> {
         let was_there = self.holds(ticket);
         while was_there && self.outstanding.front().is_some_and(|(first, _)| *first <= ticket) {
             self.outstanding.pop_front();
@@ -151,7 +154,7 @@ impl Sent {
         }
     }
 
-    fn judge_counts(&self, seen: &Seen<'_>) -> Result<(), Broken> {
+    fn judge_counts(&self, seen: &Observation<'_>) -> Result<(), Broken> {
         let (queued, capacity) = (seen.gauges.queued as usize, seen.config.channel_capacity.get());
         let (sent, spare) = (self.outstanding.len(), usize::from(self.marker));
         if sent > capacity + spare {
@@ -177,7 +180,7 @@ impl Sent {
     }
 }
 
-fn book_is_closed(seen: &Seen<'_>) -> bool {
+fn book_is_closed(seen: &Observation<'_>) -> bool {
     seen.engine.phase() != eventful::Phase::Running || seen.engine.is_paused()
 }
 

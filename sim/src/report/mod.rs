@@ -15,7 +15,7 @@ mod picture;
 mod text;
 
 use crate::failure::Broken;
-use crate::tier::{Part as _, Scenario, Tier};
+use crate::tier::{Scenario, ScenarioPart as _, Tier};
 use crate::trace::Trace;
 use picture::Picture;
 

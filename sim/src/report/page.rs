@@ -9,7 +9,7 @@ use super::picture::{DrawnEntry, Picture};
 use super::text::{escaped, seconds};
 use crate::failure::Broken;
 use crate::scenario::Micros;
-use crate::tier::{Part, Scenario, Tier};
+use crate::tier::{Scenario, ScenarioPart, Tier};
 use crate::trace::{Trace, What};
 
 /// The scenario as a file that the reader can save.
@@ -129,7 +129,7 @@ fn settings(setup: &Value) -> String {
     setup.as_object().into_iter().flatten().map(setting).collect()
 }
 
-fn rows<P: Part>(parts: &[P]) -> String {
+fn rows<P: ScenarioPart>(parts: &[P]) -> String {
     let row = |part: &P| {
         let at = part.at().map_or(String::new(), seconds);
         let (who, words) = (part.who(), escaped(&part.words()));

@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use crate::scenario::EventNumber;
-use crate::trace::{Entry, Fate, Lane, Span, Trace, Verdict, What};
+use crate::trace::{AttemptFate, Lane, MessageFate, OutageSpan, Trace, TraceEntry, What};
 
 /// What the page draws. Lanes and entries are named by their place in these lists.
 #[derive(Debug, Serialize)]
 pub(super) struct Picture<'t> {
     pub(super) lanes: Vec<DrawnLane>,
     pub(super) entries: Vec<DrawnEntry<'t>>,
-    pub(super) attempts: Vec<Attempt>,
-    pub(super) windows: Vec<Window>,
+    pub(super) attempts: Vec<AttemptBar>,
+    pub(super) windows: Vec<OutageBand>,
     pub(super) broken: Option<usize>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct DrawnEntry<'t> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) to: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<Verdict>,
+    verdict: Option<MessageFate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) event: Option<EventNumber>,
     pub(super) note: &'t str,
@@ -40,21 +40,21 @@ pub(super) struct DrawnEntry<'t> {
 
 /// A bar: a worker at work on an event.
 #[derive(Debug, Serialize)]
-pub(super) struct Attempt {
+pub(super) struct AttemptBar {
     lane: usize,
     begin: usize,
     /// Absent when it never ends.
     end: Option<usize>,
     event: Option<EventNumber>,
     /// Absent when it never ends.
-    fate: Option<Fate>,
+    fate: Option<AttemptFate>,
     /// Whether the engine did not count its outcome.
     stale: bool,
 }
 
 /// The time in which a part does not work as it should.
 #[derive(Debug, Serialize)]
-pub(super) struct Window {
+pub(super) struct OutageBand {
     lanes: Vec<usize>,
     begin: usize,
     end: usize,
@@ -62,7 +62,7 @@ pub(super) struct Window {
 }
 
 impl<'t> Picture<'t> {
-    pub(super) fn of(spans: &[Span], trace: &'t Trace) -> Self {
+    pub(super) fn of(spans: &[OutageSpan], trace: &'t Trace) -> Self {
         let lanes = lanes_of(trace);
         let place = |lane: Lane| lanes.iter().position(|other| *other == lane).unwrap_or_default();
         let entries = &trace.entries;
@@ -77,7 +77,7 @@ impl<'t> Picture<'t> {
 }
 
 impl<'t> DrawnEntry<'t> {
-    fn of(entry: &'t Entry, place: &impl Fn(Lane) -> usize) -> Self {
+    fn of(entry: &'t TraceEntry, place: &impl Fn(Lane) -> usize) -> Self {
         let (what, message) = match entry.what {
             What::Message(to, verdict) => ("message", Some((place(to), verdict))),
             What::Begin => ("begin", None),
@@ -87,7 +87,7 @@ impl<'t> DrawnEntry<'t> {
             What::Broken => ("broken", None),
         };
         let (to, verdict) = message.unzip();
-        let Entry { step, at, event, .. } = *entry;
+        let TraceEntry { step, at, event, .. } = *entry;
         let (lane, note, record) = (place(entry.lane), entry.note.as_str(), entry.record.as_deref());
         Self { step, at, lane, what, to, verdict, event, note, record }
     }
@@ -131,14 +131,14 @@ const fn kind(lane: Lane) -> &'static str {
 }
 
 /// A worker does one thing at a time, so a bar lasts until the next end in its lane.
-fn attempts(entries: &[Entry], place: &impl Fn(Lane) -> usize) -> Vec<Attempt> {
+fn attempts(entries: &[TraceEntry], place: &impl Fn(Lane) -> usize) -> Vec<AttemptBar> {
     let begins = entries.iter().enumerate().filter(|(_, entry)| entry.what == What::Begin);
-    let attempt = |(begin, entry): (usize, &Entry)| {
+    let attempt = |(begin, entry): (usize, &TraceEntry)| {
         let mut attempt =
-            Attempt { lane: place(entry.lane), begin, end: None, event: entry.event, fate: None, stale: false };
+            AttemptBar { lane: place(entry.lane), begin, end: None, event: entry.event, fate: None, stale: false };
         for (at, later) in entries.iter().enumerate().skip(begin + 1).filter(|(_, later)| later.lane == entry.lane) {
             match later.what {
-                What::Message(_, verdict) => attempt.stale = verdict == Verdict::NoEffect,
+                What::Message(_, verdict) => attempt.stale = verdict == MessageFate::NoEffect,
                 What::End(fate) => {
                     (attempt.end, attempt.fate) = (Some(at), Some(fate));
                     break;
@@ -151,19 +151,20 @@ fn attempts(entries: &[Entry], place: &impl Fn(Lane) -> usize) -> Vec<Attempt> {
     begins.map(attempt).collect()
 }
 
-fn windows(spans: &[Span], entries: &[Entry], lanes: &[Lane]) -> Vec<Window> {
+fn windows(spans: &[OutageSpan], entries: &[TraceEntry], lanes: &[Lane]) -> Vec<OutageBand> {
     let mut begun: Vec<usize> = Vec::new();
     let mut windows = Vec::new();
-    for Span { note, lasts, name, parts } in spans {
-        let is_it =
-            |(at, entry): &(usize, &Entry)| entry.what == What::Fault && entry.note == *note && !begun.contains(at);
+    for OutageSpan { note, lasts, name, parts } in spans {
+        let is_it = |(at, entry): &(usize, &TraceEntry)| {
+            entry.what == What::Fault && entry.note == *note && !begun.contains(at)
+        };
         let Some((begin, entry)) = entries.iter().enumerate().find(is_it) else { continue };
         begun.push(begin);
         let ends_at = entry.at.saturating_add(*lasts);
         let end = entries.iter().position(|entry| entry.at >= ends_at).unwrap_or(entries.len());
         let disturbed = |lane: Lane| parts.iter().any(|part| *part == kind(lane) || *part == self::name(lane));
         let places = (0..lanes.len()).filter(|place| disturbed(lanes[*place])).collect();
-        windows.push(Window { lanes: places, begin, end: end.max(begin), name: (*name).to_owned() });
+        windows.push(OutageBand { lanes: places, begin, end: end.max(begin), name: (*name).to_owned() });
     }
     windows
 }

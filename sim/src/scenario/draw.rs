@@ -3,24 +3,24 @@
 //! Faults come in families. With swarm testing (Groce et al., "Swarm Testing", 2012) each family
 //! is off in half of the runs, so that faults which hide each other are seen apart.
 
-use super::family::{Family, Plan};
+use super::family::{DrawPlan, FaultFamily};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
 use super::units::MILLI;
-use super::{Act, Behaviour, CoreSetup, Fault, Injection, Operation, Scenario, Settings};
-use crate::chance::{Chance, Stream};
-use crate::tier::Part as _;
+use super::{Act, Behaviour, CoreFault, CoreScenario, CoreSetup, Injection, Operation, Settings};
+use crate::seeded_rng::{SeededRng, Stream};
+use crate::tier::ScenarioPart as _;
 
-impl Scenario {
+impl CoreScenario {
     /// The scenario of this seed.
-    pub fn draw(seed: u64, plan: Plan) -> Self {
-        let chance = Chance::of(seed);
-        let mut families = chance.stream("families");
-        let mut on = Family::ALL.map(|_| !plan.swarm || families.per_mille(500));
-        on[Family::Journal as usize] &= plan.journals;
+    pub fn draw(seed: u64, plan: DrawPlan) -> Self {
+        let rng = SeededRng::of(seed);
+        let mut families = rng.stream("families");
+        let mut on = FaultFamily::ALL.map(|_| !plan.swarm || families.per_mille(500));
+        on[FaultFamily::Journal as usize] &= plan.journals;
         let submits = plan.submits.max(1);
         let horizon = u64::from(submits) * 60 * MILLI;
-        let span = horizon / chance.stream("tempo").pick(&[1, 1, 4, 40]);
-        let draw = Draw { chance, on, submits, horizon, span };
+        let span = horizon / rng.stream("tempo").pick(&[1, 1, 4, 40]);
+        let draw = CoreDraw { rng, on, submits, horizon, span };
         let mut settings = draw.settings();
         let (operations, faults) = (draw.operations(), draw.faults(&settings));
         // Downtimes that are no longer kept apart make retentions longer by all of them: with a clock that was
@@ -28,15 +28,15 @@ impl Scenario {
         if faults.iter().any(|fault| matches!(fault.what, Injection::ClockOff { .. })) {
             settings.thresholds.iter_mut().for_each(|small| small.downtimes = 256);
         }
-        let (journal, quick) = (draw.journaling(), draw.chance.stream("quick").per_mille(500));
+        let (journal, quick) = (draw.journaling(), draw.rng.stream("quick").per_mille(500));
         let setup = CoreSetup { settings, journal, patience: 0, idles_first: false, quick };
         Self { operations, faults, ..Self::of(seed, setup) }
     }
 }
 
-pub(super) struct Draw {
-    pub(super) chance: Chance,
-    on: [bool; Family::ALL.len()],
+pub(super) struct CoreDraw {
+    pub(super) rng: SeededRng,
+    on: [bool; FaultFamily::ALL.len()],
     pub(super) submits: u16,
     /// When the last fault comes at the latest.
     horizon: u64,
@@ -44,8 +44,8 @@ pub(super) struct Draw {
     pub(super) span: u64,
 }
 
-impl Draw {
-    pub(super) fn has(&self, family: Family) -> bool {
+impl CoreDraw {
+    pub(super) fn has(&self, family: FaultFamily) -> bool {
         self.on[family as usize]
     }
 
@@ -55,8 +55,8 @@ impl Draw {
     }
 
     fn operations(&self) -> Vec<Operation> {
-        let mut submits = self.chance.stream("operations");
-        let retries = self.has(Family::Clients);
+        let mut submits = self.rng.stream("operations");
+        let retries = self.has(FaultFamily::Clients);
         let mut operations = Vec::with_capacity(usize::from(self.submits) + 16);
         let mut fresh = 0;
         for _ in 0..self.submits {
@@ -73,13 +73,13 @@ impl Draw {
                 operations.push(Operation { act: Act::Submit { event, payload }, ..operation });
             }
         }
-        if self.has(Family::Operators) {
+        if self.has(FaultFamily::Operators) {
             self.operators(fresh, &mut operations);
         }
-        if self.has(Family::Waiters) {
+        if self.has(FaultFamily::Waiters) {
             self.waiters(&mut operations);
         }
-        if self.has(Family::Readers) {
+        if self.has(FaultFamily::Readers) {
             self.readers(&mut operations);
         }
         operations.sort_by_key(|operation| operation.at);
@@ -87,12 +87,12 @@ impl Draw {
     }
 
     pub(super) fn operation(&self, draw: &mut Stream, span: u64, act: Act) -> Operation {
-        let hangs_up = self.has(Family::Clients) && draw.per_mille(80);
+        let hangs_up = self.has(FaultFamily::Clients) && draw.per_mille(80);
         Operation { at: moment(draw, span), client: draw.below(4) as u8, hangs_up, act }
     }
 
     fn operators(&self, events: u64, operations: &mut Vec<Operation>) {
-        let draw = &mut self.chance.stream("operators");
+        let draw = &mut self.rng.stream("operators");
         for _ in 0..draw.below(u64::from(self.submits / 4) + 3) {
             let event = draw.below(events + 1) as u16;
             let act = match draw.below(10) {
@@ -119,33 +119,37 @@ impl Draw {
         }
     }
 
-    fn faults(&self, settings: &Settings) -> Vec<Fault> {
+    fn faults(&self, settings: &Settings) -> Vec<CoreFault> {
         let mut faults = Vec::new();
-        for family in Family::ALL.into_iter().filter(|family| self.has(*family)) {
+        for family in FaultFamily::ALL.into_iter().filter(|family| self.has(*family)) {
             match family {
-                Family::Channel => self.timed(family, &mut faults, channel),
-                Family::Tickets => self.timed(family, &mut faults, tickets),
-                Family::Dispatcher => self.timed(family, &mut faults, |draw| dispatcher(draw, settings)),
-                Family::Sweeper => self.timed(family, &mut faults, sweeper),
-                Family::Clock => self.timed(family, &mut faults, clock),
-                Family::Handlers => self.handlers(family, &mut faults, outcome),
-                Family::Crashes => self.crashes(settings, &mut faults),
-                Family::Shutdown => self.shutdowns(settings, &mut faults),
-                Family::Restart => self.restarts(&mut faults),
-                Family::Masses => self.masses(&mut faults),
-                Family::Swizzle => self.swizzle(&mut faults),
-                Family::Journal => self.journal(settings, &mut faults),
-                Family::Panics => self.panics(&mut faults),
+                FaultFamily::Channel => self.timed(family, &mut faults, channel),
+                FaultFamily::Tickets => self.timed(family, &mut faults, tickets),
+                FaultFamily::Dispatcher => self.timed(family, &mut faults, |draw| dispatcher(draw, settings)),
+                FaultFamily::Sweeper => self.timed(family, &mut faults, sweeper),
+                FaultFamily::Clock => self.timed(family, &mut faults, clock),
+                FaultFamily::Handlers => self.handlers(family, &mut faults, outcome),
+                FaultFamily::Crashes => self.crashes(settings, &mut faults),
+                FaultFamily::Shutdown => self.shutdowns(settings, &mut faults),
+                FaultFamily::Restart => self.restarts(&mut faults),
+                FaultFamily::Masses => self.masses(&mut faults),
+                FaultFamily::Swizzle => self.swizzle(&mut faults),
+                FaultFamily::Journal => self.journal(settings, &mut faults),
+                FaultFamily::Panics => self.panics(&mut faults),
                 // These show in settings and operations.
-                Family::Clients | Family::Overload | Family::Operators | Family::Waiters | Family::Readers => {}
+                FaultFamily::Clients
+                | FaultFamily::Overload
+                | FaultFamily::Operators
+                | FaultFamily::Waiters
+                | FaultFamily::Readers => {}
             }
         }
         faults.sort_by_key(|fault| fault.at());
         faults
     }
 
-    pub(super) fn stream(&self, family: Family) -> Stream {
-        self.chance.stream(&family.name())
+    pub(super) fn stream(&self, family: FaultFamily) -> Stream {
+        self.rng.stream(&family.name())
     }
 
     /// A time at which something goes wrong: mostly while events come in.
@@ -155,7 +159,7 @@ impl Draw {
     }
 
     /// Faults at times of their own, more in longer runs.
-    fn timed(&self, family: Family, faults: &mut Vec<Fault>, one: impl Fn(&mut Stream) -> Injection) {
+    fn timed(&self, family: FaultFamily, faults: &mut Vec<CoreFault>, one: impl Fn(&mut Stream) -> Injection) {
         let draw = &mut self.stream(family);
         for _ in 0..draw.between(1, u64::from(self.submits) / 24 + 4) {
             let at = self.trouble(draw);
@@ -164,7 +168,7 @@ impl Draw {
     }
 
     /// Behaviours of some attempts, at a rate of this run's own.
-    fn handlers(&self, family: Family, faults: &mut Vec<Fault>, one: impl Fn(&mut Stream) -> Behaviour) {
+    fn handlers(&self, family: FaultFamily, faults: &mut Vec<CoreFault>, one: impl Fn(&mut Stream) -> Behaviour) {
         let draw = &mut self.stream(family);
         let rate = draw.pick(&[30, 100, 300]);
         for event in 0..self.submits {
@@ -177,10 +181,10 @@ impl Draw {
     }
 
     /// Crashes of some attempts. At least one permit is left to those that are not stuck for good.
-    fn crashes(&self, settings: &Settings, faults: &mut Vec<Fault>) {
+    fn crashes(&self, settings: &Settings, faults: &mut Vec<CoreFault>) {
         let mut permits = settings.concurrency.get() - 1;
         let began = faults.len();
-        self.handlers(Family::Crashes, faults, |draw| crash(draw, settings));
+        self.handlers(FaultFamily::Crashes, faults, |draw| crash(draw, settings));
         for fault in &mut faults[began..] {
             if let Injection::Handler { does: does @ Behaviour::Stuck, .. } = &mut fault.what {
                 match permits {
@@ -192,12 +196,12 @@ impl Draw {
     }
 
     fn first_shutdown(&self) -> Option<u64> {
-        let draw = &mut self.chance.stream("first shutdown");
-        (self.has(Family::Shutdown) && draw.per_mille(600)).then(|| self.trouble(draw))
+        let draw = &mut self.rng.stream("first shutdown");
+        (self.has(FaultFamily::Shutdown) && draw.per_mille(600)).then(|| self.trouble(draw))
     }
 
-    fn shutdowns(&self, settings: &Settings, faults: &mut Vec<Fault>) {
-        let draw = &mut self.stream(Family::Shutdown);
+    fn shutdowns(&self, settings: &Settings, faults: &mut Vec<CoreFault>) {
+        let draw = &mut self.stream(FaultFamily::Shutdown);
         if let Some(first) = self.first_shutdown() {
             faults.push(Injection::Shutdown { timeout: draw.pick(&[0, settings.drain_timeout]) }.at(first));
             let before = first.saturating_sub(draw.below(300) * MILLI);
@@ -229,21 +233,24 @@ impl Draw {
             // It is needed to the end: a handler may run past its deadline while the rest is drained.
             faults.push(Injection::SweeperDies { lasts: draw.below(20) * MILLI }.at(first + draw.below(10) * MILLI));
         }
-        if self.has(Family::Journal) && draw.per_mille(500) {
+        if self.has(FaultFamily::Journal) && draw.per_mille(500) {
             let timeout = draw.pick(&[0, settings.drain_timeout]);
             faults.push(Injection::ShutdownAmidOpening { timeout }.at(self.trouble(draw)));
         }
     }
 
-    fn restarts(&self, faults: &mut Vec<Fault>) {
-        let draw = &mut self.stream(Family::Restart);
+    fn restarts(&self, faults: &mut Vec<CoreFault>) {
+        let draw = &mut self.stream(FaultFamily::Restart);
         for _ in 0..draw.below(3) {
-            faults.push(Fault { at: self.trouble(draw), what: Injection::Restart { lasts: draw.below(100) * MILLI } });
+            faults.push(CoreFault {
+                at: self.trouble(draw),
+                what: Injection::Restart { lasts: draw.below(100) * MILLI },
+            });
         }
     }
 
-    fn masses(&self, faults: &mut Vec<Fault>) {
-        let draw = &mut self.stream(Family::Masses);
+    fn masses(&self, faults: &mut Vec<CoreFault>) {
+        let draw = &mut self.stream(FaultFamily::Masses);
         if draw.per_mille(600) {
             faults.push(Injection::Poison { event: draw.below(u64::from(self.submits)) as u16 }.at(0));
         }
@@ -255,8 +262,8 @@ impl Draw {
 
     /// Stops dispatcher, sweeper, workers and clients one by one, and restores them in another
     /// order (after FoundationDB's test of that name).
-    fn swizzle(&self, faults: &mut Vec<Fault>) {
-        let draw = &mut self.stream(Family::Swizzle);
+    fn swizzle(&self, faults: &mut Vec<CoreFault>) {
+        let draw = &mut self.stream(FaultFamily::Swizzle);
         let start = self.trouble(draw);
         let step = draw.between(1, 40) * MILLI;
         let mut restored = [0, 1, 2, 3];

@@ -1,21 +1,21 @@
 //! A journal, and what goes wrong with it.
 
-use super::draw::Draw;
-use super::family::Family;
+use super::draw::CoreDraw;
+use super::family::FaultFamily;
 use super::units::MILLI;
-use super::{Behaviour, Fault, Injection, Journaling, Settings};
-use crate::chance::Stream;
+use super::{Behaviour, CoreFault, Injection, Journaling, Settings};
 use crate::disk::Ailment;
+use crate::seeded_rng::Stream;
 
 /// How far a clock is off: from what is noticed late to a battery that is empty.
 const OFF_MINUTES: [u64; 5] = [2, 60, 24 * 60, 5 * 24 * 60, 30 * 24 * 60];
 
-impl Draw {
+impl CoreDraw {
     pub(super) fn journaling(&self) -> Option<Journaling> {
-        let draw = &mut self.chance.stream("journaling");
+        let draw = &mut self.rng.stream("journaling");
         // Each snapshot replays all that is there, so that long runs make as many as short ones.
         let length = u64::from(self.submits).div_ceil(20);
-        self.has(Family::Journal).then(|| Journaling {
+        self.has(FaultFamily::Journal).then(|| Journaling {
             relaxed_starts: draw.per_mille(250),
             snapshot_after_bytes: draw.pick(&[400, 1_500, 6_000, 1 << 20]) * length,
             reserve_bytes: draw.pick(&[0, 2_000, 20_000]),
@@ -28,8 +28,8 @@ impl Draw {
         })
     }
 
-    pub(super) fn journal(&self, settings: &Settings, faults: &mut Vec<Fault>) {
-        let draw = &mut self.stream(Family::Journal);
+    pub(super) fn journal(&self, settings: &Settings, faults: &mut Vec<CoreFault>) {
+        let draw = &mut self.stream(FaultFamily::Journal);
         if draw.per_mille(700) {
             self.deaths(draw, faults);
         }
@@ -65,7 +65,7 @@ impl Draw {
     }
 
     /// Starts with a clock that is off, and perhaps one with a clock that is right again.
-    fn clocks(&self, draw: &mut Stream, faults: &mut Vec<Fault>) {
+    fn clocks(&self, draw: &mut Stream, faults: &mut Vec<CoreFault>) {
         let mut at = self.trouble(draw);
         for _ in 0..draw.between(1, 4) {
             let by = if draw.per_mille(300) { 0 } else { draw.pick(&OFF_MINUTES) * 60_000 * MILLI };
@@ -76,7 +76,7 @@ impl Draw {
     }
 
     /// Deaths of the process, some of them right after each other, so that a recovery is interrupted.
-    fn deaths(&self, draw: &mut Stream, faults: &mut Vec<Fault>) {
+    fn deaths(&self, draw: &mut Stream, faults: &mut Vec<CoreFault>) {
         for _ in 0..draw.between(1, u64::from(self.submits) / 60 + 2) {
             let (at, lasts) = (self.trouble(draw), draw.below(20) * MILLI);
             faults.push(death(at, lasts, draw));
@@ -88,17 +88,17 @@ impl Draw {
     }
 
     /// Handlers that kill the process.
-    fn killers(&self, draw: &mut Stream, settings: &Settings, faults: &mut Vec<Fault>) {
+    fn killers(&self, draw: &mut Stream, settings: &Settings, faults: &mut Vec<CoreFault>) {
         let event = draw.below(u64::from(self.submits)) as u16;
         for attempt in 1..=draw.between(1, u64::from(settings.max_attempts) + 1) as u32 {
-            let is_it = |fault: &Fault| matches!(fault.what, Injection::Handler { event: e, attempt: a, .. } if (e, a) == (event, attempt));
+            let is_it = |fault: &CoreFault| matches!(fault.what, Injection::Handler { event: e, attempt: a, .. } if (e, a) == (event, attempt));
             faults.retain(|fault| !is_it(fault));
             faults.push(Injection::Handler { event, attempt, does: Behaviour::KillsProcess }.at(0));
         }
     }
 }
 
-fn death(at: u64, lasts: u64, draw: &mut Stream) -> Fault {
+fn death(at: u64, lasts: u64, draw: &mut Stream) -> CoreFault {
     match draw.below(4) {
         0 => Injection::Restart { lasts }.at(at),
         1 => Injection::PowerCut { lasts }.at(at),
@@ -106,7 +106,7 @@ fn death(at: u64, lasts: u64, draw: &mut Stream) -> Fault {
     }
 }
 
-fn disk(at: u64, draw: &mut Stream) -> Fault {
+fn disk(at: u64, draw: &mut Stream) -> CoreFault {
     let how = match draw.below(8) {
         0 => Ailment::ShortWrite,
         1 => Ailment::WriteFails,

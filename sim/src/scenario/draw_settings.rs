@@ -2,15 +2,15 @@
 
 use std::num::NonZeroUsize;
 
-use super::draw::Draw;
-use super::family::Family;
+use super::draw::CoreDraw;
+use super::family::FaultFamily;
 use super::units::MILLI;
 use super::{Settings, SmallThresholds};
-use crate::chance::Stream;
+use crate::seeded_rng::Stream;
 
-impl Draw {
+impl CoreDraw {
     pub(super) fn settings(&self) -> Settings {
-        let draw = &mut self.chance.stream("settings");
+        let draw = &mut self.rng.stream("settings");
         let run_timeout = draw.between(20, 200) * MILLI;
         let backoff_base = draw.between(1, 100) * MILLI;
         let max_event_bytes = 400;
@@ -41,18 +41,13 @@ impl Draw {
             drain_timeout: draw.pick(&[0, 50, 300, 2_000]) * MILLI,
             abort_grace: draw.between(1, 50) * MILLI,
             thresholds: self.thresholds(),
-            overload_retry_after: Some(self.chance.stream("overload").pick(&[
-                1,
-                7 * MILLI,
-                300 * MILLI,
-                90_000 * MILLI,
-            ])),
-            sync_grace: Some(self.chance.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
+            overload_retry_after: Some(self.rng.stream("overload").pick(&[1, 7 * MILLI, 300 * MILLI, 90_000 * MILLI])),
+            sync_grace: Some(self.rng.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
         };
-        if self.has(Family::Channel) && draw.per_mille(400) {
+        if self.has(FaultFamily::Channel) && draw.per_mille(400) {
             settings.channel_capacity = NonZeroUsize::MIN;
         }
-        if self.has(Family::Overload) {
+        if self.has(FaultFamily::Overload) {
             self.narrow(&mut settings, draw);
         }
         self.keep_failed(&mut settings);
@@ -63,7 +58,7 @@ impl Draw {
 
     /// In some runs a setting is the least or the greatest that makes sense.
     fn reach_edges(&self, settings: &mut Settings) {
-        let draw = &mut self.chance.stream("edges");
+        let draw = &mut self.rng.stream("edges");
         let mut is_at_edge = || draw.per_mille(25);
         if is_at_edge() {
             settings.retention = 1;
@@ -107,7 +102,7 @@ impl Draw {
     /// Thresholds of the engine, small in most runs. Those that make a run slow are small in few: an index that is
     /// split has a thousand tables, and keys of one hash are compared one by one.
     fn thresholds(&self) -> Option<SmallThresholds> {
-        let draw = &mut self.chance.stream("thresholds");
+        let draw = &mut self.rng.stream("thresholds");
         draw.per_mille(800).then(|| SmallThresholds {
             scan_limit: draw.pick(&[1, 2, 4, 16, 4096]) * self.length(),
             page_bytes: draw.pick(&[1, 30, 200, 8 << 20]),
@@ -123,7 +118,7 @@ impl Draw {
 
     /// In some runs an event has so many attempts that the delay between them is at its cap for most.
     fn go_on_for_long(&self, settings: &mut Settings) {
-        let draw = &mut self.chance.stream("attempts");
+        let draw = &mut self.rng.stream("attempts");
         if draw.per_mille(100) {
             settings.max_attempts = small(draw.pick(&[9, 20, 40]));
             settings.backoff_base = draw.pick(&[1, 30, MILLI]);
@@ -133,11 +128,11 @@ impl Draw {
 
     /// How failed events are kept.
     fn keep_failed(&self, settings: &mut Settings) {
-        let draw = &mut self.chance.stream("failed events");
+        let draw = &mut self.rng.stream("failed events");
         if draw.per_mille(500) {
             settings.failed_retention = Some(draw.pick(&[50, 500, 5_000]) * MILLI);
         }
-        if self.has(Family::Overload) && draw.per_mille(500) {
+        if self.has(FaultFamily::Overload) && draw.per_mille(500) {
             settings.max_failed_bytes = settings.max_event_bytes + draw.index(usize::from(self.submits) * 12);
             settings.drops_oldest_failed = draw.per_mille(500);
         }

@@ -1,14 +1,14 @@
 //! Clients that wait and read along, and a node that breaks down.
 
-use super::draw::Draw;
-use super::family::Family;
+use super::draw::CoreDraw;
+use super::family::FaultFamily;
 use super::units::MILLI;
-use super::{Act, Fault, Injection, Operation};
+use super::{Act, CoreFault, Injection, Operation};
 
-impl Draw {
+impl CoreDraw {
     /// Some submissions wait for room, and some clients read records, or wait for what becomes of them.
     pub(super) fn waiters(&self, operations: &mut Vec<Operation>) {
-        let draw = &mut self.stream(Family::Waiters);
+        let draw = &mut self.stream(FaultFamily::Waiters);
         for operation in operations.iter_mut() {
             if let Act::Submit { event, payload } = operation.act
                 && draw.per_mille(500)
@@ -33,7 +33,7 @@ impl Draw {
     }
 
     pub(super) fn readers(&self, operations: &mut Vec<Operation>) {
-        let draw = &mut self.stream(Family::Readers);
+        let draw = &mut self.stream(FaultFamily::Readers);
         for _ in 0..draw.between(1, 3) {
             let every = draw.pick(&[0, 1, 10, 100]) * MILLI;
             let lasts = draw.pick(&[20, 500, 10_000]) * MILLI;
@@ -42,8 +42,8 @@ impl Draw {
         }
     }
 
-    pub(super) fn panics(&self, faults: &mut Vec<Fault>) {
-        let draw = &mut self.stream(Family::Panics);
+    pub(super) fn panics(&self, faults: &mut Vec<CoreFault>) {
+        let draw = &mut self.stream(FaultFamily::Panics);
         if draw.per_mille(200) {
             faults.push(Injection::NodePanics { sending: draw.per_mille(500) }.at(self.trouble(draw)));
         }

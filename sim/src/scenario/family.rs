@@ -4,7 +4,7 @@ use crate::spelling::counted;
 
 /// What scenarios are to be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
+pub struct DrawPlan {
     /// How many submissions.
     pub submits: u16,
     /// Whether each family of faults is off in half of the runs; else all are on in every run.
@@ -15,7 +15,7 @@ pub struct Plan {
 
 counted! {
 /// Faults that belong together.
-pub enum Family {
+pub enum FaultFamily {
     /// The channel is full, of capacity one, or without a receiver.
     Channel,
     /// Tickets and markers are lost or presented twice.

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Behaviour, EventNumber};
 use crate::disk::Ailment;
-use crate::tier::Part;
-use crate::trace::Span;
+use crate::tier::ScenarioPart;
+use crate::trace::OutageSpan;
 
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
+pub struct CoreFault {
     /// When it begins, in microseconds since the start. What goes wrong with handlers waits for them instead.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub at: u64,
@@ -114,12 +114,12 @@ pub enum Loss {
 
 impl Injection {
     /// The fault that begins at this time.
-    pub const fn at(self, at: u64) -> Fault {
-        Fault { at, what: self }
+    pub const fn at(self, at: u64) -> CoreFault {
+        CoreFault { at, what: self }
     }
 }
 
-impl Part for Fault {
+impl ScenarioPart for CoreFault {
     fn at(&self) -> Option<u64> {
         let is_of_handlers = matches!(self.what, Injection::Handler { .. } | Injection::Poison { .. });
         (!is_of_handlers).then_some(self.at)
@@ -129,7 +129,7 @@ impl Part for Fault {
         self.what.to_string()
     }
 
-    fn span(&self) -> Option<Span> {
+    fn span(&self) -> Option<OutageSpan> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "the others do not last, or show in no lane")]
         let (lasts, name, parts): (u64, &'static str, &[&str]) = match self.what {
             Injection::ChannelFull { lasts } => (lasts.unwrap_or(u64::MAX), "full", &["channel"]),
@@ -149,7 +149,7 @@ impl Part for Fault {
             Injection::DiskGone { lasts } => (lasts, "gone", &["journal"]),
             _ => return None,
         };
-        Some(Span::new(self.words(), lasts, name, parts))
+        Some(OutageSpan::new(self.words(), lasts, name, parts))
     }
 }
 

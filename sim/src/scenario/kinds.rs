@@ -2,7 +2,7 @@
 
 use super::units::MILLI;
 use super::{Behaviour, Injection, Loss, Settings};
-use crate::chance::Stream;
+use crate::seeded_rng::Stream;
 
 pub(super) fn channel(draw: &mut Stream) -> Injection {
     match draw.below(24) {

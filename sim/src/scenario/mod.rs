@@ -18,11 +18,11 @@ mod words;
 
 pub use behaviour::Behaviour;
 pub use event::EventNumber;
-pub use family::{Family, Plan};
-pub use fault::{Fault, Injection, Loss};
+pub use family::{DrawPlan, FaultFamily};
+pub use fault::{CoreFault, Injection, Loss};
 pub use fault_kind::FaultKind;
 pub use operation::{Act, Operation};
 pub use settings::{CoreSetup, Journaling, Settings, SmallThresholds};
-pub use tier::{CoreTier, Scenario};
+pub use tier::{CoreScenario, CoreTier};
 pub use units::MILLI;
 pub use words::Micros;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::EventNumber;
-use crate::tier::Part;
+use crate::tier::ScenarioPart;
 
 /// Something that a client or an operator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub enum Act {
     Subscribe { capacity: u16, every: u64, lasts: u64 },
 }
 
-impl Part for Operation {
+impl ScenarioPart for Operation {
     fn at(&self) -> Option<u64> {
         Some(self.at)
     }

@@ -1,11 +1,11 @@
 //! The core tier: the node that ships, in a world of discrete events.
 
-use super::{Act, CoreSetup, Fault, FaultKind, Injection, Operation, Plan};
+use super::{Act, CoreFault, CoreSetup, DrawPlan, FaultKind, Injection, Operation};
 use crate::edge;
-use crate::tier::{FileError, Keep, Move, Probes, Report, Tier};
+use crate::tier::{FileError, Keep, Probes, Report, ScenarioChange, Tier};
 
 /// Everything that a run of the core tier is made of. Times are microseconds since its start.
-pub type Scenario = crate::tier::Scenario<CoreTier>;
+pub type CoreScenario = crate::tier::Scenario<CoreTier>;
 
 /// The core tier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +18,17 @@ impl Tier for CoreTier {
 
     type Setup = CoreSetup;
     type Operation = Operation;
-    type Fault = Fault;
+    type Fault = CoreFault;
 
     fn kinds() -> usize {
         FaultKind::ALL.len()
     }
 
-    fn draw(seed: u64, plan: Plan) -> Scenario {
-        Scenario::draw(seed, plan)
+    fn draw(seed: u64, plan: DrawPlan) -> CoreScenario {
+        CoreScenario::draw(seed, plan)
     }
 
-    fn check(scenario: &Scenario, path: &str) -> Result<(), FileError> {
+    fn check(scenario: &CoreScenario, path: &str) -> Result<(), FileError> {
         let (settings, path) = (&scenario.setup.settings, path.to_owned());
         // Permits have numbers.
         if u16::try_from(settings.concurrency.get()).is_err() {
@@ -37,12 +37,12 @@ impl Tier for CoreTier {
         settings.config().validate().map_err(|source| FileError::Settings { path, source })
     }
 
-    fn run(scenario: &Scenario, keep: Keep, probes: &mut Probes) -> Report {
+    fn run(scenario: &CoreScenario, keep: Keep, probes: &mut Probes) -> Report {
         scenario.play(keep, probes)
     }
 
-    fn moves(scenario: &Scenario) -> Vec<Move<Self>> {
-        let mut moves: Vec<Move<Self>> = vec![Box::new(|scenario| scenario.setup.patience = 0)];
+    fn moves(scenario: &CoreScenario) -> Vec<ScenarioChange<Self>> {
+        let mut moves: Vec<ScenarioChange<Self>> = vec![Box::new(|scenario| scenario.setup.patience = 0)];
         for at in 0..scenario.operations.len() {
             moves.push(Box::new(move |scenario| scenario.operations[at].hangs_up = false));
             moves.push(Box::new(move |scenario| scenario.operations[at].client = 0));
@@ -77,9 +77,9 @@ impl Tier for CoreTier {
 }
 
 /// What strikes in a later attempt strikes in the one before, unless something does already.
-fn strike_sooner(scenario: &mut Scenario, at: usize) {
+fn strike_sooner(scenario: &mut CoreScenario, at: usize) {
     let Injection::Handler { event, attempt: attempt @ 2.., does } = scenario.faults[at].what else { return };
-    let strikes_before = |fault: &Fault| matches!(fault.what, Injection::Handler { event: e, attempt: a, .. } if (e, a) == (event, attempt - 1));
+    let strikes_before = |fault: &CoreFault| matches!(fault.what, Injection::Handler { event: e, attempt: a, .. } if (e, a) == (event, attempt - 1));
     if !scenario.faults.iter().any(strikes_before) {
         scenario.faults[at].what = Injection::Handler { event, attempt: attempt - 1, does };
     }

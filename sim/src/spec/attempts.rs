@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use eventful::{AfterRun, AttemptEnd, Charge, Config, ErrorText, RunId, Timestamp};
 
-use super::Record;
-use super::book::broken;
+use super::ReferenceRecord;
+use super::reference_state::broken;
 use crate::failure::{Broken, holds};
 
 /// Why a run ends.
@@ -41,12 +41,12 @@ pub struct Ruling {
     /// What the event is charged with.
     pub charge: Charge,
     /// What becomes of it.
-    pub next: Fate,
+    pub next: RunFate,
 }
 
 /// What becomes of an event when a run of it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum RunFate {
     /// It is completed.
     Completed,
     /// It has failed.
@@ -65,15 +65,15 @@ impl Ruling {
     pub fn of(config: &Config, charge: Charge, now: Timestamp, cause: Cause) -> Self {
         let given_back = Charge { charged: charge.charged.saturating_sub(1), ..charge };
         match cause {
-            Cause::Done => Self { end: AttemptEnd::Done, charge, next: Fate::Completed },
-            Cause::Permanent => Self { end: AttemptEnd::Failed, charge, next: Fate::Failed },
+            Cause::Done => Self { end: AttemptEnd::Done, charge, next: RunFate::Completed },
+            Cause::Permanent => Self { end: AttemptEnd::Failed, charge, next: RunFate::Failed },
             Cause::Snooze { delay } if charge.snoozes < config.max_snoozes => {
                 let charge = Charge { snoozes: charge.snoozes + 1, ..given_back };
-                Self { end: AttemptEnd::Snoozed, charge, next: Fate::At(now + delay.min(config.max_snooze)) }
+                Self { end: AttemptEnd::Snoozed, charge, next: RunFate::At(now + delay.min(config.max_snooze)) }
             }
             Cause::Interrupted if charge.refunds < config.max_refunds => {
                 let charge = Charge { refunds: charge.refunds + 1, ..given_back };
-                Self { end: AttemptEnd::Interrupted, charge, next: Fate::At(now) }
+                Self { end: AttemptEnd::Interrupted, charge, next: RunFate::At(now) }
             }
             Cause::Retry { after } => Self::again(config, charge, AttemptEnd::Retry, after.min(config.max_retry_after)),
             Cause::Snooze { .. } => Self::again(config, charge, AttemptEnd::Retry, Duration::ZERO),
@@ -86,22 +86,22 @@ impl Ruling {
     /// Another attempt after the backoff and not before the floor, or none when all are charged.
     fn again(config: &Config, charge: Charge, end: AttemptEnd, floor: Duration) -> Self {
         if charge.charged < config.max_attempts {
-            return Self { end, charge, next: Fate::AfterBackoff { floor } };
+            return Self { end, charge, next: RunFate::AfterBackoff { floor } };
         }
         let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
-        Self { end, charge, next: Fate::Failed }
+        Self { end, charge, next: RunFate::Failed }
     }
 
     /// Whether a fact of that time carries it out. Of a backoff only its bounds are looked at.
     pub fn allows(&self, config: &Config, now: Timestamp, end: AttemptEnd, charge: Charge, next: AfterRun) -> bool {
         let is_next = match (self.next, next) {
-            (Fate::Completed, AfterRun::Completed) | (Fate::Failed, AfterRun::Failed) => true,
-            (Fate::At(at), AfterRun::Retry { eligible_at }) => eligible_at == at,
-            (Fate::AfterBackoff { floor }, AfterRun::Retry { eligible_at }) => {
+            (RunFate::Completed, AfterRun::Completed) | (RunFate::Failed, AfterRun::Failed) => true,
+            (RunFate::At(at), AfterRun::Retry { eligible_at }) => eligible_at == at,
+            (RunFate::AfterBackoff { floor }, AfterRun::Retry { eligible_at }) => {
                 let (least, most) = backoff(config, charge.charged);
                 (now + least.max(floor)..=now + most.max(floor)).contains(&eligible_at)
             }
-            (Fate::Completed | Fate::Failed | Fate::At(_) | Fate::AfterBackoff { .. }, _) => false,
+            (RunFate::Completed | RunFate::Failed | RunFate::At(_) | RunFate::AfterBackoff { .. }, _) => false,
         };
         is_next && (self.end, self.charge) == (end, charge)
     }
@@ -109,7 +109,7 @@ impl Ruling {
 
 /// The end of a run, as a fact has it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ended<'f> {
+pub(super) struct RunEnding<'f> {
     pub(super) run: RunId,
     pub(super) end: AttemptEnd,
     pub(super) next: AfterRun,
@@ -118,8 +118,13 @@ pub(super) struct Ended<'f> {
 }
 
 /// Judges that this end of its run may follow, at `now`: some cause must explain it.
-pub(super) fn judge(config: &Config, record: &Record, now: Timestamp, ended: &Ended<'_>) -> Result<(), Broken> {
-    let Ended { run, end, next, charge, error } = *ended;
+pub(super) fn judge(
+    config: &Config,
+    record: &ReferenceRecord,
+    now: Timestamp,
+    ended: &RunEnding<'_>,
+) -> Result<(), Broken> {
+    let RunEnding { run, end, next, charge, error } = *ended;
     let key = record.event.key();
     holds(record.stage.run().is_some_and(|(current, _)| current == run), || {
         broken(4, format_args!("{run} of {key} has ended, in {:?}", record.stage))

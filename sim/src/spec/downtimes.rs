@@ -6,9 +6,9 @@ use eventful::{Downtime, Timestamp};
 
 /// The times between the last fact before an opening and that, as far as some record has outlived them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Downtimes(Vec<Downtime>);
+pub(super) struct ReferenceDowntimes(Vec<Downtime>);
 
-impl Downtimes {
+impl ReferenceDowntimes {
     /// Takes in an opening after the last fact at `last`, when the first of all terminal records ended at
     /// `oldest`. At most `most` are kept apart.
     pub(super) fn open(&mut self, until: Timestamp, last: Timestamp, oldest: Option<Timestamp>, most: usize) {

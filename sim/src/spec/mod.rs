@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `lifecycle` | the stages in the life of a record |
 //! | `record` | what facts determine of one event, and how it is compared with what an engine shows |
-//! | `book` | what the facts add up to, and what can be asked of them |
+//! | `expected` | what the facts add up to, and what can be asked of them |
 //! | `transitions` | what each fact changes, and what it may follow |
 //! | `attempts` | how the end of an attempt is charged, and what may become of its event |
 //! | `downtimes` | which times do not count toward retention |
@@ -17,21 +17,21 @@
 //! | `state` | how the whole is compared with what a journal gives back |
 
 mod attempts;
-mod book;
 mod counts;
 mod downtimes;
 mod lifecycle;
 pub mod model;
 mod numbering;
 mod record;
+mod reference_state;
 mod sizes;
 mod state;
 mod transitions;
 
-pub use attempts::{Cause, Fate, Ruling};
-pub use book::Book;
+pub use attempts::{Cause, Ruling, RunFate};
 pub use counts::FactCounts;
 pub use lifecycle::Lifecycle;
 pub use numbering::{Numbering, Register};
-pub use record::Record;
+pub use record::ReferenceRecord;
+pub use reference_state::ReferenceState;
 pub use sizes::{event_bytes, fact_bytes, key_bytes};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use eventful::Key;
 
-use crate::roster::Roster;
+use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
 
 /// The numbers under which a [`Book`](super::Book) keeps the records of keys: small ones, for it keeps
@@ -14,7 +14,7 @@ pub trait Numbering {
     fn number(&self, key: &Key) -> Option<EventNumber>;
 }
 
-impl Numbering for Roster {
+impl Numbering for KeyTable {
     fn number(&self, key: &Key) -> Option<EventNumber> {
         self.number(key)
     }

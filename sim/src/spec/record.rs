@@ -9,7 +9,7 @@ use super::{Lifecycle, event_bytes};
 
 /// What the facts make of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct ReferenceRecord {
     /// The event as it was accepted. Of a tombstone only key and digest count.
     pub event: Event,
     /// When it was accepted.
@@ -28,7 +28,7 @@ pub struct Record {
     pub history: Vec<PastAttempt>,
 }
 
-impl Record {
+impl ReferenceRecord {
     /// The record of an event that is accepted at `now`.
     pub fn new(event: Event, now: Timestamp) -> Self {
         Self {
@@ -103,7 +103,7 @@ impl Record {
     }
 
     /// The event has ended with nothing left to do: what a tombstone does not have is dropped.
-    pub(super) fn bury(&mut self, stage: Lifecycle) {
+    pub(super) fn retire(&mut self, stage: Lifecycle) {
         (self.stage, self.charge, self.last_error) = (stage, Charge::default(), None);
         self.history.clear();
     }

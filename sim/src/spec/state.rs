@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use eventful::{DurableState, RecordView};
 
-use super::{Book, FactCounts, Numbering};
+use super::{FactCounts, Numbering, ReferenceState};
 
-impl Book {
+impl ReferenceState {
     /// What of a state is not as the facts have it.
     pub fn difference(&self, state: &DurableState, keys: &impl Numbering) -> Option<String> {
         let ordered = state.records.is_sorted_by(|one, other| one.key < other.key);

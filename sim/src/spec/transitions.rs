@@ -2,13 +2,13 @@
 
 use eventful::{AfterRun, AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, RunId, Timestamp};
 
-use super::attempts::{self, Ended};
-use super::book::{broken, unfit};
-use super::{Book, Lifecycle, Numbering, Record, event_bytes};
+use super::attempts::{self, RunEnding};
+use super::reference_state::{broken, unfit};
+use super::{Lifecycle, Numbering, ReferenceRecord, ReferenceState, event_bytes};
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
-impl Book {
+impl ReferenceState {
     /// Applies the next fact. Returns the event that it is about, unless it forgets some.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Book {
             Change::Accepted(accepted) => self.accept(now, event, accepted)?,
             Change::Started { run, .. } => self.start(now, event, *run, &fact.change)?,
             Change::Finished { run, end, next, charge, error, .. } => {
-                let ended = Ended { run: *run, end: *end, next: *next, charge: *charge, error: error.as_ref() };
+                let ended = RunEnding { run: *run, end: *end, next: *next, charge: *charge, error: error.as_ref() };
                 self.finish(now, event, &ended, &fact.change)?;
             }
             Change::Redriven(_) => self.redrive(now, event, &fact.change)?,
@@ -66,7 +66,7 @@ impl Book {
             self.records.resize(at + 1, None);
         }
         self.counts.accepted += 1;
-        let record = Box::new(Record::new(accepted.clone(), now));
+        let record = Box::new(ReferenceRecord::new(accepted.clone(), now));
         self.by_status[record.status() as usize] += 1;
         self.bytes += event_bytes(accepted) as u64;
         let before = self.records[at].replace(record);
@@ -102,7 +102,13 @@ impl Book {
         })
     }
 
-    fn finish(&mut self, now: Timestamp, event: EventNumber, ended: &Ended<'_>, change: &Change) -> Result<(), Broken> {
+    fn finish(
+        &mut self,
+        now: Timestamp,
+        event: EventNumber,
+        ended: &RunEnding<'_>,
+        change: &Change,
+    ) -> Result<(), Broken> {
         self.counts.finished[ended.end as usize] += 1;
         if let Some(record) = self.record(event) {
             attempts::judge(&self.config, record, now, ended)?;
@@ -111,7 +117,7 @@ impl Book {
         self.change(event, change, |record| {
             let Some(run) = record.stage.run() else { return Err(unfit(4, event, Some(record.stage), change)) };
             match ended.next {
-                AfterRun::Completed => record.bury(Lifecycle::Completed(now)),
+                AfterRun::Completed => record.retire(Lifecycle::Completed(now)),
                 AfterRun::Failed => record.stage = Lifecycle::Failed(now),
                 AfterRun::Retry { eligible_at } => record.stage = Lifecycle::FailedRetry(eligible_at),
             }
@@ -138,7 +144,7 @@ impl Book {
         self.counts.finished[AttemptEnd::Discarded as usize] += u64::from(runs);
         self.change(event, change, |record| {
             let before = record.stage;
-            record.bury(Lifecycle::Discarded(now));
+            record.retire(Lifecycle::Discarded(now));
             holds(!before.is_tombstone(), || unfit(4, event, Some(before), change))
         })
     }
@@ -160,9 +166,9 @@ impl Book {
     }
 
     /// Its retention has ended; or it is the oldest of failed events that are more than are kept.
-    fn may_be_forgotten(&self, record: &Record, now: Timestamp) -> bool {
+    fn may_be_forgotten(&self, record: &ReferenceRecord, now: Timestamp) -> bool {
         let Lifecycle::Failed(at) = record.stage else { return self.is_expired(record.stage, now) };
-        let is_older = |other: &Record| matches!(other.stage, Lifecycle::Failed(other) if other < at);
+        let is_older = |other: &ReferenceRecord| matches!(other.stage, Lifecycle::Failed(other) if other < at);
         self.is_expired(record.stage, now)
             || self.drops_oldest() && self.has_failed_overflow() && !self.all().any(|(_, other)| is_older(other))
     }
@@ -190,7 +196,7 @@ impl Book {
         &mut self,
         event: EventNumber,
         fact: &Change,
-        change: impl FnOnce(&mut Record) -> Result<(), Broken>,
+        change: impl FnOnce(&mut ReferenceRecord) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         let record = self.records.get_mut(usize::from(event)).and_then(Option::as_deref_mut);
         let Some(record) = record else { return Err(unfit(1, event, None, fact)) };

@@ -72,7 +72,7 @@ impl RunAim {
 
     /// The run that this is for an engine in the state of `model`.
     pub fn resolve(self, model: &Model) -> RunId {
-        let (inflight, epoch) = (&model.book.inflight, model.epoch());
+        let (inflight, epoch) = (&model.expected.inflight, model.epoch());
         let foreign = Epoch::new(epoch.number() + 1);
         match self {
             Self::InFlight(_) if inflight.is_empty() => RunId::new(epoch, model.runs),

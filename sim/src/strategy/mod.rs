@@ -10,7 +10,7 @@ mod time;
 pub use aim::{KeyAim, RunAim, TicketAim};
 pub use config::configs;
 pub use events::{key, payload};
-pub use moves::{Move, moves};
+pub use moves::{AimedCommand, moves};
 pub use time::When;
 
 use eventful::{Command, Config, Timestamp};
@@ -21,14 +21,14 @@ use crate::spec::model::Model;
 /// One step of a test: a move at a time. Both are resolved against the model when the step is
 /// taken, so that a step still means something when others before it are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct StrategyStep {
     /// When.
     pub when: When,
     /// What.
-    pub what: Move,
+    pub what: AimedCommand,
 }
 
-impl Step {
+impl StrategyStep {
     /// The time and the command that this step is for an engine in the state of `model`.
     pub fn resolve(&self, model: &Model) -> (Timestamp, Command) {
         (self.when.resolve(model), self.what.resolve(model))
@@ -60,11 +60,11 @@ impl Step {
 /// });
 /// assert_eq!(property, Ok(()));
 /// ```
-pub fn histories(most_steps: usize) -> impl Strategy<Value = (Config, Vec<Step>)> {
+pub fn histories(most_steps: usize) -> impl Strategy<Value = (Config, Vec<StrategyStep>)> {
     (configs(), proptest::collection::vec(steps(), 1..=most_steps.max(1)))
 }
 
 /// Steps of all kinds, those that end the engine's life rarely.
-pub fn steps() -> impl Strategy<Value = Step> {
-    (When::strategy(), moves()).prop_map(|(when, what)| Step { when, what })
+pub fn steps() -> impl Strategy<Value = StrategyStep> {
+    (When::strategy(), moves()).prop_map(|(when, what)| StrategyStep { when, what })
 }

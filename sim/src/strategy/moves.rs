@@ -11,7 +11,7 @@ use crate::spec::model::Model;
 
 /// A command, its ticket, run or key still open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Move {
+pub enum AimedCommand {
     /// A command whose parts are all chosen.
     Plain(Command),
     /// [`Command::Start`].
@@ -28,7 +28,7 @@ pub enum Move {
     Discard(KeyAim),
 }
 
-impl Move {
+impl AimedCommand {
     /// The command that this is for an engine in the state of `model`.
     pub fn resolve(&self, model: &Model) -> Command {
         match self {
@@ -46,17 +46,17 @@ impl Move {
 }
 
 /// Moves of all kinds, those that end the engine's life rarely.
-pub fn moves() -> impl Strategy<Value = Move> {
+pub fn moves() -> impl Strategy<Value = AimedCommand> {
     prop_oneof![
-        24 => events().prop_map(|event| Move::Plain(Command::Submit(event))),
-        24 => TicketAim::strategy().prop_map(Move::Start),
-        20 => (RunAim::strategy(), outcomes()).prop_map(|(run, outcome)| Move::Settle(run, outcome)),
-        4 => RunAim::strategy().prop_map(Move::Heartbeat),
-        4 => (TicketAim::strategy(), causes()).prop_map(|(ticket, cause)| Move::EnqueueFailed(ticket, cause)),
-        14 => Just(Move::Plain(Command::Sweep)),
-        3 => KeyAim::strategy().prop_map(Move::Redrive),
-        2 => KeyAim::strategy().prop_map(Move::Discard),
-        4 => operations().prop_map(Move::Plain),
+        24 => events().prop_map(|event| AimedCommand::Plain(Command::Submit(event))),
+        24 => TicketAim::strategy().prop_map(AimedCommand::Start),
+        20 => (RunAim::strategy(), outcomes()).prop_map(|(run, outcome)| AimedCommand::Settle(run, outcome)),
+        4 => RunAim::strategy().prop_map(AimedCommand::Heartbeat),
+        4 => (TicketAim::strategy(), causes()).prop_map(|(ticket, cause)| AimedCommand::EnqueueFailed(ticket, cause)),
+        14 => Just(AimedCommand::Plain(Command::Sweep)),
+        3 => KeyAim::strategy().prop_map(AimedCommand::Redrive),
+        2 => KeyAim::strategy().prop_map(AimedCommand::Discard),
+        4 => operations().prop_map(AimedCommand::Plain),
     ]
 }
 

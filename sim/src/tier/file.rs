@@ -14,7 +14,7 @@ const MOST: u64 = 3_000_000_000_000;
 
 /// What every scenario file says first.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Head {
+pub struct ScenarioHead {
     /// The version of its form.
     pub format: u32,
     /// The name of its tier. The first version had none.
@@ -25,7 +25,7 @@ pub struct Head {
 /// What a scenario file holds, its head apart.
 #[derive(Deserialize)]
 #[serde(bound = "", deny_unknown_fields)]
-struct File<T: Tier> {
+struct ScenarioFile<T: Tier> {
     #[serde(rename = "format")]
     _format: IgnoredAny,
     #[serde(rename = "tier")]
@@ -40,7 +40,7 @@ struct File<T: Tier> {
     choices: Option<Vec<u16>>,
 }
 
-impl Head {
+impl ScenarioHead {
     /// Reads what a file says first.
     ///
     /// # Errors
@@ -67,12 +67,12 @@ impl<T: Tier> Scenario<T> {
     /// [`FileError`] when there is none, or it is not one that this program can run.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let (text, path) = (text(path)?, path.display().to_string());
-        let Head { tier: found, .. } = Head::parse(&text, &path)?;
+        let ScenarioHead { tier: found, .. } = ScenarioHead::parse(&text, &path)?;
         if found != T::NAME {
             return Err(FileError::Tier { path, found, wanted: T::NAME });
         }
-        let File { about, seed, setup, operations, faults, choices, .. } =
-            parse::<File<T>>(&text, &path, &format!("the {} tier", T::NAME))?;
+        let ScenarioFile { about, seed, setup, operations, faults, choices, .. } =
+            parse::<ScenarioFile<T>>(&text, &path, &format!("the {} tier", T::NAME))?;
         let scenario = Self { about, seed, setup, operations, faults, choices };
         check_numbers(&scenario, &path)?;
         T::check(&scenario, &path)?;

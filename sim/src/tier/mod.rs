@@ -16,8 +16,8 @@ mod refusal;
 mod scenario;
 mod shrink;
 
-pub use file::Head;
-pub use probes::{Probe, Probes};
+pub use file::ScenarioHead;
+pub use probes::{Countable, Probes};
 pub use refusal::FileError;
-pub use scenario::{Keep, Move, Part, Report, Scenario, Tier};
+pub use scenario::{Keep, Report, Scenario, ScenarioChange, ScenarioPart, Tier};
 pub use shrink::{Shrunk, shrink};

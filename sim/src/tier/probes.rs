@@ -1,12 +1,12 @@
 //! What has fired.
 
 /// Something that is counted when it happens.
-pub trait Probe: Copy {
+pub trait Countable: Copy {
     /// Its number among the probes of its tier.
     fn number(self) -> usize;
 }
 
-impl Probe for usize {
+impl Countable for usize {
     fn number(self) -> usize {
         self
     }
@@ -18,7 +18,7 @@ pub struct Probes(Vec<u64>);
 
 impl Probes {
     /// It has happened.
-    pub fn fire(&mut self, probe: impl Probe) {
+    pub fn fire(&mut self, probe: impl Countable) {
         let number = probe.number();
         if number >= self.0.len() {
             self.0.resize(number + 1, 0);
@@ -27,7 +27,7 @@ impl Probes {
     }
 
     /// How often it has happened.
-    pub fn count(&self, probe: impl Probe) -> u64 {
+    pub fn count(&self, probe: impl Countable) -> u64 {
         self.0.get(probe.number()).copied().unwrap_or_default()
     }
 

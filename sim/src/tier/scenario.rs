@@ -10,11 +10,11 @@ use super::probes::Probes;
 use super::refusal::FileError;
 use crate::failure::Broken;
 use crate::panics;
-use crate::scenario::Plan;
-use crate::trace::{Span, Trace};
+use crate::scenario::DrawPlan;
+use crate::trace::{OutageSpan, Trace};
 
 /// A change of a scenario.
-pub type Move<T> = Box<dyn Fn(&mut Scenario<T>)>;
+pub type ScenarioChange<T> = Box<dyn Fn(&mut Scenario<T>)>;
 
 /// A world in which scenarios run.
 pub trait Tier: Debug + Clone + PartialEq + 'static {
@@ -31,15 +31,15 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
     /// The configuration of the product, and of what is around it.
     type Setup: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
     /// What somebody does.
-    type Operation: Part;
+    type Operation: ScenarioPart;
     /// What goes wrong.
-    type Fault: Part;
+    type Fault: ScenarioPart;
 
     /// How many kinds of faults it has. Their probes have the first numbers.
     fn kinds() -> usize;
 
     /// The scenario of a seed.
-    fn draw(seed: u64, plan: Plan) -> Scenario<Self>;
+    fn draw(seed: u64, plan: DrawPlan) -> Scenario<Self>;
 
     /// Refuses a scenario that a person wrote, when no run of it can end.
     ///
@@ -57,7 +57,7 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
     }
 
     /// Changes of this scenario that may leave less to read, besides leaving out operations and faults.
-    fn moves(scenario: &Scenario<Self>) -> Vec<Move<Self>>;
+    fn moves(scenario: &Scenario<Self>) -> Vec<ScenarioChange<Self>>;
 
     /// The name of the probe with this number.
     fn probe(number: usize) -> String;
@@ -84,7 +84,7 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
 }
 
 /// An operation, or a fault.
-pub trait Part: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
+pub trait ScenarioPart: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
     /// When it comes, in microseconds since the start of the run; absent when it waits for something else.
     fn at(&self) -> Option<u64>;
 
@@ -97,7 +97,7 @@ pub trait Part: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
     }
 
     /// The time in which some parts do not work as they should.
-    fn span(&self) -> Option<Span> {
+    fn span(&self) -> Option<OutageSpan> {
         None
     }
 }

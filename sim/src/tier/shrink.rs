@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::probes::Probes;
 use super::scenario::{Keep, Report, Scenario, Tier};
-use crate::chance::Chance;
 use crate::failure::Broken;
+use crate::seeded_rng::SeededRng;
 
 /// A scenario made small.
 #[derive(Debug, Clone)]
@@ -115,7 +115,7 @@ impl<T: Tier> Search<T> {
         };
         let len = listed.len() * 2;
         let redrawn = (0..REDRAWS).map(|redraw| {
-            let mut stream = Chance::of(redraw).stream("shrink");
+            let mut stream = SeededRng::of(redraw).stream("shrink");
             (0..len).map(|_| stream.number() as u16).collect()
         });
         let mut orders = [Vec::new(), listed].into_iter().chain(redrawn);

@@ -3,7 +3,7 @@
 use eventful::journal::{MaintainError, Maintained, OpenError, Sequence};
 
 use super::backlog::Backlog;
-use super::journal::Journal;
+use super::journal::WorldJournal;
 use crate::failure::{Broken, holds};
 use crate::scenario::Journaling;
 
@@ -16,7 +16,7 @@ const LEAST_BYTES: u64 = 45;
 /// Attempts that fail of damage double the bytes that are waited for, at most so often.
 const DOUBLINGS: u32 = 6;
 
-impl Journal {
+impl WorldJournal {
     /// Bytes of the frames behind the newest snapshot, or the newest sound one.
     pub(super) fn behind(&self, is_sound: bool) -> u64 {
         let snapshots = self.store.snapshots();

@@ -3,8 +3,8 @@
 use eventful::node::{Actions, Failures, FullOfFailures, Node, Settled, Unavailable, Waiter};
 use eventful::{FailedOverflow, Phase, Timestamp};
 
-use super::agenda::Task;
-use super::journal::Condition;
+use super::event_queue::Task;
+use super::journal::JournalCondition;
 use super::observer::Observed;
 use super::state::World;
 use super::stop::Stop;
@@ -16,11 +16,11 @@ use crate::scenario::FaultKind;
 impl World<'_> {
     /// Why the node decides nothing now, if it does not.
     pub(super) fn unavailable(&self) -> Option<Unavailable> {
-        match self.journal.as_ref().map_or(Condition::Open, |journal| journal.condition) {
+        match self.journal.as_ref().map_or(JournalCondition::Open, |journal| journal.condition) {
             _ if self.is_broken => Some(Unavailable::Broken),
-            Condition::Open => None,
-            Condition::Reopening => Some(Unavailable::Reopening),
-            Condition::Down => Some(Unavailable::JournalDown),
+            JournalCondition::Open => None,
+            JournalCondition::Reopening => Some(Unavailable::Reopening),
+            JournalCondition::Down => Some(Unavailable::JournalDown),
         }
     }
 
@@ -151,34 +151,34 @@ impl World<'_> {
 
     /// Wakes those who wait for these LSNs.
     fn wake_settled(&mut self, Settled { after, up_to }: Settled) {
-        let Self { clients, agenda, .. } = self;
+        let Self { clients, event_queue, .. } = self;
         for wait in clients.waits.iter_mut().filter(|wait| wait.lsn().is_some_and(|lsn| after < lsn && lsn <= up_to)) {
-            wait.wake(agenda);
+            wait.wake(event_queue);
         }
     }
 
     /// A wake-up for one of those who wait.
     fn wake_waiter(&mut self, waiter: Waiter) {
-        let Self { clients, agenda, .. } = self;
+        let Self { clients, event_queue, .. } = self;
         clients.unregister(waiter);
         if let Some(wait) = clients.waits.iter_mut().find(|wait| wait.waiter == waiter) {
-            wait.wake(agenda);
+            wait.wake(event_queue);
         } else if let Some(reader) = clients.readers.iter_mut().find(|reader| reader.waiter == waiter)
             && std::mem::take(&mut reader.sleeps)
         {
-            agenda.now(Task::Read(waiter));
+            event_queue.now(Task::Read(waiter));
         }
     }
 
     /// Wakes those who wait until no event is pending, or everyone.
     fn wake_many(&mut self, everyone: bool) {
-        let Self { clients, agenda, .. } = self;
+        let Self { clients, event_queue, .. } = self;
         for wait in clients.waits.iter_mut().filter(|wait| everyone || wait.is_for_idle()) {
-            wait.wake(agenda);
+            wait.wake(event_queue);
         }
         for reader in clients.readers.iter_mut().filter(|reader| everyone && reader.sleeps) {
             reader.sleeps = false;
-            agenda.now(Task::Read(reader.waiter));
+            event_queue.now(Task::Read(reader.waiter));
         }
     }
 }
@@ -195,11 +195,11 @@ impl Observed {
                 format_args!("{unlogged} failed events were forgotten, {logged} are to be logged"),
             )
         })?;
-        let (book, config) = (&self.oracles.book, &self.oracles.book.config);
-        let overflows = book.failed_bytes > config.max_failed_bytes as u64;
+        let (expected, config) = (&self.oracles.expected, &self.oracles.expected.config);
+        let overflows = expected.failed_bytes > config.max_failed_bytes as u64;
         let is_full = overflows && config.failed_overflow == FailedOverflow::Refuse;
         let turned = phase == Phase::Running && std::mem::replace(&mut self.is_full_of_failures, is_full) != is_full;
-        let full = FullOfFailures { is_full, bytes: book.failed_bytes, max_bytes: config.max_failed_bytes };
+        let full = FullOfFailures { is_full, bytes: expected.failed_bytes, max_bytes: config.max_failed_bytes };
         holds(failures.turned_full == turned.then_some(full), || {
             Broken::new("dropped", 1, format_args!("{full:?}, and to be logged is {:?}", failures.turned_full))
         })

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use eventful::node::{Decided, Lsn, Node, RedriveError, ShownWhen as Until, SubmitError, Submitted, Unavailable};
 use eventful::{Answer, Bound, Event, Phase, Rejection, Status, Timestamp};
 
-use super::agenda::Task;
+use super::event_queue::Task;
 use super::state::World;
 use super::stop::Stop;
-use super::waits::{Outlook, Shown, SubmitAnswer};
+use super::waits::{Outlook, ShownValue, SubmitAnswer};
 use crate::failure::{Broken, holds};
 use crate::scenario::{Act, EventNumber, FaultKind, Operation};
 use crate::spec::event_bytes;
@@ -16,7 +16,7 @@ use crate::spec::event_bytes;
 impl World<'_> {
     pub(super) fn operate(&mut self, at: u32) -> Result<(), Stop> {
         if self.now < self.clients.stalled_until {
-            self.agenda.at(self.clients.stalled_until, Task::Operation(at));
+            self.event_queue.at(self.clients.stalled_until, Task::Operation(at));
             return Ok(());
         }
         let operation = self.scenario.operations[at as usize];
@@ -35,10 +35,10 @@ impl World<'_> {
         match act {
             Act::Submit { event, payload } => {
                 self.probe_race(at, operation);
-                self.submit(client, self.roster.event(event, payload), hangs_up)
+                self.submit(client, self.key_table.event(event, payload), hangs_up)
             }
             Act::Enter { event, payload, patience } => {
-                self.enter(client, self.roster.event(event, payload), hangs_up, patience)
+                self.enter(client, self.key_table.event(event, payload), hangs_up, patience)
             }
             Act::Reject { too_large } => {
                 let rejection = if too_large { Rejection::TooLarge } else { Rejection::Invalid };
@@ -50,7 +50,7 @@ impl World<'_> {
             }
             Act::Redrive { event } => self.redrive(client, event),
             Act::Discard { event } => {
-                let key = self.roster.key(event).clone();
+                let key = self.key_table.key(event).clone();
                 let decided = self.ask(Some(event), |node, now| node.discard(now, key))?;
                 Ok(self.answered(client, decided)?)
             }
@@ -66,12 +66,12 @@ impl World<'_> {
             Act::List { which, limit, every } => Ok(self.list(client, which, limit, every)?),
             Act::Watch { event, patience } => {
                 let waiter = self.clients.name();
-                self.agenda.at(self.now + patience, Task::GiveUp(waiter));
+                self.event_queue.at(self.now + patience, Task::GiveUp(waiter));
                 self.watch(waiter, client, event)
             }
             Act::AwaitIdle { patience } => {
                 let waiter = self.clients.name();
-                self.agenda.at(self.now + patience, Task::GiveUp(waiter));
+                self.event_queue.at(self.now + patience, Task::GiveUp(waiter));
                 self.await_idle(waiter, client)
             }
             Act::Subscribe { capacity, every, lasts } => self.subscribe(client, capacity.into(), every, lasts),
@@ -103,15 +103,15 @@ impl World<'_> {
 
     /// What must become of a submission.
     pub(super) fn outlook(&self, event: &Event) -> Outlook {
-        let number = self.roster.number(event.key()).unwrap_or_default();
+        let number = self.key_table.number(event.key()).unwrap_or_default();
         let (digest, size_bytes, now) = (*event.digest(), event_bytes(event), self.clock());
         let seen = self.observer.see();
-        let (book, facts) = (&seen.oracles.book, seen.oracles.facts());
+        let (expected, facts) = (&seen.oracles.expected, seen.oracles.facts());
         let refusal = seen.oracles.journal.as_ref().and_then(|journal| journal.refusal(now, size_bytes, facts));
         let is_new = self.is_serving()
             && self.node.phase() == Phase::Running
-            && book.present(number, self.latest.max(now)).is_none();
-        let has_room = refusal.is_none() && book.has_room(size_bytes);
+            && expected.present(number, self.latest.max(now)).is_none();
+        let has_room = refusal.is_none() && expected.has_room(size_bytes);
         let is_taken_if_room = is_new && size_bytes <= self.config.max_event_bytes;
         Outlook { event: number, digest, refusal, is_taken_if_room, is_new, has_room }
     }
@@ -159,15 +159,15 @@ impl World<'_> {
         let era = seen.oracles.ledger.era(event);
         drop(seen);
         let submission = Some(SubmitAnswer { event, digest, answer, era });
-        self.show(client, lsn, Shown { what: "an answer", decided: changed, submission })
+        self.show(client, lsn, ShownValue { what: "an answer", decided: changed, submission })
     }
 
     fn redrive(&mut self, client: u8, event: EventNumber) -> Result<(), Stop> {
-        let key = self.roster.key(event).clone();
+        let key = self.key_table.key(event).clone();
         let (now, seen) = (self.clock(), self.observer.see());
-        let (book, facts) = (&seen.oracles.book, seen.oracles.facts());
+        let (expected, facts) = (&seen.oracles.expected, seen.oracles.facts());
         let has_failed =
-            book.present(event, self.latest.max(now)).is_some_and(|known| known.status() == Status::Failed);
+            expected.present(event, self.latest.max(now)).is_some_and(|known| known.status() == Status::Failed);
         let refusal = seen.oracles.journal.as_ref().and_then(|journal| journal.refusal(now, 0, facts));
         let refusal = refusal.filter(|_| has_failed && self.node.phase() == Phase::Running);
         drop(seen);
@@ -198,20 +198,20 @@ impl World<'_> {
             Err(why) => return self.judge_unavailable(client, why),
         };
         let decided = if value.is_ok() { changed } else { 0 };
-        self.show(client, lsn, Shown { what: "an operator's answer", decided, submission: None })
+        self.show(client, lsn, ShownValue { what: "an operator's answer", decided, submission: None })
     }
 
     /// Reads a record.
     fn see(&mut self, client: u8, event: EventNumber) -> Result<(), Broken> {
         let now = self.clock();
         self.latest = self.latest.max(now);
-        let read = match self.node.see(now, self.roster.key(event)) {
+        let read = match self.node.see(now, self.key_table.key(event)) {
             Ok(read) => read,
             Err(why) => return self.judge_unavailable(client, why),
         };
         let mut seen = self.observer.see();
         seen.probes.fault(FaultKind::RecordRead);
-        let wrong = match (seen.oracles.book.present(event, self.latest), &read.value) {
+        let wrong = match (seen.oracles.expected.present(event, self.latest), &read.value) {
             (Some(known), Some(view)) => known.difference(view),
             (None, None) => None,
             (known, _) => Some(if known.is_some() { "is not there" } else { "is there" }),
@@ -221,7 +221,7 @@ impl World<'_> {
         }
         let decided = seen.oracles.changed(event);
         drop(seen);
-        self.show_when(client, read.wait, Shown { what: "a record", decided, submission: None })
+        self.show_when(client, read.wait, ShownValue { what: "a record", decided, submission: None })
     }
 
     /// Judges that nothing is to wait for a journal that has failed, or that has let others wait for longer than an
@@ -242,7 +242,7 @@ impl World<'_> {
         })
     }
 
-    pub(super) fn show_when(&mut self, client: u8, wait: Until, shown: Shown) -> Result<(), Broken> {
+    pub(super) fn show_when(&mut self, client: u8, wait: Until, shown: ShownValue) -> Result<(), Broken> {
         self.judge_patience(shown.what, wait)?;
         let lsn: Option<Lsn> = match wait {
             Until::None => None,
@@ -271,7 +271,7 @@ impl World<'_> {
     /// The first event that has failed; the first of all when none has.
     fn first_failed(&self) -> EventNumber {
         let seen = self.seen();
-        let mut failed = seen.oracles.book.all().filter(|(_, known)| known.stage.status() == Status::Failed);
+        let mut failed = seen.oracles.expected.all().filter(|(_, known)| known.stage.status() == Status::Failed);
         failed.next().map_or(0, |(event, _)| event)
     }
 }

@@ -3,12 +3,12 @@
 use eventful::journal::{JournalStore as _, OpenError, Owner, Recovered, Sequence, recover};
 use eventful::{Output, Replay, Timestamp};
 
-use super::journal::Journal;
+use super::journal::WorldJournal;
 use super::state::World;
-use crate::chance::Chance;
 use crate::disk::{Damage, DamagedStore};
 use crate::failure::{Broken, holds};
 use crate::scenario::FaultKind;
+use crate::seeded_rng::SeededRng;
 
 /// Bits among which one is drawn: more than a frame or a part of a run has.
 const BITS: u64 = 1 << 20;
@@ -16,7 +16,7 @@ const BITS: u64 = 1 << 20;
 /// Bytes of a record besides its event and its last error: its history, times and numbers.
 const REST_BYTES: usize = 600;
 
-impl Journal {
+impl WorldJournal {
     /// How many sound ways back there are besides this snapshot.
     pub(super) fn ways_besides(&self, at: Sequence) -> usize {
         let snapshots = self.store.snapshots();
@@ -89,7 +89,7 @@ impl World<'_> {
 impl World<'_> {
     /// A damaged snapshot is no loss, as there is another way back. A damaged frame is refused.
     pub(super) fn audit_damaged(&mut self) -> Result<(), Broken> {
-        let stream = &mut Chance::of(self.scenario.seed).stream("damage");
+        let stream = &mut SeededRng::of(self.scenario.seed).stream("damage");
         let mut bit = || stream.below(BITS) as usize;
         let (snapshot, frame) = (Damage::Snapshot { bit: bit() }, Damage::Frame { bit: bit() });
         if self.journal.as_ref().is_some_and(|journal| journal.has_snapshot && journal.can_lose_the_newest()) {
@@ -102,7 +102,7 @@ impl World<'_> {
                 holds(is_told, || {
                     broken(format_args!("nothing is said of damage to its newest snapshot: {damage:?}"))
                 })?;
-                self.seen().oracles.judge_found(&recovered.replay.state(), &self.roster)?;
+                self.seen().oracles.judge_found(&recovered.replay.state(), &self.key_table)?;
             }
         }
         match self.recover_damaged(Damage::Newer) {

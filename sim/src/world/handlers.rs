@@ -1,7 +1,7 @@
 //! What handlers do.
 
 use super::worker::Does;
-use crate::scenario::{Behaviour, EventNumber, Injection, Scenario};
+use crate::scenario::{Behaviour, CoreScenario, EventNumber, Injection};
 
 /// What handlers do, as the scenario has it.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Handlers {
 }
 
 impl Handlers {
-    pub(super) fn of(scenario: &Scenario) -> Self {
+    pub(super) fn of(scenario: &CoreScenario) -> Self {
         let mut handlers =
             Self { planned: Vec::new(), poison: Vec::new(), all_fail_until: 0, workers_stalled_until: 0 };
         for fault in &scenario.faults {

@@ -5,14 +5,14 @@ use std::time::Duration;
 use eventful::node::{Launch, Lsn, WorkerId as Holder};
 use eventful::{Epoch, RunId};
 
-use super::agenda::Task;
+use super::event_queue::Task;
 use super::state::World;
 use super::stop::Stop;
 use super::turns::outcome_of;
-use super::worker::{Does, Serial, TaskNumber, Worker};
-use crate::mix::Mix;
+use super::worker::{Does, Serial, TaskNumber, WorldWorker};
 use crate::oracle::OutcomeSummary;
 use crate::scenario::{Behaviour, FaultKind};
+use crate::state_hash::StateHash;
 use std::hash::Hasher as _;
 
 /// How long a process is down that a handler has killed.
@@ -21,10 +21,10 @@ const KILL_MICROS: u64 = 10_000;
 impl World<'_> {
     /// Adds a worker for a run that was started. No task works on it yet.
     pub(super) fn add_worker(&mut self, Launch { worker: holder, run, .. }: Launch) -> Serial {
-        let event = self.roster.number(run.event.key()).unwrap_or_default();
+        let event = self.key_table.number(run.event.key()).unwrap_or_default();
         let serial = self.next_serial;
         self.next_serial += 1;
-        let worker = Worker {
+        let worker = WorldWorker {
             serial,
             task: None,
             holder,
@@ -63,30 +63,30 @@ impl World<'_> {
                 if is_relaxed {
                     self.probe(FaultKind::Relaxed);
                 }
-                self.agenda.now(Task::Begin(serial));
+                self.event_queue.now(Task::Begin(serial));
             }
         }
     }
 
     /// Takes a worker out that is about to be settled: it waits for nothing any more.
-    pub(super) fn remove_worker(&mut self, serial: Serial) -> Option<Worker> {
+    pub(super) fn remove_worker(&mut self, serial: Serial) -> Option<WorldWorker> {
         let at = self.workers.iter().position(|worker| worker.serial == serial)?;
         self.clients.waits.retain(|wait| !wait.is_of_worker(serial));
         Some(self.workers.remove(at))
     }
 
     /// The worker, unless it has ended; it waits while workers are stalled.
-    fn worker(&mut self, serial: Serial, task: Task) -> Option<Worker> {
+    fn worker(&mut self, serial: Serial, task: Task) -> Option<WorldWorker> {
         let worker = self.workers.iter().find(|worker| worker.serial == serial && !worker.has_ended).copied()?;
         let until = self.handlers.workers_stalled_until;
         if self.now < until {
-            self.agenda.at(until, task);
+            self.event_queue.at(until, task);
             return None;
         }
         Some(worker)
     }
 
-    fn change(&mut self, changed: Worker) {
+    fn change(&mut self, changed: WorldWorker) {
         if let Some(worker) = self.workers.iter_mut().find(|worker| worker.serial == changed.serial) {
             *worker = changed;
         }
@@ -106,7 +106,7 @@ impl World<'_> {
         worker.begun = true;
         self.change(worker);
         let mut seen = self.observer.see();
-        if seen.oracles.book.of_run(worker.run).is_some() {
+        if seen.oracles.expected.of_run(worker.run).is_some() {
             seen.oracles.ledger.call(worker.event);
         }
         seen.oracles.journal.as_ref().map_or(Ok(()), |journal| journal.judge_call(worker.decided))?;
@@ -126,11 +126,11 @@ impl World<'_> {
         }
         if let Some(lasts) = lasts {
             worker.ends_at = self.now + lasts;
-            self.agenda.at(worker.ends_at, Task::End(serial));
+            self.event_queue.at(worker.ends_at, Task::End(serial));
             self.change(worker);
         }
         if let Some(Behaviour::Beating { every, .. }) = worker.behaviour() {
-            self.agenda.at(self.now + every.max(1), Task::Beat(serial));
+            self.event_queue.at(self.now + every.max(1), Task::Beat(serial));
         }
         // One that blocks its thread has not come to where it would wait.
         let blocks = matches!(worker.behaviour(), Some(Behaviour::Blocks { .. }));
@@ -138,14 +138,14 @@ impl World<'_> {
     }
 
     /// The handler of a worker has ended with this outcome; without one it was dropped, or is not called.
-    fn end_with(&mut self, worker: Worker, outcome: Option<OutcomeSummary>) -> Result<(), Stop> {
-        self.change(Worker { has_ended: true, outcome, ..worker });
+    fn end_with(&mut self, worker: WorldWorker, outcome: Option<OutcomeSummary>) -> Result<(), Stop> {
+        self.change(WorldWorker { has_ended: true, outcome, ..worker });
         worker.task.into_iter().for_each(|task| self.go_on(task, worker.serial));
         Ok(())
     }
 
     /// How long the handler takes; absent when it never ends by itself.
-    fn lasts(&self, worker: &Worker) -> Option<u64> {
+    fn lasts(&self, worker: &WorldWorker) -> Option<u64> {
         match worker.behaviour() {
             Some(Behaviour::Hang | Behaviour::Stuck) => None,
             Some(
@@ -159,8 +159,8 @@ impl World<'_> {
     }
 
     /// A short while that follows from seed, event and attempt.
-    fn pause(&self, worker: &Worker) -> u64 {
-        let mut mix = Mix::default();
+    fn pause(&self, worker: &WorldWorker) -> u64 {
+        let mut mix = StateHash::default();
         mix.word(self.scenario.seed);
         mix.word(u64::from(worker.event) << 32 | u64::from(worker.attempt));
         let drawn = mix.finish();
@@ -174,7 +174,7 @@ impl World<'_> {
             return Ok(());
         }
         if self.drive(|node, now| node.heartbeat(now, worker.run))?.is_some() {
-            self.agenda.at(self.now + every.max(1), Task::Beat(serial));
+            self.event_queue.at(self.now + every.max(1), Task::Beat(serial));
         }
         Ok(())
     }
@@ -192,7 +192,7 @@ impl World<'_> {
         self.end_with(worker, Some(outcome))
     }
 
-    fn outcome(&self, worker: &Worker) -> OutcomeSummary {
+    fn outcome(&self, worker: &WorldWorker) -> OutcomeSummary {
         if self.now < self.handlers.all_fail_until {
             self.probe(FaultKind::AllFail);
             return OutcomeSummary::Retry { after: None };
@@ -218,7 +218,7 @@ impl World<'_> {
     }
 
     /// A worker that was settled may settle again what it has settled, or a run that is none of its own.
-    pub(super) fn plan_to_settle_again(&mut self, worker: &Worker) {
+    pub(super) fn plan_to_settle_again(&mut self, worker: &WorldWorker) {
         let again = match worker.behaviour().filter(|_| worker.outcome.is_some()) {
             Some(Behaviour::ReportsTwice) => Some(worker.run),
             Some(Behaviour::ReportsForeign) => Some(self.foreign_run()),
@@ -226,7 +226,7 @@ impl World<'_> {
         };
         if let Some(run) = again {
             self.clients.holder = Some(worker.holder);
-            self.agenda.at(self.now + self.pause(worker) * 10, Task::SettleAgain(run));
+            self.event_queue.at(self.now + self.pause(worker) * 10, Task::SettleAgain(run));
         }
     }
 
@@ -261,7 +261,7 @@ impl World<'_> {
         // One that waits for its call behind another one learns of it then.
         if stops && worker.task.is_some() {
             let worker = *worker;
-            self.agenda.now(Task::Yield(worker.serial));
+            self.event_queue.now(Task::Yield(worker.serial));
             self.note(|diary| diary.note_stop(&worker));
         }
     }

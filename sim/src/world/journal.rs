@@ -10,9 +10,9 @@ use eventful::{Config, Engine, Fact, Output, Timestamp};
 use super::backlog::Backlog;
 use super::rot::Rot;
 use super::routine::Routine;
-use crate::chance::{Chance, Stream};
-use crate::disk::{Disk, Drive, DriveStore, Trouble};
-use crate::scenario::{Journaling, Scenario};
+use crate::disk::{DriveStore, FaultInjector, SharedDisk, SimulatedDisk};
+use crate::scenario::{CoreScenario, Journaling};
+use crate::seeded_rng::{SeededRng, Stream};
 
 /// Space on the disk.
 pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
@@ -22,15 +22,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The journal of a world.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct WorldJournal {
     pub(super) settings: Journaling,
     pub(super) store: DriveStore,
     /// Absent between a failure and the next opening.
     pub(super) log: Option<JournalLog>,
-    pub(super) condition: Condition,
+    pub(super) condition: JournalCondition,
     /// Its writer.
     pub(super) routine: Routine,
-    pub(super) hand: Hand,
+    pub(super) hand: WriterHand,
     /// The group that the writer has.
     pub(super) facts: Vec<Fact>,
     /// When it was given the job at hand, by the node's clock.
@@ -63,7 +63,7 @@ pub(super) struct Journal {
 
 /// Whether the engine can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Condition {
+pub(super) enum JournalCondition {
     Open,
     /// It was given up, and another one takes its place.
     Reopening,
@@ -73,7 +73,7 @@ pub(super) enum Condition {
 
 /// What the writer has in its hand.
 #[derive(Debug)]
-pub(super) enum Hand {
+pub(super) enum WriterHand {
     /// Nothing: it asks for the next job.
     Free,
     /// A job that is to be done.
@@ -86,7 +86,7 @@ pub(super) enum Hand {
     Publishing(usize, usize),
 }
 
-impl Hand {
+impl WriterHand {
     pub(super) const fn kind(&self) -> u8 {
         match self {
             Self::Free => 0,
@@ -110,18 +110,18 @@ pub(super) struct Death {
     pub(super) lasts: u64,
 }
 
-impl Journal {
+impl WorldJournal {
     /// An empty journal on a disk of its own.
-    pub(super) fn of(scenario: &Scenario, settings: Journaling) -> Self {
-        let chance = Chance::of(scenario.seed);
-        let disk = Disk::new(CAPACITY_BYTES, Trouble::none(chance.stream("disk")));
+    pub(super) fn of(scenario: &CoreScenario, settings: Journaling) -> Self {
+        let rng = SeededRng::of(scenario.seed);
+        let disk = SimulatedDisk::new(CAPACITY_BYTES, FaultInjector::none(rng.stream("disk")));
         Self {
             settings,
-            store: store(Drive::new(disk), &mut chance.stream("segments")),
+            store: store(SharedDisk::new(disk), &mut rng.stream("segments")),
             log: None,
-            condition: Condition::Open,
+            condition: JournalCondition::Open,
             routine: Routine::Awake,
-            hand: Hand::Free,
+            hand: WriterHand::Free,
             facts: Vec::new(),
             busy_since: None,
             reopenings: 0,
@@ -134,8 +134,8 @@ impl Journal {
             is_fenced: false,
             death: None,
             written: 0,
-            power: chance.stream("power"),
-            rot: Rot::new(chance.stream("rot")),
+            power: rng.stream("power"),
+            rot: Rot::new(rng.stream("rot")),
             backlog: Backlog::default(),
             largest_fact: 0,
         }
@@ -188,7 +188,7 @@ impl Journal {
 
     /// Everything that a process has in its memory is gone.
     pub(super) fn forget_process(&mut self) {
-        (self.log, self.hand, self.condition, self.busy_since) = (None, Hand::Free, Condition::Open, None);
+        (self.log, self.hand, self.condition, self.busy_since) = (None, WriterHand::Free, JournalCondition::Open, None);
         (self.routine, self.reopenings, self.is_fenced) = (Routine::Awake, 0, false);
         self.facts.clear();
         self.rot.forget_process();
@@ -203,12 +203,12 @@ impl Journal {
 }
 
 /// The journal on this drive. Its segments are smaller than a group, or of many.
-fn store(drive: Drive, stream: &mut Stream) -> DriveStore {
+fn store(drive: SharedDisk, stream: &mut Stream) -> DriveStore {
     let first = stream.pick(&[300, 1 << 10, 4 << 10]);
     DriveStore::new(drive).segment_bytes(first, first * 4)
 }
 
-impl Hash for Journal {
+impl Hash for WorldJournal {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         // No two states of a disk are told apart otherwise.
         self.store.drive().disk().changes().hash(hasher);
@@ -217,6 +217,6 @@ impl Hash for Journal {
 }
 
 /// The journal of a world whose writer takes a step.
-pub(super) fn journal_of(journal: &mut Option<Journal>) -> &mut Journal {
+pub(super) fn journal_of(journal: &mut Option<WorldJournal>) -> &mut WorldJournal {
     journal.as_mut().expect("only a world with a journal has a writer")
 }

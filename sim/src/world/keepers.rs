@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use eventful::node::{RunBatch, Start, SupervisedTask, Tick};
 use eventful::{Phase, Place, Ticket};
 
-use super::agenda::Task;
+use super::event_queue::Task;
 use super::parts::Sweeper;
 use super::routine::Routine;
 use super::state::World;
@@ -109,7 +109,7 @@ impl World<'_> {
                 let _ = self.node.tickets_mut().as_mut().and_then(VecDeque::pop_front);
                 // No other is presented before.
                 self.dispatcher.stalled_until = self.dispatcher.stalled_until.max(self.now + by);
-                self.agenda.at(self.now + by, Task::TicketBack(ticket));
+                self.event_queue.at(self.now + by, Task::TicketBack(ticket));
                 true
             }
             Some(_) | None => false,
@@ -140,10 +140,10 @@ impl World<'_> {
             return false;
         }
         let queued = |event: u16| {
-            let view = self.node.engine().get(self.latest, self.roster.key(event));
+            let view = self.node.engine().get(self.latest, self.key_table.key(event));
             view.is_some_and(|view| view.place == Some(Place::Queued(ticket)))
         };
-        let mut waiting = seen.oracles.book.all().filter(|(_, known)| known.stage.eligible_at().is_some());
+        let mut waiting = seen.oracles.expected.all().filter(|(_, known)| known.stage.eligible_at().is_some());
         !waiting.any(|(event, _)| queued(event))
     }
 

@@ -3,9 +3,9 @@
 use eventful::node::{ShownWhen as Until, Waiter};
 use eventful::{Cursor, Filter, Status, Timestamp};
 
-use super::agenda::{STARTED_AT, Task};
+use super::event_queue::{STARTED_AT, Task};
 use super::state::World;
-use super::waits::{Lister, Shown};
+use super::waits::{Lister, ShownValue};
 use crate::failure::Broken;
 use crate::oracle::lists::{Listing, View};
 use crate::scenario::FaultKind;
@@ -17,7 +17,7 @@ impl World<'_> {
         self.latest = self.latest.max(now);
         let (filter, limit) = (filter(which, self.now), usize::from(limit));
         let seen = self.observer.see();
-        let view = View { now: self.latest, book: &seen.oracles.book, roster: &self.roster };
+        let view = View { now: self.latest, expected: &seen.oracles.expected, key_table: &self.key_table };
         if self.node.unavailable().is_none() {
             view.judge_counts(self.node.engine(), &filter, limit)?;
         }
@@ -46,7 +46,7 @@ impl World<'_> {
         };
         let mut seen = self.observer.see();
         seen.probes.fault(FaultKind::PageRead);
-        let view = View { now: self.latest, book: &seen.oracles.book, roster: &self.roster };
+        let view = View { now: self.latest, expected: &seen.oracles.expected, key_table: &self.key_table };
         let before = std::mem::replace(&mut lister.read_at, (self.latest, seen.oracles.decided()));
         if before != lister.read_at {
             lister.listing.go_on(view, |event| seen.oracles.changed(event) > before.1);
@@ -54,7 +54,7 @@ impl World<'_> {
         lister.listing.judge(view, &page.value)?;
         let mut decided = 0;
         for record in &page.value.records {
-            let event = self.roster.number(&record.key).unwrap_or_default();
+            let event = self.key_table.number(&record.key).unwrap_or_default();
             let changed = seen.oracles.changed(event);
             if record.durable {
                 seen.oracles.judge_shown("a record of a page", changed)?;
@@ -65,12 +65,14 @@ impl World<'_> {
         let client = lister.client;
         if let Some(next) = page.value.next {
             lister.cursor = next;
-            self.agenda.at(self.now + lister.every, Task::Turn(waiter));
+            self.event_queue.at(self.now + lister.every, Task::Turn(waiter));
             self.clients.listers.push(lister);
         }
         // What waits for nothing shows itself what may be lost.
         match page.wait {
-            Until::For(_) => self.show_when(client, page.wait, Shown { what: "a page", decided, submission: None }),
+            Until::For(_) => {
+                self.show_when(client, page.wait, ShownValue { what: "a page", decided, submission: None })
+            }
             Until::None | Until::TooLong => self.judge_patience("a page", page.wait),
         }
     }

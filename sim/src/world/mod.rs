@@ -8,7 +8,7 @@
 //! | file | part |
 //! |---|---|
 //! | `state`, `steps` | the world, and one step after the other |
-//! | `agenda`, `choices` | what happens when, and which of the ready steps comes first |
+//! | `event_queue`, `choices` | what happens when, and which of the ready steps comes first |
 //! | `calls`, `stop` | calls the node, and performs what it wants done |
 //! | `observer` | what the oracles see of a call |
 //! | `routine`, `parts`, `keepers` | the tasks that call the node over and over; dispatcher and sweeper |
@@ -23,14 +23,12 @@
 //! | `watch` | what must hold whenever time passes |
 //! | `diary`, `wording` | what people get to see of it |
 
-mod agenda;
 mod backlog;
 mod bounds;
 mod calls;
-mod choices;
 mod clients;
 mod damage;
-mod diary;
+mod event_queue;
 mod handlers;
 mod handling;
 mod journal;
@@ -44,10 +42,12 @@ mod reading;
 mod recovery;
 mod rot;
 mod routine;
+mod schedule;
 mod state;
 mod steps;
 mod stop;
 mod tasks;
+mod trace_recorder;
 mod trouble;
 mod turns;
 mod waiting;
@@ -57,8 +57,8 @@ mod wording;
 mod worker;
 mod writer;
 
-pub use choices::Choices;
-pub(crate) use choices::Visited;
-pub use phases::Ended;
 pub(crate) use phases::Halt;
+pub use phases::WorldEnd;
+pub use schedule::Schedule;
+pub(crate) use schedule::Visited;
 pub use state::World;

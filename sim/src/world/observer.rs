@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use eventful::node::{Action, Hooks, Point};
 use eventful::{Answer, Command, Engine, EnqueueFailure, Output, Ticket, Timestamp};
 
-use super::diary::Diary;
+use super::trace_recorder::TraceRecorder;
 use crate::edge::Standing;
 use crate::failure::Broken;
-use crate::mix::Mix;
-use crate::oracle::{Oracles, Said, Seen};
-use crate::roster::Roster;
+use crate::key_table::KeyTable;
+use crate::oracle::{CommandSummary, Observation, Oracles};
 use crate::scenario::FaultKind;
-use crate::spec::Record;
+use crate::spec::ReferenceRecord;
+use crate::state_hash::StateHash;
 use crate::tier::Probes;
 
 /// The hooks of a world's nodes, one after the other.
 #[derive(Debug)]
-pub(super) struct Observer {
+pub(super) struct NodeObserver {
     seen: Mutex<Observed>,
     /// Beside the lock, as it is asked for at each call and each ticket.
     switches: Switches,
@@ -67,12 +67,12 @@ impl Switches {
 /// What is known of the nodes of a world from outside of them.
 #[derive(Debug)]
 pub(super) struct Observed {
-    pub(super) roster: Arc<Roster>,
+    pub(super) key_table: Arc<KeyTable>,
     pub(super) oracles: Oracles,
     pub(super) probes: Probes,
-    pub(super) diary: Diary,
+    pub(super) diary: TraceRecorder,
     /// Over all commands and what follows from them.
-    pub(super) hash: Mix,
+    pub(super) hash: StateHash,
     /// Commands so far.
     commands: u32,
     /// Outcomes that the engine was given.
@@ -86,20 +86,26 @@ pub(super) struct Observed {
     /// Failed events keep new ones out, as was last logged.
     pub(super) is_full_of_failures: bool,
     /// The command at hand, and where engine and record stood before it.
-    command: Option<(Said, Standing)>,
+    command: Option<(CommandSummary, Standing)>,
     /// The first promise that was broken.
     broken: Option<Broken>,
 }
 
-impl Observer {
-    pub(super) fn new(roster: Arc<Roster>, oracles: Oracles, probes: Probes, diary: Diary, latest: Timestamp) -> Self {
+impl NodeObserver {
+    pub(super) fn new(
+        key_table: Arc<KeyTable>,
+        oracles: Oracles,
+        probes: Probes,
+        diary: TraceRecorder,
+        latest: Timestamp,
+    ) -> Self {
         let (keeps_trace, has_journal) = (diary.trace.is_some(), oracles.journal.is_some());
         let seen = Mutex::new(Observed {
-            roster,
+            key_table,
             oracles,
             probes,
             diary,
-            hash: Mix::default(),
+            hash: StateHash::default(),
             commands: 0,
             settles: 0,
             latest,
@@ -123,7 +129,7 @@ impl Observer {
     }
 }
 
-impl Hooks for Observer {
+impl Hooks for NodeObserver {
     fn at(&self, point: Point) -> Action {
         let is_sent = point == Point::Enqueue;
         let panics = &self.switches.panics[usize::from(!is_sent)];
@@ -136,8 +142,8 @@ impl Hooks for Observer {
 
     fn before(&self, now: Timestamp, command: &Command, engine: &Engine) {
         let seen = &mut *self.see();
-        let said = Said::of(command, &seen.roster);
-        seen.settles += usize::from(matches!(said, Said::Settle(..)));
+        let said = CommandSummary::of(command, &seen.key_table);
+        seen.settles += usize::from(matches!(said, CommandSummary::Settle(..)));
         seen.oracles.expect(now, command);
         seen.command = Some((said, seen.standing(said, now, engine)));
     }
@@ -173,11 +179,11 @@ impl Hooks for Observer {
 
 impl Observed {
     /// Where engine and record stand before a command.
-    fn standing(&self, said: Said, now: Timestamp, engine: &Engine) -> Standing {
-        let book = &self.oracles.book;
-        let event = said.event().or_else(|| book.of_run(said.run()?));
-        let record = event.and_then(|event| book.present(event, self.latest.max(now)));
-        Standing { phase: engine.phase(), is_paused: engine.is_paused(), status: record.map(Record::status) }
+    fn standing(&self, said: CommandSummary, now: Timestamp, engine: &Engine) -> Standing {
+        let expected = &self.oracles.expected;
+        let event = said.event().or_else(|| expected.of_run(said.run()?));
+        let record = event.and_then(|event| expected.present(event, self.latest.max(now)));
+        Standing { phase: engine.phase(), is_paused: engine.is_paused(), status: record.map(ReferenceRecord::status) }
     }
 
     fn judge(&mut self, now: Timestamp, answer: &Answer, out: &Output, engine: &Engine) {
@@ -185,7 +191,7 @@ impl Observed {
         self.latest = self.latest.max(now);
         self.commands += 1;
         let gauges = engine.gauges();
-        let seen = Seen {
+        let seen = Observation {
             step: self.commands,
             now: self.latest,
             said,
@@ -198,7 +204,7 @@ impl Observed {
             holds_expiry: engine.holds_expiry(),
             engine,
             config: engine.config(),
-            roster: &self.roster,
+            key_table: &self.key_table,
         };
         let verdict = self.oracles.judge(&seen);
         std::mem::discriminant(answer).hash(&mut self.hash);
@@ -206,15 +212,15 @@ impl Observed {
         self.hash.word(gauges.queued << 32 | gauges.line << 16 | gauges.delayed);
         out.effects().hash(&mut self.hash);
         // What gates expiry is the same in every state, and so no edge.
-        if said == Said::HoldExpiry {
+        if said == CommandSummary::HoldExpiry {
             self.probes.fault(FaultKind::ExpiryHeld);
-        } else if said != Said::ReleaseExpiry {
+        } else if said != CommandSummary::ReleaseExpiry {
             self.probes.edge(before, &said, answer);
         }
-        self.diary.note_command(&seen, &self.oracles.book);
+        self.diary.note_command(&seen, &self.oracles.expected);
         self.oracles.keep(&seen);
         self.unlogged += seen.dropped.len();
-        if matches!(said, Said::Submit { .. }) {
+        if matches!(said, CommandSummary::Submit { .. }) {
             self.submitted = Some(answer.clone());
         }
         self.keep(verdict);
@@ -239,10 +245,10 @@ impl Observed {
         self.latest = now;
         let answer = Answer::Noted;
         let gauges = engine.gauges();
-        let seen = Seen {
+        let seen = Observation {
             step: self.commands,
             now,
-            said: Said::Open,
+            said: CommandSummary::Open,
             answer: &answer,
             facts: out.facts(),
             effects: out.effects(),
@@ -252,10 +258,10 @@ impl Observed {
             holds_expiry: engine.holds_expiry(),
             engine,
             config: engine.config(),
-            roster: &self.roster,
+            key_table: &self.key_table,
         };
         let verdict = self.oracles.judge_opening(&seen);
-        self.diary.note_command(&seen, &self.oracles.book);
+        self.diary.note_command(&seen, &self.oracles.expected);
         self.oracles.keep(&seen);
         self.unlogged = out.dropped().len();
         verdict

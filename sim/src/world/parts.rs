@@ -42,7 +42,7 @@ impl Default for Sweeper {
 #[derive(Debug, Hash)]
 pub(super) struct Ender {
     pub(super) routine: Routine,
-    pub(super) ending: Option<Ending>,
+    pub(super) ending: Option<BegunShutdown>,
     /// The time to drain of a shutdown that is asked for while the journal is being opened again.
     pub(super) armed: Option<u64>,
     /// An operator will kill the process.
@@ -57,7 +57,7 @@ impl Default for Ender {
 
 /// A shutdown that has begun. Times are those of the node's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Ending {
+pub(super) struct BegunShutdown {
     pub(super) asked_at: Timestamp,
     /// The earliest deadline that anybody named.
     pub(super) deadline: Timestamp,

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use eventful::{Config, Status, Timestamp};
 
-use super::agenda::Task;
-use super::choices::Choices;
+use super::event_queue::Task;
 use super::routine::Routine;
+use super::schedule::Schedule;
 use super::state::World;
 use super::stop::Stop;
 use super::trouble::FOR_GOOD;
-use crate::chance::Chance;
 use crate::failure::Broken;
 use crate::panics;
-use crate::scenario::{Behaviour, Fault, Injection, Scenario};
+use crate::scenario::{Behaviour, CoreFault, CoreScenario, Injection};
+use crate::seeded_rng::SeededRng;
 use crate::tier::{Keep, Probes, Report};
 
 /// Steps that an operation or a fault can cause at one time, at most. More of them: it spins.
@@ -62,19 +62,19 @@ impl Halt {
 
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum WorldEnd {
     /// It was shut down.
     Stopped,
     /// Every event is terminal.
     Finished,
 }
 
-impl Scenario {
+impl CoreScenario {
     /// Lets it happen. What fires is added to `probes`.
     pub(crate) fn play(&self, keep: Keep, probes: &mut Probes) -> Report {
         let mut choices = match &self.choices {
-            Some(listed) => Choices::listed(listed.clone()),
-            None => Choices::drawn(Chance::of(self.seed).stream("choices")),
+            Some(listed) => Schedule::listed(listed.clone()),
+            None => Schedule::drawn(SeededRng::of(self.seed).stream("choices")),
         };
         let mut world = match World::new(self, keep, std::mem::take(probes)) {
             Ok(world) => world,
@@ -92,11 +92,11 @@ impl Scenario {
 
 impl World<'_> {
     /// The whole run. A panic of the engine breaks a promise too.
-    pub(crate) fn live(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
+    pub(crate) fn live(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
         panics::catch(|| self.pass_phases(choices)).unwrap_or_else(|broken| Err(broken.into()))
     }
 
-    fn pass_phases(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
+    fn pass_phases(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
         self.pass_chaos(choices)?;
         let ended = match self.is_ending() {
             true => self.wait_for_end(choices)?,
@@ -107,14 +107,14 @@ impl World<'_> {
         self.note(|diary| diary.note_world("audit: what clients were told is compared with what is there"));
         self.audit(self.node.engine())?;
         self.audit_after_all()?;
-        if self.scenario.seed.is_multiple_of(4) && ended == Ended::Finished {
+        if self.scenario.seed.is_multiple_of(4) && ended == WorldEnd::Finished {
             self.fall_silent(choices)?;
         }
         Ok(ended)
     }
 
     /// What was decided becomes durable without any more ado.
-    fn wait_until_durable(&mut self, choices: &mut Choices) -> Result<(), Halt> {
+    fn wait_until_durable(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         while !self.is_settled() {
             if !self.bounded_step(choices)? {
                 return Err(Broken::new("journal", 10, "nothing is left to happen, but not all is durable").into());
@@ -124,7 +124,7 @@ impl World<'_> {
     }
 
     /// Until every operation and every fault of the scenario has happened and passed.
-    fn pass_chaos(&mut self, choices: &mut Choices) -> Result<(), Halt> {
+    fn pass_chaos(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         let mut well = 0;
         while self.now < self.trouble_ends().max(self.dead_until()) || self.is_troubled() {
             if self.now < self.trouble_ends() || self.is_scheduled() || self.is_well() && self.dead_until() == 0 {
@@ -149,7 +149,7 @@ impl World<'_> {
         let outside = |task: &Task| matches!(task, Task::Operation(_) | Task::Fault(_));
         self.next_operation < self.scenario.operations.len()
             || self.next_fault < self.scenario.faults.len()
-            || self.agenda.ready.iter().any(outside)
+            || self.event_queue.ready.iter().any(outside)
     }
 
     /// Whether the process serves, or is lost and comes to its end. A channel that is gone is not missed while
@@ -180,7 +180,7 @@ impl World<'_> {
         routines.filter_map(|routine| routine.due(|at| self.world_time(at))).max().unwrap_or_default()
     }
 
-    fn wait_for_end(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
+    fn wait_for_end(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
         while !self.has_ended() {
             if self.is_up && self.ender.ending.is_none() {
                 // It died before it came to its end, and was started again.
@@ -195,10 +195,10 @@ impl World<'_> {
         self.heal_disk();
         // Handlers that heard nothing still end, and settle what counts no more.
         while self.bounded_step(choices)? {}
-        Ok(Ended::Stopped)
+        Ok(WorldEnd::Stopped)
     }
 
-    fn heal_and_finish(&mut self, choices: &mut Choices) -> Result<Ended, Halt> {
+    fn heal_and_finish(&mut self, choices: &mut Schedule) -> Result<WorldEnd, Halt> {
         self.heal()?;
         if self.full_until == FOR_GOOD {
             self.wait_while_full(choices)?;
@@ -211,14 +211,14 @@ impl World<'_> {
             }
             let has_resumed = self.resume()?;
             let now = if went_on || has_resumed { self.latest } else { Timestamp::MAX };
-            self.seen().oracles.judge_liveness(now, limit, &self.roster, self.node.engine())?;
+            self.seen().oracles.judge_liveness(now, limit, &self.key_table, self.node.engine())?;
         }
-        Ok(Ended::Finished)
+        Ok(WorldEnd::Finished)
     }
 
     /// No ticket gets into the channel. Who has one has a bounded time to end its run, and all
     /// others are where they can wait. Then there is room again.
-    fn wait_while_full(&mut self, choices: &mut Choices) -> Result<(), Halt> {
+    fn wait_while_full(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         let (mut limit, mut epoch, mut well) = (Timestamp::EPOCH, None, self.now);
         while self.node.engine().gauges().pending() > 0 {
             // The process has died, and the next one has a channel with room.
@@ -239,7 +239,7 @@ impl World<'_> {
             }
         }
         let held: Vec<_> = self.node.tickets().into_iter().flatten().copied().collect();
-        self.seen().oracles.judge_waiting(self.latest, &held, &self.roster, self.node.engine())?;
+        self.seen().oracles.judge_waiting(self.latest, &held, &self.key_table, self.node.engine())?;
         self.audit(self.node.engine())?;
         self.note(|diary| diary.note_world("somebody makes room in the channel"));
         self.free_channel_now();
@@ -271,7 +271,7 @@ impl World<'_> {
 
     /// In which all that is pending must end.
     fn time_to_finish(&self) -> Duration {
-        let pending = self.seen().oracles.book.pending();
+        let pending = self.seen().oracles.expected.pending();
         self.config_left().liveness_bound(usize::try_from(pending).unwrap_or(usize::MAX)) + SLACK
     }
 
@@ -280,7 +280,7 @@ impl World<'_> {
         let mut config = self.config_left();
         (config.max_attempts, config.max_snoozes, config.max_refunds) = (1, 0, 0);
         (config.backoff.cap, config.max_retry_after, config.max_snooze) = Default::default();
-        let late = |fault: &Fault| if let Injection::TicketLate { by, .. } = fault.what { by } else { 0 };
+        let late = |fault: &CoreFault| if let Injection::TicketLate { by, .. } = fault.what { by } else { 0 };
         let late = Duration::from_micros(self.scenario.faults.iter().map(late).max().unwrap_or_default());
         let gauges = self.node.engine().gauges();
         config.liveness_bound(usize::try_from(gauges.queued + gauges.inflight).unwrap_or(usize::MAX)) + late
@@ -305,9 +305,9 @@ impl World<'_> {
 
     /// Until nothing is left to happen: what is terminal is forgotten at the end of its retention, if
     /// it has one.
-    fn fall_silent(&mut self, choices: &mut Choices) -> Result<(), Halt> {
+    fn fall_silent(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         let remembered = self.config.retention + self.config.failed_retention.unwrap_or_default();
-        let longest = remembered.saturating_mul(2).saturating_add(self.seen().oracles.book.most_longer());
+        let longest = remembered.saturating_mul(2).saturating_add(self.seen().oracles.expected.most_longer());
         let limit = self.now.saturating_add(micros(longest)).saturating_add(RECOVERY_MICROS);
         while self.bounded_step(choices)? {
             if self.now > limit {
@@ -318,7 +318,7 @@ impl World<'_> {
             return Err(Broken::new("journal", 9, "there is room on the disk, and new events are refused").into());
         }
         let for_ever = match self.config.failed_retention {
-            None => self.seen().oracles.book.count(Status::Failed),
+            None => self.seen().oracles.expected.count(Status::Failed),
             Some(_) => 0,
         };
         match self.node.engine().gauges().records_total() - for_ever {
@@ -339,13 +339,13 @@ impl World<'_> {
             && self.is_settled()
             && self.next_operation == self.scenario.operations.len()
             && self.next_fault == self.scenario.faults.len()
-            && self.agenda.ready.is_empty()
-            && self.agenda.next_time().is_none()
+            && self.event_queue.ready.is_empty()
+            && self.event_queue.next_time().is_none()
             && routines.iter().all(|routine| matches!(routine, Routine::Asleep(None) | Routine::Ended))
     }
 
     /// A step, unless there were so many that it must be spinning.
-    fn bounded_step(&mut self, choices: &mut Choices) -> Result<bool, Halt> {
+    fn bounded_step(&mut self, choices: &mut Schedule) -> Result<bool, Halt> {
         if self.now > self.moment.0 {
             self.moment = (self.now, self.steps);
         }
@@ -365,7 +365,7 @@ impl World<'_> {
         }
     }
 
-    fn into_report(self, broken: Option<Broken>, choices: Choices) -> Report {
+    fn into_report(self, broken: Option<Broken>, choices: Schedule) -> Report {
         let (hash, trace) = (self.hashed(), self.seen().diary.trace.take());
         Report {
             broken,
@@ -381,7 +381,7 @@ impl World<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::agenda::Task;
+    use super::super::event_queue::Task;
     use super::*;
     use crate::scope::small_case;
 
@@ -389,8 +389,8 @@ mod tests {
     fn a_panic_on_the_way_is_a_broken_promise() {
         let scenario = small_case();
         let mut world = World::new(&scenario, Keep::default(), Probes::default()).expect("a valid configuration");
-        world.agenda.now(Task::Fault(99));
-        let broken = world.live(&mut Choices::listed(Vec::new())).err().and_then(Halt::broken).expect("it panics");
+        world.event_queue.now(Task::Fault(99));
+        let broken = world.live(&mut Schedule::listed(Vec::new())).err().and_then(Halt::broken).expect("it panics");
         assert_eq!((&*broken.oracle, broken.what.contains("99")), ("panics", true), "{broken}");
     }
 }

@@ -6,13 +6,13 @@ use eventful::journal::WriteError;
 use eventful::node::{HookSet, Node};
 use eventful::{Engine, Output, Phase, Timestamp};
 
-use super::agenda::{STARTED_AT, Task};
-use super::parts::{Dispatcher, Ender, Ending, Stopped};
+use super::event_queue::{STARTED_AT, Task};
+use super::parts::{BegunShutdown, Dispatcher, Ender, Stopped};
 use super::routine::Routine;
 use super::state::World;
 use super::stop::Stop;
 use crate::failure::{Broken, holds};
-use crate::oracle::Ended;
+use crate::oracle::ShutdownEnded;
 use crate::scenario::FaultKind;
 
 /// The time after which an operator kills a process that decides nothing any more.
@@ -27,7 +27,7 @@ impl World<'_> {
                 let gauges = self.node.engine().gauges();
                 self.stood_still = 0;
                 self.ender.ending =
-                    Some(Ending { asked_at: now, deadline, was_drained: false, stopped: None, is_over: false });
+                    Some(BegunShutdown { asked_at: now, deadline, was_drained: false, stopped: None, is_over: false });
                 self.dispatcher.routine.hurry();
                 self.sweeper.routine.hurry();
                 self.probe(FaultKind::Shutdown);
@@ -79,7 +79,7 @@ impl World<'_> {
         let Some(ending) = self.ender.ending.as_mut().filter(|ending| !ending.is_over) else { return Ok(()) };
         ending.was_drained |= unsynced == 0 && self.node.engine().gauges().inflight == 0;
         if ending.stopped.is_none() && self.node.has_stopped() {
-            let pending = self.observer.see().oracles.book.pending();
+            let pending = self.observer.see().oracles.expected.pending();
             let (workers, is_usable) = (self.workers.len(), self.node.unavailable().is_none());
             holds(ending.was_drained || !is_usable || now >= ending.deadline, || {
                 let left = ending.deadline.since(now);
@@ -90,7 +90,7 @@ impl World<'_> {
         }
         let Some(report) = self.node.report() else { return Ok(()) };
         ending.is_over = true;
-        let Ending { asked_at, deadline, stopped, .. } = *ending;
+        let BegunShutdown { asked_at, deadline, stopped, .. } = *ending;
         let Stopped { at, workers: abandoned, pending: left, is_usable } = stopped.unwrap_or_default();
         let is_closed = self.journal.as_ref().is_none_or(|journal| journal.routine == Routine::Ended);
         let is_alive = self.dispatcher.routine.is_alive() || self.sweeper.routine.is_alive();
@@ -105,7 +105,7 @@ impl World<'_> {
         let graces = self.config.abort_grace + self.config.sync_grace;
         let limit = deadline.since(asked_at) + graces + Duration::from_micros(self.stood_still);
         let seen = self.observer.see();
-        let ended = Ended { report, took, limit, abandoned, left, is_usable };
+        let ended = ShutdownEnded { report, took, limit, abandoned, left, is_usable };
         seen.oracles.judge_end(&ended)?;
         drop(seen);
         self.note(|diary| diary.note_world(&format!("the shutdown is over: {report:?}")));
@@ -118,7 +118,7 @@ impl World<'_> {
         let workers = std::mem::take(&mut self.workers);
         self.note(|diary| workers.iter().for_each(|worker| diary.note_end(worker)));
         self.tasks.clear();
-        self.agenda.lose_process();
+        self.event_queue.lose_process();
         self.clients.forget_process();
         self.is_up = false;
         self.free_channel_now();
@@ -126,14 +126,14 @@ impl World<'_> {
         self.observer.switches().calm();
         self.ender = Ender::default();
         self.lose_memory(power);
-        self.agenda.at(self.now + lasts, Task::Revive);
+        self.event_queue.at(self.now + lasts, Task::Revive);
         Ok(())
     }
 
     /// An operator kills a process that decides nothing any more.
     pub(super) fn call_operator(&mut self) {
         if self.is_lost() && self.ender.ending.is_none() && !std::mem::replace(&mut self.ender.operator_comes, true) {
-            self.agenda.at(self.now + OPERATOR_MICROS, Task::Restart);
+            self.event_queue.at(self.now + OPERATOR_MICROS, Task::Restart);
         }
     }
 
@@ -200,7 +200,7 @@ impl World<'_> {
 
     /// Judges what is there at the end of a phase.
     pub(super) fn judge_phase(&self) -> Result<(), Broken> {
-        self.seen().oracles.judge_phase(self.latest, self.node.engine(), &self.roster)
+        self.seen().oracles.judge_phase(self.latest, self.node.engine(), &self.key_table)
     }
 
     /// Whether the dispatcher works.

@@ -2,10 +2,10 @@
 
 use eventful::node::{Notice, Reading, Waiter};
 
-use super::agenda::Task;
+use super::event_queue::Task;
 use super::state::World;
 use super::stop::Stop;
-use super::waits::Reader;
+use super::waits::FactReader;
 use crate::scenario::FaultKind;
 
 impl World<'_> {
@@ -22,9 +22,9 @@ impl World<'_> {
         if let Err(why) = subscribed {
             return Ok(self.judge_unavailable(client, why)?);
         }
-        self.clients.readers.push(Reader { waiter, every, sleeps: false });
-        self.agenda.now(Task::Read(waiter));
-        self.agenda.at(self.now + lasts, Task::Unsubscribe(waiter));
+        self.clients.readers.push(FactReader { waiter, every, sleeps: false });
+        self.event_queue.now(Task::Read(waiter));
+        self.event_queue.at(self.now + lasts, Task::Unsubscribe(waiter));
         Ok(())
     }
 
@@ -57,7 +57,7 @@ impl World<'_> {
         });
         drop(seen);
         if let Some(every) = self.doze(waiter, false) {
-            self.agenda.at(self.now + every, Task::Read(waiter));
+            self.event_queue.at(self.now + every, Task::Read(waiter));
         }
         Ok(())
     }

@@ -4,12 +4,12 @@ use eventful::journal::{OpenError, Owner, Recovered, WriteError, recover};
 use eventful::node::{HookSet, Job, Node, OpenedEngine};
 use eventful::{Engine, Output, Replay};
 
-use super::agenda::Task;
-use super::journal::{CAPACITY_BYTES, Condition, Death, Hand, journal_of};
+use super::event_queue::Task;
+use super::journal::{CAPACITY_BYTES, Death, JournalCondition, WriterHand, journal_of};
 use super::parts::{Dispatcher, Ender, Sweeper};
 use super::state::World;
 use super::stop::Stop;
-use crate::disk::{DiskFault, Drive, DriveStore};
+use crate::disk::{DiskFault, DriveStore, SharedDisk};
 use crate::failure::Broken;
 use crate::scenario::{FaultKind, Injection};
 
@@ -60,7 +60,7 @@ impl World<'_> {
             true => self.kill_process(death.lasts, death.power),
             false => {
                 self.lose_memory(death.power);
-                self.agenda.at(self.now + death.lasts, Task::Revive);
+                self.event_queue.at(self.now + death.lasts, Task::Revive);
                 Ok(())
             }
         }
@@ -126,7 +126,7 @@ impl World<'_> {
     pub(super) fn open_again(&mut self) -> Result<(), Broken> {
         let journal = journal_of(&mut self.journal);
         let opened = if self.now < journal.gone_until { Err(gone()) } else { journal.open(&self.config) };
-        journal.hand = Hand::Opened(opened.map(Box::new));
+        journal.hand = WriterHand::Opened(opened.map(Box::new));
         if journal.is_dead() { self.die() } else { Ok(()) }
     }
 
@@ -136,7 +136,7 @@ impl World<'_> {
         }
         let opened = self.open_engine(recovered, false)?;
         let journal = journal_of(&mut self.journal);
-        (journal.condition, journal.reopenings) = (Condition::Open, journal.reopenings + 1);
+        (journal.condition, journal.reopenings) = (JournalCondition::Open, journal.reopenings + 1);
         self.dropped = 0;
         self.probe(FaultKind::Reopened);
         self.note(|diary| diary.note_world("the journal is opened again"));
@@ -152,7 +152,7 @@ impl World<'_> {
     /// It is opened, and there is no use for it any more.
     fn report_late_opening(&mut self, Recovered { log, replay }: Recovered) -> Result<(), Stop> {
         let journal = journal_of(&mut self.journal);
-        (journal.log, journal.condition) = (Some(log), Condition::Down);
+        (journal.log, journal.condition) = (Some(log), JournalCondition::Down);
         let (room_bytes, frames) = (journal.room(), journal.frames());
         let mut out = Output::with_facts();
         let engine = replay.open(self.latest, &mut out);
@@ -175,7 +175,7 @@ impl World<'_> {
     fn open_engine(&mut self, Recovered { log, replay }: Recovered, process: bool) -> Result<OpenedEngine, Broken> {
         let (found, last) = (replay.state(), replay.summary().last);
         let mut seen = self.observer.see();
-        let (lost, group) = seen.oracles.recover((&found, last), &self.config, &self.roster, process)?;
+        let (lost, group) = seen.oracles.recover((&found, last), &self.config, &self.key_table, process)?;
         drop(seen);
         self.probe_recovery(lost, group);
         // The engine goes on from what the journal holds, or from the clock when that is ahead.
@@ -190,7 +190,7 @@ impl World<'_> {
         journal.log = Some(log);
         let (room_bytes, frames) = (journal.room(), journal.frames());
         self.give_room(room_bytes, true);
-        self.agenda.lose_tickets();
+        self.event_queue.lose_tickets();
         self.observer.see().judge_opening(self.latest, &out, &engine)?;
         Ok(OpenedEngine { engine, out, room_bytes, frames })
     }
@@ -211,7 +211,7 @@ impl World<'_> {
             0 => {}
             1.. => probes.fault(FaultKind::ClockAheadAtStart),
         }
-        if !seen.oracles.book.inflight.is_empty() {
+        if !seen.oracles.expected.inflight.is_empty() {
             probes.fault(FaultKind::RunCrashed);
         }
         seen.diary.note_journal(|| format!("it is replayed; {lost} facts are lost, and were shown to no client"));
@@ -228,7 +228,7 @@ impl World<'_> {
             return Err(refused(error));
         }
         self.note(|diary| diary.note_journal(|| format!("it does not open: {error}")));
-        self.agenda.at(self.now + START_AGAIN_MICROS, Task::Revive);
+        self.event_queue.at(self.now + START_AGAIN_MICROS, Task::Revive);
         Ok(())
     }
 
@@ -246,7 +246,7 @@ impl World<'_> {
             return Ok(());
         }
         let found = self.look_into_journal(false)?;
-        self.seen().oracles.judge_journal(&found.state(), self.node.engine(), &self.roster)?;
+        self.seen().oracles.judge_journal(&found.state(), self.node.engine(), &self.key_table)?;
         self.audit_clock(found)
     }
 
@@ -263,7 +263,7 @@ impl World<'_> {
         copy.trouble().end();
         copy.resize(CAPACITY_BYTES);
         copy.kill();
-        let drive = Drive::new(copy);
+        let drive = SharedDisk::new(copy);
         if power {
             drive.power_cut(&mut journal.power.clone());
         }
@@ -278,11 +278,11 @@ impl World<'_> {
         let found = self.look_into_journal(true)?;
         let mut seen = self.observer.see();
         if seen.oracles.is_synced() {
-            seen.oracles.judge_journal(&found.state(), self.node.engine(), &self.roster)?;
+            seen.oracles.judge_journal(&found.state(), self.node.engine(), &self.key_table)?;
         } else {
             seen.probes.fault(FaultKind::NotDurableAtTheEnd);
             let last = found.summary().last;
-            seen.oracles.recover((&found.state(), last), &self.config, &self.roster, true)?;
+            seen.oracles.recover((&found.state(), last), &self.config, &self.key_table, true)?;
         }
         drop(seen);
         self.audit_damaged()?;
@@ -292,7 +292,7 @@ impl World<'_> {
 
     /// Compares what clients were told with what is there.
     pub(super) fn audit(&self, engine: &Engine) -> Result<(), Broken> {
-        self.seen().oracles.audit(self.latest, &self.roster, engine)
+        self.seen().oracles.audit(self.latest, &self.key_table, engine)
     }
 
     /// Trouble with the disk, whether the process is up or not.
@@ -314,7 +314,7 @@ impl World<'_> {
                 let taken = CAPACITY_BYTES - disk.room();
                 disk.resize(taken + left);
                 drop(disk);
-                self.agenda.at(journal.full_until, Task::DiskFreed);
+                self.event_queue.at(journal.full_until, Task::DiskFreed);
             }
             _ => {}
         }

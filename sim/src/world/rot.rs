@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use eventful::journal::{MaintainError, Maintained, Sequence};
 
-use crate::chance::Stream;
+use crate::seeded_rng::Stream;
 
 /// What has rotted.
 #[derive(Debug)]

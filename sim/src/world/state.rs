@@ -6,29 +6,29 @@ use std::sync::{Arc, MutexGuard};
 use eventful::node::{HookSet, Node};
 use eventful::{Config, Engine, InvalidConfig, Output, RunId, Timestamp};
 
-use super::agenda::{Agenda, STARTED_AT};
-use super::diary::Diary;
+use super::event_queue::{EventQueue, STARTED_AT};
 use super::handlers::Handlers;
-use super::journal::Journal;
-use super::observer::{Observed, Observer};
+use super::journal::WorldJournal;
+use super::observer::{NodeObserver, Observed};
 use super::parts::{Dispatcher, Ender, Sweeper};
-use super::tasks::Tasks;
+use super::tasks::WorldTasks;
+use super::trace_recorder::TraceRecorder;
 use super::waits::Clients;
-use super::worker::{Serial, Worker};
-use crate::mix::Mix;
+use super::worker::{Serial, WorldWorker};
+use crate::key_table::KeyTable;
 use crate::oracle::Oracles;
-use crate::roster::Roster;
-use crate::scenario::{Act, EventNumber, FaultKind, Scenario};
+use crate::scenario::{Act, CoreScenario, EventNumber, FaultKind};
+use crate::state_hash::StateHash;
 use crate::tier::{Keep, Probes};
 
 /// A node and everything around it.
 #[derive(Debug)]
 pub struct World<'s> {
-    pub(super) scenario: &'s Scenario,
-    pub(super) roster: Arc<Roster>,
+    pub(super) scenario: &'s CoreScenario,
+    pub(super) key_table: Arc<KeyTable>,
     pub(super) config: Config,
     pub(super) node: Node,
-    pub(super) observer: Arc<Observer>,
+    pub(super) observer: Arc<NodeObserver>,
     /// Microseconds since the start.
     pub(super) now: u64,
     /// What the node's clock shows more than the world's.
@@ -37,18 +37,18 @@ pub struct World<'s> {
     pub(super) machine_skew: i64,
     /// The latest time that the node was given.
     pub(super) latest: Timestamp,
-    pub(super) agenda: Agenda,
+    pub(super) event_queue: EventQueue,
     pub(super) next_operation: usize,
     pub(super) next_fault: usize,
     pub(super) dispatcher: Dispatcher,
     pub(super) sweeper: Sweeper,
     pub(super) ender: Ender,
     pub(super) handlers: Handlers,
-    pub(super) workers: Vec<Worker>,
+    pub(super) workers: Vec<WorldWorker>,
     pub(super) next_serial: Serial,
-    pub(super) tasks: Tasks,
+    pub(super) tasks: WorldTasks,
     pub(super) clients: Clients,
-    pub(super) journal: Option<Journal>,
+    pub(super) journal: Option<WorldJournal>,
     /// Until when no ticket gets into the channel.
     pub(super) full_until: u64,
     /// The next marker that is sent gets lost.
@@ -68,7 +68,7 @@ pub struct World<'s> {
     pub(super) is_up: bool,
     pub(super) keeps_trace: bool,
     /// Over every step: two runs of one scenario have equal ones.
-    pub(super) hash: Mix,
+    pub(super) hash: StateHash,
     /// The hash after each step, where they are kept.
     pub(super) hashes: Option<Vec<u64>>,
     pub(super) steps: u32,
@@ -86,15 +86,15 @@ impl<'s> World<'s> {
     /// # Errors
     ///
     /// [`InvalidConfig`] when the engine refuses the scenario's configuration.
-    pub fn new(scenario: &'s Scenario, keep: Keep, probes: Probes) -> Result<Self, InvalidConfig> {
+    pub fn new(scenario: &'s CoreScenario, keep: Keep, probes: Probes) -> Result<Self, InvalidConfig> {
         let mut config = scenario.setup.settings.config();
         config.seed = Some(scenario.seed);
         let mut out = Output::with_facts();
         let latest = Timestamp::from_micros(STARTED_AT);
         let engine = Engine::new(config.clone(), latest, &mut out)?;
-        let roster = Arc::new(Roster::of(events_of(scenario)));
+        let key_table = Arc::new(KeyTable::of(events_of(scenario)));
         let mut oracles = Oracles::new(&engine, out.facts().iter().cloned());
-        let mut journal = scenario.setup.journal.map(|settings| Journal::of(scenario, settings));
+        let mut journal = scenario.setup.journal.map(|settings| WorldJournal::of(scenario, settings));
         let node = match &mut journal {
             None => Node::in_memory(latest, engine, out),
             Some(journal) => {
@@ -102,17 +102,18 @@ impl<'s> World<'s> {
                 journal.first_node(latest, engine, out, &config)
             }
         };
-        let observer = Observer::new(Arc::clone(&roster), oracles, probes, Diary::new(keep.trace), latest);
+        let observer =
+            NodeObserver::new(Arc::clone(&key_table), oracles, probes, TraceRecorder::new(keep.trace), latest);
         let observer = Arc::new(observer);
         let mut world = Self {
-            roster,
+            key_table,
             node: node.probed(HookSet::new(Arc::clone(&observer) as _)),
             observer,
             now: 0,
             skew: 0,
             machine_skew: 0,
             latest,
-            agenda: Agenda::default(),
+            event_queue: EventQueue::default(),
             next_operation: 0,
             next_fault: 0,
             dispatcher: Dispatcher::default(),
@@ -121,7 +122,7 @@ impl<'s> World<'s> {
             handlers: Handlers::of(scenario),
             workers: Vec::new(),
             next_serial: 0,
-            tasks: Tasks::default(),
+            tasks: WorldTasks::default(),
             clients: Clients::default(),
             journal,
             full_until: 0,
@@ -134,7 +135,7 @@ impl<'s> World<'s> {
             hindered: 0,
             is_up: true,
             keeps_trace: keep.trace,
-            hash: Mix::default(),
+            hash: StateHash::default(),
             hashes: keep.hashes.then(Vec::new),
             steps: 0,
             patience: scenario.setup.patience,
@@ -171,7 +172,7 @@ impl<'s> World<'s> {
     }
 
     /// Writes something into the diary.
-    pub(super) fn note(&self, note: impl FnOnce(&mut Diary)) {
+    pub(super) fn note(&self, note: impl FnOnce(&mut TraceRecorder)) {
         if self.keeps_trace {
             note(&mut self.seen().diary);
         }
@@ -189,11 +190,11 @@ impl<'s> World<'s> {
 
     /// A hash of all that decides what comes next, for a search that visits each state once.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let mut mix = Mix::default();
+        let mut mix = StateHash::default();
         self.node.fingerprint(&mut mix);
         (self.now, self.next_operation, self.next_fault, self.is_up, self.patience).hash(&mut mix);
-        self.agenda.ready.hash(&mut mix);
-        self.agenda.waiting().hash(&mut mix);
+        self.event_queue.ready.hash(&mut mix);
+        self.event_queue.waiting().hash(&mut mix);
         self.workers.hash(&mut mix);
         self.tasks.fingerprint(&mut mix);
         (self.dispatcher.routine, self.sweeper.routine, &self.ender).hash(&mut mix);
@@ -207,7 +208,7 @@ impl<'s> World<'s> {
 }
 
 /// How many events a scenario names.
-fn events_of(scenario: &Scenario) -> usize {
+fn events_of(scenario: &CoreScenario) -> usize {
     let named = |act: &Act| match *act {
         Act::Submit { event, .. }
         | Act::Enter { event, .. }

@@ -2,12 +2,12 @@
 
 use std::hash::{Hash as _, Hasher as _};
 
-use super::agenda::Task;
-use super::choices::Choices;
+use super::event_queue::Task;
+use super::schedule::Schedule;
 use super::state::World;
 use super::stop::Stop;
 use crate::failure::Broken;
-use crate::tier::Part as _;
+use crate::tier::ScenarioPart as _;
 
 /// The steps of the tasks that call the node over and over.
 const ROUTINES: [Task; 4] = [Task::Dispatch, Task::Sweep, Task::Write, Task::SeeToEnd];
@@ -21,7 +21,7 @@ impl World<'_> {
     /// # Errors
     ///
     /// [`Broken`] when a promise does not hold after it.
-    pub(crate) fn step(&mut self, choices: &mut Choices) -> Result<bool, Broken> {
+    pub(crate) fn step(&mut self, choices: &mut Schedule) -> Result<bool, Broken> {
         let Some((routines, awake)) = self.wake()? else { return Ok(false) };
         if self.scenario.setup.idles_first
             && let Some(idle) = routines[..awake].iter().find(|task| self.is_idle(**task))
@@ -29,7 +29,7 @@ impl World<'_> {
             self.take_step(*idle)?;
             return Ok(true);
         }
-        let waiting = self.agenda.ready.len();
+        let waiting = self.event_queue.ready.len();
         let count = waiting + awake;
         let later = self.later();
         let choice = choices.choose(count + usize::from(later.is_some()));
@@ -39,7 +39,7 @@ impl World<'_> {
             return Ok(true);
         }
         let task = match choice.checked_sub(waiting) {
-            None => self.agenda.ready.remove(choice),
+            None => self.event_queue.ready.remove(choice),
             Some(routine) => routines[routine],
         };
         self.take_step(task)?;
@@ -80,7 +80,7 @@ impl World<'_> {
     /// how many these are, unless nothing ever will be.
     fn wake(&mut self) -> Result<Option<([Task; 4], usize)>, Broken> {
         loop {
-            self.agenda.wake(self.now);
+            self.event_queue.wake(self.now);
             self.wake_scheduled();
             let times = self.routines();
             let (mut ready, mut count) = (ROUTINES, 0);
@@ -90,7 +90,7 @@ impl World<'_> {
                     count += 1;
                 }
             }
-            if count > 0 || !self.agenda.ready.is_empty() {
+            if count > 0 || !self.event_queue.ready.is_empty() {
                 return Ok(Some((ready, count)));
             }
             let Some(next) = self.scheduled().into_iter().chain(times).flatten().min() else { return Ok(None) };
@@ -112,14 +112,14 @@ impl World<'_> {
         while let Some(operation) = self.scenario.operations.get(self.next_operation)
             && operation.at <= self.now
         {
-            self.agenda.now(Task::Operation(self.next_operation as u32));
+            self.event_queue.now(Task::Operation(self.next_operation as u32));
             self.next_operation += 1;
         }
         while let Some(fault) = self.scenario.faults.get(self.next_fault)
             && fault.at().is_none_or(|at| at <= self.now)
         {
             if fault.at().is_some() {
-                self.agenda.now(Task::Fault(self.next_fault as u32));
+                self.event_queue.now(Task::Fault(self.next_fault as u32));
             }
             self.next_fault += 1;
         }
@@ -129,7 +129,7 @@ impl World<'_> {
     fn scheduled(&self) -> [Option<u64>; 3] {
         let operation = self.scenario.operations.get(self.next_operation).map(|operation| operation.at);
         let fault = self.scenario.faults.get(self.next_fault).and_then(|fault| fault.at());
-        [self.agenda.next_time(), operation, fault]
+        [self.event_queue.next_time(), operation, fault]
     }
 
     /// When something else gets ready soon, while time may pass before all that is ready is done.
@@ -146,7 +146,7 @@ impl World<'_> {
         match task {
             Task::Operation(at) => self.operate(at),
             Task::Wake(waiter) => self.poll(waiter),
-            Task::GiveUp(waiter) => self.give_up(waiter),
+            Task::GiveUp(waiter) => self.abandon(waiter),
             Task::Leave(waiter) => self.leave(waiter),
             Task::Read(reader) => self.read(reader),
             Task::Turn(reader) => Ok(self.turn(reader)?),

@@ -21,7 +21,7 @@ pub(super) struct WorkTask {
 
 /// All tasks, and the runs that wait for their calls.
 #[derive(Debug, Default)]
-pub(super) struct Tasks {
+pub(super) struct WorldTasks {
     all: Vec<WorkTask>,
     next: TaskNumber,
     /// The task that began to lead last, for which the runs in line were started.
@@ -32,7 +32,7 @@ pub(super) struct Tasks {
     line: VecDeque<Serial>,
 }
 
-impl Tasks {
+impl WorldTasks {
     /// Adds a task with what the node knows of its batch.
     pub(super) fn add(&mut self, batch: RunBatch) -> TaskNumber {
         let number = self.next;

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::agenda::Task;
+use super::event_queue::Task;
 use super::routine::Routine;
 use super::state::World;
 use super::stop::Stop;
-use super::worker::{Does, Worker};
-use crate::scenario::{Behaviour, Fault, FaultKind, Injection, Loss};
+use super::worker::{Does, WorldWorker};
+use crate::scenario::{Behaviour, CoreFault, FaultKind, Injection, Loss};
 
 /// The end of a time that does not end.
 pub(super) const FOR_GOOD: u64 = u64::MAX;
@@ -25,7 +25,7 @@ impl World<'_> {
     }
 
     /// Disturbs a process that is down: only its machine and its clients are there.
-    fn disturb_outside(&mut self, fault: Fault) {
+    fn disturb_outside(&mut self, fault: CoreFault) {
         match fault.what {
             Injection::ProcessPauses { lasts } => self.stand_still(lasts),
             Injection::ClockForward { by } => self.step_clock(i64::try_from(by).unwrap_or_default()),
@@ -71,14 +71,14 @@ impl World<'_> {
     }
 
     /// Disturbs a part of the running process.
-    fn disturb(&mut self, fault: Fault) -> Result<(), Stop> {
+    fn disturb(&mut self, fault: CoreFault) -> Result<(), Stop> {
         match fault.what {
             Injection::ChannelFull { lasts } => self.fill_channel(lasts),
             Injection::ReceiverDropped { unnoticed } => {
                 self.probe(FaultKind::ReceiverDropped);
                 let lost = self.node.tickets_mut().take().unwrap_or_default();
                 self.note(|diary| lost.iter().for_each(|ticket| diary.note_lost(*ticket)));
-                self.agenda.at(self.now + unnoticed, Task::Notice);
+                self.event_queue.at(self.now + unnoticed, Task::Notice);
             }
             Injection::TicketLost { which } => self.lose_ticket(which),
             Injection::MarkerLost => self.loses_marker = true,
@@ -146,7 +146,7 @@ impl World<'_> {
                     return;
                 }
                 self.full_until = self.full_until.max(self.now + lasts);
-                self.agenda.at(self.full_until, Task::ChannelFree);
+                self.event_queue.at(self.full_until, Task::ChannelFree);
             }
             None => {
                 self.probe(FaultKind::ChannelFullForGood);
@@ -209,7 +209,7 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn probe_behaviour(&self, worker: &Worker) {
+    pub(super) fn probe_behaviour(&self, worker: &WorldWorker) {
         let kind = match worker.does {
             Does::Succeed => return,
             Does::Poison => FaultKind::Poison,

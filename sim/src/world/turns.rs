@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use eventful::node::{Launch, RunBatch};
 use eventful::{ErrorText, Outcome, Status};
 
-use super::agenda::Task;
+use super::event_queue::Task;
 use super::state::World;
 use super::stop::Stop;
 use super::tasks::WorkTask;
-use super::worker::{Serial, TaskNumber, Worker};
+use super::worker::{Serial, TaskNumber, WorldWorker};
 use crate::failure::{Broken, holds};
 use crate::oracle::OutcomeSummary;
 use crate::scenario::FaultKind;
@@ -72,7 +72,7 @@ impl World<'_> {
         for serial in runs {
             let task = self.tasks.add(RunBatch::default());
             self.assign(serial, task);
-            self.agenda.now(Task::Begin(serial));
+            self.event_queue.now(Task::Begin(serial));
         }
     }
 
@@ -99,11 +99,11 @@ impl World<'_> {
         match self.tasks.next_in_line(lead) {
             Some(next) => {
                 self.assign(next, number);
-                self.agenda.now(Task::Begin(next));
+                self.event_queue.now(Task::Begin(next));
             }
             None => {
                 self.tasks.get(number).into_iter().for_each(|task| task.settles = true);
-                self.agenda.now(Task::Settle(number));
+                self.event_queue.now(Task::Settle(number));
             }
         }
     }
@@ -112,7 +112,7 @@ impl World<'_> {
     pub(super) fn take_turn(&mut self, number: TaskNumber) -> Result<(), Stop> {
         let until = self.handlers.workers_stalled_until;
         if self.now < until {
-            self.agenda.at(until, Task::Settle(number));
+            self.event_queue.at(until, Task::Settle(number));
             return Ok(());
         }
         self.settle_ended(number, |node, now, batch| node.settle_and_start(now, batch))?;
@@ -186,23 +186,23 @@ impl World<'_> {
     }
 
     /// Settles one run of a task that has died.
-    fn give_back(&mut self, worker: &Worker, outcome: Option<OutcomeSummary>) -> Result<(), Stop> {
+    fn give_back(&mut self, worker: &WorldWorker, outcome: Option<OutcomeSummary>) -> Result<(), Stop> {
         let counts = self.counts(worker);
         self.dropped += usize::from(counts && outcome.is_none());
         let (holder, run) = (worker.holder, worker.run);
         let status = self.drive(|node, now| node.settle(now, holder, run, outcome.map(outcome_of)))?;
-        let ended = Worker { outcome, ..*worker };
+        let ended = WorldWorker { outcome, ..*worker };
         self.note(|diary| diary.note_end(&ended));
         Ok(self.judge_settled(&ended, counts, status)?)
     }
 
     /// Whether the run of a worker is current.
-    fn counts(&self, worker: &Worker) -> bool {
-        self.is_serving() && self.seen().oracles.book.of_run(worker.run).is_some()
+    fn counts(&self, worker: &WorldWorker) -> bool {
+        self.is_serving() && self.seen().oracles.expected.of_run(worker.run).is_some()
     }
 
     /// Judges what an outcome has led to.
-    fn judge_settled(&self, worker: &Worker, counts: bool, status: Option<Status>) -> Result<(), Broken> {
+    fn judge_settled(&self, worker: &WorldWorker, counts: bool, status: Option<Status>) -> Result<(), Broken> {
         let outcome = worker.outcome;
         let fits = match (outcome.filter(|_| counts), status) {
             (None, None) => true,

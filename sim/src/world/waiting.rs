@@ -4,11 +4,11 @@
 use eventful::node::{Admission, Decided, Lsn, Unavailable, Unsynced, Waiter, WatchedEvent};
 use eventful::{Event, Phase};
 
-use super::agenda::Task;
-use super::journal::Condition;
+use super::event_queue::Task;
+use super::journal::JournalCondition;
 use super::state::World;
 use super::stop::Stop;
-use super::waits::{Awaited, Due, Outlook, Shown, SubmitAnswer, Wait};
+use super::waits::{Awaited, DurableBefore, Outlook, ShownValue, SubmitAnswer, WaitingClient};
 use super::worker::Serial;
 use crate::failure::{Broken, holds};
 use crate::scenario::{EventNumber, FaultKind};
@@ -16,10 +16,10 @@ use crate::scenario::{EventNumber, FaultKind};
 impl World<'_> {
     /// Adds one who waits since then. A wake-up of the last call of the node is not missed.
     fn await_it(&mut self, waiter: Waiter, client: u8, awaited: Awaited, since: u64) {
-        let mut wait = Wait { waiter, client, awaited, since, is_woken: false };
+        let mut wait = WaitingClient { waiter, client, awaited, since, is_woken: false };
         let rung = &self.clients.rung;
         if rung.everyone || rung.idle && wait.is_for_idle() || rung.waiters.contains(&waiter) {
-            wait.wake(&mut self.agenda);
+            wait.wake(&mut self.event_queue);
         }
         self.clients.waits.push(wait);
     }
@@ -36,26 +36,33 @@ impl World<'_> {
         };
         if found.is_err() {
             self.probe(FaultKind::StartLost);
-            return self.agenda.now(Task::Yield(serial));
+            return self.event_queue.now(Task::Yield(serial));
         }
         if self.now > since {
             self.probe(FaultKind::StartLate);
         }
-        self.agenda.now(Task::Begin(serial));
+        self.event_queue.now(Task::Begin(serial));
     }
 
     /// Shows something to a client, once that may leave.
-    pub(super) fn show(&mut self, client: u8, lsn: Option<Lsn>, shown: Shown) -> Result<(), Broken> {
+    pub(super) fn show(&mut self, client: u8, lsn: Option<Lsn>, shown: ShownValue) -> Result<(), Broken> {
         let Some(lsn) = lsn else { return self.hand_over(client, shown, false) };
         holds(!self.seen().oracles.is_synced(), || {
             Broken::new("journal", 9, format_args!("{} waits for {lsn:?}, and all is durable", shown.what))
         })?;
-        let due = Due { lsn, decided: self.seen().oracles.decided() };
+        let due = DurableBefore { lsn, decided: self.seen().oracles.decided() };
         let waiter = self.clients.name();
         self.look_again(waiter, client, due, shown, self.now)
     }
 
-    fn look_again(&mut self, waiter: Waiter, client: u8, due: Due, shown: Shown, since: u64) -> Result<(), Broken> {
+    fn look_again(
+        &mut self,
+        waiter: Waiter,
+        client: u8,
+        due: DurableBefore,
+        shown: ShownValue,
+        since: u64,
+    ) -> Result<(), Broken> {
         match self.clients.horizon.find(due.lsn, false) {
             None => {
                 self.await_it(waiter, client, Awaited::Durable(due, shown), since);
@@ -66,8 +73,8 @@ impl World<'_> {
         }
     }
 
-    fn hand_over(&mut self, client: u8, shown: Shown, is_late: bool) -> Result<(), Broken> {
-        let Shown { what, decided, submission } = shown;
+    fn hand_over(&mut self, client: u8, shown: ShownValue, is_late: bool) -> Result<(), Broken> {
+        let ShownValue { what, decided, submission } = shown;
         let mut seen = self.observer.see();
         seen.oracles.judge_shown(what, decided)?;
         if is_late {
@@ -85,11 +92,11 @@ impl World<'_> {
         let waits = &mut self.clients.waits;
         let Some(at) = waits.iter().position(|wait| wait.waiter == waiter) else { return Ok(()) };
         if self.now < self.clients.stalled_until {
-            self.agenda.at(self.clients.stalled_until, Task::Wake(waiter));
+            self.event_queue.at(self.clients.stalled_until, Task::Wake(waiter));
             return Ok(());
         }
         let wait = waits.remove(at);
-        let Wait { client, since, .. } = wait;
+        let WaitingClient { client, since, .. } = wait;
         match wait.awaited {
             Awaited::Room { event, hangs_up } => self.enter_again(waiter, client, event, hangs_up, since),
             Awaited::End(event) => {
@@ -106,7 +113,13 @@ impl World<'_> {
     }
 
     /// A client learns that what it waits for may be lost.
-    fn learn_nothing(&mut self, client: u8, shown: &Shown, due: Due, why: Unsynced) -> Result<(), Broken> {
+    fn learn_nothing(
+        &mut self,
+        client: u8,
+        shown: &ShownValue,
+        due: DurableBefore,
+        why: Unsynced,
+    ) -> Result<(), Broken> {
         let now = self.clock();
         let mut seen = self.observer.see();
         seen.diary.note_unknown(client, shown.submission.as_ref().map(|answered| answered.event));
@@ -117,7 +130,8 @@ impl World<'_> {
         let oracles = &seen.oracles;
         // Of the first failure in a process it is known what was durable before, unless the node broke as it noted that.
         let sound = self.journal.as_ref().filter(|_| !self.is_broken);
-        let is_first = sound.is_some_and(|journal| journal.condition != Condition::Open && journal.reopenings == 0);
+        let is_first =
+            sound.is_some_and(|journal| journal.condition != JournalCondition::Open && journal.reopenings == 0);
         let reported = oracles.journal.as_ref().map_or(0, |kept| kept.reported);
         holds(why != Unsynced::Lost || !is_first || due.decided > reported, || {
             let what = shown.what;
@@ -131,16 +145,16 @@ impl World<'_> {
     }
 
     /// One who waits has waited for long enough.
-    pub(super) fn give_up(&mut self, waiter: Waiter) -> Result<(), Stop> {
+    pub(super) fn abandon(&mut self, waiter: Waiter) -> Result<(), Stop> {
         let waits = &mut self.clients.waits;
         let Some(at) = waits.iter().position(|wait| wait.waiter == waiter) else { return Ok(()) };
         if !matches!(waits[at].awaited, Awaited::Room { .. } | Awaited::End(_) | Awaited::Idle) {
             return Ok(());
         }
-        let Wait { client, awaited, .. } = waits.remove(at);
+        let WaitingClient { client, awaited, .. } = waits.remove(at);
         match awaited {
             Awaited::Room { event, hangs_up } => {
-                self.agenda.now(Task::Leave(waiter));
+                self.event_queue.now(Task::Leave(waiter));
                 if hangs_up {
                     self.probe(FaultKind::SubmitterLeaves);
                     return Ok(());
@@ -169,7 +183,7 @@ impl World<'_> {
         let entered = self.ask(Some(outlook.event), |node, now| node.enter(now, event, || waiter))?;
         if matches!(entered.0, Ok(Admission::Waits(_))) {
             self.probe(FaultKind::RoomAwaited);
-            self.agenda.at(self.now + patience, Task::GiveUp(waiter));
+            self.event_queue.at(self.now + patience, Task::GiveUp(waiter));
             self.clients.queue.push_back(waiter);
         }
         self.entered(waiter, client, entered, &outlook, hangs_up, self.now)
@@ -188,12 +202,12 @@ impl World<'_> {
         let entered = match entered {
             Ok(entered) => entered,
             Err(stop) => {
-                self.agenda.now(Task::Leave(waiter));
+                self.event_queue.now(Task::Leave(waiter));
                 return Err(stop);
             }
         };
         if !matches!(entered.0, Ok(Admission::Waits(_))) {
-            self.agenda.now(Task::Leave(waiter));
+            self.event_queue.now(Task::Leave(waiter));
         }
         if matches!(entered.0, Ok(Admission::Decided(Decided { value: Ok(_), .. }))) {
             self.probe(FaultKind::RoomFound);
@@ -232,12 +246,12 @@ impl World<'_> {
 
     /// Waits for the end of an event.
     pub(super) fn watch(&mut self, waiter: Waiter, client: u8, event: EventNumber) -> Result<(), Stop> {
-        let key = self.roster.key(event).clone();
+        let key = self.key_table.key(event).clone();
         let observer = std::sync::Arc::clone(&self.observer);
         let (watched, is_stopped, known, decided) = self.drive(|node, now| {
             let watched = node.watch(now, &key, waiter);
             let seen = observer.see();
-            let known = seen.oracles.book.present(event, now).map(|known| known.stage.terminal_at().is_some());
+            let known = seen.oracles.expected.present(event, now).map(|known| known.stage.terminal_at().is_some());
             (watched, node.phase() == Phase::Stopped, known, seen.oracles.changed(event))
         })?;
         let watched = match watched {
@@ -256,7 +270,7 @@ impl World<'_> {
         match watched {
             WatchedEvent::Ended(_, lsn) | WatchedEvent::Absent(lsn) => {
                 self.probe(FaultKind::EndSeen);
-                Ok(self.show(client, lsn, Shown { what: "the end of an event", decided, submission: None })?)
+                Ok(self.show(client, lsn, ShownValue { what: "the end of an event", decided, submission: None })?)
             }
             WatchedEvent::Waits => {
                 self.probe(FaultKind::EndAwaited);
@@ -270,7 +284,7 @@ impl World<'_> {
 
     fn unwatch(&mut self, waiter: Waiter, event: EventNumber) -> Result<(), Stop> {
         self.clients.unregister(waiter);
-        let key = self.roster.key(event).clone();
+        let key = self.key_table.key(event).clone();
         self.drive(|node, _| node.unwatch(&key, waiter))
     }
 
@@ -280,7 +294,7 @@ impl World<'_> {
         let (pending, is_stopped, counted, decided) = self.drive(|node, _| {
             let (pending, seen) = (node.await_idle(), observer.see());
             let is_stopped = node.phase() == Phase::Stopped;
-            (pending, is_stopped, seen.oracles.book.pending(), seen.oracles.decided())
+            (pending, is_stopped, seen.oracles.expected.pending(), seen.oracles.decided())
         })?;
         let pending = match pending {
             Ok(pending) => pending,
@@ -291,7 +305,7 @@ impl World<'_> {
         })?;
         if counted == 0 {
             self.probe(FaultKind::IdleSeen);
-            return Ok(self.show(client, pending.lsn, Shown { what: "idleness", decided, submission: None })?);
+            return Ok(self.show(client, pending.lsn, ShownValue { what: "idleness", decided, submission: None })?);
         }
         if !is_stopped {
             self.probe(FaultKind::IdleAwaited);

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use eventful::node::{Horizon, Lsn, Waiter, WorkerId as Holder};
 use eventful::{Answer, Bound, Cursor, Digest, Epoch, Event, Timestamp};
 
-use super::agenda::{Agenda, Task};
+use super::event_queue::{EventQueue, Task};
 use super::worker::Serial;
 use crate::oracle::Era;
 use crate::oracle::lists::Listing;
@@ -16,12 +16,12 @@ use crate::scenario::EventNumber;
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     /// In the order in which they began.
-    pub(super) waits: Vec<Wait>,
+    pub(super) waits: Vec<WaitingClient>,
     /// Who waits for room, the first one first.
     pub(super) queue: VecDeque<Waiter>,
     /// Who has the node watch for the end of an event.
     pub(super) watching: Vec<Waiter>,
-    pub(super) readers: Vec<Reader>,
+    pub(super) readers: Vec<FactReader>,
     pub(super) listers: Vec<Lister>,
     /// How far durability has come, as they last heard.
     pub(super) horizon: Horizon,
@@ -69,7 +69,7 @@ impl Hash for Clients {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         for wait in &self.waits {
             (wait.waiter, wait.lsn(), wait.is_asleep()).hash(hasher);
-            if let Awaited::Durable(_, Shown { submission: Some(answered), decided, .. }) = &wait.awaited {
+            if let Awaited::Durable(_, ShownValue { submission: Some(answered), decided, .. }) = &wait.awaited {
                 (answered.event, answered.digest, std::mem::discriminant(&answered.answer), answered.era, decided)
                     .hash(hasher);
             }
@@ -80,7 +80,7 @@ impl Hash for Clients {
 
 /// One who waits.
 #[derive(Debug)]
-pub(super) struct Wait {
+pub(super) struct WaitingClient {
     pub(super) waiter: Waiter,
     pub(super) client: u8,
     pub(super) awaited: Awaited,
@@ -96,7 +96,7 @@ pub(super) enum Awaited {
     /// Room for an event. A client that is patient to the end tries once more then.
     Room { event: Event, hangs_up: bool },
     /// This is durable, and then shown.
-    Durable(Due, Shown),
+    Durable(DurableBefore, ShownValue),
     /// The end of an event.
     End(EventNumber),
     /// No event is pending.
@@ -107,7 +107,7 @@ pub(super) enum Awaited {
 
 /// What must be durable before something is shown.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Due {
+pub(super) struct DurableBefore {
     pub(super) lsn: Lsn,
     /// So many facts were decided by then.
     pub(super) decided: usize,
@@ -115,7 +115,7 @@ pub(super) struct Due {
 
 /// What a client is shown.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct ShownValue {
     pub(super) what: &'static str,
     /// It follows from so many of the first facts.
     pub(super) decided: usize,
@@ -132,11 +132,11 @@ pub(super) struct SubmitAnswer {
     pub(super) era: Era,
 }
 
-impl Wait {
+impl WaitingClient {
     /// The LSN that is waited for.
     pub(super) const fn lsn(&self) -> Option<Lsn> {
         match self.awaited {
-            Awaited::Durable(Due { lsn, .. }, _) | Awaited::Start(_, lsn) => Some(lsn),
+            Awaited::Durable(DurableBefore { lsn, .. }, _) | Awaited::Start(_, lsn) => Some(lsn),
             Awaited::Room { .. } | Awaited::End(_) | Awaited::Idle => None,
         }
     }
@@ -154,16 +154,16 @@ impl Wait {
     }
 
     /// Has it ask again.
-    pub(super) fn wake(&mut self, agenda: &mut Agenda) {
+    pub(super) fn wake(&mut self, event_queue: &mut EventQueue) {
         if !std::mem::replace(&mut self.is_woken, true) {
-            agenda.now(Task::Wake(self.waiter));
+            event_queue.now(Task::Wake(self.waiter));
         }
     }
 }
 
 /// One who reads facts as they happen.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct FactReader {
     pub(super) waiter: Waiter,
     /// The time from one look to the next.
     pub(super) every: u64,

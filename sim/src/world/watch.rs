@@ -5,12 +5,12 @@ use std::time::Duration;
 use eventful::node::{Lsn, Readiness, Unavailable};
 use eventful::{Phase, Timestamp};
 
-use super::journal::{Hand, Journal};
+use super::journal::{WorldJournal, WriterHand};
 use super::routine::Routine;
 use super::state::World;
-use super::waits::{Awaited, Wait};
+use super::waits::{Awaited, WaitingClient};
 use crate::failure::{Broken, holds};
-use crate::oracle::{self, Health, Journaled};
+use crate::oracle::{self, Health, JournalHealth};
 
 /// Steps between two checks of what the node says of itself.
 const HEALTH_EVERY: u32 = 16;
@@ -59,7 +59,7 @@ impl World<'_> {
         let seen = self.observer.see();
         let facts = seen.oracles.facts();
         let kept = seen.oracles.journal.as_ref();
-        let journal = self.journal.as_ref().zip(kept).map(|(journal, kept)| Journaled {
+        let journal = self.journal.as_ref().zip(kept).map(|(journal, kept)| JournalHealth {
             unavailable: self.unavailable().filter(|why| *why != Unavailable::Broken),
             is_reachable: kept.is_reachable,
             room: kept.room(),
@@ -146,9 +146,9 @@ impl World<'_> {
             Broken::new("waits", 3, "a run has started, and no task calls its handler")
         })?;
         let is_at_rest =
-            |journal: &&Journal| is_asleep(journal.routine) && journal.facts.is_empty() && !journal.seems_gone;
+            |journal: &&WorldJournal| is_asleep(journal.routine) && journal.facts.is_empty() && !journal.seems_gone;
         let resting = self.journal.as_ref().filter(is_at_rest).filter(|_| self.ender.ending.is_none());
-        resting.map_or(Ok(()), Journal::judge_rest)
+        resting.map_or(Ok(()), WorldJournal::judge_rest)
     }
 
     /// Judges that a dispatcher is replaced only when it could have presented what it has.
@@ -187,8 +187,8 @@ impl World<'_> {
     }
 
     /// Why the writer of the journal should not sleep.
-    fn late_writer(&self, journal: &Journal) -> Option<&'static str> {
-        let sleeps = matches!((journal.routine, &journal.hand), (Routine::Asleep(_), Hand::Free));
+    fn late_writer(&self, journal: &WorldJournal) -> Option<&'static str> {
+        let sleeps = matches!((journal.routine, &journal.hand), (Routine::Asleep(_), WriterHand::Free));
         let is_refused = !journal.facts.is_empty();
         if sleeps && !is_refused && !self.seen().oracles.is_synced() {
             return Some("the writer sleeps, and there is a group to write");
@@ -199,9 +199,9 @@ impl World<'_> {
         (is_blind && journal.routine.is_alive()).then_some("the writer has not looked at its disk for long")
     }
 
-    fn judge_wait(&self, wait: &Wait) -> Result<(), Broken> {
+    fn judge_wait(&self, wait: &WaitingClient) -> Result<(), Broken> {
         let seen = self.observer.see();
-        let (book, is_lost) = (&seen.oracles.book, self.is_lost());
+        let (expected, is_lost) = (&seen.oracles.expected, self.is_lost());
         let is_stopped = self.node.phase() == Phase::Stopped;
         let horizon = self.node.horizon();
         let is_settled = |lsn: &Lsn, patient| horizon.is_some_and(|horizon| horizon.find(*lsn, patient).is_some());
@@ -214,11 +214,11 @@ impl World<'_> {
             }
             Awaited::End(_) | Awaited::Idle | Awaited::Room { .. } if !self.is_serving() => None,
             Awaited::End(event) => {
-                let has_ended = book.record(*event).is_some_and(|known| known.stage.terminal_at().is_some());
+                let has_ended = expected.record(*event).is_some_and(|known| known.stage.terminal_at().is_some());
                 let is_published = seen.oracles.is_synced() && !self.is_publishing();
                 (has_ended && is_published).then_some("its event has ended")
             }
-            Awaited::Idle => (book.pending() == 0).then_some("no event is pending"),
+            Awaited::Idle => (expected.pending() == 0).then_some("no event is pending"),
             Awaited::Room { event, .. } => {
                 let is_first = self.clients.queue.front() == Some(&wait.waiter);
                 drop(seen);
@@ -238,11 +238,11 @@ impl World<'_> {
     }
 
     fn is_publishing(&self) -> bool {
-        self.journal.as_ref().is_some_and(|journal| matches!(journal.hand, Hand::Publishing(..)))
+        self.journal.as_ref().is_some_and(|journal| matches!(journal.hand, WriterHand::Publishing(..)))
     }
 
     /// Whether an answer waits for longer than it may, and nothing has kept the sweeper from seeing that.
-    fn has_waited_too_long(&self, wait: &Wait) -> bool {
+    fn has_waited_too_long(&self, wait: &WaitingClient) -> bool {
         let Some(journal) = self.journal.as_ref().filter(|_| self.scenario.setup.patience == 0) else { return false };
         let since = wait.since.max(self.hindered);
         let timeout = journal.limits().answer_timeout.as_micros();

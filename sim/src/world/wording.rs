@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use eventful::{AfterRun, Answer, Bound, Change, Fact, Place, RecordView, Refusal, RunId, Timestamp};
 
-use super::agenda::STARTED_AT;
-use super::worker::{Does, Worker};
-use crate::oracle::{OutcomeSummary, Said};
+use super::event_queue::STARTED_AT;
+use super::worker::{Does, WorldWorker};
+use crate::oracle::{CommandSummary, OutcomeSummary};
 use crate::scenario::Micros;
 
 /// Times of the engine's clock, as they show in the world.
@@ -21,7 +21,7 @@ impl Wording {
     }
 
     /// What the engine is told, and what it answers.
-    pub(super) fn exchange(self, said: Said, answer: &Answer) -> String {
+    pub(super) fn exchange(self, said: CommandSummary, answer: &Answer) -> String {
         format!("{} → {}", told(said), self.answer(answer))
     }
 
@@ -128,25 +128,29 @@ fn refused(refusal: &Refusal) -> String {
     }
 }
 
-fn told(said: Said) -> String {
+fn told(said: CommandSummary) -> String {
     match said {
-        Said::Submit { event, digest, .. } => {
+        CommandSummary::Submit { event, digest, .. } => {
             let digest = digest.to_string();
             let short = digest.char_indices().nth(15).map_or(digest.as_str(), |(end, _)| &digest[..end]);
             format!("submit event {event}, {short}")
         }
-        Said::Reject(reason) => format!("submit, refused before: {}", reason.as_str()),
-        Said::Start(ticket) => format!("start ticket {}", ticket.number()),
-        Said::Settle(run, summary) => format!("settle {} as {}", run_name(run), outcome(summary)),
-        Said::Heartbeat(run) => format!("heartbeat of {}", run_name(run)),
-        Said::EnqueueFailed(ticket, cause) => format!("ticket {} did not get in: {cause:?}", ticket.number()),
-        Said::Redrive(event) => format!("redrive event {event}"),
-        Said::Discard(event) => format!("discard event {event}"),
-        Said::ChannelLost => "the channel is lost".to_owned(),
-        Said::Open => "open what the journal gives back".to_owned(),
-        Said::HoldExpiry => "forget nothing, the journal is behind".to_owned(),
-        Said::ReleaseExpiry => "forget what has expired again".to_owned(),
-        Said::Sweep | Said::Pause | Said::Resume | Said::Shutdown | Said::AbortInflight => {
+        CommandSummary::Reject(reason) => format!("submit, refused before: {}", reason.as_str()),
+        CommandSummary::Start(ticket) => format!("start ticket {}", ticket.number()),
+        CommandSummary::Settle(run, summary) => format!("settle {} as {}", run_name(run), outcome(summary)),
+        CommandSummary::Heartbeat(run) => format!("heartbeat of {}", run_name(run)),
+        CommandSummary::EnqueueFailed(ticket, cause) => format!("ticket {} did not get in: {cause:?}", ticket.number()),
+        CommandSummary::Redrive(event) => format!("redrive event {event}"),
+        CommandSummary::Discard(event) => format!("discard event {event}"),
+        CommandSummary::ChannelLost => "the channel is lost".to_owned(),
+        CommandSummary::Open => "open what the journal gives back".to_owned(),
+        CommandSummary::HoldExpiry => "forget nothing, the journal is behind".to_owned(),
+        CommandSummary::ReleaseExpiry => "forget what has expired again".to_owned(),
+        CommandSummary::Sweep
+        | CommandSummary::Pause
+        | CommandSummary::Resume
+        | CommandSummary::Shutdown
+        | CommandSummary::AbortInflight => {
             format!("{said:?}").to_lowercase().replace("abortinflight", "abort what is in flight")
         }
     }
@@ -170,7 +174,7 @@ pub(super) fn outcome(summary: OutcomeSummary) -> String {
 }
 
 /// What goes wrong in an attempt, if the scenario has something in store for it.
-pub(super) fn trouble(worker: &Worker) -> Option<String> {
+pub(super) fn trouble(worker: &WorldWorker) -> Option<String> {
     match worker.does {
         Does::Succeed => None,
         Does::Poison => Some("the handler panics: the event is poison".to_owned()),

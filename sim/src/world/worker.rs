@@ -15,7 +15,7 @@ pub(super) type TaskNumber = u32;
 
 /// A worker and the run that it works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Worker {
+pub(super) struct WorldWorker {
     pub(super) serial: Serial,
     /// The task that works on it; none while it waits for its call behind another one.
     pub(super) task: Option<TaskNumber>,
@@ -50,7 +50,7 @@ pub(super) enum Does {
     As(Behaviour),
 }
 
-impl Worker {
+impl WorldWorker {
     /// Whether it hears that it is cancelled.
     pub(super) const fn heeds(&self) -> bool {
         !self.begun

@@ -5,7 +5,7 @@ use eventful::Fact;
 use eventful::journal::{MaintainError, Maintained, OpenError, WriteError};
 use eventful::node::{Job, JournalSpace};
 
-use super::journal::{Condition, Hand, journal_of};
+use super::journal::{JournalCondition, WriterHand, journal_of};
 use super::routine::Routine;
 use super::state::World;
 use super::stop::Stop;
@@ -18,19 +18,19 @@ impl World<'_> {
     pub(super) fn write_time(&self) -> Option<u64> {
         let journal = self.journal.as_ref()?;
         let due = journal.routine.due(|at| self.world_time(at))?;
-        Some(if matches!(journal.hand, Hand::Job(_)) { due.max(journal.stalled_until) } else { due })
+        Some(if matches!(journal.hand, WriterHand::Job(_)) { due.max(journal.stalled_until) } else { due })
     }
 
     /// The writer takes its next step.
     pub(super) fn write(&mut self) -> Result<(), Stop> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        match std::mem::replace(&mut journal.hand, Hand::Free) {
-            Hand::Free => self.take_job(),
-            Hand::Job(job) => self.do_job(job),
-            Hand::Appended(appended) => self.report_append(appended),
-            Hand::Opened(Ok(recovered)) => self.report_opening(*recovered),
-            Hand::Opened(Err(error)) => self.report_failed_opening(&error),
-            Hand::Publishing(first, at) => self.publish(first, at),
+        match std::mem::replace(&mut journal.hand, WriterHand::Free) {
+            WriterHand::Free => self.take_job(),
+            WriterHand::Job(job) => self.do_job(job),
+            WriterHand::Appended(appended) => self.report_append(appended),
+            WriterHand::Opened(Ok(recovered)) => self.report_opening(*recovered),
+            WriterHand::Opened(Err(error)) => self.report_failed_opening(&error),
+            WriterHand::Publishing(first, at) => self.publish(first, at),
         }
     }
 
@@ -42,8 +42,8 @@ impl World<'_> {
         let (now, Some(journal)) = (self.clock(), &mut self.journal) else { return Ok(()) };
         journal.facts = facts;
         let job = job?;
-        if job == Job::Close && journal.condition == Condition::Reopening {
-            journal.condition = Condition::Down;
+        if job == Job::Close && journal.condition == JournalCondition::Reopening {
+            journal.condition = JournalCondition::Down;
             self.probe(FaultKind::DownForGood);
         }
         let journal = journal_of(&mut self.journal);
@@ -53,11 +53,11 @@ impl World<'_> {
             Job::Wait(until) => journal.routine.sleep(until),
             Job::Append | Job::Open => {
                 journal.routine.wake();
-                journal.hand = Hand::Job(job);
+                journal.hand = WriterHand::Job(job);
             }
             Job::Maintain | Job::Seal | Job::Look | Job::Close if stalls => {
                 journal.routine.wake();
-                journal.hand = Hand::Job(job);
+                journal.hand = WriterHand::Job(job);
             }
             Job::Maintain | Job::Seal | Job::Look | Job::Close => {
                 journal.routine.wake();
@@ -116,7 +116,7 @@ impl World<'_> {
             Err(_) => kept.refuse(),
         }
         drop(seen);
-        journal.hand = Hand::Appended(appended);
+        journal.hand = WriterHand::Appended(appended);
         if journal.is_dead() { self.die() } else { Ok(()) }
     }
 
@@ -133,7 +133,7 @@ impl World<'_> {
                 self.give_room(room, !is_gone);
                 journal_of(&mut self.journal).seems_gone = is_gone;
                 if self.node.has_stopped() || self.is_broken {
-                    journal_of(&mut self.journal).condition = Condition::Down;
+                    journal_of(&mut self.journal).condition = JournalCondition::Down;
                 }
                 let refused = self.drive(|node, now| node.refused(now, room, !is_gone))?;
                 let lost = self.unsynced();
@@ -162,7 +162,7 @@ impl World<'_> {
         })?;
         let journal = journal_of(&mut self.journal);
         match publishes {
-            true => journal.hand = Hand::Publishing(first, 0),
+            true => journal.hand = WriterHand::Publishing(first, 0),
             false => journal.facts.clear(),
         }
         Ok(self.audit_journal_now_and_then()?)
@@ -177,7 +177,7 @@ impl World<'_> {
         journal.facts = facts;
         let at = at + count;
         match at < journal.facts.len() {
-            true => journal.hand = Hand::Publishing(first, at),
+            true => journal.hand = WriterHand::Publishing(first, at),
             false => journal.facts.clear(),
         }
         Ok(())
@@ -271,7 +271,7 @@ impl World<'_> {
         let journal = journal_of(&mut self.journal);
         (journal.log, journal.routine) = (None, Routine::Ended);
         if !has_stopped {
-            journal.condition = Condition::Down;
+            journal.condition = JournalCondition::Down;
         }
         self.drive(|node, now| node.journal_closed(now))
     }
@@ -280,8 +280,8 @@ impl World<'_> {
     pub(super) fn fail(&mut self, error: &WriteError) -> Result<(), Stop> {
         let (lost, is_fenced) = (self.unsynced(), *error == WriteError::Fenced);
         let journal = journal_of(&mut self.journal);
-        (journal.log, journal.hand) = (None, Hand::Free);
-        journal.condition = if is_fenced { Condition::Down } else { Condition::Reopening };
+        (journal.log, journal.hand) = (None, WriterHand::Free);
+        journal.condition = if is_fenced { JournalCondition::Down } else { JournalCondition::Reopening };
         journal.facts.clear();
         if is_fenced {
             self.probe(FaultKind::Fenced);

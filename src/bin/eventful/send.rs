@@ -103,7 +103,7 @@ impl Sender {
                 (wait, retries) = (FIRST_WAIT, self.retries);
             }
             let Some(left) = retries.checked_sub(1).filter(|_| !again.hopeless) else {
-                self.give_up(&again);
+                self.abandon(&again);
                 return false;
             };
             retries = left;
@@ -160,7 +160,7 @@ impl Sender {
         true
     }
 
-    fn give_up(&mut self, again: &Again) {
+    fn abandon(&mut self, again: &Again) {
         self.progress.counts.failed += again.lines.len() as u64;
         let first = again.lines.first().map_or(0, |line| line.number);
         self.progress.note(&format!("gave up at line {first}: {}", again.why));

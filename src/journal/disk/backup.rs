@@ -15,7 +15,7 @@ use super::opening::refused;
 use super::read_only::ReadOnly;
 use super::reader::SharedFile;
 use super::volume::{Access, Volume as _};
-use super::{DiskStore, StoreVolume, marker, segment, shelf};
+use super::{DiskStore, StoreVolume, marker, segment, snapshot_files};
 
 /// Bytes that are copied at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -49,7 +49,7 @@ impl DiskStore {
         let copied = copy(&from, directory);
         let bytes = copied.map_err(|error| refused(&directory.place(), &error))?;
         copying.finish()?;
-        Ok(BackedUp { extent: from.extent(), snapshots: from.shelf.list().len(), bytes })
+        Ok(BackedUp { extent: from.extent(), snapshots: from.snapshot_files.list().len(), bytes })
     }
 
     /// The directory that this one is.
@@ -75,9 +75,9 @@ fn copy(from: &ReadOnly, to: &Directory) -> io::Result<u64> {
         }
         copied += held.end;
     }
-    for at in from.shelf.list() {
-        let (bytes, file) = from.shelf.file(at)?.ok_or(io::ErrorKind::NotFound)?;
-        copy_file(&file, bytes, to, &shelf::name(at))?;
+    for at in from.snapshot_files.list() {
+        let (bytes, file) = from.snapshot_files.file(at)?.ok_or(io::ErrorKind::NotFound)?;
+        copy_file(&file, bytes, to, &snapshot_files::name(at))?;
         copied += bytes;
     }
     to.sync_names()?;

@@ -13,7 +13,7 @@ use super::directory::{Directory, LOCK};
 use super::marker::{self, UNFINISHED};
 use super::opening::{is_unfinished, refused};
 use super::volume::{Claim, Volume as _};
-use super::{segment, shelf, unclaimed_as};
+use super::{segment, snapshot_files, unclaimed_as};
 
 /// A journal that is being made. When this is dropped before it is finished, what is there of it goes.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl UnfinishedCopy {
 
 /// Whether a file with this name may be one of a journal.
 fn is_ours(name: &str) -> bool {
-    let is_numbered = segment::number(name).is_some() || shelf::number(name).is_some();
+    let is_numbered = segment::number(name).is_some() || snapshot_files::number(name).is_some();
     is_numbered || [marker::FORMAT, UNFINISHED, LOCK].contains(&name) || is_unfinished(name)
 }
 

@@ -16,7 +16,7 @@ use super::marker;
 use super::opening::{Held, refused};
 use super::record::{RecordKind, bytes_of};
 use super::segment::{self, Preface};
-use super::shelf::SnapshotFiles;
+use super::snapshot_files::SnapshotFiles;
 use super::volume::{Access, Claim, Volume};
 
 /// Bytes that a frame or a part may have.
@@ -41,7 +41,7 @@ pub(super) struct DiskJournal {
     max_bytes: u64,
     frames: Frames,
     active: Active,
-    shelf: SnapshotFiles,
+    snapshot_files: SnapshotFiles,
     /// Nothing follows the last frame yet.
     unsealed: bool,
     /// Why it takes no more calls.
@@ -78,7 +78,7 @@ impl DiskJournal {
         let held = held.unwrap_or_else(Held::nothing);
         let newest = held.segments.back().map(|segment| (segment.number, segment.end));
         let (before, end_before) = newest.unwrap_or_default();
-        let shelf = SnapshotFiles::new(&volume, place, &held.snapshots);
+        let snapshot_files = SnapshotFiles::new(&volume, place, &held.snapshots);
         let mut frames = Frames::new(&volume, place, held.extent, held.segments);
         let Extent { first, end: base } = held.extent;
         let preface = Preface { base, first, end_before, before: held.link };
@@ -88,7 +88,7 @@ impl DiskJournal {
             file.cut(end)?;
             frames.note(end, file.len()?);
         }
-        let used = frames.bytes() + shelf.bytes();
+        let used = frames.bytes() + snapshot_files.bytes();
         let room = max_bytes.saturating_sub(used).min(volume.free_bytes()?);
         let active = Active::begin(&volume, before + 1, &preface, sizes, room)?;
         if newest.is_some() {
@@ -98,7 +98,7 @@ impl DiskJournal {
         }
         frames.push(active.number(), active.bytes());
         let (place, unsealed, broken) = (place.into(), false, None);
-        Ok(Self { volume, place, max_bytes, frames, active, shelf, unsealed, broken, _claim: claim })
+        Ok(Self { volume, place, max_bytes, frames, active, snapshot_files, unsealed, broken, _claim: claim })
     }
 
     fn fail(&mut self, cause: &dyn Display) -> WriteError {
@@ -127,7 +127,7 @@ impl DiskJournal {
     /// Room that no file has yet. A disk that cannot be asked has none, which [`Journal::reach`] keeps apart from one
     /// that is full.
     fn free(&self) -> u64 {
-        let used = self.frames.bytes() + self.shelf.bytes() + self.active.spare_bytes();
+        let used = self.frames.bytes() + self.snapshot_files.bytes() + self.active.spare_bytes();
         let bound = self.max_bytes.saturating_sub(used);
         bound.min(self.volume.free_bytes().unwrap_or(0))
     }
@@ -173,7 +173,7 @@ impl DiskJournal {
 
     /// Removes what was trimmed, durably.
     fn forget(&mut self) -> io::Result<()> {
-        let mut has_removed = self.shelf.trim(self.frames.extent.first)?;
+        let mut has_removed = self.snapshot_files.trim(self.frames.extent.first)?;
         while let Some(number) = self.frames.drop_trimmed() {
             self.volume.remove(&segment::name(number))?;
             has_removed = true;
@@ -244,7 +244,7 @@ impl Journal for DiskJournal {
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
         self.admit(bytes.len())?;
         self.make_room(bytes_of(bytes.len()) as u64)?;
-        match self.shelf.put(at, part, bytes, last) {
+        match self.snapshot_files.put(at, part, bytes, last) {
             Ok(true) if at >= self.frames.extent.first => Ok(()),
             Ok(_) => {
                 Err(self.fail(&std::format_args!("part {part} of the snapshot before frame {at} follows nothing")))
@@ -255,17 +255,17 @@ impl Journal for DiskJournal {
     }
 
     fn drop_unfinished(&mut self) {
-        self.shelf.drop_unfinished();
+        self.snapshot_files.drop_unfinished();
     }
 
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
         self.readable()?;
-        Ok(self.shelf.list())
+        Ok(self.snapshot_files.list())
     }
 
     fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
         self.readable()?;
-        self.shelf.get(at, part)
+        self.snapshot_files.get(at, part)
     }
 
     fn trim(&mut self, below: Sequence) -> Result<(), WriteError> {

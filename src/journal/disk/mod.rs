@@ -8,7 +8,7 @@
 //! | `volume`, `directory` | the seam below: a directory of files, of the operating system or simulated |
 //! | `record`, `reader` | the units of all files, and their streaming |
 //! | `segment`, `active`, `spare` | segments: their head, the one that is written, the one that is zeroed ahead |
-//! | `frames`, `shelf` | frames in order; snapshots |
+//! | `frames`, `snapshot_files` | frames in order; snapshots |
 //! | `marker`, `opening` | from the files of a directory to a journal |
 //! | `handle`, `read_only` | an open journal, and one that is read while others write it |
 //! | `compact`, `copying`, `backup`, `remains`, `salvage` | maintenance |
@@ -28,7 +28,7 @@ mod record;
 mod remains;
 mod salvage;
 mod segment;
-mod shelf;
+mod snapshot_files;
 mod spare;
 mod volume;
 
@@ -146,7 +146,7 @@ impl DiskStore {
     pub fn size_bytes(&self) -> io::Result<u64> {
         let (volume, place) = (self.volume()?, self.place());
         let names = volume.names()?;
-        let counts = |name: &&String| segment::number(name).is_some() || shelf::number(name).is_some();
+        let counts = |name: &&String| segment::number(name).is_some() || snapshot_files::number(name).is_some();
         let bytes = names.iter().filter(counts).map(|name| {
             let bytes = volume.open(name, Access::Read).and_then(|file| file.len());
             bytes.map_err(|error| io::Error::new(error.kind(), std::format!("{place}/{name}: {error}")))

@@ -16,7 +16,7 @@ use super::marker;
 use super::reader::{RecordRead, RecordReader, SharedFile};
 use super::record::{ALIGN_BYTES, RecordHead, RecordKind};
 use super::segment::{self, HEAD_RECORD_BYTES, Preface, Segment, corrupt};
-use super::shelf;
+use super::snapshot_files;
 use super::volume::{Access, Volume};
 
 /// What a directory is opened for.
@@ -98,7 +98,7 @@ impl Opening<'_> {
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
         numbers.sort_unstable();
         let Some(newest) = numbers.pop() else {
-            let left = names.iter().find(|name| *name == marker::FORMAT || shelf::number(name).is_some());
+            let left = names.iter().find(|name| *name == marker::FORMAT || snapshot_files::number(name).is_some());
             return left.map_or(Ok(None), |left| Err(gone(self.place, left)));
         };
         let newest_held = self.newest(newest)?;
@@ -106,11 +106,12 @@ impl Opening<'_> {
         let first = newest_held.first;
         let extent = Extent { first, end: newest_held.next };
         let kept = |at: &Sequence| *at >= first;
-        let snapshots: Vec<Sequence> = names.iter().filter_map(|name| shelf::number(name)).filter(kept).collect();
+        let snapshots: Vec<Sequence> =
+            names.iter().filter_map(|name| snapshot_files::number(name)).filter(kept).collect();
         if self.purpose == Purpose::Write {
             self.clear(&names, segments.front().map_or(newest, |oldest| oldest.number), first)?;
         }
-        let snapshots = snapshots.into_iter().map(|at| Ok((at, self.bytes_of(&shelf::name(at))?)));
+        let snapshots = snapshots.into_iter().map(|at| Ok((at, self.bytes_of(&snapshot_files::name(at))?)));
         let snapshots = snapshots.collect::<Result<_, OpenError>>()?;
         Ok(Some(Held { extent, segments, link: newest_held.link, snapshots, is_marked }))
     }
@@ -234,7 +235,7 @@ impl Opening<'_> {
         let is_waste = |name: &&String| {
             is_unfinished(name)
                 || segment::number(name).is_some_and(|number| number < oldest)
-                || shelf::number(name).is_some_and(|at| at < first)
+                || snapshot_files::number(name).is_some_and(|at| at < first)
         };
         for name in names.iter().filter(is_waste) {
             let removed = self.volume.remove(name);
@@ -269,7 +270,7 @@ impl Newest {
 
 /// Whether a file with this name is on its way to another one.
 pub(super) fn is_unfinished(name: &str) -> bool {
-    [segment::NEW, shelf::NEW, marker::NEW].contains(&name)
+    [segment::NEW, snapshot_files::NEW, marker::NEW].contains(&name)
 }
 
 /// Whether a whole record stands anywhere behind the bytes at which the reader stopped.

@@ -9,7 +9,7 @@ use super::super::sequence::Sequence;
 use super::super::store::{Extent, FreeSpace, Journal};
 use super::frames::Frames;
 use super::opening::{Held, Purpose, hold, refused};
-use super::shelf::SnapshotFiles;
+use super::snapshot_files::SnapshotFiles;
 use super::volume::Volume;
 
 /// How often a directory is read again that its owner changes meanwhile.
@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug)]
 pub(super) struct ReadOnly {
     pub(super) frames: Frames,
-    pub(super) shelf: SnapshotFiles,
+    pub(super) snapshot_files: SnapshotFiles,
 }
 
 impl ReadOnly {
@@ -39,9 +39,9 @@ impl ReadOnly {
     fn keep(volume: &Arc<dyn Volume>, place: &str, held: Option<Held>) -> Result<Self, OpenError> {
         let nothing = || OpenError::Io { place: place.into(), cause: "there is no journal in it".into() };
         let held = held.ok_or_else(nothing)?;
-        let mut shelf = SnapshotFiles::new(volume, place, &held.snapshots);
-        shelf.keep_open().map_err(|error| refused(&place, &error))?;
-        Ok(Self { frames: Frames::new(volume, place, held.extent, held.segments), shelf })
+        let mut snapshot_files = SnapshotFiles::new(volume, place, &held.snapshots);
+        snapshot_files.keep_open().map_err(|error| refused(&place, &error))?;
+        Ok(Self { frames: Frames::new(volume, place, held.extent, held.segments), snapshot_files })
     }
 }
 
@@ -77,11 +77,11 @@ impl Journal for ReadOnly {
     }
 
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError> {
-        Ok(self.shelf.list())
+        Ok(self.snapshot_files.list())
     }
 
     fn snapshot(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
-        self.shelf.get(at, part)
+        self.snapshot_files.get(at, part)
     }
 
     fn trim(&mut self, _: Sequence) -> Result<(), WriteError> {

@@ -13,7 +13,7 @@ use super::super::sequence::Sequence;
 use super::reader::{RecordRead, RecordReader, SharedFile};
 use super::record::{ALIGN_BYTES, HEAD_BYTES, RecordHead, RecordKind, RecordPlace, decode_head, number_at};
 use super::volume::{Access, Volume};
-use super::{segment, shelf};
+use super::{segment, snapshot_files};
 
 /// Every record that is whole, and what there is of others.
 #[derive(Debug, Default)]
@@ -56,8 +56,8 @@ impl Remains {
             let number = written_as(&file, *number, bytes)?;
             remains.gather(SalvageSource { file, number, bytes, is_newest })?;
         }
-        for at in names.iter().filter_map(|name| shelf::number(name)) {
-            let file: SharedFile = Arc::new(volume.open(&shelf::name(at), Access::Read)?);
+        for at in names.iter().filter_map(|name| snapshot_files::number(name)) {
+            let file: SharedFile = Arc::new(volume.open(&snapshot_files::name(at), Access::Read)?);
             let (bytes, number) = (file.len()?, at.number());
             remains.behind = remains.behind.max(Some(at));
             remains.gather(SalvageSource { file, number, bytes, is_newest: false })?;

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Measures how long something takes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stopwatch(Instant);
+pub(crate) struct SimStopwatch(Instant);
 
-impl Stopwatch {
+impl SimStopwatch {
     #[allow(clippy::disallowed_methods, reason = "it says how long runs take, and ends `--for`; no run depends on it")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())

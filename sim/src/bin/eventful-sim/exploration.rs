@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use eventful_sim::scenario::Scenario;
+use eventful_sim::scenario::CoreScenario;
 use eventful_sim::scope;
 
-use crate::clock::Stopwatch;
+use crate::clock::SimStopwatch;
 use crate::exit::FOUND;
 use crate::options::ScopeOptions;
 use crate::terminal::{grouped, say};
@@ -15,7 +15,7 @@ use crate::terminal::{grouped, say};
 /// Goes through them all, and says how many there are.
 pub(crate) fn explore(options: &ScopeOptions) -> anyhow::Result<ExitCode> {
     for case in scope::cases() {
-        let since = Stopwatch::start();
+        let since = SimStopwatch::start();
         let explored = scope::explore(&case);
         let (states, orders) = (grouped(explored.states as u64), grouped(explored.orders as u64));
         let (depth, took) = (explored.depth, since.elapsed());
@@ -30,7 +30,7 @@ pub(crate) fn explore(options: &ScopeOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn save(scenario: &Scenario, folder: &Path) -> anyhow::Result<()> {
+fn save(scenario: &CoreScenario, folder: &Path) -> anyhow::Result<()> {
     let file = folder.join("scope.json");
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be a folder", folder.display()))?;
     scenario.write(&file)?;

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use eventful_sim::failure::Broken;
 use eventful_sim::tier::{self, Shrunk, Tier};
 
-use crate::clock::Stopwatch;
-use crate::jobs::Manner;
+use crate::clock::SimStopwatch;
+use crate::jobs::JobOptions;
 use crate::terminal::grouped;
 
 /// Runs that making a scenario smaller may take.
@@ -16,7 +16,7 @@ pub(crate) const TRIES: u32 = 20_000;
 
 /// A seed that breaks a promise.
 #[derive(Debug)]
-pub(crate) struct Failure<T: Tier> {
+pub(crate) struct FailedSeed<T: Tier> {
     pub(crate) seed: u64,
     pub(crate) broken: Broken,
     /// How large it was before it was made smaller.
@@ -26,19 +26,19 @@ pub(crate) struct Failure<T: Tier> {
     pub(crate) took: Duration,
     /// Where it is saved.
     pub(crate) file: PathBuf,
-    manner: Manner,
+    manner: JobOptions,
 }
 
-impl<T: Tier> Failure<T> {
+impl<T: Tier> FailedSeed<T> {
     /// Makes the scenario of this seed smaller and saves it in a folder. What is found is told, saved or not.
-    pub(crate) fn settle(seed: u64, broken: Broken, manner: Manner, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn settle(seed: u64, broken: Broken, manner: JobOptions, folder: &Path) -> anyhow::Result<Self> {
         let told = format!("seed {seed}{}: {broken}; and it cannot be saved", manner.spelled::<T>());
         Self::save(seed, broken, manner, folder).context(told)
     }
 
-    fn save(seed: u64, broken: Broken, manner: Manner, folder: &Path) -> anyhow::Result<Self> {
+    fn save(seed: u64, broken: Broken, manner: JobOptions, folder: &Path) -> anyhow::Result<Self> {
         let scenario = T::draw(seed, manner.plan);
-        let since = Stopwatch::start();
+        let since = SimStopwatch::start();
         let smaller = tier::shrink(&scenario, TRIES);
         let took = since.elapsed();
         let file = folder.join(format!("seed-{seed}.json"));

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use eventful_sim::scenario::{Plan, Scenario};
+use eventful_sim::scenario::{CoreScenario, DrawPlan};
 use eventful_sim::tier::{Keep, Probes};
 
 use crate::terminal::say;
@@ -16,7 +16,7 @@ fn cases() -> impl Iterator<Item = (u64, u16)> {
 /// Prints a line for each: seed, submissions, hash. Families of faults are off by turns.
 pub(crate) fn print() -> ExitCode {
     for (seed, submits) in cases() {
-        let scenario = Scenario::draw(seed, Plan { submits, swarm: true, journals: true });
+        let scenario = CoreScenario::draw(seed, DrawPlan { submits, swarm: true, journals: true });
         let report = scenario.run(Keep::default(), &mut Probes::default());
         say(&format!("{seed} {submits} {:016x}", report.hash));
     }

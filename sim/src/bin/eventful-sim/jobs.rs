@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use eventful_sim::failure::Broken;
-use eventful_sim::scenario::Plan;
+use eventful_sim::scenario::DrawPlan;
 use eventful_sim::tier::{Keep, Probes, Tier};
 
 use crate::options::RunOptions;
@@ -17,7 +17,7 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// The seeds that are left.
 #[derive(Debug)]
-pub(crate) struct Seeds {
+pub(crate) struct RemainingSeeds {
     next: AtomicU64,
     end: AtomicU64,
     /// As many as a job takes at a time.
@@ -26,7 +26,7 @@ pub(crate) struct Seeds {
 
 /// What a job has come to.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct JobTally {
     pub(crate) seeds: u64,
     pub(crate) steps: u64,
     pub(crate) virtual_micros: u64,
@@ -37,21 +37,21 @@ pub(crate) struct Tally {
 
 /// How seeds are run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Manner {
-    pub(crate) plan: Plan,
+pub(crate) struct JobOptions {
+    pub(crate) plan: DrawPlan,
     pub(crate) twice: bool,
 }
 
-impl Manner {
+impl JobOptions {
     /// What to say on the command line to get the same scenarios.
     pub(crate) fn spelled<T: Tier>(self) -> String {
-        let Plan { submits, swarm, journals } = self.plan;
+        let DrawPlan { submits, swarm, journals } = self.plan;
         let (swarm, memory) = (if swarm { " --swarm" } else { "" }, if journals { "" } else { " --memory" });
         if T::HAS_PLANS { format!(" --submits {submits}{swarm}{memory}") } else { format!(" --tier {}", T::NAME) }
     }
 }
 
-impl Seeds {
+impl RemainingSeeds {
     /// `count` of them.
     pub(crate) fn new<T: Tier>(first: u64, count: u64) -> Self {
         Self { next: first.into(), end: first.saturating_add(count).into(), batch: T::BATCH }
@@ -78,7 +78,7 @@ impl Seeds {
     }
 }
 
-impl Tally {
+impl JobTally {
     /// How many faults have had their effects.
     pub(crate) fn faults<T: Tier>(&self) -> u64 {
         T::faults(&self.probes).iter().map(|(_, count)| count).sum()
@@ -97,12 +97,12 @@ impl Tally {
 /// Runs all of `seeds` and adds up what they come to. `look_up` is called now and then, to tell and
 /// to stop.
 pub(crate) fn go_through<T: Tier>(
-    seeds: &Seeds,
-    manner: Manner,
+    seeds: &RemainingSeeds,
+    manner: JobOptions,
     jobs: usize,
-    mut look_up: impl FnMut(&Tally),
-) -> Tally {
-    let mut sum = Tally::default();
+    mut look_up: impl FnMut(&JobTally),
+) -> JobTally {
+    let mut sum = JobTally::default();
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs {
@@ -122,9 +122,9 @@ pub(crate) fn go_through<T: Tier>(
     sum
 }
 
-fn work<T: Tier>(seeds: &Seeds, manner: Manner, sender: &Sender<Tally>) {
+fn work<T: Tier>(seeds: &RemainingSeeds, manner: JobOptions, sender: &Sender<JobTally>) {
     while let Some(range) = seeds.take() {
-        let mut tally = Tally::default();
+        let mut tally = JobTally::default();
         for seed in range.take_while(|seed| seeds.matters(*seed)) {
             if let Some(broken) = play::<T>(seed, manner, &mut tally) {
                 seeds.fail(seed);
@@ -137,7 +137,7 @@ fn work<T: Tier>(seeds: &Seeds, manner: Manner, sender: &Sender<Tally>) {
     }
 }
 
-fn play<T: Tier>(seed: u64, manner: Manner, tally: &mut Tally) -> Option<Broken> {
+fn play<T: Tier>(seed: u64, manner: JobOptions, tally: &mut JobTally) -> Option<Broken> {
     let scenario = T::draw(seed, manner.plan);
     let mut report = scenario.run(Keep::default(), &mut tally.probes);
     if manner.twice {

@@ -21,7 +21,7 @@ use eventful_sim::disk::DiskTier;
 use eventful_sim::network::TurmoilTier;
 use eventful_sim::scenario::CoreTier;
 
-use options::{Call, Options, TierName};
+use options::{SimCall, SimOptions, TierName};
 use replay::{replay, report, shrink};
 use run::run;
 
@@ -37,19 +37,19 @@ macro_rules! of_tier {
 }
 
 fn main() -> ExitCode {
-    call(Options::parse().call).unwrap_or_else(|error| {
+    call(SimOptions::parse().call).unwrap_or_else(|error| {
         terminal::warn(&format!("error: {error:#}"));
         ExitCode::from(exit::USAGE)
     })
 }
 
-fn call(call: Call) -> anyhow::Result<ExitCode> {
+fn call(call: SimCall) -> anyhow::Result<ExitCode> {
     match call {
-        Call::Run(options) => of_tier!(options.draw.tier(), run(&options)),
-        Call::Replay(options) => of_tier!(options.source.tier()?, replay(&options)),
-        Call::Shrink(options) => of_tier!(options.source.tier()?, shrink(&options)),
-        Call::Report(options) => of_tier!(options.source.tier()?, report(&options)),
-        Call::Scope(options) => exploration::explore(&options),
-        Call::Golden => Ok(golden::print()),
+        SimCall::Run(options) => of_tier!(options.draw.tier(), run(&options)),
+        SimCall::Replay(options) => of_tier!(options.source.tier()?, replay(&options)),
+        SimCall::Shrink(options) => of_tier!(options.source.tier()?, shrink(&options)),
+        SimCall::Report(options) => of_tier!(options.source.tier()?, report(&options)),
+        SimCall::Scope(options) => exploration::explore(&options),
+        SimCall::Golden => Ok(golden::print()),
     }
 }

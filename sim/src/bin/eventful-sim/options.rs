@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use eventful_sim::scenario::Plan;
-use eventful_sim::tier::{Head, Scenario, Tier};
+use eventful_sim::scenario::DrawPlan;
+use eventful_sim::tier::{Scenario, ScenarioHead, Tier};
 
 /// Runs an eventful engine under faults, and finds, replays and shrinks whatever breaks a promise.
 ///
 /// Exit codes: 0 all promises hold, 1 one is broken or a probe has not fired, 2 the call or a file is wrong, 130 Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "eventful-sim", bin_name = "cargo sim", version, max_term_width = 100)]
-pub(crate) struct Options {
+pub(crate) struct SimOptions {
     #[command(subcommand)]
-    pub(crate) call: Call,
+    pub(crate) call: SimCall,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Call {
+pub(crate) enum SimCall {
     /// Go through seeds until one breaks a promise; shrink and save that one
     Run(RunOptions),
     /// Run one scenario, and say what it came to
@@ -49,7 +49,7 @@ pub(crate) enum TierName {
 
 /// What the scenario of a seed is like.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Draw {
+pub(crate) struct DrawOptions {
     /// Submissions in each scenario [default: 20]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) submits: Option<u16>,
@@ -78,7 +78,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
     pub(crate) first: Option<u64>,
     #[command(flatten)]
-    pub(crate) draw: Draw,
+    pub(crate) draw: DrawOptions,
     /// Seeds that run at the same time [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
@@ -100,7 +100,7 @@ pub(crate) struct RunOptions {
 #[derive(Debug, Args)]
 pub(crate) struct ReplayOptions {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) source: ScenarioSource,
     /// Run it twice: both runs must be the same, step by step
     #[arg(long)]
     pub(crate) twice: bool,
@@ -113,7 +113,7 @@ pub(crate) struct ReplayOptions {
 #[derive(Debug, Args)]
 pub(crate) struct OutputOptions {
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) source: ScenarioSource,
     /// Where it is written [default: seed-N.json or seed-N.html]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -129,12 +129,12 @@ pub(crate) struct ScopeOptions {
 
 /// Where a scenario comes from.
 #[derive(Debug, Args)]
-pub(crate) struct Source {
+pub(crate) struct ScenarioSource {
     /// A scenario file, or a seed
     #[arg(value_name = "FILE|SEED")]
     pub(crate) name: String,
     #[command(flatten)]
-    pub(crate) draw: Draw,
+    pub(crate) draw: DrawOptions,
 }
 
 /// The greatest seed to start at, and the most of them: sums do not overflow.
@@ -149,7 +149,7 @@ impl OutputOptions {
     }
 }
 
-impl Source {
+impl ScenarioSource {
     /// The tier of the file, or the one that a seed is of.
     pub(crate) fn tier(&self) -> anyhow::Result<TierName> {
         let (draw, name) = (&self.draw, &self.name);
@@ -158,7 +158,7 @@ impl Source {
         }
         ensure!(draw.is_plain(), "--submits, --swarm and --memory are for seeds, and {name} is a file: leave them out");
         ensure!(Path::new(name).exists(), "{name} is neither a seed nor a file: check the path");
-        let found = Head::read(Path::new(name))?.tier;
+        let found = ScenarioHead::read(Path::new(name))?.tier;
         let fits =
             draw.tier.is_none_or(|tier| tier.to_possible_value().is_some_and(|value| value.matches(&found, false)));
         ensure!(fits, "{name} is of the {found} tier: leave --tier out");
@@ -178,7 +178,7 @@ impl Source {
     }
 }
 
-impl Draw {
+impl DrawOptions {
     /// The tier of the scenarios.
     pub(crate) fn tier(&self) -> TierName {
         self.tier.unwrap_or(TierName::Core)
@@ -189,10 +189,10 @@ impl Draw {
     }
 
     /// What the scenarios are to be like.
-    pub(crate) fn plan<T: Tier>(&self) -> anyhow::Result<Plan> {
+    pub(crate) fn plan<T: Tier>(&self) -> anyhow::Result<DrawPlan> {
         let fits = T::HAS_PLANS || self.is_plain();
         ensure!(fits, "--submits, --swarm and --memory are not for the {} tier: leave them out", T::NAME);
-        Ok(Plan { submits: self.submits.unwrap_or(20), swarm: self.swarm, journals: !self.memory })
+        Ok(DrawPlan { submits: self.submits.unwrap_or(20), swarm: self.swarm, journals: !self.memory })
     }
 }
 

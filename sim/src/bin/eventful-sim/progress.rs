@@ -5,8 +5,8 @@ use std::time::Duration;
 use eventful_sim::tier::Tier;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::clock::Stopwatch;
-use crate::jobs::Tally;
+use crate::clock::SimStopwatch;
+use crate::jobs::JobTally;
 use crate::options::RunOptions;
 use crate::terminal::{grouped, steps, warn};
 
@@ -17,17 +17,17 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 /// Tells how far it is.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct SeedProgress {
     bar: ProgressBar,
     every: Duration,
-    since_told: Stopwatch,
+    since_told: SimStopwatch,
     /// How much there is: seeds, or milliseconds.
     goal: u64,
     by_time: bool,
     is_mute: bool,
 }
 
-impl Progress {
+impl SeedProgress {
     pub(crate) fn start(options: &RunOptions) -> Self {
         let span = options.span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
         let goal = options.seeds.or(span).unwrap_or_default();
@@ -36,15 +36,15 @@ impl Progress {
         bar.set_style(style.progress_chars("## "));
         let every = if bar.is_hidden() { LOG_EVERY } else { DRAW_EVERY };
         let by_time = options.span.is_some();
-        Self { bar, every, since_told: Stopwatch::start(), goal, by_time, is_mute: options.json }
+        Self { bar, every, since_told: SimStopwatch::start(), goal, by_time, is_mute: options.json }
     }
 
     /// Tells it, unless that was only just done.
-    pub(crate) fn tell<T: Tier>(&mut self, tally: &Tally, passed: Duration) {
+    pub(crate) fn tell<T: Tier>(&mut self, tally: &JobTally, passed: Duration) {
         if self.is_mute || self.since_told.elapsed() < self.every {
             return;
         }
-        self.since_told = Stopwatch::start();
+        self.since_told = SimStopwatch::start();
         let done = if self.by_time { passed.as_millis() as u64 } else { tally.seeds };
         let text = text::<T>(tally, passed);
         if self.bar.is_hidden() {
@@ -62,7 +62,7 @@ impl Progress {
     }
 }
 
-fn text<T: Tier>(tally: &Tally, passed: Duration) -> String {
+fn text<T: Tier>(tally: &JobTally, passed: Duration) -> String {
     let rate = tally.seeds as f64 / passed.as_secs_f64().max(1e-3);
     let (total, missing) = (T::expected(&tally.probes).len(), T::missing(&tally.probes).len());
     format!(

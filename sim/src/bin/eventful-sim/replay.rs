@@ -7,7 +7,7 @@ use eventful_sim::failure::Broken;
 use eventful_sim::report;
 use eventful_sim::tier::{self, Keep, Probes, Scenario, Tier};
 
-use crate::clock::Stopwatch;
+use crate::clock::SimStopwatch;
 use crate::exit::FOUND;
 use crate::failure::{TRIES, shrunk};
 use crate::options::{OutputOptions, ReplayOptions};
@@ -37,7 +37,7 @@ pub(crate) fn replay<T: Tier>(options: &ReplayOptions) -> anyhow::Result<ExitCod
 /// Makes a scenario smaller, and saves it.
 pub(crate) fn shrink<T: Tier>(options: &OutputOptions) -> anyhow::Result<ExitCode> {
     let scenario: Scenario<T> = options.source.find()?;
-    let since = Stopwatch::start();
+    let since = SimStopwatch::start();
     let Some(smaller) = tier::shrink(&scenario, TRIES) else {
         warn(&format!("{} breaks no promise: there is nothing to shrink", options.source.name));
         return Ok(ExitCode::SUCCESS);

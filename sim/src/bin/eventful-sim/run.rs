@@ -4,27 +4,28 @@ use std::process::ExitCode;
 
 use eventful_sim::tier::Tier;
 
-use crate::clock::{self, Stopwatch};
+use crate::clock::{self, SimStopwatch};
 use crate::exit::{FOUND, INTERRUPTED};
-use crate::failure::Failure;
+use crate::failure::FailedSeed;
 use crate::interrupt::Interrupt;
-use crate::jobs::{self, Manner, Seeds, Tally};
+use crate::jobs::{self, JobOptions, JobTally, RemainingSeeds};
 use crate::options::RunOptions;
-use crate::progress::Progress;
-use crate::summary::Summary;
+use crate::progress::SeedProgress;
+use crate::summary::RunSummary;
 use crate::terminal;
 
 /// Runs seeds, says what they came to, and keeps the first that breaks a promise.
 pub(crate) fn run<T: Tier>(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen();
-    let (first, manner) = (first(options), Manner { plan: options.draw.plan::<T>()?, twice: options.twice });
-    let since = Stopwatch::start();
+    let (first, manner) = (first(options), JobOptions { plan: options.draw.plan::<T>()?, twice: options.twice });
+    let since = SimStopwatch::start();
     let mut tally = go_through::<T>(options, first, manner, &interrupt);
     let took = since.elapsed();
     let failed = tally.failed.take();
-    let failure = failed.map(|(seed, broken)| Failure::<T>::settle(seed, broken, manner, &options.save)).transpose()?;
+    let failure =
+        failed.map(|(seed, broken)| FailedSeed::<T>::settle(seed, broken, manner, &options.save)).transpose()?;
     let (jobs, names_missing) = (jobs::count(options), options.probes);
-    let summary = Summary { first, jobs, took, tally, names_missing, failure };
+    let summary = RunSummary { first, jobs, took, tally, names_missing, failure };
     tell(&summary, options);
     Ok(verdict(&summary, options, &interrupt))
 }
@@ -38,10 +39,10 @@ fn first(options: &RunOptions) -> u64 {
     seed
 }
 
-fn go_through<T: Tier>(options: &RunOptions, first: u64, manner: Manner, interrupt: &Interrupt) -> Tally {
-    let seeds = Seeds::new::<T>(first, options.seeds.unwrap_or(u64::MAX));
-    let mut progress = Progress::start(options);
-    let since = Stopwatch::start();
+fn go_through<T: Tier>(options: &RunOptions, first: u64, manner: JobOptions, interrupt: &Interrupt) -> JobTally {
+    let seeds = RemainingSeeds::new::<T>(first, options.seeds.unwrap_or(u64::MAX));
+    let mut progress = SeedProgress::start(options);
+    let since = SimStopwatch::start();
     let tally = jobs::go_through::<T>(&seeds, manner, jobs::count(options), |tally| {
         let passed = since.elapsed();
         if interrupt.is_asked() || options.span.is_some_and(|span| passed >= span) {
@@ -53,7 +54,7 @@ fn go_through<T: Tier>(options: &RunOptions, first: u64, manner: Manner, interru
     tally
 }
 
-fn tell<T: Tier>(summary: &Summary<T>, options: &RunOptions) {
+fn tell<T: Tier>(summary: &RunSummary<T>, options: &RunOptions) {
     if options.json {
         return terminal::say(&summary.to_json());
     }
@@ -64,7 +65,7 @@ fn tell<T: Tier>(summary: &Summary<T>, options: &RunOptions) {
     }
 }
 
-fn verdict<T: Tier>(summary: &Summary<T>, options: &RunOptions, interrupt: &Interrupt) -> ExitCode {
+fn verdict<T: Tier>(summary: &RunSummary<T>, options: &RunOptions, interrupt: &Interrupt) -> ExitCode {
     if summary.failure.is_some() {
         ExitCode::from(FOUND)
     } else if interrupt.is_asked() {

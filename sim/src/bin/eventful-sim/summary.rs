@@ -5,23 +5,23 @@ use std::time::Duration;
 use eventful_sim::tier::Tier;
 use serde_json::json;
 
-use crate::failure::Failure;
-use crate::jobs::Tally;
+use crate::failure::FailedSeed;
+use crate::jobs::JobTally;
 use crate::terminal::{grouped, steps};
 
 /// What all seeds together came to.
 #[derive(Debug)]
-pub(crate) struct Summary<T: Tier> {
+pub(crate) struct RunSummary<T: Tier> {
     pub(crate) first: u64,
     pub(crate) jobs: usize,
     pub(crate) took: Duration,
-    pub(crate) tally: Tally,
+    pub(crate) tally: JobTally,
     /// Probes that have not fired are listed by name.
     pub(crate) names_missing: bool,
-    pub(crate) failure: Option<Failure<T>>,
+    pub(crate) failure: Option<FailedSeed<T>>,
 }
 
-impl<T: Tier> Summary<T> {
+impl<T: Tier> RunSummary<T> {
     fn seconds(&self) -> f64 {
         self.took.as_secs_f64().max(1e-6)
     }

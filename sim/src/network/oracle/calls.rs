@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use eventful::{RunId, Timestamp};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
-use crate::network::scenario::{KeyNumber, Setup};
+use crate::network::scenario::{KeyNumber, NetworkSetup};
 
 /// The calls of one process's handler.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ struct Called {
 }
 
 impl Calls {
-    pub(in crate::network) fn new(setup: &Setup) -> Self {
+    pub(in crate::network) fn new(setup: &NetworkSetup) -> Self {
         let config = setup.config();
         Self {
             limit: config.concurrency.get(),
@@ -79,7 +79,7 @@ impl Calls {
     }
 
     /// The handler was called.
-    pub(in crate::network) fn call(&mut self, key: KeyNumber, attempt: u32, run: RunId) -> Verdict {
+    pub(in crate::network) fn call(&mut self, key: KeyNumber, attempt: u32, run: RunId) -> OracleResult {
         self.alive += 1;
         let (alive, limit) = (self.alive, self.limit);
         holds(alive <= limit, || broken(5, format_args!("{alive} handlers with a limit of {limit}")))?;
@@ -108,25 +108,25 @@ impl Calls {
     }
 
     /// The engine takes this run for a success.
-    pub(in crate::network) fn done(&self, key: KeyNumber, run: RunId) -> Verdict {
+    pub(in crate::network) fn done(&self, key: KeyNumber, run: RunId) -> OracleResult {
         let succeeded = self.keys.get(&key).is_some_and(|called| called.succeeded == Some(run));
         holds(succeeded, || broken(4, format_args!("e{key} is completed by {run}, which the handler has not ended")))
     }
 
     /// The run of this attempt is over and another one has begun, so no heartbeat may count.
-    pub(in crate::network) fn beat(&self, key: KeyNumber, attempt: u32, counted: bool) -> Verdict {
+    pub(in crate::network) fn beat(&self, key: KeyNumber, attempt: u32, counted: bool) -> OracleResult {
         let current = self.keys.get(&key).is_some_and(|called| called.attempt == attempt);
         holds(current || !counted, || broken(4, format_args!("a heartbeat of an old run of e{key} counts")))
     }
 
     /// No handler is alive.
-    pub(in crate::network) fn none_left(&self) -> Verdict {
+    pub(in crate::network) fn none_left(&self) -> OracleResult {
         holds(self.alive == 0, || broken(5, format_args!("{} handlers are left", self.alive)))
     }
 }
 
 /// A handler is shown the deadline that its heartbeat has moved.
-pub(in crate::network) fn shown(key: KeyNumber, due: Timestamp, shown: Timestamp) -> Verdict {
+pub(in crate::network) fn shown(key: KeyNumber, due: Timestamp, shown: Timestamp) -> OracleResult {
     holds(shown == due, || {
         broken(4, format_args!("a heartbeat of e{key} moves its deadline to {due}, shown is {shown}"))
     })

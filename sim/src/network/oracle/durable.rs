@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use eventful::journal::{FreeSpace, OpenError, Sequence};
 use eventful::{Change, Epoch, Fact, RunId, Timestamp};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
 use crate::network::journal::RESERVE_BYTES;
 use crate::network::scenario::KeyNumber;
@@ -61,7 +61,7 @@ impl Durable {
     }
 
     /// The journal is about to be opened.
-    pub(in crate::network) fn opening(&mut self, now: Timestamp) -> Verdict {
+    pub(in crate::network) fn opening(&mut self, now: Timestamp) -> OracleResult {
         let (at, times) = self.opened;
         self.opened = (now, if at == now { times + 1 } else { 1 });
         self.rooms = [None; 2];
@@ -92,7 +92,7 @@ impl Durable {
     }
 
     /// The frame in doubt is there.
-    pub(in crate::network) fn found(&mut self, sequence: Sequence, frame: &[u8]) -> Verdict {
+    pub(in crate::network) fn found(&mut self, sequence: Sequence, frame: &[u8]) -> OracleResult {
         let doubted = self.doubted.take();
         self.end = sequence.next();
         let same = doubted.is_some_and(|(_, written)| written == frame);
@@ -100,7 +100,7 @@ impl Durable {
     }
 
     /// A frame of this epoch holds these facts.
-    pub(in crate::network) fn is_of_epoch(&mut self, epoch: Epoch, facts: &[Fact]) -> Verdict {
+    pub(in crate::network) fn is_of_epoch(&mut self, epoch: Epoch, facts: &[Fact]) -> OracleResult {
         let begun =
             facts.iter().rev().find_map(|fact| if let Change::Epoch(begun) = fact.change { Some(begun) } else { None });
         self.epoch = begun.unwrap_or(self.epoch);
@@ -116,7 +116,7 @@ impl Durable {
 
     /// These facts are durable. They were decided when no other room was known than what was told after one of
     /// the two groups before, and new events were not to take what is kept for outcomes.
-    pub(in crate::network) fn leave(&mut self, facts: &[Fact]) -> Verdict {
+    pub(in crate::network) fn leave(&mut self, facts: &[Fact]) -> OracleResult {
         let [before, last] = self.rooms;
         self.rooms = [last, None];
         let (Some(before), Some(last)) = (before, last) else { return Ok(()) };
@@ -133,7 +133,7 @@ impl Durable {
     }
 
     /// A reader was told of this fact.
-    pub(in crate::network) fn told(&mut self, fact: &Fact) -> Verdict {
+    pub(in crate::network) fn told(&mut self, fact: &Fact) -> OracleResult {
         let owed = self.untold.pop_front();
         holds(owed.as_ref() == Some(fact), || {
             broken(format_args!("readers are told of {:?}, the next durable fact is {owed:?}", fact.change))
@@ -141,7 +141,7 @@ impl Durable {
     }
 
     /// Readers were told of all that is durable.
-    pub(in crate::network) fn all_told(&self) -> Verdict {
+    pub(in crate::network) fn all_told(&self) -> OracleResult {
         holds(self.untold.is_empty(), || {
             broken(format_args!("readers are not told of {} durable facts: {:?}", self.untold.len(), self.untold))
         })
@@ -160,14 +160,14 @@ impl Durable {
     /// The journal is only opened again when it has failed. Want of room for a new event or a snapshot is
     /// no failure, as long as what is kept for outcomes lasts.
     /// An engine that broke may be the cause of one more.
-    pub(in crate::network) fn reopened(&self, times: u64, broke: bool) -> Verdict {
+    pub(in crate::network) fn reopened(&self, times: u64, broke: bool) -> OracleResult {
         holds(times <= self.failures + u64::from(broke), || {
             broken(format_args!("the journal was opened again {times} times, for {} failures", self.failures))
         })
     }
 
     /// Readers are told of each opening.
-    pub(in crate::network) fn is_told_of_reopenings(&self, times: u64) -> Verdict {
+    pub(in crate::network) fn is_told_of_reopenings(&self, times: u64) -> OracleResult {
         holds(times == self.reopenings_told, || {
             broken(format_args!(
                 "readers were told {} times that the journal was opened again, not {times} times",
@@ -177,7 +177,7 @@ impl Durable {
     }
 
     /// A shutdown has ended, with so many facts that are not durable.
-    pub(in crate::network) fn reported(&self, unsynced: u64) -> Verdict {
+    pub(in crate::network) fn reported(&self, unsynced: u64) -> OracleResult {
         holds(unsynced > 0 || !self.is_in_doubt(), || {
             broken("a shutdown reports that all is durable, and the last group is in doubt")
         })

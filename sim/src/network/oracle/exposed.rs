@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use eventful::{AttemptEnd, EnqueueFailure, Histogram, Metrics, Phase, RejectReason, Stats, Status, SweptReason};
 use serde_json::Value;
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
 use crate::spelling::variant;
 
@@ -16,7 +16,7 @@ type Samples = BTreeMap<String, f64>;
 const STATES: [&str; 6] = ["working", "stalled", "full", "unreachable", "reopening", "down"];
 
 /// Judges the numbers as JSON. `stats` are those before they were asked for, and after.
-pub(in crate::network) fn as_json(body: &[u8], stats: [&Stats; 2]) -> Verdict {
+pub(in crate::network) fn as_json(body: &[u8], stats: [&Stats; 2]) -> OracleResult {
     let shown: Value = serde_json::from_slice(body).map_err(|error| broken(format_args!("no JSON: {error}")))?;
     let families = shown.as_object().ok_or_else(|| broken("the numbers are no object"))?;
     let mut samples = Samples::new();
@@ -40,7 +40,7 @@ pub(in crate::network) fn as_json(body: &[u8], stats: [&Stats; 2]) -> Verdict {
 }
 
 /// Judges the numbers as text.
-pub(in crate::network) fn as_text(body: &[u8], stats: [&Stats; 2]) -> Verdict {
+pub(in crate::network) fn as_text(body: &[u8], stats: [&Stats; 2]) -> OracleResult {
     let text = std::str::from_utf8(body).map_err(|error| broken(format_args!("no text: {error}")))?;
     let (mut samples, mut family, mut helped) = (Samples::new(), ("", ""), "");
     for line in text.lines() {
@@ -79,7 +79,7 @@ fn is_part(name: &str) -> bool {
 }
 
 /// Compares what is shown with what there was before and after: each number lies between the two.
-fn agree(shown: &Samples, [before, after]: [&Stats; 2]) -> Verdict {
+fn agree(shown: &Samples, [before, after]: [&Stats; 2]) -> OracleResult {
     let (before, after) = (samples(before), samples(after));
     let (names, due): (Vec<_>, Vec<_>) = (shown.keys().collect(), before.keys().collect());
     holds(names == due, || {

@@ -4,28 +4,28 @@ use eventful::{Digest, Page, Place, RecordView, Status, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::payloads::Owed;
-use super::{Verdict, holds};
+use super::payloads::OwedPayload;
+use super::{OracleResult, holds};
 use crate::failure::Broken;
-use crate::network::ledger::{digest, id, number, source};
+use crate::network::connection_owners::{digest, id, number, source};
 use crate::network::scenario::KeyNumber;
-use crate::network::wire::Response;
-use crate::spec::Record;
+use crate::network::wire::HttpResponse;
+use crate::spec::ReferenceRecord;
 
 /// It is ready, paused or not.
-pub(in crate::network) fn ready(response: &Response, is_paused: bool) -> Verdict {
+pub(in crate::network) fn ready(response: &HttpResponse, is_paused: bool) -> OracleResult {
     let pause = ", and paused by an operator: no run starts until POST /v1/resume";
     let due = format!("ready{}\n", if is_paused { pause } else { "" });
     says(response, 200, TEXT, due.as_bytes())
 }
 
 /// It is alive.
-pub(in crate::network) fn alive(response: &Response) -> Verdict {
+pub(in crate::network) fn alive(response: &HttpResponse) -> OracleResult {
     says(response, 200, TEXT, b"alive\n")
 }
 
 /// An operator's call was carried out.
-pub(in crate::network) fn done(response: &Response) -> Verdict {
+pub(in crate::network) fn done(response: &HttpResponse) -> OracleResult {
     let is_empty = response.body.is_empty() && response.content_type.is_none();
     holds(response.status == 204 && is_empty, || broken(7, format_args!("a call is not carried out: {response:?}")))
 }
@@ -39,13 +39,13 @@ const LINES: &str = "application/x-ndjson";
 /// The type of what Prometheus reads.
 pub(in crate::network) const SAMPLES: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-fn says(response: &Response, status: u16, content_type: &str, body: &[u8]) -> Verdict {
+fn says(response: &HttpResponse, status: u16, content_type: &str, body: &[u8]) -> OracleResult {
     is_of(response, status, content_type)?;
     holds(response.body == body, || broken(7, format_args!("{:?} is said, not {:?}", text(&response.body), text(body))))
 }
 
 /// The answer has this status and this type.
-pub(in crate::network) fn is_of(response: &Response, status: u16, content_type: &str) -> Verdict {
+pub(in crate::network) fn is_of(response: &HttpResponse, status: u16, content_type: &str) -> OracleResult {
     let found = (response.status, response.content_type.as_deref());
     holds(found == (status, Some(content_type)), || {
         broken(7, format_args!("an answer is {found:?}, not {status} with {content_type}: {}", text(&response.body)))
@@ -64,7 +64,7 @@ pub(in crate::network) struct Look {
 }
 
 /// A record is as the adapter says, before or after it was asked for.
-pub(in crate::network) fn record(response: &Response, payload: bool, looks: &[Look]) -> Verdict {
+pub(in crate::network) fn record(response: &HttpResponse, payload: bool, looks: &[Look]) -> OracleResult {
     is_of(response, 200, JSON)?;
     let mut shown = json(response)?;
     let said = shown.as_object_mut().and_then(|shown| shown.remove("explanation"));
@@ -83,11 +83,11 @@ fn beginning(explanation: &Value) -> Option<&str> {
 }
 
 /// The answer for an event that was taken says which, and what is known of it.
-pub(in crate::network) fn taken(body: &[u8], key: KeyNumber, record: Option<&Record>) -> Verdict {
+pub(in crate::network) fn taken(body: &[u8], key: KeyNumber, record: Option<&ReferenceRecord>) -> OracleResult {
     let shown: Value = serde_json::from_slice(body).map_err(|error| broken(7, format_args!("no JSON: {error}")))?;
     let is_new = shown["outcome"] == "accepted";
     let names = shown["id"] == id(key) && shown["source"] == source(key);
-    let is_known = |record: &Record| {
+    let is_known = |record: &ReferenceRecord| {
         let is_behind = shown["attempt"].as_u64().is_some_and(|attempt| attempt <= record.attempt.into());
         is_behind && shown["accepted_at"] == rfc3339(record.accepted_at)
     };
@@ -106,7 +106,7 @@ pub(in crate::network) fn taken(body: &[u8], key: KeyNumber, record: Option<&Rec
 }
 
 /// The answer to a batch has these lines, by their numbers and outcomes.
-pub(in crate::network) fn lines(response: &Response, due: &[(u64, &str)]) -> Verdict {
+pub(in crate::network) fn lines(response: &HttpResponse, due: &[(u64, &str)]) -> OracleResult {
     is_of(response, 200, LINES)?;
     let texts = response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let shown: Vec<Value> = texts.filter_map(|line| serde_json::from_slice(line).ok()).collect();
@@ -120,7 +120,7 @@ pub(in crate::network) fn lines(response: &Response, due: &[(u64, &str)]) -> Ver
 }
 
 /// Of a record that is shown, what does not change is as facts have it, and the rest not ahead of them.
-pub(in crate::network) fn beginning_of(response: &Response, record: &Record) -> Verdict {
+pub(in crate::network) fn beginning_of(response: &HttpResponse, record: &ReferenceRecord) -> OracleResult {
     is_of(response, 200, JSON)?;
     let shown = json(response)?;
     let key = record.event.key();
@@ -138,7 +138,7 @@ pub(in crate::network) fn beginning_of(response: &Response, record: &Record) -> 
 }
 
 /// A page holds these records, and a cursor where there are more.
-pub(in crate::network) fn page(response: &Response, payload: bool, due: &Page) -> Verdict {
+pub(in crate::network) fn page(response: &HttpResponse, payload: bool, due: &Page) -> OracleResult {
     is_of(response, 200, JSON)?;
     let shown = json(response)?;
     let records: Vec<_> = due.records.iter().map(|view| as_json(view, payload)).collect();
@@ -150,7 +150,7 @@ pub(in crate::network) fn page(response: &Response, payload: bool, due: &Page) -
 }
 
 /// Each event that is owed is there, with its payload, and has ended.
-pub(in crate::network) fn owed(shown: &[RecordView], owed: &Owed) -> Verdict {
+pub(in crate::network) fn owed(shown: &[RecordView], owed: &OwedPayload) -> OracleResult {
     for item in &owed.items {
         let record = shown.iter().find(|view| number(&view.key) == Some(item.key));
         let Some(record) = record else {
@@ -167,7 +167,7 @@ pub(in crate::network) fn owed(shown: &[RecordView], owed: &Owed) -> Verdict {
 /// What a call for many events says of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::network) struct Many {
+pub(in crate::network) struct BulkAnswer {
     pub(in crate::network) matching: Option<u64>,
     pub(in crate::network) redriven: Option<u64>,
     pub(in crate::network) discarded: Option<u64>,
@@ -177,7 +177,7 @@ pub(in crate::network) struct Many {
 }
 
 /// What a call for many events says.
-pub(in crate::network) fn many(response: &Response) -> Result<Many, Broken> {
+pub(in crate::network) fn many(response: &HttpResponse) -> Result<BulkAnswer, Broken> {
     is_of(response, 200, JSON)?;
     serde_json::from_slice(&response.body).map_err(|error| broken(7, format_args!("it shows no JSON: {error}")))
 }
@@ -211,7 +211,7 @@ const PROBLEMS: [(&str, u16); 21] = [
 const PASSING: [&str; 4] = ["overloaded", "shutting_down", "unknown", "reopening"];
 
 /// A refusal says what is wrong, by its name, and when to come back where that helps.
-pub(in crate::network) fn problem(response: &Response) -> Verdict {
+pub(in crate::network) fn problem(response: &HttpResponse) -> OracleResult {
     is_of(response, response.status, "application/problem+json")?;
     let shown = json(response)?;
     let kind = shown["type"].as_str().and_then(|name| name.strip_prefix("urn:eventful:problem:")).unwrap_or_default();
@@ -231,7 +231,7 @@ pub(in crate::network) fn problem(response: &Response) -> Verdict {
 }
 
 /// A refusal has this name.
-pub(in crate::network) fn refused_as(response: &Response, name: &str) -> Verdict {
+pub(in crate::network) fn refused_as(response: &HttpResponse, name: &str) -> OracleResult {
     problem(response)?;
     let shown = json(response)?;
     holds(shown["type"] == format!("urn:eventful:problem:{name}"), || {
@@ -240,7 +240,7 @@ pub(in crate::network) fn refused_as(response: &Response, name: &str) -> Verdict
 }
 
 /// A conflict names what was received.
-pub(in crate::network) fn received(response: &Response, digest: &Digest) -> Verdict {
+pub(in crate::network) fn received(response: &HttpResponse, digest: &Digest) -> OracleResult {
     let shown = json(response)?;
     holds(shown["received_digest"] == digest.to_string(), || {
         broken(7, format_args!("{digest} was received, and shown is {shown}"))
@@ -248,7 +248,7 @@ pub(in crate::network) fn received(response: &Response, digest: &Digest) -> Verd
 }
 
 /// Whether a call was refused, as there is no room now.
-pub(in crate::network) fn is_overload(response: &Response) -> bool {
+pub(in crate::network) fn is_overload(response: &HttpResponse) -> bool {
     let kind = json(response).ok().and_then(|problem| Some(problem["type"].as_str()?.to_owned()));
     response.status == 503 && kind.as_deref() == Some("urn:eventful:problem:overloaded")
 }
@@ -327,7 +327,7 @@ pub(in crate::network) fn silent(what: &str) -> Broken {
     broken(9, format_args!("it does not answer at rest: {what}"))
 }
 
-fn json(response: &Response) -> Result<Value, Broken> {
+fn json(response: &HttpResponse) -> Result<Value, Broken> {
     serde_json::from_slice(&response.body).map_err(|error| broken(7, format_args!("it shows no JSON: {error}")))
 }
 

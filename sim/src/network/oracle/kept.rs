@@ -5,17 +5,17 @@ use std::task::{Context, Poll, Waker};
 
 use eventful::{Cursor, Eventful, RecordView, Status, Timestamp};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
-use crate::network::ledger::{digest, key, number};
-use crate::network::oracle::payloads::Owed;
+use crate::network::connection_owners::{digest, key, number};
+use crate::network::oracle::payloads::OwedPayload;
 use crate::network::scenario::KeyNumber;
-use crate::spec::Book;
+use crate::spec::ReferenceState;
 
 /// The engine has each of these events, with its payload, and those that were discarded stay so.
 ///
 /// What it cannot say at once, as its journal is busy or being opened, is left for the next look.
-pub(in crate::network) fn there(eventful: &Eventful, owed: &Owed) -> Verdict {
+pub(in crate::network) fn there(eventful: &Eventful, owed: &OwedPayload) -> OracleResult {
     for item in &owed.items {
         let Some(found) = look(eventful, item.key) else { return Ok(()) };
         let Some(view) = found else {
@@ -53,7 +53,7 @@ pub(in crate::network) fn refused(number: KeyNumber) -> Broken {
 }
 
 /// Each of these events has ended, and an event that has failed says why.
-pub(in crate::network) fn over(eventful: &Eventful, owed: &Owed) -> Verdict {
+pub(in crate::network) fn over(eventful: &Eventful, owed: &OwedPayload) -> OracleResult {
     there(eventful, owed)?;
     for item in &owed.items {
         let view = look(eventful, item.key).flatten();
@@ -69,13 +69,13 @@ pub(in crate::network) fn over(eventful: &Eventful, owed: &Owed) -> Verdict {
 const PAGE: usize = 4;
 
 /// At rest the engine shows the records that its facts make, and no others.
-pub(in crate::network) fn shown(eventful: &Eventful, book: &Book, now: Timestamp) -> Verdict {
+pub(in crate::network) fn shown(eventful: &Eventful, expected: &ReferenceState, now: Timestamp) -> OracleResult {
     let (mut next, mut count) = (Some(Cursor::START), 0);
     while let Some(cursor) = next {
         let page = pin!(eventful.list(None, cursor, PAGE)).poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Ok(page)) = page else { return Err(wrong("there is no page of records")) };
         for view in &page.records {
-            let record = number(&view.key).and_then(|key| book.present(key.into(), now));
+            let record = number(&view.key).and_then(|key| expected.present(key.into(), now));
             let difference = record.map_or(Some("is there"), |record| record.difference(view));
             holds(difference.is_none(), || {
                 wrong(format_args!("{} {}: {view:?}, but {record:?}", view.key, difference.unwrap_or_default()))
@@ -83,7 +83,7 @@ pub(in crate::network) fn shown(eventful: &Eventful, book: &Book, now: Timestamp
         }
         (next, count) = (page.next, count + page.records.len());
     }
-    let present = book.all().filter(|(event, _)| book.present(*event, now).is_some()).count();
+    let present = expected.all().filter(|(event, _)| expected.present(*event, now).is_some()).count();
     holds(count == present, || wrong(format_args!("{count} records are shown, and there are {present}")))
 }
 

@@ -5,7 +5,7 @@
 //! | `durable` | P10 | the journal: what was acknowledged, and what each opening finds |
 //! | `kept` | P1 | what clients were told is there, and ends once faults have stopped |
 //! | `payloads` | P2 | answers to submissions, with the payloads that were submitted |
-//! | `book` | P1–P8 | every fact of the engine: see [`spec`](crate::spec) |
+//! | `expected` | P1–P8 | every fact of the engine: see [`spec`](crate::spec) |
 //! | `shortage` | P8 | what handlers were short of costs no attempt |
 //! | `calls` | P4 P5 P8 | calls of the handler |
 //! | `front` | P1 P7 P9 | what the HTTP front shows at rest |
@@ -34,27 +34,27 @@ pub(super) mod shutdown;
 mod verdict;
 pub(super) mod waits;
 
-pub(super) use verdict::{Verdict, holds};
+pub(super) use verdict::{OracleResult, holds};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use eventful::{Change, Fact, Status, Timestamp};
 
-use super::ledger::Ids;
-use super::scenario::{Call, KeyNumber, Setup};
-use crate::spec::{Book, Numbering as _, Record};
+use super::connection_owners::Ids;
+use super::scenario::{ClientCall, KeyNumber, NetworkSetup};
+use crate::spec::{Numbering as _, ReferenceRecord, ReferenceState};
 
 /// What the oracles remember of the process of the server that is up.
 #[derive(Debug)]
-pub(super) struct Oracles {
-    setup: Setup,
+pub(super) struct ProcessOracles {
+    setup: NetworkSetup,
     pub(super) payloads: payloads::Payloads,
     /// What the facts say; with a journal, those that are durable.
-    pub(super) book: Book,
-    pub(super) shortages: shortage::Shortages,
+    pub(super) expected: ReferenceState,
+    pub(super) shortages: shortage::OpenShortages,
     pub(super) calls: calls::Calls,
-    pub(super) numbers: numbers::Numbers,
+    pub(super) numbers: numbers::SeenCounters,
     pub(super) durable: durable::Durable,
     /// How often any record was forgotten, in all processes.
     forgets: u64,
@@ -80,15 +80,15 @@ impl Memory {
     }
 }
 
-impl Oracles {
-    pub(super) fn new(setup: &Setup) -> Self {
+impl ProcessOracles {
+    pub(super) fn new(setup: &NetworkSetup) -> Self {
         Self {
             setup: setup.clone(),
             payloads: payloads::Payloads::default(),
-            book: Book::new(setup.config()),
-            shortages: shortage::Shortages::default(),
+            expected: ReferenceState::new(setup.config()),
+            shortages: shortage::OpenShortages::default(),
             calls: calls::Calls::new(setup),
-            numbers: numbers::Numbers::default(),
+            numbers: numbers::SeenCounters::default(),
             durable: durable::Durable::new(),
             forgets: 0,
             forgotten: BTreeMap::new(),
@@ -99,7 +99,7 @@ impl Oracles {
     pub(super) fn begin_process(&mut self) {
         if self.is_durable() {
             self.calls.process_ended();
-            self.numbers = numbers::Numbers::default();
+            self.numbers = numbers::SeenCounters::default();
             self.durable.forget_readers();
         } else {
             *self = Self { forgets: self.forgets, ..Self::new(&self.setup) };
@@ -128,21 +128,21 @@ impl Oracles {
     }
 
     /// The engine has decided this.
-    pub(super) fn see(&mut self, fact: &Fact) -> Verdict {
+    pub(super) fn see(&mut self, fact: &Fact) -> OracleResult {
         if let Change::Finished { key, .. } = &fact.change {
-            let record = Ids.number(key).and_then(|event| self.book.record(event));
-            self.shortages.judge(fact, record, self.book.config.max_snoozes)?;
+            let record = Ids.number(key).and_then(|event| self.expected.record(event));
+            self.shortages.judge(fact, record, self.expected.config.max_snoozes)?;
         }
         if let Change::Epoch(_) = fact.change {
             self.bring_back(fact.at);
         }
-        self.book.apply(fact, &Ids)?;
-        self.book.judge_permits()
+        self.expected.apply(fact, &Ids)?;
+        self.expected.judge_permits()
     }
 
     /// The record of this key.
-    pub(super) fn record(&self, key: KeyNumber) -> Option<&Record> {
-        self.book.record(key.into())
+    pub(super) fn record(&self, key: KeyNumber) -> Option<&ReferenceRecord> {
+        self.expected.record(key.into())
     }
 
     /// Whether the event is completed.
@@ -152,7 +152,7 @@ impl Oracles {
 
     /// Whether the record of this key may be gone for those who ask: its retention is over.
     pub(super) fn may_be_gone(&self, now: Timestamp, key: KeyNumber) -> bool {
-        self.book.present(key.into(), now).is_none()
+        self.expected.present(key.into(), now).is_none()
     }
 
     /// The record of this key is gone, after its retention.
@@ -166,8 +166,8 @@ impl Oracles {
     /// Notes which records an opening brings back: those whose retention was over before, as the time that it
     /// took does not count. The engine before may have forgotten them, and said so.
     fn bring_back(&mut self, opened_at: Timestamp) {
-        let book = &self.book;
-        let lapsed = book.all().filter(|(event, _)| book.present(*event, opened_at).is_none());
+        let expected = &self.expected;
+        let lapsed = expected.all().filter(|(event, _)| expected.present(*event, opened_at).is_none());
         for key in lapsed.filter_map(|(event, _)| KeyNumber::try_from(event).ok()) {
             self.forgets += 1;
             self.forgotten.insert(key, self.forgets);
@@ -175,7 +175,7 @@ impl Oracles {
     }
 
     /// What a client that asks for this now may build on, while this process is up.
-    pub(super) fn memory(&self, generation: u32, call: &Call) -> Memory {
+    pub(super) fn memory(&self, generation: u32, call: &ClientCall) -> Memory {
         let taken = call.key().is_some_and(|key| self.payloads.is_taken(key));
         let binds_all = self.is_durable();
         Memory { forgets: self.forgets, taken_by: taken.then_some(generation), binds_all }

@@ -2,27 +2,27 @@
 
 use eventful::{AttemptEnd, EnqueueFailure, FactCounters, Metrics, RejectReason, Stats, Status, SweptReason};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
-use crate::spec::{Book, FactCounts};
+use crate::spec::{FactCounts, ReferenceState};
 
 /// The counters of one process, as they were last seen.
 #[derive(Debug, Default)]
-pub(in crate::network) struct Numbers {
+pub(in crate::network) struct SeenCounters {
     last: Vec<u64>,
     /// Times that the journal was opened again.
     reopenings: u64,
     /// What histograms have from engines before this one.
-    carried: Option<Counts>,
+    carried: Option<RunCounts>,
 }
 
 /// How many starts, ends and successes there were.
-type Counts = [u64; 3];
+type RunCounts = [u64; 3];
 
-impl Numbers {
+impl SeenCounters {
     /// The numbers are now these. `before` was counted before the engine was opened, as far as that
     /// is durable.
-    pub(in crate::network) fn see(&mut self, stats: &Stats, before: &FactCounts) -> Verdict {
+    pub(in crate::network) fn see(&mut self, stats: &Stats, before: &FactCounts) -> OracleResult {
         equations(&stats.engine)?;
         let reopened = std::mem::replace(&mut self.reopenings, stats.journal_reopenings) != stats.journal_reopenings;
         if reopened {
@@ -45,7 +45,7 @@ impl Numbers {
 
     /// Histograms tell of what happened since the engine was opened, and of what they had before
     /// from those whose place it took: that is found at the first look, and stays.
-    fn histograms(&mut self, metrics: &Metrics, before: &FactCounts) -> Verdict {
+    fn histograms(&mut self, metrics: &Metrics, before: &FactCounts) -> OracleResult {
         let Metrics { facts, histograms, .. } = metrics;
         let told = [
             before.started + histograms.queue_time.count(),
@@ -55,11 +55,11 @@ impl Numbers {
         let counted = [facts.started, facts.finished_total(), facts.finished(AttemptEnd::Done)];
         let surplus = |(told, counted): (u64, u64)| told.checked_sub(counted);
         let carried = told.into_iter().zip(counted).map(surplus).collect::<Option<Vec<_>>>();
-        let carried = carried.and_then(|carried| Counts::try_from(carried).ok());
+        let carried = carried.and_then(|carried| RunCounts::try_from(carried).ok());
         let expected = match self.carried {
             Some(carried) => Some(carried),
             None if self.reopenings > 0 => carried,
-            None => Some(Counts::default()),
+            None => Some(RunCounts::default()),
         };
         self.carried = expected;
         holds(carried.is_some() && carried == expected, || {
@@ -69,8 +69,8 @@ impl Numbers {
 }
 
 /// The engine has counted the facts that there were.
-pub(in crate::network) fn agree(book: &Book, facts: &FactCounters) -> Verdict {
-    let (ours, theirs) = (book.counts, FactCounts::of(facts));
+pub(in crate::network) fn agree(expected: &ReferenceState, facts: &FactCounters) -> OracleResult {
+    let (ours, theirs) = (expected.counts, FactCounts::of(facts));
     holds(ours == theirs, || broken(format_args!("the facts make {ours:?}, the counters say {theirs:?}")))
 }
 
@@ -106,7 +106,7 @@ fn counters(stats: &Stats) -> Vec<u64> {
 }
 
 /// The equations of the design.
-fn equations(metrics: &Metrics) -> Verdict {
+fn equations(metrics: &Metrics) -> OracleResult {
     let Metrics { facts, gauges, .. } = metrics;
     let waiting = gauges.records(Status::Received) + gauges.records(Status::FailedRetry);
     let equal = [
@@ -118,7 +118,7 @@ fn equations(metrics: &Metrics) -> Verdict {
     all_hold(&equal)
 }
 
-fn all_hold(equations: &[(&str, u64, u64)]) -> Verdict {
+fn all_hold(equations: &[(&str, u64, u64)]) -> OracleResult {
     match equations.iter().find(|(_, left, right)| left != right) {
         Some((what, left, right)) => Err(broken(format_args!("{what} does not hold: {left} and {right}"))),
         None => Ok(()),
@@ -126,7 +126,7 @@ fn all_hold(equations: &[(&str, u64, u64)]) -> Verdict {
 }
 
 /// Each ticket that did not get into the channel was noticed at once. Those behind it count too.
-pub(in crate::network) fn failures(stats: &Stats, full: u64, closed: u64) -> Verdict {
+pub(in crate::network) fn failures(stats: &Stats, full: u64, closed: u64) -> OracleResult {
     let failures = |cause| stats.engine.tallies.enqueue_failures(cause);
     let counted = (failures(EnqueueFailure::Full), failures(EnqueueFailure::Closed));
     holds(counted.0 >= full && counted.1 >= closed, || {
@@ -135,7 +135,7 @@ pub(in crate::network) fn failures(stats: &Stats, full: u64, closed: u64) -> Ver
 }
 
 /// When nothing is left to do.
-pub(in crate::network) fn at_rest(stats: &Stats) -> Verdict {
+pub(in crate::network) fn at_rest(stats: &Stats) -> OracleResult {
     let gauges = &stats.engine.gauges;
     holds(stats.submitters_waiting == 0, || {
         broken(format_args!("at rest {} submitters wait for room", stats.submitters_waiting))
@@ -149,12 +149,12 @@ pub(in crate::network) fn at_rest(stats: &Stats) -> Verdict {
 }
 
 /// Judges that only the one reader of facts is registered: a waiter leaves no entry behind.
-pub(in crate::network) fn one_reads(waiters: usize) -> Verdict {
+pub(in crate::network) fn one_reads(waiters: usize) -> OracleResult {
     holds(waiters == 1, || broken(format_args!("at rest {waiters} waiters are registered, and one reads facts")))
 }
 
 /// When every event has ended, whoever waited for one has been shown that.
-pub(in crate::network) fn none_waits(ends_awaited: u32) -> Verdict {
+pub(in crate::network) fn none_waits(ends_awaited: u32) -> OracleResult {
     holds(ends_awaited == 0, || broken(format_args!("all events have ended, and {ends_awaited} ends are waited for")))
 }
 

@@ -2,7 +2,7 @@
 
 use eventful::Stats;
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
 use crate::panics;
 
@@ -13,7 +13,7 @@ const BY_HOOKS: &str = "as the hooks asked";
 pub(in crate::network) const BY_SCRIPT: &str = "as the script says";
 
 /// There were exactly these many panics: of the hooks, and of the handler.
-pub(in crate::network) fn are(by_hooks: u64, by_script: u64) -> Verdict {
+pub(in crate::network) fn are(by_hooks: u64, by_script: u64) -> OracleResult {
     let seen = panics::seen();
     let count = |mark| seen.iter().filter(|text| text.contains(mark)).count() as u64;
     if let Some(other) = seen.iter().find(|text| !text.contains(BY_HOOKS) && !text.contains(BY_SCRIPT)) {
@@ -25,7 +25,7 @@ pub(in crate::network) fn are(by_hooks: u64, by_script: u64) -> Verdict {
 
 /// At rest, with a ready engine: each task that was made to panic was restarted. The dispatcher is
 /// restarted for other reasons too.
-pub(in crate::network) fn mended(stats: &Stats, dispatcher_panics: u64, sweeper_panics: u64) -> Verdict {
+pub(in crate::network) fn mended(stats: &Stats, dispatcher_panics: u64, sweeper_panics: u64) -> OracleResult {
     let (dispatcher, sweeper) = (stats.dispatcher_restarts, stats.sweeper_restarts);
     holds(dispatcher >= dispatcher_panics && sweeper == sweeper_panics, || {
         let asked = (dispatcher_panics, sweeper_panics);

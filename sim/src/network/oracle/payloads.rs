@@ -2,29 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
-use crate::network::ledger::{Told, digest};
-use crate::network::scenario::{Item, KeyNumber, PayloadNumber};
+use crate::network::connection_owners::{ClientAnswer, digest};
+use crate::network::scenario::{KeyNumber, PayloadNumber, SubmittedItem};
 
 /// What clients were told, by key, while no record of the key has been forgotten.
 #[derive(Debug, Default)]
 pub(in crate::network) struct Payloads {
-    keys: BTreeMap<KeyNumber, Said>,
+    keys: BTreeMap<KeyNumber, SentPayload>,
     discarded: BTreeSet<KeyNumber>,
 }
 
 /// What the engine owes to clients.
 #[derive(Debug, Default)]
-pub(in crate::network) struct Owed {
+pub(in crate::network) struct OwedPayload {
     /// These events are there, with these payloads.
-    pub(in crate::network) items: Vec<Item>,
+    pub(in crate::network) items: Vec<SubmittedItem>,
     /// These have been ended by an operator.
     pub(in crate::network) discarded: Vec<KeyNumber>,
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct SentPayload {
     /// Somebody was told that the event is new.
     accepted: bool,
     /// The payload that the engine has taken, as far as answers say.
@@ -37,17 +37,17 @@ struct Said {
 
 impl Payloads {
     /// Judges the answer to a client that had submitted `item`.
-    pub(in crate::network) fn answered(&mut self, item: Item, answer: &Told) -> Verdict {
+    pub(in crate::network) fn answered(&mut self, item: SubmittedItem, answer: &ClientAnswer) -> OracleResult {
         let said = self.keys.entry(item.key).or_default();
         match answer {
-            Told::Accepted if said.accepted => Err(broken(item, "was accepted twice")),
-            Told::Accepted => {
+            ClientAnswer::Accepted if said.accepted => Err(broken(item, "was accepted twice")),
+            ClientAnswer::Accepted => {
                 said.accepted = true;
                 said.holds(item)
             }
-            Told::Duplicate => said.holds(item),
-            Told::Conflict { stored, received } => said.refuses(item, stored, received),
-            Told::Other => Ok(()),
+            ClientAnswer::Duplicate => said.holds(item),
+            ClientAnswer::Conflict { stored, received } => said.refuses(item, stored, received),
+            ClientAnswer::Other => Ok(()),
         }
     }
 
@@ -68,15 +68,16 @@ impl Payloads {
     }
 
     /// What clients were told.
-    pub(in crate::network) fn owed(&self) -> Owed {
-        let held = |(key, said): (&KeyNumber, &Said)| said.holder.map(|payload| Item { key: *key, payload });
+    pub(in crate::network) fn owed(&self) -> OwedPayload {
+        let held =
+            |(key, said): (&KeyNumber, &SentPayload)| said.holder.map(|payload| SubmittedItem { key: *key, payload });
         let items = self.keys.iter().filter_map(held).collect();
-        Owed { items, discarded: self.discarded.iter().copied().collect() }
+        OwedPayload { items, discarded: self.discarded.iter().copied().collect() }
     }
 }
 
-impl Said {
-    fn holds(&mut self, item: Item) -> Verdict {
+impl SentPayload {
+    fn holds(&mut self, item: SubmittedItem) -> OracleResult {
         let holder = *self.holder.get_or_insert(item.payload);
         holds(holder == item.payload, || broken(item, format_args!("was taken, and so was {holder}")))?;
         holds(!self.refused.contains(&item.payload), || broken(item, "was taken, and a conflict as well"))?;
@@ -85,7 +86,7 @@ impl Said {
         holds(*stored == digest, || broken(item, format_args!("was taken, but {stored} is stored")))
     }
 
-    fn refuses(&mut self, item: Item, stored: &str, received: &str) -> Verdict {
+    fn refuses(&mut self, item: SubmittedItem, stored: &str, received: &str) -> OracleResult {
         let own = digest(item.key, item.payload).to_string();
         holds(received == own, || broken(item, format_args!("is {own}, but {received} was received")))?;
         holds(stored != own, || broken(item, "is in conflict with itself"))?;
@@ -97,6 +98,6 @@ impl Said {
     }
 }
 
-fn broken(item: Item, what: impl std::fmt::Display) -> Broken {
+fn broken(item: SubmittedItem, what: impl std::fmt::Display) -> Broken {
     Broken::new("payloads", 2, format_args!("e{} with payload {} {what}", item.key, item.payload))
 }

@@ -2,11 +2,11 @@
 
 use eventful::Stats;
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
 
 /// At any time. A permit that was given back and is on its way to the dispatcher counts as neither.
-pub(in crate::network) fn bounded(stats: &Stats, limit: usize) -> Verdict {
+pub(in crate::network) fn bounded(stats: &Stats, limit: usize) -> OracleResult {
     let (free, running) = (stats.permits_free, stats.workers_running);
     let sum = free + running;
     let on_its_way = 1;
@@ -18,7 +18,7 @@ pub(in crate::network) fn bounded(stats: &Stats, limit: usize) -> Verdict {
 }
 
 /// When nothing is left to do.
-pub(in crate::network) fn at_rest(stats: &Stats, limit: usize) -> Verdict {
+pub(in crate::network) fn at_rest(stats: &Stats, limit: usize) -> OracleResult {
     let (free, running) = (stats.permits_free, stats.workers_running);
     holds(free == limit as u64 && running == 0, || {
         broken(format_args!("at rest {free} permits are free and {running} workers run, the limit is {limit}"))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eventful::{Config, Phase, Stats};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
 
 /// Since when a ticket waits although a permit is free, and a submitter although there is room.
@@ -33,7 +33,7 @@ impl Waits {
         stats: &Stats,
         config: &Config,
         is_out_of_reach: bool,
-    ) -> Verdict {
+    ) -> OracleResult {
         let may_enter = stats.phase == Phase::Running && has_room(stats, config) && !is_out_of_reach;
         if stats.submitters_waiting == 0 || !may_enter {
             self.submitter_since = None;
@@ -48,7 +48,7 @@ impl Waits {
     }
 
     /// A dispatcher that died may be kept down for a sweep interval before it is restarted.
-    pub(in crate::network) fn see(&mut self, now: Duration, stats: &Stats, config: &Config) -> Verdict {
+    pub(in crate::network) fn see(&mut self, now: Duration, stats: &Stats, config: &Config) -> OracleResult {
         let may_start = stats.phase == Phase::Running && !stats.paused;
         let waits = may_start && stats.channel_depth > 0 && stats.permits_free > 0;
         if !waits || stats.dispatcher_restarts > self.restarts {

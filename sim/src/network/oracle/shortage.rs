@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use eventful::{AttemptEnd, Change, Fact, RunId};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
-use crate::spec::Record;
+use crate::spec::ReferenceRecord;
 
 /// The runs whose handlers were short of something, and that have not ended.
 #[derive(Debug, Default)]
-pub(in crate::network) struct Shortages(BTreeSet<RunId>);
+pub(in crate::network) struct OpenShortages(BTreeSet<RunId>);
 
-impl Shortages {
+impl OpenShortages {
     /// The handler of this run was short of something of its process.
     pub(in crate::network) fn add(&mut self, run: RunId) {
         self.0.insert(run);
@@ -20,7 +20,12 @@ impl Shortages {
 
     /// Judges the end of a run that was short of something, as long as it may be given back: it is not
     /// charged, and the reason is kept. `record` is what was known before.
-    pub(in crate::network) fn judge(&mut self, fact: &Fact, record: Option<&Record>, max_snoozes: u32) -> Verdict {
+    pub(in crate::network) fn judge(
+        &mut self,
+        fact: &Fact,
+        record: Option<&ReferenceRecord>,
+        max_snoozes: u32,
+    ) -> OracleResult {
         let Change::Finished { key, run, end, error, .. } = &fact.change else { return Ok(()) };
         if !self.0.remove(run) {
             return Ok(());

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use eventful::{AttemptEnd, Config, Phase, ShutdownReport, Stats, Status};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
 
 /// A shutdown, from outside.
 #[derive(Debug)]
-pub(in crate::network) struct Seen {
+pub(in crate::network) struct SeenShutdown {
     /// What it was allowed to wait for runs, the least of all requests.
     pub(in crate::network) timeout: Duration,
     /// From the first request to the report.
@@ -23,12 +23,12 @@ pub(in crate::network) struct Seen {
     /// The task that sees to it has not died. If it has, it waits for nothing.
     pub(in crate::network) orderly: bool,
     /// There is a journal, and its disk did all that it was asked.
-    pub(in crate::network) disk: Disk,
+    pub(in crate::network) disk: DiskState,
 }
 
 /// How the disk under the journal was meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::network) enum Disk {
+pub(in crate::network) enum DiskState {
     /// There is no journal.
     None,
     /// It did what it was asked, at once.
@@ -41,11 +41,12 @@ pub(in crate::network) enum Disk {
 const TIMERS: Duration = Duration::from_millis(4);
 
 /// A shutdown ended like this.
-pub(in crate::network) fn ended(seen: &Seen, config: &Config) -> Verdict {
+pub(in crate::network) fn ended(seen: &SeenShutdown, config: &Config) -> OracleResult {
     // Without a run in flight there is nothing to drain.
-    let drains = seen.before.as_ref().is_none_or(|before| before.engine.gauges.inflight > 0) || seen.disk != Disk::None;
+    let drains =
+        seen.before.as_ref().is_none_or(|before| before.engine.gauges.inflight > 0) || seen.disk != DiskState::None;
     let drain = if drains || !seen.orderly { seen.timeout } else { Duration::ZERO };
-    let sync = if seen.disk == Disk::Fails { config.sync_grace } else { Duration::ZERO };
+    let sync = if seen.disk == DiskState::Fails { config.sync_grace } else { Duration::ZERO };
     let bound = drain + config.abort_grace * 2 + sync + TIMERS;
     holds(seen.took <= bound, || broken(format_args!("it took {:?}, {bound:?} are allowed", seen.took)))?;
     let report = &seen.report;
@@ -56,7 +57,7 @@ pub(in crate::network) fn ended(seen: &Seen, config: &Config) -> Verdict {
     holds(report.abandoned == 0 || !seen.orderly, || {
         broken(format_args!("handlers that wait were abandoned: {report:?}"))
     })?;
-    holds(report.unsynced == 0 || seen.disk == Disk::Fails || !seen.orderly, || {
+    holds(report.unsynced == 0 || seen.disk == DiskState::Fails || !seen.orderly, || {
         broken(format_args!("the disk works, and facts are not durable: {report:?}"))
     })?;
     match (&seen.before, &seen.after) {
@@ -70,7 +71,7 @@ pub(in crate::network) fn ended(seen: &Seen, config: &Config) -> Verdict {
     }
 }
 
-fn adds_up(report: &ShutdownReport, before: &Stats, after: &Stats) -> Verdict {
+fn adds_up(report: &ShutdownReport, before: &Stats, after: &Stats) -> OracleResult {
     holds(after.phase == Phase::Stopped, || broken(format_args!("after it the engine is {:?}", after.phase)))?;
     let gauges = &after.engine.gauges;
     holds(gauges.inflight == 0, || broken(format_args!("it left {} runs in flight", gauges.inflight)))?;
@@ -89,7 +90,7 @@ fn adds_up(report: &ShutdownReport, before: &Stats, after: &Stats) -> Verdict {
 }
 
 /// No worker is left.
-fn empty(after: &Stats, config: &Config) -> Verdict {
+fn empty(after: &Stats, config: &Config) -> OracleResult {
     let (limit, running) = (config.concurrency.get() as u64, after.workers_running);
     let free = after.permits_free;
     holds(running == 0 && free == limit, || {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use eventful::{Cursor, Eventful, Phase, Readiness, RecordView, Status, Timestamp};
 
-use super::{Verdict, holds};
+use super::{OracleResult, holds};
 use crate::failure::Broken;
 use crate::network::clock::TICK;
-use crate::network::ledger::number;
+use crate::network::connection_owners::number;
 use crate::network::scenario::KeyNumber;
-use crate::spec::{Book, Record};
+use crate::spec::{ReferenceRecord, ReferenceState};
 
 /// More than there are records.
 const PAGE: usize = 1000;
@@ -28,12 +28,12 @@ const ON_THE_WAY: Duration = Duration::from_millis(200);
 
 /// From this time on, up to that one.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::network) struct Span {
+pub(in crate::network) struct AwaitedSpan {
     pub(in crate::network) since: Timestamp,
     pub(in crate::network) until: Timestamp,
 }
 
-impl Span {
+impl AwaitedSpan {
     const fn holds(&self, at: Timestamp) -> bool {
         self.since.as_micros() <= at.as_micros() && at.as_micros() < self.until.as_micros()
     }
@@ -43,9 +43,9 @@ impl Span {
 #[derive(Debug, Default)]
 pub(in crate::network) struct Absence {
     /// The journal's writer waits for the disk.
-    pub(in crate::network) blocked: Option<Span>,
+    pub(in crate::network) blocked: Option<AwaitedSpan>,
     /// The disk refuses.
-    pub(in crate::network) gone: Option<Span>,
+    pub(in crate::network) gone: Option<AwaitedSpan>,
     /// Since when there have been facts, at each look, that are not durable, and the writer was blocked.
     waits_since: Option<Timestamp>,
     /// When the disk was gone, and the open journal first refused a group for that.
@@ -53,14 +53,14 @@ pub(in crate::network) struct Absence {
     /// When a group was last written.
     wrote_at: Timestamp,
     /// The last time for which none was written, if it was longer than what has ended is remembered.
-    unwritten: Option<Span>,
+    unwritten: Option<AwaitedSpan>,
     /// The first fact of the blocked time that was not written before its end.
     first_held_up: Option<Timestamp>,
 }
 
 /// What is to be seen of it at a process.
 #[derive(Debug)]
-pub(in crate::network) struct Shown {
+pub(in crate::network) struct AwaitedState {
     /// For so long that the server is not ready.
     pub(in crate::network) is_late: bool,
 }
@@ -85,7 +85,7 @@ impl Absence {
     /// A group is written: what waited has not waited since then.
     pub(in crate::network) fn wrote(&mut self, now: Timestamp, retention: Duration) {
         if self.wrote_at + retention <= now {
-            self.unwritten = Some(Span { since: self.wrote_at, until: now });
+            self.unwritten = Some(AwaitedSpan { since: self.wrote_at, until: now });
         }
         (self.waits_since, self.wrote_at) = (None, now);
     }
@@ -113,18 +113,18 @@ impl Absence {
     }
 
     /// A process that is up since then has so many facts that are not durable.
-    pub(in crate::network) fn see(&mut self, now: Timestamp, up_since: Timestamp, unsynced: u64) -> Shown {
+    pub(in crate::network) fn see(&mut self, now: Timestamp, up_since: Timestamp, unsynced: u64) -> AwaitedState {
         let is_blocked = self.blocks_until(now).is_some() && unsynced > 0;
         self.waits_since = is_blocked.then(|| self.waits_since.unwrap_or(now).max(up_since));
         let gone_since = self.gone.filter(|span| span.holds(now)).map(|span| span.since.max(up_since));
         // While its writer is blocked, the server cannot look.
         let gone_since = gone_since.filter(|since| self.blocked.is_none_or(|blocked| blocked.until <= *since));
         let is_late = |since: Timestamp| since + SOON + TICK * 2 <= now;
-        Shown { is_late: self.waits_since.is_some_and(is_late) || gone_since.is_some_and(is_late) }
+        AwaitedState { is_late: self.waits_since.is_some_and(is_late) || gone_since.is_some_and(is_late) }
     }
 
     /// An event that was taken at this time became durable.
-    pub(in crate::network) fn taken(&self, at: Timestamp, timeout: Duration) -> Verdict {
+    pub(in crate::network) fn taken(&self, at: Timestamp, timeout: Duration) -> OracleResult {
         let stuck = self.blocked.filter(|span| span.holds(at)).zip(self.first_held_up);
         let stuck = stuck.is_some_and(|(span, first)| span.holds(first) && first + timeout < at);
         let gone = self.gone.filter(|span| span.holds(at)).zip(self.refused_since);
@@ -143,9 +143,9 @@ impl Absence {
     }
 }
 
-impl Shown {
+impl AwaitedState {
     /// A server whose disk is out of reach is not ready.
-    pub(in crate::network) fn shows(&self, phase: Phase, readiness: Readiness) -> Verdict {
+    pub(in crate::network) fn shows(&self, phase: Phase, readiness: Readiness) -> OracleResult {
         let is_so = !self.is_late || phase != Phase::Running || readiness != Readiness::Ready;
         holds(is_so, || broken("the disk has been out of reach for a second, and the server is ready"))
     }
@@ -157,28 +157,28 @@ pub(in crate::network) fn silent(what: &str, bound: Duration) -> Broken {
 }
 
 /// An event that had ended durably before it was asked for is shown as such.
-pub(in crate::network) fn marked(book: &Book, record: &RecordView) -> Verdict {
+pub(in crate::network) fn marked(expected: &ReferenceState, record: &RecordView) -> OracleResult {
     let number = number(&record.key).unwrap_or_default();
-    let is_kept = record.status == Status::Completed && status(book, number) == Some(Status::Completed);
+    let is_kept = record.status == Status::Completed && status(expected, number) == Some(Status::Completed);
     holds(record.durable || !is_kept, || {
         broken(format_args!("e{number} is completed, and shown as if a crash could take that back"))
     })
 }
 
 /// What an engine that was given up shows as durable is.
-pub(in crate::network) fn given_up(book: &Book, eventful: &Eventful) -> Verdict {
+pub(in crate::network) fn given_up(expected: &ReferenceState, eventful: &Eventful) -> OracleResult {
     let page = pin!(eventful.list(None, Cursor::START, PAGE)).poll(&mut Context::from_waker(Waker::noop()));
     let Poll::Ready(Ok(page)) = page else { return Ok(()) };
     page.records.iter().filter(|record| record.durable).try_for_each(|record| {
         let number = number(&record.key).unwrap_or_default();
         let is_completed = record.status == Status::Completed;
-        let is_kept = status(book, number).is_some_and(|kept| !is_completed || kept == Status::Completed);
+        let is_kept = status(expected, number).is_some_and(|kept| !is_completed || kept == Status::Completed);
         holds(is_kept, || broken(format_args!("e{number} is {} and shown as durable, and was given up", record.status)))
     })
 }
 
-fn status(book: &Book, number: KeyNumber) -> Option<Status> {
-    book.record(number.into()).map(Record::status)
+fn status(expected: &ReferenceState, number: KeyNumber) -> Option<Status> {
+    expected.record(number.into()).map(ReferenceRecord::status)
 }
 
 fn broken(what: impl std::fmt::Display) -> Broken {

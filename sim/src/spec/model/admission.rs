@@ -11,7 +11,7 @@ use crate::spec::event_bytes;
 impl Model {
     pub(super) fn submit(&mut self, event: &Event) -> Answer {
         let number = self.keys.enter(event.key());
-        if let Some(record) = self.book.present(number, self.now) {
+        if let Some(record) = self.expected.present(number, self.now) {
             let answer = record.recognize(event.digest());
             self.tallies.one(if matches!(answer, Answer::Conflict(_)) { "conflicted" } else { "deduplicated" });
             return answer;
@@ -35,7 +35,7 @@ impl Model {
         if self.phase != Phase::Running {
             return Some(Refusal::ShuttingDown);
         }
-        if self.book.record(number).is_some() {
+        if self.expected.record(number).is_some() {
             self.forget(number);
         }
         if size > limit_bytes {
@@ -48,19 +48,19 @@ impl Model {
     }
 
     fn refuse_bytes(&self, size: usize) -> Option<Refusal> {
-        let is_full = self.book.bytes as usize + size > self.config().max_bytes;
+        let is_full = self.expected.bytes as usize + size > self.config().max_bytes;
         is_full.then(|| overloaded(Bound::Bytes, self.config().overload_retry_after))
     }
 
     /// A failed event is in memory already: when nothing else is pending, it may be of any size.
     pub(super) fn refuse_again(&self, event: EventNumber) -> Option<Refusal> {
         let size = event_bytes(&self.known(event).event);
-        self.refuse_pending().or_else(|| if self.book.bytes > 0 { self.refuse_bytes(size) } else { None })
+        self.refuse_pending().or_else(|| if self.expected.bytes > 0 { self.refuse_bytes(size) } else { None })
     }
 
     /// Redrive obeys this too: a redriven event is pending again.
     pub(super) fn refuse_pending(&self) -> Option<Refusal> {
-        let is_full = self.book.pending() >= self.config().max_pending as u64;
+        let is_full = self.expected.pending() >= self.config().max_pending as u64;
         is_full.then(|| overloaded(Bound::Pending, self.config().overload_retry_after))
     }
 
@@ -71,11 +71,11 @@ impl Model {
         for _ in 0..if self.holds_expiry { 1 } else { self.config().sweep_batch.get() } {
             let end = self.first_end();
             match self.first_expiring().filter(|_| end.is_some_and(|end| end <= self.now)) {
-                Some(event) if self.book.total() >= most => self.forget(event),
+                Some(event) if self.expected.total() >= most => self.forget(event),
                 _ => break,
             }
         }
-        if self.book.total() < most {
+        if self.expected.total() < most {
             return None;
         }
         let ahead = self.first_end().filter(|end| *end > self.now);
@@ -85,7 +85,7 @@ impl Model {
 
     /// When the first record is to be forgotten.
     fn first_end(&self) -> Option<Timestamp> {
-        self.book.all().filter_map(|(_, record)| self.forgotten_at(record)).min()
+        self.expected.all().filter_map(|(_, record)| self.forgotten_at(record)).min()
     }
 
     /// Forgets a record, in the last fact when that forgets others and has room.

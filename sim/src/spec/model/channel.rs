@@ -5,7 +5,7 @@ use eventful::{Answer, Effect, EnqueueFailure, Key, Phase, Place, SweptReason, T
 
 use super::Model;
 use super::counts::cause_name;
-use super::tickets::{Entry, Holds};
+use super::tickets::{ModelTicket, TicketContent};
 use crate::scenario::EventNumber;
 
 impl Model {
@@ -13,20 +13,20 @@ impl Model {
     pub(super) fn feed(&mut self) {
         let capacity = self.config().channel_capacity.get();
         while self.phase == Phase::Running
-            && !self.book.paused
+            && !self.expected.paused
             && self.channel.blocked_at.is_none()
             && self.channel.tickets().count() < capacity
             && !self.line.is_empty()
         {
             let event = self.line.remove(0);
-            self.send(Holds::Record(event));
+            self.send(TicketContent::Record(event));
         }
     }
 
-    fn send(&mut self, holds: Holds) {
+    fn send(&mut self, holds: TicketContent) {
         self.channel.last_sent += 1;
         let number = self.channel.last_sent;
-        self.channel.entries.push(Entry { number, sent_at: self.now, holds });
+        self.channel.entries.push(ModelTicket { number, sent_at: self.now, holds });
         self.effects.push(Effect::Enqueue(Ticket::new(number)));
     }
 
@@ -39,9 +39,9 @@ impl Model {
         let presented = self.channel.entries.remove(at);
         let lost = self.channel.entries.drain(..at).collect();
         let answer = match presented.holds {
-            Holds::Record(event) => self.start_or_hold(event),
-            Holds::Marker(_) => Answer::Marked,
-            Holds::Nothing => self.stale_ticket(),
+            TicketContent::Record(event) => self.start_or_hold(event),
+            TicketContent::Marker(_) => Answer::Marked,
+            TicketContent::Nothing => self.stale_ticket(),
         };
         self.put_back(lost);
         answer
@@ -53,7 +53,7 @@ impl Model {
     }
 
     fn start_or_hold(&mut self, event: EventNumber) -> Answer {
-        if self.phase == Phase::Running && !self.book.paused {
+        if self.phase == Phase::Running && !self.expected.paused {
             return self.start_run(event);
         }
         self.line.insert(0, event);
@@ -61,10 +61,10 @@ impl Model {
     }
 
     /// The records of lost tickets go to the head of the line, in their order.
-    fn put_back(&mut self, lost: Vec<Entry>) {
+    fn put_back(&mut self, lost: Vec<ModelTicket>) {
         let mut events = Vec::new();
         for entry in lost {
-            if let Holds::Record(event) = entry.holds {
+            if let TicketContent::Record(event) = entry.holds {
                 events.push(event);
             }
         }
@@ -78,9 +78,9 @@ impl Model {
         self.tallies.add(("enqueue_failures", cause_name(cause)), 1);
         self.channel.blocked_at = Some(self.now);
         match entry.holds {
-            Holds::Record(event) => self.line.insert(0, event),
-            Holds::Nothing => {}
-            Holds::Marker(_) => self.channel.marker_failed_at = Some(self.now),
+            TicketContent::Record(event) => self.line.insert(0, event),
+            TicketContent::Nothing => {}
+            TicketContent::Marker(_) => self.channel.marker_failed_at = Some(self.now),
         }
         Answer::Noted
     }
@@ -106,7 +106,7 @@ impl Model {
     pub(super) fn rearm_marker(&mut self) {
         let again = self.now + self.config().stuck_after;
         for entry in &mut self.channel.entries {
-            if let Holds::Marker(due) = &mut entry.holds {
+            if let TicketContent::Marker(due) = &mut entry.holds {
                 *due = again;
             }
         }
@@ -114,7 +114,7 @@ impl Model {
 
     pub(super) fn send_due_marker(&mut self) {
         if self.stuck_at().is_some_and(|at| at <= self.now) {
-            self.send(Holds::Marker(self.now + self.config().stuck_after));
+            self.send(TicketContent::Marker(self.now + self.config().stuck_after));
         }
     }
 
@@ -132,8 +132,8 @@ impl Model {
     /// The ticket of an event, if it has one, is void from now on.
     pub(super) fn void_ticket(&mut self, event: EventNumber) {
         for entry in &mut self.channel.entries {
-            if entry.holds == Holds::Record(event) {
-                entry.holds = Holds::Nothing;
+            if entry.holds == TicketContent::Record(event) {
+                entry.holds = TicketContent::Nothing;
             }
         }
     }

@@ -12,9 +12,9 @@ pub type Label = (&'static str, &'static str);
 
 /// Counters, and the durations that went into the histograms. What is zero is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counts(BTreeMap<Label, u64>);
+pub struct ModelCounts(BTreeMap<Label, u64>);
 
-impl Counts {
+impl ModelCounts {
     /// Raises a counter.
     pub fn add(&mut self, label: Label, count: u64) {
         if count > 0 {

@@ -4,30 +4,30 @@ use std::time::Duration;
 
 use eventful::{Bound, DropReason, Refusal, Status, Timestamp};
 
-use super::{Dropped, Model, Record};
+use super::{Dropped, Model, ReferenceRecord};
 use crate::scenario::EventNumber;
 
 impl Model {
     /// When a sweep forgets this record, if it is the first.
-    pub(super) fn forgotten_at(&self, record: &Record) -> Option<Timestamp> {
-        let overflows = self.book.drops_oldest() && self.book.has_failed_overflow();
+    pub(super) fn forgotten_at(&self, record: &ReferenceRecord) -> Option<Timestamp> {
+        let overflows = self.expected.drops_oldest() && self.expected.has_failed_overflow();
         match overflows && record.status() == Status::Failed {
             true => record.stage.terminal_at(),
-            false => self.book.forgets_at(record.stage),
+            false => self.expected.forgets_at(record.stage),
         }
     }
 
     /// A sweep may be late; what it will drop must not be in the way unless memory is short.
     pub(super) fn refuse_beside_failed(&self, size: usize) -> Option<Refusal> {
-        let all = self.book.bytes as usize + self.book.failed_bytes as usize + size;
+        let all = self.expected.bytes as usize + self.expected.failed_bytes as usize + size;
         let is_short = all > self.config().max_bytes + self.config().max_failed_bytes;
-        let refused = self.book.has_failed_overflow() && (is_short || !self.book.drops_oldest());
+        let refused = self.expected.has_failed_overflow() && (is_short || !self.expected.drops_oldest());
         refused.then(|| Refusal::Overloaded { bound: Bound::Failed, retry_after: self.failed_retry_after() })
     }
 
     /// A minute, or less when a failed event is forgotten before; never less than after any overload.
     fn failed_retry_after(&self) -> Duration {
-        let failed = self.book.all().filter(|(_, record)| record.status() == Status::Failed);
+        let failed = self.expected.all().filter(|(_, record)| record.status() == Status::Failed);
         let first = failed.filter_map(|(_, record)| self.forgotten_at(record)).min();
         let left = first.map_or(Duration::MAX, |at| at.since(self.now));
         left.min(Duration::from_secs(60)).max(self.config().overload_retry_after)
@@ -37,7 +37,7 @@ impl Model {
     pub(super) fn note_dropped(&mut self, event: EventNumber) {
         let record = self.known(event);
         let Some(failed_at) = record.stage.terminal_at().filter(|_| record.status() == Status::Failed) else { return };
-        let is_due = self.book.is_expired(record.stage, self.now);
+        let is_due = self.expected.is_expired(record.stage, self.now);
         let dropped = Dropped {
             key: record.event.key().clone(),
             failed_at,

@@ -18,10 +18,10 @@ use eventful::{
     Status, Timestamp,
 };
 
-pub use counts::{Counts, Label};
-pub use tickets::{Channel, Entry, Holds};
+pub use counts::{Label, ModelCounts};
+pub use tickets::{ModelChannel, ModelTicket, TicketContent};
 
-use super::{Book, Numbering as _, Record, Register};
+use super::{Numbering as _, ReferenceRecord, ReferenceState, Register};
 use crate::scenario::EventNumber;
 
 /// An engine without cleverness.
@@ -34,7 +34,7 @@ pub struct Model {
     /// Whether sweeps forget nothing.
     pub holds_expiry: bool,
     /// What its facts make: the records, and what they add up to.
-    pub book: Book,
+    pub expected: ReferenceState,
     /// The numbers of the keys that it has seen.
     pub keys: Register,
     /// When the runs in flight must end, in the order of their starts.
@@ -44,13 +44,13 @@ pub struct Model {
     /// Eligible records without a ticket, first in first out.
     pub line: Vec<EventNumber>,
     /// The tickets sent and not presented.
-    pub channel: Channel,
+    pub channel: ModelChannel,
     /// Terminal records, in the order in which they ended.
     pub ended: Vec<EventNumber>,
     /// Runs started since the opening.
     pub runs: u64,
     /// What is counted beside facts.
-    pub tallies: Counts,
+    pub tallies: ModelCounts,
     /// Failed events that were forgotten.
     pub dropped: Vec<Dropped>,
     effects: Vec<Effect>,
@@ -81,7 +81,7 @@ impl From<&DroppedFailure> for Dropped {
 
 /// What follows from a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
+pub struct ModelResponse {
     /// What its caller gets back.
     pub answer: Answer,
     /// What is to be done, in order.
@@ -97,15 +97,15 @@ impl Model {
             now,
             phase: Phase::Running,
             holds_expiry: false,
-            book: Book::new(config),
+            expected: ReferenceState::new(config),
             keys: Register::default(),
             deadlines: Vec::new(),
             delayed: Vec::new(),
             line: Vec::new(),
-            channel: Channel::default(),
+            channel: ModelChannel::default(),
             ended: Vec::new(),
             runs: 0,
-            tallies: Counts::default(),
+            tallies: ModelCounts::default(),
             dropped: Vec::new(),
             effects: Vec::new(),
             facts: Vec::new(),
@@ -116,11 +116,11 @@ impl Model {
     }
 
     /// What the engine must answer, do and decide. A `now` before the last one counts as the last one.
-    pub fn execute(&mut self, now: Timestamp, command: &Command) -> Response {
+    pub fn execute(&mut self, now: Timestamp, command: &Command) -> ModelResponse {
         self.now = self.now.max(now);
         let answer = self.dispatch(command);
         self.feed();
-        Response { answer, effects: std::mem::take(&mut self.effects), facts: std::mem::take(&mut self.facts) }
+        ModelResponse { answer, effects: std::mem::take(&mut self.effects), facts: std::mem::take(&mut self.facts) }
     }
 
     fn dispatch(&mut self, command: &Command) -> Answer {
@@ -152,33 +152,33 @@ impl Model {
     }
 
     fn apply(&mut self, fact: &Fact) {
-        self.book.apply(fact, &self.keys).expect("what the model decides follows from what it has decided");
+        self.expected.apply(fact, &self.keys).expect("what the model decides follows from what it has decided");
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.book.config
+        &self.expected.config
     }
 
     /// The epoch.
     pub fn epoch(&self) -> Epoch {
-        self.book.epoch.unwrap_or_default()
+        self.expected.epoch.unwrap_or_default()
     }
 
     /// The record of `key`, unless its retention has ended: swept or not, it is absent then.
-    pub fn record(&self, key: &Key) -> Option<&Record> {
+    pub fn record(&self, key: &Key) -> Option<&ReferenceRecord> {
         self.find(key).map(|event| self.known(event))
     }
 
     /// The event of `key`, unless its retention has ended.
     fn find(&self, key: &Key) -> Option<EventNumber> {
-        self.keys.number(key).filter(|event| self.book.present(*event, self.now).is_some())
+        self.keys.number(key).filter(|event| self.expected.present(*event, self.now).is_some())
     }
 
     /// Every record with its key, in the order of keys, those past their retention included until they
     /// are forgotten.
-    pub fn records(&self) -> impl Iterator<Item = (&Key, &Record)> {
-        self.keys.all().filter_map(|(key, event)| Some((key, self.book.record(event)?)))
+    pub fn records(&self) -> impl Iterator<Item = (&Key, &ReferenceRecord)> {
+        self.keys.all().filter_map(|(key, event)| Some((key, self.expected.record(event)?)))
     }
 
     /// Keys of the records of this status, as [`Self::records`] has them.
@@ -188,12 +188,12 @@ impl Model {
 
     /// When the next record reaches the end of its retention.
     pub fn next_expiry(&self) -> Option<Timestamp> {
-        self.book.all().filter_map(|(_, record)| self.book.forgets_at(record.stage)).min()
+        self.expected.all().filter_map(|(_, record)| self.expected.forgets_at(record.stage)).min()
     }
 
     /// Everything that is counted.
-    pub fn counts(&self) -> Counts {
-        self.tallies.clone().with_facts(&self.book.counts)
+    pub fn counts(&self) -> ModelCounts {
+        self.tallies.clone().with_facts(&self.expected.counts)
     }
 
     /// When a run in flight must end.
@@ -201,8 +201,8 @@ impl Model {
         self.deadlines.iter().find(|(other, _)| *other == run).map(|(_, at)| *at)
     }
 
-    fn known(&self, event: EventNumber) -> &Record {
-        self.book.record(event).expect("only numbers of records are in the model's lists")
+    fn known(&self, event: EventNumber) -> &ReferenceRecord {
+        self.expected.record(event).expect("only numbers of records are in the model's lists")
     }
 
     fn key(&self, event: EventNumber) -> Key {

@@ -57,7 +57,7 @@ impl Model {
         if self.phase == Phase::Stopped {
             return Answer::Refused(Refusal::ShuttingDown);
         }
-        if self.book.paused != paused {
+        if self.expected.paused != paused {
             self.decide(if paused { Change::Paused } else { Change::Resumed });
             self.rearm_marker();
         }
@@ -75,7 +75,7 @@ impl Model {
     pub(super) fn abort_inflight(&mut self) -> Answer {
         self.deadlines.sort_by_key(|(run, at)| (*at, *run));
         for (run, _) in self.deadlines.clone() {
-            let event = self.book.of_run(run).expect("only runs in flight have deadlines");
+            let event = self.expected.of_run(run).expect("only runs in flight have deadlines");
             self.interrupt(event);
         }
         self.phase = Phase::Stopped;

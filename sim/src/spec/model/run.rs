@@ -4,7 +4,7 @@ use eventful::{AfterRun, Answer, AttemptEnd, Change, Effect, ErrorText, Outcome,
 
 use super::Model;
 use crate::scenario::EventNumber;
-use crate::spec::{Cause, Fate, Ruling};
+use crate::spec::{Cause, Ruling, RunFate};
 
 impl Model {
     pub(super) fn start_run(&mut self, event: EventNumber) -> Answer {
@@ -23,7 +23,7 @@ impl Model {
 
     /// The event whose current run this is, as long as an outcome of it counts.
     fn current(&self, run: RunId) -> Option<EventNumber> {
-        self.book.of_run(run).filter(|_| self.phase != Phase::Stopped)
+        self.expected.of_run(run).filter(|_| self.phase != Phase::Stopped)
     }
 
     fn stale_outcome(&mut self) -> Answer {
@@ -98,13 +98,13 @@ impl Model {
     }
 
     /// What becomes of an event, to the microsecond.
-    fn next(&self, event: EventNumber, fate: Fate) -> AfterRun {
+    fn next(&self, event: EventNumber, fate: RunFate) -> AfterRun {
         let (record, config) = (self.known(event), self.config());
         match fate {
-            Fate::Completed => AfterRun::Completed,
-            Fate::Failed => AfterRun::Failed,
-            Fate::At(eligible_at) => AfterRun::Retry { eligible_at },
-            Fate::AfterBackoff { floor } => {
+            RunFate::Completed => AfterRun::Completed,
+            RunFate::Failed => AfterRun::Failed,
+            RunFate::At(eligible_at) => AfterRun::Retry { eligible_at },
+            RunFate::AfterBackoff { floor } => {
                 let (seed, key) = (config.seed.unwrap_or(0), record.event.key());
                 let backoff = config.backoff.delay(seed, key, record.charge.charged, record.attempt);
                 AfterRun::Retry { eligible_at: self.now + backoff.max(floor) }

@@ -2,7 +2,7 @@
 
 use eventful::{Answer, Deadline, Phase, Swept, SweptReason, Timestamp, Wake};
 
-use super::{Model, Record};
+use super::{Model, ReferenceRecord};
 use crate::scenario::EventNumber;
 use crate::spec::Lifecycle;
 
@@ -17,7 +17,7 @@ impl Model {
             }
         }
         self.channel.blocked_at = None;
-        if self.phase == Phase::Running && !self.book.paused {
+        if self.phase == Phase::Running && !self.expected.paused {
             swept.marker_overdue = self.marker_overdue();
             self.send_due_marker();
         }
@@ -29,20 +29,20 @@ impl Model {
         Answer::Noted
     }
 
-    fn sweep_item(&mut self, item: Item, swept: &mut Swept) {
+    fn sweep_item(&mut self, item: ModelDue, swept: &mut Swept) {
         match item.kind {
-            Kind::Run => {
+            ModelDueKind::Run => {
                 swept.expired_runs += 1;
                 self.tallies.add(("swept", SweptReason::ExpiredRun.as_str()), 1);
                 self.time_out(item.event);
             }
-            Kind::Retry => {
+            ModelDueKind::Retry => {
                 swept.retries_due += 1;
                 self.tallies.add(("swept", SweptReason::RetryDue.as_str()), 1);
                 self.delayed.retain(|(_, event)| *event != item.event);
                 self.line.push(item.event);
             }
-            Kind::Expiry => {
+            ModelDueKind::Expiry => {
                 swept.forgotten += 1;
                 self.forget(item.event);
             }
@@ -50,31 +50,32 @@ impl Model {
     }
 
     /// The item that a sweep in this phase handles first, due or not.
-    fn earliest_item(&self) -> Option<Item> {
+    fn earliest_item(&self) -> Option<ModelDue> {
         let retry = self.delayed.first().filter(|_| self.phase == Phase::Running);
-        let retry = retry.map(|(at, event)| Item { at: *at, kind: Kind::Retry, order: (false, 0), event: *event });
-        let records = self.book.all().filter(|_| self.phase != Phase::Stopped);
+        let retry =
+            retry.map(|(at, event)| ModelDue { at: *at, kind: ModelDueKind::Retry, order: (false, 0), event: *event });
+        let records = self.expected.all().filter(|_| self.phase != Phase::Stopped);
         let items = records.filter_map(|(event, record)| self.item_of(event, record)).chain(retry);
-        items.filter(|item| !self.holds_expiry || item.kind != Kind::Expiry).min()
+        items.filter(|item| !self.holds_expiry || item.kind != ModelDueKind::Expiry).min()
     }
 
     /// The record that is the first to be forgotten.
     pub(super) fn first_expiring(&self) -> Option<EventNumber> {
-        let items = self.book.all().filter_map(|(event, record)| self.item_of(event, record));
-        items.filter(|item| item.kind == Kind::Expiry).min().map(|item| item.event)
+        let items = self.expected.all().filter_map(|(event, record)| self.item_of(event, record));
+        items.filter(|item| item.kind == ModelDueKind::Expiry).min().map(|item| item.event)
     }
 
     /// Of records that expire at one time, failed ones come first, then the one that ended first.
-    fn item_of(&self, event: EventNumber, record: &Record) -> Option<Item> {
+    fn item_of(&self, event: EventNumber, record: &ReferenceRecord) -> Option<ModelDue> {
         match record.stage {
             Lifecycle::Received(_) | Lifecycle::FailedRetry(_) => None,
             Lifecycle::Processing { run, .. } => {
-                Some(Item { at: self.deadline(run)?, kind: Kind::Run, order: (false, run.number()), event })
+                Some(ModelDue { at: self.deadline(run)?, kind: ModelDueKind::Run, order: (false, run.number()), event })
             }
             Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) => {
                 let ended = self.ended.iter().position(|other| *other == event)?;
                 let order = (record.stage.is_tombstone(), ended as u64);
-                Some(Item { at: self.forgotten_at(record)?, kind: Kind::Expiry, order, event })
+                Some(ModelDue { at: self.forgotten_at(record)?, kind: ModelDueKind::Expiry, order, event })
             }
         }
     }
@@ -82,7 +83,7 @@ impl Model {
     /// When the engine wants its next sweep, and why.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let item = self.earliest_item().map(|item| Deadline { at: item.at, why: item.kind.wake() });
-        let fed = self.phase == Phase::Running && !self.book.paused;
+        let fed = self.phase == Phase::Running && !self.expected.paused;
         let channel = self.channel_deadlines().into_iter().flatten().filter(|_| fed);
         item.into_iter().chain(channel).min_by_key(|deadline| (deadline.at, deadline.why))
     }
@@ -99,22 +100,22 @@ impl Model {
 
 /// Something that time makes due.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Item {
+struct ModelDue {
     at: Timestamp,
-    kind: Kind,
+    kind: ModelDueKind,
     order: (bool, u64),
     event: EventNumber,
 }
 
 /// In the order in which a sweep handles what is due at one time.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum ModelDueKind {
     Run,
     Retry,
     Expiry,
 }
 
-impl Kind {
+impl ModelDueKind {
     fn wake(&self) -> Wake {
         match self {
             Self::Run => Wake::RunDeadline,

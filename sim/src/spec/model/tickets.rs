@@ -6,9 +6,9 @@ use crate::scenario::EventNumber;
 
 /// The tickets that were sent and not yet presented.
 #[derive(Debug, Clone, Default)]
-pub struct Channel {
+pub struct ModelChannel {
     /// In order of their numbers, which is the order in which they were sent.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ModelTicket>,
     /// The highest number ever given to a ticket.
     pub last_sent: u64,
     /// Since when nothing is sent, because a ticket did not get in.
@@ -19,18 +19,18 @@ pub struct Channel {
 
 /// One ticket in the channel.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct ModelTicket {
     /// The ticket's number.
     pub number: u64,
     /// When it was sent.
     pub sent_at: Timestamp,
     /// What it is for.
-    pub holds: Holds,
+    pub holds: TicketContent,
 }
 
 /// What a ticket is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holds {
+pub enum TicketContent {
     /// This waiting record.
     Record(EventNumber),
     /// Nothing any more; it takes room until it is presented.
@@ -39,22 +39,22 @@ pub enum Holds {
     Marker(Timestamp),
 }
 
-impl Channel {
+impl ModelChannel {
     /// Tickets that take room. The marker has a slot of its own.
-    pub fn tickets(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| !matches!(entry.holds, Holds::Marker(_)))
+    pub fn tickets(&self) -> impl Iterator<Item = &ModelTicket> {
+        self.entries.iter().filter(|entry| !matches!(entry.holds, TicketContent::Marker(_)))
     }
 
     /// When the marker in the channel is overdue.
     pub fn marker_due(&self) -> Option<Timestamp> {
         self.entries.iter().find_map(|entry| match &entry.holds {
-            Holds::Marker(due) => Some(*due),
-            Holds::Record(_) | Holds::Nothing => None,
+            TicketContent::Marker(due) => Some(*due),
+            TicketContent::Record(_) | TicketContent::Nothing => None,
         })
     }
 
     /// The number of the ticket of an event.
     pub fn number_of(&self, event: EventNumber) -> Option<u64> {
-        self.entries.iter().find(|entry| entry.holds == Holds::Record(event)).map(|entry| entry.number)
+        self.entries.iter().find(|entry| entry.holds == TicketContent::Record(event)).map(|entry| entry.number)
     }
 }

@@ -14,7 +14,7 @@ use super::task::{Abort, JoinError, JoinHandle, TaskEnd, TaskFuture};
 
 shuttle::thread_local! {
     /// The runtime in whose context this thread is.
-    static CURRENT: RefCell<Option<Handle>> = RefCell::new(None);
+    static CURRENT: RefCell<Option<ExecutorHandle>> = RefCell::new(None);
 }
 
 /// There is no runtime in whose context this thread is.
@@ -24,9 +24,9 @@ pub struct NoRuntimeHere;
 
 /// Spawns on a runtime.
 #[derive(Clone)]
-pub struct Handle {
+pub struct ExecutorHandle {
     flavor: Flavor,
-    tasks: Arc<Mutex<Tasks>>,
+    tasks: Arc<Mutex<ExecutorTasks>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ enum Flavor {
 
 /// The tasks of a runtime.
 #[derive(Default)]
-struct Tasks {
+struct ExecutorTasks {
     is_shut_down: bool,
     live: Vec<Weak<dyn Abort>>,
     /// Those that were not waited for yet.
@@ -45,7 +45,7 @@ struct Tasks {
     panicked: usize,
 }
 
-impl Handle {
+impl ExecutorHandle {
     fn new(flavor: Flavor) -> Self {
         Self { flavor, tasks: Arc::default() }
     }
@@ -126,12 +126,12 @@ impl Handle {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tasks> {
+    fn lock(&self) -> MutexGuard<'_, ExecutorTasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Handle {
+impl fmt::Debug for ExecutorHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("flavor", &self.flavor).finish_non_exhaustive()
     }
@@ -140,13 +140,13 @@ impl fmt::Debug for Handle {
 /// Returned by [`Handle::enter`]: dropped, it leaves the context.
 #[derive(Debug)]
 pub struct Context<'a> {
-    handle: &'a Handle,
-    before: Option<Handle>,
+    handle: &'a ExecutorHandle,
+    before: Option<ExecutorHandle>,
 }
 
 impl Context<'_> {
     /// Returns the runtime whose context it is.
-    pub fn handle(&self) -> &Handle {
+    pub fn handle(&self) -> &ExecutorHandle {
         self.handle
     }
 }
@@ -160,22 +160,22 @@ impl Drop for Context<'_> {
 
 /// A runtime of a model.
 #[derive(Debug, Clone)]
-pub struct Runtime(Handle);
+pub struct Runtime(ExecutorHandle);
 
 impl Runtime {
     /// Makes a runtime with many threads.
     pub fn with_threads() -> Self {
-        Self(Handle::new(Flavor::Threads))
+        Self(ExecutorHandle::new(Flavor::Threads))
     }
 
     /// Makes a runtime that says that it has one thread. Its tasks run beside each other all the same, which is more
     /// than tokio's can do: what fails only here may be no bug.
     pub fn with_one_thread() -> Self {
-        Self(Handle::new(Flavor::OneThread))
+        Self(ExecutorHandle::new(Flavor::OneThread))
     }
 
     /// Returns what spawns on it.
-    pub fn handle(&self) -> &Handle {
+    pub fn handle(&self) -> &ExecutorHandle {
         &self.0
     }
 

@@ -3,7 +3,7 @@
 use core::future::{Future, poll_fn};
 use core::task::Poll;
 
-use super::executor::Handle;
+use super::executor::ExecutorHandle;
 use super::point;
 use super::task::{JoinError, JoinHandle};
 
@@ -19,7 +19,7 @@ impl<T: Send + 'static> JoinSet<T> {
 
     /// Spawns a task on the current runtime.
     pub fn spawn(&mut self, task: impl Future<Output = T> + Send + 'static) {
-        self.0.push(Handle::current().spawn(task));
+        self.0.push(ExecutorHandle::current().spawn(task));
     }
 
     /// Takes the result of one that has ended.

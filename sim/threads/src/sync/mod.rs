@@ -21,7 +21,9 @@ pub use shuttle::sync::{Mutex, MutexGuard};
 pub use shuttle::thread;
 
 pub use condvar::Condvar;
-pub use executor::{Context, Handle, NoRuntimeHere, Runtime, RuntimeBuilder as Builder, ThreadRuntime};
+pub use executor::{
+    Context, ExecutorHandle as Handle, NoRuntimeHere, Runtime, RuntimeBuilder as Builder, ThreadRuntime,
+};
 pub use join_set::JoinSet;
 pub use notify::{Notified, Notify};
 pub use task::{JoinError, JoinHandle};

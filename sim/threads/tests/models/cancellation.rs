@@ -11,7 +11,7 @@ use super::setup::{RunCount, builder, ends, event, join, join_all, key};
 #[test]
 fn discard_is_seen_by_all_who_watch_the_run() {
     check(|_| async {
-        let (watched, runs) = (Arc::new(Shown::default()), Arc::new(RunCount::default()));
+        let (watched, runs) = (Arc::new(ShownCancellation::default()), Arc::new(RunCount::default()));
         let (show, count) = (Arc::clone(&watched), Arc::clone(&runs));
         let handler = move |_: Event, attempt: Attempt| {
             let (show, count) = (Arc::clone(&show), Arc::clone(&count));
@@ -63,12 +63,12 @@ fn discard_beside_the_end_of_the_run_leaves_no_permit_behind() {
 
 /// Where the handler puts its cancellation.
 #[derive(Debug, Default)]
-struct Shown {
+struct ShownCancellation {
     cancellation: Mutex<Option<Cancellation>>,
     shown: Notify,
 }
 
-impl Shown {
+impl ShownCancellation {
     fn show(&self, cancellation: Cancellation) {
         *self.cancellation.lock().expect("no panic") = Some(cancellation);
         self.shown.notify_waiters();

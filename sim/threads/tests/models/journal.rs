@@ -219,7 +219,7 @@ struct Appends {
     /// The append that does not return until it is released.
     sticks_at: Option<u32>,
     written: Arc<Mutex<Appended>>,
-    gate: Arc<Gate>,
+    gate: Arc<JournalGate>,
 }
 
 #[derive(Debug, Default)]
@@ -231,7 +231,7 @@ struct Appended {
 }
 
 #[derive(Debug, Default)]
-struct Gate {
+struct JournalGate {
     is_open: eventful_threads::sync::Mutex<bool>,
     opened: eventful_threads::sync::Condvar,
 }

@@ -7,28 +7,28 @@ use eventful::journal::{
     FreeSpace, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Sequence, WriteError,
 };
 
-use super::oracle::Verdict;
-use super::stage::Stage;
-use super::step::Step;
-use crate::disk::{Drive, DriveStore};
+use super::oracle::OracleResult;
+use super::run_context::RunContext;
+use super::step::NetworkStep;
+use crate::disk::{DriveStore, SharedDisk};
 
 /// More reads than are made to fail in a run.
 const READS: usize = 16;
 
 /// The witness of a run. Its journal never blocks: stalls come from the adapter's hooks.
 #[derive(Clone)]
-pub(super) struct Witness {
-    stage: Arc<Stage>,
+pub(super) struct ObservedStore {
+    stage: Arc<RunContext>,
 }
 
-impl Witness {
+impl ObservedStore {
     /// The store of one process, on the drive of the run.
-    pub(super) fn store(stage: &Arc<Stage>, drive: &Drive) -> Intercepted<Self> {
+    pub(super) fn store(stage: &Arc<RunContext>, drive: &SharedDisk) -> Intercepted<Self> {
         Intercepted::new(Box::new(DriveStore::new(drive.clone())), Self { stage: Arc::clone(stage) })
     }
 
     /// What was acknowledged is there. Of what was not, it shows now whether it is.
-    fn look_at_end(&self, journal: &mut dyn Journal) -> Verdict {
+    fn look_at_end(&self, journal: &mut dyn Journal) -> OracleResult {
         let end = journal.extent().end;
         let doubted = self.stage.with(|notes, _| {
             let in_doubt = notes.oracles.durable.is_in_doubt();
@@ -38,7 +38,7 @@ impl Witness {
             }
             Ok(found)
         })?;
-        self.stage.note(&Step::JournalOpened { end: end.number(), found: doubted.is_some() });
+        self.stage.note(&NetworkStep::JournalOpened { end: end.number(), found: doubted.is_some() });
         let Some(sequence) = doubted else { return Ok(()) };
         // A disk that has stopped shows nothing more, to nobody.
         let Some(found) = read(journal, sequence) else { return Ok(()) };
@@ -66,7 +66,7 @@ fn read(journal: &mut dyn Journal, sequence: Sequence) -> Option<Vec<u8>> {
     is_read.then_some(found)
 }
 
-impl Intercept for Witness {
+impl Intercept for ObservedStore {
     fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         if let Err(broken) = self.stage.with(|notes, now| notes.oracles.durable.opening(now)) {
             // An error ends the loop, so that time goes on.
@@ -98,7 +98,7 @@ impl Intercept for Witness {
         let appended = self.reach(journal).and_then(|()| journal.append(expected, frame));
         self.stage.with(|notes, now| {
             let kept = appended.is_ok();
-            notes.trace.note(now, &Step::Appended { frame: expected.number(), kept });
+            notes.trace.note(now, &NetworkStep::Appended { frame: expected.number(), kept });
             let verdict = match &appended {
                 Ok(()) => {
                     notes.oracles.durable.acknowledged(expected);
@@ -148,7 +148,7 @@ impl Intercept for Witness {
     }
 }
 
-impl fmt::Debug for Witness {
+impl fmt::Debug for ObservedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Witness").finish_non_exhaustive()
     }

@@ -9,25 +9,25 @@ use tokio::time::{advance, sleep, timeout};
 
 use super::actor::Actor;
 use super::clock::PausedClock;
-use super::fault::{Disturbance, Fault, Place};
-use super::pulse::Pulse;
-use super::stage::{Seen, Stage};
+use super::context::{CheckContext, CheckEvents};
+use super::fault::{FaultPlace, HandlerFault, PlannedFault};
+use super::watchdog::Watchdog;
 use crate::at_once::at_once;
-use crate::chance::Chance;
+use crate::seeded_rng::SeededRng;
 
 /// What is to be performed.
 #[derive(Debug, Clone)]
-pub(super) struct Story {
+pub(super) struct TestCase {
     /// Where jitter comes from.
     pub(super) seed: u64,
     pub(super) config: Config,
     pub(super) events: Vec<Event>,
-    pub(super) disturbances: Vec<Disturbance>,
+    pub(super) disturbances: Vec<PlannedFault>,
 }
 
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum EventEnd {
     Completed,
     /// With its last error.
     Failed(String),
@@ -35,12 +35,12 @@ pub(super) enum End {
     Unfinished(String),
 }
 
-/// What was seen of a story.
+/// What was seen of a test_case.
 #[derive(Debug)]
 pub(super) struct Played<T> {
     pub(super) world: T,
-    pub(super) ends: Vec<End>,
-    pub(super) seen: Seen,
+    pub(super) ends: Vec<EventEnd>,
+    pub(super) seen: CheckEvents,
 }
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -48,20 +48,25 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long the tasks that a handler left behind may go on before the world is looked at.
 const EPILOGUE: Duration = Duration::from_secs(60);
 
-impl Story {
-    pub(super) fn has(&self, fault: Fault) -> bool {
+impl TestCase {
+    pub(super) fn has(&self, fault: HandlerFault) -> bool {
         self.disturbances.iter().any(|disturbance| disturbance.fault == fault)
     }
 
     /// Performs it, and looks at the world afterwards.
-    pub(super) fn play<H: Handler, T>(&self, handler: H, observe: impl FnOnce() -> T, pulse: &Arc<Pulse>) -> Played<T> {
+    pub(super) fn play<H: Handler, T>(
+        &self,
+        handler: H,
+        observe: impl FnOnce() -> T,
+        watchdog: &Arc<Watchdog>,
+    ) -> Played<T> {
         let runtime = runtime();
-        let stage = Arc::new(Stage::new(&self.events, &self.disturbances));
+        let stage = Arc::new(CheckContext::new(&self.events, &self.disturbances));
         let ends = runtime.block_on(async {
             let clock = Arc::new(PausedClock::begin());
-            let (handler, stage, pulse) = (Arc::new(handler), Arc::clone(&stage), Arc::clone(pulse));
-            let handler = Actor { handler, stage, clock, pulse };
-            Director { story: self, eventful: self.start(&handler), handler }.perform().await
+            let (handler, stage, watchdog) = (Arc::new(handler), Arc::clone(&stage), Arc::clone(watchdog));
+            let handler = Actor { handler, stage, clock, watchdog };
+            Director { test_case: self, eventful: self.start(&handler), handler }.perform().await
         });
         let world = observe();
         // A blocking task of the handler that never ends must not hold the test up here.
@@ -71,10 +76,10 @@ impl Story {
 
     fn start<H: Handler>(&self, handler: &Actor<H>) -> Eventful {
         let mut config = self.config.clone();
-        if !self.has(Fault::Overlap) {
+        if !self.has(HandlerFault::Overlap) {
             config.concurrency = 1.try_into().expect("one is more than zero");
         }
-        // What has ended is remembered to the end of the story.
+        // What has ended is remembered to the end of the test_case.
         config.retention = config.retention.max(YEAR);
         let (clock, hooks) = (Arc::clone(&handler.clock), Arc::clone(&handler.stage));
         let builder = Eventful::builder().config(config).seed(self.seed).clock(clock).hooks(hooks);
@@ -85,8 +90,8 @@ impl Story {
     fn in_order(&self) -> Vec<Event> {
         let mut events = self.events.clone();
         for disturbance in &self.disturbances {
-            if let Place::Shuffle(number) = disturbance.at {
-                let mut stream = Chance::of(number).stream("order");
+            if let FaultPlace::Shuffle(number) = disturbance.at {
+                let mut stream = SeededRng::of(number).stream("order");
                 (1..events.len()).rev().for_each(|last| events.swap(last, stream.index(last + 1)));
             }
         }
@@ -101,27 +106,27 @@ fn runtime() -> Runtime {
 
 /// Sends the events, performs what is due, and waits for the end.
 struct Director<'a, H> {
-    story: &'a Story,
+    test_case: &'a TestCase,
     handler: Actor<H>,
     eventful: Eventful,
 }
 
 impl<H: Handler> Director<'_, H> {
-    async fn perform(mut self) -> Vec<End> {
+    async fn perform(mut self) -> Vec<EventEnd> {
         self.submit().await;
-        let bound = self.eventful.config().liveness_bound(self.story.events.len());
+        let bound = self.eventful.config().liveness_bound(self.test_case.events.len());
         // Each restart begins anew.
-        let bound = bound.saturating_mul(1 + u32::try_from(self.story.disturbances.len()).unwrap_or(u32::MAX - 1));
+        let bound = bound.saturating_mul(1 + u32::try_from(self.test_case.disturbances.len()).unwrap_or(u32::MAX - 1));
         // Past the bound, what has not ended is told as such.
         let _ = timeout(bound, self.direct()).await;
         sleep(EPILOGUE).await;
-        let ends = self.story.events.iter().map(|event| self.end(event)).collect();
+        let ends = self.test_case.events.iter().map(|event| self.end(event)).collect();
         self.eventful.shutdown(None).await;
         ends
     }
 
     async fn submit(&self) {
-        for event in self.story.in_order() {
+        for event in self.test_case.in_order() {
             send(&self.eventful, event).await;
         }
     }
@@ -137,21 +142,21 @@ impl<H: Handler> Director<'_, H> {
         }
     }
 
-    async fn act(&mut self, due: Disturbance) {
-        let Place::Step { event, delay, .. } = due.at else { return };
-        if due.fault == Fault::Pause {
+    async fn act(&mut self, due: PlannedFault) {
+        let FaultPlace::Step { event, delay, .. } = due.at else { return };
+        if due.fault == HandlerFault::Pause {
             advance(delay).await;
-        } else if due.fault == Fault::Restart {
+        } else if due.fault == HandlerFault::Restart {
             self.eventful.shutdown(Some(Duration::ZERO)).await;
-            self.eventful = self.story.start(&self.handler);
+            self.eventful = self.test_case.start(&self.handler);
             self.submit().await;
         } else {
-            send(&self.eventful, self.story.events[event].clone()).await;
+            send(&self.eventful, self.test_case.events[event].clone()).await;
         }
     }
 
     fn all_ended(&self) -> bool {
-        self.story.events.iter().all(|event| self.record(event).is_some_and(|record| record.status.is_terminal()))
+        self.test_case.events.iter().all(|event| self.record(event).is_some_and(|record| record.status.is_terminal()))
     }
 
     fn record(&self, event: &Event) -> Option<RecordView> {
@@ -159,14 +164,14 @@ impl<H: Handler> Director<'_, H> {
         at_once(self.eventful.get(event.key())).ok().flatten()
     }
 
-    fn end(&self, event: &Event) -> End {
+    fn end(&self, event: &Event) -> EventEnd {
         match self.record(event) {
-            Some(record) if record.status == Status::Completed => End::Completed,
+            Some(record) if record.status == Status::Completed => EventEnd::Completed,
             Some(record) if record.status.is_terminal() => {
                 let error = record.last_error.map(|error| error.as_str().to_owned());
-                End::Failed(error.unwrap_or_else(|| "no error was told".to_owned()))
+                EventEnd::Failed(error.unwrap_or_else(|| "no error was told".to_owned()))
             }
-            Some(_) | None => End::Unfinished(self.explain(event)),
+            Some(_) | None => EventEnd::Unfinished(self.explain(event)),
         }
     }
 

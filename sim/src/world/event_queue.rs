@@ -66,7 +66,7 @@ pub(super) enum Task {
 
 /// Tasks that wait for their time, and tasks that are ready.
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
+pub(super) struct EventQueue {
     waiting: BinaryHeap<Reverse<(u64, u64, Task)>>,
     /// The first ready first.
     pub(super) ready: Vec<Task>,
@@ -74,7 +74,7 @@ pub(super) struct Agenda {
     sequence: u64,
 }
 
-impl Agenda {
+impl EventQueue {
     pub(super) fn at(&mut self, time: u64, task: Task) {
         self.sequence += 1;
         self.waiting.push(Reverse((time, self.sequence, task)));

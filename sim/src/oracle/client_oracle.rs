@@ -3,19 +3,19 @@
 use eventful::{Answer, Config, Digest, Engine, Status, Timestamp};
 
 use crate::failure::Broken;
-use crate::roster::Roster;
+use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
-use crate::spec::{Book, Lifecycle};
+use crate::spec::{Lifecycle, ReferenceState};
 
 /// What clients were told, and what handlers did, event by event.
 #[derive(Debug, Default, Hash)]
-pub struct Ledger {
-    entries: Vec<Entry>,
+pub struct ClientOracle {
+    entries: Vec<ClientEntry>,
 }
 
 /// What is known about one event outside of the engine.
 #[derive(Debug, Clone, Copy, Default, Hash)]
-struct Entry {
+struct ClientEntry {
     /// The payload of which a client has learned that it is accepted, now or before.
     accepted: Option<Digest>,
     /// A client has learned that it was accepted by its own submission.
@@ -36,7 +36,7 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Era(u32);
 
-impl Ledger {
+impl ClientOracle {
     /// The era of what is decided about an event now.
     pub fn era(&self, event: EventNumber) -> Era {
         Era(self.entries.get(usize::from(event)).map_or(0, |entry| entry.forgotten))
@@ -96,7 +96,7 @@ impl Ledger {
     /// What was promised about an event is void: its retention has ended.
     pub(super) fn forget(&mut self, event: EventNumber) {
         let entry = self.entry(event);
-        *entry = Entry { forgotten: entry.forgotten + 1, ..Entry::default() };
+        *entry = ClientEntry { forgotten: entry.forgotten + 1, ..ClientEntry::default() };
     }
 
     /// A forgetting was lost: the event is back, handled as it was.
@@ -104,21 +104,27 @@ impl Ledger {
         self.entry(event).effects += 1;
     }
 
-    fn entry(&mut self, event: EventNumber) -> &mut Entry {
+    fn entry(&mut self, event: EventNumber) -> &mut ClientEntry {
         let at = usize::from(event);
         if self.entries.len() <= at {
-            self.entries.resize(at + 1, Entry::default());
+            self.entries.resize(at + 1, ClientEntry::default());
         }
         &mut self.entries[at]
     }
 
-    pub(super) fn audit(&self, book: &Book, now: Timestamp, roster: &Roster, engine: &Engine) -> Result<(), Broken> {
+    pub(super) fn audit(
+        &self,
+        expected: &ReferenceState,
+        now: Timestamp,
+        key_table: &KeyTable,
+        engine: &Engine,
+    ) -> Result<(), Broken> {
         for (event, entry) in (0..).zip(&self.entries) {
             if let Some(digest) = entry.accepted {
-                audit_promise(book, now, roster, engine, event, digest)?;
+                audit_promise(expected, now, key_table, engine, event, digest)?;
             }
         }
-        book.all().try_for_each(|(event, _)| self.audit_work(book, event))
+        expected.all().try_for_each(|(event, _)| self.audit_work(expected, event))
     }
 
     /// No event was handled more often than its attempts allow, however often the process died.
@@ -137,9 +143,9 @@ impl Ledger {
     }
 
     /// What is completed was handled.
-    fn audit_work(&self, book: &Book, event: EventNumber) -> Result<(), Broken> {
+    fn audit_work(&self, expected: &ReferenceState, event: EventNumber) -> Result<(), Broken> {
         let entry = self.entries.get(usize::from(event)).copied().unwrap_or_default();
-        let Some(record) = book.record(event) else { return Ok(()) };
+        let Some(record) = expected.record(event) else { return Ok(()) };
         match matches!(record.stage, Lifecycle::Completed(_)) && entry.effects == 0 {
             true => broken(format!("event {event} is completed, but its handler did nothing")),
             false => Ok(()),
@@ -149,15 +155,15 @@ impl Ledger {
 
 /// A promised event is still there with the promised payload, unless its retention has ended.
 fn audit_promise(
-    book: &Book,
+    expected: &ReferenceState,
     now: Timestamp,
-    roster: &Roster,
+    key_table: &KeyTable,
     engine: &Engine,
     event: EventNumber,
     digest: Digest,
 ) -> Result<(), Broken> {
-    let view = engine.get(now, roster.key(event));
-    let expired = book.record(event).is_some_and(|record| book.is_expired(record.stage, now));
+    let view = engine.get(now, key_table.key(event));
+    let expired = expected.record(event).is_some_and(|record| expected.is_expired(record.stage, now));
     match view {
         None if expired => Ok(()),
         None => broken(format!("event {event} was accepted, and is gone")),
@@ -165,7 +171,7 @@ fn audit_promise(
         Some(view) if view.status == Status::Failed && view.last_error.is_none() => {
             broken(format!("event {event} failed without a reason"))
         }
-        Some(_) if engine.explain(now, roster.key(event)).is_none() => {
+        Some(_) if engine.explain(now, key_table.key(event)).is_none() => {
             broken(format!("event {event} is there, but not explained"))
         }
         Some(_) => Ok(()),

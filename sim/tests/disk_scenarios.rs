@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use eventful_sim::disk::{DiskFault, DiskSetup, DiskTier, Length, Ordeal, Strikes, Survived, Tried, Verdict};
+use eventful_sim::disk::{
+    DiskFault, DiskScenario, DiskSetup, DiskTier, FaultProfile, Length, RunVerdict, Survived, Tried,
+};
 use eventful_sim::failure::Broken;
 use eventful_sim::tier::{Probes, Tier as _};
 
@@ -34,38 +36,38 @@ fn a_crash_at_any_point_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn failures_that_are_told_lose_nothing() {
-    let verdicts = suffer(200 * EFFORT, Strikes::Failures, &mut Probes::default());
-    assert_eq!(verdicts, [(Verdict::Kept, 200 * EFFORT)].into());
+    let verdicts = run_seeds(200 * EFFORT, FaultProfile::Failures, &mut Probes::default());
+    assert_eq!(verdicts, [(RunVerdict::Kept, 200 * EFFORT)].into());
 }
 
 #[test]
 fn damage_is_refused_and_never_another_fact() {
-    let verdicts = suffer(200 * EFFORT, Strikes::Damage, &mut Probes::default());
-    assert!(verdicts.contains_key(&Verdict::Refused) && !verdicts.contains_key(&Verdict::Caught));
+    let verdicts = run_seeds(200 * EFFORT, FaultProfile::Damage, &mut Probes::default());
+    assert!(verdicts.contains_key(&RunVerdict::Refused) && !verdicts.contains_key(&RunVerdict::Caught));
 }
 
 #[test]
 fn a_sync_that_lies_is_found_out() {
-    let verdicts = suffer(40 * EFFORT, Strikes::Lies, &mut Probes::default());
-    assert!(verdicts.contains_key(&Verdict::Caught));
+    let verdicts = run_seeds(40 * EFFORT, FaultProfile::Lies, &mut Probes::default());
+    assert!(verdicts.contains_key(&RunVerdict::Caught));
 }
 
 #[test]
 fn an_ordeal_goes_the_same_way_twice() {
     for seed in 0..60 {
-        let ordeal = Ordeal::draw(seed);
-        if cfg!(debug_assertions) && ordeal.setup.strikes == Strikes::Crashes {
+        let scenario = DiskScenario::draw(seed);
+        if cfg!(debug_assertions) && scenario.setup.profile == FaultProfile::Crashes {
             continue;
         }
-        assert_eq!(run(&ordeal), run(&ordeal), "{ordeal:?}");
+        assert_eq!(run(&scenario), run(&scenario), "{scenario:?}");
     }
 }
 
 #[test]
 fn every_kind_of_fault_strikes() {
     let mut probes = Probes::default();
-    for strikes in [Strikes::Failures, Strikes::Damage, Strikes::Lies] {
-        suffer(100, strikes, &mut probes);
+    for profile in [FaultProfile::Failures, FaultProfile::Damage, FaultProfile::Lies] {
+        run_seeds(100, profile, &mut probes);
     }
     assert_eq!(DiskTier::missing(&probes), Vec::<String>::new());
 }
@@ -74,9 +76,9 @@ fn every_kind_of_fault_strikes() {
 fn an_ordeal_that_is_written_and_read_back_is_the_same() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("written.json");
     for seed in 0..20 {
-        let ordeal = Ordeal::draw(seed);
-        ordeal.write(&file).expect("the test's own folder");
-        assert_eq!(Ordeal::read(&file).expect("an ordeal"), ordeal);
+        let scenario = DiskScenario::draw(seed);
+        scenario.write(&file).expect("the test's own folder");
+        assert_eq!(DiskScenario::read(&file).expect("a scenario"), scenario);
     }
 }
 
@@ -84,20 +86,20 @@ fn an_ordeal_that_is_written_and_read_back_is_the_same() {
 fn a_file_that_asks_for_too_much_is_refused() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("endless.json");
     let length = Length { openings: u32::MAX, groups: u32::MAX };
-    ordeal(1, Strikes::Failures, length).write(&file).expect("the test's own folder");
-    let said = Ordeal::read(&file).expect_err("too long").to_string();
+    scenario(1, FaultProfile::Failures, length).write(&file).expect("the test's own folder");
+    let said = DiskScenario::read(&file).expect_err("too long").to_string();
     assert!(said.contains("openings times groups are over 10000: lower it"), "{said}");
 }
 
-const fn ordeal(seed: u64, strikes: Strikes, length: Length) -> Ordeal {
-    Ordeal::of(seed, DiskSetup { strikes, length })
+const fn scenario(seed: u64, profile: FaultProfile, length: Length) -> DiskScenario {
+    DiskScenario::of(seed, DiskSetup { profile, length })
 }
 
 /// Crashes as many histories as are promised, everywhere.
 fn crash(length: Length) {
     let mut tried = Tried::default();
     for seed in 0..SCENARIOS {
-        let Survived::Crashes(more) = run(&ordeal(seed, Strikes::Crashes, length)) else { panic!("crashes") };
+        let Survived::Crashes(more) = run(&scenario(seed, FaultProfile::Crashes, length)) else { panic!("crashes") };
         tried.add(&more);
     }
     println!("{tried:?}");
@@ -108,25 +110,25 @@ fn crash(length: Length) {
 }
 
 /// How trials of these seeds end.
-fn suffer(seeds: u64, strikes: Strikes, probes: &mut Probes) -> BTreeMap<Verdict, u64> {
+fn run_seeds(seeds: u64, profile: FaultProfile, probes: &mut Probes) -> BTreeMap<RunVerdict, u64> {
     let mut verdicts = BTreeMap::new();
     for seed in 0..seeds {
-        let survived = run(&ordeal(seed, strikes, Length::TRIAL));
+        let survived = run(&scenario(seed, profile, Length::TRIAL));
         probes.add(survived.probes());
         let Survived::Trial(trial) = survived else { panic!("trials") };
         *verdicts.entry(trial.verdict).or_default() += 1;
     }
-    println!("{strikes:?}: {verdicts:?}");
+    println!("{profile:?}: {verdicts:?}");
     verdicts
 }
 
-fn run(ordeal: &Ordeal) -> Survived {
-    ordeal.go_through().unwrap_or_else(|broken| fail(ordeal, &broken))
+fn run(scenario: &DiskScenario) -> Survived {
+    scenario.go_through().unwrap_or_else(|broken| fail(scenario, &broken))
 }
 
 /// Says what is broken, and how to see it again.
-fn fail(ordeal: &Ordeal, broken: &Broken) -> ! {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ordeal-{}.json", ordeal.seed));
-    let saved = ordeal.write(&file).map_or_else(|error| error.to_string(), |()| file.display().to_string());
-    panic!("{broken}\n{ordeal:?}\nreplay  cargo sim replay {saved}");
+fn fail(scenario: &DiskScenario, broken: &Broken) -> ! {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scenario-{}.json", scenario.seed));
+    let saved = scenario.write(&file).map_or_else(|error| error.to_string(), |()| file.display().to_string());
+    panic!("{broken}\n{scenario:?}\nreplay  cargo sim replay {saved}");
 }

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use eventful::{Attempt, Event, Failure, Handler, RunId};
 
 use super::clock::ms;
-use super::ledger;
+use super::connection_owners;
 use super::oracle::panics::BY_SCRIPT;
-use super::oracle::{Verdict, calls, durable, holds};
-use super::scenario::{Ending, KeyNumber, Turn};
-use super::stage::{Notes, Stage};
-use super::step::Step;
+use super::oracle::{OracleResult, calls, durable, holds};
+use super::run_context::{RunContext, RunNotes};
+use super::scenario::{HandlerEnding, KeyNumber, ScriptTurn};
+use super::step::NetworkStep;
 use crate::failure::Broken;
 use crate::spelling::variant;
 
 /// The handler of one process of the server.
-pub(super) struct Player(pub(super) Arc<Stage>);
+pub(super) struct ScriptedHandler(pub(super) Arc<RunContext>);
 
-impl Handler for Player {
+impl Handler for ScriptedHandler {
     fn handle(&self, event: Event, attempt: Attempt) -> impl Future<Output = Result<(), Failure>> + Send {
-        let part = Part::enter(&self.0, &event, &attempt);
-        if part.turn.ending == Ending::PanicAtCall {
+        let part = PlayedRun::enter(&self.0, &event, &attempt);
+        if part.turn.ending == HandlerEnding::PanicAtCall {
             part.panic();
         }
         part.play(attempt)
@@ -28,15 +28,15 @@ impl Handler for Player {
 }
 
 /// What is done with nothing said.
-const AT_ONCE: Turn = Turn { takes_ms: 0, ending: Ending::Done };
+const AT_ONCE: ScriptTurn = ScriptTurn { takes_ms: 0, ending: HandlerEnding::Done };
 
 /// One run. It is over when this is dropped.
-struct Part {
-    stage: Arc<Stage>,
+struct PlayedRun {
+    stage: Arc<RunContext>,
     key: KeyNumber,
     attempt: u32,
     run: RunId,
-    turn: Turn,
+    turn: ScriptTurn,
     finished: bool,
     succeeded: bool,
     /// It was short of something.
@@ -46,17 +46,17 @@ struct Part {
 /// Why a handler gives its run back.
 const SHORTAGE: &str = "no file descriptor is left";
 
-impl Part {
-    fn enter(stage: &Arc<Stage>, event: &Event, attempt: &Attempt) -> Self {
+impl PlayedRun {
+    fn enter(stage: &Arc<RunContext>, event: &Event, attempt: &Attempt) -> Self {
         // What was decided before this call is seen before it.
         stage.see_facts();
-        let key = ledger::number(event.key()).unwrap_or_default();
+        let key = connection_owners::number(event.key()).unwrap_or_default();
         let turns = stage.script(key).map_or(&[][..], |script| &script.turns);
         let at = usize::try_from(attempt.number()).unwrap_or(usize::MAX).saturating_sub(1);
         let turn = turns.get(at).or(turns.last()).copied().unwrap_or(AT_ONCE);
         let max_attempts = stage.scenario.setup.config().max_attempts;
         stage.with(|notes, now| {
-            notes.trace.note(now, &Step::Called { key, attempt: attempt.number(), ending: turn.ending });
+            notes.trace.note(now, &NetworkStep::Called { key, attempt: attempt.number(), ending: turn.ending });
             notes.coverage.reach(&format!("handler: {}", variant(&turn.ending, ' ')));
             let verdict = judge(notes, event, attempt, key, max_attempts);
             notes.judge(verdict);
@@ -70,23 +70,23 @@ impl Part {
             sleep(self.turn.takes_ms).await;
         }
         let result = match self.turn.ending {
-            Ending::Done | Ending::PanicAtCall => Ok(()),
-            Ending::Retry => Err(Failure::retry("not yet")),
-            Ending::RetryAfter { after_ms } => Err(Failure::retry_after("not yet", ms(after_ms))),
-            Ending::Permanent => Err(Failure::permanent("never")),
-            Ending::Snooze { delay_ms } => Err(Failure::snooze(ms(delay_ms))),
-            Ending::Shortage { delay_ms } => Err(Failure::snooze_because(SHORTAGE, ms(delay_ms))),
-            Ending::Panic => self.panic(),
-            Ending::Hang => std::future::pending().await,
-            Ending::BeatForEver { every_ms } => self.beat_for_ever(&attempt, every_ms).await,
-            Ending::LeaveTask { for_ms } => {
+            HandlerEnding::Done | HandlerEnding::PanicAtCall => Ok(()),
+            HandlerEnding::Retry => Err(Failure::retry("not yet")),
+            HandlerEnding::RetryAfter { after_ms } => Err(Failure::retry_after("not yet", ms(after_ms))),
+            HandlerEnding::Permanent => Err(Failure::permanent("never")),
+            HandlerEnding::Snooze { delay_ms } => Err(Failure::snooze(ms(delay_ms))),
+            HandlerEnding::Shortage { delay_ms } => Err(Failure::snooze_because(SHORTAGE, ms(delay_ms))),
+            HandlerEnding::Panic => self.panic(),
+            HandlerEnding::Hang => std::future::pending().await,
+            HandlerEnding::BeatForEver { every_ms } => self.beat_for_ever(&attempt, every_ms).await,
+            HandlerEnding::LeaveTask { for_ms } => {
                 tokio::spawn(outlive(Arc::clone(&self.stage), self.key, attempt, for_ms));
                 Ok(())
             }
         };
         self.finished = true;
         self.succeeded = result.is_ok();
-        self.short = matches!(self.turn.ending, Ending::Shortage { .. });
+        self.short = matches!(self.turn.ending, HandlerEnding::Shortage { .. });
         result
     }
 
@@ -103,14 +103,14 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PlayedRun {
     fn drop(&mut self) {
         let (key, attempt, finished) = (self.key, self.attempt, self.finished);
         self.stage.with(|notes, now| {
             if notes.muted {
                 return;
             }
-            notes.trace.note(now, &Step::Left { key, attempt, finished });
+            notes.trace.note(now, &NetworkStep::Left { key, attempt, finished });
             notes.oracles.calls.leave(key);
             if self.succeeded {
                 notes.oracles.calls.succeed(key, self.run);
@@ -125,10 +125,10 @@ impl Drop for Part {
     }
 }
 
-fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber, max_attempts: u32) -> Verdict {
+fn judge(notes: &mut RunNotes, event: &Event, attempt: &Attempt, key: KeyNumber, max_attempts: u32) -> OracleResult {
     let record = notes.oracles.record(key);
     holds(record.is_some_and(|record| record.event == *event), || {
-        Broken::new("book", 2, format_args!("the handler has {event:?} of e{key}, of which there is {record:?}"))
+        Broken::new("expected", 2, format_args!("the handler has {event:?} of e{key}, of which there is {record:?}"))
     })?;
     let run = record.and_then(|record| record.stage.run()).map(|(run, _)| run);
     holds(!attempt.is_cancelled(), || {
@@ -144,7 +144,7 @@ fn judge(notes: &mut Notes, event: &Event, attempt: &Attempt, key: KeyNumber, ma
     let is_last = charged >= max_attempts;
     let shown = (attempt.key(), attempt.charged(), attempt.is_last());
     holds(is_stale(attempt, run) || shown == (event.key(), charged, is_last), || {
-        Broken::new("book", 8, format_args!("the handler has {shown:?} of e{key}, of which there is {record:?}"))
+        Broken::new("expected", 8, format_args!("the handler has {shown:?} of e{key}, of which there is {record:?}"))
     })?;
     notes.oracles.calls.call(key, attempt.number(), attempt.run())
 }
@@ -155,7 +155,7 @@ fn is_stale(attempt: &Attempt, run: Option<RunId>) -> bool {
 }
 
 /// Goes on whatever happens to the run.
-async fn outlive(stage: Arc<Stage>, key: KeyNumber, attempt: Attempt, for_ms: u32) {
+async fn outlive(stage: Arc<RunContext>, key: KeyNumber, attempt: Attempt, for_ms: u32) {
     for _ in 0..for_ms.div_ceil(BEAT_MS) {
         sleep(BEAT_MS).await;
         beat(&stage, key, &attempt);
@@ -164,7 +164,7 @@ async fn outlive(stage: Arc<Stage>, key: KeyNumber, attempt: Attempt, for_ms: u3
 
 const BEAT_MS: u32 = 15;
 
-fn beat(stage: &Arc<Stage>, key: KeyNumber, attempt: &Attempt) {
+fn beat(stage: &Arc<RunContext>, key: KeyNumber, attempt: &Attempt) {
     let beaten = attempt.heartbeat();
     let shown = attempt.deadline();
     stage.see_facts();

@@ -7,19 +7,19 @@ use eventful::{
     RejectReason, RunId, Ticket, Timestamp,
 };
 
-use crate::roster::Roster;
+use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
 use crate::spec::event_bytes;
 
 /// One step, as an outsider sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct Observation<'a> {
     /// The number of the step, among those that were judged.
     pub step: u32,
     /// The latest time that the engine was ever told, this one included.
     pub now: Timestamp,
     /// What it was told.
-    pub said: Said,
+    pub said: CommandSummary,
     /// What it answered.
     pub answer: &'a Answer,
     /// The facts that it put out.
@@ -39,13 +39,13 @@ pub struct Seen<'a> {
     /// Its configuration.
     pub config: &'a Config,
     /// The keys.
-    pub roster: &'a Roster,
+    pub key_table: &'a KeyTable,
 }
 
 /// A command, by what oracles need of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the command of the same name")]
-pub enum Said {
+pub enum CommandSummary {
     Submit {
         event: EventNumber,
         digest: Digest,
@@ -96,10 +96,10 @@ impl OutcomeSummary {
     }
 }
 
-impl Said {
+impl CommandSummary {
     /// What this command says. An event that was never submitted has the last number of all.
-    pub(crate) fn of(command: &Command, roster: &Roster) -> Self {
-        let number = |key| roster.number(key).unwrap_or(EventNumber::MAX);
+    pub(crate) fn of(command: &Command, key_table: &KeyTable) -> Self {
+        let number = |key| key_table.number(key).unwrap_or(EventNumber::MAX);
         match command {
             Command::Submit(event) => {
                 let (digest, size_bytes) = (*event.digest(), event_bytes(event));

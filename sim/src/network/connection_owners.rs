@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use eventful::{Digest, Key};
 
-use super::scenario::{Item, KeyNumber, PayloadNumber};
+use super::scenario::{KeyNumber, PayloadNumber, SubmittedItem};
 use crate::scenario::EventNumber;
 use crate::spec::Numbering;
 
@@ -14,13 +14,13 @@ use crate::spec::Numbering;
 ///
 /// An answer may arrive when the process that gave it is gone; what it says holds for that process.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct ConnectionOwners {
     /// The number of the last process, from 1 on.
     pub(super) generation: u32,
     connections: BTreeMap<SocketAddr, u32>,
 }
 
-impl Ledger {
+impl ConnectionOwners {
     /// The process now has a connection from `peer`.
     pub(super) fn accept(&mut self, peer: SocketAddr) {
         self.connections.insert(peer, self.generation);
@@ -34,7 +34,7 @@ impl Ledger {
 
 /// What a client was told about an event that it had submitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum ClientAnswer {
     Accepted,
     Duplicate,
     Conflict { stored: String, received: String },
@@ -89,20 +89,20 @@ impl Numbering for Ids {
 }
 
 /// The text of this payload, valid JSON.
-pub(super) fn payload(item: Item) -> String {
+pub(super) fn payload(item: SubmittedItem) -> String {
     format!("[{},{}]", item.key, item.payload)
 }
 
 static DIGESTS: LazyLock<Vec<[Digest; 2]>> = LazyLock::new(|| {
-    (0..=KeyNumber::MAX).map(|key| [0, 1].map(|number| computed(Item { key, payload: number }))).collect()
+    (0..=KeyNumber::MAX).map(|key| [0, 1].map(|number| computed(SubmittedItem { key, payload: number }))).collect()
 });
 
 /// The digest of this payload. Those of the first two are looked up.
 pub(super) fn digest(key: KeyNumber, payload: PayloadNumber) -> Digest {
     let known = DIGESTS[usize::from(key)].get(usize::from(payload)).copied();
-    known.unwrap_or_else(|| computed(Item { key, payload }))
+    known.unwrap_or_else(|| computed(SubmittedItem { key, payload }))
 }
 
-fn computed(item: Item) -> Digest {
+fn computed(item: SubmittedItem) -> Digest {
     Digest::of(payload(item).as_bytes())
 }

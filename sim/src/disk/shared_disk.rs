@@ -2,22 +2,22 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::medium::{Cut, Disk, DiskError, Handle, Life};
-use crate::chance::Stream;
+use super::medium::{DiskError, DiskHandle, DiskLife, SimulatedDisk, UnsyncedLoss};
+use crate::seeded_rng::Stream;
 use crate::tier::Probes;
 
 /// A disk that a store, its journals and the world share. Clones are the same disk.
 #[derive(Debug, Clone)]
-pub struct Drive(Arc<Mutex<Disk>>);
+pub struct SharedDisk(Arc<Mutex<SimulatedDisk>>);
 
-impl Drive {
+impl SharedDisk {
     /// Shares a disk.
-    pub fn new(disk: Disk) -> Self {
+    pub fn new(disk: SimulatedDisk) -> Self {
         Self(Arc::new(Mutex::new(disk)))
     }
 
     /// The disk, for one thing to do with it.
-    pub fn disk(&self) -> MutexGuard<'_, Disk> {
+    pub fn disk(&self) -> MutexGuard<'_, SimulatedDisk> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -28,7 +28,7 @@ impl Drive {
 
     /// The power fails, and chance says what is left of what was not synced.
     pub fn power_cut(&self, stream: &mut Stream) {
-        self.disk().power_cut(Cut::Drawn(stream));
+        self.disk().power_cut(UnsyncedLoss::Drawn(stream));
     }
 
     /// What has struck.
@@ -40,19 +40,19 @@ impl Drive {
 /// A file of a drive, in one life of the process.
 #[derive(Debug, Clone)]
 pub(super) struct DriveFile {
-    drive: Drive,
-    handle: Handle,
+    drive: SharedDisk,
+    handle: DiskHandle,
 }
 
 impl DriveFile {
     /// Opens a file, and creates it when there is none.
-    pub(super) fn open(drive: &Drive, life: Life, name: &str) -> Result<Self, DiskError> {
+    pub(super) fn open(drive: &SharedDisk, life: DiskLife, name: &str) -> Result<Self, DiskError> {
         let handle = drive.disk().open(life, name)?;
         Ok(Self { drive: drive.clone(), handle })
     }
 
     /// Opens a file that is there.
-    pub(super) fn find(drive: &Drive, life: Life, name: &str) -> Result<Self, DiskError> {
+    pub(super) fn find(drive: &SharedDisk, life: DiskLife, name: &str) -> Result<Self, DiskError> {
         let handle = drive.disk().find(life, name)?;
         Ok(Self { drive: drive.clone(), handle })
     }

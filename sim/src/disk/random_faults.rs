@@ -6,13 +6,13 @@ use eventful::Fact;
 use eventful::journal::{MaintainError, OpenError, WriteError};
 
 use super::crash::Maker;
-use super::drive::Drive;
-use super::fault::{DiskFault, Trouble};
+use super::expected_log::{ExpectedLog, JournaledEngine, ReplayedJournal, open};
+use super::fault::{DiskFault, FaultInjector};
 use super::history::Length;
-use super::ledger::{Ledger, Opened, Writer, open};
-use super::medium::Disk;
-use crate::chance::{Chance, Stream};
+use super::medium::SimulatedDisk;
+use super::shared_disk::SharedDisk;
 use crate::failure::Broken;
+use crate::seeded_rng::{SeededRng, Stream};
 use crate::tier::Probes;
 
 /// Openings that may fail one after the other before the faults take a break.
@@ -23,7 +23,7 @@ const CAPACITY_BYTES: u64 = 64 << 20;
 
 /// What strikes in a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub enum DiskFamily {
     /// Crashes, and operations that fail and say so.
     Failures,
     /// The same, and bits that rot, and reads and writes that go astray.
@@ -34,7 +34,7 @@ pub enum Family {
 
 /// How a trial ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum RunVerdict {
     /// All that was acknowledged is there.
     Kept,
     /// The journal is refused, as what it holds is damaged.
@@ -45,7 +45,7 @@ pub enum Verdict {
     Caught,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for RunVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kept => "all of them are there",
@@ -58,9 +58,9 @@ impl fmt::Display for Verdict {
 
 /// What came of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trial {
+pub struct RandomFaultRun {
     /// How it ended.
-    pub verdict: Verdict,
+    pub verdict: RunVerdict,
     /// Groups that were acknowledged and audited.
     pub groups: usize,
     /// What has struck.
@@ -69,7 +69,7 @@ pub struct Trial {
 
 /// Why a life of the journal ended.
 #[derive(Debug)]
-enum Ending {
+enum LifeEnding {
     /// It was closed, or an error ended it.
     Over,
     /// A broken promise, unless the family allows it.
@@ -78,7 +78,7 @@ enum Ending {
     Refused(String),
 }
 
-impl From<Broken> for Ending {
+impl From<Broken> for LifeEnding {
     fn from(broken: Broken) -> Self {
         Self::Broken(broken)
     }
@@ -89,23 +89,23 @@ impl From<Broken> for Ending {
 /// # Errors
 ///
 /// [`Broken`] when it does not keep what it promises of these faults.
-pub fn suffer(seed: u64, family: Family, length: Length, make: Maker<'_>) -> Result<Trial, Broken> {
-    let chance = Chance::of(seed);
-    let mut stream = chance.stream("trial");
-    let trouble = family.draw(&mut stream, chance.stream("trouble"));
-    let drive = Drive::new(Disk::new(CAPACITY_BYTES, trouble.clone()));
-    let ledger = Ledger::default();
+pub fn run(seed: u64, family: DiskFamily, length: Length, make: Maker<'_>) -> Result<RandomFaultRun, Broken> {
+    let rng = SeededRng::of(seed);
+    let mut stream = rng.stream("trial");
+    let trouble = family.draw(&mut stream, rng.stream("trouble"));
+    let drive = SharedDisk::new(SimulatedDisk::new(CAPACITY_BYTES, trouble.clone()));
+    let ledger = ExpectedLog::default();
     let mut patient = Patient { make, drive, family, length, trouble, stream, ledger, lost: 0 };
     let verdict = patient.live()?;
     let (groups, probes) = (patient.ledger.len(), patient.drive.probes());
-    Ok(Trial { verdict, groups, probes })
+    Ok(RandomFaultRun { verdict, groups, probes })
 }
 
-impl Family {
+impl DiskFamily {
     /// Trouble for a disk: each kind of the family with a rate of its own, and half of them not at
     /// all. The rates come from `stream`, the strikes from `strikes`.
-    pub fn draw(self, stream: &mut Stream, strikes: Stream) -> Trouble {
-        let mut trouble = Trouble::none(strikes);
+    pub fn draw(self, stream: &mut Stream, strikes: Stream) -> FaultInjector {
+        let mut trouble = FaultInjector::none(strikes);
         let calls = DiskFault::OF_WRITES.into_iter().chain(DiskFault::OF_READS).chain(DiskFault::OF_SYNCS);
         let calls = calls.chain([DiskFault::AllocateFails]);
         for fault in calls {
@@ -123,37 +123,37 @@ impl Family {
 /// A journal under test.
 struct Patient<'m> {
     make: Maker<'m>,
-    drive: Drive,
-    family: Family,
+    drive: SharedDisk,
+    family: DiskFamily,
     length: Length,
-    trouble: Trouble,
+    trouble: FaultInjector,
     stream: Stream,
-    ledger: Ledger,
+    ledger: ExpectedLog,
     /// Groups that were lost at once.
     lost: usize,
 }
 
 impl Patient<'_> {
-    fn live(&mut self) -> Result<Verdict, Broken> {
+    fn live(&mut self) -> Result<RunVerdict, Broken> {
         let mut failed = 0;
         for _ in 0..self.length.openings {
             if failed == PATIENCE {
                 self.rest();
             }
             match self.life() {
-                Ok(()) | Err(Ending::Over) => failed = 0,
-                Err(Ending::Broken(broken)) => return self.excuse(broken),
-                Err(Ending::Refused(_)) => failed += 1,
+                Ok(()) | Err(LifeEnding::Over) => failed = 0,
+                Err(LifeEnding::Broken(broken)) => return self.excuse(broken),
+                Err(LifeEnding::Refused(_)) => failed += 1,
             }
             self.interlude();
         }
         self.rest();
         self.drive.power_cut(&mut self.stream);
         match self.checkup() {
-            Ok(()) | Err(Ending::Over) if self.lost > 0 => Ok(Verdict::LastCut),
-            Ok(()) | Err(Ending::Over) => Ok(Verdict::Kept),
-            Err(Ending::Broken(broken)) => self.excuse(broken),
-            Err(Ending::Refused(cause)) => self.excuse_refusal(cause),
+            Ok(()) | Err(LifeEnding::Over) if self.lost > 0 => Ok(RunVerdict::LastCut),
+            Ok(()) | Err(LifeEnding::Over) => Ok(RunVerdict::Kept),
+            Err(LifeEnding::Broken(broken)) => self.excuse(broken),
+            Err(LifeEnding::Refused(cause)) => self.excuse_refusal(cause),
         }
     }
 
@@ -162,17 +162,19 @@ impl Patient<'_> {
     }
 
     /// A broken promise is none when a sync has lied.
-    fn excuse(&self, broken: Broken) -> Result<Verdict, Broken> {
-        if self.struck(DiskFault::SyncLies) { Ok(Verdict::Caught) } else { Err(broken) }
+    fn excuse(&self, broken: Broken) -> Result<RunVerdict, Broken> {
+        if self.struck(DiskFault::SyncLies) { Ok(RunVerdict::Caught) } else { Err(broken) }
     }
 
     /// Only what is damaged may be refused for good.
-    fn excuse_refusal(&self, cause: String) -> Result<Verdict, Broken> {
+    fn excuse_refusal(&self, cause: String) -> Result<RunVerdict, Broken> {
         let damages =
             [DiskFault::BitRot, DiskFault::MisdirectedWrite, DiskFault::FileVanishes, DiskFault::FilesSwapped];
         match self.family {
-            Family::Damage if damages.into_iter().any(|fault| self.struck(fault)) => Ok(Verdict::Refused),
-            Family::Failures | Family::Damage | Family::Lies => self.excuse(Broken::new("durability", 10, cause)),
+            DiskFamily::Damage if damages.into_iter().any(|fault| self.struck(fault)) => Ok(RunVerdict::Refused),
+            DiskFamily::Failures | DiskFamily::Damage | DiskFamily::Lies => {
+                self.excuse(Broken::new("durability", 10, cause))
+            }
         }
     }
 
@@ -191,7 +193,7 @@ impl Patient<'_> {
             _ => {}
         }
         let mut disk = self.drive.disk();
-        if self.family == Family::Damage {
+        if self.family == DiskFamily::Damage {
             match self.stream.below(32) {
                 0..4 => disk.rot(&mut self.stream),
                 // A second one could take everything away, the marker too, and leave an empty directory.
@@ -213,7 +215,7 @@ impl Patient<'_> {
     }
 
     /// One opening, with some groups.
-    fn life(&mut self) -> Result<(), Ending> {
+    fn life(&mut self) -> Result<(), LifeEnding> {
         let opened = self.open()?;
         let (mut writer, facts) = opened.begin(&self.ledger)?;
         self.append(&mut writer, &facts)?;
@@ -226,18 +228,18 @@ impl Patient<'_> {
     }
 
     /// Appends, and once more after somebody has made room.
-    fn append(&mut self, writer: &mut Writer, facts: &[Fact]) -> Result<(), Ending> {
+    fn append(&mut self, writer: &mut JournaledEngine, facts: &[Fact]) -> Result<(), LifeEnding> {
         let drive = self.drive.clone();
         let changes = || drive.disk().changes();
         match writer.append(facts, &mut self.ledger, &changes)? {
             Ok(()) => return Ok(()),
             Err(WriteError::Full) => drive.disk().resize(CAPACITY_BYTES),
-            Err(_) => return Err(Ending::Over),
+            Err(_) => return Err(LifeEnding::Over),
         }
-        writer.append(facts, &mut self.ledger, &changes)?.map_err(|_| Ending::Over)
+        writer.append(facts, &mut self.ledger, &changes)?.map_err(|_| LifeEnding::Over)
     }
 
-    fn open(&mut self) -> Result<Opened, Ending> {
+    fn open(&mut self) -> Result<ReplayedJournal, LifeEnding> {
         let snapshot_after = self.stream.between(300, 4000);
         let mut store = (self.make)(self.drive.clone());
         let mut opened = open(&mut *store, snapshot_after).map_err(|error| self.refuse(&error))?;
@@ -265,23 +267,23 @@ impl Patient<'_> {
     }
 
     /// An opening that was refused: for now, or for good.
-    fn refuse(&self, error: &OpenError) -> Ending {
+    fn refuse(&self, error: &OpenError) -> LifeEnding {
         let is_damage = matches!(error, OpenError::Corrupt(_) | OpenError::TooNew(_));
         match self.family {
-            Family::Failures if is_damage => {
+            DiskFamily::Failures if is_damage => {
                 Broken::new("durability", 10, format_args!("nothing is damaged, and it is refused: {error}")).into()
             }
-            Family::Failures | Family::Damage | Family::Lies => Ending::Refused(error.to_string()),
+            DiskFamily::Failures | DiskFamily::Damage | DiskFamily::Lies => LifeEnding::Refused(error.to_string()),
         }
     }
 
-    fn tend(&mut self, writer: &mut Writer) -> Result<(), Ending> {
+    fn tend(&mut self, writer: &mut JournaledEngine) -> Result<(), LifeEnding> {
         let result = match self.stream.below(8) {
             0 => writer.log.seal().map_err(MaintainError::Write),
             1 => {
                 let made = writer.tend(true);
                 // One that is damaged is no use, and the one before it is kept instead.
-                if made.is_ok() && self.family == Family::Failures {
+                if made.is_ok() && self.family == DiskFamily::Failures {
                     writer.judge_kept()?;
                 }
                 made
@@ -291,9 +293,9 @@ impl Patient<'_> {
         match result {
             Ok(()) => Ok(()),
             Err(MaintainError::Write(WriteError::Full)) => Ok(()),
-            Err(MaintainError::Write(_)) => Err(Ending::Over),
+            Err(MaintainError::Write(_)) => Err(LifeEnding::Over),
             Err(MaintainError::Open(error)) => match self.refuse(&error) {
-                Ending::Refused(_) | Ending::Over => Ok(()),
+                LifeEnding::Refused(_) | LifeEnding::Over => Ok(()),
                 broken => Err(broken),
             },
             Err(_) => Ok(()),
@@ -301,16 +303,16 @@ impl Patient<'_> {
     }
 
     /// Without faults: all is there, and the journal goes on.
-    fn checkup(&mut self) -> Result<(), Ending> {
+    fn checkup(&mut self) -> Result<(), LifeEnding> {
         let mut opened = self.open()?;
-        if self.family == Family::Failures {
+        if self.family == DiskFamily::Failures {
             opened.audit_snapshots(&self.ledger)?;
         }
         let (mut writer, facts) = opened.begin(&self.ledger)?;
         let drive = self.drive.clone();
         match writer.append(&facts, &mut self.ledger, &|| drive.disk().changes())? {
             Ok(()) => Ok(()),
-            Err(error) => Err(Ending::Refused(error.to_string())),
+            Err(error) => Err(LifeEnding::Refused(error.to_string())),
         }
     }
 }

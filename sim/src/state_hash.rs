@@ -4,22 +4,22 @@ use std::hash::Hasher;
 
 /// A hash over a sequence of words: equal for equal sequences, on every machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mix(u64);
+pub struct StateHash(u64);
 
-impl Mix {
+impl StateHash {
     /// Adds a word.
     pub const fn word(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 
-impl Default for Mix {
+impl Default for StateHash {
     fn default() -> Self {
         Self(0x5851_f42d_4c95_7f2d)
     }
 }
 
-impl Hasher for Mix {
+impl Hasher for StateHash {
     fn finish(&self) -> u64 {
         (self.0 ^ (self.0 >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
     }

@@ -16,7 +16,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a check does at the moment.
 #[derive(Debug, Default)]
-pub(super) struct Pulse(Mutex<Beat>);
+pub(super) struct Watchdog(Mutex<Beat>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Beat {
@@ -25,7 +25,7 @@ struct Beat {
     inside: Option<(Key, u32)>,
 }
 
-impl Pulse {
+impl Watchdog {
     fn lock(&self) -> MutexGuard<'_, Beat> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -37,21 +37,25 @@ impl Pulse {
     }
 }
 
-/// A thread that feels the pulse. Ends when it is dropped.
+/// A thread that feels the watchdog. Ends when it is dropped.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct WatchdogThread {
     /// Dropping it ends the thread.
     life: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Watch {
+impl WatchdogThread {
     /// Watches from now on, and tells once when nothing has happened for `patience`.
-    pub(super) fn begin(pulse: Arc<Pulse>, patience: Duration, tell: impl FnOnce(String) + Send + 'static) -> Self {
+    pub(super) fn begin(
+        watchdog: Arc<Watchdog>,
+        patience: Duration,
+        tell: impl FnOnce(String) + Send + 'static,
+    ) -> Self {
         let (life, end) = channel();
         // Without a thread to spare, nothing is told, and all else goes on.
         let thread = thread::Builder::new().name("check".into()).spawn(move || {
-            if let Some(beat) = standstill(&pulse, patience, &end) {
+            if let Some(beat) = standstill(&watchdog, patience, &end) {
                 tell(words(&beat, patience));
             }
         });
@@ -59,7 +63,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for WatchdogThread {
     fn drop(&mut self) {
         drop(self.life.take());
         if let Some(thread) = self.thread.take() {
@@ -69,11 +73,11 @@ impl Drop for Watch {
     }
 }
 
-/// Waits until the pulse stands still. Nothing when the end comes first.
-fn standstill(pulse: &Pulse, patience: Duration, end: &Receiver<()>) -> Option<Beat> {
-    let mut last = pulse.lock().clone();
+/// Waits until the watchdog stands still. Nothing when the end comes first.
+fn standstill(watchdog: &Watchdog, patience: Duration, end: &Receiver<()>) -> Option<Beat> {
+    let mut last = watchdog.lock().clone();
     while end.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-        let now = pulse.lock().clone();
+        let now = watchdog.lock().clone();
         if now == last {
             return Some(now);
         }
@@ -101,28 +105,30 @@ mod tests {
 
     #[test]
     fn a_handler_that_keeps_its_thread_is_named() {
-        let pulse = Arc::new(Pulse::default());
-        pulse.beat(Some((Key::new("", "order-17").expect("a key"), 2)));
-        assert!(told(&pulse).contains("the handler blocks its thread, in attempt 2 of order-17"));
+        let watchdog = Arc::new(Watchdog::default());
+        watchdog.beat(Some((Key::new("", "order-17").expect("a key"), 2)));
+        assert!(told(&watchdog).contains("the handler blocks its thread, in attempt 2 of order-17"));
     }
 
     #[test]
     fn a_standstill_outside_the_handlers_is_told_as_such() {
-        let pulse = Arc::new(Pulse::default());
-        pulse.beat(None);
-        assert!(told(&pulse).contains("spawn_blocking not end?"));
+        let watchdog = Arc::new(Watchdog::default());
+        watchdog.beat(None);
+        assert!(told(&watchdog).contains("spawn_blocking not end?"));
     }
 
     #[test]
     fn a_check_that_ends_in_time_is_told_nothing_of() {
-        let watch = Watch::begin(Arc::default(), Duration::MAX, |words| panic!("{words}"));
+        let watch = WatchdogThread::begin(Arc::default(), Duration::MAX, |words| panic!("{words}"));
         drop(watch);
     }
 
     /// What is told when nothing happens any more.
-    fn told(pulse: &Arc<Pulse>) -> String {
+    fn told(watchdog: &Arc<Watchdog>) -> String {
         let (tell, told) = channel();
-        let _watch = Watch::begin(Arc::clone(pulse), Duration::ZERO, move |words| tell.send(words).expect("it waits"));
+        let _watch = WatchdogThread::begin(Arc::clone(watchdog), Duration::ZERO, move |words| {
+            tell.send(words).expect("it waits")
+        });
         told.recv().expect("it tells")
     }
 }

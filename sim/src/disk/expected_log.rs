@@ -7,30 +7,30 @@ use eventful::journal::{
 };
 use eventful::{Change, DurableState, Fact};
 
-use super::history::History;
-use super::shared::Shared;
+use super::history::BusyEngine;
+use super::shared::SharedJournal;
 use crate::failure::{Broken, holds};
-use crate::roster::Roster;
-use crate::spec::Book;
+use crate::key_table::KeyTable;
+use crate::spec::ReferenceState;
 
 const ORACLE: &str = "durability";
 
 /// The groups that a journal must hold, in order.
 #[derive(Debug, Clone)]
-pub struct Ledger {
-    keys: Arc<Roster>,
-    /// The book of no group.
-    empty: Arc<Book>,
-    kept: Vec<Group>,
+pub struct ExpectedLog {
+    keys: Arc<KeyTable>,
+    /// The expected of no group.
+    empty: Arc<ReferenceState>,
+    kept: Vec<ExpectedGroup>,
     /// The one whose fate is unknown.
-    open: Option<Group>,
+    open: Option<ExpectedGroup>,
 }
 
-/// A group of facts, and the book with it.
+/// A group of facts, and the expected with it.
 #[derive(Debug, Clone)]
-struct Group {
+struct ExpectedGroup {
     facts: Arc<Vec<Fact>>,
-    book: Arc<Book>,
+    expected: Arc<ReferenceState>,
     /// The disk's changes when it was given to the journal.
     given_at: u64,
     /// The disk's changes when it was acknowledged.
@@ -39,22 +39,22 @@ struct Group {
 
 /// What a journal has lost of what it should hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lost {
+pub struct LostGroups {
     /// How many of the last groups.
     pub groups: usize,
 }
 
-impl Default for Ledger {
+impl Default for ExpectedLog {
     fn default() -> Self {
-        let (keys, empty) = (Arc::new(History::roster()), Arc::new(Book::new(History::config())));
+        let (keys, empty) = (Arc::new(BusyEngine::key_table()), Arc::new(ReferenceState::new(BusyEngine::config())));
         Self { keys, empty, kept: Vec::new(), open: None }
     }
 }
 
-impl Ledger {
+impl ExpectedLog {
     /// What was acknowledged when a disk had seen so many changes.
     pub fn as_of(&self, changes: u64) -> Self {
-        let kept: Vec<Group> = self.kept.iter().take_while(|group| group.kept_at <= changes).cloned().collect();
+        let kept: Vec<ExpectedGroup> = self.kept.iter().take_while(|group| group.kept_at <= changes).cloned().collect();
         let next = self.kept.get(kept.len()).or(self.open.as_ref());
         let open = next.filter(|group| group.given_at <= changes).cloned();
         Self { kept, open, ..self.clone() }
@@ -76,30 +76,30 @@ impl Ledger {
     ///
     /// [`Broken`] when these facts cannot follow from those before.
     pub fn give(&mut self, facts: &[Fact], changes: u64) -> Result<(), Broken> {
-        let mut book = Book::clone(self.book(self.kept.len()));
-        book.apply_all(facts, &*self.keys)?;
+        let mut expected = ReferenceState::clone(self.expected(self.kept.len()));
+        expected.apply_all(facts, &*self.keys)?;
         if facts.iter().any(|fact| matches!(fact.change, Change::Epoch(_))) {
-            book.judge_opened()?;
+            expected.judge_opened()?;
         }
-        let (facts, book) = (Arc::new(facts.to_vec()), Arc::new(book));
-        self.open = Some(Group { facts, book, given_at: changes, kept_at: changes });
+        let (facts, expected) = (Arc::new(facts.to_vec()), Arc::new(expected));
+        self.open = Some(ExpectedGroup { facts, expected, given_at: changes, kept_at: changes });
         Ok(())
     }
 
-    /// The book of the first groups.
-    fn book(&self, groups: usize) -> &Book {
-        groups.checked_sub(1).map_or(&self.empty, |last| &self.kept[last].book)
+    /// The expected of the first groups.
+    fn expected(&self, groups: usize) -> &ReferenceState {
+        groups.checked_sub(1).map_or(&self.empty, |last| &self.kept[last].expected)
     }
 
     /// What of a state is not as the first groups have it.
     fn difference(&self, groups: usize, state: &DurableState) -> Option<String> {
-        self.book(groups).difference(state, &*self.keys)
+        self.expected(groups).difference(state, &*self.keys)
     }
 
     /// The group that was given last is acknowledged.
     pub fn keep(&mut self, changes: u64) {
         if let Some(group) = self.open.take() {
-            self.kept.push(Group { kept_at: changes, ..group });
+            self.kept.push(ExpectedGroup { kept_at: changes, ..group });
         }
     }
 
@@ -117,8 +117,8 @@ impl Ledger {
 
 /// A journal that was opened and replayed.
 #[derive(Debug)]
-pub struct Opened {
-    journal: Shared,
+pub struct ReplayedJournal {
+    journal: SharedJournal,
     recovered: Recovered,
 }
 
@@ -127,14 +127,14 @@ pub struct Opened {
 /// # Errors
 ///
 /// [`OpenError`]
-pub fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Result<Opened, OpenError> {
+pub fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Result<ReplayedJournal, OpenError> {
     let owner = Owner::new("a simulated process");
-    let journal = Shared::new(store.open(&owner)?);
-    let recovered = recover(&mut journal.clone(), &owner, &History::config(), snapshot_after, &mut |_| {})?;
-    Ok(Opened { journal, recovered })
+    let journal = SharedJournal::new(store.open(&owner)?);
+    let recovered = recover(&mut journal.clone(), &owner, &BusyEngine::config(), snapshot_after, &mut |_| {})?;
+    Ok(ReplayedJournal { journal, recovered })
 }
 
-impl Opened {
+impl ReplayedJournal {
     /// The next frame.
     pub fn next(&self) -> Sequence {
         self.recovered.log.next()
@@ -146,7 +146,7 @@ impl Opened {
     /// # Errors
     ///
     /// [`Broken`] when it holds anything else than a beginning of what it was given.
-    pub fn audit(&mut self, ledger: &mut Ledger) -> Result<Lost, Broken> {
+    pub fn audit(&mut self, ledger: &mut ExpectedLog) -> Result<LostGroups, Broken> {
         let found = self.next().previous().number() as usize;
         if found == ledger.kept.len() + 1 && ledger.open.is_some() {
             ledger.keep(0);
@@ -163,11 +163,11 @@ impl Opened {
         if lost > 0 {
             ledger.lose(found);
         }
-        Ok(Lost { groups: lost })
+        Ok(LostGroups { groups: lost })
     }
 
     /// Every frame holds the facts that it was given.
-    fn audit_frames(&mut self, ledger: &Ledger) -> Result<(), Broken> {
+    fn audit_frames(&mut self, ledger: &ExpectedLog) -> Result<(), Broken> {
         let mut journal = self.journal.clone();
         let extent = journal.extent();
         let mut next = extent.first;
@@ -194,12 +194,12 @@ impl Opened {
     /// # Errors
     ///
     /// [`Broken`]
-    pub fn audit_snapshots(&mut self, ledger: &Ledger) -> Result<(), Broken> {
+    pub fn audit_snapshots(&mut self, ledger: &ExpectedLog) -> Result<(), Broken> {
         let snapshots = self.journal.snapshots().unwrap_or_default();
         for at in snapshots {
             let groups = at.previous().number() as usize;
             let (mut view, owner) = (self.journal.until(at), Owner::new("a look"));
-            match recover(&mut view, &owner, &History::config(), u64::MAX, &mut |_| {}) {
+            match recover(&mut view, &owner, &BusyEngine::config(), u64::MAX, &mut |_| {}) {
                 Ok(found) => {
                     let difference = ledger.difference(groups, &found.replay.state());
                     holds(difference.is_none(), || {
@@ -217,25 +217,25 @@ impl Opened {
     /// # Errors
     ///
     /// [`Broken`] when the epoch does not rise.
-    pub fn begin(self, ledger: &Ledger) -> Result<(Writer, Vec<Fact>), Broken> {
-        let (history, facts) = History::open(self.recovered.replay);
-        let (epoch, last) = (Some(history.engine().epoch()), ledger.book(ledger.len()).epoch);
+    pub fn begin(self, ledger: &ExpectedLog) -> Result<(JournaledEngine, Vec<Fact>), Broken> {
+        let (history, facts) = BusyEngine::open(self.recovered.replay);
+        let (epoch, last) = (Some(history.engine().epoch()), ledger.expected(ledger.len()).epoch);
         holds(epoch > last, || unkept(format_args!("{epoch:?} follows on {last:?}")))?;
-        Ok((Writer { log: self.recovered.log, history, journal: self.journal }, facts))
+        Ok((JournaledEngine { log: self.recovered.log, history, journal: self.journal }, facts))
     }
 }
 
 /// An engine with its journal.
 #[derive(Debug)]
-pub struct Writer {
+pub struct JournaledEngine {
     /// The journal.
     pub log: eventful::journal::JournalLog,
     /// The engine.
-    pub history: History,
-    journal: Shared,
+    pub history: BusyEngine,
+    journal: SharedJournal,
 }
 
-impl Writer {
+impl JournaledEngine {
     /// Gives a group of facts to the journal, and notes in the ledger what came of it. Returns what the
     /// journal says.
     ///
@@ -245,7 +245,7 @@ impl Writer {
     pub fn append(
         &mut self,
         facts: &[Fact],
-        ledger: &mut Ledger,
+        ledger: &mut ExpectedLog,
         changes: &dyn Fn() -> u64,
     ) -> Result<Result<(), WriteError>, Broken> {
         ledger.give(facts, changes())?;

@@ -6,18 +6,18 @@ use std::hash::BuildHasherDefault;
 
 use eventful::{Event, Key};
 
-use crate::mix::Mix;
 use crate::scenario::EventNumber;
+use crate::state_hash::StateHash;
 
 /// The keys of a scenario's events.
 #[derive(Debug)]
-pub struct Roster {
+pub struct KeyTable {
     keys: Vec<Key>,
     // Nobody attacks a simulation, and every run is to be the same.
-    numbers: HashMap<Key, EventNumber, BuildHasherDefault<Mix>>,
+    numbers: HashMap<Key, EventNumber, BuildHasherDefault<StateHash>>,
 }
 
-impl Roster {
+impl KeyTable {
     /// The keys of `count` events: every second is a UUID, every fifth has a source.
     ///
     /// # Panics

@@ -8,11 +8,11 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// The sources of chance of one seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chance {
+pub struct SeededRng {
     seed: u64,
 }
 
-impl Chance {
+impl SeededRng {
     /// The sources of this seed.
     pub const fn of(seed: u64) -> Self {
         Self { seed }
@@ -29,7 +29,7 @@ impl Chance {
     }
 }
 
-/// One source of chance.
+/// One source of rng.
 #[derive(Debug, Clone)]
 pub struct Stream(Xoshiro256PlusPlus);
 
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn streams_repeat_and_differ_by_label_and_by_seed() {
         let draws = |seed: u64, label: &str| {
-            let mut stream = Chance::of(seed).stream(label);
+            let mut stream = SeededRng::of(seed).stream(label);
             [stream.number(), stream.number(), stream.number()]
         };
         assert_eq!(draws(1, "faults"), draws(1, "faults"));
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn draws_stay_within_their_bounds() {
-        let mut stream = Chance::of(7).stream("bounds");
+        let mut stream = SeededRng::of(7).stream("bounds");
         assert!((0..1000).all(|_| stream.below(3) < 3));
         assert!((0..1000).all(|_| (5..=6).contains(&stream.between(5, 6))));
         assert_eq!((stream.below(0), stream.index(0), stream.between(9, 2)), (0, 0, 9));

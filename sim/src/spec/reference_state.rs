@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use eventful::{Change, Config, Epoch, FailedOverflow, RunId, Status, Timestamp};
 
-use super::downtimes::Downtimes;
-use super::{FactCounts, Lifecycle, Record};
+use super::downtimes::ReferenceDowntimes;
+use super::{FactCounts, Lifecycle, ReferenceRecord};
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
@@ -14,11 +14,11 @@ use crate::scenario::EventNumber;
 /// Each fact is judged before it counts: one that cannot follow from those before it, or that the
 /// configuration does not allow, breaks a promise.
 #[derive(Debug, Clone)]
-pub struct Book {
+pub struct ReferenceState {
     /// The configuration of the engine whose facts these are.
     pub config: Config,
     /// By the numbers of their keys.
-    pub(super) records: Vec<Option<Box<Record>>>,
+    pub(super) records: Vec<Option<Box<ReferenceRecord>>>,
     /// Runs in flight, with their events, in the order in which they started.
     pub inflight: Vec<(RunId, EventNumber)>,
     /// Records by status.
@@ -38,11 +38,11 @@ pub struct Book {
     /// The time of the last fact.
     pub last: Timestamp,
     pub(super) last_run: Option<RunId>,
-    pub(super) downtimes: Downtimes,
+    pub(super) downtimes: ReferenceDowntimes,
 }
 
-impl Book {
-    /// The book of an engine that has decided nothing yet.
+impl ReferenceState {
+    /// The expected of an engine that has decided nothing yet.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -57,22 +57,22 @@ impl Book {
             epoch: None,
             last: Timestamp::EPOCH,
             last_run: None,
-            downtimes: Downtimes::default(),
+            downtimes: ReferenceDowntimes::default(),
         }
     }
 
     /// The record of an event, however long ago it ended.
-    pub fn record(&self, event: EventNumber) -> Option<&Record> {
+    pub fn record(&self, event: EventNumber) -> Option<&ReferenceRecord> {
         self.records.get(usize::from(event))?.as_deref()
     }
 
     /// The record of an event, unless its retention has ended: forgotten or not, it is absent then.
-    pub fn present(&self, event: EventNumber, now: Timestamp) -> Option<&Record> {
+    pub fn present(&self, event: EventNumber, now: Timestamp) -> Option<&ReferenceRecord> {
         self.record(event).filter(|record| !self.is_expired(record.stage, now))
     }
 
     /// Every record, with the number of its event.
-    pub fn all(&self) -> impl Iterator<Item = (EventNumber, &Record)> {
+    pub fn all(&self) -> impl Iterator<Item = (EventNumber, &ReferenceRecord)> {
         (0..).zip(&self.records).filter_map(|(event, record)| Some((event, record.as_deref()?)))
     }
 
@@ -170,5 +170,5 @@ pub(super) fn unfit(promise: u8, event: EventNumber, stage: Option<Lifecycle>, c
 
 #[cold]
 pub(super) fn broken(promise: u8, what: impl std::fmt::Display) -> Broken {
-    Broken::new("book", promise, what)
+    Broken::new("expected", promise, what)
 }

@@ -6,16 +6,16 @@ use eventful::node::Unavailable;
 use eventful::{Answer, Change, EnqueueFailure, Fact, Key, Place, RunId, Ticket};
 
 use super::wording::{Wording, outcome, run_name, trouble};
-use super::worker::Worker;
-use crate::oracle::{OutcomeSummary, Said, Seen};
-use crate::scenario::{EventNumber, Fault, Injection, Operation};
-use crate::spec::Book;
-use crate::tier::Part as _;
-use crate::trace::{Entry, Fate, Lane, Trace, Verdict, What};
+use super::worker::WorldWorker;
+use crate::oracle::{CommandSummary, Observation, OutcomeSummary};
+use crate::scenario::{CoreFault, EventNumber, Injection, Operation};
+use crate::spec::ReferenceState;
+use crate::tier::ScenarioPart as _;
+use crate::trace::{AttemptFate, Lane, MessageFate, Trace, TraceEntry, What};
 
 /// The diary of a world, where one is asked for.
 #[derive(Debug, Default)]
-pub(super) struct Diary {
+pub(super) struct TraceRecorder {
     pub(super) trace: Option<Trace>,
     /// The step, and when it is.
     pub(super) step: u32,
@@ -27,7 +27,7 @@ pub(super) struct Diary {
     tickets: BTreeMap<u64, EventNumber>,
 }
 
-impl Diary {
+impl TraceRecorder {
     pub(super) fn new(is_kept: bool) -> Self {
         Self { trace: is_kept.then(Trace::default), ..Self::default() }
     }
@@ -35,7 +35,7 @@ impl Diary {
     pub(super) fn note(&mut self, lane: Lane, what: What, event: Option<EventNumber>, note: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             let (step, at, note) = (self.step, self.at, note());
-            trace.entries.push(Entry { step, at, lane, what, event, note, record: None });
+            trace.entries.push(TraceEntry { step, at, lane, what, event, note, record: None });
         }
     }
 
@@ -44,21 +44,22 @@ impl Diary {
     }
 
     /// The engine was given a command.
-    pub(super) fn note_command(&mut self, seen: &Seen<'_>, book: &Book) {
+    pub(super) fn note_command(&mut self, seen: &Observation<'_>, expected: &ReferenceState) {
         if self.trace.is_none() {
             return;
         }
-        self.note_tickets(seen, book);
+        self.note_tickets(seen, expected);
         let (said, wording) = (seen.said, self.wording());
-        let event = self.subject(seen, book);
+        let event = self.subject(seen, expected);
         let what = What::Message(Lane::Engine, verdict(seen.answer));
         self.note(self.speaker(said), what, event, || wording.exchange(said, seen.answer));
-        let view = event.and_then(|event| seen.engine.get(seen.now, seen.roster.key(event)));
+        let view = event.and_then(|event| seen.engine.get(seen.now, seen.key_table.key(event)));
         if let Some(last) = self.trace.as_mut().and_then(|trace| trace.entries.last_mut()) {
             last.record = view.map(|view| wording.record(&view));
         }
         for fact in seen.facts {
-            if let Some(other) = key(fact).and_then(|key| seen.roster.number(key)).filter(|other| Some(*other) != event)
+            if let Some(other) =
+                key(fact).and_then(|key| seen.key_table.number(key)).filter(|other| Some(*other) != event)
             {
                 let words = || format!("event {other}: {}", wording.fact(fact));
                 self.note(Lane::Engine, What::Note, Some(other), words);
@@ -68,37 +69,37 @@ impl Diary {
             if let eventful::Effect::Abort(run) = effect
                 && let Some((lane, event)) = self.began(*run).map(|began| (began.lane, began.event))
             {
-                let stop = What::Message(lane, Verdict::Stop);
+                let stop = What::Message(lane, MessageFate::Stop);
                 self.note(Lane::Engine, stop, event, || format!("abort {}", run_name(*run)));
             }
         }
     }
 
     /// Keeps which events tickets are for.
-    fn note_tickets(&mut self, seen: &Seen<'_>, book: &Book) {
-        let queued = |event| match seen.engine.get(seen.now, seen.roster.key(event))?.place {
+    fn note_tickets(&mut self, seen: &Observation<'_>, expected: &ReferenceState) {
+        let queued = |event| match seen.engine.get(seen.now, seen.key_table.key(event))?.place {
             Some(Place::Queued(ticket)) => Some((ticket.number(), event)),
             Some(Place::Delayed | Place::Line) | None => None,
         };
         if !seen.effects.is_empty() {
-            self.tickets.extend(book.all().filter_map(|(event, _)| queued(event)));
+            self.tickets.extend(expected.all().filter_map(|(event, _)| queued(event)));
         }
     }
 
     /// The event that a command is about.
-    fn subject(&self, seen: &Seen<'_>, book: &Book) -> Option<EventNumber> {
+    fn subject(&self, seen: &Observation<'_>, expected: &ReferenceState) -> Option<EventNumber> {
         if let Answer::Running(run) = seen.answer {
-            return seen.roster.number(run.event.key());
+            return seen.key_table.number(run.event.key());
         }
-        if let Said::Start(ticket) | Said::EnqueueFailed(ticket, _) = seen.said {
+        if let CommandSummary::Start(ticket) | CommandSummary::EnqueueFailed(ticket, _) = seen.said {
             return self.event_of(ticket);
         }
-        let of_run = |run| book.of_run(run).or_else(|| self.began(run)?.event);
+        let of_run = |run| expected.of_run(run).or_else(|| self.began(run)?.event);
         seen.said.event().or_else(|| of_run(seen.said.run()?))
     }
 
     /// The beginning of a run.
-    fn began(&self, run: RunId) -> Option<&Entry> {
+    fn began(&self, run: RunId) -> Option<&TraceEntry> {
         let name = format!(", {}", run_name(run));
         let entries = &self.trace.as_ref()?.entries;
         entries.iter().rfind(|entry| entry.what == What::Begin && entry.note.ends_with(&name))
@@ -110,20 +111,22 @@ impl Diary {
     }
 
     /// Who says it.
-    fn speaker(&self, said: Said) -> Lane {
+    fn speaker(&self, said: CommandSummary) -> Lane {
         match said {
-            Said::Submit { .. }
-            | Said::Reject(_)
-            | Said::Redrive(_)
-            | Said::Discard(_)
-            | Said::Pause
-            | Said::Resume => self.caller.map_or(Lane::World, Lane::Client),
-            Said::Start(_) => Lane::Dispatcher,
-            Said::Settle(run, _) | Said::Heartbeat(run) => self.began(run).map_or(Lane::World, |begin| begin.lane),
-            Said::EnqueueFailed(..) => Lane::Channel,
-            Said::Sweep => Lane::Sweeper,
-            Said::Open | Said::HoldExpiry | Said::ReleaseExpiry => Lane::Journal,
-            Said::ChannelLost | Said::Shutdown | Said::AbortInflight => Lane::World,
+            CommandSummary::Submit { .. }
+            | CommandSummary::Reject(_)
+            | CommandSummary::Redrive(_)
+            | CommandSummary::Discard(_)
+            | CommandSummary::Pause
+            | CommandSummary::Resume => self.caller.map_or(Lane::World, Lane::Client),
+            CommandSummary::Start(_) => Lane::Dispatcher,
+            CommandSummary::Settle(run, _) | CommandSummary::Heartbeat(run) => {
+                self.began(run).map_or(Lane::World, |begin| begin.lane)
+            }
+            CommandSummary::EnqueueFailed(..) => Lane::Channel,
+            CommandSummary::Sweep => Lane::Sweeper,
+            CommandSummary::Open | CommandSummary::HoldExpiry | CommandSummary::ReleaseExpiry => Lane::Journal,
+            CommandSummary::ChannelLost | CommandSummary::Shutdown | CommandSummary::AbortInflight => Lane::World,
         }
     }
 
@@ -131,7 +134,7 @@ impl Diary {
         if self.trace.is_none() {
             return;
         }
-        let verdict = if sent.is_ok() { Verdict::Sent } else { Verdict::NotSent };
+        let verdict = if sent.is_ok() { MessageFate::Sent } else { MessageFate::NotSent };
         self.note(Lane::Engine, What::Message(Lane::Channel, verdict), self.event_of(ticket), || match sent {
             Ok(()) => name(ticket),
             Err(cause) => format!("{} does not get in: {cause:?}", name(ticket)),
@@ -140,7 +143,7 @@ impl Diary {
 
     /// The dispatcher takes a ticket out of the channel.
     pub(super) fn note_take(&mut self, ticket: Ticket) {
-        let message = What::Message(Lane::Dispatcher, Verdict::Sent);
+        let message = What::Message(Lane::Dispatcher, MessageFate::Sent);
         self.note(Lane::Channel, message, self.event_of(ticket), || name(ticket));
     }
 
@@ -149,12 +152,12 @@ impl Diary {
     }
 
     /// A worker's handler is to stop.
-    pub(super) fn note_stop(&mut self, worker: &Worker) {
-        let stop = What::Message(worker.lane(), Verdict::Stop);
+    pub(super) fn note_stop(&mut self, worker: &WorldWorker) {
+        let stop = What::Message(worker.lane(), MessageFate::Stop);
         self.note(Lane::World, stop, Some(worker.event), || format!("stop {}", run_name(worker.run)));
     }
 
-    pub(super) fn note_begin(&mut self, worker: &Worker) {
+    pub(super) fn note_begin(&mut self, worker: &WorldWorker) {
         let (lane, event) = (worker.lane(), worker.event);
         let note = || format!("attempt {} of event {event}, {}", worker.attempt, run_name(worker.run));
         self.note(lane, What::Begin, Some(event), note);
@@ -165,13 +168,13 @@ impl Diary {
         }
     }
 
-    pub(super) fn note_end(&mut self, worker: &Worker) {
+    pub(super) fn note_end(&mut self, worker: &WorldWorker) {
         let note = || worker.outcome.map_or_else(|| "dropped".to_owned(), outcome);
-        let fate = worker.outcome.map_or(Fate::Dropped, fate);
+        let fate = worker.outcome.map_or(AttemptFate::Dropped, fate);
         self.note(worker.lane(), What::End(fate), Some(worker.event), note);
     }
 
-    pub(super) fn note_fault(&mut self, fault: &Fault, is_up: bool) {
+    pub(super) fn note_fault(&mut self, fault: &CoreFault, is_up: bool) {
         let is_felt = is_up || reaches_what_is_down(fault.what);
         self.note(Lane::World, What::Fault, None, || match is_felt {
             true => fault.words(),
@@ -195,7 +198,7 @@ impl Diary {
 
     /// A client learns that what it waits for may be lost.
     pub(super) fn note_unknown(&mut self, client: u8, event: Option<EventNumber>) {
-        let message = What::Message(Lane::Client(client), Verdict::Refused);
+        let message = What::Message(Lane::Client(client), MessageFate::Refused);
         self.note(Lane::Journal, message, event, || "whether it is durable is unknown".to_owned());
     }
 
@@ -221,7 +224,7 @@ impl Diary {
 }
 
 /// What became of a command.
-const fn verdict(answer: &Answer) -> Verdict {
+const fn verdict(answer: &Answer) -> MessageFate {
     match answer {
         Answer::Accepted
         | Answer::Running(_)
@@ -229,22 +232,22 @@ const fn verdict(answer: &Answer) -> Verdict {
         | Answer::Settled(_)
         | Answer::Alive(_)
         | Answer::Swept(_)
-        | Answer::Noted => Verdict::Taken,
-        Answer::Duplicate(_) | Answer::Held | Answer::Stale => Verdict::NoEffect,
+        | Answer::Noted => MessageFate::Taken,
+        Answer::Duplicate(_) | Answer::Held | Answer::Stale => MessageFate::NoEffect,
         Answer::Conflict(_) | Answer::Refused(_) | Answer::NotFound | Answer::NotFailed(_) | Answer::TooLate => {
-            Verdict::Refused
+            MessageFate::Refused
         }
     }
 }
 
-const fn fate(summary: OutcomeSummary) -> Fate {
+const fn fate(summary: OutcomeSummary) -> AttemptFate {
     match summary {
-        OutcomeSummary::Done => Fate::Done,
-        OutcomeSummary::Retry { .. } => Fate::Retry,
-        OutcomeSummary::Permanent => Fate::Permanent,
-        OutcomeSummary::Snooze { .. } => Fate::Snooze,
-        OutcomeSummary::Crashed => Fate::Crashed,
-        OutcomeSummary::NotCalled => Fate::Dropped,
+        OutcomeSummary::Done => AttemptFate::Done,
+        OutcomeSummary::Retry { .. } => AttemptFate::Retry,
+        OutcomeSummary::Permanent => AttemptFate::Permanent,
+        OutcomeSummary::Snooze { .. } => AttemptFate::Snooze,
+        OutcomeSummary::Crashed => AttemptFate::Crashed,
+        OutcomeSummary::NotCalled => AttemptFate::Dropped,
     }
 }
 

@@ -7,16 +7,16 @@ use eventful::journal::JournalStore;
 use serde::{Deserialize, Serialize};
 
 use super::crash::{Effort, Tried, crash_everywhere};
-use super::drive::Drive;
 use super::fault::DiskFault;
 use super::history::Length;
+use super::random_faults::{DiskFamily, RandomFaultRun, run};
+use super::shared_disk::SharedDisk;
 use super::store::DriveStore;
-use super::trial::{Family, Trial, suffer};
-use crate::chance::Chance;
 use crate::failure::Broken;
-use crate::mix::Mix;
-use crate::scenario::Plan;
-use crate::tier::{FileError, Keep, Move, Part, Probes, Report, Scenario, Tier};
+use crate::scenario::DrawPlan;
+use crate::seeded_rng::SeededRng;
+use crate::state_hash::StateHash;
+use crate::tier::{FileError, Keep, Probes, Report, Scenario, ScenarioChange, ScenarioPart, Tier};
 use crate::trace::Trace;
 
 /// The disk tier.
@@ -24,14 +24,14 @@ use crate::trace::Trace;
 pub enum DiskTier {}
 
 /// A journal on a simulated disk, and what it goes through.
-pub type Ordeal = Scenario<DiskTier>;
+pub type DiskScenario = Scenario<DiskTier>;
 
 /// What strikes a journal, and how long it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskSetup {
     /// What strikes.
-    pub strikes: Strikes,
+    pub profile: FaultProfile,
     /// How long it is.
     pub length: Length,
 }
@@ -43,7 +43,7 @@ pub enum Never {}
 /// What strikes a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Strikes {
+pub enum FaultProfile {
     /// A crash before and after each change of the disk, one at a time: [`crash_everywhere`].
     Crashes,
     /// See [`Family::Failures`].
@@ -54,13 +54,13 @@ pub enum Strikes {
     Lies,
 }
 
-/// What an ordeal that broke no promise came to.
+/// What a scenario that broke no promise came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Survived {
     /// All crashes.
     Crashes(Tried),
     /// A trial.
-    Trial(Trial),
+    Trial(RandomFaultRun),
 }
 
 /// How much of the crashes of a history is tried.
@@ -69,27 +69,27 @@ const fn effort(length: Length) -> Effort {
 }
 
 /// A store on this drive, whose segments are as large as the seed says: smaller than a group, or of many.
-fn store(drive: Drive, seed: u64) -> Box<dyn JournalStore> {
-    let mut draw = Chance::of(seed).stream("segments");
+fn store(drive: SharedDisk, seed: u64) -> Box<dyn JournalStore> {
+    let mut draw = SeededRng::of(seed).stream("segments");
     let first = draw.pick(&[200, 700, 1 << 10, 4 << 10]);
     Box::new(DriveStore::new(drive).segment_bytes(first, first * draw.between(1, 8)))
 }
 
-impl Ordeal {
-    /// The ordeal of this seed.
+impl DiskScenario {
+    /// The scenario of this seed.
     pub fn draw(seed: u64) -> Self {
-        let mut draw = Chance::of(seed).stream("ordeal");
-        let strikes = match draw.below(8) {
-            0 => Strikes::Crashes,
-            1..4 => Strikes::Failures,
-            4..7 => Strikes::Damage,
-            _ => Strikes::Lies,
+        let mut draw = SeededRng::of(seed).stream("scenario");
+        let profile = match draw.below(8) {
+            0 => FaultProfile::Crashes,
+            1..4 => FaultProfile::Failures,
+            4..7 => FaultProfile::Damage,
+            _ => FaultProfile::Lies,
         };
-        let length = match strikes {
-            Strikes::Crashes => Length { openings: 3, groups: 6 },
-            Strikes::Failures | Strikes::Damage | Strikes::Lies => Length::TRIAL,
+        let length = match profile {
+            FaultProfile::Crashes => Length { openings: 3, groups: 6 },
+            FaultProfile::Failures | FaultProfile::Damage | FaultProfile::Lies => Length::TRIAL,
         };
-        Self::of(seed, DiskSetup { strikes, length })
+        Self::of(seed, DiskSetup { profile, length })
     }
 
     /// Goes through it.
@@ -98,15 +98,15 @@ impl Ordeal {
     ///
     /// [`Broken`] when the journal does not keep what it promises.
     pub fn go_through(&self) -> Result<Survived, Broken> {
-        let DiskSetup { strikes, length } = self.setup;
-        let make = |drive: Drive| store(drive, self.seed);
-        let family = match strikes {
-            Strikes::Crashes => return crash_everywhere(self.seed, effort(length), &make).map(Survived::Crashes),
-            Strikes::Failures => Family::Failures,
-            Strikes::Damage => Family::Damage,
-            Strikes::Lies => Family::Lies,
+        let DiskSetup { profile, length } = self.setup;
+        let make = |drive: SharedDisk| store(drive, self.seed);
+        let family = match profile {
+            FaultProfile::Crashes => return crash_everywhere(self.seed, effort(length), &make).map(Survived::Crashes),
+            FaultProfile::Failures => DiskFamily::Failures,
+            FaultProfile::Damage => DiskFamily::Damage,
+            FaultProfile::Lies => DiskFamily::Lies,
         };
-        suffer(self.seed, family, length, &make).map(Survived::Trial)
+        run(self.seed, family, length, &make).map(Survived::Trial)
     }
 }
 
@@ -123,21 +123,21 @@ impl Tier for DiskTier {
         DiskFault::ALL.len()
     }
 
-    fn draw(seed: u64, _: Plan) -> Ordeal {
-        Ordeal::draw(seed)
+    fn draw(seed: u64, _: DrawPlan) -> DiskScenario {
+        DiskScenario::draw(seed)
     }
 
-    fn check(ordeal: &Ordeal, path: &str) -> Result<(), FileError> {
+    fn check(scenario: &DiskScenario, path: &str) -> Result<(), FileError> {
         const MOST: usize = 10_000;
-        if ordeal.size() <= MOST {
+        if scenario.size() <= MOST {
             return Ok(());
         }
         Err(FileError::TooLarge { path: path.to_owned(), what: format!("openings times groups are over {MOST}") })
     }
 
     /// It has no steps, so that one hash is all there are. What has struck counts unless a promise is broken.
-    fn run(ordeal: &Ordeal, keep: Keep, probes: &mut Probes) -> Report {
-        let survived = ordeal.go_through();
+    fn run(scenario: &DiskScenario, keep: Keep, probes: &mut Probes) -> Report {
+        let survived = scenario.go_through();
         let (outcome, hash, broken) = match survived {
             Ok(survived) => {
                 probes.add(survived.probes());
@@ -145,26 +145,26 @@ impl Tier for DiskTier {
             }
             Err(broken) => (broken.to_string(), 0, Some(broken)),
         };
-        let strikes = ordeal.setup.strikes;
-        let trace = keep.trace.then(|| Trace::of_one(format!("{strikes:?}: {outcome}"), broken.is_some()));
+        let profile = scenario.setup.profile;
+        let trace = keep.trace.then(|| Trace::of_one(format!("{profile:?}: {outcome}"), broken.is_some()));
         Report { broken, hash, hashes: vec![hash], trace, ..Report::default() }
     }
 
     /// How many groups there are at most, over all openings.
-    fn size(ordeal: &Ordeal) -> usize {
-        let Length { openings, groups } = ordeal.setup.length;
+    fn size(scenario: &DiskScenario) -> usize {
+        let Length { openings, groups } = scenario.setup.length;
         (openings as usize).saturating_mul(groups as usize)
     }
 
     /// The shortest comes first.
-    fn moves(ordeal: &Ordeal) -> Vec<Move<Self>> {
-        let Length { openings, groups } = ordeal.setup.length;
+    fn moves(scenario: &DiskScenario) -> Vec<ScenarioChange<Self>> {
+        let Length { openings, groups } = scenario.setup.length;
         let of = |openings| (1..=groups).map(move |groups| Length { openings, groups });
         let mut lengths: Vec<_> = (1..=openings).flat_map(of).collect();
         lengths.sort_by_key(|length| length.openings * length.groups);
         lengths
             .into_iter()
-            .map(|length| Box::new(move |ordeal: &mut Ordeal| ordeal.setup.length = length) as _)
+            .map(|length| Box::new(move |scenario: &mut DiskScenario| scenario.setup.length = length) as _)
             .collect()
     }
 
@@ -177,7 +177,7 @@ impl Tier for DiskTier {
     }
 }
 
-impl Part for Never {
+impl ScenarioPart for Never {
     fn at(&self) -> Option<u64> {
         match *self {}
     }
@@ -198,7 +198,7 @@ impl Survived {
 
     /// A hash of everything that was counted on the way.
     pub fn hash(&self) -> u64 {
-        let mut hash = Mix::default();
+        let mut hash = StateHash::default();
         format!("{self:?}").hash(&mut hash);
         hash.finish()
     }
@@ -212,7 +212,9 @@ impl Display for Survived {
                 "{groups} groups and {snapshots} snapshots, {points} moments to crash at, {recoveries} recoveries, \
                  {interrupted} of them interrupted"
             ),
-            Self::Trial(Trial { verdict, groups, .. }) => write!(f, "{groups} groups were acknowledged; {verdict}"),
+            Self::Trial(RandomFaultRun { verdict, groups, .. }) => {
+                write!(f, "{groups} groups were acknowledged; {verdict}")
+            }
         }
     }
 }

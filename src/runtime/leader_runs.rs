@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::vec::Vec;
 
-use super::flight::{EndedFlight, RunGuard};
+use super::run_guard::{EndedFlight, RunGuard};
 use crate::node::Lead;
 use crate::sync::{Mutex, MutexGuard};
 

@@ -7,41 +7,41 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use eventful::{Action, Event, Hooks, Key, Point};
 use tokio::sync::Notify;
 
-use super::fault::{Disturbance, Fault, Place};
+use super::fault::{FaultPlace, HandlerFault, PlannedFault};
 
 /// What the handlers, the adapter's hooks and the director share.
 #[derive(Debug)]
-pub(super) struct Stage {
-    state: Mutex<State>,
+pub(super) struct CheckContext {
+    state: Mutex<CheckState>,
     /// Rung for the director: a cue is due.
     cue: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct CheckState {
     /// Those that have not struck yet.
-    ahead: Vec<Disturbance>,
+    ahead: Vec<PlannedFault>,
     /// Those that the director has to perform.
-    due: VecDeque<Disturbance>,
+    due: VecDeque<PlannedFault>,
     events: BTreeMap<Key, usize>,
     passes: [u32; POINTS],
-    seen: Seen,
+    seen: CheckEvents,
 }
 
 /// What happened on a stage.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen {
+pub(super) struct CheckEvents {
     /// The runs, in the order of their starts.
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<CalledRun>,
     /// How often handlers were polled.
     pub(super) steps: u32,
     /// The disturbances that struck, in their order.
-    pub(super) struck: Vec<Disturbance>,
+    pub(super) struck: Vec<PlannedFault>,
 }
 
 /// One call of the handler.
 #[derive(Debug, Clone)]
-pub(super) struct Run {
+pub(super) struct CalledRun {
     /// The event's index.
     pub(super) event: usize,
     /// Which run of this event it is, from 1, across restarts.
@@ -75,32 +75,32 @@ pub(super) enum RunEnd {
 const POINTS: usize = 9;
 
 /// The faults that strike at a point, and what they do there.
-const fn strikes(point: Point) -> &'static [Fault] {
+const fn strikes(point: Point) -> &'static [HandlerFault] {
     match point {
-        Point::Enqueue => &[Fault::FullChannel, Fault::LostChannel],
-        Point::Present => &[Fault::LostTicket],
-        Point::Dispatch => &[Fault::DispatcherDies],
-        Point::Sweep => &[Fault::SweeperDies],
+        Point::Enqueue => &[HandlerFault::FullChannel, HandlerFault::LostChannel],
+        Point::Present => &[HandlerFault::LostTicket],
+        Point::Dispatch => &[HandlerFault::DispatcherDies],
+        Point::Sweep => &[HandlerFault::SweeperDies],
         Point::WorkerStart | Point::BeforeSettle | Point::AfterSettle | Point::Drain | Point::Write => &[],
     }
 }
 
-impl Stage {
+impl CheckContext {
     /// A stage for these events, on which these disturbances will strike.
-    pub(super) fn new(events: &[Event], disturbances: &[Disturbance]) -> Self {
+    pub(super) fn new(events: &[Event], disturbances: &[PlannedFault]) -> Self {
         // The first of two with one key is the one that is accepted.
         let events = events.iter().enumerate().rev().map(|(index, event)| (event.key().clone(), index)).collect();
-        let state = State {
+        let state = CheckState {
             ahead: disturbances.to_vec(),
             due: VecDeque::new(),
             events,
             passes: [0; POINTS],
-            seen: Seen::default(),
+            seen: CheckEvents::default(),
         };
         Self { state: Mutex::new(state), cue: Notify::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, CheckState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,38 +111,42 @@ impl Stage {
         let earlier = state.seen.runs.iter().filter(|run| run.event == event).count();
         // Runs are bounded by the attempts of a configuration, so they fit.
         let number = u32::try_from(earlier + 1).unwrap_or(u32::MAX);
-        state.seen.runs.push(Run { event, number, attempt, suspensions: 0, end: RunEnd::Cut });
+        state.seen.runs.push(CalledRun { event, number, attempt, suspensions: 0, end: RunEnd::Cut });
         state.seen.runs.len() - 1
     }
 
     /// Whether the fault strikes this run as a whole.
-    pub(super) fn strikes_run(&self, run: usize, fault: Fault) -> bool {
+    pub(super) fn strikes_run(&self, run: usize, fault: HandlerFault) -> bool {
         let mut state = self.lock();
-        let Run { event, number, .. } = state.seen.runs[run];
-        let at = Place::Run { event, run: number };
+        let CalledRun { event, number, .. } = state.seen.runs[run];
+        let at = FaultPlace::Run { event, run: number };
         state.strike(|next| next.fault == fault && next.at == at).is_some()
     }
 
     /// The run waits. Answers what strikes it there.
-    pub(super) fn suspend(&self, run: usize) -> Option<Disturbance> {
+    pub(super) fn suspend(&self, run: usize) -> Option<PlannedFault> {
         let mut state = self.lock();
         state.seen.runs[run].suspensions += 1;
-        let Run { event, number, suspensions, .. } = state.seen.runs[run];
+        let CalledRun { event, number, suspensions, .. } = state.seen.runs[run];
         state.strike(|next| match next.at {
-            Place::Await { event: e, run, suspension, .. } => (e, run, suspension) == (event, number, suspensions),
-            Place::Preempted { event: e, run, .. } => (e, run, 1) == (event, number, suspensions),
-            Place::Throughout | Place::Shuffle(_) | Place::Run { .. } | Place::Step { .. } | Place::Pass(_) => false,
+            FaultPlace::Await { event: e, run, suspension, .. } => (e, run, suspension) == (event, number, suspensions),
+            FaultPlace::Preempted { event: e, run, .. } => (e, run, 1) == (event, number, suspensions),
+            FaultPlace::Throughout
+            | FaultPlace::Shuffle(_)
+            | FaultPlace::Run { .. }
+            | FaultPlace::Step { .. }
+            | FaultPlace::Pass(_) => false,
         })
     }
 
     /// After how many operations this run is to be preempted, if it is.
     pub(super) fn preempts(&self, run: usize) -> Option<u32> {
         let state = self.lock();
-        let Run { event, number, .. } = state.seen.runs[run];
+        let CalledRun { event, number, .. } = state.seen.runs[run];
         state.ahead.iter().find_map(|next| match next.at {
-            Place::Preempted { event: e, run, after } => ((e, run) == (event, number)).then_some(after),
-            Place::Await { .. } | Place::Run { .. } | Place::Step { .. } | Place::Pass(_) => None,
-            Place::Throughout | Place::Shuffle(_) => None,
+            FaultPlace::Preempted { event: e, run, after } => ((e, run) == (event, number)).then_some(after),
+            FaultPlace::Await { .. } | FaultPlace::Run { .. } | FaultPlace::Step { .. } | FaultPlace::Pass(_) => None,
+            FaultPlace::Throughout | FaultPlace::Shuffle(_) => None,
         })
     }
 
@@ -155,7 +159,7 @@ impl Stage {
         }
     }
 
-    /// Whether a run has shown a flaw that decides the story, so that no other need be called.
+    /// Whether a run has shown a flaw that decides the test_case, so that no other need be called.
     pub(super) fn is_decided(&self) -> bool {
         self.lock().seen.runs.iter().any(|run| match run.end {
             RunEnd::Panicked(_) | RunEnd::Spun => true,
@@ -168,14 +172,14 @@ impl Stage {
         let mut state = self.lock();
         state.seen.steps += 1;
         let now = state.seen.steps;
-        while let Some(due) = state.strike(|next| matches!(next.at, Place::Step { step, .. } if step <= now)) {
+        while let Some(due) = state.strike(|next| matches!(next.at, FaultPlace::Step { step, .. } if step <= now)) {
             state.due.push_back(due);
             self.cue.notify_one();
         }
     }
 
     /// Waits for the next disturbance that the director has to perform.
-    pub(super) async fn next_cue(&self) -> Disturbance {
+    pub(super) async fn next_cue(&self) -> PlannedFault {
         loop {
             if let Some(due) = self.lock().due.pop_front() {
                 return due;
@@ -185,14 +189,14 @@ impl Stage {
     }
 
     /// What has happened.
-    pub(super) fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> CheckEvents {
         self.lock().seen.clone()
     }
 }
 
-impl State {
+impl CheckState {
     /// Takes the first disturbance that fits, and notes that it struck.
-    fn strike(&mut self, fits: impl Fn(&Disturbance) -> bool) -> Option<Disturbance> {
+    fn strike(&mut self, fits: impl Fn(&PlannedFault) -> bool) -> Option<PlannedFault> {
         let at = self.ahead.iter().position(fits)?;
         let struck = self.ahead.remove(at);
         self.seen.struck.push(struck);
@@ -200,17 +204,17 @@ impl State {
     }
 }
 
-impl Hooks for Stage {
+impl Hooks for CheckContext {
     fn at(&self, point: Point) -> Action {
         let struck = {
             let mut state = self.lock();
             let pass = state.passes[point as usize];
             state.passes[point as usize] += 1;
-            state.strike(|next| next.at == Place::Pass(pass) && strikes(point).contains(&next.fault))
+            state.strike(|next| next.at == FaultPlace::Pass(pass) && strikes(point).contains(&next.fault))
         };
         match struck.map(|struck| struck.fault) {
-            Some(Fault::FullChannel | Fault::LostTicket) => Action::Fail,
-            Some(Fault::LostChannel) => Action::DropReceiver,
+            Some(HandlerFault::FullChannel | HandlerFault::LostTicket) => Action::Fail,
+            Some(HandlerFault::LostChannel) => Action::DropReceiver,
             // Unwound from here, the panic reaches no panic hook, and so prints nothing.
             Some(_) => resume_unwind(Box::new("killed by the simulator")),
             None => Action::Continue,

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 
-use crate::chance::Stream;
-use crate::mix::Mix;
+use crate::seeded_rng::Stream;
+use crate::state_hash::StateHash;
 
 /// Which of several ready steps is taken.
 #[derive(Debug)]
-pub struct Choices {
-    source: Source,
+pub struct Schedule {
+    source: ScheduleSource,
     /// What was chosen so far, where there was a choice.
     pub made: Vec<u16>,
     /// Among how many.
@@ -24,27 +24,27 @@ pub(crate) struct Visited {
     /// Choices that lead to a state that was seen, from which another way is taken.
     pub(crate) known: usize,
     /// Hashes of the states.
-    pub(crate) states: HashSet<u64, BuildHasherDefault<Mix>>,
+    pub(crate) states: HashSet<u64, BuildHasherDefault<StateHash>>,
 }
 
 #[derive(Debug)]
-enum Source {
+enum ScheduleSource {
     Drawn(Stream),
     Listed(Vec<u16>),
 }
 
-impl Choices {
-    /// Drawn from a source of chance.
+impl Schedule {
+    /// Drawn from a source of rng.
     pub fn drawn(stream: Stream) -> Self {
-        Self::of(Source::Drawn(stream))
+        Self::of(ScheduleSource::Drawn(stream))
     }
 
     /// From a list; the first ready when the list has ended.
     pub fn listed(list: Vec<u16>) -> Self {
-        Self::of(Source::Listed(list))
+        Self::of(ScheduleSource::Listed(list))
     }
 
-    fn of(source: Source) -> Self {
+    fn of(source: ScheduleSource) -> Self {
         Self { source, made: Vec::new(), counts: Vec::new(), visited: None }
     }
 
@@ -70,8 +70,8 @@ impl Choices {
             return 0;
         }
         let choice = match &mut self.source {
-            Source::Drawn(stream) => stream.index(count),
-            Source::Listed(list) => list.get(self.made.len()).map_or(0, |choice| usize::from(*choice) % count),
+            ScheduleSource::Drawn(stream) => stream.index(count),
+            ScheduleSource::Listed(list) => list.get(self.made.len()).map_or(0, |choice| usize::from(*choice) % count),
         };
         self.made.push(u16::try_from(choice).unwrap_or(u16::MAX));
         self.counts.push(u16::try_from(count).unwrap_or(u16::MAX));

@@ -10,18 +10,18 @@ use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription
 use super::armed::Armed;
 use super::calm::Calm;
 use super::clock::VirtualClock;
-use super::ledger::{self, Ledger};
-use super::oracle::payloads::Owed;
+use super::connection_owners::{self, ConnectionOwners};
+use super::oracle::payloads::OwedPayload;
 use super::oracle::waits::Absence;
-use super::oracle::{Oracles, Verdict};
-use super::scenario::Script;
-use super::step::Step;
-use super::tier::Scenario;
-use super::trace::Trace;
+use super::oracle::{OracleResult, ProcessOracles};
+use super::scenario::HandlerScript;
+use super::step::NetworkStep;
+use super::tier::NetworkScenario;
+use super::trace::StepTrace;
 use super::window::Windows;
-use crate::chance::Chance;
-use crate::disk::{Ailment, Disk, Drive, Trouble};
+use crate::disk::{Ailment, FaultInjector, SharedDisk, SimulatedDisk};
 use crate::failure::Broken;
+use crate::seeded_rng::SeededRng;
 use crate::spelling::variant;
 use crate::tier::Probes;
 
@@ -29,25 +29,25 @@ use crate::tier::Probes;
 pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
 
 /// One run. Everything in it happens on one thread, so its lock is never waited for.
-pub(super) struct Stage {
-    pub(super) scenario: Scenario,
+pub(super) struct RunContext {
+    pub(super) scenario: NetworkScenario,
     pub(super) clock: Arc<VirtualClock>,
-    notes: Mutex<Notes>,
+    notes: Mutex<RunNotes>,
     /// The facts of the engine that is up, as far as nobody has read them.
     facts: Mutex<Option<Subscription>>,
     /// The disk under the journal, if there is one.
-    pub(super) drive: Option<Drive>,
+    pub(super) drive: Option<SharedDisk>,
     pub(super) windows: Windows,
 }
 
 /// What was seen and what is to come.
-pub(super) struct Notes {
-    pub(super) trace: Trace,
+pub(super) struct RunNotes {
+    pub(super) trace: StepTrace,
     pub(super) coverage: Probes,
     pub(super) armed: Armed,
     pub(super) absence: Absence,
-    pub(super) ledger: Ledger,
-    pub(super) oracles: Oracles,
+    pub(super) ledger: ConnectionOwners,
+    pub(super) oracles: ProcessOracles,
     pub(super) broken: Option<Broken>,
     /// A process is torn down. Its destructors run, in no particular order, as those of a process that
     /// is killed do not: what they do is not looked at.
@@ -63,16 +63,16 @@ pub(super) struct Notes {
     pub(super) ends_awaited: u32,
 }
 
-impl Stage {
-    pub(super) fn new(scenario: &Scenario, trace: Trace) -> Arc<Self> {
-        let yields = Chance::of(scenario.seed).stream("yields");
-        let notes = Notes {
+impl RunContext {
+    pub(super) fn new(scenario: &NetworkScenario, trace: StepTrace) -> Arc<Self> {
+        let yields = SeededRng::of(scenario.seed).stream("yields");
+        let notes = RunNotes {
             trace,
             coverage: Probes::default(),
             armed: Armed::new(yields, scenario.setup.yields_per_mille),
             absence: Absence::default(),
-            ledger: Ledger::default(),
-            oracles: Oracles::new(&scenario.setup),
+            ledger: ConnectionOwners::default(),
+            oracles: ProcessOracles::new(&scenario.setup),
             broken: None,
             muted: false,
             script_panics: 0,
@@ -103,14 +103,14 @@ impl Stage {
             (notes.shutdowns_waiting, notes.ends_awaited) = (0, 0);
             notes.ledger.generation += 1;
             notes.calm.process(true);
-            notes.trace.note(now, &Step::Opened { generation: notes.ledger.generation });
+            notes.trace.note(now, &NetworkStep::Opened { generation: notes.ledger.generation });
         });
     }
 
     /// The engine is gone.
     pub(super) fn close(&self) {
         if lock(&self.facts).take().is_some() {
-            self.with(|notes, now| notes.trace.note(now, &Step::Closed { generation: notes.ledger.generation }));
+            self.with(|notes, now| notes.trace.note(now, &NetworkStep::Closed { generation: notes.ledger.generation }));
         }
     }
 
@@ -138,19 +138,19 @@ impl Stage {
             self.with(|notes, _| match &notice {
                 Notice::Fact(fact) => notes.read(fact),
                 Notice::Reopened => notes.oracles.durable.told_of_reopening(),
-                Notice::Lagged(lost) => notes.judge(Err(Broken::new("book", 7, format_args!("{lost} facts lost")))),
+                Notice::Lagged(lost) => notes.judge(Err(Broken::new("expected", 7, format_args!("{lost} facts lost")))),
             });
         }
     }
 
     /// Looks at the notes, at the time now. Must not call the adapter: its hooks come here.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Notes, Timestamp) -> T) -> T {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut RunNotes, Timestamp) -> T) -> T {
         let now = self.clock.now();
         act(&mut lock(&self.notes), now)
     }
 
     /// What the engine owes to clients, without what may be forgotten by now.
-    pub(super) fn owed(&self) -> Owed {
+    pub(super) fn owed(&self) -> OwedPayload {
         self.with(|notes, now| {
             let mut owed = notes.oracles.payloads.owed();
             owed.items.retain(|item| !notes.oracles.may_be_gone(now, item.key));
@@ -159,18 +159,18 @@ impl Stage {
         })
     }
 
-    pub(super) fn note(&self, step: &Step<'_>) {
+    pub(super) fn note(&self, step: &NetworkStep<'_>) {
         self.with(|notes, now| notes.trace.note(now, step));
     }
 
-    pub(super) fn judge(&self, verdict: Verdict) {
+    pub(super) fn judge(&self, verdict: OracleResult) {
         if verdict.is_err() {
             self.with(|notes, _| notes.judge(verdict));
         }
     }
 
     /// What the handler is to do with this event, if anything is said.
-    pub(super) fn script(&self, key: u8) -> Option<&Script> {
+    pub(super) fn script(&self, key: u8) -> Option<&HandlerScript> {
         self.scenario.setup.scripts.iter().find(|script| script.key == key)
     }
 }
@@ -179,7 +179,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Notes {
+impl RunNotes {
     /// A reader is told of a fact. With a journal it was seen when it became durable.
     fn read(&mut self, fact: &Fact) {
         if !self.oracles.is_durable() {
@@ -205,13 +205,13 @@ impl Notes {
         }
         if facts.iter().any(|fact| matches!(fact.change, Change::Epoch(_))) {
             self.oracles.calls.opened();
-            self.oracles.book.judge_opened()?;
+            self.oracles.expected.judge_opened()?;
         }
         Ok(facts)
     }
 
     /// This frame is durable, with so much room left, and readers are to be told of its facts.
-    pub(super) fn kept_and_told(&mut self, frame: &[u8], now: Timestamp) -> Verdict {
+    pub(super) fn kept_and_told(&mut self, frame: &[u8], now: Timestamp) -> OracleResult {
         let facts = self.kept(frame)?;
         self.oracles.durable.leave(&facts)?;
         self.judge_absence(&facts, now)?;
@@ -220,7 +220,7 @@ impl Notes {
     }
 
     /// These facts are durable now. Nothing new was to be taken while the disk was out of reach.
-    fn judge_absence(&mut self, facts: &[Fact], now: Timestamp) -> Verdict {
+    fn judge_absence(&mut self, facts: &[Fact], now: Timestamp) -> OracleResult {
         let timeout = self.oracles.answer_timeout();
         facts.iter().try_for_each(|fact| {
             self.absence.held_up(now, fact.at);
@@ -235,19 +235,19 @@ impl Notes {
         steps(&fact.change).iter().for_each(|step| self.trace.note(fact.at, step));
         match &fact.change {
             Change::Redriven(key) => {
-                let number = ledger::number(key).unwrap_or_default();
+                let number = connection_owners::number(key).unwrap_or_default();
                 self.oracles.calls.live_again(number);
             }
             Change::Forgotten(keys) => {
                 self.coverage.reach(if keys.len() == 1 { "forgotten" } else { "forgotten many at once" });
-                keys.iter().for_each(|key| self.oracles.forget_key(ledger::number(key).unwrap_or_default()));
+                keys.iter().for_each(|key| self.oracles.forget_key(connection_owners::number(key).unwrap_or_default()));
             }
             Change::Finished { key, run, end: AttemptEnd::Done, .. } => {
-                let verdict = self.oracles.calls.done(ledger::number(key).unwrap_or_default(), *run);
+                let verdict = self.oracles.calls.done(connection_owners::number(key).unwrap_or_default(), *run);
                 self.judge(verdict);
             }
             Change::Finished { key, end: AttemptEnd::Interrupted, .. } => {
-                self.oracles.calls.interrupted(ledger::number(key).unwrap_or_default());
+                self.oracles.calls.interrupted(connection_owners::number(key).unwrap_or_default());
             }
             Change::Accepted(_)
             | Change::Started { .. }
@@ -260,7 +260,7 @@ impl Notes {
     }
 
     /// Keeps the first promise that was broken.
-    pub(super) fn judge(&mut self, verdict: Verdict) {
+    pub(super) fn judge(&mut self, verdict: OracleResult) {
         if let Err(broken) = verdict {
             self.broken.get_or_insert(broken);
         }
@@ -281,23 +281,25 @@ fn facts(bytes: &[u8]) -> Result<(Epoch, Vec<Fact>), String> {
 }
 
 /// The disk of a run.
-fn drive(seed: u64) -> Drive {
-    Drive::new(Disk::new(CAPACITY_BYTES, Trouble::none(Chance::of(seed).stream("disk trouble"))))
+fn drive(seed: u64) -> SharedDisk {
+    SharedDisk::new(SimulatedDisk::new(CAPACITY_BYTES, FaultInjector::none(SeededRng::of(seed).stream("disk trouble"))))
 }
 
 /// What a fact changes, one step for each event.
-fn steps(change: &Change) -> Vec<Step<'static>> {
-    let number = |key| ledger::number(key).unwrap_or_default();
+fn steps(change: &Change) -> Vec<NetworkStep<'static>> {
+    let number = |key| connection_owners::number(key).unwrap_or_default();
     let step = match change {
-        Change::Accepted(event) => Step::Accepted { key: number(event.key()) },
-        Change::Started { key, run } => Step::Started { key: number(key), run: run.number() },
-        Change::Finished { key, run, end, .. } => Step::Finished { key: number(key), run: run.number(), end: *end },
-        Change::Redriven(key) => Step::Redriven { key: number(key) },
-        Change::Discarded(key) => Step::Discarded { key: number(key) },
-        Change::Forgotten(keys) => return keys.iter().map(|key| Step::Forgotten { key: number(key) }).collect(),
-        Change::Paused => Step::Paused,
-        Change::Resumed => Step::Resumed,
-        Change::Epoch(_) => Step::Reopened,
+        Change::Accepted(event) => NetworkStep::Accepted { key: number(event.key()) },
+        Change::Started { key, run } => NetworkStep::Started { key: number(key), run: run.number() },
+        Change::Finished { key, run, end, .. } => {
+            NetworkStep::Finished { key: number(key), run: run.number(), end: *end }
+        }
+        Change::Redriven(key) => NetworkStep::Redriven { key: number(key) },
+        Change::Discarded(key) => NetworkStep::Discarded { key: number(key) },
+        Change::Forgotten(keys) => return keys.iter().map(|key| NetworkStep::Forgotten { key: number(key) }).collect(),
+        Change::Paused => NetworkStep::Paused,
+        Change::Resumed => NetworkStep::Resumed,
+        Change::Epoch(_) => NetworkStep::Reopened,
     };
     vec![step]
 }

@@ -2,30 +2,30 @@
 
 use eventful::{Action, Point};
 
-use super::scenario::{Call, Ending, KeyNumber, Request};
-use super::step::{INSPECTOR_NUMBER, Step};
+use super::scenario::{ClientCall, HandlerEnding, KeyNumber, Request};
+use super::step::{INSPECTOR_NUMBER, NetworkStep};
 use crate::failure::Broken;
-use crate::trace::{Entry, Fate, Lane, Trace, Verdict, What};
+use crate::trace::{AttemptFate, Lane, MessageFate, Trace, TraceEntry, What};
 
 /// Letters of an answer that are shown, at most.
 const BODY: usize = 200;
 
 /// Keeps the entries of a run.
 #[derive(Debug)]
-pub(super) struct Diary {
-    calls: Vec<Call>,
+pub(super) struct TraceBuilder {
+    calls: Vec<ClientCall>,
     /// The runs of the handler that have a lane now: event, attempt, and how they are to end.
-    running: Vec<Option<(KeyNumber, u32, Ending)>>,
-    entries: Vec<Entry>,
+    running: Vec<Option<(KeyNumber, u32, HandlerEnding)>>,
+    entries: Vec<TraceEntry>,
 }
 
-impl Diary {
+impl TraceBuilder {
     pub(super) fn of(requests: &[Request]) -> Self {
         let calls = requests.iter().map(|request| request.call.clone()).collect();
         Self { calls, running: Vec::new(), entries: Vec::new() }
     }
 
-    pub(super) fn note(&mut self, at: u64, step: &Step<'_>) {
+    pub(super) fn note(&mut self, at: u64, step: &NetworkStep<'_>) {
         let told = self.tell(step);
         self.entries.extend(told.into_iter().map(|told| entry(at, told)));
     }
@@ -44,65 +44,78 @@ impl Diary {
         Trace { entries: self.entries }
     }
 
-    fn tell(&mut self, step: &Step<'_>) -> Vec<Told> {
+    fn tell(&mut self, step: &NetworkStep<'_>) -> Vec<TraceText> {
         let engine = |key, note: String| vec![(Lane::Engine, What::Note, key, note)];
         let journal = |note: String| vec![(Lane::Journal, What::Note, None, note)];
         let world = |what, note: String| vec![(Lane::World, what, None, note)];
         match step {
-            Step::Opened { generation } => world(What::Note, format!("process {generation} of the server begins")),
-            Step::Closed { generation } => self.close(*generation),
-            Step::Fault(kind) => world(What::Fault, plain(kind)),
-            Step::FaultOver(kind) => world(What::Note, format!("over: {}", plain(kind))),
-            Step::Healed => world(What::Note, "the faults are over".to_owned()),
-            Step::Sent { client, request, again } => self.send(*client, *request, *again),
-            Step::Answered { client, request, status, body, .. } => self.answer(*client, *request, *status, body),
-            Step::Unanswered { client, request, why } => {
+            NetworkStep::Opened { generation } => {
+                world(What::Note, format!("process {generation} of the server begins"))
+            }
+            NetworkStep::Closed { generation } => self.close(*generation),
+            NetworkStep::Fault(kind) => world(What::Fault, plain(kind)),
+            NetworkStep::FaultOver(kind) => world(What::Note, format!("over: {}", plain(kind))),
+            NetworkStep::Healed => world(What::Note, "the faults are over".to_owned()),
+            NetworkStep::Sent { client, request, again } => self.send(*client, *request, *again),
+            NetworkStep::Answered { client, request, status, body, .. } => {
+                self.answer(*client, *request, *status, body)
+            }
+            NetworkStep::Unanswered { client, request, why } => {
                 vec![(Lane::Client(*client), What::Note, self.key(*request), (*why).to_owned())]
             }
-            Step::Passed { point, action } => disturbed(*point, *action),
-            Step::Called { key, attempt, ending } => self.call(*key, *attempt, *ending),
-            Step::Left { key, attempt, finished } => self.leave(*key, *attempt, *finished),
-            Step::Accepted { key } => engine(Some(*key), format!("event {key} is accepted")),
-            Step::Started { key, run } => engine(Some(*key), format!("run {run} of event {key} starts")),
-            Step::Finished { key, run, end } => engine(Some(*key), format!("run {run} of event {key} is over, {end}")),
-            Step::Redriven { key } => engine(Some(*key), format!("event {key} is redriven")),
-            Step::Discarded { key } => engine(Some(*key), format!("event {key} is discarded")),
-            Step::Forgotten { key } => engine(Some(*key), format!("event {key} is forgotten")),
-            Step::JournalOpened { end, found } => {
+            NetworkStep::Passed { point, action } => disturbed(*point, *action),
+            NetworkStep::Called { key, attempt, ending } => self.call(*key, *attempt, *ending),
+            NetworkStep::Left { key, attempt, finished } => self.leave(*key, *attempt, *finished),
+            NetworkStep::Accepted { key } => engine(Some(*key), format!("event {key} is accepted")),
+            NetworkStep::Started { key, run } => engine(Some(*key), format!("run {run} of event {key} starts")),
+            NetworkStep::Finished { key, run, end } => {
+                engine(Some(*key), format!("run {run} of event {key} is over, {end}"))
+            }
+            NetworkStep::Redriven { key } => engine(Some(*key), format!("event {key} is redriven")),
+            NetworkStep::Discarded { key } => engine(Some(*key), format!("event {key} is discarded")),
+            NetworkStep::Forgotten { key } => engine(Some(*key), format!("event {key} is forgotten")),
+            NetworkStep::JournalOpened { end, found } => {
                 let doubt = if *found { ", what was in doubt is in it" } else { "" };
                 journal(format!("opened; the next frame is {end}{doubt}"))
             }
-            Step::Appended { frame, kept } => {
+            NetworkStep::Appended { frame, kept } => {
                 journal(format!("frame {frame} is {}", if *kept { "durable" } else { "in doubt" }))
             }
-            Step::NotStarted => journal("the process could not open it".to_owned()),
-            Step::Paused | Step::Resumed | Step::Reopened | Step::ShutDown { .. } => engine(None, plain(step)),
+            NetworkStep::NotStarted => journal("the process could not open it".to_owned()),
+            NetworkStep::Paused | NetworkStep::Resumed | NetworkStep::Reopened | NetworkStep::ShutDown { .. } => {
+                engine(None, plain(step))
+            }
         }
     }
 
     /// What runs in a process ends with it.
-    fn close(&mut self, generation: u32) -> Vec<Told> {
-        let ends = |(lane, run): (u16, Option<(KeyNumber, u32, Ending)>)| {
+    fn close(&mut self, generation: u32) -> Vec<TraceText> {
+        let ends = |(lane, run): (u16, Option<(KeyNumber, u32, HandlerEnding)>)| {
             let (key, ..) = run?;
-            Some((Lane::Worker(lane), What::End(Fate::Dropped), Some(key), "it ends with its process".to_owned()))
+            Some((
+                Lane::Worker(lane),
+                What::End(AttemptFate::Dropped),
+                Some(key),
+                "it ends with its process".to_owned(),
+            ))
         };
         let mut told: Vec<_> = (0..).zip(self.running.drain(..)).filter_map(ends).collect();
         told.push((Lane::World, What::Note, None, format!("process {generation} of the server has ended")));
         told
     }
 
-    fn send(&self, client: u8, request: usize, again: u8) -> Vec<Told> {
+    fn send(&self, client: u8, request: usize, again: u8) -> Vec<TraceText> {
         let call = self.calls.get(request).map(plain).unwrap_or_default();
         let again = if again > 0 { format!(", again ({again})") } else { String::new() };
-        let what = What::Message(Lane::Engine, Verdict::Sent);
+        let what = What::Message(Lane::Engine, MessageFate::Sent);
         vec![(Lane::Client(client), what, self.key(request), format!("{call}{again}"))]
     }
 
-    fn answer(&self, client: u8, request: usize, status: u16, body: &[u8]) -> Vec<Told> {
+    fn answer(&self, client: u8, request: usize, status: u16, body: &[u8]) -> Vec<TraceText> {
         if client == INSPECTOR_NUMBER {
             return vec![(Lane::World, What::Note, None, format!("the inspector is answered {status}"))];
         }
-        let verdict = if status < 300 { Verdict::Taken } else { Verdict::Refused };
+        let verdict = if status < 300 { MessageFate::Taken } else { MessageFate::Refused };
         let body: String = String::from_utf8_lossy(body).trim_end().chars().take(BODY).collect();
         let what = What::Message(Lane::Client(client), verdict);
         vec![(Lane::Engine, what, self.key(request), format!("{status} {body}"))]
@@ -113,7 +126,7 @@ impl Diary {
         self.calls.get(request)?.key()
     }
 
-    fn call(&mut self, key: KeyNumber, attempt: u32, ending: Ending) -> Vec<Told> {
+    fn call(&mut self, key: KeyNumber, attempt: u32, ending: HandlerEnding) -> Vec<TraceText> {
         let free = self.running.iter().position(Option::is_none).unwrap_or_else(|| {
             self.running.push(None);
             self.running.len() - 1
@@ -123,27 +136,28 @@ impl Diary {
         vec![(lane(free), What::Begin, Some(key), note)]
     }
 
-    fn leave(&mut self, key: KeyNumber, attempt: u32, finished: bool) -> Vec<Told> {
-        let is_it = |run: &Option<(KeyNumber, u32, Ending)>| run.is_some_and(|(k, a, _)| (k, a) == (key, attempt));
+    fn leave(&mut self, key: KeyNumber, attempt: u32, finished: bool) -> Vec<TraceText> {
+        let is_it =
+            |run: &Option<(KeyNumber, u32, HandlerEnding)>| run.is_some_and(|(k, a, _)| (k, a) == (key, attempt));
         let Some(at) = self.running.iter().position(is_it) else { return Vec::new() };
         let ending = self.running[at].take().map(|(.., ending)| ending);
-        let fate = ending.map_or(Fate::Dropped, |ending| fate(ending, finished));
+        let fate = ending.map_or(AttemptFate::Dropped, |ending| fate(ending, finished));
         vec![(lane(at), What::End(fate), Some(key), plain(&fate).to_lowercase())]
     }
 }
 
-fn entry(at: u64, (lane, what, key, note): Told) -> Entry {
-    Entry { step: 0, at, lane, what, event: key.map(u16::from), note, record: None }
+fn entry(at: u64, (lane, what, key, note): TraceText) -> TraceEntry {
+    TraceEntry { step: 0, at, lane, what, event: key.map(u16::from), note, record: None }
 }
 
-type Told = (Lane, What, Option<KeyNumber>, String);
+type TraceText = (Lane, What, Option<KeyNumber>, String);
 
 fn lane(at: usize) -> Lane {
     Lane::Worker(u16::try_from(at).unwrap_or(u16::MAX))
 }
 
 /// Yields change orders, and are no faults.
-fn disturbed(point: Point, action: Action) -> Vec<Told> {
+fn disturbed(point: Point, action: Action) -> Vec<TraceText> {
     let lane = match point {
         Point::Enqueue => Lane::Channel,
         Point::Present | Point::Dispatch => Lane::Dispatcher,
@@ -159,16 +173,16 @@ fn disturbed(point: Point, action: Action) -> Vec<Told> {
 }
 
 /// A panic is told as one even when the run was dropped before it.
-const fn fate(ending: Ending, finished: bool) -> Fate {
+const fn fate(ending: HandlerEnding, finished: bool) -> AttemptFate {
     let planned = match ending {
-        Ending::Done | Ending::LeaveTask { .. } => Fate::Done,
-        Ending::Retry | Ending::RetryAfter { .. } => Fate::Retry,
-        Ending::Permanent => Fate::Permanent,
-        Ending::Snooze { .. } | Ending::Shortage { .. } => Fate::Snooze,
-        Ending::Panic | Ending::PanicAtCall => return Fate::Crashed,
-        Ending::Hang | Ending::BeatForEver { .. } => Fate::Dropped,
+        HandlerEnding::Done | HandlerEnding::LeaveTask { .. } => AttemptFate::Done,
+        HandlerEnding::Retry | HandlerEnding::RetryAfter { .. } => AttemptFate::Retry,
+        HandlerEnding::Permanent => AttemptFate::Permanent,
+        HandlerEnding::Snooze { .. } | HandlerEnding::Shortage { .. } => AttemptFate::Snooze,
+        HandlerEnding::Panic | HandlerEnding::PanicAtCall => return AttemptFate::Crashed,
+        HandlerEnding::Hang | HandlerEnding::BeatForEver { .. } => AttemptFate::Dropped,
     };
-    if finished { planned } else { Fate::Dropped }
+    if finished { planned } else { AttemptFate::Dropped }
 }
 
 /// What code calls it, without its braces.
