@@ -64,10 +64,10 @@ mod sync;
 #[doc(hidden)]
 pub use engine::Thresholds;
 pub use engine::{
-    AfterRun, Algorithm, Answer, AttemptEnd, Backoff, Bound, Change, Charge, Command, Config, Conflict, Cursor,
-    Deadline, Digest, Downtime, DropReason, DroppedFailure, Duplicate, DurableState, Effect, Engine, EnqueueFailure,
-    Epoch, ErrorText, Event, Fact, FactCounters, FailedOverflow, Filter, Gauges, Histogram, Histograms, Id,
-    InvalidConfig, InvalidEvent, InvalidKey, Key, Metrics, Outcome, Output, Page, PastAttempt, Phase, Place,
+    AfterRun, Algorithm, Answer, AttemptEnd, Attributes, Backoff, Bound, Change, Charge, Command, Config, Conflict,
+    Cursor, Deadline, Digest, Downtime, DropReason, DroppedFailure, Duplicate, DurableState, Effect, Engine,
+    EnqueueFailure, Epoch, ErrorText, Event, Fact, FactCounters, FailedOverflow, Filter, Gauges, Histogram, Histograms,
+    Id, InvalidConfig, InvalidEvent, InvalidKey, Key, Metrics, Outcome, Output, Page, PastAttempt, Phase, Place,
     RecordView, Refusal, RejectReason, Rejection, Replay, ReplayError, Run, RunId, RunView, SnapshotLoader,
     SnapshotRecord, SnapshotSummary, Status, Swept, SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
 };

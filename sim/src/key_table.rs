@@ -58,6 +58,16 @@ impl KeyTable {
         })
     }
 
+    /// The event as it is submitted at this number of the scenario: every other submission has an attribute that the
+    /// others do not have.
+    pub fn submitted(&self, event: EventNumber, payload: u8, at: u32) -> Event {
+        let submitted = self.event(event, payload);
+        if event % 4 != 2 || at.is_multiple_of(2) {
+            return submitted;
+        }
+        submitted.with_attribute("submission", &at.to_string()).expect("a short value")
+    }
+
     /// How many events there are.
     pub fn len(&self) -> usize {
         self.keys.len()

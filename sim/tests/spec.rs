@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use eventful::{
-    AfterRun, AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Key, Outcome, RecordView,
-    RunId, Status, Timestamp,
+    AfterRun, AttemptEnd, Attributes, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Key, Outcome,
+    RecordView, RunId, Status, Timestamp,
 };
 use eventful_sim::driver::EngineDriver;
 use eventful_sim::failure::{Broken, Promise};
@@ -232,7 +232,7 @@ fn each_field_of_a_view_is_compared() {
         ("terminal_at", |view| view.terminal_at = Some(view.accepted_at)),
         ("event_type", |view| view.event_type = None),
         ("content_type", |view| view.content_type = None),
-        ("content_encoding", |view| view.content_encoding = None),
+        ("attributes", |view| view.attributes = Attributes::default()),
         ("size_bytes", |view| view.size_bytes += 1),
         ("last_error", |view| view.last_error = None),
         ("history", |view| view.history.clear()),

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::attributes::Attributes;
 use super::filter::Range;
 use super::key::Key;
 use super::replay::DurableState;
@@ -151,7 +152,7 @@ impl LiveRecord {
             terminal_at,
             event_type: self.event.event_type().map(Into::into),
             content_type: self.event.content_type().map(Into::into),
-            content_encoding: self.event.content_encoding().map(Into::into),
+            attributes: self.event.attributes().clone(),
             size_bytes: self.event.size_bytes(),
             payload: Some(self.event.payload().clone()),
             last_error: self.last_error().cloned(),
@@ -182,7 +183,7 @@ impl Tombstone {
             terminal_at: Some(self.terminal_at),
             event_type: None,
             content_type: None,
-            content_encoding: None,
+            attributes: Attributes::default(),
             size_bytes: 0,
             payload: None,
             last_error: None,

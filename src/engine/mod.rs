@@ -13,6 +13,7 @@
 //! | `event`, `key`, `digest`, `status`, `ids`, `time`, `config`, `thresholds`, `backoff` | the words |
 
 mod answer;
+mod attributes;
 mod backoff;
 mod channel;
 mod check;
@@ -29,6 +30,7 @@ mod failed;
 mod filter;
 mod fingerprint;
 mod ids;
+mod invalid_event;
 mod key;
 mod look;
 mod metrics;
@@ -49,6 +51,7 @@ mod time;
 mod view;
 
 pub use answer::{Answer, Bound, Conflict, Duplicate, Refusal, Run, Swept};
+pub use attributes::Attributes;
 pub use backoff::Backoff;
 pub use check::Violation;
 pub use command::{Command, EnqueueFailure, ErrorText, Outcome, Rejection};
@@ -56,10 +59,11 @@ pub use config::{Config, FailedOverflow, InvalidConfig};
 pub use digest::{Algorithm, Digest};
 pub use downtime::Downtime;
 pub use effect::{DropReason, DroppedFailure, Effect, Output};
-pub use event::{Event, InvalidEvent};
+pub use event::Event;
 pub use fact::{AfterRun, AttemptEnd, Change, Charge, Fact};
 pub use filter::Filter;
 pub use ids::{Epoch, RunId, Ticket};
+pub use invalid_event::InvalidEvent;
 pub use key::{Id, InvalidKey, Key};
 pub use metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};
 pub use replay::{DurableState, Replay};

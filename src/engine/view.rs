@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
+use super::attributes::Attributes;
 use super::command::ErrorText;
 use super::digest::Digest;
 use super::fact::{AttemptEnd, Charge};
@@ -14,7 +15,7 @@ use super::time::Timestamp;
 
 /// What the engine knows about one event, copied out.
 ///
-/// What a tombstone has dropped is absent: type, content type, content encoding, size, error and history.
+/// What a tombstone has dropped is absent: type, content type, attributes, size, error and history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordView {
@@ -42,8 +43,8 @@ pub struct RecordView {
     pub event_type: Option<Box<str>>,
     /// The media type of its payload.
     pub content_type: Option<Box<str>>,
-    /// How its payload is encoded; see [`Event::with_content_encoding`](super::Event::with_content_encoding).
-    pub content_encoding: Option<Box<str>>,
+    /// Its attributes; see [`Event::with_attribute`](super::Event::with_attribute).
+    pub attributes: Attributes,
     /// The bytes of its event, as [`Event::size_bytes`](super::Event::size_bytes) counts. Zero for a
     /// tombstone.
     pub size_bytes: usize,

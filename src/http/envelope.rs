@@ -1,18 +1,22 @@
 //! An event as one JSON object.
 
+use core::fmt;
 use std::borrow::Cow;
 use std::string::String;
+use std::vec::Vec;
 
 use bytes::Bytes;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::engine::{Event, InvalidEvent, Key};
+use super::webhook::{InvalidAttributes, with_attribute};
+use crate::engine::{Attributes, Event, InvalidEvent, Key};
 
 /// What an envelope may have beside the payload, in bytes: its other members, escaped.
-pub(super) const OVERHEAD_BYTES: usize = 16 << 10;
+pub(super) const OVERHEAD_BYTES: usize = (16 << 10) + 6 * Attributes::MAX_BYTES;
 
-/// `{"id", "source"?, "type"?, "payload"?}`, and nothing else.
+/// `{"id", "source"?, "type"?, "attributes"?, "payload"?}`, and nothing else.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
@@ -22,6 +26,8 @@ struct Envelope<'a> {
     source: Option<String>,
     #[serde(default, rename = "type")]
     event_type: Option<String>,
+    #[serde(default)]
+    attributes: Option<NamedTexts>,
     #[serde(borrow, default, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
 }
@@ -29,14 +35,43 @@ struct Envelope<'a> {
 /// Why a text is no envelope, or an envelope no event.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidEnvelope {
-    #[error(r#"not an envelope {{"id", "source"?, "type"?, "payload"?}}: {0}"#)]
+    #[error(r#"not an envelope {{"id", "source"?, "type"?, "attributes"?, "payload"?}}: {0}"#)]
     Json(#[from] serde_json::Error),
-    #[error(r#"not an envelope {{"id", "source"?, "type"?, "payload"?}}: send one JSON object"#)]
+    #[error(r#"not an envelope {{"id", "source"?, "type"?, "attributes"?, "payload"?}}: send one JSON object"#)]
     NoObject,
     #[error("the text is UTF-16: send it as UTF-8, converted with iconv -f UTF-16 -t UTF-8 for example")]
     Utf16,
     #[error(transparent)]
     Event(#[from] InvalidEvent),
+    #[error(transparent)]
+    Attributes(#[from] InvalidAttributes),
+}
+
+/// The members of an object whose values are texts, in their order, and one of a name that is there twice as well.
+struct NamedTexts(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for NamedTexts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = NamedTexts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<NamedTexts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(member) = members.next_entry()? {
+                    texts.push(member);
+                }
+                Ok(NamedTexts(texts))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
 }
 
 /// The byte order mark of UTF-8, with which some editors begin a file.
@@ -72,10 +107,12 @@ pub(super) fn parse(text: &[u8]) -> Result<Event, InvalidEnvelope> {
         None => Event::new(key, Bytes::new()),
     };
     let event = if envelope.payload.is_some() { event.with_content_type("application/json")? } else { event };
-    Ok(match envelope.event_type {
+    let event = match envelope.event_type {
         Some(event_type) => event.with_type(&event_type)?,
         None => event,
-    })
+    };
+    let attributes = envelope.attributes.map_or_else(Vec::new, |texts| texts.0);
+    Ok(attributes.iter().try_fold(event, |event, (name, value)| with_attribute(event, name, value))?)
 }
 
 /// A member that is there, whatever it is: `null` too.
@@ -119,6 +156,11 @@ mod tests {
             r#"{"id":"a"} {}"#,
             r#"{"id":"a\u0000b"}"#,
             r#"{"id":"\ud800"}"#,
+            r#"{"id":"a","attributes":[]}"#,
+            r#"{"id":"a","attributes":{"b":1}}"#,
+            r#"{"id":"a","attributes":{"b":"1","b":"1"}}"#,
+            r#"{"id":"a","attributes":{"":"1"}}"#,
+            r#"{"id":"a","attributes":{"content-encoding":"gzip"}}"#,
         ] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
@@ -145,6 +187,14 @@ mod tests {
                 assert!(matches!(refused, InvalidEnvelope::Utf16), "{refused}");
             }
         }
+    }
+
+    #[test]
+    fn attributes_are_an_object_of_texts() {
+        let event = parse(br#"{"id":"a","attributes":{"b":"\u00e4","a":""}}"#).expect("an event");
+        assert_eq!(event.attributes().iter().collect::<Vec<_>>(), [("a", ""), ("b", "ä")]);
+        let event = parse(br#"{"id":"a","attributes":null}"#).expect("an event");
+        assert!(event.attributes().is_empty());
     }
 
     #[test]

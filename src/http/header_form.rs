@@ -70,7 +70,7 @@ pub(super) fn event(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Event, Problem> {
-    let [source, event_type] = query::parse(uri_query, ["source", "type"])?;
+    let [source, event_type, attributes] = query::parse(uri_query, ["source", "type", "attributes"])?;
     let key = match source {
         Some(source) => Key::new(&source, &id.text).map_err(Problem::invalid)?,
         None => forwarded_key(id, forwarded(headers, "eventful-source")?)?,
@@ -83,13 +83,16 @@ pub(super) fn event(
         Some(value) => Some(value.to_str().map_err(|_| Problem::invalid("the content type is not ASCII: correct it"))?),
         None => None,
     };
+    let attributes = match &attributes {
+        Some(attributes) => Some(&**attributes),
+        None => single(headers, "eventful-attributes")?,
+    };
     let encoding = coding::content(headers)?;
-    let event = build(key, event_type.as_deref(), content_type, body);
-    let event = event.and_then(|event| match encoding {
-        Some(encoding) => event.with_content_encoding(&encoding),
+    let event = build(key, event_type.as_deref(), content_type, encoding.as_deref(), body).map_err(Problem::invalid)?;
+    match attributes {
+        Some(attributes) => webhook::with_attributes(event, attributes).map_err(Problem::invalid),
         None => Ok(event),
-    });
-    event.map_err(Problem::invalid)
+    }
 }
 
 /// What an eventful server says of an event in this header.
@@ -115,13 +118,22 @@ fn forwarded_key(id: &HeaderId<'_>, source: Option<Cow<'_, str>>) -> Result<Key,
     )))
 }
 
-fn build(key: Key, event_type: Option<&str>, content_type: Option<&str>, body: Bytes) -> Result<Event, InvalidEvent> {
+fn build(
+    key: Key,
+    event_type: Option<&str>,
+    content_type: Option<&str>,
+    encoding: Option<&str>,
+    body: Bytes,
+) -> Result<Event, InvalidEvent> {
     let mut event = Event::new(key, body);
     if let Some(event_type) = event_type {
         event = event.with_type(event_type)?;
     }
-    match content_type {
-        Some(content_type) => event.with_content_type(content_type),
+    if let Some(content_type) = content_type {
+        event = event.with_content_type(content_type)?;
+    }
+    match encoding {
+        Some(encoding) => event.with_content_encoding(encoding),
         None => Ok(event),
     }
 }

@@ -17,7 +17,7 @@ use super::problem::{Problem, ProblemKind};
 use super::rfc3339::Rfc3339;
 use super::submit::json;
 use super::{base64, filter, query};
-use crate::engine::{Cursor, ErrorText, Key, PastAttempt, Place, RecordView, RunView, Status};
+use crate::engine::{Attributes, Cursor, ErrorText, Event, Key, PastAttempt, Place, RecordView, RunView, Status};
 
 /// Records on a page that says nothing else.
 const DEFAULT_LIMIT: usize = 100;
@@ -107,6 +107,8 @@ struct RecordBody<'a> {
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_encoding: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "attributes")]
+    attributes: Option<&'a Attributes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +142,8 @@ impl<'a> RecordBody<'a> {
             run: view.run,
             event_type: view.event_type.as_deref(),
             content_type: view.content_type.as_deref(),
-            content_encoding: view.content_encoding.as_deref(),
+            content_encoding: view.attributes.value(Event::CONTENT_ENCODING),
+            attributes: named(&view.attributes).next().map(|_| &view.attributes),
             size_bytes: (!is_tombstone).then_some(view.size_bytes),
             last_error: view.last_error.as_ref().map(|error| error.as_str()),
             history: &view.history,
@@ -173,6 +176,15 @@ const fn place(place: Place) -> &'static str {
         Place::Line => "line",
         Place::Queued(_) => "queued",
     }
+}
+
+/// Those that are not shown by another name.
+fn named(attributes: &Attributes) -> impl Iterator<Item = (&str, &str)> {
+    attributes.iter().filter(|(name, _)| *name != Event::CONTENT_ENCODING)
+}
+
+fn attributes<S: Serializer>(attributes: &Option<&Attributes>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(attributes.iter().flat_map(|attributes| named(attributes)))
 }
 
 #[derive(Serialize)]

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `webhook-id` | [`id`]: unique over all sources, and [`key`] reads it back |
 //! | `eventful-source`, `eventful-type` | [`text`], which [`untext`] reads back |
+//! | `eventful-attributes` | [`attributes`]: `name=value,name=value`, as the W3C's `baggage` header |
 //!
-//! A server that receives an event with these headers rebuilds its key and its type from them.
+//! A server that receives an event with these headers rebuilds its key, its type and its attributes from them.
 
 use std::borrow::Cow;
 use std::format;
@@ -13,7 +14,10 @@ use std::string::{String, ToString as _};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::engine::{InvalidKey, Key};
+use crate::engine::{Event, InvalidEvent, InvalidKey, Key};
+
+/// The same, and what separates names, values and attributes.
+const UNSAFE_IN_ATTRIBUTE: &AsciiSet = &UNSAFE.add(b',').add(b';').add(b'=').add(b'\\');
 
 /// What an identifier of source and id begins with, and no other.
 const PREFIX: &str = "eventful:";
@@ -35,6 +39,24 @@ pub enum InvalidWebhookId {
     /// Its source and its id make no key.
     #[error(transparent)]
     Key(#[from] InvalidKey),
+}
+
+/// Why a text is no list of attributes, or an event cannot have them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidAttributes {
+    /// One has no value, or is not UTF-8.
+    #[error("{0:?} is no attribute: write name=value,name=value, percent-encoded as UTF-8")]
+    Form(String),
+    /// A name is there twice.
+    #[error("the attribute {0:?} is given twice: give it once")]
+    Twice(String),
+    /// The name is that of a header of its own.
+    #[error("content-encoding is no attribute of its own: send the payload with the header Content-Encoding")]
+    Encoding,
+    /// The event cannot have it.
+    #[error(transparent)]
+    Event(#[from] InvalidEvent),
 }
 
 /// The `webhook-id` of this event: two events have the same one only if they have the same key.
@@ -88,6 +110,45 @@ pub fn untext(value: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(value).decode_utf8().ok()
 }
 
+/// The attributes of this event as the value of a header; nothing when it has none. How its payload is encoded is not
+/// among them: that is the header `Content-Encoding`.
+pub fn attributes(event: &Event) -> Option<String> {
+    let kept = event.attributes().iter().filter(|(name, _)| *name != Event::CONTENT_ENCODING);
+    let mut value = String::new();
+    for (name, text) in kept {
+        let [name, text] = [name, text].map(|text| utf8_percent_encode(text, UNSAFE_IN_ATTRIBUTE));
+        let separator = if value.is_empty() { "" } else { "," };
+        value.push_str(&format!("{separator}{name}={text}"));
+    }
+    (!value.is_empty()).then_some(value)
+}
+
+/// The event with the attributes whose header value this is.
+///
+/// # Errors
+///
+/// [`InvalidAttributes`] when it is none, or the event cannot have them.
+pub fn with_attributes(event: Event, value: &str) -> Result<Event, InvalidAttributes> {
+    let pairs = value.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    pairs.into_iter().try_fold(event, |event, pair| {
+        let malformed = || InvalidAttributes::Form(pair.to_string());
+        let (name, text) = pair.split_once('=').ok_or_else(malformed)?;
+        let (name, text) = (untext(name).ok_or_else(malformed)?, untext(text).ok_or_else(malformed)?);
+        with_attribute(event, &name, &text)
+    })
+}
+
+/// The event with an attribute that a client names.
+pub(super) fn with_attribute(event: Event, name: &str, value: &str) -> Result<Event, InvalidAttributes> {
+    if name == Event::CONTENT_ENCODING {
+        return Err(InvalidAttributes::Encoding);
+    }
+    if event.attributes().value(name).is_some() {
+        return Err(InvalidAttributes::Twice(name.to_string()));
+    }
+    Ok(event.with_attribute(name, value)?)
+}
+
 /// Whether an id passes through a header as it is, and cannot be taken for another.
 fn is_plain(id: &str) -> bool {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -129,6 +190,32 @@ mod tests {
             assert!(key(value).is_err(), "{value}");
         }
         assert_eq!(key(""), Err(InvalidWebhookId::Key(InvalidKey::Empty)));
+    }
+
+    #[test]
+    fn attributes_are_a_list_that_is_read_back() {
+        let event = Event::with_id("a", "x").and_then(|event| event.with_content_encoding("gzip"));
+        let event = event.and_then(|event| event.with_attribute("b=,", "ä, \"1\"=2")).expect("an event");
+        let event = event.with_attribute("a", "").expect("an event");
+        let value = attributes(&event).expect("two attributes");
+        assert_eq!(value, "a=,b%3D%2C=%C3%A4%2C%20%221%22%3D2");
+
+        let plain = Event::with_id("a", "x").expect("an event");
+        assert_eq!(attributes(&plain), None);
+        let read = with_attributes(plain.with_content_encoding("gzip").expect("an event"), &value);
+        assert_eq!(read, Ok(event));
+    }
+
+    #[test]
+    fn what_is_no_list_of_attributes_is_refused() {
+        let read = |value| with_attributes(Event::with_id("a", "x").expect("an event"), value).map(|_| ());
+        let malformed = |pair: &str| Err(InvalidAttributes::Form(pair.into()));
+        assert_eq!(read("a"), malformed("a"));
+        assert_eq!(read("a=b, %FF=1"), malformed("%FF=1"));
+        assert_eq!(read("a=1,a=1"), Err(InvalidAttributes::Twice("a".into())));
+        assert_eq!(read("content-encoding=gzip"), Err(InvalidAttributes::Encoding));
+        assert_eq!(read("=b"), Err(InvalidEvent::UnnamedAttribute.into()));
+        assert_eq!(read(" ,a=b, ,"), Ok(()));
     }
 
     proptest! {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::summary::{CountedSummary, WireSummary, decode_first_summary};
 use super::wire::{KeyHash, WireAlgorithm, WireCharge, WireEnd, WireError, WireEvent, WireKey, WireRun, put, take};
 use crate::engine::{
-    Charge, Digest, Downtime, ErrorText, Event, PastAttempt, RecordView, RunView, SnapshotRecord, SnapshotSummary,
-    Status, Timestamp,
+    Attributes, Charge, Digest, Downtime, ErrorText, Event, PastAttempt, RecordView, RunView, SnapshotRecord,
+    SnapshotSummary, Status, Timestamp,
 };
 
 /// An item of a snapshot.
@@ -273,7 +273,7 @@ impl WireLife<'_> {
             terminal_at,
             event_type: event.event_type().map(Box::from),
             content_type: event.content_type().map(Box::from),
-            content_encoding: event.content_encoding().map(Box::from),
+            attributes: event.attributes().clone(),
             size_bytes: event.size_bytes(),
             payload: None,
             last_error: self.last_error.map(ErrorText::new),
@@ -298,7 +298,7 @@ impl WireStone<'_> {
             terminal_at: Some(Timestamp::from_micros(self.terminal_at)),
             event_type: None,
             content_type: None,
-            content_encoding: None,
+            attributes: Attributes::default(),
             size_bytes: 0,
             payload: None,
             last_error: None,

@@ -259,7 +259,7 @@ impl<'a> WireEvent<'a> {
             payload: event.payload(),
             event_type: event.event_type(),
             content_type: event.content_type(),
-            attributes: Several(event.attributes().collect()),
+            attributes: Several(event.attributes().iter().collect()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::server::TestServer;
 use eventful::Config;
+use serde_json::json;
 
 #[tokio::test]
 async fn a_new_event_is_accepted_and_can_be_found_where_the_answer_says() {
@@ -256,9 +257,45 @@ async fn content_encoding_is_kept_with_the_payload() {
 }
 
 #[tokio::test]
+async fn attributes_are_kept_by_every_form_and_the_first_stay() {
+    let server = TestServer::default().await;
+    server.eventful.pause().await.expect("it pauses");
+    let (form, id) = (("eventful-attributes", "tenant=blue,a%2Cb=%C3%A4"), ("idempotency-key", "a"));
+    let kept = json!({"tenant": "blue", "a,b": "ä"});
+    let bodies = [
+        server.call("POST", "/v1/events", &[id, form], "x").await,
+        server.call("POST", "/v1/events?attributes=tenant=blue,a%252Cb=ä", &[("webhook-id", "b"), form], "x").await,
+        server.envelope(r#"{"id":"c","attributes":{"tenant":"blue","a,b":"ä"},"payload":1}"#).await,
+    ];
+    assert_eq!(bodies.map(|answer| answer.status), [202, 202, 202]);
+    for id in ["a", "b", "c"] {
+        assert_eq!(server.get(&format!("/v1/events/{id}")).await.json()["attributes"], kept, "{id}");
+    }
+    let others = server.call("POST", "/v1/events?attributes=tenant=red", &[id], "x").await;
+    assert_eq!(others.status, 200);
+    let zipped = [("idempotency-key", "d"), ("content-encoding", "gzip")];
+    assert_eq!(server.call("POST", "/v1/events", &zipped, "x").await.status, 202);
+    assert_eq!(server.get("/v1/events/a").await.json()["attributes"], kept);
+    assert_eq!(server.get("/v1/events/d").await.json()["attributes"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn attributes_that_are_none_are_refused() {
+    let server = TestServer::default().await;
+    let too_many = (0..17).map(|n| format!("a{n}=x")).collect::<Vec<_>>().join(",");
+    for attributes in ["a", "a=1,a=2", "=1", "content-encoding=gzip", "a=%FF", "a=%0A", &too_many] {
+        let headers = [("idempotency-key", "a"), ("eventful-attributes", attributes)];
+        let answer = server.call("POST", "/v1/events", &headers, "x").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"), "{attributes}");
+    }
+    let answer = server.envelope(r#"{"id":"a","attributes":{"a":1}}"#).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"));
+}
+
+#[tokio::test]
 async fn content_encoding_that_is_none_is_refused() {
     let server = TestServer::default().await;
-    for encoding in ["g zip", &"x".repeat(300)] {
+    for encoding in ["g zip", &"x".repeat(1100)] {
         let headers = [("idempotency-key", "a"), ("content-encoding", encoding)];
         assert_eq!(server.call("POST", "/v1/events", &headers, "x").await.status, 400, "{encoding}");
     }

@@ -44,16 +44,17 @@ async fn two_hops_keep_source_id_and_type() {
 }
 
 #[tokio::test]
-async fn content_type_and_encoding_arrive_over_two_hops() {
+async fn content_type_encoding_and_attributes_arrive_over_two_hops() {
     let sink = Sink::start(&[]).await;
     let second = ServerChild::start(&["--deliver", &sink.url]).await;
     let first = ServerChild::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
     let representation = "content-type: text/csv\r\ncontent-encoding: deflate, GZIP\r\n";
-    first.submit_with("a", "/v1/events", representation, "x").await;
+    first.submit_with("a", "/v1/events?attributes=b=1%252C2,a=%C3%A4", representation, "x").await;
     second.until("/v1/events/a", "completed").await;
     let request = &sink.requests()[0];
     assert!(request.contains("content-type: text/csv\r\n"), "{request}");
     assert!(request.contains("content-encoding: deflate, gzip\r\n"), "{request}");
+    assert!(request.contains("eventful-attributes: a=%C3%A4,b=1%2C2\r\n"), "{request}");
 }
 
 #[tokio::test]

@@ -23,10 +23,12 @@ async fn the_exit_code_decides() {
 async fn the_command_gets_the_payload_and_the_facts() {
     let facts = r#"test "$EVENTFUL_ID $EVENTFUL_SOURCE $EVENTFUL_TYPE $EVENTFUL_ATTEMPT" = "a shop order 1""#;
     let form = r#"test "$EVENTFUL_CONTENT_TYPE $EVENTFUL_CONTENT_ENCODING" = "text/plain gzip""#;
-    let command = format!(r#"test "$(cat)" = 'three apples' && {facts} && {form}"#);
+    let more = r#"test "$EVENTFUL_ATTRIBUTES" = '{"region":"n\"1","tenant":"blue"}'"#;
+    let command = format!(r#"test "$(cat)" = 'three apples' && {facts} && {form} && {more}"#);
     let server = ServerChild::start(&["--exec", &command]).await;
-    let lines = "content-type: text/plain\r\ncontent-encoding: gzip\r\n";
-    server.submit_with("a", "/v1/events?source=shop&type=order", lines, "three apples").await;
+    let attributes = "eventful-attributes: tenant=blue, region=n%221\r\n";
+    let lines = format!("content-type: text/plain\r\ncontent-encoding: gzip\r\n{attributes}");
+    server.submit_with("a", "/v1/events?source=shop&type=order", &lines, "three apples").await;
     server.until("/v1/events/a?source=shop", "completed").await;
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
-use eventful::{Digest, Key};
+use eventful::{Digest, Event, Key};
 
 use super::scenario::{KeyNumber, PayloadNumber, SubmittedItem};
 use crate::scenario::EventNumber;
@@ -86,6 +86,19 @@ impl Numbering for Ids {
     fn number(&self, key: &Key) -> Option<EventNumber> {
         number(key).map(EventNumber::from)
     }
+}
+
+/// The attributes of this key: every third has two, with characters that mean something else unless they are escaped.
+pub(super) fn attributes(key: KeyNumber) -> Vec<(&'static str, String)> {
+    let (tenant, other) = (("tenant", format!("t{key}")), ("a, \\\"b\"=%2C;ä", "c=%3D,\"\\ ;ö".to_owned()));
+    if key.is_multiple_of(3) { vec![other, tenant] } else { Vec::new() }
+}
+
+/// The event that the library is given.
+pub(super) fn event(item: SubmittedItem) -> Event {
+    let event = Event::new(key(item.key).clone(), payload(item));
+    let add = |event: Event, (name, value): (&str, String)| event.with_attribute(name, &value).expect("short texts");
+    attributes(item.key).into_iter().fold(event, add)
 }
 
 /// The text of this payload, valid JSON.

@@ -8,7 +8,7 @@ use eventful::{Clock as _, Event, Eventful, Phase, StartError, SubmitError, Subm
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use super::connection_owners::{ClientAnswer, key, payload};
+use super::connection_owners::{self, ClientAnswer, key};
 use super::given_up::given_up;
 use super::oracle::{Memory, holds};
 use super::run_context::RunContext;
@@ -57,7 +57,7 @@ where
 
 /// Submits an event and waits for its answer, but no longer than `patience`.
 pub(super) async fn submit(stage: Arc<RunContext>, eventful: Eventful, item: SubmittedItem, patience: Duration) {
-    let event = Event::new(key(item.key).clone(), payload(item));
+    let event = connection_owners::event(item);
     let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &ClientCall::Submit(item)));
     let mut submitting = Box::pin(eventful.submit(event));
     let begun = std::future::poll_fn(|cx| Poll::Ready(submitting.as_mut().poll(cx))).await;
@@ -81,7 +81,7 @@ pub(super) async fn submit(stage: Arc<RunContext>, eventful: Eventful, item: Sub
 /// Submits a batch of an event, of one that is too large, and of the event again. What becomes of the first says
 /// nothing of the second.
 pub(super) async fn submit_batch(stage: Arc<RunContext>, eventful: Eventful, item: SubmittedItem) {
-    let event = || Event::new(key(item.key).clone(), payload(item));
+    let event = || connection_owners::event(item);
     let large = vec![b' '; eventful.config().max_event_bytes + 1];
     let large = Event::with_id("large", large).expect("a short id");
     let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &ClientCall::Submit(item)));

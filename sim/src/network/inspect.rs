@@ -8,7 +8,7 @@ use eventful::{Cursor, Digest, Eventful, Filter, Page, RecordView, Stats, Status
 use tokio::time::timeout;
 
 use super::client::ClientLine;
-use super::connection_owners::{key, number};
+use super::connection_owners::{attributes, key, number};
 use super::leave::leave;
 use super::oracle::front::{self, BulkAnswer, Look};
 use super::oracle::{OracleResult, exposed, holds};
@@ -105,6 +105,11 @@ impl Inspector {
     /// Compares all records with those of the adapter, and returns them.
     async fn look_at_records(&mut self) -> Result<Vec<RecordView>, Broken> {
         let shown = self.list("", &Filter::default(), MANY, true).await?;
+        for view in shown.iter().filter(|view| !matches!(view.status, Status::Completed | Status::Discarded)) {
+            let due = number(&view.key).map(attributes).unwrap_or_default();
+            let given = due.iter().map(|(name, value)| (*name, &**value));
+            holds(view.attributes.iter().eq(given), || unlike(format_args!("{view:?} should have {due:?}")))?;
+        }
         for view in shown.iter().take(SINGLE) {
             let known = number(&view.key).ok_or_else(|| unlike(format_args!("{} is the key of no event", view.key)))?;
             self.look_at(known).await?;

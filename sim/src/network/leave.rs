@@ -7,7 +7,7 @@ use eventful::{Config, Eventful};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::connection_owners::{key, payload};
+use super::connection_owners::event;
 use super::oracle::{OracleResult, holds};
 use super::run_context::RunContext;
 use super::scenario::SubmittedItem;
@@ -34,8 +34,7 @@ pub(super) async fn leave(stage: &Arc<RunContext>) -> OracleResult {
     });
     let eventful = started.map_err(|error| broken(&error))?;
     let item = SubmittedItem { key: 0, payload: 0 };
-    let event = eventful::Event::new(key(item.key).clone(), payload(item));
-    eventful.submit(event).await.map_err(|error| broken(&error))?;
+    eventful.submit(event(item)).await.map_err(|error| broken(&error))?;
     let begun = timeout(AT_ONCE, has_begun).await;
     holds(begun.is_ok() && is_dropped.try_recv().is_err_and(|why| why == oneshot::error::TryRecvError::Empty), || {
         broken(&"a handler does not begin, and there is nothing else to do")

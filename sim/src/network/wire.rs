@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::connection_owners::{id, payload, source};
+use super::connection_owners::{attributes, id, payload, source};
 use super::scenario::{ClientCall, KeyNumber, SubmittedItem};
 
 /// An answer.
@@ -26,8 +26,16 @@ pub(super) fn request(call: &ClientCall) -> Vec<u8> {
         ClientCall::Submit(item) => with_body("/v1/events", "content-type: application/json\r\n", &envelope(*item)),
         ClientCall::SubmitByHeader(item) => {
             let id = id(item.key).replace('\\', "\\\\").replace('"', "\\\"");
-            let header = format!("idempotency-key: \"{id}\"\r\n");
-            with_body(&format!("/v1/events{}", query(item.key, '?')), &header, &payload(*item))
+            let texts = listed_attributes(item.key);
+            let (mut query, mut header) = (query(item.key, '?'), format!("idempotency-key: \"{id}\"\r\n"));
+            match item.key.is_multiple_of(2) {
+                _ if texts.is_empty() => {}
+                true => header += &format!("eventful-attributes: {texts}\r\n"),
+                false => {
+                    query += &format!("{}attributes={}", if query.is_empty() { '?' } else { '&' }, escaped(&texts))
+                }
+            }
+            with_body(&format!("/v1/events{query}"), &header, &payload(*item))
         }
         ClientCall::Batch(items) => {
             let bad = std::iter::repeat_n(r#"{"id":"#.to_owned(), bad_lines(items));
@@ -67,7 +75,10 @@ pub(super) fn batch(lines: &str) -> Vec<u8> {
 pub(super) fn envelope(item: SubmittedItem) -> String {
     let (id, source) = (json!(id(item.key)), json!(source(item.key)));
     let source = if source == "" { String::new() } else { format!(r#""source":{source},"#) };
-    format!(r#"{{"id":{id},{source}"payload":{}}}"#, payload(item))
+    let texts: serde_json::Map<_, _> =
+        attributes(item.key).into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
+    let texts = if texts.is_empty() { String::new() } else { format!(r#""attributes":{},"#, json!(texts)) };
+    format!(r#"{{"id":{id},{source}{texts}"payload":{}}}"#, payload(item))
 }
 
 /// The bytes of an event whose payload is `null`.
@@ -99,7 +110,9 @@ pub(super) fn webhook_id(key: KeyNumber) -> String {
 /// The bytes of an event as another server sends it on.
 pub(super) fn forwarded(item: SubmittedItem) -> Vec<u8> {
     let source = source(item.key).replace(' ', "%20");
-    let headers = format!("webhook-id: {}\r\neventful-source: {source}\r\n", webhook_id(item.key));
+    let texts = listed_attributes(item.key);
+    let texts = if texts.is_empty() { texts } else { format!("eventful-attributes: {texts}\r\n") };
+    let headers = format!("webhook-id: {}\r\neventful-source: {source}\r\n{texts}", webhook_id(item.key));
     with_body("/v1/events", &headers, &payload(item))
 }
 
@@ -129,6 +142,12 @@ fn path(key: KeyNumber, call: &str) -> String {
 fn query(key: KeyNumber, begin: char) -> String {
     let source = source(key);
     if source.is_empty() { String::new() } else { format!("{begin}source={}", escaped(source)) }
+}
+
+/// The attributes of a key as a list.
+fn listed_attributes(key: KeyNumber) -> String {
+    let pairs = attributes(key).into_iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(&value)));
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 /// With everything percent-encoded but letters and digits.

@@ -85,7 +85,7 @@ mod tests {
         "terminal_at",
         "event_type",
         "content_type",
-        "content_encoding",
+        "attributes",
         "size_bytes",
         "payload",
         "last_error",

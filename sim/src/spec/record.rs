@@ -125,7 +125,7 @@ impl ReferenceRecord {
             (view.run.map(|run| (run.id, run.started_at)) == self.stage.run(), "has another run"),
             (view.event_type.as_deref() == event.and_then(Event::event_type), "has another type"),
             (view.content_type.as_deref() == event.and_then(Event::content_type), "has another content type"),
-            (view.content_encoding.as_deref() == event.and_then(Event::content_encoding), "has another encoding"),
+            (has_attributes(view, event), "has other attributes"),
             (view.size_bytes == self.event_bytes(), "has another size"),
             (view.last_error == self.last_error, "has another error"),
             (view.history == self.history, "has another history"),
@@ -133,6 +133,10 @@ impl ReferenceRecord {
         ];
         checks.into_iter().find(|(is_so, _)| !is_so).map(|(_, wrong)| wrong)
     }
+}
+
+fn has_attributes(view: &RecordView, event: Option<&Event>) -> bool {
+    event.map_or(view.attributes.is_empty(), |event| *event.attributes() == view.attributes)
 }
 
 /// What is kept of the error of a past attempt.

@@ -17,7 +17,7 @@ pub fn key_bytes(key: &Key) -> usize {
 /// Bytes of an event: its payload, its key, its type, its content type and its attributes.
 pub fn event_bytes(event: &Event) -> usize {
     let texts = [event.event_type(), event.content_type()].into_iter().flatten().map(str::len);
-    let attributes = event.attributes().map(|(name, value)| name.len() + value.len());
+    let attributes = event.attributes().iter().map(|(name, value)| name.len() + value.len());
     event.payload().len() + key_bytes(event.key()) + texts.chain(attributes).sum::<usize>()
 }
 

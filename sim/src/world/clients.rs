@@ -35,10 +35,10 @@ impl World<'_> {
         match act {
             Act::Submit { event, payload } => {
                 self.probe_race(at, operation);
-                self.submit(client, self.key_table.event(event, payload), hangs_up)
+                self.submit(client, self.key_table.submitted(event, payload, at), hangs_up)
             }
             Act::Enter { event, payload, patience } => {
-                self.enter(client, self.key_table.event(event, payload), hangs_up, patience)
+                self.enter(client, self.key_table.submitted(event, payload, at), hangs_up, patience)
             }
             Act::Reject { too_large } => {
                 let rejection = if too_large { Rejection::TooLarge } else { Rejection::Invalid };

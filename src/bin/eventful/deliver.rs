@@ -80,6 +80,9 @@ impl Deliver {
         if let Some(event_type) = event.event_type() {
             headers.insert("eventful-type", webhook::text(event_type).try_into()?);
         }
+        if let Some(attributes) = webhook::attributes(event) {
+            headers.insert("eventful-attributes", attributes.try_into()?);
+        }
         if let Some(content_type) = event.content_type() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(content_type.as_bytes())?);
         }

@@ -99,6 +99,7 @@ impl Exec {
             .env("EVENTFUL_TYPE", event.event_type().unwrap_or_default())
             .env("EVENTFUL_CONTENT_TYPE", event.content_type().unwrap_or_default())
             .env("EVENTFUL_CONTENT_ENCODING", event.content_encoding().unwrap_or_default())
+            .env("EVENTFUL_ATTRIBUTES", attributes(event))
             .env("EVENTFUL_ATTEMPT", attempt.number().to_string())
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
@@ -108,6 +109,13 @@ impl Exec {
             .spawn();
         child.map(ProcessGroup)
     }
+}
+
+/// The attributes as a JSON object. How the payload is encoded has a variable of its own.
+fn attributes(event: &Event) -> String {
+    let named = event.attributes().iter().filter(|(name, _)| *name != Event::CONTENT_ENCODING);
+    let object: serde_json::Map<_, _> = named.map(|(name, value)| (name.to_owned(), value.into())).collect();
+    serde_json::Value::Object(object).to_string()
 }
 
 /// Waits for the end of the command. It may read as much of the payload as it likes.

@@ -183,7 +183,7 @@ impl From<Overflow> for FailedOverflow {
 /// What `send` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct SendOptions {
-    /// A file with a JSON envelope per line, {"id", "source"?, "type"?, "payload"}; - for standard input
+    /// A file with a JSON envelope per line, {"id", "source"?, "type"?, "attributes"?, "payload"?}; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
     /// The server

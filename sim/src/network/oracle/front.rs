@@ -285,7 +285,17 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
         ("run", run),
         ("type", text(view.event_type.as_deref())),
         ("content_type", text(view.content_type.as_deref())),
-        ("content_encoding", text(view.content_encoding.as_deref())),
+        ("content_encoding", text(view.attributes.value("content-encoding"))),
+        (
+            "attributes",
+            (!view.attributes.is_empty()).then(|| {
+                view.attributes
+                    .iter()
+                    .map(|(name, value)| (name.to_owned(), value.into()))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            }),
+        ),
         ("size_bytes", (!is_over).then(|| view.size_bytes.into())),
         ("last_error", view.last_error.as_ref().map(|error| error.as_str().into())),
         ("history", (!view.history.is_empty()).then(|| past.collect())),

@@ -79,7 +79,8 @@ fn of_keys(keys: &[Key]) -> Map<String, Value> {
 
 fn of_event(event: &Event) -> Map<String, Value> {
     let mut object = of_key(event.key());
-    let attributes: Map<_, _> = event.attributes().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let attributes: Map<_, _> =
+        event.attributes().iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let optional = [
         ("type", event.event_type().map(Value::from)),
         ("content_type", event.content_type().map(Value::from)),
