@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Numbers are little-endian. `length` counts the bytes of the body. `crc` is the CRC32C (RFC 3720)
-//! of everything else, header and body. `previous` is the [`FrameHash`] of the frame before, a hash of
-//! all of its bytes, so that a frame of another history does not fit, however whole it is.
+//! of everything else, header and body. `previous` is the [`FrameHash`] of the header of the frame
+//! before, which has the checksum of its body, so that a frame of another history does not fit, however whole it is.
 
 use core::fmt;
 use std::vec::Vec;
@@ -31,7 +31,7 @@ pub const HEADER_BYTES: usize = 44;
 /// Where the checksum stands in the header.
 const CRC_AT: usize = HEADER_BYTES - 4;
 
-/// A hash of a whole frame, by which the next one names it.
+/// A hash by which what follows names what is before it: a frame its header, a segment its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameHash([u8; 16]);
 
@@ -49,9 +49,9 @@ impl FrameHash {
         self.0
     }
 
-    /// The link of a frame: its SipHash-1-3 with 128 bits, under a key of zeros.
-    pub fn of(frame: &[u8]) -> Self {
-        Self(SipHasher13::new().hash(frame).as_bytes())
+    /// The SipHash-1-3 of these bytes with 128 bits, under a key of zeros.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(SipHasher13::new().hash(bytes).as_bytes())
     }
 }
 
@@ -145,7 +145,7 @@ pub(super) fn encode_with(
     put(&mut rest, &header.previous.bytes());
     let crc = checksum(&head[..CRC_AT], body);
     head[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
-    Ok(FrameHash::of(&out[start..]))
+    Ok(FrameHash::of(head))
 }
 
 /// Puts a field at the start of the rest of a header. A header has as many bytes as its fields.
@@ -192,7 +192,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame<'_>, FrameError> {
     if u32::from_le_bytes(fields.take()) != checksum(&head[..CRC_AT], body) || version == 0 {
         return Err(FrameError::Checksum);
     }
-    Ok(Frame { header, body, version, link: FrameHash::of(bytes) })
+    Ok(Frame { header, body, version, link: FrameHash::of(head) })
 }
 
 fn checksum(head: &[u8], body: &[u8]) -> u32 {
@@ -239,7 +239,10 @@ mod tests {
     fn what_was_written_is_read() {
         let bytes = frame(b"facts");
         let read = decode(&bytes).expect("a frame");
-        assert_eq!((read.header, read.body, read.link), (header(), &b"facts"[..], FrameHash::of(&bytes)));
+        assert_eq!(
+            (read.header, read.body, read.link),
+            (header(), &b"facts"[..], FrameHash::of(&bytes[..HEADER_BYTES]))
+        );
     }
 
     #[test]
@@ -270,7 +273,8 @@ mod tests {
 
     #[test]
     fn frames_that_differ_have_different_links() {
-        assert_ne!(FrameHash::of(&frame(b"a")), FrameHash::of(&frame(b"b")));
-        assert_ne!(FrameHash::of(&frame(b"a")), FrameHash::NONE);
+        let [a, b] = [frame(b"a"), frame(b"b")];
+        let [a, b] = [&a, &b].map(|bytes| decode(bytes).expect("a frame").link);
+        assert!(a != b && a != FrameHash::NONE);
     }
 }

@@ -1,4 +1,4 @@
-//! A directory of format 2 as it was written when the format was made, file by file.
+//! A directory of format 3 as it was written when the format was made, file by file.
 
 use std::fmt::Write as _;
 
@@ -6,17 +6,20 @@ use eventful::journal::{Journal, JournalStore as _, OpenError, Owner, Sequence};
 
 use crate::image::{Files, Holdings, Image};
 
-/// One line for each file: its name, and its bytes.
-const GOLDEN: &str = include_str!("golden/disk-2.txt");
+const SECTOR_BYTES: usize = 512;
+
+/// For each file its name and its length, then a line for each sector that is not all zeros: the byte at which it begins, and
+/// its bytes without the zeros at its end.
+const GOLDEN: &str = include_str!("golden/disk-3.txt");
 
 #[test]
-fn directory_of_format_2_is_written_as_it_was() {
+fn directory_of_format_3_is_written_as_it_was() {
     let written = lines(&write().files());
     assert_eq!(written, GOLDEN, "a change of the format needs a number of its own");
 }
 
 #[test]
-fn directory_of_format_2_is_read() {
+fn directory_of_format_3_is_read() {
     let files = files();
     let segments = files.keys().filter(|name| name.starts_with("log-")).count();
     assert!(segments >= 2 && files.contains_key("snapshot-00000000000000000004"), "{:?}", files.keys());
@@ -31,7 +34,7 @@ fn directory_of_format_2_is_read() {
 }
 
 #[test]
-fn directory_of_format_2_with_any_byte_changed_is_refused_or_holds_the_same() {
+fn directory_of_format_3_with_any_byte_changed_is_refused_or_holds_the_same() {
     let sound = Holdings::of(&mut *open(&Image::of(files())).expect("a sound journal")).expect("a sound journal");
     let mut refused = 0;
     for (name, bytes) in files().iter().filter(|(name, _)| *name != "FORMAT") {
@@ -64,7 +67,7 @@ fn write() -> Image {
 }
 
 fn open(image: &Image) -> Result<Box<dyn Journal>, OpenError> {
-    image.store().segment_bytes(400, 400).open(&Owner::new("a test"))
+    image.store().segment_bytes(4096, 4096).open(&Owner::new("a test"))
 }
 
 fn append(journal: &mut dyn Journal, number: u64) {
@@ -78,19 +81,30 @@ fn frame(number: u64) -> Vec<u8> {
 fn lines(files: &Files) -> String {
     let mut lines = String::new();
     for (name, bytes) in files {
-        lines.push_str(name);
-        lines.push(' ');
-        bytes.iter().for_each(|byte| write!(lines, "{byte:02x}").expect("memory"));
-        lines.push('\n');
+        writeln!(lines, "{name} {}", bytes.len()).expect("memory");
+        for (number, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
+            let Some(last) = sector.iter().rposition(|byte| *byte != 0) else { continue };
+            write!(lines, "  {} ", number * SECTOR_BYTES).expect("memory");
+            sector[..=last].iter().for_each(|byte| write!(lines, "{byte:02x}").expect("memory"));
+            lines.push('\n');
+        }
     }
     lines
 }
 
 fn files() -> Files {
     let byte = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).expect("digits"), 16).expect("digits");
-    let file = |line: &str| {
-        let (name, digits) = line.split_once(' ').expect("a name and bytes");
-        (name.to_owned(), digits.as_bytes().chunks(2).map(byte).collect())
-    };
-    GOLDEN.lines().map(file).collect()
+    let (mut files, mut name) = (Files::default(), "");
+    for line in GOLDEN.lines() {
+        let (first, second) = line.trim_start().split_once(' ').expect("two words");
+        if line.starts_with(' ') {
+            let (at, bytes) = (first.parse().expect("a number"), second.as_bytes().chunks(2).map(byte));
+            let file: &mut Vec<u8> = files.get_mut(name).expect("a file");
+            file.iter_mut().skip(at).zip(bytes).for_each(|(target, byte)| *target = byte);
+        } else {
+            name = first;
+            files.insert(name.to_owned(), vec![0; second.parse().expect("a number")]);
+        }
+    }
+    files
 }

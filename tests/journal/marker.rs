@@ -59,7 +59,7 @@ fn marker_comes_only_after_the_first_segment() {
 
         drop(home.store().open(&owner()).expect("a new journal"));
 
-        assert_eq!(fs::read_to_string(home.marker()).expect("a file"), "eventful journal, format 2\n");
+        assert_eq!(fs::read_to_string(home.marker()).expect("a file"), "eventful journal, format 3\n");
         [home.file(), home.marker()].iter().for_each(|file| fs::remove_file(file).expect("a file"));
     }
 }
@@ -87,8 +87,8 @@ fn marker_that_cannot_be_written_refuses_to_open() {
 #[test]
 fn marker_of_a_newer_program_refuses_to_open_and_to_salvage() {
     let home = MarkerDirectory::with_a_frame();
-    fs::write(home.marker(), "eventful journal, format 3\n").expect("a file");
-    let newer = OpenError::from(TooNew::format(home.marker().display(), 3, 2));
+    fs::write(home.marker(), "eventful journal, format 4\n").expect("a file");
+    let newer = OpenError::from(TooNew::format(home.marker().display(), 4, 3));
     for mut store in [home.store(), home.store().read_only()] {
         assert_eq!(store.open(&owner()).map(drop), Err(newer.clone()));
     }

@@ -97,7 +97,7 @@ impl Newness {
         let opening = crate::script::accepted("order-17");
         let first = frame_of(Sequence::FIRST, FrameHash::NONE, &body_of(&opening));
         journal.append(Sequence::FIRST, &first).expect("room");
-        let (next, link) = (Sequence::FIRST.next(), FrameHash::of(&first));
+        let (next, link) = (Sequence::FIRST.next(), frame::decode(&first).expect("a frame").link);
         match self {
             Self::Fact => {
                 let mut body = body_of(&opening[..1]);

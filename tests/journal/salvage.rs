@@ -106,7 +106,7 @@ proptest! {
         let mut bytes = THIRTY_EVENTS.clone();
         *at.get_mut(&mut bytes) ^= 1 << bit;
         fs::create_dir(home.directory()).expect("a directory");
-        fs::write(home.directory().join("FORMAT"), "eventful journal, format 2\n").expect("a file");
+        fs::write(home.directory().join("FORMAT"), "eventful journal, format 3\n").expect("a file");
         fs::write(home.file(), bytes).expect("a file");
 
         let salvaged = home.salvage().expect("a target");

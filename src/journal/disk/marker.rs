@@ -23,7 +23,7 @@ const FORMER: &str = "journal.redb";
 const WORDS: &str = "eventful journal, format ";
 
 /// The format that is written here, and the newest one that is read.
-const KNOWN_FORMAT: u16 = 2;
+const KNOWN_FORMAT: u16 = 3;
 
 /// The most bytes of a marker that are read.
 const MOST_BYTES: u64 = 64;

@@ -1,12 +1,14 @@
 //! Records: the units that the files of a journal consist of. `docs/ARCHITECTURE.md` shows their bytes.
 
+use std::vec;
 use std::vec::Vec;
 
 /// Bytes of a record before its body.
 pub(super) const HEAD_BYTES: usize = 24;
 
-/// A record begins at a multiple of so many bytes.
-pub(super) const ALIGN_BYTES: usize = 8;
+/// A record begins at a multiple of so many bytes: a sector, which is what a disk writes at once. So no write touches
+/// the bytes of a record that is durable, and none needs the cache of the operating system.
+pub(super) const ALIGN_BYTES: usize = 512;
 
 /// The place of the checksum of the body, and of that of the head.
 const BODY_CRC_AT: usize = 16;
@@ -61,18 +63,45 @@ pub(super) const fn bytes_of(body: usize) -> usize {
     (HEAD_BYTES + body).next_multiple_of(ALIGN_BYTES)
 }
 
+/// Memory for one record after the other, at an address that a disk can read from by itself.
+#[derive(Debug, Default)]
+pub(super) struct RecordBuffer {
+    memory: Vec<u8>,
+    start: usize,
+    len: usize,
+}
+
+impl RecordBuffer {
+    /// The record in it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..self.start + self.len]
+    }
+
+    /// Makes room for a record of so many bytes, whatever they are now.
+    fn begin(&mut self, len: usize) -> &mut [u8] {
+        if self.memory.len() < len + ALIGN_BYTES {
+            self.memory = vec![0; len + len / 2 + ALIGN_BYTES];
+        }
+        (self.start, self.len) = (self.memory.as_ptr().align_offset(ALIGN_BYTES).min(ALIGN_BYTES), len);
+        &mut self.memory[self.start..self.start + len]
+    }
+}
+
 /// Makes `out` the record that is to stand in this place.
-pub(super) fn encode(kind: RecordKind, number: u64, body: &[u8], place: RecordPlace, out: &mut Vec<u8>) {
-    out.clear();
+pub(super) fn encode(kind: RecordKind, number: u64, body: &[u8], place: RecordPlace, out: &mut RecordBuffer) {
+    let record = out.begin(bytes_of(body.len()));
+    let (head, rest) = record.split_at_mut(HEAD_BYTES);
+    let (target, padding) = rest.split_at_mut(body.len());
     // A body is at most `LIMIT_BYTES` long.
     let length = body.len() as u32;
-    out.extend_from_slice(&[kind as u8, 0, 0, 0]);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&number.to_le_bytes());
-    out.extend_from_slice(&crc32c::crc32c(body).to_le_bytes());
-    out.extend_from_slice(&head_crc(out, place).to_le_bytes());
-    out.extend_from_slice(body);
-    out.resize(bytes_of(body.len()), 0);
+    head[..4].copy_from_slice(&[kind as u8, 0, 0, 0]);
+    head[4..8].copy_from_slice(&length.to_le_bytes());
+    head[8..BODY_CRC_AT].copy_from_slice(&number.to_le_bytes());
+    head[BODY_CRC_AT..HEAD_CRC_AT].copy_from_slice(&crc32c::crc32c(body).to_le_bytes());
+    let crc = head_crc(head, place);
+    head[HEAD_CRC_AT..].copy_from_slice(&crc.to_le_bytes());
+    target.copy_from_slice(body);
+    padding.fill(0);
 }
 
 /// Returns the head of the record in this place, when `bytes` begin with one that was written there.
@@ -125,9 +154,10 @@ mod tests {
     const PLACE: RecordPlace = RecordPlace { file: 3, at: 512 };
 
     fn record() -> Vec<u8> {
-        let mut bytes = Vec::new();
-        encode(RecordKind::Frame, 7, b"facts", PLACE, &mut bytes);
-        bytes
+        let mut record = RecordBuffer::default();
+        encode(RecordKind::Frame, 6, &[7; 700], PLACE, &mut record);
+        encode(RecordKind::Frame, 7, b"facts", PLACE, &mut record);
+        record.bytes().to_vec()
     }
 
     fn read(bytes: &[u8], place: RecordPlace) -> Option<(RecordKind, u64, &[u8])> {
@@ -138,10 +168,13 @@ mod tests {
     #[test]
     fn record_is_read_where_it_was_written_and_nowhere_else() {
         let bytes = record();
-        assert_eq!((read(&bytes, PLACE), bytes.len()), (Some((RecordKind::Frame, 7, &b"facts"[..])), 32));
+        assert_eq!((read(&bytes, PLACE), bytes.len()), (Some((RecordKind::Frame, 7, &b"facts"[..])), ALIGN_BYTES));
         assert_eq!(read(&bytes, RecordPlace { file: 4, ..PLACE }), None);
-        assert_eq!(read(&bytes, RecordPlace { at: 520, ..PLACE }), None);
-        assert!((0..32).all(|cut| read(&bytes[..cut], PLACE).is_none()), "without its padding it is torn, too");
+        assert_eq!(read(&bytes, RecordPlace { at: 1024, ..PLACE }), None);
+        assert!(
+            (0..ALIGN_BYTES).all(|cut| read(&bytes[..cut], PLACE).is_none()),
+            "without its padding it is torn, too"
+        );
     }
 
     #[test]

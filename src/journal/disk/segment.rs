@@ -10,7 +10,7 @@ use super::super::error::Corrupt;
 use super::super::frame::FrameHash;
 use super::super::sequence::Sequence;
 use super::reader::{RecordRead, RecordReader, SharedFile};
-use super::record::{self, RecordKind, RecordPlace, bytes_of, number_at};
+use super::record::{self, RecordBuffer, RecordKind, RecordPlace, bytes_of, number_at};
 use super::volume::{Access, Volume};
 
 /// The name of the segment that is being prepared.
@@ -51,15 +51,16 @@ pub(super) struct Preface {
 }
 
 impl Preface {
-    /// Makes `out` the head of this segment. Returns its link, by which the next segment names it.
-    pub(super) fn encode(&self, number: u64, out: &mut Vec<u8>) -> FrameHash {
+    /// Returns the head of this segment. By its hash the next segment names it.
+    pub(super) fn encode(&self, number: u64) -> RecordBuffer {
         let mut body = Vec::with_capacity(BODY_BYTES);
         [self.base.number(), self.first.number(), self.end_before, 0]
             .iter()
             .for_each(|field| body.extend_from_slice(&field.to_le_bytes()));
         body.extend_from_slice(&self.before.bytes());
-        record::encode(RecordKind::Head, number, &body, RecordPlace { file: number, at: 0 }, out);
-        FrameHash::of(out)
+        let mut head = RecordBuffer::default();
+        record::encode(RecordKind::Head, number, &body, RecordPlace { file: number, at: 0 }, &mut head);
+        head
     }
 
     fn decode(body: &[u8]) -> Option<Self> {
@@ -102,6 +103,5 @@ pub(super) fn preface(reader: &mut RecordReader, number: u64, limit: u64) -> io:
     if head.kind != RecordKind::Head || head.number != number {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
-    Ok(Preface::decode(body).map(|preface| (preface, preface.encode(number, &mut bytes))))
+    Ok(Preface::decode(body).map(|preface| (preface, FrameHash::of(preface.encode(number).bytes()))))
 }

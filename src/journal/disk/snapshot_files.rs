@@ -9,7 +9,7 @@ use std::vec::Vec;
 use super::super::error::{Corrupt, ReadError};
 use super::super::sequence::Sequence;
 use super::reader::{RecordRead, RecordReader, SharedFile};
-use super::record::{self, RecordKind, RecordPlace};
+use super::record::{self, RecordBuffer, RecordKind, RecordPlace};
 use super::volume::{Access, Volume};
 
 /// The file of the snapshot that is being written.
@@ -23,7 +23,7 @@ pub(super) struct SnapshotFiles {
     finished: BTreeMap<Sequence, Stored>,
     unfinished: Option<Unfinished>,
     cursor: Option<PartCursor>,
-    record: Vec<u8>,
+    record: RecordBuffer,
 }
 
 /// A snapshot that is whole.
@@ -70,7 +70,7 @@ impl SnapshotFiles {
     pub(super) fn new(volume: &Arc<dyn Volume>, place: &str, snapshots: &[(Sequence, u64)]) -> Self {
         let finished = snapshots.iter().map(|(at, bytes)| (*at, Stored { bytes: *bytes, file: None })).collect();
         let (volume, place) = (Arc::clone(volume), place.into());
-        Self { volume, place, finished, unfinished: None, cursor: None, record: Vec::new() }
+        Self { volume, place, finished, unfinished: None, cursor: None, record: RecordBuffer::default() }
     }
 
     /// Opens all files, so that they can be read when their names are gone.
@@ -109,13 +109,13 @@ impl SnapshotFiles {
         let kind = if last { RecordKind::LastPart } else { RecordKind::Part };
         let place = RecordPlace { file: at.number(), at: unfinished.end };
         record::encode(kind, part.into(), bytes, place, &mut self.record);
-        if let Err(error) = unfinished.file.write_at(unfinished.end, &self.record) {
+        if let Err(error) = unfinished.file.write_at(unfinished.end, self.record.bytes()) {
             // What was written of it is taken back, so that nothing was.
             unfinished.file.cut(unfinished.end)?;
             return Err(error);
         }
         unfinished.file.sync()?;
-        (unfinished.part, unfinished.end) = (part + 1, unfinished.end + self.record.len() as u64);
+        (unfinished.part, unfinished.end) = (part + 1, unfinished.end + self.record.bytes().len() as u64);
         if last {
             self.finish()?;
         }
