@@ -28,7 +28,7 @@ impl CoreScenario {
         if faults.iter().any(|fault| matches!(fault.what, Injection::ClockOff { .. })) {
             settings.thresholds.iter_mut().for_each(|small| small.downtimes = 256);
         }
-        let (journal, quick) = (draw.journaling(), draw.rng.stream("quick").per_mille(500));
+        let (journal, quick) = (draw.journaling(), draw.is_held_up() || draw.rng.stream("quick").per_mille(500));
         let setup = CoreSetup { settings, journal, patience: 0, idles_first: false, quick };
         Self { operations, faults, ..Self::of(seed, setup) }
     }
@@ -258,6 +258,21 @@ impl CoreDraw {
             let lasts = (!draw.per_mille(200)).then(|| draw.between(10, 500) * MILLI);
             faults.push(Injection::AllFail { lasts }.at(self.trouble(draw)));
         }
+        if self.is_held_up() {
+            faults.push(Injection::DispatcherStalled { lasts: self.span }.at(0));
+            for event in 0..self.submits {
+                if draw.per_mille(250) {
+                    let does = Behaviour::Blocks { lasts: draw.pick(&[1_000, 1_500]) };
+                    faults.push(Injection::Handler { event, attempt: 1, does }.at(0));
+                }
+            }
+        }
+    }
+
+    /// Whether handlers are quick and some block their threads, behind a backlog: one task after another leads and is held
+    /// up, some of them until the next one is.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.has(FaultFamily::Masses) && !self.has(FaultFamily::Journal) && self.rng.stream("held up").per_mille(250)
     }
 
     /// Stops dispatcher, sweeper, workers and clients one by one, and restores them in another

@@ -47,6 +47,10 @@ impl CoreDraw {
         if self.has(FaultFamily::Channel) && draw.per_mille(400) {
             settings.channel_capacity = NonZeroUsize::MIN;
         }
+        if self.is_held_up() {
+            // One task leads while others are held up.
+            (settings.concurrency, settings.channel_capacity) = (count(8), count(64));
+        }
         if self.has(FaultFamily::Overload) {
             self.narrow(&mut settings, draw);
         }

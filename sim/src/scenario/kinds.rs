@@ -48,7 +48,7 @@ pub(super) fn clock(draw: &mut Stream) -> Injection {
 
 pub(super) fn outcome(draw: &mut Stream) -> Behaviour {
     match draw.below(11) {
-        9..=10 => Behaviour::Blocks { lasts: draw.pick(&[500, 3_000, 30_000]) },
+        9..=10 => Behaviour::Blocks { lasts: draw.pick(&[500, 1_000, 3_000, 30_000]) },
         0..=1 => Behaviour::Retry { after: None },
         2 => Behaviour::Retry { after: Some(draw.below(1_000) * MILLI) },
         3 => Behaviour::Permanent,

@@ -37,6 +37,9 @@ impl World<'_> {
         let mut batch = RunBatch::default();
         match self.drive(|node, now| node.start(now, &mut batch))? {
             Start::Runs => {
+                holds(!self.tasks.is_led(), || {
+                    Broken::new("waits", 3, "the dispatcher started runs while a task leads")
+                })?;
                 self.dispatcher.routine.wake();
                 self.begin_task(batch)?;
             }

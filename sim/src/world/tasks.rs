@@ -85,6 +85,11 @@ impl WorldTasks {
         self.since
     }
 
+    /// Whether this is the name of the task that began to lead last, and was not relieved since.
+    pub(super) fn is_leader(&self, lead: Lead) -> bool {
+        self.lead == Some(lead)
+    }
+
     /// Whether there is a task that leads.
     pub(super) fn is_led(&self) -> bool {
         self.lead.is_some() && self.all.iter().any(|task| task.batch.lead() == self.lead)

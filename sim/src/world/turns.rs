@@ -115,9 +115,13 @@ impl World<'_> {
             self.event_queue.at(until, Task::Settle(number));
             return Ok(());
         }
+        let led = self.tasks.get(number).and_then(|task| task.batch.lead()).filter(|lead| self.tasks.is_leader(*lead));
         self.settle_ended(number, |node, now, batch| node.settle_and_start(now, batch))?;
         let Some(task) = self.tasks.get(number) else { return Ok(()) };
         let (launches, lead) = (task.batch.launches().collect::<Vec<_>>(), task.batch.lead());
+        holds(led.is_none() || lead.is_none() || led == lead, || {
+            Broken::new("waits", 3, "the lead of a task was ended by another one")
+        })?;
         if launches.is_empty() {
             let line = self.tasks.leave_line(lead);
             self.tasks.take(number);
