@@ -16,11 +16,6 @@ impl Waiter {
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
-
-    /// Its number.
-    pub const fn number(self) -> u64 {
-        self.0
-    }
 }
 
 /// The LSNs of which it was decided whether an answer may leave: those after the first, up to the second.

@@ -89,10 +89,6 @@ pub(super) enum EngineCondition {
 }
 
 impl PendingCommits {
-    pub(super) const fn none() -> Self {
-        Self(None)
-    }
-
     pub(super) fn new(limits: CommitLimits, room_bytes: u64) -> Self {
         Self(Some(GroupCommit {
             groups: Groups::bounded(limits.group_bytes),

@@ -61,11 +61,6 @@ impl Node {
         self.shutdown.as_ref()?.report()
     }
 
-    /// Returns whether the journal is closed, or there is none.
-    pub const fn is_journal_closed(&self) -> bool {
-        self.writer.is_closed()
-    }
-
     /// Returns whether the shutdown has stopped the engine.
     pub fn has_stopped(&self) -> bool {
         matches!(self.shutdown.as_ref().map(Shutdown::stage), Some(ShutdownPhase::Closing(_) | ShutdownPhase::Over))

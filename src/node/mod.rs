@@ -173,7 +173,7 @@ pub struct Node {
 impl Node {
     /// A node without a journal around an engine that was opened just now with this output.
     pub fn in_memory(now: Timestamp, engine: Engine, out: Output) -> Self {
-        Self::new(now, engine, out, PendingCommits::none(), WriterState::closed())
+        Self::new(now, engine, out, PendingCommits::default(), WriterState::closed())
     }
 
     /// A node around an engine that was opened just now from a journal. The facts of the opening are its

@@ -116,7 +116,7 @@ impl Drop for EndOnDrop {
         }
         shared.ask_to_end(Duration::ZERO);
         // A journal with a thread of its own is still being closed: the report waits for that.
-        if shared.has_threads() || shared.journal.has_thread && !shared.read(|node, _| node.is_journal_closed()) {
+        if shared.has_threads() || shared.journal.has_thread {
             shared.end_on_thread();
         } else {
             end_at_once(shared);

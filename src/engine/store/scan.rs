@@ -41,10 +41,9 @@ impl Store {
         Scan { store: self, position }
     }
 
-    /// A walk over failed records alone, the first that failed first.
+    /// A walk over failed records alone, the first that failed first. A cursor of another walk begins it.
     pub(in crate::engine) fn scan_failed(&self, after: Cursor) -> Scan<'_> {
-        let number = if after.number() & FAILED == 0 { 0 } else { after.number() & !FAILED };
-        Scan { store: self, position: ScanPosition::Failed(number) }
+        Scan { store: self, position: ScanPosition::Failed(after.number().saturating_sub(FAILED)) }
     }
 
     /// Where every record is.
