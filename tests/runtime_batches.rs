@@ -63,6 +63,17 @@ async fn last_of_those_started_together_holds_up_none_before_it() {
     }
 }
 
+#[cfg(feature = "sim")]
+#[tokio::test(start_paused = true)]
+async fn quick_runs_are_settled_and_started_in_few_holds_of_the_lock() {
+    let (eventful, _) = start_still(succeed);
+    eventful.lock_holds();
+    warm_up(&eventful).await;
+    let holds: u64 = eventful.lock_holds().iter().sum();
+    // Each would take two holds alone.
+    assert!((5..WARM_UP as u64 / 4).contains(&holds), "{holds} holds for {WARM_UP} events");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn handler_that_blocks_its_thread_holds_up_none_that_was_started_with_it() {
     let (sender, called) = channel();

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use disk::{AppendFate, TroubledDisk};
 use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Recovered, WriteError};
 use eventful::{
@@ -51,6 +52,28 @@ async fn comes_to(eventful: &Eventful, id: &str, wanted: Status) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("{id} is never {wanted}: {:?}", eventful.explain(&key(id)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn payload_is_dropped_as_soon_as_its_group_is_durable() {
+    struct Payload(#[allow(dead_code, reason = "it counts")] Arc<()>);
+    impl AsRef<[u8]> for Payload {
+        fn as_ref(&self) -> &[u8] {
+            b"payload"
+        }
+    }
+    let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
+    let eventful = open(&disk, &gate);
+    eventful.pause().await.expect("it is ready");
+    let held = Arc::new(());
+    let key = key("a");
+    let event = Event::new(key.clone(), Bytes::from_owner(Payload(Arc::clone(&held))));
+
+    // Both are in one group, and nothing is written after it.
+    let (submitted, discarded) = tokio::join!(eventful.try_submit(event), eventful.discard(&key));
+
+    assert!(submitted.is_ok() && discarded.is_ok(), "{submitted:?}, {discarded:?}");
+    assert_eq!(Arc::strong_count(&held), 1);
 }
 
 #[tokio::test(start_paused = true)]

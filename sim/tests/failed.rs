@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use eventful::{
-    Answer, Bound, Command, Config, ErrorText, FailedOverflow, Outcome, PastAttempt, Refusal, RejectReason, Status,
+    Answer, Bound, Command, Config, ErrorText, FailedOverflow, Outcome, Output, PastAttempt, Refusal, RejectReason,
+    Replay, Status,
 };
 use eventful_sim::driver::{EngineDriver, key};
 
@@ -118,6 +119,20 @@ fn redrive_obeys_the_bound_on_pending_bytes() {
 
     driver.run(Outcome::Done);
     assert_eq!(driver.execute(Command::Redrive(key("a"))), Answer::Noted);
+}
+
+#[test]
+fn event_larger_than_a_bound_that_was_lowered_is_redriven_alone() {
+    let driver = failed(Config::default(), &["a"]);
+    let mut config = Config::default();
+    (config.max_bytes, config.max_event_bytes) = (1, 1);
+    let mut replay = Replay::new(config).expect("a valid configuration");
+    driver.sut().facts().iter().try_for_each(|fact| replay.apply(fact)).expect("facts that follow");
+    let mut out = Output::new();
+    let mut engine = replay.open(driver.now, &mut out);
+
+    assert_eq!(engine.execute(driver.now, Command::Redrive(key("a")), &mut out), Answer::Noted);
+    assert!(engine.gauges().bytes > 1);
 }
 
 #[test]

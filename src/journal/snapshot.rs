@@ -303,3 +303,21 @@ pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Resul
     journal.append(Sequence::FIRST, &bytes)?;
     Ok(journal.trim(next)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Command, Config, Engine, Event, Output, Timestamp};
+
+    #[test]
+    fn snapshot_is_taken_for_larger_with_each_record_and_byte() {
+        let mut out = Output::new();
+        let mut engine = Engine::new(Config::default(), Timestamp::EPOCH, &mut out).expect("the default is valid");
+        for number in 0..10 {
+            let event = Event::with_id(&std::format!("{number}"), "").expect("an event");
+            engine.execute(Timestamp::EPOCH, Command::Submit(event), &mut out);
+        }
+        let gauges = engine.gauges();
+        assert_eq!(about_bytes(&gauges), 10 * 128 + gauges.bytes);
+    }
+}

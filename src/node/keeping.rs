@@ -219,6 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn room_for_one_largest_event_is_enough() {
+        let (mut node, mut facts) = (node(), Vec::new());
+        assert_eq!(node.next_job(NOW, &mut facts), Job::Append);
+        node.appended(NOW, u64::MAX, 1);
+        let largest = node.config().max_event_bytes as u64;
+        assert_eq!(node.measured(NOW, largest, true), None);
+        assert_eq!(node.measured(NOW, largest - 1, true), Some(JournalSpace::Short));
+        assert_eq!(node.measured(NOW, largest, true), Some(JournalSpace::Room));
+    }
+
+    #[test]
     fn page_of_an_engine_that_was_given_up_is_not_durable() {
         let (mut node, mut facts) = (node(), Vec::new());
         assert_eq!(node.next_job(NOW, &mut facts), Job::Append);

@@ -122,3 +122,18 @@ async fn wait(shared: &Shared, notify: &Notify, limit: Option<Duration>) {
         () = shared.clock.sleep_until(shared.now() + limit) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notification_before_the_wait_ends_it_once() {
+        let notify = ThreadNotify::default();
+        for limit in [None, Some(Duration::MAX)] {
+            notify.notify();
+            notify.wait(limit);
+        }
+        assert!(!*notify.notified.lock().expect("no panic under the lock"));
+    }
+}

@@ -1,6 +1,8 @@
 //! What a journal gives back.
 
-use eventful::journal::{Corrupt, JournalStore as _, MemoryStore, OpenError, Owner, Recovered, Sequence, recover};
+use eventful::journal::{
+    Corrupt, JournalStore as _, MemoryStore, OpenError, Owner, Recovered, Sequence, inspect, recover,
+};
 use eventful::{Change, Fact};
 use proptest::prelude::*;
 
@@ -33,6 +35,22 @@ proptest! {
 
         prop_assert_eq!(replay.state(), live);
     }
+}
+
+#[test]
+fn facts_of_every_frame_are_visited_in_order() {
+    let mut store = MemoryStore::new();
+    let mut log = reopen(&mut store).log;
+    let facts: Vec<_> =
+        [Change::Paused, Change::Resumed, Change::Paused].map(|change| Fact { at: start(), change }).into();
+    log.append(&facts[..2]).and_then(|()| log.append(&facts[2..])).expect("room");
+
+    let mut visited = Vec::new();
+    let mut journal = store.open(&owner()).expect("memory");
+    inspect::facts(&mut *journal, &mut |header, fact| visited.push((header.sequence, fact))).expect("a sound journal");
+
+    let expected = facts.into_iter().zip([1, 1, 2]).map(|(fact, frame)| (Sequence::new(frame), fact));
+    assert_eq!(visited, expected.collect::<Vec<_>>());
 }
 
 #[test]
