@@ -3,12 +3,15 @@
 //!
 //! Each state that a power cut may leave is recovered and compared with the ledger as it was at that
 //! moment. Of up to six pending changes every subset survives, with the rest as it was,
-//! torn, and garbage; of more, some subsets. Now and then the recovery is interrupted
+//! torn, and garbage; of more, some subsets. Many of them leave the same bytes, as what nothing names is gone: these
+//! are recovered once. Now and then the recovery is interrupted
 //! too, before each of its own changes, and the next one has to cope; and the engine goes on.
+
+use std::collections::BTreeSet;
 
 use eventful::journal::{JournalStore, MaintainError, OpenError, WriteError};
 
-use super::expected_log::{ExpectedLog, JournaledEngine, ReplayedJournal, open};
+use super::expected_log::{ExpectedLength, ExpectedLog, JournaledEngine, ReplayedJournal, open};
 use super::fault::FaultInjector;
 use super::history::Length;
 use super::medium::{DiskImage, Rest, SimulatedDisk, UnsyncedLoss};
@@ -50,6 +53,7 @@ pub struct Tried {
     pub groups: u64,
     pub points: u64,
     pub recoveries: u64,
+    pub repeated: u64,
     pub interrupted: u64,
     pub snapshots: u64,
     pub probes: Probes,
@@ -61,6 +65,8 @@ struct Crashes<'m> {
     effort: Effort,
     stream: Stream,
     tried: Tried,
+    /// What power cuts left that was recovered, each with what was acknowledged by then.
+    recovered: BTreeSet<(u64, ExpectedLength)>,
 }
 
 /// Writes the history of this seed, and crashes it everywhere.
@@ -73,7 +79,7 @@ pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tr
     let drive = SharedDisk::new(SimulatedDisk::new(CAPACITY_BYTES, FaultInjector::none(rng.stream("trouble"))));
     drive.disk().keep_history();
     let stream = rng.stream("crashes");
-    let mut crashes = Crashes { make, effort, stream, tried: Tried::default() };
+    let mut crashes = Crashes { make, effort, stream, tried: Tried::default(), recovered: BTreeSet::new() };
     let ledger = crashes.write(&drive, &mut rng.stream("history"))?;
     let mut moments = drive.disk().take_history();
     let changes = drive.disk().changes();
@@ -149,11 +155,13 @@ impl Crashes<'_> {
         self.tried.points += 1;
         let (pending, names) = (moment.disk.pending(), moment.disk.pending_names());
         if self.stream.below(self.effort.kills) == 0 {
-            self.recover(moment, ledger, &mut |disk, _| disk.kill())?;
+            let mut disk = moment.disk.clone();
+            disk.kill();
+            self.recover(disk, ledger)?;
         }
         if pending > ALL_SUBSETS {
             for _ in 0..self.effort.draws {
-                self.recover(moment, ledger, &mut |disk, stream| disk.power_cut(UnsyncedLoss::Drawn(stream)))?;
+                self.cut(moment, ledger, &mut |disk, stream| disk.power_cut(UnsyncedLoss::Drawn(stream)))?;
             }
             return Ok(());
         }
@@ -161,7 +169,7 @@ impl Crashes<'_> {
             for survivors in 0..1 << pending {
                 let rests = if survivors + 1 == 1 << pending { &RESTS[..1] } else { &RESTS[..] };
                 for rest in rests.iter().copied() {
-                    self.recover(moment, ledger, &mut |disk, stream| {
+                    self.cut(moment, ledger, &mut |disk, stream| {
                         disk.power_cut(UnsyncedLoss::Chosen { survivors, names, rest, stream });
                     })?;
                 }
@@ -170,8 +178,8 @@ impl Crashes<'_> {
         Ok(())
     }
 
-    /// One crash, one recovery, and sometimes more.
-    fn recover(
+    /// One power cut, unless another one has left the same.
+    fn cut(
         &mut self,
         moment: &DiskImage,
         ledger: &ExpectedLog,
@@ -179,6 +187,16 @@ impl Crashes<'_> {
     ) -> Result<(), Broken> {
         let mut disk = moment.disk.clone();
         crash(&mut disk, &mut self.stream);
+        if !self.recovered.insert((disk.contents_hash(), ledger.length())) {
+            self.tried.repeated += 1;
+            self.tried.probes.add(disk.probes());
+            return Ok(());
+        }
+        self.recover(disk, ledger)
+    }
+
+    /// One recovery, and sometimes more.
+    fn recover(&mut self, disk: SimulatedDisk, ledger: &ExpectedLog) -> Result<(), Broken> {
         self.tried.recoveries += 1;
         self.tried.probes.add(disk.probes());
         let again = self.stream.below(self.effort.again) == 0;
@@ -258,6 +276,7 @@ impl Tried {
         self.groups += other.groups;
         self.points += other.points;
         self.recoveries += other.recoveries;
+        self.repeated += other.repeated;
         self.interrupted += other.interrupted;
         self.snapshots += other.snapshots;
         self.probes.add(&other.probes);

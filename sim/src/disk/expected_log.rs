@@ -37,6 +37,13 @@ struct ExpectedGroup {
     kept_at: u64,
 }
 
+/// The groups of a ledger, and whether the fate of another one is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ExpectedLength {
+    kept: usize,
+    is_open: bool,
+}
+
 /// What a journal has lost of what it should hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LostGroups {
@@ -58,6 +65,11 @@ impl ExpectedLog {
         let next = self.kept.get(kept.len()).or(self.open.as_ref());
         let open = next.filter(|group| group.given_at <= changes).cloned();
         Self { kept, open, ..self.clone() }
+    }
+
+    /// How much of its history it holds: two of one history that are as long are equal.
+    pub(super) fn length(&self) -> ExpectedLength {
+        ExpectedLength { kept: self.kept.len(), is_open: self.open.is_some() }
     }
 
     /// How many groups were acknowledged.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::fault::DiskFault;
 use super::sector::{SECTOR_BYTES, Sector, SectorFate, Sectors, UnsyncedSector, pieces, settle};
 use crate::seeded_rng::Stream;
+use crate::state_hash::StateHash;
 use crate::tier::Probes;
 
 /// A file.
@@ -55,6 +56,12 @@ impl SimulatedFile {
             self.before.iter().for_each(|(at, sector)| old.put(*at, sector.clone()));
         }
         old.read(offset, out);
+    }
+
+    /// Adds what it shows to a hash.
+    pub(super) fn hash_contents(&self, hash: &mut StateHash) {
+        hash.word(self.cache.len);
+        self.cache.sectors.hash_written(hash);
     }
 
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) {

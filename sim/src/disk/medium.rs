@@ -1,11 +1,13 @@
 //! A disk without I/O: files under names, a cache over them, and what a power cut leaves.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher as _};
 
 use super::fault::{DiskFault, FaultInjector};
 use super::file::SimulatedFile;
 use super::sector::SectorFate;
 use crate::seeded_rng::Stream;
+use crate::state_hash::StateHash;
 use crate::tier::Probes;
 
 /// Why a disk did not do what it was asked.
@@ -248,6 +250,16 @@ impl SimulatedDisk {
     /// Reads anew from the medium what the cache shows otherwise because a sync has failed.
     pub fn evict(&mut self) {
         self.files.values_mut().for_each(SimulatedFile::evict);
+    }
+
+    /// A hash of the files that have a name. Disks whose power has failed are as good as equal when theirs are.
+    pub(super) fn contents_hash(&self) -> u64 {
+        let mut hash = StateHash::default();
+        for (name, file) in &self.names {
+            name.hash(&mut hash);
+            self.files.get(file).iter().for_each(|file| file.hash_contents(&mut hash));
+        }
+        hash.finish()
     }
 
     /// The names that there are.

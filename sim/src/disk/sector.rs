@@ -1,8 +1,10 @@
 //! Sectors: the units in which a disk forgets.
 
+use std::hash::Hasher as _;
 use std::sync::Arc;
 
 use crate::seeded_rng::Stream;
+use crate::state_hash::StateHash;
 
 /// Bytes of a sector.
 pub const SECTOR_BYTES: usize = 512;
@@ -45,6 +47,16 @@ impl Sectors {
             match self.0.get(piece.sector).and_then(Option::as_ref) {
                 Some(sector) => target.copy_from_slice(&sector[piece.from..piece.from + piece.len]),
                 None => target.fill(0),
+            }
+        }
+    }
+
+    /// Adds the sectors that were ever written to a hash.
+    pub(super) fn hash_written(&self, hash: &mut StateHash) {
+        for (at, sector) in self.0.iter().enumerate() {
+            if let Some(sector) = sector {
+                hash.word(at as u64);
+                hash.write(&sector[..]);
             }
         }
     }
