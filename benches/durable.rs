@@ -3,7 +3,7 @@
 //! The raw file is zeroed before, and gets the same bytes in the same groups: one write and one `fdatasync` each.
 //!
 //! The disk is the one of the target directory. `-- --only NAME` measures one of them: `groups`, `events`,
-//! `recovery` or `snapshots`.
+//! `recovery`, `snapshots` or `steps`.
 
 mod adapter;
 mod ids;
@@ -12,11 +12,12 @@ mod report;
 mod stopwatch;
 
 /// The parts, by name.
-const PARTS: [(&str, fn()); 4] = [
+const PARTS: [(&str, fn()); 5] = [
     ("groups", journal::grouping::measure),
     ("events", adapter::measure),
     ("recovery", journal::recovery::measure),
     ("snapshots", journal::snapshots::measure),
+    ("steps", journal::steps::measure),
 ];
 
 fn main() {

@@ -5,3 +5,4 @@ pub(crate) mod grouping;
 pub(crate) mod media;
 pub(crate) mod recovery;
 pub(crate) mod snapshots;
+pub(crate) mod steps;
