@@ -15,6 +15,22 @@ fn owner() -> Owner {
 }
 
 #[test]
+fn opening_on_a_full_disk_says_what_it_needs_and_loses_nothing() {
+    let image = Image::default();
+    let mut journal = image.store().open(&owner()).expect("a new journal");
+    append(&mut *journal, 1, 100);
+    drop(journal);
+    // What is there is synced and cut first.
+    image.refuse_after(2, ErrorKind::StorageFull);
+
+    let refused = image.store().open(&owner()).map(drop).expect_err("no room").to_string();
+
+    assert!(refused.contains("the disk is full") && refused.contains("opening the journal takes 2560"), "{refused}");
+    image.refuse(None);
+    assert_eq!(image.store().open(&owner()).expect("room").extent().end, Sequence::new(2));
+}
+
+#[test]
 fn a_second_owner_is_told_who_the_first_one_is() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut first = DiskStore::new(directory.path());
@@ -201,7 +217,7 @@ fn write_that_is_torn_at_any_sector_is_taken_back_whole() {
 fn a_process_that_is_killed_at_any_change_of_the_file_loses_nothing_that_was_acknowledged() {
     for changes in 0.. {
         let image = Image::default();
-        image.refuse_after(changes);
+        image.refuse_after(changes, ErrorKind::Other);
         let acknowledged = write_until_it_fails(&image);
         let killed = Image::of(image.files());
         let mut journal = killed.open().unwrap_or_else(|error| panic!("after {changes} changes: {error}"));
@@ -347,15 +363,17 @@ fn segments_that_are_prepared_beside_the_journal_hold_what_was_written() {
 fn what_is_trimmed_is_given_back() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = || DiskStore::new(directory.path()).segment_bytes(100_000, 200_000);
-    let mut journal = store().open(&owner()).expect("a journal");
-    let mut round = |round: u64| {
+    let round = |round: u64| {
+        let mut journal = store().open(&owner()).expect("a journal");
         for frame in 0..40 {
             append(&mut *journal, round * 40 + frame + 1, 20_000);
         }
         journal.trim(Sequence::new(round * 40 + 30)).expect("a disk");
+        // It is removed beside the journal, by the time that this is closed.
+        drop(journal);
         store().size_bytes().expect("a disk")
     };
-    (0..12).map(&mut round).for_each(|bytes| assert!(bytes < 900_000, "{bytes} bytes are left of 200,000"));
+    (0..12).map(round).for_each(|bytes| assert!(bytes < 900_000, "{bytes} bytes are left of 200,000"));
 }
 
 fn append(journal: &mut dyn Journal, frame: u64, size: usize) {

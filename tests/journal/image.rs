@@ -22,7 +22,7 @@ struct ImageState {
     files: Vec<Vec<u8>>,
     refuses: Option<io::ErrorKind>,
     /// Changes after which it refuses all others.
-    left: Option<u64>,
+    left: Option<(u64, io::ErrorKind)>,
     locked: bool,
 }
 
@@ -70,8 +70,8 @@ impl Image {
     }
 
     /// Refuses every change after so many more.
-    pub(crate) fn refuse_after(&self, changes: u64) {
-        self.lock().left = Some(changes);
+    pub(crate) fn refuse_after(&self, changes: u64, refuses: io::ErrorKind) {
+        self.lock().left = Some((changes, refuses));
     }
 
     fn lock(&self) -> MutexGuard<'_, ImageState> {
@@ -80,10 +80,13 @@ impl Image {
 
     fn change(&self) -> io::Result<MutexGuard<'_, ImageState>> {
         let mut state = self.lock();
-        if state.left == Some(0) {
-            state.refuses = Some(io::ErrorKind::Other);
-        }
-        state.left = state.left.map(|left| left.saturating_sub(1));
+        state.left = match state.left {
+            Some((0, refuses)) => {
+                state.refuses = Some(refuses);
+                None
+            }
+            left => left.map(|(left, refuses)| (left - 1, refuses)),
+        };
         state.refuses.map_or(Ok(()), |kind| Err(kind.into())).map(|()| state)
     }
 }

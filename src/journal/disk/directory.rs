@@ -241,9 +241,7 @@ impl VolumeFile for DirectoryFile {
         while at < bytes {
             let length = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(ZEROS_BYTES);
             self.write_at(at, &zeros[..length])?;
-            if self.direct.is_none() {
-                self.cached.sync_data()?;
-            }
+            self.relieve()?;
             at += length as u64;
         }
         Ok(())
@@ -255,6 +253,10 @@ impl VolumeFile for DirectoryFile {
 
     fn sync(&self) -> io::Result<()> {
         self.cached.sync_data()
+    }
+
+    fn relieve(&self) -> io::Result<()> {
+        if self.direct.is_some() { Ok(()) } else { self.sync() }
     }
 
     fn evict(&self) -> io::Result<()> {

@@ -1,9 +1,12 @@
 //! An open journal on disk.
 
 use core::fmt::Display;
+use core::iter;
+use std::boxed::Box;
 use std::io;
 use std::string::{String, ToString as _};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::vec::Vec;
 
 use super::super::error::{OpenError, ReadError, WriteError};
@@ -42,6 +45,8 @@ pub(super) struct DiskJournal {
     frames: Frames,
     active: Active,
     snapshot_files: SnapshotFiles,
+    /// Files that were trimmed last are being removed until this says that they are.
+    removal: Option<Receiver<()>>,
     /// Nothing follows the last frame yet.
     unsealed: bool,
     /// Why it takes no more calls.
@@ -60,8 +65,8 @@ impl DiskJournal {
         bounds: Bounds,
     ) -> Result<Self, OpenError> {
         let is_marked = held.as_ref().is_some_and(|held| held.is_marked);
-        let begun = Self::begin(volume, place, claim, held, bounds);
-        let journal = begun.map_err(|error| refused(&place, &error))?;
+        let begun = Self::begin(Arc::clone(&volume), place, claim, held, bounds);
+        let journal = begun.map_err(|error| not_begun(&*volume, place, &error))?;
         if !is_marked {
             marker::set(&*journal.volume).map_err(|error| refused(&place, &error))?;
         }
@@ -97,8 +102,8 @@ impl DiskJournal {
             frames.note(end_before, file.len()?);
         }
         frames.push(active.number(), active.bytes());
-        let (place, unsealed, broken) = (place.into(), false, None);
-        Ok(Self { volume, place, max_bytes, frames, active, snapshot_files, unsealed, broken, _claim: claim })
+        let (place, removal, unsealed, broken) = (place.into(), None, false, None);
+        Ok(Self { volume, place, max_bytes, frames, active, snapshot_files, removal, unsealed, broken, _claim: claim })
     }
 
     fn fail(&mut self, cause: &dyn Display) -> WriteError {
@@ -171,14 +176,27 @@ impl DiskJournal {
         if self.active.fits_mark() { Ok(()) } else { self.roll(0, self.free(), first) }
     }
 
-    /// Removes what was trimmed, durably.
-    fn forget(&mut self) -> io::Result<()> {
-        let mut has_removed = self.snapshot_files.trim(self.frames.extent.first)?;
-        while let Some(number) = self.frames.drop_trimmed() {
-            self.volume.remove(&segment::name(number))?;
-            has_removed = true;
+    /// Removes what was trimmed, beside the caller: a large file takes a file system milliseconds. What stays is removed
+    /// at the next opening.
+    fn forget(&mut self) {
+        let mut names = self.snapshot_files.trim(self.frames.extent.first);
+        names.extend(iter::from_fn(|| self.frames.drop_trimmed()).map(segment::name));
+        if names.is_empty() {
+            return;
         }
-        if has_removed { self.volume.sync_names() } else { Ok(()) }
+        let (volume, (sender, removed)) = (Arc::clone(&self.volume), sync_channel(1));
+        self.volume.aside(Box::new(move || {
+            names.iter().for_each(|name| drop(volume.remove(name)));
+            let _ = sender.send(());
+        }));
+        self.await_removal();
+        self.removal = Some(removed);
+    }
+
+    /// Waits until what was trimmed is removed.
+    fn await_removal(&mut self) {
+        // Without a thread it stays until the next opening.
+        self.removal.take().map(|removed| removed.recv().ok());
     }
 
     /// Gives back what the newest segment has not used, if that makes room for so many bytes.
@@ -197,9 +215,23 @@ impl DiskJournal {
 
     /// Says that what was acknowledged is durable, and gives back what is not used.
     fn close(&mut self) -> Result<(), WriteError> {
+        self.await_removal();
         self.seal()?;
         self.active.give_back().map_err(|error| self.fail(&error))
     }
+}
+
+/// The refusal of a journal behind which no segment could be begun.
+fn not_begun(volume: &dyn Volume, place: &str, error: &io::Error) -> OpenError {
+    if error.kind() != io::ErrorKind::StorageFull {
+        return refused(&place, error);
+    }
+    let (free, needed) = (volume.free_bytes().unwrap_or_default(), super::active::bytes_for(0));
+    let cause = std::format!(
+        "the disk is full: {free} bytes of it are free, and opening the journal takes {needed} at least: make room; what \
+         the journal holds stays, and can be read meanwhile"
+    );
+    OpenError::Io { place: place.into(), cause }
 }
 
 impl Journal for DiskJournal {
@@ -278,11 +310,11 @@ impl Journal for DiskJournal {
         self.make_place(below)?;
         self.write(RecordKind::Trim, below, &[])?;
         self.frames.extent.first = below;
-        self.forget().map_err(|error| self.fail(&error))?;
+        self.forget();
         // What the newest segment holds is room only once another one follows it.
         if below == end && self.frames.newest_has_frames() {
             match self.roll(0, self.free(), below) {
-                Ok(()) => self.forget().map_err(|error| self.fail(&error))?,
+                Ok(()) => self.forget(),
                 Err(WriteError::Full) => {}
                 Err(error) => return Err(error),
             }

@@ -148,7 +148,11 @@ impl DiskStore {
         let names = volume.names()?;
         let counts = |name: &&String| segment::number(name).is_some() || snapshot_files::number(name).is_some();
         let bytes = names.iter().filter(counts).map(|name| {
-            let bytes = volume.open(name, Access::Read).and_then(|file| file.len());
+            let bytes = match volume.open(name, Access::Read).and_then(|file| file.len()) {
+                // Its owner has removed it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+                bytes => bytes,
+            };
             bytes.map_err(|error| io::Error::new(error.kind(), std::format!("{place}/{name}: {error}")))
         });
         bytes.sum()

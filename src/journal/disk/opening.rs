@@ -238,8 +238,13 @@ impl Opening<'_> {
                 || snapshot_files::number(name).is_some_and(|at| at < first)
         };
         for name in names.iter().filter(is_waste) {
-            let removed = self.volume.remove(name);
-            removed.map_err(|error| refused(&std::format_args!("{}/{name}", self.place), &error))?;
+            match self.volume.remove(name) {
+                // The owner before may still be at it.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(refused(&std::format_args!("{}/{name}", self.place), &error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
         Ok(())
     }

@@ -98,8 +98,7 @@ impl SnapshotFiles {
         Ok(Some((*bytes, file.clone().map_or_else(open, Ok)?)))
     }
 
-    /// Puts the next part. Returns whether it follows the one before. Each part is synced by itself: a snapshot
-    /// that is synced at the end as a whole would hold up the appends meanwhile.
+    /// Puts the next part. Returns whether it follows the one before. All are durable once the last one is there.
     pub(super) fn put(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> io::Result<bool> {
         if part == 0 {
             self.begin(at)?;
@@ -114,7 +113,11 @@ impl SnapshotFiles {
             unfinished.file.cut(unfinished.end)?;
             return Err(error);
         }
-        unfinished.file.sync()?;
+        if last {
+            unfinished.file.sync()?
+        } else {
+            unfinished.file.relieve()?
+        }
         (unfinished.part, unfinished.end) = (part + 1, unfinished.end + self.record.bytes().len() as u64);
         if last {
             self.finish()?;
@@ -178,17 +181,14 @@ impl SnapshotFiles {
         Ok(Some(read))
     }
 
-    /// Removes those before this frame. Returns whether there were any.
-    pub(super) fn trim(&mut self, below: Sequence) -> io::Result<bool> {
+    /// Forgets those before this frame. Returns the names of their files.
+    pub(super) fn trim(&mut self, below: Sequence) -> Vec<String> {
         let kept = self.finished.split_off(&below);
         let trimmed = core::mem::replace(&mut self.finished, kept);
-        for at in trimmed.keys() {
-            self.volume.remove(&name(*at))?;
-        }
         if self.unfinished.as_ref().is_some_and(|unfinished| unfinished.at < below) {
             self.drop_unfinished();
         }
-        Ok(!trimmed.is_empty())
+        trimmed.into_keys().map(name).collect()
     }
 }
 

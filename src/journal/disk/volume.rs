@@ -172,6 +172,16 @@ pub trait VolumeFile: Debug + Send + Sync {
     /// What the medium said; then which of them are durable is unknown.
     fn sync(&self) -> io::Result<()>;
 
+    /// Called between writes that need not be durable yet: brings to the medium what has come together in a cache, so that
+    /// the next sync does not hold up those of other files. By default nothing comes together.
+    ///
+    /// # Errors
+    ///
+    /// What the medium said.
+    fn relieve(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Lets the next reads ask the medium. A sync that fails may leave bytes in a cache that will never be on the
     /// medium, and of which the next sync says nothing.
     ///
