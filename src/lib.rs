@@ -67,8 +67,8 @@ pub use engine::{
     AfterRun, Algorithm, Answer, AttemptEnd, Attributes, Backoff, Bound, Change, Charge, Command, Config, Conflict,
     Cursor, Deadline, Digest, Downtime, DropReason, DroppedFailure, Duplicate, DurableState, Effect, Engine,
     EnqueueFailure, Epoch, ErrorText, Event, Fact, FactCounters, FailedOverflow, Filter, Gauges, Histogram, Histograms,
-    Id, InvalidConfig, InvalidEvent, InvalidKey, Key, Metrics, Outcome, Output, Page, PastAttempt, Phase, Place,
-    RecordView, Refusal, RejectReason, Rejection, Replay, ReplayError, Run, RunId, RunView, SnapshotLoader,
+    Id, InvalidConfig, InvalidEvent, InvalidKey, Key, Metrics, NotBefore, Outcome, Output, Page, PastAttempt, Phase,
+    Place, RecordView, Refusal, RejectReason, Rejection, Replay, ReplayError, Run, RunId, RunView, Seq, SnapshotLoader,
     SnapshotRecord, SnapshotSummary, Status, Swept, SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
 };
 #[cfg(feature = "sim")]

@@ -66,7 +66,7 @@ pub fn crash_case() -> CoreScenario {
 pub fn small_case() -> CoreScenario {
     let submit = |event, payload| Act::Submit { event, payload };
     let acts = [submit(0, 0), submit(1, 0), submit(0, 0), submit(2, 0), submit(1, 1)];
-    let operations = acts.map(|act| Operation { at: 0, client: 0, hangs_up: false, act }).to_vec();
+    let operations = acts.map(|act| Operation { at: 0, client: 0, hangs_up: false, delay: 0, act }).to_vec();
     let at_once = Behaviour::Slow { lasts: 0 };
     let handler = |event, attempt, does| Injection::Handler { event, attempt, does }.at(0);
     let mut faults = vec![handler(0, 1, Behaviour::PanicBefore), handler(1, 1, Behaviour::Slow { lasts: 1_000 })];

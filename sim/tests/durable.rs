@@ -85,7 +85,8 @@ fn draw(seed: u64, swarm: bool) -> CoreScenario {
 
 /// Three events at once, with a journal, and what goes wrong.
 fn journaled(faults: Vec<CoreFault>) -> CoreScenario {
-    let submit = |event| Operation { at: 0, client: 0, hangs_up: false, act: Act::Submit { event, payload: 0 } };
+    let submit =
+        |event| Operation { at: 0, client: 0, hangs_up: false, delay: 0, act: Act::Submit { event, payload: 0 } };
     let mut scenario = CoreScenario { operations: (0..3).map(submit).collect(), faults, ..small_case() };
     scenario.setup.journal = Some(Journaling {
         relaxed_starts: false,

@@ -59,7 +59,7 @@ fn stuck_when_late() -> CoreScenario {
     scenario.setup.settings.concurrency = std::num::NonZeroUsize::MIN;
     scenario.operations.truncate(1);
     let discard = Act::Discard { event: 0 };
-    scenario.operations.push(Operation { at: 1_000, client: 0, hangs_up: false, act: discard });
+    scenario.operations.push(Operation { at: 1_000, client: 0, hangs_up: false, delay: 0, act: discard });
     scenario.faults = vec![Injection::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }.at(0)];
     scenario
 }

@@ -220,13 +220,15 @@ fn each_field_of_a_view_is_compared() {
 
     let other = driver.engine().get(driver.now, &key()).expect("it is there");
     type Alter = fn(&mut RecordView);
-    let fields: [(&str, Alter); 16] = [
+    let fields: [(&str, Alter); 18] = [
         ("key", |view| view.key = Key::new("", "b").expect("an id")),
         ("digest", |view| view.digest = eventful::Digest::of(b"y")),
         ("status", |view| view.status = Status::Failed),
         ("attempt", |view| view.attempt += 1),
         ("charge", |view| view.charge.refunds += 1),
         ("accepted_at", |view| view.accepted_at = view.accepted_at + SECOND),
+        ("seq", |view| view.seq = None),
+        ("not_before", |view| view.not_before = Some(at(0))),
         ("eligible_at", |view| view.eligible_at = None),
         ("run", |view| view.run = Some(eventful::RunView { id: run_id(9), started_at: at(0), deadline: at(0) })),
         ("terminal_at", |view| view.terminal_at = Some(view.accepted_at)),

@@ -194,7 +194,7 @@ mod tests {
         assert_found("what its key leads to", |engine| {
             let event = record(engine, "line").event.clone();
             let hash = engine.state.store.hash(event.key());
-            engine.state.store.insert(hash, event, engine.now);
+            engine.state.store.insert(hash, event, engine.now, None);
         });
     }
 

@@ -3,12 +3,14 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::Bytes;
+use core::time::Duration;
 
 use super::attributes::Attributes;
 use super::digest::Digest;
 use super::invalid_event::{InvalidEvent, MAX_TEXT_BYTES, checked};
 use super::key::Key;
 use super::payload;
+use super::time::Timestamp;
 
 /// An event: a key, a payload, and optionally a type, a content type and a few attributes.
 ///
@@ -40,6 +42,16 @@ struct Extras {
     event_type: Option<Box<str>>,
     content_type: Option<Box<str>>,
     attributes: Attributes,
+    not_before: Option<NotBefore>,
+}
+
+/// When the first run of an event may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotBefore {
+    /// At this time, or later.
+    At(Timestamp),
+    /// So long after it was accepted, or later.
+    After(Duration),
 }
 
 impl Event {
@@ -115,6 +127,31 @@ impl Event {
         Ok(self)
     }
 
+    /// The same event, of which no run starts before this time. It is accepted at once, and counts as pending.
+    ///
+    /// Like its attributes, the time is no part of the identity: that of the first submission stays.
+    #[must_use]
+    pub fn with_not_before(mut self, at: Timestamp) -> Self {
+        self.extras_mut().not_before = Some(NotBefore::At(at));
+        self
+    }
+
+    /// The same event, of which no run starts until so much time has passed since it was accepted; see
+    /// [`Event::with_not_before`], of which this is in place.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use eventful::Event;
+    ///
+    /// let reminder = Event::with_id("reminder-17", "")?.with_delay(Duration::from_secs(3600));
+    /// # Ok::<(), eventful::InvalidEvent>(())
+    /// ```
+    #[must_use]
+    pub fn with_delay(mut self, delay: Duration) -> Self {
+        self.extras_mut().not_before = Some(NotBefore::After(delay));
+        self
+    }
+
     /// Its identity.
     pub fn key(&self) -> &Key {
         &self.key
@@ -151,6 +188,24 @@ impl Event {
         self.extras.as_ref().map_or(NONE, |extras| &extras.attributes)
     }
 
+    /// When its first run may start, when that was said. Once it is accepted it is a time.
+    pub fn not_before(&self) -> Option<NotBefore> {
+        self.extras.as_ref()?.not_before
+    }
+
+    /// The same event as it is accepted at `now`: with a time in place of a delay.
+    pub(super) fn accepted_at(mut self, now: Timestamp) -> Self {
+        if let Some(NotBefore::After(delay)) = self.not_before() {
+            self.extras_mut().not_before = Some(NotBefore::At(now + delay));
+        }
+        self
+    }
+
+    /// When its first run may start, if it was accepted at `now`.
+    pub(super) fn eligible_at(&self, now: Timestamp) -> Timestamp {
+        self.not_before().map_or(now, |not_before| not_before.since(now).max(now))
+    }
+
     /// What it is charged against the bound by bytes: payload, key, type, content type and
     /// attributes, in bytes.
     pub fn size_bytes(&self) -> usize {
@@ -159,6 +214,24 @@ impl Event {
 
     fn extras_mut(&mut self) -> &mut Extras {
         Arc::make_mut(self.extras.get_or_insert_default())
+    }
+}
+
+impl NotBefore {
+    /// The time, once it is known.
+    pub fn time(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::After(_) => None,
+        }
+    }
+
+    /// The time that this is for an event that is accepted at `now`.
+    pub(super) fn since(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::After(delay) => now + delay,
+        }
     }
 }
 
@@ -225,6 +298,19 @@ mod tests {
     fn a_text_with_a_line_break_is_refused() {
         let refused = |part| Err(InvalidEvent::ControlCharacter { part });
         assert_eq!(plain().with_type("a\nb"), refused("type"));
+    }
+
+    #[test]
+    fn delay_becomes_a_time_when_the_event_is_accepted() {
+        let (now, second) = (Timestamp::from_micros(5), Duration::from_secs(1));
+        let delayed = plain().with_delay(second);
+        assert_eq!(delayed.not_before(), Some(NotBefore::After(second)));
+        let accepted = delayed.accepted_at(now);
+        assert_eq!(accepted.not_before(), Some(NotBefore::At(now + second)));
+        assert_eq!(accepted.clone().accepted_at(now + second), accepted);
+        assert_eq!(accepted.eligible_at(now), now + second);
+        assert_eq!(plain().with_not_before(Timestamp::EPOCH).eligible_at(now), now);
+        assert_eq!(plain().with_delay(Duration::MAX).eligible_at(now), Timestamp::MAX);
     }
 
     fn plain() -> Event {

@@ -35,11 +35,11 @@ impl Engine {
                 let end = left.map_or_else(String::new, |left| format!(" It is kept for another {left:?}."));
                 format!("It has failed at attempt {}: {error}; redrive it to try again.{end}", record.attempt)
             }
-            LiveState::Waiting(waiting) => self.explain_waiting(now, waiting),
+            LiveState::Waiting(waiting) => self.explain_waiting(now, record, waiting),
         }
     }
 
-    fn explain_waiting(&self, now: Timestamp, waiting: WaitingState) -> String {
+    fn explain_waiting(&self, now: Timestamp, record: &LiveRecord, waiting: WaitingState) -> String {
         if self.phase != Phase::Running {
             return "It waits because the engine is shutting down and starts nothing.".into();
         }
@@ -47,6 +47,9 @@ impl Engine {
             return "It waits because the engine is paused; resume it.".into();
         }
         match waiting.place {
+            Some(Place::Delayed) if record.attempt == 0 => {
+                format!("It waits for {:?} until its first attempt may start.", waiting.eligible_at.since(now))
+            }
             Some(Place::Delayed) => {
                 format!("It waits for {:?} until its next attempt may start.", waiting.eligible_at.since(now))
             }

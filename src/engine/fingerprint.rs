@@ -1,5 +1,6 @@
 //! What decides how the engine goes on, as a hash.
 
+use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
 
 use super::Engine;
@@ -19,6 +20,10 @@ impl Engine {
         let live = &self.state.store.live;
         self.line.iter(live).for_each(|slot| live[slot].event.key().hash(hasher));
         self.tickets.fingerprint(hasher);
+        // Which comes first when the engine is opened again.
+        let mut order: Vec<_> = live.iter().map(|(_, record)| (record.seq, record.event.key())).collect();
+        order.sort_unstable();
+        order.iter().for_each(|(_, key)| key.hash(hasher));
     }
 
     fn add_record(&self, location: Location, hasher: &mut impl Hasher) {

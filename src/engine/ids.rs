@@ -1,6 +1,7 @@
-//! Numbers that name a run and a ticket.
+//! Numbers that name a run, a ticket and an acceptance.
 
 use core::fmt;
+use core::num::NonZeroU64;
 
 /// One opening of the engine. Each open raises it, so that no run is named twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -66,6 +67,25 @@ impl Ticket {
     /// Its number.
     pub const fn number(self) -> u64 {
         self.0
+    }
+}
+
+/// The place of an event in the order in which events were accepted, from 1 on. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seq(NonZeroU64);
+
+impl Seq {
+    /// The place with this number; 0 is none.
+    pub const fn new(number: u64) -> Option<Self> {
+        match NonZeroU64::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0.get()
     }
 }
 

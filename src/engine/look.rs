@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::attributes::Attributes;
+use super::event::NotBefore;
 use super::filter::Range;
 use super::key::Key;
 use super::replay::DurableState;
@@ -147,6 +148,8 @@ impl LiveRecord {
             attempt: self.attempt,
             charge: self.charge,
             accepted_at: self.accepted_at,
+            seq: self.seq,
+            not_before: self.event.not_before().and_then(NotBefore::time),
             eligible_at,
             run,
             terminal_at,
@@ -178,6 +181,8 @@ impl Tombstone {
             attempt: self.attempt,
             charge: Charge::default(),
             accepted_at: self.accepted_at,
+            seq: None,
+            not_before: None,
             eligible_at: None,
             run: None,
             terminal_at: Some(self.terminal_at),

@@ -7,6 +7,7 @@ use super::delayed::Delayed;
 use super::downtime::Downtime;
 use super::effect::Output;
 use super::fact::{Change, Fact};
+use super::ids::Seq;
 use super::metrics::{FactCounters, Histograms, Metrics, Tallies};
 use super::runs::Runs;
 use super::state::{EngineState, ReplayError};
@@ -144,18 +145,18 @@ impl Engine {
         self.state.open(self.now, last, epoch);
     }
 
-    /// Puts waiting records where they wait, in the order of their times, and runs with the runs.
+    /// Puts waiting records where they wait, in the order of their times and then of their acceptance, and runs with the runs.
     fn place_all(&mut self) {
         let live = &self.state.store.live;
-        let mut waiting: Vec<(Timestamp, Slot)> = live
+        let mut waiting: Vec<(Timestamp, Option<Seq>, Slot)> = live
             .iter()
             .filter_map(|(slot, record)| match record.stage {
-                LiveState::Waiting(waiting) => Some((waiting.eligible_at, slot)),
+                LiveState::Waiting(waiting) => Some((waiting.eligible_at, record.seq, slot)),
                 LiveState::Processing(_) | LiveState::Failed { .. } => None,
             })
             .collect();
         waiting.sort();
-        waiting.into_iter().for_each(|(eligible_at, slot)| self.wait(slot, eligible_at));
+        waiting.into_iter().for_each(|(eligible_at, _, slot)| self.wait(slot, eligible_at));
 
         let live = &self.state.store.live;
         let runs = live.iter().filter(|(_, record)| matches!(record.stage, LiveState::Processing(_)));

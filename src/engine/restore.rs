@@ -147,7 +147,7 @@ impl SnapshotLoader {
             (None, Some(tombstone)) => store.entomb(hash, tombstone),
             (Some(event), None) if *event.key() == record.key => {
                 let Some(stage) = stage(&record) else { return Err(contradiction(&record)) };
-                let slot = store.insert(hash, event, record.accepted_at);
+                let slot = store.insert(hash, event, record.accepted_at, record.seq);
                 let live = &mut store.live[slot];
                 (live.attempt, live.charge) = (record.attempt, record.charge);
                 live.recall(record.last_error, record.history);

@@ -11,7 +11,7 @@ use super::config::Config;
 use super::downtime::DowntimeLog;
 use super::event::Event;
 use super::fact::{AfterRun, AttemptEnd, Change, Charge, Fact};
-use super::ids::{Epoch, RunId};
+use super::ids::{Epoch, RunId, Seq};
 use super::key::Key;
 use super::metrics::FactCounters;
 use super::store::{ActiveRun, LiveState, Location, Slot, Store, TombstoneKind};
@@ -87,7 +87,7 @@ impl EngineState {
 
     pub(super) fn accept(&mut self, at: Timestamp, hash: u64, event: Event) -> Slot {
         self.counters.accepted += 1;
-        self.store.insert(hash, event, at)
+        self.store.insert(hash, event, at, Seq::new(self.counters.accepted))
     }
 
     pub(super) fn start(&mut self, at: Timestamp, slot: Slot, run: RunId) {

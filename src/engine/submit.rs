@@ -22,9 +22,11 @@ impl Engine {
             self.tallies.reject(refusal.reason());
             return Answer::Refused(refusal);
         }
+        let event = event.accepted_at(self.now);
+        let eligible_at = event.eligible_at(self.now);
         out.fact(self.now, || Change::Accepted(event.clone()));
         let slot = self.state.accept(self.now, hash, event);
-        self.join_tail(slot);
+        self.wait(slot, eligible_at);
         Answer::Accepted
     }
 

@@ -8,14 +8,14 @@ use super::attributes::Attributes;
 use super::command::ErrorText;
 use super::digest::Digest;
 use super::fact::{AttemptEnd, Charge};
-use super::ids::{RunId, Ticket};
+use super::ids::{RunId, Seq, Ticket};
 use super::key::Key;
 use super::status::Status;
 use super::time::Timestamp;
 
 /// What the engine knows about one event, copied out.
 ///
-/// What a tombstone has dropped is absent: type, content type, attributes, size, error and history.
+/// What a tombstone has dropped is absent: its place in the order, type, content type, attributes, size, error and history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordView {
@@ -33,6 +33,11 @@ pub struct RecordView {
     pub charge: Charge,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// Its place in the order in which events were accepted. Absent in a tombstone, and when it comes from a
+    /// snapshot of a program that kept none.
+    pub seq: Option<Seq>,
+    /// Before which its first run does not start, when that was said.
+    pub not_before: Option<Timestamp>,
     /// The soonest that its next run may start, when it waits.
     pub eligible_at: Option<Timestamp>,
     /// Its run, when one is in flight.
@@ -62,8 +67,9 @@ pub struct RecordView {
 impl RecordView {
     /// The time of the last fact about it, or a later one: every fact from then on is about others.
     pub fn changed_at(&self) -> Timestamp {
-        // Of a redrive nothing else is kept.
-        let redriven = self.eligible_at.filter(|_| self.status == Status::Received);
+        // Of a redrive nothing else is kept. It comes after a run, so after the time before which there is none.
+        let first = self.not_before.map_or(self.accepted_at, |not_before| not_before.max(self.accepted_at));
+        let redriven = self.eligible_at.filter(|at| self.status == Status::Received && *at != first);
         let started = self.run.map(|run| run.started_at);
         let ended = self.history.last().map(|past| past.ended_at);
         let times = [redriven, started, ended, self.terminal_at];

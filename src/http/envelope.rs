@@ -10,13 +10,14 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::start::{self, InvalidStart};
 use super::webhook::{InvalidAttributes, with_attribute};
 use crate::engine::{Attributes, Event, InvalidEvent, Key};
 
 /// What an envelope may have beside the payload, in bytes: its other members, escaped.
 pub(super) const OVERHEAD_BYTES: usize = (16 << 10) + 6 * Attributes::MAX_BYTES;
 
-/// `{"id", "source"?, "type"?, "attributes"?, "payload"?}`, and nothing else.
+/// `{"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}`, and nothing else.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
@@ -28,6 +29,10 @@ struct Envelope<'a> {
     event_type: Option<String>,
     #[serde(default)]
     attributes: Option<NamedTexts>,
+    #[serde(default)]
+    not_before: Option<String>,
+    #[serde(default)]
+    delay: Option<String>,
     #[serde(borrow, default, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
 }
@@ -35,9 +40,11 @@ struct Envelope<'a> {
 /// Why a text is no envelope, or an envelope no event.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidEnvelope {
-    #[error(r#"not an envelope {{"id", "source"?, "type"?, "attributes"?, "payload"?}}: {0}"#)]
+    #[error(
+        r#"not an envelope {{"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}}: {0}"#
+    )]
     Json(#[from] serde_json::Error),
-    #[error(r#"not an envelope {{"id", "source"?, "type"?, "attributes"?, "payload"?}}: send one JSON object"#)]
+    #[error(r#"not an envelope {{"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}}: send one JSON object"#)]
     NoObject,
     #[error("the text is UTF-16: send it as UTF-8, converted with iconv -f UTF-16 -t UTF-8 for example")]
     Utf16,
@@ -45,6 +52,8 @@ pub(super) enum InvalidEnvelope {
     Event(#[from] InvalidEvent),
     #[error(transparent)]
     Attributes(#[from] InvalidAttributes),
+    #[error(transparent)]
+    Start(#[from] InvalidStart),
 }
 
 /// The members of an object whose values are texts, in their order, and one of a name that is there twice as well.
@@ -112,7 +121,8 @@ pub(super) fn parse(text: &[u8]) -> Result<Event, InvalidEnvelope> {
         None => event,
     };
     let attributes = envelope.attributes.map_or_else(Vec::new, |texts| texts.0);
-    Ok(attributes.iter().try_fold(event, |event, (name, value)| with_attribute(event, name, value))?)
+    let event = attributes.iter().try_fold(event, |event, (name, value)| with_attribute(event, name, value))?;
+    Ok(start::with_start(event, envelope.not_before.as_deref(), envelope.delay.as_deref())?)
 }
 
 /// A member that is there, whatever it is: `null` too.
@@ -157,6 +167,10 @@ mod tests {
             r#"{"id":"a\u0000b"}"#,
             r#"{"id":"\ud800"}"#,
             r#"{"id":"a","attributes":[]}"#,
+            r#"{"id":"a","delay":5}"#,
+            r#"{"id":"a","delay":"5"}"#,
+            r#"{"id":"a","delay":"5s","not_before":"2023-11-14T22:13:20Z"}"#,
+            r#"{"id":"a","not_before":"tomorrow"}"#,
             r#"{"id":"a","attributes":{"b":1}}"#,
             r#"{"id":"a","attributes":{"b":"1","b":"1"}}"#,
             r#"{"id":"a","attributes":{"":"1"}}"#,

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 
 use super::problem::Problem;
-use super::{coding, query, webhook};
+use super::{coding, query, start, webhook};
 use crate::engine::{Event, InvalidEvent, Key};
 
 /// The headers that may carry an id: the IETF's draft, and Standard Webhooks.
@@ -70,7 +70,8 @@ pub(super) fn event(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Event, Problem> {
-    let [source, event_type, attributes] = query::parse(uri_query, ["source", "type", "attributes"])?;
+    let names = ["source", "type", "attributes", "not_before", "delay"];
+    let [source, event_type, attributes, not_before, delay] = query::parse(uri_query, names)?;
     let key = match source {
         Some(source) => Key::new(&source, &id.text).map_err(Problem::invalid)?,
         None => forwarded_key(id, forwarded(headers, "eventful-source")?)?,
@@ -89,6 +90,7 @@ pub(super) fn event(
     };
     let encoding = coding::content(headers)?;
     let event = build(key, event_type.as_deref(), content_type, encoding.as_deref(), body).map_err(Problem::invalid)?;
+    let event = start::with_start(event, not_before.as_deref(), delay.as_deref()).map_err(Problem::invalid)?;
     match attributes {
         Some(attributes) => webhook::with_attributes(event, attributes).map_err(Problem::invalid),
         None => Ok(event),

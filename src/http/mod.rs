@@ -20,6 +20,7 @@ mod batch;
 mod body;
 mod budget;
 mod coding;
+pub mod duration;
 mod envelope;
 mod exposition;
 mod families;
@@ -41,6 +42,7 @@ mod routes;
 mod server;
 mod spool;
 mod stall;
+mod start;
 mod submit;
 pub mod webhook;
 

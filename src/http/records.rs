@@ -17,7 +17,7 @@ use super::problem::{Problem, ProblemKind};
 use super::rfc3339::Rfc3339;
 use super::submit::json;
 use super::{base64, filter, query};
-use crate::engine::{Attributes, Cursor, ErrorText, Event, Key, PastAttempt, Place, RecordView, RunView, Status};
+use crate::engine::{Attributes, Cursor, ErrorText, Event, Key, PastAttempt, Place, RecordView, RunView, Seq, Status};
 
 /// Records on a page that says nothing else.
 const DEFAULT_LIMIT: usize = 100;
@@ -96,6 +96,10 @@ struct RecordBody<'a> {
     digest: String,
     accepted_at: Rfc3339,
     #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<Rfc3339>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     eligible_at: Option<Rfc3339>,
     #[serde(skip_serializing_if = "Option::is_none")]
     terminal_at: Option<Rfc3339>,
@@ -137,6 +141,8 @@ impl<'a> RecordBody<'a> {
             charged: (!is_tombstone).then_some(view.charge.charged),
             digest: view.digest.to_string(),
             accepted_at: Rfc3339(view.accepted_at),
+            seq: view.seq.map(Seq::number),
+            not_before: view.not_before.map(Rfc3339),
             eligible_at: view.eligible_at.map(Rfc3339),
             terminal_at: view.terminal_at.map(Rfc3339),
             run: view.run,

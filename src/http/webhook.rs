@@ -5,6 +5,7 @@
 //! | `webhook-id` | [`id`]: unique over all sources, and [`key`] reads it back |
 //! | `eventful-source`, `eventful-type` | [`text`], which [`untext`] reads back |
 //! | `eventful-attributes` | [`attributes`]: `name=value,name=value`, as the W3C's `baggage` header |
+//! | `eventful-scheduled-for` | [`scheduled_for`]: the time before which it was not to start, when it had one |
 //!
 //! A server that receives an event with these headers rebuilds its key, its type and its attributes from them.
 
@@ -14,6 +15,7 @@ use std::string::{String, ToString as _};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use super::rfc3339::Rfc3339;
 use crate::engine::{Event, InvalidEvent, InvalidKey, Key};
 
 /// The same, and what separates names, values and attributes.
@@ -121,6 +123,11 @@ pub fn attributes(event: &Event) -> Option<String> {
         value.push_str(&format!("{separator}{name}={text}"));
     }
     (!value.is_empty()).then_some(value)
+}
+
+/// The time before which this event was not to start, when it has one: `2023-11-14T22:13:20.000000Z`.
+pub fn scheduled_for(event: &Event) -> Option<String> {
+    Some(Rfc3339(event.not_before()?.time()?).to_string())
 }
 
 /// The event with the attributes whose header value this is.

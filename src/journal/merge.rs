@@ -23,7 +23,8 @@ use super::position::FramePosition;
 use super::records::{self, Outline, SnapshotItem};
 use super::sequence::Sequence;
 use super::store::Journal;
-use super::wire::{self, KeyHash};
+use super::wire;
+use super::wire_event::KeyHash;
 use crate::engine::{Config, Cursor, Replay, SnapshotLoader, SnapshotSummary, Status, Timestamp};
 
 /// The keys that frames change are being gathered.

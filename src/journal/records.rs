@@ -10,10 +10,11 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::summary::{CountedSummary, WireSummary, decode_first_summary};
-use super::wire::{KeyHash, WireAlgorithm, WireCharge, WireEnd, WireError, WireEvent, WireKey, WireRun, put, take};
+use super::wire::{WireCharge, WireEnd, WireRun, put, take};
+use super::wire_event::{KeyHash, WireAlgorithm, WireError, WireEvent, WireKey, WireOptions};
 use crate::engine::{
-    Attributes, Charge, Digest, Downtime, ErrorText, Event, PastAttempt, RecordView, RunView, SnapshotRecord,
-    SnapshotSummary, Status, Timestamp,
+    Attributes, Charge, Digest, Downtime, ErrorText, Event, NotBefore, PastAttempt, RecordView, RunView, Seq,
+    SnapshotRecord, SnapshotSummary, Status, Timestamp,
 };
 
 /// An item of a snapshot.
@@ -53,6 +54,8 @@ enum WireItem<'a> {
     Downtime(u64, u64),
     /// A live one, with the error of each past attempt behind it.
     Troubled(#[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireLife<'a>),
+    /// The same, with its place in the order of acceptance in front, 0 when it has none.
+    Numbered(u64, #[serde(borrow)] WireEvent<'a>, WireOptions, #[serde(borrow)] WireLife<'a>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -114,7 +117,8 @@ pub(super) fn encode(kept: &SnapshotRecord, out: &mut Vec<u8>) {
     let record = &kept.record;
     match (&kept.event, stage(record)) {
         (Some(event), Some(stage)) => {
-            put(&WireItem::Troubled(WireEvent::of(event), life(record, stage)), out);
+            let seq = record.seq.map_or(0, Seq::number);
+            put(&WireItem::Numbered(seq, WireEvent::of(event), WireOptions::of(event), life(record, stage)), out);
             for past in &record.history {
                 put(&(WirePast::of(past), past.error.as_ref().map(ErrorText::as_str)), out);
             }
@@ -132,26 +136,29 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SnapshotItem, &[u8]), WireError> {
         WireItem::Over(stone) => {
             Ok((SnapshotItem::Kept(SnapshotRecord { record: stone.into_record()?, event: None }), rest))
         }
-        WireItem::Live(event, life) => live(event, life, rest, past),
-        WireItem::Troubled(event, life) => live(event, life, rest, past_with_error),
+        WireItem::Live(event, life) => live((None, event, WireOptions::default()), life, rest, past),
+        WireItem::Troubled(event, life) => live((None, event, WireOptions::default()), life, rest, past_with_error),
+        WireItem::Numbered(seq, event, options, life) => {
+            live((Seq::new(seq), event, options), life, rest, past_with_error)
+        }
     }
 }
 
 /// A live record, with the past attempts that follow it.
 fn live<'a>(
-    event: WireEvent<'a>,
+    (seq, event, options): (Option<Seq>, WireEvent<'a>, WireOptions),
     life: WireLife<'a>,
     mut rest: &'a [u8],
     past: impl Fn(&'a [u8]) -> Result<(PastAttempt, &'a [u8]), WireError>,
 ) -> Result<(SnapshotItem, &'a [u8]), WireError> {
-    let event = event.into_event()?;
+    let event = event.into_event(options)?;
     let mut history = Vec::new();
     for _ in 0..life.history {
         let attempt;
         (attempt, rest) = past(rest)?;
         history.push(attempt);
     }
-    let record = life.into_record(&event, history);
+    let record = life.into_record(seq, &event, history);
     Ok((SnapshotItem::Kept(SnapshotRecord { record, event: Some(event) }), rest))
 }
 
@@ -190,7 +197,7 @@ pub(super) fn outline(bytes: &[u8]) -> Result<(Outline, &[u8]), WireError> {
             Ok((Outline::Record(RecordOutline { key, processing, ended }), rest))
         }
         WireItem::Live(event, life) => Ok((live_outline(&event, &life), skip_history::<WirePast>(&life, rest)?)),
-        WireItem::Troubled(event, life) => {
+        WireItem::Troubled(event, life) | WireItem::Numbered(_, event, _, life) => {
             Ok((live_outline(&event, &life), skip_history::<(WirePast, Option<&str>)>(&life, rest)?))
         }
     }
@@ -248,7 +255,7 @@ fn stone(record: &RecordView) -> WireStone<'_> {
 }
 
 impl WireLife<'_> {
-    fn into_record(self, event: &Event, history: Vec<PastAttempt>) -> RecordView {
+    fn into_record(self, seq: Option<Seq>, event: &Event, history: Vec<PastAttempt>) -> RecordView {
         let at = |micros| Some(Timestamp::from_micros(micros));
         let (status, eligible_at, run, terminal_at) = match self.stage {
             WireStage::Received(micros) => (Status::Received, at(micros), None, None),
@@ -268,6 +275,8 @@ impl WireLife<'_> {
             attempt: self.attempt,
             charge: self.charge.into_charge(),
             accepted_at: Timestamp::from_micros(self.accepted_at),
+            seq,
+            not_before: event.not_before().and_then(NotBefore::time),
             eligible_at,
             run,
             terminal_at,
@@ -293,6 +302,8 @@ impl WireStone<'_> {
             attempt: self.attempt,
             charge: Charge::default(),
             accepted_at: Timestamp::from_micros(self.accepted_at),
+            seq: None,
+            not_before: None,
             eligible_at: None,
             run: None,
             terminal_at: Some(Timestamp::from_micros(self.terminal_at)),

@@ -3,41 +3,14 @@
 //! The types here are the format. Variants and fields are only ever added, at the end of an enum; any other change is a
 //! new [`VERSION`](super::frame::VERSION). The types of the engine are not bound by it.
 
-use core::fmt;
-use core::hash::Hasher as _;
-use core::marker::PhantomData;
-use std::borrow::Cow;
 use std::vec;
 use std::vec::Vec;
 
-use bytes::Bytes;
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use serde::{Deserialize, Serialize};
 
-use crate::engine::{
-    AfterRun, AttemptEnd, Change, Charge, Epoch, ErrorText, Event, Fact, InvalidEvent, InvalidKey, Key, RunId,
-    Timestamp,
-};
-
-/// Why bytes are no facts or records of this program, though their checksum says that they are what
-/// was written: a newer program wrote them.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WireError {
-    /// They say something that this program does not know, or nothing at all.
-    #[error("it holds what this program does not know: {0}")]
-    Unknown(postcard::Error),
-    /// They count what this program does not know.
-    #[error("it counts what this program does not know")]
-    Counter,
-    /// They name a key that cannot be.
-    #[error(transparent)]
-    Key(#[from] InvalidKey),
-    /// They name an event that cannot be.
-    #[error(transparent)]
-    Event(#[from] InvalidEvent),
-}
+pub use super::wire_event::WireError;
+use super::wire_event::{KeyHash, Several, WireEvent, WireKey, WireOptions};
+use crate::engine::{AfterRun, AttemptEnd, Change, Charge, Epoch, ErrorText, Fact, RunId, Timestamp};
 
 /// Writes a fact behind what `out` holds.
 pub fn encode(fact: &Fact, out: &mut Vec<u8>) {
@@ -69,7 +42,7 @@ pub(super) fn keys(mut bytes: &[u8], visit: &mut dyn FnMut(KeyHash)) -> Result<(
         let fact;
         (fact, bytes) = take::<WireFact<'_>>(bytes)?;
         match &fact.change {
-            WireChange::Accepted(event) => visit(event.key.hash()),
+            WireChange::Accepted(event) | WireChange::AcceptedWith(event, _) => visit(event.key().hash()),
             WireChange::Started(key, ..)
             | WireChange::Finished(key, ..)
             | WireChange::Redriven(key)
@@ -81,10 +54,6 @@ pub(super) fn keys(mut bytes: &[u8], visit: &mut dyn FnMut(KeyHash)) -> Result<(
     }
     Ok(())
 }
-
-/// A hash that no two keys share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct KeyHash(u128);
 
 /// Writes a value of the format behind what `out` holds.
 pub(super) fn put<T: Serialize>(value: &T, out: &mut Vec<u8>) {
@@ -118,31 +87,7 @@ enum WireChange<'a> {
     Resumed,
     Epoch(u64),
     ForgottenMany(Several<WireKey<'a>>),
-}
-
-/// A key: a canonical UUID, or a source and an id.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum WireKey<'a> {
-    Uuid([u8; 16]),
-    Text(&'a str, #[serde(borrow)] Cow<'a, str>),
-}
-
-/// An event. Its digest is made again from its payload, by the named algorithm.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WireEvent<'a> {
-    #[serde(borrow)]
-    key: WireKey<'a>,
-    algorithm: WireAlgorithm,
-    #[serde(serialize_with = "as_bytes")]
-    payload: &'a [u8],
-    event_type: Option<&'a str>,
-    content_type: Option<&'a str>,
-    attributes: Pairs<'a>,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) enum WireAlgorithm {
-    Sha256,
+    AcceptedWith(WireEvent<'a>, WireOptions),
 }
 
 /// An epoch and a number.
@@ -174,7 +119,10 @@ pub(super) struct WireCharge(u32, u32, u32);
 impl<'a> WireChange<'a> {
     fn of(change: &'a Change) -> Self {
         match change {
-            Change::Accepted(event) => Self::Accepted(WireEvent::of(event)),
+            Change::Accepted(event) => {
+                let (event, options) = (WireEvent::of(event), WireOptions::of(event));
+                if options.is_empty() { Self::Accepted(event) } else { Self::AcceptedWith(event, options) }
+            }
             Change::Started { key, run } => Self::Started(WireKey::of(key), WireRun::of(*run)),
             Change::Finished { key, run, end, error, next, charge } => Self::Finished(
                 WireKey::of(key),
@@ -199,7 +147,8 @@ impl<'a> WireChange<'a> {
 
     fn into_change(self) -> Result<Change, WireError> {
         Ok(match self {
-            Self::Accepted(event) => Change::Accepted(event.into_event()?),
+            Self::Accepted(event) => Change::Accepted(event.into_event(WireOptions::default())?),
+            Self::AcceptedWith(event, options) => Change::Accepted(event.into_event(options)?),
             Self::Started(key, run) => Change::Started { key: key.into_key()?, run: run.into_run() },
             Self::Finished(key, run, end, error, next, charge) => Change::Finished {
                 key: key.into_key()?,
@@ -219,81 +168,6 @@ impl<'a> WireChange<'a> {
             Self::Resumed => Change::Resumed,
             Self::Epoch(number) => Change::Epoch(Epoch::new(number)),
         })
-    }
-}
-
-impl<'a> WireKey<'a> {
-    pub(super) fn hash(&self) -> KeyHash {
-        let mut hasher = SipHasher13::new();
-        match self {
-            Self::Uuid(uuid) => hasher.write(uuid),
-            Self::Text(source, id) => {
-                hasher.write_u64(source.len() as u64);
-                hasher.write(source.as_bytes());
-                hasher.write(id.as_bytes());
-            }
-        }
-        KeyHash(hasher.finish128().as_u128())
-    }
-
-    pub(super) fn of(key: &'a Key) -> Self {
-        match key.as_uuid() {
-            Some(uuid) => Self::Uuid(*uuid),
-            None => Self::Text(key.source(), key.id().into_text()),
-        }
-    }
-
-    pub(super) fn into_key(self) -> Result<Key, InvalidKey> {
-        match self {
-            Self::Uuid(uuid) => Ok(Key::from_uuid(uuid)),
-            Self::Text(source, id) => Key::new(source, &id),
-        }
-    }
-}
-
-impl<'a> WireEvent<'a> {
-    pub(super) fn of(event: &'a Event) -> Self {
-        Self {
-            key: WireKey::of(event.key()),
-            algorithm: WireAlgorithm::of(event.digest().algorithm()),
-            payload: event.payload(),
-            event_type: event.event_type(),
-            content_type: event.content_type(),
-            attributes: Several(event.attributes().iter().collect()),
-        }
-    }
-
-    pub(super) const fn key(&self) -> &WireKey<'a> {
-        &self.key
-    }
-
-    pub(super) fn into_event(self) -> Result<Event, WireError> {
-        let WireAlgorithm::Sha256 = self.algorithm;
-        let mut event = Event::new(self.key.into_key()?, Bytes::copy_from_slice(self.payload));
-        if let Some(event_type) = self.event_type {
-            event = event.with_type(event_type)?;
-        }
-        if let Some(content_type) = self.content_type {
-            event = event.with_content_type(content_type)?;
-        }
-        for (name, value) in self.attributes.0 {
-            event = event.with_attribute(name, value)?;
-        }
-        Ok(event)
-    }
-}
-
-impl WireAlgorithm {
-    pub(super) const fn of(algorithm: crate::engine::Algorithm) -> Self {
-        match algorithm {
-            crate::engine::Algorithm::Sha256 => Self::Sha256,
-        }
-    }
-
-    pub(super) const fn into_algorithm(self) -> crate::engine::Algorithm {
-        match self {
-            Self::Sha256 => crate::engine::Algorithm::Sha256,
-        }
     }
 }
 
@@ -360,41 +234,5 @@ impl WireCharge {
 
     pub(super) const fn into_charge(self) -> Charge {
         Charge { charged: self.0, snoozes: self.1, refunds: self.2 }
-    }
-}
-
-/// Writes bytes as a whole instead of one by one; they look the same.
-fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_bytes(bytes)
-}
-
-/// Names and values.
-pub(super) type Pairs<'a> = Several<(&'a str, &'a str)>;
-
-/// Several of a kind. Unlike a plain `Vec`, it takes no room for more of them than were read.
-#[derive(Debug, Serialize)]
-pub(super) struct Several<T>(Vec<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Collect<T> {
-            type Value = Vec<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("several of a kind")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut several = Vec::new();
-                while let Some(one) = seq.next_element()? {
-                    several.push(one);
-                }
-                Ok(several)
-            }
-        }
-
-        deserializer.deserialize_seq(Collect(PhantomData)).map(Self)
     }
 }

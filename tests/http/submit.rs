@@ -293,6 +293,39 @@ async fn attributes_that_are_none_are_refused() {
 }
 
 #[tokio::test]
+async fn event_with_a_delay_waits_for_its_time() {
+    let server = TestServer::default().await;
+    let time = "2099-01-01T00:00:00.000000Z";
+    let id = |id| [("idempotency-key", id)];
+    let bodies = [
+        server.call("POST", "/v1/events?not_before=2099-01-01T01:00:00%2B01:00", &id("a"), "x").await,
+        server.envelope(&format!(r#"{{"id":"b","not_before":"{time}"}}"#)).await,
+        server.call("POST", "/v1/events?delay=1h30m", &id("c"), "x").await,
+        server.envelope(r#"{"id":"d","delay":"1h30m"}"#).await,
+    ];
+    assert_eq!(bodies.map(|answer| answer.status), [202; 4]);
+    for id in ["a", "b", "c", "d"] {
+        let record = server.get(&format!("/v1/events/{id}")).await.json();
+        assert_eq!((&record["status"], &record["place"]), (&"received".into(), &"delayed".into()), "{record}");
+        assert_eq!(record["not_before"], record["eligible_at"], "{record}");
+        let is_same = record["not_before"] == time;
+        assert_eq!(is_same, id < "c", "{record}");
+        let explanation = record["explanation"].as_str().unwrap_or_default();
+        assert!(explanation.ends_with("until its first attempt may start."), "{record}");
+    }
+    assert_eq!(server.get("/v1/events/d").await.json()["seq"], 4);
+}
+
+#[tokio::test]
+async fn start_that_is_none_or_is_given_twice_is_refused() {
+    let server = TestServer::default().await;
+    for query in ["delay=5", "delay=soon", "not_before=tomorrow", "delay=5s&not_before=2099-01-01T00:00:00Z"] {
+        let answer = server.call("POST", &format!("/v1/events?{query}"), &[("idempotency-key", "a")], "x").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid"), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn content_encoding_that_is_none_is_refused() {
     let server = TestServer::default().await;
     for encoding in ["g zip", &"x".repeat(1100)] {

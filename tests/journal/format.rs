@@ -1,6 +1,7 @@
 //! The format: golden journals, round trips, and any bytes at all.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use eventful::journal::frame::{self, FrameHash, Header};
 use eventful::journal::{JournalStore as _, MemoryStore, OpenError, Owner, Sequence, Shard, recover, wire};
@@ -104,6 +105,14 @@ fn a_journal_of_version_1_is_replayed() {
     let state = replay.state();
     assert_eq!(state.records.iter().map(|record| record.status).collect::<Vec<_>>(), [Status::Discarded]);
     assert_eq!((state.counters.accepted, state.counters.started, state.counters.redriven), (2, 3, 1));
+}
+
+#[test]
+fn event_that_starts_later_is_written_as_it_was() {
+    let golden = include_str!("golden/version-1-delay.hex");
+    let facts = &facts_with_a_delay()[facts_of_each_record().len()..];
+    assert_eq!(hex(&frame_of(facts)), golden, "a change of the format needs a version of its own");
+    assert_eq!(read_all(frame::decode(&unhex(golden)).expect("a frame").body), facts);
 }
 
 #[test]
@@ -226,6 +235,15 @@ fn facts_of_each_record() -> Vec<Fact> {
     (0..).zip(changes).map(|(n, change)| Fact { at: at(n), change }).collect()
 }
 
+/// The same, and an event that starts later.
+fn facts_with_a_delay() -> Vec<Fact> {
+    let mut facts = facts_of_each_record();
+    let at = Timestamp::from_micros(1_700_000_000_001_000);
+    let event = Event::with_id("later", "not yet").expect("an id").with_not_before(at + Duration::from_secs(3600));
+    facts.push(Fact { at, change: Change::Accepted(event) });
+    facts
+}
+
 /// The one part of a snapshot of them.
 fn snapshot_of(facts: &[Fact]) -> Vec<u8> {
     let mut store = MemoryStore::new();
@@ -272,10 +290,24 @@ fn snapshot_of_version_2_without_errors_of_past_attempts_is_loaded() {
     assert_eq!(loaded.check(), Ok(()));
 }
 
+#[test]
+fn snapshot_of_version_2_without_the_order_of_acceptance_is_loaded() {
+    let loaded = load(&unhex(include_str!("golden/snapshot-2-errors.hex"))).expect("a sound snapshot");
+    assert_eq!(loaded.state(), state_without_order());
+    assert_eq!(loaded.check(), Ok(()));
+}
+
+/// What snapshots had of the facts before they kept in which order events were accepted.
+fn state_without_order() -> DurableState {
+    let mut state = replay_of(&facts_of_each_record()).state();
+    state.records.iter_mut().for_each(|record| record.seq = None);
+    state
+}
+
 /// What the first snapshots had of the facts: no errors of past attempts, and one count of what was
 /// forgotten, which is taken for completed.
 fn state_without_later_parts() -> DurableState {
-    let mut state = replay_of(&facts_of_each_record()).state();
+    let mut state = state_without_order();
     let past = state.records.iter_mut().flat_map(|record| &mut record.history);
     past.for_each(|attempt| attempt.error = None);
     let counters = state.counters.with_forgotten(Status::Discarded, 0);
@@ -285,9 +317,10 @@ fn state_without_later_parts() -> DurableState {
 
 #[test]
 fn snapshot_of_version_2_is_what_it_was() {
-    let golden = include_str!("golden/snapshot-2-errors.hex");
-    assert_eq!(hex(&snapshot_of(&facts_of_each_record())), golden, "a change of the format needs a version of its own");
-    let replayed = replay_of(&facts_of_each_record());
+    let golden = include_str!("golden/snapshot-2-numbered.hex");
+    let facts = facts_with_a_delay();
+    assert_eq!(hex(&snapshot_of(&facts)), golden, "a change of the format needs a version of its own");
+    let replayed = replay_of(&facts);
     assert_eq!(load(&unhex(golden)).map(|loaded| loaded.state()), Ok(replayed.state()));
 }
 
@@ -316,7 +349,7 @@ fn snapshot_that_counts_what_is_not_known_is_of_a_newer_program() {
 
 #[test]
 fn record_of_a_kind_that_is_not_known_is_of_a_newer_program() {
-    let refused = load(&part_of(&[5])).map(drop);
+    let refused = load(&part_of(&[6])).map(drop);
     let Err(OpenError::TooNew(newer)) = refused else { panic!("{refused:?}") };
     assert_eq!(newer.at, "part 0 of the snapshot before frame 2");
 }

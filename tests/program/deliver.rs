@@ -49,12 +49,24 @@ async fn content_type_encoding_and_attributes_arrive_over_two_hops() {
     let second = ServerChild::start(&["--deliver", &sink.url]).await;
     let first = ServerChild::start(&["--deliver", &format!("{}/v1/events", second.url())]).await;
     let representation = "content-type: text/csv\r\ncontent-encoding: deflate, GZIP\r\n";
-    first.submit_with("a", "/v1/events?attributes=b=1%252C2,a=%C3%A4", representation, "x").await;
+    let target = "/v1/events?attributes=b=1%252C2,a=%C3%A4";
+    first.submit_with("a", target, representation, "x").await;
     second.until("/v1/events/a", "completed").await;
     let request = &sink.requests()[0];
     assert!(request.contains("content-type: text/csv\r\n"), "{request}");
     assert!(request.contains("content-encoding: deflate, gzip\r\n"), "{request}");
+    assert!(!request.contains("eventful-scheduled-for"), "{request}");
     assert!(request.contains("eventful-attributes: a=%C3%A4,b=1%2C2\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn delivery_of_a_delayed_event_says_for_when_it_was() {
+    let sink = Sink::start(&[]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
+    server.submit("a", "/v1/events?not_before=2001-02-03T04:05:06Z", "x").await;
+    server.until("/v1/events/a", "completed").await;
+    let request = &sink.requests()[0];
+    assert!(request.contains("eventful-scheduled-for: 2001-02-03T04:05:06.000000Z\r\n"), "{request}");
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use eventful::{Digest, Event, Key};
+use eventful::{Digest, Event, Key, Timestamp};
 
 use super::scenario::{KeyNumber, PayloadNumber, SubmittedItem};
 use crate::scenario::EventNumber;
@@ -94,9 +95,34 @@ pub(super) fn attributes(key: KeyNumber) -> Vec<(&'static str, String)> {
     if key.is_multiple_of(3) { vec![other, tenant] } else { Vec::new() }
 }
 
+/// How long an event with a delay is held back at most.
+pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(30);
+
+/// A time before which some events do not start, long ago, as a client writes it.
+const LONG_AGO: (&str, Timestamp) = ("1999-02-03T05:05:06.5+01:00", Timestamp::from_micros(918_014_706_500_000));
+
+/// When the first run of this key may start, as a field and its value: some have a delay, some a time.
+pub(super) const fn start(key: KeyNumber) -> Option<(&'static str, &'static str)> {
+    match key % 7 {
+        3 => Some(("not_before", LONG_AGO.0)),
+        5 => Some(("delay", "30ms")),
+        _ => None,
+    }
+}
+
+/// The time before which no run of this key starts, when it was accepted at `now`.
+pub(super) fn not_before(key: KeyNumber, now: Timestamp) -> Option<Timestamp> {
+    start(key).map(|(field, _)| if field == "delay" { now + LONGEST_DELAY } else { LONG_AGO.1 })
+}
+
 /// The event that the library is given.
 pub(super) fn event(item: SubmittedItem) -> Event {
     let event = Event::new(key(item.key).clone(), payload(item));
+    let event = match start(item.key) {
+        None => event,
+        Some(("delay", _)) => event.with_delay(LONGEST_DELAY),
+        Some(_) => event.with_not_before(LONG_AGO.1),
+    };
     let add = |event: Event, (name, value): (&str, String)| event.with_attribute(name, &value).expect("short texts");
     attributes(item.key).into_iter().fold(event, add)
 }

@@ -9,6 +9,7 @@ use eventful::{Eventful, NotReady, Readiness, RejectReason, Unavailable};
 use turmoil::Sim;
 
 use super::clock::{EPOCH, TICK};
+use super::connection_owners::LONGEST_DELAY;
 use super::given_up::given_up;
 use super::inspect::{self, INSPECTION, INSPECTOR};
 use super::oracle::panics;
@@ -190,7 +191,7 @@ impl NetworkRun {
         let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
         let pending = eventful.stats().map_or(0, |stats| stats.engine.gauges.pending());
         let bound = eventful.config().liveness_bound(usize::try_from(pending).unwrap_or(usize::MAX));
-        self.until("all events have ended", bound + TICK * 2, |drive| {
+        self.until("all events have ended", bound + LONGEST_DELAY + TICK * 2, |drive| {
             let Ok(stats) = eventful.stats() else { return false };
             if stats.paused {
                 // A pause that the network had held back has come only now.

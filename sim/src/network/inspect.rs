@@ -8,7 +8,7 @@ use eventful::{Cursor, Digest, Eventful, Filter, Page, RecordView, Stats, Status
 use tokio::time::timeout;
 
 use super::client::ClientLine;
-use super::connection_owners::{attributes, key, number};
+use super::connection_owners::{attributes, key, not_before, number};
 use super::leave::leave;
 use super::oracle::front::{self, BulkAnswer, Look};
 use super::oracle::{OracleResult, exposed, holds};
@@ -108,6 +108,8 @@ impl Inspector {
         for view in shown.iter().filter(|view| !matches!(view.status, Status::Completed | Status::Discarded)) {
             let due = number(&view.key).map(attributes).unwrap_or_default();
             let given = due.iter().map(|(name, value)| (*name, &**value));
+            let not_before = number(&view.key).and_then(|number| not_before(number, view.accepted_at));
+            holds(view.not_before == not_before, || unlike(format_args!("{view:?} should wait until {not_before:?}")))?;
             holds(view.attributes.iter().eq(given), || unlike(format_args!("{view:?} should have {due:?}")))?;
         }
         for view in shown.iter().take(SINGLE) {

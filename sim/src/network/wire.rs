@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::connection_owners::{attributes, id, payload, source};
+use super::connection_owners::{attributes, id, payload, source, start};
 use super::scenario::{ClientCall, KeyNumber, SubmittedItem};
 
 /// An answer.
@@ -34,6 +34,9 @@ pub(super) fn request(call: &ClientCall) -> Vec<u8> {
                 false => {
                     query += &format!("{}attributes={}", if query.is_empty() { '?' } else { '&' }, escaped(&texts))
                 }
+            }
+            if let Some((field, value)) = start(item.key) {
+                query += &format!("{}{field}={}", if query.is_empty() { '?' } else { '&' }, escaped(value));
             }
             with_body(&format!("/v1/events{query}"), &header, &payload(*item))
         }
@@ -78,7 +81,8 @@ pub(super) fn envelope(item: SubmittedItem) -> String {
     let texts: serde_json::Map<_, _> =
         attributes(item.key).into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
     let texts = if texts.is_empty() { String::new() } else { format!(r#""attributes":{},"#, json!(texts)) };
-    format!(r#"{{"id":{id},{source}{texts}"payload":{}}}"#, payload(item))
+    let start = start(item.key).map_or_else(String::new, |(field, value)| format!(r#""{field}":"{value}","#));
+    format!(r#"{{"id":{id},{source}{texts}{start}"payload":{}}}"#, payload(item))
 }
 
 /// The bytes of an event whose payload is `null`.

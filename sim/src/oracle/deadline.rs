@@ -82,8 +82,9 @@ fn first_due(expected: &ReferenceState, seen: &Observation<'_>) -> Option<Timest
         return None;
     }
     let due = |record: &ReferenceRecord| match record.stage {
-        Lifecycle::Received(_) => None,
-        Lifecycle::FailedRetry(at) => (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now),
+        Lifecycle::Received(at) | Lifecycle::FailedRetry(at) => {
+            (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now)
+        }
         Lifecycle::Processing { started_at, .. } => Some(started_at + seen.config.run_lifetime),
         Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) => None,
     };

@@ -60,6 +60,9 @@ fn explain(
                 "It waits because the engine is shutting down and starts nothing.".to_owned()
             }
             _ if expected.paused => "It waits because the engine is paused; resume it.".to_owned(),
+            Some(Place::Delayed) if attempt == 0 => {
+                format!("It waits for {:?} until its first attempt may start.", at.since(seen.now))
+            }
             Some(Place::Delayed) => format!("It waits for {:?} until its next attempt may start.", at.since(seen.now)),
             Some(Place::Queued(ticket)) => {
                 let (ahead, running, limit) = (tickets.ahead_of(ticket), seen.gauges.inflight, seen.config.concurrency);

@@ -11,12 +11,12 @@ use super::tickets::Sent;
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState, not_before};
 
 /// The events that wait in the line, in its order.
 ///
-/// An event that has failed and whose next attempt is due joins the line when that is noticed, and is no part of
-/// this unless the engine was opened later than it was due.
+/// An event whose next attempt, or whose first one if it was delayed, is due joins the line when that is noticed, and is
+/// no part of this unless the engine was opened later than it was due.
 #[derive(Debug, Default)]
 pub(super) struct ExpectedLine {
     waiting: VecDeque<WaitingEvent>,
@@ -27,7 +27,7 @@ pub(super) struct ExpectedLine {
 
 #[derive(Debug, Clone, Copy)]
 struct WaitingEvent {
-    /// How many joined the line until it did. Those of which facts do not say which was first have the same.
+    /// How many joined the line until it did.
     place: u64,
     event: EventNumber,
     eligible_at: Timestamp,
@@ -55,7 +55,11 @@ impl ExpectedLine {
 
     fn judge_fact(&mut self, expected: &ReferenceState, seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
         match &fact.change {
-            Change::Accepted(event) => self.join(seen.key_table.number(event.key()), fact.at),
+            Change::Accepted(event) => {
+                if not_before(event).is_none_or(|at| at <= fact.at) {
+                    self.join(seen.key_table.number(event.key()), fact.at);
+                }
+            }
             Change::Redriven(key) => self.join(seen.key_table.number(key), fact.at),
             Change::Discarded(key) => drop(self.leave(seen.key_table.number(key))),
             Change::Started { key, .. } => return self.start(expected, seen.key_table.number(key)),
@@ -64,14 +68,14 @@ impl ExpectedLine {
         Ok(())
     }
 
-    /// An engine was opened at `now`, from the facts of this expected: all that is due is in the line, by its time.
+    /// An engine was opened at `now`, from the facts of this expected: all that is due is in the line, by its time, and of equals the one accepted first.
     pub(super) fn reopen(&mut self, expected: &ReferenceState, now: Timestamp) {
-        let due = |(event, record): (EventNumber, &ReferenceRecord)| Some((record.stage.eligible_at()?, event));
-        let mut due: Vec<_> = expected.all().filter_map(due).filter(|(at, _)| *at <= now).collect();
+        let due =
+            |(event, record): (EventNumber, &ReferenceRecord)| Some((record.stage.eligible_at()?, record.seq, event));
+        let mut due: Vec<_> = expected.all().filter_map(due).filter(|(at, ..)| *at <= now).collect();
         due.sort_unstable();
-        for (eligible_at, event) in due {
-            let is_equal = self.waiting.back().is_some_and(|last| last.eligible_at == eligible_at);
-            self.joined += u64::from(!is_equal);
+        for (eligible_at, _, event) in due {
+            self.joined += 1;
             self.waiting.push_back(WaitingEvent { place: self.joined, event, eligible_at });
         }
     }
@@ -92,12 +96,10 @@ impl ExpectedLine {
     fn start(&mut self, expected: &ReferenceState, event: Option<EventNumber>) -> Result<(), Broken> {
         let place = self.leave(event);
         let retried_from = event.and_then(|event| match expected.record(event)?.stage {
-            Lifecycle::FailedRetry(eligible_at) => Some(eligible_at),
-            Lifecycle::Received(_)
-            | Lifecycle::Processing { .. }
-            | Lifecycle::Completed(_)
-            | Lifecycle::Failed(_)
-            | Lifecycle::Discarded(_) => None,
+            Lifecycle::FailedRetry(eligible_at) | Lifecycle::Received(eligible_at) => Some(eligible_at),
+            Lifecycle::Processing { .. } | Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) => {
+                None
+            }
         });
         let ahead = self.waiting.front().filter(|first| {
             place.is_some_and(|place| first.place < place) || retried_from.is_some_and(|at| first.eligible_at < at)

@@ -72,7 +72,7 @@ mod tests {
     use eventful::{Command, Config, Cursor, Engine, Event, Output, Timestamp};
 
     /// The fields that [`Record::difference`](crate::spec::Record::difference) compares, and that this file does.
-    const COMPARED: [&str; 18] = [
+    const COMPARED: [&str; 20] = [
         "key",
         "digest",
         "status",
@@ -80,6 +80,8 @@ mod tests {
         "attempt",
         "charge",
         "accepted_at",
+        "seq",
+        "not_before",
         "eligible_at",
         "run",
         "terminal_at",

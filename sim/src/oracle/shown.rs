@@ -8,7 +8,7 @@ use eventful::{Engine, Fact, Phase, Stats, Ticket, Timestamp};
 use super::readiness::{self, Health};
 use super::shutdown::ShutdownEnded;
 use super::{Oracles, metrics};
-use crate::failure::Broken;
+use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
 impl Oracles {
@@ -41,6 +41,20 @@ impl Oracles {
     /// [`Broken`] when that is not durable.
     pub(crate) fn judge_shown(&self, what: &str, decided: usize) -> Result<(), Broken> {
         self.journal.as_ref().map_or(Ok(()), |journal| journal.judge_shown(what, decided))
+    }
+
+    /// Judges that what was decided as one of the first `decided` facts may be lost, as was said.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] when it was decided before all that may be.
+    pub(crate) fn judge_doubted(&self, what: &str, decided: usize) -> Result<(), Broken> {
+        let since = self.journal.as_ref().and_then(|journal| journal.unsynced_since(&self.facts));
+        let at = decided.checked_sub(1).and_then(|last| self.facts.get(last)).map(|fact| fact.at);
+        let may_be = since.is_some_and(|since| at.is_none_or(|at| at >= since));
+        holds(may_be, || {
+            Broken::new("journal", 10, format_args!("{what} of {at:?} is not durable, it says: {since:?}"))
+        })
     }
 
     /// Whether what is not durable has waited for longer than an answer may.

@@ -82,13 +82,16 @@ impl CoreDraw {
         if self.has(FaultFamily::Readers) {
             self.readers(&mut operations);
         }
+        if self.has(FaultFamily::Delays) {
+            self.delays(&mut operations);
+        }
         operations.sort_by_key(|operation| operation.at);
         operations
     }
 
     pub(super) fn operation(&self, draw: &mut Stream, span: u64, act: Act) -> Operation {
         let hangs_up = self.has(FaultFamily::Clients) && draw.per_mille(80);
-        Operation { at: moment(draw, span), client: draw.below(4) as u8, hangs_up, act }
+        Operation { at: moment(draw, span), client: draw.below(4) as u8, hangs_up, delay: 0, act }
     }
 
     fn operators(&self, events: u64, operations: &mut Vec<Operation>) {
@@ -138,6 +141,7 @@ impl CoreDraw {
                 FaultFamily::Panics => self.panics(&mut faults),
                 // These show in settings and operations.
                 FaultFamily::Clients
+                | FaultFamily::Delays
                 | FaultFamily::Overload
                 | FaultFamily::Operators
                 | FaultFamily::Waiters

@@ -32,6 +32,16 @@ impl CoreDraw {
         }
     }
 
+    /// Some events are submitted ahead of their time; several have the same time.
+    pub(super) fn delays(&self, operations: &mut [Operation]) {
+        let draw = &mut self.stream(FaultFamily::Delays);
+        for operation in operations.iter_mut() {
+            if matches!(operation.act, Act::Submit { .. } | Act::Enter { .. }) && draw.per_mille(300) {
+                operation.delay = draw.pick(&[1, 20, 20, 300, 2_000]) * MILLI;
+            }
+        }
+    }
+
     pub(super) fn readers(&self, operations: &mut Vec<Operation>) {
         let draw = &mut self.stream(FaultFamily::Readers);
         for _ in 0..draw.between(1, 3) {

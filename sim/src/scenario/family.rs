@@ -52,5 +52,7 @@ pub enum FaultFamily {
     Readers,
     /// A call of the node panics.
     Panics,
+    /// Events are submitted ahead of their time.
+    Delays,
 }
 }

@@ -25,4 +25,4 @@ pub use operation::{Act, Operation};
 pub use settings::{CoreSetup, Journaling, Settings, SmallThresholds};
 pub use tier::{CoreScenario, CoreTier};
 pub use units::MILLI;
-pub use words::Micros;
+pub use units::Micros;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::EventNumber;
+use super::units::Micros;
 use crate::tier::ScenarioPart;
 
 /// Something that a client or an operator does.
@@ -16,6 +17,9 @@ pub struct Operation {
     /// Whether the client hangs up before the answer reaches it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hangs_up: bool,
+    /// How long after it the first run of an event that is submitted may start; 0 for at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delay: u64,
     /// What is done.
     #[serde(rename = "do")]
     pub act: Act,
@@ -63,12 +67,18 @@ impl ScenarioPart for Operation {
 
     fn words(&self) -> String {
         let hangs_up = if self.hangs_up { ", and hangs up before the answer" } else { "" };
-        format!("{}{hangs_up}", self.act)
+        let delay = if self.delay == 0 { String::new() } else { format!(", to start after {}", Micros(self.delay)) };
+        format!("{}{delay}{hangs_up}", self.act)
     }
 
     fn who(&self) -> String {
         format!("client {}", self.client)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

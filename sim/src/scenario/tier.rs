@@ -46,6 +46,7 @@ impl Tier for CoreTier {
         for at in 0..scenario.operations.len() {
             moves.push(Box::new(move |scenario| scenario.operations[at].hangs_up = false));
             moves.push(Box::new(move |scenario| scenario.operations[at].client = 0));
+            moves.push(Box::new(move |scenario| scenario.operations[at].delay = 0));
             moves.push(Box::new(move |scenario| {
                 if let Act::Submit { payload, .. } = &mut scenario.operations[at].act {
                     *payload = 0;

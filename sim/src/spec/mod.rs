@@ -32,6 +32,6 @@ pub use attempts::{Cause, Ruling, RunFate};
 pub use counts::FactCounts;
 pub use lifecycle::Lifecycle;
 pub use numbering::{Numbering, Register};
-pub use record::ReferenceRecord;
+pub use record::{ReferenceRecord, not_before};
 pub use reference_state::ReferenceState;
 pub use sizes::{event_bytes, fact_bytes, key_bytes};

@@ -1,8 +1,8 @@
 //! The record of one event.
 
 use eventful::{
-    Answer, AttemptEnd, Charge, Conflict, Duplicate, ErrorText, Event, PastAttempt, RecordView, RunId, Status,
-    Timestamp,
+    Answer, AttemptEnd, Charge, Conflict, Duplicate, ErrorText, Event, NotBefore, PastAttempt, RecordView, RunId, Seq,
+    Status, Timestamp,
 };
 
 use super::{Lifecycle, event_bytes};
@@ -14,6 +14,8 @@ pub struct ReferenceRecord {
     pub event: Event,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// How many events were accepted until then, with it.
+    pub seq: u64,
     /// Where it is in its life.
     pub stage: Lifecycle,
     /// How often a run was started.
@@ -29,12 +31,14 @@ pub struct ReferenceRecord {
 }
 
 impl ReferenceRecord {
-    /// The record of an event that is accepted at `now`.
-    pub fn new(event: Event, now: Timestamp) -> Self {
+    /// The record of the event that is accepted at `now` as the one with this number.
+    pub fn new(event: Event, now: Timestamp, seq: u64) -> Self {
+        let eligible_at = not_before(&event).map_or(now, |not_before| not_before.max(now));
         Self {
             event,
             accepted_at: now,
-            stage: Lifecycle::Received(now),
+            seq,
+            stage: Lifecycle::Received(eligible_at),
             attempt: 0,
             charge: Charge::default(),
             redriven: 0,
@@ -120,6 +124,8 @@ impl ReferenceRecord {
             (view.attempt == self.attempt, "has another number of attempts"),
             (view.charge == self.charge, "has another charge"),
             (view.accepted_at == self.accepted_at, "was accepted at another time"),
+            (view.seq.map(Seq::number) == Some(self.seq).filter(|_| whole), "has another place in the order"),
+            (view.not_before == event.and_then(not_before), "is to be held back until another time"),
             (view.terminal_at == self.stage.terminal_at(), "ended at another time"),
             (view.eligible_at == self.stage.eligible_at(), "may start at another time"),
             (view.run.map(|run| (run.id, run.started_at)) == self.stage.run(), "has another run"),
@@ -132,6 +138,14 @@ impl ReferenceRecord {
             (view.durable, "may be taken back"),
         ];
         checks.into_iter().find(|(is_so, _)| !is_so).map(|(_, wrong)| wrong)
+    }
+}
+
+/// The time before which an accepted event does not start, when it has one.
+pub fn not_before(event: &Event) -> Option<Timestamp> {
+    match event.not_before()? {
+        NotBefore::At(at) => Some(at),
+        NotBefore::After(_) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! From one fact to the next: what each changes, and what it may follow.
 
-use eventful::{AfterRun, AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, RunId, Timestamp};
+use eventful::{AfterRun, AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, NotBefore, RunId, Timestamp};
 
 use super::attempts::{self, RunEnding};
 use super::reference_state::{broken, unfit};
@@ -66,7 +66,11 @@ impl ReferenceState {
             self.records.resize(at + 1, None);
         }
         self.counts.accepted += 1;
-        let record = Box::new(ReferenceRecord::new(accepted.clone(), now));
+        let is_time = !matches!(accepted.not_before(), Some(NotBefore::After(_)));
+        holds(is_time, || {
+            broken(1, format_args!("event {event} was accepted with a delay of which no start is known"))
+        })?;
+        let record = Box::new(ReferenceRecord::new(accepted.clone(), now, self.counts.accepted));
         self.by_status[record.status() as usize] += 1;
         self.bytes += event_bytes(accepted) as u64;
         let before = self.records[at].replace(record);

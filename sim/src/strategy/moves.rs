@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Command, EnqueueFailure, ErrorText, Event, Key, Outcome, Rejection};
+use eventful::{Command, EnqueueFailure, ErrorText, Event, Key, NotBefore, Outcome, Rejection, Timestamp};
 use proptest::prelude::*;
 
 use super::events::{key, payload};
@@ -106,5 +106,22 @@ fn keys() -> impl Strategy<Value = Key> {
 /// Events of a few keys, mostly with the same payload, so that duplicates and conflicts happen.
 fn events() -> impl Strategy<Value = Event> {
     let payloads = prop_oneof![8 => Just(0_u8), 2 => 1..4_u8];
-    (keys(), payloads).prop_map(|(key, number)| Event::new(key, payload(number)))
+    (keys(), payloads, starts()).prop_map(|(key, number, start)| {
+        let event = Event::new(key, payload(number));
+        match start {
+            None => event,
+            Some(NotBefore::At(at)) => event.with_not_before(at),
+            Some(NotBefore::After(delay)) => event.with_delay(delay),
+        }
+    })
+}
+
+/// Most events may start at once; a time may lie in the past.
+fn starts() -> impl Strategy<Value = Option<NotBefore>> {
+    let micros = || (0..80_000_u64).prop_map(Duration::from_micros);
+    prop_oneof![
+        10 => Just(None),
+        1 => micros().prop_map(|delay| Some(NotBefore::After(delay))),
+        1 => micros().prop_map(|after| Some(NotBefore::At(Timestamp::from_micros(1_000_000) + after))),
+    ]
 }

@@ -1,17 +1,21 @@
 //! Clients and operators.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventful::node::{Decided, Lsn, Node, RedriveError, ShownWhen as Until, SubmitError, Submitted, Unavailable};
 use eventful::{Answer, Bound, Event, Phase, Rejection, Status, Timestamp};
 
-use super::event_queue::Task;
+use super::event_queue::{STARTED_AT, Task};
 use super::state::World;
 use super::stop::Stop;
 use super::waits::{Outlook, ShownValue, SubmitAnswer};
 use crate::failure::{Broken, holds};
-use crate::scenario::{Act, EventNumber, FaultKind, Operation};
+use crate::scenario::{Act, EventNumber, FaultKind, MILLI, Operation};
 use crate::spec::event_bytes;
+
+/// What times to start at are multiples of, besides their delay.
+const ROUND: u64 = 100 * MILLI;
 
 impl World<'_> {
     pub(super) fn operate(&mut self, at: u32) -> Result<(), Stop> {
@@ -30,15 +34,28 @@ impl World<'_> {
         done
     }
 
+    /// The event of a submission. A time to start at is given as such, or as a delay.
+    fn submitted_event(&self, at: u32, operation: &Operation, event: EventNumber, payload: u8) -> Event {
+        let (submitted, delay) = (self.key_table.submitted(event, payload, at), Duration::from_micros(operation.delay));
+        match (operation.delay, event % 2) {
+            (0, _) => submitted,
+            (_, 0) => submitted.with_delay(delay),
+            // Several have the same time.
+            (_, _) => {
+                submitted.with_not_before(Timestamp::from_micros(STARTED_AT + operation.at / ROUND * ROUND) + delay)
+            }
+        }
+    }
+
     fn act(&mut self, at: u32, operation: &Operation) -> Result<(), Stop> {
         let Operation { client, hangs_up, act, .. } = *operation;
         match act {
             Act::Submit { event, payload } => {
                 self.probe_race(at, operation);
-                self.submit(client, self.key_table.submitted(event, payload, at), hangs_up)
+                self.submit(client, self.submitted_event(at, operation, event, payload), hangs_up)
             }
             Act::Enter { event, payload, patience } => {
-                self.enter(client, self.key_table.submitted(event, payload, at), hangs_up, patience)
+                self.enter(client, self.submitted_event(at, operation, event, payload), hangs_up, patience)
             }
             Act::Reject { too_large } => {
                 let rejection = if too_large { Rejection::TooLarge } else { Rejection::Invalid };

@@ -56,8 +56,9 @@ impl World<'_> {
         for record in &page.value.records {
             let event = self.key_table.number(&record.key).unwrap_or_default();
             let changed = seen.oracles.changed(event);
-            if record.durable {
-                seen.oracles.judge_shown("a record of a page", changed)?;
+            match record.durable {
+                true => seen.oracles.judge_shown("a record of a page", changed)?,
+                false => seen.oracles.judge_doubted("a record of a page", changed)?,
             }
             decided = changed.max(decided);
         }

@@ -14,6 +14,7 @@ use crate::failure::Broken;
 use crate::panics;
 use crate::scenario::{Behaviour, CoreFault, CoreScenario, Injection};
 use crate::seeded_rng::SeededRng;
+use crate::spec::{Lifecycle, ReferenceRecord};
 use crate::tier::{Keep, Probes, Report};
 
 /// Steps that an operation or a fault can cause at one time, at most. More of them: it spins.
@@ -271,8 +272,18 @@ impl World<'_> {
 
     /// In which all that is pending must end.
     fn time_to_finish(&self) -> Duration {
-        let pending = self.seen().oracles.expected.pending();
-        self.config_left().liveness_bound(usize::try_from(pending).unwrap_or(usize::MAX)) + SLACK
+        let expected = &self.seen().oracles.expected;
+        let pending = usize::try_from(expected.pending()).unwrap_or(usize::MAX);
+        let first = |(_, record): (_, &ReferenceRecord)| match record.stage {
+            Lifecycle::Received(at) => Some(at.since(self.clock())),
+            Lifecycle::Processing { .. }
+            | Lifecycle::FailedRetry(_)
+            | Lifecycle::Completed(_)
+            | Lifecycle::Failed(_)
+            | Lifecycle::Discarded(_) => None,
+        };
+        let delay = expected.all().filter_map(first).max().unwrap_or_default();
+        self.config_left().liveness_bound(pending) + delay + SLACK
     }
 
     /// In which all runs must end when no event gets another ticket than the one it has.

@@ -83,6 +83,9 @@ impl Deliver {
         if let Some(attributes) = webhook::attributes(event) {
             headers.insert("eventful-attributes", attributes.try_into()?);
         }
+        if let Some(scheduled_for) = webhook::scheduled_for(event) {
+            headers.insert("eventful-scheduled-for", scheduled_for.try_into()?);
+        }
         if let Some(content_type) = event.content_type() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(content_type.as_bytes())?);
         }

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use eventful::http::webhook;
 use eventful::{Attempt, Event, Failure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
@@ -100,6 +101,7 @@ impl Exec {
             .env("EVENTFUL_CONTENT_TYPE", event.content_type().unwrap_or_default())
             .env("EVENTFUL_CONTENT_ENCODING", event.content_encoding().unwrap_or_default())
             .env("EVENTFUL_ATTRIBUTES", attributes(event))
+            .env("EVENTFUL_SCHEDULED_FOR", webhook::scheduled_for(event).unwrap_or_default())
             .env("EVENTFUL_ATTEMPT", attempt.number().to_string())
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())

@@ -183,7 +183,7 @@ impl From<Overflow> for FailedOverflow {
 /// What `send` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct SendOptions {
-    /// A file with a JSON envelope per line, {"id", "source"?, "type"?, "attributes"?, "payload"?}; - for standard input
+    /// A file with a JSON envelope per line, {"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
     /// The server
@@ -249,7 +249,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// A time that is not zero.
 fn some_time(text: &str) -> Result<Duration, String> {
-    let time = spans::parse(text)?;
+    let time = spans::parse(text).map_err(|error| error.to_string())?;
     if time.is_zero() { Err(format!("{text:?} would cut every client: write a longer time")) } else { Ok(time) }
 }
 

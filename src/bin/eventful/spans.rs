@@ -2,45 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// The units that a duration may have, with their microseconds; each before those it ends like.
-const UNITS: [(&str, u64); 7] = [
-    ("us", 1),
-    ("ms", 1000),
-    ("s", 1_000_000),
-    ("m", 60_000_000),
-    ("h", 3_600_000_000),
-    ("d", 86_400_000_000),
-    ("w", 604_800_000_000),
-];
-
-/// A duration such as `500ms`, `5s`, `2m` or `1h30m`.
-///
-/// # Errors
-///
-/// What to write instead.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let refused = || format!("{text:?} is no duration: write a number with a unit, such as 500ms, 5s, 2m or 1h30m");
-    let mut rest = text;
-    let mut micros: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(refused)?;
-        let (number, tail) = rest.split_at(digits);
-        let letters = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(letters);
-        let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(refused)?;
-        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-        micros = part.and_then(|part| micros.checked_add(part)).ok_or_else(refused)?;
-        rest = tail;
-    }
-    if text.is_empty() { Err(refused()) } else { Ok(Duration::from_micros(micros)) }
-}
-
-/// A duration in the form that [`parse`] reads, in its largest whole unit.
-pub(crate) fn show(duration: Duration) -> String {
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    let fitting = UNITS.into_iter().rev().find(|(_, factor)| micros > 0 && micros.is_multiple_of(*factor));
-    fitting.map_or_else(|| "0s".to_owned(), |(unit, factor)| format!("{}{unit}", micros / factor))
-}
+pub(crate) use eventful::http::duration::{about, parse, show};
 
 /// The wall clock, since the Unix epoch: for what others compare with their clocks. Nothing here is decided
 /// by it.
@@ -50,13 +12,6 @@ pub(crate) fn show(duration: Duration) -> String {
 )]
 pub(crate) fn since_epoch() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-}
-
-/// A duration in the largest unit of which there is at least one, rounded down.
-pub(crate) fn about(duration: Duration) -> String {
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    let fitting = UNITS.into_iter().rev().find(|(_, factor)| micros >= *factor);
-    fitting.map_or_else(|| "0s".to_owned(), |(unit, factor)| format!("{}{unit}", micros / factor))
 }
 
 /// Measures how long something takes.
@@ -71,39 +26,5 @@ impl RealStopwatch {
 
     pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_read_as_people_write_them() {
-        for (text, millis) in [("500ms", 500), ("5s", 5000), ("2m", 120_000), ("1h30m", 5_400_000), ("0s", 0)] {
-            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_duration_is_refused_with_a_hint() {
-        for text in ["", "5", "s", "5 s", "-5s", "1.5s", "5parsecs", "99999999999999w", "5s3"] {
-            let error = parse(text).expect_err(text);
-            assert!(error.contains("500ms"), "{error}");
-        }
-    }
-
-    #[test]
-    fn about_a_duration_is_said_in_its_largest_unit() {
-        for (millis, text) in [(0, "0s"), (999, "999ms"), (3_601_000, "1h"), (172_799_000, "1d"), (60_000, "1m")] {
-            assert_eq!(about(Duration::from_millis(millis)), text);
-        }
-    }
-
-    #[test]
-    fn a_duration_is_shown_as_it_is_read() {
-        for text in ["500ms", "5s", "2m", "90m", "1h", "1us", "0s"] {
-            assert_eq!(show(parse(text).expect("a duration")), text);
-        }
     }
 }

@@ -7,7 +7,7 @@ use super::slab::Slot;
 use crate::engine::command::ErrorText;
 use crate::engine::event::Event;
 use crate::engine::fact::Charge;
-use crate::engine::ids::RunId;
+use crate::engine::ids::{RunId, Seq};
 use crate::engine::status::Status;
 use crate::engine::time::Timestamp;
 use crate::engine::view::{PastAttempt, Place};
@@ -19,6 +19,8 @@ pub(in crate::engine) struct LiveRecord {
     /// The keyed hash of the event's key.
     pub(super) hash: u64,
     pub(in crate::engine) accepted_at: Timestamp,
+    /// Absent when it comes from a snapshot of a program that kept none.
+    pub(in crate::engine) seq: Option<Seq>,
     pub(in crate::engine) stage: LiveState,
     pub(in crate::engine) attempt: u32,
     pub(in crate::engine) charge: Charge,
@@ -75,10 +77,10 @@ pub(super) struct PastFailures {
 }
 
 impl LiveRecord {
-    pub(super) fn new(event: Event, hash: u64, accepted_at: Timestamp) -> Self {
-        let stage = LiveState::waiting(false, accepted_at);
+    pub(super) fn new(event: Event, hash: u64, accepted_at: Timestamp, seq: Option<Seq>) -> Self {
+        let stage = LiveState::waiting(false, event.eligible_at(accepted_at));
         let (attempt, charge, links, trouble) = Default::default();
-        Self { event, hash, accepted_at, stage, attempt, charge, links, trouble }
+        Self { event, hash, accepted_at, seq, stage, attempt, charge, links, trouble }
     }
 
     pub(in crate::engine) fn waiting_mut(&mut self) -> &mut WaitingState {

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use siphasher::sip::SipHasher13;
 
 use super::event::Event;
+use super::ids::Seq;
 use super::key::Key;
 use super::status::Status;
 use super::thresholds::Thresholds;
@@ -98,8 +99,8 @@ impl Store {
         }
     }
 
-    pub(super) fn insert(&mut self, hash: u64, event: Event, accepted_at: Timestamp) -> Slot {
-        let record = LiveRecord::new(event, hash, accepted_at);
+    pub(super) fn insert(&mut self, hash: u64, event: Event, accepted_at: Timestamp, seq: Option<Seq>) -> Slot {
+        let record = LiveRecord::new(event, hash, accepted_at, seq);
         self.counts[record.stage.status() as usize] += 1;
         let slot = self.live.insert(record);
         self.count_in(slot);
@@ -325,7 +326,7 @@ mod tests {
         let locations = ["event-49049", "event-55208"].map(|id| {
             let event = Event::with_id(id, "x").expect("an id");
             let (key, hash) = (event.key().clone(), store.hash(event.key()));
-            (hash as u32, key, Location::Live(store.insert(hash, event, Timestamp::EPOCH)))
+            (hash as u32, key, Location::Live(store.insert(hash, event, Timestamp::EPOCH, None)))
         });
         assert_eq!(locations[0].0, locations[1].0, "of the hash only this half is kept");
         for (_, key, location) in locations {

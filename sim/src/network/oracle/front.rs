@@ -280,6 +280,8 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
     let maybe = [
         ("place", place.map(Value::from)),
         ("charged", (!is_over).then(|| view.charge.charged.into())),
+        ("seq", view.seq.map(|seq| seq.number().into())),
+        ("not_before", view.not_before.map(time)),
         ("eligible_at", view.eligible_at.map(time)),
         ("terminal_at", view.terminal_at.map(time)),
         ("run", run),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Change, Event, Fact, Phase, Refusal, RejectReason, Rejection, Timestamp};
+use eventful::{Answer, Bound, Change, Event, Fact, NotBefore, Phase, Refusal, RejectReason, Rejection, Timestamp};
 
 use super::Model;
 use crate::scenario::EventNumber;
@@ -20,8 +20,13 @@ impl Model {
             self.tallies.add(("rejected", reason(refusal).as_str()), 1);
             return Answer::Refused(refusal);
         }
-        self.decide(Change::Accepted(event.clone()));
-        self.line.push(number);
+        let event = match event.not_before() {
+            Some(NotBefore::After(delay)) => event.clone().with_not_before(self.now + delay),
+            Some(NotBefore::At(_)) | None => event.clone(),
+        };
+        self.decide(Change::Accepted(event));
+        let eligible_at = self.known(number).stage.eligible_at().expect("it was just accepted");
+        self.wait(number, eligible_at);
         Answer::Accepted
     }
 

@@ -1,0 +1,210 @@
+//! Keys and events as bytes, a part of the format of [`wire`](super::wire).
+
+use core::fmt;
+use core::hash::Hasher as _;
+use core::marker::PhantomData;
+use std::borrow::Cow;
+use std::vec::Vec;
+
+use bytes::Bytes;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use crate::engine::{Algorithm, Event, InvalidEvent, InvalidKey, Key, NotBefore, Timestamp};
+
+/// Why bytes are no facts or records of this program, though their checksum says that they are what
+/// was written: a newer program wrote them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// They say something that this program does not know, or nothing at all.
+    #[error("it holds what this program does not know: {0}")]
+    Unknown(postcard::Error),
+    /// They count what this program does not know.
+    #[error("it counts what this program does not know")]
+    Counter,
+    /// They name a key that cannot be.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    /// They name an event that cannot be.
+    #[error(transparent)]
+    Event(#[from] InvalidEvent),
+}
+
+/// A hash that no two keys share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyHash(u128);
+
+/// A key: a canonical UUID, or a source and an id.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum WireKey<'a> {
+    Uuid([u8; 16]),
+    Text(&'a str, #[serde(borrow)] Cow<'a, str>),
+}
+
+/// An event. Its digest is made again from its payload, by the named algorithm.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WireEvent<'a> {
+    #[serde(borrow)]
+    key: WireKey<'a>,
+    algorithm: WireAlgorithm,
+    #[serde(serialize_with = "as_bytes")]
+    payload: &'a [u8],
+    event_type: Option<&'a str>,
+    content_type: Option<&'a str>,
+    attributes: Pairs<'a>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) enum WireAlgorithm {
+    Sha256,
+}
+
+/// What few events have beside it. Each is there once at most.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) enum WireOption {
+    /// The first run starts at this time or later.
+    NotBefore(u64),
+}
+
+impl<'a> WireKey<'a> {
+    pub(super) fn hash(&self) -> KeyHash {
+        let mut hasher = SipHasher13::new();
+        match self {
+            Self::Uuid(uuid) => hasher.write(uuid),
+            Self::Text(source, id) => {
+                hasher.write_u64(source.len() as u64);
+                hasher.write(source.as_bytes());
+                hasher.write(id.as_bytes());
+            }
+        }
+        KeyHash(hasher.finish128().as_u128())
+    }
+
+    pub(super) fn of(key: &'a Key) -> Self {
+        match key.as_uuid() {
+            Some(uuid) => Self::Uuid(*uuid),
+            None => Self::Text(key.source(), key.id().into_text()),
+        }
+    }
+
+    pub(super) fn into_key(self) -> Result<Key, InvalidKey> {
+        match self {
+            Self::Uuid(uuid) => Ok(Key::from_uuid(uuid)),
+            Self::Text(source, id) => Key::new(source, &id),
+        }
+    }
+}
+
+impl<'a> WireEvent<'a> {
+    pub(super) fn of(event: &'a Event) -> Self {
+        Self {
+            key: WireKey::of(event.key()),
+            algorithm: WireAlgorithm::of(event.digest().algorithm()),
+            payload: event.payload(),
+            event_type: event.event_type(),
+            content_type: event.content_type(),
+            attributes: Several(event.attributes().iter().collect()),
+        }
+    }
+
+    pub(super) const fn key(&self) -> &WireKey<'a> {
+        &self.key
+    }
+
+    pub(super) fn into_event(self, options: WireOptions) -> Result<Event, WireError> {
+        let WireAlgorithm::Sha256 = self.algorithm;
+        let mut event = Event::new(self.key.into_key()?, Bytes::copy_from_slice(self.payload));
+        if let Some(event_type) = self.event_type {
+            event = event.with_type(event_type)?;
+        }
+        if let Some(content_type) = self.content_type {
+            event = event.with_content_type(content_type)?;
+        }
+        for (name, value) in self.attributes.0 {
+            event = event.with_attribute(name, value)?;
+        }
+        for option in options.0 {
+            match option {
+                WireOption::NotBefore(micros) => event = event.with_not_before(Timestamp::from_micros(micros)),
+            }
+        }
+        Ok(event)
+    }
+}
+
+impl WireAlgorithm {
+    pub(super) const fn of(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256,
+        }
+    }
+
+    pub(super) const fn into_algorithm(self) -> Algorithm {
+        match self {
+            Self::Sha256 => Algorithm::Sha256,
+        }
+    }
+}
+
+impl WireOptions {
+    /// What an accepted event has beside it.
+    pub(super) fn of(event: &Event) -> Self {
+        let not_before = event.not_before().and_then(|not_before| match not_before {
+            NotBefore::At(at) => Some(WireOption::NotBefore(at.as_micros())),
+            // An accepted event has none.
+            NotBefore::After(_) => None,
+        });
+        Several(not_before.into_iter().collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Writes bytes as a whole instead of one by one; they look the same.
+fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+/// Names and values.
+pub(super) type Pairs<'a> = Several<(&'a str, &'a str)>;
+
+/// What an event has beside it.
+pub(super) type WireOptions = Several<WireOption>;
+
+impl<T> Default for Several<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// Several of a kind. Unlike a plain `Vec`, it takes no room for more of them than were read.
+#[derive(Debug, Serialize)]
+pub(super) struct Several<T>(pub(super) Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Collect<T> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("several of a kind")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut several = Vec::new();
+                while let Some(one) = seq.next_element()? {
+                    several.push(one);
+                }
+                Ok(several)
+            }
+        }
+
+        deserializer.deserialize_seq(Collect(PhantomData)).map(Self)
+    }
+}
