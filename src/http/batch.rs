@@ -17,6 +17,7 @@ use super::lines::{BodyLine, Lines};
 use super::problem::{Problem, ProblemKind};
 use super::spool::Spool;
 use super::submit::Taken;
+use super::timeouts::Timeouts;
 use super::{body, coding, envelope, query};
 use crate::engine::{Event, Key};
 use crate::node::{SubmitError, Submitted};
@@ -39,6 +40,7 @@ pub(super) async fn submit(State(front): State<Arc<Front>>, RawQuery(query): Raw
 struct Batch {
     front: Arc<Front>,
     body: Body,
+    timeouts: Timeouts,
     lines: Lines,
     /// For the line that is not whole yet.
     share: Share,
@@ -69,7 +71,15 @@ impl Batch {
     fn new(front: Arc<Front>, body: Body) -> Self {
         let limit_bytes = front.most_bytes().saturating_add(envelope::OVERHEAD_BYTES);
         let share = Arc::clone(&front.budget).share();
-        Self { front, body, lines: Lines::new(limit_bytes), share, line: 0, ended: false }
+        Self {
+            front,
+            body,
+            timeouts: Timeouts::default(),
+            lines: Lines::new(limit_bytes),
+            share,
+            line: 0,
+            ended: false,
+        }
     }
 
     /// Goes through all lines, apart from the response. A client that does not read its answers is not read from either,
@@ -111,7 +121,7 @@ impl Batch {
         if !self.share.hold(self.lines.unfinished_bytes()) {
             return Err(Problem::crowded(self.front.budget.total()));
         }
-        let part = body::next(&mut self.body, self.front.limits.body_timeout).await;
+        let part = body::next(&mut self.body, self.front.limits.body_timeout, &self.timeouts).await;
         if part.is_err() {
             self.body = Body::empty();
         }

@@ -4,12 +4,13 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use super::budget::{Budget, Share};
 use super::problem::{Problem, ProblemKind};
+use super::timeouts::Timeouts;
 
 /// The whole body, in bytes of its own: they may stay for long, and must not keep the
 /// connection's buffer with them. A body that arrives slowly is waited for as long as it does arrive.
@@ -19,9 +20,9 @@ use super::problem::{Problem, ProblemKind};
 /// It stops arriving for `timeout`, ends early, or finds no room in the budget; none stands for more
 /// than `limit_bytes`.
 pub(super) async fn read(
-    mut body: Body,
+    mut body: impl HttpBody<Data = Bytes> + Unpin,
     limit_bytes: usize,
-    timeout: Duration,
+    (timeout, timeouts): (Duration, &Timeouts),
     budget: &Arc<Budget>,
 ) -> Result<Bytes, Option<Problem>> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
@@ -32,7 +33,7 @@ pub(super) async fn read(
         return Err(Some(Problem::crowded(budget.total())));
     }
     let mut whole = Whole { bytes: Vec::new(), share: Arc::clone(budget).share(), limit_bytes };
-    while let Some(part) = next(&mut body, timeout).await? {
+    while let Some(part) = next(&mut body, timeout, timeouts).await? {
         whole.add(&part, expected)?;
     }
     // From here on it is the engine that counts it: nothing waits before that.
@@ -68,8 +69,9 @@ impl Whole {
 }
 
 /// Reads the rest of a body, and keeps none of it.
-pub(super) async fn read_away(mut body: Body, timeout: Duration) {
-    while let Ok(Some(_)) = next(&mut body, timeout).await {}
+pub(super) async fn read_away(mut body: impl HttpBody<Data = Bytes> + Unpin, timeout: Duration) {
+    let timeouts = Timeouts::default();
+    while let Ok(Some(_)) = next(&mut body, timeout, &timeouts).await {}
 }
 
 /// The next part of a body; none at its end.
@@ -77,14 +79,18 @@ pub(super) async fn read_away(mut body: Body, timeout: Duration) {
 /// # Errors
 ///
 /// It does not come within `timeout`, or the body ends early.
-pub(super) async fn next(body: &mut Body, timeout: Duration) -> Result<Option<Bytes>, Problem> {
-    match tokio::time::timeout(timeout, part(body)).await {
-        Ok(part) => part.transpose(),
-        Err(_) => Err(too_slow()),
+pub(super) async fn next(
+    body: &mut (impl HttpBody<Data = Bytes> + Unpin),
+    timeout: Duration,
+    timeouts: &Timeouts,
+) -> Result<Option<Bytes>, Problem> {
+    match timeouts.within(timeout, part(body)).await {
+        Some(part) => part.transpose(),
+        None => Err(too_slow()),
     }
 }
 
-async fn part(body: &mut Body) -> Option<Result<Bytes, Problem>> {
+async fn part(body: &mut (impl HttpBody<Data = Bytes> + Unpin)) -> Option<Result<Bytes, Problem>> {
     loop {
         match body.frame().await? {
             // Trailers carry nothing for us.
@@ -116,7 +122,8 @@ mod tests {
         let buffer = Bytes::from(vec![b'x'; 100_000]);
         let part = buffer.slice(50_000..50_003);
         let budget = Budget::new(1000);
-        let whole = read(Body::new(Full::new(part)), 100, TIMEOUT, &budget).await.expect("it is read");
+        let whole =
+            read(Body::new(Full::new(part)), 100, (TIMEOUT, &Timeouts::default()), &budget).await.expect("it is read");
         let own = whole.try_into_mut().expect("nobody else has it");
         assert_eq!((&own[..], own.capacity()), (&b"xxx"[..], 3));
         assert!(budget.fits(1000), "it is given back");
@@ -128,10 +135,15 @@ mod tests {
         let mut other = Arc::clone(&budget).share();
         assert!(other.hold(998));
         let body = || Body::new(Full::new(Bytes::from_static(b"xxx")));
-        let refused = read(body(), 100, TIMEOUT, &budget).await.expect_err("there is no room").expect("a problem");
+        let refused = read(body(), 100, (TIMEOUT, &Timeouts::default()), &budget)
+            .await
+            .expect_err("there is no room")
+            .expect("a problem");
         assert_eq!(refused.kind(), ProblemKind::Overloaded);
         drop(other);
-        assert!(read(body(), 100, TIMEOUT, &budget).await.is_ok());
-        assert!(read(body(), 2, TIMEOUT, &budget).await.expect_err("it is too large").is_none());
+        assert!(read(body(), 100, (TIMEOUT, &Timeouts::default()), &budget).await.is_ok());
+        assert!(
+            read(body(), 2, (TIMEOUT, &Timeouts::default()), &budget).await.expect_err("it is too large").is_none()
+        );
     }
 }

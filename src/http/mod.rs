@@ -2,8 +2,8 @@
 //!
 //! | module | topic |
 //! |---|---|
-//! | `server`, `limits`, `listener`, `stall` | the accept loop and its limits, over any kind of socket |
-//! | `routes`, `front` | which call goes where, and what all have at hand |
+//! | `server`, `limits`, `listener`, `stall`, `timeouts` | the accept loop and its limits, over any kind of socket |
+//! | `calls`, `routes`, `front` | which call goes where, and what all have at hand |
 //! | `hosts`, `budget` | who is let in, and how many bytes all may hold |
 //! | `submit`, `header_form`, `envelope`, `body`, `coding` | one event in |
 //! | [`webhook`] | what identifies an event on its way to another service |
@@ -19,6 +19,7 @@ mod base64;
 mod batch;
 mod body;
 mod budget;
+mod calls;
 mod coding;
 pub mod duration;
 mod envelope;
@@ -44,6 +45,7 @@ mod spool;
 mod stall;
 mod start;
 mod submit;
+mod timeouts;
 pub mod webhook;
 
 pub use hosts::{Host, InvalidHost};

@@ -17,6 +17,7 @@ use super::path::{self, PathId};
 use super::problem::Problem;
 use super::records::cursor;
 use super::submit::json;
+use super::timeouts::Timeouts;
 use super::{body, filter, query};
 use crate::engine::{Cursor, Filter, Key, Status};
 use crate::runtime::Redriven;
@@ -66,7 +67,8 @@ pub(super) async fn discard_all(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    let read = body::read(request.into_body(), 0, front.limits.body_timeout, &front.budget).await;
+    let read =
+        body::read(request.into_body(), 0, (front.limits.body_timeout, &Timeouts::default()), &front.budget).await;
     read.map_err(|problem| problem.unwrap_or_else(|| Problem::invalid(WHICH_TO_DISCARD).closing()))?;
     let many = BulkRequest::parse(query.as_deref())?;
     let status = many.filter.status.filter(|status| !matches!(status, Status::Completed | Status::Discarded));
@@ -151,7 +153,7 @@ impl RedrivenBody {
 }
 
 async fn refuse_body(body: Body, front: &Front) -> Result<(), Problem> {
-    let read = body::read(body, 0, front.limits.body_timeout, &front.budget).await;
+    let read = body::read(body, 0, (front.limits.body_timeout, &Timeouts::default()), &front.budget).await;
     read.map(drop).map_err(|problem| problem.unwrap_or_else(|| Problem::invalid(ONE_OR_ALL).closing()))
 }
 

@@ -4,7 +4,6 @@ use std::string::String;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery};
-use axum::http::Uri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -60,13 +59,15 @@ pub(super) fn key_in_query(RawQuery(query): RawQuery) -> Result<Key, Problem> {
     Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)
 }
 
-/// Where the record of this key is to be found, as an answer to a request for `submitted_to` says it.
+/// Where the record of this key is to be found, when the calls of the front have this in front of their paths.
 ///
 /// A client that resolves a URL removes `.` and `..` from its path, percent-encoded too (RFC 3986, section 5.2.4; WHATWG
 /// URL, "double-dot path segment"). An event of such an id is named by its query, which stays as it is.
-pub(super) fn location(submitted_to: &Uri, key: &Key) -> String {
-    let mut url = String::from(submitted_to.path().strip_suffix("/v1/events").unwrap_or_default());
+pub(super) fn location(prefix: &str, key: &Key) -> String {
     let id = key.id();
+    // For most all of it: letters, digits and dashes stand for themselves.
+    let mut url = String::with_capacity(prefix.len() + "/v1/events/?source=".len() + id.len() + key.source().len());
+    url.push_str(prefix);
     let is_dots = matches!(&*id, "." | "..");
     url.push_str(if is_dots { "/v1/event?id=" } else { "/v1/events/" });
     url.extend(utf8_percent_encode(&id, RESERVED));

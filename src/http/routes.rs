@@ -21,11 +21,12 @@ use crate::runtime::Eventful;
 /// Hosts are checked when [`Limits::allowed_hosts`] names any: a router does not know where it is bound. Connections
 /// are not its own either, so of the limits those of [`serve`](super::serve) alone do nothing here.
 pub fn router(eventful: Eventful, limits: &Limits) -> Router {
-    all(Arc::new(Front::new(eventful, limits)), HostCheck::new(&limits.allowed_hosts, None))
+    let door = HostCheck::new(&limits.allowed_hosts, None);
+    all(Arc::new(Front::new(eventful, limits))).layer(from_fn_with_state(Arc::new(door), guard))
 }
 
 /// All calls.
-pub(super) fn all(front: Arc<Front>, door: HostCheck) -> Router {
+pub(super) fn all(front: Arc<Front>) -> Router {
     Router::new()
         .route("/v1/events", post(submit::submit).get(records::list))
         // An event may be called `batch` too.
@@ -48,24 +49,26 @@ pub(super) fn all(front: Arc<Front>, door: HostCheck) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(ProblemKind::MethodNotAllowed, "the Allow header lists the methods")
         })
-        .layer(from_fn_with_state(Arc::new(door), guard))
         .with_state(front)
 }
 
 /// The calls for health, which are served when there are too many connections for others.
-pub(super) fn health_only(front: Arc<Front>, door: HostCheck) -> Router {
+pub(super) fn health_only(front: Arc<Front>) -> Router {
     let limit = front.limits.max_connections;
     Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .fallback(async move || Problem::no_connection(limit))
-        .layer(from_fn_with_state(Arc::new(door), guard))
         .with_state(front)
 }
 
 /// Lets in what is for this host, sent by no page of another one, and can be read.
+pub(super) fn admit<B>(door: &HostCheck, request: &Request<B>) -> Result<(), Problem> {
+    door.check(request).and_then(|()| coding::refuse_transfer(request.headers()))
+}
+
 async fn guard(State(door): State<Arc<HostCheck>>, request: Request, next: Next) -> Response {
-    match door.check(&request).and_then(|()| coding::refuse_transfer(request.headers())) {
+    match admit(&door, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }

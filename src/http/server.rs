@@ -3,24 +3,26 @@
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::pin;
+use core::task::{Poll, Waker};
 use core::time::Duration;
 use std::sync::Arc;
 use std::vec;
 
 use axum::Router;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use super::calls::Calls;
 use super::front::Front;
 use super::hosts::HostCheck;
 use super::limits::Limits;
 use super::listener::Listener;
 use super::routes;
 use super::stall::StallCut;
+use super::timeouts::Timeouts;
 use crate::runtime::Eventful;
 
 /// The smallest buffer of a connection that there can be.
@@ -66,9 +68,10 @@ pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Lim
 }
 
 struct HttpServer {
+    door: Arc<HostCheck>,
     /// For most connections, and for those beyond the limit.
-    full: Service,
-    health_only: Service,
+    full: Served,
+    health_only: Served,
     write_timeout: Duration,
     slots: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
@@ -77,7 +80,8 @@ struct HttpServer {
 }
 
 /// What is served on a connection, and how.
-struct Service {
+struct Served {
+    front: Option<Arc<Front>>,
     router: Router,
     http: http1::Builder,
 }
@@ -91,15 +95,16 @@ struct ConnectionSlot {
 impl HttpServer {
     fn new(eventful: Eventful, limits: &Limits, bound: Option<SocketAddr>) -> Self {
         let front = Arc::new(Front::new(eventful, limits));
-        let door = HostCheck::new(&limits.allowed_hosts, bound);
         let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes);
         http_of_probes.keep_alive(false);
         Self {
-            full: Service {
-                router: routes::all(Arc::clone(&front), door.clone()),
+            door: Arc::new(HostCheck::new(&limits.allowed_hosts, bound)),
+            full: Served {
+                router: routes::all(Arc::clone(&front)),
+                front: Some(Arc::clone(&front)),
                 http: http(limits.header_timeout, limits.buffer_bytes),
             },
-            health_only: Service { router: routes::health_only(front, door), http: http_of_probes },
+            health_only: Served { front: None, router: routes::health_only(front), http: http_of_probes },
             write_timeout: limits.write_timeout,
             slots: Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
             reserve: Arc::new(Semaphore::new(Limits::RESERVED_CONNECTIONS)),
@@ -141,22 +146,30 @@ impl HttpServer {
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let io = TokioIo::new(StallCut::new(io, self.write_timeout));
-        let Service { router, http } = if slot.is_reserved { &self.health_only } else { &self.full };
-        let mut connection = http.serve_connection(io, TowerToHyperService::new(router.clone()));
+        let Served { front, router, http } = if slot.is_reserved { &self.health_only } else { &self.full };
+        let timeouts = Timeouts::default();
+        let mut http = http.clone();
+        http.timer(timeouts.clone());
+        let calls = Calls { door: Arc::clone(&self.door), front: front.clone(), others: router.clone(), timeouts };
+        let mut connection = http.serve_connection(io, calls);
         let linger_bytes = if slot.is_reserved { PROBE_LINGER_BYTES } else { LINGER_BYTES };
         let closing = Arc::clone(&self.closing);
         async move {
-            let ended = tokio::select! {
-                biased;
-                ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
-                    linger(connection.into_parts().io.into_inner(), linger_bytes).await;
-                    ended
-                }
-                _ = closing.acquire() => {
-                    let mut connection = pin!(connection);
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            let ended = {
+                let mut closed = pin!(closed(&closing));
+                poll_fn(|cx| match connection.poll_without_shutdown(cx) {
+                    Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                    Poll::Pending => closed.as_mut().poll(cx).map(|()| None),
+                })
+                .await
+            };
+            let ended = if let Some(ended) = ended {
+                linger(connection.into_parts().io.into_inner(), linger_bytes).await;
+                ended
+            } else {
+                let mut connection = pin!(connection);
+                connection.as_mut().graceful_shutdown();
+                connection.await
             };
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");
@@ -166,11 +179,26 @@ impl HttpServer {
     }
 }
 
+/// Waits until the server closes. The semaphore has a lock that all connections share, so it is asked once by each task,
+/// and not again before it is closed.
+async fn closed(closing: &Semaphore) {
+    let mut acquire = pin!(closing.acquire());
+    let mut asked: Option<Waker> = None;
+    poll_fn(|cx| {
+        if !closing.is_closed() && asked.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return Poll::Pending;
+        }
+        asked = Some(cx.waker().clone());
+        acquire.as_mut().poll(cx).map(drop)
+    })
+    .await;
+}
+
 /// A client may close its sending side and wait for its answer. One that is gone altogether is noticed when its answer
 /// is written, and no answer takes for ever.
 fn http(header_timeout: Duration, buffer_bytes: usize) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).half_close(true);
+    http.header_read_timeout(header_timeout).half_close(true);
     http.max_buf_size(buffer_bytes.max(LEAST_BUFFER_BYTES));
     http
 }

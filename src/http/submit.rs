@@ -3,16 +3,19 @@
 use std::string::String;
 use std::sync::Arc;
 
+use axum::body::HttpBody;
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, request};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::front::Front;
 use super::problem::{Problem, ProblemKind};
 use super::rfc3339::Rfc3339;
+use super::timeouts::Timeouts;
 use super::{body, coding, envelope, header_form, path};
 use crate::engine::{Event, Key, Status};
 use crate::node::Submitted;
@@ -23,18 +26,9 @@ pub(super) async fn submit(
     OriginalUri(uri): OriginalUri,
     request: Request,
 ) -> Response {
-    let event = match front.read_event(request).await {
-        Ok(event) => event,
-        Err(problem) => {
-            front.eventful.reject(problem.rejection());
-            return problem.into_response();
-        }
-    };
-    let key = event.key().clone();
-    match front.eventful.try_submit(event).await {
-        Ok(submitted) => answer(&uri, &key, submitted),
-        Err(error) => Problem::from(error).into_response(),
-    }
+    let (mut head, body) = request.into_parts();
+    head.uri = uri;
+    front.submit(Request::from_parts(head, body), &Timeouts::default()).await
 }
 
 /// Bytes of an event that are read even when no new event may have as many: whether it was accepted
@@ -49,12 +43,37 @@ impl Front {
         self.eventful.config().max_event_bytes.max(KNOWN_BYTES.min(self.limits.max_inflight_bytes))
     }
 
-    async fn read_event(&self, request: Request) -> Result<Event, Problem> {
+    /// Takes the event of a request, and answers it.
+    pub(super) async fn submit(
+        &self,
+        request: Request<impl HttpBody<Data = Bytes> + Unpin>,
+        timeouts: &Timeouts,
+    ) -> Response {
         let (head, body) = request.into_parts();
+        let event = match self.read_event(&head, body, timeouts).await {
+            Ok(event) => event,
+            Err(problem) => {
+                self.eventful.reject(problem.rejection());
+                return problem.into_response();
+            }
+        };
+        let key = event.key().clone();
+        match self.eventful.try_submit(event).await {
+            Ok(submitted) => answer(head.uri.path().strip_suffix("/v1/events").unwrap_or_default(), &key, &submitted),
+            Err(error) => Problem::from(error).into_response(),
+        }
+    }
+
+    async fn read_event(
+        &self,
+        head: &request::Parts,
+        body: impl HttpBody<Data = Bytes> + Unpin,
+        timeouts: &Timeouts,
+    ) -> Result<Event, Problem> {
         let limit_bytes = self.eventful.config().max_event_bytes;
         let most = self.most_bytes();
         let read = async |limit| {
-            let whole = body::read(body, limit, self.limits.body_timeout, &self.budget).await;
+            let whole = body::read(body, limit, (self.limits.body_timeout, timeouts), &self.budget).await;
             whole.map_err(|problem| problem.unwrap_or_else(|| Problem::too_large(limit_bytes).closing()))
         };
         if let Some(id) = header_form::id(&head.headers)? {
@@ -78,15 +97,16 @@ fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).closing())
 }
 
-fn answer(uri: &Uri, key: &Key, submitted: Submitted) -> Response {
-    let kind = [(CONTENT_TYPE, "application/json")];
-    let body = json(&Taken { line: None, key, submitted: &submitted });
-    match submitted {
-        Submitted::Accepted => {
-            (StatusCode::ACCEPTED, kind, [(LOCATION, path::location(uri, key))], body).into_response()
-        }
-        Submitted::Duplicate(_) => (StatusCode::OK, kind, body).into_response(),
+/// The answer for an event that was taken, when the calls of the front have `prefix` in front of their paths.
+pub(super) fn answer(prefix: &str, key: &Key, submitted: &Submitted) -> Response {
+    let mut response = Response::new(json(&Taken { line: None, key, submitted }).into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if *submitted == Submitted::Accepted {
+        *response.status_mut() = StatusCode::ACCEPTED;
+        let location = HeaderValue::try_from(path::location(prefix, key)).ok();
+        response.headers_mut().extend(location.map(|location| (LOCATION, location)));
     }
+    response
 }
 
 /// The answer for an event that was taken, now or before.

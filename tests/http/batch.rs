@@ -118,8 +118,9 @@ async fn line_that_finds_no_room_among_requests_on_their_way_ends_the_batch() {
     limits.max_inflight_bytes = 0;
     let server = TestServer::within(limits, config).await;
     // The budget is that of one event: each of two lines has room alone.
-    let part = format!("{{\"id\":\"a\",\"payload\":\"{}", " ".repeat(9000));
-    let head = "POST /v1/events/batch HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 9100\r\n\r\n";
+    let part = format!("{{\"id\":\"a\",\"payload\":\"{}", " ".repeat(36_000));
+    let head =
+        "POST /v1/events/batch HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 36100\r\n\r\n";
     let mut stalled = TcpStream::connect(server.address).await.expect("a connection");
     stalled.write_all(format!("{head}{part}").as_bytes()).await.expect("it is taken");
     loop {

@@ -1,0 +1,59 @@
+//! What is served on a connection.
+
+use core::convert::Infallible;
+use core::future::{Future, ready};
+use core::pin::Pin;
+use std::boxed::Box;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Method;
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper::{Request, http};
+use hyper_util::service::TowerToHyperService;
+
+use super::front::Front;
+use super::hosts::HostCheck;
+use super::routes;
+use super::timeouts::Timeouts;
+
+/// The calls of one connection.
+///
+/// Single events go to their call at once: half of what a router and its layers cost a request is in their boxes, and
+/// these requests are nearly all that there are.
+#[derive(Debug)]
+pub(super) struct Calls {
+    pub(super) door: Arc<HostCheck>,
+    /// Absent where single events are not taken.
+    pub(super) front: Option<Arc<Front>>,
+    pub(super) others: Router,
+    pub(super) timeouts: Timeouts,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl Service<Request<Incoming>> for Calls {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        if let Err(problem) = routes::admit(&self.door, &request) {
+            return Box::pin(ready(Ok(problem.into_response())));
+        }
+        match &self.front {
+            Some(front) if is_single_event(&request) => {
+                let (front, timeouts) = (Arc::clone(front), self.timeouts.clone());
+                Box::pin(async move { Ok(front.submit(request, &timeouts).await) })
+            }
+            _ => Box::pin(TowerToHyperService::new(self.others.clone()).call(request.map(Body::new))),
+        }
+    }
+}
+
+fn is_single_event(request: &http::Request<Incoming>) -> bool {
+    request.method() == Method::POST && request.uri().path() == "/v1/events"
+}
