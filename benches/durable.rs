@@ -1,6 +1,7 @@
 //! What durability costs: the journal on disk against a raw file, alone and under the adapter, recovery, and bytes on disk.
 //!
-//! The raw file is zeroed before, and gets the same bytes in the same groups: one write and one `fdatasync` each.
+//! The raw file is zeroed before, and gets the same bytes in the same groups: one write and one `fdatasync` each. The
+//! journal alone is compared with one that was only allocated, too.
 //!
 //! The disk is the one of the target directory. `-- --only NAME` measures one of them: `groups`, `events`,
 //! `recovery`, `snapshots` or `steps`.

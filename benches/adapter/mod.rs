@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::ids;
-use crate::journal::media::{self, DurableMedium, Raw, RawGroup};
+use crate::journal::media::{self, Before, DurableMedium, Raw, RawGroup};
 use crate::report;
 use crate::stopwatch::{clock, median, time};
 use recorded::Recorded;
@@ -86,7 +86,7 @@ fn round(way: SubmitMode, events: u64) -> Round {
     let (rate, waits) = ours(way, events, store);
     let groups: Vec<_> = frames.take().into_iter().map(|bytes| RawGroup { facts: Vec::new(), bytes }).collect();
     let bytes = groups.iter().map(|group| group.bytes.len() as u64).sum();
-    let file_rate = raw(events, &groups, &mut Raw::create(directory.path(), bytes));
+    let file_rate = raw(events, &groups, &mut Raw::create(directory.path(), bytes, Before::Zeroed));
     Round { group: events as f64 / groups.len() as f64, rates: [rate, file_rate], waits }
 }
 

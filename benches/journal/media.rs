@@ -6,6 +6,7 @@ use std::path::Path;
 
 use eventful::journal::{DiskStore, JournalLog, Owner, Recovered, Shard, frame, recover, wire};
 use eventful::{Config, Epoch, Fact};
+use rustix::fs::FallocateFlags;
 use tempfile::TempDir;
 
 /// Something that makes groups durable, one after the other.
@@ -61,7 +62,16 @@ impl DurableMedium for JournalLog {
     }
 }
 
-/// A file of zeros that are written over.
+/// What is done with a raw file before it is measured.
+#[derive(Clone, Copy)]
+pub(crate) enum Before {
+    /// Zeros are written to all of it: what is measured writes over them, and changes no metadata.
+    Zeroed,
+    /// Its blocks are allocated only, as those of a segment are of which the records are large.
+    Allocated,
+}
+
+/// A file that was made before.
 pub(crate) struct Raw {
     file: File,
     at: u64,
@@ -69,10 +79,13 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// With room for so many bytes.
-    pub(crate) fn create(directory: &Path, bytes: u64) -> Self {
-        let file = File::create(directory.join("raw")).expect("a file");
+    pub(crate) fn create(directory: &Path, bytes: u64, before: Before) -> Self {
+        let file = tempfile::tempfile_in(directory).expect("a file");
         let zeros = vec![0; 1 << 20];
-        (0..=bytes >> 20).for_each(|part| file.write_all_at(&zeros, part << 20).expect("a disk"));
+        match before {
+            Before::Zeroed => (0..=bytes >> 20).for_each(|part| file.write_all_at(&zeros, part << 20).expect("a disk")),
+            Before::Allocated => rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes).expect("a disk"),
+        }
         file.sync_all().expect("a disk");
         Self { file, at: 0 }
     }

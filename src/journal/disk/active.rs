@@ -123,9 +123,14 @@ impl Active {
         Ok(())
     }
 
-    /// Begins to prepare the next segment, once this one is half full and there is plenty of room.
+    /// Whether the next segment is to be prepared: this one is half full.
+    pub(super) const fn wants_next(&self) -> bool {
+        self.spare.is_none() && self.tail > self.bytes / 2
+    }
+
+    /// Begins to prepare the next segment, when there is plenty of room.
     pub(super) fn prepare(&mut self, room: u64) {
-        if self.spare.is_none() && self.tail > self.bytes / 2 && room / 8 >= self.next_bytes {
+        if room / 8 >= self.next_bytes {
             self.spare = Some(Spare::begin(&self.volume, self.next_bytes, self.ahead()));
         }
     }

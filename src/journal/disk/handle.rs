@@ -259,7 +259,9 @@ impl Journal for DiskJournal {
         }
         self.write(RecordKind::Frame, expected, frame)?;
         self.frames.extent.end = expected.next();
-        self.active.prepare(self.free_for_more());
+        if self.active.wants_next() {
+            self.active.prepare(self.free_for_more());
+        }
         Ok(())
     }
 
