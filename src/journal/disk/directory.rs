@@ -3,8 +3,6 @@
 use std::boxed::Box;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-#[cfg(target_os = "linux")]
-use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString as _};
@@ -25,14 +23,6 @@ pub(super) const LOCK: &str = "LOCK";
 
 /// Zeros that are written at once, and synced where they are in the cache: more would hold up the appends beside them.
 const ZEROS_BYTES: usize = 256 << 10;
-
-/// A read of so many bytes is one of many, so that the next bytes are asked for ahead.
-#[cfg(target_os = "linux")]
-const LARGE_BYTES: usize = 256 << 10;
-
-/// Bytes that are asked for ahead: a disk takes a few milliseconds for them, as decoding them does.
-#[cfg(target_os = "linux")]
-const AHEAD_BYTES: Option<NonZeroU64> = NonZeroU64::new(4 << 20);
 
 /// Clones are the same directory.
 #[derive(Debug, Clone)]
@@ -226,12 +216,6 @@ impl VolumeFile for DirectoryFile {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        #[cfg(target_os = "linux")]
-        if out.len() >= LARGE_BYTES {
-            // What was written past the cache is not in it. That this is refused is of no matter.
-            let next = offset + out.len() as u64;
-            let _ = rustix::fs::fadvise(&self.cached, next, AHEAD_BYTES, rustix::fs::Advice::WillNeed);
-        }
         self.cached.read_exact_at(out, offset)
     }
 
