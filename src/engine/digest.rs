@@ -18,6 +18,8 @@ pub struct Digest {
 pub enum Algorithm {
     /// SHA-256, FIPS 180-4.
     Sha256,
+    /// SHA-256 of what of the payload counts, which the submitter knows: it cannot be made again from the payload.
+    Sha256OfParts,
 }
 
 impl Digest {
@@ -42,11 +44,12 @@ impl Digest {
     }
 }
 
-/// The algorithm, a colon, and 64 hexadecimal digits: `sha256:9f86d0…`.
+/// The algorithm, a colon, and 64 hexadecimal digits: `sha256:9f86d0…`, `sha256-of-parts:9f86d0…`.
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.algorithm {
             Algorithm::Sha256 => f.write_str("sha256:")?,
+            Algorithm::Sha256OfParts => f.write_str("sha256-of-parts:")?,
         }
         self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }

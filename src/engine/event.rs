@@ -73,6 +73,17 @@ impl Event {
         Self { key, digest: Digest::of(&payload), payload, extras: None }
     }
 
+    /// The event with this key and payload, and a digest of what of the payload counts: another payload with the same
+    /// digest is a duplicate.
+    pub fn with_digest(key: Key, payload: impl Into<Bytes>, digest: Digest) -> Self {
+        Self { key, digest, payload: payload::fitted(payload.into()), extras: None }
+    }
+
+    /// The same event under another key.
+    pub fn with_key(self, key: Key) -> Self {
+        Self { key, ..self }
+    }
+
     /// The event with this id, no source, and this payload.
     ///
     /// # Errors

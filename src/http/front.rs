@@ -1,10 +1,14 @@
 //! What the calls share.
 
+use std::collections::BTreeMap;
+use std::string::{String, ToString as _};
 use std::sync::Arc;
 
 use super::budget::Budget;
 use super::envelope::OVERHEAD_BYTES;
+use super::front_config::FrontConfig;
 use super::limits::Limits;
+use super::sources::Source;
 use crate::runtime::Eventful;
 
 /// What every call has at hand.
@@ -12,14 +16,19 @@ use crate::runtime::Eventful;
 pub(super) struct Front {
     pub(super) eventful: Eventful,
     pub(super) limits: Limits,
+    /// By their names.
+    pub(super) sources: BTreeMap<String, Source>,
     /// For requests, and for answers that wait for their client.
     pub(super) budget: Arc<Budget>,
 }
 
 impl Front {
-    pub(super) fn new(eventful: Eventful, limits: &Limits) -> Self {
+    pub(super) fn new(eventful: Eventful, config: FrontConfig) -> Self {
+        let FrontConfig { limits, sources } = config;
         // The largest event that is allowed must be possible.
         let largest = eventful.config().max_event_bytes.saturating_add(OVERHEAD_BYTES);
-        Self { eventful, limits: limits.clone(), budget: Budget::new(limits.max_inflight_bytes.max(largest)) }
+        let budget = Budget::new(limits.max_inflight_bytes.max(largest));
+        let sources = sources.into_iter().map(|source| (source.name().to_string(), source)).collect();
+        Self { eventful, limits, sources, budget }
     }
 }

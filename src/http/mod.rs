@@ -3,10 +3,11 @@
 //! | module | topic |
 //! |---|---|
 //! | `server`, `limits`, `listener`, `stall`, `timeouts` | the accept loop and its limits, over any kind of socket |
-//! | `calls`, `routes`, `front` | which call goes where, and what all have at hand |
+//! | `calls`, `routes`, `front`, `front_config` | which call goes where, and what all have at hand |
 //! | `hosts`, `budget` | who is let in, and how many bytes all may hold |
 //! | `submit`, `header_form`, `envelope`, `body`, `coding` | one event in |
-//! | [`webhook`] | what identifies an event on its way to another service |
+//! | [`sources`] | events as their senders send them, verified |
+//! | [`webhook`], `signer` | what identifies an event on its way to another service, and who sent it |
 //! | `batch`, `lines`, `spool` | many events in, a line each |
 //! | `records`, `operate` | looking at events, and acting on them |
 //! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; is it alive |
@@ -27,6 +28,7 @@ mod exposition;
 mod families;
 mod filter;
 mod front;
+mod front_config;
 mod header_form;
 mod health;
 mod hosts;
@@ -41,6 +43,8 @@ mod records;
 mod rfc3339;
 mod routes;
 mod server;
+mod signer;
+pub mod sources;
 mod spool;
 mod stall;
 mod start;
@@ -48,8 +52,10 @@ mod submit;
 mod timeouts;
 pub mod webhook;
 
+pub use front_config::FrontConfig;
 pub use hosts::{Host, InvalidHost};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use routes::router;
 pub use server::serve;
+pub use signer::{InvalidSigningKey, Signer};

@@ -20,6 +20,7 @@ use crate::node::{DiscardError, PauseError, RedriveError, SubmitError, Unavailab
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProblemKind {
     Invalid,
+    Unverified,
     CrossSite,
     NotFound,
     MethodNotAllowed,
@@ -47,6 +48,7 @@ impl ProblemKind {
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Invalid => (StatusCode::BAD_REQUEST, "invalid", "This cannot be understood"),
+            Self::Unverified => (StatusCode::UNAUTHORIZED, "unverified", "This is not known to be from its sender"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site", "A page of another site may not call this"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
             Self::MethodNotAllowed => {

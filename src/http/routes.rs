@@ -10,19 +10,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::front::Front;
+use super::front_config::FrontConfig;
 use super::hosts::HostCheck;
-use super::limits::Limits;
 use super::problem::{Problem, ProblemKind};
+use super::sources::receive;
 use super::{batch, coding, exposition, health, operate, records, submit};
 use crate::runtime::Eventful;
 
 /// The calls of the front, to be served alone or as a part of another router.
 ///
-/// Hosts are checked when [`Limits::allowed_hosts`] names any: a router does not know where it is bound. Connections
+/// Hosts are checked when [`Limits::allowed_hosts`](super::Limits::allowed_hosts) names any: a router does not know where it is bound. Connections
 /// are not its own either, so of the limits those of [`serve`](super::serve) alone do nothing here.
-pub fn router(eventful: Eventful, limits: &Limits) -> Router {
-    let door = HostCheck::new(&limits.allowed_hosts, None);
-    all(Arc::new(Front::new(eventful, limits))).layer(from_fn_with_state(Arc::new(door), guard))
+pub fn router(eventful: Eventful, config: impl Into<FrontConfig>) -> Router {
+    let config = config.into();
+    let door = HostCheck::new(&config.limits.allowed_hosts, None);
+    all(Arc::new(Front::new(eventful, config))).layer(from_fn_with_state(Arc::new(door), guard))
 }
 
 /// All calls.
@@ -36,6 +38,7 @@ pub(super) fn all(front: Arc<Front>) -> Router {
         // An id may be one that no path can carry.
         .route("/v1/event", get(records::get_by_query).delete(operate::discard_by_query))
         .route("/v1/event/redrive", post(operate::redrive_by_query))
+        .route("/in/{source}", post(receive::receive).get(receive::challenge))
         .route("/v1/redrive", post(operate::redrive_all))
         .route("/v1/discard", post(operate::discard_all))
         .route("/v1/pause", post(operate::pause))

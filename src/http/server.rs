@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::calls::Calls;
 use super::front::Front;
+use super::front_config::FrontConfig;
 use super::hosts::HostCheck;
 use super::limits::Limits;
 use super::listener::Listener;
@@ -46,8 +47,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// for `close_grace`, and returns.
 ///
 /// Shut the engine down first: meanwhile `/readyz` says so, and senders get an answer.
-pub async fn serve<L: Listener>(mut listener: L, eventful: Eventful, limits: Limits, stop: impl Future<Output = ()>) {
-    let server = HttpServer::new(eventful, &limits, listener.local_addr());
+pub async fn serve<L: Listener>(
+    mut listener: L,
+    eventful: Eventful,
+    config: impl Into<FrontConfig>,
+    stop: impl Future<Output = ()>,
+) {
+    let config = config.into();
+    let limits = config.limits.clone();
+    let server = HttpServer::new(eventful, config, listener.local_addr());
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
@@ -93,8 +101,9 @@ struct ConnectionSlot {
 }
 
 impl HttpServer {
-    fn new(eventful: Eventful, limits: &Limits, bound: Option<SocketAddr>) -> Self {
-        let front = Arc::new(Front::new(eventful, limits));
+    fn new(eventful: Eventful, config: FrontConfig, bound: Option<SocketAddr>) -> Self {
+        let limits = config.limits.clone();
+        let front = Arc::new(Front::new(eventful, config));
         let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes);
         http_of_probes.keep_alive(false);
         Self {

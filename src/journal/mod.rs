@@ -34,6 +34,7 @@ mod snapshot;
 mod store;
 mod summary;
 pub mod wire;
+mod wire_digest;
 mod wire_event;
 
 pub use disk::{Access, BackedUp, Claim, DiskStore, LostFrames, Salvaged, Unclaimed, Volume, VolumeFile};

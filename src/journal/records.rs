@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::summary::{CountedSummary, WireSummary, decode_first_summary};
 use super::wire::{WireCharge, WireEnd, WireRun, put, take};
-use super::wire_event::{KeyHash, WireAlgorithm, WireError, WireEvent, WireKey, WireOptions};
+use super::wire_digest::WireAlgorithm;
+use super::wire_event::{KeyHash, WireError, WireEvent, WireKey, WireOptions};
 use crate::engine::{
     Attributes, Charge, Digest, Downtime, ErrorText, Event, NotBefore, PastAttempt, RecordView, RunView, Seq,
     SnapshotRecord, SnapshotSummary, Status, Timestamp,

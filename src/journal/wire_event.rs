@@ -11,7 +11,8 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-use crate::engine::{Algorithm, Event, InvalidEvent, InvalidKey, Key, NotBefore, Timestamp};
+use super::wire_digest::WireDigest;
+use crate::engine::{Event, InvalidEvent, InvalidKey, Key, NotBefore, Timestamp};
 
 /// Why bytes are no facts or records of this program, though their checksum says that they are what
 /// was written: a newer program wrote them.
@@ -43,22 +44,17 @@ pub(super) enum WireKey<'a> {
     Text(&'a str, #[serde(borrow)] Cow<'a, str>),
 }
 
-/// An event. Its digest is made again from its payload, by the named algorithm.
+/// An event.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct WireEvent<'a> {
     #[serde(borrow)]
     key: WireKey<'a>,
-    algorithm: WireAlgorithm,
+    digest: WireDigest,
     #[serde(serialize_with = "as_bytes")]
     payload: &'a [u8],
     event_type: Option<&'a str>,
     content_type: Option<&'a str>,
     attributes: Pairs<'a>,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) enum WireAlgorithm {
-    Sha256,
 }
 
 /// What few events have beside it. Each is there once at most.
@@ -101,7 +97,7 @@ impl<'a> WireEvent<'a> {
     pub(super) fn of(event: &'a Event) -> Self {
         Self {
             key: WireKey::of(event.key()),
-            algorithm: WireAlgorithm::of(event.digest().algorithm()),
+            digest: WireDigest::of(event.digest()),
             payload: event.payload(),
             event_type: event.event_type(),
             content_type: event.content_type(),
@@ -114,8 +110,7 @@ impl<'a> WireEvent<'a> {
     }
 
     pub(super) fn into_event(self, options: WireOptions) -> Result<Event, WireError> {
-        let WireAlgorithm::Sha256 = self.algorithm;
-        let mut event = Event::new(self.key.into_key()?, Bytes::copy_from_slice(self.payload));
+        let mut event = self.digest.of_event(self.key.into_key()?, Bytes::copy_from_slice(self.payload));
         if let Some(event_type) = self.event_type {
             event = event.with_type(event_type)?;
         }
@@ -131,20 +126,6 @@ impl<'a> WireEvent<'a> {
             }
         }
         Ok(event)
-    }
-}
-
-impl WireAlgorithm {
-    pub(super) const fn of(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha256 => Self::Sha256,
-        }
-    }
-
-    pub(super) const fn into_algorithm(self) -> Algorithm {
-        match self {
-            Self::Sha256 => Algorithm::Sha256,
-        }
     }
 }
 

@@ -71,6 +71,11 @@ impl Eventful {
         self.shared.now()
     }
 
+    /// The time on the wall, by [`Clock::wall`](super::Clock::wall): for what others have dated, such as a signature.
+    pub fn wall(&self) -> Timestamp {
+        self.shared.clock.wall()
+    }
+
     /// The configuration, with the seed that is in use.
     pub fn config(&self) -> &Config {
         &self.shared.config

@@ -60,9 +60,14 @@ impl Timeline {
         self.clock.sleep_until(Timestamp::EPOCH + at.since(Timestamp::EPOCH + self.ahead()))
     }
 
+    /// The time on the wall, which decides nothing of an event.
+    pub(super) fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
     /// How far it is ahead of the wall clock; zero when it is not.
     pub(super) fn ahead_of_wall(&self) -> Duration {
-        self.now().since(self.clock.wall())
+        self.now().since(self.wall())
     }
 
     fn ahead(&self) -> Duration {

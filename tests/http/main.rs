@@ -9,6 +9,7 @@ mod limits;
 mod numbers;
 mod operator;
 mod server;
+mod sources;
 mod stuck;
 mod submit;
 mod urls;

@@ -28,7 +28,11 @@ impl TestServer {
     }
 
     pub(crate) async fn within(limits: http::Limits, config: Config) -> Self {
-        Self::of(Eventful::builder().config(config).start(handle).expect("it starts"), limits).await
+        Self::of(Self::engine(config), limits).await
+    }
+
+    pub(crate) fn engine(config: Config) -> Eventful {
+        Eventful::builder().config(config).start(handle).expect("it starts")
     }
 
     /// The same, with what is kept in this journal.
@@ -37,10 +41,10 @@ impl TestServer {
         Self::of(eventful, http::Limits::default()).await
     }
 
-    pub(crate) async fn of(eventful: Eventful, limits: http::Limits) -> Self {
+    pub(crate) async fn of(eventful: Eventful, config: impl Into<http::FrontConfig>) -> Self {
         let listener = listen();
         let address = listener.local_addr().expect("its address");
-        tokio::spawn(http::serve(listener, eventful.clone(), limits, std::future::pending()));
+        tokio::spawn(http::serve(listener, eventful.clone(), config.into(), std::future::pending()));
         Self { eventful, address }
     }
 

@@ -81,7 +81,7 @@ async fn call_for_one_event_never_becomes_one_for_all() {
 #[tokio::test]
 async fn location_keeps_the_prefix_that_the_router_is_nested_under() {
     let eventful = Eventful::builder().config(Config::default()).start(handle).expect("it starts");
-    let inbox = router(eventful.clone(), &Limits::default());
+    let inbox = router(eventful.clone(), Limits::default());
     let nested = Router::new().nest("/tenants/{tenant}", Router::new().nest("/inbox", inbox));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("its address");

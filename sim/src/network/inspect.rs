@@ -8,7 +8,7 @@ use eventful::{Cursor, Digest, Eventful, Filter, Page, RecordView, Stats, Status
 use tokio::time::timeout;
 
 use super::client::ClientLine;
-use super::connection_owners::{attributes, key, not_before, number};
+use super::connection_owners::{SIGNER, attributes, key, not_before, number, source};
 use super::leave::leave;
 use super::oracle::front::{self, BulkAnswer, Look};
 use super::oracle::{OracleResult, exposed, holds};
@@ -66,6 +66,7 @@ impl Inspector {
         front::done(&self.post("/v1/pause").await?)?;
         self.submit_known(&shown).await?;
         self.forward_known(&shown).await?;
+        self.send_signed(&shown).await?;
         self.redrive().await?;
         self.look_at_numbers(true).await?;
         self.look_at_records().await?;
@@ -240,6 +241,24 @@ impl Inspector {
             front::is_of(&answer, 200, front::JSON)?;
             front::taken(&answer.body, item.key, None)?;
         }
+        Ok(())
+    }
+
+    /// Sends what is known as its sender does: signed wrongly, signed, and with another payload.
+    async fn send_signed(&mut self, shown: &[RecordView]) -> OracleResult {
+        let known = self.owed_of(shown).into_iter().find(|item| source(item.key) == SIGNER);
+        let Some(item) = known.filter(|_| !self.forgets_meanwhile()) else { return Ok(()) };
+        let other = SubmittedItem { payload: item.payload.wrapping_add(1), ..item };
+        for (sent, signed) in [(item, other), (other, item)] {
+            let refused = self.ask(&wire::signed(sent, &wire::signature(signed)), "a wrong signature").await?;
+            front::refused_as(&refused, "unverified")?;
+        }
+        let answer = self.ask(&wire::signed(item, &wire::signature(item)), "a signed event").await?;
+        front::is_of(&answer, 202, front::JSON)?;
+        front::taken(&answer.body, item.key, None)?;
+        let refused = self.ask(&wire::signed(other, &wire::signature(other)), "another payload").await?;
+        front::refused_as(&refused, "conflict")?;
+        self.line.stage.with(|notes, _| notes.coverage.reach("signed"));
         Ok(())
     }
 

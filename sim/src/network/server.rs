@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use eventful::http::{Limits, Listener, serve};
+use eventful::http::sources::{Secret, SecretRef, Source, SourceConfig};
+use eventful::http::{FrontConfig, Limits, Listener, serve};
 use eventful::journal::OpenError;
 use eventful::{Clock as _, Eventful, ShutdownReport, StartError, Status, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -18,6 +19,7 @@ use turmoil::net::TcpListener;
 
 use super::ask::Asker;
 use super::clock::TICK;
+use super::connection_owners::SIGNER;
 use super::disturb::Disturber;
 use super::embedder;
 use super::given_up::given_up;
@@ -30,6 +32,7 @@ use super::scenario::SubmittedItem;
 use super::scripted_handler::ScriptedHandler;
 use super::step::NetworkStep;
 use super::window::Narrow;
+use super::wire;
 use crate::disk::DiskFault;
 use crate::failure::Broken;
 
@@ -100,7 +103,9 @@ pub(super) async fn live(stage: Arc<RunContext>, door: ServerProcess) -> turmoil
     let listener = Ear { stage, listener: TcpListener::bind(("0.0.0.0", 80)).await? };
     let stop = eventful.clone();
     let judge = Arc::clone(&listener.stage);
-    serve(listener, eventful, limits(), async move {
+    let mut front = FrontConfig::from(limits());
+    front.sources.push(signer()?);
+    serve(listener, eventful, front, async move {
         stop.stopped().await;
     })
     .await;
@@ -155,6 +160,15 @@ fn recovered(eventful: &Eventful) -> OracleResult {
     holds(is_same && recovery.records == gauges.records_total() && recovery.paused == stats.paused, || {
         Broken::new("durable", 10, format_args!("{recovery:?} was recovered, and the engine has {gauges:?}"))
     })
+}
+
+/// A sender that signs.
+fn signer() -> Result<Source, Box<dyn std::error::Error>> {
+    let text = r#"{"id": "header:x-id", "verify": {"scheme": "hmac", "prefix": "sha256="}}"#;
+    let mut config: SourceConfig = serde_json::from_str(text)?;
+    // The right secret is one of two.
+    config.secrets = ["old", wire::SIGNING_SECRET].map(|text| SecretRef::Given(Secret::new(text))).into();
+    Ok(Source::new(SIGNER, &config)?)
 }
 
 fn limits() -> Limits {

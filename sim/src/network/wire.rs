@@ -1,8 +1,9 @@
 //! HTTP/1.1 as a client needs it here: requests as bytes, and answers out of bytes.
 
+use eventful::Digest;
 use serde_json::json;
 
-use super::connection_owners::{attributes, id, payload, source, start};
+use super::connection_owners::{SIGNER, attributes, id, payload, source, start};
 use super::scenario::{ClientCall, KeyNumber, SubmittedItem};
 
 /// An answer.
@@ -118,6 +119,26 @@ pub(super) fn forwarded(item: SubmittedItem) -> Vec<u8> {
     let texts = if texts.is_empty() { texts } else { format!("eventful-attributes: {texts}\r\n") };
     let headers = format!("webhook-id: {}\r\neventful-source: {source}\r\n{texts}", webhook_id(item.key));
     with_body("/v1/events", &headers, &payload(item))
+}
+
+/// The bytes of an event as its sender sends it, with this signature.
+pub(super) fn signed(item: SubmittedItem, signature: &str) -> Vec<u8> {
+    let headers = format!("x-id: {}\r\nx-signature: sha256={signature}\r\n", id(item.key));
+    with_body(&format!("/in/{SIGNER}"), &headers, &payload(item))
+}
+
+/// The secret of the sender that signs.
+pub(super) const SIGNING_SECRET: &str = "shared with the sender";
+
+/// The signature of a payload, an HMAC as RFC 2104 has it, in hexadecimal digits.
+pub(super) fn signature(item: SubmittedItem) -> String {
+    let pad = |byte: u8| {
+        let key = SIGNING_SECRET.bytes().chain(std::iter::repeat(0)).take(64);
+        key.map(|part| part ^ byte).collect::<Vec<_>>()
+    };
+    let inner = Digest::of(&[&pad(0x36)[..], payload(item).as_bytes()].concat());
+    let outer = Digest::of(&[&pad(0x5c)[..], inner.as_bytes()].concat());
+    outer.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The bytes of an event with these ids.

@@ -1,0 +1,31 @@
+//! Senders that are known by name.
+
+use serde::{Deserialize, Serialize};
+
+/// A sender whose requests are known. What a configuration says wins over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Preset {
+    /// Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+    StandardWebhooks,
+    /// GitHub: `X-Hub-Signature-256` over the body, `X-GitHub-Delivery`, `X-GitHub-Event`.
+    Github,
+    /// Stripe: `Stripe-Signature` over time and body. `pending_webhooks` changes with each delivery, and does not count.
+    Stripe,
+    /// Slack's Events API: `X-Slack-Signature` over time and body. `url_verification` is answered.
+    Slack,
+    /// Shopify: `X-Shopify-Hmac-Sha256` over the body, `X-Shopify-Webhook-Id`, `X-Shopify-Topic`.
+    Shopify,
+    /// Twilio: `X-Twilio-Signature` over URL and form, `I-Twilio-Idempotency-Token`. It needs `url`, and answers 204.
+    Twilio,
+    /// Meta (WhatsApp, Messenger, Instagram): `X-Hub-Signature-256` over the body, which has no id, so its digest is the
+    /// id. `hub.challenge` is answered when there is a `verify_token`.
+    Meta,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::StandardWebhooks, Self::Github, Self::Stripe, Self::Slack, Self::Shopify, Self::Twilio, Self::Meta];
+}
