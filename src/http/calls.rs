@@ -15,9 +15,8 @@ use hyper::service::Service;
 use hyper::{Request, http};
 use hyper_util::service::TowerToHyperService;
 
+use super::door::Door;
 use super::front::Front;
-use super::hosts::HostCheck;
-use super::routes;
 use super::timeouts::Timeouts;
 
 /// The calls of one connection.
@@ -26,7 +25,7 @@ use super::timeouts::Timeouts;
 /// these requests are nearly all that there are.
 #[derive(Debug)]
 pub(super) struct Calls {
-    pub(super) door: Arc<HostCheck>,
+    pub(super) door: Arc<Door>,
     /// Absent where single events are not taken.
     pub(super) front: Option<Arc<Front>>,
     pub(super) others: Router,
@@ -41,7 +40,7 @@ impl Service<Request<Incoming>> for Calls {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Answer {
-        if let Err(problem) = routes::admit(&self.door, &request) {
+        if let Err(problem) = self.door.admit(&request) {
             return Box::pin(ready(Ok(problem.into_response())));
         }
         match &self.front {

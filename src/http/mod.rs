@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server`, `limits`, `listener`, `stall`, `timeouts` | the accept loop and its limits, over any kind of socket |
 //! | `calls`, `routes`, `front`, `front_config` | which call goes where, and what all have at hand |
-//! | `hosts`, `budget` | who is let in, and how many bytes all may hold |
+//! | `door`, `hosts`, `access`, `budget` | who is let in, and how many bytes all may hold |
 //! | `submit`, `header_form`, `envelope`, `body`, `coding` | one event in |
 //! | [`sources`] | events as their senders send them, verified |
 //! | [`webhook`], `signer` | what identifies an event on its way to another service, and who sent it |
@@ -16,12 +16,14 @@
 //!
 //! The contract is `openapi.json`, which the server gives out itself.
 
+mod access;
 mod base64;
 mod batch;
 mod body;
 mod budget;
 mod calls;
 mod coding;
+mod door;
 pub mod duration;
 mod envelope;
 mod exposition;
@@ -52,6 +54,7 @@ mod submit;
 mod timeouts;
 pub mod webhook;
 
+pub use access::{Access, AccessConfig};
 pub use front_config::FrontConfig;
 pub use hosts::{Host, InvalidHost};
 pub use limits::Limits;

@@ -6,7 +6,7 @@ use std::boxed::Box;
 use std::format;
 use std::string::{String, ToString as _};
 
-use axum::http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -21,6 +21,8 @@ use crate::node::{DiscardError, PauseError, RedriveError, SubmitError, Unavailab
 pub(super) enum ProblemKind {
     Invalid,
     Unverified,
+    Unauthorized,
+    Forbidden,
     CrossSite,
     NotFound,
     MethodNotAllowed,
@@ -49,6 +51,8 @@ impl ProblemKind {
         match self {
             Self::Invalid => (StatusCode::BAD_REQUEST, "invalid", "This cannot be understood"),
             Self::Unverified => (StatusCode::UNAUTHORIZED, "unverified", "This is not known to be from its sender"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The token does not allow this"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site", "A page of another site may not call this"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
             Self::MethodNotAllowed => {
@@ -166,6 +170,9 @@ impl IntoResponse for Problem {
         }
         if self.kind == ProblemKind::UnsupportedEncoding {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if self.kind == ProblemKind::Unauthorized {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -9,12 +9,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use super::door::Door;
 use super::front::Front;
 use super::front_config::FrontConfig;
 use super::hosts::HostCheck;
 use super::problem::{Problem, ProblemKind};
 use super::sources::receive;
-use super::{batch, coding, exposition, health, operate, records, submit};
+use super::{batch, exposition, health, operate, records, submit};
 use crate::runtime::Eventful;
 
 /// The calls of the front, to be served alone or as a part of another router.
@@ -23,7 +24,8 @@ use crate::runtime::Eventful;
 /// are not its own either, so of the limits those of [`serve`](super::serve) alone do nothing here.
 pub fn router(eventful: Eventful, config: impl Into<FrontConfig>) -> Router {
     let config = config.into();
-    let door = HostCheck::new(&config.limits.allowed_hosts, None);
+    let hosts = HostCheck::new(&config.limits.allowed_hosts, None);
+    let door = Door { hosts, access: config.access.clone() };
     all(Arc::new(Front::new(eventful, config))).layer(from_fn_with_state(Arc::new(door), guard))
 }
 
@@ -65,13 +67,8 @@ pub(super) fn health_only(front: Arc<Front>) -> Router {
         .with_state(front)
 }
 
-/// Lets in what is for this host, sent by no page of another one, and can be read.
-pub(super) fn admit<B>(door: &HostCheck, request: &Request<B>) -> Result<(), Problem> {
-    door.check(request).and_then(|()| coding::refuse_transfer(request.headers()))
-}
-
-async fn guard(State(door): State<Arc<HostCheck>>, request: Request, next: Next) -> Response {
-    match admit(&door, &request) {
+async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    match door.admit(&request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }

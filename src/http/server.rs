@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::calls::Calls;
+use super::door::Door;
 use super::front::Front;
 use super::front_config::FrontConfig;
 use super::hosts::HostCheck;
@@ -76,7 +77,7 @@ pub async fn serve<L: Listener>(
 }
 
 struct HttpServer {
-    door: Arc<HostCheck>,
+    door: Arc<Door>,
     /// For most connections, and for those beyond the limit.
     full: Served,
     health_only: Served,
@@ -103,11 +104,12 @@ struct ConnectionSlot {
 impl HttpServer {
     fn new(eventful: Eventful, config: FrontConfig, bound: Option<SocketAddr>) -> Self {
         let limits = config.limits.clone();
+        let door = Door { hosts: HostCheck::new(&limits.allowed_hosts, bound), access: config.access.clone() };
         let front = Arc::new(Front::new(eventful, config));
         let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes);
         http_of_probes.keep_alive(false);
         Self {
-            door: Arc::new(HostCheck::new(&limits.allowed_hosts, bound)),
+            door: Arc::new(door),
             full: Served {
                 router: routes::all(Arc::clone(&front)),
                 front: Some(Arc::clone(&front)),

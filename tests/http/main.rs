@@ -1,5 +1,6 @@
 //! The HTTP front over real sockets, one scenario per test.
 
+mod access;
 mod batch;
 mod connections;
 #[path = "../harness/disk.rs"]

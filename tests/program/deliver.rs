@@ -60,6 +60,28 @@ async fn content_type_encoding_and_attributes_arrive_over_two_hops() {
 }
 
 #[tokio::test]
+async fn headers_that_were_kept_are_delivered_and_replace_none_of_ours() {
+    let sink = Sink::start(&[]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
+    let kept = "header:x-github-event=push,header:eventful-type=forged,header:content-length=9,header:user-agent=b";
+    server.submit("a", &format!("/v1/events?attributes={kept}"), "x").await;
+    server.until("/v1/events/a", "completed").await;
+    let request = &sink.requests()[0];
+    assert!(request.contains("x-github-event: push\r\n") && request.contains("user-agent: eventful/"), "{request}");
+    assert!(!request.contains("\r\neventful-type") && request.contains("content-length: 1\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn event_in_quarantine_fails_and_is_not_delivered() {
+    let sink = Sink::start(&[]).await;
+    let server = ServerChild::start(&["--deliver", &sink.url]).await;
+    server.submit("a~1", "/v1/events?attributes=quarantined=a", "x").await;
+    let record = server.until("/v1/events/a~1", "failed").await;
+    let error = record["last_error"].as_str().expect("an error");
+    assert!(error.contains("quarantine") && error.contains("\"a\"") && sink.count() == 0, "{error}");
+}
+
+#[tokio::test]
 async fn delivery_of_a_delayed_event_says_for_when_it_was() {
     let sink = Sink::start(&[]).await;
     let server = ServerChild::start(&["--deliver", &sink.url]).await;

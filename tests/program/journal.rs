@@ -167,7 +167,7 @@ async fn compact_makes_a_journal_small_and_keeps_what_it_holds() {
 #[tokio::test]
 async fn journal_of_a_newer_program_ends_with_2_and_is_left_alone() {
     let home = ProgramJournal::with_events(9);
-    fs::write(home.0.path().join("FORMAT"), "eventful journal, format 3\n").expect("a file");
+    fs::write(home.0.path().join("FORMAT"), "eventful journal, format 9\n").expect("a file");
     let (before, to) = (home.files(), home.0.path().join("saved").display().to_string());
     for args in [
         &["journal", "verify", home.dir()][..],

@@ -162,6 +162,11 @@ impl ClientLine {
         self.hear(Some(&window.0)).await
     }
 
+    /// Takes another connection for the next request.
+    pub(super) fn hang_up(&mut self) {
+        self.stream = None;
+    }
+
     async fn stream(&mut self) -> io::Result<&mut TcpStream> {
         if self.stream.is_none() {
             self.stream = Some(TcpStream::connect(SERVER).await?);

@@ -8,7 +8,7 @@ use eventful::{Cursor, Digest, Eventful, Filter, Page, RecordView, Stats, Status
 use tokio::time::timeout;
 
 use super::client::ClientLine;
-use super::connection_owners::{SIGNER, attributes, key, not_before, number, source};
+use super::connection_owners::{attributes, key, not_before, number};
 use super::leave::leave;
 use super::oracle::front::{self, BulkAnswer, Look};
 use super::oracle::{OracleResult, exposed, holds};
@@ -49,8 +49,8 @@ const LOOKS: usize = 5;
 /// What judges numbers that are shown.
 type Judge = fn(&[u8], [&Stats; 2]) -> OracleResult;
 
-struct Inspector {
-    line: ClientLine,
+pub(super) struct Inspector {
+    pub(super) line: ClientLine,
     eventful: Eventful,
     /// Requests so far.
     asked: usize,
@@ -59,6 +59,7 @@ struct Inspector {
 impl Inspector {
     async fn look(&mut self) -> OracleResult {
         front::alive(&self.get("/livez").await?)?;
+        self.try_tokens().await?;
         self.look_at_numbers(false).await?;
         let shown = self.look_at_records().await?;
         // What may be gone by now may have been gone when the page was made.
@@ -210,7 +211,7 @@ impl Inspector {
     }
 
     /// The events among these records that were accepted, with their payloads.
-    fn owed_of(&self, shown: &[RecordView]) -> Vec<SubmittedItem> {
+    pub(super) fn owed_of(&self, shown: &[RecordView]) -> Vec<SubmittedItem> {
         let mut owed = self.line.stage.owed().items;
         owed.retain(|item| shown.iter().any(|view| view.key == *key(item.key)));
         owed
@@ -241,24 +242,6 @@ impl Inspector {
             front::is_of(&answer, 200, front::JSON)?;
             front::taken(&answer.body, item.key, None)?;
         }
-        Ok(())
-    }
-
-    /// Sends what is known as its sender does: signed wrongly, signed, and with another payload.
-    async fn send_signed(&mut self, shown: &[RecordView]) -> OracleResult {
-        let known = self.owed_of(shown).into_iter().find(|item| source(item.key) == SIGNER);
-        let Some(item) = known.filter(|_| !self.forgets_meanwhile()) else { return Ok(()) };
-        let other = SubmittedItem { payload: item.payload.wrapping_add(1), ..item };
-        for (sent, signed) in [(item, other), (other, item)] {
-            let refused = self.ask(&wire::signed(sent, &wire::signature(signed)), "a wrong signature").await?;
-            front::refused_as(&refused, "unverified")?;
-        }
-        let answer = self.ask(&wire::signed(item, &wire::signature(item)), "a signed event").await?;
-        front::is_of(&answer, 202, front::JSON)?;
-        front::taken(&answer.body, item.key, None)?;
-        let refused = self.ask(&wire::signed(other, &wire::signature(other)), "another payload").await?;
-        front::refused_as(&refused, "conflict")?;
-        self.line.stage.with(|notes, _| notes.coverage.reach("signed"));
         Ok(())
     }
 
@@ -336,7 +319,7 @@ impl Inspector {
 
     /// Whether retention is so short that it may end while this looks. A record that is over may count then
     /// although no page shows it.
-    fn forgets_meanwhile(&self) -> bool {
+    pub(super) fn forgets_meanwhile(&self) -> bool {
         let config = self.eventful.config();
         config.retention.min(config.failed_retention.unwrap_or(Duration::MAX)) < INSPECTION
     }
@@ -366,7 +349,7 @@ impl Inspector {
         self.ask(&wire::without_body("POST", path), path).await
     }
 
-    async fn ask(&mut self, bytes: &[u8], what: &str) -> Result<HttpResponse, Broken> {
+    pub(super) async fn ask(&mut self, bytes: &[u8], what: &str) -> Result<HttpResponse, Broken> {
         self.asked += 1;
         let answer = timeout(PATIENCE, self.line.exchange(bytes)).await;
         let (generation, response) = match answer {
@@ -374,6 +357,9 @@ impl Inspector {
             Ok(Err(error)) => return Err(front::silent(&format!("{what}: {error}"))),
             Err(_) => return Err(front::silent(what)),
         };
+        if !response.reusable {
+            self.line.hang_up();
+        }
         let HttpResponse { status, body, .. } = &response;
         let step =
             NetworkStep::Answered { client: INSPECTOR_NUMBER, request: self.asked, generation, status: *status, body };

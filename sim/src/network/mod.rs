@@ -39,6 +39,7 @@ mod generate;
 mod given_up;
 mod inside;
 mod inspect;
+mod inspect_access;
 mod journal;
 mod leave;
 mod manner;

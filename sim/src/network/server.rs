@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use eventful::http::sources::{Secret, SecretRef, Source, SourceConfig};
-use eventful::http::{FrontConfig, Limits, Listener, serve};
+use eventful::http::sources::{NoSecret, Secret, SecretRef, Source, SourceConfig};
+use eventful::http::{Access, AccessConfig, FrontConfig, Limits, Listener, serve};
 use eventful::journal::OpenError;
 use eventful::{Clock as _, Eventful, ShutdownReport, StartError, Status, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -105,6 +105,7 @@ pub(super) async fn live(stage: Arc<RunContext>, door: ServerProcess) -> turmoil
     let judge = Arc::clone(&listener.stage);
     let mut front = FrontConfig::from(limits());
     front.sources.push(signer()?);
+    front.access = access()?;
     serve(listener, eventful, front, async move {
         stop.stopped().await;
     })
@@ -169,6 +170,16 @@ fn signer() -> Result<Source, Box<dyn std::error::Error>> {
     // The right secret is one of two.
     config.secrets = ["old", wire::SIGNING_SECRET].map(|text| SecretRef::Given(Secret::new(text))).into();
     Ok(Source::new(SIGNER, &config)?)
+}
+
+/// A token for each thing that it may allow, and one more.
+fn access() -> Result<Access, NoSecret> {
+    let tokens = |texts: &[&str]| texts.iter().map(|text| SecretRef::Given(Secret::new(text))).collect();
+    let mut config = AccessConfig::default();
+    config.submit = tokens(&["old", wire::SUBMITTER]);
+    config.read = tokens(&[wire::READER]);
+    config.operate = tokens(&[wire::OPERATOR]);
+    Access::new(&config)
 }
 
 fn limits() -> Limits {

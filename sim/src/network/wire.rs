@@ -211,12 +211,29 @@ fn unescaped(text: &str) -> String {
 
 fn with_body(path: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nhost: server\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes()
+    let token = authorization(OPERATOR);
+    format!("POST {path} HTTP/1.1\r\nhost: server\r\n{token}{headers}content-length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// The tokens that let a client do everything, submit, and look.
+pub(super) const OPERATOR: &str = "operator's token";
+pub(super) const SUBMITTER: &str = "submitter's token";
+pub(super) const READER: &str = "reader's token";
+
+fn authorization(token: &str) -> String {
+    format!("authorization: Bearer {token}\r\n")
+}
+
+/// The bytes of a request without a body, with this token.
+pub(super) fn with_token(method: &str, path: &str, token: &str) -> Vec<u8> {
+    let token = authorization(token);
+    format!("{method} {path} HTTP/1.1\r\nhost: server\r\n{token}content-length: 0\r\n\r\n").into_bytes()
 }
 
 /// The bytes of a request without a body.
 pub(super) fn without_body(method: &str, path: &str) -> Vec<u8> {
-    format!("{method} {path} HTTP/1.1\r\nhost: server\r\ncontent-length: 0\r\n\r\n").into_bytes()
+    with_token(method, path, OPERATOR)
 }
 
 /// The answer in these bytes; nothing while a part of it is missing.

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use eventful::http::sources::forwarded_headers;
 use eventful::http::webhook;
 use eventful::{Attempt, Event, Failure};
 use http_body_util::{BodyExt as _, Full};
@@ -72,6 +73,10 @@ impl Deliver {
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(self.url.uri());
         let headers = request.headers_mut();
+        // First, so that none of them replaces one of ours.
+        for (name, value) in forwarded_headers(event) {
+            headers.insert(name, value.try_into()?);
+        }
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("eventful/", env!("CARGO_PKG_VERSION"))));
         headers.insert("webhook-id", webhook::id(event.key()).try_into()?);
         headers.insert("webhook-timestamp", now.as_secs().into());

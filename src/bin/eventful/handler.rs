@@ -1,5 +1,6 @@
 //! What is done with each event.
 
+use eventful::http::sources::QUARANTINED;
 use eventful::{Attempt, Event, Failure, Handler};
 
 use crate::deliver::Deliver;
@@ -46,6 +47,11 @@ impl Chosen {
 
 impl Handler for Chosen {
     async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
+        if let Some(id) = event.attributes().value(QUARANTINED) {
+            return Err(Failure::permanent(format_args!(
+                "in quarantine: another payload came under the id {id:?}; discard this one, or submit it under an id of its own"
+            )));
+        }
         match self {
             Self::Log => {
                 log(&event);

@@ -23,7 +23,6 @@ impl Preset {
             Self::StandardWebhooks => {
                 config.id = header("webhook-id");
                 config.event_type = json("/type");
-                config.headers = names(&["webhook-timestamp"]);
             }
             Self::Github => {
                 config.id = header("x-github-delivery");
@@ -341,8 +340,10 @@ mod tests {
         let event = SHOPIFY.event(SHOPIFY.secret, 0).expect("an event");
         let forwarded: Vec<_> = forwarded_headers(&event).collect();
         assert_eq!(forwarded, [(HeaderName::from_static("x-shopify-topic"), "orders/create")]);
-        let forged = event.with_attribute("header:host", "evil.example").expect("an attribute");
-        assert_eq!(forwarded_headers(&forged).count(), 1);
+        for name in ["header:host", "header:authorization", "header:eventful-type", "header:webhook-signature"] {
+            let forged = event.clone().with_attribute(name, "forged").expect("an attribute");
+            assert_eq!(forwarded_headers(&forged).count(), 1, "{name}");
+        }
     }
 
     #[test]

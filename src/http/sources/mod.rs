@@ -34,4 +34,6 @@ pub use scheme::{
     TimestampPlace, Verification,
 };
 pub use secret::{NoSecret, Secret, SecretRef};
+pub(super) use verify::credentials;
+
 pub use source::{InvalidSource, QUARANTINED, Source, forwarded_headers};

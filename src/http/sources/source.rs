@@ -237,10 +237,14 @@ fn kept_headers(names: &[String]) -> Result<Vec<HeaderName>, String> {
     names.iter().map(name).collect()
 }
 
+/// What the names of headers begin with that say what this server knows: no attribute replaces them.
+const OWN: [&str; 2] = ["webhook-", "eventful-"];
+
 /// The headers that were kept with an event, to be sent on with it.
 pub fn forwarded_headers(event: &Event) -> impl Iterator<Item = (HeaderName, &str)> {
     event.attributes().iter().filter_map(|(name, value)| {
         let name: HeaderName = name.strip_prefix(HEADER)?.parse().ok()?;
-        (!NOT_FORWARDED.contains(&name)).then_some((name, value))
+        let is_ours = OWN.iter().any(|begin| name.as_str().starts_with(begin));
+        (!is_ours && !NOT_FORWARDED.contains(&name)).then_some((name, value))
     })
 }

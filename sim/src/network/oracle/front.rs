@@ -183,9 +183,11 @@ pub(in crate::network) fn many(response: &HttpResponse) -> Result<BulkAnswer, Br
 }
 
 /// The problems that there are, by their status.
-const PROBLEMS: [(&str, u16); 22] = [
+const PROBLEMS: [(&str, u16); 24] = [
     ("invalid", 400),
     ("unverified", 401),
+    ("unauthorized", 401),
+    ("forbidden", 403),
     ("cross_site", 403),
     ("not_found", 404),
     ("method_not_allowed", 405),

@@ -1,0 +1,103 @@
+//! Who may call what.
+
+use std::format;
+use std::vec::Vec;
+
+use axum::http::{HeaderMap, Method};
+use serde::{Deserialize, Serialize};
+
+use super::problem::{Problem, ProblemKind};
+use super::sources::{NoSecret, Secret, SecretRef, credentials};
+
+/// Where the tokens are that calls need, by what they allow. Each is sent as `Authorization: Bearer TOKEN`.
+///
+/// Without any token every call is open to all who reach the server. Health, the description and sources, which verify
+/// their senders themselves, need none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AccessConfig {
+    /// Tokens that submit events.
+    pub submit: Vec<SecretRef>,
+    /// Tokens that look at events and numbers.
+    pub read: Vec<SecretRef>,
+    /// Tokens that do everything.
+    pub operate: Vec<SecretRef>,
+}
+
+/// Who may call what: the tokens that there are, by what they allow. Without any token every call is open.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    tokens: [Vec<Secret>; 3],
+}
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Submit,
+    Read,
+    Operate,
+}
+
+impl Access {
+    /// Reads the tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSecret`] when one cannot be read.
+    pub fn new(config: &AccessConfig) -> Result<Self, NoSecret> {
+        let read = |tokens: &[SecretRef]| tokens.iter().map(SecretRef::read).collect::<Result<Vec<_>, _>>();
+        Ok(Self { tokens: [read(&config.submit)?, read(&config.read)?, read(&config.operate)?] })
+    }
+
+    /// Returns whether every call is open to all.
+    pub fn is_open(&self) -> bool {
+        self.tokens.iter().all(Vec::is_empty)
+    }
+
+    /// # Errors
+    ///
+    /// The call needs a token, and there is none, an unknown one, or one that does not allow it.
+    pub(super) fn check(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+        let Some(needed) = role_for(method, path).filter(|_| !self.is_open()) else { return Ok(()) };
+        let Some(token) = credentials(headers, "bearer") else {
+            let detail = "this call needs a token: send it as Authorization: Bearer TOKEN";
+            return Err(Problem::new(ProblemKind::Unauthorized, detail).closing());
+        };
+        // All are compared, so that the time says nothing of which one it was.
+        let known =
+            self.tokens.each_ref().map(|tokens| tokens.iter().fold(false, |is, one| one.is(token.as_bytes()) | is));
+        if known[needed as usize] || known[Role::Operate as usize] {
+            return Ok(());
+        }
+        let name = needed.name();
+        Err(if known == [false; 3] {
+            Problem::new(ProblemKind::Unauthorized, "the token is not known: send another one")
+        } else {
+            Problem::new(ProblemKind::Forbidden, format!("the token does not allow it: send one that may {name}"))
+        }
+        .closing())
+    }
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Read => "read",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+/// What a call needs; nothing for those that all may make. What is not known is the operator's.
+fn role_for(method: &Method, path: &str) -> Option<Role> {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    match path {
+        "/livez" | "/readyz" | "/openapi.json" => None,
+        _ if path.starts_with("/in/") => None,
+        "/v1/events" | "/v1/events/batch" if *method == Method::POST => Some(Role::Submit),
+        _ if is_read => Some(Role::Read),
+        _ => Some(Role::Operate),
+    }
+}
