@@ -1,6 +1,7 @@
 //! The HTTP front over real sockets, one scenario per test.
 
 mod access;
+mod bad_input;
 mod batch;
 mod connections;
 #[path = "../harness/disk.rs"]
