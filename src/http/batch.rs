@@ -9,14 +9,13 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use serde::Serialize;
 
 use super::budget::Share;
 use super::front::Front;
+use super::line_answers::{write_refused, write_taken};
 use super::lines::{BodyLine, Lines};
 use super::problem::{Problem, ProblemKind};
 use super::spool::Spool;
-use super::submit::Taken;
 use super::timeouts::Timeouts;
 use super::{body, coding, envelope, query};
 use crate::engine::{Event, Key};
@@ -53,18 +52,6 @@ enum BatchRequest {
     Event(Key),
     Nothing(Problem),
     Blank,
-}
-
-/// The answer for a line that was not taken.
-#[derive(Serialize)]
-struct LineRefused<'a> {
-    line: u64,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a str>,
-    problem: &'a Problem,
 }
 
 impl Batch {
@@ -193,7 +180,7 @@ impl Batch {
         let line = self.line;
         match (asked, result) {
             (BatchRequest::Event(key), Some(Ok(submitted))) => {
-                write_line(&Taken { line: Some(line), key, submitted: &submitted }, answers);
+                write_taken(line, key, &submitted, answers);
             }
             (BatchRequest::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), answers),
             (BatchRequest::Event(key), None) => {
@@ -217,16 +204,4 @@ impl Batch {
         write_refused(line, None, &Problem::new(ProblemKind::Unread, detail), &mut answer);
         answer.into()
     }
-}
-
-fn write_refused(line: u64, key: Option<&Key>, problem: &Problem, answers: &mut Vec<u8>) {
-    let id = key.map(Key::id);
-    let (id, source) = (id.as_deref(), key.map(Key::source));
-    write_line(&LineRefused { line, outcome: problem.kind().name(), id, source, problem }, answers);
-}
-
-fn write_line(answer: &impl Serialize, answers: &mut Vec<u8>) {
-    // Writing into memory does not fail.
-    let _written = serde_json::to_writer(&mut *answers, answer);
-    answers.push(b'\n');
 }

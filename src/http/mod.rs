@@ -5,10 +5,10 @@
 //! | `server`, `limits`, `listener`, `stall`, `timeouts` | the accept loop and its limits, over any kind of socket |
 //! | `calls`, `routes`, `front`, `front_config` | which call goes where, and what all have at hand |
 //! | `door`, `hosts`, `access`, `budget` | who is let in, and how many bytes all may hold |
-//! | `submit`, `header_form`, `envelope`, `body`, `coding` | one event in |
+//! | `submit`, `header_form`, `envelope`, `cloud_events`, `members`, `taken`, `body`, `coding` | one event in |
 //! | [`sources`] | events as their senders send them, verified |
 //! | [`webhook`], `signer` | what identifies an event on its way to another service, and who sent it |
-//! | `batch`, `lines`, `spool` | many events in, a line each |
+//! | `batch`, `lines`, `line_answers`, `spool` | many events in, a line each |
 //! | `records`, `operate` | looking at events, and acting on them |
 //! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; is it alive |
 //! | `problem` | errors, as RFC 9457 has them |
@@ -22,6 +22,7 @@ mod batch;
 mod body;
 mod budget;
 mod calls;
+mod cloud_events;
 mod coding;
 mod door;
 pub mod duration;
@@ -35,8 +36,10 @@ mod header_form;
 mod health;
 mod hosts;
 mod limits;
+mod line_answers;
 mod lines;
 mod listener;
+mod members;
 mod operate;
 mod path;
 mod problem;
@@ -51,6 +54,7 @@ mod spool;
 mod stall;
 mod start;
 mod submit;
+mod taken;
 mod timeouts;
 pub mod webhook;
 

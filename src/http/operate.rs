@@ -16,7 +16,7 @@ use super::front::Front;
 use super::path::{self, PathId};
 use super::problem::Problem;
 use super::records::cursor;
-use super::submit::json;
+use super::taken::json;
 use super::timeouts::Timeouts;
 use super::{body, filter, query};
 use crate::engine::{Cursor, Filter, Key, Status};

@@ -15,7 +15,7 @@ use super::front::Front;
 use super::path::{self, PathId};
 use super::problem::{Problem, ProblemKind};
 use super::rfc3339::Rfc3339;
-use super::submit::json;
+use super::taken::json;
 use super::{base64, filter, query};
 use crate::engine::{Attributes, Cursor, ErrorText, Event, Key, PastAttempt, Place, RecordView, RunView, Seq, Status};
 

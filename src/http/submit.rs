@@ -1,24 +1,21 @@
 //! One event in.
 
-use std::string::String;
 use std::sync::Arc;
+use std::vec::Vec;
 
 use axum::body::HttpBody;
 use axum::extract::{OriginalUri, Request, State};
-use axum::http::header::{CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, request};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use serde::Serialize;
-use serde::ser::{SerializeMap as _, Serializer};
 
+use super::cloud_events::{self, CloudEventsMode, InvalidCloudEvent};
 use super::front::Front;
 use super::problem::{Problem, ProblemKind};
-use super::rfc3339::Rfc3339;
 use super::timeouts::Timeouts;
-use super::{body, coding, envelope, header_form, path};
-use crate::engine::{Event, Key, Status};
-use crate::node::Submitted;
+use super::{body, coding, envelope, header_form, line_answers, taken};
+use crate::engine::Event;
 
 /// `POST /v1/events`
 pub(super) async fn submit(
@@ -51,7 +48,8 @@ impl Front {
     ) -> Response {
         let (head, body) = request.into_parts();
         let event = match self.read_event(&head, body, timeouts).await {
-            Ok(event) => event,
+            Ok(SubmittedBody::Single(event)) => event,
+            Ok(SubmittedBody::Batch(events)) => return self.submit_all(events).await,
             Err(problem) => {
                 self.eventful.reject(problem.rejection());
                 return problem.into_response();
@@ -59,9 +57,40 @@ impl Front {
         };
         let key = event.key().clone();
         match self.eventful.try_submit(event).await {
-            Ok(submitted) => answer(head.uri.path().strip_suffix("/v1/events").unwrap_or_default(), &key, &submitted),
+            Ok(submitted) => {
+                taken::answer(head.uri.path().strip_suffix("/v1/events").unwrap_or_default(), &key, &submitted)
+            }
             Err(error) => Problem::from(error).into_response(),
         }
+    }
+
+    /// Takes several events, and answers with a line for each.
+    async fn submit_all(&self, events: Vec<Result<Event, InvalidCloudEvent>>) -> Response {
+        let keys: Vec<_> = events.iter().map(|event| event.as_ref().ok().map(|event| event.key().clone())).collect();
+        let (mut refused, mut whole) = (Vec::new(), Vec::new());
+        for event in events {
+            match event {
+                Ok(event) => whole.push(event),
+                Err(why) => refused.push(Problem::invalid(why)),
+            }
+        }
+        refused.iter().for_each(|problem| self.eventful.reject(problem.rejection()));
+        let (mut results, mut refused) = (self.eventful.submit_batch(whole).await.into_iter(), refused.iter());
+        let mut lines = Vec::new();
+        for (key, line) in keys.iter().zip(1..) {
+            match (key, if key.is_some() { results.next() } else { None }, refused.as_slice().first()) {
+                (Some(key), Some(Ok(submitted)), _) => line_answers::write_taken(line, key, &submitted, &mut lines),
+                (Some(key), Some(Err(error)), _) => {
+                    line_answers::write_refused(line, Some(key), &error.into(), &mut lines);
+                }
+                (None, _, Some(problem)) => {
+                    line_answers::write_refused(line, None, problem, &mut lines);
+                    let _shown = refused.next();
+                }
+                _ => {}
+            }
+        }
+        ([(CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
     }
 
     async fn read_event(
@@ -69,7 +98,7 @@ impl Front {
         head: &request::Parts,
         body: impl HttpBody<Data = Bytes> + Unpin,
         timeouts: &Timeouts,
-    ) -> Result<Event, Problem> {
+    ) -> Result<SubmittedBody, Problem> {
         let limit_bytes = self.eventful.config().max_event_bytes;
         let most = self.most_bytes();
         let read = async |limit| {
@@ -77,14 +106,35 @@ impl Front {
             whole.map_err(|problem| problem.unwrap_or_else(|| Problem::too_large(limit_bytes).closing()))
         };
         if let Some(id) = header_form::id(&head.headers)? {
-            return header_form::event(&id, head.uri.query(), &head.headers, read(most).await?);
+            let event = header_form::event(&id, head.uri.query(), &head.headers, read(most).await?);
+            return event.map(SubmittedBody::Single);
         }
-        refuse_other_than_json(&head.headers)?;
+        let mode = cloud_events::mode(&head.headers);
+        if mode.is_none() {
+            refuse_other_than_json(&head.headers)?;
+        }
         coding::refuse_content(&head.headers)?;
         super::query::parse(head.uri.query(), [])?;
         let text = read(most.saturating_add(envelope::OVERHEAD_BYTES)).await?;
-        envelope::parse(&text).map_err(Problem::invalid)
+        match mode {
+            None => envelope::parse(&text).map(SubmittedBody::Single).map_err(Problem::invalid),
+            Some(CloudEventsMode::Batch) => {
+                cloud_events::batch(&text).map(SubmittedBody::Batch).map_err(Problem::invalid)
+            }
+            Some(CloudEventsMode::Structured) => single(cloud_events::structured(&text)),
+            Some(CloudEventsMode::Binary) => single(cloud_events::binary(&head.headers, text)),
+        }
     }
+}
+
+/// What a request submits.
+enum SubmittedBody {
+    Single(Event),
+    Batch(Vec<Result<Event, InvalidCloudEvent>>),
+}
+
+fn single(event: Result<Event, InvalidCloudEvent>) -> Result<SubmittedBody, Problem> {
+    event.map(SubmittedBody::Single).map_err(Problem::invalid)
 }
 
 fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -95,51 +145,4 @@ fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let detail = "send an envelope as application/json, or any body with an Idempotency-Key or webhook-id header";
     Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).closing())
-}
-
-/// The answer for an event that was taken, when the calls of the front have `prefix` in front of their paths.
-pub(super) fn answer(prefix: &str, key: &Key, submitted: &Submitted) -> Response {
-    let mut response = Response::new(json(&Taken { line: None, key, submitted }).into());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if *submitted == Submitted::Accepted {
-        *response.status_mut() = StatusCode::ACCEPTED;
-        let location = HeaderValue::try_from(path::location(prefix, key)).ok();
-        response.headers_mut().extend(location.map(|location| (LOCATION, location)));
-    }
-    response
-}
-
-/// The answer for an event that was taken, now or before.
-pub(super) struct Taken<'a> {
-    /// Its line, in a batch.
-    pub(super) line: Option<u64>,
-    pub(super) key: &'a Key,
-    pub(super) submitted: &'a Submitted,
-}
-
-impl Serialize for Taken<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(line) = self.line {
-            map.serialize_entry("line", &line)?;
-        }
-        let (outcome, status) = match self.submitted {
-            Submitted::Accepted => ("accepted", Status::Received),
-            Submitted::Duplicate(duplicate) => ("duplicate", duplicate.status),
-        };
-        map.serialize_entry("outcome", outcome)?;
-        map.serialize_entry::<_, str>("id", &self.key.id())?;
-        map.serialize_entry("source", self.key.source())?;
-        map.serialize_entry("status", status.as_str())?;
-        if let Submitted::Duplicate(duplicate) = self.submitted {
-            map.serialize_entry("attempt", &duplicate.attempt)?;
-            map.serialize_entry("accepted_at", &Rfc3339(duplicate.accepted_at))?;
-        }
-        map.end()
-    }
-}
-
-/// As JSON. Nothing that the front says fails to be written.
-pub(super) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }

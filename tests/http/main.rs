@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod batch;
+mod cloud_events;
 mod connections;
 #[path = "../harness/disk.rs"]
 mod disk;

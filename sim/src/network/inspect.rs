@@ -68,6 +68,7 @@ impl Inspector {
         self.submit_known(&shown).await?;
         self.forward_known(&shown).await?;
         self.send_signed(&shown).await?;
+        self.send_cloud_event(&shown).await?;
         self.redrive().await?;
         self.look_at_numbers(true).await?;
         self.look_at_records().await?;

@@ -1,4 +1,4 @@
-//! What the last client tries that it may not do: calls without the right token, and events with a wrong signature.
+//! What the last client sends in other ways: with other tokens, as a sender that signs, as CloudEvents.
 
 use eventful::RecordView;
 
@@ -40,6 +40,17 @@ impl Inspector {
         let refused = self.ask(&wire::signed(other, &wire::signature(other)), "another payload").await?;
         front::refused_as(&refused, "conflict")?;
         self.line.stage.with(|notes, _| notes.coverage.reach("signed"));
+        Ok(())
+    }
+
+    /// Sends what is known as a CloudEvent.
+    pub(super) async fn send_cloud_event(&mut self, shown: &[RecordView]) -> OracleResult {
+        let known = self.owed_of(shown).into_iter().find(|item| !source(item.key).is_empty());
+        let Some(item) = known.filter(|_| !self.forgets_meanwhile()) else { return Ok(()) };
+        let answer = self.ask(&wire::cloud_event(item), "a CloudEvent").await?;
+        front::is_of(&answer, 200, front::JSON)?;
+        front::taken(&answer.body, item.key, None)?;
+        self.line.stage.with(|notes, _| notes.coverage.reach("sent as a CloudEvent"));
         Ok(())
     }
 }

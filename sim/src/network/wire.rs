@@ -127,6 +127,13 @@ pub(super) fn signed(item: SubmittedItem, signature: &str) -> Vec<u8> {
     with_body(&format!("/in/{SIGNER}"), &headers, &payload(item))
 }
 
+/// The bytes of an event as a CloudEvent in binary mode, for a key that has a source.
+pub(super) fn cloud_event(item: SubmittedItem) -> Vec<u8> {
+    let [id, source] = [&id(item.key), source(item.key)].map(escaped);
+    let attributes = format!("ce-specversion: 1.0\r\nce-id: {id}\r\nce-source: {source}\r\nce-type: t\r\n");
+    with_body("/v1/events", &format!("{attributes}content-type: text/plain\r\n"), &payload(item))
+}
+
 /// The secret of the sender that signs.
 pub(super) const SIGNING_SECRET: &str = "shared with the sender";
 

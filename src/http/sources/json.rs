@@ -97,6 +97,11 @@ pub(in crate::http) fn digest_without(json: &[u8], excluded: &[Pointer]) -> Resu
     Ok(Sha256::digest(rest.unwrap_or_default()).into())
 }
 
+/// The SHA-256 of all of a JSON text, in the same way.
+pub(in crate::http) fn canonical_digest(json: &[u8]) -> Result<[u8; 32], InvalidJson> {
+    digest_without(json, &[])
+}
+
 /// A walk through a JSON text that is known to be one.
 struct Walk<'a> {
     json: &'a [u8],

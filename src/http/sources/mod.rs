@@ -26,6 +26,7 @@ mod source;
 mod verify;
 
 pub use config::{ConflictPolicy, InvalidSuccessStatus, SourceConfig, SuccessStatus};
+pub(super) use json::{InvalidJson, canonical_digest};
 pub use json::{InvalidPointer, Pointer};
 pub use pick::{InvalidPick, Pick};
 pub use preset::Preset;

@@ -19,7 +19,7 @@ use crate::engine::{Event, Key};
 use crate::http::front::Front;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::timeouts::Timeouts;
-use crate::http::{body, coding, query, submit};
+use crate::http::{body, coding, query, taken};
 use crate::node::{SubmitError, Submitted};
 
 /// The name in the path. A router around this one may take parameters of its own.
@@ -111,7 +111,7 @@ impl Front {
             }
             let place = format!("/in/{}", source.name());
             let prefix = head.uri.path().strip_suffix(&*place).unwrap_or_default();
-            let mut response = submit::answer(prefix, key, submitted);
+            let mut response = taken::answer(prefix, key, submitted);
             *response.status_mut() = source.success();
             response
         };

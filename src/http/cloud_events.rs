@@ -1,0 +1,195 @@
+//! Events as CloudEvents 1.0 has them, in the modes of its HTTP binding: binary, structured, and a batch of structured ones.
+//!
+//! Source and id are the key, so an event is the same one in whichever mode it comes. Data that is JSON is compared in its
+//! canonical form, since a program that reads and writes it keeps its meaning, and not its bytes.
+
+use std::string::{String, ToString as _};
+use std::vec::Vec;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName};
+use bytes::Bytes;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::members::Members;
+use super::sources::{InvalidJson, canonical_digest};
+use super::{base64, webhook};
+use crate::engine::{Algorithm, Digest, Event, InvalidEvent, InvalidKey, Key};
+
+/// The version that is understood.
+const VERSION: &str = "1.0";
+
+/// What the names of headers begin with in binary mode.
+const PREFIX: &str = "ce-";
+
+/// How a request holds CloudEvents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CloudEventsMode {
+    Binary,
+    Structured,
+    Batch,
+}
+
+/// Why a request holds no CloudEvents.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InvalidCloudEvent {
+    #[error("not a CloudEvent: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the specversion is {0:?}: send CloudEvents 1.0")]
+    Version(String),
+    #[error("the attribute {0} is missing or empty: a CloudEvent has specversion, id, source and type")]
+    Missing(&'static str),
+    #[error("the attribute {0:?} has no possible name: use lower-case letters and digits")]
+    Name(String),
+    #[error("the attribute {0} is given twice: give it once")]
+    Twice(String),
+    #[error("the attribute {0} is neither a text nor a number nor a boolean: send it as a text")]
+    Kind(String),
+    #[error("the header {0} is not UTF-8: percent-encode it as UTF-8")]
+    NotUtf8(HeaderName),
+    #[error("there are data and data_base64: send one of them")]
+    TwoData,
+    #[error("data_base64 is not base64: encode it as RFC 4648, section 4, has it")]
+    NotBase64,
+    #[error(transparent)]
+    Data(#[from] InvalidJson),
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    #[error(transparent)]
+    Event(#[from] InvalidEvent),
+}
+
+/// How a request holds CloudEvents; nothing when it holds none.
+pub(super) fn mode(headers: &HeaderMap) -> Option<CloudEventsMode> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match essence(content_type).as_str() {
+        "application/cloudevents+json" => Some(CloudEventsMode::Structured),
+        "application/cloudevents-batch+json" => Some(CloudEventsMode::Batch),
+        _ => headers.contains_key("ce-specversion").then_some(CloudEventsMode::Binary),
+    }
+}
+
+/// The event of a request in binary mode.
+pub(super) fn binary(headers: &HeaderMap, body: Bytes) -> Result<Event, InvalidCloudEvent> {
+    let mut parts = Parts::default();
+    for (name, value) in headers {
+        let Some(attribute) = name.as_str().strip_prefix(PREFIX) else { continue };
+        let text = str::from_utf8(value.as_bytes()).ok().and_then(webhook::untext);
+        let text = text.ok_or_else(|| InvalidCloudEvent::NotUtf8(name.clone()))?;
+        parts.add(attribute, text.into_owned())?;
+    }
+    let content_type = headers.get(CONTENT_TYPE).map(|value| value.to_str().map(String::from));
+    let content_type = content_type.transpose().map_err(|_| InvalidCloudEvent::NotUtf8(CONTENT_TYPE))?;
+    parts.into_event(body, content_type)
+}
+
+/// The event in a JSON text.
+pub(super) fn structured(text: &[u8]) -> Result<Event, InvalidCloudEvent> {
+    of_members(serde_json::from_slice(text)?)
+}
+
+/// The events in a JSON array, each for itself.
+pub(super) fn batch(text: &[u8]) -> Result<Vec<Result<Event, InvalidCloudEvent>>, InvalidCloudEvent> {
+    let items: Vec<&RawValue> = serde_json::from_slice(text)?;
+    Ok(items.into_iter().map(|item| structured(item.get().as_bytes())).collect())
+}
+
+fn of_members(Members(members): Members<'_>) -> Result<Event, InvalidCloudEvent> {
+    let (mut parts, mut data, mut base64, mut content_type) = (Parts::default(), None, None, None);
+    for (name, value) in members {
+        match &*name {
+            "data" if data.replace(value).is_some() => return Err(InvalidCloudEvent::Twice(name)),
+            "data_base64" if base64.replace(text(&name, value)?).is_some() => {
+                return Err(InvalidCloudEvent::Twice(name));
+            }
+            "datacontenttype" if content_type.replace(text(&name, value)?).is_some() => {
+                return Err(InvalidCloudEvent::Twice(name));
+            }
+            "data" | "data_base64" | "datacontenttype" => {}
+            _ => {
+                if let Some(text) = text(&name, value)? {
+                    parts.add(&name, text)?;
+                }
+            }
+        }
+    }
+    let content_type = content_type.flatten();
+    let body = match (data, base64.flatten()) {
+        (Some(_), Some(_)) => return Err(InvalidCloudEvent::TwoData),
+        (None, None) => Bytes::new(),
+        (None, Some(text)) => base64::decode(&text).ok_or(InvalidCloudEvent::NotBase64)?.into(),
+        (Some(data), None) => payload(data, content_type.as_deref())?,
+    };
+    let is_empty = data.is_none() && body.is_empty();
+    parts.into_event(body, content_type.or_else(|| (!is_empty).then(|| "application/json".to_string())))
+}
+
+/// Data in its own form: what is no JSON stands in a JSON text.
+fn payload(data: &RawValue, content_type: Option<&str>) -> Result<Bytes, InvalidCloudEvent> {
+    if !content_type.is_none_or(is_json) && data.get().starts_with('"') {
+        return Ok(serde_json::from_str::<String>(data.get())?.into());
+    }
+    Ok(Bytes::copy_from_slice(data.get().as_bytes()))
+}
+
+/// An attribute as text; nothing for `null`, which is as if it were absent.
+fn text(name: &str, value: &RawValue) -> Result<Option<String>, InvalidCloudEvent> {
+    match serde_json::from_str(value.get())? {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        Value::Bool(_) | Value::Number(_) => Ok(Some(value.get().to_string())),
+        Value::Array(_) | Value::Object(_) => Err(InvalidCloudEvent::Kind(name.to_string())),
+    }
+}
+
+/// The attributes of an event, as they come.
+#[derive(Debug, Default)]
+struct Parts(Vec<(String, String)>);
+
+impl Parts {
+    fn add(&mut self, name: &str, text: String) -> Result<(), InvalidCloudEvent> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if name.is_empty() || !name.bytes().all(is_plain) {
+            return Err(InvalidCloudEvent::Name(name.to_string()));
+        }
+        if self.0.iter().any(|(known, _)| known == name) {
+            return Err(InvalidCloudEvent::Twice(name.to_string()));
+        }
+        self.0.push((name.to_string(), text));
+        Ok(())
+    }
+
+    fn take(&mut self, name: &'static str) -> Result<String, InvalidCloudEvent> {
+        let at = self.0.iter().position(|(known, text)| known == name && !text.is_empty());
+        at.map(|at| self.0.swap_remove(at).1).ok_or(InvalidCloudEvent::Missing(name))
+    }
+
+    fn into_event(mut self, body: Bytes, content_type: Option<String>) -> Result<Event, InvalidCloudEvent> {
+        let version = self.take("specversion")?;
+        if version != VERSION {
+            return Err(InvalidCloudEvent::Version(version));
+        }
+        let key = Key::new(&self.take("source")?, &self.take("id")?)?;
+        let event_type = self.take("type")?;
+        let mut event = match content_type.as_deref().is_some_and(is_json).then(|| canonical_digest(&body)) {
+            Some(Ok(digest)) => Event::with_digest(key, body, Digest::new(Algorithm::Sha256OfParts, digest)),
+            // Data that is said to be JSON, and is none, is data all the same.
+            Some(Err(_)) | None => Event::new(key, body),
+        };
+        event = event.with_type(&event_type)?;
+        if let Some(content_type) = content_type {
+            event = event.with_content_type(&content_type)?;
+        }
+        self.0.into_iter().try_fold(event, |event, (name, text)| Ok(event.with_attribute(&name, &text)?))
+    }
+}
+
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    essence.ends_with("/json") || essence.ends_with("+json")
+}
