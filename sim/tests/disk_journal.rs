@@ -24,7 +24,9 @@ fn the_journal_on_disk_keeps_the_rules_of_journals_on_a_simulated_disk() {
 
 #[test]
 fn a_torn_tail_is_cut_and_rot_before_it_is_refused_with_its_place() {
-    let mut store = DriveStore::new(drive(1 << 20));
+    // The head of the segment and each record take a sector.
+    let at = |record: u64| record * SECTOR_BYTES as u64;
+    let mut store = DriveStore::new(drive(1 << 20)).segment_bytes(at(16), at(16));
     let mut journal = open(&mut store);
     (1..=3).for_each(|frame| journal.append(Sequence::new(frame), &[7; 100]).expect("room"));
     let flip = |byte: u64| {
@@ -36,15 +38,15 @@ fn a_torn_tail_is_cut_and_rot_before_it_is_refused_with_its_place() {
         disk.write(file, byte, &[bits[0] ^ 1]).expect("room");
     };
     let killed = store.drive().disk().clone();
-    flip(72 + 2 * 128 + 40);
+    flip(at(3) + 40);
     assert_eq!(open(&mut store.clone()).extent().end, Sequence::new(3), "the last frame looks torn");
     drop(journal);
     *store.drive().disk() = killed;
 
-    flip(72 + 40);
+    flip(at(1) + 40);
 
     match store.clone().open(&Owner::new("a test")) {
-        Err(OpenError::Corrupt(corrupt)) => assert_eq!(corrupt.at, format!("the drive/{LOG} at byte 72")),
+        Err(OpenError::Corrupt(corrupt)) => assert_eq!(corrupt.at, format!("the drive/{LOG} at byte {}", at(1))),
         other => panic!("{other:?}"),
     }
 }
@@ -159,7 +161,8 @@ fn an_older_copy_of_a_segment_is_refused_when_it_is_read() {
     let mut store = with_segments();
     let whole = content(&store, &segment(2));
     let mut older = whole.clone();
-    older[whole.len() - SECTOR_BYTES..].fill(0);
+    // The last sector is the end of the segment, and the one before the second half of a frame.
+    older[whole.len() - 2 * SECTOR_BYTES..].fill(0);
     replace(&store, &segment(2), &older);
     let problem = look(&mut store).expect_err("frames are missing");
     assert!(problem.contains(&segment(2)), "{problem}");
@@ -174,12 +177,12 @@ fn segment(number: u64) -> String {
 
 /// A journal of four segments whose process was killed.
 fn with_segments() -> DriveStore {
-    filled(DriveStore::new(drive(64 << 20)).segment_bytes(2048, 2048))
+    filled(DriveStore::new(drive(64 << 20)).segment_bytes(5120, 5120))
 }
 
 /// The same frames in other segments.
 fn with_smaller_segments() -> DriveStore {
-    filled(DriveStore::new(drive(64 << 20)).segment_bytes(1500, 1500))
+    filled(DriveStore::new(drive(64 << 20)).segment_bytes(4096, 4096))
 }
 
 fn filled(mut store: DriveStore) -> DriveStore {

@@ -94,7 +94,7 @@ fn allocation_that_fails_loses_nothing_and_one_that_finds_no_space_is_full() {
     for seed in 0..40 {
         let drive =
             SharedDisk::new(SimulatedDisk::new(64 << 20, FaultInjector::none(SeededRng::of(seed).stream("a test"))));
-        let mut store = DriveStore::new(drive.clone()).segment_bytes(2048, 2048);
+        let mut store = DriveStore::new(drive.clone()).segment_bytes(8192, 8192);
         let mut journal = open(&mut store).expect("a sound disk");
         drive.disk().trouble().arm(DiskFault::AllocateFails);
         drive.disk().trouble().arm(DiskFault::AllocateFails);

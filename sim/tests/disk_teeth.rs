@@ -100,7 +100,7 @@ struct LaxFile {
 impl Lax {
     fn store(drive: SharedDisk, lapse: VolumeLapse) -> Box<dyn JournalStore> {
         let open = move || Ok(Self { volume: DriveVolume::new(&drive), lapse });
-        Box::new(DiskStore::on("a lax disk", open).segment_bytes(1 << 10, 4 << 10))
+        Box::new(DiskStore::on("a lax disk", open).segment_bytes(8 << 10, 16 << 10))
     }
 }
 

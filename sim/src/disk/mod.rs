@@ -1,6 +1,6 @@
 //! A simulated disk, journals on it, and what must be true of them whatever the disk does.
 //!
-//! A [`Disk`] has files of sectors. What is written is in a cache; a sync makes it persistent. A
+//! A [`SimulatedDisk`] has files of sectors. What is written is in a cache; a sync makes it persistent. A
 //! power cut leaves of each sector that was not synced what it likes: the new bytes, the old ones,
 //! some of each, or garbage in what was written. Lengths are as fickle as sectors. Names become
 //! persistent by a sync of the directory, and in order. When only the process dies, the cache stays.
@@ -26,12 +26,12 @@
 //!
 //! ```
 //! use eventful::journal::{JournalStore as _, Owner, Sequence};
-//! use eventful_sim::rng::Chance;
-//! use eventful_sim::disk::{Disk, DiskFault, Drive, Family, DriveStore};
+//! use eventful_sim::disk::{DiskFamily, DiskFault, DriveStore, SharedDisk, SimulatedDisk};
+//! use eventful_sim::seeded_rng::SeededRng;
 //!
-//! let rng = Chance::of(7);
-//! let trouble = Family::Failures.draw(&mut rng.stream("rates"), rng.stream("strikes"));
-//! let drive = Drive::new(Disk::new(64 << 20, trouble));
+//! let rng = SeededRng::of(7);
+//! let trouble = DiskFamily::Failures.draw(&mut rng.stream("rates"), rng.stream("strikes"));
+//! let drive = SharedDisk::new(SimulatedDisk::new(64 << 20, trouble));
 //! let mut store = DriveStore::new(drive.clone());
 //!
 //! if let Ok(mut journal) = store.open(&Owner::new("an example")) {
@@ -48,13 +48,13 @@
 //! | `mishap` | what happens to its files behind the back of the process |
 //! | `fault` | kinds of faults, where they come from, and what has struck |
 //! | `ailment` | one call that goes wrong, as a scenario says it |
-//! | `drive` | a disk that a store and the world share |
+//! | `shared_disk` | a disk that a store and the world share |
 //! | `volume`, `store` | the drive as the journal that ships wants it, and that journal |
 //! | `damaged` | a store that does not notice that something is damaged |
 //! | `history` | an engine for its facts |
-//! | `ledger`, `shared` | what was acknowledged, and what a journal makes of it |
+//! | `expected_log`, `shared` | what was acknowledged, and what a journal makes of it |
 //! | `crash` | a crash before and after each change |
-//! | `trial` | random faults, and what is promised of them |
+//! | `random_faults` | random faults, and what is promised of them |
 //! | `scenario` | all of that as the scenarios of a tier |
 
 mod ailment;
