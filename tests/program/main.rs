@@ -1,6 +1,7 @@
 //! The real program, one scenario per test.
 
 mod absent;
+mod access;
 mod banner;
 mod clients;
 mod container;

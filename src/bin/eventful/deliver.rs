@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use eventful::http::sources::forwarded_headers;
-use eventful::http::webhook;
+use eventful::http::{Signer, webhook};
 use eventful::{Attempt, Event, Failure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
@@ -25,6 +25,8 @@ use crate::url::HttpUrl;
 #[derive(Debug)]
 pub(crate) struct Deliver {
     url: HttpUrl,
+    /// Shows the target who sends, when there is a secret.
+    signer: Option<Signer>,
     client: HttpClient,
     shortages: Shortages,
 }
@@ -33,8 +35,8 @@ pub(crate) struct Deliver {
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 impl Deliver {
-    pub(crate) fn new(url: HttpUrl) -> anyhow::Result<Self> {
-        Ok(Self { client: HttpClient::new(url.uri())?, url, shortages: Shortages::new() })
+    pub(crate) fn new(url: HttpUrl, signer: Option<Signer>) -> anyhow::Result<Self> {
+        Ok(Self { client: HttpClient::new(url.uri())?, url, signer, shortages: Shortages::new() })
     }
 
     pub(crate) const fn url(&self) -> &HttpUrl {
@@ -78,7 +80,11 @@ impl Deliver {
             headers.insert(name, value.try_into()?);
         }
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("eventful/", env!("CARGO_PKG_VERSION"))));
-        headers.insert("webhook-id", webhook::id(event.key()).try_into()?);
+        let id = webhook::id(event.key());
+        if let Some(signer) = &self.signer {
+            headers.insert("webhook-signature", signer.header(&id, now.as_secs(), event.payload()).try_into()?);
+        }
+        headers.insert("webhook-id", id.try_into()?);
         headers.insert("webhook-timestamp", now.as_secs().into());
         headers.insert("eventful-attempt", attempt.number().into());
         headers.insert("eventful-source", webhook::text(event.key().source()).try_into()?);

@@ -18,7 +18,7 @@ pub(crate) enum Chosen {
 impl Chosen {
     pub(crate) fn new(options: &ServeOptions) -> anyhow::Result<Self> {
         Ok(match (&options.deliver, &options.exec) {
-            (Some(url), _) => Self::Deliver(Box::new(Deliver::new(url.clone())?)),
+            (Some(url), _) => Self::Deliver(Box::new(Deliver::new(url.clone(), options.access.signer()?)?)),
             (None, Some(command)) => Self::Exec(Exec::new(command.clone())),
             (None, None) => Self::Log,
         })

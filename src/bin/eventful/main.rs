@@ -1,6 +1,7 @@
 //! The program: serves events over HTTP and hands each to a handler, sends events to such a server, or looks after
 //! the journal of one.
 
+mod access;
 mod banner;
 mod client;
 mod complaints;
@@ -41,7 +42,8 @@ const LAST_GRACE: Duration = Duration::from_millis(200);
 fn main() -> ExitCode {
     let code = run(invocation::read()).unwrap_or_else(|error| {
         terminal::warn(&format!("error: {error:#}"));
-        let usage = error.downcast_ref::<eventful::InvalidConfig>().is_some() || journal::is_newer(&error);
+        let usage =
+            error.is::<eventful::InvalidConfig>() || error.is::<access::InvalidAccess>() || journal::is_newer(&error);
         ExitCode::from(if usage { 2 } else { 1 })
     });
     if terminal::finish() { code } else { ExitCode::FAILURE }

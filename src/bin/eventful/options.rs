@@ -10,6 +10,7 @@ use eventful::http::{Host, Limits};
 use eventful::{Config, Durability, FailedOverflow};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::access::AccessOptions;
 use crate::shell::ShellCommand;
 use crate::spans;
 use crate::terminal::{StderrLog, is_watched};
@@ -160,6 +161,8 @@ pub(crate) struct ServeOptions {
     /// localhost are refused, elsewhere when there is one here
     #[arg(long, env = "EVENTFUL_ALLOW_HOST", value_delimiter = ',', value_name = "HOST")]
     allow_host: Vec<Host>,
+    #[command(flatten)]
+    pub(crate) access: AccessOptions,
 }
 
 /// What happens when failed events have more than `max_failed_bytes`.
@@ -192,6 +195,9 @@ pub(crate) struct SendOptions {
     /// How often in a row lines are sent again when the server has no room for any or cannot be reached
     #[arg(long, env = "EVENTFUL_RETRIES", default_value_t = 10, value_name = "N")]
     pub(crate) retries: u32,
+    /// A file with the token that the server asks for
+    #[arg(long, env = "EVENTFUL_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 impl Options {

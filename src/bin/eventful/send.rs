@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Uri};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, StatusCode, Uri};
 use serde::Deserialize;
 
+use crate::access;
 use crate::client::{self, HttpClient};
 use crate::options::SendOptions;
 use crate::progress::SendProgress;
@@ -43,6 +44,7 @@ struct Sender {
     client: HttpClient,
     url: Uri,
     retries: u32,
+    authorization: Option<HeaderValue>,
     progress: SendProgress,
 }
 
@@ -86,7 +88,9 @@ impl From<String> for NoResponse {
 impl Sender {
     fn new(options: &SendOptions) -> anyhow::Result<Self> {
         let url = options.to.join("/v1/events/batch")?;
-        Ok(Self { client: HttpClient::new(&url)?, url, retries: options.retries, progress: SendProgress::start() })
+        let authorization = options.token_file.as_deref().map(access::authorization).transpose()?;
+        let client = HttpClient::new(&url)?;
+        Ok(Self { client, url, retries: options.retries, authorization, progress: SendProgress::start() })
     }
 
     /// Sends lines until the server has decided each, or the retries are used up. A try that gets
@@ -172,8 +176,13 @@ impl Sender {
         let answer = self.client.request(self.request(lines)).await;
         let answer = answer.map_err(|error| format!("{}: is the server running?", client::explain(&error)))?;
         if !answer.status().is_success() {
-            let why = format!("the server answered {}: is it an eventful server?", answer.status());
-            return Err(NoResponse { why, hopeless: answer.status().is_client_error() });
+            let status = answer.status();
+            let hint = match status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "give a token that submits, with --token-file",
+                _ => "is it an eventful server?",
+            };
+            let why = format!("the server answered {status}: {hint}");
+            return Err(NoResponse { why, hopeless: status.is_client_error() });
         }
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
         let texts = body.split(|byte| *byte == b'\n').filter(|text| !text.is_empty());
@@ -191,6 +200,7 @@ impl Sender {
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(&self.url);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+        request.headers_mut().extend(self.authorization.clone().map(|value| (AUTHORIZATION, value)));
         request
     }
 }

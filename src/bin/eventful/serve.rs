@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use eventful::http::FrontConfig;
 use eventful::journal::{DiskStore, RecoveryProgress};
 use eventful::{Config, Eventful, StartError, http};
 use tokio::net::TcpListener;
@@ -24,9 +25,10 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
     config.validate()?;
     let mut signals = Signals::listen()?;
     let handler = Chosen::new(&options)?;
-    let mut limits = options.limits();
+    let mut front = FrontConfig::from(options.limits());
+    front.access = options.access.access(options.listen)?;
     let handlers = handler.descriptors_of_a_run().saturating_mul(config.concurrency.get() as u64);
-    limits.max_connections = descriptors::share(limits.max_connections, handlers);
+    front.limits.max_connections = descriptors::share(front.limits.max_connections, handlers);
     let listener = bind(options.listen).await?;
     let address = listener.local_addr()?;
     let words = handler.describe();
@@ -40,7 +42,7 @@ pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
 
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
-    let server = tokio::spawn(http::serve(listener, eventful.clone(), limits, stopped));
+    let server = tokio::spawn(http::serve(listener, eventful.clone(), front, stopped));
     let signal = signals.next().await;
     say(&format!("{signal}: taking no more events; once more ends at once"));
     let Some(report) = drain::drain(&eventful, &mut signals).await else {

@@ -9,6 +9,7 @@ use std::string::{String, ToString as _};
 use std::sync::Arc;
 use std::vec::Vec;
 
+use axum::http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -54,6 +55,14 @@ impl Secret {
     /// A secret of these bytes.
     pub fn new(bytes: impl AsRef<[u8]>) -> Self {
         Self(Arc::from(bytes.as_ref()))
+    }
+
+    /// The header `Authorization` that shows it as a bearer token (RFC 6750), marked as sensitive; nothing when it holds
+    /// what no header may.
+    pub fn bearer(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_bytes(&[b"Bearer ", &*self.0].concat()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 
     pub(in crate::http) fn bytes(&self) -> &[u8] {
@@ -127,6 +136,9 @@ mod tests {
         let secret = Secret::new("top");
         assert!(secret.is(b"top") && !secret.is(b"tap") && !secret.is(b"") && secret == Secret::new(b"top"));
         assert_eq!(format!("{secret:?} {:?}", SecretRef::Given(secret.clone())), "Secret Given(Secret)");
+        let shown = secret.bearer().expect("a header");
+        assert_eq!((shown.as_bytes(), format!("{shown:?}")), (&b"Bearer top"[..], String::from("Sensitive")));
+        assert!(Secret::new("a\nb").bearer().is_none());
         assert!(same(b"", b"") && !same(b"a", b"ab") && !same(b"ab", b"ac"));
     }
 
