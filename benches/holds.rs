@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventful::journal::MemoryStore;
-use eventful::{Attempt, Config, Cursor, Durability, Event, Eventful, Failure, ManualClock, Status, Timestamp};
+use eventful::{Attempt, Config, Cursor, Durability, Event, Eventful, Failure, Status, Timestamp, clock::ManualClock};
 use tokio::runtime::Runtime;
 
 /// Events that a reader has to read, and that are in few groups.

@@ -1,5 +1,46 @@
-//! An embeddable engine that accepts events, remembers them by id, runs your handler on each,
-//! retries what fails, and never loses one.
+//! An embeddable engine that accepts events, remembers them by id, runs your handler on each, retries what fails,
+//! and never loses one.
+//!
+//! ```
+//! use eventful::{Attempt, Event, Eventful, Failure, Key, Status};
+//!
+//! async fn handle(event: Event, attempt: Attempt) -> Result<(), Failure> {
+//!     println!("{} attempt {}: {:?}", event.key(), attempt.charged(), event.payload());
+//!     Ok(())
+//! }
+//!
+//! # #[cfg(feature = "tokio")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let eventful = Eventful::builder().start(handle)?;
+//! eventful.submit(Event::with_id("order-17", "three apples")?).await?;
+//! let record = eventful.wait(&Key::new("", "order-17")?).await?;
+//! assert_eq!(record.status, Status::Completed);
+//! eventful.shutdown(None).await;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "tokio"))]
+//! # fn main() {}
+//! ```
+//!
+//! # The story
+//!
+//! A queue with a worker pool behind it loses work when the queue is full or broken, runs an id twice, cannot tell
+//! a duplicate from a conflict, hangs on shutdown, and its metrics drift. Here an event is stored first, as a
+//! *record* under its *key* (a source and an id). A second event of that key is a duplicate if its payload is the
+//! same, and a conflict if it is another.
+//!
+//! Being stored and being scheduled are two things. A record that waits is in one of three places: *delayed* until
+//! its time comes; in the *line*, first in, first out; or *queued*, which means that a *ticket* for it is in the
+//! channel to the dispatcher. Tickets may be lost at any time. Their records return to the line, so no event is.
+//!
+//! The dispatcher presents a ticket and gets a *run*: one call of your handler. Only the current run of a record can
+//! end it, so a handler that returns after its time is up changes nothing. What fails is retried later, with
+//! growing delays, up to a number of attempts; after that the event is kept as failed until an operator redrives or
+//! discards it.
+//!
+//! All that is decided and must survive is a *fact*. Records are what facts make of them, in operation and after a
+//! restart alike. With a journal, no result is returned before its facts are on disk.
 //!
 //! ```text
 //! HTTP → Ingest → Store → Channel → Dispatcher → Workers
@@ -7,42 +48,42 @@
 //!                   └─ Sweeper ┘
 //! ```
 //!
-//! # The story
-//!
-//! A queue with a worker pool behind it loses work when the queue is full or broken, runs an id
-//! twice, cannot tell a duplicate from a conflict, hangs on shutdown, and its metrics drift. Here
-//! an event is a *record* first, found by its *key*. Whether it is scheduled is another question:
-//! a waiting record is *delayed* until its time, in the *line*, or *queued*, which means that a
-//! live *ticket* of it is in the channel. A ticket can be lost at any time, and then the record
-//! goes back to the line. A ticket that is presented starts a *run*, and only the outcome of the
-//! current run counts. What is decided is a *fact*; records are what facts make of them.
-//!
 //! # Three layers
 //!
-//! [`Engine`] is a sans-IO state machine that decides about events: [`Command`]s with their times go in,
-//! [`Answer`]s and [`Effect`]s come out. [`node::Node`] is another one around it, and decides about everything
-//! else: the channel, permits, who waits, group commit, shutdown. Neither has a clock, I/O or threads;
-//! without features this crate is `no_std`, so the compiler proves it.
+//! 1. [`engine::Engine`] decides about events. Commands with their times go in; results, effects and facts come out.
+//! 2. [`node::Node`] holds an engine and decides about everything around it: the channel, permits, waiting callers,
+//!    group commit, shutdown.
+//! 3. `Eventful` (feature `tokio`, on by default) drives a node: it keeps it behind a lock, performs its actions, and
+//!    calls your handler. Most programs use nothing else.
 //!
-//! `Eventful` (feature `tokio`, on by default) is what most programs use: a thin driver that keeps the node
-//! behind a lock, performs its actions, and runs your handler. The simulator drives the same node.
-//! `docs/ARCHITECTURE.md` in the repository has the walk of one event and the tables of states.
+//! The first two have no clock, no I/O and no threads. Without features this crate is `no_std`, so the compiler
+//! proves it, and the simulator drives the same node through any order of steps and faults.
 //!
-//! | module | feature | what |
+//! # Where things are
+//!
+//! The names at the root are those that most programs need. The rest is in modules:
+//!
+//! | module | feature | contents |
 //! |---|---|---|
-//! | `engine` | | the state machine of events |
-//! | [`node`] | | everything around it that decides |
-//! | `journal` | `durable` | what survives a crash |
-//! | `runtime` | `tokio` | the driver on tokio: builder, handle, handler, clock |
+//! | `handler` | `tokio` | what a handler receives and returns |
+//! | `operator` | `tokio` | results of redrive, discard, pause and resume |
+//! | [`metrics`] | | counters, gauges, histograms, readiness |
+//! | `clock` | `tokio` | the clock of an engine, and one that tests set by hand |
+//! | `durability` | `durable` | an engine with a journal, and what was recovered |
+//! | `journal` | `durable` | journals on disk and in memory, and how to write another |
 //! | `http` | `http` | the HTTP front |
-//! | `bin/eventful` | `server` | the program |
+//! | [`engine`] | | the state machine of events; [`engine::facts`] is what survives of it |
+//! | [`node`] | | the state machine of everything else |
+//!
+//! Feature `server` builds the program `eventful`. Feature `unstable` adds the format of journals, their
+//! inspection, and the test suite for stores of your own; it may change in any release.
 //!
 //! # Promises
 //!
-//! The promises P1 to P11 stand in the README, each with the test that defends it. The one to know
-//! before you write a handler: delivery is **at least once**. A crash between a handler's side
-//! effect and its recorded outcome runs it again, so the handler gets the key, the attempt and the
-//! run to make its own effects idempotent.
+//! The README lists the promises P1 to P11, each with the test that defends it. One of them matters before you
+//! write a handler: delivery is **at least once**. A crash between a handler's side effect and its recorded outcome
+//! runs the handler again. Every attempt carries its key, number and run, so the handler can make its own effects
+//! idempotent.
 
 #![no_std]
 
@@ -50,7 +91,7 @@ extern crate alloc;
 #[cfg(any(feature = "tokio", feature = "durable", test))]
 extern crate std;
 
-mod engine;
+pub mod engine;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "durable")]
@@ -61,30 +102,44 @@ mod runtime;
 #[cfg(feature = "tokio")]
 mod sync;
 
-#[doc(hidden)]
-pub use engine::Thresholds;
-pub use engine::{
-    AfterRun, Algorithm, Answer, AttemptEnd, Attributes, Backoff, Bound, Change, Charge, Command, Config, Conflict,
-    Cursor, Deadline, Digest, Downtime, DropReason, DroppedFailure, Duplicate, DurableState, Effect, Engine,
-    EnqueueFailure, Epoch, ErrorText, Event, Fact, FactCounters, FailedOverflow, Filter, Gauges, Histogram, Histograms,
-    Id, InvalidConfig, InvalidEvent, InvalidKey, Key, Metrics, NotBefore, Outcome, Output, Page, PastAttempt, Phase,
-    Place, RecordView, Refusal, RejectReason, Rejection, Replay, ReplayError, Run, RunId, RunView, Seq, SnapshotLoader,
-    SnapshotRecord, SnapshotSummary, Status, Swept, SweptReason, Tallies, Ticket, Timestamp, Violation, Wake,
-};
-#[cfg(feature = "sim")]
-#[doc(hidden)]
-pub use node::{Action, Hooks, Point};
-pub use node::{
-    DiscardError, JournalState, NotReady, Notice, PauseError, Readiness, RedriveError, ShutdownReport, Stats,
-    SubmitError, Submitted, Unavailable, WaitError,
-};
-#[cfg(feature = "tokio")]
-pub use runtime::{
-    Attempt, Builder, Cancellation, Clock, Discarded, Eventful, Failure, FailureKind, Handler, ManualClock, Redriven,
-    Sleep, Stale, StartError, Subscription, SystemClock,
-};
+pub use engine::{Backoff, Config, Cursor, Digest, Event, Filter, Key, Page, RecordView, Status, Timestamp};
+pub use node::{Notice, ShutdownReport, SubmitError, Submitted, Unavailable, WaitError};
 #[cfg(all(feature = "tokio", feature = "durable"))]
-pub use runtime::{Durability, Recovery, StartDurability};
+pub use runtime::Durability;
+#[cfg(feature = "tokio")]
+pub use runtime::{Attempt, Builder, Cancellation, Eventful, Failure, Handler, StartError, Subscription};
+
+/// The clock of an engine: the system's, or one that a test sets by hand.
+#[cfg(feature = "tokio")]
+pub mod clock {
+    pub use crate::engine::Timestamp;
+    pub use crate::runtime::{Clock, ManualClock, Sleep, SystemClock};
+}
+
+/// An engine with a journal: how it is set up, and what it recovered.
+#[cfg(all(feature = "tokio", feature = "durable"))]
+pub mod durability {
+    pub use crate::runtime::{Durability, Recovery, StartDurability};
+}
+
+/// Handlers: what they receive, and what they return when they fail.
+#[cfg(feature = "tokio")]
+pub mod handler {
+    pub use crate::runtime::{Attempt, Cancellation, Failure, FailureKind, Handler, Stale};
+}
+
+/// Counters, gauges, histograms, and whether the engine makes progress.
+pub mod metrics {
+    pub use crate::engine::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};
+    pub use crate::node::{JournalState, NotReady, Readiness, Stats};
+}
+
+/// Results and errors of an operator's calls: redrive, discard, pause, resume.
+pub mod operator {
+    pub use crate::node::{DiscardError, PauseError, RedriveError};
+    #[cfg(feature = "tokio")]
+    pub use crate::runtime::{Discarded, Redriven};
+}
 
 /// Runs the examples of the README.
 #[cfg(all(doctest, feature = "tokio"))]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use eventful::{Attempt, Event, Eventful, Failure, Handler, ManualClock, Status, Timestamp};
+use eventful::{Attempt, Event, Eventful, Failure, Handler, Status, Timestamp, clock::ManualClock};
 use harness::*;
 use tokio::sync::Notify;
 

@@ -42,7 +42,7 @@ async fn seed_that_nobody_sets_is_drawn() {
 mod durable {
     use super::*;
     use eventful::journal::{DiskStore, MemoryStore};
-    use eventful::{Durability, InvalidConfig, StartError, Submitted};
+    use eventful::{Durability, StartError, Submitted, engine::InvalidConfig};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 

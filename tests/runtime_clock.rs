@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventful::journal::MemoryStore;
-use eventful::{Attempt, Config, Durability, Event, Eventful, Failure, Handler, ManualClock, Status, Timestamp};
+use eventful::{Attempt, Config, Durability, Event, Eventful, Failure, Handler, Status, Timestamp, clock::ManualClock};
 use harness::*;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -13,8 +13,12 @@ use bytes::Bytes;
 use disk::{AppendFate, TroubledDisk};
 use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Recovered, WriteError};
 use eventful::{
-    Attempt, Bound, Builder, Clock as _, Config, Durability, Event, Eventful, Failure, ManualClock, NotReady, Notice,
-    Readiness, StartDurability, StartError, Status, SubmitError, Submitted, Timestamp, Unavailable, WaitError,
+    Attempt, Builder, Config, Durability, Event, Eventful, Failure, Notice, StartError, Status, SubmitError, Submitted,
+    Timestamp, Unavailable, WaitError,
+    clock::{Clock as _, ManualClock},
+    durability::StartDurability,
+    engine::Bound,
+    metrics::{NotReady, Readiness},
 };
 use harness::*;
 use tokio::task::JoinHandle;
@@ -252,7 +256,7 @@ async fn while_the_journal_is_opened_again_nothing_is_taken_and_it_is_not_ready(
     assert_eq!(eventful.try_submit(event("a")).await, reopening);
     assert_eq!(eventful.submit(event("a")).await, reopening);
     assert_eq!(eventful.submit_batch([event("a")]).await, [reopening]);
-    assert_eq!(eventful.pause().await, Err(eventful::PauseError::Unavailable(Unavailable::Reopening)));
+    assert_eq!(eventful.pause().await, Err(eventful::operator::PauseError::Unavailable(Unavailable::Reopening)));
 
     until_time("it is open again", || eventful.readiness() == Readiness::Ready).await;
     assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted));
@@ -448,7 +452,7 @@ async fn a_full_journal_refuses_new_events_and_still_records_outcomes() {
     gate.let_through(1000);
     comes_to(&eventful, "a", Status::Completed).await;
     assert_eq!(disk.status("a"), Some(Status::Completed));
-    assert_eq!(stats(&eventful).engine.tallies.rejected(eventful::RejectReason::Disk), 1);
+    assert_eq!(stats(&eventful).engine.tallies.rejected(eventful::metrics::RejectReason::Disk), 1);
 
     disk.with(|trouble| trouble.room = u64::MAX);
     eventful.pause().await.expect("open");

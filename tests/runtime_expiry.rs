@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use disk::TroubledDisk;
-use eventful::{Config, Durability, Eventful, ManualClock, Notice, Timestamp};
+use eventful::{Config, Durability, Eventful, Notice, Timestamp, clock::ManualClock};
 use harness::*;
 
 const BATCH: usize = 10;
@@ -55,7 +55,7 @@ async fn expiry_waits_while_the_journal_is_behind() {
     let held = stats(&eventful);
     assert!(forgotten(&eventful) <= 3 * BATCH, "{} of {EVENTS}", forgotten(&eventful));
     assert!(held.unsynced <= 3, "{} facts wait for the journal", held.unsynced);
-    assert_eq!(eventful.readiness(), eventful::Readiness::Ready, "what waits is not late");
+    assert_eq!(eventful.readiness(), eventful::metrics::Readiness::Ready, "what waits is not late");
 
     disk.unblock();
     until("all are forgotten", || forgotten(&eventful) == EVENTS).await;
@@ -76,7 +76,7 @@ async fn reader_is_given_many_forgotten_keys_in_one_fact() {
     let (mut keys, mut count) = (0, 0);
     while let Some(notice) = facts.recv().await {
         let Notice::Fact(fact) = notice else { panic!("{notice:?}") };
-        let eventful::Change::Forgotten(forgotten) = fact.change else { panic!("{fact:?}") };
+        let eventful::engine::facts::Change::Forgotten(forgotten) = fact.change else { panic!("{fact:?}") };
         (keys, count) = (keys + forgotten.len(), count + 1);
     }
     assert_eq!((keys, count), (EVENTS, EVENTS / BATCH));

@@ -8,9 +8,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use eventful::{Action, Config, DiscardError, EnqueueFailure, Eventful, Hooks, NotReady, PauseError, Phase, Point};
-use eventful::{Attempt, Event, Failure, SubmitError, SweptReason, SystemClock, Unavailable};
-use eventful::{Readiness, RedriveError, Status, WaitError};
+use eventful::{Attempt, Event, Failure, SubmitError, Unavailable, clock::SystemClock, metrics::SweptReason};
+use eventful::{
+    Config, Eventful,
+    engine::{EnqueueFailure, Phase},
+    metrics::NotReady,
+    node::{Action, Hooks, Point},
+    operator::{DiscardError, PauseError},
+};
+use eventful::{Status, WaitError, metrics::Readiness, operator::RedriveError};
 use harness::*;
 use tokio::runtime::Handle;
 

@@ -5,7 +5,7 @@ mod harness;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use eventful::{Attempt, Config, Event, Eventful, Phase, Status, SubmitError};
+use eventful::{Attempt, Config, Event, Eventful, Status, SubmitError, engine::Phase};
 use harness::*;
 use tokio::runtime::{Builder, Runtime};
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use eventful::{Attempt, Event, Eventful, Failure, FailureKind, Status};
+use eventful::{Attempt, Event, Eventful, Failure, Status, handler::FailureKind};
 use harness::*;
 
 #[test]

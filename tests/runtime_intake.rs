@@ -6,7 +6,11 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
-use eventful::{Bound, Config, Event, Eventful, RejectReason, Rejection, Status, SubmitError, Submitted};
+use eventful::{
+    Config, Event, Eventful, Status, SubmitError, Submitted,
+    engine::{Bound, Rejection},
+    metrics::RejectReason,
+};
 use harness::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

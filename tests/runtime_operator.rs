@@ -7,9 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eventful::{
-    Attempt, AttemptEnd, Change, Clock, Config, Cursor, DiscardError, Event, Eventful, Failure, InvalidConfig,
-    ManualClock, Notice, PauseError, Readiness, RedriveError, Redriven, Sleep, StartError, Status, Subscription,
-    Timestamp,
+    Attempt, Config, Cursor, Event, Eventful, Failure, Notice, StartError, Status, Subscription, Timestamp,
+    clock::{Clock, ManualClock, Sleep},
+    engine::{
+        InvalidConfig,
+        facts::{AttemptEnd, Change},
+    },
+    metrics::Readiness,
+    operator::{DiscardError, PauseError, RedriveError, Redriven},
 };
 use harness::*;
 

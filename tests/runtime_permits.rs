@@ -4,7 +4,11 @@ mod harness;
 
 use std::sync::{Arc, Mutex, mpsc};
 
-use eventful::{Attempt, Event, Eventful, ManualClock, NotReady, Readiness, Status, Timestamp};
+use eventful::{
+    Attempt, Event, Eventful, Status, Timestamp,
+    clock::ManualClock,
+    metrics::{NotReady, Readiness},
+};
 use harness::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

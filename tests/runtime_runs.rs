@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventful::{
-    Attempt, AttemptEnd, Event, Eventful, Failure, ManualClock, RecordView, Stale, Status, Submitted, Timestamp,
+    Attempt, Event, Eventful, Failure, RecordView, Status, Submitted, Timestamp, clock::ManualClock,
+    engine::facts::AttemptEnd, handler::Stale,
 };
 use harness::*;
 

@@ -9,8 +9,9 @@ use std::task::{Context, Wake};
 use std::time::Duration;
 
 use eventful::{
-    Attempt, Change, Config, Event, Eventful, Failure, NotReady, Notice, Phase, Readiness, ShutdownReport, Status,
-    SubmitError, Submitted,
+    Attempt, Config, Event, Eventful, Failure, Notice, ShutdownReport, Status, SubmitError, Submitted,
+    engine::{Phase, facts::Change},
+    metrics::{NotReady, Readiness},
 };
 use harness::*;
 use tokio::runtime::Handle;

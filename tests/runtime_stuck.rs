@@ -14,9 +14,12 @@ use std::time::Duration;
 use disk::{AppendFate, TroubledDisk};
 use eventful::journal::{Intercept, Intercepted, Journal, Sequence, WriteError};
 use eventful::{
-    Attempt, Bound, Clock as _, Config, Cursor, DiscardError, Durability, Event, Eventful, Failure, JournalState,
-    ManualClock, NotReady, PauseError, Readiness, RedriveError, RejectReason, Status, SubmitError, Submitted,
-    Timestamp, Unavailable, WaitError,
+    Attempt, Config, Cursor, Durability, Event, Eventful, Failure, Status, SubmitError, Submitted, Timestamp,
+    Unavailable, WaitError,
+    clock::{Clock as _, ManualClock},
+    engine::Bound,
+    metrics::{JournalState, NotReady, Readiness, RejectReason},
+    operator::{DiscardError, PauseError, RedriveError},
 };
 use harness::*;
 use tokio::task::JoinHandle;
@@ -238,7 +241,7 @@ async fn numbers_are_those_of_now_while_the_journal_is_stuck() {
     scene.disk.unblock();
     scene.is_durable().await;
     // The answer leaves before the thread of the journal has ended its step, and the run's facts follow.
-    let at_rest = |now: &eventful::Stats| {
+    let at_rest = |now: &eventful::metrics::Stats| {
         (now.unsynced_bytes, now.unsynced_for, now.journal) == (0, Duration::ZERO, Some(JournalState::Working))
     };
     until("the journal is at rest", || scene.eventful.stats().is_ok_and(|now| at_rest(&now))).await;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use eventful::{Attempt, Bound, Config, Event, Eventful, Failure, Status, SubmitError, Submitted, WaitError};
+use eventful::{Attempt, Config, Event, Eventful, Failure, Status, SubmitError, Submitted, WaitError, engine::Bound};
 use harness::*;
 use tokio::runtime::{Builder, Runtime};
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventful::{Answer, Command, Config, Effect, Engine, Event, Outcome, Output, Timestamp};
+use eventful::{
+    Config, Event, Timestamp,
+    engine::{Answer, Command, Effect, Engine, Outcome, Output},
+};
 
 use crate::ids;
 

@@ -1,7 +1,13 @@
 //! The facts of whole lives of events: accepted, started, finished.
 
 use bytes::Bytes;
-use eventful::{AfterRun, AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, RunId, Timestamp};
+use eventful::{
+    Event, Key, Timestamp,
+    engine::{
+        Epoch, RunId,
+        facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
+    },
+};
 
 use crate::ids;
 

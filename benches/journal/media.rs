@@ -5,7 +5,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use eventful::journal::{DiskStore, JournalLog, Owner, Recovered, Shard, frame, recover, wire};
-use eventful::{Config, Epoch, Fact};
+use eventful::{
+    Config,
+    engine::{Epoch, facts::Fact},
+};
 use rustix::fs::FallocateFlags;
 use tempfile::TempDir;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use eventful::Fact;
+use eventful::engine::facts::Fact;
 use eventful::journal::{Owner, recover};
 
 use super::facts::{self, PAYLOAD_BYTES};

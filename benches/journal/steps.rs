@@ -1,7 +1,7 @@
 //! How long the steps of snapshots take, between the appends of a journal that is written all the time.
 
-use eventful::Gauges;
 use eventful::journal::{Maintained, Owner, Recovered, recover};
+use eventful::metrics::Gauges;
 
 use super::{facts, media};
 use crate::report;

@@ -2,7 +2,11 @@
 //!
 //! Each function panics with both sides when its property does not hold.
 
-use eventful::{Command, Gauges, Place, RecordView, Status, Timestamp};
+use eventful::{
+    RecordView, Status, Timestamp,
+    engine::{Command, Place},
+    metrics::Gauges,
+};
 
 use crate::spec::ReferenceRecord;
 use crate::spec::model::{Dropped, Model, ModelCounts, ModelResponse};

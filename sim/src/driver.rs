@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use eventful::{
-    Answer, Command, Config, Deadline, Effect, Engine, EnqueueFailure, Event, Key, Outcome, RecordView, Run, RunId,
-    Status, Ticket, Timestamp,
+    Config, Event, Key, RecordView, Status, Timestamp,
+    engine::{Answer, Command, Deadline, Effect, Engine, EnqueueFailure, Outcome, Run, RunId, Ticket},
 };
 
 use crate::assertions::{ComparedStep, assert_consistent, assert_step};

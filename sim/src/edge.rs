@@ -1,6 +1,9 @@
 //! The probes of the core tier: every fault, and every edge from a state by a command to an answer.
 
-use eventful::{Answer, Bound, EnqueueFailure, Phase, Refusal, Status};
+use eventful::{
+    Status,
+    engine::{Answer, Bound, EnqueueFailure, Phase, Refusal},
+};
 
 use crate::oracle::{CommandSummary, OutcomeSummary};
 use crate::scenario::FaultKind;

@@ -26,7 +26,7 @@
 //!   and process) with a choice among all steps that are ready.
 //! - [`oracle`]: what must hold, one file each. [`failure`]: what it looks like when it does not.
 //! - [`scope`]: every interleaving of a tiny case.
-//! - [`chance`], [`mix`], [`key_table`]: labelled sources of rng, a chained hash, the keys of events.
+//! - [`seeded_rng`], [`state_hash`], [`key_table`]: labelled random streams, a chained hash, the keys of events.
 //!
 //! The disk under a journal, alone and in both other tiers:
 //!

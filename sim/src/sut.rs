@@ -1,8 +1,11 @@
 //! The engine under test, with all that it ever put out, and a expected of its facts.
 
 use eventful::{
-    Answer, Change, Command, Config, Cursor, DroppedFailure, Effect, Engine, Fact, InvalidConfig, Output, RecordView,
-    Replay, ReplayError, Timestamp,
+    Config, Cursor, RecordView, Timestamp,
+    engine::{
+        Answer, Command, DroppedFailure, Effect, Engine, InvalidConfig, Output,
+        facts::{Change, Fact, Replay, ReplayError},
+    },
 };
 
 use crate::spec::{ReferenceState, Register};

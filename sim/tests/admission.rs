@@ -4,8 +4,12 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use eventful::{
-    Answer, Bound, Change, Command, Config, ErrorText, Event, Outcome, Output, Refusal, RejectReason, Rejection,
-    Replay, Status,
+    Config, Event, Status,
+    engine::{
+        Answer, Bound, Command, ErrorText, Outcome, Output, Refusal, Rejection,
+        facts::{Change, Replay},
+    },
+    metrics::RejectReason,
 };
 use eventful_sim::driver::{EngineDriver, key};
 

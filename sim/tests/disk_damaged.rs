@@ -1,6 +1,6 @@
 //! What is made of a journal of which one thing is damaged, when its store does not notice.
 
-use eventful::DurableState;
+use eventful::engine::facts::DurableState;
 use eventful::journal::{OpenError, Owner, recover};
 use eventful_sim::disk::{
     BusyEngine, Damage, DamagedStore, DriveStore, ExpectedLog, FaultInjector, SharedDisk, SimulatedDisk, open,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Command, Config, Event, InvalidKey, Key, Outcome, Status};
+use eventful::{
+    Config, Event, Key, Status,
+    engine::{Answer, Command, InvalidKey, Outcome},
+};
 use eventful_sim::driver::{EngineDriver, key};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
@@ -145,9 +148,9 @@ fn retention(driver: &EngineDriver) -> Duration {
 }
 
 fn retry() -> Outcome {
-    Outcome::Retry { error: eventful::ErrorText::new("try again"), after: None }
+    Outcome::Retry { error: eventful::engine::ErrorText::new("try again"), after: None }
 }
 
 fn permanent() -> Outcome {
-    Outcome::Permanent { error: eventful::ErrorText::new("wrong") }
+    Outcome::Permanent { error: eventful::engine::ErrorText::new("wrong") }
 }

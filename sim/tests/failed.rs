@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use eventful::{
-    Answer, Bound, Command, Config, ErrorText, FailedOverflow, Outcome, Output, PastAttempt, Refusal, RejectReason,
-    Replay, Status,
+    Config, Status,
+    engine::{Answer, Bound, Command, ErrorText, FailedOverflow, Outcome, Output, PastAttempt, Refusal, facts::Replay},
+    metrics::RejectReason,
 };
 use eventful_sim::driver::{EngineDriver, key};
 

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use eventful::{
-    Command, Config, Cursor, EnqueueFailure, ErrorText, Event, Filter, Key, Outcome, RecordView, Status, Thresholds,
-    Timestamp,
+    Config, Cursor, Event, Filter, Key, RecordView, Status, Timestamp,
+    engine::{Command, EnqueueFailure, ErrorText, Outcome, Thresholds},
 };
 use eventful_sim::driver::{EngineDriver, key};
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Change, Command, Config, ErrorText, Outcome, Phase, Refusal, Status, Wake};
+use eventful::{
+    Config, Status,
+    engine::{Answer, Command, ErrorText, Outcome, Phase, Refusal, Wake, facts::Change},
+};
 use eventful_sim::driver::{EngineDriver, key};
 
 const SHUTTING_DOWN: Answer = Answer::Refused(Refusal::ShuttingDown);
@@ -103,7 +106,7 @@ fn a_stopped_engine_changes_no_more() {
     assert_eq!(driver.execute(Command::Resume), SHUTTING_DOWN);
     assert_eq!(driver.submit("new"), SHUTTING_DOWN);
     assert_eq!(driver.present(), Some(Answer::Held));
-    assert_eq!(driver.sweep(), Answer::Swept(eventful::Swept::default()));
+    assert_eq!(driver.sweep(), Answer::Swept(eventful::engine::Swept::default()));
 
     assert_eq!(driver.sut().facts().len(), facts);
     assert_eq!(driver.engine().next_deadline(), None);

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use eventful::{Answer, Bound, Command, Phase, Refusal, Status, Timestamp, Wake};
+use eventful::{
+    Status, Timestamp,
+    engine::{Answer, Bound, Command, Phase, Refusal, Wake},
+};
 use eventful_sim::spec::model::Model;
 use eventful_sim::strategy::{StrategyStep, configs, steps};
 use eventful_sim::sut::Sut;

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use eventful::{
-    AfterRun, Answer, AttemptEnd, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Outcome, Phase,
-    Replay, RunId, Status, Timestamp,
+    Config, Event, Status, Timestamp,
+    engine::{
+        Answer, Command, Epoch, ErrorText, Outcome, Phase, RunId,
+        facts::{AfterRun, AttemptEnd, Change, Charge, Fact, Replay},
+    },
 };
 use eventful_sim::driver::{EngineDriver, key};
 
@@ -171,10 +174,10 @@ fn lower_limits_than_those_of_earlier_facts_contradict_nothing() {
     }
     let mut config = Config::default();
     config.max_snoozes = 1;
-    let mut replay = eventful::Replay::new(config).expect("a valid configuration");
+    let mut replay = eventful::engine::facts::Replay::new(config).expect("a valid configuration");
     for fact in driver.sut().facts() {
         replay.apply(fact).expect("facts that follow");
     }
-    let engine = replay.open(driver.now, &mut eventful::Output::new());
+    let engine = replay.open(driver.now, &mut eventful::engine::Output::new());
     assert_eq!(engine.check(), Ok(()));
 }

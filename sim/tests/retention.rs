@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Command, Config, ErrorText, Outcome, Status};
+use eventful::{
+    Config, Status,
+    engine::{Answer, Command, ErrorText, Outcome},
+};
 use eventful_sim::driver::{EngineDriver, key};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -82,7 +85,7 @@ fn full_store_says_when_a_record_expires_in_spite_of_a_downtime() {
     driver.advance(DAY);
     driver.reopen();
 
-    let Answer::Refused(eventful::Refusal::Overloaded { retry_after, .. }) = driver.submit("b") else {
+    let Answer::Refused(eventful::engine::Refusal::Overloaded { retry_after, .. }) = driver.submit("b") else {
         panic!("the record of a is remembered")
     };
     assert_eq!(retry_after, driver.engine().config().retention);

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use eventful::{Backoff, Command, Config, ErrorText, Outcome, Status, SweptReason, Timestamp, Wake};
+use eventful::{
+    Backoff, Config, Status, Timestamp,
+    engine::{Command, ErrorText, Outcome, Wake},
+    metrics::SweptReason,
+};
 use eventful_sim::driver::{EngineDriver, key};
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, AttemptEnd, Command, Config, Epoch, ErrorText, Outcome, Run, RunId, Status, SweptReason};
+use eventful::{
+    Config, Status,
+    engine::{Answer, Command, Epoch, ErrorText, Outcome, Run, RunId, facts::AttemptEnd},
+    metrics::SweptReason,
+};
 use eventful_sim::driver::{EngineDriver, key};
 
 const MICROSECOND: Duration = Duration::from_micros(1);
@@ -179,7 +183,7 @@ fn a_redrive_clears_the_charges_and_keeps_the_attempts() {
 
     let record = driver.record("a").expect("a record");
     assert_eq!((record.status, record.attempt), (Status::Received, 1));
-    assert_eq!(record.charge, eventful::Charge::default());
+    assert_eq!(record.charge, eventful::engine::facts::Charge::default());
     assert_eq!(driver.start().map(|run| run.attempt), Some(2));
 }
 

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use eventful::{
-    AfterRun, AttemptEnd, Attributes, Change, Charge, Command, Config, Epoch, ErrorText, Event, Fact, Key, Outcome,
-    RecordView, RunId, Status, Timestamp,
+    Config, Event, Key, RecordView, Status, Timestamp,
+    engine::{
+        Attributes, Command, Epoch, ErrorText, Outcome, RunId,
+        facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
+    },
 };
 use eventful_sim::driver::EngineDriver;
 use eventful_sim::failure::{Broken, Promise};
@@ -187,7 +190,7 @@ fn downtime_does_not_count_toward_retention() {
 fn failed_record_is_dropped_only_when_failed_bytes_overflow() {
     let mut history = EventHistory::at("failed");
     assert_eq!(history.clone().rejected(Change::Forgotten(vec![key()])), 2);
-    history.expected.config.failed_overflow = eventful::FailedOverflow::DropOldest;
+    history.expected.config.failed_overflow = eventful::engine::FailedOverflow::DropOldest;
     assert_eq!(history.clone().rejected(Change::Forgotten(vec![key()])), 2);
     history.expected.config.max_failed_bytes = 0;
     history.must(Change::Forgotten(vec![key()]));
@@ -230,7 +233,9 @@ fn each_field_of_a_view_is_compared() {
         ("seq", |view| view.seq = None),
         ("not_before", |view| view.not_before = Some(at(0))),
         ("eligible_at", |view| view.eligible_at = None),
-        ("run", |view| view.run = Some(eventful::RunView { id: run_id(9), started_at: at(0), deadline: at(0) })),
+        ("run", |view| {
+            view.run = Some(eventful::engine::RunView { id: run_id(9), started_at: at(0), deadline: at(0) })
+        }),
         ("terminal_at", |view| view.terminal_at = Some(view.accepted_at)),
         ("event_type", |view| view.event_type = None),
         ("content_type", |view| view.content_type = None),

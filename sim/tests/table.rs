@@ -1,6 +1,9 @@
 //! Every command against every status: what it answers, and what it leaves behind.
 
-use eventful::{Answer, Command, Config, ErrorText, Outcome, RunId, Status, Ticket};
+use eventful::{
+    Config, Status,
+    engine::{Answer, Command, ErrorText, Outcome, RunId, Ticket},
+};
 use eventful_sim::driver::{EngineDriver, key};
 
 /// No record at all, then every status.

@@ -3,7 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use eventful::{Answer, Command, Config, EnqueueFailure, ErrorText, Outcome, Status, SweptReason, Ticket, Wake};
+use eventful::{
+    Config, Status,
+    engine::{Answer, Command, EnqueueFailure, ErrorText, Outcome, Ticket, Wake},
+    metrics::SweptReason,
+};
 use eventful_sim::driver::{EngineDriver, key};
 
 #[test]
@@ -195,7 +199,7 @@ fn more_delayed_events_than_a_sweep_handles_do_not_hide_a_stuck_one() {
     for n in 0..5 {
         driver.submit(&format!("delayed-{n}"));
         let after = Some(Duration::from_secs(1000));
-        driver.run(Outcome::Retry { error: eventful::ErrorText::new("later"), after });
+        driver.run(Outcome::Retry { error: eventful::engine::ErrorText::new("later"), after });
     }
     driver.submit("stuck");
     driver.channel.clear();

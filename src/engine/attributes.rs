@@ -12,7 +12,7 @@ use super::invalid_event::{InvalidEvent, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, M
 ///
 /// let event = Event::with_id("order-17", "12")?.with_attribute("tenant", "blue")?;
 /// assert_eq!(event.attributes().value("tenant"), Some("blue"));
-/// # Ok::<(), eventful::InvalidEvent>(())
+/// # Ok::<(), eventful::engine::InvalidEvent>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes(Vec<(Box<str>, Box<str>)>);

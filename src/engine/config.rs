@@ -15,7 +15,7 @@ use super::thresholds::Thresholds;
 /// let mut config = eventful::Config::default();
 /// config.max_attempts = 5;
 /// config.validate()?;
-/// # Ok::<(), eventful::InvalidConfig>(())
+/// # Ok::<(), eventful::engine::InvalidConfig>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -26,7 +26,7 @@ use super::time::Timestamp;
 ///     .with_content_type("application/json")?
 ///     .with_attribute("tenant", "blue")?;
 /// assert_eq!(event.payload().len(), 13);
-/// # Ok::<(), eventful::InvalidEvent>(())
+/// # Ok::<(), eventful::engine::InvalidEvent>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -155,7 +155,7 @@ impl Event {
     /// use eventful::Event;
     ///
     /// let reminder = Event::with_id("reminder-17", "")?.with_delay(Duration::from_secs(3600));
-    /// # Ok::<(), eventful::InvalidEvent>(())
+    /// # Ok::<(), eventful::engine::InvalidEvent>(())
     /// ```
     #[must_use]
     pub fn with_delay(mut self, delay: Duration) -> Self {

@@ -18,7 +18,7 @@ use core::ops::Deref;
 /// let key = Key::new("github", "72d3162e-cc78-11e3-81ab-4c9367dc0958")?;
 /// assert_eq!(key.source(), "github");
 /// assert_ne!(Key::new("ab", "c")?, Key::new("a", "bc")?);
-/// # Ok::<(), eventful::InvalidKey>(())
+/// # Ok::<(), eventful::engine::InvalidKey>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(Packed);

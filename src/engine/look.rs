@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::attributes::Attributes;
 use super::event::NotBefore;
+use super::fact::Charge;
 use super::filter::Range;
 use super::key::Key;
 use super::replay::DurableState;
@@ -12,7 +13,7 @@ use super::status::Status;
 use super::store::{ActiveRun, LiveRecord, LiveState, Location, Store, Tombstone};
 use super::time::Timestamp;
 use super::view::{Cursor, Page, RecordView, RunView};
-use super::{Charge, Engine, Filter};
+use super::{Engine, Filter};
 
 impl Engine {
     /// What is known of an event; absent when there is no record of it, or its retention has

@@ -5,7 +5,7 @@
 //! | `command`, `answer`, `effect` | what goes in, what comes back, what must be done |
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
 //! | `failed` | how long failed events are kept, and how much of them |
-//! | `fact`, `state`, `replay`, `restore` | what must survive, the one place where it changes records, and how it is read back |
+//! | [`facts`]: `fact`, `state`, `replay`, `restore` | what must survive, the one place where it changes records, and how it is read back |
 //! | `downtime` | time that does not count toward retention |
 //! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
 //! | `store` | the records |
@@ -26,6 +26,7 @@ mod effect;
 mod event;
 mod explain;
 mod fact;
+pub mod facts;
 mod failed;
 mod filter;
 mod fingerprint;
@@ -57,18 +58,13 @@ pub use check::Violation;
 pub use command::{Command, EnqueueFailure, ErrorText, Outcome, Rejection};
 pub use config::{Config, FailedOverflow, InvalidConfig};
 pub use digest::{Algorithm, Digest};
-pub use downtime::Downtime;
 pub use effect::{DropReason, DroppedFailure, Effect, Output};
 pub use event::{Event, NotBefore};
-pub use fact::{AfterRun, AttemptEnd, Change, Charge, Fact};
 pub use filter::Filter;
 pub use ids::{Epoch, RunId, Seq, Ticket};
 pub use invalid_event::InvalidEvent;
 pub use key::{Id, InvalidKey, Key};
 pub use metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};
-pub use replay::{DurableState, Replay};
-pub use restore::{SnapshotLoader, SnapshotRecord, SnapshotSummary};
-pub use state::ReplayError;
 pub use status::Status;
 #[doc(hidden)]
 pub use thresholds::Thresholds;
@@ -76,6 +72,8 @@ pub use time::Timestamp;
 pub use view::{Cursor, Page, PastAttempt, Place, RecordView, RunView};
 
 use delayed::Delayed;
+#[cfg(doc)]
+use facts::Fact;
 use runs::Runs;
 use state::EngineState;
 use store::{List, Location};
@@ -95,7 +93,7 @@ use tickets::Tickets;
 /// All other methods only look. Nothing panics, whatever the commands say.
 ///
 /// ```
-/// use eventful::{Answer, Command, Config, Effect, Engine, Event, Outcome, Output, Timestamp};
+/// use eventful::{engine::{Answer, Command, Effect, Engine, Outcome, Output}, Config, Event, Timestamp};
 ///
 /// let now = Timestamp::from_micros(1_700_000_000_000_000);
 /// let mut out = Output::new();

@@ -18,7 +18,7 @@ use super::{Config, Engine, Epoch, InvalidConfig, Phase, RecordView, Timestamp};
 /// Rebuilds an engine from the facts of an earlier one.
 ///
 /// ```
-/// use eventful::{Command, Config, Engine, Event, Output, Replay, Timestamp};
+/// use eventful::{engine::{facts::Replay, Command, Engine, Output}, Config, Event, Timestamp};
 ///
 /// let now = Timestamp::from_micros(1_700_000_000_000_000);
 /// let mut out = Output::with_facts();

@@ -6,10 +6,11 @@ use super::downtime::Downtime;
 use super::event::Event;
 use super::ids::Epoch;
 use super::metrics::FactCounters;
+use super::replay::Replay;
 use super::state::{EngineState, ReplayError};
 use super::store::{ActiveRun, LiveState, Location, Tombstone, TombstoneKind};
 use super::time::Timestamp;
-use super::{Config, Cursor, InvalidConfig, RecordView, Replay, Status};
+use super::{Config, Cursor, InvalidConfig, RecordView, Status};
 
 /// A record, whole: what is known of it, and its event unless that was dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,7 +229,7 @@ fn tombstone(record: &RecordView) -> Option<Tombstone> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Change, Fact};
+    use crate::engine::facts::{Change, Fact};
 
     #[test]
     fn records_are_given_in_parts_of_the_limit() {

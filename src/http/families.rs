@@ -3,7 +3,9 @@
 use std::vec;
 use std::vec::Vec;
 
-use crate::engine::{AttemptEnd, EnqueueFailure, FactCounters, Histogram, Phase, RejectReason, Status, SweptReason};
+use crate::engine::{
+    EnqueueFailure, FactCounters, Histogram, Phase, RejectReason, Status, SweptReason, facts::AttemptEnd,
+};
 use crate::node::{JournalState, Stats};
 
 /// Numbers of one name.

@@ -9,7 +9,10 @@ use super::pages::PAGE_BYTES;
 use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire;
-use crate::engine::{Config, Cursor, Fact, Replay, Status};
+use crate::engine::{
+    Config, Cursor, Status,
+    facts::{Fact, Replay},
+};
 
 /// Hands each fact of each frame that was not trimmed to `visit`, in order, with the header of its
 /// frame. Each frame must follow the one before; the first one is taken as it is.

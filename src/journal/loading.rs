@@ -11,7 +11,10 @@ use super::sequence::Sequence;
 use super::store::Journal;
 use super::summary::{self, CountedSummary};
 use super::wire::WireError;
-use crate::engine::{Config, Replay, SnapshotLoader, SnapshotSummary};
+use crate::engine::{
+    Config,
+    facts::{Replay, SnapshotLoader, SnapshotSummary},
+};
 
 /// The parts of a snapshot, one after the other: whether each follows the one before, and whether
 /// together they are all of it.

@@ -10,7 +10,10 @@ use super::position::FramePosition;
 use super::sequence::{Sequence, Shard};
 use super::store::{FreeSpace, Journal};
 use super::wire;
-use crate::engine::{Change, Config, Epoch, Fact};
+use crate::engine::{
+    Config, Epoch,
+    facts::{Change, Fact},
+};
 
 /// An open journal, at its end. [`recover`](super::recover) opens one.
 #[derive(Debug)]

@@ -25,7 +25,10 @@ use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire;
 use super::wire_event::KeyHash;
-use crate::engine::{Config, Cursor, Replay, SnapshotLoader, SnapshotSummary, Status, Timestamp};
+use crate::engine::{
+    Config, Cursor, Status, Timestamp,
+    facts::{Replay, SnapshotLoader, SnapshotSummary},
+};
 
 /// The keys that frames change are being gathered.
 #[derive(Debug)]

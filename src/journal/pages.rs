@@ -7,7 +7,7 @@ use super::position::FramePosition;
 use super::sequence::Sequence;
 use super::store::Journal;
 use super::wire;
-use crate::engine::{Fact, Replay};
+use crate::engine::facts::{Fact, Replay};
 
 /// Bytes of frames that one read asks for. A snapshot is made of a page at a time, between appends: 1 MiB takes 12 ms.
 pub(super) const PAGE_BYTES: usize = 256 << 10;

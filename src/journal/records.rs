@@ -14,8 +14,8 @@ use super::wire::{WireCharge, WireEnd, WireRun, put, take};
 use super::wire_digest::WireAlgorithm;
 use super::wire_event::{KeyHash, WireError, WireEvent, WireKey, WireOptions};
 use crate::engine::{
-    Attributes, Charge, Digest, Downtime, ErrorText, Event, NotBefore, PastAttempt, RecordView, RunView, Seq,
-    SnapshotRecord, SnapshotSummary, Status, Timestamp,
+    Attributes, Digest, ErrorText, Event, NotBefore, PastAttempt, RecordView, RunView, Seq, Status, Timestamp,
+    facts::{Charge, Downtime, SnapshotRecord, SnapshotSummary},
 };
 
 /// An item of a snapshot.

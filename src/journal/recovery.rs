@@ -10,7 +10,7 @@ use super::position::FramePosition;
 use super::replaying::{load_beside, replay_beside};
 use super::sequence::Sequence;
 use super::store::{Journal, JournalStore, Owner};
-use crate::engine::{Config, Replay};
+use crate::engine::{Config, facts::Replay};
 
 /// Frames from which on a second thread is of use: fewer are replayed before it has begun.
 const FRAMES_BESIDE: u64 = 64;

@@ -13,7 +13,10 @@ use super::position::FramePosition;
 use super::records::SnapshotItem;
 use super::sequence::Sequence;
 use super::store::Journal;
-use crate::engine::{Config, Fact, Replay, SnapshotLoader};
+use crate::engine::{
+    Config,
+    facts::{Fact, Replay, SnapshotLoader},
+};
 
 /// Pages that are decoded ahead: two keep both threads busy, and each takes a few MiB.
 const PAGES_AHEAD: usize = 2;

@@ -27,7 +27,10 @@ use super::recovery::first_position;
 use super::sequence::{Sequence, Shard};
 use super::store::Journal;
 use super::wire;
-use crate::engine::{Change, Epoch, Fact, Gauges, Replay, SnapshotSummary};
+use crate::engine::{
+    Epoch, Gauges,
+    facts::{Change, Fact, Replay, SnapshotSummary},
+};
 
 /// What came of a step of [`JournalLog::maintain`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

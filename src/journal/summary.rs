@@ -5,7 +5,10 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::wire::{WireEnd, WireError, take};
-use crate::engine::{AttemptEnd, Epoch, FactCounters, SnapshotSummary, Status, Timestamp};
+use crate::engine::{
+    Epoch, FactCounters, Status, Timestamp,
+    facts::{AttemptEnd, SnapshotSummary},
+};
 
 /// A summary, and how many records the snapshot has.
 pub(super) type CountedSummary = (SnapshotSummary, u64);

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 pub use super::wire_event::WireError;
 use super::wire_event::{KeyHash, Several, WireEvent, WireKey, WireOptions};
-use crate::engine::{AfterRun, AttemptEnd, Change, Charge, Epoch, ErrorText, Fact, RunId, Timestamp};
+use crate::engine::{
+    Epoch, ErrorText, RunId, Timestamp,
+    facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
+};
 
 /// Writes a fact behind what `out` holds.
 pub fn encode(fact: &Fact, out: &mut Vec<u8>) {

@@ -7,7 +7,7 @@ use super::groups::{Groups, Lsn};
 use super::horizon::Horizon;
 use super::journal_state::JournalState;
 use super::unavailable::Unavailable;
-use crate::engine::{Bound, Engine, Fact, Output, Rejection, Ticket, Timestamp};
+use crate::engine::{Bound, Engine, Output, Rejection, Ticket, Timestamp, facts::Fact};
 
 /// How much may wait for the journal, and what is kept free in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

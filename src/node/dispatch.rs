@@ -143,7 +143,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Config, Engine, Event, Output, Replay};
+    use crate::engine::{Config, Engine, Event, Output, facts::Replay};
     use crate::node::pace::{QUICK, STALL};
     use crate::node::{CommitLimits, Job, OpenedEngine};
     use alloc::vec::Vec;

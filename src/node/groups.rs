@@ -13,7 +13,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::engine::{Fact, Ticket, Timestamp};
+use crate::engine::{Ticket, Timestamp, facts::Fact};
 
 /// A log sequence number: the number of a group, as a point that durability reaches. It rises by one for
 /// each group of a process, also over a [`Groups::fail`].
@@ -219,7 +219,7 @@ impl CommitGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Change, Timestamp};
+    use crate::engine::{Timestamp, facts::Change};
     use alloc::vec;
 
     fn fact() -> Fact {

@@ -69,7 +69,10 @@ impl Horizon {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Change, Fact, Timestamp};
+    use crate::engine::{
+        Timestamp,
+        facts::{Change, Fact},
+    };
 
     const MOST: usize = 3;
     use crate::node::Groups;

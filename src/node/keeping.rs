@@ -7,7 +7,7 @@ use super::Node;
 use super::channel::TicketChannel;
 use super::commits::{EngineCondition, OpenedEngine};
 use super::writer::{Job, JournalSpace};
-use crate::engine::{Engine, Fact, Timestamp};
+use crate::engine::{Engine, Timestamp, facts::Fact};
 
 /// A journal that was opened again lacks frames that were durable: it is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -184,7 +184,10 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Change, Config, Cursor, Event, Filter, Output, Replay};
+    use crate::engine::{
+        Config, Cursor, Event, Filter, Output,
+        facts::{Change, Replay},
+    };
     use crate::node::{CommitLimits, JournalState, ShownWhen, Waiter};
     use core::time::Duration;
 

@@ -119,7 +119,7 @@ use writer::WriterState;
 ///
 /// ```
 /// use eventful::node::{Node, RunBatch, Start};
-/// use eventful::{Config, Engine, Event, Outcome, Output, Timestamp};
+/// use eventful::{engine::{Engine, Outcome, Output}, Config, Event, Timestamp};
 ///
 /// let now = Timestamp::from_micros(1_700_000_000_000_000);
 /// let mut out = Output::new();

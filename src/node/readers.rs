@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use super::actions::Waiter;
-use crate::engine::Fact;
+use crate::engine::facts::Fact;
 
 /// What a reader of facts receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Readers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Change, Timestamp};
+    use crate::engine::{Timestamp, facts::Change};
 
     const READER: Waiter = Waiter::new(1);
 

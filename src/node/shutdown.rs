@@ -8,7 +8,7 @@
 
 use core::time::Duration;
 
-use crate::engine::{AttemptEnd, FactCounters, Timestamp};
+use crate::engine::{FactCounters, Timestamp, facts::AttemptEnd};
 
 /// How a shutdown went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

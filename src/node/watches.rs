@@ -7,7 +7,10 @@ use alloc::vec::Vec;
 use super::actions::Waiter;
 use super::groups::Lsn;
 use super::unavailable::Unavailable;
-use crate::engine::{AfterRun, Change, Fact, Key, RecordView};
+use crate::engine::{
+    Key, RecordView,
+    facts::{AfterRun, Change, Fact},
+};
 
 /// Why there is no end to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -56,7 +56,7 @@ where
 /// It can be read, so that a handler can wrap another one:
 ///
 /// ```
-/// use eventful::{Attempt, Event, Failure, FailureKind};
+/// use eventful::{handler::FailureKind, Attempt, Event, Failure};
 ///
 /// async fn patient(event: Event, attempt: Attempt) -> Result<(), Failure> {
 ///     let is_last = attempt.is_last();

@@ -1,6 +1,6 @@
 //! What a journal held when it was opened.
 
-use crate::engine::{Epoch, Replay, Status, Timestamp};
+use crate::engine::{Epoch, Status, Timestamp, facts::Replay};
 
 /// What the journal held when [`Builder::start`](super::Builder::start) had read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

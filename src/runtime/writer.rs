@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::shared::Shared;
-use crate::engine::{Fact, Output};
+use crate::engine::{Output, facts::Fact};
 use crate::journal::{
     FreeSpace, JournalLog, JournalStore, MaintainError, Maintained, OpenError, Owner, Recovered, WriteError, recover,
 };

@@ -9,8 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use eventful::{Attempt, Clock, Config, Event, Eventful, Failure, Handler, Key, Sleep, Stats, Status};
-use eventful::{SystemClock, Timestamp};
+use eventful::{
+    Attempt, Config, Event, Eventful, Failure, Handler, Key, Status,
+    clock::{Clock, Sleep},
+    metrics::Stats,
+};
+use eventful::{Timestamp, clock::SystemClock};
 use tokio::sync::Semaphore;
 
 /// Scenarios that look for a state give up after this many looks.

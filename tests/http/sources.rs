@@ -3,7 +3,7 @@
 use crate::server::{TestResponse, TestServer};
 use eventful::http::FrontConfig;
 use eventful::http::sources::{Preset, Secret, SecretRef, Source, SourceConfig};
-use eventful::{Config, Durability, Key, RejectReason, journal::MemoryStore};
+use eventful::{Config, Durability, Key, journal::MemoryStore, metrics::RejectReason};
 
 /// Signed with `It's a Secret to Everybody`, by another implementation of HMAC.
 const ISSUE: &str = r#"{"action":"opened","issue":{"number":1347},"repository":{"full_name":"octo-org/octo-repo"}}"#;

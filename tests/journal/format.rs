@@ -6,8 +6,11 @@ use std::time::Duration;
 use eventful::journal::frame::{self, FrameHash, Header};
 use eventful::journal::{JournalStore as _, MemoryStore, OpenError, Owner, Sequence, Shard, recover, wire};
 use eventful::{
-    AfterRun, AttemptEnd, Change, Charge, DurableState, Epoch, ErrorText, Event, Fact, Key, Replay, RunId, Status,
-    Timestamp,
+    Event, Key, Status, Timestamp,
+    engine::{
+        Epoch, ErrorText, RunId,
+        facts::{AfterRun, AttemptEnd, Change, Charge, DurableState, Fact, Replay},
+    },
 };
 use proptest::prelude::*;
 

@@ -8,7 +8,10 @@ use eventful::journal::{
     DiskStore, Journal, JournalStore as _, MaintainError, MemoryStore, OpenError, Owner, Sequence, Shard, inspect,
     recover, wire,
 };
-use eventful::{Config, Epoch, Fact};
+use eventful::{
+    Config,
+    engine::{Epoch, facts::Fact},
+};
 use tempfile::TempDir;
 
 /// How a newer program is seen.

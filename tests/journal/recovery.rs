@@ -1,9 +1,9 @@
 //! What a journal gives back.
 
+use eventful::engine::facts::{Change, Fact};
 use eventful::journal::{
     Corrupt, JournalStore as _, MemoryStore, OpenError, Owner, Recovered, Sequence, inspect, recover,
 };
-use eventful::{Change, Fact};
 use proptest::prelude::*;
 
 use crate::script::{ScriptDriver, cases, config, moves, start};

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use eventful::journal::{JournalLog, MaintainError, Maintained, MemoryStore, OpenError, Owner};
 use eventful::journal::{Recovered, Sequence, recover};
-use eventful::{DurableState, Fact, Gauges};
+use eventful::{
+    engine::facts::{DurableState, Fact},
+    metrics::Gauges,
+};
 
 use crate::script::{ScriptDriver, ScriptMove, config, start};
 use crate::watched::WatchedStore;

@@ -7,7 +7,13 @@ use std::sync::LazyLock;
 use eventful::journal::{
     DiskStore, JournalLog, JournalStore as _, LostFrames, MaintainError, Owner, Salvaged, Sequence, WriteError, recover,
 };
-use eventful::{Change, Config, Epoch, Event, Fact, Key, Status, Timestamp};
+use eventful::{
+    Config, Event, Key, Status, Timestamp,
+    engine::{
+        Epoch,
+        facts::{Change, Fact},
+    },
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tempfile::TempDir;

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use eventful::{
-    Answer, Change, Command, Config, Effect, Engine, Epoch, ErrorText, Event, Fact, Key, Outcome, Output, Replay,
-    RunId, Timestamp,
+    Config, Event, Key, Timestamp,
+    engine::{
+        Answer, Command, Effect, Engine, Epoch, ErrorText, Outcome, Output, RunId,
+        facts::{Change, Fact, Replay},
+    },
 };
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -54,7 +57,7 @@ pub(crate) struct ScriptDriver {
     pub(crate) engine: Engine,
     pub(crate) now: Timestamp,
     out: Output,
-    tickets: Vec<eventful::Ticket>,
+    tickets: Vec<eventful::engine::Ticket>,
     runs: Vec<RunId>,
 }
 

@@ -1,7 +1,14 @@
 //! Snapshots stand for the frames before them.
 
 use eventful::journal::{JournalStore as _, Maintained, MemoryStore, Owner, Recovered, Sequence, recover};
-use eventful::{Change, Command, Fact, Gauges, Key, Output, Replay, Timestamp};
+use eventful::{
+    Key, Timestamp,
+    engine::{
+        Command, Output,
+        facts::{Change, Fact, Replay},
+    },
+    metrics::Gauges,
+};
 use proptest::prelude::*;
 
 use crate::script::{ScriptDriver, ScriptEnding, ScriptMove, cases, config, moves, start};

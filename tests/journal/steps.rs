@@ -4,7 +4,14 @@ use eventful::journal::{
     DiskStore, JournalLog, JournalStore, MaintainError, Maintained, MemoryStore, Owner, WriteError,
 };
 use eventful::journal::{frame, recover};
-use eventful::{Change, Epoch, Event, Fact, Gauges, RunId};
+use eventful::{
+    Event,
+    engine::{
+        Epoch, RunId,
+        facts::{Change, Fact},
+    },
+    metrics::Gauges,
+};
 
 use crate::script::{config, start};
 use crate::watched::WatchedStore;

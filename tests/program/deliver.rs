@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use eventful::journal::DiskStore;
-use eventful::{Attempt, Durability, Event, Eventful, ManualClock, Timestamp};
+use eventful::{Attempt, Durability, Event, Eventful, Timestamp, clock::ManualClock};
 
 use crate::process::ServerChild;
 use crate::sink::{HANGS_UP, Sink};

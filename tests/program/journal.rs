@@ -7,7 +7,13 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use eventful::journal::{DiskStore, JournalLog, Owner, recover};
-use eventful::{AfterRun, AttemptEnd, Change, Charge, Config, Epoch, Event, Fact, Key, RunId, Timestamp};
+use eventful::{
+    Config, Event, Key, Timestamp,
+    engine::{
+        Epoch, RunId,
+        facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
+    },
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

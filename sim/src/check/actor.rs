@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use eventful::{Attempt, Clock as _, Event, Failure, Handler, Key, Timestamp};
+use eventful::{Attempt, Event, Failure, Handler, Key, Timestamp, clock::Clock as _};
 use tokio::time::{Sleep, sleep};
 
 use super::budget;

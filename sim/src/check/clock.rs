@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eventful::{Clock, Sleep, Timestamp};
+use eventful::{
+    Timestamp,
+    clock::{Clock, Sleep},
+};
 use tokio::time::Instant;
 
 /// Where the time of every run begins: the same for all, so that two runs of one seed are equal.

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use eventful::{Action, Event, Hooks, Key, Point};
+use eventful::{
+    Event, Key,
+    node::{Action, Hooks, Point},
+};
 use tokio::sync::Notify;
 
 use super::fault::{FaultPlace, HandlerFault, PlannedFault};

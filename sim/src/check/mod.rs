@@ -61,7 +61,7 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 /// A check of a handler: under which faults, on which events, and with a look at what it did.
 ///
 /// The handler runs in the real adapter on tokio's paused clock, so that hours take no time. First
-/// nothing disturbs it, one run after the other. Then each seed draws disturbances ([`Fault`]):
+/// nothing disturbs it, one run after the other. Then each seed draws disturbances ([`HandlerFault`]):
 /// crashes before and after the handler, runs dropped or delayed at their awaits, restarts, lost
 /// tickets and so on. What delivery at least once asks of a handler is that all this makes no
 /// difference to its *world*, which is what you give out to be looked at: the tables, files or

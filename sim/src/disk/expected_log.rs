@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use eventful::engine::facts::{Change, DurableState, Fact};
 use eventful::journal::{
     Journal as _, JournalStore, MaintainError, OpenError, Owner, Recovered, Sequence, WriteError, frame, recover, wire,
 };
-use eventful::{Change, DurableState, Fact};
 
 use super::history::BusyEngine;
 use super::shared::SharedJournal;

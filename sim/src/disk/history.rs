@@ -4,8 +4,11 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use eventful::{
-    Answer, Backoff, Command, Config, Effect, Engine, ErrorText, Fact, Outcome, Output, Replay, RunId, Ticket,
-    Timestamp,
+    Backoff, Config, Timestamp,
+    engine::{
+        Answer, Command, Effect, Engine, ErrorText, Outcome, Output, RunId, Ticket,
+        facts::{Fact, Replay},
+    },
 };
 use serde::{Deserialize, Serialize};
 

@@ -47,9 +47,9 @@ pub enum UnsyncedLoss<'s> {
     /// Of the pending changes, counted from 0, those whose bit is set survive, and as many of the
     /// pending names as are given.
     Chosen {
-        /// A bit for each of [`Disk::pending`], the lowest first.
+        /// A bit for each of [`SimulatedDisk::pending`], the lowest first.
         survivors: u64,
-        /// How many of [`Disk::pending_names`].
+        /// How many of [`SimulatedDisk::pending_names`].
         names: usize,
         /// What becomes of the others.
         rest: Rest,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use eventful::Fact;
+use eventful::engine::facts::Fact;
 use eventful::journal::{MaintainError, OpenError, WriteError};
 
 use super::crash::Maker;

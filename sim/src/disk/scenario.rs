@@ -46,11 +46,11 @@ pub enum Never {}
 pub enum FaultProfile {
     /// A crash before and after each change of the disk, one at a time: [`crash_everywhere`].
     Crashes,
-    /// See [`Family::Failures`].
+    /// See [`DiskFamily::Failures`](super::DiskFamily::Failures).
     Failures,
-    /// See [`Family::Damage`].
+    /// See [`DiskFamily::Damage`](super::DiskFamily::Damage).
     Damage,
-    /// See [`Family::Lies`].
+    /// See [`DiskFamily::Lies`](super::DiskFamily::Lies).
     Lies,
 }
 

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::thread;
 use std::time::Duration;
 
-use eventful::{Action, Point, Timestamp};
+use eventful::{
+    Timestamp,
+    node::{Action, Point},
+};
 
 use super::scenario::AdapterFault;
 use crate::seeded_rng::Stream;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventful::{Clock as _, Cursor, Eventful, Timestamp};
+use eventful::{Cursor, Eventful, Timestamp, clock::Clock as _};
 use tokio::time::{sleep, timeout};
 
 use super::clock::TICK;

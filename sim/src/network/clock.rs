@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use eventful::{Clock, Sleep, Timestamp};
+use eventful::{
+    Timestamp,
+    clock::{Clock, Sleep},
+};
 
 /// When every run begins: 2000-01-01.
 pub(super) const EPOCH: Duration = Duration::from_secs(946_684_800);

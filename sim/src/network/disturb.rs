@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventful::{Action, Hooks, Point};
+use eventful::node::{Action, Hooks, Point};
 
 use super::run_context::RunContext;
 use super::step::NetworkStep;

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use eventful::{Eventful, NotReady, Readiness, RejectReason, Unavailable};
+use eventful::{
+    Eventful, Unavailable,
+    metrics::{NotReady, Readiness, RejectReason},
+};
 use turmoil::Sim;
 
 use super::clock::{EPOCH, TICK};

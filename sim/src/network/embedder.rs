@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use eventful::{Clock as _, Event, Eventful, Phase, StartError, SubmitError, Submitted, Unavailable, WaitError};
+use eventful::{
+    Event, Eventful, StartError, SubmitError, Submitted, Unavailable, WaitError, clock::Clock as _, engine::Phase,
+};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 

@@ -1,6 +1,6 @@
 //! An engine that is not in use any more, or not yet again.
 
-use eventful::{JournalState, NotReady, Stats};
+use eventful::metrics::{JournalState, NotReady, Stats};
 
 /// The reason why the engine that gives these numbers is not in use.
 pub(super) fn given_up(stats: &Stats) -> Option<NotReady> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventful::http::webhook;
-use eventful::{Cursor, Digest, Eventful, Filter, Page, RecordView, Stats, Status};
+use eventful::{Cursor, Digest, Eventful, Filter, Page, RecordView, Status, metrics::Stats};
 use tokio::time::timeout;
 
 use super::client::ClientLine;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Durability, StartDurability};
+use eventful::{Durability, durability::StartDurability};
 use serde::{Deserialize, Serialize};
 
 /// The journal of a run. It outlives the processes of the server.

@@ -7,7 +7,7 @@
 //!                              └──────────────────┴───────────────────┘
 //! ```
 //!
-//! A [`Scenario`] says everything that decides a run, so equal scenarios have equal runs: same
+//! A [`Scenario`](crate::tier::Scenario) says everything that decides a run, so equal scenarios have equal runs: same
 //! [hash](crate::tier::Report::hash), in any process. A run goes through chaos, ends all faults, waits until
 //! every event has ended, and then looks whether everything adds up. Oracles look on all the time.
 //!

@@ -5,7 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use eventful::journal::{frame, wire};
-use eventful::{AttemptEnd, Change, Clock as _, Epoch, Fact, Notice, Subscription, Timestamp};
+use eventful::{
+    Notice, Subscription, Timestamp,
+    clock::Clock as _,
+    engine::{
+        Epoch,
+        facts::{AttemptEnd, Change, Fact},
+    },
+};
 
 use super::armed::Armed;
 use super::calm::Calm;

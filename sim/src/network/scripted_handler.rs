@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventful::{Attempt, Event, Failure, Handler, RunId};
+use eventful::{Attempt, Event, Failure, Handler, engine::RunId};
 
 use super::clock::ms;
 use super::connection_owners;

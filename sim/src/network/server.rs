@@ -13,7 +13,7 @@ use std::time::Duration;
 use eventful::http::sources::{NoSecret, Secret, SecretRef, Source, SourceConfig};
 use eventful::http::{Access, AccessConfig, FrontConfig, Limits, Listener, serve};
 use eventful::journal::OpenError;
-use eventful::{Clock as _, Eventful, ShutdownReport, StartError, Status, Timestamp};
+use eventful::{Eventful, ShutdownReport, StartError, Status, Timestamp, clock::Clock as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turmoil::net::TcpListener;
 

@@ -1,6 +1,9 @@
 //! One thing that happened in a run.
 
-use eventful::{Action, AttemptEnd, Point};
+use eventful::{
+    engine::facts::AttemptEnd,
+    node::{Action, Point},
+};
 
 use super::scenario::{HandlerEnding, KeyNumber, NetworkFaultKind};
 

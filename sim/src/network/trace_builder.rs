@@ -1,6 +1,6 @@
 //! Steps as entries of a trace, for the page that shows them.
 
-use eventful::{Action, Point};
+use eventful::node::{Action, Point};
 
 use super::scenario::{ClientCall, HandlerEnding, KeyNumber, Request};
 use super::step::{INSPECTOR_NUMBER, NetworkStep};

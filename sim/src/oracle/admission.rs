@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Change, Fact, FailedOverflow, Phase, Refusal, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{
+        Answer, Bound, FailedOverflow, Phase, Refusal,
+        facts::{Change, Fact},
+    },
+};
 
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;

@@ -1,6 +1,9 @@
 //! P1: what a client was told is true at the end, and what handlers did agrees with it.
 
-use eventful::{Answer, Config, Digest, Engine, Status, Timestamp};
+use eventful::{
+    Config, Digest, Status, Timestamp,
+    engine::{Answer, Engine},
+};
 
 use crate::failure::Broken;
 use crate::key_table::KeyTable;

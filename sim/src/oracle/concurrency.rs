@@ -1,6 +1,6 @@
 //! P5: free permits and running workers add up to the limit.
 
-use eventful::Engine;
+use eventful::engine::Engine;
 
 use crate::failure::Broken;
 

@@ -1,6 +1,6 @@
 //! P7: the engine does not contradict itself.
 
-use eventful::{Answer, Engine};
+use eventful::engine::{Answer, Engine};
 
 use super::Observation;
 use crate::failure::Broken;

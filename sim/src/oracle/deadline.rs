@@ -1,6 +1,9 @@
 //! P1: the engine asks to be woken for whatever waits for time, says why, and never spins.
 
-use eventful::{Answer, Deadline, Phase, Timestamp, Wake};
+use eventful::{
+    Timestamp,
+    engine::{Answer, Deadline, Phase, Wake},
+};
 
 use super::Observation;
 use crate::failure::Broken;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use eventful::{Effect, Ticket};
+use eventful::engine::{Effect, Ticket};
 
 use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};

@@ -1,6 +1,9 @@
 //! P1: no failed event ends without a word. Each that is forgotten is reported, once, with its reason.
 
-use eventful::{DropReason, DroppedFailure, Status};
+use eventful::{
+    Status,
+    engine::{DropReason, DroppedFailure},
+};
 
 use super::Observation;
 use crate::failure::{Broken, holds};

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use eventful::{AfterRun, Change, Fact, Histogram, Histograms, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::facts::{AfterRun, Change, Fact},
+    metrics::{Histogram, Histograms},
+};
 
 use crate::failure::{Broken, holds};
 use crate::key_table::KeyTable;

@@ -1,6 +1,9 @@
 //! P7: what the engine says of why an event is not running is so.
 
-use eventful::{Phase, Place, RecordView};
+use eventful::{
+    RecordView,
+    engine::{Phase, Place},
+};
 
 use super::Observation;
 use super::tickets::Sent;

@@ -2,7 +2,13 @@
 //! for the journal is bounded.
 
 use eventful::node::CommitLimits;
-use eventful::{Bound, Config, DurableState, Fact, Timestamp};
+use eventful::{
+    Config, Timestamp,
+    engine::{
+        Bound,
+        facts::{DurableState, Fact},
+    },
+};
 
 use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};

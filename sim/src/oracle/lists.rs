@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use eventful::{Cursor, Engine, Filter, Page, Status, Timestamp};
+use eventful::{Cursor, Filter, Page, Status, Timestamp, engine::Engine};
 
 use crate::failure::{Broken, holds};
 use crate::key_table::KeyTable;

@@ -1,6 +1,9 @@
 //! P1: once the faults have stopped, every pending event ends within the bound.
 
-use eventful::{Engine, Place, Ticket, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{Engine, Place, Ticket},
+};
 
 use crate::failure::Broken;
 use crate::key_table::KeyTable;

@@ -3,8 +3,12 @@
 use std::fmt::Debug;
 
 use eventful::{
-    AfterRun, Answer, AttemptEnd, Bound, Change, Engine, EnqueueFailure, FactCounters, Gauges, Refusal, RejectReason,
-    Status, Swept, SweptReason, Tallies,
+    Status,
+    engine::{
+        Answer, Bound, Engine, EnqueueFailure, Refusal, Swept,
+        facts::{AfterRun, AttemptEnd, Change},
+    },
+    metrics::{FactCounters, Gauges, RejectReason, SweptReason, Tallies},
 };
 
 use super::{CommandSummary, Observation};

@@ -64,7 +64,13 @@ mod tickets;
 pub use client_oracle::{ClientOracle, Era};
 pub(crate) use concurrency::judge_permits;
 use eventful::node::CommitLimits;
-use eventful::{Change, Command, Engine, Fact, Status, Ticket, Timestamp};
+use eventful::{
+    Status, Timestamp,
+    engine::{
+        Command, Engine, Ticket,
+        facts::{Change, Fact},
+    },
+};
 pub use observation::{CommandSummary, Observation, OutcomeSummary};
 pub(crate) use readiness::{Health, JournalHealth};
 pub(crate) use shutdown::ShutdownEnded;

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use eventful::{
-    Answer, Command, Config, Deadline, Digest, DroppedFailure, Effect, Engine, EnqueueFailure, Fact, Gauges, Outcome,
-    RejectReason, RunId, Ticket, Timestamp,
+    Config, Digest, Timestamp,
+    engine::{
+        Answer, Command, Deadline, DroppedFailure, Effect, Engine, EnqueueFailure, Outcome, RunId, Ticket, facts::Fact,
+    },
+    metrics::{Gauges, RejectReason},
 };
 
 use crate::key_table::KeyTable;

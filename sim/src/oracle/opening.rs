@@ -1,6 +1,12 @@
 //! Engines that are opened, and what comes back to them.
 
-use eventful::{Change, Config, DurableState, Engine, Fact, Timestamp};
+use eventful::{
+    Config, Timestamp,
+    engine::{
+        Engine,
+        facts::{Change, DurableState, Fact},
+    },
+};
 
 use super::{Observation, Oracles, durations, journal, metrics, order, readers, record, shutdown, tickets};
 use crate::failure::{Broken, holds};

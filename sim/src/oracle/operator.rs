@@ -1,6 +1,9 @@
 //! P1: operators get what they ask for, or are refused for a reason.
 
-use eventful::{Answer, Change, Phase, Refusal, Status};
+use eventful::{
+    Status,
+    engine::{Answer, Phase, Refusal, facts::Change},
+};
 
 use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};

@@ -5,7 +5,14 @@
 
 use std::collections::VecDeque;
 
-use eventful::{Answer, Change, Fact, SweptReason, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{
+        Answer,
+        facts::{Change, Fact},
+    },
+    metrics::SweptReason,
+};
 
 use super::tickets::Sent;
 use super::{CommandSummary, Observation};

@@ -1,6 +1,6 @@
 //! P2: one key, one payload. Compared on every path, for the whole retention.
 
-use eventful::Answer;
+use eventful::engine::Answer;
 
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;

@@ -1,6 +1,6 @@
 //! P10: readers of facts are shown all that are durable, each once and in order, as many as they have room for.
 
-use eventful::Fact;
+use eventful::engine::facts::Fact;
 use eventful::node::{Notice, Reading, Waiter};
 
 use crate::failure::{Broken, holds};

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use eventful::node::{JournalState, NotReady, Readiness, Unavailable};
-use eventful::{Config, Engine, FailedOverflow, Phase, Timestamp};
+use eventful::{
+    Config, Timestamp,
+    engine::{Engine, FailedOverflow, Phase},
+};
 
 use crate::failure::{Broken, holds};
 use crate::spec::ReferenceState;

@@ -1,6 +1,6 @@
 //! P7: the record that a command touched is what the facts make of it.
 
-use eventful::{Place, RecordView};
+use eventful::{RecordView, engine::Place};
 
 use super::Observation;
 use crate::failure::Broken;
@@ -69,7 +69,10 @@ fn is_due(view: &RecordView, seen: &Observation<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use eventful::{Command, Config, Cursor, Engine, Event, Output, Timestamp};
+    use eventful::{
+        Config, Cursor, Event, Timestamp,
+        engine::{Command, Engine, Output},
+    };
 
     /// The fields that [`Record::difference`](crate::spec::Record::difference) compares, and that this file does.
     const COMPARED: [&str; 20] = [

@@ -5,7 +5,10 @@
 
 use std::fmt::{Debug, Display};
 
-use eventful::{Answer, Command, Engine, RecordView, Timestamp};
+use eventful::{
+    RecordView, Timestamp,
+    engine::{Answer, Command, Engine},
+};
 
 use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};

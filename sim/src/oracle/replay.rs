@@ -1,6 +1,12 @@
 //! P10: the facts alone lead to the state that is there.
 
-use eventful::{Engine, Fact, Output, Replay, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{
+        Engine, Output,
+        facts::{Fact, Replay},
+    },
+};
 
 use crate::failure::Broken;
 use crate::key_table::KeyTable;

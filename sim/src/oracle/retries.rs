@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{AttemptEnd, Change, Fact};
+use eventful::engine::facts::{AttemptEnd, Change, Fact};
 
 use super::{CommandSummary, Observation, OutcomeSummary};
 use crate::failure::{Broken, holds};

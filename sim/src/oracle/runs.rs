@@ -1,6 +1,12 @@
 //! P4: one run at a time, one outcome each.
 
-use eventful::{AfterRun, Answer, AttemptEnd, Change, Effect, RecordView, Run, RunId, Status, Timestamp};
+use eventful::{
+    RecordView, Status, Timestamp,
+    engine::{
+        Answer, Effect, Run, RunId,
+        facts::{AfterRun, AttemptEnd, Change},
+    },
+};
 
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use eventful::node::{Readiness, Reading, Waiter};
-use eventful::{Engine, Fact, Phase, Stats, Ticket, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{Engine, Phase, Ticket, facts::Fact},
+    metrics::Stats,
+};
 
 use super::readiness::{self, Health};
 use super::shutdown::ShutdownEnded;

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use eventful::engine::{
+    Answer, Phase, Refusal,
+    facts::{AttemptEnd, Change, Fact},
+};
 use eventful::node::ShutdownReport;
-use eventful::{Answer, AttemptEnd, Change, Fact, Phase, Refusal};
 
 use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};

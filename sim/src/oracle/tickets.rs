@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use eventful::{Answer, Effect, Place, RecordView, Ticket, Timestamp};
+use eventful::{
+    RecordView, Timestamp,
+    engine::{Answer, Effect, Place, Ticket},
+};
 
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;
@@ -181,7 +184,7 @@ impl Sent {
 }
 
 fn book_is_closed(seen: &Observation<'_>) -> bool {
-    seen.engine.phase() != eventful::Phase::Running || seen.engine.is_paused()
+    seen.engine.phase() != eventful::engine::Phase::Running || seen.engine.is_paused()
 }
 
 fn broken(what: String) -> Result<(), Broken> {

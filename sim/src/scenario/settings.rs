@@ -3,7 +3,10 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use eventful::{Backoff, Config, FailedOverflow, Thresholds};
+use eventful::{
+    Backoff, Config,
+    engine::{FailedOverflow, Thresholds},
+};
 use serde::{Deserialize, Serialize};
 
 /// The engine's configuration, and what is around it.

@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use eventful::{AfterRun, AttemptEnd, Charge, Config, ErrorText, RunId, Timestamp};
+use eventful::{
+    Config, Timestamp,
+    engine::{
+        ErrorText, RunId,
+        facts::{AfterRun, AttemptEnd, Charge},
+    },
+};
 
 use super::ReferenceRecord;
 use super::reference_state::broken;

@@ -1,6 +1,6 @@
 //! Counters of facts.
 
-use eventful::{AttemptEnd, FactCounters, Status};
+use eventful::{Status, engine::facts::AttemptEnd, metrics::FactCounters};
 
 /// How many facts there were of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

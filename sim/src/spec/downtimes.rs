@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Downtime, Timestamp};
+use eventful::{Timestamp, engine::facts::Downtime};
 
 /// The times between the last fact before an opening and that, as far as some record has outlived them.
 #[derive(Debug, Clone, Default)]

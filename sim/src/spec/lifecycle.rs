@@ -1,6 +1,6 @@
 //! The stages in the life of a record.
 
-use eventful::{RunId, Status, Timestamp};
+use eventful::{Status, Timestamp, engine::RunId};
 
 /// The stage in the life of a record, with the times that go with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! The specification of the engine.
 //!
-//! A [`Book`] is a fold of facts: it keeps a [`Record`] of each event, and rejects a fact that cannot
+//! A [`ReferenceState`] is a fold of facts: it keeps a [`ReferenceRecord`] of each event, and rejects a fact that cannot
 //! follow from those before it. Every tier keeps one of what its engine has decided. A [`model::Model`]
 //! is an engine written to be read: it says what each command must be answered with, and what it decides.
 //!
@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `lifecycle` | the stages in the life of a record |
 //! | `record` | what facts determine of one event, and how it is compared with what an engine shows |
-//! | `expected` | what the facts add up to, and what can be asked of them |
+//! | `reference_state` | what the facts add up to, and what can be asked of them |
 //! | `transitions` | what each fact changes, and what it may follow |
 //! | `attempts` | how the end of an attempt is charged, and what may become of its event |
 //! | `downtimes` | which times do not count toward retention |

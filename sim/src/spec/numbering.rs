@@ -7,7 +7,7 @@ use eventful::Key;
 use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
 
-/// The numbers under which a [`Book`](super::Book) keeps the records of keys: small ones, for it keeps
+/// The numbers under which a [`ReferenceState`](super::ReferenceState) keeps the records of keys: small ones, for it keeps
 /// them in a list.
 pub trait Numbering {
     /// Returns the number of a key; none for a key that no event of the run has.

@@ -1,8 +1,11 @@
 //! The record of one event.
 
 use eventful::{
-    Answer, AttemptEnd, Charge, Conflict, Duplicate, ErrorText, Event, NotBefore, PastAttempt, RecordView, RunId, Seq,
-    Status, Timestamp,
+    Event, RecordView, Status, Timestamp,
+    engine::{
+        Answer, Conflict, Duplicate, ErrorText, NotBefore, PastAttempt, RunId, Seq,
+        facts::{AttemptEnd, Charge},
+    },
 };
 
 use super::{Lifecycle, event_bytes};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eventful::{Change, Config, Epoch, FailedOverflow, RunId, Status, Timestamp};
+use eventful::{
+    Config, Status, Timestamp,
+    engine::{Epoch, FailedOverflow, RunId, facts::Change},
+};
 
 use super::downtimes::ReferenceDowntimes;
 use super::{FactCounts, Lifecycle, ReferenceRecord};

@@ -1,6 +1,9 @@
 //! Bytes that count against bounds, added up from what events and facts show of themselves.
 
-use eventful::{Change, Event, Fact, Key};
+use eventful::{
+    Event, Key,
+    engine::facts::{Change, Fact},
+};
 
 /// Bytes of a UUID as text.
 const UUID_BYTES: usize = 36;

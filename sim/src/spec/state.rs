@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use eventful::{DurableState, RecordView};
+use eventful::{RecordView, engine::facts::DurableState};
 
 use super::{FactCounts, Numbering, ReferenceState};
 

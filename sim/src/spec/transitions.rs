@@ -1,6 +1,12 @@
 //! From one fact to the next: what each changes, and what it may follow.
 
-use eventful::{AfterRun, AttemptEnd, Change, Charge, Epoch, Event, Fact, Key, NotBefore, RunId, Timestamp};
+use eventful::{
+    Event, Key, Timestamp,
+    engine::{
+        Epoch, NotBefore, RunId,
+        facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
+    },
+};
 
 use super::attempts::{self, RunEnding};
 use super::reference_state::{broken, unfit};

@@ -1,6 +1,9 @@
 //! Tickets, runs and keys to name: those that are there, those that were, and those that never were.
 
-use eventful::{Epoch, Key, RunId, Status, Ticket};
+use eventful::{
+    Key, Status,
+    engine::{Epoch, RunId, Ticket},
+};
 use proptest::prelude::*;
 
 use super::events::key;

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use eventful::{Backoff, Config, FailedOverflow};
+use eventful::{Backoff, Config, engine::FailedOverflow};
 use proptest::prelude::*;
 
 /// Small configurations: a few events fill every bound, a few milliseconds pass every deadline.

@@ -13,7 +13,7 @@ pub use events::{key, payload};
 pub use moves::{AimedCommand, moves};
 pub use time::When;
 
-use eventful::{Command, Config, Timestamp};
+use eventful::{Config, Timestamp, engine::Command};
 use proptest::prelude::*;
 
 use crate::spec::model::Model;

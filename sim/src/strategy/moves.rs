@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eventful::{Command, EnqueueFailure, ErrorText, Event, Key, NotBefore, Outcome, Rejection, Timestamp};
+use eventful::{
+    Event, Key, Timestamp,
+    engine::{Command, EnqueueFailure, ErrorText, NotBefore, Outcome, Rejection},
+};
 use proptest::prelude::*;
 
 use super::events::{key, payload};

@@ -25,5 +25,5 @@ pub enum FileError {
     TooLarge { path: String, what: String },
     /// The engine refuses its configuration.
     #[error("{path} has settings that the engine refuses")]
-    Settings { path: String, source: eventful::InvalidConfig },
+    Settings { path: String, source: eventful::engine::InvalidConfig },
 }

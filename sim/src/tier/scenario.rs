@@ -25,7 +25,7 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
     /// Seeds that a job takes at a time: so many that taking them costs nothing, and so few that all jobs
     /// end together.
     const BATCH: u64;
-    /// Whether a [`Plan`] changes what is drawn. Otherwise all scenarios are of one kind.
+    /// Whether a [`DrawPlan`](crate::scenario::DrawPlan) changes what is drawn. Otherwise all scenarios are of one kind.
     const HAS_PLANS: bool = false;
 
     /// The configuration of the product, and of what is around it.

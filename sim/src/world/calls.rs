@@ -1,7 +1,10 @@
 //! Calls the node as its driver does, and performs what it wants done.
 
 use eventful::node::{Actions, Failures, FullOfFailures, Node, Settled, Unavailable, Waiter};
-use eventful::{FailedOverflow, Phase, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{FailedOverflow, Phase},
+};
 
 use super::event_queue::Task;
 use super::journal::JournalCondition;

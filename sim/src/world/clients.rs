@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventful::node::{Decided, Lsn, Node, RedriveError, ShownWhen as Until, SubmitError, Submitted, Unavailable};
-use eventful::{Answer, Bound, Event, Phase, Rejection, Status, Timestamp};
+use eventful::{
+    Event, Status, Timestamp,
+    engine::{Answer, Bound, Phase, Rejection},
+};
 
 use super::event_queue::{STARTED_AT, Task};
 use super::state::World;

@@ -1,7 +1,10 @@
 //! What a journal gives back of which one thing is damaged, or whose clock has gone back.
 
 use eventful::journal::{JournalStore as _, OpenError, Owner, Recovered, Sequence, recover};
-use eventful::{Output, Replay, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{Output, facts::Replay},
+};
 
 use super::journal::WorldJournal;
 use super::state::World;

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use eventful::engine::{RunId, Ticket};
 use eventful::node::Waiter;
-use eventful::{RunId, Ticket};
 
 use super::worker::{Serial, TaskNumber};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use eventful::engine::{Epoch, RunId};
 use eventful::node::{Launch, Lsn, WorkerId as Holder};
-use eventful::{Epoch, RunId};
 
 use super::event_queue::Task;
 use super::state::World;

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use eventful::journal::{JournalLog, OpenError, Owner, Recovered, WriteError, recover};
 use eventful::node::{CommitLimits, Job, Node, OpenedEngine};
-use eventful::{Config, Engine, Fact, Output, Timestamp};
+use eventful::{
+    Config, Timestamp,
+    engine::{Engine, Output, facts::Fact},
+};
 
 use super::backlog::Backlog;
 use super::rot::Rot;

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use eventful::engine::{Phase, Place, Ticket};
 use eventful::node::{RunBatch, Start, SupervisedTask, Tick};
-use eventful::{Phase, Place, Ticket};
 
 use super::event_queue::Task;
 use super::parts::Sweeper;

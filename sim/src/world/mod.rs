@@ -2,13 +2,13 @@
 //!
 //! The world is the node's driver: it has the tasks that a driver has, and calls the node from each of
 //! them. What goes wrong comes from a scenario. A step is one of all that are ready, whichever the
-//! [`Choices`] say, so that every order of them can occur; time passes only when none is ready. Nothing
+//! [`Schedule`] says, so that every order of them can occur; time passes only when none is ready. Nothing
 //! that the node decides is decided here.
 //!
 //! | file | part |
 //! |---|---|
 //! | `state`, `steps` | the world, and one step after the other |
-//! | `event_queue`, `choices` | what happens when, and which of the ready steps comes first |
+//! | `event_queue`, `schedule` | what happens when, and which of the ready steps comes first |
 //! | `calls`, `stop` | calls the node, and performs what it wants done |
 //! | `observer` | what the oracles see of a call |
 //! | `routine`, `parts`, `keepers` | the tasks that call the node over and over; dispatcher and sweeper |

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use eventful::node::{Action, Hooks, Point};
-use eventful::{Answer, Command, Engine, EnqueueFailure, Output, Ticket, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{Answer, Command, Engine, EnqueueFailure, Output, Ticket},
+};
 
 use super::trace_recorder::TraceRecorder;
 use crate::edge::Standing;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use eventful::journal::WriteError;
 use eventful::node::{HookSet, Node};
-use eventful::{Engine, Output, Phase, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{Engine, Output, Phase},
+};
 
 use super::event_queue::{STARTED_AT, Task};
 use super::parts::{BegunShutdown, Dispatcher, Ender, Stopped};

@@ -1,8 +1,8 @@
 //! From a journal back to an engine: after a death of the process, or a failure of the journal.
 
+use eventful::engine::{Engine, Output, facts::Replay};
 use eventful::journal::{OpenError, Owner, Recovered, WriteError, recover};
 use eventful::node::{HookSet, Job, Node, OpenedEngine};
-use eventful::{Engine, Output, Replay};
 
 use super::event_queue::Task;
 use super::journal::{CAPACITY_BYTES, Death, JournalCondition, WriterHand, journal_of};

@@ -4,7 +4,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, MutexGuard};
 
 use eventful::node::{HookSet, Node};
-use eventful::{Config, Engine, InvalidConfig, Output, RunId, Timestamp};
+use eventful::{
+    Config, Timestamp,
+    engine::{Engine, InvalidConfig, Output, RunId},
+};
 
 use super::event_queue::{EventQueue, STARTED_AT};
 use super::handlers::Handlers;

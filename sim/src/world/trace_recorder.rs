@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 
 use eventful::node::Unavailable;
-use eventful::{Answer, Change, EnqueueFailure, Fact, Key, Place, RunId, Ticket};
+use eventful::{
+    Key,
+    engine::{
+        Answer, EnqueueFailure, Place, RunId, Ticket,
+        facts::{Change, Fact},
+    },
+};
 
 use super::wording::{Wording, outcome, run_name, trouble};
 use super::worker::WorldWorker;
@@ -66,7 +72,7 @@ impl TraceRecorder {
             }
         }
         for effect in seen.effects {
-            if let eventful::Effect::Abort(run) = effect
+            if let eventful::engine::Effect::Abort(run) = effect
                 && let Some((lane, event)) = self.began(*run).map(|began| (began.lane, began.event))
             {
                 let stop = What::Message(lane, MessageFate::Stop);

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use eventful::node::{Launch, RunBatch};
-use eventful::{ErrorText, Outcome, Status};
+use eventful::{
+    Status,
+    engine::{ErrorText, Outcome},
+};
 
 use super::event_queue::Task;
 use super::state::World;

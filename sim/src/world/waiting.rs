@@ -2,7 +2,7 @@
 //! none is pending; and workers, for the start of their run to be durable.
 
 use eventful::node::{Admission, Decided, Lsn, Unavailable, Unsynced, Waiter, WatchedEvent};
-use eventful::{Event, Phase};
+use eventful::{Event, engine::Phase};
 
 use super::event_queue::Task;
 use super::journal::JournalCondition;

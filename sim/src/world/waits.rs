@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 
 use eventful::node::{Horizon, Lsn, Waiter, WorkerId as Holder};
-use eventful::{Answer, Bound, Cursor, Digest, Epoch, Event, Timestamp};
+use eventful::{
+    Cursor, Digest, Event, Timestamp,
+    engine::{Answer, Bound, Epoch},
+};
 
 use super::event_queue::{EventQueue, Task};
 use super::worker::Serial;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventful::node::{Lsn, Readiness, Unavailable};
-use eventful::{Phase, Timestamp};
+use eventful::{Timestamp, engine::Phase};
 
 use super::journal::{WorldJournal, WriterHand};
 use super::routine::Routine;

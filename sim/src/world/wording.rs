@@ -2,7 +2,13 @@
 
 use std::fmt::Write as _;
 
-use eventful::{AfterRun, Answer, Bound, Change, Fact, Place, RecordView, Refusal, RunId, Timestamp};
+use eventful::{
+    RecordView, Timestamp,
+    engine::{
+        Answer, Bound, Place, Refusal, RunId,
+        facts::{AfterRun, Change, Fact},
+    },
+};
 
 use super::event_queue::STARTED_AT;
 use super::worker::{Does, WorldWorker};

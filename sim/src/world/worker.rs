@@ -1,7 +1,7 @@
 //! A worker: it holds a permit, calls the handler, and settles the run.
 
 use eventful::node::WorkerId as Holder;
-use eventful::{RunId, Timestamp};
+use eventful::{Timestamp, engine::RunId};
 
 use crate::oracle::OutcomeSummary;
 use crate::scenario::{Behaviour, EventNumber};

@@ -1,7 +1,7 @@
 //! The writer of the journal: asks the node for the next job, does it, and reports what came of it, in
 //! steps of their own, so that whatever else is ready can come between them.
 
-use eventful::Fact;
+use eventful::engine::facts::Fact;
 use eventful::journal::{MaintainError, Maintained, OpenError, WriteError};
 use eventful::node::{Job, JournalSpace};
 

@@ -22,7 +22,7 @@
 // The adapter names the layers below it by these paths.
 #[cfg(feature = "durable")]
 use eventful::journal;
-use eventful::{self as engine, node};
+use eventful::{engine, node};
 
 pub mod clock;
 pub mod model;

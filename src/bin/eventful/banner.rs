@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use eventful::{Config, Eventful, Recovery};
+use eventful::{Config, Eventful, durability::Recovery};
 
 use crate::spans;
 use crate::terminal::say;

@@ -1,7 +1,7 @@
 //! Parts of what others say, for the record of an attempt: its error has room for 1 KiB.
 
 /// Bytes of a text of others that are looked at, at most: an error has no room for more.
-pub(crate) const BYTES: usize = eventful::ErrorText::MAX_BYTES;
+pub(crate) const BYTES: usize = eventful::engine::ErrorText::MAX_BYTES;
 
 /// What is wrong, and on further lines the beginning of what was said to it.
 pub(crate) fn with_beginning(wrong: &str, said: &[u8]) -> String {

@@ -42,8 +42,9 @@ const LAST_GRACE: Duration = Duration::from_millis(200);
 fn main() -> ExitCode {
     let code = run(invocation::read()).unwrap_or_else(|error| {
         terminal::warn(&format!("error: {error:#}"));
-        let usage =
-            error.is::<eventful::InvalidConfig>() || error.is::<access::InvalidAccess>() || journal::is_newer(&error);
+        let usage = error.is::<eventful::engine::InvalidConfig>()
+            || error.is::<access::InvalidAccess>()
+            || journal::is_newer(&error);
         ExitCode::from(if usage { 2 } else { 1 })
     });
     if terminal::finish() { code } else { ExitCode::FAILURE }

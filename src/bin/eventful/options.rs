@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eventful::http::{Host, Limits};
-use eventful::{Config, Durability, FailedOverflow};
+use eventful::{Config, Durability, engine::FailedOverflow};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessOptions;

@@ -23,7 +23,7 @@ use super::opening::refused;
 use super::remains::Remains;
 use super::volume::Volume;
 use super::{DiskStore, marker, unclaimed_as};
-use crate::engine::{Config, Replay, Status};
+use crate::engine::{Config, Status, facts::Replay};
 
 /// What was saved of a damaged journal, and what was not.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventful::{RunId, Timestamp};
+use eventful::{Timestamp, engine::RunId};
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

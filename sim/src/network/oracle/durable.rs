@@ -4,7 +4,13 @@
 use std::collections::VecDeque;
 
 use eventful::journal::{FreeSpace, OpenError, Sequence};
-use eventful::{Change, Epoch, Fact, RunId, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{
+        Epoch, RunId,
+        facts::{Change, Fact},
+    },
+};
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

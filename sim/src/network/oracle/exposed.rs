@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use eventful::{AttemptEnd, EnqueueFailure, Histogram, Metrics, Phase, RejectReason, Stats, Status, SweptReason};
+use eventful::{
+    Status,
+    engine::{EnqueueFailure, Phase, facts::AttemptEnd},
+    metrics::{Histogram, Metrics, RejectReason, Stats, SweptReason},
+};
 use serde_json::Value;
 
 use super::{OracleResult, holds};

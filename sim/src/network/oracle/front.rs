@@ -1,6 +1,6 @@
 //! What the HTTP front shows when nothing is left to do: it answers, and says what is owed.
 
-use eventful::{Digest, Page, Place, RecordView, Status, Timestamp};
+use eventful::{Digest, Page, RecordView, Status, Timestamp, engine::Place};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -39,7 +39,10 @@ pub(super) use verdict::{OracleResult, holds};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use eventful::{Change, Fact, Status, Timestamp};
+use eventful::{
+    Status, Timestamp,
+    engine::facts::{Change, Fact},
+};
 
 use super::connection_owners::Ids;
 use super::scenario::{ClientCall, KeyNumber, NetworkSetup};

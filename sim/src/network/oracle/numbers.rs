@@ -1,6 +1,10 @@
 //! Metrics cannot lie: counters only rise, and gauges add up.
 
-use eventful::{AttemptEnd, EnqueueFailure, FactCounters, Metrics, RejectReason, Stats, Status, SweptReason};
+use eventful::{
+    Status,
+    engine::{EnqueueFailure, facts::AttemptEnd},
+    metrics::{FactCounters, Metrics, RejectReason, Stats, SweptReason},
+};
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

@@ -1,6 +1,6 @@
 //! No panic is lost, and none comes unasked.
 
-use eventful::Stats;
+use eventful::metrics::Stats;
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

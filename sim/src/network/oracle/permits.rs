@@ -1,6 +1,6 @@
 //! Permits and workers: `free + running = limit`.
 
-use eventful::Stats;
+use eventful::metrics::Stats;
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

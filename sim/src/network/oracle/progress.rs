@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventful::{Config, Phase, Stats};
+use eventful::{Config, engine::Phase, metrics::Stats};
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

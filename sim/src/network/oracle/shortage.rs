@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use eventful::{AttemptEnd, Change, Fact, RunId};
+use eventful::engine::{
+    RunId,
+    facts::{AttemptEnd, Change, Fact},
+};
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use eventful::{AttemptEnd, Config, Phase, ShutdownReport, Stats, Status};
+use eventful::{
+    Config, ShutdownReport, Status,
+    engine::{Phase, facts::AttemptEnd},
+    metrics::Stats,
+};
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

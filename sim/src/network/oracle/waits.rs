@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use eventful::{Cursor, Eventful, Phase, Readiness, RecordView, Status, Timestamp};
+use eventful::{Cursor, Eventful, RecordView, Status, Timestamp, engine::Phase, metrics::Readiness};
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use eventful::{Answer, Bound, Change, Event, Fact, NotBefore, Phase, Refusal, RejectReason, Rejection, Timestamp};
+use eventful::{
+    Event, Timestamp,
+    engine::{
+        Answer, Bound, NotBefore, Phase, Refusal, Rejection,
+        facts::{Change, Fact},
+    },
+    metrics::RejectReason,
+};
 
 use super::Model;
 use crate::scenario::EventNumber;

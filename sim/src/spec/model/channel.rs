@@ -1,7 +1,11 @@
 //! Tickets: sending, presenting, losing them, and the marker that tells a slow channel from a
 //! broken one.
 
-use eventful::{Answer, Effect, EnqueueFailure, Key, Phase, Place, SweptReason, Ticket, Timestamp};
+use eventful::{
+    Key, Timestamp,
+    engine::{Answer, Effect, EnqueueFailure, Phase, Place, Ticket},
+    metrics::SweptReason,
+};
 
 use super::Model;
 use super::counts::cause_name;

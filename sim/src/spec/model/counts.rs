@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use eventful::{AttemptEnd, EnqueueFailure, Histogram, Metrics, RejectReason, Status, SweptReason};
+use eventful::{
+    Status,
+    engine::{EnqueueFailure, facts::AttemptEnd},
+    metrics::{Histogram, Metrics, RejectReason, SweptReason},
+};
 
 use crate::spec::FactCounts;
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eventful::{Bound, DropReason, Refusal, Status, Timestamp};
+use eventful::{
+    Status, Timestamp,
+    engine::{Bound, DropReason, Refusal},
+};
 
 use super::{Dropped, Model, ReferenceRecord};
 use crate::scenario::EventNumber;

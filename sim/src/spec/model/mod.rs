@@ -1,7 +1,7 @@
 //! The reference model: what the engine must do, in the plainest words that a program has.
 //!
 //! Every list is a list and every search looks at everything. What it decides it applies to a
-//! [`Book`], as a fact. What a caller can see of an engine (answer, effects, facts, records, counts,
+//! [`ReferenceState`], as a fact. What a caller can see of an engine (answer, effects, facts, records, counts,
 //! the next deadline) can be asked of the model too.
 
 mod admission;
@@ -14,8 +14,11 @@ mod sweep;
 mod tickets;
 
 use eventful::{
-    Answer, Change, Command, Config, DropReason, DroppedFailure, Effect, Epoch, ErrorText, Fact, Key, Phase, RunId,
-    Status, Timestamp,
+    Config, Key, Status, Timestamp,
+    engine::{
+        Answer, Command, DropReason, DroppedFailure, Effect, Epoch, ErrorText, Phase, RunId,
+        facts::{Change, Fact},
+    },
 };
 
 pub use counts::{Label, ModelCounts};

@@ -1,6 +1,9 @@
 //! What operators do: redrive, discard, pause, and the end.
 
-use eventful::{Answer, Change, Effect, Key, Phase, Refusal, Status};
+use eventful::{
+    Key, Status,
+    engine::{Answer, Effect, Phase, Refusal, facts::Change},
+};
 
 use super::Model;
 use crate::scenario::EventNumber;

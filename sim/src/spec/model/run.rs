@@ -1,6 +1,12 @@
 //! Runs: how they start, and what their end makes of the event.
 
-use eventful::{AfterRun, Answer, AttemptEnd, Change, Effect, ErrorText, Outcome, Phase, Run, RunId, Timestamp};
+use eventful::{
+    Timestamp,
+    engine::{
+        Answer, Effect, ErrorText, Outcome, Phase, Run, RunId,
+        facts::{AfterRun, AttemptEnd, Change},
+    },
+};
 
 use super::Model;
 use crate::scenario::EventNumber;

@@ -1,6 +1,10 @@
 //! What time makes due.
 
-use eventful::{Answer, Deadline, Phase, Swept, SweptReason, Timestamp, Wake};
+use eventful::{
+    Timestamp,
+    engine::{Answer, Deadline, Phase, Swept, Wake},
+    metrics::SweptReason,
+};
 
 use super::{Model, ReferenceRecord};
 use crate::scenario::EventNumber;

@@ -2,7 +2,10 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use eventful::{Action, Event, Hooks, Point, Status, SubmitError, Unavailable, WaitError};
+use eventful::{
+    Event, Status, SubmitError, Unavailable, WaitError,
+    node::{Action, Hooks, Point},
+};
 use eventful_threads::clock::{advance, now};
 use eventful_threads::model::{check, client};
 use eventful_threads::sync::thread;

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, MemoryStore, Sequence, WriteError};
-use eventful::{Bound, Event, Status, SubmitError, Unavailable};
+use eventful::{Event, Status, SubmitError, Unavailable, engine::Bound};
 use eventful_threads::model::{check, client};
 use eventful_threads::sync::{Notify, thread};
 use eventful_threads::{Attempt, Builder, Durability, Eventful, Failure};

@@ -1,7 +1,7 @@
 //! An operator steps in beside everything else.
 
 use core::sync::atomic::{AtomicBool, Ordering};
-use eventful::{DiscardError, Event, Status};
+use eventful::{Event, Status, operator::DiscardError};
 use eventful_threads::model::{check, client};
 use eventful_threads::{Attempt, Failure};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Submitters that wait for room.
 
-use eventful::{Bound, Event, SubmitError};
+use eventful::{Event, SubmitError, engine::Bound};
 use eventful_threads::model::{check, client};
 use eventful_threads::sync::{JoinSet, Notify};
 use eventful_threads::{Attempt, Builder, Failure};

@@ -1,7 +1,7 @@
 //! The end, from one thread while others do what they do.
 
 use core::time::Duration;
-use eventful::{Event, Readiness, Status, SubmitError, Submitted, WaitError};
+use eventful::{Event, Status, SubmitError, Submitted, WaitError, metrics::Readiness};
 use eventful_threads::clock::advance;
 use eventful_threads::model::{check, check_on, client};
 use eventful_threads::sync::{Runtime, thread};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use eventful::journal::{Journal, JournalStore as _, Sequence, inspect};
-use eventful::{Config, Cursor, Replay};
+use eventful::{Config, Cursor, engine::facts::Replay};
 
 use serde_json::Value;
 

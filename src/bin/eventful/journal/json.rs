@@ -2,7 +2,10 @@
 
 use eventful::journal::Sequence;
 use eventful::journal::frame::Header;
-use eventful::{AfterRun, Change, Event, Fact, Key, SnapshotRecord};
+use eventful::{
+    Event, Key,
+    engine::facts::{AfterRun, Change, Fact, SnapshotRecord},
+};
 use serde_json::{Map, Value, json};
 
 /// A fact, with the frame that it is in. Times are microseconds since the Unix epoch.
