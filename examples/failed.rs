@@ -1,4 +1,4 @@
-//! What an operator does with events that have failed: find out which and why, mend the cause, redrive them.
+//! An operator and events that have failed: find out which and why, mend the cause, redrive them.
 //!
 //! `cargo run --example failed`
 

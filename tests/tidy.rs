@@ -7,6 +7,7 @@ mod tidy {
     pub(super) mod lengths;
     pub(super) mod links;
     pub(super) mod modules;
+    pub(super) mod plain;
     pub(super) mod promises;
     pub(super) mod source;
     pub(super) mod tokens;
@@ -17,7 +18,7 @@ use std::path::Path;
 
 use tidy::circles::Imports;
 use tidy::source::{SourceFile, read_tree};
-use tidy::{attributes, imports, lengths, links, promises, words};
+use tidy::{attributes, imports, lengths, links, plain, promises, words};
 
 type Rule = fn(&SourceFile) -> Vec<String>;
 
@@ -225,6 +226,34 @@ fn files_are_named_after_their_topic() {
     assert_finds(words::names_without_topic, "src/engine/utils.rs", "");
     assert_finds(words::names_without_topic, "src/common/mod.rs", "");
     assert_allows(words::names_without_topic, "src/engine/retry.rs", "");
+}
+
+#[test]
+fn words_are_plain() {
+    assert_tree(plain::banned);
+    assert_finds(plain::banned, "src/a.rs", "// The caller is told.");
+    assert_finds(plain::banned, "src/a.rs", "fn a_caller_is_told() {}");
+    assert_finds(plain::banned, "src/a.rs", "let text = \"Look at the log\";");
+    assert_allows(plain::banned, "src/a.rs", "let stolen = satellite.foretold();");
+}
+
+#[test]
+fn docs_begin_with_what_an_item_is() {
+    assert_tree(plain::empty_openings);
+    assert_finds(plain::empty_openings, "src/a.rs", "/// What a caller gets.\nstruct A;");
+    assert_finds(plain::empty_openings, "src/a.rs", "//! It does this.");
+    assert_allows(plain::empty_openings, "src/a.rs", "/// The result\n/// It is whole.\nstruct Item;");
+    assert_allows(plain::empty_openings, "src/a.rs", "/// Items.\nstruct A; // What for");
+}
+
+#[test]
+fn a_type_has_a_name_of_its_own() {
+    let repeated = plain::repeated_types(&read_tree());
+    assert!(repeated.is_empty(), "\n{}", repeated.join("\n"));
+    let twice = tree_of(&[("src/a.rs", "pub struct Twin;"), ("sim/src/b.rs", "enum Twin { A }")]);
+    assert_eq!(plain::repeated_types(&twice).len(), 1);
+    let once = tree_of(&[("src/a.rs", "struct A; // struct B"), ("tests/b.rs", "struct A;")]);
+    assert_eq!(plain::repeated_types(&once), Vec::<String>::new());
 }
 
 #[test]

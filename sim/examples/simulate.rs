@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use eventful::{Attempt, Event, Failure};
 use eventful_sim::Check;
 
-/// What each customer paid. The check compares it after runs that were disturbed with one that was not.
+/// The payments of each customer. The check compares it after runs that were disturbed with one that was not.
 type Accounts = Arc<Mutex<BTreeMap<String, u32>>>;
 
 fn charges_each_time() {

@@ -3,7 +3,7 @@
 use std::io;
 
 use eventful::journal::{
-    Access, Claim, DiskStore, Extent, FreeSpace, Intercept, Intercepted, Journal, JournalStore, OpenError, Owner,
+    Claim, DiskStore, Extent, FreeSpace, Intercept, Intercepted, Journal, JournalStore, OpenError, OpenMode, Owner,
     ReadError, Sequence, Unclaimed, Volume, VolumeFile, WriteError,
 };
 use eventful_sim::disk::{
@@ -113,7 +113,7 @@ impl Volume for Lax {
         self.volume.names()
     }
 
-    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn VolumeFile>> {
+    fn open(&self, name: &str, access: OpenMode) -> io::Result<Box<dyn VolumeFile>> {
         Ok(Box::new(LaxFile { file: self.volume.open(name, access)?, lapse: self.lapse }))
     }
 

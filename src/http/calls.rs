@@ -24,7 +24,7 @@ use super::timeouts::Timeouts;
 /// Single events go to their call at once: half of what a router and its layers cost a request is in their boxes, and
 /// these requests are nearly all that there are.
 #[derive(Debug)]
-pub(super) struct Calls {
+pub(super) struct ConnectionCalls {
     pub(super) door: Arc<Door>,
     /// Absent where single events are not taken.
     pub(super) front: Option<Arc<Front>>,
@@ -34,7 +34,7 @@ pub(super) struct Calls {
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-impl Service<Request<Incoming>> for Calls {
+impl Service<Request<Incoming>> for ConnectionCalls {
     type Response = Response;
     type Error = Infallible;
     type Future = Answer;

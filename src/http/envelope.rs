@@ -61,9 +61,9 @@ struct NamedTexts(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for NamedTexts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
+        struct CollectAttributes;
 
-        impl<'de> Visitor<'de> for Collect {
+        impl<'de> Visitor<'de> for CollectAttributes {
             type Value = NamedTexts;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for NamedTexts {
             }
         }
 
-        deserializer.deserialize_map(Collect)
+        deserializer.deserialize_map(CollectAttributes)
     }
 }
 

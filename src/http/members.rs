@@ -12,9 +12,9 @@ pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
+        struct CollectMembers;
 
-        impl<'de> Visitor<'de> for Collect {
+        impl<'de> Visitor<'de> for CollectMembers {
             type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,6 +30,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
         }
 
-        deserializer.deserialize_map(Collect)
+        deserializer.deserialize_map(CollectMembers)
     }
 }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::calls::Calls;
+use super::calls::ConnectionCalls;
 use super::door::Door;
 use super::front::Front;
 use super::front_config::FrontConfig;
@@ -161,7 +161,8 @@ impl HttpServer {
         let timeouts = Timeouts::default();
         let mut http = http.clone();
         http.timer(timeouts.clone());
-        let calls = Calls { door: Arc::clone(&self.door), front: front.clone(), others: router.clone(), timeouts };
+        let calls =
+            ConnectionCalls { door: Arc::clone(&self.door), front: front.clone(), others: router.clone(), timeouts };
         let mut connection = http.serve_connection(io, calls);
         let linger_bytes = if slot.is_reserved { PROBE_LINGER_BYTES } else { LINGER_BYTES };
         let closing = Arc::clone(&self.closing);

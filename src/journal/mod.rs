@@ -54,7 +54,7 @@ mod wire_digest;
 #[cfg_attr(not(feature = "unstable"), allow(unreachable_pub, reason = "`wire` shows its error"))]
 mod wire_event;
 
-pub use disk::{Access, BackedUp, Claim, DiskStore, LostFrames, Salvaged, Unclaimed, Volume, VolumeFile};
+pub use disk::{BackedUp, Claim, DiskStore, LostFrames, OpenMode, Salvaged, Unclaimed, Volume, VolumeFile};
 pub use error::{Corrupt, MaintainError, OpenError, ReadError, TooNew, WriteError};
 pub use intercept::{Intercept, Intercepted};
 pub use log::JournalLog;

@@ -168,9 +168,9 @@ pub(super) struct Several<T>(pub(super) Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect<T>(PhantomData<T>);
+        struct CollectPairs<T>(PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Collect<T> {
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for CollectPairs<T> {
             type Value = Vec<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,6 +186,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
             }
         }
 
-        deserializer.deserialize_seq(Collect(PhantomData)).map(Self)
+        deserializer.deserialize_seq(CollectPairs(PhantomData)).map(Self)
     }
 }

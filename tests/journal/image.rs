@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eventful::journal::{
-    Access, Claim, DiskStore, Extent, Journal, JournalStore as _, OpenError, Owner, ReadError, Sequence, Unclaimed,
+    Claim, DiskStore, Extent, Journal, JournalStore as _, OpenError, OpenMode, Owner, ReadError, Sequence, Unclaimed,
     Volume, VolumeFile,
 };
 
@@ -104,10 +104,10 @@ impl Volume for Image {
         Ok(self.lock().names.keys().cloned().collect())
     }
 
-    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn VolumeFile>> {
-        let mut state = if access == Access::Create { self.change()? } else { self.lock() };
+    fn open(&self, name: &str, access: OpenMode) -> io::Result<Box<dyn VolumeFile>> {
+        let mut state = if access == OpenMode::Create { self.change()? } else { self.lock() };
         let file = match (state.names.get(name).copied(), access) {
-            (None, Access::Create) => {
+            (None, OpenMode::Create) => {
                 state.files.push(Vec::new());
                 let file = state.files.len() - 1;
                 state.names.insert(name.to_owned(), file);
@@ -116,7 +116,7 @@ impl Volume for Image {
             (None, _) => return Err(io::ErrorKind::NotFound.into()),
             (Some(file), _) => file,
         };
-        if access == Access::Create {
+        if access == OpenMode::Create {
             state.files[file].clear();
         }
         drop(state);

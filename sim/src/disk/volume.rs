@@ -2,7 +2,7 @@
 
 use std::io;
 
-use eventful::journal::{Access, Claim, Owner, Unclaimed, Volume, VolumeFile};
+use eventful::journal::{Claim, OpenMode, Owner, Unclaimed, Volume, VolumeFile};
 
 use super::medium::{DiskError, DiskLife};
 use super::shared_disk::{DriveFile, SharedDisk};
@@ -32,12 +32,12 @@ impl Volume for DriveVolume {
         self.drive.disk().names(self.life).map_err(said)
     }
 
-    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn VolumeFile>> {
+    fn open(&self, name: &str, access: OpenMode) -> io::Result<Box<dyn VolumeFile>> {
         let file = match access {
-            Access::Create => DriveFile::open(&self.drive, self.life, name).map_err(said)?,
-            Access::Read | Access::Write => DriveFile::find(&self.drive, self.life, name).map_err(said)?,
+            OpenMode::Create => DriveFile::open(&self.drive, self.life, name).map_err(said)?,
+            OpenMode::Read | OpenMode::Write => DriveFile::find(&self.drive, self.life, name).map_err(said)?,
         };
-        if access == Access::Create {
+        if access == OpenMode::Create {
             file.set_len(0).map_err(said)?;
         }
         Ok(Box::new(file))

@@ -6,7 +6,7 @@ use eventful::{
 };
 
 use super::Observation;
-use super::tickets::Sent;
+use super::tickets::SentTickets;
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
@@ -17,7 +17,7 @@ const EVERY: u32 = 16;
 /// `view` is what is shown of the event, which the step has touched.
 pub(super) fn judge(
     expected: &ReferenceState,
-    tickets: &Sent,
+    tickets: &SentTickets,
     seen: &Observation<'_>,
     event: EventNumber,
     view: Option<&RecordView>,
@@ -37,7 +37,7 @@ pub(super) fn judge(
 
 fn explain(
     expected: &ReferenceState,
-    tickets: &Sent,
+    tickets: &SentTickets,
     seen: &Observation<'_>,
     record: &ReferenceRecord,
     view: &RecordView,
@@ -76,7 +76,7 @@ fn explain(
     }
 }
 
-fn in_line(tickets: &Sent, seen: &Observation<'_>) -> String {
+fn in_line(tickets: &SentTickets, seen: &Observation<'_>) -> String {
     let (line, capacity) = (seen.gauges.line, seen.config.channel_capacity);
     let why = match tickets.blocked_since() {
         None => format!("the channel is full with {capacity}."),

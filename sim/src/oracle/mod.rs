@@ -90,7 +90,7 @@ pub struct Oracles {
     pub expected: ReferenceState,
     /// What clients were told, and what handlers did.
     pub ledger: ClientOracle,
-    tickets: tickets::Sent,
+    tickets: tickets::SentTickets,
     order: order::ExpectedLine,
     runs: runs::Started,
     reference: reference::Reference,
@@ -121,7 +121,7 @@ impl Oracles {
         let mut oracles = Self {
             expected: ReferenceState::new(engine.config().clone()),
             ledger: ClientOracle::default(),
-            tickets: tickets::Sent::default(),
+            tickets: tickets::SentTickets::default(),
             order: order::ExpectedLine::default(),
             runs: runs::Started::default(),
             reference: reference::Reference::default(),

@@ -48,7 +48,7 @@ impl Oracles {
     /// Everything but what outlives an engine.
     pub(super) fn forget_engine(&mut self) {
         self.reference.lose();
-        self.tickets = tickets::Sent::default();
+        self.tickets = tickets::SentTickets::default();
         self.order = order::ExpectedLine::default();
         self.shutdown = shutdown::ShutdownAsked::default();
         self.departures.forget();

@@ -14,7 +14,7 @@ use eventful::{
     metrics::SweptReason,
 };
 
-use super::tickets::Sent;
+use super::tickets::SentTickets;
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
@@ -44,7 +44,7 @@ impl ExpectedLine {
     pub(super) fn judge(
         &mut self,
         expected: &ReferenceState,
-        tickets: &Sent,
+        tickets: &SentTickets,
         seen: &Observation<'_>,
     ) -> Result<(), Broken> {
         let lost = seen.engine.tallies().swept(SweptReason::LostTicket);

@@ -16,7 +16,7 @@ const ORACLE: &str = "tickets";
 
 /// The tickets that were sent, and neither presented nor proved lost.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(super) struct SentTickets {
     outstanding: VecDeque<(Ticket, Timestamp)>,
     last: Option<Ticket>,
     /// Of the outstanding ones, those that stand for nothing any more, at most.
@@ -29,7 +29,7 @@ pub(super) struct Sent {
     blocked_since: Option<Timestamp>,
 }
 
-impl Sent {
+impl SentTickets {
     pub(super) fn judge(&mut self, expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
         self.leave(expected, seen)?;
         match (seen.said, seen.answer) {

@@ -8,7 +8,7 @@ use eventful::{
 
 use super::event_queue::Task;
 use super::journal::JournalCondition;
-use super::observer::Observed;
+use super::observer::ObservedNodes;
 use super::state::World;
 use super::stop::Stop;
 use super::waits::Rung;
@@ -186,7 +186,7 @@ impl World<'_> {
     }
 }
 
-impl Observed {
+impl ObservedNodes {
     /// Judges that what happened to failed events is to be logged, once.
     fn judge_failures(&mut self, failures: &Failures, phase: Phase) -> Result<(), Broken> {
         let unlogged = std::mem::take(&mut self.unlogged);

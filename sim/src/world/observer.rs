@@ -24,7 +24,7 @@ use crate::tier::Probes;
 /// The hooks of a world's nodes, one after the other.
 #[derive(Debug)]
 pub(super) struct NodeObserver {
-    seen: Mutex<Observed>,
+    seen: Mutex<ObservedNodes>,
     /// Beside the lock, as it is asked for at each call and each ticket.
     switches: Switches,
     keeps_trace: bool,
@@ -69,7 +69,7 @@ impl Switches {
 
 /// What is known of the nodes of a world from outside of them.
 #[derive(Debug)]
-pub(super) struct Observed {
+pub(super) struct ObservedNodes {
     pub(super) key_table: Arc<KeyTable>,
     pub(super) oracles: Oracles,
     pub(super) probes: Probes,
@@ -103,7 +103,7 @@ impl NodeObserver {
         latest: Timestamp,
     ) -> Self {
         let (keeps_trace, has_journal) = (diary.trace.is_some(), oracles.journal.is_some());
-        let seen = Mutex::new(Observed {
+        let seen = Mutex::new(ObservedNodes {
             key_table,
             oracles,
             probes,
@@ -127,7 +127,7 @@ impl NodeObserver {
 
     /// Must not be held while the node is called, which takes it too.
     #[track_caller]
-    pub(super) fn see(&self) -> MutexGuard<'_, Observed> {
+    pub(super) fn see(&self) -> MutexGuard<'_, ObservedNodes> {
         self.seen.try_lock().expect("one thread, which lets go of it before it calls the node")
     }
 }
@@ -180,7 +180,7 @@ impl Hooks for NodeObserver {
     }
 }
 
-impl Observed {
+impl ObservedNodes {
     /// Where engine and record stand before a command.
     fn standing(&self, said: CommandSummary, now: Timestamp, engine: &Engine) -> Standing {
         let expected = &self.oracles.expected;
@@ -242,7 +242,7 @@ impl Observed {
     }
 }
 
-impl Observed {
+impl ObservedNodes {
     /// Judges an engine that was opened from its journal.
     pub(super) fn judge_opening(&mut self, now: Timestamp, out: &Output, engine: &Engine) -> Result<(), Broken> {
         self.latest = now;

@@ -12,7 +12,7 @@ use eventful::{
 use super::event_queue::{EventQueue, STARTED_AT};
 use super::handlers::Handlers;
 use super::journal::WorldJournal;
-use super::observer::{NodeObserver, Observed};
+use super::observer::{NodeObserver, ObservedNodes};
 use super::parts::{Dispatcher, Ender, Sweeper};
 use super::tasks::WorldTasks;
 use super::trace_recorder::TraceRecorder;
@@ -165,7 +165,7 @@ impl<'s> World<'s> {
     }
 
     #[track_caller]
-    pub(super) fn seen(&self) -> MutexGuard<'_, Observed> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, ObservedNodes> {
         self.observer.see()
     }
 

@@ -14,7 +14,7 @@ use super::directory::Directory;
 use super::opening::refused;
 use super::read_only::ReadOnly;
 use super::reader::SharedFile;
-use super::volume::{Access, Volume as _};
+use super::volume::{OpenMode, Volume as _};
 use super::{DiskStore, StoreVolume, marker, segment, snapshot_files};
 
 /// Bytes that are copied at once.
@@ -87,7 +87,7 @@ fn copy(from: &ReadOnly, to: &Directory) -> io::Result<u64> {
 
 /// Copies the first bytes of a file, durably.
 fn copy_file(from: &SharedFile, bytes: u64, to: &Directory, name: &str) -> io::Result<SharedFile> {
-    let copy = to.open(name, Access::Create)?;
+    let copy = to.open(name, OpenMode::Create)?;
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut at = 0;
     while at < bytes {

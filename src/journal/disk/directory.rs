@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use super::super::store::Owner;
 use super::record::ALIGN_BYTES;
-use super::volume::{Access, Claim, Unclaimed, Volume, VolumeFile};
+use super::volume::{Claim, OpenMode, Unclaimed, Volume, VolumeFile};
 
 /// What is said of an owner that left no name.
 const UNKNOWN_OWNER: &str = "another process";
@@ -118,12 +118,12 @@ impl Volume for Directory {
         entries.collect()
     }
 
-    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn VolumeFile>> {
+    fn open(&self, name: &str, access: OpenMode) -> io::Result<Box<dyn VolumeFile>> {
         let mut options = OpenOptions::new();
-        options.read(true).write(access != Access::Read);
-        options.create(access == Access::Create).truncate(access == Access::Create).mode(0o600);
+        options.read(true).write(access != OpenMode::Read);
+        options.create(access == OpenMode::Create).truncate(access == OpenMode::Create).mode(0o600);
         let cached = options.open(self.file(name))?;
-        let direct = if access == Access::Create { open_direct(&self.file(name), &cached) } else { None };
+        let direct = if access == OpenMode::Create { open_direct(&self.file(name), &cached) } else { None };
         Ok(Box::new(DirectoryFile { cached, direct }))
     }
 

@@ -20,7 +20,7 @@ use super::opening::{Held, refused};
 use super::record::{RecordKind, bytes_of};
 use super::segment::{self, Preface};
 use super::snapshot_files::SnapshotFiles;
-use super::volume::{Access, Claim, Volume};
+use super::volume::{Claim, OpenMode, Volume};
 
 /// Bytes that a frame or a part may have.
 pub(super) const LIMIT_BYTES: usize = 1 << 30;
@@ -89,7 +89,7 @@ impl DiskJournal {
         let preface = Preface { base, first, end_before, before: held.link };
         if let Some((number, end)) = newest {
             // Of one that was not closed, most is not used: where the disk is full, this is what can be had.
-            let file = segment::open(&*volume, number, Access::Write)?;
+            let file = segment::open(&*volume, number, OpenMode::Write)?;
             file.cut(end)?;
             frames.note(end, file.len()?);
         }
@@ -97,7 +97,7 @@ impl DiskJournal {
         let room = max_bytes.saturating_sub(used).min(volume.free_bytes()?);
         let active = Active::begin(&volume, before + 1, &preface, sizes, room)?;
         if newest.is_some() {
-            let file = segment::open(&*volume, before, Access::Write)?;
+            let file = segment::open(&*volume, before, OpenMode::Write)?;
             super::active::end(&file, before, end_before, before + 1)?;
             frames.note(end_before, file.len()?);
         }

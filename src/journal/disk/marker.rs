@@ -5,7 +5,7 @@ use std::string::String;
 use std::vec;
 
 use super::super::error::{Corrupt, OpenError, TooNew};
-use super::volume::{Access, Volume};
+use super::volume::{OpenMode, Volume};
 
 /// Says that a journal was made, and in which format.
 pub(super) const FORMAT: &str = "FORMAT";
@@ -50,7 +50,7 @@ pub(super) fn is_set(volume: &dyn Volume, place: &str, names: &[String]) -> Resu
 /// The number in the marker, if there is one.
 fn format(volume: &dyn Volume, at: &str) -> Result<Option<u64>, OpenError> {
     let refused = |error: io::Error| OpenError::Io { place: at.into(), cause: std::format!("{error}") };
-    let file = volume.open(FORMAT, Access::Read).map_err(refused)?;
+    let file = volume.open(FORMAT, OpenMode::Read).map_err(refused)?;
     let length = file.len().map_err(refused)?.min(MOST_BYTES);
     let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
     file.read_at(0, &mut bytes).map_err(refused)?;
@@ -60,7 +60,7 @@ fn format(volume: &dyn Volume, at: &str) -> Result<Option<u64>, OpenError> {
 
 /// Says that a journal was made here. After a crash the marker is there whole, or not at all.
 pub(super) fn set(volume: &dyn Volume) -> io::Result<()> {
-    let file = volume.open(NEW, Access::Create)?;
+    let file = volume.open(NEW, OpenMode::Create)?;
     file.write_at(0, std::format!("{WORDS}{KNOWN_FORMAT}\n").as_bytes())?;
     file.sync()?;
     volume.rename(NEW, FORMAT)?;
@@ -69,7 +69,7 @@ pub(super) fn set(volume: &dyn Volume) -> io::Result<()> {
 
 /// Says that what follows is not whole yet.
 pub(super) fn begin(volume: &dyn Volume) -> io::Result<()> {
-    volume.open(UNFINISHED, Access::Create)?.sync()?;
+    volume.open(UNFINISHED, OpenMode::Create)?.sync()?;
     volume.sync_names()
 }
 

@@ -48,7 +48,7 @@ use handle::{Bounds, DiskJournal};
 use opening::{Purpose, hold, refused};
 use read_only::ReadOnly;
 pub use salvage::{LostFrames, Salvaged};
-pub use volume::{Access, Claim, Unclaimed, Volume, VolumeFile};
+pub use volume::{Claim, OpenMode, Unclaimed, Volume, VolumeFile};
 
 /// The sizes of segments by default. The first one of an opening is small, so that a small journal is, too; a large
 /// one costs a few syncs every 64 MiB.
@@ -148,7 +148,7 @@ impl DiskStore {
         let names = volume.names()?;
         let counts = |name: &&String| segment::number(name).is_some() || snapshot_files::number(name).is_some();
         let bytes = names.iter().filter(counts).map(|name| {
-            let bytes = match volume.open(name, Access::Read).and_then(|file| file.len()) {
+            let bytes = match volume.open(name, OpenMode::Read).and_then(|file| file.len()) {
                 // Its owner has removed it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
                 bytes => bytes,

@@ -17,7 +17,7 @@ use super::reader::{RecordRead, RecordReader, SharedFile};
 use super::record::{ALIGN_BYTES, RecordHead, RecordKind};
 use super::segment::{self, HEAD_RECORD_BYTES, Preface, Segment, corrupt};
 use super::snapshot_files;
-use super::volume::{Access, Volume};
+use super::volume::{OpenMode, Volume};
 
 /// What a directory is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Opening<'_> {
     }
 
     fn bytes_of(&self, name: &str) -> Result<u64, OpenError> {
-        let bytes = self.volume.open(name, Access::Read).and_then(|file| file.len());
+        let bytes = self.volume.open(name, OpenMode::Read).and_then(|file| file.len());
         bytes.map_err(|error| refused(&std::format_args!("{}/{name}", self.place), &error))
     }
 
@@ -134,7 +134,7 @@ impl Opening<'_> {
     /// then read from the medium.
     fn newest(&self, number: u64) -> Result<Newest, OpenError> {
         let own = self.purpose == Purpose::Write;
-        let access = if own { Access::Write } else { Access::Read };
+        let access = if own { OpenMode::Write } else { OpenMode::Read };
         let file = segment::open(self.volume, number, access).map_err(self.io(number))?;
         if own {
             file.sync().and_then(|()| file.evict()).map_err(self.io(number))?;
@@ -215,7 +215,7 @@ impl Opening<'_> {
     }
 
     fn older_one(&self, number: u64, later: &Preface) -> Result<(Preface, Segment), OpenError> {
-        let file = segment::open(self.volume, number, Access::Read).map_err(self.io(number))?;
+        let file = segment::open(self.volume, number, OpenMode::Read).map_err(self.io(number))?;
         let bytes = file.len().map_err(self.io(number))?;
         let mut reader = RecordReader::new(Arc::clone(&file), number, 0);
         let read = segment::preface(&mut reader, number, bytes.min(HEAD_RECORD_BYTES)).map_err(self.io(number))?;

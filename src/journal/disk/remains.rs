@@ -12,7 +12,7 @@ use std::vec::Vec;
 use super::super::sequence::Sequence;
 use super::reader::{RecordRead, RecordReader, SharedFile};
 use super::record::{ALIGN_BYTES, HEAD_BYTES, RecordHead, RecordKind, RecordPlace, decode_head, number_at};
-use super::volume::{Access, Volume};
+use super::volume::{OpenMode, Volume};
 use super::{segment, snapshot_files};
 
 /// Every record that is whole, and what there is of others.
@@ -51,13 +51,13 @@ impl Remains {
         let mut segments: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
         segments.sort_unstable();
         for number in &segments {
-            let file = segment::open(volume, *number, Access::Read)?;
+            let file = segment::open(volume, *number, OpenMode::Read)?;
             let (bytes, is_newest) = (file.len()?, Some(number) == segments.last());
             let number = written_as(&file, *number, bytes)?;
             remains.gather(SalvageSource { file, number, bytes, is_newest })?;
         }
         for at in names.iter().filter_map(|name| snapshot_files::number(name)) {
-            let file: SharedFile = Arc::new(volume.open(&snapshot_files::name(at), Access::Read)?);
+            let file: SharedFile = Arc::new(volume.open(&snapshot_files::name(at), OpenMode::Read)?);
             let (bytes, number) = (file.len()?, at.number());
             remains.behind = remains.behind.max(Some(at));
             remains.gather(SalvageSource { file, number, bytes, is_newest: false })?;

@@ -11,7 +11,7 @@ use super::super::frame::FrameHash;
 use super::super::sequence::Sequence;
 use super::reader::{RecordRead, RecordReader, SharedFile};
 use super::record::{self, RecordBuffer, RecordKind, RecordPlace, bytes_of, number_at};
-use super::volume::{Access, Volume};
+use super::volume::{OpenMode, Volume};
 
 /// The name of the segment that is being prepared.
 pub(super) const NEW: &str = "log.new";
@@ -88,12 +88,12 @@ pub(super) struct Segment {
 impl Segment {
     /// Its file, to be read.
     pub(super) fn open(&self, volume: &dyn Volume) -> io::Result<SharedFile> {
-        self.file.clone().map_or_else(|| open(volume, self.number, Access::Read), Ok)
+        self.file.clone().map_or_else(|| open(volume, self.number, OpenMode::Read), Ok)
     }
 }
 
 /// Opens the file of a segment.
-pub(super) fn open(volume: &dyn Volume, number: u64, access: Access) -> io::Result<SharedFile> {
+pub(super) fn open(volume: &dyn Volume, number: u64, access: OpenMode) -> io::Result<SharedFile> {
     volume.open(&name(number), access).map(Arc::new)
 }
 

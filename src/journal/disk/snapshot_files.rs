@@ -10,7 +10,7 @@ use super::super::error::{Corrupt, ReadError};
 use super::super::sequence::Sequence;
 use super::reader::{RecordRead, RecordReader, SharedFile};
 use super::record::{self, RecordBuffer, RecordKind, RecordPlace};
-use super::volume::{Access, Volume};
+use super::volume::{OpenMode, Volume};
 
 /// The file of the snapshot that is being written.
 pub(super) const NEW: &str = "snapshot.new";
@@ -76,7 +76,7 @@ impl SnapshotFiles {
     /// Opens all files, so that they can be read when their names are gone.
     pub(super) fn keep_open(&mut self) -> io::Result<()> {
         for (at, stored) in &mut self.finished {
-            stored.file = Some(Arc::new(self.volume.open(&name(*at), Access::Read)?));
+            stored.file = Some(Arc::new(self.volume.open(&name(*at), OpenMode::Read)?));
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl SnapshotFiles {
     /// The bytes of a snapshot and its file.
     pub(super) fn file(&self, at: Sequence) -> io::Result<Option<(u64, SharedFile)>> {
         let Some(Stored { bytes, file }) = self.finished.get(&at) else { return Ok(None) };
-        let open = || self.volume.open(&name(at), Access::Read).map(Arc::new);
+        let open = || self.volume.open(&name(at), OpenMode::Read).map(Arc::new);
         Ok(Some((*bytes, file.clone().map_or_else(open, Ok)?)))
     }
 
@@ -130,7 +130,7 @@ impl SnapshotFiles {
         if self.finished.remove(&at).is_some() {
             self.volume.remove(&name(at))?;
         }
-        let file = Arc::new(self.volume.open(NEW, Access::Create)?);
+        let file = Arc::new(self.volume.open(NEW, OpenMode::Create)?);
         self.unfinished = Some(Unfinished { at, file, part: 0, end: 0 });
         Ok(())
     }

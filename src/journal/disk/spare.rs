@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::reader::SharedFile;
 use super::segment::NEW;
-use super::volume::{Access, Volume};
+use super::volume::{OpenMode, Volume};
 
 /// What is done with a segment before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Spare {
 
 /// Makes a file of so many bytes. Where there is no room for it, none is left.
 pub(super) fn make(volume: &dyn Volume, bytes: u64, ahead: Ahead) -> io::Result<SharedFile> {
-    let file = volume.open(NEW, Access::Create)?;
+    let file = volume.open(NEW, OpenMode::Create)?;
     let zeroed = |()| if ahead == Ahead::Zeroed { file.zero(bytes) } else { Ok(()) };
     if let Err(error) = file.allocate(bytes).and_then(zeroed).and_then(|()| file.sync()) {
         drop(file);

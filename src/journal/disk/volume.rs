@@ -33,7 +33,7 @@ pub trait Volume: Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// What the medium said.
-    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn VolumeFile>>;
+    fn open(&self, name: &str, access: OpenMode) -> io::Result<Box<dyn VolumeFile>>;
 
     /// Gives a file another name, in place of a file that has it.
     ///
@@ -99,7 +99,7 @@ impl From<io::Error> for Unclaimed {
 
 /// What a file is opened for. Exhaustive on purpose: every volume must do each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum OpenMode {
     /// To be read; it must be there.
     Read,
     /// To be read and written; it must be there.

@@ -10,7 +10,7 @@ use crate::network::scenario::{KeyNumber, NetworkSetup};
 
 /// The calls of one process's handler.
 #[derive(Debug)]
-pub(in crate::network) struct Calls {
+pub(in crate::network) struct CallOracle {
     limit: usize,
     most_in_a_life: u32,
     /// The starts of runs are durable before the handler is called.
@@ -32,7 +32,7 @@ struct Called {
     succeeded: Option<RunId>,
 }
 
-impl Calls {
+impl CallOracle {
     pub(in crate::network) fn new(setup: &NetworkSetup) -> Self {
         let config = setup.config();
         Self {

@@ -56,7 +56,7 @@ pub(super) struct ProcessOracles {
     /// What the facts say; with a journal, those that are durable.
     pub(super) expected: ReferenceState,
     pub(super) shortages: shortage::OpenShortages,
-    pub(super) calls: calls::Calls,
+    pub(super) calls: calls::CallOracle,
     pub(super) numbers: numbers::SeenCounters,
     pub(super) durable: durable::Durable,
     /// How often any record was forgotten, in all processes.
@@ -90,7 +90,7 @@ impl ProcessOracles {
             payloads: payloads::Payloads::default(),
             expected: ReferenceState::new(setup.config()),
             shortages: shortage::OpenShortages::default(),
-            calls: calls::Calls::new(setup),
+            calls: calls::CallOracle::new(setup),
             numbers: numbers::SeenCounters::default(),
             durable: durable::Durable::new(),
             forgets: 0,

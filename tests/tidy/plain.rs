@@ -1,0 +1,106 @@
+//! Plain words: the terms of the field, docs that begin with what an item is or does, and one name for one type.
+
+use std::collections::BTreeMap;
+
+use super::source::{SourceFile, find_words};
+
+/// Words that have a plainer one, and that one.
+const BANNED: [(&str, &str); 17] = [
+    ("tell", "say, report, return"),
+    ("tells", "says, reports, returns"),
+    ("told", "given, informed, reported"),
+    ("somebody", "name who: a caller, a client"),
+    ("nobody", "no caller, no client"),
+    ("whoever", "name who: the caller that"),
+    ("anew", "again"),
+    ("goes on", "continues"),
+    ("go on", "continue"),
+    ("for good", "permanently"),
+    ("look at", "read, inspect"),
+    ("looks at", "reads, inspects"),
+    ("looked at", "read, inspected"),
+    ("is over", "has ended"),
+    ("are over", "have ended"),
+    ("stands for", "represents, means"),
+    ("stand for", "represent, mean"),
+];
+
+/// Words that begin a doc comment without a word of what the item is.
+const EMPTY_OPENINGS: [&str; 16] = [
+    "It", "What", "Whether", "Who", "Nothing", "Nobody", "How", "Where", "When", "Which", "That", "These", "This",
+    "They", "Why", "If",
+];
+
+/// Folders whose words are still to be made plain.
+const PENDING: [&str; 17] = [
+    "benches/",
+    "sim/src/",
+    "sim/tests/",
+    "sim/threads/",
+    "src/bin/",
+    "src/engine/",
+    "src/http/",
+    "src/journal/",
+    "src/lib.rs",
+    "src/node/",
+    "src/runtime/",
+    "tests/harness/",
+    "tests/http/",
+    "tests/journal/",
+    "tests/program/",
+    "tests/runtime_",
+    "tests/tidy/",
+];
+
+fn is_read(source: &SourceFile) -> bool {
+    source.path.ends_with(".rs") && !PENDING.iter().any(|folder| source.path.starts_with(folder))
+}
+
+/// Banned words in comments, messages and names.
+pub(crate) fn banned(source: &SourceFile) -> Vec<String> {
+    if !is_read(source) || source.path == "tests/tidy.rs" {
+        return Vec::new();
+    }
+    let low = source.text.to_ascii_lowercase().replace('_', " ");
+    let find = |(word, plain): &(&str, &str)| -> Vec<String> {
+        find_words(&low, word).map(|at| source.finding(at, &format!("`{word}`: {plain}"))).collect()
+    };
+    BANNED.iter().flat_map(find).collect()
+}
+
+/// Doc comments that begin with a pronoun or a clause.
+pub(crate) fn empty_openings(source: &SourceFile) -> Vec<String> {
+    let mut findings = Vec::new();
+    let (mut offset, mut in_doc) = (0, false);
+    for line in source.text.split_inclusive('\n').filter(|_| is_read(source)) {
+        let text = line.trim_start();
+        let doc = text.strip_prefix("/// ").or_else(|| text.strip_prefix("//! "));
+        let first = doc.filter(|_| !in_doc).and_then(|doc| doc.split([' ', '\n', ',']).next());
+        if let Some(word) = first.filter(|word| EMPTY_OPENINGS.contains(word)) {
+            findings.push(source.finding(offset, &format!("a doc that begins with `{word}`: begin with what it is")));
+        }
+        in_doc = text.starts_with("///") || text.starts_with("//!");
+        offset += line.len();
+    }
+    findings
+}
+
+/// Names under which more than one type is defined.
+pub(crate) fn repeated_types(tree: &[SourceFile]) -> Vec<String> {
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for source in tree.iter().filter(|source| source.is_product()) {
+        for kind in ["struct ", "enum ", "trait "] {
+            for at in find_words(&source.product, kind) {
+                let rest = &source.product[at + kind.len()..];
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                if end > 0 {
+                    places.entry(&rest[..end]).or_default().push(source.path.clone());
+                }
+            }
+        }
+    }
+    let repeated = places.into_iter().filter(|(_, places)| places.len() > 1);
+    repeated
+        .map(|(name, places)| format!("`{name}` is defined in {}: one name, one type", places.join(" and ")))
+        .collect()
+}
