@@ -1,4 +1,4 @@
-//! Who may call what.
+//! Access: the tokens of callers, and what each of them allows.
 
 use std::format;
 use std::vec::Vec;
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, ProblemKind};
 use super::sources::{NoSecret, Secret, SecretRef, credentials};
 
-/// Where the tokens are that calls need, by what they allow. Each is sent as `Authorization: Bearer TOKEN`.
+/// The files or texts of the tokens that calls need, by what they allow. Each is sent as `Authorization: Bearer
+/// TOKEN`.
 ///
 /// Without any token every call is open to all who reach the server. Health, the description and sources, which verify
 /// their senders themselves, need none.
@@ -19,19 +20,19 @@ use super::sources::{NoSecret, Secret, SecretRef, credentials};
 pub struct AccessConfig {
     /// Tokens that submit events.
     pub submit: Vec<SecretRef>,
-    /// Tokens that look at events and numbers.
+    /// Tokens that read events and numbers.
     pub read: Vec<SecretRef>,
     /// Tokens that do everything.
     pub operate: Vec<SecretRef>,
 }
 
-/// Who may call what: the tokens that there are, by what they allow. Without any token every call is open.
+/// Access: the tokens of callers, by what they allow. Without any token every call is open.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
     tokens: [Vec<Secret>; 3],
 }
 
-/// What a token allows.
+/// The role that a token gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Submit,
@@ -90,7 +91,8 @@ impl Role {
     }
 }
 
-/// What a call needs; nothing for those that all may make. What is not known is the operator's.
+/// Returns the role that a call needs; `None` for those that all may make. A call that is not known needs the
+/// operator's.
 fn role_for(method: &Method, path: &str) -> Option<Role> {
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     match path {

@@ -1,4 +1,4 @@
-//! Many events in, a line each, and a line of answer for each.
+//! Many events in, a line each, and a line with the result of each.
 
 use std::format;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::budget::Share;
 use super::front::Front;
-use super::line_answers::{write_refused, write_taken};
+use super::line_results::{write_refused, write_taken};
 use super::lines::{BodyLine, Lines};
 use super::problem::{Problem, ProblemKind};
 use super::spool::Spool;
@@ -30,9 +30,9 @@ pub(super) async fn submit(State(front): State<Arc<Front>>, RawQuery(query): Raw
     if let Err(problem) = refused {
         return problem.into_response();
     }
-    let (spool, answers) = Spool::new(front.limits.max_unread_bytes, Arc::clone(&front.budget));
+    let (spool, results) = Spool::new(front.limits.max_unread_bytes, Arc::clone(&front.budget));
     tokio::spawn(Batch::new(front, request.into_body()).run(spool));
-    ([(CONTENT_TYPE, "application/x-ndjson")], Body::new(answers)).into_response()
+    ([(CONTENT_TYPE, "application/x-ndjson")], Body::new(results)).into_response()
 }
 
 /// A batch on its way.
@@ -47,7 +47,7 @@ struct Batch {
     ended: bool,
 }
 
-/// What a line asks for. A blank one counts as a line, and has no answer.
+/// The request that a line makes. A blank one counts as a line, and has no result.
 enum BatchRequest {
     Event(Key),
     Nothing(Problem),
@@ -69,11 +69,11 @@ impl Batch {
         }
     }
 
-    /// Goes through all lines, apart from the response. A client that does not read its answers is not read from either,
-    /// for a while; then it gets a last answer, and what else it sends is thrown away, so that it comes to read.
+    /// Handles all lines, apart from the response. A client that does not read its results is not read from either,
+    /// for a while; then it gets a last result, and what else it sends is discarded, so that it comes to read.
     async fn run(mut self, spool: Spool) {
-        while let Some(answers) = self.next().await {
-            if !spool.put(answers) {
+        while let Some(results) = self.next().await {
+            if !spool.put(results) {
                 return;
             }
             if !self.ended && !spool.has_room(self.front.limits.unread_patience).await {
@@ -85,22 +85,22 @@ impl Batch {
         body::read_away(self.body, self.front.limits.body_timeout).await;
     }
 
-    /// The answers for the lines of the next chunk; none at the end.
+    /// The results for the lines of the next chunk; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        let mut answers = Vec::new();
-        while answers.is_empty() && !self.ended {
+        let mut results = Vec::new();
+        while results.is_empty() && !self.ended {
             let chunk = self.chunk();
             if !chunk.is_empty() {
-                self.answer(chunk, &mut answers).await;
+                self.respond(chunk, &mut results).await;
                 continue;
             }
             match self.read().await {
                 Ok(true) => {}
-                Ok(false) => self.end(None, &mut answers).await,
-                Err(problem) => self.end(Some(problem), &mut answers).await,
+                Ok(false) => self.end(None, &mut results).await,
+                Err(problem) => self.end(Some(problem), &mut results).await,
             }
         }
-        (!answers.is_empty()).then(|| answers.into())
+        (!results.is_empty()).then(|| results.into())
     }
 
     /// Takes the next part of the body in; false at its end.
@@ -130,26 +130,26 @@ impl Batch {
         lines
     }
 
-    /// The last line may have no break. One that was cut off is answered, and not submitted.
-    async fn end(&mut self, problem: Option<Problem>, answers: &mut Vec<u8>) {
+    /// The last line may have no break. One that was cut off gets a result, and is not submitted.
+    async fn end(&mut self, problem: Option<Problem>, results: &mut Vec<u8>) {
         self.ended = true;
         match (problem, self.lines.last()) {
             (None, None) => {}
-            (None, Some(line)) => self.answer([line].into(), answers).await,
+            (None, Some(line)) => self.respond([line].into(), results).await,
             (Some(problem), _) => {
                 let asked = self.refuse(problem);
-                self.write(&asked, None, answers);
+                self.write(&asked, None, results);
             }
         }
     }
 
-    async fn answer(&mut self, chunk: Vec<BodyLine>, answers: &mut Vec<u8>) {
+    async fn respond(&mut self, chunk: Vec<BodyLine>, results: &mut Vec<u8>) {
         let mut events = Vec::with_capacity(chunk.len());
         let asked: Vec<_> = chunk.into_iter().map(|line| self.ask(line, &mut events)).collect();
-        let mut results = self.front.eventful.submit_batch(events).await.into_iter();
+        let mut submitted = self.front.eventful.submit_batch(events).await.into_iter();
         for asked in asked {
-            let result = if matches!(asked, BatchRequest::Event(_)) { results.next() } else { None };
-            self.write(&asked, result, answers);
+            let result = if matches!(asked, BatchRequest::Event(_)) { submitted.next() } else { None };
+            self.write(&asked, result, results);
         }
     }
 
@@ -175,33 +175,33 @@ impl Batch {
         BatchRequest::Nothing(problem)
     }
 
-    fn write(&mut self, asked: &BatchRequest, result: Option<Result<Submitted, SubmitError>>, answers: &mut Vec<u8>) {
+    fn write(&mut self, asked: &BatchRequest, result: Option<Result<Submitted, SubmitError>>, results: &mut Vec<u8>) {
         self.line += 1;
         let line = self.line;
         match (asked, result) {
             (BatchRequest::Event(key), Some(Ok(submitted))) => {
-                write_taken(line, key, &submitted, answers);
+                write_taken(line, key, &submitted, results);
             }
-            (BatchRequest::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), answers),
+            (BatchRequest::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), results),
             (BatchRequest::Event(key), None) => {
-                write_refused(line, Some(key), &crate::node::Unavailable::Broken.into(), answers)
+                write_refused(line, Some(key), &crate::node::Unavailable::Broken.into(), results)
             }
-            (BatchRequest::Nothing(problem), _) => write_refused(line, None, problem, answers),
+            (BatchRequest::Nothing(problem), _) => write_refused(line, None, problem, results),
             (BatchRequest::Blank, _) => {}
         }
     }
 }
 
 impl Batch {
-    /// The last answer to a client that has read none for too long.
+    /// The last result for a client that has read none for too long.
     fn unread(&self, bytes: usize) -> Bytes {
         let line = self.line + 1;
         let detail = format!(
-            "{bytes} bytes of answers wait to be read, and this line and those after it were not taken: read answers \
+            "{bytes} bytes of results wait to be read, and this line and those after it were not taken: read results \
              while sending, or send fewer lines at a time, and send again from line {line} on"
         );
-        let mut answer = Vec::new();
-        write_refused(line, None, &Problem::new(ProblemKind::Unread, detail), &mut answer);
-        answer.into()
+        let mut result = Vec::new();
+        write_refused(line, None, &Problem::new(ProblemKind::Unread, detail), &mut result);
+        result.into()
     }
 }

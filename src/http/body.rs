@@ -17,7 +17,7 @@ use super::timeouts::Timeouts;
 ///
 /// # Errors
 ///
-/// It stops arriving for `timeout`, ends early, or finds no room in the budget; none stands for more
+/// It stops arriving for `timeout`, ends early, or finds no room in the budget; none represents more
 /// than `limit_bytes`.
 pub(super) async fn read(
     mut body: impl HttpBody<Data = Bytes> + Unpin,
@@ -124,7 +124,7 @@ mod tests {
         let budget = Budget::new(1000);
         let whole =
             read(Body::new(Full::new(part)), 100, (TIMEOUT, &Timeouts::default()), &budget).await.expect("it is read");
-        let own = whole.try_into_mut().expect("nobody else has it");
+        let own = whole.try_into_mut().expect("no one else has it");
         assert_eq!((&own[..], own.capacity()), (&b"xxx"[..], 3));
         assert!(budget.fits(1000), "it is given back");
     }

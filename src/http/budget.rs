@@ -1,16 +1,16 @@
-//! Bytes of requests and answers on their way, over all connections.
+//! Bytes of requests and responses on their way, over all connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes all connections together may hold.
+/// The bytes that all connections together may hold.
 #[derive(Debug)]
 pub(super) struct Budget {
     total: usize,
     taken: AtomicUsize,
 }
 
-/// What one request holds of a budget; given back when it is dropped.
+/// The bytes of a budget that one request holds; given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: Arc<Budget>,
@@ -26,7 +26,7 @@ impl Budget {
         self.total
     }
 
-    /// Whether so many more bytes fit now. None are taken.
+    /// Returns whether so many more bytes fit now. Takes none.
     pub(super) fn fits(&self, bytes: usize) -> bool {
         self.taken.load(Ordering::Relaxed).saturating_add(bytes) <= self.total
     }
@@ -60,12 +60,12 @@ impl Share {
         self.bytes = bytes;
     }
 
-    /// What all shares of the budget may hold together.
+    /// Returns the bytes that all shares of the budget may hold together.
     pub(super) fn total(&self) -> usize {
         self.budget.total()
     }
 
-    /// Whether the budget has anything left.
+    /// Returns whether the budget has anything left.
     pub(super) fn has_more(&self) -> bool {
         self.budget.fits(1)
     }

@@ -1,4 +1,4 @@
-//! What is served on a connection.
+//! The service of one connection.
 
 use core::convert::Infallible;
 use core::future::{Future, ready};

@@ -20,10 +20,10 @@ use crate::engine::{Algorithm, Digest, Event, InvalidEvent, InvalidKey, Key};
 /// The version that is understood.
 const VERSION: &str = "1.0";
 
-/// What the names of headers begin with in binary mode.
+/// The prefix of the headers of binary mode.
 const PREFIX: &str = "ce-";
 
-/// How a request holds CloudEvents.
+/// The mode in which a request holds CloudEvents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CloudEventsMode {
     Binary,
@@ -31,7 +31,7 @@ pub(super) enum CloudEventsMode {
     Batch,
 }
 
-/// Why a request holds no CloudEvents.
+/// The reason why a request holds no CloudEvents.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidCloudEvent {
     #[error("not a CloudEvent: {0}")]
@@ -60,7 +60,7 @@ pub(super) enum InvalidCloudEvent {
     Event(#[from] InvalidEvent),
 }
 
-/// How a request holds CloudEvents; nothing when it holds none.
+/// Returns the mode in which a request holds CloudEvents; `None` when it holds none.
 pub(super) fn mode(headers: &HeaderMap) -> Option<CloudEventsMode> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match essence(content_type).as_str() {

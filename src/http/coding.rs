@@ -46,7 +46,7 @@ pub(super) fn refuse_transfer(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(ProblemKind::NotImplemented, detail).closing())
 }
 
-/// Whether this may be in a token of RFC 9110.
+/// Returns whether a byte may be in a token of RFC 9110.
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')

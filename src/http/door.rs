@@ -1,4 +1,4 @@
-//! Which requests are let in.
+//! The checks that let a request in.
 
 use axum::http::Request;
 
@@ -7,7 +7,7 @@ use super::coding;
 use super::hosts::HostCheck;
 use super::problem::Problem;
 
-/// What each request passes before it is looked at.
+/// The checks that each request passes before its call is made.
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) hosts: HostCheck,

@@ -6,7 +6,7 @@ use std::string::String;
 
 use std::borrow::ToOwned as _;
 
-/// Why a text is no duration.
+/// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no duration: write a number with a unit, such as 500ms, 5s, 2m or 1h30m")]
 pub struct InvalidDuration(String);

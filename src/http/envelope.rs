@@ -14,7 +14,7 @@ use super::start::{self, InvalidStart};
 use super::webhook::{InvalidAttributes, with_attribute};
 use crate::engine::{Attributes, Event, InvalidEvent, Key};
 
-/// What an envelope may have beside the payload, in bytes: its other members, escaped.
+/// The most bytes that an envelope may have beside the payload: its other members, escaped.
 pub(super) const OVERHEAD_BYTES: usize = (16 << 10) + 6 * Attributes::MAX_BYTES;
 
 /// `{"id", "source"?, "type"?, "attributes"?, "not_before"? | "delay"?, "payload"?}`, and nothing else.
@@ -37,7 +37,7 @@ struct Envelope<'a> {
     payload: Option<&'a RawValue>,
 }
 
-/// Why a text is no envelope, or an envelope no event.
+/// The reason why a text is no envelope, or an envelope no event.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidEnvelope {
     #[error(
@@ -91,8 +91,8 @@ pub(super) fn trimmed(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim_ascii()
 }
 
-/// Whether this is UTF-16: it has its byte order mark, or one of the first two bytes is zero, as JSON begins with
-/// ASCII (RFC 4627, section 3).
+/// Returns whether a text is UTF-16: it has its byte order mark, or one of the first two bytes is zero, as JSON
+/// begins with ASCII (RFC 4627, section 3).
 fn is_utf16(text: &[u8]) -> bool {
     matches!(text, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..])
 }

@@ -1,4 +1,4 @@
-//! Which events a call is for.
+//! Filters of events, as requests write them.
 
 use std::format;
 use std::string::String;

@@ -1,4 +1,4 @@
-//! What the calls share.
+//! The state that all calls share.
 
 use std::collections::BTreeMap;
 use std::string::{String, ToString as _};
@@ -11,14 +11,14 @@ use super::limits::Limits;
 use super::sources::Source;
 use crate::runtime::Eventful;
 
-/// What every call has at hand.
+/// The state that all calls share.
 #[derive(Debug)]
 pub(super) struct Front {
     pub(super) eventful: Eventful,
     pub(super) limits: Limits,
     /// By their names.
     pub(super) sources: BTreeMap<String, Source>,
-    /// For requests, and for answers that wait for their client.
+    /// For requests, and for responses that wait for their client.
     pub(super) budget: Arc<Budget>,
 }
 

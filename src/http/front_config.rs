@@ -1,4 +1,4 @@
-//! How a front is set up.
+//! The configuration of a front.
 
 use std::vec::Vec;
 
@@ -6,15 +6,15 @@ use super::access::Access;
 use super::limits::Limits;
 use super::sources::Source;
 
-/// How a front is set up: what clients may take, who may call what, and who sends in a way of their own.
+/// The configuration of a front: what clients may use, who may call what, and who sends in a form of their own.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct FrontConfig {
-    /// What clients may take.
+    /// Limits on what clients may use.
     pub limits: Limits,
     /// Senders that are received from at `/in/NAME`. Of two with one name the last one counts.
     pub sources: Vec<Source>,
-    /// Who may call what. All by default.
+    /// Tokens and roles. All calls are open by default.
     pub access: Access,
 }
 

@@ -97,7 +97,7 @@ pub(super) fn event(
     }
 }
 
-/// What an eventful server says of an event in this header.
+/// Returns what an eventful server says of an event in a header of this name.
 fn forwarded<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<Cow<'a, str>>, Problem> {
     let Some(value) = single(headers, name)? else { return Ok(None) };
     let text = webhook::untext(value);
@@ -140,7 +140,7 @@ fn build(
     }
 }
 
-/// What a structured-field string (RFC 9651) stands for; any other text stands for itself.
+/// Returns the content of a structured-field string (RFC 9651); of any other text, the text itself.
 fn unquoted(text: &str) -> Cow<'_, str> {
     let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match inner {

@@ -12,7 +12,7 @@ use super::problem::{Problem, ProblemKind};
 use super::rfc3339::Rfc3339;
 use crate::node::{NotReady, Readiness};
 
-/// `GET /livez`: the server answers.
+/// `GET /livez`: the server responds.
 pub(super) async fn live() -> &'static str {
     "alive\n"
 }

@@ -1,4 +1,4 @@
-//! Which host a request is for, and whose page sent it.
+//! The check of the host that a request is for, and of the page that sent it.
 
 use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
@@ -32,7 +32,7 @@ enum Named {
     Name(String),
 }
 
-/// Why a text is no [`Host`].
+/// A text that is no [`Host`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is no host: write a name such as events.example, or an IP address, without a port")]
 pub struct InvalidHost {
@@ -61,7 +61,7 @@ struct Site {
 }
 
 impl Site {
-    /// Nothing when this is no host, or has a user before it.
+    /// Parses a host; `None` when it is none, or has a user before it.
     fn parse(text: &[u8]) -> Option<Self> {
         let authority = Authority::try_from(text).ok()?;
         let rest = authority.as_str().strip_prefix(authority.host())?;
@@ -79,7 +79,7 @@ impl Site {
         Some(Self { host: Host(named), port, has_port })
     }
 
-    /// Whether both are one site of this scheme, whose default port need not be named.
+    /// Returns whether both are one site of this scheme, whose default port need not be named.
     fn is(&self, other: &Self, scheme: &str) -> bool {
         let default = match scheme {
             "http" => Some(80),
@@ -90,7 +90,7 @@ impl Site {
     }
 }
 
-/// Which requests are let in.
+/// The check of hosts and origins.
 #[derive(Debug, Clone)]
 pub(super) struct HostCheck {
     /// The hosts that requests may be for; any when absent.
@@ -139,7 +139,7 @@ impl HostCheck {
 }
 
 /// The host that the header names. None is needed in HTTP/1.0, and where the target has it; two are refused, as one of
-/// both would not be looked at.
+/// both would not be read.
 fn single_host<'a>(version: Version, uri: &Uri, headers: &'a HeaderMap) -> Result<Option<&'a [u8]>, Problem> {
     let mut values = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
     match (values.next(), values.next()) {

@@ -1,43 +1,43 @@
-//! What clients may take.
+//! Limits on what clients may use.
 
 use core::time::Duration;
 use std::vec::Vec;
 
 use super::hosts::Host;
 
-/// What clients may take from the server.
+/// Limits on what clients may use of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// Connections at the same time. 1,024 by default.
     ///
     /// Up to [`Limits::RESERVED_CONNECTIONS`] more are accepted, for probes: on them `/livez` and
-    /// `/readyz` are served, and every other call is answered 503.
+    /// `/readyz` are served, and every other call gets a 503.
     pub max_connections: usize,
-    /// Bytes of request bodies that are arriving, and of answers that wait to be read, over all
+    /// Bytes of request bodies that are arriving, and of responses that wait to be read, over all
     /// connections; at least one event of the largest size. 64 MiB by default. Past it a body is refused with
     /// 503 before it is read.
     ///
     /// The buffers of connections come on top, see [`Limits::buffer_bytes`].
     pub max_inflight_bytes: usize,
-    /// What is buffered of a connection in each direction; the head of a request must fit in. 64 KiB by
-    /// default, 8 KiB at least.
+    /// The buffer of a connection in each direction; the head of a request must fit in. 64 KiB by default, 8 KiB at
+    /// least.
     pub buffer_bytes: usize,
-    /// Bytes of answers to one batch that wait to be read. 4 MiB by default, some 40,000 answers.
+    /// Bytes of results of one batch that wait to be read. 4 MiB by default, some 40,000 results.
     pub max_unread_bytes: usize,
-    /// How long a batch waits when as many answers wait, and its client takes none of them. Then it is
-    /// ended with an answer that says how far it came. 5 s by default: a client that sends all
-    /// before it reads loses as much, and one on a slow line reads something in that time.
+    /// The longest time for which a batch waits while so many results wait and its client reads none of them. Then it
+    /// ends with a result that says how far it came. 5 s by default: a client that sends all before it reads loses as
+    /// much, and one on a slow line reads something in that time.
     pub unread_patience: Duration,
-    /// How long a connection may be idle before a request, and the head of the request may take. 30 s
-    /// by default.
+    /// The longest time for which a connection may be idle before a request, and the head of the request may take. 30
+    /// s by default.
     pub header_timeout: Duration,
-    /// How long nothing of the body of a request may arrive. 30 s by default.
+    /// The longest time in which nothing of the body of a request arrives. 30 s by default.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of an answer that waits for it, and send nothing either.
-    /// 30 s by default.
+    /// The longest time in which a client reads nothing of a response that waits for it, and sends nothing either. 30
+    /// s by default.
     pub write_timeout: Duration,
-    /// How long open requests may take when the server is stopped. 5 s by default.
+    /// The longest time that open requests may take when the server is stopped. 5 s by default.
     pub close_grace: Duration,
     /// Hosts that requests may be for, as their `Host` says. None by default.
     ///

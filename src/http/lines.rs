@@ -10,7 +10,7 @@ pub(super) struct Lines {
     limit_bytes: usize,
     part: Bytes,
     unfinished: Vec<u8>,
-    /// Whether the unfinished line was too long, and its rest is thrown away.
+    /// True if the unfinished line was too long, and its rest is discarded.
     overlong: bool,
 }
 

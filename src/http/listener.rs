@@ -1,4 +1,4 @@
-//! Where connections come from.
+//! Sources of connections: real sockets and simulated ones.
 
 use core::future::Future;
 use core::net::SocketAddr;
@@ -18,14 +18,14 @@ pub trait Listener: Send {
     /// Those of the operating system. They end nothing: the next call may succeed.
     fn accept(&mut self) -> impl Future<Output = io::Result<Self::Io>> + Send;
 
-    /// Where it is bound, when that is an address of IP: on a loopback address, the hosts of requests are checked (see
-    /// [`Limits::allowed_hosts`](super::Limits::allowed_hosts)).
+    /// Returns the address at which it is bound, when that is one of IP: on a loopback address, the hosts of requests
+    /// are checked (see [`Limits::allowed_hosts`](super::Limits::allowed_hosts)).
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
 }
 
-/// Small answers leave at once: `TCP_NODELAY` is set.
+/// Small responses leave at once: `TCP_NODELAY` is set.
 impl Listener for TcpListener {
     type Io = TcpStream;
 

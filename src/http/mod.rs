@@ -8,11 +8,11 @@
 //! | `submit`, `header_form`, `envelope`, `cloud_events`, `members`, `taken`, `body`, `coding` | one event in |
 //! | [`sources`] | events as their senders send them, verified |
 //! | [`webhook`], `signer` | what identifies an event on its way to another service, and who sent it |
-//! | `batch`, `lines`, `line_answers`, `spool` | many events in, a line each |
-//! | `records`, `operate` | looking at events, and acting on them |
+//! | `batch`, `lines`, `line_results`, `spool` | many events in, a line each |
+//! | `records`, `operate` | reading events, and acting on them |
 //! | `families`, `exposition`, `health` | numbers as JSON and as Prometheus text; is it alive |
 //! | `problem` | errors, as RFC 9457 has them |
-//! | `query`, `path`, `rfc3339` | words of requests and answers |
+//! | `query`, `path`, `rfc3339` | words of requests and responses |
 //!
 //! The contract is `openapi.json`, which the server gives out itself.
 
@@ -36,7 +36,7 @@ mod header_form;
 mod health;
 mod hosts;
 mod limits;
-mod line_answers;
+mod line_results;
 mod lines;
 mod listener;
 mod members;

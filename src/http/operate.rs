@@ -1,4 +1,4 @@
-//! What operators do.
+//! Calls of operators: redrive, discard, pause, resume.
 
 use std::format;
 use std::string::String;
@@ -83,12 +83,12 @@ pub(super) async fn discard_all(
     Ok(([(CONTENT_TYPE, "application/json")], body))
 }
 
-/// Why a call that may discard everything is refused.
+/// The reason why a call that may discard everything is refused.
 const WHICH_TO_DISCARD: &str = "say which events: POST /v1/discard?status=failed, without a body; status may be \
                                 received, processing, failed_retry or failed, and source, type, error, failed_from, \
                                 failed_until choose among them; dry_run=true counts them";
 
-/// What a call for many events asks for.
+/// The parameters of a call for many events.
 struct BulkRequest {
     filter: Filter,
     after: Cursor,
@@ -107,13 +107,13 @@ impl BulkRequest {
     }
 }
 
-/// How many events a call would change.
+/// The number of events that a call would change.
 #[derive(Serialize)]
 struct Matching {
     matching: u64,
 }
 
-/// How many events a call has discarded, and how to continue.
+/// The number of events that a call has discarded, and how to continue.
 #[derive(Serialize)]
 struct DiscardedBody {
     discarded: usize,
@@ -122,14 +122,14 @@ struct DiscardedBody {
     next: Option<String>,
 }
 
-/// Why a call for all events is refused that may have been meant for one.
+/// The reason why a call for all events is refused that may have been meant for one.
 ///
 /// A client may turn `/v1/events/../redrive`, with an id of two dots, into `/v1/redrive`. So this call needs a parameter
 /// that a call for one event never has, and takes no body.
 const ONE_OR_ALL: &str = "say which events: POST /v1/redrive?status=failed, without a body, is for all that failed; \
                           POST /v1/events/{id}/redrive is for one event";
 
-/// How many events a call has redriven, and how to continue.
+/// The number of events that a call has redriven, and how to continue.
 #[derive(Serialize)]
 struct RedrivenBody {
     redriven: usize,

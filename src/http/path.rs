@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::query;
 use crate::engine::Key;
 
-/// What stands for itself in a path and in a query: the unreserved characters of RFC 3986.
+/// The bytes that are percent-encoded in a path and in a query: all but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The id in a path. It has its name, as a router around this one may take parameters of its own from the path.
@@ -20,7 +20,7 @@ pub(super) struct InPath {
     id: String,
 }
 
-/// What the path gave, before it is looked at.
+/// The id in a path, before it is checked.
 pub(super) type PathId = Result<Path<InPath>, PathRejection>;
 
 /// The id of the event that is called `batch`, as the call for many events is.
@@ -59,13 +59,13 @@ pub(super) fn key_in_query(RawQuery(query): RawQuery) -> Result<Key, Problem> {
     Key::new(source.as_deref().unwrap_or_default(), &id).map_err(Problem::invalid)
 }
 
-/// Where the record of this key is to be found, when the calls of the front have this in front of their paths.
+/// Returns the path of a key's record, when the calls of the front have this prefix.
 ///
 /// A client that resolves a URL removes `.` and `..` from its path, percent-encoded too (RFC 3986, section 5.2.4; WHATWG
 /// URL, "double-dot path segment"). An event of such an id is named by its query, which stays as it is.
 pub(super) fn location(prefix: &str, key: &Key) -> String {
     let id = key.id();
-    // For most all of it: letters, digits and dashes stand for themselves.
+    // For most all of it: letters, digits and dashes are not encoded.
     let mut url = String::with_capacity(prefix.len() + "/v1/events/?source=".len() + id.len() + key.source().len());
     url.push_str(prefix);
     let is_dots = matches!(&*id, "." | "..");

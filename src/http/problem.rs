@@ -16,7 +16,7 @@ use super::rfc3339::Rfc3339;
 use crate::engine::{Conflict, Rejection};
 use crate::node::{DiscardError, PauseError, RedriveError, SubmitError, Unavailable};
 
-/// What went wrong, for a program: the end of the problem's `type`.
+/// The kind of an error, for a program: the end of the problem's `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProblemKind {
     Invalid,
@@ -71,7 +71,7 @@ impl ProblemKind {
             }
             Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "not_implemented", "There is no such way to send it"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", "There is no room now"),
-            Self::Unread => (StatusCode::SERVICE_UNAVAILABLE, "unread", "The answers were not read"),
+            Self::Unread => (StatusCode::SERVICE_UNAVAILABLE, "unread", "The results were not read"),
             Self::Misdirected => {
                 (StatusCode::MISDIRECTED_REQUEST, "misdirected", "This is not the host that it is for")
             }
@@ -90,14 +90,14 @@ impl ProblemKind {
     }
 }
 
-/// An error, to be answered.
+/// An error, as the body of a response.
 #[derive(Debug)]
 pub(super) struct Problem {
     kind: ProblemKind,
     detail: String,
     retry_after: Option<Duration>,
     conflict: Option<Box<Conflict>>,
-    /// Whether the rest of the request was left unread.
+    /// True if the rest of the request was left unread.
     closes: bool,
 }
 
@@ -122,7 +122,7 @@ impl Problem {
         self.kind
     }
 
-    /// What the engine counts when this was said of something that makes no event.
+    /// Returns what the engine counts for a request with this problem that makes no event.
     #[expect(clippy::wildcard_enum_match_arm, reason = "all that is said of something that makes no event but these")]
     pub(super) fn rejection(&self) -> Rejection {
         match self.kind {
@@ -181,7 +181,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// How long a sender is told to wait for the successor of a server that shuts down.
+/// The time after which a sender may try the successor of a server that shuts down: as long as a restart takes.
 const SUCCESSOR: Duration = Duration::from_secs(5);
 
 impl From<SubmitError> for Problem {
@@ -209,14 +209,14 @@ impl Problem {
     }
 }
 
-/// How long a sender is to wait when others send too much at the same time.
+/// The time after which a sender may try again when others send too much at the same time: requests are short.
 const CROWDED: Duration = Duration::from_secs(1);
 
 impl Problem {
     /// The requests that are on their way leave no room for this one, which is not read.
     pub(super) fn crowded(limit_bytes: usize) -> Self {
         let detail = format!(
-            "requests on their way, and answers that nobody reads, hold all of the {limit_bytes} bytes that they may \
+            "requests on their way, and responses that no client reads, hold all of the {limit_bytes} bytes that they may \
              (max_inflight_bytes): try again in {CROWDED:?}"
         );
         Self::new(ProblemKind::Overloaded, detail).retry_after(CROWDED).closing()
@@ -266,7 +266,8 @@ impl From<PauseError> for Problem {
     }
 }
 
-/// How long a sender is told to wait while the journal is opened again.
+/// The time after which a sender may try again while the journal is opened: that takes about a second for 10⁶
+/// records.
 const REOPENING: Duration = Duration::from_secs(1);
 
 impl From<Unavailable> for Problem {

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::rfc3339;
 use crate::engine::Timestamp;
 
-/// The values of these parameters, in this order. A `+` stands for a space.
+/// The values of these parameters, in this order. A `+` means a space.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ pub(super) fn split<const N: usize, const M: usize>(
     Ok((one, other))
 }
 
-/// Whether a parameter is true; absent, it is not.
+/// Returns whether a parameter is true; an absent one is not.
 pub(super) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
     match value {
         None | Some("false") => Ok(false),
@@ -59,7 +59,7 @@ pub(super) fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
     }
 }
 
-/// The number that a parameter has, if it is there. What is none is told which ones are.
+/// The number that a parameter has, if it is there. The error of another text names the valid ones.
 pub(super) fn number<T: FromStr + Display>(
     name: &str,
     value: Option<&str>,

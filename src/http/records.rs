@@ -1,4 +1,4 @@
-//! Looking at events.
+//! Calls that read events.
 
 use std::borrow::Cow;
 use std::string::{String, ToString as _};
@@ -184,7 +184,7 @@ const fn place(place: Place) -> &'static str {
     }
 }
 
-/// Those that are not shown by another name.
+/// Returns the attributes that are not shown under another name.
 fn named(attributes: &Attributes) -> impl Iterator<Item = (&str, &str)> {
     attributes.iter().filter(|(name, _)| *name != Event::CONTENT_ENCODING)
 }

@@ -1,4 +1,4 @@
-//! Which call goes where.
+//! The table of calls.
 
 use std::sync::Arc;
 

@@ -30,24 +30,27 @@ use crate::runtime::Eventful;
 /// The smallest buffer of a connection that there can be.
 const LEAST_BUFFER_BYTES: usize = 8 << 10;
 
-/// What is read away on a connection for probes, which send nothing that would have to be.
+/// Bytes that are read and dropped on a connection for probes, which send nothing that would have to be.
 const PROBE_LINGER_BYTES: u64 = 64 << 10;
 
-/// How long nothing must come of what a client still sends, before its connection ends, and for how many bytes it
-/// is read away at most. The bound is for clients that never end: most send all of a request that was refused.
+/// The longest time in which nothing comes of what a client still sends, before its connection ends, and the most
+/// bytes that are read and dropped meanwhile. The bound is for clients that never end: most send all of a request
+/// that was refused.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 256 << 20;
 
-/// How long the head of a request may take on a connection that is there for probes.
+/// The longest time that the head of a request may take on a connection that is there for probes: these are sent from
+/// nearby.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long to wait after the operating system refused to give a connection.
+/// The pause after the operating system refused to give a connection: it has no descriptors, and trying at once again
+/// would keep a core busy.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves HTTP/1.1 until `stop` resolves; then takes no more connections, lets open requests end
 /// for `close_grace`, and returns.
 ///
-/// Shut the engine down first: meanwhile `/readyz` says so, and senders get an answer.
+/// Shut the engine down first: meanwhile `/readyz` says so, and senders get a response.
 pub async fn serve<L: Listener>(
     mut listener: L,
     eventful: Eventful,
@@ -88,7 +91,7 @@ struct HttpServer {
     closing: Arc<Semaphore>,
 }
 
-/// What is served on a connection, and how.
+/// The service of a connection, and its limits.
 struct Served {
     front: Option<Arc<Front>>,
     router: Router,
@@ -206,8 +209,8 @@ async fn closed(closing: &Semaphore) {
     .await;
 }
 
-/// A client may close its sending side and wait for its answer. One that is gone altogether is noticed when its answer
-/// is written, and no answer takes for ever.
+/// A client may close its sending side and wait for its response. One that is gone altogether is noticed when its response
+/// is written, and no response takes for ever.
 fn http(header_timeout: Duration, buffer_bytes: usize) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.header_read_timeout(header_timeout).half_close(true);
@@ -218,7 +221,7 @@ fn http(header_timeout: Duration, buffer_bytes: usize) -> http1::Builder {
 /// Reads away what the client still sends, as long as it comes. A connection that is closed with something
 /// unread is reset, and the client may never see why its request was refused.
 async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, bytes: u64) {
-    // Whatever comes of it, the connection is over.
+    // Whatever comes of it, the connection has ended.
     let Ok(Ok(())) = tokio::time::timeout(LINGER, io.shutdown()).await else { return };
     let mut io = io.take(bytes);
     let mut buffer = vec![0; 16 << 10];

@@ -21,7 +21,7 @@ use super::sources::{HmacAlgorithm, KeyForm, Secret};
 #[derive(Debug, Clone)]
 pub struct Signer(Vec<Secret>);
 
-/// Why deliveries cannot be signed with a secret.
+/// A secret that deliveries cannot be signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the secret for deliveries is not base64: write whsec_ and 32 random bytes in base64")]
 pub struct InvalidSigningKey;

@@ -1,7 +1,7 @@
-//! Answers of a batch that wait for their client.
+//! BatchResults of a batch that wait for their client.
 //!
-//! Most HTTP libraries send the whole of a request before they read any of its answer. A server that stops reading
-//! until its answers are read would wait for such a client, as the client waits for it. So the batch and its answers
+//! Most HTTP libraries send the whole of a request before they read any of its response. A server that stops reading
+//! until its results are read would wait for such a client, as the client waits for it. So the batch and its results
 //! run apart, with this between them.
 
 use core::pin::Pin;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::budget::{Budget, Share};
 
-/// Where a batch puts its answers.
+/// The end of a spool that a batch writes its results to.
 #[derive(Debug)]
 pub(super) struct Spool {
     parts: UnboundedSender<Bytes>,
@@ -26,9 +26,9 @@ pub(super) struct Spool {
     limit_bytes: usize,
 }
 
-/// The body of the response: the answers as far as they are there.
+/// The body of the response: the results as far as they are there.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct BatchResults {
     parts: UnboundedReceiver<Bytes>,
     unread: Arc<Unread>,
 }
@@ -36,9 +36,9 @@ pub(super) struct Answers {
 #[derive(Debug)]
 struct Unread {
     share: Mutex<Share>,
-    /// An answer has left.
+    /// A result has left.
     left: Notify,
-    /// The last answer is there.
+    /// The last result is there.
     ended: AtomicBool,
 }
 
@@ -50,21 +50,21 @@ impl Unread {
 
 impl Spool {
     /// A spool of so many bytes, which the budget counts too.
-    pub(super) fn new(limit_bytes: usize, budget: Arc<Budget>) -> (Self, Answers) {
+    pub(super) fn new(limit_bytes: usize, budget: Arc<Budget>) -> (Self, BatchResults) {
         let (sender, receiver) = unbounded_channel();
         let share = Mutex::new(budget.share());
         let unread = Arc::new(Unread { share, left: Notify::new(), ended: AtomicBool::new(false) });
-        (Self { parts: sender, unread: Arc::clone(&unread), limit_bytes }, Answers { parts: receiver, unread })
+        (Self { parts: sender, unread: Arc::clone(&unread), limit_bytes }, BatchResults { parts: receiver, unread })
     }
 
-    /// Puts answers in, whether there is room or not. False when the connection is gone.
-    pub(super) fn put(&self, answers: Bytes) -> bool {
+    /// Puts results in, whether there is room or not. False when the connection is gone.
+    pub(super) fn put(&self, results: Bytes) -> bool {
         {
             let mut share = self.unread.share();
-            let bytes = share.bytes() + answers.len();
+            let bytes = share.bytes() + results.len();
             share.set(bytes);
         }
-        self.parts.send(answers).is_ok()
+        self.parts.send(results).is_ok()
     }
 
     pub(super) fn unread_bytes(&self) -> usize {
@@ -92,13 +92,13 @@ impl Spool {
         share.bytes() > 0 && (share.bytes() >= self.limit_bytes || !share.has_more())
     }
 
-    /// The last answer is in. A spool that is dropped without this ends its response as a broken one.
+    /// The last result is in. A spool that is dropped without this ends its response as a broken one.
     pub(super) fn end(self) {
         self.unread.ended.store(true, Ordering::Release);
     }
 }
 
-impl http_body::Body for Answers {
+impl http_body::Body for BatchResults {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -128,22 +128,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn full_spool_has_room_once_some_of_it_is_taken() {
-        let (spool, mut answers) = Spool::new(4, Budget::new(100));
+        let (spool, mut results) = Spool::new(4, Budget::new(100));
         assert!(spool.put(part(3)) && spool.has_room(PATIENCE).await);
         assert!(spool.put(part(3)) && spool.unread_bytes() == 6);
         let waits = spool.has_room(PATIENCE);
         let takes = async {
             tokio::time::sleep(PATIENCE / 2).await;
-            take(&mut answers).await.expect("a part").expect("an answer");
+            take(&mut results).await.expect("a part").expect("a result");
         };
         assert!(tokio::join!(waits, takes).0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn client_that_takes_nothing_is_given_up() {
-        let (spool, answers) = Spool::new(1, Budget::new(100));
+        let (spool, results) = Spool::new(1, Budget::new(100));
         assert!(spool.put(part(1)) && !spool.has_room(PATIENCE).await);
-        drop(answers);
+        drop(results);
         assert!(!spool.has_room(Duration::MAX).await && !spool.put(part(1)));
     }
 
@@ -158,19 +158,19 @@ mod tests {
 
     #[tokio::test]
     async fn spool_that_is_not_ended_breaks_its_response() {
-        let (spool, mut answers) = Spool::new(100, Budget::new(100));
+        let (spool, mut results) = Spool::new(100, Budget::new(100));
         drop(spool);
-        assert!(take(&mut answers).await.expect("something").is_err());
-        let (spool, mut answers) = Spool::new(100, Budget::new(100));
+        assert!(take(&mut results).await.expect("something").is_err());
+        let (spool, mut results) = Spool::new(100, Budget::new(100));
         spool.end();
-        assert!(take(&mut answers).await.is_none());
+        assert!(take(&mut results).await.is_none());
     }
 
     fn part(len: usize) -> Bytes {
         vec![b'x'; len].into()
     }
 
-    async fn take(answers: &mut Answers) -> Option<io::Result<Frame<Bytes>>> {
-        poll_fn(|cx| Pin::new(&mut *answers).poll_frame(cx)).await
+    async fn take(results: &mut BatchResults) -> Option<io::Result<Frame<Bytes>>> {
+        poll_fn(|cx| Pin::new(&mut *results).poll_frame(cx)).await
     }
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 /// A connection that fails once its peer has taken nothing off it for `timeout`, while there is
-/// something to take, and has sent nothing in that time. A client that never reads its answer must not keep
+/// something to take, and has sent nothing in that time. A client that never reads its response must not keep
 /// its slot for ever; one that sends all before it reads may take its time.
 #[derive(Debug)]
 pub(super) struct StallCut<Io> {
@@ -26,7 +26,7 @@ impl<Io: AsyncWrite + Unpin> StallCut<Io> {
         Self { io, timeout, stalled: None }
     }
 
-    /// What `write` gives, or an error when it has waited for too long.
+    /// Returns the result of `write`, or an error when it has waited for too long.
     fn watch<T>(
         &mut self,
         cx: &mut Context<'_>,

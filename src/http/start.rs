@@ -1,4 +1,4 @@
-//! When the first run of an event may start.
+//! The time before which the first run of an event does not start, as requests write it.
 
 use std::borrow::ToOwned as _;
 use std::string::String;
@@ -7,10 +7,10 @@ use super::duration::{self, InvalidDuration};
 use super::rfc3339;
 use crate::engine::Event;
 
-/// Why a text says not when the first run may start.
+/// The reason why a text is no such time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidStart {
-    /// It is said twice.
+    /// Both forms of it are there.
     #[error("both not_before and delay are given: give one of them")]
     Both,
     /// The time is none.

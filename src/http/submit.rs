@@ -14,7 +14,7 @@ use super::cloud_events::{self, CloudEventsMode, InvalidCloudEvent};
 use super::front::Front;
 use super::problem::{Problem, ProblemKind};
 use super::timeouts::Timeouts;
-use super::{body, coding, envelope, header_form, line_answers, taken};
+use super::{body, coding, envelope, header_form, line_results, taken};
 use crate::engine::Event;
 
 /// `POST /v1/events`
@@ -40,7 +40,7 @@ impl Front {
         self.eventful.config().max_event_bytes.max(KNOWN_BYTES.min(self.limits.max_inflight_bytes))
     }
 
-    /// Takes the event of a request, and answers it.
+    /// Submits the event of a request, and responds.
     pub(super) async fn submit(
         &self,
         request: Request<impl HttpBody<Data = Bytes> + Unpin>,
@@ -64,7 +64,7 @@ impl Front {
         }
     }
 
-    /// Takes several events, and answers with a line for each.
+    /// Submits several events, and responds with a line for each.
     async fn submit_all(&self, events: Vec<Result<Event, InvalidCloudEvent>>) -> Response {
         let keys: Vec<_> = events.iter().map(|event| event.as_ref().ok().map(|event| event.key().clone())).collect();
         let (mut refused, mut whole) = (Vec::new(), Vec::new());
@@ -79,12 +79,12 @@ impl Front {
         let mut lines = Vec::new();
         for (key, line) in keys.iter().zip(1..) {
             match (key, if key.is_some() { results.next() } else { None }, refused.as_slice().first()) {
-                (Some(key), Some(Ok(submitted)), _) => line_answers::write_taken(line, key, &submitted, &mut lines),
+                (Some(key), Some(Ok(submitted)), _) => line_results::write_taken(line, key, &submitted, &mut lines),
                 (Some(key), Some(Err(error)), _) => {
-                    line_answers::write_refused(line, Some(key), &error.into(), &mut lines);
+                    line_results::write_refused(line, Some(key), &error.into(), &mut lines);
                 }
                 (None, _, Some(problem)) => {
-                    line_answers::write_refused(line, None, problem, &mut lines);
+                    line_results::write_refused(line, None, problem, &mut lines);
                     let _shown = refused.next();
                 }
                 _ => {}
@@ -127,7 +127,7 @@ impl Front {
     }
 }
 
-/// What a request submits.
+/// The events that a request submits.
 enum SubmittedBody {
     Single(Event),
     Batch(Vec<Result<Event, InvalidCloudEvent>>),

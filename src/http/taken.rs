@@ -1,4 +1,4 @@
-//! The answer for an event that was taken.
+//! The response for an event that was accepted.
 
 use std::string::String;
 
@@ -13,7 +13,7 @@ use super::rfc3339::Rfc3339;
 use crate::engine::{Key, Status};
 use crate::node::Submitted;
 
-/// The answer for an event that was taken, when the calls of the front have `prefix` in front of their paths.
+/// The response for an event that was accepted, when the calls of the front have `prefix` in front of their paths.
 pub(super) fn answer(prefix: &str, key: &Key, submitted: &Submitted) -> Response {
     let mut response = Response::new(json(&Taken { line: None, key, submitted }).into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -25,7 +25,7 @@ pub(super) fn answer(prefix: &str, key: &Key, submitted: &Submitted) -> Response
     response
 }
 
-/// The answer for an event that was taken, now or before.
+/// The response for an event that was accepted, now or before.
 pub(super) struct Taken<'a> {
     /// Its line, in a batch.
     pub(super) line: Option<u64>,

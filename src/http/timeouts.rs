@@ -20,7 +20,7 @@ use tokio::time::{self, Instant};
 pub(super) struct Timeouts(Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>);
 
 impl Timeouts {
-    /// What `future` gives; nothing when that takes longer than `limit`.
+    /// Returns the output of `future`; `None` when that takes longer than `limit`.
     pub(super) async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         tokio::pin!(future);
         let mut timeout = None;

@@ -21,21 +21,21 @@ use crate::engine::{Event, InvalidEvent, InvalidKey, Key};
 /// The same, and what separates names, values and attributes.
 const UNSAFE_IN_ATTRIBUTE: &AsciiSet = &UNSAFE.add(b',').add(b';').add(b'=').add(b'\\');
 
-/// What an identifier of source and id begins with, and no other.
+/// The prefix of an identifier of source and id, and of no other.
 const PREFIX: &str = "eventful:";
 
-/// What is percent-encoded in a header, as the HTTP binding of CloudEvents 1.0 has it (section 3.1.3.2); and
-/// everything that is not ASCII.
+/// The bytes that are percent-encoded in a header, as the HTTP binding of CloudEvents 1.0 has it (section 3.1.3.2);
+/// and everything that is not ASCII.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 /// The same, and what ends the source.
 const UNSAFE_IN_SOURCE: &AsciiSet = &UNSAFE.add(b'/');
 
-/// Why a `webhook-id` identifies no event.
+/// The reason why a `webhook-id` identifies no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidWebhookId {
-    /// It has the prefix of a source and an id, but not their form.
+    /// The prefix of a source and an id is there, and the rest has not their form.
     #[error("the webhook-id {0:?} is not eventful:SOURCE/ID, percent-encoded: send it as an eventful server does")]
     Form(String),
     /// Its source and its id make no key.
@@ -43,7 +43,7 @@ pub enum InvalidWebhookId {
     Key(#[from] InvalidKey),
 }
 
-/// Why a text is no list of attributes, or an event cannot have them.
+/// The reason why a text is no list of attributes, or an event cannot have them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidAttributes {
@@ -97,12 +97,12 @@ pub fn key(webhook_id: &str) -> Result<Key, InvalidWebhookId> {
     if self::id(&key) == webhook_id { Ok(key) } else { Err(malformed()) }
 }
 
-/// Whether a `webhook-id` names a source too.
+/// Returns whether a `webhook-id` names a source too.
 pub(super) fn names_source(webhook_id: &str) -> bool {
     webhook_id.starts_with(PREFIX)
 }
 
-/// This text as the value of a header: percent-encoded where a header would change or refuse it.
+/// Encodes a text as the value of a header: percent-encoded where a header would change or refuse it.
 pub fn text(text: &str) -> String {
     utf8_percent_encode(text, UNSAFE).to_string()
 }
@@ -156,7 +156,7 @@ pub(super) fn with_attribute(event: Event, name: &str, value: &str) -> Result<Ev
     Ok(event.with_attribute(name, value)?)
 }
 
-/// Whether an id passes through a header as it is, and cannot be taken for another.
+/// Returns whether an id passes through a header as it is, and cannot be taken for another.
 fn is_plain(id: &str) -> bool {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     printable && id.trim() == id && !id.starts_with('"') && !id.starts_with(PREFIX)

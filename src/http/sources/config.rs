@@ -1,4 +1,4 @@
-//! What a sender's requests look like, as a configuration says.
+//! The configuration of a source: where its requests say what.
 
 use std::string::String;
 use std::vec::Vec;
@@ -12,7 +12,7 @@ use super::preset::Preset;
 use super::scheme::Verification;
 use super::secret::SecretRef;
 
-/// How the requests of a sender become events: one table `[sources.NAME]` of a configuration file.
+/// The configuration of a source: one table `[sources.NAME]` of a configuration file.
 ///
 /// What is absent is as its preset has it. Without a preset `verify` and `id` are needed.
 ///
@@ -32,17 +32,17 @@ pub struct SourceConfig {
     /// The sender, when it is a known one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// Where the id of an event is. Requests with the same one are one event.
+    /// The place of an event's id. Requests with the same id are one event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Pick>,
-    /// Where its type is.
+    /// The place of its type.
     #[serde(skip_serializing_if = "Option::is_none", rename = "type")]
     pub event_type: Option<Pick>,
-    /// Where the time of what it tells of is. It is kept as the attribute `time`, as it is written.
+    /// The place of the time at which it happened. It is kept as the attribute `time`, as it is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Pick>,
-    /// What of a JSON body does not count for whether two payloads are the same, as JSON pointers. Then white space and
-    /// the order of members do not count either.
+    /// The parts of a JSON body, as JSON pointers, that do not count when two payloads are compared. Then white space
+    /// and the order of members do not count either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<Vec<Pointer>>,
     /// Headers that are kept, each as the attribute `header:NAME`, and sent on with each delivery under their names.
@@ -51,7 +51,7 @@ pub struct SourceConfig {
     /// The status of a success: 200, 202 (the default) or 204.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success: Option<SuccessStatus>,
-    /// What becomes of another payload under a known id.
+    /// The response to another payload under a known id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict: Option<ConflictPolicy>,
     /// Bytes of a body, at most. As many as an event may have by default.
@@ -66,7 +66,7 @@ pub struct SourceConfig {
     /// Secrets, any of which a request may be signed with: two while one replaces the other.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretRef>,
-    /// How the sender shows that a request is its own.
+    /// The way in which the sender shows that a request is its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verification>,
 }
@@ -83,7 +83,7 @@ pub enum SuccessStatus {
     NoContent,
 }
 
-/// Why a number is no [`SuccessStatus`].
+/// A number that is no [`SuccessStatus`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is no status of a success here: write 200, 202 or 204")]
 pub struct InvalidSuccessStatus(u16);
@@ -117,13 +117,13 @@ impl From<SuccessStatus> for StatusCode {
     }
 }
 
-/// What becomes of another payload under a known id.
+/// The response to another payload under a known id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConflictPolicy {
-    /// It is answered 409, which most senders take for a failure and repeat for days.
+    /// A 409, which most senders take for a failure and repeat for days.
     Reject,
-    /// It is kept as an event of its own, with the attribute `quarantined`, which holds the id that it came with. The
+    /// Accepts it as an event of its own, with the attribute `quarantined`, which holds the id that it came with. The
     /// program fails such an event at once, so that an operator decides.
     Quarantine,
 }

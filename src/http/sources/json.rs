@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// How deep arrays and objects may be inside each other: as deep as `serde_json` reads.
+/// The most levels of arrays and objects inside each other: as many as `serde_json` reads.
 const MAX_DEPTH: usize = 128;
 
 /// A place in a JSON text, as RFC 6901 has it: `/data/object/id`.
@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 128;
 #[serde(try_from = "String", into = "String")]
 pub struct Pointer(Vec<String>);
 
-/// Why a text is no [`Pointer`].
+/// A text that is no [`Pointer`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no JSON pointer: begin each name with /, and write ~1 for / and ~0 for ~ in a name")]
 pub struct InvalidPointer(String);
@@ -59,7 +59,7 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// Why a body gives nothing.
+/// The reason why nothing can be read from a body.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::http) enum InvalidJson {
     #[error("the body is no JSON: {0}")]

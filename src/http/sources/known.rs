@@ -1,4 +1,4 @@
-//! What the names of known senders stand for.
+//! The configurations of known senders, by name.
 
 use std::string::String;
 use std::vec::Vec;
@@ -13,7 +13,7 @@ use super::scheme::{
 };
 
 impl Preset {
-    /// The configuration that the name stands for, without a secret.
+    /// The configuration of this name, without a secret.
     pub fn config(self) -> SourceConfig {
         let mut config = SourceConfig { preset: Some(self), ..SourceConfig::default() };
         config.verify = Some(Verification::Hmac(self.scheme()));
@@ -117,7 +117,7 @@ impl Preset {
 }
 
 impl SourceConfig {
-    /// This configuration over that of its preset.
+    /// Returns this configuration with what it lacks taken from its preset.
     pub(super) fn whole(&self) -> Self {
         let base = self.preset.map(Preset::config).unwrap_or_default();
         let given = self.clone();

@@ -37,7 +37,7 @@ impl SignatureEncoding {
 }
 
 impl KeyForm {
-    /// The key that a secret stands for; nothing when it is not written so.
+    /// Decodes the key in a secret; `None` when it is not written in this form.
     pub(in crate::http) fn key(self, secret: &Secret) -> Option<Vec<u8>> {
         match self {
             Self::Text => Some(secret.bytes().to_vec()),

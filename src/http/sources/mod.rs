@@ -2,7 +2,7 @@
 //!
 //! | module | topic |
 //! |---|---|
-//! | `config`, `preset`, `known` | what a configuration says, and what the names of known senders stand for |
+//! | `config`, `preset`, `known` | what a configuration says, and the configurations of known senders |
 //! | `pick`, `json` | where in a request something is, and what of it counts |
 //! | `scheme`, `verify`, `mac`, `secret`, `hexadecimal` | how a request is known to be its sender's |
 //! | `source` | a configuration made ready, and an event out of a request |

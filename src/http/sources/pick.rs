@@ -1,4 +1,4 @@
-//! Where in a request something is.
+//! Places in a request.
 
 use core::fmt;
 use core::str::FromStr;
@@ -16,8 +16,8 @@ use super::hexadecimal;
 use super::json::{InvalidJson, Pointer};
 use crate::http::query;
 
-/// Where in a request something is: `header:NAME`, `json:/pointer` (RFC 6901), `form:FIELD`, `query:NAME`, or
-/// `body:sha256`, the digest of the body, for senders that give their events no id.
+/// A place in a request: `header:NAME`, `json:/pointer` (RFC 6901), `form:FIELD`, `query:NAME`, or `body:sha256`, the
+/// digest of the body, for senders that give their events no id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
@@ -26,15 +26,15 @@ pub enum Pick {
     Header(HeaderName),
     /// The text, number or boolean at this place of a JSON body.
     Json(Pointer),
-    /// This field of an urlencoded form.
+    /// A field of an urlencoded form.
     Form(String),
-    /// This parameter of the URL.
+    /// A parameter of the URL.
     Query(String),
     /// The SHA-256 of the body, in hexadecimal digits.
     BodySha256,
 }
 
-/// Why a text is no [`Pick`].
+/// A text that is no [`Pick`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no place in a request: write header:NAME, json:/pointer, form:FIELD, query:NAME or body:sha256")]
 pub struct InvalidPick(String);
@@ -82,7 +82,7 @@ impl fmt::Display for Pick {
     }
 }
 
-/// Why nothing can be picked.
+/// The reason why nothing can be picked.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::http) enum Unpicked {
     #[error("{0} is given more than once: give it once")]
@@ -107,7 +107,7 @@ impl Pick {
         matches!(self, Self::Json(_) | Self::Form(_))
     }
 
-    /// What is there in a request; nothing when it is absent, `null` or empty.
+    /// Returns the text at this place of a request; `None` when it is absent, `null` or empty.
     pub(in crate::http) fn text<'a>(&self, request: &ReceivedRequest<'a>) -> Result<Option<Cow<'a, str>>, Unpicked> {
         let text = match self {
             Self::Header(name) => self.header(name, request.headers)?,

@@ -13,14 +13,14 @@ pub enum Preset {
     Github,
     /// Stripe: `Stripe-Signature` over time and body. `pending_webhooks` changes with each delivery, and does not count.
     Stripe,
-    /// Slack's Events API: `X-Slack-Signature` over time and body. `url_verification` is answered.
+    /// Slack's Events API: `X-Slack-Signature` over time and body. Responds to `url_verification`.
     Slack,
     /// Shopify: `X-Shopify-Hmac-Sha256` over the body, `X-Shopify-Webhook-Id`, `X-Shopify-Topic`.
     Shopify,
-    /// Twilio: `X-Twilio-Signature` over URL and form, `I-Twilio-Idempotency-Token`. It needs `url`, and answers 204.
+    /// Twilio: `X-Twilio-Signature` over URL and form, `I-Twilio-Idempotency-Token`. It needs `url`, and responds with 204.
     Twilio,
     /// Meta (WhatsApp, Messenger, Instagram): `X-Hub-Signature-256` over the body, which has no id, so its digest is the
-    /// id. `hub.challenge` is answered when there is a `verify_token`.
+    /// id. Responds to `hub.challenge` when there is a `verify_token`.
     Meta,
 }
 

@@ -103,9 +103,9 @@ impl Front {
         whole.map_err(|problem| problem.unwrap_or_else(|| Problem::too_large(limit).closing()))
     }
 
-    /// Submits an event, and answers as its sender expects.
+    /// Submits an event, and responds as its sender expects.
     async fn take(&self, source: &Source, head: &request::Parts, event: Event) -> Response {
-        let answer = |key: &Key, submitted: &Submitted| {
+        let respond = |key: &Key, submitted: &Submitted| {
             if source.success() == StatusCode::NO_CONTENT {
                 return StatusCode::NO_CONTENT.into_response();
             }
@@ -117,7 +117,7 @@ impl Front {
         };
         let (key, kept) = (event.key().clone(), source.quarantines().then(|| event.clone()));
         match (self.eventful.try_submit(event).await, kept) {
-            (Ok(submitted), _) => answer(&key, &submitted),
+            (Ok(submitted), _) => respond(&key, &submitted),
             (Err(SubmitError::Conflict(conflict)), Some(event)) => {
                 let Ok(event) = source.quarantined(&event) else {
                     return Problem::from(SubmitError::Conflict(conflict)).into_response();
@@ -126,7 +126,7 @@ impl Front {
                 match self.eventful.try_submit(event).await {
                     Ok(submitted) => {
                         tracing::warn!(%key, stored = %conflict.stored, "another payload came under a known id");
-                        answer(&key, &submitted)
+                        respond(&key, &submitted)
                     }
                     Err(error) => Problem::from(error).into_response(),
                 }
@@ -135,7 +135,7 @@ impl Front {
         }
     }
 
-    /// Counts a request that makes no event, and answers it.
+    /// Counts a request that makes no event, and responds.
     fn refused(&self, problem: Problem) -> Response {
         self.eventful.reject(problem.rejection());
         problem.into_response()

@@ -1,4 +1,4 @@
-//! How a sender shows that a request is its own.
+//! The ways in which senders show that a request is their own.
 
 use core::fmt;
 use core::str::FromStr;
@@ -9,18 +9,18 @@ use std::vec::Vec;
 use axum::http::HeaderName;
 use serde::{Deserialize, Serialize};
 
-/// How a sender shows that a request is its own.
+/// The way in which a sender shows that a request is its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "scheme", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Verification {
-    /// It signs each request.
+    /// A signature of each request.
     Hmac(HmacScheme),
-    /// It sends a user and a password (RFC 7617). Each secret is `user:password`.
+    /// A user and a password (RFC 7617). Each secret is `user:password`.
     Basic {},
-    /// It sends a token as `Authorization: Bearer` (RFC 6750). Each secret is a token.
+    /// A token, sent as `Authorization: Bearer` (RFC 6750). Each secret is a token.
     Bearer {},
-    /// It does not, and whoever can reach the server may send its events.
+    /// No verification: everyone who can reach the server may send events of this source.
     None {},
 }
 
@@ -33,20 +33,20 @@ pub struct HmacScheme {
     pub algorithm: HmacAlgorithm,
     /// The header of the signature. `x-signature` by default.
     pub header: String,
-    /// How the signature is written. `hex` by default.
+    /// The encoding of the signature. `hex` by default.
     pub encoding: SignatureEncoding,
-    /// What stands before a signature, such as `sha256=`. Nothing by default.
+    /// The text before a signature, such as `sha256=`. Empty by default.
     pub prefix: String,
-    /// What separates several signatures in the header, of which one must be right. Only one is there by default.
+    /// The separator of several signatures in the header, of which one must be right. Only one is there by default.
     pub separator: Option<String>,
-    /// What is signed. `{body}` by default.
+    /// The text that is signed. `{body}` by default.
     pub signed: SignedText,
-    /// Where the time of the signature is, in seconds since the Unix epoch: `header:NAME`, or `signature:PREFIX` for a part
-    /// of the signature's header. Without it, an old request may be sent again by anyone who has seen it.
+    /// The place of the time of the signature, in seconds since the Unix epoch: `header:NAME`, or `signature:PREFIX`
+    /// for a part of the signature's header. Without it, an old request may be sent again by anyone who has seen it.
     pub timestamp: Option<TimestampPlace>,
-    /// How far that time may be from this server's wall clock. 300 by default.
+    /// The most seconds by which that time may differ from this server's wall clock. 300 by default.
     pub tolerance_seconds: u32,
-    /// What a secret is. `text` by default.
+    /// The form of a secret. `text` by default.
     pub key: KeyForm,
 }
 
@@ -79,7 +79,7 @@ pub enum HmacAlgorithm {
     Sha512,
 }
 
-/// How bytes are written.
+/// An encoding of bytes as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignatureEncoding {
@@ -89,7 +89,7 @@ pub enum SignatureEncoding {
     Base64,
 }
 
-/// What the text of a secret is.
+/// The form of a secret's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyForm {
@@ -99,8 +99,8 @@ pub enum KeyForm {
     Base64,
 }
 
-/// What is signed: text with `{body}`, `{timestamp}`, `{header:NAME}`, `{url}` (the source's `url` and the query) and
-/// `{form}` (the fields of a form, ordered and one behind the other) in it.
+/// The text that is signed: a template with `{body}`, `{timestamp}`, `{header:NAME}`, `{url}` (the source's `url` and
+/// the query) and `{form}` (the fields of a form, ordered and one behind the other).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SignedText(pub(super) Vec<SignedPart>);
@@ -115,7 +115,7 @@ pub(super) enum SignedPart {
     Form,
 }
 
-/// Why a text is no [`SignedText`].
+/// A text that is no [`SignedText`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} cannot be signed: write text with {{body}}, {{timestamp}}, {{header:NAME}}, {{url}} or {{form}} in it")]
 pub struct InvalidSignedText(String);
@@ -177,7 +177,7 @@ impl fmt::Display for SignedText {
     }
 }
 
-/// Where the time of a signature is.
+/// The place of the time of a signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
@@ -188,7 +188,7 @@ pub enum TimestampPlace {
     Signature(String),
 }
 
-/// Why a text is no [`TimestampPlace`].
+/// A text that is no [`TimestampPlace`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no place of a time: write header:NAME, or signature:PREFIX such as signature:t=")]
 pub struct InvalidTimestampPlace(String);

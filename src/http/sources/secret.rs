@@ -1,4 +1,4 @@
-//! What only a sender and this server know.
+//! Secrets that only a sender and this server know.
 
 use core::fmt;
 use core::hint::black_box;
@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone)]
 pub struct Secret(Arc<[u8]>);
 
-/// Where a secret is kept: `{ file = "/run/secrets/github" }` or `{ env = "GITHUB_SECRET" }`.
+/// A reference to a secret: `{ file = "/run/secrets/github" }` or `{ env = "GITHUB_SECRET" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub enum SecretRef {
     Given(Secret),
 }
 
-/// Why there is no secret.
+/// The reason why there is no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoSecret {
@@ -46,7 +46,7 @@ pub enum NoSecret {
     /// The variable is not set.
     #[error("the variable {0} is not set: set it to the secret")]
     Env(String),
-    /// It has no bytes.
+    /// The secret has no bytes.
     #[error("the secret in {0} is empty: every signature would be known to all; write one with 32 random bytes")]
     Empty(String),
 }

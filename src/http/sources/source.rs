@@ -25,7 +25,7 @@ use crate::engine::{Algorithm, Digest, Event, InvalidEvent, InvalidKey, Key, Tim
 /// The attribute of an event that came under the id of another one: that id. See [`ConflictPolicy::Quarantine`].
 pub const QUARANTINED: &str = "quarantined";
 
-/// What the names of kept headers begin with among the attributes.
+/// The prefix of kept headers among the attributes.
 const HEADER: &str = "header:";
 
 /// Headers that are for one connection or one server, or hold a secret: they are not kept, nor sent on.
@@ -62,7 +62,7 @@ pub struct Source {
     verify_token: Option<Secret>,
 }
 
-/// Why a configuration makes no source.
+/// The reason why a configuration makes no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("source {source_name}: {reason}")]
 pub struct InvalidSource {
@@ -70,7 +70,7 @@ pub struct InvalidSource {
     reason: String,
 }
 
-/// Why a request makes no event.
+/// The reason why a request makes no event.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::http) enum NoEvent {
     #[error("{0} is not there or empty, and has the id: correct the sender, or the configured id")]
@@ -159,7 +159,7 @@ impl Source {
         self.verifier.verify(request, wall)
     }
 
-    /// What Slack wants to have back before it sends events.
+    /// Returns what Slack wants to have back before it sends events.
     pub(super) fn slack_challenge(&self, request: &ReceivedRequest<'_>) -> Option<String> {
         let text = |place: &str| place.parse::<Pointer>().ok()?.text(request.body).ok()?;
         let asks = self.is_slack && text("/type").as_deref() == Some("url_verification");
@@ -237,7 +237,7 @@ fn kept_headers(names: &[String]) -> Result<Vec<HeaderName>, String> {
     names.iter().map(name).collect()
 }
 
-/// What the names of headers begin with that say what this server knows: no attribute replaces them.
+/// The prefixes of headers that say what this server knows: no attribute replaces them.
 const OWN: [&str; 2] = ["webhook-", "eventful-"];
 
 /// The headers that were kept with an event, to be sent on with it.

@@ -16,7 +16,7 @@ use super::secret::{Secret, same};
 use crate::engine::Timestamp;
 use crate::http::base64;
 
-/// What shows that a request is from its sender.
+/// The check that a request is from its sender.
 #[derive(Debug, Clone)]
 pub(super) enum Verifier {
     Hmac(HmacVerifier),
@@ -35,7 +35,7 @@ pub(super) struct HmacVerifier {
     url: Option<String>,
 }
 
-/// Why a request is not known to be from its sender. It names no secret, and nothing of the body.
+/// The reason why a request is not known to be from its sender. Names no secret, and nothing of the body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::http) enum Unverified {
     #[error("there is no {0} header: have the sender sign its requests")]
@@ -62,7 +62,7 @@ pub(in crate::http) enum Unverified {
     Credentials,
 }
 
-/// Why a source cannot verify anything.
+/// The reason why a source cannot verify anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unverifiable {
     #[error(
@@ -102,7 +102,7 @@ impl Verifier {
         }
     }
 
-    /// How a sender may show who it is, as `WWW-Authenticate` has it.
+    /// Returns the scheme by which a sender may show who it is, as `WWW-Authenticate` has it.
     pub(super) const fn challenge(&self) -> &'static str {
         match self {
             Self::Basic(_) => "Basic realm=\"eventful\"",
@@ -127,7 +127,7 @@ impl Verifier {
     }
 }
 
-/// What follows the name of this scheme in the header `Authorization`.
+/// Returns the credentials after the name of this scheme in the header `Authorization`.
 pub(in crate::http) fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -207,7 +207,7 @@ impl HmacVerifier {
         if away <= tolerance.into() { Ok(()) } else { Err(Unverified::Stale { away, tolerance }) }
     }
 
-    /// What is signed, part by part.
+    /// Passes on what is signed, part by part.
     fn parts<'a>(
         &'a self,
         request: &ReceivedRequest<'a>,
@@ -238,7 +238,8 @@ impl HmacVerifier {
     }
 }
 
-/// What is signed of a body behind the URL: the fields of a form; of another body nothing, as the URL holds its digest.
+/// Returns what is signed of a body behind the URL: the fields of a form; of another body nothing, as the URL holds
+/// its digest.
 fn form(request: &ReceivedRequest<'_>) -> Result<String, Unverified> {
     let fields = pick::fields(request.uri.query().unwrap_or_default());
     let digest = fields.flatten().find(|(name, _)| name == "bodySHA256");
