@@ -1,4 +1,4 @@
-//! What the driver must do once the lock is free.
+//! Actions: the work of the driver once the lock is free.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -27,7 +27,7 @@ pub struct Settled {
     pub up_to: Lsn,
 }
 
-/// What is to be done once the lock is free, in any order.
+/// The work of the driver once the lock is free, in any order.
 ///
 /// Exhaustive on purpose: a driver must do all of it. A wake-up that comes too often does no harm; one
 /// that is left out may be waited for without end.
@@ -54,7 +54,7 @@ pub struct Actions {
     pub wake: Vec<Waiter>,
     /// Cancel the runs of these workers.
     pub cancel: Vec<WorkerId>,
-    /// What is to be logged about failed events.
+    /// News of failed events, to be logged.
     pub failures: Failures,
 }
 

@@ -8,16 +8,16 @@ use super::groups::Lsn;
 use super::unavailable::Unavailable;
 use crate::engine::{Answer, Bound, Command, Conflict, Duplicate, Event, Phase, Refusal, Rejection, Timestamp};
 
-/// What became of a submitted event.
+/// The result of a submission that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
-    /// It is new, and will be processed.
+    /// The event is new, and will be processed.
     Accepted,
-    /// It was accepted before, with the same payload. Nothing was changed.
+    /// The event was accepted before, with the same payload. Nothing was changed.
     Duplicate(Duplicate),
 }
 
-/// Why a submitted event was not taken. Nothing was changed.
+/// The reason why a submitted event was not taken. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
@@ -27,12 +27,12 @@ pub enum SubmitError {
     /// A bound is reached.
     #[error("the bound {bound} is reached: try again in {retry_after:?}")]
     Overloaded {
-        /// Which one.
+        /// The bound that is reached.
         bound: Bound,
-        /// When to try again, from now on.
+        /// The time to wait before trying again.
         retry_after: Duration,
     },
-    /// It is larger than any event may be.
+    /// The event is larger than any may be.
     #[error("an event may have {limit_bytes} bytes: raise max_event_bytes, or send a reference to the data")]
     TooLarge {
         /// The most that an event may have.
@@ -46,19 +46,19 @@ pub enum SubmitError {
     Unavailable(#[from] Unavailable),
 }
 
-/// What was decided. It may leave when this LSN is durable, or at once.
+/// A value that was decided. It may leave when its LSN is durable, or at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decided<T> {
-    /// What was decided.
+    /// The value.
     pub value: T,
-    /// What must be durable before; nothing when nothing need be.
+    /// The LSN that must be durable before; `None` when none need be.
     pub lsn: Option<Lsn>,
 }
 
-/// Whether an event was decided about.
+/// The result of entering an event.
 #[derive(Debug)]
 pub enum Admission {
-    /// It was.
+    /// The event was accepted or refused.
     Decided(Decided<Result<Submitted, SubmitError>>),
     /// There is no room for it, or others wait before it: it waits, and its waiter is woken when it may
     /// [enter again](Node::enter_again).
@@ -115,7 +115,7 @@ impl Node {
         Ok(Admission::Decided(self.decide_submit(now, event)))
     }
 
-    /// This waiter waits for room no longer.
+    /// Ends a waiter's wait for room.
     pub fn leave(&mut self, waiter: Waiter) {
         self.queue.leave(waiter);
     }
@@ -179,7 +179,7 @@ impl Node {
     }
 }
 
-/// What the engine's answer to a submission says.
+/// Translates the engine's answer to a submission.
 #[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
 fn submitted(answer: &Answer) -> Result<Submitted, SubmitError> {
     match *answer {

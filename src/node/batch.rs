@@ -1,4 +1,4 @@
-//! What one task is given, and gives back, in a hold of the lock.
+//! Batches of runs: given to a task, and given back by it, in one hold of the lock.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -12,15 +12,15 @@ use crate::engine::{Outcome, Run, RunId, Status, Timestamp};
 #[derive(Debug)]
 #[must_use = "its worker holds a permit until the run is settled"]
 pub struct Launch {
-    /// Who works on it, with its permit.
+    /// The worker of this run, with its permit.
     pub worker: WorkerId,
     /// The run.
     pub run: Run,
-    /// What must be durable before the handler is called, if starts are to be durable.
+    /// The LSN that must be durable before the handler is called, if starts are to be durable.
     pub lsn: Option<Lsn>,
 }
 
-/// What one task is given and gives back in a hold of the lock.
+/// The runs that one task is given, and those that it gives back, in one hold of the lock.
 #[derive(Debug, Default)]
 pub struct RunBatch {
     ended: Vec<EndedRun>,
@@ -40,7 +40,7 @@ pub(super) struct EndedRun {
     pub(super) run: RunId,
     /// Absent when the run was stopped.
     pub(super) outcome: Option<Outcome>,
-    /// What the outcome has led to, if it counts.
+    /// The status that the outcome has led to, if it counts.
     pub(super) status: Option<Status>,
 }
 
@@ -97,12 +97,12 @@ impl RunBatch {
         self.launches.len()
     }
 
-    /// It has all that it is given now.
+    /// Ends the filling of the batch: the task has all that it is given now.
     pub(super) const fn complete(&mut self, now: Timestamp, lead: Option<Lead>) {
         (self.given, self.since, self.lead) = (self.launches.len(), now, lead);
     }
 
-    /// It leads no longer. Returns the name under which it did.
+    /// Ends the task's lead. Returns the name under which it led.
     pub(super) const fn step_down(&mut self) -> Option<Lead> {
         self.lead.take()
     }

@@ -1,4 +1,5 @@
-//! What is not durable yet, how the journal is, and what may be taken in meanwhile.
+//! The journal as the node sees it: facts that are not durable, the condition of the journal, and what may be taken
+//! in meanwhile.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,14 +10,14 @@ use super::journal_state::JournalState;
 use super::unavailable::Unavailable;
 use crate::engine::{Bound, Engine, Output, Rejection, Ticket, Timestamp, facts::Fact};
 
-/// How much may wait for the journal, and what is kept free in it.
+/// Bounds on what may wait for the journal, and on what is kept free in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitLimits {
     /// Bytes of facts that are not durable, past which no new event is taken.
     pub max_unsynced_bytes: usize,
     /// Room in bytes that only outcomes and shutdown may use.
     pub reserve_bytes: u64,
-    /// How long an answer waits for what it says to be durable.
+    /// The longest time for which a result waits until it is durable.
     pub answer_timeout: Duration,
     /// Bytes of facts in one group, and those of one fact more at most.
     pub group_bytes: usize,
@@ -40,7 +41,7 @@ impl CommitLimits {
 pub struct OpenedEngine {
     /// The engine.
     pub engine: Engine,
-    /// What it put out when it was opened, facts included.
+    /// The output of its opening, facts included.
     pub out: Output,
     /// Bytes that the journal can take; `u64::MAX` when it knows no bound.
     pub room_bytes: u64,
@@ -59,13 +60,13 @@ struct GroupCommit {
     horizon: Horizon,
     condition: EngineCondition,
     limits: CommitLimits,
-    /// What the journal said that it can take, after the last group.
+    /// The bytes that the journal could still take after the last group.
     room_bytes: u64,
-    /// Whether its directory and its disk were there at the last look.
+    /// True if its directory and its disk were there at the last check.
     is_reachable: bool,
     /// Facts that were given up, until the journal is opened again and says what is left of them.
     given_up: usize,
-    /// When the oldest of them was decided.
+    /// The time at which the oldest of them was decided.
     lost_since: Option<Timestamp>,
 }
 
@@ -77,14 +78,14 @@ const PATIENT_SHARE: usize = 16;
 /// that is very busy some hundreds of them.
 const LATE_AFTER: Duration = Duration::from_secs(1);
 
-/// Whether the engine can be used.
+/// The condition of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum EngineCondition {
-    /// It can.
+    /// The engine is usable.
     Open,
-    /// It was given up, and another one is to take its place.
+    /// The engine was abandoned, and another one is to replace it.
     Reopening,
-    /// It was given up, and none will take its place.
+    /// The engine was abandoned, and none will replace it.
     Down,
 }
 
@@ -127,7 +128,7 @@ impl PendingCommits {
         self.0.iter_mut().for_each(|journaled| journaled.groups.forget_tickets());
     }
 
-    /// What must be durable before an answer decided now may leave; nothing when it may at once.
+    /// Returns the LSN that must be durable before a result decided now may leave; `None` when it may leave at once.
     pub(super) fn tail(&self) -> Option<Lsn> {
         let journaled = self.0.as_ref()?;
         (!journaled.groups.is_idle()).then(|| journaled.groups.tail())
@@ -148,12 +149,12 @@ impl PendingCommits {
         self.0.as_ref().map_or(0, |journaled| journaled.groups.unsynced_bytes() as u64)
     }
 
-    /// Whether the engine can be used.
+    /// Returns whether the engine is usable.
     pub(super) fn condition(&self) -> EngineCondition {
         self.0.as_ref().map_or(EngineCondition::Open, |journaled| journaled.condition)
     }
 
-    /// Why the engine cannot be used, when it cannot.
+    /// Returns the reason why the engine is not usable, when it is not.
     pub(super) fn unavailable(&self) -> Option<Unavailable> {
         match self.condition() {
             EngineCondition::Open => None,
@@ -162,7 +163,7 @@ impl PendingCommits {
         }
     }
 
-    /// Why the journal takes no new event of this size now, if it takes none.
+    /// Returns the reason why the journal takes no new event of this size now, if it takes none.
     pub(super) fn refusal(&self, now: Timestamp, size_bytes: usize) -> Option<(Bound, Rejection)> {
         self.0.as_ref()?.refusal(now, size_bytes)
     }
@@ -179,7 +180,7 @@ impl PendingCommits {
         }
     }
 
-    /// How the journal is. `busy_since` is when its writer began what it does now.
+    /// Returns the state of the journal. `busy_since` is when its writer began its present job.
     pub(super) fn state(
         &self,
         now: Timestamp,
@@ -189,7 +190,7 @@ impl PendingCommits {
         self.0.as_ref().map(|journaled| journaled.state(now, busy_since, max_event_bytes))
     }
 
-    /// When the oldest fact that is not durable was decided.
+    /// Returns the time at which the oldest fact was decided that is not durable.
     pub(super) fn unsynced_since(&self) -> Option<Timestamp> {
         self.0.as_ref()?.unsynced_since()
     }
@@ -216,7 +217,7 @@ impl PendingCommits {
         next.map(|since| since + journaled.limits.answer_timeout)
     }
 
-    /// Lets those answers go that have waited too long, or all. Returns which LSNs are settled by that.
+    /// Releases the results that have waited too long, or all. Returns which LSNs are settled by that.
     pub(super) fn stop_waiting(&mut self, now: Timestamp, all: bool) -> Option<(Lsn, Lsn)> {
         let tail = self.tail();
         let journaled = self.0.as_mut()?;
@@ -226,7 +227,7 @@ impl PendingCommits {
         Some((before, up_to))
     }
 
-    /// How far durability has come, when there is a journal.
+    /// Returns how far durability has come, when there is a journal.
     pub(super) fn horizon(&self) -> Option<&Horizon> {
         self.0.as_ref().map(|journaled| &journaled.horizon)
     }
@@ -293,7 +294,7 @@ impl PendingCommits {
         self.0.as_ref().map_or(0, |journaled| journaled.groups.settled().number())
     }
 
-    /// Adds what decides how the journal goes on to a hash.
+    /// Adds to a hash what decides the further course of the journal.
     #[cfg(feature = "sim")]
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash as _;
@@ -305,7 +306,8 @@ impl PendingCommits {
 }
 
 impl GroupCommit {
-    /// What is not durable will take of the journal's room, and the reserve is not for new events.
+    /// Returns the bytes of the journal's room that new events may take: neither those of the reserve, nor those of
+    /// what is not durable yet.
     fn room(&self) -> u64 {
         let taken = self.limits.reserve_bytes.saturating_add(self.groups.unsynced_bytes() as u64);
         self.room_bytes.saturating_sub(taken)

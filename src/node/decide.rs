@@ -19,7 +19,7 @@ impl Node {
     }
 
     /// Lets sweeps forget only while the journal keeps up. Nothing waits for that, and what a long stop
-    /// has made due at once must not come before answers in the queue of the disk.
+    /// has made due at once must not come before results in the queue of the disk.
     pub(super) fn gate_expiry(&mut self, now: Timestamp) {
         let hold = self.commits.is_behind();
         if hold != self.engine.holds_expiry() {
@@ -84,7 +84,7 @@ impl Node {
         }
     }
 
-    /// What is to be done once the lock is free. To be called after each input.
+    /// Returns the work of the driver once the lock is free. To be called after each input.
     pub fn actions(&mut self, now: Timestamp) -> Actions {
         // An engine that was given up has nothing more to do.
         let is_usable = self.unavailable().is_none();

@@ -7,7 +7,7 @@ use super::pace::LeaderState;
 use super::workers::WorkerId;
 use crate::engine::{Answer, Command, Outcome, Phase, RunId, Status, Timestamp};
 
-/// What came of the dispatcher's look for runs.
+/// The result of the dispatcher's request for runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "runs that have started must be worked on"]
 pub enum Start {
@@ -15,7 +15,7 @@ pub enum Start {
     Runs,
     /// None can start now. The dispatcher is woken when one can.
     Wait,
-    /// A task leads, and starts what comes. It is to be looked at again then, and before if the dispatcher is woken.
+    /// A task leads, and starts what comes. It is to be checked again then, and before if the dispatcher is woken.
     Led(Timestamp),
     /// The task that led is held up: its runs that were not called are to be given to other tasks.
     Stalled,
@@ -26,7 +26,7 @@ pub enum Start {
 }
 
 impl Node {
-    /// Starts the runs of the next tickets that stand for something, when there are permits: one, or several while handlers
+    /// Starts the runs of the next tickets that have a record, when there are permits: one, or several while handlers
     /// are quick. While nothing may start, tickets stay where they are and keep their order.
     pub fn start(&mut self, now: Timestamp, batch: &mut RunBatch) -> Start {
         let start = match (self.pace.watch(now), self.unavailable()) {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn dispatcher_ends_when_the_journal_is_down_for_good() {
+    fn dispatcher_ends_when_the_journal_is_down_permanently() {
         let mut node = Node::with_journal(NOW, opened(), limits());
         node.journal_failed(NOW, true);
         assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::End);

@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// Takes the shutdown as far as it can go now. Returns when to call again if nothing wakes before;
-    /// nothing when it is over, or none was asked for.
+    /// `None` when it has ended, or none was asked for.
     pub fn see_to_end(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.release_answers(now, false);
         self.advance_shutdown(now);
@@ -56,7 +56,7 @@ impl Node {
         }
     }
 
-    /// The report, once the shutdown is over.
+    /// Returns the report, once the shutdown has ended.
     pub fn report(&self) -> Option<ShutdownReport> {
         self.shutdown.as_ref()?.report()
     }
@@ -91,7 +91,7 @@ impl Node {
         self.writer.is_closed() && !self.dispatcher.is_up() && !self.sweeper.is_up()
     }
 
-    /// Every handler is told to stop.
+    /// Cancels every handler.
     fn pass_to_yielding(&mut self, now: Timestamp) {
         self.pending.edit().cancel.extend(self.workers.running());
         self.pass_to(ShutdownPhase::Yielding(now + self.config().abort_grace));

@@ -1,14 +1,14 @@
-//! What is to be logged about failed events, since nothing else remembers it: those that were forgotten,
-//! and that they keep new ones out.
+//! News of failed events for the log, since nothing else remembers it: those that were forgotten, and that they keep
+//! new ones out.
 
 use alloc::vec::Vec;
 
 use crate::engine::{DroppedFailure, Engine, Output, Phase};
 
-/// What happened to failed events.
+/// News of failed events.
 #[derive(Debug, Default)]
 pub struct Failures {
-    /// Those that were forgotten.
+    /// The events that were forgotten.
     pub dropped: Vec<DroppedFailure>,
     /// New events are refused from now on, or taken again.
     pub turned_full: Option<FullOfFailures>,
@@ -17,7 +17,7 @@ pub struct Failures {
 /// Failed events against their bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FullOfFailures {
-    /// Whether new events are refused.
+    /// True if new events are refused.
     pub is_full: bool,
     /// Bytes of failed events.
     pub bytes: u64,
@@ -26,7 +26,7 @@ pub struct FullOfFailures {
 }
 
 impl Failures {
-    /// What is new since this was asked last. `reported_full` is what was reported then.
+    /// Returns what is new since the last call. `reported_full` is what was reported then.
     pub(super) fn since(reported_full: &mut bool, engine: &Engine, out: &mut Output) -> Self {
         // An engine that stops takes nothing again, whatever fits.
         let is_running = engine.phase() == Phase::Running;

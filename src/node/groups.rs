@@ -21,7 +21,7 @@ use crate::engine::{Ticket, Timestamp, facts::Fact};
 pub struct Lsn(u64);
 
 impl Lsn {
-    /// What is durable from the start.
+    /// The LSN of what is durable from the start.
     pub const START: Self = Self(0);
 
     /// Its number; one more for each group.
@@ -107,8 +107,8 @@ impl Groups {
         self.written.iter_mut().for_each(|written| written.tickets.clear());
     }
 
-    /// What must be durable before an answer decided now may leave. Tickets alone are no reason to
-    /// wait: an answer tells of facts.
+    /// Returns the LSN that must be durable before a result decided now may leave. Tickets alone are no reason to
+    /// wait: a result depends on facts.
     pub fn tail(&self) -> Lsn {
         let groups = usize::from(self.written.is_some()) + self.full.len() + usize::from(!self.open.facts.is_empty());
         Lsn(self.settled.0 + groups as u64)
@@ -119,7 +119,7 @@ impl Groups {
         self.settled
     }
 
-    /// Whether everything that was decided is durable.
+    /// Returns whether everything that was decided is durable.
     pub fn is_idle(&self) -> bool {
         self.written.is_none() && self.full.is_empty() && self.open.is_empty()
     }
@@ -150,7 +150,8 @@ impl Groups {
         ((old > 0).then_some(Lsn(self.settled.0 + old as u64)), next.map(|group| group.since))
     }
 
-    /// When the oldest fact that is not durable was decided. All that was decided before is durable.
+    /// Returns the time at which the oldest fact was decided that is not durable. All that was decided before is
+    /// durable.
     pub fn unsynced_since(&self) -> Option<Timestamp> {
         self.split_by_age(|_| false).1
     }
@@ -162,7 +163,7 @@ impl Groups {
         written.chain(self.full.iter().chain([&self.open]).flat_map(|group| &group.tickets)).copied()
     }
 
-    /// Whether [`Groups::begin`] would give something.
+    /// Returns whether [`Groups::begin`] would return a group.
     pub fn can_begin(&self) -> bool {
         self.written.is_none() && !(self.full.is_empty() && self.open.facts.is_empty())
     }
@@ -306,18 +307,18 @@ mod tests {
     #[test]
     fn full_groups_are_written_one_by_one_each_with_its_own_tickets_and_answers() {
         let (mut groups, mut facts) = (Groups::bounded(2 * fact().size_bytes()), Vec::new());
-        let mut answers = Vec::new();
+        let mut tails = Vec::new();
         for number in 1..=5 {
             groups.add([fact()]);
             assert_eq!(groups.pass(Ticket::new(number)), None);
-            answers.push(groups.tail());
+            tails.push(groups.tail());
         }
         assert_eq!(groups.unsynced_bytes(), 5 * fact().size_bytes());
         let mut written = Vec::new();
         while groups.begin(&mut facts) {
             let tickets: Vec<u64> = groups.finish().into_iter().map(Ticket::number).collect();
-            let answered = answers.iter().filter(|answer| **answer <= groups.settled()).count();
-            written.push((facts.len(), tickets, answered));
+            let settled = tails.iter().filter(|tail| **tail <= groups.settled()).count();
+            written.push((facts.len(), tickets, settled));
         }
         assert_eq!(written, [(2, vec![1, 2], 2), (2, vec![3, 4], 4), (1, vec![5], 5)]);
         assert!(groups.is_idle());

@@ -1,4 +1,4 @@
-//! How the node is doing, in numbers and in a word.
+//! The health of the node, in numbers and in a word.
 
 use core::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::engine::{Metrics, Phase, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// What the engine counts and measures.
+    /// The counts and measurements of the engine.
     pub engine: Metrics,
     /// Tickets in the channel, measured and not counted.
     pub channel_depth: u64,
@@ -33,41 +33,41 @@ pub struct Stats {
     pub journal_room_bytes: Option<u64>,
     /// Times that the journal was opened again after a failure.
     pub journal_reopenings: u64,
-    /// How the journal is; nothing without one.
+    /// The state of the journal; `None` without one.
     pub journal: Option<JournalState>,
     /// Bytes of the facts that are not durable yet.
     pub unsynced_bytes: u64,
-    /// How long the oldest of them has waited.
+    /// The time for which the oldest of them has waited.
     pub unsynced_for: Duration,
     /// Groups of facts that the journal was given and that no longer wait for it, in this process.
     pub journal_groups: u64,
-    /// How far the engine's time is ahead of the wall clock: it was that far ahead when the journal was
-    /// written, and does not go back. Retention counts only the time in which the engine is open.
+    /// The difference by which the engine's time is ahead of the wall clock: it was that far ahead when the journal
+    /// was written, and does not go back. Retention counts only the time in which the engine is open.
     pub clock_ahead: Duration,
-    /// Where the engine stands in its own life.
+    /// The phase in the life of the engine.
     pub phase: Phase,
-    /// Whether an operator has stopped the start of new runs.
+    /// True if an operator has stopped the start of new runs.
     pub paused: bool,
-    /// Whether new events are refused because failed ones have more than `max_failed_bytes`.
+    /// True if new events are refused because failed ones have more than `max_failed_bytes`.
     pub full_of_failures: bool,
 }
 
-/// Whether events can be sent here.
+/// Readiness: events can be sent here, or should go elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Readiness {
-    /// They can. A paused engine is ready too: it takes events in.
+    /// Events can be sent here. A paused engine is ready too: it accepts events.
     Ready,
-    /// They should go elsewhere.
+    /// Events should be sent elsewhere.
     NotReady(NotReady),
 }
 
-/// Why no events should be sent here.
+/// The reason why no events should be sent here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotReady {
-    /// It shuts down.
+    /// The engine shuts down.
     Draining,
-    /// It has shut down.
+    /// The engine has shut down.
     Stopped,
     /// See [`Unavailable::Broken`].
     Broken,
@@ -131,7 +131,7 @@ impl Node {
         self.commits.state(now, self.writer.busy_since(), self.config().max_event_bytes)
     }
 
-    /// Whether events can be sent here: whether it makes progress, not just whether it lives.
+    /// Returns whether events can be sent here: whether it makes progress, not just whether it lives.
     pub fn readiness(&self, now: Timestamp) -> Readiness {
         if self.is_broken {
             return Readiness::NotReady(NotReady::Broken);
@@ -158,8 +158,8 @@ impl Node {
     }
 }
 
-/// Why no events should be sent to an engine in this phase, as far as its journal is the reason. An
-/// engine that was given up has no phase that counts.
+/// Returns the reason why no events should be sent to an engine in this phase, as far as its journal is the reason.
+/// An engine that was abandoned has no phase that counts.
 fn journal_reason(phase: Phase, journal: Option<JournalState>) -> Option<NotReady> {
     match journal? {
         JournalState::Down => Some(NotReady::JournalDown),

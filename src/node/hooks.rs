@@ -35,10 +35,10 @@ pub enum Point {
     Write,
 }
 
-/// What is to happen at a [`Point`].
+/// The disturbance at a [`Point`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Nothing unusual.
+    /// No disturbance.
     Continue,
     /// Other tasks run first.
     Yield,
@@ -52,7 +52,7 @@ pub enum Action {
     DropReceiver,
 }
 
-/// What a simulator does at the points that are passed, and what it is shown there.
+/// The hooks of a simulator: called at each point that is passed, and shown what happens there.
 #[cfg(feature = "sim")]
 pub trait Hooks: Send + Sync + 'static {
     /// Called at each pass of `point`. Must not call the node or its driver: some points are locked.

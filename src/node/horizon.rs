@@ -1,29 +1,29 @@
-//! How far durability has come, and what that says to an answer that waits.
+//! The horizon: how far durability has come, and what that means for a result that waits.
 
 use alloc::collections::VecDeque;
 
 use super::groups::Lsn;
 
-/// Why what was decided is not known to be durable.
+/// The reason why a decision is not known to be durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsynced {
-    /// It was given up with its engine.
+    /// Lost: the decision was abandoned with its engine.
     Lost,
     /// An answer may not wait for it any longer. It may become durable yet.
     Late,
 }
 
-/// How far durability has come. Those who wait can ask a copy of it, which spares them the node.
+/// The progress of durability. Callers that wait can read a copy of it, which spares them the node.
 #[derive(Debug, Clone, Default)]
 pub struct Horizon {
     reached: Lsn,
-    /// Answers wait for no LSN up to this one any more: its group is older than they may wait.
+    /// Results wait for no LSN up to this one any more: its group is older than they may wait.
     late: Lsn,
     /// LSNs that will never be durable: after the first, up to the second of each pair.
     lost: VecDeque<(Lsn, Lsn)>,
     /// Up to here it is not kept which ones were lost: so all may be.
     unclear: Lsn,
-    /// Nothing is settled any more.
+    /// True once no further LSN is settled.
     is_closed: bool,
 }
 
@@ -33,8 +33,8 @@ impl Horizon {
         core::mem::replace(&mut self.reached, lsn)
     }
 
-    /// What is after the first LSN, up to the second, will not be durable. Of at most so many failures it is kept
-    /// what they took.
+    /// Records that what is after the first LSN, up to the second, will not be durable. Keeps the ranges of at most
+    /// so many failures.
     pub(super) fn lose(&mut self, after: Lsn, up_to: Lsn, most: usize) {
         self.reached = up_to;
         self.lost.push_back((after, up_to));
@@ -43,19 +43,19 @@ impl Horizon {
         }
     }
 
-    /// Answers wait no longer for what is up to this LSN. Returns up to where they did not before, when
+    /// Ends the wait of results for what is up to this LSN. Returns up to where they did not before, when
     /// that is news.
     pub(super) fn stop_waiting(&mut self, up_to: Lsn) -> Option<Lsn> {
         (up_to > self.late).then(|| core::mem::replace(&mut self.late, up_to))
     }
 
-    /// Nothing waits any longer for what is open: the node has come to its end.
+    /// Ends all waits for what is open: the node has come to its end.
     pub(super) const fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// What is known of an LSN; nothing while that is open. A `patient` one waits however long it takes, an
-    /// answer only for the `answer_timeout`.
+    /// Returns the fate of an LSN; `None` while that is open. A `patient` caller waits however long it takes, a
+    /// result only for the `answer_timeout`.
     pub fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
         if lsn > self.reached {
             let waits = !self.is_closed && (patient || lsn > self.late);

@@ -1,12 +1,12 @@
-//! How the journal is.
+//! The state of the journal.
 
 use crate::engine::Timestamp;
 
-/// How the journal is, in one word: the first of these that holds, from the last to the first.
+/// The state of the journal, in one word: the first of these that holds, from the last to the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JournalState {
-    /// It writes what is decided.
+    /// The journal writes what is decided.
     Working,
     /// Something has waited for it for a second or longer.
     Stalled {
@@ -17,9 +17,9 @@ pub enum JournalState {
     Full,
     /// Its directory or its disk cannot be found or asked.
     Unreachable,
-    /// It has failed, and is being opened again.
+    /// The journal has failed, and is being opened again.
     Reopening,
-    /// It cannot be used any more.
+    /// The journal cannot be used any more.
     Down,
 }
 

@@ -14,12 +14,12 @@ use crate::engine::{Engine, Timestamp, facts::Fact};
 #[error("the journal has lost frames that were durable: was it removed?")]
 pub struct FramesLost;
 
-/// What a refusal of the journal means.
+/// The consequences of a refusal by the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AppendRefused {
-    /// What was found, when it is news.
+    /// The condition that was found, when it is news.
     pub found: Option<JournalSpace>,
-    /// How many facts are given up, when the node ends without them.
+    /// The number of facts that are abandoned, when the node ends without them.
     pub given_up: Option<usize>,
 }
 
@@ -41,7 +41,7 @@ impl Node {
         job
     }
 
-    /// The group is durable, as the last of so many frames: its tickets and answers leave. Returns whether
+    /// The group is durable, as the last of so many frames: its tickets and results leave. Returns whether
     /// its facts are to be [published](Self::publish). After a panic in it the group counts as durable, too, and
     /// more can be appended.
     pub fn appended(&mut self, now: Timestamp, room_bytes: u64, frames: u64) -> bool {

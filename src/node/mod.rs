@@ -8,7 +8,7 @@
 //! | `keeping` | what the writer of the journal is to do, and what came of it |
 //! | `ending`, `ticking`, `supervision` | shutdown, time, tasks that die |
 //! | `reads`, `health` | what can be seen |
-//! | `groups`, `commits`, `horizon` | group commit: what is not durable, the journal's condition, what answers wait for |
+//! | `groups`, `commits`, `horizon` | group commit: what is not durable, the journal's condition, what results wait for |
 //! | `pace`, `batch` | how many runs a task is given at once, and what it is given |
 //! | `channel`, `workers`, `writer`, `shutdown`, `upkeep` | the parts with a state of their own |
 //! | `room`, `watches`, `readers` | those who wait: for room, for the end of an event, for facts |
@@ -158,15 +158,15 @@ pub struct Node {
     shutdown: Option<Shutdown>,
     /// The dispatcher found nothing to start, and waits to be woken.
     dispatcher_waits: bool,
-    /// What the sweeper sleeps towards: the next deadline, or an earlier time.
+    /// The time at which the sweeper wakes: the next deadline, or an earlier time.
     armed: Timestamp,
     /// A command may have moved a deadline that was set before.
     has_moved_deadlines: bool,
     /// A thread panicked inside the node: nothing that it says can be trusted.
     is_broken: bool,
-    /// What was last reported of failed events that keep new ones out.
+    /// True if it was last reported that failed events keep new ones out.
     reported_full: bool,
-    /// What is to be done that no look at the state would find.
+    /// Work for the driver that no inspection of the state would find.
     pending: Pending,
 }
 
@@ -234,7 +234,7 @@ impl Node {
         self.engine.config()
     }
 
-    /// Why nothing is decided now, if nothing is.
+    /// Returns the reason why nothing is decided now, if nothing is.
     pub fn unavailable(&self) -> Option<Unavailable> {
         if self.is_broken { Some(Unavailable::Broken) } else { self.commits.unavailable() }
     }
@@ -244,7 +244,7 @@ impl Node {
         self.unavailable().map_or(Ok(()), Err)
     }
 
-    /// A thread panicked while it held the node: whoever waits is to learn it.
+    /// A thread panicked while it held the node: all that wait are to learn it.
     pub fn break_down(&mut self) {
         self.is_broken = true;
         self.commits.close_horizon();

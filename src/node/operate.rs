@@ -11,22 +11,22 @@ use super::unavailable::Unavailable;
 use super::watches::WatchedEvent;
 use crate::engine::{Answer, Bound, Command, Key, Phase, Refusal, Status, Timestamp};
 
-/// Why a failed event got no other life. Nothing was changed.
+/// The reason why a failed event was not redriven. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedriveError {
     /// There is no such event; perhaps it was forgotten.
     #[error("there is no such event: submit it again")]
     NotFound,
-    /// It has not failed.
+    /// The event has not failed.
     #[error("only a failed event can be redriven, this one is {0}: leave it alone")]
     NotFailed(Status),
     /// A bound is reached.
     #[error("the bound {bound} is reached: try again in {retry_after:?}")]
     Overloaded {
-        /// Which one.
+        /// The bound that is reached.
         bound: Bound,
-        /// When to try again, from now on.
+        /// The time to wait before trying again.
         retry_after: Duration,
     },
     /// The engine is shutting down, or has stopped.
@@ -37,14 +37,14 @@ pub enum RedriveError {
     Unavailable(#[from] Unavailable),
 }
 
-/// Why an event was not discarded. Nothing was changed.
+/// The reason why an event was not discarded. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiscardError {
     /// There is no such event; perhaps it was forgotten.
     #[error("there is no such event: nothing needs to be done")]
     NotFound,
-    /// It was completed before.
+    /// The event was completed before.
     #[error("the event was completed before: undo its effects where they are")]
     Completed,
     /// The engine has stopped.
@@ -55,7 +55,7 @@ pub enum DiscardError {
     Unavailable(#[from] Unavailable),
 }
 
-/// Why the engine was neither paused nor resumed.
+/// The reason why the engine was neither paused nor resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PauseError {
@@ -83,7 +83,8 @@ impl Node {
         Ok(self.decided(value))
     }
 
-    /// Why the journal takes no outcomes of another life of this event, if it is one that has failed.
+    /// Returns the bound for which the journal takes no outcomes of another life of this event, if it is one that has
+    /// failed.
     fn refuses_redrive(&self, now: Timestamp, key: &Key) -> Option<Bound> {
         let (bound, _) = self.commits.refusal(now, 0)?;
         let status = self.engine.get(now, key)?.status;
@@ -177,7 +178,7 @@ impl Node {
         }
     }
 
-    /// This waiter watches for the end of this event no longer.
+    /// Ends a waiter's watch for the end of this event.
     pub fn unwatch(&mut self, key: &Key, waiter: Waiter) {
         self.watches.remove(key, waiter);
     }

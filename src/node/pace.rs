@@ -17,7 +17,8 @@ use core::time::Duration;
 
 use crate::engine::Timestamp;
 
-/// What a run may take, on average, for several to be given at once: no more than it costs to have another core take it.
+/// The longest average duration of runs that are given several at once: no more than it costs to have another core
+/// take one.
 pub(super) const QUICK: Duration = Duration::from_micros(2);
 
 /// The time after which a task that leads and is not heard of counts as held up. Runs that were started with others may
@@ -33,7 +34,7 @@ pub(super) fn is_quick(runs: usize, took: Duration) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lead(u64);
 
-/// How many runs a task is given at once, and the task that leads.
+/// The pace: how many runs a task is given at once, and the task that leads.
 #[derive(Debug)]
 pub(super) struct Pace {
     size: usize,
@@ -43,12 +44,12 @@ pub(super) struct Pace {
     leaders: u64,
 }
 
-/// What the dispatcher finds of the leader.
+/// The leader, as the dispatcher finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaderState {
     /// There is none.
     Absent,
-    /// There is one. It is to be looked at again then.
+    /// A task leads. It is to be checked again then.
     Leads(Timestamp),
     /// There was one, and nothing was heard of it for too long.
     Stalled,

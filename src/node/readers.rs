@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::actions::Waiter;
 use crate::engine::facts::Fact;
 
-/// What a reader of facts receives.
+/// A message to a reader of facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// A decided change.
@@ -17,7 +17,7 @@ pub enum Notice {
     Reopened,
 }
 
-/// What a look for the next notice gives.
+/// The result of a read of the next notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     /// The next notice.

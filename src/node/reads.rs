@@ -16,34 +16,34 @@ use super::horizon::Horizon;
 use super::unavailable::Unavailable;
 use crate::engine::{Cursor, Filter, Key, Page, Phase, Place, RecordView, Timestamp};
 
-/// What was seen, and what it waits for before it is shown.
+/// A value that was read, and what it waits for before it is shown.
 #[derive(Debug)]
 pub struct Observed<T> {
-    /// What was seen.
+    /// The value.
     pub value: T,
-    /// What it waits for.
+    /// The condition on which it is shown.
     pub wait: ShownWhen,
 }
 
-/// What must happen before something is shown.
+/// The condition on which something is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShownWhen {
-    /// Nothing: it is durable.
+    /// No condition: it is durable.
     None,
-    /// Nothing, for that would take too long, or come never: it may not be durable.
+    /// No condition, for waiting would take too long, or for ever: it may not be durable.
     TooLong,
-    /// This is durable, or takes too long.
+    /// An LSN that is durable, or takes too long.
     For(Lsn),
 }
 
 impl Node {
-    /// How far durability has come, when there is a journal. It changes only when [`Actions`] wake those who
+    /// Returns how far durability has come, when there is a journal. It changes only when [`Actions`] wake those who
     /// wait for an LSN, or everyone.
     pub fn horizon(&self) -> Option<&Horizon> {
         self.commits.horizon()
     }
 
-    /// What must be durable before something decided now is shown.
+    /// Returns what must be durable before something decided now is shown.
     fn wait(&self, now: Timestamp) -> ShownWhen {
         match self.commits.tail() {
             None => ShownWhen::None,
@@ -109,12 +109,12 @@ impl Node {
         self.may_start() && matches!(place, Some(Place::Line | Place::Queued(_)))
     }
 
-    /// Fails once the node is broken. What it was given up for otherwise can still be looked at.
+    /// Fails once the node is broken. What it was given up for otherwise can still be read.
     pub(super) fn sound(&self) -> Result<(), Unavailable> {
         if self.is_broken { Err(Unavailable::Broken) } else { Ok(()) }
     }
 
-    /// Where the engine stands in its own life.
+    /// Returns the phase in the life of the engine.
     pub fn phase(&self) -> Phase {
         self.engine.phase()
     }

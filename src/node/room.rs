@@ -10,7 +10,7 @@ use super::actions::Waiter;
 pub(super) struct RoomQueue {
     /// With the sizes of their events, in the order in which they came.
     waiters: BTreeMap<u64, (Waiter, usize)>,
-    /// Where each of them is in it.
+    /// The place of each of them in it.
     places: BTreeMap<Waiter, u64>,
     /// All who ever came.
     joined: u64,
@@ -44,7 +44,7 @@ impl RoomQueue {
         self.joined += 1;
     }
 
-    /// This one came in vain: it is called again when there is room.
+    /// Returns a waiter that came in vain to its place: it is called again when there is room.
     pub(super) fn stay(&mut self, waiter: Waiter) {
         if self.is_first(waiter) {
             self.is_called = false;
@@ -64,7 +64,7 @@ impl RoomQueue {
         self.is_called.then_some(first)
     }
 
-    /// Adds what decides how it goes on to a hash.
+    /// Adds to a hash what decides its further course.
     #[cfg(feature = "sim")]
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash as _;

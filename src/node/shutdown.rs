@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::engine::{FactCounters, Timestamp, facts::AttemptEnd};
 
-/// How a shutdown went.
+/// The report of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
@@ -24,7 +24,7 @@ pub struct ShutdownReport {
     pub left: u64,
     /// Facts that are not durable, or may not be as the journal has failed. Zero without a journal.
     pub unsynced: u64,
-    /// How long it took.
+    /// The time that it took.
     pub took: Duration,
 }
 
@@ -32,20 +32,20 @@ pub struct ShutdownReport {
 /// learns of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shutdown {
-    /// When it was first asked for.
+    /// The time at which it was first asked for.
     since: Timestamp,
-    /// What had happened before, or before the engine was opened that it ends.
+    /// The counts of what had happened before, or before the engine was opened that it ends.
     before: FactCounters,
     stage: ShutdownPhase,
     report: ShutdownReport,
 }
 
-/// How far a shutdown has come.
+/// The phase of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ShutdownPhase {
     /// Runs in flight may end, until then.
     Draining(Timestamp),
-    /// Handlers were told to stop, and have until then to do so.
+    /// Handlers were cancelled, and have until then to end.
     Yielding(Timestamp),
     /// The engine has stopped. The journal and the tasks have until then to end.
     Closing(Timestamp),
@@ -74,7 +74,7 @@ impl Shutdown {
         }
     }
 
-    /// It ends an engine of which this had happened before.
+    /// Sets the counts from which the report counts: those of the engine that is ended now.
     pub(super) const fn count_from(&mut self, before: FactCounters) {
         self.before = before;
     }
@@ -97,7 +97,7 @@ impl Shutdown {
         self.stage = ShutdownPhase::Over;
     }
 
-    /// The report, once it is over.
+    /// Returns the report, once the shutdown has ended.
     pub(super) fn report(&self) -> Option<ShutdownReport> {
         (self.stage == ShutdownPhase::Over).then_some(self.report)
     }

@@ -1,4 +1,4 @@
-//! What a simulator does to a node, and what it must know of it to visit each state once.
+//! Access for simulators: disturbances of a node, and the hash of its state by which they visit each state once.
 
 use alloc::collections::VecDeque;
 use core::hash::{Hash as _, Hasher};
@@ -26,7 +26,7 @@ impl Node {
         self.workers.permits_free()
     }
 
-    /// Adds all that decides how the node goes on to a hash. What is only counted, measured or shown is
+    /// Adds to a hash all that decides the further course of the node. What is only counted, measured or shown is
     /// left out.
     #[doc(hidden)]
     pub fn fingerprint(&self, hasher: &mut impl Hasher) {

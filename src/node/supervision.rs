@@ -35,8 +35,8 @@ impl Node {
         true
     }
 
-    /// Nothing is dispatched once a shutdown was asked for, but deadlines of runs are kept until it has
-    /// stopped the engine.
+    /// Returns whether a part is to live: nothing is dispatched once a shutdown was asked for, but deadlines of runs
+    /// are kept until it has stopped the engine.
     fn is_wanted(&self, part: SupervisedTask) -> bool {
         match part {
             SupervisedTask::Dispatcher => self.shutdown.is_none(),

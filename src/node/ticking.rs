@@ -1,23 +1,23 @@
-//! Time: deadlines of the engine, and answers that have waited too long.
+//! Time: deadlines of the engine, and results that have waited too long.
 
 use core::mem;
 
 use super::Node;
 use crate::engine::{Answer, Command, Deadline, Phase, Swept, Timestamp};
 
-/// What came of a look at the time.
+/// The result of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tick {
     /// A sweep was due, and found this. Look again at once: one sweep may leave some of it over.
     Swept(Deadline, Swept),
-    /// Nothing is due. Look again then, or when woken.
+    /// No deadline has passed. Tick again then, or when woken.
     Until(Option<Timestamp>),
-    /// Nothing will be due any more.
+    /// The end: nothing will be due any more.
     End,
 }
 
 impl Node {
-    /// Sweeps when that is due, and lets answers go that have waited too long.
+    /// Sweeps when that is due, and releases results that have waited too long.
     pub fn tick(&mut self, now: Timestamp) -> Tick {
         self.release_answers(now, false);
         match self.unavailable() {
@@ -35,7 +35,7 @@ impl Node {
         Tick::Swept(deadline, swept)
     }
 
-    /// What a sweep is due for. If nothing is, the sweeper sleeps until [`Node::armed_at`].
+    /// Returns the deadline for which a sweep is due. If none is, the sweeper sleeps until [`Node::armed_at`].
     ///
     /// It sleeps on even when what wanted that deadline has ended: a look in vain now and then
     /// costs less than a wake-up for each event that comes and goes.
@@ -50,7 +50,7 @@ impl Node {
         due
     }
 
-    /// The next deadline of the engine, or of answers that wait for the journal.
+    /// The next deadline of the engine, or of results that wait for the journal.
     fn next_wakeup(&self, now: Timestamp) -> Timestamp {
         let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
         deadline.into_iter().chain(self.commits.next_overdue(now)).min().unwrap_or(Timestamp::MAX)
@@ -74,7 +74,7 @@ impl Node {
         is_earlier
     }
 
-    /// Lets answers go that have waited too long, or all.
+    /// Releases the results that have waited too long, or all.
     pub(super) fn release_answers(&mut self, now: Timestamp, all: bool) {
         if let Some((after, up_to)) = self.commits.stop_waiting(now, all) {
             self.pending.edit().settle(after, up_to);

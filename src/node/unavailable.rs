@@ -1,8 +1,8 @@
-//! Why nothing is decided.
+//! The reason why nothing is decided.
 
 use super::horizon::Unsynced;
 
-/// Why the engine gives no answer.
+/// The reason why the engine gives no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
@@ -19,13 +19,13 @@ pub enum Unavailable {
     /// The journal has failed, and is being opened again. Nothing was done.
     #[error("the journal has failed and is being opened again: try again soon")]
     Reopening,
-    /// The journal has failed for good; the log says why. Nothing was done.
+    /// The journal has failed permanently; the log says why. Nothing was done.
     #[error("the journal cannot be used any more: see the log for the reason, and restart the process")]
     JournalDown,
 }
 
 impl Unavailable {
-    /// Whether trying again later helps without a restart.
+    /// Returns whether trying again later helps without a restart.
     pub const fn is_temporary(self) -> bool {
         match self {
             Self::Unknown | Self::Reopening => true,

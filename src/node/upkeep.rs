@@ -11,13 +11,13 @@ pub enum SupervisedTask {
     Sweeper,
 }
 
-/// How it goes with a task that is looked after.
+/// The state of a supervised task.
 #[derive(Debug, Default, Hash)]
 pub(super) struct Supervised {
     restarts: u64,
-    /// It died, and is not started again yet.
+    /// True if it died, and is not started again yet.
     is_down: bool,
-    /// It may not be started again before.
+    /// The time before which it may not be started again.
     not_before: Timestamp,
     has_ended: bool,
 }
@@ -36,13 +36,13 @@ impl Supervised {
         !self.has_ended && !self.is_down
     }
 
-    /// It died. Returns when it may be started again.
+    /// Records that the task died. Returns the time at which it may be started again.
     pub(super) const fn die(&mut self) -> Timestamp {
         self.is_down = true;
         self.not_before
     }
 
-    /// It is started again. If it dies at once, it stays down until then.
+    /// Records that the task is started again. If it dies at once, it stays down until then.
     pub(super) const fn restart(&mut self, not_before: Timestamp) {
         (self.restarts, self.is_down, self.not_before) = (self.restarts + 1, false, not_before);
     }

@@ -1,4 +1,4 @@
-//! Those who wait for the end of one event.
+//! Waiters for the end of one event.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::engine::{
     facts::{AfterRun, Change, Fact},
 };
 
-/// Why there is no end to wait for.
+/// The reason why there is no end to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
@@ -30,9 +30,9 @@ pub enum WaitError {
 /// An event whose end is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchedEvent {
-    /// It has ended, and that is durable with this LSN.
+    /// The event has ended, and that is durable with this LSN.
     Ended(Box<RecordView>, Option<Lsn>),
-    /// It has not ended: the waiter is woken when it has.
+    /// The event has not ended: the waiter is woken when it has.
     Waits,
     /// There is none, and that is durable with this LSN.
     Absent(Option<Lsn>),
@@ -40,7 +40,7 @@ pub enum WatchedEvent {
     Stopped,
 }
 
-/// Those who wait for the end of an event.
+/// The waiters for the end of each event.
 #[derive(Debug, Default)]
 pub(super) struct Watches(BTreeMap<Key, BTreeSet<Waiter>>);
 

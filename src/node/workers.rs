@@ -27,14 +27,14 @@ pub(super) struct Workers {
     inflight: usize,
 }
 
-/// What the holder of a permit does.
+/// The use of a permit by its holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum PermitUse {
-    /// Nothing: the permit is free.
+    /// Free: no one holds the permit.
     Free,
     /// Works on a run that counts.
     Running(RunId),
-    /// Was told to stop, and has not ended.
+    /// Was cancelled, and has not ended.
     Stopped { run: RunId, since: Timestamp },
 }
 
@@ -82,8 +82,8 @@ impl Workers {
         true
     }
 
-    /// These runs no longer count: their workers are to stop, and are added to `cancelled` in the same order.
-    /// Rare, so it may look at all workers, but only once for all runs: a shutdown stops all of them.
+    /// Stops the workers of runs that no longer count, and adds them to `cancelled` in the same order. Rare, so it
+    /// may visit all workers, but only once for all runs: a shutdown stops all of them.
     pub(super) fn stop(&mut self, now: Timestamp, runs: &[RunId], cancelled: &mut Vec<WorkerId>) {
         let mut wanted: Vec<_> = runs.iter().copied().zip(0..).collect();
         wanted.sort_unstable();
@@ -121,7 +121,7 @@ impl Workers {
         })
     }
 
-    /// Counts the workers that were told to stop at least `grace` ago and have not ended.
+    /// Counts the workers that were cancelled at least `grace` ago and have not ended.
     pub(super) fn stopped(&self, now: Timestamp, grace: Duration) -> usize {
         if self.inflight == self.held() {
             return 0;
@@ -131,7 +131,7 @@ impl Workers {
         self.slots.iter().filter(is_late).count()
     }
 
-    /// Adds what decides how they go on to a hash.
+    /// Adds to a hash what decides their further course.
     #[cfg(feature = "sim")]
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
         core::hash::Hash::hash(&(&self.slots, &self.free), hasher);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn worker_that_was_told_to_stop_holds_its_permit_until_it_ends() {
+    fn cancelled_worker_holds_its_permit_until_it_ends() {
         let mut workers = Workers::new(NonZeroUsize::MIN);
         let (worker, mut cancelled) = (workers.begin(run(1)), Vec::new());
         workers.stop(NOW, &[run(1)], &mut cancelled);

@@ -1,4 +1,4 @@
-//! What the writer of the journal does next, one job after the other.
+//! The writer of the journal: its jobs, one after the other.
 //!
 //! ```text
 //!   ┌──────────────────── notified, or time ────────────────────┐
@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use crate::engine::Timestamp;
 
-/// What the writer of the journal is to do.
+/// A job for the writer of the journal.
 ///
 /// Exhaustive on purpose: a driver must do all of it, one at a time, and report what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Job {
     Close,
 }
 
-/// What a look at the journal found.
+/// The condition of the journal's room, as the last check found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum JournalSpace {
     /// There is room for an event of any size that is allowed.
@@ -60,22 +60,22 @@ const LOOK_AFTER: Duration = Duration::from_millis(500);
 /// The time between tries to open a journal again.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
-/// Where the writer stands.
+/// The state of the writer.
 #[derive(Debug)]
 pub(super) struct WriterState {
     turn: WriterTurn,
     /// The group at hand was refused, and stays with the driver until there is room.
     is_refused: bool,
-    /// When something was last appended, until the journal is sealed.
+    /// The time at which something was last appended, until the journal is sealed.
     unsealed_since: Option<Timestamp>,
     found: JournalSpace,
     /// The journal can grow without a bound, so there is no need to look.
     is_unbounded: bool,
-    /// When it last looked.
-    looked_at: Timestamp,
+    /// The time of its last check.
+    checked_at: Timestamp,
     /// Openings since something was last appended.
     openings_in_vain: u32,
-    /// When the next opening may be tried.
+    /// The time before which no opening is tried.
     open_at: Timestamp,
     /// Frames that are durable.
     frames: u64,
@@ -85,7 +85,7 @@ pub(super) struct WriterState {
     is_closed: bool,
 }
 
-/// What comes next.
+/// The next turn of the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum WriterTurn {
     Write,
@@ -101,7 +101,7 @@ impl WriterState {
             unsealed_since: None,
             found: JournalSpace::Room,
             is_unbounded: false,
-            looked_at: Timestamp::EPOCH,
+            checked_at: Timestamp::EPOCH,
             openings_in_vain: 0,
             open_at: Timestamp::EPOCH,
             frames,
@@ -130,7 +130,7 @@ impl WriterState {
                 return if self.unsealed_since.take().is_some() { Job::Seal } else { Job::Close };
             }
         }
-        if !self.is_unbounded && self.looked_at + LOOK_AFTER <= now {
+        if !self.is_unbounded && self.checked_at + LOOK_AFTER <= now {
             return Job::Look;
         }
         let maintains = self.turn != WriterTurn::Rest && self.found != JournalSpace::Unreachable;
@@ -146,9 +146,9 @@ impl WriterState {
         Job::Wait(self.wakes_at())
     }
 
-    /// When it has something to do that nothing wakes it for.
+    /// Returns the time at which it has something to do that nothing wakes it for.
     fn wakes_at(&self) -> Option<Timestamp> {
-        let look = (!self.is_unbounded).then(|| self.looked_at + LOOK_AFTER);
+        let look = (!self.is_unbounded).then(|| self.checked_at + LOOK_AFTER);
         self.unsealed_since.map(|since| since + SEAL_AFTER).into_iter().chain(look).min()
     }
 
@@ -179,14 +179,14 @@ impl WriterState {
     }
 
     /// A snapshot was given up: what was written of it is removed with the next seal. The reason may be
-    /// the disk, so that is looked at.
+    /// the disk, so that is checked.
     pub(super) const fn leave_unsealed(&mut self, now: Timestamp) {
-        (self.unsealed_since, self.looked_at) = (Some(now), Timestamp::EPOCH);
+        (self.unsealed_since, self.checked_at) = (Some(now), Timestamp::EPOCH);
     }
 
     /// Notes what a look has found. Returns whether that is news.
     pub(super) fn looked(&mut self, now: Timestamp, found: JournalSpace, is_unbounded: bool) -> bool {
-        self.looked_at = now;
+        self.checked_at = now;
         self.is_unbounded = is_unbounded && found == JournalSpace::Room && !self.is_refused;
         core::mem::replace(&mut self.found, found) != found
     }
@@ -232,12 +232,12 @@ impl WriterState {
         self.reopenings
     }
 
-    /// Adds what decides how it goes on to a hash.
+    /// Adds to a hash what decides its further course.
     #[cfg(feature = "sim")]
     pub(super) fn fingerprint(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash as _;
         (self.turn, self.is_refused, self.unsealed_since, self.found, self.is_unbounded).hash(hasher);
-        (self.looked_at, self.openings_in_vain > 0, self.open_at, self.is_closed).hash(hasher);
+        (self.checked_at, self.openings_in_vain > 0, self.open_at, self.is_closed).hash(hasher);
     }
 }
 

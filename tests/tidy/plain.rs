@@ -41,7 +41,6 @@ const PENDING: &[&str] = &[
     "src/engine/",
     "src/journal/",
     "src/lib.rs",
-    "src/node/",
     "src/runtime/",
     "tests/harness/",
     "tests/http/",

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn digest_is_over_what_is_not_excluded() {
+    fn digest_covers_what_is_not_excluded() {
         let digest = |json: &str, places: &[&str]| {
             let places: Vec<Pointer> = places.iter().map(|place| place.parse().expect("a pointer")).collect();
             digest_without(json.as_bytes(), &places).expect("it is JSON")
