@@ -15,6 +15,10 @@ use super::store::{FreeSpace, Journal};
 /// sync, and an append waits for it: 256 KiB take a few milliseconds.
 pub(super) const PART_BYTES: usize = 256 << 10;
 
+/// Bytes of the room that a part takes around its own, at most. On disk that is the head of a record, and what fills its
+/// last sector.
+const AROUND_BYTES: u64 = 1024;
+
 /// The parts of the snapshot of everything before a position.
 #[derive(Debug)]
 pub(super) struct PartWriter {
@@ -64,7 +68,7 @@ impl PartWriter {
         let mut bytes = Vec::new();
         let body = &mut self.body;
         let link = frame::encode_with(frame::SNAPSHOT_VERSION, &header, &mut bytes, |out| out.append(body))?;
-        admit(bytes.len() as u64, reserve, journal.room())?;
+        admit(bytes.len() as u64 + AROUND_BYTES, reserve, journal.room())?;
         journal.put_snapshot(at, self.part, &bytes, last)?;
         (self.part, self.link) = (self.part + 1, link);
         Ok(())

@@ -32,6 +32,10 @@ use crate::engine::{
     facts::{Change, Fact, Replay, SnapshotSummary},
 };
 
+/// Bytes of the room that a frame without facts takes at most: on disk its sector, and the first and the last one of a
+/// segment that it begins.
+const PLACE_BYTES: u64 = 2048;
+
 /// What came of a step of [`JournalLog::maintain`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Maintained {
@@ -231,7 +235,10 @@ impl JournalLog {
         if let Some(base) = self.snapshots.base.take().filter(|base| *base < at) {
             self.journal.trim(base)?;
         }
-        if self.snapshots.held >= self.snapshots.worth() && self.snapshots.is_short(self.journal.room()) {
+        let Snapshots { reserve, held, .. } = self.snapshots;
+        let room = self.journal.room();
+        let is_of_use = held >= self.snapshots.worth() && self.snapshots.is_short(room);
+        if is_of_use && admit(PLACE_BYTES, reserve, room).is_ok() {
             self.append(&[])?;
             self.snapshots.again = true;
         }

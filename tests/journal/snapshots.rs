@@ -1,6 +1,8 @@
 //! Snapshots stand for the frames before them.
 
-use eventful::journal::{JournalStore as _, Maintained, MemoryStore, Owner, Recovered, Sequence, recover};
+use eventful::journal::{
+    DiskStore, JournalStore, MaintainError, Maintained, MemoryStore, Owner, Recovered, Sequence, WriteError, recover,
+};
 use eventful::{
     Key, Timestamp,
     engine::{
@@ -13,7 +15,7 @@ use proptest::prelude::*;
 
 use crate::script::{ScriptDriver, ScriptEnding, ScriptMove, cases, config, moves, start};
 
-fn reopen(store: &mut MemoryStore, snapshot_after: u64) -> Recovered {
+fn reopen(store: &mut dyn JournalStore, snapshot_after: u64) -> Recovered {
     recover(store, &Owner::new("a test"), &config(), snapshot_after, &mut |_| {}).expect("a sound journal")
 }
 
@@ -133,6 +135,36 @@ fn a_snapshot_that_would_not_leave_half_of_the_reserve_is_given_up_whole() {
     }
     assert!(refused > 0, "the snapshot of what is there does not fit");
     assert_eq!(reopen(&mut store, u64::MAX).replay.state(), driver.engine.durable_state());
+}
+
+#[test]
+fn parts_of_a_snapshot_on_disk_leave_half_of_the_reserve_to_the_byte() {
+    const RESERVE_BYTES: u64 = 400_000;
+    // Parts take whole sectors, so that the bytes that are over differ.
+    for over in (0..512).step_by(64) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut store = DiskStore::new(directory.path()).max_bytes(600_000 + over);
+        let Recovered { mut log, replay } = reopen(&mut store, 1);
+        log.reserve(RESERVE_BYTES);
+        log.bound_parts(1);
+        let (mut driver, opening) = ScriptDriver::open(replay, start());
+        log.append(&opening).expect("room");
+        let submit = |id| ScriptMove::Submit { id, payload: vec![id; 600], extras: false };
+        log.append(&(0..=u8::MAX).flat_map(|id| driver.make(&submit(id))).collect::<Vec<_>>()).expect("room");
+
+        let ended = loop {
+            let before = log.room().0;
+            match log.maintain(&Gauges::default) {
+                Ok(Maintained::More) => {
+                    let left = log.room().0;
+                    assert!(left == before || left >= RESERVE_BYTES / 2, "{left} bytes are left of {before}");
+                }
+                ended => break ended,
+            }
+        };
+
+        assert_eq!(ended, Err(MaintainError::Write(WriteError::Full)));
+    }
 }
 
 /// When each record ended that is over and expires, in the order in which it does.

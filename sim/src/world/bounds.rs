@@ -7,8 +7,10 @@ use super::journal::WorldJournal;
 use crate::failure::{Broken, holds};
 use crate::scenario::Journaling;
 
-/// Bytes that the disk takes at most around those of a part.
-const AROUND: u64 = 256;
+/// Bytes that trimming may take before it frees any: its record, and what begins and ends a segment where that record
+/// has no place in the newest one. Without them a full disk could not be trimmed, so they may be of the half that parts
+/// and the frame behind a snapshot must leave.
+const TRIM_BYTES: u64 = 4 * 512;
 
 /// Bytes of a frame with a fact, at least.
 const LEAST_BYTES: u64 = 45;
@@ -29,11 +31,11 @@ impl WorldJournal {
         self.settings.snapshot_after_bytes << self.backlog.failures.min(DOUBLINGS)
     }
 
-    /// Judges a step towards a snapshot, before which so much was behind the newest sound one, and so much room
-    /// free.
+    /// Judges a step towards a snapshot, before which so much was behind the newest sound one, so much room free, and
+    /// so many frames ever appended.
     pub(super) fn judge_step(
         &mut self,
-        (behind, room): (u64, u64),
+        (behind, room, frames): (u64, u64, u64),
         maintained: &Result<Maintained, MaintainError>,
     ) -> Result<(), Broken> {
         let reserve = self.settings.reserve_bytes;
@@ -47,7 +49,9 @@ impl WorldJournal {
             self.judge_short()?;
         }
         let left = self.free();
-        holds(left >= room || left + AROUND >= reserve / 2, || {
+        let trims = matches!(maintained, Ok(Maintained::Snapshot(_))) && self.frames() == frames;
+        let trimming = if trims { TRIM_BYTES } else { 0 };
+        holds(left >= room || left + trimming >= reserve / 2, || {
             broken(format_args!("a snapshot leaves {left} bytes of a reserve of {reserve}"))
         })?;
         self.backlog.was_made = matches!(maintained, Ok(Maintained::Snapshot(_)));

@@ -193,7 +193,7 @@ impl World<'_> {
     fn maintain(&mut self) -> Result<(), Stop> {
         let (is_gone, Self { journal, node, .. }) = (self.is_gone(), &mut *self);
         let journal = journal_of(journal);
-        let before = (journal.behind(true), journal.free());
+        let before = (journal.behind(true), journal.free(), journal.frames());
         let Some(log) = &mut journal.log else { return Ok(()) };
         let maintained =
             if is_gone { Err(MaintainError::Write(gone())) } else { log.maintain(&|| node.engine().gauges()) };
