@@ -1,4 +1,4 @@
-//! What the caller of a command gets back.
+//! Answers: the results of commands.
 
 use core::fmt;
 use core::time::Duration;
@@ -10,7 +10,7 @@ use super::ids::RunId;
 use super::status::Status;
 use super::time::Timestamp;
 
-/// What the caller of a command gets back.
+/// The result of a command, for its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Submit: the event is new, and is remembered from now on.
@@ -28,7 +28,7 @@ pub enum Answer {
     Held,
     /// Start: the ticket was a marker. Keep the permit and take the next ticket.
     Marked,
-    /// Start: the ticket stands for nothing. Settle, Heartbeat: the run is not current.
+    /// Start: the ticket has no record. Settle, Heartbeat: the run is not current.
     /// EnqueueFailed: no such ticket is in the channel. Nothing was changed.
     Stale,
     /// Settle: the outcome counts; the record has this status now.
@@ -47,14 +47,14 @@ pub enum Answer {
     Noted,
 }
 
-/// What is known of an event that is submitted again.
+/// The state of an event that is submitted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Duplicate {
-    /// Where it stands now.
+    /// Its status now.
     pub status: Status,
-    /// How often a run was started.
+    /// The number of runs that were started.
     pub attempt: u32,
-    /// When it was accepted.
+    /// The time of its acceptance.
     pub accepted_at: Timestamp,
 }
 
@@ -65,21 +65,21 @@ pub struct Conflict {
     pub stored: Digest,
     /// The digest of the refused one.
     pub received: Digest,
-    /// When the accepted one was accepted.
+    /// The time at which the first event of this key was accepted.
     pub first_received_at: Timestamp,
 }
 
-/// Why the engine does not take an event.
+/// The reason why the engine does not take an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// A bound is reached.
     Overloaded {
-        /// Which one.
+        /// The bound that is reached.
         bound: Bound,
-        /// When to try again, from now on; never zero.
+        /// The time to wait before trying again; never zero.
         retry_after: Duration,
     },
-    /// It is larger than any event may be; trying again will not help.
+    /// The event is larger than any may be; trying again will not help.
     TooLarge {
         /// The most that an event may have, as [`Event::size_bytes`] counts.
         limit_bytes: usize,
@@ -132,17 +132,17 @@ pub struct Run {
     pub event: Event,
     /// Its name, to be given back with its outcome.
     pub id: RunId,
-    /// How often a run of this event was started, this one included.
+    /// The number of runs of this event that were started, this one included.
     pub attempt: u32,
-    /// How many of them count against `max_attempts`, this one included.
+    /// The number of them that count against `max_attempts`, this one included.
     pub charged: u32,
-    /// When it must have ended, unless a heartbeat moves this.
+    /// The time at which it must have ended, unless a heartbeat moves this.
     pub deadline: Timestamp,
-    /// What no heartbeat can move the deadline past.
+    /// The time past which no heartbeat can move the deadline.
     pub lifetime_end: Timestamp,
 }
 
-/// What a sweep found.
+/// The findings of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Retries that became due and joined the line.
@@ -151,8 +151,8 @@ pub struct Swept {
     pub expired_runs: u32,
     /// Terminal records past their retention, now forgotten.
     pub forgotten: u32,
-    /// Whether a marker has been in the channel for `stuck_after`. When the dispatcher holds a
-    /// permit meanwhile, and so would have presented it, the channel is broken.
+    /// True if a marker has been in the channel for `stuck_after`. When the dispatcher holds a permit meanwhile, and
+    /// so would have presented it, the channel is broken.
     pub marker_overdue: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How long a failed event waits for its next attempt.
+//! The wait of a failed event for its next attempt.
 
 use core::hash::{Hash as _, Hasher as _};
 use core::time::Duration;
@@ -19,7 +19,7 @@ pub struct Backoff {
     pub base: Duration,
     /// The longest wait. 10 min by default.
     pub cap: Duration,
-    /// How much of the wait is left to chance, 0 to 100. 50 by default.
+    /// The part of the wait that is random, in percent. 50 by default.
     pub jitter_percent: u8,
 }
 

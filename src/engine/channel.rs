@@ -35,7 +35,7 @@ impl Engine {
             && self.tickets.outstanding() < self.config.channel_capacity.get()
     }
 
-    /// Whether the phase lets tickets be sent.
+    /// Returns whether the phase lets tickets be sent.
     pub(super) fn is_feeding(&self) -> bool {
         self.phase == Phase::Running && !self.state.paused
     }
@@ -66,7 +66,7 @@ impl Engine {
         lost.into_iter().for_each(|slot| self.join_head(slot));
     }
 
-    /// Where a record belongs that may start from `eligible_at` on.
+    /// Puts a record where it belongs, which may start from `eligible_at` on.
     pub(super) fn wait(&mut self, slot: Slot, eligible_at: Timestamp) {
         match eligible_at <= self.now {
             true => self.join_tail(slot),

@@ -1,4 +1,4 @@
-//! Whether the state agrees with itself.
+//! The check that the state is consistent.
 
 use alloc::string::String;
 use core::fmt::Debug;
@@ -15,7 +15,7 @@ use super::{Engine, Gauges, Phase, Status};
 #[error("the engine contradicts itself, please report this: {0}")]
 pub struct Violation(String);
 
-/// What the records add up to.
+/// The sums over all records.
 #[derive(Debug, Default)]
 struct Recount {
     gauges: Gauges,
@@ -33,8 +33,8 @@ impl Engine {
             self.check_record(Location::Live(slot), record.event.key(), record.stage.status(), &mut recount)?;
             self.check_live(slot, record, &mut recount)?;
         }
-        for (grave, tombstone) in self.state.store.tombstones() {
-            self.check_record(Location::Buried(grave), &tombstone.key, tombstone.status(), &mut recount)?;
+        for (id, tombstone) in self.state.store.tombstones() {
+            self.check_record(Location::Tombstone(id), &tombstone.key, tombstone.status(), &mut recount)?;
         }
         same("gauges and a recount of the records", &self.gauges(), &recount.gauges)?;
         self.check_lists()?;

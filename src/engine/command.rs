@@ -1,4 +1,4 @@
-//! What can happen outside: the inputs of the engine.
+//! Commands: everything that can happen outside, as inputs of the engine.
 
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
@@ -11,7 +11,7 @@ use super::key::Key;
 
 /// An input of the engine: something that happened outside.
 ///
-/// Exhaustive on purpose: whoever drives the engine must know them all.
+/// Exhaustive on purpose: every driver of the engine must know them all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// A client submits an event.
@@ -22,9 +22,9 @@ pub enum Command {
     Start(Ticket),
     /// A run has ended.
     Settle {
-        /// Which run.
+        /// The run that ended.
         run: RunId,
-        /// How.
+        /// Its outcome.
         outcome: Outcome,
     },
     /// A run is alive and wants its deadline moved.
@@ -32,9 +32,9 @@ pub enum Command {
     /// A ticket did not get into the channel. After the first one of a batch fails, the driver
     /// sends none of the rest, and reports them last first, so that their order is kept.
     EnqueueFailed {
-        /// Which ticket.
+        /// The ticket that did not get in.
         ticket: Ticket,
-        /// Why.
+        /// The cause.
         cause: EnqueueFailure,
     },
     /// The channel and all tickets in it are gone; a new, empty one takes its place.
@@ -54,18 +54,18 @@ pub enum Command {
     HoldExpiry,
     /// Sweeps forget what has expired again.
     ReleaseExpiry,
-    /// Accept nothing new and start nothing; runs in flight go on.
+    /// Accept nothing new and start nothing; runs in flight continue.
     Shutdown,
-    /// Record every run in flight as interrupted, and stop for good.
+    /// Record every run in flight as interrupted, and stop permanently.
     AbortInflight,
 }
 
-/// Why a submission makes no event.
+/// The reason why a submission makes no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rejection {
     /// Its key or its form is not allowed.
     Invalid,
-    /// It was cut off for its size before it was whole.
+    /// The event was cut off for its size before it was whole.
     TooLarge,
     /// The journal has no room for it.
     Disk,
@@ -77,7 +77,7 @@ pub enum Rejection {
     Bytes,
 }
 
-/// Why a ticket did not get into the channel.
+/// The reason why a ticket did not get into the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EnqueueFailure {
     /// The channel has no room.
@@ -86,35 +86,35 @@ pub enum EnqueueFailure {
     Closed,
 }
 
-/// How a run ended, as its worker tells it.
+/// The end of a run, as its worker reports it.
 ///
-/// Timeouts and interruptions are not told by workers: the engine decides them.
+/// Timeouts and interruptions are not reported by workers: the engine decides them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// With success.
     Done,
     /// With an error that another attempt may not have.
     Retry {
-        /// What went wrong.
+        /// The error of this attempt.
         error: ErrorText,
         /// The soonest that the next attempt makes sense, from now on.
         after: Option<Duration>,
     },
     /// With an error that every attempt will have.
     Permanent {
-        /// What is wrong.
+        /// The error, which no other attempt would mend.
         error: ErrorText,
     },
     /// Without a fault of the event: it is too early, or there is no room to work in.
     Snooze {
-        /// When to try again, from now on.
+        /// The wait until the next attempt.
         delay: Duration,
-        /// Why, when it is worth a record.
+        /// The reason, when it is worth a record.
         reason: Option<ErrorText>,
     },
     /// The handler panicked, or its worker died.
     Crashed {
-        /// What is known of it.
+        /// The little that is known of it.
         error: ErrorText,
     },
     /// Without a call of the handler: its worker died before. The start is given back, as that of a run that shutdown
@@ -130,14 +130,14 @@ impl ErrorText {
     /// The longest text that is kept, in bytes.
     pub const MAX_BYTES: usize = 1024;
 
-    /// This text, cut at a character's end where it is too long.
+    /// Makes an error text, cut at a character's end where it is too long.
     pub fn new(text: impl fmt::Display) -> Self {
         let text = text.to_string();
         let end = text.floor_char_boundary(Self::MAX_BYTES);
         Self(text[..end].into())
     }
 
-    /// This text, cut at a character's end where it has more bytes than these.
+    /// Returns this text, cut at a character's end where it has more bytes than these.
     pub(super) fn shortened(&self, max_bytes: usize) -> Self {
         Self(self.0[..self.0.floor_char_boundary(max_bytes)].into())
     }
@@ -166,7 +166,7 @@ mod tests {
     use alloc::format;
 
     #[test]
-    fn an_error_is_told_as_it_was_given() {
+    fn error_is_shown_as_it_was_given() {
         let error = ErrorText::new("a \"b\"");
         assert_eq!(
             (error.as_str(), format!("{error}"), format!("{error:?}")),

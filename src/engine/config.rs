@@ -1,4 +1,4 @@
-//! What can be set.
+//! The configuration of an engine.
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -20,8 +20,8 @@ use super::thresholds::Thresholds;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where jitter and the keyed hash come from. Same seed, same run. Absent by default: then the
-    /// adapter draws one from the operating system, and the engine alone takes 0.
+    /// The seed of jitter and of the keyed hash. Same seed, same run. Absent by default: then the adapter draws one
+    /// from the operating system, and the engine alone takes 0.
     pub seed: Option<u64>,
     /// Runs at the same time. 64 by default.
     pub concurrency: NonZeroUsize,
@@ -41,9 +41,9 @@ pub struct Config {
     /// Interruptions by shutdown that are not charged. 10 by default.
     pub max_refunds: u32,
 
-    /// How long a run may last without a heartbeat. 30 s by default.
+    /// The longest time that a run may last without a heartbeat. 30 s by default.
     pub run_timeout: Duration,
-    /// How long a run may last with heartbeats. 10 min by default.
+    /// The longest time that a run may last with heartbeats. 10 min by default.
     pub run_lifetime: Duration,
 
     /// Events that are not terminal. 100,000 by default.
@@ -56,34 +56,34 @@ pub struct Config {
     /// 256 MiB by default, as much as [`max_bytes`](Self::max_bytes): the two together bound the
     /// memory that payloads take.
     pub max_failed_bytes: usize,
-    /// What happens when failed events have more than [`max_failed_bytes`](Self::max_failed_bytes).
-    /// New events are refused by default, so that no failed one is lost.
+    /// The reaction to failed events that have more than [`max_failed_bytes`](Self::max_failed_bytes). New events are
+    /// refused by default, so that no failed one is lost.
     pub failed_overflow: FailedOverflow,
     /// Bytes of one event. 1 MiB by default.
     pub max_event_bytes: usize,
-    /// What a refused sender is told to wait while pending events fill a bound. 1 s by default.
+    /// The time that a refused sender is asked to wait while pending events fill a bound. 1 s by default.
     pub overload_retry_after: Duration,
-    /// How long a completed or discarded record is remembered. 1 h by default. Only time counts in which the
-    /// engine is open: a stop, and a clock that steps between two starts, make it longer by the clock on
-    /// the wall.
+    /// The time for which a completed or discarded record is remembered. 1 h by default. Only time counts in which
+    /// the engine is open: a stop, and a clock that steps between two starts, make it longer by the clock on the
+    /// wall.
     pub retention: Duration,
-    /// How long a failed event is kept when nobody redrives or discards it. For ever (`None`) by
+    /// The time for which a failed event is kept that is neither redriven nor discarded. Without end (`None`) by
     /// default: the end of an event that failed is an operator's decision. Time counts as for
     /// [`retention`](Self::retention).
     pub failed_retention: Option<Duration>,
 
     /// Items that one sweep handles. 1,000 by default.
     pub sweep_batch: NonZeroUsize,
-    /// How long feeding stays stopped after a ticket did not get into the channel. 1 s by default.
+    /// The time for which feeding stays stopped after a ticket did not get into the channel. 1 s by default.
     pub sweep_interval: Duration,
     /// The age of a ticket at which the channel is put to the test. 30 s by default.
     pub stuck_after: Duration,
 
-    /// How long shutdown waits for runs in flight. 30 s by default.
+    /// The longest time for which a shutdown waits for runs in flight. 30 s by default.
     pub drain_timeout: Duration,
-    /// How long shutdown waits for aborted runs to yield. 1 s by default.
+    /// The longest time for which a shutdown waits for aborted runs to yield. 1 s by default.
     pub abort_grace: Duration,
-    /// How long shutdown waits then for the last facts to be durable, and for the adapter's own
+    /// The longest time for which a shutdown waits then for the last facts to be durable, and for the adapter's own
     /// tasks. 5 s by default.
     pub sync_grace: Duration,
 
@@ -91,7 +91,7 @@ pub struct Config {
     pub(super) thresholds: Thresholds,
 }
 
-/// What happens when failed events have more than `max_failed_bytes`.
+/// The reaction to failed events that have more than `max_failed_bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum FailedOverflow {
@@ -170,27 +170,27 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Records that the engine can address.
 const ADDRESSABLE: usize = 1 << 30;
 
-/// Why a configuration contradicts itself.
+/// The reason why a configuration is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidConfig {
-    /// This must be more than zero.
+    /// A setting is zero, and must be more.
     #[error("{0} is zero: set it to at least 1")]
     Zero(&'static str),
-    /// This must be at least a microsecond.
+    /// A setting is shorter than a microsecond.
     #[error("{0} is shorter than a microsecond: set it to at least 1 µs")]
     TooShort(&'static str),
     /// The first must not be less than the second.
     #[error("{0} is less than {1}: raise {0} or lower {1}")]
     Less(&'static str, &'static str),
     /// More records than the engine can address.
-    #[error("max_records is over {ADDRESSABLE}: lower it")]
+    #[error("max_records is more than {ADDRESSABLE}: lower it")]
     TooManyRecords,
-    /// This is more than what it is kept in takes.
-    #[error("{0} is over {1}, the most that the journal takes: lower it")]
+    /// A setting is more than what it is kept in takes.
+    #[error("{0} is more than {1}, the most that the journal takes: lower it")]
     Greater(&'static str, u64),
     /// More jitter than the whole wait.
-    #[error("backoff.jitter_percent is over 100: lower it")]
+    #[error("backoff.jitter_percent is more than 100: lower it")]
     Jitter,
 }
 
@@ -250,7 +250,7 @@ impl Config {
     ///
     /// Each start, charged or given back, waits for its delay, then for its turn among the others,
     /// and lasts at most a lifetime; lost tickets are found within two times `stuck_after`, and a
-    /// stopped feed goes on within `sweep_interval`.
+    /// stopped feed continues within `sweep_interval`.
     pub fn liveness_bound(&self, pending: usize) -> Duration {
         let starts = u64::from(self.max_attempts) + u64::from(self.max_snoozes) + u64::from(self.max_refunds);
         let delay = self.backoff.cap.max(self.max_retry_after).max(self.max_snooze);

@@ -36,7 +36,7 @@ impl Delayed {
         self.due.first_key_value().map(|((at, _), slot)| (*at, *slot))
     }
 
-    /// Whether this record is in the set, as this number, at this time.
+    /// Returns whether this record is in the set, as this number, at this time.
     pub(super) fn holds(&self, eligible_at: Timestamp, number: u64, slot: Slot) -> bool {
         self.due.get(&(eligible_at, number)) == Some(&slot)
     }

@@ -1,4 +1,4 @@
-//! What tells two payloads apart.
+//! Digests, by which two payloads are compared.
 
 use core::fmt;
 use sha2::{Digest as _, Sha256};
@@ -12,7 +12,7 @@ pub struct Digest {
     bytes: [u8; 32],
 }
 
-/// How a [`Digest`] was made.
+/// The algorithm of a [`Digest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -33,7 +33,7 @@ impl Digest {
         Self { algorithm, bytes }
     }
 
-    /// How it was made.
+    /// Returns the algorithm that made it.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

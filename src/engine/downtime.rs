@@ -14,9 +14,9 @@ use super::time::{Timestamp, micros};
 /// A time that does not count toward retention: from the last fact before an opening until that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Downtime {
-    /// When the engine was opened.
+    /// The time at which the engine was opened.
     pub until: Timestamp,
-    /// How long no fact had been decided.
+    /// The time for which no fact had been decided.
     pub lasted: Duration,
 }
 
@@ -52,7 +52,7 @@ impl DowntimeLog {
         self.0.push(Total { until, micros: total });
     }
 
-    /// How much of the time since `at` does not count.
+    /// Returns how much of the time since `at` does not count.
     pub(super) fn since(&self, at: Timestamp) -> Duration {
         Duration::from_micros(self.total() - self.total_at(at))
     }
@@ -67,7 +67,7 @@ impl DowntimeLog {
         self.0.iter().zip(before).map(lasted)
     }
 
-    /// Nothing is left that could have seen those before `at`.
+    /// Forgets the downtimes before `at`: no record is left that they could matter to.
     fn forget_before(&mut self, at: Timestamp) {
         let (seen, gone) = (self.total_at(at), self.seen_by(at));
         self.0.drain(..gone);

@@ -1,4 +1,4 @@
-//! What the driver of the engine must do.
+//! Effects: the work of the engine's driver.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,13 +12,13 @@ use super::time::Timestamp;
 
 /// Something that the driver must do now.
 ///
-/// Exhaustive on purpose: whoever drives the engine must do them all.
+/// Exhaustive on purpose: every driver of the engine must do them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Send this ticket into the channel, in order; when that fails, say
     /// [`EnqueueFailed`](super::Command::EnqueueFailed).
     Enqueue(Ticket),
-    /// This run no longer counts: stop its handler. Of no use, and no harm, when it has ended.
+    /// Stop the handler of this run, which no longer counts. Of no use, and no harm, when it has ended.
     Abort(RunId),
 }
 
@@ -29,21 +29,21 @@ pub enum Effect {
 pub struct DroppedFailure {
     /// Its identity.
     pub key: Key,
-    /// When it failed.
+    /// The time at which it failed.
     pub failed_at: Timestamp,
-    /// How often a run was started.
+    /// The number of runs that were started.
     pub attempt: u32,
     /// Its last error.
     pub error: Option<ErrorText>,
-    /// Why it was forgotten.
+    /// The reason why it was forgotten.
     pub why: DropReason,
 }
 
-/// Why a failed event was forgotten.
+/// The reason why a failed event was forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
-    /// It reached the end of `failed_retention`.
+    /// The end of `failed_retention` was reached.
     Expired,
     /// Failed events had more than `max_failed_bytes`, and it was the one that failed first.
     Overflow,
@@ -60,7 +60,7 @@ impl fmt::Display for DropReason {
     }
 }
 
-/// Where the engine puts what follows from a command. The caller owns it, and reuses it.
+/// The buffer for what follows from a command. The caller owns it, and reuses it.
 #[derive(Debug, Default)]
 pub struct Output {
     effects: Vec<Effect>,
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn facts_are_kept_from_when_they_are_asked_for_until_they_are_not() {
         let mut out = Output::new();
-        out.fact(Timestamp::EPOCH, || unreachable!("a fact that nobody keeps is not made"));
+        out.fact(Timestamp::EPOCH, || unreachable!("a fact that is not kept is not made"));
 
         out.keep_facts(true);
         out.fact(Timestamp::EPOCH, || Change::Paused);
@@ -161,7 +161,7 @@ mod tests {
 
         out.keep_facts(false);
         assert!(out.facts().is_empty());
-        out.fact(Timestamp::EPOCH, || unreachable!("a fact that nobody keeps is not made"));
+        out.fact(Timestamp::EPOCH, || unreachable!("a fact that is not kept is not made"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the user submits.
+//! Events, as users submit them.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -36,7 +36,7 @@ pub struct Event {
     extras: Option<Arc<Extras>>,
 }
 
-/// What most events do not have.
+/// The parts that most events do not have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Extras {
     event_type: Option<Box<str>>,
@@ -45,7 +45,7 @@ struct Extras {
     not_before: Option<NotBefore>,
 }
 
-/// When the first run of an event may start.
+/// The time before which the first run of an event does not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NotBefore {
     /// At this time, or later.
@@ -188,7 +188,7 @@ impl Event {
         self.extras.as_ref()?.content_type.as_deref()
     }
 
-    /// How its payload is encoded, when it is.
+    /// Returns the encoding of its payload, when there is one.
     pub fn content_encoding(&self) -> Option<&str> {
         self.attributes().value(Self::CONTENT_ENCODING)
     }
@@ -199,7 +199,8 @@ impl Event {
         self.extras.as_ref().map_or(NONE, |extras| &extras.attributes)
     }
 
-    /// When its first run may start, when that was said. Once it is accepted it is a time.
+    /// Returns the time before which its first run does not start, when one was given. Once it is accepted it is a
+    /// point in time.
     pub fn not_before(&self) -> Option<NotBefore> {
         self.extras.as_ref()?.not_before
     }
@@ -212,13 +213,12 @@ impl Event {
         self
     }
 
-    /// When its first run may start, if it was accepted at `now`.
+    /// Returns the time at which its first run may start, if it was accepted at `now`.
     pub(super) fn eligible_at(&self, now: Timestamp) -> Timestamp {
         self.not_before().map_or(now, |not_before| not_before.since(now).max(now))
     }
 
-    /// What it is charged against the bound by bytes: payload, key, type, content type and
-    /// attributes, in bytes.
+    /// Returns the bytes that it takes of the bound by bytes: payload, key, type, content type and attributes.
     pub fn size_bytes(&self) -> usize {
         self.payload.len() + self.key.len_bytes() + self.extras.as_ref().map_or(0, |extras| extras.size_bytes())
     }

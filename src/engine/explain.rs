@@ -1,4 +1,4 @@
-//! Why an event is not running now.
+//! The explanation why an event is not running now.
 
 use alloc::format;
 use alloc::string::String;
@@ -19,8 +19,8 @@ impl Engine {
         let location = self.locate(now, key)?;
         let left = self.ends_at(location).map(|end| end.since(now));
         Some(match location {
-            Location::Buried(grave) => {
-                let status = self.state.store.tombstone(grave).status();
+            Location::Tombstone(id) => {
+                let status = self.state.store.tombstone(id).status();
                 format!("It is {status}, and is remembered for another {:?}.", left.unwrap_or_default())
             }
             Location::Live(slot) => self.explain_live(now, left, &self.state.store.live[slot]),

@@ -16,9 +16,9 @@ use super::time::Timestamp;
 /// same under another configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// When it was decided.
+    /// The time of the decision.
     pub at: Timestamp,
-    /// What was decided.
+    /// The decided change.
     pub change: Change,
 }
 
@@ -40,7 +40,7 @@ impl Fact {
     }
 }
 
-/// What a [`Fact`] changes.
+/// The change that a [`Fact`] makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A new event is remembered.
@@ -58,13 +58,13 @@ pub enum Change {
         key: Key,
         /// Under this name.
         run: RunId,
-        /// How.
+        /// The way it ended.
         end: AttemptEnd,
         /// With this error.
         error: Option<ErrorText>,
-        /// What becomes of the event.
+        /// The next state of the event.
         next: AfterRun,
-        /// What the event is charged with from now on.
+        /// The event's charge from now on.
         charge: Charge,
     },
     /// A failed event got another life.
@@ -88,7 +88,7 @@ impl Change {
     pub const MAX_FORGOTTEN: usize = 1024;
 }
 
-/// How an attempt ended, as metrics and history show it.
+/// The end of an attempt, as metrics and history show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AttemptEnd {
     /// With success.
@@ -143,21 +143,21 @@ impl fmt::Display for AttemptEnd {
     }
 }
 
-/// What becomes of an event when a run of it ends.
+/// The next state of an event when a run of it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AfterRun {
-    /// It is completed.
+    /// The event is completed.
     Completed,
-    /// It has failed.
+    /// The event has failed.
     Failed,
-    /// It waits for another attempt.
+    /// The event waits for another attempt.
     Retry {
         /// The soonest that the attempt may start.
         eligible_at: Timestamp,
     },
 }
 
-/// What an event is charged with: the counts that are compared with limits.
+/// The charge of an event: the counts that are compared with limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Charge {
     /// Starts that count against `max_attempts`.

@@ -1,4 +1,4 @@
-//! What is decided and must survive: facts, and engines rebuilt from them.
+//! Facts, which are decided and must survive, and engines rebuilt from them.
 //!
 //! A journal keeps [`Fact`]s in the order in which they were decided. [`Replay`] applies them again, after the
 //! records of a snapshot where there is one, and becomes an [`Engine`](super::Engine) that equals the one that

@@ -1,4 +1,4 @@
-//! How long failed events are kept, and how much of them.
+//! Bounds of failed events: for how long they are kept, and how much of them.
 
 use core::time::Duration;
 
@@ -9,9 +9,8 @@ use super::store::{Location, Slot};
 use super::time::{Timestamp, sooner};
 use super::{Engine, Phase};
 
-/// What a sender is told to wait, at most, while failed events fill their bound. Room comes when an
-/// operator acts: a second would only make senders come back in vain, and more than a minute would
-/// keep them away when he has.
+/// The longest time that a sender is asked to wait while failed events fill their bound. Room comes when an operator
+/// acts: a second would only make senders come back in vain, and more than a minute would keep them away when he has.
 const OPERATOR: Duration = Duration::from_secs(60);
 
 impl Engine {
@@ -29,11 +28,11 @@ impl Engine {
     pub(super) fn next_expiry(&self) -> Option<(Timestamp, Location)> {
         let store = &self.state.store;
         let failed = store.oldest_failed().and_then(|location| Some((self.failed_until(location)?, location)));
-        let buried = store.oldest_tombstone().and_then(|location| Some((self.ends_at(location)?, location)));
-        sooner(failed, buried)
+        let retired = store.oldest_tombstone().and_then(|location| Some((self.ends_at(location)?, location)));
+        sooner(failed, retired)
     }
 
-    /// How long the event is kept that failed first; absent when for ever.
+    /// Returns the time until which the event is kept that failed first; absent when without end.
     fn failed_until(&self, oldest: Location) -> Option<Timestamp> {
         match self.config.failed_overflow == FailedOverflow::DropOldest && self.has_overflow() {
             true => self.state.store.terminal_at(oldest),

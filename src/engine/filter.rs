@@ -1,4 +1,4 @@
-//! Which records are meant.
+//! Filters of records.
 
 use alloc::boxed::Box;
 
@@ -8,7 +8,7 @@ use super::status::Status;
 use super::store::{LiveRecord, LiveState, Location};
 use super::time::Timestamp;
 
-/// Which records are meant: those that fit every part that is set. Without any part, all.
+/// A filter of records: it matches those that fit every part that is set. Without any part, all.
 ///
 /// ```
 /// use eventful::{Filter, Status};
@@ -33,13 +33,13 @@ pub struct Filter {
     pub failed_until: Option<Timestamp>,
 }
 
-/// Where records are that can fit.
+/// The range of records that can fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Range {
     All,
     Live,
     Failed,
-    Buried,
+    Ended,
 }
 
 impl Filter {
@@ -59,7 +59,7 @@ impl Filter {
             return Range::Failed;
         }
         match self.status {
-            Some(Status::Completed | Status::Discarded) => Range::Buried,
+            Some(Status::Completed | Status::Discarded) => Range::Ended,
             Some(Status::Received | Status::Processing | Status::FailedRetry | Status::Failed) => Range::Live,
             None if self.event_type.is_some() || self.error.is_some() => Range::Live,
             None => Range::All,
@@ -81,7 +81,7 @@ impl Engine {
         let store = &self.state.store;
         let keeps_event = match location {
             Location::Live(slot) => filter.fits_live(&store.live[slot]),
-            Location::Buried(_) => {
+            Location::Tombstone(_) => {
                 filter.range() != Range::Failed && filter.event_type.is_none() && filter.error.is_none()
             }
         };

@@ -1,4 +1,4 @@
-//! What decides how the engine goes on, as a hash.
+//! The hash of everything that decides the further course of the engine.
 
 use alloc::vec::Vec;
 use core::hash::{Hash as _, Hasher};
@@ -7,7 +7,7 @@ use super::Engine;
 use super::store::{LiveState, Location};
 
 impl Engine {
-    /// Adds all that decides how the engine goes on to a hash. What is only counted, measured or
+    /// Adds to a hash all that decides the further course of the engine. What is only counted, measured or
     /// shown is left out, so that engines which differ in nothing else are alike.
     ///
     /// For searches that visit each state once. Takes time in proportion to the records.

@@ -54,7 +54,7 @@ impl fmt::Display for RunId {
 
 /// One entry of the channel: a number that rises with each ticket sent.
 ///
-/// The engine knows which record it stands for, so a ticket cannot name a foreign record.
+/// The engine knows which record it is for, so a ticket cannot name a foreign record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
@@ -95,7 +95,7 @@ mod tests {
     use alloc::string::ToString as _;
 
     #[test]
-    fn a_run_is_told_by_its_epoch_and_its_number() {
+    fn run_is_shown_by_its_epoch_and_its_number() {
         let run = RunId::new(Epoch::new(1_700_000_000_000_000), 42);
         assert_eq!((run.epoch().number(), run.number()), (1_700_000_000_000_000, 42));
         assert_eq!(run.to_string(), "1700000000000000-42");

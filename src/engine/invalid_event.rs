@@ -1,4 +1,4 @@
-//! Why an event cannot be made.
+//! The reasons why an event cannot be made.
 
 use alloc::boxed::Box;
 
@@ -11,7 +11,7 @@ pub(super) const MAX_ATTRIBUTES: usize = 16;
 /// The most bytes of all attributes: as many as the headers of a request have on common servers.
 pub(super) const MAX_ATTRIBUTES_BYTES: usize = 8192;
 
-/// Why an event cannot be made of these parts.
+/// The reason why an event cannot be made of these parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidEvent {
@@ -21,7 +21,7 @@ pub enum InvalidEvent {
     /// A type, content type or attribute is longer than it may be.
     #[error("the {part} has {bytes} bytes, {max} are allowed: put it into the payload")]
     TooLong {
-        /// Which part.
+        /// The part.
         part: &'static str,
         /// Its bytes.
         bytes: usize,
@@ -31,7 +31,7 @@ pub enum InvalidEvent {
     /// A type, content type or attribute holds a control character.
     #[error("the {part} holds a control character: put it into the payload")]
     ControlCharacter {
-        /// Which part.
+        /// The part.
         part: &'static str,
     },
     /// There are more than [`Attributes::MAX`](super::Attributes::MAX) attributes.
@@ -48,7 +48,7 @@ pub enum InvalidEvent {
     UnnamedAttribute,
 }
 
-/// This text, when it is short enough and may stand in a header.
+/// Returns a text as part of an event, when it is short enough and may be in a header.
 pub(super) fn checked(part: &'static str, text: &str, max: usize) -> Result<Box<str>, InvalidEvent> {
     if text.len() > max {
         return Err(InvalidEvent::TooLong { part, bytes: text.len(), max });

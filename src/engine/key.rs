@@ -6,7 +6,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 
-/// What identifies an event: the `source` it comes from (may be empty) and its `id` there.
+/// The identity of an event: the `source` it comes from (may be empty) and its `id` there.
 ///
 /// Two keys are equal when both parts are: `("ab", "c")` is not `("a", "bc")`. Cloning never
 /// allocates. A lower-case UUID without a source is kept in 16 bytes; any other key is one
@@ -31,7 +31,7 @@ enum Packed {
     Text(Arc<[u8]>),
 }
 
-/// Why a source and an id make no key.
+/// The reason why a source and an id make no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
@@ -93,7 +93,7 @@ impl Key {
         Ok(Self(Packed::Text(bytes.collect())))
     }
 
-    /// Where the event comes from; empty when its sender named no source.
+    /// Returns the source of the event; empty when its sender named none.
     pub fn source(&self) -> &str {
         match &self.0 {
             Packed::Uuid(_) => "",
@@ -130,7 +130,7 @@ impl Key {
         }
     }
 
-    /// All that tells it from other keys of its kind.
+    /// All that distinguishes it from other keys of its kind.
     pub(super) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Packed::Uuid(uuid) => uuid,
@@ -138,7 +138,7 @@ impl Key {
         }
     }
 
-    /// A key that stands for none, for places whose key has left.
+    /// A key of no event, for places whose key has left.
     pub(super) const fn vacant() -> Self {
         Self(Packed::Uuid([0; 16]))
     }
@@ -207,10 +207,10 @@ impl fmt::Display for Id<'_> {
 /// Characters of a UUID in its canonical form.
 const UUID_TEXT: usize = 36;
 
-/// Where the two digits of each byte of a canonical UUID begin; hyphens stand between.
+/// The positions at which the two digits of each byte of a canonical UUID begin, with hyphens between.
 const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
-/// Where the hyphens of a canonical UUID stand.
+/// The positions of the hyphens of a canonical UUID.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -1,4 +1,4 @@
-//! Looking at records.
+//! Reading records.
 
 use alloc::vec::Vec;
 
@@ -16,8 +16,7 @@ use super::view::{Cursor, Page, RecordView, RunView};
 use super::{Engine, Filter};
 
 impl Engine {
-    /// What is known of an event; absent when there is no record of it, or its retention has
-    /// ended at `now`.
+    /// Returns the record of a key; `None` when there is none, or its retention has ended at `now`.
     pub fn get(&self, now: Timestamp, key: &Key) -> Option<RecordView> {
         Some(self.state.store.view(self.locate(now, key)?))
     }
@@ -31,7 +30,7 @@ impl Engine {
     /// Where no record can be that fits is not scanned; failed ones come in the order in which they
     /// failed.
     ///
-    /// Looks at a bounded number of records, and ends early when its events have more than 8 MiB, so a
+    /// Reads a bounded number of records, and ends early when its events have more than 8 MiB, so a
     /// page may hold fewer than there are; the end is where no next page is named. A record that
     /// exists throughout is on at least one page. A cursor is of use with the same filter, and while
     /// this engine is open.
@@ -63,9 +62,9 @@ impl Engine {
         (keys, next)
     }
 
-    /// How many of the records from `after` on fit, among a bounded number that is looked at, and where
-    /// to continue. With nothing but a status to fit, it is read off: a record whose retention has ended
-    /// counts until a sweep forgets it.
+    /// Returns how many of the records from `after` on fit, among a bounded number that is read, and where to
+    /// continue. With nothing but a status to fit, it is read off: a record whose retention has ended counts until a
+    /// sweep forgets it.
     pub fn count(&self, now: Timestamp, filter: &Filter, after: Cursor) -> (u64, Option<Cursor>) {
         if let Some(status) = filter.only_status() {
             return (self.state.store.count(status), None);
@@ -89,9 +88,9 @@ impl Engine {
         let range = filter.range();
         let mut scan = match range {
             Range::Failed => self.state.store.scan_failed(after),
-            Range::All | Range::Live | Range::Buried => self.state.store.scan(after),
+            Range::All | Range::Live | Range::Ended => self.state.store.scan(after),
         };
-        if range == Range::Buried {
+        if range == Range::Ended {
             scan.skip_live();
         }
         for _ in 0..self.config.thresholds.scan_limit {
@@ -122,14 +121,14 @@ impl Store {
     pub(super) fn view(&self, location: Location) -> RecordView {
         match location {
             Location::Live(slot) => self.live[slot].view(),
-            Location::Buried(grave) => self.tombstone(grave).view(),
+            Location::Tombstone(id) => self.tombstone(id).view(),
         }
     }
 
     pub(super) fn status(&self, location: Location) -> Status {
         match location {
             Location::Live(slot) => self.live[slot].stage.status(),
-            Location::Buried(grave) => self.tombstone(grave).status(),
+            Location::Tombstone(id) => self.tombstone(id).status(),
         }
     }
 }

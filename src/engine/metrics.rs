@@ -1,4 +1,4 @@
-//! What is counted, and what is measured.
+//! Metrics: counters, gauges and histograms.
 //!
 //! Fact counters change when facts are applied and are rebuilt by replay. Tallies count what
 //! changed no record, and start at zero. Gauges are read off the state itself.
@@ -131,7 +131,7 @@ impl Tallies {
     }
 }
 
-/// Why a submission was refused, as the metric's label.
+/// The reason why a submission was refused, as the metric's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectReason {
@@ -185,7 +185,7 @@ impl RejectReason {
     }
 }
 
-/// Why a record was set going again, as the metric's label.
+/// The reason why a record was scheduled again, as the metric's label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SweptReason {

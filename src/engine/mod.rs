@@ -121,7 +121,7 @@ pub struct Engine {
     line: List,
     delayed: Delayed,
     tickets: Tickets,
-    /// When a ticket did not get into the channel; nothing is fed meanwhile.
+    /// The time at which a ticket did not get into the channel; nothing is fed meanwhile.
     blocked_since: Option<Timestamp>,
     /// Sweeps forget nothing.
     holds_expiry: bool,
@@ -130,27 +130,27 @@ pub struct Engine {
     histograms: Histograms,
 }
 
-/// Where the engine stands in its own life.
+/// The phase in the life of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Accepts events, and feeds them unless it is paused.
     Running,
-    /// Accepts nothing new and feeds nothing; runs in flight go on.
+    /// Accepts nothing new and feeds nothing; runs in flight continue.
     Draining,
     /// Changes no more.
     Stopped,
 }
 
-/// When the engine wants its next sweep, and why.
+/// The next time at which the engine wants a sweep, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Deadline {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// Why.
+    /// The reason.
     pub why: Wake,
 }
 
-/// Why the engine wants a sweep.
+/// The reason why the engine wants a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Wake {
     /// A run passes its deadline.
@@ -168,7 +168,7 @@ pub enum Wake {
 }
 
 impl Engine {
-    /// Takes in what happened outside, and answers.
+    /// Takes in what happened outside, and returns the result.
     ///
     /// Total: every command is allowed in every state. A `now` before that of an earlier command
     /// counts as that one.
@@ -208,22 +208,22 @@ impl Engine {
         &self.config
     }
 
-    /// Where the engine stands in its own life.
+    /// Returns the phase in the life of the engine.
     pub fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Whether an operator has stopped the start of new runs.
+    /// Returns whether an operator has stopped the start of new runs.
     pub fn is_paused(&self) -> bool {
         self.state.paused
     }
 
-    /// Whether sweeps forget nothing, because the journal has enough to write.
+    /// Returns whether sweeps forget nothing, because the journal has enough to write.
     pub fn holds_expiry(&self) -> bool {
         self.holds_expiry
     }
 
-    /// This opening of the engine.
+    /// Returns the epoch: the number of this opening of the engine.
     pub fn epoch(&self) -> Epoch {
         self.state.epoch
     }
@@ -281,13 +281,13 @@ impl Engine {
         self.ends_at(location).is_some_and(|end| end <= now)
     }
 
-    /// When a terminal record is forgotten; absent when never. Only time counts in which the engine was
-    /// open.
+    /// Returns the time at which a terminal record is forgotten; `None` when never. Only time counts in which the
+    /// engine was open.
     fn ends_at(&self, location: Location) -> Option<Timestamp> {
         let at = self.state.store.terminal_at(location)?;
         let retention = match location {
             Location::Live(_) => self.config.failed_retention?,
-            Location::Buried(_) => self.config.retention,
+            Location::Tombstone(_) => self.config.retention,
         };
         Some(at + retention + self.state.downtimes.since(at))
     }

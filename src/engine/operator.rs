@@ -1,4 +1,4 @@
-//! What operators may do to records and to the engine.
+//! Commands of operators on records and on the engine.
 
 use super::answer::{Answer, Refusal};
 use super::effect::{Effect, Output};
@@ -12,7 +12,9 @@ impl Engine {
     pub(super) fn redrive(&mut self, key: Key, out: &mut Output) -> Answer {
         let slot = match self.locate(self.now, &key) {
             None => return Answer::NotFound,
-            Some(Location::Buried(grave)) => return Answer::NotFailed(self.state.store.tombstone(grave).status()),
+            Some(Location::Tombstone(id)) => {
+                return Answer::NotFailed(self.state.store.tombstone(id).status());
+            }
             Some(Location::Live(slot)) => slot,
         };
         let stage = self.state.store.live[slot].stage;
@@ -45,7 +47,7 @@ impl Engine {
         }
         match self.locate(self.now, &key) {
             None => Answer::NotFound,
-            Some(Location::Buried(grave)) => match self.state.store.tombstone(grave).epitaph {
+            Some(Location::Tombstone(id)) => match self.state.store.tombstone(id).kind {
                 TombstoneKind::Completed => Answer::TooLate,
                 TombstoneKind::Discarded | TombstoneKind::Gone => Answer::Noted,
             },
@@ -70,7 +72,7 @@ impl Engine {
         self.state.discard(self.now, slot);
     }
 
-    /// Nothing is presented during a pause, so its time does not count against the marker.
+    /// Pauses or resumes. Nothing is presented during a pause, so its time does not count against the marker.
     pub(super) fn set_paused(&mut self, paused: bool, out: &mut Output) -> Answer {
         if self.phase == Phase::Stopped {
             return Answer::Refused(Refusal::ShuttingDown);

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-/// What a buffer may have beside its payload, without the payload being copied: less than a header of the allocator and
-/// a cache line cost.
+/// The most bytes that a buffer may have beside its payload without the payload being copied: less than a header of
+/// the allocator and a cache line cost.
 const SLACK_BYTES: usize = 64;
 
 /// The payload in a buffer of about its size, so that what an event is charged is what it keeps in memory.

@@ -39,7 +39,7 @@ pub struct Replay {
     pub(super) last: Timestamp,
 }
 
-/// What facts determine. An engine and the replay of its facts have equal ones.
+/// The state that facts determine. An engine and the replay of its facts have equal ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DurableState {
@@ -47,7 +47,7 @@ pub struct DurableState {
     pub records: Vec<RecordView>,
     /// The fact counters.
     pub counters: FactCounters,
-    /// Whether the engine is paused.
+    /// True if the engine is paused.
     pub paused: bool,
     /// The last epoch.
     pub epoch: Epoch,
@@ -78,7 +78,7 @@ impl Replay {
         Ok(())
     }
 
-    /// What the facts so far determine.
+    /// Returns the state that the facts so far determine.
     pub fn state(&self) -> DurableState {
         self.state.durable()
     }
@@ -134,7 +134,7 @@ impl Engine {
         Ok(Replay::new(config)?.open(now, out))
     }
 
-    /// What facts determine, to be compared with a replay of them.
+    /// Returns the state that facts determine, to be compared with a replay of them.
     pub fn durable_state(&self) -> DurableState {
         self.state.durable()
     }

@@ -15,18 +15,18 @@ use super::{Config, Cursor, InvalidConfig, RecordView, Status};
 /// A record, whole: what is known of it, and its event unless that was dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotRecord {
-    /// What is known of it.
+    /// The record of the event.
     pub record: RecordView,
     /// Its event; absent in a tombstone.
     pub event: Option<Event>,
 }
 
-/// What facts determine beside the records.
+/// The state that facts determine beside the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SnapshotSummary {
     /// The fact counters.
     pub counters: FactCounters,
-    /// Whether the engine is paused.
+    /// True if the engine is paused.
     pub paused: bool,
     /// The last epoch.
     pub epoch: Epoch,
@@ -35,7 +35,7 @@ pub struct SnapshotSummary {
 }
 
 impl SnapshotSummary {
-    /// Whether there can be so many records, of which so many are processing, beside it.
+    /// Returns whether there can be so many records, of which so many are processing, beside it.
     pub fn agrees(&self, records: u64, processing: u64) -> bool {
         let counters = &self.counters;
         counters.accepted == records.saturating_add(counters.forgotten_total())
@@ -44,7 +44,7 @@ impl SnapshotSummary {
 }
 
 impl Replay {
-    /// What the facts so far determine beside the records.
+    /// Returns the state that the facts so far determine beside the records.
     pub fn summary(&self) -> SnapshotSummary {
         let EngineState { counters, paused, epoch, .. } = self.state;
         SnapshotSummary { counters, paused, epoch, last: self.last }
@@ -71,12 +71,12 @@ impl Replay {
     pub fn oldest_pending(&self) -> Option<Timestamp> {
         let live = self.state.store.locations().map_while(|location| match location {
             Location::Live(slot) => Some(&self.state.store.live[slot]),
-            Location::Buried(_) => None,
+            Location::Tombstone(_) => None,
         });
         live.filter(|record| record.stage.status() != Status::Failed).map(|record| record.accepted_at).min()
     }
 
-    /// Whether there are no records.
+    /// Returns whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -95,7 +95,7 @@ impl Replay {
         None
     }
 
-    /// The records after `after`, about `limit` of them, and where to go on; no records at the end.
+    /// The records after `after`, about `limit` of them, and where to continue; no records at the end.
     pub fn kept(&self, after: Cursor, limit: usize) -> (Vec<SnapshotRecord>, Cursor) {
         let mut kept = Vec::with_capacity(limit);
         let mut scan = self.state.store.scan(after);
@@ -110,7 +110,7 @@ impl Replay {
     fn keep(&self, location: Location) -> SnapshotRecord {
         let event = match location {
             Location::Live(slot) => Some(self.state.store.live[slot].event.clone()),
-            Location::Buried(_) => None,
+            Location::Tombstone(_) => None,
         };
         SnapshotRecord { record: self.state.store.view(location).durable(), event }
     }
@@ -145,7 +145,7 @@ impl SnapshotLoader {
             return Err(ReplayError::new(record.accepted_at, "kept twice", &record.key));
         }
         match (event, tombstone(&record)) {
-            (None, Some(tombstone)) => store.entomb(hash, tombstone),
+            (None, Some(tombstone)) => store.add_tombstone(hash, tombstone),
             (Some(event), None) if *event.key() == record.key => {
                 let Some(stage) = stage(&record) else { return Err(contradiction(&record)) };
                 let slot = store.insert(hash, event, record.accepted_at, record.seq);
@@ -179,7 +179,7 @@ impl SnapshotLoader {
     }
 
     /// The replay with this summary, which counts records, too, that were not put in; the first of those
-    /// that are over ended at `ended`. Only facts about those that were put in can be applied to it.
+    /// that have ended did so at `ended`. Only facts about those that were put in can be applied to it.
     pub fn finish_part(mut self, summary: &SnapshotSummary, ended: Option<Timestamp>) -> Replay {
         let SnapshotSummary { counters, paused, epoch, last } = *summary;
         let state = &mut self.replay.state;
@@ -209,9 +209,9 @@ fn stage(record: &RecordView) -> Option<LiveState> {
     }
 }
 
-/// The tombstone of a record that is over.
+/// The tombstone of a record that has ended.
 fn tombstone(record: &RecordView) -> Option<Tombstone> {
-    let epitaph = match record.status {
+    let kind = match record.status {
         Status::Completed => TombstoneKind::Completed,
         Status::Discarded => TombstoneKind::Discarded,
         Status::Received | Status::Processing | Status::FailedRetry | Status::Failed => return None,
@@ -222,7 +222,7 @@ fn tombstone(record: &RecordView) -> Option<Tombstone> {
         terminal_at: record.terminal_at?,
         attempt: record.attempt,
         digest: record.digest,
-        epitaph,
+        kind,
     })
 }
 

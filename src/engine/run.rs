@@ -90,7 +90,7 @@ impl Engine {
         }
     }
 
-    /// What an outcome makes of a record.
+    /// Returns what an outcome makes of a record.
     pub(super) fn judge(&self, slot: Slot, outcome: Outcome) -> Finish {
         let record = &self.state.store.live[slot];
         let charge = record.charge;

@@ -94,7 +94,7 @@ fn rank(live: &Slab<LiveRecord>, slot: Slot) -> (Timestamp, u64) {
     (run.deadline, run.id.number())
 }
 
-/// Run numbers rise by one; nobody outside chooses them, so no key is needed.
+/// Run numbers rise by one; no caller chooses them, so no key is needed.
 fn spread(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -1,4 +1,4 @@
-//! What facts determine, and how they change it.
+//! The state that facts determine, and the changes that they make.
 //!
 //! A command that decides a fact and a replay that reads it back call the same method here, so
 //! the state that facts rebuild is the state that commands made.
@@ -27,7 +27,7 @@ pub(super) struct EngineState {
     pub(super) paused: bool,
     pub(super) epoch: Epoch,
     pub(super) downtimes: DowntimeLog,
-    /// When the first of the terminal records ended that this is the state of and that are not here.
+    /// The time at which the first of the terminal records ended that belong to this state and are not here.
     pub(super) ended_elsewhere: Option<Timestamp>,
     pub(super) thresholds: Thresholds,
 }
@@ -168,7 +168,7 @@ impl EngineState {
     fn live(&self, at: Timestamp, key: &Key) -> Result<Slot, ReplayError> {
         match self.find(at, key)? {
             Location::Live(slot) => Ok(slot),
-            Location::Buried(_) => Err(ReplayError::new(at, "changed, but it is over", key)),
+            Location::Tombstone(_) => Err(ReplayError::new(at, "changed, but it has ended", key)),
         }
     }
 

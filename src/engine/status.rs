@@ -1,8 +1,8 @@
-//! Where an event stands in its life.
+//! The status of an event.
 
 use core::fmt;
 
-/// Where an event stands.
+/// The status of an event.
 ///
 /// ```text
 ///                                     Submit
@@ -23,7 +23,7 @@ pub enum Status {
     FailedRetry,
     /// A run has ended with success.
     Completed,
-    /// It will not be started again unless it is redriven.
+    /// Failed: it is not started again unless it is redriven.
     Failed,
     /// Ended by an operator.
     Discarded,
@@ -34,12 +34,12 @@ impl Status {
     pub const ALL: [Self; 6] =
         [Self::Received, Self::Processing, Self::FailedRetry, Self::Completed, Self::Failed, Self::Discarded];
 
-    /// Whether it waits for a run: `Received` or `FailedRetry`.
+    /// Returns whether it waits for a run: `Received` or `FailedRetry`.
     pub const fn is_waiting(self) -> bool {
         matches!(self, Self::Received | Self::FailedRetry)
     }
 
-    /// Whether it is over: `Completed`, `Failed` or `Discarded`.
+    /// Returns whether it has ended: `Completed`, `Failed` or `Discarded`.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Discarded)
     }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn it_waits_is_in_flight_or_is_over() {
+    fn status_waits_is_in_flight_or_has_ended() {
         let kinds = Status::ALL.map(|status| (status.is_waiting(), status == Status::Processing, status.is_terminal()));
         let (waits, runs, over) = ((true, false, false), (false, true, false), (false, false, true));
         assert_eq!(kinds, [waits, runs, waits, over, over, over]);

@@ -11,7 +11,7 @@ use super::{Engine, Phase};
 use core::time::Duration;
 
 impl Engine {
-    /// Known keys are answered in every phase; only a new one can be refused.
+    /// Known keys get a result in every phase; only a new one can be refused.
     pub(super) fn submit(&mut self, event: Event, out: &mut Output) -> Answer {
         let hash = self.state.store.hash(event.key());
         let found = self.state.store.find(hash, event.key());
@@ -53,8 +53,8 @@ impl Engine {
                 let (status, accepted_at) = (record.stage.status(), record.accepted_at);
                 (*record.event.digest(), Duplicate { status, attempt: record.attempt, accepted_at })
             }
-            Location::Buried(grave) => {
-                let stone = self.state.store.tombstone(grave);
+            Location::Tombstone(id) => {
+                let stone = self.state.store.tombstone(id);
                 let (status, accepted_at) = (stone.status(), stone.accepted_at);
                 (stone.digest, Duplicate { status, attempt: stone.attempt, accepted_at })
             }

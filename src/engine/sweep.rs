@@ -1,4 +1,4 @@
-//! What time makes due.
+//! Sweeps: everything that time makes due.
 
 use super::answer::{Answer, Swept};
 use super::effect::{Effect, Output};
@@ -62,9 +62,9 @@ impl Engine {
         }
     }
 
-    /// Sends a marker when the oldest ticket is old, and tells when the marker is.
+    /// Sends a marker when the oldest ticket is old, and reports when the marker is.
     ///
-    /// Age alone cannot tell a lost ticket from a long backlog. The marker can: presented, it
+    /// Age alone does not distinguish a lost ticket from a long backlog. The marker can: presented, it
     /// proves every ticket before it lost that was not presented.
     fn test_channel(&mut self, swept: &mut Swept, out: &mut Output) {
         let stuck_after = self.config.stuck_after;
@@ -90,7 +90,7 @@ impl Engine {
         self.state.forget(location);
     }
 
-    /// When the next sweep is wanted, and why. Absent while nothing waits for time.
+    /// Returns when the next sweep is wanted, and why. `None` while nothing waits for time.
     ///
     /// It names only what the phase allows a sweep to do, and lies in the past only when
     /// `sweep_batch` cut a sweep short, when failed events overflow, or when a feed that was stopped
@@ -102,7 +102,7 @@ impl Engine {
     }
 
     /// Returns whether a submit, a start or a settlement at this time may have brought a deadline that is before `at`,
-    /// when there was none before. Cheaper than [`Engine::next_deadline`], for which it tells when it is worth it.
+    /// when there was none before. Cheaper than [`Engine::next_deadline`], and says when that is worth it.
     ///
     /// Runs and tombstones get theirs as far ahead as the configuration says. Retries may get one at any time, old tickets
     /// once the marker has come, failed events that overflow are due at once, and so may be a feed that was stopped.
@@ -123,8 +123,7 @@ impl Engine {
         sooner(sooner(marker, stuck), blocked)
     }
 
-    /// What is due first, and when. Among equals runs come before retries, and those before
-    /// expiries.
+    /// Returns what is due first, and when. Among equals runs come before retries, and those before expiries.
     fn first_due(&self) -> Option<(Timestamp, DueItem)> {
         if self.phase == Phase::Stopped {
             return None;

@@ -10,7 +10,7 @@ use super::view::RecordView;
 pub struct Thresholds {
     /// Records that one page scans, at most: a scan holds up everything else. 4,096 by default.
     pub scan_limit: usize,
-    /// Bytes of events at which a page ends: its views hold them in memory, and answers show them. 8 MiB by
+    /// Bytes of events at which a page ends: its views hold them in memory, and responses show them. 8 MiB by
     /// default.
     pub page_bytes: usize,
     /// Past attempts that a record remembers.
@@ -41,7 +41,7 @@ pub struct Thresholds {
     pub bulk: usize,
     /// Records on a page of the HTTP front, at most. 1,000 by default.
     pub listed: usize,
-    /// Lines of a body that are submitted, and answered, together. 64 by default.
+    /// Lines of a body that are submitted together, and get their results together. 64 by default.
     pub lines: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What is in the channel, as far as the engine can know.
+//! Tickets: what is in the channel, as far as the engine can know.
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -21,7 +21,7 @@ pub(super) struct Tickets {
     sent: VecDeque<TicketEntry>,
     /// The number of the next ticket.
     next: u64,
-    /// Entries that stand for a record.
+    /// Entries that have a record.
     live: usize,
     /// Entries that take room in the channel; the marker's slot does not count.
     outstanding: usize,
@@ -37,7 +37,7 @@ struct TicketEntry {
     sent_at: Timestamp,
 }
 
-/// What a ticket stands for.
+/// The holder of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
     /// A waiting record.
@@ -90,8 +90,8 @@ impl Tickets {
         self.seek(ticket.number())
     }
 
-    /// What a ticket stands for; absent when it was presented before, did not get into the
-    /// channel, was lost with it, or was never sent.
+    /// Returns the holder of a ticket; `None` when it was presented before, did not get into the channel, was lost
+    /// with it, or was never sent.
     pub(super) fn holder(&self, ticket: Ticket) -> Option<Holder> {
         self.at(ticket).map(|entry| entry.holder)
     }
@@ -112,7 +112,7 @@ impl Tickets {
         }
     }
 
-    /// This ticket stands for nothing from now on, but is in the channel.
+    /// Voids a ticket: it has no record from now on, but is in the channel.
     pub(super) fn void(&mut self, ticket: Ticket) {
         let at = self.seek(ticket.number());
         if let Some(entry) = self.sent.get_mut(at).filter(|entry| entry.slot().is_some()) {
@@ -121,7 +121,7 @@ impl Tickets {
         }
     }
 
-    /// This ticket did not get into the channel. If it is the marker, no other is sent before
+    /// Records that a ticket did not get into the channel. If it is the marker, no other is sent before
     /// `marker_not_before`.
     pub(super) fn fail(&mut self, ticket: Ticket, marker_not_before: Timestamp) {
         if self.marker.is_some_and(|marker| marker.ticket == ticket) {
@@ -142,8 +142,8 @@ impl Tickets {
         lost
     }
 
-    /// When the channel is to be put to the test: the oldest ticket that takes room in it, void
-    /// or not, reaches `stuck_after`.
+    /// Returns the time at which the channel is to be tested: the oldest ticket that takes room in it, void or not,
+    /// reaches `stuck_after`.
     pub(super) fn stuck_at(&self, stuck_after: Duration) -> Option<Timestamp> {
         if self.marker.is_some() {
             return None;
@@ -152,7 +152,7 @@ impl Tickets {
         Some((oldest.sent_at + stuck_after).max(self.marker_not_before))
     }
 
-    /// When the marker in the channel is overdue.
+    /// Returns the time at which the marker in the channel is overdue.
     pub(super) fn marker_due(&self) -> Option<Timestamp> {
         self.marker.map(|marker| marker.due)
     }

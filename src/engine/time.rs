@@ -6,14 +6,14 @@ use core::time::Duration;
 
 /// A point in time: microseconds since the Unix epoch.
 ///
-/// The engine never reads a clock. Whoever gives it a command gives it the time too.
+/// The engine never reads a clock. Each command comes with its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
-    /// The last point in time that can be told.
+    /// The last point in time that can be expressed.
     pub const MAX: Self = Self(u64::MAX);
 
     /// The point `micros` microseconds after the Unix epoch.
@@ -26,7 +26,7 @@ impl Timestamp {
         self.0
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// Returns the time from `earlier` to this; zero when it is not after it.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -48,7 +48,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// What comes first; among equals the first one given.
+/// Returns what comes first; among equals the first one given.
 pub(super) fn sooner<R: Ord, T>(a: Option<(R, T)>, b: Option<(R, T)>) -> Option<(R, T)> {
     match (a, b) {
         (Some(a), Some(b)) if b.0 < a.0 => Some(b),
@@ -68,7 +68,7 @@ mod tests {
     use alloc::string::ToString as _;
 
     #[test]
-    fn it_is_told_in_seconds_with_six_decimals() {
+    fn time_is_shown_in_seconds_with_six_decimals() {
         assert_eq!(Timestamp::from_micros(12_000_345).to_string(), "12.000345");
     }
 

@@ -13,7 +13,7 @@ use super::key::Key;
 use super::status::Status;
 use super::time::Timestamp;
 
-/// What the engine knows about one event, copied out.
+/// The engine's knowledge about one event, copied out.
 ///
 /// What a tombstone has dropped is absent: its place in the order, type, content type, attributes, size, error and history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,15 +23,15 @@ pub struct RecordView {
     pub key: Key,
     /// The digest of its payload.
     pub digest: Digest,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// Where it waits, when it does.
+    /// The place in which it waits, when it does.
     pub place: Option<Place>,
-    /// How often a run was started.
+    /// The number of runs that were started.
     pub attempt: u32,
-    /// What is compared with the limits. All zero in a tombstone, which does not keep it.
+    /// The counts that are compared with the limits. All zero in a tombstone, which does not keep them.
     pub charge: Charge,
-    /// When it was accepted.
+    /// The time of its acceptance.
     pub accepted_at: Timestamp,
     /// Its place in the order in which events were accepted. Absent in a tombstone, and when it comes from a
     /// snapshot of a program that kept none.
@@ -42,7 +42,7 @@ pub struct RecordView {
     pub eligible_at: Option<Timestamp>,
     /// Its run, when one is in flight.
     pub run: Option<RunView>,
-    /// When it became terminal.
+    /// The time at which it became terminal.
     pub terminal_at: Option<Timestamp>,
     /// Its type.
     pub event_type: Option<Box<str>>,
@@ -59,8 +59,8 @@ pub struct RecordView {
     pub last_error: Option<ErrorText>,
     /// The last attempts that ended, at most [`RecordView::MAX_HISTORY`], the oldest first.
     pub history: Vec<PastAttempt>,
-    /// Whether no crash can take this back. The engine always says so; the node clears it in what
-    /// it shows while the journal is late.
+    /// True if no crash can take this back. The engine always says so; the node clears it in what it shows while the
+    /// journal is late.
     pub durable: bool,
 }
 
@@ -79,18 +79,18 @@ impl RecordView {
     /// The most past attempts that are remembered.
     pub const MAX_HISTORY: usize = 8;
 
-    /// Whether a live ticket of it is in the channel.
+    /// Returns whether a live ticket of it is in the channel.
     pub const fn is_queued(&self) -> bool {
         matches!(self.place, Some(Place::Queued(_)))
     }
 }
 
-/// Where a waiting record is. It is in exactly one place.
+/// The place of a waiting record. It is in exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// It waits for its time.
+    /// Waits for its time.
     Delayed,
-    /// It is eligible and waits for a ticket, first in first out.
+    /// Is eligible and waits for a ticket, first in first out.
     Line,
     /// Its ticket is in the channel.
     Queued(Ticket),
@@ -101,9 +101,9 @@ pub enum Place {
 pub struct RunView {
     /// Its name.
     pub id: RunId,
-    /// When it started.
+    /// The time at which it started.
     pub started_at: Timestamp,
-    /// When it must have ended.
+    /// The time at which it must have ended.
     pub deadline: Timestamp,
 }
 
@@ -112,11 +112,11 @@ pub struct RunView {
 pub struct PastAttempt {
     /// Its run.
     pub run: RunId,
-    /// When it started.
+    /// The time at which it started.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// The time at which it ended.
     pub ended_at: Timestamp,
-    /// How.
+    /// The way it ended.
     pub end: AttemptEnd,
     /// Its error, when it had one: the first [`PastAttempt::MAX_ERROR_BYTES`] bytes.
     pub error: Option<ErrorText>,
@@ -136,7 +136,7 @@ impl PastAttempt {
 pub struct Page {
     /// The records found. May be fewer than asked for, even none, before the end is reached.
     pub records: Vec<RecordView>,
-    /// Where to go on; absent at the end.
+    /// The place to continue; `None` at the end.
     pub next: Option<Cursor>,
 }
 

@@ -38,7 +38,6 @@ const PENDING: &[&str] = &[
     "sim/tests/",
     "sim/threads/",
     "src/bin/",
-    "src/engine/",
     "src/journal/",
     "src/lib.rs",
     "src/runtime/",

@@ -7,11 +7,11 @@ use hashbrown::HashTable;
 use super::slab::Slot;
 use super::tombstones::TombstoneId;
 
-/// Where a record is.
+/// The place of a record in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum Location {
     Live(Slot),
-    Buried(TombstoneId),
+    Tombstone(TombstoneId),
 }
 
 /// A hash table that is split into parts once it has some size.
@@ -117,7 +117,7 @@ impl IndexEntry {
     fn location(&self) -> Location {
         match self.location % 2 {
             0 => Location::Live(Slot::new(self.location / 2)),
-            _ => Location::Buried(TombstoneId::new(self.location / 2)),
+            _ => Location::Tombstone(TombstoneId::new(self.location / 2)),
         }
     }
 }
@@ -125,7 +125,7 @@ impl IndexEntry {
 fn pack(location: Location) -> u32 {
     match location {
         Location::Live(slot) => slot.number() * 2,
-        Location::Buried(grave) => grave.number() * 2 + 1,
+        Location::Tombstone(id) => id.number() * 2 + 1,
     }
 }
 
@@ -146,10 +146,10 @@ mod tests {
 
     const ONE: Location = Location::Live(Slot::new(1));
     const OTHER: Location = Location::Live(Slot::new(2));
-    const GRAVE: Location = Location::Buried(TombstoneId::new(2));
+    const GRAVE: Location = Location::Tombstone(TombstoneId::new(2));
 
     #[test]
-    fn keys_with_one_hash_are_told_apart() {
+    fn keys_with_one_hash_are_kept_apart() {
         let mut index = Index::new(PARTS);
         index.insert(7, ONE);
         index.insert(7, OTHER);

@@ -29,7 +29,7 @@ pub(in crate::engine) struct LiveRecord {
     pub(super) trouble: Option<Box<PastFailures>>,
 }
 
-/// What a live record is doing.
+/// The state of a live record.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum LiveState {
     Waiting(WaitingState),
@@ -44,7 +44,7 @@ pub(in crate::engine) enum LiveState {
 /// The stage of a record that waits for a run.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct WaitingState {
-    /// Whether a run of it has ended since it was accepted or redriven.
+    /// True if a run of it has ended since it was accepted or redriven.
     pub(in crate::engine) retry: bool,
     pub(in crate::engine) eligible_at: Timestamp,
     /// A mark. Absent only between the fact that made it wait and the mark that follows.
@@ -69,7 +69,7 @@ pub(super) struct Links {
     pub(super) next: Option<Slot>,
 }
 
-/// What went wrong before.
+/// The failures of a record's past attempts.
 #[derive(Debug, Default)]
 pub(super) struct PastFailures {
     last_error: Option<ErrorText>,

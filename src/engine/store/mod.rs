@@ -26,7 +26,7 @@ pub(super) use live::{ActiveRun, LiveRecord, LiveState, WaitingState};
 pub(super) use slab::{Slab, Slot};
 pub(super) use tombstones::{Tombstone, TombstoneId, TombstoneKind, Tombstones};
 
-/// Every record: live ones whole, those that are over as tombstones.
+/// Every record: live ones whole, those that have ended as tombstones.
 ///
 /// Only these methods change a record's status, and they keep the counts.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Store {
     index: Index,
     pub(super) live: Slab<LiveRecord>,
     tombstones: Tombstones,
-    /// Failed records by when they failed, under rising numbers, so that a walk over them goes on
+    /// Failed records by when they failed, under rising numbers, so that a walk over them continues
     /// where it stopped whatever left meanwhile.
     failed: BTreeMap<u64, Slot>,
     /// The number of the next one.
@@ -64,7 +64,7 @@ impl Store {
         }
     }
 
-    /// The keyed hash of a key. Ids come from outside, so nobody may choose where they fall.
+    /// The keyed hash of a key. Ids come from outside, so no sender may choose where they fall.
     pub(super) fn hash(&self, key: &Key) -> u64 {
         SipHasher13::new_with_keys(self.hash_key, 0x0069_6e64_6578).hash(key.as_bytes()) & self.hash_mask
     }
@@ -72,11 +72,11 @@ impl Store {
     pub(super) fn find(&self, hash: u64, key: &Key) -> Option<Location> {
         self.index.find(hash, |location| match location {
             Location::Live(slot) => self.live[slot].event.key() == key,
-            Location::Buried(grave) => self.tombstone(grave).key == *key,
+            Location::Tombstone(id) => self.tombstone(id).key == *key,
         })
     }
 
-    /// Where the key of the record at `from` leads to.
+    /// Returns where the key of the record at `from` leads to.
     pub(super) fn find_from(&self, from: Location, key: &Key) -> Option<Location> {
         self.index.find_from(self.hash(key), from, |location| self.has_key(location, key))
     }
@@ -87,13 +87,13 @@ impl Store {
         self.key(location) == key
     }
 
-    /// Every tombstone that stands for a record.
+    /// Every tombstone that is in use.
     pub(super) fn tombstones(&self) -> impl Iterator<Item = (TombstoneId, &Tombstone)> {
         self.tombstones.iter().filter(|(_, tombstone)| tombstone.is_kept())
     }
 
-    pub(super) fn tombstone(&self, grave: TombstoneId) -> &Tombstone {
-        match self.tombstones.get(grave) {
+    pub(super) fn tombstone(&self, id: TombstoneId) -> &Tombstone {
+        match self.tombstones.get(id) {
             Some(tombstone) => tombstone,
             None => unreachable!("the index names only tombstones that have not left"),
         }
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// Puts a tombstone in the place of a live record.
-    pub(super) fn retire(&mut self, slot: Slot, epitaph: TombstoneKind, terminal_at: Timestamp) {
+    pub(super) fn retire(&mut self, slot: Slot, kind: TombstoneKind, terminal_at: Timestamp) {
         let record = &self.live[slot];
         let tombstone = Tombstone {
             key: record.event.key().clone(),
@@ -152,19 +152,19 @@ impl Store {
             terminal_at,
             attempt: record.attempt,
             digest: *record.event.digest(),
-            epitaph,
+            kind,
         };
         let hash = self.drop_live(slot);
         self.counts[tombstone.status() as usize] += 1;
-        let grave = self.tombstones.push(tombstone);
-        self.index.replace(hash, Location::Live(slot), Location::Buried(grave));
+        let id = self.tombstones.push(tombstone);
+        self.index.replace(hash, Location::Live(slot), Location::Tombstone(id));
     }
 
-    /// Takes in a tombstone that was buried elsewhere.
-    pub(super) fn entomb(&mut self, hash: u64, tombstone: Tombstone) {
+    /// Takes in a tombstone that was retired elsewhere.
+    pub(super) fn add_tombstone(&mut self, hash: u64, tombstone: Tombstone) {
         self.counts[tombstone.status() as usize] += 1;
-        let grave = self.tombstones.push(tombstone);
-        self.index.insert(hash, Location::Buried(grave));
+        let id = self.tombstones.push(tombstone);
+        self.index.insert(hash, Location::Tombstone(id));
     }
 
     /// Brings failed records, taken in from elsewhere, into the order in which they failed.
@@ -180,15 +180,15 @@ impl Store {
         self.next_failure = self.failed.len() as u64;
     }
 
-    /// Drops a record that is over.
+    /// Drops a record that has ended.
     pub(super) fn forget(&mut self, location: Location) {
         let hash = match location {
             Location::Live(slot) => self.drop_live(slot),
-            Location::Buried(grave) => {
-                let tombstone = self.tombstone(grave);
+            Location::Tombstone(id) => {
+                let tombstone = self.tombstone(id);
                 let (hash, status) = (self.hash(&tombstone.key), tombstone.status());
                 self.counts[status as usize] -= 1;
-                self.tombstones.remove(grave);
+                self.tombstones.remove(id);
                 hash
             }
         };
@@ -208,22 +208,22 @@ impl Store {
     pub(super) fn key(&self, location: Location) -> &Key {
         match location {
             Location::Live(slot) => self.live[slot].event.key(),
-            Location::Buried(grave) => &self.tombstone(grave).key,
+            Location::Tombstone(id) => &self.tombstone(id).key,
         }
     }
 
-    /// When the record became terminal, when it is.
+    /// Returns the time at which the record became terminal, when it is.
     pub(super) fn terminal_at(&self, location: Location) -> Option<Timestamp> {
         match location {
             Location::Live(slot) => match self.live[slot].stage {
                 LiveState::Failed { at, .. } => Some(at),
                 LiveState::Waiting(_) | LiveState::Processing(_) => None,
             },
-            Location::Buried(grave) => Some(self.tombstone(grave).terminal_at),
+            Location::Tombstone(id) => Some(self.tombstone(id).terminal_at),
         }
     }
 
-    /// When the terminal record ended that ended first.
+    /// Returns the time at which the terminal record ended that ended first.
     pub(super) fn first_ended(&self) -> Option<Timestamp> {
         let ended = [self.oldest_failed(), self.oldest_tombstone()].into_iter().flatten();
         ended.filter_map(|location| self.terminal_at(location)).min()
@@ -236,7 +236,7 @@ impl Store {
 
     /// The tombstone that was made first.
     pub(super) fn oldest_tombstone(&self) -> Option<Location> {
-        Some(Location::Buried(self.tombstones.front()?.0))
+        Some(Location::Tombstone(self.tombstones.front()?.0))
     }
 
     /// Records of each status, in the order of [`Status::ALL`].
@@ -249,7 +249,7 @@ impl Store {
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.live.len() + self.buried()
+        self.live.len() + self.retired()
     }
 
     /// Records that are not terminal.
@@ -302,7 +302,7 @@ impl Store {
         }
     }
 
-    const fn buried(&self) -> usize {
+    const fn retired(&self) -> usize {
         (self.count(Status::Completed) + self.count(Status::Discarded)) as usize
     }
 }
@@ -312,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_who_does_not_know_the_seed_knows_a_hash() {
+    fn hash_depends_on_the_seed() {
         let key = |id| Key::new("", id).expect("a key");
         let hash = |seed, id| Store::new(seed, &Thresholds::default()).hash(&key(id));
         assert_eq!(hash(1, "a"), hash(1, "a"));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn two_records_with_one_hash_are_told_apart() {
+    fn two_records_with_one_hash_are_kept_apart() {
         let mut store = Store::new(0, &Thresholds::default());
         let locations = ["event-49049", "event-55208"].map(|id| {
             let event = Event::with_id(id, "x").expect("an id");

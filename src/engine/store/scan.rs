@@ -19,7 +19,7 @@ pub(in crate::engine) struct Scan<'a> {
 #[derive(Debug, Clone, Copy)]
 enum ScanPosition {
     Live(u32),
-    Buried(TombstoneId),
+    Tombstone(TombstoneId),
     /// Among failed ones alone, by number.
     Failed(u64),
 }
@@ -28,15 +28,15 @@ enum ScanPosition {
 const FAILED: u64 = 1 << 63;
 
 /// Set in the numbers of cursors among the tombstones.
-const BURIED: u64 = 1 << 32;
+const TOMBSTONE_BIT: u64 = 1 << 32;
 
 impl Store {
-    /// A walk that goes on where the cursor stands.
+    /// A walk that continues at a cursor.
     pub(in crate::engine) fn scan(&self, after: Cursor) -> Scan<'_> {
         let number = after.number() as u32;
-        let position = match after.number() & BURIED {
+        let position = match after.number() & TOMBSTONE_BIT {
             0 => ScanPosition::Live(number),
-            _ => ScanPosition::Buried(self.tombstones.at_or_after(TombstoneId::new(number))),
+            _ => ScanPosition::Tombstone(self.tombstones.at_or_after(TombstoneId::new(number))),
         };
         Scan { store: self, position }
     }
@@ -46,7 +46,7 @@ impl Store {
         Scan { store: self, position: ScanPosition::Failed(after.number().saturating_sub(FAILED)) }
     }
 
-    /// Where every record is.
+    /// Returns the places of all records.
     pub(in crate::engine) fn locations(&self) -> impl Iterator<Item = Location> {
         self.scan(Cursor::START).flatten()
     }
@@ -56,24 +56,24 @@ impl Scan<'_> {
     /// Goes to the first tombstone, unless it is there or past it.
     pub(in crate::engine) const fn skip_live(&mut self) {
         if let ScanPosition::Live(_) = self.position {
-            self.position = ScanPosition::Buried(self.store.tombstones.first());
+            self.position = ScanPosition::Tombstone(self.store.tombstones.first());
         }
     }
 
-    /// Whether only tombstones follow.
+    /// Returns whether only tombstones follow.
     pub(in crate::engine) fn is_past_live(&self) -> bool {
         match self.position {
             ScanPosition::Live(number) => number >= self.store.live.end(),
-            ScanPosition::Buried(_) => true,
+            ScanPosition::Tombstone(_) => true,
             ScanPosition::Failed(_) => false,
         }
     }
 
-    /// Where to go on.
+    /// Returns where to continue.
     pub(in crate::engine) fn cursor(&self) -> Cursor {
         Cursor::new(match self.position {
             ScanPosition::Live(number) => u64::from(number),
-            ScanPosition::Buried(grave) => BURIED | u64::from(grave.number()),
+            ScanPosition::Tombstone(id) => TOMBSTONE_BIT | u64::from(id.number()),
             ScanPosition::Failed(number) => FAILED | number,
         })
     }
@@ -91,7 +91,7 @@ impl Iterator for Scan<'_> {
                 Some(self.store.live.get(slot).map(|_| Location::Live(slot)))
             }
             ScanPosition::Live(_) => {
-                self.position = ScanPosition::Buried(self.store.tombstones.first());
+                self.position = ScanPosition::Tombstone(self.store.tombstones.first());
                 Some(None)
             }
             ScanPosition::Failed(from) => {
@@ -99,10 +99,10 @@ impl Iterator for Scan<'_> {
                 self.position = ScanPosition::Failed(number + 1);
                 Some(Some(Location::Live(*slot)))
             }
-            ScanPosition::Buried(grave) => {
-                let tombstone = self.store.tombstones.get(grave)?;
-                self.position = ScanPosition::Buried(grave.next());
-                Some(tombstone.is_kept().then_some(Location::Buried(grave)))
+            ScanPosition::Tombstone(id) => {
+                let tombstone = self.store.tombstones.get(id)?;
+                self.position = ScanPosition::Tombstone(id.next());
+                Some(tombstone.is_kept().then_some(Location::Tombstone(id)))
             }
         }
     }

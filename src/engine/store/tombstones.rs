@@ -1,4 +1,4 @@
-//! What remains of records that are over.
+//! Tombstones: the rest of records that have ended.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use crate::engine::key::Key;
 use crate::engine::status::Status;
 use crate::engine::time::Timestamp;
 
-/// What remains of a completed or discarded record until its retention ends.
+/// The rest of a completed or discarded record until its retention ends.
 #[derive(Debug)]
 pub(in crate::engine) struct Tombstone {
     pub(in crate::engine) key: Key,
@@ -16,10 +16,10 @@ pub(in crate::engine) struct Tombstone {
     pub(in crate::engine) terminal_at: Timestamp,
     pub(in crate::engine) attempt: u32,
     pub(in crate::engine) digest: Digest,
-    pub(in crate::engine) epitaph: TombstoneKind,
+    pub(in crate::engine) kind: TombstoneKind,
 }
 
-/// How a record ended.
+/// The end of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum TombstoneKind {
     Completed,
@@ -29,20 +29,20 @@ pub(in crate::engine) enum TombstoneKind {
 }
 
 impl Tombstone {
-    /// Whether it stands for a record.
+    /// Returns whether it is in use.
     pub(in crate::engine) fn is_kept(&self) -> bool {
-        self.epitaph != TombstoneKind::Gone
+        self.kind != TombstoneKind::Gone
     }
 
     pub(in crate::engine) const fn status(&self) -> Status {
-        match self.epitaph {
+        match self.kind {
             TombstoneKind::Completed => Status::Completed,
             TombstoneKind::Discarded | TombstoneKind::Gone => Status::Discarded,
         }
     }
 }
 
-/// Where a tombstone is. Numbers rise and wrap; far fewer tombstones exist than numbers.
+/// The place of a tombstone. Numbers rise and wrap; far fewer tombstones exist than numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) struct TombstoneId(u32);
 
@@ -77,7 +77,7 @@ pub(in crate::engine) struct Tombstones {
     chunks: VecDeque<Vec<Tombstone>>,
     /// Entries at the start of the first chunk that have left.
     left: usize,
-    /// The grave of the first entry that has not left. It is never `Gone`.
+    /// The tombstone of the first entry that has not left. It is never `Gone`.
     first: TombstoneId,
     len: usize,
     spare: Option<Vec<Tombstone>>,
@@ -107,8 +107,8 @@ impl Tombstones {
         Some((self.first, self.get(self.first)?))
     }
 
-    pub(super) fn get(&self, grave: TombstoneId) -> Option<&Tombstone> {
-        let distance = grave.since(self.first);
+    pub(super) fn get(&self, id: TombstoneId) -> Option<&Tombstone> {
+        let distance = id.since(self.first);
         if distance >= self.len {
             return None;
         }
@@ -118,31 +118,31 @@ impl Tombstones {
 
     /// Every tombstone, the first first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (TombstoneId, &Tombstone)> {
-        let graves = core::iter::successors(Some(self.first), |grave| Some(grave.next()));
-        graves.zip(self.chunks.iter().flatten().skip(self.left))
+        let ids = core::iter::successors(Some(self.first), |id| Some(id.next()));
+        ids.zip(self.chunks.iter().flatten().skip(self.left))
     }
 
     /// Drops a tombstone: at once when it is first, else when those ahead of it have left.
-    pub(super) fn remove(&mut self, grave: TombstoneId) {
-        let at = self.left + grave.since(self.first);
+    pub(super) fn remove(&mut self, id: TombstoneId) {
+        let at = self.left + id.since(self.first);
         let tombstone = &mut self.chunks[at / CHUNK][at % CHUNK];
-        tombstone.epitaph = TombstoneKind::Gone;
+        tombstone.kind = TombstoneKind::Gone;
         tombstone.key = Key::vacant();
         while self.front().is_some_and(|(_, first)| !first.is_kept()) {
             self.leave();
         }
     }
 
-    /// The first grave that has not left.
+    /// The first tombstone that has not left.
     pub(super) const fn first(&self) -> TombstoneId {
         self.first
     }
 
-    /// This grave, or the first when this one has left.
-    pub(super) const fn at_or_after(&self, grave: TombstoneId) -> TombstoneId {
-        match grave.since(self.first) > (TombstoneId::NUMBERS / 2) as usize {
+    /// Returns this tombstone, or the first when this one has left.
+    pub(super) const fn at_or_after(&self, id: TombstoneId) -> TombstoneId {
+        match id.since(self.first) > (TombstoneId::NUMBERS / 2) as usize {
             true => self.first,
-            false => grave,
+            false => id,
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
             terminal_at: Timestamp::from_micros(n),
             attempt: 1,
             digest: Digest::of(b""),
-            epitaph: TombstoneKind::Completed,
+            kind: TombstoneKind::Completed,
         }
     }
 
@@ -182,15 +182,15 @@ mod tests {
     fn they_leave_in_order_whatever_the_order_of_removal() {
         let mut stones = Tombstones::new();
         stones.first = TombstoneId::new(TombstoneId::NUMBERS - 5);
-        let graves: Vec<_> = (0..CHUNK as u64 * 3).map(|n| stones.push(tombstone(n))).collect();
-        for grave in graves.iter().skip(1).step_by(2) {
-            stones.remove(*grave);
+        let tombstones: Vec<_> = (0..CHUNK as u64 * 3).map(|n| stones.push(tombstone(n))).collect();
+        for tombstone in tombstones.iter().skip(1).step_by(2) {
+            stones.remove(*tombstone);
         }
         assert_eq!(stones.len, CHUNK * 3);
-        for (n, grave) in graves.iter().enumerate().step_by(2) {
-            assert_eq!(stones.front().map(|(grave, _)| grave), Some(*grave));
-            assert_eq!(stones.get(*grave).map(|stone| stone.terminal_at.as_micros()), Some(n as u64));
-            stones.remove(*grave);
+        for (n, tombstone) in tombstones.iter().enumerate().step_by(2) {
+            assert_eq!(stones.front().map(|(tombstone, _)| tombstone), Some(*tombstone));
+            assert_eq!(stones.get(*tombstone).map(|stone| stone.terminal_at.as_micros()), Some(n as u64));
+            stones.remove(*tombstone);
         }
         assert_eq!(stones.len, 0);
         assert!(stones.front().is_none());
@@ -200,10 +200,10 @@ mod tests {
     fn a_place_that_has_left_leads_to_the_first() {
         let mut stones = Tombstones::new();
         stones.first = TombstoneId::new(TombstoneId::NUMBERS - 1);
-        let graves: Vec<_> = (0..4).map(|n| stones.push(tombstone(n))).collect();
-        stones.remove(graves[0]);
-        stones.remove(graves[1]);
-        let found = [0, 1, 2, 3].map(|n| stones.at_or_after(graves[n]));
-        assert_eq!(found, [graves[2], graves[2], graves[2], graves[3]]);
+        let tombstones: Vec<_> = (0..4).map(|n| stones.push(tombstone(n))).collect();
+        stones.remove(tombstones[0]);
+        stones.remove(tombstones[1]);
+        let found = [0, 1, 2, 3].map(|n| stones.at_or_after(tombstones[n]));
+        assert_eq!(found, [tombstones[2], tombstones[2], tombstones[2], tombstones[3]]);
     }
 }
