@@ -1,4 +1,4 @@
-//! What a handler knows about its run, and how the run is stopped.
+//! The view of a handler on its run, and the state of that run.
 
 use core::fmt;
 use core::sync::atomic::Ordering;
@@ -12,34 +12,34 @@ use crate::engine::{Event, Key, RunId, Timestamp};
 use crate::node::{Launch, Lsn, WorkerId};
 use crate::sync::AtomicU64;
 
-/// One run of a handler. Clones are the same run.
+/// One run of a handler. Clones refer to the same run.
 #[derive(Clone)]
 pub struct Attempt(pub(super) Arc<RunState>);
 
-/// Everything about a run in flight that more than one task touches.
+/// The state of a run in flight that more than one task uses.
 pub(super) struct RunState {
     pub(super) run: RunId,
     pub(super) worker: WorkerId,
     pub(super) key: Key,
     pub(super) number: u32,
     charged: u32,
-    /// What must be durable before the handler is called.
+    /// The LSN that must be durable before the handler is called.
     pub(super) started: Option<Lsn>,
     deadline_micros: AtomicU64,
     pub(super) cancel: Latch,
     pub(super) shared: Arc<Shared>,
 }
 
-/// The run is over as far as the engine is concerned; what its handler still does no longer counts.
+/// The run has ended for the engine: what its handler still does no longer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this run no longer counts: it timed out, was stopped or has ended; return from the handler")]
 pub struct Stale;
 
 impl RunState {
-    /// The run of this launch, and its event.
+    /// Creates the state of the run of this launch. Returns it with the event.
     fn new(launch: Launch, shared: &Arc<Shared>) -> (Arc<Self>, Event) {
         let Launch { worker, run, lsn } = launch;
-        let cell = Arc::new(Self {
+        let state = Arc::new(Self {
             run: run.id,
             worker,
             key: run.event.key().clone(),
@@ -50,15 +50,15 @@ impl RunState {
             cancel: Latch::default(),
             shared: Arc::clone(shared),
         });
-        (cell, run.event)
+        (state, run.event)
     }
 }
 
-/// Keeps the run of a launch, to be cancelled. Returns it with its event.
+/// Keeps the run of a launch, so that it can be cancelled. Returns it with its event.
 pub(super) fn launched(locked: &mut LockedNode, launch: Launch, shared: &Arc<Shared>) -> (Arc<RunState>, Event) {
-    let (cell, event) = RunState::new(launch, shared);
-    locked.keep(cell.worker, &cell);
-    (cell, event)
+    let (state, event) = RunState::new(launch, shared);
+    locked.keep(state.worker, &state);
+    (state, event)
 }
 
 impl Cancel for RunState {
@@ -68,19 +68,19 @@ impl Cancel for RunState {
 }
 
 impl Attempt {
-    /// The event's identity.
+    /// Returns the event's identity.
     pub fn key(&self) -> &Key {
         &self.0.key
     }
 
-    /// How often a run of this event was started in all, this one included: a name for logs. Do not
-    /// count attempts with it: it rises over redrives, snoozes and interruptions too, which the
-    /// limit does not count. See [`Attempt::charged`] and [`Attempt::is_last`].
+    /// Returns the number of runs of this event that were ever started, this one included: a name for logs. Do not
+    /// count attempts with it: it rises over redrives, snoozes and interruptions too, which the limit does not count.
+    /// See [`Attempt::charged`] and [`Attempt::is_last`].
     pub fn number(&self) -> u32 {
         self.0.number
     }
 
-    /// How many starts count against `max_attempts`, this one included. Begins again at 1 when the
+    /// Returns the number of starts that count against `max_attempts`, this one included. Begins again at 1 when the
     /// event is redriven; a snooze and an interruption give their start back.
     pub fn charged(&self) -> u32 {
         self.0.charged
@@ -93,40 +93,40 @@ impl Attempt {
         self.charged() >= self.0.shared.config.max_attempts
     }
 
-    /// The name of this run, never used twice.
+    /// Returns the id of this run, which is never used twice.
     pub fn run(&self) -> RunId {
         self.0.run
     }
 
-    /// When the run is stopped unless it has ended, or beaten, before.
+    /// Returns the time at which the run is stopped unless it has ended or sent a heartbeat before.
     pub fn deadline(&self) -> Timestamp {
         Timestamp::from_micros(self.0.deadline_micros.load(Ordering::Relaxed))
     }
 
-    /// How long it is until [`Attempt::deadline`].
+    /// Returns the time until [`Attempt::deadline`].
     pub fn remaining(&self) -> Duration {
         self.deadline().since(self.0.shared.now())
     }
 
-    /// Says that the run is alive: moves its deadline to `run_timeout` from now on, but never past
-    /// its lifetime. Answers the new deadline.
+    /// Reports that the run is alive: moves its deadline to `run_timeout` from now, but never past its lifetime.
+    /// Returns the new deadline.
     ///
     /// # Errors
     ///
     /// [`Stale`] when the run no longer counts.
     pub fn heartbeat(&self) -> Result<Timestamp, Stale> {
         let deadline = self.0.shared.write(|node, now| node.heartbeat(now, self.run())).ok_or(Stale)?;
-        // Of two beats at once the later deadline stays, whoever comes here last.
+        // Of two concurrent heartbeats the later deadline stays, in whichever order they arrive here.
         self.0.deadline_micros.fetch_max(deadline.as_micros(), Ordering::Relaxed);
         Ok(deadline)
     }
 
-    /// A view on whether the run is to stop, for work that goes on in another task or thread.
+    /// Returns a view on whether the run is to stop, for work that continues in another task or thread.
     pub fn cancellation(&self) -> Cancellation {
         Cancellation(Arc::clone(&self.0))
     }
 
-    /// Whether the run is to stop.
+    /// Returns whether the run is to stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancel.is_open()
     }
@@ -146,12 +146,12 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// Whether a run is to stop. Clones look at the same run.
+/// A view on whether a run is to stop. Clones refer to the same run.
 #[derive(Clone)]
 pub struct Cancellation(Arc<RunState>);
 
 impl Cancellation {
-    /// Whether the run is to stop.
+    /// Returns whether the run is to stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.cancel.is_open()
     }

@@ -1,4 +1,4 @@
-//! Sets an adapter up.
+//! The setup of an adapter.
 
 use core::fmt;
 use core::time::Duration;
@@ -14,7 +14,7 @@ use super::dispatcher::dispatch;
 #[cfg(feature = "durable")]
 use super::driver::WriterDriver;
 #[cfg(feature = "durable")]
-use super::durability::{Durability, DurabilitySetup, StartDurability, Telling};
+use super::durability::{Durability, DurabilitySetup, ProgressCallback, StartDurability};
 use super::ender::watch;
 use super::handle::Eventful;
 use super::handler::Handler;
@@ -25,7 +25,7 @@ use super::shared::{AdapterParts, JournalParts, Shared};
 use super::supervisor::{SupervisedGuard, keep};
 use super::sweeper::sweep;
 use super::timeline::Timeline;
-use super::worker::Crew;
+use super::worker::WorkerPool;
 #[cfg(feature = "durable")]
 use super::writer::{JournalSource, JournalWriter};
 use crate::engine::{Config, Engine, InvalidConfig, Output};
@@ -63,27 +63,27 @@ pub struct Builder {
     #[cfg(feature = "durable")]
     journal: Option<(Box<dyn JournalStore>, Durability)>,
     #[cfg(feature = "durable")]
-    progress: Option<Telling>,
+    progress: Option<ProgressCallback>,
 }
 
-/// A change of the configuration, made when everything is known that its defaults depend on.
+/// A change of the configuration, applied when everything is known that its defaults depend on.
 type Edit = Box<dyn FnOnce(&mut Config) + Send>;
 
-/// Why an [`Eventful`] could not be started.
+/// The reason why an [`Eventful`] could not be started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The configuration contradicts itself.
     #[error(transparent)]
     InvalidConfig(#[from] InvalidConfig),
-    /// There is no tokio runtime here.
+    /// The current thread is not in a tokio runtime.
     #[error("there is no tokio runtime here: call it from async code, or enter a runtime first")]
     NoRuntime,
     /// The journal was not opened.
     #[cfg(feature = "durable")]
     #[error("the journal was not opened: {0}")]
     Open(#[from] OpenError),
-    /// The journal was opened, and not written to.
+    /// The journal was opened, and could not be written to.
     #[cfg(feature = "durable")]
     #[error("the journal was not written: {0}")]
     Write(#[from] WriteError),
@@ -137,7 +137,7 @@ impl Builder {
         self
     }
 
-    /// The configuration that this amounts to.
+    /// Returns the resulting configuration.
     fn resolve(&mut self) -> Result<Config, StartError> {
         let mut config = self.config.take().unwrap_or_else(|| self.defaults());
         self.edits.drain(..).for_each(|edit| edit(&mut config));
@@ -154,7 +154,7 @@ impl Builder {
         Config::default()
     }
 
-    /// Keeps every fact in this journal, used like this, and starts with what it holds.
+    /// Keeps every fact in this journal with these settings, and starts with what it holds.
     #[cfg(feature = "durable")]
     #[must_use]
     pub fn journal(mut self, store: impl JournalStore, durability: Durability) -> Self {
@@ -162,8 +162,7 @@ impl Builder {
         self
     }
 
-    /// Calls `progress` now and then while the journal is replayed. Without a journal the start is
-    /// refused.
+    /// Calls `progress` repeatedly while the journal is replayed. Without a journal the start is refused.
     #[cfg(feature = "durable")]
     #[must_use]
     pub fn on_recovery(mut self, progress: impl FnMut(RecoveryProgress) + Send + 'static) -> Self {
@@ -185,7 +184,7 @@ impl Builder {
         self
     }
 
-    /// How long [`Eventful::submit`] waits for room. 5 s by default.
+    /// Sets the longest time for which [`Eventful::submit`] waits for room. 5 s by default.
     #[must_use]
     pub fn submit_timeout(mut self, timeout: Duration) -> Self {
         self.submit_timeout = timeout;
@@ -201,9 +200,9 @@ impl Builder {
         self
     }
 
-    /// Starts it on the current tokio runtime, whose time must be enabled unless a clock other
-    /// than [`SystemClock`] is set. With a journal it blocks the thread until that is replayed; in
-    /// async code use [`Builder::open`].
+    /// Starts the engine on the current tokio runtime, whose time must be enabled unless a clock other than
+    /// [`SystemClock`] is set. With a journal it blocks the thread until that is replayed; in async code use
+    /// [`Builder::open`].
     ///
     /// # Errors
     ///
@@ -295,15 +294,15 @@ impl Builder {
 }
 
 impl Eventful {
-    /// Sets one up.
+    /// Returns a builder with the defaults.
     pub fn builder() -> Builder {
         Builder::new()
     }
 }
 
 fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: impl Handler) {
-    let crew = Arc::new(Crew { shared: Arc::clone(shared), handler, line: LeaderRuns::default() });
-    let dispatcher = move || dispatch(Arc::clone(&crew));
+    let pool = Arc::new(WorkerPool { shared: Arc::clone(shared), handler, leader_runs: LeaderRuns::default() });
+    let dispatcher = move || dispatch(Arc::clone(&pool));
     let for_sweeper = Arc::clone(shared);
     let sweeper = move || sweep(Arc::clone(&for_sweeper));
     let tasks = [

@@ -1,4 +1,4 @@
-//! Steps in for many events at once, a page at a time.
+//! Calls of an operator about many events at once, a page at a time.
 
 use std::vec::Vec;
 
@@ -8,32 +8,32 @@ use crate::engine::{Cursor, Filter, Key, Page, Status, Timestamp};
 use crate::node::{DiscardError, Node, RedriveError, Unavailable};
 use crate::sync::consume_budget;
 
-/// What [`Eventful::redrive_all`] did.
+/// The result of [`Eventful::redrive_all`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Redriven {
-    /// Events that got another life.
+    /// The number of events that were redriven.
     pub count: usize,
-    /// Failed events that there were at the end: those that the page did not hold, and those that failed meanwhile.
+    /// The number of failed events at the end: those that the page did not hold, and those that failed meanwhile.
     pub left: u64,
-    /// Where to go on; absent when there are no more.
+    /// The cursor at which to continue; absent when there are no more.
     pub next: Option<Cursor>,
 }
 
-/// What [`Eventful::discard_matching`] did.
+/// The result of [`Eventful::discard_matching`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Discarded {
-    /// Events that were discarded.
+    /// The number of events that were discarded.
     pub count: usize,
-    /// Events that still fit at the end.
+    /// The number of events that still match at the end.
     pub left: u64,
-    /// Where to continue; absent when there are no more.
+    /// The cursor at which to continue; absent when there are no more.
     pub next: Option<Cursor>,
 }
 
 impl Eventful {
-    /// One page of the events that fit; as [`Eventful::list`].
+    /// Returns one page of the events that match; see [`Eventful::list`].
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Eventful {
         self.shared.show_page(filter, after, limit).await
     }
 
-    /// Redrives one page of all failed events, from `after` on; as [`Eventful::redrive_matching`].
+    /// Redrives one page of all failed events, from `after` on; see [`Eventful::redrive_matching`].
     ///
     /// # Errors
     ///
@@ -51,9 +51,10 @@ impl Eventful {
         self.redrive_matching(&Filter::default(), after).await
     }
 
-    /// How many events fit: what [`Eventful::redrive_matching`] and [`Eventful::discard_matching`] would
-    /// change. Counts in many short holds of the lock, so that what changes meanwhile may be missed. With nothing
-    /// but a status to fit, an event whose retention has ended counts until a sweep forgets it.
+    /// Returns the number of events that match: those that [`Eventful::redrive_matching`] and
+    /// [`Eventful::discard_matching`] would change. Counts in many short holds of the lock, so that what changes
+    /// meanwhile may be missed. If the filter has a status only, an event whose retention has ended counts until a
+    /// sweep removes it.
     ///
     /// # Errors
     ///
@@ -68,8 +69,8 @@ impl Eventful {
         Ok(count)
     }
 
-    /// Redrives one page of failed events that fit, from `after` on, the first that failed first. Ends
-    /// early when a bound is reached; then `next` is where it began. The filter's status is of no account.
+    /// Redrives one page of failed events that match, from `after` on, in the order in which they failed. Ends early
+    /// when a bound is reached; then `next` is where it began. The filter's status is ignored.
     ///
     /// # Errors
     ///
@@ -100,8 +101,8 @@ impl Eventful {
         Ok(Redriven { count, left, next })
     }
 
-    /// Discards one page of events of this status that fit, from `after` on. The status is a parameter
-    /// of its own, so that no call without a filter discards everything by mistake.
+    /// Discards one page of events of this status that match, from `after` on. The status is a parameter of its own,
+    /// so that no call without a filter discards everything by mistake.
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ fn with_status(filter: &Filter, status: Status) -> Filter {
 }
 
 impl Shared {
-    /// Reads from a node that decides.
+    /// Reads from a node that is available.
     fn look<T>(&self, look: impl FnOnce(&Node, Timestamp) -> T) -> Result<T, Unavailable> {
         self.read(|node, now| node.unavailable().map_or_else(|| Ok(look(node, now)), Err))
     }

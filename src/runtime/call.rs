@@ -18,41 +18,41 @@ use crate::engine::{ErrorText, Outcome};
 use crate::node::Point;
 
 /// Calls the handler of a run, unless that is stopped before, and waits until it has ended.
-pub(super) async fn attend<H: Handler>(handler: &H, flight: &mut RunGuard, span: &Span) {
-    pass(&flight.cell.shared.probe, Point::WorkerStart).await;
-    let outcome = handle(handler, flight, span).await;
-    flight.end(outcome);
-    pass(&flight.cell.shared.probe, Point::BeforeSettle).await;
+pub(super) async fn attend<H: Handler>(handler: &H, guard: &mut RunGuard, span: &Span) {
+    pass(&guard.state.shared.probe, Point::WorkerStart).await;
+    let outcome = handle(handler, guard, span).await;
+    guard.end(outcome);
+    pass(&guard.state.shared.probe, Point::BeforeSettle).await;
 }
 
 /// Waits until the start is durable, unless the run is stopped before. A start that may be lost
 /// counts as stopped: the engine that knew of it is gone.
-async fn is_started(cell: &RunState) -> bool {
-    if cell.started.is_none() {
-        return !cell.cancel.is_open();
+async fn is_started(state: &RunState) -> bool {
+    if state.started.is_none() {
+        return !state.cancel.is_open();
     }
     tokio::select! {
         biased;
-        () = cell.cancel.wait() => false,
-        settled = cell.shared.settled(cell.started, true) => settled.is_ok(),
+        () = state.cancel.wait() => false,
+        settled = state.shared.settled(state.started, true) => settled.is_ok(),
     }
 }
 
 /// Calls the handler, unless the run was stopped before. No outcome when it was stopped first.
-async fn handle<H: Handler>(handler: &H, flight: &mut RunGuard, span: &Span) -> Option<Outcome> {
-    if !is_started(&flight.cell).await {
+async fn handle<H: Handler>(handler: &H, guard: &mut RunGuard, span: &Span) -> Option<Outcome> {
+    if !is_started(&guard.state).await {
         return None;
     }
-    let event = flight.call()?;
-    let cell = &flight.cell;
-    let attempt = Attempt(Arc::clone(cell));
+    let event = guard.call()?;
+    let state = &guard.state;
+    let attempt = Attempt(Arc::clone(state));
     let call = match catch(|| handler.handle(event, attempt)) {
         Ok(call) => call,
         Err(crashed) => return Some(crashed),
     };
-    let (mut call, mut stopped) = (pin!(Some(call)), pin!(cell.cancel.wait()));
-    // Not a `select!`, which does not poll at all once the task's budget of tokio's is spent: a handler that would end at
-    // once is to end at once.
+    let (mut call, mut stopped) = (pin!(Some(call)), pin!(state.cancel.wait()));
+    // Not a `select!`, which polls nothing once the task's tokio budget is spent: a handler that can end at once is to
+    // end at once.
     let ended = poll_fn(|cx| match poll(call.as_mut(), span, cx) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
         Poll::Pending => stopped.as_mut().poll(cx).map(|()| None),
@@ -75,7 +75,7 @@ where
     }
 }
 
-/// What `act` returns, or its panic as an outcome.
+/// Returns the result of `act`, or its panic as an outcome.
 fn catch<T>(act: impl FnOnce() -> T) -> Result<T, Outcome> {
     // What a panic leaves half done belongs to the handler, and is dropped or the handler's to mend.
     catch_unwind(AssertUnwindSafe(act)).map_err(|panic| Outcome::Crashed { error: ErrorText::new(message(panic)) })

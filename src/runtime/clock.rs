@@ -15,46 +15,48 @@ use crate::sync::{AtomicU64, Notify};
 /// A wait that a [`Clock`] gives out.
 pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Where the adapter takes the time from.
+/// The source of the adapter's time.
 ///
-/// A clock must not go back: the engine takes a time before the last one as the last one. When it is
-/// behind what a journal holds at the start, the engine goes on from there, as fast as the clock does.
+/// A clock must not go back: the engine takes a time before the last one as the last one. When it is behind the last
+/// time in a journal at the start, the engine's time continues from there, as fast as the clock.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time now. Called under the adapter's lock, so it must be quick and must not panic.
+    /// Returns the time now. Called under the adapter's lock, so it must be quick and must not panic.
     fn now(&self) -> Timestamp;
 
     /// Waits until [`Clock::now`] is `at` or later.
     fn sleep_until(&self, at: Timestamp) -> Sleep<'_>;
 
-    /// The time on the wall, which may step. It decides nothing, and is compared with the engine's time
-    /// to say how far that is ahead. [`Clock::now`] by default.
+    /// Returns the wall-clock time, which may step. It decides nothing, and is compared with the engine's time to
+    /// report how far that is ahead. [`Clock::now`] by default.
     fn wall(&self) -> Timestamp {
         self.now()
     }
 }
 
-/// The machine's time: the wall clock when it was made, then the monotonic clock.
+/// The machine's time: the wall clock at its creation, then the monotonic clock.
 ///
 /// A wall clock that steps meanwhile moves nothing. Under a paused tokio clock it is virtual.
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
     started_at: Timestamp,
-    /// The gap that was last told, in microseconds.
-    told: AtomicU64,
+    /// The gap at the last warning, in microseconds.
+    warned_micros: AtomicU64,
 }
 
-/// The difference to the wall clock that is worth a warning.
+/// The difference to the wall clock from which a warning is logged: retries and retentions of a minute and more are
+/// visibly wrong then. Ordinary clock corrections are much smaller, and would fill the log.
 const NOTABLE_GAP: Duration = Duration::from_secs(60);
 
-/// The longest single wait for tokio's timer; longer ones are cut in parts.
+/// The longest single wait for tokio's timer, which does not take arbitrary times; longer waits are split. Any long
+/// time would do: a year makes one wake-up a year.
 const LONGEST_SLEEP: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl SystemClock {
-    /// A clock that starts at the wall clock's time.
+    /// Creates a clock that starts at the wall clock's time.
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads a clock")]
     pub fn new() -> Self {
-        Self { started: Instant::now(), started_at: wall(), told: AtomicU64::new(0) }
+        Self { started: Instant::now(), started_at: wall(), warned_micros: AtomicU64::new(0) }
     }
 
     /// Warns when the wall clock has moved away from this one, once for each such distance.
@@ -62,9 +64,9 @@ impl SystemClock {
         let (ours, theirs) = (self.now(), wall());
         let gap = ours.since(theirs).max(theirs.since(ours));
         let micros = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX);
-        let told = Duration::from_micros(self.told.load(Ordering::Relaxed));
-        if gap.abs_diff(told) > NOTABLE_GAP {
-            self.told.store(micros, Ordering::Relaxed);
+        let warned = Duration::from_micros(self.warned_micros.load(Ordering::Relaxed));
+        if gap.abs_diff(warned) > NOTABLE_GAP {
+            self.warned_micros.store(micros, Ordering::Relaxed);
             tracing::warn!(
                 ?gap,
                 "the wall clock and the monotonic clock have moved apart; times follow the monotonic one"
@@ -124,7 +126,7 @@ impl LockStopwatch {
     }
 }
 
-/// A clock that stands still until it is told to move: for tests and simulations.
+/// A clock that stands still until a test or simulation moves it.
 #[derive(Debug)]
 pub struct ManualClock {
     now: AtomicU64,
@@ -132,15 +134,15 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Creates a clock that stands at `now`.
     pub fn new(now: Timestamp) -> Self {
         Self { now: AtomicU64::new(now.as_micros()), moved: Notify::new() }
     }
 
-    /// Moves it ahead, and wakes whoever waited for a time that has come.
+    /// Moves the clock ahead, and wakes all that wait for a time that has come.
     pub fn advance(&self, by: Duration) {
         let moved = |now| Some((Timestamp::from_micros(now) + by).as_micros());
-        // The closure always answers, so this cannot fail.
+        // The closure always returns a value, so this cannot fail.
         let _ = self.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, moved);
         self.moved.notify_waiters();
     }
@@ -154,7 +156,7 @@ impl Clock for ManualClock {
     fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
         Box::pin(async move {
             loop {
-                // Made before the look at the time, so that no move between them is missed.
+                // Created before the time is read, so that no move between them is missed.
                 let moved = self.moved.notified();
                 if self.now() >= at {
                     return;
@@ -175,13 +177,13 @@ mod tests {
     fn distance_from_the_wall_clock_is_noted_when_it_is_notable() {
         let right = SystemClock::new();
         right.compare_with_wall();
-        assert_eq!(right.told.into_inner(), 0);
+        assert_eq!(right.warned_micros.into_inner(), 0);
 
         let started_at = right.started_at.as_micros();
         for started_at in [started_at + HOUR_MICROS, started_at - HOUR_MICROS].map(Timestamp::from_micros) {
             let wrong = SystemClock { started_at, ..SystemClock::new() };
             wrong.compare_with_wall();
-            assert!(wrong.told.into_inner() > HOUR_MICROS / 2, "at {started_at}");
+            assert!(wrong.warned_micros.into_inner() > HOUR_MICROS / 2, "at {started_at}");
         }
     }
 }

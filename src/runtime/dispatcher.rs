@@ -9,12 +9,12 @@ use super::handler::Handler;
 use super::points::pass;
 use super::run_guard::RunGuard;
 use super::supervisor::{Exit, give_way};
-use super::worker::{Crew, share_out, spawn};
+use super::worker::{WorkerPool, share_out, spawn};
 use crate::node::{Point, RunBatch, Start};
 
 /// Dispatches until shutdown begins.
-pub(super) async fn dispatch<H: Handler>(crew: Arc<Crew<H>>) -> Exit {
-    let shared = &crew.shared;
+pub(super) async fn dispatch<H: Handler>(pool: Arc<WorkerPool<H>>) -> Exit {
+    let shared = &pool.shared;
     loop {
         pass(&shared.probe, Point::Dispatch).await;
         let (mut batch, mut started) = (RunBatch::default(), Vec::new());
@@ -25,11 +25,11 @@ pub(super) async fn dispatch<H: Handler>(crew: Arc<Crew<H>>) -> Exit {
         });
         match start {
             Start::Runs => {
-                let mut flights = started.into_iter().map(RunGuard::new);
-                let first = flights.next();
+                let mut guards = started.into_iter().map(RunGuard::new);
+                let first = guards.next();
                 let leads = batch.lead().is_some();
-                batch.lead().into_iter().for_each(|lead| crew.line.put(lead, flights.by_ref()));
-                first.into_iter().for_each(|first| spawn(&crew, mem::take(&mut batch), first));
+                batch.lead().into_iter().for_each(|lead| pool.leader_runs.put(lead, guards.by_ref()));
+                first.into_iter().for_each(|first| spawn(&pool, mem::take(&mut batch), first));
                 // A handler that does not wait lets its worker take what is there without another spawn.
                 if !leads {
                     give_way().await;
@@ -43,7 +43,7 @@ pub(super) async fn dispatch<H: Handler>(crew: Arc<Crew<H>>) -> Exit {
                     () = shared.clock.sleep_until(until) => {}
                 }
             }
-            Start::Stalled => share_out(&crew, &mut batch, crew.line.take_over()),
+            Start::Stalled => share_out(&pool, &mut batch, pool.leader_runs.take_over()),
             Start::ChannelGone => return Exit::Dead("the channel has lost its receiver"),
             Start::End => return Exit::Done,
         }

@@ -1,4 +1,4 @@
-//! What drives the journal's writer: a thread of its own for a journal that blocks, else a task.
+//! Drivers of the journal's writer: a thread of its own for a journal that blocks, else a task.
 
 use core::time::Duration;
 use std::boxed::Box;
@@ -25,7 +25,7 @@ impl ThreadNotify {
         self.condvar.notify_one();
     }
 
-    /// Waits for the notification, at most so long.
+    /// Waits for the notification, at most this long.
     fn wait(&self, limit: Option<Duration>) {
         let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
         match limit {
@@ -43,7 +43,7 @@ impl ThreadNotify {
     }
 }
 
-/// What will drive a writer.
+/// The thread or task that will drive a writer, before it is started.
 pub(super) enum WriterDriver {
     /// A thread of its own.
     Thread(Arc<ThreadNotify>),
@@ -59,7 +59,7 @@ impl WriterDriver {
         }
     }
 
-    /// What notifies it.
+    /// Returns a function that notifies the driver.
     pub(super) fn notify(&self) -> Box<dyn Fn() + Send + Sync> {
         match self {
             Self::Thread(notify) => {
@@ -77,7 +77,7 @@ impl WriterDriver {
     ///
     /// # Errors
     ///
-    /// When the operating system gives no thread.
+    /// The error of the operating system when it gives no thread.
     pub(super) fn drive(self, runtime: &Handle, writer: JournalWriter) -> std::io::Result<()> {
         match self {
             Self::Thread(notify) => {
@@ -113,7 +113,7 @@ async fn as_task(mut writer: JournalWriter, notify: Arc<Notify>) {
     }
 }
 
-/// Waits for the notification, at most so long.
+/// Waits for the notification, at most this long.
 async fn wait(shared: &Shared, notify: &Notify, limit: Option<Duration>) {
     let Some(limit) = limit else { return notify.notified().await };
     tokio::select! {

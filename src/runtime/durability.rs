@@ -1,4 +1,4 @@
-//! How a journal is used.
+//! Settings of a journal.
 
 use core::time::Duration;
 use std::boxed::Box;
@@ -7,7 +7,7 @@ use crate::engine::{Config, InvalidConfig};
 use crate::journal::{JournalStore, Owner, RecoveryProgress};
 use crate::node::CommitLimits;
 
-/// How a journal is used.
+/// The settings of a journal.
 ///
 /// ```
 /// let mut durability = eventful::Durability::default();
@@ -16,7 +16,7 @@ use crate::node::CommitLimits;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Durability {
-    /// What must be durable before a handler is called. [`StartDurability::Synced`] by default.
+    /// The facts that must be durable before a handler is called. [`StartDurability::Synced`] by default.
     pub starts: StartDurability,
     /// Bytes of frames after which the next snapshot is made, at least 1. 64 MiB by default.
     pub snapshot_after_bytes: u64,
@@ -27,20 +27,20 @@ pub struct Durability {
     /// when there is no more than this. 16 MiB by default. A journal with a bound on its bytes must
     /// have room for this and for one event of `max_event_bytes`.
     pub reserve_bytes: u64,
-    /// How long an answer waits for what it says to be durable, more than zero; then it is
-    /// [`Unavailable::Unknown`](crate::Unavailable::Unknown). While something has waited for longer, new
-    /// events are refused. 4 s by default: longer than a disk that works holds up a write, and shorter
-    /// than the 5 s after which the least patient senders of webhooks hang up.
+    /// The longest time that a result waits for its facts to be durable, more than zero; then it is
+    /// [`Unavailable::Unknown`](crate::Unavailable::Unknown). While a result has waited for longer, new events are
+    /// refused. 4 s by default: longer than a disk that works holds up a write, and shorter than the 5 s after which
+    /// the least patient senders of webhooks hang up.
     pub answer_timeout: Duration,
 }
 
-/// What must be durable before a handler is called.
+/// The facts that must be durable before a handler is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StartDurability {
     /// The start of its run: an attempt is charged even when the power fails while it runs.
     Synced,
-    /// Nothing: the handler is called sooner by the time of one append. An event that kills the
-    /// machine may be tried more often than `max_attempts`.
+    /// None: the handler is called sooner by the time of one append. An event that kills the machine may be tried more
+    /// often than `max_attempts`.
     Relaxed,
 }
 
@@ -56,12 +56,12 @@ impl Default for Durability {
     }
 }
 
-/// What a frame may have besides the bytes that are counted of its events: 1 MiB of headers, lengths
-/// and numbers.
+/// An allowance for the bytes of a frame that are not counted as bytes of its events: headers, lengths and numbers.
+/// They are far less than 1 MiB; if they were more, the first full group could not be appended.
 const FRAME_MARGIN_BYTES: usize = 1 << 20;
 
 impl Durability {
-    /// Checks what would keep a journal busy for ever, or have it refuse every event.
+    /// Refuses settings with which a journal would never come to rest, or would refuse every event.
     pub(super) fn validate(&self, config: &Config, store: &dyn JournalStore) -> Result<(), InvalidConfig> {
         let counts = [
             (self.snapshot_after_bytes, "durability.snapshot_after_bytes"),
@@ -100,19 +100,23 @@ impl Durability {
     }
 }
 
-/// Is called now and then while a journal is replayed.
-pub(super) type Telling = Box<dyn FnMut(RecoveryProgress) + Send>;
+/// A callback for the progress of a replay.
+pub(super) type ProgressCallback = Box<dyn FnMut(RecoveryProgress) + Send>;
 
-/// A journal that is to be used.
+/// A journal that is to be used, with its settings.
 pub(super) struct DurabilitySetup {
     pub(super) store: Box<dyn JournalStore>,
     pub(super) owner: Owner,
     pub(super) durability: Durability,
-    pub(super) progress: Telling,
+    pub(super) progress: ProgressCallback,
 }
 
 impl DurabilitySetup {
-    pub(super) fn new(store: Box<dyn JournalStore>, durability: Durability, progress: Option<Telling>) -> Self {
+    pub(super) fn new(
+        store: Box<dyn JournalStore>,
+        durability: Durability,
+        progress: Option<ProgressCallback>,
+    ) -> Self {
         let owner = Owner::new(std::format!("process {}", std::process::id()));
         Self { store, owner, durability, progress: progress.unwrap_or_else(|| Box::new(|_| {})) }
     }

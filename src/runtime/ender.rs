@@ -1,4 +1,4 @@
-//! Sees to the end: from a task of the runtime, or from a thread with a timer of its own.
+//! The end of an engine, driven by a task of the runtime or by a thread with a timer of its own.
 //!
 //! On a runtime with several threads it is a thread, begun when the end is asked for: handlers that
 //! block every thread of the runtime hold up neither its deadline nor its report. On a runtime with
@@ -22,7 +22,7 @@ impl Shared {
     /// Stops intake and dispatch now, and asks for the rest to have ended within `timeout`.
     pub(super) fn ask_to_end(self: &Arc<Self>, timeout: Duration) {
         self.write(|node, now| node.shut_down(now, timeout));
-        // Only now: who waits for it would see a node that was asked for no end, and report.
+        // Only now: a caller that waits for it would see a node that is not ending, and report.
         self.ending.open();
         if self.has_threads() {
             self.end_on_thread();
@@ -31,7 +31,7 @@ impl Shared {
 
     /// Waits for the report.
     pub(super) async fn ended(&self) -> ShutdownReport {
-        guarded(self.over.wait()).await;
+        guarded(self.reported.wait()).await;
         self.read(|node, _| node.report()).unwrap_or_default()
     }
 
@@ -39,20 +39,20 @@ impl Shared {
         self.runtime.runtime_flavor() == RuntimeFlavor::MultiThread
     }
 
-    /// Ends the engine on a thread; without one, as a task.
+    /// Drives the end on a thread; without one, as a task.
     fn end_on_thread(self: &Arc<Self>) {
         if self.is_ended_on_thread.swap(true, Ordering::AcqRel) {
             return;
         }
         if let Err(error) = spawn(Arc::clone(self)) {
-            tracing::warn!(%error, "no thread for the shutdown: handlers that block may hold it up");
-            let duty = Duty(Arc::clone(self));
-            self.runtime.spawn(async move { see_to_the_end(&duty.0).await });
+            tracing::warn!(%error, "the system gave no thread for the shutdown: handlers that block may hold it up");
+            let reporter = ReportOnDrop(Arc::clone(self));
+            self.runtime.spawn(async move { drive_end(&reporter.0).await });
         }
     }
 }
 
-/// Watches over the engine until it has ended.
+/// Watches the engine until it has ended.
 pub(super) fn watch(shared: &Arc<Shared>) {
     // Made here and moved into the task: a task that is dropped before it was polled drops it, too.
     let watch = EndOnDrop(Arc::clone(shared));
@@ -60,9 +60,9 @@ pub(super) fn watch(shared: &Arc<Shared>) {
         let EndOnDrop(shared) = &watch;
         if !shared.has_threads() {
             shared.ending.wait().await;
-            see_to_the_end(shared).await;
+            drive_end(shared).await;
         }
-        shared.over.wait().await;
+        shared.reported.wait().await;
     });
 }
 
@@ -71,18 +71,20 @@ fn spawn(shared: Arc<Shared>) -> io::Result<()> {
     thread.spawn(move || end(shared)).map(drop)
 }
 
-/// Sees to the end on a thread. Its runtime is made there: without a thread it could not be dropped where no
-/// one may block, such as in a task.
+/// Drives the end on a thread. Its runtime is made there: without a thread it could not be dropped where blocking is
+/// forbidden, such as in a task.
 fn end(shared: Arc<Shared>) {
-    let duty = Duty(shared);
+    let reporter = ReportOnDrop(shared);
     match Builder::new_current_thread().enable_time().build() {
-        Ok(runtime) => runtime.block_on(see_to_the_end(&duty.0)),
-        Err(error) => tracing::warn!(%error, "no timer for the shutdown: it waits for nothing"),
+        Ok(runtime) => runtime.block_on(drive_end(&reporter.0)),
+        Err(error) => {
+            tracing::warn!(%error, "the system gave no timer for the shutdown: it waits for no run in flight")
+        }
     }
 }
 
 /// Takes the shutdown through its phases, once it was asked for.
-async fn see_to_the_end(shared: &Shared) {
+async fn drive_end(shared: &Shared) {
     pass(&shared.probe, Point::Drain).await;
     while let Some(at) = shared.write(Node::see_to_end) {
         tokio::select! {
@@ -94,24 +96,24 @@ async fn see_to_the_end(shared: &Shared) {
     publish(shared);
 }
 
-/// Makes the report known. Tasks that have not ended by then are aborted: a handler that blocks a thread
-/// may hold up what else is on it.
+/// Publishes the report. Tasks that have not ended by then are aborted: a handler that blocks a thread may hold up
+/// other tasks on it.
 fn publish(shared: &Shared) {
     let tasks = core::mem::take(&mut *shared.tasks.lock().unwrap_or_else(PoisonError::into_inner));
     tasks.iter().for_each(JoinHandle::abort);
     let report = shared.read(|node, _| node.report());
-    shared.over.open();
+    shared.reported.open();
     tracing::info!(?report, "the engine has stopped");
 }
 
-/// The watch over an engine that has not ended: dropped, it ends it, for the runtime is gone or the
-/// task has died.
+/// A guard over an engine that has not ended: dropping it ends the engine, because the runtime is gone or the task has
+/// died.
 struct EndOnDrop(Arc<Shared>);
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
         let Self(shared) = self;
-        if shared.over.is_open() {
+        if shared.reported.is_open() {
             return;
         }
         shared.ask_to_end(Duration::ZERO);
@@ -124,18 +126,18 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// The duty to report: dropped, it reports at once, so that nothing waits for ever.
-struct Duty(Arc<Shared>);
+/// A guard that reports when it is dropped, so that no caller waits without end.
+struct ReportOnDrop(Arc<Shared>);
 
-impl Drop for Duty {
+impl Drop for ReportOnDrop {
     fn drop(&mut self) {
-        if !self.0.over.is_open() {
+        if !self.0.reported.is_open() {
             end_at_once(&self.0);
         }
     }
 }
 
-/// Reports without waiting for anything: there is nothing left that could be waited for.
+/// Reports at once: nothing is left that could be waited for.
 fn end_at_once(shared: &Arc<Shared>) {
     shared.write(Node::end_at_once);
     publish(shared);
@@ -151,7 +153,7 @@ mod tests {
     use std::sync::Mutex;
     use std::task::Wake;
 
-    /// Notes the phase of the engine when it is woken.
+    /// Records the phase of the engine when it is woken.
     struct PhaseObserver(Arc<Shared>, Mutex<Option<Phase>>);
 
     impl Wake for PhaseObserver {
@@ -170,7 +172,7 @@ mod tests {
         assert!(ending.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
 
         eventful.shared.ask_to_end(Duration::ZERO);
-        // No run is in flight: it has come to its end at once.
+        // No run is in flight: it has ended at once.
         assert_eq!(*observer.1.lock().expect("no panic under the lock"), Some(Phase::Stopped));
     }
 }

@@ -1,9 +1,9 @@
-//! Logs what nothing else remembers of failed events.
+//! Log lines for failed events of which no other trace remains.
 
 use crate::engine::{DroppedFailure, ErrorText};
 use crate::node::{Failures, FullOfFailures};
 
-/// Logs a line for each.
+/// Logs a line for each event.
 pub(super) fn log_failures(failures: &Failures) {
     for DroppedFailure { key, failed_at, attempt, error, why, .. } in &failures.dropped {
         let error = error.as_ref().map(ErrorText::as_str);

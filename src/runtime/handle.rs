@@ -1,4 +1,4 @@
-//! The handle: what a program holds of a running engine.
+//! The handle: the access of a program to a running engine.
 
 use core::fmt;
 use core::time::Duration;
@@ -15,22 +15,22 @@ use crate::node::ShutdownReport;
 #[derive(Clone)]
 pub struct Eventful {
     pub(super) shared: Arc<Shared>,
-    _lease: Arc<HandleGuard>,
+    _guard: Arc<HandleGuard>,
 }
 
-/// What all handles hold and no task does.
+/// The part that all handles hold and no task does: dropped with the last handle, it ends the engine.
 struct HandleGuard(Arc<Shared>);
 
 impl Eventful {
-    /// The first handle of this engine.
+    /// Creates the first handle of this engine.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let lease = Arc::new(HandleGuard(Arc::clone(&shared)));
-        Self { shared, _lease: lease }
+        let guard = Arc::new(HandleGuard(Arc::clone(&shared)));
+        Self { shared, _guard: guard }
     }
 
-    /// Shuts down: takes in and starts nothing more, waits at most `timeout` for the runs in flight
-    /// (the configuration's `drain_timeout` when absent), stops the others, and reports. It goes on
-    /// when this future is dropped. Later calls share it, and the earliest deadline wins.
+    /// Shuts down: accepts and starts nothing more, waits at most `timeout` for the runs in flight (the
+    /// configuration's `drain_timeout` when absent), stops the others, and reports. The shutdown continues when this
+    /// future is dropped. Later calls share it, and the earliest deadline wins.
     ///
     /// It ends by the timeout plus `abort_grace` plus `sync_grace`. On a runtime with several threads
     /// that holds even while handlers block all of them; on a `current_thread` runtime no handler may
@@ -40,12 +40,12 @@ impl Eventful {
         self.shared.ended().await
     }
 
-    /// Waits until somebody's shutdown has ended.
+    /// Waits until a shutdown has ended, whichever handle began it.
     pub async fn stopped(&self) -> ShutdownReport {
         self.shared.ended().await
     }
 
-    /// Holds of the lock since the last call, by their length: those in the nth place lasted less than 2ⁿ
+    /// Returns the holds of the lock since the last call, by their length: those in the nth place lasted less than 2ⁿ
     /// µs, and no less than half of that.
     #[cfg(feature = "sim")]
     #[doc(hidden)]
@@ -53,30 +53,31 @@ impl Eventful {
         self.shared.holds.take()
     }
 
-    /// Those who wait, or read facts, of whom something is kept.
+    /// Returns the number of waiting callers and subscriptions for which memory is held.
     #[cfg(feature = "sim")]
     #[doc(hidden)]
     pub fn waiters(&self) -> usize {
         self.shared.notifications.waiters.len()
     }
 
-    /// Returns what the journal held at the start; nothing without a journal.
+    /// Returns what the journal held at the start; none without a journal.
     #[cfg(feature = "durable")]
     pub fn recovery(&self) -> Option<&super::recovery::Recovery> {
         self.shared.journal.recovery.as_ref()
     }
 
-    /// The time by the engine's clock.
+    /// Returns the time by the engine's clock.
     pub fn now(&self) -> Timestamp {
         self.shared.now()
     }
 
-    /// The time on the wall, by [`Clock::wall`](super::Clock::wall): for what others have dated, such as a signature.
+    /// Returns the wall-clock time, by [`Clock::wall`](super::Clock::wall): for comparison with times that other
+    /// systems have set, such as that of a signature.
     pub fn wall(&self) -> Timestamp {
         self.shared.clock.wall()
     }
 
-    /// The configuration, with the seed that is in use.
+    /// Returns the configuration, with the seed that is in use.
     pub fn config(&self) -> &Config {
         &self.shared.config
     }

@@ -1,4 +1,4 @@
-//! What the user writes: the handler, and how it says that it did not succeed.
+//! Handlers, and the failures that they return.
 
 use core::error::Error;
 use core::fmt;
@@ -37,10 +37,10 @@ where
     }
 }
 
-/// Why an attempt did not succeed, and what is to become of its event.
+/// The failure of an attempt, and what is to become of its event.
 ///
-/// Whatever turns into a `Box<dyn Error + Send + Sync>` turns into one that retries, so `?` is enough
-/// in most handlers: on errors, on that box itself, on `anyhow::Error`, and on texts. A `Box<dyn Error>`
+/// Every value that converts into a `Box<dyn Error + Send + Sync>` converts into a failure that retries, so `?` is
+/// enough in most handlers: on errors, on that box itself, on `anyhow::Error`, and on texts. A `Box<dyn Error>`
 /// without `Send` does not, use `map_err(Failure::retry)`.
 ///
 /// ```
@@ -75,7 +75,7 @@ pub struct Failure {
     delay: Option<Duration>,
 }
 
-/// What is to become of an event whose attempt did not succeed.
+/// The future of an event whose attempt did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -88,28 +88,28 @@ pub enum FailureKind {
 }
 
 impl Failure {
-    /// Another attempt may succeed.
+    /// Returns a failure after which another attempt may succeed.
     pub fn retry(error: impl fmt::Display) -> Self {
         Self { kind: FailureKind::Retry, error: Some(ErrorText::new(error)), delay: None }
     }
 
-    /// Another attempt may succeed, but not before `after` from now on.
+    /// Returns a failure after which another attempt may succeed, but not before `after` from now.
     pub fn retry_after(error: impl fmt::Display, after: Duration) -> Self {
         Self { delay: Some(after), ..Self::retry(error) }
     }
 
-    /// No attempt will ever succeed.
+    /// Returns a failure after which no attempt will ever succeed.
     pub fn permanent(error: impl fmt::Display) -> Self {
         Self { kind: FailureKind::Permanent, ..Self::retry(error) }
     }
 
-    /// Nothing is wrong, but it is too early: try again `delay` from now on, without charge.
+    /// Returns a failure for an event that comes too early: it is tried again `delay` from now, without charge.
     pub fn snooze(delay: Duration) -> Self {
         Self { kind: FailureKind::Snooze, error: None, delay: Some(delay) }
     }
 
-    /// Nothing is wrong with the event, but it cannot be worked on now, because this process is short of
-    /// something for example: try again `delay` from now on, without charge. The reason is recorded.
+    /// Returns a failure for an event that is in order and cannot be worked on now, for example because this process
+    /// is short of something: it is tried again `delay` from now, without charge. The reason is recorded.
     pub fn snooze_because(reason: impl fmt::Display, delay: Duration) -> Self {
         Self { error: Some(ErrorText::new(reason)), ..Self::snooze(delay) }
     }
@@ -124,7 +124,7 @@ impl Failure {
         self.error.as_ref().map(ErrorText::as_str)
     }
 
-    /// Returns how long the next attempt waits at least, when the handler said so.
+    /// Returns the shortest time until the next attempt, if the handler has set it.
     pub fn delay(&self) -> Option<Duration> {
         self.delay
     }
@@ -154,14 +154,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Retries, with the texts of the error and of its sources.
+/// Converts into a failure that retries, with the texts of the error and of its sources.
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::retry(Chain(&*error.into()))
     }
 }
 
-/// What the engine is told of a handler's result.
+/// Returns the engine's outcome for a handler's result.
 pub(super) fn outcome(result: Result<(), Failure>) -> Outcome {
     result.map_or_else(Failure::into_outcome, |()| Outcome::Done)
 }

@@ -1,4 +1,4 @@
-//! How long the lock is held, for benchmarks: without feature `sim` nothing is measured.
+//! The times for which the lock is held, for benchmarks: without feature `sim` nothing is measured.
 
 #[cfg(feature = "sim")]
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +36,7 @@ impl LockHolds {
         }
     }
 
-    /// The counts since the last call.
+    /// Returns the counts since the last call, and resets them.
     #[cfg(feature = "sim")]
     pub(super) fn take(&self) -> [u64; 32] {
         self.counts.each_ref().map(|count| count.swap(0, Ordering::Relaxed))

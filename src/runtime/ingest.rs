@@ -1,4 +1,4 @@
-//! Takes events in.
+//! Intake of events.
 
 use std::sync::Arc;
 use std::vec::Vec;
@@ -10,13 +10,12 @@ use crate::node::{Admission, Decided, Lsn, SubmitError, Submitted, Unavailable, 
 use crate::sync::{Notify, consume_budget};
 
 impl Eventful {
-    /// Submits an event, and waits for room while a bound is reached: first in, first out, at most
-    /// the builder's `submit_timeout`. With a journal, it waits then until the answer is durable.
+    /// Submits an event, and waits for room while a bound is reached: first in, first out, at most the builder's
+    /// `submit_timeout`. With a journal, it then waits until the result is durable.
     ///
-    /// Dropping the future while it waits for room takes nothing. Dropping it while it waits for the
-    /// journal leaves the event taken, and it will be processed unless the journal fails first: submit
-    /// it again to find out. Kept but not polled while it waits for room, it holds up those behind it
-    /// until their own timeout.
+    /// Dropping the future while it waits for room takes nothing. Dropping it while it waits for the journal leaves
+    /// the event accepted, and it will be processed unless the journal fails first: submit it again to find out. Kept
+    /// but not polled while it waits for room, it holds up the callers behind it until their own timeout.
     ///
     /// # Errors
     ///
@@ -29,8 +28,8 @@ impl Eventful {
         }
     }
 
-    /// Submits an event, and never waits for room; with a journal, it waits until the answer is
-    /// durable. Dropping the future before it ends leaves the event taken, unless the journal fails.
+    /// Submits an event, and never waits for room; with a journal, it waits until the result is durable. Dropping the
+    /// future before it ends leaves the event accepted, unless the journal fails.
     ///
     /// # Errors
     ///
@@ -40,9 +39,9 @@ impl Eventful {
         self.shared.show_submitted(decided).await
     }
 
-    /// Submits events in their order, and never waits for room; with a journal, it waits until all
-    /// answers are durable. Gives a result for each, in the same order; none depends on another.
-    /// Dropping the future once it was polled leaves the events taken, unless the journal fails.
+    /// Submits events in their order, and never waits for room; with a journal, it waits until all results are
+    /// durable. Returns a result for each, in the same order; none depends on another. Dropping the future once it was
+    /// polled leaves the events accepted, unless the journal fails.
     pub async fn submit_batch<I>(&self, events: I) -> Vec<Result<Submitted, SubmitError>>
     where
         I: IntoIterator<Item = Event>,
@@ -61,7 +60,7 @@ impl Eventful {
         results
     }
 
-    /// Submits all. Gives for each what must be durable before its result is shown.
+    /// Submits all events. Returns for each the LSN that must be durable before its result is shown.
     fn submit_parts(
         &self,
         events: impl IntoIterator<Item = Event>,
@@ -95,7 +94,7 @@ impl Eventful {
     }
 }
 
-/// Whether an event was decided about.
+/// The result of a try to submit.
 enum Entered {
     Decided(Decided<Result<Submitted, SubmitError>>),
     Waits(RoomTicket, Event),
@@ -121,14 +120,14 @@ fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
 }
 
 impl Shared {
-    /// What became of a submission, once that may be shown.
+    /// Returns the result of a submission once it may be shown.
     async fn show_submitted(&self, decided: Decided<Result<Submitted, SubmitError>>) -> Result<Submitted, SubmitError> {
         self.settled(decided.lsn, false).await.map_err(Unavailable::from)?;
         decided.value
     }
 }
 
-/// A place among the submitters that wait for room.
+/// A submitter's place in the queue for room.
 struct RoomTicket {
     shared: Arc<Shared>,
     waiter: Waiter,
@@ -146,17 +145,17 @@ impl RoomTicket {
         };
         let decided = match (entered, event) {
             (Some(decided), _) => decided,
-            // The last try is for the refusal, so that it is counted and says when to come back.
+            // The last try produces the refusal, so that it is counted and says when to come back.
             (None, Some(event)) => self.shared.write(|node, now| node.submit(now, event))?,
             (None, None) => return Err(Unavailable::Broken.into()),
         };
-        // What waits for the journal does not wait for room, and the timeout is not for it.
+        // A caller that waits for the journal does not wait for room, and the timeout is not for it.
         let shared = Arc::clone(&self.shared);
         drop(self);
         shared.show_submitted(decided).await
     }
 
-    /// Waits until the event is decided about. It is in its place at every await.
+    /// Waits until the event is decided. The caller is in its place at every await.
     async fn enter(&self, event: &mut Option<Event>) -> Result<Decided<Result<Submitted, SubmitError>>, Unavailable> {
         loop {
             self.notify.notified().await;

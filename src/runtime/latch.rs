@@ -1,4 +1,4 @@
-//! Something that happens once, and that many may wait for.
+//! An event in time that happens once, and that many tasks may wait for.
 
 use core::sync::atomic::Ordering;
 
@@ -12,9 +12,9 @@ pub(super) struct Latch {
     opened: Notify,
 }
 
-/// What can be cancelled.
+/// A run that can be cancelled.
 pub(super) trait Cancel: Send + Sync {
-    /// Asks it to stop.
+    /// Asks the run to stop.
     fn cancel(&self);
 }
 
@@ -28,10 +28,10 @@ impl Latch {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Ends when it is open.
+    /// Waits until it is open.
     pub(super) async fn wait(&self) {
         loop {
-            // Made before the look, so that no opening between them is missed.
+            // Created before the check, so that no opening between them is missed.
             let opened = self.opened.notified();
             if self.is_open() {
                 return;

@@ -1,65 +1,65 @@
-//! What a task that leads has beside the run that it works on, where others can take it.
+//! Runs of the task that leads, where other tasks can take them.
 
 use core::mem;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::vec::Vec;
 
-use super::run_guard::{EndedFlight, RunGuard};
+use super::run_guard::{EndedRun, RunGuard};
 use crate::node::Lead;
 use crate::sync::{Mutex, MutexGuard};
 
-/// The runs of the task that leads, without the one that it works on. When a handler holds that task up, others take
-/// them: who takes a run out calls its handler, or settles it.
+/// The runs of the task that leads, without the one that it works on. When a handler holds that task up, other tasks
+/// take them: the one that takes a run out calls its handler, or settles it.
 #[derive(Default)]
-pub(super) struct LeaderRuns(Mutex<Beside>);
+pub(super) struct LeaderRuns(Mutex<PendingRuns>);
 
-/// What a task has beside the run that it works on.
+/// The runs of a task, without the one that it works on.
 #[derive(Default)]
-pub(super) struct Beside {
-    /// The task that put the last ones in.
+pub(super) struct PendingRuns {
+    /// The task that put the last runs in.
     lead: Option<Lead>,
     /// Runs whose handlers are not called yet, in their order.
     pub(super) started: VecDeque<RunGuard>,
     /// Runs that have ended and are not settled, in their order.
-    pub(super) ended: Vec<EndedFlight>,
+    pub(super) ended: Vec<EndedRun>,
 }
 
 impl LeaderRuns {
-    /// Adds runs that were started for the task of this name.
+    /// Adds runs that were started for this task.
     pub(super) fn put(&self, lead: Lead, started: impl Iterator<Item = RunGuard>) {
-        let mut beside = self.lock();
-        beside.lead = Some(lead);
-        beside.started.extend(started);
+        let mut pending = self.lock();
+        pending.lead = Some(lead);
+        pending.started.extend(started);
     }
 
-    /// Takes the next run out for the task of this name, and keeps those meanwhile that it has ended. After the last one
-    /// they are given back, with those before; nothing is given once another task leads.
-    pub(super) fn advance(&self, lead: Lead, ended: &mut Vec<EndedFlight>) -> Option<RunGuard> {
-        let mut beside = self.lock();
-        if beside.lead != Some(lead) {
+    /// Takes out the next run for this task, and keeps the runs that it has ended meanwhile. After the last run they
+    /// are returned, with earlier ones; nothing is returned once another task leads.
+    pub(super) fn advance(&self, lead: Lead, ended: &mut Vec<EndedRun>) -> Option<RunGuard> {
+        let mut pending = self.lock();
+        if pending.lead != Some(lead) {
             return None;
         }
-        let next = beside.started.pop_front();
-        beside.ended.append(ended);
+        let next = pending.started.pop_front();
+        pending.ended.append(ended);
         if next.is_none() {
-            mem::swap(&mut beside.ended, ended);
+            mem::swap(&mut pending.ended, ended);
         }
         next
     }
 
-    /// Takes all out that the task of this name has put in, unless another one leads by now.
-    pub(super) fn leave(&self, lead: Lead) -> Beside {
-        let mut beside = self.lock();
-        if beside.lead == Some(lead) { mem::take(&mut *beside) } else { Beside::default() }
+    /// Takes out all that this task has put in, unless another one leads by now.
+    pub(super) fn leave(&self, lead: Lead) -> PendingRuns {
+        let mut pending = self.lock();
+        if pending.lead == Some(lead) { mem::take(&mut *pending) } else { PendingRuns::default() }
     }
 
-    /// Takes all out, as the task that leads is held up.
-    pub(super) fn take_over(&self) -> Beside {
+    /// Takes all out, because the task that leads is held up.
+    pub(super) fn take_over(&self) -> PendingRuns {
         mem::take(&mut *self.lock())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Beside> {
+    fn lock(&self) -> MutexGuard<'_, PendingRuns> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

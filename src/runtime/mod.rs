@@ -2,18 +2,19 @@
 //!
 //! | module | topic |
 //! |---|---|
-//! | `builder`, `durability` | sets everything up |
-//! | `handle` | the handle |
-//! | `ingest`, `operator`, `bulk`, `reads`, `stats`, `subscribe`, `wait` | what a handle can do |
-//! | `shared`, `notifications` | the node behind its lock, and what its actions wake |
-//! | `dispatcher`, `sweeper`, `supervisor` | tasks that ask the node what to do |
-//! | `worker`, `flight`, `line` | works on runs; a run that is settled whatever happens; runs that wait for their calls |
-//! | `call`, `handler`, `attempt`, `span` | calls a handler; what a handler is, and sees; what is logged of it |
-//! | `writer`, `driver`, `recovery` | does what the node wants of the journal (feature `durable`) |
-//! | `ender` | sees to the end |
-//! | `failures` | logs what became of failed events that nothing remembers any more |
-//! | `holds`, `points` | how long the lock is held, for benchmarks; points of disturbance |
-//! | `clock`, `timeline`, `latch` | time, something that happens once |
+//! | `builder`, `durability`, `recovery` | the setup of an adapter, the settings of its journal, what that held |
+//! | `handle` | the handle that a program keeps |
+//! | `ingest`, `reads`, `wait`, `subscribe`, `stats` | calls of a handle: submit, read, wait, facts, numbers |
+//! | `operator`, `bulk` | calls of an operator: redrive, discard, pause, for one event or many |
+//! | `shared`, `notifications` | the node behind its lock, and the wakers of tasks and callers |
+//! | `dispatcher`, `sweeper`, `supervisor` | the tasks that start runs and sweep, and their restarts |
+//! | `worker`, `run_guard`, `leader_runs` | tasks that work on runs; a run in flight; runs that others may take over |
+//! | `call`, `handler`, `attempt`, `span` | the call of a handler; its types, its view on a run, its span |
+//! | `writer`, `driver` | the writer of the journal, and its thread or task (feature `durable`) |
+//! | `ender` | shutdown, on a thread or task of its own |
+//! | `failures` | log lines for failed events of which no other trace remains |
+//! | `holds`, `points` | the times for which the lock is held; points at which a simulator disturbs |
+//! | `clock`, `timeline`, `latch` | clocks, the engine's time, an event in time that many may wait for |
 
 mod attempt;
 mod builder;

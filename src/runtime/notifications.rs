@@ -1,4 +1,4 @@
-//! What wakes the tasks and callers of one adapter.
+//! The notifications that wake the tasks and callers of one adapter.
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -13,8 +13,9 @@ use std::vec::Vec;
 use crate::node::{Lsn, Settled, Waiter};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Notify};
 
-/// Notifications that groups take turns at. Two groups are on their way as a rule, and more when they are full: then
-/// the notification of one may wake who waits for a later one, and goes back to waiting.
+/// The number of notifications among which LSNs are divided. As a rule two groups are under way, and more when they
+/// are full: then the notification of one LSN also wakes callers that wait for a later one, and they wait again. More
+/// would only take more memory.
 const TURNS: u64 = 8;
 
 /// One notification for each action of the node that wakes.
@@ -22,13 +23,13 @@ const TURNS: u64 = 8;
 pub(super) struct Notifications {
     /// For the dispatcher.
     pub(super) dispatch: Notify,
-    /// For the sweeper.
+    /// For the task or thread that drives the end.
     pub(super) timer: Notify,
     /// For who sees to the end.
     pub(super) end: Notify,
-    /// For the supervisor of the dispatcher.
+    /// For all that wait until no event is pending.
     pub(super) replace_dispatcher: Notify,
-    /// For all who wait until no event is pending.
+    /// For all that wait for an LSN, by its number.
     pub(super) idle: Notify,
     /// For all who wait for an LSN, by its number.
     settled: [Notify; TURNS as usize],
@@ -36,7 +37,7 @@ pub(super) struct Notifications {
 }
 
 impl Notifications {
-    /// The notification that this LSN is settled.
+    /// Returns the notification for this LSN.
     pub(super) fn of(&self, lsn: Lsn) -> &Notify {
         &self.settled[(lsn.number() % TURNS) as usize]
     }
@@ -64,13 +65,13 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// A name for one who may have to wait.
+    /// Returns a name for a caller that may have to wait.
     pub(super) fn name(&self) -> Waiter {
         Waiter::new(self.last.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Adds one who waits, until [`Waiters::remove`]. To be called while the node is locked that has it
-    /// wait: then no wake-up is missed.
+    /// Adds a waiting caller, until [`Waiters::remove`]. To be called under the lock under which the node lets the
+    /// caller wait: then no wake-up is missed.
     pub(super) fn add(&self, waiter: Waiter) -> Arc<Notify> {
         let notify = Arc::new(Notify::new());
         self.lock().insert(waiter, Arc::clone(&notify));
@@ -105,26 +106,27 @@ impl Waiters {
     }
 }
 
-/// Notifies one that waits, now or later. To be called with no lock held: a waker may come back from here.
+/// Notifies one waiter, now or later. To be called with no lock held: its waker may call back.
 pub(super) fn notify_one_guarded(notify: &Notify) {
     wake(|| notify.notify_one());
 }
 
-/// Notifies all that wait now. To be called with no lock held: a waker may come back from here.
+/// Notifies all that wait now. To be called with no lock held: their wakers may call back.
 pub(super) fn notify_all_guarded(notify: &Notify) {
     wake(|| notify.notify_waiters());
 }
 
-/// A waker is code of who waits, and its panic no fault of who notifies, which may be a worker or the writer of
-/// the journal. With a notification that many share, it must be [`guarded`] as well.
+/// Runs code that calls a waker, and catches its panic: a waker is the code of the waiting task, and its panic is no
+/// fault of the notifier, which may be a worker or the writer of the journal. For a notification that many share, the
+/// waiter must be [`guarded`] as well.
 fn wake(waking: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(waking)).is_err() {
-        tracing::error!("a waker panicked: the task that it belongs to may wait without end");
+        tracing::error!("a waker panicked: its task may wait without end; correct the executor of that task");
     }
 }
 
-/// Waits for a notification that others may wait for, too. A waker that panics in it would keep them from being
-/// woken, so it is wrapped.
+/// Waits for a notification that others may wait for, too. A waker that panics in it would keep them from being woken,
+/// so it is wrapped.
 pub(super) async fn guarded<F: Future>(notify: F) -> F::Output {
     let mut notify = pin!(notify);
     poll_fn(|cx| {

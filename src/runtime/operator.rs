@@ -1,4 +1,4 @@
-//! Steps in for one event, or for all.
+//! Calls of an operator about one event, or about the whole engine.
 
 use super::handle::Eventful;
 use super::shared::Shared;
@@ -6,7 +6,7 @@ use crate::engine::Key;
 use crate::node::{Decided, DiscardError, Node, PauseError, RedriveError, Unavailable};
 
 impl Eventful {
-    /// Gives a failed event another life, with all its attempts.
+    /// Returns a failed event to work, with all its attempts.
     ///
     /// # Errors
     ///
@@ -26,8 +26,7 @@ impl Eventful {
         self.shared.shown(decided).await?
     }
 
-    /// Starts no more runs until [`Eventful::resume`]; those in flight go on, and events are
-    /// still taken in.
+    /// Starts no more runs until [`Eventful::resume`]; those in flight continue, and events are still accepted.
     ///
     /// # Errors
     ///
@@ -49,7 +48,7 @@ impl Eventful {
 }
 
 impl Shared {
-    /// What was decided, once it may be shown.
+    /// Returns what was decided, once it may be shown.
     pub(super) async fn shown<T>(&self, decided: Decided<T>) -> Result<T, Unavailable> {
         self.settled(decided.lsn, false).await?;
         Ok(decided.value)

@@ -2,7 +2,7 @@
 
 use crate::node::{Action, HookSet, Point};
 
-/// Passes an open point.
+/// Passes a point, and does what the hooks ask for.
 #[inline]
 pub(super) async fn pass(probe: &HookSet, point: Point) {
     match probe.at(point) {

@@ -10,9 +10,9 @@ use crate::node::{Node, Observed, ShownWhen, Unavailable, Unsynced};
 use crate::sync::consume_budget;
 
 impl Eventful {
-    /// What is known about an event. With a journal, a record that is durable is shown at once, also
-    /// while the journal is stuck, being opened again, or down. Any other is shown when it has become
-    /// durable, or after the journal's `answer_timeout` as not [`durable`](field@RecordView::durable).
+    /// Returns the record of an event. With a journal, a record that is durable is shown at once, also while the
+    /// journal is stuck, being opened again, or down. Any other is shown when it has become durable, or after the
+    /// journal's `answer_timeout` as not [`durable`](field@RecordView::durable).
     ///
     /// # Errors
     ///
@@ -22,9 +22,9 @@ impl Eventful {
         Ok(self.shared.show(key, |_, _| ()).await?.0)
     }
 
-    /// One page of events: all, or those with this status. `limit` is the most that it holds. With a
-    /// journal, it waits until all is durable, at most the journal's `answer_timeout`; then, and at once
-    /// while the journal is known not to respond, what is not [`durable`](field@RecordView::durable) is marked.
+    /// Returns one page of events: all, or those with this status. `limit` is the largest number of events in it. With
+    /// a journal, it waits until all is durable, at most the journal's `answer_timeout`; then, and at once while the
+    /// journal is known not to respond, what is not [`durable`](field@RecordView::durable) is marked.
     ///
     /// # Errors
     ///
@@ -33,8 +33,8 @@ impl Eventful {
         self.shared.show_page(&status.map_or_else(Filter::default, Filter::of), after, limit).await
     }
 
-    /// Why an event is not running now, in one sentence. Nothing when there is no such event. It waits
-    /// as [`Eventful::get`] does, and says so when that is not durable.
+    /// Returns why an event is not running now, in one sentence; none when there is no such event. It waits like
+    /// [`Eventful::get`], and says so when that is not durable.
     ///
     /// # Errors
     ///
@@ -48,8 +48,8 @@ impl Eventful {
 }
 
 impl Shared {
-    /// Shows a record, and what `look` sees beside it: at once when the record is durable, else when it
-    /// is, or marked after the `answer_timeout`.
+    /// Returns a record, and what `look` reads beside it: at once when the record is durable, else when it is, or
+    /// marked after the `answer_timeout`.
     pub(super) async fn show<T>(
         &self,
         key: &Key,
@@ -57,7 +57,7 @@ impl Shared {
     ) -> Result<(Option<RecordView>, T), Unavailable> {
         let (seen, beside) = self.read(|node, now| (node.see(now, key), look(node, now)));
         let Observed { value, wait } = seen?;
-        match (self.is_over(wait).await, value) {
+        match (self.until_settled(wait).await, value) {
             (Ok(()), value) => Ok((value, beside)),
             (Err(Unsynced::Late), Some(mut record)) => {
                 record.durable = false;
@@ -67,12 +67,12 @@ impl Shared {
         }
     }
 
-    /// Shows a page: when all of it is durable, or marked after the `answer_timeout`.
+    /// Returns a page: when all of it is durable, or marked after the `answer_timeout`.
     pub(super) async fn show_page(&self, filter: &Filter, after: Cursor, limit: usize) -> Result<Page, Unavailable> {
         let (mut page, waits) = self.collect_page(filter, after, limit).await?;
-        // Each part waits for itself: what it saw may have been given up before a later one was seen.
+        // Each part waits on its own: what it showed may have been abandoned before a later one was read.
         for wait in waits {
-            match self.is_over(wait).await {
+            match self.until_settled(wait).await {
                 Ok(()) => {}
                 Err(Unsynced::Late) => return Ok(page),
                 Err(Unsynced::Lost) => return Err(Unavailable::Unknown),
@@ -82,7 +82,7 @@ impl Shared {
         Ok(page)
     }
 
-    /// Collects a page in several short holds of the lock, between which others have their turn.
+    /// Collects a page in several short holds of the lock, between which other callers have their turn.
     async fn collect_page(
         &self,
         filter: &Filter,
@@ -106,7 +106,7 @@ impl Shared {
         Ok((page, waits))
     }
 
-    async fn is_over(&self, wait: ShownWhen) -> Result<(), Unsynced> {
+    async fn until_settled(&self, wait: ShownWhen) -> Result<(), Unsynced> {
         match wait {
             ShownWhen::None => Ok(()),
             ShownWhen::TooLong => Err(Unsynced::Late),

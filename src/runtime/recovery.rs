@@ -1,22 +1,22 @@
-//! What a journal held when it was opened.
+//! A summary of what a journal held when it was opened.
 
 use crate::engine::{Epoch, Status, Timestamp, facts::Replay};
 
-/// What the journal held when [`Builder::start`](super::Builder::start) had read it.
+/// The contents of the journal at [`Builder::start`](super::Builder::start).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Whether there was no journal before.
+    /// True if there was no journal before.
     pub is_new: bool,
-    /// Events of any status.
+    /// The number of events of any status.
     pub records: u64,
-    /// Events that will be handled.
+    /// The number of events that will be handled.
     pub pending: u64,
-    /// Events that have failed and can be redriven.
+    /// The number of events that have failed and can be redriven.
     pub failed: u64,
     /// The time at which the oldest pending event was accepted.
     pub oldest_pending: Option<Timestamp>,
-    /// Whether an operator had paused the engine, which it still is.
+    /// True if an operator had paused the engine, which it still is.
     pub paused: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A run in flight, which is settled whatever becomes of its task.
+//! A run in guard, which is settled whatever becomes of its task.
 
 use core::mem;
 use std::sync::Arc;
@@ -11,35 +11,35 @@ use super::span::record;
 use crate::engine::{ErrorText, Event, Outcome, Timestamp};
 use crate::node::RunBatch;
 
-/// A run in flight: whatever becomes of its task, it is settled and its permit is free again.
+/// A run in guard: whatever becomes of its task, it is settled and its permit is free again.
 pub(super) struct RunGuard {
-    pub(super) cell: Arc<RunState>,
+    pub(super) state: Arc<RunState>,
     progress: RunProgress,
 }
 
-/// A run that has ended and is not settled, with its span, and the error that it ended with.
-pub(super) struct EndedFlight {
-    flight: RunGuard,
+/// A run that has ended and is not settled, with its span, and its error.
+pub(super) struct EndedRun {
+    guard: RunGuard,
     span: Span,
     error: Option<ErrorText>,
 }
 
-/// How far a run has come. Dropped on the way, it is settled accordingly.
+/// The progress of a run. A run that is dropped on the way is settled accordingly.
 enum RunProgress {
-    /// Its handler was not called, which is to be given this.
+    /// The handler was not called yet; this event is for it.
     Started(Event),
-    /// Its handler works: dropped now, it has crashed.
+    /// The handler works: dropped now, the run has crashed.
     Called,
-    /// Its handler has ended like this, or was stopped.
+    /// The handler has ended with this outcome; without one, it was stopped.
     Ended(Option<Outcome>),
-    /// There is nothing left to do.
+    /// The run is settled, nothing is left to do.
     Settled,
 }
 
 impl RunGuard {
-    /// Must be called while the node is not locked: dropping it locks.
-    pub(super) fn new((cell, event): (Arc<RunState>, Event)) -> Self {
-        Self { cell, progress: RunProgress::Started(event) }
+    /// Creates the guard. Must be called while the node is not locked: dropping it locks.
+    pub(super) fn new((state, event): (Arc<RunState>, Event)) -> Self {
+        Self { state, progress: RunProgress::Started(event) }
     }
 
     /// Takes out the event, for which the handler is about to be called.
@@ -50,12 +50,12 @@ impl RunGuard {
         }
     }
 
-    /// Its handler has ended with this outcome; without one when the run was stopped.
+    /// Records that the handler has ended with this outcome; without one when the run was stopped.
     pub(super) fn end(&mut self, outcome: Option<Outcome>) {
         self.progress = RunProgress::Ended(outcome);
     }
 
-    /// What went wrong.
+    /// Returns the error of the run, if it has ended with one.
     const fn error(&self) -> Option<&ErrorText> {
         match &self.progress {
             RunProgress::Ended(Some(
@@ -68,7 +68,7 @@ impl RunGuard {
         }
     }
 
-    /// Takes out how it has ended, to be settled.
+    /// Takes out the outcome, to be settled.
     fn take_outcome(&mut self) -> Option<Outcome> {
         match &mut self.progress {
             RunProgress::Ended(outcome) => outcome.take(),
@@ -76,16 +76,16 @@ impl RunGuard {
         }
     }
 
-    /// It is settled.
+    /// Ends the guard of a run that was settled.
     fn be_settled(mut self) {
         self.progress = RunProgress::Settled;
     }
 }
 
-impl EndedFlight {
-    pub(super) fn new(flight: RunGuard, span: Span) -> Self {
-        let error = flight.error().cloned();
-        Self { flight, span, error }
+impl EndedRun {
+    pub(super) fn new(guard: RunGuard, span: Span) -> Self {
+        let error = guard.error().cloned();
+        Self { guard, span, error }
     }
 }
 
@@ -93,15 +93,15 @@ impl EndedFlight {
 pub(super) fn settle<T>(
     shared: &Shared,
     batch: &mut RunBatch,
-    ended: &mut Vec<EndedFlight>,
+    ended: &mut Vec<EndedRun>,
     call: impl FnOnce(&mut LockedNode, Timestamp, &mut RunBatch) -> T,
 ) -> T {
-    for EndedFlight { flight, .. } in &mut *ended {
-        batch.end(flight.cell.worker, flight.cell.run, flight.take_outcome());
+    for EndedRun { guard, .. } in &mut *ended {
+        batch.end(guard.state.worker, guard.state.run, guard.take_outcome());
     }
     let value = shared.write_locked(|locked, now| call(locked, now, batch));
-    for (EndedFlight { flight, span, error }, status) in ended.drain(..).zip(batch.statuses()) {
-        flight.be_settled();
+    for (EndedRun { guard, span, error }, status) in ended.drain(..).zip(batch.statuses()) {
+        guard.be_settled();
         record(&span, status, error.as_ref());
     }
     value
@@ -117,7 +117,7 @@ impl Drop for RunGuard {
             RunProgress::Ended(outcome) => outcome,
             RunProgress::Settled => return,
         };
-        let RunState { worker, run, shared, .. } = &*self.cell;
+        let RunState { worker, run, shared, .. } = &*self.state;
         shared.write(|node, now| node.settle(now, *worker, *run, outcome));
     }
 }

@@ -1,5 +1,5 @@
-//! What every handle and every task of one adapter shares: the node behind a lock with two verbs, its
-//! clock, and the notifications that carry out the node's actions.
+//! The state that all handles and tasks of one adapter share: the node behind a lock with two verbs, its clock, and
+//! the notifications that carry out the node's actions.
 
 use core::future::poll_fn;
 use core::task::Poll;
@@ -24,29 +24,29 @@ use crate::sync::{AtomicBool, Handle, JoinHandle, JoinSet, Mutex, MutexGuard, SP
 pub(super) struct Shared {
     locked: CachePadded<Mutex<LockedNode>>,
     pub(super) holds: LockHolds,
-    /// Where its tasks are, and the timers of who calls it from elsewhere.
+    /// The runtime of its tasks, and of the timers of callers from elsewhere.
     pub(super) runtime: Handle,
     pub(super) clock: Timeline,
     pub(super) config: Config,
     pub(super) submit_timeout: Duration,
     pub(super) probe: HookSet,
     pub(super) notifications: Notifications,
-    /// The node's, so that those who wait for an LSN leave its lock alone.
+    /// A copy of the node's, so that callers that wait for an LSN leave the node's lock alone.
     horizon: Mutex<Horizon>,
     /// The workers' tasks.
     workers: Mutex<JoinSet<()>>,
     /// Tasks that end before the report, or are aborted.
     pub(super) tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// A shutdown was asked for: the runtime and its timer may be gone soon.
+    /// Opens when a shutdown was asked for: the runtime and its timer may be gone soon.
     pub(super) ending: Latch,
-    /// A thread has begun to see to the end.
+    /// Set once a thread drives the end.
     pub(super) is_ended_on_thread: AtomicBool,
     /// Opens when there is a report.
-    pub(super) over: Latch,
+    pub(super) reported: Latch,
     pub(super) journal: JournalParts,
 }
 
-/// What the lock guards: the node, and the runs that it can cancel.
+/// The state that the lock guards: the node, and the runs that it can cancel.
 pub(super) struct LockedNode {
     pub(super) node: Node,
     /// By the number of the worker. Weak, as a run holds what is shared.
@@ -54,7 +54,7 @@ pub(super) struct LockedNode {
 }
 
 impl LockedNode {
-    /// Keeps the run of a worker, to be cancelled.
+    /// Keeps the run of a worker, so that it can be cancelled.
     pub(super) fn keep(&mut self, worker: WorkerId, run: &Arc<impl Cancel + 'static>) {
         let number = worker.number();
         if self.runs.len() <= number {
@@ -64,7 +64,7 @@ impl LockedNode {
         self.runs[number] = Some(run);
     }
 
-    /// What is to be done, with the runs that are to be cancelled.
+    /// Returns the node's actions, with the runs that are to be cancelled.
     fn actions(&mut self, now: Timestamp) -> (Actions, Vec<Weak<dyn Cancel>>) {
         let mut actions = self.node.actions(now);
         let run_of = |worker: WorkerId| self.runs.get(worker.number()).cloned().flatten();
@@ -77,14 +77,14 @@ impl LockedNode {
 #[repr(align(128))]
 struct CachePadded<T>(T);
 
-/// What the adapter knows of its journal.
+/// The parts of the adapter that concern its journal.
 #[derive(Default)]
 pub(super) struct JournalParts {
-    /// Notifies for its writer.
+    /// Notifies the writer.
     pub(super) notify: Option<Box<dyn Fn() + Send + Sync>>,
-    /// Whether its writer has a thread of its own.
+    /// True if the writer has a thread of its own.
     pub(super) has_thread: bool,
-    /// Whether handlers wait until their start is durable.
+    /// True if handlers wait until their start is durable.
     pub(super) syncs_starts: bool,
     #[cfg(feature = "durable")]
     pub(super) recovery: Option<Recovery>,
@@ -113,7 +113,7 @@ impl Shared {
             tasks: Mutex::new(Vec::new()),
             ending: Latch::default(),
             is_ended_on_thread: AtomicBool::new(false),
-            over: Latch::default(),
+            reported: Latch::default(),
             runtime,
             clock,
             submit_timeout,
@@ -139,7 +139,7 @@ impl Shared {
         self.write_locked(|locked, now| change(&mut locked.node, now))
     }
 
-    /// As [`write`](Self::write), with the runs that can be cancelled.
+    /// Does the same as [`write`](Self::write), with access to the runs that can be cancelled.
     pub(super) fn write_locked<T>(&self, change: impl FnOnce(&mut LockedNode, Timestamp) -> T) -> T {
         let mut locked = self.lock();
         let hold = self.holds.begin();
@@ -163,8 +163,8 @@ impl Shared {
         value.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// The lock is held for less time than it takes to put a thread to sleep and to wake it, so
-    /// it is tried for a while first. What a panic left is the node's to judge.
+    /// Locks the node. The lock is held for less time than it takes to put a thread to sleep and to wake it, so it is
+    /// tried for a while first. The node itself handles what a panic left.
     fn lock(&self) -> MutexGuard<'_, LockedNode> {
         for _ in 0..SPINS {
             match self.locked.0.try_lock() {
@@ -187,7 +187,7 @@ impl Shared {
             replace_dispatcher,
             settled,
             wake,
-            // Taken out before, as the runs are kept under the lock.
+            // Taken out before, because the runs are kept under the lock.
             cancel: _,
             failures,
         } = actions;
@@ -221,12 +221,11 @@ impl Shared {
         self.journal.notify.iter().for_each(|notify| notify());
     }
 
-    /// Waits until this LSN is durable: a patient one however long that takes, any other at most as long
-    /// as an answer may wait.
+    /// Waits until this LSN is durable: without a limit if `patient`, else at most as long as a result may wait.
     pub(super) async fn settled(&self, lsn: Option<Lsn>, patient: bool) -> Result<(), Unsynced> {
         let Some(lsn) = lsn else { return Ok(()) };
         loop {
-            // Made before the look, so that no notification between them is missed.
+            // Created before the check, so that no notification between them is missed.
             let notified = self.notifications.of(lsn).notified();
             let found = self.horizon().find(lsn, patient);
             if let Some(found) = found {
@@ -240,7 +239,7 @@ impl Shared {
         self.horizon.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits like the clock, wherever it is polled, by the timer of the adapter's own runtime. Ends
+    /// Waits until the clock's time is `at`, wherever it is polled, by the timer of the adapter's own runtime. Ends
     /// early once the end was asked for, as the runtime and its timer may be gone.
     pub(super) async fn sleep_until(&self, at: Timestamp) {
         let mut sleep = self.clock.sleep_until(at);
@@ -254,7 +253,7 @@ impl Shared {
         .await;
     }
 
-    /// The workers' tasks. A panic while they are touched leaves them usable.
+    /// Returns the workers' tasks. A panic while they are locked leaves them usable.
     pub(super) fn workers(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }

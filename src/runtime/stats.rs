@@ -1,13 +1,13 @@
-//! How the engine is doing.
+//! Numbers and readiness of an engine.
 
 use super::handle::Eventful;
 use crate::node::{Node, Readiness, Stats, Unavailable};
 
 impl Eventful {
-    /// All numbers, the engine's from one moment. It waits for no journal: the numbers are those of
-    /// now, also while the journal is stuck, being opened again, or down. They count what is not durable
-    /// yet ([`Stats::unsynced`] says how much that is), and so may fall back after a crash;
-    /// [`Eventful::sync`] waits until they cannot.
+    /// Returns all numbers, the engine's from one moment. It waits for no journal: the numbers are those of now, also
+    /// while the journal is stuck, being opened again, or down. They count what is not durable yet
+    /// ([`Stats::unsynced`] says how much that is), and so may fall back after a crash; [`Eventful::sync`] waits until
+    /// they cannot.
     ///
     /// # Errors
     ///
@@ -17,8 +17,8 @@ impl Eventful {
         self.shared.read(|node, now| node.stats(now, ahead))
     }
 
-    /// Waits until everything that was decided so far is durable, at most the journal's
-    /// `answer_timeout`. Without a journal it is at once.
+    /// Waits until everything that was decided so far is durable, at most the journal's `answer_timeout`. Returns at
+    /// once without a journal.
     ///
     /// # Errors
     ///
@@ -28,7 +28,7 @@ impl Eventful {
         self.shared.shown(decided).await
     }
 
-    /// Whether events can be sent here: whether it makes progress, not just whether it lives.
+    /// Returns whether events can be sent here: whether it makes progress, not only whether it is alive.
     pub fn readiness(&self) -> Readiness {
         self.shared.read(Node::readiness)
     }

@@ -1,4 +1,4 @@
-//! Reads facts as they happen.
+//! Subscriptions: readers of facts as they happen.
 
 use core::fmt;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use super::shared::Shared;
 use crate::node::{Notice, Reading, Unavailable, Waiter};
 use crate::sync::Notify;
 
-/// A reader of facts, from the moment it was made. Dropping it ends it; until then what the engine
-/// remembers stays in memory.
+/// A reader of facts, from the moment at which it was created. Dropping it ends it; until then the engine's memory is
+/// kept.
 pub struct Subscription {
     shared: Arc<Shared>,
     reader: Waiter,
@@ -17,8 +17,8 @@ pub struct Subscription {
 }
 
 impl Eventful {
-    /// Facts from now on. `capacity` is how many may wait to be read (at least one); a slower
-    /// reader loses the oldest ones, and learns how many.
+    /// Returns a subscription to the facts from now on. `capacity` is the number of facts that may wait to be read (at
+    /// least one); a slower reader loses the oldest ones, and gets their number.
     ///
     /// # Errors
     ///
@@ -35,8 +35,8 @@ impl Eventful {
 }
 
 impl Subscription {
-    /// The next fact, or how many were lost before it; nothing when the engine is gone, is broken or has
-    /// stopped, and everything was read. Dropping the future loses nothing.
+    /// Returns the next fact, or how many were lost before it; none when the engine is gone, is broken or has stopped,
+    /// and everything was read. Dropping the future loses nothing.
     pub async fn recv(&mut self) -> Option<Notice> {
         loop {
             match self.shared.write(|node, _| node.read(self.reader)) {

@@ -10,15 +10,15 @@ use super::shared::Shared;
 use crate::node::SupervisedTask;
 use crate::sync::JoinSet;
 
-/// How a task that is looked after ended by itself.
+/// The way in which a supervised task ended by itself.
 pub(super) enum Exit {
-    /// There is nothing more to do for it.
+    /// The work of the task is done.
     Done,
-    /// It cannot go on, and should be restarted.
+    /// The task cannot continue, and must be restarted.
     Dead(&'static str),
 }
 
-/// A task that is looked after. Dropped, it has ended: with its work, or with its runtime.
+/// A supervised task. Dropping it reports that the task has ended: with its work, or with its runtime.
 pub(super) struct SupervisedGuard {
     shared: Arc<Shared>,
     part: SupervisedTask,
@@ -36,7 +36,7 @@ impl Drop for SupervisedGuard {
     }
 }
 
-/// Runs what `make` makes, again and again, until it is done.
+/// Runs the task that `make` creates, and creates it again when it dies, until it is done.
 pub(super) async fn keep<F>(kept: SupervisedGuard, make: impl Fn() -> F)
 where
     F: Future<Output = Exit> + Send + 'static,
@@ -44,7 +44,7 @@ where
     let SupervisedGuard { shared, part } = &kept;
     let part = *part;
     while let Err(why) = live(shared, part, make()).await {
-        tracing::error!(?part, why, "a task died, and is restarted");
+        tracing::error!(?part, why, "a task died; it is restarted");
         let Some(not_before) = shared.write(|node, _| node.part_died(part)) else { break };
         let is_ending = shared.ending.is_open();
         tokio::select! {
@@ -58,7 +58,7 @@ where
     }
 }
 
-/// Waits until the task is done. An error says why it must be restarted.
+/// Waits until the task is done. The error is the reason for a restart.
 async fn live(
     shared: &Shared,
     part: SupervisedTask,
@@ -81,7 +81,7 @@ async fn live(
     }
 }
 
-/// Lets others run first.
+/// Yields to other tasks.
 ///
 /// Unlike `tokio::task::yield_now`, which parks the task with the thread that it ran on, this
 /// leaves it where every thread can take it, so that no blocking handler holds it up.

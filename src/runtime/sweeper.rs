@@ -1,4 +1,4 @@
-//! Looks at the time whenever the node wants that.
+//! The sweeper: passes the time to the node whenever the node asks for that.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) -> Exit {
         match shared.write(|node, now| node.tick(now)) {
             Tick::Swept(deadline, swept) => {
                 tracing::debug!(why = ?deadline.why, ?swept, "swept");
-                // What one sweep left over is done at once, but others come first.
+                // What a sweep left is done at once, but other tasks come first.
                 give_way().await;
             }
             Tick::Until(at) => sleep(&shared, at).await,

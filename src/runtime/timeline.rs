@@ -1,9 +1,9 @@
 //! The engine's time: a clock's, moved ahead where a journal holds later times.
 //!
-//! Engine time never goes back. When the clock is behind the last time in the journal (it was ahead
-//! before, or is wrong now), the engine goes on from that time, as fast as the clock does: retries
-//! and timeouts wait for no more than they have to. The difference stays until a start at which
-//! the clock is no longer behind. How far it is ahead of the wall clock is logged and shown.
+//! Engine time never goes back. When the clock is behind the last time in the journal (it was ahead before, or is
+//! wrong now), the engine's time continues from that time, as fast as the clock: retries and timeouts wait for no
+//! longer than they must. The difference remains until a start at which the clock is no longer behind. Its distance
+//! from the wall clock is logged and shown.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::clock::{Clock, Sleep};
 use crate::engine::Timestamp;
 use crate::sync::AtomicU64;
 
-/// A clock, and how far the engine's time is ahead of it.
+/// A clock, and the time by which the engine's time is ahead of it.
 #[derive(Debug)]
 pub(super) struct Timeline {
     clock: Arc<dyn Clock>,
@@ -21,18 +21,17 @@ pub(super) struct Timeline {
     ahead: AtomicU64,
 }
 
-/// What is ahead of the wall clock by more is worth a warning.
+/// The distance from the wall clock from which a warning is logged: the same as for a wall clock that steps.
 #[cfg(feature = "durable")]
 const NOTABLE: Duration = Duration::from_secs(60);
 
 impl Timeline {
-    /// The clock's own time.
+    /// Creates a timeline at the clock's own time.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, ahead: AtomicU64::new(0) }
     }
 
-    /// Moves it ahead to `earliest`, when it is behind that, and warns when it is far ahead of the
-    /// wall clock then.
+    /// Moves the time ahead to `earliest`, if it is behind that, and warns if it is far ahead of the wall clock then.
     #[cfg(feature = "durable")]
     pub(super) fn start_at(&self, earliest: Timestamp) {
         let behind = earliest.since(self.clock.now());
@@ -45,7 +44,7 @@ impl Timeline {
                 now = %self.now(),
                 wall = %self.clock.wall(),
                 "the journal holds times that are ahead of the wall clock: a clock was wrong, or is now; the engine \
-                 goes on from the last of them, and records are remembered for no less than their retention"
+                 continues from the last of them, and records are kept for no less than their retention"
             );
         }
     }
@@ -54,18 +53,18 @@ impl Timeline {
         self.clock.now() + self.ahead()
     }
 
-    /// Waits until [`Timeline::now`] is `at` or later.
+    /// Ends late if the time is moved ahead meanwhile, which happens only where the journal is opened again.
     pub(super) fn sleep_until(&self, at: Timestamp) -> Sleep<'_> {
         // Moved ahead meanwhile it ends late by that, which happens only where everything is opened again.
         self.clock.sleep_until(Timestamp::EPOCH + at.since(Timestamp::EPOCH + self.ahead()))
     }
 
-    /// The time on the wall, which decides nothing of an event.
+    /// Returns the wall-clock time, which decides nothing about events.
     pub(super) fn wall(&self) -> Timestamp {
         self.clock.wall()
     }
 
-    /// How far it is ahead of the wall clock; zero when it is not.
+    /// Returns the time by which it is ahead of the wall clock; zero when it is not.
     pub(super) fn ahead_of_wall(&self) -> Duration {
         self.now().since(self.wall())
     }

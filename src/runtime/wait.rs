@@ -41,16 +41,15 @@ impl Eventful {
         }
     }
 
-    /// Waits until no event waits or is processed: all that were accepted have ended. Events that have
-    /// failed have ended, too. It waits out pauses and delays. Dropping the future leaves nothing
-    /// behind.
+    /// Waits until no event waits or is processed: all that were accepted have ended. Failed events have ended, too.
+    /// It waits through pauses and delays. Dropping the future leaves nothing behind.
     ///
     /// # Errors
     ///
     /// [`WaitError::Stopped`] when the engine stops with events left; [`Unavailable`].
     pub async fn wait_idle(&self) -> Result<(), WaitError> {
         loop {
-            // Made before the look, so that no notification between them is missed.
+            // Created before the check, so that no notification between them is missed.
             let idle = self.shared.notifications.idle.notified();
             let (pending, phase) = self.shared.write(|node, _| (node.await_idle(), node.phase()));
             let pending = pending?;
@@ -65,7 +64,7 @@ impl Eventful {
     }
 }
 
-/// One who waits. Dropped, it is forgotten.
+/// A waiting caller. Dropping it removes the caller from the node.
 struct WaitGuard<'a> {
     shared: &'a Shared,
     key: &'a Key,

@@ -1,4 +1,4 @@
-//! Does what the node wants of the journal, one job after the other.
+//! The writer of the journal: it does the node's jobs, one after the other.
 
 use core::any::Any;
 use core::time::Duration;
@@ -15,20 +15,21 @@ use crate::journal::{
 };
 use crate::node::{Job, JournalSpace, OpenedEngine};
 
-/// Facts for which memory is kept from one group to the next.
+/// The number of facts for which memory is kept from one group to the next: enough for a batch of 1,000 events with
+/// their runs, so that such groups allocate nothing; a larger group releases its memory.
 const SPARE_FACTS: usize = 8192;
 
-/// Who writes to the journal.
+/// The writer of the journal.
 pub(super) struct JournalWriter {
     pub(super) shared: Arc<Shared>,
     source: JournalSource,
-    /// Absent between a failure and the next opening.
+    /// The open journal; absent between a failure and the next opening.
     log: Option<JournalLog>,
-    /// The group being written. It stays here while there is no room for it.
+    /// The group being written. It stays here while the journal has no room for it.
     facts: Vec<Fact>,
 }
 
-/// Where the journal comes from.
+/// The store of the journal, and the settings with which it is opened.
 pub(super) struct JournalSource {
     pub(super) store: Box<dyn JournalStore>,
     pub(super) owner: Owner,
@@ -36,10 +37,10 @@ pub(super) struct JournalSource {
     pub(super) reserve_bytes: u64,
 }
 
-/// What the writer does next.
+/// The next step of the writer's driver.
 pub(super) enum WriterNext {
     Go,
-    /// Wait for the notification, at most so long.
+    /// Wait for the notification, at most this long.
     Wait(Option<Duration>),
     End,
 }
@@ -67,7 +68,7 @@ impl JournalWriter {
         self.shared.write(|node, now| node.next_job(now, &mut self.facts))
     }
 
-    /// Does the next thing.
+    /// Performs the next job.
     pub(super) fn step(&mut self) -> WriterNext {
         let job = self.next_job();
         // A panic leaves the log in an unknown state, and it is dropped.
@@ -94,7 +95,7 @@ impl JournalWriter {
         Ok(WriterNext::Go)
     }
 
-    /// Appends the group. Returns why it was refused, when it was.
+    /// Appends the group. Returns the reason if it was refused.
     fn append(&mut self) -> Result<Option<WriteError>, WriteError> {
         let Some(log) = &mut self.log else { return Ok(None) };
         match log.append(&self.facts) {
@@ -109,7 +110,7 @@ impl JournalWriter {
         }
     }
 
-    /// The group is durable: has the node know, and who reads its facts.
+    /// Reports to the node, and to the readers of facts, that the group is durable.
     fn report_durable(&mut self) {
         let Some(log) = &self.log else { return };
         let (FreeSpace(room), frames) = (log.room(), log.next().previous().number());
@@ -129,14 +130,14 @@ impl JournalWriter {
         }
     }
 
-    /// They hold payloads, so they are dropped at once, and not under the lock.
+    /// Drops the facts: they hold payloads, so this is done at once, and not under the lock.
     fn drop_facts(&mut self) {
         self.facts.clear();
         self.facts.shrink_to(SPARE_FACTS);
     }
 
-    /// Looks how much room there is, and whether the journal is there. Nothing but this tells that others
-    /// have taken some, or made some.
+    /// Measures the room, and checks whether the journal is reachable. Only this notices that other programs have used
+    /// or freed some.
     fn look(&self) {
         let Some(log) = &self.log else { return };
         let (FreeSpace(room), reached) = (log.room(), log.reach());
@@ -172,12 +173,12 @@ impl JournalWriter {
             Ok(Maintained::Nothing) => (false, false),
             Ok(Maintained::More) => (true, false),
             Ok(Maintained::Snapshot(before)) => {
-                tracing::info!(%before, "a snapshot stands for the frames before this one");
+                tracing::info!(%before, "a snapshot holds the frames before this one; they can be removed");
                 (true, false)
             }
             Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, "no snapshot was made, the journal goes on without; it will be tried again");
+                tracing::warn!(%error, "no snapshot was made; the journal works without it, and tries again later");
                 (false, true)
             }
         };
@@ -188,19 +189,19 @@ impl JournalWriter {
     fn seal(&mut self) -> Result<(), WriteError> {
         let Some(log) = &mut self.log else { return Ok(()) };
         match log.seal() {
-            // Sealed or not, all that was acknowledged is there.
+            // Sealed or not, all that was acknowledged is durable.
             Ok(()) | Err(WriteError::Full | WriteError::Unreachable { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Gives up the engine: what it knows and the journal may not is not to be trusted.
+    /// Replaces the engine: it may know facts that the journal does not hold.
     fn fail(&mut self, error: &WriteError) -> WriterNext {
         self.log = None;
         self.drop_facts();
         let is_fenced = *error == WriteError::Fenced;
         let facts = self.shared.write(|node, now| node.journal_failed(now, is_fenced));
-        tracing::error!(%error, facts, "the journal has failed; what was not durable is unknown");
+        tracing::error!(%error, facts, "the journal has failed: results that were not durable are unknown");
         WriterNext::Go
     }
 
@@ -214,7 +215,7 @@ impl JournalWriter {
                 self.shared.clock.start_at(replay.summary().last);
                 let before = self.shared.read(|node, _| node.engine().metrics());
                 let mut out = Output::with_facts();
-                // Both the opening and the drop take their time with many records, and need no lock.
+                // Opening and dropping take long with many records, and need no lock.
                 let engine = replay.open_instead(self.shared.clock.now(), before, &mut out);
                 let (FreeSpace(room_bytes), frames) = (log.room(), log.next().previous().number());
                 let opened = OpenedEngine { engine, out, room_bytes, frames };
@@ -230,25 +231,25 @@ impl JournalWriter {
                 let is_temporary = matches!(error, OpenError::InUse { .. } | OpenError::Io { .. });
                 self.shared.write(|node, now| node.journal_not_opened(now, is_temporary));
                 match is_temporary {
-                    true => tracing::error!(%error, "the journal cannot be opened again; it will be tried again"),
-                    false => tracing::error!(%error, "the journal cannot be opened again"),
+                    true => tracing::error!(%error, "the journal cannot be opened again yet; the next try follows"),
+                    false => tracing::error!(%error, "the journal cannot be opened again: mend it, and restart"),
                 }
             }
         }
     }
 }
 
-/// Says which snapshots were passed over.
+/// Logs which snapshots were passed over.
 fn warn_of_damaged(log: &mut JournalLog) {
     for error in log.drain_damaged() {
         tracing::warn!(%error, "a snapshot is damaged, and an older one is used: check the disk");
     }
 }
 
-/// Whatever ends the writer, nothing waits for it for ever.
+/// Reports the end of the writer, however it comes, so that no caller waits for it without end.
 impl Drop for JournalWriter {
     fn drop(&mut self) {
-        // Closed before that is said.
+        // Closed before the node learns of it.
         self.log = None;
         self.shared.write(|node, now| node.journal_closed(now));
     }

@@ -40,7 +40,6 @@ const PENDING: &[&str] = &[
     "src/bin/",
     "src/journal/",
     "src/lib.rs",
-    "src/runtime/",
     "tests/harness/",
     "tests/http/",
     "tests/journal/",
