@@ -1,4 +1,4 @@
-//! When the next snapshot is due, and how far the one that is being made has come.
+//! The times at which snapshots are due, and the state of the one that is being made.
 
 use std::boxed::Box;
 use std::vec::Vec;
@@ -12,10 +12,13 @@ use super::sequence::Sequence;
 use super::store::{FreeSpace, Journal};
 use crate::engine::Config;
 
-/// Damaged snapshots of which is kept what is wrong with them, until that is asked for.
+/// The number of damaged snapshots whose damage is kept until it is asked for. Any small number would do: a journal
+/// rarely has more than two snapshots.
 const DAMAGED: usize = 16;
 
-/// Doublings of the bytes that an attempt waits for.
+/// The number of times that the bytes before the next attempt double, after attempts that damage failed: 64 times as
+/// many bytes are rare enough that a journal which stays damaged does little in vain, and a mended one still gets its
+/// snapshot.
 const DOUBLINGS: u32 = 6;
 
 /// The plan for the next snapshot, and the one that is being made.
@@ -23,21 +26,21 @@ const DOUBLINGS: u32 = 6;
 pub(super) struct Snapshots {
     pub(super) config: Config,
     pub(super) part_bytes: usize,
-    /// Bytes of frames that call for a snapshot.
+    /// Bytes of frames after which a snapshot is due.
     pub(super) after_bytes: u64,
-    /// Bytes of frames since the last one.
+    /// Bytes of frames since the last snapshot.
     pub(super) since: u64,
-    /// As many of these were there when the one being made began to gather its frames.
+    /// The value of `since` when the snapshot that is being made began to gather its frames.
     pub(super) gathered: u64,
-    /// Bytes of frames that the one being made stands for, besides those of the one before.
+    /// Bytes of frames in the snapshot that is being made, besides those of the one before.
     pub(super) held: u64,
-    /// Room that is not for new events. Below it and a quarter more, room is short.
+    /// Free space that is not for new events. Below it and a quarter more, space is short.
     pub(super) reserve: u64,
-    /// One is due, however few bytes there were.
+    /// True if one is due, however few bytes there were.
     pub(super) again: bool,
-    /// Attempts that failed of damage, one after the other.
+    /// Attempts in a row that damage failed.
     pub(super) failures: u32,
-    /// The one that the next one is made of, and older ones in case that it is damaged.
+    /// The snapshot from which the next one is made, and older ones in case that it is damaged.
     pub(super) base: Option<Sequence>,
     pub(super) older: Vec<Sequence>,
     pub(super) damaged: Vec<Corrupt>,
@@ -53,7 +56,7 @@ pub(super) enum SnapshotStage {
     Copying(Box<CopyingRecords>),
     Replaying(Box<Replaying>),
     Writing(Box<Writing>),
-    /// Parts are being read back. The last one has this link; nothing when another life wrote them.
+    /// Parts are being read back. The last one has this link; none when an earlier opening wrote them.
     Verifying {
         parts: Box<SnapshotParts>,
         written: Option<FrameHash>,
@@ -79,15 +82,15 @@ impl Snapshots {
         }
     }
 
-    /// Returns whether one is due: after so many bytes, or of few when that makes room that is short. The room
-    /// is only asked for when that decides.
+    /// Returns whether a snapshot is due: after so many bytes, or after few when they make space short. The free space
+    /// is read only when that decides.
     pub(super) fn is_due(&self, journal: &dyn Journal) -> bool {
         let pause = 1 << self.failures.min(DOUBLINGS);
-        let is_over = |bytes: u64| self.since >= bytes.saturating_mul(pause);
-        self.again || is_over(self.after_bytes) || (is_over(self.worth()) && self.is_short(journal.room()))
+        let has_grown_by = |bytes: u64| self.since >= bytes.saturating_mul(pause);
+        self.again || has_grown_by(self.after_bytes) || (has_grown_by(self.worth()) && self.is_short(journal.room()))
     }
 
-    /// Bytes of frames that are worth a snapshot where room is short. One without facts is not.
+    /// Returns the bytes of frames that are worth a snapshot where space is short. A snapshot without facts is not.
     pub(super) fn worth(&self) -> u64 {
         (self.reserve / 16).min(self.after_bytes).max(frame::HEADER_BYTES as u64 + 1)
     }
@@ -107,7 +110,7 @@ impl Snapshots {
         self.damaged.truncate(DAMAGED);
     }
 
-    /// Gives up the one that is being made.
+    /// Abandons the snapshot that is being made.
     pub(super) fn abandon(&mut self, error: &MaintainError) {
         (self.since, self.again) = (0, false);
         let is_damage = matches!(error, MaintainError::Open(OpenError::Corrupt(_)));

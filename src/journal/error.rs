@@ -1,26 +1,26 @@
-//! What can go wrong with a journal.
+//! Errors of a journal.
 
 use std::string::{String, ToString as _};
 
 use super::frame::BodyTooLong;
 
-/// Why a journal was not opened.
+/// The reason why a journal was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Somebody else has it.
+    /// Another process has it.
     #[error("the journal is in use by {owner}: stop that one, or use another directory")]
     InUse {
-        /// Who.
+        /// The owner, by its own description.
         owner: String,
     },
-    /// What it holds is not what was written to it.
+    /// The journal does not hold what was written to it.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
     /// A newer program wrote it, and this one cannot read it.
     #[error(transparent)]
     TooNew(#[from] TooNew),
-    /// A journal was there, and is there no more.
+    /// A journal was there, and has vanished.
     #[error(
         "{place}: a journal was here, and {problem}: restore it from a copy; to begin with a new one, remove {marker} \
          first"
@@ -28,12 +28,12 @@ pub enum OpenError {
     Gone {
         /// The directory.
         place: String,
-        /// What is there instead.
+        /// The contents that are there instead.
         problem: String,
         /// The file that shows that a journal was there.
         marker: String,
     },
-    /// An unreleased version of this program made it, in a format that none reads any more.
+    /// An unreleased version of this program made it, in a format that no version reads any more.
     #[error(
         "{place}: the journal there has a former format, which no released version has written: name another directory, \
          or move this one away"
@@ -47,30 +47,30 @@ pub enum OpenError {
     Io {
         /// The file or directory.
         place: String,
-        /// What it said.
+        /// The error of the operating system.
         cause: String,
     },
 }
 
-/// What a journal holds is not what was written to it.
+/// Damage: a journal does not hold what was written to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{at} is damaged ({problem}): restore the journal from a copy, or salvage what is left of it")]
 pub struct Corrupt {
-    /// Where: the file, and the position in it.
+    /// The place: the file, and the position in it.
     pub at: String,
-    /// What is wrong there.
+    /// The problem at that place.
     pub problem: String,
 }
 
 impl Corrupt {
-    /// Damage at this place.
+    /// Creates the error for damage at this place.
     pub fn new(at: impl core::fmt::Display, problem: impl core::fmt::Display) -> Self {
         Self { at: at.to_string(), problem: problem.to_string() }
     }
 }
 
-/// What a journal holds was written by a newer version of this program. It is whole as far as can be
-/// seen: neither salvage nor a copy would be of use.
+/// Contents of a journal that a newer version of this program wrote. They are whole as far as can be seen: neither
+/// salvage nor a copy would help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{at} was written by a newer version of this program ({found}): use a newer program, and leave the journal as it is"
@@ -78,51 +78,51 @@ impl Corrupt {
 pub struct TooNew {
     /// The place: the file, and the position in it.
     pub at: String,
-    /// What is not known here.
+    /// The contents that are unknown here.
     pub found: String,
 }
 
 impl TooNew {
-    /// What is not known here, at this place.
+    /// Creates the error for contents that are unknown here, at this place.
     pub fn new(at: impl core::fmt::Display, found: impl core::fmt::Display) -> Self {
         Self { at: at.to_string(), found: found.to_string() }
     }
 
-    /// A format with a number that is higher than the ones that are known here.
+    /// Creates the error for a format whose number is higher than the known ones.
     pub fn format(at: impl core::fmt::Display, found: u64, known: u16) -> Self {
         Self::new(at, format_args!("format {found}, this program reads formats up to {known}"))
     }
 }
 
-/// Why something was not written. After [`WriteError::Unknown`] the journal takes no more calls:
-/// only opening it again tells what it holds.
+/// The reason why something was not written. After [`WriteError::Unknown`] the journal takes no more calls: only
+/// opening it again shows what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// It has another owner by now. Nothing was written.
+    /// The journal has another owner by now. Nothing was written.
     #[error("another owner has opened the journal: this one must end")]
     Fenced,
-    /// There is no room. Nothing was written.
+    /// The journal has no free space. Nothing was written.
     #[error("the journal has no room: make some, or give it more")]
     Full,
-    /// Its directory or disk is not there, or cannot be asked. Nothing was written.
+    /// The directory or disk of the journal is not there, or does not respond. Nothing was written.
     #[error("the journal cannot be reached ({cause}): bring its directory or disk back")]
     Unreachable {
-        /// What happened.
+        /// The error of the medium.
         cause: String,
     },
-    /// It is more than can be written at once. Nothing was written.
+    /// The bytes are more than can be written at once. Nothing was written.
     #[error("{bytes} bytes at once are more than the {limit_bytes} that the journal takes")]
     TooLarge {
-        /// How many these were.
+        /// The number of bytes.
         bytes: usize,
-        /// How many are allowed.
+        /// The number of bytes that is allowed.
         limit_bytes: usize,
     },
-    /// It may have been written, or not.
+    /// The write may have happened, or not.
     #[error("whether it was written is unknown ({cause}): open the journal again")]
     Unknown {
-        /// What happened.
+        /// The error of the medium.
         cause: String,
     },
 }
@@ -133,11 +133,11 @@ impl From<BodyTooLong> for WriteError {
     }
 }
 
-/// Why something was not read.
+/// The reason why something was not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// What is there is not what was written.
+    /// The bytes there are not those that were written.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
     /// The operating system refused.
@@ -145,7 +145,7 @@ pub enum ReadError {
     Io {
         /// The file or directory.
         place: String,
-        /// What it said.
+        /// The error of the operating system.
         cause: String,
     },
 }
@@ -159,14 +159,14 @@ impl From<ReadError> for OpenError {
     }
 }
 
-/// Why a snapshot was not made. Nothing was trimmed; it is tried again later.
+/// The reason why a snapshot was not made. Nothing was trimmed; it is tried again later.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MaintainError {
-    /// What was read is not what was written.
+    /// The bytes that were read are not those that were written.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It was not written.
+    /// The snapshot could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
 }

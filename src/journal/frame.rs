@@ -1,4 +1,4 @@
-//! Frames: the units that a journal keeps, each with what proves that it is whole and in its place.
+//! Frames: the units of a journal, each with a proof that it is whole and in its place.
 //!
 //! ```text
 //! bytes   0      4        6      8      16        24        40   44
@@ -28,89 +28,89 @@ pub const SNAPSHOT_VERSION: u16 = 2;
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 44;
 
-/// Where the checksum stands in the header.
+/// The place of the checksum in the header.
 const CRC_AT: usize = HEADER_BYTES - 4;
 
-/// A hash by which what follows names what is before it: a frame its header, a segment its head.
+/// A hash that links a frame to the header of the frame before, and a segment to the head of the segment before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameHash([u8; 16]);
 
 impl FrameHash {
-    /// What the first frame has instead of one.
+    /// The link of the first frame.
     pub const NONE: Self = Self([0; 16]);
 
-    /// The hash with these bytes.
+    /// Creates a hash from its bytes.
     pub const fn new(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub const fn bytes(self) -> [u8; 16] {
         self.0
     }
 
-    /// The SipHash-1-3 of these bytes with 128 bits, under a key of zeros.
+    /// Returns the SipHash-1-3 of these bytes with 128 bits, under a key of zeros.
     pub fn of(bytes: &[u8]) -> Self {
         Self(SipHasher13::new().hash(bytes).as_bytes())
     }
 }
 
-/// What a frame says about itself.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Which engine's it is.
+    /// The engine to which the frame belongs.
     pub shard: Shard,
     /// The opening in which it was written.
     pub epoch: Epoch,
-    /// Its number.
+    /// The number of the frame.
     pub sequence: Sequence,
-    /// The frame before.
+    /// The hash of the header of the frame before.
     pub previous: FrameHash,
 }
 
-/// A frame, read.
+/// A decoded frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What it says about itself.
+    /// The header.
     pub header: Header,
     /// The facts in it, encoded.
     pub body: &'a [u8],
     /// The format of the body.
     pub version: u16,
-    /// Its own link.
+    /// The hash of the header, to which the next frame links.
     pub link: FrameHash,
 }
 
-/// Why bytes are no frame.
+/// The reason why bytes are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// There are fewer bytes than it should have.
+    /// The bytes are fewer than the frame should have.
     #[error("it is cut short: {found} bytes of {wanted}")]
     Short {
-        /// Bytes that there are.
+        /// The number of bytes found.
         found: usize,
-        /// Bytes that there should be.
+        /// The number of bytes that there should be.
         wanted: usize,
     },
-    /// There are more bytes than it should have.
+    /// The bytes are more than the frame should have.
     #[error("{surplus} bytes follow its end")]
     Long {
-        /// Bytes too many.
+        /// The number of bytes too many.
         surplus: usize,
     },
     /// The bytes are not those that were written.
     #[error("its checksum does not fit")]
     Checksum,
-    /// It was written by a newer program.
+    /// A newer program wrote them.
     #[error("it has format {found}, this program reads formats up to {SNAPSHOT_VERSION}")]
     TooNew {
-        /// The format that it has.
+        /// The format that was found.
         found: u16,
     },
 }
 
-/// Writes a frame behind what `out` holds.
+/// Appends a frame to `out`.
 ///
 /// # Errors
 ///
@@ -119,8 +119,8 @@ pub fn encode(header: &Header, body: &[u8], out: &mut Vec<u8>) -> Result<FrameHa
     encode_with(VERSION, header, out, |out| out.extend_from_slice(body))
 }
 
-/// Writes a frame behind what `out` holds, with the body of this format that `write` puts behind its
-/// header: what is large is copied once.
+/// Appends a frame to `out`, with the body of this format that `write` appends to its header: large contents are
+/// copied once.
 pub(super) fn encode_with(
     version: u16,
     header: &Header,
@@ -148,22 +148,22 @@ pub(super) fn encode_with(
     Ok(FrameHash::of(head))
 }
 
-/// Puts a field at the start of the rest of a header. A header has as many bytes as its fields.
+/// Writes a field to the start of the rest of a header. A header has as many bytes as its fields.
 fn put(rest: &mut &mut [u8], field: &[u8]) {
     if let Some(place) = rest.split_off_mut(..field.len()) {
         place.copy_from_slice(field);
     }
 }
 
-/// A body has more bytes than a header can count.
+/// The error for a body with more bytes than a header can count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a body of {bytes} bytes, and a frame has {max} at most", max = u32::MAX)]
 pub struct BodyTooLong {
-    /// How many it has.
+    /// The number of bytes of the body.
     pub bytes: usize,
 }
 
-/// Reads the one frame that `bytes` are.
+/// Decodes `bytes`, which must be exactly one frame.
 ///
 /// # Errors
 ///
@@ -203,7 +203,7 @@ fn checksum(head: &[u8], body: &[u8]) -> u32 {
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
-    /// The next `N` bytes. A header has as many bytes as its fields, so they are there.
+    /// Returns the next `N` bytes. A header has as many bytes as its fields, so they are there.
     fn take<const N: usize>(&mut self) -> [u8; N] {
         let mut field = [0; N];
         if let Some((taken, rest)) = self.0.split_at_checked(N) {
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_is_cut_short_or_too_long_is_told_as_such() {
+    fn frame_that_is_cut_short_or_too_long_is_reported_as_such() {
         let mut bytes = frame(b"facts");
         assert_eq!(decode(&bytes[..10]), Err(FrameError::Short { found: 10, wanted: 44 }));
         assert_eq!(decode(&bytes[..48]), Err(FrameError::Short { found: 48, wanted: 49 }));

@@ -1,4 +1,4 @@
-//! A journal as it is, for an operator who looks at it.
+//! Inspection of a journal as it is, for an operator.
 
 use std::vec::Vec;
 
@@ -14,8 +14,8 @@ use crate::engine::{
     facts::{Fact, Replay},
 };
 
-/// Hands each fact of each frame that was not trimmed to `visit`, in order, with the header of its
-/// frame. Each frame must follow the one before; the first one is taken as it is.
+/// Passes each fact of each frame that was not trimmed to `visit`, in order, with the header of its frame. Each frame
+/// must follow the one before; the first one is taken as it is.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ fn frame_facts(
     Ok(())
 }
 
-/// The snapshots that exist, the newest last, each with what it holds, or with what is wrong with it.
+/// Returns the snapshots that exist, the newest last, each with its contents or its damage.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ pub fn snapshots(
     Ok(())
 }
 
-/// How many records there are of each status.
+/// Returns the number of records of each status.
 pub fn records(replay: &Replay) -> Vec<(Status, u64)> {
     const PAGE: usize = 256;
     let mut counts = Status::ALL.map(|status| (status, 0)).to_vec();

@@ -85,15 +85,14 @@ macro_rules! intercept {
 }
 
 intercept! {
-    /// The interceptor of a store and of the journals that it opens: fails, delays, changes, counts or
-    /// records their calls, in tests of what uses a journal, or of a journal of your own. (gRPC has the
-    /// name; a layer of tower is the same.)
+    /// The interceptor of a store and of the journals that it opens: fails, delays, changes, counts or records their
+    /// calls, in tests of code that uses a journal, or of a journal of your own. (gRPC has the name; a layer of tower
+    /// is the same.)
     ///
-    /// Each method has the contract and the errors of the method of [`JournalStore`] or [`Journal`] with
-    /// its name, and gets the store or the journal for which the call was. By default it makes the same
-    /// call there.
+    /// Each method has the contract and the errors of the method of [`JournalStore`] or [`Journal`] with its name, and
+    /// gets the store or the journal for which the call was. By default it makes the same call there.
     ///
-    /// [`Intercepted`] clones it for each opening: what its clones have in common is in an `Arc`.
+    /// [`Intercepted`] clones it for each opening: keep what its clones share in an `Arc`.
     ///
     /// ```
     /// use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, MemoryStore, Owner, Sequence, WriteError};

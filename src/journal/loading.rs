@@ -1,4 +1,4 @@
-//! A snapshot, read part by part.
+//! The loading of a snapshot, part by part.
 
 use core::fmt::Display;
 use std::vec::Vec;
@@ -16,56 +16,56 @@ use crate::engine::{
     facts::{Replay, SnapshotLoader, SnapshotSummary},
 };
 
-/// The parts of a snapshot, one after the other: whether each follows the one before, and whether
-/// together they are all of it.
+/// The parts of a snapshot, one after the other: checks that each follows the one before, and that together they are
+/// the whole of it.
 #[derive(Debug)]
 pub(super) struct SnapshotParts {
     at: Sequence,
-    /// The next one.
+    /// The number of the next part.
     part: u32,
-    /// Of the last one.
+    /// The link of the last part.
     link: Option<FrameHash>,
     position: FramePosition,
-    /// It was read, and nothing but the end may follow one of format 2.
+    /// The summary, once it was read. Nothing but the end may follow one of format 2.
     summary: Option<CountedSummary>,
     is_first_format: bool,
-    /// Records so far.
+    /// The number of records so far.
     records: u64,
 }
 
 impl SnapshotParts {
-    /// Of the snapshot of everything before this frame.
+    /// Creates the reader of the snapshot of everything before this frame.
     pub(super) const fn new(at: Sequence) -> Self {
         let position = FramePosition { next: at, ..FramePosition::START };
         Self { at, part: 0, link: None, position, summary: None, is_first_format: false, records: 0 }
     }
 
-    /// The same, when its first part follows this one.
+    /// Creates the same reader for a snapshot whose first part must follow this link.
     pub(super) fn after(at: Sequence, link: FrameHash) -> Self {
         Self { link: Some(link), ..Self::new(at) }
     }
 
-    /// The frame after it.
+    /// Returns the number of the frame after the snapshot.
     pub(super) const fn at(&self) -> Sequence {
         self.at
     }
 
-    /// The part to read next.
+    /// Returns the number of the part to read next.
     pub(super) const fn part(&self) -> u32 {
         self.part
     }
 
-    /// The link of the last part.
+    /// Returns the link of the last part.
     pub(super) const fn link(&self) -> Option<FrameHash> {
         self.link
     }
 
-    /// Where the frame after it goes, once one part was read.
+    /// Returns the position of the frame after the snapshot, once one part was read.
     pub(super) const fn position(&self) -> FramePosition {
         self.position
     }
 
-    /// Takes in the next part, and returns the items in it.
+    /// Takes in the next part, and returns its items.
     pub(super) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], OpenError> {
         let read = check(bytes, self.at, self.part, self.link)?;
         let mut body = read.body;
@@ -96,24 +96,24 @@ impl SnapshotParts {
         }
     }
 
-    /// The summary, once there are no more parts.
+    /// Returns the summary, once there are no more parts.
     pub(super) fn finish(&self) -> Result<SnapshotSummary, OpenError> {
         let whole = self.summary.filter(|(_, records)| *records == self.records);
         let (summary, _) = whole.ok_or_else(|| self.missing())?;
         Ok(summary)
     }
 
-    /// The damage that there is no next part.
+    /// Returns the damage that the next part is missing.
     pub(super) fn missing(&self) -> Corrupt {
         Corrupt::new(place(self.at, self.part), "it is missing")
     }
 
-    /// What is wrong with the last part.
+    /// Returns damage of the last part.
     pub(super) fn damaged(&self, problem: &dyn Display) -> Corrupt {
         Corrupt::new(self.last(), problem)
     }
 
-    /// What is not known here of what the last part holds.
+    /// Returns the error for contents of the last part that are unknown here.
     pub(super) fn unknown(&self, error: &WireError) -> OpenError {
         TooNew::new(self.last(), error).into()
     }
@@ -127,33 +127,32 @@ impl SnapshotParts {
 #[derive(Debug)]
 pub(super) struct Loading {
     parts: SnapshotParts,
-    restoration: SnapshotLoader,
+    loader: SnapshotLoader,
 }
 
 impl Loading {
-    /// Of the snapshot of everything before this frame.
+    /// Creates the loader of the snapshot of everything before this frame.
     pub(super) fn new(at: Sequence, config: &Config) -> Result<Self, OpenError> {
-        let restoration =
-            SnapshotLoader::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
-        Ok(Self { parts: SnapshotParts::new(at), restoration })
+        let loader = SnapshotLoader::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
+        Ok(Self { parts: SnapshotParts::new(at), loader })
     }
 
     /// Takes in the next part.
     fn put(&mut self, bytes: &[u8]) -> Result<(), OpenError> {
-        let Self { parts, restoration } = self;
+        let Self { parts, loader } = self;
         let (at, part) = (parts.at, parts.part);
-        decode_part(parts, bytes, &mut |item| restore(restoration, item, at, part))
+        decode_part(parts, bytes, &mut |item| restore(loader, item, at, part))
     }
 
-    /// What it holds, once there are no more parts.
+    /// Returns the replay, once there are no more parts.
     fn finish(self) -> Result<(Replay, FramePosition), OpenError> {
-        let Self { parts, restoration } = self;
-        let replay = restoration.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
+        let Self { parts, loader } = self;
+        let replay = loader.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
         Ok((replay, parts.position))
     }
 }
 
-/// Hands each item of the next part to `visit`.
+/// Passes each item of the next part to `visit`.
 pub(super) fn decode_part(
     parts: &mut SnapshotParts,
     bytes: &[u8],
@@ -163,7 +162,7 @@ pub(super) fn decode_part(
     while !body.is_empty() {
         let (item, rest) = records::decode(body).map_err(|error| parts.unknown(&error))?;
         match &item {
-            SnapshotItem::Kept(_) => parts.count()?,
+            SnapshotItem::Record(_) => parts.count()?,
             SnapshotItem::Downtime(_) => {}
             SnapshotItem::Summary(summary) => parts.end(*summary)?,
         }
@@ -173,24 +172,24 @@ pub(super) fn decode_part(
     Ok(())
 }
 
-/// Puts an item of this part where it belongs.
+/// Restores an item of this part.
 pub(super) fn restore(
-    restoration: &mut SnapshotLoader,
+    loader: &mut SnapshotLoader,
     item: SnapshotItem,
     at: Sequence,
     part: u32,
 ) -> Result<(), OpenError> {
     match item {
-        SnapshotItem::Kept(kept) => Ok(restoration.put(kept).map_err(|error| Corrupt::new(place(at, part), error))?),
+        SnapshotItem::Record(kept) => Ok(loader.put(kept).map_err(|error| Corrupt::new(place(at, part), error))?),
         SnapshotItem::Downtime(downtime) => {
-            restoration.put_downtime(downtime);
+            loader.put_downtime(downtime);
             Ok(())
         }
         SnapshotItem::Summary(_) => Ok(()),
     }
 }
 
-/// Reads a snapshot.
+/// Loads a snapshot.
 pub(super) fn load(
     journal: &mut dyn Journal,
     at: Sequence,
@@ -199,7 +198,7 @@ pub(super) fn load(
     load_parts(at, config, &mut |part| journal.snapshot(at, part))
 }
 
-/// Reads a snapshot, part by part.
+/// Loads a snapshot, part by part.
 pub(super) fn load_parts(
     at: Sequence,
     config: &Config,
@@ -212,7 +211,7 @@ pub(super) fn load_parts(
     loading.finish()
 }
 
-/// The frame that a part is, when it follows the part before.
+/// Returns the frame of a part, if it follows the part before.
 fn check(bytes: &[u8], at: Sequence, part: u32, before: Option<FrameHash>) -> Result<frame::Frame<'_>, OpenError> {
     let read = frame::decode(bytes).map_err(|error| refused(place(at, part), error))?;
     if before.is_some_and(|before| before != read.header.previous) || read.header.sequence != at {
@@ -221,7 +220,7 @@ fn check(bytes: &[u8], at: Sequence, part: u32, before: Option<FrameHash>) -> Re
     Ok(read)
 }
 
-/// A frame or part that cannot be read, as a reason not to open.
+/// Returns why a frame or part that cannot be read prevents an opening.
 pub(super) fn refused(at: impl Display, error: FrameError) -> OpenError {
     match error {
         FrameError::TooNew { found } => TooNew::format(at, found.into(), frame::SNAPSHOT_VERSION).into(),
@@ -229,7 +228,7 @@ pub(super) fn refused(at: impl Display, error: FrameError) -> OpenError {
     }
 }
 
-/// A part, in words.
+/// Describes a part in words.
 pub(super) fn place(at: Sequence, part: u32) -> impl Display {
     std::format!("part {part} of the snapshot before frame {at}")
 }

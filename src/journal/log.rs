@@ -30,17 +30,17 @@ impl JournalLog {
         Self { journal, position, snapshots, frame: Vec::new() }
     }
 
-    /// The number of the next frame.
+    /// Returns the number of the next frame.
     pub fn next(&self) -> Sequence {
         self.position.next
     }
 
-    /// Bytes that it can still take.
+    /// Returns the bytes that it can still take.
     pub fn room(&self) -> FreeSpace {
         self.journal.room()
     }
 
-    /// Checks that what is written would be found again. See [`Journal::reach`].
+    /// Checks that writes would be found again. See [`Journal::reach`].
     ///
     /// # Errors
     ///
@@ -49,12 +49,12 @@ impl JournalLog {
         self.journal.reach()
     }
 
-    /// Appends a group of facts as one frame. They are durable when it answers.
+    /// Appends a group of facts as one frame. They are durable when this returns.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]. After any but [`WriteError::Full`], [`WriteError::Unreachable`] and
-    /// [`WriteError::TooLarge`] the log is of no more use.
+    /// [`WriteError`]. After any but [`WriteError::Full`], [`WriteError::Unreachable`] and [`WriteError::TooLarge`]
+    /// the log must not be used any more.
     pub fn append(&mut self, facts: &[Fact]) -> Result<(), WriteError> {
         let epoch = facts.iter().rev().find_map(opened).unwrap_or(self.position.epoch);
         let FramePosition { next: sequence, previous, .. } = self.position;
@@ -79,7 +79,7 @@ impl JournalLog {
     }
 }
 
-/// The epoch that this fact begins.
+/// Returns the epoch that this fact begins.
 fn opened(fact: &Fact) -> Option<Epoch> {
     if let Change::Epoch(epoch) = fact.change { Some(epoch) } else { None }
 }

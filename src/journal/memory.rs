@@ -1,4 +1,4 @@
-//! A journal in memory: for tests, and as the plainest reading of what a journal is.
+//! A journal in memory: for tests, and as the simplest implementation of a journal.
 
 use std::boxed::Box;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use super::error::{Corrupt, OpenError, ReadError, WriteError};
 use super::sequence::Sequence;
 use super::store::{Extent, FreeSpace, Journal, JournalStore, Owner};
 
-/// A journal that lives as long as somebody holds this. Clones are the same journal.
+/// A journal that exists as long as one of its clones. Clones are the same journal.
 ///
 /// A new owner fences the one before.
 #[derive(Debug, Clone, Default)]
@@ -18,15 +18,15 @@ pub struct MemoryStore(Arc<Mutex<MemoryContents>>);
 
 #[derive(Debug)]
 struct MemoryContents {
-    /// Bytes of frames and snapshots that it takes.
+    /// The bytes of frames and snapshots that it takes.
     max_bytes: u64,
-    /// Rises with each opening; only the last owner may write.
+    /// The number of openings; only the last owner may write.
     opening: u64,
     first: Sequence,
     frames: BTreeMap<Sequence, Vec<u8>>,
-    /// Finished ones, by the frame after them.
+    /// Finished snapshots, by the frame after them.
     snapshots: BTreeMap<Sequence, Vec<Vec<u8>>>,
-    /// The one that is being written.
+    /// The snapshot that is being written.
     unfinished: Option<(Sequence, Vec<Vec<u8>>)>,
 }
 
@@ -57,12 +57,12 @@ impl MemoryContents {
 }
 
 impl MemoryStore {
-    /// An empty journal.
+    /// Creates an empty journal.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Another journal that holds what this one holds now.
+    /// Returns another journal with a copy of the contents.
     #[must_use]
     pub fn copy(&self) -> Self {
         let contents = self.lock();
@@ -76,7 +76,7 @@ impl MemoryStore {
         Self(Arc::new(Mutex::new(copy)))
     }
 
-    /// An empty journal that takes so many bytes.
+    /// Creates an empty journal that takes this many bytes.
     pub fn bounded(max_bytes: u64) -> Self {
         let store = Self::new();
         store.lock().max_bytes = max_bytes;
@@ -109,12 +109,12 @@ impl JournalStore for MemoryStore {
 struct MemoryJournal {
     opening: u64,
     store: MemoryStore,
-    /// Why it takes no more calls.
+    /// The reason why it takes no more calls.
     broken: Option<String>,
 }
 
 impl MemoryJournal {
-    /// The contents, as long as nobody else owns them.
+    /// Returns the contents, as long as no other owner has them.
     fn own(&self) -> Result<MutexGuard<'_, MemoryContents>, WriteError> {
         if let Some(cause) = &self.broken {
             return Err(WriteError::Unknown { cause: cause.clone() });
@@ -123,7 +123,7 @@ impl MemoryJournal {
         if contents.opening == self.opening { Ok(contents) } else { Err(WriteError::Fenced) }
     }
 
-    /// The contents, to read in.
+    /// Returns the contents, for reading.
     fn look(&self) -> Result<MutexGuard<'_, MemoryContents>, ReadError> {
         match &self.broken {
             Some(cause) => Err(ReadError::Io { place: "memory".into(), cause: cause.clone() }),

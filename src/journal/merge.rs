@@ -30,13 +30,13 @@ use crate::engine::{
     facts::{Replay, SnapshotLoader, SnapshotSummary},
 };
 
-/// The keys that frames change are being gathered.
+/// The stage in which the keys that frames change are gathered.
 #[derive(Debug)]
 pub(super) struct GatheringKeys {
-    /// The snapshot before; nothing when no frame was trimmed.
+    /// The snapshot before; none when no frame was trimmed.
     base: Option<Sequence>,
     begin: FramePosition,
-    /// Behind the last frame that was read.
+    /// The position after the last frame that was read.
     position: FramePosition,
     until: Sequence,
     keys: BTreeSet<KeyHash>,
@@ -44,17 +44,17 @@ pub(super) struct GatheringKeys {
 }
 
 impl GatheringKeys {
-    /// Of the frames from here on.
+    /// Creates the stage for the frames from here on.
     pub(super) fn new(base: Option<Sequence>, begin: FramePosition, until: Sequence) -> Self {
         Self { base, begin, position: begin, until, keys: BTreeSet::new(), bytes: 0 }
     }
 
-    /// Bytes of the frames so far.
+    /// Returns the bytes of the frames so far.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether all frames were read.
+    /// Returns whether all frames were read.
     pub(super) fn is_done(&self) -> bool {
         self.position.next >= self.until
     }
@@ -72,11 +72,10 @@ impl GatheringKeys {
         Ok(())
     }
 
-    /// Goes on with the frames that were read.
+    /// Continues with the frames that were read.
     pub(super) fn finish(self, config: &Config, part_bytes: usize) -> Result<CopyingRecords, OpenError> {
         let Self { base, begin, position, keys, .. } = self;
-        let restoration =
-            SnapshotLoader::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
+        let loader = SnapshotLoader::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
         let source = base.map(PreviousSnapshot::new);
         let out = PartWriter::new(position, part_bytes);
         Ok(CopyingRecords {
@@ -84,7 +83,7 @@ impl GatheringKeys {
             begin,
             until: position,
             keys,
-            restoration,
+            loader,
             out,
             copied: RecordTally::default(),
             ended: None,
@@ -92,7 +91,7 @@ impl GatheringKeys {
     }
 }
 
-/// How many records there are, and how many of them are processing.
+/// The number of records, and of those that are processing.
 #[derive(Debug, Clone, Copy, Default)]
 struct RecordTally {
     records: u64,
@@ -116,18 +115,18 @@ impl RecordTally {
     }
 }
 
-/// The records of the snapshot before are being copied, or loaded.
+/// The stage in which the records of the snapshot before are copied, or loaded.
 #[derive(Debug)]
 pub(super) struct CopyingRecords {
-    /// Nothing when there is no snapshot before.
+    /// The snapshot before, if there is one.
     source: Option<PreviousSnapshot>,
     begin: FramePosition,
     until: FramePosition,
     keys: BTreeSet<KeyHash>,
-    restoration: SnapshotLoader,
+    loader: SnapshotLoader,
     out: PartWriter,
     copied: RecordTally,
-    /// When the first of those ended that were copied.
+    /// The time at which the first of the copied records ended.
     ended: Option<Timestamp>,
 }
 
@@ -135,7 +134,7 @@ pub(super) struct CopyingRecords {
 #[derive(Debug)]
 struct PreviousSnapshot {
     parts: SnapshotParts,
-    /// The last part that was read, and where in it the next item is.
+    /// The last part that was read, and the place of the next item in it.
     part: Vec<u8>,
     offset: usize,
     all: RecordTally,
@@ -178,12 +177,12 @@ impl CopyingRecords {
             let (item, _) = item.split_at(item.len() - rest.len());
             match outline {
                 Outline::Summary(summary) => source.parts.end(summary)?,
-                Outline::Downtime(downtime) => self.restoration.put_downtime(downtime),
+                Outline::Downtime(downtime) => self.loader.put_downtime(downtime),
                 Outline::Record(record) => {
                     source.parts.count()?;
                     source.all.count(record.processing);
                     if self.keys.contains(&record.key) {
-                        load(item, &source.parts, &mut self.restoration)?;
+                        load(item, &source.parts, &mut self.loader)?;
                     } else {
                         self.out.add(item);
                         self.copied.count(record.processing);
@@ -199,22 +198,22 @@ impl CopyingRecords {
         Ok(None)
     }
 
-    /// Goes on with what was loaded.
+    /// Continues with what was loaded.
     pub(super) fn finish(self, summary: &SnapshotSummary) -> Replaying {
-        let Self { begin, until, restoration, out, copied, ended, .. } = self;
-        let replay = Box::new(restoration.finish_part(summary, ended));
+        let Self { begin, until, loader, out, copied, ended, .. } = self;
+        let replay = Box::new(loader.finish_part(summary, ended));
         Replaying { replay, position: begin, until, out, copied }
     }
 }
 
-fn load(item: &[u8], parts: &SnapshotParts, restoration: &mut SnapshotLoader) -> Result<(), OpenError> {
+fn load(item: &[u8], parts: &SnapshotParts, loader: &mut SnapshotLoader) -> Result<(), OpenError> {
     match records::decode(item).map_err(|error| parts.unknown(&error))? {
-        (SnapshotItem::Kept(kept), _) => Ok(restoration.put(kept).map_err(|error| parts.damaged(&error))?),
+        (SnapshotItem::Record(kept), _) => Ok(loader.put(kept).map_err(|error| parts.damaged(&error))?),
         (SnapshotItem::Downtime(_) | SnapshotItem::Summary(_), _) => Ok(()),
     }
 }
 
-/// Frames are being replayed on the records that they change.
+/// The stage in which frames are replayed on the records that they change.
 #[derive(Debug)]
 pub(super) struct Replaying {
     replay: Box<Replay>,
@@ -234,25 +233,25 @@ impl Replaying {
         Ok(position.next >= until.next)
     }
 
-    /// Goes on with what came of it.
+    /// Continues with the result.
     pub(super) fn finish(self) -> Writing {
         Writing { replay: *self.replay, cursor: Some(Cursor::START), out: self.out, written: self.copied }
     }
 }
 
-/// The records of a replay are being written behind those that were copied.
+/// The stage in which the records of a replay are written behind those that were copied.
 #[derive(Debug)]
 pub(super) struct Writing {
     replay: Replay,
-    /// Nothing once all are written.
+    /// The next record to write; none once all are written.
     cursor: Option<Cursor>,
     out: PartWriter,
-    /// Those that were copied, too.
+    /// The records that were written, including those that were copied.
     written: RecordTally,
 }
 
 impl Writing {
-    /// All records of a replay of everything before this position.
+    /// Creates the stage for all records of a replay of everything before this position.
     pub(super) fn all(replay: Replay, position: FramePosition, part_bytes: usize) -> Self {
         let (out, written) = (PartWriter::new(position, part_bytes), RecordTally::default());
         Self { replay, cursor: Some(Cursor::START), out, written }
@@ -281,12 +280,12 @@ impl Writing {
         Ok(last)
     }
 
-    /// How many records it holds.
+    /// Returns the number of records in the replay.
     pub(super) fn records(&self) -> usize {
         self.replay.len()
     }
 
-    /// What was written.
+    /// Returns the writer of the parts.
     pub(super) const fn out(&self) -> &PartWriter {
         &self.out
     }

@@ -1,16 +1,18 @@
-//! Durability: what was decided, kept where a crash does not reach it.
+//! Durability: decisions are kept where a crash does not reach them.
 //!
 //! | module | topic |
 //! |---|---|
-//! | `frame`, `wire`, `records` | the format: frames, facts, and the records of snapshots |
-//! | `store`, `error` | what is asked of a journal: [`JournalStore`], [`Journal`] |
-//! | `conformance` | what every journal must keep, as a suite |
-//! | `memory` | a journal in memory |
-//! | `disk` | a journal on disk |
-//! | `intercept` | a journal some of whose calls are changed on their way, to test what uses it: [`Intercept`] |
-//! | `inspect` | a journal as an operator looks at it |
-//! | `log`, `position`, `pages`, `recovery`, `replaying` | a journal as the engine uses it: appended to, where it goes on, read, and replayed |
-//! | `due`, `snapshot`, `merge`, `parts`, `loading` | snapshots: when one is made, in which steps, of what, how it is written, and read |
+//! | `frame`, `wire`, `wire_event`, `wire_digest` | the format of frames, facts, keys, events and digests |
+//! | `records`, `summary` | the format of snapshots: records and downtimes, and the summary at the end |
+//! | `store`, `error`, `sequence` | the interface of a journal ([`JournalStore`], [`Journal`]), its errors, numbers of frames |
+//! | `conformance` | the rules that every journal must keep, as a suite |
+//! | `memory`, `disk` | a journal in memory, and one on disk |
+//! | `intercept` | calls of a journal that are changed on their way, to test code that uses it: [`Intercept`] |
+//! | `inspect` | a journal as it is, for an operator |
+//! | `log`, `position` | the journal of an engine: groups are appended to it, and where it continues |
+//! | `recovery`, `replaying`, `pages` | recovery: on two threads, a page of frames at a time |
+//! | `due`, `snapshot`, `merge` | snapshots: when one is made, in which steps, out of what |
+//! | `parts`, `loading` | the parts of a snapshot, written and read |
 
 #[cfg(feature = "unstable")]
 pub mod conformance;

@@ -1,4 +1,4 @@
-//! Frames as they are read: a page at a time, each only when it follows the one before.
+//! Reading of frames: a page at a time, each frame only if it follows the one before.
 
 use super::error::{Corrupt, OpenError, TooNew};
 use super::frame;
@@ -9,14 +9,15 @@ use super::store::Journal;
 use super::wire;
 use crate::engine::facts::{Fact, Replay};
 
-/// Bytes of frames that one read asks for. A snapshot is made of a page at a time, between appends: 1 MiB takes 12 ms.
+/// Bytes of frames that one read asks for. A snapshot is made a page at a time, between appends: 1 MiB takes 12 ms,
+/// for which a group would wait.
 pub(super) const PAGE_BYTES: usize = 256 << 10;
 
-/// What is called with the number and the body of a frame.
+/// A function that is called with the number and the body of a frame.
 pub(super) type VisitFrame<'a> = &'a mut dyn FnMut(Sequence, &[u8]) -> Result<(), OpenError>;
 
-/// Hands the number and the body of each frame of the next page to `visit`, but of none from `until` on.
-/// Returns how many bytes these frames were.
+/// Passes the number and the body of each frame of the next page to `visit`, but of none from `until` on. Returns the
+/// bytes of these frames.
 pub(super) fn read_page(
     journal: &mut dyn Journal,
     position: &mut FramePosition,
@@ -38,7 +39,7 @@ pub(super) fn read_page(
     Ok(bytes)
 }
 
-/// Applies the facts of one frame, when it is the one that follows.
+/// Applies the facts of one frame, if it is the one that follows.
 pub(super) fn apply(
     replay: &mut Replay,
     position: &mut FramePosition,
@@ -48,7 +49,7 @@ pub(super) fn apply(
     take_frame(position, sequence, bytes, &mut |sequence, body| apply_facts(replay, sequence, body))
 }
 
-/// Hands the body of a frame to `visit`, when it is the one that follows.
+/// Passes the body of a frame to `visit`, if it is the one that follows.
 fn take_frame(
     position: &mut FramePosition,
     sequence: Sequence,
@@ -75,7 +76,7 @@ pub(super) fn apply_facts(replay: &mut Replay, sequence: Sequence, body: &[u8]) 
     decode_facts(sequence, body, &mut |fact| apply_fact(replay, sequence, &fact))
 }
 
-/// Hands each fact in the body of this frame to `visit`.
+/// Passes each fact in the body of this frame to `visit`.
 pub(super) fn decode_facts(
     sequence: Sequence,
     mut body: &[u8],

@@ -1,4 +1,4 @@
-//! The parts of a snapshot, as they are written.
+//! The writing of a snapshot's parts.
 //!
 //! Each part is a frame whose sequence is the snapshot's and whose link is the part before; the
 //! first part's is the link of the frame that the snapshot ends with.
@@ -11,8 +11,8 @@ use super::position::FramePosition;
 use super::sequence::Shard;
 use super::store::{FreeSpace, Journal};
 
-/// Bytes that a part holds, and those of one more record at most. A part is one write and one
-/// sync, and an append waits for it: 256 KiB take a few milliseconds.
+/// The largest number of bytes in a part, besides those of one more record. A part is one write and one sync, and an
+/// append waits for it: 256 KiB take a few milliseconds.
 pub(super) const PART_BYTES: usize = 256 << 10;
 
 /// Bytes of the room that a part takes around its own, at most. On disk that is the head of a record, and what fills its
@@ -24,9 +24,9 @@ const AROUND_BYTES: u64 = 1024;
 pub(super) struct PartWriter {
     position: FramePosition,
     part_bytes: usize,
-    /// The next part.
+    /// The number of the next part.
     part: u32,
-    /// Of the part before.
+    /// The link of the part before.
     link: FrameHash,
     body: Vec<u8>,
 }
@@ -36,17 +36,17 @@ impl PartWriter {
         Self { position, part_bytes, part: 0, link: position.previous, body: Vec::new() }
     }
 
-    /// Where the frame after the snapshot goes.
+    /// Returns the position of the frame after the snapshot.
     pub(super) const fn position(&self) -> FramePosition {
         self.position
     }
 
-    /// The link of the last part.
+    /// Returns the link of the last part.
     pub(super) const fn link(&self) -> FrameHash {
         self.link
     }
 
-    /// Whether the next part is to be put.
+    /// Returns whether the next part is to be put.
     pub(super) const fn is_full(&self) -> bool {
         self.body.len() >= self.part_bytes
     }
@@ -56,7 +56,7 @@ impl PartWriter {
         self.body.extend_from_slice(item);
     }
 
-    /// Adds what `write` puts behind the next part.
+    /// Adds to the next part what `write` appends.
     pub(super) fn add_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.body);
     }
@@ -75,7 +75,7 @@ impl PartWriter {
     }
 }
 
-/// Refuses to write what would not leave half of the reserve.
+/// Refuses a write that would not leave half of the reserve.
 pub(super) fn admit(bytes: u64, reserve: u64, FreeSpace(room): FreeSpace) -> Result<(), WriteError> {
     if bytes.saturating_add(reserve / 2) > room { Err(WriteError::Full) } else { Ok(()) }
 }

@@ -1,21 +1,21 @@
-//! Where a journal goes on.
+//! The position at which a journal continues.
 
 use super::frame::FrameHash;
 use super::sequence::Sequence;
 use crate::engine::Epoch;
 
-/// The place of the next frame.
+/// The position of the next frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FramePosition {
-    /// The next frame's number.
+    /// The number of the next frame.
     pub(super) next: Sequence,
     /// The link of the frame before.
     pub(super) previous: FrameHash,
-    /// The last epoch.
+    /// The epoch of the last frame.
     pub(super) epoch: Epoch,
 }
 
 impl FramePosition {
-    /// Before the first frame.
+    /// The position of the first frame.
     pub(super) const START: Self = Self { next: Sequence::FIRST, previous: FrameHash::NONE, epoch: Epoch::new(0) };
 }

@@ -1,7 +1,7 @@
-//! Records as bytes: what a snapshot holds.
+//! The encoding of records in snapshots.
 //!
-//! A snapshot is items, each on its own, in `postcard`'s encoding: records and downtimes, and at last a summary. One of
-//! format 1 begins with a summary of its own shape instead.
+//! A snapshot consists of items, each on its own, in `postcard`'s encoding: records and downtimes, and at last a
+//! summary. One of format 1 begins with a summary of its own shape instead.
 
 use core::time::Duration;
 use std::boxed::Box;
@@ -22,13 +22,13 @@ use crate::engine::{
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one is there at a time, and a box for each record slows opening")]
 pub(super) enum SnapshotItem {
-    Kept(SnapshotRecord),
+    Record(SnapshotRecord),
     Downtime(Downtime),
     /// The last item.
     Summary(CountedSummary),
 }
 
-/// What is known of an item without its event.
+/// An item without its event.
 #[derive(Debug)]
 pub(super) enum Outline {
     Record(RecordOutline),
@@ -36,12 +36,12 @@ pub(super) enum Outline {
     Summary(CountedSummary),
 }
 
-/// What is known of a record without its event.
+/// A record without its event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RecordOutline {
     pub(super) key: KeyHash,
     pub(super) processing: bool,
-    /// When it ended, if it has.
+    /// The time at which it ended, if it has.
     pub(super) ended: Option<Timestamp>,
 }
 
@@ -51,9 +51,9 @@ enum WireItem<'a> {
     Live(#[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireLife<'a>),
     Over(#[serde(borrow)] WireStone<'a>),
     Summary(WireSummary),
-    /// A time that does not count toward retention: until then, and for so many microseconds.
+    /// A time that does not count toward retention: its end, and its microseconds.
     Downtime(u64, u64),
-    /// A live one, with the error of each past attempt behind it.
+    /// A live record, with the error of each past attempt behind it.
     Troubled(#[serde(borrow)] WireEvent<'a>, #[serde(borrow)] WireLife<'a>),
     /// The same, with its place in the order of acceptance in front, 0 when it has none.
     Numbered(u64, #[serde(borrow)] WireEvent<'a>, WireOptions, #[serde(borrow)] WireLife<'a>),
@@ -66,19 +66,19 @@ struct WireLife<'a> {
     attempt: u32,
     charge: WireCharge,
     last_error: Option<&'a str>,
-    /// Past attempts that follow the record.
+    /// The number of past attempts that follow the record.
     history: u8,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum WireStage {
-    /// Eligible at this time, without a run that ended before.
+    /// Eligible at this time, without an earlier run.
     Received(u64),
-    /// Eligible at this time, after a run that ended.
+    /// Eligible at this time, after an earlier run.
     FailedRetry(u64),
-    /// This run, since this time.
+    /// In this run, since this time.
     Processing(WireRun, u64),
-    /// Since this time.
+    /// Failed since this time.
     Failed(u64),
 }
 
@@ -94,16 +94,16 @@ struct WireStone<'a> {
     terminal_at: u64,
 }
 
-/// Run, start, end.
+/// A past attempt: run, start, end.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct WirePast(WireRun, u64, u64, WireEnd);
 
-/// Writes what a snapshot of so many records ends with.
+/// Appends the summary at the end of a snapshot with this many records.
 pub(super) fn encode_summary(summary: &SnapshotSummary, records: u64, out: &mut Vec<u8>) {
     put(&WireItem::Summary(WireSummary::of(summary, records)), out);
 }
 
-/// Writes a time that does not count toward retention.
+/// Appends a time that does not count toward retention.
 pub(super) fn encode_downtime(downtime: Downtime, out: &mut Vec<u8>) {
     let lasted = u64::try_from(downtime.lasted.as_micros()).unwrap_or(u64::MAX);
     put(&WireItem::Downtime(downtime.until.as_micros(), lasted), out);
@@ -113,7 +113,7 @@ const fn downtime(until: u64, lasted: u64) -> Downtime {
     Downtime { until: Timestamp::from_micros(until), lasted: Duration::from_micros(lasted) }
 }
 
-/// Writes a record behind what `out` holds.
+/// Appends a record to `out`.
 pub(super) fn encode(kept: &SnapshotRecord, out: &mut Vec<u8>) {
     let record = &kept.record;
     match (&kept.event, stage(record)) {
@@ -128,14 +128,14 @@ pub(super) fn encode(kept: &SnapshotRecord, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads the item that `bytes` begin with, and returns what follows it, too.
+/// Decodes the item at the start of `bytes`, and returns it with the rest.
 pub(super) fn decode(bytes: &[u8]) -> Result<(SnapshotItem, &[u8]), WireError> {
     let (wire, rest) = take::<WireItem<'_>>(bytes)?;
     match wire {
         WireItem::Summary(summary) => Ok((SnapshotItem::Summary(summary.into_counted()?), rest)),
         WireItem::Downtime(until, lasted) => Ok((SnapshotItem::Downtime(downtime(until, lasted)), rest)),
         WireItem::Over(stone) => {
-            Ok((SnapshotItem::Kept(SnapshotRecord { record: stone.into_record()?, event: None }), rest))
+            Ok((SnapshotItem::Record(SnapshotRecord { record: stone.into_record()?, event: None }), rest))
         }
         WireItem::Live(event, life) => live((None, event, WireOptions::default()), life, rest, past),
         WireItem::Troubled(event, life) => live((None, event, WireOptions::default()), life, rest, past_with_error),
@@ -145,7 +145,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(SnapshotItem, &[u8]), WireError> {
     }
 }
 
-/// A live record, with the past attempts that follow it.
+/// Returns a live record, with the past attempts that follow it.
 fn live<'a>(
     (seq, event, options): (Option<Seq>, WireEvent<'a>, WireOptions),
     life: WireLife<'a>,
@@ -160,7 +160,7 @@ fn live<'a>(
         history.push(attempt);
     }
     let record = life.into_record(seq, &event, history);
-    Ok((SnapshotItem::Kept(SnapshotRecord { record, event: Some(event) }), rest))
+    Ok((SnapshotItem::Record(SnapshotRecord { record, event: Some(event) }), rest))
 }
 
 fn past(bytes: &[u8]) -> Result<(PastAttempt, &[u8]), WireError> {
@@ -173,8 +173,8 @@ fn past_with_error(bytes: &[u8]) -> Result<(PastAttempt, &[u8]), WireError> {
     Ok((past.into_past(error), rest))
 }
 
-/// Checks that all of these bytes are items that this program knows, behind the summary of format 1 when
-/// there is one, without making events of them.
+/// Checks that all of these bytes are items that this program knows, behind the summary of format 1 if there is one,
+/// without creating events from them.
 pub(super) fn check(mut bytes: &[u8], has_first_summary: bool) -> Result<(), WireError> {
     if has_first_summary {
         (_, bytes) = decode_first_summary(bytes)?;
@@ -185,8 +185,7 @@ pub(super) fn check(mut bytes: &[u8], has_first_summary: bool) -> Result<(), Wir
     Ok(())
 }
 
-/// Reads of the item that `bytes` begin with what needs no digest of its payload, and returns what
-/// follows it, too.
+/// Decodes what needs no digest of its payload from the item at the start of `bytes`, and returns it with the rest.
 pub(super) fn outline(bytes: &[u8]) -> Result<(Outline, &[u8]), WireError> {
     let (wire, rest) = take::<WireItem<'_>>(bytes)?;
     let at = |micros| Some(Timestamp::from_micros(micros));
@@ -210,7 +209,7 @@ fn live_outline(event: &WireEvent<'_>, life: &WireLife<'_>) -> Outline {
     Outline::Record(RecordOutline { key, processing, ended })
 }
 
-/// Returns what follows the past attempts of a record.
+/// Returns the bytes behind the past attempts of a record.
 fn skip_history<'a, T: Deserialize<'a>>(life: &WireLife<'_>, mut bytes: &'a [u8]) -> Result<&'a [u8], WireError> {
     for _ in 0..life.history {
         (_, bytes) = take::<T>(bytes)?;
@@ -218,7 +217,7 @@ fn skip_history<'a, T: Deserialize<'a>>(life: &WireLife<'_>, mut bytes: &'a [u8]
     Ok(bytes)
 }
 
-/// The stage of a record that is not over.
+/// Returns the stage of a record that has not ended.
 fn stage(record: &RecordView) -> Option<WireStage> {
     match record.status {
         Status::Received => Some(WireStage::Received(record.eligible_at?.as_micros())),

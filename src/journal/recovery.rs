@@ -1,4 +1,4 @@
-//! From a journal back to an engine.
+//! Recovery: the way from a journal back to an engine.
 
 use std::vec::Vec;
 
@@ -12,32 +12,31 @@ use super::sequence::Sequence;
 use super::store::{Journal, JournalStore, Owner};
 use crate::engine::{Config, facts::Replay};
 
-/// Frames from which on a second thread is of use: fewer are replayed before it has begun.
+/// The number of frames from which on a second thread is used: fewer are replayed before a thread has started.
 const FRAMES_BESIDE: u64 = 64;
 
-/// How far a recovery has come.
+/// The progress of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecoveryProgress {
-    /// Frames read, or stood for by the snapshot.
+    /// Frames that were read, or that the snapshot covers.
     pub read: u64,
-    /// Frames that there are; none in a new journal.
+    /// Frames in the journal; none in a new one.
     pub total: u64,
     /// Records so far.
     pub records: u64,
 }
 
-/// What a journal gives back.
+/// The result of a recovery.
 #[derive(Debug)]
 pub struct Recovered {
-    /// The journal, to go on with. Its next frame must begin with the epoch that
-    /// [`Replay::open`] raises.
+    /// The journal, at its end. Its next frame must begin with the epoch that [`Replay::open`] raises.
     pub log: JournalLog,
-    /// What the facts in it made.
+    /// The state that its facts result in.
     pub replay: Replay,
 }
 
-/// Opens a journal and replays it: the newest snapshot that is sound, and the frames after it. Calls
-/// `progress` now and then, at last with all frames and records. A new snapshot is made each time that `snapshot_after` bytes were
+/// Opens a journal and replays it: the newest snapshot that is sound, and the frames after it. Calls `progress`
+/// repeatedly, at last with all frames and records. A new snapshot is made each time that `snapshot_after` bytes were
 /// appended.
 ///
 /// # Errors
@@ -75,11 +74,11 @@ pub fn recover(
     Ok(Recovered { log, replay })
 }
 
-/// Reads the snapshot of everything before a frame.
+/// A function that loads the snapshot of everything before a frame.
 type Load = fn(&mut dyn Journal, Sequence, &Config) -> Result<(Replay, FramePosition), OpenError>;
 
-/// The newest sound snapshot, or nothing at all when no frame was trimmed. Those that are damaged are
-/// passed over, and named in `damaged`.
+/// Loads the newest sound snapshot, or an empty state when no frame was trimmed. Damaged ones are passed over, and
+/// named in `damaged`.
 fn begin(
     journal: &mut dyn Journal,
     config: &Config,
@@ -89,7 +88,7 @@ fn begin(
     let (end, snapshots) = (journal.extent().end, journal.snapshots()?);
     if let Some(at) = snapshots.last().filter(|at| **at > end) {
         let problem = format_args!(
-            "its snapshot before frame {at} stands for frames that it does not have: it ends before frame {end}"
+            "its snapshot before frame {at} holds frames that the journal does not have: it ends before frame {end}"
         );
         return Err(Corrupt::new("the journal", problem).into());
     }
@@ -105,12 +104,12 @@ fn begin(
     Ok((replay, position))
 }
 
-/// Before the first frame, when it was not trimmed.
+/// Returns the position of the first frame, if it was not trimmed.
 pub(super) fn first_position(journal: &dyn Journal) -> Result<FramePosition, Corrupt> {
     let first = journal.extent().first;
     if first == Sequence::FIRST {
         return Ok(FramePosition::START);
     }
-    let problem = format_args!("frames before {first} are gone, and no snapshot stands for them");
+    let problem = format_args!("frames before {first} are gone, and no snapshot holds them");
     Err(Corrupt::new("the journal", problem))
 }

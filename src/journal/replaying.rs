@@ -1,4 +1,4 @@
-//! Snapshots and frames read on two threads: one reads, checks and decodes, the other one restores and applies.
+//! Recovery on two threads: one reads, checks and decodes, the other one restores and applies.
 
 use core::ops::ControlFlow;
 use std::panic::resume_unwind;
@@ -18,20 +18,20 @@ use crate::engine::{
     facts::{Fact, Replay, SnapshotLoader},
 };
 
-/// Pages that are decoded ahead: two keep both threads busy, and each takes a few MiB.
+/// The number of pages that are decoded ahead: two keep both threads busy, and each takes a few MiB.
 const PAGES_AHEAD: usize = 2;
 
-/// Parts that are decoded ahead.
+/// The number of parts that are decoded ahead: enough to keep both threads busy, and few enough to take little memory.
 const PARTS_AHEAD: usize = 4;
 
-/// The items of a part, and its number, or why they cannot be had.
+/// The number of a part with its items, or why they cannot be read.
 type ItemsOfPart = Result<(u32, Vec<SnapshotItem>), OpenError>;
 
-/// The facts of the frames of a page, or why they cannot be had.
+/// The facts of the frames of a page, or why they cannot be read.
 type FactsOfPage = Result<Vec<(Sequence, Vec<Fact>)>, OpenError>;
 
-/// Replays the frames from `position` up to `end`, and returns how many bytes these were. Calls `progress` before each
-/// page with the next frame and what there is by then.
+/// Replays the frames from `position` up to `end`, and returns their bytes. Calls `progress` before each page with the
+/// next frame and what there is by then.
 pub(super) fn replay_beside(
     journal: &mut dyn Journal,
     position: &mut FramePosition,
@@ -46,7 +46,7 @@ pub(super) fn replay_beside(
             let bytes = read(journal, &mut at, end, &sender);
             (at, bytes)
         });
-        // An error ends this, and with the receiver the reader.
+        // An error ends the loop, and with the receiver the reader.
         for page in pages {
             for (sequence, facts) in page? {
                 facts.iter().try_for_each(|fact| apply_fact(replay, sequence, fact))?;
@@ -59,7 +59,7 @@ pub(super) fn replay_beside(
     })
 }
 
-/// Reads page after page, and returns how many bytes these were.
+/// Reads page after page, and returns their bytes.
 fn read(journal: &mut dyn Journal, at: &mut FramePosition, end: Sequence, sender: &SyncSender<FactsOfPage>) -> usize {
     let mut bytes = 0;
     while at.next < end {
@@ -71,7 +71,7 @@ fn read(journal: &mut dyn Journal, at: &mut FramePosition, end: Sequence, sender
     bytes
 }
 
-/// Reads a page. What comes before a frame that cannot be read is sent all the same.
+/// Reads a page. The frames before one that cannot be read are sent all the same.
 fn read_one(
     journal: &mut dyn Journal,
     at: &mut FramePosition,
@@ -92,7 +92,7 @@ fn read_one(
     match (read, sent) {
         (Ok(bytes), Ok(())) => ControlFlow::Continue(bytes),
         (Err(error), Ok(())) => {
-            // Without a receiver there was an error before.
+            // A closed receiver means that an error came before.
             let _ = sender.send(Err(error));
             ControlFlow::Break(())
         }
@@ -100,14 +100,14 @@ fn read_one(
     }
 }
 
-/// Reads a snapshot.
+/// Loads a snapshot.
 pub(super) fn load_beside(
     journal: &mut dyn Journal,
     at: Sequence,
     config: &Config,
 ) -> Result<(Replay, FramePosition), OpenError> {
     let configured = SnapshotLoader::new(config.clone());
-    let mut restoration = configured.map_err(|error| Corrupt::new("the configuration", error))?;
+    let mut loader = configured.map_err(|error| Corrupt::new("the configuration", error))?;
     let parts = thread::scope(|scope| {
         let (sender, decoded) = sync_channel(PARTS_AHEAD);
         let reader = scope.spawn(move || {
@@ -117,11 +117,11 @@ pub(super) fn load_beside(
         });
         for part in decoded {
             let (number, items) = part?;
-            items.into_iter().try_for_each(|item| restore(&mut restoration, item, at, number))?;
+            items.into_iter().try_for_each(|item| restore(&mut loader, item, at, number))?;
         }
         Ok::<_, OpenError>(reader.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })?;
-    let replay = restoration.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
+    let replay = loader.finish(&parts.finish()?).map_err(|error| parts.damaged(&error))?;
     Ok((replay, parts.position()))
 }
 
@@ -137,6 +137,6 @@ fn decode_next(journal: &mut dyn Journal, parts: &mut SnapshotParts, sender: &Sy
         }),
     };
     let is_sound = decoded.is_ok();
-    // Without a receiver there was an error before.
+    // A closed receiver means that an error came before.
     sender.send(decoded.map(|()| (number, items))).is_ok() && is_sound
 }

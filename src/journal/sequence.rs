@@ -1,4 +1,4 @@
-//! Where a frame stands in its journal.
+//! The numbers of frames in their journal.
 
 use core::fmt;
 
@@ -7,26 +7,26 @@ use core::fmt;
 pub struct Sequence(u64);
 
 impl Sequence {
-    /// The first frame's.
+    /// The number of the first frame.
     pub const FIRST: Self = Self(1);
 
-    /// The sequence with this number.
+    /// Creates the sequence with this number.
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Returns its number.
     pub const fn number(self) -> u64 {
         self.0
     }
 
-    /// The next one.
+    /// Returns the next one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The one before; the first one's is zero, which no frame has.
+    /// Returns the one before; the first one's is zero, which no frame has.
     #[must_use]
     pub const fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
@@ -39,17 +39,17 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// Which of several engines on one journal a frame belongs to. There is one so far.
+/// The number of the engine to which a frame belongs, among several on one journal. There is one so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Shard(u16);
 
 impl Shard {
-    /// The shard with this number.
+    /// Creates the shard with this number.
     pub const fn new(number: u16) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Returns its number.
     pub const fn number(self) -> u16 {
         self.0
     }

@@ -1,13 +1,12 @@
-//! Snapshots: what stands for the frames before it.
+//! Snapshots: each takes the place of the frames before it.
 //!
-//! A snapshot is made beside the engine, out of the snapshot before it and the frames since, a small
-//! step at a time; `merge` says how. A step reads and writes a part, or a page of frames, and these are
-//! bounded by bytes. Only when what was read back is what was written are frames trimmed, and then only
-//! those before the snapshot that the new one was made of, which was read and found sound, so that there is
-//! always another way back.
+//! A snapshot is made beside the engine, out of the snapshot before it and the frames since, a small step at a time;
+//! `merge` describes the stages. A step reads and writes a part, or a page of frames, and these are bounded by bytes.
+//! Frames are trimmed only when what was read back equals what was written, and then only those before the snapshot
+//! from which the new one was made, which was read and found sound, so that there is always another way back.
 //!
-//! A snapshot that is damaged, whoever finds it, is passed over for an older one. After an attempt that
-//! failed of damage the next one waits for twice as many bytes.
+//! A damaged snapshot, whichever step finds it, is passed over for an older one. After an attempt that damage failed
+//! the next one waits for twice as many bytes.
 
 use core::mem;
 use std::boxed::Box;
@@ -32,14 +31,14 @@ use crate::engine::{
     facts::{Change, Fact, Replay, SnapshotSummary},
 };
 
-/// Bytes of the room that a frame without facts takes at most: on disk its sector, and the first and the last one of a
+/// The most bytes that a frame without facts takes: on disk its sector, and the first and the last one of a
 /// segment that it begins.
 const PLACE_BYTES: u64 = 2048;
 
-/// What came of a step of [`JournalLog::maintain`].
+/// The result of a step of [`JournalLog::maintain`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Maintained {
-    /// There is nothing to do now.
+    /// No snapshot is due.
     Nothing,
     /// There is more to do.
     More,
@@ -47,7 +46,7 @@ pub enum Maintained {
     Snapshot(Sequence),
 }
 
-/// What a step leads to.
+/// The result of a step.
 #[derive(Debug)]
 enum SnapshotStep {
     To(SnapshotStage),
@@ -56,32 +55,31 @@ enum SnapshotStep {
 }
 
 impl JournalLog {
-    /// Does the next small step towards a snapshot, when one is due. To be called between appends. Before
-    /// anything is read, `gauges` say how much room a snapshot of the engine takes.
+    /// Takes the next small step towards a snapshot, when one is due. To be called between appends. Before anything is
+    /// read, `gauges` says how much space a snapshot of the engine takes.
     ///
     /// # Errors
     ///
-    /// [`MaintainError`]; after [`WriteError::Unknown`] and [`WriteError::Fenced`] the log is of no
-    /// more use.
+    /// [`MaintainError`]; after [`WriteError::Unknown`] and [`WriteError::Fenced`] the log must not be used any more.
     pub fn maintain(&mut self, gauges: &dyn Fn() -> Gauges) -> Result<Maintained, MaintainError> {
         let due = self.snapshots.is_due(&*self.journal);
-        // The frames since the last one may be many more than call for one. Then there are several.
+        // The frames since the last snapshot may be far more than one snapshot is made of. Then several are made.
         let limit = self.snapshots.after_bytes.saturating_mul(2);
         self.step(due, limit, &|| about_bytes(&gauges()))
     }
 
-    /// Says how much room is kept for outcomes. A snapshot leaves half of it. Where room is short one
-    /// is made early, and another one right after it, so that the frames before the first can go.
+    /// Sets the free space that is kept for outcomes. A snapshot leaves half of it. Where space is short one is made
+    /// early, and another one right after it, so that the frames before the first can go.
     pub fn reserve(&mut self, bytes: u64) {
         self.snapshots.reserve = bytes;
     }
 
-    /// Bounds the bytes of a part of a snapshot, but for those of one record: 256 KiB by default.
+    /// Bounds the bytes of a part of a snapshot, besides those of one record: 256 KiB by default.
     pub fn bound_parts(&mut self, bytes: usize) {
         self.snapshots.part_bytes = bytes;
     }
 
-    /// What is wrong with snapshots that were passed over for an older one, since this was last asked.
+    /// Returns what is wrong with snapshots that were passed over for an older one, since the last call.
     pub fn drain_damaged(&mut self) -> Vec<Corrupt> {
         mem::take(&mut self.snapshots.damaged)
     }
@@ -139,8 +137,8 @@ impl JournalLog {
         }
     }
 
-    /// Begins with the newest snapshot, when there is room for another one. One of everything that was
-    /// appended is there already if it is sound.
+    /// Begins with the newest snapshot, if there is room for another one. One of everything that was appended is kept
+    /// if it is sound.
     fn start(&mut self, size: u64) -> Result<SnapshotStage, MaintainError> {
         (self.snapshots.again, self.snapshots.base, self.snapshots.held) = (false, None, 0);
         admit(size, self.snapshots.reserve, self.journal.room())?;
@@ -153,7 +151,7 @@ impl JournalLog {
         }
     }
 
-    /// Takes the next older snapshot as the base, or nothing when no frame was trimmed.
+    /// Takes the next older snapshot as the base, or none when no frame was trimmed.
     fn go_back(&mut self) -> Result<SnapshotStage, MaintainError> {
         let Some(at) = self.snapshots.older.pop() else {
             return Ok(self.gather_since(None, first_position(&*self.journal).map_err(OpenError::from)?));
@@ -228,8 +226,8 @@ impl JournalLog {
         }
     }
 
-    /// Trims what neither the new snapshot nor the one that it was made of needs. Where that leaves room
-    /// short, a frame without facts makes place for another snapshot, which the new one is before.
+    /// Trims what neither the new snapshot nor the one that it was made from needs. Where that leaves space short, a
+    /// frame without facts is appended, so that there can be another snapshot behind the new one.
     fn finish(&mut self, at: Sequence) -> Result<(), MaintainError> {
         self.snapshots.failures = 0;
         if let Some(base) = self.snapshots.base.take().filter(|base| *base < at) {
@@ -246,7 +244,7 @@ impl JournalLog {
     }
 }
 
-/// Drops the records that were written, beside the caller where they are many: a million take 0.2 s, in which nothing
+/// Drops the records that were written, beside the caller if they are many: a million take 0.2 s, in which nothing
 /// would be appended.
 fn discard(writing: Box<Writing>) {
     const MANY: usize = 10_000;
@@ -256,7 +254,7 @@ fn discard(writing: Box<Writing>) {
     }
 }
 
-/// Where the frames after a snapshot begin.
+/// Returns the position of the first frame after a snapshot.
 fn begin(journal: &mut dyn Journal, at: Sequence) -> Result<FramePosition, MaintainError> {
     let mut parts = SnapshotParts::new(at);
     let Some(bytes) = journal.snapshot(at, 0)? else { return Err(OpenError::from(parts.missing()).into()) };
@@ -264,7 +262,7 @@ fn begin(journal: &mut dyn Journal, at: Sequence) -> Result<FramePosition, Maint
     Ok(parts.position())
 }
 
-/// Reads the next part back, and returns whether there was none and all is well.
+/// Reads the next part back. Returns whether there was none and all is well.
 fn read_back(
     journal: &mut dyn Journal,
     parts: &mut SnapshotParts,
@@ -288,16 +286,16 @@ fn read_back(
     Ok(false)
 }
 
-/// Bytes that the snapshot of an engine takes, about.
+/// Estimates the bytes that the snapshot of an engine takes.
 fn about_bytes(gauges: &Gauges) -> u64 {
-    /// Of a record, besides its payload.
+    /// Bytes of a record, besides its payload: an estimate, which may be too large and must not be too small, for it
+    /// decides whether there is room.
     const RECORD_BYTES: u64 = 128;
     gauges.bytes.saturating_add(RECORD_BYTES * gauges.records_total())
 }
 
-/// Makes a new journal begin with the state of a replay: a first frame that raises the epoch, and
-/// the snapshot that stands for it and for everything before. The snapshot comes first, so that
-/// the journal is never taken for an empty one.
+/// Begins a new journal with the state of a replay: a first frame that raises the epoch, and the snapshot that holds
+/// it and everything before. The snapshot comes first, so that the journal is never taken for an empty one.
 pub(super) fn begin_with(mut replay: Replay, journal: &mut dyn Journal) -> Result<(), MaintainError> {
     let SnapshotSummary { epoch, last, .. } = replay.summary();
     let epoch = Epoch::new(epoch.number().saturating_add(1));

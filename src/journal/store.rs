@@ -1,4 +1,4 @@
-//! What the engine asks of a journal.
+//! The interface of a journal.
 
 use core::fmt;
 use std::boxed::Box;
@@ -10,44 +10,43 @@ use super::sequence::Sequence;
 
 /// A place where a journal can be opened.
 ///
-/// The module `conformance` checks that an implementation keeps what is said here.
+/// The module `conformance` checks that an implementation keeps the contract of these traits.
 pub trait JournalStore: fmt::Debug + Send + 'static {
-    /// Opens the journal, and creates it when there is none. Whoever had it open before can write
-    /// no more: it is refused from now on ([`WriteError::Fenced`]), or this call is
-    /// ([`OpenError::InUse`]).
+    /// Opens the journal, and creates it when there is none. An earlier owner can write no more: it is refused from
+    /// now on ([`WriteError::Fenced`]), or this call is ([`OpenError::InUse`]).
     ///
-    /// What was acknowledged before is there. What was being written when its owner died is there
-    /// whole, or not at all: a torn tail is cut.
+    /// All that was acknowledged before is there. What was being written when its owner died is there whole, or not at
+    /// all: a torn tail is cut.
     ///
     /// # Errors
     ///
     /// [`OpenError`]
     fn open(&mut self, owner: &Owner) -> Result<Box<dyn Journal>, OpenError>;
 
-    /// Whether its journals block the thread that calls them. Then the adapter gives the journal
-    /// a thread of its own.
+    /// Returns whether its journals block the thread that calls them. Then the adapter gives the journal a thread of
+    /// its own.
     fn blocks(&self) -> bool {
         true
     }
 
-    /// The most bytes that its journals take in all, as it was set up; `u64::MAX` when that is not
-    /// bounded. The default is that.
+    /// Returns the largest number of bytes that its journals take, as it was set up; `u64::MAX`, the default, without
+    /// a bound.
     fn capacity_bytes(&self) -> u64 {
         u64::MAX
     }
 
-    /// The most bytes that a frame may have. By default what a frame's header can count.
+    /// Returns the largest number of bytes that a frame may have. By default as many as a frame's header can count.
     fn max_frame_bytes(&self) -> usize {
         u32::MAX as usize
     }
 }
 
-/// Who opens a journal, in words that tell an operator what to stop.
+/// The name of the process that opens a journal, in words from which an operator knows what to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner(String);
 
 impl Owner {
-    /// The owner with this name, such as `process 4242 on host blue`.
+    /// Creates the owner with this name, such as `process 4242 on host blue`.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
@@ -77,18 +76,18 @@ pub struct Extent {
     pub end: Sequence,
 }
 
-/// An open journal: frames one after the other, and snapshots that stand for the frames before them.
+/// An open journal: frames one after the other, and snapshots that take the place of the frames before them.
 ///
-/// A call that answers `Ok` is durable. Dropping it closes it and gives up its lock.
+/// A call that returns `Ok` is durable. Dropping it closes it and releases its lock.
 pub trait Journal: fmt::Debug + Send {
-    /// The frames in it.
+    /// Returns the frames in it.
     fn extent(&self) -> Extent;
 
-    /// What it can still take.
+    /// Returns the bytes that it can still take.
     fn room(&self) -> FreeSpace;
 
-    /// Checks that what is written would be found again: the place of the journal is there, and can be
-    /// asked. The default knows no place that could go.
+    /// Checks that writes would be found again: the place of the journal is there, and responds. By default there is
+    /// no place that could vanish.
     ///
     /// # Errors
     ///
@@ -97,15 +96,15 @@ pub trait Journal: fmt::Debug + Send {
         Ok(())
     }
 
-    /// Appends a frame, on the condition that it is the `expected` one. Durable when it answers.
+    /// Appends a frame, on the condition that it is the `expected` one. Durable when it returns.
     ///
     /// # Errors
     ///
     /// [`WriteError`]; [`WriteError::Fenced`] when another frame was expected.
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError>;
 
-    /// Reads frames in order, from this one on, and hands each to `visit`: at least one unless the
-    /// end is reached, and no more once `limit_bytes` are read. Answers the next one to read.
+    /// Reads frames in order, from this one on, and passes each to `visit`: at least one unless the end is reached,
+    /// and no more once `limit_bytes` are read. Returns the next one to read.
     ///
     /// # Errors
     ///
@@ -117,27 +116,26 @@ pub trait Journal: fmt::Debug + Send {
         visit: &mut dyn FnMut(Sequence, &[u8]),
     ) -> Result<Sequence, ReadError>;
 
-    /// Puts the next part of the snapshot of everything before frame `at`. The snapshot exists once
-    /// its `last` part was put. Part 0 begins it anew, and takes the place of one that was begun or
-    /// finished there before.
+    /// Puts the next part of the snapshot of everything before frame `at`. The snapshot exists once its `last` part
+    /// was put. Part 0 begins it again, and replaces one that was begun or finished there before.
     ///
     /// # Errors
     ///
     /// [`WriteError`]
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError>;
 
-    /// Gives up the snapshot of which some parts were put, and the room that they take, at once or
-    /// with what is written next. The default leaves that to the next snapshot, or opening.
+    /// Abandons the snapshot of which some parts were put, and frees their space, at once or with the next write. By
+    /// default this happens at the next snapshot, or opening.
     fn drop_unfinished(&mut self) {}
 
-    /// The snapshots that exist, the newest last.
+    /// Returns the snapshots that exist, the newest last.
     ///
     /// # Errors
     ///
     /// [`ReadError`]
     fn snapshots(&mut self) -> Result<Vec<Sequence>, ReadError>;
 
-    /// One part of a snapshot; nothing after its last.
+    /// Returns one part of a snapshot; none after its last.
     ///
     /// # Errors
     ///
@@ -151,8 +149,8 @@ pub trait Journal: fmt::Debug + Send {
     /// [`WriteError`]
     fn trim(&mut self, below: Sequence) -> Result<(), WriteError>;
 
-    /// Called when nothing was appended for a while: makes what was acknowledged as safe as it
-    /// will get. The default does nothing.
+    /// Makes what was acknowledged as safe as it can be. Called when nothing was appended for a while. The default
+    /// does nothing.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The summary of a snapshot as bytes.
+//! The encoding of a snapshot's summary.
 
 use std::vec::Vec;
 
@@ -10,18 +10,18 @@ use crate::engine::{
     facts::{AttemptEnd, SnapshotSummary},
 };
 
-/// A summary, and how many records the snapshot has.
+/// A summary, and the number of records in the snapshot.
 pub(super) type CountedSummary = (SnapshotSummary, u64);
 
-/// Runs that ended, by kind, in a snapshot of format 1.
+/// The number of kinds of ended runs in a snapshot of format 1.
 const FIRST_ENDS: usize = 8;
 
-/// Forgotten records that are counted apart, first among the counters that were thought of later; all
-/// others had completed. What was forgotten before these were counted counts as completed, as nearly
-/// all of it was.
+/// The statuses whose forgotten records have counters of their own, the first of the counters that were added later;
+/// all others had completed. Records that were forgotten before there were such counters count as completed, as nearly
+/// all of them were.
 const MORE_FORGOTTEN: [Status; 2] = [Status::Failed, Status::Discarded];
 
-/// What a snapshot of format 1 begins with.
+/// The summary at the start of a snapshot of format 1.
 #[derive(Debug, Serialize, Deserialize)]
 struct WireFirstSummary {
     accepted: u64,
@@ -32,29 +32,29 @@ struct WireFirstSummary {
     paused: bool,
     epoch: u64,
     last: u64,
-    /// Records that follow.
+    /// The number of records that follow.
     records: u64,
 }
 
-/// What a snapshot ends with.
+/// The summary at the end of a snapshot.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct WireSummary {
     accepted: u64,
     redriven: u64,
     forgotten: u64,
     started: u64,
-    /// By [`WireEnd`]. Ends that no run had may be missing.
+    /// Numbers of runs, by [`WireEnd`]. Ends that no run had may be missing.
     finished: Vec<u64>,
-    /// Counters that were thought of later, in the order of their addition. Zeros may be missing.
+    /// Counters that were added later, in the order of their addition. Zeros may be missing.
     more: Vec<u64>,
     paused: bool,
     epoch: u64,
     last: u64,
-    /// Records before it.
+    /// The number of records before it.
     records: u64,
 }
 
-/// Reads what a snapshot of format 1 begins with, and returns what follows it, too.
+/// Decodes the summary at the start of a snapshot of format 1, and returns it with the rest.
 pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(CountedSummary, &[u8]), WireError> {
     let (wire, rest) = take::<WireFirstSummary>(bytes)?;
     let WireFirstSummary { accepted, redriven, forgotten, started, finished, paused, epoch, last, records } = wire;
@@ -64,7 +64,7 @@ pub(super) fn decode_first_summary(bytes: &[u8]) -> Result<(CountedSummary, &[u8
 }
 
 impl WireSummary {
-    /// The summary of so many records.
+    /// Creates the summary of this many records.
     pub(super) fn of(summary: &SnapshotSummary, records: u64) -> Self {
         let counters = &summary.counters;
         let mut finished = std::vec![0; FIRST_ENDS];
@@ -87,7 +87,7 @@ impl WireSummary {
         }
     }
 
-    /// What it says, when all that it counts is known.
+    /// Returns the summary, if this program knows all that it counts.
     pub(super) fn into_counted(self) -> Result<CountedSummary, WireError> {
         let mut counters = FactCounters::default();
         (counters.accepted, counters.redriven) = (self.accepted, self.redriven);
@@ -111,7 +111,7 @@ impl WireSummary {
     }
 }
 
-/// Counts by number. Those of a newer program may be more, those of an older one fewer.
+/// Counts by number. A newer program may write more, an older one fewer.
 struct NumberedCounts(Vec<u64>);
 
 impl NumberedCounts {
@@ -119,7 +119,7 @@ impl NumberedCounts {
         self.0.get_mut(at).map_or(0, core::mem::take)
     }
 
-    /// Whether something was counted that was not taken.
+    /// Returns whether a counter is left that this program does not know.
     fn has_more(&self) -> bool {
         self.0.iter().any(|count| *count > 0)
     }

@@ -1,4 +1,4 @@
-//! Facts as bytes, in `postcard`'s encoding.
+//! The encoding of facts, with `postcard`.
 //!
 //! The types here are the format. Variants and fields are only ever added, at the end of an enum; any other change is a
 //! new [`VERSION`](super::frame::VERSION). The types of the engine are not bound by it.
@@ -15,12 +15,12 @@ use crate::engine::{
     facts::{AfterRun, AttemptEnd, Change, Charge, Fact},
 };
 
-/// Writes a fact behind what `out` holds.
+/// Appends a fact to `out`.
 pub fn encode(fact: &Fact, out: &mut Vec<u8>) {
     put(&WireFact { at: fact.at.as_micros(), change: WireChange::of(&fact.change) }, out);
 }
 
-/// Reads the fact that `bytes` begin with, and answers what follows it.
+/// Decodes the fact at the start of `bytes`, and returns it with the rest.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ pub fn decode(bytes: &[u8]) -> Result<(Fact, &[u8]), WireError> {
     Ok((Fact { at: Timestamp::from_micros(fact.at), change }, rest))
 }
 
-/// Checks that all of these bytes are facts that this program knows, without making events of them.
+/// Checks that all of these bytes are facts that this program knows, without creating events from them.
 pub(super) fn check(mut bytes: &[u8]) -> Result<(), WireError> {
     while !bytes.is_empty() {
         (_, bytes) = take::<WireFact<'_>>(bytes)?;
@@ -39,7 +39,7 @@ pub(super) fn check(mut bytes: &[u8]) -> Result<(), WireError> {
     Ok(())
 }
 
-/// Hands the key of each change in these facts to `visit`, without making events of them.
+/// Passes the key of each change in these facts to `visit`, without creating events from them.
 pub(super) fn keys(mut bytes: &[u8], visit: &mut dyn FnMut(KeyHash)) -> Result<(), WireError> {
     while !bytes.is_empty() {
         let fact;
@@ -58,14 +58,14 @@ pub(super) fn keys(mut bytes: &[u8], visit: &mut dyn FnMut(KeyHash)) -> Result<(
     Ok(())
 }
 
-/// Writes a value of the format behind what `out` holds.
+/// Appends a value of the format to `out`.
 pub(super) fn put<T: Serialize>(value: &T, out: &mut Vec<u8>) {
     // Writing to memory cannot fail, and every value here has a length.
     let written = postcard::to_extend(value, core::mem::take(out));
     *out = written.expect("every value of the format can be written");
 }
 
-/// Reads the value of the format that `bytes` begin with, and answers what follows it.
+/// Decodes the value of the format at the start of `bytes`, and returns it with the rest.
 pub(super) fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), WireError> {
     postcard::take_from_bytes(bytes).map_err(WireError::Unknown)
 }
@@ -137,7 +137,7 @@ impl<'a> WireChange<'a> {
             ),
             Change::Redriven(key) => Self::Redriven(WireKey::of(key)),
             Change::Discarded(key) => Self::Discarded(WireKey::of(key)),
-            // Of one key as programs have always read it.
+            // Written for one key as programs have always read it.
             Change::Forgotten(keys) => match keys.as_slice() {
                 [key] => Self::Forgotten(WireKey::of(key)),
                 keys => Self::ForgottenMany(Several(keys.iter().map(WireKey::of).collect())),

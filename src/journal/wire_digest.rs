@@ -1,11 +1,11 @@
-//! Digests as bytes, a part of the format of [`wire`](super::wire).
+//! The encoding of digests, a part of the format of [`wire`](super::wire).
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Algorithm, Digest, Event, Key};
 
-/// How a digest was made.
+/// The algorithm of a digest.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) enum WireAlgorithm {
     Sha256,
@@ -43,7 +43,7 @@ impl WireDigest {
         }
     }
 
-    /// The event with this digest.
+    /// Returns the event with this digest.
     pub(super) fn of_event(self, key: Key, payload: Bytes) -> Event {
         match self {
             Self::Sha256 => Event::new(key, payload),

@@ -1,4 +1,4 @@
-//! Keys and events as bytes, a part of the format of [`wire`](super::wire).
+//! The encoding of keys and events, a part of the format of [`wire`](super::wire).
 
 use core::fmt;
 use core::hash::Hasher as _;
@@ -14,21 +14,21 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use super::wire_digest::WireDigest;
 use crate::engine::{Event, InvalidEvent, InvalidKey, Key, NotBefore, Timestamp};
 
-/// Why bytes are no facts or records of this program, though their checksum says that they are what
-/// was written: a newer program wrote them.
+/// The reason why bytes are not facts or records that this program knows, though their checksum says that they are
+/// what was written: a newer program wrote them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WireError {
-    /// They say something that this program does not know, or nothing at all.
+    /// The bytes have contents that this program does not know, or none.
     #[error("it holds what this program does not know: {0}")]
     Unknown(postcard::Error),
-    /// They count what this program does not know.
+    /// The bytes have counters that this program does not know.
     #[error("it counts what this program does not know")]
     Counter,
-    /// They name a key that cannot be.
+    /// The bytes have an invalid key.
     #[error(transparent)]
     Key(#[from] InvalidKey),
-    /// They name an event that cannot be.
+    /// The bytes have an invalid event.
     #[error(transparent)]
     Event(#[from] InvalidEvent),
 }
@@ -57,7 +57,7 @@ pub(super) struct WireEvent<'a> {
     attributes: Pairs<'a>,
 }
 
-/// What few events have beside it. Each is there once at most.
+/// An option that few events have. Each is there once at most.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) enum WireOption {
     /// The first run starts at this time or later.
@@ -130,7 +130,7 @@ impl<'a> WireEvent<'a> {
 }
 
 impl WireOptions {
-    /// What an accepted event has beside it.
+    /// Returns the options of an accepted event.
     pub(super) fn of(event: &Event) -> Self {
         let not_before = event.not_before().and_then(|not_before| match not_before {
             NotBefore::At(at) => Some(WireOption::NotBefore(at.as_micros())),
@@ -145,7 +145,7 @@ impl WireOptions {
     }
 }
 
-/// Writes bytes as a whole instead of one by one; they look the same.
+/// Writes bytes as a whole instead of one by one; the encoding is the same.
 fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
 }
@@ -153,7 +153,7 @@ fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Erro
 /// Names and values.
 pub(super) type Pairs<'a> = Several<(&'a str, &'a str)>;
 
-/// What an event has beside it.
+/// The options of an event.
 pub(super) type WireOptions = Several<WireOption>;
 
 impl<T> Default for Several<T> {
@@ -162,7 +162,7 @@ impl<T> Default for Several<T> {
     }
 }
 
-/// Several of a kind. Unlike a plain `Vec`, it takes no room for more of them than were read.
+/// Several values of a kind. Unlike a plain `Vec`, it allocates no room for more of them than were read.
 #[derive(Debug, Serialize)]
 pub(super) struct Several<T>(pub(super) Vec<T>);
 

@@ -1,4 +1,4 @@
-//! What every journal must keep, as a suite that any implementation can be run through.
+//! The rules that every journal must keep, as a suite for any implementation.
 //!
 //! ```
 //! use eventful::journal::{MemoryStore, conformance};
@@ -7,7 +7,7 @@
 //! conformance::check_bounded(1 << 20, &mut |max_bytes| Box::new(MemoryStore::bounded(max_bytes)));
 //! ```
 //!
-//! A rule that is broken panics, and says which.
+//! A broken rule panics with its name.
 
 mod room;
 mod snapshots;
@@ -33,22 +33,22 @@ use steps::{NO_LIMIT, SIZES, append, bytes, frames, is_unknown, open, parts, sna
 pub fn check(make: MakeJournal<'_>) {
     a_new_journal_is_empty(make);
     frames_of_any_size_are_read_as_they_were_appended(make);
-    a_read_stops_at_its_limit_and_goes_on_from_there(make);
+    read_stops_at_its_limit_and_continues_from_there(make);
     a_frame_that_is_not_the_expected_one_is_refused(make);
     a_second_owner_is_refused_or_ends_the_first_one(make);
-    what_was_acknowledged_is_there_after_reopening(make);
+    acknowledged_frames_are_there_after_reopening(make);
     snapshots::a_snapshot_exists_once_its_last_part_was_put(make);
     snapshots::a_snapshot_of_any_size_is_read_as_it_was_put(make);
     snapshots::an_unfinished_snapshot_vanishes(make);
     snapshots::part_0_begins_a_snapshot_anew(make);
-    after_an_unknown_outcome_only_reopening_goes_on(make);
+    journal_with_an_unknown_outcome_needs_reopening(make);
     trims::a_trim_drops_what_is_before_it_and_nothing_else(make);
     trims::a_trim_goes_no_further_than_the_end_and_never_back(make);
     trims::many_frames_are_trimmed_at_once(make);
     a_seal_changes_nothing(make);
 }
 
-/// Runs what can only be seen on journals that have so many bytes.
+/// Runs the rules that only show on journals with this many bytes.
 ///
 /// # Panics
 ///
@@ -81,7 +81,7 @@ fn frames_of_any_size_are_read_as_they_were_appended(make: MakeJournal<'_>) {
     assert!(frames(&mut *open(&mut *store)) == appended, "frames are read after reopening as they were appended");
 }
 
-fn a_read_stops_at_its_limit_and_goes_on_from_there(make: MakeJournal<'_>) {
+fn read_stops_at_its_limit_and_continues_from_there(make: MakeJournal<'_>) {
     let mut journal = open(&mut *make());
     (1..=5).for_each(|frame| append(&mut *journal, &bytes(frame, 100)));
     let read = |journal: &mut dyn Journal, from: u64, limit: usize| {
@@ -91,7 +91,7 @@ fn a_read_stops_at_its_limit_and_goes_on_from_there(make: MakeJournal<'_>) {
     };
     assert_eq!(read(&mut *journal, 1, 0), (vec![1], Ok(2)), "a read gives at least one frame");
     assert_eq!(read(&mut *journal, 1, 200), (vec![1, 2], Ok(3)), "a read ends once its limit is reached");
-    assert_eq!(read(&mut *journal, 3, 101), (vec![3, 4], Ok(5)), "a read goes on from where it ended");
+    assert_eq!(read(&mut *journal, 3, 101), (vec![3, 4], Ok(5)), "a read continues where it ended");
     assert_eq!(read(&mut *journal, 5, NO_LIMIT), (vec![5], Ok(6)), "a read ends at the end");
     assert_eq!(read(&mut *journal, 6, NO_LIMIT), (vec![], Ok(6)), "there is nothing at the end");
 }
@@ -114,7 +114,7 @@ fn a_second_owner_is_refused_or_ends_the_first_one(make: MakeJournal<'_>) {
     append(&mut *first, b"first");
     match store.open(&Owner::new("the second owner")) {
         Err(OpenError::InUse { owner }) => {
-            assert!(!owner.is_empty(), "who is refused is told by whom");
+            assert!(!owner.is_empty(), "a refused owner gets the name of the present one");
             append(&mut *first, b"second");
         }
         Err(error) => panic!("a second owner is refused by `InUse`, or takes over: {error}"),
@@ -131,7 +131,7 @@ fn a_second_owner_is_refused_or_ends_the_first_one(make: MakeJournal<'_>) {
     assert_eq!(frames(&mut *open(&mut *store)), [&b"first"[..], b"second"], "one owner at a time writes");
 }
 
-fn what_was_acknowledged_is_there_after_reopening(make: MakeJournal<'_>) {
+fn acknowledged_frames_are_there_after_reopening(make: MakeJournal<'_>) {
     let mut store = make();
     for opening in 1..=4 {
         let mut journal = open(&mut *store);
@@ -147,7 +147,7 @@ fn what_was_acknowledged_is_there_after_reopening(make: MakeJournal<'_>) {
     assert_eq!(parts(&mut *journal, 5), [b"one", b"two"], "the parts of a snapshot are there after reopening");
 }
 
-fn after_an_unknown_outcome_only_reopening_goes_on(make: MakeJournal<'_>) {
+fn journal_with_an_unknown_outcome_needs_reopening(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     append(&mut *journal, b"frame");
@@ -162,7 +162,7 @@ fn after_an_unknown_outcome_only_reopening_goes_on(make: MakeJournal<'_>) {
     assert!(matches!(read, Err(ReadError::Io { .. })), "nor read: {read:?}");
     drop(journal);
     let mut journal = open(&mut *store);
-    assert_eq!(frames(&mut *journal), [b"frame"], "reopening tells what is there");
+    assert_eq!(frames(&mut *journal), [b"frame"], "reopening shows what is there");
     append(&mut *journal, b"next");
 }
 

@@ -1,4 +1,4 @@
-//! Rules of room, which can only be seen on journals that have little.
+//! Rules of room, which only show on journals that have little.
 
 use super::steps::{MakeJournal, append, bytes, frames, open, trim};
 use crate::journal::error::WriteError;
@@ -55,7 +55,7 @@ fn fill(journal: &mut dyn Journal, size: usize) {
     }
 }
 
-/// Room at which a frame of this size is taken.
+/// Returns the room at which a frame of this size must be accepted.
 const fn wanted(size: usize) -> u64 {
     2 * size as u64 + (8 << 10)
 }

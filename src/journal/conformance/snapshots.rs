@@ -48,9 +48,9 @@ pub(super) fn part_0_begins_a_snapshot_anew(make: MakeJournal<'_>) {
     put(&mut *journal, 1, 0, &bytes(1, 9000), false);
     put(&mut *journal, 1, 1, &bytes(2, 9000), false);
     snapshot(&mut *journal, 1, &[&bytes(3, 9000)[..], b"new"]);
-    assert!(parts(&mut *journal, 1) == [bytes(3, 9000), b"new".to_vec()], "part 0 begins a snapshot anew");
+    assert!(parts(&mut *journal, 1) == [bytes(3, 9000), b"new".to_vec()], "part 0 begins a snapshot again");
     put(&mut *journal, 1, 0, b"newer", false);
-    assert_eq!(snapshots(&mut *journal), Vec::<u64>::new(), "a snapshot that is begun anew takes its own place");
+    assert_eq!(snapshots(&mut *journal), Vec::<u64>::new(), "a snapshot that is begun again takes its own place");
     put(&mut *journal, 1, 1, b"newest", true);
     drop(journal);
     assert_eq!(parts(&mut *open(&mut *store), 1), [&b"newer"[..], b"newest"], "it is the one that was put last");

@@ -1,4 +1,4 @@
-//! What the rules are made of: each step must go well, and says so when it does not.
+//! The steps of the rules: each must succeed, and says so when it does not.
 
 use std::boxed::Box;
 use std::vec::Vec;
@@ -10,7 +10,7 @@ use super::super::store::{Extent, Journal, JournalStore, Owner};
 /// Makes a new, empty journal.
 pub type MakeJournal<'a> = &'a mut dyn FnMut() -> Box<dyn JournalStore>;
 
-/// Sizes at which an implementation may change how it keeps a frame, with their neighbours.
+/// Sizes at which an implementation may change how it stores a frame, with their neighbours.
 pub(super) const SIZES: [usize; 13] = [0, 1, 2, 100, 4000, 4095, 4096, 4097, 8191, 8192, 8193, 65_537, 1 << 20];
 
 /// A limit that is never reached.
@@ -57,7 +57,7 @@ pub(super) fn frames(journal: &mut dyn Journal) -> Vec<Vec<u8>> {
     while next < end {
         let read = journal.read(next, 10_000, &mut |_, frame| frames.push(frame.to_vec()));
         let after = read.unwrap_or_else(|error| panic!("frame {next} is read: {error}"));
-        assert!(after > next, "a read goes on");
+        assert!(after > next, "a read makes progress");
         next = after;
     }
     frames
@@ -67,7 +67,7 @@ pub(super) fn is_unknown(written: &Result<(), WriteError>) -> bool {
     matches!(written, Err(WriteError::Unknown { .. }))
 }
 
-/// Bytes that differ from frame to frame, and from place to place.
+/// Returns bytes that differ from frame to frame, and from place to place.
 pub(super) fn bytes(seed: u64, size: usize) -> Vec<u8> {
     let mixed =
         |place: u64| (seed.wrapping_mul(31).wrapping_add(place).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;

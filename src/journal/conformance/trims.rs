@@ -40,7 +40,7 @@ pub(super) fn a_trim_goes_no_further_than_the_end_and_never_back(make: MakeJourn
     let mut journal = open(&mut *store);
     assert_eq!(journal.extent(), Extent { first, end }, "what is trimmed stays so, and an empty journal has its end");
     append(&mut *journal, b"fourth");
-    assert_eq!(frames(&mut *journal), [b"fourth"], "appends go on after the end");
+    assert_eq!(frames(&mut *journal), [b"fourth"], "appends continue after the end");
 }
 
 pub(super) fn many_frames_are_trimmed_at_once(make: MakeJournal<'_>) {

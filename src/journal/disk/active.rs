@@ -13,17 +13,18 @@ use super::volume::Volume;
 /// Bytes of a record without a body.
 const MARK_BYTES: u64 = bytes_of(0) as u64;
 
-/// Bytes behind a frame that are kept for a seal, a trim and the end of the segment.
+/// Bytes behind a frame that are kept for a seal, a trim and the end of the segment: without them a full segment could
+/// not be ended.
 const KEPT_BYTES: u64 = 3 * MARK_BYTES;
 
 /// Average bytes of records from which on zeroing a segment costs more than it saves. Measured: with groups of 25 KiB
 /// it brings a quarter more of them per second, with 70 KiB it costs a quarter.
 const ZEROED_BELOW_BYTES: u64 = 48 << 10;
 
-/// How large segments are.
+/// The sizes of segments.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
-    /// The first one of an opening. Each one that follows has twice as many bytes.
+    /// The bytes of the first one of an opening. Each one that follows has twice as many.
     pub(super) first: u64,
     pub(super) most: u64,
 }
@@ -34,14 +35,14 @@ pub(super) struct Active {
     volume: Arc<dyn Volume>,
     number: u64,
     file: SharedFile,
-    /// Where its records end, and how many there are behind the head.
+    /// The byte at which its records end, and the number of records behind the head.
     tail: u64,
     records: u64,
     /// Bytes of its file.
     bytes: u64,
-    /// Of its head.
+    /// The link of its head.
     link: FrameHash,
-    /// Bytes of the next one, where there is room.
+    /// The bytes of the next segment, where there is room.
     next_bytes: u64,
     most: u64,
     spare: Option<Spare>,
@@ -77,37 +78,37 @@ impl Active {
         })
     }
 
-    /// Its number.
+    /// Returns its number.
     pub(super) const fn number(&self) -> u64 {
         self.number
     }
 
-    /// Where its records end.
+    /// Returns the byte at which its records end.
     pub(super) const fn tail(&self) -> u64 {
         self.tail
     }
 
-    /// Bytes of its file.
+    /// Returns the bytes of its file.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Bytes of the file that is prepared for the next one.
+    /// Returns the bytes of the file that is prepared for the next one.
     pub(super) fn spare_bytes(&self) -> u64 {
         self.spare.as_ref().map_or(0, Spare::bytes)
     }
 
-    /// Bytes of frames that it can still take.
+    /// Returns the bytes of frames that it can still take.
     pub(super) const fn room(&self) -> u64 {
         self.bytes.saturating_sub(self.tail + KEPT_BYTES)
     }
 
-    /// Whether a frame of so many bytes fits.
+    /// Returns whether a frame of this many bytes fits.
     pub(super) const fn fits(&self, frame: usize) -> bool {
         bytes_of(frame) as u64 <= self.room()
     }
 
-    /// Whether a record without a body fits, and the end of the segment behind it.
+    /// Returns whether a record without a body fits, and the end of the segment behind it.
     pub(super) const fn fits_mark(&self) -> bool {
         self.tail + 2 * MARK_BYTES <= self.bytes
     }
@@ -123,7 +124,7 @@ impl Active {
         Ok(())
     }
 
-    /// Whether the next segment is to be prepared: this one is half full.
+    /// Returns whether the next segment is to be prepared: this one is half full.
     pub(super) const fn wants_next(&self) -> bool {
         self.spare.is_none() && self.tail > self.bytes / 2
     }
@@ -135,13 +136,14 @@ impl Active {
         }
     }
 
-    /// Zeros cost as many bytes of the disk as the records that take their place.
+    /// Returns how to prepare the next segment: zeros cost as many bytes of the disk as the records that replace them.
     const fn ahead(&self) -> Ahead {
         let average = (self.tail - HEAD_RECORD_BYTES) / if self.records == 0 { 1 } else { self.records };
         if average < ZEROED_BELOW_BYTES { Ahead::Zeroed } else { Ahead::Allocated }
     }
 
-    /// The file of the next segment, for a frame of so many bytes, while others can take `room`. It has no name yet.
+    /// Returns the file of the next segment, for a frame of this many bytes, while other files can take `room`. It has
+    /// no name yet.
     pub(super) fn next_file(&mut self, frame: usize, room: u64) -> io::Result<(SharedFile, u64)> {
         let needed = bytes_for(frame);
         if let Some(spare) = self.spare.take() {
@@ -157,7 +159,7 @@ impl Active {
     }
 
     /// Continues in this file, durably, and ends the segment before.
-    pub(super) fn go_on(&mut self, file: SharedFile, bytes: u64, preface: &Preface) -> io::Result<()> {
+    pub(super) fn continue_in(&mut self, file: SharedFile, bytes: u64, preface: &Preface) -> io::Result<()> {
         let number = self.number + 1;
         let link = name(&*self.volume, &file, number, preface)?;
         end(&self.file, self.number, self.tail, number)?;
@@ -167,15 +169,15 @@ impl Active {
         Ok(())
     }
 
-    /// The preface of the segment that follows, as far as it is about this one.
+    /// Returns the preface of the segment that follows, as far as it depends on this one.
     pub(super) const fn followed_by(&self, preface: Preface) -> Preface {
         Preface { end_before: self.tail, before: self.link, ..preface }
     }
 
-    /// Gives back what it has not used yet.
-    pub(super) fn give_back(&mut self) -> io::Result<()> {
+    /// Releases the bytes that it has not used yet.
+    pub(super) fn release_unused(&mut self) -> io::Result<()> {
         if let Some(spare) = self.spare.take() {
-            // What became of it is of no matter.
+            // The result of the preparation does not matter any more.
             let _ = spare.take();
             self.volume.remove(NEW)?;
         }
@@ -188,8 +190,8 @@ impl Active {
     }
 }
 
-/// Ends a segment whose records end at `tail`: it continues in another one, which is durable. What it did not use is
-/// given back.
+/// Ends a segment whose records end at `tail`: it continues in another one, which is durable. Its unused bytes are
+/// released.
 pub(super) fn end(file: &SharedFile, number: u64, tail: u64, next: u64) -> io::Result<()> {
     let mut record = RecordBuffer::default();
     record::encode(RecordKind::End, next, &[], RecordPlace { file: number, at: tail }, &mut record);
@@ -198,12 +200,13 @@ pub(super) fn end(file: &SharedFile, number: u64, tail: u64, next: u64) -> io::R
     file.cut(tail + MARK_BYTES)
 }
 
-/// Bytes of a segment that has room for a frame of so many.
+/// Returns the bytes of a segment that has room for a frame of this size.
 pub(super) const fn bytes_for(frame: usize) -> u64 {
     HEAD_RECORD_BYTES + bytes_of(frame) as u64 + KEPT_BYTES
 }
 
-/// Bytes of a segment: as many as it should have, but an eighth of the room at most, for snapshots need some, too.
+/// Returns the bytes of a segment: the wanted ones, but an eighth of the room at most, because snapshots need room,
+/// too.
 fn sized(wanted: u64, needed: u64, room: u64) -> u64 {
     wanted.min(room / 8).max(needed).next_multiple_of(record::ALIGN_BYTES as u64)
 }

@@ -17,30 +17,30 @@ use super::reader::SharedFile;
 use super::volume::{OpenMode, Volume as _};
 use super::{DiskStore, StoreVolume, marker, segment, snapshot_files};
 
-/// Bytes that are copied at once.
+/// Bytes that are copied at once: enough that calls cost little, and few enough for memory.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What a backup holds.
+/// The contents of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackedUp {
     /// Its frames.
     pub extent: Extent,
-    /// How many snapshots it has.
+    /// The number of snapshots in it.
     pub snapshots: usize,
     /// The bytes that were copied.
     pub bytes: u64,
 }
 
 impl DiskStore {
-    /// Copies this journal as it is now into `to`, a new one: all frames that are durable, and the snapshots. Others may
-    /// write to this one meanwhile. Every frame is checked before, and the copy is in its directory only when it is
-    /// whole.
+    /// Copies this journal as it is now into `to`, a new one: all frames that are durable, and the snapshots. Its
+    /// owner may write to it meanwhile. Every frame is checked before, and the copy is in its directory only when it
+    /// is whole.
     ///
     /// # Errors
     ///
     /// [`MaintainError`] when there is no journal, or a frame of it is damaged; or when `to` cannot be written, or is
-    /// not new. Then nothing is made.
+    /// not new. Then no copy is made.
     pub fn backup(&self, to: &Self, owner: &Owner) -> Result<BackedUp, MaintainError> {
         let directory = to.directory()?;
         let mut from = self.open_to_read()?;
@@ -52,7 +52,7 @@ impl DiskStore {
         Ok(BackedUp { extent: from.extent(), snapshots: from.snapshot_files.list().len(), bytes })
     }
 
-    /// The directory that this one is.
+    /// Returns the directory of this store.
     pub(super) fn directory(&self) -> Result<&Directory, OpenError> {
         match &self.medium {
             StoreVolume::Directory(directory) => Ok(directory),
@@ -63,7 +63,7 @@ impl DiskStore {
     }
 }
 
-/// Copies all files, and returns how many bytes these were.
+/// Copies all files, and returns their bytes.
 fn copy(from: &ReadOnly, to: &Directory) -> io::Result<u64> {
     let mut copied = 0;
     let newest = from.frames.segments.back().map(|newest| newest.number);
@@ -100,7 +100,7 @@ fn copy_file(from: &SharedFile, bytes: u64, to: &Directory, name: &str) -> io::R
     Ok(Arc::new(copy))
 }
 
-/// Where the frames after a backup begin.
+/// Returns the first frame that is not in it.
 impl BackedUp {
     /// The first frame that is not in it.
     pub const fn end(&self) -> Sequence {

@@ -1,4 +1,4 @@
-//! A journal made as small as it gets.
+//! Compaction: a journal is made as small as it can be.
 
 use super::super::error::MaintainError;
 use super::super::recovery::{Recovered, recover};
@@ -8,7 +8,7 @@ use super::DiskStore;
 use crate::engine::Config;
 
 impl DiskStore {
-    /// Replaces all frames by one snapshot of everything, and gives the room that this frees back to the disk. Returns
+    /// Replaces all frames by one snapshot of everything, and returns the room that this frees to the disk. Returns
     /// the next frame. No other owner may have the journal open meanwhile.
     ///
     /// # Errors

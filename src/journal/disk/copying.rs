@@ -1,7 +1,7 @@
-//! A new journal that is there once it is whole, and not before.
+//! A new journal that is opened only once it is whole.
 //!
-//! It is made in its own directory, which may be all that its owner may write to, and may be on a disk of its own. Until
-//! it is whole, a file there says that it is not, and it is not opened.
+//! It is made in its own directory, which may be all that its owner may write to, and may be on a disk of its own.
+//! Until it is whole, a file there marks it as unfinished, and it is not opened.
 
 use std::io;
 use std::string::String;
@@ -15,18 +15,18 @@ use super::opening::{is_unfinished, refused};
 use super::volume::{Claim, Volume as _};
 use super::{segment, snapshot_files, unclaimed_as};
 
-/// A journal that is being made. When this is dropped before it is finished, what is there of it goes.
+/// A journal that is being made. Dropped before it is finished, it removes its files.
 #[derive(Debug)]
 pub(super) struct UnfinishedCopy {
     to: Directory,
-    /// The directory was made for it.
+    /// True if the directory was made for it.
     made: bool,
     claim: Option<Claim>,
     is_whole: bool,
 }
 
 impl UnfinishedCopy {
-    /// Begins again what one that died has left behind.
+    /// Begins a copy, in the place of an unfinished one if there is one.
     pub(super) fn begin(to: &Directory, owner: &Owner) -> Result<Self, OpenError> {
         let place = to.place();
         let io = |error: io::Error| refused(&place, &error);
@@ -43,19 +43,19 @@ impl UnfinishedCopy {
         Ok(copying)
     }
 
-    /// The lock of the directory, for a journal that takes it over.
+    /// Takes out the lock of the directory, for a journal that takes it over.
     pub(super) fn take_claim(&mut self) -> Option<Claim> {
         self.claim.take()
     }
 
-    /// Says that it is whole.
+    /// Marks the journal as whole.
     pub(super) fn finish(mut self) -> Result<(), OpenError> {
         let finished = marker::finish(&self.to);
         self.is_whole = finished.is_ok();
         finished.map_err(|error| refused(&self.to.place(), &error))
     }
 
-    /// Removes all files of a journal but the lock and the word that it is not whole.
+    /// Removes all files of a journal but the lock and the mark that it is unfinished.
     fn clear(&self) -> io::Result<()> {
         let names: Vec<String> = self.to.names()?;
         let ours = names.iter().filter(|name| is_ours(name) && *name != LOCK && *name != UNFINISHED);
@@ -63,7 +63,7 @@ impl UnfinishedCopy {
     }
 }
 
-/// Whether a file with this name may be one of a journal.
+/// Returns whether a file with this name may belong to a journal.
 fn is_ours(name: &str) -> bool {
     let is_numbered = segment::number(name).is_some() || snapshot_files::number(name).is_some();
     is_numbered || [marker::FORMAT, UNFINISHED, LOCK].contains(&name) || is_unfinished(name)
@@ -74,7 +74,7 @@ impl Drop for UnfinishedCopy {
         if self.is_whole {
             return;
         }
-        // The error that led here is what is shown.
+        // The error that led here is shown instead.
         let _ = self.clear().and_then(|()| self.to.remove(UNFINISHED)).and_then(|()| self.to.remove(LOCK));
         if self.made {
             self.to.remove_empty();

@@ -15,7 +15,7 @@ use super::super::store::Owner;
 use super::record::ALIGN_BYTES;
 use super::volume::{Claim, OpenMode, Unclaimed, Volume, VolumeFile};
 
-/// What is said of an owner that left no name.
+/// The name of an owner that left none.
 const UNKNOWN_OWNER: &str = "another process";
 
 /// The file that is locked, and holds the owner's name.
@@ -24,11 +24,11 @@ pub(super) const LOCK: &str = "LOCK";
 /// Zeros that are written at once, and synced where they are in the cache: more would hold up the appends beside them.
 const ZEROS_BYTES: usize = 256 << 10;
 
-/// Clones are the same directory.
+/// A directory of the operating system. Clones are the same directory.
 #[derive(Debug, Clone)]
 pub(super) struct Directory {
     path: PathBuf,
-    /// Device and number of the file that was locked last.
+    /// Device and inode number of the file that was locked last.
     claimed: Arc<Mutex<Option<(u64, u64)>>>,
 }
 
@@ -37,12 +37,12 @@ impl Directory {
         Self { path, claimed: Arc::default() }
     }
 
-    /// Its path, in words.
+    /// Returns its path, for messages.
     pub(super) fn place(&self) -> String {
         self.path.display().to_string()
     }
 
-    /// Makes the directory when there is none, durably. Returns whether it did.
+    /// Makes the directory if there is none, durably. Returns whether it did.
     pub(super) fn make(&self) -> io::Result<bool> {
         match DirBuilder::new().mode(0o700).create(&self.path) {
             Ok(()) => {}
@@ -71,7 +71,7 @@ impl Directory {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The name of the process that has it locked, which it has left in the file.
+    /// Returns the name of the process that has it locked, which it has left in the file.
     fn owner(&self) -> String {
         match fs::read_to_string(self.file(LOCK)).unwrap_or_default().trim() {
             "" => UNKNOWN_OWNER.into(),
@@ -79,7 +79,7 @@ impl Directory {
         }
     }
 
-    /// Locks what is there to be read, for as long as the returned file lives.
+    /// Locks an existing directory for reading, as long as the returned file exists.
     pub(super) fn claim_to_read(&self) -> Result<Option<File>, Unclaimed> {
         match File::open(self.file(LOCK)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -95,7 +95,7 @@ impl Directory {
 
 impl Volume for Directory {
     fn claim(&self, owner: &Owner) -> Result<Claim, Unclaimed> {
-        // One that was open before is not made again: it may be on a disk that comes back.
+        // A directory that was open before is not made again: it may be on a disk that comes back.
         if self.claimed().is_some() && !self.path.is_dir() {
             return Err(io::Error::other("the journal that was in it is gone: bring it back").into());
         }
@@ -108,7 +108,7 @@ impl Volume for Directory {
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         *self.claimed() = Some(identity(&file.metadata()?));
-        // The name is only for show, so that it fails is of no matter.
+        // The name is only for show, so its failure does not matter.
         let _ = file.set_len(0).and_then(|()| file.write_all(owner.to_string().as_bytes()));
         Ok(Box::new(DirectoryLock(file)))
     }
@@ -158,12 +158,12 @@ impl Volume for Directory {
     }
 
     fn aside(&self, task: Box<dyn FnOnce() + Send>) {
-        // Without a thread the task is dropped, which the one who waits for it sees.
+        // Without a thread the task is dropped, and the one that waits for it notices.
         let _ = thread::Builder::new().name("eventful-segment".into()).spawn(task);
     }
 }
 
-/// The lock of a directory. The name in it goes before the lock does.
+/// The lock of a directory. The name in it is removed before the lock is.
 #[derive(Debug)]
 struct DirectoryLock(File);
 
@@ -177,13 +177,13 @@ impl Drop for DirectoryLock {
 #[derive(Debug)]
 struct DirectoryFile {
     cached: File,
-    /// The same one, past the cache of the operating system: a large write takes two thirds of the time, and no time of a
-    /// processor. Absent where the file system has no such way.
+    /// The same file, past the cache of the operating system: a large write takes two thirds of the time, and no
+    /// processor time. Absent where the file system does not support it.
     direct: Option<File>,
 }
 
 impl DirectoryFile {
-    /// The way by which these bytes are to be written.
+    /// Returns the file through which these bytes are to be written.
     fn way(&self, offset: u64, bytes: &[u8]) -> &File {
         let is_aligned = |number: usize| number.is_multiple_of(ALIGN_BYTES);
         let fits = is_aligned(bytes.len())
@@ -193,7 +193,7 @@ impl DirectoryFile {
     }
 }
 
-/// Opens a file past the cache, where sectors of records can be written like that.
+/// Opens a file past the cache, if sectors of records can be written like that.
 #[cfg(target_os = "linux")]
 fn open_direct(path: &Path, file: &File) -> Option<File> {
     use rustix::fs::{AtFlags, OFlags, StatxFlags, statx};
@@ -266,7 +266,7 @@ impl VolumeFile for DirectoryFile {
     }
 }
 
-/// The numbers that distinguish a file from every other one.
+/// Returns the numbers that distinguish a file from every other one.
 fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }

@@ -1,4 +1,4 @@
-//! The frames of a journal, read in order.
+//! Reading of a journal's frames, in order.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,10 +13,10 @@ use super::record::RecordKind;
 use super::segment::{self, Segment, corrupt, preface};
 use super::volume::Volume;
 
-/// What is called with the number and the bytes of a frame.
+/// A function that is called with the number and the bytes of a frame.
 pub(super) type VisitRecord<'a> = &'a mut dyn FnMut(Sequence, &[u8]);
 
-/// The segments of a journal, and where the last read of them has ended.
+/// The segments of a journal, and the place where the last read of them has ended.
 #[derive(Debug)]
 pub(super) struct Frames {
     volume: Arc<dyn Volume>,
@@ -40,23 +40,23 @@ impl Frames {
         Self { volume: Arc::clone(volume), place: place.into(), extent, segments, cursor: None }
     }
 
-    /// Bytes that the segments take.
+    /// Returns the bytes of the segments.
     pub(super) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
-    /// Whether there are frames in the newest segment.
+    /// Returns whether there are frames in the newest segment.
     pub(super) fn newest_has_frames(&self) -> bool {
         self.segments.back().is_some_and(|newest| newest.base < self.extent.end)
     }
 
-    /// Takes up a segment that was just begun.
+    /// Adds a segment that was just begun.
     pub(super) fn push(&mut self, number: u64, bytes: u64) {
         let end = segment::HEAD_RECORD_BYTES;
         self.segments.push_back(Segment { number, base: self.extent.end, end, bytes, file: None });
     }
 
-    /// Notes how far the newest segment is written, and how long it is.
+    /// Updates the end of the records in the newest segment, and its bytes.
     pub(super) fn note(&mut self, end: u64, bytes: u64) {
         if let Some(newest) = self.segments.back_mut() {
             (newest.end, newest.bytes) = (end, bytes);
@@ -72,7 +72,7 @@ impl Frames {
         self.segments.pop_front().map(|segment| segment.number)
     }
 
-    /// As [`Journal::read`](super::super::store::Journal::read).
+    /// Reads frames; see [`Journal::read`](super::super::store::Journal::read).
     pub(super) fn read(
         &mut self,
         from: Sequence,
@@ -102,7 +102,7 @@ impl Frames {
         Ok(next)
     }
 
-    /// The place of this frame, which the journal has.
+    /// Returns the place of this frame, which the journal has.
     fn go_to(&self, from: Sequence) -> Result<FrameCursor, ReadError> {
         let at = self.segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         let mut cursor = self.begin(at)?;
@@ -118,7 +118,7 @@ impl Frames {
         Ok(cursor)
     }
 
-    /// The place of the first frame of the segment at this index.
+    /// Returns the place of the first frame of the segment at this index.
     fn begin(&self, index: usize) -> Result<FrameCursor, ReadError> {
         let segment = self.segments.get(index).ok_or_else(|| super::opening::missing(&self.place))?;
         let number = segment.number;

@@ -22,14 +22,14 @@ use super::segment::{self, Preface};
 use super::snapshot_files::SnapshotFiles;
 use super::volume::{Claim, OpenMode, Volume};
 
-/// Bytes that a frame or a part may have.
+/// The most bytes of a frame or a part: far more than a group has, and few enough for the 4 bytes of a length.
 pub(super) const LIMIT_BYTES: usize = 1 << 30;
 
 /// Room that frames and snapshots leave, so that a full journal can be trimmed: a segment without frames, and what a
 /// file system takes for its name.
 const RESERVE_BYTES: u64 = 4096;
 
-/// What there is room for.
+/// The bounds on the bytes of a journal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) max_bytes: u64,
@@ -45,13 +45,13 @@ pub(super) struct DiskJournal {
     frames: Frames,
     active: Active,
     snapshot_files: SnapshotFiles,
-    /// Files that were trimmed last are being removed until this says that they are.
+    /// Signals when the removal of the files that were trimmed last has ended.
     removal: Option<Receiver<()>>,
-    /// Nothing follows the last frame yet.
+    /// True if nothing follows the last frame yet.
     unsealed: bool,
-    /// Why it takes no more calls.
+    /// The reason why it takes no more calls.
     broken: Option<String>,
-    /// Unlocks when everything else is done.
+    /// Unlocks the directory when it is dropped, last of all fields.
     _claim: Claim,
 }
 
@@ -88,7 +88,7 @@ impl DiskJournal {
         let Extent { first, end: base } = held.extent;
         let preface = Preface { base, first, end_before, before: held.link };
         if let Some((number, end)) = newest {
-            // Of one that was not closed, most is not used: where the disk is full, this is what can be had.
+            // A segment that was not closed has most of its bytes unused: where the disk is full, these can be had.
             let file = segment::open(&*volume, number, OpenMode::Write)?;
             file.cut(end)?;
             frames.note(end, file.len()?);
@@ -129,15 +129,15 @@ impl DiskJournal {
         self.broken.as_ref().map_or(Ok(()), |cause| Err(refused(cause)))
     }
 
-    /// Room that no file has yet. A disk that cannot be asked has none, which [`Journal::reach`] keeps apart from one
-    /// that is full.
+    /// Returns the room that no file has yet. A disk that does not respond has none; [`Journal::reach`] distinguishes
+    /// it from a full one.
     fn free(&self) -> u64 {
         let used = self.frames.bytes() + self.snapshot_files.bytes() + self.active.spare_bytes();
         let bound = self.max_bytes.saturating_sub(used);
         bound.min(self.volume.free_bytes().unwrap_or(0))
     }
 
-    /// The same, for frames and snapshots.
+    /// Returns the same, for frames and snapshots.
     fn free_for_more(&self) -> u64 {
         self.free().saturating_sub(RESERVE_BYTES)
     }
@@ -149,7 +149,7 @@ impl DiskJournal {
         Ok(())
     }
 
-    /// Continues in a new segment that has room for a frame of so many bytes, if there is `room` for it.
+    /// Continues in a new segment that has room for a frame of this size, if there is `room` for it.
     fn roll(&mut self, frame: usize, room: u64, first: Sequence) -> Result<(), WriteError> {
         if super::active::bytes_for(frame) > room + self.active.spare_bytes() {
             return Err(WriteError::Full);
@@ -162,7 +162,7 @@ impl DiskJournal {
         let preface = Preface { base: self.frames.extent.end, first, end_before: 0, before: FrameHash::NONE };
         let preface = self.active.followed_by(preface);
         let (number, tail) = (self.active.number() + 1, self.active.tail());
-        if let Err(error) = self.active.go_on(file, bytes, &preface) {
+        if let Err(error) = self.active.continue_in(file, bytes, &preface) {
             return Err(self.fail(&error));
         }
         self.frames.note(tail, tail + bytes_of(0) as u64);
@@ -176,8 +176,8 @@ impl DiskJournal {
         if self.active.fits_mark() { Ok(()) } else { self.roll(0, self.free(), first) }
     }
 
-    /// Removes what was trimmed, beside the caller: a large file takes a file system milliseconds. What stays is removed
-    /// at the next opening.
+    /// Removes what was trimmed, beside the caller: the removal of a large file takes milliseconds. What remains is
+    /// removed at the next opening.
     fn forget(&mut self) {
         let mut names = self.snapshot_files.trim(self.frames.extent.first);
         names.extend(iter::from_fn(|| self.frames.drop_trimmed()).map(segment::name));
@@ -195,11 +195,11 @@ impl DiskJournal {
 
     /// Waits until what was trimmed is removed.
     fn await_removal(&mut self) {
-        // Without a thread it stays until the next opening.
+        // Without a thread the files remain until the next opening.
         self.removal.take().map(|removed| removed.recv().ok());
     }
 
-    /// Gives back what the newest segment has not used, if that makes room for so many bytes.
+    /// Releases unused bytes of the newest segment, if that makes room for this many bytes.
     fn make_room(&mut self, bytes: u64) -> Result<(), WriteError> {
         let free = self.free_for_more();
         if bytes <= free {
@@ -208,20 +208,20 @@ impl DiskJournal {
         if bytes > free + self.active.room() + self.active.spare_bytes() {
             return Err(WriteError::Full);
         }
-        self.active.give_back().map_err(|error| self.fail(&error))?;
+        self.active.release_unused().map_err(|error| self.fail(&error))?;
         self.frames.note(self.active.tail(), self.active.bytes());
         if bytes > self.free_for_more() { Err(WriteError::Full) } else { Ok(()) }
     }
 
-    /// Says that what was acknowledged is durable, and gives back what is not used.
+    /// Marks all that was acknowledged as durable, and releases what is not used.
     fn close(&mut self) -> Result<(), WriteError> {
         self.await_removal();
         self.seal()?;
-        self.active.give_back().map_err(|error| self.fail(&error))
+        self.active.release_unused().map_err(|error| self.fail(&error))
     }
 }
 
-/// The refusal of a journal behind which no segment could be begun.
+/// Returns the error of a journal behind which no segment could be begun.
 fn not_begun(volume: &dyn Volume, place: &str, error: &io::Error) -> OpenError {
     if error.kind() != io::ErrorKind::StorageFull {
         return refused(&place, error);
@@ -313,7 +313,7 @@ impl Journal for DiskJournal {
         self.write(RecordKind::Trim, below, &[])?;
         self.frames.extent.first = below;
         self.forget();
-        // What the newest segment holds is room only once another one follows it.
+        // The bytes of the newest segment are free only once another one follows it.
         if below == end && self.frames.newest_has_frames() {
             match self.roll(0, self.free(), below) {
                 Ok(()) => self.forget(),
@@ -337,7 +337,7 @@ impl Journal for DiskJournal {
 
 impl Drop for DiskJournal {
     fn drop(&mut self) {
-        // Whatever goes wrong now, the next opening finds what is there.
+        // Whatever fails now, the next opening reads what is there.
         let _ = self.close();
     }
 }

@@ -1,4 +1,4 @@
-//! The files that say what a directory holds: a journal, and in which format; or one that is not whole.
+//! The files that mark a directory: as one that holds a journal, and in which format; or as unfinished.
 
 use std::io;
 use std::string::String;
@@ -7,25 +7,25 @@ use std::vec;
 use super::super::error::{Corrupt, OpenError, TooNew};
 use super::volume::{OpenMode, Volume};
 
-/// Says that a journal was made, and in which format.
+/// The name of the marker: a journal was made, and in which format.
 pub(super) const FORMAT: &str = "FORMAT";
 
-/// Its name until it is whole.
+/// The name of the marker until it is whole.
 pub(super) const NEW: &str = "FORMAT.new";
 
-/// Says that a journal is being copied or salvaged into its directory.
+/// The name of the mark that a journal is being copied or salvaged into its directory.
 pub(super) const UNFINISHED: &str = "UNFINISHED";
 
 /// The file of a database, in which journals were kept before there was a release.
 const FORMER: &str = "journal.redb";
 
-/// What the marker begins with, before the number of the format.
+/// The words at the beginning of the marker, before the number of the format.
 const WORDS: &str = "eventful journal, format ";
 
 /// The format that is written here, and the newest one that is read.
 const KNOWN_FORMAT: u16 = 3;
 
-/// The most bytes of a marker that are read.
+/// The most bytes of a marker that are read: more than its words and the largest number.
 const MOST_BYTES: u64 = 64;
 
 /// Returns whether a journal was made here.
@@ -47,7 +47,7 @@ pub(super) fn is_set(volume: &dyn Volume, place: &str, names: &[String]) -> Resu
     }
 }
 
-/// The number in the marker, if there is one.
+/// Returns the number in the marker, if there is one.
 fn format(volume: &dyn Volume, at: &str) -> Result<Option<u64>, OpenError> {
     let refused = |error: io::Error| OpenError::Io { place: at.into(), cause: std::format!("{error}") };
     let file = volume.open(FORMAT, OpenMode::Read).map_err(refused)?;
@@ -58,7 +58,7 @@ fn format(volume: &dyn Volume, at: &str) -> Result<Option<u64>, OpenError> {
     Ok(text.strip_prefix(WORDS).and_then(|rest| rest.trim_end().parse().ok()).filter(|number| *number > 0))
 }
 
-/// Says that a journal was made here. After a crash the marker is there whole, or not at all.
+/// Marks that a journal was made here. After a crash the marker is there whole, or not at all.
 pub(super) fn set(volume: &dyn Volume) -> io::Result<()> {
     let file = volume.open(NEW, OpenMode::Create)?;
     file.write_at(0, std::format!("{WORDS}{KNOWN_FORMAT}\n").as_bytes())?;
@@ -67,13 +67,13 @@ pub(super) fn set(volume: &dyn Volume) -> io::Result<()> {
     volume.sync_names()
 }
 
-/// Says that what follows is not whole yet.
+/// Marks the directory as unfinished.
 pub(super) fn begin(volume: &dyn Volume) -> io::Result<()> {
     volume.open(UNFINISHED, OpenMode::Create)?.sync()?;
     volume.sync_names()
 }
 
-/// Says that it is.
+/// Removes the mark of an unfinished directory.
 pub(super) fn finish(volume: &dyn Volume) -> io::Result<()> {
     volume.remove(UNFINISHED)?;
     volume.sync_names()

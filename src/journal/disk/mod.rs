@@ -5,13 +5,14 @@
 //!
 //! | file | topic |
 //! |---|---|
-//! | `volume`, `directory` | the seam below: a directory of files, of the operating system or simulated |
-//! | `record`, `reader` | the units of all files, and their streaming |
-//! | `segment`, `active`, `spare` | segments: their head, the one that is written, the one that is zeroed ahead |
-//! | `frames`, `snapshot_files` | frames in order; snapshots |
-//! | `marker`, `opening` | from the files of a directory to a journal |
+//! | `volume`, `directory` | the interface below: a directory of files, of the operating system or simulated |
+//! | `record`, `reader` | records, of which all files consist, and their reading with bounded memory |
+//! | `segment`, `active`, `spare` | segments: their head, the one that is written, the one that is prepared ahead |
+//! | `frames`, `snapshot_files` | the frames of all segments, in order; a file for each snapshot |
+//! | `marker`, `opening` | the marks of a directory, and the way from its files to a journal |
 //! | `handle`, `read_only` | an open journal, and one that is read while others write it |
-//! | `compact`, `copying`, `backup`, `remains`, `salvage` | maintenance |
+//! | `compact`, `copying`, `backup` | compaction; a new journal that must be whole before it is opened; backups |
+//! | `remains`, `salvage` | the whole records of a damaged journal, and a new journal of them |
 
 mod active;
 mod backup;
@@ -69,7 +70,7 @@ pub struct DiskStore {
     read_only: bool,
 }
 
-/// Where the files are.
+/// The place of the files.
 enum StoreVolume {
     Directory(Directory),
     Volume { place: String, open: Box<OpenVolume> },
@@ -78,14 +79,14 @@ enum StoreVolume {
 type OpenVolume = dyn Fn() -> io::Result<Arc<dyn Volume>> + Send;
 
 impl DiskStore {
-    /// The journal in this directory. Opening makes the directory when there is none (mode 0700), in a parent that is
-    /// there, and the files in it (mode 0600).
+    /// Creates a store for the journal in this directory. Opening makes the directory if there is none (mode 0700), in
+    /// an existing parent, and the files in it (mode 0600).
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self::of(StoreVolume::Directory(Directory::new(directory.into())))
     }
 
-    /// The journal on what `open` gives, such as a simulated disk; `place` names it in errors. It is called at each
-    /// opening, and what it gives must hold what was written before.
+    /// Creates a store for the journal on the volume that `open` returns, such as a simulated disk; `place` names it
+    /// in errors. `open` is called at each opening, and must return a volume that holds what was written before.
     pub fn on<V: Volume>(place: impl Into<String>, open: impl Fn() -> io::Result<V> + Send + 'static) -> Self {
         let open = move || open().map(|volume| Arc::new(volume) as Arc<dyn Volume>);
         Self::of(StoreVolume::Volume { place: place.into(), open: Box::new(open) })
@@ -95,35 +96,35 @@ impl DiskStore {
         Self { medium, bounds: Bounds { max_bytes: u64::MAX, sizes: SIZES }, read_only: false }
     }
 
-    /// Bounds the bytes that the files of the journal take. Unbounded by default, but for the room on the disk.
+    /// Bounds the bytes that the files of the journal take. By default only the room on the disk bounds them.
     #[must_use]
     pub const fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.bounds.max_bytes = max_bytes;
         self
     }
 
-    /// Sizes of segments in bytes: of the first one of an opening, 1 MiB by default, and of the largest, 64 MiB. Each
-    /// has twice as many as the one before. Smaller ones give room back earlier, larger ones cost fewer syncs.
+    /// Sets the sizes of segments in bytes: of the first one of an opening, 1 MiB by default, and of the largest, 64
+    /// MiB. Each has twice as many as the one before. Smaller ones release room earlier, larger ones cost fewer syncs.
     #[must_use]
     pub const fn segment_bytes(mut self, first: u64, most: u64) -> Self {
         self.bounds.sizes = Sizes { first, most };
         self
     }
 
-    /// Opens the journal to be read: nothing is changed, and others may write it meanwhile. What it holds is what
-    /// was durable when it was opened. The directory must be there.
+    /// Makes openings read only: nothing is changed, and another owner may write meanwhile. The journal then shows
+    /// what was durable when it was opened. The directory must exist.
     #[must_use]
     pub const fn read_only(mut self) -> Self {
         self.read_only = true;
         self
     }
 
-    /// Whether there is a journal in this directory.
+    /// Returns whether there is a journal in this directory.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Gone`] when one was there; [`OpenError::TooNew`] when it is a newer program's, [`OpenError::Former`]
-    /// when it has a former format; [`OpenError::Io`] when what is there may not be read.
+    /// [`OpenError::Gone`] when one was there; [`OpenError::TooNew`] when it is a newer program's,
+    /// [`OpenError::Former`] when it has a former format; [`OpenError::Io`] when the files may not be read.
     pub fn is_in(directory: impl Into<PathBuf>) -> Result<bool, OpenError> {
         let directory = Directory::new(directory.into());
         let place = directory.place();
@@ -138,18 +139,18 @@ impl DiskStore {
         }
     }
 
-    /// Bytes of the segments and snapshots of the journal.
+    /// Returns the bytes of the segments and snapshots of the journal.
     ///
     /// # Errors
     ///
-    /// What the operating system said, with the file.
+    /// The error of the operating system, with the file.
     pub fn size_bytes(&self) -> io::Result<u64> {
         let (volume, place) = (self.volume()?, self.place());
         let names = volume.names()?;
         let counts = |name: &&String| segment::number(name).is_some() || snapshot_files::number(name).is_some();
         let bytes = names.iter().filter(counts).map(|name| {
             let bytes = match volume.open(name, OpenMode::Read).and_then(|file| file.len()) {
-                // Its owner has removed it meanwhile.
+                // The owner has removed it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
                 bytes => bytes,
             };
@@ -172,7 +173,7 @@ impl DiskStore {
         }
     }
 
-    /// Opens what is there to be read.
+    /// Opens the journal for reading.
     fn open_to_read(&self) -> Result<ReadOnly, OpenError> {
         let place = self.place();
         ReadOnly::open(&self.volume().map_err(|error| refused(&place, &error))?, &place)
@@ -187,7 +188,7 @@ impl DiskStore {
     }
 }
 
-/// A lock that was refused, as a reason not to open.
+/// Returns the error of an opening whose lock was refused.
 fn unclaimed_as(unclaimed: Unclaimed, place: &str) -> OpenError {
     match unclaimed {
         Unclaimed::InUse(owner) => OpenError::InUse { owner },

@@ -1,5 +1,5 @@
-//! From the files of a directory to the journal that they are. `docs/ARCHITECTURE.md` has the table of what each can
-//! look like at opening.
+//! Opening: from the files of a directory to the journal in them. `docs/ARCHITECTURE.md` has the table of what each
+//! file can look like at opening.
 
 use core::fmt::Display;
 use std::collections::VecDeque;
@@ -19,30 +19,30 @@ use super::segment::{self, HEAD_RECORD_BYTES, Preface, Segment, corrupt};
 use super::snapshot_files;
 use super::volume::{OpenMode, Volume};
 
-/// What a directory is opened for.
+/// The purpose for which a directory is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To write: what a crash left half done is cut and removed.
+    /// Writing: what a crash left unfinished is cut and removed.
     Write,
-    /// To read, perhaps while its owner writes: nothing is changed, and every file is kept open.
+    /// Reading, perhaps while its owner writes: nothing is changed, and every file is kept open.
     Read,
 }
 
-/// What the files of a journal hold.
+/// The contents of a journal's files.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) extent: Extent,
     pub(super) segments: VecDeque<Segment>,
-    /// Of the head of the newest segment.
+    /// The link of the head of the newest segment.
     pub(super) link: FrameHash,
     /// The snapshots, and the bytes of each.
     pub(super) snapshots: Vec<(Sequence, u64)>,
-    /// There is a marker.
+    /// True if there is a marker.
     pub(super) is_marked: bool,
 }
 
 impl Held {
-    /// A journal that was never opened.
+    /// Returns the contents of a journal that was never opened.
     pub(super) fn nothing() -> Self {
         let extent = Extent { first: Sequence::FIRST, end: Sequence::FIRST };
         let (segments, snapshots) = Default::default();
@@ -71,18 +71,18 @@ struct Newest {
     continues_in: Option<u64>,
 }
 
-/// Reads what the directory holds; nothing when no journal was made there.
+/// Reads what the directory holds; none when no journal was made there.
 pub(super) fn hold(volume: &dyn Volume, place: &str, purpose: Purpose) -> Result<Option<Held>, OpenError> {
     Opening { volume, place, purpose }.hold()
 }
 
-/// The refusal of a directory whose journal is gone, but for this file.
+/// Returns the error for a directory whose journal has vanished, but for this file.
 pub(super) fn gone(place: &str, left: &str) -> OpenError {
     let marker = std::format!("{place}/{left}");
     OpenError::Gone { place: place.into(), problem: "its segments are missing".into(), marker }
 }
 
-/// A refusal of the operating system.
+/// Returns the error for a refusal of the operating system.
 pub(super) fn refused(place: &dyn Display, error: &io::Error) -> OpenError {
     OpenError::Io { place: std::format!("{place}"), cause: std::format!("{error}") }
 }
@@ -130,8 +130,8 @@ impl Opening<'_> {
         bytes.map_err(|error| refused(&std::format_args!("{}/{name}", self.place), &error))
     }
 
-    /// Reads the newest segment. What the cache shows may not be on the medium, so its owner has it synced, and
-    /// then read from the medium.
+    /// Reads the newest segment. The cache may hold bytes that are not on the medium, so the owner of a journal syncs
+    /// the segment, and then reads it from the medium.
     fn newest(&self, number: u64) -> Result<Newest, OpenError> {
         let own = self.purpose == Purpose::Write;
         let access = if own { OpenMode::Write } else { OpenMode::Read };
@@ -158,8 +158,8 @@ impl Opening<'_> {
         Ok(newest)
     }
 
-    /// Reads records up to the first that is not sound, and judges that. Returns whether there is more to read
-    /// all the same.
+    /// Reads records up to the first that is not sound, and decides what that means. Returns whether there is more to
+    /// read all the same.
     fn scan(&self, number: u64, reader: &mut RecordReader, newest: &mut Newest) -> Result<bool, OpenError> {
         loop {
             match reader.next(newest.bytes).map_err(self.io(number))? {
@@ -178,7 +178,7 @@ impl Opening<'_> {
             }
         }
         let has_more = follows_a_record(reader, newest.bytes).map_err(self.io(number))?;
-        // A bad end counts once it is read twice: a disk that responds differently each time is refused. While the
+        // A bad end counts once it is read twice: a disk that returns other bytes each time is refused. While the
         // owner writes, the record may have been written meanwhile.
         let mut again = RecordReader::new(Arc::clone(&newest.file), number, newest.end);
         let is_sound = matches!(again.next(newest.bytes).map_err(self.io(number))?, RecordRead::Record { .. });
@@ -230,7 +230,7 @@ impl Opening<'_> {
         Ok((preface, Segment { number, base: preface.base, end: later.end_before, bytes, file: Some(file) }))
     }
 
-    /// Removes what a crash left half done, and what was trimmed.
+    /// Removes what a crash left unfinished, and what was trimmed.
     fn clear(&self, names: &[String], oldest: u64, first: Sequence) -> Result<(), OpenError> {
         let is_waste = |name: &&String| {
             is_unfinished(name)
@@ -239,7 +239,7 @@ impl Opening<'_> {
         };
         for name in names.iter().filter(is_waste) {
             match self.volume.remove(name) {
-                // The owner before may still be at it.
+                // The previous owner may still be removing files.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(refused(&std::format_args!("{}/{name}", self.place), &error));
                 }
@@ -273,12 +273,12 @@ impl Newest {
     }
 }
 
-/// Whether a file with this name is on its way to another one.
+/// Returns whether a file with this name was to be renamed once it was whole.
 pub(super) fn is_unfinished(name: &str) -> bool {
     [segment::NEW, snapshot_files::NEW, marker::NEW].contains(&name)
 }
 
-/// Whether a whole record stands anywhere behind the bytes at which the reader stopped.
+/// Returns whether a whole record stands anywhere behind the bytes at which the reader stopped.
 fn follows_a_record(reader: &mut RecordReader, limit: u64) -> io::Result<bool> {
     let stopped = reader.at();
     if reader.is_blank(limit)? {
@@ -295,7 +295,7 @@ fn follows_a_record(reader: &mut RecordReader, limit: u64) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The damage that a journal has no segment at all.
+/// Returns the damage that a journal has no segment at all.
 pub(super) fn missing(place: &str) -> Corrupt {
     Corrupt::new(place, "it has no segment")
 }

@@ -12,10 +12,12 @@ use super::opening::{Held, Purpose, hold, refused};
 use super::snapshot_files::SnapshotFiles;
 use super::volume::Volume;
 
-/// How often a directory is read again that its owner changes meanwhile.
+/// The number of times that a directory is read again because its owner changes it meanwhile. An owner changes files
+/// far more rarely than they are read; more tries in vain mean that something else is wrong.
 const ATTEMPTS: usize = 8;
 
-/// A journal as it was when it was opened: of what its owner writes later, nothing is seen, and of what it removes, all.
+/// A journal as it was when it was opened: later writes of its owner are not seen, and removed files can still be
+/// read.
 #[derive(Debug)]
 pub(super) struct ReadOnly {
     pub(super) frames: Frames,

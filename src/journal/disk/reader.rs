@@ -8,13 +8,13 @@ use std::vec::Vec;
 use super::record::{ALIGN_BYTES, HEAD_BYTES, RecordHead, RecordPlace, decode_head};
 use super::volume::VolumeFile;
 
-/// Bytes that are read at once; more for a record that has more.
+/// Bytes that are read at once; more for a larger record.
 const CHUNK_BYTES: u64 = 1 << 20;
 
 /// An open file whose handle is shared.
 pub(super) type SharedFile = Arc<Box<dyn VolumeFile>>;
 
-/// The next record of a file, or what is there instead.
+/// The result of reading the next record of a file.
 #[derive(Debug)]
 pub(super) enum RecordRead<'r> {
     /// A whole record, and the byte at which it begins.
@@ -37,12 +37,12 @@ pub(super) struct RecordReader {
 }
 
 impl RecordReader {
-    /// Of the file with this number, from this byte on.
+    /// Creates a reader of the file with this number, from this byte on.
     pub(super) const fn new(file: SharedFile, number: u64, at: u64) -> Self {
         Self { file, number, at, buffer: Vec::new(), start: at }
     }
 
-    /// The byte behind the last record.
+    /// Returns the byte behind the last record.
     pub(super) const fn at(&self) -> u64 {
         self.at
     }
@@ -91,12 +91,12 @@ impl RecordReader {
         Ok(false)
     }
 
-    /// Goes back or forward to this byte.
+    /// Moves to this byte.
     pub(super) const fn go_to(&mut self, at: u64) {
         self.at = at;
     }
 
-    /// Whether all bytes from here to the limit are zeros.
+    /// Returns whether all bytes from here to the limit are zeros.
     pub(super) fn is_blank(&mut self, limit: u64) -> io::Result<bool> {
         while self.at < limit {
             let length = usize::try_from((limit - self.at).min(CHUNK_BYTES)).unwrap_or(usize::MAX);
@@ -109,7 +109,7 @@ impl RecordReader {
         Ok(true)
     }
 
-    /// So many bytes from `at` on; nothing when the file ends before that.
+    /// Returns this many bytes from `at` on; none when the file ends before that.
     fn bytes(&mut self, at: u64, length: usize, limit: u64) -> io::Result<Option<&[u8]>> {
         if at.checked_add(length as u64).is_none_or(|end| end > limit) {
             return Ok(None);

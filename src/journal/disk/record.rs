@@ -6,8 +6,8 @@ use std::vec::Vec;
 /// Bytes of a record before its body.
 pub(super) const HEAD_BYTES: usize = 24;
 
-/// A record begins at a multiple of so many bytes: a sector, which is what a disk writes at once. So no write touches
-/// the bytes of a record that is durable, and none needs the cache of the operating system.
+/// The number of bytes of which the start of a record is a multiple: a sector, which is what a disk writes at once. So
+/// no write touches the bytes of a record that is durable, and none needs the cache of the operating system.
 pub(super) const ALIGN_BYTES: usize = 512;
 
 /// The place of the checksum of the body, and of that of the head.
@@ -53,17 +53,17 @@ pub(super) struct RecordPlace {
 pub(super) struct RecordHead {
     pub(super) kind: RecordKind,
     pub(super) number: u64,
-    /// Bytes of the body.
+    /// The bytes of the body.
     pub(super) length: usize,
     body_crc: u32,
 }
 
-/// Bytes that a record with such a body takes.
+/// Returns the bytes of a record with a body of this size.
 pub(super) const fn bytes_of(body: usize) -> usize {
     (HEAD_BYTES + body).next_multiple_of(ALIGN_BYTES)
 }
 
-/// Memory for one record after the other, at an address that a disk can read from by itself.
+/// Memory for one record after the other, at an address that a disk can read from directly.
 #[derive(Debug, Default)]
 pub(super) struct RecordBuffer {
     memory: Vec<u8>,
@@ -72,12 +72,12 @@ pub(super) struct RecordBuffer {
 }
 
 impl RecordBuffer {
-    /// The record in it.
+    /// Returns the record in it.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.memory[self.start..self.start + self.len]
     }
 
-    /// Makes room for a record of so many bytes, whatever they are now.
+    /// Makes room for a record of this many bytes, with any contents.
     fn begin(&mut self, len: usize) -> &mut [u8] {
         if self.memory.len() < len + ALIGN_BYTES {
             self.memory = vec![0; len + len / 2 + ALIGN_BYTES];
@@ -87,7 +87,7 @@ impl RecordBuffer {
     }
 }
 
-/// Makes `out` the record that is to stand in this place.
+/// Writes into `out` the record for this place.
 pub(super) fn encode(kind: RecordKind, number: u64, body: &[u8], place: RecordPlace, out: &mut RecordBuffer) {
     let record = out.begin(bytes_of(body.len()));
     let (head, rest) = record.split_at_mut(HEAD_BYTES);
@@ -104,7 +104,7 @@ pub(super) fn encode(kind: RecordKind, number: u64, body: &[u8], place: RecordPl
     padding.fill(0);
 }
 
-/// Returns the head of the record in this place, when `bytes` begin with one that was written there.
+/// Returns the head of the record in this place, if `bytes` begin with one that was written there.
 pub(super) fn decode_head(bytes: &[u8], place: RecordPlace) -> Option<RecordHead> {
     let head = bytes.get(..HEAD_BYTES)?;
     let kind = RecordKind::of(head[0]).filter(|_| head[1..4] == [0, 0, 0])?;
@@ -117,12 +117,12 @@ pub(super) fn decode_head(bytes: &[u8], place: RecordPlace) -> Option<RecordHead
 }
 
 impl RecordHead {
-    /// Bytes of the whole record.
+    /// Returns the bytes of the whole record.
     pub(super) const fn record_bytes(&self) -> usize {
         bytes_of(self.length)
     }
 
-    /// Returns the body of the record that `bytes` are, when it is the one that was written.
+    /// Returns the body of the record in `bytes`, if it is the one that was written.
     pub(super) fn body<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
         let (body, rest) = bytes.get(HEAD_BYTES..self.record_bytes())?.split_at(self.length);
         let is_whole = crc32c::crc32c(body) == self.body_crc && rest.iter().all(|byte| *byte == 0);
@@ -130,7 +130,7 @@ impl RecordHead {
     }
 }
 
-/// The number of `N` bytes, 8 at most, that stands at `at`; zero where there are too few.
+/// Returns the number of `N` bytes, 8 at most, at `at`; zero where there are too few.
 pub(super) fn number_at<const N: usize>(bytes: &[u8], at: usize) -> u64 {
     let mut number = [0; 8];
     if let Some(field) = bytes.get(at..).and_then(|rest| rest.get(..N)) {

@@ -1,7 +1,7 @@
-//! What is left in the files of a damaged journal: every record in them that is whole.
+//! The whole records in the files of a damaged journal.
 //!
-//! A record proves itself by its checksums and its place, so nothing else has to be right. What fits together is found
-//! by the links from frame to frame.
+//! A record is proved by its own checksums and its place, so nothing else has to be right. Links from frame to frame
+//! show which of them belong together.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,15 +15,15 @@ use super::record::{ALIGN_BYTES, HEAD_BYTES, RecordHead, RecordKind, RecordPlace
 use super::volume::{OpenMode, Volume};
 use super::{segment, snapshot_files};
 
-/// Every record that is whole, and what there is of others.
+/// Every record that is whole, and traces of others.
 #[derive(Debug, Default)]
 pub(super) struct Remains {
     files: Vec<SharedFile>,
     frames: BTreeMap<Sequence, Vec<Spot>>,
     parts: BTreeMap<(Sequence, u32), Vec<Spot>>,
-    /// Behind the last frame that certainly was there.
+    /// The position behind the last frame that certainly was there.
     behind: Option<Sequence>,
-    /// Something may have followed that.
+    /// True if something may have followed that frame.
     pub(super) is_unsure: bool,
 }
 
@@ -35,7 +35,7 @@ struct Spot {
     head: RecordHead,
 }
 
-/// A file of which the records are gathered.
+/// A file whose records are gathered.
 struct SalvageSource {
     file: SharedFile,
     number: u64,
@@ -44,7 +44,7 @@ struct SalvageSource {
 }
 
 impl Remains {
-    /// Finds everything that is left in these files.
+    /// Finds all whole records in these files.
     pub(super) fn find(volume: &dyn Volume) -> io::Result<Self> {
         let names = volume.names()?;
         let mut remains = Self::default();
@@ -90,7 +90,7 @@ impl Remains {
                     doubt = doubt.max(broken(&file, RecordPlace { file: number, at }, bytes)?);
                     reader.go_to(at + ALIGN_BYTES as u64);
                     if !reader.seek(bytes)? {
-                        // Of an append that a crash tore as of one that rotted, this is what is left.
+                        // An append that a crash tore and one that rotted leave the same traces.
                         self.is_unsure |= is_newest;
                         break;
                     }
@@ -103,7 +103,7 @@ impl Remains {
         Ok(())
     }
 
-    /// A frame of which only the head is left was there.
+    /// Records that a frame was there of which only the head is left.
     fn doubt(&mut self, behind: Option<Sequence>) {
         self.behind = self.behind.max(behind);
     }
@@ -127,39 +127,39 @@ impl Remains {
         self.behind = self.behind.max(behind);
     }
 
-    /// Whether there is nothing at all.
+    /// Returns whether there is nothing at all.
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty() && self.parts.is_empty() && self.behind.is_none()
     }
 
-    /// Behind the last frame that certainly was there.
+    /// Returns the position behind the last frame that certainly was there.
     pub(super) const fn behind(&self) -> Option<Sequence> {
         self.behind
     }
 
-    /// The frames of which a whole copy is left.
+    /// Returns the frames of which a whole copy is left.
     pub(super) fn frames(&self) -> impl DoubleEndedIterator<Item = Sequence> {
         self.frames.keys().copied()
     }
 
-    /// The snapshots of which parts are left.
+    /// Returns the snapshots of which parts are left.
     pub(super) fn snapshots(&self) -> Vec<Sequence> {
         let mut all: Vec<_> = self.parts.keys().map(|(at, _)| *at).collect();
         all.dedup();
         all
     }
 
-    /// The parts of which a whole copy is left.
+    /// Returns the parts of which a whole copy is left.
     pub(super) fn parts(&self) -> impl Iterator<Item = (Sequence, u32)> {
         self.parts.keys().copied()
     }
 
-    /// Every whole copy of a frame.
+    /// Returns every whole copy of a frame.
     pub(super) fn frame(&self, sequence: Sequence) -> io::Result<Vec<Vec<u8>>> {
         self.frames.get(&sequence).into_iter().flatten().map(|spot| self.read(spot)).collect()
     }
 
-    /// Every whole copy of a part of a snapshot.
+    /// Returns every whole copy of a part of a snapshot.
     pub(super) fn part(&self, at: Sequence, part: u32) -> io::Result<Vec<Vec<u8>>> {
         self.parts.get(&(at, part)).into_iter().flatten().map(|spot| self.read(spot)).collect()
     }
@@ -172,8 +172,8 @@ impl Remains {
     }
 }
 
-/// The number under which the records of a file were written: its own, or that of another segment with which it has
-/// changed places.
+/// Returns the number under which the records of a file were written: its own, or that of another segment with which
+/// it has changed places.
 fn written_as(file: &SharedFile, number: u64, bytes: u64) -> io::Result<u64> {
     if bytes < HEAD_BYTES as u64 {
         return Ok(number);
@@ -187,7 +187,7 @@ fn written_as(file: &SharedFile, number: u64, bytes: u64) -> io::Result<u64> {
     Ok(if !is_other(number) && is_other(other) { other } else { number })
 }
 
-/// Behind the frame in this place, of which only the head is sound.
+/// Returns the position behind the frame in this place, of which only the head is sound.
 fn broken(file: &SharedFile, place: RecordPlace, limit: u64) -> io::Result<Option<Sequence>> {
     if place.at + HEAD_BYTES as u64 > limit {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Everything that a damaged journal still proves, as a new journal.
+//! Salvage: a new journal of everything that a damaged one still proves.
 
 use core::fmt::Display;
 use std::io;
@@ -25,29 +25,29 @@ use super::volume::Volume;
 use super::{DiskStore, marker, unclaimed_as};
 use crate::engine::{Config, Status, facts::Replay};
 
-/// What was saved of a damaged journal, and what was not.
+/// The result of a salvage: what was saved, and what was not.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Salvaged {
-    /// How many records there are of each status.
+    /// The number of records of each status.
     pub records: Vec<(Status, u64)>,
-    /// The snapshot that they begin with: of everything before this frame.
+    /// The snapshot with which they begin: of everything before this frame.
     pub snapshot: Option<Sequence>,
-    /// Frames that were applied to that.
+    /// The number of frames that were applied to that.
     pub frames: u64,
     /// The first frame that was not saved.
     pub end: Sequence,
-    /// Why that one was not saved.
+    /// The reason why that frame was not saved.
     pub problem: String,
-    /// Whether that one, or a later one, was in the journal.
+    /// The frames that were in the journal and were not saved.
     pub lost: LostFrames,
-    /// Later frames of which something is left, which nothing leads to any more.
+    /// Later frames of which something is left, and to which no link leads any more.
     pub stranded: Vec<Sequence>,
-    /// Snapshots that are damaged, and how.
+    /// Damaged snapshots, with their damage.
     pub damaged: Vec<(Sequence, String)>,
 }
 
-/// Which frames were in a journal and are not among what was saved of it.
+/// The frames that were in a journal and are not among what was saved of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostFrames {
@@ -66,15 +66,15 @@ impl DiskStore {
     ///
     /// # Errors
     ///
-    /// [`MaintainError`] when there is no journal, or nothing that can be read as one, or another process has it; when a newer
-    /// program wrote any of it; or when `to` cannot be written, or is not new. Then nothing is made.
+    /// [`MaintainError`] when there is no journal, or nothing that can be read as one, or another process has it; when
+    /// a newer program wrote any of it; or when `to` cannot be written, or is not new. Then no journal is made.
     pub fn salvage(&self, to: &Self, owner: &Owner, config: &Config) -> Result<Salvaged, MaintainError> {
         let (place, directory) = (self.place(), self.directory()?);
         let target = to.directory()?;
         let _claim = directory.claim_to_read().map_err(|unclaimed| unclaimed_as(unclaimed, &place))?;
         let names = directory.names().map_err(|error| refused(&place, &error))?;
         match marker::is_set(directory, &place, &names) {
-            // A marker that is damaged says nothing.
+            // A damaged marker shows nothing.
             Ok(_) | Err(OpenError::Corrupt(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -113,7 +113,7 @@ fn restore(volume: &dyn Volume, config: &Config, place: &str) -> Result<(Replay,
     };
     let first = position.next;
     let problem = loop {
-        if let Err(problem) = go_on(&remains, &mut replay, &mut position).map_err(unread)? {
+        if let Err(problem) = apply_next(&remains, &mut replay, &mut position).map_err(unread)? {
             break problem;
         }
     };
@@ -125,7 +125,7 @@ fn restore(volume: &dyn Volume, config: &Config, place: &str) -> Result<(Replay,
     Ok((replay, Salvaged { records, snapshot, frames, end, problem, lost, stranded, damaged }))
 }
 
-/// Which frames from `end` on were there.
+/// Returns which frames from `end` on were there.
 fn judge(remains: &Remains, end: Sequence) -> LostFrames {
     match remains.behind().filter(|behind| *behind > end) {
         Some(behind) => LostFrames::Through(behind.previous()),
@@ -134,7 +134,7 @@ fn judge(remains: &Remains, end: Sequence) -> LostFrames {
     }
 }
 
-/// The newest snapshot that is sound. What is wrong with newer ones is noted in `damaged`.
+/// Returns the newest snapshot that is sound. The damage of newer ones is added to `damaged`.
 fn newest_sound(
     remains: &Remains,
     config: &Config,
@@ -155,7 +155,7 @@ fn newest_sound(
 }
 
 /// Applies the next frame. Of several that follow, the one of the latest epoch.
-fn go_on(remains: &Remains, replay: &mut Replay, position: &mut FramePosition) -> io::Result<Result<(), String>> {
+fn apply_next(remains: &Remains, replay: &mut Replay, position: &mut FramePosition) -> io::Result<Result<(), String>> {
     let found = remains.frame(position.next)?;
     let follows = |bytes: &Vec<u8>| {
         let header = frame::decode(bytes).ok()?.header;
@@ -171,7 +171,7 @@ fn go_on(remains: &Remains, replay: &mut Replay, position: &mut FramePosition) -
     Ok(apply(replay, position, sequence, bytes).map_err(|error| std::format!("{error}")))
 }
 
-/// Refuses what a newer program wrote: it is no damage, and nothing is salvaged without it.
+/// Refuses contents that a newer program wrote: they are no damage, and nothing is salvaged without that program.
 fn refuse_newer(remains: &Remains, place: &str) -> Result<(), OpenError> {
     let unread = |error: io::Error| refuse(place, error);
     for sequence in remains.frames() {

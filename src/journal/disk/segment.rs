@@ -22,36 +22,36 @@ const BODY_BYTES: usize = 48;
 /// Bytes of the record of a head.
 pub(super) const HEAD_RECORD_BYTES: u64 = bytes_of(BODY_BYTES) as u64;
 
-/// The name of a segment's file.
+/// Returns the name of a segment's file.
 pub(super) fn name(number: u64) -> String {
     std::format!("log-{number:020}")
 }
 
-/// The number of the segment with this name.
+/// Returns the number of the segment with this name.
 pub(super) fn number(name: &str) -> Option<u64> {
     name.strip_prefix("log-").filter(|digits| digits.len() == 20)?.parse().ok()
 }
 
-/// Damage in a segment of the journal in this place.
+/// Returns damage in a segment of the journal in this place.
 pub(super) fn corrupt(place: &str, number: u64, at: u64, problem: impl Display) -> Corrupt {
     Corrupt::new(std::format_args!("{place}/{} at byte {at}", name(number)), problem)
 }
 
-/// What a segment says at its beginning.
+/// The contents of a segment's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Preface {
     /// The first frame in it.
     pub(super) base: Sequence,
-    /// The first frame that the journal kept then.
+    /// The first frame that the journal kept when the segment was begun.
     pub(super) first: Sequence,
-    /// Where the segment before ends.
+    /// The byte at which the segment before ends.
     pub(super) end_before: u64,
-    /// The head of the segment before.
+    /// The hash of the head of the segment before.
     pub(super) before: FrameHash,
 }
 
 impl Preface {
-    /// Returns the head of this segment. By its hash the next segment names it.
+    /// Returns the head of this segment. The next segment refers to it by its hash.
     pub(super) fn encode(&self, number: u64) -> RecordBuffer {
         let mut body = Vec::with_capacity(BODY_BYTES);
         [self.base.number(), self.first.number(), self.end_before, 0]
@@ -77,16 +77,16 @@ pub(super) struct Segment {
     pub(super) number: u64,
     /// The first frame in it.
     pub(super) base: Sequence,
-    /// Where its records end.
+    /// The byte at which its records end.
     pub(super) end: u64,
-    /// Bytes that its file takes.
+    /// The bytes of its file.
     pub(super) bytes: u64,
-    /// Kept open, where the name may go.
+    /// The file, kept open where its name may be removed.
     pub(super) file: Option<SharedFile>,
 }
 
 impl Segment {
-    /// Its file, to be read.
+    /// Returns its file, for reading.
     pub(super) fn open(&self, volume: &dyn Volume) -> io::Result<SharedFile> {
         self.file.clone().map_or_else(|| open(volume, self.number, OpenMode::Read), Ok)
     }
@@ -97,7 +97,7 @@ pub(super) fn open(volume: &dyn Volume, number: u64, access: OpenMode) -> io::Re
     volume.open(&name(number), access).map(Arc::new)
 }
 
-/// Reads the head of a segment, and its link; nothing when it has none.
+/// Reads the head of a segment, and its link; none when it has no head.
 pub(super) fn preface(reader: &mut RecordReader, number: u64, limit: u64) -> io::Result<Option<(Preface, FrameHash)>> {
     let RecordRead::Record { head, body, .. } = reader.next(limit)? else { return Ok(None) };
     if head.kind != RecordKind::Head || head.number != number {

@@ -30,7 +30,7 @@ pub(super) struct SnapshotFiles {
 #[derive(Debug, Default)]
 struct Stored {
     bytes: u64,
-    /// Kept open, where the name may go.
+    /// The file, kept open where its name may be removed.
     file: Option<SharedFile>,
 }
 
@@ -39,7 +39,7 @@ struct Stored {
 struct Unfinished {
     at: Sequence,
     file: SharedFile,
-    /// The next part.
+    /// The number of the next part.
     part: u32,
     end: u64,
 }
@@ -51,16 +51,16 @@ struct PartCursor {
     part: u32,
     reader: RecordReader,
     bytes: u64,
-    /// The last part was passed.
-    is_over: bool,
+    /// True once the last part was passed.
+    is_at_end: bool,
 }
 
-/// The name of the file of the snapshot of everything before this frame.
+/// Returns the name of the file of the snapshot of everything before this frame.
 pub(super) fn name(at: Sequence) -> String {
     std::format!("snapshot-{:020}", at.number())
 }
 
-/// The frame before which the snapshot with this name stands.
+/// Returns the frame before which the snapshot with this name stands.
 pub(super) fn number(name: &str) -> Option<Sequence> {
     let digits = name.strip_prefix("snapshot-").filter(|digits| digits.len() == 20)?;
     digits.parse().ok().map(Sequence::new)
@@ -85,13 +85,13 @@ impl SnapshotFiles {
         self.finished.keys().copied().collect()
     }
 
-    /// Bytes that the files take.
+    /// Returns the bytes of the files.
     pub(super) fn bytes(&self) -> u64 {
         let unfinished = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.end);
         self.finished.values().map(|stored| stored.bytes).sum::<u64>() + unfinished
     }
 
-    /// The bytes of a snapshot and its file.
+    /// Returns the bytes of a snapshot and its file.
     pub(super) fn file(&self, at: Sequence) -> io::Result<Option<(u64, SharedFile)>> {
         let Some(Stored { bytes, file }) = self.finished.get(&at) else { return Ok(None) };
         let open = || self.volume.open(&name(at), OpenMode::Read).map(Arc::new);
@@ -109,7 +109,7 @@ impl SnapshotFiles {
         let place = RecordPlace { file: at.number(), at: unfinished.end };
         record::encode(kind, part.into(), bytes, place, &mut self.record);
         if let Err(error) = unfinished.file.write_at(unfinished.end, self.record.bytes()) {
-            // What was written of it is taken back, so that nothing was.
+            // A part that was written halfway is cut off, so that the refusal has written nothing.
             unfinished.file.cut(unfinished.end)?;
             return Err(error);
         }
@@ -135,7 +135,7 @@ impl SnapshotFiles {
         Ok(())
     }
 
-    /// Gives the snapshot its name. It is read back from the medium.
+    /// Gives the snapshot its name. Its parts are read back from the medium.
     fn finish(&mut self) -> io::Result<()> {
         let Some(Unfinished { at, file, end, .. }) = self.unfinished.take() else { return Ok(()) };
         self.volume.rename(NEW, &name(at))?;
@@ -145,15 +145,15 @@ impl SnapshotFiles {
         Ok(())
     }
 
-    /// Removes what was put of the snapshot that is being written.
+    /// Removes the parts of the snapshot that is being written.
     pub(super) fn drop_unfinished(&mut self) {
         if self.unfinished.take().is_some() {
-            // What stays is removed by the next snapshot, or at opening.
+            // A file that remains is removed by the next snapshot, or at opening.
             let _ = self.volume.remove(NEW);
         }
     }
 
-    /// Reads one part; nothing after the last.
+    /// Reads one part; none after the last.
     pub(super) fn get(&mut self, at: Sequence, part: u32) -> Result<Option<Vec<u8>>, ReadError> {
         let place = std::format!("{}/{}", self.place, name(at));
         let unread = |error: io::Error| ReadError::Io { place: place.clone(), cause: std::format!("{error}") };
@@ -162,17 +162,17 @@ impl SnapshotFiles {
             None => match self.file(at).map_err(unread)? {
                 Some((bytes, file)) => {
                     let reader = RecordReader::new(file, at.number(), 0);
-                    PartCursor { at, part: 0, reader, bytes, is_over: false }
+                    PartCursor { at, part: 0, reader, bytes, is_at_end: false }
                 }
                 None => return Ok(None),
             },
         };
         let corrupt = |at| Corrupt::new(std::format_args!("{place} at byte {at}"), "a part of it is damaged");
-        while cursor.part < part && !cursor.is_over {
+        while cursor.part < part && !cursor.is_at_end {
             let passed = cursor.skip().map_err(unread)?;
             passed.ok_or_else(|| corrupt(cursor.reader.at()))?;
         }
-        if cursor.is_over {
+        if cursor.is_at_end {
             return Ok(None);
         }
         let read = cursor.next().map_err(unread)?;
@@ -181,7 +181,7 @@ impl SnapshotFiles {
         Ok(Some(read))
     }
 
-    /// Forgets those before this frame. Returns the names of their files.
+    /// Removes the snapshots before this frame. Returns the names of their files.
     pub(super) fn trim(&mut self, below: Sequence) -> Vec<String> {
         let kept = self.finished.split_off(&below);
         let trimmed = core::mem::replace(&mut self.finished, kept);
@@ -193,23 +193,23 @@ impl SnapshotFiles {
 }
 
 impl PartCursor {
-    /// Reads the next part; nothing when it is damaged.
+    /// Reads the next part; none when it is damaged.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let RecordRead::Record { head, body, .. } = self.reader.next(self.bytes)? else { return Ok(None) };
         if !matches!(head.kind, RecordKind::Part | RecordKind::LastPart) || head.number != u64::from(self.part) {
             return Ok(None);
         }
-        (self.is_over, self.part) = (head.kind == RecordKind::LastPart, self.part + 1);
+        (self.is_at_end, self.part) = (head.kind == RecordKind::LastPart, self.part + 1);
         Ok(Some(body.to_vec()))
     }
 
-    /// Passes over the next part; nothing when it is damaged.
+    /// Skips the next part; none when it is damaged.
     fn skip(&mut self) -> io::Result<Option<()>> {
         let Some(head) = self.reader.skip(self.bytes)? else { return Ok(None) };
         if !matches!(head.kind, RecordKind::Part | RecordKind::LastPart) || head.number != u64::from(self.part) {
             return Ok(None);
         }
-        (self.is_over, self.part) = (head.kind == RecordKind::LastPart, self.part + 1);
+        (self.is_at_end, self.part) = (head.kind == RecordKind::LastPart, self.part + 1);
         Ok(Some(()))
     }
 }

@@ -9,12 +9,12 @@ use super::reader::SharedFile;
 use super::segment::NEW;
 use super::volume::{OpenMode, Volume};
 
-/// What is done with a segment before it is used.
+/// The preparation of a segment before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ahead {
-    /// It is allocated and zeroed: an append changes no metadata.
+    /// Allocated and zeroed: an append changes no metadata.
     Zeroed,
-    /// It is allocated: an append is what first writes its blocks, and marks them as written.
+    /// Allocated only: an append is the first to write its blocks, and marks them as written.
     Allocated,
 }
 
@@ -26,18 +26,18 @@ pub(super) struct Spare {
 }
 
 impl Spare {
-    /// Begins to make a file of so many bytes.
+    /// Begins to make a file of this size.
     pub(super) fn begin(volume: &Arc<dyn Volume>, bytes: u64, ahead: Ahead) -> Self {
         let (sender, ready) = sync_channel(1);
         let of = Arc::clone(volume);
         volume.aside(Box::new(move || {
-            // The journal that began it may be gone by now.
+            // The journal that began it may have been closed by now.
             let _ = sender.send(make(&*of, bytes, ahead));
         }));
         Self { bytes, ready }
     }
 
-    /// Bytes that it takes.
+    /// Returns its bytes.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -48,13 +48,13 @@ impl Spare {
     }
 }
 
-/// Makes a file of so many bytes. Where there is no room for it, none is left.
+/// Makes a file of this size. Where there is no room for it, no file is left.
 pub(super) fn make(volume: &dyn Volume, bytes: u64, ahead: Ahead) -> io::Result<SharedFile> {
     let file = volume.open(NEW, OpenMode::Create)?;
     let zeroed = |()| if ahead == Ahead::Zeroed { file.zero(bytes) } else { Ok(()) };
     if let Err(error) = file.allocate(bytes).and_then(zeroed).and_then(|()| file.sync()) {
         drop(file);
-        // The next one takes its place otherwise.
+        // The next one replaces it if this fails.
         let _ = volume.remove(NEW);
         return Err(error);
     }

@@ -1,4 +1,4 @@
-//! The seam below the journal on disk: a directory of files, with the few calls that the journal makes.
+//! The interface below the journal on disk: a directory of files, with the few calls that the journal makes.
 
 use core::fmt::Debug;
 use std::boxed::Box;
@@ -10,8 +10,8 @@ use super::super::store::Owner;
 
 /// A flat directory of files, in which a journal is kept: a directory of the operating system, or a simulated disk.
 ///
-/// What is written is durable once [`VolumeFile::sync`] has returned, a name once [`Volume::sync_names`] has.
-/// An error of the kind [`StorageFull`](io::ErrorKind::StorageFull) says that there is no space,
+/// Bytes are durable once [`VolumeFile::sync`] has returned, a name once [`Volume::sync_names`] has. An error of the
+/// kind [`StorageFull`](io::ErrorKind::StorageFull) means that there is no space,
 /// [`NotFound`](io::ErrorKind::NotFound) that there is no such file.
 pub trait Volume: Debug + Send + Sync + 'static {
     /// Makes the directory if there is none, and locks it for this owner as long as the returned value lives.
@@ -25,54 +25,54 @@ pub trait Volume: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// What the medium said; `NotFound` when there is no directory.
+    /// The error of the medium; `NotFound` when there is no directory.
     fn names(&self) -> io::Result<Vec<String>>;
 
     /// Opens a file.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn open(&self, name: &str, access: OpenMode) -> io::Result<Box<dyn VolumeFile>>;
 
     /// Gives a file another name, in place of a file that has it.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file. Where it is open, it can still be read.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Makes the names durable.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn sync_names(&self) -> io::Result<()>;
 
     /// Returns the bytes that files can still take.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn free_bytes(&self) -> io::Result<u64>;
 
-    /// Checks that the directory that was claimed is still in its place. By default it cannot go.
+    /// Checks that the directory that was claimed is still in its place. By default it cannot vanish.
     ///
     /// # Errors
     ///
-    /// What is in its place.
+    /// The error of the medium, or a description of what is in its place.
     fn reach(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Runs a task beside the caller. By default it is done at once, as is right where nothing blocks.
+    /// Runs a task beside the caller. By default it is run at once, as is right where nothing blocks.
     fn aside(&self, task: Box<dyn FnOnce() + Send>) {
         task();
     }
@@ -81,7 +81,7 @@ pub trait Volume: Debug + Send + Sync + 'static {
 /// The lock of a volume; dropping it unlocks.
 pub type Claim = Box<dyn Debug + Send>;
 
-/// Why a volume was not locked.
+/// The reason why a volume was not locked.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Unclaimed {
@@ -97,7 +97,7 @@ impl From<io::Error> for Unclaimed {
     }
 }
 
-/// What a file is opened for. Exhaustive on purpose: every volume must do each of them.
+/// The purpose for which a file is opened. Exhaustive on purpose: every volume must handle each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
     /// To be read; it must be there.
@@ -110,18 +110,18 @@ pub enum OpenMode {
 
 /// An open file of a volume.
 pub trait VolumeFile: Debug + Send + Sync {
-    /// Returns how many bytes it has.
+    /// Returns its number of bytes.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn len(&self) -> io::Result<u64>;
 
     /// Returns whether it has no bytes.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|bytes| bytes == 0)
     }
@@ -130,63 +130,64 @@ pub trait VolumeFile: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// What the medium said; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when there are too few.
+    /// The error of the medium; [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when there are too few.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
 
     /// Writes all of these bytes at `offset`. A file that ends before that grows.
     ///
     /// # Errors
     ///
-    /// What the medium said; some of the bytes may be written.
+    /// The error of the medium; some of the bytes may be written.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes an empty file so many bytes long, which read as zeros, such that writing them later needs no more space.
+    /// Makes an empty file this many bytes long, which read as zeros, such that writing them later needs no more
+    /// space.
     ///
     /// # Errors
     ///
-    /// What the medium said; some of the space may be taken.
+    /// The error of the medium; some of the space may be taken.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
 
-    /// Writes zeros to so many bytes that were allocated, durably, such that writing them later changes no metadata. By
-    /// default it changes none anyway.
+    /// Writes zeros to this many bytes that were allocated, durably, such that writing them later changes no metadata.
+    /// By default it changes none anyway.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn zero(&self, bytes: u64) -> io::Result<()> {
         let _ = bytes;
         Ok(())
     }
 
-    /// Cuts the file to so many bytes, if it has more.
+    /// Cuts the file to this many bytes, if it has more.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn cut(&self, bytes: u64) -> io::Result<()>;
 
     /// Makes bytes and length durable.
     ///
     /// # Errors
     ///
-    /// What the medium said; then which of them are durable is unknown.
+    /// The error of the medium; then which of them are durable is unknown.
     fn sync(&self) -> io::Result<()>;
 
-    /// Called between writes that need not be durable yet: brings to the medium what has come together in a cache, so that
-    /// the next sync does not hold up those of other files. By default nothing comes together.
+    /// Writes to the medium what has gathered in a cache, so that the next sync does not hold up those of other files.
+    /// Called between writes that need not be durable yet. By default nothing gathers.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn relieve(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Lets the next reads ask the medium. A sync that fails may leave bytes in a cache that will never be on the
-    /// medium, and of which the next sync says nothing.
+    /// Makes the next reads go to the medium. A sync that fails may leave bytes in a cache that will never be on the
+    /// medium, and that the next sync does not report.
     ///
     /// # Errors
     ///
-    /// What the medium said.
+    /// The error of the medium.
     fn evict(&self) -> io::Result<()>;
 }
