@@ -1,4 +1,5 @@
-//! What a warm engine asks of the allocator: in the life of an event, and for each tombstone that it retains.
+//! The memory that a warm engine requests from the allocator: in the life of an event, and for each tombstone that it
+//! retains.
 //!
 //! The counts come from `allocation-counter`, which counts the calls of one thread around the system allocator. Cycles run
 //! at a steady number of records, each life forgetting an old one, so that growth of the store does not count as a life.
@@ -42,7 +43,8 @@ fn event(id: &str) -> Event {
     Event::with_id(id, payload()).expect("a valid event")
 }
 
-/// As asked of the allocator; what it adds itself shows in the resident bytes of the `engine` benchmark.
+/// Returns the bytes as requested from the allocator; what it adds itself shows in the resident bytes of the `engine`
+/// benchmark.
 fn tombstone_bytes(form: Form, retained: u64) -> f64 {
     let mut cycle = Cycle::new(Duration::from_secs(1_000_000));
     let held = allocation_counter::measure(|| (0..retained).for_each(|n| cycle.live(event(&form.id(n)))));

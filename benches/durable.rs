@@ -1,4 +1,5 @@
-//! What durability costs: the journal on disk against a raw file, alone and under the adapter, recovery, and bytes on disk.
+//! The cost of durability: the journal on disk against a raw file, alone and under the adapter, recovery, and bytes on
+//! disk.
 //!
 //! The raw file is zeroed before, and gets the same bytes in the same groups: one write and one `fdatasync` each. The
 //! journal alone is compared with one that was only allocated, too.

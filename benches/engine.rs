@@ -104,7 +104,7 @@ fn nanos_each(took: Duration, count: u64) -> f64 {
     took.as_nanos() as f64 / count as f64
 }
 
-/// What this process has in memory, or 0 where the system does not say.
+/// Returns the resident bytes of this process, or 0 where the system does not report them.
 fn resident_bytes() -> f64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     pages.and_then(|text| text.split(' ').nth(1)?.parse::<f64>().ok()).unwrap_or_default() * 4096.0
@@ -125,7 +125,7 @@ impl MeasuredSystem for Cycle {
     }
 }
 
-/// What one writes first: every record whole, under its id.
+/// The usual first version: every record whole, under its id.
 #[derive(Default)]
 struct PlainMap(HashMap<String, PlainRecord>);
 

@@ -1,4 +1,4 @@
-//! How long the lock is held while the engine has 10⁷ records: what every call may have to wait for.
+//! The times for which the lock is held while the engine has 10⁷ records: every call may have to wait as long.
 //!
 //! Each row is the holds of one kind of work, by length. A hold is measured on the clock, so one that the
 //! operating system interrupts counts as long: run it on a machine that does nothing else.
@@ -13,10 +13,10 @@ use eventful::journal::MemoryStore;
 use eventful::{Attempt, Config, Cursor, Durability, Event, Eventful, Failure, Status, Timestamp, clock::ManualClock};
 use tokio::runtime::Runtime;
 
-/// Events that a reader has to read, and that are in few groups.
+/// The number of events that a reader has to read, in few groups.
 const GROUP: u64 = 200_000;
 
-/// Events that have failed.
+/// The number of failed events: one full page of the largest size.
 const FAILED: u64 = 4096;
 
 const RETENTION: Duration = Duration::from_secs(3600);
@@ -37,7 +37,7 @@ fn config() -> Config {
     config
 }
 
-/// Fails what is said to, at once.
+/// Fails the events that say so, at once.
 async fn handle(event: Event, _: Attempt) -> Result<(), Failure> {
     if event.payload().is_empty() { Ok(()) } else { Err(Failure::permanent("as it was asked to")) }
 }
@@ -83,7 +83,7 @@ async fn journaled() -> Vec<[String; 7]> {
     vec![row("groups with four readers", &eventful)]
 }
 
-/// Submits these and waits until none is pending.
+/// Submits these events, and waits until none is pending.
 async fn complete(eventful: &Eventful, events: impl Iterator<Item = Event>) {
     for answer in eventful.submit_batch(events).await {
         answer.expect("there is room");
@@ -93,7 +93,7 @@ async fn complete(eventful: &Eventful, events: impl Iterator<Item = Event>) {
     }
 }
 
-/// All pages of this status.
+/// Reads all pages of this status.
 async fn pages(eventful: &Eventful, status: Option<Status>, limit: usize) {
     let mut next = Some(Cursor::START);
     while let Some(after) = next {
@@ -101,7 +101,7 @@ async fn pages(eventful: &Eventful, status: Option<Status>, limit: usize) {
     }
 }
 
-/// The holds since the last row.
+/// Returns the holds since the last row.
 fn row(work: &str, eventful: &Eventful) -> [String; 7] {
     let holds = eventful.lock_holds();
     let below = |micros: u64| holds.iter().take(micros.ilog2() as usize + 1).sum::<u64>();

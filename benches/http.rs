@@ -1,4 +1,4 @@
-//! Requests over loopback against a bare axum route that reads the body and answers 202.
+//! Requests over loopback against a bare axum route that reads the body and responds with 202.
 //!
 //! Sixteen connections are kept busy by a client that does as little as it can, on the same runtime as the server: what it
 //! costs is in both figures, and pulls the ratio towards one.
@@ -41,12 +41,12 @@ fn row(name: &str, requests: &[Bytes], events_each: u64, rounds: usize) -> [Stri
     [name.into(), format!("{ours:.0}"), format!("{bare:.0}"), format!("{:.2}", ours / bare)]
 }
 
-/// With an id in the header, and 256 bytes of payload.
+/// Returns a request with an id in its header, and 256 bytes of payload.
 fn single(n: u64) -> Bytes {
     request("/v1/events", &format!("idempotency-key: {}\r\n", ids::uuid(n)), &"x".repeat(256))
 }
 
-/// Lines with payloads of 256 bytes.
+/// Returns a request whose lines have payloads of 256 bytes.
 fn batch(n: u64) -> Bytes {
     let payload = "x".repeat(254);
     let line = |n| format!("{{\"id\":\"{}\",\"payload\":\"{payload}\"}}\n", ids::uuid(n));
@@ -58,7 +58,7 @@ fn request(path: &str, headers: &str, body: &str) -> Bytes {
     format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into()
 }
 
-/// Events per second, with a fresh server.
+/// Returns the events per second, with a fresh server.
 fn rate(requests: &[Bytes], events_each: u64, start: fn(TcpListener)) -> f64 {
     let runtime = Runtime::new().expect("a runtime");
     let clients = runtime.block_on(async {
@@ -114,7 +114,7 @@ async fn send(mut client: TcpStream, requests: Vec<Bytes>) {
     }
 }
 
-/// Whether an answer has come to its end: by its length, or by its last chunk.
+/// Returns whether a response is complete: by its length, or by its last chunk.
 fn is_whole(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
     let (head, body) = (String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase(), &answer[end + 4..]);

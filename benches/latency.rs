@@ -108,7 +108,8 @@ fn micros(nanos: u64) -> f64 {
     nanos as f64 / 1000.0
 }
 
-/// In nanoseconds, sorted; five submits at each millisecond, whether or not the ones before have ended.
+/// Returns the latencies in nanoseconds, sorted; five submits at each millisecond, whether or not earlier ones have
+/// ended.
 fn latencies(system: LatencySystem, milliseconds: u64) -> Vec<u64> {
     let runtime = Runtime::new().expect("a runtime");
     let times = Arc::new(Times::new(milliseconds * PER_MILLISECOND));
@@ -136,14 +137,14 @@ async fn pace(running: Running, times: Arc<Times>, milliseconds: u64) -> Running
     running
 }
 
-/// A payload of 256 bytes that begins with its number.
+/// Returns a payload of 256 bytes that begins with its number.
 fn numbered(n: u64) -> Bytes {
     let mut payload = vec![b'x'; 256];
     payload[..8].copy_from_slice(&n.to_le_bytes());
     payload.into()
 }
 
-/// When each event was submitted, then how long it took, in nanoseconds.
+/// The time at which each event was submitted, then the time that it took, in nanoseconds.
 struct Times {
     began: Instant,
     times: Vec<AtomicU64>,

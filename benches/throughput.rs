@@ -32,10 +32,10 @@ fn main() {
     report::print_table(&format!("Throughput, {events} events, {rounds} rounds, medians"), heads, &rows);
 }
 
-/// How the events come in.
+/// A way in which the events are submitted.
 #[derive(Clone, Copy)]
 enum EventsIn {
-    /// One by one, from so many tasks at once.
+    /// One by one, from this many tasks at once.
     Single(usize),
     /// From one task, a thousand at a time; one by one to the baselines, which know no batches.
     Batch,
@@ -63,7 +63,7 @@ impl Input {
         Self((0..events).map(|n| (ids::uuid(n), Bytes::from(vec![b'x'; 256]))).collect())
     }
 
-    /// Events per second.
+    /// Returns the events per second.
     fn rate(&self, way: EventsIn, run: fn(&Runtime, EventsIn, Vec<Items>, Arc<CompletionCount>)) -> f64 {
         let parts = match way {
             EventsIn::Single(submitters) => self.0.len().div_ceil(submitters),
@@ -77,7 +77,7 @@ impl Input {
     }
 }
 
-/// Counts completions, and tells when all are there.
+/// Counts completions, and notifies when all are there.
 struct CompletionCount {
     left: AtomicU64,
     all: Notify,
@@ -125,8 +125,8 @@ async fn submit(eventful: Eventful, way: EventsIn, items: Items) {
         EventsIn::Batch => {
             let mut items = items.into_iter().map(event).peekable();
             while items.peek().is_some() {
-                let answers = eventful.submit_batch(items.by_ref().take(BATCH)).await;
-                assert!(answers.iter().all(Result::is_ok), "all of a batch is accepted");
+                let results = eventful.submit_batch(items.by_ref().take(BATCH)).await;
+                assert!(results.iter().all(Result::is_ok), "all of a batch is accepted");
                 tokio::task::yield_now().await;
             }
         }

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 /// Events that end at once, as many as it takes for the next ones to be started together.
 const WARM_UP: usize = 200;
 
-/// What no run takes that is not held up.
+/// A time that only a run that is held up would take.
 const LONG: Duration = Duration::from_secs(30);
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn quick_runs_are_settled_and_started_in_few_holds_of_the_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn handler_that_blocks_its_thread_holds_up_none_that_was_started_with_it() {
+async fn handler_that_blocks_its_thread_holds_up_no_other() {
     let (sender, called) = channel();
     let (sender, called) = (Mutex::new(sender), Arc::new(Mutex::new(called)));
     let (eventful, clock) = start_still(move |event: Event, _: Attempt| {
@@ -92,11 +92,11 @@ async fn handler_that_blocks_its_thread_holds_up_none_that_was_started_with_it()
     let events = (0..9).map(|number| Event::with_id(&format!("together-{number}"), payload(number)).expect("an event"));
     assert!(eventful.submit_batch(events).await.iter().all(Result::is_ok));
     // From a thread of its own: a blocked thread of the runtime may be the one that would see to its timers.
-    let is_over = Arc::new(AtomicBool::new(false));
+    let has_ended = Arc::new(AtomicBool::new(false));
     let moving = thread::spawn({
-        let is_over = Arc::clone(&is_over);
+        let has_ended = Arc::clone(&has_ended);
         move || {
-            while !is_over.load(Ordering::Relaxed) {
+            while !has_ended.load(Ordering::Relaxed) {
                 clock.advance(Duration::from_micros(500));
                 thread::yield_now();
             }
@@ -106,7 +106,7 @@ async fn handler_that_blocks_its_thread_holds_up_none_that_was_started_with_it()
         let key = key(&format!("together-{number}"));
         assert_eq!(eventful.wait(&key).await.map(|record| record.status), Ok(Status::Completed), "{number}");
     }
-    is_over.store(true, Ordering::Relaxed);
+    has_ended.store(true, Ordering::Relaxed);
     moving.join().expect("no panic");
 }
 

@@ -32,7 +32,7 @@ async fn seed_of_the_configuration_is_used() {
 }
 
 #[tokio::test]
-async fn seed_that_nobody_sets_is_drawn() {
+async fn unset_seed_is_drawn_at_random() {
     let seed = || started(Eventful::builder().config(narrow())).config().seed;
     let drawn = [seed(), seed()];
     assert!(drawn[0].is_some() && drawn[0] != drawn[1], "{drawn:?}");
@@ -103,12 +103,13 @@ mod durable {
         let reserve = "max_bytes of the journal less durability.reserve_bytes is less than max_event_bytes: raise max_bytes of \
                        the journal less durability.reserve_bytes or lower max_event_bytes";
         assert_eq!(refused(|durability| durability.reserve_bytes = u64::MAX), reserve);
-        let unsynced = "durability.max_unsynced_bytes is over 4292870143, the most that the journal takes: lower it";
+        let unsynced =
+            "durability.max_unsynced_bytes is more than 4292870143, the most that the journal takes: lower it";
         assert_eq!(refused(|durability| durability.max_unsynced_bytes = usize::MAX), unsynced);
     }
 
     #[tokio::test]
-    async fn journal_without_room_for_one_event_is_refused_before_it_is_made() {
+    async fn journal_without_room_for_one_event_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
         let place = directory.path().join("data");
         let least = Durability::default().reserve_bytes + Config::default().max_event_bytes as u64;

@@ -11,7 +11,7 @@ use harness::*;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What a right clock shows.
+/// The time of a clock that is right.
 const RIGHT: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// A process of its own: what it knows comes from the journal and from this clock.
@@ -41,7 +41,7 @@ async fn retry_is_not_held_up_by_a_clock_behind_the_journal() {
 
     let behind = clock(RIGHT);
     let second = open(&store, &behind, succeed);
-    assert_eq!(second.now(), RIGHT + 30 * DAY, "time goes on from what the journal holds");
+    assert_eq!(second.now(), RIGHT + 30 * DAY, "time continues from what the journal holds");
     assert_eq!(stats(&second).clock_ahead, 30 * DAY);
     settle_down().await;
     assert_eq!(stats(&second).engine.gauges.delayed, 1);

@@ -81,7 +81,7 @@ async fn payload_is_dropped_as_soon_as_its_group_is_durable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_completed_is_known_after_a_restart_and_not_run_again() {
+async fn completed_events_are_known_after_a_restart_and_not_run_again() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     gate.let_through(1000);
     let eventful = open(&disk, &gate);
@@ -100,7 +100,7 @@ async fn what_was_completed_is_known_after_a_restart_and_not_run_again() {
 }
 
 #[tokio::test]
-async fn a_snapshot_after_no_bytes_at_all_is_refused_before_the_journal_is_opened() {
+async fn snapshot_after_bytes_of_zero_is_refused_before_the_opening() {
     let disk = TroubledDisk::new();
     disk.with(|trouble| trouble.refusals = vec![OpenError::InUse { owner: "another process".into() }]);
     let mut durability = Durability::default();
@@ -113,7 +113,7 @@ async fn a_snapshot_after_no_bytes_at_all_is_refused_before_the_journal_is_opene
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_was_open_when_the_process_died_is_charged_as_crashed() {
+async fn run_open_when_the_process_died_is_charged_as_crashed() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
@@ -130,7 +130,7 @@ async fn a_run_that_was_open_when_the_process_died_is_charged_as_crashed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_durable_is_unknown_and_asking_again_is_safe() {
+async fn result_that_is_not_durable_is_unknown_and_safe_to_repeat() {
     for (fate, again) in [(AppendFate::FailsBefore, true), (AppendFate::FailsAfter, false), (AppendFate::Panics, true)]
     {
         let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
@@ -227,7 +227,7 @@ async fn a_duplicate_and_a_look_wait_for_the_original() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn runs_of_an_engine_that_was_given_up_are_stopped_and_run_again() {
+async fn runs_of_an_abandoned_engine_are_stopped_and_run_again() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
@@ -244,7 +244,7 @@ async fn runs_of_an_engine_that_was_given_up_are_stopped_and_run_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_journal_is_opened_again_nothing_is_taken_and_it_is_not_ready() {
+async fn events_are_refused_while_the_journal_is_opened_again() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     disk.fail_openings(3);
@@ -263,7 +263,7 @@ async fn while_the_journal_is_opened_again_nothing_is_taken_and_it_is_not_ready(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_journal_that_another_owner_took_stays_down_and_shutdown_ends() {
+async fn journal_taken_by_another_owner_stays_down() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
@@ -292,7 +292,7 @@ async fn a_journal_that_is_opened_in_vain_is_not_opened_again_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_for_which_there_is_no_room_is_written_when_there_is_some() {
+async fn group_without_room_is_written_when_there_is_room() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
@@ -322,11 +322,11 @@ async fn a_shutdown_without_room_for_the_last_facts_ends_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn room_that_somebody_makes_is_noticed_without_anything_to_write() {
+async fn freed_room_is_noticed_without_anything_to_write() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     disk.with(|trouble| trouble.room = 10);
-    assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted), "nobody has looked yet");
+    assert_eq!(eventful.try_submit(event("a")).await, Ok(Submitted::Accepted), "the room was not measured yet");
     settle_down().await;
     assert!(matches!(eventful.try_submit(event("b")).await, Err(SubmitError::Overloaded { bound: Bound::Disk, .. })));
     let waiting = eventful.clone();
@@ -339,7 +339,7 @@ async fn room_that_somebody_makes_is_noticed_without_anything_to_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tallies_go_on_when_the_journal_is_opened_again() {
+async fn tallies_continue_when_the_journal_is_opened_again() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
@@ -355,7 +355,7 @@ async fn tallies_go_on_when_the_journal_is_opened_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn readers_are_told_of_the_last_facts_of_a_shutdown_before_the_end() {
+async fn readers_get_the_last_facts_of_a_shutdown_before_its_end() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     for id in ["a", "b", "c"] {
@@ -403,7 +403,7 @@ impl Intercept for EndsAtOpening {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_while_the_journal_is_opened_again_waits_for_it_and_counts_from_there() {
+async fn shutdown_waits_for_a_journal_that_is_opened_again() {
     let (disk, gate, ends) = (TroubledDisk::new(), HandlerGate::closed(), EndsAtOpening::default());
     gate.let_through(1000);
     let store = Intercepted::new(Box::new(disk.store()), ends.clone());
@@ -419,8 +419,8 @@ async fn a_shutdown_while_the_journal_is_opened_again_waits_for_it_and_counts_fr
 
     let report = eventful.shutdown(None).await;
 
-    let told = (report.drained, report.interrupted, report.left, report.unsynced);
-    assert_eq!(told, (0, 0, 1, 0), "the run of a was over before, and b waits");
+    let reported = (report.drained, report.interrupted, report.left, report.unsynced);
+    assert_eq!(reported, (0, 0, 1, 0), "the run of a had ended before, and b waits");
     assert_eq!(disk.status("b"), Some(Status::Received));
 }
 
@@ -460,7 +460,7 @@ async fn a_full_journal_refuses_new_events_and_still_records_outcomes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_decided_while_a_group_is_written_is_one_group() {
+async fn decisions_during_a_write_form_one_group() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.pause().await.expect("open");
@@ -485,7 +485,7 @@ async fn a_client_that_hangs_up_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_relaxed_start_does_not_wait_for_the_journal_and_a_synced_one_does() {
+async fn relaxed_start_does_not_wait_for_the_journal() {
     for starts in [StartDurability::Synced, StartDurability::Relaxed] {
         let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
         let mut durability = Durability::default();
@@ -515,7 +515,7 @@ async fn shutdown_makes_everything_durable_and_seals_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_reports_the_facts_that_a_journal_which_fails_meanwhile_may_not_hold() {
+async fn shutdown_reports_facts_that_a_failed_journal_may_not_hold() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
     let eventful = open(&disk, &gate);
     eventful.submit(event("a")).await.expect("room");
@@ -554,7 +554,7 @@ async fn a_journal_that_cannot_be_opened_is_a_reason_not_to_start() {
 }
 
 #[tokio::test]
-async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
+async fn disk_that_hangs_delays_results_and_readiness_reports_it() {
     let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
     let builder = Eventful::builder().clock(clock.clone()).journal(disk.store(), Durability::default());
@@ -568,7 +568,7 @@ async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
     clock.advance(SECOND);
     assert_eq!(eventful.readiness(), Readiness::NotReady(NotReady::JournalStalled { since }));
     settle_down().await;
-    assert!(!submitter.is_finished(), "what is not durable is not answered");
+    assert!(!submitter.is_finished(), "no result is returned before it is durable");
     assert_eq!((gate.came(), stats(&eventful).unsynced), (0, 1));
 
     disk.unblock();
@@ -579,7 +579,7 @@ async fn a_disk_that_does_not_answer_delays_answers_and_is_told_by_readiness() {
 }
 
 #[tokio::test]
-async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
+async fn batch_across_a_failure_gets_its_results_part_by_part() {
     let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let eventful =
         Eventful::builder().journal(disk.store(), Durability::default()).start(gate.handler()).expect("it opens");
@@ -593,10 +593,10 @@ async fn a_batch_that_lives_through_a_failure_is_answered_part_by_part() {
         }
     });
 
-    let answers = eventful.submit_batch(events.map(|id| event(&id.to_string()))).await;
+    let results = eventful.submit_batch(events.map(|id| event(&id.to_string()))).await;
 
     let unknown = Err(SubmitError::Unavailable(Unavailable::Unknown));
-    assert_eq!((&answers[..64], &answers[64..]), (&[unknown; 64][..], &[Ok(Submitted::Accepted); 36][..]));
+    assert_eq!((&results[..64], &results[64..]), (&[unknown; 64][..], &[Ok(Submitted::Accepted); 36][..]));
     assert_eq!(disk.recovered().replay.state().records.len(), 36);
 }
 

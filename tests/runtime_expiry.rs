@@ -1,4 +1,4 @@
-//! What has expired is forgotten in steps, and not faster than the journal writes.
+//! Expired records are removed in steps, and not faster than the journal writes.
 
 #[path = "harness/disk.rs"]
 mod disk;

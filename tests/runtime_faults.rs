@@ -34,7 +34,7 @@ async fn a_full_channel_holds_events_in_the_line_until_it_has_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_that_stays_full_is_tried_at_each_interval_and_not_more_often() {
+async fn channel_that_stays_full_is_tried_once_per_interval() {
     let clock = Arc::new(CountingClock::default());
     let script = PointScript::new(Point::Enqueue, 0..usize::MAX, Action::Fail);
     let builder = Eventful::builder().config(narrow()).seed(1).clock(clock.clone()).hooks(script);
@@ -47,7 +47,7 @@ async fn a_channel_that_stays_full_is_tried_at_each_interval_and_not_more_often(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_receiver_is_replaced_and_every_event_completed_in_order() {
+async fn dropped_receiver_is_replaced_and_events_stay_in_order() {
     for drop_at in 0..5 {
         let script = PointScript::new(Point::Enqueue, drop_at..drop_at + 1, Action::DropReceiver);
         let mut config = narrow();
@@ -95,7 +95,7 @@ async fn a_ticket_lost_at_the_tail_is_found_by_a_marker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_marker_is_lost_too_channel_and_dispatcher_are_replaced() {
+async fn channel_and_dispatcher_are_replaced_when_the_marker_is_lost() {
     let script = PointScript::new(Point::Present, 0..2, Action::Fail);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 1).await;
@@ -121,7 +121,7 @@ async fn a_backlog_far_older_than_stuck_after_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_at_any_point_of_a_worker_crashes_one_attempt_and_costs_no_permit() {
+async fn panic_in_a_worker_crashes_one_attempt_and_costs_no_permit() {
     for point in [Point::WorkerStart, Point::BeforeSettle, Point::AfterSettle] {
         for pass in 0..4 {
             let script = PointScript::new(point, pass..pass + 1, Action::Panic);
@@ -160,7 +160,7 @@ async fn a_dispatcher_that_panics_is_restarted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dispatcher_that_panics_again_and_again_is_restarted_once_per_interval() {
+async fn dispatcher_that_keeps_panicking_restarts_once_per_interval() {
     let script = PointScript::new(Point::Dispatch, 0..usize::MAX, Action::Panic);
     let eventful = start_with(narrow(), &script, succeed);
     submit(&eventful, 1).await;
@@ -208,7 +208,7 @@ async fn a_panic_of_the_shutdown_still_ends_in_a_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_is_stopped_before_its_handler_is_called_does_not_call_it() {
+async fn run_stopped_before_its_handler_is_called_does_not_call_it() {
     let ledger = Arc::new(AttemptLog::default());
     let script = PointScript::new(Point::WorkerStart, 0..usize::MAX, Action::Yield);
     let seen = Arc::clone(&ledger);
@@ -245,7 +245,7 @@ async fn a_broken_engine_ends_and_keeps_nothing_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_panic_inside_the_lock_every_call_is_broken_and_none_panics() {
+async fn calls_are_broken_and_do_not_panic_after_a_panic_in_the_lock() {
     let script = PointScript::new(Point::Enqueue, 1..2, Action::Panic);
     let eventful = start_with(narrow(), &script, succeed);
     eventful.submit(event("a")).await.expect("room");
@@ -287,7 +287,7 @@ async fn waits_end_when_the_engine_breaks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_room_is_told_that_the_engine_is_broken() {
+async fn callers_that_wait_for_room_learn_that_the_engine_is_broken() {
     let mut config = narrow();
     config.max_bytes = 1_000;
     config.max_event_bytes = 1_000;

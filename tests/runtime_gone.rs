@@ -62,7 +62,7 @@ fn handlers_that_block_every_thread_do_not_hold_up_shutdown() {
         let _context = runtime.enter();
         start(config, move |_: Event, _: Attempt| {
             sender.send(()).expect("the test listens");
-            // Whoever waits for the lock blocks its thread, too.
+            // A caller that waits for the lock blocks its thread, too.
             let _ = held.lock().expect("no panic under the lock").recv();
             async { Ok(()) }
         })
@@ -87,7 +87,7 @@ mod durable {
     use std::path::Path;
 
     #[test]
-    fn journal_of_a_runtime_that_was_never_polled_can_be_opened_again() {
+    fn journal_of_a_runtime_that_never_ran_can_be_opened_again() {
         for runtime in [one_thread, two_threads] {
             let directory = tempfile::tempdir().expect("a directory");
             let first = runtime();

@@ -1,4 +1,4 @@
-//! What a handler says of its failure, and what it knows of its attempt.
+//! The failures that a handler returns, and its view on its attempt.
 
 mod harness;
 

@@ -14,7 +14,7 @@ use eventful::{
 use harness::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_that_submit_one_event_at_once_one_is_accepted() {
+async fn concurrent_submits_of_one_event_accept_one() {
     let eventful = start(Config::default(), succeed);
     let results = submit_at_once(&eventful, |_| event("a")).await;
     assert_eq!(results.iter().filter(|result| **result == Ok(Submitted::Accepted)).count(), 1);
@@ -24,7 +24,7 @@ async fn of_many_that_submit_one_event_at_once_one_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_that_submit_two_payloads_under_one_key_at_once_one_payload_wins() {
+async fn concurrent_submits_of_two_payloads_accept_one_payload() {
     let eventful = start(Config::default(), succeed);
     let results = submit_at_once(&eventful, |n| Event::new(key("a"), if n % 2 == 0 { "even" } else { "odd" })).await;
     assert_eq!(results.iter().filter(|result| **result == Ok(Submitted::Accepted)).count(), 1);
@@ -33,7 +33,7 @@ async fn of_many_that_submit_two_payloads_under_one_key_at_once_one_payload_wins
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_answers_each_event_in_its_place() {
+async fn batch_returns_a_result_for_each_event_in_its_place() {
     let eventful = start(narrow(), hang);
     let mut batch: Vec<_> = (0..200).map(|n| event(&n.to_string())).collect();
     batch[150] = event("7");
@@ -102,7 +102,7 @@ async fn an_event_that_is_too_large_does_not_wait_for_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_room_in_time_a_submit_is_refused_and_counted_once() {
+async fn submit_without_room_in_time_is_refused_and_counted_once() {
     let builder = Eventful::builder().config(full_after(1)).seed(1).submit_timeout(SECOND);
     let eventful = builder.start(hang).expect("a valid configuration");
     eventful.submit(event("a")).await.expect("room");
@@ -116,7 +116,7 @@ async fn without_room_in_time_a_submit_is_refused_and_counted_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_room_by_bytes_does_not_spin_while_there_is_room_by_count() {
+async fn byte_waiter_does_not_spin_when_only_count_has_room() {
     let mut config = narrow();
     config.max_bytes = 100;
     config.max_event_bytes = 100;
@@ -145,7 +145,7 @@ async fn who_waits_for_room_by_bytes_does_not_spin_while_there_is_room_by_count(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submit_dropped_while_it_waits_leaves_nothing_behind_and_lets_the_next_one_in() {
+async fn submit_dropped_while_it_waits_lets_the_next_one_in() {
     let gate = HandlerGate::closed();
     let eventful = start(full_after(1), gate.handler());
     eventful.submit(event("a")).await.expect("room");
@@ -166,7 +166,7 @@ async fn a_submit_dropped_while_it_waits_leaves_nothing_behind_and_lets_the_next
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_submit_dropped_at_any_poll_has_accepted_its_event_or_left_no_trace() {
+async fn submit_dropped_at_any_poll_accepts_or_leaves_no_trace() {
     for polls in 0..6 {
         let gate = HandlerGate::closed();
         let eventful = start(full_after(1), gate.handler());
@@ -193,7 +193,7 @@ async fn a_submit_dropped_at_any_poll_has_accepted_its_event_or_left_no_trace() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_makes_no_event_is_counted() {
+async fn requests_that_make_no_event_are_counted() {
     let eventful = start(narrow(), succeed);
     eventful.reject(Rejection::Invalid);
     eventful.reject(Rejection::TooLarge);

@@ -1,4 +1,4 @@
-//! What an operator can see and do, and when the engine wakes by itself.
+//! The calls of an operator, and the times at which the engine wakes by itself.
 
 mod harness;
 
@@ -52,7 +52,7 @@ async fn all_failed_events_get_another_life_page_by_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn redriving_all_stops_at_a_bound_and_can_go_on_from_there() {
+async fn redriving_all_stops_at_a_bound_and_can_continue_from_there() {
     let mut config = Config::default();
     config.max_pending = 3;
     let ledger = Arc::new(AttemptLog::default());
@@ -73,7 +73,7 @@ async fn redriving_all_stops_at_a_bound_and_can_go_on_from_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_discarded_run_is_stopped_and_its_permit_goes_to_the_next_event() {
+async fn discarded_run_is_stopped_and_its_permit_is_used_again() {
     let eventful = start(narrow(), |event: Event, _: Attempt| async move {
         if &**event.payload() == b"hung" { std::future::pending().await } else { Ok(()) }
     });
@@ -90,11 +90,11 @@ async fn a_discarded_run_is_stopped_and_its_permit_goes_to_the_next_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn paused_it_takes_events_in_and_starts_them_in_order_when_it_resumes() {
-    let (tell, order) = std::sync::mpsc::channel();
+async fn paused_engine_accepts_events_and_starts_them_in_order_later() {
+    let (keys, order) = std::sync::mpsc::channel();
     let eventful = start(narrow(), move |event: Event, _: Attempt| {
-        let told = tell.send(event.key().to_string());
-        async move { told.map_err(Failure::from) }
+        let sent = keys.send(event.key().to_string());
+        async move { sent.map_err(Failure::from) }
     });
     eventful.pause().await.expect("it runs");
     for id in ["a", "b", "c"] {
@@ -112,7 +112,7 @@ async fn paused_it_takes_events_in_and_starts_them_in_order_when_it_resumes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_due_while_paused_wake_the_engine_once_each_and_start_when_it_resumes() {
+async fn retries_due_while_paused_start_when_the_engine_resumes() {
     let clock = Arc::new(CountingClock::default());
     let ledger = Arc::new(AttemptLog::default());
     let builder = Eventful::builder().config(retrying()).seed(1).clock(clock.clone());
@@ -131,7 +131,7 @@ async fn retries_due_while_paused_wake_the_engine_once_each_and_start_when_it_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_engine_wakes_nobody() {
+async fn idle_engine_wakes_no_task() {
     let clock = Arc::new(CountingClock::default());
     let mut config = narrow();
     config.retention = SECOND * 100_000;
@@ -163,7 +163,7 @@ async fn an_idle_engine_starts_what_is_submitted_without_any_sweep() {
 }
 
 #[tokio::test]
-async fn under_a_manual_clock_nothing_happens_before_it_is_told_to_move() {
+async fn retry_under_a_manual_clock_waits_for_the_clock_to_move() {
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
     let ledger = Arc::new(AttemptLog::default());
     let builder = Eventful::builder().config(retrying()).seed(1).clock(clock.clone());
@@ -178,7 +178,7 @@ async fn under_a_manual_clock_nothing_happens_before_it_is_told_to_move() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscription_tells_the_facts_in_order() {
+async fn subscription_returns_the_facts_in_order() {
     let eventful = start(narrow(), succeed);
     let mut facts = eventful.subscribe(16).expect("not broken");
     eventful.submit(event("a")).await.expect("room");
@@ -190,7 +190,7 @@ async fn a_subscription_tells_the_facts_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_subscription_loses_the_oldest_facts_and_learns_how_many() {
+async fn slow_subscription_loses_the_oldest_facts_and_learns_how_many() {
     let eventful = start(narrow(), hang);
     eventful.pause().await.expect("it runs");
     let mut slow = eventful.subscribe(2).expect("not broken");
@@ -204,7 +204,7 @@ async fn a_slow_subscription_loses_the_oldest_facts_and_learns_how_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_lists_the_events_of_one_status_and_explain_says_why_one_waits() {
+async fn page_lists_one_status_and_explain_says_why_an_event_waits() {
     let eventful = start(narrow(), hang);
     for id in ["a", "b", "c"] {
         eventful.submit(event(id)).await.expect("room");
@@ -268,7 +268,7 @@ fn retrying() -> Config {
     narrow()
 }
 
-/// A handler whose first attempt at each event fails for good.
+/// A handler whose first attempt at each event fails permanently.
 fn failing_first(ledger: &Arc<AttemptLog>) -> impl eventful::Handler + use<> {
     first(ledger, || Failure::permanent("the first one fails"))
 }

@@ -12,7 +12,7 @@ use eventful::{
 use harness::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn engine_whose_permits_are_all_held_after_the_stop_is_not_ready() {
+async fn engine_whose_stopped_runs_hold_all_permits_is_not_ready() {
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
     let (let_go, held) = mpsc::channel::<()>();
     let held = Mutex::new(held);

@@ -33,11 +33,11 @@ async fn log_names_the_first_line_of_what_went_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_room_for_one_ticket_and_one_run_many_events_are_completed_in_order() {
-    let (tell, order) = mpsc::channel();
+async fn events_complete_in_order_with_one_ticket_and_one_run() {
+    let (keys, order) = mpsc::channel();
     let eventful = start(narrow(), move |event: Event, _: Attempt| {
-        let told = tell.send(event.key().to_string());
-        async move { told.map_err(Failure::from) }
+        let sent = keys.send(event.key().to_string());
+        async move { sent.map_err(Failure::from) }
     });
     let ids: Vec<_> = (0..300).map(|n| n.to_string()).collect();
     for id in &ids {
@@ -48,7 +48,7 @@ async fn with_room_for_one_ticket_and_one_run_many_events_are_completed_in_order
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_two_threads_every_event_is_completed_and_every_permit_returns() {
+async fn events_complete_and_permits_return_on_two_threads() {
     let eventful = start(eventful::Config::default(), succeed);
     for n in 0..5_000 {
         eventful.submit(event(&n.to_string())).await.expect("room");
@@ -68,7 +68,7 @@ async fn a_retry_starts_at_its_due_time_and_not_at_some_tick() {
     let due = record(&eventful, "a").eligible_at.expect("it waits");
     tokio::time::sleep(SECOND).await;
     until_status(&eventful, "a", Status::Completed).await;
-    let late = record(&eventful, "a").terminal_at.expect("it is over").since(due);
+    let late = record(&eventful, "a").terminal_at.expect("it has ended").since(due);
     assert!(late <= Duration::from_millis(2), "{late:?}");
 }
 
@@ -144,7 +144,7 @@ async fn every_kind_of_failure_becomes_its_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hung_handler_is_dropped_at_its_deadline_and_the_next_event_runs() {
+async fn hung_handler_is_dropped_at_its_deadline() {
     let eventful = start(narrow(), |event: Event, _: Attempt| async move {
         if &**event.payload() == b"hung" { std::future::pending().await } else { Ok(()) }
     });
@@ -174,18 +174,18 @@ async fn a_heartbeat_keeps_a_long_run_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_ignores_its_cancellation_keeps_its_permit_and_its_late_success_is_stale() {
+async fn handler_that_ignores_cancellation_is_stale_and_keeps_permit() {
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_000_000)));
     let (let_go, hold) = mpsc::channel::<()>();
     let hold = std::sync::Mutex::new(hold);
-    let (tell, beats) = mpsc::channel();
+    let (sender, beats) = mpsc::channel();
     let builder = Eventful::builder().config(narrow()).seed(1).clock(clock.clone());
     let eventful = builder
         .start(move |_: Event, attempt: Attempt| {
             if attempt.number() == 1 {
-                tell.send(None).expect("the test listens");
+                sender.send(None).expect("the test listens");
                 let _ = hold.lock().expect("no panic under the lock").recv();
-                tell.send(Some(attempt.heartbeat())).expect("the test listens");
+                sender.send(Some(attempt.heartbeat())).expect("the test listens");
             }
             async { Ok(()) }
         })
@@ -199,7 +199,7 @@ async fn a_handler_that_ignores_its_cancellation_keeps_its_permit_and_its_late_s
     assert_eq!(stats(&eventful).permits_free, 0);
 
     let_go.send(()).expect("the handler listens");
-    until("the handler goes on", || beats.try_recv() == Ok(Some(Err(Stale)))).await;
+    until("the handler continues", || beats.try_recv() == Ok(Some(Err(Stale)))).await;
     until_at_rest(&eventful).await;
     assert_eq!(status(&eventful, "a"), Some(Status::FailedRetry));
     assert!(stats(&eventful).engine.tallies.outcomes_stale >= 1);
@@ -208,7 +208,7 @@ async fn a_handler_that_ignores_its_cancellation_keeps_its_permit_and_its_late_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_handler_left_to_other_tasks_learns_that_the_run_is_over() {
+async fn other_tasks_of_a_handler_learn_that_its_run_has_ended() {
     let (sender, receiver) = mpsc::channel();
     let eventful = start(narrow(), move |_: Event, attempt: Attempt| {
         let (sender, cancellation) = (sender.clone(), attempt.cancellation());

@@ -1,4 +1,4 @@
-//! Shutdown: it ends, whatever it meets, and tells what it left.
+//! Shutdown: it ends whatever happens, and reports what is left.
 
 mod harness;
 
@@ -77,17 +77,17 @@ async fn a_hung_handler_is_stopped_at_the_timeout_and_its_event_waits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_does_not_yield_is_abandoned_after_the_grace() {
     let (let_go, hold) = mpsc::channel::<()>();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let hold = std::sync::Mutex::new(hold);
     let mut config = narrow();
     config.abort_grace = Duration::ZERO;
     let eventful = start(config, move |_: Event, _: Attempt| {
-        tell.send(()).expect("the test listens");
+        sender.send(()).expect("the test listens");
         let _ = hold.lock().expect("no panic under the lock").recv();
         async { Ok(()) }
     });
     eventful.submit(event("a")).await.expect("room");
-    until("it blocks", || told.try_recv().is_ok()).await;
+    until("it blocks", || receiver.try_recv().is_ok()).await;
     assert_eq!(numbers(eventful.shutdown(Some(Duration::ZERO)).await), [0, 1, 1, 1, 0]);
     assert_eq!(stats(&eventful).workers_running, 1);
     let_go.send(()).expect("the handler listens");
@@ -148,7 +148,7 @@ async fn right_after_a_submit_it_neither_runs_nor_loses_the_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_goes_on_when_its_future_is_dropped() {
+async fn shutdown_continues_when_its_future_is_dropped() {
     let eventful = start(narrow(), hang);
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Processing).await;
@@ -212,7 +212,7 @@ async fn retries_that_become_due_while_it_drains_do_not_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_room_is_told() {
+async fn shutdown_refuses_callers_that_wait_for_room() {
     let mut config = narrow();
     config.max_pending = 1;
     let eventful = start(config, hang);
@@ -265,16 +265,16 @@ async fn a_great_many_hung_handlers_are_stopped_within_the_graces() {
 async fn a_reader_gets_the_last_facts_before_its_end() {
     let eventful = start(narrow(), hang);
     let mut subscription = eventful.subscribe(100).expect("not broken");
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     AtOnce::run(async move {
         while let Some(notice) = subscription.recv().await {
-            tell.send(notice).expect("the test listens");
+            sender.send(notice).expect("the test listens");
         }
     });
     eventful.submit(event("a")).await.expect("room");
     until_status(&eventful, "a", Status::Processing).await;
     eventful.shutdown(Some(Duration::ZERO)).await;
-    let read: Vec<_> = told.iter().collect();
+    let read: Vec<_> = receiver.iter().collect();
     let finished =
         |notice: &Notice| matches!(notice, Notice::Fact(fact) if matches!(fact.change, Change::Finished { .. }));
     assert_eq!(read.iter().filter(|notice| finished(notice)).count(), 1, "{read:?}");
@@ -301,7 +301,7 @@ fn end(eventful: &Eventful, timeout: Option<Duration>) -> impl Future<Output = S
     async move { eventful.shutdown(timeout).await }
 }
 
-/// Goes on with a task wherever it is woken, without a turn in between.
+/// Polls a task wherever it is woken, without a turn in between.
 struct AtOnce(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
 
 impl AtOnce {

@@ -69,7 +69,7 @@ impl StuckScene {
         until("all is durable", || stats(&self.eventful).unsynced == 0).await;
     }
 
-    /// Lets the time pass after which answers wait no longer.
+    /// Lets the time pass after which results wait no longer.
     async fn waits_too_long(&self) {
         self.clock.advance(TIMEOUT);
         settle_down().await;
@@ -115,7 +115,7 @@ async fn new_event_is_refused_up_front_while_the_journal_is_stuck() {
 }
 
 #[tokio::test]
-async fn submitter_that_waits_for_room_enters_when_the_journal_responds() {
+async fn submitter_waiting_for_room_enters_when_the_journal_responds() {
     let (scene, _, _) = StuckScene::stuck().await;
     scene.waits_too_long().await;
     let (eventful, late) = (scene.eventful.clone(), event("late"));
@@ -152,9 +152,9 @@ async fn duplicate_in_a_batch_is_known_beside_a_new_event() {
         tokio::spawn(async move { eventful.submit_batch([event("known"), event("young"), event("known")]).await });
     settle_down().await;
     scene.waits_too_long().await;
-    let answers = batch.await.expect("no panic");
-    let [Ok(Submitted::Duplicate(_)), unknown, Ok(Submitted::Duplicate(_))] = answers[..] else {
-        panic!("{answers:?}");
+    let results = batch.await.expect("no panic");
+    let [Ok(Submitted::Duplicate(_)), unknown, Ok(Submitted::Duplicate(_))] = results[..] else {
+        panic!("{results:?}");
     };
     assert_eq!(unknown, UNKNOWN);
     scene.disk.unblock();
@@ -188,7 +188,7 @@ async fn page_read_across_a_failure_shows_nothing_lost_as_durable() {
     assert_eq!(shown, Err(Unavailable::Unknown), "its first records may be others now");
 }
 
-/// What a future gives that is polled once.
+/// Returns the value of a future that is ready at its first poll.
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
     match future.poll(&mut Context::from_waker(Waker::noop())) {
         std::task::Poll::Ready(value) => Some(value),
@@ -376,7 +376,7 @@ async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
 }
 
 #[tokio::test]
-async fn wait_for_an_end_is_over_when_a_shutdown_has_ended() {
+async fn wait_for_an_end_returns_when_a_shutdown_has_ended() {
     let scene = StuckScene::new().await;
     scene.disk.block();
     let eventful = scene.eventful.clone();
@@ -388,12 +388,12 @@ async fn wait_for_an_end_is_over_when_a_shutdown_has_ended() {
     assert!(!waits.is_finished());
     let eventful = scene.eventful.clone();
     let shutdown = tokio::spawn(async move { eventful.shutdown(Some(SECOND)).await });
-    until("it is over", || {
+    until("it has ended", || {
         scene.clock.advance(SECOND);
         shutdown.is_finished()
     })
     .await;
-    until("the wait is over, too", || waits.is_finished()).await;
+    until("the wait has ended, too", || waits.is_finished()).await;
     assert_eq!(waits.await.expect("no panic"), Err(WaitError::Unavailable(Unavailable::Unknown)));
     scene.disk.unblock();
 }
@@ -444,7 +444,7 @@ async fn idle_engine_sees_within_a_second_that_its_journal_is_gone() {
     }
 }
 
-/// What becomes of a disk, the bound that refuses new events then, and why the engine is not ready.
+/// A fault of a disk, the bound that refuses new events then, and why the engine is not ready.
 type Ailing = (fn(&TroubledDisk), Bound, NotReady);
 
 const AILING: [Ailing; 2] = [
@@ -553,7 +553,7 @@ async fn long_snapshot_does_not_hide_for_a_second_how_the_disk_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn full_disk_and_slow_journal_are_told_apart() {
+async fn full_disk_and_slow_journal_are_distinguished() {
     let mut durability = Durability::default();
     durability.max_unsynced_bytes = 1;
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
@@ -572,7 +572,7 @@ async fn full_disk_and_slow_journal_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_lost_facts_do_not_name_is_read_while_the_journal_is_down() {
+async fn records_without_lost_facts_are_read_while_journal_is_down() {
     for (fate, why) in
         [(AppendFate::FailsBefore, Unavailable::Reopening), (AppendFate::Fenced, Unavailable::JournalDown)]
     {
@@ -598,7 +598,7 @@ async fn what_the_lost_facts_do_not_name_is_read_while_the_journal_is_down() {
 }
 
 #[tokio::test]
-async fn answers_that_wait_for_no_time_at_all_are_refused_at_the_start() {
+async fn answer_timeout_of_zero_is_refused_at_the_start() {
     let mut durability = Durability::default();
     durability.answer_timeout = Duration::ZERO;
     let builder = Eventful::builder().journal(TroubledDisk::new().store(), durability);

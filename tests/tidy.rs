@@ -247,6 +247,14 @@ fn docs_begin_with_what_an_item_is() {
 }
 
 #[test]
+fn names_of_tests_are_short() {
+    assert_tree(plain::long_names);
+    let name = "a".repeat(60);
+    assert_finds(plain::long_names, "tests/a.rs", &format!("#[test]\nfn {name}a() {{}}"));
+    assert_allows(plain::long_names, "tests/a.rs", &format!("fn {name}() {{}} // fn {name}a"));
+}
+
+#[test]
 fn a_type_has_a_name_of_its_own() {
     let repeated = plain::repeated_types(&read_tree());
     assert!(repeated.is_empty(), "\n{}", repeated.join("\n"));

@@ -28,12 +28,12 @@ const PAYLOAD_BYTES: usize = 256;
 
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
-/// How events come in.
+/// A way in which events are submitted.
 #[derive(Clone, Copy)]
 enum SubmitMode {
-    /// One by one, from so many tasks at once.
+    /// One by one, from this many tasks at once.
     Single(u64),
-    /// From one task, so many at a time.
+    /// From one task, this many at a time.
     Batch(u64),
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn measure() {
     report::print_table(&title, heads, &rows);
 }
 
-/// What one round has measured.
+/// The measurements of one round.
 struct Round {
     group: f64,
     rates: [f64; 2],
@@ -90,13 +90,13 @@ fn round(way: SubmitMode, events: u64) -> Round {
     Round { group: events as f64 / groups.len() as f64, rates: [rate, file_rate], waits }
 }
 
-/// Events per second.
+/// Returns the events per second.
 fn raw(events: u64, groups: &[RawGroup], medium: &mut Raw) -> f64 {
     let took: f64 = groups.iter().map(|group| time(|| medium.write(group)).as_secs_f64()).sum();
     events as f64 / took
 }
 
-/// Events per second, and how many microseconds each answer took.
+/// Returns the events per second, and the microseconds that each call took.
 fn ours(way: SubmitMode, events: u64, store: Intercepted<Recorded>) -> (f64, Vec<f64>) {
     let runtime = Runtime::new().expect("a runtime");
     let done = Arc::new(HandledCount { left: AtomicU64::new(events), all: Notify::new() });
@@ -127,7 +127,7 @@ fn ours(way: SubmitMode, events: u64, store: Intercepted<Recorded>) -> (f64, Vec
     (rate, waits)
 }
 
-/// The numbers of the events of each task that submits.
+/// Returns the numbers of the events of each task that submits.
 fn parts(way: SubmitMode, events: u64) -> impl Iterator<Item = Range<u64>> {
     let part = match way {
         SubmitMode::Single(submitters) => events.div_ceil(submitters),
@@ -140,7 +140,7 @@ fn event(number: u64) -> Event {
     Event::with_id(&ids::uuid(number), Bytes::from_static(&[b'x'; PAYLOAD_BYTES])).expect("an event")
 }
 
-/// Submits, and answers how many microseconds each answer took.
+/// Submits, and returns the microseconds that each call took.
 async fn submit(eventful: Eventful, way: SubmitMode, mut numbers: Range<u64>) -> Vec<f64> {
     let mut waits = Vec::new();
     while let Some(first) = numbers.next() {
@@ -149,8 +149,8 @@ async fn submit(eventful: Eventful, way: SubmitMode, mut numbers: Range<u64>) ->
             SubmitMode::Single(_) => drop(eventful.submit(event(first)).await.expect("accepted")),
             SubmitMode::Batch(size) => {
                 let batch = iter::once(first).chain(numbers.by_ref().take(size as usize - 1));
-                let answers = eventful.submit_batch(batch.map(event)).await;
-                assert!(answers.iter().all(Result::is_ok), "all of a batch is accepted");
+                let results = eventful.submit_batch(batch.map(event)).await;
+                assert!(results.iter().all(Result::is_ok), "all of a batch is accepted");
             }
         }
         waits.push((clock() - began).as_secs_f64() * 1e6);
@@ -166,7 +166,7 @@ async fn until_durable(eventful: &Eventful) {
     eventful.pause().await.expect("it is durable");
 }
 
-/// Counts handler calls, and tells when all are there.
+/// Counts handler calls, and notifies when all have been made.
 struct HandledCount {
     left: AtomicU64,
     all: Notify,

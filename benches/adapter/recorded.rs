@@ -9,7 +9,7 @@ use eventful::journal::{Intercept, Journal, Sequence, WriteError};
 pub(crate) struct Recorded(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Recorded {
-    /// Gives away the frames so far.
+    /// Takes out the frames so far.
     pub(crate) fn take(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.0.lock().expect("no panic"))
     }

@@ -1,4 +1,4 @@
-//! What one writes first: a bounded channel, a semaphore, and a task per event.
+//! The usual first version: a bounded channel, a semaphore, and a task per event.
 //!
 //! *Naive* remembers nothing. *Article* adds what the usual article adds: a map of ids under a mutex, with the SHA-256 of the
 //! payload and a status. Neither retries, survives a fault, or bounds its memory.
@@ -11,18 +11,18 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, mpsc};
 
-/// As many handlers at once as there may be in each system.
+/// The number of concurrent handlers in each system: a free choice, the same for all.
 pub(crate) const LIMIT: usize = 64;
 const CAPACITY: usize = 1024;
 
 type BaselineItem = (String, Bytes);
 
-/// What a baseline does with an event.
+/// The handler of a baseline.
 pub(crate) trait BaselineHandler: Fn(Bytes) + Clone + Send + Sync + 'static {}
 
 impl<F: Fn(Bytes) + Clone + Send + Sync + 'static> BaselineHandler for F {}
 
-/// Bounded channel, semaphore, task per event.
+/// A bounded channel, a semaphore, and a task per event.
 #[derive(Clone)]
 pub(crate) struct Naive(mpsc::Sender<BaselineItem>);
 
@@ -51,7 +51,7 @@ enum BaselineStatus {
     Completed,
 }
 
-/// What the map says about a submit.
+/// The result of a submit by the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BaselineSubmitted {
     New,

@@ -11,24 +11,24 @@ use eventful::{
 
 use crate::ids;
 
-/// Bytes of each payload.
+/// Bytes of each payload, as in the benchmarks of the adapter.
 pub(crate) const PAYLOAD_BYTES: usize = 256;
 
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const EPOCH: Epoch = Epoch::new(START.as_micros());
 
-/// The fact that opens a journal.
+/// Returns the fact that opens a journal.
 pub(crate) fn opening() -> Fact {
     Fact { at: START, change: Change::Epoch(EPOCH) }
 }
 
-/// Event number `n`, accepted.
+/// Returns the fact that event number `n` was accepted.
 pub(crate) fn accepted(n: u64) -> Fact {
     let payload = Bytes::from_static(&[b'x'; PAYLOAD_BYTES]);
     Fact { at: START, change: Change::Accepted(Event::new(key(n), payload)) }
 }
 
-/// Its run, started and done.
+/// Returns the facts of its run, started and done.
 pub(crate) fn run(n: u64) -> [Fact; 2] {
     let run = RunId::new(EPOCH, n + 1);
     let charge = Charge { charged: 1, snoozes: 0, refunds: 0 };
@@ -42,7 +42,7 @@ fn key(n: u64) -> Key {
     Key::new("", &ids::uuid(n)).expect("a key")
 }
 
-/// Group number `group` of so many events, whose runs are over in the same group.
+/// Returns group number `group`, with this many events, whose runs end in the same group.
 pub(crate) fn lives(group: u64, size: u64) -> Vec<Fact> {
     let events = || group * size..(group + 1) * size;
     events().map(accepted).chain(events().flat_map(run)).collect()

@@ -5,11 +5,11 @@ use super::media::{self, Before, DurableMedium, Raw, RawGroup};
 use crate::report;
 use crate::stopwatch::{median, time};
 
-/// Events in a group.
+/// The numbers of events in a group: from one event to a full batch.
 const SIZES: [u64; 5] = [1, 64, 100, 1000, 1024];
 
-/// Groups that a medium writes before it is another one's turn. Its first ones after that find
-/// more to be synced by the file system than their own.
+/// Groups that a medium writes before the other medium has its turn. The first ones after a change find more to be
+/// synced by the file system than their own; fewer groups would make these dominate.
 const BOUT: u64 = 50;
 
 pub(crate) fn measure() {
@@ -58,7 +58,7 @@ fn row(size: u64, groups: u64) -> [String; 10] {
     [size.to_string(), ours_rate, file_rate, by_rate, by_allocated, p50, p99, file_p50, file_p99, by_wait]
 }
 
-/// What one medium did.
+/// The figures of one medium.
 struct GroupFigures {
     /// Events per second.
     rate: f64,

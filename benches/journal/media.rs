@@ -1,4 +1,4 @@
-//! Where groups of facts are written: our log, a raw file.
+//! The media to which groups of facts are written: the journal, a raw file.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -17,7 +17,7 @@ pub(crate) trait DurableMedium {
     fn write(&mut self, group: &RawGroup);
 }
 
-/// A group as facts, and as the bytes that stand for it on a raw medium.
+/// A group as facts, and as its bytes on a raw medium.
 pub(crate) struct RawGroup {
     pub(crate) facts: Vec<Fact>,
     pub(crate) bytes: Vec<u8>,
@@ -39,7 +39,7 @@ pub(crate) fn directory() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory")
 }
 
-/// Our log in this directory.
+/// Opens the journal in this directory.
 pub(crate) fn open(directory: &Path) -> JournalLog {
     let Recovered { log, .. } =
         recover(&mut store(directory), &Owner::new("a bench"), &config(), u64::MAX, &mut |_| {})
@@ -65,12 +65,12 @@ impl DurableMedium for JournalLog {
     }
 }
 
-/// What is done with a raw file before it is measured.
+/// The preparation of a raw file before it is measured.
 #[derive(Clone, Copy)]
 pub(crate) enum Before {
-    /// Zeros are written to all of it: what is measured writes over them, and changes no metadata.
+    /// Zeros are written to all of it: the measured writes overwrite them, and change no metadata.
     Zeroed,
-    /// Its blocks are allocated only, as those of a segment are of which the records are large.
+    /// Its blocks are allocated only, like those of a segment with large records.
     Allocated,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// With room for so many bytes.
+    /// Creates a file with room for this many bytes.
     pub(crate) fn create(directory: &Path, bytes: u64, before: Before) -> Self {
         let file = tempfile::tempfile_in(directory).expect("a file");
         let zeros = vec![0; 1 << 20];

@@ -12,7 +12,7 @@ use super::media;
 use crate::report;
 use crate::stopwatch::time;
 
-/// Events in a group.
+/// Events in a group, as in a full batch.
 const GROUP: u64 = 1000;
 
 pub(crate) fn measure() {
@@ -59,7 +59,7 @@ fn write(directory: &Path, records: u64, over: bool) {
     }
 }
 
-/// Records per second.
+/// Returns the records per second.
 fn recovery(directory: &Path, records: u64) -> f64 {
     let took = time(|| {
         let owner = Owner::new("a bench");
@@ -69,7 +69,7 @@ fn recovery(directory: &Path, records: u64) -> f64 {
     records as f64 / took.as_secs_f64()
 }
 
-/// Bytes of the disk that the journal has.
+/// Returns the bytes of the disk that the journal occupies.
 fn on_disk(directory: &Path) -> u64 {
     let files = fs::read_dir(directory.join("journal")).expect("a directory");
     files.map(|file| file.and_then(|file| file.metadata()).map_or(0, |of| of.blocks() * 512)).sum()

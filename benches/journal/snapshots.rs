@@ -1,4 +1,5 @@
-//! What a submission waits for while a snapshot of many records and of large events is made, beside the same run without one.
+//! The time for which a submission waits while a snapshot of many records and of large events is made, beside the same
+//! run without one.
 
 use std::time::Duration;
 
@@ -10,15 +11,15 @@ use crate::ids;
 use crate::report;
 use crate::stopwatch::{clock, median};
 
-/// Events that have completed, and how many come at a time.
+/// Events that have completed, and the number of them in a batch.
 const COMPLETED: usize = 1_000_000;
 const BATCH: usize = 1000;
 
-/// The events that are pending: as many MiB.
+/// The number and size of the pending events: enough to make a snapshot of many parts.
 const LARGE: usize = 240;
 const LARGE_BYTES: usize = 1 << 20;
 
-/// Bytes of the events whose submissions are measured.
+/// Bytes of each event whose submission is measured.
 const SMALL_BYTES: usize = 256;
 
 pub(crate) fn measure() {
@@ -49,14 +50,14 @@ fn row((name, snapshot_after): (&str, u64), lasts: Duration) -> [String; 7] {
     [name.into(), snapshots.to_string(), submits, show(median(waits)), p99, worst, "≤ 50".into()]
 }
 
-/// Leaves all of them in the journal, as frames.
+/// Fills the journal, and leaves all of it as frames.
 async fn fill(directory: &tempfile::TempDir) {
     let eventful = start(directory, u64::MAX).await;
     eventful.resume().await.expect("it is open");
     for batch in 0..COMPLETED / BATCH {
         let event = |n| Event::with_id(&ids::uuid(n as u64), vec![7; SMALL_BYTES]).expect("an event");
-        let answers = eventful.submit_batch((batch * BATCH..(batch + 1) * BATCH).map(event)).await;
-        assert!(answers.iter().all(Result::is_ok), "all of a batch is accepted");
+        let results = eventful.submit_batch((batch * BATCH..(batch + 1) * BATCH).map(event)).await;
+        assert!(results.iter().all(Result::is_ok), "all of a batch is accepted");
     }
     eventful.wait_idle().await.expect("it is open");
     eventful.pause().await.expect("it is open");
@@ -67,7 +68,7 @@ async fn fill(directory: &tempfile::TempDir) {
     eventful.shutdown(None).await;
 }
 
-/// Submits small events one by one, and returns how many milliseconds each took.
+/// Submits small events one by one, and returns the milliseconds that each took.
 async fn submit(directory: &tempfile::TempDir, snapshot_after: u64, lasts: Duration) -> Vec<f64> {
     let eventful = start(directory, snapshot_after).await;
     let (began, mut waits) = (clock(), Vec::new());
@@ -81,7 +82,7 @@ async fn submit(directory: &tempfile::TempDir, snapshot_after: u64, lasts: Durat
     waits
 }
 
-/// An engine that is paused, so that all events stay.
+/// Returns an engine that is paused, so that all events stay.
 async fn start(directory: &tempfile::TempDir, snapshot_after: u64) -> Eventful {
     let mut config = Config::durable();
     (config.max_event_bytes, config.max_bytes) = (2 * LARGE_BYTES, usize::MAX);

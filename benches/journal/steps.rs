@@ -1,4 +1,4 @@
-//! How long the steps of snapshots take, between the appends of a journal that is written all the time.
+//! The durations of the steps of snapshots, between the appends of a journal that is written all the time.
 
 use eventful::journal::{Maintained, Owner, Recovered, recover};
 use eventful::metrics::Gauges;
@@ -7,13 +7,13 @@ use super::{facts, media};
 use crate::report;
 use crate::stopwatch::time;
 
-/// Events in a group, whose runs are over in the same group.
+/// Events in a group, whose runs end in the same group.
 const GROUP: u64 = 100;
 
 /// Bytes of frames after which a snapshot is made, as by default.
 const SNAPSHOT_AFTER: u64 = 64 << 20;
 
-/// A step that takes longer holds up the next group.
+/// The duration from which a step counts as long, as it holds up the next group: a free choice.
 const LONG_MILLIS: f64 = 5.0;
 
 pub(crate) fn measure() {

@@ -1,6 +1,6 @@
-//! What a benchmark prints.
+//! The output of the benchmarks.
 
-/// Whether a short run was asked for: `cargo bench --bench NAME -- --quick`.
+/// Returns whether a short run was asked for: `cargo bench --bench NAME -- --quick`.
 pub(crate) fn quick() -> bool {
     std::env::args().any(|argument| argument == "--quick")
 }

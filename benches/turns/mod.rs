@@ -1,4 +1,4 @@
-//! Measuring in rounds: what is compared takes turns, so that a noisy minute hits all of it.
+//! Rounds of measurement: what is compared takes turns, so that a noisy minute affects all of it.
 
 use crate::stopwatch::median;
 

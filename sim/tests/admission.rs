@@ -112,7 +112,7 @@ fn an_event_as_large_as_allowed_is_accepted_and_a_larger_one_never() {
 }
 
 #[test]
-fn what_makes_no_event_is_counted() {
+fn requests_that_make_no_event_are_counted() {
     let mut driver = EngineDriver::new(Config::default());
     driver.execute(Command::Reject(Rejection::Invalid));
     driver.execute(Command::Reject(Rejection::TooLarge));

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_key_and_attempt_draw_the_same_jitter_on_every_machine() {
+    fn equal_seed_key_and_attempt_draw_equal_jitter_everywhere() {
         let wait = Backoff::default().delay(42, &key(17), 3, 3);
         assert_eq!(wait, Duration::from_micros(1_006_394));
         assert_ne!(wait, Backoff::default().delay(42, &key(17), 3, 4));

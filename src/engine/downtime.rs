@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn time_until_an_opening_does_not_count_for_what_ended_before_it() {
+    fn downtime_does_not_count_for_records_that_ended_before_it() {
         let downtimes = after(&[(10, 30), (50, 100)], 5);
         let uncounted = [5, 10, 30, 50, 99, 100].map(|ended| downtimes.since(at(ended)).as_micros());
         assert_eq!(uncounted, [70, 70, 50, 50, 50, 0]);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_most_that_are_kept_old_records_are_remembered_for_longer() {
+    fn more_downtimes_than_are_kept_only_lengthen_retention() {
         let openings: Vec<_> = (1..=MOST as u64 + 1).map(|n| (n * 10, n * 10 + 1)).collect();
         let downtimes = after(&openings, 5);
         assert_eq!(downtimes.iter().count(), MOST);

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_are_kept_from_when_they_are_asked_for_until_they_are_not() {
+    fn facts_are_collected_only_while_they_are_asked_for() {
         let mut out = Output::new();
         out.fact(Timestamp::EPOCH, || unreachable!("a fact that is not kept is not made"));
 

@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_gives_back_what_it_was_made_of() {
+    fn event_returns_the_parts_that_it_was_made_of() {
         let event = full();
         assert_eq!((event.key().source(), &*event.key().id(), &event.payload()[..]), ("shop", "order-17", &b"123"[..]));
         assert_eq!((event.event_type(), event.content_type()), (Some("created"), Some("text/plain")));

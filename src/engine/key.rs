@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_resembles_a_uuid_is_kept_as_text() {
+    fn text_that_only_resembles_a_uuid_is_kept_as_text() {
         for id in [
             "6024C586-801f-6fde-8f56-48f09db2401f",
             "6024c586-801f-6fde-8f56-48f09db2401",

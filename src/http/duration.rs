@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused_with_a_hint() {
+    fn invalid_duration_is_refused_with_an_example() {
         for text in ["", "5", "s", "5 s", "-5s", "1.5s", "5parsecs", "99999999999999w", "5s3"] {
             let error = parse(text).expect_err(text).to_string();
             assert!(error.contains("500ms"), "{error}");

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_envelope_is_refused() {
+    fn body_that_is_no_envelope_is_refused() {
         for text in [
             "",
             "[]",

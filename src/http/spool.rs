@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn client_that_takes_nothing_is_given_up() {
+    async fn spool_has_no_room_for_a_client_that_reads_nothing() {
         let (spool, results) = Spool::new(1, Budget::new(100));
         assert!(spool.put(part(1)) && !spool.has_room(PATIENCE).await);
         drop(results);

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_there_at_once_registers_nothing() {
+    async fn event_that_has_ended_registers_no_waiter() {
         let timeouts = Timeouts::default();
         assert_eq!(timeouts.within(LIMIT, ready(1)).await, Some(1));
         assert!(timeouts.0.lock().expect("no panic").is_none());

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_attributes_is_refused() {
+    fn text_that_is_no_list_of_attributes_is_refused() {
         let read = |value| with_attributes(Event::with_id("a", "x").expect("an event"), value).map(|_| ());
         let malformed = |pair: &str| Err(InvalidAttributes::Form(pair.into()));
         assert_eq!(read("a"), malformed("a"));

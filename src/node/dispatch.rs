@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn dispatcher_is_not_woken_for_an_engine_that_was_given_up() {
+    fn dispatcher_is_not_woken_for_an_abandoned_engine() {
         let (mut node, mut facts) = (Node::with_journal(NOW, opened(), limits()), Vec::new());
         node.submit(NOW, Event::with_id("a", "").expect("an event")).expect("it is ready").value.expect("room");
         assert_eq!(node.next_job(NOW, &mut facts), Job::Append);

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_waits_for_the_group_that_was_open_when_it_was_decided() {
+    fn result_waits_for_the_group_that_was_open_at_its_decision() {
         let mut groups = Groups::bounded(1 << 20);
         assert_eq!(groups.tail(), groups.settled(), "nothing is ahead");
         groups.add([fact()]);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_does_not_wait_for_tickets_which_may_be_forgotten() {
+    fn result_does_not_wait_for_tickets_which_may_be_forgotten() {
         let mut groups = Groups::bounded(1 << 20);
         groups.add([fact()]);
         assert!(groups.begin(&mut Vec::new()));
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn full_groups_are_written_one_by_one_each_with_its_own_tickets_and_answers() {
+    fn full_groups_are_written_one_by_one_with_their_own_tickets() {
         let (mut groups, mut facts) = (Groups::bounded(2 * fact().size_bytes()), Vec::new());
         let mut tails = Vec::new();
         for number in 1..=5 {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_of_full_groups_is_counted_and_reached_by_nothing() {
+    fn abandoned_full_groups_are_counted_and_never_reached() {
         let mut groups = Groups::bounded(1);
         groups.add([fact(), fact(), fact()]);
         assert!(groups.begin(&mut Vec::new()));
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_is_counted_and_no_mark_of_it_is_reached_by_what_follows() {
+    fn abandoned_facts_are_counted_and_their_lsn_is_never_reached() {
         let mut groups = Groups::bounded(1 << 20);
         groups.add([fact()]);
         assert!(groups.begin(&mut Vec::new()));

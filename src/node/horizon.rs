@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_failures_none_counts_as_durable_and_few_are_kept() {
+    fn failures_never_count_as_durable_and_few_are_kept() {
         let (mut groups, mut horizon, mut lost) = (Groups::bounded(1), Horizon::default(), Vec::new());
         for _ in 0..10 * MOST {
             let (after, up_to) = add(&mut groups);

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn page_of_an_engine_that_was_given_up_is_not_durable() {
+    fn page_of_an_abandoned_engine_is_not_durable() {
         let (mut node, mut facts) = (node(), Vec::new());
         assert_eq!(node.next_job(NOW, &mut facts), Job::Append);
         node.appended(NOW, u64::MAX, 1);

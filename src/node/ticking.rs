@@ -89,7 +89,7 @@ mod tests {
     use crate::node::{RunBatch, Start};
 
     #[test]
-    fn sweeper_is_not_woken_by_an_event_that_comes_after_another_went() {
+    fn sweeper_is_not_woken_by_an_event_after_another_went() {
         let now = Timestamp::from_micros(1_000_000);
         let mut out = Output::new();
         let engine = Engine::new(Config::default(), now, &mut out).expect("the default is valid");

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_end_finds_a_node_that_ends() {
+    async fn caller_that_waits_for_the_end_finds_a_node_that_ends() {
         let succeed = async |_: Event, _: Attempt| Ok::<_, Failure>(());
         let eventful = Eventful::builder().start(succeed).expect("it starts");
         let observer = Arc::new(PhaseObserver(Arc::clone(&eventful.shared), Mutex::default()));

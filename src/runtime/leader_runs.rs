@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::vec::Vec;
 
-use super::run_guard::{EndedRun, RunGuard};
+use super::run_guard::{RunGuard, UnsettledRun};
 use crate::node::Lead;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -22,7 +22,7 @@ pub(super) struct PendingRuns {
     /// Runs whose handlers are not called yet, in their order.
     pub(super) started: VecDeque<RunGuard>,
     /// Runs that have ended and are not settled, in their order.
-    pub(super) ended: Vec<EndedRun>,
+    pub(super) ended: Vec<UnsettledRun>,
 }
 
 impl LeaderRuns {
@@ -35,7 +35,7 @@ impl LeaderRuns {
 
     /// Takes out the next run for this task, and keeps the runs that it has ended meanwhile. After the last run they
     /// are returned, with earlier ones; nothing is returned once another task leads.
-    pub(super) fn advance(&self, lead: Lead, ended: &mut Vec<EndedRun>) -> Option<RunGuard> {
+    pub(super) fn advance(&self, lead: Lead, ended: &mut Vec<UnsettledRun>) -> Option<RunGuard> {
         let mut pending = self.lock();
         if pending.lead != Some(lead) {
             return None;

@@ -18,7 +18,7 @@ pub(super) struct RunGuard {
 }
 
 /// A run that has ended and is not settled, with its span, and its error.
-pub(super) struct EndedRun {
+pub(super) struct UnsettledRun {
     guard: RunGuard,
     span: Span,
     error: Option<ErrorText>,
@@ -82,7 +82,7 @@ impl RunGuard {
     }
 }
 
-impl EndedRun {
+impl UnsettledRun {
     pub(super) fn new(guard: RunGuard, span: Span) -> Self {
         let error = guard.error().cloned();
         Self { guard, span, error }
@@ -93,14 +93,14 @@ impl EndedRun {
 pub(super) fn settle<T>(
     shared: &Shared,
     batch: &mut RunBatch,
-    ended: &mut Vec<EndedRun>,
+    ended: &mut Vec<UnsettledRun>,
     call: impl FnOnce(&mut LockedNode, Timestamp, &mut RunBatch) -> T,
 ) -> T {
-    for EndedRun { guard, .. } in &mut *ended {
+    for UnsettledRun { guard, .. } in &mut *ended {
         batch.end(guard.state.worker, guard.state.run, guard.take_outcome());
     }
     let value = shared.write_locked(|locked, now| call(locked, now, batch));
-    for (EndedRun { guard, span, error }, status) in ended.drain(..).zip(batch.statuses()) {
+    for (UnsettledRun { guard, span, error }, status) in ended.drain(..).zip(batch.statuses()) {
         guard.be_settled();
         record(&span, status, error.as_ref());
     }

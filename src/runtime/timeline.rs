@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn time_goes_on_from_what_the_journal_holds_as_fast_as_the_clock() {
+    async fn time_continues_from_the_journals_last_at_the_clocks_pace() {
         let clock = Arc::new(ManualClock::new(at(100)));
         let timeline = Timeline::new(clock.clone());
         timeline.start_at(at(1_000));

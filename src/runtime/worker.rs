@@ -12,7 +12,7 @@ use super::call::attend;
 use super::handler::Handler;
 use super::leader_runs::{LeaderRuns, PendingRuns};
 use super::points::pass;
-use super::run_guard::{EndedRun, RunGuard, settle};
+use super::run_guard::{RunGuard, UnsettledRun, settle};
 use super::shared::Shared;
 use super::span::span;
 use crate::engine::Event;
@@ -66,7 +66,7 @@ struct WorkerTask<H> {
     pool: Arc<WorkerPool<H>>,
     batch: RunBatch,
     /// Runs that have ended and are not settled.
-    ended: Vec<EndedRun>,
+    ended: Vec<UnsettledRun>,
     /// Runs that have started.
     started: Vec<(Arc<RunState>, Event)>,
 }
@@ -92,7 +92,7 @@ impl<H: Handler> WorkerTask<H> {
             })
             .await;
         }
-        self.ended.push(EndedRun::new(guard, span));
+        self.ended.push(UnsettledRun::new(guard, span));
     }
 
     /// Hands over the other runs of this task, whose handler does not end at once: they need not wait for it.

@@ -12,13 +12,13 @@ use eventful::{Config, Key, Status};
 /// Room enough for every test. It is bounded, because the adapter measures an unbounded journal once only.
 const ROOM_BYTES: u64 = 1 << 40;
 
-/// What an append does.
+/// The fate of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AppendFate {
     Works,
-    /// It fails before anything is written.
+    /// The append fails before anything is written.
     FailsBefore,
-    /// It fails after everything is written.
+    /// The append fails after everything is written.
     FailsAfter,
     Full,
     Fenced,
@@ -31,43 +31,43 @@ pub(crate) enum AppendFate {
 pub(crate) struct TroubledDisk {
     memory: MemoryStore,
     state: Arc<(Mutex<DiskTrouble>, Condvar)>,
-    /// Whether the adapter gives it a thread: only then can it be blocked.
+    /// True if the adapter gives it a thread: only then can it be blocked.
     has_thread: bool,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct DiskTrouble {
-    /// Appends wait until it is not so.
+    /// True while appends wait.
     blocks: bool,
-    /// Appends that wait.
+    /// The number of appends that wait.
     waiting: usize,
     pub(crate) is_gone: bool,
-    /// Bytes that it says it can take.
+    /// The free room that it reports, in bytes.
     pub(crate) room: u64,
-    /// Of the next appends; those after them work.
+    /// The fates of the next appends; those after them work.
     fates: Vec<AppendFate>,
-    /// Of the next openings; those after them work.
+    /// The errors of the next openings; those after them work.
     pub(crate) refusals: Vec<OpenError>,
-    /// Each opening finds an empty journal.
+    /// True if each opening finds an empty journal.
     pub(crate) is_emptied: bool,
-    /// Appends so far, whatever their fate.
+    /// The number of appends so far, whatever their fate.
     pub(crate) appends: usize,
     pub(crate) seals: usize,
 }
 
 impl TroubledDisk {
-    /// A disk that everything happens on inline.
+    /// Creates a disk whose journal runs in the task of its writer.
     pub(crate) fn new() -> Self {
         let trouble = DiskTrouble { room: ROOM_BYTES, ..DiskTrouble::default() };
         Self { memory: MemoryStore::new(), state: Arc::new((Mutex::new(trouble), Condvar::new())), has_thread: false }
     }
 
-    /// A disk whose journal has a thread.
+    /// Creates a disk whose journal has a thread.
     pub(crate) fn with_thread() -> Self {
         Self { has_thread: true, ..Self::new() }
     }
 
-    /// The store on it.
+    /// Returns the store on this disk.
     pub(crate) fn store(&self) -> Intercepted<Self> {
         Intercepted::new(Box::new(self.memory.clone()), self.clone())
     }
@@ -90,40 +90,40 @@ impl TroubledDisk {
         self.with(|trouble| trouble.blocks = false);
     }
 
-    /// Whether an append is held up.
+    /// Returns whether an append is held up.
     pub(crate) fn holds_one_up(&self) -> bool {
         self.with(|trouble| trouble.waiting > 0)
     }
 
-    /// Decides on the next appends.
+    /// Sets the fates of the next appends.
     pub(crate) fn decide(&self, fates: &[AppendFate]) {
         self.with(|trouble| trouble.fates = fates.to_vec());
     }
 
-    /// Whether every append that was decided on has been made.
+    /// Returns whether every append with a set fate has been made.
     pub(crate) fn has_no_more_fates(&self) -> bool {
         self.with(|trouble| trouble.fates.is_empty())
     }
 
-    /// Lets so many of the next openings fail.
+    /// Lets this many of the next openings fail.
     pub(crate) fn fail_openings(&self, count: usize) {
         let gone = OpenError::Io { place: "data".to_owned(), cause: "no such device".to_owned() };
         self.with(|trouble| trouble.refusals = vec![gone; count]);
     }
 
-    /// What the journal alone gives back.
+    /// Returns what the journal alone holds.
     pub(crate) fn recovered(&self) -> Recovered {
         let mut memory = self.memory.copy();
         recover(&mut memory, &Owner::new("an auditor"), &Config::default(), u64::MAX, &mut |_| {}).expect("it is sound")
     }
 
-    /// The status of an event by the journal alone.
+    /// Returns the status of an event by the journal alone.
     pub(crate) fn status(&self, id: &str) -> Option<Status> {
         let (records, key) = (self.recovered().replay.state().records, Key::new("", id).expect("a key"));
         records.into_iter().find(|record| record.key == key).map(|record| record.status)
     }
 
-    /// The fate of one append, once the disk does not block.
+    /// Returns the fate of one append, once the disk does not block.
     fn fate(&self) -> AppendFate {
         let mut trouble = self.lock();
         trouble.appends += 1;

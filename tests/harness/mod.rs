@@ -1,5 +1,5 @@
-//! What the adapter's scenarios share: handlers that tell and obey, clocks that count, and waits
-//! for a state instead of for time.
+//! Parts that the adapter's scenarios share: handlers under the control of a test, clocks that count, and waits for a
+//! state instead of for time.
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
 use std::collections::HashMap;
@@ -17,8 +17,9 @@ use eventful::{
 use eventful::{Timestamp, clock::SystemClock};
 use tokio::sync::Semaphore;
 
-/// Scenarios that look for a state give up after this many looks.
-const LOOKS: usize = 20_000_000;
+/// The number of checks after which a scenario gives up its wait for a state. It is far more than any takes on a slow
+/// machine, and still ends a wait that would last for ever.
+const MAX_CHECKS: usize = 20_000_000;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -54,7 +55,7 @@ pub(crate) async fn hang(_: Event, _: Attempt) -> Result<(), Failure> {
     std::future::pending().await
 }
 
-/// Handlers wait at it until they are let through, and it counts who came.
+/// A gate at which handlers wait until a test lets them through, and which counts the arrivals.
 #[derive(Debug)]
 pub(crate) struct HandlerGate {
     passes: Semaphore,
@@ -79,7 +80,7 @@ impl HandlerGate {
         self.passes.acquire().await.expect("never closed").forget();
     }
 
-    /// A handler that succeeds once it is let through.
+    /// Returns a handler that succeeds once it is let through.
     pub(crate) fn handler(self: &Arc<Self>) -> impl Handler {
         let gate = Arc::clone(self);
         move |_: Event, _: Attempt| {
@@ -109,7 +110,7 @@ impl AttemptLog {
     }
 }
 
-/// The system clock, counting the waits that were asked for.
+/// The system clock, which counts the waits that were asked for.
 #[derive(Debug, Default)]
 pub(crate) struct CountingClock {
     inner: SystemClock,
@@ -133,7 +134,7 @@ impl Clock for CountingClock {
     }
 }
 
-/// What a future gives that has nothing to wait for.
+/// Returns the value of a future that must not wait.
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -151,7 +152,7 @@ pub(crate) fn stats(eventful: &Eventful) -> Stats {
 
 /// Lets the other tasks run until `reached`, without time passing.
 pub(crate) async fn until(what: &str, mut reached: impl FnMut() -> bool) {
-    for _ in 0..LOOKS {
+    for _ in 0..MAX_CHECKS {
         if reached() {
             return;
         }
@@ -182,7 +183,7 @@ pub(crate) async fn settle_down() {
     }
 }
 
-/// Every permit is free again, and the numbers agree.
+/// Waits until every permit is free again, and checks that the numbers agree.
 pub(crate) async fn until_at_rest(eventful: &Eventful) {
     until("every permit is free", || {
         let stats = stats(eventful);

@@ -56,7 +56,7 @@ async fn a_thousand_lines_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn past_a_bound_the_other_lines_are_told_to_come_back() {
+async fn lines_past_a_bound_are_refused_with_retry_after() {
     let mut config = Config::default();
     config.max_pending = 2;
     let server = TestServer::start(config).await;
@@ -111,7 +111,7 @@ async fn batch_waits_for_a_client_that_reads_slowly() {
 }
 
 #[tokio::test]
-async fn line_that_finds_no_room_among_requests_on_their_way_ends_the_batch() {
+async fn line_without_room_among_open_requests_ends_the_batch() {
     let mut config = Config::default();
     config.max_event_bytes = 100;
     let mut limits = Limits::default();

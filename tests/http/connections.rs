@@ -17,7 +17,7 @@ use crate::server::TestServer;
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 #[tokio::test(start_paused = true)]
-async fn after_a_connection_that_was_not_accepted_the_next_one_is_served() {
+async fn next_connection_is_served_after_one_was_not_accepted() {
     let (mut client, io) = duplex(1 << 20);
     serve_all([Err(io::ErrorKind::ConnectionAborted.into()), Ok(io)]);
     client.write_all(REQUEST).await.expect("it is taken");

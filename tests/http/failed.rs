@@ -57,7 +57,7 @@ async fn list_holds_what_fits_every_part_of_its_filter() {
 }
 
 #[tokio::test]
-async fn list_of_failed_events_goes_on_where_it_stopped() {
+async fn list_of_failed_events_continues_where_it_stopped() {
     let server = failed(&["bad-1", "bad-2", "bad-3"]).await;
     let page = server.get("/v1/events?status=failed&limit=2").await.json();
     assert_eq!((&page["records"][0]["id"], &page["records"][1]["id"]), (&"bad-1".into(), &"bad-2".into()));

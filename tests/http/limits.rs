@@ -32,7 +32,7 @@ async fn a_batch_that_stalls_keeps_its_answers_and_is_cut() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_found() {
+async fn absent_event_is_not_found() {
     let server = TestServer::default().await;
     for target in ["/", "/v1", "/v1/events/none", "/v1/events/a/b", "/v2/events"] {
         let answer = server.get(target).await;
@@ -43,7 +43,7 @@ async fn what_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn another_method_is_told_the_right_ones() {
+async fn request_with_another_method_gets_the_allowed_ones() {
     let server = TestServer::default().await;
     let answer = server.call("PUT", "/v1/events", &[], "").await;
     assert_eq!((answer.status, answer.problem().as_str()), (405, "method_not_allowed"));

@@ -108,7 +108,7 @@ const HISTOGRAMS: [&str; 3] =
     ["eventful_queue_time_seconds", "eventful_processing_time_seconds", "eventful_end_to_end_seconds"];
 
 #[tokio::test]
-async fn a_draining_server_is_alive_but_not_ready_and_still_knows_its_events() {
+async fn draining_server_is_alive_not_ready_and_knows_its_events() {
     let server = TestServer::default().await;
     assert_eq!(server.get("/readyz").await.status, 200);
     server.envelope(r#"{"id":"hung"}"#).await;

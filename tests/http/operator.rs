@@ -69,7 +69,7 @@ async fn redrive_of_all_says_how_many_are_left_and_how_to_continue() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_too_large_is_told_its_range() {
+async fn number_that_is_too_large_is_refused_with_its_range() {
     let server = TestServer::default().await;
     for (target, range) in [
         ("/v1/events?limit=99999999999999999999", "from 1 to 1000"),
@@ -125,7 +125,7 @@ async fn rebound_name_reaches_nothing_on_a_loopback_address() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_redriven_or_discarded_says_why() {
+async fn refused_redrive_or_discard_says_why() {
     let server = TestServer::default().await;
     server.envelope(r#"{"id":"a"}"#).await;
     server.until("a", "completed").await;

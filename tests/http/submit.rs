@@ -5,7 +5,7 @@ use eventful::Config;
 use serde_json::json;
 
 #[tokio::test]
-async fn a_new_event_is_accepted_and_can_be_found_where_the_answer_says() {
+async fn new_event_is_accepted_and_found_at_its_location() {
     let server = TestServer::default().await;
     server.eventful.pause().await.expect("it pauses");
     let answer = server.envelope(r#"{"id":"a/b ä","source":"s&t","type":"greeting","payload":{"n":1}}"#).await;
@@ -32,7 +32,7 @@ async fn the_same_event_again_is_a_duplicate_with_its_current_status() {
 }
 
 #[tokio::test]
-async fn another_payload_is_a_conflict_that_tells_both_digests() {
+async fn other_payload_is_a_conflict_with_both_digests() {
     let server = TestServer::default().await;
     server.envelope(r#"{"id":"a","payload":{"n":1}}"#).await;
     let answer = server.envelope(r#"{"id":"a","payload":{"n": 1}}"#).await;
@@ -129,7 +129,7 @@ async fn the_envelope_and_the_header_form_name_the_same_event() {
 }
 
 #[tokio::test]
-async fn what_makes_no_event_is_refused_and_counted() {
+async fn request_that_makes_no_event_is_refused_and_counted() {
     let server = TestServer::default().await;
     let json = ("content-type", "application/json");
     for (target, headers, body) in [
@@ -207,7 +207,7 @@ async fn a_header_that_is_not_utf8_is_refused() {
 }
 
 #[tokio::test]
-async fn an_id_of_a_mebibyte_is_refused_and_the_server_goes_on() {
+async fn id_of_a_mebibyte_is_refused_and_the_server_continues() {
     let server = TestServer::default().await;
     let id = "x".repeat(1 << 20);
     for id in [&id, &id[..1025]] {
@@ -369,7 +369,7 @@ async fn transfer_coding_other_than_chunked_is_not_implemented() {
 }
 
 #[tokio::test]
-async fn whoever_sends_much_in_vain_hears_why() {
+async fn sender_of_a_large_refused_body_gets_the_reason() {
     let server = TestServer::default().await;
     let (id, twice) = (("idempotency-key", "a"), ("idempotency-key", "b"));
     let body = "x".repeat(4_100_000);
@@ -386,7 +386,7 @@ async fn whoever_sends_much_in_vain_hears_why() {
 }
 
 #[tokio::test]
-async fn without_room_the_sender_is_told_when_to_come_back() {
+async fn sender_without_room_learns_when_to_come_back() {
     let mut config = Config::default();
     config.max_pending = 1;
     config.overload_retry_after = std::time::Duration::from_millis(1500);

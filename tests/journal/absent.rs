@@ -32,7 +32,7 @@ impl MovableDirectory {
         self.journal.append(next, b"another")
     }
 
-    /// Why the journal cannot be reached, without the name of the directory that it was made in.
+    /// Returns why the journal cannot be reached, without the name of the directory that it was made in.
     fn cause(&mut self) -> String {
         let unreachable = self.append().expect_err("it cannot be reached");
         assert_eq!(self.journal.reach(), Err(unreachable.clone()));

@@ -81,7 +81,7 @@ fn each_lapse_without_room_is_found_by_the_rule_that_it_breaks() {
     }
 }
 
-/// What a journal in memory does otherwise than it should.
+/// A defect of a journal in memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum StoreLapse {
     /// A new journal has a frame.

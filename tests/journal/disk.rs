@@ -31,7 +31,7 @@ fn opening_on_a_full_disk_says_what_it_needs_and_loses_nothing() {
 }
 
 #[test]
-fn a_second_owner_is_told_who_the_first_one_is() {
+fn second_owner_learns_who_the_first_one_is() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut first = DiskStore::new(directory.path());
     let journal = first.open(&Owner::new("process 4242 on host blue")).expect("a journal");
@@ -46,7 +46,7 @@ fn a_second_owner_is_told_who_the_first_one_is() {
 }
 
 #[test]
-fn a_snapshot_that_is_given_up_makes_room_for_frames() {
+fn abandoned_snapshot_makes_room_for_frames() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = DiskStore::new(directory.path()).max_bytes(2 << 20);
     let mut journal = store.open(&Owner::new("a test")).expect("a journal");
@@ -82,7 +82,7 @@ fn owner_that_died_does_not_hold_the_lock() {
     drop(store.open(&owner()).expect("a journal"));
     fs::write(directory.path().join("LOCK"), "process 4242 on host blue").expect("a file");
 
-    let journal = store.open(&owner()).expect("nobody has it");
+    let journal = store.open(&owner()).expect("no process has it");
     let refused = DiskStore::new(directory.path()).open(&owner()).map(drop);
 
     assert_eq!(refused, Err(OpenError::InUse { owner: "a test".into() }));
@@ -90,7 +90,7 @@ fn owner_that_died_does_not_hold_the_lock() {
 }
 
 #[test]
-fn look_sees_what_was_durable_while_the_owner_goes_on_and_trims() {
+fn reader_sees_what_was_durable_while_the_owner_trims() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut journal = DiskStore::new(directory.path()).segment_bytes(4096, 8192).open(&owner()).expect("a journal");
     (1..=30).for_each(|frame| append(&mut *journal, frame, 1000));
@@ -171,7 +171,7 @@ fn directory_of_the_former_format_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_write_that_fails_is_unknown_and_only_reopening_goes_on() {
+fn failed_write_is_unknown_and_needs_reopening() {
     for kind in [ErrorKind::StorageFull, ErrorKind::Other] {
         let image = Image::default();
         let mut journal = image.open().expect("a journal");
@@ -214,7 +214,7 @@ fn write_that_is_torn_at_any_sector_is_taken_back_whole() {
 }
 
 #[test]
-fn a_process_that_is_killed_at_any_change_of_the_file_loses_nothing_that_was_acknowledged() {
+fn acknowledged_frames_survive_a_kill_at_any_change_of_the_file() {
     for changes in 0.. {
         let image = Image::default();
         image.refuse_after(changes, ErrorKind::Other);
@@ -243,39 +243,39 @@ fn a_process_that_is_killed_at_any_change_of_the_file_loses_nothing_that_was_ack
     }
 }
 
-/// What a process was told before it was killed.
+/// The acknowledgements that a process got before it was killed.
 #[derive(Debug)]
 struct Acknowledged {
     frames: u64,
     first: u64,
     snapshot: Option<u64>,
-    /// It was not killed.
+    /// True if it was not killed.
     all: bool,
 }
 
 fn write_until_it_fails(image: &Image) -> Acknowledged {
-    let mut told = Acknowledged { frames: 0, first: 1, snapshot: None, all: false };
-    let Ok(mut journal) = image.open() else { return told };
+    let mut acknowledged = Acknowledged { frames: 0, first: 1, snapshot: None, all: false };
+    let Ok(mut journal) = image.open() else { return acknowledged };
     for frame in 1..=6 {
         if journal.append(Sequence::new(frame), &frame_of(frame, 3000)).is_err() {
-            return told;
+            return acknowledged;
         }
-        told.frames = frame;
+        acknowledged.frames = frame;
         let at = Sequence::new(frame + 1);
         if frame % 2 == 0 && (0..2).any(|part| journal.put_snapshot(at, part, &[7; 5000], part == 1).is_err()) {
-            return told;
+            return acknowledged;
         }
-        told.snapshot = Some(frame / 2 * 2 + 1).filter(|at| *at > 1);
+        acknowledged.snapshot = Some(frame / 2 * 2 + 1).filter(|at| *at > 1);
         if frame == 4 && journal.trim(Sequence::new(3)).is_err() {
-            return told;
+            return acknowledged;
         }
-        told.first = if frame >= 4 { 3 } else { 1 };
+        acknowledged.first = if frame >= 4 { 3 } else { 1 };
         if frame == 5 && journal.seal().is_err() {
-            return told;
+            return acknowledged;
         }
     }
-    told.all = true;
-    told
+    acknowledged.all = true;
+    acknowledged
 }
 
 proptest! {
@@ -311,7 +311,7 @@ proptest! {
     }
 }
 
-/// How a process ends.
+/// The end of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProcessEnd {
     Closed,
@@ -342,7 +342,7 @@ fn journal_that_ended(end: ProcessEnd) -> (Files, Holdings, Holdings) {
 }
 
 #[test]
-fn segments_that_are_prepared_beside_the_journal_hold_what_was_written() {
+fn prepared_segments_hold_what_was_written() {
     for (frames, size) in [(120, 18_000), (40, 70_000)] {
         let directory = tempfile::tempdir().expect("a directory");
         let mut store = DiskStore::new(directory.path()).segment_bytes(200_000, 800_000);
@@ -360,7 +360,7 @@ fn segments_that_are_prepared_beside_the_journal_hold_what_was_written() {
 }
 
 #[test]
-fn what_is_trimmed_is_given_back() {
+fn trimmed_segments_free_their_room() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = || DiskStore::new(directory.path()).segment_bytes(100_000, 200_000);
     let round = |round: u64| {

@@ -258,12 +258,12 @@ fn snapshot_of(facts: &[Fact]) -> Vec<u8> {
     journal.snapshot(at, 0).expect("memory").expect("a part")
 }
 
-/// What a journal gives back that begins with this snapshot.
+/// Returns what a journal holds that begins with this snapshot.
 fn load(part: &[u8]) -> Result<Replay, OpenError> {
     let mut store = MemoryStore::new();
     let mut journal = store.open(&owner()).expect("memory");
     let next = Sequence::FIRST.next();
-    journal.append(Sequence::FIRST, b"a frame that the snapshot stands for").expect("memory");
+    journal.append(Sequence::FIRST, b"a frame that the snapshot covers").expect("memory");
     journal.put_snapshot(next, 0, part, true).expect("memory");
     journal.trim(next).expect("memory");
     recover(&mut store, &owner(), &config(), u64::MAX, &mut |_| {}).map(|recovered| recovered.replay)
@@ -287,28 +287,28 @@ fn snapshot_of_version_1_is_loaded() {
 }
 
 #[test]
-fn snapshot_of_version_2_without_errors_of_past_attempts_is_loaded() {
+fn snapshot_of_version_2_without_past_errors_is_loaded() {
     let loaded = load(&unhex(include_str!("golden/snapshot-2.hex"))).expect("a sound snapshot");
     assert_eq!(loaded.state(), state_without_later_parts());
     assert_eq!(loaded.check(), Ok(()));
 }
 
 #[test]
-fn snapshot_of_version_2_without_the_order_of_acceptance_is_loaded() {
+fn snapshot_of_version_2_without_acceptance_order_is_loaded() {
     let loaded = load(&unhex(include_str!("golden/snapshot-2-errors.hex"))).expect("a sound snapshot");
     assert_eq!(loaded.state(), state_without_order());
     assert_eq!(loaded.check(), Ok(()));
 }
 
-/// What snapshots had of the facts before they kept in which order events were accepted.
+/// Returns the state as in snapshots that did not hold the order of acceptance yet.
 fn state_without_order() -> DurableState {
     let mut state = replay_of(&facts_of_each_record()).state();
     state.records.iter_mut().for_each(|record| record.seq = None);
     state
 }
 
-/// What the first snapshots had of the facts: no errors of past attempts, and one count of what was
-/// forgotten, which is taken for completed.
+/// Returns the state as in the first snapshots: no errors of past attempts, and one count of what was forgotten, which
+/// is taken for completed.
 fn state_without_later_parts() -> DurableState {
     let mut state = state_without_order();
     let past = state.records.iter_mut().flat_map(|record| &mut record.history);

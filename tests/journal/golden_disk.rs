@@ -34,7 +34,7 @@ fn directory_of_format_3_is_read() {
 }
 
 #[test]
-fn directory_of_format_3_with_any_byte_changed_is_refused_or_holds_the_same() {
+fn format_3_with_any_byte_changed_is_refused_or_reads_the_same() {
     let sound = Holdings::of(&mut *open(&Image::of(files())).expect("a sound journal")).expect("a sound journal");
     let mut refused = 0;
     for (name, bytes) in files().iter().filter(|(name, _)| *name != "FORMAT") {

@@ -58,7 +58,7 @@ impl Image {
         self.store().open(&Owner::new("a test"))
     }
 
-    /// What it holds now, as after a kill.
+    /// Returns the files as they are now, as after a kill.
     pub(crate) fn files(&self) -> Files {
         let state = self.lock();
         state.names.iter().map(|(name, file)| (name.clone(), state.files[*file].clone())).collect()

@@ -57,13 +57,13 @@ fn through(store: impl JournalStore) -> Box<dyn JournalStore> {
 }
 
 #[test]
-fn journal_behind_an_interceptor_that_overrides_nothing_conforms() {
+fn journal_behind_an_empty_interceptor_conforms() {
     conformance::check(&mut || through(MemoryStore::new()));
     conformance::check_bounded(1 << 20, &mut |max_bytes| through(MemoryStore::bounded(max_bytes)));
 }
 
 #[test]
-fn calls_with_a_default_reach_the_journal_behind_the_interceptor() {
+fn defaulted_calls_reach_the_journal_behind_an_interceptor() {
     let marked = Marked::default();
     let mut store = through(Intercepted::new(Box::new(MemoryStore::bounded(500)), marked.clone()));
     assert_eq!((store.blocks(), store.capacity_bytes(), store.max_frame_bytes()), (true, 500, 7));

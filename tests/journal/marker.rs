@@ -25,7 +25,7 @@ fn journal_whose_segments_are_missing_is_refused() {
 }
 
 #[test]
-fn journal_that_is_gone_makes_way_for_a_new_one_without_its_marker() {
+fn lost_journal_is_replaced_once_its_marker_is_removed() {
     let home = MarkerDirectory::with_a_frame();
     fs::remove_file(home.file()).expect("a file");
     fs::remove_file(home.marker()).expect("a file");
@@ -54,7 +54,7 @@ fn marker_comes_only_after_the_first_segment() {
         fs::write(home.0.path().join("log.new"), begun).expect("a file");
         assert_eq!(DiskStore::is_in(home.0.path()), Ok(false), "a journal in the making has no marker");
         let look = home.store().read_only().open(&owner()).map(drop);
-        let words = look.expect_err("there is nothing to look at").to_string();
+        let words = look.expect_err("there is nothing to read").to_string();
         assert_eq!(words, format!("{}: there is no journal in it", home.0.path().display()));
 
         drop(home.store().open(&owner()).expect("a new journal"));
@@ -124,7 +124,7 @@ fn salvaged_journal_is_marked() {
 }
 
 #[test]
-fn recovery_says_whether_the_journal_is_new_and_how_many_records_it_has() {
+fn recovery_reports_a_new_journal_and_the_number_of_records() {
     let home = MarkerDirectory(tempfile::tempdir().expect("a directory"));
     let open = || {
         let mut last = None;

@@ -1,4 +1,4 @@
-//! What a newer program wrote is not damage: nothing is salvaged without it.
+//! Data of a newer program is no damage: nothing is salvaged without that program.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use eventful::{
 };
 use tempfile::TempDir;
 
-/// How a newer program is seen.
+/// A way in which data of a newer program is recognised.
 #[derive(Debug, Clone, Copy)]
 enum Newness {
     /// A frame with a fact that is not known here.
@@ -45,7 +45,7 @@ fn journal_of_a_newer_program_is_not_opened_as_damaged() {
 }
 
 #[test]
-fn facts_and_snapshots_of_a_newer_program_are_not_shown_as_damaged() {
+fn data_of_a_newer_program_is_not_shown_as_damaged() {
     for newness in ALL {
         let mut store = MemoryStore::new();
         let mut journal = store.open(&owner()).expect("memory");

@@ -1,4 +1,4 @@
-//! What a journal gives back.
+//! Recovery from a journal.
 
 use eventful::engine::facts::{Change, Fact};
 use eventful::journal::{
@@ -73,7 +73,7 @@ fn an_opening_raises_the_epoch_and_fences_the_one_before() {
 }
 
 #[test]
-fn a_journal_whose_snapshot_is_past_its_end_is_refused_as_damaged() {
+fn journal_whose_snapshot_is_past_its_end_is_refused() {
     let mut store = MemoryStore::new();
     let Recovered { mut log, replay } = reopen(&mut store);
     log.append(&ScriptDriver::open(replay, start()).1).expect("room");
@@ -86,7 +86,7 @@ fn a_journal_whose_snapshot_is_past_its_end_is_refused_as_damaged() {
 
     let refused = recover(&mut half, &owner(), &config(), u64::MAX, &mut |_| {}).map(drop);
 
-    let problem = "its snapshot before frame 2 stands for frames that it does not have: it ends before frame 1";
+    let problem = "its snapshot before frame 2 holds frames that the journal does not have: it ends before frame 1";
     assert_eq!(refused, Err(OpenError::Corrupt(Corrupt::new("the journal", problem))));
 }
 

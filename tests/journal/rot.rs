@@ -13,7 +13,7 @@ use crate::script::{ScriptDriver, ScriptMove, config, start};
 use crate::watched::WatchedStore;
 
 #[test]
-fn snapshot_that_the_store_finds_damaged_is_passed_over_for_the_older_one() {
+fn damaged_snapshot_is_passed_over_for_the_older_one() {
     for rotten_from in 0..4 {
         let mut journal = RottingJournal::new();
         let sound = journal.make();
@@ -51,7 +51,7 @@ fn rotten_snapshot_is_dropped_once_two_sound_ones_follow() {
 }
 
 #[test]
-fn snapshots_that_are_all_damaged_are_passed_over_for_the_first_frame() {
+fn damaged_snapshots_are_all_passed_over_for_the_first_frame() {
     let mut journal = RottingJournal::new();
     let rotten = journal.make();
     journal.watched.notes().rotten.insert(rotten, 0);
@@ -82,7 +82,7 @@ fn snapshot_that_is_damaged_when_it_is_read_back_trims_nothing() {
 }
 
 #[test]
-fn snapshot_of_all_that_was_appended_is_made_again_only_if_it_is_damaged() {
+fn complete_snapshot_is_made_again_only_if_it_is_damaged() {
     let mut journal = RottingJournal::new();
     journal.make();
     journal.submit(5);
@@ -99,7 +99,7 @@ fn snapshot_of_all_that_was_appended_is_made_again_only_if_it_is_damaged() {
 }
 
 #[test]
-fn attempts_that_fail_of_damage_come_at_longer_and_longer_intervals() {
+fn snapshots_that_damage_fails_are_tried_at_growing_intervals() {
     let mut journal = RottingJournal::new();
     journal.make();
     let end = journal.log.next();

@@ -1,4 +1,4 @@
-//! What is salvaged of a damaged journal on disk, and what is said of the rest.
+//! Salvage of a damaged journal on disk: what is saved, and what is reported of the rest.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use crate::script::cases;
 
 #[test]
-fn salvage_does_not_call_the_newest_frame_nothing_when_it_is_damaged() {
+fn salvage_reports_a_damaged_newest_frame() {
     let home = SalvageDirectory::with_events(20);
     home.damage("payload 19.");
 
@@ -34,7 +34,7 @@ fn salvage_does_not_call_the_newest_frame_nothing_when_it_is_damaged() {
 }
 
 #[test]
-fn salvage_says_that_it_cannot_tell_whether_the_last_group_rotted_or_was_torn() {
+fn salvage_reports_unknown_loss_of_a_damaged_last_group() {
     let home = SalvageDirectory::with_events(20);
     let killed = home.killed_after("payload 20.");
     assert_eq!(killed.salvage().expect("a target").lost, LostFrames::Nothing);
@@ -46,7 +46,7 @@ fn salvage_says_that_it_cannot_tell_whether_the_last_group_rotted_or_was_torn() 
 }
 
 #[test]
-fn salvage_loses_nothing_of_sound_journals_and_makes_up_no_frames() {
+fn salvage_of_sound_journals_loses_and_invents_no_frame() {
     for events in [0, 1, 2, 7, 60, 61, 62, 400] {
         let home = SalvageDirectory::with_events(events);
         let salvaged = home.salvage().expect("a target");
@@ -124,7 +124,7 @@ proptest! {
 }
 
 #[test]
-fn salvage_of_a_compacted_journal_knows_of_what_its_snapshot_stood_for() {
+fn salvage_of_a_compacted_journal_reports_its_lost_snapshot() {
     let home = SalvageDirectory::with_events(20);
     home.store().compact(&owner(), &Config::default()).expect("room");
     assert_eq!(home.salvage().expect("a target").lost, LostFrames::Nothing);
@@ -134,7 +134,7 @@ fn salvage_of_a_compacted_journal_knows_of_what_its_snapshot_stood_for() {
 }
 
 #[test]
-fn a_file_in_which_no_journal_can_be_read_is_refused_and_leaves_no_target() {
+fn file_without_a_journal_is_refused_and_leaves_no_target() {
     let home = SalvageDirectory::with_events(20);
     let whole = fs::read(home.file()).expect("a file");
     let mut seed = 1u32;
@@ -166,7 +166,7 @@ fn a_salvage_for_which_there_is_no_room_leaves_no_target() {
 }
 
 #[test]
-fn a_salvage_that_was_killed_is_not_served_and_can_be_done_again() {
+fn killed_salvage_is_not_served_and_can_be_repeated() {
     let home = SalvageDirectory::with_events(20);
     fs::create_dir(home.target()).expect("a directory");
     fs::write(home.target().join("UNFINISHED"), "").expect("a file");
@@ -207,7 +207,7 @@ impl SalvageDirectory {
         home
     }
 
-    /// What this holds and one more event, after a kill.
+    /// Returns a copy with one more event, as after a kill.
     fn killed_after(&self, payload: &str) -> Self {
         let killed = Self(tempfile::tempdir().expect("a directory"));
         fs::create_dir(killed.directory()).expect("a directory");

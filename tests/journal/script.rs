@@ -75,22 +75,22 @@ impl ScriptDriver {
         Self::open(Replay::new(config()).expect("a valid configuration"), now)
     }
 
-    /// Makes a move, and answers the facts that follow from it.
+    /// Makes a move, and returns the facts that follow from it.
     pub(crate) fn make(&mut self, a_move: &ScriptMove) -> Vec<Fact> {
         self.now = self.now + Duration::from_micros(1);
         match a_move {
             ScriptMove::Submit { id, payload, extras } => {
-                drop(self.tell(Command::Submit(event(*id, payload, *extras))))
+                drop(self.execute(Command::Submit(event(*id, payload, *extras))))
             }
             ScriptMove::Start => self.start(),
             ScriptMove::Settle(ending) => self.settle(ending),
-            ScriptMove::Redrive(id) => drop(self.tell(Command::Redrive(key(*id)))),
-            ScriptMove::Discard(id) => drop(self.tell(Command::Discard(key(*id)))),
-            ScriptMove::Pause(true) => drop(self.tell(Command::Pause)),
-            ScriptMove::Pause(false) => drop(self.tell(Command::Resume)),
+            ScriptMove::Redrive(id) => drop(self.execute(Command::Redrive(key(*id)))),
+            ScriptMove::Discard(id) => drop(self.execute(Command::Discard(key(*id)))),
+            ScriptMove::Pause(true) => drop(self.execute(Command::Pause)),
+            ScriptMove::Pause(false) => drop(self.execute(Command::Resume)),
             ScriptMove::Wait(duration) => {
                 self.now = self.now + *duration;
-                self.tell(Command::Sweep);
+                self.execute(Command::Sweep);
             }
         }
         self.collect()
@@ -101,7 +101,7 @@ impl ScriptDriver {
             return;
         }
         let ticket = self.tickets.remove(0);
-        if let Answer::Running(run) = self.tell(Command::Start(ticket)) {
+        if let Answer::Running(run) = self.execute(Command::Start(ticket)) {
             self.runs.push(run.id);
         }
     }
@@ -114,10 +114,10 @@ impl ScriptDriver {
             ScriptEnding::Permanent(error) => Outcome::Permanent { error: ErrorText::new(error) },
             ScriptEnding::Snooze => Outcome::Snooze { delay: Duration::from_secs(5), reason: None },
         };
-        self.tell(Command::Settle { run, outcome });
+        self.execute(Command::Settle { run, outcome });
     }
 
-    fn tell(&mut self, command: Command) -> Answer {
+    fn execute(&mut self, command: Command) -> Answer {
         self.engine.execute(self.now, command, &mut self.out)
     }
 

@@ -1,4 +1,4 @@
-//! Snapshots stand for the frames before them.
+//! Snapshots hold what the frames before them say.
 
 use eventful::journal::{
     DiskStore, JournalStore, MaintainError, Maintained, MemoryStore, Owner, Recovered, Sequence, WriteError, recover,
@@ -23,7 +23,7 @@ proptest! {
     #![proptest_config(cases("snapshots"))]
 
     #[test]
-    fn a_snapshot_made_between_appends_equals_the_replay_of_all_frames(
+    fn snapshot_made_between_appends_equals_the_replay_of_all(
         moves in moves(),
         snapshot_after in 100u64..3000,
         steps in 0usize..12,
@@ -66,7 +66,7 @@ proptest! {
 }
 
 #[test]
-fn a_snapshot_trims_what_the_one_before_it_stood_for_and_keeps_that_one() {
+fn snapshot_keeps_the_previous_one_and_trims_before_it() {
     let mut store = MemoryStore::new();
     let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
     let (driver, opening) = ScriptDriver::open(replay, start());
@@ -82,7 +82,7 @@ fn a_snapshot_trims_what_the_one_before_it_stood_for_and_keeps_that_one() {
 }
 
 #[test]
-fn where_room_is_short_a_snapshot_comes_early_and_another_so_that_all_frames_go() {
+fn snapshots_come_early_where_room_is_short_and_free_all_frames() {
     let mut store = MemoryStore::bounded(80_000);
     let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
     log.reserve(32_000);
@@ -117,7 +117,7 @@ fn where_room_is_short_a_snapshot_comes_early_and_another_so_that_all_frames_go(
 }
 
 #[test]
-fn a_snapshot_that_would_not_leave_half_of_the_reserve_is_given_up_whole() {
+fn snapshot_that_would_take_half_of_the_reserve_is_abandoned() {
     let mut store = MemoryStore::bounded(40_000);
     let Recovered { mut log, replay } = reopen(&mut store, u64::MAX);
     log.reserve(16_000);
@@ -167,7 +167,7 @@ fn parts_of_a_snapshot_on_disk_leave_half_of_the_reserve_to_the_byte() {
     }
 }
 
-/// When each record ended that is over and expires, in the order in which it does.
+/// Returns when each expiring record ended, in the order in which they expire.
 fn expiries(replay: Replay, now: Timestamp) -> Vec<(Option<Timestamp>, Key)> {
     let mut out = Output::with_facts();
     let mut engine = replay.open(now, &mut out);

@@ -1,4 +1,4 @@
-//! What making a snapshot costs: bytes of each step, memory, and nothing at all where there is no room.
+//! The costs of a snapshot: bytes of each step, memory, and nothing at all where there is no room.
 
 use eventful::journal::{
     DiskStore, JournalLog, JournalStore, MaintainError, Maintained, MemoryStore, Owner, WriteError,
@@ -71,7 +71,7 @@ fn snapshot_takes_no_memory_for_records_that_no_frame_changed() {
 }
 
 #[test]
-fn where_there_is_no_room_for_a_snapshot_nothing_is_read_for_one() {
+fn snapshot_without_room_reads_nothing() {
     let watched = WatchedStore::new(MemoryStore::bounded(100_000));
     let mut log = open(&mut watched.store(), 1);
     (0..3).for_each(|n| log.append(&[accepted(&format!("{n}"), 10_000)]).expect("room"));
@@ -92,7 +92,7 @@ fn where_there_is_no_room_for_a_snapshot_nothing_is_read_for_one() {
 }
 
 #[test]
-fn frames_that_are_many_more_than_call_for_a_snapshot_are_cut_into_several() {
+fn long_backlog_of_frames_becomes_several_snapshots() {
     let mut store = MemoryStore::new();
     let mut log = open(&mut store, u64::MAX);
     for n in 0..100 {
@@ -136,7 +136,7 @@ fn recovery_takes_memory_for_the_records_and_not_for_the_frames() {
 }
 
 #[test]
-fn recovery_on_two_threads_gives_the_same_as_on_one_and_names_the_frame_that_is_damaged() {
+fn recovery_on_two_threads_equals_recovery_on_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = DiskStore::new(directory.path());
     let (mut memory, mut progress) = (MemoryStore::new(), Vec::new());

@@ -15,7 +15,7 @@ pub(crate) struct WatchedStore {
     notes: Arc<Mutex<WatchedNotes>>,
 }
 
-/// What was asked, and what is damaged.
+/// The calls of a journal, and the damage that is set.
 #[derive(Debug, Default)]
 pub(crate) struct WatchedNotes {
     /// Bytes of each part that was put.
@@ -63,7 +63,7 @@ impl WatchedStore {
         (notes.parts.len(), notes.parts_read)
     }
 
-    /// What it holds now, besides.
+    /// Returns the extent and the snapshots of the memory now.
     pub(crate) fn look(&self) -> (Extent, Vec<Sequence>) {
         let mut journal = self.memory.copy().open(&Owner::new("a look")).expect("memory");
         (journal.extent(), journal.snapshots().expect("memory"))

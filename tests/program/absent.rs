@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::process::ServerChild;
 
 #[tokio::test]
-async fn server_whose_directory_goes_answers_every_call_and_loses_nothing() {
+async fn server_whose_directory_vanishes_responds_and_loses_nothing() {
     let parent = tempfile::tempdir().expect("a directory");
     let (data, elsewhere) = (parent.path().join("data"), parent.path().join("elsewhere"));
     let server = ServerChild::start(&["--data", &data.display().to_string()]).await;

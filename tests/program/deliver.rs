@@ -60,7 +60,7 @@ async fn content_type_encoding_and_attributes_arrive_over_two_hops() {
 }
 
 #[tokio::test]
-async fn headers_that_were_kept_are_delivered_and_replace_none_of_ours() {
+async fn recorded_headers_are_delivered_and_replace_none_of_ours() {
     let sink = Sink::start(&[]).await;
     let server = ServerChild::start(&["--deliver", &sink.url]).await;
     let kept = "header:x-github-event=push,header:eventful-type=forged,header:content-length=9,header:user-agent=b";
@@ -114,7 +114,7 @@ async fn type_of_an_event_arrives_at_the_second_hop() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_and_connections_are_kept() {
+async fn temporary_failures_are_retried_on_kept_connections() {
     let answers = ["500 Oh", "429 Slow Down\r\nretry-after: 0", "408 Late", "425 Early", "503 Busy"];
     let sink = Sink::start(&answers).await;
     let server = ServerChild::start(&["--deliver", &sink.url]).await;
@@ -127,7 +127,7 @@ async fn what_may_pass_is_tried_again_and_connections_are_kept() {
 }
 
 #[tokio::test]
-async fn what_will_not_pass_fails_at_once_and_no_redirect_is_followed() {
+async fn permanent_failures_and_redirects_fail_at_once() {
     for answer in ["302 Found\r\nlocation: /hook", "400 Bad", "410 Gone"] {
         let sink = Sink::start(&[answer]).await;
         let server = ServerChild::start(&["--deliver", &sink.url]).await;
@@ -270,7 +270,7 @@ async fn answer_that_has_begun_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_in_the_log() {
+async fn failed_attempts_are_in_the_log() {
     let sink = Sink::start(&["500 Oh", "410 Gone"]).await;
     let mut server = ServerChild::start(&["--log", "info", "--deliver", &sink.url]).await;
     server.submit("a-1", "/v1/events", "x").await;

@@ -23,7 +23,7 @@ const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const EPOCH: Epoch = Epoch::new(NOW.as_micros());
 
 #[tokio::test]
-async fn verify_tells_what_a_journal_holds_and_leaves_it_as_it_is() {
+async fn verify_reports_what_a_journal_holds_and_changes_nothing() {
     let home = ProgramJournal::with_events(9);
     let before = home.files();
 
@@ -79,7 +79,7 @@ async fn dump_prints_each_fact_as_json() {
 }
 
 #[tokio::test]
-async fn dump_prints_the_records_that_a_snapshot_stands_for_and_bytes_as_base64() {
+async fn dump_prints_records_of_a_snapshot_and_bytes_as_base64() {
     let home = ProgramJournal::with_events(2);
     home.open()
         .append(&[Fact { at: NOW, change: Change::Accepted(Event::new(key(7), vec![0xff, 0xfe])) }])
@@ -97,7 +97,7 @@ async fn dump_prints_the_records_that_a_snapshot_stands_for_and_bytes_as_base64(
 }
 
 #[tokio::test]
-async fn salvage_saves_what_is_before_the_damage_and_says_what_is_lost() {
+async fn salvage_saves_all_before_the_damage_and_reports_the_rest() {
     let home = ProgramJournal::with_events(9);
     home.damage("payload 5");
     let (before, saved) = (home.files(), ProgramJournal(tempfile::tempdir().expect("a directory")));
@@ -113,7 +113,7 @@ async fn salvage_saves_what_is_before_the_damage_and_says_what_is_lost() {
 }
 
 #[tokio::test]
-async fn salvage_goes_on_from_a_snapshot_and_saves_all_of_a_sound_journal() {
+async fn salvage_continues_from_a_snapshot_and_saves_a_sound_journal() {
     let home = ProgramJournal::with_events(9);
     assert_eq!(run(&["journal", "compact", home.dir()]).await.0, 0);
     let mut log = home.open();
@@ -133,7 +133,7 @@ async fn salvage_goes_on_from_a_snapshot_and_saves_all_of_a_sound_journal() {
 }
 
 #[tokio::test]
-async fn salvage_of_a_journal_whose_newest_frame_is_damaged_names_it_and_ends_with_1() {
+async fn salvage_names_a_damaged_newest_frame_and_ends_with_1() {
     let home = ProgramJournal::with_events(9);
     home.damage("payload 8");
     let saved = ProgramJournal(tempfile::tempdir().expect("a directory"));
@@ -145,7 +145,7 @@ async fn salvage_of_a_journal_whose_newest_frame_is_damaged_names_it_and_ends_wi
 }
 
 #[tokio::test]
-async fn salvage_of_a_file_that_holds_no_journal_says_so_and_ends_with_1() {
+async fn salvage_of_a_file_without_journal_ends_with_1() {
     let home = ProgramJournal::with_events(9);
     fs::write(home.file(), [0; 40]).expect("a file");
     let to = home.0.path().join("saved");
@@ -191,7 +191,7 @@ async fn journal_of_a_newer_program_ends_with_2_and_is_left_alone() {
 }
 
 #[tokio::test]
-async fn start_says_that_the_journal_is_new_or_how_many_records_it_has() {
+async fn start_reports_a_new_journal_or_its_number_of_records() {
     let home = ProgramJournal(tempfile::tempdir().expect("a directory"));
     let mut server = ServerChild::start(&["--data", home.dir()]).await;
     assert!(server.says("persistence").await.ends_with(&format!("{}, a new journal", home.dir())));
@@ -237,7 +237,7 @@ async fn journal_of_the_former_format_is_refused_by_a_sentence() {
 }
 
 #[tokio::test]
-async fn what_is_in_use_can_be_verified_dumped_and_backed_up_but_not_mended() {
+async fn journal_in_use_can_be_read_and_copied_but_not_mended() {
     let home = ProgramJournal::with_events(9);
     let mut log = home.open_as("process 4242 on host blue");
     log.append(&[accepted(20)]).expect("room");
@@ -263,7 +263,7 @@ async fn what_is_in_use_can_be_verified_dumped_and_backed_up_but_not_mended() {
 }
 
 #[tokio::test]
-async fn backup_takes_the_place_of_no_journal_and_of_a_damaged_one_makes_none() {
+async fn backup_replaces_no_journal_and_copies_no_damaged_one() {
     let home = ProgramJournal::with_events(9);
     let copy = home.0.path().join("copy").display().to_string();
     let (code, _, stderr) = run(&["journal", "backup", home.dir(), home.dir()]).await;
@@ -277,7 +277,7 @@ async fn backup_takes_the_place_of_no_journal_and_of_a_damaged_one_makes_none() 
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_made() {
+async fn missing_journal_is_not_created() {
     let home = ProgramJournal::with_events(1);
     let new = home.0.path().join("new").display().to_string();
     for args in [
@@ -296,7 +296,7 @@ async fn what_is_not_there_is_not_made() {
 }
 
 #[tokio::test]
-async fn a_journal_that_may_not_be_read_is_not_told_as_none() {
+async fn journal_without_read_permission_is_not_reported_as_absent() {
     let home = ProgramJournal::with_events(0);
     let to = home.0.path().join("to").display().to_string();
     fs::remove_file(home.file()).expect("a file");

@@ -21,7 +21,7 @@ const CLIENTS: u64 = 6;
 const MAX_ATTEMPTS: &str = "50";
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_many_kills_and_is_done_once_the_program_is_left_alone() {
+async fn acknowledged_events_survive_many_kills_and_are_completed() {
     let run = KillRun::start().await;
     let mut clients = JoinSet::new();
     (1..=CLIENTS).for_each(|name| drop(clients.spawn(OneRequestClient::new(name, &run.ledger, &run.place).run())));

@@ -58,7 +58,7 @@ async fn a_try_that_gets_anywhere_gives_the_retries_back() {
 }
 
 #[tokio::test]
-async fn without_a_server_it_says_so() {
+async fn client_without_a_server_says_so() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let (code, stdout, stderr) = run(&["send", file, "--to", "http://127.0.0.1:1", "--retries", "0"]).await;
     assert_eq!(code, 1);
@@ -82,7 +82,7 @@ async fn lines_after_the_end_of_an_answer_are_sent_again() {
 }
 
 #[tokio::test]
-async fn it_gives_up_once_and_at_once_where_no_try_will_do_better() {
+async fn client_gives_up_at_once_where_no_retry_can_help() {
     let sink = Sink::start(&["404 Not Found"]).await;
     let lines: String = (0..1200).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
     let (code, stdout, stderr) = send_to(&sink.url, &[], &lines).await;

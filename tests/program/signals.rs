@@ -82,7 +82,7 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn a_command_does_not_outlive_the_server_nor_does_what_it_has_started() {
+async fn command_and_its_children_do_not_outlive_the_server() {
     let pipe = pipe("orphan");
     // The shell waits for `cat`, which reads until the pipe is closed.
     let command = format!("cat '{}' > /dev/null; true", pipe.display());

@@ -17,7 +17,7 @@ fn is_silent(attribute: &str) -> bool {
     silences && find_words(attribute, "reason").next().is_none()
 }
 
-/// By default proptest keeps the seeds of tests under `tests/` where nobody looks.
+/// By default proptest keeps the seeds of tests under `tests/` where no one searches for them.
 pub(crate) fn proptest_without_persistence(source: &SourceFile) -> Vec<String> {
     const ADVICE: &str = "set `failure_persistence` to a file in `proptest-regressions/`";
     let needs = |word, setting| {

@@ -19,7 +19,7 @@ enum Target {
     Module(usize),
     /// An item that the module defines.
     ItemOf(usize),
-    /// What another crate defines.
+    /// An item of another crate.
     Foreign,
 }
 
@@ -166,7 +166,7 @@ impl Paths<'_> {
         targets
     }
 
-    /// What a module calls by a name.
+    /// Returns what a module means by a name.
     fn look_up(&self, module: usize, name: &str, open: &mut Vec<(usize, usize)>) -> Vec<Target> {
         let own = &self.one.modules[module];
         let children = own.children.iter().filter(|(child, _)| child == name);
@@ -195,7 +195,7 @@ impl Paths<'_> {
     }
 }
 
-/// Whether a path that leads to no module and no item of its crate leads to another crate.
+/// Returns whether a path that leads to no module and no item of its crate leads to another crate.
 fn is_foreign(path: &[String]) -> bool {
     path.first().is_some_and(|first| !["crate", "self", "super"].contains(&first.as_str()))
 }

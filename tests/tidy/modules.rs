@@ -32,7 +32,7 @@ pub(crate) struct Import {
     pub(crate) path: Vec<String>,
     /// The name that it binds; absent when it binds all (`*`).
     pub(crate) name: Option<String>,
-    /// Whether it is a `pub use` of any reach.
+    /// True for a `pub use` of any visibility.
     pub(crate) is_public: bool,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn crates(tree: &[SourceFile]) -> Vec<Crate> {
     roots.map(|file| read_crate(tree, file)).collect()
 }
 
-/// Whether Cargo begins a crate at `path`.
+/// Returns whether Cargo begins a crate at `path`.
 fn is_root(path: &str) -> bool {
     let member = ["sim/threads/", "sim/"].into_iter().find_map(|member| path.strip_prefix(member));
     let parts: Vec<_> = member.unwrap_or(path).split('/').collect();
@@ -158,7 +158,7 @@ impl<'a> ModuleReader<'a> {
     }
 }
 
-/// Whether `keyword` begins an item called `name`.
+/// Returns whether `keyword` begins an item called `name`.
 fn defines(keyword: &str, name: &str) -> bool {
     let defines = ["fn", "struct", "enum", "trait", "type", "const", "static"].contains(&keyword);
     defines && name.starts_with(|c: char| c.is_alphabetic()) && !["fn", "async", "unsafe", "extern"].contains(&name)
@@ -177,7 +177,7 @@ fn path_at(tokens: &[Token<'_>]) -> Vec<String> {
     path
 }
 
-/// Whether `pub` or `pub(…)` stands at the end of `before`.
+/// Returns whether `pub` or `pub(…)` is at the end of `before`.
 fn is_public(before: &[Token<'_>]) -> bool {
     match before {
         [.., token] if token.text == "pub" => true,

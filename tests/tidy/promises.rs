@@ -8,7 +8,7 @@ const PROMISES: usize = 11;
 /// May say `not yet: why` instead of a link.
 const NOT_YET: [&str; 1] = ["P10"];
 
-/// What is wrong with each promise whose row or test is missing.
+/// Returns a finding for each promise whose row or test is missing.
 pub(crate) fn unkept(readme: &str, tree: &[SourceFile]) -> Vec<String> {
     (1..=PROMISES).filter_map(|n| unkept_one(&format!("P{n}"), readme, tree)).collect()
 }
@@ -49,7 +49,7 @@ fn has_test(tree: &[SourceFile], name: &str, path: &str) -> bool {
     sources.any(|source| find_words(&source.code, &function).any(|at| is_test(&source.code[..at])))
 }
 
-/// Whether the attribute at the end of `before` makes the function after it a test.
+/// Returns whether the attribute at the end of `before` makes the function after it a test.
 fn is_test(before: &str) -> bool {
     let before = before.trim_end().trim_end_matches("async").trim_end();
     let attribute = before.strip_suffix(']').and_then(|before| before.rsplit_once("#["));

@@ -23,7 +23,7 @@ impl SourceFile {
         Self { path: path.to_owned(), text: text.to_owned(), code, product }
     }
 
-    /// Whether users run it, as opposed to tests, benchmarks and examples.
+    /// Returns whether users run it, as opposed to tests, benchmarks and examples.
     pub(crate) fn is_product(&self) -> bool {
         let folders = ["src/", "sim/src/", "sim/threads/src/"];
         folders.iter().any(|folder| self.path.starts_with(folder)) && self.path.ends_with(".rs")
@@ -71,7 +71,7 @@ pub(crate) fn find_words<'a>(code: &'a str, phrase: &'a str) -> impl Iterator<It
     })
 }
 
-/// Where the bracket that opens at `open` closes, or the end.
+/// Returns the place of the bracket that closes the one at `open`, or the end.
 pub(crate) fn closing(code: &str, open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, c) in code[open..].char_indices() {

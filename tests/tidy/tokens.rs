@@ -3,7 +3,7 @@
 /// A word, a lifetime, `::`, or one other mark.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token<'a> {
-    /// Where it begins, in bytes.
+    /// The place of its first byte.
     pub(crate) at: usize,
     pub(crate) text: &'a str,
 }

@@ -25,7 +25,7 @@ const ANYWHERE: [(&str, &str); 6] = [
 
 const TOPICLESS: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "manager"];
 
-/// What the two sans-IO parts must not know. Only a simulator's view of the node may depend on a feature.
+/// Finds what the two sans-IO parts must not use. Only a simulator's view of the node may depend on a feature.
 pub(crate) fn forbidden_in_engine(source: &SourceFile) -> Vec<String> {
     if source.path.starts_with("src/engine/") {
         return phrases(source, &source.product, &ENGINE);
@@ -43,7 +43,7 @@ fn without_simulation(source: &SourceFile) -> String {
         .collect()
 }
 
-/// What must not be anywhere in code or configuration.
+/// Finds what must not be anywhere in code or configuration.
 pub(crate) fn forbidden(source: &SourceFile) -> Vec<String> {
     if source.path.ends_with(".md") { Vec::new() } else { phrases(source, &source.code, &ANYWHERE) }
 }

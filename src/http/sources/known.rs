@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stripe_changes_at_a_redelivery_does_not_count() {
+    fn fields_that_stripe_changes_at_a_redelivery_do_not_count() {
         let [one, again] = [STRIPE, STRIPE_AGAIN].map(|sent| sent.event(sent.secret, sent.at).expect("an event"));
         assert_eq!((one.key(), one.digest()), (again.key(), again.digest()));
         assert_ne!(one.payload(), again.payload());

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused_with_a_hint() {
+    fn invalid_duration_is_refused_with_an_example() {
         for text in ["", "5", "s", "5 s", "-5s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
             let error = duration(text).expect_err(text);
             assert!(error.contains("500ms"), "{error}");
