@@ -7,7 +7,7 @@ use super::failures::Failures;
 use super::groups::Lsn;
 use super::workers::WorkerId;
 
-/// The driver's name of someone who waits: for room, for the end of an event, or for facts.
+/// The driver's name of a waiting caller or reader: for room, for the end of an event, or for facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Waiter(u64);
 
@@ -18,7 +18,7 @@ impl Waiter {
     }
 }
 
-/// The LSNs of which it was decided whether an answer may leave: those after the first, up to the second.
+/// The LSNs whose fate was decided, so that results may leave: those after the first, up to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
     /// The last one before them.
@@ -36,21 +36,21 @@ pub struct Settled {
 pub struct Actions {
     /// Wake the dispatcher: a run can start, or none ever will.
     pub dispatch: bool,
-    /// Wake who sleeps towards the next deadline: there is an earlier one, or none will come.
+    /// Wake the sweeper: there is an earlier deadline than the one that it waits for, or none will come.
     pub timer: bool,
     /// Wake the writer of the journal.
     pub write: bool,
-    /// Wake who sees to the end: the shutdown has come further.
+    /// Wake the task that drives the end: the shutdown has made progress.
     pub end: bool,
-    /// Wake all who wait until no event is pending.
+    /// Wake all callers that wait until no event is pending.
     pub idle: bool,
-    /// Wake everyone who waits for anything.
+    /// Wake all that wait for anything.
     pub everyone: bool,
     /// Start the dispatcher again: it has a permit, and presents nothing.
     pub replace_dispatcher: bool,
-    /// Wake who waits for one of these LSNs.
+    /// Wake the callers that wait for one of these LSNs.
     pub settled: Option<Settled>,
-    /// Wake these.
+    /// Wake these waiters.
     pub wake: Vec<Waiter>,
     /// Cancel the runs of these workers.
     pub cancel: Vec<WorkerId>,
@@ -64,7 +64,7 @@ impl Actions {
         (self.idle, self.everyone) = (true, true);
     }
 
-    /// Adds LSNs that were settled, later ones than those before.
+    /// Adds LSNs whose fate was decided, later ones than those before.
     pub(super) fn settle(&mut self, after: Lsn, up_to: Lsn) {
         let after = self.settled.map_or(after, |settled| settled.after.min(after));
         let up_to = self.settled.map_or(up_to, |settled| settled.up_to.max(up_to));
@@ -72,27 +72,27 @@ impl Actions {
     }
 }
 
-/// The actions of inputs whose actions were not asked for yet, beside those that the state shows.
+/// The actions of inputs whose actions were not asked for yet, besides those that the state shows.
 ///
-/// Absent as a rule, and on the heap: what each input writes in the node travels from core to core with the
-/// lock, and the actions are three cache lines.
+/// Usually absent, and on the heap: what each input writes in the node travels from core to core with the lock, and
+/// the actions are three cache lines.
 #[derive(Debug, Default)]
 pub(super) struct Pending(Option<Box<Actions>>);
 
 impl Pending {
-    /// To add to them.
+    /// Returns the actions, to add to them.
     pub(super) fn edit(&mut self) -> &mut Actions {
         self.0.get_or_insert_default()
     }
 
-    /// The run of this worker has ended: there is nothing to cancel, and its worker may have another.
+    /// Removes the cancellation of this worker's run: that has ended, and the worker may have another.
     pub(super) fn spare(&mut self, worker: WorkerId) {
         if let Some(actions) = &mut self.0 {
             actions.cancel.retain(|cancelled| *cancelled != worker);
         }
     }
 
-    /// Takes them out.
+    /// Takes out the actions.
     pub(super) fn take(&mut self) -> Actions {
         self.0.take().map_or_else(Actions::default, |actions| *actions)
     }

@@ -1,4 +1,4 @@
-//! Takes events in.
+//! Admission of events.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use super::groups::Lsn;
 use super::unavailable::Unavailable;
 use crate::engine::{Answer, Bound, Command, Conflict, Duplicate, Event, Phase, Refusal, Rejection, Timestamp};
 
-/// The result of a submission that was taken.
+/// The result of a submission that was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
     /// The event is new, and will be processed.
@@ -17,7 +17,7 @@ pub enum Submitted {
     Duplicate(Duplicate),
 }
 
-/// The reason why a submitted event was not taken. Nothing was changed.
+/// The reason why a submitted event was not accepted. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
@@ -32,10 +32,10 @@ pub enum SubmitError {
         /// The time to wait before trying again.
         retry_after: Duration,
     },
-    /// The event is larger than any may be.
+    /// The event is larger than the limit.
     #[error("an event may have {limit_bytes} bytes: raise max_event_bytes, or send a reference to the data")]
     TooLarge {
-        /// The most that an event may have.
+        /// The most bytes that an event may have.
         limit_bytes: usize,
     },
     /// The engine is shutting down, or has stopped.
@@ -51,7 +51,7 @@ pub enum SubmitError {
 pub struct Decided<T> {
     /// The value.
     pub value: T,
-    /// The LSN that must be durable before; `None` when none need be.
+    /// The LSN that must be durable before; `None` when no LSN must be.
     pub lsn: Option<Lsn>,
 }
 
@@ -60,8 +60,8 @@ pub struct Decided<T> {
 pub enum Admission {
     /// The event was accepted or refused.
     Decided(Decided<Result<Submitted, SubmitError>>),
-    /// There is no room for it, or others wait before it: it waits, and its waiter is woken when it may
-    /// [enter again](Node::enter_again).
+    /// There is no room for it, or other events wait before it: it waits, and its waiter is woken when it may [enter
+    /// again](Node::enter_again).
     Waits(Event),
 }
 
@@ -120,7 +120,7 @@ impl Node {
         self.queue.leave(waiter);
     }
 
-    /// Counts a submission that makes no event. A node that decides nothing counts nothing.
+    /// Counts a submission that makes no event. A node that is not available counts nothing.
     pub fn reject(&mut self, now: Timestamp, rejection: Rejection) {
         if self.unavailable().is_none() {
             self.execute(now, Command::Reject(rejection));
@@ -135,7 +135,7 @@ impl Node {
         }
         let is_durable = self.is_durably_known(now, &event);
         let value = submitted(&self.execute(now, Command::Submit(event)));
-        // An answer that says nothing of a record need not wait.
+        // A result that shows nothing of a record need not wait.
         let waits = matches!(value, Ok(_) | Err(SubmitError::Conflict(_))) && !is_durable;
         Decided { value, lsn: self.commits.tail().filter(|_| waits) }
     }
@@ -146,16 +146,16 @@ impl Node {
         (self.engine.phase() == Phase::Running && is_new()).then_some(refusal)
     }
 
-    /// Returns whether the journal is late, and the record of this key durable all the same. Then what is
-    /// said of it need not wait. While the journal is in time, waiting costs less than this look.
+    /// Returns whether the journal is late, and the record of this key durable all the same. Then a result about it
+    /// need not wait. While the journal is in time, waiting costs less than this check.
     fn is_durably_known(&self, now: Timestamp, event: &Event) -> bool {
         let is_durable =
             || self.engine.get(now, event.key()).is_some_and(|known| self.commits.holds(known.changed_at()));
         self.commits.is_late(now) && is_durable()
     }
 
-    /// Returns whether this event, of a newcomer or of one who waits, is one that room would help. A refusal is not tried out, for it would be
-    /// counted.
+    /// Returns whether room would help this event, of a new caller or of one that waits. No refusal is tried, because
+    /// it would be counted.
     fn must_wait(&self, now: Timestamp, event: &Event, waiter: Option<Waiter>) -> bool {
         !(self.has_room(now, event.size_bytes()) && self.queue.lets_in(waiter))
             && self.engine.phase() == Phase::Running
@@ -163,12 +163,12 @@ impl Node {
             && self.engine.get(now, event.key()).is_none()
     }
 
-    /// Returns whether no bound stands against one more event of this size.
+    /// Returns whether no bound prevents one more event of this size.
     fn has_room(&self, now: Timestamp, size_bytes: usize) -> bool {
         self.engine.has_room(size_bytes) && self.commits.refusal(now, size_bytes).is_none()
     }
 
-    /// Calls the first submitter that waits, when it can enter or never will.
+    /// Wakes the first submitter that waits, if it can enter or never will.
     pub(super) fn call_first_in_queue(&mut self, now: Timestamp) {
         let Self { engine, commits, queue, .. } = self;
         let ends = engine.phase() != Phase::Running;
@@ -179,7 +179,7 @@ impl Node {
     }
 }
 
-/// Translates the engine's answer to a submission.
+/// Converts the engine's answer to a submission.
 #[expect(clippy::wildcard_enum_match_arm, reason = "what does not fit the command is a bug, whatever it is")]
 fn submitted(answer: &Answer) -> Result<Submitted, SubmitError> {
     match *answer {

@@ -1,4 +1,4 @@
-//! Batches of runs: given to a task, and given back by it, in one hold of the lock.
+//! Batches of runs: a task gets them, and returns them, in one hold of the lock.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -20,25 +20,25 @@ pub struct Launch {
     pub lsn: Option<Lsn>,
 }
 
-/// The runs that one task is given, and those that it gives back, in one hold of the lock.
+/// The runs that one task gets, and those that it returns, in one hold of the lock.
 #[derive(Debug, Default)]
 pub struct RunBatch {
     ended: Vec<EndedRun>,
     launches: Vec<Launch>,
-    /// Runs that it was given last, and when.
+    /// The number of runs that it got last, and the time.
     given: usize,
     since: Timestamp,
-    /// A handler did not end at once.
+    /// True if a handler did not end at once.
     has_waited: bool,
     lead: Option<Lead>,
 }
 
-/// A run that its task has done with.
+/// A run that its task has ended.
 #[derive(Debug)]
 pub(super) struct EndedRun {
     pub(super) worker: WorkerId,
     pub(super) run: RunId,
-    /// Absent when the run was stopped.
+    /// The outcome; absent when the run was stopped.
     pub(super) outcome: Option<Outcome>,
     /// The status that the outcome has led to, if it counts.
     pub(super) status: Option<Status>,
@@ -50,22 +50,22 @@ impl RunBatch {
         self.ended.push(EndedRun { worker, run, outcome, status: None });
     }
 
-    /// Notes that a handler did not end at once.
+    /// Records that a handler did not end at once.
     pub const fn wait(&mut self) {
         self.has_waited = true;
     }
 
-    /// The name under which it leads, as far as it knows.
+    /// Returns the name under which it leads, as far as it knows.
     pub const fn lead(&self) -> Option<Lead> {
         self.lead
     }
 
-    /// Takes out what the ended runs have led to, in the order in which they were added.
+    /// Takes out the statuses to which the ended runs have led, in the order in which they were added.
     pub fn statuses(&mut self) -> impl Iterator<Item = Option<Status>> + '_ {
         self.ended.drain(..).map(|ended| ended.status)
     }
 
-    /// Takes out the runs that it was given.
+    /// Takes out the runs that it got.
     pub fn launches(&mut self) -> impl ExactSizeIterator<Item = Launch> + '_ {
         self.launches.drain(..)
     }
@@ -87,17 +87,17 @@ impl RunBatch {
         self.ended.iter_mut()
     }
 
-    /// Gives it one more run.
+    /// Adds one more run.
     pub(super) fn give(&mut self, launch: Launch) {
         self.launches.push(launch);
     }
 
-    /// Returns how many runs it was given.
+    /// Returns the number of runs that it got.
     pub(super) const fn len(&self) -> usize {
         self.launches.len()
     }
 
-    /// Ends the filling of the batch: the task has all that it is given now.
+    /// Ends the filling of the batch: the task has all that it gets now.
     pub(super) const fn complete(&mut self, now: Timestamp, lead: Option<Lead>) {
         (self.given, self.since, self.lead) = (self.launches.len(), now, lead);
     }

@@ -5,18 +5,18 @@ use alloc::collections::VecDeque;
 use super::hooks::{Action, HookSet, Point};
 use crate::engine::{Config, EnqueueFailure, Ticket};
 
-/// The channel of tickets. One slot more than the engine feeds, for the marker.
+/// The channel of tickets. It has one slot more than the engine feeds, for the marker.
 ///
-/// Both ends are used under one lock, so a ring is all that a channel needs to be, and tickets are
-/// presented in the order of their numbers, whichever task presents them.
+/// Both ends are used under one lock, so a queue is all that a channel needs to be, and tickets are presented in the
+/// order of their numbers, whichever task presents them.
 #[derive(Debug)]
 pub(super) struct TicketChannel {
     slots: usize,
-    /// Absent when the receiver is gone, and with it all tickets.
+    /// The tickets; absent when the receiver is gone, and with it all tickets.
     tickets: Option<VecDeque<Ticket>>,
 }
 
-/// The channel has no receiver any more.
+/// The error for a channel that has no receiver any more.
 #[derive(Debug)]
 pub(super) struct ChannelGone;
 
@@ -26,7 +26,7 @@ impl TicketChannel {
         Self { slots, tickets: Some(VecDeque::new()) }
     }
 
-    /// Takes in a ticket.
+    /// Sends a ticket.
     pub(super) fn send(&mut self, ticket: Ticket, probe: &HookSet) -> Result<(), EnqueueFailure> {
         match probe.locked(Point::Enqueue) {
             Action::Fail => return Err(EnqueueFailure::Full),
@@ -41,7 +41,7 @@ impl TicketChannel {
         Ok(())
     }
 
-    /// Gives out the next ticket, if there is one.
+    /// Takes out the next ticket, if there is one.
     pub(super) fn take(&mut self, probe: &HookSet) -> Result<Option<Ticket>, ChannelGone> {
         loop {
             let Some(ticket) = self.tickets.as_mut().ok_or(ChannelGone)?.pop_front() else {
@@ -56,23 +56,23 @@ impl TicketChannel {
         }
     }
 
-    /// Tickets in it, measured.
+    /// Returns the number of tickets in it, measured.
     pub(super) fn depth(&self) -> usize {
         self.tickets.as_ref().map_or(0, VecDeque::len)
     }
 
-    /// Returns whether [`TicketChannel::take`] would give a ticket, or find that the receiver is gone.
+    /// Returns whether [`TicketChannel::take`] would return a ticket, or find that the receiver is gone.
     pub(super) fn has_news(&self) -> bool {
         self.tickets.as_ref().is_none_or(|tickets| !tickets.is_empty())
     }
 
-    /// Its tickets, for a simulator that loses, doubles or delays some of them, or takes the receiver away.
+    /// Returns its tickets, for a simulator that loses, doubles or delays some of them, or removes the receiver.
     #[cfg(feature = "sim")]
     pub(super) const fn tickets_mut(&mut self) -> &mut Option<VecDeque<Ticket>> {
         &mut self.tickets
     }
 
-    /// Its tickets, in their order.
+    /// Returns its tickets, in their order.
     #[cfg(feature = "sim")]
     pub(super) const fn tickets(&self) -> Option<&VecDeque<Ticket>> {
         self.tickets.as_ref()

@@ -1,5 +1,5 @@
-//! The journal as the node sees it: facts that are not durable, the condition of the journal, and what may be taken
-//! in meanwhile.
+//! The journal as the node sees it: facts that are not durable, the condition of the journal, and what may be accepted
+//! meanwhile.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -13,30 +13,29 @@ use crate::engine::{Bound, Engine, Output, Rejection, Ticket, Timestamp, facts::
 /// Bounds on what may wait for the journal, and on what is kept free in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitLimits {
-    /// Bytes of facts that are not durable, past which no new event is taken.
+    /// Bytes of facts that are not durable, past which no new event is accepted.
     pub max_unsynced_bytes: usize,
     /// Room in bytes that only outcomes and shutdown may use.
     pub reserve_bytes: u64,
     /// The longest time for which a result waits until it is durable.
     pub answer_timeout: Duration,
-    /// Bytes of facts in one group, and those of one fact more at most.
+    /// Bytes of facts in one group, besides those of one fact more.
     pub group_bytes: usize,
-    /// Failures of the journal of which it is kept what they took.
+    /// Failures of the journal whose lost LSNs are kept.
     pub failures: usize,
 }
 
 impl CommitLimits {
-    /// Bytes of facts after which a group is full. It is one transaction of the store, and what was
-    /// decided later waits for it: 1 MiB takes about 20 ms, and larger groups bring no more events per
-    /// second.
+    /// Bytes of facts after which a group is full. A group is one append, and what is decided later waits for it: 1
+    /// MiB takes about 20 ms, and larger groups bring no more events per second.
     pub const GROUP_BYTES: usize = 1 << 20;
 
-    /// Failures of which it is kept what they took. Who waits is woken at once, and only a future that is
-    /// not polled meanwhile asks later.
+    /// The number of failures whose lost LSNs are kept. All that wait are woken at once, and only a future that is not
+    /// polled meanwhile asks later.
     pub const FAILURES: usize = 64;
 }
 
-/// An engine that was opened from a journal, and what is known of that.
+/// An engine that was opened from a journal, and what was found there.
 #[derive(Debug)]
 pub struct OpenedEngine {
     /// The engine.
@@ -49,8 +48,8 @@ pub struct OpenedEngine {
     pub frames: u64,
 }
 
-/// The journal as the node sees it: groups on their way, and the journal's condition. Without a journal
-/// everything is as durable as it gets.
+/// The journal as the node sees it: groups on their way, and the journal's condition. Without a journal everything
+/// counts as durable.
 #[derive(Debug, Default)]
 pub(super) struct PendingCommits(Option<GroupCommit>);
 
@@ -64,8 +63,8 @@ struct GroupCommit {
     room_bytes: u64,
     /// True if its directory and its disk were there at the last check.
     is_reachable: bool,
-    /// Facts that were given up, until the journal is opened again and says what is left of them.
-    given_up: usize,
+    /// Facts that were abandoned, until the journal is opened again and shows which are left.
+    abandoned: usize,
     /// The time at which the oldest of them was decided.
     lost_since: Option<Timestamp>,
 }
@@ -98,7 +97,7 @@ impl PendingCommits {
             limits,
             room_bytes,
             is_reachable: true,
-            given_up: 0,
+            abandoned: 0,
             lost_since: None,
         }))
     }
@@ -115,7 +114,7 @@ impl PendingCommits {
         }
     }
 
-    /// Takes in a ticket that is to be sent, and gives it back when it may leave at once.
+    /// Takes in a ticket that is to be sent, and returns it if it may leave at once.
     pub(super) fn pass(&mut self, ticket: Ticket) -> Option<Ticket> {
         match &mut self.0 {
             Some(journaled) => journaled.groups.pass(ticket),
@@ -139,12 +138,12 @@ impl PendingCommits {
         self.0.as_ref().is_none_or(|journaled| journaled.groups.is_idle())
     }
 
-    /// Facts that are not durable.
+    /// Returns the number of facts that are not durable.
     pub(super) fn unsynced(&self) -> u64 {
-        self.0.as_ref().map_or(0, |journaled| (journaled.groups.unsynced() + journaled.given_up) as u64)
+        self.0.as_ref().map_or(0, |journaled| (journaled.groups.unsynced() + journaled.abandoned) as u64)
     }
 
-    /// Bytes of facts that are not durable.
+    /// Returns the bytes of facts that are not durable.
     pub(super) fn unsynced_bytes(&self) -> u64 {
         self.0.as_ref().map_or(0, |journaled| journaled.groups.unsynced_bytes() as u64)
     }
@@ -168,12 +167,12 @@ impl PendingCommits {
         self.0.as_ref()?.refusal(now, size_bytes)
     }
 
-    /// Returns whether so much waits for the journal that what can wait must.
+    /// Returns whether so much waits for the journal that work which can wait must.
     pub(super) fn is_behind(&self) -> bool {
         self.0.as_ref().is_some_and(GroupCommit::is_behind)
     }
 
-    /// Notes what the journal can take now, and whether it is there.
+    /// Records how much the journal can take now, and whether it is reachable.
     pub(super) const fn measure(&mut self, room_bytes: u64, is_reachable: bool) {
         if let Some(journaled) = &mut self.0 {
             (journaled.room_bytes, journaled.is_reachable) = (room_bytes, is_reachable);
@@ -195,7 +194,7 @@ impl PendingCommits {
         self.0.as_ref()?.unsynced_since()
     }
 
-    /// Returns whether what was last changed at this time is durable, and was not given up.
+    /// Returns whether a record that was last changed at this time is durable, and was not abandoned.
     pub(super) fn holds(&self, changed_at: Timestamp) -> bool {
         self.unsynced_since().is_none_or(|since| changed_at < since)
     }
@@ -205,12 +204,12 @@ impl PendingCommits {
         self.unsynced_since().is_some_and(|since| since + LATE_AFTER <= now)
     }
 
-    /// Returns whether the oldest group is older than an answer may wait.
+    /// Returns whether the oldest group is older than a result may wait.
     pub(super) fn is_stuck(&self, now: Timestamp) -> bool {
         self.0.as_ref().is_some_and(|journaled| journaled.is_stuck(now))
     }
 
-    /// The next time at which an answer has waited too long.
+    /// Returns the next time at which a result has waited too long.
     pub(super) fn next_overdue(&self, now: Timestamp) -> Option<Timestamp> {
         let journaled = self.0.as_ref()?;
         let (_, next) = journaled.groups.split_by_age(|since| journaled.is_overdue(since, now));
@@ -232,7 +231,7 @@ impl PendingCommits {
         self.0.as_ref().map(|journaled| &journaled.horizon)
     }
 
-    /// No LSN that is open is settled any more.
+    /// Closes the horizon: no open LSN is settled any more.
     pub(super) fn close_horizon(&mut self) {
         self.0.iter_mut().for_each(|journaled| journaled.horizon.close());
     }
@@ -247,7 +246,7 @@ impl PendingCommits {
         self.0.as_mut().is_some_and(|journaled| journaled.groups.begin(facts))
     }
 
-    /// The group is durable. Returns the tickets that may leave now, and the LSNs that are settled.
+    /// Records that the group is durable. Returns the tickets that may leave now, and the LSNs that are settled.
     pub(super) fn finish(&mut self, room_bytes: u64) -> (Vec<Ticket>, Lsn, Lsn) {
         let Some(journaled) = &mut self.0 else { return Default::default() };
         (journaled.room_bytes, journaled.is_reachable) = (room_bytes, true);
@@ -256,40 +255,40 @@ impl PendingCommits {
         (tickets, journaled.horizon.reach(reached), reached)
     }
 
-    /// Gives up what is not durable, and the engine with it. Returns which LSNs are lost, and how many facts.
+    /// Abandons what is not durable, and the engine with it. Returns which LSNs are lost, and the number of facts.
     pub(super) fn abandon(&mut self) -> (Lsn, Lsn, usize) {
         let Some(journaled) = &mut self.0 else { return Default::default() };
         journaled.condition = EngineCondition::Reopening;
         journaled.lost_since = journaled.unsynced_since();
         let durable = journaled.groups.settled();
         let facts = journaled.groups.fail();
-        journaled.given_up += facts;
+        journaled.abandoned += facts;
         let lost = journaled.groups.settled();
         journaled.horizon.lose(durable, lost, journaled.limits.failures);
         (durable, lost, facts)
     }
 
-    /// The engine was replaced.
+    /// Records that the engine was replaced.
     pub(super) const fn reopen(&mut self, room_bytes: u64) {
         if let Some(journaled) = &mut self.0 {
-            (journaled.condition, journaled.given_up, journaled.lost_since) = (EngineCondition::Open, 0, None);
+            (journaled.condition, journaled.abandoned, journaled.lost_since) = (EngineCondition::Open, 0, None);
             (journaled.room_bytes, journaled.is_reachable) = (room_bytes, true);
         }
     }
 
-    /// The engine will not be replaced.
+    /// Records that the engine will not be replaced.
     pub(super) const fn stay_down(&mut self) {
         if let Some(journaled) = &mut self.0 {
             journaled.condition = EngineCondition::Down;
         }
     }
 
-    /// The room for new events.
+    /// Returns the room for new events.
     pub(super) fn room(&self) -> Option<u64> {
         self.0.as_ref().map(GroupCommit::room)
     }
 
-    /// Groups that were made durable or given up.
+    /// Returns the number of groups that were made durable or abandoned.
     pub(super) fn settled(&self) -> u64 {
         self.0.as_ref().map_or(0, |journaled| journaled.groups.settled().number())
     }
@@ -313,7 +312,7 @@ impl GroupCommit {
         self.room_bytes.saturating_sub(taken)
     }
 
-    /// Returns whether no answer waits any more for a group of which the first fact is as old as this.
+    /// Returns whether no result waits any more for a group whose first fact is as old as this.
     fn is_overdue(&self, since: Timestamp, now: Timestamp) -> bool {
         since + self.limits.answer_timeout <= now
     }

@@ -1,4 +1,4 @@
-//! Gives commands to the engine, and performs at once what follows from them.
+//! Execution of commands by the engine, and of what follows from them at once.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -9,7 +9,7 @@ use super::failures::Failures;
 use crate::engine::{Answer, Command, Effect, EnqueueFailure, Phase, Timestamp};
 
 impl Node {
-    /// Decides, and performs what must not wait.
+    /// Executes a command, and performs what must not wait.
     #[inline(always)]
     pub(super) fn execute(&mut self, now: Timestamp, command: Command) -> Answer {
         self.gate_expiry(now);
@@ -18,8 +18,8 @@ impl Node {
         answer
     }
 
-    /// Lets sweeps forget only while the journal keeps up. Nothing waits for that, and what a long stop
-    /// has made due at once must not come before results in the queue of the disk.
+    /// Lets sweeps remove records only while the journal keeps up. Nothing waits for that, and the many removals that
+    /// a long stop has made due must not come before results in the queue of the disk.
     pub(super) fn gate_expiry(&mut self, now: Timestamp) {
         let hold = self.commits.is_behind();
         if hold != self.engine.holds_expiry() {
@@ -29,7 +29,7 @@ impl Node {
 
     #[inline(always)]
     fn decide(&mut self, now: Timestamp, command: Command) -> Answer {
-        // These three only add deadlines, which the engine knows to judge quickly.
+        // These three only add deadlines, which the engine can compare quickly.
         self.has_moved_deadlines |= !matches!(command, Command::Submit(_) | Command::Start(_) | Command::Settle { .. });
         self.probe.before(now, &command, &self.engine);
         let answer = self.engine.execute(now, command, &mut self.out);
@@ -38,8 +38,8 @@ impl Node {
         answer
     }
 
-    /// Takes what the engine put out: facts join the open group, tickets leave after them, and runs that
-    /// no longer count are cancelled at once, which a crash would do as well.
+    /// Takes the engine's output: facts join the open group, tickets leave after them, and runs that no longer count
+    /// are cancelled at once, which a crash would do as well.
     pub(super) fn take_output(&mut self, now: Timestamp) {
         if self.commits.keeps_facts() {
             self.commits.add(self.out.drain_facts());
@@ -61,8 +61,8 @@ impl Node {
         }
     }
 
-    /// Sends the tickets in the outbox. From the first one on that does not get into the channel, all are
-    /// reported, the last one first. What follows from that is performed too.
+    /// Sends the tickets in the outbox. From the first one on that does not get into the channel, all are reported,
+    /// the last one first. What follows from that is performed too.
     pub(super) fn perform(&mut self, now: Timestamp) {
         while !self.outbox.is_empty() {
             let mut failure = EnqueueFailure::Full;
@@ -77,7 +77,7 @@ impl Node {
             while let Some(ticket) = unsent.pop() {
                 self.decide(now, Command::EnqueueFailed { ticket, cause: failure });
             }
-            // What was put out meanwhile stays in its order; without any the memory is used again.
+            // Output that came meanwhile stays in its order; without any the memory is used again.
             if self.outbox.is_empty() {
                 self.outbox = unsent;
             }
@@ -86,7 +86,7 @@ impl Node {
 
     /// Returns the work of the driver once the lock is free. To be called after each input.
     pub fn actions(&mut self, now: Timestamp) -> Actions {
-        // An engine that was given up has nothing more to do.
+        // An abandoned engine has nothing more to do.
         let is_usable = self.unavailable().is_none();
         let dispatch = is_usable && self.wakes_dispatcher();
         let timer = is_usable && self.has_earlier_deadline(now);
@@ -110,7 +110,7 @@ impl Node {
     fn wakes_dispatcher(&mut self) -> bool {
         let can_start = self.may_start() && self.channel.has_news() && self.workers.permits_free() > 0;
         let has_work = can_start || self.engine.phase() != Phase::Running;
-        // Who watches over a leader looks again by itself.
+        // A dispatcher that watches a leader checks it again by itself.
         let wakes = self.dispatcher_waits && has_work && !self.pace.is_led();
         if wakes {
             self.dispatcher_waits = false;

@@ -1,4 +1,4 @@
-//! Starts runs, and settles them.
+//! The start and the settlement of runs.
 
 use super::Node;
 use super::batch::{Launch, RunBatch};
@@ -61,8 +61,8 @@ impl Node {
         self.engine.phase() == Phase::Running && !self.engine.is_paused()
     }
 
-    /// A worker has ended its run, with this outcome; without one when the run was stopped. Its permit is
-    /// free again. Returns the status that the outcome leads to, if it counts.
+    /// Settles the run of a worker, which has ended with this outcome; without one when the run was stopped. Its
+    /// permit is free again. Returns the status to which the outcome leads, if it counts.
     pub fn settle(&mut self, now: Timestamp, worker: WorkerId, run: RunId, outcome: Option<Outcome>) -> Option<Status> {
         if self.workers.end(worker, run) {
             self.pending.spare(worker);
@@ -80,7 +80,7 @@ impl Node {
         let is_ready = self.shutdown.is_none() && self.unavailable().is_none();
         let others_lead = self.pace.is_led() && !self.pace.is_leader(batch.lead());
         if is_ready && !(others_lead && self.pace.size() > 1) {
-            // Of a receiver that is gone the dispatcher learns by itself.
+            // The dispatcher notices by itself that a receiver is gone.
             let _ = self.launch_batch(now, batch);
         }
         if batch.len() == 0 || self.pace.size() == 1 {
@@ -101,7 +101,7 @@ impl Node {
         }
     }
 
-    /// Starts as many runs as a task is given at once, or as there are.
+    /// Starts as many runs as a task gets at once, or as there are.
     fn launch_batch(&mut self, now: Timestamp, batch: &mut RunBatch) -> Result<(), ChannelGone> {
         while batch.len() < self.pace.size() {
             match self.launch(now) {
@@ -117,20 +117,20 @@ impl Node {
         Ok(())
     }
 
-    /// The most runs that one task is given. With a journal one: a handler that kills the process would take the
-    /// attempts of those with it that were started and not called.
+    /// Returns the most runs that one task gets. With a journal one: a handler that kills the process would use up the
+    /// attempts of the runs that were started with its own and not called.
     fn most_at_once(&self) -> usize {
         if self.commits.keeps_facts() { 1 } else { self.config().thresholds().runs }
     }
 
-    /// The handler of this run is alive. Returns the run's new deadline, if it still counts.
+    /// Records that the handler of this run is alive. Returns the run's new deadline, if it still counts.
     pub fn heartbeat(&mut self, now: Timestamp, run: RunId) -> Option<Timestamp> {
         self.ready().ok()?;
         let answer = self.execute(now, Command::Heartbeat(run));
         if let Answer::Alive(deadline) = answer { Some(deadline) } else { None }
     }
 
-    /// Gives up the channel and every ticket in it.
+    /// Replaces the channel, with the loss of every ticket in it.
     pub(super) fn replace_channel(&mut self, now: Timestamp) {
         if self.unavailable().is_none() {
             self.channel = TicketChannel::new(self.engine.config());
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(node.start(NOW, &mut RunBatch::default()), Start::End);
     }
 
-    /// A node with so many events that wait.
+    /// Returns a node with this many waiting events.
     fn node(events: usize) -> Node {
         let (mut config, mut out) = (Config::default(), Output::new());
         (config.concurrency, config.channel_capacity) =
@@ -223,7 +223,7 @@ mod tests {
         node
     }
 
-    /// A task that was given its first runs, and those.
+    /// Returns a task's batch, and the first runs in it.
     fn begin(node: &mut Node, now: Timestamp) -> (RunBatch, Vec<Launch>) {
         let mut batch = RunBatch::default();
         assert_eq!(node.start(now, &mut batch), Start::Runs);
@@ -242,7 +242,7 @@ mod tests {
         batch.launches().collect()
     }
 
-    /// The sizes of the batches that a task is given whose every turn takes this time.
+    /// Returns the sizes of the batches of a task whose every turn takes this time.
     fn sizes(node: &mut Node, turns: &[Duration]) -> Vec<usize> {
         let (mut now, (mut batch, mut runs)) = (NOW, begin(node, NOW));
         let mut sizes = alloc::vec![runs.len()];
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(turn(&mut node, late, &mut other, others).len(), 2);
         assert!(other.lead().is_some() && other.lead() != batch.lead());
 
-        // Back again it is one of those that are slow, and another one leads.
+        // Back again, the task is one of the slow ones, and another one leads.
         assert_eq!((turn(&mut node, late, &mut batch, runs).len(), batch.lead()), (1, None));
         assert_eq!(node.start(late, &mut RunBatch::default()), Start::Led(late + STALL));
     }

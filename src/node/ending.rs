@@ -8,8 +8,8 @@ use super::shutdown::{Shutdown, ShutdownPhase, ShutdownReport};
 use crate::engine::{Command, Phase, Timestamp};
 
 impl Node {
-    /// Stops intake and dispatch now, and gives the runs in flight at most `timeout` to end. Asked for
-    /// again, the earliest deadline counts.
+    /// Stops intake and dispatch now, and lets the runs in flight end for at most `timeout`. Of several calls the
+    /// earliest deadline counts.
     pub fn shut_down(&mut self, now: Timestamp, timeout: Duration) {
         let deadline = now + timeout;
         match &mut self.shutdown {
@@ -19,11 +19,11 @@ impl Node {
         if self.unavailable().is_none() && self.engine.phase() == Phase::Running {
             self.end_engine(now);
         }
-        // One that decides nothing takes in nothing anyway, and counts nothing.
+        // A node that is not available accepts and counts nothing anyway.
         (self.pending.edit().dispatch, self.pending.edit().write, self.pending.edit().end) = (true, true, true);
     }
 
-    /// Has the engine end when a shutdown was asked for, which counts from here.
+    /// Makes the engine end if a shutdown was asked for, which counts from here.
     pub(super) fn end_engine(&mut self, now: Timestamp) {
         if let Some(shutdown) = &mut self.shutdown {
             shutdown.count_from(*self.engine.fact_counters());
@@ -31,8 +31,8 @@ impl Node {
         }
     }
 
-    /// Takes the shutdown as far as it can go now. Returns when to call again if nothing wakes before;
-    /// `None` when it has ended, or none was asked for.
+    /// Takes the shutdown as far as it can go now. Returns the time of the next call if nothing wakes before; `None`
+    /// when it has ended, or none was asked for.
     pub fn see_to_end(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.release_answers(now, false);
         self.advance_shutdown(now);
@@ -80,8 +80,8 @@ impl Node {
         }
     }
 
-    /// Returns whether no run is in flight and all facts are durable. A journal that is being opened again
-    /// is waited for: what it gives back is part of the report.
+    /// Returns whether no run is in flight and all facts are durable. A journal that is being opened again is waited
+    /// for: its contents are part of the report.
     fn is_drained(&self) -> bool {
         let is_reopening = self.commits.condition() == EngineCondition::Reopening;
         self.is_broken || !is_reopening && self.workers.inflight() == 0 && self.commits.is_idle()
@@ -119,7 +119,7 @@ impl Node {
         self.pending.edit().wake_everyone();
     }
 
-    /// Readers are shown facts that are durable, and so hear of the end only now.
+    /// Readers get facts once they are durable, and so learn of the end only now.
     fn finish_shutdown(&mut self, now: Timestamp) {
         self.release_answers(now, true);
         self.readers.close(&mut self.pending.edit().wake);

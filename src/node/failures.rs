@@ -1,5 +1,5 @@
-//! News of failed events for the log, since nothing else remembers it: those that were forgotten, and that they keep
-//! new ones out.
+//! News of failed events for the log, of which no other trace remains: those that were removed, and that they keep new
+//! ones out.
 
 use alloc::vec::Vec;
 
@@ -8,9 +8,9 @@ use crate::engine::{DroppedFailure, Engine, Output, Phase};
 /// News of failed events.
 #[derive(Debug, Default)]
 pub struct Failures {
-    /// The events that were forgotten.
+    /// The events that were removed.
     pub dropped: Vec<DroppedFailure>,
-    /// New events are refused from now on, or taken again.
+    /// Set when new events are refused from now on, or accepted again.
     pub turned_full: Option<FullOfFailures>,
 }
 
@@ -26,9 +26,9 @@ pub struct FullOfFailures {
 }
 
 impl Failures {
-    /// Returns what is new since the last call. `reported_full` is what was reported then.
+    /// Returns the news since the last call. `reported_full` is what was reported then.
     pub(super) fn since(reported_full: &mut bool, engine: &Engine, out: &mut Output) -> Self {
-        // An engine that stops takes nothing again, whatever fits.
+        // An engine that stops accepts nothing again, whatever fits.
         let is_running = engine.phase() == Phase::Running;
         let is_full = if is_running { engine.is_full_of_failures() } else { *reported_full };
         let turned = *reported_full != is_full;

@@ -1,13 +1,13 @@
-//! Group commit: what was decided and is not durable yet, and what must wait for that.
+//! Group commit: facts that are decided and not durable yet, and what must wait for them.
 //!
 //! ```text
 //! decided ──▶ open group ──begin──▶ group being written ──finish──▶ durable
 //! ```
 //!
-//! Facts go into the open group. While one group is being written the next one fills; there is
-//! no timer. One that is full waits behind those before it, and another one is opened. Tickets wait in
-//! the group that was open when they were decided, so they leave after the facts that they follow
-//! from, and in their order. An answer waits for the [`Lsn`] that was the tail when it was decided.
+//! Facts go into the open group. While one group is being written the next one fills; there is no timer. A full group
+//! waits behind those before it, and another one is opened. Tickets wait in the group that was open when they were
+//! decided, so they leave after the facts from which they follow, and in their order. A result waits for the [`Lsn`]
+//! that was the tail when it was decided.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -15,8 +15,8 @@ use core::mem;
 
 use crate::engine::{Ticket, Timestamp, facts::Fact};
 
-/// A log sequence number: the number of a group, as a point that durability reaches. It rises by one for
-/// each group of a process, also over a [`Groups::fail`].
+/// A log sequence number: the number of a group, as a point that durability reaches. It rises by one for each group of
+/// a process, also over a [`Groups::fail`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Lsn(u64);
 
@@ -24,7 +24,7 @@ impl Lsn {
     /// The LSN of what is durable from the start.
     pub const START: Self = Self(0);
 
-    /// Its number; one more for each group.
+    /// Returns its number; one more for each group.
     pub const fn number(self) -> u64 {
         self.0
     }
@@ -38,7 +38,7 @@ impl Lsn {
 #[derive(Debug)]
 pub struct Groups {
     limit_bytes: usize,
-    /// The last group that is durable, or was given up.
+    /// The last group that is durable, or was abandoned.
     settled: Lsn,
     /// The group that is being written; its facts are with the writer.
     written: Option<WrittenGroup>,
@@ -68,8 +68,8 @@ struct WrittenGroup {
 }
 
 impl Groups {
-    /// No groups; everything so far is durable. A group has so many bytes of facts, and those of one fact
-    /// more at most.
+    /// Creates an empty set; everything so far is durable. A group has at most this many bytes of facts, besides those
+    /// of one fact more.
     pub fn bounded(limit_bytes: usize) -> Self {
         let (settled, written, full, open, facts, bytes) = Default::default();
         Self { limit_bytes: limit_bytes.max(1), settled, written, full, open, facts, bytes }
@@ -91,7 +91,7 @@ impl Groups {
         }
     }
 
-    /// Takes in a ticket that is to be sent, and gives it back when nothing is ahead of it.
+    /// Takes in a ticket that is to be sent, and returns it if nothing is ahead of it.
     pub fn pass(&mut self, ticket: Ticket) -> Option<Ticket> {
         if self.is_idle() {
             return Some(ticket);
@@ -114,7 +114,7 @@ impl Groups {
         Lsn(self.settled.0 + groups as u64)
     }
 
-    /// The last group that is durable.
+    /// Returns the last group that is durable, or was abandoned.
     pub fn settled(&self) -> Lsn {
         self.settled
     }
@@ -124,12 +124,12 @@ impl Groups {
         self.written.is_none() && self.full.is_empty() && self.open.is_empty()
     }
 
-    /// Facts that are not durable.
+    /// Returns the number of facts that are not durable.
     pub fn unsynced(&self) -> usize {
         self.facts
     }
 
-    /// Bytes of the events in these facts, and of what is known of the others.
+    /// Returns the bytes of the events in these facts, and of the size of the others.
     pub fn unsynced_bytes(&self) -> usize {
         self.bytes
     }
@@ -156,7 +156,7 @@ impl Groups {
         self.split_by_age(|_| false).1
     }
 
-    /// The tickets that wait, in their order.
+    /// Returns the tickets that wait, in their order.
     #[cfg(feature = "sim")]
     pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> + '_ {
         let written = self.written.iter().flat_map(|written| &written.tickets);
@@ -186,10 +186,9 @@ impl Groups {
         true
     }
 
-    /// The group that [`Groups::begin`] gave out is durable. Returns the tickets to send now, in
-    /// this order.
+    /// Records that the group of [`Groups::begin`] is durable. Returns the tickets to send now, in this order.
     ///
-    /// What follows it without facts of its own needs no write, and is let go too.
+    /// Tickets that follow it without facts of their own need no write, and are released too.
     pub fn finish(&mut self) -> Vec<Ticket> {
         let Some(written) = self.written.take() else { return Vec::new() };
         self.settled = self.settled.next();
@@ -201,9 +200,9 @@ impl Groups {
         tickets
     }
 
-    /// Gives up everything that is not durable: whether the group being written is, is unknown,
-    /// and the ones after it were never written. Returns how many facts these were. What waits for a
-    /// an LSN above [`Groups::settled`] before this call waits in vain.
+    /// Abandons everything that is not durable: whether the group being written is durable is unknown, and those after
+    /// it were never written. Returns the number of these facts. An LSN above [`Groups::settled`] before this call is
+    /// never reached.
     pub fn fail(&mut self) -> usize {
         let lost = self.facts;
         *self = Self { settled: self.tail(), ..Self::bounded(self.limit_bytes) };

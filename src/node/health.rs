@@ -1,4 +1,4 @@
-//! The health of the node, in numbers and in a word.
+//! The health of the node: its numbers, and whether it is ready.
 
 use core::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct Stats {
     pub subscription_dropped: u64,
     /// Facts that are not durable yet. Zero without a journal.
     pub unsynced: u64,
-    /// Bytes that the journal can take for new events; nothing without a journal.
+    /// Bytes that the journal can take for new events; none without a journal.
     pub journal_room_bytes: Option<u64>,
     /// Times that the journal was opened again after a failure.
     pub journal_reopenings: u64,
@@ -39,7 +39,7 @@ pub struct Stats {
     pub unsynced_bytes: u64,
     /// The time for which the oldest of them has waited.
     pub unsynced_for: Duration,
-    /// Groups of facts that the journal was given and that no longer wait for it, in this process.
+    /// Groups of facts that the journal got and that no longer wait for it, in this process.
     pub journal_groups: u64,
     /// The difference by which the engine's time is ahead of the wall clock: it was that far ahead when the journal
     /// was written, and does not go back. Retention counts only the time in which the engine is open.
@@ -77,7 +77,7 @@ pub enum NotReady {
     JournalDown,
     /// See [`JournalState::Stalled`].
     JournalStalled {
-        /// Since when.
+        /// The time since when.
         since: Timestamp,
     },
     /// See [`JournalState::Full`].
@@ -91,13 +91,13 @@ pub enum NotReady {
     DispatcherDown,
     /// The sweeper is dead and waits to be restarted, or sleeps past a deadline.
     SweeperDown,
-    /// Failed events have more than `max_failed_bytes`, and no new one is taken until some of them
-    /// are redriven or discarded.
+    /// Failed events have more than `max_failed_bytes`, and no new one is accepted until some of them are redriven or
+    /// discarded.
     FullOfFailures,
 }
 
 impl Node {
-    /// All numbers from one moment. `clock_ahead` is the driver's.
+    /// Returns all numbers from one moment. `clock_ahead` is the driver's.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Node {
         self.commits.state(now, self.writer.busy_since(), self.config().max_event_bytes)
     }
 
-    /// Returns whether events can be sent here: whether it makes progress, not just whether it lives.
+    /// Returns whether events can be sent here: whether it makes progress, not only whether it is alive.
     pub fn readiness(&self, now: Timestamp) -> Readiness {
         if self.is_broken {
             return Readiness::NotReady(NotReady::Broken);
@@ -151,8 +151,8 @@ impl Node {
         journal.or(why).map_or(Readiness::Ready, Readiness::NotReady)
     }
 
-    /// Returns whether handlers that do not yield to being stopped hold all permits: then nothing can
-    /// start any more.
+    /// Returns whether handlers that do not yield after their cancellation hold all permits: then nothing can start
+    /// any more.
     fn lacks_permits(&self, now: Timestamp) -> bool {
         self.workers.stopped(now, self.config().abort_grace) >= self.config().concurrency.get()
     }

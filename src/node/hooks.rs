@@ -42,7 +42,7 @@ pub enum Action {
     Continue,
     /// Other tasks run first.
     Yield,
-    /// The step takes so long.
+    /// The step takes this long.
     Stall(Duration),
     /// The step fails, as the point describes.
     Fail,
@@ -63,12 +63,12 @@ pub trait Hooks: Send + Sync + 'static {
         let _ = (now, command, engine);
     }
 
-    /// Called after the engine gave this answer, with all that it put out for it.
+    /// Called after the engine's answer, with its output.
     fn after(&self, now: Timestamp, answer: &Answer, out: &Output, engine: &Engine) {
         let _ = (now, answer, out, engine);
     }
 
-    /// Returns whether it is to be shown facts. Without a journal and readers they are not kept otherwise.
+    /// Returns whether these hooks need facts. Without a journal and readers they are not kept otherwise.
     fn wants_facts(&self) -> bool {
         false
     }
@@ -84,7 +84,7 @@ pub trait Hooks: Send + Sync + 'static {
     }
 }
 
-/// The hooks of one node and its driver. Nothing at all without feature `sim`.
+/// The hooks of one node and its driver. Empty without feature `sim`.
 #[derive(Clone, Default)]
 pub struct HookSet {
     #[cfg(feature = "sim")]
@@ -93,12 +93,12 @@ pub struct HookSet {
 
 #[cfg(feature = "sim")]
 impl HookSet {
-    /// Asks these hooks at each point.
+    /// Creates the set with these hooks.
     pub fn new(hooks: Arc<dyn Hooks>) -> Self {
         Self { hooks: Some(hooks) }
     }
 
-    /// Returns what is to happen at this point.
+    /// Returns the action at this point.
     pub fn at(&self, point: Point) -> Action {
         self.hooks.as_ref().map_or(Action::Continue, |hooks| hooks.at(point))
     }
@@ -126,7 +126,7 @@ impl HookSet {
 
 #[cfg(not(feature = "sim"))]
 impl HookSet {
-    /// Returns what is to happen at this point.
+    /// Returns the action at this point.
     #[inline(always)]
     pub const fn at(&self, _: Point) -> Action {
         Action::Continue

@@ -1,4 +1,4 @@
-//! The horizon: how far durability has come, and what that means for a result that waits.
+//! The horizon: the progress of durability, and its meaning for a result that waits.
 
 use alloc::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use super::groups::Lsn;
 pub enum Unsynced {
     /// Lost: the decision was abandoned with its engine.
     Lost,
-    /// An answer may not wait for it any longer. It may become durable yet.
+    /// A result may not wait for it any longer. It may become durable yet.
     Late,
 }
 
@@ -21,20 +21,20 @@ pub struct Horizon {
     late: Lsn,
     /// LSNs that will never be durable: after the first, up to the second of each pair.
     lost: VecDeque<(Lsn, Lsn)>,
-    /// Up to here it is not kept which ones were lost: so all may be.
+    /// The LSN up to which it is not kept which ones were lost: so all may be.
     unclear: Lsn,
     /// True once no further LSN is settled.
     is_closed: bool,
 }
 
 impl Horizon {
-    /// Everything up to this LSN is durable. Returns where it was before.
+    /// Records that everything up to this LSN is durable. Returns its place before.
     pub(super) const fn reach(&mut self, lsn: Lsn) -> Lsn {
         core::mem::replace(&mut self.reached, lsn)
     }
 
     /// Records that what is after the first LSN, up to the second, will not be durable. Keeps the ranges of at most
-    /// so many failures.
+    /// `most` failures.
     pub(super) fn lose(&mut self, after: Lsn, up_to: Lsn, most: usize) {
         self.reached = up_to;
         self.lost.push_back((after, up_to));
@@ -43,8 +43,8 @@ impl Horizon {
         }
     }
 
-    /// Ends the wait of results for what is up to this LSN. Returns up to where they did not before, when
-    /// that is news.
+    /// Ends the wait of results for what is up to this LSN. Returns the LSN up to which it had ended before, if that
+    /// changes.
     pub(super) fn stop_waiting(&mut self, up_to: Lsn) -> Option<Lsn> {
         (up_to > self.late).then(|| core::mem::replace(&mut self.late, up_to))
     }
@@ -54,8 +54,8 @@ impl Horizon {
         self.is_closed = true;
     }
 
-    /// Returns the fate of an LSN; `None` while that is open. A `patient` caller waits however long it takes, a
-    /// result only for the `answer_timeout`.
+    /// Returns the fate of an LSN; `None` while that is open. A `patient` caller waits without limit, a result only
+    /// for the `answer_timeout`.
     pub fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
         if lsn > self.reached {
             let waits = !self.is_closed && (patient || lsn > self.late);

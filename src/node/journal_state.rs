@@ -8,14 +8,14 @@ use crate::engine::Timestamp;
 pub enum JournalState {
     /// The journal writes what is decided.
     Working,
-    /// Something has waited for it for a second or longer.
+    /// A result or fact has waited for it for a second or longer.
     Stalled {
-        /// Since when.
+        /// The time since when.
         since: Timestamp,
     },
     /// Its disk has no room for the largest event that is allowed, beside the reserve.
     Full,
-    /// Its directory or its disk cannot be found or asked.
+    /// Its directory or its disk cannot be found, or does not respond.
     Unreachable,
     /// The journal has failed, and is being opened again.
     Reopening,
@@ -24,10 +24,10 @@ pub enum JournalState {
 }
 
 impl JournalState {
-    /// Every name that [`JournalState::as_str`] gives.
+    /// Every name that [`JournalState::as_str`] returns.
     pub const NAMES: [&'static str; 6] = ["working", "stalled", "full", "unreachable", "reopening", "down"];
 
-    /// Its name in snake case, as JSON and metrics show it.
+    /// Returns its name in snake case, as JSON and metrics show it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Working => Self::NAMES[0],

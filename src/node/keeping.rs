@@ -1,4 +1,4 @@
-//! The journal: what its writer is to do, and what came of it.
+//! The side of the node that faces the writer of the journal: its jobs, and their results.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -9,7 +9,7 @@ use super::commits::{EngineCondition, OpenedEngine};
 use super::writer::{Job, JournalSpace};
 use crate::engine::{Engine, Timestamp, facts::Fact};
 
-/// A journal that was opened again lacks frames that were durable: it is not used.
+/// The error for a journal that lacks frames which were durable when it was opened again: it is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the journal has lost frames that were durable: was it removed?")]
 pub struct FramesLost;
@@ -17,15 +17,15 @@ pub struct FramesLost;
 /// The consequences of a refusal by the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AppendRefused {
-    /// The condition that was found, when it is news.
+    /// The condition that was found, if it has changed.
     pub found: Option<JournalSpace>,
     /// The number of facts that are abandoned, when the node ends without them.
-    pub given_up: Option<usize>,
+    pub abandoned: Option<usize>,
 }
 
 impl Node {
-    /// The next job of the journal's writer. For [`Job::Append`] the group is put into `facts`, unless it
-    /// is there since it was refused.
+    /// Returns the next job of the journal's writer. For [`Job::Append`] the group is put into `facts`, unless it is
+    /// there since it was refused.
     pub fn next_job(&mut self, now: Timestamp, facts: &mut Vec<Fact>) -> Job {
         let ends = self.has_stopped() || self.is_broken;
         let job = match self.commits.condition() {
@@ -41,9 +41,9 @@ impl Node {
         job
     }
 
-    /// The group is durable, as the last of so many frames: its tickets and results leave. Returns whether
-    /// its facts are to be [published](Self::publish). After a panic in it the group counts as durable, too, and
-    /// more can be appended.
+    /// Records that the group is durable, as the last of this many frames: its tickets and results leave. Returns
+    /// whether its facts are to be [published](Self::publish). After a panic in it the group counts as durable, too,
+    /// and more can be appended.
     pub fn appended(&mut self, now: Timestamp, room_bytes: u64, frames: u64) -> bool {
         self.writer.appended(now, frames);
         let (tickets, after, up_to) = self.commits.finish(room_bytes);
@@ -57,8 +57,8 @@ impl Node {
         self.readers.any() || self.watches.any()
     }
 
-    /// Gives facts that are durable to who reads them or waits for them, part by part: fewer at a time when
-    /// there are many readers. Returns how many of them were given.
+    /// Passes durable facts to their readers and to the callers that wait for them, part by part: fewer at a time when
+    /// there are many readers. Returns the number of facts that were passed.
     pub fn publish(&mut self, facts: &[Fact]) -> usize {
         let most = (self.config().thresholds().published / self.readers.len().max(1)).max(1);
         let part = &facts[..facts.len().min(most)];
@@ -67,22 +67,22 @@ impl Node {
         part.len()
     }
 
-    /// The journal has refused the group, and nothing of it was written: it stays with the writer, and is
-    /// tried again.
+    /// Records that the journal has refused the group, and that nothing of it was written: it stays with the writer,
+    /// and is tried again.
     pub fn refused(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> AppendRefused {
         self.writer.refused();
         let found = self.measured(now, room_bytes, is_reachable);
         let ends = self.has_stopped() || self.is_broken;
-        let given_up = ends.then(|| {
+        let abandoned = ends.then(|| {
             let facts = self.abandon(now);
             self.stay_down();
             facts
         });
-        AppendRefused { found, given_up }
+        AppendRefused { found, abandoned }
     }
 
-    /// A step towards a snapshot was made. `more` says that there is more to do; `left` that something
-    /// was written of a snapshot that was given up.
+    /// Records that a step towards a snapshot was made. `more` says that there is more to do; `left` that parts of an
+    /// abandoned snapshot were written.
     pub fn maintained(&mut self, now: Timestamp, more: bool, left: bool) {
         self.writer.maintained(more);
         if left {
@@ -90,8 +90,8 @@ impl Node {
         }
     }
 
-    /// Notes how much room there is, and whether the journal is there. Returns what that means, when it is
-    /// news.
+    /// Records how much room there is, and whether the journal is reachable. Returns the condition that follows, if it
+    /// has changed.
     pub fn measured(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> Option<JournalSpace> {
         self.commits.measure(room_bytes, is_reachable);
         let largest = self.config().max_event_bytes as u64;
@@ -103,9 +103,9 @@ impl Node {
         self.writer.looked(now, found, room_bytes == u64::MAX).then_some(found)
     }
 
-    /// The journal has failed: whether its last group is durable is unknown, and the engine is given up
-    /// with all that may not be. `is_fenced` says that another process has it. Returns how many facts
-    /// were given up.
+    /// Records that the journal has failed: whether its last group is durable is unknown, and the engine is abandoned
+    /// with all facts that may not be. `is_fenced` says that another process has the journal. Returns the number of
+    /// facts that were abandoned.
     pub fn journal_failed(&mut self, now: Timestamp, is_fenced: bool) -> usize {
         let facts = self.abandon(now);
         self.writer.failed(now);
@@ -115,7 +115,7 @@ impl Node {
         facts
     }
 
-    /// Its runs are stopped, and nothing that the engine decided leaves any more.
+    /// Abandons the engine: its runs are stopped, and nothing that it decided leaves any more.
     fn abandon(&mut self, now: Timestamp) -> usize {
         let (after, up_to, facts) = self.commits.abandon();
         self.workers.stop_all(now, &mut self.pending.edit().cancel);
@@ -124,9 +124,8 @@ impl Node {
         facts
     }
 
-    /// The journal was opened again: the engine that it gives back takes the place of the one that was
-    /// given up, unless nothing will be decided any more. Returns the other one: it takes its time to be
-    /// dropped.
+    /// Records that the journal was opened again: the engine that it returns replaces the one that was abandoned,
+    /// unless nothing will be decided any more. Returns the other one: dropping it takes long.
     ///
     /// # Errors
     ///
@@ -152,12 +151,12 @@ impl Node {
         self.perform(now);
         self.readers.reopen(&mut self.pending.edit().wake);
         self.pending.edit().wake_everyone();
-        // A shutdown that was asked for while there was no engine is for this one.
+        // A shutdown that was asked for while there was no engine applies to this one.
         self.end_engine(now);
         Ok(before)
     }
 
-    /// The journal was not opened. `is_temporary` says that it may be later.
+    /// Records that the journal was not opened. `is_temporary` says that it may be later.
     pub fn journal_not_opened(&mut self, now: Timestamp, is_temporary: bool) {
         self.writer.not_opened(now);
         if !is_temporary {
@@ -170,7 +169,7 @@ impl Node {
         self.pending.edit().wake_everyone();
     }
 
-    /// The writer has closed the journal, or has died.
+    /// Records that the writer has closed the journal, or has died.
     pub fn journal_closed(&mut self, now: Timestamp) {
         if !self.has_stopped() && !self.writer.is_closed() {
             self.abandon(now);

@@ -2,21 +2,24 @@
 //!
 //! | file | topic |
 //! |---|---|
-//! | `decide` | gives a command to the engine, and performs what must not wait |
-//! | `admission`, `operate` | what callers ask for |
-//! | `dispatch` | starts runs, settles runs |
-//! | `keeping` | what the writer of the journal is to do, and what came of it |
-//! | `ending`, `ticking`, `supervision` | shutdown, time, tasks that die |
-//! | `reads`, `health` | what can be seen |
-//! | `groups`, `commits`, `horizon` | group commit: what is not durable, the journal's condition, what results wait for |
-//! | `pace`, `batch` | how many runs a task is given at once, and what it is given |
-//! | `channel`, `workers`, `writer`, `shutdown`, `upkeep` | the parts with a state of their own |
-//! | `room`, `watches`, `readers` | those who wait: for room, for the end of an event, for facts |
-//! | `actions`, `hooks` | what the driver must do; where a simulator can disturb it |
+//! | `decide` | executes a command, and performs what must not wait |
+//! | `admission`, `operate` | calls of submitters, operators and waiting callers |
+//! | `dispatch` | the start and the settlement of runs |
+//! | `keeping` | the jobs of the journal's writer, and their results |
+//! | `ending`, `ticking`, `supervision` | shutdown; deadlines; tasks that are started again when they die |
+//! | `reads`, `health` | records with their durability; numbers and readiness |
+//! | `groups`, `commits`, `horizon` | group commit: facts that wait, the journal's condition, the progress of durability |
+//! | `pace`, `batch` | the number of runs that a task gets at once, and these runs |
+//! | `channel`, `workers` | tickets; permits and their holders |
+//! | `writer`, `shutdown`, `supervised` | the states of the writer, of a shutdown, of a supervised task |
+//! | `capacity_queue`, `watches`, `readers` | waiters: for capacity, for the end of an event, for facts |
+//! | `journal_state`, `unavailable`, `failures` | the state of the journal; why nothing is decided; news of failed events |
+//! | `actions`, `hooks`, `sim` | the work of the driver; points of disturbance, and access, for a simulator |
 
 mod actions;
 mod admission;
 mod batch;
+mod capacity_queue;
 mod channel;
 mod commits;
 mod decide;
@@ -33,14 +36,13 @@ mod operate;
 mod pace;
 mod readers;
 mod reads;
-mod room;
 mod shutdown;
 #[cfg(feature = "sim")]
 mod sim;
+mod supervised;
 mod supervision;
 mod ticking;
 mod unavailable;
-mod upkeep;
 mod watches;
 mod workers;
 mod writer;
@@ -65,9 +67,9 @@ pub use pace::Lead;
 pub use readers::{Notice, Reading};
 pub use reads::{Observed, ShownWhen};
 pub use shutdown::ShutdownReport;
+pub use supervised::SupervisedTask;
 pub use ticking::Tick;
 pub use unavailable::Unavailable;
-pub use upkeep::SupervisedTask;
 pub use watches::{WaitError, WatchedEvent};
 pub use workers::WorkerId;
 pub use writer::{Job, JournalSpace};
@@ -76,13 +78,13 @@ use alloc::vec::Vec;
 
 use crate::engine::{Config, Engine, Output, Ticket, Timestamp};
 use actions::Pending;
+use capacity_queue::CapacityQueue;
 use channel::TicketChannel;
 use commits::PendingCommits;
 use pace::Pace;
 use readers::Readers;
-use room::RoomQueue;
 use shutdown::Shutdown;
-use upkeep::Supervised;
+use supervised::Supervised;
 use watches::Watches;
 use workers::Workers;
 use writer::WriterState;
@@ -114,8 +116,7 @@ use writer::WriterState;
 /// 6. **Output.** After one or more calls of the kinds before, and before the lock is free,
 ///    [`actions`](Self::actions) gives what is to be done outside the lock, in any order.
 ///
-/// All other methods only look. Nothing here waits, and nothing panics unless the hooks of a simulator
-/// ask for it.
+/// All other methods only read. Nothing here waits, and nothing panics unless the hooks of a simulator ask for it.
 ///
 /// ```
 /// use eventful::node::{Node, RunBatch, Start};
@@ -148,21 +149,21 @@ pub struct Node {
     workers: Workers,
     pace: Pace,
     /// Submitters that wait for room.
-    queue: RoomQueue,
+    queue: CapacityQueue,
     watches: Watches,
     readers: Readers,
-    /// The end of the last pending event is waited for.
+    /// True if a caller waits until no event is pending.
     idle_awaited: bool,
     dispatcher: Supervised,
     sweeper: Supervised,
     shutdown: Option<Shutdown>,
-    /// The dispatcher found nothing to start, and waits to be woken.
+    /// True if the dispatcher found nothing to start, and waits to be woken.
     dispatcher_waits: bool,
     /// The time at which the sweeper wakes: the next deadline, or an earlier time.
     armed: Timestamp,
-    /// A command may have moved a deadline that was set before.
+    /// True if a command may have moved a deadline that was set before.
     has_moved_deadlines: bool,
-    /// A thread panicked inside the node: nothing that it says can be trusted.
+    /// True if a thread panicked inside the node: no result of it can be trusted.
     is_broken: bool,
     /// True if it was last reported that failed events keep new ones out.
     reported_full: bool,
@@ -171,13 +172,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node without a journal around an engine that was opened just now with this output.
+    /// Creates a node without a journal around an engine that was opened just now with this output.
     pub fn in_memory(now: Timestamp, engine: Engine, out: Output) -> Self {
         Self::new(now, engine, out, PendingCommits::default(), WriterState::closed())
     }
 
-    /// A node around an engine that was opened just now from a journal. The facts of the opening are its
-    /// first group.
+    /// Creates a node around an engine that was opened just now from a journal. The facts of the opening are its first
+    /// group.
     pub fn with_journal(now: Timestamp, opened: OpenedEngine, limits: CommitLimits) -> Self {
         let OpenedEngine { engine, out, room_bytes, frames } = opened;
         Self::new(now, engine, out, PendingCommits::new(limits, room_bytes), WriterState::new(frames))
@@ -196,7 +197,7 @@ impl Node {
             outbox: Vec::new(),
             workers,
             pace: Pace::new(),
-            queue: RoomQueue::default(),
+            queue: CapacityQueue::default(),
             watches: Watches::default(),
             readers: Readers::default(),
             idle_awaited: false,
@@ -215,7 +216,7 @@ impl Node {
         node
     }
 
-    /// Asks this probe at each of the node's points.
+    /// Passes each of the node's points to this probe.
     #[doc(hidden)]
     #[must_use]
     pub fn probed(mut self, probe: HookSet) -> Self {
@@ -224,12 +225,12 @@ impl Node {
         self
     }
 
-    /// The engine, to be read.
+    /// Returns the engine, for reading.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// The configuration, with the seed that is in use.
+    /// Returns the configuration, with the seed that is in use.
     pub fn config(&self) -> &Config {
         self.engine.config()
     }
@@ -239,12 +240,12 @@ impl Node {
         if self.is_broken { Some(Unavailable::Broken) } else { self.commits.unavailable() }
     }
 
-    /// Fails while nothing is decided.
+    /// Fails while nothing can be decided.
     fn ready(&self) -> Result<(), Unavailable> {
         self.unavailable().map_or(Ok(()), Err)
     }
 
-    /// A thread panicked while it held the node: all that wait are to learn it.
+    /// Records that a thread panicked while it held the node: all that wait learn of it.
     pub fn break_down(&mut self) {
         self.is_broken = true;
         self.commits.close_horizon();

@@ -1,4 +1,4 @@
-//! Steps in: redrives, discards, pauses; and lets callers wait and watch.
+//! Calls of operators and callers: redrive, discard, pause, wait, subscribe.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -15,7 +15,7 @@ use crate::engine::{Answer, Bound, Command, Key, Phase, Refusal, Status, Timesta
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedriveError {
-    /// There is no such event; perhaps it was forgotten.
+    /// There is no such event; perhaps it has expired.
     #[error("there is no such event: submit it again")]
     NotFound,
     /// The event has not failed.
@@ -41,7 +41,7 @@ pub enum RedriveError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiscardError {
-    /// There is no such event; perhaps it was forgotten.
+    /// There is no such event; perhaps it has expired.
     #[error("there is no such event: nothing needs to be done")]
     NotFound,
     /// The event was completed before.
@@ -68,7 +68,7 @@ pub enum PauseError {
 }
 
 impl Node {
-    /// Gives a failed event another life, with all its attempts.
+    /// Returns a failed event to work, with all its attempts.
     ///
     /// # Errors
     ///
@@ -83,8 +83,7 @@ impl Node {
         Ok(self.decided(value))
     }
 
-    /// Returns the bound for which the journal takes no outcomes of another life of this event, if it is one that has
-    /// failed.
+    /// Returns the bound for which the journal takes no outcomes of further attempts at this event, if it has failed.
     fn refuses_redrive(&self, now: Timestamp, key: &Key) -> Option<Bound> {
         let (bound, _) = self.commits.refusal(now, 0)?;
         let status = self.engine.get(now, key)?.status;
@@ -142,7 +141,7 @@ impl Node {
         Decided { value, lsn: self.commits.tail() }
     }
 
-    /// Everything that was decided so far.
+    /// Returns the LSN of everything that was decided so far.
     ///
     /// # Errors
     ///
@@ -152,7 +151,7 @@ impl Node {
         Ok(self.decided(()))
     }
 
-    /// Watches for the end of an event: the waiter is woken when it has ended, or everyone is.
+    /// Watches for the end of an event: the waiter is woken when it has ended, or when all are woken.
     ///
     /// # Errors
     ///
@@ -183,8 +182,8 @@ impl Node {
         self.watches.remove(key, waiter);
     }
 
-    /// Returns how many events are pending. All who wait until none is are woken at the next time that
-    /// there is none.
+    /// Returns the number of pending events. All callers that wait until none is pending are woken the next time that
+    /// none is.
     ///
     /// # Errors
     ///
@@ -195,7 +194,7 @@ impl Node {
         Ok(self.decided(self.engine.gauges().pending()))
     }
 
-    /// Gives this reader the facts from now on. So many may wait to be read, at least one.
+    /// Subscribes this reader to the facts from now on. At most `capacity` may wait to be read, at least one.
     ///
     /// # Errors
     ///
@@ -207,12 +206,12 @@ impl Node {
         Ok(())
     }
 
-    /// Gives this reader no more facts.
+    /// Ends the subscription of this reader.
     pub fn unsubscribe(&mut self, reader: Waiter) {
         self.readers.remove(reader);
     }
 
-    /// The next notice of this reader.
+    /// Returns the next notice of this reader.
     pub fn read(&mut self, reader: Waiter) -> Reading {
         self.readers.read(reader)
     }

@@ -1,8 +1,9 @@
 //! Batches: runs that one task settles and starts in one hold of the lock, while handlers end at once.
 //!
-//! A hold of the lock costs more than what is decided in it: the lock's cache line and those of the records travel from
-//! core to core. So while handlers end at once, a task is given twice as many runs each time, up to a most. With more than
-//! one it *leads*: it is the only one that takes tickets, for a second task would only pull the same lines to another core.
+//! A hold of the lock costs more than the decisions in it: the lock's cache line and those of the records travel from
+//! core to core. So while handlers end at once, a task gets twice as many runs each time, up to a limit. With more
+//! than one it *leads*: it is the only one that takes tickets, because a second task would only pull the same lines to
+//! another core.
 //!
 //! ```text
 //!            handlers end within QUICK
@@ -17,15 +18,15 @@ use core::time::Duration;
 
 use crate::engine::Timestamp;
 
-/// The longest average duration of runs that are given several at once: no more than it costs to have another core
-/// take one.
+/// The longest average duration of runs of which a task gets several at once: no more than it costs to have another
+/// core take one.
 pub(super) const QUICK: Duration = Duration::from_micros(2);
 
-/// The time after which a task that leads and is not heard of counts as held up. Runs that were started with others may
-/// wait for so long for a handler that blocks its thread. It is some tens of times what a batch of quick handlers takes.
+/// The time without a call after which a task that leads counts as held up. Runs that were started with others may
+/// wait this long for a handler that blocks its thread. It is some tens of times what a batch of quick handlers takes.
 pub(super) const STALL: Duration = Duration::from_millis(1);
 
-/// Returns whether so many runs that took so long together, and their start and end with it, were quick.
+/// Returns whether this many runs, which took this long together, with their start and end, were quick.
 pub(super) fn is_quick(runs: usize, took: Duration) -> bool {
     u32::try_from(runs).is_ok_and(|runs| took <= QUICK.saturating_mul(runs.saturating_add(1)))
 }
@@ -34,24 +35,24 @@ pub(super) fn is_quick(runs: usize, took: Duration) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lead(u64);
 
-/// The pace: how many runs a task is given at once, and the task that leads.
+/// The pace: the number of runs that a task gets at once, and the task that leads.
 #[derive(Debug)]
 pub(super) struct Pace {
     size: usize,
-    /// The leader, and when it was last heard of.
+    /// The leader, and the time of its last call.
     leader: Option<(Lead, Timestamp)>,
-    /// Leaders that there were.
+    /// The number of leaders so far.
     leaders: u64,
 }
 
-/// The leader, as the dispatcher finds it.
+/// The state of the leader, as the dispatcher finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaderState {
     /// There is none.
     Absent,
     /// A task leads. It is to be checked again then.
     Leads(Timestamp),
-    /// There was one, and nothing was heard of it for too long.
+    /// There was one, and it has not called for too long.
     Stalled,
 }
 
@@ -65,7 +66,7 @@ impl Pace {
         self.leader.is_some()
     }
 
-    /// Returns how it is with the leader, and ends the lead of one that was not heard of for too long.
+    /// Returns the state of the leader, and ends the lead of one that has not called for too long.
     pub(super) fn watch(&mut self, now: Timestamp) -> LeaderState {
         match self.leader {
             None => LeaderState::Absent,
@@ -77,12 +78,12 @@ impl Pace {
         }
     }
 
-    /// Returns how many runs a task is given next.
+    /// Returns the number of runs that a task gets next.
     pub(super) const fn size(&self) -> usize {
         self.size
     }
 
-    /// Sets how many runs a task is given next, at most `most`.
+    /// Sets the number of runs that a task gets next, at most `most`.
     pub(super) fn judge(&mut self, is_quick: bool, most: usize) {
         self.size = if is_quick { self.size.saturating_mul(2).min(most) } else { 1 };
     }
@@ -92,7 +93,7 @@ impl Pace {
         lead.is_some() && self.leader.map(|(leader, _)| leader) == lead
     }
 
-    /// The task of this name leads on, or one that has none begins to. The dispatcher need not be woken to watch over it:
+    /// Lets the task of this name lead on, or one without a name begin. The dispatcher need not be woken to watch it:
     /// several tickets and permits were there, so it is awake.
     pub(super) fn lead(&mut self, now: Timestamp, lead: Option<Lead>) -> Lead {
         let lead = lead.filter(|lead| self.is_leader(Some(*lead))).unwrap_or_else(|| {
@@ -103,7 +104,7 @@ impl Pace {
         lead
     }
 
-    /// The task of this name leads no longer.
+    /// Ends the lead of the task of this name.
     pub(super) fn step_down(&mut self, lead: Option<Lead>) {
         if self.is_leader(lead) {
             self.leader = None;

@@ -1,4 +1,4 @@
-//! Facts as they happen, for who wants to watch.
+//! Readers of facts as they happen.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -28,11 +28,11 @@ pub enum Reading {
     Closed,
 }
 
-/// All who read facts.
+/// All readers of facts.
 #[derive(Debug, Default)]
 pub(super) struct Readers {
     buffers: BTreeMap<Waiter, Buffer>,
-    /// Facts that some reader was too slow for.
+    /// Facts that were dropped because a reader was too slow.
     dropped: u64,
     is_closed: bool,
 }
@@ -42,7 +42,7 @@ struct Buffer {
     notices: VecDeque<Notice>,
     capacity: usize,
     lagged: u64,
-    /// The reader has found nothing, and waits.
+    /// True if the reader has found nothing, and waits.
     waits: bool,
 }
 
@@ -54,8 +54,8 @@ impl Buffer {
         self.notices.pop_front()
     }
 
-    /// Takes in facts, of which the last ones stay when there are too many. Returns how many notices had
-    /// to go.
+    /// Adds facts, of which the last ones stay when there are too many. Returns the number of notices that were
+    /// dropped.
     fn extend(&mut self, facts: &[Fact]) -> u64 {
         let kept = facts.len().min(self.capacity);
         let (passed_over, kept) = facts.split_at(facts.len() - kept);
@@ -63,7 +63,7 @@ impl Buffer {
         passed_over.len() as u64 + kept.iter().map(|fact| self.push(Notice::Fact(fact.clone()))).sum::<u64>()
     }
 
-    /// Returns how many notices had to go for this one.
+    /// Adds a notice. Returns the number of notices that were dropped for it.
     fn push(&mut self, notice: Notice) -> u64 {
         let dropped = u64::from(self.notices.len() == self.capacity);
         if dropped > 0 {
@@ -76,7 +76,7 @@ impl Buffer {
 }
 
 impl Readers {
-    /// Adds a reader with room for so many notices, at least one.
+    /// Adds a reader with room for this many notices, at least one.
     pub(super) fn add(&mut self, reader: Waiter, capacity: usize) {
         let buffer = Buffer { notices: VecDeque::new(), capacity: capacity.max(1), lagged: 0, waits: false };
         self.buffers.insert(reader, buffer);
@@ -86,7 +86,7 @@ impl Readers {
         self.buffers.remove(&reader);
     }
 
-    /// The next notice of a reader.
+    /// Returns the next notice of a reader.
     pub(super) fn read(&mut self, reader: Waiter) -> Reading {
         let Some(buffer) = self.buffers.get_mut(&reader) else { return Reading::Closed };
         match buffer.next() {
@@ -108,22 +108,22 @@ impl Readers {
         !self.buffers.is_empty()
     }
 
-    /// Facts that some reader was too slow for.
+    /// Returns the number of facts that were dropped because a reader was too slow.
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Gives these facts to all readers.
+    /// Passes these facts to all readers.
     pub(super) fn publish(&mut self, facts: &[Fact], wake: &mut Vec<Waiter>) {
         self.give(wake, |buffer| buffer.extend(facts));
     }
 
-    /// The journal was opened again.
+    /// Reports to all readers that the journal was opened again.
     pub(super) fn reopen(&mut self, wake: &mut Vec<Waiter>) {
         self.give(wake, |buffer| buffer.push(Notice::Reopened));
     }
 
-    /// No more facts will come.
+    /// Reports to all readers that no more facts will come.
     pub(super) fn close(&mut self, wake: &mut Vec<Waiter>) {
         self.is_closed = true;
         self.give(wake, |_| 0);

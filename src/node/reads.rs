@@ -1,8 +1,8 @@
-//! Shows records, and says whether that is durable.
+//! Reads of records, and whether these are durable.
 //!
-//! Of a record itself it is not kept how far the journal must be. But facts become durable in the
-//! order of their decision: a record that was last changed before the oldest fact that is not durable
-//! was decided is durable, whatever the journal does meanwhile.
+//! A record does not hold the LSN for which it must wait. But facts become durable in the order of their decision: a
+//! record that was last changed before the oldest fact that is not durable was decided is durable, whatever the
+//! journal does meanwhile.
 
 use alloc::format;
 use alloc::string::String;
@@ -30,20 +30,20 @@ pub struct Observed<T> {
 pub enum ShownWhen {
     /// No condition: it is durable.
     None,
-    /// No condition, for waiting would take too long, or for ever: it may not be durable.
+    /// No condition, because waiting would take too long, or for ever: it may not be durable.
     TooLong,
-    /// An LSN that is durable, or takes too long.
+    /// The LSN is durable, or has waited too long.
     For(Lsn),
 }
 
 impl Node {
-    /// Returns how far durability has come, when there is a journal. It changes only when [`Actions`] wake those who
-    /// wait for an LSN, or everyone.
+    /// Returns the progress of durability, when there is a journal. It changes only when [`Actions`] wake the callers
+    /// that wait for an LSN, or all.
     pub fn horizon(&self) -> Option<&Horizon> {
         self.commits.horizon()
     }
 
-    /// Returns what must be durable before something decided now is shown.
+    /// Returns what must be durable before a decision of now is shown.
     fn wait(&self, now: Timestamp) -> ShownWhen {
         match self.commits.tail() {
             None => ShownWhen::None,
@@ -52,8 +52,8 @@ impl Node {
         }
     }
 
-    /// A record. One whose last change was given up is not shown, nor is the absence of one: the
-    /// engine that said so is not trusted any more.
+    /// Returns a record. One whose last change was abandoned is not shown, nor is the absence of one: the engine that
+    /// decided it is not trusted any more.
     ///
     /// # Errors
     ///
@@ -68,8 +68,8 @@ impl Node {
         Ok(Observed { value, wait: self.wait(now) })
     }
 
-    /// A page of at most `limit` records, with those marked that are not durable. Each page of several waits
-    /// for itself: a failure of the journal may lie between them.
+    /// Returns a page of at most `limit` records, with those marked that are not durable. Each page of several waits
+    /// on its own: a failure of the journal may lie between them.
     ///
     /// # Errors
     ///
@@ -86,12 +86,13 @@ impl Node {
         for record in &mut page.records {
             record.durable = self.commits.holds(record.changed_at());
         }
-        // What was given up will not be durable.
+        // What was abandoned will not be durable.
         let wait = if self.unavailable().is_some() { ShownWhen::TooLong } else { self.wait(now) };
         Ok(Observed { value: page, wait })
     }
 
-    /// Says in one sentence why an event is not running, as the engine does, which knows of no permit.
+    /// Returns in one sentence why an event is not running: the engine's reason, or that all permits are held, which
+    /// the engine cannot know.
     pub fn explain(&self, now: Timestamp, key: &Key) -> Option<String> {
         let mut words = self.engine.explain(now, key)?;
         let stopped = self.workers.stopped(now, Duration::ZERO);
@@ -109,7 +110,7 @@ impl Node {
         self.may_start() && matches!(place, Some(Place::Line | Place::Queued(_)))
     }
 
-    /// Fails once the node is broken. What it was given up for otherwise can still be read.
+    /// Fails once the node is broken. An engine that was abandoned for another reason can still be read.
     pub(super) fn sound(&self) -> Result<(), Unavailable> {
         if self.is_broken { Err(Unavailable::Broken) } else { Ok(()) }
     }

@@ -14,27 +14,26 @@ use crate::engine::{FactCounters, Timestamp, facts::AttemptEnd};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Runs that ended while it waited for them.
+    /// Runs that ended while the shutdown waited for them.
     pub drained: u64,
-    /// Runs that it stopped. Their events wait for another attempt, and are among `left`.
+    /// Runs that the shutdown stopped. Their events wait for another attempt, and are among `left`.
     pub interrupted: u64,
     /// Handlers that had not yielded at the end of `abort_grace`.
     pub abandoned: u64,
     /// Events that wait for a run. After a failure of the journal: those that the engine knew then.
     pub left: u64,
-    /// Facts that are not durable, or may not be as the journal has failed. Zero without a journal.
+    /// Facts that are not durable, or may not be because the journal has failed. Zero without a journal.
     pub unsynced: u64,
     /// The time that it took.
     pub took: Duration,
 }
 
-/// A shutdown that was asked for. It is kept with the node, so that an engine that is opened meanwhile
-/// learns of it.
+/// A shutdown that was asked for. It is kept with the node, so that an engine that is opened meanwhile ends, too.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shutdown {
     /// The time at which it was first asked for.
     since: Timestamp,
-    /// The counts of what had happened before, or before the engine was opened that it ends.
+    /// The counters before the shutdown, or before the opening of the engine that it ends.
     before: FactCounters,
     stage: ShutdownPhase,
     report: ShutdownReport,
@@ -67,7 +66,7 @@ impl Shutdown {
         self.stage = stage;
     }
 
-    /// The earliest deadline of all counts.
+    /// Applies another deadline: the earliest of all counts.
     pub(super) fn hurry(&mut self, deadline: Timestamp) {
         if let ShutdownPhase::Draining(until) = &mut self.stage {
             *until = deadline.min(*until);
@@ -79,7 +78,7 @@ impl Shutdown {
         self.before = before;
     }
 
-    /// Notes what became of the runs, and what is left.
+    /// Records the fate of the runs, and what is left.
     pub(super) fn tally(&mut self, facts: &FactCounters, abandoned: u64, left: u64) {
         let ended = facts.finished_total() - self.before.finished_total();
         let interrupted = facts.finished(AttemptEnd::Interrupted) - self.before.finished(AttemptEnd::Interrupted);
@@ -87,7 +86,7 @@ impl Shutdown {
         self.report = ShutdownReport { drained, interrupted, abandoned, left, ..self.report };
     }
 
-    /// Notes what is left of an engine that counts nothing any more.
+    /// Records what is left of an engine that counts nothing any more.
     pub(super) const fn tally_unusable(&mut self, abandoned: u64, left: u64) {
         (self.report.abandoned, self.report.left) = (abandoned, left);
     }

@@ -8,19 +8,19 @@ use super::shutdown::Shutdown;
 use crate::engine::Ticket;
 
 impl Node {
-    /// The tickets in the channel, to be lost, doubled or delayed; nothing when the receiver is gone.
+    /// Returns the tickets in the channel, to be lost, doubled or delayed; none when the receiver is gone.
     #[doc(hidden)]
     pub const fn tickets_mut(&mut self) -> &mut Option<VecDeque<Ticket>> {
         self.channel.tickets_mut()
     }
 
-    /// The tickets in the channel, in their order.
+    /// Returns the tickets in the channel, in their order.
     #[doc(hidden)]
     pub const fn tickets(&self) -> Option<&VecDeque<Ticket>> {
         self.channel.tickets()
     }
 
-    /// Permits that no worker holds.
+    /// Returns the number of permits that no worker holds.
     #[doc(hidden)]
     pub const fn permits_free(&self) -> usize {
         self.workers.permits_free()

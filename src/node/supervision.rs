@@ -1,33 +1,33 @@
-//! Starts tasks of the driver again when they die.
+//! Supervision: tasks of the driver are started again when they die.
 
 use super::Node;
-use super::upkeep::{Supervised, SupervisedTask};
+use super::supervised::{Supervised, SupervisedTask};
 use crate::engine::{Swept, Timestamp};
 
 impl Node {
-    fn upkeep(&mut self, part: SupervisedTask) -> &mut Supervised {
+    fn supervised(&mut self, part: SupervisedTask) -> &mut Supervised {
         match part {
             SupervisedTask::Dispatcher => &mut self.dispatcher,
             SupervisedTask::Sweeper => &mut self.sweeper,
         }
     }
 
-    /// A task has died, or is to be replaced. Returns when it is to be started again, if it is: one that
-    /// dies at once, over and over, must not take the processor with it.
+    /// Records that a task has died, or is to be replaced. Returns when it is to be started again, if it is: one that
+    /// dies at once, over and over, must not use up the processor.
     pub fn part_died(&mut self, part: SupervisedTask) -> Option<Timestamp> {
         let is_wanted = self.is_wanted(part);
-        let not_before = self.upkeep(part).die();
+        let not_before = self.supervised(part).die();
         is_wanted.then_some(not_before)
     }
 
-    /// A task that had died is about to be started again. Returns whether it is still wanted. What a dead
-    /// dispatcher had taken is unknown, so every ticket counts as lost.
+    /// Records that a task that had died is about to be started again. Returns whether it is still wanted. The tickets
+    /// that a dead dispatcher had taken are unknown, so every ticket counts as lost.
     pub fn part_restarted(&mut self, now: Timestamp, part: SupervisedTask) -> bool {
         if !self.is_wanted(part) {
             return false;
         }
         let not_before = now + self.config().sweep_interval;
-        self.upkeep(part).restart(not_before);
+        self.supervised(part).restart(not_before);
         match part {
             SupervisedTask::Dispatcher => self.replace_channel(now),
             SupervisedTask::Sweeper => self.armed = Timestamp::EPOCH,
@@ -35,8 +35,8 @@ impl Node {
         true
     }
 
-    /// Returns whether a part is to live: nothing is dispatched once a shutdown was asked for, but deadlines of runs
-    /// are kept until it has stopped the engine.
+    /// Returns whether a task is to be kept alive: nothing is dispatched once a shutdown was asked for, but deadlines
+    /// of runs are kept until it has stopped the engine.
     fn is_wanted(&self, part: SupervisedTask) -> bool {
         match part {
             SupervisedTask::Dispatcher => self.shutdown.is_none(),
@@ -44,13 +44,13 @@ impl Node {
         }
     }
 
-    /// A task has nothing more to do.
+    /// Records that a task has nothing more to do.
     pub fn part_ended(&mut self, part: SupervisedTask) {
-        self.upkeep(part).end();
+        self.supervised(part).end();
     }
 
-    /// Has the dispatcher replaced when the channel is broken: with a permit free it would have presented
-    /// the marker long ago, unless that waits for the journal. One that is down is started again anyway.
+    /// Replaces the dispatcher when the channel is broken: with a permit free it would have presented the marker long
+    /// ago, unless that waits for the journal. A dispatcher that is down is started again anyway.
     pub(super) fn judge_marker(&mut self, now: Timestamp, swept: &Swept) {
         let stuck_after = self.config().stuck_after;
         let is_journal_stuck = self.commits.unsynced_since().is_some_and(|since| now.since(since) >= stuck_after);

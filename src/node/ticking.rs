@@ -8,9 +8,9 @@ use crate::engine::{Answer, Command, Deadline, Phase, Swept, Timestamp};
 /// The result of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tick {
-    /// A sweep was due, and found this. Look again at once: one sweep may leave some of it over.
+    /// A sweep was due, with this result. Tick again at once: one sweep may leave some work.
     Swept(Deadline, Swept),
-    /// No deadline has passed. Tick again then, or when woken.
+    /// No deadline has passed. Tick again at this time, or when woken.
     Until(Option<Timestamp>),
     /// The end: nothing will be due any more.
     End,
@@ -37,8 +37,8 @@ impl Node {
 
     /// Returns the deadline for which a sweep is due. If none is, the sweeper sleeps until [`Node::armed_at`].
     ///
-    /// It sleeps on even when what wanted that deadline has ended: a look in vain now and then
-    /// costs less than a wake-up for each event that comes and goes.
+    /// The sweeper keeps that time even when the event that wanted it has ended: waking in vain now and then costs
+    /// less than a wake-up for each event that comes and goes.
     fn arm(&mut self, now: Timestamp) -> Option<Deadline> {
         if self.armed > now {
             return None;
@@ -50,7 +50,7 @@ impl Node {
         due
     }
 
-    /// The next deadline of the engine, or of results that wait for the journal.
+    /// Returns the next deadline of the engine, or of results that wait for the journal.
     fn next_wakeup(&self, now: Timestamp) -> Timestamp {
         let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
         deadline.into_iter().chain(self.commits.next_overdue(now)).min().unwrap_or(Timestamp::MAX)
@@ -60,7 +60,7 @@ impl Node {
         (self.armed < Timestamp::MAX).then_some(self.armed)
     }
 
-    /// Returns whether there is an earlier deadline than the one that the sweeper sleeps towards.
+    /// Returns whether there is an earlier deadline than the one for which the sweeper waits.
     pub(super) fn has_earlier_deadline(&mut self, now: Timestamp) -> bool {
         let is_worth_it = mem::take(&mut self.has_moved_deadlines) || self.commits.keeps_facts();
         if !is_worth_it && !self.engine.may_have_deadline_before(self.armed) {

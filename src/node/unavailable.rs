@@ -6,14 +6,13 @@ use super::horizon::Unsynced;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// A thread panicked while it held the engine, so nothing that it says can be trusted.
+    /// A thread panicked while it held the engine, so no result of it can be trusted.
     #[error("the engine is broken: an earlier call panicked inside it; restart the process")]
     Broken,
-    /// The journal failed before the answer was durable, or did not respond within its
-    /// `answer_timeout`. Whether what was asked for was done, or stays so, is unknown; asking again is
-    /// safe, since no event is taken twice.
+    /// The journal failed before the result was durable, or did not respond within its `answer_timeout`. Whether the
+    /// call has taken effect, or keeps it, is unknown; repeating it is safe, since no event is accepted twice.
     #[error(
-        "the journal failed or did not respond before this was durable, so whether it was done is unknown: try again"
+        "the journal failed or did not respond before this was durable, so whether it took effect is unknown: try again"
     )]
     Unknown,
     /// The journal has failed, and is being opened again. Nothing was done.

@@ -16,7 +16,7 @@ use crate::engine::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// There is no such event; perhaps it was forgotten.
+    /// There is no such event; perhaps it has expired.
     #[error("there is no such event: submit it first")]
     NotFound,
     /// The engine has stopped before.
@@ -61,7 +61,7 @@ impl Watches {
         }
     }
 
-    /// Moves those who wait for an end among these facts to `wake`.
+    /// Moves the waiters for an end among these facts to `wake`.
     pub(super) fn take(&mut self, facts: &[Fact], wake: &mut Vec<Waiter>) {
         if self.any() {
             facts.iter().filter_map(ended).for_each(|key| wake.extend(self.0.remove(key).unwrap_or_default()));
@@ -69,7 +69,7 @@ impl Watches {
     }
 }
 
-/// The event that this fact ends.
+/// Returns the event that this fact ends.
 fn ended(fact: &Fact) -> Option<&Key> {
     match &fact.change {
         Change::Finished { key, next: AfterRun::Completed | AfterRun::Failed, .. } | Change::Discarded(key) => {

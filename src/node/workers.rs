@@ -1,4 +1,4 @@
-//! Permits, and who holds them: one worker for each, one run at a time.
+//! Permits and their holders: one worker for each permit, one run at a time.
 
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use crate::engine::{RunId, Timestamp};
 pub struct WorkerId(usize);
 
 impl WorkerId {
-    /// Its number, smaller than the configured concurrency.
+    /// Returns its number, smaller than the configured concurrency.
     pub const fn number(self) -> usize {
         self.0
     }
@@ -23,7 +23,7 @@ pub(super) struct Workers {
     limit: usize,
     slots: Vec<PermitUse>,
     free: Vec<usize>,
-    /// Runs that count.
+    /// The number of runs that count.
     inflight: usize,
 }
 
@@ -43,17 +43,17 @@ impl Workers {
         Self { limit: limit.get(), slots: Vec::new(), free: Vec::new(), inflight: 0 }
     }
 
-    /// Runs in flight that count.
+    /// Returns the number of runs in flight that count.
     pub(super) const fn inflight(&self) -> usize {
         self.inflight
     }
 
-    /// Workers that hold a permit.
+    /// Returns the number of workers that hold a permit.
     pub(super) const fn held(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Permits that no worker holds.
+    /// Returns the number of permits that no worker holds.
     pub(super) const fn permits_free(&self) -> usize {
         self.limit.saturating_sub(self.held())
     }
@@ -102,7 +102,7 @@ impl Workers {
         cancelled.extend(found.into_iter().map(|(_, worker)| worker));
     }
 
-    /// No run counts any more.
+    /// Stops all runs: none counts any more.
     pub(super) fn stop_all(&mut self, now: Timestamp, cancelled: &mut Vec<WorkerId>) {
         for (number, slot) in self.slots.iter_mut().enumerate() {
             if let PermitUse::Running(run) = *slot {
@@ -113,7 +113,7 @@ impl Workers {
         self.inflight = 0;
     }
 
-    /// All workers that work on a run.
+    /// Returns all workers that work on a run.
     pub(super) fn running(&self) -> impl Iterator<Item = WorkerId> + '_ {
         self.slots.iter().enumerate().filter_map(|(number, slot)| match slot {
             PermitUse::Running(_) => Some(WorkerId(number)),

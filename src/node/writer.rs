@@ -14,7 +14,7 @@ use crate::engine::Timestamp;
 
 /// A job for the writer of the journal.
 ///
-/// Exhaustive on purpose: a driver must do all of it, one at a time, and report what came of it.
+/// Exhaustive on purpose: a driver must do all of it, one at a time, and report the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a job that is not done is waited for"]
 pub enum Job {
@@ -26,8 +26,7 @@ pub enum Job {
     Maintain,
     /// Seal the journal. Report only [`journal_failed`](super::Node::journal_failed).
     Seal,
-    /// Look how much room there is, and whether the journal is there. Report
-    /// [`measured`](super::Node::measured).
+    /// Measure the free room, and check whether the journal is reachable. Report [`measured`](super::Node::measured).
     Look,
     /// Open the journal again. Report [`journal_opened`](super::Node::journal_opened) or
     /// [`journal_not_opened`](super::Node::journal_not_opened).
@@ -50,14 +49,15 @@ pub enum JournalSpace {
     Unreachable,
 }
 
-/// A journal that has nothing to write for so long is sealed.
+/// The time without a write after which a journal is sealed: long enough that a busy journal writes no seals, and
+/// short enough that the last group of a quiet one does not look like a torn tail for long.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
-/// The time between looks how much room there is, and whether the journal is there: half of the
-/// second within which readiness says so.
+/// The time between measurements of the free room: half of the second within which readiness reports a change.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
-/// The time between tries to open a journal again.
+/// The time between tries to open a journal again. If it were much shorter, a broken disk would be read all the time;
+/// longer, a mended one would be used late.
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
 /// The state of the writer.
@@ -69,7 +69,7 @@ pub(super) struct WriterState {
     /// The time at which something was last appended, until the journal is sealed.
     unsealed_since: Option<Timestamp>,
     found: JournalSpace,
-    /// The journal can grow without a bound, so there is no need to look.
+    /// True if the journal can grow without a bound, so that it need not be measured.
     is_unbounded: bool,
     /// The time of its last check.
     checked_at: Timestamp,
@@ -79,7 +79,7 @@ pub(super) struct WriterState {
     open_at: Timestamp,
     /// Frames that are durable.
     frames: u64,
-    /// Since when it does the job at hand.
+    /// The time at which it began the job at hand.
     busy_since: Option<Timestamp>,
     reopenings: u64,
     is_closed: bool,
@@ -111,12 +111,12 @@ impl WriterState {
         }
     }
 
-    /// The writer of a node without a journal.
+    /// Creates the writer of a node without a journal.
     pub(super) const fn closed() -> Self {
         Self { is_closed: true, ..Self::new(0) }
     }
 
-    /// The next job on an open journal. `begin` prepares the next group, if there is one; `ends` says that
+    /// Returns the next job on an open journal. `begin` prepares the next group, if there is one; `ends` says that
     /// nothing will be decided any more.
     pub(super) fn next_job(&mut self, now: Timestamp, mut begin: impl FnMut() -> bool, ends: bool) -> Job {
         // At the end no snapshot is begun or continued, and a group that was refused is tried a last time.
@@ -146,18 +146,18 @@ impl WriterState {
         Job::Wait(self.wakes_at())
     }
 
-    /// Returns the time at which it has something to do that nothing wakes it for.
+    /// Returns the time at which it has something to do for which nothing wakes it.
     fn wakes_at(&self) -> Option<Timestamp> {
         let look = (!self.is_unbounded).then(|| self.checked_at + LOOK_AFTER);
         self.unsealed_since.map(|since| since + SEAL_AFTER).into_iter().chain(look).min()
     }
 
-    /// The next job on a journal that has failed.
+    /// Returns the next job on a journal that has failed.
     pub(super) fn next_opening(&self, now: Timestamp) -> Job {
         if now < self.open_at { Job::Wait(Some(self.open_at)) } else { Job::Open }
     }
 
-    /// Notes what the driver was given to do.
+    /// Records the job that the driver got.
     pub(super) fn begin_job(&mut self, now: Timestamp, job: Job) {
         self.busy_since = (!matches!(job, Job::Wait(_) | Job::Close)).then_some(now);
     }
@@ -167,7 +167,7 @@ impl WriterState {
         (self.unsealed_since, self.frames) = (Some(now), frames);
     }
 
-    /// The group at hand stays with the driver.
+    /// Records that the group at hand stays with the driver.
     pub(super) const fn refused(&mut self) {
         self.is_refused = true;
     }
@@ -178,27 +178,27 @@ impl WriterState {
         }
     }
 
-    /// A snapshot was given up: what was written of it is removed with the next seal. The reason may be
-    /// the disk, so that is checked.
+    /// Records that a snapshot was abandoned: the parts that were written are removed with the next seal. The reason
+    /// may be the disk, so that is checked.
     pub(super) const fn leave_unsealed(&mut self, now: Timestamp) {
         (self.unsealed_since, self.checked_at) = (Some(now), Timestamp::EPOCH);
     }
 
-    /// Notes what a look has found. Returns whether that is news.
+    /// Records the result of a measurement. Returns whether it has changed.
     pub(super) fn looked(&mut self, now: Timestamp, found: JournalSpace, is_unbounded: bool) -> bool {
         self.checked_at = now;
         self.is_unbounded = is_unbounded && found == JournalSpace::Room && !self.is_refused;
         core::mem::replace(&mut self.found, found) != found
     }
 
-    /// The journal has failed. An opening that brought nothing is not tried again at once: perhaps the
+    /// Records that the journal has failed. After an opening in vain the next one is not tried at once: perhaps the
     /// disk is full.
     pub(super) fn failed(&mut self, now: Timestamp) {
         (self.is_refused, self.unsealed_since, self.turn) = (false, None, WriterTurn::Write);
         self.open_at = if self.openings_in_vain > 0 { now + REOPEN_AFTER } else { now };
     }
 
-    /// Returns whether a journal with so many frames has lost some that were durable.
+    /// Returns whether a journal with this many frames has lost some that were durable.
     pub(super) const fn lacks_frames(&self, frames: u64) -> bool {
         frames < self.frames
     }
@@ -222,12 +222,12 @@ impl WriterState {
         self.is_closed
     }
 
-    /// Since when it does the job at hand, when there is one.
+    /// Returns the time at which it began the job at hand, if there is one.
     pub(super) const fn busy_since(&self) -> Option<Timestamp> {
         self.busy_since
     }
 
-    /// Times that the journal was opened again.
+    /// Returns how many times the journal was opened again.
     pub(super) const fn reopenings(&self) -> u64 {
         self.reopenings
     }

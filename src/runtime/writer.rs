@@ -125,7 +125,7 @@ impl JournalWriter {
     fn refused(&mut self, room: u64, reached: bool, why: &WriteError) {
         let refused = self.shared.write(|node, now| node.refused(now, room, reached));
         self.log_found(refused.found, room, Some(why));
-        if let Some(facts) = refused.given_up {
+        if let Some(facts) = refused.abandoned {
             tracing::error!(facts, %why, "the journal does not hold the last facts: mend it before the next start");
         }
     }
@@ -220,7 +220,7 @@ impl JournalWriter {
                 let (FreeSpace(room_bytes), frames) = (log.room(), log.next().previous().number());
                 let opened = OpenedEngine { engine, out, room_bytes, frames };
                 match self.shared.write(|node, now| node.journal_opened(now, opened)) {
-                    Ok(_given_up) => {
+                    Ok(_abandoned) => {
                         self.log = Some(log);
                         tracing::info!("the journal was opened again");
                     }

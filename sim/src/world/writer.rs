@@ -137,7 +137,7 @@ impl World<'_> {
                 }
                 let refused = self.drive(|node, now| node.refused(now, room, !is_gone))?;
                 let lost = self.unsynced();
-                self.judge_given_up(refused.given_up.unwrap_or(lost), lost)?;
+                self.judge_given_up(refused.abandoned.unwrap_or(lost), lost)?;
                 Ok(self.judge_found(refused.found)?)
             }
             Err(error) => self.fail(&error),

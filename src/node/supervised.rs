@@ -1,8 +1,8 @@
-//! Tasks of the driver that are started again when they die.
+//! The state of supervised tasks.
 
 use crate::engine::Timestamp;
 
-/// A task of the driver that is looked after.
+/// A supervised task of the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SupervisedTask {
     /// Calls [`Node::start`](super::Node::start).

@@ -1,29 +1,29 @@
-//! Submitters that wait for room, first in, first out.
+//! The queue of submitters that wait for capacity, first in, first out.
 
 use alloc::collections::BTreeMap;
 
 use super::actions::Waiter;
 
-/// Submitters that wait for room. Any of them may leave at any time, and thousands at once, so none is looked
-/// for among the others.
+/// The queue of submitters that wait for capacity. Any of them may leave at any time, and thousands at once, so none
+/// is searched for among the others.
 #[derive(Debug, Default)]
-pub(super) struct RoomQueue {
-    /// With the sizes of their events, in the order in which they came.
+pub(super) struct CapacityQueue {
+    /// Waiters with the sizes of their events, in the order in which they came.
     waiters: BTreeMap<u64, (Waiter, usize)>,
-    /// The place of each of them in it.
+    /// The key of each waiter in `waiters`.
     places: BTreeMap<Waiter, u64>,
-    /// All who ever came.
+    /// The number of waiters that ever joined.
     joined: u64,
-    /// The first one was woken, and has not come yet.
+    /// True if the first one was woken, and has not come yet.
     is_called: bool,
 }
 
-impl RoomQueue {
+impl CapacityQueue {
     pub(super) fn len(&self) -> usize {
         self.waiters.len()
     }
 
-    /// Returns whether no one waits before this one, or before a newcomer.
+    /// Returns whether no one waits before this waiter, or before a new one.
     pub(super) fn lets_in(&self, waiter: Option<Waiter>) -> bool {
         self.first().is_none_or(|(first, _)| Some(first) == waiter)
     }
@@ -36,7 +36,7 @@ impl RoomQueue {
         self.waiters.first_key_value().map(|(_, waiter)| *waiter)
     }
 
-    /// Puts a newcomer at the end.
+    /// Adds a waiter at the end.
     pub(super) fn join(&mut self, waiter: Waiter, size_bytes: usize) {
         self.leave(waiter);
         self.waiters.insert(self.joined, (waiter, size_bytes));
@@ -44,7 +44,7 @@ impl RoomQueue {
         self.joined += 1;
     }
 
-    /// Returns a waiter that came in vain to its place: it is called again when there is room.
+    /// Keeps a waiter that came in vain in its place: it is woken again when there is room.
     pub(super) fn stay(&mut self, waiter: Waiter) {
         if self.is_first(waiter) {
             self.is_called = false;
@@ -57,7 +57,7 @@ impl RoomQueue {
         self.waiters.remove(&place);
     }
 
-    /// The first one, unless it was called before: there is room when `has_room` says so of its size.
+    /// Returns the first one, unless it was woken before, if `has_room` is true for its size.
     pub(super) fn call(&mut self, has_room: impl FnOnce(usize) -> bool) -> Option<Waiter> {
         let (first, size_bytes) = self.first().filter(|_| !self.is_called)?;
         self.is_called = has_room(size_bytes);
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn first_is_called_once_and_the_next_one_when_it_has_left() {
-        let mut queue = RoomQueue::default();
+        let mut queue = CapacityQueue::default();
         queue.join(ONE, 10);
         queue.join(OTHER, 1);
         assert!(queue.is_first(ONE) && !queue.is_first(OTHER));
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn one_who_leaves_from_behind_changes_nothing_for_the_first() {
-        let mut queue = RoomQueue::default();
+        let mut queue = CapacityQueue::default();
         queue.join(ONE, 10);
         queue.join(OTHER, 1);
         assert_eq!(queue.call(|_| true), Some(ONE));
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn first_that_comes_in_vain_is_called_again() {
-        let mut queue = RoomQueue::default();
+        let mut queue = CapacityQueue::default();
         queue.join(ONE, 10);
         assert_eq!(queue.call(|_| true), Some(ONE));
         queue.stay(ONE);
