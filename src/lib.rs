@@ -25,8 +25,8 @@
 //!
 //! # The story
 //!
-//! A queue with a worker pool behind it loses work when the queue is full or broken, runs an id twice, cannot tell
-//! a duplicate from a conflict, hangs on shutdown, and its metrics drift. Here an event is stored first, as a
+//! A queue with a worker pool behind it loses work when the queue is full or broken, runs an id twice, mistakes
+//! a duplicate for a conflict, hangs on shutdown, and its metrics drift. Here an event is stored first, as a
 //! *record* under its *key* (a source and an id). A second event of that key is a duplicate if its payload is the
 //! same, and a conflict if it is another.
 //!

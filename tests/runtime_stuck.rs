@@ -335,7 +335,7 @@ async fn shutdown_ends_in_its_bound_while_the_journal_is_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answer_is_in_time_while_a_shutdown_waits_for_the_journal() {
+async fn result_is_in_time_while_a_shutdown_waits_for_the_journal() {
     let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let mut config = Config::durable();
     config.sync_grace = TIMEOUT * 100;
@@ -358,7 +358,7 @@ async fn answer_is_in_time_while_a_shutdown_waits_for_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answer_still_waiting_when_a_shutdown_has_ended_is_unknown() {
+async fn result_still_waiting_when_a_shutdown_has_ended_is_unknown() {
     let (disk, gate) = (TroubledDisk::with_thread(), HandlerGate::closed());
     let mut durability = Durability::default();
     durability.answer_timeout = SECOND * 1000;

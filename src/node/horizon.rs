@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_that_is_late_leaves_and_a_start_waits_on() {
+    fn result_that_is_late_leaves_and_a_start_waits_on() {
         let (mut groups, mut horizon) = (Groups::bounded(1), Horizon::default());
         let (before, lsn) = add(&mut groups);
         assert_eq!(horizon.find(lsn, false), None);

@@ -1,4 +1,4 @@
-//! Who may call what.
+//! Access: which caller may make which call.
 
 use crate::server::TestServer;
 use eventful::Config;
@@ -60,7 +60,7 @@ async fn refusal_names_the_scheme_and_not_the_token() {
     assert!(!answer.body.contains("token-") && !answer.body.contains("s-token"), "{}", answer.body);
     let answer = server.get("/v1/stats").await;
     assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Bearer")));
-    // Of two headers none is looked at.
+    // Of two headers none counts.
     let two = [("authorization", "Bearer o-token"), ("authorization", "Bearer o-token")];
     assert_eq!(server.call("GET", "/v1/stats", &two, "").await.status, 401);
 }
@@ -93,7 +93,7 @@ async fn server() -> TestServer {
     TestServer::of(TestServer::engine(Config::default()), front).await
 }
 
-/// The status, and the problem if it is one.
+/// Returns the status, and the problem if it is one.
 async fn call(server: &TestServer, method: &str, target: &str, authorization: &str) -> (u16, String) {
     let headers = [("authorization", authorization), ("idempotency-key", "a")];
     let answer = server.call(method, target, &headers, "").await;

@@ -1,4 +1,4 @@
-//! What no client should send: each gets its status and its problem, and the server is as it was.
+//! Bad input: each gets its status and its problem, and the server continues as before.
 
 use crate::server::{TestResponse, TestServer};
 use eventful::http::sources::{Secret, SecretRef, Source, SourceConfig};
@@ -7,8 +7,8 @@ use eventful::{Config, Event};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// What is sent, the status of the answer, and the end of the problem's type; nothing of both when the connection ends
-/// without an answer, and no type when the parser of HTTP answers.
+/// The bytes that are sent, the status of the response, and the end of the problem's type; neither when the connection
+/// ends without a response, and no type when the HTTP parser responds.
 type Row = (Vec<u8>, u16, &'static str);
 
 const JSON: &str = "content-type: application/json\r\n";
@@ -85,7 +85,7 @@ const ENVELOPES: &[&str] = &[
     "id=a&payload=1",
 ];
 
-/// What is asked for, and is not there or cannot be.
+/// Targets that do not exist or cannot be valid.
 const TARGETS: &[(&str, u16, &str)] = &[
     ("/", 404, "not_found"),
     ("/v1", 404, "not_found"),
@@ -133,7 +133,7 @@ const TARGETS: &[(&str, u16, &str)] = &[
     ("/in/open?hub.challenge=1", 401, "unverified"),
 ];
 
-/// Calls that are not made so.
+/// Calls with a wrong form.
 const CALLS: &[(&str, &str, u16, &str)] = &[
     ("PUT", "/v1/events", 405, "method_not_allowed"),
     ("PATCH", "/v1/events/a", 405, "method_not_allowed"),
@@ -156,7 +156,7 @@ const CALLS: &[(&str, &str, u16, &str)] = &[
     ("DELETE", "/v1/events/none", 404, "not_found"),
 ];
 
-/// Heads that are none, half of one, or those of a request that may not come in.
+/// Heads that are malformed, incomplete, or of a request that is refused.
 const HEADS: &[(&str, u16, &str)] = &[
     ("", 0, ""),
     ("\r\n", 0, ""),
@@ -419,7 +419,7 @@ async fn line_that_is_no_event_is_refused_in_its_place() {
     }
 }
 
-/// Sends each, and then finds the server as it was.
+/// Sends each, and then checks that the server is as before.
 async fn refuse(rows: Vec<Row>) {
     let server = server().await;
     let mut wrong = Vec::new();
@@ -458,10 +458,10 @@ async fn server() -> TestServer {
     TestServer::of(TestServer::engine(Config::default()), front).await
 }
 
-/// Sends all, ends the sending side, and reads the answer; nothing when there is none.
+/// Sends all bytes, ends the sending side, and reads the response, if there is one.
 async fn send(server: &TestServer, bytes: &[u8]) -> Option<TestResponse> {
     let mut stream = TcpStream::connect(server.address).await.expect("a connection");
-    // What is refused early is not read to its end.
+    // A request that is refused early is not read to its end.
     let _sent = stream.write_all(bytes).await;
     let _ended = stream.shutdown().await;
     let mut answer = Vec::new();

@@ -145,7 +145,7 @@ async fn post(server: &TestServer, content_type: &str, body: &str) -> TestRespon
     server.call("POST", "/v1/events", &[("content-type", content_type)], body).await
 }
 
-/// The attributes of an event as headers.
+/// Returns the attributes of an event as headers.
 async fn binary(server: &TestServer, event: &cloudevents::Event, content_type: &str, body: &str) -> TestResponse {
     let mut headers: Vec<_> = event.iter().map(|(name, value)| (format!("ce-{name}"), value.to_string())).collect();
     headers.retain(|(name, _)| name != "ce-datacontenttype");

@@ -1,4 +1,4 @@
-//! Connections that fail, and clients that take nothing.
+//! Connections that fail, and clients that read nothing.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,7 +25,7 @@ async fn next_connection_is_served_after_one_was_not_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_its_answer_is_cut() {
+async fn client_that_does_not_read_its_response_is_disconnected() {
     let (mut client, io) = duplex(100);
     serve_all([Ok(io)]);
     client.write_all(REQUEST).await.expect("it is taken");
@@ -34,7 +34,7 @@ async fn a_client_that_does_not_read_its_answer_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_reads_slowly_gets_its_whole_answer() {
+async fn client_that_reads_slowly_gets_its_whole_response() {
     let (mut client, io) = duplex(100);
     serve_all([Ok(io)]);
     client.write_all(REQUEST).await.expect("it is taken");
@@ -123,14 +123,14 @@ async fn idle_connections_leave_room_for_probes_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_closed_client_gets_all_its_answers() {
-    for (requests, answers) in [
+async fn half_closed_client_gets_all_its_responses() {
+    for (requests, responses) in [
         (REQUEST.to_vec(), 1),
         (b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".repeat(3), 3),
         (b"POST /v1/events HTTP/1.1\r\nhost: x\r\nidempotency-key: a\r\ncontent-length: 1\r\n\r\n1".to_vec(), 1),
         (b"POST /v1/events/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{\"id\":\"a\"}".to_vec(), 1),
         (b"POST /v1/pause HTTP/1.0\r\ncontent-length: 0\r\n\r\n".to_vec(), 1),
-        // Of half a request it hears that it was only half.
+        // The client of half a request gets the error that it was only half.
         (b"POST /v1/events HTTP/1.1\r\nhost: x\r\nidempotency-key: a\r\ncontent-length: 9\r\n\r\n1".to_vec(), 1),
     ] {
         let (mut client, io) = duplex(1 << 20);
@@ -138,12 +138,12 @@ async fn half_closed_client_gets_all_its_answers() {
         client.write_all(&requests).await.expect("it is taken");
         client.shutdown().await.expect("it is closed");
         let read = rest(&mut client).await;
-        assert_eq!(read.matches("HTTP/1.").count(), answers, "{read}");
+        assert_eq!(read.matches("HTTP/1.").count(), responses, "{read}");
     }
 }
 
 #[tokio::test]
-async fn half_closed_client_gets_its_answer_once_it_is_durable() {
+async fn half_closed_client_gets_its_response_once_it_is_durable() {
     let server = TestServer::durable(TroubledDisk::with_thread().store(), Durability::default()).await;
     for n in 0..60 {
         let mut stream = TcpStream::connect(server.address).await.expect("a connection");
@@ -158,7 +158,7 @@ async fn half_closed_client_gets_its_answer_once_it_is_durable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn vanished_client_frees_its_slot_with_its_answer() {
+async fn vanished_client_frees_its_slot_with_its_response() {
     let (clients, connections) = connections(2);
     let [mut gone, mut next] = <[_; 2]>::try_from(clients).expect("two");
     let (more, listener) = Given::growing(connections);
@@ -201,7 +201,7 @@ async fn stalled_uploads_hold_what_arrived_and_no_more_than_all_may() {
             "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\nidempotency-key: {id}\r\ncontent-length: {BODY}\r\n\r\n"
         )
     };
-    // Heads alone, and one byte each, hold next to nothing.
+    // Heads alone, and one byte each, take next to no memory.
     for (id, client) in clients.iter_mut().enumerate() {
         client.write_all((head(id) + "x").as_bytes()).await.expect("it is taken");
     }
@@ -215,7 +215,7 @@ async fn stalled_uploads_hold_what_arrived_and_no_more_than_all_may() {
         refused += usize::from(read.is_ok() && &answer == b"HTTP/1.1 503");
     }
     assert_eq!(refused, 100 - (5 << 20) / BODY, "as many are held as there is room for");
-    // The others end, and give room back.
+    // The others end, and release their room.
     let mut taken = 0;
     for client in &mut clients {
         if client.write_all(b"x").await.is_ok() {
@@ -260,14 +260,14 @@ async fn rest(client: &mut DuplexStream) -> String {
     answer
 }
 
-/// Gives these, one after the other, and then none.
+/// A listener that returns these connections, one after the other, and then none.
 struct Given {
     connections: VecDeque<io::Result<DuplexStream>>,
-    /// How many of them are there to be accepted.
+    /// The number of them that can be accepted.
     there: Arc<Semaphore>,
 }
 
-/// Lets connections come.
+/// Lets further connections be accepted.
 struct More(Arc<Semaphore>);
 
 impl More {

@@ -1,4 +1,4 @@
-//! Failed events: read, chosen, redriven and discarded, and what they keep out.
+//! Failed events: list, filter, redrive, discard, and their bound.
 
 use eventful::journal::MemoryStore;
 use eventful::{Config, Durability, Eventful, http};
@@ -168,7 +168,7 @@ async fn failed(ids: &[&str]) -> TestServer {
     failed_with(Config::default(), ids).await
 }
 
-/// A server in which these events have failed, one after the other.
+/// Returns a server in which these events have failed, one after the other.
 async fn failed_with(config: Config, ids: &[&str]) -> TestServer {
     let server = TestServer::start(config).await;
     for id in ids {

@@ -1,4 +1,4 @@
-//! Clients that are slow, lost or confused.
+//! Clients that are slow, vanish, or make mistakes.
 
 use crate::server::TestServer;
 use serde_json::Value;
@@ -11,7 +11,7 @@ async fn a_half_sent_head_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_half_sent_body_is_cut_with_an_answer() {
+async fn half_sent_body_is_cut_with_a_response() {
     let server = TestServer::default().await;
     let head =
         "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
@@ -21,7 +21,7 @@ async fn a_half_sent_body_is_cut_with_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_stalls_keeps_its_answers_and_is_cut() {
+async fn batch_that_stalls_keeps_its_results_and_is_cut() {
     let server = TestServer::default().await;
     let request =
         "POST /v1/events/batch HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{\"id\":\"a\"}\n{\"id\":";

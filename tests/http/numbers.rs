@@ -125,7 +125,7 @@ async fn draining_server_is_alive_not_ready_and_knows_its_events() {
     assert_eq!(server.envelope(r#"{"id":"hung"}"#).await.status, 200);
 }
 
-/// Names, with labels as keys, and numbers.
+/// Returns names, with labels as keys, and numbers.
 fn flat_stats(stats: &Value) -> Vec<(String, String)> {
     let mut out = Vec::new();
     flatten("", stats, &mut out);

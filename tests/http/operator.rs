@@ -1,4 +1,4 @@
-//! Operators.
+//! Calls of operators.
 
 use crate::server::TestServer;
 

@@ -13,7 +13,7 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
 }
 
-/// An answer, taken apart.
+/// A response, by its parts.
 #[derive(Debug)]
 pub(crate) struct TestResponse {
     pub(crate) status: u16,
@@ -22,7 +22,7 @@ pub(crate) struct TestResponse {
 }
 
 impl TestServer {
-    /// Events whose id begins with `bad` fail for good; `hung` ones never end; all others succeed.
+    /// Events whose id begins with `bad` fail permanently; `hung` ones never end; all others succeed.
     pub(crate) async fn start(config: Config) -> Self {
         Self::within(http::Limits::default(), config).await
     }
@@ -35,7 +35,7 @@ impl TestServer {
         Eventful::builder().config(config).start(handle).expect("it starts")
     }
 
-    /// The same, with what is kept in this journal.
+    /// Starts the same server, with a journal.
     pub(crate) async fn durable(store: impl JournalStore, durability: Durability) -> Self {
         let eventful = Eventful::builder().journal(store, durability).start(handle).expect("it starts");
         Self::of(eventful, http::Limits::default()).await
@@ -89,7 +89,7 @@ impl TestServer {
     }
 }
 
-/// On a free port, with buffers that are the same on every machine.
+/// Listens on a free port, with buffers that are the same on every machine.
 fn listen() -> TcpListener {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_send_buffer_size(256 << 10).expect("a small buffer");
@@ -121,7 +121,7 @@ impl TestResponse {
         self.body.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     }
 
-    /// The end of the problem's type.
+    /// Returns the end of the problem's type.
     pub(crate) fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.json();

@@ -1,4 +1,4 @@
-//! Events as senders send them.
+//! Webhooks as their senders send them.
 
 use crate::server::{TestResponse, TestServer};
 use eventful::http::FrontConfig;
@@ -37,7 +37,7 @@ async fn wrong_signature_is_refused_before_the_store_is_asked() {
         (ISSUE, ""),
     ] {
         let before = rejected();
-        // A known id gives nothing away.
+        // A known id without a valid signature returns no information.
         let answer = github(&server, "d-1", body, signature).await;
         assert_eq!((answer.status, answer.problem().as_str()), (401, "unverified"), "{signature}");
         assert_eq!(answer.header("www-authenticate"), Some("Signature"));
@@ -157,7 +157,7 @@ async fn request_that_makes_no_event_says_why() {
     let server = TestServer::of(TestServer::engine(Config::default()), front(sources)).await;
     let long = format!(r#"{{"id":"a","b":"{}"}}"#, "x".repeat(100));
     for (target, headers, body, status, problem) in [
-        ("/in/nobody", vec![], "{}", 404, "not_found"),
+        ("/in/unknown", vec![], "{}", 404, "not_found"),
         ("/in/%FF", vec![], "{}", 404, "not_found"),
         ("/in/open", vec![], "{}", 400, "invalid"),
         ("/in/open", vec![], r#"{"id":""}"#, 400, "invalid"),

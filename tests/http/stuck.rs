@@ -1,4 +1,4 @@
-//! What clients see while the journal does not respond, or is not there.
+//! Calls while the journal does not respond, or is not there.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::disk::TroubledDisk;
 use crate::server::{TestResponse, TestServer};
 
-/// A server whose journal responds no more, with the event `hung` durable before that, and `new` taken.
+/// Returns a server whose journal responds no more, with the event `hung` durable before that, and `new` accepted.
 async fn stuck() -> (TroubledDisk, TestServer) {
     let disk = TroubledDisk::with_thread();
     let mut durability = Durability::default();
@@ -25,7 +25,7 @@ async fn stuck() -> (TroubledDisk, TestServer) {
 }
 
 #[tokio::test]
-async fn every_call_is_answered_while_the_journal_is_stuck() {
+async fn calls_get_responses_while_the_journal_is_stuck() {
     let (disk, server) = stuck().await;
 
     let refused = server.envelope(r#"{"id":"late"}"#).await;
@@ -106,7 +106,7 @@ async fn journal_that_is_gone_or_full_is_named_as_such() {
     assert_eq!(server.envelope(r#"{"id":"a"}"#).await.status, 202);
 }
 
-/// Asks until this holds of the answer; gives up after many times.
+/// Repeats a call until this holds of the response; gives up after many times.
 async fn until(server: &TestServer, target: &str, holds: impl Fn(&TestResponse) -> bool) -> TestResponse {
     for _ in 0..10_000 {
         let answer = server.get(target).await;

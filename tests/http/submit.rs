@@ -1,4 +1,4 @@
-//! One event in.
+//! Single events.
 
 use crate::server::TestServer;
 use eventful::Config;
@@ -76,14 +76,14 @@ async fn id_and_source_headers_name_one_key_in_each_combination() {
     let (plain, whole) = (("webhook-id", "a"), ("webhook-id", "eventful:s/a"));
     let (source, none) = (("eventful-source", "s"), ("eventful-source", ""));
     for (target, headers, (key_source, id)) in [
-        // A plain id and a source; a source that is said to be empty; no word of a source.
+        // A plain id and a source; a source that is given as empty; no source.
         ("/v1/events", vec![plain, source], ("s", "a")),
         ("/v1/events", vec![plain, none], ("", "a")),
         ("/v1/events", vec![plain], ("", "a")),
-        // Of another sender, the id is the id, whatever it looks like.
+        // The id of another kind of sender is taken as it is.
         ("/v1/events", vec![whole], ("", "eventful:s/a")),
         ("/v1/events", vec![("idempotency-key", "eventful:s/a"), source], ("s", "eventful:s/a")),
-        // What the URL says wins, and then the id stays whole, or two events could become one.
+        // The source in the URL wins, and then the id stays whole, or two events could become one.
         ("/v1/events?source=hub", vec![whole, source], ("hub", "eventful:s/a")),
         ("/v1/events?source=hub", vec![plain, source], ("hub", "a")),
         ("/v1/events?source=", vec![whole, source], ("", "eventful:s/a")),
@@ -248,7 +248,7 @@ async fn content_encoding_is_kept_with_the_payload() {
     let zipped = [("idempotency-key", "a"), ("content-encoding", "Deflate"), ("content-encoding", "identity, gzip")];
     assert_eq!(server.call("POST", "/v1/events", &zipped, "x").await.status, 202);
     assert_eq!(server.get("/v1/events/a").await.json()["content_encoding"], "deflate, gzip");
-    // The payload is the bytes as sent: the same bytes are the same payload, whatever is said of them.
+    // The payload is the bytes as sent: the same bytes are the same payload, whatever the headers claim.
     assert_eq!(server.call("POST", "/v1/events", &zipped[..1], "x").await.status, 200);
     assert_eq!(server.call("POST", "/v1/events", &zipped, "y").await.status, 409);
     let plain = [("idempotency-key", "b"), ("content-encoding", "identity")];
@@ -357,7 +357,7 @@ async fn transfer_coding_other_than_chunked_is_not_implemented() {
         ("gzip\r\ntransfer-encoding: chunked", "501"),
         ("chunked, chunked", "501"),
         ("identity, chunked", "501"),
-        // Without chunked at the end, no one knows where the body ends.
+        // Without chunked at the end, the end of the body is unknown.
         ("gzip", "400"),
     ] {
         let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nidempotency-key: a\r\n";

@@ -98,8 +98,8 @@ async fn location_keeps_the_prefix_that_the_router_is_nested_under() {
     }
 }
 
-/// What a client asks for when it follows a target: `\` is `/`, and segments of dots are removed, percent-encoded or
-/// not, as the URL standard of WHATWG has it. A stricter one of RFC 3986 removes fewer.
+/// Returns the target that a client asks for: `\` is `/`, and segments of dots are removed, percent-encoded or not, as
+/// the URL standard of WHATWG has it. A stricter one of RFC 3986 removes fewer.
 fn resolved(target: &str) -> String {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     let path = path.split('#').next().unwrap_or_default().replace('\\', "/");

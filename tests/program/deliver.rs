@@ -140,7 +140,7 @@ async fn permanent_failures_and_redirects_fail_at_once() {
 }
 
 #[tokio::test]
-async fn error_holds_the_status_and_the_beginning_of_the_answer() {
+async fn error_holds_the_status_and_the_start_of_the_response() {
     let long: &str = Box::leak(format!("400 Bad\r\ncontent-length: 5000\r\n\r\n{}", "ä".repeat(2500)).into_boxed_str());
     let cut = format!("the target answered 400 Bad Request\n{}", "ä".repeat((1024 - 36) / 2));
     for (answer, error) in [
@@ -163,7 +163,7 @@ async fn error_holds_the_status_and_the_beginning_of_the_answer() {
 }
 
 #[tokio::test]
-async fn answer_that_echoes_the_payload_stays_out_of_the_log() {
+async fn response_that_echoes_the_payload_stays_out_of_the_log() {
     let sink = Sink::start(&["410 Gone\r\ncontent-length: 6\r\n\r\nsecret"]).await;
     let server = ServerChild::start(&["--log", "debug", "--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "secret").await;
@@ -196,7 +196,7 @@ async fn times_of_others_are_compared_with_the_wall_clock() {
 }
 
 #[tokio::test]
-async fn an_answer_counts_although_its_body_never_ends() {
+async fn response_counts_although_its_body_never_ends() {
     let sink = Sink::start(&["200 OK\r\ncontent-length: 10"]).await;
     let server = ServerChild::start(&["--deliver", &sink.url, "--run-timeout", "10s"]).await;
     server.submit("a", "/v1/events", "x").await;
@@ -259,7 +259,7 @@ async fn request_is_sent_once_more_at_most() {
 }
 
 #[tokio::test]
-async fn answer_that_has_begun_is_not_asked_for_again() {
+async fn response_that_has_begun_is_not_asked_for_again() {
     let sink = Sink::start(&["204 No Content", "HTTP/1.1 20<hangs up>"]).await;
     let server = ServerChild::start(&["--deliver", &sink.url]).await;
     server.submit("a", "/v1/events", "x").await;

@@ -67,7 +67,7 @@ async fn client_without_a_server_says_so() {
 }
 
 #[tokio::test]
-async fn lines_after_the_end_of_an_answer_are_sent_again() {
+async fn lines_after_the_end_of_a_response_are_sent_again() {
     let sink = Sink::start(&[
         "200 OK\r\ncontent-length: 90\r\n\r\n{\"line\":1,\"outcome\":\"accepted\"}\n{\"line\":2,\"outcome\":\"unread\",\"problem\":{\"detail\":\"read\"}}\n",
         "200 OK\r\ncontent-length: 65\r\n\r\n{\"line\":1,\"outcome\":\"accepted\"}\n{\"line\":2,\"outcome\":\"duplicate\"}\n",
