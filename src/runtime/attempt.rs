@@ -45,6 +45,7 @@ impl RunState {
             key: run.event.key().clone(),
             number: run.attempt,
             charged: run.charged,
+            // Without durable starts the handler need not wait for any LSN.
             started: lsn.filter(|_| shared.journal.syncs_starts),
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
             cancel: Latch::default(),

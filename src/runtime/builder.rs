@@ -142,6 +142,7 @@ impl Builder {
         let mut config = self.config.take().unwrap_or_else(|| self.defaults());
         self.edits.drain(..).for_each(|edit| edit(&mut config));
         config.validate()?;
+        // Drawn after the check, so that an invalid configuration asks the operating system for nothing.
         config.seed = Some(config.seed.map_or_else(draw_seed, Ok)?);
         Ok(config)
     }
@@ -210,6 +211,8 @@ impl Builder {
     pub fn start(mut self, handler: impl Handler) -> Result<Eventful, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let config = self.resolve()?;
+        // An option that needs another one is refused, because a progress that is never reported would look like a
+        // hang.
         #[cfg(feature = "durable")]
         match (self.journal.take(), self.progress.take()) {
             (Some((store, durability)), progress) => {
@@ -238,9 +241,11 @@ impl Builder {
     pub async fn open(self, handler: impl Handler) -> Result<Eventful, StartError> {
         #[cfg(feature = "durable")]
         if self.journal.as_ref().is_some_and(|(store, _)| store.blocks()) {
+            // Recovery reads files: on a thread of the runtime it would hold up other tasks.
             let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
             return match runtime.spawn_blocking(move || self.start(handler)).await {
                 Ok(started) => started,
+                // A panic in the store is passed on, as `start` would.
                 Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
                 Err(_) => Err(StartError::NoRuntime),
             };
@@ -257,11 +262,13 @@ impl Builder {
         handler: impl Handler,
     ) -> Result<Eventful, StartError> {
         let DurabilitySetup { durability, mut store, owner, mut progress } = setup;
+        // Before the store is opened: what cannot work is to leave no directory behind.
         durability.validate(&config, &*store)?;
         let Recovered { log, replay } =
             recover(&mut *store, &owner, &config, durability.snapshot_after_bytes, &mut progress)?;
         let recovery = Some(Recovery::of(&replay));
         let clock = self.take_clock();
+        // Before the engine is opened, because its first fact must not be older than the last one in the journal.
         clock.start_at(replay.summary().last);
         let now = clock.now();
         let mut out = Output::with_facts();
@@ -276,6 +283,8 @@ impl Builder {
         let shared = self.share(runtime, node, clock, journal);
         let Durability { snapshot_after_bytes, reserve_bytes, .. } = durability;
         let source = JournalSource { store, owner, snapshot_after_bytes, reserve_bytes };
+        // Before any task runs: the facts of the opening are the first group, and a store that fails here refuses the
+        // start.
         let writer = JournalWriter::start(&shared, source, log)?;
         driver.drive(runtime, writer).map_err(|error| StartError::Thread(error.to_string()))?;
         spawn(runtime, &shared, handler);
@@ -309,6 +318,7 @@ fn spawn(runtime: &Handle, shared: &Arc<Shared>, handler: impl Handler) {
         runtime.spawn(keep(SupervisedGuard::new(shared, SupervisedTask::Dispatcher), dispatcher)),
         runtime.spawn(keep(SupervisedGuard::new(shared, SupervisedTask::Sweeper), sweeper)),
     ];
+    // Kept to be aborted at the end: a task that hangs must not outlive the report.
     shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     watch(shared);
 }

@@ -26,6 +26,7 @@ pub(super) async fn dispatch<H: Handler>(pool: Arc<WorkerPool<H>>) -> Exit {
         match start {
             Start::Runs => {
                 let mut guards = started.into_iter().map(RunGuard::new);
+                // The first run is worked on by the new task itself; others could be taken from it.
                 let first = guards.next();
                 let leads = batch.lead().is_some();
                 batch.lead().into_iter().for_each(|lead| pool.leader_runs.put(lead, guards.by_ref()));
@@ -39,10 +40,12 @@ pub(super) async fn dispatch<H: Handler>(pool: Arc<WorkerPool<H>>) -> Exit {
             Start::Led(until) => {
                 tokio::select! {
                     biased;
+                    // Woken, it checks the leader early; that is harmless.
                     () = shared.notifications.dispatch.notified() => {}
                     () = shared.clock.sleep_until(until) => {}
                 }
             }
+            // A handler blocks the thread of the leader, so its other runs cannot wait for it.
             Start::Stalled => share_out(&pool, &mut batch, pool.leader_runs.take_over()),
             Start::ChannelGone => return Exit::Dead("the channel has lost its receiver"),
             Start::End => return Exit::Done,

@@ -39,6 +39,7 @@ impl ThreadNotify {
                 notified = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
+        // Taken with the lock held: a notification that comes now counts for the next wait.
         *notified = false;
     }
 }
@@ -104,6 +105,7 @@ fn on_thread(mut writer: JournalWriter, notify: &ThreadNotify) {
 
 async fn as_task(mut writer: JournalWriter, notify: Arc<Notify>) {
     loop {
+        // A journal that does not block is written by a task, so that simulated time decides its order, too.
         pass(&writer.shared.probe, Point::Write).await;
         match writer.step() {
             WriterNext::Go => give_way().await,

@@ -41,6 +41,7 @@ impl Shared {
 
     /// Drives the end on a thread; without one, as a task.
     fn end_on_thread(self: &Arc<Self>) {
+        // One thread is enough, whichever of several callers comes first.
         if self.is_ended_on_thread.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -58,6 +59,7 @@ pub(super) fn watch(shared: &Arc<Shared>) {
     let watch = EndOnDrop(Arc::clone(shared));
     shared.runtime.spawn(async move {
         let EndOnDrop(shared) = &watch;
+        // With several threads, the end is driven by a thread that is begun when it is asked for.
         if !shared.has_threads() {
             shared.ending.wait().await;
             drive_end(shared).await;
@@ -100,6 +102,7 @@ async fn drive_end(shared: &Shared) {
 /// other tasks on it.
 fn publish(shared: &Shared) {
     let tasks = core::mem::take(&mut *shared.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+    // Aborted before the report: a task that runs on would use an engine that is reported as stopped.
     tasks.iter().for_each(JoinHandle::abort);
     let report = shared.read(|node, _| node.report());
     shared.reported.open();
@@ -116,6 +119,7 @@ impl Drop for EndOnDrop {
         if shared.reported.is_open() {
             return;
         }
+        // With the runtime gone, no run in flight can be waited for.
         shared.ask_to_end(Duration::ZERO);
         // A journal with a thread of its own is still being closed: the report waits for that.
         if shared.has_threads() || shared.journal.has_thread {

@@ -21,6 +21,7 @@ impl Eventful {
     ///
     /// [`SubmitError`]; [`SubmitError::Overloaded`] when there was no room in time.
     pub async fn submit(&self, event: Event) -> Result<Submitted, SubmitError> {
+        // A submit that finds room never waits, so a task that only submits would starve others.
         consume_budget().await;
         match enter(&self.shared, event)? {
             Entered::Decided(decided) => self.shared.show_submitted(decided).await,
@@ -50,6 +51,7 @@ impl Eventful {
         self.submit_parts(events, &mut results, &mut lsns);
         let mut settled = (None, Ok(()));
         for (result, lsn) in results.iter_mut().zip(lsns) {
+            // Consecutive results of one group share their LSN: one wait is enough.
             if settled.0 != lsn {
                 settled = (lsn, self.shared.settled(lsn, false).await);
             }
@@ -78,6 +80,7 @@ impl Eventful {
             if part.is_empty() {
                 return;
             }
+            // One hold of the lock for each part: a long batch does not hold up other callers.
             self.shared.write(|node, now| {
                 for event in part.drain(..) {
                     let decided = node.submit(now, event);
@@ -104,6 +107,7 @@ fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
     let waiters = &shared.notifications.waiters;
     let mut place = None;
     let entry = shared.write(|node, now| {
+        // Named under the lock, and only if it must wait: most submitters never do.
         node.enter(now, event, || {
             let waiter = waiters.name();
             place = Some((waiter, waiters.add(waiter)));
@@ -114,6 +118,7 @@ fn enter(shared: &Arc<Shared>, event: Event) -> Result<Entered, Unavailable> {
         (Admission::Waits(event), Some((waiter, notify))) => {
             Ok(Entered::Waits(RoomTicket { shared: Arc::clone(shared), waiter, notify }, event))
         }
+        // The node called no name, though it says that the event waits: it is broken.
         (Admission::Waits(_), None) => Err(Unavailable::Broken),
         (Admission::Decided(decided), _) => Ok(Entered::Decided(decided)),
     }
@@ -159,6 +164,7 @@ impl RoomTicket {
     async fn enter(&self, event: &mut Option<Event>) -> Result<Decided<Result<Submitted, SubmitError>>, Unavailable> {
         loop {
             self.notify.notified().await;
+            // The event was taken by a decision whose result is lost: only a panic can lead here.
             let Some(waiting) = event.take() else { return Err(Unavailable::Broken) };
             match self.shared.write(|node, now| node.enter_again(now, waiting, self.waiter))? {
                 Admission::Waits(back) => *event = Some(back),

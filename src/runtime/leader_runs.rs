@@ -37,10 +37,12 @@ impl LeaderRuns {
     /// are returned, with earlier ones; nothing is returned once another task leads.
     pub(super) fn advance(&self, lead: Lead, ended: &mut Vec<UnsettledRun>) -> Option<RunGuard> {
         let mut pending = self.lock();
+        // Another task leads by now, and the runs were given to others.
         if pending.lead != Some(lead) {
             return None;
         }
         let next = pending.started.pop_front();
+        // Kept here while the next handler runs: if that blocks, another task can settle these.
         pending.ended.append(ended);
         if next.is_none() {
             mem::swap(&mut pending.ended, ended);

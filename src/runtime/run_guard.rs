@@ -99,8 +99,10 @@ pub(super) fn settle<T>(
     for UnsettledRun { guard, .. } in &mut *ended {
         batch.end(guard.state.worker, guard.state.run, guard.take_outcome());
     }
+    // One hold of the lock settles all of them.
     let value = shared.write_locked(|locked, now| call(locked, now, batch));
     for (UnsettledRun { guard, span, error }, status) in ended.drain(..).zip(batch.statuses()) {
+        // The guard must not settle its run a second time when it is dropped.
         guard.be_settled();
         record(&span, status, error.as_ref());
     }
@@ -110,6 +112,7 @@ pub(super) fn settle<T>(
 impl Drop for RunGuard {
     fn drop(&mut self) {
         let outcome = match mem::replace(&mut self.progress, RunProgress::Settled) {
+            // No handler was called, so the start is not charged.
             RunProgress::Started(_) => Some(Outcome::NotCalled),
             RunProgress::Called => {
                 Some(Outcome::Crashed { error: ErrorText::new("the worker ended before the handler did") })

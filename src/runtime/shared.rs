@@ -57,6 +57,7 @@ impl LockedNode {
     /// Keeps the run of a worker, so that it can be cancelled.
     pub(super) fn keep(&mut self, worker: WorkerId, run: &Arc<impl Cancel + 'static>) {
         let number = worker.number();
+        // Workers are numbered below the concurrency, so this grows a few times at the start only.
         if self.runs.len() <= number {
             self.runs.resize(number + 1, None);
         }
@@ -142,8 +143,10 @@ impl Shared {
     /// Does the same as [`write`](Self::write), with access to the runs that can be cancelled.
     pub(super) fn write_locked<T>(&self, change: impl FnOnce(&mut LockedNode, Timestamp) -> T) -> T {
         let mut locked = self.lock();
+        // Measured from here, because the time spent waiting for the lock is no hold of it.
         let hold = self.holds.begin();
         let now = self.clock.now();
+        // Caught here, so that the actions that follow from the break-down are performed for all that wait.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let value = change(&mut locked, now);
             (Ok(value), locked.actions(now))
@@ -152,11 +155,13 @@ impl Shared {
             locked.node.break_down();
             (Err(panic), locked.actions(now))
         });
+        // Copied under the lock: a caller that is notified below must find the new horizon.
         if (actions.settled.is_some() || actions.everyone)
             && let Some(horizon) = locked.node.horizon()
         {
             self.horizon().clone_from(horizon);
         }
+        // From here on nothing is locked: cancellations and notifications run the code of others.
         drop((hold, locked));
         cancelled.iter().filter_map(Weak::upgrade).for_each(|run| run.cancel());
         self.perform(actions);
@@ -191,6 +196,7 @@ impl Shared {
             cancel: _,
             failures,
         } = actions;
+        // The writer first: it has the longest way to go before anything becomes durable.
         if write {
             self.notify_writer();
         }
@@ -247,6 +253,7 @@ impl Shared {
             if self.ending.is_open() {
                 return Poll::Ready(());
             }
+            // A timer of the caller's own runtime would not fire where that has none, or a paused clock.
             let _context = self.runtime.enter();
             sleep.as_mut().poll(cx)
         })

@@ -46,6 +46,8 @@ where
     while let Err(why) = live(shared, part, make()).await {
         tracing::error!(?part, why, "a task died; it is restarted");
         let Some(not_before) = shared.write(|node, _| node.part_died(part)) else { break };
+        // Read before: a shutdown that is under way already must not end the pause at once, or a task that dies over
+        // and over would spin.
         let is_ending = shared.ending.is_open();
         tokio::select! {
             biased;
@@ -70,11 +72,13 @@ async fn live(
     let exit = tokio::select! {
         biased;
         exit = tasks.join_next() => exit,
+        // Only the dispatcher can be replaced while it lives: the sweeper has nothing that could be lost.
         () = shared.notifications.replace_dispatcher.notified(), if part == SupervisedTask::Dispatcher => {
             return Err("it makes no progress".to_string());
         }
     };
     match exit {
+        // An empty set means that the task was aborted with the runtime.
         Some(Ok(Exit::Done)) | None => Ok(()),
         Some(Ok(Exit::Dead(why))) => Err(why.to_string()),
         Some(Err(error)) => Err(error.to_string()),
@@ -89,6 +93,7 @@ pub(super) async fn give_way() {
     let mut first = true;
     poll_fn(|cx| {
         if mem::take(&mut first) {
+            // Woken before it is polled again, so it goes to the end of the run queue.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

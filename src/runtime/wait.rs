@@ -28,6 +28,7 @@ impl Eventful {
             })?;
             match watched {
                 WatchedEvent::Ended(record, lsn) => {
+                    // Patient: the caller waits for the end of an event, which may take long anyway.
                     self.shared.settled(lsn, true).await.map_err(Unavailable::from)?;
                     return Ok(*record);
                 }
@@ -35,6 +36,7 @@ impl Eventful {
                     self.shared.settled(lsn, true).await.map_err(Unavailable::from)?;
                     return Err(WaitError::NotFound);
                 }
+                // Woken at the end of the event, or when all are: then the record is read again.
                 WatchedEvent::Waits => WaitGuard { shared: &self.shared, key, waiter, notify }.notify.notified().await,
                 WatchedEvent::Stopped => return Err(WaitError::Stopped),
             }

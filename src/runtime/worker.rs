@@ -34,6 +34,7 @@ async fn work<H: Handler>(pool: Arc<WorkerPool<H>>, batch: RunBatch, first: RunG
     let mut next = Some(first);
     while let Some(guard) = next {
         task.run(&pool.handler, guard).await;
+        // Runs that were started together come first: they hold permits already.
         next = match task.advance() {
             Some(guard) => Some(guard),
             None => task.take_turn().await,
@@ -46,6 +47,7 @@ pub(super) fn spawn<H: Handler>(pool: &Arc<WorkerPool<H>>, batch: RunBatch, firs
     // Boxed, because the type of a task that spawns tasks of its own type would contain itself.
     let task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(work(Arc::clone(pool), batch, first));
     let mut workers = pool.shared.workers();
+    // Tasks that have ended are removed here, as there is no one else who visits the set.
     while let Some(ended) = workers.try_join_next() {
         if let Err(error) = ended {
             tracing::error!(%error, "a worker task died; its run counts as crashed");
@@ -58,6 +60,7 @@ pub(super) fn spawn<H: Handler>(pool: &Arc<WorkerPool<H>>, batch: RunBatch, firs
 pub(super) fn share_out<H: Handler>(pool: &Arc<WorkerPool<H>>, batch: &mut RunBatch, pending: PendingRuns) {
     let PendingRuns { started, mut ended, .. } = pending;
     settle(&pool.shared, batch, &mut ended, |locked, now, batch| locked.node.settle_and_wait(now, batch));
+    // Each gets a task of its own: one of them may block as well.
     started.into_iter().for_each(|guard| spawn(pool, RunBatch::default(), guard));
 }
 
@@ -85,6 +88,8 @@ impl<H: Handler> WorkerTask<H> {
             let mut is_first = true;
             poll_fn(|cx| {
                 let ended = ending.as_mut().poll(cx);
+                // Only a handler that is pending at its first poll waits for something; a quick one costs no second
+                // task.
                 if ended.is_pending() && mem::take(&mut is_first) {
                     self.hand_over();
                 }
@@ -109,6 +114,7 @@ impl<H: Handler> WorkerTask<H> {
         let count = self.ended.len();
         let first = self.settle_and_start();
         pass(&self.pool.shared.probe, Point::AfterSettle).await;
+        // One unit of tokio's budget for each run, as if each had a task: other tasks have their turn.
         for _ in 0..count {
             consume_budget().await;
         }
@@ -118,6 +124,7 @@ impl<H: Handler> WorkerTask<H> {
     fn settle_and_start(&mut self) -> Option<RunGuard> {
         let Self { pool, batch, ended, started } = self;
         settle(&pool.shared, batch, ended, |locked, now, batch| {
+            // Kept under the same lock under which the runs begin: a cancellation cannot come between.
             locked.node.settle_and_start(now, batch);
             started.extend(batch.launches().map(|launch| launched(locked, launch, &pool.shared)));
         });

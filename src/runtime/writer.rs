@@ -84,6 +84,7 @@ impl JournalWriter {
                     self.drop_facts();
                 }
             }
+            // An append that was refused has been reported by `append` itself.
             Job::Append => {}
             Job::Maintain => self.maintain()?,
             Job::Seal => self.seal()?,
@@ -117,6 +118,7 @@ impl JournalWriter {
         let is_read = self.shared.write(|node, now| node.appended(now, room, frames));
         let mut rest = self.facts.as_slice();
         while is_read && !rest.is_empty() {
+            // One hold of the lock for each part, so that many readers and facts do not hold up callers.
             rest = &rest[self.shared.write(|node, _| node.publish(rest))..];
         }
         self.drop_facts();
@@ -176,12 +178,14 @@ impl JournalWriter {
                 tracing::info!(%before, "a snapshot holds the frames before this one; they can be removed");
                 (true, false)
             }
+            // After these the state of the file is unknown, or another process's: the journal must be opened again.
             Err(MaintainError::Write(error @ (WriteError::Unknown { .. } | WriteError::Fenced))) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "no snapshot was made; the journal works without it, and tries again later");
                 (false, true)
             }
         };
+        // Reported after the log line: the node may ask for the next step at once.
         self.shared.write(|node, now| node.maintained(now, more, left));
         Ok(())
     }
@@ -197,6 +201,7 @@ impl JournalWriter {
 
     /// Replaces the engine: it may know facts that the journal does not hold.
     fn fail(&mut self, error: &WriteError) -> WriterNext {
+        // Dropped first, so that the store is unlocked before it is opened again.
         self.log = None;
         self.drop_facts();
         let is_fenced = *error == WriteError::Fenced;
@@ -228,6 +233,7 @@ impl JournalWriter {
                 }
             }
             Err(error) => {
+                // A journal in use, or a disk that does not respond, may be available later. Damage does not go away.
                 let is_temporary = matches!(error, OpenError::InUse { .. } | OpenError::Io { .. });
                 self.shared.write(|node, now| node.journal_not_opened(now, is_temporary));
                 match is_temporary {
