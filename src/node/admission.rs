@@ -129,6 +129,7 @@ impl Node {
 
     fn decide_submit(&mut self, now: Timestamp, event: Event) -> Decided<Result<Submitted, SubmitError>> {
         if let Some((bound, rejection)) = self.journal_refuses(now, &event) {
+            // The engine does not see the event, so the refusal is counted by a command of its own.
             self.execute(now, Command::Reject(rejection));
             let retry_after = self.config().overload_retry_after;
             return Decided { value: Err(SubmitError::Overloaded { bound, retry_after }), lsn: None };
@@ -142,6 +143,7 @@ impl Node {
 
     fn journal_refuses(&self, now: Timestamp, event: &Event) -> Option<(Bound, Rejection)> {
         let refusal = self.commits.refusal(now, event.size_bytes())?;
+        // A known event takes no room, and its sender is owed the known result. Looked up last, because it costs most.
         let is_new = || self.engine.get(now, event.key()).is_none();
         (self.engine.phase() == Phase::Running && is_new()).then_some(refusal)
     }
@@ -157,6 +159,7 @@ impl Node {
     /// Returns whether room would help this event, of a new caller or of one that waits. No refusal is tried, because
     /// it would be counted.
     fn must_wait(&self, now: Timestamp, event: &Event, waiter: Option<Waiter>) -> bool {
+        // The cheap checks of room come first; a lookup by key is made only when the event would have to wait.
         !(self.has_room(now, event.size_bytes()) && self.queue.lets_in(waiter))
             && self.engine.phase() == Phase::Running
             && event.size_bytes() <= self.config().max_event_bytes
@@ -171,6 +174,7 @@ impl Node {
     /// Wakes the first submitter that waits, if it can enter or never will.
     pub(super) fn call_first_in_queue(&mut self, now: Timestamp) {
         let Self { engine, commits, queue, .. } = self;
+        // In shutdown the first one is woken without room, to get its refusal.
         let ends = engine.phase() != Phase::Running;
         let has_room = |size| ends || engine.has_room(size) && commits.refusal(now, size).is_none();
         if let Some(first) = queue.call(has_room) {
@@ -191,6 +195,7 @@ fn submitted(answer: &Answer) -> Result<Submitted, SubmitError> {
         }
         Answer::Refused(Refusal::TooLarge { limit_bytes }) => Err(SubmitError::TooLarge { limit_bytes }),
         Answer::Refused(Refusal::ShuttingDown) => Err(SubmitError::ShuttingDown),
+        // The engine returns no other answer to a submission: one that did could not be trusted.
         _ => Err(Unavailable::Broken.into()),
     }
 }

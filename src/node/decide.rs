@@ -21,6 +21,7 @@ impl Node {
     /// Lets sweeps remove records only while the journal keeps up. Nothing waits for that, and the many removals that
     /// a long stop has made due must not come before results in the queue of the disk.
     pub(super) fn gate_expiry(&mut self, now: Timestamp) {
+        // Only a change is a command: the engine's state would be the same, and each command costs.
         let hold = self.commits.is_behind();
         if hold != self.engine.holds_expiry() {
             self.decide(now, if hold { Command::HoldExpiry } else { Command::ReleaseExpiry });
@@ -41,12 +42,14 @@ impl Node {
     /// Takes the engine's output: facts join the open group, tickets leave after them, and runs that no longer count
     /// are cancelled at once, which a crash would do as well.
     pub(super) fn take_output(&mut self, now: Timestamp) {
+        // With a journal, readers and waiters get facts when they are durable; without one, at once.
         if self.commits.keeps_facts() {
             self.commits.add(self.out.drain_facts());
         } else if !self.out.facts().is_empty() {
             self.readers.publish(self.out.facts(), &mut self.pending.edit().wake);
             self.watches.take(self.out.facts(), &mut self.pending.edit().wake);
             self.out.drain_facts().for_each(drop);
+            // Asked after each command: the last reader or waiter may have gone.
             self.out.keep_facts(self.readers.any() || self.watches.any() || self.probe.wants_facts());
         }
         let mut aborted = Vec::new();
@@ -57,6 +60,7 @@ impl Node {
             }
         }
         if !aborted.is_empty() {
+            // Together, as a shutdown aborts all runs at once.
             self.workers.stop(now, &aborted, &mut self.pending.edit().cancel);
         }
     }
@@ -69,11 +73,13 @@ impl Node {
             let mut unsent = mem::take(&mut self.outbox);
             let sent = unsent.iter().position(|ticket| {
                 let sent = self.channel.send(*ticket, &self.probe);
+                // The hooks see each try, whether it succeeded or not.
                 self.probe.sent(*ticket, sent);
                 failure = sent.err().unwrap_or(failure);
                 sent.is_err()
             });
             unsent.drain(..sent.unwrap_or(unsent.len()));
+            // Last first, so that each goes to the head of the line, and the order of tickets is kept.
             while let Some(ticket) = unsent.pop() {
                 self.decide(now, Command::EnqueueFailed { ticket, cause: failure });
             }
@@ -102,6 +108,7 @@ impl Node {
         actions.write |= write;
         actions.idle |= idle;
         if is_usable {
+            // Collected last, so that what the steps above have dropped is in it.
             actions.failures = Failures::since(&mut self.reported_full, &self.engine, &mut self.out);
         }
         actions

@@ -30,6 +30,7 @@ impl Node {
     /// are quick. While nothing may start, tickets stay where they are and keep their order.
     pub fn start(&mut self, now: Timestamp, batch: &mut RunBatch) -> Start {
         let start = match (self.pace.watch(now), self.unavailable()) {
+            // First of all: the runs of a leader that is held up must not wait for the journal or for a shutdown.
             (LeaderState::Stalled, _) => Start::Stalled,
             (LeaderState::Leads(until), _) => Start::Led(until),
             (LeaderState::Absent, _) if self.shutdown.is_some() => Start::End,
@@ -47,10 +48,12 @@ impl Node {
 
     /// Starts the run of the next ticket, if there is one and a permit.
     fn launch(&mut self, now: Timestamp) -> Result<Option<Launch>, ChannelGone> {
+        // A ticket without a record costs no permit, so the loop goes to the next one.
         while self.may_start() && self.workers.permits_free() > 0 {
             let Some(ticket) = self.channel.take(&self.probe)? else { break };
             if let Answer::Running(run) = self.execute(now, Command::Start(ticket)) {
                 let worker = self.workers.begin(run.id);
+                // The LSN after the start was decided: it contains the fact of the start.
                 return Ok(Some(Launch { worker, run, lsn: self.commits.tail() }));
             }
         }
@@ -64,9 +67,11 @@ impl Node {
     /// Settles the run of a worker, which has ended with this outcome; without one when the run was stopped. Its
     /// permit is free again. Returns the status to which the outcome leads, if it counts.
     pub fn settle(&mut self, now: Timestamp, worker: WorkerId, run: RunId, outcome: Option<Outcome>) -> Option<Status> {
+        // Only for the run that the worker holds: a cancellation that is pending for it must not hit its next run.
         if self.workers.end(worker, run) {
             self.pending.spare(worker);
         }
+        // The permit is free in any case; an outcome counts only for the engine that started the run.
         let outcome = outcome.filter(|_| self.unavailable().is_none())?;
         let answer = self.execute(now, Command::Settle { run, outcome });
         if let Answer::Settled(status) = answer { Some(status) } else { None }
@@ -76,9 +81,11 @@ impl Node {
     /// while handlers are quick. Without any the task is to end.
     pub fn settle_and_start(&mut self, now: Timestamp, batch: &mut RunBatch) {
         self.settle_batch(now, batch);
+        // Before new runs are started, as it sets how many.
         self.pace.judge(batch.was_quick(now), self.most_at_once());
         let is_ready = self.shutdown.is_none() && self.unavailable().is_none();
         let others_lead = self.pace.is_led() && !self.pace.is_leader(batch.lead());
+        // A second task with several runs would only compete with the leader for cache lines.
         if is_ready && !(others_lead && self.pace.size() > 1) {
             // The dispatcher notices by itself that a receiver is gone.
             let _ = self.launch_batch(now, batch);
@@ -107,10 +114,12 @@ impl Node {
             match self.launch(now) {
                 Ok(Some(launch)) => batch.give(launch),
                 Ok(None) => break,
+                // Runs that have started must reach their task; the next call finds the channel gone.
                 Err(gone) if batch.len() == 0 => return Err(gone),
                 Err(ChannelGone) => break,
             }
         }
+        // One run alone leads only for a task that leads already: otherwise every task would become the leader.
         let leads = batch.len() > 1 || batch.len() == 1 && self.pace.is_leader(batch.lead());
         let lead = if leads { Some(self.pace.lead(now, batch.lead())) } else { batch.lead() };
         batch.complete(now, lead);
@@ -134,6 +143,7 @@ impl Node {
     pub(super) fn replace_channel(&mut self, now: Timestamp) {
         if self.unavailable().is_none() {
             self.channel = TicketChannel::new(self.engine.config());
+            // Tickets in groups that are not durable belong to the old channel, too.
             self.commits.forget_tickets();
             self.execute(now, Command::ChannelLost);
         }

@@ -13,6 +13,7 @@ impl Node {
     pub fn shut_down(&mut self, now: Timestamp, timeout: Duration) {
         let deadline = now + timeout;
         match &mut self.shutdown {
+            // A second request can only bring the end forward.
             Some(shutdown) => shutdown.hurry(deadline),
             None => self.shutdown = Some(Shutdown::new(now, deadline)),
         }
@@ -26,6 +27,7 @@ impl Node {
     /// Makes the engine end if a shutdown was asked for, which counts from here.
     pub(super) fn end_engine(&mut self, now: Timestamp) {
         if let Some(shutdown) = &mut self.shutdown {
+            // What happened before the shutdown is no part of its report.
             shutdown.count_from(*self.engine.fact_counters());
             self.execute(now, Command::Shutdown);
         }
@@ -34,6 +36,7 @@ impl Node {
     /// Takes the shutdown as far as it can go now. Returns the time of the next call if nothing wakes before; `None`
     /// when it has ended, or none was asked for.
     pub fn see_to_end(&mut self, now: Timestamp) -> Option<Timestamp> {
+        // Callers that wait for a result must not wait for the end of the drain.
         self.release_answers(now, false);
         self.advance_shutdown(now);
         let until = match self.shutdown.as_ref()?.stage() {
@@ -46,6 +49,7 @@ impl Node {
     /// Ends everything at once: there is no task left that could be waited for.
     pub fn end_at_once(&mut self, now: Timestamp) {
         self.shut_down(now, Duration::ZERO);
+        // Three steps lead from the first stage to the last.
         for _ in 0..3 {
             match self.shutdown.as_ref().map(Shutdown::stage) {
                 Some(ShutdownPhase::Draining(_)) => self.pass_to_yielding(now),
@@ -67,6 +71,7 @@ impl Node {
     }
 
     pub(super) fn advance_shutdown(&mut self, now: Timestamp) {
+        // Several stages may end at one time, such as when no run is in flight and no worker is left.
         while let Some(stage) = self.shutdown.as_ref().map(Shutdown::stage) {
             match stage {
                 ShutdownPhase::Draining(until) if self.is_drained() || until <= now => self.pass_to_yielding(now),
@@ -83,6 +88,7 @@ impl Node {
     /// Returns whether no run is in flight and all facts are durable. A journal that is being opened again is waited
     /// for: its contents are part of the report.
     fn is_drained(&self) -> bool {
+        // A broken node decides nothing more, so there is nothing to wait for.
         let is_reopening = self.commits.condition() == EngineCondition::Reopening;
         self.is_broken || !is_reopening && self.workers.inflight() == 0 && self.commits.is_idle()
     }
@@ -93,6 +99,7 @@ impl Node {
 
     /// Cancels every handler.
     fn pass_to_yielding(&mut self, now: Timestamp) {
+        // Only runs that still count: the others were cancelled when they stopped counting.
         self.pending.edit().cancel.extend(self.workers.running());
         self.pass_to(ShutdownPhase::Yielding(now + self.config().abort_grace));
     }
@@ -108,6 +115,7 @@ impl Node {
         if is_usable {
             self.execute(now, Command::AbortInflight);
         }
+        // Read after the abort, which adds its interruptions.
         let (facts, left) = (*self.engine.fact_counters(), self.engine.gauges().pending());
         if let Some(shutdown) = &mut self.shutdown {
             match is_usable {
@@ -121,6 +129,7 @@ impl Node {
 
     /// Readers get facts once they are durable, and so learn of the end only now.
     fn finish_shutdown(&mut self, now: Timestamp) {
+        // No LSN is settled any more, so waiting any longer would be for nothing.
         self.release_answers(now, true);
         self.readers.close(&mut self.pending.edit().wake);
         let unsynced = self.commits.unsynced();

@@ -78,9 +78,11 @@ impl Groups {
     /// Takes in facts in the order of their decision.
     pub fn add(&mut self, facts: impl IntoIterator<Item = Fact>) {
         for fact in facts {
+            // Checked before a fact is added, so that a group may be larger by one fact: every fact fits somewhere.
             if self.open.bytes >= self.limit_bytes {
                 self.full.push_back(mem::take(&mut self.open));
             }
+            // Age is that of the oldest fact, for it is the longest to wait.
             if self.open.facts.is_empty() {
                 self.open.since = fact.at;
             }
@@ -93,6 +95,7 @@ impl Groups {
 
     /// Takes in a ticket that is to be sent, and returns it if nothing is ahead of it.
     pub fn pass(&mut self, ticket: Ticket) -> Option<Ticket> {
+        // A ticket must not overtake the facts from which it follows.
         if self.is_idle() {
             return Some(ticket);
         }
@@ -110,6 +113,7 @@ impl Groups {
     /// Returns the LSN that must be durable before a result decided now may leave. Tickets alone are no reason to
     /// wait: a result depends on facts.
     pub fn tail(&self) -> Lsn {
+        // An open group without facts has no LSN of its own: its tickets leave with the group before.
         let groups = usize::from(self.written.is_some()) + self.full.len() + usize::from(!self.open.facts.is_empty());
         Lsn(self.settled.0 + groups as u64)
     }
@@ -177,6 +181,7 @@ impl Groups {
         }
         let group = self.full.pop_front().unwrap_or_else(|| mem::take(&mut self.open));
         facts.clear();
+        // The memory of the last group's facts becomes the open group's.
         let CommitGroup { bytes, tickets, since, facts: mut taken } = group;
         mem::swap(facts, &mut taken);
         if self.open.facts.is_empty() {
@@ -205,6 +210,7 @@ impl Groups {
     /// never reached.
     pub fn fail(&mut self) -> usize {
         let lost = self.facts;
+        // Numbers continue, so that an LSN is never used for two groups.
         *self = Self { settled: self.tail(), ..Self::bounded(self.limit_bytes) };
         lost
     }

@@ -36,8 +36,11 @@ impl Horizon {
     /// Records that what is after the first LSN, up to the second, will not be durable. Keeps the ranges of at most
     /// `most` failures.
     pub(super) fn lose(&mut self, after: Lsn, up_to: Lsn, most: usize) {
+        // What is lost counts as passed; the ranges keep it apart from what is durable.
         self.reached = up_to;
         self.lost.push_back((after, up_to));
+        // The oldest range is merged into the part of which all counts as lost: a false loss is safe, a false success
+        // is not.
         if self.lost.len() > most {
             self.unclear = self.lost.pop_front().map_or(self.unclear, |(_, up_to)| up_to);
         }
@@ -58,6 +61,7 @@ impl Horizon {
     /// for the `answer_timeout`.
     pub fn find(&self, lsn: Lsn, patient: bool) -> Option<Result<(), Unsynced>> {
         if lsn > self.reached {
+            // A closed horizon will never move, so even a patient caller returns.
             let waits = !self.is_closed && (patient || lsn > self.late);
             return (!waits).then_some(Err(Unsynced::Late));
         }

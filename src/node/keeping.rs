@@ -30,6 +30,7 @@ impl Node {
         let ends = self.has_stopped() || self.is_broken;
         let job = match self.commits.condition() {
             EngineCondition::Down => Job::Close,
+            // A shutdown waits for an opening that is under way, and begins none.
             EngineCondition::Reopening if self.shutdown.is_some() || self.is_broken => {
                 self.stay_down();
                 Job::Close
@@ -48,9 +49,11 @@ impl Node {
         self.writer.appended(now, frames);
         let (tickets, after, up_to) = self.commits.finish(room_bytes);
         self.pending.edit().settle(after, up_to);
+        // A broken node decides nothing, but what is durable must count as such.
         if self.is_broken {
             return false;
         }
+        // Before the tickets leave: the journal may have caught up with this group.
         self.gate_expiry(now);
         self.outbox.extend(tickets);
         self.perform(now);
@@ -60,6 +63,7 @@ impl Node {
     /// Passes durable facts to their readers and to the callers that wait for them, part by part: fewer at a time when
     /// there are many readers. Returns the number of facts that were passed.
     pub fn publish(&mut self, facts: &[Fact]) -> usize {
+        // The cost is that of all readers together, and this is one hold of the lock.
         let most = (self.config().thresholds().published / self.readers.len().max(1)).max(1);
         let part = &facts[..facts.len().min(most)];
         self.readers.publish(part, &mut self.pending.edit().wake);
@@ -73,6 +77,7 @@ impl Node {
         self.writer.refused();
         let found = self.measured(now, room_bytes, is_reachable);
         let ends = self.has_stopped() || self.is_broken;
+        // The last try has failed, and an engine that has stopped asks for no other.
         let abandoned = ends.then(|| {
             let facts = self.abandon(now);
             self.stay_down();
@@ -95,6 +100,7 @@ impl Node {
     pub fn measured(&mut self, now: Timestamp, room_bytes: u64, is_reachable: bool) -> Option<JournalSpace> {
         self.commits.measure(room_bytes, is_reachable);
         let largest = self.config().max_event_bytes as u64;
+        // An unreachable journal has no room that could be compared.
         let found = match self.commits.room() {
             _ if !is_reachable => JournalSpace::Unreachable,
             Some(room) if room < largest => JournalSpace::Short,
@@ -132,6 +138,7 @@ impl Node {
     /// [`FramesLost`]
     pub fn journal_opened(&mut self, now: Timestamp, opened: OpenedEngine) -> Result<Engine, FramesLost> {
         let OpenedEngine { engine, out, room_bytes, frames } = opened;
+        // Frames that were acknowledged are missing: results were given out that this journal does not know.
         if self.writer.lacks_frames(frames) {
             self.stay_down();
             return Err(FramesLost);
@@ -143,10 +150,13 @@ impl Node {
         self.writer.opened();
         let before = mem::replace(&mut self.engine, engine);
         self.out = out;
+        // Tickets of the old engine name nothing in the new one.
         self.channel = TicketChannel::new(self.engine.config());
         self.outbox.clear();
+        // The sweeper must learn the deadlines of the new engine.
         self.armed = Timestamp::EPOCH;
         self.commits.reopen(room_bytes);
+        // The facts of the opening are the first group of the new engine.
         self.take_output(now);
         self.perform(now);
         self.readers.reopen(&mut self.pending.edit().wake);
@@ -171,6 +181,7 @@ impl Node {
 
     /// Records that the writer has closed the journal, or has died.
     pub fn journal_closed(&mut self, now: Timestamp) {
+        // Closed though the engine works: the writer has died.
         if !self.has_stopped() && !self.writer.is_closed() {
             self.abandon(now);
             self.stay_down();

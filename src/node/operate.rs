@@ -85,6 +85,7 @@ impl Node {
 
     /// Returns the bound for which the journal takes no outcomes of further attempts at this event, if it has failed.
     fn refuses_redrive(&self, now: Timestamp, key: &Key) -> Option<Bound> {
+        // A redrive takes no room for its event, but its outcomes need some.
         let (bound, _) = self.commits.refusal(now, 0)?;
         let status = self.engine.get(now, key)?.status;
         (self.engine.phase() == Phase::Running && status == Status::Failed).then_some(bound)

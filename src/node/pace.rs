@@ -28,6 +28,7 @@ pub(super) const STALL: Duration = Duration::from_millis(1);
 
 /// Returns whether this many runs, which took this long together, with their start and end, were quick.
 pub(super) fn is_quick(runs: usize, took: Duration) -> bool {
+    // One more for the start and the end of the batch.
     u32::try_from(runs).is_ok_and(|runs| took <= QUICK.saturating_mul(runs.saturating_add(1)))
 }
 
@@ -72,6 +73,7 @@ impl Pace {
             None => LeaderState::Absent,
             Some((_, since)) if now.since(since) < STALL => LeaderState::Leads(since + STALL),
             Some(_) => {
+                // Back to one run: the handlers are not quick any more.
                 (self.leader, self.size) = (None, 1);
                 LeaderState::Stalled
             }
@@ -85,6 +87,7 @@ impl Pace {
 
     /// Sets the number of runs that a task gets next, at most `most`.
     pub(super) fn judge(&mut self, is_quick: bool, most: usize) {
+        // Up by doubling, down to one at once: too many runs delay each other, too few only cost time.
         self.size = if is_quick { self.size.saturating_mul(2).min(most) } else { 1 };
     }
 

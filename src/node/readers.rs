@@ -48,6 +48,7 @@ struct Buffer {
 
 impl Buffer {
     fn next(&mut self) -> Option<Notice> {
+        // Before the facts that follow the gap.
         if self.lagged > 0 {
             return Some(Notice::Lagged(core::mem::take(&mut self.lagged)));
         }
@@ -58,6 +59,7 @@ impl Buffer {
     /// dropped.
     fn extend(&mut self, facts: &[Fact]) -> u64 {
         let kept = facts.len().min(self.capacity);
+        // Facts that would be dropped at once are not cloned.
         let (passed_over, kept) = facts.split_at(facts.len() - kept);
         self.lagged += passed_over.len() as u64;
         passed_over.len() as u64 + kept.iter().map(|fact| self.push(Notice::Fact(fact.clone()))).sum::<u64>()

@@ -47,6 +47,7 @@ impl Node {
     fn wait(&self, now: Timestamp) -> ShownWhen {
         match self.commits.tail() {
             None => ShownWhen::None,
+            // A journal that is stuck would hold up each caller for the whole timeout.
             Some(_) if self.commits.is_stuck(now) => ShownWhen::TooLong,
             Some(lsn) => ShownWhen::For(lsn),
         }
@@ -61,6 +62,7 @@ impl Node {
     pub fn see(&self, now: Timestamp, key: &Key) -> Result<Observed<Option<RecordView>>, Unavailable> {
         self.sound()?;
         let value = self.engine.get(now, key);
+        // Durable, so that neither the journal's condition nor what was abandoned can change it.
         if value.as_ref().is_some_and(|record| self.commits.holds(record.changed_at())) {
             return Ok(Observed { value, wait: ShownWhen::None });
         }
@@ -96,6 +98,7 @@ impl Node {
     pub fn explain(&self, now: Timestamp, key: &Key) -> Option<String> {
         let mut words = self.engine.explain(now, key)?;
         let stopped = self.workers.stopped(now, Duration::ZERO);
+        // The engine knows no permits; only when all are held by stopped handlers is that the reason.
         if stopped > 0 && self.workers.permits_free() == 0 && self.waits_for_a_permit(now, key) {
             let limit = self.config().concurrency;
             words += &format!(

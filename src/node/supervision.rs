@@ -26,6 +26,7 @@ impl Node {
         if !self.is_wanted(part) {
             return false;
         }
+        // The pause belongs to the next death, so that a single one costs no time.
         let not_before = now + self.config().sweep_interval;
         self.supervised(part).restart(not_before);
         match part {

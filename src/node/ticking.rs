@@ -22,9 +22,11 @@ impl Node {
         self.release_answers(now, false);
         match self.unavailable() {
             Some(why) if !why.is_temporary() => {
+                // No result can become durable any more.
                 self.release_answers(now, true);
                 return Tick::End;
             }
+            // An engine that is being replaced has no deadlines; its opening wakes the sweeper.
             Some(_) => return Tick::Until(None),
             None if self.engine.phase() == Phase::Stopped => return Tick::End,
             None => {}
@@ -44,6 +46,8 @@ impl Node {
             return None;
         }
         let due = self.engine.next_deadline().filter(|deadline| deadline.at <= now);
+        // Armed only when nothing is due: the deadline that is due is in the past, and would wake at once, again and
+        // again.
         if due.is_none() {
             self.armed = self.next_wakeup(now);
         }
@@ -62,6 +66,7 @@ impl Node {
 
     /// Returns whether there is an earlier deadline than the one for which the sweeper waits.
     pub(super) fn has_earlier_deadline(&mut self, now: Timestamp) -> bool {
+        // With a journal a result that waits may be overdue before the engine's next deadline.
         let is_worth_it = mem::take(&mut self.has_moved_deadlines) || self.commits.keeps_facts();
         if !is_worth_it && !self.engine.may_have_deadline_before(self.armed) {
             return false;

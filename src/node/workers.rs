@@ -61,6 +61,7 @@ impl Workers {
     /// Gives a permit to a worker for this run.
     pub(super) fn begin(&mut self, run: RunId) -> WorkerId {
         self.inflight += 1;
+        // The worker that ended last, because its memory is likely to be in the cache.
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(PermitUse::Free);
             self.slots.len() - 1
@@ -74,6 +75,7 @@ impl Workers {
         let Some(slot) = self.slots.get_mut(worker.0) else { return false };
         match *slot {
             PermitUse::Running(held) if held == run => self.inflight -= 1,
+            // It was taken out of the runs that count when it was stopped.
             PermitUse::Stopped { run: held, .. } if held == run => {}
             PermitUse::Free | PermitUse::Running(_) | PermitUse::Stopped { .. } => return false,
         }
@@ -85,6 +87,7 @@ impl Workers {
     /// Stops the workers of runs that no longer count, and adds them to `cancelled` in the same order. Rare, so it
     /// may visit all workers, but only once for all runs: a shutdown stops all of them.
     pub(super) fn stop(&mut self, now: Timestamp, runs: &[RunId], cancelled: &mut Vec<WorkerId>) {
+        // Sorted once, so that each worker is one binary search instead of a scan.
         let mut wanted: Vec<_> = runs.iter().copied().zip(0..).collect();
         wanted.sort_unstable();
         let place = |run: RunId| wanted.binary_search_by_key(&run, |(run, _)| *run).ok().map(|at| wanted[at].1);
@@ -123,6 +126,7 @@ impl Workers {
 
     /// Counts the workers that were cancelled at least `grace` ago and have not ended.
     pub(super) fn stopped(&self, now: Timestamp, grace: Duration) -> usize {
+        // The usual case: no stopped run holds a permit.
         if self.inflight == self.held() {
             return 0;
         }

@@ -122,10 +122,12 @@ impl WriterState {
         // At the end no snapshot is begun or continued, and a group that was refused is tried a last time.
         let writes = ends || self.turn == WriterTurn::Write;
         if writes || self.turn == WriterTurn::Rest && !self.is_refused {
+            // A refused group is with the driver already, so none is begun for it.
             if writes && self.is_refused || begin() {
                 self.turn = WriterTurn::Maintain;
                 return Job::Append;
             }
+            // Sealed before it is closed, so that the next opening knows that no frame is missing at the end.
             if ends {
                 return if self.unsealed_since.take().is_some() { Job::Seal } else { Job::Close };
             }
@@ -134,6 +136,7 @@ impl WriterState {
             return Job::Look;
         }
         let maintains = self.turn != WriterTurn::Rest && self.found != JournalSpace::Unreachable;
+        // Alternates with writes, so that a snapshot never holds up more than one group.
         self.turn = if maintains { WriterTurn::Rest } else { WriterTurn::Write };
         // Nothing can be written to a journal that is not there, so no snapshot is tried in vain.
         if maintains {
@@ -181,12 +184,14 @@ impl WriterState {
     /// Records that a snapshot was abandoned: the parts that were written are removed with the next seal. The reason
     /// may be the disk, so that is checked.
     pub(super) const fn leave_unsealed(&mut self, now: Timestamp) {
+        // A check is due at once.
         (self.unsealed_since, self.checked_at) = (Some(now), Timestamp::EPOCH);
     }
 
     /// Records the result of a measurement. Returns whether it has changed.
     pub(super) fn looked(&mut self, now: Timestamp, found: JournalSpace, is_unbounded: bool) -> bool {
         self.checked_at = now;
+        // A journal that refused a group has a bound, whatever it reports.
         self.is_unbounded = is_unbounded && found == JournalSpace::Room && !self.is_refused;
         core::mem::replace(&mut self.found, found) != found
     }
@@ -195,6 +200,8 @@ impl WriterState {
     /// disk is full.
     pub(super) fn failed(&mut self, now: Timestamp) {
         (self.is_refused, self.unsealed_since, self.turn) = (false, None, WriterTurn::Write);
+        // Tried at once if something was appended since the last opening; otherwise another one is likely to be in
+        // vain, too.
         self.open_at = if self.openings_in_vain > 0 { now + REOPEN_AFTER } else { now };
     }
 
