@@ -112,9 +112,9 @@ pub enum Bound {
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Pending => "on events that are not over, max_pending,",
+            Self::Pending => "on events that have not ended, max_pending,",
             Self::Records => "on records, max_records,",
-            Self::Bytes => "on bytes of events that are not over, max_bytes,",
+            Self::Bytes => "on bytes of events that have not ended, max_bytes,",
             Self::Failed => {
                 "on bytes of failed events, max_failed_bytes, which are freed by redriving or discarding some,"
             }

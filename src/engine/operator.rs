@@ -12,6 +12,7 @@ impl Engine {
     pub(super) fn redrive(&mut self, key: Key, out: &mut Output) -> Answer {
         let slot = match self.locate(self.now, &key) {
             None => return Answer::NotFound,
+            // A tombstone has no event that could be run again.
             Some(Location::Tombstone(id)) => {
                 return Answer::NotFailed(self.state.store.tombstone(id).status());
             }
@@ -49,6 +50,7 @@ impl Engine {
             None => Answer::NotFound,
             Some(Location::Tombstone(id)) => match self.state.store.tombstone(id).kind {
                 TombstoneKind::Completed => Answer::TooLate,
+                // Discarded twice is done: a repeated call has the same result.
                 TombstoneKind::Discarded | TombstoneKind::Gone => Answer::Noted,
             },
             Some(Location::Live(slot)) => {
@@ -64,6 +66,7 @@ impl Engine {
             LiveState::Waiting(_) => self.leave_place(slot),
             LiveState::Failed { .. } => {}
             LiveState::Processing(run) => {
+                // Counted, though no worker reports this end.
                 self.histograms.processing_time.observe(self.now.since(run.started_at));
                 self.runs.remove(&mut self.state.store.live, slot);
                 out.effect(Effect::Abort(run.id));
@@ -77,6 +80,7 @@ impl Engine {
         if self.phase == Phase::Stopped {
             return Answer::Refused(Refusal::ShuttingDown);
         }
+        // Only a change is a fact: the journal must not grow by repeated calls.
         if self.state.paused != paused {
             out.fact(self.now, || if paused { Change::Paused } else { Change::Resumed });
             self.state.pause(paused);
@@ -94,6 +98,7 @@ impl Engine {
 
     /// Records every run in flight as interrupted; after this the engine changes no more.
     pub(super) fn abort_inflight(&mut self, out: &mut Output) -> Answer {
+        // In the order of their deadlines, so that equal commands give equal facts.
         while let Some((_, slot)) = self.runs.first(&self.state.store.live) {
             self.interrupt(slot, out);
         }

@@ -192,7 +192,7 @@ impl SnapshotLoader {
 }
 
 fn contradiction(record: &RecordView) -> ReplayError {
-    ReplayError::new(record.accepted_at, "kept with parts that do not fit each other", &record.key)
+    ReplayError::new(record.accepted_at, "kept with parts that contradict each other", &record.key)
 }
 
 /// The stage of a live record.

@@ -15,8 +15,10 @@ use core::time::Duration;
 impl Engine {
     /// The dispatcher presents a ticket and has a permit.
     pub(super) fn start(&mut self, ticket: Ticket, out: &mut Output) -> Answer {
+        // A presented ticket shows that the channel delivers again.
         self.blocked_since = None;
         let Some(holder) = self.tickets.holder(ticket) else { return self.stale_ticket() };
+        // Tickets are presented in their order, so one that was passed by is lost.
         let lost = self.tickets.below(ticket);
         self.tickets.present(ticket);
         let answer = match holder {
@@ -28,6 +30,7 @@ impl Engine {
                 Answer::Held
             }
         };
+        // After the answer: these go to the head of the line, in front of a record that was held.
         self.recover_lost(lost);
         answer
     }
@@ -41,6 +44,7 @@ impl Engine {
         }
         self.state.start(now, slot, id);
         let lifetime_end = now + self.config.run_lifetime;
+        // Cut at the end of the lifetime, which no heartbeat moves.
         let deadline = lifetime_end.min(now + self.config.run_timeout);
         self.runs.insert(&mut self.state.store.live, slot, deadline);
         let record = &self.state.store.live[slot];
@@ -70,6 +74,7 @@ impl Engine {
         let error = ErrorText::new(format_args!("timed out after {lasted:?}"));
         let finish = self.again(record, AttemptEnd::TimedOut, error, Duration::ZERO);
         self.finish(slot, finish, out);
+        // After the fact: the handler is stopped for a run that counts no more.
         out.effect(Effect::Abort(run.id));
     }
 
@@ -119,6 +124,7 @@ impl Engine {
     fn again(&self, record: &LiveRecord, end: AttemptEnd, error: ErrorText, floor: Duration) -> Finish {
         let (charge, error) = (record.charge, Some(error));
         if charge.charged >= self.config.max_attempts {
+            // Crashes and timeouts keep their own names, also at the last attempt.
             let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
             return Finish { end, error, next: AfterRun::Failed, charge };
         }
@@ -139,10 +145,12 @@ impl Engine {
             let Finish { end, error, next, charge } = finish.clone();
             Change::Finished { key: record.event.key().clone(), run: run.id, end, error, next, charge }
         });
+        // Observed before the record changes: it still has the times of the run.
         self.histograms.processing_time.observe(now.since(run.started_at));
         if finish.next == AfterRun::Completed {
             self.histograms.end_to_end.observe(now.since(record.accepted_at));
         }
+        // While the record still has its run: the lists of runs go through the records.
         self.runs.remove(&mut self.state.store.live, slot);
         let next = finish.next;
         self.state.finish(now, slot, finish);

@@ -206,7 +206,7 @@ impl EngineState {
         let location = self.find(at, key)?;
         match self.store.terminal_at(location) {
             Some(_) => Ok(location),
-            None => Err(ReplayError::new(at, "forgotten, but it is not over", key)),
+            None => Err(ReplayError::new(at, "forgotten, but it has not ended", key)),
         }
     }
 }

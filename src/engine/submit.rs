@@ -15,6 +15,7 @@ impl Engine {
     pub(super) fn submit(&mut self, event: Event, out: &mut Output) -> Answer {
         let hash = self.state.store.hash(event.key());
         let found = self.state.store.find(hash, event.key());
+        // A record whose retention has ended counts as absent, though no sweep has removed it yet.
         if let Some(location) = found.filter(|location| !self.is_expired(*location)) {
             return self.answer_known(location, &event);
         }
@@ -22,6 +23,7 @@ impl Engine {
             self.tallies.reject(refusal.reason());
             return Answer::Refused(refusal);
         }
+        // Fixed before the fact, so that a delay means the same time when the fact is replayed.
         let event = event.accepted_at(self.now);
         let eligible_at = event.eligible_at(self.now);
         out.fact(self.now, || Change::Accepted(event.clone()));
@@ -66,10 +68,12 @@ impl Engine {
         if self.phase != Phase::Running {
             return Err(Refusal::ShuttingDown);
         }
+        // Before the bounds are checked, as it frees a record.
         if let Some(location) = expired {
             self.forget(location, out);
         }
         let (size, limit_bytes) = (event.size_bytes(), self.config.max_event_bytes);
+        // Checked first of the bounds: no waiting would help.
         if size > limit_bytes {
             return Err(Refusal::TooLarge { limit_bytes });
         }
@@ -81,6 +85,7 @@ impl Engine {
 
     /// Returns whether no bound stands against one more event of this size.
     pub fn has_room(&self, size_bytes: usize) -> bool {
+        // The count is read, not swept for: this call must not change anything.
         self.state.store.len() < self.config.max_records
             && self.admit_pending().is_ok()
             && self.admit_beside_failed(size_bytes).is_ok()
@@ -90,6 +95,7 @@ impl Engine {
     /// Makes sure that so many more bytes may be pending.
     pub(super) fn admit_bytes(&self, size_bytes: usize) -> Result<(), Refusal> {
         let bytes = self.state.store.bytes().saturating_add(size_bytes);
+        // One more, because an event that reaches the bound exactly is allowed.
         self.room_below(bytes, self.config.max_bytes.saturating_add(1), Bound::Bytes)
     }
 
@@ -101,6 +107,7 @@ impl Engine {
     /// Makes sure that one more record may be remembered; expired ones make room, at most as many
     /// as one sweep handles, and one while the journal has enough to write.
     fn admit_record(&mut self, out: &mut Output) -> Result<(), Refusal> {
+        // While the journal has enough to write, no more is removed than this event needs.
         let most = if self.holds_expiry { 1 } else { self.config.sweep_batch.get() };
         for _ in 0..most {
             match self.next_expiry() {
@@ -122,6 +129,7 @@ impl Engine {
     /// sweeps, whose time is not known.
     fn until_expiry(&self) -> Duration {
         let left = self.next_expiry().map(|(at, _)| at.since(self.now));
+        // Never zero, or the sender would come back at once, again and again.
         left.filter(|left| !left.is_zero()).unwrap_or(self.config.overload_retry_after)
     }
 

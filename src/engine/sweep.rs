@@ -29,8 +29,11 @@ impl Engine {
     /// Handles what is due, the first due first, at most `sweep_batch` items.
     pub(super) fn sweep(&mut self, out: &mut Output) -> Answer {
         self.tallies.sweeps += 1;
+        // Feeding is tried again with each sweep.
         self.blocked_since = None;
         let mut swept = Swept::default();
+        // In order of due time and bounded, so that nothing hides behind a full batch and no sweep holds the lock for
+        // long.
         for _ in 0..self.config.sweep_batch.get() {
             match self.first_due() {
                 Some((at, due)) if at <= self.now => self.handle(due, &mut swept, out),
@@ -68,6 +71,7 @@ impl Engine {
     /// proves every ticket before it lost that was not presented.
     fn test_channel(&mut self, swept: &mut Swept, out: &mut Output) {
         let stuck_after = self.config.stuck_after;
+        // An overdue marker is reported once for each `stuck_after`.
         if self.tickets.marker_due().is_some_and(|due| due <= self.now) {
             swept.marker_overdue = true;
             self.tickets.rearm_marker(self.now + stuck_after);
@@ -83,6 +87,7 @@ impl Engine {
 
     /// Drops a terminal record.
     pub(super) fn forget(&mut self, location: Location, out: &mut Output) {
+        // Reported before the record is gone, with which its key and error go.
         out.forgotten(self.now, self.config.thresholds.forgotten, || self.state.store.key(location).clone());
         if let Location::Live(slot) = location {
             self.report_failure(slot, out);
@@ -108,6 +113,7 @@ impl Engine {
     /// once the marker has come, failed events that overflow are due at once, and so may be a feed that was stopped.
     pub fn may_have_deadline_before(&self, at: Timestamp) -> bool {
         let config = &self.config;
+        // The next deadline that any command can set lies this far ahead.
         let shortest = config.run_timeout.min(config.run_lifetime).min(config.retention);
         let shortest = config.failed_retention.map_or(shortest, |retention| shortest.min(retention));
         let retry = self.delayed.first().is_some_and(|(due, _)| due < at);
@@ -129,6 +135,7 @@ impl Engine {
             return None;
         }
         let run = self.runs.first(&self.state.store.live).map(|(at, slot)| (at, DueItem::Run(slot)));
+        // In shutdown nothing starts, so no retry needs to come due.
         let retry = if self.phase == Phase::Running { self.delayed.first() } else { None };
         let retry = retry.map(|(at, slot)| (at, DueItem::Retry(slot)));
         let expiry = if self.holds_expiry { None } else { self.next_expiry() };

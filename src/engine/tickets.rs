@@ -99,12 +99,14 @@ impl Tickets {
     /// Records whose tickets are below this one, the last sent first.
     pub(super) fn below(&self, ticket: Ticket) -> Vec<Slot> {
         let count = self.seek(ticket.number());
+        // The last sent first, so that pushing each to the head of the line restores the order.
         self.sent.iter().take(count).rev().filter_map(TicketEntry::slot).collect()
     }
 
     /// Takes out this ticket, which has come through the channel, and all below it, which cannot
     /// come any more.
     pub(super) fn present(&mut self, ticket: Ticket) {
+        // All lower tickets are settled with it: those that were not presented are lost.
         while self.sent.front().is_some_and(|first| first.number <= ticket.number())
             && let Some(entry) = self.sent.pop_front()
         {
@@ -124,6 +126,7 @@ impl Tickets {
     /// Records that a ticket did not get into the channel. If it is the marker, no other is sent before
     /// `marker_not_before`.
     pub(super) fn fail(&mut self, ticket: Ticket, marker_not_before: Timestamp) {
+        // A channel that is full would refuse the next marker at once, too.
         if self.marker.is_some_and(|marker| marker.ticket == ticket) {
             self.marker_not_before = marker_not_before;
         }
@@ -138,6 +141,7 @@ impl Tickets {
     /// last sent first.
     pub(super) fn lose_all(&mut self) -> Vec<Slot> {
         let lost = self.below(Ticket::new(self.next));
+        // Numbers continue, so that a late ticket of the old channel names nothing.
         *self = Self::starting_at(self.next);
         lost
     }
@@ -145,6 +149,7 @@ impl Tickets {
     /// Returns the time at which the channel is to be tested: the oldest ticket that takes room in it, void or not,
     /// reaches `stuck_after`.
     pub(super) fn stuck_at(&self, stuck_after: Duration) -> Option<Timestamp> {
+        // One marker at a time: its fate decides for all tickets before it.
         if self.marker.is_some() {
             return None;
         }

@@ -128,11 +128,13 @@ pub(super) fn encode_with(
     write: impl FnOnce(&mut Vec<u8>),
 ) -> Result<FrameHash, BodyTooLong> {
     let start = out.len();
+    // The header is written last, when the length of the body is known.
     out.resize(start + HEADER_BYTES, 0);
     write(out);
     let (head, body) = out[start..].split_at_mut(HEADER_BYTES);
     let bytes = body.len();
     let Ok(length) = u32::try_from(bytes) else {
+        // A body that is refused must leave no trace in the group's buffer.
         out.truncate(start);
         return Err(BodyTooLong { bytes });
     };
@@ -174,6 +176,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame<'_>, FrameError> {
     let mut fields = Fields(head);
     let length = u32::from_le_bytes(fields.take()) as usize;
     let version = u16::from_le_bytes(fields.take());
+    // Before the lengths and the checksum: another format may have them elsewhere.
     if version > SNAPSHOT_VERSION {
         return Err(FrameError::TooNew { found: version });
     }
@@ -189,6 +192,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame<'_>, FrameError> {
         sequence: Sequence::new(u64::from_le_bytes(fields.take())),
         previous: FrameHash::new(fields.take()),
     };
+    // Version 0 was never written; zeros are the likeliest damage.
     if u32::from_le_bytes(fields.take()) != checksum(&head[..CRC_AT], body) || version == 0 {
         return Err(FrameError::Checksum);
     }

@@ -56,14 +56,17 @@ impl JournalLog {
     /// [`WriteError`]. After any but [`WriteError::Full`], [`WriteError::Unreachable`] and [`WriteError::TooLarge`]
     /// the log must not be used any more.
     pub fn append(&mut self, facts: &[Fact]) -> Result<(), WriteError> {
+        // A group that opens an engine belongs to the epoch that it begins: the last one, if there were several.
         let epoch = facts.iter().rev().find_map(opened).unwrap_or(self.position.epoch);
         let FramePosition { next: sequence, previous, .. } = self.position;
         let header = Header { shard: Shard::default(), epoch, sequence, previous };
+        // The memory of the last frame is used again: groups have about the same size.
         self.frame.clear();
         let link = frame::encode_with(frame::VERSION, &header, &mut self.frame, |out| {
             facts.iter().for_each(|fact| wire::encode(fact, out));
         })?;
         self.journal.append(sequence, &self.frame)?;
+        // Only now: after an error the next frame has the same number, if anything is appended at all.
         self.position = FramePosition { next: sequence.next(), previous: link, epoch };
         self.snapshots.note(self.frame.len());
         Ok(())

@@ -92,6 +92,7 @@ impl JournalStore for MemoryStore {
     fn open(&mut self, _: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         let mut contents = self.lock();
         contents.opening += 1;
+        // A snapshot that its owner did not finish is gone with that owner.
         contents.unfinished = None;
         Ok(Box::new(MemoryJournal { opening: contents.opening, store: self.clone(), broken: None }))
     }
@@ -119,6 +120,7 @@ impl MemoryJournal {
         if let Some(cause) = &self.broken {
             return Err(WriteError::Unknown { cause: cause.clone() });
         }
+        // Each call checks the owner, as another opening may have come at any time.
         let contents = self.store.lock();
         if contents.opening == self.opening { Ok(contents) } else { Err(WriteError::Fenced) }
     }
@@ -185,6 +187,7 @@ impl Journal for MemoryJournal {
         let Some((_, mut parts)) = contents.unfinished.take_if(|unfinished| follows(unfinished)) else {
             drop(contents);
             let cause = std::format!("part {part} of the snapshot before frame {at} follows nothing");
+            // The caller has lost track of its parts, which no later call could repair.
             self.broken = Some(cause.clone());
             return Err(WriteError::Unknown { cause });
         };

@@ -62,6 +62,7 @@ impl GatheringKeys {
     /// Reads the next page of frames.
     pub(super) fn step(&mut self, journal: &mut dyn Journal) -> Result<(), OpenError> {
         let Self { position, until, keys, .. } = self;
+        // Only the keys: which records change is all that this pass needs.
         let bytes = read_page(journal, position, *until, &mut |at, body| {
             let gathered = wire::keys(body, &mut |key| {
                 keys.insert(key);
@@ -167,6 +168,7 @@ impl CopyingRecords {
         journal: &mut dyn Journal,
         reserve: u64,
     ) -> Result<Option<SnapshotSummary>, MaintainError> {
+        // Without a snapshot there is nothing to copy, and every record comes from the frames.
         let Some(source) = &mut self.source else { return Ok(Some(SnapshotSummary::default())) };
         if source.offset == source.part.len() && !source.read(journal)? {
             return Ok(Some(source.summary()?));
@@ -174,6 +176,7 @@ impl CopyingRecords {
         while source.offset < source.part.len() && !self.out.is_full() {
             let item = &source.part[source.offset..];
             let (outline, rest) = records::outline(item).map_err(|error| source.parts.unknown(&error))?;
+            // The bytes of this one item: they are copied as they are, without being decoded.
             let (item, _) = item.split_at(item.len() - rest.len());
             match outline {
                 Outline::Summary(summary) => source.parts.end(summary)?,
@@ -181,11 +184,14 @@ impl CopyingRecords {
                 Outline::Record(record) => {
                     source.parts.count()?;
                     source.all.count(record.processing);
+                    // A record that a frame changes is decoded, so that the frame can be replayed on it.
                     if self.keys.contains(&record.key) {
                         load(item, &source.parts, &mut self.loader)?;
                     } else {
                         self.out.add(item);
                         self.copied.count(record.processing);
+                        // Replay must know when the oldest copied record ended, for the downtimes that it has
+                        // outlived.
                         self.ended = self.ended.into_iter().chain(record.ended).min();
                     }
                 }
@@ -209,6 +215,7 @@ impl CopyingRecords {
 fn load(item: &[u8], parts: &SnapshotParts, loader: &mut SnapshotLoader) -> Result<(), OpenError> {
     match records::decode(item).map_err(|error| parts.unknown(&error))? {
         (SnapshotItem::Record(kept), _) => Ok(loader.put(kept).map_err(|error| parts.damaged(&error))?),
+        // Only records are loaded; the other items were handled by the caller.
         (SnapshotItem::Downtime(_) | SnapshotItem::Summary(_), _) => Ok(()),
     }
 }
@@ -260,6 +267,7 @@ impl Writing {
     /// Writes a part. Returns whether it was the last.
     pub(super) fn step(&mut self, journal: &mut dyn Journal, reserve: u64) -> Result<bool, MaintainError> {
         let Self { replay, cursor, out, written } = self;
+        // A full part is written first, before more records are added.
         if let Some(after) = *cursor
             && !out.is_full()
         {

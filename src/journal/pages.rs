@@ -27,12 +27,14 @@ pub(super) fn read_page(
     let mut bytes = 0;
     let mut result = Ok(());
     let next = journal.read(position.next, PAGE_BYTES, &mut |sequence, frame| {
+        // After an error the rest of the page is passed over: the journal's own `read` cannot be stopped.
         if result.is_ok() && sequence < until {
             bytes += frame.len();
             result = take_frame(position, sequence, frame, visit);
         }
     })?;
     result?;
+    // Without progress the loop of the caller would never end.
     if next.min(until) != position.next || bytes == 0 {
         return Err(Corrupt::new(format_args!("frame {}", position.next), "it is missing").into());
     }
@@ -59,6 +61,7 @@ fn take_frame(
     let at = || std::format!("frame {sequence}");
     let frame = frame::decode(bytes).map_err(|error| refused(at(), error))?;
     let header = frame.header;
+    // Number, link and epoch together: a whole frame of another history has the right number.
     let follows = sequence == position.next
         && header.sequence == sequence
         && header.previous == position.previous
@@ -83,6 +86,7 @@ pub(super) fn decode_facts(
     visit: &mut dyn FnMut(Fact) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
     while !body.is_empty() {
+        // The checksum was right, so unknown contents are those of a newer program.
         let decoded = wire::decode(body).map_err(|error| TooNew::new(format_args!("frame {sequence}"), error));
         let (fact, rest) = decoded?;
         visit(fact)?;

@@ -67,7 +67,9 @@ impl PartWriter {
         let header = Header { shard: Shard::default(), epoch, sequence: at, previous: self.link };
         let mut bytes = Vec::new();
         let body = &mut self.body;
+        // `append` empties the body, and leaves its memory for the next part.
         let link = frame::encode_with(frame::SNAPSHOT_VERSION, &header, &mut bytes, |out| out.append(body))?;
+        // With the bytes around the part, so that the reserve is kept to the byte.
         admit(bytes.len() as u64 + AROUND_BYTES, reserve, journal.room())?;
         journal.put_snapshot(at, self.part, &bytes, last)?;
         (self.part, self.link) = (self.part + 1, link);

@@ -154,6 +154,7 @@ fn live<'a>(
 ) -> Result<(SnapshotItem, &'a [u8]), WireError> {
     let event = event.into_event(options)?;
     let mut history = Vec::new();
+    // Past attempts follow the record, each as a value of its own.
     for _ in 0..life.history {
         let attempt;
         (attempt, rest) = past(rest)?;
@@ -238,6 +239,7 @@ fn life(record: &RecordView, stage: WireStage) -> WireLife<'_> {
         attempt: record.attempt,
         charge: WireCharge::of(record.charge),
         last_error: record.last_error.as_ref().map(ErrorText::as_str),
+        // The history has at most eight attempts, so this never cuts.
         history: u8::try_from(record.history.len()).unwrap_or(u8::MAX),
     }
 }
@@ -262,6 +264,7 @@ impl WireLife<'_> {
             WireStage::FailedRetry(micros) => (Status::FailedRetry, at(micros), None, None),
             WireStage::Processing(run, since) => {
                 let started_at = Timestamp::from_micros(since);
+                // The deadline is none of the facts: it is set again when the engine is opened.
                 let run = RunView { id: run.into_run(), started_at, deadline: started_at };
                 (Status::Processing, None, Some(run), None)
             }
@@ -313,6 +316,7 @@ impl WireStone<'_> {
             size_bytes: 0,
             payload: None,
             last_error: None,
+            // A tombstone keeps what later submissions are compared with, and no more.
             history: Vec::new(),
             durable: true,
         })

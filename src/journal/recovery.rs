@@ -51,6 +51,7 @@ pub fn recover(
 ) -> Result<Recovered, OpenError> {
     let mut journal = store.open(owner)?;
     let mut damaged = Vec::new();
+    // A store that does not block is in memory: a second thread would only cost its start.
     let load = if store.blocks() { load_beside } else { load };
     let (mut replay, mut position) = begin(&mut *journal, config, load, &mut damaged)?;
     let end = journal.extent().end;
@@ -69,6 +70,7 @@ pub fn recover(
     }
     progress(RecoveryProgress { read: total, total, records: replay.len() as u64 });
     let mut log = JournalLog::new(journal, position, config.clone(), snapshot_after);
+    // Frames that no snapshot holds count towards the next one, as if they were appended now.
     log.snapshots.note(behind);
     log.snapshots.note_damaged(damaged);
     Ok(Recovered { log, replay })
@@ -86,6 +88,7 @@ fn begin(
     damaged: &mut Vec<Corrupt>,
 ) -> Result<(Replay, FramePosition), OpenError> {
     let (end, snapshots) = (journal.extent().end, journal.snapshots()?);
+    // The frames of an acknowledged snapshot cannot be missing: another, older copy of the log took their place.
     if let Some(at) = snapshots.last().filter(|at| **at > end) {
         let problem = format_args!(
             "its snapshot before frame {at} holds frames that the journal does not have: it ends before frame {end}"
@@ -95,10 +98,12 @@ fn begin(
     for at in snapshots.into_iter().rev() {
         match load(journal, at, config) {
             Ok(loaded) => return Ok(loaded),
+            // Another snapshot, or the frames themselves, may still be sound.
             Err(OpenError::Corrupt(corrupt)) => damaged.push(corrupt),
             Err(error) => return Err(error),
         }
     }
+    // The damage is the reason that helps: the missing frames were trimmed because there was a snapshot.
     let position = first_position(journal).map_err(|missing| damaged.first().cloned().unwrap_or(missing))?;
     let replay = Replay::new(config.clone()).map_err(|error| Corrupt::new("the configuration", error))?;
     Ok((replay, position))

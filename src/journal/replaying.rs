@@ -40,6 +40,7 @@ pub(super) fn replay_beside(
     progress: &mut dyn FnMut(Sequence, &Replay),
 ) -> Result<usize, OpenError> {
     thread::scope(|scope| {
+        // Bounded, so that a fast disk does not fill the memory with decoded facts.
         let (sender, pages) = sync_channel(PAGES_AHEAD);
         let mut at = *position;
         let reader = scope.spawn(move || {
@@ -82,12 +83,14 @@ fn read_one(
     let read = read_page(journal, at, end, &mut |sequence, body| {
         let mut facts = Vec::new();
         decode_facts(sequence, body, &mut |fact| {
+            // Collected instead of sent one by one: a message for each fact would cost more than its decoding.
             facts.push(fact);
             Ok(())
         })?;
         frames.push((sequence, facts));
         Ok(())
     });
+    // What was decoded before an error is applied all the same, so that the error names the first bad frame.
     let sent = sender.send(Ok(frames));
     match (read, sent) {
         (Ok(bytes), Ok(())) => ControlFlow::Continue(bytes),
@@ -112,6 +115,7 @@ pub(super) fn load_beside(
         let (sender, decoded) = sync_channel(PARTS_AHEAD);
         let reader = scope.spawn(move || {
             let mut parts = SnapshotParts::new(at);
+            // Parts are read in order, as each must follow the one before.
             while decode_next(journal, &mut parts, &sender) {}
             parts
         });

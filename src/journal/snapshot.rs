@@ -64,6 +64,7 @@ impl JournalLog {
     pub fn maintain(&mut self, gauges: &dyn Fn() -> Gauges) -> Result<Maintained, MaintainError> {
         let due = self.snapshots.is_due(&*self.journal);
         // The frames since the last snapshot may be far more than one snapshot is made of. Then several are made.
+        // Twice, so that a frame or two more do not cost a second snapshot.
         let limit = self.snapshots.after_bytes.saturating_mul(2);
         self.step(due, limit, &|| about_bytes(&gauges()))
     }
@@ -91,6 +92,7 @@ impl JournalLog {
     /// [`MaintainError`]
     pub fn snapshot(&mut self) -> Result<Sequence, MaintainError> {
         if !matches!(mem::replace(&mut self.snapshots.stage, SnapshotStage::Idle), SnapshotStage::Idle) {
+            // A snapshot under way may lack the last frames: this one is to hold everything.
             self.journal.drop_unfinished();
         }
         self.finish_snapshot()
@@ -141,11 +143,13 @@ impl JournalLog {
     /// if it is sound.
     fn start(&mut self, size: u64) -> Result<SnapshotStage, MaintainError> {
         (self.snapshots.again, self.snapshots.base, self.snapshots.held) = (false, None, 0);
+        // Checked first: a snapshot that cannot fit would cost its reading for nothing.
         admit(size, self.snapshots.reserve, self.journal.room())?;
         let mut older = self.journal.snapshots()?;
         let there = older.pop_if(|at| *at == self.position.next);
         self.snapshots.older = older;
         match there {
+            // It holds all that was appended: it is only verified, and made again if it is damaged.
             Some(at) => Ok(SnapshotStage::Verifying { parts: Box::new(SnapshotParts::new(at)), written: None }),
             None => self.go_back(),
         }
@@ -178,6 +182,7 @@ impl JournalLog {
     fn gather(&mut self, mut gathering: Box<GatheringKeys>, limit: u64) -> Result<SnapshotStage, MaintainError> {
         if !gathering.is_done() && gathering.bytes() < limit {
             gathering.step(&mut *self.journal)?;
+            // One page for each step, so that appends come between.
             return Ok(SnapshotStage::Gathering(gathering));
         }
         let Snapshots { config, part_bytes, since, gathered, held, again, .. } = &mut self.snapshots;
@@ -208,6 +213,7 @@ impl JournalLog {
         let FramePosition { next, previous, .. } = writing.out().position();
         let parts = Box::new(SnapshotParts::after(next, previous));
         let written = Some(writing.out().link());
+        // The next step needs none of the records.
         discard(writing);
         Ok(SnapshotStage::Verifying { parts, written })
     }
@@ -231,10 +237,13 @@ impl JournalLog {
     fn finish(&mut self, at: Sequence) -> Result<(), MaintainError> {
         self.snapshots.failures = 0;
         if let Some(base) = self.snapshots.base.take().filter(|base| *base < at) {
+            // Only what is before the base: if the new snapshot rots, the base and the frames since are another way
+            // back.
             self.journal.trim(base)?;
         }
         let Snapshots { reserve, held, .. } = self.snapshots;
         let room = self.journal.room();
+        // Another snapshot right after this one lets the frames before it go, if there were enough of them.
         let is_of_use = held >= self.snapshots.worth() && self.snapshots.is_short(room);
         if is_of_use && admit(PLACE_BYTES, reserve, room).is_ok() {
             self.append(&[])?;
@@ -270,6 +279,7 @@ fn read_back(
 ) -> Result<bool, OpenError> {
     let Some(bytes) = journal.snapshot(parts.at(), parts.part())? else {
         parts.finish()?;
+        // The last link proves that no part was replaced by one of an earlier try.
         let is_whole = written.is_none_or(|written| parts.link() == Some(written));
         return if is_whole { Ok(true) } else { Err(parts.missing().into()) };
     };

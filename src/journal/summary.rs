@@ -70,6 +70,7 @@ impl WireSummary {
         let mut finished = std::vec![0; FIRST_ENDS];
         for end in AttemptEnd::ALL {
             let at = WireEnd::of(end) as usize;
+            // An enum of a newer format may have more ends than the first one had.
             finished.resize(finished.len().max(at + 1), 0);
             finished[at] = counters.finished(end);
         }
@@ -93,6 +94,7 @@ impl WireSummary {
         (counters.accepted, counters.redriven) = (self.accepted, self.redriven);
         counters.started = self.started;
         let (mut finished, mut more) = (NumberedCounts(self.finished), NumberedCounts(self.more));
+        // Each counter of a status takes its part out of the total, which older programs have alone.
         let mut completed = self.forgotten;
         for (at, status) in MORE_FORGOTTEN.into_iter().enumerate() {
             let forgotten = more.take(at);
@@ -103,6 +105,7 @@ impl WireSummary {
         for end in AttemptEnd::ALL {
             counters = counters.with_finished(end, finished.take(WireEnd::of(end) as usize));
         }
+        // A counter that is dropped would fall, and metrics must not.
         if finished.has_more() || more.has_more() {
             return Err(WireError::Counter);
         }

@@ -42,7 +42,7 @@ pub(super) struct Store {
     /// The number of the next one.
     next_failure: u64,
     counts: [u64; Status::ALL.len()],
-    /// Bytes of the events that are not over.
+    /// Bytes of the events that have not ended.
     bytes: usize,
     /// Bytes of the events that have failed, with their errors.
     failed_bytes: usize,
@@ -257,7 +257,7 @@ impl Store {
         self.live.len() - self.failed.len()
     }
 
-    /// Bytes of the events that are not over.
+    /// Bytes of the events that have not ended.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }

@@ -118,6 +118,7 @@ impl Active {
         let place = RecordPlace { file: self.number, at: self.tail };
         record::encode(kind, number, body, place, &mut self.record);
         self.file.write_at(self.tail, self.record.bytes())?;
+        // One write and one sync for each group: the bytes were allocated and zeroed before.
         self.file.sync()?;
         self.tail += bytes_of(body.len()) as u64;
         self.records += 1;
@@ -131,6 +132,8 @@ impl Active {
 
     /// Begins to prepare the next segment, when there is plenty of room.
     pub(super) fn prepare(&mut self, room: u64) {
+        // An eighth at most, like every segment: where less is free, the next one is made when it is needed, and
+        // smaller.
         if room / 8 >= self.next_bytes {
             self.spare = Some(Spare::begin(&self.volume, self.next_bytes, self.ahead()));
         }
@@ -138,6 +141,7 @@ impl Active {
 
     /// Returns how to prepare the next segment: zeros cost as many bytes of the disk as the records that replace them.
     const fn ahead(&self) -> Ahead {
+        // The average of this segment is the best guess for the next one.
         let average = (self.tail - HEAD_RECORD_BYTES) / if self.records == 0 { 1 } else { self.records };
         if average < ZEROED_BELOW_BYTES { Ahead::Zeroed } else { Ahead::Allocated }
     }
@@ -146,6 +150,7 @@ impl Active {
     /// no name yet.
     pub(super) fn next_file(&mut self, frame: usize, room: u64) -> io::Result<(SharedFile, u64)> {
         let needed = bytes_for(frame);
+        // A spare that failed, or that is too small, is replaced: its error may be of the past.
         if let Some(spare) = self.spare.take() {
             let bytes = spare.bytes();
             if let Ok(file) = spare.take()
@@ -162,6 +167,7 @@ impl Active {
     pub(super) fn continue_in(&mut self, file: SharedFile, bytes: u64, preface: &Preface) -> io::Result<()> {
         let number = self.number + 1;
         let link = name(&*self.volume, &file, number, preface)?;
+        // The new segment is durable under its name before the old one ends.
         end(&self.file, self.number, self.tail, number)?;
         (self.number, self.file, self.link) = (number, file, link);
         (self.tail, self.records, self.bytes) = (HEAD_RECORD_BYTES, 0, bytes);
@@ -197,6 +203,7 @@ pub(super) fn end(file: &SharedFile, number: u64, tail: u64, next: u64) -> io::R
     record::encode(RecordKind::End, next, &[], RecordPlace { file: number, at: tail }, &mut record);
     file.write_at(tail, record.bytes())?;
     file.sync()?;
+    // After the sync: a crash before the cut only leaves unused bytes behind.
     file.cut(tail + MARK_BYTES)
 }
 
@@ -215,6 +222,7 @@ fn sized(wanted: u64, needed: u64, room: u64) -> u64 {
 fn name(volume: &dyn Volume, file: &SharedFile, number: u64, preface: &Preface) -> io::Result<FrameHash> {
     let head = preface.encode(number);
     file.write_at(0, head.bytes())?;
+    // The head is durable before the name: a segment under its name always has a head.
     file.sync()?;
     volume.rename(NEW, &segment::name(number))?;
     volume.sync_names()?;

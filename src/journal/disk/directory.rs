@@ -53,6 +53,7 @@ impl Directory {
             }
             Err(error) => return Err(error),
         }
+        // The name of the directory is durable only with its parent.
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         sync(parent.unwrap_or(Path::new(".")))?;
         Ok(true)
@@ -107,6 +108,7 @@ impl Volume for Directory {
             Err(TryLockError::WouldBlock) => return Err(Unclaimed::InUse(self.owner())),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
+        // Kept, so that `reach` notices another directory in its place.
         *self.claimed() = Some(identity(&file.metadata()?));
         // The name is only for show, so its failure does not matter.
         let _ = file.set_len(0).and_then(|()| file.write_all(owner.to_string().as_bytes()));
@@ -169,6 +171,7 @@ struct DirectoryLock(File);
 
 impl Drop for DirectoryLock {
     fn drop(&mut self) {
+        // Emptied before the lock goes, so that no owner is named that has ended.
         let _ = self.0.set_len(0);
     }
 }
@@ -198,6 +201,7 @@ impl DirectoryFile {
 fn open_direct(path: &Path, file: &File) -> Option<File> {
     use rustix::fs::{AtFlags, OFlags, StatxFlags, statx};
     let align = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
+    // A record begins and ends at a sector, so what the disk asks for must not be more.
     let suits = |bytes: u32| (1..=ALIGN_BYTES as u32).contains(&bytes);
     if !suits(align.stx_dio_mem_align) || !suits(align.stx_dio_offset_align) {
         return None;
@@ -228,6 +232,7 @@ impl VolumeFile for DirectoryFile {
         match rustix::fs::fallocate(&self.cached, rustix::fs::FallocateFlags::empty(), 0, bytes) {
             Ok(()) => return Ok(()),
             Err(rustix::io::Errno::OPNOTSUPP) => {}
+            // A file system without allocation.
             Err(error) => return Err(error.into()),
         }
         // Blocks that are written are allocated, too.
@@ -235,6 +240,7 @@ impl VolumeFile for DirectoryFile {
     }
 
     fn zero(&self, bytes: u64) -> io::Result<()> {
+        // Longer by a sector, so that an aligned part of it has the wanted length.
         let zeros = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX).min(ZEROS_BYTES) + ALIGN_BYTES];
         let zeros = &zeros[zeros.as_ptr().align_offset(ALIGN_BYTES).min(ALIGN_BYTES)..];
         let mut at = 0;
@@ -256,6 +262,7 @@ impl VolumeFile for DirectoryFile {
     }
 
     fn relieve(&self) -> io::Result<()> {
+        // Bytes past the cache are on the medium already.
         if self.direct.is_some() { Ok(()) } else { self.sync() }
     }
 

@@ -52,6 +52,7 @@ impl Frames {
 
     /// Adds a segment that was just begun.
     pub(super) fn push(&mut self, number: u64, bytes: u64) {
+        // The records begin behind the head.
         let end = segment::HEAD_RECORD_BYTES;
         self.segments.push_back(Segment { number, base: self.extent.end, end, bytes, file: None });
     }
@@ -66,6 +67,7 @@ impl Frames {
     /// Drops the oldest segment if all of its frames are trimmed, and returns its number.
     pub(super) fn drop_trimmed(&mut self) -> Option<u64> {
         let after = self.segments.get(1)?;
+        // The oldest segment is needed until the one after it begins at or before the first frame.
         if after.base > self.extent.first {
             return None;
         }
@@ -86,6 +88,7 @@ impl Frames {
         if from >= end {
             return Ok(from);
         }
+        // Pages are read one after the other: the reader is kept where the last one ended.
         let mut cursor = match self.cursor.take().filter(|cursor| cursor.next == from) {
             Some(cursor) => cursor,
             None => self.go_to(from)?,
@@ -104,11 +107,13 @@ impl Frames {
 
     /// Returns the place of this frame, which the journal has.
     fn go_to(&self, from: Sequence) -> Result<FrameCursor, ReadError> {
+        // The segment in which the frame is, by the first frame of each.
         let at = self.segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         let mut cursor = self.begin(at)?;
         while cursor.next < from {
             let limit = self.segments.get(at).map_or(0, |segment| segment.end);
             let head = cursor.reader.skip(limit).map_err(|error| self.unread(cursor.segment, &error))?;
+            // Only the heads are read: the frames before are passed over.
             match head.filter(|head| matches!(head.kind, RecordKind::Frame | RecordKind::Seal | RecordKind::Trim)) {
                 Some(head) if head.kind == RecordKind::Frame => cursor.next = Sequence::new(head.number).next(),
                 Some(_) => {}
@@ -148,6 +153,7 @@ impl Frames {
             RecordRead::Record { head, .. } if matches!(head.kind, RecordKind::Seal | RecordKind::Trim) => Ok(0),
             RecordRead::End => {
                 let after = self.begin(index + 1)?;
+                // A segment that is missing between two others shows here at the latest.
                 if after.next != cursor.next {
                     let problem = std::format_args!("frames up to {} are missing", after.next.previous());
                     return Err(corrupt(&self.place, number, limit, problem).into());

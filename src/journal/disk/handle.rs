@@ -67,6 +67,7 @@ impl DiskJournal {
         let is_marked = held.as_ref().is_some_and(|held| held.is_marked);
         let begun = Self::begin(Arc::clone(&volume), place, claim, held, bounds);
         let journal = begun.map_err(|error| not_begun(&*volume, place, &error))?;
+        // Marked last: without the marker a directory is one in the making, and is opened again.
         if !is_marked {
             marker::set(&*journal.volume).map_err(|error| refused(&place, &error))?;
         }
@@ -94,7 +95,9 @@ impl DiskJournal {
             frames.note(end, file.len()?);
         }
         let used = frames.bytes() + snapshot_files.bytes();
+        // What the operating system has free may be less than the bound, and the other way round.
         let room = max_bytes.saturating_sub(used).min(volume.free_bytes()?);
+        // The new segment has its name before the old one ends, so that a crash between them loses neither.
         let active = Active::begin(&volume, before + 1, &preface, sizes, room)?;
         if newest.is_some() {
             let file = segment::open(&*volume, before, OpenMode::Write)?;
@@ -134,6 +137,7 @@ impl DiskJournal {
     fn free(&self) -> u64 {
         let used = self.frames.bytes() + self.snapshot_files.bytes() + self.active.spare_bytes();
         let bound = self.max_bytes.saturating_sub(used);
+        // A disk that does not respond is taken for full: nothing is written to it.
         bound.min(self.volume.free_bytes().unwrap_or(0))
     }
 
@@ -151,6 +155,7 @@ impl DiskJournal {
 
     /// Continues in a new segment that has room for a frame of this size, if there is `room` for it.
     fn roll(&mut self, frame: usize, room: u64, first: Sequence) -> Result<(), WriteError> {
+        // Checked before anything is tried, as a failed allocation may leave bytes behind.
         if super::active::bytes_for(frame) > room + self.active.spare_bytes() {
             return Err(WriteError::Full);
         }
@@ -159,6 +164,7 @@ impl DiskJournal {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => return Err(WriteError::Full),
             Err(error) => return Err(self.fail(&error)),
         };
+        // The fields about the segment before are set by `followed_by`.
         let preface = Preface { base: self.frames.extent.end, first, end_before: 0, before: FrameHash::NONE };
         let preface = self.active.followed_by(preface);
         let (number, tail) = (self.active.number() + 1, self.active.tail());
@@ -186,9 +192,11 @@ impl DiskJournal {
         }
         let (volume, (sender, removed)) = (Arc::clone(&self.volume), sync_channel(1));
         self.volume.aside(Box::new(move || {
+            // A name that stays is removed at the next opening.
             names.iter().for_each(|name| drop(volume.remove(name)));
             let _ = sender.send(());
         }));
+        // One removal at a time: the names of the one before must be gone before their room counts.
         self.await_removal();
         self.removal = Some(removed);
     }
@@ -205,6 +213,7 @@ impl DiskJournal {
         if bytes <= free {
             return Ok(());
         }
+        // Even all unused bytes of the newest segment would not be enough.
         if bytes > free + self.active.room() + self.active.spare_bytes() {
             return Err(WriteError::Full);
         }
@@ -240,6 +249,7 @@ impl Journal for DiskJournal {
     }
 
     fn room(&self) -> FreeSpace {
+        // The newest segment has room that no other file can take.
         let kept = self.active.room().saturating_add(self.active.spare_bytes());
         FreeSpace(self.free().saturating_add(kept).saturating_sub(RESERVE_BYTES))
     }
@@ -250,6 +260,7 @@ impl Journal for DiskJournal {
 
     fn append(&mut self, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         self.admit(frame.len())?;
+        // Checked at each append: writes to a directory that was replaced would be lost.
         self.reach()?;
         if expected != self.frames.extent.end {
             return Err(WriteError::Fenced);
@@ -259,6 +270,7 @@ impl Journal for DiskJournal {
         }
         self.write(RecordKind::Frame, expected, frame)?;
         self.frames.extent.end = expected.next();
+        // Prepared ahead, beside the appends: zeroing a large segment would hold up one of them.
         if self.active.wants_next() {
             self.active.prepare(self.free_for_more());
         }
@@ -277,6 +289,7 @@ impl Journal for DiskJournal {
 
     fn put_snapshot(&mut self, at: Sequence, part: u32, bytes: &[u8], last: bool) -> Result<(), WriteError> {
         self.admit(bytes.len())?;
+        // The room of unused bytes is for snapshots, too, where nothing else is left.
         self.make_room(bytes_of(bytes.len()) as u64)?;
         match self.snapshot_files.put(at, part, bytes, last) {
             Ok(true) if at >= self.frames.extent.first => Ok(()),
@@ -310,6 +323,7 @@ impl Journal for DiskJournal {
             return Ok(());
         }
         self.make_place(below)?;
+        // The record comes before the removal: after a crash in between the next opening removes the files.
         self.write(RecordKind::Trim, below, &[])?;
         self.frames.extent.first = below;
         self.forget();
@@ -317,6 +331,7 @@ impl Journal for DiskJournal {
         if below == end && self.frames.newest_has_frames() {
             match self.roll(0, self.free(), below) {
                 Ok(()) => self.forget(),
+                // Nothing is lost by that: the bytes become free with a later segment.
                 Err(WriteError::Full) => {}
                 Err(error) => return Err(error),
             }
@@ -331,6 +346,7 @@ impl Journal for DiskJournal {
         }
         let Extent { first, end } = self.frames.extent;
         self.make_place(first)?;
+        // Rolling has sealed it: the record `end` is a watermark, too.
         if self.unsealed { self.write(RecordKind::Seal, end, &[]) } else { Ok(()) }
     }
 }

@@ -91,6 +91,7 @@ impl Opening<'_> {
     fn hold(&self) -> Result<Option<Held>, OpenError> {
         let names = self.volume.names().map_err(|error| refused(&self.place, &error))?;
         let is_marked = marker::is_set(self.volume, self.place, &names)?;
+        // Asked before anything is read, since half a copy may look like a damaged journal.
         if names.iter().any(|name| name == marker::UNFINISHED) {
             let cause = "a journal was being copied or salvaged into it, which did not end: do it again".into();
             return Err(OpenError::Io { place: self.place.into(), cause });
@@ -98,6 +99,7 @@ impl Opening<'_> {
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number(name)).collect();
         numbers.sort_unstable();
         let Some(newest) = numbers.pop() else {
+            // A marker or a snapshot shows that there was a journal: it must not be replaced by a new one.
             let left = names.iter().find(|name| *name == marker::FORMAT || snapshot_files::number(name).is_some());
             return left.map_or(Ok(None), |left| Err(gone(self.place, left)));
         };
@@ -108,6 +110,7 @@ impl Opening<'_> {
         let kept = |at: &Sequence| *at >= first;
         let snapshots: Vec<Sequence> =
             names.iter().filter_map(|name| snapshot_files::number(name)).filter(kept).collect();
+        // Nothing is removed before all segments were found: a journal that is refused stays as it is.
         if self.purpose == Purpose::Write {
             self.clear(&names, segments.front().map_or(newest, |oldest| oldest.number), first)?;
         }
@@ -147,10 +150,12 @@ impl Opening<'_> {
         let first = preface.first;
         let mut newest = Newest { preface, link, file, bytes, first, next: preface.base, end, continues_in: None };
         while self.scan(number, &mut reader, &mut newest)? {}
+        // The newest segment by its name has ended, so the one that it continues in has vanished.
         if let Some(next) = newest.continues_in {
             let problem = std::format_args!("it is missing, though {} ends with it", segment::name(number));
             return Err(self.corrupt(next, 0, problem));
         }
+        // A trim never goes beyond the frames that were durable then.
         if newest.first > newest.next {
             let problem = std::format_args!("frames from {} on are missing", newest.next);
             return Err(self.corrupt(number, newest.end, problem));
@@ -173,6 +178,7 @@ impl Opening<'_> {
                 RecordRead::Unsound => break,
             }
             newest.end = reader.at();
+            // Bytes behind an end belong to no record.
             if newest.continues_in.is_some() {
                 return Ok(false);
             }
@@ -183,6 +189,7 @@ impl Opening<'_> {
         let mut again = RecordReader::new(Arc::clone(&newest.file), number, newest.end);
         let is_sound = matches!(again.next(newest.bytes).map_err(self.io(number))?, RecordRead::Record { .. });
         match (is_sound, has_more) {
+            // A reader without a lock may meet a record that is being written: it continues from there.
             (true, _) if self.purpose == Purpose::Read => {
                 *reader = RecordReader::new(Arc::clone(&newest.file), number, newest.end);
                 Ok(true)
@@ -201,6 +208,7 @@ impl Opening<'_> {
         let mut later = newest.preface;
         let mut number = newest_number;
         let mut segments = VecDeque::from([Segment { number, base: later.base, end, bytes, file }]);
+        // Back from the newest: each head proves which segment comes before it.
         while later.base > newest.first {
             number -= 1;
             if !numbers.contains(&number) {
@@ -218,6 +226,7 @@ impl Opening<'_> {
         let file = segment::open(self.volume, number, OpenMode::Read).map_err(self.io(number))?;
         let bytes = file.len().map_err(self.io(number))?;
         let mut reader = RecordReader::new(Arc::clone(&file), number, 0);
+        // Only the head: the frames of older segments are checked when they are read.
         let read = segment::preface(&mut reader, number, bytes.min(HEAD_RECORD_BYTES)).map_err(self.io(number))?;
         let (preface, link) = read.ok_or_else(|| self.corrupt(number, 0, "it does not begin as this segment does"))?;
         if link != later.before || preface.base > later.base {
@@ -232,6 +241,7 @@ impl Opening<'_> {
 
     /// Removes what a crash left unfinished, and what was trimmed.
     fn clear(&self, names: &[String], oldest: u64, first: Sequence) -> Result<(), OpenError> {
+        // Older segments and snapshots have been trimmed; unfinished files never had a reader.
         let is_waste = |name: &&String| {
             is_unfinished(name)
                 || segment::number(name).is_some_and(|number| number < oldest)
@@ -281,6 +291,7 @@ pub(super) fn is_unfinished(name: &str) -> bool {
 /// Returns whether a whole record stands anywhere behind the bytes at which the reader stopped.
 fn follows_a_record(reader: &mut RecordReader, limit: u64) -> io::Result<bool> {
     let stopped = reader.at();
+    // Zeros are the unused rest of a segment, the usual end.
     if reader.is_blank(limit)? {
         return Ok(false);
     }

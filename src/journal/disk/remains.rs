@@ -53,12 +53,14 @@ impl Remains {
         for number in &segments {
             let file = segment::open(volume, *number, OpenMode::Read)?;
             let (bytes, is_newest) = (file.len()?, Some(number) == segments.last());
+            // Files that have changed places are read under the numbers that their records were written for.
             let number = written_as(&file, *number, bytes)?;
             remains.gather(SalvageSource { file, number, bytes, is_newest })?;
         }
         for at in names.iter().filter_map(|name| snapshot_files::number(name)) {
             let file: SharedFile = Arc::new(volume.open(&snapshot_files::name(at), OpenMode::Read)?);
             let (bytes, number) = (file.len()?, at.number());
+            // A snapshot proves that the frames before it were there.
             remains.behind = remains.behind.max(Some(at));
             remains.gather(SalvageSource { file, number, bytes, is_newest: false })?;
         }
@@ -83,10 +85,12 @@ impl Remains {
                 }
                 RecordRead::End => break,
                 RecordRead::Unsound => {
+                    // Zeros to the end: the unused rest of a segment.
                     if reader.is_blank(bytes)? {
                         break;
                     }
                     reader.go_to(at);
+                    // A frame with a sound head and a damaged body was there, and is lost.
                     doubt = doubt.max(broken(&file, RecordPlace { file: number, at }, bytes)?);
                     reader.go_to(at + ALIGN_BYTES as u64);
                     if !reader.seek(bytes)? {
@@ -97,6 +101,7 @@ impl Remains {
                 }
             }
         }
+        // In an older segment all bytes before its end were durable, so a doubt is a loss.
         if !is_newest {
             self.doubt(doubt);
         }
@@ -115,6 +120,7 @@ impl Remains {
                 self.frames.entry(sequence).or_default().push(spot);
                 Some(sequence.next())
             }
+            // Both are written when the frames before them are durable.
             RecordKind::Seal | RecordKind::Trim => Some(sequence),
             RecordKind::Head => base,
             RecordKind::End => None,

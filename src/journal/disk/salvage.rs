@@ -71,6 +71,7 @@ impl DiskStore {
     pub fn salvage(&self, to: &Self, owner: &Owner, config: &Config) -> Result<Salvaged, MaintainError> {
         let (place, directory) = (self.place(), self.directory()?);
         let target = to.directory()?;
+        // Shared: the owner must be gone, and other readers may stay.
         let _claim = directory.claim_to_read().map_err(|unclaimed| unclaimed_as(unclaimed, &place))?;
         let names = directory.names().map_err(|error| refused(&place, &error))?;
         match marker::is_set(directory, &place, &names) {
@@ -100,6 +101,7 @@ fn restore(volume: &dyn Volume, config: &Config, place: &str) -> Result<(Replay,
     if remains.is_empty() {
         return Err(refuse(place, "it holds no journal that can be read"));
     }
+    // Before anything is decided: what this program does not know must not count as damage.
     refuse_newer(&remains, place)?;
     let mut damaged = Vec::new();
     let begin = newest_sound(&remains, config, place, &mut damaged)?;
@@ -112,6 +114,7 @@ fn restore(volume: &dyn Volume, config: &Config, place: &str) -> Result<(Replay,
         }
     };
     let first = position.next;
+    // Until the first frame that is missing or damaged: those after it may depend on it.
     let problem = loop {
         if let Err(problem) = apply_next(&remains, &mut replay, &mut position).map_err(unread)? {
             break problem;
@@ -143,6 +146,7 @@ fn newest_sound(
 ) -> Result<Option<(Replay, FramePosition)>, OpenError> {
     for at in remains.snapshots().into_iter().rev() {
         let mut read = |part| {
+            // Copies of a part are equal, so any of them will do.
             let found = remains.part(at, part).map(|mut found| found.pop());
             found.map_err(|error| ReadError::Io { place: place.into(), cause: std::format!("{error}") })
         };
@@ -182,6 +186,7 @@ fn refuse_newer(remains: &Remains, place: &str) -> Result<(), OpenError> {
     for (at, part) in remains.parts() {
         for bytes in remains.part(at, part).map_err(unread)? {
             let place = format_args!("{place}, {}", place_of_part(at, part));
+            // Only the first part of a snapshot of format 1 has a summary in front.
             check(&bytes, &place, |version, body| records::check(body, part == 0 && version == frame::VERSION))?;
         }
     }
@@ -196,6 +201,7 @@ fn check(
     match frame::decode(bytes) {
         Ok(read) => body_is_known(read.version, read.body).map_err(|error| TooNew::new(at, error).into()),
         Err(FrameError::TooNew { found }) => Err(TooNew::format(at, found.into(), frame::SNAPSHOT_VERSION).into()),
+        // Damage is no sign of a newer program.
         Err(FrameError::Short { .. } | FrameError::Long { .. } | FrameError::Checksum) => Ok(()),
     }
 }
