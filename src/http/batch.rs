@@ -26,11 +26,13 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// `POST /v1/events/batch`
 pub(super) async fn submit(State(front): State<Arc<Front>>, RawQuery(query): RawQuery, request: Request) -> Response {
+    // Before the task is started: a refusal here has a status of its own, while later ones are lines.
     let refused = query::parse(query.as_deref(), []).map(drop).and_then(|()| coding::refuse_content(request.headers()));
     if let Err(problem) = refused {
         return problem.into_response();
     }
     let (spool, results) = Spool::new(front.limits.max_unread_bytes, Arc::clone(&front.budget));
+    // In a task of its own, so that lines are read while the client has not read the results yet.
     tokio::spawn(Batch::new(front, request.into_body()).run(spool));
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::new(results)).into_response()
 }
@@ -81,7 +83,9 @@ impl Batch {
                 break;
             }
         }
+        // Without this mark the body ends with an error: the client must see that results are missing.
         spool.end();
+        // The rest is read, because a client that still sends would not see the response.
         body::read_away(self.body, self.front.limits.body_timeout).await;
     }
 
@@ -105,11 +109,13 @@ impl Batch {
 
     /// Takes the next part of the body in; false at its end.
     async fn read(&mut self) -> Result<bool, Problem> {
+        // Before more is read: the memory that the unfinished line needs may be more than there is.
         if !self.share.hold(self.lines.unfinished_bytes()) {
             return Err(Problem::crowded(self.front.budget.total()));
         }
         let part = body::next(&mut self.body, self.front.limits.body_timeout, &self.timeouts).await;
         if part.is_err() {
+            // After an error hyper must not be asked for more.
             self.body = Body::empty();
         }
         Ok(part?.map(|part| self.lines.push(part)).is_some())
@@ -135,6 +141,7 @@ impl Batch {
         self.ended = true;
         match (problem, self.lines.last()) {
             (None, None) => {}
+            // A last line without a line break is a line.
             (None, Some(line)) => self.respond([line].into(), results).await,
             (Some(problem), _) => {
                 let asked = self.refuse(problem);
@@ -146,6 +153,7 @@ impl Batch {
     async fn respond(&mut self, chunk: Vec<BodyLine>, results: &mut Vec<u8>) {
         let mut events = Vec::with_capacity(chunk.len());
         let asked: Vec<_> = chunk.into_iter().map(|line| self.ask(line, &mut events)).collect();
+        // Events of one chunk are one call, so they share a group of the journal.
         let mut submitted = self.front.eventful.submit_batch(events).await.into_iter();
         for asked in asked {
             let result = if matches!(asked, BatchRequest::Event(_)) { submitted.next() } else { None };
@@ -184,6 +192,7 @@ impl Batch {
             }
             (BatchRequest::Event(key), Some(Err(error))) => write_refused(line, Some(key), &error.into(), results),
             (BatchRequest::Event(key), None) => {
+                // The engine returns a result for each event: without one it is broken.
                 write_refused(line, Some(key), &crate::node::Unavailable::Broken.into(), results)
             }
             (BatchRequest::Nothing(problem), _) => write_refused(line, None, problem, results),

@@ -26,6 +26,7 @@ pub(super) async fn read(
     budget: &Arc<Budget>,
 ) -> Result<Bytes, Option<Problem>> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    // Refused by its announced length, before a byte is read.
     if expected > limit_bytes {
         return Err(None);
     }
@@ -56,8 +57,10 @@ impl Whole {
             return Err(None);
         }
         if len > self.bytes.capacity() {
+            // Grows by doubling, so that an announced length that is too high costs no memory.
             let most = if expected > 0 { expected } else { self.limit_bytes };
             let capacity = (self.bytes.capacity() * 2).min(most).max(len);
+            // Held before it is allocated.
             if !self.share.hold(capacity) {
                 return Err(Some(Problem::crowded(self.share.total())));
             }

@@ -28,6 +28,8 @@ impl Budget {
 
     /// Returns whether so many more bytes fit now. Takes none.
     pub(super) fn fits(&self, bytes: usize) -> bool {
+        // Two that ask at one time may both fit: the bound may be passed by the bytes that arrive meanwhile, and by no
+        // more.
         self.taken.load(Ordering::Relaxed).saturating_add(bytes) <= self.total
     }
 

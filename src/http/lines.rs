@@ -59,6 +59,7 @@ impl Lines {
     fn keep(&mut self, count: usize) {
         let bytes = self.part.split_to(count);
         if self.overlong || self.unfinished.len() + bytes.len() > self.limit_bytes {
+            // The bytes so far are dropped at once, so that an endless line takes no memory.
             self.overlong = true;
             self.unfinished = Vec::new();
         } else {

@@ -66,12 +66,14 @@ pub async fn serve<L: Listener>(
         tokio::select! {
             biased;
             () = &mut stop => break,
+            // Ended connections are taken out as they end, so that the set does not grow.
             Some(_) = connections.join_next() => {}
             accepted = server.accept(&mut listener) => {
                 connections.extend(accepted.map(|(io, slot)| server.connection(io, slot)));
             }
         }
     }
+    // Closed first, so that new connections are refused instead of left waiting.
     drop(listener);
     server.closing.close();
     let ended = async { while connections.join_next().await.is_some() {} };
@@ -110,6 +112,7 @@ impl HttpServer {
         let door = Door { hosts: HostCheck::new(&limits.allowed_hosts, bound), access: config.access.clone() };
         let front = Arc::new(Front::new(eventful, config));
         let mut http_of_probes = http(limits.header_timeout.min(PROBE_TIMEOUT), limits.buffer_bytes);
+        // A probe asks once; a kept connection would hold the reserve.
         http_of_probes.keep_alive(false);
         Self {
             door: Arc::new(door),
@@ -128,11 +131,13 @@ impl HttpServer {
 
     /// A slot, then a connection for it; none when the operating system has none to give.
     async fn accept<L: Listener>(&self, listener: &mut L) -> Option<(L::Io, ConnectionSlot)> {
+        // A slot before the connection: what cannot be served waits in the queue of the operating system.
         let slot = self.slot().await?;
         match listener.accept().await {
             Ok(io) => Some((io, self.better(slot))),
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
+                // Without a pause a lack of descriptors would make this loop spin.
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 None
             }
@@ -149,6 +154,7 @@ impl HttpServer {
 
     /// A slot without reserve, when one has become free while a connection was waited for.
     fn better(&self, slot: ConnectionSlot) -> ConnectionSlot {
+        // A slot may have become free while the next connection was awaited.
         match Arc::clone(&self.slots).try_acquire_owned() {
             Ok(permit) if slot.is_reserved => ConnectionSlot { permit, is_reserved: false },
             _ => slot,
@@ -170,6 +176,7 @@ impl HttpServer {
         let linger_bytes = if slot.is_reserved { PROBE_LINGER_BYTES } else { LINGER_BYTES };
         let closing = Arc::clone(&self.closing);
         async move {
+            // In a block, so that the borrow of the connection ends before it is taken apart.
             let ended = {
                 let mut closed = pin!(closed(&closing));
                 poll_fn(|cx| match connection.poll_without_shutdown(cx) {
@@ -179,10 +186,12 @@ impl HttpServer {
                 .await
             };
             let ended = if let Some(ended) = ended {
+                // Closed gently, so that a client that still sends can read the response.
                 linger(connection.into_parts().io.into_inner(), linger_bytes).await;
                 ended
             } else {
                 let mut connection = pin!(connection);
+                // The response on its way is finished, and no further request is read.
                 connection.as_mut().graceful_shutdown();
                 connection.await
             };
@@ -200,6 +209,7 @@ async fn closed(closing: &Semaphore) {
     let mut acquire = pin!(closing.acquire());
     let mut asked: Option<Waker> = None;
     poll_fn(|cx| {
+        // Polled once for each waker: the semaphore keeps a place in its queue.
         if !closing.is_closed() && asked.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             return Poll::Pending;
         }

@@ -62,6 +62,7 @@ impl Spool {
         {
             let mut share = self.unread.share();
             let bytes = share.bytes() + results.len();
+            // Added before the part is sent, as its reader subtracts.
             share.set(bytes);
         }
         self.parts.send(results).is_ok()
@@ -76,6 +77,7 @@ impl Spool {
         while self.is_full() {
             let taken = tokio::select! {
                 biased;
+                // A client that has gone frees no room any more.
                 () = self.parts.closed() => false,
                 taken = tokio::time::timeout(patience, self.unread.left.notified()) => taken.is_ok(),
             };
@@ -89,6 +91,7 @@ impl Spool {
     /// A client that reads all is never in the way of itself, however much others hold of the budget.
     fn is_full(&self) -> bool {
         let share = self.unread.share();
+        // An empty spool always takes a part, or a small budget would stop every batch.
         share.bytes() > 0 && (share.bytes() >= self.limit_bytes || !share.has_more())
     }
 
@@ -104,6 +107,7 @@ impl http_body::Body for BatchResults {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Some(part) = ready!(self.parts.poll_recv(cx)) else {
+            // The sender is gone: at the end of the batch, or because its task died.
             let ended = self.unread.ended.load(Ordering::Acquire);
             return Poll::Ready((!ended).then(|| Err(io::Error::other("the batch was cut off"))));
         };

@@ -34,6 +34,7 @@ impl<Io: AsyncWrite + Unpin> StallCut<Io> {
     ) -> Poll<io::Result<T>> {
         let written = write(Pin::new(&mut self.io), cx);
         if written.is_ready() {
+            // Any progress starts the time again.
             self.stalled = None;
             return written;
         }
@@ -47,6 +48,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for StallCut<Io> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        // A client that sends is alive, also if it reads nothing.
         if buf.filled().len() > before {
             self.stalled = None;
         }

@@ -24,6 +24,7 @@ pub(super) async fn submit(
     request: Request,
 ) -> Response {
     let (mut head, body) = request.into_parts();
+    // The URI before the router took its prefix away: the location of the event must have that prefix.
     head.uri = uri;
     front.submit(Request::from_parts(head, body), &Timeouts::default()).await
 }
@@ -51,6 +52,7 @@ impl Front {
             Ok(SubmittedBody::Single(event)) => event,
             Ok(SubmittedBody::Batch(events)) => return self.submit_all(events).await,
             Err(problem) => {
+                // What makes no event is counted by the engine, too, so that all refusals are in one place.
                 self.eventful.reject(problem.rejection());
                 return problem.into_response();
             }
@@ -66,6 +68,7 @@ impl Front {
 
     /// Submits several events, and responds with a line for each.
     async fn submit_all(&self, events: Vec<Result<Event, InvalidCloudEvent>>) -> Response {
+        // Kept aside: the events are consumed, and the keys of refused ones are missing.
         let keys: Vec<_> = events.iter().map(|event| event.as_ref().ok().map(|event| event.key().clone())).collect();
         let (mut refused, mut whole) = (Vec::new(), Vec::new());
         for event in events {
@@ -101,10 +104,12 @@ impl Front {
     ) -> Result<SubmittedBody, Problem> {
         let limit_bytes = self.eventful.config().max_event_bytes;
         let most = self.most_bytes();
+        // Read late, so that a request whose head is refused costs no body.
         let read = async |limit| {
             let whole = body::read(body, limit, (self.limits.body_timeout, timeouts), &self.budget).await;
             whole.map_err(|problem| problem.unwrap_or_else(|| Problem::too_large(limit_bytes).closing()))
         };
+        // First: with an id in a header, the body is a payload of any kind.
         if let Some(id) = header_form::id(&head.headers)? {
             let event = header_form::event(&id, head.uri.query(), &head.headers, read(most).await?);
             return event.map(SubmittedBody::Single);
@@ -114,6 +119,7 @@ impl Front {
             refuse_other_than_json(&head.headers)?;
         }
         coding::refuse_content(&head.headers)?;
+        // No parameter is known in this form; a misspelt one must not be ignored.
         super::query::parse(head.uri.query(), [])?;
         let text = read(most.saturating_add(envelope::OVERHEAD_BYTES)).await?;
         match mode {
