@@ -26,7 +26,7 @@ impl TraceBuilder {
     }
 
     pub(super) fn note(&mut self, at: u64, step: &NetworkStep<'_>) {
-        let told = self.tell(step);
+        let told = self.describe(step);
         self.entries.extend(told.into_iter().map(|told| entry(at, told)));
     }
 
@@ -44,7 +44,7 @@ impl TraceBuilder {
         Trace { entries: self.entries }
     }
 
-    fn tell(&mut self, step: &NetworkStep<'_>) -> Vec<TraceText> {
+    fn describe(&mut self, step: &NetworkStep<'_>) -> Vec<TraceText> {
         let engine = |key, note: String| vec![(Lane::Engine, What::Note, key, note)];
         let journal = |note: String| vec![(Lane::Journal, What::Note, None, note)];
         let world = |what, note: String| vec![(Lane::World, what, None, note)];

@@ -50,7 +50,13 @@ impl ClientOracle {
     /// # Errors
     ///
     /// [`Broken`] when it contradicts what was told before.
-    pub fn tell(&mut self, event: EventNumber, digest: Digest, answer: &Answer, era: Era) -> Result<(), Broken> {
+    pub fn record_result(
+        &mut self,
+        event: EventNumber,
+        digest: Digest,
+        answer: &Answer,
+        era: Era,
+    ) -> Result<(), Broken> {
         if self.era(event) != era {
             return Ok(());
         }

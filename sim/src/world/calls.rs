@@ -17,7 +17,7 @@ use crate::panics;
 use crate::scenario::FaultKind;
 
 impl World<'_> {
-    /// Why the node decides nothing now, if it does not.
+    /// Returns the reason why the node decides nothing now, if it does not.
     pub(super) fn unavailable(&self) -> Option<Unavailable> {
         match self.journal.as_ref().map_or(JournalCondition::Open, |journal| journal.condition) {
             _ if self.is_broken => Some(Unavailable::Broken),
@@ -27,17 +27,17 @@ impl World<'_> {
         }
     }
 
-    /// Whether the node decides something.
+    /// Returns whether the node decides anything.
     pub(super) fn is_serving(&self) -> bool {
         self.is_up && self.unavailable().is_none()
     }
 
-    /// Whether the engine was given up, and none takes its place in this process.
+    /// Returns whether the engine was abandoned, and none replaces it in this process.
     pub(super) fn is_lost(&self) -> bool {
         self.is_up && self.unavailable().is_some_and(|why| !why.is_temporary())
     }
 
-    /// Whether no disk stands against one more event.
+    /// Returns whether the disk allows one more event.
     pub(super) fn takes_events(&self) -> bool {
         let (now, largest) = (self.clock(), self.config.max_event_bytes);
         let seen = self.seen();
@@ -45,7 +45,7 @@ impl World<'_> {
         !self.is_serving() || journal.as_ref().is_none_or(|journal| journal.refusal(now, largest, facts).is_none())
     }
 
-    /// Whether all that was decided is as durable as it gets.
+    /// Returns whether all that was decided is as durable as it gets.
     pub(super) fn is_settled(&self) -> bool {
         let is_synced = self.is_serving() && self.seen().oracles.is_synced();
         is_synced || self.is_lost() && self.ender.ending.is_some()
@@ -72,7 +72,7 @@ impl World<'_> {
             self.node.break_down();
             self.is_broken = true;
             self.probe(FaultKind::NodePanics);
-            self.note(|diary| diary.note_world("a call of the node panics: it is broken"));
+            self.note(|trace| trace.note_world("a call of the node panics: it is broken"));
         }
         self.conclude(now)?;
         called.ok_or(Stop::Panicked)

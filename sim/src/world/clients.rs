@@ -17,7 +17,8 @@ use crate::failure::{Broken, holds};
 use crate::scenario::{Act, EventNumber, FaultKind, MILLI, Operation};
 use crate::spec::event_bytes;
 
-/// What times to start at are multiples of, besides their delay.
+/// The unit of the times at which drawn events may start first, besides their delay: round times make several due at
+/// once.
 const ROUND: u64 = 100 * MILLI;
 
 impl World<'_> {
@@ -28,12 +29,12 @@ impl World<'_> {
         }
         let operation = self.scenario.operations[at as usize];
         if !self.is_up {
-            self.note(|diary| diary.note_unreachable(&operation));
+            self.note(|trace| trace.note_unreachable(&operation));
             return Ok(());
         }
-        self.note(|diary| diary.caller = Some(operation.client));
+        self.note(|trace| trace.caller = Some(operation.client));
         let done = self.act(at, &operation);
-        self.note(|diary| diary.caller = None);
+        self.note(|trace| trace.caller = None);
         done
     }
 
@@ -72,15 +73,15 @@ impl World<'_> {
             Act::Discard { event } => {
                 let key = self.key_table.key(event).clone();
                 let decided = self.ask(Some(event), |node, now| node.discard(now, key))?;
-                Ok(self.answered(client, decided)?)
+                Ok(self.pass_on(client, decided)?)
             }
             Act::Pause => {
                 let decided = self.ask(None, Node::pause)?;
-                Ok(self.answered(client, decided)?)
+                Ok(self.pass_on(client, decided)?)
             }
             Act::Resume => {
                 let decided = self.ask(None, Node::resume)?;
-                Ok(self.answered(client, decided)?)
+                Ok(self.pass_on(client, decided)?)
             }
             Act::Read { event } => Ok(self.see(client, event)?),
             Act::List { which, limit, every } => Ok(self.list(client, which, limit, every)?),
@@ -121,7 +122,7 @@ impl World<'_> {
         })
     }
 
-    /// What must become of a submission.
+    /// Returns what must become of a submission.
     pub(super) fn outlook(&self, event: &Event) -> Outlook {
         let number = self.key_table.number(event.key()).unwrap_or_default();
         let (digest, size_bytes, now) = (*event.digest(), event_bytes(event), self.clock());
@@ -173,7 +174,7 @@ impl World<'_> {
         let Outlook { event, digest, .. } = *outlook;
         if hangs_up {
             seen.probes.fault(FaultKind::ClientHangsUp);
-            seen.diary.note_hang_up(client, event);
+            seen.trace.note_hang_up(client, event);
             return Ok(());
         }
         let era = seen.oracles.ledger.era(event);
@@ -202,13 +203,13 @@ impl World<'_> {
                 Broken::new("admission", 9, format_args!("{what}, and due is {refusal:?}"))
             })?;
         }
-        self.answered(client, decided)?;
+        self.pass_on(client, decided)?;
         // What an operator sees next is what was just done.
         Ok(self.see(client, event)?)
     }
 
-    /// An operator is answered.
-    fn answered<T, E>(
+    /// Passes a result to an operator.
+    fn pass_on<T, E>(
         &mut self,
         client: u8,
         (decided, changed): (Result<Decided<Result<T, E>>, Unavailable>, usize),
@@ -275,7 +276,7 @@ impl World<'_> {
     /// Judges that nothing can be asked of the node now.
     pub(super) fn judge_unavailable(&mut self, client: u8, why: Unavailable) -> Result<(), Broken> {
         let known = self.unavailable();
-        self.note(|diary| diary.note_refusal(client, why));
+        self.note(|trace| trace.note_refusal(client, why));
         holds(known == Some(why), || {
             Broken::new("readiness", 9, format_args!("a client gets {why:?}, and the state is {known:?}"))
         })
@@ -296,7 +297,7 @@ impl World<'_> {
     }
 }
 
-/// Whether a client gets what the engine has answered.
+/// Returns whether a client gets the result that the engine has decided.
 fn is_passed_on(value: &Result<Submitted, SubmitError>, engine: &Answer) -> bool {
     match (value, engine) {
         (Ok(Submitted::Accepted), Answer::Accepted) => true,
@@ -329,7 +330,7 @@ const fn names_same(one: Act, other: Act) -> bool {
     matches!((one, other), (Act::Submit { event: one, .. }, Act::Submit { event: other, .. }) if one == other)
 }
 
-/// Whether a bound is the journal's.
+/// Returns whether a bound is the journal's.
 const fn is_of_journal(bound: Bound) -> bool {
     matches!(bound, Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable)
 }

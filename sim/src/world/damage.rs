@@ -1,4 +1,4 @@
-//! What a journal gives back of which one thing is damaged, or whose clock has gone back.
+//! Recoveries from copies of a journal in which one thing is damaged, or by a clock that has gone back.
 
 use eventful::journal::{JournalStore as _, OpenError, Owner, Recovered, Sequence, recover};
 use eventful::{
@@ -20,14 +20,14 @@ const BITS: u64 = 1 << 20;
 const REST_BYTES: usize = 600;
 
 impl WorldJournal {
-    /// How many sound ways back there are besides this snapshot.
+    /// Returns how many sound ways back there are besides this snapshot.
     pub(super) fn ways_besides(&self, at: Sequence) -> usize {
         let snapshots = self.store.snapshots();
         let sound = snapshots.iter().filter(|other| **other != at && !self.rot.rotten.contains(other)).count();
         sound + usize::from(self.store.first() == Sequence::FIRST)
     }
 
-    /// Whether the newest snapshot is one of several ways back.
+    /// Returns whether the newest snapshot is one of several ways back.
     pub(super) fn can_lose_the_newest(&self) -> bool {
         self.store.snapshots().last().is_some_and(|newest| self.ways_besides(*newest) > 0)
     }
@@ -74,10 +74,10 @@ impl World<'_> {
         journal.rot.rotten.insert(newest);
         journal.rot.has_struck_meanwhile |= journal.rot.is_making;
         self.probe(FaultKind::SnapshotRots);
-        self.note(|diary| diary.note_journal(|| format!("the snapshot before frame {newest} rots")));
+        self.note(|trace| trace.note_journal(|| format!("the snapshot before frame {newest} rots")));
     }
 
-    /// Whether the store finds damage in a snapshot. What rots may be of no matter.
+    /// Returns whether the store finds damage in a snapshot. A rotted byte may be of no matter.
     fn is_damaged(&mut self, at: Sequence) -> bool {
         let opened = self.copy_of_journal(false).open(&Owner::new("a look"));
         let mut parts = opened.into_iter().flat_map(|mut journal| (0..).map(move |part| journal.snapshot(at, part)));
@@ -119,20 +119,22 @@ impl World<'_> {
             match self.recover_damaged(damage) {
                 (Ok(_), true) => return Err(broken(format_args!("it opens in spite of damage: {damage:?}"))),
                 (Err(OpenError::Corrupt(_)), true) | (Ok(_), false) => {}
-                (Err(error), _) => return Err(broken(format_args!("{damage:?} is told as something else: {error}"))),
+                (Err(error), _) => {
+                    return Err(broken(format_args!("{damage:?} is reported as something else: {error}")));
+                }
             }
         }
         Ok(())
     }
 
-    /// What a damaged copy gives back, and whether anybody has read what is damaged.
+    /// Recovers from a damaged copy. Returns the result, and whether anything damaged was read.
     fn recover_damaged(&mut self, damage: Damage) -> (Result<Recovered, OpenError>, bool) {
         let mut store = DamagedStore::new(self.copy_of_journal(true), damage);
         let recovered = recover(&mut store, &Owner::new("a look"), &self.config, u64::MAX, &mut |_| {});
         (recovered, store.has_struck())
     }
 
-    /// An engine that is opened by a clock that has gone back goes on where its last fact was.
+    /// An engine that is opened by a clock that has gone back continues from its last fact.
     pub(super) fn audit_clock(&self, found: Replay) -> Result<(), Broken> {
         let mut out = Output::with_facts();
         found.open(Timestamp::EPOCH, &mut out);

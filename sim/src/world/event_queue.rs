@@ -1,4 +1,4 @@
-//! What will happen when.
+//! The queue of what will happen, by time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,7 +8,8 @@ use eventful::node::Waiter;
 
 use super::worker::{Serial, TaskNumber};
 
-/// When every run starts, in microseconds since the Unix epoch.
+/// The time at which every run starts, in microseconds since the Unix epoch: any late enough to be plausible would
+/// do.
 pub(super) const STARTED_AT: u64 = 1_700_000_000_000_000;
 
 /// A step of the world.

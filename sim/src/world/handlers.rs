@@ -1,9 +1,9 @@
-//! What handlers do.
+//! The behaviour of handlers.
 
 use super::worker::Does;
 use crate::scenario::{Behaviour, CoreScenario, EventNumber, Injection};
 
-/// What handlers do, as the scenario has it.
+/// The behaviour of handlers, as the scenario has it.
 #[derive(Debug)]
 pub(super) struct Handlers {
     /// By event and attempt.
@@ -29,8 +29,8 @@ impl Handlers {
         handlers
     }
 
-    /// What a handler does now. It is stuck once at most: else an event that is forgotten and comes
-    /// again would take one permit after the other for good.
+    /// Returns what a handler does now. It is stuck once at most: else an event that is forgotten and comes again
+    /// would take one permit after the other permanently.
     pub(super) fn plan(&mut self, event: EventNumber, attempt: u32) -> Does {
         if self.poison.contains(&event) {
             return Does::Poison;
@@ -48,8 +48,8 @@ impl Handlers {
         }
     }
 
-    /// This attempt kills no process any more. Where starts are relaxed it may come back with every
-    /// process that it kills, without end.
+    /// Lets this attempt kill no further process. Where starts are relaxed it may come back with every process that
+    /// it kills, without end.
     pub(super) fn calm(&mut self, event: EventNumber, attempt: u32) {
         let killer = self.planned.iter_mut().find(|(e, a, _)| (*e, *a) == (event, attempt));
         killer.into_iter().for_each(|(.., does)| *does = Behaviour::PanicBefore);

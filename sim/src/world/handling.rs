@@ -1,4 +1,4 @@
-//! How workers go about their runs.
+//! The work of workers on their runs.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::scenario::{Behaviour, FaultKind};
 use crate::state_hash::StateHash;
 use std::hash::Hasher as _;
 
-/// How long a process is down that a handler has killed.
+/// The time for which a process is down that a handler has killed.
 const KILL_MICROS: u64 = 10_000;
 
 impl World<'_> {
@@ -42,7 +42,7 @@ impl World<'_> {
         if self.old_runs.len() < 8 {
             self.old_runs.push(run.id);
         }
-        self.note(|diary| diary.note_begin(&worker));
+        self.note(|trace| trace.note_begin(&worker));
         self.workers.push(worker);
         serial
     }
@@ -144,7 +144,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// How long the handler takes; absent when it never ends by itself.
+    /// Returns how long the handler takes; `None` when it never ends by itself.
     fn lasts(&self, worker: &WorldWorker) -> Option<u64> {
         match worker.behaviour() {
             Some(Behaviour::Hang | Behaviour::Stuck) => None,
@@ -262,7 +262,7 @@ impl World<'_> {
         if stops && worker.task.is_some() {
             let worker = *worker;
             self.event_queue.now(Task::Yield(worker.serial));
-            self.note(|diary| diary.note_stop(&worker));
+            self.note(|trace| trace.note_stop(&worker));
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::seeded_rng::{SeededRng, Stream};
 /// Space on the disk.
 pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
 
-/// How long an answer waits by the default of the product.
+/// The time for which a result waits by the default of the product.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The journal of a world.
@@ -36,7 +36,7 @@ pub(super) struct WorldJournal {
     pub(super) hand: WriterHand,
     /// The group that the writer has.
     pub(super) facts: Vec<Fact>,
-    /// When it was given the job at hand, by the node's clock.
+    /// The time at which the writer got the job at hand, by the node's clock.
     pub(super) busy_since: Option<Timestamp>,
     /// Times that it was opened again in this process.
     pub(super) reopenings: u64,
@@ -46,17 +46,17 @@ pub(super) struct WorldJournal {
     pub(super) full_until: u64,
     pub(super) gone_until: u64,
     /// Its directory was gone when the writer last looked: a disk that is back is used for what is not urgent
-    /// once the writer has looked at it again.
+    /// once the writer has checked it again.
     pub(super) seems_gone: bool,
-    /// When the node was last given its room.
+    /// The time at which the node was last given its room.
     pub(super) measured_at: u64,
     /// Another process has opened it.
     pub(super) is_fenced: bool,
-    /// How the process dies when the disk stops.
+    /// The way the process dies when the disk stops.
     pub(super) death: Option<Death>,
     /// Groups written, for audits now and then.
     pub(super) written: u32,
-    /// What a power cut leaves.
+    /// The random stream of what a power cut leaves.
     pub(super) power: Stream,
     pub(super) rot: Rot,
     pub(super) backlog: Backlog,
@@ -64,26 +64,26 @@ pub(super) struct WorldJournal {
     pub(super) largest_fact: usize,
 }
 
-/// Whether the engine can be used.
+/// The condition of the engine, as the world sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum JournalCondition {
     Open,
-    /// It was given up, and another one takes its place.
+    /// The engine was abandoned, and another one takes its place.
     Reopening,
-    /// It was given up, and none takes its place.
+    /// The engine was abandoned, and none takes its place.
     Down,
 }
 
-/// What the writer has in its hand.
+/// The job in the hand of the writer.
 #[derive(Debug)]
 pub(super) enum WriterHand {
-    /// Nothing: it asks for the next job.
+    /// No job: it asks for the next one.
     Free,
     /// A job that is to be done.
     Job(Job),
-    /// What came of an append.
+    /// The result of an append.
     Appended(Result<(), WriteError>),
-    /// What came of an opening.
+    /// The result of an opening.
     Opened(Result<Box<Recovered>, OpenError>),
     /// Facts that are durable and to be published, from this one on; the first of all has that number.
     Publishing(usize, usize),
@@ -144,7 +144,7 @@ impl WorldJournal {
         }
     }
 
-    /// What the node is to keep to.
+    /// Returns the bounds that the node is to keep.
     pub(super) fn limits(&self) -> CommitLimits {
         let Journaling { max_unsynced_bytes, reserve_bytes, answer_timeout, group_bytes, failures, .. } = self.settings;
         CommitLimits {
@@ -199,7 +199,7 @@ impl WorldJournal {
         self.backlog.forget_process();
     }
 
-    /// Whether the disk has stopped, and the process is to die of it.
+    /// Returns whether the disk has stopped, and the process is to die of it.
     pub(super) fn is_dead(&self) -> bool {
         self.death.is_some_and(|death| self.store.drive().disk().changes() >= death.at)
     }
@@ -213,7 +213,7 @@ fn store(drive: SharedDisk, stream: &mut Stream) -> DriveStore {
 
 impl Hash for WorldJournal {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        // No two states of a disk are told apart otherwise.
+        // No two states of a disk are distinguished otherwise.
         self.store.drive().disk().changes().hash(hasher);
         (self.condition, self.routine, self.hand.kind(), self.facts.len(), self.is_fenced).hash(hasher);
     }

@@ -27,7 +27,7 @@ impl World<'_> {
             }
             self.dispatcher.restarts += 1;
             (self.dispatcher.routine, self.dispatcher.stalled_until) = (Routine::Awake, 0);
-            self.note(|diary| diary.note_world("a new channel and dispatcher take the places of the old ones"));
+            self.note(|trace| trace.note_world("a new channel and dispatcher take the places of the old ones"));
             return Ok(());
         }
         if self.takes_ticket_away() {
@@ -70,7 +70,7 @@ impl World<'_> {
         self.drive(|node, _| node.part_ended(SupervisedTask::Dispatcher))
     }
 
-    /// Whether a routine will find that there is nothing to do.
+    /// Returns whether a routine will find that there is nothing to do.
     pub(super) fn is_idle(&self, task: Task) -> bool {
         if task == Task::SeeToEnd {
             // Each call takes the shutdown as far as it goes.
@@ -119,7 +119,7 @@ impl World<'_> {
         }
     }
 
-    /// What was taken is there again, whatever has happened since.
+    /// Puts back a ticket that was taken, whatever has happened since.
     pub(super) fn bring_back(&mut self, ticket: Ticket) -> Result<(), Stop> {
         self.node.tickets_mut().iter_mut().for_each(|tickets| tickets.push_front(ticket));
         self.drive(|_, _| ())
@@ -132,11 +132,11 @@ impl World<'_> {
             let _ = self.node.tickets_mut().as_mut().and_then(VecDeque::pop_back);
             self.loses_marker = false;
             self.probe(FaultKind::MarkerLost);
-            self.note(|diary| diary.note_lost(marker));
+            self.note(|trace| trace.note_lost(marker));
         }
     }
 
-    /// Whether no record has this ticket. Looks at all that wait: only for a fault that waits for one.
+    /// Returns whether no record has this ticket. Visits all that wait: only for a fault that waits for one.
     fn is_marker(&self, ticket: Ticket) -> bool {
         let seen = self.seen();
         if !seen.oracles.may_have_empty_ticket() {
@@ -150,7 +150,7 @@ impl World<'_> {
         !waiting.any(|(event, _)| queued(event))
     }
 
-    /// When the sweeper checks next what is due, in the time of the world.
+    /// Returns the time at which the sweeper checks next what is due, in the time of the world.
     pub(super) fn sweep_time(&self) -> Option<u64> {
         let Sweeper { routine, late_until, late_by, .. } = self.sweeper;
         let due = routine.due(|at| self.world_time(at))?;

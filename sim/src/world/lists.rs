@@ -1,4 +1,4 @@
-//! Those who read lists, a page at a time.
+//! Clients that read lists, a page at a time.
 
 use eventful::node::{ShownWhen as Until, Waiter};
 use eventful::{Cursor, Filter, Status, Timestamp};

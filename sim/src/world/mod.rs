@@ -21,7 +21,7 @@
 //! | `trouble` | the faults |
 //! | `phases` | chaos, then healing, then a bounded time to finish, then the audit |
 //! | `watch` | what must hold whenever time passes |
-//! | `diary`, `wording` | what people get to see of it |
+//! | `trace`, `wording` | what people get to see of it |
 
 mod backlog;
 mod bounds;

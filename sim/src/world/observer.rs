@@ -32,7 +32,7 @@ pub(super) struct NodeObserver {
     has_journal: bool,
 }
 
-/// What is to go wrong at the points of a node, and whether that has done something.
+/// The disturbances at the points of a node, and whether one of them has acted.
 #[derive(Debug, Default)]
 pub(super) struct Switches {
     /// The engine was given a command, or something else has happened that is to be judged.
@@ -49,14 +49,14 @@ impl Switches {
         self.has_acted.store(true, Relaxed);
     }
 
-    /// Whether something has happened since this was asked last.
+    /// Returns whether anything has happened since the last call.
     pub(super) fn has_acted(&self) -> bool {
         let has_acted = self.has_acted.load(Relaxed);
         self.has_acted.store(false, Relaxed);
         has_acted
     }
 
-    /// Whether a call is to panic.
+    /// Returns whether a call is to panic.
     pub(super) fn may_panic(&self) -> bool {
         self.panics.iter().any(|panics| panics.load(Relaxed))
     }
@@ -67,13 +67,13 @@ impl Switches {
     }
 }
 
-/// What is known of the nodes of a world from outside of them.
+/// The knowledge about the nodes of a world from outside of them.
 #[derive(Debug)]
 pub(super) struct ObservedNodes {
     pub(super) key_table: Arc<KeyTable>,
     pub(super) oracles: Oracles,
     pub(super) probes: Probes,
-    pub(super) diary: TraceRecorder,
+    pub(super) trace: TraceRecorder,
     /// Over all commands and what follows from them.
     pub(super) hash: StateHash,
     /// Commands so far.
@@ -82,7 +82,7 @@ pub(super) struct ObservedNodes {
     pub(super) settles: usize,
     /// The latest time that the engine was given.
     pub(super) latest: Timestamp,
-    /// What the engine answered last to a submission.
+    /// The engine's last answer to a submission.
     pub(super) submitted: Option<Answer>,
     /// Forgotten failures that are to be logged.
     pub(super) unlogged: usize,
@@ -99,15 +99,15 @@ impl NodeObserver {
         key_table: Arc<KeyTable>,
         oracles: Oracles,
         probes: Probes,
-        diary: TraceRecorder,
+        trace: TraceRecorder,
         latest: Timestamp,
     ) -> Self {
-        let (keeps_trace, has_journal) = (diary.trace.is_some(), oracles.journal.is_some());
+        let (keeps_trace, has_journal) = (trace.trace.is_some(), oracles.journal.is_some());
         let seen = Mutex::new(ObservedNodes {
             key_table,
             oracles,
             probes,
-            diary,
+            trace,
             hash: StateHash::default(),
             commands: 0,
             settles: 0,
@@ -163,7 +163,7 @@ impl Hooks for NodeObserver {
     fn sent(&self, ticket: Ticket, sent: Result<(), EnqueueFailure>) {
         self.switches.act();
         let seen = &mut *self.see();
-        seen.diary.note_send(ticket, sent);
+        seen.trace.note_send(ticket, sent);
         let verdict = seen.oracles.judge_departure(ticket);
         seen.keep(verdict);
     }
@@ -173,7 +173,7 @@ impl Hooks for NodeObserver {
             return;
         }
         let seen = &mut *self.see();
-        seen.diary.note_take(ticket);
+        seen.trace.note_take(ticket);
         let verdict = seen.oracles.departures.judge_taken(ticket);
         seen.keep(verdict);
         self.switches.act();
@@ -181,7 +181,7 @@ impl Hooks for NodeObserver {
 }
 
 impl ObservedNodes {
-    /// Where engine and record stand before a command.
+    /// Returns the state of engine and record before a command.
     fn standing(&self, said: CommandSummary, now: Timestamp, engine: &Engine) -> Standing {
         let expected = &self.oracles.expected;
         let event = said.event().or_else(|| expected.of_run(said.run()?));
@@ -220,7 +220,7 @@ impl ObservedNodes {
         } else if said != CommandSummary::ReleaseExpiry {
             self.probes.edge(before, &said, answer);
         }
-        self.diary.note_command(&seen, &self.oracles.expected);
+        self.trace.note_command(&seen, &self.oracles.expected);
         self.oracles.keep(&seen);
         self.unlogged += seen.dropped.len();
         if matches!(said, CommandSummary::Submit { .. }) {
@@ -264,7 +264,7 @@ impl ObservedNodes {
             key_table: &self.key_table,
         };
         let verdict = self.oracles.judge_opening(&seen);
-        self.diary.note_command(&seen, &self.oracles.expected);
+        self.trace.note_command(&seen, &self.oracles.expected);
         self.oracles.keep(&seen);
         self.unlogged = out.dropped().len();
         verdict

@@ -12,7 +12,7 @@ pub(super) struct Dispatcher {
     pub(super) restarts: u64,
     /// The next ticket is presented twice.
     pub(super) presents_twice: bool,
-    /// How late the next ticket is presented, and whether it must be a marker.
+    /// The delay with which the next ticket is presented, and whether it must be a marker.
     pub(super) presents_late: Option<(u64, bool)>,
 }
 
@@ -38,7 +38,7 @@ impl Default for Sweeper {
     }
 }
 
-/// Who sees to the end, and how far it has come.
+/// The task that sees to the end, and how far it has come.
 #[derive(Debug, Hash)]
 pub(super) struct Ender {
     pub(super) routine: Routine,
@@ -67,18 +67,18 @@ pub(super) struct BegunShutdown {
     pub(super) is_over: bool,
 }
 
-/// How it was when a shutdown stopped the engine.
+/// The state at the moment when a shutdown stopped the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Stopped {
     pub(super) at: Timestamp,
     pub(super) workers: usize,
     pub(super) pending: u64,
-    /// Whether the engine could be used.
+    /// True if the engine could be used.
     pub(super) is_usable: bool,
 }
 
 impl Ender {
-    /// Whether the shutdown has come to its end.
+    /// Returns whether the shutdown has come to its end.
     pub(super) fn is_over(&self) -> bool {
         self.ending.is_some_and(|ending| ending.is_over)
     }

@@ -24,15 +24,15 @@ const STEPS_EACH: u32 = 20;
 /// at the disk.
 const LAST_STEPS: u32 = 12;
 
-/// What a failure of the journal or a dead task may take beside the bound of the engine: a try to open the
-/// journal again, or to write to a full disk.
+/// The most time that a failure of the journal or a dead task may take beside the bound of the engine: a try to open
+/// the journal again, or to write to a full disk.
 const SLACK: Duration = Duration::from_secs(3);
 
 /// The time in which a process recovers from the last fault, at most: tries to open a journal, to start again a
 /// task that has died, or the process, are one second apart at most.
 const RECOVERY_MICROS: u64 = 60_000_000;
 
-/// Why a run stops before its end.
+/// The reason why a run stops before its end.
 #[derive(Debug)]
 pub(crate) enum Halt {
     /// A promise is broken.
@@ -61,10 +61,10 @@ impl Halt {
     }
 }
 
-/// How a run ends.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorldEnd {
-    /// It was shut down.
+    /// The end by a shutdown.
     Stopped,
     /// Every event is terminal.
     Finished,
@@ -83,7 +83,7 @@ impl CoreScenario {
         };
         let broken = world.live(&mut choices).err().and_then(Halt::broken);
         if let Some(broken) = &broken {
-            world.note(|diary| diary.note_broken(broken));
+            world.note(|trace| trace.note_broken(broken));
         }
         world.probe_disk();
         *probes = world.take_probes();
@@ -105,7 +105,7 @@ impl World<'_> {
         };
         self.wait_until_durable(choices)?;
         self.judge_phase()?;
-        self.note(|diary| diary.note_world("audit: what clients were told is compared with what is there"));
+        self.note(|trace| trace.note_world("audit: the results that clients got are compared with what is there"));
         self.audit(self.node.engine())?;
         self.audit_after_all()?;
         if self.scenario.seed.is_multiple_of(4) && ended == WorldEnd::Finished {
@@ -114,7 +114,7 @@ impl World<'_> {
         Ok(ended)
     }
 
-    /// What was decided becomes durable without any more ado.
+    /// Lets time pass until all that was decided is durable, without any further fault.
     fn wait_until_durable(&mut self, choices: &mut Schedule) -> Result<(), Halt> {
         while !self.is_settled() {
             if !self.bounded_step(choices)? {
@@ -132,7 +132,9 @@ impl World<'_> {
                 well = self.now;
             }
             if self.now > well + RECOVERY_MICROS {
-                return Err(Broken::new("liveness", 1, "the faults are over, and the process is not as it was").into());
+                return Err(
+                    Broken::new("liveness", 1, "the faults have ended, and the process is not as it was").into()
+                );
             }
             if !self.bounded_step(choices)? {
                 break;
@@ -145,7 +147,7 @@ impl World<'_> {
         self.is_scheduled() || !self.is_well() || self.node.tickets().is_none()
     }
 
-    /// Whether an operation or a fault is yet to come.
+    /// Returns whether an operation or a fault is yet to come.
     fn is_scheduled(&self) -> bool {
         let outside = |task: &Task| matches!(task, Task::Operation(_) | Task::Fault(_));
         self.next_operation < self.scenario.operations.len()
@@ -153,14 +155,14 @@ impl World<'_> {
             || self.event_queue.ready.iter().any(outside)
     }
 
-    /// Whether the process serves, or is lost and comes to its end. A channel that is gone is not missed while
-    /// nothing may start.
+    /// Returns whether the process serves, or is lost and comes to its end. A channel that is gone is not missed
+    /// while nothing may start.
     fn is_well(&self) -> bool {
         let has_channel = self.node.tickets().is_some() || !self.may_start();
         self.is_serving() && has_channel || self.is_lost() && self.ender.ending.is_some()
     }
 
-    /// When the windows of the faults that have begun are over.
+    /// Returns when the windows of the faults that have begun end.
     fn trouble_ends(&self) -> u64 {
         let ends = [
             self.full_until,
@@ -175,7 +177,7 @@ impl World<'_> {
         ends.into_iter().filter(|end| *end < FOR_GOOD).max().unwrap_or_default()
     }
 
-    /// When the last of the tasks that have died is started again.
+    /// Returns when the last of the tasks that have died is started again.
     fn dead_until(&self) -> u64 {
         let routines = [self.dispatcher.routine, self.sweeper.routine].into_iter().filter(|routine| routine.is_dead());
         routines.filter_map(|routine| routine.due(|at| self.world_time(at))).max().unwrap_or_default()
@@ -242,14 +244,14 @@ impl World<'_> {
         let held: Vec<_> = self.node.tickets().into_iter().flatten().copied().collect();
         self.seen().oracles.judge_waiting(self.latest, &held, &self.key_table, self.node.engine())?;
         self.audit(self.node.engine())?;
-        self.note(|diary| diary.note_world("somebody makes room in the channel"));
+        self.note(|trace| trace.note_world("room is made in the channel"));
         self.free_channel_now();
         Ok(())
     }
 
     /// The clock shows the time again, the disk works, and operators let runs start.
     fn heal(&mut self) -> Result<(), Broken> {
-        self.note(|diary| diary.note_world("the faults are over: what is pending has a bounded time to end"));
+        self.note(|trace| trace.note_world("the faults have ended: what is pending has a bounded time to end"));
         self.skew = self.skew.max(self.lag());
         // A later start would skip the time in which all that is pending must end.
         self.machine_skew = self.machine_skew.min(self.skew);
@@ -341,7 +343,7 @@ impl World<'_> {
         }
     }
 
-    /// Whether only the writer of the journal has something to do, which checks the disk now and then.
+    /// Returns whether only the writer of the journal has something to do, which checks the disk now and then.
     fn is_quiet(&self) -> bool {
         let routines = [self.dispatcher.routine, self.sweeper.routine, self.ender.routine];
         let knows_room = self.journal.as_ref().is_some_and(|journal| !journal.settings.hides_room);
@@ -377,7 +379,7 @@ impl World<'_> {
     }
 
     fn into_report(self, broken: Option<Broken>, choices: Schedule) -> Report {
-        let (hash, trace) = (self.hashed(), self.seen().diary.trace.take());
+        let (hash, trace) = (self.hashed(), self.seen().trace.trace.take());
         Report {
             broken,
             steps: self.steps,

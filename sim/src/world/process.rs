@@ -67,7 +67,7 @@ impl World<'_> {
             Some(until) => self.ender.routine.sleep(Some(until)),
             None if self.ender.is_over() => self.ender.routine = Routine::Ended,
             None => {
-                return Err(Broken::new("shutdown", 6, "it is over, and there is no report").into());
+                return Err(Broken::new("shutdown", 6, "it has ended, and there is no report").into());
             }
         }
         Ok(())
@@ -101,7 +101,7 @@ impl World<'_> {
             Broken::new(
                 "shutdown",
                 6,
-                format_args!("it is over; the journal is closed: {is_closed}, tasks left: {is_alive}"),
+                format_args!("it has ended; the journal is closed: {is_closed}, tasks left: {is_alive}"),
             )
         })?;
         let took = now.since(asked_at);
@@ -111,7 +111,7 @@ impl World<'_> {
         let ended = ShutdownEnded { report, took, limit, abandoned, left, is_usable };
         seen.oracles.judge_end(&ended)?;
         drop(seen);
-        self.note(|diary| diary.note_world(&format!("the shutdown is over: {report:?}")));
+        self.note(|trace| trace.note_world(&format!("the shutdown has ended: {report:?}")));
         Ok(())
     }
 
@@ -119,7 +119,7 @@ impl World<'_> {
     pub(super) fn kill_process(&mut self, lasts: u64, power: bool) -> Result<(), Broken> {
         self.judge_phase()?;
         let workers = std::mem::take(&mut self.workers);
-        self.note(|diary| workers.iter().for_each(|worker| diary.note_end(worker)));
+        self.note(|trace| workers.iter().for_each(|worker| trace.note_end(worker)));
         self.tasks.clear();
         self.event_queue.lose_process();
         self.clients.forget_process();
@@ -147,7 +147,7 @@ impl World<'_> {
         }
     }
 
-    /// It starts again; without a journal with an engine that remembers nothing.
+    /// Starts the process again; without a journal with an engine that remembers nothing.
     pub(super) fn revive(&mut self) -> Result<(), Broken> {
         if self.is_up {
             return Ok(());
@@ -168,11 +168,11 @@ impl World<'_> {
         let probe = HookSet::new(std::sync::Arc::clone(&self.observer) as _);
         self.node = Node::in_memory(self.latest, engine, out).probed(probe);
         self.become_new();
-        self.note(|diary| diary.note_world("the process starts again, with nothing in its memory"));
+        self.note(|trace| trace.note_world("the process starts again, with nothing in its memory"));
         Ok(())
     }
 
-    /// What is left of a task whose call of the node has panicked.
+    /// Handles the rest of a task whose call of the node has panicked.
     pub(super) fn mourn(&mut self, task: Task) -> Result<(), Stop> {
         if task == Task::Dispatch {
             self.kill_dispatcher(0);
@@ -186,7 +186,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// How far the clock must be ahead of the world to show the latest time that the node was given.
+    /// Returns how far the clock must be ahead of the world to show the latest time that the node was given.
     pub(super) fn lag(&self) -> i64 {
         let shown = (STARTED_AT + self.now) as i64;
         self.latest.as_micros() as i64 - shown
@@ -196,7 +196,7 @@ impl World<'_> {
         self.is_up && self.ender.ending.is_some() && (self.node.phase() != Phase::Running || !self.is_serving())
     }
 
-    /// Whether the shutdown, if there is one, has come to its end.
+    /// Returns whether the shutdown, if there is one, has come to its end.
     pub(super) fn has_ended(&self) -> bool {
         self.is_up && self.ender.is_over()
     }
@@ -206,7 +206,7 @@ impl World<'_> {
         self.seen().oracles.judge_phase(self.latest, self.node.engine(), &self.key_table)
     }
 
-    /// Whether the dispatcher works.
+    /// Returns the dispatcher.
     pub(super) const fn dispatcher(&self) -> &Dispatcher {
         &self.dispatcher
     }

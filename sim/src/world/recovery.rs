@@ -20,7 +20,7 @@ const AUDIT_EVERY: u32 = 32;
 const START_AGAIN_MICROS: u64 = 100_000;
 
 impl World<'_> {
-    /// What the node has decided first is durable before it serves.
+    /// Writes what the node has decided first, so that it is durable before it serves.
     pub(super) fn write_first(&mut self) -> Result<Result<(), WriteError>, Broken> {
         let now = self.clock();
         let Some(journal) = &mut self.journal else { return Ok(Ok(())) };
@@ -66,7 +66,7 @@ impl World<'_> {
         }
     }
 
-    /// What the process had in its memory is gone, and what the disk had in its own.
+    /// Loses what the process had in its memory, and what the disk had in its own.
     pub(super) fn lose_memory(&mut self, power: bool) {
         let Some(journal) = &mut self.journal else { return };
         journal.forget_process();
@@ -110,7 +110,7 @@ impl World<'_> {
             return self.start_again_later(&error);
         }
         self.probe(FaultKind::Recovered);
-        self.note(|diary| diary.note_world("the process starts again, with what its journal gives back"));
+        self.note(|trace| trace.note_world("the process starts again, with what its journal gives back"));
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl World<'_> {
         (journal.condition, journal.reopenings) = (JournalCondition::Open, journal.reopenings + 1);
         self.dropped = 0;
         self.probe(FaultKind::Reopened);
-        self.note(|diary| diary.note_world("the journal is opened again"));
+        self.note(|trace| trace.note_world("the journal is opened again"));
         let mut seen = self.observer.see();
         if seen.oracles.published.has_readers() {
             seen.oracles.published.reopen();
@@ -149,7 +149,7 @@ impl World<'_> {
         installed.map(drop).map_err(|error| Broken::new("journal", 10, error).into())
     }
 
-    /// It is opened, and there is no use for it any more.
+    /// Reports an opening for which there is no use any more.
     fn report_late_opening(&mut self, Recovered { log, replay }: Recovered) -> Result<(), Stop> {
         let journal = journal_of(&mut self.journal);
         (journal.log, journal.condition) = (Some(log), JournalCondition::Down);
@@ -166,7 +166,7 @@ impl World<'_> {
         if !matches!(error, OpenError::Io { .. }) {
             return Err(refused(error).into());
         }
-        self.note(|diary| diary.note_journal(|| format!("it does not open: {error}")));
+        self.note(|trace| trace.note_journal(|| format!("it does not open: {error}")));
         self.drive(|node, now| node.journal_not_opened(now, true))
     }
 
@@ -178,7 +178,7 @@ impl World<'_> {
         let (lost, group) = seen.oracles.recover((&found, last), &self.config, &self.key_table, process)?;
         drop(seen);
         self.probe_recovery(lost, group);
-        // The engine goes on from what the journal holds, or from the clock when that is ahead.
+        // The engine continues from what the journal holds, or from the clock when that is ahead.
         self.latest = self.clock().max(last);
         self.skew = self.skew.max(self.lag());
         let mut out = Output::with_facts();
@@ -214,7 +214,7 @@ impl World<'_> {
         if !seen.oracles.expected.inflight.is_empty() {
             probes.fault(FaultKind::RunCrashed);
         }
-        seen.diary.note_journal(|| format!("it is replayed; {lost} facts are lost, and were shown to no client"));
+        seen.trace.note_journal(|| format!("it is replayed; {lost} facts are lost, and were shown to no client"));
     }
 
     /// The process does not start, because the disk is in trouble. When it is not, a promise is broken.
@@ -227,7 +227,7 @@ impl World<'_> {
         if !matches!(error, OpenError::Io { .. }) {
             return Err(refused(error));
         }
-        self.note(|diary| diary.note_journal(|| format!("it does not open: {error}")));
+        self.note(|trace| trace.note_journal(|| format!("it does not open: {error}")));
         self.event_queue.at(self.now + START_AGAIN_MICROS, Task::Revive);
         Ok(())
     }
@@ -250,7 +250,7 @@ impl World<'_> {
         self.audit_clock(found)
     }
 
-    /// What a copy of the disk gives back, after a cut of its power or without.
+    /// Returns what a copy of the disk gives back, after a cut of its power or without.
     fn look_into_journal(&mut self, power: bool) -> Result<Replay, Broken> {
         let owner = Owner::new("a look");
         let found = recover(&mut self.copy_of_journal(power), &owner, &self.config, u64::MAX, &mut |_| {});
@@ -270,7 +270,7 @@ impl World<'_> {
         DriveStore::new(drive)
     }
 
-    /// At the end: what clients were told survives a power cut.
+    /// At the end: the results that clients got survive a power cut.
     pub(super) fn audit_after_all(&mut self) -> Result<(), Broken> {
         if self.journal.is_none() {
             return Ok(());
@@ -290,7 +290,7 @@ impl World<'_> {
         self.audit(&engine)
     }
 
-    /// Compares what clients were told with what is there.
+    /// Compares the results that clients got with what is there.
     pub(super) fn audit(&self, engine: &Engine) -> Result<(), Broken> {
         self.seen().oracles.audit(self.latest, &self.key_table, engine)
     }
@@ -328,7 +328,7 @@ impl World<'_> {
         }
     }
 
-    /// What has struck the disk.
+    /// Counts the faults that have struck the disk.
     pub(super) fn probe_disk(&mut self) {
         let Some(journal) = &self.journal else { return };
         let struck = journal.store.drive().probes();

@@ -9,7 +9,7 @@ use eventful::journal::{MaintainError, Maintained, Sequence};
 
 use crate::seeded_rng::Stream;
 
-/// What has rotted.
+/// The parts that have rotted.
 #[derive(Debug)]
 pub(super) struct Rot {
     pub(super) rotten: BTreeSet<Sequence>,
@@ -39,7 +39,7 @@ impl Rot {
         }
     }
 
-    /// Whether a snapshot may fail of damage: the one that was written rotted before it was read back.
+    /// Returns whether a snapshot may fail of damage: the one that was written rotted before it was read back.
     pub(super) const fn excuses_failure(&self) -> bool {
         self.has_struck_meanwhile
     }

@@ -3,16 +3,16 @@
 
 use eventful::Timestamp;
 
-/// How a task of the driver stands.
+/// The state of a task of the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Routine {
     /// Its next step can be taken.
     Awake,
-    /// It sleeps until it is woken, at most until then by the node's clock.
+    /// Sleeping until it is woken, at most until then by the node's clock.
     Asleep(Option<Timestamp>),
-    /// It is started again then, by the node's clock, and not before that time of the world.
+    /// Dead until it is started again, by the node's clock, and not before that time of the world.
     Dead(Timestamp, u64),
-    /// It has nothing more to do.
+    /// Ended: nothing more to do.
     Ended,
 }
 
@@ -57,7 +57,7 @@ impl Routine {
         matches!(self, Self::Dead(..))
     }
 
-    /// When its next step can be taken, if nothing wakes it before. `time` is the world's for one of the
+    /// Returns when its next step can be taken, if nothing wakes it before. `time` is the world's for one of the
     /// node's clock.
     pub(super) fn due(self, time: impl FnOnce(Timestamp) -> u64) -> Option<u64> {
         match self {

@@ -1,4 +1,4 @@
-//! Which of the steps that are ready comes first.
+//! The schedule: which of the steps that are ready comes first.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -6,11 +6,11 @@ use std::hash::BuildHasherDefault;
 use crate::seeded_rng::Stream;
 use crate::state_hash::StateHash;
 
-/// Which of several ready steps is taken.
+/// The schedule of a run: which of several ready steps is taken.
 #[derive(Debug)]
 pub struct Schedule {
     source: ScheduleSource,
-    /// What was chosen so far, where there was a choice.
+    /// The choices so far, where there was one.
     pub made: Vec<u16>,
     /// Among how many.
     pub(crate) counts: Vec<u16>,
@@ -48,17 +48,17 @@ impl Schedule {
         Self { source, made: Vec::new(), counts: Vec::new(), visited: None }
     }
 
-    /// Those of a search, which goes no further where it has been.
+    /// Returns the schedule of a search, which goes no further where it has been.
     pub(crate) fn searching(prefix: Vec<u16>, visited: Visited) -> Self {
         Self { visited: Some(Visited { known: prefix.len(), ..visited }), ..Self::listed(prefix) }
     }
 
-    /// What the search has seen until now.
+    /// Takes the states that the search has visited.
     pub(crate) fn take_visited(&mut self) -> Visited {
         self.visited.take().unwrap_or_default()
     }
 
-    /// Whether the search has been in the state of this hash.
+    /// Returns whether the search has been in the state of this hash.
     pub(super) fn has_seen(&mut self, state: impl FnOnce() -> u64) -> bool {
         let made = self.made.len();
         self.visited.as_mut().is_some_and(|visited| made >= visited.known && !visited.states.insert(state()))

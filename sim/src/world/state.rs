@@ -34,9 +34,9 @@ pub struct World<'s> {
     pub(super) observer: Arc<NodeObserver>,
     /// Microseconds since the start.
     pub(super) now: u64,
-    /// What the node's clock shows more than the world's.
+    /// The difference by which the node's clock is ahead of the world's.
     pub(super) skew: i64,
-    /// What the machine's clock shows more than the world's: the node's clock begins with it.
+    /// The difference by which the machine's clock is ahead of the world's: the node's clock begins with it.
     pub(super) machine_skew: i64,
     /// The latest time that the node was given.
     pub(super) latest: Timestamp,
@@ -66,7 +66,7 @@ pub struct World<'s> {
     pub(super) old_runs: Vec<RunId>,
     /// Time in which the process stood still, or its clock stepped, since the end was asked for.
     pub(super) stood_still: u64,
-    /// When the sweeper was last kept from its work.
+    /// The time at which the sweeper was last kept from its work.
     pub(super) hindered: u64,
     pub(super) is_up: bool,
     pub(super) keeps_trace: bool,
@@ -79,7 +79,7 @@ pub struct World<'s> {
     pub(super) moment: (u64, u32),
     /// Steps since only the writer of the journal has something to do.
     pub(super) quiet_steps: u32,
-    /// How often time may still pass while something is ready: no step is certain to come first.
+    /// The number of times that time may still pass while something is ready: no step is certain to come first.
     pub(super) patience: u8,
 }
 
@@ -174,10 +174,10 @@ impl<'s> World<'s> {
         self.seen().probes.fault(kind);
     }
 
-    /// Writes something into the diary.
+    /// Writes something into the trace.
     pub(super) fn note(&self, note: impl FnOnce(&mut TraceRecorder)) {
         if self.keeps_trace {
-            note(&mut self.seen().diary);
+            note(&mut self.seen().trace);
         }
     }
 
@@ -186,7 +186,7 @@ impl<'s> World<'s> {
         self.steps
     }
 
-    /// What has fired.
+    /// Takes the probes that have fired.
     pub(crate) fn take_probes(&self) -> Probes {
         std::mem::take(&mut self.seen().probes)
     }
@@ -210,7 +210,7 @@ impl<'s> World<'s> {
     }
 }
 
-/// How many events a scenario names.
+/// Returns how many events a scenario names.
 fn events_of(scenario: &CoreScenario) -> usize {
     let named = |act: &Act| match *act {
         Act::Submit { event, .. }

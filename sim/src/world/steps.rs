@@ -12,7 +12,7 @@ use crate::tier::ScenarioPart as _;
 /// The steps of the tasks that call the node over and over.
 const ROUTINES: [Task; 4] = [Task::Dispatch, Task::Sweep, Task::Write, Task::SeeToEnd];
 
-/// How far time may pass while something is ready.
+/// The most time that may pass while something is ready: longer than a handler takes, so that it may end meanwhile.
 const PATIENCE_MICROS: u64 = 60_000;
 
 impl World<'_> {
@@ -66,7 +66,7 @@ impl World<'_> {
         self.hash.word(self.now);
         task.hash(&mut self.hash);
         let (step, at, skew) = (self.steps, self.now, self.skew);
-        self.note(|diary| (diary.step, diary.at, diary.skew) = (step, at, skew));
+        self.note(|trace| (trace.step, trace.at, trace.skew) = (step, at, skew));
     }
 
     /// A hash over all steps, and what followed from them.
@@ -99,7 +99,7 @@ impl World<'_> {
         }
     }
 
-    /// When the next step of each of the [`ROUTINES`] can be taken.
+    /// Returns when the next step of each of the [`ROUTINES`] can be taken.
     fn routines(&self) -> [Option<u64>; 4] {
         match self.is_up {
             true => [self.dispatch_time(), self.sweep_time(), self.write_time(), self.end_time()],
@@ -125,14 +125,14 @@ impl World<'_> {
         }
     }
 
-    /// When the next step comes that is no routine's.
+    /// Returns when the next steps come that are no routine's.
     fn scheduled(&self) -> [Option<u64>; 3] {
         let operation = self.scenario.operations.get(self.next_operation).map(|operation| operation.at);
         let fault = self.scenario.faults.get(self.next_fault).and_then(|fault| fault.at());
         [self.event_queue.next_time(), operation, fault]
     }
 
-    /// When something else gets ready soon, while time may pass before all that is ready is done.
+    /// Returns when something else gets ready soon, while time may pass before all that is ready is done.
     fn later(&self) -> Option<u64> {
         if self.patience == 0 {
             return None;

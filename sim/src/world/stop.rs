@@ -1,8 +1,8 @@
-//! Why a step ends before its end.
+//! The reasons why a step ends early.
 
 use crate::failure::Broken;
 
-/// Why a step ends early.
+/// The reason why a step ends early.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// A promise is broken.

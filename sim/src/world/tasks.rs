@@ -15,7 +15,7 @@ pub(super) struct WorkTask {
     pub(super) batch: RunBatch,
     /// Workers whose handlers have ended and that are not settled, in their order.
     pub(super) ended: Vec<Serial>,
-    /// It is about to settle them.
+    /// True if the task is about to settle them.
     pub(super) settles: bool,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct WorldTasks {
     next: TaskNumber,
     /// The task that began to lead last, for which the runs in line were started.
     lead: Option<Lead>,
-    /// When it last took a turn, by the node's clock.
+    /// The time at which it last took a turn, by the node's clock.
     since: Timestamp,
     /// Runs that were started together with one that is worked on, in their order.
     line: VecDeque<Serial>,
@@ -80,22 +80,22 @@ impl WorldTasks {
         (line, leader.map_or_else(Vec::new, |leader| std::mem::take(&mut leader.ended)))
     }
 
-    /// When the task that leads last took a turn.
+    /// Returns when the task that leads last took a turn.
     pub(super) const fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// Whether this is the name of the task that began to lead last, and was not relieved since.
+    /// Returns whether this is the name of the task that began to lead last, and was not relieved since.
     pub(super) fn is_leader(&self, lead: Lead) -> bool {
         self.lead == Some(lead)
     }
 
-    /// Whether there is a task that leads.
+    /// Returns whether there is a task that leads.
     pub(super) fn is_led(&self) -> bool {
         self.lead.is_some() && self.all.iter().any(|task| task.batch.lead() == self.lead)
     }
 
-    /// Whether runs wait for a task that has ended.
+    /// Returns whether runs wait for a task that has ended.
     pub(super) fn is_forgotten(&self) -> bool {
         !self.line.is_empty() && !self.is_led()
     }
@@ -106,7 +106,7 @@ impl WorldTasks {
         self.line.clear();
     }
 
-    /// Adds what decides how they go on to a hash.
+    /// Adds to a hash what decides their further course.
     pub(super) fn fingerprint(&self, hasher: &mut impl Hasher) {
         for WorkTask { number, batch, ended, settles } in &self.all {
             batch.fingerprint(hasher);

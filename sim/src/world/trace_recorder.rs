@@ -1,4 +1,4 @@
-//! What people get to see of a run. Without a trace nothing here costs anything.
+//! The recorder of the trace that people read. Without a trace nothing here costs anything.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::spec::ReferenceState;
 use crate::tier::ScenarioPart as _;
 use crate::trace::{AttemptFate, Lane, MessageFate, Trace, TraceEntry, What};
 
-/// The diary of a world, where one is asked for.
+/// The trace of a world, where one is asked for.
 #[derive(Debug, Default)]
 pub(super) struct TraceRecorder {
     pub(super) trace: Option<Trace>,
@@ -116,7 +116,7 @@ impl TraceRecorder {
         self.tickets.get(&ticket.number()).copied()
     }
 
-    /// Who says it.
+    /// Returns the lane of the part that says it.
     fn speaker(&self, said: CommandSummary) -> Lane {
         match said {
             CommandSummary::Submit { .. }
@@ -214,14 +214,14 @@ impl TraceRecorder {
 
     pub(super) fn note_unreachable(&mut self, operation: &Operation) {
         let lane = Lane::Client(operation.client);
-        self.note(lane, What::Note, None, || format!("{}: nobody answers", operation.act));
+        self.note(lane, What::Note, None, || format!("{}: no process responds", operation.act));
     }
 
     pub(super) fn note_refusal(&mut self, client: u8, why: Unavailable) {
         self.note(Lane::Client(client), What::Note, None, || why.to_string());
     }
 
-    /// What breaks a promise is about the event of the entry before it, if that belongs to the step.
+    /// Notes what breaks a promise: it is about the event of the entry before, if that belongs to the step.
     pub(super) fn note_broken(&mut self, broken: &impl ToString) {
         let last = self.trace.as_ref().and_then(|trace| trace.entries.last());
         let event = last.filter(|last| last.step == self.step).and_then(|last| last.event);
@@ -229,7 +229,7 @@ impl TraceRecorder {
     }
 }
 
-/// What became of a command.
+/// Returns what became of a command.
 const fn verdict(answer: &Answer) -> MessageFate {
     match answer {
         Answer::Accepted
@@ -272,7 +272,7 @@ fn key(fact: &Fact) -> Option<&Key> {
     }
 }
 
-/// Whether a fault changes something while the process is down.
+/// Returns whether a fault changes something while the process is down.
 const fn reaches_what_is_down(fault: Injection) -> bool {
     matches!(
         fault,

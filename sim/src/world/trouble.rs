@@ -15,7 +15,7 @@ pub(super) const FOR_GOOD: u64 = u64::MAX;
 impl World<'_> {
     pub(super) fn begin_fault(&mut self, at: u32) -> Result<(), Stop> {
         let fault = self.scenario.faults[at as usize];
-        self.note(|diary| diary.note_fault(&fault, self.is_up));
+        self.note(|trace| trace.note_fault(&fault, self.is_up));
         // What is down cannot be disturbed.
         if self.is_up {
             return self.disturb(fault);
@@ -77,7 +77,7 @@ impl World<'_> {
             Injection::ReceiverDropped { unnoticed } => {
                 self.probe(FaultKind::ReceiverDropped);
                 let lost = self.node.tickets_mut().take().unwrap_or_default();
-                self.note(|diary| lost.iter().for_each(|ticket| diary.note_lost(*ticket)));
+                self.note(|trace| lost.iter().for_each(|ticket| trace.note_lost(*ticket)));
                 self.event_queue.at(self.now + unnoticed, Task::Notice);
             }
             Injection::TicketLost { which } => self.lose_ticket(which),
@@ -177,7 +177,7 @@ impl World<'_> {
         if lost.is_empty() {
             return;
         }
-        self.note(|diary| lost.iter().for_each(|ticket| diary.note_lost(*ticket)));
+        self.note(|trace| lost.iter().for_each(|ticket| trace.note_lost(*ticket)));
         self.probe(match which {
             Loss::Middle => FaultKind::TicketLostMiddle,
             Loss::Tail => FaultKind::TicketLostTail,

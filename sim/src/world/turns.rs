@@ -150,7 +150,7 @@ impl World<'_> {
             ended.iter().zip(&counts).filter(|(worker, counts)| **counts && worker.outcome.is_none()).count();
         let settles_before = self.seen().settles;
         let settled = self.drive(|node, now| call(node, now, &mut task.batch));
-        self.note(|diary| ended.iter().for_each(|worker| diary.note_end(worker)));
+        self.note(|trace| ended.iter().for_each(|worker| trace.note_end(worker)));
         if let Err(stop) = settled {
             for worker in ended {
                 self.give_back(&worker, worker.outcome)?;
@@ -199,11 +199,11 @@ impl World<'_> {
         let (holder, run) = (worker.holder, worker.run);
         let status = self.drive(|node, now| node.settle(now, holder, run, outcome.map(outcome_of)))?;
         let ended = WorldWorker { outcome, ..*worker };
-        self.note(|diary| diary.note_end(&ended));
+        self.note(|trace| trace.note_end(&ended));
         Ok(self.judge_settled(&ended, counts, status)?)
     }
 
-    /// Whether the run of a worker is current.
+    /// Returns whether the run of a worker is current.
     fn counts(&self, worker: &WorldWorker) -> bool {
         self.is_serving() && self.seen().oracles.expected.of_run(worker.run).is_some()
     }
@@ -229,13 +229,13 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a run waits for its call, and no task will call it.
+    /// Returns whether a run waits for its call, and no task will call it.
     pub(super) fn has_forgotten_runs(&self) -> bool {
         self.tasks.is_forgotten()
     }
 }
 
-/// What a worker settles its run with.
+/// Returns the outcome with which a worker settles its run.
 pub(super) fn outcome_of(summary: OutcomeSummary) -> Outcome {
     match summary {
         OutcomeSummary::Done => Outcome::Done,

@@ -1,5 +1,5 @@
-//! Those who wait: for room, for what they are to be shown to be durable, for the end of an event, until
-//! none is pending; and workers, for the start of their run to be durable.
+//! Waiting: of clients for room, for durability, for the end of an event, until none is pending; and of workers, for
+//! the start of their run to be durable.
 
 use eventful::node::{Admission, Decided, Lsn, Unavailable, Unsynced, Waiter, WatchedEvent};
 use eventful::{Event, engine::Phase};
@@ -82,9 +82,9 @@ impl World<'_> {
         }
         let Some(SubmitAnswer { event, digest, answer, era }) = submission else { return Ok(()) };
         if is_late {
-            seen.diary.note_answer(client, event, &answer);
+            seen.trace.note_answer(client, event, &answer);
         }
-        seen.oracles.ledger.tell(event, digest, &answer, era)
+        seen.oracles.ledger.record_result(event, digest, &answer, era)
     }
 
     /// One who was woken asks again.
@@ -122,7 +122,7 @@ impl World<'_> {
     ) -> Result<(), Broken> {
         let now = self.clock();
         let mut seen = self.observer.see();
-        seen.diary.note_unknown(client, shown.submission.as_ref().map(|answered| answered.event));
+        seen.trace.note_unknown(client, shown.submission.as_ref().map(|answered| answered.event));
         seen.probes.fault(match why {
             Unsynced::Lost => FaultKind::AnswerUnknown,
             Unsynced::Late => FaultKind::AnswerGivenUp,
@@ -215,7 +215,7 @@ impl World<'_> {
         self.entered(waiter, client, entered, &outlook, hangs_up, since)
     }
 
-    /// Judges whether a submitter is to wait, and has it wait or be answered.
+    /// Judges whether a submitter is to wait, and lets it wait or passes on its result.
     fn entered(
         &mut self,
         waiter: Waiter,

@@ -1,4 +1,4 @@
-//! Those who use the node, and what they wait for.
+//! Clients of the node, and what they wait for.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -15,28 +15,28 @@ use crate::oracle::Era;
 use crate::oracle::lists::Listing;
 use crate::scenario::EventNumber;
 
-/// Those who use the node.
+/// The clients of the node.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     /// In the order in which they began.
     pub(super) waits: Vec<WaitingClient>,
-    /// Who waits for room, the first one first.
+    /// The clients that wait for room, the first one first.
     pub(super) queue: VecDeque<Waiter>,
-    /// Who has the node watch for the end of an event.
+    /// The clients that have the node watch for the end of an event.
     pub(super) watching: Vec<Waiter>,
     pub(super) readers: Vec<FactReader>,
     pub(super) listers: Vec<Lister>,
-    /// How far durability has come, as they last heard.
+    /// The progress of durability, as they last heard.
     pub(super) horizon: Horizon,
     pub(super) stalled_until: u64,
-    /// Who was woken by the last call of the node.
+    /// The clients that were woken by the last call of the node.
     pub(super) rung: Rung,
     /// A worker whose name is used when another settles a run.
     pub(super) holder: Option<Holder>,
     last_name: u64,
 }
 
-/// Who was woken by a call of the node.
+/// The clients that were woken by a call of the node.
 #[derive(Debug, Default)]
 pub(super) struct Rung {
     pub(super) everyone: bool,
@@ -87,18 +87,18 @@ pub(super) struct WaitingClient {
     pub(super) waiter: Waiter,
     pub(super) client: u8,
     pub(super) awaited: Awaited,
-    /// When it began, by the world's clock.
+    /// The time at which it began, by the world's clock.
     pub(super) since: u64,
-    /// It was woken, and has not asked again.
+    /// True if it was woken, and has not asked again.
     pub(super) is_woken: bool,
 }
 
-/// What is waited for.
+/// The thing that is waited for.
 #[derive(Debug)]
 pub(super) enum Awaited {
     /// Room for an event. A client that is patient to the end tries once more then.
     Room { event: Event, hangs_up: bool },
-    /// This is durable, and then shown.
+    /// Durability, after which the value is shown.
     Durable(DurableBefore, ShownValue),
     /// The end of an event.
     End(EventNumber),
@@ -108,7 +108,7 @@ pub(super) enum Awaited {
     Start(Serial, Lsn),
 }
 
-/// What must be durable before something is shown.
+/// The facts that must be durable before something is shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DurableBefore {
     pub(super) lsn: Lsn,
@@ -116,17 +116,17 @@ pub(super) struct DurableBefore {
     pub(super) decided: usize,
 }
 
-/// What a client is shown.
+/// A value for a client.
 #[derive(Debug)]
 pub(super) struct ShownValue {
     pub(super) what: &'static str,
-    /// It follows from so many of the first facts.
+    /// The number of first facts from which it follows.
     pub(super) decided: usize,
-    /// What became of a submission.
+    /// The result of a submission.
     pub(super) submission: Option<SubmitAnswer>,
 }
 
-/// What a client learns of its event.
+/// The result of a submission, as its client gets it.
 #[derive(Debug)]
 pub(super) struct SubmitAnswer {
     pub(super) event: EventNumber,
@@ -170,18 +170,18 @@ pub(super) struct FactReader {
     pub(super) waiter: Waiter,
     /// The time from one look to the next.
     pub(super) every: u64,
-    /// It has found nothing, and waits.
+    /// True if it has found nothing, and waits.
     pub(super) sleeps: bool,
 }
 
-/// What is known before a submission of what must become of it.
+/// The knowledge before a submission of what must become of it.
 #[derive(Debug)]
 pub(super) struct Outlook {
     pub(super) event: EventNumber,
     pub(super) digest: Digest,
-    /// Why the journal takes no new event of its size.
+    /// The reason why the journal takes no new event of its size.
     pub(super) refusal: Option<Bound>,
-    /// It is new, and of a size that is allowed, and the engine takes new events.
+    /// True if it is new, and of a size that is allowed, and the engine takes new events.
     pub(super) is_taken_if_room: bool,
     /// There is an engine that runs, and it does not know the event.
     pub(super) is_new: bool,
@@ -198,7 +198,7 @@ pub(super) struct Lister {
     /// The engine of which it is: a cursor is of no use for another one.
     pub(super) epoch: Epoch,
     pub(super) cursor: Cursor,
-    /// When the last page was read, and how many facts were decided by then.
+    /// The time at which the last page was read, and how many facts were decided by then.
     pub(super) read_at: (Timestamp, usize),
     pub(super) listing: Listing,
 }

@@ -1,4 +1,4 @@
-//! What must hold after each step, and whenever time passes.
+//! The checks after each step, and whenever time passes.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ const HEALTH_EVERY: u32 = 16;
 /// Readiness shows within so long that the disk is full or gone.
 const LOOKED_MICROS: u64 = 1_000_000;
 
-/// How far the node's time is ahead of the wall clock, as it is given for its numbers.
+/// The difference by which the node's time is ahead of the wall clock, as it is given for its numbers: any would do.
 const AHEAD: Duration = Duration::from_secs(7);
 
-/// How long the dispatcher sleeps at most while a task starts what comes.
+/// The longest time for which the dispatcher sleeps while a task starts what comes: the product's own bound.
 pub(super) const LED_AT_MOST: Duration = Duration::from_millis(1);
 
 /// Steps between two comparisons of all numbers.
@@ -179,14 +179,14 @@ impl World<'_> {
         })
     }
 
-    /// Whether a run may start once there is a ticket.
+    /// Returns whether a run may start once there is a ticket.
     pub(super) fn may_start(&self) -> bool {
         let engine = self.node.engine();
         let is_running = engine.phase() == Phase::Running && !engine.is_paused() && self.ender.ending.is_none();
         is_running && self.node.permits_free() > 0
     }
 
-    /// Why the writer of the journal should not sleep.
+    /// Returns the reason why the writer of the journal should not sleep.
     fn late_writer(&self, journal: &WorldJournal) -> Option<&'static str> {
         let sleeps = matches!((journal.routine, &journal.hand), (Routine::Asleep(_), WriterHand::Free));
         let is_refused = !journal.facts.is_empty();
@@ -196,7 +196,7 @@ impl World<'_> {
         let looks = is_refused || !journal.settings.hides_room;
         let since = journal.measured_at.max(journal.stalled_until).max(self.hindered);
         let is_blind = looks && self.now > since + LOOKED_MICROS;
-        (is_blind && journal.routine.is_alive()).then_some("the writer has not looked at its disk for long")
+        (is_blind && journal.routine.is_alive()).then_some("the writer has not checked its disk for long")
     }
 
     fn judge_wait(&self, wait: &WaitingClient) -> Result<(), Broken> {
@@ -241,7 +241,7 @@ impl World<'_> {
         self.journal.as_ref().is_some_and(|journal| matches!(journal.hand, WriterHand::Publishing(..)))
     }
 
-    /// Whether an answer waits for longer than it may, and nothing has kept the sweeper from seeing that.
+    /// Returns whether a result waits for longer than it may, and nothing has kept the sweeper from seeing that.
     fn has_waited_too_long(&self, wait: &WaitingClient) -> bool {
         let Some(journal) = self.journal.as_ref().filter(|_| self.scenario.setup.patience == 0) else { return false };
         let since = wait.since.max(self.hindered);
@@ -260,7 +260,7 @@ impl World<'_> {
         })
     }
 
-    /// A shutdown for which nothing is left to wait is over.
+    /// A shutdown for which nothing is left to wait has ended.
     fn judge_end_in_sight(&self, next: u64) -> Result<(), Broken> {
         if self.ender.ending.is_none() || self.ender.is_over() {
             return Ok(());

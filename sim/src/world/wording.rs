@@ -1,4 +1,4 @@
-//! Commands, answers, facts and records in words, for the diary.
+//! Commands, results, facts and records in words, for the trace.
 
 use std::fmt::Write as _;
 
@@ -26,9 +26,9 @@ impl Wording {
         Micros(at.as_micros().saturating_add_signed(-self.skew).saturating_sub(STARTED_AT))
     }
 
-    /// What the engine is told, and what it answers.
+    /// Returns a command and the engine's answer in words.
     pub(super) fn exchange(self, said: CommandSummary, answer: &Answer) -> String {
-        format!("{} → {}", told(said), self.answer(answer))
+        format!("{} → {}", command(said), self.answer(answer))
     }
 
     pub(super) fn answer(self, answer: &Answer) -> String {
@@ -93,7 +93,7 @@ impl Wording {
                     AfterRun::Failed => "it has failed".to_owned(),
                     AfterRun::Retry { eligible_at } => format!("it is tried again from {} on", self.time(*eligible_at)),
                 };
-                format!("{} is over, {end}: {next}", run_name(*run))
+                format!("{} has ended, {end}: {next}", run_name(*run))
             }
             Change::Redriven(_) => "it is redriven".to_owned(),
             Change::Discarded(_) => "it is discarded".to_owned(),
@@ -134,7 +134,7 @@ fn refused(refusal: &Refusal) -> String {
     }
 }
 
-fn told(said: CommandSummary) -> String {
+fn command(said: CommandSummary) -> String {
     match said {
         CommandSummary::Submit { event, digest, .. } => {
             let digest = digest.to_string();
@@ -162,7 +162,7 @@ fn told(said: CommandSummary) -> String {
     }
 }
 
-/// How an attempt ended.
+/// Returns how an attempt ended, in words.
 pub(super) fn outcome(summary: OutcomeSummary) -> String {
     let micros = |duration: std::time::Duration| Micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     match summary {
@@ -179,7 +179,7 @@ pub(super) fn outcome(summary: OutcomeSummary) -> String {
     }
 }
 
-/// What goes wrong in an attempt, if the scenario has something in store for it.
+/// Returns what goes wrong in an attempt, if the scenario has something in store for it.
 pub(super) fn trouble(worker: &WorldWorker) -> Option<String> {
     match worker.does {
         Does::Succeed => None,

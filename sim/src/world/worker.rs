@@ -25,13 +25,13 @@ pub(super) struct WorldWorker {
     pub(super) event: EventNumber,
     pub(super) attempt: u32,
     pub(super) does: Does,
-    /// When its handler ends, once it has begun.
+    /// The time at which its handler ends, once it has begun.
     pub(super) ends_at: u64,
     /// Its handler was called.
     pub(super) begun: bool,
-    /// When it was cancelled, by the node's clock.
+    /// The time at which it was cancelled, by the node's clock.
     pub(super) cancelled: Option<Timestamp>,
-    /// How many facts were decided when it started: with a journal they come before its call.
+    /// The number of facts that were decided when it started: with a journal they come before its call.
     pub(super) decided: usize,
     /// Its handler has ended or was dropped, or is not called any more.
     pub(super) has_ended: bool,
@@ -39,25 +39,25 @@ pub(super) struct WorldWorker {
     pub(super) outcome: Option<OutcomeSummary>,
 }
 
-/// What its handler does in this attempt.
+/// The behaviour of its handler in this attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Does {
-    /// It succeeds after a short while.
+    /// Succeeds after a short while.
     Succeed,
-    /// It kills each worker.
+    /// Kills each worker.
     Poison,
-    /// What the scenario says.
+    /// Behaves as the scenario says.
     As(Behaviour),
 }
 
 impl WorldWorker {
-    /// Whether it hears that it is cancelled.
+    /// Returns whether it hears that it is cancelled.
     pub(super) const fn heeds(&self) -> bool {
         !self.begun
             || !matches!(self.does, Does::As(Behaviour::Blocks { .. } | Behaviour::Deaf { .. } | Behaviour::Stuck))
     }
 
-    /// Its lane in the diary.
+    /// Its lane in the trace.
     pub(super) fn lane(&self) -> Lane {
         Lane::Worker(u16::try_from(self.holder.number()).unwrap_or(u16::MAX))
     }

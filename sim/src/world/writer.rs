@@ -14,7 +14,7 @@ use crate::scenario::FaultKind;
 use crate::spec::fact_bytes;
 
 impl World<'_> {
-    /// When the writer takes its next step. What it does with the disk waits while that stalls.
+    /// Returns when the writer takes its next step. Its work with the disk waits while that stalls.
     pub(super) fn write_time(&self) -> Option<u64> {
         let journal = self.journal.as_ref()?;
         let due = journal.routine.due(|at| self.world_time(at))?;
@@ -86,7 +86,7 @@ impl World<'_> {
         }
     }
 
-    /// Whether the directory of the journal is not there.
+    /// Returns whether the directory of the journal is not there.
     fn is_gone(&self) -> bool {
         self.journal.as_ref().is_some_and(|journal| self.now < journal.gone_until)
     }
@@ -110,7 +110,7 @@ impl World<'_> {
             Ok(()) => {
                 kept.acknowledge();
                 let (count, frame) = (journal.facts.len(), log.next().previous());
-                seen.diary.note_journal(|| format!("frame {frame} is durable, with {count} facts"));
+                seen.trace.note_journal(|| format!("frame {frame} is durable, with {count} facts"));
             }
             Err(WriteError::Unknown { .. }) => {}
             Err(_) => kept.refuse(),
@@ -129,7 +129,7 @@ impl World<'_> {
             // Nothing was written, so nothing is unknown: it is tried again.
             Err(WriteError::Full | WriteError::Unreachable { .. }) => {
                 self.probe(if is_gone { FaultKind::DiskGone } else { FaultKind::JournalFull });
-                self.note(|diary| diary.note_journal(|| "the next frame is refused".to_owned()));
+                self.note(|trace| trace.note_journal(|| "the next frame is refused".to_owned()));
                 self.give_room(room, !is_gone);
                 journal_of(&mut self.journal).seems_gone = is_gone;
                 if self.node.has_stopped() || self.is_broken {
@@ -212,7 +212,7 @@ impl World<'_> {
                 journal.has_snapshot = true;
                 journal.judge_ways_back(before)?;
                 self.probe(FaultKind::Snapshot);
-                self.note(|diary| diary.note_journal(|| format!("a snapshot replaces the frames before {before}")));
+                self.note(|trace| trace.note_journal(|| format!("a snapshot replaces the frames before {before}")));
                 self.drive(|node, now| node.maintained(now, true, false))?;
                 Ok(self.audit_journal()?)
             }
@@ -222,7 +222,7 @@ impl World<'_> {
             }
             Err(error) => {
                 self.probe(FaultKind::SnapshotFails);
-                self.note(|diary| diary.note_journal(|| format!("no snapshot was made: {error}")));
+                self.note(|trace| trace.note_journal(|| format!("no snapshot was made: {error}")));
                 self.drive(|node, now| node.maintained(now, false, true))
             }
         }
@@ -253,7 +253,7 @@ impl World<'_> {
         Ok(self.judge_found(found)?)
     }
 
-    /// Judges what a look at the journal means.
+    /// Judges what a check of the journal means.
     fn judge_found(&self, found: Option<JournalSpace>) -> Result<(), Broken> {
         let seen = self.seen();
         let (Some(found), Some(kept)) = (found, &seen.oracles.journal) else { return Ok(()) };
@@ -286,7 +286,7 @@ impl World<'_> {
         if is_fenced {
             self.probe(FaultKind::Fenced);
         }
-        self.note(|diary| diary.note_journal(|| format!("{error}; {lost} facts may be lost")));
+        self.note(|trace| trace.note_journal(|| format!("{error}; {lost} facts may be lost")));
         self.seen().oracles.departures.forget();
         let given_up = self.drive(|node, now| node.journal_failed(now, is_fenced))?;
         let is_cancelled = self.workers.iter().all(|worker| worker.cancelled.is_some());
