@@ -109,8 +109,8 @@ fn judge_refused(
 /// A failed event may end by an operator's hand, too, so that no one is sent away for longer.
 const OPERATOR: Duration = Duration::from_secs(60);
 
-/// When to come back: when the next record is forgotten, where that would make room, and no sooner than after any
-/// overload where failed events are in the way.
+/// Returns the time to wait before trying again: until the next record is forgotten, where that would make room, and
+/// no less than after any overload where failed events are in the way.
 fn retry_due(expected: &ReferenceState, seen: &Observation<'_>, bound: Bound) -> Duration {
     let least = seen.config.overload_retry_after;
     let until = |end: Timestamp| end.since(seen.now);
@@ -130,7 +130,7 @@ impl ReferenceState {
         self.all().filter(|(event, _)| self.present(*event, now).is_some()).count()
     }
 
-    /// Whether no bound of the engine stands against one more event of this size.
+    /// Returns whether every bound of the engine allows one more event of this size.
     pub(crate) fn has_room(&self, size_bytes: usize) -> bool {
         let (config, size_bytes) = (&self.config, size_bytes as u64);
         let (failed, most) = (self.failed_bytes, config.max_failed_bytes as u64);
@@ -161,7 +161,7 @@ fn within(kept: bool, expected: &ReferenceState, seen: &Observation<'_>) -> Resu
     let (pending, total, bytes, failed) = (expected.pending(), expected.total(), expected.bytes, expected.failed_bytes);
     let config = seen.config;
     let what = format!(
-        "{:?} is answered {:?} with {pending} pending of {}, {total} records of {}, {bytes} bytes of {}, {failed} of {}",
+        "{:?} gets {:?} with {pending} pending of {}, {total} records of {}, {bytes} bytes of {}, {failed} of {}",
         seen.said, seen.answer, config.max_pending, config.max_records, config.max_bytes, config.max_failed_bytes
     );
     Err(Broken::new("admission", 9, what))

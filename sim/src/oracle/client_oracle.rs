@@ -1,4 +1,4 @@
-//! P1: what a client was told is true at the end, and what handlers did agrees with it.
+//! P1: the results that clients got are true at the end, and what handlers did agrees with it.
 
 use eventful::{
     Config, Digest, Status, Timestamp,
@@ -10,32 +10,32 @@ use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
 use crate::spec::{Lifecycle, ReferenceState};
 
-/// What clients were told, and what handlers did, event by event.
+/// The results that clients got, and the work that handlers did, event by event.
 #[derive(Debug, Default, Hash)]
 pub struct ClientOracle {
     entries: Vec<ClientEntry>,
 }
 
-/// What is known about one event outside of the engine.
+/// The knowledge about one event outside of the engine.
 #[derive(Debug, Clone, Copy, Default, Hash)]
 struct ClientEntry {
     /// The payload of which a client has learned that it is accepted, now or before.
     accepted: Option<Digest>,
     /// A client has learned that it was accepted by its own submission.
     is_new: bool,
-    /// Somebody was told that this payload is not the one that was accepted.
+    /// A client got the result that this payload is not the one that was accepted.
     conflicting: Option<Digest>,
     /// Side effects of its handler.
     effects: u32,
     /// Calls of its handler that were due.
     calls: u32,
-    /// How often it was given another life.
+    /// The number of its redrives.
     redriven: u32,
-    /// How often it was forgotten.
+    /// The number of times that it was forgotten.
     forgotten: u32,
 }
 
-/// How often an event had been forgotten when something was decided about it.
+/// The number of times that an event had been forgotten when a decision about it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Era(u32);
 
@@ -49,7 +49,7 @@ impl ClientOracle {
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it contradicts what was told before.
+    /// [`Broken`] when it contradicts an earlier result.
     pub fn record_result(
         &mut self,
         event: EventNumber,
@@ -64,12 +64,12 @@ impl ClientOracle {
         let (taken, conflict) =
             (matches!(answer, Answer::Accepted | Answer::Duplicate(_)), matches!(answer, Answer::Conflict(_)));
         if taken && entry.conflicting == Some(digest) {
-            return twice(format!("event {event} was told to be another payload's, and now takes this one"));
+            return twice(format!("event {event} was a conflict of this payload, and now takes this one"));
         }
         if conflict && entry.accepted == Some(digest) {
             return twice(format!("event {event} was accepted with a payload that is a conflict now"));
         }
-        // Answers that wait for the journal leave in any order.
+        // Results that wait for the journal leave in any order.
         let is_again = *answer == Answer::Accepted && std::mem::replace(&mut entry.is_new, true);
         if is_again || taken && entry.accepted.is_some_and(|accepted| accepted != digest) {
             return twice(format!("event {event} was accepted twice"));
@@ -102,7 +102,7 @@ impl ClientOracle {
         self.entries.clear();
     }
 
-    /// What was promised about an event is void: its retention has ended.
+    /// Voids what was promised about an event: its retention has ended.
     pub(super) fn forget(&mut self, event: EventNumber) {
         let entry = self.entry(event);
         *entry = ClientEntry { forgotten: entry.forgotten + 1, ..ClientEntry::default() };
@@ -151,7 +151,7 @@ impl ClientOracle {
         Ok(())
     }
 
-    /// What is completed was handled.
+    /// Checks that what is completed was handled.
     fn audit_work(&self, expected: &ReferenceState, event: EventNumber) -> Result<(), Broken> {
         let entry = self.entries.get(usize::from(event)).copied().unwrap_or_default();
         let Some(record) = expected.record(event) else { return Ok(()) };

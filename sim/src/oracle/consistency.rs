@@ -16,8 +16,8 @@ pub(super) fn judge(seen: &Observation<'_>) -> Result<(), Broken> {
     if is_due || seen.step.is_multiple_of(EVERY) { judge_engine(seen.engine) } else { Ok(()) }
 }
 
-/// Whether the engine says that it has changed nothing. What it has changed all the same is there after the
-/// next step, too.
+/// Returns whether the engine says that it has changed nothing. A change that it has made all the same is there after
+/// the next step, too.
 fn changes_nothing(seen: &Observation<'_>) -> bool {
     let is_unchanged = matches!(
         seen.answer,

@@ -21,7 +21,7 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, test: Opt
     judge_missing(expected, seen, deadline, test)
 }
 
-/// It names only what the phase allows.
+/// Checks that the deadline names only what the phase allows.
 fn judge_reason(seen: &Observation<'_>, deadline: Deadline) -> Result<(), Broken> {
     let feeds = seen.engine.phase() == Phase::Running && !seen.engine.is_paused();
     let allowed = match (seen.engine.phase(), deadline.why) {
@@ -78,7 +78,7 @@ fn overflow(expected: &ReferenceState, seen: &Observation<'_>) -> Option<Timesta
     (sweeps && expected.drops_oldest() && expected.has_failed_overflow()).then_some(seen.now)
 }
 
-/// When the first thing that is ahead becomes due. Looked for only now and then: it takes a recount.
+/// Returns when the first thing that is ahead becomes due. Looked for only now and then: it takes a recount.
 fn first_due(expected: &ReferenceState, seen: &Observation<'_>) -> Option<Timestamp> {
     let phase = seen.engine.phase();
     if phase == Phase::Stopped || !seen.step.is_multiple_of(16) {

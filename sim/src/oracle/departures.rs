@@ -69,7 +69,7 @@ impl Departures {
         })
     }
 
-    /// Whether some wait.
+    /// Returns whether some wait.
     pub(crate) fn any(&self) -> bool {
         !self.waiting.is_empty()
     }

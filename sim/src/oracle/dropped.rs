@@ -47,7 +47,7 @@ pub(super) fn judge_records(expected: &ReferenceState, seen: &Observation<'_>) -
     Ok(())
 }
 
-/// It may have been accepted again by the same command.
+/// Returns whether the event is gone, or was accepted again by the same command.
 fn is_gone(expected: &ReferenceState, seen: &Observation<'_>, dropped: &DroppedFailure) -> bool {
     let event = seen.key_table.number(&dropped.key);
     event.is_some_and(|event| expected.record(event).is_none_or(|record| record.status() != Status::Failed))

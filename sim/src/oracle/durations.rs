@@ -23,7 +23,7 @@ pub(super) struct Durations {
 /// Durations of one kind.
 #[derive(Debug)]
 struct Fold {
-    /// How many there are of each size, the last without a bound.
+    /// The number of durations of each size, the last without a bound.
     counts: [u64; Self::BUCKETS],
     micros: u64,
 }

@@ -20,8 +20,7 @@ const ORACLE: &str = "journal";
 /// The part of `max_unsynced_bytes` that expiry may fill.
 const PATIENT_SHARE: usize = 16;
 
-/// What the journal has of the facts, as its answers say. Facts are counted in the order of their
-/// decision.
+/// The journal's knowledge of the facts, as its results say. Facts are counted in the order of their decision.
 #[derive(Debug)]
 pub(crate) struct JournaledFacts {
     /// So many were acknowledged.
@@ -34,7 +33,7 @@ pub(crate) struct JournaledFacts {
     pub(crate) unsynced_bytes: usize,
     relaxed_starts: bool,
     limits: CommitLimits,
-    /// What the node was last given as the journal's room.
+    /// The room of the journal that the node was last given.
     room_bytes: u64,
     pub(crate) is_reachable: bool,
 }
@@ -53,7 +52,7 @@ impl JournaledFacts {
         }
     }
 
-    /// Whether no handler is called that is not charged for good.
+    /// Returns whether no handler is called that is not charged permanently.
     pub(super) const fn bounds_calls(&self) -> bool {
         !self.relaxed_starts
     }
@@ -94,22 +93,22 @@ impl JournaledFacts {
         self.unsynced_bytes += facts.iter().map(fact_bytes).sum::<usize>();
     }
 
-    /// What is left of the room for new events.
+    /// Returns what is left of the room for new events.
     pub(crate) const fn room(&self) -> u64 {
         self.room_bytes.saturating_sub(self.limits.reserve_bytes.saturating_add(self.unsynced_bytes as u64))
     }
 
-    /// When the oldest fact was decided that the node does not know to be durable. These are all facts.
+    /// Returns when the oldest of these facts was decided that the node does not know to be durable.
     pub(crate) fn unsynced_since(&self, facts: &[Fact]) -> Option<Timestamp> {
         facts.get(self.reported).map(|fact| fact.at)
     }
 
-    /// Whether what is not durable has waited for longer than an answer may. These are all facts.
+    /// Returns whether one of these facts that is not durable has waited for longer than a result may.
     pub(crate) fn is_stuck(&self, now: Timestamp, facts: &[Fact]) -> bool {
         self.unsynced_since(facts).is_some_and(|since| since + self.limits.answer_timeout <= now)
     }
 
-    /// Why the journal takes no new event of this size, if it takes none.
+    /// Returns the bound for which the journal takes no new event of this size, if it takes none.
     pub(crate) fn refusal(&self, now: Timestamp, size_bytes: usize, facts: &[Fact]) -> Option<Bound> {
         if !self.is_reachable {
             Some(Bound::JournalUnreachable)
@@ -150,9 +149,9 @@ impl JournaledFacts {
         }
     }
 
-    /// What is in the journal are the facts that were acknowledged, and the group of which nothing
-    /// was known, whole, or not at all. Returns the expected of these facts, how many they are, and whether
-    /// that group is there, if there was one.
+    /// Checks that the journal holds the facts that were acknowledged, and the group of which nothing was known,
+    /// whole, or not at all. Returns the state that these facts make, how many they are, and whether that group is
+    /// there, if there was one.
     pub(super) fn recover(
         &mut self,
         facts: &[Fact],

@@ -29,10 +29,10 @@ pub(crate) struct Listing {
     due: Vec<EventNumber>,
     /// Events that were on a page.
     seen: BTreeSet<EventNumber>,
-    /// Nothing has changed since the list was begun.
+    /// True if nothing has changed since the list was begun.
     is_quiet: bool,
     pages: usize,
-    /// When the last event failed that was shown, of a list of failed ones.
+    /// The time at which the last event failed that was shown, of a list of failed ones.
     last_failed: Option<Timestamp>,
 }
 
@@ -61,7 +61,7 @@ impl Listing {
         let bytes: usize = page.records.iter().rev().skip(1).map(|record| record.size_bytes).sum();
         let limit_bytes = view.expected.config.thresholds().page_bytes;
         holds(page.records.len() < 2 || bytes < limit_bytes, || {
-            broken(format_args!("a page goes on after {bytes} bytes, and {limit_bytes} make it full"))
+            broken(format_args!("a page continues after {bytes} bytes, and {limit_bytes} make it full"))
         })?;
         for record in &page.records {
             let event = view.key_table.number(&record.key).filter(|event| view.fits(filter, *event));

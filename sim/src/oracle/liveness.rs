@@ -29,7 +29,7 @@ pub(super) fn judge(
     Err(Broken::new("liveness", 1, what))
 }
 
-/// Where no ticket gets into the channel, an event waits for its time or in the line. Nothing shows
+/// Judges what waits where no ticket gets into the channel: an event waits for its time or in the line. Nothing shows
 /// that a ticket of the channel was lost, as long as none comes after it.
 pub(super) fn judge_waiting(
     expected: &ReferenceState,

@@ -1,4 +1,4 @@
-//! P7: counters only rise, and equal a fold of answers and facts; gauges equal a recount.
+//! P7: counters only rise, and equal a fold of results and facts; gauges equal a recount.
 
 use std::fmt::Debug;
 
@@ -17,7 +17,7 @@ use crate::spec::ReferenceState;
 
 const ORACLE: &str = "metrics";
 
-/// What the answers add up to, and what the metrics were.
+/// The sums of all results, and the metrics that there were.
 #[derive(Debug, Default)]
 pub(super) struct CountedMetrics {
     deduplicated: u64,
@@ -123,7 +123,7 @@ const fn reason(refusal: Refusal) -> RejectReason {
     }
 }
 
-/// What is judged part by part after each step is what the whole shows.
+/// Checks that what is judged part by part after each step is what the whole shows.
 pub(super) fn judge_whole(engine: &Engine) -> Result<(), Broken> {
     let whole = engine.metrics();
     same("counters of facts", &whole.facts, engine.fact_counters())?;

@@ -1,13 +1,13 @@
-//! What must hold, one file each. None is ever switched off.
+//! The oracles: properties that must hold, one file each. None is ever switched off.
 //!
-//! Oracles see what an outsider sees: commands, answers, effects, facts, metrics, and the record
+//! Oracles see what an outsider sees: commands, results, effects, facts, metrics, and the record
 //! that a command touched. From the facts they keep a [`Book`](crate::spec) of their own, which is the
 //! first of all oracles: it rejects a fact that cannot follow.
 //!
 //! | file | promise | what must hold |
 //! |---|---|---|
 //! | `expected` | P1–P8 | each fact follows from those before it, and from the configuration |
-//! | `ledger` | P1 | what a client was told is true at the end |
+//! | `ledger` | P1 | the results that clients got are true at the end |
 //! | `payload` | P2 | one key, one payload |
 //! | `tickets` | P3 | tickets rise, fit the channel, and are stale for a reason |
 //! | `order` | P3 | first in, first out, but for lost tickets |
@@ -16,7 +16,7 @@
 //! | `concurrency` | P5 | free permits and workers add up to the limit |
 //! | `shutdown` | P6 | what each phase allows, that the end comes in time, and what is reported of it |
 //! | `readiness` | P9 | a node is ready when it makes progress, and else says why it is not |
-//! | `metrics` | P7 | counters rise, and equal a fold of answers and facts; gauges equal a recount |
+//! | `metrics` | P7 | counters rise, and equal a fold of results and facts; gauges equal a recount |
 //! | `durations` | P7 | histograms equal a fold of facts |
 //! | `retries` | P8 | attempts are bounded, waits lie within their limits |
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
@@ -25,7 +25,7 @@
 //! | `departures` | P10 | tickets leave in their order, and after what they follow from; so do those come back that do not get in |
 //! | `readers` | P10 | readers of facts are shown all that are durable, in order |
 //! | `dropped` | P1 | a failed event that is forgotten is reported, once |
-//! | `reference` | P1–P9 | answers, effects and facts of the engine are those of the reference model |
+//! | `reference` | P1–P9 | results, effects and facts of the engine are those of the reference model |
 //! | `record` | P7 | the touched record is what the facts make of it |
 //! | `explained` | P7 | what is said of why an event is not running is so |
 //! | `consistency` | P7 | the engine does not contradict itself |
@@ -86,9 +86,9 @@ const USUAL_FACTS: usize = 64;
 /// All oracles, with what they remember.
 #[derive(Debug)]
 pub struct Oracles {
-    /// What the facts say.
+    /// The state that the facts make.
     pub expected: ReferenceState,
-    /// What clients were told, and what handlers did.
+    /// The results that clients got, and the work that handlers did.
     pub ledger: ClientOracle,
     tickets: tickets::SentTickets,
     order: order::ExpectedLine,
@@ -97,21 +97,21 @@ pub struct Oracles {
     metrics: metrics::CountedMetrics,
     durations: durations::Durations,
     shutdown: shutdown::ShutdownAsked,
-    /// What the journal has of the facts; without one nothing.
+    /// The journal's knowledge of the facts; `None` without one.
     pub(crate) journal: Option<journal::JournaledFacts>,
     /// The tickets that are to be sent.
     pub(crate) departures: departures::Departures,
-    /// What readers of facts are shown.
+    /// The facts that readers are shown.
     pub(crate) published: readers::Published,
     facts: Vec<Fact>,
-    /// How many facts were decided until the last change of each event.
+    /// The number of facts that were decided until the last change of each event.
     changed: Vec<usize>,
     touched: Vec<EventNumber>,
-    /// How many facts were decided until the last pause, or the end of it.
+    /// The number of facts that were decided until the last pause, or the end of it.
     paused_by: usize,
-    /// How many facts are decided at the end of the step that is judged.
+    /// The number of facts that are decided at the end of the step that is judged.
     step_ends: usize,
-    /// What is wrong with the opening in memory that was last, until the next step is judged.
+    /// The verdict on the opening in memory that was last, until the next step is judged.
     opening: Result<(), Broken>,
 }
 
@@ -154,7 +154,7 @@ impl Oracles {
         &self.facts
     }
 
-    /// How many facts were decided.
+    /// Returns how many facts were decided.
     pub(crate) const fn decided(&self) -> usize {
         self.facts.len()
     }
@@ -237,7 +237,7 @@ impl Oracles {
         self.changed[usize::from(event)] = self.step_ends;
     }
 
-    /// Whether a ticket that stands for no record may be in the channel.
+    /// Returns whether a ticket without a record may be in the channel.
     pub(crate) const fn may_have_empty_ticket(&self) -> bool {
         self.tickets.may_be_empty()
     }
@@ -297,11 +297,11 @@ impl Oracles {
         liveness::judge_waiting(&self.expected, now, held, key_table, engine)
     }
 
-    /// Compares what clients were told with what is there.
+    /// Compares the results that clients got with what is there.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when they were told something that is not true.
+    /// [`Broken`] when one of them is not true.
     pub fn audit(&self, now: Timestamp, key_table: &KeyTable, engine: &Engine) -> Result<(), Broken> {
         self.ledger.audit(&self.expected, now, key_table, engine)?;
         match &self.journal {

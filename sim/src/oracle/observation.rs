@@ -1,4 +1,4 @@
-//! What oracles see of a step.
+//! The view that oracles have of a step.
 
 use std::time::Duration;
 
@@ -19,25 +19,25 @@ use crate::spec::event_bytes;
 pub struct Observation<'a> {
     /// The number of the step, among those that were judged.
     pub step: u32,
-    /// The latest time that the engine was ever told, this one included.
+    /// The latest time that the engine was ever given, this one included.
     pub now: Timestamp,
-    /// What it was told.
+    /// The command.
     pub said: CommandSummary,
-    /// What it answered.
+    /// The engine's answer.
     pub answer: &'a Answer,
     /// The facts that it put out.
     pub facts: &'a [Fact],
-    /// What it wants done.
+    /// The effects that it wants.
     pub effects: &'a [Effect],
     /// The failed events that it has forgotten.
     pub dropped: &'a [DroppedFailure],
     /// Its gauges now.
     pub gauges: &'a Gauges,
-    /// When it wants to be woken, now.
+    /// The time at which it wants to be woken, now.
     pub deadline: Option<Deadline>,
-    /// Whether it was asked to forget nothing.
+    /// True if it was asked to forget nothing.
     pub holds_expiry: bool,
-    /// The engine, to look at.
+    /// The engine, to be read.
     pub engine: &'a Engine,
     /// Its configuration.
     pub config: &'a Config,
@@ -69,7 +69,7 @@ pub enum CommandSummary {
     ReleaseExpiry,
     Shutdown,
     AbortInflight,
-    /// Nothing yet: it was opened from its journal.
+    /// The opening from its journal, without a command.
     Open,
 }
 
@@ -86,7 +86,7 @@ pub enum OutcomeSummary {
 }
 
 impl OutcomeSummary {
-    /// What this outcome says.
+    /// Returns the summary of an outcome.
     pub(crate) const fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Done => Self::Done,
@@ -100,7 +100,7 @@ impl OutcomeSummary {
 }
 
 impl CommandSummary {
-    /// What this command says. An event that was never submitted has the last number of all.
+    /// Returns the summary of a command. An event that was never submitted has the last number of all.
     pub(crate) fn of(command: &Command, key_table: &KeyTable) -> Self {
         let number = |key| key_table.number(key).unwrap_or(EventNumber::MAX);
         match command {

@@ -58,10 +58,10 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
 }
 
 fn judge_answer(seen: &Observation<'_>, due: &Answer) -> Result<(), Broken> {
-    holds(seen.answer == due, || broken(format_args!("{:?} is answered {:?}, due is {due:?}", seen.said, seen.answer)))
+    holds(seen.answer == due, || broken(format_args!("{:?} gets {:?}, due is {due:?}", seen.said, seen.answer)))
 }
 
-/// Whether a change is what was asked for.
+/// Returns whether a change is what was asked for.
 fn carries_out(seen: &Observation<'_>, change: &Change) -> bool {
     match (seen.said, change) {
         (CommandSummary::Redrive(event), Change::Redriven(key))

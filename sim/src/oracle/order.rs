@@ -34,7 +34,7 @@ pub(super) struct ExpectedLine {
 
 #[derive(Debug, Clone, Copy)]
 struct WaitingEvent {
-    /// How many joined the line until it did.
+    /// The number of records that joined the line until it did.
     place: u64,
     event: EventNumber,
     eligible_at: Timestamp,

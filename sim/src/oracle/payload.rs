@@ -25,6 +25,6 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
 fn judge_new(seen: &Observation<'_>) -> Result<(), Broken> {
     match matches!(seen.answer, Answer::Accepted | Answer::Refused(_)) {
         true => Ok(()),
-        false => Err(Broken::new(ORACLE, 2, format!("an event that is not known is answered {:?}", seen.answer))),
+        false => Err(Broken::new(ORACLE, 2, format!("an event that is not known gets {:?}", seen.answer))),
     }
 }

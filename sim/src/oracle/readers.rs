@@ -5,12 +5,12 @@ use eventful::node::{Notice, Reading, Waiter};
 
 use crate::failure::{Broken, holds};
 
-/// What was published while there were readers, and how far each of them has come.
+/// The facts that were published while there were readers, and how far each of them has come.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     notices: Vec<ReaderEntry>,
     readers: Vec<ReaderState>,
-    /// Those that readers were too slow for, as far as these have read that, or have left.
+    /// The number of facts that readers were too slow for, as far as these have read that, or have left.
     dropped: u64,
 }
 
@@ -29,7 +29,7 @@ struct ReaderState {
 }
 
 impl Published {
-    /// Whether there are readers.
+    /// Returns whether there are readers.
     pub(crate) fn has_readers(&self) -> bool {
         !self.readers.is_empty()
     }
@@ -61,7 +61,7 @@ impl Published {
         self.dropped + self.readers.iter().map(|reader| reader.lag(self.notices.len())).sum::<u64>()
     }
 
-    /// Whether there is something for this reader to read.
+    /// Returns whether there is something for this reader to read.
     pub(crate) fn has_news(&self, waiter: Waiter) -> bool {
         self.readers.iter().any(|reader| reader.waiter == waiter && reader.at < self.notices.len())
     }

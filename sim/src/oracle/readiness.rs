@@ -14,7 +14,7 @@ use crate::spec::ReferenceState;
 /// A journal that something has waited for so long is stalled.
 const LATE_AFTER: Duration = Duration::from_secs(1);
 
-/// How a node stands, as seen from outside.
+/// The health of a node, as seen from outside.
 #[derive(Debug)]
 pub(crate) struct Health {
     /// A call of it has panicked.
@@ -27,10 +27,10 @@ pub(crate) struct Health {
     pub(crate) sweeper_is_down: bool,
 }
 
-/// How a journal stands.
+/// The health of a journal.
 #[derive(Debug)]
 pub(crate) struct JournalHealth {
-    /// Why the engine cannot be used, if it cannot.
+    /// The reason why the engine cannot be used, if it cannot.
     pub(crate) unavailable: Option<Unavailable>,
     pub(crate) is_reachable: bool,
     /// The room for new events.
@@ -52,7 +52,7 @@ pub(super) fn judge(
     })
 }
 
-/// How a journal is, in one word.
+/// Returns the state of a journal, in one word.
 pub(super) fn journal_state(now: Timestamp, config: &Config, journal: &JournalHealth) -> JournalState {
     match journal.unavailable {
         Some(Unavailable::Reopening) => return JournalState::Reopening,
@@ -67,7 +67,7 @@ pub(super) fn journal_state(now: Timestamp, config: &Config, journal: &JournalHe
     }
 }
 
-/// Why a node is not ready.
+/// Returns the reason why a node is not ready.
 fn reason(expected: &ReferenceState, now: Timestamp, engine: &Engine, health: &Health) -> Option<NotReady> {
     if health.is_broken {
         return Some(NotReady::Broken);

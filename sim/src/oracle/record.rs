@@ -28,7 +28,7 @@ pub(super) fn judge(
     }
 }
 
-/// What of a view is wrong that facts alone do not determine.
+/// Returns what of a view is wrong that facts alone do not determine.
 fn shown_wrong(record: &ReferenceRecord, view: &RecordView, seen: &Observation<'_>) -> Option<&'static str> {
     let checks = [
         (has_payload(record, view), "has another payload"),

@@ -1,4 +1,4 @@
-//! P1–P9: the answers, effects and facts of the engine are those of the reference model.
+//! P1–P9: the results, effects and facts of the engine are those of the reference model.
 //!
 //! The model follows the engine of one scenario in so many, from its opening in memory. An engine that
 //! comes back from a journal is not followed: facts do not say which of two equals it puts first.
@@ -38,7 +38,7 @@ impl Reference {
         *self = Self::default();
     }
 
-    /// This command is about to be carried out.
+    /// Executes a command on the model, before the engine does.
     pub(super) fn execute(&mut self, now: Timestamp, command: &Command) {
         self.expected = self.model.as_mut().map(|model| model.execute(now, command));
     }

@@ -19,7 +19,7 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, fact: &Fa
     })
 }
 
-/// Why a run ends that this command ends.
+/// Returns the reason for which a run ends that this command ends.
 fn cause(said: CommandSummary) -> Cause {
     match said {
         CommandSummary::Settle(_, OutcomeSummary::Done) => Cause::Done,
@@ -30,7 +30,7 @@ fn cause(said: CommandSummary) -> Cause {
         CommandSummary::Settle(_, OutcomeSummary::Crashed) => Cause::Crashed,
         CommandSummary::Settle(_, OutcomeSummary::Snooze { delay, .. }) => Cause::Snooze { delay },
         CommandSummary::AbortInflight | CommandSummary::Settle(_, OutcomeSummary::NotCalled) => Cause::Interrupted,
-        // Whoever had a run when the process died is charged for it.
+        // Each event that had a run when the process died is charged for it.
         CommandSummary::Open => Cause::Crashed,
         // Nothing else ends a run but a sweep, and that only past its deadline.
         CommandSummary::Sweep
@@ -50,7 +50,7 @@ fn cause(said: CommandSummary) -> Cause {
     }
 }
 
-/// Whether a handler asks to be called later and has no reason to give.
+/// Returns whether a handler asks to be called later and has no reason to give.
 const fn is_plain_snooze(said: CommandSummary) -> bool {
     matches!(said, CommandSummary::Settle(_, OutcomeSummary::Snooze { has_reason: false, .. }))
 }

@@ -19,7 +19,7 @@ const ORACLE: &str = "runs";
 #[derive(Debug, Default)]
 pub(super) struct Started {
     last: Option<RunId>,
-    /// When the runs in flight must end, as their starts and heartbeats were answered.
+    /// The times at which the runs in flight must end, as the results of their starts and heartbeats said.
     deadlines: Vec<(RunId, Timestamp)>,
 }
 
@@ -140,7 +140,7 @@ fn judge_settle(expected: &ReferenceState, seen: &Observation<'_>, run: RunId) -
                 false => broken(format!("the outcome of run {run} made event {event} {status}: {:?}", seen.facts)),
             }
         }
-        (current, answer) => broken(format!("the outcome of run {run} of {current:?} is answered {answer:?}")),
+        (current, answer) => broken(format!("the outcome of run {run} of {current:?} gets {answer:?}")),
     }
 }
 
@@ -169,7 +169,7 @@ fn judge_heartbeat(expected: &ReferenceState, seen: &Observation<'_>, run: RunId
                 false => broken(format!("a heartbeat of run {run} moves its deadline to {deadline}, not {allowed:?}")),
             }
         }
-        (current, answer) => broken(format!("a heartbeat of run {run} of {current:?} is answered {answer:?}")),
+        (current, answer) => broken(format!("a heartbeat of run {run} of {current:?} gets {answer:?}")),
     }
 }
 

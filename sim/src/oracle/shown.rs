@@ -1,4 +1,4 @@
-//! What leaves the node: tickets, answers, notices, groups, and what it says of itself.
+//! The output of a node: tickets, results, notices, groups, and what it says of itself.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
 impl Oracles {
-    /// How many facts were decided until the last change of this event.
+    /// Returns how many facts were decided until the last change of this event.
     pub(crate) fn changed(&self, event: EventNumber) -> usize {
         self.changed.get(usize::from(event)).copied().unwrap_or_default()
     }
 
-    /// How many facts were decided until the last pause, or the end of it.
+    /// Returns how many facts were decided until the last pause, or the end of it.
     pub(crate) const fn paused_by(&self) -> usize {
         self.paused_by
     }
 
-    /// Whether the node knows of all facts that they are durable.
+    /// Returns whether the node knows of all facts that they are durable.
     pub(crate) fn is_synced(&self) -> bool {
         self.journal.as_ref().is_none_or(|journal| journal.reported == self.facts.len())
     }
@@ -61,7 +61,7 @@ impl Oracles {
         })
     }
 
-    /// Whether what is not durable has waited for longer than an answer may.
+    /// Returns whether a fact that is not durable has waited for longer than a result may.
     pub(crate) fn is_journal_stuck(&self, now: Timestamp) -> bool {
         self.journal.as_ref().is_some_and(|journal| journal.is_stuck(now, &self.facts))
     }

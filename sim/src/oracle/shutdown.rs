@@ -14,7 +14,7 @@ use crate::spec::ReferenceState;
 
 const ORACLE: &str = "shutdown";
 
-/// How far the engine has been told to end.
+/// The progress of the shutdown that the engine was asked for.
 #[derive(Debug, Default)]
 pub(super) struct ShutdownAsked {
     phase: Option<Phase>,
@@ -24,18 +24,18 @@ pub(super) struct ShutdownAsked {
     counted: Option<(u64, u64, u64)>,
 }
 
-/// A shutdown that is over.
+/// A shutdown that has ended.
 #[derive(Debug)]
 pub(crate) struct ShutdownEnded {
     pub(crate) report: ShutdownReport,
     pub(crate) took: Duration,
-    /// What was allowed.
+    /// The time that was allowed.
     pub(crate) limit: Duration,
     /// Workers that were left when the engine was stopped.
     pub(crate) abandoned: usize,
     /// Events that were pending then.
     pub(crate) left: u64,
-    /// Whether the engine could be used then.
+    /// True if the engine could be used then.
     pub(crate) is_usable: bool,
 }
 
@@ -106,7 +106,7 @@ fn judge_answer(before: Phase, seen: &Observation<'_>) -> Result<(), Broken> {
             matches!(seen.answer, Answer::Accepted | Answer::Running(_) | Answer::Settled(_) | Answer::Alive(_))
         }
     };
-    holds(!wrong, || broken(format!("{:?} is answered {:?} in phase {before:?}", seen.said, seen.answer)))
+    holds(!wrong, || broken(format!("{:?} gets {:?} in phase {before:?}", seen.said, seen.answer)))
 }
 
 fn judge_fact(before: Phase, fact: &Fact) -> Result<(), Broken> {

@@ -19,13 +19,13 @@ const ORACLE: &str = "tickets";
 pub(super) struct SentTickets {
     outstanding: VecDeque<(Ticket, Timestamp)>,
     last: Option<Ticket>,
-    /// Of the outstanding ones, those that stand for nothing any more, at most.
+    /// Of the outstanding ones, the most that have no record any more.
     void: usize,
-    /// Whether one of the outstanding ones may be a marker.
+    /// True if one of the outstanding ones may be a marker.
     marker: bool,
-    /// When a ticket did not get in that may have been a marker.
+    /// The time at which a ticket did not get in that may have been a marker.
     marker_failed_at: Option<Timestamp>,
-    /// When a ticket did not get in; none is sent until a ticket is presented, or a sweep.
+    /// The time at which a ticket did not get in; none is sent until a ticket is presented, or a sweep.
     blocked_since: Option<Timestamp>,
 }
 
@@ -48,8 +48,8 @@ impl SentTickets {
         self.judge_counts(seen)
     }
 
-    /// When the channel must be put to the test at the latest: the oldest ticket is old then, or a
-    /// marker that did not get in is tried again.
+    /// Returns when the channel must be tested at the latest: the oldest ticket is old then, or a marker that did not
+    /// get in is tried again.
     pub(super) fn test_due(&self, seen: &Observation<'_>) -> Option<Timestamp> {
         let (_, sent_at) = self.outstanding.front()?;
         let retried = self.marker_failed_at.map(|at| at + seen.config.sweep_interval);
@@ -57,22 +57,22 @@ impl SentTickets {
         (!self.marker).then_some(stuck)
     }
 
-    /// How many tickets are in the channel before this one.
+    /// Returns how many tickets are in the channel before this one.
     pub(super) fn ahead_of(&self, ticket: Ticket) -> usize {
         self.outstanding.iter().take_while(|(sent, _)| *sent < ticket).count()
     }
 
-    /// When a ticket did not get in, if none is sent since.
+    /// Returns when a ticket did not get in, if none is sent since.
     pub(super) const fn blocked_since(&self) -> Option<Timestamp> {
         self.blocked_since
     }
 
-    /// Whether one of the outstanding ones may stand for no record.
+    /// Returns whether one of the outstanding ones may have no record.
     pub(super) const fn may_be_empty(&self) -> bool {
         self.marker || self.void > 0
     }
 
-    /// Whether one that was sent after this one is on its way.
+    /// Returns whether one that was sent after this one is on its way.
     pub(super) fn is_followed(&self, ticket: Ticket) -> bool {
         self.outstanding.back().is_some_and(|(last, _)| *last > ticket)
     }
@@ -144,7 +144,7 @@ impl SentTickets {
         let is_marker = *seen.answer == Answer::Marked;
         if *seen.answer == Answer::Stale {
             if was_there && self.void == 0 {
-                return broken(format!("ticket {number} was sent, but stands for nothing"));
+                return broken(format!("ticket {number} was sent, but has no record"));
             }
             self.void -= usize::from(was_there);
             return Ok(());
@@ -153,7 +153,7 @@ impl SentTickets {
         self.marker &= !is_marker;
         match was_there && fits {
             true => Ok(()),
-            false => broken(format!("ticket {number} (in the channel: {was_there}) is answered {:?}", seen.answer)),
+            false => broken(format!("ticket {number} (in the channel: {was_there}) gets {:?}", seen.answer)),
         }
     }
 
@@ -167,7 +167,7 @@ impl SentTickets {
             return broken(format!("{queued} records are queued, with {sent} tickets in the channel"));
         }
         if sent > queued + self.void + spare {
-            return broken(format!("of {sent} tickets in the channel only {queued} stand for a record"));
+            return broken(format!("of {sent} tickets in the channel only {queued} have a record"));
         }
         Ok(())
     }

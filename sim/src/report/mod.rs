@@ -45,7 +45,7 @@ pub fn html<T: Tier>(scenario: &Scenario<T>, broken: Option<&Broken>, trace: &Tr
     filled(PAGE, &parts)
 }
 
-/// The template with its `{{names}}` filled in. What is filled in is not looked at again.
+/// The template with its `{{names}}` filled in. What is filled in is not searched again.
 fn filled(template: &str, parts: &[(&str, String)]) -> String {
     let mut pieces = template.split("{{");
     let mut filled = pieces.next().unwrap_or_default().to_owned();

@@ -32,7 +32,7 @@ pub(super) fn title(seed: u64, broken: Option<&Broken>) -> String {
     }
 }
 
-/// What the run came to, and how to run it again.
+/// Returns what the run came to, and how to run it again.
 pub(super) fn headline<T: Tier>(scenario: &Scenario<T>, broken: Option<&Broken>, trace: &Trace) -> String {
     let verdict = match broken {
         Some(Broken { oracle, promise, what }) => format!(

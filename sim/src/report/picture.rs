@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::scenario::EventNumber;
 use crate::trace::{AttemptFate, Lane, MessageFate, OutageSpan, Trace, TraceEntry, What};
 
-/// What the page draws. Lanes and entries are named by their place in these lists.
+/// The data that the page draws. Lanes and entries are named by their place in these lists.
 #[derive(Debug, Serialize)]
 pub(super) struct Picture<'t> {
     pub(super) lanes: Vec<DrawnLane>,
@@ -48,7 +48,7 @@ pub(super) struct AttemptBar {
     event: Option<EventNumber>,
     /// Absent when it never ends.
     fate: Option<AttemptFate>,
-    /// Whether the engine did not count its outcome.
+    /// True if the engine did not count its outcome.
     stale: bool,
 }
 

@@ -38,9 +38,9 @@ pub(super) struct CoreDraw {
     pub(super) rng: SeededRng,
     on: [bool; FaultFamily::ALL.len()],
     pub(super) submits: u16,
-    /// When the last fault comes at the latest.
+    /// The latest time of the last fault.
     horizon: u64,
-    /// When the last submission comes at the latest.
+    /// The latest time of the last submission.
     pub(super) span: u64,
 }
 
@@ -49,7 +49,8 @@ impl CoreDraw {
         self.on[family as usize]
     }
 
-    /// How many times as many submissions as in a short run: pages grow with it, so that lists take as many.
+    /// Returns how many times as many submissions there are as in a short run: pages grow with it, so that lists take
+    /// as many.
     pub(super) fn length(&self) -> usize {
         usize::from(self.submits).div_ceil(20)
     }
@@ -112,7 +113,7 @@ impl CoreDraw {
             }
             operations.push(operation);
             if draw.per_mille(600) {
-                // Somebody comes back to the same event soon after.
+                // A client comes back to the same event soon after.
                 let act = match draw.below(3) {
                     0 => Act::Redrive { event },
                     payload => Act::Submit { event, payload: payload as u8 - 1 },
@@ -184,7 +185,7 @@ impl CoreDraw {
         }
     }
 
-    /// Crashes of some attempts. At least one permit is left to those that are not stuck for good.
+    /// Crashes of some attempts. At least one permit is left to those that are not stuck permanently.
     fn crashes(&self, settings: &Settings, faults: &mut Vec<CoreFault>) {
         let mut permits = settings.concurrency.get() - 1;
         let began = faults.len();
@@ -273,8 +274,8 @@ impl CoreDraw {
         }
     }
 
-    /// Whether handlers are quick and some block their threads, behind a backlog: one task after another leads and is held
-    /// up, some of them until the next one is.
+    /// Returns whether handlers are quick and some block their threads, behind a backlog: one task after another
+    /// leads and is held up, some of them until the next one is.
     pub(super) fn is_held_up(&self) -> bool {
         self.has(FaultFamily::Masses) && !self.has(FaultFamily::Journal) && self.rng.stream("held up").per_mille(250)
     }

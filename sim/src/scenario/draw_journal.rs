@@ -7,7 +7,7 @@ use super::{Behaviour, CoreFault, Injection, Journaling, Settings};
 use crate::disk::Ailment;
 use crate::seeded_rng::Stream;
 
-/// How far a clock is off: from what is noticed late to a battery that is empty.
+/// The minutes by which a clock is off: from what is noticed late to a battery that is empty.
 const OFF_MINUTES: [u64; 5] = [2, 60, 24 * 60, 5 * 24 * 60, 30 * 24 * 60];
 
 impl CoreDraw {

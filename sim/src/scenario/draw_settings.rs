@@ -130,7 +130,7 @@ impl CoreDraw {
         }
     }
 
-    /// How failed events are kept.
+    /// Draws how failed events are kept.
     fn keep_failed(&self, settings: &mut Settings) {
         let draw = &mut self.rng.stream("failed events");
         if draw.per_mille(500) {

@@ -1,15 +1,15 @@
-//! What scenarios are to be like.
+//! The plan by which scenarios are drawn.
 
 use crate::spelling::counted;
 
-/// What scenarios are to be like.
+/// The plan by which scenarios are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrawPlan {
-    /// How many submissions.
+    /// The number of submissions.
     pub submits: u16,
-    /// Whether each family of faults is off in half of the runs; else all are on in every run.
+    /// True if each family of faults is off in half of the runs; else all are on in every run.
     pub swarm: bool,
-    /// Whether there may be a journal, with the faults of its disk: it is a family like the others.
+    /// True if there may be a journal, with the faults of its disk: it is a family like the others.
     pub journals: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What goes wrong.
+//! Faults.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,15 +10,15 @@ use crate::trace::OutageSpan;
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoreFault {
-    /// When it begins, in microseconds since the start. What goes wrong with handlers waits for them instead.
+    /// The time at which it begins, in microseconds since the start. Faults of handlers wait for them instead.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub at: u64,
-    /// What it is.
+    /// The fault.
     #[serde(flatten)]
     pub what: Injection,
 }
 
-/// What goes wrong. Durations are microseconds.
+/// A fault. Durations are microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
@@ -72,7 +72,7 @@ pub enum Injection {
     ClockOff { by: u64, behind: bool },
     /// The whole process stands still.
     ProcessPauses { lasts: u64 },
-    /// Somebody asks for a shutdown, which may drain for `timeout`.
+    /// An operator asks for a shutdown, which may drain for `timeout`.
     Shutdown { timeout: u64 },
     /// The same, but only while the journal is being opened again.
     ShutdownAmidOpening { timeout: u64 },
@@ -96,11 +96,11 @@ pub enum Injection {
     Fenced,
     /// The next call that sends a ticket, or the next that takes one, panics, and leaves the node broken.
     NodePanics { sending: bool },
-    /// Somebody else fills the disk, but for the bytes that are `left`.
+    /// Another process fills the disk, but for the bytes that are `left`.
     DiskFull { lasts: u64, left: u64 },
 }
 
-/// Which ticket of the channel is lost.
+/// The tickets of the channel that are lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {

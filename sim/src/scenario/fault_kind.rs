@@ -112,7 +112,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Whether it needs a journal.
+    /// Returns whether it needs a journal.
     pub fn is_of_journal(self) -> bool {
         self >= Self::PowerCut
     }

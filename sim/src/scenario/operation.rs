@@ -1,4 +1,4 @@
-//! What clients and operators do.
+//! Operations of clients and operators.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,22 +10,22 @@ use crate::tier::ScenarioPart;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
-    /// When it reaches the engine.
+    /// The time at which it reaches the engine.
     pub at: u64,
-    /// Who does it.
+    /// The client.
     pub client: u8,
-    /// Whether the client hangs up before the answer reaches it.
+    /// True if the client hangs up before the result reaches it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hangs_up: bool,
-    /// How long after it the first run of an event that is submitted may start; 0 for at once.
+    /// The time after it at which the first run of an event that is submitted may start; 0 for at once.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub delay: u64,
-    /// What is done.
+    /// The act.
     #[serde(rename = "do")]
     pub act: Act,
 }
 
-/// What is done.
+/// An act of a client or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]

@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 pub struct CoreSetup {
     /// The engine's configuration.
     pub settings: Settings,
-    /// How the journal is kept. Absent: there is none.
+    /// The way in which the journal is kept. Absent: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<Journaling>,
-    /// How often time may pass although a step is ready, at most. It is then one of the choices.
+    /// The most times that time may pass although a step is ready. It is then one of the choices.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub patience: u8,
-    /// Whether a task that finds nothing to do takes its step at once, and is none of the choices: whatever
-    /// comes first, it finds the same later.
+    /// True if a task that finds nothing to do takes its step at once, and is none of the choices: whatever comes
+    /// first, it finds the same later.
     #[serde(default, skip_serializing_if = "is_false")]
     pub idles_first: bool,
-    /// Whether most handlers end at once, those that have no time of their own.
+    /// True if most handlers end at once, those that have no time of their own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub quick: bool,
 }
@@ -56,7 +56,7 @@ pub struct Settings {
     pub failed_retention: Option<u64>,
     #[serde(default = "plenty", skip_serializing_if = "is_plenty")]
     pub max_failed_bytes: usize,
-    /// Whether `failed_overflow` is to drop the oldest.
+    /// True if `failed_overflow` is to drop the oldest.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drops_oldest_failed: bool,
     pub sweep_batch: NonZeroUsize,
@@ -93,8 +93,8 @@ pub struct SmallThresholds {
     pub hash_bits: u32,
     /// Entries at which the index is split.
     pub split_at: usize,
-    /// What one hold of the lock, one step of an operator or one part of a body handles at most. Absent: what the
-    /// product does.
+    /// The most that one hold of the lock, one step of an operator or one part of a body handles. Absent: the
+    /// product's own bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<usize>,
     /// Holds of the lock for one page. Absent: those of the product.
@@ -122,7 +122,7 @@ impl From<SmallThresholds> for Thresholds {
             batch: part_of(usual.batch),
             runs: part_of(usual.runs),
             bulk: part_of(usual.bulk),
-            // Not so few that looking at all records takes long.
+            // Not so few that reading all records takes long.
             listed: part.map_or(usual.listed, |part| part + 2),
             lines: part_of(usual.lines),
         }
@@ -167,32 +167,32 @@ impl Settings {
     }
 }
 
-/// How a journal is kept. Sizes are bytes.
+/// The way in which a journal is kept. Sizes are bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journaling {
-    /// Whether handlers are called before the start of their run is durable.
+    /// True if handlers are called before the start of their run is durable.
     #[serde(default, skip_serializing_if = "is_false")]
     pub relaxed_starts: bool,
-    /// What is appended between two snapshots.
+    /// The bytes that are appended between two snapshots.
     pub snapshot_after_bytes: u64,
     /// Room for outcomes, which no new event is given.
     pub reserve_bytes: u64,
-    /// What is not durable, past which no new event is taken.
+    /// The bytes that are not durable, past which no new event is taken.
     pub max_unsynced_bytes: u64,
-    /// What a group has at most, and one fact more. Without it, the default of the product.
+    /// The most bytes of a group, and one fact more. Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_bytes: Option<usize>,
     /// Failures of which the node keeps what they took. Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<usize>,
-    /// How long an answer waits for what it says to be durable. Without it, the default of the product.
+    /// The longest time for which a result waits until it is durable. Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_timeout: Option<u64>,
-    /// Whether the journal never says how much room it has: it knows no bound.
+    /// True if the journal never says how much room it has: it knows no bound.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hides_room: bool,
-    /// What a part of a snapshot has at most, and one record more. Without it, the default of the product.
+    /// The most bytes of a part of a snapshot, and one record more. Without it, the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_bytes: Option<usize>,
 }

@@ -32,7 +32,7 @@ impl Tier for CoreTier {
         let (settings, path) = (&scenario.setup.settings, path.to_owned());
         // Permits have numbers.
         if u16::try_from(settings.concurrency.get()).is_err() {
-            return Err(FileError::TooLarge { path, what: format!("concurrency is over {}", u16::MAX) });
+            return Err(FileError::TooLarge { path, what: format!("concurrency is more than {}", u16::MAX) });
         }
         settings.config().validate().map_err(|source| FileError::Settings { path, source })
     }
@@ -77,7 +77,7 @@ impl Tier for CoreTier {
     }
 }
 
-/// What strikes in a later attempt strikes in the one before, unless something does already.
+/// Lets what strikes in a later attempt strike in the one before, unless something does already.
 fn strike_sooner(scenario: &mut CoreScenario, at: usize) {
     let Injection::Handler { event, attempt: attempt @ 2.., does } = scenario.faults[at].what else { return };
     let strikes_before = |fault: &CoreFault| matches!(fault.what, Injection::Handler { event: e, attempt: a, .. } if (e, a) == (event, attempt - 1));

@@ -38,7 +38,7 @@ impl fmt::Display for Behaviour {
         match *self {
             Self::Retry { after: None } => f.write_str("fails, and may be tried again"),
             Self::Retry { after: Some(after) } => write!(f, "fails, and may be tried again after {}", Micros(after)),
-            Self::Permanent => f.write_str("fails for good"),
+            Self::Permanent => f.write_str("fails permanently"),
             Self::Snooze { delay } => write!(f, "asks to be called again in {}", Micros(delay)),
             Self::Shortage { delay } => {
                 write!(f, "is short of descriptors, and asks to be called again in {}", Micros(delay))
@@ -74,7 +74,7 @@ impl fmt::Display for Loss {
 impl fmt::Display for Injection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::ChannelFull { lasts: None } => f.write_str("the channel is full for good"),
+            Self::ChannelFull { lasts: None } => f.write_str("the channel is full permanently"),
             Self::ChannelFull { lasts: Some(lasts) } => write!(f, "the channel is full for {}", Micros(lasts)),
             Self::ReceiverDropped { unnoticed } => {
                 write!(f, "the channel's receiver is dropped, unnoticed for {} at most", Micros(unnoticed))
@@ -95,7 +95,7 @@ impl fmt::Display for Injection {
             }
             Self::Poison { event } => write!(f, "every handler of event {event} panics"),
             Self::AllFail { lasts: Some(lasts) } => write!(f, "all handlers fail for {}", Micros(lasts)),
-            Self::AllFail { lasts: None } => f.write_str("all handlers fail for good"),
+            Self::AllFail { lasts: None } => f.write_str("all handlers fail permanently"),
             Self::ClockForward { by } => write!(f, "the clock steps forward by {}", Micros(by)),
             Self::ClockBack { by } => write!(f, "the clock steps back by {}", Micros(by)),
             Self::ClockOff { by: 0, .. } => f.write_str("from the next start on the clock is right"),

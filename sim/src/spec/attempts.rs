@@ -1,4 +1,4 @@
-//! What the end of an attempt makes of its event.
+//! The effect of the end of an attempt on its event.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::ReferenceRecord;
 use super::reference_state::broken;
 use crate::failure::{Broken, holds};
 
-/// Why a run ends.
+/// The reason for which a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// The handler has succeeded.
@@ -39,27 +39,27 @@ pub enum Cause {
     Interrupted,
 }
 
-/// What the end of a run makes of its event.
+/// The effect of the end of a run on its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ruling {
-    /// How the attempt counts.
+    /// The way in which the attempt counts.
     pub end: AttemptEnd,
-    /// What the event is charged with.
+    /// The charge of the event.
     pub charge: Charge,
-    /// What becomes of it.
+    /// The fate of the event.
     pub next: RunFate,
 }
 
-/// What becomes of an event when a run of it ends.
+/// The fate of an event when a run of it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunFate {
-    /// It is completed.
+    /// The event is completed.
     Completed,
-    /// It has failed.
+    /// The event has failed.
     Failed,
-    /// It may start again at that time.
+    /// The event may start again at that time.
     At(Timestamp),
-    /// It may start again after the backoff of its attempts.
+    /// The event may start again after the backoff of its attempts.
     AfterBackoff {
         /// And not before so much time has passed.
         floor: Duration,
@@ -67,7 +67,7 @@ pub enum RunFate {
 }
 
 impl Ruling {
-    /// What is due at `now` when an event that is charged like this ends a run.
+    /// Returns what is due at `now` when an event that is charged like this ends a run.
     pub fn of(config: &Config, charge: Charge, now: Timestamp, cause: Cause) -> Self {
         let given_back = Charge { charged: charge.charged.saturating_sub(1), ..charge };
         match cause {
@@ -98,7 +98,7 @@ impl Ruling {
         Self { end, charge, next: RunFate::Failed }
     }
 
-    /// Whether a fact of that time carries it out. Of a backoff only its bounds are looked at.
+    /// Returns whether a fact of that time carries it out. Of a backoff only its bounds are checked.
     pub fn allows(&self, config: &Config, now: Timestamp, end: AttemptEnd, charge: Charge, next: AfterRun) -> bool {
         let is_next = match (self.next, next) {
             (RunFate::Completed, AfterRun::Completed) | (RunFate::Failed, AfterRun::Failed) => true,

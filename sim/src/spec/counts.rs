@@ -2,7 +2,7 @@
 
 use eventful::{Status, engine::facts::AttemptEnd, metrics::FactCounters};
 
-/// How many facts there were of each kind.
+/// The number of facts of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FactCounts {
     /// Events accepted.
@@ -18,7 +18,7 @@ pub struct FactCounts {
 }
 
 impl FactCounts {
-    /// What the engine's counters say.
+    /// Returns the counts that the engine's counters say.
     pub fn of(counters: &FactCounters) -> Self {
         Self {
             accepted: counters.accepted,

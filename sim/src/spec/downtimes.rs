@@ -27,7 +27,7 @@ impl ReferenceDowntimes {
         }
     }
 
-    /// How much of the time since `at` does not count.
+    /// Returns how much of the time since `at` does not count.
     pub(super) fn since(&self, at: Timestamp) -> Duration {
         self.0.iter().filter(|downtime| downtime.until > at).map(|downtime| downtime.lasted).sum()
     }

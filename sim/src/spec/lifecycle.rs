@@ -5,16 +5,16 @@ use eventful::{Status, Timestamp, engine::RunId};
 /// The stage in the life of a record, with the times that go with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lifecycle {
-    /// It waits for its first run since it was accepted or redriven, and may start from then on.
+    /// Waits for its first run since it was accepted or redriven, and may start from then on.
     Received(Timestamp),
     /// A run is in flight.
     Processing {
         /// Its name.
         run: RunId,
-        /// When it started.
+        /// The time of its start.
         started_at: Timestamp,
     },
-    /// It waits for another attempt, and may start from then on.
+    /// Waits for another attempt, and may start from then on.
     FailedRetry(Timestamp),
     /// A run has ended with success, at that time.
     Completed(Timestamp),
@@ -37,7 +37,7 @@ impl Lifecycle {
         }
     }
 
-    /// When it became terminal.
+    /// Returns when it became terminal.
     pub const fn terminal_at(self) -> Option<Timestamp> {
         match self {
             Self::Completed(at) | Self::Failed(at) | Self::Discarded(at) => Some(at),
@@ -63,7 +63,7 @@ impl Lifecycle {
         }
     }
 
-    /// Whether only a tombstone is kept.
+    /// Returns whether only a tombstone is kept.
     pub const fn is_tombstone(self) -> bool {
         matches!(self, Self::Completed(_) | Self::Discarded(_))
     }

@@ -2,7 +2,7 @@
 //!
 //! A [`ReferenceState`] is a fold of facts: it keeps a [`ReferenceRecord`] of each event, and rejects a fact that cannot
 //! follow from those before it. Every tier keeps one of what its engine has decided. A [`model::Model`]
-//! is an engine written to be read: it says what each command must be answered with, and what it decides.
+//! is an engine written to be read: it says what each command must return, and what it decides.
 //!
 //! | file | what it says |
 //! |---|---|

@@ -10,22 +10,22 @@ use eventful::{
 
 use super::{Lifecycle, event_bytes};
 
-/// What the facts make of one event.
+/// The record that the facts make of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReferenceRecord {
     /// The event as it was accepted. Of a tombstone only key and digest count.
     pub event: Event,
-    /// When it was accepted.
+    /// The time of its acceptance.
     pub accepted_at: Timestamp,
-    /// How many events were accepted until then, with it.
+    /// The number of events that were accepted until then, with it.
     pub seq: u64,
-    /// Where it is in its life.
+    /// The stage of its life.
     pub stage: Lifecycle,
-    /// How often a run was started.
+    /// The number of runs that were started.
     pub attempt: u32,
-    /// What is compared with the limits.
+    /// The counts that are compared with the limits.
     pub charge: Charge,
-    /// How often it was redriven.
+    /// The number of its redrives.
     pub redriven: u32,
     /// The error of the last attempt that had one.
     pub last_error: Option<ErrorText>,
@@ -115,7 +115,7 @@ impl ReferenceRecord {
         self.history.clear();
     }
 
-    /// What of a view is not as the facts have it. Not compared are place, deadline, and payload, of which
+    /// Returns what of a view is not as the facts have it. Not compared are place, deadline, and payload, of which
     /// facts alone determine nothing, or which are not in every view.
     pub fn difference(&self, view: &RecordView) -> Option<&'static str> {
         let whole = !self.stage.is_tombstone();
@@ -156,7 +156,7 @@ fn has_attributes(view: &RecordView, event: Option<&Event>) -> bool {
     event.map_or(view.attributes.is_empty(), |event| *event.attributes() == view.attributes)
 }
 
-/// What is kept of the error of a past attempt.
+/// Returns what is kept of the error of a past attempt.
 fn beginning(error: &ErrorText) -> ErrorText {
     let text = error.as_str();
     ErrorText::new(&text[..text.floor_char_boundary(PastAttempt::MAX_ERROR_BYTES)])

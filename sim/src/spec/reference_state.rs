@@ -30,11 +30,11 @@ pub struct ReferenceState {
     pub bytes: u64,
     /// Bytes of failed events, with their errors.
     pub failed_bytes: u64,
-    /// How many facts there were of each kind.
+    /// The number of facts of each kind.
     pub counts: FactCounts,
-    /// What was counted when the engine was last opened.
+    /// The counts when the engine was last opened.
     pub counts_at_opening: FactCounts,
-    /// Whether the engine is paused.
+    /// True if the engine is paused.
     pub paused: bool,
     /// The engine's epoch; none when no opening was among the facts.
     pub epoch: Option<Epoch>,
@@ -99,8 +99,8 @@ impl ReferenceState {
         self.by_status.iter().sum()
     }
 
-    /// When the retention of a record in this stage ends. Times in which the engine was down do not
-    /// count. A failed event may be kept for ever.
+    /// Returns when the retention of a record in this stage ends. Times in which the engine was down do not count. A
+    /// failed event may be kept without end.
     pub fn forgets_at(&self, stage: Lifecycle) -> Option<Timestamp> {
         let at = stage.terminal_at()?;
         let is_failed = matches!(stage, Lifecycle::Failed(_));
@@ -108,15 +108,15 @@ impl ReferenceState {
         Some(at + retention + self.downtimes.since(at))
     }
 
-    /// Whether the retention of a record in this stage has ended.
+    /// Returns whether the retention of a record in this stage has ended.
     pub fn is_expired(&self, stage: Lifecycle, now: Timestamp) -> bool {
         self.forgets_at(stage).is_some_and(|end| end <= now)
     }
 
-    /// When the first of the terminal records is to be forgotten that ended, among those that have their event
-    /// (`whole`) or the others: they are forgotten in the order in which they ended, even where downtimes that
-    /// are no longer kept apart let one that ended later expire sooner. Where failed events are too many and
-    /// the oldest are dropped, that is due.
+    /// Returns when the first of the terminal records is to be forgotten that ended, among those that have their
+    /// event (`whole`) or the others: they are forgotten in the order in which they ended, even where downtimes that
+    /// are no longer kept apart let one that ended later expire sooner. Where failed events are too many and the
+    /// oldest are dropped, that is due.
     pub fn first_end(&self, whole: bool) -> Option<Timestamp> {
         let ended = self.all().map(|(_, record)| record.stage).filter(|stage| stage.is_tombstone() != whole);
         let first = ended.filter(|stage| stage.terminal_at().is_some()).min_by_key(|stage| stage.terminal_at())?;
@@ -126,19 +126,20 @@ impl ReferenceState {
         }
     }
 
-    /// How much longer than its retention a record is remembered at most, where downtimes are no longer kept apart.
+    /// Returns the longest time by which a record is remembered beyond its retention, where downtimes are no longer
+    /// kept apart.
     pub fn most_longer(&self) -> Duration {
         let all = self.downtimes.all();
         let is_full = all.len() >= self.config.thresholds().downtimes;
         all.iter().filter(|_| is_full).map(|downtime| downtime.lasted).sum()
     }
 
-    /// Whether there are more bytes of failed events than are kept.
+    /// Returns whether there are more bytes of failed events than are kept.
     pub const fn has_failed_overflow(&self) -> bool {
         self.failed_bytes > self.config.max_failed_bytes as u64
     }
 
-    /// Whether failed events are dropped, the oldest first, when there are more than are kept.
+    /// Returns whether failed events are dropped, the oldest first, when there are more than are kept.
     pub fn drops_oldest(&self) -> bool {
         self.config.failed_overflow == FailedOverflow::DropOldest
     }

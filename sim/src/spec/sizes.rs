@@ -8,7 +8,7 @@ use eventful::{
 /// Bytes of a UUID as text.
 const UUID_BYTES: usize = 36;
 
-/// What a fact takes beside its event or its keys, about: times, names and numbers.
+/// The bytes that a fact takes beside its event or its keys, about: times, names and numbers.
 const REST_BYTES: usize = 64;
 
 /// Bytes of a key: of its source and its id.

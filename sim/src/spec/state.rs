@@ -7,7 +7,7 @@ use eventful::{RecordView, engine::facts::DurableState};
 use super::{FactCounts, Numbering, ReferenceState};
 
 impl ReferenceState {
-    /// What of a state is not as the facts have it.
+    /// Returns what of a state is not as the facts have it.
     pub fn difference(&self, state: &DurableState, keys: &impl Numbering) -> Option<String> {
         let ordered = state.records.is_sorted_by(|one, other| one.key < other.key);
         if !ordered {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::events::key;
 use crate::spec::model::Model;
 
-/// Which ticket a move names.
+/// The ticket that a move names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TicketAim {
     /// One that is in the channel, counted from the oldest, around the end.
@@ -49,7 +49,7 @@ impl TicketAim {
     }
 }
 
-/// Which run a move names.
+/// The run that a move names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunAim {
     /// One that is in flight, counted from the oldest, around the end.
@@ -87,7 +87,7 @@ impl RunAim {
     }
 }
 
-/// Which event an operator names.
+/// The event that an operator names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyAim {
     /// The one whose key has this number.

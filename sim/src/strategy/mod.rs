@@ -1,5 +1,5 @@
-//! What a test feeds to a model and to an engine: small configurations, whose limits are soon
-//! reached, and moves that aim at what is there, at what was there, and at what never was.
+//! Strategies of property tests for a model and an engine: small configurations, whose limits are soon reached, and
+//! moves that aim at what is there, at what was there, and at what never was.
 
 mod aim;
 mod config;
@@ -22,9 +22,9 @@ use crate::spec::model::Model;
 /// taken, so that a step still means something when others before it are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrategyStep {
-    /// When.
+    /// The time.
     pub when: When,
-    /// What.
+    /// The move.
     pub what: AimedCommand,
 }
 
@@ -38,7 +38,7 @@ impl StrategyStep {
 /// Whole histories: a configuration, and at most so many steps.
 ///
 /// They shrink, step by step and number by number; a bare seed as the input of a property would
-/// not. Here a suite of one's own checks that nothing an engine is told makes it contradict itself:
+/// not. Here a suite of one's own checks that no command makes an engine contradict itself:
 ///
 /// ```
 /// use eventful::Timestamp;

@@ -5,14 +5,14 @@ use proptest::prelude::*;
 
 use crate::spec::model::Model;
 
-/// When a step is taken.
+/// The time at which a step is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// At the time of the last one.
     Still,
     /// So many microseconds after the last one.
     Later(u64),
-    /// So many microseconds before the last one, as a clock that was set back tells it.
+    /// So many microseconds before the last one, as a clock that was set back shows it.
     Before(u64),
     /// At the next deadline, so many microseconds off; at once when there is none.
     Deadline(i64),

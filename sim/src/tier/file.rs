@@ -12,7 +12,7 @@ use super::scenario::{Scenario, Tier};
 /// The largest number that a file may have, apart from its seed: as microseconds, 34 days.
 const MOST: u64 = 3_000_000_000_000;
 
-/// What every scenario file says first.
+/// The head of every scenario file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ScenarioHead {
     /// The version of its form.
@@ -22,7 +22,7 @@ pub struct ScenarioHead {
     pub tier: String,
 }
 
-/// What a scenario file holds, its head apart.
+/// The content of a scenario file, its head apart.
 #[derive(Deserialize)]
 #[serde(bound = "", deny_unknown_fields)]
 struct ScenarioFile<T: Tier> {
@@ -141,7 +141,7 @@ fn check_numbers<T: Tier>(scenario: &Scenario<T>, path: &str) -> Result<(), File
     let parts = [("the setup", to_value(setup)), ("an operation", to_value(operations)), ("a fault", to_value(faults))];
     let too_large = parts.iter().find(|(_, value)| value.as_ref().is_ok_and(|value| largest(value) > MOST));
     too_large.map_or(Ok(()), |(name, _)| {
-        let what = format!("a number of {name} is over {MOST}");
+        let what = format!("a number of {name} is more than {MOST}");
         Err(FileError::TooLarge { path: path.to_owned(), what })
     })
 }

@@ -1,4 +1,4 @@
-//! What has fired.
+//! Probes: what has happened in runs, counted.
 
 /// Something that is counted when it happens.
 pub trait Countable: Copy {
@@ -12,12 +12,12 @@ impl Countable for usize {
     }
 }
 
-/// How often each probe of a tier has fired, by its number.
+/// The counts of each probe of a tier, by its number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probes(Vec<u64>);
 
 impl Probes {
-    /// It has happened.
+    /// Counts that it has happened.
     pub fn fire(&mut self, probe: impl Countable) {
         let number = probe.number();
         if number >= self.0.len() {
@@ -26,7 +26,7 @@ impl Probes {
         self.0[number] += 1;
     }
 
-    /// How often it has happened.
+    /// Returns how often it has happened.
     pub fn count(&self, probe: impl Countable) -> u64 {
         self.0.get(probe.number()).copied().unwrap_or_default()
     }

@@ -20,22 +20,23 @@ pub type ScenarioChange<T> = Box<dyn Fn(&mut Scenario<T>)>;
 pub trait Tier: Debug + Clone + PartialEq + 'static {
     /// Its name on the command line and in files.
     const NAME: &'static str;
-    /// What the size of a scenario counts.
+    /// The unit of the size of a scenario.
     const UNIT: &'static str = "operations and faults";
     /// Seeds that a job takes at a time: so many that taking them costs nothing, and so few that all jobs
     /// end together.
     const BATCH: u64;
-    /// Whether a [`DrawPlan`](crate::scenario::DrawPlan) changes what is drawn. Otherwise all scenarios are of one kind.
+    /// True if a [`DrawPlan`](crate::scenario::DrawPlan) changes what is drawn. Otherwise all scenarios are of one
+    /// kind.
     const HAS_PLANS: bool = false;
 
     /// The configuration of the product, and of what is around it.
     type Setup: Debug + Clone + PartialEq + Serialize + DeserializeOwned;
-    /// What somebody does.
+    /// An operation of a client or an operator.
     type Operation: ScenarioPart;
-    /// What goes wrong.
+    /// A fault.
     type Fault: ScenarioPart;
 
-    /// How many kinds of faults it has. Their probes have the first numbers.
+    /// Returns how many kinds of faults it has. Their probes have the first numbers.
     fn kinds() -> usize;
 
     /// The scenario of a seed.
@@ -51,7 +52,7 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
     /// Runs a scenario. What fires is added to `probes`.
     fn run(scenario: &Scenario<Self>, keep: Keep, probes: &mut Probes) -> Report;
 
-    /// How much of a scenario a person has to read.
+    /// Returns how much of a scenario a person has to read.
     fn size(scenario: &Scenario<Self>) -> usize {
         scenario.operations.len() + scenario.faults.len()
     }
@@ -77,7 +78,7 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
         fired.numbers().map(Self::probe).filter(|name| !expected.contains(name)).collect()
     }
 
-    /// How often each kind of fault has had its effect.
+    /// Returns how often each kind of fault has had its effect.
     fn faults(fired: &Probes) -> Vec<(String, u64)> {
         (0..Self::kinds()).map(|number| (Self::probe(number), fired.count(number))).collect()
     }
@@ -85,13 +86,13 @@ pub trait Tier: Debug + Clone + PartialEq + 'static {
 
 /// An operation, or a fault.
 pub trait ScenarioPart: Debug + Clone + PartialEq + Serialize + DeserializeOwned {
-    /// When it comes, in microseconds since the start of the run; absent when it waits for something else.
+    /// Returns when it comes, in microseconds since the start of the run; `None` when it waits for something else.
     fn at(&self) -> Option<u64>;
 
-    /// What happens, in words.
+    /// Returns what happens, in words.
     fn words(&self) -> String;
 
-    /// Who does it.
+    /// Returns who does it.
     fn who(&self) -> String {
         String::new()
     }
@@ -102,16 +103,16 @@ pub trait ScenarioPart: Debug + Clone + PartialEq + Serialize + DeserializeOwned
     }
 }
 
-/// What is to be kept of a run.
+/// The parts of a run that are to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {
-    /// What happened, for people.
+    /// True to keep what happened, for people.
     pub trace: bool,
     /// The hash after each step.
     pub hashes: bool,
 }
 
-/// What a run has come to.
+/// The report of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// The promise that was broken, if one was.
@@ -124,9 +125,9 @@ pub struct Report {
     pub hash: u64,
     /// The hash after each step, when they were asked for.
     pub hashes: Vec<u64>,
-    /// What was chosen, in a tier where scenarios list their choices.
+    /// The choices that were made, in a tier where scenarios list them.
     pub choices: Option<Vec<u16>>,
-    /// What happened, when it was asked for.
+    /// The trace, when it was asked for.
     pub trace: Option<Trace>,
 }
 
@@ -136,18 +137,18 @@ pub struct Report {
 /// comes from elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario<T: Tier> {
-    /// What it shows, for people.
+    /// The purpose of it, for people.
     pub about: String,
     /// The seed that it was drawn from, and from which all chance in the run follows.
     pub seed: u64,
     /// The configuration of the product, and of what is around it.
     pub setup: T::Setup,
-    /// What is done.
+    /// The operations.
     pub operations: Vec<T::Operation>,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Vec<T::Fault>,
-    /// Which of the ready steps is taken, step by step, counted from the one that has been ready
-    /// for longest; 0 when the list has ended. Absent: drawn from the seed.
+    /// The choices: which of the ready steps is taken, step by step, counted from the one that has been ready for
+    /// longest; 0 when the list has ended. Absent: drawn from the seed.
     pub choices: Option<Vec<u16>>,
 }
 
@@ -178,7 +179,7 @@ impl<T: Tier> Scenario<T> {
         Report { broken: Some(Broken::new("determinism", 11, what)), ..went }
     }
 
-    /// How much of it a person has to read.
+    /// Returns how much of it a person has to read.
     pub fn size(&self) -> usize {
         T::size(self)
     }

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Admission of events.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl Model {
         Some(overloaded(Bound::Records, retry_after))
     }
 
-    /// When the first record is to be forgotten.
+    /// Returns when the first record is to be forgotten.
     fn first_end(&self) -> Option<Timestamp> {
         self.expected.all().filter_map(|(_, record)| self.forgotten_at(record)).min()
     }

@@ -1,4 +1,4 @@
-//! Tickets: sending, presenting, losing them, and the marker that tells a slow channel from a
+//! Tickets: sending, presenting, losing them, and the marker that distinguishes a slow channel from a
 //! broken one.
 
 use eventful::{
@@ -97,7 +97,7 @@ impl Model {
         Answer::Noted
     }
 
-    /// Whether the marker has been in the channel for too long; it is given as long again.
+    /// Returns whether the marker has been in the channel for too long; it is given as long again.
     pub(super) fn marker_overdue(&mut self) -> bool {
         let overdue = self.channel.marker_due().is_some_and(|due| due <= self.now);
         if overdue {
@@ -122,8 +122,8 @@ impl Model {
         }
     }
 
-    /// When the channel is to be put to the test: its oldest ticket has been in it for too long.
-    /// A void one counts too, for it takes the room of one that does.
+    /// Returns when the channel is to be tested: its oldest ticket has been in it for too long. A void one counts
+    /// too, for it takes the room of one that does.
     pub(super) fn stuck_at(&self) -> Option<Timestamp> {
         if self.channel.marker_due().is_some() {
             return None;
@@ -142,7 +142,7 @@ impl Model {
         }
     }
 
-    /// Where a waiting record is: in exactly one of three places.
+    /// Returns the place of a waiting record: exactly one of three.
     pub fn place(&self, key: &Key) -> Option<Place> {
         let event = self.find(key)?;
         self.known(event).stage.eligible_at()?;

@@ -47,7 +47,7 @@ impl ModelCounts {
         self.0.iter().map(|(label, count)| (*label, *count))
     }
 
-    /// What an engine has counted.
+    /// Returns what an engine has counted.
     pub fn of(metrics: &Metrics) -> Self {
         let mut counts = Self::default().with_facts(&FactCounts::of(&metrics.facts));
         counts.add_tallies(metrics);

@@ -11,7 +11,7 @@ use super::{Dropped, Model, ReferenceRecord};
 use crate::scenario::EventNumber;
 
 impl Model {
-    /// When a sweep forgets this record, if it is the first.
+    /// Returns when a sweep forgets this record, if it is the first.
     pub(super) fn forgotten_at(&self, record: &ReferenceRecord) -> Option<Timestamp> {
         let overflows = self.expected.drops_oldest() && self.expected.has_failed_overflow();
         match overflows && record.status() == Status::Failed {

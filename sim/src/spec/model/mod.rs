@@ -1,6 +1,6 @@
 //! The reference model: what the engine must do, in the plainest words that a program has.
 //!
-//! Every list is a list and every search looks at everything. What it decides it applies to a
+//! Every list is a list and every search visits everything. What it decides it applies to a
 //! [`ReferenceState`], as a fact. What a caller can see of an engine (answer, effects, facts, records, counts,
 //! the next deadline) can be asked of the model too.
 
@@ -32,15 +32,15 @@ use crate::scenario::EventNumber;
 pub struct Model {
     /// The latest time that it was given.
     pub now: Timestamp,
-    /// Where it stands in its own life.
+    /// The phase in the life of the engine.
     pub phase: Phase,
-    /// Whether sweeps forget nothing.
+    /// True if sweeps forget nothing.
     pub holds_expiry: bool,
-    /// What its facts make: the records, and what they add up to.
+    /// The state that its facts make: the records, and what they add up to.
     pub expected: ReferenceState,
     /// The numbers of the keys that it has seen.
     pub keys: Register,
-    /// When the runs in flight must end, in the order of their starts.
+    /// The times at which the runs in flight must end, in the order of their starts.
     pub deadlines: Vec<(RunId, Timestamp)>,
     /// Waiting records whose time has not come or was not yet noticed, in order of that time.
     pub delayed: Vec<(Timestamp, EventNumber)>,
@@ -52,7 +52,7 @@ pub struct Model {
     pub ended: Vec<EventNumber>,
     /// Runs started since the opening.
     pub runs: u64,
-    /// What is counted beside facts.
+    /// The counts beside facts.
     pub tallies: ModelCounts,
     /// Failed events that were forgotten.
     pub dropped: Vec<Dropped>,
@@ -65,13 +65,13 @@ pub struct Model {
 pub struct Dropped {
     /// Its key.
     pub key: Key,
-    /// When it failed.
+    /// The time at which it failed.
     pub failed_at: Timestamp,
-    /// How often a run was started.
+    /// The number of runs that were started.
     pub attempt: u32,
     /// Its last error.
     pub error: Option<ErrorText>,
-    /// Why it was forgotten.
+    /// The reason why it was forgotten.
     pub why: DropReason,
 }
 
@@ -82,14 +82,14 @@ impl From<&DroppedFailure> for Dropped {
     }
 }
 
-/// What follows from a command.
+/// The consequences of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelResponse {
-    /// What its caller gets back.
+    /// The result for its caller.
     pub answer: Answer,
-    /// What is to be done, in order.
+    /// The effects that are to be performed, in order.
     pub effects: Vec<Effect>,
-    /// What was decided, in order.
+    /// The facts that were decided, in order.
     pub facts: Vec<Fact>,
 }
 
@@ -118,7 +118,7 @@ impl Model {
         model
     }
 
-    /// What the engine must answer, do and decide. A `now` before the last one counts as the last one.
+    /// Returns what the engine must return, do and decide. A `now` before the last one counts as the last one.
     pub fn execute(&mut self, now: Timestamp, command: &Command) -> ModelResponse {
         self.now = self.now.max(now);
         let answer = self.dispatch(command);
@@ -189,7 +189,7 @@ impl Model {
         self.records().filter(move |(_, record)| record.status() == status).map(|(key, _)| key)
     }
 
-    /// When the next record reaches the end of its retention.
+    /// Returns when the next record reaches the end of its retention.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         self.expected.all().filter_map(|(_, record)| self.expected.forgets_at(record.stage)).min()
     }
@@ -199,7 +199,7 @@ impl Model {
         self.tallies.clone().with_facts(&self.expected.counts)
     }
 
-    /// When a run in flight must end.
+    /// Returns when a run in flight must end.
     pub fn deadline(&self, run: RunId) -> Option<Timestamp> {
         self.deadlines.iter().find(|(other, _)| *other == run).map(|(_, at)| *at)
     }

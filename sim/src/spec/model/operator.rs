@@ -1,4 +1,4 @@
-//! What operators do: redrive, discard, pause, and the end.
+//! Commands of operators: redrive, discard, pause, and the end.
 
 use eventful::{
     Key, Status,
@@ -55,7 +55,7 @@ impl Model {
         self.effects.push(Effect::Abort(run));
     }
 
-    /// Nothing is presented during a pause, so its time does not count against a marker.
+    /// Pauses or resumes. Nothing is presented during a pause, so its time does not count against a marker.
     pub(super) fn pause(&mut self, paused: bool) -> Answer {
         if self.phase == Phase::Stopped {
             return Answer::Refused(Refusal::ShuttingDown);

@@ -103,7 +103,7 @@ impl Model {
         run
     }
 
-    /// What becomes of an event, to the microsecond.
+    /// Returns what becomes of an event, to the microsecond.
     fn next(&self, event: EventNumber, fate: RunFate) -> AfterRun {
         let (record, config) = (self.known(event), self.config());
         match fate {

@@ -1,4 +1,4 @@
-//! What time makes due.
+//! Sweeps: everything that time makes due.
 
 use eventful::{
     Timestamp,
@@ -84,7 +84,7 @@ impl Model {
         }
     }
 
-    /// When the engine wants its next sweep, and why.
+    /// Returns when the engine wants its next sweep, and why.
     pub fn next_deadline(&self) -> Option<Deadline> {
         let item = self.earliest_item().map(|item| Deadline { at: item.at, why: item.kind.wake() });
         let fed = self.phase == Phase::Running && !self.expected.paused;

@@ -22,18 +22,18 @@ pub struct ModelChannel {
 pub struct ModelTicket {
     /// The ticket's number.
     pub number: u64,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub sent_at: Timestamp,
-    /// What it is for.
+    /// The holder.
     pub holds: TicketContent,
 }
 
-/// What a ticket is for.
+/// The holder of a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TicketContent {
-    /// This waiting record.
+    /// A waiting record.
     Record(EventNumber),
-    /// Nothing any more; it takes room until it is presented.
+    /// Void: it takes room until it is presented.
     Nothing,
     /// The channel itself; overdue at this time.
     Marker(Timestamp),
@@ -45,7 +45,7 @@ impl ModelChannel {
         self.entries.iter().filter(|entry| !matches!(entry.holds, TicketContent::Marker(_)))
     }
 
-    /// When the marker in the channel is overdue.
+    /// Returns when the marker in the channel is overdue.
     pub fn marker_due(&self) -> Option<Timestamp> {
         self.entries.iter().find_map(|entry| match &entry.holds {
             TicketContent::Marker(due) => Some(*due),
