@@ -87,7 +87,7 @@ fn a_dispatcher_that_is_dead_for_long_is_waited_for_before_anything_must_end() {
 }
 
 #[test]
-fn a_channel_that_is_full_for_good_holds_up_all_events_until_somebody_makes_room() {
+fn full_channel_holds_up_all_events_until_there_is_room() {
     let mut scenario = small_case();
     scenario.operations.iter_mut().for_each(|operation| operation.at = 1_000);
     scenario.faults = vec![Injection::ChannelFull { lasts: None }.at(0)];
@@ -96,7 +96,7 @@ fn a_channel_that_is_full_for_good_holds_up_all_events_until_somebody_makes_room
     let report = scenario.run(keep, &mut Probes::default());
     assert_eq!(report.broken, None);
     let entries = report.trace.expect("it was asked for").entries;
-    let room = entries.iter().position(|entry| entry.note == "somebody makes room in the channel");
+    let room = entries.iter().position(|entry| entry.note == "room is made in the channel");
     let room = room.expect("without room nothing ends");
     let starts = |entries: &[TraceEntry]| entries.iter().filter(|entry| entry.what == What::Begin).count();
     assert_eq!((starts(&entries[..room]), starts(&entries[room..])), (0, 3));

@@ -126,7 +126,7 @@ fn a_page_shows_a_scenario_of_the_turmoil_tier() {
     let file = folder("a-turmoil-page").join("three.html");
     said(&["report", "3", "--tier", "turmoil", "-o", path(&file)], 0);
     let page = std::fs::read_to_string(&file).expect("a page");
-    for shown in ["client 2", "worker 0", "attempt 1 of event", "202 {", "the faults are over", "max_attempts"] {
+    for shown in ["client 2", "worker 0", "attempt 1 of event", "202 {", "the faults have ended", "max_attempts"] {
         assert!(page.contains(shown), "{shown}");
     }
 }

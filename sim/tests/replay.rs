@@ -127,7 +127,7 @@ fn facts_that_do_not_follow_from_those_before_are_refused_and_change_nothing() {
     assert_refused(&[&accepted, &started], &finished(other, AfterRun::Failed), "but this run of it is not in flight");
     assert_refused(&[&accepted, &started, &failed], &failed, "but this run of it is not in flight");
     assert_refused(&[&accepted, &started], &Change::Redriven(key("a")), "a was redriven, but it has not failed");
-    assert_refused(&[&accepted, &started, &completed], &Change::Discarded(key("a")), "a was changed, but it is over");
+    assert_refused(&[&accepted, &started, &completed], &Change::Discarded(key("a")), "a was changed, but it has ended");
     let forgotten = |ids: &[&str]| Change::Forgotten(ids.iter().map(|id| key(id)).collect());
     assert_refused(&[&accepted, &started], &forgotten(&["a"]), "a was forgotten, but it has not ended");
     assert_refused(&[&accepted, &started, &completed], &forgotten(&["a", "b"]), "b was changed, but it is not known");
