@@ -30,8 +30,8 @@
 //! *record* under its *key* (a source and an id). A second event of that key is a duplicate if its payload is the
 //! same, and a conflict if it is another.
 //!
-//! Being stored and being scheduled are two things. A record that waits is in one of three places: *delayed* until
-//! its time comes; in the *line*, first in, first out; or *queued*, which means that a *ticket* for it is in the
+//! Being stored and being scheduled are two things. A record that waits is in one of four places: *delayed* until
+//! its time comes; *gated* while as many of its type run as may; in the *line*, first in, first out; or *queued*, which means that a *ticket* for it is in the
 //! channel to the dispatcher. Tickets may be lost at any time. Their records return to the line, so no event is.
 //!
 //! The dispatcher presents a ticket and gets a *run*: one call of your handler. Only the current run of a record can
@@ -75,7 +75,7 @@
 //! | [`engine`] | | the state machine of events; [`engine::facts`] is what survives of it |
 //! | [`node`] | | the state machine of everything else |
 //!
-//! Feature `server` builds the program `eventful`. Feature `unstable` adds the format of journals, their
+//! Feature `json` adds handlers that take types of yours (`Builder::on_json`). Feature `server` builds the program `eventful`. Feature `unstable` adds the format of journals, their
 //! inspection, and the test suite for stores of your own; it may change in any release.
 //!
 //! # Promises
@@ -102,7 +102,9 @@ mod runtime;
 #[cfg(feature = "tokio")]
 mod sync;
 
-pub use engine::{Backoff, Config, Cursor, Digest, Event, Filter, Key, Page, RecordView, Status, Timestamp};
+pub use engine::{
+    Backoff, Config, Cursor, Digest, Event, Filter, Key, Page, RecordView, Status, Timestamp, TypePolicy, Unmatched,
+};
 pub use node::{Notice, ShutdownReport, SubmitError, Submitted, Unavailable, WaitError};
 #[cfg(all(feature = "tokio", feature = "durable"))]
 pub use runtime::Durability;
@@ -126,11 +128,15 @@ pub mod durability {
 #[cfg(feature = "tokio")]
 pub mod handler {
     pub use crate::runtime::{Attempt, Cancellation, Failure, FailureKind, Handler, Stale};
+    #[cfg(feature = "json")]
+    pub use crate::runtime::{JsonHandler, json};
 }
 
 /// Counters, gauges, histograms, and whether the engine makes progress.
 pub mod metrics {
-    pub use crate::engine::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};
+    pub use crate::engine::{
+        FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies, TypeStats,
+    };
     pub use crate::node::{JournalState, NotReady, Readiness, Stats};
 }
 

@@ -65,7 +65,8 @@ pub fn assert_consistent(sut: &Sut) {
     assert_eq!(facts.accepted, gauges.records_total() + facts.forgotten_total(), "accepted = records + forgotten");
     assert_eq!(facts.started, facts.finished_total() + gauges.inflight, "started = finished + in flight");
     let waiting = gauges.records(Status::Received) + gauges.records(Status::FailedRetry);
-    assert_eq!(waiting, gauges.queued + gauges.line + gauges.delayed, "each waiting record is in one place");
+    let places = gauges.queued + gauges.line + gauges.delayed + gauges.gated;
+    assert_eq!(waiting, places, "each waiting record is in one place");
 }
 
 /// What holds at the end of a history: its facts alone lead to the state that is there.
@@ -91,8 +92,9 @@ pub fn assert_reopened(sut: &mut Sut, now: Timestamp) {
 fn assert_gauges(engine: &Gauges, model: &Model) {
     let (expected, keys) = (&model.expected, model.records().map(|(key, _)| key));
     let queued = keys.filter(|key| matches!(model.place(key), Some(Place::Queued(_)))).count();
-    let counted = [queued, model.line.len(), model.delayed.len(), expected.inflight.len()].map(|count| count as u64);
-    let seen = [engine.queued, engine.line, engine.delayed, engine.inflight];
+    let counted = [queued, model.line.len(), model.gated.len(), model.delayed.len(), expected.inflight.len()];
+    let counted = counted.map(|count| count as u64);
+    let seen = [engine.queued, engine.line, engine.gated, engine.delayed, engine.inflight];
     assert_eq!(seen, counted, "queued, line, delayed, in flight");
     assert_eq!(
         (engine.bytes, engine.failed_bytes),

@@ -199,9 +199,18 @@ impl EngineDriver {
     ///
     /// When the engine's own facts contradict each other.
     pub fn reopen(&mut self) {
+        self.reopen_with(self.engine().config().clone());
+    }
+
+    /// Does what [`EngineDriver::reopen`] does, with another configuration.
+    ///
+    /// # Panics
+    ///
+    /// When the engine's own facts contradict each other, and when it refuses the configuration.
+    pub fn reopen_with(&mut self, config: Config) {
         self.channel.clear();
         self.model = None;
-        let effects = self.sut.reopen(self.now).expect("the engine's own facts follow from each other");
+        let effects = self.sut.reopen_with(config, self.now).expect("the engine's own facts follow from each other");
         self.perform(&effects);
         assert_consistent(&self.sut);
     }

@@ -91,9 +91,13 @@ thread_local! {
 /// Payloads that nearly all events have.
 const USUAL_PAYLOADS: usize = 5;
 
-/// Every third event has a type, every fourth an attribute, and every seventh says what its payload is.
+/// Every third event has one of two types, every fourth an attribute, and every seventh says what its payload is.
 fn described(number: EventNumber, event: Event) -> Event {
-    let typed = if number % 3 == 1 { event.with_type("order") } else { Ok(event) };
+    let typed = match number % 6 {
+        1 => event.with_type("order"),
+        4 => event.with_type("email"),
+        _ => Ok(event),
+    };
     let attributed =
         typed.and_then(|event| if number % 4 == 2 { event.with_attribute("region", "north") } else { Ok(event) });
     let described = attributed

@@ -109,6 +109,8 @@ fn settings() -> Settings {
         overload_retry_after: None,
         sync_grace: Some(1_000),
         thresholds: None,
+        types: Vec::new(),
+        unmatched_wait: false,
     }
 }
 

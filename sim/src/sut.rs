@@ -110,6 +110,23 @@ impl Sut {
         Ok(self.drain())
     }
 
+    /// Does what [`Sut::reopen`] does, with another configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] when a fact does not follow from the ones before it.
+    ///
+    /// # Panics
+    ///
+    /// When the engine refuses the configuration.
+    pub fn reopen_with(&mut self, config: Config, now: Timestamp) -> Result<Vec<Effect>, ReplayError> {
+        let mut replay = Replay::new(config.clone()).expect("a valid configuration");
+        self.facts.iter().try_for_each(|fact| replay.apply(fact))?;
+        self.expected.config = config;
+        self.engine = replay.open(now, &mut self.output);
+        Ok(self.drain())
+    }
+
     fn drain(&mut self) -> Vec<Effect> {
         for fact in self.output.drain_facts() {
             if let Change::Accepted(event) = &fact.change {

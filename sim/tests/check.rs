@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventful::{Attempt, Event, Failure, Handler};
+use eventful::{Attempt, Event, Failure, Handler, handler::json};
 use eventful_sim::{Check, HandlerFault, check};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -361,4 +361,22 @@ fn the_readme_shows_the_example_that_is_tested() {
         lines(include_str!("../../README.md")).contains(example),
         "the README shows something else than:\n{example}"
     );
+}
+
+#[test]
+fn a_typed_handler_is_checked_as_a_plain_one() {
+    check(|| {
+        json(
+            |payload: Numbered, _: Attempt| async move { if payload.number < 8 { Ok(()) } else { Err("of another")? } },
+        )
+    });
+
+    let said = said(|| check(|| json(|payload: Numbered, _: Attempt| async move { panic!("{}", payload.number) })));
+    assert_says(&said, &["panic"]);
+}
+
+/// The payload of the events that a check sends.
+#[derive(serde::Deserialize)]
+struct Numbered {
+    number: u64,
 }

@@ -9,6 +9,7 @@ use super::event::Event;
 use super::ids::RunId;
 use super::status::Status;
 use super::time::Timestamp;
+use super::types::PolicyId;
 
 /// The result of a command, for its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +137,10 @@ pub struct Run {
     pub attempt: u32,
     /// The number of them that count against `max_attempts`, this one included.
     pub charged: u32,
+    /// The most starts that may be charged: a failure of the last of them fails the event.
+    pub max_attempts: u32,
+    /// The type policy under which it runs.
+    pub policy: Option<PolicyId>,
     /// The time at which it must have ended, unless a heartbeat moves this.
     pub deadline: Timestamp,
     /// The time past which no heartbeat can move the deadline.

@@ -1,7 +1,7 @@
 //! The places of a waiting record, and how it gets from one to the next.
 //!
-//! A waiting record is delayed, in the line, or queued. These methods are the only ones that move
-//! it, and they write the move into the record.
+//! A waiting record is delayed, gated, in the line, or queued. These methods, and those of the gates,
+//! are the only ones that move it, and they write the move into the record.
 
 use alloc::vec::Vec;
 
@@ -74,7 +74,15 @@ impl Engine {
         }
     }
 
+    /// An eligible record goes behind all that wait as it does: at its gate, or in the line when it has none.
     pub(super) fn join_tail(&mut self, slot: Slot) {
+        match self.state.store.live[slot].policy {
+            None => self.line_up(slot),
+            Some(gate) => self.reach_gate(slot, gate),
+        }
+    }
+
+    pub(super) fn line_up(&mut self, slot: Slot) {
         self.line.push_back(&mut self.state.store.live, slot);
         self.put(slot, Place::Line);
     }
@@ -101,13 +109,18 @@ impl Engine {
         let LiveState::Waiting(waiting) = self.state.store.live[slot].stage else { return };
         match waiting.place {
             Some(Place::Delayed) => self.delayed.remove(waiting.eligible_at, waiting.delayed_as),
+            Some(Place::Gated) => self.leave_gate(slot),
             Some(Place::Line) => self.line.remove(&mut self.state.store.live, slot),
             Some(Place::Queued(ticket)) => self.tickets.void(ticket),
             None => {}
         }
+        if let (Some(gate), Some(Place::Line | Place::Queued(_))) = (self.state.store.live[slot].policy, waiting.place)
+        {
+            self.gates.leave(gate);
+        }
     }
 
-    fn put(&mut self, slot: Slot, place: Place) {
+    pub(super) fn put(&mut self, slot: Slot, place: Place) {
         self.state.store.live[slot].waiting_mut().place = Some(place);
     }
 }

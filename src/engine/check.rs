@@ -1,11 +1,13 @@
 //! The check that the state is consistent.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Debug;
 
+use super::gates::GateCount;
 use super::key::Key;
 use super::replay::Replay;
-use super::store::{ActiveRun, LiveRecord, LiveState, Location, Slot, WaitingState};
+use super::store::{ActiveRun, List, LiveRecord, LiveState, Location, Slab, Slot, WaitingState};
 use super::tickets::Holder;
 use super::view::Place;
 use super::{Engine, Gauges, Phase, Status};
@@ -19,6 +21,8 @@ pub struct Violation(String);
 #[derive(Debug, Default)]
 struct Recount {
     gauges: Gauges,
+    /// By the number of the policy.
+    gates: Vec<GateCount>,
 }
 
 impl Engine {
@@ -37,20 +41,21 @@ impl Engine {
             self.check_record(Location::Tombstone(id), &tombstone.key, tombstone.status(), &mut recount)?;
         }
         same("gauges and a recount of the records", &self.gauges(), &recount.gauges)?;
+        self.gates.check(&recount.gates).map_err(Violation)?;
         self.check_lists()?;
         self.check_channel()?;
         holds("the equations of the counters hold", self.equations_hold())
     }
 
     /// accepted = records + forgotten; started = finished + in flight;
-    /// received + failed_retry = queued + line + delayed.
+    /// received + failed_retry = queued + line + delayed + gated.
     pub(super) fn equations_hold(&self) -> bool {
         let (gauges, counters) = (self.gauges(), &self.state.counters);
         let waiting = gauges.records(Status::Received) + gauges.records(Status::FailedRetry);
         counters.accepted == gauges.records_total() + counters.forgotten_total()
             && counters.started == counters.finished_total() + gauges.inflight
             && gauges.inflight == gauges.records(Status::Processing)
-            && waiting == gauges.queued + gauges.line + gauges.delayed
+            && waiting == gauges.queued + gauges.line + gauges.delayed + gauges.gated
     }
 
     fn check_record(&self, at: Location, key: &Key, status: Status, recount: &mut Recount) -> Result<(), Violation> {
@@ -64,6 +69,11 @@ impl Engine {
             LiveState::Waiting(_) | LiveState::Processing(_) => {
                 recount.gauges.bytes += record.event.size_bytes() as u64
             }
+        }
+        same("a record's type policy", &record.policy, &self.policy_of(&record.event))?;
+        if let Some(gate) = record.policy {
+            recount.gates.resize(recount.gates.len().max(gate.index() + 1), GateCount::default());
+            recount.gates[gate.index()].add(&record.stage);
         }
         let charge = record.charge;
         // Earlier facts may be of higher limits, so these are not compared with them.
@@ -84,6 +94,10 @@ impl Engine {
                 let held = self.delayed.holds(waiting.eligible_at, waiting.delayed_as, slot);
                 holds("a delayed record is among the delayed", held)
             }
+            Some(Place::Gated) => {
+                recount.gauges.gated += 1;
+                holds("a record at its gate is eligible", waiting.eligible_at <= self.now)
+            }
             Some(Place::Line) => {
                 recount.gauges.line += 1;
                 holds("a record in the line is eligible", waiting.eligible_at <= self.now)
@@ -99,22 +113,16 @@ impl Engine {
         recount.gauges.inflight += 1;
         same("a run and what its number leads to", &self.runs.find(run.id, &self.state.store.live), &Some(slot))?;
         holds("a run is of this epoch", run.id.epoch() == self.state.epoch)?;
-        let lifetime_end = run.started_at + self.config.run_lifetime;
+        let limits = self.config.run_limits(self.state.store.live[slot].policy);
+        let lifetime_end = run.started_at + limits.run_lifetime;
         holds("a deadline lies within the lifetime", run.deadline <= lifetime_end)?;
         holds("a stopped engine has no run in flight", self.phase != Phase::Stopped)
     }
 
     fn check_lists(&self) -> Result<(), Violation> {
         let live = &self.state.store.live;
-        let in_line =
-            |slot: Slot| matches!(live[slot].stage, LiveState::Waiting(WaitingState { place: Some(Place::Line), .. }));
-        let (mut length, mut strangers) = (0, 0);
-        for slot in self.line.iter(live) {
-            length += 1;
-            strangers += usize::from(!in_line(slot));
-        }
-        same("the line's length", &length, &self.line.len())?;
-        holds("the line holds records whose place it is", strangers == 0)?;
+        check_list("the line", &self.line, live, Place::Line)?;
+        self.gates.lists().try_for_each(|list| check_list("the list of a gate", list, live, Place::Gated))?;
         self.state.store.check_lists().map_err(Violation)?;
         self.runs.check(live).map_err(Violation)
     }
@@ -137,6 +145,18 @@ impl Replay {
     pub fn check(&self) -> Result<(), Violation> {
         self.store().check().map_err(Violation)
     }
+}
+
+/// Verifies that a list has as many records as it says, and that all are in this place.
+fn check_list(name: &str, list: &List, live: &Slab<LiveRecord>, due: Place) -> Result<(), Violation> {
+    let is_there = |slot: Slot| matches!(live[slot].stage, LiveState::Waiting(waiting) if waiting.place == Some(due));
+    let (mut length, mut strangers) = (0, 0);
+    for slot in list.iter(live) {
+        length += 1;
+        strangers += usize::from(!is_there(slot));
+    }
+    same(&alloc::format!("the length of {name}"), &length, &list.len())?;
+    holds(&alloc::format!("{name} holds records whose place it is"), strangers == 0)
 }
 
 /// Holds, or is a violation with this name.

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::backoff::Backoff;
 use super::thresholds::Thresholds;
+use super::types::{TypePolicies, Unmatched};
 
 /// Every limit and duration of the engine, and of the node and the adapter around it.
 ///
@@ -45,6 +46,11 @@ pub struct Config {
     pub run_timeout: Duration,
     /// The longest time that a run may last with heartbeats. 10 min by default.
     pub run_lifetime: Duration,
+
+    /// Policies by type of event. None by default.
+    pub types: TypePolicies,
+    /// The fate of events that no policy is for. They run by default.
+    pub unmatched: Unmatched,
 
     /// Events that are not terminal. 100,000 by default.
     pub max_pending: usize,
@@ -118,6 +124,8 @@ impl Default for Config {
             max_refunds: 10,
             run_timeout: Duration::from_secs(30),
             run_lifetime: Duration::from_secs(600),
+            types: TypePolicies::default(),
+            unmatched: Unmatched::default(),
             max_pending: 100_000,
             max_records: 1_000_000,
             max_bytes: 256 << 20,
@@ -189,6 +197,9 @@ pub enum InvalidConfig {
     /// A setting is more than what it is kept in takes.
     #[error("{0} is more than {1}, the most that the journal takes: lower it")]
     Greater(&'static str, u64),
+    /// Events that no policy fits wait, and there is no policy.
+    #[error("unmatched events wait and there is no type policy, so that none would run: add one to types")]
+    NoPolicy,
     /// More jitter than the whole wait.
     #[error("backoff.jitter_percent is more than 100: lower it")]
     Jitter,
@@ -204,6 +215,7 @@ impl Config {
         self.refuse_zeros()?;
         let ordered = [
             (self.run_lifetime < self.run_timeout, "run_lifetime", "run_timeout"),
+            (self.has_short_lifetime(), "the run_lifetime of a type policy", "its run_timeout"),
             (self.backoff.cap < self.backoff.base, "backoff.cap", "backoff.base"),
             (self.max_records < self.max_pending, "max_records", "max_pending"),
             (self.max_bytes < self.max_event_bytes, "max_bytes", "max_event_bytes"),
@@ -215,10 +227,18 @@ impl Config {
         if self.max_records > ADDRESSABLE {
             return Err(InvalidConfig::TooManyRecords);
         }
+        if self.types.is_empty() && self.unmatched == Unmatched::Wait {
+            return Err(InvalidConfig::NoPolicy);
+        }
         if self.backoff.jitter_percent > 100 {
             return Err(InvalidConfig::Jitter);
         }
         Ok(())
+    }
+
+    /// Returns whether a policy and the configuration together have a run end before its first timeout.
+    fn has_short_lifetime(&self) -> bool {
+        self.all_run_limits().any(|limits| limits.run_lifetime < limits.run_timeout)
     }
 
     fn refuse_zeros(&self) -> Result<(), InvalidConfig> {
@@ -246,16 +266,23 @@ impl Config {
     }
 
     /// The longest time in which `pending` events are all terminal, once faults have stopped and
-    /// when every handler yields to an abort. Saturates.
+    /// when every handler yields to an abort. Saturates. Events that wait because no type policy fits them do not end.
     ///
     /// Each start, charged or given back, waits for its delay, then for its turn among the others,
     /// and lasts at most a lifetime; lost tickets are found within two times `stuck_after`, and a
     /// stopped feed continues within `sweep_interval`.
     pub fn liveness_bound(&self, pending: usize) -> Duration {
-        let starts = u64::from(self.max_attempts) + u64::from(self.max_snoozes) + u64::from(self.max_refunds);
-        let delay = self.backoff.cap.max(self.max_retry_after).max(self.max_snooze);
-        let turns = pending.div_ceil(self.concurrency.get()) as u64 + 1;
-        let run = times(self.run_lifetime.saturating_add(self.abort_grace), turns);
+        let (mut attempts, mut cap, mut lifetime) = (0, Duration::ZERO, Duration::ZERO);
+        for limits in self.all_run_limits() {
+            (attempts, cap) = (limits.max_attempts.max(attempts), limits.backoff.cap.max(cap));
+            lifetime = limits.run_lifetime.max(lifetime);
+        }
+        let least =
+            self.types.iter().filter_map(|(_, policy)| policy.concurrency).fold(self.concurrency.get(), usize::min);
+        let starts = u64::from(attempts) + u64::from(self.max_snoozes) + u64::from(self.max_refunds);
+        let delay = cap.max(self.max_retry_after).max(self.max_snooze);
+        let turns = pending.div_ceil(least.max(1)) as u64 + 1;
+        let run = times(lifetime.saturating_add(self.abort_grace), turns);
         times(delay.saturating_add(run), starts)
             .saturating_add(times(self.stuck_after, 2))
             .saturating_add(self.sweep_interval)

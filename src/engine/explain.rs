@@ -53,6 +53,9 @@ impl Engine {
             Some(Place::Delayed) => {
                 format!("It waits for {:?} until its next attempt may start.", waiting.eligible_at.since(now))
             }
+            Some(Place::Gated) => {
+                record.policy.map_or_else(String::new, |gate| self.explain_gated(gate, record.event.event_type()))
+            }
             Some(Place::Queued(ticket)) => self.explain_queued(ticket),
             Some(Place::Line) | None => self.explain_line(),
         }

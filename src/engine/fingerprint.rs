@@ -18,7 +18,8 @@ impl Engine {
             self.add_record(location, hasher);
         }
         let live = &self.state.store.live;
-        self.line.iter(live).for_each(|slot| live[slot].event.key().hash(hasher));
+        let lists = core::iter::once(&self.line).chain(self.gates.lists());
+        lists.for_each(|list| list.iter(live).for_each(|slot| live[slot].event.key().hash(hasher)));
         self.tickets.fingerprint(hasher);
         // Which comes first when the engine is opened again.
         let mut order: Vec<_> = live.iter().map(|(_, record)| (record.seq, record.event.key())).collect();

@@ -3,6 +3,7 @@
 //! Fact counters change when facts are applied and are rebuilt by replay. Tallies count what
 //! changed no record, and start at zero. Gauges are read off the state itself.
 
+use alloc::string::String;
 use core::time::Duration;
 
 use super::command::EnqueueFailure;
@@ -221,6 +222,8 @@ pub struct Gauges {
     pub line: u64,
     /// Waiting records that are not yet eligible.
     pub delayed: u64,
+    /// Waiting records that are eligible and wait at the gate of their type policy.
+    pub gated: u64,
     /// Runs in flight.
     pub inflight: u64,
     /// Bytes of the events that are not terminal, as [`Event::size_bytes`](super::Event::size_bytes) counts.
@@ -245,6 +248,22 @@ impl Gauges {
     pub const fn pending(&self) -> u64 {
         self.records(Status::Received) + self.records(Status::Processing) + self.records(Status::FailedRetry)
     }
+}
+
+/// The events of a type policy, counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TypeStats {
+    /// The pattern of the policy.
+    pub pattern: String,
+    /// The most of its events that run or are next, when there is a limit.
+    pub concurrency: Option<usize>,
+    /// Its events that wait at the gate.
+    pub gated: u64,
+    /// Its events that are through the gate and have not started.
+    pub unstarted: u64,
+    /// Its events that run.
+    pub running: u64,
 }
 
 /// Durations, since start.

@@ -6,6 +6,7 @@
 //! | `submit`, `run`, `operator`, `channel`, `sweep` | the decisions, by topic |
 //! | `failed` | how long failed events are kept, and how much of them |
 //! | [`facts`]: `fact`, `state`, `replay`, `restore` | what must survive, the one place where it changes records, and how it is read back |
+//! | `types`, `run_limits`, `gates`, `gating` | policies by type, what they bound, and the gates before the line |
 //! | `downtime` | time that does not count toward retention |
 //! | `tickets`, `delayed`, `runs` | what is in the channel, what waits for its time, what is in flight |
 //! | `store` | the records |
@@ -30,6 +31,8 @@ pub mod facts;
 mod failed;
 mod filter;
 mod fingerprint;
+mod gates;
+mod gating;
 mod ids;
 mod invalid_event;
 mod key;
@@ -40,6 +43,7 @@ mod payload;
 mod replay;
 mod restore;
 mod run;
+mod run_limits;
 mod runs;
 mod state;
 mod status;
@@ -49,6 +53,7 @@ mod sweep;
 mod thresholds;
 mod tickets;
 mod time;
+mod types;
 mod view;
 
 pub use answer::{Answer, Bound, Conflict, Duplicate, Refusal, Run, Swept};
@@ -64,16 +69,20 @@ pub use filter::Filter;
 pub use ids::{Epoch, RunId, Seq, Ticket};
 pub use invalid_event::InvalidEvent;
 pub use key::{Id, InvalidKey, Key};
-pub use metrics::{FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies};
+pub use metrics::{
+    FactCounters, Gauges, Histogram, Histograms, Metrics, RejectReason, SweptReason, Tallies, TypeStats,
+};
 pub use status::Status;
 #[doc(hidden)]
 pub use thresholds::Thresholds;
 pub use time::Timestamp;
+pub use types::{InvalidPolicy, PolicyId, TypePolicies, TypePolicy, Unmatched};
 pub use view::{Cursor, Page, PastAttempt, Place, RecordView, RunView};
 
 use delayed::Delayed;
 #[cfg(doc)]
 use facts::Fact;
+use gates::Gates;
 use runs::Runs;
 use state::EngineState;
 use store::{List, Location};
@@ -120,6 +129,7 @@ pub struct Engine {
     run_number: u64,
     line: List,
     delayed: Delayed,
+    gates: Gates,
     tickets: Tickets,
     /// The time at which a ticket did not get into the channel; nothing is fed meanwhile.
     blocked_since: Option<Timestamp>,
@@ -259,6 +269,7 @@ impl Engine {
             queued: self.tickets.live() as u64,
             line: self.line.len() as u64,
             delayed: self.delayed.len() as u64,
+            gated: self.gates.waiting() as u64,
             inflight: self.runs.len() as u64,
             bytes: self.state.store.bytes() as u64,
             failed_bytes: self.state.store.failed_bytes() as u64,

@@ -62,6 +62,7 @@ impl Engine {
     }
 
     fn end(&mut self, slot: Slot, out: &mut Output) {
+        let gate = self.state.store.live[slot].policy;
         match self.state.store.live[slot].stage {
             LiveState::Waiting(_) => self.leave_place(slot),
             LiveState::Failed { .. } => {}
@@ -69,10 +70,12 @@ impl Engine {
                 // Counted, though no worker reports this end.
                 self.histograms.processing_time.observe(self.now.since(run.started_at));
                 self.runs.remove(&mut self.state.store.live, slot);
+                gate.into_iter().for_each(|gate| self.gates.end_run(gate));
                 out.effect(Effect::Abort(run.id));
             }
         }
         self.state.discard(self.now, slot);
+        gate.into_iter().for_each(|gate| self.open_gate(gate));
     }
 
     /// Pauses or resumes. Nothing is presented during a pause, so its time does not count against the marker.

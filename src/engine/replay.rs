@@ -7,6 +7,7 @@ use super::delayed::Delayed;
 use super::downtime::Downtime;
 use super::effect::Output;
 use super::fact::{Change, Fact};
+use super::gates::Gates;
 use super::ids::Seq;
 use super::metrics::{FactCounters, Histograms, Metrics, Tallies};
 use super::runs::Runs;
@@ -101,6 +102,7 @@ impl Replay {
 
     fn open_with(self, now: Timestamp, tallies: Tallies, histograms: Histograms, out: &mut Output) -> Engine {
         let (now, last) = (now.max(self.last), self.last);
+        let gates = Gates::new(&self.config);
         let mut engine = Engine {
             config: self.config,
             now,
@@ -109,6 +111,7 @@ impl Replay {
             run_number: 0,
             line: List::default(),
             delayed: Delayed::default(),
+            gates,
             tickets: Tickets::new(),
             blocked_since: None,
             holds_expiry: false,
@@ -147,6 +150,7 @@ impl Engine {
 
     /// Puts waiting records where they wait, in the order of their times and then of their acceptance, and runs with the runs.
     fn place_all(&mut self) {
+        self.apply_policies();
         let live = &self.state.store.live;
         let mut waiting: Vec<(Timestamp, Option<Seq>, Slot)> = live
             .iter()
@@ -162,6 +166,22 @@ impl Engine {
         let runs = live.iter().filter(|(_, record)| matches!(record.stage, LiveState::Processing(_)));
         let runs: Vec<Slot> = runs.map(|(slot, _)| slot).collect();
         runs.into_iter().for_each(|slot| self.runs.insert(&mut self.state.store.live, slot, self.now));
+    }
+
+    /// Gives every record its type policy, and those of runs in flight their passes.
+    fn apply_policies(&mut self) {
+        if self.config.types.is_empty() {
+            return;
+        }
+        let slots: Vec<Slot> = self.state.store.live.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let policy = self.policy_of(&self.state.store.live[slot].event);
+            let record = &mut self.state.store.live[slot];
+            record.policy = policy;
+            if let (Some(gate), LiveState::Processing(_)) = (policy, record.stage) {
+                self.gates.count_run(gate);
+            }
+        }
     }
 
     /// Ends every run, in the order of their numbers.

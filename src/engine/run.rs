@@ -5,6 +5,7 @@ use super::command::{ErrorText, Outcome};
 use super::effect::{Effect, Output};
 use super::fact::{AfterRun, AttemptEnd, Change, Charge};
 use super::ids::{RunId, Ticket};
+use super::run_limits::RunLimits;
 use super::state::Finish;
 use super::store::{LiveRecord, LiveState, Slot};
 use super::tickets::Holder;
@@ -43,13 +44,16 @@ impl Engine {
             self.histograms.queue_time.observe(now.since(waiting.eligible_at));
         }
         self.state.start(now, slot, id);
-        let lifetime_end = now + self.config.run_lifetime;
+        let policy = self.state.store.live[slot].policy;
+        policy.into_iter().for_each(|gate| self.gates.start(gate));
+        let RunLimits { max_attempts, run_timeout, run_lifetime, .. } = self.config.run_limits(policy);
+        let lifetime_end = now + run_lifetime;
         // Cut at the end of the lifetime, which no heartbeat moves.
-        let deadline = lifetime_end.min(now + self.config.run_timeout);
+        let deadline = lifetime_end.min(now + run_timeout);
         self.runs.insert(&mut self.state.store.live, slot, deadline);
         let record = &self.state.store.live[slot];
         let (event, attempt, charged) = (record.event.clone(), record.attempt, record.charge.charged);
-        Answer::Running(Run { event, id, attempt, charged, deadline, lifetime_end })
+        Answer::Running(Run { event, id, attempt, charged, max_attempts, policy, deadline, lifetime_end })
     }
 
     pub(super) fn settle(&mut self, run: RunId, outcome: Outcome, out: &mut Output) -> Answer {
@@ -60,8 +64,10 @@ impl Engine {
 
     pub(super) fn heartbeat(&mut self, run: RunId) -> Answer {
         let Some(slot) = self.current(run) else { return self.stale_run() };
-        let lifetime_end = self.state.store.live[slot].run().started_at + self.config.run_lifetime;
-        let deadline = lifetime_end.min(self.now + self.config.run_timeout);
+        let record = &self.state.store.live[slot];
+        let RunLimits { run_timeout, run_lifetime, .. } = self.config.run_limits(record.policy);
+        let lifetime_end = record.run().started_at + run_lifetime;
+        let deadline = lifetime_end.min(self.now + run_timeout);
         self.runs.move_deadline(&mut self.state.store.live, slot, deadline);
         Answer::Alive(deadline)
     }
@@ -123,13 +129,14 @@ impl Engine {
     /// Another attempt after the backoff and not before `floor`, or none when all are charged.
     fn again(&self, record: &LiveRecord, end: AttemptEnd, error: ErrorText, floor: Duration) -> Finish {
         let (charge, error) = (record.charge, Some(error));
-        if charge.charged >= self.config.max_attempts {
+        let RunLimits { max_attempts, backoff, .. } = self.config.run_limits(record.policy);
+        if charge.charged >= max_attempts {
             // Crashes and timeouts keep their own names, also at the last attempt.
             let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
             return Finish { end, error, next: AfterRun::Failed, charge };
         }
         let Charge { charged, .. } = charge;
-        let backoff = self.config.backoff.delay(self.config.seed(), record.event.key(), charged, record.attempt);
+        let backoff = backoff.delay(self.config.seed(), record.event.key(), charged, record.attempt);
         self.wait_until(self.now + backoff.max(floor), end, error, charge)
     }
 
@@ -140,7 +147,7 @@ impl Engine {
     /// Ends a run, and puts its record where it belongs.
     pub(super) fn finish(&mut self, slot: Slot, finish: Finish, out: &mut Output) -> super::Status {
         let (now, record) = (self.now, &self.state.store.live[slot]);
-        let run = *record.run();
+        let (run, gate) = (*record.run(), record.policy);
         out.fact(now, || {
             let Finish { end, error, next, charge } = finish.clone();
             Change::Finished { key: record.event.key().clone(), run: run.id, end, error, next, charge }
@@ -154,6 +161,10 @@ impl Engine {
         self.runs.remove(&mut self.state.store.live, slot);
         let next = finish.next;
         self.state.finish(now, slot, finish);
+        if let Some(gate) = gate {
+            self.gates.end_run(gate);
+            self.open_gate(gate);
+        }
         match next {
             AfterRun::Completed => super::Status::Completed,
             AfterRun::Failed => super::Status::Failed,

@@ -27,7 +27,9 @@ impl Engine {
         let event = event.accepted_at(self.now);
         let eligible_at = event.eligible_at(self.now);
         out.fact(self.now, || Change::Accepted(event.clone()));
+        let policy = self.policy_of(&event);
         let slot = self.state.accept(self.now, hash, event);
+        self.state.store.live[slot].policy = policy;
         self.wait(slot, eligible_at);
         Answer::Accepted
     }

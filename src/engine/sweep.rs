@@ -114,7 +114,8 @@ impl Engine {
     pub fn may_have_deadline_before(&self, at: Timestamp) -> bool {
         let config = &self.config;
         // The next deadline that any command can set lies this far ahead.
-        let shortest = config.run_timeout.min(config.run_lifetime).min(config.retention);
+        let runs = config.run_timeout.min(config.run_lifetime).min(config.types.shortest_run());
+        let shortest = runs.min(config.retention);
         let shortest = config.failed_retention.map_or(shortest, |retention| shortest.min(retention));
         let retry = self.delayed.first().is_some_and(|(due, _)| due < at);
         let ticket = self.tickets.stuck_at(config.stuck_after).is_some_and(|stuck| stuck < at);

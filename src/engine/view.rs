@@ -90,6 +90,8 @@ impl RecordView {
 pub enum Place {
     /// Waits for its time.
     Delayed,
+    /// Is eligible and waits until the limit of its type policy lets it into the line.
+    Gated,
     /// Is eligible and waits for a ticket, first in first out.
     Line,
     /// Its ticket is in the channel.

@@ -179,6 +179,7 @@ impl<'a> PayloadBody<'a> {
 const fn place(place: Place) -> &'static str {
     match place {
         Place::Delayed => "delayed",
+        Place::Gated => "gated",
         Place::Line => "line",
         Place::Queued(_) => "queued",
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::latch::{Cancel, Latch};
 use super::notifications::guarded;
 use super::shared::{LockedNode, Shared};
-use crate::engine::{Event, Key, RunId, Timestamp};
+use crate::engine::{Event, Key, PolicyId, RunId, Timestamp};
 use crate::node::{Launch, Lsn, WorkerId};
 use crate::sync::AtomicU64;
 
@@ -23,6 +23,8 @@ pub(super) struct RunState {
     pub(super) key: Key,
     pub(super) number: u32,
     charged: u32,
+    max_attempts: u32,
+    pub(super) policy: Option<PolicyId>,
     /// The LSN that must be durable before the handler is called.
     pub(super) started: Option<Lsn>,
     deadline_micros: AtomicU64,
@@ -45,6 +47,8 @@ impl RunState {
             key: run.event.key().clone(),
             number: run.attempt,
             charged: run.charged,
+            max_attempts: run.max_attempts,
+            policy: run.policy,
             // Without durable starts the handler need not wait for any LSN.
             started: lsn.filter(|_| shared.journal.syncs_starts),
             deadline_micros: AtomicU64::new(run.deadline.as_micros()),
@@ -81,7 +85,8 @@ impl Attempt {
         self.0.number
     }
 
-    /// Returns the number of starts that count against `max_attempts`, this one included. Begins again at 1 when the
+    /// Returns the number of starts that count against the `max_attempts` of its type policy or of the configuration, this
+    /// one included. Begins again at 1 when the
     /// event is redriven; a snooze and an interruption give their start back.
     pub fn charged(&self) -> u32 {
         self.0.charged
@@ -91,7 +96,7 @@ impl Attempt {
     /// operator redrives it. Within their own limits, a snooze and an interruption by shutdown still
     /// lead to another.
     pub fn is_last(&self) -> bool {
-        self.charged() >= self.0.shared.config.max_attempts
+        self.charged() >= self.0.max_attempts
     }
 
     /// Returns the id of this run, which is never used twice.

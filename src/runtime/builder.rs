@@ -21,6 +21,7 @@ use super::handler::Handler;
 use super::leader_runs::LeaderRuns;
 #[cfg(feature = "durable")]
 use super::recovery::Recovery;
+use super::router::{Router, TypedHandler};
 use super::shared::{AdapterParts, JournalParts, Shared};
 use super::supervisor::{SupervisedGuard, keep};
 use super::sweeper::sweep;
@@ -28,7 +29,7 @@ use super::timeline::Timeline;
 use super::worker::WorkerPool;
 #[cfg(feature = "durable")]
 use super::writer::{JournalSource, JournalWriter};
-use crate::engine::{Config, Engine, InvalidConfig, Output};
+use crate::engine::{Config, Engine, InvalidConfig, InvalidPolicy, Output};
 #[cfg(feature = "durable")]
 use crate::journal::{FreeSpace, JournalStore, OpenError, Recovered, RecoveryProgress, WriteError, recover};
 #[cfg(feature = "durable")]
@@ -57,6 +58,8 @@ use crate::sync::Handle;
 pub struct Builder {
     config: Option<Config>,
     edits: Vec<Edit>,
+    pub(super) typed: Vec<TypedHandler>,
+    pub(super) has_default: bool,
     clock: Option<Arc<dyn Clock>>,
     submit_timeout: Duration,
     probe: HookSet,
@@ -76,6 +79,12 @@ pub enum StartError {
     /// The configuration contradicts itself.
     #[error(transparent)]
     InvalidConfig(#[from] InvalidConfig),
+    /// A type policy is none, or overlaps with another.
+    #[error(transparent)]
+    InvalidPolicy(#[from] InvalidPolicy),
+    /// No handler is for these types of events, and there is no default one.
+    #[error("no handler is for type `{0}`: add one with Builder::on, or start with a default one")]
+    NoHandler(Box<str>),
     /// The current thread is not in a tokio runtime.
     #[error("there is no tokio runtime here: call it from async code, or enter a runtime first")]
     NoRuntime,
@@ -106,6 +115,8 @@ impl Builder {
         Self {
             config: None,
             edits: Vec::new(),
+            typed: Vec::new(),
+            has_default: true,
             clock: None,
             submit_timeout: Duration::from_secs(5),
             probe: HookSet::default(),
@@ -137,12 +148,10 @@ impl Builder {
         self
     }
 
-    /// Returns the resulting configuration.
-    fn resolve(&mut self) -> Result<Config, StartError> {
+    /// Returns the resulting configuration, without the policies of handlers.
+    pub(super) fn resolve(&mut self) -> Result<Config, StartError> {
         let mut config = self.config.take().unwrap_or_else(|| self.defaults());
         self.edits.drain(..).for_each(|edit| edit(&mut config));
-        config.validate()?;
-        // Drawn after the check, so that an invalid configuration asks the operating system for nothing.
         config.seed = Some(config.seed.map_or_else(draw_seed, Ok)?);
         Ok(config)
     }
@@ -210,7 +219,8 @@ impl Builder {
     /// [`StartError`]
     pub fn start(mut self, handler: impl Handler) -> Result<Eventful, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let config = self.resolve()?;
+        let (config, typed) = self.route()?;
+        let handler = Router::new(typed, handler);
         // An option that needs another one is refused, because a progress that is never reported would look like a
         // hang.
         #[cfg(feature = "durable")]
@@ -341,6 +351,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("config", &self.config)
             .field("edits", &self.edits.len())
+            .field("typed", &self.typed.len())
             .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@
 //! | `dispatcher`, `sweeper`, `supervisor` | the tasks that start runs and sweep, and their restarts |
 //! | `worker`, `run_guard`, `leader_runs` | tasks that work on runs; a run in flight; runs that others may take over |
 //! | `call`, `handler`, `attempt`, `span` | the call of a handler; its types, its view on a run, its span |
+//! | `routes`, `router`, `json` | the handler of each type of events; handlers of typed payloads (feature `json`) |
 //! | `writer`, `driver` | the writer of the journal, and its thread or task (feature `durable`) |
 //! | `ender` | shutdown, on a thread or task of its own |
 //! | `failures` | log lines for failed events of which no other trace remains |
@@ -32,6 +33,8 @@ mod handle;
 mod handler;
 mod holds;
 mod ingest;
+#[cfg(feature = "json")]
+mod json;
 mod latch;
 mod leader_runs;
 mod notifications;
@@ -40,6 +43,8 @@ mod points;
 mod reads;
 #[cfg(feature = "durable")]
 mod recovery;
+mod router;
+mod routes;
 mod run_guard;
 mod shared;
 mod span;
@@ -61,6 +66,8 @@ pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use durability::{Durability, StartDurability};
 pub use handle::Eventful;
 pub use handler::{Failure, FailureKind, Handler};
+#[cfg(feature = "json")]
+pub use json::{JsonHandler, json};
 #[cfg(feature = "durable")]
 pub use recovery::Recovery;
 pub use subscribe::Subscription;

@@ -115,6 +115,20 @@ async fn flag_of_a_handler_beats_the_variable_of_the_other() {
 }
 
 #[tokio::test]
+async fn policies_of_types_that_do_not_fit_are_refused() {
+    for (flags, words) in [
+        (&["--type", "order.*"][..], "names no policy"),
+        (&["--type", "order.*:concurrency=0"], "concurrency is zero"),
+        (&["--type", "a*:attempts=1", "--type", "ab:attempts=2"], "overlaps with that of `a*`"),
+        (&["--type", "a*:attempts=1;ab:attempts=2"], "overlaps with that of `a*`"),
+    ] {
+        let output = program(&["serve"]).args(flags).output().await.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn variables_of_two_handlers_are_refused() {
     let mut command = program(&["serve"]);
     let output = command.env("EVENTFUL_DELIVER", "http://h/").env("EVENTFUL_EXEC", "true").output().await;

@@ -119,6 +119,8 @@ fn setup(rng: &mut Stream) -> NetworkSetup {
         overload_retry_after: None,
         sync_grace: None,
         thresholds: thresholds(rng),
+        types: Vec::new(),
+        unmatched_wait: false,
     };
     NetworkSetup { clients: CLIENTS as u8, latency_ms, yields_per_mille, settings, journal: None, scripts: Vec::new() }
 }

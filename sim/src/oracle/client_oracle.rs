@@ -8,7 +8,7 @@ use eventful::{
 use crate::failure::Broken;
 use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
-use crate::spec::{Lifecycle, ReferenceState};
+use crate::spec::{EventLimits, Lifecycle, ReferenceState};
 
 /// The results that clients got, and the work that handlers did, event by event.
 #[derive(Debug, Default, Hash)]
@@ -138,9 +138,10 @@ impl ClientOracle {
 
     /// No event was handled more often than its attempts allow, however often the process died.
     /// To be asked when starts are durable before handlers are called.
-    pub(super) fn audit_calls(&self, config: &Config) -> Result<(), Broken> {
-        let each = config.max_attempts.saturating_add(config.max_snoozes).saturating_add(config.max_refunds);
-        for (event, entry) in self.entries.iter().enumerate() {
+    pub(super) fn audit_calls(&self, config: &Config, key_table: &KeyTable) -> Result<(), Broken> {
+        for (event, entry) in (0..).zip(&self.entries) {
+            let attempts = EventLimits::of(config, key_table.event(event, 0).event_type()).max_attempts;
+            let each = attempts.saturating_add(config.max_snoozes).saturating_add(config.max_refunds);
             if entry.calls > each.saturating_mul(1 + entry.redriven) {
                 let (calls, redriven) = (entry.calls, entry.redriven);
                 let what =

@@ -7,7 +7,7 @@ use eventful::{
 
 use super::Observation;
 use crate::failure::Broken;
-use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
+use crate::spec::{EventLimits, Lifecycle, ReferenceRecord, ReferenceState};
 
 const ORACLE: &str = "deadline";
 
@@ -88,7 +88,9 @@ fn first_due(expected: &ReferenceState, seen: &Observation<'_>) -> Option<Timest
         Lifecycle::Received(at) | Lifecycle::FailedRetry(at) => {
             (phase == Phase::Running).then_some(at).filter(|at| *at > seen.now)
         }
-        Lifecycle::Processing { started_at, .. } => Some(started_at + seen.config.run_lifetime),
+        Lifecycle::Processing { started_at, .. } => {
+            Some(started_at + EventLimits::of(seen.config, record.event.event_type()).run_lifetime)
+        }
         Lifecycle::Completed(_) | Lifecycle::Failed(_) | Lifecycle::Discarded(_) => None,
     };
     let soonest = expected.all().filter_map(|(_, record)| due(record)).min();

@@ -9,7 +9,7 @@ use super::Observation;
 use super::tickets::SentTickets;
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
-use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState, policy_of};
 
 /// Explanations are judged in one step of so many.
 const EVERY: u32 = 16;
@@ -67,6 +67,7 @@ fn explain(
                 format!("It waits for {:?} until its first attempt may start.", at.since(seen.now))
             }
             Some(Place::Delayed) => format!("It waits for {:?} until its next attempt may start.", at.since(seen.now)),
+            Some(Place::Gated) => at_gate(expected, seen, record),
             Some(Place::Queued(ticket)) => {
                 let (ahead, running, limit) = (tickets.ahead_of(ticket), seen.gauges.inflight, seen.config.concurrency);
                 format!("It is in the channel with {ahead} ahead of it, while {running} of at most {limit} run.")
@@ -74,6 +75,36 @@ fn explain(
             Some(Place::Line) | None => in_line(tickets, seen),
         },
     }
+}
+
+/// The counts are those of the gauges and of the facts.
+fn at_gate(expected: &ReferenceState, seen: &Observation<'_>, record: &ReferenceRecord) -> String {
+    let Some((number, policy)) = policy_of(seen.config, record.event.event_type()) else {
+        return match record.event.event_type() {
+            Some(event_type) => format!(
+                "It waits because no policy fits its type {event_type}: start the engine with one that does, or discard it."
+            ),
+            None => "It waits because it has no type, and no policy is for such events: discard it, or let unmatched \
+                     events run."
+                .to_owned(),
+        };
+    };
+    let limit = policy.concurrency.unwrap_or(usize::MAX);
+    let is_of = |record: &ReferenceRecord| {
+        policy_of(seen.config, record.event.event_type()).is_some_and(|(of, _)| of == number)
+    };
+    let of_type: Vec<_> = expected.all().filter(|(_, other)| is_of(other)).collect();
+    let running = of_type.iter().filter(|(_, other)| other.stage.run().is_some()).count();
+    let is_gated = |event| {
+        seen.engine.get(seen.now, seen.key_table.key(event)).is_some_and(|view| view.place == Some(Place::Gated))
+    };
+    let waiting = of_type.iter().filter(|(event, _)| is_gated(*event)).count();
+    // Whatever waits at a gate waits because all passes are taken.
+    let next = limit - running.min(limit);
+    let pattern = seen.config.types.iter().nth(number).map(|(pattern, _)| pattern).unwrap_or_default();
+    format!(
+        "It is one of {waiting} that wait for type {pattern}, of which {running} run and {next} are next, of at most {limit}."
+    )
 }
 
 fn in_line(tickets: &SentTickets, seen: &Observation<'_>) -> String {

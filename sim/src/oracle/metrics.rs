@@ -146,7 +146,8 @@ fn judge_gauges(expected: &ReferenceState, gauges: &Gauges) -> Result<(), Broken
     same("bytes", gauges.bytes, expected.bytes)?;
     same("bytes of failed events", gauges.failed_bytes, expected.failed_bytes)?;
     let waiting = expected.count(Status::Received) + expected.count(Status::FailedRetry);
-    same("queued + line + delayed", gauges.queued + gauges.line + gauges.delayed, waiting)?;
+    let places = gauges.queued + gauges.line + gauges.delayed + gauges.gated;
+    same("queued + line + delayed + gated", places, waiting)?;
     same(
         "accepted = records + forgotten",
         expected.counts.accepted,

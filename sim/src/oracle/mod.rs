@@ -14,6 +14,7 @@
 //! | `operator` | P1 | operators get what they ask for |
 //! | `runs` | P4 | one run at a time, one outcome each |
 //! | `concurrency` | P5 | free permits and workers add up to the limit |
+//! | `gates` | P1, P5 | no more events of a type run at once than its policy allows, and none waits when it need not |
 //! | `shutdown` | P6 | what each phase allows, that the end comes in time, and what is reported of it |
 //! | `readiness` | P9 | a node is ready when it makes progress, and else says why it is not |
 //! | `metrics` | P7 | counters rise, and equal a fold of results and facts; gauges equal a recount |
@@ -41,6 +42,7 @@ mod departures;
 mod dropped;
 mod durations;
 mod explained;
+mod gates;
 mod journal;
 pub(crate) mod lists;
 mod liveness;
@@ -190,6 +192,7 @@ impl Oracles {
             self.durations.measure(&self.expected, fact, seen.key_table);
             let event = self.expected.apply(fact, seen.key_table)?;
             self.expected.judge_permits()?;
+            gates::judge(&self.expected, seen, fact)?;
             if matches!(fact.change, Change::Paused | Change::Resumed) {
                 self.paused_by = self.step_ends;
             }
@@ -202,6 +205,7 @@ impl Oracles {
         }
         self.shutdown.count(&self.expected, seen.said);
         dropped::judge(&self.expected, seen, failed_before)?;
+        gates::judge_waiting(&self.expected, seen)?;
         admission::judge(&self.expected, seen)?;
         self.metrics.judge(&self.expected, seen)?;
         if !seen.facts.is_empty() {
@@ -305,7 +309,7 @@ impl Oracles {
     pub fn audit(&self, now: Timestamp, key_table: &KeyTable, engine: &Engine) -> Result<(), Broken> {
         self.ledger.audit(&self.expected, now, key_table, engine)?;
         match &self.journal {
-            Some(journal) if journal.bounds_calls() => self.ledger.audit_calls(engine.config()),
+            Some(journal) if journal.bounds_calls() => self.ledger.audit_calls(engine.config(), key_table),
             _ => Ok(()),
         }
     }

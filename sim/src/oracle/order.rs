@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use eventful::{
-    Timestamp,
+    Config, Event, Timestamp,
     engine::{
         Answer,
         facts::{Change, Fact},
@@ -18,12 +18,12 @@ use super::tickets::SentTickets;
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState, not_before};
+use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState, gate_of, not_before};
 
 /// The events that wait in the line, in its order.
 ///
 /// An event whose next attempt, or whose first one if it was delayed, is due joins the line when that is noticed, and is
-/// no part of this unless the engine was opened later than it was due.
+/// no part of this unless the engine was opened later than it was due. One that may have to wait at a gate is none either.
 #[derive(Debug, Default)]
 pub(super) struct ExpectedLine {
     waiting: VecDeque<WaitingEvent>,
@@ -63,11 +63,17 @@ impl ExpectedLine {
     fn judge_fact(&mut self, expected: &ReferenceState, seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
         match &fact.change {
             Change::Accepted(event) => {
-                if not_before(event).is_none_or(|at| at <= fact.at) {
+                if not_before(event).is_none_or(|at| at <= fact.at) && !may_be_gated(seen.config, event) {
                     self.join(seen.key_table.number(event.key()), fact.at);
                 }
             }
-            Change::Redriven(key) => self.join(seen.key_table.number(key), fact.at),
+            Change::Redriven(key) => {
+                let event = seen.key_table.number(key);
+                let record = event.and_then(|event| expected.record(event));
+                if !record.is_some_and(|record| may_be_gated(seen.config, &record.event)) {
+                    self.join(event, fact.at);
+                }
+            }
             Change::Discarded(key) => drop(self.leave(seen.key_table.number(key))),
             Change::Started { key, .. } => return self.start(expected, seen.key_table.number(key)),
             Change::Finished { .. } | Change::Forgotten(_) | Change::Paused | Change::Resumed | Change::Epoch(_) => {}
@@ -79,7 +85,8 @@ impl ExpectedLine {
     pub(super) fn reopen(&mut self, expected: &ReferenceState, now: Timestamp) {
         let due =
             |(event, record): (EventNumber, &ReferenceRecord)| Some((record.stage.eligible_at()?, record.seq, event));
-        let mut due: Vec<_> = expected.all().filter_map(due).filter(|(at, ..)| *at <= now).collect();
+        let ungated = expected.all().filter(|(_, record)| !may_be_gated(&expected.config, &record.event));
+        let mut due: Vec<_> = ungated.filter_map(due).filter(|(at, ..)| *at <= now).collect();
         due.sort_unstable();
         for (eligible_at, _, event) in due {
             self.joined += 1;
@@ -117,4 +124,9 @@ impl ExpectedLine {
         }
         Ok(())
     }
+}
+
+/// Whether events of its policy wait for each other.
+fn may_be_gated(config: &Config, event: &Event) -> bool {
+    gate_of(config, event).is_some_and(|(_, limit)| limit < usize::MAX)
 }

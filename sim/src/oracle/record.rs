@@ -5,7 +5,7 @@ use eventful::{RecordView, engine::Place};
 use super::Observation;
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
+use crate::spec::{EventLimits, Lifecycle, ReferenceRecord, ReferenceState, gate_of};
 
 pub(super) fn judge(
     expected: &ReferenceState,
@@ -53,6 +53,7 @@ fn has_payload(record: &ReferenceRecord, view: &RecordView) -> bool {
 
 fn is_placed(record: &ReferenceRecord, view: &RecordView, seen: &Observation<'_>) -> bool {
     match (view.place, record.stage.eligible_at()) {
+        (Some(Place::Gated), Some(at)) => at <= seen.now && gate_of(seen.config, &record.event).is_some(),
         (Some(Place::Line | Place::Queued(_)), Some(at)) => at <= seen.now,
         (Some(Place::Delayed), Some(_)) | (None, _) => true,
         (Some(_), None) => false,
@@ -60,10 +61,10 @@ fn is_placed(record: &ReferenceRecord, view: &RecordView, seen: &Observation<'_>
 }
 
 fn is_due(view: &RecordView, seen: &Observation<'_>) -> bool {
-    let config = seen.config;
+    let limits = EventLimits::of(seen.config, view.event_type.as_deref());
     view.run.is_none_or(|run| {
-        let end = run.started_at + config.run_lifetime;
-        (end.min(run.started_at + config.run_timeout)..=end).contains(&run.deadline)
+        let end = run.started_at + limits.run_lifetime;
+        (end.min(run.started_at + limits.run_timeout)..=end).contains(&run.deadline)
     })
 }
 

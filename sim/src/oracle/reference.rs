@@ -52,9 +52,9 @@ impl Reference {
         same(seen, "next deadline", &seen.deadline, &model.next_deadline())?;
         let dropped: Vec<_> = model.dropped.drain(..).collect();
         same(seen, "dropped events", &seen.dropped.iter().map(Dropped::from).collect(), &dropped)?;
-        let gauges = [seen.gauges.line, seen.gauges.delayed, seen.gauges.inflight];
-        let lengths = [model.line.len(), model.delayed.len(), model.deadlines.len()];
-        same(seen, "line, delayed and in flight", &gauges, &lengths.map(|length| length as u64))
+        let gauges = [seen.gauges.line, seen.gauges.gated, seen.gauges.delayed, seen.gauges.inflight];
+        let lengths = [model.line.len(), model.gated.len(), model.delayed.len(), model.deadlines.len()];
+        same(seen, "line, gated, delayed and in flight", &gauges, &lengths.map(|length| length as u64))
     }
 
     /// Judges the record that a step touched, as far as facts do not determine it.

@@ -6,14 +6,15 @@ use eventful::engine::facts::{AttemptEnd, Change, Fact};
 
 use super::{CommandSummary, Observation, OutcomeSummary};
 use crate::failure::{Broken, holds};
-use crate::spec::{Cause, ReferenceState, Ruling};
+use crate::spec::{Cause, EventLimits, ReferenceState, Ruling};
 
 pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
     let Change::Finished { key, end, error, next, charge, .. } = &fact.change else { return Ok(()) };
     let Some(record) = seen.key_table.number(key).and_then(|event| expected.record(event)) else { return Ok(()) };
-    let ruling = Ruling::of(seen.config, record.charge, seen.now, cause(seen.said));
+    let limits = EventLimits::of(seen.config, record.event.event_type());
+    let ruling = Ruling::of(seen.config, &limits, record.charge, seen.now, cause(seen.said));
     let is_explained = error.is_some() || *end == AttemptEnd::Done || is_plain_snooze(seen.said);
-    holds(is_explained && ruling.allows(seen.config, seen.now, *end, *charge, *next), || {
+    holds(is_explained && ruling.allows(&limits, seen.now, *end, *charge, *next), || {
         let what = format_args!("after {:?} of {record:?} {ruling:?} is due, not {:?}", seen.said, fact.change);
         Broken::new("retries", 8, what)
     })

@@ -3,7 +3,7 @@
 use eventful::{
     RecordView, Status, Timestamp,
     engine::{
-        Answer, Effect, Run, RunId,
+        Answer, Effect, PolicyId, Run, RunId,
         facts::{AfterRun, AttemptEnd, Change},
     },
 };
@@ -11,7 +11,7 @@ use eventful::{
 use super::{CommandSummary, Observation};
 use crate::failure::Broken;
 use crate::scenario::EventNumber;
-use crate::spec::ReferenceState;
+use crate::spec::{EventLimits, ReferenceState, policy_of};
 
 const ORACLE: &str = "runs";
 
@@ -74,7 +74,7 @@ impl Started {
 
     fn judge_start(&mut self, expected: &ReferenceState, seen: &Observation<'_>, run: &Run) -> Result<(), Broken> {
         // All fields: a new one has to be judged.
-        let Run { event, id, attempt, charged, deadline, lifetime_end } = run;
+        let Run { event, id, attempt, charged, max_attempts, policy, deadline, lifetime_end } = run;
         if self.last.is_some_and(|last| *id <= last) {
             return broken(format!("run {id} comes after run {:?}", self.last));
         }
@@ -82,10 +82,13 @@ impl Started {
         let record = seen.key_table.number(event.key()).and_then(|event| expected.record(event));
         match record {
             Some(record) if record.stage.eligible_at().is_some_and(|at| at <= seen.now) => {
-                let end = seen.now + seen.config.run_lifetime;
-                let due =
-                    (record.attempt + 1, record.charge.charged + 1, end.min(seen.now + seen.config.run_timeout), end);
-                if (*attempt, *charged, *deadline, *lifetime_end) == due && *event == record.event {
+                let event_type = record.event.event_type();
+                let limits = EventLimits::of(seen.config, event_type);
+                let end = seen.now + limits.run_lifetime;
+                let due = (record.attempt + 1, record.charge.charged + 1, end.min(seen.now + limits.run_timeout), end);
+                let number = policy_of(seen.config, event_type).map(|(number, _)| number);
+                let is_bound = *max_attempts == limits.max_attempts && policy.map(PolicyId::index) == number;
+                if (*attempt, *charged, *deadline, *lifetime_end) == due && *event == record.event && is_bound {
                     Ok(())
                 } else {
                     broken(format!("a start of {record:?} gives {run:?}"))
@@ -161,9 +164,11 @@ fn judge_heartbeat(expected: &ReferenceState, seen: &Observation<'_>, run: RunId
     match (event, seen.answer) {
         (None, Answer::Stale) => Ok(()),
         (Some(event), Answer::Alive(deadline)) => {
-            let started = expected.record(event).and_then(|record| record.stage.run());
-            let allowed =
-                started.map(|(_, at)| (seen.now + seen.config.run_timeout).min(at + seen.config.run_lifetime));
+            let allowed = expected.record(event).and_then(|record| {
+                let limits = EventLimits::of(seen.config, record.event.event_type());
+                let (_, started_at) = record.stage.run()?;
+                Some((seen.now + limits.run_timeout).min(started_at + limits.run_lifetime))
+            });
             match allowed == Some(*deadline) {
                 true => Ok(()),
                 false => broken(format!("a heartbeat of run {run} moves its deadline to {deadline}, not {allowed:?}")),

@@ -143,6 +143,7 @@ impl CoreDraw {
                 // These show in settings and operations.
                 FaultFamily::Clients
                 | FaultFamily::Delays
+                | FaultFamily::Types
                 | FaultFamily::Overload
                 | FaultFamily::Operators
                 | FaultFamily::Waiters

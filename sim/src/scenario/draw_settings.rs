@@ -43,6 +43,8 @@ impl CoreDraw {
             thresholds: self.thresholds(),
             overload_retry_after: Some(self.rng.stream("overload").pick(&[1, 7 * MILLI, 300 * MILLI, 90_000 * MILLI])),
             sync_grace: Some(self.rng.stream("sync grace").pick(&[20, 100, 1_000]) * MILLI),
+            types: Vec::new(),
+            unmatched_wait: false,
         };
         if self.has(FaultFamily::Channel) && draw.per_mille(400) {
             settings.channel_capacity = NonZeroUsize::MIN;
@@ -57,6 +59,9 @@ impl CoreDraw {
         self.keep_failed(&mut settings);
         self.go_on_for_long(&mut settings);
         self.reach_edges(&mut settings);
+        if self.has(FaultFamily::Types) {
+            self.types(&mut settings);
+        }
         settings
     }
 

@@ -54,5 +54,7 @@ pub enum FaultFamily {
     Panics,
     /// Events are submitted ahead of their time.
     Delays,
+    /// Some types of events have policies, or none is for them and they wait.
+    Types,
 }
 }

@@ -4,10 +4,12 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use eventful::{
-    Backoff, Config,
-    engine::{FailedOverflow, Thresholds},
+    Backoff, Config, TypePolicy, Unmatched,
+    engine::{FailedOverflow, InvalidPolicy, Thresholds, TypePolicies},
 };
 use serde::{Deserialize, Serialize};
+
+use super::units::MILLI;
 
 /// The engine's configuration, and what is around it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,12 @@ pub struct Settings {
     /// Thresholds of the engine, so small that a run crosses them. Absent: those of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thresholds: Option<SmallThresholds>,
+    /// Policies by type of event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<TypeSettings>,
+    /// Whether events that no policy is for wait.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unmatched_wait: bool,
 }
 
 /// The [`Thresholds`] of the engine as they stand in a scenario file.
@@ -133,7 +141,22 @@ impl Settings {
     /// Bytes that no scenario reaches.
     pub const PLENTY: usize = 1 << 30;
 
+    /// The policies by type of event.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPolicy`] when one is none, or overlaps with another.
+    pub fn policies(&self) -> Result<TypePolicies, InvalidPolicy> {
+        let mut policies = TypePolicies::default();
+        self.types.iter().try_for_each(|settings| policies.add(&settings.pattern, settings.policy()).map(drop))?;
+        Ok(policies)
+    }
+
     /// The configuration. Its seed is the scenario's.
+    ///
+    /// # Panics
+    ///
+    /// When there are no [`Settings::policies`].
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         (config.concurrency, config.channel_capacity) = (self.concurrency, self.channel_capacity);
@@ -163,7 +186,42 @@ impl Settings {
         config.drain_timeout = Duration::from_micros(self.drain_timeout);
         config.abort_grace = Duration::from_micros(self.abort_grace);
         config.sync_grace = self.sync_grace.map_or(config.sync_grace, Duration::from_micros);
+        config.types = self.policies().expect("the policies of a scenario that was read fit each other");
+        config.unmatched = if self.unmatched_wait { Unmatched::Wait } else { Unmatched::Run };
         config.with_thresholds(self.thresholds.map_or_else(Thresholds::default, Thresholds::from))
+    }
+}
+
+/// A policy by type of event. Durations are microseconds; the names are those of [`TypePolicy`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each is the field of `TypePolicy` of the same name")]
+pub struct TypeSettings {
+    pub pattern: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff_cap: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_lifetime: Option<u64>,
+}
+
+impl TypeSettings {
+    fn policy(&self) -> TypePolicy {
+        let mut policy = TypePolicy::new();
+        (policy.concurrency, policy.max_attempts) = (self.concurrency, self.max_attempts);
+        policy.backoff = self.backoff_cap.map(|cap| Backoff {
+            base: Duration::from_micros(cap.min(MILLI)),
+            cap: Duration::from_micros(cap),
+            jitter_percent: 50,
+        });
+        policy.run_timeout = self.run_timeout.map(Duration::from_micros);
+        policy.run_lifetime = self.run_lifetime.map(Duration::from_micros);
+        policy
     }
 }
 

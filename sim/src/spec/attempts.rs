@@ -10,8 +10,8 @@ use eventful::{
     },
 };
 
-use super::ReferenceRecord;
 use super::reference_state::broken;
+use super::{EventLimits, ReferenceRecord};
 use crate::failure::{Broken, holds};
 
 /// The reason for which a run ends.
@@ -68,7 +68,7 @@ pub enum RunFate {
 
 impl Ruling {
     /// Returns what is due at `now` when an event that is charged like this ends a run.
-    pub fn of(config: &Config, charge: Charge, now: Timestamp, cause: Cause) -> Self {
+    pub fn of(config: &Config, limits: &EventLimits, charge: Charge, now: Timestamp, cause: Cause) -> Self {
         let given_back = Charge { charged: charge.charged.saturating_sub(1), ..charge };
         match cause {
             Cause::Done => Self { end: AttemptEnd::Done, charge, next: RunFate::Completed },
@@ -81,17 +81,17 @@ impl Ruling {
                 let charge = Charge { refunds: charge.refunds + 1, ..given_back };
                 Self { end: AttemptEnd::Interrupted, charge, next: RunFate::At(now) }
             }
-            Cause::Retry { after } => Self::again(config, charge, AttemptEnd::Retry, after.min(config.max_retry_after)),
-            Cause::Snooze { .. } => Self::again(config, charge, AttemptEnd::Retry, Duration::ZERO),
-            Cause::Interrupted => Self::again(config, charge, AttemptEnd::Interrupted, Duration::ZERO),
-            Cause::Crashed => Self::again(config, charge, AttemptEnd::Crashed, Duration::ZERO),
-            Cause::TimedOut => Self::again(config, charge, AttemptEnd::TimedOut, Duration::ZERO),
+            Cause::Retry { after } => Self::again(limits, charge, AttemptEnd::Retry, after.min(config.max_retry_after)),
+            Cause::Snooze { .. } => Self::again(limits, charge, AttemptEnd::Retry, Duration::ZERO),
+            Cause::Interrupted => Self::again(limits, charge, AttemptEnd::Interrupted, Duration::ZERO),
+            Cause::Crashed => Self::again(limits, charge, AttemptEnd::Crashed, Duration::ZERO),
+            Cause::TimedOut => Self::again(limits, charge, AttemptEnd::TimedOut, Duration::ZERO),
         }
     }
 
     /// Another attempt after the backoff and not before the floor, or none when all are charged.
-    fn again(config: &Config, charge: Charge, end: AttemptEnd, floor: Duration) -> Self {
-        if charge.charged < config.max_attempts {
+    fn again(limits: &EventLimits, charge: Charge, end: AttemptEnd, floor: Duration) -> Self {
+        if charge.charged < limits.max_attempts {
             return Self { end, charge, next: RunFate::AfterBackoff { floor } };
         }
         let end = if end == AttemptEnd::Retry { AttemptEnd::Failed } else { end };
@@ -99,12 +99,19 @@ impl Ruling {
     }
 
     /// Returns whether a fact of that time carries it out. Of a backoff only its bounds are checked.
-    pub fn allows(&self, config: &Config, now: Timestamp, end: AttemptEnd, charge: Charge, next: AfterRun) -> bool {
+    pub fn allows(
+        &self,
+        limits: &EventLimits,
+        now: Timestamp,
+        end: AttemptEnd,
+        charge: Charge,
+        next: AfterRun,
+    ) -> bool {
         let is_next = match (self.next, next) {
             (RunFate::Completed, AfterRun::Completed) | (RunFate::Failed, AfterRun::Failed) => true,
             (RunFate::At(at), AfterRun::Retry { eligible_at }) => eligible_at == at,
             (RunFate::AfterBackoff { floor }, AfterRun::Retry { eligible_at }) => {
-                let (least, most) = backoff(config, charge.charged);
+                let (least, most) = backoff(limits, charge.charged);
                 (now + least.max(floor)..=now + most.max(floor)).contains(&eligible_at)
             }
             (RunFate::Completed | RunFate::Failed | RunFate::At(_) | RunFate::AfterBackoff { .. }, _) => false,
@@ -138,7 +145,9 @@ pub(super) fn judge(
     holds((end == AttemptEnd::Done) == (next == AfterRun::Completed), || {
         broken(4, format_args!("{run} of {key} has ended {end}, and then {next:?}"))
     })?;
-    let explains = |cause: Cause| Ruling::of(config, record.charge, now, cause).allows(config, now, end, charge, next);
+    let limits = EventLimits::of(config, record.event.event_type());
+    let explains =
+        |cause: Cause| Ruling::of(config, &limits, record.charge, now, cause).allows(&limits, now, end, charge, next);
     holds(causes(end, next, now).into_iter().flatten().any(explains), || {
         let before = record.charge;
         broken(8, format_args!("{run} of {key}, charged {before:?}, has ended {end} at {now}: {charge:?}, {next:?}"))
@@ -166,7 +175,7 @@ fn causes(end: AttemptEnd, next: AfterRun, now: Timestamp) -> [Option<Cause>; 2]
 }
 
 /// The shortest and the longest wait that are allowed after so many charged attempts.
-fn backoff(config: &Config, charged: u32) -> (Duration, Duration) {
+fn backoff(config: &EventLimits, charged: u32) -> (Duration, Duration) {
     let mut most = config.backoff.base;
     for _ in 1..charged {
         if most >= config.backoff.cap {

@@ -11,6 +11,7 @@
 //! | `reference_state` | what the facts add up to, and what can be asked of them |
 //! | `transitions` | what each fact changes, and what it may follow |
 //! | `attempts` | how the end of an attempt is charged, and what may become of its event |
+//! | `limits` | which policy an event has, and what that bounds |
 //! | `downtimes` | which times do not count toward retention |
 //! | `model` | what follows from each command |
 //! | `sizes` | what counts against bounds by bytes |
@@ -20,6 +21,7 @@ mod attempts;
 mod counts;
 mod downtimes;
 mod lifecycle;
+mod limits;
 pub mod model;
 mod numbering;
 mod record;
@@ -31,6 +33,7 @@ mod transitions;
 pub use attempts::{Cause, Ruling, RunFate};
 pub use counts::FactCounts;
 pub use lifecycle::Lifecycle;
+pub use limits::{EventLimits, gate_of, policy_of};
 pub use numbering::{Numbering, Register};
 pub use record::{ReferenceRecord, not_before};
 pub use reference_state::ReferenceState;

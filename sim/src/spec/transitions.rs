@@ -10,7 +10,7 @@ use eventful::{
 
 use super::attempts::{self, RunEnding};
 use super::reference_state::{broken, unfit};
-use super::{Lifecycle, Numbering, ReferenceRecord, ReferenceState, event_bytes};
+use super::{EventLimits, Lifecycle, Numbering, ReferenceRecord, ReferenceState, event_bytes};
 use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
@@ -92,10 +92,9 @@ impl ReferenceState {
         holds(last_run < Some(run) && epoch.is_none_or(|epoch| epoch == run.epoch()), || {
             broken(4, format_args!("{run} comes after {last_run:?} in {epoch:?}"))
         })?;
-        let most = {
-            let config = &self.config;
-            config.max_attempts.saturating_add(config.max_snoozes).saturating_add(config.max_refunds)
-        };
+        let event_type = self.record(event).and_then(|record| record.event.event_type());
+        let most = EventLimits::of(&self.config, event_type).max_attempts;
+        let most = most.saturating_add(self.config.max_snoozes).saturating_add(self.config.max_refunds);
         self.change(event, change, |record| {
             let eligible_at = record.stage.eligible_at().ok_or_else(|| unfit(4, event, Some(record.stage), change))?;
             record.stage = Lifecycle::Processing { run, started_at: now };

@@ -4,7 +4,10 @@ use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use eventful::{Backoff, Config, engine::FailedOverflow};
+use eventful::{
+    Backoff, Config, TypePolicy, Unmatched,
+    engine::{FailedOverflow, TypePolicies},
+};
 use proptest::prelude::*;
 
 /// Small configurations: a few events fill every bound, a few milliseconds pass every deadline.
@@ -14,7 +17,8 @@ pub fn configs() -> impl Strategy<Value = Config> {
         (config.seed, config.channel_capacity, config.sweep_batch) = (Some(seed), channel_capacity, sweep_batch);
         config
     });
-    base.prop_flat_map(with_attempts).prop_flat_map(with_runs).prop_flat_map(with_bounds).prop_flat_map(with_upkeep)
+    let bounded = base.prop_flat_map(with_attempts).prop_flat_map(with_runs).prop_flat_map(with_bounds);
+    bounded.prop_flat_map(with_upkeep).prop_flat_map(with_types)
 }
 
 fn with_attempts(base: Config) -> impl Strategy<Value = Config> {
@@ -56,6 +60,44 @@ fn with_bounds(base: Config) -> impl Strategy<Value = Config> {
         config.overload_retry_after = overload_retry_after;
         config
     })
+}
+
+/// Policies for two types, for one, or for none; a star fits one type or both.
+fn with_types(base: Config) -> impl Strategy<Value = Config> {
+    let patterns = prop_oneof![
+        2 => Just(&[][..]),
+        2 => Just(&["a.*", "c"][..]),
+        1 => Just(&["c", "a.b"][..]),
+        1 => Just(&["*"][..]),
+        1 => Just(&["a*"][..]),
+    ];
+    let policies = [policies(), policies()];
+    (patterns, policies, proptest::bool::weighted(0.2)).prop_map(move |(patterns, policies, waits)| {
+        let mut config = base.clone();
+        config.types = TypePolicies::default();
+        for (pattern, (concurrency, attempts, timeout, backoff)) in patterns.iter().zip(policies) {
+            let mut policy = TypePolicy::new();
+            (policy.concurrency, policy.max_attempts, policy.backoff) = (concurrency, attempts, backoff);
+            policy.run_timeout = timeout;
+            policy.run_lifetime = timeout.map(|timeout| timeout * 2).filter(|_| backoff.is_none());
+            // The lifetime of the configuration is not to be less than the timeout of the policy.
+            if policy.run_lifetime.is_none() && timeout > Some(config.run_lifetime) {
+                policy.run_timeout = None;
+            }
+            config.types.add(pattern, policy).expect("policies that fit each other");
+        }
+        config.unmatched = if waits && !patterns.is_empty() { Unmatched::Wait } else { Unmatched::Run };
+        config
+    })
+}
+
+type DrawnPolicy = (Option<usize>, Option<u32>, Option<Duration>, Option<Backoff>);
+
+fn policies() -> impl Strategy<Value = DrawnPolicy> {
+    let concurrency = prop_oneof![1 => Just(None), 3 => (1..=2_usize).prop_map(Some)];
+    let attempts = proptest::option::of(1..=4_u32);
+    let timeout = proptest::option::of(millis(1..=40));
+    (concurrency, attempts, timeout, proptest::option::of(backoffs()))
 }
 
 fn with_upkeep(base: Config) -> impl Strategy<Value = Config> {

@@ -109,14 +109,20 @@ fn keys() -> impl Strategy<Value = Key> {
 /// Events of a few keys, mostly with the same payload, so that duplicates and conflicts happen.
 fn events() -> impl Strategy<Value = Event> {
     let payloads = prop_oneof![8 => Just(0_u8), 2 => 1..4_u8];
-    (keys(), payloads, starts()).prop_map(|(key, number, start)| {
+    (keys(), payloads, starts(), types()).prop_map(|(key, number, start, event_type)| {
         let event = Event::new(key, payload(number));
+        let event = event_type.map_or(event.clone(), |name| event.with_type(name).expect("a short type"));
         match start {
             None => event,
             Some(NotBefore::At(at)) => event.with_not_before(at),
             Some(NotBefore::After(delay)) => event.with_delay(delay),
         }
     })
+}
+
+/// Two types, or none.
+fn types() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![2 => Just(None), 2 => Just(Some("a.b")), 1 => Just(Some("c"))]
 }
 
 /// Most events may start at once; a time may lie in the past.

@@ -26,4 +26,7 @@ pub enum FileError {
     /// The engine refuses its configuration.
     #[error("{path} has settings that the engine refuses")]
     Settings { path: String, source: eventful::engine::InvalidConfig },
+    /// The engine refuses a policy by type.
+    #[error("{path} has a policy that the engine refuses")]
+    Policies { path: String, source: eventful::engine::InvalidPolicy },
 }

@@ -20,6 +20,7 @@
 //! | `damage`, `rot` | journals that are damaged |
 //! | `trouble` | the faults |
 //! | `phases` | chaos, then healing, then a bounded time to finish, then the audit |
+//! | `unmatched` | what operators do to events that wait for no policy |
 //! | `watch` | what must hold whenever time passes |
 //! | `trace`, `wording` | what people get to see of it |
 
@@ -50,6 +51,7 @@ mod tasks;
 mod trace_recorder;
 mod trouble;
 mod turns;
+mod unmatched;
 mod waiting;
 mod waits;
 mod watch;

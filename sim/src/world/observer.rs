@@ -212,7 +212,7 @@ impl ObservedNodes {
         let verdict = self.oracles.judge(&seen);
         std::mem::discriminant(answer).hash(&mut self.hash);
         self.hash.word(out.facts().len() as u64);
-        self.hash.word(gauges.queued << 32 | gauges.line << 16 | gauges.delayed);
+        self.hash.word(gauges.gated << 48 ^ gauges.queued << 32 | gauges.line << 16 | gauges.delayed);
         out.effects().hash(&mut self.hash);
         // What gates expiry is the same in every state, and so no edge.
         if said == CommandSummary::HoldExpiry {

@@ -212,7 +212,7 @@ impl World<'_> {
             if self.is_ending() {
                 return self.wait_for_end(choices);
             }
-            let has_resumed = self.resume()?;
+            let has_resumed = self.resume()? | self.discard_unmatched()?;
             let now = if went_on || has_resumed { self.latest } else { Timestamp::MAX };
             self.seen().oracles.judge_liveness(now, limit, &self.key_table, self.node.engine())?;
         }
@@ -322,7 +322,7 @@ impl World<'_> {
         let remembered = self.config.retention + self.config.failed_retention.unwrap_or_default();
         let longest = remembered.saturating_mul(2).saturating_add(self.seen().oracles.expected.most_longer());
         let limit = self.now.saturating_add(micros(longest)).saturating_add(RECOVERY_MICROS);
-        while self.bounded_step(choices)? {
+        while self.bounded_step(choices)? || self.discard_unmatched()? {
             if self.now > limit {
                 return Err(Broken::new("liveness", 1, "nothing is left to do, and it does not fall silent").into());
             }

@@ -85,7 +85,7 @@ impl TraceRecorder {
     fn note_tickets(&mut self, seen: &Observation<'_>, expected: &ReferenceState) {
         let queued = |event| match seen.engine.get(seen.now, seen.key_table.key(event))?.place {
             Some(Place::Queued(ticket)) => Some((ticket.number(), event)),
-            Some(Place::Delayed | Place::Line) | None => None,
+            Some(Place::Delayed | Place::Gated | Place::Line) | None => None,
         };
         if !seen.effects.is_empty() {
             self.tickets.extend(expected.all().filter_map(|(event, _)| queued(event)));

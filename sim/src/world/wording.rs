@@ -69,6 +69,7 @@ impl Wording {
         let _ = match (view.place, view.eligible_at) {
             (Some(Place::Delayed), Some(at)) => write!(line, ", delayed until {}", self.time(at)),
             (Some(Place::Delayed), None) => write!(line, ", delayed"),
+            (Some(Place::Gated), _) => write!(line, ", gated"),
             (Some(Place::Line), _) => write!(line, ", in the line"),
             (Some(Place::Queued(ticket)), _) => write!(line, ", queued with ticket {}", ticket.number()),
             (None, _) => Ok(()),

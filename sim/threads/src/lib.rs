@@ -36,3 +36,5 @@ pub use runtime::{
 };
 #[cfg(feature = "durable")]
 pub use runtime::{Durability, Recovery, StartDurability};
+#[cfg(feature = "json")]
+pub use runtime::{JsonHandler, json};

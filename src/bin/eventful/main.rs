@@ -25,6 +25,7 @@ mod signals;
 mod source;
 mod spans;
 mod terminal;
+mod types;
 mod unrepeated;
 mod url;
 mod watched;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let code = run(invocation::read()).unwrap_or_else(|error| {
         terminal::warn(&format!("error: {error:#}"));
         let usage = error.is::<eventful::engine::InvalidConfig>()
+            || error.is::<eventful::engine::InvalidPolicy>()
             || error.is::<access::InvalidAccess>()
             || journal::is_newer(&error);
         ExitCode::from(if usage { 2 } else { 1 })

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eventful::http::{Host, Limits};
-use eventful::{Config, Durability, engine::FailedOverflow};
+use eventful::{
+    Config, Durability,
+    engine::{FailedOverflow, InvalidPolicy},
+};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessOptions;
 use crate::shell::ShellCommand;
 use crate::spans;
 use crate::terminal::{StderrLog, is_watched};
+use crate::types::TypeFlag;
 use crate::unrepeated::Unrepeated;
 use crate::url::HttpUrl;
 
@@ -117,6 +121,10 @@ pub(crate) struct ServeOptions {
     /// How long an attempt may take
     #[arg(long, env = "EVENTFUL_RUN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().run_timeout), value_name = "TIME")]
     run_timeout: Duration,
+    /// A policy for the types of events that a pattern fits, 'order.*:concurrency=8,attempts=5'; settings are concurrency,
+    /// attempts, backoff, backoff-cap, timeout and lifetime. Can be given more than once
+    #[arg(long = "type", env = "EVENTFUL_TYPES", value_delimiter = ';', value_parser = TypeFlag::parse, value_name = "PATTERN:SETTINGS")]
+    types: Vec<TypeFlag>,
     /// How long shutdown waits for attempts in flight
     #[arg(long, env = "EVENTFUL_DRAIN_TIMEOUT", value_parser = spans::parse, default_value = spans::show(Config::default().drain_timeout), value_name = "TIME")]
     drain_timeout: Duration,
@@ -208,8 +216,8 @@ impl Options {
 }
 
 impl ServeOptions {
-    /// The configuration of the engine, still to be validated.
-    pub(crate) fn config(&self) -> Config {
+    /// The configuration of the engine, still to be validated; fails when two policies fit one type.
+    pub(crate) fn config(&self) -> Result<Config, InvalidPolicy> {
         let mut config = if self.data.is_some() { Config::durable() } else { Config::default() };
         config.concurrency = self.concurrency;
         config.channel_capacity = self.channel_capacity;
@@ -228,7 +236,8 @@ impl ServeOptions {
         config.max_failed_bytes = self.max_failed_bytes;
         config.failed_overflow = self.failed_overflow.into();
         config.max_event_bytes = self.max_event_bytes;
-        config
+        self.types.iter().try_for_each(|flag| flag.add_to(&mut config))?;
+        Ok(config)
     }
 
     /// What clients may take.

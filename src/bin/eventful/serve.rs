@@ -21,7 +21,7 @@ const LONG_REPLAY: u64 = 10_000;
 
 /// Serves until a signal comes, then drains. A second signal ends it at once.
 pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
-    let config = options.config();
+    let config = options.config()?;
     config.validate()?;
     let mut signals = Signals::listen()?;
     let handler = Chosen::new(&options)?;

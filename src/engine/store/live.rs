@@ -10,6 +10,7 @@ use crate::engine::fact::Charge;
 use crate::engine::ids::{RunId, Seq};
 use crate::engine::status::Status;
 use crate::engine::time::Timestamp;
+use crate::engine::types::PolicyId;
 use crate::engine::view::{PastAttempt, Place};
 
 /// A record that is not over, or that has failed and can be redriven: it keeps its event.
@@ -24,6 +25,8 @@ pub(in crate::engine) struct LiveRecord {
     pub(in crate::engine) stage: LiveState,
     pub(in crate::engine) attempt: u32,
     pub(in crate::engine) charge: Charge,
+    /// A mark: the type policy under which it runs, as the configuration has it.
+    pub(in crate::engine) policy: Option<PolicyId>,
     pub(super) links: Links,
     /// Absent while every attempt so far is still running or was the first.
     pub(super) trouble: Option<Box<PastFailures>>,
@@ -79,8 +82,8 @@ pub(super) struct PastFailures {
 impl LiveRecord {
     pub(super) fn new(event: Event, hash: u64, accepted_at: Timestamp, seq: Option<Seq>) -> Self {
         let stage = LiveState::waiting(false, event.eligible_at(accepted_at));
-        let (attempt, charge, links, trouble) = Default::default();
-        Self { event, hash, accepted_at, seq, stage, attempt, charge, links, trouble }
+        let (attempt, charge, policy, links, trouble) = Default::default();
+        Self { event, hash, accepted_at, seq, stage, attempt, charge, policy, links, trouble }
     }
 
     pub(in crate::engine) fn waiting_mut(&mut self) -> &mut WaitingState {

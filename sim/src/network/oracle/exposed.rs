@@ -115,6 +115,7 @@ fn samples(stats: &Stats) -> Samples {
         ("backlog_queued", gauges.queued),
         ("line_length", gauges.line),
         ("delayed", gauges.delayed),
+        ("gated", gauges.gated),
         ("processing_inflight", gauges.inflight),
         ("event_bytes", gauges.bytes),
         ("failed_bytes", gauges.failed_bytes),

@@ -270,6 +270,7 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
     });
     let place = view.place.map(|place| match place {
         Place::Delayed => "delayed",
+        Place::Gated => "gated",
         Place::Line => "line",
         Place::Queued(_) => "queued",
     });

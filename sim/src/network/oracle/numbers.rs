@@ -116,7 +116,11 @@ fn equations(metrics: &Metrics) -> OracleResult {
     let equal = [
         ("accepted = records + forgotten", facts.accepted, gauges.records_total() + facts.forgotten_total()),
         ("started = finished + inflight", facts.started, facts.finished_total() + gauges.inflight),
-        ("waiting = queued + line + delayed", waiting, gauges.queued + gauges.line + gauges.delayed),
+        (
+            "waiting = queued + line + delayed + gated",
+            waiting,
+            gauges.queued + gauges.line + gauges.delayed + gauges.gated,
+        ),
         ("processing = inflight", gauges.records(Status::Processing), gauges.inflight),
     ];
     all_hold(&equal)
@@ -148,8 +152,8 @@ pub(in crate::network) fn at_rest(stats: &Stats) -> OracleResult {
     holds(stats.subscription_dropped == 0, || {
         broken(format_args!("{} facts are dropped for a reader that is gone", stats.subscription_dropped))
     })?;
-    let left = [gauges.queued, gauges.line, gauges.delayed, gauges.inflight, gauges.pending()];
-    holds(left == [0; 5], || broken(format_args!("at rest there is something to do: {gauges:?}")))
+    let left = [gauges.queued, gauges.line, gauges.delayed, gauges.gated, gauges.inflight, gauges.pending()];
+    holds(left == [0; 6], || broken(format_args!("at rest there is something to do: {gauges:?}")))
 }
 
 /// Judges that only the one reader of facts is registered: a waiter leaves no entry behind.

@@ -142,14 +142,15 @@ impl Model {
         }
     }
 
-    /// Returns the place of a waiting record: exactly one of three.
+    /// Returns the place of a waiting record: exactly one of four.
     pub fn place(&self, key: &Key) -> Option<Place> {
         let event = self.find(key)?;
         self.known(event).stage.eligible_at()?;
         let delayed = self.delayed.iter().any(|(_, other)| *other == event).then_some(Place::Delayed);
+        let gated = self.gated.contains(&event).then_some(Place::Gated);
         let line = self.line.contains(&event).then_some(Place::Line);
         let queued = self.channel.number_of(event).map(|number| Place::Queued(Ticket::new(number)));
-        let places: Vec<Place> = [delayed, line, queued].into_iter().flatten().collect();
+        let places: Vec<Place> = [delayed, gated, line, queued].into_iter().flatten().collect();
         assert_eq!(places.len(), 1, "{key} is in {places:?}");
         places.first().copied()
     }

@@ -8,6 +8,7 @@ mod admission;
 mod channel;
 mod counts;
 mod failed;
+mod gates;
 mod operator;
 mod run;
 mod sweep;
@@ -44,7 +45,9 @@ pub struct Model {
     pub deadlines: Vec<(RunId, Timestamp)>,
     /// Waiting records whose time has not come or was not yet noticed, in order of that time.
     pub delayed: Vec<(Timestamp, EventNumber)>,
-    /// Eligible records without a ticket, first in first out.
+    /// Eligible records that wait at gates, in the order in which they came there.
+    pub gated: Vec<EventNumber>,
+    /// Eligible records without a ticket that may start, first in first out.
     pub line: Vec<EventNumber>,
     /// The tickets sent and not presented.
     pub channel: ModelChannel,
@@ -104,6 +107,7 @@ impl Model {
             keys: Register::default(),
             deadlines: Vec::new(),
             delayed: Vec::new(),
+            gated: Vec::new(),
             line: Vec::new(),
             channel: ModelChannel::default(),
             ended: Vec::new(),

@@ -40,12 +40,14 @@ impl Model {
         }
         self.decide(Change::Discarded(key.clone()));
         self.ended.push(event);
+        self.open_gates();
         Answer::Noted
     }
 
     fn leave_places(&mut self, event: EventNumber) {
         self.delayed.retain(|(_, other)| *other != event);
         self.line.retain(|other| *other != event);
+        self.gated.retain(|other| *other != event);
         self.ended.retain(|other| *other != event);
         self.void_ticket(event);
     }

@@ -10,7 +10,7 @@ use eventful::{
 
 use super::Model;
 use crate::scenario::EventNumber;
-use crate::spec::{Cause, Ruling, RunFate};
+use crate::spec::{Cause, EventLimits, Ruling, RunFate};
 
 impl Model {
     pub(super) fn start_run(&mut self, event: EventNumber) -> Answer {
@@ -19,12 +19,14 @@ impl Model {
         let eligible_at = self.known(event).stage.eligible_at().expect("only a waiting record has a live ticket");
         self.tallies.observe("queue_time", self.now.since(eligible_at));
         self.decide(Change::Started { key: self.key(event), run: id });
-        let lifetime_end = self.now + self.config().run_lifetime;
-        let deadline = (self.now + self.config().run_timeout).min(lifetime_end);
+        let EventLimits { max_attempts, run_timeout, run_lifetime, .. } = self.limits(event);
+        let policy = self.policy_id(event);
+        let lifetime_end = self.now + run_lifetime;
+        let deadline = (self.now + run_timeout).min(lifetime_end);
         self.deadlines.push((id, deadline));
         let record = self.known(event);
         let (event, attempt, charged) = (record.event.clone(), record.attempt, record.charge.charged);
-        Answer::Running(Run { event, id, attempt, charged, deadline, lifetime_end })
+        Answer::Running(Run { event, id, attempt, charged, max_attempts, policy, deadline, lifetime_end })
     }
 
     /// The event whose current run this is, as long as an outcome of it counts.
@@ -40,8 +42,9 @@ impl Model {
     pub(super) fn heartbeat(&mut self, run: RunId) -> Answer {
         let Some(event) = self.current(run) else { return self.stale_outcome() };
         let (_, started_at) = self.known(event).stage.run().expect("it is its current run");
-        let lifetime_end = started_at + self.config().run_lifetime;
-        let deadline = (self.now + self.config().run_timeout).min(lifetime_end);
+        let EventLimits { run_timeout, run_lifetime, .. } = self.limits(event);
+        let lifetime_end = started_at + run_lifetime;
+        let deadline = (self.now + run_timeout).min(lifetime_end);
         for (other, at) in &mut self.deadlines {
             if *other == run {
                 *at = deadline;
@@ -86,11 +89,14 @@ impl Model {
 
     fn end_run(&mut self, event: EventNumber, cause: Cause, error: Option<ErrorText>) -> RunId {
         let run = self.close_run(event);
-        let Ruling { end, charge, next } = Ruling::of(self.config(), self.known(event).charge, self.now, cause);
+        let limits = self.limits(event);
+        let Ruling { end, charge, next } =
+            Ruling::of(self.config(), &limits, self.known(event).charge, self.now, cause);
         let is_too_often = matches!(cause, Cause::Snooze { .. }) && end != AttemptEnd::Snoozed;
         let error = if is_too_often { Some(snoozed_too_often(error)) } else { error };
         let next = self.next(event, next);
         self.decide(Change::Finished { key: self.key(event), run, end, error, next, charge });
+        self.open_gates();
         match next {
             AfterRun::Completed => {
                 let lived = self.now.since(self.known(event).accepted_at);
@@ -112,7 +118,7 @@ impl Model {
             RunFate::At(eligible_at) => AfterRun::Retry { eligible_at },
             RunFate::AfterBackoff { floor } => {
                 let (seed, key) = (config.seed.unwrap_or(0), record.event.key());
-                let backoff = config.backoff.delay(seed, key, record.charge.charged, record.attempt);
+                let backoff = self.limits(event).backoff.delay(seed, key, record.charge.charged, record.attempt);
                 AfterRun::Retry { eligible_at: self.now + backoff.max(floor) }
             }
         }
@@ -126,10 +132,10 @@ impl Model {
         run
     }
 
-    /// Puts a record where it waits: at the tail of the line, or among the delayed.
+    /// Puts a record where it waits: at its gate or at the tail of the line, or among the delayed.
     pub(super) fn wait(&mut self, event: EventNumber, eligible_at: Timestamp) {
         if eligible_at <= self.now {
-            self.line.push(event);
+            self.arrive(event);
             return;
         }
         let after_equals = self.delayed.partition_point(|(at, _)| *at <= eligible_at);

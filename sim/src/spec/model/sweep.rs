@@ -44,7 +44,7 @@ impl Model {
                 swept.retries_due += 1;
                 self.tallies.add(("swept", SweptReason::RetryDue.as_str()), 1);
                 self.delayed.retain(|(_, event)| *event != item.event);
-                self.line.push(item.event);
+                self.arrive(item.event);
             }
             ModelDueKind::Expiry => {
                 swept.forgotten += 1;

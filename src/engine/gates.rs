@@ -1,0 +1,172 @@
+//! Gates: what a record passes between its time and the line.
+//!
+//! ```text
+//! delayed ──due──▶ type gate ──▶ line ──▶ queued ──▶ run
+//! ```
+//!
+//! An event with a type policy has a gate; others have none, and pay for none. What may not start never stands in the
+//! line, so that the head of the line can always start and holds up nothing behind it.
+//!
+//! A *pass* is one place in a gate. Who holds one is written nowhere: it follows from where a record is, so that no way
+//! out of a place can leak one.
+//!
+//! | a record is | passes of its gate | it leaves by |
+//! |---|---|---|
+//! | delayed | none | its time: to the tail of the gate's list |
+//! | gated | none | the gate, when a pass is free: to the tail of the line |
+//! | in the line, queued | one, not started | its start. Held, lost and failed tickets change nothing |
+//! | processing | one, running | the end of its run, which returns the pass and opens the gate |
+//! | terminal | none | redrive: to the tail of the gate's list |
+//!
+//! After each command a gate with waiters has no pass left. At an opening the passes of runs are counted first, then what
+//! waits is let through in the order of times and of acceptance; so a limit that was lowered or raised holds from then on.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::config::Config;
+use super::store::{List, LiveRecord, LiveState, Slab, Slot};
+use super::types::{PolicyId, Unmatched};
+use super::view::Place;
+
+/// The gates of all policies.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    /// By the number of the policy; behind the last the gate that opens for nothing, where unmatched events wait.
+    of_types: Vec<Gate>,
+    /// Records in the lists of all gates.
+    waiting: usize,
+}
+
+/// A gate that lets so many records through at once.
+#[derive(Debug, Default)]
+struct Gate {
+    limit: usize,
+    /// Passes of records that have not started: in the line, or queued.
+    unstarted: usize,
+    /// Passes of runs.
+    running: usize,
+    /// First in, first out.
+    waiting: List,
+}
+
+impl Gate {
+    fn of(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    const fn is_open(&self) -> bool {
+        self.unstarted + self.running < self.limit
+    }
+}
+
+impl Gates {
+    pub(super) fn new(config: &Config) -> Self {
+        let limits = config.types.iter().map(|(_, policy)| policy.concurrency.unwrap_or(usize::MAX));
+        let closed = (config.unmatched == Unmatched::Wait).then_some(0);
+        Self { of_types: limits.chain(closed).map(Gate::of).collect(), waiting: 0 }
+    }
+
+    /// Records that wait at gates.
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// A run that holds a pass is there when the engine is opened.
+    pub(super) fn count_run(&mut self, gate: PolicyId) {
+        self.of_types[gate.index()].running += 1;
+    }
+
+    /// A record behind the gate starts.
+    pub(super) fn start(&mut self, gate: PolicyId) {
+        let gate = &mut self.of_types[gate.index()];
+        gate.unstarted -= 1;
+        gate.running += 1;
+    }
+
+    /// A run has ended. The gate is to be opened when its record is where it belongs.
+    pub(super) fn end_run(&mut self, gate: PolicyId) {
+        self.of_types[gate.index()].running -= 1;
+    }
+
+    /// A record between the gate and its start leaves. The gate is to be opened.
+    pub(super) fn leave(&mut self, gate: PolicyId) {
+        self.of_types[gate.index()].unstarted -= 1;
+    }
+
+    /// A record comes to a gate, behind those that wait there.
+    pub(super) fn push(&mut self, gate: PolicyId, live: &mut Slab<LiveRecord>, slot: Slot) {
+        self.of_types[gate.index()].waiting.push_back(live, slot);
+        self.waiting += 1;
+    }
+
+    /// Takes a record out of the list of its gate.
+    pub(super) fn remove(&mut self, gate: PolicyId, live: &mut Slab<LiveRecord>, slot: Slot) {
+        self.of_types[gate.index()].waiting.remove(live, slot);
+        self.waiting -= 1;
+    }
+
+    /// Lets the first record through that waits at a gate, if there is one and a pass.
+    pub(super) fn let_through(&mut self, gate: PolicyId, live: &mut Slab<LiveRecord>) -> Option<Slot> {
+        let Gate { waiting, .. } = &self.of_types[gate.index()];
+        let slot = waiting.head().filter(|_| self.of_types[gate.index()].is_open())?;
+        self.remove(gate, live, slot);
+        self.of_types[gate.index()].unstarted += 1;
+        Some(slot)
+    }
+
+    /// Returns the numbers of records at a gate and past it.
+    pub(super) fn count(&self, gate: PolicyId) -> GateCount {
+        let Gate { unstarted, running, waiting, .. } = &self.of_types[gate.index()];
+        GateCount { waiting: waiting.len(), unstarted: *unstarted, running: *running }
+    }
+
+    /// Lists of what waits, in the order of the policies.
+    pub(super) fn lists(&self) -> impl Iterator<Item = &List> {
+        self.of_types.iter().map(|gate| &gate.waiting)
+    }
+
+    /// Verifies the passes by what was recounted, and that no gate is open while something waits at it.
+    pub(super) fn check(&self, recounted: &[GateCount]) -> Result<(), String> {
+        for (number, gate) in self.of_types.iter().enumerate() {
+            let counted = recounted.get(number).copied().unwrap_or_default();
+            let shown = GateCount { waiting: gate.waiting.len(), unstarted: gate.unstarted, running: gate.running };
+            if shown != counted {
+                return Err(format!(
+                    "the passes of type policy {number} do not add up: {shown:?}, recounted {counted:?}"
+                ));
+            }
+            if gate.is_open() && !gate.waiting.is_empty() {
+                return Err(format!("the gate of type policy {number} is open, and {} wait", gate.waiting.len()));
+            }
+        }
+        match self.waiting == self.lists().map(List::len).sum::<usize>() {
+            true => Ok(()),
+            false => Err(format!("the lists of the gates do not hold {} records", self.waiting)),
+        }
+    }
+}
+
+/// Records of one policy by where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct GateCount {
+    pub(super) waiting: usize,
+    pub(super) unstarted: usize,
+    pub(super) running: usize,
+}
+
+impl GateCount {
+    /// Counts a record in this stage.
+    pub(super) const fn add(&mut self, stage: &LiveState) {
+        match stage {
+            LiveState::Processing(_) => self.running += 1,
+            LiveState::Waiting(waiting) => match waiting.place {
+                Some(Place::Gated) => self.waiting += 1,
+                Some(Place::Line | Place::Queued(_)) => self.unstarted += 1,
+                Some(Place::Delayed) | None => {}
+            },
+            LiveState::Failed { .. } => {}
+        }
+    }
+}
