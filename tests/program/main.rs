@@ -4,6 +4,7 @@ mod absent;
 mod access;
 mod banner;
 mod clients;
+mod config;
 mod container;
 mod deliver;
 mod exec;

@@ -26,13 +26,7 @@ pub(crate) struct AccessOptions {
     allow_anyone: bool,
     /// A file with a secret, whsec_ and base64, that signs deliveries as Standard Webhooks has it; may be repeated while one
     /// replaces another
-    #[arg(
-        long,
-        env = "EVENTFUL_DELIVER_SECRET_FILE",
-        value_delimiter = ',',
-        value_name = "FILE",
-        requires = "deliver"
-    )]
+    #[arg(long, env = "EVENTFUL_DELIVER_SECRET_FILE", value_delimiter = ',', value_name = "FILE")]
     deliver_secret_file: Vec<PathBuf>,
 }
 
@@ -55,12 +49,12 @@ impl InvalidAccess {
 }
 
 impl AccessOptions {
-    /// Who may call a server that listens there.
-    pub(crate) fn access(&self, listen: SocketAddr) -> Result<Access, InvalidAccess> {
-        let mut config = AccessConfig::default();
-        config.submit = in_files(&self.submit_token_file);
-        config.read = in_files(&self.read_token_file);
-        config.operate = in_files(&self.operate_token_file);
+    /// The tokens of flags and of a file, for a server that listens there.
+    pub(crate) fn access(&self, listen: SocketAddr, file: &AccessConfig) -> Result<Access, InvalidAccess> {
+        let mut config = file.clone();
+        config.submit.extend(in_files(&self.submit_token_file));
+        config.read.extend(in_files(&self.read_token_file));
+        config.operate.extend(in_files(&self.operate_token_file));
         let access = Access::new(&config).map_err(InvalidAccess::of)?;
         if access.is_open() && !self.allow_anyone && !listen.ip().to_canonical().is_loopback() {
             return Err(InvalidAccess(format!(
@@ -71,9 +65,14 @@ impl AccessOptions {
         Ok(access)
     }
 
-    /// What signs deliveries, when there is a secret.
-    pub(crate) fn signer(&self) -> Result<Option<Signer>, InvalidAccess> {
-        let secrets = in_files(&self.deliver_secret_file);
+    /// Returns whether a flag names a secret that signs deliveries.
+    pub(crate) const fn signs(&self) -> bool {
+        !self.deliver_secret_file.is_empty()
+    }
+
+    /// The signer of deliveries with the secrets of flags and of a file; absent when there are none.
+    pub(crate) fn signer(&self, file: &[SecretRef]) -> Result<Option<Signer>, InvalidAccess> {
+        let secrets = [in_files(&self.deliver_secret_file).as_slice(), file].concat();
         let secrets = secrets.iter().map(SecretRef::read).collect::<Result<Vec<_>, _>>().map_err(InvalidAccess::of)?;
         if secrets.is_empty() { Ok(None) } else { Signer::new(&secrets).map(Some).map_err(InvalidAccess::of) }
     }

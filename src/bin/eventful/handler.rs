@@ -17,8 +17,12 @@ pub(crate) enum Chosen {
 
 impl Chosen {
     pub(crate) fn new(options: &ServeOptions) -> anyhow::Result<Self> {
+        let signer = options.access.signer(&options.tables.signing.secrets)?;
         Ok(match (&options.deliver, &options.exec) {
-            (Some(url), _) => Self::Deliver(Box::new(Deliver::new(url.clone(), options.access.signer()?)?)),
+            (Some(url), _) => Self::Deliver(Box::new(Deliver::new(url.clone(), signer)?)),
+            _ if options.access.signs() => {
+                anyhow::bail!("--deliver-secret-file signs deliveries, and there are none: give a URL with --deliver")
+            }
             (None, Some(command)) => Self::Exec(Exec::new(command.clone())),
             (None, None) => Self::Log,
         })

@@ -1,25 +1,91 @@
-//! How the program was called: which flags and which variables count.
+//! How the program was called: which flags, which variables and which settings of a file count.
 
 use std::env;
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::builder::Resettable;
 use clap::parser::ValueSource;
-use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
+use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
-use crate::options::Options;
+use crate::options::{CheckOptions, Options, ProgramCall, ServeOptions};
+use crate::settings::apply;
+use crate::settings::file::ConfigFile;
+use crate::settings::place::InvalidFile;
 
 /// The flags of `serve` that each choose a handler; one excludes the others.
 const HANDLERS: [&str; 2] = ["deliver", "exec"];
 
-/// Reads the command line and the environment. A mistake ends the program with exit code 2.
+/// A mistake of the one who called the program.
+#[derive(Debug)]
+pub(crate) enum Mistaken {
+    /// On the command line or in the environment.
+    Usage(clap::Error),
+    /// In the configuration file.
+    File(InvalidFile),
+}
+
+/// Reads the command line, the environment, and the configuration file that they name.
 ///
-/// An empty variable counts as absent, and the flag of one handler beats the variables of the others. The help
-/// shows the names of variables and never their values.
-pub(crate) fn read() -> Options {
-    let command = each_flag(Options::command(), &|flag| without_empty_variable(flag).hide_env_values(true));
-    let command = prefer_flags(command, env::args_os().collect());
-    Options::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+/// An empty variable counts as absent, and the flag of one handler beats the variables of the others, as both beat the
+/// file. The help shows the names of variables and never their values.
+///
+/// # Errors
+///
+/// The mistake to correct; or the help, when that was asked for.
+pub(crate) fn read() -> Result<Options, Mistaken> {
+    let args: Vec<OsString> = env::args_os().collect();
+    let command = prefer_flags(program(), &args);
+    let matches = command.clone().try_get_matches_from(&args).map_err(Mistaken::Usage)?;
+    let options = Options::from_arg_matches(&matches).map_err(Mistaken::Usage)?;
+    let ProgramCall::Serve(serve) = &options.call else { return Ok(options) };
+    let Some(path) = &serve.config else { return Ok(options) };
+    let by_flag = matches.subcommand().is_some_and(|(_, serve)| is_by_flag(serve, "config"));
+    // What is in a variable may be a secret in the wrong place.
+    let name = if by_flag { path.display().to_string() } else { "the file that EVENTFUL_CONFIG names".to_owned() };
+    let chosen = matches.subcommand().is_some_and(|(_, serve)| HANDLERS.iter().any(|name| is_given(serve, name)));
+    let without: &[&str] = if chosen { &HANDLERS } else { &[] };
+    let (matches, serve) = with_file(command, &args, (path, &name), without)?;
+    let mut options = Options::from_arg_matches(&matches).map_err(Mistaken::Usage)?;
+    options.call = ProgramCall::Serve(serve);
+    Ok(options)
+}
+
+/// Reads a configuration file as `serve` would.
+///
+/// # Errors
+///
+/// As [`read`]
+pub(crate) fn read_for(check: &CheckOptions) -> Result<Box<ServeOptions>, Mistaken> {
+    let args = ["eventful", "serve"].map(OsString::from);
+    with_file(program(), &args, (&check.file, &check.file.display().to_string()), &[]).map(|(_, serve)| serve)
+}
+
+/// The command line, without what help shows of variables and without empty ones.
+pub(crate) fn program() -> Command {
+    each_flag(Options::command(), &|flag| without_empty_variable(flag).hide_env_values(true))
+}
+
+/// The matches of these arguments, and the options of `serve` among them, with what a file says.
+fn with_file(
+    command: Command,
+    args: &[OsString],
+    (path, name): (&Path, &str),
+    without: &[&str],
+) -> Result<(ArgMatches, Box<ServeOptions>), Mistaken> {
+    let whole = |what: String| Mistaken::File(InvalidFile::whole(what));
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| whole(format!("{name} cannot be read: {error}; correct the path or the file")))?;
+    let file = ConfigFile::parse(name, &text).map_err(Mistaken::File)?;
+    let command = apply::apply(command, &file, without).map_err(Mistaken::File)?;
+    let matches = command.try_get_matches_from(args).map_err(Mistaken::Usage)?;
+    let serve = matches.subcommand_matches("serve").unwrap_or(&matches);
+    let mut serve = ServeOptions::from_arg_matches(serve).map_err(Mistaken::Usage)?;
+    if serve.deliver.is_some() && serve.exec.is_some() {
+        return Err(whole(format!("{name}: deliver and exec cannot be used together: leave one of them out")));
+    }
+    serve.tables = file.tables;
+    Ok((matches, Box::new(serve)))
 }
 
 fn each_flag(command: Command, change: &dyn Fn(Arg) -> Arg) -> Command {
@@ -36,17 +102,25 @@ fn without_empty_variable(flag: Arg) -> Arg {
 }
 
 /// Takes the variables of handlers away when the command line chooses one.
-fn prefer_flags(command: Command, args: Vec<OsString>) -> Command {
+fn prefer_flags(command: Command, args: &[OsString]) -> Command {
     // Mistakes are for the parse that follows.
     let flags_only = each_flag(command.clone(), &without_variable).ignore_errors(true).try_get_matches_from(args);
     let serve = flags_only.ok().and_then(|mut matches| matches.remove_subcommand());
-    let is_chosen = serve.is_some_and(|(_, serve)| {
-        let source = |handler| serve.try_contains_id(handler).is_ok().then(|| serve.value_source(handler)).flatten();
-        HANDLERS.iter().any(|handler| source(handler) == Some(ValueSource::CommandLine))
-    });
-    if !is_chosen {
+    if !serve.is_some_and(|(_, serve)| HANDLERS.iter().any(|handler| is_by_flag(&serve, handler))) {
         return command;
     }
     let is_handler = |flag: &Arg| HANDLERS.iter().any(|handler| flag.get_id() == handler);
     each_flag(command, &|flag| if is_handler(&flag) { without_variable(flag) } else { flag })
+}
+
+fn source(matches: &ArgMatches, flag: &str) -> Option<ValueSource> {
+    matches.try_contains_id(flag).is_ok().then(|| matches.value_source(flag)).flatten()
+}
+
+fn is_by_flag(matches: &ArgMatches, flag: &str) -> bool {
+    source(matches, flag) == Some(ValueSource::CommandLine)
+}
+
+fn is_given(matches: &ArgMatches, flag: &str) -> bool {
+    matches!(source(matches, flag), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
 }

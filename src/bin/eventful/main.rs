@@ -3,8 +3,10 @@
 
 mod access;
 mod banner;
+mod check;
 mod client;
 mod complaints;
+mod contradictions;
 mod deliver;
 mod descriptors;
 mod drain;
@@ -16,15 +18,18 @@ mod invocation;
 mod journal;
 mod options;
 mod outlet;
+mod prepared;
 mod progress;
 mod send;
 mod serve;
+mod settings;
 mod shell;
 mod shortage;
 mod signals;
 mod source;
 mod spans;
 mod terminal;
+mod tuning;
 mod types;
 mod unrepeated;
 mod url;
@@ -40,19 +45,47 @@ use options::{Options, ProgramCall};
 /// How long tasks may take to end when the program does; children of handlers are killed by then.
 const LAST_GRACE: Duration = Duration::from_millis(200);
 
+/// The exit code after a mistake in the use of the program.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    let code = run(invocation::read()).unwrap_or_else(|error| {
-        terminal::warn(&format!("error: {error:#}"));
-        let usage = error.is::<eventful::engine::InvalidConfig>()
-            || error.is::<eventful::engine::InvalidPolicy>()
-            || error.is::<access::InvalidAccess>()
-            || journal::is_newer(&error);
-        ExitCode::from(if usage { 2 } else { 1 })
+    let code = invocation::read().map_or_else(refuse, |options| {
+        run(options).unwrap_or_else(|error| {
+            terminal::warn(&format!("error: {error:#}"));
+            let usage =
+                error.is::<prepared::Invalid>() || error.is::<access::InvalidAccess>() || journal::is_newer(&error);
+            ExitCode::from(if usage { USAGE } else { 1 })
+        })
     });
     if terminal::finish() { code } else { ExitCode::FAILURE }
 }
 
+/// Says what must be corrected, or shows the help that was asked for.
+fn refuse(mistaken: invocation::Mistaken) -> ExitCode {
+    match mistaken {
+        // It has colours, and its kind decides between the two streams.
+        invocation::Mistaken::Usage(error) => error.exit(),
+        invocation::Mistaken::File(error) => {
+            terminal::warn(&format!("error: {error}"));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
 fn run(options: Options) -> anyhow::Result<ExitCode> {
+    match &options.call {
+        ProgramCall::Config => {
+            terminal::say(settings::defaults::page(&invocation::program()).trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
+        ProgramCall::Check(check) => {
+            return Ok(match invocation::read_for(check) {
+                Ok(serve) => check::check(&check.file.display().to_string(), &serve)?,
+                Err(mistaken) => refuse(mistaken),
+            });
+        }
+        ProgramCall::Serve(_) | ProgramCall::Send(_) | ProgramCall::Journal(_) => {}
+    }
     let serves = matches!(options.call, ProgramCall::Serve(_));
     if serves && init::is_needed() {
         match init::run() {
@@ -76,5 +109,6 @@ async fn call(call: ProgramCall) -> anyhow::Result<ExitCode> {
         ProgramCall::Serve(options) => serve::serve(*options).await,
         ProgramCall::Send(options) => send::send(options).await,
         ProgramCall::Journal(options) => journal::call(options),
+        ProgramCall::Config | ProgramCall::Check(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -14,9 +14,11 @@ use eventful::{
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessOptions;
+use crate::settings::tables::FileTables;
 use crate::shell::ShellCommand;
 use crate::spans;
 use crate::terminal::{StderrLog, is_watched};
+use crate::tuning::TuningOptions;
 use crate::types::TypeFlag;
 use crate::unrepeated::Unrepeated;
 use crate::url::HttpUrl;
@@ -39,6 +41,11 @@ pub(crate) enum ProgramCall {
     Serve(Box<ServeOptions>),
     /// Send events, a JSON envelope per line, to a server
     Send(SendOptions),
+    /// Print a configuration file with all settings of `serve`, their defaults, and what they are for
+    Config,
+    /// Read a configuration file as `serve` would, and find contradictions in it; exit code 1 when there are any, 2 when
+    /// it cannot be used at all
+    Check(CheckOptions),
     /// Read, copy or mend the journal in a directory; exit code 2 when a newer program wrote it
     Journal(JournalOptions),
 }
@@ -85,9 +92,20 @@ pub(crate) struct JournalDirectory {
     pub(crate) directory: PathBuf,
 }
 
+/// The arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckOptions {
+    /// The configuration file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
 /// What `serve` can be told. Durations are such as 500ms, 5s, 2m or 1h30m.
 #[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
+    /// Read settings from this file; a flag or a variable beats it. `eventful config` prints one to begin with
+    #[arg(long, env = "EVENTFUL_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Where to listen
     #[arg(long, env = "EVENTFUL_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = address)]
     pub(crate) listen: SocketAddr,
@@ -160,10 +178,10 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "EVENTFUL_MAX_INFLIGHT_BYTES", default_value_t = Limits::default().max_inflight_bytes, value_name = "N")]
     max_inflight_bytes: usize,
     /// How long a connection may be idle before a request, and the head of the request may take
-    #[arg(long, env = "EVENTFUL_KEEP_ALIVE", value_parser = some_time, default_value = spans::show(Limits::default().header_timeout), value_name = "TIME")]
+    #[arg(long, env = "EVENTFUL_KEEP_ALIVE", value_parser = spans::parse_nonzero, default_value = spans::show(Limits::default().header_timeout), value_name = "TIME")]
     keep_alive: Duration,
     /// How long nothing of a request's body may arrive
-    #[arg(long, env = "EVENTFUL_BODY_TIMEOUT", value_parser = some_time, default_value = spans::show(Limits::default().body_timeout), value_name = "TIME")]
+    #[arg(long, env = "EVENTFUL_BODY_TIMEOUT", value_parser = spans::parse_nonzero, default_value = spans::show(Limits::default().body_timeout), value_name = "TIME")]
     body_timeout: Duration,
     /// A host that requests may be for, such as events.example; may be repeated. On a loopback address others than
     /// localhost are refused, elsewhere when there is one here
@@ -171,6 +189,11 @@ pub(crate) struct ServeOptions {
     allow_host: Vec<Host>,
     #[command(flatten)]
     pub(crate) access: AccessOptions,
+    #[command(flatten)]
+    tuning: TuningOptions,
+    /// The tables of the file.
+    #[arg(skip)]
+    pub(crate) tables: FileTables,
 }
 
 /// What happens when failed events have more than `max_failed_bytes`.
@@ -225,7 +248,6 @@ impl ServeOptions {
         config.backoff.base = self.backoff;
         config.backoff.cap = self.backoff_cap;
         config.run_timeout = self.run_timeout;
-        config.run_lifetime = config.run_lifetime.max(self.run_timeout);
         config.drain_timeout = self.drain_timeout;
         config.retention = self.retention.unwrap_or(config.retention);
         config.failed_retention = self.failed_retention;
@@ -236,6 +258,7 @@ impl ServeOptions {
         config.max_failed_bytes = self.max_failed_bytes;
         config.failed_overflow = self.failed_overflow.into();
         config.max_event_bytes = self.max_event_bytes;
+        self.tuning.set(&mut config);
         self.types.iter().try_for_each(|flag| flag.add_to(&mut config))?;
         Ok(config)
     }
@@ -247,6 +270,7 @@ impl ServeOptions {
         limits.header_timeout = self.keep_alive;
         limits.body_timeout = self.body_timeout;
         limits.allowed_hosts.clone_from(&self.allow_host);
+        self.tuning.limit(&mut limits);
         limits
     }
 
@@ -260,12 +284,6 @@ impl ServeOptions {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is no address: write an IP address and a port, such as 127.0.0.1:8080"))
-}
-
-/// A time that is not zero.
-fn some_time(text: &str) -> Result<Duration, String> {
-    let time = spans::parse(text).map_err(|error| error.to_string())?;
-    if time.is_zero() { Err(format!("{text:?} would cut every client: write a longer time")) } else { Ok(time) }
 }
 
 /// A number that is not zero.

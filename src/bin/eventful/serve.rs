@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use eventful::http::FrontConfig;
 use eventful::journal::{DiskStore, RecoveryProgress};
 use eventful::{Config, Eventful, StartError, http};
 use tokio::net::TcpListener;
@@ -12,21 +11,22 @@ use tokio::sync::oneshot;
 
 use crate::handler::Chosen;
 use crate::options::ServeOptions;
+use crate::prepared::Prepared;
 use crate::signals::{INTERRUPTED, Signals};
 use crate::terminal::say;
-use crate::{banner, descriptors, drain};
+use crate::{banner, check, descriptors, drain};
 
 /// Frames of a journal whose replay is worth telling about.
 const LONG_REPLAY: u64 = 10_000;
 
 /// Serves until a signal comes, then drains. A second signal ends it at once.
 pub(crate) async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
-    let config = options.config()?;
-    config.validate()?;
+    let prepared = Prepared::new(&options)?;
+    for what in check::compared(&prepared, &options).contradictions() {
+        tracing::warn!("{what}");
+    }
+    let Prepared { config, mut front, handler } = prepared;
     let mut signals = Signals::listen()?;
-    let handler = Chosen::new(&options)?;
-    let mut front = FrontConfig::from(options.limits());
-    front.access = options.access.access(options.listen)?;
     let handlers = handler.descriptors_of_a_run().saturating_mul(config.concurrency.get() as u64);
     front.limits.max_connections = descriptors::share(front.limits.max_connections, handlers);
     let listener = bind(options.listen).await?;

@@ -4,6 +4,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use eventful::http::duration::{about, parse, show};
 
+/// A time that is not zero.
+pub(crate) fn parse_nonzero(text: &str) -> Result<Duration, String> {
+    let time = parse(text).map_err(|error| error.to_string())?;
+    if time.is_zero() { Err(format!("{text:?} would cut every client: write a longer time")) } else { Ok(time) }
+}
+
 /// The wall clock, since the Unix epoch: for what others compare with their clocks. Nothing here is decided
 /// by it.
 #[allow(

@@ -1,5 +1,7 @@
 //! Senders that are known by name.
 
+use core::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A sender whose requests are known. What a configuration says wins over it.
@@ -28,4 +30,23 @@ impl Preset {
     /// All of them.
     pub const ALL: [Self; 7] =
         [Self::StandardWebhooks, Self::Github, Self::Stripe, Self::Slack, Self::Shopify, Self::Twilio, Self::Meta];
+
+    /// The longest time after which this sender sends an event again, by its documentation; absent when it names none.
+    /// An event that is forgotten before is handled again.
+    pub const fn retry_horizon(self) -> Option<Duration> {
+        let hours: u64 = match self {
+            // The schedule that its specification recommends ends after 75 h 35 min.
+            Self::StandardWebhooks => 76,
+            // By hand only: the last three days can be chosen from.
+            Self::Github => 72,
+            Self::Stripe => 72,
+            // Three times within minutes, and with delayed events hourly for a day.
+            Self::Slack => 24,
+            Self::Shopify => 4,
+            Self::Twilio => return None,
+            // WhatsApp; others end after 36 h.
+            Self::Meta => 7 * 24,
+        };
+        Some(Duration::from_secs(hours * 3600))
+    }
 }

@@ -1,0 +1,31 @@
+//! `eventful check`
+
+use std::process::ExitCode;
+
+use crate::contradictions::{Compared, mebibytes, memory_of_machine};
+use crate::options::ServeOptions;
+use crate::prepared::{Invalid, Prepared};
+use crate::terminal::{say, warn};
+
+/// Reads everything that `serve` would, and reports contradictions. Exit code 1 when there are any.
+pub(crate) fn check(name: &str, options: &ServeOptions) -> Result<ExitCode, Invalid> {
+    let prepared = Prepared::new(options)?;
+    let compared = compared(&prepared, options);
+    say(&format!("memory     {} at most by its bounds", mebibytes(compared.allowed_bytes())));
+    let found = compared.contradictions();
+    found.iter().for_each(|what| warn(&format!("{name}: {what}")));
+    if found.is_empty() {
+        say("sound");
+    }
+    Ok(ExitCode::from(u8::from(!found.is_empty())))
+}
+
+/// The settings to compare, with the memory of this machine.
+pub(crate) fn compared<'a>(prepared: &'a Prepared, options: &'a ServeOptions) -> Compared<'a> {
+    Compared {
+        config: &prepared.config,
+        limits: &prepared.front.limits,
+        sources: &options.tables.sources,
+        memory: memory_of_machine(),
+    }
+}

@@ -1,0 +1,55 @@
+//! Options made ready: everything that can be refused before a server listens.
+
+use std::fmt::Display;
+
+use eventful::Config;
+use eventful::http::FrontConfig;
+use eventful::http::sources::Source;
+
+use crate::handler::Chosen;
+use crate::options::ServeOptions;
+
+/// Everything that a server is started with.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) config: Config,
+    pub(crate) front: FrontConfig,
+    pub(crate) handler: Chosen,
+}
+
+/// Options that no server can be started with.
+#[derive(Debug)]
+pub(crate) struct Invalid(String);
+
+impl Invalid {
+    pub(crate) fn of(why: impl Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl Display for Invalid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl Prepared {
+    /// Reads secrets and certificates, and puts everything together.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is not possible.
+    pub(crate) fn new(options: &ServeOptions) -> Result<Self, Invalid> {
+        let config = options.config().map_err(Invalid::of)?;
+        config.validate().map_err(Invalid::of)?;
+        let tables = &options.tables;
+        let mut front = FrontConfig::from(options.limits());
+        front.access = options.access.access(options.listen, &tables.access).map_err(Invalid::of)?;
+        let source = |(name, source): (&String, _)| Source::new(name, source).map_err(Invalid::of);
+        front.sources = tables.sources.iter().map(source).collect::<Result<_, _>>()?;
+        let handler = Chosen::new(options).map_err(|error| Invalid::of(format_args!("{error:#}")))?;
+        Ok(Self { config, front, handler })
+    }
+}

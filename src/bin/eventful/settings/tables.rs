@@ -1,0 +1,31 @@
+//! The tables of a configuration file: settings with parts, which no flag can hold.
+
+use std::collections::BTreeMap;
+
+use eventful::http::AccessConfig;
+use eventful::http::sources::{SecretRef, SourceConfig};
+use serde::Deserialize;
+
+/// The tables of a file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FileTables {
+    /// `[sources.NAME]`: senders of webhooks.
+    pub(crate) sources: BTreeMap<String, SourceConfig>,
+    /// `[access]`: tokens.
+    pub(crate) access: AccessConfig,
+    /// `[signing]`: secrets that sign deliveries.
+    pub(crate) signing: SigningConfig,
+}
+
+impl FileTables {
+    /// The names of the tables.
+    pub(crate) const NAMES: [&str; 3] = ["sources", "access", "signing"];
+}
+
+/// The secrets that sign deliveries.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SigningConfig {
+    /// Secrets, all of which sign: two while one replaces the other.
+    pub(crate) secrets: Vec<SecretRef>,
+}
