@@ -1,6 +1,6 @@
 //! A disk without I/O: files under names, a cache over them, and what a power cut leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
 
 use super::fault::{DiskFault, FaultInjector};
@@ -263,16 +263,16 @@ impl SimulatedDisk {
     }
 
     /// The names that there are.
-    pub fn names_now(&self) -> Vec<String> {
-        self.names.keys().cloned().collect()
+    pub fn names_now(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
     }
 
     /// Files that nothing names, not even after a power cut, are gone.
     fn sweep_files(&mut self) {
-        let (names, synced, pending) = (&self.names, &self.synced_names, &self.pending_names);
-        let is_pending = |id: &u64| pending.iter().flatten().any(|(_, file)| *file == Some(*id));
-        let named = |id: &u64| names.values().chain(synced.values()).any(|file| file == id) || is_pending(id);
-        self.files.retain(|id, _| named(id));
+        let pending = self.pending_names.iter().flatten().filter_map(|(_, file)| file.as_ref());
+        let named: BTreeSet<u64> =
+            self.names.values().chain(self.synced_names.values()).chain(pending).copied().collect();
+        self.files.retain(|id, _| named.contains(id));
     }
 
     pub(super) fn begin(&mut self, life: DiskLife, changes: bool) -> Result<(), DiskError> {

@@ -74,8 +74,8 @@ impl DriveStore {
 
     /// The finished snapshots on the drive, the newest last.
     pub fn snapshots(&self) -> Vec<Sequence> {
-        let names = self.drive.disk().names_now();
-        let numbers = names.iter().filter_map(|name| name.strip_prefix("snapshot-")?.parse().ok());
+        let disk = self.drive.disk();
+        let numbers = disk.names_now().filter_map(|name| name.strip_prefix("snapshot-")?.parse().ok());
         numbers.map(Sequence::new).filter(|at| *at >= self.first()).collect()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::frame::FrameHash;
 use super::reader::SharedFile;
-use super::record::{self, RecordBuffer, RecordKind, RecordPlace, bytes_of};
+use super::record::{self, ALIGN_BYTES, RecordBuffer, RecordKind, RecordPlace, bytes_of};
 use super::segment::{self, HEAD_RECORD_BYTES, NEW, Preface};
 use super::spare::{Ahead, Spare, make};
 use super::volume::Volume;
@@ -16,6 +16,13 @@ const MARK_BYTES: u64 = bytes_of(0) as u64;
 /// Bytes behind a frame that are kept for a seal, a trim and the end of the segment: without them a full segment could
 /// not be ended.
 const KEPT_BYTES: u64 = 3 * MARK_BYTES;
+
+/// Bytes behind the last record that a closed journal keeps of the disk, where its newest segment has them. The next
+/// opening takes its segment of them, if others have filled the disk meanwhile: 4 KiB, and the rest is for outcomes.
+pub(super) const KEPT_FOR_OPENING_BYTES: u64 = 64 << 10;
+
+/// Room that an opening leaves: a block of a file system for the end of the segment before, and one for names.
+const END_BYTES: u64 = 2 * 4096;
 
 /// Average bytes of records from which on zeroing a segment costs more than it saves. Measured: with groups of 25 KiB
 /// it brings a quarter more of them per second, with 70 KiB it costs a quarter.
@@ -58,7 +65,10 @@ impl Active {
         sizes: Sizes,
         room: u64,
     ) -> io::Result<Self> {
-        let bytes = sized(sizes.first, bytes_for(0), room);
+        // Where others have left little they would take the rest of it, too. The segment before still gets its end.
+        let left = room.saturating_sub(END_BYTES) / ALIGN_BYTES as u64 * ALIGN_BYTES as u64;
+        let needed = KEPT_FOR_OPENING_BYTES.min(sizes.first).min(left).max(bytes_for(0));
+        let bytes = sized(sizes.first, needed, room);
         let file = make(&**volume, bytes, Ahead::Zeroed)?;
         let link = name(&**volume, &file, number, preface)?;
         let (volume, tail) = (Arc::clone(volume), HEAD_RECORD_BYTES);
@@ -180,14 +190,14 @@ impl Active {
         Preface { end_before: self.tail, before: self.link, ..preface }
     }
 
-    /// Releases the bytes that it has not used yet.
-    pub(super) fn release_unused(&mut self) -> io::Result<()> {
+    /// Releases the bytes that it has not used yet, but for so many.
+    pub(super) fn release_unused(&mut self, kept: u64) -> io::Result<()> {
         if let Some(spare) = self.spare.take() {
             // The result of the preparation does not matter any more.
             let _ = spare.take();
             self.volume.remove(NEW)?;
         }
-        let used = self.tail + KEPT_BYTES;
+        let used = self.tail + KEPT_BYTES + kept;
         if used < self.bytes {
             self.file.cut(used)?;
             self.bytes = used;
@@ -215,7 +225,7 @@ pub(super) const fn bytes_for(frame: usize) -> u64 {
 /// Returns the bytes of a segment: the wanted ones, but an eighth of the room at most, because snapshots need room,
 /// too.
 fn sized(wanted: u64, needed: u64, room: u64) -> u64 {
-    wanted.min(room / 8).max(needed).next_multiple_of(record::ALIGN_BYTES as u64)
+    wanted.min(room / 8).max(needed).next_multiple_of(ALIGN_BYTES as u64)
 }
 
 /// Writes the head of a segment, and gives its file its name. Both are durable then.

@@ -13,7 +13,7 @@ use super::super::error::{OpenError, ReadError, WriteError};
 use super::super::frame::FrameHash;
 use super::super::sequence::Sequence;
 use super::super::store::{Extent, FreeSpace, Journal};
-use super::active::{Active, Sizes};
+use super::active::{Active, KEPT_FOR_OPENING_BYTES, Sizes};
 use super::frames::Frames;
 use super::marker;
 use super::opening::{Held, refused};
@@ -217,16 +217,16 @@ impl DiskJournal {
         if bytes > free + self.active.room() + self.active.spare_bytes() {
             return Err(WriteError::Full);
         }
-        self.active.release_unused().map_err(|error| self.fail(&error))?;
+        self.active.release_unused(0).map_err(|error| self.fail(&error))?;
         self.frames.note(self.active.tail(), self.active.bytes());
         if bytes > self.free_for_more() { Err(WriteError::Full) } else { Ok(()) }
     }
 
-    /// Marks all that was acknowledged as durable, and releases what is not used.
+    /// Marks all that was acknowledged as durable, and releases what the next opening does not need.
     fn close(&mut self) -> Result<(), WriteError> {
         self.await_removal();
         self.seal()?;
-        self.active.release_unused().map_err(|error| self.fail(&error))
+        self.active.release_unused(KEPT_FOR_OPENING_BYTES).map_err(|error| self.fail(&error))
     }
 }
 
