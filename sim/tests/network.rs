@@ -92,9 +92,9 @@ fn a_worker_crash_under_a_partition_costs_one_attempt_and_no_event() {
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert_eq!(reached("worker panics before settle"), 1);
-    assert_eq!((reached("told accepted"), reached("told duplicate")), (0, 2));
+    assert_eq!((reached("response: accepted"), reached("response: duplicate")), (0, 2));
     assert!(reached("no answer in time") > 0);
-    assert_eq!(reached("told of a record"), 1);
+    assert_eq!(reached("response: record"), 1);
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert_eq!((reached("shutdown twice"), reached("shutdown left events")), (1, 1));
-    assert!(reached("connection refused or cut") + reached("told shutting down") > 0);
-    assert_eq!(reached("told accepted"), 16, "the new process knows none of the old one's events");
+    assert!(reached("connection refused or cut") + reached("response: shutting down") > 0);
+    assert_eq!(reached("response: accepted"), 16, "the new process knows none of the old one's events");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn client_that_closes_its_sending_side_gets_its_answer() {
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert_eq!((reached("client: closes sending"), reached("sent again")), (5, 0));
-    assert_eq!((reached("told accepted"), reached("told duplicate")), (1, 1));
+    assert_eq!((reached("response: accepted"), reached("response: duplicate")), (1, 1));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn client_that_sends_all_before_it_reads_gets_its_answer() {
         let probes = assert_holds(&scenario);
         let reached = |name| probes.count(name);
         assert_eq!((reached("client: sends all first"), reached("sent again")), (1, 0));
-        assert_eq!(reached("told that answers were not read"), unread);
+        assert_eq!(reached("response: results were not read"), unread);
     }
 }
 

@@ -19,7 +19,7 @@ fn what_was_acknowledged_is_there_after_a_kill_and_after_a_power_cut() {
         scenario.faults = vec![at(100, NetworkFaultKind::Outage { outage, down_ms: 20 })];
         let probes = assert_holds(&scenario);
         let told = |name| probes.count(name);
-        assert_eq!((told("told accepted"), told("told duplicate")), (2, 1), "{outage:?}");
+        assert_eq!((told("response: accepted"), told("response: duplicate")), (2, 1), "{outage:?}");
     }
 }
 
@@ -41,9 +41,9 @@ fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
     scenario.faults = vec![at(5, NetworkFaultKind::Disk { trouble: Ailment::SyncFails, times: 1 })];
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
-    assert_eq!(reached("told unknown"), 1);
+    assert_eq!(reached("response: unknown"), 1);
     assert!(reached("journal opened again") > 0);
-    assert_eq!(reached("told accepted") + reached("told duplicate"), 2);
+    assert_eq!(reached("response: accepted") + reached("response: duplicate"), 2);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
     let probes = assert_holds(&scenario);
     let reached = |name| probes.count(name);
     assert!(reached("refused for want of disk") > 0);
-    assert_eq!((reached("journal opened again"), reached("told duplicate")), (0, 1));
+    assert_eq!((reached("journal opened again"), reached("response: duplicate")), (0, 1));
 }
 
 #[test]
@@ -76,8 +76,8 @@ fn disk_that_is_out_of_reach_holds_up_no_answer_and_loses_no_event() {
         scenario.faults = vec![at(100, fault)];
         let probes = assert_holds(&scenario);
         let reached = |name| probes.count(name);
-        assert_eq!((reached("told unknown"), reached("told overloaded")), (1, 1));
-        assert_eq!((reached("told accepted"), reached("told duplicate")), (1, 1), "{fault:?}");
+        assert_eq!((reached("response: unknown"), reached("response: overloaded")), (1, 1));
+        assert_eq!((reached("response: accepted"), reached("response: duplicate")), (1, 1), "{fault:?}");
         assert!(reached("not ready for a disk") > 0 && reached("journal opened again") == 0);
     }
 }

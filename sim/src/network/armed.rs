@@ -1,4 +1,4 @@
-//! The disturbances that the next passes of the named points of the adapter meet.
+//! Faults armed for the next passes of the adapter's hook points.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::thread;
@@ -13,21 +13,21 @@ use super::scenario::AdapterFault;
 use crate::seeded_rng::Stream;
 use crate::spelling::variant;
 
-/// Disturbances in the order of the passes, and how often there were any.
+/// Armed faults in the order of the passes, and counts of those that struck.
 #[derive(Debug)]
 pub(super) struct Armed {
     waiting: BTreeMap<u8, VecDeque<AdapterFault>>,
     yields: Stream,
     yields_per_mille: u32,
-    /// Panics that were asked for.
+    /// Panics that were injected.
     pub(super) panics: u64,
     /// Stalls of the journal's writer.
     pub(super) stalls: u64,
-    /// When the last of them is over.
+    /// The time at which the last of the stalls ends.
     pub(super) stalled_until: Timestamp,
-    /// Starts that are dropped before they were polled.
+    /// Starts whose runtime will be dropped before it was polled.
     pub(super) unpolled_starts: u8,
-    /// How often the process that is up was disturbed.
+    /// The number of faults that struck the current process, by kind.
     met: BTreeMap<AdapterFault, u64>,
 }
 
@@ -45,29 +45,29 @@ impl Armed {
         }
     }
 
-    /// Has the next `passes` of the point meet this, after what they were to meet before.
+    /// Arms a fault for the next `passes` of its point, behind those already armed there.
     pub(super) fn arm(&mut self, disturbance: AdapterFault, passes: u8) {
         let (point, _) = place(disturbance);
         let waiting = self.waiting.entry(point as u8).or_default();
         waiting.extend(std::iter::repeat_n(disturbance, passes.into()));
     }
 
-    /// There is another process.
+    /// Resets the counts for a new process.
     pub(super) fn open(&mut self) {
         self.met.clear();
     }
 
-    /// How often the process that is up was disturbed like this.
+    /// Returns the number of times that this fault struck the current process.
     pub(super) fn met(&self, disturbance: AdapterFault) -> u64 {
         self.met.get(&disturbance).copied().unwrap_or_default()
     }
 
-    /// Whether the engine of the process that is up was broken.
+    /// Returns whether a fault broke the engine of the current process.
     pub(super) fn has_broken(&self) -> bool {
         [AdapterFault::EngineBreaksAtSend, AdapterFault::EngineBreaksAtTake].into_iter().any(|how| self.met(how) > 0)
     }
 
-    /// Lets everything pass from now on.
+    /// Disarms all faults and yields.
     pub(super) fn disarm(&mut self) {
         self.waiting.clear();
         (self.yields_per_mille, self.unpolled_starts) = (0, 0);
@@ -80,15 +80,15 @@ impl Armed {
         is_unpolled
     }
 
-    /// The writer meets a disk that does not respond for so long.
+    /// Stalls the writer for the time that a blocked disk takes to respond.
     pub(super) fn block(&mut self, lasts: Duration) -> (Action, Option<String>) {
         self.stalls += 1;
         (Action::Stall(lasts), Some("disk blocks".to_owned()))
     }
 
-    /// What this pass meets, and the name of that.
+    /// Returns what strikes this pass, and the name of its probe.
     pub(super) fn next(&mut self, point: Point) -> (Action, Option<String>) {
-        // A second panic, in a drop that the first one brings about, would abort the process: it waits for another pass.
+        // A panic while another one unwinds would abort the process, so this fault waits for another pass.
         let may_strike =
             |disturbance: &mut AdapterFault| place(*disturbance).1 != Action::Panic || !thread::panicking();
         let waiting = self.waiting.get_mut(&(point as u8));
@@ -99,7 +99,7 @@ impl Armed {
             *self.met.entry(disturbance).or_default() += 1;
             return (action, Some(variant(&disturbance, ' ')));
         }
-        // The first two are passed under the lock.
+        // Both points are passed while the lock is held, where the adapter cannot yield.
         let is_open = !matches!(point, Point::Enqueue | Point::Present);
         match is_open && self.yields_per_mille > 0 && self.yields.per_mille(self.yields_per_mille) {
             true => (Action::Yield, Some(format!("yield: {}", variant(&point, ' ')))),
@@ -108,7 +108,7 @@ impl Armed {
     }
 }
 
-/// How long a disk that stalls takes.
+/// The time that a stalled write takes: within the range of `answer_timeout`, so that some calls wait and some give up.
 const STALL: Duration = Duration::from_millis(25);
 
 const fn place(disturbance: AdapterFault) -> (Point, Action) {

@@ -1,4 +1,4 @@
-//! Asks the adapter for what may have to wait for the journal, and judges how long it takes.
+//! Calls of the adapter that may have to wait for the journal, each with a bound on its duration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::run_context::RunContext;
 use super::scenario::{AdapterFault, KeyNumber, NetworkFault, NetworkFaultKind};
 use super::tier::NetworkScenario;
 
-/// How often the sweeper dies at most.
+/// Returns the greatest number of times that the sweeper panics in this scenario.
 fn sweeper_panics(scenario: &NetworkScenario) -> u32 {
     let passes = |fault: &NetworkFault| {
         let NetworkFaultKind::Disturb { disturbance: AdapterFault::SweeperPanics, passes } = fault.kind else {
@@ -24,7 +24,7 @@ fn sweeper_panics(scenario: &NetworkScenario) -> u32 {
     scenario.faults.iter().map(passes).sum::<u32>()
 }
 
-/// Asks one process.
+/// A caller of one server process.
 pub(super) struct Asker {
     stage: Arc<RunContext>,
     pub(super) eventful: Eventful,
@@ -33,14 +33,14 @@ pub(super) struct Asker {
 
 impl Asker {
     pub(super) fn new(stage: &Arc<RunContext>, eventful: &Eventful) -> Self {
-        let answers = stage.with(|notes, _| notes.oracles.answer_timeout());
-        // The sweeper lets answers go. One that dies is restarted within its interval.
+        let timeout = stage.with(|notes, _| notes.oracles.answer_timeout());
+        // The sweeper lets go of calls that have waited long enough. One that panics is restarted within its interval.
         let restarts = eventful.config().sweep_interval * (2 + sweeper_panics(&stage.scenario));
-        let bound = answers.saturating_add(restarts + TICK * 4);
+        let bound = timeout.saturating_add(restarts + TICK * 4);
         Self { stage: Arc::clone(stage), eventful: eventful.clone(), bound }
     }
 
-    /// Asks for everything, one round after the other.
+    /// Makes all calls, round after round, until this time.
     pub(super) async fn ask(self, until: Timestamp) {
         while self.stage.clock.now() < until {
             for item in self.stage.owed().items {
@@ -62,7 +62,7 @@ impl Asker {
         }
     }
 
-    /// What the call gives, which must be in time.
+    /// Returns the result of a call, which must come in time.
     pub(super) async fn within<T>(&self, what: &str, call: impl Future<Output = T>) -> Option<T> {
         let answer = timeout(self.bound, call).await.ok();
         if answer.is_none() {

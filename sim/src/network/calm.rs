@@ -1,14 +1,14 @@
-//! Whether a client may expect an answer: nothing is wrong with its link, nor with the server's process.
+//! Conditions under which a client is owed a response: its link and the server's process are undisturbed.
 
 use std::collections::BTreeMap;
 
-/// What was wrong with links and processes so far.
+/// The disturbances of links and processes so far.
 #[derive(Debug)]
 pub(super) struct Calm {
     links: BTreeMap<u8, CalmLink>,
-    /// How often a process has begun, or met its end.
+    /// The number of times that a process started or began to end.
     changes: u64,
-    /// A process is up, and nobody has asked for its end.
+    /// True while a process is up and was not asked to end.
     is_up: bool,
 }
 
@@ -18,7 +18,7 @@ struct CalmLink {
     is_troubled: bool,
 }
 
-/// What had changed at a time of calm. As long as it is the same, the calm lasts.
+/// A snapshot of the counters in undisturbed conditions. While it stays equal, nothing was disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lull {
     process: u64,
@@ -30,25 +30,25 @@ impl Calm {
         Self { links: BTreeMap::new(), changes: 0, is_up: false }
     }
 
-    /// The link of this client has begun to misbehave, or ceased to.
+    /// Notes that the link of this client begins or ceases to misbehave.
     pub(super) fn link(&mut self, client: u8, is_troubled: bool) {
         let link = self.links.entry(client).or_default();
         link.changes += 1;
         link.is_troubled = is_troubled;
     }
 
-    /// A process of the server has begun, or will end.
+    /// Notes that a server process has started, or will end.
     pub(super) const fn process(&mut self, is_up: bool) {
         self.changes += 1;
         self.is_up = is_up;
     }
 
-    /// Whether the link of this client has ever misbehaved.
+    /// Returns whether the link of this client has ever misbehaved.
     pub(super) fn was_troubled(&self, client: u8) -> bool {
         self.links.get(&client).is_some_and(|link| link.changes > 0)
     }
 
-    /// The calm that this client has now, if it has.
+    /// Returns the current counters, unless this client is disturbed.
     pub(super) fn lull(&self, client: u8) -> Option<Lull> {
         let (link, troubled) = self.links.get(&client).map_or((0, false), |link| (link.changes, link.is_troubled));
         (self.is_up && !troubled).then_some(Lull { process: self.changes, link })

@@ -1,4 +1,4 @@
-//! A client host: sends its requests, waits for answers with a timeout, and tries again.
+//! A client host: sends its requests, waits for responses with a timeout, and tries again.
 
 use std::io;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use turmoil::net::TcpStream;
 
-use super::answers::{self, Heard};
 use super::calm::Lull;
 use super::oracle::answered;
+use super::responses::{self, Heard};
 use super::run_context::RunContext;
 use super::scenario::{ClientCall, ClientManner, Request};
 use super::step::NetworkStep;
@@ -22,16 +22,18 @@ use crate::spelling::variant;
 /// The server's address.
 pub(super) const SERVER: (&str, u16) = ("server", 80);
 
-/// How long a client waits that sends all before it reads: far longer than an answer takes that is not read at once.
+/// The timeout of a client that sends everything before it reads. Far longer than the `unread_patience` and
+/// `write_timeout` of the server, so the server is the one that gives up.
 const PATIENT: Duration = Duration::from_secs(5);
 
-/// What a connection with small buffers takes in each direction.
+/// The bytes in flight of a connection with small buffers, in each direction: less than a batch and its results.
 const WINDOW_BYTES: usize = 500;
 
-/// The wait before a request is sent again, times the number of tries so far.
+/// The pause before a request is sent again, for each try so far. Longer than two
+/// ticks, so that the next try can meet another state.
 const PAUSE: Duration = Duration::from_millis(12);
 
-/// Goes through the client's requests.
+/// Sends the client's requests in their order.
 pub(super) async fn live(stage: Arc<RunContext>, client: u8) -> turmoil::Result {
     let mut line = ClientLine::new(&stage, client);
     let requests = stage.scenario.operations.iter().enumerate();
@@ -45,7 +47,7 @@ pub(super) async fn live(stage: Arc<RunContext>, client: u8) -> turmoil::Result 
     Ok(())
 }
 
-/// A client and the connection that it keeps.
+/// A client with the connection that it keeps.
 pub(super) struct ClientLine {
     pub(super) stage: Arc<RunContext>,
     client: u8,
@@ -57,7 +59,7 @@ impl ClientLine {
         Self { stage: Arc::clone(stage), client, stream: None }
     }
 
-    /// Sends the request until there is an answer that settles it, or it was sent often enough.
+    /// Sends the request until a response settles it, or the number of tries is used up.
     async fn see_through(&mut self, index: usize, request: &Request) {
         let call = request.call_sent();
         let bytes = wire::request(&call);
@@ -67,7 +69,7 @@ impl ClientLine {
                 self.stage.with(|notes, _| notes.coverage.reach("sent again"));
             }
             self.stage.note(&NetworkStep::Sent { client: self.client, request: index, again });
-            // A client that goes away does so once; then it is one that wants an answer.
+            // A client that hangs up does so on the first try only; afterwards it waits for its response.
             let manner = if again == 0 { request.manner } else { ClientManner::OneConnection };
             if self.send(index, request, &call, manner, &bytes).await {
                 return;
@@ -75,7 +77,7 @@ impl ClientLine {
         }
     }
 
-    /// Answers whether the request is settled.
+    /// Sends the request once. Returns whether it is settled.
     async fn send(
         &mut self,
         index: usize,
@@ -99,7 +101,7 @@ impl ClientLine {
             self.stream = None;
         }
         let heard = Heard { client: self.client, index, server, response, memory };
-        answers::hear(&self.stage, call, &heard)
+        responses::hear(&self.stage, call, &heard)
     }
 
     async fn behave(&mut self, manner: ClientManner, patience: Duration, bytes: &[u8]) -> Waited {
@@ -118,11 +120,11 @@ impl ClientLine {
         }
     }
 
-    /// An answer that was owed, in this calm, is missed.
+    /// Notes a missing response, which is a failure if it was owed all the time.
     fn fail(&mut self, index: usize, owed: Option<Lull>, why: &'static str) -> bool {
         self.stream = None;
         self.stage.with(|notes, _| {
-            // A panic that breaks the engine takes the connection with it whose request met it.
+            // A panic that breaks the engine also ends the connection whose request caused it.
             if owed.is_some() && owed == notes.calm.lull(self.client) && !notes.armed.has_broken() {
                 let is_cut = why == "connection refused or cut";
                 notes.judge(Err(if is_cut { answered::cut(index) } else { answered::silent(index) }));
@@ -135,13 +137,13 @@ impl ClientLine {
         false
     }
 
-    /// Sends the bytes, and waits for an answer and for who gave it.
+    /// Sends the bytes. Returns the response and the server process that sent it.
     pub(super) async fn exchange(&mut self, bytes: &[u8]) -> io::Result<(u32, HttpResponse)> {
         self.stream().await?.write_all(bytes).await?;
         self.hear(None).await
     }
 
-    /// The same, and sends no more after them.
+    /// Does the same, and closes the sending side behind the bytes.
     async fn close_and_hear(&mut self, bytes: &[u8]) -> io::Result<(u32, HttpResponse)> {
         let stream = self.stream().await?;
         stream.write_all(bytes).await?;
@@ -149,7 +151,8 @@ impl ClientLine {
         self.hear(None).await
     }
 
-    /// The same over small buffers, where a server that does not read holds the client up, and the other way round.
+    /// Does the same over small buffers, so that a server that does not read blocks the client, and the other way
+    /// round.
     async fn send_all_first(&mut self, mut bytes: &[u8]) -> io::Result<(u32, HttpResponse)> {
         let local = self.stream().await?.local_addr()?;
         let window = Narrowed::new(self.stage.windows.of(local));
@@ -162,7 +165,7 @@ impl ClientLine {
         self.hear(Some(&window.0)).await
     }
 
-    /// Takes another connection for the next request.
+    /// Closes the connection; the next request opens another one.
     pub(super) fn hang_up(&mut self) {
         self.stream = None;
     }
@@ -191,17 +194,19 @@ impl ClientLine {
     }
 }
 
-/// What comes of waiting for an answer.
+/// The result of waiting for a response.
 type Waited = Result<io::Result<(u32, HttpResponse)>, Elapsed>;
 
-/// The calm in which an answer is owed: in place of a connection that is cut, and of silence.
+/// The undisturbed conditions in which a request was sent, if they forbid that its connection is cut, or that no
+/// response comes.
 struct OwedAnswer {
     cut: Option<Lull>,
     silent: Option<Lull>,
 }
 
 impl OwedAnswer {
-    /// A connection that was kept may end before the request comes; who is not patient may miss the answer.
+    /// A connection that was kept may be closed by the server before the request arrives; a client with a short
+    /// timeout may miss the response.
     fn new(line: &ClientLine, manner: ClientManner) -> Self {
         let lull = line.stage.with(|notes, _| notes.calm.lull(line.client));
         let sends_all = !matches!(manner, ClientManner::SendsHalf { .. });
@@ -210,7 +215,7 @@ impl OwedAnswer {
     }
 }
 
-/// A window that is small as long as its client is there.
+/// A flow-control window that is small while its client uses it.
 struct Narrowed(Arc<FlowWindow>);
 
 impl Narrowed {

@@ -1,4 +1,4 @@
-//! The time of a run.
+//! The virtual time of a run.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,27 +8,28 @@ use eventful::{
     clock::{Clock, Sleep},
 };
 
-/// When every run begins: 2000-01-01.
+/// The time at which every run begins: 2000-01-01. Any fixed time after the Unix epoch would do.
 pub(super) const EPOCH: Duration = Duration::from_secs(946_684_800);
 
-/// The step of the network. Timers inside a host are finer.
+/// The step of the network, coarser than the 1 ms of timers inside a host. Each step runs all hosts, so this sets how
+/// long a run takes.
 pub(super) const TICK: Duration = Duration::from_millis(5);
 
-/// Virtual time, one for all hosts. It goes on over crashes, as tokio's `Instant` does not.
+/// Virtual time, one for all hosts. It continues over crashes, unlike tokio's `Instant`.
 #[derive(Debug)]
 pub(super) struct VirtualClock {
-    /// Microseconds since the Unix epoch: the latest time that anybody was told.
+    /// The latest time that was read, in microseconds since the Unix epoch.
     latest: AtomicU64,
-    /// No host runs: what is told is the latest time, else that of the host that asks.
+    /// Set while no host runs: then the latest time is returned, otherwise that of the host that asks.
     ///
-    /// While a host is torn down its destructors still ask, and turmoil would answer from the
-    /// machine's clock.
+    /// While a host is torn down its destructors still read the time, and turmoil would return that of the machine's
+    /// clock.
     stopped: AtomicBool,
-    /// How often a host asked since the last tick.
+    /// The number of reads since the last tick.
     asked: AtomicU64,
 }
 
-/// So often nobody asks for the time in one tick unless something spins.
+/// The number of reads in one tick that only a loop without progress makes: correct runs make far fewer.
 const SPINS: u64 = 100_000;
 
 impl VirtualClock {
@@ -40,18 +41,18 @@ impl VirtualClock {
         }
     }
 
-    /// Lets hosts run, or stops them.
+    /// Stops or resumes the time of the hosts.
     pub(super) fn stop(&self, stopped: bool) {
         self.stopped.store(stopped, Ordering::Relaxed);
         self.asked.store(0, Ordering::Relaxed);
     }
 
-    /// Moves on to `elapsed` since the beginning.
+    /// Advances the time to `elapsed` since the beginning.
     pub(super) fn reach(&self, elapsed: Duration) {
         self.latest.fetch_max(micros(EPOCH + elapsed), Ordering::Relaxed);
     }
 
-    /// How long it is since the beginning.
+    /// Returns the time since the beginning.
     pub(super) fn elapsed(&self) -> Duration {
         self.now().since(Timestamp::from_micros(micros(EPOCH)))
     }
@@ -63,11 +64,9 @@ impl Clock for VirtualClock {
             && let Some(elapsed) = turmoil::sim_elapsed()
         {
             let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-            // Once in a while only: the destructors of what spins ask too.
-            assert!(
-                asked % SPINS != SPINS - 1,
-                "the time is asked for again and again, and does not go on: something spins"
-            );
+            // Only once in a while: the destructors of the looping task read the time, too, and a second panic would
+            // abort.
+            assert!(asked % SPINS != SPINS - 1, "the time is read again and again without advancing: a task spins");
             self.reach(elapsed);
             return Timestamp::from_micros(micros(EPOCH + elapsed));
         }
@@ -87,7 +86,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// The duration that a scenario gives in milliseconds.
+/// Returns a duration that a scenario gives in milliseconds.
 pub(super) const fn ms(ms: u32) -> Duration {
     Duration::from_millis(ms as u64)
 }

@@ -1,4 +1,4 @@
-//! What clients were told, by whom.
+//! The server process of each connection, and the identifiers that scenarios use.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -11,9 +11,9 @@ use super::scenario::{KeyNumber, PayloadNumber, SubmittedItem};
 use crate::scenario::EventNumber;
 use crate::spec::Numbering;
 
-/// Which process of the server is at the other end of each connection.
+/// The server process at the other end of each connection.
 ///
-/// An answer may arrive when the process that gave it is gone; what it says holds for that process.
+/// A response may arrive when the process that sent it has ended: its promises hold for that process.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionOwners {
     /// The number of the last process, from 1 on.
@@ -22,18 +22,18 @@ pub(super) struct ConnectionOwners {
 }
 
 impl ConnectionOwners {
-    /// The process now has a connection from `peer`.
+    /// Notes that the current process has a connection from `peer`.
     pub(super) fn accept(&mut self, peer: SocketAddr) {
         self.connections.insert(peer, self.generation);
     }
 
-    /// The process at the other end of the connection from `local`; 0 when there was none.
+    /// Returns the process at the other end of the connection from `local`; 0 if there was none.
     pub(super) fn server_of(&self, local: SocketAddr) -> u32 {
         self.connections.get(&local).copied().unwrap_or_default()
     }
 }
 
-/// What a client was told about an event that it had submitted.
+/// The result of a submission, as a client was informed of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ClientAnswer {
     Accepted,
@@ -42,13 +42,12 @@ pub(super) enum ClientAnswer {
     Other,
 }
 
-/// The id of this key. Many have characters that mean something else unless they are escaped, or differ from
-/// another by their case alone.
+/// Returns the id of this key. Many contain characters that must be escaped, or differ from another id by case alone.
 pub(super) fn id(key: KeyNumber) -> String {
     match (key, key % 6) {
         (3, _) => "..".to_owned(),
         (9, _) => ".".to_owned(),
-        // What identifies the event of key 14 where there is room for one text alone.
+        // The identity of the event of key 14 as one text, as a header without a source has it.
         (15, _) => r#"eventful:a+b%2F%20&c/e14%252F%22\?#"#.to_owned(),
         (_, 1) => format!("e{key}/a b+c"),
         (_, 2) => format!("e{key}%2F\"\\?#"),
@@ -58,10 +57,10 @@ pub(super) fn id(key: KeyNumber) -> String {
     }
 }
 
-/// The source of some keys, whose sender signs what it sends.
+/// The source of some keys, whose sender signs its requests.
 pub(super) const SIGNER: &str = "signer-1.x";
 
-/// The source of this key: every fourth has one.
+/// Returns the source of this key: every fourth key has one.
 pub(super) const fn source(key: KeyNumber) -> &'static str {
     match key % 16 {
         6 => SIGNER,
@@ -76,12 +75,12 @@ static KEYS: LazyLock<Vec<Key>> =
 static NUMBERS: LazyLock<HashMap<Key, KeyNumber>> =
     LazyLock::new(|| KEYS.iter().cloned().zip(0..=KeyNumber::MAX).collect());
 
-/// The key itself.
+/// Returns the key with this number.
 pub(super) fn key(number: KeyNumber) -> &'static Key {
     &KEYS[usize::from(number)]
 }
 
-/// The number of this key; none for a key that no client has.
+/// Returns the number of this key; none for a key that no client uses.
 pub(super) fn number(key: &Key) -> Option<KeyNumber> {
     NUMBERS.get(key).copied()
 }
@@ -96,19 +95,19 @@ impl Numbering for Ids {
     }
 }
 
-/// The attributes of this key: every third has two, with characters that mean something else unless they are escaped.
+/// Returns the attributes of this key: every third key has two, with characters that must be escaped.
 pub(super) fn attributes(key: KeyNumber) -> Vec<(&'static str, String)> {
     let (tenant, other) = (("tenant", format!("t{key}")), ("a, \\\"b\"=%2C;ä", "c=%3D,\"\\ ;ö".to_owned()));
     if key.is_multiple_of(3) { vec![other, tenant] } else { Vec::new() }
 }
 
-/// How long an event with a delay is held back at most.
+/// The longest delay that an event of a scenario asks for.
 pub(super) const LONGEST_DELAY: Duration = Duration::from_millis(30);
 
-/// A time before which some events do not start, long ago, as a client writes it.
+/// A start time in the past, as a client writes it: such an event starts at once.
 const LONG_AGO: (&str, Timestamp) = ("1999-02-03T05:05:06.5+01:00", Timestamp::from_micros(918_014_706_500_000));
 
-/// When the first run of this key may start, as a field and its value: some have a delay, some a time.
+/// Returns when the first run of this key may start, as a field and its value: some keys have a delay, some a time.
 pub(super) const fn start(key: KeyNumber) -> Option<(&'static str, &'static str)> {
     match key % 7 {
         3 => Some(("not_before", LONG_AGO.0)),
@@ -117,12 +116,12 @@ pub(super) const fn start(key: KeyNumber) -> Option<(&'static str, &'static str)
     }
 }
 
-/// The time before which no run of this key starts, when it was accepted at `now`.
+/// Returns the time before which no run of this key starts, when it was accepted at `now`.
 pub(super) fn not_before(key: KeyNumber, now: Timestamp) -> Option<Timestamp> {
     start(key).map(|(field, _)| if field == "delay" { now + LONGEST_DELAY } else { LONG_AGO.1 })
 }
 
-/// The event that the library is given.
+/// Returns the event that is submitted through the library.
 pub(super) fn event(item: SubmittedItem) -> Event {
     let event = Event::new(key(item.key).clone(), payload(item));
     let event = match start(item.key) {
@@ -134,7 +133,7 @@ pub(super) fn event(item: SubmittedItem) -> Event {
     attributes(item.key).into_iter().fold(event, add)
 }
 
-/// The text of this payload, valid JSON.
+/// Returns the text of this payload, valid JSON.
 pub(super) fn payload(item: SubmittedItem) -> String {
     format!("[{},{}]", item.key, item.payload)
 }
@@ -143,7 +142,7 @@ static DIGESTS: LazyLock<Vec<[Digest; 2]>> = LazyLock::new(|| {
     (0..=KeyNumber::MAX).map(|key| [0, 1].map(|number| computed(SubmittedItem { key, payload: number }))).collect()
 });
 
-/// The digest of this payload. Those of the first two are looked up.
+/// Returns the digest of this payload. Those of the first two are computed once.
 pub(super) fn digest(key: KeyNumber, payload: PayloadNumber) -> Digest {
     let known = DIGESTS[usize::from(key)].get(usize::from(payload)).copied();
     known.unwrap_or_else(|| computed(SubmittedItem { key, payload }))

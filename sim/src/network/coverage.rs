@@ -1,4 +1,4 @@
-//! What a run has reached: each fault, and each answer that matters, by name.
+//! Coverage of a run: each fault and each significant response that it reached, by name.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -7,30 +7,30 @@ use super::scenario::{NetworkFaultKind, Outage};
 use crate::spelling::variant;
 use crate::tier::{Countable, Probes};
 
-/// The kinds of faults, one a line. Enough runs together must have reached each.
+/// The kinds of faults, one a line. Enough runs together must reach each of them.
 pub(super) const FAULTS: &str = include_str!("faults.txt");
 
-/// The answers and turns of a run that matter, one a line. Enough runs together must have reached each.
-pub(super) const ANSWERS: &str = include_str!("answers.txt");
+/// The responses and events of a run that matter, one a line. Enough runs together must reach each of them.
+pub(super) const RESPONSES: &str = include_str!("responses.txt");
 
 static NUMBERS: LazyLock<BTreeMap<&str, usize>> =
-    LazyLock::new(|| FAULTS.lines().chain(ANSWERS.lines()).zip(0..).collect());
+    LazyLock::new(|| FAULTS.lines().chain(RESPONSES.lines()).zip(0..).collect());
 
 impl Countable for &str {
-    /// Names that are on no list share the number after the last.
+    /// Returns the number of a name. Names that are on no list share the number after the last.
     fn number(self) -> usize {
         NUMBERS.get(self).copied().unwrap_or(NUMBERS.len())
     }
 }
 
 impl Probes {
-    /// Counts one.
+    /// Counts that the run reached this point.
     pub(super) fn reach(&mut self, name: &str) {
         self.fire(name);
     }
 }
 
-/// The probe of a kind of fault.
+/// Returns the name of the probe of a kind of fault.
 pub(super) fn fault(kind: &NetworkFaultKind) -> String {
     match kind {
         NetworkFaultKind::Link { trouble, .. } => variant(trouble, ' '),

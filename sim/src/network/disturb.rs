@@ -1,4 +1,4 @@
-//! Disturbs the adapter at its named points.
+//! Injection of faults at the adapter's hook points.
 
 use std::sync::Arc;
 

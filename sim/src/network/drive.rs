@@ -1,4 +1,4 @@
-//! Drives a run: hosts and faults in the order of time, tick by tick, until everything has ended.
+//! The driver of a run: advances hosts and faults in the order of time, tick by tick, until everything has ended.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,17 +29,19 @@ use crate::disk::Ailment;
 use crate::failure::Broken;
 use crate::tier::{Keep, Probes, Report};
 
-/// Longer than any run can last before its end is bounded: clients and faults have finished by then.
+/// The longest time until clients and faults have finished: far more than any scenario takes, so reaching it means a
+/// hang.
 const LONGEST_CHAOS: Duration = Duration::from_secs(60);
 
-/// Ticks from one look at all that clients were told to the next. What is lost stays lost.
+/// The number of ticks between two checks that accepted events are there. A lost event stays lost, so checking each
+/// tick would find no more.
 const KEPT_EVERY: u64 = 8;
 
-/// The time between two looks of the adapter whether there is room on a disk that was full.
+/// The interval at which the adapter checks for room on a full disk.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 impl NetworkScenario {
-    /// Lets it happen. What it reaches is added to `probes`.
+    /// Plays the scenario. What it reaches is added to `probes`.
     pub(super) fn play(&self, keep: Keep, probes: &mut Probes) -> Report {
         let stage = RunContext::new(self, StepTrace::keeping(keep, self));
         let mut drive = NetworkRun::new(&stage);
@@ -57,12 +59,12 @@ impl NetworkScenario {
     }
 }
 
-/// The name of a client's host.
+/// Returns the name of a client's host.
 pub(super) fn client_name(client: u8) -> String {
     format!("client{client}")
 }
 
-/// A run on its way.
+/// A run in progress.
 pub(super) struct NetworkRun {
     pub(super) stage: Arc<RunContext>,
     pub(super) sim: Sim<'static>,
@@ -104,7 +106,7 @@ impl NetworkRun {
         self.end()
     }
 
-    /// What clients have given up may still be on its way to the server, on a link that was slow.
+    /// Waits for messages that clients have given up on, and that a slow link still carries to the server.
     fn let_messages_arrive(&mut self) -> OracleResult {
         let latency_ms = |fault: &NetworkFault| {
             if let NetworkFaultKind::Link { trouble: LinkFault::Slow { latency_ms }, .. } = fault.kind {
@@ -121,13 +123,13 @@ impl NetworkRun {
         Ok(())
     }
 
-    /// Ticks until it is so.
+    /// Ticks until the condition holds, or fails after `bound`.
     fn until(&mut self, what: &str, bound: Duration, mut is_so: impl FnMut(&mut Self) -> bool) -> OracleResult {
         let by = self.sim.elapsed() + bound;
         while !is_so(self) {
             self.tick()?;
             holds(self.sim.elapsed() <= by, || {
-                Broken::new("kept", 1, format_args!("after {bound:?} it is not so that {what}"))
+                Broken::new("kept", 1, format_args!("after {bound:?} still not reached: {what}"))
             })?;
         }
         Ok(())
@@ -148,7 +150,7 @@ impl NetworkRun {
         }
     }
 
-    /// Looks at the process that is up.
+    /// Checks the current process.
     fn look(&mut self) -> OracleResult {
         self.stage.see_facts();
         let now = self.sim.elapsed();
@@ -157,13 +159,13 @@ impl NetworkRun {
         let Some(up) = door.as_mut() else {
             drop(door);
             if !running && !self.faults.awaits_restart() {
-                // It did not start, as its journal could not be opened.
+                // The process did not start, as its journal could not be opened.
                 self.fence();
                 self.faults.server_ended(now);
             }
             return Ok(());
         };
-        look_at(&self.stage, up, now)?;
+        inspect_process(&self.stage, up, now)?;
         drop(door);
         if !running || self.ticks.is_multiple_of(KEPT_EVERY) {
             self.look_whether_kept()?;
@@ -177,7 +179,7 @@ impl NetworkRun {
         Ok(())
     }
 
-    /// Whether what clients were told is there.
+    /// Checks that the events which clients know to be accepted are there.
     pub(super) fn look_whether_kept(&self) -> OracleResult {
         let door = self.door.borrow();
         match door.as_ref().filter(|up| up.broken_since.is_none()) {
@@ -188,7 +190,7 @@ impl NetworkRun {
 
     /// Waits until no event is pending, at most as long as the configuration allows.
     fn drain(&mut self) -> OracleResult {
-        // The last thing that a client asked for may have been a pause.
+        // The last request of a client may have been a pause.
         self.order(Order::Resume);
         self.tick()?;
         let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
@@ -197,14 +199,14 @@ impl NetworkRun {
         self.until("all events have ended", bound + LONGEST_DELAY + TICK * 2, |drive| {
             let Ok(stats) = eventful.stats() else { return false };
             if stats.paused {
-                // A pause that the network had held back has come only now.
+                // A pause that the network had delayed has only now arrived.
                 drive.order(Order::Resume);
             }
             given_up(&stats).is_none() && stats.engine.gauges.pending() == 0
         })
     }
 
-    /// At rest everything adds up.
+    /// Checks that everything adds up once no work is left.
     fn audit(&mut self) -> OracleResult {
         let Some(eventful) = self.eventful() else { return Err(Broken::new("kept", 1, "the server is not up")) };
         for _ in 0..2 {
@@ -237,7 +239,7 @@ impl NetworkRun {
         self.inspect(eventful)
     }
 
-    /// How long a group may wait that found no room on the disk.
+    /// Returns the time for which a group that found no room on the disk may wait.
     fn wait_for_room(&self) -> Duration {
         let lacks = |kind: &NetworkFaultKind| {
             let is_short = matches!(kind, NetworkFaultKind::Disk { trouble: Ailment::NoSpace, .. });
@@ -249,7 +251,7 @@ impl NetworkRun {
         }
     }
 
-    /// What the front shows is what is owed.
+    /// Checks that the front shows what the oracles expect.
     fn inspect(&mut self, eventful: Eventful) -> OracleResult {
         self.sim.client(INSPECTOR, inspect::live(Arc::clone(&self.stage), eventful));
         self.sim.set_link_latency(INSPECTOR, "server", Duration::ZERO);
@@ -257,7 +259,7 @@ impl NetworkRun {
         self.until("the inspector has seen all", INSPECTION, |drive| drive.clients_over)
     }
 
-    /// A last shutdown, which has nothing to wait for.
+    /// Shuts the server down when nothing is left to wait for.
     fn end(&mut self) -> OracleResult {
         let Some(config) = self.eventful().map(|eventful| eventful.config().clone()) else { return Ok(()) };
         self.order(Order::Shutdown { timeouts: vec![config.drain_timeout], awaited: true });
@@ -266,7 +268,7 @@ impl NetworkRun {
         self.until("the server has ended", bound, |drive| drive.door.borrow().is_none())
     }
 
-    /// What the process that has ended still holds of the disk is of no use any more.
+    /// Stops the disk for the process that has ended.
     fn fence(&self) {
         self.stage.drive.iter().for_each(crate::disk::SharedDisk::kill);
     }
@@ -275,7 +277,7 @@ impl NetworkRun {
         self.door.borrow().as_ref().map(|up| up.eventful.clone())
     }
 
-    /// Whether there is a server whose engine is not broken.
+    /// Returns whether a server is up, and its engine usable.
     fn is_up(&self) -> bool {
         self.door
             .borrow()
@@ -285,7 +287,7 @@ impl NetworkRun {
 
     pub(super) fn order(&self, order: Order) {
         if let Some(up) = self.door.borrow().as_ref() {
-            // A process that is about to end takes no orders.
+            // Sending fails only while a process is about to end, when it takes no orders.
             let _sent = up.orders.send(order);
         }
     }
@@ -295,8 +297,8 @@ impl NetworkRun {
     }
 }
 
-/// The engine is not in use. Its readiness says why, and waiting helps, or only another process. Unless it
-/// is broken, it gives its numbers all the same.
+/// Checks an engine that is out of use: its readiness gives the reason. Unless it is broken, it still returns its
+/// numbers.
 fn unavailable(stage: &RunContext, up: &mut Up, now: Duration, why: NotReady) -> OracleResult {
     up.is_reopening = why == NotReady::Reopening;
     if !up.is_reopening {
@@ -308,17 +310,21 @@ fn unavailable(stage: &RunContext, up: &mut Up, now: Duration, why: NotReady) ->
         waits::given_up(&notes.oracles.expected, &up.eventful)
     })?;
     holds(readiness == Readiness::NotReady(why), || {
-        Broken::new("front", 9, format_args!("it is unavailable, {why:?}, and its readiness is {readiness:?}"))
+        Broken::new(
+            "front",
+            9,
+            format_args!("the engine is unavailable as {why:?}, but its readiness is {readiness:?}"),
+        )
     })
 }
 
-fn look_at(stage: &RunContext, up: &mut Up, now: Duration) -> OracleResult {
+fn inspect_process(stage: &RunContext, up: &mut Up, now: Duration) -> OracleResult {
     let in_time = up.ends_by.is_none_or(|by| now <= by);
     holds(in_time, || Broken::new("shutdown", 6, format_args!("at {now:?} a shutdown has not ended")))?;
     let stats = match up.eventful.stats() {
         Ok(stats) => stats,
         Err(Unavailable::Broken) => return unavailable(stage, up, now, NotReady::Broken),
-        Err(why) => return Err(Broken::new("front", 9, format_args!("no numbers, for {why:?}"))),
+        Err(why) => return Err(Broken::new("front", 9, format_args!("stats are refused with {why:?}"))),
     };
     if let Some(why) = given_up(&stats) {
         return unavailable(stage, up, now, why);
@@ -335,7 +341,7 @@ fn look_at(stage: &RunContext, up: &mut Up, now: Duration) -> OracleResult {
     let config = up.eventful.config();
     permits::bounded(&stats, config.concurrency.get())?;
     up.waits.see(now, &stats, config)?;
-    // A group that found no room, or a writer that stalls, keeps new events out when answers wait no longer.
+    // A group without room, or a stalled writer, keeps new events out once calls no longer wait for it.
     let is_out_of_reach =
         stage.with(|notes, now| notes.absence.may_be_seen(now) || stats.unsynced_for >= notes.oracles.answer_timeout());
     up.waits.see_submitters(now, &stats, config, is_out_of_reach)?;
@@ -347,13 +353,13 @@ fn look_at(stage: &RunContext, up: &mut Up, now: Duration) -> OracleResult {
         if stats.engine.tallies.rejected(RejectReason::Disk) > 0 {
             notes.coverage.reach("refused for want of disk");
         }
-        // What is not durable is counted, and not told yet.
+        // Facts that are not durable are counted already, but not delivered yet.
         if stats.unsynced == 0 {
             numbers::agree(&notes.oracles.expected, &stats.engine.facts)?;
         }
         if !notes.armed.has_broken() {
-            notes.oracles.durable.is_told_of_reopenings(stats.journal_reopenings)?;
-            notes.oracles.durable.all_told()?;
+            notes.oracles.durable.has_delivered_reopenings(stats.journal_reopenings)?;
+            notes.oracles.durable.all_delivered()?;
         }
         notes.oracles.numbers.see(&stats, &notes.oracles.expected.counts_at_opening)?;
         let met = |disturbance| notes.armed.met(disturbance);

@@ -1,4 +1,4 @@
-//! The program around the engine: starts it, perhaps in vain, and submits events of its own.
+//! The program around the engine: starts it, with or without success, and submits events of its own.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,11 +17,11 @@ use super::run_context::RunContext;
 use super::scenario::{ClientCall, KeyNumber, SubmittedItem};
 use crate::failure::Broken;
 
-/// How long a shutdown may take that has nothing to wait for.
+/// The longest time that a shutdown without anything to wait for may take: one tick.
 const AT_ONCE: Duration = Duration::from_millis(5);
 
-/// Starts engines in runtimes that are dropped before any of their tasks was polled, as often as
-/// that was asked for, and shuts each down. Returns whether all of them started.
+/// Starts engines in runtimes that are dropped before any of their tasks was polled, as often as it is armed, and
+/// shuts each down. Returns whether all of them started.
 pub(super) async fn start_unpolled<F>(stage: &Arc<RunContext>, start: F) -> Result<bool, StartError>
 where
     F: Fn(&Arc<RunContext>) -> Result<Option<Eventful>, StartError>,
@@ -30,7 +30,7 @@ where
         let Some(eventful) = start_and_drop(stage, &start)? else { return Ok(false) };
         let ended = timeout(AT_ONCE, eventful.shutdown(None)).await;
         stage.judge(holds(ended.is_ok(), || {
-            Broken::new("shutdown", 6, "its runtime was dropped before it was polled, and it does not end")
+            Broken::new("shutdown", 6, "a shutdown does not end after its runtime was dropped unpolled")
         }));
         stage.with(|notes, _| notes.coverage.reach("unpolled start"));
     }
@@ -42,14 +42,14 @@ where
     F: Fn(&Arc<RunContext>) -> Result<Option<Eventful>, StartError>,
 {
     let Ok(runtime) = Builder::new_current_thread().build() else { return Err(StartError::NoRuntime) };
-    // In the context of another runtime, turmoil answers from the machine's clock.
+    // In the context of another runtime, turmoil would return the time of the machine's clock.
     stage.clock.now();
     stage.clock.stop(true);
     let started = {
         let _context = runtime.enter();
         start(stage)
     };
-    // Its tasks are dropped in any order.
+    // Its tasks are dropped in no particular order, so their calls are not observed.
     stage.mute(true);
     runtime.shutdown_background();
     stage.mute(false);
@@ -57,7 +57,7 @@ where
     started
 }
 
-/// Submits an event and waits for its answer, but no longer than `patience`.
+/// Submits an event and waits for the result, but no longer than `patience`.
 pub(super) async fn submit(stage: Arc<RunContext>, eventful: Eventful, item: SubmittedItem, patience: Duration) {
     let event = connection_owners::event(item);
     let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &ClientCall::Submit(item)));
@@ -70,9 +70,9 @@ pub(super) async fn submit(stage: Arc<RunContext>, eventful: Eventful, item: Sub
         Poll::Ready(answer) => Ok(answer),
         Poll::Pending => timeout(patience, submitting).await,
     };
-    // A client that leaves before its answer learns nothing.
+    // A caller that leaves before the result learns nothing.
     let Ok(answer) = answer else { return };
-    // No network is between this answer and the engine, so it may come before the facts behind it are read.
+    // No network lies between this call and the engine, so the result may come before its facts were read.
     stage.see_facts();
     judge_answer(&stage, item, memory, &answer);
     if answer.is_ok() {
@@ -80,30 +80,34 @@ pub(super) async fn submit(stage: Arc<RunContext>, eventful: Eventful, item: Sub
     }
 }
 
-/// Submits a batch of an event, of one that is too large, and of the event again. What becomes of the first says
-/// nothing of the second.
+/// Submits a batch of an event, of one that is too large, and of the event again. The result of the first implies
+/// nothing about the second.
 pub(super) async fn submit_batch(stage: Arc<RunContext>, eventful: Eventful, item: SubmittedItem) {
     let event = || connection_owners::event(item);
     let large = vec![b' '; eventful.config().max_event_bytes + 1];
     let large = Event::with_id("large", large).expect("a short id");
     let memory = stage.with(|notes, _| notes.oracles.memory(notes.ledger.generation, &ClientCall::Submit(item)));
-    let answers = eventful.submit_batch([event(), large, event()]).await;
+    let results = eventful.submit_batch([event(), large, event()]).await;
     stage.see_facts();
-    let [first, second, third] = answers.as_slice() else {
-        return stage.judge(Err(Broken::new("kept", 1, format_args!("{} answers to a batch of three", answers.len()))));
+    let [first, second, third] = results.as_slice() else {
+        return stage.judge(Err(Broken::new(
+            "kept",
+            1,
+            format_args!("{} results for a batch of three", results.len()),
+        )));
     };
     if matches!(first, Err(SubmitError::Unavailable(Unavailable::Unknown))) {
         stage.with(|notes, _| notes.coverage.reach("batch of which nothing is known"));
     }
-    // Unknown is only what waits for the journal.
+    // Only what waits for the journal may be unknown.
     let is_refused = matches!(second, Err(error) if *error != SubmitError::Unavailable(Unavailable::Unknown));
     stage.judge(holds(is_refused, || {
-        Broken::new("kept", 1, format_args!("behind e{}, one that is too large gets {second:?}", item.key))
+        Broken::new("kept", 1, format_args!("behind e{}, an event that is too large results in {second:?}", item.key))
     }));
     [first, third].into_iter().for_each(|answer| judge_answer(&stage, item, memory, answer));
 }
 
-/// Judges what is said of an event that was submitted, unless it may have been forgotten since.
+/// Checks the result of a submission, unless the record may have been forgotten since.
 fn judge_answer(stage: &RunContext, item: SubmittedItem, memory: Memory, answer: &Result<Submitted, SubmitError>) {
     let verdict = stage.with(|notes, _| match notes.oracles.is_forgotten_since(memory, item.key) {
         true => Ok(()),
@@ -112,7 +116,7 @@ fn judge_answer(stage: &RunContext, item: SubmittedItem, memory: Memory, answer:
     stage.judge(verdict);
 }
 
-/// Waits for the end of an event, however long that takes.
+/// Waits for the end of an event without a limit on the time.
 async fn wait(stage: &Arc<RunContext>, eventful: &Eventful, number: KeyNumber, memory: Memory) {
     let waiter = EndWaiter::new(stage);
     let before = reopenings(eventful);
@@ -123,27 +127,27 @@ async fn wait(stage: &Arc<RunContext>, eventful: &Eventful, number: KeyNumber, m
         Ok(record) => {
             let status = record.status;
             stage.with(|notes, _| notes.coverage.reach("end waited for"));
-            holds(status.is_terminal(), || broken(number, format_args!("it is {status}")))
+            holds(status.is_terminal(), || broken(number, format_args!("its status is {status}")))
         }
         Err(WaitError::NotFound) => {
             let may_be_gone = stage.with(|notes, now| {
                 let oracles = &notes.oracles;
                 oracles.is_forgotten_since(memory, number) || oracles.may_be_gone(now, number)
             });
-            holds(may_be_gone, || broken(number, "it is said not to be there"))
+            holds(may_be_gone, || broken(number, "the result is that there is no such event"))
         }
         Err(WaitError::Unavailable(Unavailable::Unknown)) => {
             holds(before.is_none() || before != reopenings(eventful), || {
-                broken(number, "it is said to be unknown, and the journal has not failed")
+                broken(number, "the result is unknown, and the journal has not failed")
             })
         }
-        // The engine has stopped, was given up, or is broken.
+        // The engine has stopped, was abandoned, or is broken.
         Err(_) => Ok(()),
     };
     stage.judge(verdict);
 }
 
-/// How often the journal was opened again; nothing while nothing is decided, or after the end.
+/// Returns how often the journal was opened again; none while the engine decides nothing, or after its end.
 fn reopenings(eventful: &Eventful) -> Option<u64> {
     let stats = eventful.stats().ok()?;
     (given_up(&stats).is_none() && stats.phase != Phase::Stopped).then_some(stats.journal_reopenings)
@@ -153,7 +157,7 @@ fn broken(number: KeyNumber, what: impl std::fmt::Display) -> Broken {
     Broken::new("kept", 1, format_args!("the end of e{number} was waited for, and {what}"))
 }
 
-/// One who waits for an end, counted while its process is up.
+/// A caller that waits for the end of an event, counted while its process is up.
 struct EndWaiter {
     stage: Arc<RunContext>,
     generation: u32,

@@ -1,4 +1,4 @@
-//! Brings faults about when their time has come, and ends them.
+//! The beginning and the end of faults, at their times.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use super::schedule::Power;
 use super::server::{CLOSE_GRACE, Order};
 use super::step::NetworkStep;
 
-/// How long an engine may be broken before its process is ended.
+/// The time for which an engine may be broken before its process is ended: some ticks, so that clients meet it.
 const BROKEN: Duration = Duration::from_millis(30);
 
 impl NetworkRun {
-    /// Begins and ends the faults whose time has come.
+    /// Begins and ends the faults that are due.
     pub(super) fn bring_faults(&mut self) {
         let now = self.sim.elapsed();
         self.end_faults(now);
@@ -56,7 +56,7 @@ impl NetworkRun {
                 self.faults.down = ms(*down_ms);
                 self.end_server(*outage, now);
             }
-            // Its probe counts the passes that meet it.
+            // The probe counts the passes that are struck.
             NetworkFaultKind::Disturb { disturbance, passes } => {
                 self.stage.with(|notes, _| notes.armed.arm(*disturbance, *passes));
                 return;
@@ -65,7 +65,7 @@ impl NetworkRun {
                 self.order(Order::Pause);
                 self.faults.present.push((now + ms(*for_ms), *kind));
             }
-            // Its probe counts the starts that meet it.
+            // The probe counts the starts that are struck.
             NetworkFaultKind::Inside(Inside::UnpolledStart) => {
                 self.stage.with(|notes, _| notes.armed.unpolled_starts += 1);
                 return;
@@ -73,7 +73,7 @@ impl NetworkRun {
             NetworkFaultKind::Inside(Inside::Submitters { first, count, for_ms }) => {
                 self.order(Order::Submit { first: *first, count: *count, patience: ms(*for_ms) });
             }
-            // Its probe counts the operations that meet it.
+            // The probe counts the operations that are struck.
             NetworkFaultKind::Disk { trouble, times } => {
                 let Some(drive) = &self.stage.drive else { return };
                 (0..*times).for_each(|_| drive.disk().trouble().arm(trouble.fault()));
@@ -87,7 +87,7 @@ impl NetworkRun {
                 drop(disk);
                 self.faults.present.push((now + ms(*for_ms), *kind));
             }
-            // Its probe counts the passes of the writer that meet it.
+            // The probe counts the passes of the writer that are struck.
             NetworkFaultKind::DiskBlocks { for_ms } => {
                 self.begin_absence(ms(*for_ms), |absence| &mut absence.blocked);
                 return;
@@ -98,7 +98,7 @@ impl NetworkRun {
         self.note(&NetworkStep::Fault(kind));
     }
 
-    /// The disk is out of reach from now on, in one way or the other, and everything is asked for meanwhile.
+    /// Puts the disk out of reach from now on, in one of two ways, while all calls are made.
     fn begin_absence(&self, lasts: Duration, which: impl FnOnce(&mut Absence) -> &mut Option<AwaitedSpan>) {
         if self.stage.drive.is_none() {
             return;
@@ -147,7 +147,7 @@ impl NetworkRun {
         self.order(Order::Shutdown { timeouts, awaited });
     }
 
-    /// The process dies as soon as it has done these changes.
+    /// Stops the disk after this many changes; the process dies then.
     fn crash_writing(&mut self, now: Duration, in_changes: u8, power: bool) {
         let power = if power { Power::Fails } else { Power::Stays };
         let Some(drive) = &self.stage.drive else { return self.crash(now, power) };
@@ -155,7 +155,7 @@ impl NetworkRun {
         self.faults.dying = Some(power);
     }
 
-    /// What cannot write any more is dead, and no later than when all faults end.
+    /// Ends the process once its disk has stopped, or when all faults end.
     fn end_dying(&mut self, now: Duration) {
         let stopped = self.stage.drive.as_ref().is_some_and(|drive| drive.disk().is_stopped());
         if let Some(power) = self.faults.dying.take_if(|_| stopped || self.faults.healed) {
@@ -182,9 +182,9 @@ impl NetworkRun {
 
     /// Ends all tasks of the server.
     ///
-    /// Tokio drops them in an order that depends on how many tasks the whole program has had before,
-    /// and each closes its connections. So nothing is sent meanwhile whose delay or loss is drawn:
-    /// all links hold what they have, or lose it if they are partitioned.
+    /// Tokio drops them in an order that depends on the number of tasks that the whole program had before, and each
+    /// closes its connections. So no message is sent meanwhile whose delay or loss is random: each link holds its
+    /// messages, or loses them if it is partitioned.
     fn tear_down(&mut self, act: impl FnOnce(&mut Self)) {
         let troubles: Vec<_> = (0..self.stage.scenario.setup.clients).map(|client| self.trouble_of(client)).collect();
         for (client, trouble) in (0..).zip(&troubles) {
@@ -215,7 +215,7 @@ impl NetworkRun {
         }
     }
 
-    /// What is wrong with the link of this client.
+    /// Returns the fault of this client's link, if there is one.
     fn trouble_of(&self, of: u8) -> Option<LinkFault> {
         self.faults.present.iter().find_map(|(_, kind)| {
             let NetworkFaultKind::Link { client, trouble, .. } = kind else { return None };
@@ -223,7 +223,7 @@ impl NetworkRun {
         })
     }
 
-    /// Nothing but an end helps a process whose engine is broken.
+    /// Ends a process whose engine is broken: only a new process helps.
     fn end_broken(&mut self, now: Duration) {
         let since = self.door.borrow().as_ref().and_then(|up| up.broken_since);
         if since.is_some_and(|since| since + BROKEN <= now) {
@@ -283,7 +283,7 @@ impl NetworkRun {
         }
     }
 
-    /// Ends all faults, and sees to it that the server is up soon.
+    /// Ends all faults, and restarts the server if it is down.
     fn heal(&mut self, now: Duration) {
         let present = std::mem::take(&mut self.faults.present);
         self.mend(present);

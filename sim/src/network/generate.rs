@@ -1,4 +1,4 @@
-//! Scenarios from seeds.
+//! Generation of scenarios from seeds.
 
 use std::num::NonZeroUsize;
 
@@ -13,20 +13,20 @@ use crate::disk::Ailment;
 use crate::scenario::{MILLI, Settings, SmallThresholds};
 use crate::seeded_rng::{SeededRng, Stream};
 
-/// Keys that clients share.
+/// The number of keys that clients share: few enough that clients meet on the same event.
 const KEYS: u64 = 24;
-/// Clients.
+/// The number of clients.
 const CLIENTS: u64 = 3;
-/// Requests of each client.
+/// The number of requests of each client. A free choice: it sets how long a seed takes.
 const REQUESTS: usize = 20;
-/// How long clients ask and faults begin.
+/// The time in which clients send and faults begin. Ten times a typical timeout, so that retries happen within it.
 const CHAOS_MS: u64 = 450;
 
-/// Faults that are on or off together.
+/// A group of faults that is enabled or disabled as a whole.
 struct NetworkFamily {
     label: &'static str,
     kind: fn(&mut Stream) -> NetworkFaultKind,
-    /// Of them in one run.
+    /// The greatest number of them in one run.
     most: u64,
 }
 
@@ -40,7 +40,7 @@ const FAMILIES: [NetworkFamily; 7] = [
     NetworkFamily { label: "inside", kind: inside, most: 3 },
 ];
 
-/// Those of scenarios with a journal.
+/// The families of scenarios with a journal.
 const JOURNAL_FAMILIES: [NetworkFamily; 4] = [
     NetworkFamily { label: "ends", kind: end, most: 2 },
     NetworkFamily { label: "disk", kind: disk, most: 3 },
@@ -49,9 +49,9 @@ const JOURNAL_FAMILIES: [NetworkFamily; 4] = [
 ];
 
 impl NetworkScenario {
-    /// The scenario of this seed: three clients with twenty requests each.
+    /// Returns the scenario of this seed: three clients with twenty requests each.
     ///
-    /// Each family of faults is off in half of all scenarios.
+    /// Each family of faults is disabled in half of all scenarios.
     pub fn generate(seed: u64) -> Self {
         let rng = SeededRng::of(seed);
         let mut families = rng.stream("families");
@@ -66,7 +66,7 @@ impl NetworkScenario {
         let mut setup = setup(&mut rng.stream("setup"));
         setup.yields_per_mille *= u32::from(yields);
         if faults.iter().any(|fault| matches!(fault.kind, NetworkFaultKind::Inside(_))) {
-            // Those who wait for room must find that there is none.
+            // Submitters must find the engine full to wait for room.
             setup.settings.max_pending = rng.stream("room").pick(&[1, 2, 3, setup.settings.max_pending]);
         }
         let mut journal = rng.stream("journal");
@@ -125,7 +125,7 @@ fn setup(rng: &mut Stream) -> NetworkSetup {
     NetworkSetup { clients: CLIENTS as u8, latency_ms, yields_per_mille, settings, journal: None, scripts: Vec::new() }
 }
 
-/// Thresholds of the engine and of what drives it, small in most runs.
+/// Thresholds of the engine and of its driver, small in most runs.
 fn thresholds(rng: &mut Stream) -> Option<SmallThresholds> {
     rng.per_mille(700).then(|| SmallThresholds {
         scan_limit: rng.pick(&[2, 5, 4096]),
@@ -149,7 +149,7 @@ fn journal_setup(rng: &mut Stream) -> JournalSetup {
     }
 }
 
-/// Each of these families is off in half of the scenarios with a journal, too.
+/// Returns the faults of the journal. Each family is disabled in half of the scenarios with a journal.
 fn journal_faults(rng: &SeededRng, on: &mut Stream) -> Vec<NetworkFault> {
     let mut faults = Vec::new();
     for NetworkFamily { label, kind, most } in &JOURNAL_FAMILIES {
@@ -160,7 +160,7 @@ fn journal_faults(rng: &SeededRng, on: &mut Stream) -> Vec<NetworkFault> {
     faults
 }
 
-/// Has answers wait for the journal while other submitters wait for room, and ends while they are waited for.
+/// Returns stalls of the writer beside submitters, so that results wait for the journal while others wait for room.
 fn stalls_beside_submitters(rng: &mut Stream, faults: &[NetworkFault]) -> Vec<NetworkFault> {
     let submitters =
         faults.iter().filter(|fault| matches!(fault.kind, NetworkFaultKind::Inside(Inside::Submitters { .. })));
@@ -219,7 +219,7 @@ fn key(rng: &mut Stream) -> u8 {
     rng.below(KEYS) as u8
 }
 
-/// One in ten submissions has another payload than the others of its key.
+/// Returns an item. One in ten has another payload than the others of its key.
 fn item(rng: &mut Stream) -> SubmittedItem {
     SubmittedItem { key: key(rng), payload: u8::from(rng.per_mille(100)) }
 }
@@ -287,7 +287,7 @@ fn outage(rng: &mut Stream) -> NetworkFaultKind {
     NetworkFaultKind::Outage { outage, down_ms: between(rng, 0, 80) }
 }
 
-/// An end that a journal must survive.
+/// Returns an end of the process that a journal must survive.
 fn end(rng: &mut Stream) -> NetworkFaultKind {
     let outage = match rng.below(5) {
         0 => Outage::Crash,
@@ -318,7 +318,7 @@ fn writer(rng: &mut Stream) -> NetworkFaultKind {
     NetworkFaultKind::Disturb { disturbance, passes: rng.between(1, 3) as u8 }
 }
 
-/// Some last longer than the second within which the server says so.
+/// Returns a disk that is out of reach. Some last longer than the second after which readiness must report it.
 fn absent_disk(rng: &mut Stream) -> NetworkFaultKind {
     let for_ms = if rng.per_mille(150) { between(rng, 1_100, 1_300) } else { between(rng, 20, 300) };
     if rng.per_mille(500) { NetworkFaultKind::DiskBlocks { for_ms } } else { NetworkFaultKind::DiskGone { for_ms } }
@@ -346,7 +346,7 @@ fn tasks(rng: &mut Stream) -> NetworkFaultKind {
     NetworkFaultKind::Disturb { disturbance, passes: rng.between(1, 3) as u8 }
 }
 
-/// Rare: an engine that is broken hides what else it might do wrong.
+/// Rarely breaks the engine, as a broken engine hides what else it might do wrong.
 fn breaks(rng: &mut Stream) -> NetworkFaultKind {
     if !rng.per_mille(200) {
         return tasks(rng);
@@ -370,7 +370,7 @@ fn between(rng: &mut Stream, least: u64, most: u64) -> u32 {
     rng.between(least, most) as u32
 }
 
-/// So many milliseconds, in microseconds.
+/// Returns a random number of milliseconds, in microseconds.
 fn millis(rng: &mut Stream, least: u64, most: u64) -> u64 {
     rng.between(least, most) * MILLI
 }

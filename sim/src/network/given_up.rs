@@ -1,8 +1,8 @@
-//! An engine that is not in use any more, or not yet again.
+//! The reasons why an engine is out of use.
 
 use eventful::metrics::{JournalState, NotReady, Stats};
 
-/// The reason why the engine that gives these numbers is not in use.
+/// Returns the reason why the engine of these numbers is out of use, if it is.
 pub(super) fn given_up(stats: &Stats) -> Option<NotReady> {
     match stats.journal? {
         JournalState::Reopening => Some(NotReady::Reopening),

@@ -1,4 +1,5 @@
-//! A last client, which looks at everything when nothing is left to do, steps in, and looks again.
+//! The inspector, a last client: checks all that the front shows once no work is left, acts on the events, and checks
+//! again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,19 +19,19 @@ use super::step::{INSPECTOR_NUMBER, NetworkStep};
 use super::wire::{self, HttpResponse};
 use crate::failure::Broken;
 
-/// The name of its host.
+/// The name of the inspector's host.
 pub(super) const INSPECTOR: &str = "inspector";
 
-/// How long all of it takes at most.
+/// The longest time that the whole inspection may take. Without faults it takes far less, so reaching it means a hang.
 pub(super) const INSPECTION: Duration = Duration::from_secs(5);
 
-/// How long it waits for each answer. There is nothing that could hold one up.
+/// The timeout of each response: nothing can delay one any more.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Records that are asked for one by one.
+/// The number of records that are requested one by one.
 const SINGLE: usize = 3;
 
-/// Asks for what the front shows, and looks whether it is what is owed.
+/// Checks that the front shows what the adapter has.
 pub(super) async fn live(stage: Arc<RunContext>, eventful: Eventful) -> turmoil::Result {
     let mut inspector = Inspector { line: ClientLine::new(&stage, INSPECTOR_NUMBER), eventful, asked: 0 };
     let verdict = inspector.look().await;
@@ -40,19 +41,19 @@ pub(super) async fn live(stage: Arc<RunContext>, eventful: Eventful) -> turmoil:
     Ok(())
 }
 
-/// More records than there are on any page.
+/// A page size greater than the number of records.
 const MANY: usize = 5000;
 
-/// Looks at numbers that change in between, at most.
+/// The number of times that a comparison is repeated while the numbers change in between.
 const LOOKS: usize = 5;
 
-/// What judges numbers that are shown.
+/// A check of shown numbers against those before and after the request.
 type Judge = fn(&[u8], [&Stats; 2]) -> OracleResult;
 
 pub(super) struct Inspector {
     pub(super) line: ClientLine,
     eventful: Eventful,
-    /// Requests so far.
+    /// The number of requests so far.
     asked: usize,
 }
 
@@ -60,9 +61,9 @@ impl Inspector {
     async fn look(&mut self) -> OracleResult {
         front::alive(&self.get("/livez").await?)?;
         self.try_tokens().await?;
-        self.look_at_numbers(false).await?;
-        let shown = self.look_at_records().await?;
-        // What may be gone by now may have been gone when the page was made.
+        self.compare_numbers(false).await?;
+        let shown = self.compare_records().await?;
+        // What may be gone by now may have been gone already when the page was made.
         front::owed(&shown, &self.line.stage.owed())?;
         front::done(&self.post("/v1/pause").await?)?;
         self.submit_known(&shown).await?;
@@ -70,9 +71,9 @@ impl Inspector {
         self.send_signed(&shown).await?;
         self.send_cloud_event(&shown).await?;
         self.redrive().await?;
-        self.look_at_numbers(true).await?;
-        self.look_at_records().await?;
-        self.look_at_failed(&shown).await?;
+        self.compare_numbers(true).await?;
+        self.compare_records().await?;
+        self.compare_failed(&shown).await?;
         for status in [Status::Received, Status::Failed] {
             let mut filter = Filter::default();
             filter.status = Some(status);
@@ -80,18 +81,19 @@ impl Inspector {
             self.discard(status).await?;
         }
         front::done(&self.post("/v1/resume").await?)?;
-        self.look_at_numbers(false).await
+        self.compare_numbers(false).await
     }
 
-    /// Compares the health and the numbers with those of the adapter.
-    async fn look_at_numbers(&mut self, is_paused: bool) -> OracleResult {
+    /// Compares health and numbers with those of the adapter.
+    async fn compare_numbers(&mut self, is_paused: bool) -> OracleResult {
         front::ready(&self.get("/readyz").await?, is_paused)?;
-        self.look_at_samples("/v1/stats", front::JSON, exposed::as_json).await?;
-        self.look_at_samples("/metrics", front::SAMPLES, exposed::as_text).await
+        self.compare_samples("/v1/stats", front::JSON, exposed::as_json).await?;
+        self.compare_samples("/metrics", front::SAMPLES, exposed::as_text).await
     }
 
-    /// Compares numbers with those before and after. Records may be forgotten meanwhile, and then again.
-    async fn look_at_samples(&mut self, path: &str, content_type: &str, judge: Judge) -> OracleResult {
+    /// Compares numbers with those before and after the request. Records may be forgotten meanwhile, so a difference
+    /// is checked again.
+    async fn compare_samples(&mut self, path: &str, content_type: &str, judge: Judge) -> OracleResult {
         let mut verdict = Ok(());
         for _ in 0..LOOKS {
             let before = self.stats()?;
@@ -106,7 +108,7 @@ impl Inspector {
     }
 
     /// Compares all records with those of the adapter, and returns them.
-    async fn look_at_records(&mut self) -> Result<Vec<RecordView>, Broken> {
+    async fn compare_records(&mut self) -> Result<Vec<RecordView>, Broken> {
         let shown = self.list("", &Filter::default(), MANY, true).await?;
         for view in shown.iter().filter(|view| !matches!(view.status, Status::Completed | Status::Discarded)) {
             let due = number(&view.key).map(attributes).unwrap_or_default();
@@ -117,23 +119,23 @@ impl Inspector {
         }
         for view in shown.iter().take(SINGLE) {
             let known = number(&view.key).ok_or_else(|| unlike(format_args!("{} is the key of no event", view.key)))?;
-            self.look_at(known).await?;
+            self.compare_record(known).await?;
         }
         Ok(shown)
     }
 
     /// Compares one record, with its payload when its key has an even number.
-    async fn look_at(&mut self, number: KeyNumber) -> OracleResult {
+    async fn compare_record(&mut self, number: KeyNumber) -> OracleResult {
         let before = self.known(number).await?;
         let payload = number.is_multiple_of(2);
         let shown = self.ask(&wire::look(number, payload), "a record").await?;
         let looks: Vec<_> = before.into_iter().chain(self.known(number).await?).collect();
-        // It may have been forgotten meanwhile.
+        // The record may have been forgotten meanwhile.
         if looks.len() < 2 && shown.status == 404 { Ok(()) } else { front::record(&shown, payload, &looks) }
     }
 
-    /// Compares a list of what failed from a time on, which is given in another zone.
-    async fn look_at_failed(&mut self, shown: &[RecordView]) -> OracleResult {
+    /// Compares a list of records that failed since a time, which is given in another time zone.
+    async fn compare_failed(&mut self, shown: &[RecordView]) -> OracleResult {
         let Some(from) = shown.iter().find(|view| view.status == Status::Failed).and_then(|view| view.terminal_at)
         else {
             return Ok(());
@@ -166,7 +168,7 @@ impl Inspector {
         let (mut records, mut next, mut after) = (Vec::new(), Some(Cursor::START), String::new());
         while let Some(cursor) = next {
             let path = format!("/v1/events?limit={limit}&payload={payload}{query}{after}");
-            let page = self.look_at_page(&path, filter, cursor, limit, payload).await?;
+            let page = self.compare_page(&path, filter, cursor, limit, payload).await?;
             after = page.next.map(|cursor| format!("&after={}", cursor.number())).unwrap_or_default();
             records.extend(page.records);
             next = page.next;
@@ -174,8 +176,9 @@ impl Inspector {
         Ok(records)
     }
 
-    /// Compares a page with that of the adapter, and returns it. Records may be forgotten meanwhile, and then again.
-    async fn look_at_page(
+    /// Compares a page with that of the adapter, and returns it. Records may be forgotten meanwhile, so a difference
+    /// is checked again.
+    async fn compare_page(
         &mut self,
         path: &str,
         filter: &Filter,
@@ -194,13 +197,13 @@ impl Inspector {
                 return Ok(page);
             }
         }
-        verdict.and_then(|()| Err(unlike("no page was looked at")))
+        verdict.and_then(|()| Err(unlike("no page was compared")))
     }
 
-    /// Submits a batch of what is known, of what makes no event and of nothing. The last line has no break.
+    /// Submits a batch of known events, invalid lines and blank lines. The last line has no line feed.
     async fn submit_known(&mut self, shown: &[RecordView]) -> OracleResult {
         if self.forgets_meanwhile() {
-            // What is forgotten would be new.
+            // A forgotten event would be new.
             return Ok(());
         }
         let Some(item) = self.owed_of(shown).first().copied() else { return Ok(()) };
@@ -211,19 +214,19 @@ impl Inspector {
         front::lines(&answer, &due)
     }
 
-    /// The events among these records that were accepted, with their payloads.
+    /// Returns the events among these records that were accepted, with their payloads.
     pub(super) fn owed_of(&self, shown: &[RecordView]) -> Vec<SubmittedItem> {
         let mut owed = self.line.stage.owed().items;
         owed.retain(|item| shown.iter().any(|view| view.key == *key(item.key)));
         owed
     }
 
-    /// Submits what is known as another server sends it on, and an event with two ids.
+    /// Submits a known event as another server forwards it, and an event with two ids.
     async fn forward_known(&mut self, shown: &[RecordView]) -> OracleResult {
         for view in shown {
             let due = number(&view.key).map(wire::webhook_id).unwrap_or_default();
             let is_same = webhook::id(&view.key) == due && webhook::key(&due).as_ref() == Ok(&view.key);
-            holds(is_same, || unlike(format_args!("{due} identifies {}, and not so for a receiver", view.key)))?;
+            holds(is_same, || unlike(format_args!("{due} identifies {}, but not for a receiver", view.key)))?;
         }
         let known = self.owed_of(shown);
         if let Some(item) = known.first() {
@@ -233,7 +236,7 @@ impl Inspector {
             return Ok(());
         }
         if let Some(item) = known.first() {
-            // It is a payload of four bytes.
+            // The payload has four bytes.
             let answer = self.ask(&wire::with_null(item.key), "a null").await?;
             front::refused_as(&answer, "conflict")?;
             front::received(&answer, &Digest::of(b"null"))?;
@@ -246,7 +249,7 @@ impl Inspector {
         Ok(())
     }
 
-    /// Gives all failed events another life, part by part, as far as there is room.
+    /// Redrives all failed events, part by part, as far as there is room.
     async fn redrive(&mut self) -> OracleResult {
         let failed = self.counted(Status::Failed)?;
         self.expect_matching("/v1/redrive?status=failed&dry_run=true", failed).await?;
@@ -260,11 +263,11 @@ impl Inspector {
             let BulkAnswer { matching: None, redriven: Some(count), discarded: None, left: Some(left), next, detail } =
                 front::many(&answer)?
             else {
-                return Err(unlike(format_args!("a redrive of many says {answer:?}")));
+                return Err(unlike(format_args!("a redrive of many responds {answer:?}")));
             };
             redriven += count;
             let (here, waiting) = (self.counted(Status::Failed)?, self.counted(Status::Received)?);
-            // What has failed may be forgotten.
+            // Failed events may be forgotten meanwhile.
             holds(redriven == waiting && left >= here, || {
                 unlike(format_args!(
                     "{redriven} are redriven and {left} left, and {waiting} wait and {here} have failed"
@@ -275,10 +278,10 @@ impl Inspector {
                 None => "begin again with POST /v1/redrive?status=failed".to_owned(),
             };
             let due = (left > 0).then(|| format!("{left} failed events are left: {again}"));
-            holds(detail == due, || unlike(format_args!("a redrive of many says {detail:?}, not {due:?}")))?;
+            holds(detail == due, || unlike(format_args!("a redrive of many has the detail {detail:?}, not {due:?}")))?;
             let Some(next) = next else {
                 return holds(left == 0 || self.forgets_meanwhile(), || {
-                    unlike(format_args!("{left} failed events are left, and no page of them"))
+                    unlike(format_args!("{left} failed events are left, but no next page"))
                 });
             };
             after = format!("&after={next}");
@@ -302,24 +305,24 @@ impl Inspector {
                 detail: None,
             } = front::many(&answer)?
             else {
-                return Err(unlike(format_args!("a discard of many says {answer:?}")));
+                return Err(unlike(format_args!("a discard of many responds {answer:?}")));
             };
             let (here, over) = (self.counted(status)?, self.counted(Status::Discarded)?);
-            // What has ended may be forgotten.
+            // Terminal events may be forgotten meanwhile.
             holds(left >= here && over <= ended + count && left + count <= before, || {
                 unlike(format_args!("of {before} events {count} are discarded and {left} left, and there are {here}"))
             })?;
             let Some(next) = next else {
                 return holds(left == 0 || self.forgets_meanwhile(), || {
-                    unlike(format_args!("{left} events are left, and no page of them"))
+                    unlike(format_args!("{left} events are left, but no next page"))
                 });
             };
             after = format!("&after={next}");
         }
     }
 
-    /// Whether retention is so short that it may end while this looks. A record that is over may count then
-    /// although no page shows it.
+    /// Returns whether a retention is so short that it may end during the inspection. An expired record may be counted
+    /// then, although no page shows it.
     pub(super) fn forgets_meanwhile(&self) -> bool {
         let config = self.eventful.config();
         config.retention.min(config.failed_retention.unwrap_or(Duration::MAX)) < INSPECTION
@@ -328,9 +331,9 @@ impl Inspector {
     async fn expect_matching(&mut self, path: &str, due: u64) -> OracleResult {
         let answer = self.post(path).await?;
         let many = front::many(&answer)?;
-        // Some may have been forgotten meanwhile.
+        // Some events may have been forgotten meanwhile.
         holds(many.matching.is_some_and(|matching| matching <= due), || {
-            unlike(format_args!("{due} events fit, and shown is {many:?}"))
+            unlike(format_args!("{due} events match, but the response is {many:?}"))
         })
     }
 
@@ -339,7 +342,7 @@ impl Inspector {
     }
 
     fn stats(&self) -> Result<Stats, Broken> {
-        self.eventful.stats().map_err(|why| unlike(format_args!("there are no numbers at rest: {why}")))
+        self.eventful.stats().map_err(|why| unlike(format_args!("stats are refused at rest: {why}")))
     }
 
     async fn get(&mut self, path: &str) -> Result<HttpResponse, Broken> {

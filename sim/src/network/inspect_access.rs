@@ -1,4 +1,4 @@
-//! What the last client sends in other ways: with other tokens, as a sender that signs, as CloudEvents.
+//! Requests of the inspector with other tokens, from a sender that signs, and as CloudEvents.
 
 use eventful::RecordView;
 
@@ -9,7 +9,7 @@ use super::scenario::SubmittedItem;
 use super::wire;
 
 impl Inspector {
-    /// Calls what a token does not allow, and with a token that there is not.
+    /// Makes calls that a token does not allow, and calls with an unknown token.
     pub(super) async fn try_tokens(&mut self) -> OracleResult {
         for (method, path, token, due) in [
             ("POST", "/v1/pause", wire::SUBMITTER, "forbidden"),
@@ -25,7 +25,7 @@ impl Inspector {
         front::is_of(&self.ask(&wire::with_token("GET", "/v1/stats", wire::READER), "numbers").await?, 200, front::JSON)
     }
 
-    /// Sends what is known as its sender does: signed wrongly, signed, and with another payload.
+    /// Submits a known event as its sender does: with a wrong signature, signed, and with another payload.
     pub(super) async fn send_signed(&mut self, shown: &[RecordView]) -> OracleResult {
         let known = self.owed_of(shown).into_iter().find(|item| source(item.key) == SIGNER);
         let Some(item) = known.filter(|_| !self.forgets_meanwhile()) else { return Ok(()) };
@@ -43,7 +43,7 @@ impl Inspector {
         Ok(())
     }
 
-    /// Sends what is known as a CloudEvent.
+    /// Submits a known event as a CloudEvent.
     pub(super) async fn send_cloud_event(&mut self, shown: &[RecordView]) -> OracleResult {
         let known = self.owed_of(shown).into_iter().find(|item| !source(item.key).is_empty());
         let Some(item) = known.filter(|_| !self.forgets_meanwhile()) else { return Ok(()) };

@@ -1,15 +1,15 @@
-//! A journal in a run, as data.
+//! Settings of a run's journal, as data.
 
 use std::time::Duration;
 
 use eventful::{Durability, durability::StartDurability};
 use serde::{Deserialize, Serialize};
 
-/// The journal of a run. It outlives the processes of the server.
+/// The settings of a run's journal. The journal outlives the processes of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalSetup {
-    /// Whether a handler waits until its start is durable.
+    /// True if a handler is called only when its start is durable.
     pub syncs_starts: bool,
     /// See [`Durability::snapshot_after_bytes`].
     pub snapshot_after_bytes: u32,
@@ -20,16 +20,17 @@ pub struct JournalSetup {
     pub answer_timeout_ms: u32,
 }
 
-/// That of scenarios that say nothing of it: answers wait as long as the server is up.
+/// The value for scenarios that lack the field: no call gives up while the server is up.
 const fn answer_timeout_ms() -> u32 {
     60_000
 }
 
-/// What is kept free for outcomes. More than all events of a run can need.
+/// The space that is kept free for outcomes: more than all events of a run can need, so that outcomes always find
+/// room.
 pub(super) const RESERVE_BYTES: u64 = 64 << 10;
 
 impl JournalSetup {
-    /// How the adapter uses it.
+    /// Returns the durability settings of the adapter.
     pub fn durability(&self) -> Durability {
         let mut durability = Durability::default();
         durability.starts = if self.syncs_starts { StartDurability::Synced } else { StartDurability::Relaxed };

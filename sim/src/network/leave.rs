@@ -13,11 +13,11 @@ use super::run_context::RunContext;
 use super::scenario::SubmittedItem;
 use crate::failure::Broken;
 
-/// How long a handler may take to begin, and to be dropped once it is stopped.
+/// The longest time in which a handler begins, and is dropped once it is stopped: one tick.
 const AT_ONCE: Duration = Duration::from_millis(5);
 
-/// Drops the last handle of an engine, and looks whether the handler is dropped at once: nothing is drained for a
-/// program that is not there to see it.
+/// Drops the last handle of an engine, and checks that the handler is dropped at once: nothing is drained when no
+/// caller is left to see it.
 pub(super) async fn leave(stage: &Arc<RunContext>) -> OracleResult {
     let broken = |what: &dyn std::fmt::Display| Broken::new("shutdown", 6, what);
     let (held, mut is_dropped) = oneshot::channel::<()>();
@@ -37,9 +37,9 @@ pub(super) async fn leave(stage: &Arc<RunContext>) -> OracleResult {
     eventful.submit(event(item)).await.map_err(|error| broken(&error))?;
     let begun = timeout(AT_ONCE, has_begun).await;
     holds(begun.is_ok() && is_dropped.try_recv().is_err_and(|why| why == oneshot::error::TryRecvError::Empty), || {
-        broken(&"a handler does not begin, and there is nothing else to do")
+        broken(&"a handler does not begin, although the engine has no other work")
     })?;
     drop(eventful);
     let dropped = timeout(AT_ONCE, is_dropped).await;
-    holds(dropped.is_ok(), || broken(&"the last handle is dropped, and the handler goes on"))
+    holds(dropped.is_ok(), || broken(&"the last handle is dropped, but the handler continues"))
 }

@@ -1,23 +1,23 @@
-//! How clients behave.
+//! Behaviour of clients.
 
 use serde::{Deserialize, Serialize};
 
-/// How a client behaves.
+/// The behaviour of a client in one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum ClientManner {
-    /// Waits for the answer, and keeps the connection for the next request.
+    /// Waits for the response, and keeps the connection for the next request.
     KeepsConnection,
-    /// Waits for the answer, and has a connection for each request.
+    /// Waits for the response, with a connection for each request.
     OneConnection,
-    /// Goes away before the answer, so long after it asked.
+    /// Closes the connection before the response, this long after the request.
     HangsUp { after_ms: u32 },
-    /// Sends half of the request, and goes away so long after that.
+    /// Sends half of the request, and closes the connection this long after that.
     SendsHalf { after_ms: u32 },
-    /// Closes its sending side behind the request, and waits for the answer.
+    /// Closes its sending side behind the request, and waits for the response.
     ClosesSending,
-    /// Sends a whole batch, its items so many times, over a connection with small buffers, before it reads any of
-    /// the answer.
+    /// Sends a whole batch, its items this many times, over a connection with small buffers, before it reads any of
+    /// the response.
     SendsAllFirst { copies: u8 },
 }

@@ -7,23 +7,21 @@
 //!                              └──────────────────┴───────────────────┘
 //! ```
 //!
-//! A [`Scenario`](crate::tier::Scenario) says everything that decides a run, so equal scenarios have equal runs: same
-//! [hash](crate::tier::Report::hash), in any process. A run goes through chaos, ends all faults, waits until
-//! every event has ended, and then looks whether everything adds up. Oracles look on all the time.
+//! A [`Scenario`](crate::tier::Scenario) contains everything that decides a run, so equal scenarios have equal runs:
+//! same [hash](crate::tier::Report::hash), in any process. A run injects faults, ends all of them, waits until every
+//! event has ended, and then checks that everything adds up. Oracles check each tick of it.
 //!
-//! The network is [turmoil](https://docs.rs/turmoil)'s; no other module names it. Its time goes on
-//! in ticks of 5 ms for messages, and of 1 ms for timers.
+//! The network is that of [turmoil](https://docs.rs/turmoil); no other module names it. Its time advances in ticks of
+//! 5 ms for messages, and of 1 ms for timers.
 //!
-//! Without a journal a process that ends leaves nothing behind, for the engine is in memory: what
-//! clients were told holds for the process that said it. In other scenarios the adapter has a
-//! journal on a [simulated disk](crate::disk), which outlives processes and forgets what was not
-//! synced when the power fails: then it holds for ever.
+//! Without a journal a process that ends leaves nothing behind, as the engine is in memory: its promises to clients
+//! hold only while it is up. In other scenarios the adapter has a journal on a [simulated disk](crate::disk), which
+//! outlives processes and loses what was not synced when the power fails: then promises hold for the rest of the run.
 //!
-//! What it cannot see: two threads at a time (a run has one), a handler that blocks its thread, and
-//! a real kernel's TCP (nothing is sent twice, so what is lost is lost until a timeout). The front's
-//! `date` header is the machine's; no hash has headers in it.
+//! Not simulated: two threads at a time (a run has one), a handler that blocks its thread, and the TCP of a real
+//! kernel (nothing is sent twice, so a lost message is missing until a timeout). The `date` header of the front is the
+//! machine's; no hash includes headers.
 
-mod answers;
 mod armed;
 mod ask;
 mod calm;
@@ -46,6 +44,7 @@ mod manner;
 mod observed_store;
 mod oracle;
 mod outage;
+mod responses;
 mod run_context;
 mod scenario;
 mod schedule;

@@ -1,4 +1,4 @@
-//! An interceptor of the adapter's journal, through which oracles see what is durable.
+//! An interceptor of the adapter's journal, which shows the oracles what is durable.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use super::run_context::RunContext;
 use super::step::NetworkStep;
 use crate::disk::{DriveStore, SharedDisk};
 
-/// More reads than are made to fail in a run.
+/// The number of tries of a read: more than the reads that fail in a run.
 const READS: usize = 16;
 
-/// The witness of a run. Its journal never blocks: stalls come from the adapter's hooks.
+/// The interceptor of a run. Its journal never blocks: stalls come from the adapter's hooks.
 #[derive(Clone)]
 pub(super) struct ObservedStore {
     stage: Arc<RunContext>,
 }
 
 impl ObservedStore {
-    /// The store of one process, on the drive of the run.
+    /// Returns the store of one process, on the disk of the run.
     pub(super) fn store(stage: &Arc<RunContext>, drive: &SharedDisk) -> Intercepted<Self> {
         Intercepted::new(Box::new(DriveStore::new(drive.clone())), Self { stage: Arc::clone(stage) })
     }
 
-    /// What was acknowledged is there. Of what was not, it shows now whether it is.
+    /// Checks that acknowledged frames are there, and finds out whether the frame in doubt is.
     fn look_at_end(&self, journal: &mut dyn Journal) -> OracleResult {
         let end = journal.extent().end;
         let doubted = self.stage.with(|notes, _| {
@@ -40,7 +40,7 @@ impl ObservedStore {
         })?;
         self.stage.note(&NetworkStep::JournalOpened { end: end.number(), found: doubted.is_some() });
         let Some(sequence) = doubted else { return Ok(()) };
-        // A disk that has stopped shows nothing more, to nobody.
+        // A disk that has stopped fails every read.
         let Some(found) = read(journal, sequence) else { return Ok(()) };
         self.stage.with(|notes, _| {
             notes.oracles.durable.found(sequence, &found)?;
@@ -49,7 +49,7 @@ impl ObservedStore {
         })
     }
 
-    /// Notes a failure after which nothing more can be done with the journal.
+    /// Notes a failure after which the journal must be opened again.
     fn watch(&self, result: Result<(), WriteError>) -> Result<(), WriteError> {
         if let Err(WriteError::Unknown { .. } | WriteError::Fenced) = result {
             self.stage.with(|notes, _| notes.oracles.durable.failed());
@@ -58,7 +58,7 @@ impl ObservedStore {
     }
 }
 
-/// A frame, in spite of reads that were made to fail.
+/// Reads a frame, in spite of injected read errors.
 fn read(journal: &mut dyn Journal, sequence: Sequence) -> Option<Vec<u8>> {
     let mut found = Vec::new();
     let mut once = || journal.read(sequence, 1, &mut |_, frame| found = frame.to_vec()).is_ok();
@@ -69,8 +69,8 @@ fn read(journal: &mut dyn Journal, sequence: Sequence) -> Option<Vec<u8>> {
 impl Intercept for ObservedStore {
     fn open(&mut self, store: &mut dyn JournalStore, owner: &Owner) -> Result<Box<dyn Journal>, OpenError> {
         if let Err(broken) = self.stage.with(|notes, now| notes.oracles.durable.opening(now)) {
-            // An error ends the loop, so that time goes on.
-            let refused = OpenError::Io { place: "the witness".to_owned(), cause: broken.to_string() };
+            // The error makes the node wait before it tries again, so that time advances.
+            let refused = OpenError::Io { place: "the observer".to_owned(), cause: broken.to_string() };
             self.stage.judge(Err(broken));
             return Err(refused);
         }
@@ -83,7 +83,7 @@ impl Intercept for ObservedStore {
 
     fn room(&self, journal: &dyn Journal) -> FreeSpace {
         let room = journal.room();
-        self.stage.with(|notes, _| notes.oracles.durable.told_room(room));
+        self.stage.with(|notes, _| notes.oracles.durable.room_reported(room));
         room
     }
 
@@ -103,9 +103,9 @@ impl Intercept for ObservedStore {
                 Ok(()) => {
                     notes.oracles.durable.acknowledged(expected);
                     notes.absence.wrote(now, notes.oracles.retention());
-                    notes.kept_and_told(frame, now)
+                    notes.kept_and_owed(frame, now)
                 }
-                // Nothing was written, and the same group is written later.
+                // Nothing was written; the same group is written later.
                 Err(WriteError::Full) => Ok(()),
                 Err(WriteError::Unreachable { .. }) => {
                     notes.absence.refuse(now);
@@ -150,6 +150,6 @@ impl Intercept for ObservedStore {
 
 impl fmt::Debug for ObservedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Witness").finish_non_exhaustive()
+        f.debug_struct("ObservedStore").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What every host of a run and its driver share.
+//! State that all hosts of a run and its driver share.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,22 +32,22 @@ use crate::seeded_rng::SeededRng;
 use crate::spelling::variant;
 use crate::tier::Probes;
 
-/// The space on the disk under a journal, unless it is full.
+/// The space on the disk under a journal, unless it is full: more than any run writes.
 pub(super) const CAPACITY_BYTES: u64 = 64 << 20;
 
-/// One run. Everything in it happens on one thread, so its lock is never waited for.
+/// One run. Everything in it happens on one thread, so its lock is never contended.
 pub(super) struct RunContext {
     pub(super) scenario: NetworkScenario,
     pub(super) clock: Arc<VirtualClock>,
     notes: Mutex<RunNotes>,
-    /// The facts of the engine that is up, as far as nobody has read them.
+    /// The facts of the current engine that are not read yet.
     facts: Mutex<Option<Subscription>>,
     /// The disk under the journal, if there is one.
     pub(super) drive: Option<SharedDisk>,
     pub(super) windows: Windows,
 }
 
-/// What was seen and what is to come.
+/// Observations of the run, and armed faults.
 pub(super) struct RunNotes {
     pub(super) trace: StepTrace,
     pub(super) coverage: Probes,
@@ -56,17 +56,17 @@ pub(super) struct RunNotes {
     pub(super) ledger: ConnectionOwners,
     pub(super) oracles: ProcessOracles,
     pub(super) broken: Option<Broken>,
-    /// A process is torn down. Its destructors run, in no particular order, as those of a process that
-    /// is killed do not: what they do is not looked at.
+    /// Set while a process is torn down. Its destructors run in no particular order, which those of a killed process
+    /// do not at all, so their effects are ignored.
     pub(super) muted: bool,
-    /// Panics of the handler.
+    /// Panics that the handler's script injected.
     pub(super) script_panics: u64,
-    /// The shutdown of the engine that is up has panicked.
+    /// Set once the shutdown of the current engine has panicked.
     pub(super) shutdown_panicked: bool,
-    /// Who asked this process for its end, and has no report yet.
+    /// The number of callers that have shut this process down and wait for the report.
     pub(super) shutdowns_waiting: u32,
     pub(super) calm: Calm,
-    /// Who waits in this process for the end of an event.
+    /// The number of callers in this process that wait for the end of an event.
     pub(super) ends_awaited: u32,
 }
 
@@ -100,7 +100,7 @@ impl RunContext {
         })
     }
 
-    /// There is another engine, with these facts.
+    /// Begins another engine, with these facts.
     pub(super) fn open(&self, facts: Subscription) {
         *lock(&self.facts) = Some(facts);
         self.with(|notes, now| {
@@ -114,14 +114,14 @@ impl RunContext {
         });
     }
 
-    /// The engine is gone.
+    /// Notes that the engine is gone.
     pub(super) fn close(&self) {
         if lock(&self.facts).take().is_some() {
             self.with(|notes, now| notes.trace.note(now, &NetworkStep::Closed { generation: notes.ledger.generation }));
         }
     }
 
-    /// Counts what has struck the disk.
+    /// Counts the faults that struck the disk.
     pub(super) fn count_disk_faults(&self) {
         let Some(drive) = &self.drive else { return };
         let probes = drive.probes();
@@ -131,12 +131,12 @@ impl RunContext {
         }
     }
 
-    /// Looks at what happens, or not.
+    /// Ignores what is observed, or no longer ignores it.
     pub(super) fn mute(&self, muted: bool) {
         self.with(|notes, _| notes.muted = muted);
     }
 
-    /// Reads the facts that are there.
+    /// Reads the facts that are ready.
     pub(super) fn see_facts(&self) {
         let mut facts = lock(&self.facts);
         let Some(facts) = facts.as_mut() else { return };
@@ -144,19 +144,20 @@ impl RunContext {
         while let Poll::Ready(Some(notice)) = pin!(facts.recv()).poll(&mut context) {
             self.with(|notes, _| match &notice {
                 Notice::Fact(fact) => notes.read(fact),
-                Notice::Reopened => notes.oracles.durable.told_of_reopening(),
+                Notice::Reopened => notes.oracles.durable.reopening_delivered(),
                 Notice::Lagged(lost) => notes.judge(Err(Broken::new("expected", 7, format_args!("{lost} facts lost")))),
             });
         }
     }
 
-    /// Looks at the notes, at the time now. Must not call the adapter: its hooks come here.
+    /// Gives access to the notes, with the current time. `act` must not call the adapter, whose hooks take the same
+    /// lock.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut RunNotes, Timestamp) -> T) -> T {
         let now = self.clock.now();
         act(&mut lock(&self.notes), now)
     }
 
-    /// What the engine owes to clients, without what may be forgotten by now.
+    /// Returns the promises to clients, without those whose records may be forgotten by now.
     pub(super) fn owed(&self) -> OwedPayload {
         self.with(|notes, now| {
             let mut owed = notes.oracles.payloads.owed();
@@ -176,7 +177,7 @@ impl RunContext {
         }
     }
 
-    /// What the handler is to do with this event, if anything is said.
+    /// Returns the script of the handler for this event, if there is one.
     pub(super) fn script(&self, key: u8) -> Option<&HandlerScript> {
         self.scenario.setup.scripts.iter().find(|script| script.key == key)
     }
@@ -187,18 +188,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl RunNotes {
-    /// A reader is told of a fact. With a journal it was seen when it became durable.
+    /// Checks a fact that a reader received. With a journal its effects were checked when it became durable.
     fn read(&mut self, fact: &Fact) {
         if !self.oracles.is_durable() {
             return self.see(fact);
         }
         if !self.armed.has_broken() {
-            let verdict = self.oracles.durable.told(fact);
+            let verdict = self.oracles.durable.delivered(fact);
             self.judge(verdict);
         }
     }
 
-    /// This frame is durable.
+    /// Checks and applies the facts of a durable frame, and returns them.
     pub(super) fn kept(&mut self, frame: &[u8]) -> Result<Vec<Fact>, Broken> {
         let (epoch, facts) = facts(frame).map_err(|error| Broken::new("durable", 10, error))?;
         self.oracles.durable.is_of_epoch(epoch, &facts)?;
@@ -217,8 +218,8 @@ impl RunNotes {
         Ok(facts)
     }
 
-    /// This frame is durable, with so much room left, and readers are to be told of its facts.
-    pub(super) fn kept_and_told(&mut self, frame: &[u8], now: Timestamp) -> OracleResult {
+    /// Does the same for a frame that was just appended, and notes that readers must receive its facts.
+    pub(super) fn kept_and_owed(&mut self, frame: &[u8], now: Timestamp) -> OracleResult {
         let facts = self.kept(frame)?;
         self.oracles.durable.leave(&facts)?;
         self.judge_absence(&facts, now)?;
@@ -226,7 +227,7 @@ impl RunNotes {
         Ok(())
     }
 
-    /// These facts are durable now. Nothing new was to be taken while the disk was out of reach.
+    /// Checks that no new event among these durable facts was accepted while the disk was out of reach.
     fn judge_absence(&mut self, facts: &[Fact], now: Timestamp) -> OracleResult {
         let timeout = self.oracles.answer_timeout();
         facts.iter().try_for_each(|fact| {
@@ -266,7 +267,7 @@ impl RunNotes {
         }
     }
 
-    /// Keeps the first promise that was broken.
+    /// Keeps the first violation.
     pub(super) fn judge(&mut self, verdict: OracleResult) {
         if let Err(broken) = verdict {
             self.broken.get_or_insert(broken);
@@ -274,7 +275,7 @@ impl RunNotes {
     }
 }
 
-/// The epoch of a frame, and the facts in it.
+/// Decodes the epoch and the facts of a frame.
 fn facts(bytes: &[u8]) -> Result<(Epoch, Vec<Fact>), String> {
     let frame = frame::decode(bytes).map_err(|error| error.to_string())?;
     let mut body = frame.body;
@@ -287,12 +288,12 @@ fn facts(bytes: &[u8]) -> Result<(Epoch, Vec<Fact>), String> {
     Ok((frame.header.epoch, facts))
 }
 
-/// The disk of a run.
+/// Returns the disk of a run.
 fn drive(seed: u64) -> SharedDisk {
     SharedDisk::new(SimulatedDisk::new(CAPACITY_BYTES, FaultInjector::none(SeededRng::of(seed).stream("disk trouble"))))
 }
 
-/// What a fact changes, one step for each event.
+/// Returns the changes of a fact, one step for each event.
 fn steps(change: &Change) -> Vec<NetworkStep<'static>> {
     let number = |key| connection_owners::number(key).unwrap_or_default();
     let step = match change {

@@ -1,4 +1,4 @@
-//! A run as data: what clients ask, what handlers do, what goes wrong, and when.
+//! A run as data: requests of clients, behaviour of handlers, and faults with their times.
 
 use eventful::Config;
 use serde::{Deserialize, Serialize};
@@ -10,27 +10,27 @@ pub use super::outage::Outage;
 use crate::disk::Ailment;
 use crate::scenario::Settings;
 
-/// The engine's configuration, and what is around it.
+/// The engine's configuration and its environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSetup {
-    /// Client hosts.
+    /// The number of client hosts.
     pub clients: u8,
     /// The longest delay of a message.
     pub latency_ms: u32,
-    /// How many passes of the adapter's open points yield, of a thousand.
+    /// The number of passes of the adapter's open hook points, of a thousand, that yield.
     pub yields_per_mille: u32,
     /// The engine's configuration.
     pub settings: Settings,
-    /// The journal; none in memory.
+    /// The journal; none if the engine is only in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalSetup>,
-    /// What the handler does with certain events. It completes any other at once.
+    /// The behaviour of the handler for certain events. Any other event completes at once.
     pub scripts: Vec<HandlerScript>,
 }
 
 impl NetworkSetup {
-    /// The engine's configuration.
+    /// Returns the engine's configuration.
     pub fn config(&self) -> Config {
         let mut config = self.settings.config();
         if let Some(journal) = &self.journal {
@@ -40,32 +40,32 @@ impl NetworkSetup {
     }
 }
 
-/// The number of an event's key: `3` stands for the id `e3`.
+/// The number of an event's key: `3` means the id `e3`.
 pub type KeyNumber = u8;
 
-/// One of the payloads that submissions of a key may have.
+/// The number of one of the payloads of a key.
 pub type PayloadNumber = u8;
 
-/// One thing that a client asks for.
+/// One request of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// By this client.
+    /// The client.
     pub client: u8,
-    /// Not before this time.
+    /// The time before which it is not sent.
     pub at_ms: u32,
-    /// For this.
+    /// The call.
     pub call: ClientCall,
-    /// How often it is sent, at most.
+    /// The greatest number of tries.
     pub tries: u8,
-    /// How long the client waits for each answer.
+    /// The timeout of each try.
     pub timeout_ms: u32,
-    /// How the client behaves.
+    /// The behaviour of the client.
     pub manner: ClientManner,
 }
 
 impl Request {
-    /// What is asked for, as it is sent.
+    /// Returns the call as it is sent, with copies of a batch's items.
     pub fn call_sent(&self) -> ClientCall {
         match (&self.call, self.manner) {
             (ClientCall::Batch(items), ClientManner::SendsAllFirst { copies }) => {
@@ -76,40 +76,40 @@ impl Request {
     }
 }
 
-/// What a client asks for.
+/// A call of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientCall {
-    /// Takes an event in.
+    /// Submits an event.
     Submit(SubmittedItem),
-    /// The same, with the id in a header.
+    /// Submits an event, with the id in a header.
     SubmitByHeader(SubmittedItem),
-    /// Takes several in.
+    /// Submits several events.
     Batch(Vec<SubmittedItem>),
-    /// A record.
+    /// Reads a record.
     Look(KeyNumber),
-    /// A page of records.
+    /// Lists a page of records.
     List,
-    /// Another life for a failed event.
+    /// Redrives a failed event.
     Redrive(KeyNumber),
-    /// Another life for all that have failed.
+    /// Redrives all failed events.
     RedriveAll,
-    /// The end of an event.
+    /// Discards an event.
     Discard(KeyNumber),
-    /// No more starts.
+    /// Pauses starts.
     Pause,
-    /// Starts again.
+    /// Resumes starts.
     Resume,
-    /// The numbers as JSON.
+    /// Reads the numbers as JSON.
     Stats,
-    /// The numbers as text.
+    /// Reads the numbers as text.
     Metrics,
-    /// Whether it is ready.
+    /// Reads the readiness.
     Ready,
 }
 
 impl ClientCall {
-    /// The event that it is about, if it is about one.
+    /// Returns the event that the call is about, if it is about one.
     pub(super) const fn key(&self) -> Option<KeyNumber> {
         match self {
             Self::Submit(item) | Self::SubmitByHeader(item) => Some(item.key),
@@ -120,7 +120,7 @@ impl ClientCall {
     }
 }
 
-/// An event that is submitted.
+/// An event to submit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmittedItem {
@@ -130,139 +130,139 @@ pub struct SubmittedItem {
     pub payload: PayloadNumber,
 }
 
-/// What the handler does with an event: at its first run the first turn, and so on; the last turn
-/// is repeated.
+/// The behaviour of the handler for one event: the first turn is for its first run, and so on; the last turn is
+/// repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HandlerScript {
     /// The event's key.
     pub key: KeyNumber,
-    /// What is done, run by run.
+    /// The behaviour, run by run.
     pub turns: Vec<ScriptTurn>,
 }
 
-/// What the handler does in one run.
+/// The behaviour of the handler in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptTurn {
-    /// How long it takes.
+    /// The time until the end.
     pub takes_ms: u32,
-    /// How it ends.
+    /// The end.
     pub ending: HandlerEnding,
 }
 
-/// How a run of the handler ends.
+/// The end of a run of the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum HandlerEnding {
-    /// With success.
+    /// Returns success.
     Done,
-    /// With an error.
+    /// Returns an error, to be retried.
     Retry,
-    /// With an error, and a wish to come back that long after.
+    /// Returns an error, to be retried this long after.
     RetryAfter { after_ms: u32 },
-    /// With an error for good.
+    /// Returns a permanent error.
     Permanent,
-    /// Too early by so much.
+    /// Snoozes: too early by this time.
     Snooze { delay_ms: u32 },
-    /// Without what it needs, such as a descriptor, and a wish to come back that long after.
+    /// Snoozes for lack of a resource, such as a descriptor, to be tried again this long after.
     Shortage { delay_ms: u32 },
-    /// With a panic.
+    /// Panics in its future.
     Panic,
-    /// With a panic before there is a future.
+    /// Panics before it returns a future.
     PanicAtCall,
-    /// Not at all.
+    /// Never ends.
     Hang,
-    /// Not at all, with heartbeats so far apart.
+    /// Never ends, with a heartbeat at this interval.
     BeatForEver { every_ms: u32 },
-    /// With success, while another task of the handler goes on for so long, whatever happens to the run.
+    /// Returns success, while a task of it continues this long, whatever happens to the run.
     LeaveTask { for_ms: u32 },
 }
 
-/// Something that goes wrong.
+/// A fault at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkFault {
-    /// When.
+    /// The time at which the fault begins.
     pub at_ms: u32,
-    /// What.
+    /// The fault.
     pub kind: NetworkFaultKind,
 }
 
-/// What can go wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum NetworkFaultKind {
-    /// Between a client and the server.
+    /// A link between a client and the server misbehaves.
     Link { client: u8, trouble: LinkFault, for_ms: u32 },
-    /// The server's process ends, and there is another one after so long.
+    /// The server's process ends, and another one starts this long after.
     Outage { outage: Outage, down_ms: u32 },
-    /// Inside the adapter, in so many passes, one after the other.
+    /// The adapter is disturbed in this many passes, one after the other.
     Disturb { disturbance: AdapterFault, passes: u8 },
     /// An operator pauses the engine.
     Pause { for_ms: u32 },
-    /// Under the journal: so many of the next operations that it can strike.
+    /// The next operations of the disk that this can strike, this many.
     Disk { trouble: Ailment, times: u8 },
-    /// The disk under the journal has no more room than what is kept for outcomes.
+    /// The disk under the journal has no free space but the reserve for outcomes.
     DiskFull { for_ms: u32 },
-    /// In the server's own program.
+    /// The server's own program acts.
     Inside(Inside),
-    /// The disk under the journal does not respond: what its writer does next takes until the end of this.
+    /// The disk under the journal does not respond: the writer's next operation takes until the end of the fault.
     DiskBlocks { for_ms: u32 },
-    /// The directory of the journal cannot be found, or its disk cannot be asked.
+    /// The directory of the journal cannot be found, or its disk cannot be queried.
     DiskGone { for_ms: u32 },
 }
 
-/// How a link misbehaves.
+/// The way in which a link misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum LinkFault {
-    /// Nothing gets through.
+    /// No message arrives.
     Partition,
-    /// Nothing gets to the server.
+    /// No message to the server arrives.
     PartitionToServer,
-    /// Nothing gets to the client.
+    /// No message to the client arrives.
     PartitionToClient,
-    /// Everything waits.
+    /// Every message waits until the end of the fault.
     Hold,
-    /// Messages take so long.
+    /// Messages take this long.
     Slow { latency_ms: u32 },
-    /// So many messages of a thousand are lost.
+    /// Of a thousand messages this many are lost.
     Loss { per_mille: u32 },
 }
 
-/// How the adapter is disturbed.
+/// The way in which the adapter is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AdapterFault {
     /// The channel has no room.
     ChannelFull,
-    /// The channel's receiver goes while a ticket is sent.
+    /// The channel's receiver is dropped while a ticket is sent.
     ReceiverDroppedAtSend,
     /// A ticket is lost.
     TicketLost,
-    /// The channel's receiver goes while a ticket is taken.
+    /// The channel's receiver is dropped while a ticket is taken.
     ReceiverDroppedAtTake,
-    /// The dispatcher panics with a permit in its hand.
+    /// The dispatcher panics while it holds a permit.
     DispatcherPanics,
     /// The sweeper panics.
     SweeperPanics,
     /// A worker panics before it calls the handler.
     WorkerPanicsAtStart,
-    /// A worker panics before it tells the outcome.
+    /// A worker panics before it reports the outcome.
     WorkerPanicsBeforeSettle,
-    /// A worker panics when it has told the outcome.
+    /// A worker panics after it reported the outcome.
     WorkerPanicsAfterSettle,
     /// The shutdown panics.
     ShutdownPanics,
-    /// A panic under the lock while a ticket is sent.
+    /// A panic under the lock while a ticket is sent, which breaks the engine.
     EngineBreaksAtSend,
-    /// A panic under the lock while a ticket is taken.
+    /// A panic under the lock while a ticket is taken, which breaks the engine.
     EngineBreaksAtTake,
-    /// The disk takes 25 ms for what the journal's writer does next.
+    /// The next operation of the journal's writer takes 25 ms.
     JournalStalls,
     /// The journal's writer panics.
     WriterPanics,

@@ -1,4 +1,4 @@
-//! The schedule of faults: those that are still to come, and those that are there.
+//! The schedule of faults: those still to come, and those in effect.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use crate::seeded_rng::{SeededRng, Stream};
 /// The faults of a run, and the next process of the server.
 #[derive(Debug)]
 pub(super) struct Faults {
-    /// The next one last.
+    /// Faults still to come, the next one last.
     pub(super) ahead: Vec<NetworkFault>,
     pub(super) present: Vec<(Duration, NetworkFaultKind)>,
-    /// When there will be another process of the server.
+    /// The time at which another process of the server starts.
     pub(super) restart_at: Option<Duration>,
-    /// How long after its end the next process follows the one that is up.
+    /// The time between the end of the current process and the start of the next one.
     pub(super) down: Duration,
-    /// When all faults end.
+    /// The time at which all faults end.
     pub(super) heal_at: Duration,
     pub(super) healed: bool,
     pub(super) delay: Duration,
-    /// The process dies when the disk has stopped, with the machine or without.
+    /// Set if the process dies once the disk has stopped, with the machine or without.
     pub(super) dying: Option<Power>,
-    /// What power cuts leave.
+    /// The source of randomness for what power cuts leave.
     pub(super) cuts: Stream,
 }
 
-/// What becomes of the machine when a process dies.
+/// The state of the machine after a process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Power {
     Stays,
     Fails,
 }
 
-/// How soon a process is restarted that nobody has ended on purpose.
+/// The time until a process is restarted that no fault has ended: some ticks, so that clients meet its absence.
 const RESTART: Duration = Duration::from_millis(20);
 
 impl Faults {
@@ -60,17 +60,17 @@ impl Faults {
         }
     }
 
-    /// Whether all have ended, and there is a server.
+    /// Returns whether all faults have ended, and no restart is due.
     pub(super) const fn are_over(&self) -> bool {
         self.healed && self.restart_at.is_none()
     }
 
-    /// Whether another process is to be started.
+    /// Returns whether another process is to be started.
     pub(super) const fn awaits_restart(&self) -> bool {
         self.restart_at.is_some()
     }
 
-    /// The process that was up is not any more.
+    /// Schedules the restart of a process that has ended.
     pub(super) fn server_ended(&mut self, now: Duration) {
         self.restart_at = Some(now + if self.healed { Duration::ZERO } else { self.down });
         self.dying = None;
@@ -78,7 +78,7 @@ impl Faults {
     }
 }
 
-/// How long a fault lasts that ends by itself.
+/// Returns the duration of a fault that ends by itself.
 fn length(kind: &NetworkFaultKind) -> Duration {
     match kind {
         NetworkFaultKind::Link { for_ms, .. }

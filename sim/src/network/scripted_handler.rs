@@ -1,4 +1,4 @@
-//! The handler: does with each event what the scenario says.
+//! The handler of a run, which follows the scenario's script.
 
 use std::sync::Arc;
 
@@ -27,10 +27,10 @@ impl Handler for ScriptedHandler {
     }
 }
 
-/// What is done with nothing said.
+/// The turn of an event without a script.
 const AT_ONCE: ScriptTurn = ScriptTurn { takes_ms: 0, ending: HandlerEnding::Done };
 
-/// One run. It is over when this is dropped.
+/// One run of the handler. It has ended when this is dropped.
 struct PlayedRun {
     stage: Arc<RunContext>,
     key: KeyNumber,
@@ -39,16 +39,16 @@ struct PlayedRun {
     turn: ScriptTurn,
     finished: bool,
     succeeded: bool,
-    /// It was short of something.
+    /// True if it lacked a resource.
     short: bool,
 }
 
-/// Why a handler gives its run back.
+/// The reason with which a handler gives its run back.
 const SHORTAGE: &str = "no file descriptor is left";
 
 impl PlayedRun {
     fn enter(stage: &Arc<RunContext>, event: &Event, attempt: &Attempt) -> Self {
-        // What was decided before this call is seen before it.
+        // Facts that were decided before this call are checked before it.
         stage.see_facts();
         let key = connection_owners::number(event.key()).unwrap_or_default();
         let turns = stage.script(key).map_or(&[][..], |script| &script.turns);
@@ -128,14 +128,18 @@ impl Drop for PlayedRun {
 fn judge(notes: &mut RunNotes, event: &Event, attempt: &Attempt, key: KeyNumber, max_attempts: u32) -> OracleResult {
     let record = notes.oracles.record(key);
     holds(record.is_some_and(|record| record.event == *event), || {
-        Broken::new("expected", 2, format_args!("the handler has {event:?} of e{key}, of which there is {record:?}"))
+        Broken::new(
+            "expected",
+            2,
+            format_args!("the handler was called with {event:?} for e{key}, whose record is {record:?}"),
+        )
     })?;
     let run = record.and_then(|record| record.stage.run()).map(|(run, _)| run);
     holds(!attempt.is_cancelled(), || {
         Broken::new(
             "calls",
             4,
-            format_args!("the handler of e{key} is called for {}, which was stopped", attempt.run()),
+            format_args!("the handler of e{key} was called for {}, which was already stopped", attempt.run()),
         )
     })?;
     let starts = notes.oracles.syncs_starts() && run != Some(attempt.run());
@@ -144,17 +148,17 @@ fn judge(notes: &mut RunNotes, event: &Event, attempt: &Attempt, key: KeyNumber,
     let is_last = charged >= max_attempts;
     let shown = (attempt.key(), attempt.charged(), attempt.is_last());
     holds(is_stale(attempt, run) || shown == (event.key(), charged, is_last), || {
-        Broken::new("expected", 8, format_args!("the handler has {shown:?} of e{key}, of which there is {record:?}"))
+        Broken::new("expected", 8, format_args!("the handler sees {shown:?} of e{key}, whose record is {record:?}"))
     })?;
     notes.oracles.calls.call(key, attempt.number(), attempt.run())
 }
 
-/// Returns whether the run of a handler counts no more.
+/// Returns whether the run of a handler no longer counts.
 fn is_stale(attempt: &Attempt, run: Option<RunId>) -> bool {
     run != Some(attempt.run())
 }
 
-/// Goes on whatever happens to the run.
+/// Continues whatever happens to the run.
 async fn outlive(stage: Arc<RunContext>, key: KeyNumber, attempt: Attempt, for_ms: u32) {
     for _ in 0..for_ms.div_ceil(BEAT_MS) {
         sleep(BEAT_MS).await;

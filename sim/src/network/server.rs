@@ -36,58 +36,58 @@ use super::wire;
 use crate::disk::DiskFault;
 use crate::failure::Broken;
 
-/// The process of the server that is up, if one is.
+/// The current process of the server, if one is up.
 pub(super) type ServerProcess = Rc<RefCell<Option<Up>>>;
 
-/// A process of the server, from outside.
+/// A process of the server, seen from outside.
 pub(super) struct Up {
     pub(super) eventful: Eventful,
     pub(super) orders: UnboundedSender<Order>,
-    /// When it came up.
+    /// The time at which it came up.
     pub(super) since: Timestamp,
-    /// When its shutdown must have ended.
+    /// The time by which its shutdown must have ended.
     pub(super) ends_by: Option<Duration>,
-    /// When it was seen to be broken, or without a journal for good.
+    /// The time at which it was found broken, or its journal permanently down.
     pub(super) broken_since: Option<Duration>,
-    /// Its journal is being opened again.
+    /// True while its journal is being opened again.
     pub(super) is_reopening: bool,
-    /// Whether tickets wait that need not.
+    /// The check of tickets and submitters that wait without reason.
     pub(super) waits: Waits,
 }
 
-/// What an operator asks the process for.
+/// An order of an operator to the process.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Its end, by as many calls as there are timeouts.
+    /// Shuts down, by as many calls as there are timeouts.
     Shutdown {
         timeouts: Vec<Duration>,
         awaited: bool,
     },
     Pause,
     Resume,
-    /// The program submits events of its own.
+    /// Submits events of the program's own.
     Submit {
         first: u8,
         count: u8,
         patience: Duration,
     },
-    /// All that may have to wait for the disk, again and again until then.
+    /// Makes all calls that may have to wait for the disk, again and again until this time.
     Ask {
         until: Timestamp,
     },
 }
 
-/// How long what a client has begun may take when the server stops.
+/// The time for which requests in progress may continue when the server stops.
 pub(super) const CLOSE_GRACE: Duration = Duration::from_millis(40);
 
-/// The life of one process.
+/// Runs one process of the server.
 pub(super) async fn live(stage: Arc<RunContext>, door: ServerProcess) -> turmoil::Result {
     let (orders, inbox) = unbounded_channel();
     if !embedder::start_unpolled(&stage, start).await? {
         return Ok(());
     }
     let Some(eventful) = start(&stage)? else { return Ok(()) };
-    // A reader that goes at once costs nothing from then on.
+    // A reader that is dropped at once must cost nothing from then on.
     drop(eventful.subscribe(1)?);
     stage.open(eventful.subscribe(1 << 20)?);
     *door.borrow_mut() = Some(Up {
@@ -110,16 +110,16 @@ pub(super) async fn live(stage: Arc<RunContext>, door: ServerProcess) -> turmoil
         stop.stopped().await;
     })
     .await;
-    // Who asked for the end is told of it at the same time, and has said so by the next tick.
+    // Those who asked for the shutdown are notified at the same time, and have reported that by the next tick.
     tokio::time::sleep(TICK).await;
     let waiting = judge.with(|notes, _| notes.shutdowns_waiting);
     judge.judge(holds(waiting == 0, || {
-        Broken::new("shutdown", 6, format_args!("{waiting} who asked for it are not told that it has ended"))
+        Broken::new("shutdown", 6, format_args!("{waiting} callers of a shutdown are not notified that it has ended"))
     }));
     Ok(())
 }
 
-/// Starts the adapter. Nothing when its disk, or a hook, does not let it: then the process ends.
+/// Starts the adapter. Returns none if its disk, or a hook, prevents that: then the process ends.
 fn start(stage: &Arc<RunContext>) -> Result<Option<Eventful>, StartError> {
     let mut builder = Eventful::builder()
         .config(stage.scenario.setup.config())
@@ -141,7 +141,7 @@ fn start(stage: &Arc<RunContext>) -> Result<Option<Eventful>, StartError> {
             return Ok(None);
         }
         Ok(Err(error)) => return Err(error),
-        // Of the hooks: the panic itself is counted elsewhere.
+        // A panic of a hook: the panic itself is counted elsewhere.
         Err(_) => "start cut short by a panic",
     };
     stage.with(|notes, now| {
@@ -151,28 +151,28 @@ fn start(stage: &Arc<RunContext>) -> Result<Option<Eventful>, StartError> {
     Ok(None)
 }
 
-/// What the journal is said to have held is what the engine has, before anything is done with it: only a run that was cut
-/// short may have failed since.
+/// Checks that the engine has exactly what the journal reports as recovered, before anything is done with it: only a
+/// run that was cut short may have failed since.
 fn recovered(eventful: &Eventful) -> OracleResult {
     let (Some(recovery), Ok(stats)) = (eventful.recovery(), eventful.stats()) else { return Ok(()) };
     let gauges = &stats.engine.gauges;
     let (pending, failed) = (gauges.pending(), gauges.records(Status::Failed));
     let is_same = recovery.pending + recovery.failed == pending + failed && recovery.failed <= failed;
     holds(is_same && recovery.records == gauges.records_total() && recovery.paused == stats.paused, || {
-        Broken::new("durable", 10, format_args!("{recovery:?} was recovered, and the engine has {gauges:?}"))
+        Broken::new("durable", 10, format_args!("{recovery:?} was recovered, but the engine has {gauges:?}"))
     })
 }
 
-/// A sender that signs.
+/// Returns the configuration of a sender that signs.
 fn signer() -> Result<Source, Box<dyn std::error::Error>> {
     let text = r#"{"id": "header:x-id", "verify": {"scheme": "hmac", "prefix": "sha256="}}"#;
     let mut config: SourceConfig = serde_json::from_str(text)?;
-    // The right secret is one of two.
+    // Two secrets are valid, as during a rotation; the sender uses the second.
     config.secrets = ["old", wire::SIGNING_SECRET].map(|text| SecretRef::Given(Secret::new(text))).into();
     Ok(Source::new(SIGNER, &config)?)
 }
 
-/// A token for each thing that it may allow, and one more.
+/// Returns a token for each permission, and one more.
 fn access() -> Result<Access, NoSecret> {
     let tokens = |texts: &[&str]| texts.iter().map(|text| SecretRef::Given(Secret::new(text))).collect();
     let mut config = AccessConfig::default();
@@ -186,7 +186,7 @@ fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.header_timeout = Duration::from_millis(250);
     limits.body_timeout = Duration::from_millis(250);
-    // Longer than the lines of one window may wait for a slow journal, one after the other: meanwhile nothing is read.
+    // Longer than the lines of one window may wait for a slow journal, one after the other: nothing is read meanwhile.
     limits.write_timeout = Duration::from_millis(600);
     limits.close_grace = CLOSE_GRACE;
     limits.buffer_bytes = 8 << 10;
@@ -195,7 +195,7 @@ fn limits() -> Limits {
     limits
 }
 
-/// Accepts simulated connections, and remembers whose process they came to.
+/// Accepts simulated connections, and notes the process that each belongs to.
 struct Ear {
     stage: Arc<RunContext>,
     listener: TcpListener,
@@ -211,14 +211,14 @@ impl Listener for Ear {
     }
 }
 
-/// Does what the operator asks for, one order beside the other.
+/// Carries out the operator's orders, each concurrently.
 async fn operate(stage: Arc<RunContext>, eventful: Eventful, mut inbox: UnboundedReceiver<Order>) {
     while let Some(order) = inbox.recv().await {
         match order {
             Order::Shutdown { timeouts, awaited } => {
                 tokio::spawn(shut_down(Arc::clone(&stage), eventful.clone(), timeouts, awaited));
             }
-            // Both are refused when the engine has stopped, or is broken. Their answers may wait for the disk.
+            // Both are refused when the engine has stopped, or is broken. Their results may wait for the disk.
             Order::Pause => {
                 let asker = Asker::new(&stage, &eventful);
                 tokio::spawn(async move { asker.within("a pause", asker.eventful.pause()).await.map(drop) });
@@ -276,10 +276,10 @@ async fn shut_down(stage: Arc<RunContext>, eventful: Eventful, timeouts: Vec<Dur
     });
 }
 
-/// How the disk was since this time, when it had met so much trouble, and may still have been in it.
+/// Returns the state of the disk since this time, when its count of faults was `before`.
 fn disk(stage: &RunContext, since: Timestamp, before: u64) -> shutdown::DiskState {
     let stalls = stage.with(|notes, _| notes.armed.stalled_until > since || notes.absence.since(since));
-    // It may have stopped before, and nobody have noticed until then.
+    // The disk may have stopped before without any operation that would have noticed.
     let is_stopped = stage.drive.as_ref().is_some_and(|drive| drive.disk().is_stopped());
     match (stage.drive.is_some(), troubles(stage) == before && !stalls && !is_stopped) {
         (false, _) => shutdown::DiskState::None,
@@ -288,7 +288,7 @@ fn disk(stage: &RunContext, since: Timestamp, before: u64) -> shutdown::DiskStat
     }
 }
 
-/// What the disk and the writer have met so far.
+/// Returns the number of faults that the disk and the writer have met so far.
 fn troubles(stage: &RunContext) -> u64 {
     stage.drive.as_ref().map_or(0, |drive| {
         let (probes, disk) = (drive.probes(), drive.disk());
@@ -299,7 +299,7 @@ fn troubles(stage: &RunContext) -> u64 {
 
 type ShutdownCall = Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;
 
-/// Calls for a shutdown that have begun: intake has stopped when this returns.
+/// Begins calls for a shutdown: intake has stopped when this returns.
 async fn begin(eventful: &Eventful, timeouts: Vec<Duration>) -> Vec<ShutdownCall> {
     let call = |timeout| -> ShutdownCall {
         let eventful = eventful.clone();
@@ -307,8 +307,8 @@ async fn begin(eventful: &Eventful, timeouts: Vec<Duration>) -> Vec<ShutdownCall
     };
     let mut calls: Vec<_> = timeouts.into_iter().map(call).collect();
     poll_fn(|cx| {
-        // A shutdown takes more than one poll, for others must end first. One that does not panics
-        // when it is polled again, and that is seen.
+        // A shutdown takes more than one poll, as other tasks must end first. If one does not, polling it again
+        // panics, which is detected.
         for call in &mut calls {
             let _begun = call.as_mut().poll(cx);
         }
@@ -318,17 +318,19 @@ async fn begin(eventful: &Eventful, timeouts: Vec<Duration>) -> Vec<ShutdownCall
     calls
 }
 
-/// What all calls report. It is the same.
+/// Returns the report of all calls, which must be the same.
 async fn all(calls: Vec<ShutdownCall>) -> Result<ShutdownReport, Broken> {
     let mut reports = Vec::new();
     for call in calls {
         reports.push(call.await);
     }
     agree(&reports)?;
-    reports.pop().ok_or_else(|| Broken::new("shutdown", 6, "nobody asked for the shutdown"))
+    reports.pop().ok_or_else(|| Broken::new("shutdown", 6, "a shutdown was ordered without any call"))
 }
 
 fn agree(reports: &[ShutdownReport]) -> OracleResult {
     let same = reports.windows(2).all(|two| two[0] == two[1]);
-    holds(same, || Broken::new("shutdown", 6, format_args!("two calls have two reports: {reports:?}")))
+    holds(same, || {
+        Broken::new("shutdown", 6, format_args!("two calls of a shutdown have different reports: {reports:?}"))
+    })
 }

@@ -15,7 +15,7 @@ pub(super) const INSPECTOR_NUMBER: u8 = u8::MAX;
 pub(super) enum NetworkStep<'a> {
     /// A process of the server began.
     Opened { generation: u32 },
-    /// It is over.
+    /// The process ended.
     Closed { generation: u32 },
     /// A fault began.
     Fault(&'a NetworkFaultKind),
@@ -25,9 +25,9 @@ pub(super) enum NetworkStep<'a> {
     Healed,
     /// A client sent a request.
     Sent { client: u8, request: usize, again: u8 },
-    /// It was answered.
+    /// The request had a response.
     Answered { client: u8, request: usize, generation: u32, status: u16, body: &'a [u8] },
-    /// It was not.
+    /// The request had none.
     Unanswered { client: u8, request: usize, why: &'static str },
     /// The adapter passed a point, and was disturbed or not.
     Passed { point: Point, action: Action },
@@ -37,27 +37,27 @@ pub(super) enum NetworkStep<'a> {
     Left { key: KeyNumber, attempt: u32, finished: bool },
     /// The engine accepted an event.
     Accepted { key: KeyNumber },
-    /// It started a run.
+    /// The engine started a run.
     Started { key: KeyNumber, run: u64 },
-    /// It ended a run.
+    /// The engine ended a run.
     Finished { key: KeyNumber, run: u64, end: AttemptEnd },
-    /// It gave an event another life.
+    /// The engine redrove a failed event.
     Redriven { key: KeyNumber },
-    /// It ended an event.
+    /// The engine discarded an event.
     Discarded { key: KeyNumber },
-    /// It dropped a record.
+    /// The engine forgot a record.
     Forgotten { key: KeyNumber },
-    /// It starts nothing.
+    /// The engine was paused.
     Paused,
-    /// It starts again.
+    /// The engine was resumed.
     Resumed,
-    /// It was opened, though it was open.
+    /// The engine was opened again.
     Reopened,
     /// A shutdown ended.
     ShutDown { drained: u64, interrupted: u64, left: u64, took_micros: u64 },
-    /// The journal was opened; a frame that was in doubt is in it, or not.
+    /// The journal was opened; `found` says whether the frame in doubt is in it.
     JournalOpened { end: u64, found: bool },
-    /// A frame was appended to the journal, or not as far as it knows.
+    /// A frame was appended to the journal; `kept` says whether it was acknowledged.
     Appended { frame: u64, kept: bool },
     /// The process could not open its journal.
     NotStarted,

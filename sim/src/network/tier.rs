@@ -1,13 +1,13 @@
 //! The turmoil tier: the adapter and the HTTP front on a simulated network.
 
-use super::coverage::{ANSWERS, FAULTS};
+use super::coverage::{FAULTS, RESPONSES};
 use super::scenario::{NetworkFault, NetworkFaultKind, NetworkSetup, Request};
 use super::trace_builder::plain;
 use crate::scenario::DrawPlan;
 use crate::tier::{FileError, Keep, Probes, Report, ScenarioChange, ScenarioPart, Tier};
 use crate::trace::OutageSpan;
 
-/// Everything that decides a run. Each client goes through its own operations in their order.
+/// Everything that decides a run. Each client sends its own requests in their order.
 pub type NetworkScenario = crate::tier::Scenario<TurmoilTier>;
 
 /// The turmoil tier.
@@ -40,7 +40,7 @@ impl Tier for TurmoilTier {
         scenario.play(keep, probes)
     }
 
-    /// Requests, faults, and turns of the handler.
+    /// Returns the number of requests, faults, and turns of the handler.
     fn size(scenario: &NetworkScenario) -> usize {
         let turns: usize = scenario.setup.scripts.iter().map(|script| script.turns.len()).sum();
         scenario.operations.len() + scenario.faults.len() + turns
@@ -62,11 +62,11 @@ impl Tier for TurmoilTier {
     }
 
     fn probe(number: usize) -> String {
-        FAULTS.lines().chain(ANSWERS.lines()).nth(number).unwrap_or("what is on no list").to_owned()
+        FAULTS.lines().chain(RESPONSES.lines()).nth(number).unwrap_or("what is on no list").to_owned()
     }
 
     fn expected(_: &Probes) -> Vec<String> {
-        FAULTS.lines().chain(ANSWERS.lines()).map(str::to_owned).collect()
+        FAULTS.lines().chain(RESPONSES.lines()).map(str::to_owned).collect()
     }
 }
 

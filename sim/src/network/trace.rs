@@ -1,4 +1,4 @@
-//! What happened, as one number and, if asked for, for people.
+//! The trace of a run: a hash and, on request, a text for people.
 
 use std::hash::{Hash, Hasher};
 
@@ -22,7 +22,7 @@ pub(super) struct StepTrace {
 }
 
 impl StepTrace {
-    /// One that keeps this much of a run of `scenario`.
+    /// Creates a trace that keeps this much of a run of `scenario`.
     pub(super) fn keeping(keep: Keep, scenario: &NetworkScenario) -> Self {
         let diary = keep.trace.then(|| TraceBuilder::of(&scenario.operations));
         Self { hashes: keep.hashes.then(Vec::new), diary, ..Self::default() }
@@ -41,7 +41,7 @@ impl StepTrace {
         }
     }
 
-    /// What the run has come to.
+    /// Returns the report of the run.
     pub(super) fn report(&mut self, virtual_micros: u64, broken: Option<Broken>) -> Report {
         Report {
             steps: self.steps,

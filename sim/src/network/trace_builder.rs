@@ -7,14 +7,14 @@ use super::step::{INSPECTOR_NUMBER, NetworkStep};
 use crate::failure::Broken;
 use crate::trace::{AttemptFate, Lane, MessageFate, Trace, TraceEntry, What};
 
-/// Letters of an answer that are shown, at most.
+/// The greatest number of characters of a response that are shown.
 const BODY: usize = 200;
 
-/// Keeps the entries of a run.
+/// Builds the entries of a run's trace.
 #[derive(Debug)]
 pub(super) struct TraceBuilder {
     calls: Vec<ClientCall>,
-    /// The runs of the handler that have a lane now: event, attempt, and how they are to end.
+    /// The runs of the handler, each at the number of its lane: event, attempt, and how they are to end.
     running: Vec<Option<(KeyNumber, u32, HandlerEnding)>>,
     entries: Vec<TraceEntry>,
 }
@@ -26,12 +26,12 @@ impl TraceBuilder {
     }
 
     pub(super) fn note(&mut self, at: u64, step: &NetworkStep<'_>) {
-        let told = self.describe(step);
-        self.entries.extend(told.into_iter().map(|told| entry(at, told)));
+        let texts = self.describe(step);
+        self.entries.extend(texts.into_iter().map(|text| entry(at, text)));
     }
 
-    /// The entries in the order of time: facts are read later than they happen. What happens at one time is a
-    /// step.
+    /// Returns the entries in the order of time, as facts are read later than they happen. What happens at one time is
+    /// a step.
     pub(super) fn finish(mut self, end: u64, broken: Option<&Broken>) -> Trace {
         let broken = broken.map(|broken| entry(end, (Lane::Engine, What::Broken, None, broken.to_string())));
         self.entries.extend(broken);
@@ -55,7 +55,7 @@ impl TraceBuilder {
             NetworkStep::Closed { generation } => self.close(*generation),
             NetworkStep::Fault(kind) => world(What::Fault, plain(kind)),
             NetworkStep::FaultOver(kind) => world(What::Note, format!("over: {}", plain(kind))),
-            NetworkStep::Healed => world(What::Note, "the faults are over".to_owned()),
+            NetworkStep::Healed => world(What::Note, "the faults have ended".to_owned()),
             NetworkStep::Sent { client, request, again } => self.send(*client, *request, *again),
             NetworkStep::Answered { client, request, status, body, .. } => {
                 self.answer(*client, *request, *status, body)
@@ -69,13 +69,13 @@ impl TraceBuilder {
             NetworkStep::Accepted { key } => engine(Some(*key), format!("event {key} is accepted")),
             NetworkStep::Started { key, run } => engine(Some(*key), format!("run {run} of event {key} starts")),
             NetworkStep::Finished { key, run, end } => {
-                engine(Some(*key), format!("run {run} of event {key} is over, {end}"))
+                engine(Some(*key), format!("run {run} of event {key} has ended: {end}"))
             }
             NetworkStep::Redriven { key } => engine(Some(*key), format!("event {key} is redriven")),
             NetworkStep::Discarded { key } => engine(Some(*key), format!("event {key} is discarded")),
             NetworkStep::Forgotten { key } => engine(Some(*key), format!("event {key} is forgotten")),
             NetworkStep::JournalOpened { end, found } => {
-                let doubt = if *found { ", what was in doubt is in it" } else { "" };
+                let doubt = if *found { ", the frame in doubt is in it" } else { "" };
                 journal(format!("opened; the next frame is {end}{doubt}"))
             }
             NetworkStep::Appended { frame, kept } => {
@@ -88,20 +88,15 @@ impl TraceBuilder {
         }
     }
 
-    /// What runs in a process ends with it.
+    /// Ends the runs of a process that has ended.
     fn close(&mut self, generation: u32) -> Vec<TraceText> {
         let ends = |(lane, run): (u16, Option<(KeyNumber, u32, HandlerEnding)>)| {
             let (key, ..) = run?;
-            Some((
-                Lane::Worker(lane),
-                What::End(AttemptFate::Dropped),
-                Some(key),
-                "it ends with its process".to_owned(),
-            ))
+            Some((Lane::Worker(lane), What::End(AttemptFate::Dropped), Some(key), "ended with its process".to_owned()))
         };
-        let mut told: Vec<_> = (0..).zip(self.running.drain(..)).filter_map(ends).collect();
-        told.push((Lane::World, What::Note, None, format!("process {generation} of the server has ended")));
-        told
+        let mut texts: Vec<_> = (0..).zip(self.running.drain(..)).filter_map(ends).collect();
+        texts.push((Lane::World, What::Note, None, format!("process {generation} of the server has ended")));
+        texts
     }
 
     fn send(&self, client: u8, request: usize, again: u8) -> Vec<TraceText> {
@@ -113,7 +108,7 @@ impl TraceBuilder {
 
     fn answer(&self, client: u8, request: usize, status: u16, body: &[u8]) -> Vec<TraceText> {
         if client == INSPECTOR_NUMBER {
-            return vec![(Lane::World, What::Note, None, format!("the inspector is answered {status}"))];
+            return vec![(Lane::World, What::Note, None, format!("the inspector receives {status}"))];
         }
         let verdict = if status < 300 { MessageFate::Taken } else { MessageFate::Refused };
         let body: String = String::from_utf8_lossy(body).trim_end().chars().take(BODY).collect();
@@ -121,7 +116,7 @@ impl TraceBuilder {
         vec![(Lane::Engine, what, self.key(request), format!("{status} {body}"))]
     }
 
-    /// The event that a request is about, if it is about one.
+    /// Returns the event that a request is about, if it is about one.
     fn key(&self, request: usize) -> Option<KeyNumber> {
         self.calls.get(request)?.key()
     }
@@ -156,7 +151,7 @@ fn lane(at: usize) -> Lane {
     Lane::Worker(u16::try_from(at).unwrap_or(u16::MAX))
 }
 
-/// Yields change orders, and are no faults.
+/// Returns the entry of a pass. Yields change orders, and are no faults.
 fn disturbed(point: Point, action: Action) -> Vec<TraceText> {
     let lane = match point {
         Point::Enqueue => Lane::Channel,
@@ -172,7 +167,7 @@ fn disturbed(point: Point, action: Action) -> Vec<TraceText> {
     }
 }
 
-/// A panic is told as one even when the run was dropped before it.
+/// Returns the fate of a run. A panic is shown as one even when the run was dropped before it.
 const fn fate(ending: HandlerEnding, finished: bool) -> AttemptFate {
     let planned = match ending {
         HandlerEnding::Done | HandlerEnding::LeaveTask { .. } => AttemptFate::Done,
@@ -185,7 +180,7 @@ const fn fate(ending: HandlerEnding, finished: bool) -> AttemptFate {
     if finished { planned } else { AttemptFate::Dropped }
 }
 
-/// What code calls it, without its braces.
+/// Formats a value as in code, without its braces.
 pub(super) fn plain(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}")
         .replace(['{', '}', '(', ')'], " ")

@@ -1,7 +1,7 @@
-//! Connections with small buffers: a side that does not read holds up the side that writes.
+//! Flow control with small buffers: a side that does not read blocks the side that writes.
 //!
-//! The simulated network counts segments, and takes as many bytes in each as there are. A [`Window`] counts bytes, as a
-//! real kernel does.
+//! The simulated network counts segments, each with any number of bytes. A [`FlowWindow`] counts bytes, as a real
+//! kernel does.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -24,7 +24,7 @@ impl Windows {
     }
 }
 
-/// How many bytes may be on their way, in each direction. Without a limit at first.
+/// The number of bytes in flight, in each direction. Without a limit at first.
 #[derive(Debug, Default)]
 pub(super) struct FlowWindow {
     pub(super) to_server: Flow,
@@ -43,14 +43,14 @@ struct WindowState {
 }
 
 impl Flow {
-    /// Sets the limit, or takes it away.
+    /// Sets or removes the limit.
     pub(super) fn limit(&self, bytes: Option<usize>) {
         let mut state = lock(&self.0);
         state.limit = bytes;
         state.wake();
     }
 
-    /// How many bytes may be written now.
+    /// Returns the number of bytes that may be written now, as soon as there are any.
     pub(super) async fn room(&self) -> usize {
         poll_fn(|cx| self.poll_room(cx)).await
     }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 as a client needs it here: requests as bytes, and answers out of bytes.
+//! HTTP/1.1 of a client: requests as bytes, and parsed responses. Written independently of the product's code.
 
 use eventful::Digest;
 use serde_json::json;
@@ -6,22 +6,22 @@ use serde_json::json;
 use super::connection_owners::{SIGNER, attributes, id, payload, source, start};
 use super::scenario::{ClientCall, KeyNumber, SubmittedItem};
 
-/// An answer.
+/// A response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HttpResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
-    /// Where the record of the event is.
+    /// The `Location` header: the path of the event's record.
     pub(super) location: Option<String>,
-    /// When it makes sense to ask again, in seconds.
+    /// The `Retry-After` header, in seconds.
     pub(super) retry_after: Option<String>,
-    /// What the body is.
+    /// The `Content-Type` header.
     pub(super) content_type: Option<String>,
-    /// Whether the connection may be used again.
+    /// True if the connection may be used again.
     pub(super) reusable: bool,
 }
 
-/// The bytes of a request.
+/// Returns the bytes of a request.
 pub(super) fn request(call: &ClientCall) -> Vec<u8> {
     match call {
         ClientCall::Submit(item) => with_body("/v1/events", "content-type: application/json\r\n", &envelope(*item)),
@@ -60,22 +60,22 @@ pub(super) fn request(call: &ClientCall) -> Vec<u8> {
     }
 }
 
-/// Lines that make no event, in front of those of a batch of these items: none in front of a single one.
+/// Returns the number of invalid lines in front of those of a batch of these items: none in front of a single one.
 pub(super) fn bad_lines(items: &[SubmittedItem]) -> usize {
     usize::from(items.len() > 1)
 }
 
-/// Lines without anything behind this one of a batch: behind every third there is one.
+/// Returns the number of blank lines behind this line of a batch: one behind every third.
 pub(super) const fn blank_lines(at: usize) -> usize {
     if at % 3 == 1 { 1 } else { 0 }
 }
 
-/// The bytes of a batch of these lines.
+/// Returns the bytes of a batch of these lines.
 pub(super) fn batch(lines: &str) -> Vec<u8> {
     with_body("/v1/events/batch", "", lines)
 }
 
-/// An event as JSON.
+/// Returns an event as JSON.
 pub(super) fn envelope(item: SubmittedItem) -> String {
     let (id, source) = (json!(id(item.key)), json!(source(item.key)));
     let source = if source == "" { String::new() } else { format!(r#""source":{source},"#) };
@@ -86,14 +86,14 @@ pub(super) fn envelope(item: SubmittedItem) -> String {
     format!(r#"{{"id":{id},{source}{texts}{start}"payload":{}}}"#, payload(item))
 }
 
-/// The bytes of an event whose payload is `null`.
+/// Returns the bytes of an event whose payload is `null`.
 pub(super) fn with_null(key: KeyNumber) -> Vec<u8> {
     let (id, source) = (json!(id(key)), json!(source(key)));
     let body = format!(r#"{{"id":{id},"source":{source},"payload":null}}"#);
     with_body("/v1/events", "content-type: application/json\r\n", &body)
 }
 
-/// What identifies an event where there is room for one text alone.
+/// Returns the identity of an event as one text, as a `webhook-id` header has it.
 pub(super) fn webhook_id(key: KeyNumber) -> String {
     let (id, source) = (id(key), source(key));
     let is_printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -112,7 +112,7 @@ pub(super) fn webhook_id(key: KeyNumber) -> String {
     format!("eventful:{}/{}", encode(source, b'/'), encode(&id, b' '))
 }
 
-/// The bytes of an event as another server sends it on.
+/// Returns the bytes of an event as another server forwards it.
 pub(super) fn forwarded(item: SubmittedItem) -> Vec<u8> {
     let source = source(item.key).replace(' ', "%20");
     let texts = listed_attributes(item.key);
@@ -121,23 +121,23 @@ pub(super) fn forwarded(item: SubmittedItem) -> Vec<u8> {
     with_body("/v1/events", &headers, &payload(item))
 }
 
-/// The bytes of an event as its sender sends it, with this signature.
+/// Returns the bytes of an event as its sender sends it, with this signature.
 pub(super) fn signed(item: SubmittedItem, signature: &str) -> Vec<u8> {
     let headers = format!("x-id: {}\r\nx-signature: sha256={signature}\r\n", id(item.key));
     with_body(&format!("/in/{SIGNER}"), &headers, &payload(item))
 }
 
-/// The bytes of an event as a CloudEvent in binary mode, for a key that has a source.
+/// Returns the bytes of an event as a CloudEvent in binary mode, for a key that has a source.
 pub(super) fn cloud_event(item: SubmittedItem) -> Vec<u8> {
     let [id, source] = [&id(item.key), source(item.key)].map(escaped);
     let attributes = format!("ce-specversion: 1.0\r\nce-id: {id}\r\nce-source: {source}\r\nce-type: t\r\n");
     with_body("/v1/events", &format!("{attributes}content-type: text/plain\r\n"), &payload(item))
 }
 
-/// The secret of the sender that signs.
+/// The secret that is shared with the sender that signs.
 pub(super) const SIGNING_SECRET: &str = "shared with the sender";
 
-/// The signature of a payload, an HMAC as RFC 2104 has it, in hexadecimal digits.
+/// Returns the signature of a payload, an HMAC by RFC 2104, in hexadecimal digits.
 pub(super) fn signature(item: SubmittedItem) -> String {
     let pad = |byte: u8| {
         let key = SIGNING_SECRET.bytes().chain(std::iter::repeat(0)).take(64);
@@ -148,20 +148,20 @@ pub(super) fn signature(item: SubmittedItem) -> String {
     outer.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of an event with these ids.
+/// Returns the bytes of an event with these ids.
 pub(super) fn with_ids(item: SubmittedItem, ids: [&str; 2]) -> Vec<u8> {
     let headers = ids.map(|id| format!("idempotency-key: {id}\r\n")).concat();
     with_body("/v1/events", &headers, &payload(item))
 }
 
-/// The bytes of a request for a record, with its payload or without.
+/// Returns the bytes of a request for a record, with its payload or without.
 pub(super) fn look(key: KeyNumber, payload: bool) -> Vec<u8> {
     let path = path(key, "");
     let begin = if path.contains('?') { '&' } else { '?' };
     without_body("GET", &format!("{path}{begin}payload={payload}"))
 }
 
-/// The path of a call that is about one event. An id of dots would be taken for a part of the path.
+/// Returns the path of a call that is about one event. An id of dots would be taken for a part of the path.
 fn path(key: KeyNumber, call: &str) -> String {
     let id = id(key);
     match id.as_str() {
@@ -170,19 +170,19 @@ fn path(key: KeyNumber, call: &str) -> String {
     }
 }
 
-/// The source of a key as a part of a query that begins with this character.
+/// Returns the source of a key as a part of a query that begins with this character.
 fn query(key: KeyNumber, begin: char) -> String {
     let source = source(key);
     if source.is_empty() { String::new() } else { format!("{begin}source={}", escaped(source)) }
 }
 
-/// The attributes of a key as a list.
+/// Returns the attributes of a key as a list.
 fn listed_attributes(key: KeyNumber) -> String {
     let pairs = attributes(key).into_iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(&value)));
     pairs.collect::<Vec<_>>().join(", ")
 }
 
-/// With everything percent-encoded but letters and digits.
+/// Percent-encodes everything but letters and digits.
 fn escaped(text: &str) -> String {
     let escape = |byte: u8| match byte.is_ascii_alphanumeric() {
         true => char::from(byte).to_string(),
@@ -223,7 +223,7 @@ fn with_body(path: &str, headers: &str, body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// The tokens that let a client do everything, submit, and look.
+/// The tokens of a client: for everything, for submitting, and for reading.
 pub(super) const OPERATOR: &str = "operator's token";
 pub(super) const SUBMITTER: &str = "submitter's token";
 pub(super) const READER: &str = "reader's token";
@@ -232,18 +232,18 @@ fn authorization(token: &str) -> String {
     format!("authorization: Bearer {token}\r\n")
 }
 
-/// The bytes of a request without a body, with this token.
+/// Returns the bytes of a request without a body, with this token.
 pub(super) fn with_token(method: &str, path: &str, token: &str) -> Vec<u8> {
     let token = authorization(token);
     format!("{method} {path} HTTP/1.1\r\nhost: server\r\n{token}content-length: 0\r\n\r\n").into_bytes()
 }
 
-/// The bytes of a request without a body.
+/// Returns the bytes of a request without a body.
 pub(super) fn without_body(method: &str, path: &str) -> Vec<u8> {
     with_token(method, path, OPERATOR)
 }
 
-/// The answer in these bytes; nothing while a part of it is missing.
+/// Parses a response; returns none while a part of it is missing.
 pub(super) fn response(bytes: &[u8]) -> Option<HttpResponse> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;

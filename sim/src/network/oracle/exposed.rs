@@ -1,4 +1,4 @@
-//! Every number that the front shows is there under its name, and is the adapter's.
+//! The oracle of metrics: every number of the adapter is shown under its name.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,14 @@ use crate::spelling::variant;
 /// Numbers by their names, with the label as Prometheus writes it.
 type Samples = BTreeMap<String, f64>;
 
-/// The states of a journal.
+/// The states of a journal, as the `state` label has them.
 const STATES: [&str; 6] = ["working", "stalled", "full", "unreachable", "reopening", "down"];
 
-/// Judges the numbers as JSON. `stats` are those before they were asked for, and after.
+/// Checks the numbers as JSON. `stats` are those before the request, and after.
 pub(in crate::network) fn as_json(body: &[u8], stats: [&Stats; 2]) -> OracleResult {
-    let shown: Value = serde_json::from_slice(body).map_err(|error| broken(format_args!("no JSON: {error}")))?;
-    let families = shown.as_object().ok_or_else(|| broken("the numbers are no object"))?;
+    let shown: Value =
+        serde_json::from_slice(body).map_err(|error| broken(format_args!("the stats are no JSON: {error}")))?;
+    let families = shown.as_object().ok_or_else(|| broken("the stats are no JSON object"))?;
     let mut samples = Samples::new();
     for (name, value) in families {
         match value {
@@ -43,9 +44,9 @@ pub(in crate::network) fn as_json(body: &[u8], stats: [&Stats; 2]) -> OracleResu
     agree(&samples, stats)
 }
 
-/// Judges the numbers as text.
+/// Checks the numbers as text. `stats` are those before the request, and after.
 pub(in crate::network) fn as_text(body: &[u8], stats: [&Stats; 2]) -> OracleResult {
-    let text = std::str::from_utf8(body).map_err(|error| broken(format_args!("no text: {error}")))?;
+    let text = std::str::from_utf8(body).map_err(|error| broken(format_args!("the metrics are no UTF-8: {error}")))?;
     let (mut samples, mut family, mut helped) = (Samples::new(), ("", ""), "");
     for line in text.lines() {
         if let Some(help) = line.strip_prefix("# HELP ") {
@@ -60,13 +61,13 @@ pub(in crate::network) fn as_text(body: &[u8], stats: [&Stats; 2]) -> OracleResu
             let value = value.parse().map_err(|error| broken(format_args!("{line:?}: {error}")))?;
             let name = name.strip_prefix("eventful_").unwrap_or_default().to_owned();
             let before = samples.insert(name, value);
-            holds(before.is_none(), || broken(format_args!("{line:?} is there twice")))?;
+            holds(before.is_none(), || broken(format_args!("{line:?} is shown twice")))?;
         }
     }
     agree(&samples, stats)
 }
 
-/// Whether a sample of this name is one of the family, whose kind its name says.
+/// Returns whether a sample of this name is one of the family, whose kind its name implies.
 fn is_of(name: &str, (family, kind): (&str, &str)) -> bool {
     let is_kind = match kind {
         "counter" => family.ends_with("_total"),
@@ -82,25 +83,25 @@ fn is_part(name: &str) -> bool {
     matches!(name, "_bucket" | "_sum" | "_count")
 }
 
-/// Compares what is shown with what there was before and after: each number lies between the two.
+/// Compares the shown numbers with those before and after the request: each lies between the two.
 fn agree(shown: &Samples, [before, after]: [&Stats; 2]) -> OracleResult {
     let (before, after) = (samples(before), samples(after));
     let (names, due): (Vec<_>, Vec<_>) = (shown.keys().collect(), before.keys().collect());
     holds(names == due, || {
         let odd = shown.keys().find(|name| !before.contains_key(*name));
         let missing = before.keys().find(|name| !shown.contains_key(*name));
-        broken(format_args!("{odd:?} is shown, and {missing:?} is not"))
+        broken(format_args!("{odd:?} should not be shown, and {missing:?} should"))
     })?;
     for (name, shown) in shown {
         let (one, other) = (before[name], after.get(name).copied().unwrap_or_default());
         holds((one.min(other)..=one.max(other)).contains(shown), || {
-            broken(format_args!("{name} is {shown}, and from {one} to {other} is right"))
+            broken(format_args!("{name} is {shown}, expected from {one} to {other}"))
         })?;
     }
     Ok(())
 }
 
-/// What is to be shown of these numbers.
+/// Returns the samples that must be shown for these numbers.
 fn samples(stats: &Stats) -> Samples {
     let Metrics { facts, tallies, gauges, histograms, .. } = &stats.engine;
     let mut samples: Samples = [
@@ -163,7 +164,7 @@ fn samples(stats: &Stats) -> Samples {
     samples
 }
 
-/// Each bucket holds what those before it hold, too, and the last one everything.
+/// Returns the samples of a histogram: each bucket includes those before it, and the last one includes everything.
 fn durations(name: &str, histogram: &Histogram) -> impl Iterator<Item = (String, f64)> {
     let bounds = Histogram::BOUNDS_MICROS.iter().map(|micros| (*micros as f64 / 1e6).to_string());
     let counts = (1..).map(|buckets| histogram.counts().iter().take(buckets).sum::<u64>() as f64);
@@ -261,6 +262,6 @@ mod tests {
         let depth = |line: &str| line.len() - line.trim_start().len();
         let fields = shown.lines().filter(|line| depth(line) <= 12).filter_map(|line| line.trim().split_once(": "));
         let names: Vec<_> = fields.map(|(name, _)| name).collect();
-        assert_eq!(names, COMPARED, "what is new has to be compared");
+        assert_eq!(names, COMPARED, "a new field has to be compared, and listed here");
     }
 }

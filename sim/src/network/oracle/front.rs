@@ -1,4 +1,4 @@
-//! What the HTTP front shows when nothing is left to do: it answers, and says what is owed.
+//! The oracle of the HTTP front once no work is left: each response is the expected one.
 
 use eventful::{Digest, Page, RecordView, Status, Timestamp, engine::Place};
 use serde::Deserialize;
@@ -12,43 +12,48 @@ use crate::network::scenario::KeyNumber;
 use crate::network::wire::HttpResponse;
 use crate::spec::ReferenceRecord;
 
-/// It is ready, paused or not.
+/// Checks that the server is ready, paused or not.
 pub(in crate::network) fn ready(response: &HttpResponse, is_paused: bool) -> OracleResult {
     let pause = ", and paused by an operator: no run starts until POST /v1/resume";
     let due = format!("ready{}\n", if is_paused { pause } else { "" });
     says(response, 200, TEXT, due.as_bytes())
 }
 
-/// It is alive.
+/// Checks that the server is alive.
 pub(in crate::network) fn alive(response: &HttpResponse) -> OracleResult {
     says(response, 200, TEXT, b"alive\n")
 }
 
-/// An operator's call was carried out.
+/// Checks that an operator's call succeeded.
 pub(in crate::network) fn done(response: &HttpResponse) -> OracleResult {
     let is_empty = response.body.is_empty() && response.content_type.is_none();
-    holds(response.status == 204 && is_empty, || broken(7, format_args!("a call is not carried out: {response:?}")))
+    holds(response.status == 204 && is_empty, || broken(7, format_args!("a call did not succeed: {response:?}")))
 }
 
-/// The type of plain text.
+/// The content type of plain text.
 const TEXT: &str = "text/plain; charset=utf-8";
-/// The type of JSON.
+/// The content type of JSON.
 pub(in crate::network) const JSON: &str = "application/json";
-/// The type of JSON, line by line.
+/// The content type of JSON, line by line.
 const LINES: &str = "application/x-ndjson";
-/// The type of what Prometheus reads.
+/// The content type of the text format of Prometheus.
 pub(in crate::network) const SAMPLES: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 fn says(response: &HttpResponse, status: u16, content_type: &str, body: &[u8]) -> OracleResult {
     is_of(response, status, content_type)?;
-    holds(response.body == body, || broken(7, format_args!("{:?} is said, not {:?}", text(&response.body), text(body))))
+    holds(response.body == body, || {
+        broken(7, format_args!("the body is {:?}, expected {:?}", text(&response.body), text(body)))
+    })
 }
 
-/// The answer has this status and this type.
+/// Checks the status and the content type of a response.
 pub(in crate::network) fn is_of(response: &HttpResponse, status: u16, content_type: &str) -> OracleResult {
     let found = (response.status, response.content_type.as_deref());
     holds(found == (status, Some(content_type)), || {
-        broken(7, format_args!("an answer is {found:?}, not {status} with {content_type}: {}", text(&response.body)))
+        broken(
+            7,
+            format_args!("a response is {found:?}, expected {status} with {content_type}: {}", text(&response.body)),
+        )
     })
 }
 
@@ -56,25 +61,25 @@ fn text(body: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(body)
 }
 
-/// What the adapter says of a record: the record, and why it is not running.
+/// A record as the adapter shows it, with the reason why it is not running.
 #[derive(Debug)]
 pub(in crate::network) struct Look {
     pub(in crate::network) view: RecordView,
     pub(in crate::network) explanation: String,
 }
 
-/// A record is as the adapter says, before or after it was asked for.
+/// Checks that a shown record is that of the adapter before or after the request.
 pub(in crate::network) fn record(response: &HttpResponse, payload: bool, looks: &[Look]) -> OracleResult {
     is_of(response, 200, JSON)?;
     let mut shown = json(response)?;
     let said = shown.as_object_mut().and_then(|shown| shown.remove("explanation"));
     let is_due = |look: &Look| {
-        // What is left of the time for which it is remembered is less by now.
+        // The remaining retention has become less meanwhile.
         let counts = look.explanation.split(" for another ").next() == said.as_ref().and_then(beginning);
         shown == as_json(&look.view, payload) && counts
     };
     holds(looks.iter().any(is_due), || {
-        broken(7, format_args!("a record is shown as {shown} with {said:?}, and it is {looks:?}"))
+        broken(7, format_args!("a record is shown as {shown} with {said:?}, expected one of {looks:?}"))
     })
 }
 
@@ -82,9 +87,10 @@ fn beginning(explanation: &Value) -> Option<&str> {
     explanation.as_str()?.split(" for another ").next()
 }
 
-/// The answer for an event that was taken says which, and what is known of it.
+/// Checks that the response to an accepted event names it, and shows its record.
 pub(in crate::network) fn taken(body: &[u8], key: KeyNumber, record: Option<&ReferenceRecord>) -> OracleResult {
-    let shown: Value = serde_json::from_slice(body).map_err(|error| broken(7, format_args!("no JSON: {error}")))?;
+    let shown: Value =
+        serde_json::from_slice(body).map_err(|error| broken(7, format_args!("the response is no JSON: {error}")))?;
     let is_new = shown["outcome"] == "accepted";
     let names = shown["id"] == id(key) && shown["source"] == source(key);
     let is_known = |record: &ReferenceRecord| {
@@ -101,11 +107,11 @@ pub(in crate::network) fn taken(body: &[u8], key: KeyNumber, record: Option<&Ref
         None => false,
     };
     holds(names && says, || {
-        broken(7, format_args!("the answer for {}, of which {record:?} is known: {shown}", id(key)))
+        broken(7, format_args!("the response for {}, whose record is {record:?}: {shown}", id(key)))
     })
 }
 
-/// The answer to a batch has these lines, by their numbers and outcomes.
+/// Checks the lines of a response to a batch, by their numbers and outcomes.
 pub(in crate::network) fn lines(response: &HttpResponse, due: &[(u64, &str)]) -> OracleResult {
     is_of(response, 200, LINES)?;
     let texts = response.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -115,11 +121,12 @@ pub(in crate::network) fn lines(response: &HttpResponse, due: &[(u64, &str)]) ->
         line["line"] == *number && line["outcome"] == *outcome && has_problem != (*outcome == "duplicate")
     };
     holds(shown.len() == due.len() && shown.iter().zip(due).all(is_due), || {
-        broken(7, format_args!("a batch is answered {shown:?}, and due is {due:?}"))
+        broken(7, format_args!("a batch has the response {shown:?}, expected {due:?}"))
     })
 }
 
-/// Of a record that is shown, what does not change is as facts have it, and the rest not ahead of them.
+/// Checks that the constant fields of a shown record are those of its facts, and that the others are not ahead of
+/// them.
 pub(in crate::network) fn beginning_of(response: &HttpResponse, record: &ReferenceRecord) -> OracleResult {
     is_of(response, 200, JSON)?;
     let shown = json(response)?;
@@ -133,11 +140,11 @@ pub(in crate::network) fn beginning_of(response: &HttpResponse, record: &Referen
     let wrong = fixed.iter().find(|(name, value)| shown[name] != value.as_str());
     let is_behind = shown["attempt"].as_u64().is_some_and(|attempt| attempt <= record.attempt.into());
     holds(wrong.is_none() && is_behind, || {
-        broken(7, format_args!("a record is shown as {shown}, with a wrong {wrong:?}, and it is {record:?}"))
+        broken(7, format_args!("a record is shown as {shown}, with a wrong {wrong:?}; expected {record:?}"))
     })
 }
 
-/// A page holds these records, and a cursor where there are more.
+/// Checks that a page contains these records, and a cursor if more follow.
 pub(in crate::network) fn page(response: &HttpResponse, payload: bool, due: &Page) -> OracleResult {
     is_of(response, 200, JSON)?;
     let shown = json(response)?;
@@ -146,25 +153,27 @@ pub(in crate::network) fn page(response: &HttpResponse, payload: bool, due: &Pag
         Some(next) => json!({ "records": records, "next": next.number().to_string() }),
         None => json!({ "records": records }),
     };
-    holds(shown == expected, || broken(7, format_args!("a page is shown as {shown}, and it is {expected}")))
+    holds(shown == expected, || broken(7, format_args!("a page is shown as {shown}, expected {expected}")))
 }
 
-/// Each event that is owed is there, with its payload, and has ended.
+/// Checks that each accepted event is there, with its payload, and has ended.
 pub(in crate::network) fn owed(shown: &[RecordView], owed: &OwedPayload) -> OracleResult {
     for item in &owed.items {
         let record = shown.iter().find(|view| number(&view.key) == Some(item.key));
         let Some(record) = record else {
-            return Err(broken(1, format_args!("{} was taken, and is on no page", id(item.key))));
+            return Err(broken(1, format_args!("{} was accepted, but is on no page", id(item.key))));
         };
         holds(record.digest == digest(item.key, item.payload), || {
-            broken(2, format_args!("{item:?} was taken, and on a page is {record:?}"))
+            broken(2, format_args!("{item:?} was accepted, but a page has {record:?}"))
         })?;
-        holds(record.status.is_terminal(), || broken(1, format_args!("at rest on a page is {record:?}")))?;
+        holds(record.status.is_terminal(), || {
+            broken(1, format_args!("at rest, a page has a record that has not ended: {record:?}"))
+        })?;
     }
     Ok(())
 }
 
-/// What a call for many events says of them.
+/// The response to a call for many events.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::network) struct BulkAnswer {
@@ -176,13 +185,13 @@ pub(in crate::network) struct BulkAnswer {
     pub(in crate::network) detail: Option<String>,
 }
 
-/// What a call for many events says.
+/// Parses the response to a call for many events.
 pub(in crate::network) fn many(response: &HttpResponse) -> Result<BulkAnswer, Broken> {
     is_of(response, 200, JSON)?;
-    serde_json::from_slice(&response.body).map_err(|error| broken(7, format_args!("it shows no JSON: {error}")))
+    serde_json::from_slice(&response.body).map_err(|error| broken(7, format_args!("the response is no JSON: {error}")))
 }
 
-/// The problems that there are, by their status.
+/// The problem types of the API, with their status.
 const PROBLEMS: [(&str, u16); 24] = [
     ("invalid", 400),
     ("unverified", 401),
@@ -210,10 +219,10 @@ const PROBLEMS: [(&str, u16); 24] = [
     ("reopening", 503),
 ];
 
-/// Problems after which the same request may be sent again.
+/// Problem types after which the same request may be sent again.
 const PASSING: [&str; 4] = ["overloaded", "shutting_down", "unknown", "reopening"];
 
-/// A refusal says what is wrong, by its name, and when to come back where that helps.
+/// Checks that a refusal is a problem document with a known type, and a `Retry-After` where trying again helps.
 pub(in crate::network) fn problem(response: &HttpResponse) -> OracleResult {
     is_of(response, response.status, "application/problem+json")?;
     let shown = json(response)?;
@@ -228,35 +237,38 @@ pub(in crate::network) fn problem(response: &HttpResponse) -> OracleResult {
     holds(is_whole && conflicts == [kind == "conflict"; 3], || {
         broken(
             7,
-            format_args!("a refusal with {} and Retry-After {:?} is {shown}", response.status, response.retry_after),
+            format_args!(
+                "a refusal has status {}, Retry-After {:?} and body {shown}",
+                response.status, response.retry_after
+            ),
         )
     })
 }
 
-/// A refusal has this name.
+/// Checks that a refusal has this problem type.
 pub(in crate::network) fn refused_as(response: &HttpResponse, name: &str) -> OracleResult {
     problem(response)?;
     let shown = json(response)?;
     holds(shown["type"] == format!("urn:eventful:problem:{name}"), || {
-        broken(7, format_args!("due is that it is {name}, and shown is {shown}"))
+        broken(7, format_args!("the problem is {shown}, expected {name}"))
     })
 }
 
-/// A conflict names what was received.
+/// Checks that a conflict names the digest that was received.
 pub(in crate::network) fn received(response: &HttpResponse, digest: &Digest) -> OracleResult {
     let shown = json(response)?;
     holds(shown["received_digest"] == digest.to_string(), || {
-        broken(7, format_args!("{digest} was received, and shown is {shown}"))
+        broken(7, format_args!("{digest} was received, but the problem is {shown}"))
     })
 }
 
-/// Whether a call was refused, as there is no room now.
+/// Returns whether a call was refused because there is no room.
 pub(in crate::network) fn is_overload(response: &HttpResponse) -> bool {
     let kind = json(response).ok().and_then(|problem| Some(problem["type"].as_str()?.to_owned()));
     response.status == 503 && kind.as_deref() == Some("urn:eventful:problem:overloaded")
 }
 
-/// A record as JSON: what is not known of it is not there.
+/// Returns the expected JSON of a record: unknown fields are absent.
 fn as_json(view: &RecordView, payload: bool) -> Value {
     let time = |at: Timestamp| Value::from(rfc3339(at));
     let is_over = matches!(view.status, Status::Completed | Status::Discarded);
@@ -320,7 +332,7 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
     shown
 }
 
-/// A time in UTC, day by day from the first one on.
+/// Formats a time in UTC by counting days from 1970 on, independently of the product's code.
 pub(in crate::network) fn rfc3339(at: Timestamp) -> String {
     let (seconds, micros) = (at.as_micros() / 1_000_000, at.as_micros() % 1_000_000);
     let (mut days, mut year, mut month) = (seconds / 86_400, 1970, 0);
@@ -338,13 +350,13 @@ pub(in crate::network) fn rfc3339(at: Timestamp) -> String {
     format!("{year}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z", month + 1, days + 1)
 }
 
-/// There was no answer.
+/// A request had no response.
 pub(in crate::network) fn silent(what: &str) -> Broken {
-    broken(9, format_args!("it does not answer at rest: {what}"))
+    broken(9, format_args!("no response at rest to {what}"))
 }
 
 fn json(response: &HttpResponse) -> Result<Value, Broken> {
-    serde_json::from_slice(&response.body).map_err(|error| broken(7, format_args!("it shows no JSON: {error}")))
+    serde_json::from_slice(&response.body).map_err(|error| broken(7, format_args!("the response is no JSON: {error}")))
 }
 
 fn broken(promise: u8, what: impl std::fmt::Display) -> Broken {

@@ -1,4 +1,4 @@
-//! Nothing accepted is lost: what clients were told is there, and ends once faults have stopped.
+//! The oracle of accepted events: each is there, and ends once faults have stopped.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -12,29 +12,33 @@ use crate::network::oracle::payloads::OwedPayload;
 use crate::network::scenario::KeyNumber;
 use crate::spec::ReferenceState;
 
-/// The engine has each of these events, with its payload, and those that were discarded stay so.
+/// Checks that the engine has each of these events, with its payload, and that discarded ones stay so.
 ///
-/// What it cannot say at once, as its journal is busy or being opened, is left for the next look.
+/// A lookup that is not ready at once, as the journal is busy or being opened, is left for the next check.
 pub(in crate::network) fn there(eventful: &Eventful, owed: &OwedPayload) -> OracleResult {
     for item in &owed.items {
         let Some(found) = look(eventful, item.key) else { return Ok(()) };
         let Some(view) = found else {
-            return Err(Broken::new("kept", 1, format_args!("e{} was accepted, and is lost", item.key)));
+            return Err(Broken::new("kept", 1, format_args!("e{} was accepted, but is lost", item.key)));
         };
         holds(view.digest == digest(item.key, item.payload), || {
-            Broken::new("kept", 2, format_args!("e{} was taken with another payload than {}", item.key, item.payload))
+            Broken::new(
+                "kept",
+                2,
+                format_args!("e{} has another payload than {}, which was accepted", item.key, item.payload),
+            )
         })?;
     }
     for number in &owed.discarded {
         let status = look(eventful, *number).flatten().map(|view| view.status);
         holds(status.is_none_or(|status| status == Status::Discarded), || {
-            Broken::new("kept", 4, format_args!("e{number} was discarded, and is {status:?}"))
+            Broken::new("kept", 4, format_args!("e{number} was discarded, but is {status:?}"))
         })?;
     }
     Ok(())
 }
 
-/// The record of this key, or that there is none; nothing when there is no answer now.
+/// Returns the record of this key, or that there is none; nothing while the engine cannot respond at once.
 fn look(eventful: &Eventful, number: KeyNumber) -> Option<Option<RecordView>> {
     match pin!(eventful.get(key(number))).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer.ok(),
@@ -42,17 +46,17 @@ fn look(eventful: &Eventful, number: KeyNumber) -> Option<Option<RecordView>> {
     }
 }
 
-/// A client asked for an event that it knew to be taken, and there was none.
+/// A client knew that an event was accepted, and a lookup did not find it.
 pub(in crate::network) fn unknown(number: KeyNumber) -> Broken {
-    Broken::new("kept", 1, format_args!("e{number} was taken, and then there was no such event"))
+    Broken::new("kept", 1, format_args!("e{number} was accepted, but a lookup did not find it"))
 }
 
-/// A client submitted an event that it knew to be taken, and there was no room for it.
+/// A client submitted an accepted event again, and it was refused for lack of room.
 pub(in crate::network) fn refused(number: KeyNumber) -> Broken {
-    Broken::new("kept", 2, format_args!("e{number} was taken, and then there was no room for it"))
+    Broken::new("kept", 2, format_args!("e{number} was accepted, but was refused later for lack of room"))
 }
 
-/// Each of these events has ended, and an event that has failed says why.
+/// Checks that each of these events has ended, and that each failed one has a reason.
 pub(in crate::network) fn over(eventful: &Eventful, owed: &OwedPayload) -> OracleResult {
     there(eventful, owed)?;
     for item in &owed.items {
@@ -60,20 +64,20 @@ pub(in crate::network) fn over(eventful: &Eventful, owed: &OwedPayload) -> Oracl
         let over = view.as_ref().is_some_and(|view| view.status.is_terminal());
         holds(over, || Broken::new("kept", 1, format_args!("e{} has not ended", item.key)))?;
         let explained = view.is_some_and(|view| view.status != Status::Failed || view.last_error.is_some());
-        holds(explained, || Broken::new("kept", 1, format_args!("e{} has failed without a reason", item.key)))?;
+        holds(explained, || Broken::new("kept", 1, format_args!("e{} has failed, but has no error", item.key)))?;
     }
     Ok(())
 }
 
-/// Of a page at rest, so that there are several.
+/// The size of a page at rest, small so that there are several.
 const PAGE: usize = 4;
 
-/// At rest the engine shows the records that its facts make, and no others.
+/// Checks that at rest the engine shows exactly the records that its facts make.
 pub(in crate::network) fn shown(eventful: &Eventful, expected: &ReferenceState, now: Timestamp) -> OracleResult {
     let (mut next, mut count) = (Some(Cursor::START), 0);
     while let Some(cursor) = next {
         let page = pin!(eventful.list(None, cursor, PAGE)).poll(&mut Context::from_waker(Waker::noop()));
-        let Poll::Ready(Ok(page)) = page else { return Err(wrong("there is no page of records")) };
+        let Poll::Ready(Ok(page)) = page else { return Err(wrong("a page of records is refused")) };
         for view in &page.records {
             let record = number(&view.key).and_then(|key| expected.present(key.into(), now));
             let difference = record.map_or(Some("is there"), |record| record.difference(view));
@@ -84,7 +88,7 @@ pub(in crate::network) fn shown(eventful: &Eventful, expected: &ReferenceState, 
         (next, count) = (page.next, count + page.records.len());
     }
     let present = expected.all().filter(|(event, _)| expected.present(*event, now).is_some()).count();
-    holds(count == present, || wrong(format_args!("{count} records are shown, and there are {present}")))
+    holds(count == present, || wrong(format_args!("{count} records are shown, expected {present}")))
 }
 
 fn wrong(what: impl std::fmt::Display) -> Broken {

@@ -1,22 +1,22 @@
-//! What must hold, whatever goes wrong: one file for each oracle. None is ever off.
+//! Properties that must hold under all faults: one file for each oracle. None is ever disabled.
 //!
-//! | oracle | promise | what it sees |
+//! | oracle | promise | what it checks |
 //! |---|---|---|
-//! | `durable` | P10 | the journal: what was acknowledged, and what each opening finds |
-//! | `kept` | P1 | what clients were told is there, and ends once faults have stopped |
-//! | `payloads` | P2 | answers to submissions, with the payloads that were submitted |
+//! | `durable` | P10 | the journal: acknowledged frames against those that each opening finds |
+//! | `kept` | P1 | accepted events are there, and end once faults have stopped |
+//! | `payloads` | P2 | results of submissions, with the payloads that were submitted |
 //! | `expected` | P1–P8 | every fact of the engine: see [`spec`](crate::spec) |
-//! | `shortage` | P8 | what handlers were short of costs no attempt |
+//! | `shortage` | P8 | a run that lacked a resource costs no attempt |
 //! | `calls` | P4 P5 P8 | calls of the handler |
-//! | `front` | P1 P7 P9 | what the HTTP front shows at rest |
-//! | `exposed` | P7 | the numbers that the front shows, each under its name |
-//! | `answered` | P9 | whoever sends a request gets an answer |
+//! | `front` | P1 P7 P9 | responses of the HTTP front at rest |
+//! | `exposed` | P7 | metrics of the HTTP front, each under its name |
+//! | `answered` | P9 | every request has a response |
 //! | `permits` | P5 | permits and workers |
-//! | `progress` | P3 | a ticket and a free permit meet soon |
-//! | `shutdown` | P6 | reports of shutdowns, and what is left behind |
+//! | `progress` | P3 | a queued ticket is started soon when a permit is free |
+//! | `shutdown` | P6 | duration and report of each shutdown, and the state after it |
 //! | `numbers` | P7 | the metrics, against each other and against the facts |
-//! | `waits` | P9 | calls, readiness and what is taken while the disk is out of reach |
-//! | `panics` | P5 | panics and restarts, against those that were asked for |
+//! | `waits` | P9 | calls, readiness and accepted events while the disk is out of reach |
+//! | `panics` | P5 | panics and restarts, against those that were injected |
 
 pub(super) mod answered;
 pub(super) mod calls;
@@ -48,36 +48,36 @@ use super::connection_owners::Ids;
 use super::scenario::{ClientCall, KeyNumber, NetworkSetup};
 use crate::spec::{Numbering as _, ReferenceRecord, ReferenceState};
 
-/// What the oracles remember of the process of the server that is up.
+/// The state of all oracles about the current process of the server.
 #[derive(Debug)]
 pub(super) struct ProcessOracles {
     setup: NetworkSetup,
     pub(super) payloads: payloads::Payloads,
-    /// What the facts say; with a journal, those that are durable.
+    /// The state that the facts make; with a journal, the durable facts.
     pub(super) expected: ReferenceState,
     pub(super) shortages: shortage::OpenShortages,
     pub(super) calls: calls::CallOracle,
     pub(super) numbers: numbers::SeenCounters,
     pub(super) durable: durable::Durable,
-    /// How often any record was forgotten, in all processes.
+    /// The number of times that any record was forgotten, in all processes.
     forgets: u64,
-    /// That number, when the record of the key was last forgotten.
+    /// The value of `forgets` when the record of the key was last forgotten.
     forgotten: BTreeMap<KeyNumber, u64>,
 }
 
-/// What a client that asks may build on.
+/// The promises that a client can rely on when it sends a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memory {
-    /// How often any record had been forgotten.
+    /// The number of times that any record had been forgotten.
     forgets: u64,
-    /// Somebody had been told by this process that the event in question is taken.
+    /// The process that had confirmed the event in question, if one had.
     taken_by: Option<u32>,
-    /// What one process has said binds the next one.
+    /// True if the promises of one process bind the next one.
     binds_all: bool,
 }
 
 impl Memory {
-    /// Whether this process had said that the event in question is taken.
+    /// Returns whether this process is bound by a confirmation of the event in question.
     pub(super) fn is_taken_by(self, generation: u32) -> bool {
         self.taken_by.is_some_and(|by| self.binds_all || by == generation)
     }
@@ -98,7 +98,7 @@ impl ProcessOracles {
         }
     }
 
-    /// There is another process. Without a journal nothing is left of the last one.
+    /// Begins another process. Without a journal nothing of the last one remains.
     pub(super) fn begin_process(&mut self) {
         if self.is_durable() {
             self.calls.process_ended();
@@ -109,28 +109,28 @@ impl ProcessOracles {
         }
     }
 
-    /// The shortest time for which what has ended is remembered.
+    /// Returns the shortest time for which a terminal record is kept.
     pub(super) fn retention(&self) -> Duration {
         let config = self.setup.config();
         config.failed_retention.map_or(config.retention, |failed| failed.min(config.retention))
     }
 
-    /// How long answers wait for the journal.
+    /// Returns the time for which calls wait for the journal.
     pub(super) fn answer_timeout(&self) -> Duration {
         self.setup.journal.map_or(Duration::MAX, |journal| journal.answer_timeout())
     }
 
-    /// Whether a handler is only called when its start is durable.
+    /// Returns whether a handler is called only when its start is durable.
     pub(super) fn syncs_starts(&self) -> bool {
         self.setup.journal.is_some_and(|journal| journal.syncs_starts)
     }
 
-    /// Whether what is acknowledged outlives the process.
+    /// Returns whether acknowledged events outlive the process.
     pub(super) const fn is_durable(&self) -> bool {
         self.setup.journal.is_some()
     }
 
-    /// The engine has decided this.
+    /// Checks and applies a fact of the engine.
     pub(super) fn see(&mut self, fact: &Fact) -> OracleResult {
         if let Change::Finished { key, .. } = &fact.change {
             let record = Ids.number(key).and_then(|event| self.expected.record(event));
@@ -143,22 +143,22 @@ impl ProcessOracles {
         self.expected.judge_permits()
     }
 
-    /// The record of this key.
+    /// Returns the record of this key.
     pub(super) fn record(&self, key: KeyNumber) -> Option<&ReferenceRecord> {
         self.expected.record(key.into())
     }
 
-    /// Whether the event is completed.
+    /// Returns whether the event is completed.
     pub(super) fn is_completed(&self, key: KeyNumber) -> bool {
         self.record(key).is_some_and(|record| record.status() == Status::Completed)
     }
 
-    /// Whether the record of this key may be gone for those who ask: its retention is over.
+    /// Returns whether the retention of this key's record has ended, so that it may be gone.
     pub(super) fn may_be_gone(&self, now: Timestamp, key: KeyNumber) -> bool {
         self.expected.present(key.into(), now).is_none()
     }
 
-    /// The record of this key is gone, after its retention.
+    /// Notes that the record of this key was forgotten after its retention.
     pub(super) fn forget_key(&mut self, key: KeyNumber) {
         self.forgets += 1;
         self.forgotten.insert(key, self.forgets);
@@ -166,8 +166,8 @@ impl ProcessOracles {
         self.calls.forget(key);
     }
 
-    /// Notes which records an opening brings back: those whose retention was over before, as the time that it
-    /// took does not count. The engine before may have forgotten them, and said so.
+    /// Notes the records that an opening brings back: those whose retention had ended before, as the time of the
+    /// outage does not count. The engine before may have forgotten them, and clients may have seen that.
     fn bring_back(&mut self, opened_at: Timestamp) {
         let expected = &self.expected;
         let lapsed = expected.all().filter(|(event, _)| expected.present(*event, opened_at).is_none());
@@ -177,15 +177,15 @@ impl ProcessOracles {
         }
     }
 
-    /// What a client that asks for this now may build on, while this process is up.
+    /// Returns the promises that a client can rely on if it makes this call now.
     pub(super) fn memory(&self, generation: u32, call: &ClientCall) -> Memory {
         let taken = call.key().is_some_and(|key| self.payloads.is_taken(key));
         let binds_all = self.is_durable();
         Memory { forgets: self.forgets, taken_by: taken.then_some(generation), binds_all }
     }
 
-    /// Whether the key's record has been forgotten since then, so that an answer may speak of the
-    /// record before or of the one after.
+    /// Returns whether the key's record has been forgotten since the request, so that the response may be about the
+    /// record before or the one after.
     pub(super) fn is_forgotten_since(&self, memory: Memory, key: KeyNumber) -> bool {
         self.forgotten.get(&key).is_some_and(|at| *at > memory.forgets)
     }

@@ -1,4 +1,4 @@
-//! Metrics cannot lie: counters only rise, and gauges add up.
+//! The oracle of metrics: counters only rise, and gauges add up.
 
 use eventful::{
     Status,
@@ -10,27 +10,27 @@ use super::{OracleResult, holds};
 use crate::failure::Broken;
 use crate::spec::{FactCounts, ReferenceState};
 
-/// The counters of one process, as they were last seen.
+/// The counters of one process when they were last read.
 #[derive(Debug, Default)]
 pub(in crate::network) struct SeenCounters {
     last: Vec<u64>,
-    /// Times that the journal was opened again.
+    /// The number of reopenings of the journal.
     reopenings: u64,
-    /// What histograms have from engines before this one.
+    /// The counts that histograms took over from earlier engines of the process.
     carried: Option<RunCounts>,
 }
 
-/// How many starts, ends and successes there were.
+/// The numbers of starts, ends and successes.
 type RunCounts = [u64; 3];
 
 impl SeenCounters {
-    /// The numbers are now these. `before` was counted before the engine was opened, as far as that
-    /// is durable.
+    /// Checks the current numbers against the last ones. `before` was counted before the engine was opened, as far as
+    /// it is durable.
     pub(in crate::network) fn see(&mut self, stats: &Stats, before: &FactCounts) -> OracleResult {
         equations(&stats.engine)?;
         let reopened = std::mem::replace(&mut self.reopenings, stats.journal_reopenings) != stats.journal_reopenings;
         if reopened {
-            // Facts that were lost are no longer counted.
+            // Facts that were lost are no longer counted, so counters may fall over an opening.
             let facts = facts(&stats.engine.facts).len();
             let fallen: Vec<_> =
                 self.last.iter().zip(counters(stats)).take(facts).map(|(last, now)| now.min(*last)).collect();
@@ -42,23 +42,23 @@ impl SeenCounters {
         }
         let counters = counters(stats);
         let rise = self.last.iter().zip(&counters).all(|(before, now)| before <= now);
-        holds(rise, || broken(format_args!("counters fell from {:?} to {counters:?}", self.last)))?;
+        holds(rise, || broken(format_args!("counters fell from {:?} to {counters:?} without a reopening", self.last)))?;
         self.last = counters;
         Ok(())
     }
 
-    /// Histograms tell of what happened since the engine was opened, and of what they had before
-    /// from those whose place it took: that is found at the first look, and stays.
+    /// Checks the histograms. They count since the engine was opened, plus what they took over from the engines before
+    /// it: that surplus is found at the first check, and stays the same.
     fn histograms(&mut self, metrics: &Metrics, before: &FactCounts) -> OracleResult {
         let Metrics { facts, histograms, .. } = metrics;
-        let told = [
+        let measured = [
             before.started + histograms.queue_time.count(),
             before.finished_total() + histograms.processing_time.count(),
             before.finished[AttemptEnd::Done as usize] + histograms.end_to_end.count(),
         ];
         let counted = [facts.started, facts.finished_total(), facts.finished(AttemptEnd::Done)];
-        let surplus = |(told, counted): (u64, u64)| told.checked_sub(counted);
-        let carried = told.into_iter().zip(counted).map(surplus).collect::<Option<Vec<_>>>();
+        let surplus = |(measured, counted): (u64, u64)| measured.checked_sub(counted);
+        let carried = measured.into_iter().zip(counted).map(surplus).collect::<Option<Vec<_>>>();
         let carried = carried.and_then(|carried| RunCounts::try_from(carried).ok());
         let expected = match self.carried {
             Some(carried) => Some(carried),
@@ -67,18 +67,18 @@ impl SeenCounters {
         };
         self.carried = expected;
         holds(carried.is_some() && carried == expected, || {
-            broken(format_args!("histograms tell {told:?} starts, ends and successes, facts {counted:?}"))
+            broken(format_args!("histograms count {measured:?} starts, ends and successes, facts {counted:?}"))
         })
     }
 }
 
-/// The engine has counted the facts that there were.
+/// Checks that the engine has counted the facts that happened.
 pub(in crate::network) fn agree(expected: &ReferenceState, facts: &FactCounters) -> OracleResult {
     let (ours, theirs) = (expected.counts, FactCounts::of(facts));
-    holds(ours == theirs, || broken(format_args!("the facts make {ours:?}, the counters say {theirs:?}")))
+    holds(ours == theirs, || broken(format_args!("counters are {theirs:?}, the facts make {ours:?}")))
 }
 
-/// The counters of facts.
+/// Returns the counters of facts.
 fn facts(facts: &FactCounters) -> Vec<u64> {
     let mut all = vec![facts.accepted, facts.redriven, facts.started];
     all.extend(Status::ALL.map(|status| facts.forgotten(status)));
@@ -109,7 +109,7 @@ fn counters(stats: &Stats) -> Vec<u64> {
     all
 }
 
-/// The equations of the design.
+/// Checks the equations between counters and gauges that the design states.
 fn equations(metrics: &Metrics) -> OracleResult {
     let Metrics { facts, gauges, .. } = metrics;
     let waiting = gauges.records(Status::Received) + gauges.records(Status::FailedRetry);
@@ -128,42 +128,49 @@ fn equations(metrics: &Metrics) -> OracleResult {
 
 fn all_hold(equations: &[(&str, u64, u64)]) -> OracleResult {
     match equations.iter().find(|(_, left, right)| left != right) {
-        Some((what, left, right)) => Err(broken(format_args!("{what} does not hold: {left} and {right}"))),
+        Some((what, left, right)) => Err(broken(format_args!("{what} does not hold: {left} is not {right}"))),
         None => Ok(()),
     }
 }
 
-/// Each ticket that did not get into the channel was noticed at once. Those behind it count too.
+/// Checks that each ticket refused by the channel was counted at once. Tickets behind it are refused too.
 pub(in crate::network) fn failures(stats: &Stats, full: u64, closed: u64) -> OracleResult {
     let failures = |cause| stats.engine.tallies.enqueue_failures(cause);
     let counted = (failures(EnqueueFailure::Full), failures(EnqueueFailure::Closed));
     holds(counted.0 >= full && counted.1 >= closed, || {
-        broken(format_args!("the channel refused {:?} tickets, full or closed, and {counted:?} count", (full, closed)))
+        broken(format_args!(
+            "the channel refused {:?} tickets as full and closed, but the counters are {counted:?}",
+            (full, closed)
+        ))
     })
 }
 
-/// When nothing is left to do.
+/// Checks the numbers once no work is left.
 pub(in crate::network) fn at_rest(stats: &Stats) -> OracleResult {
     let gauges = &stats.engine.gauges;
     holds(stats.submitters_waiting == 0, || {
         broken(format_args!("at rest {} submitters wait for room", stats.submitters_waiting))
     })?;
-    // The one reader that there is has room for all facts.
+    // The one reader has room for all facts.
     holds(stats.subscription_dropped == 0, || {
-        broken(format_args!("{} facts are dropped for a reader that is gone", stats.subscription_dropped))
+        broken(format_args!("{} facts were dropped for a reader with room for all", stats.subscription_dropped))
     })?;
     let left = [gauges.queued, gauges.line, gauges.delayed, gauges.gated, gauges.inflight, gauges.pending()];
-    holds(left == [0; 6], || broken(format_args!("at rest there is something to do: {gauges:?}")))
+    holds(left == [0; 6], || broken(format_args!("at rest there is work left: {gauges:?}")))
 }
 
-/// Judges that only the one reader of facts is registered: a waiter leaves no entry behind.
+/// Checks that only the one reader of facts is registered: a waiter leaves no entry behind.
 pub(in crate::network) fn one_reads(waiters: usize) -> OracleResult {
-    holds(waiters == 1, || broken(format_args!("at rest {waiters} waiters are registered, and one reads facts")))
+    holds(waiters == 1, || {
+        broken(format_args!("at rest {waiters} waiters are registered, expected the 1 that reads facts"))
+    })
 }
 
-/// When every event has ended, whoever waited for one has been shown that.
+/// Checks that every caller that waited for an end has returned once all events have ended.
 pub(in crate::network) fn none_waits(ends_awaited: u32) -> OracleResult {
-    holds(ends_awaited == 0, || broken(format_args!("all events have ended, and {ends_awaited} ends are waited for")))
+    holds(ends_awaited == 0, || {
+        broken(format_args!("all events have ended, but {ends_awaited} callers still wait for an end"))
+    })
 }
 
 fn broken(what: impl std::fmt::Display) -> Broken {

@@ -1,4 +1,4 @@
-//! No panic is lost, and none comes unasked.
+//! The oracle of panics: none is lost, and none comes uninjected.
 
 use eventful::metrics::Stats;
 
@@ -6,30 +6,32 @@ use super::{OracleResult, holds};
 use crate::failure::Broken;
 use crate::panics;
 
-/// What the adapter says when its hooks ask for a panic.
+/// The end of the message of a panic that a hook injects.
 const BY_HOOKS: &str = "as the hooks asked";
 
-/// What the handler says.
+/// The end of the message of a panic that a script injects.
 pub(in crate::network) const BY_SCRIPT: &str = "as the script says";
 
-/// There were exactly these many panics: of the hooks, and of the handler.
+/// Checks the numbers of panics of hooks and of the handler.
 pub(in crate::network) fn are(by_hooks: u64, by_script: u64) -> OracleResult {
     let seen = panics::seen();
     let count = |mark| seen.iter().filter(|text| text.contains(mark)).count() as u64;
     if let Some(other) = seen.iter().find(|text| !text.contains(BY_HOOKS) && !text.contains(BY_SCRIPT)) {
-        return Err(broken(format_args!("nobody asked for a panic: {other}")));
+        return Err(broken(format_args!("a panic was not injected: {other}")));
     }
     let (seen, asked) = ((count(BY_HOOKS), count(BY_SCRIPT)), (by_hooks, by_script));
-    holds(seen == asked, || broken(format_args!("of hooks and handler, {asked:?} panics became {seen:?}")))
+    holds(seen == asked, || broken(format_args!("hooks and handler injected {asked:?} panics, {seen:?} were seen")))
 }
 
-/// At rest, with a ready engine: each task that was made to panic was restarted. The dispatcher is
-/// restarted for other reasons too.
+/// Checks, at rest with a ready engine, that each task that panicked was restarted. The dispatcher is restarted for
+/// other reasons too.
 pub(in crate::network) fn mended(stats: &Stats, dispatcher_panics: u64, sweeper_panics: u64) -> OracleResult {
     let (dispatcher, sweeper) = (stats.dispatcher_restarts, stats.sweeper_restarts);
     holds(dispatcher >= dispatcher_panics && sweeper == sweeper_panics, || {
         let asked = (dispatcher_panics, sweeper_panics);
-        broken(format_args!("dispatcher and sweeper panicked {asked:?} times, restarts are {dispatcher} and {sweeper}"))
+        broken(format_args!(
+            "dispatcher and sweeper panicked {asked:?} times, but were restarted {dispatcher} and {sweeper} times"
+        ))
     })
 }
 

@@ -1,11 +1,11 @@
-//! Permits and workers: `free + running = limit`.
+//! The oracle of permits and workers: `free + running = limit`.
 
 use eventful::metrics::Stats;
 
 use super::{OracleResult, holds};
 use crate::failure::Broken;
 
-/// At any time. A permit that was given back and is on its way to the dispatcher counts as neither.
+/// Checks the bounds at any time. A permit on its way back to the dispatcher counts as neither.
 pub(in crate::network) fn bounded(stats: &Stats, limit: usize) -> OracleResult {
     let (free, running) = (stats.permits_free, stats.workers_running);
     let sum = free + running;
@@ -17,7 +17,7 @@ pub(in crate::network) fn bounded(stats: &Stats, limit: usize) -> OracleResult {
     holds(inflight <= limit as u64, || broken(format_args!("{inflight} runs with a limit of {limit}")))
 }
 
-/// When nothing is left to do.
+/// Checks the exact numbers once no work is left.
 pub(in crate::network) fn at_rest(stats: &Stats, limit: usize) -> OracleResult {
     let (free, running) = (stats.permits_free, stats.workers_running);
     holds(free == limit as u64 && running == 0, || {

@@ -1,4 +1,5 @@
-//! A ticket and a free permit meet soon, and so do a submitter that waits and room.
+//! The oracle of progress: a queued ticket starts soon when a permit is free, and a waiting submitter enters soon when
+//! there is room.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use eventful::{Config, engine::Phase, metrics::Stats};
 use super::{OracleResult, holds};
 use crate::failure::Broken;
 
-/// Since when a ticket waits although a permit is free, and a submitter although there is room.
+/// The times since which a ticket waits although a permit is free, and a submitter although there is room.
 #[derive(Debug, Default)]
 pub(in crate::network) struct Waits {
     since: Option<Duration>,
@@ -15,18 +16,18 @@ pub(in crate::network) struct Waits {
     submitter_since: Option<Duration>,
 }
 
-/// More than any event of a scenario takes of the journal.
+/// Upper bound of the bytes that an event of a scenario takes in the journal.
 const EVENT_BYTES: u64 = 1 << 10;
 
-/// What the hooks' yields and the length of a tick can take.
+/// The time that yields at hooks and the length of a tick can add.
 const SOON: Duration = Duration::from_millis(50);
 
-/// A submitter is woken, and admitted, in the tick in which there is room.
+/// The time for a submitter to be woken and admitted: it happens in the tick in which there is room, so two ticks are
+/// enough.
 const AT_ONCE: Duration = Duration::from_millis(10);
 
 impl Waits {
-    /// A submitter counts as one that waits for room no longer than that lasts.
-    /// A disk that is out of reach keeps them out.
+    /// Checks that no submitter waits while there is room. A disk that is out of reach keeps them out.
     pub(in crate::network) fn see_submitters(
         &mut self,
         now: Duration,
@@ -42,12 +43,13 @@ impl Waits {
         let waited = now.saturating_sub(*self.submitter_since.get_or_insert(now));
         holds(waited <= AT_ONCE, || {
             let count = stats.submitters_waiting;
-            let what = format_args!("for {waited:?} {count} submitters have waited although there is room");
+            let what = format_args!("{count} submitters have waited for {waited:?} although there is room");
             Broken::new("progress", 7, what)
         })
     }
 
-    /// A dispatcher that died may be kept down for a sweep interval before it is restarted.
+    /// Checks that no ticket waits while a permit is free. A dispatcher that died may be kept down for a sweep
+    /// interval before it is restarted.
     pub(in crate::network) fn see(&mut self, now: Duration, stats: &Stats, config: &Config) -> OracleResult {
         let may_start = stats.phase == Phase::Running && !stats.paused;
         let waits = may_start && stats.channel_depth > 0 && stats.permits_free > 0;
@@ -58,13 +60,13 @@ impl Waits {
         let waited = now.saturating_sub(*self.since.get_or_insert(now));
         let bound = config.sweep_interval + SOON;
         holds(waited <= bound, || {
-            let what = format_args!("for {waited:?} a ticket has waited although a permit is free");
+            let what = format_args!("a ticket has waited for {waited:?} although a permit is free");
             Broken::new("progress", 3, what)
         })
     }
 }
 
-/// Whether one more event has room, and the journal, too.
+/// Returns whether the engine and the journal have room for one more event.
 fn has_room(stats: &Stats, config: &Config) -> bool {
     let gauges = &stats.engine.gauges;
     gauges.pending() < config.max_pending as u64

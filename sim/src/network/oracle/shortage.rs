@@ -1,4 +1,4 @@
-//! What its process was short of costs an event no attempt.
+//! The oracle of shortages: a run that lacked a resource of its process costs no attempt.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,18 @@ use super::{OracleResult, holds};
 use crate::failure::Broken;
 use crate::spec::ReferenceRecord;
 
-/// The runs whose handlers were short of something, and that have not ended.
+/// The runs whose handlers lacked a resource, and that have not ended.
 #[derive(Debug, Default)]
 pub(in crate::network) struct OpenShortages(BTreeSet<RunId>);
 
 impl OpenShortages {
-    /// The handler of this run was short of something of its process.
+    /// Notes that the handler of this run lacked a resource.
     pub(in crate::network) fn add(&mut self, run: RunId) {
         self.0.insert(run);
     }
 
-    /// Judges the end of a run that was short of something, as long as it may be given back: it is not
-    /// charged, and the reason is kept. `record` is what was known before.
+    /// Checks the end of a run that lacked a resource, while it may be given back: it is not charged, and its reason
+    /// is kept. `record` is the state before.
     pub(in crate::network) fn judge(
         &mut self,
         fact: &Fact,
@@ -38,7 +38,7 @@ impl OpenShortages {
         holds(error.is_some() && (!is_charged || snoozes >= max_snoozes), || {
             let reason = if error.is_some() { "with" } else { "without" };
             let what = format_args!(
-                "{key} ends {end} {reason} its reason for want of a descriptor, {snoozes} were given back"
+                "a run of {key} that lacked a descriptor ends {end} {reason} its reason, after {snoozes} snoozes"
             );
             Broken::new("shortage", 8, what)
         })

@@ -4,5 +4,5 @@ pub(in crate::network) use crate::failure::holds;
 
 use crate::failure::Broken;
 
-/// Nothing, or the promise that is broken.
+/// A success, or the promise that is broken.
 pub(in crate::network) type OracleResult = Result<(), Broken>;
