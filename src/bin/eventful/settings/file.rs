@@ -124,7 +124,9 @@ fn place_of_key(value: &DeValue<'_>, name: &str, from: usize) -> Option<usize> {
             here.chain(below).map(Some).collect()
         }
         DeValue::Array(list) => list.iter().map(|value| place_of_key(value.get_ref(), name, from)).collect(),
-        _ => Vec::new(),
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
+            Vec::new()
+        }
     };
     inside.into_iter().flatten().filter(|at| *at >= from).min()
 }
