@@ -138,9 +138,9 @@ fn snapshot_that_would_take_half_of_the_reserve_is_abandoned() {
 }
 
 #[test]
-fn parts_of_a_snapshot_on_disk_leave_half_of_the_reserve_to_the_byte() {
+fn parts_on_disk_leave_half_of_the_reserve_to_the_byte() {
     const RESERVE_BYTES: u64 = 400_000;
-    // Parts take whole sectors, so that the bytes that are over differ.
+    // Parts take whole sectors, so the bytes that are left differ.
     for over in (0..512).step_by(64) {
         let directory = tempfile::tempdir().expect("a directory");
         let mut store = DiskStore::new(directory.path()).max_bytes(600_000 + over);

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn position_and_tag_come_from_bits_by_which_entries_of_one_part_differ() {
+    fn position_and_tag_come_from_differing_bits() {
         let tag = |hash| spread(hash) >> 57;
         assert_eq!((tag(0x3f_8000), tag(0xffc0_7fff)), (0x7f, 0));
         assert_eq!(spread(0x8000_0001) as u32, 0x8000_0001);

@@ -40,7 +40,7 @@ pub fn check(make: MakeJournal<'_>) {
     snapshots::a_snapshot_exists_once_its_last_part_was_put(make);
     snapshots::a_snapshot_of_any_size_is_read_as_it_was_put(make);
     snapshots::an_unfinished_snapshot_vanishes(make);
-    snapshots::part_0_begins_a_snapshot_anew(make);
+    snapshots::part_0_begins_a_snapshot_again(make);
     journal_with_an_unknown_outcome_needs_reopening(make);
     trims::a_trim_drops_what_is_before_it_and_nothing_else(make);
     trims::a_trim_goes_no_further_than_the_end_and_never_back(make);

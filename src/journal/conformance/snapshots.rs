@@ -42,7 +42,7 @@ pub(super) fn an_unfinished_snapshot_vanishes(make: MakeJournal<'_>) {
     assert_eq!(parts(&mut *open(&mut *store), 1), [b"short"], "nothing is left of an unfinished snapshot");
 }
 
-pub(super) fn part_0_begins_a_snapshot_anew(make: MakeJournal<'_>) {
+pub(super) fn part_0_begins_a_snapshot_again(make: MakeJournal<'_>) {
     let mut store = make();
     let mut journal = open(&mut *store);
     put(&mut *journal, 1, 0, &bytes(1, 9000), false);
