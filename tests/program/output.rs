@@ -151,12 +151,16 @@ impl Clogged {
         self.writer.try_clone().expect("a descriptor")
     }
 
-    /// The API of the server that writes into the pipe. Nothing is read after its first line.
+    /// The API of the server that writes into the pipe. Nothing is read after the line with its address, which the log
+    /// may precede.
     fn api(&self) -> Api {
-        let mut line = String::new();
         let mut reader = BufReader::with_capacity(1, &self.reader);
-        reader.read_line(&mut line).expect("a line");
-        Api::introduced(&line)
+        let lines = std::iter::from_fn(|| {
+            let mut line = String::new();
+            (reader.read_line(&mut line).expect("text") > 0).then_some(line)
+        });
+        let mut introductions = lines.filter(|line| line.contains("http://"));
+        Api::introduced(&introductions.next().expect("an address"))
     }
 
     /// Takes another opening of the pipe, because only this one must not wait.

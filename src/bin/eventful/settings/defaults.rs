@@ -69,6 +69,7 @@ fn example(kind: &str) -> &'static str {
         "URL" => "http://127.0.0.1:9000/hook",
         "CMD" => "./handle.sh",
         "HOST" => "events.example",
+        "PATTERN:SETTINGS" => "order.*:concurrency=8",
         _ => "/etc/eventful/file",
     }
 }
