@@ -203,7 +203,7 @@ mod tests {
     use eventful::{Attempt, Event, Eventful, Failure};
 
     /// The fields that are compared here, those inside of the engine's metrics among them.
-    const COMPARED: [&str; 46] = [
+    const COMPARED: [&str; 47] = [
         "engine",
         "facts",
         "accepted",
@@ -224,6 +224,7 @@ mod tests {
         "queued",
         "line",
         "delayed",
+        "gated",
         "inflight",
         "bytes",
         "failed_bytes",
