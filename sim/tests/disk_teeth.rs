@@ -50,7 +50,7 @@ fn a_store_that_acknowledges_before_it_writes_is_found() {
 #[test]
 fn a_store_that_trims_before_its_snapshot_is_whole_is_found() {
     let found = crash(&|drive| Spoilt::store(drive, How::TrimsEarly));
-    assert!(found.as_ref().is_some_and(|what| what.contains("no snapshot stands for them")), "{found:?}");
+    assert!(found.as_ref().is_some_and(|what| what.contains("no snapshot holds them")), "{found:?}");
 }
 
 #[test]

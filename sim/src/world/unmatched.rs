@@ -22,6 +22,10 @@ impl World<'_> {
                 Ok(_) | Err(Stop::Panicked) => {}
             }
         }
+        if !keys.is_empty() {
+            // What follows from it is still to be written.
+            self.quiet_steps = 0;
+        }
         Ok(!keys.is_empty())
     }
 
