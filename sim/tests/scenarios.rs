@@ -84,7 +84,7 @@ fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
         largest(&|scenario| scenario.setup.settings.channel_capacity = NonZeroUsize::MAX),
         largest(&|scenario| scenario.setup.settings.concurrency = NonZeroUsize::MAX),
     ] {
-        assert!(said.contains("over 3000000000000") && said.contains("lower it"), "{said}");
+        assert!(said.contains("more than 3000000000000") && said.contains("lower it"), "{said}");
     }
     let crowd = largest(&|scenario| scenario.setup.settings.concurrency = NonZeroUsize::MIN.saturating_add(70_000));
     assert!(crowd.contains("concurrency is more than 65535"), "{crowd}");
