@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use disk::{AppendFate, TroubledDisk};
-use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, Recovered, WriteError};
+use eventful::journal::{
+    Intercept, Intercepted, Journal, JournalStore, MemoryStore, OpenError, Owner, Recovered, WriteError,
+};
 use eventful::{
     Attempt, Builder, Config, Durability, Event, Eventful, Failure, Notice, StartError, Status, SubmitError, Submitted,
     Timestamp, Unavailable, WaitError,
@@ -338,6 +340,15 @@ async fn freed_room_is_noticed_without_anything_to_write() {
     assert_eq!(eventful.try_submit(event("b")).await, Ok(Submitted::Accepted));
 }
 
+#[tokio::test]
+async fn panic_of_a_store_that_blocks_is_passed_on_by_open() {
+    let store = Intercepted::new(Box::new(MemoryStore::new()), PanickingStore);
+    let builder = Eventful::builder().config(Config::durable()).journal(store, Durability::default());
+    let opening = tokio::spawn(async move { builder.open(succeed).await.map(drop) });
+    let panic = opening.await.expect_err("the store panics").into_panic();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"a bug in the store"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn tallies_continue_when_the_journal_is_opened_again() {
     let (disk, gate) = (TroubledDisk::new(), HandlerGate::closed());
@@ -651,4 +662,18 @@ async fn recovery_counts_what_the_journal_held() {
     assert_eq!((recovery.oldest_pending, recovery.paused), (Some(accepted[0]), true));
     let in_memory = Eventful::builder().start(gate.handler()).expect("it starts");
     assert_eq!(in_memory.recovery(), None);
+}
+
+/// A store that blocks, and has a bug.
+#[derive(Debug, Clone)]
+struct PanickingStore;
+
+impl Intercept for PanickingStore {
+    fn open(&mut self, _: &mut dyn JournalStore, _: &Owner) -> Result<Box<dyn Journal>, OpenError> {
+        panic!("a bug in the store")
+    }
+
+    fn blocks(&self, _: &dyn JournalStore) -> bool {
+        true
+    }
 }

@@ -207,6 +207,17 @@ async fn a_panic_of_the_shutdown_still_ends_in_a_report() {
     assert_eq!(stats(&eventful).phase, Phase::Stopped);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn panic_of_the_thread_that_shuts_down_still_ends_in_a_report() {
+    let script = PointScript::new(Point::Drain, 0..1, Action::Panic);
+    let eventful = start_with(narrow(), &script, hang);
+    submit(&eventful, 2).await;
+    until_status(&eventful, "0", Status::Processing).await;
+    let report = eventful.shutdown(None).await;
+    assert_eq!((report.interrupted, report.left), (1, 2));
+    assert_eq!(stats(&eventful).phase, Phase::Stopped);
+}
+
 #[tokio::test(start_paused = true)]
 async fn run_stopped_before_its_handler_is_called_does_not_call_it() {
     let ledger = Arc::new(AttemptLog::default());

@@ -109,6 +109,18 @@ fn late_sweep_of_failed_events_costs_no_memory_without_bound() {
 }
 
 #[test]
+fn late_sweep_of_failed_events_leaves_room_up_to_both_bounds() {
+    let mut config = bounded(FailedOverflow::DropOldest);
+    // Four failed events have 48 bytes, and each of the next two has 2.
+    config.max_bytes = 30;
+    let mut driver = failed(config, &["a", "b", "c", "d"]);
+
+    assert_eq!(driver.submit("e"), Answer::Accepted, "50 bytes fit");
+    let refused = driver.submit("f");
+    assert!(matches!(refused, Answer::Refused(Refusal::Overloaded { bound: Bound::Failed, .. })), "{refused:?}");
+}
+
+#[test]
 fn redrive_obeys_the_bound_on_pending_bytes() {
     let mut config = Config::default();
     (config.max_bytes, config.max_event_bytes) = (10, 10);
