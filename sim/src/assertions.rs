@@ -1,4 +1,4 @@
-//! What must be equal after each step, and what must hold of the engine alone.
+//! Assertions: the engine equals the model after each step, and is consistent by itself.
 //!
 //! Each function panics with both sides when its property does not hold.
 
@@ -12,24 +12,24 @@ use crate::spec::ReferenceRecord;
 use crate::spec::model::{Dropped, Model, ModelCounts, ModelResponse};
 use crate::sut::Sut;
 
-/// A command that both sides were given.
+/// A command that both sides executed.
 #[derive(Debug, Clone)]
 pub struct ComparedStep {
-    /// The time that they were given with it; may lie before the last one.
+    /// The time of the command; may lie before the last one.
     pub now: Timestamp,
     /// The command.
     pub command: Command,
-    /// What follows from it as the model has it.
+    /// The response of the model.
     pub response: ModelResponse,
 }
 
-/// Gives the engine the command of `step`, and compares all that can be seen of both sides.
+/// Executes the command of `step` in the engine, and compares all that can be seen of both sides.
 pub fn assert_step(sut: &mut Sut, model: &Model, step: ComparedStep) {
     let before = sut.facts().len();
     let (answer, effects) = sut.execute(step.now, step.command);
-    assert_eq!(answer, step.response.answer, "engine (left) and model (right) answer differently");
-    assert_eq!(effects, step.response.effects, "engine (left) and model (right) want other things done");
-    assert_eq!(sut.facts()[before..], step.response.facts, "engine (left) and model (right) decide differently");
+    assert_eq!(answer, step.response.answer, "engine (left) and model (right) return different results");
+    assert_eq!(effects, step.response.effects, "engine (left) and model (right) have different effects");
+    assert_eq!(sut.facts()[before..], step.response.facts, "engine (left) and model (right) have different facts");
     assert_state(sut, model);
 }
 
@@ -40,12 +40,12 @@ pub fn assert_state(sut: &Sut, model: &Model) {
     assert_eq!(
         ModelCounts::of(&sut.engine().metrics()),
         model.counts(),
-        "engine (left) and model (right) count differently"
+        "engine (left) and model (right) have different counts"
     );
     assert_eq!(
         sut.engine().next_deadline(),
         model.next_deadline(),
-        "engine (left) and model (right) want another wake-up"
+        "engine (left) and model (right) have different deadlines"
     );
     assert_eq!(sut.engine().phase(), model.phase);
     assert_eq!(sut.engine().is_paused(), model.expected.paused);
@@ -55,11 +55,10 @@ pub fn assert_state(sut: &Sut, model: &Model) {
     assert_consistent(sut);
 }
 
-/// What holds of every engine at every time: its own check, the equations of its metrics, and that it has
-/// what its facts make.
+/// Checks an engine by itself: its own check, the equations of its metrics, and that it has the state of its facts.
 pub fn assert_consistent(sut: &Sut) {
     assert_eq!(sut.engine().check(), Ok(()));
-    assert_eq!(sut.expected().difference(&sut.engine().durable_state(), sut.keys()), None, "what facts determine");
+    assert_eq!(sut.expected().difference(&sut.engine().durable_state(), sut.keys()), None, "the state of the facts");
     let metrics = sut.engine().metrics();
     let (gauges, facts) = (metrics.gauges, metrics.facts);
     assert_eq!(facts.accepted, gauges.records_total() + facts.forgotten_total(), "accepted = records + forgotten");
@@ -69,15 +68,15 @@ pub fn assert_consistent(sut: &Sut) {
     assert_eq!(waiting, places, "each waiting record is in one place");
 }
 
-/// What holds at the end of a history: its facts alone lead to the state that is there.
+/// Checks that the facts of a history alone lead to the same state.
 pub fn assert_replayed(sut: &Sut) {
     let replay = sut.replay().expect("the engine's own facts follow from each other");
     assert_eq!(replay.state(), sut.engine().durable_state(), "replayed (left) and live (right) differ");
     assert_eq!(replay.check(), Ok(()));
 }
 
-/// What holds after a kill: the engine opened from the facts is sound, runs nothing, and goes on
-/// with facts that follow from the old ones.
+/// Checks that, after a kill, the engine opened from the facts is consistent, runs nothing, and continues with facts
+/// that follow from the old ones.
 pub fn assert_reopened(sut: &mut Sut, now: Timestamp) {
     let before = sut.engine().durable_state();
     sut.reopen(now).expect("the engine's own facts follow from each other");

@@ -1,5 +1,5 @@
-//! An engine with everything around it that a scenario needs: a clock that jumps, a channel that
-//! loses tickets or takes none on demand, and handlers that are closures.
+//! An engine with the environment that a scenario needs: a clock that jumps, a channel that loses tickets or takes
+//! none on demand, and handlers that are closures.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::assertions::{ComparedStep, assert_consistent, assert_step};
 use crate::spec::model::{Model, ModelResponse};
 use crate::sut::Sut;
 
-/// The engine is checked after each command, and followed by the reference model, while it has at most so
-/// many records.
+/// The number of records up to which the engine is checked after each command, and compared with the reference model:
+/// both take as long as there are records.
 const CHECKED_RECORDS: u64 = 100;
 
-/// The sweeps after which a run must have started, if one is to start at all.
+/// The number of sweeps after which a run must have started, if one is to start at all.
 const MAX_WAKES: usize = 10_000;
 
 /// An engine, its clock and its channel, driven by hand.
@@ -26,44 +26,44 @@ const MAX_WAKES: usize = 10_000;
 /// it is opened again, as long as it is small.
 #[derive(Debug)]
 pub struct EngineDriver {
-    /// The time that the next command is given. Set it back to see what the engine makes of it.
+    /// The time of the next command. May be set back, to test a clock that steps back.
     pub now: Timestamp,
-    /// The tickets on their way. Take some out to lose them.
+    /// The tickets on their way. Remove some to lose them.
     pub channel: VecDeque<Ticket>,
-    /// Why no ticket gets into the channel, if none does.
+    /// The reason why no ticket gets into the channel, if none does.
     pub broken: Option<EnqueueFailure>,
-    /// The runs that the engine wanted aborted.
+    /// The runs that the engine aborted.
     pub aborted: Vec<RunId>,
     sut: Sut,
     model: Option<Model>,
 }
 
 impl EngineDriver {
-    /// When each driver's engine is opened.
+    /// The time at which each driver's engine is opened. Any time after 1970 would do.
     pub const OPENED_AT: Timestamp = Timestamp::from_micros(1_000_000_000);
 
-    /// An empty engine and an empty channel.
+    /// Creates an empty engine and an empty channel.
     ///
     /// # Panics
     ///
-    /// When the engine refuses the configuration.
+    /// If the engine refuses the configuration.
     pub fn new(config: Config) -> Self {
         let model = Some(Model::new(config.clone(), Self::OPENED_AT));
         let sut = Sut::open(config, Self::OPENED_AT).expect("a scenario starts with a valid configuration");
         Self { now: Self::OPENED_AT, channel: VecDeque::new(), broken: None, aborted: Vec::new(), sut, model }
     }
 
-    /// The engine.
+    /// Returns the engine.
     pub fn engine(&self) -> &Engine {
         self.sut.engine()
     }
 
-    /// The engine with all facts that it ever put out.
+    /// Returns the engine with all facts that it ever put out.
     pub fn sut(&self) -> &Sut {
         &self.sut
     }
 
-    /// Gives the engine a command, and does what it wants done.
+    /// Executes a command, and performs its effects.
     pub fn execute(&mut self, command: Command) -> Answer {
         let is_small = self.engine().gauges().records_total() < CHECKED_RECORDS;
         self.model = self.model.take().filter(|_| is_small);
@@ -83,7 +83,7 @@ impl EngineDriver {
         answer
     }
 
-    /// After the first ticket that does not get in, none of the rest is sent, and all are reported
+    /// Performs effects. After the first ticket that does not get in, none of the rest is sent, and all are reported
     /// last first.
     fn perform(&mut self, effects: &[Effect]) {
         let mut failed = Vec::new();
@@ -100,7 +100,7 @@ impl EngineDriver {
         }
     }
 
-    /// One slot more than the capacity: it is kept for the marker.
+    /// Returns whether the channel has room. One slot more than the capacity is reserved for the marker.
     fn has_room(&self) -> bool {
         self.broken.is_none() && self.channel.len() <= self.engine().config().channel_capacity.get()
     }
@@ -139,14 +139,14 @@ impl EngineDriver {
     ///
     /// # Panics
     ///
-    /// When no ticket starts a run.
+    /// If no ticket starts a run.
     pub fn run(&mut self, outcome: Outcome) -> RunId {
         let run = self.start().expect("a ticket that starts a run");
         self.settle(run.id, outcome);
         run.id
     }
 
-    /// Lets time pass.
+    /// Advances the time.
     pub fn advance(&mut self, duration: Duration) {
         self.now = self.now + duration;
     }
@@ -164,11 +164,11 @@ impl EngineDriver {
         Some(deadline)
     }
 
-    /// Runs every event with `handler` until none is pending; returns how long that took.
+    /// Runs every event with `handler` until none is pending. Returns the time that this took.
     ///
     /// # Panics
     ///
-    /// When events are pending and no number of sweeps leads to another run.
+    /// If events are pending and no number of sweeps leads to another run.
     pub fn run_to_end(&mut self, mut handler: impl FnMut(&Run) -> Outcome) -> Duration {
         let started_at = self.now;
         while self.engine().gauges().pending() > 0 {
@@ -182,22 +182,22 @@ impl EngineDriver {
     ///
     /// # Panics
     ///
-    /// When no number of sweeps leads to another run.
+    /// If no number of sweeps leads to another run.
     pub fn start_at_last(&mut self) -> Run {
         for _ in 0..MAX_WAKES {
             match self.start() {
                 Some(run) => return run,
-                None => drop(self.wake().expect("a pending event has a next step")),
+                None => drop(self.wake().expect("the engine asks for a wake-up while an event is pending")),
             }
         }
-        panic!("no run starts, and the engine wants {:?}", self.engine().next_deadline());
+        panic!("no run starts, and the next deadline is {:?}", self.engine().next_deadline());
     }
 
     /// Kills the engine, the channel and every run, and opens another engine from the facts.
     ///
     /// # Panics
     ///
-    /// When the engine's own facts contradict each other.
+    /// If the engine's own facts contradict each other.
     pub fn reopen(&mut self) {
         self.reopen_with(self.engine().config().clone());
     }
@@ -215,22 +215,22 @@ impl EngineDriver {
         assert_consistent(&self.sut);
     }
 
-    /// What the engine knows of the event with this id.
+    /// Returns the record of the event with this id.
     pub fn record(&self, id: &str) -> Option<RecordView> {
         self.engine().get(self.now, &key(id))
     }
 
-    /// The status of the event with this id.
+    /// Returns the status of the event with this id.
     pub fn status(&self, id: &str) -> Option<Status> {
         self.record(id).map(|record| record.status)
     }
 }
 
-/// The key with this id and no source.
+/// Returns the key with this id and no source.
 ///
 /// # Panics
 ///
-/// When this cannot be an id.
+/// If this is no valid id.
 pub fn key(id: &str) -> Key {
-    Key::new("", id).expect("a scenario's ids are allowed")
+    Key::new("", id).expect("a scenario's ids are valid")
 }

@@ -1,4 +1,4 @@
-//! The probes of the core tier: every fault, and every edge from a state by a command to an answer.
+//! The probes of the core tier: every fault, and every edge, which is a state with a command and its result.
 
 use eventful::{
     Status,
@@ -9,14 +9,14 @@ use crate::oracle::{CommandSummary, OutcomeSummary};
 use crate::scenario::FaultKind;
 use crate::tier::Probes;
 
-/// Where engine and record stand when a command comes.
+/// The state of engine and record when a command comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// The engine's phase.
     pub(crate) phase: Phase,
-    /// Whether it is paused.
+    /// True if it is paused.
     pub(crate) is_paused: bool,
-    /// The status of the record that the command names; absent when there is none.
+    /// The status of the record that the command names; none without a record.
     pub(crate) status: Option<Status>,
 }
 
@@ -44,7 +44,7 @@ const COMMANDS: [&str; 20] = [
     "abort_inflight",
     "settle_not_called",
 ];
-const ANSWERS: [&str; 21] = [
+const RESULTS: [&str; 21] = [
     "accepted",
     "duplicate",
     "conflict",
@@ -68,37 +68,37 @@ const ANSWERS: [&str; 21] = [
     "overloaded_failed",
 ];
 
-/// Every edge that a world can reach, one a line: phase, status of the named record, command, answer.
+/// Every edge that a run can reach, one a line: phase, status of the named record, command, result.
 const EDGES: &str = include_str!("edges.txt");
 
-/// Those that only a world with a journal can reach: there a marker leaves late, in any phase.
+/// Edges that only a run with a journal can reach: there a marker leaves late, in any phase.
 const EDGES_OF_JOURNALS: &str = include_str!("edges_of_journals.txt");
 
 impl Probes {
-    /// A fault has had its effect.
+    /// Counts an effect of a fault.
     pub(crate) fn fault(&mut self, kind: FaultKind) {
         self.fire(kind);
     }
 
-    /// A command was answered.
+    /// Counts the edge of a command.
     pub(crate) fn edge(&mut self, before: Standing, said: &CommandSummary, answer: &Answer) {
         let state = before.status.map_or(STATES.len() - 1, |status| status as usize);
         let at = (phase(before) * STATES.len() + state) * COMMANDS.len() + command(said);
-        self.fire(FaultKind::ALL.len() + at * ANSWERS.len() + self::answer(answer));
+        self.fire(FaultKind::ALL.len() + at * RESULTS.len() + self::answer(answer));
     }
 }
 
-/// The edges that must be reached, one a line.
+/// Returns the edges that must be reached, one a line.
 pub(crate) fn listed(with_journals: bool) -> impl Iterator<Item = &'static str> {
     EDGES.lines().chain(if with_journals { EDGES_OF_JOURNALS } else { "" }.lines())
 }
 
-/// The name of the edge with this number.
+/// Returns the name of the edge with this number.
 pub(crate) fn name(edge: usize) -> String {
-    let (rest, answer) = (edge / ANSWERS.len(), edge % ANSWERS.len());
+    let (rest, answer) = (edge / RESULTS.len(), edge % RESULTS.len());
     let (rest, command) = (rest / COMMANDS.len(), rest % COMMANDS.len());
     let (phase, state) = (rest / STATES.len(), rest % STATES.len());
-    [PHASES[phase], STATES[state], COMMANDS[command], ANSWERS[answer]].join(" ")
+    [PHASES[phase], STATES[state], COMMANDS[command], RESULTS[answer]].join(" ")
 }
 
 const fn phase(standing: Standing) -> usize {
@@ -132,7 +132,7 @@ const fn command(said: &CommandSummary) -> usize {
         CommandSummary::Shutdown => 17,
         CommandSummary::AbortInflight => 18,
         CommandSummary::Settle(_, OutcomeSummary::NotCalled) => 19,
-        // These are no edges: they are the same in every state.
+        // These commands are not counted: they are the same in every state.
         CommandSummary::Open | CommandSummary::HoldExpiry | CommandSummary::ReleaseExpiry => 12,
     }
 }

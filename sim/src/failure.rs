@@ -13,7 +13,7 @@ impl fmt::Display for Promise {
     }
 }
 
-/// What an oracle has seen that should not be.
+/// A violation that an oracle has found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{promise} is broken, says oracle `{oracle}`: {what}")]
 pub struct Broken {
@@ -21,24 +21,24 @@ pub struct Broken {
     pub oracle: Cow<'static, str>,
     /// The promise that does not hold.
     pub promise: Promise,
-    /// What happened, in a sentence.
+    /// The description of the violation.
     pub what: String,
 }
 
 impl Broken {
-    /// What `oracle` has to say about `promise`.
+    /// Creates a violation of `promise`, found by `oracle`.
     #[cold]
     pub fn new(oracle: &'static str, promise: u8, what: impl fmt::Display) -> Self {
         Self { oracle: Cow::Borrowed(oracle), promise: Promise(promise), what: what.to_string() }
     }
 
-    /// Whether it is the same promise in the eyes of the same oracle.
+    /// Returns whether both have the same promise and the same oracle.
     pub fn is_like(&self, other: &Self) -> bool {
         self.oracle == other.oracle && self.promise == other.promise
     }
 }
 
-/// Nothing is broken when this is so.
+/// Returns an error unless the condition holds.
 pub(crate) fn holds(it_is_so: bool, broken: impl FnOnce() -> Broken) -> Result<(), Broken> {
     if it_is_so { Ok(()) } else { Err(broken()) }
 }

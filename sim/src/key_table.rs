@@ -13,16 +13,16 @@ use crate::state_hash::StateHash;
 #[derive(Debug)]
 pub struct KeyTable {
     keys: Vec<Key>,
-    // Nobody attacks a simulation, and every run is to be the same.
+    // No attacker chooses the keys of a simulation, and every run must be the same.
     numbers: HashMap<Key, EventNumber, BuildHasherDefault<StateHash>>,
 }
 
 impl KeyTable {
-    /// The keys of `count` events: every second is a UUID, every fifth has a source.
+    /// Creates the keys of `count` events: every second is a UUID, every fifth has a source.
     ///
     /// # Panics
     ///
-    /// Never: every one of these keys is allowed.
+    /// Never: every one of these keys is valid.
     pub fn of(count: usize) -> Self {
         let number = |at| EventNumber::try_from(at).unwrap_or(EventNumber::MAX);
         let keys = KEYS.with_borrow_mut(|keys| {
@@ -33,17 +33,17 @@ impl KeyTable {
         Self { keys, numbers }
     }
 
-    /// The key of an event.
+    /// Returns the key of an event.
     pub fn key(&self, event: EventNumber) -> &Key {
         &self.keys[usize::from(event)]
     }
 
-    /// The event of a key.
+    /// Returns the event of a key.
     pub fn number(&self, key: &Key) -> Option<EventNumber> {
         self.numbers.get(key).copied()
     }
 
-    /// The event with one of its payloads. Payloads of other numbers have other bytes, and some another size.
+    /// Returns the event with one of its payloads. Payloads of other numbers have other bytes, and some another size.
     pub fn event(&self, event: EventNumber, payload: u8) -> Event {
         let len = 8 + usize::from(payload) * usize::from(event % 3) * 24;
         let make = || described(event, Event::new(self.key(event).clone(), vec![payload; len]));
@@ -58,8 +58,8 @@ impl KeyTable {
         })
     }
 
-    /// The event as it is submitted at this number of the scenario: every other submission has an attribute that the
-    /// others do not have.
+    /// Returns the event as the submission with this number has it: every other submission has an additional
+    /// attribute.
     pub fn submitted(&self, event: EventNumber, payload: u8, at: u32) -> Event {
         let submitted = self.event(event, payload);
         if event % 4 != 2 || at.is_multiple_of(2) {
@@ -68,12 +68,12 @@ impl KeyTable {
         submitted.with_attribute("submission", &at.to_string()).expect("a short value")
     }
 
-    /// How many events there are.
+    /// Returns the number of events.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -83,15 +83,16 @@ thread_local! {
     /// The first keys, made once: a thread runs one scenario after the other.
     static KEYS: RefCell<Vec<Key>> = const { RefCell::new(Vec::new()) };
 
-    /// The first events with the payloads that nearly all have, made once: to hash a payload takes longer
-    /// than to carry out a command.
+    /// The first events with the payloads that nearly all have, made once: hashing a payload takes longer than
+    /// executing a command.
     static EVENTS: RefCell<Vec<[Option<Event>; USUAL_PAYLOADS]>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Payloads that nearly all events have.
+/// The number of payloads that nearly all events have.
 const USUAL_PAYLOADS: usize = 5;
 
-/// Every third event has one of two types, every fourth an attribute, and every seventh says what its payload is.
+/// Adds the optional fields of an event: every third has a type, every fourth an attribute, and every seventh a
+/// content type.
 fn described(number: EventNumber, event: Event) -> Event {
     let typed = match number % 6 {
         1 => event.with_type("order"),

@@ -1,7 +1,6 @@
-//! A panic is a finding like any other: it has a seed, and does not end the program.
+//! Panics as findings: a panic has a seed like any other violation, and does not end the program.
 //!
-//! A panic in a spawned task can vanish in a simulated host, so panics are seen where they begin: in the
-//! process's panic hook.
+//! A panic in a spawned task can be swallowed by a simulated host, so panics are recorded in the process's panic hook.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,14 +10,14 @@ use std::sync::Once;
 use crate::failure::Broken;
 
 thread_local! {
-    /// What the panics of this thread have said, while they are watched.
+    /// The messages of this thread's panics, while they are watched.
     static SEEN: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 static HOOK: Once = Once::new();
 
-/// Runs `act`, and keeps the panics of this thread off the terminal meanwhile. One that comes through
-/// breaks a promise.
+/// Runs `act`, and keeps the panics of this thread off the terminal meanwhile. One that unwinds out of `act` breaks a
+/// promise.
 pub(crate) fn watch<T>(act: impl FnOnce() -> T) -> Result<T, Broken> {
     HOOK.call_once(|| {
         let other = panic::take_hook();
@@ -35,7 +34,7 @@ pub(crate) fn watch<T>(act: impl FnOnce() -> T) -> Result<T, Broken> {
     done
 }
 
-/// Runs `act`, and makes a broken promise of a panic that comes through.
+/// Runs `act`, and returns a panic that unwinds out of it as a broken promise.
 pub(crate) fn catch<T>(act: impl FnOnce() -> T) -> Result<T, Broken> {
     panic::catch_unwind(AssertUnwindSafe(act)).map_err(|said| {
         let text = seen().pop().unwrap_or_else(|| words(&*said));
@@ -43,7 +42,7 @@ pub(crate) fn catch<T>(act: impl FnOnce() -> T) -> Result<T, Broken> {
     })
 }
 
-/// Runs `act`, which may panic as a fault has it. Nothing when it does: that is no finding.
+/// Runs `act`, which may panic by an injected fault. Returns none if it does: that is no finding.
 pub(crate) fn injected<T>(act: impl FnOnce() -> T) -> Option<T> {
     let done = panic::catch_unwind(AssertUnwindSafe(act)).ok();
     if done.is_none() {
@@ -52,7 +51,7 @@ pub(crate) fn injected<T>(act: impl FnOnce() -> T) -> Option<T> {
     done
 }
 
-/// What the panics of this thread have said, and where, since they are watched.
+/// Returns the messages and places of this thread's panics since they are watched.
 pub(crate) fn seen() -> Vec<String> {
     SEEN.with_borrow(|seen| seen.clone().unwrap_or_default())
 }

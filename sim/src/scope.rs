@@ -1,9 +1,8 @@
 //! The small scope: every interleaving of a tiny case, each state visited once.
 //!
-//! Most bugs show in small cases (Jackson, "Software Abstractions", on the small scope
-//! hypothesis), and random search may miss the one order that matters. The search runs the world
-//! again from its start for each order of choices; a state that was seen before is not looked
-//! behind twice.
+//! Most bugs show in small cases (Jackson, "Software Abstractions", on the small scope hypothesis), and random search
+//! may miss the one order that matters. The search runs the simulation again from its start for each order of choices;
+//! from a state that was reached before it does not search again.
 
 use std::num::NonZeroUsize;
 
@@ -13,26 +12,26 @@ use crate::scenario::{Act, Behaviour, CoreScenario, CoreSetup, Injection, Journa
 use crate::tier::{Keep, Probes};
 use crate::world::{Halt, Schedule, Visited, World};
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Debug, Clone)]
 pub struct Explored {
-    /// Different states that were reached.
+    /// The number of different states that were reached.
     pub states: usize,
-    /// Orders that were followed to their ends, or to a state that was seen before.
+    /// The number of orders that were followed to their ends, or to a state that was reached before.
     pub orders: usize,
-    /// The longest of them, in steps.
+    /// The length of the longest order, in steps.
     pub depth: u32,
     /// The first broken promise, and a scenario with the choices that lead to it: it runs as any other.
     pub broken: Option<(Broken, CoreScenario)>,
 }
 
-/// Every case that is explored.
+/// Returns every case that is explored.
 pub fn cases() -> [CoreScenario; 3] {
     [small_case(), journal_case(), crash_case()]
 }
 
-/// An event that is submitted twice, with another payload the second time; a journal whose disk fails, so that it
-/// is opened again, and a shutdown.
+/// Returns a case with an event that is submitted twice, with another payload the second time; a journal whose disk
+/// fails, so that it is opened again; and a shutdown.
 pub fn journal_case() -> CoreScenario {
     let mut scenario = small_case();
     scenario.about = "a conflict, a journal that fails and is opened again, and a shutdown, all at once".to_owned();
@@ -52,7 +51,7 @@ pub fn journal_case() -> CoreScenario {
     scenario
 }
 
-/// The same, and a power cut, so that the process starts again; but no step is late.
+/// Returns the same with a power cut, so that the process starts again; but no step is late.
 pub fn crash_case() -> CoreScenario {
     let mut scenario = journal_case();
     scenario.about = "a conflict, a journal that fails, a power cut and a shutdown, all at once".to_owned();
@@ -61,8 +60,8 @@ pub fn crash_case() -> CoreScenario {
     scenario
 }
 
-/// Three events, one of them submitted twice and one with another payload too; two workers, a channel
-/// of capacity one, a crash, and a shutdown. All of it can happen at once.
+/// Returns a case with three events, one of them submitted twice and one with another payload too; two workers, a
+/// channel of capacity one, a crash, and a shutdown. All of it can happen at one time.
 pub fn small_case() -> CoreScenario {
     let submit = |event, payload| Act::Submit { event, payload };
     let acts = [submit(0, 0), submit(1, 0), submit(0, 0), submit(2, 0), submit(1, 1)];
@@ -74,7 +73,7 @@ pub fn small_case() -> CoreScenario {
     faults.push(Injection::Shutdown { timeout: 1_000 }.at(0));
     let about = "three events, a duplicate, a conflict, a crash and a shutdown, all at once".to_owned();
     let setup = CoreSetup { settings: settings(), journal: None, patience: 1, idles_first: true, quick: false };
-    // A multiple of four: each run goes on until every record is forgotten.
+    // A multiple of four: each run then continues until every record is forgotten.
     CoreScenario { about, operations, faults, ..CoreScenario::of(4, setup) }
 }
 
@@ -114,12 +113,12 @@ fn settings() -> Settings {
     }
 }
 
-/// Follows every order of choices of a scenario, and stops at the first broken promise. Each order
-/// is a run like any other, but goes no further where another has been.
+/// Follows every order of choices of a scenario, and stops at the first broken promise. Each order is a run like any
+/// other, but ends where another one has been.
 ///
 /// # Panics
 ///
-/// When the engine refuses the scenario's configuration.
+/// If the engine refuses the scenario's configuration.
 pub fn explore(scenario: &CoreScenario) -> Explored {
     let mut explored = Explored { states: 0, orders: 0, depth: 0, broken: None };
     let (mut visited, mut probes) = (Visited::default(), Probes::default());
@@ -144,7 +143,7 @@ pub fn explore(scenario: &CoreScenario) -> Explored {
     explored
 }
 
-/// The orders that differ first in a choice that this one was free to make.
+/// Adds the orders that differ first in a choice that this one was free to make.
 fn branch(choices: &Schedule, known: usize, stack: &mut Vec<Vec<u16>>) {
     for (at, count) in choices.counts.iter().enumerate().skip(known) {
         for other in 1..*count {

@@ -1,26 +1,26 @@
-//! Chance: every source of it has a stream of its own, named by a label.
+//! Random streams: every part that draws has a stream of its own, named by a label.
 //!
-//! So what one part draws moves nothing that another part draws, and a change to one part leaves
-//! the other parts of a seed's run as they were.
+//! So draws of one part do not shift those of another, and a change to one part leaves the other parts of a seed's run
+//! as they were.
 
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// The sources of chance of one seed.
+/// The random streams of one seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeededRng {
     seed: u64,
 }
 
 impl SeededRng {
-    /// The sources of this seed.
+    /// Returns the streams of this seed.
     pub const fn of(seed: u64) -> Self {
         Self { seed }
     }
 
-    /// The source with this label. The same seed and label give the same draws, on every machine.
+    /// Returns the stream with this label. The same seed and label give the same draws, on every machine.
     pub fn stream(&self, label: &str) -> Stream {
-        // FNV-1a keeps the labels apart; xoshiro's own seeding spreads what comes out.
+        // FNV-1a keeps the labels apart; xoshiro's own seeding spreads the result.
         let hash = label
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
@@ -29,42 +29,42 @@ impl SeededRng {
     }
 }
 
-/// One source of rng.
+/// One random stream.
 #[derive(Debug, Clone)]
 pub struct Stream(Xoshiro256PlusPlus);
 
 impl Stream {
-    /// A number below `bound`; 0 when there is none.
+    /// Returns a number below `bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         if bound == 0 { 0 } else { self.0.random_range(0..bound) }
     }
 
-    /// A number from `least` to `most`, both included; `least` when the range is empty.
+    /// Returns a number from `least` to `most`, both included; `least` if the range is empty.
     pub fn between(&mut self, least: u64, most: u64) -> u64 {
         least.saturating_add(self.below(most.saturating_sub(least).saturating_add(1)))
     }
 
-    /// An index into something of this length; 0 when it is empty.
+    /// Returns an index into a list of this length; 0 if it is empty.
     pub fn index(&mut self, len: usize) -> usize {
-        // An index below a `usize` is one.
+        // An index below a `usize` fits.
         self.below(len as u64) as usize
     }
 
-    /// One of these.
+    /// Returns one of these.
     ///
     /// # Panics
     ///
-    /// When there are none.
+    /// If there are none.
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.index(of.len())]
     }
 
-    /// Whether something of this probability, in thousandths, happens.
+    /// Returns true with this probability, in thousandths.
     pub fn per_mille(&mut self, probability: u32) -> bool {
         self.below(1000) < u64::from(probability)
     }
 
-    /// Any number at all.
+    /// Returns any number.
     pub fn number(&mut self) -> u64 {
         self.0.next_u64()
     }

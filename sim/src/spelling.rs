@@ -1,8 +1,8 @@
-//! Lists of variants, and their names as people read them.
+//! Lists of variants, and their names as text.
 
 use std::fmt::Debug;
 
-/// Spells `TicketLost { .. }` as `ticket_lost`, with this separator.
+/// Returns the name of a variant: `TicketLost { .. }` as `ticket_lost`, with this separator.
 pub(crate) fn variant(value: &impl Debug, separator: char) -> String {
     let mut name = String::new();
     for letter in format!("{value:?}").chars().take_while(|letter| letter.is_alphanumeric()) {
@@ -24,10 +24,10 @@ macro_rules! counted {
         }
 
         impl $name {
-            /// Every one.
+            /// All variants.
             pub const ALL: [Self; [$(stringify!($variant)),*].len()] = [$(Self::$variant),*];
 
-            /// Its name in snake case.
+            /// Returns the name in snake case.
             pub fn name(self) -> String {
                 $crate::spelling::variant(&self, '_')
             }

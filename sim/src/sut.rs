@@ -1,4 +1,4 @@
-//! The engine under test, with all that it ever put out, and a expected of its facts.
+//! The engine under test, with all of its output, and the state of its facts.
 
 use eventful::{
     Config, Cursor, RecordView, Timestamp,
@@ -26,7 +26,7 @@ impl Sut {
     ///
     /// # Errors
     ///
-    /// [`InvalidConfig`] when the engine refuses the configuration.
+    /// [`InvalidConfig`] if the engine refuses the configuration.
     pub fn open(config: Config, now: Timestamp) -> Result<Self, InvalidConfig> {
         let mut output = Output::with_facts();
         let expected = ReferenceState::new(config.clone());
@@ -37,42 +37,42 @@ impl Sut {
         Ok(sut)
     }
 
-    /// Gives the engine a command. Returns its answer, and what it wants done.
+    /// Executes a command. Returns its result and its effects.
     ///
     /// # Panics
     ///
-    /// When it decides something that cannot follow from what it has decided before.
+    /// If a fact cannot follow from the ones before.
     pub fn execute(&mut self, now: Timestamp, command: Command) -> (Answer, Vec<Effect>) {
         let answer = self.engine.execute(now, command, &mut self.output);
         (answer, self.drain())
     }
 
-    /// The engine itself.
+    /// Returns the engine.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Every fact since the opening.
+    /// Returns every fact since the opening.
     pub fn facts(&self) -> &[Fact] {
         &self.facts
     }
 
-    /// Failed events that were forgotten since the opening.
+    /// Returns the failed events that were forgotten since the opening.
     pub fn dropped(&self) -> &[DroppedFailure] {
         &self.dropped
     }
 
-    /// What the facts make.
+    /// Returns the state of the facts.
     pub fn expected(&self) -> &ReferenceState {
         &self.expected
     }
 
-    /// The numbers of the keys of all events that were ever accepted.
+    /// Returns the numbers of the keys of all events that were ever accepted.
     pub fn keys(&self) -> &Register {
         &self.keys
     }
 
-    /// All records that are there at `now`, by pages of `page_size`, ordered by key.
+    /// Returns all records that are there at `now`, by pages of `page_size`, ordered by key.
     pub fn records(&self, now: Timestamp, page_size: usize) -> Vec<RecordView> {
         let mut records = Vec::new();
         let mut next = Some(Cursor::START);
@@ -85,26 +85,26 @@ impl Sut {
         records
     }
 
-    /// An engine's past, rebuilt from the facts alone.
+    /// Replays the facts alone.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] when a fact does not follow from the ones before it.
+    /// [`ReplayError`] if a fact does not follow from the ones before.
     ///
     /// # Panics
     ///
-    /// When the engine refuses its own configuration.
+    /// If the engine refuses its own configuration.
     pub fn replay(&self) -> Result<Replay, ReplayError> {
         let mut replay = Replay::new(self.engine.config().clone()).expect("it was accepted before");
         self.facts.iter().try_for_each(|fact| replay.apply(fact))?;
         Ok(replay)
     }
 
-    /// Throws the engine away as a kill does, and opens another one from the facts.
+    /// Drops the engine as a kill does, and opens another one from the facts.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] when a fact does not follow from the ones before it.
+    /// [`ReplayError`] if a fact does not follow from the ones before.
     pub fn reopen(&mut self, now: Timestamp) -> Result<Vec<Effect>, ReplayError> {
         self.engine = self.replay()?.open(now, &mut self.output);
         Ok(self.drain())

@@ -1,4 +1,4 @@
-//! What happened in a run, for people to look at.
+//! The trace of a run, for people.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use crate::scenario::EventNumber;
 
-/// Everything that happened in a run, in order.
+/// The entries of a run, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// What happened.
+    /// The entries.
     pub entries: Vec<TraceEntry>,
 }
 
 impl Trace {
-    /// All that is known of a run without steps.
+    /// Returns the trace of a run without steps.
     pub(crate) fn of_one(note: String, is_broken: bool) -> Self {
         let what = if is_broken { What::Broken } else { What::Note };
         Self {
@@ -23,22 +23,22 @@ impl Trace {
     }
 }
 
-/// Something that happened.
+/// One entry of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceEntry {
-    /// The step of the run that it belongs to.
+    /// The number of the step that it belongs to.
     pub step: u32,
-    /// When, in microseconds since the start.
+    /// The time, in microseconds since the start.
     pub at: u64,
-    /// Where.
+    /// The part of the simulation.
     pub lane: Lane,
-    /// What.
+    /// The kind of entry.
     pub what: What,
     /// The event that it is about.
     pub event: Option<EventNumber>,
-    /// A sentence for people.
+    /// A description.
     pub note: String,
-    /// How the event's record stands after it.
+    /// The state of the event's record after it.
     pub record: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for TraceEntry {
     }
 }
 
-/// Where something happened: a part of the world.
+/// A part of the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
     /// A client.
@@ -76,14 +76,14 @@ pub enum Lane {
     Sweeper,
     /// The journal and its disk.
     Journal,
-    /// The process, its clock, and what goes wrong.
+    /// The process, its clock, and faults.
     World,
 }
 
-/// What happened.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum What {
-    /// A message from this lane to another one, and what became of it.
+    /// A message from this lane to another one, with its fate.
     Message(Lane, MessageFate),
     /// An attempt began.
     Begin,
@@ -91,54 +91,54 @@ pub enum What {
     End(AttemptFate),
     /// Something within the lane.
     Note,
-    /// Something went wrong, as the scenario has it.
+    /// A fault of the scenario.
     Fault,
     /// A promise was broken.
     Broken,
 }
 
-/// What became of a message.
+/// The fate of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageFate {
-    /// It had an effect.
+    /// The message had an effect.
     Taken,
-    /// It was heard, and changed nothing.
+    /// The message arrived, and changed nothing.
     NoEffect,
-    /// It was refused.
+    /// The message was refused.
     Refused,
-    /// It went on its way.
+    /// The message was sent.
     Sent,
-    /// It did not get where it should.
+    /// The message did not arrive.
     NotSent,
-    /// It tells a handler to stop.
+    /// The message stops a handler.
     Stop,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptFate {
-    /// With success.
+    /// The attempt succeeded.
     Done,
-    /// It may be tried again.
+    /// The attempt failed, and may be repeated.
     Retry,
-    /// It failed for good.
+    /// The attempt failed permanently.
     Permanent,
-    /// It asked to be called later.
+    /// The handler asked to be called later.
     Snooze,
-    /// It panicked, or its worker did.
+    /// The handler or its worker panicked.
     Crashed,
-    /// It was dropped on its way.
+    /// The handler was dropped before its end.
     Dropped,
 }
 
-/// A time in which some parts do not work as they should.
+/// A time for which some parts do not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutageSpan {
-    /// The note of the entry with which it begins.
+    /// The note of the entry at which it begins.
     pub note: String,
-    /// For how long, in microseconds.
+    /// The duration, in microseconds.
     pub lasts: u64,
     /// Its name.
     pub name: &'static str,
@@ -147,7 +147,7 @@ pub struct OutageSpan {
 }
 
 impl OutageSpan {
-    /// A time of `lasts` microseconds that begins with the entry of this note.
+    /// Creates a span of `lasts` microseconds that begins with the entry of this note.
     pub(crate) fn new(note: String, lasts: u64, name: &'static str, parts: &[&str]) -> Self {
         Self { note, lasts, name, parts: parts.iter().map(|part| (*part).to_owned()).collect() }
     }

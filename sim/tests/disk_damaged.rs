@@ -17,7 +17,7 @@ fn journal() -> DriveStore {
     let (mut writer, facts) = opened.begin(&ledger).expect("the first epoch");
     writer.append(&facts, &mut ledger, &|| 0).expect("facts of an engine").expect("a sound disk");
     for group in 0..9 {
-        let facts = writer.history.go_on(&mut stream);
+        let facts = writer.history.advance(&mut stream);
         writer.append(&facts, &mut ledger, &|| 0).expect("facts of an engine").expect("a sound disk");
         if group == 3 || group == 6 {
             writer.tend(true).expect("a sound disk");

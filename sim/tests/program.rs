@@ -211,7 +211,7 @@ fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
 #[test]
 fn a_file_of_another_format_asks_for_another_program() {
     let whole = CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true }).to_json();
-    for (format, advice) in [(1, "take a program that is older"), (3, "take a program that is newer")] {
+    for (format, advice) in [(1, "use a program that is older"), (3, "use a program that is newer")] {
         let file = folder("other-format").join("other.json");
         let other = whole.replace("\"format\": 2", &format!("\"format\": {format}"));
         std::fs::write(&file, other).expect("the file is written");

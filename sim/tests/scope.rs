@@ -36,7 +36,7 @@ fn the_same_states_are_found_again() {
 #[test]
 fn an_order_that_breaks_a_promise_is_a_scenario_that_breaks_it_again() {
     let explored = explore(&stuck_when_late());
-    let (broken, found) = explored.broken.expect("the only worker is stuck for good");
+    let (broken, found) = explored.broken.expect("the only worker is stuck permanently");
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scope.json");
     found.write(&file).expect("the test's own folder");
     let read = CoreScenario::read(&file).expect("it reads what it writes");

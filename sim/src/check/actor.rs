@@ -1,4 +1,4 @@
-//! The user's handler, under disturbances.
+//! The user's handler, wrapped so that faults strike it.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -17,13 +17,14 @@ use super::context::{CheckContext, RunEnd};
 use super::fault::{FaultPlace, HandlerFault, PlannedFault};
 use super::watchdog::Watchdog;
 
-/// Polls of one run without time passing after which it counts as spinning.
+/// The number of polls of one run without time passing that counts as spinning. Far more than a correct handler needs,
+/// and reached within milliseconds.
 const SPINS: u32 = 20_000;
 
-/// Longer than any run may last.
+/// A delay longer than any run may last: a year.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A handler that runs the user's, and strikes it where the stage says so.
+/// A handler that calls the user's, and injects the faults of the run's context.
 #[derive(Debug)]
 pub(super) struct Actor<H> {
     pub(super) handler: Arc<H>,
@@ -42,15 +43,16 @@ impl<H> Clone for Actor<H> {
 impl<H: Handler> Handler for Actor<H> {
     async fn handle(&self, event: Event, attempt: Attempt) -> Result<(), Failure> {
         if self.stage.is_decided() {
-            return Err(Failure::permanent("the test_case is decided"));
+            return Err(Failure::permanent("the test case is decided"));
         }
         let run = self.stage.enter(event.key(), attempt.number());
         if self.stage.strikes_run(run, HandlerFault::CrashBefore) {
             self.stage.leave(run, RunEnd::NotCalled);
             crash();
         }
-        let told = (event.key().clone(), attempt.number());
-        let part = StagedRun { stage: &self.stage, clock: &self.clock, watchdog: &self.watchdog, run, told: &told };
+        let received = (event.key().clone(), attempt.number());
+        let part =
+            StagedRun { stage: &self.stage, clock: &self.clock, watchdog: &self.watchdog, run, received: &received };
         let call = part.watch(|| Box::pin(self.handler.handle(event, attempt)));
         let mut scene = HandlerCall { part, call: Some(call), delay: None, polls: 0, at: self.clock.now() };
         if let Some(after) = self.stage.preempts(run) {
@@ -69,26 +71,26 @@ fn failed(failure: &Failure) -> RunEnd {
     RunEnd::Failed(format!("{failure:?}"))
 }
 
-/// Unwound from here, the panic reaches no panic hook, and so prints nothing.
+/// Panics without a call of the panic hook, so that nothing is printed.
 fn crash() -> ! {
     resume_unwind(Box::new("killed by the simulator"))
 }
 
-/// One run on its stage.
+/// One run with the context of its faults.
 #[derive(Clone, Copy)]
 struct StagedRun<'a> {
     stage: &'a CheckContext,
     clock: &'a PausedClock,
     watchdog: &'a Watchdog,
     run: usize,
-    /// The event and the attempt, as the handler knows them.
-    told: &'a (Key, u32),
+    /// The event and the attempt, as the handler receives them.
+    received: &'a (Key, u32),
 }
 
 impl StagedRun<'_> {
-    /// Lets the user's code act, and notes its panic on the way.
+    /// Runs the user's code, and notes its panic on the way.
     fn watch<T>(self, act: impl FnOnce() -> T) -> T {
-        self.watchdog.beat(Some(self.told.clone()));
+        self.watchdog.beat(Some(self.received.clone()));
         let acted = catch_unwind(AssertUnwindSafe(act));
         self.watchdog.beat(None);
         acted.unwrap_or_else(|panic| {
@@ -101,11 +103,11 @@ impl StagedRun<'_> {
 /// One call of the handler.
 struct HandlerCall<'a, F> {
     part: StagedRun<'a>,
-    /// Absent once it is dropped.
+    /// The user's future; none once it is dropped.
     call: Option<Pin<Box<F>>>,
-    /// How long it is kept from going on.
+    /// The delay before the next poll, if a fault causes one.
     delay: Option<Pin<Box<Sleep>>>,
-    /// How often it was polled since the time last moved.
+    /// The number of polls since the time last changed.
     polls: u32,
     at: Timestamp,
 }
@@ -123,7 +125,7 @@ impl<F: Future<Output = Result<(), Failure>>> HandlerCall<'_, F> {
         if result.is_pending() {
             if let Some(struck) = part.stage.suspend(part.run) {
                 self.apply(struck);
-                // Polled once more, so that what it waits for now wakes it.
+                // Asks for another poll, so that the delay registers the waker.
                 cx.waker().wake_by_ref();
             } else if self.spins() {
                 part.stage.leave(part.run, RunEnd::Spun);
@@ -133,7 +135,7 @@ impl<F: Future<Output = Result<(), Failure>>> HandlerCall<'_, F> {
         result
     }
 
-    /// What happens to a run that waits.
+    /// Applies a fault to a run that waits.
     fn apply(&mut self, struck: PlannedFault) {
         match struck {
             PlannedFault { fault: HandlerFault::Drop, .. } => {
@@ -144,17 +146,17 @@ impl<F: Future<Output = Result<(), Failure>>> HandlerCall<'_, F> {
             PlannedFault { fault: HandlerFault::Slow, at: FaultPlace::Await { delay, .. } } => {
                 self.delay = Some(Box::pin(sleep(delay)));
             }
-            // A timeout, above all.
+            // A timeout; other faults do not strike at an await.
             PlannedFault { .. } => self.stall(),
         }
     }
 
-    /// From now on nothing happens until the run is stopped from outside.
+    /// Does nothing more until the run is stopped from outside.
     fn stall(&mut self) {
         self.delay = Some(Box::pin(sleep(FOR_EVER)));
     }
 
-    /// Whether it goes on and on without time passing.
+    /// Returns whether the run is ready again and again without time passing.
     fn spins(&mut self) -> bool {
         let now = self.part.clock.now();
         self.polls = if now == self.at { self.polls + 1 } else { 0 };

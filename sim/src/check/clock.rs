@@ -1,4 +1,4 @@
-//! Virtual time: what tokio's paused clock says, counted from a fixed start.
+//! Virtual time: tokio's paused clock, counted from a fixed start.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use eventful::{
 };
 use tokio::time::Instant;
 
-/// Where the time of every run begins: the same for all, so that two runs of one seed are equal.
+/// The time at which every run begins: the same for all, so that two runs of one seed are equal. Any time after 1970
+/// would do.
 const START: Duration = Duration::from_secs(1_700_000_000);
 
 /// The clock of one run.
@@ -18,7 +19,7 @@ pub(super) struct PausedClock {
 }
 
 impl PausedClock {
-    /// A clock that begins now. Must be called inside a runtime whose time is paused.
+    /// Creates a clock that begins now. Must be called inside a runtime whose time is paused.
     pub(super) fn begin() -> Self {
         Self { began: instant() }
     }
@@ -44,7 +45,7 @@ impl Clock for PausedClock {
 
 #[allow(
     clippy::disallowed_methods,
-    reason = "the runtime's time is paused, so this is virtual and starts anew each run"
+    reason = "the runtime's time is paused, so this is virtual and starts again with each run"
 )]
 fn instant() -> Instant {
     Instant::now()

@@ -1,4 +1,4 @@
-//! The stage of one run: which disturbances are still to come, and what has happened.
+//! The context of one run: faults still to come, and what has happened so far.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::resume_unwind;
@@ -12,33 +12,33 @@ use tokio::sync::Notify;
 
 use super::fault::{FaultPlace, HandlerFault, PlannedFault};
 
-/// What the handlers, the adapter's hooks and the director share.
+/// The context that handlers, the adapter's hooks and the director share.
 #[derive(Debug)]
 pub(super) struct CheckContext {
     state: Mutex<CheckState>,
-    /// Rung for the director: a cue is due.
+    /// Notifies the director of a fault that it has to perform.
     cue: Notify,
 }
 
 #[derive(Debug)]
 struct CheckState {
-    /// Those that have not struck yet.
+    /// Faults that have not struck yet.
     ahead: Vec<PlannedFault>,
-    /// Those that the director has to perform.
+    /// Faults that the director has to perform.
     due: VecDeque<PlannedFault>,
     events: BTreeMap<Key, usize>,
     passes: [u32; POINTS],
     seen: CheckEvents,
 }
 
-/// What happened on a stage.
+/// Observations of one run of the adapter.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CheckEvents {
     /// The runs, in the order of their starts.
     pub(super) runs: Vec<CalledRun>,
-    /// How often handlers were polled.
+    /// The number of polls of handlers.
     pub(super) steps: u32,
-    /// The disturbances that struck, in their order.
+    /// The faults that struck, in their order.
     pub(super) struck: Vec<PlannedFault>,
 }
 
@@ -47,37 +47,37 @@ pub(super) struct CheckEvents {
 pub(super) struct CalledRun {
     /// The event's index.
     pub(super) event: usize,
-    /// Which run of this event it is, from 1, across restarts.
+    /// The number of this run among those of the event, from 1, across restarts.
     pub(super) number: u32,
-    /// What the handler was told.
+    /// The attempt that the handler received.
     pub(super) attempt: u32,
-    /// Awaits at which it waited.
+    /// The number of awaits at which it waited.
     pub(super) suspensions: u32,
-    /// How it ended.
+    /// The end of the run.
     pub(super) end: RunEnd,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RunEnd {
     /// The handler was not called.
     NotCalled,
-    /// It was dropped before it ended, or has not ended yet.
+    /// The run was dropped before it ended, or has not ended yet.
     Cut,
-    /// It returned `Ok`.
+    /// The handler returned `Ok`.
     Done,
-    /// It returned this failure.
+    /// The handler returned this failure.
     Failed(String),
-    /// It panicked, with this message.
+    /// The handler panicked, with this message.
     Panicked(String),
-    /// It was ready to go on without end while no time passed.
+    /// The handler was ready again and again while no time passed.
     Spun,
 }
 
-/// How many points of the adapter there are.
+/// The number of hook points of the adapter.
 const POINTS: usize = 9;
 
-/// The faults that strike at a point, and what they do there.
+/// Returns the faults that strike at a point.
 const fn strikes(point: Point) -> &'static [HandlerFault] {
     match point {
         Point::Enqueue => &[HandlerFault::FullChannel, HandlerFault::LostChannel],
@@ -89,9 +89,9 @@ const fn strikes(point: Point) -> &'static [HandlerFault] {
 }
 
 impl CheckContext {
-    /// A stage for these events, on which these disturbances will strike.
+    /// Creates a context for these events and faults.
     pub(super) fn new(events: &[Event], disturbances: &[PlannedFault]) -> Self {
-        // The first of two with one key is the one that is accepted.
+        // Of two events with one key the first is the one that is accepted.
         let events = events.iter().enumerate().rev().map(|(index, event)| (event.key().clone(), index)).collect();
         let state = CheckState {
             ahead: disturbances.to_vec(),
@@ -107,7 +107,7 @@ impl CheckContext {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A run begins. Answers its index.
+    /// Notes that a run begins. Returns its index.
     pub(super) fn enter(&self, key: &Key, attempt: u32) -> usize {
         let mut state = self.lock();
         let event = state.events.get(key).copied().unwrap_or_default();
@@ -118,7 +118,7 @@ impl CheckContext {
         state.seen.runs.len() - 1
     }
 
-    /// Whether the fault strikes this run as a whole.
+    /// Returns whether the fault strikes this run as a whole, and notes that.
     pub(super) fn strikes_run(&self, run: usize, fault: HandlerFault) -> bool {
         let mut state = self.lock();
         let CalledRun { event, number, .. } = state.seen.runs[run];
@@ -126,7 +126,7 @@ impl CheckContext {
         state.strike(|next| next.fault == fault && next.at == at).is_some()
     }
 
-    /// The run waits. Answers what strikes it there.
+    /// Notes that the run waits. Returns the fault that strikes it there.
     pub(super) fn suspend(&self, run: usize) -> Option<PlannedFault> {
         let mut state = self.lock();
         state.seen.runs[run].suspensions += 1;
@@ -142,7 +142,7 @@ impl CheckContext {
         })
     }
 
-    /// After how many operations this run is to be preempted, if it is.
+    /// Returns the number of operations after which this run is preempted, if it is.
     pub(super) fn preempts(&self, run: usize) -> Option<u32> {
         let state = self.lock();
         let CalledRun { event, number, .. } = state.seen.runs[run];
@@ -153,7 +153,7 @@ impl CheckContext {
         })
     }
 
-    /// A run has ended like this. The first word counts.
+    /// Notes the end of a run. The first end counts.
     pub(super) fn leave(&self, run: usize, end: RunEnd) {
         let mut state = self.lock();
         let known = &mut state.seen.runs[run].end;
@@ -162,7 +162,7 @@ impl CheckContext {
         }
     }
 
-    /// Whether a run has shown a flaw that decides the test_case, so that no other need be called.
+    /// Returns whether a run has shown a flaw that decides the test case, so that no other handler needs to be called.
     pub(super) fn is_decided(&self) -> bool {
         self.lock().seen.runs.iter().any(|run| match run.end {
             RunEnd::Panicked(_) | RunEnd::Spun => true,
@@ -170,7 +170,7 @@ impl CheckContext {
         })
     }
 
-    /// A handler is about to be polled.
+    /// Notes that a handler is about to be polled.
     pub(super) fn step(&self) {
         let mut state = self.lock();
         state.seen.steps += 1;
@@ -181,7 +181,7 @@ impl CheckContext {
         }
     }
 
-    /// Waits for the next disturbance that the director has to perform.
+    /// Waits for the next fault that the director has to perform.
     pub(super) async fn next_cue(&self) -> PlannedFault {
         loop {
             if let Some(due) = self.lock().due.pop_front() {
@@ -191,14 +191,14 @@ impl CheckContext {
         }
     }
 
-    /// What has happened.
+    /// Returns the observations so far.
     pub(super) fn seen(&self) -> CheckEvents {
         self.lock().seen.clone()
     }
 }
 
 impl CheckState {
-    /// Takes the first disturbance that fits, and notes that it struck.
+    /// Takes the first fault that fits, and notes that it struck.
     fn strike(&mut self, fits: impl Fn(&PlannedFault) -> bool) -> Option<PlannedFault> {
         let at = self.ahead.iter().position(fits)?;
         let struck = self.ahead.remove(at);
@@ -218,7 +218,7 @@ impl Hooks for CheckContext {
         match struck.map(|struck| struck.fault) {
             Some(HandlerFault::FullChannel | HandlerFault::LostTicket) => Action::Fail,
             Some(HandlerFault::LostChannel) => Action::DropReceiver,
-            // Unwound from here, the panic reaches no panic hook, and so prints nothing.
+            // Unwinds without a call of the panic hook, so that nothing is printed.
             Some(_) => resume_unwind(Box::new("killed by the simulator")),
             None => Action::Continue,
         }

@@ -1,4 +1,4 @@
-//! Tries test cases on new handlers, and looks for the simplest that shows a flaw.
+//! Runs test cases with new handlers, and searches for the simplest one that shows a flaw.
 
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -13,44 +13,44 @@ use super::finding::{Finding, disturbed, undisturbed};
 use super::test_case::{Played, TestCase};
 use super::watchdog::Watchdog;
 
-/// What a check makes for each test_case: a handler, and a look at its world.
+/// Creates the parts of a test case: a handler, and a view on its world.
 type MakeCase<H, T> = Box<dyn FnMut() -> (H, Box<dyn Fn() -> T>)>;
 
-/// Where test cases are tried.
+/// Runs and simplifies test cases.
 pub(super) struct Explorer<H, T> {
     pub(super) make: MakeCase<H, T>,
     pub(super) config: Config,
     pub(super) may_fail: bool,
-    /// The kinds of disturbances that may be tried.
+    /// The kinds of faults that may be tried.
     pub(super) kinds: Vec<HandlerFault>,
-    /// Beats while test cases are played.
+    /// Notified of progress while test cases run.
     pub(super) watchdog: Arc<Watchdog>,
 }
 
-/// A test_case with the flaw that it shows.
+/// A test case with the flaw that it shows.
 #[derive(Debug)]
 pub(super) struct FlawedCase<T> {
     pub(super) test_case: TestCase,
     pub(super) finding: Finding,
     pub(super) played: Played<T>,
-    /// The same events undisturbed, when there was nothing wrong with that.
+    /// The run of the same events without faults, if it shows no flaw.
     pub(super) calm: Option<Rc<Played<T>>>,
 }
 
 impl<H: Handler, T: PartialEq + Debug> Explorer<H, T> {
-    /// A laboratory for what `make` makes, with nothing unusual about it.
+    /// Creates an explorer for the handlers of `make`, with default settings.
     pub(super) fn new(make: MakeCase<H, T>) -> Self {
         let (config, watchdog) = (Config::default(), Arc::default());
         Self { make, config, may_fail: false, kinds: HandlerFault::ALL.to_vec(), watchdog }
     }
 
-    /// Plays a test_case with a new handler in a new world.
+    /// Runs a test case with a new handler in a new world.
     pub(super) fn play(&mut self, test_case: &TestCase) -> Played<T> {
         let (handler, observe) = (self.make)();
         test_case.play(handler, observe, &self.watchdog)
     }
 
-    /// Plays the events of this test_case undisturbed, unless there is something wrong already then.
+    /// Runs the events of this test case without faults; the flaw is an error.
     pub(super) fn calm(&mut self, test_case: &TestCase) -> Result<Rc<Played<T>>, Box<FlawedCase<T>>> {
         let test_case = TestCase { disturbances: Vec::new(), ..test_case.clone() };
         let played = self.play(&test_case);
@@ -60,7 +60,7 @@ impl<H: Handler, T: PartialEq + Debug> Explorer<H, T> {
         }
     }
 
-    /// What is wrong with the handler in this test_case, measured by a calm one of the same events.
+    /// Returns the flaw of the handler in this test case, compared with a run of the same events without faults.
     pub(super) fn try_out(&mut self, test_case: &TestCase) -> Option<FlawedCase<T>> {
         match self.calm(test_case) {
             Err(case) => Some(*case),
@@ -68,21 +68,21 @@ impl<H: Handler, T: PartialEq + Debug> Explorer<H, T> {
         }
     }
 
-    /// What is wrong with the handler in this test_case, measured by `calm`.
+    /// Returns the flaw of the handler in this test case, compared with `calm`.
     pub(super) fn compare(&mut self, test_case: &TestCase, calm: &Rc<Played<T>>) -> Option<FlawedCase<T>> {
         let played = self.play(test_case);
         let finding = disturbed(&played, calm)?;
         Some(FlawedCase { test_case: test_case.clone(), finding, played, calm: Some(Rc::clone(calm)) })
     }
 
-    /// The simplest case of the same flaw that can be found.
+    /// Returns the simplest case of the same flaw that can be found.
     pub(super) fn simplify(&mut self, case: FlawedCase<T>) -> FlawedCase<T> {
         let case = self.blame_one(case);
         let case = self.drop_disturbances(case);
         self.drop_events(case)
     }
 
-    /// The case that this simpler test_case makes, if it is one of the same flaw.
+    /// Returns the case of this simpler test case, if it shows the same flaw.
     fn same(&mut self, test_case: &TestCase, case: &FlawedCase<T>) -> Option<FlawedCase<T>> {
         let found = match &case.calm {
             Some(calm) if test_case.events.len() == case.test_case.events.len() => self.compare(test_case, calm),
@@ -91,14 +91,14 @@ impl<H: Handler, T: PartialEq + Debug> Explorer<H, T> {
         found.filter(|found| found.finding.flaw == case.finding.flaw)
     }
 
-    /// A single disturbance that is enough, the most telling first.
+    /// Returns the case of a single fault that is enough, if there is one.
     fn blame_one(&mut self, case: FlawedCase<T>) -> FlawedCase<T> {
         if case.test_case.disturbances.is_empty() {
             return case;
         }
         let mut single = suspects(&case);
         single.retain(|suspect| self.kinds.contains(&suspect.fault));
-        single.sort_by_key(|suspect| telling(suspect.fault));
+        single.sort_by_key(|suspect| rank(suspect.fault));
         let mut cases =
             single.into_iter().map(|suspect| TestCase { disturbances: vec![suspect], ..case.test_case.clone() });
         cases.find_map(|test_case| self.same(&test_case, &case)).unwrap_or(case)
@@ -137,8 +137,8 @@ impl<H: Handler, T: PartialEq + Debug> Explorer<H, T> {
     }
 }
 
-/// The disturbances that may be enough alone: those that struck, those that last for the whole
-/// test_case, and for each run that was cut or repeated the plain way to cut or repeat it.
+/// Returns the faults that may be enough alone: those that struck, those that last for the whole test case, and for
+/// each run that was cut or repeated the plain way to cut or repeat it.
 fn suspects<T>(case: &FlawedCase<T>) -> Vec<PlannedFault> {
     let seen = &case.played.seen;
     let mut suspects: Vec<_> = case.test_case.disturbances.iter().filter(|it| it.lasts()).copied().collect();
@@ -158,8 +158,8 @@ fn suspects<T>(case: &FlawedCase<T>) -> Vec<PlannedFault> {
     suspects
 }
 
-/// What explains most comes first.
-fn telling(fault: HandlerFault) -> usize {
+/// Returns the rank of a fault: the one that explains most is tried first.
+fn rank(fault: HandlerFault) -> usize {
     let order = [
         HandlerFault::Order,
         HandlerFault::Overlap,
@@ -172,7 +172,7 @@ fn telling(fault: HandlerFault) -> usize {
     order.iter().position(|&known| known == fault).unwrap_or(order.len())
 }
 
-/// The test_case with these events alone. Nothing when none is left, or a disturbance has lost its event.
+/// Returns the test case with these events alone; none if none is left, or a fault has lost its event.
 fn among(test_case: &TestCase, kept: &[usize]) -> Option<TestCase> {
     let events: Vec<_> = kept.iter().map(|&event| test_case.events[event].clone()).collect();
     let moved = |it: &PlannedFault| Some(PlannedFault { at: it.at.among(kept)?, ..*it });
@@ -199,18 +199,18 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_is_the_same_story_each_time() {
-        let told = || played(0..50).into_iter().map(|seen| format!("{seen:?}")).collect::<Vec<_>>();
-        assert_eq!(told(), told());
+    fn a_seed_plays_equally_each_time() {
+        let trace = || played(0..50).into_iter().map(|seen| format!("{seen:?}")).collect::<Vec<_>>();
+        assert_eq!(trace(), trace());
     }
 
-    /// What is seen of these seeds, with a handler that waits once.
+    /// Returns the observations of these seeds, with a handler that waits once.
     fn played(seeds: Range<u64>) -> Vec<CheckEvents> {
         let mut explorer =
             Explorer::new(Box::new(|| (waits as fn(Event, Attempt) -> _, Box::new(|| ()) as Box<dyn Fn()>)));
         let events = crate::check::default_events();
         let test_case = TestCase { seed: 0, config: Config::default(), events, disturbances: Vec::new() };
-        let calm = explorer.calm(&test_case).expect("nothing is wrong with it");
+        let calm = explorer.calm(&test_case).expect("the handler has no flaw");
         let baseline = Baseline::new(8, &calm.seen, 10, test_case.config.run_lifetime);
         let drawn =
             |seed| TestCase { seed, disturbances: draw(seed, HandlerFault::ALL, &baseline), ..test_case.clone() };

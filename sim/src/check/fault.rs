@@ -1,36 +1,34 @@
-//! What can disturb a handler.
+//! The faults that can strike a handler.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A kind of disturbance. Each is something that a real process, or a real deployment, does to a
-/// handler sooner or later.
+/// A kind of fault. Each is something that a real process, or a real deployment, does to a handler sooner or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum HandlerFault {
-    /// Runs overlap: as many at the same time as the configuration allows. Without it, one
-    /// after the other.
+    /// Runs overlap: as many at the same time as the configuration allows. Without it they run one after the other.
     Overlap,
-    /// The events come in another order.
+    /// The events arrive in another order.
     Order,
     /// The worker crashes before it calls the handler.
     CrashBefore,
     /// The worker crashes after the handler has ended, before that is recorded. So it runs again.
     CrashAfter,
-    /// The run goes on late after one of its awaits.
+    /// The run is delayed after one of its awaits.
     Slow,
-    /// The run is dropped at one of its awaits: one that waits, or one of tokio's that need not, for
-    /// tokio makes a task wait there when it has gone on for long.
+    /// The run is dropped at one of its awaits: one that waits, or one of tokio's that need not, as tokio makes a task
+    /// wait there once it has run for long.
     Drop,
     /// The run waits at one of its awaits until its deadline has passed, and is dropped.
     Timeout,
-    /// The event is submitted again while it is worked on.
+    /// The event is submitted again while it is processed.
     Duplicate,
-    /// The process stands still for a while, and all timers fire at once.
+    /// The process is suspended for a while, and all timers fire at once.
     Pause,
-    /// The process stops and starts again in memory, and its senders send every event again.
+    /// The process stops and starts again in memory, and its senders submit every event again.
     Restart,
-    /// The channel counts as full.
+    /// The channel is treated as full.
     FullChannel,
     /// The channel loses its receiver.
     LostChannel,
@@ -43,7 +41,7 @@ pub enum HandlerFault {
 }
 
 impl HandlerFault {
-    /// All of them.
+    /// All kinds.
     pub const ALL: &[Self] = &[
         Self::Overlap,
         Self::Order,
@@ -63,34 +61,34 @@ impl HandlerFault {
     ];
 }
 
-/// A disturbance with its place in the run.
+/// A fault with its place in the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PlannedFault {
     pub(super) fault: HandlerFault,
     pub(super) at: FaultPlace,
 }
 
-/// Where a disturbance strikes.
+/// The place at which a fault strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultPlace {
-    /// All along.
+    /// During the whole test case.
     Throughout,
-    /// In the order that this number stands for.
+    /// The order of events that this number seeds.
     Shuffle(u64),
     /// The `run`-th run of the event with this index; runs count from 1.
     Run { event: usize, run: u32 },
-    /// At the `suspension`-th await of a run at which it waits, counted from 1; for `delay`.
+    /// The `suspension`-th await of a run at which it waits, counted from 1; for `delay`.
     Await { event: usize, run: u32, suspension: u32, delay: Duration },
-    /// At the await after so many operations of tokio that did not wait, or at the first that waits.
+    /// The await after this many operations of tokio that did not wait, or the first that waits.
     Preempted { event: usize, run: u32, after: u32 },
-    /// When the handlers were polled this often, all together; it concerns the event.
+    /// The moment at which handlers were polled this often, all together; it concerns the event.
     Step { step: u32, event: usize, delay: Duration },
-    /// At this pass of the adapter's point, counted from 0.
+    /// A pass of the adapter's hook point, counted from 0.
     Pass(u32),
 }
 
 impl FaultPlace {
-    /// The event that is struck.
+    /// Returns the event that is struck.
     pub(super) const fn event(self) -> Option<usize> {
         match self {
             Self::Run { event, .. } | Self::Await { event, .. } | Self::Preempted { event, .. } => Some(event),
@@ -98,7 +96,7 @@ impl FaultPlace {
         }
     }
 
-    /// The same place when the events at these indices alone are left.
+    /// Returns the same place when only the events at these indices are left.
     pub(super) fn among(self, kept: &[usize]) -> Option<Self> {
         let moved = |event: usize| kept.iter().position(|&kept| kept == event);
         Some(match self {
@@ -114,7 +112,7 @@ impl FaultPlace {
 }
 
 impl PlannedFault {
-    /// Whether it lasts for the whole test_case.
+    /// Returns whether the fault lasts for the whole test case.
     pub(super) const fn lasts(&self) -> bool {
         matches!(self.at, FaultPlace::Throughout | FaultPlace::Shuffle(_))
     }
@@ -135,19 +133,19 @@ impl fmt::Display for PlannedFault {
 }
 
 impl HandlerFault {
-    /// What happens, in words.
+    /// Returns what happens, in words.
     pub(super) const fn what(self) -> &'static str {
         match self {
             Self::Overlap => "runs of different events overlapped",
-            Self::Order => "the events came in another order",
+            Self::Order => "the events arrived in another order",
             Self::CrashBefore => "the worker crashed before it called the handler",
             Self::CrashAfter => "the worker crashed after the handler had ended, before that was recorded",
-            Self::Slow => "the run went on late after an await",
+            Self::Slow => "the run was delayed after an await",
             Self::Drop => "the run was dropped at an await",
             Self::Timeout => "the run waited at an await until its deadline, and was dropped",
             Self::Duplicate => "the event was submitted again",
             Self::Pause => "the process stood still until deadlines had passed",
-            Self::Restart => "the process was restarted, and every event sent again",
+            Self::Restart => "the process was restarted, and every event submitted again",
             Self::FullChannel => "the channel was full",
             Self::LostChannel => "the channel lost its receiver",
             Self::LostTicket => "a ticket was lost",
@@ -157,7 +155,7 @@ impl HandlerFault {
     }
 }
 
-/// `1st`, `2nd` and so on.
+/// Returns a number as `1st`, `2nd` and so on.
 pub(super) fn nth(number: u32) -> String {
     let ending = match (number % 10, number % 100) {
         (1, tens) if tens != 11 => "st",

@@ -1,4 +1,4 @@
-//! What is wrong with a handler.
+//! The flaws of handlers, and the rules that detect them.
 
 use std::fmt::Debug;
 
@@ -9,29 +9,29 @@ use super::test_case::{EventEnd, Played, TestCase};
 /// A way in which a handler does not survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flaw {
-    /// It panicked by itself.
+    /// The handler panicked by itself.
     Panics,
-    /// It used a socket or a process of tokio, which a check does not have.
+    /// The handler used a socket or a process of tokio, which a check does not have.
     Network,
-    /// It did not end within its time, and nothing kept it.
+    /// The handler did not end within its time, and no fault delayed it.
     Hangs,
-    /// Its event has failed, or has not ended.
+    /// The event has failed, or has not ended.
     Fails,
-    /// The world looks otherwise than after a calm run.
+    /// The world differs from that after a run without faults.
     World,
 }
 
-/// A flaw that a test_case has shown.
+/// A flaw that a test case has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) flaw: Flaw,
-    /// The event's index, when it is one event's flaw.
+    /// The event's index, if the flaw is about one event.
     pub(super) event: Option<usize>,
-    /// What the handler or the engine said.
+    /// The error message of the handler or the engine.
     pub(super) said: String,
 }
 
-/// What is wrong with a handler that nothing disturbed.
+/// Returns the flaw of a handler in a run without faults.
 pub(super) fn undisturbed<T>(played: &Played<T>, may_fail: bool) -> Option<Finding> {
     panicked(played).or_else(|| hung(played)).or_else(|| {
         let bad = |end: &EventEnd| match end {
@@ -44,7 +44,7 @@ pub(super) fn undisturbed<T>(played: &Played<T>, may_fail: bool) -> Option<Findi
     })
 }
 
-/// What is wrong with a handler that was disturbed, measured by what it did in calm.
+/// Returns the flaw of a handler in a run with faults, compared with one without.
 pub(super) fn disturbed<T: PartialEq + Debug>(played: &Played<T>, calm: &Played<T>) -> Option<Finding> {
     panicked(played).or_else(|| ended_otherwise(played, &calm.ends)).or_else(|| {
         (played.world != calm.world).then(|| Finding { flaw: Flaw::World, event: None, said: String::new() })
@@ -58,17 +58,18 @@ fn panicked<T>(played: &Played<T>) -> Option<Finding> {
     })
 }
 
-/// Tokio's sockets, signals and processes panic with this on a runtime without I/O, such as that of a check.
+/// Returns the flaw that a panic shows. Tokio's sockets, signals and processes panic with this text on a runtime
+/// without I/O, such as that of a check.
 fn flaw_of(panic: &str) -> Flaw {
     if panic.contains("IO is disabled") { Flaw::Network } else { Flaw::Panics }
 }
 
-/// A run that was stopped although nothing but its own slowness could stop it.
+/// Returns a run that was stopped for its own slowness alone.
 fn hung<T>(played: &Played<T>) -> Option<Finding> {
     played.seen.runs.iter().find_map(|run| {
         let said = match run.end {
             RunEnd::Cut => "it did not end before the run's deadline",
-            RunEnd::Spun => "it was ready to go on for ever while no time passed",
+            RunEnd::Spun => "it was ready again and again while no time passed",
             RunEnd::NotCalled | RunEnd::Done | RunEnd::Failed(_) | RunEnd::Panicked(_) => return None,
         };
         Some(Finding { flaw: Flaw::Hangs, event: Some(run.event), said: said.to_owned() })
@@ -86,7 +87,7 @@ fn ended_otherwise<T>(played: &Played<T>, calm: &[EventEnd]) -> Option<Finding> 
     Some(Finding { flaw: if cut { Flaw::Hangs } else { Flaw::Fails }, event: Some(event), said })
 }
 
-/// What a handler is that shows this flaw when this strikes it, in one phrase and with advice.
+/// Returns a description of this flaw under these faults, and advice.
 pub(super) fn verdict(flaw: Flaw, test_case: &TestCase) -> (&'static str, &'static str) {
     match flaw {
         Flaw::Panics => ("the handler panics", "return a Failure instead: it says what is to become of the event"),
@@ -113,7 +114,7 @@ pub(super) fn verdict(flaw: Flaw, test_case: &TestCase) -> (&'static str, &'stat
         ),
         Flaw::Fails => (
             "the handler does not survive being run again",
-            "what an earlier run has done already is no error: look it up under Attempt::key and go on",
+            "what an earlier run has done already is no error: read it under Attempt::key and continue",
         ),
         Flaw::World => world(test_case),
     }

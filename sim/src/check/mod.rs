@@ -7,8 +7,8 @@
 //!                         └────────── stage ──────────┘
 //! ```
 //!
-//! A *test_case* is one run of the adapter: events, and the disturbances that strike on the way. The
-//! calm one, without any, is what the others are measured by.
+//! A *test case* is one run of the adapter: events, and the faults that strike them. The others are compared with the
+//! one without faults.
 
 mod actor;
 mod budget;
@@ -38,7 +38,7 @@ use words::CaseText;
 /// Runs a handler under faults, and panics when it panics, hangs or does not survive them: a whole
 /// test in one line.
 ///
-/// `make` makes a new handler for each run. To have its effects looked at too, see [`Check`].
+/// `make` returns a new handler for each run. To compare its effects too, see [`Check`].
 ///
 /// ```
 /// use eventful::{Attempt, Event, Failure};
@@ -52,20 +52,19 @@ use words::CaseText;
 ///
 /// # Panics
 ///
-/// When something is wrong with the handler, with words that say what.
+/// If the handler has a flaw, with a text that describes it.
 #[track_caller]
 pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
     Check::new(make).run();
 }
 
-/// A check of a handler: under which faults, on which events, and with a look at what it did.
+/// A check of a handler: the faults, the events, and a view on the handler's effects.
 ///
-/// The handler runs in the real adapter on tokio's paused clock, so that hours take no time. First
-/// nothing disturbs it, one run after the other. Then each seed draws disturbances ([`HandlerFault`]):
-/// crashes before and after the handler, runs dropped or delayed at their awaits, restarts, lost
-/// tickets and so on. What delivery at least once asks of a handler is that all this makes no
-/// difference to its *world*, which is what you give out to be looked at: the tables, files or
-/// mails that a handler left.
+/// The handler runs in the real adapter on tokio's paused clock, so that hours take no time. The first run is without
+/// faults, one event after the other. Then each seed draws faults ([`HandlerFault`]): crashes before and after the
+/// handler, runs dropped or delayed at their awaits, restarts, lost tickets and so on. Delivery at least once requires
+/// that all this makes no difference to the handler's *world*, the value that your closure returns: the tables, files
+/// or mails that a handler left.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -89,10 +88,9 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 ///
 /// # What it finds
 ///
-/// It tells the flaw in words, with the simplest disturbance and the fewest events that show it, and
-/// the command that shows it again.
+/// The flaw in words, with the simplest fault and the fewest events that show it, and the command that shows it again.
 ///
-/// A handler that is **not idempotent**: what it does is done twice when it runs twice.
+/// A handler that is **not idempotent**: its effect happens twice when it runs twice.
 ///
 /// ```should_panic
 /// # use std::sync::atomic::{AtomicU32, Ordering};
@@ -109,7 +107,7 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 /// # }).run();
 /// ```
 ///
-/// One that is **not cancel-safe**: it is half done when it is dropped at an await, and stays so.
+/// A handler that is **not cancel-safe**: it is half done when it is dropped at an await, and stays so.
 ///
 /// ```should_panic
 /// # use std::{sync::{Arc, Mutex}, collections::BTreeMap, time::Duration};
@@ -122,7 +120,7 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 /// # let orders = Arc::clone(&orders);
 /// async move {
 ///     if orders.lock().unwrap().insert(event.key().clone(), "begun").is_some() {
-///         return Ok(()); // Somebody else is at it. Or nobody is.
+///         return Ok(()); // Another run works on it. Or none does.
 ///     }
 ///     sleep(Duration::from_secs(1)).await;
 ///     orders.lock().unwrap().insert(event.key().clone(), "done");
@@ -133,7 +131,7 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 /// # }).run();
 /// ```
 ///
-/// One that **panics**, here on a payload that it did not expect:
+/// A handler that **panics**, here on a payload that it did not expect:
 ///
 /// ```should_panic
 /// # use eventful::{Attempt, Event, Failure};
@@ -145,7 +143,7 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 /// # });
 /// ```
 ///
-/// One that **hangs**: it does not end within `run_timeout`.
+/// A handler that **hangs**: it does not end within `run_timeout`.
 ///
 /// ```should_panic
 /// # use eventful::{Attempt, Event, Failure};
@@ -158,35 +156,35 @@ pub fn check<H: Handler>(make: impl FnMut() -> H + 'static) {
 /// # });
 /// ```
 ///
-/// Also one that fails although nothing disturbs it, that takes what it did itself in an earlier run
-/// for an error, that loses a permit when it is dropped, that does not bear runs that overlap, and a
-/// world that depends on the order of the events.
+/// Further a handler that fails without any fault, that takes its own effects of an earlier run for an error, that
+/// loses a permit when it is dropped, or that does not support overlapping runs; and a world that depends on the order
+/// of the events.
 ///
-/// # What it needs
+/// # Requirements
 ///
-/// - A new world in each call of `make`, and in what is compared no times, no random numbers, and
-///   no order in which the events came: a `BTreeMap` by key rather than a list.
-/// - Stand-ins for the network and the disk: time is virtual, and I/O is not there. Let them use
-///   tokio's locks, channels or timers: an await that never waits is no place to drop a run at.
-/// - `biased` in each `select!`, and no chance of its own: else a seed may not find again what it found.
-/// - No blocking of the thread. A handler that blocks it, or goes round in a circle without an await,
-///   cannot be stopped: it is named on stderr after some seconds, and the test stands still.
+/// - A new world in each call of `make`, and in the compared value no times, no random numbers, and
+///   no order of arrival: a `BTreeMap` by key rather than a list.
+/// - Stand-ins for the network and the disk: time is virtual, and there is no I/O. Let them use
+///   tokio's locks, channels or timers: a run is never dropped at an await that never waits.
+/// - `biased` in each `select!`, and no randomness of its own: else a seed may not repeat its finding.
+/// - No blocking of the thread. A handler that blocks it, or loops without an await,
+///   cannot be stopped: it is named on stderr after some seconds, and the test makes no progress.
 ///   `tokio::task::spawn_blocking` is fine, but takes real time, and must end.
 ///
-/// # What it does not see
+/// # What it cannot find
 ///
-/// A handler that returns before its work is done, because a task that it spawned goes on: here the
-/// task survives each crash, elsewhere it is lost with its process. Wait for what you spawn.
+/// A handler that returns before its work is done, because a task that it spawned continues: here the task survives
+/// each crash, elsewhere it is lost with its process. Wait for what you spawn.
 ///
-/// The simulator's own crashes print nothing. A panic of the handler itself prints what it always
-/// prints: the panic hook is left alone.
+/// The simulator's own crashes print nothing. A panic of the handler itself prints what it always prints: the panic
+/// hook is left as it is.
 pub struct Check<H, T> {
     explorer: Explorer<H, T>,
     events: Vec<Event>,
     seeds: CheckSeeds,
 }
 
-/// The seeds that are tried.
+/// The seeds to try.
 #[derive(Debug, Clone, Copy)]
 enum CheckSeeds {
     Below(u64),
@@ -194,16 +192,15 @@ enum CheckSeeds {
 }
 
 impl<H: Handler> Check<H, ()> {
-    /// A check of the handlers that `make` makes, one for each run. What they do to their world is
-    /// not looked at.
+    /// Creates a check of the handlers that `make` returns, one for each run. Their effects are not compared.
     pub fn new(mut make: impl FnMut() -> H + 'static) -> Self {
         Self::observing(move || (make(), || ()))
     }
 }
 
 impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
-    /// A check of the handlers that `make` makes, each with a look at what it did to its world: a
-    /// closure that is called once, when all is over.
+    /// Creates a check of the handlers that `make` returns, each with a view on its world: a closure that is called
+    /// once, after the run.
     pub fn observing<O: Fn() -> T + 'static>(mut make: impl FnMut() -> (H, O) + 'static) -> Self {
         let make = move || {
             let (handler, observe) = make();
@@ -212,63 +209,62 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
         Self { explorer: Explorer::new(Box::new(make)), events: default_events(), seeds: CheckSeeds::Below(200) }
     }
 
-    /// Tries the seeds below this number. 200 by default, which is a fraction of a second.
+    /// Sets the number of seeds, from 0 on. The default 200 takes a fraction of a second, and each kind of fault
+    /// strikes within them.
     #[must_use]
     pub fn seeds(mut self, count: u64) -> Self {
         self.seeds = CheckSeeds::Below(count);
         self
     }
 
-    /// Tries this seed alone. The environment variable `EVENTFUL_SIM_SEED` does so too, and wins.
+    /// Tries this seed alone. The environment variable `EVENTFUL_SIM_SEED` does the same, and has precedence.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seeds = CheckSeeds::One(seed);
         self
     }
 
-    /// Sends these events. By default eight, `event-0` to `event-7`, with payloads such as
-    /// `{"number":3}`.
+    /// Sets the events to submit. By default eight, `event-0` to `event-7`, with payloads such as `{"number":3}`.
     #[must_use]
     pub fn events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
         self.events = events.into_iter().collect();
         self
     }
 
-    /// Gives the engine this configuration. A run is struck by faults less often than it has
-    /// attempts, and what has ended is remembered to the end, whatever the retention.
+    /// Sets the engine's configuration. A run is struck by faults less often than it has attempts, and terminal
+    /// records are kept to the end, whatever the retention.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.explorer.config = config;
         self
     }
 
-    /// Tries these kinds of faults alone. By default all.
+    /// Sets the kinds of faults. By default all.
     #[must_use]
     pub fn only(mut self, faults: impl IntoIterator<Item = HandlerFault>) -> Self {
         self.explorer.kinds = faults.into_iter().collect();
         self
     }
 
-    /// Does not try this kind of fault.
+    /// Excludes this kind of fault.
     #[must_use]
     pub fn without(mut self, fault: HandlerFault) -> Self {
         self.explorer.kinds.retain(|&kind| kind != fault);
         self
     }
 
-    /// Takes an event that fails although nothing disturbs it as the handler's right.
+    /// Accepts that events fail without any fault.
     #[must_use]
     pub fn may_fail(mut self) -> Self {
         self.explorer.may_fail = true;
         self
     }
 
-    /// Runs it, on this thread.
+    /// Runs the check, on this thread.
     ///
     /// # Panics
     ///
-    /// When something is wrong with the handler, with words that say what. Also within a runtime,
-    /// and without events.
+    /// If the handler has a flaw, with a text that describes it. Also if called within a runtime, or without events.
     #[track_caller]
     pub fn run(mut self) {
         let outside = tokio::runtime::Handle::try_current().is_err();
@@ -278,16 +274,16 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
              #[tokio::test] or another async function"
         );
         assert!(!self.events.is_empty(), "there are no events to check the handler with: give some to Check::events");
-        // Past the test harness, which would show it when the test has ended.
-        let tell = |words| drop(writeln!(std::io::stderr(), "{words}"));
-        let _watch = WatchdogThread::begin(Arc::clone(&self.explorer.watchdog), PATIENCE, tell);
+        // Written past the test harness, which would show it only when the test has ended.
+        let print = |words| drop(writeln!(std::io::stderr(), "{words}"));
+        let _watch = WatchdogThread::begin(Arc::clone(&self.explorer.watchdog), PATIENCE, print);
         if let Some((seed, case)) = self.search() {
             let case = self.explorer.simplify(case);
             panic!("{}", CaseText { case: &case, seed });
         }
     }
 
-    /// The first seed that finds something, and what.
+    /// Returns the first seed that shows a flaw, with its case.
     fn search(&mut self) -> Option<(u64, FlawedCase<T>)> {
         let (first, last) = self.range();
         let test_case = TestCase {
@@ -322,7 +318,7 @@ impl<H: Handler, T: PartialEq + Debug> Check<H, T> {
     }
 }
 
-/// A few events, such as any handler could get.
+/// Returns a few events, such as any handler could receive.
 fn default_events() -> Vec<Event> {
     let event = |number: u32| Event::with_id(&format!("event-{number}"), format!(r#"{{"number":{number}}}"#));
     (0..8).map(|number| event(number).expect("a short id without control characters")).collect()

@@ -1,4 +1,4 @@
-//! Draws the disturbances of a seed.
+//! The choice of the faults of a seed.
 
 use std::time::Duration;
 
@@ -6,30 +6,33 @@ use super::context::{CalledRun, CheckEvents};
 use super::fault::{FaultPlace, HandlerFault, PlannedFault};
 use crate::seeded_rng::{SeededRng, Stream};
 
-/// What a calm run showed, so that disturbances strike where something happens.
+/// Measures of a run without faults, so that faults strike where something happens.
 #[derive(Debug, Clone)]
 pub(super) struct Baseline {
-    /// For each event, the awaits at which one of its runs waited, at most.
+    /// For each event, the greatest number of awaits at which one of its runs waited.
     pub(super) suspensions: Vec<u32>,
-    /// For each event, the runs that may be struck, so that its attempts suffice all the same.
+    /// For each event, the number of runs that may be struck so that its attempts still suffice.
     pub(super) spare: Vec<u32>,
-    /// How often handlers were polled, all together.
+    /// The number of polls of handlers.
     pub(super) steps: u32,
-    /// Longer than a run may last.
+    /// A time longer than a run may last.
     pub(super) timeout: Duration,
 }
 
-/// Runs of one event that are struck, at most.
+/// The greatest number of struck runs of one event: enough for a fault in the run after a fault, and few enough to
+/// leave attempts.
 const STRUCK_RUNS: u32 = 3;
 
-/// Disturbances of one test_case at most, unless there are more events.
+/// The greatest number of faults of a test case, unless there are more events. A free choice: more faults hide each
+/// other.
 const MANY: u64 = 6;
 
-/// Operations of tokio that go before the one at which a run is preempted, at most.
+/// The greatest number of operations of tokio before the one at which a run is preempted. A free choice: handlers have
+/// few of them.
 const PREEMPTED: u32 = 7;
 
 impl Baseline {
-    /// What was seen of this many events when nothing disturbed them.
+    /// Creates the baseline from the observations of this many events without faults.
     pub(super) fn new(events: usize, seen: &CheckEvents, max_attempts: u32, timeout: Duration) -> Self {
         let of = |event: usize| seen.runs.iter().filter(move |run| run.event == event);
         let suspensions = |event| of(event).map(|run| run.suspensions).max().unwrap_or(0);
@@ -47,7 +50,7 @@ const fn last(run: &CalledRun) -> u32 {
     run.number
 }
 
-/// The disturbances of this seed, of these kinds.
+/// Returns the faults of this seed, of these kinds.
 pub(super) fn draw(seed: u64, kinds: &[HandlerFault], baseline: &Baseline) -> Vec<PlannedFault> {
     let rng = SeededRng::of(seed);
     let mut swarm = rng.stream("kinds");
@@ -63,7 +66,7 @@ pub(super) fn draw(seed: u64, kinds: &[HandlerFault], baseline: &Baseline) -> Ve
     drawn
 }
 
-/// Takes out the kinds that concern a test_case as a whole.
+/// Removes and returns the kinds that concern a test case as a whole.
 fn take_whole(kinds: &mut Vec<HandlerFault>) -> Vec<HandlerFault> {
     kinds.extract_if(.., |kind| matches!(kind, HandlerFault::Overlap | HandlerFault::Order)).collect()
 }
@@ -73,7 +76,7 @@ fn whole(fault: HandlerFault, stream: &mut Stream) -> PlannedFault {
     PlannedFault { fault, at }
 }
 
-/// One disturbance of this kind, if there is a place for it.
+/// Returns one fault of this kind, if there is a place for it.
 fn one(fault: HandlerFault, baseline: &Baseline, spare: &mut [u32], stream: &mut Stream) -> Option<PlannedFault> {
     let event = stream.index(spare.len());
     let run = u32::try_from(stream.between(1, 2)).unwrap_or(1);
@@ -114,7 +117,7 @@ fn spend(spare: &mut u32) -> Option<()> {
     Some(())
 }
 
-/// A number from 0 to `most`.
+/// Returns a number from 0 to `most`.
 fn below(stream: &mut Stream, most: u32) -> u32 {
     u32::try_from(stream.between(0, u64::from(most))).unwrap_or(most)
 }

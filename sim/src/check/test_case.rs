@@ -15,27 +15,27 @@ use super::watchdog::Watchdog;
 use crate::at_once::at_once;
 use crate::seeded_rng::SeededRng;
 
-/// What is to be performed.
+/// The events and faults of one run.
 #[derive(Debug, Clone)]
 pub(super) struct TestCase {
-    /// Where jitter comes from.
+    /// The seed of the jitter.
     pub(super) seed: u64,
     pub(super) config: Config,
     pub(super) events: Vec<Event>,
     pub(super) disturbances: Vec<PlannedFault>,
 }
 
-/// What became of an event.
+/// The end of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EventEnd {
     Completed,
-    /// With its last error.
+    /// The event failed, with its last error.
     Failed(String),
-    /// Not at an end when it should have been; with the engine's explanation.
+    /// The event has not ended when it should have; with the engine's explanation.
     Unfinished(String),
 }
 
-/// What was seen of a test_case.
+/// The observations of a test case.
 #[derive(Debug)]
 pub(super) struct Played<T> {
     pub(super) world: T,
@@ -45,7 +45,8 @@ pub(super) struct Played<T> {
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// How long the tasks that a handler left behind may go on before the world is looked at.
+/// The time for which tasks that a handler left behind may continue before the world is compared. Virtual, so it costs
+/// nothing; a free choice.
 const EPILOGUE: Duration = Duration::from_secs(60);
 
 impl TestCase {
@@ -53,7 +54,7 @@ impl TestCase {
         self.disturbances.iter().any(|disturbance| disturbance.fault == fault)
     }
 
-    /// Performs it, and looks at the world afterwards.
+    /// Runs the test case, then takes the world.
     pub(super) fn play<H: Handler, T>(
         &self,
         handler: H,
@@ -69,7 +70,7 @@ impl TestCase {
             Director { test_case: self, eventful: self.start(&handler), handler }.perform().await
         });
         let world = observe();
-        // A blocking task of the handler that never ends must not hold the test up here.
+        // A blocking task of the handler that never ends must not block the test here.
         runtime.shutdown_background();
         Played { world, ends, seen: stage.seen() }
     }
@@ -79,14 +80,14 @@ impl TestCase {
         if !self.has(HandlerFault::Overlap) {
             config.concurrency = 1.try_into().expect("one is more than zero");
         }
-        // What has ended is remembered to the end of the test_case.
+        // Terminal records are kept to the end of the test case.
         config.retention = config.retention.max(YEAR);
         let (clock, hooks) = (Arc::clone(&handler.clock), Arc::clone(&handler.stage));
         let builder = Eventful::builder().config(config).seed(self.seed).clock(clock).hooks(hooks);
         builder.start(handler.clone()).unwrap_or_else(|error| panic!("the engine cannot be started: {error}"))
     }
 
-    /// The events in the order in which they come.
+    /// Returns the events in the order in which they are submitted.
     fn in_order(&self) -> Vec<Event> {
         let mut events = self.events.clone();
         for disturbance in &self.disturbances {
@@ -104,7 +105,7 @@ fn runtime() -> Runtime {
     built.expect("a runtime of one thread, without I/O, asks the system for nothing")
 }
 
-/// Sends the events, performs what is due, and waits for the end.
+/// Submits the events, performs due faults, and waits for the end.
 struct Director<'a, H> {
     test_case: &'a TestCase,
     handler: Actor<H>,
@@ -115,9 +116,9 @@ impl<H: Handler> Director<'_, H> {
     async fn perform(mut self) -> Vec<EventEnd> {
         self.submit().await;
         let bound = self.eventful.config().liveness_bound(self.test_case.events.len());
-        // Each restart begins anew.
+        // Each restart runs all events again.
         let bound = bound.saturating_mul(1 + u32::try_from(self.test_case.disturbances.len()).unwrap_or(u32::MAX - 1));
-        // Past the bound, what has not ended is told as such.
+        // After the bound, events that have not ended are reported as unfinished.
         let _ = timeout(bound, self.direct()).await;
         sleep(EPILOGUE).await;
         let ends = self.test_case.events.iter().map(|event| self.end(event)).collect();
@@ -131,7 +132,7 @@ impl<H: Handler> Director<'_, H> {
         }
     }
 
-    /// Does what is due, until every event has ended.
+    /// Performs due faults until every event has ended.
     async fn direct(&mut self) {
         let mut patience = Duration::from_millis(1);
         while !self.all_ended() {
@@ -160,7 +161,7 @@ impl<H: Handler> Director<'_, H> {
     }
 
     fn record(&self, event: &Event) -> Option<RecordView> {
-        // A broken engine knows nothing, and no fault here breaks it.
+        // A broken engine has no records; no fault here breaks it.
         at_once(self.eventful.get(event.key())).ok().flatten()
     }
 
@@ -169,25 +170,25 @@ impl<H: Handler> Director<'_, H> {
             Some(record) if record.status == Status::Completed => EventEnd::Completed,
             Some(record) if record.status.is_terminal() => {
                 let error = record.last_error.map(|error| error.as_str().to_owned());
-                EventEnd::Failed(error.unwrap_or_else(|| "no error was told".to_owned()))
+                EventEnd::Failed(error.unwrap_or_else(|| "no error was given".to_owned()))
             }
             Some(_) | None => EventEnd::Unfinished(self.explain(event)),
         }
     }
 
     fn explain(&self, event: &Event) -> String {
-        let told = at_once(self.eventful.explain(event.key())).ok().flatten();
-        told.unwrap_or_else(|| "the engine does not know it".to_owned())
+        let explanation = at_once(self.eventful.explain(event.key())).ok().flatten();
+        explanation.unwrap_or_else(|| "the engine has no record of it".to_owned())
     }
 }
 
-/// Sends an event, again and again while there is no room.
+/// Submits an event, again and again while there is no room.
 async fn send(eventful: &Eventful, event: Event) {
     loop {
         match eventful.submit(event.clone()).await {
             Ok(_) | Err(SubmitError::Conflict(_)) => return,
             Err(SubmitError::Overloaded { retry_after, .. }) => sleep(retry_after).await,
-            Err(error) => panic!("the event {} was not taken: {error}", event.key()),
+            Err(error) => panic!("the event {} was not accepted: {error}", event.key()),
         }
     }
 }

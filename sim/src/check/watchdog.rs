@@ -1,7 +1,7 @@
-//! Says so when a check stands still in real time.
+//! Detection of a check that makes no progress in real time.
 //!
-//! Virtual time cannot stop a handler that blocks its thread. Nothing can; but somebody beside it
-//! can say which handler it is. What is said depends on real time, and what is found does not.
+//! Virtual time cannot stop a handler that blocks its thread. Another thread can at least name that handler. This
+//! message depends on real time; findings do not.
 
 use std::fmt::Write as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use eventful::Key;
 
-/// How long nothing has to happen.
+/// The real time without progress after which the message is printed: far longer than any correct poll takes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a check does at the moment.
+/// The latest progress of a check.
 #[derive(Debug, Default)]
 pub(super) struct Watchdog(Mutex<Beat>);
 
@@ -30,33 +30,33 @@ impl Watchdog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread goes to this handler, or to none.
+    /// Notes that the thread now runs this handler, or none.
     pub(super) fn beat(&self, inside: Option<(Key, u32)>) {
         let mut beat = self.lock();
         *beat = Beat { count: beat.count + 1, inside };
     }
 }
 
-/// A thread that feels the watchdog. Ends when it is dropped.
+/// The thread that observes a watchdog. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct WatchdogThread {
-    /// Dropping it ends the thread.
+    /// Dropping the sender ends the thread.
     life: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl WatchdogThread {
-    /// Watches from now on, and tells once when nothing has happened for `patience`.
+    /// Observes the watchdog from now on, and reports once when it made no progress for `patience`.
     pub(super) fn begin(
         watchdog: Arc<Watchdog>,
         patience: Duration,
-        tell: impl FnOnce(String) + Send + 'static,
+        report: impl FnOnce(String) + Send + 'static,
     ) -> Self {
         let (life, end) = channel();
-        // Without a thread to spare, nothing is told, and all else goes on.
+        // If no thread can be started, nothing is reported, and the check continues.
         let thread = thread::Builder::new().name("check".into()).spawn(move || {
             if let Some(beat) = standstill(&watchdog, patience, &end) {
-                tell(words(&beat, patience));
+                report(words(&beat, patience));
             }
         });
         Self { life: Some(life), thread: thread.ok() }
@@ -67,13 +67,13 @@ impl Drop for WatchdogThread {
     fn drop(&mut self) {
         drop(self.life.take());
         if let Some(thread) = self.thread.take() {
-            // It only tells, so there is nothing to learn from how it ended.
+            // The thread only reports, so there is nothing to learn from how it ended.
             let _ = thread.join();
         }
     }
 }
 
-/// Waits until the watchdog stands still. Nothing when the end comes first.
+/// Waits until the watchdog makes no progress. Returns none when the check ends first.
 fn standstill(watchdog: &Watchdog, patience: Duration, end: &Receiver<()>) -> Option<Beat> {
     let mut last = watchdog.lock().clone();
     while end.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
@@ -87,7 +87,7 @@ fn standstill(watchdog: &Watchdog, patience: Duration, end: &Receiver<()>) -> Op
 }
 
 fn words(beat: &Beat, patience: Duration) -> String {
-    let mut words = format!("eventful_sim::check stands still for {patience:?}: ");
+    let mut words = format!("eventful_sim::check has made no progress for {patience:?}: ");
     let written = match &beat.inside {
         Some((key, attempt)) => write!(
             words,
@@ -107,28 +107,28 @@ mod tests {
     fn a_handler_that_keeps_its_thread_is_named() {
         let watchdog = Arc::new(Watchdog::default());
         watchdog.beat(Some((Key::new("", "order-17").expect("a key"), 2)));
-        assert!(told(&watchdog).contains("the handler blocks its thread, in attempt 2 of order-17"));
+        assert!(report(&watchdog).contains("the handler blocks its thread, in attempt 2 of order-17"));
     }
 
     #[test]
-    fn a_standstill_outside_the_handlers_is_told_as_such() {
+    fn standstill_outside_the_handlers_is_reported_as_such() {
         let watchdog = Arc::new(Watchdog::default());
         watchdog.beat(None);
-        assert!(told(&watchdog).contains("spawn_blocking not end?"));
+        assert!(report(&watchdog).contains("spawn_blocking not end?"));
     }
 
     #[test]
-    fn a_check_that_ends_in_time_is_told_nothing_of() {
+    fn check_that_ends_in_time_reports_nothing() {
         let watch = WatchdogThread::begin(Arc::default(), Duration::MAX, |words| panic!("{words}"));
         drop(watch);
     }
 
-    /// What is told when nothing happens any more.
-    fn told(watchdog: &Arc<Watchdog>) -> String {
-        let (tell, told) = channel();
+    /// Returns the report when no progress is made.
+    fn report(watchdog: &Arc<Watchdog>) -> String {
+        let (sender, receiver) = channel();
         let _watch = WatchdogThread::begin(Arc::clone(watchdog), Duration::ZERO, move |words| {
-            tell.send(words).expect("it waits")
+            sender.send(words).expect("the receiver waits")
         });
-        told.recv().expect("it tells")
+        receiver.recv().expect("a report")
     }
 }

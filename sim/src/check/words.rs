@@ -1,4 +1,4 @@
-//! Tells a case to the user.
+//! The text that describes a case to the user.
 
 use std::fmt::{self, Debug, Display, Write as _};
 use std::thread;
@@ -8,16 +8,16 @@ use super::explorer::FlawedCase;
 use super::fault::nth;
 use super::finding::{Flaw, verdict};
 
-/// A case in words, with the command that shows it again.
+/// The text of a case, with the command that shows it again.
 pub(super) struct CaseText<'a, T> {
     pub(super) case: &'a FlawedCase<T>,
     pub(super) seed: u64,
 }
 
-/// Characters of a world that are shown, at most.
+/// The greatest number of characters of a world that are shown: a screenful.
 const WORLD: usize = 1000;
 
-/// Runs that are told, at most.
+/// The greatest number of runs that are shown.
 const RUNS: usize = 5;
 
 impl<T: Debug> Display for CaseText<'_, T> {
@@ -47,32 +47,32 @@ impl<T: Debug> CaseText<'_, T> {
         self.case.test_case.events[event].key().to_string()
     }
 
-    /// The runs of the event that it is about; all when it is about all.
+    /// Writes the runs of the event concerned; of all events if no single one is.
     fn runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let FlawedCase { test_case, finding, played, .. } = self.case;
         let about = finding.event.or_else(|| test_case.disturbances.iter().find_map(|it| it.at.event()));
-        let told: Vec<_> = played.seen.runs.iter().filter(|run| about.is_none_or(|event| run.event == event)).collect();
-        for run in told.iter().take(RUNS) {
+        let runs: Vec<_> = played.seen.runs.iter().filter(|run| about.is_none_or(|event| run.event == event)).collect();
+        for run in runs.iter().take(RUNS) {
             line(f, "run", &self.run(run))?;
         }
-        if told.len() > RUNS {
-            line(f, "run", &format!("and {} more", told.len() - RUNS))?;
+        if runs.len() > RUNS {
+            line(f, "run", &format!("and {} more", runs.len() - RUNS))?;
         }
         Ok(())
     }
 
     fn run(&self, run: &CalledRun) -> String {
         let key = self.key(run.event);
-        let mut told = format!("{key}: run {} (attempt {}) ", run.number, run.attempt);
+        let mut text = format!("{key}: run {} (attempt {}) ", run.number, run.attempt);
         let ended = match &run.end {
-            RunEnd::Done => write!(told, "ended with Ok"),
-            RunEnd::Failed(said) => write!(told, "ended with {said}"),
-            RunEnd::Panicked(said) => write!(told, "panicked: {said}"),
-            RunEnd::NotCalled => write!(told, "was not called"),
-            RunEnd::Cut => write!(told, "was stopped when it waited for the {} time", nth(run.suspensions)),
-            RunEnd::Spun => write!(told, "went on and on, and was stopped"),
+            RunEnd::Done => write!(text, "ended with Ok"),
+            RunEnd::Failed(said) => write!(text, "ended with {said}"),
+            RunEnd::Panicked(said) => write!(text, "panicked: {said}"),
+            RunEnd::NotCalled => write!(text, "was not called"),
+            RunEnd::Cut => write!(text, "was stopped when it waited for the {} time", nth(run.suspensions)),
+            RunEnd::Spun => write!(text, "was ready again and again while no time passed, and was stopped"),
         };
-        ended.map_or_else(|_| String::new(), |()| told)
+        ended.map_or_else(|_| String::new(), |()| text)
     }
 
     fn worlds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,7 +86,7 @@ impl<T: Debug> CaseText<'_, T> {
     }
 }
 
-/// A world, cut where it gets long.
+/// Formats a world, cut to a length.
 fn shown(world: &impl Debug) -> String {
     let whole = format!("{world:?}");
     match whole.char_indices().nth(WORLD) {
@@ -99,7 +99,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, text: &dyn Display) -> fmt::Resu
     writeln!(f, "  {name:<8} {text}")
 }
 
-/// The name of the test that runs here, as the test harness names its threads.
+/// Returns the name of the current test: the test harness names its threads so.
 fn test() -> String {
     thread::current().name().filter(|&name| name != "main").unwrap_or_default().to_owned()
 }

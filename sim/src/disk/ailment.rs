@@ -1,4 +1,4 @@
-//! How one call of a disk goes wrong, as a scenario says it.
+//! The faults of single disk calls, as scenarios name them.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::DiskFault;
 
-/// How one call of the disk goes wrong.
+/// A fault that strikes one call of the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ailment {
-    /// A write takes a part of what it was given, and says so.
+    /// A write takes a part of its bytes, and returns how many.
     ShortWrite,
     /// A write fails.
     WriteFails,
@@ -20,14 +20,14 @@ pub enum Ailment {
     ReadFails,
     /// A sync fails, and may succeed later.
     SyncFails,
-    /// A sync fails, and what was to be written is nowhere.
+    /// A sync fails, and the unsynced bytes are lost.
     SyncDrops,
-    /// A sync says that it is done, and has done nothing. It is not drawn: no journal survives it.
+    /// A sync returns success without doing anything. Never drawn at random: no journal survives it.
     SyncLies,
 }
 
 impl Ailment {
-    /// Every one.
+    /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::ShortWrite,
         Self::WriteFails,
@@ -38,7 +38,7 @@ impl Ailment {
         Self::SyncLies,
     ];
 
-    /// The fault of the simulated disk.
+    /// Returns the fault of the simulated disk.
     pub const fn fault(self) -> DiskFault {
         match self {
             Self::ShortWrite => DiskFault::ShortWrite,
@@ -55,13 +55,13 @@ impl Ailment {
 impl fmt::Display for Ailment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ShortWrite => "a write will take a part of what it is given",
+            Self::ShortWrite => "a write will take a part of its bytes",
             Self::WriteFails => "a write will fail",
             Self::NoSpace => "a write will find no space",
             Self::ReadFails => "a read will fail",
             Self::SyncFails => "a sync will fail",
-            Self::SyncDrops => "a sync will fail and drop what it was to write",
-            Self::SyncLies => "a sync will do nothing and say that it is done",
+            Self::SyncDrops => "a sync will fail and lose the unsynced bytes",
+            Self::SyncLies => "a sync will return success without doing anything",
         })
     }
 }

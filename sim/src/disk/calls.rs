@@ -1,16 +1,16 @@
-//! What a process asks of a disk, and the faults that strike it.
+//! The calls of a process on a disk, and the faults that strike them.
 
 use super::fault::DiskFault;
 use super::medium::{DiskError, DiskHandle, DiskLife, SimulatedDisk};
 
-/// The longest stall of a sync, in microseconds.
+/// The longest stall of a sync, in microseconds: 30 s, the time after which Linux gives up a command to a disk.
 const LONGEST_STALL_MICROS: u64 = 30_000_000;
 
-/// Bytes by which misdirected reads and writes go astray, or a multiple of them.
+/// The distance, or a part of it, by which misdirected reads and writes miss: a sector, as real disks address these.
 const ASTRAY_BYTES: u64 = 512;
 
 impl SimulatedDisk {
-    /// Opens a file, and creates it when there is none.
+    /// Opens a file, and creates it if there is none.
     ///
     /// # Errors
     ///
@@ -25,7 +25,7 @@ impl SimulatedDisk {
         Ok(self.create(name))
     }
 
-    /// Opens a file that is there.
+    /// Opens an existing file.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl SimulatedDisk {
         self.name(name).ok_or(DiskError::Missing)
     }
 
-    /// The names of all files, in order.
+    /// Returns the names of all files, in order.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl SimulatedDisk {
         Ok(self.list())
     }
 
-    /// Gives a file another name, and takes that from whatever had it.
+    /// Renames a file. The name is taken from any other file.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl SimulatedDisk {
         Ok(())
     }
 
-    /// Takes a file's name away, and the file with it.
+    /// Removes a file with its name.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// Bytes in a file.
+    /// Returns the length of a file in bytes.
     ///
     /// # Errors
     ///
@@ -98,11 +98,11 @@ impl SimulatedDisk {
         Ok(self.file(handle)?.len())
     }
 
-    /// Fills `out` with what stands there.
+    /// Fills `out` with the bytes at this offset.
     ///
     /// # Errors
     ///
-    /// [`DiskError`]; [`DiskError::Missing`] when the file ends before that.
+    /// [`DiskError`]; [`DiskError::Missing`] if the file ends before that.
     pub fn read(&mut self, handle: DiskHandle, offset: u64, out: &mut [u8]) -> Result<(), DiskError> {
         self.begin(handle.life(), false)?;
         let len = self.file(handle)?.len();
@@ -121,11 +121,11 @@ impl SimulatedDisk {
         Ok(())
     }
 
-    /// Writes, and answers how many bytes it took: not always all.
+    /// Writes bytes. Returns how many were taken: not always all.
     ///
     /// # Errors
     ///
-    /// [`DiskError`]; some of it may be there.
+    /// [`DiskError`]; a part of the bytes may be written.
     pub fn write(&mut self, handle: DiskHandle, offset: u64, bytes: &[u8]) -> Result<usize, DiskError> {
         self.begin(handle.life(), true)?;
         let len = self.file(handle)?.len();
@@ -144,7 +144,7 @@ impl SimulatedDisk {
         Ok(bytes.len())
     }
 
-    /// A write that is struck: some of it may be there.
+    /// Carries out a write that is struck: a part of the bytes may be written.
     fn write_part(&mut self, handle: DiskHandle, at: u64, bytes: &[u8], fault: DiskFault) -> Result<usize, DiskError> {
         let part = self.rng().index(bytes.len());
         self.file(handle)?.write(at, &bytes[..part]);
@@ -154,7 +154,7 @@ impl SimulatedDisk {
         Err(if fault == DiskFault::NoSpace { DiskError::NoSpace } else { DiskError::Io })
     }
 
-    /// Makes a file longer, with zeros, or shorter.
+    /// Makes a file longer, filled with zeros, or shorter.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl SimulatedDisk {
         Ok(())
     }
 
-    /// Makes a file longer, with zeros. One for which there is no space grows by a part.
+    /// Makes a file longer, filled with zeros. If there is not enough space it grows by a part.
     ///
     /// # Errors
     ///
@@ -197,7 +197,7 @@ impl SimulatedDisk {
     ///
     /// # Errors
     ///
-    /// [`DiskError`]; then nothing is certain.
+    /// [`DiskError`]; then any of the bytes may be persistent or lost.
     pub fn sync(&mut self, handle: DiskHandle) -> Result<(), DiskError> {
         self.begin(handle.life(), true)?;
         self.file(handle)?;
@@ -219,7 +219,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// A change of a length or a name fails, or does not.
+    /// Draws whether a change of a length or a name fails.
     fn change(&mut self) -> Result<(), DiskError> {
         match self.strike(&DiskFault::OF_CHANGES) {
             Some(DiskFault::NoSpace) => Err(DiskError::NoSpace),
@@ -228,7 +228,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// Another place in a file of `len` bytes, for `bytes` that belong to `offset`.
+    /// Returns a wrong place in a file of `len` bytes for `bytes` that belong to `offset`.
     fn astray(&mut self, offset: u64, bytes: u64, len: u64) -> u64 {
         let places = len.saturating_sub(bytes) / ASTRAY_BYTES;
         let place = self.rng().below(places + 1) * ASTRAY_BYTES;

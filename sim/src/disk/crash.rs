@@ -1,11 +1,10 @@
-//! Crash points: a history is written once, and then the process dies, or the power fails, before
-//! and after each change of the disk.
+//! Crash points: a history is written once; then the process is killed, or the power cut, before and after each change
+//! of the disk.
 //!
-//! Each state that a power cut may leave is recovered and compared with the ledger as it was at that
-//! moment. Of up to six pending changes every subset survives, with the rest as it was,
-//! torn, and garbage; of more, some subsets. Many of them leave the same bytes, as what nothing names is gone: these
-//! are recovered once. Now and then the recovery is interrupted
-//! too, before each of its own changes, and the next one has to cope; and the engine goes on.
+//! Each state that a power cut may leave is recovered and compared with the expected log at that moment. Of up to six
+//! pending changes every subset survives, with the others unchanged, torn, and garbage; of more, some subsets. Many of
+//! them leave the same bytes, as files without a name are gone: these are recovered once. Now and then the recovery is
+//! interrupted too, before each of its own changes, and recovered again; then the engine continues.
 
 use std::collections::BTreeSet;
 
@@ -20,32 +19,32 @@ use crate::failure::Broken;
 use crate::seeded_rng::{SeededRng, Stream};
 use crate::tier::Probes;
 
-/// Pending changes of which every subset is tried.
+/// The number of pending changes up to which every subset is tried: 64 subsets for each moment.
 const ALL_SUBSETS: usize = 6;
 
-/// What becomes of those that are not in the subset.
+/// The fates of changes that are not in the subset.
 const RESTS: [Rest; 3] = [Rest::Lost, Rest::Torn, Rest::Garbage];
 
-/// Space on every disk.
+/// The space on every disk: far more than a history takes.
 const CAPACITY_BYTES: u64 = 64 << 20;
 
-/// Makes a store on a drive.
+/// Creates a store on a disk.
 pub type Maker<'m> = &'m dyn Fn(SharedDisk) -> Box<dyn JournalStore>;
 
-/// How much is tried.
+/// The number of crashes to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// How long a history is.
+    /// The length of a history.
     pub length: Length,
-    /// At one in so many moments the process is killed, too.
+    /// One in this many moments has the process killed, too.
     pub kills: u64,
-    /// Subsets that are drawn where there are too many for all of them.
+    /// The number of random subsets where there are too many for all of them.
     pub draws: u32,
-    /// One in so many recoveries is interrupted, and goes on.
+    /// One in this many recoveries is interrupted and repeated.
     pub again: u64,
 }
 
-/// What was tried.
+/// The numbers of what was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Tried {
@@ -65,15 +64,15 @@ struct Crashes<'m> {
     effort: Effort,
     stream: Stream,
     tried: Tried,
-    /// What power cuts left that was recovered, each with what was acknowledged by then.
+    /// States after power cuts that were recovered already, each with the length of the log acknowledged by then.
     recovered: BTreeSet<(u64, ExpectedLength)>,
 }
 
-/// Writes the history of this seed, and crashes it everywhere.
+/// Writes the history of this seed, and crashes it at every change.
 ///
 /// # Errors
 ///
-/// [`Broken`], with the change before which it crashed.
+/// [`Broken`], with the change before which the crash was.
 pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tried, Broken> {
     let rng = SeededRng::of(seed);
     let drive = SharedDisk::new(SimulatedDisk::new(CAPACITY_BYTES, FaultInjector::none(rng.stream("trouble"))));
@@ -85,11 +84,11 @@ pub fn crash_everywhere(seed: u64, effort: Effort, make: Maker<'_>) -> Result<Tr
     let changes = drive.disk().changes();
     moments.push(DiskImage { changes, disk: drive.disk().clone() });
     for moment in &moments {
-        let told = |broken: Broken| Broken {
-            what: format!("{}, in a crash before change {}", broken.what, moment.changes),
+        let at_moment = |broken: Broken| Broken {
+            what: format!("{}, after a crash before change {}", broken.what, moment.changes),
             ..broken
         };
-        crashes.crash(moment, &ledger.as_of(moment.changes)).map_err(told)?;
+        crashes.crash(moment, &ledger.as_of(moment.changes)).map_err(at_moment)?;
     }
     crashes.tried.scenarios += 1;
     Ok(crashes.tried)
@@ -127,18 +126,20 @@ impl Crashes<'_> {
         let (mut writer, facts) = opened.begin(ledger)?;
         writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
         for _ in 0..stream.between(1, self.effort.length.groups.into()) {
-            let facts = writer.history.go_on(stream);
+            let facts = writer.history.advance(stream);
             writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
             self.tend(&mut writer, stream)?;
         }
         Ok(())
     }
 
-    /// What happens between appends.
+    /// Does what is due between appends.
     fn tend(&mut self, writer: &mut JournaledEngine, stream: &mut Stream) -> Result<(), Broken> {
         let made = |result: Result<(), MaintainError>| match result {
             Ok(()) | Err(MaintainError::Write(WriteError::Full)) => Ok(()),
-            Err(error) => Err(Broken::new("durability", 10, format_args!("no snapshot: {error}"))),
+            Err(error) => {
+                Err(Broken::new("durability", 10, format_args!("a snapshot failed without a fault: {error}")))
+            }
         };
         match stream.below(10) {
             0 => writer.log.seal().map_err(|error| unwritten(&error)),
@@ -150,7 +151,7 @@ impl Crashes<'_> {
         }
     }
 
-    /// Every crash at one moment.
+    /// Tries every crash at one moment.
     fn crash(&mut self, moment: &DiskImage, ledger: &ExpectedLog) -> Result<(), Broken> {
         self.tried.points += 1;
         let (pending, names) = (moment.disk.pending(), moment.disk.pending_names());
@@ -178,7 +179,7 @@ impl Crashes<'_> {
         Ok(())
     }
 
-    /// One power cut, unless another one has left the same.
+    /// Tries one power cut, unless another one has left the same state.
     fn cut(
         &mut self,
         moment: &DiskImage,
@@ -195,7 +196,7 @@ impl Crashes<'_> {
         self.recover(disk, ledger)
     }
 
-    /// One recovery, and sometimes more.
+    /// Recovers once, and sometimes again.
     fn recover(&mut self, disk: SimulatedDisk, ledger: &ExpectedLog) -> Result<(), Broken> {
         self.tried.recoveries += 1;
         self.tried.probes.add(disk.probes());
@@ -207,7 +208,7 @@ impl Crashes<'_> {
         sound(opened.audit(&mut found)?.groups)?;
         if again {
             opened.audit_snapshots(&found)?;
-            self.go_on(opened, &mut found, &drive)?;
+            self.continue_with(opened, &mut found, &drive)?;
             let changes = drive.disk().changes() - before;
             for after in 0..changes {
                 self.interrupt(&copy, &mut ledger.clone(), after)?;
@@ -216,13 +217,18 @@ impl Crashes<'_> {
         Ok(())
     }
 
-    /// The engine goes on, and what it did survives another power cut.
-    fn go_on(&mut self, opened: ReplayedJournal, ledger: &mut ExpectedLog, drive: &SharedDisk) -> Result<(), Broken> {
+    /// Continues with the engine, and checks that its facts survive another power cut.
+    fn continue_with(
+        &mut self,
+        opened: ReplayedJournal,
+        ledger: &mut ExpectedLog,
+        drive: &SharedDisk,
+    ) -> Result<(), Broken> {
         let mut stream = self.stream.clone();
         let (mut writer, facts) = opened.begin(ledger)?;
         let changes = || drive.disk().changes();
         writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
-        let facts = writer.history.go_on(&mut stream);
+        let facts = writer.history.advance(&mut stream);
         writer.append(&facts, ledger, &changes)?.map_err(|error| unwritten(&error))?;
         drive.power_cut(&mut self.stream);
         drop(writer);
@@ -230,7 +236,7 @@ impl Crashes<'_> {
         sound(opened.audit(ledger)?.groups)
     }
 
-    /// The power fails again after so many changes of the recovery.
+    /// Cuts the power again after this many changes of the recovery.
     fn interrupt(&mut self, disk: &SimulatedDisk, ledger: &mut ExpectedLog, after: u64) -> Result<(), Broken> {
         self.tried.interrupted += 1;
         let mut disk = disk.clone();
@@ -241,7 +247,7 @@ impl Crashes<'_> {
             let (mut writer, facts) = opened.begin(ledger)?;
             let mut result = writer.append(&facts, ledger, &|| 0)?;
             while result.is_ok() {
-                let facts = writer.history.go_on(&mut self.stream);
+                let facts = writer.history.advance(&mut self.stream);
                 result = writer.append(&facts, ledger, &|| 0)?;
             }
         }
@@ -262,15 +268,15 @@ fn sound(lost_groups: usize) -> Result<(), Broken> {
 }
 
 fn refused(error: &OpenError) -> Broken {
-    Broken::new("durability", 10, format_args!("it does not open: {error}"))
+    Broken::new("durability", 10, format_args!("the journal does not open: {error}"))
 }
 
 fn unwritten(error: &WriteError) -> Broken {
-    Broken::new("durability", 10, format_args!("it does not write: {error}"))
+    Broken::new("durability", 10, format_args!("the journal does not write: {error}"))
 }
 
 impl Tried {
-    /// Adds what was tried elsewhere.
+    /// Adds other numbers.
     pub fn add(&mut self, other: &Self) {
         self.scenarios += other.scenarios;
         self.groups += other.groups;

@@ -1,4 +1,4 @@
-//! A journal in which one thing is not what was written, and whose store does not notice.
+//! A journal with one damaged part, which its store does not detect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,30 +6,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use eventful::journal::frame::{self, FrameHash, Header};
 use eventful::journal::{Intercept, Intercepted, Journal, JournalStore, OpenError, Owner, ReadError, Sequence};
 
-/// What is not what was written.
+/// The damaged part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// One of the bits of the newest snapshot's first part.
+    /// One bit of the newest snapshot's first part.
     Snapshot {
-        /// Which one; it counts on from the first one behind the last.
+        /// The number of the bit, modulo the number of bits.
         bit: usize,
     },
-    /// Two parts of the newest snapshot have changed places, each of them whole.
+    /// Two parts of the newest snapshot are exchanged, each of them whole.
     Exchanged,
-    /// The last part of the newest snapshot is gone.
+    /// The last part of the newest snapshot is missing.
     Vanished,
-    /// One of the bits of the last frame.
+    /// One bit of the last frame.
     Frame {
-        /// Which one, as for a snapshot.
+        /// The number of the bit, as for a snapshot.
         bit: usize,
     },
-    /// The last frame is whole, and follows another frame than the one that is before it.
+    /// The last frame is whole, but follows another frame than the one before it.
     Stranger,
-    /// The last frame is whole, and ends with a fact that only a newer program knows.
+    /// The last frame is whole, but ends with a fact of a kind that only a newer program knows.
     Newer,
 }
 
-/// A store of which something is damaged. What it opens can be written to all the same.
+/// A store with a damaged part. The journal that it opens accepts appends all the same.
 #[derive(Debug)]
 pub struct DamagedStore {
     store: Intercepted<Damaged>,
@@ -37,14 +37,14 @@ pub struct DamagedStore {
 }
 
 impl DamagedStore {
-    /// This store, damaged.
+    /// Wraps a store with this damage.
     pub fn new(store: impl JournalStore, damage: Damage) -> Self {
         let has_struck = Arc::default();
         let by = Damaged { damage, has_struck: Arc::clone(&has_struck) };
         Self { store: Intercepted::new(Box::new(store), by), has_struck }
     }
 
-    /// Whether what is damaged was read.
+    /// Returns whether the damaged part was read.
     pub fn has_struck(&self) -> bool {
         self.has_struck.load(Ordering::Relaxed)
     }
@@ -66,8 +66,8 @@ struct Damaged {
     has_struck: Arc<AtomicBool>,
 }
 
-/// Bytes that tell the format, which is looked at before anything else is. Their damage is refused as
-/// the format of a newer program.
+/// The bytes with the format's number, which is checked first: damage there is reported as the format of a newer
+/// program.
 const FORMAT_BYTES: usize = 8;
 
 fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
@@ -79,23 +79,23 @@ fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
     bytes
 }
 
-/// The frame with the same body, in another history.
+/// Returns the frame with the same body as a part of another history.
 fn estranged(bytes: &[u8]) -> Vec<u8> {
     let mut other = Vec::new();
     if let Ok(read) = frame::decode(bytes) {
         let header = Header { previous: FrameHash::of(bytes), ..read.header };
-        // It is as long as the one that was read.
+        // It has the length of the frame that was read, so it always fits.
         let _ = frame::encode(&header, read.body, &mut other);
     }
     other
 }
 
-/// The frame with one more fact, of a kind that is not known here.
+/// Returns the frame with one more fact, of an unknown kind.
 fn newer(bytes: &[u8]) -> Vec<u8> {
     const UNKNOWN_FACT: [u8; 2] = [0, 99];
     let mut other = Vec::new();
     if let Ok(read) = frame::decode(bytes) {
-        // It is little longer than the one that was read.
+        // It is only a little longer than the frame that was read, so it always fits.
         let _ = frame::encode(&read.header, &[read.body, &UNKNOWN_FACT].concat(), &mut other);
     }
     other
@@ -132,7 +132,7 @@ impl Intercept for Damaged {
         let bytes = journal.snapshot(at, part)?;
         let damaged = match self.damage {
             Damage::Snapshot { bit } if part == 0 => bytes.as_deref().map(|bytes| flipped(bytes, bit)),
-            // The second and the third, if there are so many.
+            // The second and the third part, if there are so many.
             Damage::Exchanged if matches!(part, 1 | 2) => match journal.snapshot(at, 3 - part)? {
                 Some(other) if bytes.is_some() => Some(other),
                 _ => return Ok(bytes),

@@ -1,4 +1,4 @@
-//! The ledger: which groups of facts were acknowledged, and what a journal makes of them.
+//! The expected log: the groups of facts that were acknowledged, compared with those of a journal.
 
 use std::sync::Arc;
 
@@ -15,39 +15,39 @@ use crate::spec::ReferenceState;
 
 const ORACLE: &str = "durability";
 
-/// The groups that a journal must hold, in order.
+/// The groups that a journal must have, in order.
 #[derive(Debug, Clone)]
 pub struct ExpectedLog {
     keys: Arc<KeyTable>,
-    /// The expected of no group.
+    /// The state without any group.
     empty: Arc<ReferenceState>,
     kept: Vec<ExpectedGroup>,
-    /// The one whose fate is unknown.
+    /// The group of which it is unknown whether it was written.
     open: Option<ExpectedGroup>,
 }
 
-/// A group of facts, and the expected with it.
+/// A group of facts, with the state after it.
 #[derive(Debug, Clone)]
 struct ExpectedGroup {
     facts: Arc<Vec<Fact>>,
     expected: Arc<ReferenceState>,
-    /// The disk's changes when it was given to the journal.
+    /// The number of changes of the disk when the group was appended.
     given_at: u64,
-    /// The disk's changes when it was acknowledged.
+    /// The number of changes of the disk when the group was acknowledged.
     kept_at: u64,
 }
 
-/// The groups of a ledger, and whether the fate of another one is unknown.
+/// The number of groups, and whether another one is in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ExpectedLength {
     kept: usize,
     is_open: bool,
 }
 
-/// What a journal has lost of what it should hold.
+/// The groups that a journal has lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LostGroups {
-    /// How many of the last groups.
+    /// The number of lost groups, all of them at the end.
     pub groups: usize,
 }
 
@@ -59,7 +59,7 @@ impl Default for ExpectedLog {
 }
 
 impl ExpectedLog {
-    /// What was acknowledged when a disk had seen so many changes.
+    /// Returns the log as it was acknowledged when a disk had seen this many changes.
     pub fn as_of(&self, changes: u64) -> Self {
         let kept: Vec<ExpectedGroup> = self.kept.iter().take_while(|group| group.kept_at <= changes).cloned().collect();
         let next = self.kept.get(kept.len()).or(self.open.as_ref());
@@ -67,26 +67,26 @@ impl ExpectedLog {
         Self { kept, open, ..self.clone() }
     }
 
-    /// How much of its history it holds: two of one history that are as long are equal.
+    /// Returns the length: two logs of one history with equal lengths are equal.
     pub(super) fn length(&self) -> ExpectedLength {
         ExpectedLength { kept: self.kept.len(), is_open: self.open.is_some() }
     }
 
-    /// How many groups were acknowledged.
+    /// Returns the number of acknowledged groups.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether no group was acknowledged.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// A group is given to the journal.
+    /// Notes that a group is appended to the journal.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when these facts cannot follow from those before.
+    /// [`Broken`] if these facts cannot follow the ones before.
     pub fn give(&mut self, facts: &[Fact], changes: u64) -> Result<(), Broken> {
         let mut expected = ReferenceState::clone(self.expected(self.kept.len()));
         expected.apply_all(facts, &*self.keys)?;
@@ -98,29 +98,29 @@ impl ExpectedLog {
         Ok(())
     }
 
-    /// The expected of the first groups.
+    /// Returns the state after the first groups.
     fn expected(&self, groups: usize) -> &ReferenceState {
         groups.checked_sub(1).map_or(&self.empty, |last| &self.kept[last].expected)
     }
 
-    /// What of a state is not as the first groups have it.
+    /// Returns the first difference between a state and that after the first groups.
     fn difference(&self, groups: usize, state: &DurableState) -> Option<String> {
         self.expected(groups).difference(state, &*self.keys)
     }
 
-    /// The group that was given last is acknowledged.
+    /// Notes that the last group was acknowledged.
     pub fn keep(&mut self, changes: u64) {
         if let Some(group) = self.open.take() {
             self.kept.push(ExpectedGroup { kept_at: changes, ..group });
         }
     }
 
-    /// The group that was given last was refused.
+    /// Notes that the last group was refused.
     pub fn refuse(&mut self) {
         self.open = None;
     }
 
-    /// Forgets what was lost.
+    /// Removes lost groups.
     fn lose(&mut self, kept: usize) {
         self.kept.truncate(kept);
         self.open = None;
@@ -147,17 +147,16 @@ pub fn open(store: &mut dyn JournalStore, snapshot_after: u64) -> Result<Replaye
 }
 
 impl ReplayedJournal {
-    /// The next frame.
+    /// Returns the number of the next frame.
     pub fn next(&self) -> Sequence {
         self.recovered.log.next()
     }
 
-    /// Compares what was opened with the ledger. A group whose fate was unknown is part of the
-    /// ledger from now on, or is not.
+    /// Compares the opened journal with the expected log, and decides whether a group in doubt is part of it.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it holds anything else than a beginning of what it was given.
+    /// [`Broken`] if the journal has anything but a prefix of the groups that were appended.
     pub fn audit(&mut self, ledger: &mut ExpectedLog) -> Result<LostGroups, Broken> {
         let found = self.next().previous().number() as usize;
         if found == ledger.kept.len() + 1 && ledger.open.is_some() {
@@ -165,11 +164,13 @@ impl ReplayedJournal {
         }
         ledger.refuse();
         if found > ledger.kept.len() {
-            return broken(format_args!("{found} groups are there, and {} were given", ledger.kept.len()));
+            return broken(format_args!("the journal has {found} groups, but {} were appended", ledger.kept.len()));
         }
         self.audit_frames(ledger)?;
         if let Some(difference) = ledger.difference(found, &self.recovered.replay.state()) {
-            return broken(format_args!("the replay of {found} groups is not what their facts make: {difference}"));
+            return broken(format_args!(
+                "the replay of {found} groups differs from the state of their facts: {difference}"
+            ));
         }
         let lost = ledger.kept.len() - found;
         if lost > 0 {
@@ -178,7 +179,7 @@ impl ReplayedJournal {
         Ok(LostGroups { groups: lost })
     }
 
-    /// Every frame holds the facts that it was given.
+    /// Checks that every frame has the facts that were appended.
     fn audit_frames(&mut self, ledger: &ExpectedLog) -> Result<(), Broken> {
         let mut journal = self.journal.clone();
         let extent = journal.extent();
@@ -188,20 +189,20 @@ impl ReplayedJournal {
             let read = journal.read(next, usize::MAX, &mut |sequence, bytes| {
                 let given = &ledger.kept[sequence.previous().number() as usize].facts;
                 if verdict.is_ok() && facts_of(sequence, bytes).as_ref() != Some(&**given) {
-                    verdict = broken(format_args!("frame {sequence} does not hold what it was given"));
+                    verdict = broken(format_args!("frame {sequence} differs from what was appended"));
                 }
             });
             match read {
                 Ok(after) if after > next => next = after,
-                Ok(_) => return broken(format_args!("frame {next} is not there")),
-                // What cannot be read now was read when it was opened: the disk is in trouble.
+                Ok(_) => return broken(format_args!("frame {next} is missing")),
+                // The frames were read at the opening, so only a fault of the disk makes this read fail.
                 Err(_) => return verdict,
             }
         }
         verdict
     }
 
-    /// Every snapshot equals the replay of the facts that it stands for.
+    /// Checks that every snapshot equals the state of the facts before it.
     ///
     /// # Errors
     ///
@@ -210,29 +211,31 @@ impl ReplayedJournal {
         let snapshots = self.journal.snapshots().unwrap_or_default();
         for at in snapshots {
             let groups = at.previous().number() as usize;
-            let (mut view, owner) = (self.journal.until(at), Owner::new("a look"));
+            let (mut view, owner) = (self.journal.until(at), Owner::new("an audit"));
             match recover(&mut view, &owner, &BusyEngine::config(), u64::MAX, &mut |_| {}) {
                 Ok(found) => {
                     let difference = ledger.difference(groups, &found.replay.state());
                     holds(difference.is_none(), || {
-                        unkept(format_args!("the snapshot before frame {at} is not what facts make: {difference:?}"))
+                        unkept(format_args!(
+                            "the snapshot before frame {at} differs from the state of its facts: {difference:?}"
+                        ))
                     })?;
                 }
-                Err(error) => return broken(format_args!("the snapshot before frame {at}: {error}")),
+                Err(error) => return broken(format_args!("the snapshot before frame {at} is not readable: {error}")),
             }
         }
         Ok(())
     }
 
-    /// Opens the engine, and answers the facts of its opening, which the journal is to be given first.
+    /// Opens the engine. Returns it with the facts of its opening, which must be appended first.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when the epoch does not rise.
+    /// [`Broken`] if the epoch does not rise.
     pub fn begin(self, ledger: &ExpectedLog) -> Result<(JournaledEngine, Vec<Fact>), Broken> {
         let (history, facts) = BusyEngine::open(self.recovered.replay);
         let (epoch, last) = (Some(history.engine().epoch()), ledger.expected(ledger.len()).epoch);
-        holds(epoch > last, || unkept(format_args!("{epoch:?} follows on {last:?}")))?;
+        holds(epoch > last, || unkept(format_args!("{epoch:?} follows {last:?}, but epochs must rise")))?;
         Ok((JournaledEngine { log: self.recovered.log, history, journal: self.journal }, facts))
     }
 }
@@ -248,12 +251,12 @@ pub struct JournaledEngine {
 }
 
 impl JournaledEngine {
-    /// Gives a group of facts to the journal, and notes in the ledger what came of it. Returns what the
-    /// journal says.
+    /// Appends a group of facts to the journal, and notes the result in the expected log. Returns the journal's
+    /// result.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when the facts cannot follow from those before.
+    /// [`Broken`] if the facts cannot follow the ones before.
     pub fn append(
         &mut self,
         facts: &[Fact],
@@ -270,11 +273,11 @@ impl JournaledEngine {
         Ok(result)
     }
 
-    /// One step of what is to be done between appends, or a whole snapshot.
+    /// Does one step of maintenance, or makes a whole snapshot.
     ///
     /// # Errors
     ///
-    /// [`MaintainError`], as the journal has it.
+    /// The journal's [`MaintainError`].
     pub fn tend(&mut self, snapshot: bool) -> Result<(), MaintainError> {
         match snapshot {
             true => self.log.snapshot().map(drop),
@@ -282,14 +285,14 @@ impl JournaledEngine {
         }
     }
 
-    /// Judges what a journal keeps once it has made a snapshot: that one and the one before it, and no frame from
+    /// Checks what a journal keeps after it has made a snapshot: that one and the one before it, and no frame from
     /// before both.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it keeps more.
+    /// [`Broken`] if it keeps more.
     pub fn judge_kept(&mut self) -> Result<(), Broken> {
-        // What cannot be read now is read later: the disk is in trouble.
+        // Only a fault of the disk makes this read fail.
         let Ok(snapshots) = self.journal.snapshots() else { return Ok(()) };
         let (first, oldest) = (self.journal.extent().first, snapshots.first().copied());
         holds(snapshots.len() <= 2 && oldest.is_none_or(|oldest| first >= oldest || snapshots.len() < 2), || {
@@ -298,7 +301,7 @@ impl JournaledEngine {
     }
 }
 
-/// The facts in a frame.
+/// Returns the facts in a frame.
 fn facts_of(sequence: Sequence, bytes: &[u8]) -> Option<Vec<Fact>> {
     let frame = frame::decode(bytes).ok().filter(|frame| frame.header.sequence == sequence)?;
     let (mut facts, mut body) = (Vec::new(), frame.body);

@@ -1,85 +1,86 @@
-//! What goes wrong with a disk.
+//! The faults of a disk.
 
 use crate::seeded_rng::Stream;
 use crate::spelling::counted;
 
 counted! {
-/// A kind of fault, as it is drawn, armed and counted. The table of the [module](super) says what
-/// is promised of each.
+/// A kind of fault, as it is drawn, armed and counted. The table of the [module](super) has what a journal must do
+/// about each.
 pub enum DiskFault {
-    /// A write takes fewer bytes than it was given, and says so.
+    /// A write takes fewer bytes than given, and returns how many.
     ShortWrite,
-    /// A write, or another change, fails with an I/O error. Some of it may be there.
+    /// A write, or another change, fails with an I/O error. A part of it may be done.
     WriteFails,
-    /// There is no space left. Some of the write may be there.
+    /// There is no space left. A part of the write may be done.
     NoSpace,
-    /// Space for a file is asked for, and that fails with an I/O error, or the disk is full when a part of it is taken.
+    /// An allocation of space fails with an I/O error, or finds the disk full when a part is done.
     AllocateFails,
-    /// A write goes to another place of its file, and says that it is done.
+    /// A write goes to another place of its file, and returns success.
     MisdirectedWrite,
     /// A read fails with an I/O error.
     ReadFails,
-    /// A read answers what stands in another place of its file.
+    /// A read returns the bytes of another place of its file.
     MisdirectedRead,
-    /// A read answers what stood there before.
+    /// A read returns bytes from before the last write.
     StaleRead,
-    /// A sync fails; what was to be written is still in the cache, and can be synced again.
+    /// A sync fails; the unsynced bytes stay in the cache, and can be synced again.
     SyncFails,
-    /// A sync fails and drops what was to be written: the cache shows it, the next sync succeeds,
-    /// and it is nowhere.
+    /// A sync fails and drops the unsynced bytes: the cache still shows them and the next sync succeeds, but they are
+    /// never on the medium.
     SyncDrops,
-    /// A sync takes its time.
+    /// A sync takes long.
     SyncStalls,
-    /// A sync says that it is done, and has done nothing.
+    /// A sync returns success without doing anything.
     SyncLies,
-    /// A bit on the medium is another one from now on.
+    /// A bit on the medium flips.
     BitRot,
-    /// A file that has a name has none any more.
+    /// A file loses its name.
     FileVanishes,
-    /// Two files have each other's names.
+    /// Two files exchange their names.
     FilesSwapped,
-    /// A file that was removed is back under its name.
+    /// A file that was removed returns under its name.
     FileReturns,
-    /// The process dies; what it wrote is in the cache.
+    /// The process dies; its writes stay in the cache.
     Kill,
-    /// The power fails; what was not synced is there in part.
+    /// The power fails; unsynced bytes survive in part.
     PowerCut,
-    /// After a power cut, a sector that was not synced is as it was before.
+    /// After a power cut, an unsynced sector has its old bytes.
     SectorLost,
-    /// After a power cut, a sector that was not synced is new in one part and old in the other.
+    /// After a power cut, an unsynced sector has new bytes in one part and old ones in the other.
     SectorTorn,
-    /// After a power cut, what was written into a sector and not synced is garbage.
+    /// After a power cut, the unsynced bytes of a sector are garbage.
     SectorGarbage,
-    /// After a power cut, a sector is there and one that was written before it is not.
+    /// After a power cut, a sector is written and one that was written before it is not.
     OutOfOrder,
-    /// After a power cut, a file has its new length, and not all that was written into it.
+    /// After a power cut, a file has its new length, but not all bytes.
     LengthWithoutData,
-    /// After a power cut, what was written behind the end of a file is there, and its new length is not.
+    /// After a power cut, bytes behind the old end of a file are written, but it does not have its new length.
     DataWithoutLength,
-    /// After a power cut, a name that was given or taken away is not, as nobody synced the directory.
+    /// After a power cut, a change of a name is lost, as the directory was not synced.
     NameLost,
 }
 }
 
-/// How many kinds there are.
+/// The number of kinds.
 const KINDS: usize = DiskFault::ALL.len();
 
-/// The parts of one whole in which rates are told.
+/// The number of operations to which rates refer.
 const RATE_WHOLE: u64 = 100_000;
 
 impl DiskFault {
-    /// Those that strike a write.
+    /// The faults that strike a write.
     pub const OF_WRITES: [Self; 4] = [Self::ShortWrite, Self::WriteFails, Self::NoSpace, Self::MisdirectedWrite];
-    /// Those that strike a change of a length or a name.
+    /// The faults that strike a change of a length or a name.
     pub const OF_CHANGES: [Self; 2] = [Self::WriteFails, Self::NoSpace];
-    /// Those that strike an allocation of space.
+    /// The faults that strike an allocation of space.
     pub const OF_ALLOCATIONS: [Self; 1] = [Self::AllocateFails];
-    /// Those that strike a read.
+    /// The faults that strike a read.
     pub const OF_READS: [Self; 3] = [Self::ReadFails, Self::MisdirectedRead, Self::StaleRead];
-    /// Those that strike a sync.
+    /// The faults that strike a sync.
     pub const OF_SYNCS: [Self; 4] = [Self::SyncFails, Self::SyncDrops, Self::SyncStalls, Self::SyncLies];
 
-    /// Whether a sound store keeps all of its promises through it, or stands still until it is over.
+    /// Returns whether a correct store keeps all of its promises under this fault, or at least stops until it has
+    /// ended.
     pub const fn is_survivable(self) -> bool {
         let damages = matches!(self, Self::MisdirectedWrite | Self::MisdirectedRead | Self::StaleRead)
             || matches!(self, Self::BitRot | Self::FileVanishes | Self::FilesSwapped | Self::FileReturns);
@@ -87,40 +88,40 @@ impl DiskFault {
     }
 }
 
-/// Where faults of single operations come from: a rate for each kind, and those that are armed.
+/// The source of faults of single operations: a rate for each kind, and those that are armed.
 #[derive(Debug, Clone)]
 pub struct FaultInjector {
-    /// Strikes in 100,000 operations that this kind can strike.
+    /// The rate of each kind in 100,000 operations that it can strike.
     rates: [u32; KINDS],
     armed: Vec<DiskFault>,
     stream: Stream,
 }
 
 impl FaultInjector {
-    /// No trouble but what is armed.
+    /// Creates a source that only injects faults that are armed.
     pub const fn none(stream: Stream) -> Self {
         Self { rates: [0; KINDS], armed: Vec::new(), stream }
     }
 
-    /// With a kind that strikes so often in 100,000 operations.
+    /// Sets the rate of a kind in 100,000 operations.
     #[must_use]
     pub const fn with(mut self, fault: DiskFault, per_100_000: u32) -> Self {
         self.rates[fault as usize] = per_100_000;
         self
     }
 
-    /// Lets the next operation be struck by this, of those that can be.
+    /// Arms a fault for the next operation that it can strike.
     pub fn arm(&mut self, fault: DiskFault) {
         self.armed.push(fault);
     }
 
-    /// No trouble any more.
+    /// Ends all faults.
     pub fn end(&mut self) {
         self.rates = [0; KINDS];
         self.armed.clear();
     }
 
-    /// Which of these strikes now, if any does.
+    /// Returns which of these faults strikes now, if one does.
     pub(super) fn draw(&mut self, of: &[DiskFault]) -> Option<DiskFault> {
         if let Some(at) = self.armed.iter().position(|armed| of.contains(armed)) {
             return Some(self.armed.remove(at));
@@ -131,7 +132,7 @@ impl FaultInjector {
         })
     }
 
-    /// The source of chance for how a fault strikes.
+    /// Returns the source of randomness for the way in which a fault strikes.
     pub(super) const fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }

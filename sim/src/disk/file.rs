@@ -1,4 +1,4 @@
-//! A file: what is on the medium, and what the cache shows.
+//! A file: the state of the medium, and the state that the cache shows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ pub(super) struct SimulatedFile {
     cache: FileContents,
     dirty: BTreeMap<usize, Dirty>,
     length_is_dirty: bool,
-    /// The least length since the last sync: what was behind it is gone.
+    /// The least length since the last sync: bytes behind it are lost.
     shortest: u64,
-    /// Whether the cache shows something else than the medium without being dirty.
+    /// True if the cache differs from the medium without being dirty.
     is_deceived: bool,
-    /// What the sectors of the last sync held before.
+    /// The old contents of the sectors of the last sync.
     before: BTreeMap<usize, Option<Arc<Sector>>>,
-    /// Rises with each write.
+    /// The number of writes.
     writes: u64,
 }
 
@@ -36,7 +36,7 @@ struct FileContents {
 #[derive(Debug, Clone, Copy)]
 struct Dirty {
     written: UnsyncedSector,
-    /// The write that wrote it last.
+    /// The number of the last write to it.
     by: u64,
 }
 
@@ -49,7 +49,7 @@ impl SimulatedFile {
         self.cache.sectors.read(offset, out);
     }
 
-    /// Reads what stood there before the last change.
+    /// Reads the bytes from before the last change.
     pub(super) fn read_stale(&self, offset: u64, out: &mut [u8]) {
         let mut old = self.medium.sectors.clone();
         if self.dirty.is_empty() {
@@ -58,7 +58,7 @@ impl SimulatedFile {
         old.read(offset, out);
     }
 
-    /// Adds what it shows to a hash.
+    /// Adds the visible bytes to a hash.
     pub(super) fn hash_contents(&self, hash: &mut StateHash) {
         hash.word(self.cache.len);
         self.cache.sectors.hash_written(hash);
@@ -85,7 +85,7 @@ impl SimulatedFile {
         dirty.by = by;
     }
 
-    /// What is behind the new end is gone, and zeros when the file grows again.
+    /// Sets the length. Bytes behind the new end are lost, and zeros if the file grows again.
     pub(super) fn set_len(&mut self, len: u64) {
         if len < self.cache.len {
             self.dirty.retain(|sector, _| *sector < sectors(len));
@@ -111,21 +111,21 @@ impl SimulatedFile {
         }
     }
 
-    /// The medium takes the length of the cache.
+    /// Gives the medium the length of the cache.
     fn settle_length(&mut self) {
         self.medium.sectors.truncate(sectors(self.shortest));
         self.medium.len = self.cache.len;
         (self.length_is_dirty, self.shortest) = (false, self.cache.len);
     }
 
-    /// Forgets that anything is to be written. The cache goes on showing it.
+    /// Drops the unsynced bytes. The cache still shows them.
     pub(super) fn drop_dirty(&mut self) {
         self.is_deceived = self.has_pending() || self.is_deceived;
         self.dirty.clear();
         (self.length_is_dirty, self.shortest) = (false, self.medium.len);
     }
 
-    /// Reads anew from the medium what is not to be written.
+    /// Reads clean sectors again from the medium.
     pub(super) fn evict(&mut self) {
         if !core::mem::take(&mut self.is_deceived) {
             return;
@@ -144,13 +144,12 @@ impl SimulatedFile {
         self.length_is_dirty || !self.dirty.is_empty()
     }
 
-    /// The length counts as one, and each sector.
+    /// Returns the number of unsynced changes: the length counts as one, and each sector.
     pub(super) fn pending(&self) -> usize {
         self.dirty.len() + usize::from(self.length_is_dirty)
     }
 
-    /// The power fails: `fate` says what becomes of the length, if it is dirty, and then of each
-    /// dirty sector.
+    /// Cuts the power: `fate` decides about the length, if it is dirty, and then about each dirty sector.
     pub(super) fn cut(
         &mut self,
         fate: &mut dyn FnMut(&mut Stream) -> SectorFate,
@@ -189,7 +188,7 @@ impl SimulatedFile {
         (self.length_is_dirty, self.shortest, self.is_deceived) = (false, self.medium.len, false);
     }
 
-    /// Flips a bit that was written and is not to be written anew. Answers whether there is any.
+    /// Flips a bit that is on the medium and clean. Returns whether there is one.
     pub(super) fn rot(&mut self, stream: &mut Stream) -> bool {
         let clean: Vec<usize> = self.medium.sectors.written().filter(|at| !self.dirty.contains_key(at)).collect();
         if clean.is_empty() {
@@ -208,8 +207,7 @@ impl SimulatedFile {
 }
 
 impl FileContents {
-    /// Makes zeros of what is behind this length. Answers the sector that it ends in and where,
-    /// when this changed it.
+    /// Zeros the bytes behind this length. Returns the sector that it ends in and the place, if this changed it.
     fn cut_to(&mut self, len: u64) -> Option<(usize, usize)> {
         self.sectors.truncate(sectors(len));
         let (last, from) = (len as usize / SECTOR_BYTES, len as usize % SECTOR_BYTES);
@@ -221,7 +219,7 @@ impl FileContents {
     }
 }
 
-/// How many sectors so many bytes need.
+/// Returns the number of sectors for this many bytes.
 const fn sectors(len: u64) -> usize {
     (len as usize).div_ceil(SECTOR_BYTES)
 }

@@ -1,4 +1,4 @@
-//! Histories: an engine that lives through whatever chance has in store, for its facts.
+//! Histories: an engine that runs random commands, for its facts.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use serde::{Deserialize, Serialize};
 use crate::key_table::KeyTable;
 use crate::seeded_rng::Stream;
 
-/// When the first engine of each history is opened.
+/// The time at which the first engine of each history is opened. Any time after 1970 would do.
 const OPENED_AT: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
-/// Events of one history.
+/// The number of events of one history: few, so that commands often meet an event that exists.
 const EVENTS: usize = 12;
 
-/// How long a history is.
+/// The length of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Length {
-    /// The most openings in it.
+    /// The greatest number of openings.
     pub openings: u32,
-    /// The most groups after each of them.
+    /// The greatest number of groups after each opening.
     pub groups: u32,
 }
 
 impl Length {
-    /// A trial's.
+    /// The length for random faults: enough openings and groups for several snapshots.
     pub const TRIAL: Self = Self { openings: 8, groups: 10 };
 }
 
-/// An engine, and what is needed to keep it busy.
+/// An engine with the state that is needed to give it commands.
 #[derive(Debug)]
 pub struct BusyEngine {
     engine: Engine,
@@ -48,7 +48,7 @@ pub struct BusyEngine {
 }
 
 impl BusyEngine {
-    /// The configuration of every history: small, so that each kind of fact soon occurs.
+    /// Returns the configuration of every history: small, so that each kind of fact soon occurs.
     pub fn config() -> Config {
         let small = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
         let mut config = Config::default();
@@ -60,12 +60,12 @@ impl BusyEngine {
         config
     }
 
-    /// The keys of every history.
+    /// Returns the keys of every history.
     pub fn key_table() -> KeyTable {
         KeyTable::of(EVENTS)
     }
 
-    /// Goes on where a replay ends, and answers the facts of the opening too.
+    /// Opens an engine after a replay. Returns it with the facts of the opening.
     pub fn open(replay: Replay) -> (Self, Vec<Fact>) {
         let mut out = Output::with_facts();
         let engine = replay.open(OPENED_AT, &mut out);
@@ -76,13 +76,13 @@ impl BusyEngine {
         (history, facts)
     }
 
-    /// The engine.
+    /// Returns the engine.
     pub const fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Some moves, and the facts that follow from them.
-    pub fn go_on(&mut self, stream: &mut Stream) -> Vec<Fact> {
+    /// Executes some commands. Returns their facts.
+    pub fn advance(&mut self, stream: &mut Stream) -> Vec<Fact> {
         for _ in 0..stream.between(1, 4) {
             self.step(stream);
         }

@@ -1,4 +1,4 @@
-//! A disk without I/O: files under names, a cache over them, and what a power cut leaves.
+//! A disk without I/O: named files, a cache over them, and the effects of power cuts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
@@ -10,25 +10,25 @@ use crate::seeded_rng::Stream;
 use crate::state_hash::StateHash;
 use crate::tier::Probes;
 
-/// Why a disk did not do what it was asked.
+/// The reason why a disk did not do a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiskError {
-    /// It failed, and says no more.
+    /// The call failed without details.
     #[error("I/O error")]
     Io,
-    /// It is full.
+    /// The disk is full.
     #[error("no space is left on the disk")]
     NoSpace,
     /// There is no such file, or no such place in it.
     #[error("there is no such file, or no such place in it")]
     Missing,
-    /// The process that asks is dead: the disk, or it, was stopped.
+    /// The calling process is dead: it was killed, or the disk stopped.
     #[error("the process is dead")]
     Dead,
 }
 
-/// A life of the process that uses a disk. Its files are of no use in the next one.
+/// One life of the process that uses a disk. Its handles are invalid in the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskLife(u64);
 
@@ -39,37 +39,37 @@ pub struct DiskHandle {
     life: DiskLife,
 }
 
-/// What is left of what was not synced when the power fails. Exhaustive on purpose: callers choose from both.
+/// The choice of what survives of unsynced changes when the power fails. Exhaustive on purpose: callers choose between
+/// both.
 #[derive(Debug)]
 pub enum UnsyncedLoss<'s> {
-    /// Chance says.
+    /// A random choice.
     Drawn(&'s mut Stream),
-    /// Of the pending changes, counted from 0, those whose bit is set survive, and as many of the
-    /// pending names as are given.
+    /// The pending changes, counted from 0, whose bit is set survive, and this many of the pending names.
     Chosen {
         /// A bit for each of [`SimulatedDisk::pending`], the lowest first.
         survivors: u64,
-        /// How many of [`SimulatedDisk::pending_names`].
+        /// The number of surviving [`SimulatedDisk::pending_names`].
         names: usize,
-        /// What becomes of the others.
+        /// The fate of the others.
         rest: Rest,
-        /// Chance, for what is torn or garbage.
+        /// The source of randomness for torn and garbage bytes.
         stream: &'s mut Stream,
     },
 }
 
-/// What becomes of a sector that does not survive a power cut.
+/// The fate of a sector that does not survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
-    /// It is as it was before.
+    /// The sector has its old bytes.
     Lost,
-    /// It is new in one part and old in the other.
+    /// The sector has new bytes in one part and old ones in the other.
     Torn,
-    /// What was written into it is garbage.
+    /// The written bytes are garbage.
     Garbage,
 }
 
-/// A disk.
+/// A simulated disk.
 #[derive(Debug, Clone)]
 pub struct SimulatedDisk {
     pub(super) files: BTreeMap<u64, SimulatedFile>,
@@ -77,13 +77,13 @@ pub struct SimulatedDisk {
     pub(super) names: BTreeMap<String, u64>,
     synced_names: BTreeMap<String, u64>,
     pending_names: Vec<Rename>,
-    /// The files that were removed last.
+    /// The files that were removed last, so that one can return.
     pub(super) removed: Vec<(String, SimulatedFile)>,
     capacity_bytes: u64,
     life: DiskLife,
     operations: u64,
     changes: u64,
-    /// The operations after which the process is dead.
+    /// The number of changes after which the process is dead.
     stops_at: Option<u64>,
     stalled_micros: u64,
     trouble: FaultInjector,
@@ -91,20 +91,20 @@ pub struct SimulatedDisk {
     history: Option<Vec<DiskImage>>,
 }
 
-/// Names that change at once: the file that each names now, if it still names one.
+/// Names that change together: the file of each name, if it still has one.
 pub(super) type Rename = Vec<(String, Option<u64>)>;
 
-/// A disk as it was before a change.
+/// A disk before a change.
 #[derive(Debug, Clone)]
 pub struct DiskImage {
-    /// How many changes were done.
+    /// The number of changes done.
     pub changes: u64,
     /// The disk.
     pub disk: SimulatedDisk,
 }
 
 impl SimulatedDisk {
-    /// An empty disk with this much space, and trouble.
+    /// Creates an empty disk with this much space, and these faults.
     pub fn new(capacity_bytes: u64, trouble: FaultInjector) -> Self {
         Self {
             files: BTreeMap::new(),
@@ -125,88 +125,88 @@ impl SimulatedDisk {
         }
     }
 
-    /// The life of the process now.
+    /// Returns the current life of the process.
     pub const fn life(&self) -> DiskLife {
         self.life
     }
 
-    /// How many operations were asked for, of any kind.
+    /// Returns the number of calls of any kind.
     pub const fn operations(&self) -> u64 {
         self.operations
     }
 
-    /// How many of them may have changed something.
+    /// Returns the number of calls that may have changed the disk.
     pub const fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Time that stalls have taken since this was last asked, in microseconds.
+    /// Returns and resets the time that stalls have taken, in microseconds.
     pub fn take_stalled(&mut self) -> u64 {
         core::mem::take(&mut self.stalled_micros)
     }
 
-    /// What has struck.
+    /// Returns the faults that have struck.
     pub const fn probes(&self) -> &Probes {
         &self.probes
     }
 
-    /// What is to strike.
+    /// Returns the faults to come.
     pub const fn trouble(&mut self) -> &mut FaultInjector {
         &mut self.trouble
     }
 
-    /// Bytes that are not taken.
+    /// Returns the free bytes.
     pub fn room(&self) -> u64 {
         self.capacity_bytes.saturating_sub(self.taken())
     }
 
-    /// Bytes that files take.
+    /// Returns the bytes that files take.
     pub fn taken(&self) -> u64 {
         self.names.values().filter_map(|file| self.files.get(file)).map(SimulatedFile::len).sum()
     }
 
-    /// Gives it more space, or less.
+    /// Sets the capacity.
     pub const fn resize(&mut self, capacity_bytes: u64) {
         self.capacity_bytes = capacity_bytes;
     }
 
-    /// The process dies before the change that follows after so many more.
+    /// Kills the process after this many more changes.
     pub const fn stop_after(&mut self, changes: u64) {
         self.stops_at = Some(self.changes.saturating_add(changes));
     }
 
-    /// Whether the process can change nothing more.
+    /// Returns whether the process can change nothing more.
     pub fn is_stopped(&self) -> bool {
         self.stops_at.is_some_and(|at| self.changes >= at)
     }
 
-    /// Keeps the disk as it is before each change from now on.
+    /// Keeps a copy of the disk before each change from now on.
     pub fn keep_history(&mut self) {
         self.history = Some(Vec::new());
     }
 
-    /// What was kept.
+    /// Returns the copies.
     pub fn take_history(&mut self) -> Vec<DiskImage> {
         self.history.take().unwrap_or_default()
     }
 
-    /// Changes that are not synced: lengths and sectors, file by file.
+    /// Returns the number of unsynced changes: lengths and sectors, file by file.
     pub fn pending(&self) -> usize {
         self.files.values().map(SimulatedFile::pending).sum()
     }
 
-    /// Names given or taken away that are not synced. They become so in order.
+    /// Returns the number of unsynced changes of names. They are synced in order.
     pub fn pending_names(&self) -> usize {
         self.pending_names.len()
     }
 
-    /// The process dies. The cache stays.
+    /// Kills the process. The cache stays.
     pub fn kill(&mut self) {
         self.probes.fire(DiskFault::Kill);
         self.restart();
     }
 
-    /// The power fails, and comes back.
+    /// Cuts the power, and restores it.
     pub fn power_cut(&mut self, cut: UnsyncedLoss<'_>) {
         self.probes.fire(DiskFault::PowerCut);
         let (names, stream, chosen) = match cut {
@@ -247,12 +247,12 @@ impl SimulatedDisk {
         self.stops_at = None;
     }
 
-    /// Reads anew from the medium what the cache shows otherwise because a sync has failed.
+    /// Reads again from the medium what the cache shows differently since a sync failed.
     pub fn evict(&mut self) {
         self.files.values_mut().for_each(SimulatedFile::evict);
     }
 
-    /// A hash of the files that have a name. Disks whose power has failed are as good as equal when theirs are.
+    /// Returns a hash of the files that have a name. Disks with equal hashes behave alike after a power cut.
     pub(super) fn contents_hash(&self) -> u64 {
         let mut hash = StateHash::default();
         for (name, file) in &self.names {
@@ -262,12 +262,12 @@ impl SimulatedDisk {
         hash.finish()
     }
 
-    /// The names that there are.
+    /// Returns the names of all files.
     pub fn names_now(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(String::as_str)
     }
 
-    /// Files that nothing names, not even after a power cut, are gone.
+    /// Drops files without a name, current or after a power cut.
     fn sweep_files(&mut self) {
         let pending = self.pending_names.iter().flatten().filter_map(|(_, file)| file.as_ref());
         let named: BTreeSet<u64> =
@@ -326,7 +326,7 @@ impl SimulatedDisk {
         DiskHandle { file, life: self.life }
     }
 
-    /// Gives names to files, or takes them away.
+    /// Changes names.
     pub(super) fn call(&mut self, rename: Rename) {
         apply(&mut self.names, &rename);
         self.pending_names.push(rename);

@@ -1,11 +1,11 @@
-//! What happens to the files of a disk behind the back of the process.
+//! Faults of files that happen without any call of the process.
 
 use super::fault::DiskFault;
 use super::medium::{SimulatedDisk, apply};
 use crate::seeded_rng::Stream;
 
 impl SimulatedDisk {
-    /// A bit that was synced is another one from now on. Returns whether there was any.
+    /// Flips a synced bit. Returns whether there was one.
     pub fn rot(&mut self, stream: &mut Stream) -> bool {
         let files: Vec<u64> = self.names.values().copied().collect();
         let Some(file) = (!files.is_empty()).then(|| stream.pick(&files)) else { return false };
@@ -16,7 +16,7 @@ impl SimulatedDisk {
         has_struck
     }
 
-    /// A bit of this file that was synced is another one from now on. Returns whether there was any.
+    /// Flips a synced bit of this file. Returns whether there was one.
     pub fn rot_file(&mut self, name: &str, stream: &mut Stream) -> bool {
         let file = self.names.get(name).copied();
         let has_struck = file.and_then(|file| self.files.get_mut(&file)).is_some_and(|file| file.rot(stream));
@@ -26,7 +26,7 @@ impl SimulatedDisk {
         has_struck
     }
 
-    /// A file that has a name has none any more. Returns whether there was any.
+    /// Takes away the name of a file. Returns whether there was one.
     pub fn vanish(&mut self, stream: &mut Stream) -> bool {
         self.settle_names();
         let names = self.list();
@@ -36,7 +36,7 @@ impl SimulatedDisk {
         }
     }
 
-    /// Two files have each other's names. Returns whether there were two.
+    /// Exchanges the names of two files. Returns whether there were two.
     pub fn swap(&mut self, stream: &mut Stream) -> bool {
         self.settle_names();
         let names = self.list();
@@ -49,7 +49,7 @@ impl SimulatedDisk {
         self.put_name(DiskFault::FilesSwapped, &swapped)
     }
 
-    /// A file that was removed is back under its name, unless another one has it. Returns whether there was one.
+    /// Returns a removed file to its name, unless another one has it. Returns whether there was one.
     pub fn bring_back(&mut self, stream: &mut Stream) -> bool {
         self.settle_names();
         let gone: Vec<usize> =
@@ -62,7 +62,7 @@ impl SimulatedDisk {
         self.put_name(DiskFault::FileReturns, &[(name, Some(number))])
     }
 
-    /// Changes names behind the back of the process.
+    /// Changes names without any call of the process.
     fn put_name(&mut self, fault: DiskFault, rename: &[(String, Option<u64>)]) -> bool {
         self.probes.fire(fault);
         apply(&mut self.names, &rename.to_vec());
@@ -70,7 +70,7 @@ impl SimulatedDisk {
         true
     }
 
-    /// Keeps a file that is being removed, in case that it returns.
+    /// Keeps a file that is being removed, so that it can return.
     pub(super) fn keep_removed(&mut self, name: &str, file: u64) {
         const KEPT: usize = 8;
         if let Some(file) = self.files.get(&file) {

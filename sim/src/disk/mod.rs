@@ -1,27 +1,27 @@
-//! A simulated disk, journals on it, and what must be true of them whatever the disk does.
+//! A simulated disk, journals on it, and the promises that a journal must keep under each fault.
 //!
-//! A [`SimulatedDisk`] has files of sectors. What is written is in a cache; a sync makes it persistent. A
-//! power cut leaves of each sector that was not synced what it likes: the new bytes, the old ones,
-//! some of each, or garbage in what was written. Lengths are as fickle as sectors. Names become
-//! persistent by a sync of the directory, and in order. When only the process dies, the cache stays.
+//! A [`SimulatedDisk`] has files of sectors. Writes go to a cache; a sync makes them persistent. After a power cut
+//! each unsynced sector has the new bytes, the old ones, some of each, or garbage in the written part. Lengths behave
+//! like sectors. Names become persistent by a sync of the directory, and in order. When only the process dies, the
+//! cache stays.
 //!
-//! | fault | what a sound store promises |
+//! | fault | what a correct store promises |
 //! |---|---|
-//! | power cut; sectors lost, torn, garbage, out of order; length without data, data without length; names lost | opened again, all that was acknowledged is there and nothing half: at most the one group that was not acknowledged, and that one whole |
-//! | kill | the same, and what was written and not synced is synced before anything builds on it |
-//! | short write | nothing is noticed |
-//! | write fails | `Unknown`: the journal takes no more calls, and opened again keeps the promise of a power cut |
-//! | no space | `Full`: nothing was written and the journal goes on, or `Unknown` as above |
-//! | read fails | the call fails with the place, and opening again goes on |
+//! | power cut; sectors lost, torn, garbage, out of order; length without data, data without length; names lost | opened again, every acknowledged group is there, and of the others at most the last one, as a whole |
+//! | kill | the same, and unsynced bytes are synced before any later write depends on them |
+//! | short write | no effect |
+//! | write fails | `Unknown`: the journal takes no more calls, and after an opening the promise of a power cut holds |
+//! | no space | `Full`: nothing was written and the journal continues, or `Unknown` as above |
+//! | read fails | the call fails with the place, and another opening succeeds |
 //! | sync fails | `Unknown`, as for a write |
-//! | sync fails and drops what it was to write | `Unknown`; opened again, the medium is read and not the cache, so nothing builds on what is nowhere |
-//! | sync stalls | the call takes so long, and no fault follows |
+//! | sync fails and drops the unsynced bytes | `Unknown`; an opening reads the medium and not the cache, so no later write depends on lost bytes |
+//! | sync stalls | the call takes that long, and no fault follows |
 //! | bit rot | found and refused with its place, wherever it is read: never another fact. In the last frame, as long as nothing follows it, rot looks like a torn tail, and the frame is cut |
-//! | misdirected write | what it destroyed is rot; what it should have written is missing, which is refused as soon as something follows it |
-//! | misdirected read, stale read | refused with the place; opened again all is well. A tail is cut only when two reads agree; two that go wrong alike can take the last frame away |
+//! | misdirected write | what it destroyed is rot; the missing bytes are refused as soon as something follows them |
+//! | misdirected read, stale read | refused with the place; another opening succeeds. A tail is cut only when two reads agree; two that go wrong alike can take the last frame away |
 //! | allocation of space fails, or finds a full disk in the midst | `Full` or `Unknown`: nothing of the group was written; what was taken is given back |
 //! | a file vanishes, two change places | refused with its name, unless nothing needs it |
-//! | a file that was removed is back | of no matter: it is removed again |
+//! | a file that was removed is back | no effect: it is removed again |
 //! | sync lies | *nothing*: what was acknowledged may be lost, and the oracle says so |
 //!
 //! ```
@@ -44,18 +44,18 @@
 //!
 //! | file | part |
 //! |---|---|
-//! | `sector`, `file`, `medium`, `calls` | the disk: sectors, files, names and power, what is asked of it |
-//! | `mishap` | what happens to its files behind the back of the process |
-//! | `fault` | kinds of faults, where they come from, and what has struck |
-//! | `ailment` | one call that goes wrong, as a scenario says it |
-//! | `shared_disk` | a disk that a store and the world share |
-//! | `volume`, `store` | the drive as the journal that ships wants it, and that journal |
-//! | `damaged` | a store that does not notice that something is damaged |
+//! | `sector`, `file`, `medium`, `calls` | the disk: sectors, files, names and power cuts, calls |
+//! | `mishap` | faults of files that happen without any call |
+//! | `fault` | kinds of faults, their source and their counts |
+//! | `ailment` | faults of single calls, as scenarios name them |
+//! | `shared_disk` | a disk that a store and the simulation share |
+//! | `volume`, `store` | the disk behind the product's `Volume`, and the product's journal on it |
+//! | `damaged` | a store that does not detect damage |
 //! | `history` | an engine for its facts |
-//! | `expected_log`, `shared` | what was acknowledged, and what a journal makes of it |
+//! | `expected_log`, `shared` | acknowledged groups, compared with those of a journal |
 //! | `crash` | a crash before and after each change |
-//! | `random_faults` | random faults, and what is promised of them |
-//! | `scenario` | all of that as the scenarios of a tier |
+//! | `random_faults` | runs under random faults |
+//! | `scenario` | the disk tier: all of that as scenarios |
 
 mod ailment;
 mod calls;

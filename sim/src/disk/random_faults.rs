@@ -1,4 +1,4 @@
-//! Trials: a journal lives through random faults, and is held to what it promises of them.
+//! Runs of a journal under random faults, which check its promises.
 
 use core::fmt;
 
@@ -15,33 +15,34 @@ use crate::failure::Broken;
 use crate::seeded_rng::{SeededRng, Stream};
 use crate::tier::Probes;
 
-/// Openings that may fail one after the other before the faults take a break.
+/// The number of openings that may fail one after the other before the faults pause: else a run may never open the
+/// journal again.
 const PATIENCE: u32 = 4;
 
-/// Space on a disk, as long as it is not short of it.
+/// The space on a disk without shortage: far more than a run takes.
 const CAPACITY_BYTES: u64 = 64 << 20;
 
-/// What strikes in a trial.
+/// The faults of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFamily {
-    /// Crashes, and operations that fail and say so.
+    /// Crashes, and operations that return errors.
     Failures,
-    /// The same, and bits that rot, and reads and writes that go astray.
+    /// The same, with bit rot and misdirected reads and writes.
     Damage,
-    /// The same as failures, and syncs that lie.
+    /// The faults of `Failures`, with syncs that lie.
     Lies,
 }
 
-/// How a trial ended.
+/// The result of a run without a broken promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RunVerdict {
-    /// All that was acknowledged is there.
+    /// All acknowledged groups are there.
     Kept,
-    /// The journal is refused, as what it holds is damaged.
+    /// The journal is damaged, and refused.
     Refused,
-    /// The last group was damaged while nothing followed it, and is cut.
+    /// The last group was damaged while nothing followed it, and was cut.
     LastCut,
-    /// A sync has lied, and the oracle has found out.
+    /// A sync has lied, and the oracle has detected the loss.
     Caught,
 }
 
@@ -51,30 +52,30 @@ impl fmt::Display for RunVerdict {
             Self::Kept => "all of them are there",
             Self::Refused => "the journal is damaged, and refused",
             Self::LastCut => "the last was damaged while nothing followed it, and is cut",
-            Self::Caught => "a sync has lied, and that was found out",
+            Self::Caught => "a sync has lied, and the loss was detected",
         })
     }
 }
 
-/// What came of a trial.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RandomFaultRun {
-    /// How it ended.
+    /// The verdict.
     pub verdict: RunVerdict,
-    /// Groups that were acknowledged and audited.
+    /// The number of groups that were acknowledged and audited.
     pub groups: usize,
-    /// What has struck.
+    /// The faults that have struck.
     pub probes: Probes,
 }
 
-/// Why a life of the journal ended.
+/// The reason why a life of the journal ended.
 #[derive(Debug)]
 enum LifeEnding {
-    /// It was closed, or an error ended it.
+    /// The journal was closed, or an error ended it.
     Over,
-    /// A broken promise, unless the family allows it.
+    /// A promise is broken, unless the family allows it.
     Broken(Broken),
-    /// It was refused.
+    /// The opening was refused.
     Refused(String),
 }
 
@@ -84,26 +85,26 @@ impl From<Broken> for LifeEnding {
     }
 }
 
-/// Lets a journal live through the faults of this seed.
+/// Runs a journal under the faults of this seed.
 ///
 /// # Errors
 ///
-/// [`Broken`] when it does not keep what it promises of these faults.
+/// [`Broken`] if the journal does not keep its promises under these faults.
 pub fn run(seed: u64, family: DiskFamily, length: Length, make: Maker<'_>) -> Result<RandomFaultRun, Broken> {
     let rng = SeededRng::of(seed);
     let mut stream = rng.stream("trial");
     let trouble = family.draw(&mut stream, rng.stream("trouble"));
     let drive = SharedDisk::new(SimulatedDisk::new(CAPACITY_BYTES, trouble.clone()));
     let ledger = ExpectedLog::default();
-    let mut patient = Patient { make, drive, family, length, trouble, stream, ledger, lost: 0 };
-    let verdict = patient.live()?;
-    let (groups, probes) = (patient.ledger.len(), patient.drive.probes());
+    let mut tested = TestedJournal { make, drive, family, length, trouble, stream, ledger, lost: 0 };
+    let verdict = tested.live()?;
+    let (groups, probes) = (tested.ledger.len(), tested.drive.probes());
     Ok(RandomFaultRun { verdict, groups, probes })
 }
 
 impl DiskFamily {
-    /// Trouble for a disk: each kind of the family with a rate of its own, and half of them not at
-    /// all. The rates come from `stream`, the strikes from `strikes`.
+    /// Returns faults for a disk: each kind of the family with a rate of its own, and half of them not at all. The
+    /// rates come from `stream`, the strikes from `strikes`.
     pub fn draw(self, stream: &mut Stream, strikes: Stream) -> FaultInjector {
         let mut trouble = FaultInjector::none(strikes);
         let calls = DiskFault::OF_WRITES.into_iter().chain(DiskFault::OF_READS).chain(DiskFault::OF_SYNCS);
@@ -121,7 +122,7 @@ impl DiskFamily {
 }
 
 /// A journal under test.
-struct Patient<'m> {
+struct TestedJournal<'m> {
     make: Maker<'m>,
     drive: SharedDisk,
     family: DiskFamily,
@@ -129,11 +130,11 @@ struct Patient<'m> {
     trouble: FaultInjector,
     stream: Stream,
     ledger: ExpectedLog,
-    /// Groups that were lost at once.
+    /// The greatest number of groups that were lost at once.
     lost: usize,
 }
 
-impl Patient<'_> {
+impl TestedJournal<'_> {
     fn live(&mut self) -> Result<RunVerdict, Broken> {
         let mut failed = 0;
         for _ in 0..self.length.openings {
@@ -161,12 +162,12 @@ impl Patient<'_> {
         self.drive.probes().count(fault) > 0
     }
 
-    /// A broken promise is none when a sync has lied.
+    /// Excuses a broken promise if a sync has lied.
     fn excuse(&self, broken: Broken) -> Result<RunVerdict, Broken> {
         if self.struck(DiskFault::SyncLies) { Ok(RunVerdict::Caught) } else { Err(broken) }
     }
 
-    /// Only what is damaged may be refused for good.
+    /// Excuses a permanent refusal if the journal is damaged.
     fn excuse_refusal(&self, cause: String) -> Result<RunVerdict, Broken> {
         let damages =
             [DiskFault::BitRot, DiskFault::MisdirectedWrite, DiskFault::FileVanishes, DiskFault::FilesSwapped];
@@ -178,14 +179,14 @@ impl Patient<'_> {
         }
     }
 
-    /// No faults for a while.
+    /// Ends all faults for a while.
     fn rest(&mut self) {
         let mut disk = self.drive.disk();
         disk.trouble().end();
         disk.resize(CAPACITY_BYTES);
     }
 
-    /// What happens between two openings.
+    /// Draws what happens between two openings.
     fn interlude(&mut self) {
         match self.stream.below(6) {
             0 | 1 => self.drive.kill(),
@@ -196,7 +197,8 @@ impl Patient<'_> {
         if self.family == DiskFamily::Damage {
             match self.stream.below(32) {
                 0..4 => disk.rot(&mut self.stream),
-                // A second one could take everything away, the marker too, and leave an empty directory.
+                // A second vanished file could remove the rest, including the format file, and leave an empty
+                // directory.
                 4 if disk.probes().count(DiskFault::FileVanishes) == 0 => disk.vanish(&mut self.stream),
                 5 => disk.swap(&mut self.stream),
                 6 | 7 => disk.bring_back(&mut self.stream),
@@ -214,20 +216,20 @@ impl Patient<'_> {
         }
     }
 
-    /// One opening, with some groups.
+    /// Opens the journal once, and appends some groups.
     fn life(&mut self) -> Result<(), LifeEnding> {
         let opened = self.open()?;
         let (mut writer, facts) = opened.begin(&self.ledger)?;
         self.append(&mut writer, &facts)?;
         for _ in 0..self.stream.between(1, self.length.groups.into()) {
-            let facts = writer.history.go_on(&mut self.stream);
+            let facts = writer.history.advance(&mut self.stream);
             self.append(&mut writer, &facts)?;
             self.tend(&mut writer)?;
         }
         Ok(())
     }
 
-    /// Appends, and once more after somebody has made room.
+    /// Appends, and tries again after space was freed.
     fn append(&mut self, writer: &mut JournaledEngine, facts: &[Fact]) -> Result<(), LifeEnding> {
         let drive = self.drive.clone();
         let changes = || drive.disk().changes();
@@ -251,8 +253,8 @@ impl Patient<'_> {
         }
     }
 
-    /// How many of the last groups damage may take away unseen: what it strikes while nothing sound
-    /// follows. A write that goes astray may hit several, and is missing itself; two reads that go wrong may agree.
+    /// Returns the number of groups at the end that damage may remove undetected: those that it strikes while nothing
+    /// valid follows. A misdirected write may hit several, and is missing itself; two wrong reads may agree.
     fn excused(&self) -> u64 {
         let probes = self.drive.probes();
         match probes.count(DiskFault::MisdirectedWrite) {
@@ -266,12 +268,13 @@ impl Patient<'_> {
         probes.count(DiskFault::StaleRead) + probes.count(DiskFault::MisdirectedRead)
     }
 
-    /// An opening that was refused: for now, or for good.
+    /// Returns the end of a life whose opening was refused, for now or permanently.
     fn refuse(&self, error: &OpenError) -> LifeEnding {
         let is_damage = matches!(error, OpenError::Corrupt(_) | OpenError::TooNew(_));
         match self.family {
             DiskFamily::Failures if is_damage => {
-                Broken::new("durability", 10, format_args!("nothing is damaged, and it is refused: {error}")).into()
+                Broken::new("durability", 10, format_args!("nothing is damaged, but the opening is refused: {error}"))
+                    .into()
             }
             DiskFamily::Failures | DiskFamily::Damage | DiskFamily::Lies => LifeEnding::Refused(error.to_string()),
         }
@@ -282,7 +285,7 @@ impl Patient<'_> {
             0 => writer.log.seal().map_err(MaintainError::Write),
             1 => {
                 let made = writer.tend(true);
-                // One that is damaged is no use, and the one before it is kept instead.
+                // A damaged snapshot is not used; the one before it is kept instead, so only failures can be checked.
                 if made.is_ok() && self.family == DiskFamily::Failures {
                     writer.judge_kept()?;
                 }
@@ -302,7 +305,7 @@ impl Patient<'_> {
         }
     }
 
-    /// Without faults: all is there, and the journal goes on.
+    /// Checks without faults that everything is there, and that the journal continues.
     fn checkup(&mut self) -> Result<(), LifeEnding> {
         let mut opened = self.open()?;
         if self.family == DiskFamily::Failures {

@@ -1,4 +1,4 @@
-//! The disk tier: what a journal goes through on a disk that misbehaves.
+//! The disk tier: scenarios of a journal on a disk with faults.
 
 use std::fmt::{self, Display};
 use std::hash::{Hash as _, Hasher as _};
@@ -23,24 +23,24 @@ use crate::trace::Trace;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiskTier {}
 
-/// A journal on a simulated disk, and what it goes through.
+/// A scenario of a journal on a simulated disk.
 pub type DiskScenario = Scenario<DiskTier>;
 
-/// What strikes a journal, and how long it is.
+/// The faults of a scenario, and its length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskSetup {
-    /// What strikes.
+    /// The kinds of faults.
     pub profile: FaultProfile,
-    /// How long it is.
+    /// The length.
     pub length: Length,
 }
 
-/// No operation and no fault: all of them follow from the seed.
+/// The type of operations and faults, of which there are none: all of them follow from the seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Never {}
 
-/// What strikes a journal.
+/// The kinds of faults of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultProfile {
@@ -54,21 +54,22 @@ pub enum FaultProfile {
     Lies,
 }
 
-/// What a scenario that broke no promise came to.
+/// The result of a scenario that broke no promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Survived {
-    /// All crashes.
+    /// The numbers of all crashes.
     Crashes(Tried),
-    /// A trial.
+    /// The result under random faults.
     Trial(RandomFaultRun),
 }
 
-/// How much of the crashes of a history is tried.
+/// Returns the number of crashes to try. Kills are cheap, so each moment has one; an interrupted recovery costs as
+/// much as all its changes.
 const fn effort(length: Length) -> Effort {
     Effort { length, kills: 1, draws: 12, again: 300 }
 }
 
-/// A store on this drive, whose segments are as large as the seed says: smaller than a group, or of many.
+/// Returns a store on this disk. The seed decides whether segments are smaller than a group, or have many.
 fn store(drive: SharedDisk, seed: u64) -> Box<dyn JournalStore> {
     let mut draw = SeededRng::of(seed).stream("segments");
     let first = draw.pick(&[200, 700, 1 << 10, 4 << 10]);
@@ -76,7 +77,7 @@ fn store(drive: SharedDisk, seed: u64) -> Box<dyn JournalStore> {
 }
 
 impl DiskScenario {
-    /// The scenario of this seed.
+    /// Returns the scenario of this seed.
     pub fn draw(seed: u64) -> Self {
         let mut draw = SeededRng::of(seed).stream("scenario");
         let profile = match draw.below(8) {
@@ -92,11 +93,11 @@ impl DiskScenario {
         Self::of(seed, DiskSetup { profile, length })
     }
 
-    /// Goes through it.
+    /// Runs the scenario.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when the journal does not keep what it promises.
+    /// [`Broken`] if the journal does not keep its promises.
     pub fn go_through(&self) -> Result<Survived, Broken> {
         let DiskSetup { profile, length } = self.setup;
         let make = |drive: SharedDisk| store(drive, self.seed);
@@ -132,10 +133,11 @@ impl Tier for DiskTier {
         if scenario.size() <= MOST {
             return Ok(());
         }
-        Err(FileError::TooLarge { path: path.to_owned(), what: format!("openings times groups are over {MOST}") })
+        Err(FileError::TooLarge { path: path.to_owned(), what: format!("openings times groups are more than {MOST}") })
     }
 
-    /// It has no steps, so that one hash is all there are. What has struck counts unless a promise is broken.
+    /// Runs a scenario, which has no steps, so its hash is the only one. Faults that have struck count unless a
+    /// promise is broken.
     fn run(scenario: &DiskScenario, keep: Keep, probes: &mut Probes) -> Report {
         let survived = scenario.go_through();
         let (outcome, hash, broken) = match survived {
@@ -150,13 +152,13 @@ impl Tier for DiskTier {
         Report { broken, hash, hashes: vec![hash], trace, ..Report::default() }
     }
 
-    /// How many groups there are at most, over all openings.
+    /// Returns the greatest number of groups over all openings.
     fn size(scenario: &DiskScenario) -> usize {
         let Length { openings, groups } = scenario.setup.length;
         (openings as usize).saturating_mul(groups as usize)
     }
 
-    /// The shortest comes first.
+    /// Returns shorter scenarios, the shortest first.
     fn moves(scenario: &DiskScenario) -> Vec<ScenarioChange<Self>> {
         let Length { openings, groups } = scenario.setup.length;
         let of = |openings| (1..=groups).map(move |groups| Length { openings, groups });
@@ -188,7 +190,7 @@ impl ScenarioPart for Never {
 }
 
 impl Survived {
-    /// What has struck.
+    /// Returns the faults that have struck.
     pub const fn probes(&self) -> &Probes {
         match self {
             Self::Crashes(tried) => &tried.probes,
@@ -196,7 +198,7 @@ impl Survived {
         }
     }
 
-    /// A hash of everything that was counted on the way.
+    /// Returns a hash of all results.
     pub fn hash(&self) -> u64 {
         let mut hash = StateHash::default();
         format!("{self:?}").hash(&mut hash);

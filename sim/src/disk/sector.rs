@@ -1,4 +1,4 @@
-//! Sectors: the units in which a disk forgets.
+//! Sectors: the units of loss in a power cut.
 
 use std::hash::Hasher as _;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::seeded_rng::Stream;
 use crate::state_hash::StateHash;
 
-/// Bytes of a sector.
+/// The bytes of a sector, as the journal assumes them.
 pub const SECTOR_BYTES: usize = 512;
 
 /// The bytes of one sector.
@@ -28,7 +28,7 @@ impl Sectors {
         self.0[at] = sector;
     }
 
-    /// The bytes of a sector, to be changed.
+    /// Returns the bytes of a sector, to be changed.
     pub(super) fn edit(&mut self, at: usize) -> &mut Sector {
         if self.0.len() <= at {
             self.0.resize(at + 1, None);
@@ -61,7 +61,7 @@ impl Sectors {
         }
     }
 
-    /// The sectors that were ever written.
+    /// Returns the sectors that were ever written.
     pub(super) fn written(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().filter(|(_, sector)| sector.is_some()).map(|(at, _)| at)
     }
@@ -71,16 +71,16 @@ impl Sectors {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
     pub(super) sector: usize,
-    /// Where it begins in the sector.
+    /// The first byte in the sector.
     pub(super) from: usize,
-    /// Where it begins in the run.
+    /// The first byte in the run.
     pub(super) at: usize,
     pub(super) len: usize,
 }
 
-/// A run of bytes, sector by sector.
+/// Returns the pieces of a run of bytes, sector by sector.
 pub(super) fn pieces(offset: u64, len: usize) -> impl Iterator<Item = Piece> {
-    // Offsets of a simulated disk are small.
+    // Offsets of a simulated disk fit, as its capacity does.
     let start = offset as usize;
     let mut at = 0;
     core::iter::from_fn(move || {
@@ -117,16 +117,16 @@ impl UnsyncedSector {
     }
 }
 
-/// What becomes of a sector that was not synced.
+/// The fate of an unsynced sector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SectorFate {
-    /// It is there.
+    /// The sector has its new bytes.
     Survives,
-    /// It is as it was.
+    /// The sector has its old bytes.
     Lost,
-    /// It is new up to a byte, and old from there; or the other way round.
+    /// The sector has new bytes up to a place, and old ones from there; or the other way round.
     Torn,
-    /// What was written is garbage. What was not written is as it was.
+    /// The written bytes are garbage, the others unchanged.
     Garbage,
 }
 
@@ -141,7 +141,7 @@ impl SectorFate {
     }
 }
 
-/// What is left of a sector that was to become `new`.
+/// Returns what remains of a sector that was to become `new`.
 pub(super) fn settle(
     fate: SectorFate,
     old: Option<Arc<Sector>>,

@@ -1,4 +1,4 @@
-//! An open journal that one reads while another uses it.
+//! An open journal that an audit reads while its engine uses it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,7 @@ impl SharedJournal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What it holds before this frame, to be opened and read.
+    /// Returns a store that opens the journal as it was before this frame, to be read.
     pub(super) fn until(&self, end: Sequence) -> Intercepted<Until> {
         Intercepted::new(Box::new(self.clone()), Until(end))
     }
@@ -78,7 +78,7 @@ impl Journal for SharedJournal {
     }
 }
 
-/// Shows what a journal holds before this frame, to be read.
+/// Hides the frames of a journal from this one on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Until(Sequence);
 
@@ -87,7 +87,7 @@ impl Intercept for Until {
         Extent { end: self.0, ..journal.extent() }
     }
 
-    /// One frame at a time, so that it never reads too far.
+    /// Reads one frame at a time, so that it never reads too far.
     fn read(
         &mut self,
         journal: &mut dyn Journal,

@@ -1,4 +1,4 @@
-//! A disk in the hands of several.
+//! A disk that several owners share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use super::medium::{DiskError, DiskHandle, DiskLife, SimulatedDisk, UnsyncedLoss
 use crate::seeded_rng::Stream;
 use crate::tier::Probes;
 
-/// A disk that a store, its journals and the world share. Clones are the same disk.
+/// A disk that a store, its journals and the simulation share. Clones are the same disk.
 #[derive(Debug, Clone)]
 pub struct SharedDisk(Arc<Mutex<SimulatedDisk>>);
 
@@ -16,28 +16,28 @@ impl SharedDisk {
         Self(Arc::new(Mutex::new(disk)))
     }
 
-    /// The disk, for one thing to do with it.
+    /// Locks the disk for one call or more.
     pub fn disk(&self) -> MutexGuard<'_, SimulatedDisk> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The process dies. What it wrote is in the cache.
+    /// Kills the process. Its writes stay in the cache.
     pub fn kill(&self) {
         self.disk().kill();
     }
 
-    /// The power fails, and chance says what is left of what was not synced.
+    /// Cuts the power, with a random choice of what survives.
     pub fn power_cut(&self, stream: &mut Stream) {
         self.disk().power_cut(UnsyncedLoss::Drawn(stream));
     }
 
-    /// What has struck.
+    /// Returns the faults that have struck.
     pub fn probes(&self) -> Probes {
         self.disk().probes().clone()
     }
 }
 
-/// A file of a drive, in one life of the process.
+/// A file of a disk, in one life of the process.
 #[derive(Debug, Clone)]
 pub(super) struct DriveFile {
     drive: SharedDisk,
@@ -45,13 +45,13 @@ pub(super) struct DriveFile {
 }
 
 impl DriveFile {
-    /// Opens a file, and creates it when there is none.
+    /// Opens a file, and creates it if there is none.
     pub(super) fn open(drive: &SharedDisk, life: DiskLife, name: &str) -> Result<Self, DiskError> {
         let handle = drive.disk().open(life, name)?;
         Ok(Self { drive: drive.clone(), handle })
     }
 
-    /// Opens a file that is there.
+    /// Opens an existing file.
     pub(super) fn find(drive: &SharedDisk, life: DiskLife, name: &str) -> Result<Self, DiskError> {
         let handle = drive.disk().find(life, name)?;
         Ok(Self { drive: drive.clone(), handle })
@@ -65,7 +65,7 @@ impl DriveFile {
         self.drive.disk().read(self.handle, offset, out)
     }
 
-    /// Writes all of it, in as many writes as that takes.
+    /// Writes all bytes, in as many writes as that takes.
     pub(super) fn write(&self, mut offset: u64, mut bytes: &[u8]) -> Result<(), DiskError> {
         while !bytes.is_empty() {
             let taken = self.drive.disk().write(self.handle, offset, bytes)?;
@@ -79,12 +79,12 @@ impl DriveFile {
         self.drive.disk().set_len(self.handle, len)
     }
 
-    /// Makes an empty file so many zeros long.
+    /// Fills an empty file with this many zeros.
     pub(super) fn allocate(&self, len: u64) -> Result<(), DiskError> {
         self.drive.disk().allocate(self.handle, len)
     }
 
-    /// Reads from the medium from now on what the cache shows otherwise because a sync has failed.
+    /// Reads again from the medium what the cache shows differently since a sync failed.
     pub(super) fn evict(&self) {
         self.drive.disk().evict();
     }

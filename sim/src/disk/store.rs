@@ -1,4 +1,4 @@
-//! The journal that ships, on a drive, and what the oracles know of it besides what it says.
+//! The product's journal on a simulated disk, with facts about it for the oracles.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,13 +12,14 @@ use super::shared_disk::SharedDisk;
 use super::volume::DriveVolume;
 use crate::seeded_rng::Stream;
 
-/// Bytes of frames after which a read ends, however many are asked for: so a few frames are several reads.
+/// The bytes of frames after which a read ends, however many are requested: so few that some frames take several
+/// reads.
 const PAGE_BYTES: usize = 600;
 
-/// Bytes of the first segment of an opening, and of the largest one: a few groups fill them.
+/// The sizes of the first segment of an opening, and of the largest one: so small that a few groups fill them.
 const SEGMENT_BYTES: (u64, u64) = (1 << 10, 4 << 10);
 
-/// A place for a journal on a drive. Clones are the same one; each opening fences the owner before.
+/// A store on a simulated disk. Clones are the same one; each opening fences the owner before.
 #[derive(Debug, Clone)]
 pub struct DriveStore {
     drive: SharedDisk,
@@ -26,13 +27,13 @@ pub struct DriveStore {
     notes: JournalNotes,
 }
 
-/// Notes about a journal, taken on the way of its calls. Clones are the same ones.
+/// Notes about a journal, taken from its calls. Clones are the same ones.
 #[derive(Debug, Clone)]
 struct JournalNotes {
-    /// The openings of the journal, and the one that this is.
+    /// The number of openings of the journal, and the number of this one.
     openings: Arc<AtomicU64>,
     opening: u64,
-    /// The first frame that was not trimmed, and the bytes of the largest part that was put.
+    /// The first frame that was not trimmed, and the size of the largest snapshot part.
     first: Arc<AtomicU64>,
     largest_part: Arc<AtomicUsize>,
     /// The bytes of all frames that were appended before each one.
@@ -40,7 +41,7 @@ struct JournalNotes {
 }
 
 impl DriveStore {
-    /// The journal that has this drive to itself.
+    /// Creates a store with this disk to itself.
     pub fn new(drive: SharedDisk) -> Self {
         let first = Arc::new(AtomicU64::new(Sequence::FIRST.number()));
         let (openings, largest_part, sizes) = Default::default();
@@ -48,31 +49,31 @@ impl DriveStore {
         Self { drive, segment_bytes: SEGMENT_BYTES, notes }
     }
 
-    /// The same, with segments of other sizes: see [`DiskStore::segment_bytes`].
+    /// Sets the sizes of segments: see [`DiskStore::segment_bytes`].
     #[must_use]
     pub const fn segment_bytes(mut self, first: u64, most: u64) -> Self {
         self.segment_bytes = (first, most);
         self
     }
 
-    /// The first frame that was not trimmed, as the last owner knew it.
+    /// Returns the first frame that was not trimmed, as the last owner knew it.
     pub fn first(&self) -> Sequence {
         Sequence::new(self.notes.first.load(Ordering::Relaxed))
     }
 
-    /// Bytes of the largest part of a snapshot that was put.
+    /// Returns the size of the largest snapshot part, in bytes.
     pub fn largest_part(&self) -> usize {
         self.notes.largest_part.load(Ordering::Relaxed)
     }
 
-    /// Bytes of the frames from this one on.
+    /// Returns the bytes of the frames from this one on.
     pub fn bytes_from(&self, from: Sequence) -> u64 {
         let sizes = self.notes.sizes();
         let all = sizes.last_key_value().map_or(0, |(_, before)| *before);
         all - sizes.get(&from).copied().unwrap_or_default().min(all)
     }
 
-    /// The finished snapshots on the drive, the newest last.
+    /// Returns the finished snapshots on the disk, the newest last.
     pub fn snapshots(&self) -> Vec<Sequence> {
         let disk = self.drive.disk();
         let numbers = disk.names_now().filter_map(|name| name.strip_prefix("snapshot-")?.parse().ok());
@@ -84,7 +85,7 @@ impl DriveStore {
         self.drive.disk().rot_file(&format!("snapshot-{:020}", at.number()), stream)
     }
 
-    /// The drive.
+    /// Returns the disk.
     pub const fn drive(&self) -> &SharedDisk {
         &self.drive
     }
@@ -101,7 +102,7 @@ impl JournalStore for DriveStore {
         Intercepted::new(Box::new(self.store()), self.notes.clone()).open(owner)
     }
 
-    /// A simulated drive blocks no thread.
+    /// Returns false: a simulated disk blocks no thread.
     fn blocks(&self) -> bool {
         false
     }
@@ -118,7 +119,7 @@ impl JournalNotes {
         self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses who was fenced.
+    /// Refuses an owner that was fenced.
     fn own(&self) -> Result<(), WriteError> {
         if self.openings.load(Ordering::Relaxed) == self.opening { Ok(()) } else { Err(WriteError::Fenced) }
     }
@@ -136,7 +137,7 @@ impl Intercept for JournalNotes {
     fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         self.own()?;
         let appended = journal.append(expected, frame);
-        // What fails may be there all the same, unless it was refused.
+        // A failed append may be written all the same, unless it was refused.
         if matches!(appended, Ok(()) | Err(WriteError::Unknown { .. })) {
             self.note_size(expected, frame.len());
         }

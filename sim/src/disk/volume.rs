@@ -1,4 +1,4 @@
-//! A drive as the journal on disk wants it.
+//! The simulated disk as a [`Volume`] of the product.
 
 use std::io;
 
@@ -7,8 +7,7 @@ use eventful::journal::{Claim, OpenMode, Owner, Unclaimed, Volume, VolumeFile};
 use super::medium::{DiskError, DiskLife};
 use super::shared_disk::{DriveFile, SharedDisk};
 
-/// A drive in one life of the process. Everything happens inline, and what the process did in an earlier life is of no
-/// use to it.
+/// A disk in one life of the process. Every call runs inline, and handles of an earlier life are invalid.
 #[derive(Debug)]
 pub struct DriveVolume {
     drive: SharedDisk,
@@ -16,14 +15,14 @@ pub struct DriveVolume {
 }
 
 impl DriveVolume {
-    /// The drive in the life that the process has now.
+    /// Creates a volume in the current life of the process.
     pub fn new(drive: &SharedDisk) -> Self {
         Self { life: drive.disk().life(), drive: drive.clone() }
     }
 }
 
 impl Volume for DriveVolume {
-    /// Always granted: the store fences the owner before.
+    /// Always grants the claim: the store fences the owner before.
     fn claim(&self, _: &Owner) -> Result<Claim, Unclaimed> {
         Ok(Box::new(()))
     }
@@ -94,7 +93,7 @@ impl VolumeFile for DriveFile {
     }
 }
 
-/// What the operating system would say.
+/// Returns the error of an operating system for this one.
 fn said(error: DiskError) -> io::Error {
     let kind = match error {
         DiskError::NoSpace => io::ErrorKind::StorageFull,

@@ -98,7 +98,7 @@ impl NetworkRun {
     fn go_through(&mut self) -> OracleResult {
         self.until("faults and clients have ended", LONGEST_CHAOS, |drive| {
             drive.bring_faults();
-            drive.faults.are_over() && drive.clients_over && drive.is_up()
+            drive.faults.have_ended() && drive.clients_over && drive.is_up()
         })?;
         self.let_messages_arrive()?;
         self.drain()?;

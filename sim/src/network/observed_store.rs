@@ -28,7 +28,7 @@ impl ObservedStore {
     }
 
     /// Checks that acknowledged frames are there, and finds out whether the frame in doubt is.
-    fn look_at_end(&self, journal: &mut dyn Journal) -> OracleResult {
+    fn check_end(&self, journal: &mut dyn Journal) -> OracleResult {
         let end = journal.extent().end;
         let doubted = self.stage.with(|notes, _| {
             let in_doubt = notes.oracles.durable.is_in_doubt();
@@ -76,7 +76,7 @@ impl Intercept for ObservedStore {
         }
         let mut journal = store.open(owner)?;
         self.stage.with(|notes, _| notes.absence.opened());
-        let verdict = self.look_at_end(&mut *journal);
+        let verdict = self.check_end(&mut *journal);
         self.stage.judge(verdict);
         Ok(journal)
     }

@@ -61,7 +61,7 @@ impl Faults {
     }
 
     /// Returns whether all faults have ended, and no restart is due.
-    pub(super) const fn are_over(&self) -> bool {
+    pub(super) const fn have_ended(&self) -> bool {
         self.healed && self.restart_at.is_none()
     }
 

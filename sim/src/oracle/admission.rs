@@ -1,4 +1,4 @@
-//! P9: bounds are kept, and refusals have a reason. A refusal never follows an insert.
+//! P9: bounds are kept, and refusals have a reason. A refused command changes nothing.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::failure::Broken;
 use crate::scenario::EventNumber;
 use crate::spec::{ReferenceState, event_bytes};
 
-/// Judged after the facts of the step were taken in: an expired record that made room is gone.
+/// Checks a submission or redrive after the facts of the step were applied: an expired record that made room is gone.
 pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
     judge_forgotten(seen)?;
     let refused = matches!(seen.answer, Answer::Refused(_));
     if refused && !seen.facts.iter().all(|fact| matches!(fact.change, Change::Forgotten(_))) {
-        return Err(Broken::new("admission", 9, format!("{:?} was refused, and changed {:?}", seen.said, seen.facts)));
+        return Err(Broken::new("admission", 9, format!("{:?} was refused, but changed {:?}", seen.said, seen.facts)));
     }
     match (seen.said, seen.answer) {
         (CommandSummary::Submit { size_bytes, .. }, Answer::Accepted) => judge_accepted(expected, seen, size_bytes),
@@ -35,14 +35,14 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
     }
 }
 
-/// A step forgets a bounded number of records; while the journal has enough to write, only those that
-/// a submission needs the room of.
+/// Checks that a step forgets a bounded number of records; while the journal has enough to write, only those whose
+/// room a submission needs.
 fn judge_forgotten(seen: &Observation<'_>) -> Result<(), Broken> {
     let forgotten = |fact: &Fact| if let Change::Forgotten(keys) = &fact.change { keys.len() } else { 0 };
     let forgotten: usize = seen.facts.iter().map(forgotten).sum();
     let batch = if seen.holds_expiry { 1 } else { seen.config.sweep_batch.get() };
     let most = if matches!(seen.said, CommandSummary::Submit { .. }) {
-        // One more is the record that the same key had.
+        // The additional one is the old record of the same key.
         batch + 1
     } else if seen.said == CommandSummary::Sweep && !seen.holds_expiry {
         batch
@@ -52,8 +52,10 @@ fn judge_forgotten(seen: &Observation<'_>) -> Result<(), Broken> {
     match forgotten <= most {
         true => Ok(()),
         false => {
-            let what =
-                format!("{:?} forgets {forgotten} records, {most} may be, held: {}", seen.said, seen.holds_expiry);
+            let what = format!(
+                "{:?} forgets {forgotten} records, the limit is {most}; expiry is held: {}",
+                seen.said, seen.holds_expiry
+            );
             Err(Broken::new("admission", 9, what))
         }
     }
@@ -69,7 +71,7 @@ fn judge_accepted(expected: &ReferenceState, seen: &Observation<'_>, size_bytes:
     within(kept, expected, seen)
 }
 
-/// Its bytes are in memory already, so one that is larger than the bound may wait alone.
+/// Checks a redrive. Its bytes are in memory already, so an event that is larger than the bound may wait alone.
 fn judge_redriven(expected: &ReferenceState, seen: &Observation<'_>, size_bytes: usize) -> Result<(), Broken> {
     let config = seen.config;
     let fits = expected.bytes <= config.max_bytes as u64 || expected.bytes == size_bytes as u64;
@@ -94,11 +96,11 @@ fn judge_refused(
             retry_after == retry_due(expected, seen, bound)
                 && match bound {
                     Bound::Pending => expected.pending() >= config.max_pending as u64,
-                    // One that has expired makes room, whether it was swept or not.
+                    // An expired record makes room, whether it was swept or not.
                     Bound::Records => expected.remembered(seen.now) >= config.max_records,
                     Bound::Failed => expected.failed_bytes > config.max_failed_bytes as u64,
                     Bound::Bytes => expected.bytes + size_bytes as u64 > config.max_bytes as u64,
-                    // The engine itself knows no journal.
+                    // The engine itself has no journal.
                     Bound::Disk | Bound::JournalSlow | Bound::JournalUnreachable => false,
                 }
         }
@@ -106,11 +108,11 @@ fn judge_refused(
     within(reached, expected, seen)
 }
 
-/// A failed event may end by an operator's hand, too, so that no one is sent away for longer.
+/// The longest advice to wait for failed events: an operator may end one at any time.
 const OPERATOR: Duration = Duration::from_secs(60);
 
-/// Returns the time to wait before trying again: until the next record is forgotten, where that would make room, and
-/// no less than after any overload where failed events are in the way.
+/// Returns the time after which to try again: the retention of the next record, where its end makes room; for failed
+/// events at least the time of any overload.
 fn retry_due(expected: &ReferenceState, seen: &Observation<'_>, bound: Bound) -> Duration {
     let least = seen.config.overload_retry_after;
     let until = |end: Timestamp| end.since(seen.now);
@@ -125,12 +127,12 @@ fn retry_due(expected: &ReferenceState, seen: &Observation<'_>, bound: Bound) ->
 }
 
 impl ReferenceState {
-    /// Records whose retention has not ended.
+    /// Returns the number of records whose retention has not ended.
     fn remembered(&self, now: Timestamp) -> usize {
         self.all().filter(|(event, _)| self.present(*event, now).is_some()).count()
     }
 
-    /// Returns whether every bound of the engine allows one more event of this size.
+    /// Returns whether the bounds of the engine allow one more event of this size.
     pub(crate) fn has_room(&self, size_bytes: usize) -> bool {
         let (config, size_bytes) = (&self.config, size_bytes as u64);
         let (failed, most) = (self.failed_bytes, config.max_failed_bytes as u64);
@@ -144,7 +146,7 @@ impl ReferenceState {
     }
 }
 
-/// Failed events keep new ones out, or are dropped before memory is short.
+/// Returns whether failed events leave room: they keep new ones out, or are dropped before memory is short.
 fn takes_beside_failed(expected: &ReferenceState, seen: &Observation<'_>) -> bool {
     let config = seen.config;
     let (failed, most) = (expected.failed_bytes, config.max_failed_bytes as u64);
@@ -161,7 +163,7 @@ fn within(kept: bool, expected: &ReferenceState, seen: &Observation<'_>) -> Resu
     let (pending, total, bytes, failed) = (expected.pending(), expected.total(), expected.bytes, expected.failed_bytes);
     let config = seen.config;
     let what = format!(
-        "{:?} gets {:?} with {pending} pending of {}, {total} records of {}, {bytes} bytes of {}, {failed} of {}",
+        "{:?} returned {:?} with {pending} pending of {}, {total} records of {}, {bytes} bytes of {}, {failed} of {}",
         seen.said, seen.answer, config.max_pending, config.max_records, config.max_bytes, config.max_failed_bytes
     );
     Err(Broken::new("admission", 9, what))

@@ -1,4 +1,4 @@
-//! P1: the results that clients got are true at the end, and what handlers did agrees with it.
+//! P1: results that clients have received stay true, and handlers' calls agree with them.
 
 use eventful::{
     Config, Digest, Status, Timestamp,
@@ -10,46 +10,46 @@ use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
 use crate::spec::{EventLimits, Lifecycle, ReferenceState};
 
-/// The results that clients got, and the work that handlers did, event by event.
+/// The results that clients have received, and the calls of handlers, event by event.
 #[derive(Debug, Default, Hash)]
 pub struct ClientOracle {
     entries: Vec<ClientEntry>,
 }
 
-/// The knowledge about one event outside of the engine.
+/// The facts about one event that are known outside of the engine.
 #[derive(Debug, Clone, Copy, Default, Hash)]
 struct ClientEntry {
-    /// The payload of which a client has learned that it is accepted, now or before.
+    /// The payload that a client knows to be accepted, by its own submission or an earlier one.
     accepted: Option<Digest>,
-    /// A client has learned that it was accepted by its own submission.
+    /// True if a client knows that its own submission was accepted.
     is_new: bool,
-    /// A client got the result that this payload is not the one that was accepted.
+    /// A payload that was refused as not the accepted one.
     conflicting: Option<Digest>,
-    /// Side effects of its handler.
+    /// The number of side effects of its handler.
     effects: u32,
-    /// Calls of its handler that were due.
+    /// The number of calls of its handler that count.
     calls: u32,
     /// The number of its redrives.
     redriven: u32,
-    /// The number of times that it was forgotten.
+    /// The number of times that its record was forgotten.
     forgotten: u32,
 }
 
-/// The number of times that an event had been forgotten when a decision about it was made.
+/// The number of times that an event had been forgotten when a result was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Era(u32);
 
 impl ClientOracle {
-    /// The era of what is decided about an event now.
+    /// Returns the era of a result that is decided now.
     pub fn era(&self, event: EventNumber) -> Era {
         Era(self.entries.get(usize::from(event)).map_or(0, |entry| entry.forgotten))
     }
 
-    /// A client that has not hung up gets the answer that was decided in this era.
+    /// Checks the result of a submission, decided in this era, that a client receives.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it contradicts an earlier result.
+    /// [`Broken`] if it contradicts an earlier result.
     pub fn record_result(
         &mut self,
         event: EventNumber,
@@ -64,12 +64,12 @@ impl ClientOracle {
         let (taken, conflict) =
             (matches!(answer, Answer::Accepted | Answer::Duplicate(_)), matches!(answer, Answer::Conflict(_)));
         if taken && entry.conflicting == Some(digest) {
-            return twice(format!("event {event} was a conflict of this payload, and now takes this one"));
+            return twice(format!("event {event} accepts a payload that was a conflict before"));
         }
         if conflict && entry.accepted == Some(digest) {
-            return twice(format!("event {event} was accepted with a payload that is a conflict now"));
+            return twice(format!("event {event} refuses a payload as a conflict that was accepted before"));
         }
-        // Results that wait for the journal leave in any order.
+        // Results that wait for the journal arrive in any order.
         let is_again = *answer == Answer::Accepted && std::mem::replace(&mut entry.is_new, true);
         if is_again || taken && entry.accepted.is_some_and(|accepted| accepted != digest) {
             return twice(format!("event {event} was accepted twice"));
@@ -82,33 +82,33 @@ impl ClientOracle {
         Ok(())
     }
 
-    /// A handler is called for a run that counts.
+    /// Notes a call of the handler for a run that counts.
     pub fn call(&mut self, event: EventNumber) {
         self.entry(event).calls += 1;
     }
 
-    /// An event was given another life.
+    /// Notes that an event was redriven.
     pub(super) fn redrive(&mut self, event: EventNumber) {
         self.entry(event).redriven += 1;
     }
 
-    /// A handler had its side effect.
+    /// Notes a side effect of the handler.
     pub fn affect(&mut self, event: EventNumber) {
         self.entry(event).effects += 1;
     }
 
-    /// All that was promised is void: the process died, and had no journal.
+    /// Drops all promises: the process died without a journal.
     pub(super) fn lose_process(&mut self) {
         self.entries.clear();
     }
 
-    /// Voids what was promised about an event: its retention has ended.
+    /// Drops the promises about an event: its retention has ended.
     pub(super) fn forget(&mut self, event: EventNumber) {
         let entry = self.entry(event);
         *entry = ClientEntry { forgotten: entry.forgotten + 1, ..ClientEntry::default() };
     }
 
-    /// A forgetting was lost: the event is back, handled as it was.
+    /// Restores an event whose forgetting was lost, with its handler's calls.
     pub(super) fn recall(&mut self, event: EventNumber) {
         self.entry(event).effects += 1;
     }
@@ -136,8 +136,8 @@ impl ClientOracle {
         expected.all().try_for_each(|(event, _)| self.audit_work(expected, event))
     }
 
-    /// No event was handled more often than its attempts allow, however often the process died.
-    /// To be asked when starts are durable before handlers are called.
+    /// Checks that no event was handled more often than its attempts allow, however often the process died. Valid only
+    /// if starts are durable before handlers are called.
     pub(super) fn audit_calls(&self, config: &Config, key_table: &KeyTable) -> Result<(), Broken> {
         for (event, entry) in (0..).zip(&self.entries) {
             let attempts = EventLimits::of(config, key_table.event(event, 0).event_type()).max_attempts;
@@ -152,18 +152,18 @@ impl ClientOracle {
         Ok(())
     }
 
-    /// Checks that what is completed was handled.
+    /// Checks that a completed event was handled.
     fn audit_work(&self, expected: &ReferenceState, event: EventNumber) -> Result<(), Broken> {
         let entry = self.entries.get(usize::from(event)).copied().unwrap_or_default();
         let Some(record) = expected.record(event) else { return Ok(()) };
         match matches!(record.stage, Lifecycle::Completed(_)) && entry.effects == 0 {
-            true => broken(format!("event {event} is completed, but its handler did nothing")),
+            true => broken(format!("event {event} is completed, but its handler had no effect")),
             false => Ok(()),
         }
     }
 }
 
-/// A promised event is still there with the promised payload, unless its retention has ended.
+/// Checks that an accepted event is still there with its payload, unless its retention has ended.
 fn audit_promise(
     expected: &ReferenceState,
     now: Timestamp,
@@ -176,13 +176,13 @@ fn audit_promise(
     let expired = expected.record(event).is_some_and(|record| expected.is_expired(record.stage, now));
     match view {
         None if expired => Ok(()),
-        None => broken(format!("event {event} was accepted, and is gone")),
-        Some(view) if view.digest != digest => broken(format!("event {event} was accepted with another payload")),
+        None => broken(format!("event {event} was accepted, but is gone")),
+        Some(view) if view.digest != digest => broken(format!("event {event} has another payload than was accepted")),
         Some(view) if view.status == Status::Failed && view.last_error.is_none() => {
-            broken(format!("event {event} failed without a reason"))
+            broken(format!("event {event} has failed, but has no error"))
         }
         Some(_) if engine.explain(now, key_table.key(event)).is_none() => {
-            broken(format!("event {event} is there, but not explained"))
+            broken(format!("event {event} has no explanation"))
         }
         Some(_) => Ok(()),
     }

@@ -4,12 +4,12 @@ use eventful::engine::Engine;
 
 use crate::failure::Broken;
 
-/// Judges a node between two steps. `dropped` are runs whose handlers were dropped by a shutdown that has
-/// not recorded it yet.
+/// Checks a node between two steps. `dropped` are runs whose handlers were dropped by a shutdown that has not recorded
+/// it yet.
 ///
 /// # Errors
 ///
-/// [`Broken`] when the promise does not hold.
+/// [`Broken`] if the promise does not hold.
 pub(crate) fn judge_permits(engine: &Engine, free: usize, workers: usize, dropped: usize) -> Result<(), Broken> {
     let limit = engine.config().concurrency.get();
     let inflight = engine.gauges().inflight as usize;

@@ -1,14 +1,15 @@
-//! P7: the engine does not contradict itself.
+//! P7: the engine's structures are consistent.
 
 use eventful::engine::{Answer, Engine};
 
 use super::Observation;
 use crate::failure::Broken;
 
-/// The whole engine is checked after every step that changes something, while it has at most so many records.
+/// The number of records up to which the whole engine is checked after every step that changes something. More make a
+/// run slow, as the check reads every record.
 const FEW_RECORDS: u64 = 32;
 
-/// Else after every step of which the number is a multiple of this.
+/// With more records the engine is checked after every step whose number is a multiple of this.
 const EVERY: u32 = 16;
 
 pub(super) fn judge(seen: &Observation<'_>) -> Result<(), Broken> {
@@ -16,8 +17,7 @@ pub(super) fn judge(seen: &Observation<'_>) -> Result<(), Broken> {
     if is_due || seen.step.is_multiple_of(EVERY) { judge_engine(seen.engine) } else { Ok(()) }
 }
 
-/// Returns whether the engine says that it has changed nothing. A change that it has made all the same is there after
-/// the next step, too.
+/// Returns whether the engine claims to have changed nothing. If it has, the next check finds that.
 fn changes_nothing(seen: &Observation<'_>) -> bool {
     let is_unchanged = matches!(
         seen.answer,

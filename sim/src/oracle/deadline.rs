@@ -1,4 +1,4 @@
-//! P1: the engine asks to be woken for whatever waits for time, says why, and never spins.
+//! P1: the engine asks to be woken for everything that waits for a time, gives the reason, and never spins.
 
 use eventful::{
     Timestamp,
@@ -11,7 +11,7 @@ use crate::spec::{EventLimits, Lifecycle, ReferenceRecord, ReferenceState};
 
 const ORACLE: &str = "deadline";
 
-/// `test`: when the channel must be put to the test at the latest.
+/// Checks the deadline of an engine. `test`: the latest time at which the channel must be tested.
 pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, test: Option<Timestamp>) -> Result<(), Broken> {
     let deadline = seen.deadline;
     if let Some(deadline) = deadline {
@@ -21,7 +21,7 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, test: Opt
     judge_missing(expected, seen, deadline, test)
 }
 
-/// Checks that the deadline names only what the phase allows.
+/// Checks that the reason is one that the phase allows.
 fn judge_reason(seen: &Observation<'_>, deadline: Deadline) -> Result<(), Broken> {
     let feeds = seen.engine.phase() == Phase::Running && !seen.engine.is_paused();
     let allowed = match (seen.engine.phase(), deadline.why) {
@@ -34,18 +34,20 @@ fn judge_reason(seen: &Observation<'_>, deadline: Deadline) -> Result<(), Broken
     if allowed { Ok(()) } else { broken(format!("{deadline:?} in phase {:?}", seen.engine.phase())) }
 }
 
-/// A sweep that was not cut leaves nothing that is due.
+/// Checks that a sweep that was not cut short leaves nothing that is due.
 fn judge_spin(seen: &Observation<'_>, deadline: Deadline) -> Result<(), Broken> {
     let Answer::Swept(swept) = seen.answer else { return Ok(()) };
     let handled = swept.retries_due + swept.expired_runs + swept.forgotten;
     let cut = handled as usize >= seen.config.sweep_batch.get();
     match cut || deadline.at > seen.now {
         true => Ok(()),
-        false => broken(format!("after a sweep at {} the next is wanted at {deadline:?}", seen.now)),
+        false => {
+            broken(format!("after a sweep at {} the engine asks for the next at {deadline:?}, which is due", seen.now))
+        }
     }
 }
 
-/// Whatever waits for time has a wake-up no later than that time.
+/// Checks that there is a wake-up no later than the first time that is waited for.
 fn judge_missing(
     expected: &ReferenceState,
     seen: &Observation<'_>,
@@ -63,22 +65,22 @@ fn judge_missing(
     let overflow = overflow(expected, seen);
     let latest = [first_due(expected, seen), test, overflow].into_iter().flatten().min();
     match (deadline, latest) {
-        (None, _) if waits => broken(format!("nothing is to wake it, but {gauges:?}")),
-        (None, Some(latest)) => broken(format!("something is due at {latest}, but nothing is to wake it")),
+        (None, _) if waits => broken(format!("the engine asks for no wake-up, but has {gauges:?}")),
+        (None, Some(latest)) => broken(format!("the engine asks for no wake-up, but work is due at {latest}")),
         (Some(deadline), Some(latest)) if deadline.at > latest.max(seen.now) => {
-            broken(format!("something is due at {latest}, but it wants to be woken at {deadline:?}"))
+            broken(format!("the engine asks to be woken at {deadline:?}, but work is due at {latest}"))
         }
         _ => Ok(()),
     }
 }
 
-/// The oldest failed events are to be dropped at once when there are more than are kept.
+/// Returns the time now if failed events exceed their bound, as the oldest are dropped at once.
 fn overflow(expected: &ReferenceState, seen: &Observation<'_>) -> Option<Timestamp> {
     let sweeps = seen.engine.phase() != Phase::Stopped && !seen.holds_expiry;
     (sweeps && expected.drops_oldest() && expected.has_failed_overflow()).then_some(seen.now)
 }
 
-/// Returns when the first thing that is ahead becomes due. Looked for only now and then: it takes a recount.
+/// Returns the time at which the first delayed work becomes due. Computed only now and then, as it takes a recount.
 fn first_due(expected: &ReferenceState, seen: &Observation<'_>) -> Option<Timestamp> {
     let phase = seen.engine.phase();
     if phase == Phase::Stopped || !seen.step.is_multiple_of(16) {

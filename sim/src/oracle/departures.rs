@@ -1,4 +1,4 @@
-//! P10: no ticket leaves before what it follows from is durable, in its order; and none stays behind.
+//! P10: tickets are sent in order, each after the facts that it follows from are durable; none stays behind.
 
 use std::collections::VecDeque;
 
@@ -7,17 +7,17 @@ use eventful::engine::{Effect, Ticket};
 use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};
 
-/// The tickets that are to be sent and were not.
+/// The tickets that are still to be sent.
 #[derive(Debug, Default, Hash)]
 pub(crate) struct Departures {
-    /// Each with the number of facts that were decided until it was.
+    /// Tickets, each with the number of facts decided before it.
     waiting: VecDeque<(Ticket, usize)>,
-    /// The last one that did not get in, since one was sent.
+    /// The last ticket that did not get in, since one was sent.
     reported: Option<Ticket>,
 }
 
 impl Departures {
-    /// Takes in the tickets of a step after which so many facts were decided.
+    /// Adds the tickets of a step after which this many facts were decided.
     pub(super) fn decide(&mut self, seen: &Observation<'_>, decided: usize) {
         if seen.said == CommandSummary::ChannelLost {
             self.forget();
@@ -32,44 +32,44 @@ impl Departures {
         }
     }
 
-    /// Judges that tickets which do not get in are reported the last one first: so they get back into their order.
+    /// Checks that tickets that do not get in are reported in reverse, so that they return to their order.
     pub(super) fn judge(&mut self, said: CommandSummary) -> Result<(), Broken> {
         let CommandSummary::EnqueueFailed(ticket, _) = said else { return Ok(()) };
         let before = self.reported.replace(ticket);
         holds(before.is_none_or(|before| ticket < before), || {
-            broken(format_args!("ticket {} did not get in, and is reported after {before:?}", ticket.number()))
+            broken(format_args!("ticket {} did not get in, but is reported after {before:?}", ticket.number()))
         })
     }
 
-    /// Judges that this ticket may be sent now. Returns how many facts were decided before it.
+    /// Checks that this ticket may be sent now. Returns the number of facts decided before it.
     pub(crate) fn leave(&mut self, ticket: Ticket) -> Result<usize, Broken> {
         self.reported = None;
         match self.waiting.pop_front() {
             Some((first, decided)) if first == ticket => Ok(decided),
-            first => Err(broken(format_args!("ticket {} leaves, and the next one is {first:?}", ticket.number()))),
+            first => Err(broken(format_args!("ticket {} is sent, but the next one is {first:?}", ticket.number()))),
         }
     }
 
-    /// Judges that this ticket, which was taken from the channel, has left before.
+    /// Checks that this ticket, which was taken from the channel, was sent before.
     pub(crate) fn judge_taken(&self, ticket: Ticket) -> Result<(), Broken> {
         holds(self.waiting.iter().all(|(waiting, _)| *waiting != ticket), || {
-            broken(format_args!("ticket {} is in the channel, and has not left", ticket.number()))
+            broken(format_args!("ticket {} was taken from the channel, but was not sent", ticket.number()))
         })
     }
 
-    /// The channel is gone, or the engine.
+    /// Drops all tickets: the channel is gone, or the engine.
     pub(crate) fn forget(&mut self) {
         self.waiting.clear();
     }
 
-    /// Judges that no ticket stays behind: everything is durable.
+    /// Checks that no ticket stays behind once everything is durable.
     pub(super) fn judge_rest(&self) -> Result<(), Broken> {
         holds(self.waiting.is_empty(), || {
-            broken(format_args!("all is durable, and these tickets were not sent: {:?}", self.waiting))
+            broken(format_args!("everything is durable, but these tickets were not sent: {:?}", self.waiting))
         })
     }
 
-    /// Returns whether some wait.
+    /// Returns whether tickets wait to be sent.
     pub(crate) fn any(&self) -> bool {
         !self.waiting.is_empty()
     }

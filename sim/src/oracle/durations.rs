@@ -1,4 +1,4 @@
-//! P7: histograms hold how long events waited, ran and took to be completed, as the facts say.
+//! P7: histograms have the durations of waiting, running and completion that follow from the facts.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::failure::{Broken, holds};
 use crate::key_table::KeyTable;
 use crate::spec::ReferenceState;
 
-/// The durations that the facts make, since the process began.
+/// The durations that follow from the facts, since the process began.
 #[derive(Debug, Default)]
 pub(super) struct Durations {
     queue: Fold,
@@ -20,7 +20,7 @@ pub(super) struct Durations {
     end_to_end: Fold,
 }
 
-/// Durations of one kind.
+/// The durations of one kind.
 #[derive(Debug)]
 struct Fold {
     /// The number of durations of each size, the last without a bound.
@@ -29,7 +29,7 @@ struct Fold {
 }
 
 impl Durations {
-    /// Takes in the next fact; the expected does not have it yet.
+    /// Adds the durations of the next fact, before it is applied.
     pub(super) fn measure(&mut self, expected: &ReferenceState, fact: &Fact, key_table: &KeyTable) {
         let (key, completes) = match &fact.change {
             Change::Started { key, .. } | Change::Discarded(key) => (key, false),
@@ -53,7 +53,7 @@ impl Durations {
         }
     }
 
-    /// Judges what the engine shows.
+    /// Checks the engine's histograms.
     pub(super) fn judge(&self, shown: &Histograms) -> Result<(), Broken> {
         self.queue.judge("queue time", &shown.queue_time)?;
         self.processing.judge("processing time", &shown.processing_time)?;
@@ -62,7 +62,7 @@ impl Durations {
 }
 
 impl Fold {
-    /// Three of each power of ten from 10 µs on, and one without a bound.
+    /// Three bounds for each power of ten from 10 µs on, and one bucket without a bound.
     const BUCKETS: usize = 28;
 
     fn add(&mut self, duration: Duration) {
@@ -78,7 +78,7 @@ impl Fold {
 
     fn judge(&self, what: &str, shown: &Histogram) -> Result<(), Broken> {
         let is_same = shown.counts() == self.counts && shown.sum() == Duration::from_micros(self.micros);
-        holds(is_same, || Broken::new("durations", 7, format_args!("{what}: {shown:?} is shown, due is {self:?}")))
+        holds(is_same, || Broken::new("durations", 7, format_args!("{what}: {shown:?} is shown, expected {self:?}")))
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_in_the_bucket_of_the_least_bound_that_holds_them() {
+    fn duration_is_in_the_bucket_of_its_least_upper_bound() {
         let mut fold = Fold::default();
         [0, 10, 11, 20, 21, 50, 51, 5_000_000_000, 5_000_000_001].into_iter().map(Duration::from_micros).for_each(
             |duration| {

@@ -1,4 +1,4 @@
-//! P7: what the engine says of why an event is not running is so.
+//! P7: the explanation why an event is not running is right.
 
 use eventful::{
     RecordView,
@@ -11,10 +11,10 @@ use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState, policy_of};
 
-/// Explanations are judged in one step of so many.
+/// Explanations are checked in one step of this many, as each costs a string.
 const EVERY: u32 = 16;
 
-/// `view` is what is shown of the event, which the step has touched.
+/// Checks the explanation of an event that the step has touched. `view` is its record.
 pub(super) fn judge(
     expected: &ReferenceState,
     tickets: &SentTickets,
@@ -31,7 +31,7 @@ pub(super) fn judge(
         .zip(view)
         .map(|(record, view)| explain(expected, tickets, seen, record, view));
     holds(shown == due, || {
-        Broken::new("explained", 7, format_args!("event {event} is explained by {shown:?}, and due is {due:?}"))
+        Broken::new("explained", 7, format_args!("event {event} is explained by {shown:?}, expected {due:?}"))
     })
 }
 

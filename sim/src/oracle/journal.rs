@@ -1,5 +1,5 @@
-//! P10: nothing is shown before it is durable, and what comes back is what was appended. P9: what waits
-//! for the journal is bounded.
+//! P10: nothing is shown before it is durable, and an opening recovers what was appended. P9: the backlog of the
+//! journal is bounded.
 
 use eventful::node::CommitLimits;
 use eventful::{
@@ -17,23 +17,23 @@ use crate::spec::{ReferenceState, fact_bytes};
 
 const ORACLE: &str = "journal";
 
-/// The part of `max_unsynced_bytes` that expiry may fill.
+/// The part of `max_unsynced_bytes` that expiry may fill, as the node has it.
 const PATIENT_SHARE: usize = 16;
 
-/// The journal's knowledge of the facts, as its results say. Facts are counted in the order of their decision.
+/// The state of the journal according to its results. Facts are counted in the order of their decision.
 #[derive(Debug)]
 pub(crate) struct JournaledFacts {
-    /// So many were acknowledged.
+    /// The number of acknowledged facts.
     acknowledged: usize,
-    /// So many more were given to it, and nothing is known of them.
+    /// The number of further facts that are being written, with an unknown result.
     given: usize,
-    /// The node knows of so many that they are durable.
+    /// The number of facts that the node knows to be durable.
     pub(crate) reported: usize,
-    /// Bytes of those that it does not know of.
+    /// The bytes of facts that the node does not know to be durable.
     pub(crate) unsynced_bytes: usize,
     relaxed_starts: bool,
     limits: CommitLimits,
-    /// The room of the journal that the node was last given.
+    /// The free space that was last reported to the node.
     room_bytes: u64,
     pub(crate) is_reachable: bool,
 }
@@ -52,63 +52,63 @@ impl JournaledFacts {
         }
     }
 
-    /// Returns whether no handler is called that is not charged permanently.
+    /// Returns whether every handler call is durably charged before it happens.
     pub(super) const fn bounds_calls(&self) -> bool {
         !self.relaxed_starts
     }
 
-    /// The next group is given to the journal. These are all facts.
+    /// Checks the next group that is written. `facts` are all facts.
     pub(super) fn give(&mut self, facts: &[Fact], group: &[Fact]) -> Result<(), Broken> {
         self.given = group.len();
         holds(facts[self.acknowledged..].starts_with(group), || {
-            broken(format_args!("fact {} was decided next, and written is {group:?}", self.acknowledged))
+            broken(format_args!("the next fact is {}, but the group being written is {group:?}", self.acknowledged))
         })
     }
 
-    /// The journal says that the group is durable.
+    /// Notes that the group is durable.
     pub(crate) const fn acknowledge(&mut self) {
         self.acknowledged += self.given;
         self.given = 0;
     }
 
-    /// The journal says that nothing of the group was written.
+    /// Notes that nothing of the group was written.
     pub(crate) const fn refuse(&mut self) {
         self.given = 0;
     }
 
-    /// The node knows that all is durable that is. These are all facts.
+    /// Notes that the node knows of everything durable. `facts` are all facts.
     pub(crate) fn report(&mut self, facts: &[Fact]) {
         let reported = &facts[self.reported..self.acknowledged];
         self.unsynced_bytes -= reported.iter().map(fact_bytes).sum::<usize>();
         self.reported = self.acknowledged;
     }
 
-    /// The node is given the room of its journal, and whether that is there.
+    /// Notes the free space and the reachability that are reported to the node.
     pub(crate) const fn measure(&mut self, room_bytes: u64, is_reachable: bool) {
         (self.room_bytes, self.is_reachable) = (room_bytes, is_reachable);
     }
 
-    /// Facts were decided.
+    /// Notes facts that were decided.
     pub(super) fn decide(&mut self, facts: &[Fact]) {
         self.unsynced_bytes += facts.iter().map(fact_bytes).sum::<usize>();
     }
 
-    /// Returns what is left of the room for new events.
+    /// Returns the free space for new events.
     pub(crate) const fn room(&self) -> u64 {
         self.room_bytes.saturating_sub(self.limits.reserve_bytes.saturating_add(self.unsynced_bytes as u64))
     }
 
-    /// Returns when the oldest of these facts was decided that the node does not know to be durable.
+    /// Returns the time of the oldest fact that the node does not know to be durable. `facts` are all facts.
     pub(crate) fn unsynced_since(&self, facts: &[Fact]) -> Option<Timestamp> {
         facts.get(self.reported).map(|fact| fact.at)
     }
 
-    /// Returns whether one of these facts that is not durable has waited for longer than a result may.
+    /// Returns whether facts have not been durable for longer than calls wait. `facts` are all facts.
     pub(crate) fn is_stuck(&self, now: Timestamp, facts: &[Fact]) -> bool {
         self.unsynced_since(facts).is_some_and(|since| since + self.limits.answer_timeout <= now)
     }
 
-    /// Returns the bound for which the journal takes no new event of this size, if it takes none.
+    /// Returns the reason why the journal takes no new event of this size, if there is one.
     pub(crate) fn refusal(&self, now: Timestamp, size_bytes: usize, facts: &[Fact]) -> Option<Bound> {
         if !self.is_reachable {
             Some(Bound::JournalUnreachable)
@@ -120,7 +120,7 @@ impl JournaledFacts {
         }
     }
 
-    /// Judges that sweeps forget exactly while the journal keeps up.
+    /// Checks that sweeps forget exactly while the journal keeps up.
     pub(crate) fn judge_gate(&self, said: CommandSummary, holds_expiry: bool) -> Result<(), Broken> {
         let is_gated = !matches!(
             said,
@@ -129,19 +129,21 @@ impl JournaledFacts {
         let is_behind = self.unsynced_bytes > self.limits.max_unsynced_bytes / PATIENT_SHARE;
         holds(!is_gated || is_behind == holds_expiry, || {
             let bytes = self.unsynced_bytes;
-            Broken::new(ORACLE, 9, format_args!("{bytes} bytes are not durable, and expiry is held: {holds_expiry}"))
+            Broken::new(ORACLE, 9, format_args!("{bytes} bytes are not durable, but expiry is held: {holds_expiry}"))
         })
     }
 
-    /// Judges that what was decided as one of the first `decided` facts may be shown.
+    /// Checks that a result may be shown that follows from the first `decided` facts.
     pub(crate) fn judge_shown(&self, what: &str, decided: usize) -> Result<(), Broken> {
         holds(decided <= self.acknowledged, || {
             let acknowledged = self.acknowledged;
-            broken(format_args!("{what} follows from fact {decided}, the journal has acknowledged {acknowledged}"))
+            broken(format_args!(
+                "{what} follows from fact {decided}, but the journal has acknowledged only {acknowledged}"
+            ))
         })
     }
 
-    /// Judges that a handler may be called whose run was started by one of the first `decided` facts.
+    /// Checks that a handler may be called whose run was started by one of the first `decided` facts.
     pub(crate) fn judge_call(&self, decided: usize) -> Result<(), Broken> {
         match self.relaxed_starts {
             true => Ok(()),
@@ -149,9 +151,8 @@ impl JournaledFacts {
         }
     }
 
-    /// Checks that the journal holds the facts that were acknowledged, and the group of which nothing was known,
-    /// whole, or not at all. Returns the state that these facts make, how many they are, and whether that group is
-    /// there, if there was one.
+    /// Checks that the journal has the acknowledged facts, and the group in doubt as a whole or not at all. Returns
+    /// the state of these facts, their number, and whether the group in doubt is there, if there was one.
     pub(super) fn recover(
         &mut self,
         facts: &[Fact],
@@ -167,13 +168,13 @@ impl JournaledFacts {
         // A pause and its end make the same state as neither.
         let differs = |expected: &ReferenceState| {
             let is_later =
-                || (expected.last != last).then(|| format!("its last fact is of {last}, not of {}", expected.last));
+                || (expected.last != last).then(|| format!("its last fact is of {last}, expected {}", expected.last));
             expected.difference(found, key_table).or_else(is_later)
         };
         if let Some(difference) = differs(&expected) {
             expected.apply_all(&rest[..given], key_table)?;
             holds(given > 0 && differs(&expected).is_none(), || {
-                broken(format_args!("the journal does not give back what was acknowledged: {difference}"))
+                broken(format_args!("the recovered state differs from the acknowledged facts: {difference}"))
             })?;
             self.acknowledged += given;
             group = Some(true);
@@ -183,18 +184,18 @@ impl JournaledFacts {
     }
 }
 
-/// Judges that this state is what the facts make.
+/// Checks that a state is that of the facts.
 pub(super) fn judge_state(expected: &ReferenceState, state: &DurableState, key_table: &KeyTable) -> Result<(), Broken> {
     match expected.difference(state, key_table) {
         None => Ok(()),
-        Some(difference) => Err(broken(format_args!("what is there is not what was decided: {difference}"))),
+        Some(difference) => Err(broken(format_args!("the state differs from that of the facts: {difference}"))),
     }
 }
 
-/// Judges what is there after an opening: a new epoch, and no run.
+/// Checks the state after an opening: a new epoch, and no run.
 pub(super) fn judge_opening(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
     let (engine, facts) = (Some(seen.engine.epoch()), expected.epoch);
-    holds(engine == facts, || broken(format_args!("the engine is of epoch {engine:?}, its facts of {facts:?}")))?;
+    holds(engine == facts, || broken(format_args!("the engine has epoch {engine:?}, its facts {facts:?}")))?;
     expected.judge_opened()
 }
 

@@ -1,7 +1,7 @@
-//! P7: lists hold every record that fits their filter, no other, and end.
+//! P7: lists contain every record that matches their filter, no other, and end.
 //!
-//! The records that fit are derived from the facts. A list may be read while events change, a page at a time;
-//! then an event that fits throughout must be on a page, and any other may be.
+//! The matching records are derived from the facts. A list may be read while events change, a page at a time; then an
+//! event that matches throughout must be on a page, and any other may be.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
 use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState};
 
-/// The expected at one time, by which a list is judged.
+/// The expected state at one time, against which a list is checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) now: Timestamp,
@@ -25,33 +25,33 @@ pub(crate) struct View<'a> {
 pub(crate) struct Listing {
     pub(crate) filter: Filter,
     pub(crate) limit: usize,
-    /// Events that have fitted since the list was begun.
+    /// Events that have matched since the list was begun.
     due: Vec<EventNumber>,
     /// Events that were on a page.
     seen: BTreeSet<EventNumber>,
-    /// True if nothing has changed since the list was begun.
+    /// True while nothing has changed since the list was begun.
     is_quiet: bool,
     pages: usize,
-    /// The time at which the last event failed that was shown, of a list of failed ones.
+    /// The time at which the last shown event failed, in a list of failed ones.
     last_failed: Option<Timestamp>,
 }
 
 impl Listing {
-    /// A list that begins.
+    /// Begins a list.
     pub(crate) fn new(view: View<'_>, filter: Filter, limit: usize) -> Self {
         let due = view.fitting(&filter).map(|(event, _)| event).collect();
         Self { filter, limit, due, seen: BTreeSet::new(), is_quiet: true, pages: 0, last_failed: None }
     }
 
-    /// Events have changed between two pages: these no longer fit.
-    pub(crate) fn go_on(&mut self, view: View<'_>, has_changed: impl Fn(EventNumber) -> bool) {
+    /// Removes events that no longer match, after changes between two pages.
+    pub(crate) fn resume(&mut self, view: View<'_>, has_changed: impl Fn(EventNumber) -> bool) {
         let filter = &self.filter;
         let before = self.due.len();
         self.due.retain(|event| !has_changed(*event) && view.fits(filter, *event));
         self.is_quiet &= before == self.due.len() && !view.fitting(filter).any(|(event, _)| has_changed(event));
     }
 
-    /// Judges the next page.
+    /// Checks the next page.
     pub(crate) fn judge(&mut self, view: View<'_>, page: &Page) -> Result<(), Broken> {
         let Self { filter, limit, .. } = self;
         self.pages += 1;
@@ -61,12 +61,12 @@ impl Listing {
         let bytes: usize = page.records.iter().rev().skip(1).map(|record| record.size_bytes).sum();
         let limit_bytes = view.expected.config.thresholds().page_bytes;
         holds(page.records.len() < 2 || bytes < limit_bytes, || {
-            broken(format_args!("a page continues after {bytes} bytes, and {limit_bytes} make it full"))
+            broken(format_args!("a page continues after {bytes} bytes, but is full at {limit_bytes}"))
         })?;
         for record in &page.records {
             let event = view.key_table.number(&record.key).filter(|event| view.fits(filter, *event));
             let Some(event) = event else {
-                return Err(broken(format_args!("{} is on a page, and does not fit {filter:?}", record.key)));
+                return Err(broken(format_args!("{} is on a page, but does not match {filter:?}", record.key)));
             };
             let mut shown = record.clone();
             shown.durable = true;
@@ -74,11 +74,11 @@ impl Listing {
             wrong.map_or(Ok(()), |wrong| Err(broken(format_args!("event {event} on a page {wrong}: {record:?}"))))?;
             let is_first = self.seen.insert(event);
             holds(!self.is_quiet || is_first, || {
-                broken(format_args!("event {event} is on two pages, or twice on one, and nothing has changed"))
+                broken(format_args!("event {event} is listed twice, although nothing has changed"))
             })?;
             if filter.status == Some(Status::Failed) {
                 holds(self.last_failed <= record.terminal_at, || {
-                    broken(format_args!("event {event} failed before the one that is shown before it"))
+                    broken(format_args!("event {event} failed before the one that is listed before it"))
                 })?;
                 self.last_failed = record.terminal_at;
             }
@@ -94,13 +94,13 @@ impl Listing {
     fn judge_end(&self) -> Result<(), Broken> {
         let missed = self.due.iter().find(|event| !self.seen.contains(event));
         missed.map_or(Ok(()), |event| {
-            Err(broken(format_args!("event {event} fits {:?} throughout, and is on no page", self.filter)))
+            Err(broken(format_args!("event {event} matches {:?} throughout, but is on no page", self.filter)))
         })
     }
 }
 
 impl<'a> View<'a> {
-    /// Judges what is counted, and the keys that are given, of what fits at one time.
+    /// Checks the count, and the keys, of what matches at one time.
     pub(crate) fn judge_counts(self, engine: &Engine, filter: &Filter, limit: usize) -> Result<(), Broken> {
         let (mut count, mut next, mut parts) = (0, Some(Cursor::START), 0);
         while let Some(after) = next {
@@ -108,39 +108,45 @@ impl<'a> View<'a> {
             (count, next, parts) = (count + part, rest, parts + 1);
             self.judge_parts(parts)?;
         }
-        // Of a status alone, records that have expired and are not yet forgotten are counted, too.
+        // For a status alone, expired records that are not yet forgotten count, too.
         let fitting = match filter.status.filter(|status| *filter == Filter::of(*status)) {
             Some(status) => self.expected.count(status),
             None => self.fitting(filter).count() as u64,
         };
-        holds(count == fitting, || broken(format_args!("{count} are counted, and {fitting} fit {filter:?}")))?;
+        holds(count == fitting, || {
+            broken(format_args!("{count} records are counted, but {fitting} match {filter:?}"))
+        })?;
         let (mut keys, mut next, mut parts) = (Vec::new(), Some(Cursor::START), 0);
         while let Some(after) = next {
             let (part, rest) = engine.find_keys(self.now, filter, after, limit);
-            holds(part.len() <= limit.max(1), || broken(format_args!("{} keys are given, of {limit}", part.len())))?;
+            holds(part.len() <= limit.max(1), || {
+                broken(format_args!("{} keys are returned, the limit is {limit}", part.len()))
+            })?;
             for key in &part {
                 let number = self.key_table.number(key);
-                keys.push(number.ok_or_else(|| broken(format_args!("{key} is given, which is the key of no event")))?);
+                keys.push(
+                    number.ok_or_else(|| broken(format_args!("{key} is returned, which is the key of no event")))?,
+                );
             }
             (next, parts) = (rest, parts + 1);
             self.judge_parts(parts)?;
         }
         keys.sort_unstable();
         let expected: Vec<_> = self.fitting(filter).map(|(event, _)| event).collect();
-        holds(keys == expected, || broken(format_args!("the keys of {keys:?} are given, and {expected:?} fit")))
+        holds(keys == expected, || broken(format_args!("the keys of {keys:?} are returned, but {expected:?} match")))
     }
 
     fn judge_parts(self, parts: usize) -> Result<(), Broken> {
-        holds(parts <= self.most_pages(), || broken("what is counted, or the keys that are given, have no end"))
+        holds(parts <= self.most_pages(), || broken("a count, or a list of keys, does not end"))
     }
 
-    /// More pages than any list has: with a scan limit of one, each record and each place of one that is gone
+    /// An upper bound of the pages of a list: with a scan limit of one, each record and each place of a removed one
     /// takes a page.
     fn most_pages(self) -> usize {
         8 * self.key_table.len() + 64
     }
 
-    /// The records that fit, in the order of the events' numbers.
+    /// Returns the matching records, in the order of the events' numbers.
     fn fitting<'f>(self, filter: &'f Filter) -> impl Iterator<Item = (EventNumber, &'a ReferenceRecord)> + use<'a, 'f> {
         let present = self.expected.all().filter(move |(event, _)| self.expected.present(*event, self.now).is_some());
         present.filter(move |(_, record)| fits(filter, record))
@@ -151,7 +157,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Returns whether a record fits every part of a filter that is set.
+/// Returns whether a record matches every part of a filter that is set.
 fn fits(filter: &Filter, record: &ReferenceRecord) -> bool {
     let Filter { status, source, event_type, error, failed_from, failed_until, .. } = filter;
     let failed_at = if let Lifecycle::Failed(at) = record.stage { Some(at) } else { None };

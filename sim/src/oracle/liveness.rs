@@ -29,8 +29,8 @@ pub(super) fn judge(
     Err(Broken::new("liveness", 1, what))
 }
 
-/// Judges what waits where no ticket gets into the channel: an event waits for its time or in the line. Nothing shows
-/// that a ticket of the channel was lost, as long as none comes after it.
+/// Checks that, while no ticket gets into the channel, each event waits for its time or in the line. An event whose
+/// ticket was lost is exempt: the loss cannot be detected as long as no later ticket arrives.
 pub(super) fn judge_waiting(
     expected: &ReferenceState,
     now: Timestamp,
@@ -47,7 +47,7 @@ pub(super) fn judge_waiting(
         };
         if !waits {
             let why = engine.explain(now, key_table.key(event)).unwrap_or_default();
-            let what = format!("the channel takes nothing, and event {event} should wait in the line: {why}");
+            let what = format!("the channel takes nothing, so event {event} should wait in the line: {why}");
             return Err(Broken::new("liveness", 1, what));
         }
     }

@@ -17,7 +17,7 @@ use crate::spec::ReferenceState;
 
 const ORACLE: &str = "metrics";
 
-/// The sums of all results, and the metrics that there were.
+/// The sums of results, and the metrics after the last step.
 #[derive(Debug, Default)]
 pub(super) struct CountedMetrics {
     deduplicated: u64,
@@ -30,7 +30,7 @@ pub(super) struct CountedMetrics {
     retries_due: u64,
     expired_runs: u64,
     lost: u64,
-    /// Events that waited for their time after the last step.
+    /// The number of events that waited for their time after the last step.
     delayed: u64,
 }
 
@@ -64,9 +64,9 @@ impl CountedMetrics {
         }
     }
 
-    /// A sweep says what it did.
+    /// Checks the counts that a sweep returns.
     fn judge_sweep(&self, seen: &Observation<'_>, swept: &Swept) -> Result<(), Broken> {
-        // An overdue marker is for the reference model to judge.
+        // Overdue markers are checked by the reference model.
         let Swept { retries_due, expired_runs, forgotten: swept_away, marker_overdue: _ } = *swept;
         let (mut expired, mut forgotten, mut retried) = (0, 0, 0);
         for fact in seen.facts {
@@ -123,7 +123,7 @@ const fn reason(refusal: Refusal) -> RejectReason {
     }
 }
 
-/// Checks that what is judged part by part after each step is what the whole shows.
+/// Checks that the whole metrics show the parts that are checked after each step.
 pub(super) fn judge_whole(engine: &Engine) -> Result<(), Broken> {
     let whole = engine.metrics();
     same("counters of facts", &whole.facts, engine.fact_counters())?;
@@ -131,7 +131,7 @@ pub(super) fn judge_whole(engine: &Engine) -> Result<(), Broken> {
     same("gauges", whole.gauges, engine.gauges())
 }
 
-/// The fold of the facts rises with each of them, so what equals it does.
+/// Checks the counters of facts. The fold of the facts rises with each of them, so the counters that equal it do.
 fn judge_facts(expected: &ReferenceState, facts: &FactCounters) -> Result<(), Broken> {
     same("accepted", facts.accepted, expected.counts.accepted)?;
     same("redriven", facts.redriven, expected.counts.redriven)?;
@@ -156,15 +156,15 @@ fn judge_gauges(expected: &ReferenceState, gauges: &Gauges) -> Result<(), Broken
     same("started = finished + in flight", expected.counts.started, expected.counts.finished_total() + gauges.inflight)
 }
 
-/// Judges that a number is what was counted.
+/// Checks that a number is the counted one.
 pub(super) fn same<T: PartialEq + Debug>(what: &str, shown: T, counted: T) -> Result<(), Broken> {
     match shown == counted {
         true => Ok(()),
-        false => broken(format!("{what}: the engine shows {shown:?}, but {counted:?} is right")),
+        false => broken(format!("{what}: the engine shows {shown:?}, expected {counted:?}")),
     }
 }
 
-/// As [`same`], for a number of each label. Nothing is copied as long as all are equal.
+/// Does the same as [`same`], for a number of each label. Nothing is copied while all are equal.
 fn each<L: Copy, const N: usize>(
     what: &str,
     labels: [L; N],

@@ -1,36 +1,35 @@
-//! The oracles: properties that must hold, one file each. None is ever switched off.
+//! Properties that must hold after every step, one file each. None is ever disabled.
 //!
-//! Oracles see what an outsider sees: commands, results, effects, facts, metrics, and the record
-//! that a command touched. From the facts they keep a [`Book`](crate::spec) of their own, which is the
-//! first of all oracles: it rejects a fact that cannot follow.
+//! Oracles see what an outsider sees: commands, results, effects, facts, metrics, and the record that a command
+//! touched. From the facts they derive a [`ReferenceState`](crate::spec), which is the first of all oracles: it
+//! rejects a fact that cannot follow.
 //!
 //! | file | promise | what must hold |
 //! |---|---|---|
-//! | `expected` | P1–P8 | each fact follows from those before it, and from the configuration |
-//! | `ledger` | P1 | the results that clients got are true at the end |
+//! | [`spec`](crate::spec) | P1–P8 | each fact follows from those before it, and from the configuration |
+//! | `client_oracle` | P1 | results that clients have received stay true |
 //! | `payload` | P2 | one key, one payload |
 //! | `tickets` | P3 | tickets rise, fit the channel, and are stale for a reason |
 //! | `order` | P3 | first in, first out, but for lost tickets |
-//! | `operator` | P1 | operators get what they ask for |
+//! | `operator` | P1 | calls of operators do what they ask for |
 //! | `runs` | P4 | one run at a time, one outcome each |
 //! | `concurrency` | P5 | free permits and workers add up to the limit |
-//! | `gates` | P1, P5 | no more events of a type run at once than its policy allows, and none waits when it need not |
-//! | `shutdown` | P6 | what each phase allows, that the end comes in time, and what is reported of it |
-//! | `readiness` | P9 | a node is ready when it makes progress, and else says why it is not |
+//! | `shutdown` | P6 | each phase allows what it must, the end comes in time, and its report is right |
+//! | `readiness` | P9 | a node is ready when it makes progress, and else gives the reason |
 //! | `metrics` | P7 | counters rise, and equal a fold of results and facts; gauges equal a recount |
 //! | `durations` | P7 | histograms equal a fold of facts |
 //! | `retries` | P8 | attempts are bounded, waits lie within their limits |
 //! | `admission` | P9 | bounds are kept, and refusals have a reason |
-//! | `replay` | P10 | facts lead to the state that is there |
-//! | `journal` | P9, P10 | nothing is shown before it is durable; what comes back is what was appended |
-//! | `departures` | P10 | tickets leave in their order, and after what they follow from; so do those come back that do not get in |
-//! | `readers` | P10 | readers of facts are shown all that are durable, in order |
+//! | `replay` | P10 | a replay of the facts leads to the same state |
+//! | `journal` | P9, P10 | nothing is shown before it is durable; an opening recovers what was appended |
+//! | `departures` | P10 | tickets are sent in order, after their facts are durable; those that do not get in return in order |
+//! | `readers` | P10 | readers of facts receive all durable ones, in order |
 //! | `dropped` | P1 | a failed event that is forgotten is reported, once |
 //! | `reference` | P1–P9 | results, effects and facts of the engine are those of the reference model |
-//! | `record` | P7 | the touched record is what the facts make of it |
-//! | `explained` | P7 | what is said of why an event is not running is so |
-//! | `consistency` | P7 | the engine does not contradict itself |
-//! | `deadline` | P1 | the engine asks to be woken for whatever waits for time |
+//! | `record` | P7 | the touched record is that of the facts |
+//! | `explained` | P7 | the explanation why an event is not running is right |
+//! | `consistency` | P7 | the engine's structures are consistent |
+//! | `deadline` | P1 | the engine asks to be woken for everything that waits for a time |
 //! | `liveness` | P1 | after the faults every event ends in time |
 
 mod admission;
@@ -82,15 +81,15 @@ use crate::key_table::KeyTable;
 use crate::scenario::EventNumber;
 use crate::spec::ReferenceState;
 
-/// As many as most runs put out, so that they find room for them at once.
+/// The facts of most runs fit, so that the list rarely grows.
 const USUAL_FACTS: usize = 64;
 
-/// All oracles, with what they remember.
+/// All oracles, with their state.
 #[derive(Debug)]
 pub struct Oracles {
-    /// The state that the facts make.
+    /// The state that follows from the facts.
     pub expected: ReferenceState,
-    /// The results that clients got, and the work that handlers did.
+    /// The results that clients have received, and the calls of handlers.
     pub ledger: ClientOracle,
     tickets: tickets::SentTickets,
     order: order::ExpectedLine,
@@ -99,26 +98,26 @@ pub struct Oracles {
     metrics: metrics::CountedMetrics,
     durations: durations::Durations,
     shutdown: shutdown::ShutdownAsked,
-    /// The journal's knowledge of the facts; `None` without one.
+    /// The state of the journal; none without a journal.
     pub(crate) journal: Option<journal::JournaledFacts>,
-    /// The tickets that are to be sent.
+    /// The tickets that are still to be sent.
     pub(crate) departures: departures::Departures,
-    /// The facts that readers are shown.
+    /// The facts that readers must receive.
     pub(crate) published: readers::Published,
     facts: Vec<Fact>,
-    /// The number of facts that were decided until the last change of each event.
+    /// The number of facts decided until the last change of each event.
     changed: Vec<usize>,
     touched: Vec<EventNumber>,
-    /// The number of facts that were decided until the last pause, or the end of it.
+    /// The number of facts decided until the last pause or resume.
     paused_by: usize,
-    /// The number of facts that are decided at the end of the step that is judged.
+    /// The number of facts decided at the end of the step that is checked.
     step_ends: usize,
-    /// The verdict on the opening in memory that was last, until the next step is judged.
+    /// The violation of the last opening in memory, until the next step is checked.
     opening: Result<(), Broken>,
 }
 
 impl Oracles {
-    /// For an engine that was just opened, with the facts of its opening.
+    /// Creates the oracles of an engine that was just opened, with the facts of its opening.
     pub fn new(engine: &Engine, facts: impl Iterator<Item = Fact>) -> Self {
         let mut oracles = Self {
             expected: ReferenceState::new(engine.config().clone()),
@@ -144,33 +143,33 @@ impl Oracles {
         oracles
     }
 
-    /// From now on there is a journal, and it has nothing yet.
+    /// Begins to expect a journal, which has nothing yet.
     pub(crate) fn keep_journal(&mut self, limits: CommitLimits, relaxed_starts: bool) {
         let mut journal = journal::JournaledFacts::new(limits, relaxed_starts);
         journal.decide(&self.facts);
         self.journal = Some(journal);
     }
 
-    /// The facts that were decided.
+    /// Returns the facts that were decided.
     pub(crate) fn facts(&self) -> &[Fact] {
         &self.facts
     }
 
-    /// Returns how many facts were decided.
+    /// Returns the number of facts that were decided.
     pub(crate) const fn decided(&self) -> usize {
         self.facts.len()
     }
 
-    /// A command is about to be carried out.
+    /// Prepares the reference model for a command that is about to be executed.
     pub(crate) fn expect(&mut self, now: Timestamp, command: &Command) {
         self.reference.execute(now, command);
     }
 
-    /// Judges a step.
+    /// Checks a step.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when a promise does not hold.
+    /// [`Broken`] if a promise does not hold.
     pub fn judge(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
         std::mem::replace(&mut self.opening, Ok(()))?;
         self.step_ends = self.facts.len() + seen.facts.len();
@@ -229,7 +228,7 @@ impl Oracles {
         event.into_iter().for_each(|event| self.ledger.forget(event));
     }
 
-    /// A step changed an event.
+    /// Notes that a step changed an event.
     fn touch(&mut self, event: Option<EventNumber>) {
         let Some(event) = event else { return };
         if !self.touched.contains(&event) {
@@ -246,7 +245,7 @@ impl Oracles {
         self.tickets.may_be_empty()
     }
 
-    /// Keeps what a step has put out.
+    /// Keeps the output of a step.
     pub(crate) fn keep(&mut self, seen: &Observation<'_>) {
         let first = self.facts.len();
         self.facts.extend_from_slice(seen.facts);
@@ -257,11 +256,11 @@ impl Oracles {
         self.departures.decide(seen, self.facts.len());
     }
 
-    /// Judges what is there at the end of a phase.
+    /// Checks the state at the end of a phase.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when a promise does not hold.
+    /// [`Broken`] if a promise does not hold.
     pub fn judge_phase(&self, now: Timestamp, engine: &Engine, key_table: &KeyTable) -> Result<(), Broken> {
         consistency::judge_engine(engine)?;
         metrics::judge_whole(engine)?;
@@ -270,11 +269,11 @@ impl Oracles {
         replay::judge(engine, &self.expected, &self.facts, now, key_table)
     }
 
-    /// Judges that there is nothing left to do, or that there is still time for it.
+    /// Checks that no work is left, or that there is still time for it.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when events are pending after the time in which all should have ended.
+    /// [`Broken`] if events are pending after the time by which all should have ended.
     pub fn judge_liveness(
         &self,
         now: Timestamp,
@@ -285,12 +284,12 @@ impl Oracles {
         liveness::judge(&self.expected, now, limit, key_table, engine)
     }
 
-    /// Judges that with a channel that takes nothing, all that is pending is where it can wait.
-    /// `held` are the tickets that are in the channel.
+    /// Checks that, while the channel takes nothing, all pending events are where they can wait. `held` are the
+    /// tickets in the channel.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when something has not moved that could.
+    /// [`Broken`] if an event has not moved that could.
     pub fn judge_waiting(
         &self,
         now: Timestamp,
@@ -301,11 +300,11 @@ impl Oracles {
         liveness::judge_waiting(&self.expected, now, held, key_table, engine)
     }
 
-    /// Compares the results that clients got with what is there.
+    /// Compares the results that clients have received with the engine's state.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when one of them is not true.
+    /// [`Broken`] if a result is no longer true.
     pub fn audit(&self, now: Timestamp, key_table: &KeyTable, engine: &Engine) -> Result<(), Broken> {
         self.ledger.audit(&self.expected, now, key_table, engine)?;
         match &self.journal {
@@ -315,7 +314,7 @@ impl Oracles {
     }
 }
 
-/// Only an opening raises the epoch.
+/// Checks that only an opening raises the epoch.
 fn judge_epoch(seen: &Observation<'_>, fact: &Fact) -> Result<(), Broken> {
     let is_epoch = matches!(fact.change, Change::Epoch(_));
     holds(!is_epoch || seen.said == CommandSummary::Open, || {

@@ -1,4 +1,4 @@
-//! The view that oracles have of a step.
+//! The view of oracles on a step.
 
 use std::time::Duration;
 
@@ -17,35 +17,35 @@ use crate::spec::event_bytes;
 /// One step, as an outsider sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
-    /// The number of the step, among those that were judged.
+    /// The number of the step, among those that were checked.
     pub step: u32,
     /// The latest time that the engine was ever given, this one included.
     pub now: Timestamp,
     /// The command.
     pub said: CommandSummary,
-    /// The engine's answer.
+    /// The result.
     pub answer: &'a Answer,
-    /// The facts that it put out.
+    /// The facts that were put out.
     pub facts: &'a [Fact],
-    /// The effects that it wants.
+    /// The effects that were put out.
     pub effects: &'a [Effect],
-    /// The failed events that it has forgotten.
+    /// The failed events that were forgotten.
     pub dropped: &'a [DroppedFailure],
-    /// Its gauges now.
+    /// The gauges now.
     pub gauges: &'a Gauges,
-    /// The time at which it wants to be woken, now.
+    /// The time now at which the engine asks to be woken.
     pub deadline: Option<Deadline>,
-    /// True if it was asked to forget nothing.
+    /// True if expiry is held.
     pub holds_expiry: bool,
     /// The engine, to be read.
     pub engine: &'a Engine,
-    /// Its configuration.
+    /// The configuration.
     pub config: &'a Config,
     /// The keys.
     pub key_table: &'a KeyTable,
 }
 
-/// A command, by what oracles need of it.
+/// A command, reduced to what oracles need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the command of the same name")]
 pub enum CommandSummary {
@@ -69,11 +69,11 @@ pub enum CommandSummary {
     ReleaseExpiry,
     Shutdown,
     AbortInflight,
-    /// The opening from its journal, without a command.
+    /// No command yet: the engine was opened from its journal.
     Open,
 }
 
-/// An outcome, by what oracles need of it.
+/// An outcome, reduced to what oracles need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is the outcome of the same name")]
 pub enum OutcomeSummary {
@@ -100,7 +100,7 @@ impl OutcomeSummary {
 }
 
 impl CommandSummary {
-    /// Returns the summary of a command. An event that was never submitted has the last number of all.
+    /// Returns the summary of a command. An event that was never submitted has the highest number.
     pub(crate) fn of(command: &Command, key_table: &KeyTable) -> Self {
         let number = |key| key_table.number(key).unwrap_or(EventNumber::MAX);
         match command {
@@ -126,12 +126,12 @@ impl CommandSummary {
         }
     }
 
-    /// The run that it names.
+    /// Returns the run that the command names.
     pub const fn run(&self) -> Option<RunId> {
         if let Self::Settle(run, _) | Self::Heartbeat(run) = *self { Some(run) } else { None }
     }
 
-    /// The event that it names.
+    /// Returns the event that the command names.
     pub const fn event(&self) -> Option<EventNumber> {
         let (Self::Submit { event, .. } | Self::Redrive(event) | Self::Discard(event)) = *self else { return None };
         Some(event)

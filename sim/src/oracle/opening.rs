@@ -1,4 +1,4 @@
-//! Engines that are opened, and what comes back to them.
+//! Checks of openings, and of the recovered state.
 
 use eventful::{
     Config, Timestamp,
@@ -14,13 +14,13 @@ use crate::key_table::KeyTable;
 use crate::spec::{ReferenceState, Register};
 
 impl Oracles {
-    /// The journal was opened again, and this is the state that it gives back, with the time of the last fact. What was decided and
-    /// is not in it has not happened. Returns how many facts these are, and whether the group whose
-    /// fate was unknown is in it, if there was one. `process` says that the process is another one.
+    /// Checks the state that a reopened journal recovers, with the time of its last fact. Facts that are not in it are
+    /// dropped. Returns the number of dropped facts, and whether the group in doubt is in it, if there was one.
+    /// `process`: true if the process is another one.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it is not what was appended.
+    /// [`Broken`] if the state is not that of the appended facts.
     pub(crate) fn recover(
         &mut self,
         found: (&DurableState, Timestamp),
@@ -45,7 +45,7 @@ impl Oracles {
         Ok((lost, group))
     }
 
-    /// Everything but what outlives an engine.
+    /// Drops everything but what outlives an engine.
     pub(super) fn forget_engine(&mut self) {
         self.reference.lose();
         self.tickets = tickets::SentTickets::default();
@@ -54,7 +54,7 @@ impl Oracles {
         self.departures.forget();
     }
 
-    /// Everything but what outlives a process.
+    /// Drops everything but what outlives a process.
     pub(super) fn forget_process(&mut self) {
         self.forget_engine();
         self.metrics = metrics::CountedMetrics::default();
@@ -62,11 +62,11 @@ impl Oracles {
         self.published = readers::Published::default();
     }
 
-    /// Judges an engine that was opened from its journal, with the facts of the opening.
+    /// Checks an engine that was opened from its journal, with the facts of the opening.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when a promise does not hold.
+    /// [`Broken`] if a promise does not hold.
     pub(crate) fn judge_opening(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
         self.order.reopen(&self.expected, seen.now);
         self.judge(seen)?;
@@ -78,11 +78,11 @@ impl Oracles {
         self.audit(seen.now, seen.key_table, seen.engine)
     }
 
-    /// Judges what the journal holds, when it holds all that was decided: `found` comes out of it.
+    /// Checks the journal's state `found`, when all facts are durable.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it is not the state that the facts make, and that is there.
+    /// [`Broken`] if it is not the state of the facts, or not that of the engine.
     pub(crate) fn judge_journal(
         &self,
         found: &DurableState,
@@ -93,16 +93,16 @@ impl Oracles {
         journal::judge_state(&self.expected, &engine.durable_state(), key_table)
     }
 
-    /// Judges what a journal gives back.
+    /// Checks a recovered state.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it is not the state that the facts make.
+    /// [`Broken`] if it is not the state of the facts.
     pub(crate) fn judge_found(&self, found: &DurableState, key_table: &KeyTable) -> Result<(), Broken> {
         journal::judge_state(&self.expected, found, key_table)
     }
 
-    /// The process has started again with nothing in its memory.
+    /// Begins another process without a journal.
     pub fn reopen(&mut self, engine: &Engine, facts: impl Iterator<Item = Fact>) {
         self.ledger.lose_process();
         self.expected = ReferenceState::new(engine.config().clone());
@@ -118,12 +118,12 @@ impl Oracles {
         self.reference.open(engine, self.expected.last);
     }
 
-    /// In memory an engine is opened without records.
+    /// Applies the facts of an opening in memory, which has no records.
     fn take_in_opening(&mut self, engine: &Engine) -> Result<(), Broken> {
         self.expected.apply_all(&self.facts, &Register::default())?;
         let (facts, epoch) = (self.expected.epoch, engine.epoch());
         holds(facts == Some(epoch), || {
-            Broken::new("expected", 4, format_args!("the engine is of {epoch:?}, its facts of {facts:?}"))
+            Broken::new("expected", 4, format_args!("the engine has {epoch:?}, its facts {facts:?}"))
         })
     }
 }

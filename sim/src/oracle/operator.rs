@@ -1,4 +1,4 @@
-//! P1: operators get what they ask for, or are refused for a reason.
+//! P1: calls of operators do what they ask for, or are refused for a reason.
 
 use eventful::{
     Status,
@@ -9,16 +9,16 @@ use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};
 use crate::spec::ReferenceState;
 
-/// Judged before the facts of the step are taken in.
+/// Checks an operator's command. Must be called before the facts of the step are applied.
 pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
     let stopped = Answer::Refused(Refusal::ShuttingDown);
     let has_stopped = seen.engine.phase() == Phase::Stopped;
-    // The answer that is due, and whether something is to change.
+    // The expected result, and whether a change is expected.
     let (due, changes) = match seen.said {
         CommandSummary::Redrive(event) => match expected.present(event, seen.now).map(|record| record.status()) {
             None => (Answer::NotFound, false),
             Some(Status::Failed) if seen.engine.phase() != Phase::Running => (stopped, false),
-            // A bound may stand against it, which is judged with those of submissions.
+            // A bound may refuse it, which is checked with those of submissions.
             Some(Status::Failed) if matches!(seen.answer, Answer::Refused(_)) => (seen.answer.clone(), false),
             Some(Status::Failed) => (Answer::Noted, true),
             Some(status) => (Answer::NotFailed(status), false),
@@ -54,14 +54,14 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
         [change] => changes && carries_out(seen, change),
         _ => false,
     };
-    holds(is_due, || broken(format_args!("{:?} changes {changed:?}, and a change is due: {changes}", seen.said)))
+    holds(is_due, || broken(format_args!("{:?} changes {changed:?}, but a change is expected: {changes}", seen.said)))
 }
 
 fn judge_answer(seen: &Observation<'_>, due: &Answer) -> Result<(), Broken> {
-    holds(seen.answer == due, || broken(format_args!("{:?} gets {:?}, due is {due:?}", seen.said, seen.answer)))
+    holds(seen.answer == due, || broken(format_args!("{:?} returned {:?}, expected {due:?}", seen.said, seen.answer)))
 }
 
-/// Returns whether a change is what was asked for.
+/// Returns whether a change is the one that was asked for.
 fn carries_out(seen: &Observation<'_>, change: &Change) -> bool {
     match (seen.said, change) {
         (CommandSummary::Redrive(event), Change::Redriven(key))

@@ -1,7 +1,7 @@
 //! P3: the line is first in, first out, whatever happens to the channel.
 //!
-//! Tickets that do not get in, and all that are lost with their channel, go back to where they came
-//! from. Only an event whose ticket was lost or held is overtaken.
+//! Tickets that do not get in, and all that are lost with their channel, return to their place. Only an event whose
+//! ticket was lost or held is overtaken.
 
 use std::collections::VecDeque;
 
@@ -22,19 +22,19 @@ use crate::spec::{Lifecycle, ReferenceRecord, ReferenceState, gate_of, not_befor
 
 /// The events that wait in the line, in its order.
 ///
-/// An event whose next attempt, or whose first one if it was delayed, is due joins the line when that is noticed, and is
-/// no part of this unless the engine was opened later than it was due. One that may have to wait at a gate is none either.
+/// An event whose next attempt is due, or its first one after a delay, joins the line when the engine notices that;
+/// such events are not checked here unless the engine was opened after they were due.
 #[derive(Debug, Default)]
 pub(super) struct ExpectedLine {
     waiting: VecDeque<WaitingEvent>,
     joined: u64,
-    /// Tickets that were lost so far.
+    /// The number of lost tickets so far.
     lost: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct WaitingEvent {
-    /// The number of records that joined the line until it did.
+    /// The number of events that joined the line before it.
     place: u64,
     event: EventNumber,
     eligible_at: Timestamp,
@@ -54,7 +54,7 @@ impl ExpectedLine {
         let passed = matches!(seen.said, CommandSummary::EnqueueFailed(ticket, _) if tickets.is_followed(ticket));
         self.lost = lost;
         if overtaken || passed {
-            // Which ones it is cannot be seen from outside.
+            // The lost tickets cannot be identified from outside.
             self.waiting.clear();
         }
         seen.facts.iter().try_for_each(|fact| self.judge_fact(expected, seen, fact))
@@ -81,7 +81,8 @@ impl ExpectedLine {
         Ok(())
     }
 
-    /// An engine was opened at `now`, from the facts of this expected: all that is due is in the line, by its time, and of equals the one accepted first.
+    /// Begins with an engine opened at `now` from the facts of this state: all due events are in the line, by their
+    /// times, and equal times in the order of acceptance.
     pub(super) fn reopen(&mut self, expected: &ReferenceState, now: Timestamp) {
         let due =
             |(event, record): (EventNumber, &ReferenceRecord)| Some((record.stage.eligible_at()?, record.seq, event));
@@ -100,7 +101,7 @@ impl ExpectedLine {
         self.waiting.push_back(WaitingEvent { place: self.joined, event, eligible_at });
     }
 
-    /// Its place, if it is in the line and was not overtaken.
+    /// Removes an event. Returns its place, if it was in the line and was not overtaken.
     fn leave(&mut self, event: Option<EventNumber>) -> Option<u64> {
         let event = event?;
         let at = self.waiting.iter().position(|waiting| waiting.event == event)?;

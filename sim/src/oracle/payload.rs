@@ -1,4 +1,4 @@
-//! P2: one key, one payload. Compared on every path, for the whole retention.
+//! P2: one key, one payload, checked on every path for the whole retention.
 
 use eventful::engine::Answer;
 
@@ -15,16 +15,16 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>) -> Result
     match *seen.answer == expected && seen.facts.is_empty() {
         true => Ok(()),
         false => {
-            let what = format!("event {event} is known, so {expected:?} is due, not {:?}", seen.answer);
+            let what = format!("event {event} is known, so the result must be {expected:?}, not {:?}", seen.answer);
             Err(Broken::new(ORACLE, 2, what))
         }
     }
 }
 
-/// An event that is not known is accepted or refused.
+/// Checks that an unknown event is accepted or refused.
 fn judge_new(seen: &Observation<'_>) -> Result<(), Broken> {
     match matches!(seen.answer, Answer::Accepted | Answer::Refused(_)) {
         true => Ok(()),
-        false => Err(Broken::new(ORACLE, 2, format!("an event that is not known gets {:?}", seen.answer))),
+        false => Err(Broken::new(ORACLE, 2, format!("the submission of an unknown event returned {:?}", seen.answer))),
     }
 }

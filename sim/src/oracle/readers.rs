@@ -1,16 +1,16 @@
-//! P10: readers of facts are shown all that are durable, each once and in order, as many as they have room for.
+//! P10: readers of facts receive all durable ones, each once and in order, as far as their buffers allow.
 
 use eventful::engine::facts::Fact;
 use eventful::node::{Notice, Reading, Waiter};
 
 use crate::failure::{Broken, holds};
 
-/// The facts that were published while there were readers, and how far each of them has come.
+/// The facts that were published while there were readers, and the position of each reader.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     notices: Vec<ReaderEntry>,
     readers: Vec<ReaderState>,
-    /// The number of facts that readers were too slow for, as far as these have read that, or have left.
+    /// The number of notices that readers were too slow for, as far as they have seen that, or have left.
     dropped: u64,
 }
 
@@ -34,14 +34,14 @@ impl Published {
         !self.readers.is_empty()
     }
 
-    /// So many facts are published, from this one on.
+    /// Publishes this many facts, from this one on.
     pub(crate) fn publish(&mut self, first: usize, count: usize) {
         if self.has_readers() {
             self.notices.extend((first..first + count).map(ReaderEntry::Fact));
         }
     }
 
-    /// The journal was opened again.
+    /// Notes that the journal was opened again.
     pub(crate) fn reopen(&mut self) {
         self.notices.push(ReaderEntry::Reopened);
     }
@@ -56,17 +56,17 @@ impl Published {
         self.readers.retain(|reader| reader.waiter != waiter);
     }
 
-    /// Notices that some reader was too slow for.
+    /// Returns the number of notices that some reader was too slow for.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped + self.readers.iter().map(|reader| reader.lag(self.notices.len())).sum::<u64>()
     }
 
-    /// Returns whether there is something for this reader to read.
+    /// Returns whether this reader has something to read.
     pub(crate) fn has_news(&self, waiter: Waiter) -> bool {
         self.readers.iter().any(|reader| reader.waiter == waiter && reader.at < self.notices.len())
     }
 
-    /// Judges what a reader reads next. These are all facts; `ends` says that no more will come.
+    /// Checks the next notice of a reader. `ends`: true if no more will come.
     pub(crate) fn judge(
         &mut self,
         waiter: Waiter,
@@ -76,7 +76,7 @@ impl Published {
     ) -> Result<(), Broken> {
         let published = self.notices.len();
         let reader = self.readers.iter_mut().find(|reader| reader.waiter == waiter);
-        let Some(reader) = reader else { return broken(format_args!("one who is no reader reads {reading:?}")) };
+        let Some(reader) = reader else { return broken(format_args!("an unknown reader receives {reading:?}")) };
         let (lag, next) = (reader.lag(published), self.notices.get(reader.at));
         let is_so = match reading {
             Reading::Notice(Notice::Lagged(dropped)) => lag > 0 && *dropped == lag,
@@ -96,13 +96,17 @@ impl Published {
             Reading::Empty | Reading::Closed => {}
         }
         holds(is_so, || {
-            Broken::new("readers", 10, format_args!("{reading:?} is read, {next:?} is next, {lag} too many"))
+            Broken::new(
+                "readers",
+                10,
+                format_args!("a reader receives {reading:?}; the next is {next:?}, and {lag} have no room"),
+            )
         })
     }
 }
 
 impl ReaderState {
-    /// Notices that it has no room for.
+    /// Returns the number of notices that its buffer has no room for.
     fn lag(&self, published: usize) -> u64 {
         (published - self.at).saturating_sub(self.capacity) as u64
     }

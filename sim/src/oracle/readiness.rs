@@ -1,4 +1,4 @@
-//! P9: a node says that it is ready exactly when it makes progress, and else why it is not.
+//! P9: a node is ready exactly when it makes progress, and otherwise gives the reason.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use eventful::{
 use crate::failure::{Broken, holds};
 use crate::spec::ReferenceState;
 
-/// A journal that something has waited for so long is stalled.
+/// The time after which a journal that something waits for counts as stalled, as the node has it.
 const LATE_AFTER: Duration = Duration::from_secs(1);
 
 /// The health of a node, as seen from outside.
 #[derive(Debug)]
 pub(crate) struct Health {
-    /// A call of it has panicked.
+    /// True if one of its calls has panicked.
     pub(crate) is_broken: bool,
     /// Its journal, if it has one.
     pub(crate) journal: Option<JournalHealth>,
-    /// Workers that were cancelled at least `abort_grace` ago, and have not.
+    /// The number of workers that were cancelled at least `abort_grace` ago, and have not ended.
     pub(crate) stopped_for_long: usize,
     pub(crate) dispatcher_is_down: bool,
     pub(crate) sweeper_is_down: bool,
@@ -30,12 +30,12 @@ pub(crate) struct Health {
 /// The health of a journal.
 #[derive(Debug)]
 pub(crate) struct JournalHealth {
-    /// The reason why the engine cannot be used, if it cannot.
+    /// The reason why the engine is unavailable, if it is.
     pub(crate) unavailable: Option<Unavailable>,
     pub(crate) is_reachable: bool,
-    /// The room for new events.
+    /// The free space for new events.
     pub(crate) room: u64,
-    /// Since when something waits for it.
+    /// The time since which something waits for it.
     pub(crate) waits_since: Option<Timestamp>,
 }
 
@@ -48,11 +48,11 @@ pub(super) fn judge(
 ) -> Result<(), Broken> {
     let due = reason(expected, now, engine, health).map_or(Readiness::Ready, Readiness::NotReady);
     holds(shown == due, || {
-        Broken::new("readiness", 9, format_args!("the node says {shown:?}, and due is {due:?}: {health:?}"))
+        Broken::new("readiness", 9, format_args!("the node is {shown:?}, expected {due:?}: {health:?}"))
     })
 }
 
-/// Returns the state of a journal, in one word.
+/// Returns the state of a journal.
 pub(super) fn journal_state(now: Timestamp, config: &Config, journal: &JournalHealth) -> JournalState {
     match journal.unavailable {
         Some(Unavailable::Reopening) => return JournalState::Reopening,

@@ -1,4 +1,4 @@
-//! P7: the record that a command touched is what the facts make of it.
+//! P7: the record that a command touched is that of the facts.
 
 use eventful::{RecordView, engine::Place};
 
@@ -16,7 +16,7 @@ pub(super) fn judge(
     let wrong = match (expected.present(event, seen.now), view) {
         (None, None) => None,
         (Some(record), Some(view)) => record.difference(view).or_else(|| shown_wrong(record, view, seen)),
-        (Some(_), None) => Some("is not there"),
+        (Some(_), None) => Some("is missing"),
         (None, Some(_)) => Some("is there"),
     };
     match wrong {
@@ -28,11 +28,11 @@ pub(super) fn judge(
     }
 }
 
-/// Returns what of a view is wrong that facts alone do not determine.
+/// Returns what is wrong with the parts of a view that facts alone do not determine.
 fn shown_wrong(record: &ReferenceRecord, view: &RecordView, seen: &Observation<'_>) -> Option<&'static str> {
     let checks = [
         (has_payload(record, view), "has another payload"),
-        (view.place.is_some() == record.stage.eligible_at().is_some(), "waits in no place, or in one too many"),
+        (view.place.is_some() == record.stage.eligible_at().is_some(), "waits in no place, or in two"),
         (view.last_error.is_some() || !matches!(record.stage, Lifecycle::Failed(_)), "failed without an error"),
         (is_placed(record, view, seen), "waits in the wrong place"),
         (is_due(view, seen), "has a deadline past its lifetime"),
@@ -40,7 +40,8 @@ fn shown_wrong(record: &ReferenceRecord, view: &RecordView, seen: &Observation<'
     checks.into_iter().find(|(is_so, _)| !is_so).map(|(_, wrong)| wrong)
 }
 
-/// The engine shares the bytes that it was given, so that they need not be compared as a rule.
+/// Returns whether the payload is right. The engine shares the bytes that it was given, so they rarely need to be
+/// compared.
 fn has_payload(record: &ReferenceRecord, view: &RecordView) -> bool {
     match &view.payload {
         None => record.stage.is_tombstone(),
@@ -75,7 +76,7 @@ mod tests {
         engine::{Command, Engine, Output},
     };
 
-    /// The fields that [`Record::difference`](crate::spec::Record::difference) compares, and that this file does.
+    /// The fields that [`ReferenceRecord::difference`] and this file compare.
     const COMPARED: [&str; 20] = [
         "key",
         "digest",
@@ -108,6 +109,6 @@ mod tests {
         let shown = format!("{:#?}", page.records[0]);
         let fields = shown.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
         let names: Vec<_> = fields.map(|(name, _)| name).filter(|name| !name.starts_with(' ')).collect();
-        assert_eq!(names, COMPARED, "what is new has to be compared");
+        assert_eq!(names, COMPARED, "a new field has to be compared, and listed here");
     }
 }

@@ -1,7 +1,7 @@
-//! P1–P9: the results, effects and facts of the engine are those of the reference model.
+//! P1–P9: results, effects and facts of the engine are those of the reference model.
 //!
-//! The model follows the engine of one scenario in so many, from its opening in memory. An engine that
-//! comes back from a journal is not followed: facts do not say which of two equals it puts first.
+//! One scenario in some is compared, from its opening in memory. An engine that is recovered from a journal is not:
+//! facts do not determine the order of equals.
 
 use std::fmt::{Debug, Display};
 
@@ -14,11 +14,11 @@ use super::{CommandSummary, Observation};
 use crate::failure::{Broken, holds};
 use crate::spec::model::{Dropped, Model, ModelCounts, ModelResponse};
 
-/// Of so many seeds one is followed: a model that searches lists takes about half as long as all the
-/// rest of a step.
+/// One in this many seeds is compared: the model searches lists, which takes about half as long as all the rest of a
+/// step.
 const ONE_OF: u64 = 8;
 
-/// The reference model of an engine, and what it makes of the command that is carried out.
+/// The reference model of an engine, with its results for the current command.
 #[derive(Debug, Default)]
 pub(super) struct Reference {
     model: Option<Model>,
@@ -26,24 +26,24 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    /// An engine was opened at `now`, without records.
+    /// Begins with an engine that was opened at `now`, without records.
     pub(super) fn open(&mut self, engine: &Engine, now: Timestamp) {
         let config = engine.config();
         let is_followed = config.seed.unwrap_or_default().is_multiple_of(ONE_OF);
         self.model = is_followed.then(|| Model::new(config.clone(), now));
     }
 
-    /// The engine is followed no more.
+    /// Ends the comparison.
     pub(super) fn lose(&mut self) {
         *self = Self::default();
     }
 
-    /// Executes a command on the model, before the engine does.
+    /// Executes a command in the model, before the engine does.
     pub(super) fn execute(&mut self, now: Timestamp, command: &Command) {
         self.expected = self.model.as_mut().map(|model| model.execute(now, command));
     }
 
-    /// Judges a step.
+    /// Checks a step.
     pub(super) fn judge(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
         let (Some(model), Some(expected)) = (&mut self.model, self.expected.take()) else { return Ok(()) };
         same(seen, "answer", seen.answer, &expected.answer)?;
@@ -57,7 +57,7 @@ impl Reference {
         same(seen, "line, gated, delayed and in flight", &gauges, &lengths.map(|length| length as u64))
     }
 
-    /// Judges the record that a step touched, as far as facts do not determine it.
+    /// Checks the parts of the touched record that facts do not determine.
     pub(super) fn judge_touched(&self, seen: &Observation<'_>, view: &RecordView) -> Result<(), Broken> {
         let Some(model) = &self.model else { return Ok(()) };
         same(seen, "place", &view.place, &model.place(&view.key))?;
@@ -65,7 +65,7 @@ impl Reference {
         same(seen, "deadline of the run", &view.run.map(|run| run.deadline), &deadline)
     }
 
-    /// Judges what was counted, at the end of a phase.
+    /// Checks the counters, at the end of a phase.
     pub(super) fn judge_phase(&self, engine: &Engine) -> Result<(), Broken> {
         let Some(model) = &self.model else { return Ok(()) };
         let (shown, counted) = (ModelCounts::of(&engine.metrics()), model.counts());
@@ -85,7 +85,7 @@ fn same<T: PartialEq + Debug + ?Sized>(
     })
 }
 
-/// The promise that a command is about.
+/// Returns the promise that a command is about.
 const fn promise(seen: &Observation<'_>) -> u8 {
     match seen.said {
         CommandSummary::Submit { .. } if !matches!(seen.answer, Answer::Refused(_)) => 2,

@@ -1,4 +1,4 @@
-//! P10: the facts alone lead to the state that is there.
+//! P10: the facts alone lead to the same state.
 
 use eventful::{
     Timestamp,
@@ -14,7 +14,7 @@ use crate::spec::ReferenceState;
 
 const ORACLE: &str = "replay";
 
-/// Both the replay of the facts and the fold of the specification.
+/// Checks both the engine's replay of the facts and the fold of the specification.
 pub(super) fn judge(
     engine: &Engine,
     expected: &ReferenceState,
@@ -28,7 +28,7 @@ pub(super) fn judge(
     };
     for fact in facts {
         if let Err(error) = replay.apply(fact) {
-            return broken(format!("{fact:?} does not follow: {error}"));
+            return broken(format!("{fact:?} cannot follow: {error}"));
         }
     }
     let (replayed, live) = (replay.state(), engine.durable_state());
@@ -36,7 +36,7 @@ pub(super) fn judge(
         return broken(violation.to_string());
     }
     if let Some(difference) = expected.difference(&live, key_table) {
-        return broken(format!("not what the facts make: {difference}"));
+        return broken(format!("the engine differs from the state of its facts: {difference}"));
     }
     if replayed == live {
         return judge_opening(replay, engine, now);
@@ -54,18 +54,18 @@ pub(super) fn judge(
     })
 }
 
-/// An engine that is opened from the facts is sound, and raises the epoch.
+/// Checks that an engine that is opened from the facts is consistent, and raises the epoch.
 fn judge_opening(replay: Replay, live: &Engine, now: Timestamp) -> Result<(), Broken> {
     let opened = replay.open(now, &mut Output::new());
     if opened.epoch() <= live.epoch() {
-        return broken(format!("epoch {:?} follows on epoch {:?}", opened.epoch(), live.epoch()));
+        return broken(format!("epoch {:?} follows epoch {:?}, but epochs must rise", opened.epoch(), live.epoch()));
     }
     if opened.gauges().inflight > 0 {
         return broken(format!("{} runs are in flight in an engine that was just opened", opened.gauges().inflight));
     }
     match opened.check() {
         Ok(()) => Ok(()),
-        Err(violation) => broken(format!("opened from the facts, {violation}")),
+        Err(violation) => broken(format!("an engine that is opened from the facts is inconsistent: {violation}")),
     }
 }
 

@@ -15,12 +15,13 @@ pub(super) fn judge(expected: &ReferenceState, seen: &Observation<'_>, fact: &Fa
     let ruling = Ruling::of(seen.config, &limits, record.charge, seen.now, cause(seen.said));
     let is_explained = error.is_some() || *end == AttemptEnd::Done || is_plain_snooze(seen.said);
     holds(is_explained && ruling.allows(&limits, seen.now, *end, *charge, *next), || {
-        let what = format_args!("after {:?} of {record:?} {ruling:?} is due, not {:?}", seen.said, fact.change);
+        let what =
+            format_args!("after {:?} of {record:?} the change must be {ruling:?}, not {:?}", seen.said, fact.change);
         Broken::new("retries", 8, what)
     })
 }
 
-/// Returns the reason for which a run ends that this command ends.
+/// Returns the cause of the end of a run that this command ends.
 fn cause(said: CommandSummary) -> Cause {
     match said {
         CommandSummary::Settle(_, OutcomeSummary::Done) => Cause::Done,
@@ -31,9 +32,9 @@ fn cause(said: CommandSummary) -> Cause {
         CommandSummary::Settle(_, OutcomeSummary::Crashed) => Cause::Crashed,
         CommandSummary::Settle(_, OutcomeSummary::Snooze { delay, .. }) => Cause::Snooze { delay },
         CommandSummary::AbortInflight | CommandSummary::Settle(_, OutcomeSummary::NotCalled) => Cause::Interrupted,
-        // Each event that had a run when the process died is charged for it.
+        // Every run that was in flight when the process died is charged.
         CommandSummary::Open => Cause::Crashed,
-        // Nothing else ends a run but a sweep, and that only past its deadline.
+        // Only a sweep ends a run besides, and only past its deadline.
         CommandSummary::Sweep
         | CommandSummary::Submit { .. }
         | CommandSummary::Reject(_)
@@ -51,7 +52,7 @@ fn cause(said: CommandSummary) -> Cause {
     }
 }
 
-/// Returns whether a handler asks to be called later and has no reason to give.
+/// Returns whether a handler asks for a later call without a reason.
 const fn is_plain_snooze(said: CommandSummary) -> bool {
     matches!(said, CommandSummary::Settle(_, OutcomeSummary::Snooze { has_reason: false, .. }))
 }

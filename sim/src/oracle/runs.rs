@@ -19,7 +19,7 @@ const ORACLE: &str = "runs";
 #[derive(Debug, Default)]
 pub(super) struct Started {
     last: Option<RunId>,
-    /// The times at which the runs in flight must end, as the results of their starts and heartbeats said.
+    /// The deadlines of the runs in flight, as starts and heartbeats returned them.
     deadlines: Vec<(RunId, Timestamp)>,
 }
 
@@ -29,7 +29,7 @@ impl Started {
         let ended = ended.sum::<Result<usize, Broken>>()?;
         let aborted = seen.effects.iter().filter(|effect| matches!(effect, Effect::Abort(_))).count();
         if ended != aborted {
-            return broken(format!("{ended} runs are ended from outside, and to be stopped are {:?}", seen.effects));
+            return broken(format!("{ended} runs were ended from outside, but the effects are {:?}", seen.effects));
         }
         seen.facts.iter().try_for_each(|fact| self.judge_timeout(seen, &fact.change))?;
         self.deadlines.retain(|(run, _)| expected.of_run(*run).is_some());
@@ -49,12 +49,12 @@ impl Started {
         if let CommandSummary::Heartbeat(run) = seen.said { judge_heartbeat(expected, seen, run) } else { Ok(()) }
     }
 
-    /// A run that is timed out has come to its deadline.
+    /// Checks that a run that timed out has reached its deadline.
     fn judge_timeout(&self, seen: &Observation<'_>, change: &Change) -> Result<(), Broken> {
         let Change::Finished { run, end: AttemptEnd::TimedOut, .. } = change else { return Ok(()) };
         match self.deadline(*run) {
             Some(deadline) if deadline <= seen.now => Ok(()),
-            deadline => broken(format!("run {run} is timed out at {}, and its deadline is {deadline:?}", seen.now)),
+            deadline => broken(format!("run {run} timed out at {}, but its deadline is {deadline:?}", seen.now)),
         }
     }
 
@@ -62,21 +62,21 @@ impl Started {
         self.deadlines.iter().find(|(known, _)| *known == run).map(|(_, deadline)| *deadline)
     }
 
-    /// The touched record shows the deadline that the worker was given.
+    /// Checks that the touched record shows the deadline that the worker was given.
     pub(super) fn judge_touched(&self, event: EventNumber, view: &RecordView) -> Result<(), Broken> {
         let Some(run) = view.run else { return Ok(()) };
         let due = self.deadline(run.id);
         match due == Some(run.deadline) {
             true => Ok(()),
-            false => broken(format!("event {event} shows {run:?}, and its worker was given {due:?}")),
+            false => broken(format!("event {event} shows {run:?}, but its worker was given {due:?}")),
         }
     }
 
     fn judge_start(&mut self, expected: &ReferenceState, seen: &Observation<'_>, run: &Run) -> Result<(), Broken> {
-        // All fields: a new one has to be judged.
+        // All fields are named, so that a new one has to be checked.
         let Run { event, id, attempt, charged, max_attempts, policy, deadline, lifetime_end } = run;
         if self.last.is_some_and(|last| *id <= last) {
-            return broken(format!("run {id} comes after run {:?}", self.last));
+            return broken(format!("run {id} follows run {:?}, but runs must rise", self.last));
         }
         self.last = Some(*id);
         let record = seen.key_table.number(event.key()).and_then(|event| expected.record(event));
@@ -99,11 +99,12 @@ impl Started {
     }
 }
 
-/// A run that is not ended by its worker is aborted; none starts while nothing may. Returns how many are aborted.
+/// Checks that a run that is not ended by its worker is aborted, and that none starts while nothing may. Returns the
+/// number of aborted runs.
 fn judge_abort(expected: &ReferenceState, seen: &Observation<'_>, change: &Change) -> Result<usize, Broken> {
     let run = match change {
         Change::Finished { run, end: AttemptEnd::TimedOut, .. } => Some(*run),
-        // A worker that gives its run back needs no one to stop it.
+        // A worker that gives its run back is not stopped.
         Change::Finished { run, end: AttemptEnd::Interrupted, .. } => {
             Some(*run).filter(|_| !matches!(seen.said, CommandSummary::Settle(..)))
         }
@@ -125,14 +126,14 @@ fn judge_abort(expected: &ReferenceState, seen: &Observation<'_>, change: &Chang
     };
     match run {
         Some(run) if !seen.effects.contains(&Effect::Abort(run)) => {
-            let what = format!("run {run} was ended from outside, but its handler is not to be stopped");
+            let what = format!("run {run} was ended from outside, but its handler is not stopped");
             Err(Broken::new(ORACLE, 4, what))
         }
         run => Ok(usize::from(run.is_some())),
     }
 }
 
-/// The outcome of a current run ends that run and nothing else; any other changes nothing.
+/// Checks that the outcome of a current run ends that run and nothing else, and that any other changes nothing.
 fn judge_settle(expected: &ReferenceState, seen: &Observation<'_>, run: RunId) -> Result<(), Broken> {
     match (expected.of_run(run), seen.answer) {
         (None, Answer::Stale) if seen.facts.is_empty() => Ok(()),
@@ -143,11 +144,11 @@ fn judge_settle(expected: &ReferenceState, seen: &Observation<'_>, run: RunId) -
                 false => broken(format!("the outcome of run {run} made event {event} {status}: {:?}", seen.facts)),
             }
         }
-        (current, answer) => broken(format!("the outcome of run {run} of {current:?} gets {answer:?}")),
+        (current, answer) => broken(format!("the outcome of run {run} of {current:?} returned {answer:?}")),
     }
 }
 
-/// The event whose run is ended by a change, if it is this run, and what it is from then on.
+/// Returns the event whose run is ended by a change, if it is this run, and its status from then on.
 fn ended(change: &Change, run: RunId, seen: &Observation<'_>) -> Option<(EventNumber, Status)> {
     let Change::Finished { key, run: ended, next, .. } = change else { return None };
     let status = match next {
@@ -158,7 +159,7 @@ fn ended(change: &Change, run: RunId, seen: &Observation<'_>) -> Option<(EventNu
     seen.key_table.number(key).filter(|_| *ended == run).map(|event| (event, status))
 }
 
-/// A heartbeat moves the deadline of a current run, within its lifetime.
+/// Checks that a heartbeat moves the deadline of a current run, within its lifetime.
 fn judge_heartbeat(expected: &ReferenceState, seen: &Observation<'_>, run: RunId) -> Result<(), Broken> {
     let event = expected.of_run(run);
     match (event, seen.answer) {
@@ -171,10 +172,12 @@ fn judge_heartbeat(expected: &ReferenceState, seen: &Observation<'_>, run: RunId
             });
             match allowed == Some(*deadline) {
                 true => Ok(()),
-                false => broken(format!("a heartbeat of run {run} moves its deadline to {deadline}, not {allowed:?}")),
+                false => {
+                    broken(format!("a heartbeat of run {run} moves its deadline to {deadline}, expected {allowed:?}"))
+                }
             }
         }
-        (current, answer) => broken(format!("a heartbeat of run {run} of {current:?} gets {answer:?}")),
+        (current, answer) => broken(format!("a heartbeat of run {run} of {current:?} returned {answer:?}")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The output of a node: tickets, results, notices, groups, and what it says of itself.
+//! Checks of what leaves the node: tickets, results, notices, groups, and its health and numbers.
 
 use std::time::Duration;
 
@@ -16,99 +16,99 @@ use crate::failure::{Broken, holds};
 use crate::scenario::EventNumber;
 
 impl Oracles {
-    /// Returns how many facts were decided until the last change of this event.
+    /// Returns the number of facts decided until the last change of this event.
     pub(crate) fn changed(&self, event: EventNumber) -> usize {
         self.changed.get(usize::from(event)).copied().unwrap_or_default()
     }
 
-    /// Returns how many facts were decided until the last pause, or the end of it.
+    /// Returns the number of facts decided until the last pause or resume.
     pub(crate) const fn paused_by(&self) -> usize {
         self.paused_by
     }
 
-    /// Returns whether the node knows of all facts that they are durable.
+    /// Returns whether the node knows that all facts are durable.
     pub(crate) fn is_synced(&self) -> bool {
         self.journal.as_ref().is_none_or(|journal| journal.reported == self.facts.len())
     }
 
-    /// The node knows that all is durable that is.
+    /// Notes that the node knows of everything durable.
     pub(crate) fn report(&mut self) {
         if let Some(journal) = &mut self.journal {
             journal.report(&self.facts);
         }
     }
 
-    /// Judges that what was decided as one of the first `decided` facts may be shown.
+    /// Checks that a result may be shown that follows from the first `decided` facts.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when that is not durable.
+    /// [`Broken`] if one of them is not durable.
     pub(crate) fn judge_shown(&self, what: &str, decided: usize) -> Result<(), Broken> {
         self.journal.as_ref().map_or(Ok(()), |journal| journal.judge_shown(what, decided))
     }
 
-    /// Judges that what was decided as one of the first `decided` facts may be lost, as was said.
+    /// Checks that facts that were reported as possibly lost are among those that may be.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it was decided before all that may be.
+    /// [`Broken`] if the fact was decided before all that may be lost.
     pub(crate) fn judge_doubted(&self, what: &str, decided: usize) -> Result<(), Broken> {
         let since = self.journal.as_ref().and_then(|journal| journal.unsynced_since(&self.facts));
         let at = decided.checked_sub(1).and_then(|last| self.facts.get(last)).map(|fact| fact.at);
         let may_be = since.is_some_and(|since| at.is_none_or(|at| at >= since));
         holds(may_be, || {
-            Broken::new("journal", 10, format_args!("{what} of {at:?} is not durable, it says: {since:?}"))
+            Broken::new("journal", 10, format_args!("{what} of {at:?} is said to be not durable since {since:?}"))
         })
     }
 
-    /// Returns whether a fact that is not durable has waited for longer than a result may.
+    /// Returns whether facts have not been durable for longer than calls wait.
     pub(crate) fn is_journal_stuck(&self, now: Timestamp) -> bool {
         self.journal.as_ref().is_some_and(|journal| journal.is_stuck(now, &self.facts))
     }
 
-    /// Judges that tickets that were not sent wait for something.
+    /// Checks that tickets that were not sent wait for something.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when everything is durable.
+    /// [`Broken`] if everything is durable.
     pub(crate) fn judge_rest(&self) -> Result<(), Broken> {
         if self.is_synced() { self.departures.judge_rest() } else { Ok(()) }
     }
 
-    /// Judges that this ticket may be sent.
+    /// Checks that this ticket may be sent.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it is not its turn, or what it follows from is not durable.
+    /// [`Broken`] if it is not the next one, or follows from facts that are not durable.
     pub(crate) fn judge_departure(&mut self, ticket: Ticket) -> Result<(), Broken> {
         let decided = self.departures.leave(ticket)?;
         self.judge_shown("a ticket", decided)
     }
 
-    /// The next group is given to the journal.
+    /// Checks the next group that is written.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it is not what was decided next.
+    /// [`Broken`] if these facts are not the next ones.
     pub(crate) fn give(&mut self, group: &[Fact]) -> Result<(), Broken> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         journal.give(&self.facts, group)
     }
 
-    /// Judges what a reader of facts reads next.
+    /// Checks the next notice that a reader of facts receives.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when something else is due.
+    /// [`Broken`] if another notice is the next one.
     pub(crate) fn judge_reading(&mut self, reader: Waiter, reading: &Reading, ends: bool) -> Result<(), Broken> {
         self.published.judge(reader, reading, &self.facts, ends)
     }
 
-    /// Judges what a node says of its own health.
+    /// Checks the readiness that a node reports.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when it is not so.
+    /// [`Broken`] if it is wrong.
     pub(crate) fn judge_readiness(
         &self,
         now: Timestamp,
@@ -119,12 +119,12 @@ impl Oracles {
         readiness::judge(&self.expected, now, engine, health, shown)
     }
 
-    /// Judges the numbers that a node shows at `now`, as far as facts and its health determine them. The wall clock
-    /// is `ahead` behind it.
+    /// Checks the numbers that a node shows at `now`, as far as facts and its health determine them. The wall clock is
+    /// `ahead` behind it.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when one is another.
+    /// [`Broken`] if one is wrong.
     pub(crate) fn judge_stats(
         &self,
         now: Timestamp,
@@ -148,11 +148,11 @@ impl Oracles {
         metrics::same("the state of the journal", stats.journal, state)
     }
 
-    /// Judges that the shutdown has come to its end in time, and what it reports.
+    /// Checks that the shutdown has ended in time, and its report.
     ///
     /// # Errors
     ///
-    /// [`Broken`] when something of it is not so.
+    /// [`Broken`] if something in it is wrong.
     pub(crate) fn judge_end(&self, ended: &ShutdownEnded) -> Result<(), Broken> {
         let reported = self.journal.as_ref().map_or(self.facts.len(), |journal| journal.reported);
         self.shutdown.judge_end(&self.expected, ended, self.facts.len() - reported)

@@ -1,4 +1,4 @@
-//! P6: what each phase allows, and that the end comes in time.
+//! P6: each phase allows what it must, and the end comes in time.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::spec::ReferenceState;
 
 const ORACLE: &str = "shutdown";
 
-/// The progress of the shutdown that the engine was asked for.
+/// The progress of a shutdown.
 #[derive(Debug, Default)]
 pub(super) struct ShutdownAsked {
     phase: Option<Phase>,
-    /// Runs that had ended before, and those of them that were interrupted.
+    /// The number of runs that had ended before, and of those that were interrupted.
     before: (u64, u64),
-    /// Runs that have ended since, those that were interrupted, and pending events.
+    /// The number of runs that have ended since, of those that were interrupted, and of pending events.
     counted: Option<(u64, u64, u64)>,
 }
 
@@ -31,16 +31,16 @@ pub(crate) struct ShutdownEnded {
     pub(crate) took: Duration,
     /// The time that was allowed.
     pub(crate) limit: Duration,
-    /// Workers that were left when the engine was stopped.
+    /// The number of workers that were left when the engine was stopped.
     pub(crate) abandoned: usize,
-    /// Events that were pending then.
+    /// The number of events that were pending then.
     pub(crate) left: u64,
     /// True if the engine could be used then.
     pub(crate) is_usable: bool,
 }
 
 impl ShutdownAsked {
-    /// Counts what becomes of runs, once the facts of a step are taken in.
+    /// Counts the ends of runs, after the facts of a step were applied.
     pub(super) fn count(&mut self, expected: &ReferenceState, said: CommandSummary) {
         let ended = || (expected.counts.finished_total(), expected.counts.finished[AttemptEnd::Interrupted as usize]);
         if said == CommandSummary::Shutdown {
@@ -51,8 +51,7 @@ impl ShutdownAsked {
         }
     }
 
-    /// Judges that a shutdown has ended in time, and reports what has happened. So many facts are not
-    /// known to be durable.
+    /// Checks that a shutdown has ended in time, and its report. This many facts are not known to be durable.
     pub(super) fn judge_end(
         &self,
         expected: &ReferenceState,
@@ -60,18 +59,22 @@ impl ShutdownAsked {
         unsynced: usize,
     ) -> Result<(), Broken> {
         let ShutdownEnded { report, took, limit, .. } = ended;
-        holds(took <= limit, || broken(format!("it took {took:?}, {limit:?} were allowed")))?;
+        holds(took <= limit, || broken(format!("a shutdown took {took:?}, {limit:?} were allowed")))?;
         let counted = if ended.is_usable { self.counted } else { Some((0, 0, ended.left)) };
         let (drained, interrupted, left) = counted.unwrap_or_default();
         let shown = (report.drained, report.interrupted, report.left);
         holds(counted.is_some() && shown == (drained, interrupted, left), || {
-            broken(format!("{counted:?} runs have ended and events are left, and it says {report:?}"))
+            broken(format!("{counted:?} runs have ended and events are left, but a shutdown reports {report:?}"))
         })?;
         let counted = (ended.abandoned as u64, unsynced as u64, *took);
         let shown = (report.abandoned, report.unsynced, report.took);
-        holds(shown == counted, || broken(format!("{counted:?} handlers, facts and time, and it says {report:?}")))?;
+        holds(shown == counted, || {
+            broken(format!("{counted:?} are the handlers, facts and time, but a shutdown reports {report:?}"))
+        })?;
         let inflight = expected.inflight.len();
-        holds(!ended.is_usable || inflight == 0, || broken(format!("{inflight} runs are in flight at its end")))
+        holds(!ended.is_usable || inflight == 0, || {
+            broken(format!("{inflight} runs are in flight at the end of a shutdown"))
+        })
     }
 
     pub(super) fn judge(&mut self, seen: &Observation<'_>) -> Result<(), Broken> {
@@ -84,7 +87,7 @@ impl ShutdownAsked {
         self.phase = Some(expected);
         if seen.engine.phase() != expected {
             return Err(broken(format!(
-                "after {:?} the phase is {:?}, not {expected:?}",
+                "after {:?} the phase is {:?}, expected {expected:?}",
                 seen.said,
                 seen.engine.phase()
             )));
@@ -106,7 +109,7 @@ fn judge_answer(before: Phase, seen: &Observation<'_>) -> Result<(), Broken> {
             matches!(seen.answer, Answer::Accepted | Answer::Running(_) | Answer::Settled(_) | Answer::Alive(_))
         }
     };
-    holds(!wrong, || broken(format!("{:?} gets {:?} in phase {before:?}", seen.said, seen.answer)))
+    holds(!wrong, || broken(format!("{:?} returned {:?} in phase {before:?}", seen.said, seen.answer)))
 }
 
 fn judge_fact(before: Phase, fact: &Fact) -> Result<(), Broken> {
@@ -115,7 +118,7 @@ fn judge_fact(before: Phase, fact: &Fact) -> Result<(), Broken> {
         Phase::Draining => !matches!(fact.change, Change::Accepted(_) | Change::Started { .. } | Change::Redriven(_)),
         Phase::Stopped => false,
     };
-    holds(allowed, || broken(format!("in phase {before:?} this was decided: {:?}", fact.change)))
+    holds(allowed, || broken(format!("phase {before:?} does not allow the fact {:?}", fact.change)))
 }
 
 fn broken(what: String) -> Broken {
@@ -132,6 +135,6 @@ mod tests {
         let fields = shown.lines().filter_map(|line| line.trim().split_once(": "));
         let names: Vec<_> = fields.map(|(name, _)| name).collect();
         let compared = ["drained", "interrupted", "abandoned", "left", "unsynced", "took"];
-        assert_eq!(names, compared, "what is new has to be compared");
+        assert_eq!(names, compared, "a new field has to be compared, and listed here");
     }
 }

@@ -19,11 +19,11 @@ const ORACLE: &str = "tickets";
 pub(super) struct SentTickets {
     outstanding: VecDeque<(Ticket, Timestamp)>,
     last: Option<Ticket>,
-    /// Of the outstanding ones, the most that have no record any more.
+    /// The greatest number of outstanding tickets that no longer have a record.
     void: usize,
-    /// True if one of the outstanding ones may be a marker.
+    /// True if one of the outstanding tickets may be a marker.
     marker: bool,
-    /// The time at which a ticket did not get in that may have been a marker.
+    /// The time at which a ticket that may have been a marker did not get in.
     marker_failed_at: Option<Timestamp>,
     /// The time at which a ticket did not get in; none is sent until a ticket is presented, or a sweep.
     blocked_since: Option<Timestamp>,
@@ -48,8 +48,8 @@ impl SentTickets {
         self.judge_counts(seen)
     }
 
-    /// Returns when the channel must be tested at the latest: the oldest ticket is old then, or a marker that did not
-    /// get in is tried again.
+    /// Returns the latest time at which the channel must be tested: the oldest ticket is old then, or a marker that
+    /// did not get in is tried again.
     pub(super) fn test_due(&self, seen: &Observation<'_>) -> Option<Timestamp> {
         let (_, sent_at) = self.outstanding.front()?;
         let retried = self.marker_failed_at.map(|at| at + seen.config.sweep_interval);
@@ -57,22 +57,22 @@ impl SentTickets {
         (!self.marker).then_some(stuck)
     }
 
-    /// Returns how many tickets are in the channel before this one.
+    /// Returns the number of tickets in the channel before this one.
     pub(super) fn ahead_of(&self, ticket: Ticket) -> usize {
         self.outstanding.iter().take_while(|(sent, _)| *sent < ticket).count()
     }
 
-    /// Returns when a ticket did not get in, if none is sent since.
+    /// Returns the time at which a ticket did not get in, if none was sent since.
     pub(super) const fn blocked_since(&self) -> Option<Timestamp> {
         self.blocked_since
     }
 
-    /// Returns whether one of the outstanding ones may have no record.
+    /// Returns whether one of the outstanding tickets may have no record.
     pub(super) const fn may_be_empty(&self) -> bool {
         self.marker || self.void > 0
     }
 
-    /// Returns whether one that was sent after this one is on its way.
+    /// Returns whether a ticket that was sent after this one is on its way.
     pub(super) fn is_followed(&self, ticket: Ticket) -> bool {
         self.outstanding.back().is_some_and(|(last, _)| *last > ticket)
     }
@@ -83,7 +83,11 @@ impl SentTickets {
 
     fn send(&mut self, ticket: Ticket, seen: &Observation<'_>) -> Result<(), Broken> {
         if self.last.is_some_and(|last| ticket <= last) {
-            return broken(format!("ticket {} was sent after ticket {:?}", ticket.number(), self.last));
+            return broken(format!(
+                "ticket {} was sent after ticket {:?}, but tickets must rise",
+                ticket.number(),
+                self.last
+            ));
         }
         if book_is_closed(seen) {
             return broken(format!("ticket {} was sent while nothing may start", ticket.number()));
@@ -93,7 +97,7 @@ impl SentTickets {
         Ok(())
     }
 
-    /// Takes out what the command says has left the channel.
+    /// Removes the tickets that left the channel by this command.
     fn leave(&mut self, expected: &ReferenceState, seen: &Observation<'_>) -> Result<(), Broken> {
         match seen.said {
             CommandSummary::Start(ticket) => self.present(ticket, seen),
@@ -134,7 +138,7 @@ impl SentTickets {
         }
     }
 
-    /// Presenting a ticket proves those before it lost that were not.
+    /// Removes a presented ticket. It proves that those before it that were not presented are lost.
     fn present(&mut self, ticket: Ticket, seen: &Observation<'_>) -> Result<(), Broken> {
         let was_there = self.holds(ticket);
         while was_there && self.outstanding.front().is_some_and(|(first, _)| *first <= ticket) {
@@ -153,7 +157,7 @@ impl SentTickets {
         self.marker &= !is_marker;
         match was_there && fits {
             true => Ok(()),
-            false => broken(format!("ticket {number} (in the channel: {was_there}) gets {:?}", seen.answer)),
+            false => broken(format!("ticket {number} (in the channel: {was_there}) returned {:?}", seen.answer)),
         }
     }
 
@@ -172,7 +176,7 @@ impl SentTickets {
         Ok(())
     }
 
-    /// The touched record's ticket is one that is in the channel.
+    /// Checks that the touched record's ticket is in the channel.
     pub(super) fn judge_touched(&self, event: EventNumber, view: &RecordView) -> Result<(), Broken> {
         match view.place {
             Some(Place::Queued(ticket)) if !self.holds(ticket) => {

@@ -1,14 +1,14 @@
-//! A run on a page: one file, which needs nothing from elsewhere.
+//! A run on a page: one file without external parts.
 //!
 //! | file | part |
 //! |---|---|
-//! | `picture` | what is drawn: lanes, entries, attempts, windows of faults |
+//! | `picture` | the data to draw: lanes, entries, attempts, windows of faults |
 //! | `page` | the parts that are plain HTML: headline, table of steps, scenario |
 //! | `text` | escapes |
 //! | `page.html`, `page.css` | the page around it |
-//! | `layout.js`, `draw.js`, `panel.js` | where each entry stands, how it looks, and what a click does |
+//! | `layout.js`, `draw.js`, `panel.js` | the place of each entry, its look, and the effect of a click |
 //!
-//! The table of steps is there without scripts; the drawing needs them.
+//! The table of steps works without scripts; the drawing needs them.
 
 mod page;
 mod picture;
@@ -24,11 +24,10 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPTS: [&str; 3] = [include_str!("layout.js"), include_str!("draw.js"), include_str!("panel.js")];
 
-/// A page about a run of `scenario`: what it came to, its lanes, and every step with the state of
-/// the record that it touched.
+/// Returns a page about a run of `scenario`: its result, its lanes, and every step with the state of the record that
+/// it touched.
 ///
-/// The page is complete in itself: it fetches nothing, and refers to nothing. Two runs of one
-/// scenario have equal pages.
+/// The page is self-contained: it fetches nothing. Two runs of one scenario have equal pages.
 pub fn html<T: Tier>(scenario: &Scenario<T>, broken: Option<&Broken>, trace: &Trace) -> String {
     let spans: Vec<_> = scenario.faults.iter().filter_map(|fault| fault.span()).collect();
     let picture = Picture::of(&spans, trace);
@@ -45,7 +44,7 @@ pub fn html<T: Tier>(scenario: &Scenario<T>, broken: Option<&Broken>, trace: &Tr
     filled(PAGE, &parts)
 }
 
-/// The template with its `{{names}}` filled in. What is filled in is not searched again.
+/// Returns the template with its `{{names}}` replaced. Inserted text is not scanned again.
 fn filled(template: &str, parts: &[(&str, String)]) -> String {
     let mut pieces = template.split("{{");
     let mut filled = pieces.next().unwrap_or_default().to_owned();

@@ -32,7 +32,7 @@ pub(super) fn title(seed: u64, broken: Option<&Broken>) -> String {
     }
 }
 
-/// Returns what the run came to, and how to run it again.
+/// Returns the result of the run, and the command that runs it again.
 pub(super) fn headline<T: Tier>(scenario: &Scenario<T>, broken: Option<&Broken>, trace: &Trace) -> String {
     let verdict = match broken {
         Some(Broken { oracle, promise, what }) => format!(
@@ -68,7 +68,7 @@ fn facts<T: Tier>(scenario: &Scenario<T>, trace: &Trace) -> String {
     )
 }
 
-/// The rows of the table of steps.
+/// Returns the rows of the table of steps.
 pub(super) fn steps(picture: &Picture<'_>) -> String {
     let mut rows = String::new();
     let mut before = None;
@@ -101,7 +101,7 @@ fn row(at: usize, entry: &DrawnEntry<'_>, begins: bool, picture: &Picture<'_>) -
     )
 }
 
-/// Everything that the run was made of.
+/// Returns the description of the scenario.
 pub(super) fn scenario<T: Tier>(scenario: &Scenario<T>) -> String {
     let setup = serde_json::to_value(&scenario.setup).unwrap_or_default();
     let choices = match &scenario.choices {
@@ -118,7 +118,7 @@ pub(super) fn scenario<T: Tier>(scenario: &Scenario<T>) -> String {
     )
 }
 
-/// A row for each number or text, those inside of others too.
+/// Returns a row for each number or text, nested ones too.
 fn settings(setup: &Value) -> String {
     let setting = |(name, value): (&String, &Value)| match value.is_object() {
         true => settings(value),

@@ -1,4 +1,4 @@
-//! The picture of a trace: what the page draws, before it is drawn.
+//! The data of a trace that the page draws.
 
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub(super) struct DrawnEntry<'t> {
     pub(super) record: Option<&'t str>,
 }
 
-/// A bar: a worker at work on an event.
+/// A bar: a worker that handles an event.
 #[derive(Debug, Serialize)]
 pub(super) struct AttemptBar {
     lane: usize,
@@ -52,7 +52,7 @@ pub(super) struct AttemptBar {
     stale: bool,
 }
 
-/// The time in which a part does not work as it should.
+/// The time for which a part does not work.
 #[derive(Debug, Serialize)]
 pub(super) struct OutageBand {
     lanes: Vec<usize>,
@@ -93,7 +93,7 @@ impl<'t> DrawnEntry<'t> {
     }
 }
 
-/// The lanes that have something to show, the world first: what goes wrong stands above the rest.
+/// Returns the lanes that have something to show, faults first.
 fn lanes_of(trace: &Trace) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = Vec::new();
     for entry in &trace.entries {
@@ -130,7 +130,7 @@ const fn kind(lane: Lane) -> &'static str {
     }
 }
 
-/// A worker does one thing at a time, so a bar lasts until the next end in its lane.
+/// Returns the bars. A worker does one thing at a time, so a bar lasts until the next end in its lane.
 fn attempts(entries: &[TraceEntry], place: &impl Fn(Lane) -> usize) -> Vec<AttemptBar> {
     let begins = entries.iter().enumerate().filter(|(_, entry)| entry.what == What::Begin);
     let attempt = |(begin, entry): (usize, &TraceEntry)| {

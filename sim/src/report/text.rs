@@ -1,8 +1,8 @@
-//! Text that stays text, whatever is in it.
+//! Escaping of text.
 
 use serde::Serialize;
 
-/// Text within HTML, or within a quoted attribute.
+/// Escapes text within HTML, or within a quoted attribute.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -18,13 +18,13 @@ pub(super) fn escaped(text: &str) -> String {
     safe
 }
 
-/// JSON within a script element: nothing in it can end the element, or begin a comment.
+/// Returns JSON for a script element: nothing in it can end the element, or begin a comment.
 pub(super) fn embedded(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).expect("strings, numbers and lists of them have a form in JSON");
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// Seconds with all six digits, so that the points stand below each other.
+/// Formats seconds with all six digits, so that the points are aligned.
 pub(super) fn seconds(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }

@@ -1,4 +1,4 @@
-//! The behaviour of a handler in one attempt, when it does not simply succeed.
+//! The behaviour of a handler in one attempt, other than plain success.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Behaviour {
-    /// Fails, and may be tried again, `after` that at the soonest.
+    /// Fails, and may be tried again, `after` that at the earliest.
     Retry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
@@ -16,14 +16,13 @@ pub enum Behaviour {
     Permanent,
     /// Asks to be called later.
     Snooze { delay: u64 },
-    /// Its process is short of something, of descriptors for example: it says so, and asks to be called
-    /// later.
+    /// Lacks a resource of its process, such as a descriptor: snoozes with that reason.
     Shortage { delay: u64 },
-    /// Succeeds after this time, heeding its cancellation.
+    /// Succeeds after this time, unless it is cancelled before.
     Slow { lasts: u64 },
     /// Succeeds after this time, and blocks its thread until then: its task does nothing else.
     Blocks { lasts: u64 },
-    /// Succeeds after this time, with a heartbeat `every` so often.
+    /// Succeeds after this time, with a heartbeat at the interval `every`.
     Beating { lasts: u64, every: u64 },
     /// Is not called: its task dies before, and the other runs of the task are given back.
     NotCalled,
@@ -33,14 +32,14 @@ pub enum Behaviour {
     PanicAfter,
     /// Waits until it is cancelled.
     Hang,
-    /// Hears no cancellation, succeeds after this time, and says so, however late.
+    /// Ignores cancellation, succeeds after this time, and reports that, however late.
     Deaf { lasts: u64 },
-    /// Hears no cancellation and never ends: its permit is lost.
+    /// Ignores cancellation and never ends: its permit is lost permanently.
     Stuck,
-    /// Succeeds, and says so twice.
+    /// Succeeds, and reports that twice.
     ReportsTwice,
     /// Succeeds, and reports a run of another opening of the engine too.
     ReportsForeign,
-    /// The process dies in it, before its side effect. Drawn only with a journal.
+    /// Kills the process, before its side effect. Drawn only with a journal.
     KillsProcess,
 }

@@ -1,7 +1,7 @@
 //! Scenarios drawn from a seed.
 //!
-//! Faults come in families. With swarm testing (Groce et al., "Swarm Testing", 2012) each family
-//! is off in half of the runs, so that faults which hide each other are seen apart.
+//! Faults come in families. With swarm testing (Groce et al., "Swarm Testing", 2012) each family is disabled in half
+//! of the runs, so that faults which hide each other also occur alone.
 
 use super::family::{DrawPlan, FaultFamily};
 use super::kinds::{channel, clock, crash, dispatcher, outcome, sweeper, tickets};
@@ -11,7 +11,7 @@ use crate::seeded_rng::{SeededRng, Stream};
 use crate::tier::ScenarioPart as _;
 
 impl CoreScenario {
-    /// The scenario of this seed.
+    /// Returns the scenario of this seed.
     pub fn draw(seed: u64, plan: DrawPlan) -> Self {
         let rng = SeededRng::of(seed);
         let mut families = rng.stream("families");
@@ -23,8 +23,8 @@ impl CoreScenario {
         let draw = CoreDraw { rng, on, submits, horizon, span };
         let mut settings = draw.settings();
         let (operations, faults) = (draw.operations(), draw.faults(&settings));
-        // Downtimes that are no longer kept apart make retentions longer by all of them: with a clock that was
-        // weeks ahead the run would have to last for weeks.
+        // Downtimes that are no longer kept apart extend retentions by all of them: with a clock that was weeks ahead
+        // the run would last for weeks.
         if faults.iter().any(|fault| matches!(fault.what, Injection::ClockOff { .. })) {
             settings.thresholds.iter_mut().for_each(|small| small.downtimes = 256);
         }
@@ -38,9 +38,9 @@ pub(super) struct CoreDraw {
     pub(super) rng: SeededRng,
     on: [bool; FaultFamily::ALL.len()],
     pub(super) submits: u16,
-    /// The latest time of the last fault.
+    /// The latest time of a fault.
     horizon: u64,
-    /// The latest time of the last submission.
+    /// The latest time of a submission.
     pub(super) span: u64,
 }
 
@@ -49,8 +49,8 @@ impl CoreDraw {
         self.on[family as usize]
     }
 
-    /// Returns how many times as many submissions there are as in a short run: pages grow with it, so that lists take
-    /// as many.
+    /// Returns the number of submissions relative to a short run: pages grow with it, so that a list takes as many
+    /// pages.
     pub(super) fn length(&self) -> usize {
         usize::from(self.submits).div_ceil(20)
     }
@@ -113,7 +113,7 @@ impl CoreDraw {
             }
             operations.push(operation);
             if draw.per_mille(600) {
-                // A client comes back to the same event soon after.
+                // The next operation is on the same event, soon after.
                 let act = match draw.below(3) {
                     0 => Act::Redrive { event },
                     payload => Act::Submit { event, payload: payload as u8 - 1 },
@@ -140,7 +140,7 @@ impl CoreDraw {
                 FaultFamily::Swizzle => self.swizzle(&mut faults),
                 FaultFamily::Journal => self.journal(settings, &mut faults),
                 FaultFamily::Panics => self.panics(&mut faults),
-                // These show in settings and operations.
+                // These families show in settings and operations.
                 FaultFamily::Clients
                 | FaultFamily::Delays
                 | FaultFamily::Types
@@ -158,13 +158,13 @@ impl CoreDraw {
         self.rng.stream(&family.name())
     }
 
-    /// A time at which something goes wrong: mostly while events come in.
+    /// Returns a time for a fault: mostly while events are submitted.
     pub(super) fn trouble(&self, draw: &mut Stream) -> u64 {
         let span = if draw.per_mille(750) { self.span } else { self.horizon };
         moment(draw, span)
     }
 
-    /// Faults at times of their own, more in longer runs.
+    /// Adds faults at times of their own, more in longer runs.
     fn timed(&self, family: FaultFamily, faults: &mut Vec<CoreFault>, one: impl Fn(&mut Stream) -> Injection) {
         let draw = &mut self.stream(family);
         for _ in 0..draw.between(1, u64::from(self.submits) / 24 + 4) {
@@ -173,7 +173,7 @@ impl CoreDraw {
         }
     }
 
-    /// Behaviours of some attempts, at a rate of this run's own.
+    /// Adds behaviours of some attempts, at a rate of this run's own.
     fn handlers(&self, family: FaultFamily, faults: &mut Vec<CoreFault>, one: impl Fn(&mut Stream) -> Behaviour) {
         let draw = &mut self.stream(family);
         let rate = draw.pick(&[30, 100, 300]);
@@ -186,7 +186,7 @@ impl CoreDraw {
         }
     }
 
-    /// Crashes of some attempts. At least one permit is left to those that are not stuck permanently.
+    /// Adds crashes of some attempts. At least one permit is left to handlers that are not stuck permanently.
     fn crashes(&self, settings: &Settings, faults: &mut Vec<CoreFault>) {
         let mut permits = settings.concurrency.get() - 1;
         let began = faults.len();
@@ -212,11 +212,11 @@ impl CoreDraw {
             faults.push(Injection::Shutdown { timeout: draw.pick(&[0, settings.drain_timeout]) }.at(first));
             let before = first.saturating_sub(draw.below(300) * MILLI);
             faults.push(Injection::TicketLate { by: draw.pick(&[50, 1_000]) * MILLI, marker: true }.at(before));
-            // Some handlers take their time, so that draining does too.
+            // Some handlers take long, so that draining does too.
             for event in 0..self.submits {
                 if draw.per_mille(150) {
                     let lasts = draw.below(1_000) * MILLI;
-                    // One that does not beat leaves the node alone until it ends.
+                    // Without heartbeats the handler has no effect on the node until it ends.
                     let does = match draw.per_mille(500) {
                         true => Behaviour::Beating { lasts, every: 5 * MILLI },
                         false => Behaviour::Slow { lasts },
@@ -236,7 +236,7 @@ impl CoreDraw {
             }
         }
         if let Some(first) = self.first_shutdown().filter(|_| draw.per_mille(300)) {
-            // It is needed to the end: a handler may run past its deadline while the rest is drained.
+            // The sweeper is needed to the end: a handler may run past its deadline while the others are drained.
             faults.push(Injection::SweeperDies { lasts: draw.below(20) * MILLI }.at(first + draw.below(10) * MILLI));
         }
         if self.has(FaultFamily::Journal) && draw.per_mille(500) {
@@ -275,14 +275,14 @@ impl CoreDraw {
         }
     }
 
-    /// Returns whether handlers are quick and some block their threads, behind a backlog: one task after another
-    /// leads and is held up, some of them until the next one is.
+    /// Returns whether handlers are quick and some block their threads, behind a backlog: one task after another leads
+    /// and is blocked, some of them until the next one is.
     pub(super) fn is_held_up(&self) -> bool {
         self.has(FaultFamily::Masses) && !self.has(FaultFamily::Journal) && self.rng.stream("held up").per_mille(250)
     }
 
-    /// Stops dispatcher, sweeper, workers and clients one by one, and restores them in another
-    /// order (after FoundationDB's test of that name).
+    /// Stops dispatcher, sweeper, workers and clients one by one, and restores them in another order (a swizzle, as in
+    /// the tests of FoundationDB).
     fn swizzle(&self, faults: &mut Vec<CoreFault>) {
         let draw = &mut self.stream(FaultFamily::Swizzle);
         let start = self.trouble(draw);
@@ -304,7 +304,7 @@ impl CoreDraw {
     }
 }
 
-/// A time on a grid, so that things happen at once.
+/// Returns a time on a grid, so that several things happen at one time.
 fn moment(draw: &mut Stream, span: u64) -> u64 {
     draw.below(span / MILLI + 1) * MILLI
 }

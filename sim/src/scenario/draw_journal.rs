@@ -1,4 +1,4 @@
-//! A journal, and what goes wrong with it.
+//! The journal of a scenario, and its faults.
 
 use super::draw::CoreDraw;
 use super::family::FaultFamily;
@@ -7,13 +7,13 @@ use super::{Behaviour, CoreFault, Injection, Journaling, Settings};
 use crate::disk::Ailment;
 use crate::seeded_rng::Stream;
 
-/// The minutes by which a clock is off: from what is noticed late to a battery that is empty.
+/// The error of a clock, in minutes: from what is noticed late to an empty battery.
 const OFF_MINUTES: [u64; 5] = [2, 60, 24 * 60, 5 * 24 * 60, 30 * 24 * 60];
 
 impl CoreDraw {
     pub(super) fn journaling(&self) -> Option<Journaling> {
         let draw = &mut self.rng.stream("journaling");
-        // Each snapshot replays all that is there, so that long runs make as many as short ones.
+        // Each snapshot replays everything, so that long runs make as many as short ones.
         let length = u64::from(self.submits).div_ceil(20);
         self.has(FaultFamily::Journal).then(|| Journaling {
             relaxed_starts: draw.per_mille(250),
@@ -64,7 +64,7 @@ impl CoreDraw {
         }
     }
 
-    /// Starts with a clock that is off, and perhaps one with a clock that is right again.
+    /// Adds starts with a wrong clock, and perhaps one with a right clock again.
     fn clocks(&self, draw: &mut Stream, faults: &mut Vec<CoreFault>) {
         let mut at = self.trouble(draw);
         for _ in 0..draw.between(1, 4) {
@@ -75,7 +75,7 @@ impl CoreDraw {
         }
     }
 
-    /// Deaths of the process, some of them right after each other, so that a recovery is interrupted.
+    /// Adds deaths of the process, some of them in quick succession, so that a recovery is interrupted.
     fn deaths(&self, draw: &mut Stream, faults: &mut Vec<CoreFault>) {
         for _ in 0..draw.between(1, u64::from(self.submits) / 60 + 2) {
             let (at, lasts) = (self.trouble(draw), draw.below(20) * MILLI);
@@ -87,7 +87,7 @@ impl CoreDraw {
         }
     }
 
-    /// Handlers that kill the process.
+    /// Adds handlers that kill the process.
     fn killers(&self, draw: &mut Stream, settings: &Settings, faults: &mut Vec<CoreFault>) {
         let event = draw.below(u64::from(self.submits)) as u16;
         for attempt in 1..=draw.between(1, u64::from(settings.max_attempts) + 1) as u32 {

@@ -1,4 +1,4 @@
-//! The engine's configuration.
+//! The engine's configuration in a scenario.
 
 use std::num::NonZeroUsize;
 
@@ -50,14 +50,14 @@ impl CoreDraw {
             settings.channel_capacity = NonZeroUsize::MIN;
         }
         if self.is_held_up() {
-            // One task leads while others are held up.
+            // One task leads while others are blocked.
             (settings.concurrency, settings.channel_capacity) = (count(8), count(64));
         }
         if self.has(FaultFamily::Overload) {
             self.narrow(&mut settings, draw);
         }
         self.keep_failed(&mut settings);
-        self.go_on_for_long(&mut settings);
+        self.allow_many_attempts(&mut settings);
         self.reach_edges(&mut settings);
         if self.has(FaultFamily::Types) {
             self.types(&mut settings);
@@ -65,7 +65,7 @@ impl CoreDraw {
         settings
     }
 
-    /// In some runs a setting is the least or the greatest that makes sense.
+    /// Sets, in some runs, a setting to the least or the greatest useful value.
     fn reach_edges(&self, settings: &mut Settings) {
         let draw = &mut self.rng.stream("edges");
         let mut is_at_edge = || draw.per_mille(25);
@@ -108,8 +108,8 @@ impl CoreDraw {
         }
     }
 
-    /// Thresholds of the engine, small in most runs. Those that make a run slow are small in few: an index that is
-    /// split has a thousand tables, and keys of one hash are compared one by one.
+    /// Returns thresholds of the engine, small in most runs. Those that make a run slow are small in few: an index
+    /// that is split has a thousand tables, and keys with equal hashes are compared one by one.
     fn thresholds(&self) -> Option<SmallThresholds> {
         let draw = &mut self.rng.stream("thresholds");
         draw.per_mille(800).then(|| SmallThresholds {
@@ -125,8 +125,8 @@ impl CoreDraw {
         })
     }
 
-    /// In some runs an event has so many attempts that the delay between them is at its cap for most.
-    fn go_on_for_long(&self, settings: &mut Settings) {
+    /// Allows, in some runs, so many attempts that most delays between them are at their cap.
+    fn allow_many_attempts(&self, settings: &mut Settings) {
         let draw = &mut self.rng.stream("attempts");
         if draw.per_mille(100) {
             settings.max_attempts = small(draw.pick(&[9, 20, 40]));
@@ -135,7 +135,7 @@ impl CoreDraw {
         }
     }
 
-    /// Draws how failed events are kept.
+    /// Sets the retention and the bound of failed events.
     fn keep_failed(&self, settings: &mut Settings) {
         let draw = &mut self.rng.stream("failed events");
         if draw.per_mille(500) {

@@ -1,4 +1,4 @@
-//! Clients that wait and read along, and a node that breaks down.
+//! Clients that wait and read, and panics of the node.
 
 use super::draw::CoreDraw;
 use super::family::FaultFamily;
@@ -6,7 +6,7 @@ use super::units::MILLI;
 use super::{Act, CoreFault, Injection, Operation};
 
 impl CoreDraw {
-    /// Some submissions wait for room, and some clients read records, or wait for what becomes of them.
+    /// Makes some submissions wait for room, and some clients read records or wait for the end of events.
     pub(super) fn waiters(&self, operations: &mut Vec<Operation>) {
         let draw = &mut self.stream(FaultFamily::Waiters);
         for operation in operations.iter_mut() {
@@ -32,7 +32,7 @@ impl CoreDraw {
         }
     }
 
-    /// Some events are submitted ahead of their time; several have the same time.
+    /// Gives some events a delay; several have the same start time.
     pub(super) fn delays(&self, operations: &mut [Operation]) {
         let draw = &mut self.stream(FaultFamily::Delays);
         for operation in operations.iter_mut() {

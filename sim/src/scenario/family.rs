@@ -1,20 +1,20 @@
-//! The plan by which scenarios are drawn.
+//! The plan of scenarios.
 
 use crate::spelling::counted;
 
-/// The plan by which scenarios are drawn.
+/// The plan of scenarios.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrawPlan {
     /// The number of submissions.
     pub submits: u16,
-    /// True if each family of faults is off in half of the runs; else all are on in every run.
+    /// True if each family of faults is disabled in half of the runs; else all are enabled in every run.
     pub swarm: bool,
     /// True if there may be a journal, with the faults of its disk: it is a family like the others.
     pub journals: bool,
 }
 
 counted! {
-/// Faults that belong together.
+/// A family of faults.
 pub enum FaultFamily {
     /// The channel is full, of capacity one, or without a receiver.
     Channel,
@@ -26,7 +26,7 @@ pub enum FaultFamily {
     Sweeper,
     /// Handlers fail, ask for more time, or report nonsense.
     Handlers,
-    /// Handlers panic, hang, or do not heed their cancellation.
+    /// Handlers panic, hang, or ignore cancellation.
     Crashes,
     /// Clients retry, change payloads, race themselves and hang up.
     Clients,
@@ -44,7 +44,7 @@ pub enum FaultFamily {
     Operators,
     /// Parts are stopped one by one, and restored in another order.
     Swizzle,
-    /// There is a journal; its disk fails, and processes die with it.
+    /// There is a journal; its disk fails, and processes die.
     Journal,
     /// Clients wait: for room, for the end of an event, until none is pending.
     Waiters,

@@ -1,4 +1,4 @@
-//! Faults.
+//! The faults of a scenario.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,32 +7,33 @@ use crate::disk::Ailment;
 use crate::tier::ScenarioPart;
 use crate::trace::OutageSpan;
 
-/// Something that goes wrong.
+/// A fault of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoreFault {
-    /// The time at which it begins, in microseconds since the start. Faults of handlers wait for them instead.
+    /// The time at which it begins, in microseconds since the start. Faults of handlers wait for these instead.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub at: u64,
-    /// The fault.
+    /// The kind of fault.
     #[serde(flatten)]
     pub what: Injection,
 }
 
-/// A fault. Durations are microseconds.
+/// The kind of a fault. Durations are microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Injection {
-    /// No ticket gets into the channel, which says that it is full: without end if `lasts` is absent.
+    /// No ticket gets into the channel, which reports that it is full: without end if `lasts` is absent.
     ChannelFull {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lasts: Option<u64>,
     },
-    /// The channel's receiver is gone. A new channel takes its place when the next send fails, or after `unnoticed`.
+    /// The channel's receiver is dropped. A new channel takes its place when the next send fails, or after
+    /// `unnoticed`.
     ReceiverDropped { unnoticed: u64 },
-    /// A ticket vanishes from the channel.
+    /// A ticket disappears from the channel.
     TicketLost { which: Loss },
-    /// The next marker that is sent vanishes.
+    /// The next marker that is sent disappears.
     MarkerLost,
     /// The next ticket that is presented is presented once more.
     TicketTwice,
@@ -54,66 +55,65 @@ pub enum Injection {
     WorkersStalled { lasts: u64 },
     /// Clients make no step.
     ClientsStalled { lasts: u64 },
-    /// A handler does not simply succeed in one attempt of an event; attempts count from 1.
+    /// A handler has this behaviour in one attempt of an event; attempts count from 1.
     Handler { event: EventNumber, attempt: u32, does: Behaviour },
     /// Every handler of this event panics, in each attempt.
     Poison { event: EventNumber },
-    /// Every handler that ends meanwhile fails, as when what they all need is down: without end if `lasts`
-    /// is absent.
+    /// Every handler that ends meanwhile fails, as if a common dependency were down: without end if `lasts` is absent.
     AllFail {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lasts: Option<u64>,
     },
     /// The node's clock steps forward.
     ClockForward { by: u64 },
-    /// The machine's clock steps back: the node's stands still until that has caught up.
+    /// The machine's clock steps back: the node's clock stands still until the machine's has caught up.
     ClockBack { by: u64 },
-    /// The machine's clock is off when the process starts again, and not before; not at all if `by` is zero.
+    /// The machine's clock is wrong when the process starts again, and not before; right again if `by` is zero.
     ClockOff { by: u64, behind: bool },
-    /// The whole process stands still.
+    /// The whole process is suspended.
     ProcessPauses { lasts: u64 },
-    /// An operator asks for a shutdown, which may drain for `timeout`.
+    /// A shutdown is asked for, which may drain for `timeout`.
     Shutdown { timeout: u64 },
     /// The same, but only while the journal is being opened again.
     ShutdownAmidOpening { timeout: u64 },
-    /// The process dies and starts again, with nothing in its memory but what a journal gives back.
+    /// The process dies and starts again, with nothing in memory but what a journal recovers.
     Restart { lasts: u64 },
-    /// The power fails. Of what was not synced some is left.
+    /// The power fails. Unsynced bytes survive in part.
     PowerCut { lasts: u64 },
-    /// The process dies in the middle of what it asks of the disk, `after` so many more changes; with `power`, the
-    /// power fails too.
+    /// The process dies while it writes to the disk, `after` this many more changes; with `power`, the power fails
+    /// too.
     DiesWriting { after: u64, power: bool, lasts: u64 },
-    /// The writer of the journal makes no step, as when a sync takes its time.
+    /// The writer of the journal makes no step, as during a slow sync.
     JournalStalled { lasts: u64 },
-    /// A bit of the newest snapshot is another one from now on, and the store finds that out when it is
-    /// read. Nothing happens when there is no other sound way back.
+    /// A bit of the newest snapshot flips, and the store detects that when it is read. Does nothing if there is no
+    /// other way to recover.
     SnapshotRots,
-    /// The next call of the disk that can be struck by it goes wrong.
+    /// The next call of the disk that this fault can strike fails.
     DiskFails { how: Ailment },
-    /// The directory of the journal is not there.
+    /// The directory of the journal is missing.
     DiskGone { lasts: u64 },
-    /// Another process opens the journal: this one can write no more.
+    /// Another process opens the journal: this one can no longer write.
     Fenced,
     /// The next call that sends a ticket, or the next that takes one, panics, and leaves the node broken.
     NodePanics { sending: bool },
-    /// Another process fills the disk, but for the bytes that are `left`.
+    /// Another program fills the disk, but for the bytes that are `left`.
     DiskFull { lasts: u64, left: u64 },
 }
 
-/// The tickets of the channel that are lost.
+/// The ticket of the channel that is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// One with another behind it.
+    /// A ticket with another behind it.
     Middle,
-    /// The last one.
+    /// The last ticket.
     Tail,
-    /// All of them, without the channel.
+    /// All tickets, without the channel.
     All,
 }
 
 impl Injection {
-    /// The fault that begins at this time.
+    /// Returns the fault that begins at this time.
     pub const fn at(self, at: u64) -> CoreFault {
         CoreFault { at, what: self }
     }
@@ -153,7 +153,7 @@ impl ScenarioPart for CoreFault {
     }
 }
 
-/// Most of what goes wrong with handlers says nothing of a time.
+/// Returns whether the time is left out of a file, as most faults of handlers have none.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(at: &u64) -> bool {
     *at == 0

@@ -1,9 +1,9 @@
-//! The kinds of faults, and of what follows from them.
+//! The kinds of faults and of their effects, as probes count them.
 
 use crate::spelling::counted;
 
 counted! {
-/// The kinds of faults, as probes count them.
+/// A kind of fault or effect.
 #[allow(missing_docs, reason = "each is the fault of the same name")]
 pub enum FaultKind {
     ChannelFull,

@@ -1,4 +1,4 @@
-//! One injection of each family.
+//! Random faults of each family.
 
 use super::units::MILLI;
 use super::{Behaviour, Injection, Loss, Settings};

@@ -1,4 +1,4 @@
-//! The core tier's scenarios: what is configured, what clients and operators do, and what goes wrong.
+//! The core tier's scenarios: configuration, operations of clients and operators, and faults.
 
 mod behaviour;
 mod draw;

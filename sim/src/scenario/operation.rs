@@ -6,7 +6,7 @@ use super::EventNumber;
 use super::units::Micros;
 use crate::tier::ScenarioPart;
 
-/// Something that a client or an operator does.
+/// One operation of a client or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
@@ -17,46 +17,46 @@ pub struct Operation {
     /// True if the client hangs up before the result reaches it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hangs_up: bool,
-    /// The time after it at which the first run of an event that is submitted may start; 0 for at once.
+    /// The delay before the first run of a submitted event may start; 0 for none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub delay: u64,
-    /// The act.
+    /// The action.
     #[serde(rename = "do")]
     pub act: Act,
 }
 
-/// An act of a client or an operator.
+/// An action of a client or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the docs of the variants name the fields")]
 pub enum Act {
-    /// An event is submitted, with the payload of this number; another number, another payload and size.
+    /// Submits an event with the payload of this number; another number has other bytes, and often another size.
     Submit { event: EventNumber, payload: u8 },
-    /// An event is submitted, and waits for room for so long when there is none. A client that hangs up leaves
-    /// when it has waited in vain, any other tries once more then.
+    /// Submits an event, and waits for room for this long if there is none. A client that hangs up leaves after that;
+    /// any other tries once more.
     Enter { event: EventNumber, payload: u8, patience: u64 },
-    /// Something that makes no event is submitted: too large, or of a wrong form.
+    /// Submits something invalid: too large, or malformed.
     Reject { too_large: bool },
-    /// An operator gives a failed event another life.
+    /// Redrives a failed event.
     Redrive { event: EventNumber },
-    /// An operator gives the first event that has failed another life.
+    /// Redrives the first failed event.
     RedriveFirst,
-    /// An operator ends an event.
+    /// Discards an event.
     Discard { event: EventNumber },
-    /// An operator stops the start of runs.
+    /// Pauses starts of runs.
     Pause,
-    /// An operator lets runs start again.
+    /// Resumes starts of runs.
     Resume,
-    /// A record is read.
+    /// Reads a record.
     Read { event: EventNumber },
-    /// A list is read to its end, a page of `limit` records `every` so often: of what fits the filter of the
-    /// number `which`.
+    /// Reads a list to its end, a page of `limit` records at the interval `every`, with the filter of the number
+    /// `which`.
     List { which: u8, limit: u8, every: u64 },
-    /// The end of an event is waited for, for so long.
+    /// Waits for the end of an event, for this long.
     Watch { event: EventNumber, patience: u64 },
-    /// The time at which no event is pending is waited for, for so long.
+    /// Waits until no event is pending, for this long.
     AwaitIdle { patience: u64 },
-    /// Facts are read as they happen, one `every` so often; `capacity` of them may wait to be read.
+    /// Reads facts as they happen, one at the interval `every`; `capacity` of them may wait to be read.
     Subscribe { capacity: u16, every: u64, lasts: u64 },
 }
 
@@ -66,7 +66,7 @@ impl ScenarioPart for Operation {
     }
 
     fn words(&self) -> String {
-        let hangs_up = if self.hangs_up { ", and hangs up before the answer" } else { "" };
+        let hangs_up = if self.hangs_up { ", and hangs up before the result" } else { "" };
         let delay = if self.delay == 0 { String::new() } else { format!(", to start after {}", Micros(self.delay)) };
         format!("{}{delay}{hangs_up}", self.act)
     }

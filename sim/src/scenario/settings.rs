@@ -1,4 +1,4 @@
-//! The engine's configuration as it stands in a scenario file.
+//! The engine's configuration as a scenario file has it.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -11,23 +11,24 @@ use serde::{Deserialize, Serialize};
 
 use super::units::MILLI;
 
-/// The engine's configuration, and what is around it.
+/// The engine's configuration and its environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CoreSetup {
     /// The engine's configuration.
     pub settings: Settings,
-    /// The way in which the journal is kept. Absent: there is none.
+    /// The settings of the journal; none without a journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<Journaling>,
-    /// The most times that time may pass although a step is ready. It is then one of the choices.
+    /// The greatest number of times that time may pass although a step is ready. Passing time is then one of the
+    /// choices.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub patience: u8,
-    /// True if a task that finds nothing to do takes its step at once, and is none of the choices: whatever comes
-    /// first, it finds the same later.
+    /// True if a task without work takes its step at once, and is none of the choices: the order makes no difference
+    /// to it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub idles_first: bool,
-    /// True if most handlers end at once, those that have no time of their own.
+    /// True if most handlers end at once, those that have no duration of their own.
     #[serde(default, skip_serializing_if = "is_false")]
     pub quick: bool,
 }
@@ -64,12 +65,12 @@ pub struct Settings {
     pub sweep_batch: NonZeroUsize,
     pub sweep_interval: u64,
     pub stuck_after: u64,
-    /// Without it, the interval of sweeps.
+    /// Absent: the interval of sweeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overload_retry_after: Option<u64>,
     pub drain_timeout: u64,
     pub abort_grace: u64,
-    /// Without it, the default of the product.
+    /// Absent: the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_grace: Option<u64>,
     /// Thresholds of the engine, so small that a run crosses them. Absent: those of the product.
@@ -83,29 +84,29 @@ pub struct Settings {
     pub unmatched_wait: bool,
 }
 
-/// The [`Thresholds`] of the engine as they stand in a scenario file.
+/// The engine's [`Thresholds`] as a scenario file has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SmallThresholds {
-    /// Records that one page scans, at most.
+    /// The greatest number of records that one page scans.
     pub scan_limit: usize,
-    /// Bytes of events at which a page ends.
+    /// The bytes of events at which a page ends.
     pub page_bytes: usize,
-    /// Past attempts that a record remembers.
+    /// The number of past attempts that a record keeps.
     pub history: usize,
-    /// Keys in one fact of forgotten records.
+    /// The number of keys in one fact of forgotten records.
     pub forgotten: usize,
-    /// Downtimes that are kept apart.
+    /// The number of downtimes that are kept apart.
     pub downtimes: usize,
-    /// Bits of the hash of a key.
+    /// The number of bits in the hash of a key.
     pub hash_bits: u32,
-    /// Entries at which the index is split.
+    /// The number of entries at which the index is split.
     pub split_at: usize,
-    /// The most that one hold of the lock, one step of an operator or one part of a body handles. Absent: the
-    /// product's own bound.
+    /// The greatest number of items that one hold of the lock, one step of an operator or one part of a body handles.
+    /// Absent: as in the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<usize>,
-    /// Holds of the lock for one page. Absent: those of the product.
+    /// The number of holds of the lock for one page. Absent: as in the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<usize>,
 }
@@ -130,7 +131,7 @@ impl From<SmallThresholds> for Thresholds {
             batch: part_of(usual.batch),
             runs: part_of(usual.runs),
             bulk: part_of(usual.bulk),
-            // Not so few that reading all records takes long.
+            // Not so small that reading all records takes long.
             listed: part.map_or(usual.listed, |part| part + 2),
             lines: part_of(usual.lines),
         }
@@ -138,25 +139,21 @@ impl From<SmallThresholds> for Thresholds {
 }
 
 impl Settings {
-    /// Bytes that no scenario reaches.
+    /// A size in bytes that no scenario reaches.
     pub const PLENTY: usize = 1 << 30;
 
-    /// The policies by type of event.
+    /// Returns the policies by type of event.
     ///
     /// # Errors
     ///
-    /// [`InvalidPolicy`] when one is none, or overlaps with another.
+    /// [`InvalidPolicy`] if one sets nothing, or overlaps with another.
     pub fn policies(&self) -> Result<TypePolicies, InvalidPolicy> {
         let mut policies = TypePolicies::default();
         self.types.iter().try_for_each(|settings| policies.add(&settings.pattern, settings.policy()).map(drop))?;
         Ok(policies)
     }
 
-    /// The configuration. Its seed is the scenario's.
-    ///
-    /// # Panics
-    ///
-    /// When there are no [`Settings::policies`].
+    /// Returns the configuration. Its seed is the scenario's.
     pub fn config(&self) -> Config {
         let mut config = Config::default();
         (config.concurrency, config.channel_capacity) = (self.concurrency, self.channel_capacity);
@@ -225,7 +222,7 @@ impl TypeSettings {
     }
 }
 
-/// The way in which a journal is kept. Sizes are bytes.
+/// The settings of a journal. Sizes are bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journaling {
@@ -234,23 +231,23 @@ pub struct Journaling {
     pub relaxed_starts: bool,
     /// The bytes that are appended between two snapshots.
     pub snapshot_after_bytes: u64,
-    /// Room for outcomes, which no new event is given.
+    /// The space for outcomes, which no new event may use.
     pub reserve_bytes: u64,
-    /// The bytes that are not durable, past which no new event is taken.
+    /// The unsynced bytes at which no new event is accepted.
     pub max_unsynced_bytes: u64,
-    /// The most bytes of a group, and one fact more. Without it, the default of the product.
+    /// The bytes at which a group is full. Absent: the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_bytes: Option<usize>,
-    /// Failures of which the node keeps what they took. Without it, the default of the product.
+    /// The number of failures whose facts the node keeps. Absent: the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<usize>,
-    /// The longest time for which a result waits until it is durable. Without it, the default of the product.
+    /// The time for which a result waits to be durable. Absent: the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_timeout: Option<u64>,
-    /// True if the journal never says how much room it has: it knows no bound.
+    /// True if the journal never reports its free space: it has no bound.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hides_room: bool,
-    /// The most bytes of a part of a snapshot, and one record more. Without it, the default of the product.
+    /// The bytes at which a part of a snapshot is full. Absent: the default of the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_bytes: Option<usize>,
 }
@@ -264,7 +261,7 @@ const fn is_plenty(bytes: &usize) -> bool {
     *bytes == Settings::PLENTY
 }
 
-/// Most scenarios have none, and say nothing about it.
+/// Returns whether the field is left out of a file, as in most scenarios.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(patience: &u8) -> bool {
     *patience == 0

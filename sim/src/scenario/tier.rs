@@ -1,10 +1,10 @@
-//! The core tier: the node that ships, in a world of discrete events.
+//! The core tier: the product's node in a discrete-event simulation.
 
 use super::{Act, CoreFault, CoreSetup, DrawPlan, FaultKind, Injection, Operation};
 use crate::edge;
 use crate::tier::{FileError, Keep, Probes, Report, ScenarioChange, Tier};
 
-/// Everything that a run of the core tier is made of. Times are microseconds since its start.
+/// The parts of a run of the core tier. Times are microseconds since its start.
 pub type CoreScenario = crate::tier::Scenario<CoreTier>;
 
 /// The core tier.
@@ -30,7 +30,7 @@ impl Tier for CoreTier {
 
     fn check(scenario: &CoreScenario, path: &str) -> Result<(), FileError> {
         let (settings, path) = (&scenario.setup.settings, path.to_owned());
-        // Permits have numbers.
+        // Permits are numbered in 16 bits.
         if u16::try_from(settings.concurrency.get()).is_err() {
             return Err(FileError::TooLarge { path, what: format!("concurrency is more than {}", u16::MAX) });
         }
@@ -78,7 +78,7 @@ impl Tier for CoreTier {
     }
 }
 
-/// Lets what strikes in a later attempt strike in the one before, unless something does already.
+/// Moves a fault of a later attempt to the one before, unless that has a fault already.
 fn strike_sooner(scenario: &mut CoreScenario, at: usize) {
     let Injection::Handler { event, attempt: attempt @ 2.., does } = scenario.faults[at].what else { return };
     let strikes_before = |fault: &CoreFault| matches!(fault.what, Injection::Handler { event: e, attempt: a, .. } if (e, a) == (event, attempt - 1));

@@ -5,7 +5,7 @@ use std::fmt;
 /// Microseconds in a millisecond.
 pub const MILLI: u64 = 1_000;
 
-/// A duration in the unit that suits it.
+/// A duration, displayed in a suitable unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Micros(pub u64);
 

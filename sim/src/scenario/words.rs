@@ -1,4 +1,4 @@
-//! Operations and faults in words, for people.
+//! The text of operations and faults.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Submit { event, payload } => write!(f, "submit event {event} with payload {payload}"),
-            Self::Reject { too_large: true } => f.write_str("submit what is too large"),
-            Self::Reject { too_large: false } => f.write_str("submit what has a wrong form"),
+            Self::Reject { too_large: true } => f.write_str("submit a too large event"),
+            Self::Reject { too_large: false } => f.write_str("submit a malformed event"),
             Self::Redrive { event } => write!(f, "redrive event {event}"),
             Self::Discard { event } => write!(f, "discard event {event}"),
             Self::Pause => f.write_str("pause"),
@@ -41,7 +41,7 @@ impl fmt::Display for Behaviour {
             Self::Permanent => f.write_str("fails permanently"),
             Self::Snooze { delay } => write!(f, "asks to be called again in {}", Micros(delay)),
             Self::Shortage { delay } => {
-                write!(f, "is short of descriptors, and asks to be called again in {}", Micros(delay))
+                write!(f, "lacks a descriptor, and asks to be called again in {}", Micros(delay))
             }
             Self::Blocks { lasts } => write!(f, "blocks its thread for {}", Micros(lasts)),
             Self::Slow { lasts } => write!(f, "takes {}", Micros(lasts)),
@@ -52,8 +52,8 @@ impl fmt::Display for Behaviour {
             Self::PanicBefore => f.write_str("panics before its side effect"),
             Self::PanicAfter => f.write_str("panics after its side effect"),
             Self::Hang => f.write_str("hangs until it is cancelled"),
-            Self::Deaf { lasts } => write!(f, "hears no cancellation, and takes {}", Micros(lasts)),
-            Self::Stuck => f.write_str("hears no cancellation, and never ends"),
+            Self::Deaf { lasts } => write!(f, "ignores cancellation, and takes {}", Micros(lasts)),
+            Self::Stuck => f.write_str("ignores cancellation, and never ends"),
             Self::ReportsTwice => f.write_str("reports its outcome twice"),
             Self::ReportsForeign => f.write_str("reports a foreign run too"),
             Self::KillsProcess => f.write_str("kills the process"),
@@ -103,7 +103,7 @@ impl fmt::Display for Injection {
                 let side = if behind { "behind" } else { "ahead" };
                 write!(f, "from the next start on the clock is {side} by {}", Micros(by))
             }
-            Self::ProcessPauses { lasts } => write!(f, "the process stands still for {}", Micros(lasts)),
+            Self::ProcessPauses { lasts } => write!(f, "the process is suspended for {}", Micros(lasts)),
             Self::ShutdownAmidOpening { timeout } => {
                 write!(f, "a shutdown with {} to drain, while the journal is opened again", Micros(timeout))
             }

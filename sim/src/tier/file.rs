@@ -9,20 +9,21 @@ use serde_json::{Value, to_value};
 use super::refusal::{FORMAT, FileError};
 use super::scenario::{Scenario, Tier};
 
-/// The largest number that a file may have, apart from its seed: as microseconds, 34 days.
+/// The largest number in a file, apart from its seed: as microseconds, 34 days. Sums of such numbers do not overflow,
+/// and the longest clock error fits.
 const MOST: u64 = 3_000_000_000_000;
 
-/// The head of every scenario file.
+/// The first fields of every scenario file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ScenarioHead {
-    /// The version of its form.
+    /// The version of the format.
     pub format: u32,
-    /// The name of its tier. The first version had none.
+    /// The name of the tier. The first version had none.
     #[serde(default)]
     pub tier: String,
 }
 
-/// The content of a scenario file, its head apart.
+/// The fields of a scenario file behind the head.
 #[derive(Deserialize)]
 #[serde(bound = "", deny_unknown_fields)]
 struct ScenarioFile<T: Tier> {
@@ -41,11 +42,11 @@ struct ScenarioFile<T: Tier> {
 }
 
 impl ScenarioHead {
-    /// Reads what a file says first.
+    /// Reads the head of a file.
     ///
     /// # Errors
     ///
-    /// [`FileError`] when there is none, or it has another format.
+    /// [`FileError`] if there is no file, or it has another format.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         Self::parse(&text(path)?, &path.display().to_string())
     }
@@ -64,7 +65,7 @@ impl<T: Tier> Scenario<T> {
     ///
     /// # Errors
     ///
-    /// [`FileError`] when there is none, or it is not one that this program can run.
+    /// [`FileError`] if there is no file, or it is no scenario that this program can run.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let (text, path) = (text(path)?, path.display().to_string());
         let ScenarioHead { tier: found, .. } = ScenarioHead::parse(&text, &path)?;
@@ -79,17 +80,17 @@ impl<T: Tier> Scenario<T> {
         Ok(scenario)
     }
 
-    /// Writes it to a file.
+    /// Writes the scenario to a file.
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] when the file cannot be written.
+    /// [`FileError::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         std::fs::write(path, self.to_json())
             .map_err(|source| FileError::Io { path: path.display().to_string(), source })
     }
 
-    /// The text of its file: one operation, fault or part of the setup a line.
+    /// Returns the text of the file: one operation, fault or part of the setup a line.
     ///
     /// # Panics
     ///
@@ -112,7 +113,7 @@ impl<T: Tier> Scenario<T> {
     }
 }
 
-/// Lines between brackets.
+/// Formats lines between brackets.
 fn block(open: char, lines: impl Iterator<Item = String>, close: char) -> String {
     let lines: Vec<_> = lines.collect();
     if lines.is_empty() {
@@ -135,7 +136,7 @@ fn parse<F: DeserializeOwned>(text: &str, path: &str, tier: &str) -> Result<F, F
     serde_json::from_str(text).map_err(form)
 }
 
-/// Refuses numbers of which sums overflow.
+/// Refuses numbers whose sums could overflow.
 fn check_numbers<T: Tier>(scenario: &Scenario<T>, path: &str) -> Result<(), FileError> {
     let Scenario { setup, operations, faults, .. } = scenario;
     let parts = [("the setup", to_value(setup)), ("an operation", to_value(operations)), ("a fault", to_value(faults))];
@@ -146,7 +147,7 @@ fn check_numbers<T: Tier>(scenario: &Scenario<T>, path: &str) -> Result<(), File
     })
 }
 
-/// The largest number anywhere in a value.
+/// Returns the largest number anywhere in a value.
 fn largest(value: &Value) -> u64 {
     match value {
         Value::Number(number) => number.as_u64().unwrap_or_default(),

@@ -1,14 +1,14 @@
-//! The frame around every run: a scenario is drawn from a seed, run, replayed, made smaller, kept in
-//! a file and shown on a page, whatever its tier.
+//! The frame around every run: a scenario is drawn from a seed, run, replayed, shrunk, saved in a file and shown on a
+//! page, whatever its tier.
 //!
-//! A [`Tier`] is what differs: the world in which a run takes place, what is done in it, and what goes wrong.
+//! A [`Tier`] defines the rest: the simulation in which a run takes place, its operations, and its faults.
 //!
 //! | file | part |
 //! |---|---|
-//! | `scenario` | a tier, a run of it as data, and what a run has come to |
-//! | `file`, `refusal` | the file of a scenario, and why it cannot be read |
-//! | `probes` | what has fired |
-//! | `shrink` | makes a scenario that breaks a promise small |
+//! | `scenario` | a tier, a scenario as data, and the report of a run |
+//! | `file`, `refusal` | the file of a scenario, and its errors |
+//! | `probes` | counters of what a run reached |
+//! | `shrink` | shrinks a scenario that breaks a promise |
 
 mod file;
 mod probes;

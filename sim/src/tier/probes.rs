@@ -1,8 +1,8 @@
-//! Probes: what has happened in runs, counted.
+//! Counters of what a run reached.
 
-/// Something that is counted when it happens.
+/// A point that is counted when a run reaches it.
 pub trait Countable: Copy {
-    /// Its number among the probes of its tier.
+    /// Returns its number among the probes of its tier.
     fn number(self) -> usize;
 }
 
@@ -12,12 +12,12 @@ impl Countable for usize {
     }
 }
 
-/// The counts of each probe of a tier, by its number.
+/// The counts of a tier's probes, by their numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probes(Vec<u64>);
 
 impl Probes {
-    /// Counts that it has happened.
+    /// Counts that the run reached the point.
     pub fn fire(&mut self, probe: impl Countable) {
         let number = probe.number();
         if number >= self.0.len() {
@@ -26,18 +26,18 @@ impl Probes {
         self.0[number] += 1;
     }
 
-    /// Returns how often it has happened.
+    /// Returns the count of a probe.
     pub fn count(&self, probe: impl Countable) -> u64 {
         self.0.get(probe.number()).copied().unwrap_or_default()
     }
 
-    /// Adds what has happened elsewhere.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         self.0.resize(self.0.len().max(other.0.len()), 0);
         self.0.iter_mut().zip(&other.0).for_each(|(sum, count)| *sum += count);
     }
 
-    /// The numbers of those that have fired.
+    /// Returns the numbers of the probes that have fired.
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().filter(|(_, count)| **count > 0).map(|(number, _)| number)
     }

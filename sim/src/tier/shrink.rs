@@ -1,9 +1,8 @@
-//! Makes a failing scenario small enough to be read.
+//! Shrinking of failing scenarios.
 //!
-//! Operations and faults are left out, many at a time, then one by one (after Zeller's delta
-//! debugging), and what is left is made plainer. Where steps have an order of their own, leaving something
-//! out moves the choices that come after it, so each smaller scenario is tried with the old choices, with
-//! none, and with some that are drawn for it.
+//! Operations and faults are left out, many at a time, then one by one (after Zeller's delta debugging), and the rest
+//! is simplified. Where steps have an order of their own, leaving something out shifts the choices that come after it,
+//! so each smaller scenario is tried with the old choices, with none, and with some that are drawn for it.
 
 use std::ops::Range;
 
@@ -12,22 +11,22 @@ use super::scenario::{Keep, Report, Scenario, Tier};
 use crate::failure::Broken;
 use crate::seeded_rng::SeededRng;
 
-/// A scenario made small.
+/// A scenario that was shrunk.
 #[derive(Debug, Clone)]
 pub struct Shrunk<T: Tier> {
-    /// The small scenario, with its choices.
+    /// The shrunk scenario, with its choices.
     pub scenario: Scenario<T>,
     /// The promise that it breaks.
     pub broken: Broken,
-    /// Runs that it took.
+    /// The number of runs that it took.
     pub tries: u32,
 }
 
-/// Orders that are drawn for each smaller scenario.
+/// The number of random orders that are tried for each smaller scenario: more find smaller scenarios, and take longer.
 const REDRAWS: u64 = 12;
 
-/// Makes a scenario that breaks a promise smaller, within so many runs; the same oracle still
-/// says that the same promise is broken. Nothing when it breaks none.
+/// Shrinks a scenario that breaks a promise, within this many runs; the same oracle still finds the same promise
+/// broken. Returns none if it breaks none.
 pub fn shrink<T: Tier>(scenario: &Scenario<T>, tries: u32) -> Option<Shrunk<T>> {
     let Report { broken, choices, .. } = scenario.run(Keep::default(), &mut Probes::default());
     let best = Scenario { choices, ..scenario.clone() };
@@ -78,7 +77,7 @@ impl<T: Tier> Search<T> {
         }
     }
 
-    /// Makes what is left plainer, one part after the other.
+    /// Simplifies the rest, one part after the other.
     fn simplify(&mut self) {
         for change in T::moves(&self.best) {
             self.try_change(change);
@@ -122,7 +121,7 @@ impl<T: Tier> Search<T> {
         orders.any(|choices| self.try_as_it_is(Scenario { choices: Some(choices), ..changed.clone() }));
     }
 
-    /// Tries a scenario; whether it breaks the promise.
+    /// Tries a scenario. Returns whether it breaks the promise.
     fn try_as_it_is(&mut self, scenario: Scenario<T>) -> bool {
         if self.is_spent() {
             return false;

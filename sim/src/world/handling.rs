@@ -140,7 +140,7 @@ impl World<'_> {
     /// The handler of a worker has ended with this outcome; without one it was dropped, or is not called.
     fn end_with(&mut self, worker: WorldWorker, outcome: Option<OutcomeSummary>) -> Result<(), Stop> {
         self.change(WorldWorker { has_ended: true, outcome, ..worker });
-        worker.task.into_iter().for_each(|task| self.go_on(task, worker.serial));
+        worker.task.into_iter().for_each(|task| self.advance(task, worker.serial));
         Ok(())
     }
 

@@ -49,7 +49,7 @@ impl World<'_> {
         let view = View { now: self.latest, expected: &seen.oracles.expected, key_table: &self.key_table };
         let before = std::mem::replace(&mut lister.read_at, (self.latest, seen.oracles.decided()));
         if before != lister.read_at {
-            lister.listing.go_on(view, |event| seen.oracles.changed(event) > before.1);
+            lister.listing.resume(view, |event| seen.oracles.changed(event) > before.1);
         }
         lister.listing.judge(view, &page.value)?;
         let mut decided = 0;

@@ -1,8 +1,8 @@
-//! Time as it passes for the person who waits. No run knows of it.
+//! Real time, for messages to the user. No run reads it.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Measures how long something takes.
+/// Measures a duration in real time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SimStopwatch(Instant);
 
@@ -17,8 +17,8 @@ impl SimStopwatch {
     }
 }
 
-/// A first seed that no call before had: the microseconds since 1970. No machine goes through more
-/// than one seed a microsecond.
+/// Returns a first seed that no call before had: the microseconds since 1970. No machine runs more than one seed a
+/// microsecond.
 #[allow(clippy::disallowed_methods, reason = "`run --for` begins elsewhere each time, and says where")]
 pub(crate) fn fresh_seed() -> u64 {
     let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

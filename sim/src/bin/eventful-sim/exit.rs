@@ -1,8 +1,8 @@
-//! The codes with which the program ends; 0 when all is well.
+//! The exit codes of the program; 0 on success.
 
 /// A promise is broken, or a probe has not fired.
 pub(crate) const FOUND: u8 = 1;
-/// What was asked for cannot be done as it was said.
+/// The arguments or a file are invalid.
 pub(crate) const USAGE: u8 = 2;
 /// Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;

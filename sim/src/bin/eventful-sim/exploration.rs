@@ -12,7 +12,7 @@ use crate::exit::FOUND;
 use crate::options::ScopeOptions;
 use crate::terminal::{grouped, say};
 
-/// Goes through them all, and says how many there are.
+/// Explores all cases, and prints the number of states and orders.
 pub(crate) fn explore(options: &ScopeOptions) -> anyhow::Result<ExitCode> {
     for case in scope::cases() {
         let since = SimStopwatch::start();
@@ -32,7 +32,8 @@ pub(crate) fn explore(options: &ScopeOptions) -> anyhow::Result<ExitCode> {
 
 fn save(scenario: &CoreScenario, folder: &Path) -> anyhow::Result<()> {
     let file = folder.join("scope.json");
-    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be a folder", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create the folder {}: check the path", folder.display()))?;
     scenario.write(&file)?;
     say(&format!("saved   {}", file.display()));
     say(&format!("replay  cargo sim replay {}", file.display()));

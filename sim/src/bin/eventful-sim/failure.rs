@@ -1,4 +1,4 @@
-//! A seed that breaks a promise: made smaller, saved, and told.
+//! A seed that breaks a promise: shrunk, saved and reported.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::clock::SimStopwatch;
 use crate::jobs::JobOptions;
 use crate::terminal::grouped;
 
-/// Runs that making a scenario smaller may take.
+/// The greatest number of runs for shrinking: some seconds in the core tier.
 pub(crate) const TRIES: u32 = 20_000;
 
 /// A seed that breaks a promise.
@@ -19,21 +19,21 @@ pub(crate) const TRIES: u32 = 20_000;
 pub(crate) struct FailedSeed<T: Tier> {
     pub(crate) seed: u64,
     pub(crate) broken: Broken,
-    /// How large it was before it was made smaller.
+    /// The size of the scenario before it was shrunk.
     pub(crate) size: usize,
     pub(crate) smaller: Option<Shrunk<T>>,
-    /// How long making it smaller took.
+    /// The time that shrinking took.
     pub(crate) took: Duration,
-    /// Where it is saved.
+    /// The path of the saved scenario.
     pub(crate) file: PathBuf,
     manner: JobOptions,
 }
 
 impl<T: Tier> FailedSeed<T> {
-    /// Makes the scenario of this seed smaller and saves it in a folder. What is found is told, saved or not.
+    /// Shrinks the scenario of this seed and saves it in a folder. The finding is reported even if it cannot be saved.
     pub(crate) fn settle(seed: u64, broken: Broken, manner: JobOptions, folder: &Path) -> anyhow::Result<Self> {
-        let told = format!("seed {seed}{}: {broken}; and it cannot be saved", manner.spelled::<T>());
-        Self::save(seed, broken, manner, folder).context(told)
+        let context = format!("seed {seed}{}: {broken}; and it cannot be saved", manner.spelled::<T>());
+        Self::save(seed, broken, manner, folder).context(context)
     }
 
     fn save(seed: u64, broken: Broken, manner: JobOptions, folder: &Path) -> anyhow::Result<Self> {
@@ -42,12 +42,13 @@ impl<T: Tier> FailedSeed<T> {
         let smaller = tier::shrink(&scenario, TRIES);
         let took = since.elapsed();
         let file = folder.join(format!("seed-{seed}.json"));
-        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be a folder", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create the folder {}: check the path", folder.display()))?;
         smaller.as_ref().map_or(&scenario, |smaller| &smaller.scenario).write(&file)?;
         Ok(Self { seed, broken, size: scenario.size(), smaller, took, file, manner })
     }
 
-    /// As text, for people.
+    /// Returns the lines of text for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let Self { seed, broken, size, smaller, took, file, manner } = self;
         let (file, twice) = (file.display(), if manner.twice { " --twice" } else { "" });
@@ -66,7 +67,7 @@ impl<T: Tier> FailedSeed<T> {
     }
 }
 
-/// How much smaller a scenario has become, and what that took, as text.
+/// Returns the text about shrinking: sizes, runs and time.
 pub(crate) fn shrunk<T: Tier>(smaller: &Shrunk<T>, before: usize, took: Duration) -> String {
     let (tries, after) = (grouped(smaller.tries.into()), smaller.scenario.size());
     format!("shrunk  {before} {} to {after}, in {tries} runs and {took:.1?}", T::UNIT)

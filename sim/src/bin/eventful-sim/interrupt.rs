@@ -1,14 +1,14 @@
-//! Ctrl-C.
+//! Handling of Ctrl-C.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether somebody has asked to end.
+/// A flag that is set when the user asks to end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens from now on. The second Ctrl-C ends the program at once.
+    /// Listens for Ctrl-C from now on. The second one ends the program at once.
     pub(crate) fn listen() -> Self {
         let interrupt = Self::default();
         let seen = interrupt.clone();

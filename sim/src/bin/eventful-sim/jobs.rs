@@ -1,4 +1,4 @@
-//! Seeds go to jobs in their order, each to one.
+//! Jobs that run seeds in parallel: each seed goes to one job, in order.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use eventful_sim::tier::{Keep, Probes, Tier};
 
 use crate::options::RunOptions;
 
-/// How often one looks up while all jobs are busy.
+/// The interval of progress reports while all jobs are busy: short enough to react to Ctrl-C at once.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// The seeds that are left.
@@ -20,11 +20,11 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 pub(crate) struct RemainingSeeds {
     next: AtomicU64,
     end: AtomicU64,
-    /// As many as a job takes at a time.
+    /// The number of seeds that a job takes at a time.
     batch: u64,
 }
 
-/// What a job has come to.
+/// The sums of a job's results.
 #[derive(Debug, Default)]
 pub(crate) struct JobTally {
     pub(crate) seeds: u64,
@@ -35,7 +35,7 @@ pub(crate) struct JobTally {
     pub(crate) failed: Option<(u64, Broken)>,
 }
 
-/// How seeds are run.
+/// The settings with which seeds are run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct JobOptions {
     pub(crate) plan: DrawPlan,
@@ -43,7 +43,7 @@ pub(crate) struct JobOptions {
 }
 
 impl JobOptions {
-    /// What to say on the command line to get the same scenarios.
+    /// Returns the command-line arguments that give the same scenarios.
     pub(crate) fn spelled<T: Tier>(self) -> String {
         let DrawPlan { submits, swarm, journals } = self.plan;
         let (swarm, memory) = (if swarm { " --swarm" } else { "" }, if journals { "" } else { " --memory" });
@@ -52,7 +52,7 @@ impl JobOptions {
 }
 
 impl RemainingSeeds {
-    /// `count` of them.
+    /// Creates a range of `count` seeds.
     pub(crate) fn new<T: Tier>(first: u64, count: u64) -> Self {
         Self { next: first.into(), end: first.saturating_add(count).into(), batch: T::BATCH }
     }
@@ -63,12 +63,12 @@ impl RemainingSeeds {
         (start < end).then(|| start..end.min(start + self.batch))
     }
 
-    /// No more are taken; those that were are finished.
+    /// Hands out no more seeds; those that were handed out are finished.
     pub(crate) fn stop(&self) {
         self.end.fetch_min(self.next.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// A seed failed: only lower ones still matter, for the first that fails is the one to report.
+    /// Notes that a seed failed: only lower ones still matter, as the first that fails is reported.
     fn fail(&self, seed: u64) {
         self.end.fetch_min(seed, Ordering::Relaxed);
     }
@@ -79,12 +79,12 @@ impl RemainingSeeds {
 }
 
 impl JobTally {
-    /// How many faults have had their effects.
+    /// Returns the number of faults that had their effects.
     pub(crate) fn faults<T: Tier>(&self) -> u64 {
         T::faults(&self.probes).iter().map(|(_, count)| count).sum()
     }
 
-    /// Adds what another job has come to.
+    /// Adds the sums of another job.
     pub(crate) fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.steps += other.steps;
@@ -94,8 +94,7 @@ impl JobTally {
     }
 }
 
-/// Runs all of `seeds` and adds up what they come to. `look_up` is called now and then, to tell and
-/// to stop.
+/// Runs all of `seeds` and adds up their results. `look_up` is called now and then, to report progress and to stop.
 pub(crate) fn go_through<T: Tier>(
     seeds: &RemainingSeeds,
     manner: JobOptions,
@@ -149,7 +148,7 @@ fn play<T: Tier>(seed: u64, manner: JobOptions, tally: &mut JobTally) -> Option<
     report.broken
 }
 
-/// As many jobs as were asked for, else one a core.
+/// Returns the number of jobs that were asked for, else one a core.
 pub(crate) fn count(options: &RunOptions) -> usize {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     options.jobs.map_or_else(cores, usize::from)

@@ -1,4 +1,4 @@
-//! The program: goes through seeds, and replays, shrinks and shows what it finds.
+//! The simulator's program: runs seeds, and replays, shrinks and shows failures.
 
 mod clock;
 mod exit;

@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command-line options.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use eventful_sim::scenario::DrawPlan;
 use eventful_sim::tier::{Scenario, ScenarioHead, Tier};
 
-/// Runs an eventful engine under faults, and finds, replays and shrinks whatever breaks a promise.
+/// Runs an eventful engine under faults, and finds, replays and shrinks runs that break a promise.
 ///
-/// Exit codes: 0 all promises hold, 1 one is broken or a probe has not fired, 2 the call or a file is wrong, 130 Ctrl-C.
+/// Exit codes: 0 all promises hold, 1 one is broken or a probe has not fired, 2 the arguments or a file are invalid,
+/// 130 Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "eventful-sim", bin_name = "cargo sim", version, max_term_width = 100)]
 pub(crate) struct SimOptions {
@@ -19,59 +20,59 @@ pub(crate) struct SimOptions {
     pub(crate) call: SimCall,
 }
 
-/// What to do.
+/// The subcommand.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SimCall {
-    /// Go through seeds until one breaks a promise; shrink and save that one
+    /// Run seeds until one breaks a promise; shrink and save that one
     Run(RunOptions),
-    /// Run one scenario, and say what it came to
+    /// Run one scenario, and print its result
     Replay(ReplayOptions),
-    /// Make a scenario that breaks a promise smaller
+    /// Shrink a scenario that breaks a promise
     Shrink(OutputOptions),
-    /// Show one scenario on a page, a file that needs nothing from elsewhere
+    /// Show one scenario on a page, a file without external parts
     Report(OutputOptions),
-    /// Go through every order of a tiny case
+    /// Explore every order of a tiny case
     Scope(ScopeOptions),
     /// Print the hashes of a fixed list of seeds
     Golden,
 }
 
-/// What runs.
+/// The tier of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TierName {
-    /// The engine in a world of discrete events
+    /// The engine in a discrete-event simulation
     Core,
     /// The adapter and the HTTP front on a simulated network
     Turmoil,
-    /// Journals on a disk that misbehaves
+    /// Journals on a disk with faults
     Disk,
 }
 
-/// What the scenario of a seed is like.
+/// The kind of scenario that a seed gives.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct DrawOptions {
     /// Submissions in each scenario [default: 20]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) submits: Option<u16>,
-    /// Switch each family of faults off in half of the scenarios
+    /// Disable each family of faults in half of the scenarios
     #[arg(long)]
     pub(crate) swarm: bool,
-    /// Give no engine a journal
+    /// Run every engine without a journal
     #[arg(long)]
     pub(crate) memory: bool,
-    /// What runs [default: core]
+    /// The tier [default: core]
     #[arg(long, value_name = "TIER")]
     pub(crate) tier: Option<TierName>,
 }
 
-/// What `run` can be told. Durations are such as 500ms, 30s, 5m or 2h.
+/// The options of `run`. Durations are such as 500ms, 30s, 5m or 2h.
 #[derive(Debug, Args)]
 #[group(id = "length", required = true, multiple = false, args = ["seeds", "span"])]
 pub(crate) struct RunOptions {
-    /// How many seeds
+    /// The number of seeds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_SEED))]
     pub(crate) seeds: Option<u64>,
-    /// How long
+    /// The time to run
     #[arg(long = "for", id = "span", value_name = "DURATION", value_parser = duration)]
     pub(crate) span: Option<Duration>,
     /// The first seed [default: 0 with --seeds, one that was never used with --for]
@@ -79,24 +80,24 @@ pub(crate) struct RunOptions {
     pub(crate) first: Option<u64>,
     #[command(flatten)]
     pub(crate) draw: DrawOptions,
-    /// Seeds that run at the same time [default: one a core]
+    /// The number of seeds that run at the same time [default: one a core]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// Run each seed twice: both runs must be the same, step by step
     #[arg(long)]
     pub(crate) twice: bool,
-    /// List the probes that have not fired, and fail when there are any
+    /// List the probes that have not fired, and fail if there are any
     #[arg(long)]
     pub(crate) probes: bool,
-    /// Where the scenario that breaks a promise is saved, as seed-N.json
+    /// The folder for a scenario that breaks a promise, saved as seed-N.json
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) save: PathBuf,
-    /// Say what it came to as one JSON object, and nothing else
+    /// Print the result as one JSON object, and nothing else
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What `replay` can be told.
+/// The options of `replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayOptions {
     #[command(flatten)]
@@ -104,30 +105,30 @@ pub(crate) struct ReplayOptions {
     /// Run it twice: both runs must be the same, step by step
     #[arg(long)]
     pub(crate) twice: bool,
-    /// Print what happens in it, line by line
+    /// Print the trace, line by line
     #[arg(long)]
     pub(crate) trace: bool,
 }
 
-/// What `shrink` and `report` can be told.
+/// The options of `shrink` and `report`.
 #[derive(Debug, Args)]
 pub(crate) struct OutputOptions {
     #[command(flatten)]
     pub(crate) source: ScenarioSource,
-    /// Where it is written [default: seed-N.json or seed-N.html]
+    /// The file to write [default: seed-N.json or seed-N.html]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// What `scope` can be told.
+/// The options of `scope`.
 #[derive(Debug, Args)]
 pub(crate) struct ScopeOptions {
-    /// Where an order that breaks a promise is saved, as scope.json
+    /// The folder for an order that breaks a promise, saved as scope.json
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) save: PathBuf,
 }
 
-/// Where a scenario comes from.
+/// The source of a scenario.
 #[derive(Debug, Args)]
 pub(crate) struct ScenarioSource {
     /// A scenario file, or a seed
@@ -137,39 +138,44 @@ pub(crate) struct ScenarioSource {
     pub(crate) draw: DrawOptions,
 }
 
-/// The greatest seed to start at, and the most of them: sums do not overflow.
+/// The greatest first seed, and the greatest number of seeds: their sum does not overflow.
 const MAX_SEED: u64 = 1 << 62;
 
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
 impl OutputOptions {
-    /// Where what is made of a seed is written.
+    /// Returns the path of the file that is made for a seed.
     pub(crate) fn file(&self, seed: u64, extension: &str) -> PathBuf {
         self.output.clone().unwrap_or_else(|| PathBuf::from(format!("seed-{seed}.{extension}")))
     }
 }
 
 impl ScenarioSource {
-    /// The tier of the file, or the one that a seed is of.
+    /// Returns the tier of the file, or the one that is given for a seed.
     pub(crate) fn tier(&self) -> anyhow::Result<TierName> {
         let (draw, name) = (&self.draw, &self.name);
         if self.seed().is_some() {
             return Ok(draw.tier());
         }
-        ensure!(draw.is_plain(), "--submits, --swarm and --memory are for seeds, and {name} is a file: leave them out");
+        ensure!(
+            draw.is_plain(),
+            "{name} is a file, and --submits, --swarm and --memory are only for seeds: leave them out"
+        );
         ensure!(Path::new(name).exists(), "{name} is neither a seed nor a file: check the path");
         let found = ScenarioHead::read(Path::new(name))?.tier;
         let fits =
             draw.tier.is_none_or(|tier| tier.to_possible_value().is_some_and(|value| value.matches(&found, false)));
         ensure!(fits, "{name} is of the {found} tier: leave --tier out");
-        TierName::from_str(&found, false).map_err(|_| anyhow!("{name} is of the {found} tier: take a newer program"))
+        TierName::from_str(&found, false).map_err(|_| {
+            anyhow!("{name} is of the {found} tier, which this program does not have: use a newer program")
+        })
     }
 
     fn seed(&self) -> Option<u64> {
         self.name.parse().ok()
     }
 
-    /// The scenario of the file, or of the seed.
+    /// Returns the scenario of the file, or of the seed.
     pub(crate) fn find<T: Tier>(&self) -> anyhow::Result<Scenario<T>> {
         match self.seed() {
             Some(seed) => Ok(T::draw(seed, self.draw.plan::<T>()?)),
@@ -179,7 +185,7 @@ impl ScenarioSource {
 }
 
 impl DrawOptions {
-    /// The tier of the scenarios.
+    /// Returns the tier of the scenarios.
     pub(crate) fn tier(&self) -> TierName {
         self.tier.unwrap_or(TierName::Core)
     }
@@ -188,10 +194,10 @@ impl DrawOptions {
         self.submits.is_none() && !self.swarm && !self.memory
     }
 
-    /// What the scenarios are to be like.
+    /// Returns the plan of the scenarios.
     pub(crate) fn plan<T: Tier>(&self) -> anyhow::Result<DrawPlan> {
         let fits = T::HAS_PLANS || self.is_plain();
-        ensure!(fits, "--submits, --swarm and --memory are not for the {} tier: leave them out", T::NAME);
+        ensure!(fits, "--submits, --swarm and --memory do not apply to the {} tier: leave them out", T::NAME);
         Ok(DrawPlan { submits: self.submits.unwrap_or(20), swarm: self.swarm, journals: !self.memory })
     }
 }

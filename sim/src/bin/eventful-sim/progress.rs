@@ -1,4 +1,4 @@
-//! How it goes: a bar for a person at the terminal, a line now and then for a log.
+//! Progress reports: a bar at a terminal, a line now and then in a log.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::jobs::JobTally;
 use crate::options::RunOptions;
 use crate::terminal::{grouped, steps, warn};
 
-/// How often a log is told.
+/// The interval of lines in a log, so that a long run writes few.
 const LOG_EVERY: Duration = Duration::from_secs(5);
-/// How often a person is told.
+/// The interval of updates of the bar: what the eye still follows.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
-/// Tells how far it is.
+/// Reports progress.
 #[derive(Debug)]
 pub(crate) struct SeedProgress {
     bar: ProgressBar,
     every: Duration,
-    since_told: SimStopwatch,
-    /// How much there is: seeds, or milliseconds.
+    since_report: SimStopwatch,
+    /// The goal: a number of seeds, or milliseconds.
     goal: u64,
     by_time: bool,
     is_mute: bool,
@@ -36,15 +36,15 @@ impl SeedProgress {
         bar.set_style(style.progress_chars("## "));
         let every = if bar.is_hidden() { LOG_EVERY } else { DRAW_EVERY };
         let by_time = options.span.is_some();
-        Self { bar, every, since_told: SimStopwatch::start(), goal, by_time, is_mute: options.json }
+        Self { bar, every, since_report: SimStopwatch::start(), goal, by_time, is_mute: options.json }
     }
 
-    /// Tells it, unless that was only just done.
-    pub(crate) fn tell<T: Tier>(&mut self, tally: &JobTally, passed: Duration) {
-        if self.is_mute || self.since_told.elapsed() < self.every {
+    /// Reports progress, unless that was only just done.
+    pub(crate) fn report<T: Tier>(&mut self, tally: &JobTally, passed: Duration) {
+        if self.is_mute || self.since_report.elapsed() < self.every {
             return;
         }
-        self.since_told = SimStopwatch::start();
+        self.since_report = SimStopwatch::start();
         let done = if self.by_time { passed.as_millis() as u64 } else { tally.seeds };
         let text = text::<T>(tally, passed);
         if self.bar.is_hidden() {
@@ -56,7 +56,7 @@ impl SeedProgress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }

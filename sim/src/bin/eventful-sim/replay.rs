@@ -13,7 +13,7 @@ use crate::failure::{TRIES, shrunk};
 use crate::options::{OutputOptions, ReplayOptions};
 use crate::terminal::{say, steps, warn};
 
-/// Runs one scenario, and says what it came to.
+/// Runs one scenario, and prints its result.
 pub(crate) fn replay<T: Tier>(options: &ReplayOptions) -> anyhow::Result<ExitCode> {
     let scenario: Scenario<T> = options.source.find()?;
     let mut report = scenario.run(Keep { trace: options.trace, hashes: false }, &mut Probes::default());
@@ -21,12 +21,12 @@ pub(crate) fn replay<T: Tier>(options: &ReplayOptions) -> anyhow::Result<ExitCod
     if options.twice {
         report = scenario.run_again(report);
     }
-    let mut told = format!("seed {}: {} {}", scenario.seed, scenario.size(), T::UNIT);
+    let mut line = format!("seed {}: {} {}", scenario.seed, scenario.size(), T::UNIT);
     if report.virtual_micros > 0 {
         let seconds = report.virtual_micros as f64 / 1e6;
-        told += &format!(", {}{seconds:.3} s", steps(report.steps.into()));
+        line += &format!(", {}{seconds:.3} s", steps(report.steps.into()));
     }
-    say(&told);
+    say(&line);
     say(&format!("hash {:016x}", report.hash));
     if report.broken.is_none() {
         say("every promise holds");
@@ -34,7 +34,7 @@ pub(crate) fn replay<T: Tier>(options: &ReplayOptions) -> anyhow::Result<ExitCod
     Ok(verdict(report.broken.as_ref()))
 }
 
-/// Makes a scenario smaller, and saves it.
+/// Shrinks a scenario, and saves it.
 pub(crate) fn shrink<T: Tier>(options: &OutputOptions) -> anyhow::Result<ExitCode> {
     let scenario: Scenario<T> = options.source.find()?;
     let since = SimStopwatch::start();

@@ -1,4 +1,4 @@
-//! `run`: goes through seeds until one breaks a promise.
+//! `run`: runs seeds until one breaks a promise.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use crate::progress::SeedProgress;
 use crate::summary::RunSummary;
 use crate::terminal;
 
-/// Runs seeds, says what they came to, and keeps the first that breaks a promise.
+/// Runs seeds, prints the result, and saves the first that breaks a promise.
 pub(crate) fn run<T: Tier>(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let interrupt = Interrupt::listen();
     let (first, manner) = (first(options), JobOptions { plan: options.draw.plan::<T>()?, twice: options.twice });
@@ -26,7 +26,7 @@ pub(crate) fn run<T: Tier>(options: &RunOptions) -> anyhow::Result<ExitCode> {
         failed.map(|(seed, broken)| FailedSeed::<T>::settle(seed, broken, manner, &options.save)).transpose()?;
     let (jobs, names_missing) = (jobs::count(options), options.probes);
     let summary = RunSummary { first, jobs, took, tally, names_missing, failure };
-    tell(&summary, options);
+    print(&summary, options);
     Ok(verdict(&summary, options, &interrupt))
 }
 
@@ -48,13 +48,13 @@ fn go_through<T: Tier>(options: &RunOptions, first: u64, manner: JobOptions, int
         if interrupt.is_asked() || options.span.is_some_and(|span| passed >= span) {
             seeds.stop();
         }
-        progress.tell::<T>(tally, passed);
+        progress.report::<T>(tally, passed);
     });
     progress.end();
     tally
 }
 
-fn tell<T: Tier>(summary: &RunSummary<T>, options: &RunOptions) {
+fn print<T: Tier>(summary: &RunSummary<T>, options: &RunOptions) {
     if options.json {
         return terminal::say(&summary.to_json());
     }
@@ -71,7 +71,7 @@ fn verdict<T: Tier>(summary: &RunSummary<T>, options: &RunOptions, interrupt: &I
     } else if interrupt.is_asked() {
         ExitCode::from(INTERRUPTED)
     } else if options.probes && !T::missing(&summary.tally.probes).is_empty() {
-        terminal::warn("error: a probe has not fired: take more seeds, or look why");
+        terminal::warn("error: a probe has not fired: run more seeds, or find out why it is out of reach");
         ExitCode::from(FOUND)
     } else {
         ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! What all seeds together came to.
+//! The results of all seeds together.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::failure::FailedSeed;
 use crate::jobs::JobTally;
 use crate::terminal::{grouped, steps};
 
-/// What all seeds together came to.
+/// The results of all seeds together.
 #[derive(Debug)]
 pub(crate) struct RunSummary<T: Tier> {
     pub(crate) first: u64,
     pub(crate) jobs: usize,
     pub(crate) took: Duration,
     pub(crate) tally: JobTally,
-    /// Probes that have not fired are listed by name.
+    /// True if the probes that have not fired are listed by name.
     pub(crate) names_missing: bool,
     pub(crate) failure: Option<FailedSeed<T>>,
 }
@@ -34,12 +34,12 @@ impl<T: Tier> RunSummary<T> {
         self.rate() / self.jobs as f64
     }
 
-    /// Simulated time by the time that one job took for it.
+    /// Returns the ratio of simulated time to the time that one job took for it.
     fn virtual_per_wall(&self) -> f64 {
         self.tally.virtual_micros as f64 / 1e6 / self.seconds() / self.jobs as f64
     }
 
-    /// Steps, and how fast time went by; nothing in a tier where no time passes.
+    /// Returns the steps and the speed of time; nothing in a tier without time.
     fn pace(&self) -> String {
         match self.tally.virtual_micros {
             0 => String::new(),
@@ -50,12 +50,12 @@ impl<T: Tier> RunSummary<T> {
         }
     }
 
-    /// How to see the probes that have not fired. Few seeds never reach all of them, and nothing is wrong then.
+    /// Returns a hint how to see the probes that have not fired. Few seeds never reach all of them, which is no error.
     fn hint(&self, missing: usize) -> &'static str {
         if missing == 0 || self.names_missing { "" } else { "; more seeds reach more, --probes lists the others" }
     }
 
-    /// As text, for people.
+    /// Returns the lines of text for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let Self { first, jobs, took, tally, names_missing, failure } = self;
         let (missing, total) = (T::missing(&tally.probes), T::expected(&tally.probes).len());
@@ -75,14 +75,14 @@ impl<T: Tier> RunSummary<T> {
             format!("probes  {hit} of {total} have fired{}", self.hint(missing.len())),
             format!("faults  {}: {}", grouped(tally.faults::<T>()), kinds.join(", ")),
         ];
-        // A run that was cut short says nothing about what is rare.
+        // A run that was cut short has no result for rare probes.
         if failure.is_none() && *names_missing {
             lines.extend(missing.iter().map(|name| format!("missing {name}")));
         }
         lines
     }
 
-    /// As one JSON object.
+    /// Returns the summary as one JSON object.
     pub(crate) fn to_json(&self) -> String {
         let failure = self.failure.as_ref();
         let smaller = failure.and_then(|failure| failure.smaller.as_ref());

@@ -1,18 +1,18 @@
-//! Words for the person at the terminal.
+//! Output for the user.
 
 use std::io::Write as _;
 
-/// Writes a line to standard output. Nobody has to listen.
+/// Writes a line to standard output. An error is ignored, as the reader may be gone.
 pub(crate) fn say(text: &str) {
     let _written = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Writes a line to standard error. Nobody has to listen.
+/// Writes a line to standard error. An error is ignored, as the reader may be gone.
 pub(crate) fn warn(text: &str) {
     let _written = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// A number with its thousands apart: `12,345`.
+/// Formats a number with separated thousands: `12,345`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -25,7 +25,7 @@ pub(crate) fn grouped(number: u64) -> String {
     grouped
 }
 
-/// So many steps, to stand before something else. Not every tier counts them.
+/// Returns a number of steps to begin a list with; nothing in a tier that does not count them.
 pub(crate) fn steps(count: u64) -> String {
     if count > 0 { format!("{} steps, ", grouped(count)) } else { String::new() }
 }

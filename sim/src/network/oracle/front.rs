@@ -271,7 +271,7 @@ pub(in crate::network) fn is_overload(response: &HttpResponse) -> bool {
 /// Returns the expected JSON of a record: unknown fields are absent.
 fn as_json(view: &RecordView, payload: bool) -> Value {
     let time = |at: Timestamp| Value::from(rfc3339(at));
-    let is_over = matches!(view.status, Status::Completed | Status::Discarded);
+    let is_tombstone = matches!(view.status, Status::Completed | Status::Discarded);
     let past = view.history.iter().map(|past| {
         let mut shown = json!({
             "run": past.run.to_string(), "started_at": rfc3339(past.started_at),
@@ -295,7 +295,7 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
     let body = view.payload.as_deref().filter(|_| payload).and_then(|bytes| std::str::from_utf8(bytes).ok());
     let maybe = [
         ("place", place.map(Value::from)),
-        ("charged", (!is_over).then(|| view.charge.charged.into())),
+        ("charged", (!is_tombstone).then(|| view.charge.charged.into())),
         ("seq", view.seq.map(|seq| seq.number().into())),
         ("not_before", view.not_before.map(time)),
         ("eligible_at", view.eligible_at.map(time)),
@@ -314,7 +314,7 @@ fn as_json(view: &RecordView, payload: bool) -> Value {
                     .into()
             }),
         ),
-        ("size_bytes", (!is_over).then(|| view.size_bytes.into())),
+        ("size_bytes", (!is_tombstone).then(|| view.size_bytes.into())),
         ("last_error", view.last_error.as_ref().map(|error| error.as_str().into())),
         ("history", (!view.history.is_empty()).then(|| past.collect())),
         ("payload", body.map(Value::from)),
