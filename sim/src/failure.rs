@@ -17,7 +17,7 @@ impl fmt::Display for Promise {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{promise} is broken, says oracle `{oracle}`: {what}")]
 pub struct Broken {
-    /// The oracle's name: that of its file.
+    /// The oracle's name, as the table of its tier has it.
     pub oracle: Cow<'static, str>,
     /// The promise that does not hold.
     pub promise: Promise,

@@ -1,4 +1,4 @@
-//! Overload is answered, not absorbed; and a refusal never follows an insert.
+//! Overload is refused, not absorbed, and a refusal changes nothing.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn too_many_pending_bytes_are_refused_until_one_ends() {
 }
 
 #[test]
-fn a_full_store_refuses_until_its_next_expiry() {
+fn full_store_refuses_until_its_next_expiry() {
     let mut config = Config::default();
     (config.max_pending, config.max_records) = (1, 2);
     let mut driver = EngineDriver::new(config);
@@ -59,7 +59,7 @@ fn a_full_store_refuses_until_its_next_expiry() {
     driver.advance(retry_after - Duration::from_micros(1));
     assert!(matches!(driver.submit("c"), Answer::Refused(_)));
     driver.advance(Duration::from_micros(1));
-    assert_eq!(driver.submit("c"), Answer::Accepted, "told the truth");
+    assert_eq!(driver.submit("c"), Answer::Accepted, "the dropped event is unknown now");
     assert_eq!(driver.status("a"), None);
     assert_eq!(driver.status("b"), Some(Status::Completed));
 }
@@ -99,7 +99,7 @@ fn sweep_forgets_all_that_is_due_with_one_fact() {
 }
 
 #[test]
-fn an_event_as_large_as_allowed_is_accepted_and_a_larger_one_never() {
+fn event_of_the_greatest_size_is_accepted_and_no_larger_one() {
     let mut config = Config::default();
     config.max_event_bytes = 4;
     let mut driver = EngineDriver::new(config);
@@ -124,7 +124,7 @@ fn requests_that_make_no_event_are_counted() {
 }
 
 #[test]
-fn a_full_engine_still_answers_known_keys() {
+fn full_engine_still_answers_known_keys() {
     let mut config = Config::default();
     config.max_pending = 1;
     let mut driver = EngineDriver::new(config);
@@ -134,7 +134,7 @@ fn a_full_engine_still_answers_known_keys() {
 }
 
 #[test]
-fn a_redrive_obeys_the_bound_on_pending_events() {
+fn redrive_obeys_the_bound_on_pending_events() {
     let mut config = Config::default();
     config.max_pending = 1;
     let mut driver = EngineDriver::new(config);
@@ -161,7 +161,7 @@ fn retries_are_never_refused() {
     assert_eq!(driver.status("a"), Some(Status::Completed));
 }
 
-/// An engine in which these events were completed at one time.
+/// Returns an engine in which these events were completed at one time.
 fn completed(ids: &[&str]) -> EngineDriver {
     let mut driver = EngineDriver::new(Config::default());
     ids.iter().for_each(|id| drop(driver.submit(id)));
@@ -171,14 +171,14 @@ fn completed(ids: &[&str]) -> EngineDriver {
     driver
 }
 
-/// Its facts under another configuration.
+/// Replays the facts under another configuration.
 fn replayed(driver: &EngineDriver, config: Config) -> Replay {
     let mut replay = Replay::new(config).expect("a valid configuration");
     driver.sut().facts().iter().for_each(|fact| replay.apply(fact).expect("a fact that follows"));
     replay
 }
 
-/// The refusal is the expected one, is counted, and has left nothing behind.
+/// Checks that the refusal is the expected one, is counted, and has changed nothing.
 fn assert_refused(driver: &mut EngineDriver, id: &str, refusal: Refusal, reason: RejectReason) {
     let before = driver.engine().metrics();
     assert_eq!(driver.submit(id), Answer::Refused(refusal));

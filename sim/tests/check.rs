@@ -1,4 +1,4 @@
-//! What a check says of a user's handler.
+//! The findings of checks of handlers.
 #![cfg(feature = "check")]
 
 use std::any::Any;
@@ -14,16 +14,16 @@ use eventful_sim::{Check, HandlerFault, check};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-/// How often each key was charged.
+/// The number of charges of each key.
 type ChargedByKey = Arc<Mutex<BTreeMap<String, u32>>>;
 
 #[test]
-fn a_good_handler_passes() {
+fn good_handler_passes() {
     check(|| |_: Event, _: Attempt| async { Ok::<(), Failure>(()) });
 }
 
 #[test]
-fn a_handler_that_sets_what_it_sets_passes() {
+fn handler_that_sets_what_it_sets_passes() {
     Check::observing(|| {
         observed(|ledger, event| async move {
             sleep(Duration::from_secs(1)).await;
@@ -36,7 +36,7 @@ fn a_handler_that_sets_what_it_sets_passes() {
 }
 
 #[test]
-fn a_handler_that_counts_its_runs_is_not_idempotent() {
+fn handler_that_counts_its_runs_is_not_idempotent() {
     let said = finding(Check::observing(|| {
         observed(|ledger, event| async move {
             *ledger.lock().unwrap().entry(event.key().to_string()).or_default() += 1;
@@ -63,7 +63,7 @@ fn charges_once() {
 }
 
 #[test]
-fn a_handler_that_remembers_before_it_acts_is_not_cancel_safe() {
+fn handler_that_remembers_before_it_acts_is_not_cancel_safe() {
     let said = finding(Check::observing(|| {
         observed(|ledger, event| async move {
             let key = event.key().to_string();
@@ -80,7 +80,7 @@ fn a_handler_that_remembers_before_it_acts_is_not_cancel_safe() {
 }
 
 #[test]
-fn a_handler_that_is_half_done_at_an_await_that_need_not_wait_is_not_cancel_safe() {
+fn handler_dropped_at_a_ready_await_is_not_cancel_safe() {
     let said = finding(Check::observing(|| {
         let accounts = Arc::new(tokio::sync::Mutex::new(BTreeMap::new()));
         let world = Arc::clone(&accounts);
@@ -101,7 +101,7 @@ fn a_handler_that_is_half_done_at_an_await_that_need_not_wait_is_not_cancel_safe
 }
 
 #[test]
-fn a_handler_that_panics_is_told_with_its_message() {
+fn panic_of_a_handler_is_reported_with_its_message() {
     let said = finding(Check::new(|| {
         |event: Event, _: Attempt| async move {
             assert!(!event.payload().ends_with(b"3}"), "no threes");
@@ -123,7 +123,7 @@ fn handler_that_uses_the_network_is_advised_to_use_a_stand_in() {
 }
 
 #[test]
-fn a_handler_that_panics_when_it_is_run_again_is_told_with_what_ran_it_again() {
+fn panic_of_a_repeated_run_is_reported_with_its_fault() {
     let said = finding(Check::observing(|| {
         observed(|ledger, event| async move {
             let earlier = ledger.lock().expect("not poisoned").insert(event.key().to_string(), 1);
@@ -135,13 +135,13 @@ fn a_handler_that_panics_when_it_is_run_again_is_told_with_what_ran_it_again() {
 }
 
 #[test]
-fn a_handler_that_waits_for_ever_hangs() {
+fn handler_that_waits_for_ever_hangs() {
     let said = finding(Check::new(|| |_: Event, _: Attempt| std::future::pending::<Result<(), Failure>>()));
     assert_says(&said, &["the handler hangs"]);
 }
 
 #[test]
-fn a_handler_that_is_always_ready_to_go_on_hangs() {
+fn handler_that_is_always_ready_hangs() {
     let said = finding(Check::new(|| {
         |_: Event, _: Attempt| async {
             loop {
@@ -153,7 +153,7 @@ fn a_handler_that_is_always_ready_to_go_on_hangs() {
 }
 
 #[test]
-fn a_handler_that_writes_what_it_read_before_an_await_does_not_bear_overlap() {
+fn stale_write_after_an_await_does_not_support_overlap() {
     let said = finding(
         Check::observing(|| {
             observed(|ledger, _| async move {
@@ -169,7 +169,7 @@ fn a_handler_that_writes_what_it_read_before_an_await_does_not_bear_overlap() {
 }
 
 #[test]
-fn a_handler_that_keeps_the_last_event_depends_on_the_order() {
+fn handler_that_keeps_the_last_event_depends_on_the_order() {
     let said = finding(
         Check::observing(|| {
             observed(|ledger, event| async move {
@@ -184,7 +184,7 @@ fn a_handler_that_keeps_the_last_event_depends_on_the_order() {
 }
 
 #[test]
-fn a_handler_that_takes_its_own_work_for_somebody_elses_does_not_survive_a_repetition() {
+fn handler_that_refuses_its_own_earlier_work_cannot_run_again() {
     let said = finding(Check::observing(|| {
         observed(|ledger, event| async move {
             match ledger.lock().unwrap().insert(event.key().to_string(), 1) {
@@ -197,7 +197,7 @@ fn a_handler_that_takes_its_own_work_for_somebody_elses_does_not_survive_a_repet
 }
 
 #[test]
-fn a_handler_that_loses_a_permit_when_it_is_dropped_hangs_later() {
+fn handler_that_loses_a_permit_when_it_is_dropped_hangs_later() {
     let said = finding(Check::new(|| {
         let pool = Arc::new(Semaphore::new(1));
         move |_: Event, _: Attempt| {
@@ -214,7 +214,7 @@ fn a_handler_that_loses_a_permit_when_it_is_dropped_hangs_later() {
 }
 
 #[test]
-fn a_handler_that_fails_in_calm_is_told_with_its_error_unless_it_may() {
+fn failure_without_faults_is_reported_unless_allowed() {
     let refuse = || |_: Event, _: Attempt| async { Err::<(), _>(Failure::permanent("not my kind")) };
     let said = finding(Check::new(refuse));
     assert_says(&said, &["fails although nothing disturbs it", "not my kind", "Check::events"]);
@@ -222,7 +222,7 @@ fn a_handler_that_fails_in_calm_is_told_with_its_error_unless_it_may() {
 }
 
 #[test]
-fn a_world_that_two_handlers_share_is_told_apart_from_a_flaw_of_the_handler() {
+fn shared_world_is_distinguished_from_a_flaw_of_the_handler() {
     let ledger = ChargedByKey::default();
     let said = finding(Check::observing(move || {
         let (mine, seen) = (Arc::clone(&ledger), Arc::clone(&ledger));
@@ -236,22 +236,22 @@ fn a_world_that_two_handlers_share_is_told_apart_from_a_flaw_of_the_handler() {
 }
 
 #[test]
-fn the_command_of_a_finding_shows_it_again() {
+fn command_of_a_finding_shows_it_again() {
     let said = said(charges_once);
     let (_, named) = said.split_once("EVENTFUL_SIM_SEED=").expect("a seed");
     let (seed, command) = named.split_once(' ').expect("a command");
-    assert_eq!(command.trim_end(), "cargo test the_command_of_a_finding_shows_it_again");
+    assert_eq!(command.trim_end(), "cargo test command_of_a_finding_shows_it_again");
     let panics_with = |seed: &str| {
         let mut test = Command::new(std::env::current_exe().expect("a program"));
         let run = test.args(["--exact", "charges_once"]).env("EVENTFUL_SIM_SEED", seed).output();
         run.expect("it runs").status.success()
     };
     assert!(panics_with(seed), "seed {seed} finds nothing");
-    assert!(!panics_with("0"), "seed 0 finds something, so the seed was not heeded");
+    assert!(!panics_with("0"), "seed 0 finds something, so the given seed was ignored");
 }
 
 #[test]
-fn a_seed_says_the_same_each_time() {
+fn seed_says_the_same_each_time() {
     let counting = || {
         Check::observing(|| {
             observed(|ledger, event| async move {
@@ -265,7 +265,7 @@ fn a_seed_says_the_same_each_time() {
 }
 
 #[test]
-fn a_fault_that_is_left_out_does_not_strike() {
+fn fault_that_is_left_out_does_not_strike() {
     let keeping_the_last = || {
         Check::observing(|| {
             observed(|ledger, event| async move {
@@ -279,7 +279,7 @@ fn a_fault_that_is_left_out_does_not_strike() {
 }
 
 #[test]
-fn a_handler_that_waits_retries_snoozes_and_beats_passes() {
+fn handler_that_waits_retries_snoozes_and_beats_passes() {
     Check::observing(|| {
         let ledger = ChargedByKey::default();
         let (seen, lock) = (Arc::clone(&ledger), Arc::new(tokio::sync::Mutex::new(())));
@@ -307,7 +307,7 @@ fn a_handler_that_waits_retries_snoozes_and_beats_passes() {
     .run();
 }
 
-/// A handler with a ledger, and a look at the ledger.
+/// Returns a handler with a ledger, and a view on the ledger.
 fn observed<F, Fut>(handle: F) -> (impl Handler, impl Fn() -> BTreeMap<String, u32>)
 where
     F: Fn(ChargedByKey, Event) -> Fut + Send + Sync + 'static,
@@ -320,24 +320,24 @@ where
 }
 
 #[test]
-fn a_check_inside_a_runtime_says_where_it_belongs() {
+fn check_inside_a_runtime_says_where_it_belongs() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let said = said(|| runtime.block_on(async { check(|| |_: Event, _: Attempt| async { Ok::<(), Failure>(()) }) }));
     assert_says(&said, &["a plain #[test]", "#[tokio::test]"]);
 }
 
 #[test]
-fn a_check_of_no_events_is_refused() {
+fn check_of_no_events_is_refused() {
     let no_events = || Check::new(|| |_: Event, _: Attempt| async { Ok::<(), Failure>(()) }).events([]);
     assert_says(&said(|| no_events().run()), &["no events"]);
 }
 
-/// What the check says when it fails.
+/// Returns the text with which the check fails.
 fn finding<H: Handler, T: PartialEq + Debug>(check: Check<H, T>) -> String {
     said(|| check.run())
 }
 
-/// What it panics with.
+/// Returns the message with which `act` panics.
 fn said(act: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(act)).expect_err("nothing was found");
     let fixed = |panic: Box<dyn Any + Send>| panic.downcast::<&str>().map(|text| text.to_string());
@@ -352,7 +352,7 @@ fn assert_says(said: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn the_readme_shows_the_example_that_is_tested() {
+fn readme_shows_the_example_that_is_tested() {
     let lines = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     let tests = lines(include_str!("check.rs"));
     let start = tests.find("fn charges_once()").expect("the example");
@@ -364,7 +364,7 @@ fn the_readme_shows_the_example_that_is_tested() {
 }
 
 #[test]
-fn a_typed_handler_is_checked_as_a_plain_one() {
+fn typed_handler_is_checked_as_a_plain_one() {
     check(|| {
         json(
             |payload: Numbered, _: Attempt| async move { if payload.number < 8 { Ok(()) } else { Err("of another")? } },
@@ -375,7 +375,7 @@ fn a_typed_handler_is_checked_as_a_plain_one() {
     assert_says(&said, &["panic"]);
 }
 
-/// The payload of the events that a check sends.
+/// The payload of the events that a check submits.
 #[derive(serde::Deserialize)]
 struct Numbered {
     number: u64,

@@ -12,7 +12,7 @@ fn run(seed: u64, plan: DrawPlan, keep: Keep, probes: &mut Probes) -> Report {
 }
 
 #[test]
-fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faults_at_once() {
+fn fixed_seeds_break_no_promise_in_short_long_or_full_runs() {
     let mut probes = Probes::default();
     let plans = [(800, 20, true, true), (20, 200, true, true), (60, 20, false, true), (60, 20, false, false)];
     for (seeds, submits, swarm, journals) in plans {
@@ -27,7 +27,7 @@ fn no_fixed_seed_breaks_a_promise_with_few_or_many_submissions_and_with_all_faul
 }
 
 #[test]
-fn a_seed_that_runs_twice_takes_the_same_steps() {
+fn seed_that_runs_twice_takes_the_same_steps() {
     let keep = Keep { hashes: true, ..Keep::default() };
     for seed in 0..100 {
         let plan = DrawPlan { submits: 20, swarm: true, journals: true };
@@ -40,18 +40,18 @@ fn a_seed_that_runs_twice_takes_the_same_steps() {
 }
 
 #[test]
-fn a_diary_changes_nothing() {
+fn diary_changes_nothing() {
     let plan = DrawPlan { submits: 20, swarm: true, journals: true };
     for seed in 0..50 {
         let silent = run(seed, plan, Keep::default(), &mut Probes::default());
-        let told = run(seed, plan, Keep { trace: true, hashes: true }, &mut Probes::default());
-        assert_eq!((silent.hash, silent.steps), (told.hash, told.steps), "seed {seed}");
-        assert!(told.trace.is_some_and(|trace| !trace.entries.is_empty()));
+        let traced = run(seed, plan, Keep { trace: true, hashes: true }, &mut Probes::default());
+        assert_eq!((silent.hash, silent.steps), (traced.hash, traced.steps), "seed {seed}");
+        assert!(traced.trace.is_some_and(|trace| !trace.entries.is_empty()));
     }
 }
 
 #[test]
-fn a_scenario_that_is_written_and_read_back_with_its_choices_runs_the_same() {
+fn scenario_runs_the_same_after_a_round_trip_with_choices() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("core.json");
     for seed in 0..50 {
         let mut scenario = CoreScenario::draw(seed, DrawPlan { submits: 20, swarm: true, journals: true });
@@ -66,7 +66,7 @@ fn a_scenario_that_is_written_and_read_back_with_its_choices_runs_the_same() {
 }
 
 #[test]
-fn the_golden_runs_are_as_they_were() {
+fn golden_runs_are_as_they_were() {
     for line in include_str!("../golden/core.txt").lines() {
         let [seed, submits, hash] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("not a run: {line}") };
         let seed = seed.parse().expect("a seed");
@@ -78,7 +78,7 @@ fn the_golden_runs_are_as_they_were() {
 }
 
 #[test]
-fn a_dispatcher_that_is_dead_for_long_is_waited_for_before_anything_must_end() {
+fn dead_dispatcher_extends_the_time_in_which_all_must_end() {
     let mut scenario = small_case();
     scenario.faults = vec![Injection::DispatcherDies { lasts: 60_000_000 }.at(0)];
     let report = scenario.run(Keep::default(), &mut Probes::default());

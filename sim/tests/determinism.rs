@@ -1,4 +1,4 @@
-//! Same inputs, same run.
+//! Equal inputs give equal runs.
 
 use eventful::Timestamp;
 use eventful_sim::spec::model::Model;
@@ -16,7 +16,7 @@ proptest! {
     })]
 
     #[test]
-    fn the_same_commands_at_the_same_times_give_the_same_answers_effects_and_facts(
+    fn equal_commands_at_equal_times_give_equal_output(
         config in configs(),
         history in proptest::collection::vec(steps(), 1..100),
     ) {
@@ -26,7 +26,7 @@ proptest! {
     }
 }
 
-/// Everything that an engine puts out over a history, and how it stands at the end.
+/// Returns everything that an engine puts out over a history, and its state at the end.
 fn trace(mut model: Model, history: &[StrategyStep]) -> String {
     let mut sut = Sut::open(model.config().clone(), OPENED_AT).expect("a valid configuration");
     let mut trace = String::new();

@@ -1,4 +1,4 @@
-//! The simulated disk does what its table says.
+//! The simulated disk behaves as its table says.
 
 use eventful_sim::disk::{
     DiskError, DiskFault, DiskHandle, DiskTier, FaultInjector, Rest, SECTOR_BYTES, SimulatedDisk, UnsyncedLoss,
@@ -14,7 +14,7 @@ fn disk() -> SimulatedDisk {
     SimulatedDisk::new(1 << 20, FaultInjector::none(stream()))
 }
 
-/// A disk with one file of this content, synced.
+/// Returns a disk with one file of this content, synced.
 fn with(content: &[u8]) -> (SimulatedDisk, DiskHandle) {
     let mut disk = disk();
     let file = disk.open(disk.life(), "a").expect("a new file");
@@ -37,7 +37,7 @@ fn lose(disk: &mut SimulatedDisk, survivors: u64) {
 }
 
 #[test]
-fn what_was_synced_survives_a_power_cut_and_what_was_not_does_not() {
+fn synced_bytes_survive_a_power_cut_and_others_do_not() {
     let (mut disk, file) = with(b"old");
     assert_eq!(disk.write(file, 0, b"new and longer"), Ok(14));
 
@@ -61,7 +61,7 @@ fn every_subset_of_what_was_not_synced_can_survive() {
 }
 
 #[test]
-fn a_length_can_survive_without_its_data_and_data_without_its_length() {
+fn length_and_data_survive_a_power_cut_independently() {
     let after = |survivors: u64| {
         let (mut disk, file) = with(b"old");
         assert_eq!(disk.write(file, SECTOR_BYTES as u64, b"far"), Ok(3));
@@ -89,7 +89,7 @@ fn garbage_is_only_where_something_was_written() {
 }
 
 #[test]
-fn a_file_that_shrinks_and_grows_again_is_zeros_behind_its_least_length() {
+fn regrown_file_has_zeros_behind_its_least_length() {
     let (mut disk, file) = with(&[9; 2 * SECTOR_BYTES]);
     disk.set_len(file, 10).expect("room");
     disk.set_len(file, 2 * SECTOR_BYTES as u64).expect("room");
@@ -102,7 +102,7 @@ fn a_file_that_shrinks_and_grows_again_is_zeros_behind_its_least_length() {
 }
 
 #[test]
-fn a_killed_process_leaves_the_cache_and_its_files_are_of_no_use_to_it() {
+fn killed_process_leaves_the_cache_and_its_handles_are_invalid() {
     let (mut disk, file) = with(b"old");
     assert_eq!(disk.write(file, 0, b"new"), Ok(3));
 
@@ -113,7 +113,7 @@ fn a_killed_process_leaves_the_cache_and_its_files_are_of_no_use_to_it() {
 }
 
 #[test]
-fn a_name_that_was_not_synced_is_lost_in_order() {
+fn name_that_was_not_synced_is_lost_in_order() {
     let mut disk = disk();
     for name in ["a", "b"] {
         disk.open(disk.life(), name).expect("a new file");
@@ -127,7 +127,7 @@ fn a_name_that_was_not_synced_is_lost_in_order() {
 }
 
 #[test]
-fn a_sync_that_drops_is_believed_by_the_cache_until_it_is_read_anew() {
+fn sync_that_drops_shows_in_the_cache_until_an_eviction() {
     let (mut disk, file) = with(b"old");
     assert_eq!(disk.write(file, 0, b"new"), Ok(3));
     disk.trouble().arm(DiskFault::SyncDrops);
@@ -140,7 +140,7 @@ fn a_sync_that_drops_is_believed_by_the_cache_until_it_is_read_anew() {
 }
 
 #[test]
-fn a_sync_that_lies_persists_nothing() {
+fn sync_that_lies_persists_nothing() {
     let (mut disk, file) = with(b"old");
     assert_eq!(disk.write(file, 0, b"new"), Ok(3));
     disk.trouble().arm(DiskFault::SyncLies);
@@ -152,7 +152,7 @@ fn a_sync_that_lies_persists_nothing() {
 }
 
 #[test]
-fn a_sync_that_stalls_tells_how_long() {
+fn stalled_sync_reports_its_duration() {
     let (mut disk, file) = with(b"old");
     disk.trouble().arm(DiskFault::SyncStalls);
 
@@ -163,7 +163,7 @@ fn a_sync_that_stalls_tells_how_long() {
 }
 
 #[test]
-fn rot_changes_one_bit_for_good() {
+fn rot_changes_one_bit_permanently() {
     let (mut disk, _) = with(b"old");
 
     assert!(disk.rot(&mut stream()));
@@ -202,7 +202,7 @@ fn reads_and_writes_go_astray_and_reads_are_stale() {
 }
 
 #[test]
-fn a_full_disk_and_a_dead_one_say_so() {
+fn full_disk_and_a_dead_one_say_so() {
     let (mut disk, file) = with(b"old");
     disk.resize(100);
     assert_eq!(disk.write(file, 3, &[0; 98]), Err(DiskError::NoSpace));
@@ -213,7 +213,7 @@ fn a_full_disk_and_a_dead_one_say_so() {
 }
 
 #[test]
-fn operations_fail_when_they_are_told_to() {
+fn operations_fail_when_a_fault_is_armed() {
     let (mut disk, file) = with(b"old");
     for fault in [DiskFault::WriteFails, DiskFault::NoSpace] {
         disk.trouble().arm(fault);

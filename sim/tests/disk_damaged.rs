@@ -1,4 +1,4 @@
-//! What is made of a journal of which one thing is damaged, when its store does not notice.
+//! Recovery of a journal with one damaged part that its store does not detect.
 
 use eventful::engine::facts::DurableState;
 use eventful::journal::{OpenError, Owner, recover};
@@ -7,7 +7,7 @@ use eventful_sim::disk::{
 };
 use eventful_sim::seeded_rng::SeededRng;
 
-/// A journal with two snapshots, and frames behind them.
+/// Returns a journal with two snapshots, and frames behind them.
 fn journal() -> DriveStore {
     let rng = SeededRng::of(7);
     let mut store =
@@ -26,7 +26,7 @@ fn journal() -> DriveStore {
     store
 }
 
-/// What it gives back in spite of some damage, and whether anybody has read what is damaged.
+/// Returns the state that is recovered with this damage, and whether the damaged part was read.
 fn damaged(store: &DriveStore, damage: Damage) -> (Result<DurableState, OpenError>, bool) {
     let mut store = DamagedStore::new(store.clone(), damage);
     let recovered = recover(&mut store, &Owner::new("a test"), &BusyEngine::config(), u64::MAX, &mut |_| {});
@@ -34,7 +34,7 @@ fn damaged(store: &DriveStore, damage: Damage) -> (Result<DurableState, OpenErro
 }
 
 #[test]
-fn a_damaged_frame_is_refused() {
+fn damaged_frame_is_refused() {
     let store = journal();
     for bit in (0..2_000).step_by(23) {
         let (found, has_struck) = damaged(&store, Damage::Frame { bit });
@@ -43,13 +43,13 @@ fn a_damaged_frame_is_refused() {
 }
 
 #[test]
-fn a_frame_of_another_history_is_refused() {
+fn frame_of_another_history_is_refused() {
     let (found, has_struck) = damaged(&journal(), Damage::Stranger);
     assert!(has_struck && matches!(found, Err(OpenError::Corrupt(_))), "{found:?}");
 }
 
 #[test]
-fn a_damaged_snapshot_is_no_loss() {
+fn damaged_snapshot_is_no_loss() {
     let mut store = journal();
     let whole = recover(&mut store, &Owner::new("a test"), &BusyEngine::config(), u64::MAX, &mut |_| {});
     let whole = whole.expect("a sound disk").replay.state();

@@ -1,4 +1,4 @@
-//! Journals on the simulated disk: the rules that every journal keeps, and rot wherever it strikes.
+//! Journals on the simulated disk: the conformance of every journal, and rot in every place.
 
 use eventful::journal::{Journal, JournalStore, OpenError, Owner, Sequence, WriteError, conformance};
 use eventful_sim::disk::{DriveStore, FaultInjector, SECTOR_BYTES, SharedDisk, SimulatedDisk};
@@ -17,13 +17,13 @@ fn open(store: &mut dyn JournalStore) -> Box<dyn Journal> {
 }
 
 #[test]
-fn the_journal_on_disk_keeps_the_rules_of_journals_on_a_simulated_disk() {
+fn disk_journal_conforms_on_a_simulated_disk() {
     conformance::check(&mut || Box::new(DriveStore::new(drive(64 << 20))));
     conformance::check_bounded(1 << 20, &mut |max_bytes| Box::new(DriveStore::new(drive(max_bytes))));
 }
 
 #[test]
-fn a_torn_tail_is_cut_and_rot_before_it_is_refused_with_its_place() {
+fn torn_tail_is_cut_and_rot_before_it_is_refused() {
     // The head of the segment and each record take a sector.
     let at = |record: u64| record * SECTOR_BYTES as u64;
     let mut store = DriveStore::new(drive(1 << 20)).segment_bytes(at(16), at(16));
@@ -52,7 +52,7 @@ fn a_torn_tail_is_cut_and_rot_before_it_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_seal_makes_rot_in_the_last_frame_rot() {
+fn seal_makes_rot_in_the_last_frame_rot() {
     for seed in 0..200 {
         let mut store = DriveStore::new(drive(1 << 20));
         let mut journal = open(&mut store);
@@ -70,7 +70,7 @@ fn a_seal_makes_rot_in_the_last_frame_rot() {
 }
 
 #[test]
-fn a_bit_that_rots_in_a_closed_journal_is_refused_or_of_no_matter() {
+fn rot_in_a_closed_journal_is_refused_or_has_no_effect() {
     let drive = drive(64 << 20);
     write(&mut DriveStore::new(drive.clone()));
     let (closed, mut refused) = (drive.disk().clone(), 0);
@@ -89,7 +89,7 @@ fn a_bit_that_rots_in_a_closed_journal_is_refused_or_of_no_matter() {
 }
 
 #[test]
-fn a_disk_that_is_full_refuses_and_goes_on_when_there_is_room() {
+fn full_disk_refuses_and_accepts_again_when_there_is_room() {
     let mut store = DriveStore::new(drive(20_000));
     let mut journal = open(&mut store);
     let mut next = 1;
@@ -106,9 +106,9 @@ fn a_disk_that_is_full_refuses_and_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn journal_opens_again_and_again_on_a_disk_that_others_have_filled() {
+fn journal_opens_repeatedly_on_a_disk_that_others_have_filled() {
     let drive = drive(64 << 20);
-    // Larger than what an opening needs.
+    // Larger than an opening needs.
     let mut store = DriveStore::new(drive.clone()).segment_bytes(1 << 20, 1 << 20);
     let mut journal = open(&mut store);
     let mut frame = Sequence::FIRST;
@@ -131,7 +131,7 @@ fn journal_opens_again_and_again_on_a_disk_that_others_have_filled() {
 }
 
 #[test]
-fn a_segment_that_vanishes_is_refused_by_its_name() {
+fn segment_that_vanishes_is_refused_by_its_name() {
     for vanished in 1..=4 {
         let mut store = with_segments();
         remove(&store, &segment(vanished));
@@ -159,12 +159,12 @@ fn two_segments_that_have_changed_places_are_refused() {
 }
 
 #[test]
-fn a_segment_of_another_life_is_refused_and_a_trimmed_one_that_returns_is_of_no_matter() {
+fn old_segment_is_refused_and_a_trimmed_one_has_no_effect() {
     let mut other = with_segments();
     other.drive().kill();
     drop(open(&mut other));
     let mut store = with_segments();
-    // The same number, another beginning: the second life of the other journal began with it.
+    // The same number with another base: the second life of the other journal began with it.
     let stale = content(&with_smaller_segments(), &segment(3));
     replace(&store, &segment(3), &stale);
     let refused = store.open(&Owner::new("a test")).map(drop);
@@ -182,7 +182,7 @@ fn a_segment_of_another_life_is_refused_and_a_trimmed_one_that_returns_is_of_no_
 }
 
 #[test]
-fn an_older_copy_of_a_segment_is_refused_when_it_is_read() {
+fn older_copy_of_a_segment_is_refused_when_it_is_read() {
     let mut store = with_segments();
     let whole = content(&store, &segment(2));
     let mut older = whole.clone();
@@ -200,12 +200,12 @@ fn segment(number: u64) -> String {
     format!("log-{number:020}")
 }
 
-/// A journal of four segments whose process was killed.
+/// Returns a journal of four segments whose process was killed.
 fn with_segments() -> DriveStore {
     filled(DriveStore::new(drive(64 << 20)).segment_bytes(5120, 5120))
 }
 
-/// The same frames in other segments.
+/// Returns the same frames in other segments.
 fn with_smaller_segments() -> DriveStore {
     filled(DriveStore::new(drive(64 << 20)).segment_bytes(4096, 4096))
 }
@@ -248,7 +248,7 @@ fn frames_written() -> Vec<Vec<u8>> {
     (0..12).map(|frame: u8| vec![frame; 50 + usize::from(frame) * 400]).collect()
 }
 
-/// Frames, a snapshot in their midst, and a seal.
+/// Writes frames, a snapshot between them, and a seal.
 fn write(store: &mut dyn JournalStore) {
     let mut journal = open(store);
     for (number, frame) in (1..).zip(frames_written()) {
@@ -261,7 +261,7 @@ fn write(store: &mut dyn JournalStore) {
     journal.seal().expect("room");
 }
 
-/// The frames, or what is wrong with them; a snapshot that is read is the one that was written.
+/// Returns the frames, or the error; a snapshot that is read must be the one that was written.
 fn look(store: &mut dyn JournalStore) -> Result<Vec<Vec<u8>>, String> {
     let mut journal = store.open(&Owner::new("a test")).map_err(|error| error.to_string())?;
     let (mut frames, mut next) = (Vec::new(), journal.extent().first);

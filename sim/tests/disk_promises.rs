@@ -1,17 +1,17 @@
-//! Each fault alone, and what the table promises of it.
+//! Each fault alone, with the promise that the table makes about it.
 
 use eventful::journal::{Journal, JournalStore, OpenError, Owner, Sequence, WriteError};
 use eventful_sim::disk::{DiskFault, DriveStore, FaultInjector, Rest, SharedDisk, SimulatedDisk, UnsyncedLoss};
 use eventful_sim::seeded_rng::{SeededRng, Stream};
 
-/// Frames that are acknowledged before a fault strikes.
+/// The number of frames that are acknowledged before a fault strikes.
 const FRAMES: u64 = 3;
 
 fn stream() -> Stream {
     SeededRng::of(3).stream("a test")
 }
 
-/// A store with some frames on a drive without trouble, and its open journal.
+/// Returns a store with some frames on a disk without faults, and its open journal.
 fn with_frames() -> (SharedDisk, DriveStore, Box<dyn Journal>) {
     let drive = SharedDisk::new(SimulatedDisk::new(64 << 20, FaultInjector::none(stream())));
     let mut store = DriveStore::new(drive.clone()).segment_bytes(16 << 10, 16 << 10);
@@ -28,7 +28,7 @@ fn append(journal: &mut dyn Journal, frame: u64) -> Result<(), WriteError> {
     journal.append(Sequence::new(frame), &vec![frame as u8; 700])
 }
 
-/// What is left of everything after a power cut that takes away all that was not synced.
+/// Returns the number of frames after a power cut that loses all unsynced bytes.
 fn frames_after_power_cut(drive: &SharedDisk, store: &mut dyn JournalStore) -> u64 {
     let mut stream = stream();
     drive.disk().power_cut(UnsyncedLoss::Chosen { survivors: 0, names: 0, rest: Rest::Lost, stream: &mut stream });
@@ -47,7 +47,7 @@ fn frames(store: &mut dyn JournalStore) -> u64 {
 }
 
 #[test]
-fn a_short_write_is_not_noticed_and_a_stall_takes_its_time() {
+fn short_write_is_not_noticed_and_a_stall_takes_its_time() {
     for fault in [DiskFault::ShortWrite, DiskFault::SyncStalls] {
         let (drive, mut store, mut journal) = with_frames();
         drive.disk().trouble().arm(fault);
@@ -61,7 +61,7 @@ fn a_short_write_is_not_noticed_and_a_stall_takes_its_time() {
 }
 
 #[test]
-fn what_fails_is_unknown_and_nothing_is_written_until_it_is_opened_again() {
+fn failed_write_is_unknown_and_blocks_writes_until_an_opening() {
     for fault in [DiskFault::WriteFails, DiskFault::SyncFails, DiskFault::SyncDrops] {
         let (drive, mut store, mut journal) = with_frames();
         drive.disk().trouble().arm(fault);
@@ -74,13 +74,13 @@ fn what_fails_is_unknown_and_nothing_is_written_until_it_is_opened_again() {
         drop(journal);
         let there = frames(&mut store);
         assert!((FRAMES..=FRAMES + 1).contains(&there), "{fault:?}: {there} frames");
-        assert_eq!(frames_after_power_cut(&drive, &mut store), there, "{fault:?}: what was seen once stays");
+        assert_eq!(frames_after_power_cut(&drive, &mut store), there, "{fault:?}: a frame that was there once stays");
         append(&mut *open(&mut store).expect("a sound disk"), there + 1).expect("a sound disk");
     }
 }
 
 #[test]
-fn write_that_finds_no_space_is_unknown_and_opened_again_it_is_whole_or_not_there() {
+fn write_without_space_is_unknown_and_whole_or_absent_later() {
     let (drive, mut store, mut journal) = with_frames();
     drive.disk().trouble().arm(DiskFault::NoSpace);
     assert!(matches!(append(&mut *journal, FRAMES + 1), Err(WriteError::Unknown { .. })));
@@ -89,7 +89,7 @@ fn write_that_finds_no_space_is_unknown_and_opened_again_it_is_whole_or_not_ther
 }
 
 #[test]
-fn allocation_that_fails_loses_nothing_and_one_that_finds_no_space_is_full() {
+fn allocation_without_space_is_full_and_a_failed_one_loses_none() {
     let (mut full, mut unknown) = (0, 0);
     for seed in 0..40 {
         let drive =
@@ -104,7 +104,7 @@ fn allocation_that_fails_loses_nothing_and_one_that_finds_no_space_is_full() {
             match append(&mut *journal, next) {
                 Ok(()) => next += 1,
                 Err(error) => {
-                    assert_eq!(drive.disk().taken(), taken, "what was taken is given back");
+                    assert_eq!(drive.disk().taken(), taken, "the space is freed");
                     break error;
                 }
             }
@@ -123,7 +123,7 @@ fn allocation_that_fails_loses_nothing_and_one_that_finds_no_space_is_full() {
 }
 
 #[test]
-fn a_read_that_fails_keeps_it_from_being_opened_once() {
+fn read_that_fails_keeps_it_from_being_opened_once() {
     let (drive, mut store, journal) = with_frames();
     drop(journal);
     drive.disk().trouble().arm(DiskFault::ReadFails);
@@ -137,7 +137,7 @@ fn a_read_that_fails_keeps_it_from_being_opened_once() {
 }
 
 #[test]
-fn a_read_that_goes_wrong_cuts_nothing_off() {
+fn read_that_goes_wrong_cuts_nothing_off() {
     for fault in [DiskFault::MisdirectedRead, DiskFault::StaleRead] {
         for seed in 0..50 {
             let (drive, mut store, journal) = with_frames();
@@ -158,7 +158,7 @@ fn a_read_that_goes_wrong_cuts_nothing_off() {
 }
 
 #[test]
-fn a_write_that_goes_astray_is_refused_once_something_follows_it() {
+fn misdirected_write_is_refused_once_something_follows_it() {
     let (drive, mut store, mut journal) = with_frames();
     drive.disk().trouble().arm(DiskFault::MisdirectedWrite);
     let _ = append(&mut *journal, FRAMES + 1).and_then(|()| append(&mut *journal, FRAMES + 2));
@@ -169,14 +169,14 @@ fn a_write_that_goes_astray_is_refused_once_something_follows_it() {
         Err(OpenError::Corrupt(corrupt)) => assert!(!corrupt.at.is_empty()),
         Ok(journal) => {
             drop(journal);
-            assert_eq!(frames(&mut store), FRAMES + 2, "it hit what nobody needs");
+            assert_eq!(frames(&mut store), FRAMES + 2, "it hit bytes that are not needed");
         }
         Err(error) => panic!("{error}"),
     }
 }
 
 #[test]
-fn a_sync_that_lies_is_believed_and_what_it_covered_is_lost() {
+fn sync_that_lies_is_believed_and_what_it_covered_is_lost() {
     let (drive, mut store, mut journal) = with_frames();
     drive.disk().trouble().arm(DiskFault::SyncLies);
 
@@ -186,7 +186,7 @@ fn a_sync_that_lies_is_believed_and_what_it_covered_is_lost() {
 }
 
 #[test]
-fn a_killed_process_leaves_what_it_wrote_and_a_dead_one_writes_no_more() {
+fn killed_process_leaves_its_writes_and_writes_no_more() {
     let (drive, mut store, mut journal) = with_frames();
 
     drive.kill();

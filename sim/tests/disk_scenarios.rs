@@ -1,5 +1,5 @@
-//! Whatever the disk does, a journal keeps what it promises of it; and a crash before and after each
-//! change of the disk loses nothing that was acknowledged.
+//! A journal keeps its promises under every fault of the disk, and a crash before and after each change of the disk
+//! loses nothing that was acknowledged.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,13 +10,14 @@ use eventful_sim::disk::{
 use eventful_sim::failure::Broken;
 use eventful_sim::tier::{Probes, Tier as _};
 
-/// Tests with optimisation try as many scenarios of crashes as is promised, the others a part of them.
+/// The number of scenarios of crashes: with optimization as many as are promised, else a part, as a debug build is
+/// slow.
 const SCENARIOS: u64 = if cfg!(debug_assertions) { 15 } else { 1000 };
 
-/// Tests with optimisation try ten times as many trials.
+/// The factor of runs under random faults, by the speed of the build.
 const EFFORT: u64 = if cfg!(debug_assertions) { 1 } else { 10 };
 
-/// What a crash can leave behind.
+/// The faults that a crash can cause.
 const OF_CRASHES: [DiskFault; 9] = [
     DiskFault::Kill,
     DiskFault::PowerCut,
@@ -30,12 +31,12 @@ const OF_CRASHES: [DiskFault; 9] = [
 ];
 
 #[test]
-fn a_crash_at_any_point_loses_nothing_that_was_acknowledged() {
+fn crash_at_any_point_loses_nothing_that_was_acknowledged() {
     crash(Length { openings: 3, groups: 6 });
 }
 
 #[test]
-fn failures_that_are_told_lose_nothing() {
+fn reported_failures_lose_nothing() {
     let verdicts = run_seeds(200 * EFFORT, FaultProfile::Failures, &mut Probes::default());
     assert_eq!(verdicts, [(RunVerdict::Kept, 200 * EFFORT)].into());
 }
@@ -47,13 +48,13 @@ fn damage_is_refused_and_never_another_fact() {
 }
 
 #[test]
-fn a_sync_that_lies_is_found_out() {
+fn sync_that_lies_is_found_out() {
     let verdicts = run_seeds(40 * EFFORT, FaultProfile::Lies, &mut Probes::default());
     assert!(verdicts.contains_key(&RunVerdict::Caught));
 }
 
 #[test]
-fn an_ordeal_goes_the_same_way_twice() {
+fn ordeal_goes_the_same_way_twice() {
     for seed in 0..60 {
         let scenario = DiskScenario::draw(seed);
         if cfg!(debug_assertions) && scenario.setup.profile == FaultProfile::Crashes {
@@ -73,7 +74,7 @@ fn every_kind_of_fault_strikes() {
 }
 
 #[test]
-fn an_ordeal_that_is_written_and_read_back_is_the_same() {
+fn ordeal_that_is_written_and_read_back_is_the_same() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("written.json");
     for seed in 0..20 {
         let scenario = DiskScenario::draw(seed);
@@ -83,19 +84,19 @@ fn an_ordeal_that_is_written_and_read_back_is_the_same() {
 }
 
 #[test]
-fn a_file_that_asks_for_too_much_is_refused() {
+fn file_that_asks_for_too_much_is_refused() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("endless.json");
     let length = Length { openings: u32::MAX, groups: u32::MAX };
     scenario(1, FaultProfile::Failures, length).write(&file).expect("the test's own folder");
     let said = DiskScenario::read(&file).expect_err("too long").to_string();
-    assert!(said.contains("openings times groups are over 10000: lower it"), "{said}");
+    assert!(said.contains("openings times groups are more than 10000: lower it"), "{said}");
 }
 
 const fn scenario(seed: u64, profile: FaultProfile, length: Length) -> DiskScenario {
     DiskScenario::of(seed, DiskSetup { profile, length })
 }
 
-/// Crashes as many histories as are promised, everywhere.
+/// Crashes the promised number of histories at every change.
 fn crash(length: Length) {
     let mut tried = Tried::default();
     for seed in 0..SCENARIOS {
@@ -109,7 +110,7 @@ fn crash(length: Length) {
     }
 }
 
-/// How trials of these seeds end.
+/// Returns the verdicts of these seeds.
 fn run_seeds(seeds: u64, profile: FaultProfile, probes: &mut Probes) -> BTreeMap<RunVerdict, u64> {
     let mut verdicts = BTreeMap::new();
     for seed in 0..seeds {
@@ -126,7 +127,7 @@ fn run(scenario: &DiskScenario) -> Survived {
     scenario.go_through().unwrap_or_else(|broken| fail(scenario, &broken))
 }
 
-/// Says what is broken, and how to see it again.
+/// Panics with the broken promise, and the command that replays it.
 fn fail(scenario: &DiskScenario, broken: &Broken) -> ! {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scenario-{}.json", scenario.seed));
     let saved = scenario.write(&file).map_or_else(|error| error.to_string(), |()| file.display().to_string());

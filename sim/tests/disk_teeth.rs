@@ -1,4 +1,4 @@
-//! The oracles of the disk find stores that are broken.
+//! Oracles of the disk detect broken stores.
 
 use std::io;
 
@@ -11,29 +11,29 @@ use eventful_sim::disk::{
     crash_everywhere, run,
 };
 
-/// Scenarios within which each broken store is found.
+/// The number of scenarios within which each broken store is detected.
 const SCENARIOS: u64 = 20;
 
 const EFFORT: Effort = Effort { length: Length { openings: 3, groups: 6 }, kills: 1, draws: 4, again: 100 };
 
-/// What the crash points say of a store, in the first scenario in which they say anything.
+/// Returns the first violation that crash points find with a store.
 fn crash(make: Maker<'_>) -> Option<String> {
     (0..SCENARIOS).find_map(|seed| crash_everywhere(seed, EFFORT, make).err()).map(|broken| broken.what)
 }
 
-/// What the trials say of a store, in the first one in which they say anything.
+/// Returns the first violation that random faults find with a store.
 fn fault(trials: u64, make: Maker<'_>) -> Option<String> {
     (0..trials).find_map(|seed| run(seed, DiskFamily::Failures, Length::TRIAL, make).err()).map(|broken| broken.what)
 }
 
 #[test]
-fn a_sound_store_is_not_blamed() {
+fn sound_store_is_not_blamed() {
     assert_eq!(crash(&|drive| Box::new(DriveStore::new(drive))), None);
     assert_eq!(fault(SCENARIOS, &|drive| Box::new(DriveStore::new(drive))), None);
 }
 
 #[test]
-fn a_disk_whose_syncs_lie_loses_what_was_acknowledged() {
+fn disk_whose_syncs_lie_loses_what_was_acknowledged() {
     let found = crash(&|drive| {
         (0..100).for_each(|_| drive.disk().trouble().arm(DiskFault::SyncLies));
         Box::new(DriveStore::new(drive))
@@ -42,49 +42,49 @@ fn a_disk_whose_syncs_lie_loses_what_was_acknowledged() {
 }
 
 #[test]
-fn a_store_that_acknowledges_before_it_writes_is_found() {
+fn store_that_acknowledges_before_it_writes_is_found() {
     let found = crash(&|drive| Spoilt::store(drive, How::AcksEarly));
     assert!(found.as_ref().is_some_and(|what| what.contains("acknowledged groups are lost")), "{found:?}");
 }
 
 #[test]
-fn a_store_that_trims_before_its_snapshot_is_whole_is_found() {
+fn store_that_trims_before_its_snapshot_is_whole_is_found() {
     let found = crash(&|drive| Spoilt::store(drive, How::TrimsEarly));
     assert!(found.as_ref().is_some_and(|what| what.contains("no snapshot holds them")), "{found:?}");
 }
 
 #[test]
-fn a_store_that_checks_no_sums_is_found() {
+fn store_that_checks_no_sums_is_found() {
     let found = crash(&|drive| Box::new(NaiveStore { drive, syncs: true }));
-    assert!(found.as_ref().is_some_and(|what| what.contains("it does not open")), "{found:?}");
+    assert!(found.as_ref().is_some_and(|what| what.contains("the journal does not open")), "{found:?}");
 }
 
 #[test]
-fn a_store_that_never_syncs_is_found() {
+fn store_that_never_syncs_is_found() {
     let found = crash(&|drive| Box::new(NaiveStore { drive, syncs: false }));
     assert!(found.as_ref().is_some_and(|what| what.contains("acknowledged groups are lost")), "{found:?}");
 }
 
 #[test]
-fn a_store_that_believes_the_cache_after_a_failed_sync_is_found() {
+fn store_that_believes_the_cache_after_a_failed_sync_is_found() {
     let found = fault(500, &|drive| Lax::store(drive, VolumeLapse::Evicts));
     assert!(found.is_some());
 }
 
 #[test]
-fn a_store_that_does_not_sync_its_directory_is_found() {
+fn store_that_does_not_sync_its_directory_is_found() {
     let found = crash(&|drive| Lax::store(drive, VolumeLapse::SyncsNames));
     assert!(found.as_ref().is_some_and(|what| what.contains("acknowledged groups are lost")), "{found:?}");
 }
 
-/// What a volume leaves out.
+/// The calls that a volume skips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum VolumeLapse {
     Evicts,
     SyncsNames,
 }
 
-/// A volume that leaves something out, and says that it is done.
+/// A volume that skips some calls, and returns success.
 #[derive(Debug)]
 struct Lax {
     volume: DriveVolume,
@@ -164,16 +164,16 @@ impl VolumeFile for LaxFile {
     }
 }
 
-/// How a sound store is spoilt.
+/// The defect of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
-    /// A frame is written when the next one comes.
+    /// A frame is written only when the next one comes.
     AcksEarly,
     /// Frames are dropped when the first part of a snapshot is put.
     TrimsEarly,
 }
 
-/// Spoils a sound store.
+/// A correct store with a defect added.
 #[derive(Debug, Clone)]
 struct Spoilt {
     how: How,
@@ -233,7 +233,7 @@ impl Intercept for Spoilt {
     }
 }
 
-/// A file of lengths and frames, and nothing that proves that they are whole.
+/// A store that writes lengths and frames to a file, without checksums.
 #[derive(Debug)]
 struct NaiveStore {
     drive: SharedDisk,

@@ -1,4 +1,4 @@
-//! One key, one payload: duplicates and conflicts at every point of an event's life.
+//! One key, one payload: duplicates and conflicts in every status of an event.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use eventful_sim::driver::{EngineDriver, key};
 const MICROSECOND: Duration = Duration::from_micros(1);
 
 #[test]
-fn a_received_event_is_deduplicated() {
+fn received_event_is_deduplicated() {
     let mut driver = received();
     assert_known(&mut driver, Status::Received);
 }
 
 #[test]
-fn a_processing_event_is_deduplicated() {
+fn processing_event_is_deduplicated() {
     let mut driver = received();
     driver.start().expect("a run");
     assert_known(&mut driver, Status::Processing);
 }
 
 #[test]
-fn a_duplicate_shortens_no_backoff() {
+fn duplicate_shortens_no_backoff() {
     let mut driver = received();
     driver.run(retry());
     let due = driver.engine().next_deadline();
@@ -34,28 +34,28 @@ fn a_duplicate_shortens_no_backoff() {
 }
 
 #[test]
-fn a_completed_event_is_deduplicated() {
+fn completed_event_is_deduplicated() {
     let mut driver = received();
     driver.run(Outcome::Done);
     assert_known(&mut driver, Status::Completed);
 }
 
 #[test]
-fn a_duplicate_wakes_no_failed_event() {
+fn duplicate_wakes_no_failed_event() {
     let mut driver = received();
     driver.run(permanent());
     assert_known(&mut driver, Status::Failed);
 }
 
 #[test]
-fn a_discarded_event_is_deduplicated() {
+fn discarded_event_is_deduplicated() {
     let mut driver = received();
     driver.execute(Command::Discard(key("a")));
     assert_known(&mut driver, Status::Discarded);
 }
 
 #[test]
-fn a_duplicate_refreshes_no_retention_and_its_last_microsecond_counts() {
+fn duplicate_refreshes_no_retention_to_its_last_microsecond() {
     for end in [Outcome::Done, permanent()] {
         let mut driver = received_with(Some(Config::default().retention));
         driver.run(end);
@@ -66,13 +66,13 @@ fn a_duplicate_refreshes_no_retention_and_its_last_microsecond_counts() {
         driver.advance(MICROSECOND);
 
         assert_eq!(driver.record("a"), None);
-        assert_eq!(driver.submit_payload("a", "y"), Answer::Accepted, "another event by now");
+        assert_eq!(driver.submit_payload("a", "y"), Answer::Accepted, "another event meanwhile");
         assert_eq!(driver.engine().metrics().facts.forgotten_total(), 1);
     }
 }
 
 #[test]
-fn an_expired_event_is_absent_a_microsecond_after_its_retention_too() {
+fn expired_event_is_absent_a_microsecond_after_its_retention() {
     let mut driver = received();
     driver.run(Outcome::Done);
     driver.advance(retention(&driver) + MICROSECOND);
@@ -83,7 +83,7 @@ fn an_expired_event_is_absent_a_microsecond_after_its_retention_too() {
 }
 
 #[test]
-fn an_expired_failed_event_cannot_be_redriven() {
+fn expired_failed_event_cannot_be_redriven() {
     let mut driver = received_with(Some(Duration::from_secs(60)));
     driver.run(permanent());
     driver.advance(Duration::from_secs(60));
@@ -91,7 +91,7 @@ fn an_expired_failed_event_cannot_be_redriven() {
 }
 
 #[test]
-fn a_conflict_leaves_the_first_payload_to_be_run() {
+fn conflict_leaves_the_first_payload_to_be_run() {
     let mut driver = received();
     assert!(matches!(driver.submit_payload("a", "y"), Answer::Conflict(_)));
     assert_eq!(&driver.start().expect("a run").event.payload()[..], b"x");
@@ -108,7 +108,7 @@ fn hostile_ids_make_no_key() {
 }
 
 #[test]
-fn the_longest_and_the_oddest_ids_are_told_apart() {
+fn longest_and_oddest_ids_are_distinct() {
     let longest = "x".repeat(Key::MAX_ID_BYTES);
     let parts =
         [("ab", "c"), ("a", "bc"), ("", "abc"), ("", longest.as_str()), ("", "\u{202e}"), ("", "a/b"), ("a", "b")];
@@ -119,7 +119,7 @@ fn the_longest_and_the_oddest_ids_are_told_apart() {
     }
 }
 
-/// The event is known with this status, whatever its payload; and nothing is changed by asking.
+/// Checks that the event is known with this status, whatever its payload, and that a submission changes nothing.
 fn assert_known(driver: &mut EngineDriver, status: Status) {
     driver.advance(MICROSECOND);
     let before = driver.record("a").expect("a record");

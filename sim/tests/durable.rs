@@ -1,4 +1,4 @@
-//! The core tier with a journal: what is promised of it, and that its oracles see what breaks that.
+//! The core tier with a journal: its promises, and the detection of violations by oracles.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use eventful_sim::tier::{Keep, Probes, Report};
 use eventful_sim::trace::{Lane, TraceEntry};
 
 #[test]
-fn a_sync_that_lies_before_a_power_cut_is_seen() {
+fn sync_that_lies_before_a_power_cut_is_seen() {
     let lie = |at| Injection::DiskFails { how: Ailment::SyncLies }.at(at);
     let cut = Injection::PowerCut { lasts: 1_000 }.at(5_000);
     let lied = |lies: Vec<CoreFault>| {
@@ -25,24 +25,24 @@ fn a_sync_that_lies_before_a_power_cut_is_seen() {
     };
     assert_eq!(lied(Vec::new()), [], "a power cut alone loses nothing");
     let found = lied((0..8).map(|_| lie(0)).collect());
-    assert!(!found.is_empty(), "eight syncs lied, and nobody saw it");
+    assert!(!found.is_empty(), "eight syncs lied, and no oracle detected it");
     assert!(found.iter().all(|broken| broken.oracle == "journal" && broken.promise.0 == 10), "{found:?}");
 }
 
 #[test]
-fn an_answer_that_waits_for_a_stalled_journal_is_not_given_when_the_power_fails_before() {
+fn result_behind_a_stalled_journal_is_lost_in_a_power_cut() {
     let faults = vec![Injection::JournalStalled { lasts: 3_000 }.at(0), Injection::PowerCut { lasts: 1_000 }.at(2_000)];
     let mut probes = Probes::default();
     let report = run(&journaled(faults), &mut probes);
     assert_eq!(report.broken, None);
     let entries = report.trace.expect("it was asked for").entries;
-    let answers = |entry: &&TraceEntry| entry.lane == Lane::Journal && entry.note.contains("Accepted");
-    assert_eq!(entries.iter().filter(answers).count(), 0, "nothing was durable");
+    let accepted = |entry: &&TraceEntry| entry.lane == Lane::Journal && entry.note.contains("Accepted");
+    assert_eq!(entries.iter().filter(accepted).count(), 0, "nothing was durable");
     assert_eq!(probes.count(FaultKind::Recovered), 1);
 }
 
 #[test]
-fn an_event_that_kills_its_process_fails_when_its_attempts_are_used_up() {
+fn event_that_kills_its_process_fails_after_its_attempts() {
     let faults =
         (1..=3).map(|attempt| Injection::Handler { event: 0, attempt, does: Behaviour::KillsProcess }.at(0)).collect();
     let mut probes = Probes::default();
@@ -52,7 +52,7 @@ fn an_event_that_kills_its_process_fails_when_its_attempts_are_used_up() {
 }
 
 #[test]
-fn a_journal_that_fails_is_opened_again_and_the_client_is_told_that_nobody_knows() {
+fn failed_journal_is_reopened_and_the_result_is_unknown() {
     let mut probes = Probes::default();
     // In some orders nothing is left to be written when the disk fails.
     for seed in 0..20 {
@@ -64,14 +64,14 @@ fn a_journal_that_fails_is_opened_again_and_the_client_is_told_that_nobody_knows
 }
 
 #[test]
-fn about_half_of_the_scenarios_with_swarm_have_a_journal_and_all_without() {
+fn swarm_gives_about_half_of_the_scenarios_a_journal() {
     let drawn = |swarm| (0..1_000).filter(move |seed| draw(*seed, swarm).setup.journal.is_some()).count();
     assert!((400..600).contains(&drawn(true)), "{}", drawn(true));
     assert_eq!(drawn(false), 1_000);
 }
 
 #[test]
-fn a_scenario_file_that_says_nothing_of_a_journal_is_one_without() {
+fn scenario_file_without_a_journal_field_has_none() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-journal.json");
     let scenario = small_case();
     assert!(!scenario.to_json().contains("journal"), "{}", scenario.to_json());
@@ -83,7 +83,7 @@ fn draw(seed: u64, swarm: bool) -> CoreScenario {
     CoreScenario::draw(seed, DrawPlan { submits: 20, swarm, journals: true })
 }
 
-/// Three events at once, with a journal, and what goes wrong.
+/// Returns a scenario of three concurrent events, with a journal and these faults.
 fn journaled(faults: Vec<CoreFault>) -> CoreScenario {
     let submit =
         |event| Operation { at: 0, client: 0, hangs_up: false, delay: 0, act: Act::Submit { event, payload: 0 } };

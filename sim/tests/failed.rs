@@ -50,7 +50,7 @@ fn failed_bytes_close_the_intake_with_their_own_reason() {
     let refusal = Refusal::Overloaded { bound: Bound::Failed, retry_after };
     assert_eq!(driver.submit("c"), Answer::Refused(refusal), "an operator is waited for, not a second");
     assert_eq!(driver.engine().metrics().tallies.rejected(RejectReason::Failed), 1);
-    assert!(matches!(driver.submit("a"), Answer::Duplicate(_)), "known keys are answered");
+    assert!(matches!(driver.submit("a"), Answer::Duplicate(_)), "known keys are duplicates");
 
     driver.execute(Command::Discard(key("a")));
     assert!(!driver.engine().is_full_of_failures());
@@ -200,7 +200,7 @@ fn past_attempt_keeps_the_beginning_of_its_error() {
     assert_eq!(driver.engine().gauges().failed_bytes, (record.size_bytes + errors) as u64, "errors count");
 }
 
-/// Bounds that one failed event fits, and two do not. Each has 2 bytes, and twice its error.
+/// Returns bounds that one failed event fits, and two do not. Each has 2 bytes, and twice its error.
 fn bounded(overflow: FailedOverflow) -> Config {
     let mut config = Config::default();
     (config.max_event_bytes, config.max_failed_bytes) = (20, 20);
@@ -208,7 +208,7 @@ fn bounded(overflow: FailedOverflow) -> Config {
     config
 }
 
-/// An engine in which these events have failed, one after the other, and nothing else is.
+/// Returns an engine in which these events have failed, one after the other, and no others exist.
 fn failed(config: Config, ids: &[&str]) -> EngineDriver {
     let mut driver = EngineDriver::new(config);
     ids.iter().for_each(|id| assert_eq!(driver.submit(id), Answer::Accepted));

@@ -1,4 +1,4 @@
-//! Looking at records: pages, and why an event is not running now.
+//! Reading of records: pages, and explanations why an event is not running.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use eventful::{
 use eventful_sim::driver::{EngineDriver, key};
 
 #[test]
-fn a_page_of_a_status_holds_all_of_it_and_nothing_else() {
+fn page_of_a_status_holds_all_of_it_and_nothing_else() {
     let driver = one_of_each_status();
     for status in Status::ALL {
         assert_eq!(ids(&driver, Some(status)), [status.as_str()], "{status}");
@@ -19,7 +19,7 @@ fn a_page_of_a_status_holds_all_of_it_and_nothing_else() {
 }
 
 #[test]
-fn the_counters_alone_are_those_of_the_metrics() {
+fn counters_alone_are_those_of_the_metrics() {
     let mut driver = one_of_each_status();
     driver.submit("completed");
     let metrics = driver.engine().metrics();
@@ -46,15 +46,15 @@ fn every_filter_finds_what_fits_all_of_its_parts() {
 }
 
 #[test]
-fn a_page_holds_no_record_past_its_retention() {
+fn page_holds_no_record_past_its_retention() {
     let mut driver = one_of_each_status();
     driver.advance(driver.engine().config().retention);
-    assert_eq!(ids(&driver, None).len(), 4, "the two that are over are absent, swept or not; the failed one stays");
+    assert_eq!(ids(&driver, None).len(), 4, "the two completed ones are absent, swept or not; the failed one stays");
     assert!(ids(&driver, Some(Status::Completed)).is_empty());
 }
 
 #[test]
-fn a_page_of_no_records_is_one_of_one() {
+fn page_of_no_records_is_one_of_one() {
     let driver = one_of_each_status();
     let page = driver.engine().page(driver.now, None, Cursor::START, 0);
     assert_eq!(page.records.len(), 1);
@@ -62,7 +62,7 @@ fn a_page_of_no_records_is_one_of_one() {
 }
 
 #[test]
-fn a_page_ends_once_its_events_have_so_many_bytes() {
+fn page_ends_once_its_events_have_so_many_bytes() {
     let bytes = with_events(8, &["a"]).record("a").expect("a record").size_bytes;
     for (page_bytes, records) in [(1, 1), (bytes, 1), (bytes + 1, 2), (3 * bytes, 3)] {
         let thresholds = Thresholds { page_bytes, ..Thresholds::default() };
@@ -74,7 +74,7 @@ fn a_page_ends_once_its_events_have_so_many_bytes() {
 }
 
 #[test]
-fn a_page_ends_after_so_many_places_however_few_fit() {
+fn page_ends_after_so_many_places_however_few_fit() {
     let mut driver = EngineDriver::new(Config::default());
     for n in 0..4096 {
         driver.submit(&format!("event-{n}"));
@@ -86,7 +86,7 @@ fn a_page_ends_after_so_many_places_however_few_fit() {
 }
 
 #[test]
-fn failed_records_are_found_without_a_look_at_others() {
+fn failed_records_are_found_without_reading_others() {
     let mut driver = EngineDriver::new(Config::default());
     driver.submit("failed");
     driver.run(Outcome::Permanent { error: ErrorText::new("wrong") });
@@ -98,7 +98,7 @@ fn failed_records_are_found_without_a_look_at_others() {
 }
 
 #[test]
-fn a_record_shows_what_the_event_was_submitted_with() {
+fn record_shows_what_the_event_was_submitted_with() {
     let mut driver = EngineDriver::new(Config::default());
     let event = Event::new(key("a"), "x").with_type("created").and_then(|event| event.with_content_type("text/plain"));
     let event = event.expect("an event");
@@ -124,7 +124,7 @@ fn what_is_not_there_is_not_explained() {
 }
 
 #[test]
-fn a_queued_event_is_told_how_many_are_ahead() {
+fn explanation_of_a_queued_event_counts_those_ahead() {
     let mut driver = with_events(8, &["a", "b", "c", "d"]);
     driver.start().expect("a run");
     let explained = "It is in the channel with 2 ahead of it, while 1 of at most 64 run.";
@@ -132,7 +132,7 @@ fn a_queued_event_is_told_how_many_are_ahead() {
 }
 
 #[test]
-fn an_event_in_the_line_is_told_what_it_waits_for() {
+fn explanation_of_an_event_in_line_names_the_reason() {
     let mut driver = with_events(1, &["a", "b", "c"]);
     assert_eq!(explain(&driver, "c"), "It is one of 2 in the line, and the channel is full with 1.");
 
@@ -144,7 +144,7 @@ fn an_event_in_the_line_is_told_what_it_waits_for() {
 }
 
 #[test]
-fn a_delayed_event_is_told_how_long() {
+fn explanation_of_a_delayed_event_has_its_time() {
     let mut driver = with_events(1, &["a"]);
     driver.run(retry(Duration::from_secs(60)));
     driver.advance(Duration::from_secs(20));
@@ -152,7 +152,7 @@ fn a_delayed_event_is_told_how_long() {
 }
 
 #[test]
-fn a_running_event_is_told_for_how_long_and_until_when() {
+fn explanation_of_a_running_event_has_its_times() {
     let mut driver = with_events(1, &["a"]);
     driver.start().expect("a run");
     driver.advance(Duration::from_secs(10));
@@ -161,7 +161,7 @@ fn a_running_event_is_told_for_how_long_and_until_when() {
 }
 
 #[test]
-fn an_event_that_is_over_is_told_how_it_ended() {
+fn explanation_of_a_terminal_event_has_its_end() {
     let mut driver = with_events(8, &["a", "b"]);
     driver.run(Outcome::Done);
     driver.run(permanent());
@@ -171,7 +171,7 @@ fn an_event_that_is_over_is_told_how_it_ended() {
 }
 
 #[test]
-fn a_waiting_event_is_told_that_the_engine_starts_nothing() {
+fn explanation_of_a_waiting_event_names_a_stopped_engine() {
     let mut driver = with_events(1, &["a"]);
     driver.execute(Command::Pause);
     assert_eq!(explain(&driver, "a"), "It waits because the engine is paused; resume it.");
@@ -179,7 +179,7 @@ fn a_waiting_event_is_told_that_the_engine_starts_nothing() {
     assert_eq!(explain(&driver, "a"), "It waits because the engine is shutting down and starts nothing.");
 }
 
-/// Records named by their status.
+/// Returns an engine with records named by their status.
 fn one_of_each_status() -> EngineDriver {
     let mut driver = with_events(8, &["completed", "failed", "failed_retry", "processing", "discarded", "received"]);
     driver.run(Outcome::Done);
@@ -190,7 +190,8 @@ fn one_of_each_status() -> EngineDriver {
     driver
 }
 
-/// Two records of each status, of different sources and types, with different errors, one second apart.
+/// Returns an engine with two records of each status, of different sources and types, with different errors, one
+/// second apart.
 fn two_of_each_status() -> EngineDriver {
     let mut driver = with_events(16, &[]);
     for status in ["completed", "failed", "failed_retry", "processing", "discarded", "received"] {
@@ -214,7 +215,7 @@ fn two_of_each_status() -> EngineDriver {
     driver
 }
 
-/// The filter of this number, among all of seven statuses, or three values, in each part.
+/// Returns the filter of this number, among all of seven statuses, or three values, in each part.
 fn filter(mut number: usize, times: [Option<Timestamp>; 2]) -> Filter {
     let mut digit = |values: usize| {
         let digit = number % values;

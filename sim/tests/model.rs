@@ -12,13 +12,13 @@ use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
-/// When each engine is opened.
+/// The time at which each engine is opened. Any time after 1970 would do.
 const OPENED_AT: Timestamp = Timestamp::from_micros(1_000_000);
 
-/// Steps of one case, at most.
+/// The greatest number of steps in one case: enough for several retries, and short enough to be read.
 const STEPS: usize = 100;
 
-/// Cases of each test, unless `PROPTEST_CASES` says otherwise.
+/// The number of cases of each test, unless `PROPTEST_CASES` sets another.
 const CASES: u32 = 1000;
 
 prop_state_machine! {
@@ -29,7 +29,7 @@ prop_state_machine! {
 }
 
 #[test]
-fn engine_and_model_agree_after_every_step_of_the_histories_of_every_build() {
+fn engine_and_model_agree_after_every_step_of_fixed_histories() {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, b"the same histories in each build");
     let persistence = FileFailurePersistence::Direct("../proptest-regressions/model-fixed.txt");
     let config = config(persistence);
@@ -47,7 +47,7 @@ fn config(persistence: FileFailurePersistence) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: Some(Box::new(persistence)), ..defaults }
 }
 
-/// The model, and the step that it took last.
+/// The model with the step that it took last.
 #[derive(Debug, Clone)]
 struct ModelHistory {
     model: Model,

@@ -29,7 +29,7 @@ fn equal_scenarios_have_equal_runs() {
 }
 
 #[test]
-fn equal_scenarios_have_equal_runs_whatever_else_the_process_does() {
+fn equal_scenarios_have_equal_runs_beside_other_work() {
     let threads = [(); 3].map(|()| std::thread::spawn(hashes_of_a_few_runs));
     let hashes = threads.map(|thread| thread.join().expect("no panic"));
     assert_eq!((&hashes[0], &hashes[0]), (&hashes[1], &hashes[2]));
@@ -45,12 +45,12 @@ fn equal_scenarios_have_equal_runs_in_another_process() {
 }
 
 #[test]
-fn the_hashes_of_a_few_runs_are_printed() {
+fn hashes_of_a_few_runs_are_printed() {
     println!("{}", hashes_of_a_few_runs());
 }
 
 #[test]
-fn a_trace_changes_nothing_and_ends_with_the_hash() {
+fn trace_changes_nothing_and_ends_with_the_hash() {
     let scenario = NetworkScenario::generate(7);
     let traced = scenario.run(Keep { trace: true, hashes: true }, &mut Probes::default());
     assert_eq!(traced.hash, reached(&scenario).0.hash);
@@ -59,7 +59,7 @@ fn a_trace_changes_nothing_and_ends_with_the_hash() {
 }
 
 #[test]
-fn a_scenario_survives_being_saved() {
+fn scenario_survives_being_saved() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network.json");
     let scenario = NetworkScenario::generate(3);
     scenario.write(&file).expect("the test's own folder");
@@ -80,7 +80,7 @@ fn every_kind_of_fault_happens_in_a_few_hundred_scenarios() {
 }
 
 #[test]
-fn a_worker_crash_under_a_partition_costs_one_attempt_and_no_event() {
+fn worker_crash_under_a_partition_costs_one_attempt() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 0, 1), submit(1, 40, 1), look(1, 300, 1)];
     scenario.setup.scripts =
@@ -98,7 +98,7 @@ fn a_worker_crash_under_a_partition_costs_one_attempt_and_no_event() {
 }
 
 #[test]
-fn a_shutdown_during_a_backlog_leaves_it_to_the_client_that_asks_again() {
+fn shutdown_with_a_backlog_leaves_it_to_retrying_clients() {
     let mut scenario = calm();
     scenario.setup.settings.concurrency = NonZeroUsize::new(1).expect("a count");
     scenario.operations = (0..8).map(|key| submit(0, u32::from(key), key)).collect();
@@ -146,12 +146,12 @@ fn client_that_sends_all_before_it_reads_gets_its_answer() {
 }
 
 #[test]
-fn a_scenario_that_breaks_nothing_is_not_shrunk() {
+fn scenario_that_breaks_no_promise_is_not_shrunk() {
     assert!(shrink(&NetworkScenario::generate(5), 1_000).is_none());
 }
 
-/// The test above that another process runs.
-const PRINTS_HASHES: &str = "the_hashes_of_a_few_runs_are_printed";
+/// The name of the test above, which another process runs.
+const PRINTS_HASHES: &str = "hashes_of_a_few_runs_are_printed";
 
 fn hashes_of_a_few_runs() -> String {
     let hash = |seed| format!("{:016x}", reached(&NetworkScenario::generate(seed)).0.hash);
@@ -171,7 +171,7 @@ fn reached(scenario: &NetworkScenario) -> (Report, Probes) {
     (scenario.run(Keep::default(), &mut reached), reached)
 }
 
-/// A scenario in which nothing happens.
+/// Returns a scenario without requests and faults.
 fn calm() -> NetworkScenario {
     let mut scenario = NetworkScenario::generate(1);
     scenario.setup.journal = None;

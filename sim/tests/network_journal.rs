@@ -1,4 +1,4 @@
-//! The adapter with a journal on a simulated network: what clients were told outlives its processes.
+//! The adapter with a journal on a simulated network: promises to clients outlive its processes.
 #![cfg(feature = "turmoil")]
 
 use std::num::NonZeroUsize;
@@ -12,19 +12,19 @@ use eventful_sim::network::{
 use eventful_sim::tier::{Keep, Probes};
 
 #[test]
-fn what_was_acknowledged_is_there_after_a_kill_and_after_a_power_cut() {
+fn acknowledged_events_survive_a_kill_and_a_power_cut() {
     for outage in [Outage::Crash, Outage::PowerCut] {
         let mut scenario = calm();
         scenario.operations = vec![submit(0, 0, 1), submit(0, 200, 1), submit(1, 220, 2)];
         scenario.faults = vec![at(100, NetworkFaultKind::Outage { outage, down_ms: 20 })];
         let probes = assert_holds(&scenario);
-        let told = |name| probes.count(name);
-        assert_eq!((told("response: accepted"), told("response: duplicate")), (2, 1), "{outage:?}");
+        let reached = |name| probes.count(name);
+        assert_eq!((reached("response: accepted"), reached("response: duplicate")), (2, 1), "{outage:?}");
     }
 }
 
 #[test]
-fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
+fn run_that_a_power_cut_ends_is_charged_and_tried_again() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 0, 1), look(1, 400, 1)];
     scenario.setup.scripts =
@@ -35,7 +35,7 @@ fn a_run_that_a_power_cut_ends_is_charged_and_its_event_tried_again() {
 }
 
 #[test]
-fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
+fn failed_sync_makes_results_unknown_and_reopens_the_journal() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 20, 1), submit(1, 1500, 2)];
     scenario.faults = vec![at(5, NetworkFaultKind::Disk { trouble: Ailment::SyncFails, times: 1 })];
@@ -47,7 +47,7 @@ fn a_failed_sync_is_told_as_unknown_and_the_journal_is_opened_again() {
 }
 
 #[test]
-fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
+fn full_disk_refuses_new_events_without_a_reopening() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 0, 1), submit(0, 60, 2), submit(0, 100, 3), submit(1, 110, 1)];
     scenario.faults = vec![at(50, NetworkFaultKind::DiskFull { for_ms: 100 })];
@@ -58,7 +58,7 @@ fn a_full_disk_refuses_new_events_and_the_journal_is_not_opened_again() {
 }
 
 #[test]
-fn a_journal_that_stalls_delays_answers_and_loses_none() {
+fn journal_that_stalls_delays_answers_and_loses_none() {
     let mut scenario = calm();
     scenario.operations = vec![submit(0, 20, 1), look(1, 200, 1)];
     let disturbance = AdapterFault::JournalStalls;
@@ -68,7 +68,7 @@ fn a_journal_that_stalls_delays_answers_and_loses_none() {
 }
 
 #[test]
-fn disk_that_is_out_of_reach_holds_up_no_answer_and_loses_no_event() {
+fn disk_out_of_reach_delays_no_result_and_loses_no_event() {
     for fault in [NetworkFaultKind::DiskBlocks { for_ms: 1200 }, NetworkFaultKind::DiskGone { for_ms: 1200 }] {
         let mut scenario = calm();
         scenario.operations = vec![submit(0, 20, 1), submit(0, 110, 2), submit(1, 300, 3), submit(2, 2500, 2)];
@@ -83,7 +83,7 @@ fn disk_that_is_out_of_reach_holds_up_no_answer_and_loses_no_event() {
 }
 
 #[test]
-fn a_disk_that_lies_about_its_syncs_is_found_out() {
+fn disk_that_lies_about_its_syncs_is_found_out() {
     let mut scenario = calm();
     scenario.operations = (1..20).map(|key| submit(0, u32::from(key), key)).collect();
     scenario.faults = vec![
@@ -95,7 +95,7 @@ fn a_disk_that_lies_about_its_syncs_is_found_out() {
 }
 
 #[test]
-fn scenarios_with_a_journal_are_saved_with_it_and_those_without_are_as_before() {
+fn scenario_file_has_a_journal_field_only_with_a_journal() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("network-journal.json");
     let read_back = |scenario: &NetworkScenario| {
         scenario.write(&file).expect("the test's own folder");
@@ -115,7 +115,7 @@ fn assert_holds(scenario: &NetworkScenario) -> Probes {
     reached
 }
 
-/// A scenario with a journal in which nothing happens.
+/// Returns a scenario with a journal, without requests and faults.
 fn calm() -> NetworkScenario {
     let mut scenario = NetworkScenario::generate(1);
     scenario.setup.yields_per_mille = 0;

@@ -1,4 +1,4 @@
-//! Paused, draining, stopped: what each still does, and what it refuses.
+//! Paused, draining, stopped: the commands that each phase allows and refuses.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use eventful_sim::driver::{EngineDriver, key};
 const SHUTTING_DOWN: Answer = Answer::Refused(Refusal::ShuttingDown);
 
 #[test]
-fn a_ticket_presented_during_a_pause_is_held_at_the_head_of_the_line() {
+fn ticket_presented_while_paused_is_held_at_the_head_of_line() {
     let mut driver = with_events(&["a", "b"]);
     driver.execute(Command::Pause);
 
@@ -25,7 +25,7 @@ fn a_ticket_presented_during_a_pause_is_held_at_the_head_of_the_line() {
 }
 
 #[test]
-fn a_pause_and_its_end_are_facts_only_when_they_change_something() {
+fn pause_and_resume_are_facts_only_if_they_change_something() {
     let mut driver = EngineDriver::new(Config::default());
     for command in [Command::Resume, Command::Pause, Command::Pause, Command::Resume, Command::Resume] {
         assert_eq!(driver.execute(command), Answer::Noted);
@@ -35,7 +35,7 @@ fn a_pause_and_its_end_are_facts_only_when_they_change_something() {
 }
 
 #[test]
-fn a_paused_engine_accepts_and_feeds_nothing() {
+fn paused_engine_accepts_and_feeds_nothing() {
     let mut driver = EngineDriver::new(Config::default());
     driver.execute(Command::Pause);
     assert_eq!(driver.submit("a"), Answer::Accepted);
@@ -43,7 +43,7 @@ fn a_paused_engine_accepts_and_feeds_nothing() {
 }
 
 #[test]
-fn a_draining_engine_refuses_new_keys_and_answers_known_ones() {
+fn draining_engine_refuses_new_keys_and_answers_known_ones() {
     let mut driver = with_events(&["a"]);
     driver.execute(Command::Shutdown);
 
@@ -53,7 +53,7 @@ fn a_draining_engine_refuses_new_keys_and_answers_known_ones() {
 }
 
 #[test]
-fn a_draining_engine_starts_nothing_and_lets_runs_end() {
+fn draining_engine_starts_nothing_and_lets_runs_end() {
     let mut driver = with_events(&["a", "b"]);
     let run = driver.start().expect("a run");
     driver.execute(Command::Shutdown);
@@ -64,7 +64,7 @@ fn a_draining_engine_starts_nothing_and_lets_runs_end() {
 }
 
 #[test]
-fn a_draining_engine_sweeps_only_run_deadlines_and_expiries() {
+fn draining_engine_sweeps_only_run_deadlines_and_expiries() {
     let mut driver = with_events(&["done", "running", "waiting"]);
     driver.run(Outcome::Done);
     driver.start().expect("a run");
@@ -90,7 +90,7 @@ fn operators_can_discard_while_draining_but_not_redrive() {
 }
 
 #[test]
-fn a_stopped_engine_changes_no_more() {
+fn stopped_engine_changes_no_more() {
     let mut driver = with_events(&["failed", "running", "waiting"]);
     driver.run(Outcome::Permanent { error: ErrorText::new("wrong") });
     let run = driver.start().expect("a run").id;
@@ -113,7 +113,7 @@ fn a_stopped_engine_changes_no_more() {
 }
 
 #[test]
-fn a_stopped_engine_redrives_nothing() {
+fn stopped_engine_redrives_nothing() {
     let mut driver = with_events(&["failed"]);
     driver.run(Outcome::Permanent { error: ErrorText::new("wrong") });
     driver.execute(Command::AbortInflight);
@@ -136,7 +136,7 @@ fn shutdown_moves_on_only_from_running() {
 }
 
 #[test]
-fn a_paused_engine_shuts_down_as_any_other() {
+fn paused_engine_shuts_down_as_any_other() {
     let mut driver = with_events(&["a"]);
     driver.execute(Command::Pause);
     driver.execute(Command::Shutdown);
@@ -147,7 +147,7 @@ fn a_paused_engine_shuts_down_as_any_other() {
 }
 
 #[test]
-fn an_abort_without_shutdown_interrupts_every_run() {
+fn abort_without_shutdown_interrupts_every_run() {
     let mut driver = with_events(&["a", "b", "c"]);
     let runs = [driver.start(), driver.start()].map(|run| run.expect("a run").id);
 
@@ -160,7 +160,7 @@ fn an_abort_without_shutdown_interrupts_every_run() {
 }
 
 #[test]
-fn an_idle_engine_just_after_a_submit_has_not_lost_its_ticket() {
+fn idle_engine_just_after_a_submit_has_not_lost_its_ticket() {
     let mut driver = EngineDriver::new(Config::default());
     driver.advance(Duration::from_secs(86_400));
     driver.sweep();

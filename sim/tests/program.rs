@@ -14,7 +14,7 @@ fn seeds_that_break_nothing_are_summed_up() {
 }
 
 #[test]
-fn the_sum_is_one_json_object_when_a_program_asks() {
+fn sum_is_one_json_object_when_a_program_asks() {
     let said = said(&["run", "--seeds", "40", "--twice", "--swarm", "--json"], 0);
     let object: serde_json::Value = serde_json::from_str(&said).expect("one JSON object and nothing else");
     assert_eq!(object["seeds"], 40);
@@ -24,7 +24,7 @@ fn the_sum_is_one_json_object_when_a_program_asks() {
 }
 
 #[test]
-fn the_same_seeds_are_run_by_any_number_of_jobs() {
+fn same_seeds_are_run_by_any_number_of_jobs() {
     let steps = |jobs| {
         let said = said(&["run", "--seeds", "100", "--jobs", jobs, "--json"], 0);
         serde_json::from_str::<serde_json::Value>(&said).expect("one JSON object")["steps"].clone()
@@ -33,14 +33,14 @@ fn the_same_seeds_are_run_by_any_number_of_jobs() {
 }
 
 #[test]
-fn a_run_for_a_time_says_where_it_begins() {
+fn run_for_a_time_says_where_it_begins() {
     let said = said(&["run", "--for", "1ms"], 0);
     let line = said.lines().next().expect("a line");
     assert!(line.starts_with("seeds from ") && line.contains("drawn from the clock"), "{line}");
 }
 
 #[test]
-fn a_probe_that_has_not_fired_fails_the_run() {
+fn probe_that_has_not_fired_fails_the_run() {
     let output = call(&["run", "--seeds", "1", "--probes"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output.stdout).contains("\nmissing "), "{output:?}");
@@ -48,7 +48,7 @@ fn a_probe_that_has_not_fired_fails_the_run() {
 }
 
 #[test]
-fn a_seed_is_the_same_run_each_time() {
+fn seed_is_the_same_run_each_time() {
     let arguments = ["replay", "7", "--submits", "50", "--swarm", "--twice"];
     let once = said(&arguments, 0);
     assert!(once.contains("\nhash ") && once.contains("every promise holds"), "{once}");
@@ -56,7 +56,7 @@ fn a_seed_is_the_same_run_each_time() {
 }
 
 #[test]
-fn a_file_is_the_run_of_the_seed_that_it_was_drawn_from() {
+fn file_is_the_run_of_the_seed_that_it_was_drawn_from() {
     let scenario = CoreScenario::draw(7, DrawPlan { submits: 20, swarm: false, journals: true });
     let file = folder("a-file").join("seven.json");
     scenario.write(&file).expect("the file is written");
@@ -64,7 +64,7 @@ fn a_file_is_the_run_of_the_seed_that_it_was_drawn_from() {
 }
 
 #[test]
-fn a_file_of_the_turmoil_tier_is_known_by_its_content() {
+fn file_of_the_turmoil_tier_is_known_by_its_content() {
     let scenario = eventful_sim::network::NetworkScenario::generate(3);
     let file = folder("turmoil-file").join("three.json");
     scenario.write(&file).expect("the file is written");
@@ -84,13 +84,13 @@ fn seeds_of_the_disk_tier_run_twice_alike_and_are_files_too() {
     let scenario = eventful_sim::disk::DiskScenario::draw(7);
     let file = folder("disk-file").join("seven.json");
     scenario.write(&file).expect("the file is written");
-    let told = said(&["replay", path(&file), "--trace"], 0);
-    assert_eq!(told, said(&["replay", "7", "--tier", "disk", "--trace"], 0));
-    assert!(told.contains("groups were acknowledged") && told.contains("80 groups"), "{told}");
+    let trace = said(&["replay", path(&file), "--trace"], 0);
+    assert_eq!(trace, said(&["replay", "7", "--tier", "disk", "--trace"], 0));
+    assert!(trace.contains("groups were acknowledged") && trace.contains("80 groups"), "{trace}");
 }
 
 #[test]
-fn what_happens_is_told_line_by_line() {
+fn trace_is_printed_line_by_line() {
     let said = said(&["replay", "7", "--trace"], 0);
     assert!(said.contains("Client(") && said.contains("Dispatcher -> Engine"), "{said}");
 }
@@ -103,7 +103,7 @@ fn nothing_is_shrunk_where_nothing_is_broken() {
 }
 
 #[test]
-fn a_page_shows_a_scenario() {
+fn page_shows_a_scenario() {
     let file = folder("a-page").join("seven.html");
     let said = said(&["report", "7", "-o", path(&file)], 0);
     assert!(said.contains("seven.html"), "{said}");
@@ -112,7 +112,7 @@ fn a_page_shows_a_scenario() {
 }
 
 #[test]
-fn a_page_shows_a_scenario_of_the_disk_tier() {
+fn page_shows_a_scenario_of_the_disk_tier() {
     let file = folder("a-disk-page").join("three.html");
     said(&["report", "3", "--tier", "disk", "-o", path(&file)], 0);
     let page = std::fs::read_to_string(&file).expect("a page");
@@ -122,7 +122,7 @@ fn a_page_shows_a_scenario_of_the_disk_tier() {
 }
 
 #[test]
-fn a_page_shows_a_scenario_of_the_turmoil_tier() {
+fn page_shows_a_scenario_of_the_turmoil_tier() {
     let file = folder("a-turmoil-page").join("three.html");
     said(&["report", "3", "--tier", "turmoil", "-o", path(&file)], 0);
     let page = std::fs::read_to_string(&file).expect("a page");
@@ -142,14 +142,14 @@ fn golden_hashes_have_a_line_each() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn file_that_is_not_there_is_named() {
     let complaint = complaint(&["replay", "nowhere.json"]);
     assert!(complaint.contains("nowhere.json") && complaint.contains("check the path"), "{complaint}");
     assert!(complaint.contains("neither a seed nor a file"), "{complaint}");
 }
 
 #[test]
-fn a_file_of_another_tier_than_the_one_that_is_named_is_refused() {
+fn file_of_another_tier_than_the_one_that_is_named_is_refused() {
     let file = folder("other-tier").join("core.json");
     CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true })
         .write(&file)
@@ -159,7 +159,7 @@ fn a_file_of_another_tier_than_the_one_that_is_named_is_refused() {
 }
 
 #[test]
-fn a_finding_that_cannot_be_saved_is_told_all_the_same() {
+fn finding_that_cannot_be_saved_is_still_reported() {
     let mut scenario = CoreScenario::draw(7, DrawPlan { submits: 1, swarm: false, journals: true });
     scenario.setup.settings.concurrency = std::num::NonZeroUsize::MIN;
     scenario.faults = vec![Injection::Handler { event: 0, attempt: 1, does: Behaviour::Stuck }.at(0)];
@@ -172,7 +172,7 @@ fn a_finding_that_cannot_be_saved_is_told_all_the_same() {
 }
 
 #[test]
-fn a_file_of_another_form_is_refused_with_the_place() {
+fn file_of_another_form_is_refused_with_the_place() {
     for (name, content, words) in [
         ("empty.json", "", "is not a scenario"),
         ("words.json", "three events", "line 1"),
@@ -187,7 +187,7 @@ fn a_file_of_another_form_is_refused_with_the_place() {
 }
 
 #[test]
-fn a_field_that_nobody_knows_is_refused_by_name() {
+fn unknown_field_is_refused_by_name() {
     let whole = CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true }).to_json();
     for known in ["\"seed\":", "\"settings\":", "\"client\":", "\"fault\":"] {
         let file = folder("unknown-field").join("odd.json");
@@ -198,7 +198,7 @@ fn a_field_that_nobody_knows_is_refused_by_name() {
 }
 
 #[test]
-fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
+fn unknown_field_of_the_turmoil_tier_is_refused_by_name() {
     let whole = eventful_sim::network::NetworkScenario::generate(3).to_json();
     for known in ["\"seed\":", "\"latency_ms\":", "\"tries\":", "\"at_ms\":"] {
         let file = folder("unknown-turmoil-field").join("odd.json");
@@ -209,7 +209,7 @@ fn a_field_that_nobody_knows_is_refused_by_name_in_the_turmoil_tier_too() {
 }
 
 #[test]
-fn a_file_of_another_format_asks_for_another_program() {
+fn file_of_another_format_asks_for_another_program() {
     let whole = CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true }).to_json();
     for (format, advice) in [(1, "use a program that is older"), (3, "use a program that is newer")] {
         let file = folder("other-format").join("other.json");
@@ -238,14 +238,14 @@ fn what_is_said_wrong_is_explained() {
     }
 }
 
-/// What the program says on standard output when it ends with this code.
+/// Returns the standard output of the program, which must end with this code.
 fn said(arguments: &[&str], code: i32) -> String {
     let output = call(arguments);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
     text(&output.stdout).to_owned()
 }
 
-/// What the program says when it cannot do what it is told.
+/// Returns the standard error of the program, which must refuse the arguments.
 fn complaint(arguments: &[&str]) -> String {
     let output = call(arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");

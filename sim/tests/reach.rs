@@ -1,5 +1,5 @@
-//! The random histories reach what they are for: a strategy that avoids the edges proves nothing.
-//! Engine and model walk together and say the same, so what is reached is reached in both.
+//! The random histories reach every edge: a strategy that avoids the edges proves nothing. Engine and model execute
+//! the same commands with equal results, so an edge is reached in both.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// What must be seen, as `phase command answer`; a paused engine is a phase of its own here.
+/// The edges that must be reached, as `phase command result`; a paused engine is a phase of its own here.
 const EDGES: &str = include_str!("reach/edges.txt");
 
 /// Histories in which the rarest edge is reached: a discard of a failed event after the engine has stopped.
@@ -68,7 +68,7 @@ fn phase(model: &Model) -> &'static str {
     }
 }
 
-/// The status of the record that the command names by its key, with a hyphen before it.
+/// Returns the status of the record that the command names by its key, with a hyphen before it.
 fn status(model: &Model, command: &Command) -> String {
     let key = match command {
         Command::Submit(event) => event.key(),

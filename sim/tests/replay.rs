@@ -47,7 +47,7 @@ fn events_that_waited_are_run_after_a_kill() {
 }
 
 #[test]
-fn a_run_that_was_in_flight_has_crashed_and_waits_for_its_backoff() {
+fn run_in_flight_at_a_kill_is_charged_and_waits_for_its_backoff() {
     let mut driver = with_events(&["a"]);
     let run = driver.start().expect("a run");
     driver.reopen();
@@ -60,7 +60,7 @@ fn a_run_that_was_in_flight_has_crashed_and_waits_for_its_backoff() {
 }
 
 #[test]
-fn a_handler_that_kills_the_process_is_bounded() {
+fn handler_that_kills_the_process_is_bounded() {
     let mut config = Config::default();
     config.max_attempts = 3;
     let mut driver = EngineDriver::new(config);
@@ -76,7 +76,7 @@ fn a_handler_that_kills_the_process_is_bounded() {
 }
 
 #[test]
-fn interruptions_are_given_back_across_openings_until_their_limit() {
+fn interruptions_are_given_back_over_openings_to_their_limit() {
     let mut config = Config::default();
     (config.max_refunds, config.max_attempts) = (2, 1);
     let mut driver = EngineDriver::new(config);
@@ -104,7 +104,7 @@ fn duplicates_and_conflicts_are_known_after_a_kill() {
 }
 
 #[test]
-fn a_pause_outlasts_a_kill_and_a_shutdown_does_not() {
+fn pause_outlasts_a_kill_and_a_shutdown_does_not() {
     let mut driver = with_events(&["a"]);
     driver.execute(Command::Pause);
     driver.execute(Command::Shutdown);
@@ -115,7 +115,7 @@ fn a_pause_outlasts_a_kill_and_a_shutdown_does_not() {
 }
 
 #[test]
-fn facts_that_do_not_follow_from_those_before_are_refused_and_change_nothing() {
+fn facts_that_cannot_follow_are_refused_and_change_nothing() {
     let (run, other) = (RunId::new(Epoch::new(7), 1), RunId::new(Epoch::new(7), 2));
     let (accepted, started) = (Change::Accepted(Event::new(key("a"), "x")), Change::Started { key: key("a"), run });
     let (failed, completed) = (finished(run, AfterRun::Failed), finished(run, AfterRun::Completed));
@@ -134,7 +134,7 @@ fn facts_that_do_not_follow_from_those_before_are_refused_and_change_nothing() {
     assert_refused(&[&accepted, &started, &completed], &forgotten(&["a", "a"]), "a was forgotten twice by one fact");
 }
 
-/// The time of every fact in a history that was written by hand.
+/// The time of every fact in a handwritten history.
 const DECIDED_AT: Timestamp = Timestamp::from_micros(1_000_000);
 
 fn finished(run: RunId, next: AfterRun) -> Change {

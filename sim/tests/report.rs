@@ -14,18 +14,18 @@ fn run(seed: u64) -> (CoreScenario, Trace) {
 }
 
 #[test]
-fn a_page_needs_nothing_from_elsewhere() {
+fn page_needs_nothing_from_elsewhere() {
     let (scenario, trace) = run(3);
     let page = html(&scenario, None, &trace);
     for reference in ["src=", "@import", "url(http", "<link", "fetch(", "XMLHttpRequest"] {
         assert!(!page.contains(reference), "{reference}");
     }
     let outside = page.replace("http://www.w3.org/", "");
-    assert!(!outside.contains("http://") && !outside.contains("https://"), "an address of elsewhere");
+    assert!(!outside.contains("http://") && !outside.contains("https://"), "an external address");
 }
 
 #[test]
-fn a_page_has_a_lane_for_each_part_that_did_something() {
+fn page_has_a_lane_for_each_part_that_did_something() {
     let (scenario, trace) = run(3);
     let page = html(&scenario, None, &trace).to_lowercase();
     for entry in &trace.entries {
@@ -56,7 +56,7 @@ fn what_is_shown_stays_text() {
 }
 
 #[test]
-fn the_same_run_gives_the_same_page() {
+fn same_run_gives_the_same_page() {
     let ((scenario, trace), (again, diary)) = (run(5), run(5));
     assert_eq!(html(&scenario, None, &trace), html(&again, None, &diary));
 }

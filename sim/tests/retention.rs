@@ -1,5 +1,5 @@
-//! Retention counts the time in which the engine is open: neither a stop nor a clock that steps between
-//! two starts makes a record expire.
+//! Retention counts the time for which the engine is open: neither a stop nor a clock that steps between two starts
+//! makes a record expire.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn time_that_the_engine_was_open_counts_over_restarts() {
     let half = driver.engine().config().retention / 2;
     for _ in 0..2 {
         driver.advance(half);
-        // A fact shows that it was open until now.
+        // A fact proves that the engine was open until now.
         driver.execute(Command::Pause);
         driver.execute(Command::Resume);
         driver.advance(DAY);
@@ -64,7 +64,7 @@ fn time_that_the_engine_was_open_counts_over_restarts() {
 }
 
 #[test]
-fn event_that_ends_after_a_downtime_is_remembered_for_its_retention() {
+fn event_that_ends_after_a_downtime_has_its_whole_retention() {
     let mut driver = completed("a");
     driver.advance(DAY);
     driver.reopen();
@@ -105,14 +105,14 @@ fn retry_waits_for_its_own_delay_when_the_clock_went_back() {
     driver.now = EngineDriver::OPENED_AT;
     driver.reopen();
 
-    // The driver of an engine starts its clock at the last time that the journal holds.
+    // The driver of an engine starts its clock at the last time that the journal has.
     assert_eq!(eligible_at.since(last), 5 * MINUTE);
     driver.now = last + 5 * MINUTE;
     driver.sweep();
     assert!(driver.start().is_some());
 }
 
-/// An engine in which this event was completed.
+/// Returns an engine in which this event was completed.
 fn completed(id: &str) -> EngineDriver {
     let mut driver = EngineDriver::new(Config::default());
     driver.submit(id);

@@ -31,8 +31,7 @@ fn ten_thousand_events_that_fail_at_once_come_back_apart() {
         *due_in_second.entry(due.as_secs()).or_default() += 1;
     }
 
-    // Half of 100 s is left to rng: 200 events a second on average. The bound is six standard
-    // deviations of that above it.
+    // Half of 100 s is random: 200 events a second on average. The bound is six standard deviations above it.
     assert!(due_in_second.values().all(|count| *count <= 200 + 6 * 15), "{due_in_second:?}");
     assert!(due_in_second.keys().all(|second| (50..=100).contains(second)), "{due_in_second:?}");
 }
@@ -54,7 +53,7 @@ fn retry_after_is_a_floor_with_a_ceiling() {
 }
 
 #[test]
-fn the_longest_backoff_ends_at_the_end_of_time() {
+fn longest_backoff_ends_at_the_end_of_time() {
     let mut config = Config::default();
     config.backoff = Backoff { base: Duration::MAX, cap: Duration::MAX, jitter_percent: 0 };
     let mut driver = one_event(config.clone());
@@ -81,7 +80,7 @@ fn attempts_are_charged_when_they_start() {
 }
 
 #[test]
-fn run_whose_handler_was_not_called_gives_its_start_back_up_to_a_limit() {
+fn run_without_a_call_gives_its_start_back_up_to_a_limit() {
     let mut config = Config::default();
     (config.max_attempts, config.max_refunds) = (1, 2);
     let mut driver = one_event(config);
@@ -97,7 +96,7 @@ fn run_whose_handler_was_not_called_gives_its_start_back_up_to_a_limit() {
 }
 
 #[test]
-fn a_retry_starts_at_its_due_time() {
+fn retry_starts_at_its_due_time() {
     let mut driver = one_event(Config::default());
     driver.run(retry(None));
     let due = eligible_at(&driver);
@@ -136,7 +135,7 @@ fn retries_due_while_draining_stay_where_they_are() {
 }
 
 #[test]
-fn a_cut_sweep_is_the_only_reason_for_a_deadline_in_the_past() {
+fn cut_sweep_is_the_only_reason_for_a_deadline_in_the_past() {
     let mut config = Config::default();
     config.sweep_batch = NonZeroUsize::new(2).expect("above zero");
     let mut driver = EngineDriver::new(config);
@@ -181,7 +180,7 @@ fn every_pending_event_ends_within_the_liveness_bound() {
     assert_eq!(driver.engine().gauges().records(Status::Failed), EVENTS as u64);
 }
 
-/// The longest wait that a handler can ask for, each time.
+/// Returns the longest wait that a handler can ask for, each time.
 fn worst(call: usize) -> Outcome {
     match call % 3 {
         0 => Outcome::Snooze { delay: Duration::MAX, reason: None },
@@ -190,7 +189,7 @@ fn worst(call: usize) -> Outcome {
     }
 }
 
-/// One run at a time, and limits that are soon reached.
+/// Returns a configuration with one run at a time, and limits that are soon reached.
 fn small() -> Config {
     let mut config = Config::default();
     config.concurrency = NonZeroUsize::MIN;

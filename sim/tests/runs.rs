@@ -1,4 +1,4 @@
-//! One run, one outcome; deadlines, heartbeats, and what each end of a run makes of the event.
+//! One run, one outcome; deadlines, heartbeats, and the effect of each end of a run on the event.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use eventful_sim::driver::{EngineDriver, key};
 const MICROSECOND: Duration = Duration::from_micros(1);
 
 #[test]
-fn an_outcome_that_is_told_twice_counts_once() {
+fn outcome_reported_twice_counts_once() {
     let (mut driver, run) = running(Config::default());
     assert_eq!(driver.settle(run.id, Outcome::Done), Answer::Settled(Status::Completed));
 
@@ -24,7 +24,7 @@ fn an_outcome_that_is_told_twice_counts_once() {
 }
 
 #[test]
-fn a_run_of_another_epoch_ends_nothing() {
+fn run_of_another_epoch_ends_nothing() {
     let (mut driver, run) = running(Config::default());
     let foreign = RunId::new(Epoch::new(run.id.epoch().number() - 1), run.id.number());
 
@@ -35,7 +35,7 @@ fn a_run_of_another_epoch_ends_nothing() {
 }
 
 #[test]
-fn a_late_success_does_not_complete_a_newer_attempt() {
+fn late_success_does_not_complete_a_newer_attempt() {
     let (mut driver, late) = running(Config::default());
     driver.now = late.deadline;
     driver.sweep();
@@ -49,14 +49,14 @@ fn a_late_success_does_not_complete_a_newer_attempt() {
 }
 
 #[test]
-fn a_success_after_the_deadline_counts_until_a_sweep_has_decided() {
+fn success_after_the_deadline_counts_until_a_sweep() {
     let (mut driver, run) = running(Config::default());
     driver.now = run.deadline + MICROSECOND;
     assert_eq!(driver.settle(run.id, Outcome::Done), Answer::Settled(Status::Completed));
 }
 
 #[test]
-fn a_run_times_out_at_its_deadline_and_not_before() {
+fn run_times_out_at_its_deadline_and_not_before() {
     let (mut driver, run) = running(Config::default());
     driver.now = run.deadline;
     driver.now = eventful::Timestamp::from_micros(driver.now.as_micros() - 1);
@@ -88,7 +88,7 @@ fn heartbeats_never_move_the_deadline_past_the_lifetime() {
 }
 
 #[test]
-fn a_snooze_is_given_back_until_its_limit_and_a_retry_after_that() {
+fn snooze_is_given_back_until_its_limit_and_then_retries() {
     let mut config = Config::default();
     (config.max_snoozes, config.max_attempts) = (2, 1);
     let mut driver = EngineDriver::new(config);
@@ -121,7 +121,7 @@ fn snooze_with_a_reason_shows_it_at_once_and_after_its_limit() {
 }
 
 #[test]
-fn a_snooze_waits_as_asked_and_no_longer_than_allowed() {
+fn snooze_waits_as_asked_and_no_longer_than_allowed() {
     let limit = Config::default().max_snooze;
     let week = Duration::from_secs(7 * 86_400);
     for (asked, waited) in [(Duration::from_secs(9), Duration::from_secs(9)), (week, limit)] {
@@ -132,7 +132,7 @@ fn a_snooze_waits_as_asked_and_no_longer_than_allowed() {
 }
 
 #[test]
-fn an_interruption_by_shutdown_is_given_back_until_its_limit() {
+fn interruption_by_shutdown_is_given_back_until_its_limit() {
     for (max_refunds, max_attempts, status, charged) in
         [(1, 1, Status::FailedRetry, 0), (0, 1, Status::Failed, 1), (0, 2, Status::FailedRetry, 1)]
     {
@@ -150,7 +150,7 @@ fn an_interruption_by_shutdown_is_given_back_until_its_limit() {
 }
 
 #[test]
-fn a_crash_keeps_its_name_when_it_was_the_last_attempt() {
+fn crash_keeps_its_name_when_it_was_the_last_attempt() {
     let mut config = Config::default();
     config.max_attempts = 1;
     let (mut driver, run) = running(config);
@@ -163,7 +163,7 @@ fn a_crash_keeps_its_name_when_it_was_the_last_attempt() {
 }
 
 #[test]
-fn a_discarded_run_is_fenced_and_aborted() {
+fn discarded_run_is_fenced_and_aborted() {
     let (mut driver, run) = running(Config::default());
 
     assert_eq!(driver.execute(Command::Discard(key("a"))), Answer::Noted);
@@ -175,7 +175,7 @@ fn a_discarded_run_is_fenced_and_aborted() {
 }
 
 #[test]
-fn a_redrive_clears_the_charges_and_keeps_the_attempts() {
+fn redrive_clears_the_charges_and_keeps_the_attempts() {
     let (mut driver, run) = running(Config::default());
     driver.settle(run.id, permanent());
 
@@ -188,7 +188,7 @@ fn a_redrive_clears_the_charges_and_keeps_the_attempts() {
 }
 
 #[test]
-fn the_past_of_an_event_is_bounded() {
+fn past_of_an_event_is_bounded() {
     let mut config = Config::default();
     config.max_attempts = 20;
     let mut driver = EngineDriver::new(config);
@@ -203,7 +203,7 @@ fn the_past_of_an_event_is_bounded() {
 }
 
 #[test]
-fn a_clock_that_steps_back_is_taken_as_standing_still() {
+fn clock_that_steps_back_is_taken_as_standing_still() {
     let (mut driver, run) = running(Config::default());
     driver.advance(Duration::from_secs(10));
     driver.execute(Command::Heartbeat(run.id));

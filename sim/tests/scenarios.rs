@@ -1,5 +1,5 @@
-//! Every committed scenario keeps every promise. Each once broke one, with a bug that is mended, or
-//! with one of `sim/planted/`.
+//! Every committed scenario keeps every promise. Each once broke one, with a bug that is fixed, or with one of
+//! `sim/planted/`.
 
 use std::error::Error;
 use std::num::NonZeroUsize;
@@ -43,16 +43,16 @@ fn every_committed_scenario_of_the_network_keeps_every_promise() {
 }
 
 #[test]
-fn a_file_that_is_no_scenario_says_what_is_wrong() {
+fn file_that_is_no_scenario_says_what_is_wrong() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let written = |name: &str, text: &str| {
         let file = folder.join(name);
         std::fs::write(&file, text).expect("the test's own folder");
-        told(&file)
+        problem(&file)
     };
     let mut scenario = CoreScenario::read(&committed()[0]).expect("a scenario");
     let good = scenario.to_json();
-    let missing = told(&folder.join("missing.json"));
+    let missing = problem(&folder.join("missing.json"));
     assert!(missing.contains("missing.json") && missing.contains("check the path"), "{missing}");
     assert_eq!(missing.matches("os error").count(), 1, "{missing}");
     let broken = written("broken.json", "{");
@@ -67,14 +67,14 @@ fn a_file_that_is_no_scenario_says_what_is_wrong() {
 }
 
 #[test]
-fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
+fn file_with_numbers_that_no_run_can_reach_is_refused() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("large.json");
     let small = CoreScenario::draw(7, DrawPlan { submits: 2, swarm: false, journals: true });
     let largest = |change: &dyn Fn(&mut CoreScenario)| {
         let mut scenario = small.clone();
         change(&mut scenario);
         scenario.write(&file).expect("the test's own folder");
-        told(&file)
+        problem(&file)
     };
     let fault = |fault| move |scenario: &mut CoreScenario| scenario.faults = vec![fault];
     for said in [
@@ -90,8 +90,8 @@ fn a_file_with_numbers_that_no_run_can_reach_is_refused() {
     assert!(crowd.contains("concurrency is more than 65535"), "{crowd}");
 }
 
-/// Why a file cannot be read, with all causes.
-fn told(file: &Path) -> String {
+/// Returns the error of reading a file, with all causes.
+fn problem(file: &Path) -> String {
     let error = CoreScenario::read(file).expect_err("not a scenario");
     let mut causes: Vec<&dyn Error> = vec![&error];
     while let Some(cause) = causes.last().copied().and_then(Error::source) {

@@ -7,17 +7,17 @@ use eventful_sim::scope::{crash_case, explore, small_case};
 use eventful_sim::tier::{Keep, Probes};
 
 #[test]
-fn every_order_of_two_submissions_a_crash_and_a_shutdown_keeps_every_promise() {
+fn orders_of_submissions_crash_and_shutdown_keep_every_promise() {
     let mut scenario = small_case();
     scenario.operations.truncate(2);
     let explored = explore(&scenario);
     assert_eq!(explored.broken, None);
-    // Fewer would mean that orders are missed.
+    // Fewer states would mean that orders are missed.
     assert!(explored.states > 1_000, "{explored:?}");
 }
 
 #[test]
-fn every_order_of_a_submission_a_failure_of_the_disk_and_a_power_cut_keeps_every_promise() {
+fn orders_of_disk_failure_and_power_cut_keep_every_promise() {
     let mut scenario = crash_case();
     scenario.operations.truncate(1);
     let explored = explore(&scenario);
@@ -26,7 +26,7 @@ fn every_order_of_a_submission_a_failure_of_the_disk_and_a_power_cut_keeps_every
 }
 
 #[test]
-fn the_same_states_are_found_again() {
+fn same_states_are_found_again() {
     let mut scenario = small_case();
     scenario.operations.truncate(1);
     let (first, second) = (explore(&scenario), explore(&scenario));
@@ -34,7 +34,7 @@ fn the_same_states_are_found_again() {
 }
 
 #[test]
-fn an_order_that_breaks_a_promise_is_a_scenario_that_breaks_it_again() {
+fn broken_order_is_a_scenario_that_breaks_the_promise_again() {
     let explored = explore(&stuck_when_late());
     let (broken, found) = explored.broken.expect("the only worker is stuck permanently");
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scope.json");
@@ -46,14 +46,14 @@ fn an_order_that_breaks_a_promise_is_a_scenario_that_breaks_it_again() {
 }
 
 #[test]
-fn the_order_is_one_in_which_time_passed_although_a_step_was_ready() {
+fn order_lets_time_pass_although_a_step_is_ready() {
     let mut hasty = stuck_when_late();
     hasty.setup.patience = 0;
     assert_eq!(explore(&hasty).broken, None);
 }
 
-/// The discard comes a millisecond after the submission, and ends an event that would wait for ever
-/// for its only, stuck worker. Comes the submission later still, the discard finds nothing.
+/// Returns a case in which the discard comes a millisecond after the submission, and ends an event that would wait for
+/// ever for its only, stuck worker. If the submission comes later still, the discard finds nothing.
 fn stuck_when_late() -> CoreScenario {
     let mut scenario = small_case();
     scenario.setup.settings.concurrency = std::num::NonZeroUsize::MIN;

@@ -167,7 +167,7 @@ fn attempt_that_fails_has_a_reason() {
 }
 
 #[test]
-fn record_is_forgotten_when_its_retention_is_over() {
+fn record_is_forgotten_when_its_retention_has_ended() {
     let mut history = EventHistory::at("completed");
     history.wait(config().retention - Duration::from_micros(1));
     assert_eq!(history.clone().rejected(Change::Forgotten(vec![key()])), 2);
@@ -206,7 +206,7 @@ fn runs_do_not_exceed_the_permits() {
     assert_eq!(history.expected.judge_opened().map_err(|broken| broken.promise), Err(Promise(4)));
 }
 
-/// Every field is compared with a fold of the facts, or is one of those that facts do not determine.
+/// Checks that every field is compared with a fold of the facts, or is one of those that facts do not determine.
 #[test]
 fn each_field_of_a_view_is_compared() {
     let (mut driver, keys) = (EngineDriver::new(config()), &mut Register::default());
@@ -251,10 +251,14 @@ fn each_field_of_a_view_is_compared() {
         assert!(record.difference(&wrong).is_some(), "{name} is not compared");
     }
     let compared = fields.iter().map(|(name, _)| *name).chain(["place", "payload"]);
-    assert_eq!(sorted(compared), sorted(names(&format!("{view:#?}"))), "a new field is to be compared, too");
+    assert_eq!(
+        sorted(compared),
+        sorted(names(&format!("{view:#?}"))),
+        "a new field has to be compared, and listed here"
+    );
 }
 
-/// An event, and the facts about it so far.
+/// An event with the facts about it so far.
 #[derive(Debug, Clone)]
 struct EventHistory {
     expected: ReferenceState,
@@ -264,7 +268,7 @@ struct EventHistory {
 }
 
 impl EventHistory {
-    /// The event in the stage with this name.
+    /// Returns the event in the stage with this name.
     fn at(stage: &str) -> Self {
         let mut keys = Register::default();
         keys.enter(&key());
@@ -313,7 +317,7 @@ impl EventHistory {
         AfterRun::Retry { eligible_at: self.now + SECOND }
     }
 
-    /// The end of the current run, charged as it should be.
+    /// Returns the end of the current run, charged as it should be.
     fn finished(&self, end: AttemptEnd, next: AfterRun) -> Change {
         let mut charge = self.expected.record(0).map(|record| record.charge).unwrap_or_default();
         match end {
@@ -338,7 +342,7 @@ impl EventHistory {
         self.apply(change).unwrap_or_else(|broken| panic!("{broken}"));
     }
 
-    /// The promise that this fact would break.
+    /// Returns the promise that this fact would break.
     fn rejected(&mut self, change: Change) -> u8 {
         self.apply(change).expect_err("it cannot follow").promise.0
     }
@@ -368,7 +372,7 @@ const fn at(micros: u64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-/// The names of the fields of a record that is written like this.
+/// Returns the names of the fields of a record that is formatted like this.
 fn names(record: &str) -> Vec<&str> {
     let fields = record.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
     fields.map(|(name, _)| name).filter(|name| !name.starts_with(' ')).collect()

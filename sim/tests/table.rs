@@ -1,4 +1,4 @@
-//! Every command against every status: what it answers, and what it leaves behind.
+//! Every command against every status: its result, and its effect.
 
 use eventful::{
     Config, Status,
@@ -6,7 +6,7 @@ use eventful::{
 };
 use eventful_sim::driver::{EngineDriver, key};
 
-/// No record at all, then every status.
+/// No record, then every status.
 const COLUMNS: [Option<Status>; 7] = [
     None,
     Some(Status::Received),
@@ -111,7 +111,7 @@ fn discard_ends_all_that_is_not_completed() {
     }
 }
 
-/// An engine whose event `a` has the wanted status, with the last ticket and run that it had.
+/// An engine whose event `a` has the wanted status, with the last ticket and run of that event.
 struct TableCase {
     driver: EngineDriver,
     ticket: Ticket,

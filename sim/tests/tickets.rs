@@ -1,4 +1,4 @@
-//! Tickets that are lost, late, or not let in.
+//! Tickets that are lost, late, or refused by the channel.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use eventful::{
 use eventful_sim::driver::{EngineDriver, key};
 
 #[test]
-fn a_ticket_lost_in_the_middle_is_found_when_a_later_one_is_presented() {
+fn ticket_lost_in_the_middle_is_found_by_a_later_one() {
     let mut driver = driver_with(3, &["a", "b", "c"]);
     driver.channel.remove(1);
 
@@ -38,7 +38,7 @@ fn tickets_lost_at_the_tail_are_found_by_a_marker() {
 }
 
 #[test]
-fn a_lost_ticket_of_a_discarded_event_does_not_keep_its_room() {
+fn lost_ticket_of_a_discarded_event_does_not_keep_its_room() {
     let mut driver = driver_with(1, &["a", "b"]);
     driver.channel.clear();
     driver.execute(Command::Discard(key("a")));
@@ -50,7 +50,7 @@ fn a_lost_ticket_of_a_discarded_event_does_not_keep_its_room() {
 }
 
 #[test]
-fn a_lost_marker_is_reported_each_time_that_it_is_overdue() {
+fn lost_marker_is_reported_each_time_that_it_is_overdue() {
     let mut driver = driver_with(2, &["a"]);
     driver.wake();
     driver.channel.clear();
@@ -66,7 +66,7 @@ fn a_lost_marker_is_reported_each_time_that_it_is_overdue() {
 }
 
 #[test]
-fn a_backlog_far_older_than_stuck_after_gets_no_second_tickets() {
+fn backlog_far_older_than_stuck_after_gets_no_second_tickets() {
     let ids: Vec<String> = (0..20).map(|n| format!("event-{n}")).collect();
     let mut driver = driver_with(20, &ids.iter().map(String::as_str).collect::<Vec<_>>());
     for _ in 0..100 {
@@ -85,7 +85,7 @@ fn a_backlog_far_older_than_stuck_after_gets_no_second_tickets() {
 }
 
 #[test]
-fn a_lost_channel_gives_its_records_back_in_their_order() {
+fn lost_channel_gives_its_records_back_in_their_order() {
     let mut driver = driver_with(2, &["a", "b", "c"]);
     driver.channel.clear();
 
@@ -96,7 +96,7 @@ fn a_lost_channel_gives_its_records_back_in_their_order() {
 }
 
 #[test]
-fn a_ticket_of_a_lost_channel_starts_nothing_and_proves_nothing() {
+fn ticket_of_a_lost_channel_starts_nothing_and_proves_nothing() {
     let mut driver = driver_with(2, &["a", "b"]);
     let old = driver.channel.pop_back().expect("two tickets were sent");
     driver.channel.clear();
@@ -109,7 +109,7 @@ fn a_ticket_of_a_lost_channel_starts_nothing_and_proves_nothing() {
 }
 
 #[test]
-fn a_ticket_that_was_never_sent_proves_nothing() {
+fn ticket_that_was_never_sent_proves_nothing() {
     let mut driver = driver_with(2, &["a", "b"]);
 
     assert_eq!(driver.execute(Command::Start(Ticket::new(1000))), Answer::Stale);
@@ -119,7 +119,7 @@ fn a_ticket_that_was_never_sent_proves_nothing() {
 }
 
 #[test]
-fn a_repeated_ticket_starts_no_second_run() {
+fn repeated_ticket_starts_no_second_run() {
     let mut driver = driver_with(2, &["a"]);
     let ticket = driver.channel[0];
     driver.start().expect("a run");
@@ -148,7 +148,7 @@ fn tickets_that_did_not_get_in_keep_their_order() {
 }
 
 #[test]
-fn a_full_channel_makes_no_spin() {
+fn full_channel_makes_no_spin() {
     let mut driver = EngineDriver::new(config(3));
     driver.broken = Some(EnqueueFailure::Full);
     driver.submit("a");
@@ -157,7 +157,7 @@ fn a_full_channel_makes_no_spin() {
 }
 
 #[test]
-fn a_retry_that_becomes_due_while_the_channel_is_full_makes_no_spin() {
+fn retry_that_is_due_beside_a_full_channel_does_not_spin() {
     let mut driver = driver_with(3, &["a"]);
     driver.run(Outcome::Retry { error: ErrorText::new("not yet"), after: None });
     driver.broken = Some(EnqueueFailure::Full);
@@ -173,7 +173,7 @@ fn a_retry_that_becomes_due_while_the_channel_is_full_makes_no_spin() {
 }
 
 #[test]
-fn a_marker_that_does_not_get_in_makes_no_spin() {
+fn marker_that_does_not_get_in_makes_no_spin() {
     let mut driver = driver_with(3, &["a"]);
     driver.broken = Some(EnqueueFailure::Full);
     driver.wake();
@@ -191,7 +191,7 @@ fn capacity_one_runs_everything() {
 }
 
 #[test]
-fn more_delayed_events_than_a_sweep_handles_do_not_hide_a_stuck_one() {
+fn delayed_events_past_a_sweep_batch_do_not_hide_a_stuck_one() {
     let mut config = config(8);
     config.sweep_batch = NonZeroUsize::MIN;
     config.max_retry_after = Duration::from_secs(1000);
@@ -209,7 +209,7 @@ fn more_delayed_events_than_a_sweep_handles_do_not_hide_a_stuck_one() {
     assert_eq!(driver.start().map(|run| run.event.key().clone()), Some(key("stuck")));
 }
 
-/// Each of the next wake-ups finds nothing better, and comes at least `least` after the last.
+/// Checks that each of the next wake-ups changes nothing, and comes at least `least` after the last.
 fn assert_wakes_apart(driver: &mut EngineDriver, least: Duration) {
     for _ in 0..10 {
         let before = driver.now;

@@ -1,4 +1,4 @@
-//! The frame around runs, with a tier of its own in which a promise is broken by a known pair of parts.
+//! The frame around runs, with a tier of its own in which a known pair of parts breaks a promise.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,12 +23,12 @@ fn shrinking_ends_when_its_runs_are_spent() {
 }
 
 #[test]
-fn scenario_that_breaks_another_promise_is_no_smaller_case_of_this_one() {
+fn scenario_of_another_broken_promise_is_no_smaller_case() {
     let mut scenario = broken_by(7, 3);
     scenario.operations.push(Number(HUNDRED));
     let shrunk = shrink(&scenario, 10_000).expect("it breaks a promise");
     assert_eq!(&*shrunk.broken.oracle, "hundreds");
-    assert_eq!(shrunk.scenario.operations, [Number(7), Number(HUNDRED)], "without the second another oracle speaks");
+    assert_eq!(shrunk.scenario.operations, [Number(7), Number(HUNDRED)], "without the second another oracle finds it");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn panic_of_a_run_is_a_broken_promise_with_its_place() {
 }
 
 #[test]
-fn probes_that_have_not_fired_are_missing_and_strangers_are_unlisted() {
+fn silent_probes_are_missing_and_unknown_ones_unlisted() {
     let mut probes = Probes::default();
     let mut scenario = Scenario::<NumberTier>::of(1, 0);
     scenario.faults = vec![Number(1), Number(4)];
@@ -76,13 +76,13 @@ fn probes_that_have_not_fired_are_missing_and_strangers_are_unlisted() {
 #[derive(Debug, Clone, PartialEq)]
 enum NumberTier {}
 
-/// An operation with which another oracle speaks.
+/// An operation with which another oracle finds the violation.
 const HUNDRED: usize = 100;
 
 /// The seed of runs that panic.
 const PANICS: u64 = 1_000;
 
-/// The seed of runs no two of which are alike.
+/// The seed of runs that all differ.
 const RESTLESS: u64 = 2_000;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,13 +147,13 @@ fn broken(scenario: &Scenario<NumberTier>, choices: &[u16]) -> Option<Broken> {
     meet.then(|| Broken::new(oracle, 1, "7 meets 3"))
 }
 
-/// A number that was not given before.
+/// Returns a number that was not returned before.
 fn fresh() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Ten operations and ten faults, among which are these.
+/// Returns a scenario of ten operations and ten faults, including these.
 fn broken_by(operation: usize, fault: usize) -> Scenario<NumberTier> {
     let numbers = |one: usize| (20..29).chain([one]).map(Number).collect();
     Scenario { operations: numbers(operation), faults: numbers(fault), ..Scenario::of(2, 9) }

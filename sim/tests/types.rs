@@ -1,4 +1,4 @@
-//! Policies by type of event: how many run at once, how often, for how long, and what waits where.
+//! Policies by type of event: concurrency, attempts, timeouts, and the place of events that wait.
 
 use std::time::Duration;
 
@@ -190,7 +190,7 @@ fn shutdown_returns_passes_of_what_it_interrupts() {
 }
 
 #[test]
-fn bound_on_the_end_counts_with_the_strictest_and_longest_policy() {
+fn liveness_bound_assumes_the_strictest_and_longest_policy() {
     let plain = Config::default();
     let bound = |policy| config(&[("mail", policy)]).liveness_bound(1000);
     assert_eq!(bound(TypePolicy::new()), plain.liveness_bound(1000));

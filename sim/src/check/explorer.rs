@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_plays_equally_each_time() {
+    fn seed_plays_equally_each_time() {
         let trace = || played(0..50).into_iter().map(|seen| format!("{seen:?}")).collect::<Vec<_>>();
         assert_eq!(trace(), trace());
     }

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handler_that_keeps_its_thread_is_named() {
+    fn handler_that_keeps_its_thread_is_named() {
         let watchdog = Arc::new(Watchdog::default());
         watchdog.beat(Some((Key::new("", "order-17").expect("a key"), 2)));
         assert!(report(&watchdog).contains("the handler blocks its thread, in attempt 2 of order-17"));

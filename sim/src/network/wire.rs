@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_read_when_all_of_it_is_there() {
+    fn answer_is_read_when_all_of_it_is_there() {
         let whole = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nconnection: close\r\n\r\nok";
         for cut in 0..whole.len() {
             assert_eq!(response(&whole[..cut]), None, "{cut}");
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_answer_is_put_together() {
+    fn chunked_answer_is_put_together() {
         let whole = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\na\r\n0123456789\r\n0\r\n\r\n";
         for cut in 0..whole.len() {
             assert_eq!(response(&whole[..cut]), None, "{cut}");

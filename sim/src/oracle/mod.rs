@@ -4,10 +4,10 @@
 //! touched. From the facts they derive a [`ReferenceState`](crate::spec), which is the first of all oracles: it
 //! rejects a fact that cannot follow.
 //!
-//! | file | promise | what must hold |
+//! | oracle | promise | what must hold |
 //! |---|---|---|
-//! | [`spec`](crate::spec) | P1–P8 | each fact follows from those before it, and from the configuration |
-//! | `client_oracle` | P1 | results that clients have received stay true |
+//! | `expected` | P1–P8 | each fact follows from those before it, and from the configuration |
+//! | `ledger` | P1 | results that clients have received stay true |
 //! | `payload` | P2 | one key, one payload |
 //! | `tickets` | P3 | tickets rise, fit the channel, and are stale for a reason |
 //! | `order` | P3 | first in, first out, but for lost tickets |

@@ -399,7 +399,7 @@ mod tests {
     use crate::scope::small_case;
 
     #[test]
-    fn a_panic_on_the_way_is_a_broken_promise() {
+    fn panic_on_the_way_is_a_broken_promise() {
         let scenario = small_case();
         let mut world = World::new(&scenario, Keep::default(), Probes::default()).expect("a valid configuration");
         world.event_queue.now(Task::Fault(99));

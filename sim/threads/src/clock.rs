@@ -1,4 +1,4 @@
-//! The time of a model: it stands still, and moves when the model says so.
+//! The time of a model: it stands still, and moves when the model advances it.
 
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use crate::runtime::{Clock, Sleep};
 use crate::sync::{Notify, thread};
 
-/// When every model begins: a time like those of real clocks.
+/// The time at which every model begins. Any time after 1970 would do.
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// The time of one run of a model. All threads of a run are on one thread of the machine, so it is that thread's.
 struct Time {
     now: Cell<Timestamp>,
     moved: RefCell<Arc<Notify>>,
-    /// Threads that sleep with a limit: its end, and what wakes them.
+    /// Threads that sleep with a limit: its end, and the condition variable that wakes them.
     sleepers: RefCell<Vec<(Timestamp, Arc<Condvar>)>>,
 }
 
@@ -39,14 +39,15 @@ pub fn now() -> Timestamp {
     TIME.with(|time| time.now.get())
 }
 
-/// Moves the time ahead, and wakes who waited for a time that has come.
+/// Advances the time, and wakes threads whose time has come.
 pub fn advance(by: Duration) {
     let moved = TIME.with(|time| {
         time.now.set(time.now.get() + by);
         Arc::clone(&time.moved.borrow())
     });
     moved.notify_waiters();
-    // A thread that has seen the time before, and does not sleep yet, would miss it: so until all are awake.
+    // A thread that has read the time before, and does not sleep yet, would miss the change: so this repeats until all
+    // are awake.
     while let Some(condvar) = due_sleeper() {
         condvar.notify_all();
         thread::yield_now();
@@ -92,8 +93,8 @@ impl Drop for Sleeper<'_> {
     }
 }
 
-/// The clock that has this time. Reading it is no point at which others run: that would be one in every hold of the
-/// lock, and show nothing.
+/// The clock with this time. Reading it is no point at which other threads run: that would be one in every hold of the
+/// lock, and find nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StillClock;
 
@@ -106,7 +107,7 @@ impl Clock for StillClock {
         Box::pin(async move {
             loop {
                 let notify = TIME.with(|time| Arc::clone(&time.moved.borrow()));
-                // Made before the time is read, so that no move between them is missed.
+                // Created before the time is read, so that no change between them is missed.
                 let moved = notify.notified();
                 if now() >= at {
                     return;

@@ -1,10 +1,10 @@
-//! The adapter that ships, on threads that a scheduler interleaves: the races of threads, and wake-ups that are lost.
+//! The product's adapter on threads that a scheduler interleaves: finds races of threads, and lost wake-ups.
 //!
 //! The simulator drives the adapter on one thread, so nothing happens there between two instructions of it. Here the
-//! sources of `src/runtime` are compiled once more, with other primitives: [`sync`] has those of `shuttle`, and tokio's
-//! built on them. Each operation on one of them is a point at which the scheduler may let another thread run. Time
-//! stands still unless a model moves it ([`clock`]), so no timer repairs what a lost wake-up has broken: it shows as a
-//! deadlock.
+//! sources of `src/runtime` are compiled once more, with other primitives: [`sync`] has those of `shuttle`, and
+//! tokio's built on them. Each operation on one of them is a point at which the scheduler may let another thread run.
+//! Time stands still unless a model advances it ([`clock`]), so no timer repairs the effect of a lost wake-up: it
+//! shows as a deadlock.
 //!
 //! The models are in `tests/`: small scenarios, each run over some thousands of schedules, random ones and those of
 //! PCT ("A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs", Burckhardt et al., ASPLOS 2010). A
@@ -17,7 +17,7 @@
 //! EVENTFUL_REPLAY=9101… cargo test -p eventful-threads --test X NAME  the schedule that a failure has printed
 //! ```
 //!
-//! Not seen here: weak memory (every atomic operation is sequentially consistent), and what tokio itself does wrong.
+//! Not covered: weak memory (every atomic operation is sequentially consistent), and bugs of tokio itself.
 
 // The adapter names the layers below it by these paths.
 #[cfg(feature = "durable")]

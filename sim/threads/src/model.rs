@@ -1,4 +1,4 @@
-//! Runs models: small scenarios, over many schedules.
+//! The runner of models: small scenarios, over many schedules.
 
 use core::future::Future;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
@@ -9,26 +9,28 @@ use std::sync::Arc;
 use crate::clock;
 use crate::sync::{Runtime, thread};
 
-/// Schedules of each kind when `EVENTFUL_SCHEDULES` says nothing.
+/// The number of schedules of each kind, unless `EVENTFUL_SCHEDULES` sets another.
 const SCHEDULES: usize = 2000;
 
-/// Depths of PCT: how many orders of two operations must be right to find what it finds. Few bugs need more than 4.
+/// The depths of PCT: the number of orders of two operations that must be right to find a bug. Few bugs need more than
+/// 4.
 const DEPTHS: [usize; 3] = [2, 3, 4];
 
-/// Seeds the schedules, unless `SHUTTLE_RANDOM_SEED` is set: so a run of the tests says the same on every machine.
+/// The seed of the schedules, unless `SHUTTLE_RANDOM_SEED` is set: so a run of the tests has the same result on every
+/// machine.
 const SEED: u64 = 2026;
 
-/// Steps after which a run is taken for one that never ends. The longest that end have some thousands.
+/// The number of steps after which a run counts as endless. The longest that end have some thousands.
 const MAX_STEPS: usize = 100_000;
 
-/// Bytes of the stack of each thread: those of code without optimization are deep.
+/// The bytes of the stack of each thread: code without optimization needs much.
 const STACK_BYTES: usize = 512 << 10;
 
 /// Runs a model with a runtime of many threads over random schedules, and as many of PCT in all.
 ///
 /// # Panics
 ///
-/// When a schedule lets the model fail, has a task panic, or leaves a thread waiting without end.
+/// If a schedule lets the model fail, has a task panic, or leaves a thread waiting without end.
 pub fn check<F, Fut>(model: F)
 where
     F: Fn(Runtime) -> Fut + Send + Sync + 'static,
@@ -37,7 +39,7 @@ where
     check_on(Runtime::with_threads, model);
 }
 
-/// As [`check`], with a runtime that `make` makes.
+/// Does the same as [`check`], with a runtime that `make` returns.
 ///
 /// # Panics
 ///
@@ -64,7 +66,7 @@ fn explore(scheduler: impl Scheduler + 'static, run: impl Fn() + Send + Sync + '
     let mut config = Config::new();
     config.stack_size = STACK_BYTES;
     config.max_steps = MaxSteps::FailAfter(MAX_STEPS);
-    // It would warn that every atomic operation is sequentially consistent.
+    // The warning would be that every atomic operation is sequentially consistent.
     config.silence_warnings = true;
     Runner::new(scheduler, config).run(run);
 }

@@ -1,4 +1,5 @@
-//! Models of a latch and of the notifications alone: their schedules are short, so that many of all there are are seen.
+//! Models of a latch and of the notifications alone: their schedules are short, so that a large part of all is
+//! covered.
 
 use core::time::Duration;
 use eventful::node;

@@ -1,4 +1,4 @@
-//! `Notify` of the models does what tokio's does: both are given the same calls, and compared after each.
+//! `Notify` of the models behaves as tokio's: both get the same calls, and are compared after each.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -8,7 +8,7 @@ use eventful_threads::sync;
 use std::sync::Arc;
 use std::task::Wake;
 
-/// Sequences of calls in each run, and runs: one run may have no more than a million calls.
+/// The number of sequences of calls in each run, and of runs: one run may have no more than a million calls.
 const SEQUENCES: u64 = 400;
 const RUNS: usize = 50;
 
@@ -22,7 +22,7 @@ fn notify_does_what_that_of_tokio_does() {
     shuttle::check_random(run, RUNS);
 }
 
-/// A future of both, and how often each was woken.
+/// A future of each, with the number of times that it was woken.
 struct Pair<'a> {
     ours: Pin<Box<dyn Future<Output = ()> + 'a>>,
     theirs: Pin<Box<dyn Future<Output = ()> + 'a>>,

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_says_of_which_epoch_its_facts_are() {
+    fn frame_says_of_which_epoch_its_facts_are() {
         let mut durable = Durable::new();
         let (first, second) = (Epoch::new(1), Epoch::new(2));
         let begins = |epoch| [fact(Change::Epoch(epoch))];

@@ -1,4 +1,4 @@
-//! std's `Condvar`. Its waits time out when the clock of the model has moved that far.
+//! std's `Condvar`. Its waits time out when the clock of the model has reached that time.
 
 use core::time::Duration;
 use shuttle::sync::MutexGuard;
@@ -15,16 +15,16 @@ impl Condvar {
     ///
     /// # Errors
     ///
-    /// When the lock is poisoned.
+    /// [`PoisonError`](std::sync::PoisonError) if the lock is poisoned.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         self.0.wait(guard)
     }
 
-    /// Waits while `condition` holds, at most so long. Returns whether it still held at the end.
+    /// Waits while `condition` holds, at most this long. Returns whether it still held at the end.
     ///
     /// # Errors
     ///
-    /// When the lock is poisoned.
+    /// [`PoisonError`](std::sync::PoisonError) if the lock is poisoned.
     pub fn wait_timeout_while<'a, T>(
         &self,
         mut guard: MutexGuard<'a, T>,

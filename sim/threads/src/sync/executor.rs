@@ -1,4 +1,4 @@
-//! tokio's runtimes: where tasks are spawned. Each task is a thread of the scheduler's, so all run beside each other.
+//! tokio's runtimes, which spawn tasks. Each task is a thread of the scheduler's, so all run concurrently.
 
 use core::cell::RefCell;
 use core::fmt;
@@ -17,12 +17,12 @@ shuttle::thread_local! {
     static CURRENT: RefCell<Option<ExecutorHandle>> = RefCell::new(None);
 }
 
-/// There is no runtime in whose context this thread is.
+/// The error that this thread is in the context of no runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no runtime here: enter one")]
 pub struct NoRuntimeHere;
 
-/// Spawns on a runtime.
+/// A handle that spawns on a runtime.
 #[derive(Clone)]
 pub struct ExecutorHandle {
     flavor: Flavor,
@@ -40,7 +40,7 @@ enum Flavor {
 struct ExecutorTasks {
     is_shut_down: bool,
     live: Vec<Weak<dyn Abort>>,
-    /// Those that were not waited for yet.
+    /// Tasks that were not waited for yet.
     running: Vec<shuttle::future::JoinHandle<()>>,
     panicked: usize,
 }
@@ -168,8 +168,8 @@ impl Runtime {
         Self(ExecutorHandle::new(Flavor::Threads))
     }
 
-    /// Makes a runtime that says that it has one thread. Its tasks run beside each other all the same, which is more
-    /// than tokio's can do: what fails only here may be no bug.
+    /// Creates a runtime that claims to have one thread. Its tasks run concurrently all the same, which is more than
+    /// tokio's can do: a failure only here may be no bug.
     pub fn with_one_thread() -> Self {
         Self(ExecutorHandle::new(Flavor::OneThread))
     }
@@ -205,7 +205,7 @@ impl Runtime {
     }
 }
 
-/// Sets up the runtime of a thread.
+/// A builder of the runtime of a thread.
 #[derive(Debug)]
 pub struct RuntimeBuilder(());
 
@@ -220,7 +220,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Makes it.
+    /// Creates the runtime.
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@ use super::task::{JoinError, JoinHandle};
 pub struct JoinSet<T: Send>(Vec<JoinHandle<T>>);
 
 impl<T: Send + 'static> JoinSet<T> {
-    /// Makes an empty one.
+    /// Creates an empty set.
     pub fn new() -> Self {
         Self(Vec::new())
     }
@@ -22,7 +22,7 @@ impl<T: Send + 'static> JoinSet<T> {
         self.0.push(ExecutorHandle::current().spawn(task));
     }
 
-    /// Takes the result of one that has ended.
+    /// Takes the result of a task that has ended.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         point();
         let ended = self.0.iter().position(JoinHandle::has_ended)?;
@@ -30,7 +30,7 @@ impl<T: Send + 'static> JoinSet<T> {
         task.take_result()
     }
 
-    /// Waits for one to end; none is left when it returns nothing.
+    /// Waits for a task to end. Returns none if none is left.
     pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
         poll_fn(|context| {
             for task in &self.0 {

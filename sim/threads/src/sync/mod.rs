@@ -28,10 +28,11 @@ pub use join_set::JoinSet;
 pub use notify::{Notified, Notify};
 pub use task::{JoinError, JoinHandle};
 
-/// Tries of a lock before a thread sleeps for it. More than one make schedules longer and no other.
+/// The number of tries of a lock before a thread sleeps for it. More than one make schedules longer and add no
+/// interleaving.
 pub const SPINS: usize = 1;
 
-/// A budget that never ends: a point at which others may run.
+/// A budget without limit: a point at which other threads may run.
 #[allow(clippy::unused_async, reason = "tokio's is async")]
 pub async fn consume_budget() {
     point();
@@ -39,7 +40,7 @@ pub async fn consume_budget() {
 
 /// A point at which the scheduler may let another thread run.
 pub(crate) fn point() {
-    // Not while a panic unwinds, whose destructors come here: a failure is to stay the failure that it is.
+    // Not while a panic unwinds, whose destructors come here: a switch could turn one failure into another.
     if !std::thread::panicking() {
         thread::sleep(Duration::ZERO);
     }

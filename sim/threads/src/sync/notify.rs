@@ -1,4 +1,4 @@
-//! tokio's `Notify`: what it promises, and what it does beyond that as of 1.54.
+//! tokio's `Notify`: its contract, and its behaviour beyond that as of 1.54.
 
 use core::future::Future;
 use core::mem;
@@ -15,14 +15,14 @@ pub struct Notify(Mutex<NotifyState>);
 
 #[derive(Debug, Default)]
 struct NotifyState {
-    /// For the next who waits: it was notified one, and none waited.
+    /// True if `notify_one` was called while no task waited: the next one does not wait.
     permit: bool,
-    /// How often it was notified all.
+    /// The number of calls of `notify_waiters`.
     broadcasts: u64,
     last_place: u64,
-    /// Those who wait, by their places, first in, first out.
+    /// The wakers of waiting tasks by their places, first in, first out.
     queue: VecDeque<(u64, Waker)>,
-    /// Those that were notified and have not seen it, by their places.
+    /// Tasks that were notified and have not been polled since, by their places.
     notified: BTreeMap<u64, Granted>,
 }
 
@@ -33,27 +33,27 @@ enum Granted {
 }
 
 impl Notify {
-    /// Makes one that holds no permit.
+    /// Creates one without a permit.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Waits to be notified. It sees every [`notify_waiters`](Self::notify_waiters) from now on, polled or not, and has
-    /// a place in the queue from its first poll on.
+    /// Waits to be notified. The future sees every [`notify_waiters`](Self::notify_waiters) from now on, polled or
+    /// not, and has a place in the queue from its first poll on.
     pub fn notified(&self) -> Notified<'_> {
         point();
         let seen = self.lock().broadcasts;
         Notified { notify: self, seen, stage: WaitStage::New }
     }
 
-    /// Wakes the first who waits; with none, leaves a permit for the next.
+    /// Wakes the first task that waits; if there is none, leaves a permit for the next.
     pub fn notify_one(&self) {
         point();
         let woken = self.lock().wake_one();
         wake(woken);
     }
 
-    /// Wakes all who wait, and leaves no permit.
+    /// Wakes all tasks that wait, and leaves no permit.
     pub fn notify_waiters(&self) {
         point();
         let woken = self.lock().wake_all();
@@ -65,7 +65,7 @@ impl Notify {
     }
 }
 
-/// Calls the waker with nothing locked, as tokio does: others may run between the notification and the waking.
+/// Calls the waker with nothing locked, as tokio does: other threads may run between the notification and the waking.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         point();
@@ -98,7 +98,7 @@ impl NotifyState {
         woken.collect()
     }
 
-    /// The place of one who begins to wait; none when it need not wait.
+    /// Returns the place of a task that begins to wait; none if it need not wait.
     fn enter(&mut self, seen: u64, waker: &Waker) -> Option<u64> {
         // A broadcast counts first, and leaves the permit for others.
         if self.broadcasts != seen || mem::take(&mut self.permit) {
@@ -109,7 +109,7 @@ impl NotifyState {
         Some(self.last_place)
     }
 
-    /// Returns whether the one in this place was notified. If not, this waker is its.
+    /// Returns whether the task in this place was notified. If not, keeps the waker for it.
     fn is_notified(&mut self, place: u64, waker: &Waker) -> bool {
         if self.notified.remove(&place).is_some() {
             return true;
@@ -120,7 +120,7 @@ impl NotifyState {
         false
     }
 
-    /// Takes one away. A notification that was for this one only is passed on.
+    /// Removes a task. A notification that was for this one only is passed on.
     fn leave(&mut self, place: u64) -> Option<Waker> {
         match self.notified.remove(&place) {
             Some(Granted::One) => self.wake_one(),
@@ -137,7 +137,7 @@ impl NotifyState {
 #[derive(Debug)]
 pub struct Notified<'a> {
     notify: &'a Notify,
-    /// The broadcasts that there were before.
+    /// The number of broadcasts before.
     seen: u64,
     stage: WaitStage,
 }

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::point;
 
-/// Why a task has no result.
+/// The reason why a task has no result.
 pub enum JoinError {
-    /// Aborted.
+    /// The task was aborted.
     Cancelled,
-    /// Panicked with this.
+    /// The task panicked with this.
     Panicked(Box<dyn Any + Send>),
 }
 
@@ -24,7 +24,7 @@ impl JoinError {
         matches!(self, Self::Panicked(_))
     }
 
-    /// Returns with what it panicked; a text when it did not.
+    /// Returns the panic; a text if it did not panic.
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self {
             Self::Panicked(panic) => panic,
@@ -45,7 +45,7 @@ impl fmt::Display for JoinError {
     }
 }
 
-/// Shared by a task and who waits for it.
+/// The state that a task shares with the one that waits for it.
 pub(super) struct TaskEnd<T>(Mutex<TaskState<T>>);
 
 struct TaskState<T> {
@@ -54,7 +54,7 @@ struct TaskState<T> {
     /// Wakes the task.
     task: Option<Waker>,
     result: Option<Result<T, JoinError>>,
-    /// Wakes who waits for the result.
+    /// Wakes the one that waits for the result.
     joiner: Option<Waker>,
 }
 
@@ -97,7 +97,7 @@ impl<T: Send> Abort for TaskEnd<T> {
     }
 }
 
-/// A future with the fate of a task.
+/// A future that ends like a task: with a result, a panic, or an abort.
 pub(super) struct TaskFuture<F: Future> {
     future: Option<Pin<Box<F>>>,
     outcome: Arc<TaskEnd<F::Output>>,
@@ -129,7 +129,7 @@ impl<F: Future> TaskFuture<F> {
 }
 
 impl<F: Future> Future for TaskFuture<F> {
-    /// True when it panicked.
+    /// True if it panicked.
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
@@ -156,14 +156,14 @@ impl<T> JoinHandle<T> {
         self.0.lock().result.take()
     }
 
-    /// Has this woken when the task ends.
+    /// Wakes this waker when the task ends.
     pub(super) fn wake_at_end(&self, waker: &Waker) {
         self.0.lock().joiner = Some(waker.clone());
     }
 }
 
 impl<T: Send> JoinHandle<T> {
-    /// Has the task dropped at its next await.
+    /// Drops the task at its next await.
     pub fn abort(&self) {
         self.0.abort();
     }

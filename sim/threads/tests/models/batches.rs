@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::setup::{RunCount, ends, event, join, narrow};
 
-/// Events of each submitter.
+/// The number of events of each submitter.
 const EVENTS: usize = 4;
 
 #[test]
@@ -18,7 +18,7 @@ fn runs_that_are_started_together_are_all_called() {
         let handler = move |event: Event, _: Attempt| {
             let runs = Arc::clone(&counted);
             async move {
-                // The time stands still, so those that do not wait are quick; one of each submitter waits.
+                // The time stands still, so handlers that do not wait are quick; one of each submitter waits.
                 match event.key().id().ends_with("2") {
                     true => runs.count().await,
                     false => drop(runs.begin()),

@@ -1,4 +1,4 @@
-//! A run that is stopped, and all who want to know of it.
+//! A run that is stopped, and all tasks that observe its cancellation.
 
 use eventful::{Event, Status};
 use eventful_threads::model::{check, client};
@@ -61,7 +61,7 @@ fn discard_beside_the_end_of_the_run_leaves_no_permit_behind() {
     });
 }
 
-/// Where the handler puts its cancellation.
+/// The cancellation that a handler shows to the test.
 #[derive(Debug, Default)]
 struct ShownCancellation {
     cancellation: Mutex<Option<Cancellation>>,

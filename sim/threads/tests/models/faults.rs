@@ -1,4 +1,4 @@
-//! Parts that die, break, or take too long: the others learn of it.
+//! Parts that die, break, or take too long: the others must notice.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -123,12 +123,12 @@ fn node_that_breaks_lets_nothing_wait() {
     });
 }
 
-/// RunCount last as long as they like.
+/// Sets timeouts so long that runs are never stopped.
 fn patient(builder: Builder) -> Builder {
     builder.configure(|config| (config.run_timeout, config.run_lifetime) = (LONG * 1000, LONG * 1000))
 }
 
-/// Yields until the event is there.
+/// Yields until the event has this status.
 async fn until(eventful: &Eventful, id: &str, status: Status) {
     let is_there =
         async || eventful.get(&key(id)).await.expect("it is sound").is_some_and(|record| record.status == status);

@@ -46,7 +46,7 @@ fn ok_is_durable_when_a_task_finds_no_room() {
     acknowledge(Appends { refuses_at: Some(3), ..Appends::default() });
 }
 
-/// Two threads submit until what they submit is taken, and others wait for it.
+/// Runs a model in which two threads submit until their events are accepted, and others wait for these.
 fn acknowledge(appends: Appends) {
     check(move |_| {
         let appends = appends.begin();
@@ -54,7 +54,7 @@ fn acknowledge(appends: Appends) {
             let (work, early) = (appends.clone(), Arc::new(AtomicUsize::new(0)));
             let called_early = Arc::clone(&early);
             let handler = move |event: Event, _: Attempt| {
-                // Its acceptance and its start, at least.
+                // At least its acceptance and its start must be there.
                 if work.count(&event.key().id().to_string()) < 2 {
                     called_early.fetch_add(1, Ordering::Relaxed);
                 }
@@ -62,8 +62,8 @@ fn acknowledge(appends: Appends) {
             };
             let eventful = appends.builder().start(handler).expect("it starts");
             // Only a writer that was refused waits for a later time.
-            let is_over = Arc::new(AtomicBool::new(appends.refuses_at.is_none()));
-            let over = Arc::clone(&is_over);
+            let has_ended = Arc::new(AtomicBool::new(appends.refuses_at.is_none()));
+            let over = Arc::clone(&has_ended);
             let mover = thread::spawn(move || advance_until(|| over.load(Ordering::Relaxed)));
             let submitters = ["one", "two"].map(|id| {
                 let (eventful, appends) = (eventful.clone(), appends.clone());
@@ -78,7 +78,7 @@ fn acknowledge(appends: Appends) {
                 assert!(matches!(error, eventful::WaitError::Unavailable(why) if why.is_temporary()), "{error}");
                 thread::yield_now();
             }
-            is_over.store(true, Ordering::Relaxed);
+            has_ended.store(true, Ordering::Relaxed);
             join(mover);
             let report = eventful.shutdown(None).await;
             assert_eq!((report.left, report.unsynced), (0, 0));
@@ -87,7 +87,7 @@ fn acknowledge(appends: Appends) {
     });
 }
 
-/// Submits until it is taken.
+/// Submits until the event is accepted.
 async fn submit(eventful: &Eventful, appends: &Appends, id: &str) {
     loop {
         match eventful.submit(event(id)).await {
@@ -127,11 +127,11 @@ fn stuck_journal_keeps_no_answer_past_its_timeout() {
                     submitted
                 })
             });
-            let is_over = Arc::new(AtomicBool::new(false));
-            let over = Arc::clone(&is_over);
+            let has_ended = Arc::new(AtomicBool::new(false));
+            let over = Arc::clone(&has_ended);
             let mover = thread::spawn(move || advance_until(|| over.load(Ordering::Relaxed)));
             join_all(submitters);
-            is_over.store(true, Ordering::Relaxed);
+            has_ended.store(true, Ordering::Relaxed);
             join(mover);
             appends.release();
             assert_eq!(eventful.shutdown(None).await.unsynced, 0);
@@ -140,7 +140,7 @@ fn stuck_journal_keeps_no_answer_past_its_timeout() {
 }
 
 #[test]
-fn shutdown_beside_submissions_leaves_nothing_that_is_not_durable() {
+fn shutdown_beside_submissions_leaves_everything_durable() {
     for blocks in [true, false] {
         check(move |_| {
             let appends = Appends { blocks, ..Appends::default() }.begin();
@@ -177,7 +177,7 @@ fn runtime_that_is_gone_closes_the_journal() {
                 eventful.stopped().await;
                 let submitted = join(submitter);
                 assert!(submitted.is_err() || appends.holds("one"));
-                // A task is dropped where it is.
+                // The task is dropped wherever it is.
                 assert!(!blocks || appends.is_sealed(), "the report came before the journal was sealed");
             }
         });
@@ -206,17 +206,17 @@ fn opening_that_is_dropped_leaves_nothing_behind() {
     });
 }
 
-/// The content of a journal, seen at its door: by the bytes of its frames.
+/// The content of a journal, recorded by its interceptor as bytes of frames.
 #[derive(Debug, Clone, Default)]
 struct Appends {
     blocks: bool,
-    /// The append that fails, counted from 1.
+    /// The number of the append that fails, counted from 1.
     fails_at: Option<u32>,
-    /// Set when the append that fails has written all the same.
+    /// True if the append that fails has written all the same.
     writes_though: bool,
-    /// The append that finds no room.
+    /// The number of the append that finds no room.
     refuses_at: Option<u32>,
-    /// The append that does not return until it is released.
+    /// The number of the append that does not return until it is released.
     sticks_at: Option<u32>,
     written: Arc<Mutex<Appended>>,
     gate: Arc<JournalGate>,
@@ -226,7 +226,7 @@ struct Appends {
 struct Appended {
     count: u32,
     bytes: Vec<u8>,
-    /// Set when nothing was written since it was sealed.
+    /// True if nothing was written since it was sealed.
     is_sealed: bool,
 }
 
@@ -237,13 +237,13 @@ struct JournalGate {
 }
 
 impl Appends {
-    /// The same for one run of a model.
+    /// Returns a copy for one run of a model.
     fn begin(&self) -> Self {
         let (written, gate) = Default::default();
         Self { written, gate, ..self.clone() }
     }
 
-    /// How many facts about this event it holds.
+    /// Returns the number of facts about this event.
     fn count(&self, id: &str) -> usize {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.bytes.windows(id.len()).filter(|window| *window == id.as_bytes()).count()
@@ -264,7 +264,7 @@ impl Appends {
         self.builder().start(succeed).expect("it starts")
     }
 
-    /// Returns whether it was sealed, which is the last that is done before it is closed.
+    /// Returns whether the journal was sealed, the last call before it is closed.
     fn is_sealed(&self) -> bool {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).is_sealed
     }
@@ -298,7 +298,7 @@ impl Intercept for Appends {
 
     fn append(&mut self, journal: &mut dyn Journal, expected: Sequence, frame: &[u8]) -> Result<(), WriteError> {
         let number = self.next();
-        // Others run before it is written, and before it is said.
+        // Other threads run before the write, and before the result.
         thread::sleep(Duration::ZERO);
         if number == self.sticks_at {
             let mut is_open = self.gate.is_open.lock().expect("no panic");

@@ -1,4 +1,4 @@
-//! Models of the whole adapter. Each says what must come true, and counts for itself.
+//! Models of the whole adapter. Each checks what must come true, with counters of its own.
 
 mod batches;
 mod cancellation;

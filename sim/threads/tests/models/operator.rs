@@ -1,4 +1,4 @@
-//! An operator steps in beside everything else.
+//! Calls of an operator, concurrent with everything else.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use eventful::{Event, Status, operator::DiscardError};

@@ -31,7 +31,7 @@ fn two_permits_are_handed_over_with_room_for_two() {
     hand_over(2, 2);
 }
 
-/// Submitters on two threads. One event is tried twice, and one handler panics.
+/// Runs a model with submitters on two threads. One event is tried twice, and one handler panics.
 fn hand_over(limit: usize, capacity: usize) {
     check(move |_| async move {
         let desk = Arc::new(Desk { limit, ..Desk::default() });
@@ -64,7 +64,7 @@ fn hand_over(limit: usize, capacity: usize) {
     });
 }
 
-/// As many runs as there are permits: each waits for all others to be there.
+/// Checks that all permits are free: as many runs as there are permits wait for each other.
 async fn all_permits_are_free(eventful: &Eventful, desk: &Desk) {
     for number in 0..desk.limit {
         eventful.submit(event(&format!("together-{number}"))).await.expect("room");
@@ -86,7 +86,7 @@ impl Desk {
         let _counted = self.runs.begin();
         match id.as_str() {
             "panic" => resume_unwind(Box::new("as the model asks")),
-            // Tried again at once: only the sweeper's notification says that its time has come.
+            // Tried again at once: only the sweeper's notification wakes it.
             "snooze" if attempt.number() == 1 => Err(Failure::snooze(Duration::ZERO)),
             _ if id.starts_with("together") => {
                 let all_here = self.all_here.notified();

@@ -48,7 +48,7 @@ fn reader_that_begins_beside_the_shutdown_ends() {
     });
 }
 
-/// Facts that were read to the end, and those that were missed.
+/// Returns the number of facts that were read, and of those that were missed.
 async fn read(mut reader: Subscription) -> (u64, u64) {
     let (mut seen, mut missed) = (0, 0);
     while let Some(notice) = reader.recv().await {

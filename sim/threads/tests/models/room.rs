@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::setup::{LONG, advance_until, builder, event, join, join_all};
 
-/// One event at a time, and no other has room.
+/// Returns a builder whose engine has room for one event.
 fn full() -> Builder {
     builder().configure(|config| config.max_pending = 1)
 }

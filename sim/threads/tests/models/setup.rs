@@ -1,4 +1,4 @@
-//! Shared by the models: an engine on a clock that stands still, and a count of runs.
+//! Set-up of the models: an engine on a clock that stands still, and a count of runs.
 
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -9,14 +9,14 @@ use eventful_threads::sync::{consume_budget, thread};
 use eventful_threads::{Builder, Eventful};
 use std::sync::Arc;
 
-/// Long enough for every timer that a model waits for.
+/// A time longer than every timer that a model waits for.
 pub(crate) const LONG: Duration = Duration::from_secs(40);
 
 pub(crate) fn builder() -> Builder {
     Eventful::builder().clock(Arc::new(StillClock)).seed(1)
 }
 
-/// An engine with so many permits, and room for so many tickets in its channel.
+/// Returns a builder with this many permits, and room for this many tickets in its channel.
 pub(crate) fn narrow(limit: usize, capacity: usize) -> Builder {
     let [limit, capacity] = [limit, capacity].map(|count| NonZeroUsize::new(count).expect("not zero"));
     builder().configure(move |config| (config.concurrency, config.channel_capacity) = (limit, capacity))
@@ -38,13 +38,13 @@ pub(crate) fn join_all<T>(threads: impl IntoIterator<Item = thread::JoinHandle<T
     threads.into_iter().for_each(|thread| drop(join(thread)));
 }
 
-/// Fails unless the event ends so.
+/// Fails unless the event ends with this status.
 pub(crate) async fn ends(eventful: &Eventful, id: &str, status: Status) {
     let record = eventful.wait(&key(id)).await.expect("it ends");
     assert_eq!(record.status, status, "{id}");
 }
 
-/// Moves the time on until the other thread is done.
+/// Advances the time until the other thread is done.
 pub(crate) fn advance_until(is_done: impl Fn() -> bool) {
     while !is_done() {
         advance(Duration::from_millis(500));
@@ -52,7 +52,8 @@ pub(crate) fn advance_until(is_done: impl Fn() -> bool) {
     }
 }
 
-/// RunCount at once, counted beside the engine. These counters are no points at which others run.
+/// The number of runs at one time, counted outside of the engine. These counters are no points at which other threads
+/// run.
 #[derive(Debug, Default)]
 pub(crate) struct RunCount {
     now: AtomicUsize,
@@ -71,7 +72,7 @@ impl RunCount {
         CountedRun(self)
     }
 
-    /// Counts a run that lets others run beside it.
+    /// Counts a run, during which other runs may start.
     pub(crate) async fn count(&self) {
         let _counted = self.begin();
         consume_budget().await;

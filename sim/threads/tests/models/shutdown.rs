@@ -1,4 +1,4 @@
-//! The end, from one thread while others do what they do.
+//! Shutdown from one thread, concurrent with the work of others.
 
 use core::time::Duration;
 use eventful::{Event, Status, SubmitError, Submitted, WaitError, metrics::Readiness};
@@ -108,7 +108,7 @@ fn shutdowns_of_two_threads_share_one_report() {
 }
 
 #[test]
-fn last_handle_that_is_dropped_beside_a_shutdown_ends_everything() {
+fn last_handle_dropped_beside_a_shutdown_ends_everything() {
     check(|_| async {
         let hang = |_: Event, _: Attempt| core::future::pending::<Result<(), Failure>>();
         let eventful = builder().start(hang).expect("it starts");
